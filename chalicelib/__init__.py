@@ -1,0 +1,5 @@
+"""Tickless: timers that stay in step on every screen.
+
+Dependencies point inwards: routes -> wiring -> store | realtime -> engine ->
+schemas -> core -> settings. ``make check`` enforces it.
+"""

@@ -1,0 +1,176 @@
+"""Commands and what they do to a session.
+
+A command meets the session as its timeouts have left it, so what ran out by
+now comes first; both together are one version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from . import cycles
+from .errors import (
+    InvalidTransition,
+    ParticipantExpired,
+    RuleError,
+    StaleCycle,
+    UnknownParticipant,
+)
+from .events import Event, SessionPaused, SessionResumed, SessionStarted
+from .session import LIVE, Cycle, Session, Status
+from .timeouts import settle
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    name: ClassVar[str] = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """End the running cycle; ``current_participant_id`` says whose it should be."""
+
+    name: ClassVar[str] = "switch"
+    next_participant_id: str | None = None
+    current_participant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    name: ClassVar[str] = "pause"
+    current_participant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    name: ClassVar[str] = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    name: ClassVar[str] = "complete"
+
+
+Command = Start | Switch | Pause | Resume | Complete
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of a session at one instant.
+
+    ``refusal`` says why the command was refused; timeouts that were due are
+    applied all the same. ``expired_participant_id`` is whose clock had run out
+    in the cycle that a switch ended.
+    """
+
+    session: Session
+    events: tuple[Event, ...] = ()
+    refusal: RuleError | None = None
+    expired_participant_id: str | None = None
+
+
+def apply(session: Session, command: Command | None, now_ms: int) -> Decision:
+    """Settle ``session`` and carry out ``command``; ``None`` only settles.
+
+    The session that comes back is the very one given where nothing changed,
+    else the next version of it.
+    """
+    settled, timeouts = settle(session, now_ms)
+    if command is None:
+        return Decision(_next_version(session, settled, now_ms), timeouts)
+    try:
+        decision = _decide(settled, command, now_ms)
+    except RuleError as refusal:
+        return Decision(_next_version(session, settled, now_ms), timeouts, refusal)
+    return Decision(
+        _next_version(session, decision.session, now_ms),
+        timeouts + decision.events,
+        expired_participant_id=decision.expired_participant_id,
+    )
+
+
+def _next_version(before: Session, after: Session, now_ms: int) -> Session:
+    if after is before:
+        return before
+    return replace(after, version=before.version + 1, updated_at_ms=now_ms)
+
+
+def _decide(session: Session, command: Command, now_ms: int) -> Decision:
+    match command:
+        case Start():
+            return _start(session, now_ms)
+        case Switch():
+            return _switch(session, command, now_ms)
+        case Pause():
+            return _pause(session, command, now_ms)
+        case Resume():
+            return _resume(session, now_ms)
+        case Complete():
+            return _complete(session, now_ms)
+
+
+def _start(session: Session, now_ms: int) -> Decision:
+    if session.status is not Status.PENDING:
+        raise InvalidTransition(Start.name, session.status)
+    started = replace(cycles.begin(session, 0, now_ms), started_at_ms=now_ms)
+    first = session.setup.participants[0]
+    return Decision(started, (SessionStarted(now_ms, first.participant_id),))
+
+
+def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
+    cycle = _running(session, command.name)
+    _same_cycle(session, cycle, command.current_participant_id)
+    successor = _successor(session, command.next_participant_id)
+    switched, event = cycles.switch(session, cycle, successor, now_ms)
+    expired_id = None
+    if cycle.overtime_from_ms is not None:
+        expired_id = session.setup.participants[cycle.position].participant_id
+    return Decision(switched, (event,), expired_participant_id=expired_id)
+
+
+def _pause(session: Session, command: Pause, now_ms: int) -> Decision:
+    cycle = _running(session, command.name)
+    _same_cycle(session, cycle, command.current_participant_id)
+    paused = replace(cycles.stop(session, cycle, now_ms), status=Status.PAUSED)
+    return Decision(paused, (SessionPaused(now_ms),))
+
+
+def _resume(session: Session, now_ms: int) -> Decision:
+    if session.status is not Status.PAUSED or session.cycle is None:
+        raise InvalidTransition(Resume.name, session.status)
+    cycle = session.cycle._replace(started_at_ms=now_ms)
+    resumed = replace(session, status=Status.RUNNING, cycle=cycle)
+    return Decision(resumed, (SessionResumed(now_ms),))
+
+
+def _complete(session: Session, now_ms: int) -> Decision:
+    if session.status is Status.COMPLETED:
+        return Decision(session)
+    if session.status is not Status.PENDING and session.status not in LIVE:
+        raise InvalidTransition(Complete.name, session.status)
+    completed, event = cycles.end(session, Status.COMPLETED, now_ms)
+    return Decision(completed, (event,))
+
+
+def _running(session: Session, command: str) -> Cycle:
+    if session.status is not Status.RUNNING or session.cycle is None:
+        raise InvalidTransition(command, session.status)
+    return session.cycle
+
+
+def _same_cycle(session: Session, cycle: Cycle, named_id: str | None) -> None:
+    active_id = session.setup.participants[cycle.position].participant_id
+    if named_id is not None and named_id != active_id:
+        raise StaleCycle(named_id, active_id)
+
+
+def _successor(session: Session, participant_id: str | None) -> int | None:
+    if participant_id is None:
+        return None
+    position = session.setup.position_of(participant_id)
+    if position is None:
+        raise UnknownParticipant(participant_id)
+    if session.is_out(position):
+        raise ParticipantExpired(participant_id)
+    return position

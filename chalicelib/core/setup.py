@@ -1,0 +1,187 @@
+"""What was given when a session was created; it never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from .errors import InvalidSetup
+from .time_controls import SUDDEN_DEATH, Fischer, TimeControl
+
+
+class SyncMode(StrEnum):
+    PER_PARTICIPANT = "per_participant"
+    PER_GROUP = "per_group"
+    PER_CYCLE = "per_cycle"
+    GLOBAL = "global"
+    COUNT_UP = "count_up"
+
+
+class TimeoutAction(StrEnum):
+    NOTIFY = "notify"
+    SKIP_CYCLE = "skip_cycle"
+    END_SESSION = "end_session"
+
+
+class Participant(NamedTuple):
+    """Somebody whose turn it can be; ``bank`` is the position of the bank drawn on."""
+
+    participant_id: str
+    participant_index: int
+    total_time_ms: int
+    group_id: str | None = None
+    bank: int | None = None
+
+
+class Group(NamedTuple):
+    """Participants who share one bank, first filled with ``total_time_ms``."""
+
+    group_id: str
+    total_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A session as it was asked for. ``participants`` stand in rotation order.
+
+    ``action_data`` and ``metadata`` are the creator's own and are handed back
+    unread.
+    """
+
+    session_id: str
+    sync_mode: SyncMode
+    participants: tuple[Participant, ...]
+    total_time_ms: int
+    groups: tuple[Group, ...] = ()
+    time_per_cycle_ms: int | None = None
+    increment_ms: int = 0
+    max_time_ms: int | None = None
+    time_control: TimeControl | None = None
+    action_on_timeout: TimeoutAction = TimeoutAction.NOTIFY
+    action_data: object = None
+    metadata: Mapping[str, object] | None = None
+
+    @property
+    def has_banks(self) -> bool:
+        return self.sync_mode in BANKED
+
+    @property
+    def control(self) -> TimeControl:
+        """The time control in force, the short form ``increment_ms`` included."""
+        if self.time_control is not None:
+            return self.time_control
+        return Fischer(self.increment_ms) if self.increment_ms else SUDDEN_DEATH
+
+    def cycle_length_ms(self, position: int) -> int | None:
+        """What a cycle of its own clock starts with; ``None`` where it has none."""
+        if self.sync_mode is SyncMode.PER_CYCLE:
+            return self.time_per_cycle_ms or self.participants[position].total_time_ms
+        if self.sync_mode is SyncMode.GLOBAL:
+            return self.time_per_cycle_ms
+        return None
+
+    def position_of(self, participant_id: str) -> int | None:
+        for position, participant in enumerate(self.participants):
+            if participant.participant_id == participant_id:
+                return position
+        return None
+
+
+BANKED = frozenset({SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP})
+
+
+def set_up(
+    *,
+    session_id: str,
+    sync_mode: SyncMode,
+    participants: Iterable[Participant],
+    total_time_ms: int,
+    groups: Iterable[Group] | None = None,
+    time_per_cycle_ms: int | None = None,
+    increment_ms: int = 0,
+    max_time_ms: int | None = None,
+    time_control: TimeControl | None = None,
+    action_on_timeout: TimeoutAction | None = None,
+    action_data: object = None,
+    metadata: Mapping[str, object] | None = None,
+) -> Setup:
+    """Bring a request into rotation order, with groups and defaults filled in.
+
+    Raises:
+        InvalidSetup: Its fields contradict each other.
+    """
+    # Sorting is stable: equal indexes keep the order of the request.
+    rotation = sorted(participants, key=lambda participant: participant.participant_index)
+    _refuse_repeats("participants", [participant.participant_id for participant in rotation])
+    banks: tuple[Group, ...] = ()
+    if sync_mode is SyncMode.PER_GROUP:
+        banks = _group_banks(rotation, groups)
+        bank_of = {group.group_id: position for position, group in enumerate(banks)}
+        rotation = [
+            participant._replace(bank=bank_of[participant.group_id or ""])
+            for participant in rotation
+        ]
+    elif groups is not None:
+        raise InvalidSetup("groups", "Only per_group sessions have groups")
+    if sync_mode is SyncMode.PER_PARTICIPANT:
+        rotation = [
+            participant._replace(bank=position) for position, participant in enumerate(rotation)
+        ]
+    bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
+    _check_control(sync_mode, time_control, increment_ms, bank_count)
+    if action_on_timeout is None:
+        counts_up = sync_mode is SyncMode.COUNT_UP
+        action_on_timeout = TimeoutAction.END_SESSION if counts_up else TimeoutAction.NOTIFY
+    return Setup(
+        session_id=session_id,
+        sync_mode=sync_mode,
+        participants=tuple(rotation),
+        total_time_ms=total_time_ms,
+        groups=banks,
+        time_per_cycle_ms=time_per_cycle_ms,
+        increment_ms=increment_ms,
+        max_time_ms=max_time_ms,
+        time_control=time_control,
+        action_on_timeout=action_on_timeout,
+        action_data=action_data,
+        metadata=metadata,
+    )
+
+
+def _check_control(
+    sync_mode: SyncMode, control: TimeControl | None, increment_ms: int, bank_count: int
+) -> None:
+    if sync_mode not in BANKED:
+        if control is not None:
+            raise InvalidSetup("time_control", f"{sync_mode} sessions have no time control")
+        if increment_ms:
+            raise InvalidSetup("increment_ms", f"{sync_mode} sessions have no increment")
+    if control is not None and increment_ms:
+        raise InvalidSetup("increment_ms", "Give time_control or increment_ms, not both")
+    if control is not None and control.transfers and bank_count != 2:
+        raise InvalidSetup("time_control", "An hourglass needs exactly two clocks")
+
+
+def _group_banks(
+    participants: Iterable[Participant], groups: Iterable[Group] | None
+) -> tuple[Group, ...]:
+    sums_ms: dict[str, int] = {}
+    for participant in participants:
+        if participant.group_id is None:
+            raise InvalidSetup("participants", "Every participant of per_group needs a group_id")
+        so_far_ms = sums_ms.get(participant.group_id, 0)
+        sums_ms[participant.group_id] = so_far_ms + participant.total_time_ms
+    if groups is None:
+        return tuple(Group(group_id, sum_ms) for group_id, sum_ms in sums_ms.items())
+    given = tuple(groups)
+    _refuse_repeats("groups", [group.group_id for group in given])
+    if {group.group_id for group in given} != sums_ms.keys():
+        raise InvalidSetup("groups", "Name each group that occurs among participants exactly once")
+    return given
+
+
+def _refuse_repeats(field: str, ids: list[str]) -> None:
+    if len(set(ids)) != len(ids):
+        raise InvalidSetup(field, f"The same id occurs twice in {field}")

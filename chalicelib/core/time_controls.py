@@ -1,0 +1,227 @@
+"""Time controls: when a bank runs out, and what it holds afterwards.
+
+A bank is measured in runs. A run is the time one bank is the one that counts,
+over as many consecutive cycles as it takes until another bank takes over; to
+the time control it is one cycle. Throughout, ``R`` is what the bank held when
+the run began and ``e`` how long the run has lasted.
+
+Sources: FIDE Laws of Chess (Fischer), US Chess rule 5 (delay), David
+Bronstein's proposal (an increment never above the time used), the Nihon Ki-in's
+byo-yomi, the Canadian Go Association's overtime.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, NotRequired, TypedDict, cast
+
+
+class Bank(NamedTuple):
+    """A store of time that is drawn on over several cycles.
+
+    ``run_ms`` is how long the present run had lasted when the current cycle
+    began, or, once the session has ended, when it ended. ``periods_left``,
+    ``block_left_ms`` and ``cycles_left`` mean something to byo-yomi and to
+    Canadian overtime and are 0 elsewhere.
+    """
+
+    total_ms: int
+    held_ms: int
+    run_ms: int = 0
+    has_expired: bool = False
+    periods_left: int = 0
+    block_left_ms: int = 0
+    cycles_left: int = 0
+
+
+class Figures(TypedDict):
+    """What a bank shows; beside the time remaining only what the control has."""
+
+    time_remaining_ms: int
+    delay_remaining_ms: NotRequired[int]
+    main_remaining_ms: NotRequired[int]
+    period_remaining_ms: NotRequired[int]
+    periods_left: NotRequired[int]
+    cycles_left: NotRequired[int]
+
+
+class TimeControl(ABC):
+    """How time is drawn from a bank that has not run out.
+
+    The defaults are those of a plain clock: it shows, and may spend, what the
+    bank holds.
+    """
+
+    __slots__ = ()
+    type: ClassVar[str]
+    transfers: ClassVar[bool] = False
+    """Whether the time of a run goes to the bank that takes over."""
+
+    def fill(self, total_ms: int) -> Bank:
+        """The bank of somebody who has been given ``total_ms``."""
+        return Bank(total_ms, total_ms)
+
+    def budget_ms(self, bank: Bank) -> int:
+        """The length of a run at which the bank runs out; always above 0."""
+        return bank.held_ms
+
+    @abstractmethod
+    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+        """The bank after a run of ``run_ms``, when another bank takes over."""
+
+    def figures(self, bank: Bank, run_ms: int) -> Figures:
+        """What the bank shows ``run_ms`` into a run."""
+        return {"time_remaining_ms": bank.held_ms - run_ms}
+
+    def empty(self) -> Figures:
+        """What a bank shows that has run out: 0 in every figure."""
+        shown = self.figures(self.fill(0), 0)
+        return cast(Figures, dict.fromkeys(shown, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Fischer(TimeControl):
+    """Every run is followed by an increment; without one this is sudden death."""
+
+    increment_ms: int
+    max_bank_ms: int | None = None
+    type: ClassVar[str] = "fischer"
+
+    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+        rest_ms = bank.held_ms - run_ms
+        held_ms = rest_ms + self.increment_ms
+        if self.max_bank_ms is not None:
+            # The cap limits what is added; it takes nothing away.
+            held_ms = max(rest_ms, min(held_ms, self.max_bank_ms))
+        return bank._replace(held_ms=held_ms, run_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Delay(TimeControl):
+    """US delay: each run counts down a delay before it touches the bank."""
+
+    delay_ms: int
+    type: ClassVar[str] = "delay"
+
+    def budget_ms(self, bank: Bank) -> int:
+        return bank.held_ms + self.delay_ms
+
+    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+        return bank._replace(held_ms=bank.held_ms - max(0, run_ms - self.delay_ms), run_ms=0)
+
+    def figures(self, bank: Bank, run_ms: int) -> Figures:
+        return {
+            "time_remaining_ms": bank.held_ms - max(0, run_ms - self.delay_ms),
+            "delay_remaining_ms": max(0, self.delay_ms - run_ms),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bronstein(TimeControl):
+    """After a run as much is given back as it took, at most the delay."""
+
+    delay_ms: int
+    type: ClassVar[str] = "bronstein"
+
+    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+        held_ms = bank.held_ms - run_ms + min(run_ms, self.delay_ms)
+        return bank._replace(held_ms=held_ms, run_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Byoyomi(TimeControl):
+    """After main time, periods; one that is not used up begins anew next run."""
+
+    period_ms: int
+    periods: int
+    type: ClassVar[str] = "byoyomi"
+
+    def fill(self, total_ms: int) -> Bank:
+        return Bank(total_ms, total_ms, periods_left=self.periods)
+
+    def budget_ms(self, bank: Bank) -> int:
+        return bank.held_ms + bank.periods_left * self.period_ms
+
+    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+        overtime_ms = max(0, run_ms - bank.held_ms)
+        return bank._replace(
+            held_ms=max(0, bank.held_ms - run_ms),
+            run_ms=0,
+            periods_left=bank.periods_left - overtime_ms // self.period_ms,
+        )
+
+    def figures(self, bank: Bank, run_ms: int) -> Figures:
+        main_ms = max(0, bank.held_ms - run_ms)
+        spent, into_period_ms = divmod(max(0, run_ms - bank.held_ms), self.period_ms)
+        periods_left = bank.periods_left - spent
+        return {
+            "time_remaining_ms": main_ms + periods_left * self.period_ms - into_period_ms,
+            "main_remaining_ms": main_ms,
+            # A bank that was given time after it had run out has no periods.
+            "period_remaining_ms": self.period_ms - into_period_ms if periods_left else 0,
+            "periods_left": periods_left,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Canadian(TimeControl):
+    """After main time, a block in which a number of runs must be made."""
+
+    period_ms: int
+    cycles_per_period: int
+    type: ClassVar[str] = "canadian"
+
+    def fill(self, total_ms: int) -> Bank:
+        return Bank(
+            total_ms,
+            total_ms,
+            block_left_ms=self.period_ms,
+            cycles_left=self.cycles_per_period,
+        )
+
+    def budget_ms(self, bank: Bank) -> int:
+        return bank.held_ms + bank.block_left_ms
+
+    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+        in_block = run_ms > bank.held_ms or bank.held_ms == 0
+        if not in_block:
+            return bank._replace(held_ms=bank.held_ms - run_ms, run_ms=0)
+        cycles_left = bank.cycles_left - 1
+        if cycles_left == 0:
+            return bank._replace(
+                held_ms=0,
+                run_ms=0,
+                block_left_ms=self.period_ms,
+                cycles_left=self.cycles_per_period,
+            )
+        return bank._replace(
+            held_ms=0,
+            run_ms=0,
+            block_left_ms=bank.block_left_ms - (run_ms - bank.held_ms),
+            cycles_left=cycles_left,
+        )
+
+    def figures(self, bank: Bank, run_ms: int) -> Figures:
+        main_ms = max(0, bank.held_ms - run_ms)
+        block_ms = bank.block_left_ms - max(0, run_ms - bank.held_ms)
+        return {
+            "time_remaining_ms": main_ms + block_ms,
+            "main_remaining_ms": main_ms,
+            "period_remaining_ms": block_ms,
+            "cycles_left": bank.cycles_left,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Hourglass(TimeControl):
+    """What one of two banks loses the other gains, when it takes over."""
+
+    type: ClassVar[str] = "hourglass"
+    transfers: ClassVar[bool] = True
+
+    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+        return bank._replace(held_ms=bank.held_ms - run_ms, run_ms=0)
+
+
+SUDDEN_DEATH = Fischer(increment_ms=0)

@@ -3,3 +3,5 @@
 Dependencies point inwards: routes -> wiring -> store | realtime -> engine ->
 schemas -> core -> settings. ``make check`` enforces it.
 """
+
+__version__ = "0.1.0"

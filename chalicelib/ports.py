@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
-
-
-class StoreUnavailable(Exception):
-    """The store did not answer, or cannot serve now; nothing is known of the call's effect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from .events import (
 from .session import Cycle, Session, Status, Tally, lasted_ms, overtime_ms
 from .setup import SyncMode
 
-
 T = TypeVar("T")
 
 

@@ -1,18 +1,27 @@
-"""Why a rule said no.
+"""Why something was not done.
 
-RuleError
- ├── InvalidSetup          the request for a session contradicts itself
- ├── InvalidTransition     the status does not allow the command
- ├── StaleCycle            somebody else's cycle is running
- ├── UnknownParticipant    the named successor is not in the session
- └── ParticipantExpired    the named successor's clock has run out
+TicklessError
+ ├── RuleError                 the rules refuse a command; the session is as it was
+ │    ├── InvalidSetup         the request for a session contradicts itself
+ │    ├── InvalidTransition    the status does not allow the command
+ │    ├── StaleCycle           somebody else's cycle is running
+ │    ├── UnknownParticipant   the named successor is not in the session
+ │    └── ParticipantExpired   the named successor's clock has run out
+ ├── SessionNotFound           there is no session of this id
+ ├── SessionExists             the id is taken by a different session
+ ├── Conflict                  the session changed under a command, which no longer applies
+ └── StoreUnavailable          the store did not answer, or cannot serve now
 """
 
 
-class RuleError(Exception):
-    """A command that the rules refuse; the session is as it was."""
+class TicklessError(Exception):
+    """What a caller is told of by ``code``; anything else is our own fault."""
 
     code: str
+
+
+class RuleError(TicklessError):
+    """The session is as it was, but for timeouts that were due."""
 
 
 class InvalidSetup(RuleError):
@@ -55,3 +64,32 @@ class ParticipantExpired(RuleError):
     def __init__(self, participant_id: str) -> None:
         super().__init__(f"The clock of participant {participant_id} has run out")
         self.participant_id = participant_id
+
+
+class SessionNotFound(TicklessError):
+    code = "SESSION_NOT_FOUND"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"There is no session {session_id}")
+
+
+class SessionExists(TicklessError):
+    code = "SESSION_EXISTS"
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"Session {session_id} exists and was created differently")
+
+
+class Conflict(TicklessError):
+    code = "CONFLICT"
+
+    def __init__(self, expected_version: int, actual_version: int) -> None:
+        super().__init__("The session was changed by another request in the meantime")
+        self.expected_version = expected_version
+        self.actual_version = actual_version
+
+
+class StoreUnavailable(TicklessError):
+    """Whether the call had an effect is not known; its message is for the log."""
+
+    code = "STORE_UNAVAILABLE"

@@ -46,6 +46,7 @@ class Figures(TypedDict):
     cycles_left: NotRequired[int]
 
 
+@dataclass(frozen=True, slots=True)
 class TimeControl(ABC):
     """How time is drawn from a bank that has not run out.
 
@@ -53,7 +54,6 @@ class TimeControl(ABC):
     bank holds.
     """
 
-    __slots__ = ()
     type: ClassVar[str]
     transfers: ClassVar[bool] = False
     """Whether the time of a run goes to the bank that takes over."""

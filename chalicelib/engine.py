@@ -1,0 +1,207 @@
+"""The SyncEngine: load, settle, apply a rule, commit.
+
+It owns the order of these four and what happens when somebody else was
+faster. It decides nothing about clocks, which the core does, and knows no
+store but the port.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .core.cycles import deadline_ms
+from .core.errors import (
+    Conflict,
+    InvalidTransition,
+    ParticipantExpired,
+    RuleError,
+    SessionExists,
+    SessionNotFound,
+)
+from .core.events import Event, SessionCreated
+from .core.rules import Command, Complete, Decision, Pause, Resume, Start, Switch, apply
+from .core.session import Session, create
+from .core.setup import Setup
+from .ports import Commit, Committed, Loaded, SessionStore, Stale
+from .schemas.messages import session_deleted, state_update
+
+RACE_SECONDS = 2.0
+"""A lost race is run again for so long, then the caller is told of the conflict."""
+
+MAX_BACKOFF_SECONDS = 0.05
+
+
+def _random_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A session as it stands at ``now_ms``, and what this call made happen.
+
+    ``expired_participant_id`` is whose clock had run out in the cycle that a
+    switch ended. ``created`` is False for a creation that was asked for again.
+    """
+
+    session: Session
+    now_ms: int
+    events: tuple[Event, ...] = ()
+    expired_participant_id: str | None = None
+    created: bool = False
+
+
+class SyncEngine:
+    """Sessions and what may be done to them, one atomic commit at a time.
+
+    Every method raises StoreUnavailable when the store can't be reached, and
+    Conflict when others were faster for two seconds on end.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        session_ttl_ms: int,
+        new_id: Callable[[], str] = _random_id,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._session_ttl_ms = session_ttl_ms
+        self._new_id = new_id
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def create_session(self, setup: Setup) -> Outcome:
+        """Create a session; the same setup again is answered with what became of it.
+
+        Raises:
+            SessionExists: The id is taken by a session that was set up differently.
+        """
+        loaded, epoch, command_id = (
+            self._store.load(setup.session_id),
+            self._new_id(),
+            self._new_id(),
+        )
+        while loaded.session is None:
+            session, events = create(setup, epoch, loaded.now_ms), (SessionCreated(loaded.now_ms),)
+            commit = self._commit(
+                Decision(session, events), loaded.now_ms, 0, command_id, renew=True
+            )
+            result = self._store.commit(commit)
+            if isinstance(result, Committed):
+                return Outcome(session, loaded.now_ms, events, created=True)
+            loaded = result.current
+        if loaded.session.setup != setup:
+            raise SessionExists(setup.session_id)
+        return self._change(loaded, setup.session_id, None)
+
+    def get_current_state(self, session_id: str) -> Outcome:
+        """The session as of now; a timeout that was due is committed first.
+
+        Raises:
+            SessionNotFound: There is none of this id.
+        """
+        return self._change(self._store.load(session_id), session_id, None)
+
+    def start_session(self, session_id: str) -> Outcome:
+        return self.carry_out(session_id, Start())
+
+    def switch_cycle(
+        self,
+        session_id: str,
+        next_participant_id: str | None = None,
+        current_participant_id: str | None = None,
+    ) -> Outcome:
+        return self.carry_out(session_id, Switch(next_participant_id, current_participant_id))
+
+    def pause_session(self, session_id: str, current_participant_id: str | None = None) -> Outcome:
+        return self.carry_out(session_id, Pause(current_participant_id))
+
+    def resume_session(self, session_id: str) -> Outcome:
+        return self.carry_out(session_id, Resume())
+
+    def complete_session(self, session_id: str) -> Outcome:
+        return self.carry_out(session_id, Complete())
+
+    def delete_session(self, session_id: str) -> None:
+        """Make the session gone, whether there was one or not."""
+        self._store.delete(session_id, self._new_id(), session_deleted(session_id))
+
+    def carry_out(self, session_id: str, command: Command) -> Outcome:
+        """Apply a command to the session as it is when its turn comes.
+
+        Raises:
+            SessionNotFound: There is none of this id.
+            RuleError: The rules refuse it; timeouts that were due are committed.
+            Conflict: It was valid when first read, and after a lost race no longer.
+        """
+        return self._change(self._store.load(session_id), session_id, command)
+
+    def _change(self, loaded: Loaded, session_id: str, command: Command | None) -> Outcome:
+        first, command_id = loaded.session, self._new_id()
+        give_up_at, attempt = self._monotonic() + RACE_SECONDS, 0
+        while True:
+            session, now_ms = loaded.session, loaded.now_ms
+            if session is None or first is None:
+                raise SessionNotFound(session_id)
+            decision = apply(session, command, now_ms)
+            if decision.session is not session:
+                # Only commands renew a session, and only those that are carried out.
+                renew = command is not None and decision.refusal is None
+                commit = self._commit(decision, now_ms, session.version, command_id, renew=renew)
+                result = self._store.commit(commit)
+                if isinstance(result, Stale):
+                    loaded, attempt = result.current, attempt + 1
+                    if self._monotonic() >= give_up_at:
+                        raise Conflict(session.version, _version(loaded))
+                    self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, 0.001 * 2**attempt))
+                    continue
+            if decision.refusal is not None:
+                raise _to_blame(decision, decision.refusal, first, command, now_ms)
+            return Outcome(
+                decision.session, now_ms, decision.events, decision.expired_participant_id
+            )
+
+    def _commit(
+        self, decision: Decision, now_ms: int, base_version: int, command_id: str, *, renew: bool
+    ) -> Commit:
+        session = decision.session
+        deadline = deadline_ms(session)
+        expires_at_ms = None
+        if renew:
+            expires_at_ms = max(now_ms, deadline or 0) + self._session_ttl_ms
+        return Commit(
+            session=session,
+            base_version=base_version,
+            command_id=command_id,
+            events=decision.events,
+            deadline_ms=deadline,
+            expires_at_ms=expires_at_ms,
+            update=state_update(session, now_ms, decision.events),
+        )
+
+
+def _version(loaded: Loaded) -> int:
+    return loaded.session.version if loaded.session is not None else 0
+
+
+def _to_blame(
+    decision: Decision, refusal: RuleError, first: Session, command: Command | None, now_ms: int
+) -> Exception:
+    """Tell a command that never was valid from one that lost its validity in a race.
+
+    A deadline that passes is no race, so the session as first read is asked
+    once more, at the instant of the refusal.
+    """
+    if not isinstance(refusal, InvalidTransition | ParticipantExpired):
+        return refusal
+    if apply(first, command, now_ms).refusal is not None:
+        return refusal
+    return Conflict(first.version, decision.session.version)

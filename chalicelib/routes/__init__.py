@@ -1,0 +1,22 @@
+"""REST: one Blueprint per resource. A view reads the request, asks the engine, answers.
+
+Views decide nothing about sessions, and no view catches an error: what they
+raise becomes an answer in ``answers``.
+"""
+
+from __future__ import annotations
+
+from chalice.app import Chalice
+
+from . import health, sessions, time
+from .answers import refuse_other_methods, reshape
+
+BLUEPRINTS = (health.routes, sessions.routes, time.routes)
+
+
+def register(app: Chalice) -> None:
+    """Give the application its routes."""
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    app.register_middleware(reshape, "http")
+    refuse_other_methods(app)

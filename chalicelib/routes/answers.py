@@ -1,0 +1,148 @@
+"""How REST answers: the envelope, the errors, the headers, for every view alike."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from chalice.app import Blueprint, Chalice, CORSConfig, Response
+from chalice.app import Request as ChaliceRequest
+from pydantic_core import to_json
+
+from ..engine import Outcome
+from ..schemas.errors import CODES, PayloadTooLarge, Problem, internal_error, problem
+from ..schemas.messages import event_view
+from ..schemas.requests import Request, read
+
+LOG = logging.getLogger("tickless")
+
+View = Callable[..., Response]
+Model = TypeVar("Model", bound=Request)
+
+BODY_BYTES = 1024 * 1024
+JSON = {"Content-Type": "application/json"}
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
+CORS = CORSConfig(
+    allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
+    expose_headers=[
+        "ETag",
+        "RateLimit-Limit",
+        "RateLimit-Remaining",
+        "RateLimit-Reset",
+        "Retry-After",
+    ],
+    max_age=600,
+)
+
+
+def succeed(data: Any, outcome: Outcome, status: int = 200) -> Response:
+    """A session's answer; a command's also says what happened."""
+    envelope = {"data": data, "timestamp": outcome.now_ms}
+    if outcome.events:
+        envelope["events"] = [event_view(event) for event in outcome.events]
+    return plain(envelope, status)
+
+
+def plain(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(to_json(body).decode(), {**JSON, **(headers or {})}, status)
+
+
+def no_content() -> Response:
+    return Response("", {}, 204)
+
+
+def body_as(model: type[Model], request: ChaliceRequest) -> Model:
+    """The request's body as a model.
+
+    Raises:
+        PayloadTooLarge: It is above 1 MB.
+        MalformedJson: It is not JSON.
+        InvalidRequest: It is not what the model wants.
+    """
+    raw = cast(bytes, request.raw_body)
+    if len(raw) > BODY_BYTES:
+        raise PayloadTooLarge(BODY_BYTES)
+    return read(model, raw)
+
+
+def refuse(found: Problem) -> Response:
+    return plain(found.answer(), found.status, found.headers)
+
+
+class Resource(Blueprint):
+    """A Blueprint whose views may raise: whatever they raise is answered in our shape.
+
+    A middleware would be too late: Chalice has made a 500 of the exception by
+    the time it sees it.
+    """
+
+    def view(self, path: str, *methods: str) -> Callable[[View], View]:
+        """Register a view, CORS and error answers included."""
+        # Without a body there is nothing whose media type could be wrong.
+        reads_body = "POST" in methods
+
+        def register(view: View) -> View:
+            @self.route(
+                path,
+                methods=list(methods),
+                cors=CORS,
+                content_types=["application/json"] if reads_body else [],
+                name=view.__name__,
+            )
+            @wraps(view)
+            def answered(**arguments: str) -> Response:
+                try:
+                    return view(**arguments)
+                except Exception as error:
+                    return refuse(self._problem(error))
+
+            return view
+
+        return register
+
+    def _problem(self, error: Exception) -> Problem:
+        found = problem(error)
+        if found is not None and found.status < 500:
+            return found
+        request_id = self.current_request.context.get("requestId", "")
+        LOG.error("request %s: %s", request_id, error, exc_info=found is None)
+        return found or internal_error(request_id)
+
+
+def reshape(
+    request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]
+) -> Response:
+    """Middleware: what Chalice itself answers, put into our shape, CORS headers included."""
+    response = get_response(request)
+    body = response.body
+    if not isinstance(body, dict) or "Code" not in body:
+        return response
+    code = CODES.get(response.status_code)
+    if code is None:
+        found = internal_error(request.context.get("requestId", ""))
+    else:
+        found = Problem(code, body["Message"])
+    headers = {**JSON, **CORS.get_access_control_headers(), **response.headers}
+    return Response(to_json(found.answer()).decode(), headers, found.status)
+
+
+def refuse_other_methods(app: Chalice) -> None:
+    """Answer 405 to every method a path lacks, on AWS too.
+
+    API Gateway tells an unknown method from an unknown path no more than it
+    tells either from a missing token, so the methods are made known.
+    """
+    for path, views in list(app.routes.items()):
+        missing = [method for method in METHODS if method not in views]
+        allowed = ", ".join(sorted({*views, "OPTIONS"}))
+
+        def not_allowed(allowed: str = allowed, **_: str) -> Response:
+            found = Problem("METHOD_NOT_ALLOWED", f"This path takes {allowed}")
+            return plain(found.answer(), found.status, {"Allow": allowed})
+
+        app.route(path, methods=missing, cors=CORS, content_types=[], name="not_allowed")(
+            not_allowed
+        )

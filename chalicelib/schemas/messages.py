@@ -1,0 +1,182 @@
+"""What clients are sent: states, results and pushes, ready for JSON.
+
+``*_at`` are ISO 8601 in UTC with milliseconds, everything that ends in ``_ms``
+and every ``timestamp`` integer milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any, Literal, NotRequired, TypedDict
+
+from pydantic_core import to_json
+
+from ..core.cycles import deadline_ms
+from ..core.events import Event
+from ..core.session import Session
+from ..core.view import GroupView, ParticipantView, clocks
+
+PUSHED_EVENTS = 50
+"""At most so many events ride in one push."""
+
+
+class ActionOnTimeout(TypedDict):
+    type: str
+    data: NotRequired[Any]
+
+
+class SessionState(TypedDict):
+    """A session as of one instant, and what was given when it was created."""
+
+    session_id: str
+    sync_mode: str
+    status: str
+    version: int
+    participants: list[ParticipantView]
+    active_participant_id: str | None
+    total_time_ms: int
+    time_per_cycle_ms: int | None
+    increment_ms: int
+    max_time_ms: int | None
+    time_control: dict[str, Any] | None
+    action_on_timeout: ActionOnTimeout
+    metadata: Mapping[str, Any] | None
+    cycle_started_at: str | None
+    cycle_elapsed_ms: int
+    session_started_at: str | None
+    session_completed_at: str | None
+    created_at: str
+    updated_at: str
+    deadline_at: str | None
+    groups: NotRequired[list[GroupView]]
+    session_remaining_ms: NotRequired[int]
+
+
+class SwitchResult(TypedDict):
+    """What a switch changed; ``expired_participant_id`` had run out before it."""
+
+    session_id: str
+    version: int
+    active_participant_id: str | None
+    cycle_started_at: str | None
+    participants: list[ParticipantView]
+    status: str
+    expired_participant_id: NotRequired[str]
+
+
+class StateUpdate(TypedDict):
+    type: Literal["STATE_UPDATE"]
+    timestamp: int
+    sessionId: str
+    epoch: str
+    version: int
+    state: SessionState
+    events: list[dict[str, Any]]
+    eventsOmitted: NotRequired[int]
+
+
+class SessionDeleted(TypedDict):
+    type: Literal["SESSION_DELETED"]
+    sessionId: str
+
+
+def iso(instant_ms: int) -> str:
+    seconds, milliseconds = divmod(instant_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
+
+
+def _iso(instant_ms: int | None) -> str | None:
+    return None if instant_ms is None else iso(instant_ms)
+
+
+def session_state(session: Session, now_ms: int) -> SessionState:
+    """The session as it is shown at ``now_ms``; settle it first."""
+    setup, active = session.setup, session.active
+    shown = clocks(session, now_ms)
+    state: SessionState = {
+        "session_id": setup.session_id,
+        "sync_mode": setup.sync_mode,
+        "status": session.status,
+        "version": session.version,
+        "participants": shown.participants,
+        "active_participant_id": _active_id(session),
+        "total_time_ms": session.total_time_ms,
+        "time_per_cycle_ms": setup.time_per_cycle_ms,
+        "increment_ms": setup.increment_ms,
+        "max_time_ms": setup.max_time_ms,
+        "time_control": None,
+        "action_on_timeout": {"type": setup.action_on_timeout},
+        "metadata": setup.metadata,
+        "cycle_started_at": _iso(active.started_at_ms if active else None),
+        "cycle_elapsed_ms": active.elapsed_ms if active else 0,
+        "session_started_at": _iso(session.started_at_ms),
+        "session_completed_at": _iso(session.completed_at_ms),
+        "created_at": iso(session.created_at_ms),
+        "updated_at": iso(session.updated_at_ms),
+        "deadline_at": _iso(deadline_ms(session)),
+    }
+    if setup.time_control is not None:
+        state["time_control"] = {"type": setup.time_control.type, **asdict(setup.time_control)}
+    if setup.action_data is not None:
+        state["action_on_timeout"]["data"] = setup.action_data
+    if shown.groups:
+        state["groups"] = shown.groups
+    if shown.session_remaining_ms is not None:
+        state["session_remaining_ms"] = shown.session_remaining_ms
+    return state
+
+
+def switch_result(
+    session: Session, now_ms: int, expired_participant_id: str | None
+) -> SwitchResult:
+    active = session.active
+    result: SwitchResult = {
+        "session_id": session.setup.session_id,
+        "version": session.version,
+        "active_participant_id": _active_id(session),
+        "cycle_started_at": _iso(active.started_at_ms if active else None),
+        "participants": clocks(session, now_ms).participants,
+        "status": session.status,
+    }
+    if expired_participant_id is not None:
+        result["expired_participant_id"] = expired_participant_id
+    return result
+
+
+def event_view(event: Event) -> dict[str, Any]:
+    """An event as it is pushed; fields without a value are left out."""
+    view: dict[str, Any] = {"type": event.type, "at": iso(event.at_ms)}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if field.name != "at_ms" and value is not None:
+            view[field.name] = value
+    return view
+
+
+def state_update(session: Session, now_ms: int, events: Sequence[Event]) -> bytes:
+    """The push that tells every watcher of a new version."""
+    update: StateUpdate = {
+        "type": "STATE_UPDATE",
+        "timestamp": now_ms,
+        "sessionId": session.setup.session_id,
+        "epoch": session.epoch,
+        "version": session.version,
+        "state": session_state(session, now_ms),
+        "events": [event_view(event) for event in events[:PUSHED_EVENTS]],
+    }
+    if len(events) > PUSHED_EVENTS:
+        update["eventsOmitted"] = len(events) - PUSHED_EVENTS
+    return to_json(update)
+
+
+def session_deleted(session_id: str) -> bytes:
+    """The push that tells every watcher that there is nothing left to watch."""
+    farewell: SessionDeleted = {"type": "SESSION_DELETED", "sessionId": session_id}
+    return to_json(farewell)
+
+
+def _active_id(session: Session) -> str | None:
+    active = session.active
+    return session.setup.participants[active.position].participant_id if active else None

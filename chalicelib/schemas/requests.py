@@ -1,0 +1,257 @@
+"""What clients send: checked for shape here, for sense by the core.
+
+Models read JSON text, never Python values, so that pydantic's own strict
+parser is the only one in use. Unknown fields are ignored; of a field given
+twice the last one counts. Integers are integers: no floats, strings, booleans.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError, from_json, to_json
+
+from ..core import time_controls
+from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
+from .errors import InvalidRequest, MalformedJson, from_validation
+
+METADATA_BYTES = 4096
+ACTION_DATA_BYTES = 1024
+NESTING = 32
+"""Deep enough for anything meant; well within what every parser on the way takes."""
+
+Uuid = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\z", to_lower=True
+    ),
+]
+"""A UUID in its canonical form; any case comes in, lower case goes on."""
+
+_UUID: TypeAdapter[str] = TypeAdapter(Uuid)
+
+Duration = Annotated[int, Field(ge=1_000, le=86_400_000)]
+"""Milliseconds, from one second to one day."""
+
+
+def _at_most(limit_bytes: int) -> AfterValidator:
+    def check(value: JsonValue) -> JsonValue:
+        if _depth(value) > NESTING:
+            raise PydanticCustomError(
+                "too_deep", "Nested deeper than {limit} levels", {"limit": NESTING}
+            )
+        if len(to_json(value)) > limit_bytes:
+            raise PydanticCustomError(
+                "too_large", "Larger than {limit} bytes of JSON", {"limit": limit_bytes}
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+def _depth(value: JsonValue) -> int:
+    # The parser has bounded the depth, so this recursion is bounded too.
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    if isinstance(value, float) and not isfinite(value):
+        # 1e999 is JSON, but no number that could be given back.
+        raise PydanticCustomError("number_range", "A number is out of range")
+    return 0
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class ParticipantRequest(Request):
+    participant_id: Uuid
+    participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    total_time_ms: Duration
+    group_id: Uuid | None = None
+
+
+class GroupRequest(Request):
+    group_id: Uuid
+    total_time_ms: Duration
+
+
+class FischerRequest(Request):
+    type: Literal["fischer"]
+    increment_ms: Annotated[int, Field(ge=0, le=60_000)]
+    max_bank_ms: Duration | None = None
+
+    def control(self) -> time_controls.TimeControl:
+        return time_controls.Fischer(self.increment_ms, self.max_bank_ms)
+
+
+class DelayRequest(Request):
+    type: Literal["delay"]
+    delay_ms: Annotated[int, Field(ge=1, le=600_000)]
+
+    def control(self) -> time_controls.TimeControl:
+        return time_controls.Delay(self.delay_ms)
+
+
+class BronsteinRequest(Request):
+    type: Literal["bronstein"]
+    delay_ms: Annotated[int, Field(ge=1, le=600_000)]
+
+    def control(self) -> time_controls.TimeControl:
+        return time_controls.Bronstein(self.delay_ms)
+
+
+class ByoyomiRequest(Request):
+    type: Literal["byoyomi"]
+    period_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
+    periods: Annotated[int, Field(ge=1, le=100)]
+
+    def control(self) -> time_controls.TimeControl:
+        return time_controls.Byoyomi(self.period_ms, self.periods)
+
+
+class CanadianRequest(Request):
+    type: Literal["canadian"]
+    period_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
+    cycles_per_period: Annotated[int, Field(ge=1, le=500)]
+
+    def control(self) -> time_controls.TimeControl:
+        return time_controls.Canadian(self.period_ms, self.cycles_per_period)
+
+
+class HourglassRequest(Request):
+    type: Literal["hourglass"]
+
+    def control(self) -> time_controls.TimeControl:
+        return time_controls.Hourglass()
+
+
+TimeControlRequest = Annotated[
+    FischerRequest
+    | DelayRequest
+    | BronsteinRequest
+    | ByoyomiRequest
+    | CanadianRequest
+    | HourglassRequest,
+    Field(discriminator="type"),
+]
+
+
+class ActionOnTimeoutRequest(Request):
+    type: TimeoutAction
+    data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = None
+
+
+class CreateSession(Request):
+    """POST /v1/sessions."""
+
+    session_id: Uuid
+    sync_mode: SyncMode
+    participants: Annotated[list[ParticipantRequest], Field(min_length=1, max_length=1000)]
+    total_time_ms: Duration
+    time_per_cycle_ms: Duration | None = None
+    increment_ms: Annotated[int, Field(ge=0, le=60_000)] | None = None
+    max_time_ms: Duration | None = None
+    groups: Annotated[list[GroupRequest], Field(max_length=1000)] | None = None
+    time_control: TimeControlRequest | None = None
+    action_on_timeout: ActionOnTimeoutRequest | None = None
+    metadata: Annotated[dict[str, JsonValue], _at_most(METADATA_BYTES)] | None = None
+
+    def setup(self) -> Setup:
+        """The setup asked for.
+
+        Raises:
+            InvalidSetup: Its fields contradict each other.
+        """
+        action, control = self.action_on_timeout, self.time_control
+        return set_up(
+            session_id=self.session_id,
+            sync_mode=self.sync_mode,
+            participants=[
+                Participant(
+                    participant.participant_id,
+                    position
+                    if participant.participant_index is None
+                    else participant.participant_index,
+                    participant.total_time_ms,
+                    participant.group_id,
+                )
+                for position, participant in enumerate(self.participants)
+            ],
+            total_time_ms=self.total_time_ms,
+            groups=None
+            if self.groups is None
+            else [Group(group.group_id, group.total_time_ms) for group in self.groups],
+            time_per_cycle_ms=self.time_per_cycle_ms,
+            increment_ms=self.increment_ms or 0,
+            max_time_ms=self.max_time_ms,
+            time_control=control.control() if control else None,
+            action_on_timeout=action.type if action else None,
+            action_data=action.data if action else None,
+            metadata=self.metadata,
+        )
+
+
+class SwitchCycle(Request):
+    """POST /v1/sessions/{id}/switch; every field may be left out, and the body too."""
+
+    next_participant_id: Uuid | None = None
+    current_participant_id: Uuid | None = None
+
+
+class PauseSession(Request):
+    """POST /v1/sessions/{id}/pause; the body may be left out."""
+
+    current_participant_id: Uuid | None = None
+
+
+class NoFields(Request):
+    """The body of a command that takes none: an object, or nothing."""
+
+
+Model = TypeVar("Model", bound=Request)
+
+
+def read(model: type[Model], body: bytes) -> Model:
+    """A request from its body; an empty one stands for ``{}``.
+
+    Raises:
+        MalformedJson: It is no JSON as RFC 8259 has it, in UTF-8.
+        InvalidRequest: It is not what the model wants.
+    """
+    try:
+        # The model's own parser would let NaN and Infinity pass where a field
+        # takes any JSON, and in fields that it ignores.
+        from_json(body or b"{}", allow_inf_nan=False)
+    except ValueError as error:
+        raise MalformedJson(str(error)) from None
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def read_session_id(text: str) -> str:
+    """A session id from a path or a query, in lower case.
+
+    Raises:
+        InvalidRequest: It is no UUID in canonical form.
+    """
+    try:
+        return _UUID.validate_python(text)
+    except ValidationError:
+        raise InvalidRequest(
+            [{"field": "session_id", "message": "Not a UUID", "code": "uuid"}]
+        ) from None

@@ -11,7 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .core.cycles import deadline_ms
 from .core.errors import (
@@ -27,7 +27,7 @@ from .core.rules import Command, Complete, Decision, Pause, Resume, Start, Switc
 from .core.session import Session, create
 from .core.setup import Setup
 from .ports import Commit, Committed, Loaded, SessionStore, Stale
-from .schemas.messages import session_deleted, state_update
+from .schemas.messages import SessionState, session_deleted, session_state, state_update
 
 RACE_SECONDS = 2.0
 """A lost race is run again for so long, then the caller is told of the conflict."""
@@ -41,13 +41,14 @@ def _random_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A session as it stands at ``now_ms``, and what this call made happen.
+    """A session as it is shown at ``now_ms``, and what this call made happen.
 
     ``expired_participant_id`` is whose clock had run out in the cycle that a
     switch ended. ``created`` is False for a creation that was asked for again.
     """
 
     session: Session
+    state: SessionState
     now_ms: int
     events: tuple[Event, ...] = ()
     expired_participant_id: str | None = None
@@ -84,19 +85,15 @@ class SyncEngine:
         Raises:
             SessionExists: The id is taken by a session that was set up differently.
         """
-        loaded, epoch, command_id = (
-            self._store.load(setup.session_id),
-            self._new_id(),
-            self._new_id(),
-        )
+        loaded = self._store.load(setup.session_id)
+        epoch, command_id = self._new_id(), self._new_id()
         while loaded.session is None:
-            session, events = create(setup, epoch, loaded.now_ms), (SessionCreated(loaded.now_ms),)
-            commit = self._commit(
-                Decision(session, events), loaded.now_ms, 0, command_id, renew=True
-            )
-            result = self._store.commit(commit)
+            now_ms = loaded.now_ms
+            created = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
+            outcome = _outcome(created, now_ms)
+            result = self._commit(outcome, 0, command_id, renew=True)
             if isinstance(result, Committed):
-                return Outcome(session, loaded.now_ms, events, created=True)
+                return replace(outcome, created=True)
             loaded = result.current
         if loaded.session.setup != setup:
             raise SessionExists(setup.session_id)
@@ -152,11 +149,11 @@ class SyncEngine:
             if session is None or first is None:
                 raise SessionNotFound(session_id)
             decision = apply(session, command, now_ms)
+            outcome = _outcome(decision, now_ms)
             if decision.session is not session:
                 # Only commands renew a session, and only those that are carried out.
                 renew = command is not None and decision.refusal is None
-                commit = self._commit(decision, now_ms, session.version, command_id, renew=renew)
-                result = self._store.commit(commit)
+                result = self._commit(outcome, session.version, command_id, renew=renew)
                 if isinstance(result, Stale):
                     loaded, attempt = result.current, attempt + 1
                     if self._monotonic() >= give_up_at:
@@ -165,27 +162,35 @@ class SyncEngine:
                     continue
             if decision.refusal is not None:
                 raise _to_blame(decision, decision.refusal, first, command, now_ms)
-            return Outcome(
-                decision.session, now_ms, decision.events, decision.expired_participant_id
-            )
+            return outcome
 
     def _commit(
-        self, decision: Decision, now_ms: int, base_version: int, command_id: str, *, renew: bool
-    ) -> Commit:
-        session = decision.session
+        self, outcome: Outcome, base_version: int, command_id: str, *, renew: bool
+    ) -> Committed | Stale:
+        session, now_ms = outcome.session, outcome.now_ms
         deadline = deadline_ms(session)
-        expires_at_ms = None
-        if renew:
-            expires_at_ms = max(now_ms, deadline or 0) + self._session_ttl_ms
-        return Commit(
-            session=session,
-            base_version=base_version,
-            command_id=command_id,
-            events=decision.events,
-            deadline_ms=deadline,
-            expires_at_ms=expires_at_ms,
-            update=state_update(session, now_ms, decision.events),
+        expires_at_ms = max(now_ms, deadline or 0) + self._session_ttl_ms if renew else None
+        return self._store.commit(
+            Commit(
+                session=session,
+                base_version=base_version,
+                command_id=command_id,
+                events=outcome.events,
+                deadline_ms=deadline,
+                expires_at_ms=expires_at_ms,
+                update=state_update(session.epoch, outcome.state, now_ms, outcome.events),
+            )
         )
+
+
+def _outcome(decision: Decision, now_ms: int) -> Outcome:
+    return Outcome(
+        session=decision.session,
+        state=session_state(decision.session, now_ms),
+        now_ms=now_ms,
+        events=decision.events,
+        expired_participant_id=decision.expired_participant_id,
+    )
 
 
 def _version(loaded: Loaded) -> int:

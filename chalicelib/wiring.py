@@ -12,8 +12,6 @@ from functools import cached_property
 from .engine import SyncEngine
 from .ports import SessionStore
 from .settings import Settings, read_settings
-from .store.client import connect
-from .store.redis_store import RedisStore
 
 
 @dataclass
@@ -24,6 +22,11 @@ class Services:
 
     @cached_property
     def store(self) -> SessionStore:
+        # redis-py is the largest import of all, and a process that is asked
+        # for its health or its documents needs none of it.
+        from .store.client import connect  # noqa: PLC0415
+        from .store.redis_store import RedisStore  # noqa: PLC0415
+
         return RedisStore(connect(self.settings), shards=self.settings.shards)
 
     @cached_property

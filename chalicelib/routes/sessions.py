@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Response
 
 from ..engine import Outcome
-from ..schemas.messages import session_state, switch_result
+from ..schemas.messages import switch_result
 from ..schemas.requests import (
     CreateSession,
     NoFields,
@@ -51,8 +51,7 @@ def switch_cycle(session_id: str) -> Response:
     outcome = services().engine.switch_cycle(
         read_session_id(session_id), asked.next_participant_id, asked.current_participant_id
     )
-    result = switch_result(outcome.session, outcome.now_ms, outcome.expired_participant_id)
-    return succeed(result, outcome)
+    return succeed(switch_result(outcome.state, outcome.expired_participant_id), outcome)
 
 
 @routes.view(f"{SESSION}/pause", "POST")
@@ -76,4 +75,4 @@ def complete_session(session_id: str) -> Response:
 
 
 def _state(outcome: Outcome, status: int = 200) -> Response:
-    return succeed(session_state(outcome.session, outcome.now_ms), outcome, status)
+    return succeed(outcome.state, outcome, status)

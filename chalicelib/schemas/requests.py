@@ -73,7 +73,7 @@ def _depth(value: JsonValue) -> int:
 
 
 class Request(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
 
 class ParticipantRequest(Request):

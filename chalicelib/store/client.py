@@ -1,0 +1,170 @@
+"""The connection to Redis: its limits in time, and its failures in our words.
+
+Nothing here knows what is stored. A call to :class:`Server` returns, or raises
+StoreUnavailable when no answer can be had, or lets through what only a mistake
+of ours can cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ClusterDownError,
+    ClusterError,
+    MaxConnectionsError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from ..ports import StoreUnavailable
+from ..settings import Settings
+
+Client = redis.Redis | redis.RedisCluster
+T = TypeVar("T")
+
+ANSWER_WITHIN_S = 0.5
+"""How long a server may take to accept a connection, and again to answer."""
+
+NODE_ANSWERS_WITHIN_S = 0.3
+"""The same for a cluster, whose client asks every node in turn before it gives up."""
+
+HEALTH_CHECK_AFTER_S = 15
+"""A connection idle for longer is tried with a PING before it is used.
+
+A Lambda that was frozen wakes up with sockets that are dead and do not know.
+"""
+
+AWAY = (
+    redis.ConnectionError,  # refused, cut, LOADING, NOAUTH, WRONGPASS
+    redis.TimeoutError,
+    ReadOnlyError,
+    OutOfMemoryError,
+    NoPermissionError,
+    TryAgainError,
+    ClusterError,  # CLUSTERDOWN, MASTERDOWN, too many redirections
+    RedisClusterException,  # no node of a cluster answers
+)
+AWAY_CODES = ("MISCONF", "NOREPLICAS", "BUSY", "ACL failure in script")
+"""How errors begin for which redis-py has no class of their own."""
+
+ONCE_MORE = (redis.ConnectionError, redis.TimeoutError, ReadOnlyError, ClusterDownError)
+NOT_ONCE_MORE = (AuthenticationError, AuthorizationError, BusyLoadingError, MaxConnectionsError)
+
+
+def connect(settings: Settings) -> Server:
+    """The Redis, or Redis Cluster, that the settings name; it is not called yet."""
+    return Server(lambda: open_client(settings))
+
+
+def open_client(settings: Settings) -> Client:
+    """redis-py's own client, safe for many threads, within our limits.
+
+    It never repeats a command by itself: redis-py nests its retries (of a
+    command, of the health check before it, of the connection before that), so
+    that already one retry each could take 2.5 s. A cluster's client asks the
+    cluster for its nodes at once; the other one connects when first used.
+
+    Raises:
+        redis.exceptions.RedisClusterException: No node of the cluster answers.
+    """
+    answer_within_s = NODE_ANSWERS_WITHIN_S if settings.redis_cluster else ANSWER_WITHIN_S
+    options: dict[str, Any] = {
+        "socket_timeout": answer_within_s,
+        "socket_connect_timeout": answer_within_s,
+        "socket_keepalive": True,
+        "health_check_interval": HEALTH_CHECK_AFTER_S,
+        # RESP2 without CLIENT SETINFO needs no handshake: a new connection
+        # costs one round trip less for HELLO and two less for the rest.
+        "protocol": 2,
+        "driver_info": None,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if settings.redis_cluster:
+        # One shard that is away must not keep the others from being used.
+        options["require_full_coverage"] = False
+        return redis.RedisCluster.from_url(settings.redis_url, **options)
+    return redis.Redis.from_url(settings.redis_url, **options)
+
+
+def send(client: Client, *command: bytes | str | int) -> Any:
+    """The answer to one command; redis-py leaves its own entrance untyped."""
+    return client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+class Server:
+    """Redis as a place to call: connected when first needed, and called once more if lost.
+
+    A call may therefore reach the server twice. Whoever calls sees to it that
+    the second time does no harm.
+    """
+
+    def __init__(self, open_client: Callable[[], Client]) -> None:
+        self._open_client = open_client
+        self._lock = Lock()
+        self._client: Client | None = None
+
+    def execute(self, *command: bytes | str | int) -> Any:
+        """The answer to one command.
+
+        Raises:
+            StoreUnavailable: There is none; the message names the cause.
+        """
+        return self.call(lambda client: send(client, *command))
+
+    def call(self, ask: Callable[[Client], T]) -> T:
+        """What ``ask`` makes of a client; with the errors that :meth:`execute` raises."""
+        try:
+            return ask(self._connected())
+        except (RedisError, RedisClusterException) as error:
+            if not isinstance(error, ONCE_MORE) or isinstance(error, NOT_ONCE_MORE):
+                raise _as_ours(error) from error
+        # What became of one connection has probably become of all: a server
+        # that restarted, or a primary that is one no longer.
+        self._drop_idle_connections()
+        try:
+            return ask(self._connected())
+        except (RedisError, RedisClusterException) as error:
+            raise _as_ours(error) from error
+
+    def close(self) -> None:
+        """Close every connection; the next call opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connected(self) -> Client:
+        client = self._client
+        if client is None:
+            with self._lock:
+                client = self._client
+                if client is None:
+                    client = self._client = self._open_client()
+        return client
+
+    def _drop_idle_connections(self) -> None:
+        # A cluster's client does this itself, node by node.
+        if isinstance(self._client, redis.Redis):
+            self._client.connection_pool.disconnect(inuse_connections=False)
+
+
+def _as_ours(error: Exception) -> Exception:
+    """StoreUnavailable, or the very same error where the server is well and we are not."""
+    away = isinstance(error, AWAY)
+    if isinstance(error, ResponseError):
+        away = away or str(error).startswith(AWAY_CODES)
+    return StoreUnavailable(f"{type(error).__name__}: {error}") if away else error

@@ -1,0 +1,67 @@
+"""Every key in Redis, and every channel, named once.
+
+All that one commit touches must lie in one slot of a Redis Cluster, so the
+hash tag is a shard, calculated from the session's id. Names are made here and
+passed to the scripts as KEYS; no script may make up one of its own.
+
+    session:{07}:<id>                hash: epoch, version, setup (written once), facts
+    session:{07}:<id>:events         stream: version, event; the last thousand or so
+    session:{07}:<id>:connections    who watches; kept by ``realtime``
+    command:{07}:<id>:<command id>   the version that this command made, for a minute
+    reply:{07}:<id>:<key>            the answer given to an Idempotency-Key
+    deadlines:{07}                   sorted set: session id by the ms its clock runs out
+    updates:{07}:<id>                channel: what everybody who watches is told
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """The names that belong to one session; ``shards`` must never change under it."""
+
+    session: str
+    events: str
+    connections: str
+    deadlines: str
+    updates: str
+    _tagged: str
+
+    @classmethod
+    def of(cls, session_id: str, shards: int) -> SessionKeys:
+        # hash() differs from process to process; a shard may not.
+        tag = shard_tag(crc32(session_id.encode()) % shards)
+        tagged = f"{tag}:{session_id}"
+        session = f"session:{tagged}"
+        return cls(
+            session=session,
+            events=f"{session}:events",
+            connections=f"{session}:connections",
+            deadlines=deadlines(tag),
+            updates=f"updates:{tagged}",
+            _tagged=tagged,
+        )
+
+    def command(self, command_id: str) -> str:
+        """What a command did is remembered by id and not within the session.
+
+        A session could hold only the last few ids, and where many clients
+        contend, more commits than that can pass between a lost reply and its
+        repetition.
+        """
+        return f"command:{self._tagged}:{command_id}"
+
+    def reply(self, key: str) -> str:
+        return f"reply:{self._tagged}:{key}"
+
+
+def shard_tag(shard: int) -> str:
+    """``{07}``: the part of a key that decides its slot."""
+    return f"{{{shard:02}}}"
+
+
+def deadlines(tag: str) -> str:
+    return f"deadlines:{tag}"

@@ -1,0 +1,121 @@
+"""The SessionStore on Redis: one typed method for each script.
+
+It decides nothing and remembers nothing. What is atomic is in the scripts,
+what bytes mean in ``codec``, where they lie in ``keys``.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from ..ports import Commit, Committed, Loaded, Stale
+from . import codec
+from .client import Client, Server, send
+from .keys import SessionKeys
+
+REMEMBER_COMMANDS_MS = 60_000
+"""Longer than anybody goes on repeating a command whose answer was lost."""
+
+EVENTS_KEPT = 1_000
+
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+class Script:
+    """A ``.lua`` file that the server knows by its digest."""
+
+    def __init__(self, name: str) -> None:
+        self._source = (SCRIPTS / f"{name}.lua").read_bytes()
+        self._digest = sha1(self._source, usedforsecurity=False).hexdigest()
+
+    def run(self, client: Client, words: tuple[bytes | str | int, ...]) -> Any:
+        """Send the number of keys, the keys and the arguments, in that order."""
+        try:
+            return send(client, "EVALSHA", self._digest, *words)
+        except NoScriptError:
+            # A server that restarted or took over. EVAL goes where the keys
+            # are, and makes the script known there.
+            return send(client, "EVAL", self._source, *words)
+
+
+class RedisStore:
+    """Sessions in Redis. Safe for many threads; see SessionStore for its methods."""
+
+    def __init__(self, server: Server, shards: int) -> None:
+        self._server = server
+        self._shards = shards
+        self._load = Script("load")
+        self._commit = Script("commit")
+        self._delete = Script("delete")
+
+    def load(self, session_id: str) -> Loaded:
+        keys = SessionKeys.of(session_id, self._shards)
+        return _loaded(self._run(self._load, 1, keys.session))
+
+    def commit(self, commit: Commit) -> Committed | Stale:
+        session = commit.session
+        session_id = session.setup.session_id
+        keys = SessionKeys.of(session_id, self._shards)
+        creating = commit.base_version == 0
+        answer = self._run(
+            self._commit,
+            5,
+            keys.session,
+            keys.events,
+            keys.connections,
+            keys.command(commit.command_id),
+            keys.deadlines,
+            session.epoch,
+            commit.base_version,
+            session.version,
+            codec.encode_setup(session.setup) if creating else b"",
+            codec.encode_facts(session),
+            session_id,
+            "" if commit.deadline_ms is None else commit.deadline_ms,
+            "" if commit.expires_at_ms is None else commit.expires_at_ms,
+            keys.updates,
+            commit.update,
+            REMEMBER_COMMANDS_MS,
+            EVENTS_KEPT,
+            *map(codec.encode_event, commit.events),
+        )
+        outcome = answer[0]
+        if outcome == b"stale":
+            return Stale(_loaded(answer[1:]))
+        return Committed(answer[1], repeated=outcome == b"repeated")
+
+    def delete(self, session_id: str, command_id: str, farewell: bytes) -> None:
+        keys = SessionKeys.of(session_id, self._shards)
+        self._run(
+            self._delete,
+            4,
+            keys.session,
+            keys.events,
+            keys.command(command_id),
+            keys.deadlines,
+            session_id,
+            keys.updates,
+            farewell,
+            REMEMBER_COMMANDS_MS,
+        )
+
+    def now_ms(self) -> int:
+        seconds, microseconds = self._server.execute("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def ping(self) -> None:
+        self._server.execute("PING")
+
+    def _run(self, script: Script, *words: bytes | str | int) -> Any:
+        return self._server.call(lambda client: script.run(client, words))
+
+
+def _loaded(stored: list[Any]) -> Loaded:
+    now_ms, epoch, version, setup, facts = stored
+    if version is None:
+        return Loaded(None, now_ms)
+    return Loaded(codec.decode(epoch.decode(), int(version), setup, facts), now_ms)

@@ -1,0 +1,70 @@
+-- Make the next version of a session, and all that goes with it, or nothing.
+--
+-- KEYS  1 session  2 events  3 connections  4 command  5 deadlines
+-- ARGV  1 epoch, of the version it was made from
+--       2 base_version, the version it was made from; 0: there must be none
+--       3 version, the one to make
+--       4 setup, bytes; given only with base_version 0
+--       5 facts, bytes
+--       6 session_id, as the deadlines name it
+--       7 deadline_ms, or '' if its clock will not run out
+--       8 expires_at_ms, or '' to leave that instant as it is
+--       9 channel, of its updates
+--      10 update, bytes
+--      11 remember_ms, for how long the command is remembered
+--      12 events_kept, about how many
+--      13 and after: events, bytes each
+-- returns { 'committed', version }, or { 'repeated', version } for a command that has been
+--         here before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
+local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
+local command, deadlines = KEYS[4], KEYS[5]
+local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local session_id, deadline_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8]
+local channel, update, remember_ms, events_kept = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local first_event = 13
+local creating = base_version == '0'
+
+local made = redis.call('GET', command)
+if made then
+  return { 'repeated', tonumber(made) }
+end
+
+-- A session that was deleted and created anew can stand at the same version.
+local stored = redis.call('HMGET', session, 'epoch', 'version', 'setup', 'facts')
+if (stored[2] or '0') ~= base_version or not (creating or stored[1] == epoch) then
+  local time = redis.call('TIME')
+  local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  return { 'stale', now_ms, stored[1], stored[2], stored[3], stored[4] }
+end
+
+-- The first write is one that a full server refuses: after it, nothing is.
+redis.call('HSET', session, 'epoch', epoch, 'version', version, 'facts', facts)
+if creating then
+  redis.call('HSET', session, 'setup', setup)
+  redis.call('UNLINK', events)
+end
+redis.call('SET', command, version, 'PX', remember_ms)
+if deadline_ms == '' then
+  redis.call('ZREM', deadlines, session_id)
+else
+  redis.call('ZADD', deadlines, deadline_ms, session_id)
+end
+for i = first_event, #ARGV do
+  redis.call('XADD', events, 'MAXLEN', '~', events_kept, '*', 'version', version, 'event', ARGV[i])
+end
+
+if expires_at_ms == '' then
+  -- The stream may be new, even if the session is not.
+  local expiry_ms = redis.call('PEXPIRETIME', session)
+  if expiry_ms > 0 then
+    redis.call('PEXPIREAT', events, expiry_ms)
+  end
+else
+  redis.call('PEXPIREAT', session, expires_at_ms)
+  redis.call('PEXPIREAT', events, expires_at_ms)
+  -- Who watches may go on waiting for a session that is no more: never shorten that.
+  redis.call('PEXPIREAT', connections, expires_at_ms, 'GT')
+end
+
+redis.call('PUBLISH', channel, update)
+return { 'committed', tonumber(version) }

@@ -1,0 +1,204 @@
+"""Nothing that is sent gives a 500, an answer of another shape, or half a change."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import app as tickless
+from chalicelib.schemas.errors import STATUS
+from chalicelib.wiring import replace_services
+from tests.fakes import FakeStore
+
+from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
+from .conftest import FakeServices
+
+PATH = f"/v1/sessions/{SESSION}"
+RED = SESSION[:-1] + "1"
+BLUE = SESSION[:-1] + "2"
+
+EVERYTHING = creation(
+    sync_mode="per_group",
+    participants=[
+        {"participant_id": ANNE, "participant_index": 0, "total_time_ms": 10_000, "group_id": RED},
+        {"participant_id": BEN, "participant_index": 1, "total_time_ms": 10_000, "group_id": BLUE},
+    ],
+    groups=[
+        {"group_id": RED, "total_time_ms": 5_000},
+        {"group_id": BLUE, "total_time_ms": 5_000},
+    ],
+    time_per_cycle_ms=4_000,
+    increment_ms=0,
+    max_time_ms=9_000,
+    time_control={"type": "byoyomi", "period_ms": 1_000, "periods": 3},
+    action_on_timeout={"type": "skip_cycle", "data": [1, {"a": None}]},
+    metadata={"a": [1.5, "é", {}]},
+)
+
+numbers = (
+    st.integers(-(2**70), 2**70)
+    | st.sampled_from([0, 1, 999, 1_000, 86_400_000, 86_400_001, 2**31, 2**53, 2**63, 2**64])
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+words = st.text(max_size=20) | st.sampled_from(
+    [ANNE, BEN, RED, SESSION.upper(), "", "global", "count_up", "per_cycle", "fischer", "\x00"]
+)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value, as the keys that lead to it."""
+    if path:
+        yield path
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, key))
+
+
+@st.composite
+def bent(draw: st.DrawFn) -> Any:
+    """A creation that asks for everything, with a few places changed or taken away."""
+    body = copy.deepcopy(EVERYTHING)
+    for _ in range(draw(st.integers(1, 3))):
+        *way, last = draw(st.sampled_from(list(places(body))))
+        inner = body
+        for key in way:
+            inner = inner[key]
+        if isinstance(inner, dict) and draw(st.integers(0, 3)) == 0:
+            del inner[last]
+        else:
+            inner[last] = draw(values)
+        if not body:
+            break
+    return body
+
+
+@st.composite
+def garbled(draw: st.DrawFn) -> bytes:
+    """The text of a creation with a stretch of it overwritten."""
+    text = bytearray(json.dumps(EVERYTHING).encode())
+    start = draw(st.integers(0, len(text)))
+    text[start : start + draw(st.integers(0, 8))] = draw(st.binary(max_size=12))
+    return bytes(text)
+
+
+def sound(answer: Answer) -> None:
+    """An answer that is none of our faults, in the shape every answer has."""
+    assert answer.status < 500, answer.text
+    if answer.status == 204:
+        assert answer.text == ""
+        return
+    if answer.status < 400:
+        assert set(answer.json) <= {"data", "timestamp", "events"}
+        return
+    assert set(answer.json) == {"error"}
+    assert STATUS[answer.error["code"]] == answer.status
+    assert "Traceback" not in answer.text
+
+
+@pytest.fixture(scope="module")
+def rest() -> Iterator[RestClient]:
+    yield RestClient(tickless.app)
+    replace_services(None)
+
+
+def fresh() -> FakeStore:
+    store = FakeStore()
+    replace_services(FakeServices(store))
+    return store
+
+
+bounded = settings(
+    max_examples=250,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def created_or_untouched(rest: RestClient, store: FakeStore, answer: Answer) -> None:
+    sound(answer)
+    if answer.status >= 400:
+        assert store.commits == []
+        return
+    assert answer.status == 201
+    session_id = answer.data["session_id"]
+    assert rest.get(f"/v1/sessions/{session_id}").data == answer.data
+    for name in ("start", "switch", "pause", "resume", "complete"):
+        assert rest.post(f"/v1/sessions/{session_id}/{name}").status == 200
+
+
+@bounded
+@given(body=bent() | values)
+def test_any_json_creates_a_session_that_works_or_none(rest: RestClient, body: Any) -> None:
+    store = fresh()
+    created_or_untouched(rest, store, rest.post("/v1/sessions", raw=json.dumps(body).encode()))
+
+
+@bounded
+@given(raw=garbled() | st.binary(max_size=60))
+def test_any_bytes_create_a_session_that_works_or_none(rest: RestClient, raw: bytes) -> None:
+    store = fresh()
+    created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
+
+
+commands = st.sampled_from(["start", "switch", "pause", "resume", "complete"])
+arguments = (
+    values
+    | st.fixed_dictionaries(
+        {}, optional={"next_participant_id": words, "current_participant_id": words}
+    )
+    | st.none()
+)
+
+
+@bounded
+@given(steps=st.lists(st.tuples(commands, arguments, st.integers(0, 4_000)), max_size=12))
+def test_any_commands_leave_a_session_whole(
+    rest: RestClient, steps: list[tuple[str, Any, int]]
+) -> None:
+    store = fresh()
+    rest.post("/v1/sessions", EVERYTHING)
+    for name, body, gap_ms in steps:
+        before = rest.get(PATH).data
+        store.advance(gap_ms)
+        settled = rest.get(PATH).data
+        answer = rest.post(f"{PATH}/{name}", raw=json.dumps(body).encode() if body else None)
+        sound(answer)
+        after = rest.get(PATH).data
+        if answer.status >= 400:
+            assert after == settled
+        assert before["version"] <= settled["version"] <= after["version"]
+
+
+segments = st.text(
+    st.characters(codec="utf-8", exclude_characters="/?#", exclude_categories=["Cs"]), max_size=40
+)
+
+
+@bounded
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
+    segment=segments | st.just(SESSION),
+    tail=st.sampled_from(["", "/start", "/switch", "/pause", "/resume", "/complete"]),
+    headers=st.dictionaries(
+        st.sampled_from(["Content-Type", "Accept", "If-Match", "Idempotency-Key", "X-Y"]),
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),
+    ),
+)
+def test_any_path_method_and_header_is_answered(
+    rest: RestClient, method: str, segment: str, tail: str, headers: dict[str, str]
+) -> None:
+    fresh()
+    if not segment:
+        return
+    sound(rest.call(method, f"/v1/sessions/{segment}{tail}", headers=headers))

@@ -1,0 +1,315 @@
+"""The session endpoints, as protocol.md has them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from chalicelib import __version__
+from tests.fakes import FakeStore
+
+from .client import ANNE, BEN, SESSION, RestClient, creation
+
+PATH = f"/v1/sessions/{SESSION}"
+
+
+def iso_ms(instant: str | None) -> int | None:
+    if instant is None:
+        return None
+    assert instant.endswith("Z")
+    assert len(instant) == len("2026-01-01T00:00:00.000Z")
+    return round(datetime.fromisoformat(instant).timestamp() * 1000)
+
+
+def test_creation_answers_201_with_the_whole_state(rest: RestClient, store: FakeStore) -> None:
+    answer = rest.post("/v1/sessions", creation(metadata={"round": 3}))
+
+    assert answer.status == 201
+    assert set(answer.json) == {"data", "timestamp", "events"}
+    state = answer.data
+    assert iso_ms(state.pop("created_at")) == store.clock_ms
+    assert iso_ms(state.pop("updated_at")) == store.clock_ms
+    assert state == {
+        "session_id": SESSION,
+        "sync_mode": "per_participant",
+        "status": "pending",
+        "version": 1,
+        "participants": [
+            {
+                "participant_id": who,
+                "participant_index": index,
+                "group_id": None,
+                "total_time_ms": 10_000,
+                "time_used_ms": 0,
+                "time_remaining_ms": 10_000,
+                "overtime_ms": 0,
+                "cycle_count": 0,
+                "is_active": False,
+                "is_running": False,
+                "has_expired": False,
+            }
+            for index, who in enumerate((ANNE, BEN))
+        ],
+        "active_participant_id": None,
+        "total_time_ms": 20_000,
+        "time_per_cycle_ms": None,
+        "increment_ms": 0,
+        "max_time_ms": None,
+        "time_control": None,
+        "action_on_timeout": {"type": "notify"},
+        "metadata": {"round": 3},
+        "cycle_started_at": None,
+        "cycle_elapsed_ms": 0,
+        "session_started_at": None,
+        "session_completed_at": None,
+        "deadline_at": None,
+    }
+
+
+def test_the_same_creation_again_answers_200(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    again = rest.post("/v1/sessions", creation())
+
+    assert (again.status, again.data["status"]) == (200, "running")
+    assert "events" not in again.json
+
+
+def test_another_creation_under_the_same_id_answers_409(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+
+    again = rest.post("/v1/sessions", creation(total_time_ms=30_000))
+
+    assert (again.status, again.error["code"]) == (409, "SESSION_EXISTS")
+
+
+@pytest.mark.parametrize(
+    ("extra", "shown"),
+    [
+        (
+            {"time_control": {"type": "byoyomi", "period_ms": 5_000, "periods": 3}},
+            {"main_remaining_ms": 10_000, "period_remaining_ms": 5_000, "periods_left": 3},
+        ),
+        (
+            {"time_control": {"type": "canadian", "period_ms": 5_000, "cycles_per_period": 3}},
+            {"main_remaining_ms": 10_000, "period_remaining_ms": 5_000, "cycles_left": 3},
+        ),
+        ({"time_control": {"type": "delay", "delay_ms": 700}}, {"delay_remaining_ms": 700}),
+        ({"time_control": {"type": "bronstein", "delay_ms": 700}}, {}),
+        ({"time_control": {"type": "hourglass"}}, {}),
+        ({"time_control": {"type": "fischer", "increment_ms": 5, "max_bank_ms": 9_000}}, {}),
+        ({"increment_ms": 2_000}, {}),
+        ({"action_on_timeout": {"type": "skip_cycle", "data": {"buzz": [1, 2.5, None]}}}, {}),
+        ({"max_time_ms": 5_000}, {}),
+        ({"time_per_cycle_ms": 5_000}, {}),
+    ],
+)
+def test_what_was_given_is_returned_with_the_figures_it_brings(
+    rest: RestClient, extra: dict[str, Any], shown: dict[str, int]
+) -> None:
+    state = rest.post("/v1/sessions", creation(**extra)).data
+
+    for name, value in extra.items():
+        assert state[name] == value
+    assert shown.items() <= state["participants"][0].items()
+
+
+def test_participants_stand_in_rotation_order(rest: RestClient) -> None:
+    answer = rest.post(
+        "/v1/sessions",
+        creation(
+            participants=[
+                {"participant_id": ANNE, "participant_index": 5, "total_time_ms": 10_000},
+                {"participant_id": BEN, "participant_index": 2, "total_time_ms": 10_000},
+            ]
+        ),
+    )
+
+    assert [one["participant_id"] for one in answer.data["participants"]] == [BEN, ANNE]
+
+
+def test_ids_come_in_any_case_and_go_out_in_lower_case(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation(session_id=SESSION.upper()))
+
+    answer = rest.get(f"/v1/sessions/{SESSION.upper()}")
+
+    assert (answer.status, answer.data["session_id"]) == (200, SESSION)
+    assert rest.post(f"{PATH}/start").status == 200
+    moved = rest.post(f"{PATH}/switch", {"current_participant_id": ANNE.upper()})
+    assert moved.data["active_participant_id"] == BEN
+
+
+def test_a_read_shows_clocks_as_of_now(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation())
+    started = rest.command("start")
+    store.advance(2_500)
+
+    answer = rest.get(PATH)
+
+    assert answer.json["timestamp"] == started.json["timestamp"] + 2_500
+    anne, ben = answer.data["participants"]
+    assert (anne["time_remaining_ms"], anne["is_active"], anne["is_running"]) == (7_500, True, True)
+    assert (ben["time_remaining_ms"], ben["is_active"], ben["is_running"]) == (10_000, False, False)
+    assert iso_ms(answer.data["deadline_at"]) == started.json["timestamp"] + 10_000
+    assert iso_ms(answer.data["cycle_started_at"]) == started.json["timestamp"]
+    assert answer.data["version"] == 2
+
+
+def test_head_is_answered_like_get(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+
+    assert rest.call("HEAD", PATH).status == 200
+
+
+def test_a_switch_answers_with_what_it_changed(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+    store.advance(1_000)
+
+    answer = rest.command("switch")
+
+    assert set(answer.data) == {
+        "session_id",
+        "version",
+        "active_participant_id",
+        "cycle_started_at",
+        "participants",
+        "status",
+    }
+    assert answer.data["active_participant_id"] == BEN
+    assert iso_ms(answer.data["cycle_started_at"]) == answer.json["timestamp"] == store.clock_ms
+    assert answer.json["events"] == [
+        {
+            "type": "cycle_switched",
+            "at": answer.data["cycle_started_at"],
+            "previous_participant_id": ANNE,
+            "active_participant_id": BEN,
+            "time_used_ms": 1_000,
+            "overtime_ms": 0,
+        }
+    ]
+
+
+def test_a_switch_tells_whose_clock_had_run_out(rest: RestClient, store: FakeStore) -> None:
+    rest.post(
+        "/v1/sessions", creation(action_on_timeout={"type": "notify", "data": {"bell": True}})
+    )
+    rest.command("start")
+    store.advance(12_000)
+
+    answer = rest.command("switch")
+
+    assert answer.data["expired_participant_id"] == ANNE
+    expired, _ = answer.json["events"]
+    assert (expired["type"], expired["participant_id"]) == ("participant_expired", ANNE)
+    assert iso_ms(expired["at"]) == store.clock_ms - 2_000
+    assert (expired["action"], expired["data"]) == ("notify", {"bell": True})
+    assert "group_id" not in expired
+
+
+def test_a_session_goes_from_start_to_end(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation())
+
+    assert rest.command("start").data["status"] == "running"
+    assert rest.command("pause", {"current_participant_id": ANNE}).data["status"] == "paused"
+    assert rest.command("resume", {}).data["status"] == "running"
+    store.advance(3)
+    completed = rest.command("complete")
+
+    assert completed.data["status"] == "completed"
+    assert completed.data["active_participant_id"] is None
+    assert iso_ms(completed.data["session_completed_at"]) == store.clock_ms
+    assert rest.command("complete").data == completed.data
+
+
+def test_groups_and_session_clocks_are_shown_where_there_are_any(rest: RestClient) -> None:
+    red, blue = SESSION[:-1] + "1", SESSION[:-1] + "2"
+    members = [
+        {"participant_id": ANNE, "total_time_ms": 4_000, "group_id": red},
+        {"participant_id": BEN, "total_time_ms": 5_000, "group_id": blue},
+    ]
+    grouped = rest.post("/v1/sessions", creation(sync_mode="per_group", participants=members))
+    rest.call("DELETE", PATH)
+    shared = rest.post("/v1/sessions", creation(sync_mode="global"))
+
+    assert grouped.data["groups"] == [
+        {"group_id": red, "total_time_ms": 4_000, "time_remaining_ms": 4_000, "has_expired": False},
+        {
+            "group_id": blue,
+            "total_time_ms": 5_000,
+            "time_remaining_ms": 5_000,
+            "has_expired": False,
+        },
+    ]
+    assert "session_remaining_ms" not in grouped.data
+    assert shared.data["session_remaining_ms"] == 20_000
+    assert "groups" not in shared.data
+
+
+def test_deletion_answers_204_as_often_as_it_is_asked_for(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+
+    for _ in range(2):
+        answer = rest.call("DELETE", PATH)
+        assert (answer.status, answer.text) == (204, "")
+    assert rest.get(PATH).status == 404
+
+
+@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete"])
+def test_commands_on_nothing_answer_404(rest: RestClient, name: str) -> None:
+    answer = rest.command(name)
+
+    assert (answer.status, answer.error["code"]) == (404, "SESSION_NOT_FOUND")
+
+
+@pytest.mark.parametrize("name", ["switch", "pause", "resume"])
+def test_a_command_the_status_forbids_names_the_status(rest: RestClient, name: str) -> None:
+    rest.post("/v1/sessions", creation())
+
+    answer = rest.command(name)
+
+    assert (answer.status, answer.error["code"]) == (400, "INVALID_STATE_TRANSITION")
+    assert "pending" in answer.error["message"]
+
+
+def test_somebody_elses_cycle_answers_409(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    answer = rest.command("switch", {"current_participant_id": BEN})
+
+    assert (answer.status, answer.error["code"]) == (409, "STALE_CYCLE")
+
+
+def test_an_expired_successor_answers_400(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+    store.advance(10_000)
+    rest.command("switch")
+
+    answer = rest.command("switch", {"next_participant_id": ANNE})
+
+    assert (answer.status, answer.error["code"]) == (400, "PARTICIPANT_EXPIRED")
+
+
+def test_an_unknown_successor_is_a_field_that_is_wrong(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    answer = rest.command("switch", {"next_participant_id": SESSION})
+
+    assert (answer.status, answer.error["code"]) == (400, "VALIDATION_ERROR")
+    assert answer.error["details"][0]["field"] == "next_participant_id"
+
+
+def test_the_time_is_the_stores(rest: RestClient, store: FakeStore) -> None:
+    answer = rest.get("/v1/time")
+
+    assert answer.json == {
+        "timestamp_ms": store.clock_ms,
+        "server_version": __version__,
+        "drift_tolerance_ms": 50,
+    }

@@ -10,8 +10,10 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 
 from .core.cycles import deadline_ms
 from .core.errors import (
@@ -34,6 +36,9 @@ RACE_SECONDS = 2.0
 
 MAX_BACKOFF_SECONDS = 0.05
 
+TURN_SECONDS = 0.5
+"""Long enough for hundreds to go first; short, should the store be away."""
+
 
 def _random_id() -> str:
     return uuid.uuid4().hex
@@ -53,6 +58,28 @@ class Outcome:
     events: tuple[Event, ...] = ()
     expired_participant_id: str | None = None
     created: bool = False
+
+
+class _Turns:
+    """Has the threads of one process take turns at a session.
+
+    Only the store decides races; but a race among our own threads costs a
+    round trip for each of the losers and leaves who wins to chance. Sessions
+    share locks, and nobody waits for long: a turn that does not come is taken.
+    """
+
+    def __init__(self) -> None:
+        self._locks = tuple(Lock() for _ in range(256))
+
+    @contextmanager
+    def at(self, session_id: str) -> Iterator[None]:
+        lock = self._locks[hash(session_id) % len(self._locks)]
+        taken = lock.acquire(timeout=TURN_SECONDS)
+        try:
+            yield
+        finally:
+            if taken:
+                lock.release()
 
 
 class SyncEngine:
@@ -78,6 +105,7 @@ class SyncEngine:
         self._monotonic = monotonic
         self._sleep = sleep
         self._jitter = jitter
+        self._turns = _Turns()
 
     def create_session(self, setup: Setup) -> Outcome:
         """Create a session; the same setup again is answered with what became of it.
@@ -139,7 +167,8 @@ class SyncEngine:
             RuleError: The rules refuse it; timeouts that were due are committed.
             Conflict: It was valid when first read, and after a lost race no longer.
         """
-        return self._change(self._store.load(session_id), session_id, command)
+        with self._turns.at(session_id):
+            return self._change(self._store.load(session_id), session_id, command)
 
     def _change(self, loaded: Loaded, session_id: str, command: Command | None) -> Outcome:
         first, command_id = loaded.session, self._new_id()

@@ -1,0 +1,83 @@
+"""The house's rules that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+import app as tickless
+
+ROOT = Path(__file__).parent.parent
+VIEWS = {
+    "/health": {"GET", "HEAD"},
+    "/ready": {"GET", "HEAD"},
+    "/v1/time": {"GET", "HEAD"},
+    "/v1/sessions": {"POST"},
+    "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
+    **{
+        f"/v1/sessions/{{session_id}}/{command}": {"POST"}
+        for command in ("start", "switch", "pause", "resume", "complete")
+    },
+}
+
+
+def test_app_py_registers_and_does_nothing_else() -> None:
+    tree = ast.parse((ROOT / "app.py").read_text())
+    docstring, *statements = tree.body
+
+    assert isinstance(docstring, ast.Expr)
+    imported = {
+        node.module for node in statements if isinstance(node, ast.ImportFrom) and not node.level
+    }
+    assert imported == {"chalice.app", "chalicelib.routes"}
+    assert all(isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr) for node in statements)
+
+
+def test_every_path_takes_every_method_so_that_405_is_ours() -> None:
+    every = {"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"}
+
+    assert {path: set(methods) for path, methods in tickless.app.routes.items()} == dict.fromkeys(
+        VIEWS, every
+    )
+    for path, allowed in VIEWS.items():
+        views = tickless.app.routes[path]
+        assert {
+            method for method in every if views[method].view_name != "not_allowed"
+        } == allowed, path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "chalicelib").rglob("*.py")), ids=lambda p: p.name)
+def test_only_settings_reads_the_environment(path: Path) -> None:
+    reads = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    ]
+    assert not reads or path.name == "settings.py"
+
+
+def test_every_module_says_what_it_owns() -> None:
+    for folder in ("chalicelib", "local", "bench", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            source = path.read_text()
+            if source.strip() and path.name != "conftest.py":
+                assert ast.get_docstring(ast.parse(source)), path
+
+
+def test_lambda_gets_exactly_what_is_pinned() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+
+    assert all("==" in pin for pin in pins)
+    assert not {"chalice", "pytest", "moto"} & {pin.split("==")[0] for pin in pins}
+
+
+def test_the_chalice_configuration_is_one_chalice_reads() -> None:
+    config = json.loads((ROOT / ".chalice/config.json").read_text())
+
+    assert config["app_name"] == tickless.app.app_name
+    assert config["lambda_architecture"] == "arm64"
+    assert "dev" in config["stages"]

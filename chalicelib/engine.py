@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import Lock
 
 from .core.cycles import deadline_ms
@@ -29,7 +30,8 @@ from .core.rules import Command, Complete, Decision, Pause, Resume, Start, Switc
 from .core.session import Session, create
 from .core.setup import Setup
 from .ports import Commit, Committed, Loaded, SessionStore, Stale
-from .schemas.messages import SessionState, session_deleted, session_state, state_update
+from .schemas.pushes import session_deleted, state_update
+from .schemas.states import SessionState, session_state
 
 RACE_SECONDS = 2.0
 """A lost race is run again for so long, then the caller is told of the conflict."""
@@ -44,7 +46,7 @@ def _random_id() -> str:
     return uuid.uuid4().hex
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """A session as it is shown at ``now_ms``, and what this call made happen.
 
@@ -53,11 +55,15 @@ class Outcome:
     """
 
     session: Session
-    state: SessionState
     now_ms: int
     events: tuple[Event, ...] = ()
     expired_participant_id: str | None = None
     created: bool = False
+
+    @cached_property
+    def state(self) -> SessionState:
+        """What clients are shown of the session; made when it is asked for."""
+        return session_state(self.session, self.now_ms)
 
 
 class _Turns:
@@ -119,7 +125,7 @@ class SyncEngine:
             now_ms = loaded.now_ms
             created = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
             outcome = _outcome(created, now_ms)
-            result = self._commit(outcome, 0, command_id, renew=True)
+            result = self._commit(None, outcome, command_id, renew=True)
             if isinstance(result, Committed):
                 return replace(outcome, created=True)
             loaded = result.current
@@ -157,7 +163,8 @@ class SyncEngine:
 
     def delete_session(self, session_id: str) -> None:
         """Make the session gone, whether there was one or not."""
-        self._store.delete(session_id, self._new_id(), session_deleted(session_id))
+        farewell = session_deleted(session_id, self._store.now_ms())
+        self._store.delete(session_id, self._new_id(), farewell)
 
     def carry_out(self, session_id: str, command: Command) -> Outcome:
         """Apply a command to the session as it is when its turn comes.
@@ -182,7 +189,7 @@ class SyncEngine:
             if decision.session is not session:
                 # Only commands renew a session, and only those that are carried out.
                 renew = command is not None and decision.refusal is None
-                result = self._commit(outcome, session.version, command_id, renew=renew)
+                result = self._commit(session, outcome, command_id, renew=renew)
                 if isinstance(result, Stale):
                     loaded, attempt = result.current, attempt + 1
                     if self._monotonic() >= give_up_at:
@@ -194,7 +201,7 @@ class SyncEngine:
             return outcome
 
     def _commit(
-        self, outcome: Outcome, base_version: int, command_id: str, *, renew: bool
+        self, before: Session | None, outcome: Outcome, command_id: str, *, renew: bool
     ) -> Committed | Stale:
         session, now_ms = outcome.session, outcome.now_ms
         deadline = deadline_ms(session)
@@ -202,12 +209,12 @@ class SyncEngine:
         return self._store.commit(
             Commit(
                 session=session,
-                base_version=base_version,
+                base_version=before.version if before is not None else 0,
                 command_id=command_id,
                 events=outcome.events,
                 deadline_ms=deadline,
                 expires_at_ms=expires_at_ms,
-                update=state_update(session.epoch, outcome.state, now_ms, outcome.events),
+                update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
             )
         )
 
@@ -215,7 +222,6 @@ class SyncEngine:
 def _outcome(decision: Decision, now_ms: int) -> Outcome:
     return Outcome(
         session=decision.session,
-        state=session_state(decision.session, now_ms),
         now_ms=now_ms,
         events=decision.events,
         expired_participant_id=decision.expired_participant_id,

@@ -6,10 +6,11 @@ The figures of a moving clock are right at the instant the view was made;
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypedDict
 
-from .session import LIVE, Session, Status, Tally, lasted_ms, overtime_ms
-from .setup import Group, Participant, SyncMode
+from .session import LIVE, Session, Status, lasted_ms, overtime_ms
+from .setup import SyncMode
 from .time_controls import Figures
 
 
@@ -54,6 +55,10 @@ class Face(NamedTuple):
     is_running: bool
 
 
+Dial = Callable[[int], Face]
+"""The clock of the participant at a position."""
+
+
 class Reading(NamedTuple):
     """The hands at one instant: how long the current, or last, cycle has lasted.
 
@@ -68,35 +73,51 @@ class Reading(NamedTuple):
     moving: bool
 
 
-def clocks(session: Session, now_ms: int) -> Clocks:
-    """What every clock of a settled session shows at ``now_ms``."""
-    reading = _read(session, now_ms)
-    groups: list[GroupView] = []
-    session_remaining_ms = None
-    match session.setup.sync_mode:
-        case SyncMode.PER_PARTICIPANT:
-            faces = _banks(session, reading)
-        case SyncMode.PER_GROUP:
-            shared = _banks(session, reading)
-            groups = list(map(_group, session.setup.groups, shared))
-            faces = [
-                shared[participant.bank or 0]._replace(total_time_ms=participant.total_time_ms)
-                for participant in session.setup.participants
-            ]
-        case SyncMode.PER_CYCLE:
-            faces = _own_cycles(session, reading)
-        case SyncMode.GLOBAL:
-            session_remaining_ms = max(0, session.total_time_ms - reading.session_ran_ms)
-            faces = _shared_clock(session, reading, session_remaining_ms)
-        case SyncMode.COUNT_UP:
-            faces = _stopwatches(session, reading)
-    views = list(map(_participant, session.setup.participants, session.tallies, faces))
-    if reading.active is not None:
-        active = views[reading.active]
-        active["is_active"] = True
-        active["time_used_ms"] += reading.lasted_ms - reading.overtime_ms
-        active["overtime_ms"] += reading.overtime_ms
-    return Clocks(views, groups, session_remaining_ms)
+def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None) -> Clocks:
+    """What the clocks of a settled session show at ``now_ms``: all, or those at ``positions``."""
+    setup, reading = session.setup, _read(session, now_ms)
+    dial = _DIALS[setup.sync_mode](session, reading)
+    if positions is None:
+        positions = range(len(session.tallies))
+    views = []
+    for position in positions:
+        face, tally = dial(position), session.tallies[position]
+        participant = setup.participants[position]
+        view: ParticipantView = {
+            "participant_id": participant.participant_id,
+            "participant_index": participant.participant_index,
+            "group_id": participant.group_id,
+            "total_time_ms": face.total_time_ms,
+            "time_used_ms": tally.time_used_ms,
+            "overtime_ms": tally.overtime_ms,
+            "cycle_count": tally.cycle_count,
+            "is_active": False,
+            "is_running": face.is_running,
+            "has_expired": face.has_expired,
+            **face.figures,
+        }
+        if position == reading.active:
+            view["is_active"] = True
+            view["time_used_ms"] += reading.lasted_ms - reading.overtime_ms
+            view["overtime_ms"] += reading.overtime_ms
+        views.append(view)
+    return Clocks(views, _groups(session, reading), _session_remaining_ms(session, reading))
+
+
+def changed_positions(before: Session, after: Session) -> list[int]:
+    """Whose clocks can't be told at ``after`` from what they showed at ``before``.
+
+    Where clocks are shared, one of those who share it stands for all.
+    """
+    changed = {cycle.position for cycle in (before.cycle, after.cycle) if cycle is not None}
+    for position, (old, new) in enumerate(zip(before.tallies, after.tallies, strict=True)):
+        if old != new:
+            changed.add(position)
+    if after.setup.sync_mode is SyncMode.PER_PARTICIPANT and before.banks is not after.banks:
+        for position, (held, holds) in enumerate(zip(before.banks, after.banks, strict=True)):
+            if held != holds:
+                changed.add(position)
+    return sorted(changed)
 
 
 def _read(session: Session, now_ms: int) -> Reading:
@@ -113,100 +134,124 @@ def _read(session: Session, now_ms: int) -> Reading:
     )
 
 
-def _participant(participant: Participant, tally: Tally, face: Face) -> ParticipantView:
-    return {
-        "participant_id": participant.participant_id,
-        "participant_index": participant.participant_index,
-        "group_id": participant.group_id,
-        "total_time_ms": face.total_time_ms,
-        "time_used_ms": tally.time_used_ms,
-        "overtime_ms": tally.overtime_ms,
-        "cycle_count": tally.cycle_count,
-        "is_active": False,
-        "is_running": face.is_running,
-        "has_expired": face.has_expired,
-        **face.figures,
-    }
+def _own_bank(session: Session, reading: Reading) -> Dial:
+    control, banks, active = session.setup.control, session.banks, reading.active
+    empty = control.empty()
+
+    def face(position: int) -> Face:
+        bank = banks[position]
+        run_ms, moving = bank.run_ms, False
+        if position == active:
+            run_ms, moving = run_ms + reading.lasted_ms, reading.moving
+        figures = empty if bank.has_expired else control.figures(bank, run_ms)
+        return Face(bank.total_ms, figures, bank.has_expired, moving)
+
+    return face
 
 
-def _group(group: Group, face: Face) -> GroupView:
-    return {
-        "group_id": group.group_id,
-        "total_time_ms": face.total_time_ms,
-        "time_remaining_ms": face.figures["time_remaining_ms"],
-        "has_expired": face.has_expired,
-    }
+def _group_bank(session: Session, reading: Reading) -> Dial:
+    """What a group's bank shows, every member shows; the allocation is each one's own."""
+    participants = session.setup.participants
+    faces = _bank_faces(session, reading)
+
+    def face(position: int) -> Face:
+        participant = participants[position]
+        return faces[participant.bank or 0]._replace(total_time_ms=participant.total_time_ms)
+
+    return face
 
 
-def _banks(session: Session, reading: Reading) -> list[Face]:
-    """One face for each bank; an expired one shows 0 in every figure."""
-    control = session.setup.control
+def _bank_faces(session: Session, reading: Reading) -> list[Face]:
+    # A bank's dial is the same as a participant's who has it for himself.
     drawn_on = None
     if reading.active is not None:
         drawn_on = session.setup.participants[reading.active].bank
-    faces = []
-    for position, bank in enumerate(session.banks):
-        run_ms = bank.run_ms
-        if position == drawn_on:
-            run_ms += reading.lasted_ms
-        figures = control.empty() if bank.has_expired else control.figures(bank, run_ms)
-        moving = reading.moving and position == drawn_on
-        faces.append(Face(bank.total_ms, figures, bank.has_expired, moving))
-    return faces
+    return list(
+        map(_own_bank(session, reading._replace(active=drawn_on)), range(len(session.banks)))
+    )
 
 
-def _own_cycles(session: Session, reading: Reading) -> list[Face]:
+def _groups(session: Session, reading: Reading) -> list[GroupView]:
+    if session.setup.sync_mode is not SyncMode.PER_GROUP:
+        return []
+    return [
+        {
+            "group_id": group.group_id,
+            "total_time_ms": face.total_time_ms,
+            "time_remaining_ms": face.figures["time_remaining_ms"],
+            "has_expired": face.has_expired,
+        }
+        for group, face in zip(session.setup.groups, _bank_faces(session, reading), strict=True)
+    ]
+
+
+def _own_cycle(session: Session, reading: Reading) -> Dial:
     """per_cycle: what is left of the current cycle, a full one for the others."""
-    faces = []
-    for position, participant in enumerate(session.setup.participants):
-        remaining_ms = session.setup.cycle_length_ms(position) or 0
-        cycle = session.cycle
+    setup, cycle = session.setup, session.cycle
+
+    def face(position: int) -> Face:
+        remaining_ms = setup.cycle_length_ms(position) or 0
         if cycle is not None and cycle.position == position:
             remaining_ms = max(0, (cycle.length_ms or 0) - reading.lasted_ms)
-        faces.append(
-            Face(
-                participant.total_time_ms,
-                {"time_remaining_ms": remaining_ms},
-                session.ran_out(position),
-                reading.moving and position == reading.active,
-            )
+        return Face(
+            setup.participants[position].total_time_ms,
+            {"time_remaining_ms": remaining_ms},
+            session.ran_out(position),
+            reading.moving and position == reading.active,
         )
-    return faces
+
+    return face
 
 
-def _shared_clock(session: Session, reading: Reading, session_remaining_ms: int) -> list[Face]:
+def _session_remaining_ms(session: Session, reading: Reading) -> int | None:
+    if session.setup.sync_mode is not SyncMode.GLOBAL:
+        return None
+    return max(0, session.total_time_ms - reading.session_ran_ms)
+
+
+def _shared_clock(session: Session, reading: Reading) -> Dial:
     """global: everybody shows the smaller of the session clock and the cycle clock."""
-    length_ms = session.setup.time_per_cycle_ms
-    if session.cycle is not None:
-        length_ms = session.cycle.length_ms
-    remaining_ms = session_remaining_ms
+    participants, cycle = session.setup.participants, session.cycle
+    remaining_ms = max(0, session.total_time_ms - reading.session_ran_ms)
+    length_ms = session.setup.time_per_cycle_ms if cycle is None else cycle.length_ms
     if length_ms is not None:
         remaining_ms = min(remaining_ms, max(0, length_ms - reading.lasted_ms))
-    return [
-        Face(
-            participant.total_time_ms,
+
+    def face(position: int) -> Face:
+        return Face(
+            participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
             session.ran_out(position),
             reading.moving,
         )
-        for position, participant in enumerate(session.setup.participants)
-    ]
+
+    return face
 
 
-def _stopwatches(session: Session, reading: Reading) -> list[Face]:
+def _stopwatch(session: Session, reading: Reading) -> Dial:
     """count_up: what is left until the limit, or of the participant's allocation."""
-    faces = []
-    for position, participant in enumerate(session.setup.participants):
-        limit_ms = session.setup.max_time_ms or participant.total_time_ms
+    setup = session.setup
+
+    def face(position: int) -> Face:
+        participant = setup.participants[position]
         used_ms = session.tallies[position].time_used_ms
         if position == reading.active:
             used_ms += reading.lasted_ms - reading.overtime_ms
-        faces.append(
-            Face(
-                participant.total_time_ms,
-                {"time_remaining_ms": max(0, limit_ms - used_ms)},
-                session.is_out(position),
-                reading.moving and position == reading.active,
-            )
+        limit_ms = setup.max_time_ms or participant.total_time_ms
+        return Face(
+            participant.total_time_ms,
+            {"time_remaining_ms": max(0, limit_ms - used_ms)},
+            session.is_out(position),
+            reading.moving and position == reading.active,
         )
-    return faces
+
+    return face
+
+
+_DIALS: dict[SyncMode, Callable[[Session, Reading], Dial]] = {
+    SyncMode.PER_PARTICIPANT: _own_bank,
+    SyncMode.PER_GROUP: _group_bank,
+    SyncMode.PER_CYCLE: _own_cycle,
+    SyncMode.GLOBAL: _shared_clock,
+    SyncMode.COUNT_UP: _stopwatch,
+}

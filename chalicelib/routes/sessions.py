@@ -5,7 +5,6 @@ from __future__ import annotations
 from chalice.app import Response
 
 from ..engine import Outcome
-from ..schemas.messages import switch_result
 from ..schemas.requests import (
     CreateSession,
     NoFields,
@@ -13,6 +12,7 @@ from ..schemas.requests import (
     SwitchCycle,
     read_session_id,
 )
+from ..schemas.states import switch_result
 from ..wiring import services
 from .answers import Resource, body_as, no_content, succeed
 

@@ -75,6 +75,7 @@ class RestClient:
             headers=tuple({**given, **(headers or {})}.items()),
             body=payload,
             peer_ip="127.0.0.1",
+            server_port=8000,
         )
         matched = self._routes.match(path)
         assert matched is not None, f"{path} never reaches the Lambda"

@@ -1,4 +1,4 @@
-"""What clients are sent: states, results and pushes, ready for JSON.
+"""A session as clients are shown it, ready for JSON.
 
 ``*_at`` are ISO 8601 in UTC with milliseconds, everything that ends in ``_ms``
 and every ``timestamp`` integer milliseconds.
@@ -6,20 +6,15 @@ and every ``timestamp`` integer milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any, Literal, NotRequired, TypedDict
-
-from pydantic_core import to_json
+from typing import Any, NotRequired, TypedDict
 
 from ..core.cycles import deadline_ms
 from ..core.events import Event
 from ..core.session import Session
 from ..core.view import GroupView, ParticipantView, clocks
-
-PUSHED_EVENTS = 50
-"""At most so many events ride in one push."""
 
 
 class ActionOnTimeout(TypedDict):
@@ -66,22 +61,6 @@ class SwitchResult(TypedDict):
     expired_participant_id: NotRequired[str]
 
 
-class StateUpdate(TypedDict):
-    type: Literal["STATE_UPDATE"]
-    timestamp: int
-    sessionId: str
-    epoch: str
-    version: int
-    state: SessionState
-    events: list[dict[str, Any]]
-    eventsOmitted: NotRequired[int]
-
-
-class SessionDeleted(TypedDict):
-    type: Literal["SESSION_DELETED"]
-    sessionId: str
-
-
 def iso(instant_ms: int) -> str:
     seconds, milliseconds = divmod(instant_ms, 1000)
     # Not strftime, which is ten times as slow and in every answer many times.
@@ -92,10 +71,12 @@ def _iso(instant_ms: int | None) -> str | None:
     return None if instant_ms is None else iso(instant_ms)
 
 
-def session_state(session: Session, now_ms: int) -> SessionState:
-    """The session as it is shown at ``now_ms``; settle it first."""
+def session_state(
+    session: Session, now_ms: int, positions: Iterable[int] | None = None
+) -> SessionState:
+    """The settled session as it is shown at ``now_ms``, with all participants or some."""
     setup, active = session.setup, session.active
-    shown = clocks(session, now_ms)
+    shown = clocks(session, now_ms, positions)
     state: SessionState = {
         "session_id": setup.session_id,
         "sync_mode": setup.sync_mode,
@@ -152,28 +133,6 @@ def event_view(event: Event) -> dict[str, Any]:
         if field.name != "at_ms" and value is not None:
             view[field.name] = value
     return view
-
-
-def state_update(epoch: str, state: SessionState, now_ms: int, events: Sequence[Event]) -> bytes:
-    """The push that tells every watcher of a new version, as it is at ``now_ms``."""
-    update: StateUpdate = {
-        "type": "STATE_UPDATE",
-        "timestamp": now_ms,
-        "sessionId": state["session_id"],
-        "epoch": epoch,
-        "version": state["version"],
-        "state": state,
-        "events": [event_view(event) for event in events[:PUSHED_EVENTS]],
-    }
-    if len(events) > PUSHED_EVENTS:
-        update["eventsOmitted"] = len(events) - PUSHED_EVENTS
-    return to_json(update)
-
-
-def session_deleted(session_id: str) -> bytes:
-    """The push that tells every watcher that there is nothing left to watch."""
-    farewell: SessionDeleted = {"type": "SESSION_DELETED", "sessionId": session_id}
-    return to_json(farewell)
 
 
 def _active_id(session: Session) -> str | None:

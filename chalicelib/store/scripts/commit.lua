@@ -13,7 +13,7 @@
 --      10 update, bytes
 --      11 remember_ms, for how long the command is remembered
 --      12 events_kept, about how many
---      13 and after: events, bytes each
+--      13.. events, bytes each
 -- returns { 'committed', version }, or { 'repeated', version } for a command that has been
 --         here before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]

@@ -1,0 +1,138 @@
+"""Stand-ins for the world outside, one for each adapter, held to its contract suite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from chalicelib.core.events import Event
+from chalicelib.core.session import Session
+from chalicelib.ports import Commit, Committed, Loaded, Stale, StoreUnavailable
+from chalicelib.store import codec
+
+REMEMBER_COMMANDS_MS = 60_000
+
+
+@dataclass
+class _Stored:
+    session: Session
+    events: list[tuple[int, Event]]
+    expires_at_ms: int | None
+
+
+@dataclass
+class FakeStore:
+    """RedisStore in memory, with a clock that only the test moves.
+
+    ``published`` is every message with the id of the session whose watchers
+    it went to; ``commits`` every commit that was made, repetitions left out.
+    While ``away`` is true, every call raises StoreUnavailable.
+    """
+
+    clock_ms: int = 1_700_000_000_000
+    away: bool = False
+    deadlines: dict[str, int] = field(default_factory=dict)
+    published: list[tuple[str, bytes]] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    _sessions: dict[str, _Stored] = field(default_factory=dict)
+    _commands: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+    def advance(self, ms: int) -> None:
+        self.clock_ms += ms
+
+    def load(self, session_id: str) -> Loaded:
+        self._answer()
+        stored = self._stored(session_id)
+        return Loaded(stored.session if stored else None, self.clock_ms)
+
+    def commit(self, commit: Commit) -> Committed | Stale:
+        self._answer()
+        # What can't be stored can't be committed, and nothing is stored as it
+        # was handed in: a mistake of the codec shows here, too.
+        session = _through_the_codec(commit.session)
+        session_id = session.setup.session_id
+        made = self._made(session_id, commit.command_id)
+        if made is not None:
+            return Committed(made, repeated=True)
+        stored = self._stored(session_id)
+        if commit.base_version == 0:
+            fits = stored is None
+        else:
+            fits = stored is not None and (stored.session.epoch, stored.session.version) == (
+                session.epoch,
+                commit.base_version,
+            )
+        if not fits:
+            return Stale(Loaded(stored.session if stored else None, self.clock_ms))
+        if stored is None:
+            stored = self._sessions[session_id] = _Stored(session, [], None)
+        # A session's setup is written only when it is created.
+        stored.session = replace(session, setup=stored.session.setup)
+        stored.events += [(session.version, event) for event in commit.events]
+        self._remember(session_id, commit.command_id, session.version)
+        if commit.deadline_ms is None:
+            self.deadlines.pop(session_id, None)
+        else:
+            self.deadlines[session_id] = commit.deadline_ms
+        if commit.expires_at_ms is not None:
+            stored.expires_at_ms = commit.expires_at_ms
+        self.commits.append(commit)
+        self.published.append((session_id, commit.update))
+        return Committed(session.version)
+
+    def delete(self, session_id: str, command_id: str, farewell: bytes) -> None:
+        self._answer()
+        if self._made(session_id, command_id) is not None:
+            return
+        existed = self._stored(session_id) is not None
+        self._sessions.pop(session_id, None)
+        self.deadlines.pop(session_id, None)
+        self._remember(session_id, command_id, 0)
+        if existed:
+            self.published.append((session_id, farewell))
+
+    def now_ms(self) -> int:
+        self._answer()
+        return self.clock_ms
+
+    def ping(self) -> None:
+        self._answer()
+
+    def events(self, session_id: str) -> list[tuple[int, Event]]:
+        """What is in the log of a session: each event and the version it belongs to."""
+        stored = self._stored(session_id)
+        return list(stored.events) if stored else []
+
+    def expires_at_ms(self, session_id: str) -> int | None:
+        stored = self._stored(session_id)
+        return stored.expires_at_ms if stored else None
+
+    def _answer(self) -> None:
+        if self.away:
+            raise StoreUnavailable("The fake store is away")
+
+    def _stored(self, session_id: str) -> _Stored | None:
+        stored = self._sessions.get(session_id)
+        if stored is None:
+            return None
+        if stored.expires_at_ms is not None and stored.expires_at_ms <= self.clock_ms:
+            # As in Redis, the index of deadlines knows nothing of this.
+            del self._sessions[session_id]
+            return None
+        return stored
+
+    def _made(self, session_id: str, command_id: str) -> int | None:
+        version, until_ms = self._commands.get((session_id, command_id), (0, 0))
+        return version if until_ms > self.clock_ms else None
+
+    def _remember(self, session_id: str, command_id: str, version: int) -> None:
+        until_ms = self.clock_ms + REMEMBER_COMMANDS_MS
+        self._commands[session_id, command_id] = (version, until_ms)
+
+
+def _through_the_codec(session: Session) -> Session:
+    return codec.decode(
+        session.epoch,
+        session.version,
+        codec.encode_setup(session.setup),
+        codec.encode_facts(session),
+    )

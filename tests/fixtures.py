@@ -1,0 +1,107 @@
+"""Fixtures: servers that whole runs share, and servers a test has for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib.settings import Settings
+from chalicelib.store.client import connect
+from chalicelib.store.redis_store import RedisStore
+
+from .servers import (
+    Certificate,
+    Cluster,
+    Proxy,
+    RedisProcess,
+    proxy_to,
+    redis7_binary,
+    running,
+    running_cluster,
+    self_signed,
+    valkey_binary,
+)
+
+OpenStore = Callable[..., RedisStore]
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """Valkey 9, shared: use session ids of your own, and leave it running."""
+    with running(valkey_binary(), tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """Redis 7, shared in the same way."""
+    binary = redis7_binary()
+    if binary is None:
+        pytest.skip("there is no redis-server on PATH")
+    with running(binary, tmp_path_factory.mktemp("redis7")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of three, shared in the same way."""
+    with running_cluster(valkey_binary(), tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["valkey", "redis7"])
+def any_server(request: pytest.FixtureRequest) -> RedisProcess:
+    """Each kind of server in turn, shared."""
+    server: RedisProcess = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(params=["valkey", "redis7"])
+def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProcess]:
+    """Each kind of server in turn, for one test to do with as it likes."""
+    binary = valkey_binary() if request.param == "valkey" else redis7_binary()
+    if binary is None:
+        pytest.skip("there is no redis-server on PATH")
+    with running(binary, tmp_path / request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[RedisProcess]:
+    with running(valkey_binary(), tmp_path / "valkey") as server:
+        yield server
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with running_cluster(valkey_binary(), tmp_path / "cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def proxy(valkey: RedisProcess) -> Iterator[Proxy]:
+    """A network with faults, in front of the shared Valkey."""
+    with proxy_to(valkey.port) as between:
+        yield between
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return self_signed(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def open_store() -> Iterator[OpenStore]:
+    """``open_store(url, cluster=False)``: a RedisStore as the application builds it."""
+    servers = []
+
+    def opened(url: str, *, cluster: bool = False, shards: int = 16) -> RedisStore:
+        server = connect(Settings(redis_url=url, redis_cluster=cluster))
+        servers.append(server)
+        return RedisStore(server, shards)
+
+    yield opened
+    for server in servers:
+        server.close()

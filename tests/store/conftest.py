@@ -1,0 +1,35 @@
+"""The places at which the contract suite runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.fixtures import OpenStore
+
+from .places import Memory, Place, RealRedis
+
+
+@pytest.fixture(params=["fake", "valkey", "redis7", "cluster"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """The fake store and the real one on each kind of server, in turn."""
+    if request.param == "fake":
+        yield Memory()
+        return
+    opened: OpenStore = request.getfixturevalue("open_store")
+    if request.param == "cluster":
+        cluster = request.getfixturevalue("valkey_cluster")
+        # A message published on one node is heard on each.
+        client: redis.Redis | redis.RedisCluster = redis.RedisCluster.from_url(cluster.url)
+        listener = redis.Redis.from_url(cluster.nodes[1].url)
+        real = RealRedis(opened(cluster.url, cluster=True), client, listener)
+    else:
+        server = request.getfixturevalue(request.param)
+        client = listener = redis.Redis.from_url(server.url)
+        real = RealRedis(opened(server.url), client, listener)
+    yield real
+    real.close()
+    client.close()
+    listener.close()

@@ -1,0 +1,223 @@
+"""What is encoded comes back, and what can't come back is refused by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import InvalidSetup
+from chalicelib.core.events import (
+    CycleSwitched,
+    ParticipantExpired,
+    SessionCompleted,
+    SessionCreated,
+    SessionStarted,
+    TimeoutsSkipped,
+)
+from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch, apply
+from chalicelib.core.session import Session, create
+from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.core.time_controls import (
+    Bronstein,
+    Byoyomi,
+    Canadian,
+    Delay,
+    Fischer,
+    Hourglass,
+    TimeControl,
+)
+from chalicelib.store import codec
+
+from .sessions import a_setup
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+lengths_ms = st.integers(1_000, 86_400_000)
+jsons = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(texts, children, max_size=3),
+    max_leaves=10,
+)
+delays_ms = st.integers(1, 600_000)
+controls: st.SearchStrategy[TimeControl] = st.one_of(
+    st.builds(Fischer, st.integers(0, 60_000), st.none() | lengths_ms),
+    st.builds(Delay, delays_ms),
+    st.builds(Bronstein, delays_ms),
+    st.builds(Byoyomi, st.integers(1_000, 3_600_000), st.integers(1, 100)),
+    st.builds(Canadian, st.integers(1_000, 3_600_000), st.integers(1, 500)),
+    st.just(Hourglass()),
+)
+commands: st.SearchStrategy[Command | None] = st.one_of(
+    st.sampled_from([Start(), Switch(), Switch(), Switch(), Pause(), Resume(), None]),
+    st.just(Complete()),
+)
+
+
+@st.composite
+def setups(draw: st.DrawFn) -> Setup:
+    mode = draw(st.sampled_from(SyncMode))
+    ids = draw(st.lists(texts, min_size=1, max_size=6, unique=True))
+    group_ids = draw(st.lists(texts, min_size=1, max_size=2, unique=True))
+    participants = [
+        Participant(
+            participant_id,
+            draw(st.integers(0, 9)),
+            draw(lengths_ms),
+            draw(st.sampled_from(group_ids)) if mode is SyncMode.PER_GROUP else None,
+        )
+        for participant_id in ids
+    ]
+    used_ids = sorted({participant.group_id or "" for participant in participants})
+    groups = None
+    if mode is SyncMode.PER_GROUP and draw(st.booleans()):
+        groups = [Group(group_id, draw(lengths_ms)) for group_id in used_ids]
+    control = None
+    if mode in (SyncMode.PER_GROUP, SyncMode.PER_PARTICIPANT):
+        control = draw(st.none() | controls)
+    try:
+        return set_up(
+            session_id=draw(texts),
+            sync_mode=mode,
+            participants=participants,
+            total_time_ms=draw(lengths_ms),
+            groups=groups,
+            time_per_cycle_ms=draw(st.none() | lengths_ms),
+            max_time_ms=draw(st.none() | lengths_ms),
+            time_control=control,
+            action_on_timeout=draw(st.none() | st.sampled_from(TimeoutAction)),
+            action_data=draw(jsons),
+            metadata=draw(st.none() | st.dictionaries(texts, jsons, max_size=3)),
+        )
+    except InvalidSetup:
+        # An hourglass that did not find exactly two banks.
+        return a_setup(participants=1)
+
+
+@st.composite
+def walks(draw: st.DrawFn) -> Session:
+    """A session as a few commands, at any pace, have left it."""
+    now_ms = draw(st.integers(0, 2**42))
+    session = create(draw(setups()), draw(texts), now_ms)
+    for command in draw(st.lists(commands, max_size=12)):
+        now_ms += draw(st.integers(0, 100_000_000))
+        session = apply(session, command, now_ms).session
+    return session
+
+
+def through(session: Session) -> Session:
+    setup, facts = codec.encode_setup(session.setup), codec.encode_facts(session)
+    return codec.decode(session.epoch, session.version, setup, facts)
+
+
+@settings(deadline=None)
+@given(walks())
+def test_a_session_survives_its_encoding(session: Session) -> None:
+    decoded = through(session)
+    assert decoded == session
+    assert type(decoded.setup.time_control) is type(session.setup.time_control)
+    assert type(decoded.status) is type(session.status)
+    for row in (*decoded.setup.participants, *decoded.tallies, *decoded.banks):
+        assert type(row) in (Participant, type(session.tallies[0]), *map(type, session.banks))
+
+
+@settings(deadline=None)
+@given(walks())
+def test_what_was_decoded_is_as_good_as_what_was_encoded(session: Session) -> None:
+    now_ms = session.updated_at_ms + 1_000_000
+    original, decoded = (apply(it, Switch(), now_ms) for it in (session, through(session)))
+    assert (decoded.session, decoded.events) == (original.session, original.events)
+    assert repr(decoded.refusal) == repr(original.refusal)
+
+
+@settings(deadline=None)
+@given(walks(), walks())
+def test_facts_fit_the_setup_they_were_made_from_whenever_they_are_written(
+    session: Session, other: Session
+) -> None:
+    setup = codec.encode_setup(session.setup)
+    assert codec.encode_setup(through(session).setup) == setup
+    assert codec.encode_setup(replace(other, setup=session.setup).setup) == setup
+
+
+@pytest.mark.parametrize("part", ["setup", "facts"])
+@pytest.mark.parametrize("found", [0, 2, "1", None])
+def test_a_format_of_another_release_is_refused_by_its_number(part: str, found: object) -> None:
+    session = create(a_setup(), "epoch", 0)
+    parts = {"setup": codec.encode_setup(session.setup), "facts": codec.encode_facts(session)}
+    written = json.loads(parts[part])
+    written["format"] = found
+    parts[part] = json.dumps(written).encode()
+    with pytest.raises(codec.UnknownFormat, match=repr(found)) as failure:
+        codec.decode("epoch", 1, **parts)
+    assert (failure.value.part, failure.value.found) == (part, found)
+
+
+def damaged(part: bytes, field: str) -> bytes:
+    fields = json.loads(part)
+    del fields[field]
+    return json.dumps(fields).encode()
+
+
+def test_damage_is_refused_and_never_guessed_at() -> None:
+    session = create(a_setup(), "epoch", 0)
+    setup, facts = codec.encode_setup(session.setup), codec.encode_facts(session)
+    wrongs = [
+        (b"", facts),
+        (setup, b'{"format":1'),
+        (setup, b"[1]"),
+        (damaged(setup, "participants"), facts),
+        (setup, damaged(facts, "status")),
+        (setup, facts.replace(b"pending", b"perhaps")),
+        (setup, facts.replace(b'"tallies":[[0,0],', b'"tallies":[')),
+        (setup, facts.replace(b'"tallies":[[0,0],', b'"tallies":[[0],')),
+    ]
+    for wrong in wrongs:
+        assert wrong != (setup, facts)
+        with pytest.raises(codec.UnreadableSession):
+            codec.decode("epoch", 1, *wrong)
+
+
+def test_events_tell_their_type_their_instant_and_all_they_know() -> None:
+    events = [
+        SessionCreated(1),
+        SessionStarted(2, "ann"),
+        CycleSwitched(3, "ann", "bob", 1, 0),
+        ParticipantExpired(4, "bob", None, TimeoutAction.SKIP_CYCLE, {"é": [1.5]}),
+        TimeoutsSkipped(5, 7, "ann"),
+        SessionCompleted(6, "ann", 5, 6),
+    ]
+    assert [json.loads(codec.encode_event(event)) for event in events] == [
+        {"type": "session_created", "at_ms": 1},
+        {"type": "session_started", "at_ms": 2, "active_participant_id": "ann"},
+        {
+            "type": "cycle_switched",
+            "at_ms": 3,
+            "previous_participant_id": "ann",
+            "active_participant_id": "bob",
+            "time_used_ms": 1,
+            "overtime_ms": 0,
+        },
+        {
+            "type": "participant_expired",
+            "at_ms": 4,
+            "participant_id": "bob",
+            "group_id": None,
+            "action": "skip_cycle",
+            "data": {"é": [1.5]},
+        },
+        {"type": "timeouts_skipped", "at_ms": 5, "count": 7, "active_participant_id": "ann"},
+        {
+            "type": "session_completed",
+            "at_ms": 6,
+            "previous_participant_id": "ann",
+            "time_used_ms": 5,
+            "overtime_ms": 6,
+        },
+    ]

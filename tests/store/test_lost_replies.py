@@ -1,0 +1,124 @@
+"""A reply that is lost must not turn one command into two versions."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+import pytest
+
+from chalicelib.core.rules import Start, Switch
+from chalicelib.core.session import create
+from chalicelib.ports import Commit, Committed, SessionStore, StoreUnavailable
+from tests.fixtures import OpenStore
+from tests.servers import Proxy, RedisProcess, eventually
+
+from .sessions import a_setup, created, creation, new_id, next_of, started, switch
+
+
+@pytest.fixture
+def behind_proxy(open_store: OpenStore, proxy: Proxy) -> SessionStore:
+    """A store whose replies can be lost; the server already knows its scripts."""
+    store = open_store(proxy.url)
+    session = started(store)
+    store.delete(session.setup.session_id, new_id("command"), b"gone")
+    return store
+
+
+@pytest.fixture
+def direct(open_store: OpenStore, valkey: RedisProcess) -> SessionStore:
+    return open_store(valkey.url)
+
+
+def test_a_commit_whose_reply_is_lost_makes_one_version(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
+) -> None:
+    session = started(direct)
+    commit = next_of(session, Switch(), direct.now_ms())
+    proxy.drop_next_reply(to=commit.command_id.encode())
+    assert behind_proxy.commit(commit) == Committed(3, repeated=True)
+    assert proxy.has_dropped
+    assert direct.load(session.setup.session_id).session == commit.session
+
+
+@pytest.mark.parametrize("others", [20, 120])
+def test_a_lost_reply_is_made_good_however_many_commits_came_in_between(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy, others: int
+) -> None:
+    session = started(direct)
+    session_id = session.setup.session_id
+    commit = next_of(session, Switch(), direct.now_ms())
+    answers: list[object] = []
+
+    def lose_both_replies() -> None:
+        try:
+            answers.append(behind_proxy.commit(commit))
+        except StoreUnavailable as error:
+            answers.append(error)
+
+    # The store repeats the call at once; so that others can come in between,
+    # no new connection is let through until they have.
+    proxy.drop_next_reply(to=commit.command_id.encode())
+    proxy.hold_new_connections()
+    caller = Thread(target=lose_both_replies)
+    caller.start()
+    eventually(lambda: proxy.has_dropped)
+    for _ in range(others):
+        switch(direct, session_id)
+    proxy.allow()
+    caller.join(5)
+    if isinstance(answers[0], StoreUnavailable):
+        # The others took longer than the store waits: its caller repeats it.
+        answers[0] = behind_proxy.commit(commit)
+    assert answers == [Committed(3, repeated=True)]
+    now = direct.load(session_id).session
+    assert now is not None
+    assert now.version == 3 + others
+
+
+def test_a_creation_whose_reply_is_lost_creates_once(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
+) -> None:
+    session = create(a_setup(), new_id("epoch"), direct.now_ms())
+    commit = creation(session)
+    proxy.drop_next_reply(to=commit.command_id.encode())
+    assert behind_proxy.commit(commit) == Committed(1, repeated=True)
+    assert proxy.has_dropped
+    assert direct.load(session.setup.session_id).session == session
+
+
+def test_a_delete_whose_reply_is_lost_spares_the_next_incarnation(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
+) -> None:
+    session = created(direct)
+    session_id, command_id = session.setup.session_id, new_id("command")
+    proxy.drop_next_reply(to=command_id.encode())
+    proxy.hold_new_connections()
+    caller = Thread(target=behind_proxy.delete, args=(session_id, command_id, b"farewell"))
+    caller.start()
+    eventually(lambda: proxy.has_dropped)
+    successor = created(direct, session.setup)
+    proxy.allow()
+    caller.join(5)
+    assert not caller.is_alive()
+    assert direct.load(session_id).session == successor
+
+
+def test_a_load_whose_reply_is_lost_is_asked_again(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
+) -> None:
+    session = started(direct)
+    proxy.drop_next_reply(to=session.setup.session_id.encode())
+    assert behind_proxy.load(session.setup.session_id).session == session
+    assert proxy.has_dropped
+
+
+def test_a_commit_refused_while_away_can_be_repeated_by_its_caller(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
+) -> None:
+    session = created(direct)
+    commit: Commit = next_of(session, Start(), direct.now_ms())
+    proxy.refuse()
+    with pytest.raises(StoreUnavailable):
+        behind_proxy.commit(commit)
+    proxy.allow()
+    assert behind_proxy.commit(commit) == Committed(2)

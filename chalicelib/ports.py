@@ -6,7 +6,7 @@ tests; one contract suite runs on both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,3 +75,61 @@ class SessionStore(Protocol):
         """The store's clock, the only one there is."""
 
     def ping(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """A connection that watches a session; both instants are the store's."""
+
+    connection_id: str
+    endpoint: str
+    registered_at_ms: int
+    heard_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Who watches a session, and the store's time at the instant that was read."""
+
+    watchers: Sequence[Watcher]
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a connection's sign of life is answered with; ``epoch`` is None without a session."""
+
+    now_ms: int
+    epoch: str | None
+    version: int | None
+
+
+class ConnectionRegistry(Protocol):
+    """Who watches what. Every method raises StoreUnavailable when it can't be reached."""
+
+    def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
+        """Put a connection on a session's list, or note that it is still alive."""
+
+    def session_of(self, connection_id: str) -> str | None:
+        """The session that a connection watches; ``None`` once it has been silent too long."""
+
+    def forget(self, connection_id: str) -> None:
+        """Take a connection off every list; idempotent."""
+
+    def watchers(self, session_id: str) -> Watchers: ...
+
+    def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
+        """Take connections off a session's list."""
+
+    def watched_sessions(self) -> Iterator[str]:
+        """Every session with anybody on its list; for sweeps, as it may take a while."""
+
+
+class Announcer(Protocol):
+    """Tells watchers of what was committed, where publishing it is not enough."""
+
+    def announce(self, session_id: str, message: bytes) -> None:
+        """Post a message to everybody who watches, and return; nothing is raised."""
+
+    def dismiss(self, session_id: str, farewell: bytes) -> None:
+        """Post a farewell to everybody who watches, and close their connections."""

@@ -8,7 +8,7 @@ twice the last one counts. Integers are integers: no floats, strings, booleans.
 from __future__ import annotations
 
 from math import isfinite
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -228,17 +228,38 @@ def read(model: type[Model], body: bytes) -> Model:
     """A request from its body; an empty one stands for ``{}``.
 
     Raises:
-        MalformedJson: It is no JSON as RFC 8259 has it, in UTF-8.
+        MalformedJson: It is no JSON.
+        InvalidRequest: It is not what the model wants.
+    """
+    # The model's own parser would let NaN and Infinity pass where a field
+    # takes any JSON, and in fields that it ignores.
+    read_json(body or b"{}")
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def read_json(text: bytes) -> Any:
+    """Any value of JSON as RFC 8259 has it, in UTF-8.
+
+    Raises:
+        MalformedJson: It is none.
+    """
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise MalformedJson(str(error)) from None
+
+
+def read_value(model: type[Model], value: object) -> Model:
+    """A request from JSON that was read before; ``None`` stands for ``{}``.
+
+    Raises:
         InvalidRequest: It is not what the model wants.
     """
     try:
-        # The model's own parser would let NaN and Infinity pass where a field
-        # takes any JSON, and in fields that it ignores.
-        from_json(body or b"{}", allow_inf_nan=False)
-    except ValueError as error:
-        raise MalformedJson(str(error)) from None
-    try:
-        return model.model_validate_json(body or b"{}")
+        return model.model_validate({} if value is None else value)
     except ValidationError as error:
         raise from_validation(error) from None
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import partial
+from functools import lru_cache, partial
+from itertools import repeat
 from typing import Any, TypeVar, cast
 
 from pydantic_core import from_json, to_json
@@ -101,12 +102,11 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
         UnknownFormat: A release that this one does not know has written it.
         UnreadableSession: It is damaged.
     """
-    known = _read("setup", setup)
     current = _read("facts", facts)
     try:
         cycle = current["cycle"]
         return Session(
-            setup=_setup(known),
+            setup=_setup(setup),
             epoch=epoch,
             version=version,
             status=Status(current["status"]),
@@ -132,16 +132,31 @@ def encode_event(event: Event) -> bytes:
     return to_json(row)
 
 
-def _columns(rows: tuple[tuple[object, ...], ...]) -> list[tuple[object, ...]]:
-    return list(zip(*rows, strict=True))
+def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:
+    """Rows by columns, after their number; a column of one value is that value alone.
+
+    Most columns are: who has no periods has none at any time, and of a
+    thousand participants most have expired as little as the first.
+    """
+    return [
+        len(rows),
+        *(
+            column[0] if column.count(column[0]) == len(column) else column
+            for column in zip(*rows, strict=True)
+        ),
+    ]
 
 
-def _rows(kind: type[Row], columns: list[list[Any]]) -> tuple[Row, ...]:
-    if columns and len(columns) != len(kind._fields):
+def _rows(kind: type[Row], stored: list[Any]) -> tuple[Row, ...]:
+    count, *columns = stored
+    if count == 0:
+        return ()
+    if len(columns) != len(kind._fields):
         raise ValueError(f"{len(columns)} columns of {kind.__name__}")
+    values = [column if isinstance(column, list) else repeat(column, count) for column in columns]
     # This is what _make does, without the step through Python for each row.
     make = cast(Callable[[tuple[Any, ...]], Row], partial(tuple.__new__, kind))
-    return tuple(map(make, zip(*columns, strict=True)))
+    return tuple(map(make, zip(*values, strict=True)))
 
 
 def _read(part: str, stored: bytes) -> dict[str, Any]:
@@ -155,7 +170,11 @@ def _read(part: str, stored: bytes) -> dict[str, Any]:
     return read
 
 
-def _setup(known: dict[str, Any]) -> Setup:
+@lru_cache(maxsize=64)
+def _setup(stored: bytes) -> Setup:
+    # A setup never changes, and every command on a session brings it along
+    # anew: what these very bytes mean is worth remembering.
+    known = _read("setup", stored)
     return Setup(
         session_id=known["session_id"],
         sync_mode=SyncMode(known["sync_mode"]),

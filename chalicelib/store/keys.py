@@ -6,10 +6,11 @@ passed to the scripts as KEYS; no script may make up one of its own.
 
     session:{07}:<id>                hash: epoch, version, setup (written once), facts
     session:{07}:<id>:events         stream: version, event; the last thousand or so
-    session:{07}:<id>:connections    who watches; kept by ``realtime``
+    session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where
     command:{07}:<id>:<command id>   the version that this command made, for a minute
     reply:{07}:<id>:<key>            the answer given to an Idempotency-Key
     deadlines:{07}                   sorted set: session id by the ms its clock runs out
+    connection:<connection id>       the session that a connection watches, while it is heard of
     updates:{07}:<id>                channel: what everybody who watches is told
 """
 
@@ -65,3 +66,27 @@ def shard_tag(shard: int) -> str:
 
 def deadlines(tag: str) -> str:
     return f"deadlines:{tag}"
+
+
+WATCHED = "session:*:connections"
+"""Matches the list of every session that somebody watches."""
+
+
+def session_of_list(key: str) -> str:
+    """The id of the session whose list of connections has this name."""
+    return key.split(":")[2]
+
+
+def connection(connection_id: str) -> str:
+    # In a slot of its own, because a message of a connection does not say
+    # which session it is about.
+    return f"connection:{connection_id}"
+
+
+ALL_UPDATES = "updates:*"
+"""Matches the channel of every session."""
+
+
+def session_of_channel(channel: str) -> str:
+    """The id of the session whose updates have this channel."""
+    return channel.split(":")[2]

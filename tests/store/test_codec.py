@@ -175,8 +175,8 @@ def test_damage_is_refused_and_never_guessed_at() -> None:
         (damaged(setup, "participants"), facts),
         (setup, damaged(facts, "status")),
         (setup, facts.replace(b"pending", b"perhaps")),
-        (setup, facts.replace(b'"tallies":[[0,0],', b'"tallies":[')),
-        (setup, facts.replace(b'"tallies":[[0,0],', b'"tallies":[[0],')),
+        (setup, facts.replace(b'"tallies":[2,0,', b'"tallies":[2,')),
+        (setup, facts.replace(b'"tallies":[2,0,', b'"tallies":[2,[0],')),
     ]
     for wrong in wrongs:
         assert wrong != (setup, facts)

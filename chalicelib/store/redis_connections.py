@@ -1,0 +1,90 @@
+"""The ConnectionRegistry on Redis: who watches which session, and since when.
+
+Two records stand for a connection, in slots of their own: the session it
+watches, by connection id, because no message of a socket says it; and its line
+on that session's list. The first is written first and both expire, so neither
+outlives a connection for long, whatever fails in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..ports import Heartbeat, Watcher, Watchers
+from .client import Client, Server
+from .keys import WATCHED, SessionKeys, connection, session_of_list
+from .redis_store import Script
+
+SILENT_MS = 90_000
+"""Three heartbeats: a connection that is silent for longer counts as gone."""
+
+REMEMBER_SILENT_MS = SILENT_MS + 30_000
+LIST_LIFE_MS = 130 * 60_000
+"""API Gateway ends every connection after two hours."""
+
+SCAN_COUNT = 1_000
+
+
+class RedisConnections:
+    """Connections in Redis. Safe for many threads; see ConnectionRegistry for its methods."""
+
+    def __init__(self, server: Server, shards: int) -> None:
+        self._server = server
+        self._shards = shards
+        self._watch = Script("watch")
+        self._watchers = Script("watchers")
+
+    def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
+        self._server.execute("SET", connection(connection_id), session_id, "PX", REMEMBER_SILENT_MS)
+        keys = SessionKeys.of(session_id, self._shards)
+        now_ms, epoch, version = self._run(
+            self._watch,
+            2,
+            keys.session,
+            keys.connections,
+            connection_id,
+            endpoint,
+            LIST_LIFE_MS,
+        )
+        if epoch is None:
+            return Heartbeat(now_ms, None, None)
+        return Heartbeat(now_ms, epoch.decode(), int(version))
+
+    def session_of(self, connection_id: str) -> str | None:
+        session_id: bytes | None = self._server.execute("GET", connection(connection_id))
+        return session_id.decode() if session_id is not None else None
+
+    def forget(self, connection_id: str) -> None:
+        session_id = self.session_of(connection_id)
+        if session_id is not None:
+            self.remove(session_id, [connection_id])
+
+    def watchers(self, session_id: str) -> Watchers:
+        keys = SessionKeys.of(session_id, self._shards)
+        now_ms, *rows = self._run(self._watchers, 1, keys.connections)
+        pairs = zip(rows[::2], rows[1::2], strict=True)
+        return Watchers([_watcher(*pair) for pair in pairs], now_ms)
+
+    def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
+        keys = SessionKeys.of(session_id, self._shards)
+        self._server.execute("HDEL", keys.connections, *connection_ids)
+        for connection_id in connection_ids:
+            # Each lies in a slot of its own, where a cluster takes one key a call.
+            self._server.execute("UNLINK", connection(connection_id))
+
+    def watched_sessions(self) -> Iterator[str]:
+        for key in self._server.call(_scan):
+            yield session_of_list(key.decode())
+
+    def _run(self, script: Script, *words: bytes | str | int) -> Any:
+        return self._server.call(lambda client: script.run(client, words))
+
+
+def _scan(client: Client) -> list[bytes]:
+    return list(client.scan_iter(match=WATCHED, count=SCAN_COUNT))
+
+
+def _watcher(connection_id: bytes, record: bytes) -> Watcher:
+    registered_at_ms, heard_at_ms, endpoint = record.decode().split(" ", 2)
+    return Watcher(connection_id.decode(), endpoint, int(registered_at_ms), int(heard_at_ms))

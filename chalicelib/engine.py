@@ -21,6 +21,7 @@ from .core.errors import (
     Conflict,
     InvalidTransition,
     ParticipantExpired,
+    PreconditionFailed,
     RuleError,
     SessionExists,
     SessionNotFound,
@@ -29,7 +30,7 @@ from .core.events import Event, SessionCreated
 from .core.rules import Command, Complete, Decision, Pause, Resume, Start, Switch, apply
 from .core.session import Session, create
 from .core.setup import Setup
-from .ports import Commit, Committed, Loaded, SessionStore, Stale
+from .ports import Announcer, Commit, Committed, Loaded, SessionStore, Stale
 from .schemas.pushes import session_deleted, state_update
 from .schemas.states import SessionState, session_state
 
@@ -99,6 +100,7 @@ class SyncEngine:
         self,
         store: SessionStore,
         *,
+        announcer: Announcer | None = None,
         session_ttl_ms: int,
         new_id: Callable[[], str] = _random_id,
         monotonic: Callable[[], float] = time.monotonic,
@@ -106,6 +108,7 @@ class SyncEngine:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
+        self._announcer = announcer
         self._session_ttl_ms = session_ttl_ms
         self._new_id = new_id
         self._monotonic = monotonic
@@ -165,25 +168,49 @@ class SyncEngine:
         """Make the session gone, whether there was one or not."""
         farewell = session_deleted(session_id, self._store.now_ms())
         self._store.delete(session_id, self._new_id(), farewell)
+        if self._announcer is not None:
+            self._announcer.dismiss(session_id, farewell)
 
-    def carry_out(self, session_id: str, command: Command) -> Outcome:
+    def carry_out(
+        self,
+        session_id: str,
+        command: Command,
+        *,
+        command_id: str | None = None,
+        expected_version: int | None = None,
+    ) -> Outcome:
         """Apply a command to the session as it is when its turn comes.
+
+        With a ``command_id`` that was applied within the last minute nothing is
+        applied again. With an ``expected_version`` only that version is changed.
 
         Raises:
             SessionNotFound: There is none of this id.
+            PreconditionFailed: It is at another version.
             RuleError: The rules refuse it; timeouts that were due are committed.
             Conflict: It was valid when first read, and after a lost race no longer.
         """
         with self._turns.at(session_id):
-            return self._change(self._store.load(session_id), session_id, command)
+            return self._change(
+                self._store.load(session_id), session_id, command, command_id, expected_version
+            )
 
-    def _change(self, loaded: Loaded, session_id: str, command: Command | None) -> Outcome:
-        first, command_id = loaded.session, self._new_id()
+    def _change(
+        self,
+        loaded: Loaded,
+        session_id: str,
+        command: Command | None,
+        command_id: str | None = None,
+        expected_version: int | None = None,
+    ) -> Outcome:
+        first, command_id = loaded.session, command_id or self._new_id()
         give_up_at, attempt = self._monotonic() + RACE_SECONDS, 0
         while True:
             session, now_ms = loaded.session, loaded.now_ms
             if session is None or first is None:
                 raise SessionNotFound(session_id)
+            if expected_version not in (None, session.version):
+                raise PreconditionFailed(expected_version, session.version)
             decision = apply(session, command, now_ms)
             outcome = _outcome(decision, now_ms)
             if decision.session is not session:
@@ -196,6 +223,9 @@ class SyncEngine:
                         raise Conflict(session.version, _version(loaded))
                     self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, 0.001 * 2**attempt))
                     continue
+                if result.version != decision.session.version:
+                    # This very command was applied before, to an earlier version.
+                    return self._change(self._store.load(session_id), session_id, None)
             if decision.refusal is not None:
                 raise _to_blame(decision, decision.refusal, first, command, now_ms)
             return outcome
@@ -206,7 +236,8 @@ class SyncEngine:
         session, now_ms = outcome.session, outcome.now_ms
         deadline = deadline_ms(session)
         expires_at_ms = max(now_ms, deadline or 0) + self._session_ttl_ms if renew else None
-        return self._store.commit(
+        update = state_update(before, session, now_ms, outcome.events, lambda: outcome.state)
+        result = self._store.commit(
             Commit(
                 session=session,
                 base_version=before.version if before is not None else 0,
@@ -214,9 +245,12 @@ class SyncEngine:
                 events=outcome.events,
                 deadline_ms=deadline,
                 expires_at_ms=expires_at_ms,
-                update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
+                update=update,
             )
         )
+        if self._announcer is not None and isinstance(result, Committed):
+            self._announcer.announce(session.setup.session_id, update)
+        return result
 
 
 def _outcome(decision: Decision, now_ms: int) -> Outcome:

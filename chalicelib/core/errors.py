@@ -10,6 +10,7 @@ TicklessError
  ├── SessionNotFound           there is no session of this id
  ├── SessionExists             the id is taken by a different session
  ├── Conflict                  the session changed under a command, which no longer applies
+ ├── PreconditionFailed        the session is not at the version the caller named
  └── StoreUnavailable          the store did not answer, or cannot serve now
 """
 
@@ -85,6 +86,15 @@ class Conflict(TicklessError):
 
     def __init__(self, expected_version: int, actual_version: int) -> None:
         super().__init__("The session was changed by another request in the meantime")
+        self.expected_version = expected_version
+        self.actual_version = actual_version
+
+
+class PreconditionFailed(TicklessError):
+    code = "PRECONDITION_FAILED"
+
+    def __init__(self, expected_version: int | None, actual_version: int) -> None:
+        super().__init__(f"The session is at version {actual_version}, not {expected_version}")
         self.expected_version = expected_version
         self.actual_version = actual_version
 

@@ -92,6 +92,7 @@ STATUS = {
     "STALE_CYCLE": 409,
     "CONFLICT": 409,
     "SESSION_EXISTS": 409,
+    "PRECONDITION_FAILED": 412,
     "PAYLOAD_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "INTERNAL_ERROR": 500,
@@ -118,7 +119,7 @@ def problem(error: Exception) -> Problem | None:
             return _invalid([_field(error.field, str(error), "invalid_setup")])
         case core.UnknownParticipant():
             return _invalid([_field("next_participant_id", str(error), "unknown_participant")])
-        case core.Conflict():
+        case core.Conflict() | core.PreconditionFailed():
             versions = {
                 "expected_version": error.expected_version,
                 "actual_version": error.actual_version,

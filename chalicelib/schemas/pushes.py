@@ -85,6 +85,11 @@ def session_deleted(session_id: str, now_ms: int) -> bytes:
     return to_json(farewell)
 
 
+def is_farewell(message: bytes) -> bool:
+    """Whether a push is the last one of its session; told without reading it all."""
+    return message.startswith(b'{"type":"SESSION_DELETED"')
+
+
 def _update(session: Session, state: SessionState, now_ms: int) -> StateUpdate:
     return {
         "type": "STATE_UPDATE",

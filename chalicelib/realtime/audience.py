@@ -1,0 +1,44 @@
+"""Who is to hear of a session, and who no longer listens.
+
+Pure but for the registry it is given: it reads the list and says what may be
+struck from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..ports import ConnectionRegistry, Watcher
+from .management_api.ports import Outcome
+
+SILENT_MS = 90_000
+"""Three heartbeats: who has not been heard of for longer counts as gone."""
+
+GRACE_MS = 15_000
+"""A post that races $connect is answered 410 too; so long it proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The watchers of a session at one instant of the store's clock."""
+
+    session_id: str
+    present: Sequence[Watcher]
+    silent: Sequence[Watcher]
+    now_ms: int
+
+    def is_gone(self, watcher: Watcher, outcome: Outcome) -> bool:
+        """Whether what became of a post proves that nobody is there any more."""
+        return outcome is Outcome.GONE and self.now_ms - watcher.registered_at_ms >= GRACE_MS
+
+
+def audience_of(
+    registry: ConnectionRegistry, session_id: str, endpoint: str | None = None
+) -> Audience:
+    """Everybody who watches, or only those of one endpoint."""
+    listed = registry.watchers(session_id)
+    ours = [one for one in listed.watchers if endpoint is None or one.endpoint == endpoint]
+    silent = [one for one in ours if listed.now_ms - one.heard_at_ms > SILENT_MS]
+    present = [one for one in ours if listed.now_ms - one.heard_at_ms <= SILENT_MS]
+    return Audience(session_id, present, silent, listed.now_ms)

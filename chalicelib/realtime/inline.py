@@ -1,0 +1,73 @@
+"""Inline broadcast: who commits posts to every watcher before returning.
+
+The default on AWS: no infrastructure beyond the functions themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from ..core.errors import StoreUnavailable
+from ..ports import ConnectionRegistry, Watcher
+from .audience import Audience, audience_of
+from .management_api.ports import Delete, ManagementApi, Outcome, Post, Request
+
+LOG = logging.getLogger("tickless")
+
+WITHIN_SECONDS = 3.0
+"""Whom a fan-out misses, the heartbeat heals; the caller is not kept waiting longer."""
+
+
+class InlineAnnouncer:
+    """Announces by posting; see Announcer."""
+
+    def __init__(
+        self,
+        registry: ConnectionRegistry,
+        api: ManagementApi,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._api = api
+        self._monotonic = monotonic
+
+    def announce(self, session_id: str, message: bytes) -> None:
+        self._tell(session_id, message, close=False)
+
+    def dismiss(self, session_id: str, farewell: bytes) -> None:
+        self._tell(session_id, farewell, close=True)
+
+    def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
+        # The commit stands: whoever made it is answered, whatever becomes of the news.
+        try:
+            audience = audience_of(self._registry, session_id)
+            gone = self._post(audience, message, close=close)
+            if gone:
+                self._registry.remove(session_id, [one.connection_id for one in gone])
+        except StoreUnavailable as error:
+            LOG.warning("session %s: nobody was told: %s", session_id, error)
+
+    def _post(self, audience: Audience, message: bytes, *, close: bool) -> Sequence[Watcher]:
+        """Post, and close where that is asked for; returns whom to strike from the list."""
+        deadline_s = self._monotonic() + WITHIN_SECONDS
+        posts: list[Request] = [
+            Post(one.endpoint, one.connection_id, message, deadline_s) for one in audience.present
+        ]
+        leaving = [*audience.silent, *(audience.present if close else ())]
+        deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
+        if not posts and not deletes:
+            return ()
+        outcomes = self._api.post_all([*posts, *deletes], WITHIN_SECONDS)
+        _log_failures(audience.session_id, outcomes)
+        if close:
+            return leaving
+        delivered = zip(audience.present, outcomes, strict=False)
+        return [*audience.silent, *(one for one, how in delivered if audience.is_gone(one, how))]
+
+
+def _log_failures(session_id: str, outcomes: Sequence[Outcome]) -> None:
+    bad = [one for one in outcomes if one not in (Outcome.DELIVERED, Outcome.GONE)]
+    if bad:
+        LOG.warning("session %s: %d posts failed: %s", session_id, len(bad), sorted(set(bad)))

@@ -1,0 +1,185 @@
+"""The relay: what the store publishes goes to the connections of one endpoint.
+
+A thread of a long-running process. It holds no state but its subscription: who
+watches what is read anew for every message. A subscription that is lost is not
+mended but replaced, and since nobody knows what was missed meanwhile, everybody
+on the endpoint is then sent a fresh snapshot.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Protocol
+
+from ..core.errors import SessionNotFound, StoreUnavailable
+from ..engine import SyncEngine
+from ..ports import ConnectionRegistry
+from ..schemas.pushes import is_farewell, session_deleted
+from ..schemas.socket import state_sync
+from .audience import Audience, audience_of
+from .management_api.ports import Delete, ManagementApi, Outcome, Post
+
+LOG = logging.getLogger("tickless")
+
+POST_WITHIN_SECONDS = 10.0
+LISTEN_SECONDS = 0.25
+SWEEP_EVERY_SECONDS = 30.0
+AGAIN_AFTER_SECONDS = 0.1
+
+
+class Subscription(Protocol):
+    """Hears what is published for every session."""
+
+    def next(self, within_seconds: float) -> tuple[str, bytes] | None:
+        """The next message and the id of its session; None if there is none in time.
+
+        Raises:
+            StoreUnavailable: The subscription is lost.
+        """
+
+
+class Relay:
+    """Carries updates to the connections of ``endpoint``, from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        subscribe: Callable[[], AbstractContextManager[Subscription]],
+        registry: ConnectionRegistry,
+        engine: SyncEngine,
+        api: ManagementApi,
+        endpoint: str,
+    ) -> None:
+        self._subscribe = subscribe
+        self._registry = registry
+        self._engine = engine
+        self._api = api
+        self._endpoint = endpoint
+        self._gone: SimpleQueue[tuple[str, str]] = SimpleQueue()
+        self._stopping = Event()
+        self._listening = Event()
+        self._thread = Thread(target=self._run, name="relay", daemon=True)
+
+    def start(self, within_seconds: float = 5.0) -> bool:
+        """Begin; whether it listens already, which a store that is away delays."""
+        self._thread.start()
+        return self._listening.wait(within_seconds)
+
+    def stop(self, within_seconds: float = 2.0) -> None:
+        self._stopping.set()
+        self._thread.join(within_seconds)
+
+    def _run(self) -> None:
+        missed = False
+        while not self._stopping.is_set():
+            try:
+                with self._subscribe() as subscription:
+                    if missed:
+                        LOG.warning("relay: listening again; everybody gets a snapshot")
+                        self._refresh()
+                    self._listening.set()
+                    self._listen(subscription)
+            except StoreUnavailable as error:
+                LOG.warning("relay: %s", error)
+                self._stopping.wait(AGAIN_AFTER_SECONDS)
+            except Exception:
+                # Whatever is wrong, a relay that is gone would be worse.
+                LOG.exception("relay: starting over")
+                self._stopping.wait(AGAIN_AFTER_SECONDS)
+            missed = True
+            self._listening.clear()
+
+    def _listen(self, subscription: Subscription) -> None:
+        sweep_at = time.monotonic() + SWEEP_EVERY_SECONDS
+        while not self._stopping.is_set():
+            heard = subscription.next(LISTEN_SECONDS)
+            if heard is not None:
+                self._spread(*heard)
+            self._strike_off()
+            if time.monotonic() >= sweep_at:
+                self._sweep()
+                sweep_at = time.monotonic() + SWEEP_EVERY_SECONDS
+
+    def _spread(self, session_id: str, message: bytes) -> None:
+        audience = audience_of(self._registry, session_id, self._endpoint)
+        self._send(audience, [message])
+        if is_farewell(message):
+            self._dismiss(session_id, (one.connection_id for one in audience.present))
+
+    def _refresh(self) -> None:
+        """Send a snapshot to everybody here; the truth may be older than what they hold."""
+        for session_id in self._registry.watched_sessions():
+            audience = audience_of(self._registry, session_id, self._endpoint)
+            if not audience.present:
+                continue
+            try:
+                outcome = self._engine.get_current_state(session_id)
+                self._send(audience, state_sync(outcome.session, outcome.now_ms))
+            except SessionNotFound:
+                self._send(audience, [session_deleted(session_id, audience.now_ms)])
+
+    def _sweep(self) -> None:
+        """Close the connections here that have been silent for too long."""
+        for session_id in self._registry.watched_sessions():
+            audience = audience_of(self._registry, session_id, self._endpoint)
+            if audience.silent:
+                self._dismiss(session_id, (one.connection_id for one in audience.silent))
+
+    def _send(self, audience: Audience, messages: Iterable[bytes]) -> None:
+        deadline_s = time.monotonic() + POST_WITHIN_SECONDS
+        done = _Delivery(audience, self._gone).done
+        for message in messages:
+            for watcher in audience.present:
+                post = Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
+                self._api.submit(post, done)
+
+    def _dismiss(self, session_id: str, connection_ids: Iterable[str]) -> None:
+        deadline_s = time.monotonic() + POST_WITHIN_SECONDS
+        for connection_id in connection_ids:
+            # Carried out after what was posted to the same connection before.
+            delete = Delete(self._endpoint, connection_id, deadline_s)
+            self._api.submit(delete, _Dismissal(session_id, self._gone).done)
+
+    def _strike_off(self) -> None:
+        """Take off the lists whom posts have shown to be gone."""
+        while True:
+            try:
+                session_id, connection_id = self._gone.get_nowait()
+            except Empty:
+                return
+            self._registry.remove(session_id, [connection_id])
+
+
+class _Delivery:
+    """What becomes of a message; called on the client's thread, so it only takes notes."""
+
+    def __init__(self, audience: Audience, gone: SimpleQueue[tuple[str, str]]) -> None:
+        self._audience = audience
+        self._gone = gone
+
+    def done(self, post: Post, outcome: Outcome) -> None:
+        if outcome is Outcome.DELIVERED:
+            return
+        if outcome is not Outcome.GONE:
+            LOG.warning("relay: post to %s: %s", post.connection_id, outcome)
+            return
+        for watcher in self._audience.present:
+            if watcher.connection_id == post.connection_id and self._audience.is_gone(
+                watcher, outcome
+            ):
+                self._gone.put((self._audience.session_id, watcher.connection_id))
+
+
+class _Dismissal:
+    """Who has been sent away is off the list, however that went."""
+
+    def __init__(self, session_id: str, gone: SimpleQueue[tuple[str, str]]) -> None:
+        self._session_id = session_id
+        self._gone = gone
+
+    def done(self, delete: Delete, _: Outcome) -> None:
+        self._gone.put((self._session_id, delete.connection_id))

@@ -1,0 +1,252 @@
+"""What the WebSocket functions do: connect, message, disconnect, greet.
+
+Nothing can be posted to a connection before its $connect has answered, so
+$connect only registers it and has somebody else greet it. Answers to messages
+are posts too, because API Gateway discards what a message's function returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypedDict
+
+from ..core.errors import SessionNotFound, StoreUnavailable
+from ..engine import Outcome, SyncEngine
+from ..ports import ConnectionRegistry, Heartbeat, SessionStore
+from ..schemas import socket
+from ..schemas.errors import InvalidRequest, Problem, problem
+from ..schemas.pushes import session_deleted
+from ..schemas.requests import read_session_id
+from .management_api.ports import ManagementApi, Post
+from .management_api.ports import Outcome as Posted
+
+LOG = logging.getLogger("tickless")
+
+ANSWER_WITHIN_SECONDS = 5.0
+GREET_WITHIN_SECONDS = 5.0
+FIRST_GREETING_AFTER_SECONDS = 0.005
+LONGEST_WAIT_SECONDS = 0.25
+
+
+class Greeting(TypedDict):
+    """What the greeter is invoked with."""
+
+    sessionId: str
+    connectionId: str
+    endpoint: str
+
+
+class Greeter(Protocol):
+    """Has the greeting carried out by another invocation, without waiting for it."""
+
+    def invoke(self, greeting: Greeting) -> None: ...
+
+
+class Sockets:
+    """The socket's side of the service; every method answers and raises nothing of its own."""
+
+    def __init__(
+        self,
+        *,
+        engine: SyncEngine,
+        store: SessionStore,
+        registry: ConnectionRegistry,
+        api: ManagementApi,
+        greeter: Greeter,
+        endpoint: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._registry = registry
+        self._api = api
+        self._greeter = greeter
+        self._endpoint = endpoint
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    def connect(self, event: Mapping[str, Any]) -> dict[str, int]:
+        """$connect: 200, or the status that refuses the handshake."""
+        query = event.get("queryStringParameters") or {}
+        try:
+            session_id = read_session_id(query.get("sessionId", ""))
+        except InvalidRequest:
+            return {"statusCode": 400}
+        connection_id, endpoint = self._place(event)
+        try:
+            self._registry.watch(session_id, connection_id, endpoint)
+        except StoreUnavailable as error:
+            LOG.warning("connection %s: not registered: %s", connection_id, error)
+            return {"statusCode": 503}
+        self._greeter.invoke(
+            {"sessionId": session_id, "connectionId": connection_id, "endpoint": endpoint}
+        )
+        return {"statusCode": 200}
+
+    def disconnect(self, event: Mapping[str, Any]) -> None:
+        """$disconnect, which is best effort on AWS; what it misses expires by itself."""
+        connection_id, _ = self._place(event)
+        try:
+            self._registry.forget(connection_id)
+        except StoreUnavailable as error:
+            LOG.warning("connection %s: not forgotten: %s", connection_id, error)
+
+    def greet(self, greeting: Greeting) -> None:
+        """Say CONNECTED until it is heard, and only then look what there is to show.
+
+        In this order no update can be missed: what is committed after the look
+        is broadcast to a connection that can be posted to.
+        """
+        session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
+        endpoint = greeting["endpoint"]
+        hello = socket.connected(session_id, connection_id, self._store.now_ms())
+        give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
+        while self._post(endpoint, connection_id, hello) is Posted.GONE:
+            wait_seconds = min(
+                LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_GREETING_AFTER_SECONDS
+            )
+            if self._monotonic() + wait_seconds > give_up_at:
+                return
+            self._sleep(wait_seconds * (0.5 + random.random() / 2))  # noqa: S311
+        try:
+            outcome = self._engine.get_current_state(session_id)
+        except SessionNotFound:
+            return
+        self._post(endpoint, connection_id, *socket.state_sync(outcome.session, outcome.now_ms))
+
+    def message(self, event: Mapping[str, Any]) -> None:
+        """$default: read a message, do what it asks for, post the answer."""
+        connection_id, endpoint = self._place(event)
+        text = str(event.get("body") or "")
+        # Only while the store is away does the gateway's clock have to do.
+        now_ms: int = event["requestContext"]["requestTimeEpoch"]
+        try:
+            session_id = self._registry.session_of(connection_id)
+            if session_id is None:
+                # Swept, and yet alive: it has to begin anew.
+                self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
+                return
+            heard = self._registry.watch(session_id, connection_id, endpoint)
+            now_ms = heard.now_ms
+            answers = self._answers(session_id, connection_id, text, heard)
+        except Exception as error:
+            answers = [self._refusal(connection_id, text, error, now_ms)]
+        self._post(endpoint, connection_id, *answers)
+
+    def _answers(
+        self, session_id: str, connection_id: str, text: str, heard: Heartbeat
+    ) -> list[bytes]:
+        started = self._monotonic()
+        message = socket.read_message(text)
+        match message:
+            case socket.Ping():
+                return [self._pong(message, heard, started)]
+            case socket.Reconnect():
+                return self._catch_up(session_id, message)
+            case socket.Claim():
+                return self._settle(session_id)
+            case socket.CommandMessage():
+                return [self._carry_out(session_id, connection_id, message)]
+
+    def _pong(self, ping: socket.Ping, heard: Heartbeat, started: float) -> bytes:
+        passed_ms = round((self._monotonic() - started) * 1000)
+        pong: socket.Pong = {
+            "type": "PONG",
+            "timestamp": heard.now_ms + passed_ms,
+            "clientTime": ping.clientTime,
+            "receivedAt": heard.now_ms,
+        }
+        if heard.epoch is not None and heard.version is not None:
+            pong["epoch"], pong["version"] = heard.epoch, heard.version
+        return socket.encode(pong)
+
+    def _catch_up(self, session_id: str, held: socket.Reconnect) -> list[bytes]:
+        try:
+            outcome = self._engine.get_current_state(session_id)
+        except SessionNotFound:
+            # Whatever the client holds is no more; it may go on waiting.
+            return [session_deleted(session_id, self._store.now_ms())]
+        if (held.epoch, held.version) == (outcome.session.epoch, outcome.session.version):
+            return [_current(session_id, outcome)]
+        return socket.state_sync(outcome.session, outcome.now_ms)
+
+    def _settle(self, session_id: str) -> list[bytes]:
+        outcome = self._engine.get_current_state(session_id)
+        # What was due has been committed, and so everybody is told already.
+        return [] if outcome.events else [_current(session_id, outcome)]
+
+    def _carry_out(
+        self, session_id: str, connection_id: str, message: socket.CommandMessage
+    ) -> bytes:
+        outcome = self._engine.carry_out(
+            session_id,
+            message.rule(),
+            # Ids are a client's own; two clients may well count from 1.
+            command_id=f"{connection_id}:{message.id}",
+            expected_version=message.expectedVersion,
+        )
+        return socket.encode(
+            {
+                "type": "ACK",
+                "timestamp": outcome.now_ms,
+                "id": message.id,
+                "version": outcome.session.version,
+            }
+        )
+
+    def _refusal(self, connection_id: str, text: str, error: Exception, now_ms: int) -> bytes:
+        if isinstance(error, socket.InvalidMessage):
+            code, reason = str(error.code), str(error)
+        elif (found := problem(error)) is not None:
+            code, reason = found.code, _reason(found)
+        else:
+            LOG.error("connection %s: %s", connection_id, error, exc_info=error)
+            code, reason = "INTERNAL_ERROR", "Something went wrong on our side"
+        refusal: socket.ErrorMessage = {
+            "type": "ERROR",
+            "timestamp": now_ms,
+            "code": code,
+            "message": reason,
+        }
+        sent_as = socket.message_id(text)
+        if sent_as is not None:
+            refusal["id"] = sent_as
+        return socket.encode(refusal)
+
+    def _post(self, endpoint: str, connection_id: str, *messages: bytes) -> Posted:
+        """Post in this order; what became of the last one."""
+        deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
+        posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
+        outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS) or [Posted.DELIVERED]
+        if outcomes[-1] not in (Posted.DELIVERED, Posted.GONE):
+            LOG.warning("connection %s: post %s", connection_id, outcomes[-1])
+        return outcomes[-1]
+
+    def _place(self, event: Mapping[str, Any]) -> tuple[str, str]:
+        """The id of the event's connection, and where that can be posted to."""
+        context = event["requestContext"]
+        endpoint = self._endpoint or f"https://{context['domainName']}/{context['stage']}"
+        return context["connectionId"], endpoint
+
+
+def _current(session_id: str, outcome: Outcome) -> bytes:
+    return socket.encode(
+        {
+            "type": "CURRENT",
+            "timestamp": outcome.now_ms,
+            "sessionId": session_id,
+            "epoch": outcome.session.epoch,
+            "version": outcome.session.version,
+        }
+    )
+
+
+def _reason(found: Problem) -> str:
+    """The message of a problem, and which fields it is about: a socket's error has no details."""
+    if found.code != "VALIDATION_ERROR":
+        return found.message
+    return "; ".join(f"{one['field']}: {one['message']}" for one in found.details)

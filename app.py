@@ -5,9 +5,32 @@ of the module they are defined in, so those stand here, as one-liners; REST
 routes are Blueprints in ``chalicelib.routes``.
 """
 
-from chalice.app import Chalice
+from typing import Any
+
+from chalice.app import Chalice, WebsocketEvent
 
 from chalicelib.routes import register
+from chalicelib.wiring import services
 
 app = Chalice(app_name="tickless")
 register(app)
+
+
+@app.on_ws_connect(name="connect")
+def connect(event: WebsocketEvent) -> dict[str, int]:
+    return services().sockets.connect(event.to_dict())
+
+
+@app.on_ws_message(name="message")
+def message(event: WebsocketEvent) -> None:
+    services().sockets.message(event.to_dict())
+
+
+@app.on_ws_disconnect(name="disconnect")
+def disconnect(event: WebsocketEvent) -> None:
+    services().sockets.disconnect(event.to_dict())
+
+
+@app.lambda_function(name="greet")
+def greet(event: Any, context: Any) -> None:
+    services().sockets.greet(event)

@@ -19,12 +19,26 @@ class Settings:
     password where the server wants them. ``redis_cluster`` says that it leads
     to a Redis Cluster, which a URL can't. ``shards`` is into how many hash
     slots sessions are spread; it must never change under living sessions.
+
+    ``broadcast`` is ``inline``, where the function that commits posts to every
+    watcher, or ``relay``, where relays do, one for each endpoint. An empty
+    ``websocket_endpoint`` is taken from each event, as is right on AWS;
+    ``greeter`` is the name of the function that greets connections.
+    ``management_api`` is ``fast`` or ``reference``. ``aws_*`` are Lambda's own.
     """
 
     redis_url: str = "redis://localhost:6379/0"
     redis_cluster: bool = False
     shards: int = 16
     session_ttl_seconds: int = 24 * 60 * 60
+    broadcast: str = "inline"
+    websocket_endpoint: str = ""
+    greeter: str = "tickless-dev-greet"
+    management_api: str = "fast"
+    aws_region: str = "us-east-1"
+    aws_access_key_id: str = ""
+    aws_secret_access_key: str = ""
+    aws_session_token: str = ""
     log_level: str = "INFO"
 
 
@@ -35,15 +49,39 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         InvalidSetting: A variable is set to something it can't be.
     """
     defaults = Settings()
+
+    def text(name: str) -> str:
+        given: str = environment.get(name.upper()) or getattr(defaults, name)
+        return given
+
     return Settings(
-        redis_url=environment.get("REDIS_URL") or defaults.redis_url,
+        redis_url=text("redis_url"),
         redis_cluster=_flag(environment, "REDIS_CLUSTER", defaults.redis_cluster),
         shards=_count(environment, "SHARDS", defaults.shards),
         session_ttl_seconds=_count(
             environment, "SESSION_TTL_SECONDS", defaults.session_ttl_seconds
         ),
-        log_level=environment.get("LOG_LEVEL") or defaults.log_level,
+        broadcast=_one_of(environment, "BROADCAST", ("inline", "relay"), defaults.broadcast),
+        websocket_endpoint=text("websocket_endpoint").rstrip("/"),
+        greeter=text("greeter"),
+        management_api=_one_of(
+            environment, "MANAGEMENT_API", ("fast", "reference"), defaults.management_api
+        ),
+        aws_region=text("aws_region"),
+        aws_access_key_id=text("aws_access_key_id"),
+        aws_secret_access_key=text("aws_secret_access_key"),
+        aws_session_token=text("aws_session_token"),
+        log_level=text("log_level"),
     )
+
+
+def _one_of(
+    environment: Mapping[str, str], name: str, choices: tuple[str, ...], default: str
+) -> str:
+    value = environment.get(name, "").strip().lower() or default
+    if value not in choices:
+        raise InvalidSetting(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+    return value
 
 
 def _flag(environment: Mapping[str, str], name: str, default: bool) -> bool:

@@ -8,30 +8,98 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from .engine import SyncEngine
-from .ports import SessionStore
+from .ports import ConnectionRegistry, SessionStore
+from .realtime.greeter import LambdaGreeter
+from .realtime.inline import InlineAnnouncer
+from .realtime.management_api import (
+    Credentials,
+    ManagementApi,
+    open_management_api,
+    open_reference,
+)
+from .realtime.relay import Relay
+from .realtime.sockets import Sockets
 from .settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from .store.client import Server
 
 
 @dataclass
 class Services:
-    """What the routes use; each part is built when it is first asked for."""
+    """What the functions use; each part is built when it is first asked for."""
 
     settings: Settings
 
     @cached_property
-    def store(self) -> SessionStore:
+    def server(self) -> Server:
         # redis-py is the largest import of all, and a process that is asked
         # for its health or its documents needs none of it.
         from .store.client import connect  # noqa: PLC0415
+
+        return connect(self.settings)
+
+    @cached_property
+    def store(self) -> SessionStore:
         from .store.redis_store import RedisStore  # noqa: PLC0415
 
-        return RedisStore(connect(self.settings), shards=self.settings.shards)
+        return RedisStore(self.server, self.settings.shards)
+
+    @cached_property
+    def connections(self) -> ConnectionRegistry:
+        from .store.redis_connections import RedisConnections  # noqa: PLC0415
+
+        return RedisConnections(self.server, self.settings.shards)
+
+    @cached_property
+    def management_api(self) -> ManagementApi:
+        settings = self.settings
+        credentials = None
+        if settings.aws_access_key_id:
+            credentials = Credentials(
+                settings.aws_access_key_id,
+                settings.aws_secret_access_key,
+                settings.aws_session_token or None,
+            )
+        opened = open_management_api if settings.management_api == "fast" else open_reference
+        return opened(settings.aws_region, credentials)
 
     @cached_property
     def engine(self) -> SyncEngine:
-        return SyncEngine(self.store, session_ttl_ms=self.settings.session_ttl_seconds * 1000)
+        announcer = None
+        if self.settings.broadcast == "inline":
+            announcer = InlineAnnouncer(self.connections, lambda: self.management_api)
+        return SyncEngine(
+            self.store,
+            announcer=announcer,
+            session_ttl_ms=self.settings.session_ttl_seconds * 1000,
+        )
+
+    @cached_property
+    def sockets(self) -> Sockets:
+        return Sockets(
+            engine=self.engine,
+            store=self.store,
+            registry=self.connections,
+            api=self.management_api,
+            greeter=LambdaGreeter(self.settings.greeter, self.settings.aws_region),
+            endpoint=self.settings.websocket_endpoint or None,
+        )
+
+    def relay(self, endpoint: str) -> Relay:
+        """A relay for the connections of ``endpoint``, not yet started."""
+        from .store.subscription import subscription  # noqa: PLC0415
+
+        return Relay(
+            lambda: subscription(self.settings),
+            self.connections,
+            self.engine,
+            self.management_api,
+            endpoint,
+        )
 
 
 class _Process:

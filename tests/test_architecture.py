@@ -29,11 +29,27 @@ def test_app_py_registers_and_does_nothing_else() -> None:
     docstring, *statements = tree.body
 
     assert isinstance(docstring, ast.Expr)
-    imported = {
-        node.module for node in statements if isinstance(node, ast.ImportFrom) and not node.level
+    imported = {node.module for node in statements if isinstance(node, ast.ImportFrom)}
+    assert imported == {"typing", "chalice.app", "chalicelib.routes", "chalicelib.wiring"}
+    functions = [node for node in statements if isinstance(node, ast.FunctionDef)]
+    assert {node.name for node in functions} == {"connect", "message", "disconnect", "greet"}
+    assert all(len(node.body) == 1 for node in functions)
+    others = [node for node in statements if node not in functions]
+    assert all(isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr) for node in others)
+
+
+def test_lambda_finds_the_handlers_that_are_no_routes_in_app_py() -> None:
+    sockets = {
+        key: config.handler_string for key, config in tickless.app.websocket_handlers.items()
     }
-    assert imported == {"chalice.app", "chalicelib.routes"}
-    assert all(isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr) for node in statements)
+    plain = {one.name: one.handler_string for one in tickless.app.pure_lambda_functions}
+
+    assert sockets == {
+        "$connect": "app.connect",
+        "$default": "app.message",
+        "$disconnect": "app.disconnect",
+    }
+    assert plain == {"greet": "app.greet"}
 
 
 def test_every_path_takes_every_method_so_that_405_is_ours() -> None:

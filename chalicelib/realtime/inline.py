@@ -21,12 +21,12 @@ WITHIN_SECONDS = 3.0
 
 
 class InlineAnnouncer:
-    """Announces by posting; see Announcer."""
+    """Announces by posting; see Announcer. ``api`` is called once there is anybody to tell."""
 
     def __init__(
         self,
         registry: ConnectionRegistry,
-        api: ManagementApi,
+        api: Callable[[], ManagementApi],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
@@ -59,7 +59,7 @@ class InlineAnnouncer:
         deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
         if not posts and not deletes:
             return ()
-        outcomes = self._api.post_all([*posts, *deletes], WITHIN_SECONDS)
+        outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS)
         _log_failures(audience.session_id, outcomes)
         if close:
             return leaving

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from chalicelib.core.events import Event
 from chalicelib.core.session import Session
-from chalicelib.ports import Commit, Committed, Loaded, Stale, StoreUnavailable
+from chalicelib.ports import (
+    Commit,
+    Committed,
+    Heartbeat,
+    Loaded,
+    Stale,
+    StoreUnavailable,
+    Watcher,
+    Watchers,
+)
+from chalicelib.realtime.management_api.ports import Delete, Outcome, R, Request
 from chalicelib.store import codec
+from chalicelib.store.redis_connections import REMEMBER_SILENT_MS
 
 REMEMBER_COMMANDS_MS = 60_000
 
@@ -136,3 +150,86 @@ def _through_the_codec(session: Session) -> Session:
         codec.encode_setup(session.setup),
         codec.encode_facts(session),
     )
+
+
+@dataclass
+class FakeRegistry:
+    """RedisConnections in memory, on the clock and the sessions of a FakeStore."""
+
+    store: FakeStore
+    lists: dict[str, dict[str, Watcher]] = field(default_factory=dict)
+    _sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
+        loaded = self.store.load(session_id)
+        now_ms = loaded.now_ms
+        self._sessions[connection_id] = (session_id, now_ms + REMEMBER_SILENT_MS)
+        listed = self.lists.setdefault(session_id, {})
+        known = listed.get(connection_id)
+        registered_at_ms = known.registered_at_ms if known else now_ms
+        listed[connection_id] = Watcher(connection_id, endpoint, registered_at_ms, now_ms)
+        if loaded.session is None:
+            return Heartbeat(now_ms, None, None)
+        return Heartbeat(now_ms, loaded.session.epoch, loaded.session.version)
+
+    def session_of(self, connection_id: str) -> str | None:
+        session_id, until_ms = self._sessions.get(connection_id, (None, 0))
+        return session_id if until_ms > self.store.now_ms() else None
+
+    def forget(self, connection_id: str) -> None:
+        session_id = self.session_of(connection_id)
+        if session_id is not None:
+            self.remove(session_id, [connection_id])
+
+    def watchers(self, session_id: str) -> Watchers:
+        now_ms = self.store.now_ms()
+        return Watchers(list(self.lists.get(session_id, {}).values()), now_ms)
+
+    def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
+        self.store.ping()
+        for connection_id in connection_ids:
+            self.lists.get(session_id, {}).pop(connection_id, None)
+            self._sessions.pop(connection_id, None)
+
+    def watched_sessions(self) -> Iterator[str]:
+        return iter([session_id for session_id, listed in self.lists.items() if listed])
+
+
+@dataclass
+class FakeManagementApi:
+    """@connections in memory: what each connection was sent, and which were closed.
+
+    ``outcomes`` says, by connection, what becomes of its next posts, one after
+    another; the last of them stays. Who is not named is delivered to.
+    """
+
+    sent: dict[str, list[bytes]] = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    endpoints: set[str] = field(default_factory=set)
+
+    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
+        done(request, self._carry_out(request))
+
+    def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
+        return [self._carry_out(request) for request in requests]
+
+    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:
+        return self._carry_out(Delete(endpoint, connection_id, within_seconds))
+
+    def close(self, within_seconds: float) -> None:
+        """Nothing is ever under way."""
+
+    def messages(self, connection_id: str) -> list[Any]:
+        return [json.loads(data) for data in self.sent.get(connection_id, [])]
+
+    def _carry_out(self, request: Request) -> Outcome:
+        self.endpoints.add(request.endpoint)
+        if isinstance(request, Delete):
+            self.closed.append(request.connection_id)
+            return Outcome.DELIVERED
+        planned = self.outcomes.get(request.connection_id, [Outcome.DELIVERED])
+        outcome = planned.pop(0) if len(planned) > 1 else planned[0]
+        if outcome is Outcome.DELIVERED:
+            self.sent.setdefault(request.connection_id, []).append(request.data)
+        return outcome

@@ -1,0 +1,139 @@
+"""``python -m bench``: the command line of the benchmarks.
+
+Owns arguments, progress, where results go, and the exit code: 1 if something
+is wrong that no noise could excuse, such as a lost switch. A figure that misses
+its target on a busy machine is no failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from . import cold_start, correctness, engine, participants, rest
+from .lab import ROOT, Lab
+from .machine import Neighbours, describe, sources_digest
+from .measure import Progress
+from .plan import FULL, QUICK, Plan
+from .report import Report, Result, as_text, update_document
+
+Benchmark = Callable[[Lab, Plan, Progress], Result]
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "engine": engine.measure,
+    "rest": rest.measure_sequential,
+    "crowd": rest.measure_crowd,
+    "participants": participants.measure,
+    "cold": cold_start.measure,
+    "correctness": correctness.measure,
+}
+
+UNTRACKED = ROOT / "build" / "bench.json"
+TRACKED = ROOT / "bench" / "results.json"
+DOCUMENT = ROOT / "docs" / "performance.md"
+
+CHANGED = "changed during the run"
+
+LIMIT_SECONDS = 600
+"""Whatever hangs, a run ends, and ends what it started."""
+
+
+class _Ended(Exception):
+    """The run was told to end, or took too long."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and report; the exit code."""
+    options = _read_arguments(arguments)
+    _end_orderly()
+    try:
+        report = run(options.only or list(BENCHMARKS), QUICK if options.quick else FULL, _say)
+    except _Ended as reason:
+        print(f"bench: {reason}", file=sys.stderr)
+        return 1
+    print(as_text(report))
+    if options.update_docs and CHANGED in report.machine["sources"]:
+        print(f"bench: the sources {CHANGED}; nothing is written", file=sys.stderr)
+        return 1
+    written_to: Path = options.json or (TRACKED if options.update_docs else UNTRACKED)
+    written_to.parent.mkdir(parents=True, exist_ok=True)
+    written_to.write_text(report.to_json())
+    if options.update_docs:
+        update_document(DOCUMENT, report)
+    return 0 if all(result.sound for result in report.results) else 1
+
+
+def run(names: Sequence[str], plan: Plan, say: Progress) -> Report:
+    """The benchmarks of these names, in the order in which they are always run."""
+    neighbours, began, sources = Neighbours(), time.monotonic(), sources_digest(ROOT)
+    results = []
+    with Lab() as lab:
+        machine = describe(lab.valkey_version)
+        for name, benchmark in BENCHMARKS.items():
+            if name in names:
+                results.append(benchmark(lab, plan, _prefixed(name, say)))
+    # Servers start, and modules are imported, at different times of a run.
+    changed = sources_digest(ROOT) != sources
+    machine["sources"] = f"{sources}, {CHANGED}" if changed else sources
+    machine["others"] = neighbours.share()
+    machine["took"] = f"{time.monotonic() - began:.0f} s"
+    return Report(machine, results).rounded()
+
+
+def _prefixed(name: str, say: Progress) -> Progress:
+    return lambda text: say(f"{name}: {text}")
+
+
+def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        # The line before is written over; what it had more is erased.
+        print(f"\r{text}\x1b[K", end="", file=sys.stderr, flush=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measures Tickless beside the least it could cost, and prints tables.",
+    )
+    parser.add_argument("--quick", action="store_true", help="few samples: does it work at all?")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME")
+    parser.add_argument("--json", type=Path, metavar="FILE", help=f"default: {_short(UNTRACKED)}")
+    parser.add_argument(
+        "--update-docs",
+        action="store_true",
+        help=f"write {_short(TRACKED)} and the figures in {_short(DOCUMENT)}",
+    )
+    options = parser.parse_args(arguments)
+    if options.update_docs and (options.quick or options.only or options.json):
+        parser.error("--update-docs wants a whole run, for itself")
+    return options
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _end_orderly() -> None:
+    """Have signals leave through every ``finally``, so that no server is left behind."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        for other in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(other, signal.SIG_IGN)  # it is ending
+        late = number == signal.SIGALRM
+        raise _Ended(f"not done after {LIMIT_SECONDS} s" if late else "told to end")
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, end)
+    signal.alarm(LIMIT_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""``python -m bench.floor_app PORT``: the floor behind the local stack's own front."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from bench.floor_app.app import app
+from local.__main__ import fastest_loop
+from local.gateway.http import HttpServer
+from local.gateway.lambdas import Environments, LambdaFunction, for_threads
+from local.gateway.rest import ApiIdentity, RestApi
+from local.stack import Options
+
+
+async def serve(port: int) -> None:
+    loop = asyncio.get_running_loop()
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told_to_stop.set)
+    environments = Environments(Options().environments)
+    function = LambdaFunction("floor", for_threads(app))
+    api = RestApi(app, function, environments, identity=ApiIdentity())
+    server = HttpServer(api.handle, refuse=api.refuse)
+    await server.start("127.0.0.1", port)
+    await told_to_stop.wait()
+    await server.stop(1.0)
+    await environments.stop(1.0)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+        runner.run(serve(int(sys.argv[1])))

@@ -1,0 +1,148 @@
+"""The least a switch could cost the store: its very bytes, without the application.
+
+A switch is two scripts. They are recorded as the store sends them, and sent
+again by nobody but redis-py: once to scripts that do nothing and answer with as
+many bytes, once to the very scripts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import redis
+
+from chalicelib.engine import SyncEngine
+from chalicelib.settings import Settings
+from chalicelib.store.client import Client, Server, open_client
+from chalicelib.store.client import send as send
+from chalicelib.store.redis_store import RedisStore
+
+from .sessions import aged
+
+Word = bytes | str | int
+
+# Where the words of a commit have what changes from one to the next: see the
+# head of commit.lua. The number of keys is the first word.
+_COMMAND, _BASE_VERSION, _VERSION = 4, 7, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One script: its digest, the words after it, and what came back."""
+
+    digest: str
+    words: tuple[Word, ...]
+    reply: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The exchanges of one switch, as the store made them."""
+
+    load: Exchange
+    commit: Exchange
+
+    @property
+    def exchanged_bytes(self) -> int:
+        """Of words and replies, without what the protocol puts around them."""
+        return sum(
+            _size_bytes(part)
+            for exchange in (self.load, self.commit)
+            for part in (exchange.words, exchange.reply)
+        )
+
+
+class _Recorder(redis.Redis):
+    """redis-py, with a memory."""
+
+    def __init__(self, connection_pool: redis.ConnectionPool) -> None:
+        super().__init__(connection_pool=connection_pool)
+        self.exchanges: list[Exchange] = []
+
+    def execute_command(self, *words: Any, **options: Any) -> Any:
+        reply = super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
+        if words[0] == "EVALSHA":
+            self.exchanges.append(Exchange(words[1], words[2:], reply))
+        return reply
+
+
+def record_switch(redis_url: str, creation: bytes) -> Switch:
+    """What a switch of this session, aged, sends and receives; nobody else may switch it."""
+    session_id = aged(redis_url, creation)
+    recorder = _Recorder(connection_pool=redis.ConnectionPool.from_url(redis_url, protocol=2))
+    settings = Settings()
+    engine = SyncEngine(
+        RedisStore(Server(lambda: recorder), settings.shards),
+        session_ttl_ms=settings.session_ttl_seconds * 1000,
+    )
+    engine.switch_cycle(session_id)
+    recorder.close()
+    load, commit = recorder.exchanges
+    return Switch(load, commit)
+
+
+def raw_client(redis_url: str) -> Client:
+    """redis-py as the application sets it up."""
+    return open_client(Settings(redis_url=redis_url))
+
+
+def emptied(client: Client, exchange: Exchange) -> Exchange:
+    """The same bytes both ways, through a script that does nothing."""
+    source = f"return {_literal(exchange.reply)}"
+    digest = send(client, "SCRIPT", "LOAD", source)
+    return Exchange(digest.decode(), exchange.words, exchange.reply)
+
+
+def _size_bytes(part: Any) -> int:
+    if isinstance(part, list | tuple):
+        return sum(map(_size_bytes, part))
+    return len(part if isinstance(part, bytes) else str(part).encode())
+
+
+def _literal(reply: Any) -> str:
+    if isinstance(reply, list):
+        return "{" + ",".join(map(_literal, reply)) + "}"
+    if isinstance(reply, bytes):
+        return f"'{'x' * len(reply)}'"
+    return str(int(reply))
+
+
+def run(client: Client, exchange: Exchange) -> Any:
+    return send(client, "EVALSHA", exchange.digest, *exchange.words)
+
+
+class Replay:
+    """The very scripts of a switch, again and again, and nothing around them."""
+
+    def __init__(self, client: Client, switch: Switch) -> None:
+        self._client = client
+        self._load = switch.load
+        self._commit = switch.commit
+        self._versions = count(int(switch.commit.words[_VERSION]))
+
+    def __call__(self) -> None:
+        run(self._client, self._load)
+        version = next(self._versions)
+        words = list(self._commit.words)
+        words[_COMMAND] = f"{words[_COMMAND]!s}-{version}"
+        words[_BASE_VERSION], words[_VERSION] = version, version + 1
+        answer = send(self._client, "EVALSHA", self._commit.digest, *words)
+        if answer[0] != b"committed":
+            raise AssertionError(f"A replayed commit was answered {answer}")
+
+
+def to_json(exchanges: list[Exchange]) -> str:
+    """For the floor's process."""
+    return json.dumps(
+        [
+            [
+                "EVALSHA",
+                exchange.digest,
+                *(word.decode() if isinstance(word, bytes) else word for word in exchange.words),
+            ]
+            for exchange in exchanges
+        ]
+    )

@@ -1,0 +1,123 @@
+"""What a switch costs in a session of many, beside the same switch in a session of two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from chalicelib.core.setup import SyncMode
+from chalicelib.store.client import Client
+
+from . import floors
+from .http_client import Connection, asking, request
+from .lab import Lab
+from .measure import Contender, Progress, Samples, latency_ratio, one_by_one, take_turns
+from .plan import Plan
+from .report import Check, Result, Row
+from .sessions import aged, creation, engine_on
+
+Key = tuple[str, int]
+REST = "REST, per_participant"
+BYTES = "floor: two empty EVALSHAs, per_participant's bytes"
+
+
+def _engine(mode: SyncMode) -> str:
+    return f"engine, {mode.value}"
+
+
+def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
+    with ExitStack() as parts:
+        switches = {
+            size: floors.record_switch(lab.valkey.url, creation(size)) for size in plan.sizes
+        }
+        client = parts.enter_context(floors.raw_client(lab.valkey.url))
+        operations = {**_engine_operations(lab, plan, parts), **_floors(client, switches)}
+        connection = Connection(lab.app.port)
+        parts.callback(connection.close)
+        clocks: dict[Key, Callable[[], float | None]] = dict.fromkeys(operations, time.process_time)
+        for size in plan.sizes:
+            session_id = aged(lab.valkey.url, creation(size))
+            path = f"/v1/sessions/{session_id}/switch"
+            operations[REST, size] = asking(connection, request("POST", path, b"{}"))
+            clocks[REST, size] = lab.app.cpu_seconds
+        samples = take_turns(
+            {
+                _name(key): Contender(one_by_one(operations[key]), {"server": clocks[key]})
+                for key in operations
+            },
+            rounds=plan.size_rounds,
+            count=plan.size_count,
+            budget_seconds=plan.budget_seconds,
+            progress=progress,
+        )
+    smallest, largest = min(plan.sizes), max(plan.sizes)
+    checks = []
+    for kind in dict.fromkeys(kind for kind, _ in operations):
+        if kind == BYTES:
+            continue
+        ratio = latency_ratio(samples[_name((kind, largest))], samples[_name((kind, smallest))])
+        checks.append(
+            Check(
+                f"{kind}: {largest:,} participants beside {smallest}",
+                f"{ratio:.2f} x",
+                "<= 10 x",
+                ratio <= 10,
+                "<= 2 x",
+                ratio <= 2,
+            )
+        )
+    return Result(
+        "participants",
+        "Sessions of many",
+        "A switch, by the number of participants, all of whom have had cycles before. CPU is of"
+        " the caller for the engine, of the server's process for REST. Bytes are what a switch and"
+        " the store exchange.",
+        [
+            _row(key, samples, smallest)
+            | {"bytes": switches[key[1]].exchanged_bytes if key[0] == BYTES else None}
+            for key in operations
+        ],
+        checks,
+    )
+
+
+def _engine_operations(lab: Lab, plan: Plan, parts: ExitStack) -> dict[Key, Callable[[], object]]:
+    engine = parts.enter_context(engine_on(lab.valkey.url))
+
+    def switching(session_id: str) -> Callable[[], object]:
+        return lambda: engine.switch_cycle(session_id)
+
+    return {
+        (_engine(mode), size): switching(aged(lab.valkey.url, creation(size, mode)))
+        for mode in SyncMode
+        for size in plan.sizes
+    }
+
+
+def _floors(client: Client, switches: dict[int, floors.Switch]) -> dict[Key, Callable[[], object]]:
+    def two_trips(switch: floors.Switch) -> Callable[[], object]:
+        load, commit = floors.emptied(client, switch.load), floors.emptied(client, switch.commit)
+        return lambda: (floors.run(client, load), floors.run(client, commit))
+
+    return {(BYTES, size): two_trips(switch) for size, switch in switches.items()}
+
+
+def _name(key: Key) -> str:
+    kind, size = key
+    return f"{kind}, {size:,}"
+
+
+def _row(key: Key, samples: dict[str, Samples], smallest: int) -> Row:
+    kind, size = key
+    found, least = samples[_name(key)], samples[_name((kind, smallest))]
+    is_least = size == smallest
+    return {
+        "what": _name(key),
+        "count": found.count,
+        "p50_ms": found.p50_ms,
+        "p95_ms": found.p95_ms,
+        "cpu_ms": found.cpu_ms("server"),
+        "floor": None if is_least else str(smallest),
+        "ratio": None if is_least else latency_ratio(found, least),
+    }

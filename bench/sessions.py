@@ -1,0 +1,129 @@
+"""The sessions that are measured, as the requests that create them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.session import Session, Tally
+from chalicelib.core.setup import Setup, SyncMode
+from chalicelib.engine import SyncEngine
+from chalicelib.ports import Commit
+from chalicelib.schemas.requests import CreateSession, read
+from chalicelib.settings import Settings
+from chalicelib.store.client import connect
+from chalicelib.store.redis_store import RedisStore
+
+# The longest there is: no clock may run out while it is measured.
+TIME_MS = 86_400_000
+GROUPS = 10
+
+# A thousand of these are well below what a session may last.
+LONGEST_PAST_MS = 60_000
+
+
+def creation(participants: int, mode: SyncMode = SyncMode.PER_PARTICIPANT) -> bytes:
+    """The body of a request for a session with an id of its own."""
+    groups = [str(uuid4()) for _ in range(min(participants, GROUPS))]
+    members = []
+    for position in range(participants):
+        member: dict[str, Any] = {"participant_id": str(uuid4()), "total_time_ms": TIME_MS}
+        if mode is SyncMode.PER_GROUP:
+            member["group_id"] = groups[position % len(groups)]
+        members.append(member)
+    body = {
+        "session_id": str(uuid4()),
+        "sync_mode": mode.value,
+        "total_time_ms": TIME_MS,
+        "participants": members,
+    }
+    return json.dumps(body).encode()
+
+
+def session_id_of(creation: bytes) -> str:
+    return str(json.loads(creation)["session_id"])
+
+
+def setup_of(creation: bytes) -> Setup:
+    return read(CreateSession, creation).setup()
+
+
+def started(engine: SyncEngine, creation: bytes) -> str:
+    """The id of a session that has been created and runs."""
+    session_id = engine.create_session(setup_of(creation)).session.setup.session_id
+    engine.start_session(session_id)
+    return session_id
+
+
+def aged(redis_url: str, creation: bytes) -> str:
+    """The id of a session that runs and in which everybody has had cycles already.
+
+    A new session is flattering: everybody's figures are the same and mostly 0,
+    and the store writes what is the same only once.
+    """
+    with _store_on(redis_url) as store:
+        session_id = started(_engine(store), creation)
+        session = store.load(session_id).session
+        if session is None:
+            raise LookupError(session_id)
+        store.commit(_next_version(_with_a_past(session)))
+    return session_id
+
+
+def _with_a_past(session: Session) -> Session:
+    # The same past in every run.
+    chance = random.Random(1)
+    tallies = tuple(
+        Tally(chance.randint(1_000, LONGEST_PAST_MS), 0, chance.randint(1, 60))
+        for _ in session.tallies
+    )
+    banks = tuple(
+        bank._replace(held_ms=bank.held_ms - chance.randint(1_000, LONGEST_PAST_MS))
+        for bank in session.banks
+    )
+    return replace(
+        session,
+        version=session.version + 1,
+        tallies=tallies,
+        banks=banks,
+        ran_ms=sum(tally.time_used_ms for tally in tallies),
+    )
+
+
+def _next_version(session: Session) -> Commit:
+    return Commit(
+        session=session,
+        base_version=session.version - 1,
+        command_id=uuid4().hex,
+        events=(),
+        deadline_ms=deadline_ms(session),
+        expires_at_ms=None,
+        update=b"{}",
+    )
+
+
+@contextmanager
+def _store_on(redis_url: str) -> Iterator[RedisStore]:
+    settings = Settings(redis_url=redis_url)
+    server = connect(settings)
+    try:
+        yield RedisStore(server, shards=settings.shards)
+    finally:
+        server.close()
+
+
+def _engine(store: RedisStore) -> SyncEngine:
+    return SyncEngine(store, session_ttl_ms=Settings().session_ttl_seconds * 1000)
+
+
+@contextmanager
+def engine_on(redis_url: str) -> Iterator[SyncEngine]:
+    """The engine as the application builds it."""
+    with _store_on(redis_url) as store:
+        yield _engine(store)

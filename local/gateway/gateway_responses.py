@@ -1,0 +1,202 @@
+"""What API Gateway answers by itself, without asking a Lambda.
+
+Owns the response types with their defaults and the reading of a CloudFormation
+template that customises them. Must never know when a response is due.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from .http import Response
+
+
+class ResponseType(StrEnum):
+    DEFAULT_4XX = "DEFAULT_4XX"
+    DEFAULT_5XX = "DEFAULT_5XX"
+    ACCESS_DENIED = "ACCESS_DENIED"
+    API_CONFIGURATION_ERROR = "API_CONFIGURATION_ERROR"
+    AUTHORIZER_CONFIGURATION_ERROR = "AUTHORIZER_CONFIGURATION_ERROR"
+    AUTHORIZER_FAILURE = "AUTHORIZER_FAILURE"
+    BAD_REQUEST_BODY = "BAD_REQUEST_BODY"
+    BAD_REQUEST_PARAMETERS = "BAD_REQUEST_PARAMETERS"
+    EXPIRED_TOKEN = "EXPIRED_TOKEN"
+    INTEGRATION_FAILURE = "INTEGRATION_FAILURE"
+    INTEGRATION_TIMEOUT = "INTEGRATION_TIMEOUT"
+    INVALID_API_KEY = "INVALID_API_KEY"
+    INVALID_SIGNATURE = "INVALID_SIGNATURE"
+    MISSING_AUTHENTICATION_TOKEN = "MISSING_AUTHENTICATION_TOKEN"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
+    RESOURCE_NOT_FOUND = "RESOURCE_NOT_FOUND"
+    THROTTLED = "THROTTLED"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    WAF_FILTERED = "WAF_FILTERED"
+
+
+class InvalidTemplate(ValueError):
+    """A template that can't be carried out here; the message names the resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayError:
+    """Why a request has no answer of a Lambda's: the facts a template may show.
+
+    ``status`` stands unless the customisation names one. ``error_type`` is what
+    goes into ``x-amzn-ErrorType``.
+    """
+
+    type: ResponseType
+    status: int
+    message: str
+    error_type: str
+
+
+# Messages and error types as captured from AWS. A Lambda that failed and one
+# whose result is no proxy result are both answered 502 there, although the
+# table of response types says 504 and 500.
+# [?] Which type they count as is not documented.
+MISSING_AUTHENTICATION_TOKEN: Final = GatewayError(
+    ResponseType.MISSING_AUTHENTICATION_TOKEN,
+    403,
+    "Missing Authentication Token",
+    "MissingAuthenticationTokenException",
+)
+REQUEST_TOO_LARGE: Final = GatewayError(
+    ResponseType.REQUEST_TOO_LARGE, 413, "Request Too Long", "RequestEntityTooLargeException"
+)
+FUNCTION_FAILED: Final = GatewayError(
+    ResponseType.INTEGRATION_FAILURE, 502, "Internal server error", "InternalServerErrorException"
+)
+MALFORMED_RESULT: Final = GatewayError(
+    ResponseType.API_CONFIGURATION_ERROR,
+    502,
+    "Internal server error",
+    "InternalServerErrorException",
+)
+FUNCTION_TIMED_OUT: Final = GatewayError(
+    ResponseType.INTEGRATION_TIMEOUT,
+    504,
+    "Endpoint request timed out",
+    "InternalServerErrorException",
+)
+
+
+def bad_request(status: int, reason: str) -> GatewayError:
+    """What reached the gateway is no request that it could route."""
+    return GatewayError(ResponseType.DEFAULT_4XX, status, reason, "BadRequestException")
+
+
+def internal_error(reason: str) -> GatewayError:
+    return GatewayError(ResponseType.DEFAULT_5XX, 500, reason, "InternalServerErrorException")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """How one response type is answered.
+
+    ``headers`` and ``body`` may contain ``$context`` variables. Without a
+    ``status`` the error's own is used.
+    """
+
+    body: str = '{"message":$context.error.messageString}'
+    content_type: str = "application/json"
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_PLAIN: Final = GatewayResponse()
+_VARIABLE: Final = re.compile(r"\$context((?:\.[A-Za-z]+)+)")
+
+
+def gateway_response(
+    error: GatewayError,
+    responses: Mapping[ResponseType, GatewayResponse],
+    context: Mapping[str, str],
+) -> Response:
+    """The answer to ``error``: its own type's, else its class's default, else AWS's.
+
+    ``context`` holds what is known besides the error, by the name after
+    ``$context.``. As on AWS an unknown variable comes out empty.
+    """
+    fallback = ResponseType.DEFAULT_4XX if error.status < 500 else ResponseType.DEFAULT_5XX
+    response = responses.get(error.type) or responses.get(fallback) or _PLAIN
+    known = {
+        **context,
+        "error.message": error.message,
+        "error.messageString": json.dumps(error.message),
+        "error.responseType": error.type.value,
+    }
+
+    def rendered(template: str) -> str:
+        return _VARIABLE.sub(lambda match: known.get(match[1][1:], ""), template)
+
+    own = {"content-type": response.content_type, "x-amzn-errortype": error.error_type}
+    names = {"content-type": "Content-Type", "x-amzn-errortype": "x-amzn-ErrorType"}
+    for name, value in response.headers.items():
+        names.setdefault(name.lower(), name)
+        own[name.lower()] = rendered(value)
+    return Response(
+        response.status or error.status,
+        tuple((names[key], value) for key, value in own.items()),
+        rendered(response.body).encode(),
+    )
+
+
+def read_gateway_responses(template: Mapping[str, Any]) -> dict[ResponseType, GatewayResponse]:
+    """Every ``AWS::ApiGateway::GatewayResponse`` in a CloudFormation template.
+
+    Raises:
+        InvalidTemplate: One of them says what the emulator couldn't do as AWS does.
+    """
+    responses = {}
+    for name, resource in template.get("Resources", {}).items():
+        if resource.get("Type") == "AWS::ApiGateway::GatewayResponse":
+            kind, response = _read_one(name, resource.get("Properties", {}))
+            responses[kind] = response
+    return responses
+
+
+def _read_one(name: str, properties: Mapping[str, Any]) -> tuple[ResponseType, GatewayResponse]:
+    try:
+        kind = ResponseType(properties["ResponseType"])
+    except (KeyError, ValueError) as error:
+        raise InvalidTemplate(f"{name}: unknown ResponseType: {error}") from None
+    status = properties.get("StatusCode")
+    if status is not None and not re.fullmatch(r"[1-5]\d\d", str(status)):
+        raise InvalidTemplate(f"{name}: StatusCode {status!r} is not a status")
+    templates = properties.get("ResponseTemplates") or {"application/json": _PLAIN.body}
+    # AWS picks by the request's Accept and falls back to JSON. Nobody writes
+    # several, so here it is JSON, or the only one.
+    content_type = "application/json" if "application/json" in templates else next(iter(templates))
+    body = templates[content_type]
+    if not isinstance(body, str):
+        raise InvalidTemplate(f"{name}: ResponseTemplates must be plain strings here")
+    return kind, GatewayResponse(
+        body=body,
+        content_type=content_type,
+        status=None if status is None else int(status),
+        headers=dict(
+            _read_parameter(name, key, value)
+            for key, value in (properties.get("ResponseParameters") or {}).items()
+        ),
+    )
+
+
+def _read_parameter(name: str, key: str, value: Any) -> tuple[str, str]:
+    prefix = "gatewayresponse.header."
+    if not key.startswith(prefix) or not isinstance(value, str):
+        raise InvalidTemplate(f"{name}: only headers with plain values are supported, not {key}")
+    if len(value) >= 2 and value[0] == value[-1] == "'":
+        return key[len(prefix) :], value[1:-1]
+    if value.startswith("context."):
+        return key[len(prefix) :], f"${value}"
+    raise InvalidTemplate(f"{name}: {key} must be 'quoted' or context.something, not {value}")

@@ -1,0 +1,618 @@
+"""A small HTTP/1.1 server on asyncio; llhttp (through httptools) does the parsing.
+
+Owns connections: keep-alive, pipelining, limits, timeouts, orderly endings. A
+handler turns one ``Request`` into one ``Response``, or into an ``Upgrade``, and
+never meets a socket. Must never look into paths or bodies: what a request means
+is the handler's business.
+
+How a connection works. Bytes go to the parser, which calls back; whole requests
+queue up and are answered one at a time, in order. Bytes that arrive while a
+request is being answered are put aside unparsed and reading is paused, so one
+client can't make the server hold more than what one read brought in. Whatever
+goes wrong on the way in (a refusal) takes its place in the same queue, behind
+the requests before it, and ends the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from math import inf
+from typing import Final, cast
+
+import httptools
+
+LOG = logging.getLogger(__name__)
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request. ``target`` and the case of header names are as they came in.
+
+    Header bytes are read as Latin-1, which never fails and loses nothing.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+    peer_ip: str
+    server_port: int
+    version: str = "1.1"
+
+    def header(self, name: str) -> str | None:
+        """The first value under ``name``, in whatever case it was sent."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What to answer; Content-Length, Date and Connection are the server's business."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Hands the connection over: ``protocol`` gets the transport and writes its own 101."""
+
+    protocol: asyncio.Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that never became one; ``reason`` is for people."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may ask of one connection. Sizes in bytes, times in seconds.
+
+    ``head_bytes`` is API Gateway's 10,240 for all headers together. The rest is
+    ours: API Gateway's edge documents no such figures.
+    """
+
+    body_bytes: int = 10 * 1024 * 1024
+    head_bytes: int = 10_240
+    target_bytes: int = 8_192
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    idle_seconds: float = 120.0
+    write_seconds: float = 30.0
+    linger_seconds: float = 5.0
+
+
+# A server that stops doesn't wait for clients that merely don't hang up.
+STOPPING_LINGER_SECONDS: Final = 0.2
+
+Handler = Callable[[Request], Awaitable[Response | Upgrade]]
+Refuser = Callable[[Refusal], Response]
+
+
+def plain_refusal(refusal: Refusal) -> Response:
+    """The refusal as plain text, for a server whose owner has no shape of his own."""
+    return Response(
+        refusal.status, (("Content-Type", "text/plain"),), f"{refusal.reason}\n".encode()
+    )
+
+
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
+}
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def serialise(response: Response, *, date: str, method: str, connection: str | None) -> bytes:
+    """The bytes of a response, head and body in one piece.
+
+    One piece, because a head that is written alone leaves as a segment of its
+    own, and the body then waits for the client's delayed acknowledgement.
+    """
+    status = response.status
+    parts = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", "Date: ", date, "\r\n"]
+    for name, value in response.headers:
+        parts += (name, ": ", value, "\r\n")
+    bodiless = status in (204, 304)
+    if not bodiless:
+        parts += ("Content-Length: ", str(len(response.body)), "\r\n")
+    if connection is not None:
+        parts += ("Connection: ", connection, "\r\n")
+    parts.append("\r\n")
+    head = "".join(parts).encode("latin-1")
+    return head if bodiless or method == "HEAD" else head + response.body
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """What the headers say of how the message goes on."""
+
+    hosts: int
+    length_bytes: int
+    has_body: bool
+    expectation: str
+
+
+def framing_of(headers: Iterable[tuple[str, str]]) -> Framing:
+    """Read from headers that llhttp has accepted: their Content-Length is one number."""
+    hosts = length_bytes = 0
+    chunked = False
+    expectation = ""
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "host":
+            hosts += 1
+        elif lower == "content-length":
+            length_bytes = int(value)
+        elif lower == "transfer-encoding":
+            chunked = True
+        elif lower == "expect":
+            expectation = value.lower()
+    return Framing(hosts, length_bytes, chunked or length_bytes > 0, expectation)
+
+
+class _Refused(Exception):
+    """Leaves the parser's callbacks; httptools turns it into a parser error."""
+
+
+class _Connection(asyncio.Protocol):
+    """One client. Busy from the moment a request is handed over until its answer is written."""
+
+    def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:
+        self.deadline = inf
+        self._server = server
+        self._limits = server.limits
+        self._loop = loop
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._peer_ip = ""
+        self._server_port = 0
+        # A request and whether the connection outlives it, or why there is none.
+        self._queue: deque[tuple[Request, bool] | Refusal] = deque()
+        self._backlog = b""
+        self._task: asyncio.Task[None] | None = None
+        self._busy = False
+        self._ending = False
+        self._refusal: Refusal | None = None
+        self._client_done = False
+        self._reading_paused = False
+        self._writing_paused = False
+        self._on_deadline: Callable[[], None] = self.abort
+        # Of the request that is coming in:
+        self._in_head = False
+        self._in_body = False
+        self._continue_due = False
+        self._keep_alive = True
+        self._version = "1.1"
+        self._target = b""
+        self._headers: list[tuple[str, str]] = []
+        self._head_bytes = 0
+        self._unfinished_head_bytes = 0
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        # A client that has left already has no address any more.
+        self._peer_ip = (transport.get_extra_info("peername") or ("",))[0]
+        self._server_port = transport.get_extra_info("sockname")[1]
+        # asyncio does this too, but too much hangs on it to leave it to chance.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._server.joined(self)
+        self._await_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # What is with the handler goes on: no Lambda is stopped by a client
+        # that leaves.
+        self._ending = True
+        self.deadline = inf
+        self._queue.clear()
+        self._server.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
+        if self._busy:
+            # Pausing costs two system calls, so only a client that does send
+            # ahead pays for it.
+            self._backlog += data
+            self._pause_reading()
+            return
+        self._feed(data)
+        if not self._busy:
+            self._await_more()
+
+    def eof_received(self) -> bool:
+        self._client_done = True
+        # Half closed with requests unanswered: this client still listens.
+        return self._busy and not self._ending
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        if self._busy and self._task is None and not self._ending:
+            self._answered()
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._target = b""
+        self._headers = []
+        self._head_bytes = 0
+        self._unfinished_head_bytes = 0
+        self._body = []
+        self._body_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        if len(self._target) > self._limits.target_bytes:
+            self._refuse_in_parser(414, "The request's target is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > self._limits.head_bytes:
+            self._refuse_in_parser(431, "The request's headers are too large")
+        if self._in_head:  # else the trailer of a chunked body, which is counted and dropped
+            self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._in_body = True
+        self._keep_alive = self._parser.should_keep_alive()
+        self._version = self._parser.get_http_version()
+        framing = framing_of(self._headers)
+        if framing.hosts > 1 or (framing.hosts == 0 and self._version == "1.1"):
+            self._refuse_in_parser(400, "A request has exactly one Host header")
+        if framing.length_bytes > self._limits.body_bytes:
+            self._refuse_in_parser(413, "The request's body is too large")
+        if self._parser.should_upgrade() and (
+            framing.has_body or self._parser.get_method() == b"CONNECT"
+        ):
+            # llhttp takes the body for the new protocol's first bytes, so a
+            # server that declines the upgrade would read it as a request.
+            self._refuse_in_parser(400, "This request can't change the protocol")
+        if framing.expectation and self._version == "1.1":
+            if framing.expectation != "100-continue":
+                self._refuse_in_parser(417, "Nothing but 100-continue can be expected")
+            self._continue_due = framing.has_body
+
+    def on_body(self, body: bytes) -> None:
+        self._continue_due = False  # this client didn't wait
+        self._body_bytes += len(body)
+        if self._body_bytes > self._limits.body_bytes:
+            self._refuse_in_parser(413, "The request's body is too large")
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._continue_due = False
+        body = self._body
+        request = Request(
+            self._parser.get_method().decode(),
+            self._target.decode("latin-1"),
+            tuple(self._headers),
+            (body[0] if len(body) == 1 else b"".join(body)) if body else b"",
+            self._peer_ip,
+            self._server_port,
+            self._version,
+        )
+        self._queue.append((request, self._keep_alive))
+
+    def _refuse_in_parser(self, status: int, reason: str) -> None:
+        self._refusal = Refusal(status, reason)
+        raise _Refused
+
+    # Requests on their way in.
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Whoever declines the upgrade goes on in HTTP with a fresh parser.
+            self._parser = httptools.HttpRequestParser(self)
+            self._backlog = data[upgrade.args[0] :] + self._backlog
+        except httptools.HttpParserError as error:
+            self._queue.append(self._refusal or Refusal(400, f"This is not HTTP/1.1: {error}"))
+        else:
+            if self._in_head and self._unfinished_head_is_too_large(len(data)):
+                self._queue.append(Refusal(431, "The request's headers are too large"))
+        if self._queue:
+            self._next()
+
+    def _unfinished_head_is_too_large(self, received_bytes: int) -> bool:
+        # The parser hands out a header only when the next one begins. Until
+        # then what came in is counted; of a read that ended earlier requests
+        # too, how much belongs to this one isn't known, and it goes free.
+        if not self._queue:
+            self._unfinished_head_bytes += received_bytes
+        allowed_bytes = self._limits.head_bytes + self._limits.target_bytes
+        return self._unfinished_head_bytes > allowed_bytes
+
+    def _await_more(self) -> None:
+        """Nothing to answer: read on, for as long as the stage that is reached allows."""
+        if self._ending:
+            return
+        started = self._in_head or self._in_body
+        if self._client_done or (self._server.stopping and not started):
+            self.close()
+            return
+        self._resume_reading()
+        if self._continue_due:
+            self._continue_due = False
+            self._transport.write(_CONTINUE)
+        if not started:
+            self._wait(self._limits.idle_seconds, self.close)
+        elif self._in_head:
+            self._wait(self._limits.head_seconds, self._head_is_late)
+        else:
+            self._wait(self._limits.body_seconds, self._body_is_late)
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        # A stage's time is given once, so a byte now and then can't prolong it.
+        if self._on_deadline != then:
+            self._on_deadline = then
+            self.deadline = self._loop.time() + seconds
+
+    def _no_deadline(self) -> None:
+        self._on_deadline = self.abort
+        self.deadline = inf
+
+    def _head_is_late(self) -> None:
+        self._late("The request's headers took too long")
+
+    def _body_is_late(self) -> None:
+        self._late("The request's body took too long")
+
+    def _late(self, reason: str) -> None:
+        self._queue.append(Refusal(408, reason))
+        self._next()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    # Answers on their way out.
+
+    def _next(self) -> None:
+        self._busy = True
+        self._no_deadline()
+        waiting = self._queue.popleft()
+        if isinstance(waiting, Refusal):
+            self._send(self._server.refuse(waiting), "GET", connection="close")
+            self._linger()
+        else:
+            self._task = self._loop.create_task(self._answer(*waiting))
+
+    async def _answer(self, request: Request, keep_alive: bool) -> None:
+        try:
+            answer = await self._server.handler(request)
+        except Exception:
+            LOG.exception("No answer to %s %s", request.method, request.target)
+            answer = self._server.refuse(Refusal(500, "The server failed"))
+        self._task = None
+        if self._transport.is_closing():
+            return
+        if isinstance(answer, Upgrade):
+            self._hand_over(answer.protocol)
+            return
+        if not keep_alive or self._server.stopping:
+            self._send(answer, request.method, connection="close")
+            self._finish()
+            return
+        self._send(
+            answer, request.method, connection=None if request.version == "1.1" else "keep-alive"
+        )
+        if self._writing_paused:  # the client must take this answer before it gets another
+            self.deadline = self._loop.time() + self._limits.write_seconds
+        else:
+            self._answered()
+
+    def _send(self, response: Response, method: str, *, connection: str | None) -> None:
+        self._transport.write(
+            serialise(response, date=_http_date(), method=method, connection=connection)
+        )
+
+    def _answered(self) -> None:
+        self._busy = False
+        if not self._queue and self._backlog:
+            data, self._backlog = self._backlog, b""
+            self._feed(data)
+        elif self._queue:
+            self._next()
+        if not self._busy:
+            self._await_more()
+
+    def _hand_over(self, protocol: asyncio.Protocol) -> None:
+        self._no_deadline()
+        self._server.left(self)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if self._backlog:
+            protocol.data_received(self._backlog)
+        self._resume_reading()
+
+    # Endings.
+
+    def close(self) -> None:
+        """What is written still arrives; nothing more is read."""
+        self._ending = True
+        self._no_deadline()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._ending = True
+        self._transport.abort()
+
+    def finish(self) -> None:
+        """Close as soon as nothing is in flight, which may be now."""
+        if self._ending:
+            self._transport.close()
+        elif not self._busy:
+            self._await_more()
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self.deadline = inf
+        self._on_deadline()
+
+    def cancel(self) -> None:
+        """The handler has had its time, and so has the client."""
+        if self._task is not None:
+            self._task.cancel()
+        self.abort()
+
+    def _finish(self) -> None:
+        # Closing a socket that still holds unread bytes resets the connection,
+        # and the reset may overtake the answer.
+        if self._backlog or self._reading_paused:
+            self._linger()
+        else:
+            self.close()
+
+    def _linger(self) -> None:
+        """Say that this was all, and let the client finish talking, unheard, for a while."""
+        self._ending = True
+        self._queue.clear()
+        self._backlog = b""
+        if self._client_done:
+            self.close()
+            return
+        self._transport.write_eof()
+        self._resume_reading()
+        self._no_deadline()
+        seconds = self._limits.linger_seconds
+        if self._server.stopping:
+            seconds = min(seconds, STOPPING_LINGER_SECONDS)
+        self.deadline = self._loop.time() + seconds
+
+
+class HttpServer:
+    """Serves ``handler`` on one port, from ``start`` until ``stop``.
+
+    ``refuse`` gives the answer its shape where no request came to be: too
+    large, malformed, late, or the handler raised.
+    """
+
+    def __init__(
+        self, handler: Handler, *, limits: Limits | None = None, refuse: Refuser = plain_refusal
+    ) -> None:
+        self.handler = handler
+        self.limits = limits or Limits()
+        self.refuse = refuse
+        self.stopping = False
+        self.connections: set[_Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens, also where port 0 let the system choose."""
+        assert self._listener is not None
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            OSError: The address is taken, or isn't this machine's.
+        """
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: _Connection(self, loop), host, port, backlog=1024
+        )
+        self._sweeper = loop.create_task(self._sweep(loop))
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accept nobody, let what is in flight be answered, then drop what is left."""
+        if self._listener is None or self._sweeper is None:
+            return
+        loop = asyncio.get_running_loop()
+        # Not yet closed, for asyncio drops whom it has accepted but not yet
+        # introduced when the listener closes, and leaks the socket.
+        for listening in self._listener.sockets:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_reader(listening.fileno())
+        # A client that was let in a moment ago is in flight too, and so is a
+        # request whose bytes have reached this machine: it takes the loop some
+        # turns to make a connection of the one and to read the other.
+        for _ in range(6):
+            await asyncio.sleep(0)
+        self._listener.close()
+        self.stopping = True
+        for connection in tuple(self.connections):
+            connection.finish()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._empty.wait()
+        for connection in tuple(self.connections):
+            connection.cancel()
+        self._sweeper.cancel()
+        await self._empty.wait()
+
+    def left(self, connection: _Connection) -> None:
+        """``connection`` is closed, or speaks another protocol now."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._empty.set()
+
+    def joined(self, connection: _Connection) -> None:
+        self.connections.add(connection)
+        self._empty.clear()
+
+    async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        # One timer for everybody: a timer for each request would cost more
+        # than its parsing, and nearly all of them would never fire.
+        limits = self.limits
+        shortest_seconds = min(
+            limits.head_seconds,
+            limits.body_seconds,
+            limits.idle_seconds,
+            limits.write_seconds,
+            limits.linger_seconds,
+        )
+        while True:
+            await asyncio.sleep(min(0.5, shortest_seconds / 4))
+            now = loop.time()
+            for connection in tuple(self.connections):
+                if connection.deadline <= now:
+                    connection.expire()
+
+
+_date: tuple[int, str] = (0, "")
+
+
+def _http_date() -> str:
+    # Formatted once a second, not once a response.
+    global _date  # noqa: PLW0603
+    now_seconds = int(time.time())
+    if _date[0] != now_seconds:
+        _date = (now_seconds, formatdate(now_seconds, usegmt=True))
+    return _date[1]

@@ -1,0 +1,177 @@
+"""What the local cloud consists of, and in which order it starts and stops.
+
+Owns the composition. Everything enters one ``AsyncExitStack`` as it starts, so
+it stops in reverse: first nobody is let in any more, last the store goes. Must
+never decide how a part works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chalice.app import Chalice
+
+from .embedded import EmbeddedServer, embedded_server
+from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
+from .gateway.http import HttpServer, Limits
+from .gateway.lambdas import Environments, LambdaFunction, for_threads
+from .gateway.rest import ApiIdentity, RestApi
+
+# Together they stay below the five seconds that a stop may take.
+REQUEST_GRACE_SECONDS: Final = 2.5
+HANDLER_GRACE_SECONDS: Final = 0.5
+STORE_GRACE_SECONDS: Final = 1.0
+
+
+class StackError(Exception):
+    """The stack can't start; the message tells a developer what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a stack is to run. Without a ``redis_url`` it brings its own server.
+
+    ``body_limit_bytes`` is the application's own limit, which is lower than
+    API Gateway's; the gateway enforces it so that the answer is the same.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    redis_url: str | None = None
+    stage: str = "dev"
+    data_dir: Path = Path(".data")
+    gateway_template: Path = Path("infra/template.json")
+    body_limit_bytes: int = 1024 * 1024
+    environments: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack that runs: where everything is."""
+
+    rest_url: str
+    redis_url: str
+    stage: str
+    embedded: EmbeddedServer | None
+
+
+@asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Stack]:
+    """The stack, started; stopped in reverse order when the block is left.
+
+    Raises:
+        StackError: The app can't be loaded, or the port can't be had.
+        EmbeddedServerError: The store can't be had.
+    """
+    async with AsyncExitStack() as parts:
+        responses = gateway_responses_of(options.gateway_template)
+        store = None
+        if options.redis_url is None:
+            # In a thread, so that signals are heard while much data is loaded.
+            store = await asyncio.to_thread(
+                parts.enter_context,
+                embedded_server(options.data_dir / "valkey", stop_seconds=STORE_GRACE_SECONDS),
+            )
+        redis_url = options.redis_url if store is None else store.url
+        assert redis_url is not None
+        set_lambda_environment(redis_url)
+        app = for_threads(load_app())
+        environments = Environments(options.environments)
+        parts.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS)
+        rest = await _start_rest(parts, options, app, environments, responses)
+        yield Stack(
+            rest_url=url_of(options.host, rest.port),
+            redis_url=redis_url,
+            stage=options.stage,
+            embedded=store,
+        )
+
+
+async def _start_rest(
+    parts: AsyncExitStack,
+    options: Options,
+    app: Chalice,
+    environments: Environments,
+    responses: Mapping[ResponseType, GatewayResponse],
+) -> HttpServer:
+    api = RestApi(
+        app,
+        LambdaFunction(f"{app.app_name}-{options.stage}", app),
+        environments,
+        identity=ApiIdentity(stage=options.stage),
+        responses=responses,
+    )
+    server = HttpServer(
+        api.handle, limits=Limits(body_bytes=options.body_limit_bytes), refuse=api.refuse
+    )
+    try:
+        await server.start(options.host, options.port)
+    except OSError as error:
+        raise StackError(
+            f"Can't listen on {options.host}, port {options.port}: {error.strerror}."
+            " Another port: --port 0 takes any that is free."
+        ) from error
+    parts.push_async_callback(server.stop, REQUEST_GRACE_SECONDS)
+    return server
+
+
+def gateway_responses_of(template: Path) -> dict[ResponseType, GatewayResponse]:
+    """The customised gateway responses; none if there is no such file.
+
+    Raises:
+        StackError: The file is no template, or one that can't be carried out here.
+    """
+    try:
+        return read_gateway_responses(json.loads(template.read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StackError(f"{template}: {error}") from error
+
+
+def set_lambda_environment(redis_url: str) -> None:
+    """The variables a Lambda would find, before the app is imported.
+
+    Credentials and region are whoever's they are already: a developer may want
+    to reach real AWS services from a local app.
+    """
+    os.environ["REDIS_URL"] = redis_url
+    for name, value in (
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ):
+        os.environ.setdefault(name, value)
+
+
+def load_app() -> Chalice:
+    """``app.app`` of the working directory, as on Lambda.
+
+    Raises:
+        StackError: There is none.
+    """
+    here = Path.cwd()
+    if not (here / "app.py").exists():
+        raise StackError(f"There is no app.py in {here}.")
+    if str(here) not in sys.path:
+        sys.path.insert(0, str(here))
+    app = getattr(importlib.import_module("app"), "app", None)
+    if not isinstance(app, Chalice):
+        raise StackError(f"{here / 'app.py'} has no Chalice app that is named app.")
+    return app
+
+
+def url_of(host: str, port: int) -> str:
+    """How to reach, from this machine, a server that listens on ``host``."""
+    reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

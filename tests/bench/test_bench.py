@@ -1,0 +1,89 @@
+"""The benchmarks work: shapes and arithmetic, never times."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.__main__ import DOCUMENT, TRACKED, run
+from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
+from bench.plan import Plan
+from bench.report import Check, Report, Result, as_text, into_document
+
+TINY = Plan(
+    budget_seconds=5.0,
+    engine_rounds=2,
+    engine_count=3,
+    rest_rounds=2,
+    rest_count=3,
+    contended_rounds=2,
+    contenders=4,
+    cycles=3,
+)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return run(["engine", "rest", "correctness"], TINY, lambda _: None)
+
+
+def rows_of(report: Report, name: str) -> dict[str, dict[str, str | int | float | None]]:
+    (result,) = (result for result in report.results if result.name == name)
+    return {str(row["what"]): row for row in result.rows}
+
+
+def test_every_figure_stands_beside_a_floor_of_the_same_run(report: Report) -> None:
+    for name, figures in (("engine", ("switch_cycle",)), ("rest", ("switch", "GET"))):
+        rows = rows_of(report, name)
+        for figure in figures:
+            assert str(rows[figure]["floor"]) in rows
+            assert isinstance(rows[figure]["ratio"], float)
+            assert rows[figure]["count"] == 6
+
+
+def test_switches_at_the_same_instant_are_neither_lost_nor_doubled(report: Report) -> None:
+    values = [row["value"] for row in rows_of(report, "correctness").values()]
+
+    # Rounds, switches in each, answered OK, refused, lost, doubled, disagreeing.
+    assert values[:7] == [2, 4, 8, 0, 0, 0, 0]
+    assert all(result.sound for result in report.results)
+
+
+def test_a_report_survives_being_stored(report: Report) -> None:
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_a_document_holds_the_figures_of_the_tracked_run() -> None:
+    document = DOCUMENT.read_text()
+
+    assert into_document(document, Report.from_json(TRACKED.read_text())) == document
+
+
+def test_a_document_without_a_place_for_figures_is_refused() -> None:
+    with pytest.raises(ValueError, match="There must be a line"):
+        into_document("# Performance\n", Report({}))
+
+
+def test_a_target_that_is_missed_says_so() -> None:
+    missed = Check("switch", "5 ms", "< 3 ms", must_holds=False)
+    text = as_text(Report({}, [Result("x", "X", "", [{"what": "switch", "value": 5}], [missed])]))
+
+    assert text.splitlines()[-1].split() == ["switch", "5", "ms", "<", "3", "ms", "✗"]
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [([1.0], 95, 1.0), ([4.0, 1.0, 3.0, 2.0], 50, 2.0), ([*map(float, range(1, 101))], 95, 95.0)],
+)
+def test_a_percentile_is_a_value_that_occurred(
+    values: list[float], percent: int, expected: float
+) -> None:
+    assert percentile(values, percent) == expected
+
+
+def test_ratios_compare_what_was_measured_in_the_same_round() -> None:
+    # The machine is ten times as slow in the second of three rounds.
+    figure = Samples([Block([2.0], 0.002), Block([20.0], 0.02), Block([2.0], 0.002)])
+    floor = Samples([Block([1.0], 0.001), Block([10.0], 0.01), Block([1.0], 0.001)])
+
+    assert latency_ratio(figure, floor) == pytest.approx(2)
+    assert throughput_ratio(figure, floor) == pytest.approx(0.5)

@@ -1,0 +1,53 @@
+"""A folder with an app.py that needs nothing but its store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+APP = '''
+import os
+import time
+
+import redis
+from chalice.app import Chalice, Response
+
+app = Chalice("stub", configure_logs=False)
+
+
+def store():
+    return redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+
+
+@app.route("/count", methods=["POST"])
+def count():
+    with store() as client:
+        return {"count": client.incr("count")}
+
+
+@app.route("/environment")
+def environment():
+    names = ("REDIS_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    return {name: os.environ.get(name) for name in names}
+
+
+@app.route("/wait/{name}")
+def wait(name):
+    """Says that it has begun, then answers when told to."""
+    with store() as client:
+        client.rpush(f"begun:{name}", "1")
+        client.blpop(f"go:{name}", timeout=20)
+    return {"waited": name}
+'''
+
+TEMPLATE = """
+{"Resources": {"Unknown": {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": {
+    "ResponseType": "MISSING_AUTHENTICATION_TOKEN", "StatusCode": "404",
+    "ResponseTemplates": {"application/json": "{\\"nothing\\":\\"here\\"}"}}}}}
+"""
+
+
+def make_stub(folder: Path) -> Path:
+    (folder / "infra").mkdir(parents=True)
+    (folder / "app.py").write_text(APP)
+    (folder / "infra" / "template.json").write_text(TEMPLATE)
+    return folder

@@ -1,0 +1,139 @@
+"""What the gateway answers by itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from local.gateway.gateway_responses import (
+    FUNCTION_FAILED,
+    FUNCTION_TIMED_OUT,
+    MALFORMED_RESULT,
+    MISSING_AUTHENTICATION_TOKEN,
+    REQUEST_TOO_LARGE,
+    GatewayError,
+    GatewayResponse,
+    InvalidTemplate,
+    ResponseType,
+    bad_request,
+    gateway_response,
+    internal_error,
+    read_gateway_responses,
+)
+from local.gateway.http import Response
+
+CONTEXT = {"requestId": "the-id", "stage": "dev"}
+
+
+def template(**properties: Any) -> dict[str, Any]:
+    return {
+        "Resources": {
+            "Other": {"Type": "AWS::Lambda::Function", "Properties": {"ResponseType": "nonsense"}},
+            "Mine": {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "body"),
+    [
+        (MISSING_AUTHENTICATION_TOKEN, 403, b'{"message":"Missing Authentication Token"}'),
+        (REQUEST_TOO_LARGE, 413, b'{"message":"Request Too Long"}'),
+        (FUNCTION_FAILED, 502, b'{"message":"Internal server error"}'),
+        (MALFORMED_RESULT, 502, b'{"message":"Internal server error"}'),
+        (FUNCTION_TIMED_OUT, 504, b'{"message":"Endpoint request timed out"}'),
+        (bad_request(400, 'with "quotes"'), 400, b'{"message":"with \\"quotes\\""}'),
+        (internal_error("oh"), 500, b'{"message":"oh"}'),
+    ],
+)
+def test_without_customisation_errors_look_as_on_aws(
+    error: GatewayError, status: int, body: bytes
+) -> None:
+    assert gateway_response(error, {}, CONTEXT) == Response(
+        status,
+        (("Content-Type", "application/json"), ("x-amzn-ErrorType", error.error_type)),
+        body,
+    )
+
+
+def test_a_template_decides_status_headers_and_body() -> None:
+    responses = read_gateway_responses(
+        template(
+            ResponseType="MISSING_AUTHENTICATION_TOKEN",
+            StatusCode="404",
+            ResponseParameters={
+                "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
+                "gatewayresponse.header.content-type": "'text/x'",
+                "gatewayresponse.header.X-Stage": "context.stage",
+            },
+            ResponseTemplates={
+                "application/json": "$context.error.messageString|$context.error.message|"
+                "$context.requestId.|$context.error.responseType|$context.unknown.thing|$5"
+            },
+        )
+    )
+    assert gateway_response(MISSING_AUTHENTICATION_TOKEN, responses, CONTEXT) == Response(
+        404,
+        (
+            ("Content-Type", "text/x"),
+            ("x-amzn-ErrorType", "MissingAuthenticationTokenException"),
+            ("Access-Control-Allow-Origin", "*"),
+            ("X-Stage", "dev"),
+        ),
+        b'"Missing Authentication Token"|Missing Authentication Token|'
+        b"the-id.|MISSING_AUTHENTICATION_TOKEN||$5",
+    )
+
+
+def test_a_type_without_a_response_of_its_own_takes_its_class_s() -> None:
+    responses = {
+        ResponseType.DEFAULT_4XX: GatewayResponse(body="4"),
+        ResponseType.DEFAULT_5XX: GatewayResponse(body="5"),
+        ResponseType.INTEGRATION_TIMEOUT: GatewayResponse(body="own", status=503),
+    }
+    for error, status, body in (
+        (REQUEST_TOO_LARGE, 413, b"4"),
+        (FUNCTION_FAILED, 502, b"5"),
+        (FUNCTION_TIMED_OUT, 503, b"own"),
+    ):
+        answer = gateway_response(error, responses, CONTEXT)
+        assert (answer.status, answer.body) == (status, body)
+
+
+@pytest.mark.parametrize("status", ["404", 404])
+def test_a_status_may_be_a_number_or_text(status: object) -> None:
+    responses = read_gateway_responses(template(ResponseType="THROTTLED", StatusCode=status))
+    assert responses[ResponseType.THROTTLED].status == 404
+
+
+def test_a_template_of_another_media_type_is_used_when_it_is_the_only_one() -> None:
+    responses = read_gateway_responses(
+        template(ResponseType="THROTTLED", ResponseTemplates={"text/html": "<p>"})
+    )
+    assert responses[ResponseType.THROTTLED] == GatewayResponse("<p>", "text/html")
+
+
+def test_a_template_without_gateway_responses_changes_nothing() -> None:
+    assert read_gateway_responses({}) == {}
+    assert read_gateway_responses({"Resources": {"A": {"Type": "B"}}}) == {}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"ResponseType": "TEAPOT"},
+        {"ResponseType": "THROTTLED", "StatusCode": "abc"},
+        {"ResponseType": "THROTTLED", "StatusCode": {"Ref": "Status"}},
+        {"ResponseType": "THROTTLED", "ResponseTemplates": {"application/json": {"Ref": "T"}}},
+        {"ResponseType": "THROTTLED", "ResponseParameters": {"gatewayresponse.header.A": "b"}},
+        {"ResponseType": "THROTTLED", "ResponseParameters": {"gatewayresponse.header.A": {}}},
+        {"ResponseType": "THROTTLED", "ResponseParameters": {"gatewayresponse.path.A": "'b'"}},
+    ],
+    ids=json.dumps,
+)
+def test_what_can_not_be_done_as_aws_does_it_is_refused_by_name(properties: Any) -> None:
+    with pytest.raises(InvalidTemplate, match="Mine"):
+        read_gateway_responses(template(**properties))

@@ -1,0 +1,117 @@
+"""How a stream of requests is cut into reads makes no difference to the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.gateway.http import HttpServer, Limits, Request, Response, _Connection
+
+CHUNKS = b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"
+REQUESTS = (
+    b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n",
+    b"POST /b HTTP/1.1\r\nHost: t\r\nContent-Length: 7\r\n\r\nGET / H",
+    b"POST /c HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS,
+    b"GET /d HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+)
+
+
+class PlainSocket:
+    def setsockopt(self, *_: int) -> None:
+        pass
+
+
+class Recorder(asyncio.Transport):
+    """A transport that keeps what is written, and says whether reading is paused."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80), "socket": PlainSocket()}
+        )
+        self.written: list[bytes] = []
+        self.paused = False
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def write_eof(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+async def describe(request: Request) -> Response:
+    await asyncio.sleep(0)
+    return Response(200, (), f"{request.method} {request.target} {request.body!r}".encode())
+
+
+async def converse(reads: list[bytes]) -> tuple[list[bytes], bool]:
+    """The bodies of the answers to what comes in, and whether the server hung up."""
+    transport = Recorder()
+    connection = _Connection(
+        HttpServer(describe, limits=Limits(body_bytes=20)),
+        asyncio.get_running_loop(),
+    )
+    connection.connection_made(transport)
+    waiting = list(reads)
+    for _ in range(200):
+        if waiting and not transport.paused:
+            connection.data_received(waiting.pop(0))
+        await asyncio.sleep(0)
+    return [data.partition(b"\r\n\r\n")[2] for data in transport.written], transport.closed
+
+
+def cut(stream: bytes, places: list[int]) -> list[bytes]:
+    edges = sorted({0, len(stream), *(place % len(stream) for place in places)})
+    return [stream[start:end] for start, end in pairwise(edges)]
+
+
+@given(
+    st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=6),
+    st.lists(st.integers(min_value=0, max_value=1000), max_size=40),
+)
+def test_requests_are_told_apart_wherever_the_stream_is_cut(
+    requests: list[bytes], places: list[int]
+) -> None:
+    expected = {
+        b"/a": b"GET /a b''",
+        b"/b": b"POST /b b'GET / H'",
+        b"/c": b"POST /c b'abc'",
+        b"/d": b"GET /d b''",
+    }
+    answers, _ = asyncio.run(converse(cut(b"".join(requests), places)))
+    assert answers == [expected[request.split(b" ")[1]] for request in requests]
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.lists(
+            st.sampled_from(
+                [*REQUESTS, b"\r\n", b"Content-Length: 30\r\n", b"GET ", b" HTTP/1.1", b"\0", b"0"]
+            ),
+            max_size=10,
+        ).map(b"".join),
+    ),
+    st.lists(st.integers(min_value=0, max_value=1000), max_size=10),
+)
+def test_whatever_comes_in_is_taken_alike_wherever_it_is_cut(
+    stream: bytes, places: list[int]
+) -> None:
+    if stream:
+        assert asyncio.run(converse(cut(stream, places))) == asyncio.run(converse([stream]))

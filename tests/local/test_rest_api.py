@@ -1,0 +1,208 @@
+"""A Chalice app behind the gateway, over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventModel
+
+from local.gateway.gateway_responses import GatewayResponse, ResponseType
+from local.gateway.http import Limits
+from local.gateway.lambdas import Environments, LambdaFunction
+from local.gateway.rest import ApiIdentity, RestApi
+
+from .echo_app import CORS, make_app, raising
+from .serving import Answer, LoopFactory, Served, Wire, serving
+
+
+@contextmanager
+def gateway(
+    handler: Any = None, *, loop_factory: LoopFactory | None = None, **settings: Any
+) -> Iterator[Served]:
+    app = make_app()
+    environments = Environments()
+    api = RestApi(
+        app,
+        LambdaFunction("echo-dev", handler or app),
+        environments,
+        identity=ApiIdentity(stage="dev"),
+        **settings,
+    )
+    limits = Limits(body_bytes=1000)
+    with serving(api.handle, limits=limits, refuse=api.refuse, loop_factory=loop_factory) as served:
+        yield served
+    assert asyncio.run(environments.stop(5))
+
+
+@pytest.fixture
+def wire(loop_factory: LoopFactory) -> Iterator[Wire]:
+    with gateway(loop_factory=loop_factory) as served, Wire(served.port) as wire:
+        yield wire
+
+
+def body_of(answer: Answer) -> Any:
+    return json.loads(answer.body)
+
+
+def test_a_view_is_called_with_the_event_of_the_request(wire: Wire) -> None:
+    wire.send(
+        b"POST /event?a=1 HTTP/1.1\r\nHost: here:99\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 2\r\n\r\n{}"
+    )
+    answer = wire.answer()
+    event = body_of(answer)
+    APIGatewayProxyEventModel.model_validate(event)
+    port = wire.socket.getpeername()[1]
+    assert event["body"] == "{}"
+    assert event["headers"]["X-Forwarded-Port"] == str(port)
+    assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
+    assert event["requestContext"]["domainName"] == "here:99"
+    assert answer.header("x-amzn-requestid") == event["requestContext"]["requestId"]
+    assert answer.header("x-amz-apigw-id") == event["requestContext"]["extendedRequestId"]
+    assert answer.header("content-type") == "application/json"
+
+
+def test_a_literal_route_wins_over_a_parameter(wire: Wire) -> None:
+    assert body_of(wire.get("/things/special")) == {"special": True}
+    assert body_of(wire.get("/things/spec%69al%20x/")) == {"name": "special x"}
+
+
+def test_values_of_one_header_come_one_by_one(wire: Wire) -> None:
+    headers = wire.get("/cookies").headers
+    assert [value for name, value in headers if name == "Set-Cookie"] == ["a=1", "b=2"]
+
+
+def test_a_binary_answer_arrives_as_bytes(wire: Wire) -> None:
+    answer = wire.get("/image", "Accept: image/png")
+    assert (answer.status, answer.body) == (200, b"\x89PNG")
+
+
+def test_head_reaches_its_view(wire: Wire) -> None:
+    assert wire.get("/event", method="HEAD").status == 200
+    assert wire.get("/things/special").status == 200
+
+
+def test_the_gateway_answers_preflights_itself() -> None:
+    with gateway(raising) as served, Wire(served.port) as wire:
+        answer = wire.get("/things/x", "Origin: https://example.test", method="OPTIONS")
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.header("access-control-allow-methods") == "GET,PUT,OPTIONS"
+        for name, value in CORS.get_access_control_headers().items():
+            assert answer.header(name) == value
+
+
+def test_an_options_view_is_called(wire: Wire) -> None:
+    assert wire.get("/custom-preflight", method="OPTIONS").body == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/nowhere"),
+        ("DELETE", "/things/x"),
+        ("OPTIONS", "/event"),
+        ("OPTIONS", "*"),
+        ("GET", "/things//"),
+    ],
+)
+def test_what_has_no_method_never_reaches_the_lambda(method: str, path: str) -> None:
+    with gateway(raising) as served, Wire(served.port) as wire:
+        answer = wire.get(path, method=method)
+        assert answer.status == 403
+        assert body_of(answer) == {"message": "Missing Authentication Token"}
+        assert answer.header("x-amzn-errortype") == "MissingAuthenticationTokenException"
+        assert answer.header("x-amzn-requestid")
+
+
+def test_customised_answers_know_the_request() -> None:
+    shape = GatewayResponse(
+        status=404,
+        body='{"id":"$context.requestId","path":"$context.path","ip":"$context.identity.sourceIp"}',
+        headers={"X-Request": "$context.requestId"},
+    )
+    responses = {ResponseType.MISSING_AUTHENTICATION_TOKEN: shape}
+    with gateway(responses=responses) as served, Wire(served.port) as wire:
+        answer = wire.get("/nowhere?query")
+        request_id = answer.header("x-amzn-requestid")
+        assert answer.status == 404
+        assert body_of(answer) == {"id": request_id, "path": "/dev/nowhere", "ip": "127.0.0.1"}
+        assert answer.header("x-request") == request_id
+
+
+def test_a_body_over_the_limit_is_the_gateway_s_413(wire: Wire) -> None:
+    wire.send(b"POST /event HTTP/1.1\r\nHost: t\r\nContent-Length: 1001\r\n\r\n")
+    answer = wire.answer()
+    assert (answer.status, body_of(answer)) == (413, {"message": "Request Too Long"})
+    assert answer.header("x-amzn-requestid")
+
+
+def test_what_is_no_request_is_answered_in_the_gateway_s_shape(wire: Wire) -> None:
+    wire.send(b"NONSENSE\r\n\r\n")
+    answer = wire.answer()
+    assert answer.status == 400
+    assert "HTTP" in body_of(answer)["message"]
+
+
+def test_a_lambda_that_raises_is_a_502_that_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with gateway(raising) as served, Wire(served.port) as wire:
+        answer = wire.get("/event")
+        assert (answer.status, body_of(answer)) == (502, {"message": "Internal server error"})
+        assert wire.get("/event").status == 502  # and the connection lives on
+    assert "a secret" in caplog.text
+
+
+def test_a_malformed_result_is_a_502(caplog: pytest.LogCaptureFixture) -> None:
+    with gateway(lambda _event, _context: {"body": 1}) as served, Wire(served.port) as wire:
+        assert wire.get("/event").status == 502
+    assert "malformed Lambda proxy response" in caplog.text
+
+
+def test_a_lambda_that_takes_too_long_is_a_504() -> None:
+    release = threading.Event()
+
+    def slow(_event: Any, _context: Any) -> None:
+        release.wait(5)
+
+    with gateway(slow, timeout_seconds=0.05) as served, Wire(served.port) as wire:
+        answer = wire.get("/event")
+        assert (answer.status, body_of(answer)) == (504, {"message": "Endpoint request timed out"})
+        release.set()
+
+
+def test_a_gateway_that_fails_says_so_in_its_own_shape(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("local.gateway.rest.http_response", fail)
+    monkeypatch.setattr("local.gateway.rest.proxy_event", fail)
+    with gateway() as served, Wire(served.port) as wire:
+        answer = wire.get("/event")
+        assert (answer.status, body_of(answer)) == (500, {"message": "Internal server error"})
+    assert "a bug" in caplog.text or "TypeError" in caplog.text
+
+
+def test_two_requests_at_a_time_each_see_their_own(loop_factory: LoopFactory) -> None:
+    def meet(name: str) -> Any:
+        with Wire(served.port) as wire:
+            return body_of(wire.get(f"/meet/{name}"))
+
+    with gateway(loop_factory=loop_factory) as served, ThreadPoolExecutor(2) as clients:
+        one, two = clients.map(meet, ["one", "two"])
+    assert one["before"] == one["after"] == {"name": "one"}
+    assert two["before"] == two["after"] == {"name": "two"}
+    assert one["request"] != two["request"]
+
+
+def test_an_app_has_no_request_outside_of_one() -> None:
+    app = make_app()
+    assert app.current_request is None
+    assert app.lambda_context is None

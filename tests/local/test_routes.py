@@ -1,0 +1,119 @@
+"""Which path leads to which resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.gateway.rest import RouteTable, preflight_response, split_target
+
+from .echo_app import CORS, make_app
+
+
+def table(*paths: str) -> RouteTable:
+    return RouteTable({path: {} for path in paths})
+
+
+SESSIONS = table(
+    "/",
+    "/health",
+    "/v1/sessions",
+    "/v1/sessions/{id}",
+    "/v1/sessions/{id}/switch",
+    "/v1/sessions/new",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "parameters"),
+    [
+        ("/", "/", None),
+        ("/health", "/health", None),
+        ("/health/", "/health", None),
+        ("/v1/sessions/abc", "/v1/sessions/{id}", {"id": "abc"}),
+        ("/v1/sessions/abc/", "/v1/sessions/{id}", {"id": "abc"}),
+        ("/v1/sessions/abc/switch", "/v1/sessions/{id}/switch", {"id": "abc"}),
+        ("/v1/sessions/new", "/v1/sessions/new", None),
+        ("/v1/sessions/new/switch", "/v1/sessions/{id}/switch", {"id": "new"}),
+        ("/v1/sessions/a%2Fb%20c", "/v1/sessions/{id}", {"id": "a/b c"}),
+        ("/v1/sessions/a+b", "/v1/sessions/{id}", {"id": "a+b"}),
+        ("/v1/sessions/%C3%A4", "/v1/sessions/{id}", {"id": "ä"}),
+        ("/v1/sessions/%FF", "/v1/sessions/{id}", {"id": "\ufffd"}),
+        ("/he%61lth", "/health", None),
+    ],
+)
+def test_a_path_leads_to_its_resource(
+    path: str, resource: str, parameters: dict[str, str] | None
+) -> None:
+    matched = SESSIONS.match(path)
+    assert matched is not None
+    assert (matched.resource.path, matched.path_parameters) == (resource, parameters)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere", "/v1", "/v1/sessions/a/b", "/v1/sessions//switch", "//health", "/Health", "*", ""],
+)
+def test_any_other_path_leads_nowhere(path: str) -> None:
+    assert SESSIONS.match(path) is None or path == ""
+
+
+def test_parameters_go_by_the_names_of_their_own_route() -> None:
+    routes = table("/{a}/x/{b}", "/{c}/y")
+    matched = routes.match("/1/x/2")
+    assert matched is not None
+    assert matched.path_parameters == {"a": "1", "b": "2"}
+    matched = routes.match("/1/y")
+    assert matched is not None
+    assert matched.path_parameters == {"c": "1"}
+
+
+@given(st.lists(st.text(alphabet="ab/%{}.é", min_size=1), min_size=2, max_size=2))
+def test_a_parameter_is_what_was_encoded_into_the_path(values: list[str]) -> None:
+    from urllib.parse import quote  # noqa: PLC0415
+
+    first, second = (quote(value, safe="") for value in values)
+    matched = table("/p/{x}/q/{y}").match(f"/p/{first}/q/{second}")
+    assert matched is not None
+    assert matched.path_parameters == {"x": values[0], "y": values[1]}
+
+
+@pytest.mark.parametrize(
+    ("target", "path_and_query"),
+    [
+        ("/a?b=c?d", ("/a", "b=c?d")),
+        ("/a", ("/a", "")),
+        ("/a?", ("/a", "")),
+        ("http://host:1/a/b?c", ("/a/b", "c")),
+        ("http://host", ("/", "")),
+        ("*", ("*", "")),
+    ],
+)
+def test_a_target_is_split_into_path_and_query(
+    target: str, path_and_query: tuple[str, str]
+) -> None:
+    assert split_target(target) == path_and_query
+
+
+def routes_of(path: str) -> Any:
+    return make_app().routes[path]
+
+
+def test_the_preflight_says_what_the_routes_allow() -> None:
+    preflight = preflight_response(routes_of("/things/{name}"))
+    assert preflight is not None
+    assert preflight.status == 200
+    assert dict(preflight.headers) == {
+        "Content-Type": "application/json",
+        "Access-Control-Allow-Methods": "GET,PUT,OPTIONS",
+        **CORS.get_access_control_headers(),
+    }
+    assert preflight.body == b""
+
+
+@pytest.mark.parametrize("path", ["/event", "/custom-preflight"])
+def test_without_cors_or_with_an_own_options_view_none_is_generated(path: str) -> None:
+    assert preflight_response(routes_of(path)) is None

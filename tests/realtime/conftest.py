@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from chalicelib.engine import SyncEngine
+from chalicelib.realtime.inline import InlineAnnouncer
+from chalicelib.realtime.sockets import Greeting, Sockets
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+
+ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
+
+
+@dataclass
+class Doorstep:
+    """A greeter that only takes note of whom it was asked to greet."""
+
+    greetings: list[Greeting] = field(default_factory=list)
+
+    def invoke(self, greeting: Greeting) -> None:
+        self.greetings.append(greeting)
+
+
+@dataclass
+class Watch:
+    """Time that passes only when somebody sleeps; what happens meanwhile can be said."""
+
+    seconds: float = 1_000.0
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+
+
+@dataclass
+class Room:
+    """The socket's side of the service, with everything around it in memory."""
+
+    store: FakeStore
+    registry: FakeRegistry
+    api: FakeManagementApi
+    doorstep: Doorstep
+    watch: Watch
+    engine: SyncEngine
+    sockets: Sockets
+
+    def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
+        return {
+            "requestContext": {
+                "connectionId": connection_id,
+                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+                "stage": "dev",
+                "requestTimeEpoch": self.store.clock_ms,
+            },
+            **more,
+        }
+
+    def connect(self, connection_id: str, session_id: str) -> int:
+        answer = self.sockets.connect(
+            self.event(connection_id, queryStringParameters={"sessionId": session_id})
+        )
+        return answer["statusCode"]
+
+    def greet(self) -> None:
+        """Greet everybody who came since."""
+        while self.doorstep.greetings:
+            self.sockets.greet(self.doorstep.greetings.pop(0))
+
+    def send(self, connection_id: str, text: str) -> list[Any]:
+        """What a message is answered with."""
+        before = len(self.api.sent.get(connection_id, []))
+        self.sockets.message(self.event(connection_id, body=text))
+        return self.api.messages(connection_id)[before:]
+
+
+@pytest.fixture
+def room() -> Room:
+    store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
+    registry = FakeRegistry(store)
+    announcer = InlineAnnouncer(registry, lambda: api)
+    engine = SyncEngine(store, announcer=announcer, session_ttl_ms=3_600_000)
+    sockets = Sockets(
+        engine=engine,
+        store=store,
+        registry=registry,
+        api=api,
+        greeter=doorstep,
+        monotonic=watch.monotonic,
+        sleep=watch.sleep,
+    )
+    return Room(store, registry, api, doorstep, watch, engine, sockets)

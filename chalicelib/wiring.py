@@ -6,6 +6,7 @@ connection, and whoever wants other services says so before the first request.
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -110,6 +111,8 @@ def services() -> Services:
     """The services of this process."""
     if _Process.services is None:
         _Process.services = Services(read_settings())
+        # What has been imported stays: no garbage collection need look at it again.
+        gc.freeze()
     return _Process.services
 
 

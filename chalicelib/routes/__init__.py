@@ -16,6 +16,8 @@ BLUEPRINTS = (health.routes, sessions.routes, time.routes)
 
 def register(app: Chalice) -> None:
     """Give the application its routes."""
+    # Everything here is text: no answer has to be compared with what might be binary.
+    app.api.binary_types = []
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.register_middleware(reshape, "http")

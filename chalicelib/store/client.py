@@ -8,8 +8,9 @@ of ours can cause.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -81,7 +82,7 @@ NOT_ONCE_MORE = (AuthenticationError, AuthorizationError, BusyLoadingError, MaxC
 
 def connect(settings: Settings) -> Server:
     """The Redis, or Redis Cluster, that the settings name; it is not called yet."""
-    return Server(lambda: open_client(settings))
+    return Server(lambda: open_client(settings), is_cluster=settings.redis_cluster)
 
 
 def open_client(settings: Settings) -> Client:
@@ -114,11 +115,6 @@ def open_client(settings: Settings) -> Client:
     return redis.Redis.from_url(settings.redis_url, **options)
 
 
-def send(client: Client, *command: bytes | str | int) -> Any:
-    """The answer to one command; redis-py leaves its own entrance untyped."""
-    return client.execute_command(*command)  # type: ignore[no-untyped-call]
-
-
 class Server:
     """Redis as a place to call: connected when first needed, and called once more if lost.
 
@@ -126,21 +122,25 @@ class Server:
     the second time does no harm.
     """
 
-    def __init__(self, open_client: Callable[[], Client]) -> None:
+    def __init__(self, open_client: Callable[[], Client], *, is_cluster: bool = False) -> None:
         self._open_client = open_client
+        self._is_cluster = is_cluster
         self._lock = Lock()
         self._client: Client | None = None
+        # The last one used is the first one taken, by any thread. redis-py's
+        # own way through pool and client costs as much again as the exchange.
+        self._idle: list[Any] = []
 
     def execute(self, *command: bytes | str | int) -> Any:
-        """The answer to one command.
+        """The answer to one command, as the server gives it.
 
         Raises:
             StoreUnavailable: There is none; the message names the cause.
         """
-        return self.call(lambda client: send(client, *command))
+        return self.call(lambda client: self._exchange(client, command))
 
     def call(self, ask: Callable[[Client], T]) -> T:
-        """What ``ask`` makes of a client; with the errors that :meth:`execute` raises."""
+        """What ``ask`` makes of redis-py's client; with the errors that :meth:`execute` raises."""
         try:
             return ask(self._connected())
         except (RedisError, RedisClusterException) as error:
@@ -158,8 +158,33 @@ class Server:
         """Close every connection; the next call opens new ones."""
         with self._lock:
             client, self._client = self._client, None
+        self._drop_idle_connections()
         if client is not None:
             client.close()
+
+    def _exchange(self, client: Client, command: tuple[bytes | str | int, ...]) -> Any:
+        if self._is_cluster:
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            # The pool would count what it makes, and never forget what was lost.
+            pool = cast(redis.Redis, client).connection_pool
+            connection = pool.connection_class(**pool.connection_kwargs)
+        try:
+            # At once: else the first command waits for a health check, too.
+            connection.connect()
+            connection.send_command(*command)
+            answer = connection.read_response()
+        except ResponseError:
+            self._idle.append(connection)
+            raise
+        except BaseException:
+            # Half an exchange is behind it: an answer could be taken for the next one's.
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return answer
 
     def _connected(self) -> Client:
         client = self._client
@@ -172,8 +197,9 @@ class Server:
 
     def _drop_idle_connections(self) -> None:
         # A cluster's client does this itself, node by node.
-        if isinstance(self._client, redis.Redis):
-            self._client.connection_pool.disconnect(inuse_connections=False)
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().disconnect()
 
 
 def _as_ours(error: Exception) -> Exception:

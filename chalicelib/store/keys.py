@@ -17,6 +17,7 @@ passed to the scripts as KEYS; no script may make up one of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 
@@ -32,6 +33,7 @@ class SessionKeys:
     _tagged: str
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def of(cls, session_id: str, shards: int) -> SessionKeys:
         # hash() differs from process to process; a shard may not.
         tag = shard_tag(crc32(session_id.encode()) % shards)

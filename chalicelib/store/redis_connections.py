@@ -9,7 +9,6 @@ outlives a connection for long, whatever fails in between.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from ..ports import Heartbeat, Watcher, Watchers
 from .client import Client, Server
@@ -38,8 +37,8 @@ class RedisConnections:
     def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
         self._server.execute("SET", connection(connection_id), session_id, "PX", REMEMBER_SILENT_MS)
         keys = SessionKeys.of(session_id, self._shards)
-        now_ms, epoch, version = self._run(
-            self._watch,
+        now_ms, epoch, version = self._watch.run(
+            self._server,
             2,
             keys.session,
             keys.connections,
@@ -62,7 +61,7 @@ class RedisConnections:
 
     def watchers(self, session_id: str) -> Watchers:
         keys = SessionKeys.of(session_id, self._shards)
-        now_ms, *rows = self._run(self._watchers, 1, keys.connections)
+        now_ms, *rows = self._watchers.run(self._server, 1, keys.connections)
         pairs = zip(rows[::2], rows[1::2], strict=True)
         return Watchers([_watcher(*pair) for pair in pairs], now_ms)
 
@@ -76,9 +75,6 @@ class RedisConnections:
     def watched_sessions(self) -> Iterator[str]:
         for key in self._server.call(_scan):
             yield session_of_list(key.decode())
-
-    def _run(self, script: Script, *words: bytes | str | int) -> Any:
-        return self._server.call(lambda client: script.run(client, words))
 
 
 def _scan(client: Client) -> list[bytes]:

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError
 
 from ..ports import Commit, Committed, Loaded, Stale
 from . import codec
-from .client import Client, Server, send
+from .client import Server
 from .keys import SessionKeys
 
 REMEMBER_COMMANDS_MS = 60_000
@@ -32,14 +32,14 @@ class Script:
         self._source = (SCRIPTS / f"{name}.lua").read_bytes()
         self._digest = sha1(self._source, usedforsecurity=False).hexdigest()
 
-    def run(self, client: Client, words: tuple[bytes | str | int, ...]) -> Any:
+    def run(self, server: Server, *words: bytes | str | int) -> Any:
         """Send the number of keys, the keys and the arguments, in that order."""
         try:
-            return send(client, "EVALSHA", self._digest, *words)
+            return server.execute("EVALSHA", self._digest, *words)
         except NoScriptError:
             # A server that restarted or took over. EVAL goes where the keys
             # are, and makes the script known there.
-            return send(client, "EVAL", self._source, *words)
+            return server.execute("EVAL", self._source, *words)
 
 
 class RedisStore:
@@ -54,15 +54,15 @@ class RedisStore:
 
     def load(self, session_id: str) -> Loaded:
         keys = SessionKeys.of(session_id, self._shards)
-        return _loaded(self._run(self._load, 1, keys.session))
+        return _loaded(self._load.run(self._server, 1, keys.session))
 
     def commit(self, commit: Commit) -> Committed | Stale:
         session = commit.session
         session_id = session.setup.session_id
         keys = SessionKeys.of(session_id, self._shards)
         creating = commit.base_version == 0
-        answer = self._run(
-            self._commit,
+        answer = self._commit.run(
+            self._server,
             5,
             keys.session,
             keys.events,
@@ -90,8 +90,8 @@ class RedisStore:
 
     def delete(self, session_id: str, command_id: str, farewell: bytes) -> None:
         keys = SessionKeys.of(session_id, self._shards)
-        self._run(
-            self._delete,
+        self._delete.run(
+            self._server,
             4,
             keys.session,
             keys.events,
@@ -109,9 +109,6 @@ class RedisStore:
 
     def ping(self) -> None:
         self._server.execute("PING")
-
-    def _run(self, script: Script, *words: bytes | str | int) -> Any:
-        return self._server.call(lambda client: script.run(client, words))
 
 
 def _loaded(stored: list[Any]) -> Loaded:

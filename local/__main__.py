@@ -53,6 +53,12 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--host", default=defaults.host)
     parser.add_argument("--port", type=int, default=defaults.port, help="0 takes a free one")
     parser.add_argument(
+        "--ws-port",
+        type=int,
+        default=defaults.ws_port,
+        help="WebSocket, @connections and Lambda's Invoke; 0 takes a free one",
+    )
+    parser.add_argument(
         "--redis-url",
         default=os.environ.get("REDIS_URL") or None,
         help="an existing server instead of the embedded one (also: REDIS_URL)",
@@ -97,13 +103,14 @@ def describe(stack: Stack) -> str:
     return "\n".join(
         (
             f"REST  {stack.rest_url}",
+            f"WS    {stack.websocket_url}",
             f"Store {without_password(stack.redis_url)}",
             f"Data  {_data(stack)}",
             f"Stage {stack.stage}",
             "",
             "Try it:",
             "",
-            *(f"  {line}" for line in examples(stack.rest_url)),
+            *(f"  {line}" for line in examples(stack.rest_url, stack.websocket_url)),
             "",
             "Ctrl-C stops it.",
         )
@@ -117,8 +124,8 @@ def _data(stack: Stack) -> str:
     return f"{stack.embedded.data_dir}{adopted}"
 
 
-def examples(url: str) -> tuple[str, ...]:
-    """Commands that make a session, run it, switch it and show it; to be pasted as they are."""
+def examples(url: str, websocket_url: str) -> tuple[str, ...]:
+    """Commands that make a session, watch it and switch it; to be pasted as they are."""
     session_id = uuid4()
     session = {
         "session_id": str(session_id),
@@ -134,6 +141,7 @@ def examples(url: str) -> tuple[str, ...]:
         f"curl -s -X POST {one}/start",
         f"curl -s -X POST {one}/switch",
         f"curl -s {one}",
+        f"{sys.executable} -m websockets '{websocket_url}?sessionId={session_id}'",
     )
 
 

@@ -21,13 +21,20 @@ from typing import Final
 from chalice.app import Chalice
 
 from .embedded import EmbeddedServer, embedded_server
+from .gateway.chalice_app import Lambdas, lambdas_of
+from .gateway.events import Api
 from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
 from .gateway.http import HttpServer, Limits
 from .gateway.lambdas import Environments, LambdaFunction, for_threads
 from .gateway.rest import ApiIdentity, RestApi
+from .gateway.sigv4 import Credentials
+from .gateway.websocket_server import WebSocketGateway
+from .relay import relay_process
 
 # Together they stay below the five seconds that a stop may take.
-REQUEST_GRACE_SECONDS: Final = 2.5
+REQUEST_GRACE_SECONDS: Final = 1.5
+SOCKET_GRACE_SECONDS: Final = 1.0
+RELAY_GRACE_SECONDS: Final = 0.7
 HANDLER_GRACE_SECONDS: Final = 0.5
 STORE_GRACE_SECONDS: Final = 1.0
 
@@ -46,6 +53,7 @@ class Options:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    ws_port: int = 8001
     redis_url: str | None = None
     stage: str = "dev"
     data_dir: Path = Path(".data")
@@ -56,9 +64,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack that runs: where everything is."""
+    """A stack that runs: where everything is.
+
+    ``management_url`` is where @connections is, ``websocket_url`` where clients connect.
+    """
 
     rest_url: str
+    websocket_url: str
+    management_url: str
     redis_url: str
     stage: str
     embedded: EmbeddedServer | None
@@ -85,27 +98,61 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         assert redis_url is not None
         set_lambda_environment(redis_url)
         app = for_threads(load_app())
+        lambdas = lambdas_of(app, options.stage)
         environments = Environments(options.environments)
         parts.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS)
-        rest = await _start_rest(parts, options, app, environments, responses)
+        sockets = await _start_sockets(parts, options, lambdas, environments)
+        management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
+        set_socket_environment(management_url, lambdas)
+        if os.environ["BROADCAST"] == "relay":
+            await parts.enter_async_context(relay_process(RELAY_GRACE_SECONDS))
+        rest = await _start_rest(parts, options, app, lambdas.rest, environments, responses)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
+            websocket_url=management_url.replace("http", "ws", 1),
+            management_url=management_url,
             redis_url=redis_url,
             stage=options.stage,
             embedded=store,
         )
 
 
+async def _start_sockets(
+    parts: AsyncExitStack, options: Options, lambdas: Lambdas, environments: Environments
+) -> WebSocketGateway:
+    gateway = WebSocketGateway(
+        lambdas.routes,
+        environments,
+        functions=lambdas.functions,
+        api=Api(stage=options.stage),
+        credentials=Credentials(
+            os.environ["AWS_ACCESS_KEY_ID"],
+            os.environ["AWS_SECRET_ACCESS_KEY"],
+            os.environ.get("AWS_SESSION_TOKEN") or None,
+        ),
+    )
+    try:
+        await gateway.start(options.host, options.ws_port)
+    except OSError as error:
+        raise StackError(
+            f"Can't listen on {options.host}, port {options.ws_port}: {error.strerror}."
+            " Another port: --ws-port 0 takes any that is free."
+        ) from error
+    parts.push_async_callback(gateway.stop, SOCKET_GRACE_SECONDS)
+    return gateway
+
+
 async def _start_rest(
     parts: AsyncExitStack,
     options: Options,
     app: Chalice,
+    function: LambdaFunction,
     environments: Environments,
     responses: Mapping[ResponseType, GatewayResponse],
 ) -> HttpServer:
     api = RestApi(
         app,
-        LambdaFunction(f"{app.app_name}-{options.stage}", app),
+        function,
         environments,
         identity=ApiIdentity(stage=options.stage),
         responses=responses,
@@ -152,6 +199,18 @@ def set_lambda_environment(redis_url: str) -> None:
         ("AWS_SECRET_ACCESS_KEY", "local"),
     ):
         os.environ.setdefault(name, value)
+
+
+def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
+    """What the app needs to post to connections and to invoke its own functions.
+
+    Known only once the gateway listens, and in time: an app reads its settings
+    when it is first called.
+    """
+    os.environ["WEBSOCKET_ENDPOINT"] = management_url
+    os.environ["AWS_ENDPOINT_URL_LAMBDA"] = management_url.rpartition("/")[0]
+    os.environ["GREETER"] = f"{lambdas.rest.name}-greet"
+    os.environ.setdefault("BROADCAST", "relay")
 
 
 def load_app() -> Chalice:

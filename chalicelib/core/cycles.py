@@ -123,8 +123,9 @@ def _hand_over(booked: Booked, position: int) -> Session:
     if giver == taker:
         # One run, however many cycles: to the time control nothing has ended.
         return replace(session, banks=_with(banks, giver, bank._replace(run_ms=run_ms)))
-    if control.transfers and not banks[taker].has_expired:
-        # A run's time ends at its deadline: what follows is overtime.
+    if control.transfers:
+        # The taker has time left, or it could not take over. A run's time ends
+        # at its deadline: what follows is overtime.
         gained_ms = min(run_ms, bank.held_ms)
         gainer = banks[taker]._replace(held_ms=banks[taker].held_ms + gained_ms)
         banks = _with(banks, taker, gainer)

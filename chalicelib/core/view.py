@@ -211,9 +211,8 @@ def _session_remaining_ms(session: Session, reading: Reading) -> int | None:
 
 def _shared_clock(session: Session, reading: Reading) -> Dial:
     """global: everybody shows the smaller of the session clock and the cycle clock."""
-    participants, cycle = session.setup.participants, session.cycle
+    participants, length_ms = session.setup.participants, session.setup.time_per_cycle_ms
     remaining_ms = max(0, session.total_time_ms - reading.session_ran_ms)
-    length_ms = session.setup.time_per_cycle_ms if cycle is None else cycle.length_ms
     if length_ms is not None:
         remaining_ms = min(remaining_ms, max(0, length_ms - reading.lasted_ms))
 
@@ -236,7 +235,8 @@ def _stopwatch(session: Session, reading: Reading) -> Dial:
         participant = setup.participants[position]
         used_ms = session.tallies[position].time_used_ms
         if position == reading.active:
-            used_ms += reading.lasted_ms - reading.overtime_ms
+            # Overtime, which lies beyond the limit, leaves no more and no less.
+            used_ms += reading.lasted_ms
         limit_ms = setup.max_time_ms or participant.total_time_ms
         return Face(
             participant.total_time_ms,

@@ -67,7 +67,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """Hands the connection over: ``protocol`` gets the transport and writes its own 101."""
+    """Hands the connection over: ``protocol`` gets the transport and writes its own 101.
+
+    It is told ``connection_lost``, and nothing else, if the client has left meanwhile.
+    """
 
     protocol: asyncio.Protocol
 
@@ -417,6 +420,8 @@ class _Connection(asyncio.Protocol):
             answer = self._server.refuse(Refusal(500, "The server failed"))
         self._task = None
         if self._transport.is_closing():
+            if isinstance(answer, Upgrade):
+                answer.protocol.connection_lost(None)
             return
         if isinstance(answer, Upgrade):
             self._hand_over(answer.protocol)
@@ -456,6 +461,9 @@ class _Connection(asyncio.Protocol):
         if self._backlog:
             protocol.data_received(self._backlog)
         self._resume_reading()
+        if self._client_done and not protocol.eof_received():
+            # It came while the answer was being made, and comes only once.
+            self._transport.close()
 
     # Endings.
 
@@ -503,7 +511,11 @@ class _Connection(asyncio.Protocol):
         if self._client_done:
             self.close()
             return
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has reset the connection
+            self.abort()
+            return
         self._resume_reading()
         self._no_deadline()
         seconds = self._limits.linger_seconds

@@ -1,0 +1,128 @@
+"""A Chalice app, taken apart into the Lambdas it would be deployed as.
+
+Owns names and registration, as Chalice does them, and loading an app from its
+folder. Must never run a handler.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalice.app import Chalice
+
+from .lambdas import LambdaFunction
+
+# What Chalice calls the Lambda of a route key, in configuration and in AWS.
+_ROUTE_RESOURCES = {
+    "$connect": "websocket_connect",
+    "$default": "websocket_message",
+    "$disconnect": "websocket_disconnect",
+}
+
+
+class AppError(Exception):
+    """There is no app to run; the message tells a developer what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lambdas:
+    """The functions of one app: REST's, each WebSocket route's, and the others by name.
+
+    ``functions`` are the plain ones and those of schedules and other event
+    sources, under their deployed names (``app-stage-name``).
+    """
+
+    rest: LambdaFunction
+    routes: Mapping[str, LambdaFunction]
+    functions: Mapping[str, LambdaFunction]
+
+
+def lambdas_of(app: Chalice, stage: str) -> Lambdas:
+    prefix = f"{app.app_name}-{stage}"
+    handlers: Mapping[str, Any] = app.handler_map
+    routes = {
+        route_key: LambdaFunction(
+            f"{prefix}-{_ROUTE_RESOURCES.get(route_key, config.name)}", handlers[config.name]
+        )
+        for route_key, config in app.websocket_handlers.items()
+    }
+    named: list[Any] = [*app.pure_lambda_functions, *app.event_sources]
+    others = [LambdaFunction(f"{prefix}-{config.name}", handlers[config.name]) for config in named]
+    return Lambdas(LambdaFunction(prefix, app), routes, {one.name: one for one in others})
+
+
+def point_websocket_api(app: Chalice, endpoint: str) -> None:
+    """Have ``app.websocket_api`` post to ``endpoint``; it would post to AWS otherwise.
+
+    Chalice makes the endpoint up from the API's id and heeds no setting. What
+    it has once it keeps, so it is given one. Its client is made here as well,
+    because two handlers might make it at once, which boto3 doesn't take.
+    """
+    api = app.websocket_api
+    api._endpoint = endpoint
+    if api.session is not None:
+        api._client = api.session.client("apigatewaymanagementapi", endpoint_url=endpoint)
+
+
+def load_app(folder: Path) -> Chalice:
+    """``app.app`` of ``folder``, read anew: whatever was loaded from there is forgotten.
+
+    Raises:
+        AppError: There is none.
+    """
+    folder = folder.resolve()
+    if not (folder / "app.py").is_file():
+        raise AppError(f"There is no app.py in {folder}.")
+    if sys.path[:1] != [str(folder)]:
+        sys.path.insert(0, str(folder))
+    before = {name: sys.modules.pop(name) for name in _apps_modules()}
+    importlib.invalidate_caches()
+    try:
+        app = importlib.import_module("app").app
+    except BaseException as error:
+        for name in _apps_modules():
+            del sys.modules[name]
+        sys.modules.update(before)
+        if isinstance(error, AttributeError) and str(error).endswith("has no attribute 'app'"):
+            raise AppError(f"{folder}/app.py has no app.") from error
+        raise
+    if not isinstance(app, Chalice):
+        raise AppError(f"The app in {folder}/app.py is no Chalice app.")
+    return app
+
+
+def configured_environment(folder: Path, stage: str) -> dict[str, str]:
+    """The environment variables that ``.chalice/config.json`` gives the Lambdas of ``stage``.
+
+    Raises:
+        AppError: The file can't be read as JSON.
+    """
+    path = folder / ".chalice" / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise AppError(f"{path}: {error}") from error
+    of_stage = config.get("stages", {}).get(stage, {})
+    return {
+        **config.get("environment_variables", {}),
+        **of_stage.get("environment_variables", {}),
+    }
+
+
+def fingerprint(folder: Path) -> frozenset[tuple[str, int]]:
+    """Differs from an earlier one as soon as a module of the app was changed, made or deleted."""
+    sources = (folder / "app.py", *(folder / "chalicelib").rglob("*.py"))
+    return frozenset((str(path), path.stat().st_mtime_ns) for path in sources if path.is_file())
+
+
+def _apps_modules() -> list[str]:
+    # By name, for that is all that an import goes by.
+    return [name for name in sys.modules if name.partition(".")[0] in ("app", "chalicelib")]

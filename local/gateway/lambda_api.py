@@ -1,0 +1,205 @@
+"""Lambda's ``Invoke``, for functions that call one another.
+
+Owns the HTTP of it: names, invocation types, payloads and errors. Must never
+know what a function is for.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote
+
+from . import ids
+from .http import Request, Response
+from .lambdas import (
+    ACCOUNT_ID,
+    Environments,
+    FunctionError,
+    FunctionTimeout,
+    LambdaFunction,
+)
+from .sigv4 import SignatureError, Verifier
+
+LOG = logging.getLogger(__name__)
+
+SERVICE: Final = "lambda"
+SYNCHRONOUS_BYTES: Final = 6 * 1024 * 1024
+ASYNCHRONOUS_BYTES: Final = 1024 * 1024
+
+_PATH: Final = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
+_NAME: Final = re.compile(
+    r"(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?(?:\d{12}:)?(?:function:)?"
+    r"([A-Za-z0-9_-]+)(?::([A-Za-z0-9_$-]+))?"
+)
+
+
+def is_for_lambda(target: str) -> bool:
+    return target.startswith("/2015-03-31/functions/")
+
+
+class InvokeError(Exception):
+    """Lambda's refusal to run anything; ``error_type`` is the exception SDKs raise."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+
+
+class LambdaApi:
+    """Runs the ``functions`` it has, under the names they would be deployed with.
+
+    ``spawn`` runs what nobody waits for. Without a ``verifier`` every call
+    counts as signed.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, LambdaFunction],
+        environments: Environments,
+        *,
+        verifier: Verifier | None,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        self.functions = functions
+        self._environments = environments
+        self._verifier = verifier
+        self._spawn = spawn
+
+    async def handle(self, request: Request) -> Response:
+        request_id = ids.uuid()
+        try:
+            answer = await self._answer(request, request_id)
+        except InvokeError as error:
+            answer = Response(
+                error.status,
+                (("Content-Type", "application/json"), ("x-amzn-ErrorType", error.error_type)),
+                json.dumps({"Type": "User", "Message": error.message}).encode(),
+            )
+        return Response(
+            answer.status, (("x-amzn-RequestId", request_id), *answer.headers), answer.body
+        )
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        path, _, query = request.target.partition("?")
+        match = _PATH.fullmatch(path)
+        if match is None or request.method != "POST":
+            raise InvokeError(404, "UnknownOperationException", "Only Invoke is there")
+        if self._verifier is not None:
+            try:
+                self._verifier.verify(request, SERVICE)
+            except SignatureError as error:
+                raise InvokeError(403, error.error_type, error.message) from error
+        function = self._function(unquote(match[1]), query)
+        kind = request.header("x-amz-invocation-type") or "RequestResponse"
+        if kind == "DryRun":
+            return Response(204)
+        if kind not in ("Event", "RequestResponse"):
+            raise InvokeError(400, "InvalidParameterValueException", f"No such type: {kind}")
+        event = _event(request.body, ASYNCHRONOUS_BYTES if kind == "Event" else SYNCHRONOUS_BYTES)
+        if kind == "Event":
+            self._spawn(self._run_alone(function, event))
+            return Response(202)
+        failed, payload = await self._run(function, event, request_id)
+        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
+        if failed:
+            headers.append(("X-Amz-Function-Error", "Unhandled"))
+        return Response(200, tuple(headers), payload)
+
+    def _function(self, name: str, query: str) -> LambdaFunction:
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise InvokeError(
+                400, "InvalidParameterValueException", f"{name} is no function's name or ARN"
+            )
+        qualifier = match[2] or parse_qs(query).get("Qualifier", ["$LATEST"])[0]
+        function = self.functions.get(match[1])
+        if function is None or qualifier != "$LATEST":
+            arn = f"arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:{match[1]}"
+            if qualifier != "$LATEST":
+                arn = f"{arn}:{qualifier}"
+            raise InvokeError(404, "ResourceNotFoundException", f"Function not found: {arn}")
+        return function
+
+    async def _run(
+        self, function: LambdaFunction, event: Any, request_id: str
+    ) -> tuple[bool, bytes]:
+        """Whether it failed, and the payload either way."""
+        try:
+            result = await self._environments.invoke(function, event)
+        except FunctionError as error:
+            return True, _failure(error.__cause__ or error, request_id)
+        except FunctionTimeout:
+            seconds = f"{function.timeout_seconds:.2f}"
+            return True, _payload(
+                {"errorMessage": f"{ids.uuid()} Task timed out after {seconds} seconds"}
+            )
+        try:
+            payload = _payload(result)
+        except (TypeError, ValueError) as error:
+            return True, _payload(
+                {
+                    "errorMessage": f"Unable to marshal response: {error}",
+                    "errorType": "Runtime.MarshalError",
+                    "requestId": request_id,
+                    "stackTrace": [],
+                }
+            )
+        if len(payload) > SYNCHRONOUS_BYTES:
+            return True, _payload(
+                {
+                    "errorMessage": "Response payload size exceeded maximum allowed payload size"
+                    f" ({SYNCHRONOUS_BYTES} bytes).",
+                    "errorType": "Function.ResponseSizeTooLarge",
+                }
+            )
+        return False, payload
+
+    async def _run_alone(self, function: LambdaFunction, event: Any) -> None:
+        # AWS would try a failed one twice more, a minute and two minutes later.
+        failed, payload = await self._run(function, event, ids.uuid())
+        if failed:
+            LOG.error("%s, invoked asynchronously, failed: %s", function.name, payload.decode())
+
+
+def _event(body: bytes, limit_bytes: int) -> Any:
+    if len(body) > limit_bytes:
+        raise InvokeError(
+            413, "RequestTooLargeException", f"Request must be smaller than {limit_bytes} bytes"
+        )
+    if not body:
+        return {}
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvokeError(
+            400,
+            "InvalidRequestContentException",
+            f"Could not parse request body into json: {error}",
+        ) from error
+
+
+def _failure(error: BaseException, request_id: str) -> bytes:
+    # The first frame is the thread's own; below it begins the handler.
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    return _payload(
+        {
+            "errorMessage": str(error),
+            "errorType": type(error).__name__,
+            "requestId": request_id,
+            "stackTrace": traceback.format_list(frames),
+        }
+    )
+
+
+def _payload(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

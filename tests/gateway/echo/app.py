@@ -1,0 +1,12 @@
+"""Ten lines that say back what they hear, with nothing but Chalice and boto3."""
+
+import boto3
+from chalice.app import Chalice, WebsocketEvent
+
+app = Chalice("echo")
+app.websocket_api.session = boto3.session.Session()
+
+
+@app.on_ws_message()
+def message(event: WebsocketEvent) -> None:
+    app.websocket_api.send(event.connection_id, event.body)

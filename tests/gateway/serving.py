@@ -1,0 +1,255 @@
+"""A gateway on a loop of its own, a backend that notes what it is told, and clients."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Self
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.sync.client import ClientConnection, connect
+from websockets.uri import parse_uri
+
+from local.gateway.events import Api
+from local.gateway.lambdas import Environments, Event, LambdaFunction
+from local.gateway.sigv4 import Credentials
+from local.gateway.websocket_server import WebSocketGateway
+
+WITHIN_S = 10
+STAGE = "dev"
+CREDENTIALS = Credentials("local", "local")
+
+Handler = Callable[[Event], Any]
+
+
+def ok(_event: Event) -> Any:
+    return {"statusCode": 200}
+
+
+def failing(_event: Event) -> Any:
+    raise KeyError("a secret")
+
+
+class Backend:
+    """The Lambdas of a WebSocket API; what they are given can be waited for."""
+
+    def __init__(
+        self, connect: Handler = ok, message: Handler = ok, disconnect: Handler = ok
+    ) -> None:
+        self.connects: SimpleQueue[Event] = SimpleQueue()
+        self.messages: SimpleQueue[Event] = SimpleQueue()
+        self.disconnects: SimpleQueue[Event] = SimpleQueue()
+        self.routes = {
+            "$connect": self._function("connect", self.connects, connect),
+            "$default": self._function("message", self.messages, message),
+            "$disconnect": self._function("disconnect", self.disconnects, disconnect),
+        }
+
+    @staticmethod
+    def _function(name: str, events: SimpleQueue[Event], handler: Handler) -> LambdaFunction:
+        def handle(event: Event, _context: Any) -> Any:
+            events.put(event)
+            return handler(event)
+
+        return LambdaFunction(name, handle)
+
+    def connected(self) -> Event:
+        """The ``requestContext`` of the next $connect."""
+        return context_of(self.connects.get(timeout=WITHIN_S))
+
+    def message(self) -> Event:
+        return self.messages.get(timeout=WITHIN_S)
+
+    def disconnected(self) -> tuple[int, str]:
+        """Code and reason of the next $disconnect."""
+        context = context_of(self.disconnects.get(timeout=WITHIN_S))
+        return context["disconnectStatusCode"], context["disconnectReason"]
+
+
+def context_of(event: Event) -> dict[str, Any]:
+    found: dict[str, Any] = event["requestContext"]
+    return found
+
+
+@dataclass(frozen=True)
+class Served:
+    gateway: WebSocketGateway
+    loop: asyncio.AbstractEventLoop
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/{STAGE}"
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{STAGE}"
+
+    def connect(self, **options: Any) -> ClientConnection:
+        client: ClientConnection = connect(
+            self.url, open_timeout=WITHIN_S, close_timeout=WITHIN_S, **options
+        )
+        return client
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WITHIN_S)
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """What ``function`` returns on the loop."""
+
+        async def called() -> Any:
+            return function()
+
+        return self.run(called())
+
+    def known(self) -> int:
+        """How many connections the gateway still remembers."""
+        found: int = self.call(lambda: len(self.gateway.rules))
+        return found
+
+    def is_quiet(self) -> None:
+        """Returns as soon as no socket and no function is left."""
+        self.run(self.gateway.until_quiet())
+
+
+@contextmanager
+def serving(
+    routes: Mapping[str, LambdaFunction],
+    *,
+    environments: int = 32,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    **options: Any,
+) -> Iterator[Served]:
+    ready: Future[tuple[Served, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        pool = Environments(environments)
+        options.setdefault("credentials", CREDENTIALS)
+        gateway = WebSocketGateway(routes, pool, api=Api(stage=STAGE), **options)
+        await gateway.start("127.0.0.1", 0)
+        told_to_stop = asyncio.Event()
+        served = Served(gateway, asyncio.get_running_loop(), gateway.port)
+        ready.set_result((served, told_to_stop))
+        await told_to_stop.wait()
+        await gateway.stop(2)
+        await pool.stop(2)
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                runner.run(serve())
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)
+            raise
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    served, told_to_stop = ready.result(WITHIN_S)
+    try:
+        yield served
+    finally:
+        served.loop.call_soon_threadsafe(told_to_stop.set)
+        thread.join(WITHIN_S)
+        assert not thread.is_alive()
+
+
+class RawClient:
+    """A WebSocket client that says exactly the bytes it is told to."""
+
+    def __init__(self, port: int, *, receive_buffer_bytes: int | None = None) -> None:
+        self.socket = socket.socket()
+        if receive_buffer_bytes is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self.socket.settimeout(WITHIN_S)
+        self.socket.connect(("127.0.0.1", port))
+        self._protocol = ClientProtocol(parse_uri("ws://test/"), state=OPEN, max_size=None)
+        self._frames: list[Frame] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def shake_hands(
+        self, *headers: str, path: str = f"/{STAGE}", then: bytes = b""
+    ) -> tuple[int, dict[str, str]]:
+        """Ask for a WebSocket; status and headers of the answer."""
+        self.ask(*headers, path=path, then=then)
+        return self.answer()
+
+    def ask(self, *headers: str, path: str = f"/{STAGE}", then: bytes = b"") -> None:
+        lines = (
+            f"GET {path} HTTP/1.1",
+            "Host: test",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            *headers,
+            "",
+            "",
+        )
+        self.socket.sendall("\r\n".join(lines).encode() + then)
+
+    def answer(self) -> tuple[int, dict[str, str]]:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            received = self.socket.recv(4096)
+            assert received, f"closed after {data!r}"
+            data += received
+        head, _, rest = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        if rest:
+            self._protocol.receive_data(rest)
+        pairs = (line.partition(": ") for line in lines)
+        return int(first.split(" ")[1]), {name.lower(): value for name, _, value in pairs}
+
+    def send(self, opcode: Opcode, data: bytes, *, fin: bool = True) -> None:
+        self.socket.sendall(frame(opcode, data, fin=fin))
+
+    def receive(self) -> Frame:
+        """The next frame from the server."""
+        while not self._frames:
+            self._frames += [one for one in self._protocol.events_received() if type(one) is Frame]
+            if not self._frames:
+                data = self.socket.recv(65536)
+                assert data, "closed"
+                self._protocol.receive_data(data)
+        return self._frames.pop(0)
+
+    def close_code(self) -> tuple[int, str]:
+        """What the server's close frame says, past whatever comes before it."""
+        while (got := self.receive()).opcode is not Opcode.CLOSE:
+            pass
+        return int.from_bytes(got.data[:2], "big"), bytes(got.data[2:]).decode()
+
+    def is_cut(self) -> bool:
+        """Whether the server has closed, politely or not, once everything is read."""
+        try:
+            while self.socket.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+        return True
+
+
+def frame(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=True)
+
+
+def reset(client: RawClient) -> None:
+    """Leave without a goodbye: unlike an orderly end this can't mean "I still listen"."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.shutdown(socket.SHUT_RD)
+    client.socket.close()

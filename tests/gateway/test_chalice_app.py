@@ -1,0 +1,181 @@
+"""Chalice apps, loaded from a folder and taken apart into Lambdas."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from chalice.app import Chalice
+
+from local.gateway.chalice_app import (
+    AppError,
+    configured_environment,
+    fingerprint,
+    lambdas_of,
+    load_app,
+    point_websocket_api,
+)
+from local.gateway.lambdas import for_threads
+
+ECHO = Path(__file__).parent / "echo"
+
+
+@pytest.fixture(autouse=True)
+def _own_modules() -> Iterator[None]:
+    """Whatever a test loads as ``app`` is unloaded again."""
+    path = list(sys.path)
+
+    def apps() -> list[str]:
+        return [name for name in sys.modules if name.partition(".")[0] in ("app", "chalicelib")]
+
+    before = {name: sys.modules[name] for name in apps()}
+    yield
+    for name in apps():
+        del sys.modules[name]
+    sys.modules.update(before)
+    sys.path[:] = path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, "1")
+    return tmp_path
+
+
+def write(folder: Path, answer: str, extra: str = "") -> None:
+    (folder / "chalicelib").mkdir(exist_ok=True)
+    (folder / "chalicelib" / "__init__.py").write_text("")
+    (folder / "chalicelib" / "answers.py").write_text(f"ANSWER = {answer!r}\n")
+    (folder / "app.py").write_text(
+        "from chalice.app import Chalice\n"
+        "from chalicelib.answers import ANSWER\n"
+        "app = Chalice('answers', configure_logs=False)\n"
+        f"app.answer = ANSWER\n{extra}\n"
+    )
+
+
+def test_the_echo_app_is_ten_lines_and_one_route() -> None:
+    app = load_app(ECHO)
+
+    lambdas = lambdas_of(app, "dev")
+    assert {key: function.name for key, function in lambdas.routes.items()} == {
+        "$default": "echo-dev-websocket_message"
+    }
+    assert (lambdas.rest.name, dict(lambdas.functions)) == ("echo-dev", {})
+
+
+def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
+    app = Chalice("clock", configure_logs=False)
+
+    @app.on_ws_connect(name="came")
+    def connect(event: Any) -> None: ...
+
+    @app.on_ws_message()
+    def message(event: Any) -> None: ...
+
+    @app.on_ws_disconnect()
+    def disconnect(event: Any) -> None: ...
+
+    @app.lambda_function(name="greet")
+    def greets(event: Any, context: Any) -> Any:
+        return event
+
+    @app.lambda_function()
+    def plain(event: Any, context: Any) -> Any:
+        return event
+
+    @app.on_sns_message(topic="news")
+    def news(event: Any) -> None: ...
+
+    lambdas = lambdas_of(for_threads(app), "prod")
+
+    assert {key: function.name for key, function in lambdas.routes.items()} == {
+        "$connect": "clock-prod-websocket_connect",
+        "$default": "clock-prod-websocket_message",
+        "$disconnect": "clock-prod-websocket_disconnect",
+    }
+    assert set(lambdas.functions) == {"clock-prod-greet", "clock-prod-plain", "clock-prod-news"}
+    assert lambdas.functions["clock-prod-greet"].handler({"a": 1}, None) == {"a": 1}
+
+
+def test_an_app_is_loaded_anew_with_its_modules(folder: Path) -> None:
+    before = load_app(folder)
+    seen = fingerprint(folder)
+    write(folder, "two")
+    after = load_app(folder)
+
+    assert [vars(app)["answer"] for app in (before, after)] == ["1", "two"]
+    assert fingerprint(folder) != seen
+
+
+def test_an_app_that_cannot_be_loaded_leaves_the_one_before(folder: Path) -> None:
+    load_app(folder)
+    loaded = sys.modules["app"]
+    write(folder, "2", "raise RuntimeError('half written')")
+
+    with pytest.raises(RuntimeError, match="half written"):
+        load_app(folder)
+    assert sys.modules["app"] is loaded
+    assert sys.modules["chalicelib.answers"].ANSWER == "1"
+
+
+def test_an_app_that_is_none_says_what_to_do(folder: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(AppError, match=r"There is no app\.py in"):
+        load_app(empty)
+    (folder / "app.py").write_text("application = None\n")
+    with pytest.raises(AppError, match="has no app"):
+        load_app(folder)
+    (folder / "app.py").write_text("app = None\n# longer\n")
+    with pytest.raises(AppError, match="no Chalice app"):
+        load_app(folder)
+
+
+def test_an_error_within_the_app_is_its_own(folder: Path) -> None:
+    (folder / "app.py").write_text("import sys\nsys.no_such_thing\n")
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        load_app(folder)
+
+
+def test_the_environment_is_the_stages_over_the_projects(tmp_path: Path) -> None:
+    assert configured_environment(tmp_path, "dev") == {}
+    config = tmp_path / ".chalice" / "config.json"
+    config.parent.mkdir()
+    config.write_text(
+        '{"environment_variables": {"A": "1", "B": "1"},'
+        ' "stages": {"dev": {"environment_variables": {"B": "2"}}}}'
+    )
+
+    assert configured_environment(tmp_path, "dev") == {"A": "1", "B": "2"}
+    assert configured_environment(tmp_path, "prod") == {"A": "1", "B": "1"}
+    config.write_text("{")
+    with pytest.raises(AppError, match=r"config\.json"):
+        configured_environment(tmp_path, "dev")
+
+
+def test_chalices_own_client_is_pointed_here_whatever_the_event_says() -> None:
+    app = Chalice("clock", configure_logs=False)
+    app.websocket_api.session = boto3.session.Session(
+        aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+    )
+
+    point_websocket_api(app, "http://127.0.0.1:8001/dev")
+
+    app.websocket_api.configure("abc.execute-api.us-east-1.amazonaws.com", "prod")
+    client: Any = app.websocket_api._client
+    assert client.meta.endpoint_url == "http://127.0.0.1:8001/dev"
+
+
+def test_an_app_without_a_session_is_pointed_here_too() -> None:
+    app = Chalice("clock", configure_logs=False)
+
+    point_websocket_api(app, "http://127.0.0.1:8001/dev")
+
+    assert app.websocket_api._endpoint == "http://127.0.0.1:8001/dev"
+    assert app.websocket_api._client is None

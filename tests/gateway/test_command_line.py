@@ -1,0 +1,251 @@
+"""``python -m local.gateway`` as a process, with the echo app and with apps that change."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect as connect_async
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from local.gateway.__main__ import Options, Served, main, read_arguments, serve
+from local.gateway.sigv4 import Credentials, credentials_of
+from local.gateway.websocket_api import Faults, Limits, Order
+
+from .serving import WITHIN_S
+from .test_chalice_app import _own_modules
+
+__all__ = ["_own_modules"]  # a fixture, used by whichever test loads an app
+
+ROOT = Path(__file__).parents[2]
+ECHO = Path(__file__).parent / "echo"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a served app is given, set here so that it is unset afterwards."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "local")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+
+
+@dataclass
+class Run:
+    process: subprocess.Popen[str]
+    rest: str
+    sockets: str
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith("AWS_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "local.gateway", "--app", str(folder), "--port", "0",
+         "--ws-port", "0", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Run]:
+    with begin(folder, *arguments) as process:
+        try:
+            assert process.stdout is not None
+            said = "".join(process.stdout.readline() for _ in range(4))
+            found = re.search(r"REST +(\S+)\nWebSocket +(\S+)\n@connections \S+\nLambda ", said)
+            assert found, process.stderr and process.stderr.read()
+            yield Run(process, found[1], found[2])
+        finally:
+            process.kill()
+
+
+def test_the_echo_app_echoes_and_says_goodbye() -> None:
+    with started(ECHO) as run:
+        with connect(run.sockets) as client:
+            for text in ("hello", "für dich"):
+                client.send(text)
+                assert client.recv(WITHIN_S) == text
+            run.process.send_signal(signal.SIGTERM)
+            with pytest.raises(ConnectionClosed) as raised:
+                client.recv(WITHIN_S)
+        assert run.process.wait(WITHIN_S) == 0
+        assert run.process.stderr is not None
+        assert run.process.stderr.read() == ""
+
+    assert raised.value.rcvd is not None
+    assert raised.value.rcvd.code == 1001
+
+
+APP = """\
+from chalice.app import Chalice
+import boto3
+
+app = Chalice("changing")
+app.websocket_api.session = boto3.session.Session()
+
+@app.route("/")
+def index():
+    return {ANSWER!r}
+
+@app.on_ws_message()
+def message(event):
+    app.websocket_api.send(event.connection_id, {ANSWER!r})
+"""
+
+
+def test_connections_outlive_a_change_of_the_app(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(APP.replace("{ANSWER!r}", "'before'"))
+    with started(tmp_path, "--reload") as run, connect(run.sockets) as client:
+        client.send("?")
+        assert client.recv(WITHIN_S) == "before"
+
+        app.write_text("an app that is no Python")
+        while "invalid syntax" not in read_error(run):
+            pass
+        client.send("?")
+        assert client.recv(WITHIN_S) == "before"
+
+        app.write_text(APP.replace("{ANSWER!r}", "'after the change'"))
+        assert run.line() == "Loaded the app anew.\n"
+        client.send("?")
+        assert client.recv(WITHIN_S) == "after the change"
+        with urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S) as response:
+            assert response.read() == b"after the change"
+
+
+def read_error(run: Run) -> str:
+    assert run.process.stderr is not None
+    return run.process.stderr.readline()
+
+
+def test_without_an_app_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--app", str(tmp_path)]) == 1
+    assert "There is no app.py in" in capsys.readouterr().err
+
+
+def test_arguments_become_options(tmp_path: Path) -> None:
+    options = read_arguments(
+        [
+            "--app", str(tmp_path), "--host", "0.0.0.0", "--port", "1", "--ws-port", "2",
+            "--stage", "prod", "--environments", "3", "--no-signatures", "--reload",
+            "--message-order", "shuffled", "--idle-seconds", "1.5", "--duration-seconds", "20",
+            "--integration-seconds", "3", "--drop-posts", "0.1", "--delay-posts", "0.2",
+            "--reorder-posts", "0.3", "--lose-disconnects", "0.4", "--seed", "5",
+        ]
+    )  # fmt: skip
+
+    assert options == Options(
+        app=tmp_path,
+        host="0.0.0.0",
+        port=1,
+        ws_port=2,
+        stage="prod",
+        environments=3,
+        verify_signatures=False,
+        reload=True,
+        order=Order.SHUFFLED,
+        limits=Limits(idle_ms=1_500, duration_ms=20_000, integration_ms=3_000),
+        faults=Faults(
+            seed=5, drop_posts=0.1, delay_posts=0.2, reorder_posts=0.3, lose_disconnects=0.4
+        ),
+    )
+    assert read_arguments(["--app", "x"]) == Options(app=Path("x"))
+
+
+def test_credentials_are_those_of_the_sdks_or_local() -> None:
+    assert credentials_of({}) == Credentials("local", "local", None)
+    assert credentials_of(
+        {
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_SESSION_TOKEN": "c",
+        }
+    ) == Credentials("a", "b", "c")
+
+
+def test_an_app_is_served_and_replaced_within_a_process(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(APP.replace("{ANSWER!r}", "'before'"))
+
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            options = Options(tmp_path, host="0.0.0.0", port=0, ws_port=0)
+            served = await Served.start(parts, options)
+            url = served.endpoint.replace("http", "ws")
+            async with connect_async(url) as client:
+                await client.send("?")
+                assert await client.recv() == "before"
+                app.write_text("raise RuntimeError")
+                served.reload()
+                app.write_text(APP.replace("{ANSWER!r}", "'after the change'"))
+                served.reload()
+                await client.send("?")
+                assert await client.recv() == "after the change"
+            taken = Options(tmp_path, host="0.0.0.0", ws_port=int(url.split(":")[2][:-4]))
+            with pytest.raises(OSError, match="in use"):
+                await Served.start(parts, taken)
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+    assert capsys.readouterr().out == "Loaded the app anew.\n"
+
+
+def test_it_reloads_and_ends_at_a_signal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(APP.replace("{ANSWER!r}", "'before'"))
+
+    async def until_it_says(what: str) -> None:
+        said = ""
+        while what not in said:
+            await asyncio.sleep(0.01)
+            said += capsys.readouterr().out
+
+    async def use() -> None:
+        serving = asyncio.create_task(serve(Options(tmp_path, port=0, ws_port=0, reload=True)))
+        await until_it_says("Lambda ")
+        app.write_text(APP.replace("{ANSWER!r}", "'after the change'"))
+        await until_it_says("Loaded the app anew.")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+
+
+@pytest.mark.parametrize(
+    ("host", "authority"), [("0.0.0.0", "127.0.0.1:"), ("::", "[::1]:"), ("::1", "[::1]:")]
+)
+def test_it_says_how_to_reach_it_from_here(host: str, authority: str) -> None:
+
+    async def describe() -> str:
+        async with AsyncExitStack() as parts:
+            served = await Served.start(parts, Options(ECHO, host=host, port=0, ws_port=0))
+            return served.describe()
+
+    try:
+        described = asyncio.run(describe())
+    except OSError:
+        pytest.skip("There is no IPv6 here")
+    assert f"ws://{authority}" in described

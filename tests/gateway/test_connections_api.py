@@ -1,0 +1,335 @@
+"""``@connections``, called by boto3 as it comes, and by clients that do it wrong."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials as BotocoreCredentials
+from botocore.exceptions import ClientError
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from local.gateway.sigv4 import Credentials
+from local.gateway.websocket_api import Faults, Limits
+
+from .serving import CREDENTIALS, WITHIN_S, Backend, Served, serving
+
+UNKNOWN = "PJqB0fHsqRcCHlw="
+
+
+def management(served: Served, secret: str = "local", **options: Any) -> Any:
+    """An unmodified client: nothing but ``endpoint_url`` tells it of the emulator."""
+    return boto3.client(
+        "apigatewaymanagementapi",
+        endpoint_url=served.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key=secret,
+        config=Config(retries={"total_max_attempts": 1}),
+        **options,
+    )
+
+
+@contextmanager
+def connected(**options: Any) -> Iterator[tuple[Served, Backend, ClientConnection, str]]:
+    backend = Backend()
+    with serving(backend.routes, **options) as served, served.connect() as client:
+        yield served, backend, client, backend.connected()["connectionId"]
+
+
+def test_a_post_arrives() -> None:
+    with connected() as (served, _, client, connection_id):
+        api = management(served)
+        for text in ("hello", "für dich", "x" * 32_768, "y" * 131_072, ""):
+            answer = api.post_to_connection(ConnectionId=connection_id, Data=text.encode())
+
+            assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+            assert client.recv(WITHIN_S) == text
+
+
+def test_no_frame_is_larger_than_what_clients_are_held_to() -> None:
+    with connected() as (served, _, client, connection_id):
+        management(served).post_to_connection(ConnectionId=connection_id, Data=b"x" * 70_000)
+
+        frames = list(client.recv_streaming())
+    assert [len(one) for one in frames] == [32_768, 32_768, 4_464]
+
+
+def test_a_connection_is_described() -> None:
+    before = datetime.now(UTC)
+    with connected() as (served, _, _client, connection_id):
+        api = management(served)
+        first = api.get_connection(ConnectionId=connection_id)
+        api.post_to_connection(ConnectionId=connection_id, Data=b"x")
+        second = api.get_connection(ConnectionId=connection_id)
+
+    assert first["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert first["Identity"]["SourceIp"] == "127.0.0.1"
+    assert first["Identity"]["UserAgent"].startswith("Python")
+    assert before - timedelta(milliseconds=1) <= first["ConnectedAt"] <= datetime.now(UTC)
+    assert second["ConnectedAt"] == first["ConnectedAt"]
+    assert second["LastActiveAt"] >= first["LastActiveAt"]
+
+
+def test_a_connection_is_closed_and_its_disconnect_runs() -> None:
+    with connected() as (served, backend, client, connection_id):
+        api = management(served)
+        answer = api.delete_connection(ConnectionId=connection_id)
+
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
+        with pytest.raises(ConnectionClosed) as raised:
+            client.recv(WITHIN_S)
+        assert raised.value.rcvd is not None
+        assert (raised.value.rcvd.code, raised.value.rcvd.reason) == (
+            1000,
+            "Connection Closed Normally",
+        )
+        assert backend.disconnected() == (1000, "Connection Closed Normally")
+        with pytest.raises(api.exceptions.GoneException):
+            api.delete_connection(ConnectionId=connection_id)
+
+
+@pytest.mark.parametrize("verb", ["post_to_connection", "get_connection", "delete_connection"])
+def test_who_is_gone_raises_gone_exception(verb: str) -> None:
+    with serving(Backend().routes) as served:
+        api = management(served)
+        with pytest.raises(api.exceptions.GoneException) as raised:
+            call(api, verb, UNKNOWN)
+
+    answer = raised.value.response
+    assert answer["Error"]["Code"] == "GoneException"
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 410
+
+
+def call(api: Any, verb: str, connection_id: str) -> Any:
+    data = {"Data": b"x"} if verb == "post_to_connection" else {}
+    return getattr(api, verb)(ConnectionId=connection_id, **data)
+
+
+def test_who_is_not_connected_yet_is_gone_and_then_is_not() -> None:
+    seen: list[str] = []
+
+    def connect(event: dict[str, Any]) -> Any:
+        # From within $connect, as one does only once.
+        api = management(served)
+        try:
+            call(api, "post_to_connection", event["requestContext"]["connectionId"])
+        except api.exceptions.GoneException:
+            seen.append("gone")
+        return {"statusCode": 200}
+
+    backend = Backend(connect=connect)
+    with serving(backend.routes) as served, served.connect() as client:
+        connection_id = backend.connected()["connectionId"]
+        call(management(served), "post_to_connection", connection_id)
+
+        assert client.recv(WITHIN_S) == "x"
+    assert seen == ["gone"]
+
+
+def test_too_much_raises_payload_too_large_exception() -> None:
+    with connected() as (served, _, client, connection_id):
+        api = management(served)
+        for size in (131_073, 11 * 1024 * 1024):
+            with pytest.raises(api.exceptions.PayloadTooLargeException):
+                api.post_to_connection(ConnectionId=connection_id, Data=b"x" * size)
+        api.post_to_connection(ConnectionId=connection_id, Data=b"after")
+
+        assert client.recv(WITHIN_S) == "after"
+
+
+def test_too_often_raises_limit_exceeded_exception() -> None:
+    limits = Limits(posts_per_second=0.001, posts_burst=2)
+    with connected(limits=limits) as (served, _, _client, connection_id):
+        api = management(served)
+        call(api, "post_to_connection", connection_id)
+        call(api, "get_connection", connection_id)
+        for verb in ("post_to_connection", "get_connection", "delete_connection"):
+            with pytest.raises(api.exceptions.LimitExceededException):
+                call(api, verb, connection_id)
+
+
+@pytest.mark.parametrize("verb", ["post_to_connection", "get_connection", "delete_connection"])
+def test_a_wrong_signature_raises_forbidden_exception(verb: str) -> None:
+    with connected() as (served, _, _client, connection_id):
+        api = management(served, secret="another")
+        with pytest.raises(api.exceptions.ForbiddenException, match="does not match"):
+            call(api, verb, connection_id)
+
+
+def test_an_id_that_cannot_be_one_is_a_bad_request() -> None:
+    with serving(Backend().routes) as served:
+        api = management(served)
+        with pytest.raises(ClientError) as raised:
+            call(api, "post_to_connection", "no id/at all")
+
+    error = raised.value.response["Error"]
+    assert error == {
+        "Code": "BadRequestException",
+        "Message": "Invalid connectionId: no id/at all",
+    }
+
+
+@pytest.mark.parametrize("stage", ["prod", "", "dev/more"])
+def test_another_stage_raises_forbidden_exception(stage: str) -> None:
+    with serving(Backend().routes) as served:
+        api = boto3.client(
+            "apigatewaymanagementapi",
+            endpoint_url=f"http://127.0.0.1:{served.port}/{stage}",
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        with pytest.raises(api.exceptions.ForbiddenException) as raised:
+            call(api, "post_to_connection", UNKNOWN)
+
+    assert raised.value.response["Error"]["Message"] == "Forbidden"
+
+
+def test_aws_endpoint_url_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connected() as (served, _, client, connection_id):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", served.endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        api = boto3.session.Session().client("apigatewaymanagementapi")
+        call(api, "post_to_connection", connection_id)
+
+        assert client.recv(WITHIN_S) == "x"
+
+
+def test_temporary_credentials_work() -> None:
+    credentials = Credentials("local", "local", "the-token")
+    with connected(credentials=credentials) as (served, _, client, connection_id):
+        call(management(served, aws_session_token="the-token"), "post_to_connection", connection_id)
+
+        assert client.recv(WITHIN_S) == "x"
+
+
+# Without boto3
+
+
+def ask(
+    served: Served, method: str, path: str, body: bytes = b"", *, sign: bool = True
+) -> tuple[int, dict[str, str], bytes]:
+    request = AWSRequest(
+        method,
+        f"http://127.0.0.1:{served.port}{path}",
+        data=body,
+        headers={"Host": f"127.0.0.1:{served.port}"},
+    )
+    if sign:
+        credentials = BotocoreCredentials(CREDENTIALS.access_key, CREDENTIALS.secret_key)
+        SigV4Auth(credentials, "execute-api", "eu-west-3").add_auth(request)
+    client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=WITHIN_S)
+    client.request(method, path, body, dict(request.headers.items()))
+    response = client.getresponse()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    answer = response.status, headers, response.read()
+    client.close()
+    return answer
+
+
+@pytest.mark.parametrize("at", ["@connections", "%40connections"])
+@pytest.mark.parametrize("safe", ["=", ""])
+def test_the_path_may_be_encoded(at: str, safe: str) -> None:
+    with connected() as (served, _, client, connection_id):
+        path = f"/dev/{at}/{quote(connection_id, safe=safe)}"
+        status, headers, body = ask(served, "POST", path, b"hello")
+
+        assert (status, body) == (200, b"")
+        assert "x-amzn-requestid" in headers
+        assert client.recv(WITHIN_S) == "hello"
+        status, _, body = ask(served, "GET", path)
+        assert (status, set(json.loads(body))) == (
+            200,
+            {"connectedAt", "identity", "lastActiveAt"},
+        )
+        assert ask(served, "DELETE", path)[0] == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sign", "status", "error_type", "body"),
+    [
+        ("POST", f"/dev/@connections/{UNKNOWN}", True, 410, "GoneException", b""),
+        ("GET", f"/dev/@connections/{UNKNOWN}", True, 410, "GoneException", b""),
+        ("DELETE", f"/dev/@connections/{UNKNOWN}", True, 410, "GoneException", b""),
+        ("POST", "/dev/@connections/x", True, 400, "BadRequestException",
+         b'{"message":"Invalid connectionId: x"}'),
+        ("POST", "/dev/@connections/", True, 400, "BadRequestException",
+         b'{"message":"Invalid connectionId: "}'),
+        ("POST", f"/@connections/{UNKNOWN}", True, 403, "ForbiddenException",
+         b'{"message":"Forbidden"}'),
+        ("POST", f"/prod/@connections/{UNKNOWN}", True, 403, "ForbiddenException",
+         b'{"message":"Forbidden"}'),
+        ("POST", f"/prod/@connections/{UNKNOWN}", False, 403, "ForbiddenException",
+         b'{"message":"Forbidden"}'),
+        ("PUT", f"/dev/@connections/{UNKNOWN}", True, 403, "ForbiddenException",
+         b'{"message":"Forbidden"}'),
+        ("POST", f"/dev/@connections/{UNKNOWN}/more", True, 403, "ForbiddenException",
+         b'{"message":"Forbidden"}'),
+        ("POST", f"/dev/@connections/{UNKNOWN}", False, 403, "ForbiddenException",
+         b'{"message":"Missing Authentication Token"}'),
+    ],
+)  # fmt: skip
+def test_refusals_as_they_go_over_the_wire(
+    method: str, path: str, sign: bool, status: int, error_type: str, body: bytes
+) -> None:
+    with serving(Backend().routes) as served:
+        got_status, headers, got_body = ask(served, method, path, sign=sign)
+
+    assert (got_status, got_body) == (status, body)
+    assert headers["x-amzn-errortype"] == error_type
+
+
+def test_signatures_can_be_switched_off() -> None:
+    with connected(credentials=None) as (served, _, client, connection_id):
+        path = f"/dev/@connections/{quote(connection_id)}"
+
+        assert ask(served, "POST", path, b"hello", sign=False)[0] == 200
+        assert client.recv(WITHIN_S) == "hello"
+
+
+# Faults
+
+
+def test_posts_are_lost_late_and_out_of_order_on_demand() -> None:
+    faults = Faults(seed=7, drop_posts=0.1, delay_posts=0.3, reorder_posts=0.3, delay_ms=20)
+    with connected(faults=faults, credentials=None) as (served, _, client, connection_id):
+        path = f"/dev/@connections/{quote(connection_id)}"
+        sent = [str(number) for number in range(40)]
+        for text in sent:
+            assert ask(served, "POST", path, text.encode(), sign=False)[0] == 200
+        came: list[str] = []
+        try:
+            while True:
+                came.append(str(client.recv(0.2)))
+        except TimeoutError:
+            pass
+
+    assert set(came) < set(sent)
+    assert len(came) > 20
+    assert came != sorted(came, key=int)
+
+
+def test_disconnects_are_lost_on_demand() -> None:
+    backend = Backend()
+    with serving(backend.routes, faults=Faults(lose_disconnects=1.0)) as served:
+        with served.connect():
+            backend.connected()
+        served.is_quiet()
+
+        assert served.known() == 0
+    assert backend.disconnects.empty()

@@ -1,0 +1,445 @@
+"""A gateway and real clients: handshakes, messages, endings, over a socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
+from websockets.frames import Opcode
+from websockets.sync.client import connect
+
+from local.gateway.lambdas import Event, LambdaFunction
+from local.gateway.websocket_api import Limits, Order
+from tests.local.serving import LoopFactory
+
+from .serving import WITHIN_S, Backend, RawClient, context_of, failing, frame, ok, reset, serving
+
+
+def echo_to(messages: SimpleQueue[str]) -> Any:
+    def handle(event: Event) -> Any:
+        messages.put(event["body"])
+        return {"statusCode": 200, "body": "must not be echoed"}
+
+    return handle
+
+
+# Handshakes
+
+
+def test_a_client_connects_talks_and_leaves(loop_factory: LoopFactory) -> None:
+    backend = Backend()
+    with serving(backend.routes, loop_factory=loop_factory) as served:
+        with served.connect() as client:
+            begun = backend.connected()
+            client.send("hello")
+            said = backend.message()
+        ended = backend.disconnected()
+        served.is_quiet()
+
+        assert served.known() == 0
+    assert (begun["eventType"], begun["stage"]) == ("CONNECT", "dev")
+    assert begun["domainName"] == f"127.0.0.1:{served.port}"
+    assert said["body"] == "hello"
+    assert context_of(said)["connectionId"] == begun["connectionId"]
+    assert context_of(said)["connectedAt"] == begun["connectedAt"]
+    assert ended == (1000, "")
+
+
+def test_the_connect_event_has_headers_and_query() -> None:
+    backend = Backend()
+    with serving(backend.routes) as served:
+        url = f"{served.url}?sessionId=1&x=a%20b&x="
+        with connect(url, additional_headers={"X-Custom": "1"}, user_agent_header="me"):
+            event = backend.connects.get(timeout=WITHIN_S)
+
+    assert event["queryStringParameters"] == {"sessionId": "1", "x": ""}
+    assert event["multiValueQueryStringParameters"] == {"sessionId": ["1"], "x": ["a b", ""]}
+    assert event["headers"]["X-Custom"] == "1"
+    assert {"Connection", "Upgrade"}.isdisjoint(event["headers"])
+    assert {"Sec-WebSocket-Key", "X-Amzn-Trace-Id", "X-Forwarded-For"} <= set(event["headers"])
+    assert event["headers"]["X-Forwarded-Port"] == str(served.port)
+    assert context_of(event)["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "me"}
+
+
+@pytest.mark.parametrize(
+    ("handler", "status", "message"),
+    [
+        (lambda _: {"statusCode": 401}, 401, None),
+        (lambda _: {"statusCode": 400, "body": "why"}, 400, None),
+        (failing, 502, "Internal server error"),
+        (lambda _: "no proxy result", 502, "Internal server error"),
+    ],
+)
+def test_a_refused_handshake_has_its_status(handler: Any, status: int, message: str) -> None:
+    backend = Backend(connect=handler)
+    with serving(backend.routes) as served:
+        with pytest.raises(InvalidStatus) as raised:
+            served.connect()
+        assert served.known() == 0
+
+    response = raised.value.response
+    assert response.status_code == status
+    body = bytes(response.body or b"").decode()
+    assert (json.loads(body)["message"] if body else None) == message
+    assert backend.disconnects.empty()
+
+
+def test_a_connect_that_takes_too_long_is_answered_504() -> None:
+    answer = threading.Event()
+    backend = Backend(connect=lambda _: answer.wait(WITHIN_S))
+    with serving(backend.routes, limits=Limits(integration_ms=50)) as served:
+        with pytest.raises(InvalidStatus) as raised:
+            served.connect()
+        answer.set()
+
+    assert raised.value.response.status_code == 504
+
+
+@pytest.mark.parametrize("path", ["/prod", "/", "/dev/deeper", "/devil"])
+def test_another_stage_is_forbidden(path: str) -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, pytest.raises(InvalidStatus) as raised:
+        connect(f"ws://127.0.0.1:{served.port}{path}")
+
+    assert raised.value.response.status_code == 403
+    assert bytes(raised.value.response.body or b"") == b'{"message":"Forbidden"}'
+    assert backend.connects.empty()
+
+
+@pytest.mark.parametrize("path", ["/dev/", "/dev?x=1", "/%64ev"])
+def test_the_stage_is_found_however_it_is_written(path: str) -> None:
+    with serving(Backend().routes) as served, RawClient(served.port) as client:
+        assert client.shake_hands(path=path)[0] == 101
+
+
+def test_a_handshake_is_answered_as_rfc_6455_says() -> None:
+    with serving(Backend().routes) as served, RawClient(served.port) as client:
+        status, headers = client.shake_hands(
+            "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat"
+        )
+
+    assert status == 101
+    # RFC 6455's own example, and neither extension nor subprotocol.
+    assert headers == {
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+    }
+
+
+def test_a_browser_connects() -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, RawClient(served.port) as client:
+        status, headers = client.shake_hands(
+            "Pragma: no-cache",
+            "Cache-Control: no-cache",
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Accept: */*",
+            "Accept-Encoding: gzip, deflate, br, zstd",
+            "Accept-Language: de,en;q=0.5",
+            "Origin: https://elsewhere.test",
+            "Sec-Fetch-Mode: websocket",
+            "Cookie: a=1; b=2",
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+        )
+        event = backend.connects.get(timeout=WITHIN_S)
+        # A tab that is closed says so without a reason.
+        client.send(Opcode.CLOSE, b"\x03\xe9")
+        told = backend.disconnected()
+
+    assert status == 101
+    assert "sec-websocket-extensions" not in headers
+    assert event["headers"]["Origin"] == "https://elsewhere.test"
+    assert event["headers"]["Cookie"] == "a=1; b=2"
+    assert told == (1001, "")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/", {}, 426),
+        ("GET", "/dev", {}, 426),
+        ("GET", "/dev", {"Connection": "Upgrade", "Upgrade": "h2c"}, 426),
+        ("GET", "/dev", {"Connection": "Upgrade", "Upgrade": "websocket"}, 400),
+        ("POST", "/dev", {}, 403),
+        ("DELETE", "/", {}, 403),
+    ],
+)
+def test_what_is_no_handshake_is_refused(
+    method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    backend = Backend()
+    with serving(backend.routes) as served:
+        client = http.client.HTTPConnection("127.0.0.1", served.port, timeout=WITHIN_S)
+        client.request(method, path, headers=headers)
+        response = client.getresponse()
+        body = response.read()
+        client.close()
+
+    assert response.status == status
+    if status == 426:
+        assert response.headers["Upgrade"] == "websocket"
+    if status == 403:
+        assert json.loads(body) == {"message": "Forbidden"}
+    assert backend.connects.empty()
+
+
+def test_what_is_no_http_is_refused_as_json() -> None:
+    with serving(Backend().routes) as served, RawClient(served.port) as client:
+        client.socket.sendall(b"HELLO\r\n\r\n")
+        status, headers = client.answer()
+
+    assert (status, headers["content-type"]) == (400, "application/json")
+
+
+@pytest.mark.parametrize("header", ["Sec-WebSocket-Protocol", "sec-websocket-protocol"])
+def test_the_subprotocol_is_connects_choice(header: str) -> None:
+    backend = Backend(connect=lambda _: {"statusCode": 200, "headers": {header: "v2.chat"}})
+    with serving(backend.routes) as served:
+        with served.connect(subprotocols=["v1.chat", "v2.chat"]) as client:
+            assert client.subprotocol == "v2.chat"
+        with pytest.raises(NegotiationError):
+            served.connect(subprotocols=["v3.chat"])
+
+
+def test_without_routes_everybody_is_let_in_and_nothing_is_allowed() -> None:
+    with serving({}) as served, served.connect() as client:
+        client.send("{}")
+        answer = str(client.recv(WITHIN_S))
+
+    message = json.loads(answer)
+    assert answer == (
+        '{"message": "Forbidden", "connectionId":"%s", "requestId":"%s"}'  # noqa: UP031
+        % (message["connectionId"], message["requestId"])
+    )
+
+
+# Messages
+
+
+def test_what_is_sent_before_connect_has_answered_waits_for_it() -> None:
+    order: SimpleQueue[str] = SimpleQueue()
+    let_in = threading.Event()
+
+    def slow(_event: Event) -> Any:
+        assert let_in.wait(WITHIN_S)
+        order.put("connected")
+        return ok(_event)
+
+    backend = Backend(connect=slow, message=echo_to(order))
+    with (
+        serving(backend.routes, order=Order.SERIAL) as served,
+        RawClient(served.port) as client,
+    ):
+        early = frame(Opcode.TEXT, b"1") + frame(Opcode.TEXT, b"2")
+        client.ask(then=early)
+        backend.connected()
+        client.send(Opcode.TEXT, b"3")
+        let_in.set()
+
+        assert client.answer()[0] == 101
+        assert [order.get(timeout=WITHIN_S) for _ in range(4)] == ["connected", "1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [(failing, "Internal server error"), (lambda _: 1 / 0, "Internal server error")],
+)
+def test_a_message_that_fails_is_answered_and_the_connection_stays(
+    handler: Any, message: str
+) -> None:
+    backend = Backend(message=handler)
+    with serving(backend.routes) as served, served.connect() as client:
+        for _ in range(2):
+            client.send("{}")
+            connection_id = context_of(backend.message())["connectionId"]
+            answer = str(client.recv(WITHIN_S))
+            request_id = json.loads(answer)["requestId"]
+
+            assert answer == (
+                f'{{"message": "{message}", "connectionId":"{connection_id}",'
+                f' "requestId":"{request_id}"}}'
+            )
+
+
+def test_a_message_that_takes_too_long_is_answered() -> None:
+    answer = threading.Event()
+    backend = Backend(message=lambda _: answer.wait(WITHIN_S))
+    with (
+        serving(backend.routes, limits=Limits(integration_ms=50)) as served,
+        served.connect() as client,
+    ):
+        client.send("{}")
+        assert json.loads(client.recv(WITHIN_S))["message"] == "Endpoint request timed out"
+        answer.set()
+
+
+def test_messages_of_one_connection_run_side_by_side() -> None:
+    meeting = threading.Barrier(2, timeout=WITHIN_S)
+    met: SimpleQueue[int] = SimpleQueue()
+    backend = Backend(message=lambda _: met.put(meeting.wait()))
+    with serving(backend.routes) as served, served.connect() as client:
+        client.send("1")
+        client.send("2")
+
+        assert {met.get(timeout=WITHIN_S) for _ in range(2)} == {0, 1}
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_cap_keeps_functions_from_running_at_once(most: int) -> None:
+    go_on = threading.Event()
+    backend = Backend(message=lambda _: go_on.wait(WITHIN_S))
+    with serving(backend.routes, environments=most) as served, served.connect() as client:
+        for _ in range(4):
+            client.send("{}")
+        begun = [backend.message() for _ in range(most)]
+        # Once this is answered, all four have been handed over.
+        assert client.ping().wait(WITHIN_S)
+        assert backend.messages.empty()
+        go_on.set()
+        begun += [backend.message() for _ in range(4 - most)]
+
+    assert len(begun) == 4
+
+
+def test_a_message_in_frames_is_one_message() -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, served.connect() as client:
+        client.send(["für ", "alle", "", "!"])
+        assert backend.message()["body"] == "für alle!"
+        client.send("x" * 32_768)
+        assert len(backend.message()["body"]) == 32_768
+        client.send(["y" * 32_768] * 4)
+        assert len(backend.message()["body"]) == 131_072
+
+
+def test_pings_are_answered_and_never_reach_the_function() -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, served.connect() as client:
+        assert client.ping(b"are you there").wait(WITHIN_S)
+        client.send("after")
+
+        assert backend.message()["body"] == "after"
+
+
+# Endings
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "told"),
+    [
+        (1000, "", (1000, "")),
+        (1000, "bye", (1000, "bye")),
+        (1001, "", (1001, "")),
+        (3999, "mine", (3999, "mine")),
+    ],
+)
+def test_the_clients_close_is_passed_on(code: int, reason: str, told: tuple[int, str]) -> None:
+    backend = Backend()
+    with serving(backend.routes) as served:
+        with served.connect() as client:
+            client.close(code, reason)
+
+        assert backend.disconnected() == told
+
+
+def test_a_close_without_a_code_is_1005(loop_factory: LoopFactory) -> None:
+    backend = Backend()
+    with serving(backend.routes, loop_factory=loop_factory) as served:
+        with RawClient(served.port) as client:
+            client.shake_hands()
+            client.send(Opcode.CLOSE, b"")
+
+            assert client.receive().opcode is Opcode.CLOSE
+            assert client.is_cut()
+        assert backend.disconnected() == (1005, "Client-side close frame status not set")
+
+
+def test_a_client_that_vanishes_is_1006(loop_factory: LoopFactory) -> None:
+    backend = Backend()
+    with serving(backend.routes, loop_factory=loop_factory) as served:
+        with RawClient(served.port) as client:
+            client.shake_hands()
+
+        assert backend.disconnected() == (1006, "")
+        served.is_quiet()
+        assert served.known() == 0
+
+
+@pytest.mark.parametrize("limits", [Limits(idle_ms=100), Limits(duration_ms=100)])
+def test_its_time_is_up_on_a_real_clock(limits: Limits, loop_factory: LoopFactory) -> None:
+    backend = Backend()
+    with serving(backend.routes, limits=limits, loop_factory=loop_factory) as served:
+        with served.connect() as client, pytest.raises(ConnectionClosed) as raised:
+            client.recv(WITHIN_S)
+
+        assert raised.value.rcvd is not None
+        assert (raised.value.rcvd.code, raised.value.rcvd.reason) == (1001, "Going away")
+        assert backend.disconnected() == (1001, "Going away")
+
+
+@pytest.mark.parametrize("how", ["orderly", "reset"])
+def test_a_client_that_leaves_during_connect_is_let_in_and_out(
+    how: str, loop_factory: LoopFactory
+) -> None:
+    let_in = threading.Event()
+    backend = Backend(connect=lambda _: {"statusCode": 200 if let_in.wait(WITHIN_S) else 500})
+    with serving(backend.routes, loop_factory=loop_factory) as served:
+        with RawClient(served.port) as client:
+            client.ask()
+            backend.connected()
+            if how == "reset":
+                reset(client)
+        # Its leaving has been noticed once a later connection is served.
+        with pytest.raises(InvalidStatus):
+            connect(f"ws://127.0.0.1:{served.port}/nowhere")
+        let_in.set()
+
+        assert backend.disconnected() == (1006, "")
+        served.is_quiet()
+        assert served.known() == 0
+
+
+# A newer app
+
+
+def test_connections_stay_when_the_app_is_replaced() -> None:
+    before, after = Backend(), Backend()
+    with serving(before.routes) as served:
+        with served.connect() as client:
+            begun = before.connected()
+            served.call(lambda: served.gateway.use(after.routes))
+            client.send("{}")
+
+            assert context_of(after.message())["connectionId"] == begun["connectionId"]
+        assert after.disconnected() == (1000, "")
+    assert before.messages.empty()
+
+
+def test_a_route_that_has_gone_meanwhile_counts_as_failed() -> None:
+    served_routes: dict[str, LambdaFunction] = dict(Backend().routes)
+    with serving(served_routes) as served, served.connect() as client:
+        # As between the choice of a route and its function's turn.
+        del served_routes["$default"]
+        client.send("{}")
+
+        assert json.loads(client.recv(WITHIN_S))["message"] == "Internal server error"
+
+
+# The rate
+
+
+def test_the_501st_connection_of_a_second_is_refused() -> None:
+    with (
+        serving(Backend().routes, limits=Limits(connects_per_second=1)) as served,
+        served.connect(),
+        pytest.raises(InvalidStatus) as raised,
+    ):
+        served.connect()
+
+    assert raised.value.response.status_code == 429

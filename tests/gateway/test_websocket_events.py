@@ -1,0 +1,139 @@
+"""The three events, held against captured shapes: the same keys, in the same order."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.parser.models import (
+    APIGatewayWebSocketConnectEventModel,
+    APIGatewayWebSocketDisconnectEventModel,
+    APIGatewayWebSocketMessageEventModel,
+)
+from chalice.app import WebsocketEvent
+from pydantic import BaseModel
+
+from local.gateway import ids
+from local.gateway.events import iso_time
+from local.gateway.websocket_api import Invoke
+
+from .rules import HANDSHAKE, Played, context, invocations, played
+
+CAPTURED = Path(__file__).parent.parent / "events"
+WITHOUT_AGENT = dataclasses.replace(
+    HANDSHAKE, headers=tuple(item for item in HANDSHAKE.headers if item[0] != "user-agent")
+)
+WITH_QUERY = dataclasses.replace(HANDSHAKE, query="sessionId=1&sessionId=2&name=f%C3%BCr")
+
+
+def connect(play: Played) -> Invoke:
+    effect = play.open(WITHOUT_AGENT)
+    assert isinstance(effect, Invoke)
+    return effect
+
+
+def connect_with_query(play: Played) -> Invoke:
+    effect = play.open(WITH_QUERY)
+    assert isinstance(effect, Invoke)
+    return effect
+
+
+def message(play: Played) -> Invoke:
+    connection_id = play.connected()
+    play.now_ms += 2_000
+    (invoke,) = invocations(play.text(connection_id, '{"action": "hello"}'))
+    return invoke
+
+
+def disconnect(play: Played) -> Invoke:
+    connection_id = play.connected()
+    play.now_ms += 2_000
+    (invoke,) = invocations(play.api.closed(connection_id, 1005, "", play.now_ms))
+    return invoke
+
+
+EVENTS: dict[str, tuple[Callable[[Played], Invoke], type[BaseModel]]] = {
+    "websocket_connect": (connect, APIGatewayWebSocketConnectEventModel),
+    "websocket_connect_with_query": (connect_with_query, APIGatewayWebSocketConnectEventModel),
+    "websocket_message": (message, APIGatewayWebSocketMessageEventModel),
+    "websocket_disconnect": (disconnect, APIGatewayWebSocketDisconnectEventModel),
+}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_is_what_was_captured_key_by_key_in_order(name: str) -> None:
+    make, _ = EVENTS[name]
+
+    event = make(played()).event
+
+    # Compared as text, because dicts that differ in order are equal.
+    captured = json.loads((CAPTURED / f"{name}.json").read_text())
+    assert json.dumps(event, indent=1) == json.dumps(captured, indent=1)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_is_valid_for_powertools(name: str) -> None:
+    make, model = EVENTS[name]
+
+    parsed = model.model_validate(make(played()).event)
+
+    dumped: Any = parsed.model_dump(by_alias=True, mode="json")
+    assert dumped["requestContext"]["connectionId"] == "connection-0001="
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_has_one_request_id_and_chalice_can_read_it(name: str) -> None:
+    make, _ = EVENTS[name]
+    invoke = make(played())
+
+    assert context(invoke)["requestId"] == context(invoke)["extendedRequestId"]
+    assert context(invoke)["requestId"] == invoke.request_id
+    assert "accountId" not in context(invoke)
+    event = WebsocketEvent(invoke.event, None)
+    assert (event.stage, event.connection_id) == ("prod", "connection-0001=")
+
+
+def test_a_body_is_the_text_as_it_came() -> None:
+    play = played()
+    connection_id = play.connected()
+
+    (invoke,) = invocations(play.text(connection_id, "  no JSON, für sich\n"))
+
+    assert invoke.event["body"] == "  no JSON, für sich\n"
+
+
+def test_headers_come_in_the_clients_case_and_with_all_their_values() -> None:
+    headers = (("HOST", "h"), ("cookie", "a=1"), ("Cookie", "b=2"), ("x-forwarded-for", "10.0.0.1"))
+    effect = played().open(dataclasses.replace(HANDSHAKE, headers=headers))
+    assert isinstance(effect, Invoke)
+
+    assert effect.event["multiValueHeaders"] == {
+        "HOST": ["h"],
+        "cookie": ["a=1", "b=2"],
+        "X-Amzn-Trace-Id": ["Root=1-65c667df-0123456789abcdef01234567"],
+        "X-Forwarded-For": ["10.0.0.1, 192.0.2.1"],
+        "X-Forwarded-Port": ["8001"],
+        "X-Forwarded-Proto": ["http"],
+    }
+    assert effect.event["headers"]["cookie"] == "b=2"
+
+
+def test_ids_are_16_characters_that_a_url_takes() -> None:
+    made = {ids.connection_id() for _ in range(1_000)}
+
+    assert len(made) == 1_000
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{15}=", one) for one in made)
+    assert {"-", "_"} < set("".join(made))
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "text"),
+    [(0, "1970-01-01T00:00:00.000Z"), (1_643_136_604_673, "2022-01-25T18:50:04.673Z")],
+)
+def test_times_are_utc_with_milliseconds(at_ms: int, text: str) -> None:
+    assert iso_time(at_ms) == text

@@ -1,0 +1,88 @@
+"""Both clients, and the server they are tried against."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+
+import pytest
+
+from chalicelib.realtime.management_api import (
+    Credentials,
+    CurrentCredentials,
+    Limits,
+    ManagementApi,
+    WiredManagementApi,
+    fixed,
+)
+from chalicelib.realtime.management_api.client import Wire
+from chalicelib.realtime.management_api.fast import CurlWire
+from chalicelib.realtime.management_api.readiness import SelectorReadiness, new_readiness
+from chalicelib.realtime.management_api.reference import Boto3Wire
+
+from .stub import REGION, Stub
+
+CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+PATIENT = Limits(
+    in_flight=32,
+    in_flight_per_endpoint=32,
+    connect_within_s=30,
+    answer_within_s=60,
+    backoff_s=0.001,
+    longest_backoff_s=0.01,
+)
+"""Waits for answers for as long as a noisy machine may need, but not between them."""
+
+NewWire = Callable[[str, CurrentCredentials, Limits], Wire]
+
+WIRES: dict[str, NewWire] = {
+    "fast": partial(CurlWire, new_readiness=new_readiness),
+    "fast without epoll": partial(CurlWire, new_readiness=SelectorReadiness),
+    "reference": Boto3Wire,
+}
+
+OpenApi = Callable[..., ManagementApi]
+
+
+@pytest.fixture(params=list(WIRES))
+def wire_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def open_api(wire_name: str) -> Iterator[OpenApi]:
+    """Opens the client under test; all are closed in the end."""
+    with ExitStack() as opened:
+
+        def open_one(
+            limits: Limits = PATIENT, credentials: Credentials = CREDENTIALS, region: str = REGION
+        ) -> ManagementApi:
+            new_wire = partial(WIRES[wire_name], region, fixed(credentials), limits)
+            api = WiredManagementApi(new_wire, limits)
+            opened.callback(api.close, 0)
+            return api
+
+        yield open_one
+
+
+@pytest.fixture
+def api(open_api: OpenApi) -> ManagementApi:
+    return open_api()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    server = Stub(CREDENTIALS)
+    server.open()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """For tests that provoke what would be logged with a traceback."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)

@@ -1,0 +1,183 @@
+"""One contract for the registry of connections: the fake and Redis, standalone and Cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.ports import ConnectionRegistry, SessionStore, StoreUnavailable
+from chalicelib.settings import Settings
+from chalicelib.store.client import connect
+from chalicelib.store.keys import SessionKeys, connection
+from chalicelib.store.redis_connections import RedisConnections
+from chalicelib.store.redis_store import RedisStore
+from tests.fakes import FakeRegistry, FakeStore
+from tests.servers import Proxy, RedisProcess
+from tests.store.sessions import a_setup, created
+
+HERE = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
+THERE = "http://127.0.0.1:8001/dev"
+
+
+@dataclass
+class Place:
+    registry: ConnectionRegistry
+    store: SessionStore
+    away: Callable[[], None] = field(default=lambda: None)
+
+
+@pytest.fixture(params=["fake", "valkey", "redis7", "valkey_cluster"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "fake":
+        store = FakeStore()
+        yield Place(FakeRegistry(store), store, lambda: setattr(store, "away", True))
+        return
+    running = request.getfixturevalue(request.param)
+    settings = Settings(redis_url=running.url, redis_cluster=request.param == "valkey_cluster")
+    server = connect(settings)
+    nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
+    registry = RedisConnections(server, shards=16)
+
+    def away() -> None:
+        registry._server = nowhere
+
+    yield Place(registry, RedisStore(server, 16), away)
+    server.close()
+    nowhere.close()
+
+
+@pytest.fixture
+def session_id() -> str:
+    return str(uuid4())
+
+
+@pytest.fixture
+def who() -> str:
+    return f"{uuid4().hex[:15]}="
+
+
+def listed(place: Place, session_id: str) -> set[str]:
+    return {one.connection_id for one in place.registry.watchers(session_id).watchers}
+
+
+def test_who_watches_is_listed_with_endpoint_and_instants(
+    place: Place, session_id: str, who: str
+) -> None:
+    heard = place.registry.watch(session_id, who, HERE)
+
+    watchers = place.registry.watchers(session_id)
+    (watcher,) = watchers.watchers
+    assert (watcher.connection_id, watcher.endpoint) == (who, HERE)
+    assert watcher.registered_at_ms == watcher.heard_at_ms == heard.now_ms
+    assert watchers.now_ms >= heard.now_ms
+    assert place.registry.session_of(who) == session_id
+
+
+def test_a_sign_of_life_moves_one_instant_and_not_the_other(
+    place: Place, session_id: str, who: str
+) -> None:
+    first = place.registry.watch(session_id, who, HERE)
+    if isinstance(place.store, FakeStore):
+        place.store.advance(5)
+    while (again := place.registry.watch(session_id, who, HERE)).now_ms == first.now_ms:
+        pass
+
+    (watcher,) = place.registry.watchers(session_id).watchers
+    assert watcher.registered_at_ms == first.now_ms
+    assert watcher.heard_at_ms == again.now_ms
+
+
+def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: str) -> None:
+    setup = a_setup()
+    session_id = setup.session_id
+    assert place.registry.watch(session_id, who, HERE).epoch is None
+
+    session = created(place.store, setup)
+
+    heard = place.registry.watch(session_id, who, HERE)
+    assert (heard.epoch, heard.version) == (session.epoch, 1)
+
+
+def test_watchers_of_one_session_are_not_those_of_another(
+    place: Place, session_id: str, who: str
+) -> None:
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(session_id, f"2{who}", THERE)
+
+    assert listed(place, session_id) == {who, f"2{who}"}
+    assert listed(place, str(uuid4())) == set()
+
+
+def test_who_is_forgotten_is_on_no_list(place: Place, session_id: str, who: str) -> None:
+    place.registry.watch(session_id, who, HERE)
+    place.registry.forget(who)
+    place.registry.forget(who)
+
+    assert listed(place, session_id) == set()
+    assert place.registry.session_of(who) is None
+
+
+def test_who_is_removed_may_come_again(place: Place, session_id: str, who: str) -> None:
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(session_id, f"2{who}", HERE)
+    place.registry.remove(session_id, [who, f"2{who}", "never seen="])
+    assert listed(place, session_id) == set()
+
+    place.registry.watch(session_id, who, HERE)
+    assert listed(place, session_id) == {who}
+
+
+def test_every_watched_session_is_found(place: Place, session_id: str, who: str) -> None:
+    other = str(uuid4())
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(other, f"2{who}", HERE)
+
+    found = set(place.registry.watched_sessions())
+
+    assert {session_id, other} <= found
+    place.registry.forget(who)
+    assert session_id not in set(place.registry.watched_sessions())
+
+
+def test_a_registry_that_is_away_says_so(place: Place, session_id: str, who: str) -> None:
+    place.away()
+
+    for call in (
+        lambda: place.registry.watch(session_id, who, HERE),
+        lambda: place.registry.session_of(who),
+        lambda: place.registry.watchers(session_id),
+        lambda: place.registry.remove(session_id, [who]),
+    ):
+        with pytest.raises(StoreUnavailable):
+            call()
+
+
+def test_records_do_not_outlive_their_connection_for_ever(
+    valkey: RedisProcess, session_id: str, who: str
+) -> None:
+    server = connect(Settings(redis_url=valkey.url))
+    RedisConnections(server, shards=16).watch(session_id, who, HERE)
+
+    with valkey.admin() as admin:
+        assert 90_000 < admin.pttl(connection(who)) <= 120_000
+        life_ms = admin.pttl(SessionKeys.of(session_id, 16).connections)
+        assert 2 * 3_600_000 < life_ms <= 130 * 60_000
+    server.close()
+
+
+def test_a_lost_reply_registers_nobody_twice(
+    proxy: Proxy, valkey: RedisProcess, session_id: str, who: str
+) -> None:
+    server = connect(Settings(redis_url=proxy.url))
+    registry = RedisConnections(server, shards=16)
+    registry.watch(session_id, f"2{who}", HERE)
+    proxy.drop_next_reply(to=who.encode())
+
+    registry.watch(session_id, who, HERE)
+
+    assert proxy.has_dropped
+    assert len(registry.watchers(session_id).watchers) == 2
+    server.close()

@@ -1,0 +1,194 @@
+"""The relay: what is published reaches the connections of its endpoint, and only those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import pytest
+
+from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.engine import SyncEngine
+from chalicelib.ports import StoreUnavailable
+from chalicelib.realtime.management_api.ports import Outcome
+from chalicelib.realtime.relay import Relay, Subscription
+from chalicelib.schemas.pushes import session_deleted
+from chalicelib.settings import Settings
+from chalicelib.store.subscription import subscription
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.fixtures import OpenStore
+from tests.servers import Proxy, RedisProcess, eventually
+
+HERE = "http://127.0.0.1:8001/dev"
+THERE = "http://127.0.0.1:9001/dev"
+SESSION = "00000000-0000-4000-8000-000000000000"
+
+
+class FakeSubscription:
+    """Hears what it is told; None stands for the loss of the connection."""
+
+    def __init__(self) -> None:
+        self.heard: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
+        self.opened = 0
+
+    @contextmanager
+    def open(self) -> Iterator[FakeSubscription]:
+        self.opened += 1
+        yield self
+
+    def next(self, within_seconds: float) -> tuple[str, bytes] | None:
+        try:
+            message = self.heard.get(timeout=within_seconds)
+        except Empty:
+            return None
+        if message is None:
+            raise StoreUnavailable("lost")
+        return message
+
+
+def drain(listening: Subscription) -> None:
+    """Hear everything until the subscription is lost."""
+    while True:
+        listening.next(5.0)
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.registry = FakeRegistry(self.store)
+        self.api = FakeManagementApi()
+        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
+        self.subscription = FakeSubscription()
+        self.relay = Relay(self.subscription.open, self.registry, self.engine, self.api, HERE)
+
+    def create(self) -> None:
+        self.engine.create_session(
+            set_up(
+                session_id=SESSION,
+                sync_mode=SyncMode.PER_PARTICIPANT,
+                participants=[Participant(SESSION, 0, 10_000)],
+                total_time_ms=10_000,
+            )
+        )
+
+    def says(self, message: bytes) -> None:
+        self.subscription.heard.put((SESSION, message))
+
+    def sent(self, connection_id: str) -> list[Any]:
+        return self.api.messages(connection_id)
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.relay.stop()
+
+
+def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> None:
+    for connection_id, endpoint in (("a", HERE), ("b", HERE), ("c", THERE)):
+        scene.registry.watch(SESSION, connection_id, endpoint)
+    assert scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: len(scene.sent("b")) == 2)
+    assert scene.sent("a") == scene.sent("b") == [{"n": 1}, {"n": 2}]
+    assert scene.sent("c") == []
+
+
+def test_a_farewell_is_followed_by_the_close(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.relay.start()
+
+    scene.says(session_deleted(SESSION, 5))
+
+    eventually(lambda: scene.registry.watchers(SESSION).watchers == [])
+    assert [message["type"] for message in scene.sent("a")] == ["SESSION_DELETED"]
+    assert scene.api.closed == ["a"]
+
+
+def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "old", HERE)
+    scene.store.advance(15_000)
+    scene.registry.watch(SESSION, "new", HERE)
+    scene.api.outcomes = {"old": [Outcome.GONE], "new": [Outcome.GONE]}
+    scene.relay.start()
+
+    scene.says(b"{}")
+
+    eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
+    assert scene.registry.watchers(SESSION).watchers[0].connection_id == "new"
+
+
+def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:
+    scene.create()
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.watch(SESSION, "c", THERE)
+    scene.relay.start()
+
+    scene.subscription.heard.put(None)
+    scene.engine.start_session(SESSION)
+
+    eventually(lambda: scene.sent("a"))
+    assert (scene.sent("a")[0]["type"], scene.subscription.opened) == ("STATE_SYNC", 2)
+    assert scene.sent("c") == []
+    scene.says(b'{"n": 3}')
+    eventually(lambda: scene.sent("a")[-1] == {"n": 3})
+
+
+def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.relay.start()
+
+    scene.subscription.heard.put(None)
+
+    eventually(lambda: scene.sent("a"))
+    assert scene.sent("a")[0]["type"] == "SESSION_DELETED"
+    assert scene.api.closed == []
+
+
+def test_a_fault_of_our_own_does_not_end_the_relay(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.relay.start()
+    scene.registry.lists[SESSION] = None  # type: ignore[assignment]
+    scene.says(b'{"n": 1}')
+    eventually(lambda: "starting over" in caplog.text)
+    scene.registry.lists[SESSION] = {}
+    scene.registry.watch(SESSION, "a", HERE)
+
+    eventually(lambda: scene.subscription.opened > 1)
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: {"n": 2} in scene.sent("a"))
+
+
+def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
+    open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
+) -> None:
+    engine = SyncEngine(open_store(valkey.url), session_ttl_ms=60_000)
+    scene = Scene()
+    scene.create()
+    setup = scene.engine.get_current_state(SESSION).session.setup
+    with subscription(Settings(redis_url=proxy.url)) as listening:
+        engine.delete_session(SESSION)
+        engine.create_session(setup)
+        heard = None
+        while heard is None or heard[0] != SESSION or b"STATE_UPDATE" not in heard[1]:
+            heard = listening.next(5.0)
+        proxy.cut()
+        with pytest.raises(StoreUnavailable):
+            drain(listening)
+
+
+def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
+    with (
+        pytest.raises(StoreUnavailable),
+        subscription(Settings(redis_url="redis://127.0.0.1:1/0")),
+    ):
+        pass

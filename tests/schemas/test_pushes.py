@@ -1,0 +1,140 @@
+"""No frame is larger than API Gateway's, and what is sent adds up to the whole state."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from chalicelib.core.rules import Start, Switch, apply
+from chalicelib.core.session import Session, create
+from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.schemas.pushes import FRAME_BYTES, state_update
+from chalicelib.schemas.socket import state_sync
+from chalicelib.schemas.states import session_state
+
+NOW_MS = 1_700_000_000_000
+SESSION = str(UUID(int=7))
+
+
+def person(number: int) -> str:
+    return str(UUID(int=number + 1_000))
+
+
+def team(number: int) -> str:
+    return str(UUID(int=number + 100_000))
+
+
+def session_of(count: int, mode: SyncMode, teams: int = 2, **more: Any) -> Session:
+    grouped = mode is SyncMode.PER_GROUP
+    setup = set_up(
+        session_id=SESSION,
+        sync_mode=mode,
+        participants=[
+            Participant(person(n), n, 60_000, team(n % teams) if grouped else None)
+            for n in range(count)
+        ],
+        groups=[Group(team(n), 60_000) for n in range(teams)] if grouped else None,
+        total_time_ms=3_600_000,
+        time_per_cycle_ms=1_000,
+        **more,
+    )
+    return create(setup, "epoch", NOW_MS)
+
+
+def pushed(before: Session | None, after: Session, now_ms: int, events: Any) -> Any:
+    message = state_update(before, after, now_ms, events, lambda: session_state(after, now_ms))
+    assert len(message) <= FRAME_BYTES
+    return json.loads(message)
+
+
+def moved(session: Session, command: Any, now_ms: int) -> Any:
+    decision = apply(session, command, now_ms)
+    return decision.session, pushed(session, decision.session, now_ms, decision.events)
+
+
+def test_a_session_that_fits_is_pushed_whole() -> None:
+    session = session_of(80, SyncMode.PER_PARTICIPANT)
+
+    started, update = moved(session, Start(), NOW_MS)
+
+    assert update["state"] == session_state(started, NOW_MS)
+    assert "partial" not in update
+
+
+@pytest.mark.parametrize("mode", list(SyncMode))
+def test_of_a_large_session_only_the_difference_is_pushed(mode: SyncMode) -> None:
+    session, _ = moved(session_of(1_000, mode), Start(), NOW_MS)
+
+    switched, update = moved(session, Switch(), NOW_MS + 500)
+
+    assert (update["partial"], update["baseVersion"], update["version"]) == (True, 2, 3)
+    whole = session_state(switched, NOW_MS + 500)
+    assert update["state"]["participants"] == whole["participants"][:2]
+    rest = {name: value for name, value in update["state"].items() if name != "participants"}
+    assert rest == {name: whole[name] for name in rest}  # type: ignore[literal-required]
+
+
+def test_a_creation_too_large_to_push_has_everybody_ask_for_the_pages() -> None:
+    session = session_of(1_000, SyncMode.PER_PARTICIPANT)
+
+    update = pushed(None, session, NOW_MS, ())
+
+    assert update["partial"]
+    assert update["baseVersion"] == update["version"] == 1
+    assert update["state"]["participants"] == []
+
+
+def test_a_difference_too_large_to_push_has_everybody_ask_for_the_pages() -> None:
+    session = session_of(1_000, SyncMode.PER_CYCLE, action_on_timeout=TimeoutAction.SKIP_CYCLE)
+    started, _ = moved(session, Start(), NOW_MS)
+
+    _, update = moved(started, None, NOW_MS + 900_000)
+
+    assert update["baseVersion"] == update["version"]
+    assert update["eventsOmitted"] + len(update["events"]) == 201
+
+
+def test_events_that_do_not_fit_are_counted() -> None:
+    session = session_of(
+        2,
+        SyncMode.PER_CYCLE,
+        action_on_timeout=TimeoutAction.SKIP_CYCLE,
+        action_data="x" * 1_000,
+    )
+    started, _ = moved(session, Start(), NOW_MS)
+
+    _, update = moved(started, None, NOW_MS + 60_500)
+
+    assert 0 < len(update["events"]) < 50
+    assert update["eventsOmitted"] + len(update["events"]) == 120
+
+
+@pytest.mark.parametrize("mode", list(SyncMode))
+@pytest.mark.parametrize("count", [2, 100, 151, 1_000])
+def test_pages_hold_everybody_once_and_the_whole_state_around_them(
+    mode: SyncMode, count: int
+) -> None:
+    session, _ = moved(session_of(count, mode, teams=min(count, 400)), Start(), NOW_MS)
+    whole = session_state(session, NOW_MS + 300)
+
+    messages = state_sync(session, NOW_MS + 300)
+
+    pages = [json.loads(message) for message in messages]
+    assert all(len(message) <= FRAME_BYTES for message in messages)
+    people = [one for page in pages for one in page["state"]["participants"]]
+    assert people == whole["participants"]
+    if len(pages) == 1:
+        assert "page" not in pages[0]
+    else:
+        assert [(page["page"], page["pages"]) for page in pages] == [
+            (number, len(pages)) for number in range(1, len(pages) + 1)
+        ]
+    teams = {one["group_id"]: one for page in pages for one in page["state"].get("groups", [])}
+    assert list(teams.values()) == whole.get("groups", [])
+    for page in pages:
+        for name in whole.keys() - {"participants", "groups"}:
+            assert page["state"][name] == whole[name]  # type: ignore[literal-required]
+        assert (page["epoch"], page["version"], page["timestamp"]) == ("epoch", 2, NOW_MS + 300)

@@ -84,7 +84,7 @@ class Lab:
     def app(self) -> Served:
         """``python -m local``, with the store elsewhere, so that its CPU time is the app's."""
         port = _free_port()
-        command = ("local", "--port", str(port), "--redis-url", self.valkey.url)
+        command = ("local", "--port", str(port), "--ws-port", "0", "--redis-url", self.valkey.url)
         data = ("--data-dir", str(self.directory / "data"))
         return self._serve("app", (*command, *data), port, "/health", {})
 

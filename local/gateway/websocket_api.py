@@ -26,10 +26,13 @@ event is made on leaving OPEN, which happens once, so it is made once, with the
 code and the reason of whatever happened first. A GONE connection is remembered
 only until its last Lambda has answered.
 
-There is one heap of what falls due: for each connection one entry, and one for
-each message or post that is being held back. A connection's entry isn't moved
-when the connection is active, which would cost a heap operation per message; when
-it comes up, it is looked at again and put back if there was activity.
+There is one heap of what falls due: for each connection an entry, for one that
+closes a second, and one for each message or post that is being held back. A
+connection's entry isn't moved when the connection is active, which would cost a
+heap operation per message; when it comes up, it is looked at again and put back
+if there was activity. Entries of connections that have gone are swept out once
+they are the larger part, or a storm of short connections would be remembered
+for ten minutes.
 
 Time is the wall clock's, in milliseconds. A laptop that slept for an hour has
 idle connections when it wakes up, and its monotonic clock wouldn't know.
@@ -45,7 +48,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any, Final
 
@@ -266,6 +269,7 @@ BROKEN: Final = (1006, "")
 # [?] AWS documents the code for binary frames and no reason.
 BINARY: Final = (1003, "Binary is not supported")
 
+_STALE_ENTRIES: Final = 64
 _CONNECTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{15}=")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _JSON: Final = (("Content-Type", "application/json"),)
@@ -347,6 +351,7 @@ class WebSocketApi:
         self._connections: dict[str, _Connection] = {}
         self._due: list[_Due] = []
         self._number = 0
+        self._stale = 0
         self._stopping = False
         self._connects = TokenBucket(
             self.limits.connects_per_second, self.limits.connects_per_second
@@ -661,6 +666,18 @@ class WebSocketApi:
     def _forget_if_over(self, connection: _Connection) -> None:
         if connection.state is State.GONE and not connection.unanswered:
             del self._connections[connection.origin.connection_id]
+            self._stale += 2
+            if self._stale > max(_STALE_ENTRIES, len(self._due) // 2):
+                self._sweep()
+
+    def _sweep(self) -> None:
+        self._due = [
+            entry
+            for entry in self._due
+            if not (isinstance(entry[2], _Connection) and entry[2].state is State.GONE)
+        ]
+        heapify(self._due)
+        self._stale = 0
 
     # Odds and ends.
 

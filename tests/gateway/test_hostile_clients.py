@@ -185,7 +185,11 @@ def test_what_is_said_in_one_breath_with_the_goodbye_is_heard(last: bytes) -> No
             assert backend.disconnected()[0] == 1007
 
 
-@pytest.mark.parametrize("part", [b"\x81", b"\x81\xfe\x10", frame(Opcode.TEXT, b"hello")[:-2], b""])
+@pytest.mark.parametrize(
+    "part",
+    [b"\x81", b"\x81\xfe\x10", frame(Opcode.TEXT, b"hello")[:-2], b""],
+    ids=["one byte", "half a head", "half a text", "nothing"],
+)
 def test_half_a_frame_and_silence_is_idle_and_is_cut_off(
     part: bytes, loop_factory: LoopFactory
 ) -> None:

@@ -413,6 +413,18 @@ def test_one_that_closes_in_time_is_left_alone() -> None:
     assert (len(play.api), play.api.next_due_ms) == (0, None)
 
 
+def test_short_connections_are_forgotten_and_long_ones_are_not() -> None:
+    play = played(["$default"], limits=Limits(connects_per_second=1e9))
+    stays = play.connected()
+    most = 0
+    for _ in range(5_000):
+        play.api.lost(play.connected(), play.now_ms)
+        most = max(most, len(play.api._due))
+
+    assert most < 100
+    assert play.later(10 * MINUTE) == [Close(stays, 1001, "Going away")]
+
+
 def test_stopping_closes_everybody_and_lets_nobody_in() -> None:
     play = played()
     one, other, pending = play.connected(), play.connected(), play.open()

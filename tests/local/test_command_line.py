@@ -28,6 +28,15 @@ from .serving import Wire
 from .stub import APP, make_stub
 
 ROOT = Path(__file__).parents[2]
+SET_BY_THE_STACK = (
+    "REDIS_URL",
+    "WEBSOCKET_ENDPOINT",
+    "GREETER",
+    "AWS_ENDPOINT_URL_LAMBDA",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+)
 STOP_WITHIN_S = 5
 
 
@@ -60,7 +69,7 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         if name != "REDIS_URL" and not name.startswith("AWS_")
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "local", "--port", "0", *arguments],
+        [sys.executable, "-m", "local", "--port", "0", "--ws-port", "0", *arguments],
         cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -78,7 +87,7 @@ def started(folder: Path, *arguments: str) -> Iterator[Run]:
             line = process.stdout.readline()
             assert line, f"ended after {said!r}: {process.stderr and process.stderr.read()}"
             said += line
-        facts = dict(line.split(maxsplit=1) for line in said.splitlines()[:4])
+        facts = dict(line.split(maxsplit=1) for line in said.splitlines()[:5])
         run = Run(process, int(facts["REST"].rpartition(":")[2]), facts["Store"], said)
         try:
             yield run
@@ -181,6 +190,17 @@ def test_a_port_that_is_taken_is_said_and_the_server_stopped_again(folder: Path)
     assert no_server_is_left(folder)
 
 
+def test_a_websocket_port_that_is_taken_is_said(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with begin(folder, "--ws-port", port) as process:
+            _, error = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert f"port {port}" in error
+    assert "--ws-port 0" in error
+    assert no_server_is_left(folder)
+
+
 def test_two_stacks_on_one_folder_the_second_is_told(folder: Path) -> None:
     with started(folder) as run:
         with begin(folder) as second:
@@ -213,8 +233,10 @@ def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """This process in the stub's folder, with the modules and variables it had afterwards."""
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
-    for name in ("REDIS_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
-        monkeypatch.delenv(name, raising=False)
+    for name in SET_BY_THE_STACK:
+        # Set first, or it would not be unset afterwards.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a developer's own")
     before = sys.modules.pop("app", None)
     yield folder
@@ -225,7 +247,7 @@ def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_whole_stack_starts_and_stops(inside: Path) -> None:
     async def scenario() -> None:
-        async with running(Options(port=0)) as stack:
+        async with running(Options(port=0, ws_port=0)) as stack:
             assert stack.embedded is not None
             port = int(stack.rest_url.rpartition(":")[2])
 
@@ -256,7 +278,7 @@ def test_main_returns_0_when_it_was_told_to_stop(
     (inside / "app.py").write_text(
         f"import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n{APP}"
     )
-    assert main(["--port", "0", "--redis-url", url]) == 0
+    assert main(["--port", "0", "--ws-port", "0", "--redis-url", url]) == 0
     said = capsys.readouterr().out
     assert "Store redis://user:***@127.0.0.1:1/0" in said
     assert "Data  with the store" in said
@@ -267,7 +289,7 @@ def test_main_returns_1_and_says_why_it_can_not_start(
     inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (inside / "app.py").unlink()
-    assert main(["--port", "0", "--redis-url", "redis://127.0.0.1:1"]) == 1
+    assert main(["--port", "0", "--ws-port", "0", "--redis-url", "redis://127.0.0.1:1"]) == 1
     assert "There is no app.py" in capsys.readouterr().err
 
 

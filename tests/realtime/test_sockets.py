@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
+from chalicelib.engine import SyncEngine
+from chalicelib.ports import StoreUnavailable, Watchers
+from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.management_api.ports import Outcome
+from tests.fakes import FakeRegistry
 
 from .conftest import ENDPOINT, Room
 
@@ -460,17 +464,12 @@ def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
 
 
 def test_a_command_stands_even_if_nobody_can_be_told(room: Room) -> None:
-    room.engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
-    greeted(room)
-    real = room.registry.watchers
+    class Unreachable(FakeRegistry):
+        def watchers(self, session_id: str) -> Watchers:
+            raise StoreUnavailable("away")
 
-    def away(_: str) -> Any:
-        room.store.away = True
-        try:
-            return real(SESSION)
-        finally:
-            room.store.away = False
+    announcer = InlineAnnouncer(Unreachable(room.store), lambda: room.api)
+    engine = SyncEngine(room.store, announcer=announcer, session_ttl_ms=60_000)
+    engine.create_session(chess())
 
-    room.registry.watchers = away  # type: ignore[method-assign]
-
-    assert room.engine.start_session(SESSION).state["status"] == "running"
+    assert engine.start_session(SESSION).state["status"] == "running"

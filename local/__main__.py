@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 from .embedded import EmbeddedServer, EmbeddedServerError, let_go
+from .gateway.websocket_api import Faults
 from .stack import Options, Stack, StackError, running
 
 
@@ -71,8 +72,27 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         default=defaults.gateway_template,
         help="CloudFormation template (JSON) whose gateway responses are used",
     )
+    # For tests, which can wait neither for hours nor for bad luck.
+    for name, read in (
+        ("--faults", read_faults),
+        ("--idle-seconds", float),
+        ("--duration-seconds", float),
+    ):
+        parser.add_argument(name, type=read, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     return Options(**vars(given))
+
+
+def read_faults(text: str) -> Faults:
+    """Faults from JSON, such as ``{"drop_posts": 0.1}``.
+
+    Raises:
+        ArgumentTypeError: It is none, or names a fault that doesn't exist.
+    """
+    try:
+        return Faults(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} says no faults: {error}") from error
 
 
 async def serve(options: Options) -> None:

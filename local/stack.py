@@ -28,6 +28,8 @@ from .gateway.http import HttpServer, Limits
 from .gateway.lambdas import Environments, LambdaFunction, for_threads
 from .gateway.rest import ApiIdentity, RestApi
 from .gateway.sigv4 import Credentials
+from .gateway.websocket_api import Faults
+from .gateway.websocket_api import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
 from .relay import relay_process
 
@@ -49,6 +51,8 @@ class Options:
 
     ``body_limit_bytes`` is the application's own limit, which is lower than
     API Gateway's; the gateway enforces it so that the answer is the same.
+    ``idle_seconds`` and ``duration_seconds`` are how long a socket lives;
+    tests shorten them, and have ``faults`` happen.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +64,9 @@ class Options:
     gateway_template: Path = Path("infra/template.json")
     body_limit_bytes: int = 1024 * 1024
     environments: int = 32
+    faults: Faults = Faults()
+    idle_seconds: float = 600
+    duration_seconds: float = 7200
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,11 @@ async def _start_sockets(
         environments,
         functions=lambdas.functions,
         api=Api(stage=options.stage),
+        limits=SocketLimits(
+            idle_ms=round(options.idle_seconds * 1000),
+            duration_ms=round(options.duration_seconds * 1000),
+        ),
+        faults=options.faults,
         credentials=Credentials(
             os.environ["AWS_ACCESS_KEY_ID"],
             os.environ["AWS_SECRET_ACCESS_KEY"],

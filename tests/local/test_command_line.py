@@ -334,7 +334,7 @@ def test_arguments_have_defaults_and_the_environment_may_name_the_server(
 
 
 def test_what_is_printed_to_try_can_be_pasted() -> None:
-    create, *commands = examples("http://127.0.0.1:8000")
+    create, *commands, watch = examples("http://127.0.0.1:8000", "ws://127.0.0.1:8001/dev")
     words = shlex.split(create)
     session = json.loads(words[words.index("-d") + 1])
     assert session["sync_mode"] == "per_participant"
@@ -344,6 +344,11 @@ def test_what_is_printed_to_try_can_be_pasted() -> None:
         f"{path}/start",
         f"{path}/switch",
         path,
+    ]
+    assert shlex.split(watch)[1:] == [
+        "-m",
+        "websockets",
+        f"ws://127.0.0.1:8001/dev?sessionId={session['session_id']}",
     ]
 
 

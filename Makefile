@@ -23,7 +23,7 @@ run: install ## Tickless on http://localhost:8000, with a Valkey of its own
 
 test: install check ## lint, types, architecture, and every test
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
 
 check: install ## lint, types, architecture

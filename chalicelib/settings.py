@@ -39,7 +39,6 @@ class Settings:
     aws_access_key_id: str = ""
     aws_secret_access_key: str = ""
     aws_session_token: str = ""
-    log_level: str = "INFO"
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -71,7 +70,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         aws_access_key_id=text("aws_access_key_id"),
         aws_secret_access_key=text("aws_secret_access_key"),
         aws_session_token=text("aws_session_token"),
-        log_level=text("log_level"),
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
 
-from .ports import Limits, Outcome, Post, Request
+from .ports import Delete, Limits, Outcome, Post, Request
 
 NO_ANSWER = 0
 """Stands for the status code where none came: refused, cut off, timed out."""
@@ -103,7 +103,7 @@ class Outbox:
         return self._in_flight
 
     def accept(self, queued: Queued) -> None:
-        """Take a request, or settle it as DROPPED where too many wait for its connection."""
+        """Take a request; where too many wait for its connection the oldest is DROPPED."""
         key = queued.key
         if key not in self._behind:
             self._behind[key] = None
@@ -113,9 +113,16 @@ class Outbox:
             if behind is None:
                 behind = self._behind[key] = deque()
             if len(behind) >= self._limits.waiting_per_connection:
-                queued.final = True
-                self.settled.append((queued, Outcome.DROPPED))
-                return
+                if isinstance(behind[0].request, Delete):
+                    # Nobody is there any more for whom this could be news.
+                    queued.final = True
+                    self.settled.append((queued, Outcome.DROPPED))
+                    return
+                # The newest says most. Without it a client would take what it
+                # has for the last word, until its next heartbeat.
+                oldest = behind.popleft()
+                if not oldest.final:
+                    self._settle(oldest, Outcome.DROPPED)
             behind.append(queued)
         self._unsettled[queued] = None
         self._check_deadlines_at_s = min(self._check_deadlines_at_s, queued.deadline_s)

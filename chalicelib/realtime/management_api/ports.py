@@ -71,7 +71,7 @@ class Limits:
 
     in_flight: int = 256
     in_flight_per_endpoint: int = 128
-    waiting_per_connection: int = 64
+    waiting_per_connection: int = 256
     connect_within_s: float = 1.0
     answer_within_s: float = 3.0
     repeats_of_failures: int = 2

@@ -1,0 +1,167 @@
+"""Sessions for examples: short ids, a clock that starts at 0, and commands as verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.errors import RuleError
+from chalicelib.core.events import Event
+from chalicelib.core.rules import (
+    Command,
+    Complete,
+    Decision,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    apply,
+)
+from chalicelib.core.session import Session, create
+from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.core.view import Clocks, ParticipantView, clocks
+
+PER_PARTICIPANT = SyncMode.PER_PARTICIPANT
+PER_GROUP = SyncMode.PER_GROUP
+PER_CYCLE = SyncMode.PER_CYCLE
+GLOBAL = SyncMode.GLOBAL
+COUNT_UP = SyncMode.COUNT_UP
+NOTIFY = TimeoutAction.NOTIFY
+SKIP = TimeoutAction.SKIP_CYCLE
+END = TimeoutAction.END_SESSION
+
+TEN_S = 10_000
+
+
+def people(names: Iterable[str] = "ab", total_ms: int = TEN_S) -> list[Participant]:
+    """Participants in this order; ``x.a`` is a of group x."""
+    seated = []
+    for position, name in enumerate(names):
+        group_id, _, participant_id = name.rpartition(".")
+        seated.append(Participant(participant_id, position, total_ms, group_id or None))
+    return seated
+
+
+def setup(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Setup:
+    """Everybody is given ten seconds, and all together a minute, unless said otherwise."""
+    total_ms = fields.pop("each_ms", TEN_S)
+    given: dict[str, Any] = {
+        "session_id": "session",
+        "sync_mode": mode,
+        "participants": people(names, total_ms),
+        "total_time_ms": 60_000,
+        **fields,
+    }
+    return set_up(**given)
+
+
+class Game:
+    """A session, and what is done to it at one instant after another."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.session: Session = create(setup, "epoch", 0)
+        self.events: tuple[Event, ...] = ()
+        self.decision = Decision(self.session)
+
+    def tell(self, at_ms: int, command: Command | None) -> Decision:
+        self.decision = apply(self.session, command, at_ms)
+        self.session, self.events = self.decision.session, self.decision.events
+        return self.decision
+
+    def _carry_out(self, at_ms: int, command: Command | None) -> Game:
+        refusal = self.tell(at_ms, command).refusal
+        assert refusal is None, refusal
+        return self
+
+    def start(self, at_ms: int = 0) -> Game:
+        return self._carry_out(at_ms, Start())
+
+    def switch(self, at_ms: int, to: str | None = None, current: str | None = None) -> Game:
+        return self._carry_out(at_ms, Switch(to, current))
+
+    def pause(self, at_ms: int, current: str | None = None) -> Game:
+        return self._carry_out(at_ms, Pause(current))
+
+    def resume(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Resume())
+
+    def complete(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Complete())
+
+    def read(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, None)
+
+    def refused(self, at_ms: int, command: Command) -> RuleError:
+        refusal = self.tell(at_ms, command).refusal
+        assert refusal is not None, "carried out"
+        return refusal
+
+    @property
+    def status(self) -> str:
+        return self.session.status.value
+
+    @property
+    def active(self) -> str | None:
+        cycle = self.session.active
+        return None if cycle is None else self.session.setup.participants[cycle.position][0]
+
+    @property
+    def deadline_ms(self) -> int | None:
+        return deadline_ms(self.session)
+
+    def clocks(self, at_ms: int) -> Clocks:
+        """What a read at ``at_ms`` would show; the game itself stays where it is."""
+        return clocks(apply(self.session, None, at_ms).session, at_ms)
+
+    def shown(self, at_ms: int) -> dict[str, ParticipantView]:
+        return {view["participant_id"]: view for view in self.clocks(at_ms).participants}
+
+    def remaining(self, at_ms: int) -> dict[str, int]:
+        return {name: view["time_remaining_ms"] for name, view in self.shown(at_ms).items()}
+
+    def used(self, at_ms: int) -> dict[str, int]:
+        return {name: view["time_used_ms"] for name, view in self.shown(at_ms).items()}
+
+    def overtime(self, at_ms: int) -> dict[str, int]:
+        return {name: view["overtime_ms"] for name, view in self.shown(at_ms).items()}
+
+    def cycle_counts(self, at_ms: int) -> dict[str, int]:
+        return {name: view["cycle_count"] for name, view in self.shown(at_ms).items()}
+
+    def expired(self, at_ms: int) -> set[str]:
+        return {name for name, view in self.shown(at_ms).items() if view["has_expired"]}
+
+    def moving(self, at_ms: int) -> set[str]:
+        return {name for name, view in self.shown(at_ms).items() if view["is_running"]}
+
+
+def game(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Game:
+    return Game(setup(mode, names, **fields))
+
+
+def started(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Game:
+    """A session that was started at 0."""
+    return game(mode, names, **fields).start(0)
+
+
+def standing(views: list[ParticipantView], ended: str | None = None) -> list[dict[str, Any]]:
+    """Clocks as they stand once nobody is active; ``ended`` is whose cycle was booked."""
+    stopped: list[dict[str, Any]] = [
+        {**view, "is_active": False, "is_running": False} for view in views
+    ]
+    for view in stopped:
+        view["cycle_count"] += view["participant_id"] == ended
+    return stopped
+
+
+def counted_on(view: dict[str, Any], since_ms: int, mode: SyncMode) -> dict[str, Any]:
+    """A clock as a client shows it ``since_ms`` after the view was made."""
+    if not view["is_running"]:
+        return view
+    delay_ms = view.get("delay_remaining_ms") or 0
+    remaining_ms = max(0, view["time_remaining_ms"] - max(0, since_ms - delay_ms))
+    shown = {**view, "time_remaining_ms": remaining_ms}
+    if mode is COUNT_UP:
+        shown["time_used_ms"] += since_ms
+    return shown

@@ -1,0 +1,375 @@
+"""A session as somebody would play it with real clocks: a millisecond at a time.
+
+Written from the rules' text, for comparison with the core. It knows no
+formula: clocks are counted down, periods are taken one by one, and a timeout
+happens in the very millisecond in which something reaches zero. That is slow,
+and plainly right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chalicelib.core import time_controls as tc
+from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch
+from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
+
+Shown = dict[str, object]
+
+ALLOWED_FROM = {
+    "start": "pending",
+    "switch": "running",
+    "pause": "running",
+    "resume": "paused",
+    "complete": "pending running paused completed",
+}
+
+
+@dataclass
+class BankClock:
+    """A chess clock's one side."""
+
+    control: tc.TimeControl
+    main: int
+    expired: bool = False
+    delay: int = 0
+    periods: int = 0
+    period: int = 0
+    block: int = 0
+    cycles: int = 0
+    run: int = 0
+    ran_into_overtime: bool = False
+
+    def __post_init__(self) -> None:
+        match self.control:
+            case tc.Delay(delay_ms):
+                self.delay = delay_ms
+            case tc.Byoyomi(period_ms, periods):
+                self.period, self.periods = period_ms, periods
+            case tc.Canadian(period_ms, cycles):
+                self.block, self.cycles = period_ms, cycles
+        self.begin_run()
+
+    def begin_run(self) -> None:
+        self.run = 0
+        self.ran_into_overtime = self.main == 0
+
+    def tick(self) -> None:
+        self.run += 1
+        if self.delay > 0:
+            self.delay -= 1
+        elif self.main > 0:
+            self.main -= 1
+        elif self.periods > 0:
+            self.period -= 1
+            if self.period == 0:
+                self.periods -= 1
+                self.refill_period()
+        elif self.block > 0:
+            self.block -= 1
+            self.ran_into_overtime = True
+
+    def refill_period(self) -> None:
+        if isinstance(self.control, tc.Byoyomi):
+            self.period = self.control.period_ms
+
+    @property
+    def is_out(self) -> bool:
+        return self.main == self.delay == self.periods == self.block == 0
+
+    def stop(self) -> int:
+        """Another bank takes over; returns what that one gains."""
+        gained_by_other = self.run if isinstance(self.control, tc.Hourglass) else 0
+        if not self.expired:
+            self.give_back()
+            self.begin_run()
+        return gained_by_other
+
+    def give_back(self) -> None:
+        match self.control:
+            case tc.Fischer(increment, cap):
+                for _ in range(increment):
+                    if cap is None or self.main < cap:
+                        self.main += 1
+            case tc.Delay(delay):
+                self.delay = delay
+            case tc.Bronstein(delay):
+                self.main += min(self.run, delay)
+            case tc.Byoyomi():
+                self.refill_period()
+            case tc.Canadian(period, cycles) if self.ran_into_overtime:
+                self.cycles -= 1
+                if self.cycles == 0:
+                    self.block, self.cycles = period, cycles
+
+    def shown(self) -> Shown:
+        remaining, figures = self.main, {}
+        match self.control:
+            case tc.Delay():
+                figures = {"delay_remaining_ms": self.delay}
+            case tc.Byoyomi(period):
+                if self.periods:
+                    remaining += (self.periods - 1) * period + self.period
+                figures = {
+                    "main_remaining_ms": self.main,
+                    "period_remaining_ms": self.period,
+                    "periods_left": self.periods,
+                }
+            case tc.Canadian():
+                remaining += self.block
+                figures = {
+                    "main_remaining_ms": self.main,
+                    "period_remaining_ms": self.block,
+                    "cycles_left": self.cycles,
+                }
+        shown: Shown = {"time_remaining_ms": remaining, **figures}
+        return dict.fromkeys(shown, 0) if self.expired else shown
+
+
+@dataclass
+class Player:
+    name: str
+    total: int
+    group: str | None
+    used: int = 0
+    overtime: int = 0
+    cycles: int = 0
+    expired: bool = False
+    cycle: int | None = None
+    """What is left of this participant's own cycle, or was when it ended last."""
+
+
+@dataclass
+class Model:
+    setup: Setup
+    now: int
+    status: str = "pending"
+    players: list[Player] = field(default_factory=list)
+    banks: dict[str, BankClock] = field(default_factory=dict)
+    active: Player | None = None
+    session_left: int = 0
+    shared_cycle: int | None = None
+    in_overtime: bool = False
+    completed_at: int | None = None
+    log: list[tuple[int, str, str | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        setup = self.setup
+        self.mode = setup.sync_mode
+        self.control = setup.time_control or tc.Fischer(setup.increment_ms)
+        self.session_left = setup.total_time_ms
+        for who in setup.participants:
+            player = Player(who.participant_id, who.total_time_ms, who.group_id)
+            if self.mode is SyncMode.PER_CYCLE:
+                player.cycle = self.full_cycle(player)
+            self.players.append(player)
+            if self.mode is SyncMode.PER_PARTICIPANT:
+                self.banks[player.name] = BankClock(self.control, player.total)
+        for group in setup.groups:
+            self.banks[group.group_id] = BankClock(self.control, group.total_time_ms)
+        if self.mode is SyncMode.GLOBAL:
+            self.shared_cycle = setup.time_per_cycle_ms
+
+    def full_cycle(self, player: Player) -> int:
+        return self.setup.time_per_cycle_ms or player.total
+
+    def bank_of(self, player: Player) -> BankClock | None:
+        if self.mode is SyncMode.PER_GROUP:
+            return self.banks[player.group or ""]
+        return self.banks.get(player.name)
+
+    # Time
+
+    def advance(self, now: int) -> None:
+        while self.now < now:
+            self.now += 1
+            if self.status == "running":
+                self.tick()
+
+    def tick(self) -> None:
+        player = self.active
+        assert player is not None
+        if self.in_overtime:
+            player.overtime += 1
+        else:
+            player.used += 1
+            self.count_down(player)
+        if self.mode is SyncMode.GLOBAL:
+            self.session_left -= 1
+            if self.session_left == 0:
+                self.end("expired", self.now)
+                return
+        if not self.in_overtime and self.has_run_out(player):
+            self.time_out(player)
+
+    def count_down(self, player: Player) -> None:
+        if bank := self.bank_of(player):
+            bank.tick()
+        elif self.mode is SyncMode.PER_CYCLE and player.cycle is not None:
+            player.cycle -= 1
+        elif self.mode is SyncMode.GLOBAL and self.shared_cycle is not None:
+            self.shared_cycle -= 1
+
+    def has_run_out(self, player: Player) -> bool:
+        if bank := self.bank_of(player):
+            return bank.is_out
+        match self.mode:
+            case SyncMode.PER_CYCLE:
+                return player.cycle == 0
+            case SyncMode.GLOBAL:
+                return self.shared_cycle == 0
+        limit = self.setup.max_time_ms
+        return limit is not None and player.used == limit
+
+    def time_out(self, player: Player) -> None:
+        self.log.append((self.now, "participant_expired", player.name))
+        self.in_overtime = True
+        player.expired = True
+        if bank := self.bank_of(player):
+            bank.expired = True
+            for other in self.players:
+                other.expired |= self.bank_of(other) is bank
+        if self.setup.action_on_timeout is TimeoutAction.END_SESSION:
+            self.end("expired", self.now)
+        elif self.setup.action_on_timeout is TimeoutAction.SKIP_CYCLE:
+            self.switch(None)
+
+    # Commands
+
+    def carry_out(self, command: Command | None) -> tuple[str | None, str | None]:
+        """The code of a refusal, and whose clock had run out in the cycle a switch ended."""
+        if command is None:
+            return None, None
+        if self.status not in ALLOWED_FROM[command.name].split():
+            return "INVALID_STATE_TRANSITION", None
+        match command:
+            case Start():
+                self.status = "running"
+                self.log.append((self.now, "session_started", self.players[0].name))
+                self.begin(self.players[0])
+            case Switch():
+                return self.told_to_switch(command)
+            case Pause(current):
+                if self.is_stale(current):
+                    return "STALE_CYCLE", None
+                self.status = "paused"
+                self.log.append((self.now, "session_paused", None))
+            case Resume():
+                self.status = "running"
+                self.log.append((self.now, "session_resumed", None))
+            case Complete() if self.status != "completed":
+                self.end("completed", self.now)
+        return None, None
+
+    def told_to_switch(self, command: Switch) -> tuple[str | None, str | None]:
+        assert self.active is not None
+        if self.is_stale(command.current_participant_id):
+            return "STALE_CYCLE", None
+        successor = None
+        if command.next_participant_id is not None:
+            known = {player.name: player for player in self.players}
+            successor = known.get(command.next_participant_id)
+            if successor is None:
+                return "VALIDATION_ERROR", None
+            if successor.expired and self.expires_for_good:
+                return "PARTICIPANT_EXPIRED", None
+        expired = self.active.name if self.in_overtime else None
+        self.switch(successor)
+        return None, expired
+
+    def is_stale(self, current: str | None) -> bool:
+        assert self.active is not None
+        return current is not None and current != self.active.name
+
+    @property
+    def expires_for_good(self) -> bool:
+        return self.mode not in (SyncMode.PER_CYCLE, SyncMode.GLOBAL)
+
+    # Cycles
+
+    def begin(self, player: Player) -> None:
+        self.active, self.in_overtime = player, False
+        if not self.expires_for_good:
+            for one in self.players:
+                one.expired = False
+        if self.mode is SyncMode.PER_CYCLE:
+            for one in self.players:
+                one.cycle = self.full_cycle(one)
+        if self.mode is SyncMode.GLOBAL:
+            self.shared_cycle = self.setup.time_per_cycle_ms
+
+    def switch(self, successor: Player | None) -> None:
+        player = self.active
+        assert player is not None
+        if successor is None:
+            at = self.players.index(player)
+            queue = self.players[at + 1 :] + self.players[: at + 1]
+            in_time = [one for one in queue if not (one.expired and self.expires_for_good)]
+            if not in_time:
+                self.end("expired", self.now)
+                return
+            successor = in_time[0]
+        player.cycles += 1
+        giver, taker = self.bank_of(player), self.bank_of(successor)
+        if giver is not None and taker is not None and giver is not taker:
+            taker.main += giver.stop()
+            taker.begin_run()
+        self.log.append((self.now, "cycle_switched", successor.name))
+        self.begin(successor)
+
+    def end(self, status: str, at: int) -> None:
+        """Whatever the clocks show, they go on showing."""
+        self.log.append((at, f"session_{status}", self.active.name if self.active else None))
+        if self.active is not None:
+            self.active.cycles += 1
+        self.active, self.status, self.completed_at = None, status, at
+
+    # What is shown
+
+    def shown(self) -> dict[str, Shown]:
+        moving = self.status == "running" and not self.in_overtime
+        return {
+            player.name: {
+                **self.figures(player),
+                "time_used_ms": player.used,
+                "overtime_ms": player.overtime,
+                "cycle_count": player.cycles,
+                "is_active": player is self.active,
+                "has_expired": player.expired,
+                "is_running": moving and self.moves_with_active(player),
+                "total_time_ms": player.total,
+                "group_id": player.group,
+            }
+            for player in self.players
+        }
+
+    def moves_with_active(self, player: Player) -> bool:
+        if self.mode is SyncMode.GLOBAL or player is self.active:
+            return True
+        assert self.active is not None
+        return self.mode is SyncMode.PER_GROUP and player.group == self.active.group
+
+    def figures(self, player: Player) -> Shown:
+        if bank := self.bank_of(player):
+            return bank.shown()
+        match self.mode:
+            case SyncMode.PER_CYCLE:
+                return {"time_remaining_ms": player.cycle}
+            case SyncMode.GLOBAL:
+                clocks = [self.session_left]
+                if self.shared_cycle is not None:
+                    clocks.append(self.shared_cycle)
+                return {"time_remaining_ms": min(clocks)}
+        limit = self.setup.max_time_ms or player.total
+        return {"time_remaining_ms": max(0, limit - player.used)}
+
+    def groups(self) -> list[Shown]:
+        return [
+            {
+                "group_id": group.group_id,
+                "total_time_ms": group.total_time_ms,
+                "time_remaining_ms": self.banks[group.group_id].shown()["time_remaining_ms"],
+                "has_expired": self.banks[group.group_id].expired,
+            }
+            for group in self.setup.groups
+        ]

@@ -1,0 +1,93 @@
+"""A session as told by its events alone: status, who is active, and times used.
+
+It reads nothing of the core's arithmetic. All it needs to know beside the
+events is who takes part and, for cycles that were skipped unlisted, how long
+each cycle is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chalicelib.core.events import (
+    CycleSwitched,
+    Event,
+    ParticipantExpired,
+    SessionEnded,
+    SessionPaused,
+    SessionResumed,
+    SessionStarted,
+    TimeoutsSkipped,
+)
+from chalicelib.core.setup import Setup
+
+
+@dataclass
+class Story:
+    setup: Setup
+    status: str = "pending"
+    active: str | None = None
+    cycles: list[tuple[str, int, int]] = field(default_factory=list)
+    """Every ended cycle: whose, the time it used, its overtime."""
+    lasted: int = 0
+    since: int | None = None
+    out_at: int | None = None
+    """How long the current cycle had lasted when its clock ran out."""
+    ended_at: int | None = None
+
+    def hear(self, events: Iterable[Event]) -> Story:
+        for event in events:
+            self.hear_one(event)
+        return self
+
+    def hear_one(self, event: Event) -> None:
+        match event:
+            case SessionStarted(at, active):
+                self.begin(active, at)
+            case CycleSwitched(at, previous, active, used, overtime):
+                self.cycles.append((previous, used, overtime))
+                self.begin(active, at)
+            case TimeoutsSkipped(at, count, active):
+                self.skip(count, at)
+                assert self.active == active
+            case SessionPaused(at):
+                self.lasted, self.since, self.status = self.lasted_at(at), None, "paused"
+            case SessionResumed(at):
+                self.since, self.status = at, "running"
+            case ParticipantExpired(at):
+                self.out_at = self.lasted_at(at)
+            case SessionEnded(at, previous, used, overtime):
+                if previous is not None:
+                    self.cycles.append((previous, used, overtime))
+                self.status = event.type.removeprefix("session_")
+                self.active, self.ended_at = None, at
+
+    def begin(self, active: str, at: int) -> None:
+        self.status, self.active = "running", active
+        self.lasted, self.since, self.out_at = 0, at, None
+
+    def skip(self, count: int, at: int) -> None:
+        names = [participant.participant_id for participant in self.setup.participants]
+        position = names.index(self.active or "")
+        for _ in range(count):
+            self.cycles.append((names[position], self.setup.cycle_length_ms(position) or 0, 0))
+            position = (position + 1) % len(names)
+        self.begin(names[position], at)
+
+    def lasted_at(self, now: int) -> int:
+        return self.lasted if self.since is None else self.lasted + now - self.since
+
+    def used_at(self, now: int) -> dict[str, tuple[int, int, int]]:
+        """Time used, overtime and number of ended cycles of everybody."""
+        totals = {participant.participant_id: [0, 0, 0] for participant in self.setup.participants}
+        for name, used, overtime in self.cycles:
+            totals[name][0] += used
+            totals[name][1] += overtime
+            totals[name][2] += 1
+        if self.active is not None:
+            lasted = self.lasted_at(now)
+            used = lasted if self.out_at is None else self.out_at
+            totals[self.active][0] += used
+            totals[self.active][1] += lasted - used
+        return {name: (used, over, count) for name, (used, over, count) in totals.items()}

@@ -1,0 +1,700 @@
+"""What holds for every session, whatever is asked for, done and waited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.core import time_controls as tc
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.events import Event, ParticipantExpired, TimeoutsSkipped
+from chalicelib.core.rules import Complete, Pause, Resume, apply
+from chalicelib.core.session import ENDED, LIVE, Session, Status, create
+from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.core.timeouts import LISTED_TIMEOUTS, settle
+from chalicelib.core.view import ParticipantView, changed_positions, clocks
+from tests.core.build import counted_on, standing
+from tests.core.story import Story
+from tests.strategies import (
+    EPOCH_MS,
+    TINY,
+    WIRE,
+    Played,
+    Step,
+    command_of,
+    play,
+    sessions,
+    setups,
+    steps,
+    walks,
+)
+
+# A few milliseconds each, where ties and exact landings abound; up to a day each; and
+# gaps in which more cycles are skipped than are listed.
+SMALL = st.tuples(setups(tiny=True), walks(tiny=True))
+LARGE = st.tuples(setups(), walks())
+ROUNDS = st.tuples(
+    setups(
+        modes=[SyncMode.PER_CYCLE, SyncMode.GLOBAL], actions=[TimeoutAction.SKIP_CYCLE], tiny=True
+    ),
+    walks(tiny=True, max_steps=4, wait=st.integers(2_000, 20_000)),
+)
+CASES = st.one_of(SMALL, SMALL, LARGE, ROUNDS)
+ANY = st.one_of(sessions(tiny=True), sessions())
+GAPS = TINY.wait | WIRE.wait
+Case = tuple[Setup, list[Step]]
+
+
+def shown(session: Session, now_ms: int) -> list[ParticipantView]:
+    return clocks(session, now_ms).participants
+
+
+def facts(session: Session) -> Session:
+    """A session without what counts and dates its versions."""
+    return replace(session, version=0, updated_at_ms=0)
+
+
+# What is shown
+
+
+@given(CASES, GAPS)
+def test_no_figure_is_ever_negative(case: Case, gap_ms: int) -> None:
+    for played in play(*case):
+        for now_ms in (played.now_ms, played.now_ms + gap_ms):
+            settled, _ = settle(played.after, now_ms)
+            view = clocks(settled, now_ms)
+            for participant in view.participants:
+                figures = {k: v for k, v in participant.items() if type(v) is int}
+                assert min(figures.values()) >= 0, figures
+            assert all(group["time_remaining_ms"] >= 0 for group in view.groups)
+            assert (view.session_remaining_ms or 0) >= 0
+
+
+@given(CASES, GAPS, GAPS)
+def test_no_clock_that_runs_rises_and_no_other_moves(
+    case: Case, first_ms: int, second_ms: int
+) -> None:
+    for played in play(*case):
+        session, earlier_ms = played.after, played.now_ms
+        due_ms = deadline_ms(session) or played.now_ms + first_ms + second_ms
+        earlier_ms = min(played.now_ms + first_ms, due_ms)
+        later_ms = min(earlier_ms + second_ms, due_ms)
+        for before, after in zip(shown(session, earlier_ms), shown(session, later_ms), strict=True):
+            if before["is_running"]:
+                assert after["time_remaining_ms"] <= before["time_remaining_ms"]
+            else:
+                assert after["time_remaining_ms"] == before["time_remaining_ms"]
+
+
+@given(CASES, GAPS, GAPS)
+def test_a_client_that_counts_on_shows_what_the_next_view_does(
+    case: Case, first_ms: int, second_ms: int
+) -> None:
+    for played in play(*case):
+        session, mode = played.after, played.after.setup.sync_mode
+        from_ms, since_ms = played.now_ms + first_ms, second_ms
+        due_ms = deadline_ms(session)
+        if due_ms is not None:
+            from_ms = min(from_ms, due_ms - 1)
+            since_ms = min(since_ms, due_ms - from_ms)
+        later_ms = from_ms + since_ms
+        for view, later in zip(shown(session, from_ms), shown(session, later_ms), strict=True):
+            expected = counted_on(dict(view), since_ms, mode)
+            assert later["time_remaining_ms"] == expected["time_remaining_ms"]
+            if mode is SyncMode.COUNT_UP:
+                assert later["time_used_ms"] == expected["time_used_ms"]
+            if later_ms == due_ms and view["is_running"]:
+                assert expected["time_remaining_ms"] == 0
+
+
+@given(CASES)
+def test_exactly_one_is_active_while_running_or_paused_and_nobody_else(case: Case) -> None:
+    for played in play(*case):
+        active = [view for view in shown(played.after, played.now_ms) if view["is_active"]]
+        assert len(active) == (played.after.status in LIVE)
+
+
+@given(CASES)
+def test_clocks_move_only_while_running_and_before_overtime(case: Case) -> None:
+    for played in play(*case):
+        session = played.after
+        moving = {
+            view["participant_id"] for view in shown(session, played.now_ms) if view["is_running"]
+        }
+        in_overtime = session.cycle is not None and session.cycle.overtime_from_ms is not None
+        assert bool(moving) == (session.status is Status.RUNNING and not in_overtime)
+
+
+@given(CASES)
+def test_an_allocation_is_what_was_given(case: Case) -> None:
+    given_ms = [participant.total_time_ms for participant in case[0].participants]
+    for played in play(*case):
+        view = clocks(played.after, played.now_ms)
+        assert [participant["total_time_ms"] for participant in view.participants] == given_ms
+        assert [group["total_time_ms"] for group in view.groups] == [
+            group.total_time_ms for group in case[0].groups
+        ]
+        assert played.after.total_time_ms == case[0].total_time_ms
+
+
+# Settling
+
+
+@given(ANY, GAPS)
+def test_settling_twice_is_settling_once(session: Session, gap_ms: int) -> None:
+    now_ms = session.updated_at_ms + gap_ms
+    settled, _ = settle(session, now_ms)
+    again, events = settle(settled, now_ms)
+    assert again is settled
+    assert events == ()
+
+
+@given(ANY, GAPS, GAPS)
+def test_settling_on_the_way_is_settling_at_the_end(
+    session: Session, first_ms: int, second_ms: int
+) -> None:
+    middle_ms = session.updated_at_ms + first_ms
+    on_the_way, earlier = settle(session, middle_ms)
+    twice, later = settle(on_the_way, middle_ms + second_ms)
+    once, events = settle(session, middle_ms + second_ms)
+    assert twice == once
+    assert_told_alike(earlier + later, events)
+
+
+@given(ANY, GAPS)
+def test_settling_at_every_deadline_is_settling_at_the_end(session: Session, gap_ms: int) -> None:
+    now_ms, stepwise = session.updated_at_ms + gap_ms, session
+    told: list[Event] = []
+    for _ in range(LISTED_TIMEOUTS):
+        due_ms = deadline_ms(stepwise)
+        if due_ms is None or due_ms > now_ms:
+            break
+        stepwise, events = settle(stepwise, due_ms)
+        told += events
+    assume((deadline_ms(stepwise) or now_ms + 1) > now_ms)
+    settled, events = settle(session, now_ms)
+    assert stepwise == settled
+    assert tuple(told) == events
+
+
+def assert_told_alike(some: Sequence[Event], others: Sequence[Event]) -> None:
+    """The same, but for how many timeouts are listed and how many counted."""
+    assert timeouts_in(some) == timeouts_in(others)
+    for one, other in zip(some, others, strict=False):
+        if isinstance(one, TimeoutsSkipped) or isinstance(other, TimeoutsSkipped):
+            break
+        assert one == other
+    assert some[-1:] == others[-1:] or isinstance((*some, *others)[-1], TimeoutsSkipped)
+
+
+def timeouts_in(events: Sequence[Event]) -> int:
+    listed = sum(isinstance(event, ParticipantExpired) for event in events)
+    return listed + sum(event.count for event in events if isinstance(event, TimeoutsSkipped))
+
+
+@given(CASES, st.lists(st.integers(0, 10), min_size=20, max_size=20))
+def test_reading_changes_nothing_that_follows(case: Case, tenths: list[int]) -> None:
+    setup, walk = case
+    session, before_ms = create(setup, "epoch", EPOCH_MS), EPOCH_MS
+    for played, tenth in zip(play(setup, walk), tenths, strict=False):
+        # Somebody looks in between, anywhere up to the instant of the command.
+        look_ms = before_ms + (played.now_ms - before_ms) * tenth // 10
+        session = apply(session, None, look_ms).session
+        clocks(session, look_ms)
+        decision = apply(session, played.command, played.now_ms)
+        assert facts(decision.session) == facts(played.after)
+        assert decision.expired_participant_id == played.decision.expired_participant_id
+        assert type(decision.refusal) is type(played.decision.refusal)
+        session, before_ms = decision.session, played.now_ms
+
+
+@given(ANY, GAPS)
+def test_what_is_settled_is_never_due_and_deadlines_only_move_on(
+    session: Session, gap_ms: int
+) -> None:
+    now_ms = session.updated_at_ms + gap_ms
+    settled, events = settle(session, now_ms)
+    due_ms = deadline_ms(settled)
+    assert due_ms is None or due_ms > now_ms
+    assert (settled is session) == (events == ())
+    assert (settled is session) == ((deadline_ms(session) or now_ms + 1) > now_ms)
+
+
+@given(ANY, GAPS)
+def test_events_are_told_in_order_and_the_end_comes_last(session: Session, gap_ms: int) -> None:
+    now_ms = session.updated_at_ms + gap_ms
+    settled, events = settle(session, now_ms)
+    instants = [event.at_ms for event in events]
+    assert instants == sorted(instants)
+    assert all(session.updated_at_ms < at_ms <= now_ms for at_ms in instants)
+    if settled.status in ENDED and session.status not in ENDED:
+        assert events[-1].type == "session_expired"
+        assert events[-1].at_ms == settled.completed_at_ms
+
+
+# Versions
+
+
+@given(CASES)
+def test_a_version_is_one_more_than_the_one_before_or_nothing_has_changed(case: Case) -> None:
+    for played in play(*case):
+        if played.after is played.before:
+            assert played.decision.events == ()
+        else:
+            assert played.after.version == played.before.version + 1
+            assert played.after.updated_at_ms == played.now_ms
+            assert played.decision.events != ()
+
+
+@given(CASES)
+def test_a_refused_command_changes_what_a_read_would(case: Case) -> None:
+    for played in play(*case):
+        if played.decision.refusal is not None:
+            read = apply(played.before, None, played.now_ms)
+            assert (read.session, read.events) == (played.after, played.decision.events)
+
+
+# Time
+
+
+@given(CASES, GAPS, GAPS)
+def test_a_pause_of_any_length_changes_no_figure(case: Case, gap_ms: int, length_ms: int) -> None:
+    for played in play(*case):
+        paused_ms = played.now_ms + gap_ms
+        resumed_ms = paused_ms + length_ms
+        running, _ = settle(played.after, paused_ms)
+        if running.status is not Status.RUNNING:
+            continue
+        paused = apply(running, Pause(), paused_ms).session
+        resumed = apply(paused, Resume(), resumed_ms).session
+        assert clocks(resumed, resumed_ms) == clocks(running, paused_ms)
+        assert standing(shown(paused, resumed_ms)) == standing(shown(running, paused_ms))
+        due_ms = deadline_ms(running)
+        assert deadline_ms(resumed) == (None if due_ms is None else due_ms + length_ms)
+
+
+@given(CASES)
+def test_used_time_and_overtime_add_up_to_the_time_spent_running(case: Case) -> None:
+    ran_ms, before_ms, running = 0, EPOCH_MS, False
+    for played in play(*case):
+        if running:
+            ended_ms = played.after.completed_at_ms
+            ran_ms += (played.now_ms if ended_ms is None else ended_ms) - before_ms
+        before_ms, running = played.now_ms, played.after.status is Status.RUNNING
+        views = shown(played.after, played.now_ms)
+        assert sum(view["time_used_ms"] + view["overtime_ms"] for view in views) == ran_ms
+        remaining_ms = clocks(played.after, played.now_ms).session_remaining_ms
+        if remaining_ms is not None:
+            assert remaining_ms == case[0].total_time_ms - ran_ms
+
+
+@given(CASES, st.integers(-EPOCH_MS, EPOCH_MS))
+def test_when_it_is_does_not_matter(case: Case, shift_ms: int) -> None:
+    for now, then in zip(play(*case), play(*case, at_ms=EPOCH_MS + shift_ms), strict=True):
+        assert then.now_ms == now.now_ms + shift_ms
+        assert clocks(then.after, then.now_ms) == clocks(now.after, now.now_ms)
+        assert [replace(event, at_ms=event.at_ms - shift_ms) for event in then.decision.events] == [
+            *now.decision.events
+        ]
+
+
+# The end
+
+
+@given(CASES, GAPS)
+def test_what_is_shown_at_the_end_is_what_was_shown_at_that_instant(
+    case: Case, later_ms: int
+) -> None:
+    for played in play(*case):
+        session = played.after
+        ended_ms = session.completed_at_ms
+        if ended_ms is None or played.before.status in ENDED:
+            continue
+        last, _ = settle(played.before, played.now_ms)
+        if last.status in ENDED:
+            # A clock ended it: this is how things stood in that very millisecond.
+            last, _ = settle(played.before, ended_ms - 1)
+        assert last.status not in ENDED
+        active = last.active.position if last.active else None
+        at_the_end = shown(session, played.now_ms + later_ms)
+        for position, (before, after) in enumerate(
+            zip(shown(last, ended_ms), at_the_end, strict=True)
+        ):
+            expected = dict(standing([before])[0])
+            expected["cycle_count"] += position == active
+            if after["has_expired"] and case[0].has_banks:
+                expected = {k: 0 if k in FIGURES else v for k, v in expected.items()}
+            assert {**expected, "has_expired": after["has_expired"]} == dict(after)
+            assert after["has_expired"] or not before["has_expired"]
+        assert clocks(session, ended_ms) == clocks(session, played.now_ms + later_ms)
+
+
+FIGURES = {
+    "time_remaining_ms",
+    "delay_remaining_ms",
+    "main_remaining_ms",
+    "period_remaining_ms",
+    "periods_left",
+    "cycles_left",
+}
+
+
+@given(CASES, steps())
+def test_nothing_changes_an_ended_session(case: Case, step: Step) -> None:
+    for played in play(*case):
+        now_ms = played.now_ms + step.wait_ms
+        ended = apply(played.after, Complete(), now_ms).session
+        assert ended.status in ENDED
+        assert apply(ended, command_of(step, ended), now_ms + 1).session is ended
+
+
+# Banks
+
+
+def runs_of(story: Story, now_ms: int) -> list[tuple[int, list[int], int]]:
+    """For each bank its runs that another bank has ended, and the length of the one after."""
+    bank_of = {one.participant_id: one.bank or 0 for one in story.setup.participants}
+    cycles = [(bank_of[name], used_ms) for name, used_ms, _ in story.cycles]
+    if story.active is not None:
+        lasted_ms = story.lasted_at(now_ms) if story.out_at is None else story.out_at
+        cycles.append((bank_of[story.active], lasted_ms))
+    runs = [
+        (bank, sum(used_ms for _, used_ms in of_bank))
+        for bank, of_bank in groupby(cycles, key=lambda cycle: cycle[0])
+    ]
+    told = []
+    for bank in sorted(set(bank_of.values())):
+        own = [used_ms for position, used_ms in runs if position == bank]
+        running = [runs[-1][1]] if runs and runs[-1][0] == bank else []
+        told.append((bank, own[: len(own) - len(running)], sum(running)))
+    return told
+
+
+def remaining_by_law(control: tc.TimeControl, total_ms: int, runs: list[int], run_ms: int) -> int:
+    """What a bank has left by what is given, spent and added, run by run only where it must be."""
+    spent_ms = sum(runs) + run_ms
+    main_ms = max(0, total_ms - spent_ms)
+    match control:
+        case tc.Fischer(increment_ms, None):
+            return total_ms - spent_ms + increment_ms * len(runs)
+        case tc.Delay(delay_ms):
+            return total_ms - sum(max(0, each_ms - delay_ms) for each_ms in [*runs, run_ms])
+        case tc.Bronstein(delay_ms):
+            return total_ms - sum(max(0, each_ms - delay_ms) for each_ms in runs) - run_ms
+        case tc.Byoyomi(period_ms, periods):
+            over = overtimes(total_ms, [*runs, run_ms])
+            whole = sum(over_ms // period_ms for over_ms in over[:-1])
+            return main_ms + (periods - whole) * period_ms - over[-1]
+    raise NotImplementedError
+
+
+def overtimes(main_ms: int, runs: list[int]) -> list[int]:
+    """How much of each run came after the main time."""
+    over, spent_ms = [], 0
+    for each_ms in runs:
+        over.append(max(0, min(each_ms, spent_ms + each_ms - main_ms)))
+        spent_ms += each_ms
+    return over
+
+
+def banked_cases(control: st.SearchStrategy[tc.TimeControl]) -> st.SearchStrategy[Case]:
+    modes = [SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP]
+    return st.tuples(setups(modes=modes, control=control, tiny=True), walks(tiny=True))
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        st.builds(tc.Fischer, TINY.increment),
+        st.builds(tc.Delay, TINY.delay),
+        st.builds(tc.Bronstein, TINY.delay),
+        st.builds(tc.Byoyomi, TINY.period, TINY.periods),
+    ],
+    ids=["fischer", "delay", "bronstein", "byoyomi"],
+)
+def test_a_bank_has_what_it_was_given_and_added_less_what_was_spent(
+    control: st.SearchStrategy[tc.TimeControl],
+) -> None:
+    @given(banked_cases(control))
+    def conserved(case: Case) -> None:
+        setup, story = case[0], Story(case[0])
+        for played in play(*case):
+            story.hear(played.decision.events)
+            totals_ms = [bank.total_ms for bank in played.after.banks]
+            left = {
+                participant.bank: view["time_remaining_ms"]
+                for participant, view in zip(
+                    setup.participants, shown(played.after, played.now_ms), strict=True
+                )
+            }
+            for bank, runs, run_ms in runs_of(story, played.now_ms):
+                *ended, present_ms = [*runs, run_ms]
+                if played.after.banks[bank].has_expired and not run_ms:
+                    # Its last run took all there was, and nothing has been added since.
+                    *ended, present_ms = runs
+                expected_ms = remaining_by_law(setup.control, totals_ms[bank], ended, present_ms)
+                assert left[bank] == expected_ms
+
+    conserved()
+
+
+@given(banked_cases(st.builds(tc.Fischer, TINY.increment, TINY.duration)))
+def test_a_capped_increment_fills_a_bank_no_further_than_the_cap(case: Case) -> None:
+    control = case[0].control
+    assert isinstance(control, tc.Fischer)
+    assert control.max_bank_ms is not None
+    story = Story(case[0])
+    for played in play(*case):
+        story.hear(played.decision.events)
+        banks = played.after.banks
+        for position, runs, run_ms in runs_of(story, played.now_ms):
+            bank = banks[position]
+            if bank.has_expired:
+                continue
+            left_ms = bank.total_ms - sum(runs) - run_ms
+            now_ms = next(
+                view["time_remaining_ms"]
+                for participant, view in zip(
+                    case[0].participants, shown(played.after, played.now_ms), strict=True
+                )
+                if participant.bank == position
+            )
+            assert left_ms <= now_ms <= left_ms + control.increment_ms * len(runs)
+            assert now_ms <= max(bank.total_ms, control.max_bank_ms)
+
+
+@given(banked_cases(st.builds(tc.Canadian, TINY.period, TINY.periods)))
+def test_a_block_is_refilled_once_enough_runs_have_been_made_in_it(case: Case) -> None:
+    control = case[0].control
+    assert isinstance(control, tc.Canadian)
+    story = Story(case[0])
+    for played in play(*case):
+        story.hear(played.decision.events)
+        views = shown(played.after, played.now_ms)
+        for position, runs, run_ms in runs_of(story, played.now_ms):
+            bank = played.after.banks[position]
+            if bank.has_expired:
+                continue
+            view: dict[str, Any] = next(
+                dict(view)
+                for participant, view in zip(case[0].participants, views, strict=True)
+                if participant.bank == position
+            )
+            spent_ms = sum(runs) + run_ms
+            over = overtimes(bank.total_ms, [*runs, run_ms])
+            # A run is made in the block if it reached overtime or began with nothing else.
+            made = [
+                each
+                for number, each in enumerate(over[:-1])
+                if each or sum(runs[:number]) >= bank.total_ms
+            ]
+            in_block = len(made) % control.cycles_per_period
+            block_ms = control.period_ms - sum(made[len(made) - in_block :]) - over[-1]
+            assert view["main_remaining_ms"] == max(0, bank.total_ms - spent_ms)
+            assert view["period_remaining_ms"] == block_ms
+            assert view["cycles_left"] == control.cycles_per_period - in_block
+
+
+@given(banked_cases(st.just(tc.Hourglass())))
+def test_the_two_sides_of_an_hourglass_and_the_present_run_are_constant(case: Case) -> None:
+    story = Story(case[0])
+    for played in play(*case):
+        story.hear(played.decision.events)
+        banks = played.after.banks
+        left_ms = {
+            participant.bank: view["time_remaining_ms"]
+            for participant, view in zip(
+                case[0].participants, shown(played.after, played.now_ms), strict=True
+            )
+        }
+        if any(bank.has_expired for bank in banks):
+            break
+        present_ms = sum(run_ms for _, _, run_ms in runs_of(story, played.now_ms))
+        assert sum(left_ms.values()) + present_ms == sum(bank.total_ms for bank in banks)
+
+
+@given(st.tuples(setups(modes=sorted(BANKED), tiny=True), walks(tiny=True)))
+def test_a_bank_that_has_run_out_is_empty_for_good(case: Case) -> None:
+    out: set[int] = set()
+    for played in play(*case):
+        out |= {at for at, bank in enumerate(played.before.banks) if bank.has_expired}
+        views = shown(played.after, played.now_ms)
+        for participant, view in zip(case[0].participants, views, strict=True):
+            if participant.bank in out:
+                assert view["has_expired"]
+                assert {v for k, v in view.items() if k in FIGURES} == {0}
+        assert all(bank.held_ms >= 0 and bank.run_ms >= 0 for bank in played.after.banks)
+
+
+# Events
+
+
+@given(CASES)
+def test_events_alone_tell_the_status_who_is_active_and_all_times_used(case: Case) -> None:
+    story = Story(case[0])
+    for played in play(*case):
+        story.hear(played.decision.events)
+        session = played.after
+        assert story.status == session.status
+        assert story.ended_at == session.completed_at_ms
+        active = session.active
+        assert story.active == (
+            None if active is None else case[0].participants[active.position].participant_id
+        )
+        assert story.used_at(played.now_ms) == {
+            view["participant_id"]: (
+                view["time_used_ms"],
+                view["overtime_ms"],
+                view["cycle_count"],
+            )
+            for view in shown(session, played.now_ms)
+        }
+
+
+@given(SMALL)
+def test_every_timeout_is_told_of_its_participant_and_its_action(case: Case) -> None:
+    setup = case[0]
+    groups = {one.participant_id: one.group_id for one in setup.participants}
+    for played in play(*case):
+        for event in played.decision.events:
+            if isinstance(event, ParticipantExpired):
+                assert event.group_id == groups[event.participant_id]
+                assert (event.action, event.data) == (setup.action_on_timeout, setup.action_data)
+
+
+# Size
+
+
+@given(
+    setups(modes=[SyncMode.PER_CYCLE, SyncMode.GLOBAL], actions=[TimeoutAction.SKIP_CYCLE]),
+    st.integers(0, 10**12),
+)
+def test_a_gap_of_any_length_is_told_in_a_bounded_number_of_events(
+    setup: Setup, gap_ms: int
+) -> None:
+    *_, last = play(setup, [Step("start", 0), Step("read", gap_ms)])
+    assert len(last.decision.events) <= 2 * LISTED_TIMEOUTS + 2
+
+
+# Order
+
+
+@given(st.data(), CASES)
+def test_the_order_of_a_request_does_not_matter_where_indexes_differ(
+    data: st.DataObject, case: Case
+) -> None:
+    setup, walk = case
+    participants = [
+        participant._replace(participant_index=position, bank=None)
+        for position, participant in enumerate(setup.participants)
+    ]
+    groups = list(setup.groups) if setup.sync_mode is SyncMode.PER_GROUP else None
+    straight = again(setup, participants, groups)
+    shuffled = again(
+        setup,
+        data.draw(st.permutations(participants)),
+        None if groups is None else data.draw(st.permutations(groups)),
+    )
+    for one, other in zip(play(straight, walk), play(shuffled, walk), strict=True):
+        assert shown(one.after, one.now_ms) == shown(other.after, other.now_ms)
+        assert one.decision.events == other.decision.events
+
+
+def again(setup: Setup, participants: Any, groups: Any) -> Setup:
+    return set_up(
+        session_id=setup.session_id,
+        sync_mode=setup.sync_mode,
+        participants=participants,
+        total_time_ms=setup.total_time_ms,
+        groups=groups,
+        time_per_cycle_ms=setup.time_per_cycle_ms,
+        increment_ms=setup.increment_ms,
+        max_time_ms=setup.max_time_ms,
+        time_control=setup.time_control,
+        action_on_timeout=setup.action_on_timeout,
+        action_data=setup.action_data,
+        metadata=setup.metadata,
+    )
+
+
+# Differences between versions
+
+
+@given(CASES)
+def test_whoever_is_not_among_the_changed_shows_what_he_showed_or_what_his_like_show(
+    case: Case,
+) -> None:
+    before_ms = EPOCH_MS
+    for played in play(*case):
+        changed = set(changed_positions(played.before, played.after))
+        old, new = shown(played.before, before_ms), shown(played.after, played.now_ms)
+        for position, (had, has) in enumerate(zip(old, new, strict=True)):
+            if position not in changed:
+                assert without_shared(has) == without_shared(had)
+                like = [new[other] for other in sorted(changed) if shares(case[0], position, other)]
+                assert shared(has, case[0]) == shared(like[0] if like else had, case[0])
+        before_ms = played.now_ms
+
+
+def shares(setup: Setup, position: int, other: int) -> bool:
+    if setup.sync_mode is SyncMode.GLOBAL:
+        return True
+    bank = setup.participants[position].bank
+    return bank is not None and bank == setup.participants[other].bank
+
+
+SHARED = {*FIGURES, "is_running", "has_expired"}
+
+
+def without_shared(view: ParticipantView) -> dict[str, Any]:
+    return {k: v for k, v in view.items() if k not in SHARED}
+
+
+def shared(view: ParticipantView, setup: Setup) -> dict[str, Any]:
+    # In global the clock is everybody's, but running out is the active one's alone.
+    own = {"has_expired"} if setup.sync_mode is SyncMode.GLOBAL else set()
+    return {k: v for k, v in view.items() if k in SHARED - own}
+
+
+# What the walks reach
+
+
+def test_walks_reach_every_status_and_every_kind_of_event() -> None:
+    # Laws about what never happens in a walk would hold for no reason.
+    seen: list[Played] = []
+
+    @settings(max_examples=150)
+    @given(CASES)
+    def look(case: Case) -> None:
+        seen.extend(play(*case))
+
+    look()
+    assert {played.after.status for played in seen} == set(Status) - {Status.CANCELLED}
+    told = [event.type for played in seen for event in played.decision.events]
+    assert set(told) == {
+        "session_started",
+        "cycle_switched",
+        "session_paused",
+        "session_resumed",
+        "session_completed",
+        "session_expired",
+        "participant_expired",
+        "timeouts_skipped",
+    }
+    assert told.count("participant_expired") >= 50
+    assert sum(played.after.status is Status.RUNNING for played in seen) >= len(seen) // 4
+    refusals = {
+        played.decision.refusal.code for played in seen if played.decision.refusal is not None
+    }
+    assert refusals == {
+        "INVALID_STATE_TRANSITION",
+        "STALE_CYCLE",
+        "VALIDATION_ERROR",
+        "PARTICIPANT_EXPIRED",
+    }

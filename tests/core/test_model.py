@@ -1,0 +1,108 @@
+"""The core and a model that counts milliseconds agree on whatever is done."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from hypothesis import given, settings
+
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.events import Event, TimeoutsSkipped
+from chalicelib.core.rules import Decision
+from chalicelib.core.session import Session, create
+from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
+from chalicelib.core.timeouts import LISTED_TIMEOUTS
+from chalicelib.core.view import clocks
+from tests.core.model import Model
+from tests.strategies import EPOCH_MS, Step, play, setups, walks
+
+LOOKAHEAD_MS = 150
+ROUNDS = [SyncMode.PER_CYCLE, SyncMode.GLOBAL]
+
+
+@settings(max_examples=3 * settings().max_examples)
+@given(setups(tiny=True), walks(tiny=True))
+def test_shows_and_answers_what_clocks_counted_down_do(setup: Setup, walk: list[Step]) -> None:
+    model = Model(setup, EPOCH_MS)
+    for played in play(setup, walk):
+        heard = len(model.log)
+        model.advance(played.now_ms)
+        refused, expired_id = model.carry_out(played.command)
+        _same_answer(played.decision, refused, expired_id)
+        _same_clocks(played.after, played.now_ms, model)
+        _same_events(played.decision.events, model.log[heard:])
+
+
+@given(setups(tiny=True), walks(tiny=True, max_steps=6))
+def test_names_the_very_deadline_at_which_a_clock_reaches_zero(
+    setup: Setup, walk: list[Step]
+) -> None:
+    session, now_ms = create(setup, "epoch", EPOCH_MS), EPOCH_MS
+    model = Model(setup, EPOCH_MS)
+    for played in play(setup, walk):
+        session, now_ms = played.after, played.now_ms
+        model.advance(now_ms)
+        model.carry_out(played.command)
+    future, heard = deepcopy(model), len(model.log)
+    while future.now < now_ms + LOOKAHEAD_MS and len(future.log) == heard:
+        future.advance(future.now + 1)
+    deadline = deadline_ms(session)
+    if len(future.log) > heard:
+        assert deadline == future.log[heard][0]
+    else:
+        assert deadline is None or deadline > future.now
+
+
+def _same_answer(decision: Decision, refused: str | None, expired_id: str | None) -> None:
+    assert (decision.refusal.code if decision.refusal else None) == refused
+    assert decision.expired_participant_id == expired_id
+
+
+def _same_clocks(session: Session, now_ms: int, model: Model) -> None:
+    assert session.status == model.status
+    assert session.completed_at_ms == model.completed_at
+    shown = clocks(session, now_ms)
+    assert [view["participant_id"] for view in shown.participants] == list(model.shown())
+    for view in shown.participants:
+        figures = {
+            k: v for k, v in view.items() if k not in ("participant_id", "participant_index")
+        }
+        assert figures == model.shown()[view["participant_id"]]
+    assert shown.groups == model.groups()
+    in_global = session.setup.sync_mode is SyncMode.GLOBAL
+    assert shown.session_remaining_ms == (model.session_left if in_global else None)
+
+
+def _same_events(events: tuple[Event, ...], log: list[tuple[int, str, str | None]]) -> None:
+    told = [
+        (event.at_ms, event.type, _who(event))
+        for event in events
+        if not isinstance(event, TimeoutsSkipped)
+    ]
+    skipped = [event for event in events if isinstance(event, TimeoutsSkipped)]
+    timeouts = sum(kind == "participant_expired" for _, kind, _ in log)
+    assert sum(event.count for event in skipped) == max(0, timeouts - LISTED_TIMEOUTS)
+    assert len(skipped) == (timeouts > LISTED_TIMEOUTS)
+    if not skipped:
+        assert told == log
+        return
+    listed = [kind for _, kind, _ in told].index("participant_expired")
+    assert told[: listed + 2 * LISTED_TIMEOUTS] == log[: listed + 2 * LISTED_TIMEOUTS]
+    last_skip = max(at for at, kind, _ in log if kind == "participant_expired")
+    assert skipped[0].at_ms == last_skip
+
+
+def _who(event: Event) -> str | None:
+    for name in ("active_participant_id", "participant_id", "previous_participant_id"):
+        if (who := getattr(event, name, None)) is not None:
+            return str(who)
+    return None
+
+
+@given(setups(modes=ROUNDS, actions=[TimeoutAction.SKIP_CYCLE], tiny=True))
+def test_long_gaps_of_skipped_cycles_are_what_counting_makes_of_them(setup: Setup) -> None:
+    model = Model(setup, EPOCH_MS)
+    for played in play(setup, [Step("start", 0), Step("read", 4_321), Step("read", 1_234)]):
+        model.advance(played.now_ms)
+        model.carry_out(played.command)
+        _same_clocks(played.after, played.now_ms, model)

@@ -1,0 +1,316 @@
+"""What may be asked for, and what is filled in where nothing is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.core.errors import InvalidSetup
+from chalicelib.core.session import Status, create
+from chalicelib.core.setup import Group, Participant, Setup, SyncMode, set_up
+from chalicelib.core.time_controls import (
+    Bronstein,
+    Byoyomi,
+    Canadian,
+    Delay,
+    Fischer,
+    Hourglass,
+    TimeControl,
+)
+from tests.core.build import (
+    COUNT_UP,
+    END,
+    GLOBAL,
+    NOTIFY,
+    PER_CYCLE,
+    PER_GROUP,
+    PER_PARTICIPANT,
+    SKIP,
+    people,
+    setup,
+)
+
+UNBANKED = [PER_CYCLE, GLOBAL, COUNT_UP]
+BANKED = [PER_PARTICIPANT, PER_GROUP]
+TEAMS = ["x.a", "y.b", "x.c"]
+
+
+def names(given: Setup) -> list[str]:
+    return [participant.participant_id for participant in given.participants]
+
+
+# Rotation
+
+
+@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize(
+    ("indexes", "rotation"),
+    [
+        ([0, 1, 2, 3], "abcd"),
+        ([3, 2, 1, 0], "dcba"),
+        ([7, 0, 7, 0], "bdac"),
+        ([5, 5, 5, 5], "abcd"),
+        ([1, 1, 0, 1], "cabd"),
+        ([10, 9, 100, 2], "dbac"),
+    ],
+)
+def test_rotation_is_by_index_and_equal_indexes_keep_the_order_of_the_request(
+    mode: SyncMode, indexes: list[int], rotation: str
+) -> None:
+    asked = [
+        participant._replace(participant_index=index)
+        for participant, index in zip(people(["x.a", "x.b", "x.c", "x.d"]), indexes, strict=True)
+    ]
+    assert names(setup(mode, participants=asked)) == list(rotation)
+
+
+@pytest.mark.parametrize("mode", SyncMode)
+def test_everybody_keeps_index_allocation_and_group(mode: SyncMode) -> None:
+    asked = [Participant("a", 9, 5_000, "x"), Participant("b", 4, 7_000, "y")]
+    given = setup(mode, participants=asked)
+    assert [participant[:4] for participant in given.participants] == [
+        ("b", 4, 7_000, "y"),
+        ("a", 9, 5_000, "x"),
+    ]
+
+
+def test_a_participant_is_found_by_id_in_rotation() -> None:
+    given = setup(COUNT_UP, "abc")
+    assert [given.position_of(name) for name in ("a", "c", "nobody")] == [0, 2, None]
+
+
+# Banks
+
+
+def test_in_per_participant_everybody_has_a_bank_of_their_own() -> None:
+    assert [participant.bank for participant in setup(PER_PARTICIPANT, TEAMS).participants] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_in_per_group_the_members_of_a_group_share_one() -> None:
+    assert [participant.bank for participant in setup(PER_GROUP, TEAMS).participants] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("mode", UNBANKED)
+def test_in_other_modes_nobody_has_a_bank(mode: SyncMode) -> None:
+    given = setup(mode, TEAMS)
+    assert not given.has_banks
+    assert {participant.bank for participant in given.participants} == {None}
+    assert create(given, "epoch", 0).banks == ()
+
+
+def test_a_group_holds_what_its_members_were_given_unless_it_is_given_its_own() -> None:
+    asked = [
+        Participant("a", 0, 1_000, "x"),
+        Participant("b", 1, 2_000, "y"),
+        Participant("c", 2, 4_000, "x"),
+    ]
+    assert setup(PER_GROUP, participants=asked).groups == (Group("x", 5_000), Group("y", 2_000))
+    own = (Group("y", 9_000), Group("x", 8_000))
+    given = setup(PER_GROUP, participants=asked, groups=own)
+    assert given.groups == own
+    assert [participant.bank for participant in given.participants] == [1, 0, 1]
+    assert [bank.held_ms for bank in create(given, "epoch", 0).banks] == [9_000, 8_000]
+
+
+# What is filled in
+
+
+@pytest.mark.parametrize(
+    ("mode", "action"),
+    [
+        (PER_PARTICIPANT, NOTIFY),
+        (PER_GROUP, NOTIFY),
+        (PER_CYCLE, NOTIFY),
+        (GLOBAL, NOTIFY),
+        (COUNT_UP, END),
+    ],
+)
+def test_what_happens_at_a_timeout_unless_something_is_asked_for(
+    mode: SyncMode, action: str
+) -> None:
+    assert setup(mode, TEAMS).action_on_timeout == action
+    assert setup(mode, TEAMS, action_on_timeout=SKIP).action_on_timeout is SKIP
+
+
+@pytest.mark.parametrize(
+    ("fields", "control"),
+    [
+        ({}, Fischer(0)),
+        ({"increment_ms": 0}, Fischer(0)),
+        ({"increment_ms": 1}, Fischer(1)),
+        ({"increment_ms": 3_000}, Fischer(3_000)),
+        ({"time_control": Byoyomi(1_000, 2)}, Byoyomi(1_000, 2)),
+        ({"time_control": Delay(5), "increment_ms": 0}, Delay(5)),
+    ],
+)
+def test_the_short_form_of_a_time_control_is_an_increment(
+    fields: dict[str, Any], control: TimeControl
+) -> None:
+    assert setup(PER_PARTICIPANT, **fields).control == control
+
+
+@pytest.mark.parametrize(
+    ("mode", "per_cycle_ms", "lengths_ms"),
+    [
+        (PER_CYCLE, None, [10_000, 20_000]),
+        (PER_CYCLE, 5_000, [5_000, 5_000]),
+        (GLOBAL, None, [None, None]),
+        (GLOBAL, 5_000, [5_000, 5_000]),
+        (COUNT_UP, 5_000, [None, None]),
+        (PER_PARTICIPANT, 5_000, [None, None]),
+    ],
+)
+def test_only_cycles_of_per_cycle_and_global_have_a_length(
+    mode: SyncMode, per_cycle_ms: int | None, lengths_ms: list[int | None]
+) -> None:
+    asked = [Participant("a", 0, 10_000), Participant("b", 1, 20_000)]
+    given = setup(mode, participants=asked, time_per_cycle_ms=per_cycle_ms)
+    assert [given.cycle_length_ms(position) for position in (0, 1)] == lengths_ms
+
+
+def test_everything_else_is_kept_as_it_was_given() -> None:
+    given = set_up(
+        session_id="id",
+        sync_mode=COUNT_UP,
+        participants=people("a"),
+        total_time_ms=1,
+        time_per_cycle_ms=2,
+        max_time_ms=3,
+        action_data={"to": ["a"]},
+        metadata={"name": "x"},
+    )
+    assert (given.session_id, given.sync_mode, given.total_time_ms) == ("id", COUNT_UP, 1)
+    assert (given.time_per_cycle_ms, given.max_time_ms, given.groups) == (2, 3, ())
+    assert (given.action_data, given.metadata) == ({"to": ["a"]}, {"name": "x"})
+    assert (given.increment_ms, given.time_control) == (0, None)
+    assert setup(PER_PARTICIPANT, increment_ms=7).increment_ms == 7
+
+
+@pytest.mark.parametrize("mode", SyncMode)
+def test_a_new_session_is_version_1_and_waits(mode: SyncMode) -> None:
+    session = create(setup(mode, TEAMS), "e1", 1_234)
+    assert (session.epoch, session.version, session.status) == ("e1", 1, Status.PENDING)
+    assert (session.created_at_ms, session.updated_at_ms) == (1_234, 1_234)
+    assert (session.started_at_ms, session.completed_at_ms) == (None, None)
+    assert (session.cycle, session.active, session.ran_ms) == (None, None, 0)
+    assert session.total_time_ms == 60_000
+    assert session.tallies == ((0, 0, 0),) * 3
+
+
+# What is refused
+
+CONTROLS: list[TimeControl] = [
+    Fischer(1_000),
+    Delay(1_000),
+    Bronstein(1_000),
+    Byoyomi(1_000, 1),
+    Canadian(1_000, 1),
+    Hourglass(),
+]
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "fields", "field", "message"),
+    [
+        (COUNT_UP, "aba", {}, "participants", "The same id occurs twice in participants"),
+        (
+            PER_GROUP,
+            ["x.a", "b"],
+            {},
+            "participants",
+            "Every participant of per_group needs a group_id",
+        ),
+        (
+            PER_GROUP,
+            TEAMS,
+            {"groups": [Group("x", 1), Group("y", 1), Group("x", 1)]},
+            "groups",
+            "The same id occurs twice in groups",
+        ),
+        *(
+            (
+                PER_GROUP,
+                TEAMS,
+                {"groups": [Group(name, 1) for name in groups]},
+                "groups",
+                "Name each group that occurs among participants exactly once",
+            )
+            for groups in ("", "x", "xz", "xyz")
+        ),
+        *(
+            (
+                mode,
+                TEAMS,
+                {"groups": groups},
+                "groups",
+                "Only per_group sessions have groups",
+            )
+            for mode in [PER_PARTICIPANT, *UNBANKED]
+            for groups in ([], [Group("x", 1), Group("y", 1)])
+        ),
+        *(
+            (
+                mode,
+                "ab",
+                {"time_control": control},
+                "time_control",
+                f"{mode} sessions have no time control",
+            )
+            for mode in UNBANKED
+            for control in CONTROLS
+        ),
+        *(
+            (mode, "ab", {"increment_ms": 1}, "increment_ms", f"{mode} sessions have no increment")
+            for mode in UNBANKED
+        ),
+        *(
+            (
+                mode,
+                ["x.a", "y.b"],
+                {"time_control": control, "increment_ms": 1},
+                "increment_ms",
+                "Give time_control or increment_ms, not both",
+            )
+            for mode in BANKED
+            for control in CONTROLS
+        ),
+        *(
+            (
+                mode,
+                given,
+                {"time_control": Hourglass()},
+                "time_control",
+                "An hourglass needs exactly two clocks",
+            )
+            for mode, given in [
+                (PER_PARTICIPANT, ["a"]),
+                (PER_PARTICIPANT, ["a", "b", "c"]),
+                (PER_GROUP, ["x.a", "x.b"]),
+                (PER_GROUP, ["x.a", "y.b", "z.c"]),
+            ]
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused_by_field(
+    mode: SyncMode, given: list[str], fields: dict[str, Any], field: str, message: str
+) -> None:
+    with pytest.raises(InvalidSetup) as refused:
+        setup(mode, given, **fields)
+    assert (refused.value.field, str(refused.value)) == (field, message)
+    assert refused.value.code == "VALIDATION_ERROR"
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_two_clocks_may_run_under_any_control(control: TimeControl) -> None:
+    assert setup(PER_PARTICIPANT, time_control=control).control is control
+    assert setup(PER_GROUP, ["x.a", "y.b", "x.c"], time_control=control).control is control
+
+
+@pytest.mark.parametrize("mode", UNBANKED)
+def test_an_increment_of_nothing_is_fine_in_any_mode(mode: SyncMode) -> None:
+    assert setup(mode, increment_ms=0).increment_ms == 0

@@ -1,0 +1,461 @@
+"""What happens when a clock runs out, at whichever instant somebody notices."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from chalicelib.core import events as ev
+from chalicelib.core.errors import InvalidTransition, ParticipantExpired
+from chalicelib.core.rules import Complete, Pause, Resume, Start, Switch
+from chalicelib.core.setup import Participant, SyncMode
+from chalicelib.core.time_controls import Fischer
+from chalicelib.core.timeouts import LISTED_TIMEOUTS, settle
+from tests.core.build import (
+    COUNT_UP,
+    END,
+    GLOBAL,
+    NOTIFY,
+    PER_CYCLE,
+    PER_GROUP,
+    PER_PARTICIPANT,
+    SKIP,
+    Game,
+    started,
+)
+
+DAY_MS = 86_400_000
+
+# In each of these, the clock of the first cycle runs out at 10 s; a and b are of two groups.
+LIMITED: list[tuple[SyncMode, dict[str, Any]]] = [
+    (PER_PARTICIPANT, {}),
+    (PER_GROUP, {}),
+    (PER_CYCLE, {}),
+    (GLOBAL, {"time_per_cycle_ms": 10_000}),
+    (COUNT_UP, {"max_time_ms": 10_000}),
+]
+LIMITED_IDS = [mode.value for mode, _ in LIMITED]
+FOR_GOOD = [(mode, fields) for mode, fields in LIMITED if mode not in (PER_CYCLE, GLOBAL)]
+FOR_GOOD_IDS = [mode.value for mode, _ in FOR_GOOD]
+TEAMS = ["x.a", "y.b"]
+
+each_mode = pytest.mark.parametrize(("mode", "fields"), LIMITED, ids=LIMITED_IDS)
+each_mode_for_good = pytest.mark.parametrize(("mode", "fields"), FOR_GOOD, ids=FOR_GOOD_IDS)
+
+
+def limited(mode: SyncMode, fields: dict[str, Any], action: str, names: Any = TEAMS) -> Game:
+    return started(mode, names, action_on_timeout=action, **fields)
+
+
+# notify
+
+
+@each_mode
+def test_notify_the_clock_stands_at_zero_and_further_time_is_overtime(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, NOTIFY)
+    assert game.deadline_ms == 10_000
+    assert game.expired(9_999) == set()
+    game.read(13_000)
+    assert (game.status, game.active) == ("running", "a")
+    assert game.expired(13_000) == {"a"}
+    assert game.remaining(13_000)["a"] == 0
+    assert game.used(13_000)["a"] == 10_000
+    assert game.overtime(13_000)["a"] == 3_000
+    assert game.moving(13_000) == set()
+    assert game.deadline_ms == (60_000 if mode is GLOBAL else None)
+
+
+@each_mode
+def test_notify_somebody_switches_and_is_told_who_had_run_out(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, NOTIFY).switch(13_000)
+    assert game.decision.expired_participant_id == "a"
+    assert game.active == "b"
+    assert game.overtime(14_000) == {"a": 3_000, "b": 0}
+    assert game.used(14_000) == {"a": 10_000, "b": 1_000}
+    game.switch(15_000, "b")
+    assert game.decision.expired_participant_id is None
+
+
+@each_mode
+def test_notify_happens_once_in_a_cycle(mode: SyncMode, fields: dict[str, Any]) -> None:
+    game = limited(mode, fields, NOTIFY)
+    assert len(game.read(13_000).events) == 1
+    assert game.read(14_000).events == ()
+
+
+def test_notify_in_global_the_session_clock_runs_on_through_overtime() -> None:
+    game = started(GLOBAL, time_per_cycle_ms=10_000)
+    assert game.read(13_000).deadline_ms == 60_000
+    assert game.clocks(13_000).session_remaining_ms == 47_000
+    game.read(70_000)
+    assert (game.status, game.session.completed_at_ms) == ("expired", 60_000)
+    # What ran out in the last cycle stands; the session's end adds nobody.
+    assert game.expired(70_000) == {"a"}
+    assert game.overtime(70_000) == {"a": 50_000, "b": 0}
+
+
+# skip_cycle
+
+
+@each_mode
+def test_skip_cycle_is_a_switch_at_the_very_deadline(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, SKIP).read(13_000)
+    assert (game.status, game.active) == ("running", "b")
+    assert game.used(13_000) == {"a": 10_000, "b": 3_000}
+    assert game.overtime(13_000) == {"a": 0, "b": 0}
+    assert game.cycle_counts(13_000) == {"a": 1, "b": 0}
+    assert game.moving(13_000) == ({"a", "b"} if mode is GLOBAL else {"b"})
+
+
+@each_mode
+def test_skip_cycle_passes_several_cycles_in_one_settle(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, SKIP, ["x.a", "y.b", "z.c"]).read(25_000)
+    assert game.active == "c"
+    assert game.used(25_000) == {"a": 10_000, "b": 10_000, "c": 5_000}
+    assert [event.type for event in game.events] == ["participant_expired", "cycle_switched"] * 2
+    assert [event.at_ms for event in game.events] == [10_000, 10_000, 20_000, 20_000]
+
+
+@each_mode_for_good
+def test_skip_cycle_with_nobody_left_ends_the_session(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, SKIP).read(25_000)
+    assert (game.status, game.session.completed_at_ms) == ("expired", 20_000)
+    assert game.expired(25_000) == {"a", "b"}
+    assert game.cycle_counts(25_000) == {"a": 1, "b": 1}
+    assert [event.type for event in game.events] == [
+        "participant_expired",
+        "cycle_switched",
+        "participant_expired",
+        "session_expired",
+    ]
+
+
+@pytest.mark.parametrize(("mode", "fields"), [LIMITED[2], LIMITED[3]], ids=LIMITED_IDS[2:4])
+def test_skip_cycle_goes_round_where_clocks_belong_to_the_cycle(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, SKIP).read(35_000)
+    assert (game.status, game.active) == ("running", "b")
+    assert game.used(35_000) == {"a": 20_000, "b": 15_000}
+    assert game.cycle_counts(35_000) == {"a": 2, "b": 1}
+    assert game.expired(35_000) == set()
+
+
+def test_skip_cycle_the_increment_goes_to_none_who_ran_out() -> None:
+    game = started(PER_PARTICIPANT, time_control=Fischer(2_000), action_on_timeout=SKIP)
+    assert game.remaining(12_000) == {"a": 0, "b": 8_000}
+
+
+# end_session
+
+
+@each_mode
+def test_end_session_expires_at_the_deadline(mode: SyncMode, fields: dict[str, Any]) -> None:
+    game = limited(mode, fields, END).read(13_000)
+    assert (game.status, game.active) == ("expired", None)
+    assert game.session.completed_at_ms == 10_000
+    assert game.expired(13_000) == {"a"}
+    assert game.used(13_000) == {"a": 10_000, "b": 0}
+    assert game.overtime(13_000) == {"a": 0, "b": 0}
+    assert game.cycle_counts(13_000) == {"a": 1, "b": 0}
+    assert [event.type for event in game.events] == ["participant_expired", "session_expired"]
+
+
+# Two clocks in global
+
+
+@pytest.mark.parametrize("action", [NOTIFY, SKIP, END])
+def test_where_both_clocks_run_out_at_one_instant_the_sessions_comes_first(action: str) -> None:
+    game = started(GLOBAL, time_per_cycle_ms=10_000, total_time_ms=10_000, action_on_timeout=action)
+    assert game.deadline_ms == 10_000
+    game.read(10_000)
+    assert (game.status, game.session.completed_at_ms) == ("expired", 10_000)
+    assert game.expired(10_000) == set()
+    assert game.events == (ev.SessionExpired(10_000, "a", 10_000, 0),)
+
+
+@pytest.mark.parametrize(("total_ms", "skipped"), [(30_000, 2), (30_001, 3), (29_999, 2)])
+def test_the_last_skipped_cycle_is_the_one_before_the_sessions_end(
+    total_ms: int, skipped: int
+) -> None:
+    game = started(
+        GLOBAL, time_per_cycle_ms=10_000, total_time_ms=total_ms, action_on_timeout=SKIP
+    ).read(99_000)
+    assert game.session.completed_at_ms == total_ms
+    assert sum(isinstance(event, ev.ParticipantExpired) for event in game.events) == skipped
+    assert sum(game.used(99_000).values()) == total_ms
+
+
+# Rotation and the expired
+
+
+@each_mode_for_good
+def test_rotation_skips_who_has_run_out(mode: SyncMode, fields: dict[str, Any]) -> None:
+    game = limited(mode, fields, NOTIFY, ["x.a", "y.b", "z.c"])
+    assert game.switch(11_000).switch(12_000).active == "c"
+    assert game.switch(13_000).active == "b"
+    assert game.switch(14_000, "b").active == "b"
+
+
+@each_mode_for_good
+def test_who_has_run_out_cant_be_named_as_next(mode: SyncMode, fields: dict[str, Any]) -> None:
+    game = limited(mode, fields, NOTIFY)
+    # Neither while the cycle that ran out goes on, nor afterwards.
+    for refusal in (
+        game.refused(11_000, Switch("a")),
+        game.switch(12_000).refused(12_500, Switch("a")),
+    ):
+        assert isinstance(refusal, ParticipantExpired)
+        assert refusal.participant_id == "a"
+    assert (game.active, game.expired(12_500)) == ("b", {"a"})
+
+
+@each_mode_for_good
+def test_a_switch_that_finds_nobody_left_expires_the_session(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, NOTIFY).switch(11_000).switch(22_000)
+    assert (game.status, game.session.completed_at_ms) == ("expired", 22_000)
+    assert game.decision.refusal is None
+    assert game.decision.expired_participant_id == "b"
+    assert game.overtime(22_000) == {"a": 1_000, "b": 1_000}
+    assert game.expired(22_000) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("mode", "fields"), [LIMITED[2], LIMITED[3]], ids=LIMITED_IDS[2:4])
+def test_where_clocks_belong_to_the_cycle_expiry_ends_with_it(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
+    game = limited(mode, fields, NOTIFY)
+    assert game.expired(11_000) == {"a"}
+    assert game.switch(11_000, "a").expired(11_000) == set()
+    assert game.read(21_000).expired(21_000) == {"a"}
+    # At the end of a session it stands.
+    assert game.complete(22_000).expired(30_000) == {"a"}
+
+
+@each_mode_for_good
+def test_elsewhere_expiry_is_for_good(mode: SyncMode, fields: dict[str, Any]) -> None:
+    game = limited(mode, fields, NOTIFY).switch(11_000)
+    assert game.expired(12_000) == {"a"}
+    assert game.complete(13_000).expired(13_000) == {"a"}
+
+
+def test_count_up_one_who_stopped_short_of_the_limit_has_not_run_out() -> None:
+    game = started(COUNT_UP, max_time_ms=10_000, action_on_timeout=NOTIFY)
+    game.switch(9_999)
+    assert game.expired(10_000) == set()
+    assert game.switch(10_000).deadline_ms == 10_001
+
+
+# Commands at, after and just before the deadline
+
+
+def test_a_switch_at_the_deadline_meets_the_timeout() -> None:
+    assert started(PER_CYCLE).switch(9_999).decision.expired_participant_id is None
+    assert started(PER_CYCLE).switch(10_000).decision.expired_participant_id == "a"
+
+
+def test_a_switch_after_a_skipped_cycle_would_end_the_next_ones_cycle() -> None:
+    game = started(PER_CYCLE, action_on_timeout=SKIP)
+    assert game.refused(10_000, Switch(current_participant_id="a")).code == "STALE_CYCLE"
+    assert game.active == "b"
+    assert game.switch(10_500, current="b").decision.expired_participant_id is None
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (Start(), "start"),
+        (Switch(), "switch"),
+        (Pause(), "pause"),
+        (Resume(), "resume"),
+        (Complete(), "complete"),
+    ],
+)
+def test_a_command_too_late_is_refused_and_its_timeout_stands(command: Any, name: str) -> None:
+    game = started(PER_CYCLE, action_on_timeout=END)
+    refusal = game.refused(10_000, command)
+    assert isinstance(refusal, InvalidTransition)
+    assert (refusal.command, refusal.status) == (name, "expired")
+    assert [event.type for event in game.events] == ["participant_expired", "session_expired"]
+    assert game.session.version == 3
+
+
+def test_pausing_at_the_deadline_pauses_a_clock_that_has_run_out() -> None:
+    game = started(PER_CYCLE).pause(10_000)
+    assert (game.status, game.expired(10_000)) == ("paused", {"a"})
+    assert game.resume(20_000).overtime(21_000) == {"a": 1_000, "b": 0}
+
+
+# What the events say
+
+
+def test_the_creators_data_is_handed_back_with_each_timeout() -> None:
+    data = {"webhook": ["x", 1, None]}
+    game = started(PER_GROUP, TEAMS, action_data=data).read(10_000)
+    assert game.events == (ev.ParticipantExpired(10_000, "a", "x", NOTIFY, data),)
+
+
+def test_a_skipped_cycle_is_a_timeout_and_a_switch() -> None:
+    game = started(PER_CYCLE, action_on_timeout=SKIP).read(10_000)
+    assert game.events == (
+        ev.ParticipantExpired(10_000, "a", None, SKIP, None),
+        ev.CycleSwitched(10_000, "a", "b", 10_000, 0),
+    )
+
+
+def test_the_events_of_timeouts_come_before_those_of_the_command() -> None:
+    game = started(PER_CYCLE).switch(12_000)
+    assert game.events == (
+        ev.ParticipantExpired(10_000, "a", None, NOTIFY, None),
+        ev.CycleSwitched(12_000, "a", "b", 10_000, 2_000),
+    )
+
+
+# Long absences
+
+
+def rounds(mode: SyncMode, participants: int, **fields: Any) -> Game:
+    """Cycles of a second each, one after the other, for as long as nobody looks."""
+    seated = [Participant(f"p{n}", n, 1_000) for n in range(participants)]
+    return started(
+        mode,
+        participants=seated,
+        **{
+            "total_time_ms": 30 * DAY_MS,
+            "time_per_cycle_ms": 1_000,
+            "action_on_timeout": SKIP,
+            **fields,
+        },
+    )
+
+
+@pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
+@pytest.mark.parametrize(
+    ("timeouts", "listed", "count"),
+    [(99, 99, None), (100, 100, None), (101, 100, 1), (102, 100, 2)],
+)
+def test_a_commit_lists_a_hundred_timeouts_and_counts_the_rest(
+    mode: SyncMode, timeouts: int, listed: int, count: int | None
+) -> None:
+    game = rounds(mode, 3).read(timeouts * 1_000)
+    switched = [event for event in game.events if isinstance(event, ev.CycleSwitched)]
+    expired = [event for event in game.events if isinstance(event, ev.ParticipantExpired)]
+    assert len(switched) == len(expired) == listed
+    rest = [ev.TimeoutsSkipped(timeouts * 1_000, count, f"p{timeouts % 3}")] if count else []
+    assert list(game.events[2 * listed :]) == rest
+    assert game.active == f"p{timeouts % 3}"
+
+
+@pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
+def test_a_day_of_one_second_cycles(mode: SyncMode) -> None:
+    game = rounds(mode, 2).read(DAY_MS + 500)
+    assert game.events[-1] == ev.TimeoutsSkipped(DAY_MS, 86_400 - LISTED_TIMEOUTS, "p0")
+    assert len(game.events) == 2 * LISTED_TIMEOUTS + 1
+    assert game.used(DAY_MS + 500) == {"p0": DAY_MS // 2 + 500, "p1": DAY_MS // 2}
+    assert game.cycle_counts(DAY_MS + 500) == {"p0": 43_200, "p1": 43_200}
+    assert game.deadline_ms == DAY_MS + 1_000
+
+
+def test_rounds_of_unequal_cycles_are_whole_rotations() -> None:
+    unequal = [Participant("a", 0, 1_000), Participant("b", 1, 2_000), Participant("c", 2, 4_000)]
+    game = started(PER_CYCLE, participants=unequal, action_on_timeout=SKIP)
+    game.read(7_000 * 1_000 + 1_500)
+    assert game.active == "b"
+    assert game.used(7_001_500) == {"a": 1_001_000, "b": 2_000_500, "c": 4_000_000}
+    assert game.cycle_counts(7_001_500) == {"a": 1_001, "b": 1_000, "c": 1_000}
+    assert game.deadline_ms == 7_003_000
+
+
+@pytest.mark.parametrize("total_ms", [DAY_MS - 1, DAY_MS, DAY_MS + 1])
+def test_rounds_stop_short_of_the_sessions_end(total_ms: int) -> None:
+    game = rounds(GLOBAL, 2, total_time_ms=total_ms).read(3 * DAY_MS)
+    assert (game.status, game.session.completed_at_ms) == ("expired", total_ms)
+    skipped, ended = game.events[-2:]
+    assert skipped == ev.TimeoutsSkipped(
+        (total_ms - 1) // 1_000 * 1_000,
+        (total_ms - 1) // 1_000 - LISTED_TIMEOUTS,
+        ended.previous_participant_id,  # type: ignore[attr-defined]
+    )
+    assert isinstance(ended, ev.SessionExpired)
+    assert ended.time_used_ms == (total_ms - 1) % 1_000 + 1
+    assert sum(game.used(3 * DAY_MS).values()) == total_ms
+
+
+def test_more_who_run_out_for_good_than_are_listed() -> None:
+    game = rounds(PER_PARTICIPANT, 150, time_per_cycle_ms=None).read(DAY_MS)
+    assert (game.status, game.session.completed_at_ms) == ("expired", 150_000)
+    assert game.events[-2:] == (
+        ev.TimeoutsSkipped(150_000, 50, "p149"),
+        ev.SessionExpired(150_000, "p149", 1_000, 0),
+    )
+    assert len(game.events) == 2 * LISTED_TIMEOUTS + 2
+
+
+@pytest.mark.parametrize("participants", [100, 101])
+def test_the_end_is_told_even_when_no_further_timeout_is(participants: int) -> None:
+    game = rounds(PER_PARTICIPANT, participants, time_per_cycle_ms=None).read(DAY_MS)
+    kinds = [event.type for event in game.events]
+    assert kinds[-1] == "session_expired"
+    assert kinds.count("timeouts_skipped") == participants - 100
+
+
+@pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
+@pytest.mark.parametrize("participants", [2, 1_000])
+def test_catching_up_costs_the_listed_timeouts_and_a_rotation_however_long(
+    mode: SyncMode, participants: int
+) -> None:
+    session = rounds(mode, participants).session
+    bound = LISTED_TIMEOUTS + participants + 1
+    for now_ms in (DAY_MS - 1, 29 * DAY_MS - 1):
+        assert steps_of(partial(settle, session, now_ms)) <= bound
+
+
+def test_a_settling_that_counts_steps_sees_them() -> None:
+    session = rounds(PER_CYCLE, 2).session
+    assert steps_of(partial(settle, session, 7_500)) == 7
+
+
+def steps_of(run: Callable[[], object]) -> int:
+    """How many timeouts are walked through, listed or not, while this runs."""
+    count, previous = 0, sys.getprofile()
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        made = event == "call" and frame.f_code.co_name == "__init__"
+        count += made and isinstance(frame.f_locals.get("self"), ev.ParticipantExpired)
+
+    sys.setprofile(look)
+    try:
+        run()
+    finally:
+        sys.setprofile(previous)
+    return count
+
+
+def test_settling_what_is_not_due_gives_back_the_very_same_session() -> None:
+    for session in (
+        started(PER_CYCLE).session,
+        started(PER_CYCLE).pause(1_000).session,
+        started(PER_CYCLE).read(11_000).session,
+        started(PER_CYCLE).complete(1_000).session,
+    ):
+        settled, events = settle(session, session.updated_at_ms)
+        assert settled is session
+        assert events == ()

@@ -1,0 +1,69 @@
+"""`make mutants`: put faults into the core, one at a time, and count those no test finds.
+
+mutmut and the little that the core's tests need live in an environment of their
+own, build/mutants-venv, made from requirements-mutants.txt. Its settings are in
+pyproject.toml; docs/mutants.md tells what survives, and why.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from collections import Counter
+from pathlib import Path
+
+REQUIREMENTS = Path("requirements-mutants.txt")
+ENVIRONMENT = Path("build/mutants-venv")
+STAMP = ENVIRONMENT / REQUIREMENTS.name
+
+LEAST_PERCENT = 92
+"""Of all faults so many must be found."""
+
+
+def main() -> int:
+    install()
+    mutmut = str(ENVIRONMENT / "bin" / "mutmut")
+    # Each fault that survives costs a run of all tests, so properties try fewer examples.
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
+    children = str(os.cpu_count() or 1)
+    run = [mutmut, "run", "--max-children", children]
+    if (status := subprocess.run(run, env=environment, check=False).returncode) != 0:
+        return status
+    results = subprocess.run(
+        [mutmut, "results", "--all", "true"], capture_output=True, text=True, check=True
+    )
+    return report(results.stdout)
+
+
+def install() -> None:
+    """Make the environment, unless it was made from these very requirements."""
+    if STAMP.exists() and STAMP.read_text() == REQUIREMENTS.read_text():
+        return
+    venv.create(ENVIRONMENT, clear=True, with_pip=True)
+    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
+    STAMP.write_text(REQUIREMENTS.read_text())
+
+
+def report(results: str) -> int:
+    """Print what survived and the score; 1 if it is too low, or if nothing was tried."""
+    outcomes = dict(line.strip().rsplit(": ", 1) for line in results.splitlines() if ": " in line)
+    counts = Counter(outcomes.values())
+    for name, outcome in sorted(outcomes.items()):
+        if outcome not in ("killed", "caught by type check"):
+            sys.stdout.write(f"{outcome:>12}  {name}\n")
+    total = sum(counts.values())
+    if total == 0 or counts["not checked"]:
+        sys.stderr.write("mutmut has not tried every fault\n")
+        return 1
+    # A fault that makes a test run for ever is found; whoever waits for it notices.
+    found = counts["killed"] + counts["timeout"]
+    percent = 100 * found / total
+    sys.stdout.write(f"{found} of {total} faults found: {percent:.1f} % ({dict(counts)})\n")
+    return percent < LEAST_PERCENT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,329 @@
+"""Hypothesis strategies: sessions as they may be asked for, and what is done to them.
+
+``setups()`` and ``walks()`` are data, so a failing example prints what was asked
+for and what was done; ``play()`` turns the two into sessions and decisions.
+``sessions()`` is for whoever only wants sessions in any state that commands and
+time can bring about.
+
+Two scales: *wire*, what a request may hold, and *tiny*, a few milliseconds each,
+where ties, exact landings and many timeouts in one gap are the rule.
+
+Importing this module registers the profiles ``fast`` (loaded, unless the
+environment variable HYPOTHESIS_PROFILE names another) and ``thorough``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+
+from chalicelib.core import time_controls as tc
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.rules import (
+    Command,
+    Complete,
+    Decision,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    apply,
+)
+from chalicelib.core.session import ENDED, Session, Status, create
+from chalicelib.core.setup import (
+    BANKED,
+    Group,
+    Participant,
+    Setup,
+    SyncMode,
+    TimeoutAction,
+    set_up,
+)
+
+# A laptop's profile finds the same on every run; the other one keeps looking.
+settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
+settings.register_profile(
+    "thorough",
+    max_examples=3_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# A fault that is found need not be made small and explained.
+settings.register_profile(
+    "mutants",
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+EPOCH_MS = 1_700_000_000_000
+"""When the walks begin."""
+
+
+class Scale(NamedTuple):
+    """How long things last, as strategies."""
+
+    duration: st.SearchStrategy[int]
+    session: st.SearchStrategy[int]
+    increment: st.SearchStrategy[int]
+    delay: st.SearchStrategy[int]
+    period: st.SearchStrategy[int]
+    periods: st.SearchStrategy[int]
+    wait: st.SearchStrategy[int]
+
+
+WIRE = Scale(
+    duration=st.sampled_from([1_000, 5_000, 60_000]) | st.integers(1_000, 86_400_000),
+    session=st.integers(3_600_000, 86_400_000),
+    increment=st.sampled_from([0, 1_000]) | st.integers(0, 60_000),
+    delay=st.sampled_from([1, 2_000]) | st.integers(1, 600_000),
+    period=st.sampled_from([1_000, 5_000]) | st.integers(1_000, 3_600_000),
+    periods=st.integers(1, 3) | st.integers(1, 100),
+    wait=st.sampled_from([0, 5_000, 5_000, 60_000, 3_600_000, 40 * 86_400_000]).flatmap(
+        lambda most: st.integers(0, most)
+    ),
+)
+TINY = Scale(
+    duration=st.sampled_from([8, 40, 120]).flatmap(lambda most: st.integers(1, most)),
+    session=st.integers(200, 4_000),
+    increment=st.integers(0, 10),
+    delay=st.integers(1, 15),
+    period=st.integers(1, 10),
+    periods=st.integers(1, 3),
+    wait=st.sampled_from([4, 4, 4, 4, 12, 12, 12, 60, 60, 3_000]).flatmap(
+        lambda most: st.integers(0, most)
+    ),
+)
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+def uuid(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012x}"
+
+
+def controls(scale: Scale = WIRE) -> st.SearchStrategy[tc.TimeControl]:
+    """Every time control; only two clocks may be an hourglass."""
+    return st.one_of(
+        st.builds(tc.Fischer, scale.increment, st.none() | scale.duration),
+        st.builds(tc.Delay, scale.delay),
+        st.builds(tc.Bronstein, scale.delay),
+        st.builds(tc.Byoyomi, scale.period, scale.periods),
+        st.builds(tc.Canadian, scale.period, scale.periods),
+        st.just(tc.Hourglass()),
+    )
+
+
+@st.composite
+def setups(
+    draw: st.DrawFn,
+    *,
+    modes: Sequence[SyncMode] = tuple(SyncMode),
+    actions: Sequence[TimeoutAction] = tuple(TimeoutAction),
+    control: st.SearchStrategy[tc.TimeControl] | None = None,
+    tiny: bool = False,
+    max_participants: int = 5,
+) -> Setup:
+    """Any session that may be asked for; ``control`` narrows what banks run under."""
+    scale = TINY if tiny else WIRE
+    mode = draw(st.sampled_from(modes))
+    chosen, increment_ms = None, 0
+    if mode in BANKED:
+        if control is not None:
+            chosen = draw(control)
+        elif draw(st.integers(0, 4)):
+            chosen = draw(controls(scale))
+        else:
+            increment_ms = draw(scale.increment)
+    two_clocks = chosen is not None and chosen.transfers
+    participants = draw(_participants(scale, mode, max_participants, two_clocks))
+    groups = None
+    if mode is SyncMode.PER_GROUP and draw(st.booleans()):
+        ids = sorted({participant.group_id or "" for participant in participants})
+        groups = [Group(group_id, draw(scale.duration)) for group_id in draw(st.permutations(ids))]
+    return set_up(
+        session_id=uuid(0xFACE),
+        sync_mode=mode,
+        participants=participants,
+        total_time_ms=draw(scale.duration | scale.session),
+        groups=groups,
+        time_per_cycle_ms=draw(st.none() | scale.duration),
+        increment_ms=increment_ms,
+        max_time_ms=draw(st.none() | scale.duration),
+        time_control=chosen,
+        action_on_timeout=draw(st.sampled_from(actions)),
+        action_data=draw(st.none() | JSON),
+        metadata=draw(st.none() | st.dictionaries(st.text(max_size=5), JSON, max_size=2)),
+    )
+
+
+@st.composite
+def _participants(
+    draw: st.DrawFn, scale: Scale, mode: SyncMode, at_most: int, two_clocks: bool
+) -> list[Participant]:
+    pair = two_clocks and mode is SyncMode.PER_PARTICIPANT
+    count = 2 if pair else draw(st.integers(2 if two_clocks else 1, at_most))
+    grouped = mode is SyncMode.PER_GROUP
+    teams = st.integers(0, 1 if two_clocks else 2)
+    participants = []
+    for position in range(count):
+        # The first two stand for the two groups of an hourglass.
+        team = position if two_clocks and position < 2 else draw(teams)
+        group_id = uuid(0xA00 + team) if grouped else None
+        index = draw(st.just(position) | st.integers(0, 3))
+        participants.append(Participant(uuid(position), index, draw(scale.duration), group_id))
+    return participants
+
+
+class Step(NamedTuple):
+    """Something done after a wait, or, ``on_deadline``, so long after the next deadline.
+
+    ``successor`` and ``current`` count through the rotation: ``successor`` one
+    past its end is somebody unknown, ``current`` 0 is whoever is active.
+    """
+
+    verb: str
+    wait_ms: int
+    on_deadline: bool = False
+    successor: int | None = None
+    current: int | None = None
+
+
+VERBS = (
+    ["switch"] * 22
+    + ["pause or resume"] * 8
+    + ["read"] * 4
+    + ["start", "pause", "resume", "complete"]
+)
+"""What is done how often; most sessions should still be alive after a few steps."""
+
+
+@st.composite
+def steps(
+    draw: st.DrawFn,
+    *,
+    tiny: bool = False,
+    verbs: Sequence[str] = VERBS,
+    wait: st.SearchStrategy[int] | None = None,
+) -> Step:
+    scale = TINY if tiny else WIRE
+    verb = draw(st.sampled_from(verbs))
+    on_deadline = draw(st.integers(0, 3)) == 0
+    waits = scale.wait if wait is None else wait
+    wait_ms = draw(st.integers(-1, 1) if on_deadline else waits)
+    successor = current = None
+    if verb == "switch":
+        successor = draw(st.none() | st.none() | st.integers(0, 5))
+    if verb in ("switch", "pause", "pause or resume"):
+        current = draw(st.none() | st.none() | st.integers(0, 1))
+    return Step(verb, wait_ms, on_deadline, successor, current)
+
+
+@st.composite
+def walks(
+    draw: st.DrawFn,
+    *,
+    tiny: bool = False,
+    verbs: Sequence[str] = VERBS,
+    max_steps: int = 14,
+    wait: st.SearchStrategy[int] | None = None,
+) -> list[Step]:
+    """What is done to a session, one step after another; mostly it is started first."""
+    # Left to itself, Hypothesis makes lists too short to get anywhere.
+    at_least = draw(st.sampled_from([0, max_steps // 2, max_steps]))
+    step = steps(tiny=tiny, verbs=verbs, wait=wait)
+    walk = draw(st.lists(step, min_size=at_least, max_size=max_steps))
+    if draw(st.integers(0, 9)):
+        walk.insert(0, Step("start", draw(st.integers(0, 5))))
+    return walk
+
+
+class Played(NamedTuple):
+    """One step taken: what it met, when, what it was, and what became of it."""
+
+    before: Session
+    now_ms: int
+    command: Command | None
+    decision: Decision
+
+    @property
+    def after(self) -> Session:
+        return self.decision.session
+
+
+def play(setup: Setup, walk: Sequence[Step], at_ms: int = EPOCH_MS) -> Iterator[Played]:
+    """Take the steps on a session created at ``at_ms``; of those after its end, three."""
+    session, now_ms, after_end = create(setup, "epoch", at_ms), at_ms, 0
+    for step in walk:
+        after_end += session.status in ENDED
+        if after_end > 3:
+            return
+        now_ms = instant_of(step, session, now_ms)
+        command = command_of(step, session)
+        decision = apply(session, command, now_ms)
+        yield Played(session, now_ms, command, decision)
+        session = decision.session
+
+
+def instant_of(step: Step, session: Session, now_ms: int) -> int:
+    base_ms = now_ms
+    if step.on_deadline:
+        base_ms = deadline_ms(session) or now_ms
+    return max(now_ms, base_ms + step.wait_ms)
+
+
+def command_of(step: Step, session: Session) -> Command | None:
+    match step.verb:
+        case "start":
+            return Start()
+        case "switch":
+            return Switch(_successor_id(step, session), _current_id(step, session))
+        case "pause":
+            return Pause(_current_id(step, session))
+        case "pause or resume" if session.status is not Status.PAUSED:
+            return Pause(_current_id(step, session))
+        case "resume" | "pause or resume":
+            return Resume()
+        case "complete":
+            return Complete()
+    return None
+
+
+def _successor_id(step: Step, session: Session) -> str | None:
+    if step.successor is None:
+        return None
+    participants = session.setup.participants
+    position = step.successor % (len(participants) + 1)
+    return uuid(0xDEAD) if position == len(participants) else participants[position].participant_id
+
+
+def _current_id(step: Step, session: Session) -> str | None:
+    if step.current is None or session.active is None:
+        return None
+    participants = session.setup.participants
+    return participants[(session.active.position + step.current) % len(participants)].participant_id
+
+
+@st.composite
+def sessions(draw: st.DrawFn, *, tiny: bool = False) -> Session:
+    """A session in any state that commands and time can bring about."""
+    session = create(draw(setups(tiny=tiny)), "epoch", EPOCH_MS)
+    for played in play(session.setup, draw(walks(tiny=tiny))):
+        session = played.after
+    return session

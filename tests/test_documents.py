@@ -1,0 +1,42 @@
+"""What the documents point at exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", document.read_text())
+
+    assert [one for one in targets if not (document.parent / one).exists()] == []
+
+
+def test_every_claim_of_the_readme_names_a_test_that_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "README.md").read_text())
+
+    assert len(named) >= 10
+    assert [one for one in named if not (ROOT / one).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_target_that_is_named_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z-]+)", document.read_text()))
+
+    assert named <= targets
+
+
+def test_every_setting_stands_in_the_documents_or_the_code_that_sets_it() -> None:
+    settings = (ROOT / "chalicelib" / "settings.py").read_text()
+    fields = re.findall(r"^    (\w+): (?:str|int|bool) = ", settings, re.MULTILINE)
+    operating = (ROOT / "docs" / "operating.md").read_text()
+
+    assert fields
+    assert [name for name in fields if f"`{name.upper()}`" not in operating] == []

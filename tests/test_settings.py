@@ -1,0 +1,65 @@
+"""The environment is understood, or refused by the name of the variable that is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.settings import InvalidSetting, Settings, read_settings
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert read_settings({}) == Settings()
+
+
+def test_every_variable_is_heeded() -> None:
+    given = {
+        "REDIS_URL": "rediss://user:secret@redis.example:6380/1",
+        "REDIS_CLUSTER": "Yes",
+        "SHARDS": "64",
+        "SESSION_TTL_SECONDS": "60",
+        "BROADCAST": "RELAY",
+        "WEBSOCKET_ENDPOINT": "http://127.0.0.1:8001/dev/",
+        "GREETER": "hello",
+        "MANAGEMENT_API": "reference",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+    }
+
+    assert read_settings(given) == Settings(
+        redis_url="rediss://user:secret@redis.example:6380/1",
+        redis_cluster=True,
+        shards=64,
+        session_ttl_seconds=60,
+        broadcast="relay",
+        websocket_endpoint="http://127.0.0.1:8001/dev",
+        greeter="hello",
+        management_api="reference",
+        aws_region="eu-west-1",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        aws_session_token="token",
+    )
+
+
+@pytest.mark.parametrize("off", ["0", "false", "NO", "off", ""])
+def test_a_flag_is_off_in_many_words(off: str) -> None:
+    assert not read_settings({"REDIS_CLUSTER": off}).redis_cluster
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_CLUSTER", "perhaps"),
+        ("SHARDS", "0"),
+        ("SHARDS", "-1"),
+        ("SHARDS", "1.5"),
+        ("SESSION_TTL_SECONDS", "a day"),
+        ("BROADCAST", "radio"),
+        ("MANAGEMENT_API", "carrier pigeon"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=name):
+        read_settings({name: value})

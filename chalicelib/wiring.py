@@ -1,7 +1,8 @@
 """Builds everything once per process, and is the seam at which tests replace it.
 
-Nothing is built at import: a Lambda that answers a health check pays for no
-connection, and whoever wants other services says so before the first request.
+Nothing is built at import, and nothing imported that only some functions need:
+a Lambda that answers REST pays for no sockets, one that is asked for its health
+for no store. Whoever wants other services says so before the first request.
 """
 
 from __future__ import annotations
@@ -13,19 +14,12 @@ from typing import TYPE_CHECKING
 
 from .engine import SyncEngine
 from .ports import ConnectionRegistry, SessionStore
-from .realtime.greeter import LambdaGreeter
-from .realtime.inline import InlineAnnouncer
-from .realtime.management_api import (
-    Credentials,
-    ManagementApi,
-    open_management_api,
-    open_reference,
-)
-from .realtime.relay import Relay
-from .realtime.sockets import Sockets
 from .settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from .realtime.management_api import ManagementApi
+    from .realtime.relay import Relay
+    from .realtime.sockets import Sockets
     from .store.client import Server
 
 
@@ -37,26 +31,26 @@ class Services:
 
     @cached_property
     def server(self) -> Server:
-        # redis-py is the largest import of all, and a process that is asked
-        # for its health or its documents needs none of it.
-        from .store.client import connect  # noqa: PLC0415
+        from .store.client import connect
 
         return connect(self.settings)
 
     @cached_property
     def store(self) -> SessionStore:
-        from .store.redis_store import RedisStore  # noqa: PLC0415
+        from .store.redis_store import RedisStore
 
         return RedisStore(self.server, self.settings.shards)
 
     @cached_property
     def connections(self) -> ConnectionRegistry:
-        from .store.redis_connections import RedisConnections  # noqa: PLC0415
+        from .store.redis_connections import RedisConnections
 
         return RedisConnections(self.server, self.settings.shards)
 
     @cached_property
     def management_api(self) -> ManagementApi:
+        from .realtime.management_api import Credentials, open_management_api, open_reference
+
         settings = self.settings
         credentials = None
         if settings.aws_access_key_id:
@@ -72,6 +66,8 @@ class Services:
     def engine(self) -> SyncEngine:
         announcer = None
         if self.settings.broadcast == "inline":
+            from .realtime.inline import InlineAnnouncer
+
             announcer = InlineAnnouncer(self.connections, lambda: self.management_api)
         return SyncEngine(
             self.store,
@@ -81,6 +77,9 @@ class Services:
 
     @cached_property
     def sockets(self) -> Sockets:
+        from .realtime.greeter import LambdaGreeter
+        from .realtime.sockets import Sockets
+
         return Sockets(
             engine=self.engine,
             store=self.store,
@@ -92,7 +91,8 @@ class Services:
 
     def relay(self, endpoint: str) -> Relay:
         """A relay for the connections of ``endpoint``, not yet started."""
-        from .store.subscription import subscription  # noqa: PLC0415
+        from .realtime.relay import Relay
+        from .store.subscription import subscription
 
         return Relay(
             lambda: subscription(self.settings),

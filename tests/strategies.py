@@ -48,7 +48,7 @@ from chalicelib.core.setup import (
 settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
 settings.register_profile(
     "thorough",
-    max_examples=3_000,
+    max_examples=1_000,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -202,7 +202,7 @@ def test_a_deadline_of_ones_own_may_be_earlier(api: ManagementApi, stub: Stub) -
     assert stub.bodies("late") == []
 
 
-def test_a_connections_line_is_bounded(open_api: OpenApi, stub: Stub) -> None:
+def test_a_connections_line_is_bounded_and_keeps_the_newest(open_api: OpenApi, stub: Stub) -> None:
     api = open_api(replace(PATIENT, waiting_per_connection=3))
     stub.tell(ID, HANG)
     done: SimpleQueue[tuple[bytes, Outcome]] = SimpleQueue()
@@ -210,12 +210,12 @@ def test_a_connections_line_is_bounded(open_api: OpenApi, stub: Stub) -> None:
         api.submit(post(stub, data=b"%d" % version), lambda sent, how: done.put((sent.data, how)))
 
     assert [done.get(timeout=60) for _ in range(2)] == [
-        (b"4", Outcome.DROPPED),
-        (b"5", Outcome.DROPPED),
+        (b"1", Outcome.DROPPED),
+        (b"2", Outcome.DROPPED),
     ]
     stub.let_go(ID)
     assert [done.get(timeout=60) for _ in range(4)] == [
-        (b"%d" % version, Outcome.DELIVERED) for version in range(4)
+        (b"%d" % version, Outcome.DELIVERED) for version in (0, 3, 4, 5)
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.realtime.management_api import Limits, Outcome, Post
+from chalicelib.realtime.management_api import Delete, Limits, Outcome, Post
 from chalicelib.realtime.management_api.outbox import NO_ANSWER, Outbox, Queued
 
 LIMITS = Limits(
@@ -23,6 +23,10 @@ LIMITS = Limits(
 
 def queued(connection_id: str = "a", deadline_s: float = 100, endpoint: str = "one") -> Queued:
     return Queued(Post(endpoint, connection_id, b"", deadline_s), deadline_s, lambda _: None)
+
+
+def closes(connection_id: str, deadline_s: float = 100) -> Queued:
+    return Queued(Delete("one", connection_id, deadline_s), deadline_s, lambda _: None)
 
 
 def outbox(limits: Limits = LIMITS, jitter: float = 1.0) -> Outbox:
@@ -52,14 +56,46 @@ def test_one_of_a_connection_at_a_time_in_order() -> None:
     assert started(box) == [second]
 
 
-def test_a_line_that_is_full_drops_the_newest() -> None:
+def test_a_line_that_is_full_drops_the_oldest_that_waits() -> None:
     box = outbox()
     four = [queued("a") for _ in range(4)]
     for one in four:
         box.accept(one)
 
-    assert settled(box) == [(four[3], Outcome.DROPPED)]
+    assert settled(box) == [(four[1], Outcome.DROPPED)]
     assert len(box) == 3
+    assert started(box) == [four[0]]
+    box.answered(four[0], 200, 0)
+    assert started(box) == [four[2]]
+
+
+def test_a_line_that_is_full_forgets_first_what_is_too_late_anyway() -> None:
+    box = outbox()
+    late, *others = (queued("a", deadline_s=1), *(queued("a") for _ in range(2)))
+    box.accept(others[0])
+    box.accept(late)
+    box.accept(others[1])
+    box.pass_time(1)
+    box.accept(newest := queued("a"))
+
+    assert settled(box) == [(late, Outcome.LATE)]
+    assert len(box) == 3
+    assert started(box) == [others[0]]
+    box.answered(others[0], 200, 1)
+    assert started(box) == [others[1]]
+    box.answered(others[1], 200, 1)
+    assert started(box) == [newest]
+
+
+def test_who_is_about_to_be_closed_gets_no_more_news_in_place_of_that() -> None:
+    box = outbox()
+    first, closing, waiting, news = queued("a"), closes("a"), queued("a"), queued("a")
+    for one in (first, closing, waiting, news):
+        box.accept(one)
+
+    assert settled(box) == [(news, Outcome.DROPPED)]
+    box.answered(*started(box), 200, 0)
+    assert started(box) == [closing]
 
 
 def test_no_more_in_flight_than_there_is_room() -> None:

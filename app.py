@@ -13,6 +13,7 @@ from chalicelib.routes import register
 from chalicelib.wiring import services
 
 app = Chalice(app_name="tickless")
+app.experimental_feature_flags.update(["WEBSOCKETS"])
 register(app)
 
 

@@ -7,6 +7,7 @@ store but the port.
 
 from __future__ import annotations
 
+import json
 import random
 import time
 import uuid
@@ -132,7 +133,7 @@ class SyncEngine:
             if isinstance(result, Committed):
                 return replace(outcome, created=True)
             loaded = result.current
-        if loaded.session.setup != setup:
+        if not _identical(loaded.session.setup, setup):
             raise SessionExists(setup.session_id)
         return self._change(loaded, setup.session_id, None)
 
@@ -167,8 +168,8 @@ class SyncEngine:
     def delete_session(self, session_id: str) -> None:
         """Make the session gone, whether there was one or not."""
         farewell = session_deleted(session_id, self._store.now_ms())
-        self._store.delete(session_id, self._new_id(), farewell)
-        if self._announcer is not None:
+        existed = self._store.delete(session_id, self._new_id(), farewell)
+        if existed and self._announcer is not None:
             self._announcer.dismiss(session_id, farewell)
 
     def carry_out(
@@ -191,9 +192,10 @@ class SyncEngine:
             Conflict: It was valid when first read, and after a lost race no longer.
         """
         with self._turns.at(session_id):
-            return self._change(
-                self._store.load(session_id), session_id, command, command_id, expected_version
-            )
+            loaded = self._store.load(session_id, command_id)
+            if loaded.was_carried_out:
+                return self._change(loaded, session_id, None)
+            return self._change(loaded, session_id, command, command_id, expected_version)
 
     def _change(
         self,
@@ -215,8 +217,14 @@ class SyncEngine:
             outcome = _outcome(decision, now_ms)
             if decision.session is not session:
                 # Only commands renew a session, and only those that are carried out.
-                renew = command is not None and decision.refusal is None
-                result = self._commit(session, outcome, command_id, renew=renew)
+                carried_out = command is not None and decision.refusal is None
+                result = self._commit(
+                    session,
+                    outcome,
+                    # A refused command may be tried again under its id.
+                    command_id if carried_out else self._new_id(),
+                    renew=carried_out,
+                )
                 if isinstance(result, Stale):
                     loaded, attempt = result.current, attempt + 1
                     if self._monotonic() >= give_up_at:
@@ -260,6 +268,13 @@ def _outcome(decision: Decision, now_ms: int) -> Outcome:
         events=decision.events,
         expired_participant_id=decision.expired_participant_id,
     )
+
+
+def _identical(one: Setup, other: Setup) -> bool:
+    """Whether two setups ask for the same; Python alone takes 1 for True and for 1.0."""
+    theirs = (one.metadata, one.action_data), (other.metadata, other.action_data)
+    mine, others = (json.dumps(given, sort_keys=True) for given in theirs)
+    return one == other and mine == others
 
 
 def _version(loaded: Loaded) -> int:

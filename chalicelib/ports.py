@@ -17,10 +17,14 @@ from .core.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A session, or none, and the store's time at the instant it was read."""
+    """A session, or none, and the store's time at the instant it was read.
+
+    ``was_carried_out`` says that the command asked after was applied before.
+    """
 
     session: Session | None
     now_ms: int
+    was_carried_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,14 @@ class Stale:
 class SessionStore(Protocol):
     """Where sessions live. Every method raises StoreUnavailable when it can't be reached."""
 
-    def load(self, session_id: str) -> Loaded: ...
+    def load(self, session_id: str, command_id: str | None = None) -> Loaded: ...
 
     def commit(self, commit: Commit) -> Committed | Stale: ...
 
-    def delete(self, session_id: str, command_id: str, farewell: bytes) -> None:
+    def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
         """Forget the session and all that belongs to it, and publish ``farewell``.
 
-        Nothing is published where there was none. Idempotent.
+        Nothing is published where there was none, which False tells. Idempotent.
         """
 
     def now_ms(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from threading import Event, Thread
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _when_input_ends(told_to_stop: Event) -> None:
-    while sys.stdin.buffer.read(1):
+    # Not through sys.stdin, whose lock a thread must not hold when Python ends.
+    while os.read(0, 1):
         pass
     told_to_stop.set()
 

@@ -5,6 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+REDIS_URL_OPTIONS = {
+    "db",
+    "ssl_ca_certs",
+    "ssl_cert_reqs",
+    "ssl_certfile",
+    "ssl_check_hostname",
+    "ssl_keyfile",
+}
+"""What may follow the question mark of a REDIS_URL."""
 
 
 class InvalidSetting(ValueError):
@@ -54,7 +65,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         return given
 
     return Settings(
-        redis_url=text("redis_url"),
+        redis_url=_redis_url(text("redis_url")),
         redis_cluster=_flag(environment, "REDIS_CLUSTER", defaults.redis_cluster),
         shards=_count(environment, "SHARDS", defaults.shards),
         session_ttl_seconds=_count(
@@ -71,6 +82,21 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         aws_secret_access_key=text("aws_secret_access_key"),
         aws_session_token=text("aws_session_token"),
     )
+
+
+def _redis_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        understood = parts.scheme in ("redis", "rediss") and parts.port != 0
+    except ValueError:
+        understood = False
+    # The URL may hold a password, so it is not repeated.
+    if not understood:
+        raise InvalidSetting("REDIS_URL must be redis://HOST:PORT or rediss://HOST:PORT")
+    unknown = parse_qs(parts.query, keep_blank_values=True).keys() - REDIS_URL_OPTIONS
+    if unknown:
+        raise InvalidSetting(f"REDIS_URL has options it can't have: {', '.join(sorted(unknown))}")
+    return url
 
 
 def _one_of(

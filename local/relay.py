@@ -18,6 +18,10 @@ RELAY_MODULE: Final = "chalicelib.run_relay"
 START_SECONDS: Final = 15.0
 
 
+class RelayError(Exception):
+    """The relay ended at once, as it does with settings that can't be understood."""
+
+
 @asynccontextmanager
 async def relay_process(stop_seconds: float) -> AsyncIterator[Process]:
     """A relay with this process's environment; it ends with the block, or with this process."""
@@ -33,7 +37,8 @@ async def relay_process(stop_seconds: float) -> AsyncIterator[Process]:
     try:
         assert relay.stdout is not None
         with suppress(TimeoutError):
-            await asyncio.wait_for(relay.stdout.readline(), START_SECONDS)
+            if not await asyncio.wait_for(relay.stdout.readline(), START_SECONDS):
+                raise RelayError("The relay did not start; what it said stands above.")
         yield relay
     finally:
         with suppress(ProcessLookupError):

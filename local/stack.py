@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +31,7 @@ from .gateway.sigv4 import Credentials
 from .gateway.websocket_api import Faults
 from .gateway.websocket_api import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
-from .relay import relay_process
+from .relay import RelayError, relay_process
 
 # Together they stay below the five seconds that a stop may take.
 REQUEST_GRACE_SECONDS: Final = 1.5
@@ -64,7 +64,7 @@ class Options:
     gateway_template: Path = Path("infra/template.json")
     body_limit_bytes: int = 1024 * 1024
     environments: int = 32
-    faults: Faults = Faults()
+    faults: Faults = field(default_factory=Faults)
     idle_seconds: float = 600
     duration_seconds: float = 7200
 
@@ -106,14 +106,22 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         set_lambda_environment(redis_url)
         app = for_threads(load_app())
         lambdas = lambdas_of(app, options.stage)
-        environments = Environments(options.environments)
-        parts.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS)
-        sockets = await _start_sockets(parts, options, lambdas, environments)
+        # Of their own each: whatever sockets are up to, REST is answered.
+        for_rest, for_sockets = (
+            Environments(options.environments),
+            Environments(options.environments),
+        )
+        for environments in (for_rest, for_sockets):
+            parts.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS / 2)
+        sockets = await _start_sockets(parts, options, lambdas, for_sockets)
         management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
         set_socket_environment(management_url, lambdas)
         if os.environ["BROADCAST"] == "relay":
-            await parts.enter_async_context(relay_process(RELAY_GRACE_SECONDS))
-        rest = await _start_rest(parts, options, app, lambdas.rest, environments, responses)
+            try:
+                await parts.enter_async_context(relay_process(RELAY_GRACE_SECONDS))
+            except RelayError as error:
+                raise StackError(str(error)) from error
+        rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, responses)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
             websocket_url=management_url.replace("http", "ws", 1),

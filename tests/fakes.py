@@ -53,10 +53,11 @@ class FakeStore:
     def advance(self, ms: int) -> None:
         self.clock_ms += ms
 
-    def load(self, session_id: str) -> Loaded:
+    def load(self, session_id: str, command_id: str | None = None) -> Loaded:
         self._answer()
         stored = self._stored(session_id)
-        return Loaded(stored.session if stored else None, self.clock_ms)
+        made = self._made(session_id, command_id) if command_id is not None else None
+        return Loaded(stored.session if stored else None, self.clock_ms, made is not None)
 
     def commit(self, commit: Commit) -> Committed | Stale:
         self._answer()
@@ -93,16 +94,17 @@ class FakeStore:
         self.published.append((session_id, commit.update))
         return Committed(session.version)
 
-    def delete(self, session_id: str, command_id: str, farewell: bytes) -> None:
+    def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
         self._answer()
         if self._made(session_id, command_id) is not None:
-            return
+            return False
         existed = self._stored(session_id) is not None
         self._sessions.pop(session_id, None)
         self.deadlines.pop(session_id, None)
         self._remember(session_id, command_id, 0)
         if existed:
             self.published.append((session_id, farewell))
+        return existed
 
     def now_ms(self) -> int:
         self._answer()

@@ -52,6 +52,11 @@ def test_a_flag_is_off_in_many_words(off: str) -> None:
     ("name", "value"),
     [
         ("REDIS_CLUSTER", "perhaps"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "unix:///tmp/redis.sock"),
+        ("REDIS_URL", "redis://localhost:99999"),
+        ("REDIS_URL", "redis://localhost?retries=many"),
         ("SHARDS", "0"),
         ("SHARDS", "-1"),
         ("SHARDS", "1.5"),
@@ -63,3 +68,10 @@ def test_a_flag_is_off_in_many_words(off: str) -> None:
 def test_what_cannot_be_understood_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
         read_settings({name: value})
+
+
+def test_a_password_is_not_repeated_in_the_complaint() -> None:
+    with pytest.raises(InvalidSetting) as complaint:
+        read_settings({"REDIS_URL": "redis://user:secret@host:99999"})
+
+    assert "secret" not in str(complaint.value)

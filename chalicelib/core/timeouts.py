@@ -31,9 +31,13 @@ def settle(session: Session, now_ms: int) -> tuple[Session, tuple[Event, ...]]:
             session, log.ending = end(session, Status.EXPIRED, session_end_ms)
         elif cycle_end_ms is None or cycle_end_ms > now_ms:
             break
-        elif log.is_full and (rounds := _whole_rounds(session, cycle.started_at_ms, now_ms)):
-            session, at_ms = _skip_rounds(session, cycle, cycle.started_at_ms, rounds)
-            log.skip(rounds * len(session.tallies), at_ms)
+        elif log.is_full and not log.rounds_skipped:
+            # Once is enough: what is left afterwards is less than a round.
+            log.rounds_skipped = True
+            rounds = _whole_rounds(session, cycle.started_at_ms, now_ms)
+            if rounds:
+                session, at_ms = _skip_rounds(session, cycle, cycle.started_at_ms, rounds)
+                log.skip(rounds * len(session.tallies), at_ms)
         else:
             session = _run_out(session, cycle, cycle_end_ms, log)
     return session, log.events(session)
@@ -46,6 +50,7 @@ class _Log:
     listed: list[Event] = field(default_factory=list)
     timeouts: int = 0
     skipped_at_ms: int = 0
+    rounds_skipped: bool = False
     ending: Event | None = None
 
     @property
@@ -108,7 +113,7 @@ def _whole_rounds(session: Session, started_at_ms: int, now_ms: int) -> int:
     session_end_ms = session_deadline_ms(session, started_at_ms)
     # A cycle that would end with the session does not time out.
     until_ms = now_ms if session_end_ms is None else min(now_ms, session_end_ms - 1)
-    return max(0, until_ms - started_at_ms) // sum(_lengths_ms(session))
+    return (until_ms - started_at_ms) // sum(_lengths_ms(session))
 
 
 def _skip_rounds(

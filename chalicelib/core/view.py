@@ -113,10 +113,13 @@ def changed_positions(before: Session, after: Session) -> list[int]:
     for position, (old, new) in enumerate(zip(before.tallies, after.tallies, strict=True)):
         if old != new:
             changed.add(position)
-    if after.setup.sync_mode is SyncMode.PER_PARTICIPANT and before.banks is not after.banks:
-        for position, (held, holds) in enumerate(zip(before.banks, after.banks, strict=True)):
-            if held != holds:
-                changed.add(position)
+    if before.banks is not after.banks:
+        participants = after.setup.participants
+        pairs = enumerate(zip(before.banks, after.banks, strict=True))
+        moved = {bank for bank, (held, holds) in pairs if held != holds}
+        for bank in moved - {participants[position].bank for position in changed}:
+            owners = (position for position, one in enumerate(participants) if one.bank == bank)
+            changed.add(next(owners))
     return sorted(changed)
 
 

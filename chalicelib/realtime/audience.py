@@ -15,6 +15,9 @@ from .management_api.ports import Outcome
 SILENT_MS = 90_000
 """Three heartbeats: who has not been heard of for longer counts as gone."""
 
+ABANDONED_MS = SILENT_MS + 30_000
+"""By now its own relay would have closed it, if that were still there."""
+
 GRACE_MS = 15_000
 """A post that races $connect is answered 410 too; so long it proves nothing."""
 
@@ -27,6 +30,14 @@ class Audience:
     present: Sequence[Watcher]
     silent: Sequence[Watcher]
     now_ms: int
+
+    def abandoned(self, endpoint: str) -> Sequence[str]:
+        """Connections of other endpoints than this one that nobody there takes off the list."""
+        return [
+            one.connection_id
+            for one in self.silent
+            if one.endpoint != endpoint and self.now_ms - one.heard_at_ms > ABANDONED_MS
+        ]
 
     def is_gone(self, watcher: Watcher, outcome: Outcome) -> bool:
         """Whether what became of a post proves that nobody is there any more."""

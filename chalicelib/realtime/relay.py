@@ -30,6 +30,8 @@ POST_WITHIN_SECONDS = 10.0
 LISTEN_SECONDS = 0.25
 SWEEP_EVERY_SECONDS = 30.0
 AGAIN_AFTER_SECONDS = 0.1
+COMPLAIN_EVERY = 100
+"""Of attempts in a row that failed, so few are worth a line in the log."""
 
 
 class Subscription(Protocol):
@@ -53,12 +55,14 @@ class Relay:
         engine: SyncEngine,
         api: ManagementApi,
         endpoint: str,
+        sweep_every_seconds: float = SWEEP_EVERY_SECONDS,
     ) -> None:
         self._subscribe = subscribe
         self._registry = registry
         self._engine = engine
         self._api = api
         self._endpoint = endpoint
+        self._sweep_every_seconds = sweep_every_seconds
         self._gone: SimpleQueue[tuple[str, str]] = SimpleQueue()
         self._stopping = Event()
         self._listening = Event()
@@ -74,27 +78,29 @@ class Relay:
         self._thread.join(within_seconds)
 
     def _run(self) -> None:
-        missed = False
+        failures = 0
         while not self._stopping.is_set():
             try:
                 with self._subscribe() as subscription:
-                    if missed:
+                    if failures:
                         LOG.warning("relay: listening again; everybody gets a snapshot")
                         self._refresh()
+                    failures = 0
                     self._listening.set()
                     self._listen(subscription)
             except StoreUnavailable as error:
-                LOG.warning("relay: %s", error)
-                self._stopping.wait(AGAIN_AFTER_SECONDS)
+                if failures % COMPLAIN_EVERY == 0:
+                    LOG.warning("relay: %s", error)
             except Exception:
                 # Whatever is wrong, a relay that is gone would be worse.
-                LOG.exception("relay: starting over")
-                self._stopping.wait(AGAIN_AFTER_SECONDS)
-            missed = True
+                if failures % COMPLAIN_EVERY == 0:
+                    LOG.exception("relay: starting over")
+            failures += 1
             self._listening.clear()
+            self._stopping.wait(AGAIN_AFTER_SECONDS)
 
     def _listen(self, subscription: Subscription) -> None:
-        sweep_at = time.monotonic() + SWEEP_EVERY_SECONDS
+        sweep_at = time.monotonic() + self._sweep_every_seconds
         while not self._stopping.is_set():
             heard = subscription.next(LISTEN_SECONDS)
             if heard is not None:
@@ -102,7 +108,7 @@ class Relay:
             self._strike_off()
             if time.monotonic() >= sweep_at:
                 self._sweep()
-                sweep_at = time.monotonic() + SWEEP_EVERY_SECONDS
+                sweep_at = time.monotonic() + self._sweep_every_seconds
 
     def _spread(self, session_id: str, message: bytes) -> None:
         audience = audience_of(self._registry, session_id, self._endpoint)
@@ -123,11 +129,18 @@ class Relay:
                 self._send(audience, [session_deleted(session_id, audience.now_ms)])
 
     def _sweep(self) -> None:
-        """Close the connections here that have been silent for too long."""
+        """Close the connections here that have been silent for too long.
+
+        Those of an endpoint that is no more have nobody else to take them off
+        the lists, which live on as long as anybody watches.
+        """
         for session_id in self._registry.watched_sessions():
-            audience = audience_of(self._registry, session_id, self._endpoint)
-            if audience.silent:
-                self._dismiss(session_id, (one.connection_id for one in audience.silent))
+            audience = audience_of(self._registry, session_id)
+            ours = [one for one in audience.silent if one.endpoint == self._endpoint]
+            self._dismiss(session_id, (one.connection_id for one in ours))
+            abandoned = audience.abandoned(self._endpoint)
+            if abandoned:
+                self._registry.remove(session_id, abandoned)
 
     def _send(self, audience: Audience, messages: Iterable[bytes]) -> None:
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS

@@ -7,6 +7,7 @@ of ours can cause.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
@@ -49,6 +50,12 @@ With three nodes that fall silent together it takes 1.2 s, and with each node
 more 0.3 s. Threads of one process wait for each other meanwhile; a Lambda has
 only one.
 """
+
+SILENT_S = 0.4
+"""A call that failed after so long has met silence, and not a refusal."""
+
+REFUSE_S = 0.2
+PROBE_S = 2 * ANSWER_WITHIN_S + 0.1
 
 HEALTH_CHECK_AFTER_S = 15
 """A connection idle for longer is tried with a PING before it is used.
@@ -122,7 +129,13 @@ class Server:
     the second time does no harm.
     """
 
-    def __init__(self, open_client: Callable[[], Client], *, is_cluster: bool = False) -> None:
+    def __init__(
+        self,
+        open_client: Callable[[], Client],
+        *,
+        is_cluster: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._open_client = open_client
         self._is_cluster = is_cluster
         self._lock = Lock()
@@ -130,6 +143,8 @@ class Server:
         # The last one used is the first one taken, by any thread. redis-py's
         # own way through pool and client costs as much again as the exchange.
         self._idle: list[Any] = []
+        self._monotonic = monotonic
+        self._refuse_until_s = 0.0
 
     def execute(self, *command: bytes | str | int) -> Any:
         """The answer to one command, as the server gives it.
@@ -140,7 +155,31 @@ class Server:
         return self.call(lambda client: self._exchange(client, command))
 
     def call(self, ask: Callable[[Client], T]) -> T:
-        """What ``ask`` makes of redis-py's client; with the errors that :meth:`execute` raises."""
+        """What ``ask`` makes of redis-py's client; with the errors that :meth:`execute` raises.
+
+        While a server is silent, most calls fail at once: were each to find out
+        for itself, those that queue for a thread would wait many times over.
+        """
+        asked_at_s = self._monotonic()
+        if asked_at_s < self._refuse_until_s:
+            raise StoreUnavailable("It was silent a moment ago")
+        if self._refuse_until_s:
+            # Whoever comes first asks; the others go on being refused meanwhile.
+            self._refuse_until_s = asked_at_s + PROBE_S
+        refuse_until_s = 0.0
+        try:
+            return self._call(ask)
+        except StoreUnavailable:
+            failed_at_s = self._monotonic()
+            # One silent node of a cluster must not keep the others from being asked.
+            if failed_at_s - asked_at_s >= SILENT_S and not self._is_cluster:
+                refuse_until_s = failed_at_s + REFUSE_S
+            raise
+        finally:
+            # Any answer will do, also one that says no.
+            self._refuse_until_s = refuse_until_s
+
+    def _call(self, ask: Callable[[Client], T]) -> T:
         try:
             return ask(self._connected())
         except (RedisError, RedisClusterException) as error:

@@ -52,9 +52,11 @@ class RedisStore:
         self._commit = Script("commit")
         self._delete = Script("delete")
 
-    def load(self, session_id: str) -> Loaded:
+    def load(self, session_id: str, command_id: str | None = None) -> Loaded:
         keys = SessionKeys.of(session_id, self._shards)
-        return _loaded(self._load.run(self._server, 1, keys.session))
+        if command_id is None:
+            return _loaded(self._load.run(self._server, 1, keys.session))
+        return _loaded(self._load.run(self._server, 2, keys.session, keys.command(command_id)))
 
     def commit(self, commit: Commit) -> Committed | Stale:
         session = commit.session
@@ -88,9 +90,9 @@ class RedisStore:
             return Stale(_loaded(answer[1:]))
         return Committed(answer[1], repeated=outcome == b"repeated")
 
-    def delete(self, session_id: str, command_id: str, farewell: bytes) -> None:
+    def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
         keys = SessionKeys.of(session_id, self._shards)
-        self._delete.run(
+        existed: int = self._delete.run(
             self._server,
             4,
             keys.session,
@@ -102,6 +104,7 @@ class RedisStore:
             farewell,
             REMEMBER_COMMANDS_MS,
         )
+        return existed == 1
 
     def now_ms(self) -> int:
         seconds, microseconds = self._server.execute("TIME")
@@ -112,7 +115,9 @@ class RedisStore:
 
 
 def _loaded(stored: list[Any]) -> Loaded:
-    now_ms, epoch, version, setup, facts = stored
+    now_ms, epoch, version, setup, facts, *made = stored
+    was_carried_out = any(made)
     if version is None:
-        return Loaded(None, now_ms)
-    return Loaded(codec.decode(epoch.decode(), int(version), setup, facts), now_ms)
+        return Loaded(None, now_ms, was_carried_out)
+    session = codec.decode(epoch.decode(), int(version), setup, facts)
+    return Loaded(session, now_ms, was_carried_out)

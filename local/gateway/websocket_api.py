@@ -102,6 +102,9 @@ class Limits:
     closing_ms: int = 10_000
     # [?] From how many unanswered messages of one connection on AWS stops reading it.
     unanswered: int = 100
+    # [?] How many messages of one connection AWS has handled at once. Here, where
+    # environments are few, one client must not be able to take them all.
+    at_once: int = 8
     shuffle_ms: int = 20
 
 
@@ -289,8 +292,8 @@ class _Connection:
     state: State = State.PENDING
     closing_since_ms: int = 0
     unanswered: int = 0
-    # Of a serial connection: what waits for the answer to the one before.
-    waiting: deque[Invoke] | None = None
+    # What waits until fewer of its messages are being handled.
+    waiting: deque[Invoke] = field(default_factory=deque)
     held_post: bytes | None = None
     reading_paused: bool = False
 
@@ -450,8 +453,6 @@ class WebSocketApi:
     ) -> list[Effect]:
         connection.state = State.OPEN
         connection.last_active_ms = now_ms
-        if self._order is Order.SERIAL:
-            connection.waiting = deque()
         self._at(self._ends_at_ms(connection), connection)
         return [Accept(connection.origin.connection_id, subprotocol)]
 
@@ -683,7 +684,13 @@ class WebSocketApi:
 
     def _dispatch(self, connection: _Connection, invoke: Invoke) -> list[Effect]:
         connection.unanswered += 1
-        if connection.waiting is not None and connection.unanswered > 1:
+        at_once = self.limits.at_once
+        if self._order is Order.SERIAL:
+            at_once = 1
+        elif invoke.cause is Cause.DISCONNECT:
+            # Who has left must not be taken for present until all it said is handled.
+            at_once = connection.unanswered
+        if connection.unanswered > at_once:
             connection.waiting.append(invoke)
             return []
         return [invoke]

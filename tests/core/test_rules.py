@@ -133,13 +133,10 @@ def test_refusals_carry_what_they_are_about() -> None:
     conflict = errors.Conflict(1, 2)
     assert (conflict.expected_version, conflict.actual_version) == (1, 2)
     assert str(conflict) == "The session was changed by another request in the meantime"
-    failed = errors.PreconditionFailed(None, 2)
-    assert (failed.code, failed.expected_version, failed.actual_version) == (
-        "PRECONDITION_FAILED",
-        None,
-        2,
-    )
-    assert str(errors.PreconditionFailed(1, 2)) == "The session is at version 2, not 1"
+    failed = errors.PreconditionFailed(1, 2)
+    assert failed.code == "PRECONDITION_FAILED"
+    assert (failed.expected_version, failed.actual_version) == (1, 2)
+    assert str(failed) == "The session is at version 2, not 1"
     assert str(errors.SessionNotFound("x")) == "There is no session x"
     assert str(errors.SessionExists("x")) == "Session x exists and was created differently"
 

@@ -275,12 +275,20 @@ def test_changed_are_those_whose_cycle_it_was_and_is_and_whoever_ended_one_betwe
     assert changed_positions(waiting.session, waiting.session) == []
 
 
-def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed_if_it_is_ones_own() -> None:
-    for mode, changed in [(PER_PARTICIPANT, [0, 2]), (PER_GROUP, [0])]:
-        session = started(mode, ["x.a", "y.b", "z.c"]).session
-        *others, last = session.banks
-        after = replace(session, banks=(*others, last._replace(held_ms=last.held_ms + 1)))
-        assert changed_positions(session, after) == changed
+@pytest.mark.parametrize(
+    ("mode", "changed"),
+    # Of those who share a bank one is enough, and whoever is active is there anyway.
+    [(PER_PARTICIPANT, {0: [0], 1: [0, 1], 3: [0, 3]}), (PER_GROUP, {0: [0], 1: [0, 2]})],
+)
+def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed(
+    mode: SyncMode, changed: dict[int, list[int]]
+) -> None:
+    session = started(mode, ["x.a", "x.b", "y.c", "y.d"]).session
+    for bank, positions in changed.items():
+        banks = list(session.banks)
+        banks[bank] = banks[bank]._replace(held_ms=banks[bank].held_ms + 1)
+        after = replace(session, banks=tuple(banks))
+        assert changed_positions(session, after) == positions
 
 
 def test_the_clocks_of_some_are_those_of_all_with_the_others_left_out() -> None:

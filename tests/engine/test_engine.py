@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import errors
+from chalicelib.core.rules import Resume, Start, Switch
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import Outcome, SyncEngine
 from chalicelib.ports import Commit, Committed, Stale
@@ -482,8 +483,8 @@ def test_a_commit_whose_reply_was_lost_is_answered_as_made(
             store.commit(commit)
             return store.commit(commit)
 
-        def load(self, session_id: str) -> Any:
-            return store.load(session_id)
+        def load(self, session_id: str, command_id: str | None = None) -> Any:
+            return store.load(session_id, command_id)
 
     outcome = SyncEngine(Repeating(), session_ttl_ms=TTL_MS).switch_cycle(SESSION)
 
@@ -496,3 +497,58 @@ def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStor
 
     with pytest.raises(errors.StoreUnavailable):
         engine.start_session(SESSION)
+
+
+# command ids and expected versions
+
+
+def test_a_command_that_comes_twice_is_carried_out_once(engine: SyncEngine) -> None:
+    engine.create_session(chess())
+    first = engine.carry_out(SESSION, Start(), command_id="press")
+    engine.switch_cycle(SESSION)
+
+    again = engine.carry_out(SESSION, Start(), command_id="press")
+
+    assert first.state["version"] == 2
+    assert (again.state["version"], again.events) == (3, ())
+
+
+def test_a_refused_command_may_be_tried_again_under_its_id(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    with pytest.raises(errors.InvalidTransition):
+        engine.carry_out(SESSION, Resume(), command_id="press")
+    engine.pause_session(SESSION)
+
+    outcome = engine.carry_out(SESSION, Resume(), command_id="press")
+
+    assert outcome.state["status"] == "running"
+    assert [event.type for event in outcome.events] == ["session_resumed"]
+
+
+def test_a_command_may_be_meant_for_one_version_only(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    with pytest.raises(errors.PreconditionFailed) as refused:
+        engine.carry_out(SESSION, Start(), expected_version=2)
+    assert (refused.value.expected_version, refused.value.actual_version) == (2, 1)
+
+    assert engine.carry_out(SESSION, Start(), expected_version=1).state["version"] == 2
+    store.intruders = [lambda: rival.switch_cycle(SESSION)]
+    with pytest.raises(errors.PreconditionFailed):
+        engine.carry_out(SESSION, Switch(), expected_version=2)
+
+
+@pytest.mark.parametrize("other", [True, 1.0])
+def test_creations_that_differ_only_for_json_are_different(
+    engine: SyncEngine, other: object
+) -> None:
+    engine.create_session(chess(metadata={"a": 1, "b": 2}))
+
+    assert not engine.create_session(chess(metadata={"b": 2, "a": 1})).created
+    with pytest.raises(errors.SessionExists):
+        engine.create_session(chess(metadata={"a": other, "b": 2}))

@@ -192,3 +192,25 @@ def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
         subscription(Settings(redis_url="redis://127.0.0.1:1/0")),
     ):
         pass
+
+
+def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "here", HERE)
+    scene.registry.watch(SESSION, "there", THERE)
+    scene.store.advance(90_001)
+    scene.registry.watch(SESSION, "lively", THERE)
+    scene.relay = Relay(
+        scene.subscription.open, scene.registry, scene.engine, scene.api, HERE, 0.01
+    )
+    scene.relay.start()
+
+    eventually(lambda: scene.api.closed == ["here"])
+    listed = scene.registry.watchers(SESSION).watchers
+    assert {"there", "lively"} <= {one.connection_id for one in listed}
+
+    # Its own relay has had its time.
+    scene.store.advance(30_000)
+    scene.registry.watch(SESSION, "lively", THERE)
+    eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
+    assert scene.registry.watchers(SESSION).watchers[0].connection_id == "lively"
+    assert scene.api.closed == ["here"]

@@ -28,7 +28,7 @@ from tests.servers import (
 )
 
 from .sessions import new_id, next_of, started, switch
-from .test_store_away import unavailable
+from .test_store_away import is_back, unavailable
 
 ALL_THAT_A_STORE_NEEDS = (
     "~session:* ~command:* ~deadlines:* &updates:* "
@@ -127,7 +127,7 @@ def test_tls_that_goes_unanswered_is_given_up_soon_and_found_again(
     with unavailable():
         store.ping()
     tls.allow()
-    store.ping()
+    is_back(store)
 
 
 def test_a_cluster_asked_for_where_there_is_none_is_named_as_the_cause(

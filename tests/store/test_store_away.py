@@ -385,3 +385,23 @@ def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Clust
     for _ in range(20):
         session = started(store)
         assert store.load(session.setup.session_id).session == session
+
+
+def test_those_who_queue_behind_a_silent_server_do_not_each_find_out_for_themselves(
+    open_store: OpenStore, proxy: Proxy
+) -> None:
+    store = open_store(proxy.url)
+    store.ping()
+    proxy.blackhole()
+    begun = time.monotonic()
+
+    def fail(_: int) -> None:
+        for _ in range(16):
+            with pytest.raises(StoreUnavailable):
+                store.ping()
+
+    all_at_once(fail, threads=8)
+
+    assert time.monotonic() - begun < GIVES_UP_WITHIN_S
+    proxy.allow()
+    is_back(store)

@@ -1,0 +1,75 @@
+"""`chalice local`, Chalice's own development server, serves REST too, given a Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.servers import RedisProcess, eventually, free_port
+
+ROOT = Path(__file__).parents[2]
+CHALICE = Path(sys.executable).with_name("chalice")
+
+
+@pytest.fixture
+def url(valkey: RedisProcess, tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    log = (tmp_path / "log").open("wb")
+    served = subprocess.Popen(
+        [str(CHALICE), "local", "--port", str(port), "--no-autoreload"],
+        cwd=ROOT,
+        env={**os.environ, "REDIS_URL": valkey.url, "AWS_DEFAULT_REGION": "us-east-1"},
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            assert served.poll() is None, (tmp_path / "log").read_text()
+            try:
+                return httpx.get(f"{url}/health").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        eventually(answers, within_s=20, every_s=0.1)
+        yield url
+    finally:
+        served.terminate()
+        served.wait(10)
+        log.close()
+
+
+def test_a_session_is_created_started_and_switched(url: str) -> None:
+    session_id, anne, ben = (str(uuid4()) for _ in range(3))
+    people = [{"participant_id": one, "total_time_ms": 60_000} for one in (anne, ben)]
+    created = httpx.post(
+        f"{url}/v1/sessions",
+        headers={"Content-Type": "application/json"},
+        content=json.dumps(
+            {
+                "session_id": session_id,
+                "sync_mode": "per_participant",
+                "total_time_ms": 60_000,
+                "participants": people,
+            }
+        ),
+    )
+    started = httpx.post(f"{url}/v1/sessions/{session_id}/start")
+    switched = httpx.post(f"{url}/v1/sessions/{session_id}/switch")
+
+    assert (created.status_code, started.status_code, switched.status_code) == (201, 200, 200)
+    assert switched.json()["data"]["active_participant_id"] == ben
+    refused = httpx.post(f"{url}/v1/sessions/{session_id}/resume")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (
+        400,
+        "INVALID_STATE_TRANSITION",
+    )

@@ -15,12 +15,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from . import cold_start, correctness, engine, participants, rest
+from . import (
+    cold_start,
+    correctness,
+    delivery,
+    emulators,
+    engine,
+    fan_out,
+    participants,
+    rest,
+)
+from .http_client import UnexpectedAnswer
 from .lab import ROOT, Lab
-from .machine import Neighbours, describe, sources_digest
+from .machine import Neighbours, allow_many_files, describe, sources_digest
 from .measure import Progress
 from .plan import FULL, QUICK, Plan
 from .report import Report, Result, as_text, update_document
+from .watchers import WatchersFailed
 
 Benchmark = Callable[[Lab, Plan, Progress], Result]
 
@@ -29,6 +40,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rest": rest.measure_sequential,
     "crowd": rest.measure_crowd,
     "participants": participants.measure,
+    "delivery": delivery.measure,
+    "fan_out": fan_out.measure_stack,
+    "broadcaster": fan_out.measure_clients,
+    "emulators": emulators.measure,
     "cold": cold_start.measure,
     "correctness": correctness.measure,
 }
@@ -39,7 +54,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 
 CHANGED = "changed during the run"
 
-LIMIT_SECONDS = 600
+LIMIT_SECONDS = 480
 """Whatever hangs, a run ends, and ends what it started."""
 
 
@@ -51,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report; the exit code."""
     options = _read_arguments(arguments)
     _end_orderly()
+    # A client of a fan-out is a file in two processes.
+    allow_many_files()
     try:
         report = run(options.only or list(BENCHMARKS), QUICK if options.quick else FULL, _say)
     except _Ended as reason:
@@ -76,13 +93,25 @@ def run(names: Sequence[str], plan: Plan, say: Progress) -> Report:
         machine = describe(lab.valkey_version)
         for name, benchmark in BENCHMARKS.items():
             if name in names:
-                results.append(benchmark(lab, plan, _prefixed(name, say)))
+                results.append(_twice_if_need_be(benchmark, lab, plan, _prefixed(name, say)))
     # Servers start, and modules are imported, at different times of a run.
     changed = sources_digest(ROOT) != sources
     machine["sources"] = f"{sources}, {CHANGED}" if changed else sources
     machine["others"] = neighbours.share()
     machine["took"] = f"{time.monotonic() - began:.0f} s"
     return Report(machine, results).rounded()
+
+
+def _twice_if_need_be(benchmark: Benchmark, lab: Lab, plan: Plan, say: Progress) -> Result:
+    """On a machine that is very busy, patience can be at an end once; a fault would be there again.
+
+    Nothing is measured by halves: the second attempt begins anew.
+    """
+    try:
+        return benchmark(lab, plan, say)
+    except (UnexpectedAnswer, WatchersFailed, OSError) as error:
+        say(f"once more, because of {error!r}")
+        return benchmark(lab, plan, say)
 
 
 def _prefixed(name: str, say: Progress) -> Progress:

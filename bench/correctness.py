@@ -24,7 +24,7 @@ from threading import Barrier
 from chalicelib.core.errors import Conflict, StoreUnavailable
 from chalicelib.engine import SyncEngine
 
-from .floors import raw_client, send
+from .floors import bare_server_on
 from .http_client import Connection, request
 from .lab import Lab
 from .measure import Progress
@@ -182,10 +182,10 @@ def _run_cycles(lab: Lab, plan: Plan, progress: Progress) -> _Cycles:
     connection = Connection(lab.app.port)
     with ExitStack() as parts:
         parts.callback(connection.close)
-        client = parts.enter_context(raw_client(lab.valkey.url))
+        server = parts.enter_context(bare_server_on(lab.valkey.url))
 
         def redis_time_ms() -> int:
-            seconds, microseconds = send(client, "TIME")
+            seconds, microseconds = server.execute("TIME")
             return int(seconds) * 1000 + int(microseconds) // 1000
 
         session_id = _start_over_rest(connection, creation(2))

@@ -21,23 +21,23 @@ SCRIPTS = "floor: load.lua and commit.lua, nothing around them"
 
 def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     redis_url = lab.valkey.url
-    with engine_on(redis_url) as engine, floors.raw_client(redis_url) as client:
+    with engine_on(redis_url) as engine, floors.bare_server_on(redis_url) as server:
         session_id = aged(redis_url, creation(2))
-        load = floors.emptied(client, lab.switch.load)
-        commit = floors.emptied(client, lab.switch.commit)
+        load = floors.emptied(server, lab.switch.load)
+        commit = floors.emptied(server, lab.switch.commit)
         both = floors.emptied(
-            client, floors.Exchange("", lab.switch.commit.words, lab.switch.load.reply)
+            server, floors.Exchange("", lab.switch.commit.words, lab.switch.load.reply)
         )
-        replay = floors.Replay(client, floors.record_switch(redis_url, creation(2)))
+        replay = floors.Replay(server, floors.record_switch(redis_url, creation(2)))
 
         def two_trips() -> None:
-            floors.run(client, load)
-            floors.run(client, commit)
+            floors.run(server, load)
+            floors.run(server, commit)
 
         operations: dict[str, Callable[[], object]] = {
             SWITCH: lambda: engine.switch_cycle(session_id),
-            PING: lambda: floors.send(client, "PING"),
-            ONE_TRIP: lambda: floors.run(client, both),
+            PING: lambda: server.execute("PING"),
+            ONE_TRIP: lambda: floors.run(server, both),
             TWO_TRIPS: two_trips,
             SCRIPTS: replay,
             GET: lambda: engine.get_current_state(session_id),

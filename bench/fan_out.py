@@ -1,83 +1,259 @@
-"""``python -m bench.fan_out``: one update for a thousand connections.
-
-Our fast client beside boto3 with 64 threads, posting what the same server
-takes, in turns, so that a busy neighbour disturbs both. The server is a
-process of its own and looks at nothing; the CPU is that of the client's
-process alone, all threads included.
-"""
+"""One update for a thousand clients: through the whole local stack, and from its client alone."""
 
 from __future__ import annotations
 
-import argparse
-import selectors
-import socket
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from math import inf
 
 import boto3
 from botocore.config import Config
 
-from chalicelib.realtime.management_api import (
-    Credentials,
-    ManagementApi,
-    Outcome,
-    Post,
-    open_management_api,
-    open_reference,
-)
+from chalicelib.realtime.management_api import ManagementApi, Outcome, Post
 
-POSTS = 1_000
-UPDATE = b"x" * 630
-REGION = "eu-west-1"
-CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token" * 60)
+from .delivery import GREETING, Switching
+from .http_client import Connection
+from .lab import Lab
+from .measure import (
+    Block,
+    Contender,
+    Progress,
+    Samples,
+    latency_ratio,
+    one_by_one,
+    percentile,
+    take_turns,
+    throughput_ratio,
+)
+from .plan import Plan
+from .poster import CREDENTIALS, REGION, open_poster, open_reference_poster
+from .report import Check, Result, Row
+from .sessions import aged, creation
+from .stub_server import POST_BYTES, stub_server
+from .watchers import Opened, watching
+
+LAST, FIRST, MIDDLE = "to the last client", "to the first client", "to half of the clients"
+FLOOR = "floor: the same posts, answered by a server that looks at nothing"
+
+FAST, REFERENCE = "ours", "ours, without pycurl"
 BOTO3_THREADS = 64
+BOTO3 = f"boto3, {BOTO3_THREADS} threads"
+
 WITHIN_SECONDS = 60.0
 
-MUST_CPU_US, AIM_CPU_US = 60.0, 35.0
-MUST_TIMES, AIM_TIMES = 10.0, 20.0
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+def posting(api: ManagementApi, endpoint: str, connection_ids: Sequence[str]) -> None:
+    """Post to all of them, and wait until the server has taken every post.
 
-
-@dataclass
-class Contender:
-    """Something that posts to a thousand connections, and what it took each time."""
-
-    name: str
-    post_to: Callable[[Sequence[str]], int]
-    """Posts to these connections; how many were delivered."""
-    at_a_time: int
-    """How many fan-outs make a turn: a turn of a few milliseconds says little."""
-    posts_per_second: list[float] = field(default_factory=list)
-    cpu_us_per_post: list[float] = field(default_factory=list)
-
-    def take_turn(self, connection_ids: Sequence[str]) -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        for _ in range(self.at_a_time):
-            delivered = self.post_to(connection_ids)
-            if delivered != len(connection_ids):
-                raise RuntimeError(f"{self.name} delivered {delivered} of {len(connection_ids)}")
-        posts = self.at_a_time * len(connection_ids)
-        self.posts_per_second.append(posts / (time.perf_counter() - wall))
-        self.cpu_us_per_post.append((time.process_time() - cpu) / posts * 1e6)
+    Raises:
+        RuntimeError: It has not.
+    """
+    data = b"x" * POST_BYTES
+    posts = [Post(endpoint, one, data, inf) for one in connection_ids]
+    delivered = api.post_all(posts, WITHIN_SECONDS).count(Outcome.DELIVERED)
+    if delivered != len(posts):
+        raise RuntimeError(f"Only {delivered} of {len(posts)} were delivered")
 
 
-def ours(name: str, api: ManagementApi, endpoint: str, at_a_time: int) -> Contender:
-    def post_to(connection_ids: Sequence[str]) -> int:
-        posts = [Post(endpoint, one, UPDATE, inf) for one in connection_ids]
-        return api.post_all(posts, WITHIN_SECONDS).count(Outcome.DELIVERED)
-
-    return Contender(name, post_to, at_a_time)
+def _connection_ids(count: int) -> list[str]:
+    return [f"PJqB0fHsqR{number:05}=" for number in range(count)]
 
 
-def boto3_alone(endpoint: str, threads: ThreadPoolExecutor) -> Contender:
+# The whole local stack
+
+
+def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
+    with ExitStack() as parts:
+        watchers = parts.enter_context(watching())
+        connection = Connection(lab.app.port)
+        parts.callback(connection.close)
+        session_id = aged(lab.valkey.url, creation(2))
+        progress(f"{plan.fan_out_clients:,} clients")
+        began = time.monotonic()
+        opened = watchers.open(session_id, lab.app.watching(session_id), plan.fan_out_clients)
+        watchers.told(session_id, GREETING)
+        greeted_seconds = time.monotonic() - began
+        everybody = _FanOuts(Switching(connection, watchers, session_id))
+        endpoint, api = parts.enter_context(stub_server()), open_poster()
+        parts.callback(api.close, 1)
+        ids = _connection_ids(plan.fan_out_clients)
+        clocks = {
+            "server": lab.app.cpu_seconds,
+            "relay": lab.app.relay_cpu_seconds,
+            "valkey": lab.valkey_cpu_seconds,
+        }
+        own = {"relay": time.process_time}
+        samples = take_turns(
+            {
+                LAST: Contender(everybody.do, clocks),
+                FLOOR: Contender(one_by_one(lambda: posting(api, endpoint, ids)), own),
+            },
+            rounds=plan.fan_out_rounds,
+            count=plan.fan_out_count,
+            budget_seconds=plan.budget_seconds,
+            progress=progress,
+        )
+    last, floor = samples[LAST], samples[FLOOR]
+    to_last = _row(LAST, last, plan.fan_out_clients)
+    to_last["floor"], to_last["ratio"] = FLOOR, latency_ratio(last, floor)
+    rows: list[Row] = [
+        to_last,
+        *everybody.rows(),
+        _row(FLOOR, floor, plan.fan_out_clients),
+        _opening_row(opened),
+    ]
+    return Result(
+        "fan_out",
+        f"One switch, {plan.fan_out_clients:,} clients",
+        "`python -m local`, signatures verified. The time is from sending the switch over REST to"
+        " having read the update, by a process that holds all of the clients on one thread. Beside"
+        " it, only the posts, to a server that takes everything. All had their greeting"
+        f" {greeted_seconds:.1f} s after the first had knocked.",
+        rows,
+        [
+            Check(
+                f"the last of {plan.fan_out_clients:,} clients, p50",
+                f"{last.p50_ms:.0f} ms",
+                "< 250 ms",
+                last.p50_ms < 250,
+                "< 120 ms",
+                last.p50_ms < 120,
+            ),
+            _cpu_check("CPU of the relay for each post", last, "relay", plan.fan_out_clients),
+        ],
+    )
+
+
+class _FanOuts:
+    """Switches, and remembers when the first and the middle one of all had each."""
+
+    def __init__(self, switching: Switching) -> None:
+        self._switching = switching
+        self._turns: list[list[list[float]]] = []
+
+    def do(self, count: int) -> Block:
+        began = time.monotonic()
+        heard = [self._switching.one()[1] for _ in range(count)]
+        self._turns.append(heard)
+        return Block([one[-1] for one in heard], time.monotonic() - began)
+
+    def rows(self) -> list[Row]:
+        """Of all but the warm-up, which came first."""
+        heard = [one for turn in self._turns[1:] for one in turn]
+        every = (
+            (FIRST, [one[0] for one in heard]),
+            (MIDDLE, [one[len(one) // 2] for one in heard]),
+        )
+        return [
+            {
+                "what": name,
+                "count": len(values),
+                "p50_ms": percentile(values, 50),
+                "p95_ms": percentile(values, 95),
+            }
+            for name, values in every
+        ]
+
+
+def _opening_row(opened: Opened) -> Row:
+    return {
+        "what": "a connection opened and registered, 32 at a time",
+        "count": len(opened.latencies_ms),
+        "p50_ms": percentile(opened.latencies_ms, 50),
+        "p95_ms": percentile(opened.latencies_ms, 95),
+        "per_second": len(opened.latencies_ms) / opened.seconds,
+    }
+
+
+def _row(name: str, found: Samples, posts: int) -> Row:
+    server_us = _us_per_post(found, "server", posts)
+    return {
+        "what": name,
+        "count": found.count,
+        "p50_ms": found.p50_ms,
+        "p95_ms": found.p95_ms,
+        "per_second": found.per_second * posts,
+        "us_per_post": _us_per_post(found, "relay", posts),
+        "server_us_per_post": server_us,
+    }
+
+
+def _us_per_post(found: Samples, process: str, posts: int) -> float | None:
+    cpu_ms = found.cpu_ms(process)
+    return None if cpu_ms is None else cpu_ms * 1000 / posts
+
+
+def _cpu_check(what: str, found: Samples, process: str, posts: int) -> Check:
+    each_us = _us_per_post(found, process, posts)
+    if each_us is None:
+        return Check(what, "not known on this system")
+    return Check(what, f"{each_us:.1f} us", "<= 60 us", each_us <= 60, "<= 35 us", each_us <= 35)
+
+
+# The client alone
+
+
+def measure_clients(lab: Lab, plan: Plan, progress: Progress) -> Result:
+    del lab
+    posts = plan.broadcaster_posts
+    ids = _connection_ids(posts)
+    with ExitStack() as parts:
+        endpoint = parts.enter_context(stub_server())
+        fast, reference = open_poster(), open_reference_poster()
+        parts.callback(fast.close, 1)
+        parts.callback(reference.close, 1)
+        threads = parts.enter_context(ThreadPoolExecutor(BOTO3_THREADS))
+        operations: dict[str, tuple[Callable[[], None], int]] = {
+            # A turn of a few milliseconds says little.
+            FAST: (lambda: posting(fast, endpoint, ids), plan.broadcaster_count),
+            REFERENCE: (lambda: posting(reference, endpoint, ids), 1),
+            BOTO3: (_boto3_alone(endpoint, threads, ids), 1),
+        }
+        samples = take_turns(
+            {
+                name: Contender(_repeated(operation, times), {"relay": time.process_time})
+                for name, (operation, times) in operations.items()
+            },
+            rounds=plan.broadcaster_rounds,
+            count=1,
+            budget_seconds=plan.budget_seconds,
+            progress=progress,
+        )
+    times_boto3 = throughput_ratio(samples[FAST], samples[BOTO3])
+    rows = [_row(name, found, posts) for name, found in samples.items()]
+    for row, found in zip(rows[:-1], samples.values(), strict=False):
+        row["floor"], row["ratio"] = BOTO3, throughput_ratio(found, samples[BOTO3])
+    return Result(
+        "broadcaster",
+        "The client of @connections",
+        f"{posts:,} signed posts of {POST_BYTES} bytes, from one process to a server in another"
+        " that looks at nothing and answers 200. CPU is of the client's process, all threads"
+        " included; the ratio is of posts in a second.",
+        rows,
+        [
+            Check(
+                f"posts in a second, beside {BOTO3}",
+                f"{times_boto3:.1f} x",
+                ">= 10 x",
+                times_boto3 >= 10,
+                ">= 20 x",
+                times_boto3 >= 20,
+            ),
+            _cpu_check("CPU for each post", samples[FAST], "relay", posts),
+        ],
+    )
+
+
+def _repeated(operation: Callable[[], None], times: int) -> Callable[[int], Block]:
+    turn = one_by_one(operation)
+    return lambda count: turn(count * times)
+
+
+def _boto3_alone(
+    endpoint: str, threads: ThreadPoolExecutor, connection_ids: Sequence[str]
+) -> Callable[[], None]:
     """What one would write without us."""
     client = boto3.client(
         "apigatewaymanagementapi",
@@ -85,119 +261,16 @@ def boto3_alone(endpoint: str, threads: ThreadPoolExecutor) -> Contender:
         region_name=REGION,
         aws_access_key_id=CREDENTIALS.access_key_id,
         aws_secret_access_key=CREDENTIALS.secret_access_key,
-        aws_session_token=CREDENTIALS.session_token,
         config=Config(max_pool_connections=BOTO3_THREADS),
     )
+    data = b"x" * POST_BYTES
 
     def post(connection_id: str) -> bool:
-        answer = client.post_to_connection(ConnectionId=connection_id, Data=UPDATE)
+        answer = client.post_to_connection(ConnectionId=connection_id, Data=data)
         return bool(answer["ResponseMetadata"]["HTTPStatusCode"] == 200)
 
-    return Contender(
-        f"boto3, {BOTO3_THREADS} threads", lambda ids: sum(threads.map(post, ids)), at_a_time=1
-    )
+    def post_to_all() -> None:
+        if not all(threads.map(post, connection_ids)):
+            raise RuntimeError("Not all were delivered")
 
-
-def serve() -> None:
-    """Answer 200 to whatever has arrived whole, until nobody holds our standard input."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    listener.setblocking(False)
-    print(listener.getsockname()[1], flush=True)
-    selector = selectors.DefaultSelector()
-    selector.register(listener, selectors.EVENT_READ)
-    selector.register(sys.stdin, selectors.EVENT_READ)
-    unfinished: dict[int, bytes] = {}
-    while True:
-        for key, _ in selector.select():
-            if key.fileobj is sys.stdin:
-                return
-            if key.fileobj is listener:
-                accepted, _ = listener.accept()
-                accepted.setblocking(False)
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                selector.register(accepted, selectors.EVENT_READ)
-                continue
-            connection = key.fileobj
-            assert isinstance(connection, socket.socket)
-            try:
-                arrived = connection.recv(65536)
-            except ConnectionError:
-                arrived = b""
-            if not arrived:
-                selector.unregister(connection)
-                unfinished.pop(key.fd, None)
-                connection.close()
-                continue
-            arrived = unfinished.pop(key.fd, b"") + arrived
-            if arrived.endswith(UPDATE):
-                connection.send(OK)
-            else:
-                unfinished[key.fd] = arrived
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The endpoint of a server that ends with us."""
-    command = [sys.executable, "-m", "bench.fan_out", "--serve"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/dev"
-        process.stdin.close()
-
-
-def run(rounds: int) -> list[Contender]:
-    """Every contender ``rounds`` times, in turns; the first is ours, the last boto3 alone."""
-    connection_ids = [f"PJqB0fHsqR{number:05}=" for number in range(POSTS)]
-    with server() as endpoint, ThreadPoolExecutor(BOTO3_THREADS) as threads:
-        fast = open_management_api(REGION, CREDENTIALS)
-        reference = open_reference(REGION, CREDENTIALS)
-        contenders = [
-            ours("tickless, fast", fast, endpoint, at_a_time=20),
-            ours("tickless, reference", reference, endpoint, at_a_time=1),
-            boto3_alone(endpoint, threads),
-        ]
-        try:
-            for contender in contenders:
-                contender.post_to(connection_ids)
-            for _ in range(rounds):
-                for contender in contenders:
-                    contender.take_turn(connection_ids)
-        finally:
-            fast.close(1)
-            reference.close(1)
-    return contenders
-
-
-def report(contenders: Sequence[Contender]) -> bool:
-    """Print what was found; whether it is good enough."""
-    rates = [statistics.median(one.posts_per_second) for one in contenders]
-    print(f"{POSTS:,} posts of {len(UPDATE)} bytes; medians, and the worst and best turn")
-    print(f"{'':22}{'posts/s':>10}{'':22}{'CPU per post':>14}")
-    for one, rate in zip(contenders, rates, strict=True):
-        spread = f"({min(one.posts_per_second):,.0f} to {max(one.posts_per_second):,.0f})"
-        cpu = f"({max(one.cpu_us_per_post):,.1f} to {min(one.cpu_us_per_post):,.1f})"
-        median_cpu_us = statistics.median(one.cpu_us_per_post)
-        print(f"{one.name:22}{rate:>10,.0f}  {spread:20}{median_cpu_us:>11,.1f} us  {cpu}")
-    cpu_us = statistics.median(contenders[0].cpu_us_per_post)
-    times = rates[0] / rates[-1]
-    print(f"CPU per post: {cpu_us:.1f} us (must be <= {MUST_CPU_US:.0f}, aim {AIM_CPU_US:.0f})")
-    print(f"times boto3:  {times:.1f} (must be >= {MUST_TIMES:.0f}, aim {AIM_TIMES:.0f})")
-    return cpu_us <= MUST_CPU_US and times >= MUST_TIMES
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.fan_out", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        serve()
-        return 0
-    return 0 if report(run(options.rounds)) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return post_to_all

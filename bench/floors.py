@@ -1,23 +1,22 @@
 """The least a switch could cost the store: its very bytes, without the application.
 
 A switch is two scripts. They are recorded as the store sends them, and sent
-again by nobody but redis-py: once to scripts that do nothing and answer with as
-many bytes, once to the very scripts.
+again over the same connections with nothing else around them: once to scripts
+that do nothing and answer with as many bytes, once to the very scripts.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import redis
-
 from chalicelib.engine import SyncEngine
 from chalicelib.settings import Settings
-from chalicelib.store.client import Client, Server, open_client
-from chalicelib.store.client import send as send
+from chalicelib.store.client import Server, connect, open_client
 from chalicelib.store.redis_store import RedisStore
 
 from .sessions import aged
@@ -55,27 +54,27 @@ class Switch:
         )
 
 
-class _Recorder(redis.Redis):
-    """redis-py, with a memory."""
+class _Recorder(Server):
+    """A server with a memory."""
 
-    def __init__(self, connection_pool: redis.ConnectionPool) -> None:
-        super().__init__(connection_pool=connection_pool)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(lambda: open_client(settings))
         self.exchanges: list[Exchange] = []
 
-    def execute_command(self, *words: Any, **options: Any) -> Any:
-        reply = super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
-        if words[0] == "EVALSHA":
-            self.exchanges.append(Exchange(words[1], words[2:], reply))
+    def execute(self, *command: Word) -> Any:
+        reply = super().execute(*command)
+        if command[0] == "EVALSHA":
+            self.exchanges.append(Exchange(str(command[1]), command[2:], reply))
         return reply
 
 
 def record_switch(redis_url: str, creation: bytes) -> Switch:
     """What a switch of this session, aged, sends and receives; nobody else may switch it."""
     session_id = aged(redis_url, creation)
-    recorder = _Recorder(connection_pool=redis.ConnectionPool.from_url(redis_url, protocol=2))
-    settings = Settings()
+    settings = Settings(redis_url=redis_url)
+    recorder = _Recorder(settings)
     engine = SyncEngine(
-        RedisStore(Server(lambda: recorder), settings.shards),
+        RedisStore(recorder, settings.shards),
         session_ttl_ms=settings.session_ttl_seconds * 1000,
     )
     engine.switch_cycle(session_id)
@@ -84,15 +83,24 @@ def record_switch(redis_url: str, creation: bytes) -> Switch:
     return Switch(load, commit)
 
 
-def raw_client(redis_url: str) -> Client:
-    """redis-py as the application sets it up."""
-    return open_client(Settings(redis_url=redis_url))
+def bare_server(redis_url: str) -> Server:
+    """The store's way to Redis, as the application sets it up."""
+    return connect(Settings(redis_url=redis_url))
 
 
-def emptied(client: Client, exchange: Exchange) -> Exchange:
+@contextmanager
+def bare_server_on(redis_url: str) -> Iterator[Server]:
+    server = bare_server(redis_url)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def emptied(server: Server, exchange: Exchange) -> Exchange:
     """The same bytes both ways, through a script that does nothing."""
     source = f"return {_literal(exchange.reply)}"
-    digest = send(client, "SCRIPT", "LOAD", source)
+    digest = server.execute("SCRIPT", "LOAD", source)
     return Exchange(digest.decode(), exchange.words, exchange.reply)
 
 
@@ -110,26 +118,26 @@ def _literal(reply: Any) -> str:
     return str(int(reply))
 
 
-def run(client: Client, exchange: Exchange) -> Any:
-    return send(client, "EVALSHA", exchange.digest, *exchange.words)
+def run(server: Server, exchange: Exchange) -> Any:
+    return server.execute("EVALSHA", exchange.digest, *exchange.words)
 
 
 class Replay:
     """The very scripts of a switch, again and again, and nothing around them."""
 
-    def __init__(self, client: Client, switch: Switch) -> None:
-        self._client = client
+    def __init__(self, server: Server, switch: Switch) -> None:
+        self._server = server
         self._load = switch.load
         self._commit = switch.commit
         self._versions = count(int(switch.commit.words[_VERSION]))
 
     def __call__(self) -> None:
-        run(self._client, self._load)
+        run(self._server, self._load)
         version = next(self._versions)
         words = list(self._commit.words)
         words[_COMMAND] = f"{words[_COMMAND]!s}-{version}"
         words[_BASE_VERSION], words[_VERSION] = version, version + 1
-        answer = send(self._client, "EVALSHA", self._commit.digest, *words)
+        answer = self._server.execute("EVALSHA", self._commit.digest, *words)
         if answer[0] != b"committed":
             raise AssertionError(f"A replayed commit was answered {answer}")
 

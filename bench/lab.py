@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,13 +21,21 @@ from typing import Self
 import redis
 
 from local.embedded import EmbeddedServer, embedded_server
+from local.relay import RELAY_MODULE
 
-from .floors import Exchange, Switch, emptied, raw_client, record_switch, to_json
+from .floors import Exchange, Switch, bare_server_on, emptied, record_switch, to_json
 from .http_client import HOST, Connection, request
-from .machine import cpu_seconds
+from .machine import children, command_line, cpu_seconds
 from .sessions import creation
 
 ROOT = Path(__file__).resolve().parent.parent
+STAGE = "dev"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    # Empty is none; with one it would cost more.
+    "AWS_SESSION_TOKEN": "",
+}
 START_SECONDS = 20.0
 STOP_SECONDS = 6.0
 
@@ -45,6 +53,25 @@ class Served:
 
     def cpu_seconds(self) -> float | None:
         return cpu_seconds(self.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack(Served):
+    """``python -m local`` that runs; its relay is a process of its own."""
+
+    websocket_port: int
+    relay_pid: int | None
+
+    @property
+    def management_url(self) -> str:
+        return f"http://{HOST}:{self.websocket_port}/{STAGE}"
+
+    def watching(self, session_id: str) -> str:
+        """Where a client connects that watches this session."""
+        return f"ws://{HOST}:{self.websocket_port}/{STAGE}?sessionId={session_id}"
+
+    def relay_cpu_seconds(self) -> float | None:
+        return None if self.relay_pid is None else cpu_seconds(self.relay_pid)
 
 
 class Lab:
@@ -81,49 +108,72 @@ class Lab:
         return record_switch(self.valkey.url, creation(2))
 
     @cached_property
-    def app(self) -> Served:
+    def app(self) -> Stack:
         """``python -m local``, with the store elsewhere, so that its CPU time is the app's."""
-        port = _free_port()
-        command = ("local", "--port", str(port), "--ws-port", "0", "--redis-url", self.valkey.url)
-        data = ("--data-dir", str(self.directory / "data"))
-        return self._serve("app", (*command, *data), port, "/health", {})
+        return self._parts.enter_context(self._stack("app"))
+
+    @contextmanager
+    def another_app(self) -> Iterator[Stack]:
+        """A second instance on the same store, while the block lasts."""
+        with self._stack("another-app") as stack:
+            yield stack
+
+    @contextmanager
+    def _stack(self, name: str) -> Iterator[Stack]:
+        port, websocket_port = free_port(), free_port()
+        ports = ("--port", str(port), "--ws-port", str(websocket_port), "--stage", STAGE)
+        data = ("--data-dir", str(self.directory / name))
+        command = (sys.executable, "-m", "local", *ports, "--redis-url", self.valkey.url, *data)
+        variables = {**CREDENTIALS, "BROADCAST": "relay"}
+        with self.serving(name, command, port, "/health", variables) as served:
+            yield Stack(port, served.pid, websocket_port, _relay_of(served.pid))
 
     @cached_property
     def floor(self) -> Served:
-        port = _free_port()
-        with raw_client(self.valkey.url) as client:
+        port = free_port()
+        with bare_server_on(self.valkey.url) as server:
             exchanges: list[Exchange] = [
-                emptied(client, exchange) for exchange in (self.switch.load, self.switch.commit)
+                emptied(server, exchange) for exchange in (self.switch.load, self.switch.commit)
             ]
         variables = {"REDIS_URL": self.valkey.url, "FLOOR_EXCHANGES": to_json(exchanges)}
-        return self._serve("floor", ("bench.floor_app", str(port)), port, "/v1/floor/x", variables)
+        command = (sys.executable, "-m", "bench.floor_app", str(port))
+        return self._parts.enter_context(
+            self.serving("floor", command, port, "/v1/floor/x", variables)
+        )
 
-    def _serve(
+    @contextmanager
+    def serving(
         self,
         name: str,
-        module_and_arguments: tuple[str, ...],
+        command: Sequence[str],
         port: int,
-        path: str,
-        variables: Mapping[str, str],
-    ) -> Served:
+        path: str | None,
+        variables: Mapping[str, str] | None = None,
+        directory: Path = ROOT,
+    ) -> Iterator[Served]:
+        """A server that answers at ``path``, or, without one, listens; while the block lasts.
+
+        Raises:
+            DidNotStart: It ended, or was silent for too long.
+        """
         log = self.directory / f"{name}.log"
-        process = self._parts.enter_context(_running(module_and_arguments, log, variables))
-        give_up_at = time.monotonic() + START_SECONDS
-        while not _answers(port, path):
-            if process.poll() is not None or time.monotonic() > give_up_at:
-                raise DidNotStart(f"{name}:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.02)
-        return Served(port, process.pid)
+        with _running(command, log, variables or {}, directory) as process:
+            give_up_at = time.monotonic() + START_SECONDS
+            while not _answers(port, path):
+                if process.poll() is not None or time.monotonic() > give_up_at:
+                    raise DidNotStart(f"{name}:\n{log.read_text(errors='replace')[-2000:]}")
+                time.sleep(0.02)
+            yield Served(port, process.pid)
 
 
 @contextmanager
 def _running(
-    module_and_arguments: tuple[str, ...], log: Path, variables: Mapping[str, str]
+    command: Sequence[str], log: Path, variables: Mapping[str, str], directory: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *module_and_arguments],
-            cwd=ROOT,
+            command,
+            cwd=directory,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -140,18 +190,24 @@ def _running(
             process.wait()
 
 
-def _answers(port: int, path: str) -> bool:
+def _answers(port: int, path: str | None) -> bool:
     with suppress(OSError):
         connection = Connection(port)
         try:
-            connection.exchange(request("GET", path))
+            if path is not None:
+                connection.exchange(request("GET", path))
         finally:
             connection.close()
         return True
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def _relay_of(pid: int) -> int | None:
+    found = [child for child in children(pid) if RELAY_MODULE in command_line(child)]
+    return found[0] if found else None

@@ -32,6 +32,42 @@ def cpu_seconds(pid: int) -> float | None:
     return (user_ticks + system_ticks) / os.sysconf("SC_CLK_TCK")
 
 
+def allow_many_files(wanted: int = 8192) -> None:
+    """Have this process, and those that it starts, open as many files as they may, up to that."""
+    allowed, at_most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if at_most != resource.RLIM_INFINITY:
+        wanted = min(wanted, at_most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, at_most))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that run; none where that isn't known."""
+    found: list[int] = []
+    for task in (PROC / str(pid) / "task").glob("*"):
+        try:
+            found += map(int, (task / "children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def command_line(pid: int) -> list[str]:
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def resident_bytes(pid: int) -> int | None:
+    """How much memory of its own and of files a process has at hand."""
+    try:
+        pages = int((PROC / str(pid) / "statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def describe(valkey_version: str) -> dict[str, str]:
     """What to know before comparing figures with those of another run."""
     versions = [f"Valkey {valkey_version}"]
@@ -98,7 +134,11 @@ def sources_digest(root: Path) -> str:
     """Tells whether two runs measured the same code; files count, not commits."""
     files = [root / "app.py"]
     for folder in ("chalicelib", "local", "bench"):
-        files += [path for kind in ("py", "lua") for path in (root / folder).rglob(f"*.{kind}")]
+        files += [
+            path
+            for kind in ("py", "lua", "js", "yml")
+            for path in (root / folder).rglob(f"*.{kind}")
+        ]
     digest = sha256()
     for path in sorted(files):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from chalicelib.core.setup import SyncMode
-from chalicelib.store.client import Client
+from chalicelib.store.client import Server
 
 from . import floors
 from .http_client import Connection, asking, request
@@ -31,8 +31,8 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         switches = {
             size: floors.record_switch(lab.valkey.url, creation(size)) for size in plan.sizes
         }
-        client = parts.enter_context(floors.raw_client(lab.valkey.url))
-        operations = {**_engine_operations(lab, plan, parts), **_floors(client, switches)}
+        server = parts.enter_context(floors.bare_server_on(lab.valkey.url))
+        operations = {**_engine_operations(lab, plan, parts), **_floors(server, switches)}
         connection = Connection(lab.app.port)
         parts.callback(connection.close)
         clocks: dict[Key, Callable[[], float | None]] = dict.fromkeys(operations, time.process_time)
@@ -95,10 +95,10 @@ def _engine_operations(lab: Lab, plan: Plan, parts: ExitStack) -> dict[Key, Call
     }
 
 
-def _floors(client: Client, switches: dict[int, floors.Switch]) -> dict[Key, Callable[[], object]]:
+def _floors(server: Server, switches: dict[int, floors.Switch]) -> dict[Key, Callable[[], object]]:
     def two_trips(switch: floors.Switch) -> Callable[[], object]:
-        load, commit = floors.emptied(client, switch.load), floors.emptied(client, switch.commit)
-        return lambda: (floors.run(client, load), floors.run(client, commit))
+        load, commit = floors.emptied(server, switch.load), floors.emptied(server, switch.commit)
+        return lambda: (floors.run(server, load), floors.run(server, commit))
 
     return {(BYTES, size): two_trips(switch) for size, switch in switches.items()}
 

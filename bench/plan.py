@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Rival(Enum):
+    """Whether to measure serverless-offline, which npm has to install first."""
+
+    INSTALL = "install"
+    IF_INSTALLED = "if installed"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Counts are of operations for each contender in each round."""
 
-    budget_seconds: float = 60.0
+    budget_seconds: float = 40.0
     engine_rounds: int = 20
     engine_count: int = 100
     rest_rounds: int = 20
@@ -24,6 +33,23 @@ class Plan:
     contended_rounds: int = 1000
     contenders: int = 16
     cycles: int = 500
+    delivery_rounds: int = 20
+    delivery_count: int = 25
+    fan_out_clients: int = 1000
+    fan_out_rounds: int = 15
+    fan_out_count: int = 2
+    broadcaster_rounds: int = 5
+    broadcaster_posts: int = 1000
+    broadcaster_count: int = 20
+    opening_rounds: int = 3
+    opening_count: int = 400
+    idle_clients: int = 1000
+    echo_rounds: int = 10
+    echo_count: int = 50
+    post_back_clients: int = 500
+    post_back_rounds: int = 8
+    post_back_count: int = 2
+    rival: Rival = Rival.INSTALL
 
 
 FULL = Plan()
@@ -41,4 +67,19 @@ QUICK = Plan(
     cold_runs=3,
     contended_rounds=50,
     cycles=50,
+    delivery_rounds=4,
+    delivery_count=10,
+    fan_out_clients=200,
+    fan_out_rounds=4,
+    broadcaster_rounds=2,
+    broadcaster_posts=250,
+    broadcaster_count=4,
+    opening_rounds=2,
+    opening_count=50,
+    idle_clients=200,
+    echo_rounds=2,
+    echo_count=20,
+    post_back_clients=50,
+    post_back_rounds=2,
+    rival=Rival.IF_INSTALLED,
 )

@@ -27,8 +27,12 @@ _COLUMNS = {
     "p95_ms": ("p95 ms", ".3f"),
     "per_second": ("per second", ",.0f"),
     "cpu_ms": ("CPU ms", ".3f"),
+    "relay_cpu_ms": ("relay's CPU ms", ".3f"),
     "valkey_cpu_ms": ("Valkey's CPU ms", ".3f"),
     "client_cpu_ms": ("client's CPU ms", ".3f"),
+    "server_us_per_post": ("server's CPU us per post", ".1f"),
+    "us_per_post": ("CPU us per post", ".1f"),
+    "kilobytes": ("KB per connection", ".1f"),
     "floor": ("beside", ""),
     "ratio": ("ratio", ".2f"),
 }

@@ -11,8 +11,8 @@ from functools import cache
 
 from chalice.app import Chalice
 
-from bench.floors import raw_client
-from chalicelib.store.client import Client, send
+from bench.floors import bare_server
+from chalicelib.store.client import Server
 
 app = Chalice(app_name="floor")
 
@@ -20,8 +20,8 @@ _EXCHANGES = json.loads(os.environ.get("FLOOR_EXCHANGES", "[]"))
 
 
 @cache
-def _redis() -> Client:
-    return raw_client(os.environ["REDIS_URL"])
+def _redis() -> Server:
+    return bare_server(os.environ["REDIS_URL"])
 
 
 @app.route("/v1/floor/{name}/empty", methods=["POST"])
@@ -31,27 +31,27 @@ def empty(name: str) -> dict[str, str]:
 
 @app.route("/v1/floor/{name}", methods=["GET"])
 def one_trip(name: str) -> dict[str, str]:
-    send(_redis(), "PING")
+    _redis().execute("PING")
     return {}
 
 
 @app.route("/v1/floor/{name}/two", methods=["POST"])
 def two_trips(name: str) -> dict[str, str]:
-    client = _redis()
-    send(client, "PING")
-    send(client, "PING")
+    server = _redis()
+    server.execute("PING")
+    server.execute("PING")
     return {}
 
 
 @app.route("/v1/floor/{name}/bytes", methods=["GET"])
 def one_trip_of_the_same_bytes(name: str) -> dict[str, str]:
-    send(_redis(), *_EXCHANGES[0])
+    _redis().execute(*_EXCHANGES[0])
     return {}
 
 
 @app.route("/v1/floor/{name}/bytes", methods=["POST"])
 def two_trips_of_the_same_bytes(name: str) -> dict[str, str]:
-    client = _redis()
-    send(client, *_EXCHANGES[0])
-    send(client, *_EXCHANGES[1])
+    server = _redis()
+    server.execute(*_EXCHANGES[0])
+    server.execute(*_EXCHANGES[1])
     return {}

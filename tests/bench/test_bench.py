@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench import delivery, emulators, fan_out
 from bench.__main__ import DOCUMENT, TRACKED, run
 from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
-from bench.plan import Plan
+from bench.plan import Plan, Rival
 from bench.report import Check, Report, Result, as_text, into_document
 
 TINY = Plan(
@@ -18,12 +19,30 @@ TINY = Plan(
     contended_rounds=2,
     contenders=4,
     cycles=3,
+    delivery_rounds=2,
+    delivery_count=3,
+    fan_out_clients=20,
+    fan_out_rounds=2,
+    fan_out_count=1,
+    broadcaster_rounds=1,
+    broadcaster_posts=20,
+    broadcaster_count=1,
+    opening_rounds=1,
+    opening_count=10,
+    idle_clients=10,
+    echo_rounds=2,
+    echo_count=3,
+    post_back_clients=10,
+    post_back_rounds=2,
+    post_back_count=1,
+    rival=Rival.NEVER,
 )
+TRIED = ["engine", "rest", "delivery", "fan_out", "broadcaster", "emulators", "correctness"]
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return run(["engine", "rest", "correctness"], TINY, lambda _: None)
+    return run(TRIED, TINY, lambda _: None)
 
 
 def rows_of(report: Report, name: str) -> dict[str, dict[str, str | int | float | None]]:
@@ -32,12 +51,47 @@ def rows_of(report: Report, name: str) -> dict[str, dict[str, str | int | float 
 
 
 def test_every_figure_stands_beside_a_floor_of_the_same_run(report: Report) -> None:
-    for name, figures in (("engine", ("switch_cycle",)), ("rest", ("switch", "GET"))):
+    for name, figures in (
+        ("engine", ("switch_cycle",)),
+        ("rest", ("switch", "GET")),
+        ("delivery", (delivery.SAME, delivery.OTHER)),
+    ):
         rows = rows_of(report, name)
         for figure in figures:
             assert str(rows[figure]["floor"]) in rows
             assert isinstance(rows[figure]["ratio"], float)
             assert rows[figure]["count"] == 6
+
+
+def test_a_client_has_an_update_no_later_than_half_of_them_and_those_before_the_last(
+    report: Report,
+) -> None:
+    rows = rows_of(report, "fan_out")
+
+    first, middle, last = (
+        float(str(rows[name]["p50_ms"])) for name in (fan_out.FIRST, fan_out.MIDDLE, fan_out.LAST)
+    )
+    assert 0 < first <= middle <= last
+    assert rows[fan_out.LAST]["count"] == rows[fan_out.FIRST]["count"] == 2
+    assert rows[fan_out.LAST]["floor"] in rows
+
+
+def test_our_client_stands_beside_boto3(report: Report) -> None:
+    rows = rows_of(report, "broadcaster")
+
+    assert list(rows) == [fan_out.FAST, fan_out.REFERENCE, fan_out.BOTO3]
+    assert rows[fan_out.FAST]["floor"] == fan_out.BOTO3
+    assert isinstance(rows[fan_out.FAST]["ratio"], float)
+
+
+def test_an_emulator_that_is_not_here_is_left_out_with_a_reason(report: Report) -> None:
+    (found,) = (result for result in report.results if result.name == "emulators")
+
+    assert [row["what"] for row in found.rows] == [
+        f"{emulators.OURS}, {what}"
+        for what in (emulators.ECHO, emulators.OPENING, emulators.POST_BACK, emulators.IDLE)
+    ]
+    assert "serverless-offline was not measured: it was not to be." in found.note
 
 
 def test_switches_at_the_same_instant_are_neither_lost_nor_doubled(report: Report) -> None:

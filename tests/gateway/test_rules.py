@@ -243,6 +243,22 @@ def test_messages_are_handed_over_at_once_by_default() -> None:
     assert [invoke.event["body"] for invoke in invocations(effects)] == ["1", "2"]
 
 
+def test_one_connection_takes_so_many_environments_and_no_more_but_may_leave_at_once() -> None:
+    play = played(limits=Limits(at_once=2))
+    connection_id = play.connected()
+    first, second = invocations([*play.text(connection_id, "1"), *play.text(connection_id, "2")])
+
+    assert play.text(connection_id, "3") == []
+    (third,) = invocations(play.api.answered(second, OK, play.now_ms))
+    assert third.event["body"] == "3"
+    (leaving,) = invocations(play.api.closed(connection_id, 1000, "", play.now_ms))
+    assert leaving.cause is Cause.DISCONNECT
+    play.api.lost(connection_id, play.now_ms)
+    for invoke in (first, third, leaving):
+        assert play.api.answered(invoke, OK, play.now_ms) == []
+    assert len(play.api) == 0
+
+
 def test_serial_messages_wait_for_the_one_before_and_disconnect_comes_last() -> None:
     play = played(order=Order.SERIAL)
     connection_id = play.connected()

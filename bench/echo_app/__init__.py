@@ -1,0 +1,1 @@
+"""What every WebSocket tutorial begins with, behind ``local.gateway`` alone."""

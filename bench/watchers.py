@@ -1,0 +1,337 @@
+"""Clients of a WebSocket API: many connections in a process of their own, on one thread.
+
+It shares two cores with what it measures, so it must cost next to nothing: raw
+sockets, and of a message only the version is read. Its times are those of
+CLOCK_MONOTONIC, which all processes of a machine have in common, so what one
+process has sent and another has received can be subtracted.
+
+Owns connections and the times at which something arrived. Must never judge.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import selectors
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from .http_client import HOST, PATIENCE_SECONDS
+
+AT_ONCE = 32
+"""So many handshakes are under way at the same time."""
+
+AGAIN_AFTER_SECONDS = 0.02
+_READ_BYTES = 64 * 1024
+_TEXT, _CLOSE = 1, 8
+_BEGINS = b'{"type":"STATE_UPDATE"'
+_VERSION = re.compile(rb'"version":(\d+)')
+_TRY_LATER = (b"429", b"503")
+
+
+class WatchersFailed(Exception):
+    """They were refused, lost a connection, or waited in vain."""
+
+
+class Opened(NamedTuple):
+    """How opening connections went."""
+
+    seconds: float
+    latencies_ms: list[float]
+    """From the connection's beginning to its 101."""
+    throttled: int
+    """Handshakes that were answered "later", and repeated."""
+
+
+def update(version: int, size_bytes: int) -> bytes:
+    """A message of this size that is told by its version, as a STATE_UPDATE is."""
+    head = b'%s,"version":%d,"state":"' % (_BEGINS, version)
+    return head + b"x" * (size_bytes - len(head) - 2) + b'"}'
+
+
+def version_of(message: bytes) -> int | None:
+    """Of an update; ``None`` of any other message."""
+    if not message.startswith(_BEGINS):
+        return None
+    found = _VERSION.search(message)
+    return int(found[1]) if found else None
+
+
+def frame(text: bytes) -> bytes:
+    """A whole message from a client, under a mask of zeros, which changes nothing."""
+    size = len(text)
+    if size < 126:
+        return bytes((0x81, 0x80 | size)) + b"\0\0\0\0" + text
+    return b"\x81\xfe" + size.to_bytes(2, "big") + b"\0\0\0\0" + text
+
+
+def messages(received: bytes) -> tuple[list[bytes], bytes]:
+    """The texts of all whole frames, none of them fragmented, and what is left over.
+
+    Raises:
+        WatchersFailed: The server closes the connection.
+    """
+    texts = []
+    at = 0
+    while len(received) >= at + 2:
+        size, begins = received[at + 1], at + 2
+        if size >= 126:
+            begins += 2 if size == 126 else 8
+            size = int.from_bytes(received[at + 2 : begins], "big")
+        if len(received) < begins + size:
+            break
+        kind = received[at] & 15
+        if kind == _CLOSE:
+            raise WatchersFailed(f"Closed: {received[begins : begins + size]!r}")
+        if kind == _TEXT:
+            texts.append(received[begins : begins + size])
+        at = begins + size
+    return texts, received[at:]
+
+
+class Watchers:
+    """The process, seen from the one that measures. Groups are connections opened together."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def open(self, group: str, url: str, count: int) -> Opened:
+        opened: Opened = self._ask(_Process.open, group, url, count)
+        return opened
+
+    def close(self, group: str) -> None:
+        self._ask(_Process.close, group)
+
+    def say(self, group: str, text: bytes) -> None:
+        """Everybody of the group says this."""
+        self._ask(_Process.say, group, text)
+
+    def told(self, group: str, count: int) -> list[list[bytes]]:
+        """What each has been told since it last said something, updates left out.
+
+        Returns once all have been told so many messages.
+        """
+        told: list[list[bytes]] = self._ask(_Process.told, group, count)
+        return told
+
+    def heard(self, group: str, version: int) -> list[int]:
+        """When, in CLOCK_MONOTONIC's nanoseconds, each had this update, earliest first."""
+        heard: list[int] = self._ask(_Process.heard, group, version)
+        return heard
+
+    def echo(self, group: str, texts: Sequence[bytes]) -> list[float]:
+        """The milliseconds from saying each to hearing it, by the first of the group."""
+        latencies_ms: list[float] = self._ask(_Process.echo, group, texts)
+        return latencies_ms
+
+    def _ask(self, what: Any, *arguments: Any) -> Any:
+        self._pipe.send((what.__name__, arguments))
+        if not self._pipe.poll(6 * PATIENCE_SECONDS):
+            raise WatchersFailed("No word from them")
+        answer = self._pipe.recv()
+        if isinstance(answer, WatchersFailed):
+            raise answer
+        return answer
+
+
+@contextmanager
+def watching() -> Iterator[Watchers]:
+    """Watchers that end with the block, or with this process."""
+    # Spawned, not forked: a process of its own in every respect.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process: BaseProcess = context.Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield Watchers(ours)
+    finally:
+        ours.close()
+        process.join(2)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+# In the process
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    group: str
+    address: tuple[str, int]
+    request: bytes
+    socket: socket.socket
+    began_ns: int
+    received: bytes = b""
+    is_open: bool = False
+    told: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Process:
+    pipe: Pipe
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    groups: dict[str, list[_Client]] = field(default_factory=lambda: defaultdict(list))
+    arrivals: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(list))
+    opened_ms: list[float] = field(default_factory=list)
+    throttled: int = 0
+
+    def run(self) -> None:
+        """Carry out what is asked for, until nobody is there to ask."""
+        self.selector.register(self.pipe, selectors.EVENT_READ)
+        failure: Exception | None = None
+        while True:
+            try:
+                self._turn()
+            except (WatchersFailed, OSError) as error:
+                # Whoever asks next is told.
+                failure = error
+            while self.pipe.poll():
+                try:
+                    name, arguments = self.pipe.recv()
+                except (EOFError, OSError):
+                    return
+                try:
+                    if failure is not None:
+                        raise failure
+                    self.pipe.send(getattr(self, name)(*arguments))
+                except (WatchersFailed, OSError) as error:
+                    self.pipe.send(WatchersFailed(f"{name}: {error}"))
+
+    def open(self, group: str, url: str, count: int) -> Opened:
+        began = time.monotonic()
+        self.opened_ms, self.throttled = [], 0
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        request = (
+            f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ).encode()
+        address = (parts.hostname or HOST, parts.port or 80)
+        started = 0
+
+        def go_on() -> bool:
+            nonlocal started
+            while started < count and started - len(self.opened_ms) < AT_ONCE:
+                self._connect(group, address, request)
+                started += 1
+            return len(self.opened_ms) >= count
+
+        self._until(go_on)
+        return Opened(time.monotonic() - began, self.opened_ms, self.throttled)
+
+    def close(self, group: str) -> None:
+        for client in self.groups.pop(group, ()):
+            self._drop(client)
+
+    def say(self, group: str, text: bytes) -> None:
+        for client in self.groups[group]:
+            client.told.clear()
+            client.socket.send(frame(text))
+
+    def told(self, group: str, count: int) -> list[list[bytes]]:
+        clients = self.groups[group]
+        self._until(lambda: all(len(client.told) >= count for client in clients))
+        return [client.told for client in clients]
+
+    def heard(self, group: str, version: int) -> list[int]:
+        everybody = len(self.groups[group])
+        arrived = self.arrivals[group, version]
+        self._until(lambda: len(arrived) >= everybody)
+        return self.arrivals.pop((group, version))
+
+    def echo(self, group: str, texts: Sequence[bytes]) -> list[float]:
+        latencies_ms = []
+        client = self.groups[group][0]
+        for text in texts:
+            said, version = frame(text), version_of(text)
+            assert version is not None
+            arrived = self.arrivals[group, version]
+            sent_ns = time.monotonic_ns()
+            client.socket.send(said)
+            self._until(arrived.__len__)
+            latencies_ms.append((arrived[0] - sent_ns) / 1e6)
+            del self.arrivals[group, version]
+        return latencies_ms
+
+    # Sockets
+
+    def _connect(self, group: str, address: tuple[str, int], request: bytes) -> None:
+        began_ns = time.monotonic_ns()
+        connection = socket.create_connection(address, PATIENCE_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setblocking(False)
+        client = _Client(group, address, request, connection, began_ns)
+        self.groups[group].append(client)
+        self.selector.register(connection, selectors.EVENT_READ, client)
+        connection.send(request)
+
+    def _until(self, done: Callable[[], object]) -> None:
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while not done():
+            if time.monotonic() > give_up_at:
+                raise WatchersFailed(f"Nothing more came within {PATIENCE_SECONDS} s")
+            if self._turn(PATIENCE_SECONDS):
+                give_up_at = time.monotonic() + PATIENCE_SECONDS
+
+    def _turn(self, within_seconds: float | None = None) -> bool:
+        ready = self.selector.select(within_seconds)
+        for key, _ in ready:
+            client = key.data
+            if client is not None:
+                self._read(client)
+        return bool(ready)
+
+    def _read(self, client: _Client) -> None:
+        arrived = client.socket.recv(_READ_BYTES)
+        now_ns = time.monotonic_ns()
+        if not arrived:
+            self._drop(client)
+            raise WatchersFailed(f"The server hung up, after {client.received[:200]!r}")
+        received = client.received + arrived if client.received else arrived
+        if not client.is_open:
+            head, blank, received = received.partition(b"\r\n\r\n")
+            if not blank:
+                client.received = head
+                return
+            if not head.startswith(b"HTTP/1.1 101"):
+                self._refused(client, head)
+                return
+            client.is_open = True
+            self.opened_ms.append((now_ns - client.began_ns) / 1e6)
+        texts, client.received = messages(received)
+        for text in texts:
+            version = version_of(text)
+            if version is None:
+                client.told.append(text)
+            else:
+                self.arrivals[client.group, version].append(now_ns)
+
+    def _refused(self, client: _Client, head: bytes) -> None:
+        self._drop(client)
+        self.groups[client.group].remove(client)
+        if head[9:12] not in _TRY_LATER:
+            raise WatchersFailed(head.decode("latin-1"))
+        # Everybody waits, who would be refused as well.
+        self.throttled += 1
+        time.sleep(AGAIN_AFTER_SECONDS)
+        self._connect(client.group, client.address, client.request)
+
+    def _drop(self, client: _Client) -> None:
+        if client.socket.fileno() >= 0:
+            self.selector.unregister(client.socket)
+            client.socket.close()
+
+
+def _work(pipe: Pipe) -> None:
+    _Process(pipe).run()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
@@ -81,8 +81,7 @@ class SessionStore(Protocol):
     def ping(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Watcher:
+class Watcher(NamedTuple):
     """A connection that watches a session; both instants are the store's."""
 
     connection_id: str

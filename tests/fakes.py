@@ -213,6 +213,10 @@ class FakeManagementApi:
     def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
         done(request, self._carry_out(request))
 
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
+        for request in requests:
+            self.submit(request, done)
+
     def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
         return [self._carry_out(request) for request in requests]
 

@@ -146,9 +146,13 @@ class Relay:
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS
         done = _Delivery(audience, self._gone).done
         for message in messages:
-            for watcher in audience.present:
-                post = Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
-                self._api.submit(post, done)
+            self._api.submit_all(
+                [
+                    Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
+                    for watcher in audience.present
+                ],
+                done,
+            )
 
     def _dismiss(self, session_id: str, connection_ids: Iterable[str]) -> None:
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS

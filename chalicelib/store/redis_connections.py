@@ -62,8 +62,7 @@ class RedisConnections:
     def watchers(self, session_id: str) -> Watchers:
         keys = SessionKeys.of(session_id, self._shards)
         now_ms, *rows = self._watchers.run(self._server, 1, keys.connections)
-        pairs = zip(rows[::2], rows[1::2], strict=True)
-        return Watchers([_watcher(*pair) for pair in pairs], now_ms)
+        return Watchers(list(map(_watcher, rows[::2], rows[1::2])), now_ms)
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)
@@ -82,5 +81,7 @@ def _scan(client: Client) -> list[bytes]:
 
 
 def _watcher(connection_id: bytes, record: bytes) -> Watcher:
-    registered_at_ms, heard_at_ms, endpoint = record.decode().split(" ", 2)
-    return Watcher(connection_id.decode(), endpoint, int(registered_at_ms), int(heard_at_ms))
+    registered_at_ms, heard_at_ms, endpoint = record.split(b" ", 2)
+    return Watcher(
+        connection_id.decode(), endpoint.decode(), int(registered_at_ms), int(heard_at_ms)
+    )

@@ -73,7 +73,10 @@ class WiredManagementApi:
         self._close_at_s = inf
 
     def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
-        self._take((Queued(request, request.deadline_s, partial(done, request)),))
+        self.submit_all((request,), done)
+
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
+        self._take(tuple(Queued(one, one.deadline_s, partial(done, one)) for one in requests))
 
     def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
         deadline_s = self._now_s() + within_seconds

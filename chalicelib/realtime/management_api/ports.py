@@ -99,6 +99,13 @@ class ManagementApi(Protocol):
             Closed: The client has been closed.
         """
 
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
+        """Submit many at once, which wakes the client's thread but once.
+
+        Raises:
+            Closed: The client has been closed.
+        """
+
     def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
         """Carry out all of them and return what became of each, in their order.
 

@@ -94,7 +94,8 @@ def test_who_is_about_to_be_closed_gets_no_more_news_in_place_of_that() -> None:
         box.accept(one)
 
     assert settled(box) == [(news, Outcome.DROPPED)]
-    box.answered(*started(box), 200, 0)
+    (in_flight,) = started(box)
+    box.answered(in_flight, 200, 0)
     assert started(box) == [closing]
 
 

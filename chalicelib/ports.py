@@ -78,6 +78,57 @@ class SessionStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """When, as the index has it, a session's clock runs out."""
+
+    session_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What of a shard is due at ``now_ms``, the store's time, earliest first.
+
+    ``next_ms`` is the earliest deadline that is still to come.
+    """
+
+    deadlines: Sequence[Deadline]
+    next_ms: int | None
+    now_ms: int
+
+
+class DeadlineIndex(Protocol):
+    """Which clocks run out when. Every method raises StoreUnavailable when it can't be reached.
+
+    Commits write it. It is in as many parts as there are shards, numbered from 0.
+    """
+
+    @property
+    def shards(self) -> int: ...
+
+    def due(self, shard: int, limit: int) -> Due:
+        """At most ``limit`` deadlines that have passed; what is not due costs nothing."""
+
+    def correct(self, session_id: str, found: Session | None, deadline_ms: int | None) -> None:
+        """Have the index say ``deadline_ms`` of a session that was ``found`` so.
+
+        Nothing is changed where the session is no longer as it was found: then
+        whoever changed it has written the index, too.
+        """
+
+
+class Alarms(Protocol):
+    """Hears of deadlines that are earlier than all others of their shard."""
+
+    def next(self, within_seconds: float) -> int | None:
+        """The shard to look at; ``None`` if there is none in time.
+
+        Raises:
+            StoreUnavailable: Alarms may have been missed; nothing more is heard.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class Watcher:
     """A connection that watches a session; both instants are the store's."""
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .engine import SyncEngine
-from .ports import ConnectionRegistry, SessionStore
+from .ports import ConnectionRegistry, DeadlineIndex, SessionStore
 from .realtime.greeter import LambdaGreeter
 from .realtime.inline import InlineAnnouncer
 from .realtime.management_api import (
@@ -24,6 +24,7 @@ from .realtime.management_api import (
 from .realtime.relay import Relay
 from .realtime.sockets import Sockets
 from .settings import Settings, read_settings
+from .sweeper import Sweeper
 
 if TYPE_CHECKING:
     from .store.client import Server
@@ -54,6 +55,12 @@ class Services:
         from .store.redis_connections import RedisConnections  # noqa: PLC0415
 
         return RedisConnections(self.server, self.settings.shards)
+
+    @cached_property
+    def deadlines(self) -> DeadlineIndex:
+        from .store.redis_deadlines import RedisDeadlines  # noqa: PLC0415
+
+        return RedisDeadlines(self.server, self.settings.shards)
 
     @cached_property
     def management_api(self) -> ManagementApi:
@@ -101,6 +108,19 @@ class Services:
             self.management_api,
             endpoint,
         )
+
+    def sweeper(self) -> Sweeper:
+        """A sweeper, not yet started."""
+        from .store.subscription import alarms  # noqa: PLC0415
+
+        return Sweeper(self.engine, self.deadlines, lambda: alarms(self.settings))
+
+    def close(self, within_seconds: float) -> None:
+        """Let posts that are under way end, and leave the store."""
+        if "management_api" in self.__dict__:
+            self.management_api.close(within_seconds)
+        if "server" in self.__dict__:
+            self.server.close()
 
 
 class _Process:

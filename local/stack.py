@@ -20,6 +20,7 @@ from typing import Final
 
 from chalice.app import Chalice
 
+from .background import RELAY, SWEEPER, background
 from .embedded import EmbeddedServer, embedded_server
 from .gateway.chalice_app import Lambdas, lambdas_of
 from .gateway.events import Api
@@ -31,12 +32,11 @@ from .gateway.sigv4 import Credentials
 from .gateway.websocket_api import Faults
 from .gateway.websocket_api import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
-from .relay import relay_process
 
 # Together they stay below the five seconds that a stop may take.
 REQUEST_GRACE_SECONDS: Final = 1.5
 SOCKET_GRACE_SECONDS: Final = 1.0
-RELAY_GRACE_SECONDS: Final = 0.7
+BACKGROUND_GRACE_SECONDS: Final = 0.7
 HANDLER_GRACE_SECONDS: Final = 0.5
 STORE_GRACE_SECONDS: Final = 1.0
 
@@ -111,8 +111,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         sockets = await _start_sockets(parts, options, lambdas, environments)
         management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
         set_socket_environment(management_url, lambdas)
-        if os.environ["BROADCAST"] == "relay":
-            await parts.enter_async_context(relay_process(RELAY_GRACE_SECONDS))
+        modules = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
+        await parts.enter_async_context(background(modules, BACKGROUND_GRACE_SECONDS))
         rest = await _start_rest(parts, options, app, lambdas.rest, environments, responses)
         yield Stack(
             rest_url=url_of(options.host, rest.port),

@@ -31,9 +31,9 @@ from .sessions import new_id, next_of, started, switch
 from .test_store_away import unavailable
 
 ALL_THAT_A_STORE_NEEDS = (
-    "~session:* ~command:* ~deadlines:* &updates:* "
+    "~session:* ~command:* ~deadlines:* &updates:* &deadlines:* "
     "+ping +time +eval +evalsha +get +set +exists +unlink +hmget +hset "
-    "+zadd +zrem +xadd +pexpireat +pexpiretime +publish"
+    "+zadd +zrem +zrange +xadd +pexpireat +pexpiretime +publish"
 )
 
 

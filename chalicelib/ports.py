@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
@@ -58,6 +58,14 @@ class Stale:
     current: Loaded
 
 
+class LoggedEvent(NamedTuple):
+    """An event in a session's log. Ids grow; ``version`` is the one it belongs to."""
+
+    event_id: str
+    version: int
+    event: Event
+
+
 class SessionStore(Protocol):
     """Where sessions live. Every method raises StoreUnavailable when it can't be reached."""
 
@@ -69,6 +77,13 @@ class SessionStore(Protocol):
         """Forget the session and all that belongs to it, and publish ``farewell``.
 
         Nothing is published where there was none. Idempotent.
+        """
+
+    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+        """At most ``limit`` events, oldest first, from behind the one whose id is ``after``.
+
+        ``None`` if there is no log. An id is two numbers below 2^63 joined by
+        a dash; ``after`` needn't be in the log any more.
         """
 
     def now_ms(self) -> int:

@@ -18,6 +18,7 @@ from chalicelib.ports import (
     Due,
     Heartbeat,
     Loaded,
+    LoggedEvent,
     Stale,
     StoreUnavailable,
     Watcher,
@@ -112,12 +113,27 @@ class FakeStore:
         if existed:
             self.published.append((session_id, farewell))
 
+    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+        self._answer()
+        events = self.events(session_id)
+        if not events:
+            return None
+        begin = 0 if after is None else int(after.partition("-")[2]) + 1
+        return [
+            LoggedEvent(f"0-{number}", version, codec.decode_event(codec.encode_event(event)))
+            for number, (version, event) in enumerate(events)
+        ][begin : begin + limit]
+
     def now_ms(self) -> int:
         self._answer()
         return self.clock_ms
 
     def ping(self) -> None:
         self._answer()
+
+    def lose(self, session_id: str) -> None:
+        """Forget a session, but not its deadline, as a server short of memory does."""
+        self._sessions.pop(session_id, None)
 
     def events(self, session_id: str) -> list[tuple[int, Event]]:
         """What is in the log of a session: each event and the version it belongs to."""
@@ -170,7 +186,7 @@ class FakeDeadlines:
     def due(self, shard: int, limit: int) -> Due:
         assert shard == 0
         now_ms = self.store.now_ms()
-        by_time = sorted((at_ms, one) for one, at_ms in self.store.deadlines.items())
+        by_time = sorted((at_ms, one) for one, at_ms in list(self.store.deadlines.items()))
         due = [Deadline(one, at_ms) for at_ms, one in by_time if at_ms <= now_ms]
         coming = [at_ms for at_ms, _ in by_time if at_ms > now_ms]
         return Due(due[:limit], coming[0] if coming else None, now_ms)

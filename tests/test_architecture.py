@@ -19,6 +19,7 @@ VIEWS = {
     "/v1/time": {"GET", "HEAD"},
     "/v1/sessions": {"POST"},
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
+    "/v1/sessions/{session_id}/events": {"GET", "HEAD"},
     **{
         f"/v1/sessions/{{session_id}}/{command}": {"POST"}
         for command in ("start", "switch", "pause", "resume", "complete")

@@ -63,6 +63,8 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
 
 
 def _when_input_ends(told_to_stop: Event) -> None:
-    while sys.stdin.buffer.read(1):
-        pass
+    # Not sys.stdin: Python aborts when it ends while a thread holds that one's lock.
+    with open(0, "rb", buffering=0, closefd=False) as standard_input:
+        while standard_input.read(1):
+            pass
     told_to_stop.set()

@@ -23,7 +23,7 @@ from .ports import Alarms, Deadline, DeadlineIndex
 
 LOG = logging.getLogger("tickless")
 
-WORKERS = 4
+WORKERS = 8
 """Settling waits for the store, and, where it broadcasts inline, for connections."""
 
 AT_ONCE = 32
@@ -68,7 +68,8 @@ class Sweeper:
 
     def stop(self, within_seconds: float = 2.0) -> None:
         self._stopping.set()
-        self._thread.join(within_seconds)
+        if self._thread.is_alive():
+            self._thread.join(within_seconds)
 
     def work(self, seconds: float = inf) -> None:
         """Settle whatever becomes due in so many seconds, in this thread and some more."""

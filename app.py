@@ -7,7 +7,7 @@ routes are Blueprints in ``chalicelib.routes``.
 
 from typing import Any
 
-from chalice.app import Chalice, WebsocketEvent
+from chalice.app import Chalice, Rate, WebsocketEvent
 
 from chalicelib.routes import register
 from chalicelib.wiring import services
@@ -35,3 +35,8 @@ def disconnect(event: WebsocketEvent) -> None:
 @app.lambda_function(name="greet")
 def greet(event: Any, context: Any) -> None:
     services().sockets.greet(event)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
+def sweep(event: Any) -> None:
+    services().sweeper().work_through_minute(event.context.get_remaining_time_in_millis())

@@ -20,8 +20,8 @@ from typing import Self
 
 import redis
 
+from local.background import RELAY as RELAY_MODULE
 from local.embedded import EmbeddedServer, embedded_server
-from local.relay import RELAY_MODULE
 
 from .floors import Exchange, Switch, bare_server_on, emptied, record_switch, to_json
 from .http_client import HOST, Connection, request

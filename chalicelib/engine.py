@@ -11,7 +11,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,7 +31,7 @@ from .core.events import Event, SessionCreated
 from .core.rules import Command, Complete, Decision, Pause, Resume, Start, Switch, apply
 from .core.session import Session, create
 from .core.setup import Setup
-from .ports import Announcer, Commit, Committed, Loaded, SessionStore, Stale
+from .ports import Announcer, Commit, Committed, Loaded, LoggedEvent, SessionStore, Stale
 from .schemas.pushes import session_deleted, state_update
 from .schemas.states import SessionState, session_state
 
@@ -145,6 +145,23 @@ class SyncEngine:
         """
         return self._change(self._store.load(session_id), session_id, None)
 
+    def get_events(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent]:
+        """What has happened by now, from behind the event ``after`` on; see SessionStore.log.
+
+        Raises:
+            SessionNotFound: There is none of this id, and no log of it either.
+        """
+        missing = None
+        try:
+            # A timeout that is due has happened, too.
+            self.get_current_state(session_id)
+        except SessionNotFound as error:
+            missing = error
+        events = self._store.log(session_id, after, limit)
+        if events is None and missing is not None:
+            raise missing
+        return events or ()
+
     def start_session(self, session_id: str) -> Outcome:
         return self.carry_out(session_id, Start())
 
@@ -205,8 +222,7 @@ class SyncEngine:
         command_id: str | None = None,
         expected_version: int | None = None,
     ) -> Outcome:
-        first, command_id = loaded.session, command_id or self._new_id()
-        give_up_at, attempt = self._monotonic() + RACE_SECONDS, 0
+        first, give_up_at, attempt = loaded.session, self._monotonic() + RACE_SECONDS, 0
         while True:
             session, now_ms = loaded.session, loaded.now_ms
             if session is None or first is None:

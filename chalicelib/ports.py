@@ -62,6 +62,14 @@ class Stale:
     current: Loaded
 
 
+class LoggedEvent(NamedTuple):
+    """An event in a session's log. Ids grow; ``version`` is the one it belongs to."""
+
+    event_id: str
+    version: int
+    event: Event
+
+
 class SessionStore(Protocol):
     """Where sessions live. Every method raises StoreUnavailable when it can't be reached."""
 
@@ -75,10 +83,68 @@ class SessionStore(Protocol):
         Nothing is published where there was none, which False tells. Idempotent.
         """
 
+    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+        """At most ``limit`` events, oldest first, from behind the one whose id is ``after``.
+
+        ``None`` if there is no log. An id is two numbers below 2^63 joined by
+        a dash; ``after`` needn't be in the log any more.
+        """
+
     def now_ms(self) -> int:
         """The store's clock, the only one there is."""
 
     def ping(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When, as the index has it, a session's clock runs out."""
+
+    session_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What of a shard is due at ``now_ms``, the store's time, earliest first.
+
+    ``next_ms`` is the earliest deadline that is still to come.
+    """
+
+    deadlines: Sequence[Deadline]
+    next_ms: int | None
+    now_ms: int
+
+
+class DeadlineIndex(Protocol):
+    """Which clocks run out when. Every method raises StoreUnavailable when it can't be reached.
+
+    Commits write it. It is in as many parts as there are shards, numbered from 0.
+    """
+
+    @property
+    def shards(self) -> int: ...
+
+    def due(self, shard: int, limit: int) -> Due:
+        """At most ``limit`` deadlines that have passed; what is not due costs nothing."""
+
+    def correct(self, session_id: str, found: Session | None, deadline_ms: int | None) -> None:
+        """Have the index say ``deadline_ms`` of a session that was ``found`` so.
+
+        Nothing is changed where the session is no longer as it was found: then
+        whoever changed it has written the index, too.
+        """
+
+
+class Alarms(Protocol):
+    """Hears of deadlines that are earlier than all others of their shard."""
+
+    def next(self, within_seconds: float) -> int | None:
+        """The shard to look at; ``None`` if there is none in time.
+
+        Raises:
+            StoreUnavailable: Alarms may have been missed; nothing more is heard.
+        """
 
 
 class Watcher(NamedTuple):

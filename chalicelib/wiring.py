@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .engine import SyncEngine
-from .ports import ConnectionRegistry, SessionStore
+from .ports import ConnectionRegistry, DeadlineIndex, SessionStore
 from .settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .realtime.relay import Relay
     from .realtime.sockets import Sockets
     from .store.client import Server
+    from .sweeper import Sweeper
 
 
 @dataclass
@@ -46,6 +47,12 @@ class Services:
         from .store.redis_connections import RedisConnections
 
         return RedisConnections(self.server, self.settings.shards)
+
+    @cached_property
+    def deadlines(self) -> DeadlineIndex:
+        from .store.redis_deadlines import RedisDeadlines
+
+        return RedisDeadlines(self.server, self.settings.shards)
 
     @cached_property
     def management_api(self) -> ManagementApi:
@@ -101,6 +108,20 @@ class Services:
             self.management_api,
             endpoint,
         )
+
+    def sweeper(self) -> Sweeper:
+        """A sweeper, not yet started."""
+        from .store.subscription import alarms
+        from .sweeper import Sweeper
+
+        return Sweeper(self.engine, self.deadlines, lambda: alarms(self.settings))
+
+    def close(self, within_seconds: float) -> None:
+        """Let posts that are under way end, and leave the store."""
+        if "management_api" in self.__dict__:
+            self.management_api.close(within_seconds)
+        if "server" in self.__dict__:
+            self.server.close()
 
 
 class _Process:

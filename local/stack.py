@@ -20,6 +20,7 @@ from typing import Final
 
 from chalice.app import Chalice
 
+from .background import RELAY, SWEEPER, BackgroundError, background
 from .embedded import EmbeddedServer, embedded_server
 from .gateway.chalice_app import Lambdas, lambdas_of
 from .gateway.events import Api
@@ -31,12 +32,11 @@ from .gateway.sigv4 import Credentials
 from .gateway.websocket_api import Faults
 from .gateway.websocket_api import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
-from .relay import RelayError, relay_process
 
 # Together they stay below the five seconds that a stop may take.
 REQUEST_GRACE_SECONDS: Final = 1.5
 SOCKET_GRACE_SECONDS: Final = 1.0
-RELAY_GRACE_SECONDS: Final = 0.7
+BACKGROUND_GRACE_SECONDS: Final = 0.7
 HANDLER_GRACE_SECONDS: Final = 0.5
 STORE_GRACE_SECONDS: Final = 1.0
 
@@ -116,11 +116,12 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         sockets = await _start_sockets(parts, options, lambdas, for_sockets)
         management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
         set_socket_environment(management_url, lambdas)
-        if os.environ["BROADCAST"] == "relay":
-            try:
-                await parts.enter_async_context(relay_process(RELAY_GRACE_SECONDS))
-            except RelayError as error:
-                raise StackError(str(error)) from error
+        modules = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
+        modules = [module for module in modules if _is_there(module)]
+        try:
+            await parts.enter_async_context(background(modules, BACKGROUND_GRACE_SECONDS))
+        except BackgroundError as error:
+            raise StackError(str(error)) from error
         rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, responses)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
@@ -231,6 +232,11 @@ def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
     os.environ["AWS_ENDPOINT_URL_LAMBDA"] = management_url.rpartition("/")[0]
     os.environ["GREETER"] = f"{lambdas.rest.name}-greet"
     os.environ.setdefault("BROADCAST", "relay")
+
+
+def _is_there(module: str) -> bool:
+    """Whether the app of the working directory has such a module; it need not."""
+    return Path(*module.split(".")).with_suffix(".py").exists()
 
 
 def load_app() -> Chalice:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from chalicelib.core.events import Event
@@ -12,8 +14,11 @@ from chalicelib.core.session import Session
 from chalicelib.ports import (
     Commit,
     Committed,
+    Deadline,
+    Due,
     Heartbeat,
     Loaded,
+    LoggedEvent,
     Stale,
     StoreUnavailable,
     Watcher,
@@ -38,7 +43,8 @@ class FakeStore:
     """RedisStore in memory, with a clock that only the test moves.
 
     ``published`` is every message with the id of the session whose watchers
-    it went to; ``commits`` every commit that was made, repetitions left out.
+    it went to; ``commits`` every commit that was made, repetitions left out;
+    ``alarms`` names the only shard whenever a deadline was earlier than all.
     While ``away`` is true, every call raises StoreUnavailable.
     """
 
@@ -47,6 +53,7 @@ class FakeStore:
     deadlines: dict[str, int] = field(default_factory=dict)
     published: list[tuple[str, bytes]] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
+    alarms: SimpleQueue[int | None] = field(default_factory=SimpleQueue)
     _sessions: dict[str, _Stored] = field(default_factory=dict)
     _commands: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
@@ -87,6 +94,8 @@ class FakeStore:
         if commit.deadline_ms is None:
             self.deadlines.pop(session_id, None)
         else:
+            if commit.deadline_ms < min(self.deadlines.values(), default=commit.deadline_ms + 1):
+                self.alarms.put(0)
             self.deadlines[session_id] = commit.deadline_ms
         if commit.expires_at_ms is not None:
             stored.expires_at_ms = commit.expires_at_ms
@@ -106,12 +115,27 @@ class FakeStore:
             self.published.append((session_id, farewell))
         return existed
 
+    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+        self._answer()
+        events = self.events(session_id)
+        if not events:
+            return None
+        begin = 0 if after is None else int(after.partition("-")[2]) + 1
+        return [
+            LoggedEvent(f"0-{number}", version, codec.decode_event(codec.encode_event(event)))
+            for number, (version, event) in enumerate(events)
+        ][begin : begin + limit]
+
     def now_ms(self) -> int:
         self._answer()
         return self.clock_ms
 
     def ping(self) -> None:
         self._answer()
+
+    def lose(self, session_id: str) -> None:
+        """Forget a session, but not its deadline, as a server short of memory does."""
+        self._sessions.pop(session_id, None)
 
     def events(self, session_id: str) -> list[tuple[int, Event]]:
         """What is in the log of a session: each event and the version it belongs to."""
@@ -152,6 +176,53 @@ def _through_the_codec(session: Session) -> Session:
         codec.encode_setup(session.setup),
         codec.encode_facts(session),
     )
+
+
+@dataclass
+class FakeDeadlines:
+    """RedisDeadlines in memory: one shard, which is the index of a FakeStore."""
+
+    store: FakeStore
+    shards: int = 1
+
+    def due(self, shard: int, limit: int) -> Due:
+        assert shard == 0
+        now_ms = self.store.now_ms()
+        by_time = sorted((at_ms, one) for one, at_ms in list(self.store.deadlines.items()))
+        due = [Deadline(one, at_ms) for at_ms, one in by_time if at_ms <= now_ms]
+        coming = [at_ms for at_ms, _ in by_time if at_ms > now_ms]
+        return Due(due[:limit], coming[0] if coming else None, now_ms)
+
+    def correct(self, session_id: str, found: Session | None, deadline_ms: int | None) -> None:
+        now = self.store.load(session_id).session
+        if (now and (now.epoch, now.version)) != (found and (found.epoch, found.version)):
+            return
+        if deadline_ms is None:
+            self.store.deadlines.pop(session_id, None)
+        else:
+            self.store.deadlines[session_id] = deadline_ms
+
+
+@dataclass
+class FakeAlarms:
+    """Alarms of a FakeStore; ``None`` among them stands for the loss of the connection."""
+
+    store: FakeStore
+    opened: int = 0
+
+    @contextmanager
+    def open(self) -> Iterator[FakeAlarms]:
+        self.opened += 1
+        yield self
+
+    def next(self, within_seconds: float) -> int | None:
+        try:
+            shard = self.store.alarms.get(timeout=within_seconds or None, block=within_seconds > 0)
+        except Empty:
+            return None
+        if shard is None:
+            raise StoreUnavailable("lost")
+        return shard
 
 
 @dataclass

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
+from chalicelib.store.redis_deadlines import RedisDeadlines
 from chalicelib.store.redis_store import RedisStore
 
 from .servers import (
@@ -25,6 +26,7 @@ from .servers import (
 )
 
 OpenStore = Callable[..., RedisStore]
+OpenDeadlines = Callable[..., RedisDeadlines]
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +103,21 @@ def open_store() -> Iterator[OpenStore]:
         server = connect(Settings(redis_url=url, redis_cluster=cluster))
         servers.append(server)
         return RedisStore(server, shards)
+
+    yield opened
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def open_deadlines() -> Iterator[OpenDeadlines]:
+    """``open_deadlines(url, cluster=False)``: a RedisDeadlines as the application builds it."""
+    servers = []
+
+    def opened(url: str, *, cluster: bool = False, shards: int = 16) -> RedisDeadlines:
+        server = connect(Settings(redis_url=url, redis_cluster=cluster))
+        servers.append(server)
+        return RedisDeadlines(server, shards)
 
     yield opened
     for server in servers:

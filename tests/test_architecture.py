@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import app as tickless
+from chalicelib.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
 
 ROOT = Path(__file__).parent.parent
 VIEWS = {
@@ -17,6 +19,7 @@ VIEWS = {
     "/v1/time": {"GET", "HEAD"},
     "/v1/sessions": {"POST"},
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
+    "/v1/sessions/{session_id}/events": {"GET", "HEAD"},
     **{
         f"/v1/sessions/{{session_id}}/{command}": {"POST"}
         for command in ("start", "switch", "pause", "resume", "complete")
@@ -32,7 +35,13 @@ def test_app_py_registers_and_does_nothing_else() -> None:
     imported = {node.module for node in statements if isinstance(node, ast.ImportFrom)}
     assert imported == {"typing", "chalice.app", "chalicelib.routes", "chalicelib.wiring"}
     functions = [node for node in statements if isinstance(node, ast.FunctionDef)]
-    assert {node.name for node in functions} == {"connect", "message", "disconnect", "greet"}
+    assert {node.name for node in functions} == {
+        "connect",
+        "message",
+        "disconnect",
+        "greet",
+        "sweep",
+    }
     assert all(len(node.body) == 1 for node in functions)
     others = [node for node in statements if node not in functions]
     assert all(isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr) for node in others)
@@ -50,6 +59,18 @@ def test_lambda_finds_the_handlers_that_are_no_routes_in_app_py() -> None:
         "$disconnect": "app.disconnect",
     }
     assert plain == {"greet": "app.greet"}
+
+
+def test_the_sweep_works_through_every_minute_and_has_the_time_for_it() -> None:
+    sources: Any = tickless.app.event_sources
+    (schedule,) = sources
+    config = json.loads((ROOT / ".chalice/config.json").read_text())
+
+    assert schedule.handler_string == "app.sweep"
+    assert schedule.schedule_expression.to_string() == "rate(1 minute)"
+    for stage in config["stages"].values():
+        timeout = stage["lambda_functions"][schedule.name]["lambda_timeout"]
+        assert timeout >= MINUTE_SECONDS + LAST_CALLS_SECONDS
 
 
 def test_every_path_takes_every_method_so_that_405_is_ours() -> None:

@@ -10,11 +10,12 @@ from ..schemas.requests import (
     NoFields,
     PauseSession,
     SwitchCycle,
+    read_page,
     read_session_id,
 )
-from ..schemas.states import switch_result
+from ..schemas.states import log_page, switch_result
 from ..wiring import services
-from .answers import Resource, body_as, no_content, succeed
+from .answers import Resource, body_as, no_content, plain, succeed
 
 routes = Resource(__name__)
 
@@ -37,6 +38,14 @@ def get_session(session_id: str) -> Response:
 def delete_session(session_id: str) -> Response:
     services().engine.delete_session(read_session_id(session_id))
     return no_content()
+
+
+@routes.view(f"{SESSION}/events", "GET", "HEAD")
+def get_events(session_id: str) -> Response:
+    page = read_page(routes.current_request.query_params or {})
+    # One more than is shown: whether anything follows.
+    events = services().engine.get_events(read_session_id(session_id), page.after, page.limit + 1)
+    return plain({"data": log_page(events, page.limit)})
 
 
 @routes.view(f"{SESSION}/start", "POST")

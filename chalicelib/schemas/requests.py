@@ -8,8 +8,9 @@ twice the last one counts. Integers are integers: no floats, strings, booleans.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import isfinite
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -24,12 +25,15 @@ from pydantic_core import PydanticCustomError, from_json, to_json
 
 from ..core import time_controls
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
-from .errors import InvalidRequest, MalformedJson, from_validation
+from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
 
 METADATA_BYTES = 4096
 ACTION_DATA_BYTES = 1024
 NESTING = 32
 """Deep enough for anything meant; well within what every parser on the way takes."""
+
+EVENTS_A_PAGE = 100
+MOST_EVENTS_A_PAGE = 1_000
 
 UUID_FORM = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
@@ -268,3 +272,33 @@ def read_session_id(text: str) -> str:
     if not re.fullmatch(UUID_FORM, text):
         raise InvalidRequest([{"field": "session_id", "message": "Not a UUID", "code": "uuid"}])
     return text.lower()
+
+
+class Page(NamedTuple):
+    """Which part of a log is asked for: so many events from behind the one called ``after``."""
+
+    after: str | None
+    limit: int
+
+
+def read_page(query: Mapping[str, str]) -> Page:
+    """The page that a query string asks for.
+
+    Raises:
+        InvalidRequest: ``after`` is no event's id, or ``limit`` no number that is allowed.
+    """
+    after, limit = query.get("after"), query.get("limit", str(EVENTS_A_PAGE))
+    wrong: list[FieldProblem] = []
+    if after is not None and not _is_event_id(after):
+        wrong.append({"field": "after", "message": "Not the id of an event", "code": "event_id"})
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST_EVENTS_A_PAGE:
+        message = f"Not a whole number from 1 to {MOST_EVENTS_A_PAGE}"
+        wrong.append({"field": "limit", "message": message, "code": "page_limit"})
+    if wrong:
+        raise InvalidRequest(wrong)
+    return Page(after, int(limit))
+
+
+def _is_event_id(text: str) -> bool:
+    numbers = re.fullmatch("([0-9]{1,19})-([0-9]{1,19})", text)
+    return numbers is not None and all(int(number) < 2**63 for number in numbers.groups())

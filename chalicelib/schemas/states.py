@@ -6,7 +6,7 @@ and every ``timestamp`` integer milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any, NotRequired, TypedDict
@@ -133,6 +133,18 @@ def event_view(event: Event) -> dict[str, Any]:
         if field.name != "at_ms" and value is not None:
             view[field.name] = value
     return view
+
+
+def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> dict[str, Any]:
+    """Of events with their ids and versions ``limit``; one more says that more follow."""
+    shown = events[:limit]
+    return {
+        "events": [
+            {"id": event_id, "version": version, **event_view(event)}
+            for event_id, version, event in shown
+        ],
+        "next": shown[-1][0] if len(events) > limit else None,
+    }
 
 
 def _active_id(session: Session) -> str | None:

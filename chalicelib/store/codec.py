@@ -21,6 +21,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic_core import from_json, to_json
 
+from ..core import events
 from ..core.events import Event
 from ..core.session import Cycle, Session, Status, Tally
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction
@@ -41,6 +42,12 @@ Row = TypeVar("Row", Participant, Group, Tally, Bank)
 
 _CONTROLS: dict[str, Callable[..., TimeControl]] = {
     control.type: control for control in (Fischer, Delay, Bronstein, Byoyomi, Canadian, Hourglass)
+}
+
+_EVENTS: dict[str, type[Event]] = {
+    kind.type: kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, Event) and hasattr(kind, "type")
 }
 
 
@@ -130,6 +137,22 @@ def encode_event(event: Event) -> bytes:
     for field in fields(event):
         row[field.name] = getattr(event, field.name)
     return to_json(row)
+
+
+def decode_event(stored: bytes) -> Event:
+    """The event that was stored.
+
+    Raises:
+        UnreadableSession: This release knows no such event.
+    """
+    try:
+        row = from_json(stored)
+        kind = _EVENTS[row.pop("type")]
+        if "action" in row:
+            row["action"] = TimeoutAction(row["action"])
+        return kind(**row)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableSession(f"A stored event is damaged: {error!r}") from error
 
 
 def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:

@@ -10,6 +10,7 @@ passed to the scripts as KEYS; no script may make up one of its own.
     command:{07}:<id>:<command id>   the version that this command made, for a minute
     reply:{07}:<id>:<key>            the answer given to an Idempotency-Key
     deadlines:{07}                   sorted set: session id by the ms its clock runs out
+                                     and channel: a deadline earlier than all of these
     connection:<connection id>       the session that a connection watches, while it is heard of
     updates:{07}:<id>                channel: what everybody who watches is told
 """
@@ -92,3 +93,12 @@ ALL_UPDATES = "updates:*"
 def session_of_channel(channel: str) -> str:
     """The id of the session whose updates have this channel."""
     return channel.split(":")[2]
+
+
+ALL_ALARMS = "deadlines:*"
+"""Matches the channel of every shard's alarms."""
+
+
+def shard_of_alarms(channel: str) -> int:
+    """The shard whose alarms have this channel."""
+    return int(channel.partition(":")[2].strip("{}"))

@@ -6,13 +6,14 @@ what bytes mean in ``codec``, where they lie in ``keys``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from ..ports import Commit, Committed, Loaded, Stale
+from ..ports import Commit, Committed, Loaded, LoggedEvent, Stale
 from . import codec
 from .client import Server
 from .keys import SessionKeys
@@ -51,6 +52,7 @@ class RedisStore:
         self._load = Script("load")
         self._commit = Script("commit")
         self._delete = Script("delete")
+        self._log = Script("log")
 
     def load(self, session_id: str, command_id: str | None = None) -> Loaded:
         keys = SessionKeys.of(session_id, self._shards)
@@ -105,6 +107,18 @@ class RedisStore:
             REMEMBER_COMMANDS_MS,
         )
         return existed == 1
+
+    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+        keys = SessionKeys.of(session_id, self._shards)
+        begin = "-" if after is None else f"({after}"
+        logged = self._log.run(self._server, 1, keys.events, begin, limit)
+        if logged is None:
+            return None
+        rows = zip(logged[::3], logged[1::3], logged[2::3], strict=True)
+        return [
+            LoggedEvent(event_id.decode(), int(version), codec.decode_event(event))
+            for event_id, version, event in rows
+        ]
 
     def now_ms(self) -> int:
         seconds, microseconds = self._server.execute("TIME")

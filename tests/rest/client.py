@@ -77,7 +77,7 @@ class RestClient:
             peer_ip="127.0.0.1",
             server_port=8000,
         )
-        matched = self._routes.match(path)
+        matched = self._routes.match(path.partition("?")[0])
         assert matched is not None, f"{path} never reaches the Lambda"
         event = proxy_event(
             request,

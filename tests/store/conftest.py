@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tests.fixtures import OpenStore
+from tests.fixtures import OpenDeadlines, OpenStore
 
 from .places import Memory, Place, RealRedis
 
@@ -19,16 +19,18 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         yield Memory()
         return
     opened: OpenStore = request.getfixturevalue("open_store")
+    indexed: OpenDeadlines = request.getfixturevalue("open_deadlines")
     if request.param == "cluster":
         cluster = request.getfixturevalue("valkey_cluster")
         # A message published on one node is heard on each.
         client: redis.Redis | redis.RedisCluster = redis.RedisCluster.from_url(cluster.url)
         listener = redis.Redis.from_url(cluster.nodes[1].url)
-        real = RealRedis(opened(cluster.url, cluster=True), client, listener)
+        store, index = opened(cluster.url, cluster=True), indexed(cluster.url, cluster=True)
+        real = RealRedis(store, index, client, listener)
     else:
         server = request.getfixturevalue(request.param)
         client = listener = redis.Redis.from_url(server.url)
-        real = RealRedis(opened(server.url), client, listener)
+        real = RealRedis(opened(server.url), indexed(server.url), client, listener)
     yield real
     real.close()
     client.close()

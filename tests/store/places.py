@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import redis
 
-from chalicelib.ports import SessionStore
+from chalicelib.ports import DeadlineIndex, SessionStore
 from chalicelib.store.codec import encode_event
 from chalicelib.store.keys import SessionKeys
-from tests.fakes import FakeStore
+from tests.fakes import FakeDeadlines, FakeStore
 from tests.servers import eventually
 
 
@@ -20,6 +20,15 @@ class Place(Protocol):
 
     @property
     def store(self) -> SessionStore: ...
+
+    @property
+    def deadlines(self) -> DeadlineIndex: ...
+
+    def lose(self, session_id: str) -> None:
+        """Forget a session, but not its entry in the index, as an eviction does."""
+
+    def misplace(self, session_id: str, deadline_ms: int) -> None:
+        """Have the index, and it alone, say this of a session."""
 
     def deadline_ms(self, session_id: str) -> int | None: ...
 
@@ -36,6 +45,16 @@ class Place(Protocol):
 @dataclass
 class Memory:
     store: FakeStore = field(default_factory=FakeStore)
+
+    @property
+    def deadlines(self) -> DeadlineIndex:
+        return FakeDeadlines(self.store)
+
+    def lose(self, session_id: str) -> None:
+        self.store.lose(session_id)
+
+    def misplace(self, session_id: str, deadline_ms: int) -> None:
+        self.store.deadlines[session_id] = deadline_ms
 
     def deadline_ms(self, session_id: str) -> int | None:
         return self.store.deadlines.get(session_id)
@@ -59,8 +78,15 @@ class Memory:
 class RealRedis:
     """A server seen through a second client, which listens from the beginning."""
 
-    def __init__(self, store: SessionStore, client: Any, listener: redis.Redis) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        deadlines: DeadlineIndex,
+        client: Any,
+        listener: redis.Redis,
+    ) -> None:
         self.store = store
+        self.deadlines = deadlines
         self._client = client
         self._messages: list[tuple[str, bytes]] = []
         self._listening = listener.pubsub()  # type: ignore[no-untyped-call]
@@ -73,6 +99,12 @@ class RealRedis:
     def deadline_ms(self, session_id: str) -> int | None:
         score = self._client.zscore(_keys(session_id).deadlines, session_id)
         return None if score is None else int(score)
+
+    def lose(self, session_id: str) -> None:
+        self._client.unlink(_keys(session_id).session)
+
+    def misplace(self, session_id: str, deadline_ms: int) -> None:
+        self._client.zadd(_keys(session_id).deadlines, {session_id: deadline_ms})
 
     def expires_at_ms(self, session_id: str) -> int | None:
         session = self._client.pexpiretime(_keys(session_id).session)

@@ -221,3 +221,12 @@ def test_events_tell_their_type_their_instant_and_all_they_know() -> None:
             "overtime_ms": 6,
         },
     ]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"", b"7", b"{}", b'{"type":"of_tomorrow","at_ms":1}', b'{"type":"session_paused"}'],
+)
+def test_an_event_that_this_release_does_not_know_is_said_to_be_unreadable(stored: bytes) -> None:
+    with pytest.raises(codec.UnreadableSession):
+        codec.decode_event(stored)

@@ -31,9 +31,9 @@ from .sessions import new_id, next_of, started, switch
 from .test_store_away import is_back, unavailable
 
 ALL_THAT_A_STORE_NEEDS = (
-    "~session:* ~command:* ~deadlines:* &updates:* "
+    "~session:* ~command:* ~deadlines:* &updates:* &deadlines:* "
     "+ping +time +eval +evalsha +get +set +exists +unlink +hmget +hset "
-    "+zadd +zrem +xadd +pexpireat +pexpiretime +publish"
+    "+zadd +zrem +zrange +xadd +xrange +pexpireat +pexpiretime +publish"
 )
 
 
@@ -43,6 +43,7 @@ def works(open_store: OpenStore, url: str) -> None:
     session = started(store)
     assert switch(store, session.setup.session_id) == 3
     store.commit(next_of(session, Switch(), store.now_ms(), expires_at_ms=None))
+    assert store.log(session.setup.session_id, None, 1)
     store.delete(session.setup.session_id, new_id("command"), b"gone")
 
 

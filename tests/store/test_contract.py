@@ -6,10 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.core.events import SessionCreated
+from chalicelib.core.events import (
+    ParticipantExpired,
+    SessionCreated,
+    SessionExpired,
+    TimeoutsSkipped,
+)
 from chalicelib.core.rules import Complete, Decision, Pause, Resume, Start, Switch, apply
 from chalicelib.core.session import create
-from chalicelib.ports import Committed, Loaded, SessionStore, Stale
+from chalicelib.core.setup import TimeoutAction
+from chalicelib.ports import Committed, Loaded, LoggedEvent, SessionStore, Stale
 
 from .places import Place
 from .sessions import (
@@ -280,3 +286,52 @@ def test_loading_changes_nothing(store: SessionStore) -> None:
     first = store.load(session.setup.session_id)
     second = store.load(session.setup.session_id)
     assert replace(first, now_ms=0) == replace(second, now_ms=0) == Loaded(session, 0)
+
+
+def test_a_log_is_read_in_pages_that_leave_nothing_out(place: Place, store: SessionStore) -> None:
+    session_id = started(store).setup.session_id
+    for _ in range(6):
+        switch(store, session_id)
+    whole = store.log(session_id, None, 100)
+    assert whole is not None
+    assert [(one.version, one.event.type) for one in whole] == [
+        (version, event["type"]) for version, event in place.log(session_id)
+    ]
+    pages: list[LoggedEvent] = []
+    while page := store.log(session_id, pages[-1].event_id if pages else None, 3):
+        assert len(page) <= 3
+        pages += page
+    assert pages == whole
+
+
+def test_logged_events_are_the_events_that_were_committed(store: SessionStore) -> None:
+    session = started(store)
+    events = (
+        ParticipantExpired(5, "p0", None, TimeoutAction.SKIP_CYCLE, {"to": ["whom", 1]}),
+        TimeoutsSkipped(7, 12, "p1"),
+        SessionExpired(8, None, 3, 4),
+    )
+    decision = replace(apply(session, Switch(), store.now_ms()), events=events)
+    store.commit(the_commit(decision, session.version))
+    logged = store.log(session.setup.session_id, None, 100)
+    assert logged is not None
+    assert tuple(one.event for one in logged[-3:]) == events
+    assert {one.version for one in logged[-3:]} == {3}
+
+
+def test_there_is_no_log_of_a_session_that_never_was_or_is_no_more(store: SessionStore) -> None:
+    assert store.log(new_id(), None, 10) is None
+    session_id = started(store).setup.session_id
+    store.delete(session_id, new_id("command"), b"gone")
+    assert store.log(session_id, None, 10) is None
+
+
+def test_behind_the_last_event_there_is_nothing_yet(store: SessionStore) -> None:
+    session_id = started(store).setup.session_id
+    (last,) = store.log(session_id, None, 10) or ()
+    assert store.log(session_id, last.event_id, 10) == []
+    switch(store, session_id)
+    (next_one,) = store.log(session_id, last.event_id, 10) or ()
+    assert next_one.version == 3
+    far = f"{2**63 - 1}-{2**63 - 1}"
+    assert store.log(session_id, far, 10) == []

@@ -47,7 +47,12 @@ redis.call('SET', command, version, 'PX', remember_ms)
 if deadline_ms == '' then
   redis.call('ZREM', deadlines, session_id)
 else
+  -- Whoever sleeps until the earliest deadline of all must hear of an earlier one.
+  local earliest_ms = redis.call('ZRANGE', deadlines, 0, 0, 'WITHSCORES')[2]
   redis.call('ZADD', deadlines, deadline_ms, session_id)
+  if not earliest_ms or tonumber(deadline_ms) < tonumber(earliest_ms) then
+    redis.call('PUBLISH', deadlines, deadline_ms)
+  end
 end
 for i = first_event, #ARGV do
   redis.call('XADD', events, 'MAXLEN', '~', events_kept, '*', 'version', version, 'event', ARGV[i])

@@ -1,0 +1,70 @@
+"""A part of the service as a process of its own, from when it starts until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from types import FrameType
+from typing import Protocol
+
+from .settings import InvalidSetting, read_settings
+from .wiring import Services
+
+POSTS_WITHIN_SECONDS = 1.0
+
+
+class Part(Protocol):
+    """What runs in threads of its own."""
+
+    def start(self) -> bool:
+        """Begin; whether the store has answered already."""
+
+    def stop(self) -> None: ...
+
+
+def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[str] | None) -> int:
+    """Run a part until a signal or, with ``--while-parent``, the end of standard input.
+
+    One line on standard output says that it runs. Returns the exit code;
+    ``part_of`` may raise InvalidSetting.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m chalicelib.run_{name}")
+    parser.add_argument(
+        "--while-parent", action="store_true", help="stop when standard input is closed"
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        services = Services(read_settings())
+        part = part_of(services)
+    except InvalidSetting as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return 1
+    told_to_stop = Event()
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        told_to_stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    if options.while_parent:
+        Thread(target=_when_input_ends, args=(told_to_stop,), daemon=True).start()
+    ready = part.start()
+    sys.stdout.write("listening\n" if ready else "waiting for the store\n")
+    sys.stdout.flush()
+    told_to_stop.wait()
+    part.stop()
+    services.close(POSTS_WITHIN_SECONDS)
+    return 0
+
+
+def _when_input_ends(told_to_stop: Event) -> None:
+    # Not sys.stdin: Python aborts when it ends while a thread holds that one's lock.
+    with open(0, "rb", buffering=0, closefd=False) as standard_input:
+        while standard_input.read(1):
+            pass
+    told_to_stop.set()

@@ -1,0 +1,21 @@
+-- Have the index agree with a session, unless that has changed since it was read.
+--
+-- KEYS  1 session  2 deadlines
+-- ARGV  1 session_id, as the deadlines name it
+--       2 epoch, as it was read; '' if there was no session
+--       3 version, as it was read; '' if there was no session
+--       4 deadline_ms, or '' if its clock will not run out
+-- returns 1 if the session is still so, else 0, and nothing was changed
+local session, deadlines = KEYS[1], KEYS[2]
+local session_id, epoch, version, deadline_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+local stored = redis.call('HMGET', session, 'epoch', 'version')
+if (stored[1] or '') ~= epoch or (stored[2] or '') ~= version then
+  return 0
+end
+if deadline_ms == '' then
+  redis.call('ZREM', deadlines, session_id)
+else
+  redis.call('ZADD', deadlines, deadline_ms, session_id)
+end
+return 1

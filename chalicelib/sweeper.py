@@ -1,0 +1,168 @@
+"""The sweeper: has timeouts happen when they are due, whether or not anybody looks.
+
+It owns when to look and what to do with what doesn't come off; what a timeout
+means is the core's, and that it happens once is the store's. It takes nothing:
+an entry leaves the index with the commit that settles its session, so any
+number of sweepers may work at once, and any of them may die at any instant.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from math import inf
+from threading import Event, Thread
+
+from .core.cycles import deadline_ms
+from .core.errors import SessionNotFound, StoreUnavailable
+from .engine import SyncEngine
+from .ports import Alarms, Deadline, DeadlineIndex
+
+LOG = logging.getLogger("tickless")
+
+WORKERS = 8
+"""Settling waits for the store, and, where it broadcasts inline, for connections."""
+
+AT_ONCE = 32
+"""Of one shard in one pass, so that a crowd in one doesn't make the others wait."""
+
+LISTEN_SECONDS = 0.25
+LOOK_AGAIN_SECONDS = 5.0
+"""An alarm that was lost is made good after this time."""
+
+PUT_OFF_SECONDS = 5.0
+AGAIN_AFTER_SECONDS = 0.1
+
+MINUTE_SECONDS = 60.0
+LAST_CALLS_SECONDS = 8.0
+"""So long may what is under way take, should the store or connections not answer."""
+
+
+class Sweeper:
+    """Settles what is due, from ``start`` to ``stop``, or while ``work`` lasts."""
+
+    def __init__(
+        self,
+        engine: SyncEngine,
+        index: DeadlineIndex,
+        listen: Callable[[], AbstractContextManager[Alarms]],
+        *,
+        workers: int = WORKERS,
+    ) -> None:
+        self._engine = engine
+        self._index = index
+        self._listen = listen
+        self._workers = workers
+        self._put_off: dict[str, float] = {}
+        self._stopping = Event()
+        self._listening = Event()
+        self._thread = Thread(target=self.work, name="sweeper", daemon=True)
+
+    def start(self, within_seconds: float = 5.0) -> bool:
+        """Begin; whether it listens already, which a store that is away delays."""
+        self._thread.start()
+        return self._listening.wait(within_seconds)
+
+    def stop(self, within_seconds: float = 2.0) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(within_seconds)
+
+    def work(self, seconds: float = inf) -> None:
+        """Settle whatever becomes due in so many seconds, in this thread and some more."""
+        until_s = time.monotonic() + seconds
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sweeper")
+        try:
+            while self._goes_on(until_s):
+                try:
+                    with self._listen() as alarms:
+                        self._listening.set()
+                        self._watch(alarms, pool, until_s)
+                except StoreUnavailable as error:
+                    LOG.warning("sweeper: %s", error)
+                    self._stopping.wait(AGAIN_AFTER_SECONDS)
+                except Exception:
+                    # Whatever is wrong, a sweeper that is gone would be worse.
+                    LOG.exception("sweeper: starting over")
+                    self._stopping.wait(AGAIN_AFTER_SECONDS)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def work_through_minute(self, remaining_ms: int) -> None:
+        """What a function does that is called once a minute and has ``remaining_ms`` left."""
+        self.work(min(MINUTE_SECONDS, remaining_ms / 1000 - LAST_CALLS_SECONDS))
+
+    def _goes_on(self, until_s: float) -> bool:
+        return not self._stopping.is_set() and time.monotonic() < until_s
+
+    def _watch(self, alarms: Alarms, pool: ThreadPoolExecutor, until_s: float) -> None:
+        """Look at each shard when its next deadline passes; all of them at the beginning."""
+        look_at_s = dict.fromkeys(range(self._index.shards), 0.0)
+        while self._goes_on(until_s):
+            now_s = time.monotonic()
+            due: list[Deadline] = []
+            for shard, at_s in look_at_s.items():
+                if at_s <= now_s:
+                    found, look_at_s[shard] = self._look(shard)
+                    due += found
+            self._settle_all(due, pool)
+            nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
+            # Also without a nap: alarms that nobody hears pile up in the store.
+            while (earlier := alarms.next(max(0.0, min(nap_s, LISTEN_SECONDS)))) is not None:
+                if earlier in look_at_s:
+                    look_at_s[earlier] = nap_s = 0.0
+
+    def _look(self, shard: int) -> tuple[list[Deadline], float]:
+        """What of a shard is to be settled now, and when to look at it again."""
+        # Those put off stand before the others, and must not be all that is seen.
+        found = self._index.due(shard, AT_ONCE + len(self._put_off))
+        now_s = time.monotonic()
+        self._put_off = {one: at_s for one, at_s in self._put_off.items() if at_s > now_s}
+        due = [one for one in found.deadlines if one.session_id not in self._put_off]
+        if due:
+            # What it leaves behind is seen by looking again.
+            return due, 0.0
+        waits_s = [LOOK_AGAIN_SECONDS]
+        if found.next_ms is not None:
+            waits_s.append((found.next_ms - found.now_ms) / 1000)
+        waits_s += [self._put_off[one.session_id] - now_s for one in found.deadlines]
+        return due, now_s + min(waits_s)
+
+    def _settle_all(self, due: list[Deadline], pool: ThreadPoolExecutor) -> None:
+        if len(due) == 1:
+            self._settle(due[0])
+            return
+        due.sort(key=lambda one: one.at_ms)
+        shares = [due[number :: self._workers] for number in range(self._workers)]
+        for _ in pool.map(self._settle_each, filter(None, shares)):
+            pass
+
+    def _settle_each(self, due: Iterable[Deadline]) -> None:
+        for one in due:
+            self._settle(one)
+
+    def _settle(self, due: Deadline) -> None:
+        """Have the engine settle a session, and the index agree with it if it did not.
+
+        Raises:
+            StoreUnavailable: It can't be reached; nothing is lost by trying again.
+        """
+        try:
+            try:
+                outcome = self._engine.get_current_state(due.session_id)
+            except SessionNotFound:
+                self._index.correct(due.session_id, None, None)
+                return
+            left_ms = deadline_ms(outcome.session)
+            if not outcome.events and left_ms != due.at_ms:
+                # Others were faster, which does no harm here, or the index is wrong.
+                self._index.correct(due.session_id, outcome.session, left_ms)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # A session that can't be read, perhaps: the others go on meanwhile.
+            LOG.exception("sweeper: session %s is put off", due.session_id)
+            self._put_off[due.session_id] = time.monotonic() + PUT_OFF_SECONDS

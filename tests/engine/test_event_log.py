@@ -1,0 +1,84 @@
+"""The log alone, read page by page, tells what every version of a session was."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import groupby
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.errors import RuleError
+from chalicelib.core.session import Session
+from chalicelib.core.setup import Setup
+from chalicelib.core.view import clocks
+from chalicelib.engine import Outcome, SyncEngine
+from chalicelib.ports import LoggedEvent
+from tests.core.story import Story
+from tests.fakes import FakeStore
+from tests.strategies import EPOCH_MS, Step, command_of, instant_of, setups, walks
+
+CASES = st.tuples(setups(), walks()) | st.tuples(setups(tiny=True), walks(tiny=True))
+
+
+def versions_of(
+    engine: SyncEngine, store: FakeStore, setup: Setup, walk: list[Step]
+) -> dict[int, tuple[Session, int]]:
+    """Every version that came to be in a walk, and the instant at which it did."""
+    versions: dict[int, tuple[Session, int]] = {}
+
+    def note(outcome: Outcome) -> Session:
+        versions.setdefault(outcome.session.version, (outcome.session, outcome.now_ms))
+        return outcome.session
+
+    session = note(engine.create_session(setup))
+    for step in walk:
+        store.clock_ms = instant_of(step, session, store.clock_ms)
+        with suppress(RuleError):
+            command = command_of(step, session)
+            if command is not None:
+                note(engine.carry_out(setup.session_id, command))
+        # A refused command has committed what was due, at this same instant.
+        session = note(engine.get_current_state(setup.session_id))
+    return versions
+
+
+def read(engine: SyncEngine, session_id: str, a_page: int) -> list[LoggedEvent]:
+    log: list[LoggedEvent] = []
+    while page := engine.get_events(session_id, log[-1].event_id if log else None, a_page):
+        log += page
+    return log
+
+
+@given(CASES, st.integers(1, 7))
+def test_the_log_tells_status_active_participant_and_times_used_of_every_version(
+    case: tuple[Setup, list[Step]], a_page: int
+) -> None:
+    setup, walk = case
+    store = FakeStore(clock_ms=EPOCH_MS)
+    engine = SyncEngine(store, session_ttl_ms=10**13)
+    versions = versions_of(engine, store, setup, walk)
+
+    log = read(engine, setup.session_id, a_page)
+
+    assert [one.version for one in log] == sorted(one.version for one in log)
+    story, told = Story(setup), []
+    for version, events in groupby(log, lambda one: one.version):
+        story.hear(one.event for one in events)
+        session, now_ms = versions[version]
+        active = session.active
+        told.append(version)
+        assert story.status == session.status
+        assert story.ended_at == session.completed_at_ms
+        assert story.active == (
+            None if active is None else setup.participants[active.position].participant_id
+        )
+        assert story.used_at(now_ms) == {
+            view["participant_id"]: (
+                view["time_used_ms"],
+                view["overtime_ms"],
+                view["cycle_count"],
+            )
+            for view in clocks(session, now_ms).participants
+        }
+    assert told == sorted(versions)

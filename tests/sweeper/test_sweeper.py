@@ -1,0 +1,245 @@
+"""The sweeper's judgement, on a store whose clock only the test moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.engine import SyncEngine
+from chalicelib.ports import Commit, Committed, Loaded, Stale, StoreUnavailable
+from chalicelib.sweeper import AT_ONCE, Sweeper
+from tests.fakes import FakeAlarms, FakeDeadlines, FakeStore
+from tests.servers import eventually
+
+ALLOWED_MS = 10_000
+
+
+class FrailStore(FakeStore):
+    """A FakeStore of which some sessions can't be read, and whose commits can fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unreadable: set[str] = set()
+        self.read: list[str] = []
+        self.fail_before_commit = 0
+        self.fail_after_commit = 0
+
+    def load(self, session_id: str, command_id: str | None = None) -> Loaded:
+        self.read.append(session_id)
+        if session_id in self.unreadable:
+            raise ValueError("damaged")
+        return super().load(session_id, command_id)
+
+    def commit(self, commit: Commit) -> Committed | Stale:
+        if self.fail_before_commit:
+            self.fail_before_commit -= 1
+            raise StoreUnavailable("before")
+        result = super().commit(commit)
+        if self.fail_after_commit:
+            self.fail_after_commit -= 1
+            raise StoreUnavailable("after")
+        return result
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.store = FrailStore()
+        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
+        self.alarms = FakeAlarms(self.store)
+        self.sweeper = Sweeper(self.engine, FakeDeadlines(self.store), self.alarms.open)
+
+    def start_session(self, session_id: str) -> int:
+        """The instant at which its clock will run out."""
+        self.engine.create_session(
+            set_up(
+                session_id=session_id,
+                sync_mode=SyncMode.PER_PARTICIPANT,
+                participants=[Participant("anne", 0, ALLOWED_MS), Participant("ben", 1, 10_000)],
+                total_time_ms=20_000,
+            )
+        )
+        self.engine.start_session(session_id)
+        return self.store.deadlines[session_id]
+
+    def wake(self) -> None:
+        """The fake clock passes faster than the sweeper naps."""
+        self.store.alarms.put(0)
+
+    def timeouts(self, session_id: str) -> list[int]:
+        return [
+            event.at_ms
+            for _, event in self.store.events(session_id)
+            if event.type == "participant_expired"
+        ]
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.sweeper.stop()
+
+
+def test_what_is_due_happens_at_its_deadline_and_everybody_is_told(scene: Scene) -> None:
+    deadline_ms = scene.start_session("game")
+    assert scene.sweeper.start()
+    scene.store.advance(ALLOWED_MS + 700)
+    scene.wake()
+
+    eventually(lambda: scene.timeouts("game"))
+    assert scene.timeouts("game") == [deadline_ms]
+    assert b"participant_expired" in scene.store.published[-1][1]
+    assert "game" not in scene.store.deadlines
+
+
+def test_what_was_due_while_no_sweeper_ran_is_made_up_for_at_once(scene: Scene) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.store.advance(1_800_000)
+    scene.sweeper.start()
+
+    eventually(lambda: scene.timeouts("game"))
+    assert scene.timeouts("game") == [deadline_ms]
+
+
+def test_what_is_not_due_is_not_even_read(scene: Scene) -> None:
+    due_ms = scene.start_session("due")
+    scene.store.advance(1_000)
+    scene.start_session("not due")
+    scene.store.advance(ALLOWED_MS - 1_000)
+    scene.store.read.clear()
+    scene.sweeper.start()
+
+    eventually(lambda: scene.timeouts("due") == [due_ms])
+    assert set(scene.store.read) == {"due"}
+
+
+def test_more_than_one_pass_takes_are_all_settled(scene: Scene) -> None:
+    names = [f"game {number}" for number in range(3 * AT_ONCE + 1)]
+    for name in names:
+        scene.start_session(name)
+    scene.store.advance(ALLOWED_MS)
+    scene.sweeper.start()
+
+    eventually(lambda: not scene.store.deadlines)
+    assert all(len(scene.timeouts(name)) == 1 for name in names)
+
+
+def test_an_entry_without_a_session_goes(scene: Scene) -> None:
+    scene.store.deadlines["nobody"] = scene.store.clock_ms - 1
+    scene.sweeper.start()
+
+    eventually(lambda: not scene.store.deadlines)
+    assert scene.store.commits == []
+
+
+def test_an_entry_older_than_its_session_is_put_right(scene: Scene) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.start_session("paused")
+    scene.engine.pause_session("paused")
+    commits = len(scene.store.commits)
+    scene.store.deadlines |= {"game": scene.store.clock_ms - 5, "paused": 17}
+    scene.sweeper.start()
+
+    eventually(lambda: scene.store.deadlines == {"game": deadline_ms})
+    assert len(scene.store.commits) == commits
+
+
+def test_sessions_that_can_not_be_read_are_put_off_and_stand_in_nobodys_way(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged = {f"damaged {number}" for number in range(AT_ONCE + 8)}
+    scene.store.deadlines |= dict.fromkeys(damaged, 17)
+    scene.store.unreadable = damaged
+    deadline_ms = scene.start_session("game")
+    scene.store.advance(ALLOWED_MS)
+    scene.sweeper.start()
+
+    eventually(lambda: scene.timeouts("game") == [deadline_ms])
+    eventually(lambda: caplog.text.count("is put off") >= len(damaged))
+    # Looking again and again would be noticed here.
+    assert all(scene.store.read.count(name) == 1 for name in damaged)
+
+
+@pytest.mark.parametrize("fault", ["fail_before_commit", "fail_after_commit"])
+def test_a_commit_that_fails_or_only_seems_to_happens_once(scene: Scene, fault: str) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.store.advance(ALLOWED_MS)
+    setattr(scene.store, fault, 2)
+    scene.sweeper.start()
+
+    eventually(lambda: scene.timeouts("game") and not scene.store.deadlines)
+    eventually(lambda: getattr(scene.store, fault) < 2)
+    assert scene.timeouts("game") == [deadline_ms]
+
+
+def test_a_store_that_was_away_is_swept_when_it_is_back(scene: Scene) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.sweeper.start()
+    scene.store.away = True
+    scene.store.advance(ALLOWED_MS)
+    scene.wake()
+    eventually(lambda: scene.alarms.opened > 1)
+    assert scene.timeouts("game") == []
+    scene.store.away = False
+
+    eventually(lambda: scene.timeouts("game") == [deadline_ms])
+
+
+def test_alarms_that_are_lost_are_asked_for_anew_and_everything_is_looked_at(
+    scene: Scene,
+) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.sweeper.start()
+    scene.store.advance(ALLOWED_MS)
+    scene.store.alarms.put(None)
+
+    eventually(lambda: scene.timeouts("game") == [deadline_ms])
+    assert scene.alarms.opened == 2
+
+
+def test_a_fault_of_our_own_does_not_end_the_sweeper(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.sweeper.start()
+    sane, scene.store.deadlines = scene.store.deadlines, None  # type: ignore[assignment]
+    scene.wake()
+    eventually(lambda: "starting over" in caplog.text)
+    scene.store.deadlines = sane
+    deadline_ms = scene.start_session("game")
+    scene.store.advance(ALLOWED_MS)
+    scene.wake()
+
+    eventually(lambda: scene.timeouts("game") == [deadline_ms])
+
+
+def test_an_alarm_of_a_shard_that_there_is_not_is_ignored(scene: Scene) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.sweeper.start()
+    scene.store.alarms.put(99)
+    scene.store.advance(ALLOWED_MS)
+    scene.wake()
+
+    eventually(lambda: scene.timeouts("game") == [deadline_ms])
+
+
+def test_a_function_works_for_as_long_as_it_has_and_leaves_time_for_what_is_under_way(
+    scene: Scene,
+) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.store.advance(ALLOWED_MS)
+    began_s = time.monotonic()
+    scene.sweeper.work_through_minute(8_300)
+
+    assert scene.timeouts("game") == [deadline_ms]
+    assert 0.3 <= time.monotonic() - began_s < 3
+
+
+def test_a_function_without_time_to_spare_does_nothing(scene: Scene) -> None:
+    scene.start_session("game")
+    scene.store.advance(ALLOWED_MS)
+    scene.sweeper.work_through_minute(7_000)
+
+    assert scene.timeouts("game") == []

@@ -24,7 +24,7 @@ from .realtime.management_api import (
 from .realtime.relay import Relay
 from .realtime.sockets import Sockets
 from .settings import Settings, read_settings
-from .sweeper import Sweeper
+from .sweeper import SHARE, Sweeper
 
 if TYPE_CHECKING:
     from .store.client import Server
@@ -113,7 +113,10 @@ class Services:
         """A sweeper, not yet started."""
         from .store.subscription import alarms  # noqa: PLC0415
 
-        return Sweeper(self.engine, self.deadlines, lambda: alarms(self.settings))
+        # Who posts before it returns is given one session at a time: connections
+        # that don't answer keep nobody but their own session waiting.
+        share = 1 if self.settings.broadcast == "inline" else SHARE
+        return Sweeper(self.engine, self.deadlines, lambda: alarms(self.settings), share=share)
 
     def close(self, within_seconds: float) -> None:
         """Let posts that are under way end, and leave the store."""

@@ -496,3 +496,49 @@ def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStor
 
     with pytest.raises(errors.StoreUnavailable):
         engine.start_session(SESSION)
+
+
+# Settling many
+
+
+def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
+    store = FakeStore()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    deadlines: dict[str, int] = {}
+    for number in range(3):
+        session_id = f"session {number}"
+        engine.create_session(chess(session_id=session_id))
+        engine.start_session(session_id)
+        deadlines[session_id] = store.deadlines[session_id]
+        store.advance(1_000)
+    store.advance(8_500)
+
+    outcomes = engine.settle(["session 0", "session 1", "nobody", "session 2"])
+
+    assert [outcome and [event.at_ms for event in outcome.events] for outcome in outcomes] == [
+        [deadlines["session 0"]],
+        [deadlines["session 1"]],
+        None,
+        [],
+    ]
+    assert store.deadlines == {"session 2": deadlines["session 2"]}
+    assert [told for told, _ in store.published[-2:]] == ["session 0", "session 1"]
+
+
+def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
+    store = RacedStore()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    store.intruders = [lambda: engine.switch_cycle(SESSION)]
+
+    (outcome,) = engine.settle([SESSION])
+
+    assert outcome is not None
+    assert (outcome.session.version, outcome.events) == (3, ())
+    assert [event.type for _, event in store.events(SESSION)].count("participant_expired") == 1
+
+    store.advance(10_000)
+    store.intruders = [lambda: engine.delete_session(SESSION)]
+    assert list(engine.settle([SESSION])) == [None]

@@ -145,6 +145,37 @@ class SyncEngine:
         """
         return self._change(self._store.load(session_id), session_id, None)
 
+    def settle(self, session_ids: Sequence[str]) -> Sequence[Outcome | None]:
+        """What became of each session, in two round trips; ``None`` where there is none.
+
+        As :meth:`get_current_state` of one after another, for many that are
+        probably due, and different ones. What one of them raises is raised for
+        all, and some may be settled then.
+        """
+        loaded = self._store.load_many(session_ids)
+        outcomes: list[Outcome | None] = []
+        commits: list[tuple[int, Commit]] = []
+        for place, one in enumerate(loaded):
+            if one.session is None:
+                outcomes.append(None)
+                continue
+            decision = apply(one.session, None, one.now_ms)
+            outcome = _outcome(decision, one.now_ms)
+            outcomes.append(outcome)
+            if decision.session is not one.session:
+                commit = self._commit_of(one.session, outcome, self._new_id(), renew=False)
+                commits.append((place, commit))
+        results = self._store.commit_many([commit for _, commit in commits])
+        for (place, commit), result in zip(commits, results, strict=True):
+            self._announce(commit, result)
+            if isinstance(result, Stale):
+                # Others were faster: the usual way leads to what they left.
+                try:
+                    outcomes[place] = self._change(result.current, session_ids[place], None)
+                except SessionNotFound:
+                    outcomes[place] = None
+        return outcomes
+
     def get_events(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent]:
         """What has happened by now, from behind the event ``after`` on; see SessionStore.log.
 
@@ -257,24 +288,29 @@ class SyncEngine:
     def _commit(
         self, before: Session | None, outcome: Outcome, command_id: str, *, renew: bool
     ) -> Committed | Stale:
+        commit = self._commit_of(before, outcome, command_id, renew=renew)
+        result = self._store.commit(commit)
+        self._announce(commit, result)
+        return result
+
+    def _commit_of(
+        self, before: Session | None, outcome: Outcome, command_id: str, *, renew: bool
+    ) -> Commit:
         session, now_ms = outcome.session, outcome.now_ms
         deadline = deadline_ms(session)
-        expires_at_ms = max(now_ms, deadline or 0) + self._session_ttl_ms if renew else None
-        update = state_update(before, session, now_ms, outcome.events, lambda: outcome.state)
-        result = self._store.commit(
-            Commit(
-                session=session,
-                base_version=before.version if before is not None else 0,
-                command_id=command_id,
-                events=outcome.events,
-                deadline_ms=deadline,
-                expires_at_ms=expires_at_ms,
-                update=update,
-            )
+        return Commit(
+            session=session,
+            base_version=before.version if before is not None else 0,
+            command_id=command_id,
+            events=outcome.events,
+            deadline_ms=deadline,
+            expires_at_ms=max(now_ms, deadline or 0) + self._session_ttl_ms if renew else None,
+            update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
         )
+
+    def _announce(self, commit: Commit, result: Committed | Stale) -> None:
         if self._announcer is not None and isinstance(result, Committed):
-            self._announcer.announce(session.setup.session_id, update)
-        return result
+            self._announcer.announce(commit.session.setup.session_id, commit.update)
 
 
 def _outcome(decision: Decision, now_ms: int) -> Outcome:

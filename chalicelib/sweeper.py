@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from math import inf
 from threading import Event, Thread
 
 from .core.cycles import deadline_ms
-from .core.errors import SessionNotFound, StoreUnavailable
-from .engine import SyncEngine
+from .core.errors import StoreUnavailable
+from .engine import Outcome, SyncEngine
 from .ports import Alarms, Deadline, DeadlineIndex
 
 LOG = logging.getLogger("tickless")
 
 WORKERS = 8
 """Settling waits for the store, and, where it broadcasts inline, for connections."""
+
+SHARE = 16
+"""What one worker settles together: round trips are what sweeping mostly costs."""
 
 AT_ONCE = 32
 """Of one shard in one pass, so that a crowd in one doesn't make the others wait."""
@@ -51,11 +54,13 @@ class Sweeper:
         listen: Callable[[], AbstractContextManager[Alarms]],
         *,
         workers: int = WORKERS,
+        share: int = SHARE,
     ) -> None:
         self._engine = engine
         self._index = index
         self._listen = listen
         self._workers = workers
+        self._share = share
         self._put_off: dict[str, float] = {}
         self._stopping = Event()
         self._listening = Event()
@@ -132,37 +137,41 @@ class Sweeper:
         return due, now_s + min(waits_s)
 
     def _settle_all(self, due: list[Deadline], pool: ThreadPoolExecutor) -> None:
-        if len(due) == 1:
-            self._settle(due[0])
-            return
         due.sort(key=lambda one: one.at_ms)
-        shares = [due[number :: self._workers] for number in range(self._workers)]
-        for _ in pool.map(self._settle_each, filter(None, shares)):
+        shares = [due[first : first + self._share] for first in range(0, len(due), self._share)]
+        if len(shares) == 1:
+            self._settle(shares[0])
+            return
+        for _ in pool.map(self._settle, shares):
             pass
 
-    def _settle_each(self, due: Iterable[Deadline]) -> None:
-        for one in due:
-            self._settle(one)
-
-    def _settle(self, due: Deadline) -> None:
-        """Have the engine settle a session, and the index agree with it if it did not.
+    def _settle(self, due: Sequence[Deadline]) -> None:
+        """Have the engine settle sessions, and the index agree with those it did not.
 
         Raises:
             StoreUnavailable: It can't be reached; nothing is lost by trying again.
         """
         try:
-            try:
-                outcome = self._engine.get_current_state(due.session_id)
-            except SessionNotFound:
-                self._index.correct(due.session_id, None, None)
-                return
-            left_ms = deadline_ms(outcome.session)
-            if not outcome.events and left_ms != due.at_ms:
-                # Others were faster, which does no harm here, or the index is wrong.
-                self._index.correct(due.session_id, outcome.session, left_ms)
+            outcomes = self._engine.settle([one.session_id for one in due])
+            for one, outcome in zip(due, outcomes, strict=True):
+                self._correct(one, outcome)
         except StoreUnavailable:
             raise
         except Exception:
-            # A session that can't be read, perhaps: the others go on meanwhile.
-            LOG.exception("sweeper: session %s is put off", due.session_id)
-            self._put_off[due.session_id] = time.monotonic() + PUT_OFF_SECONDS
+            if len(due) > 1:
+                # One of them, perhaps, can't be read: the others can be settled.
+                for one in due:
+                    self._settle([one])
+                return
+            (one,) = due
+            LOG.exception("sweeper: session %s is put off", one.session_id)
+            self._put_off[one.session_id] = time.monotonic() + PUT_OFF_SECONDS
+
+    def _correct(self, due: Deadline, outcome: Outcome | None) -> None:
+        if outcome is None:
+            self._index.correct(due.session_id, None, None)
+            return
+        left_ms = deadline_ms(outcome.session)
+        if not outcome.events and left_ms != due.at_ms:
+            # Others were faster, which does no harm here, or the index is wrong.
+            self._index.correct(due.session_id, outcome.session, left_ms)

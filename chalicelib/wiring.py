@@ -112,9 +112,12 @@ class Services:
     def sweeper(self) -> Sweeper:
         """A sweeper, not yet started."""
         from .store.subscription import alarms
-        from .sweeper import Sweeper
+        from .sweeper import SHARE, Sweeper
 
-        return Sweeper(self.engine, self.deadlines, lambda: alarms(self.settings))
+        # Who posts before it returns is given one session at a time: connections
+        # that don't answer keep nobody but their own session waiting.
+        share = 1 if self.settings.broadcast == "inline" else SHARE
+        return Sweeper(self.engine, self.deadlines, lambda: alarms(self.settings), share=share)
 
     def close(self, within_seconds: float) -> None:
         """Let posts that are under way end, and leave the store."""

@@ -103,6 +103,12 @@ class FakeStore:
         self.published.append((session_id, commit.update))
         return Committed(session.version)
 
+    def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
+        return [self.load(session_id) for session_id in session_ids]
+
+    def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
+        return [self.commit(commit) for commit in commits]
+
     def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
         self._answer()
         if self._made(session_id, command_id) is not None:

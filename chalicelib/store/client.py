@@ -8,7 +8,7 @@ of ours can cause.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any, TypeVar, cast
@@ -24,6 +24,7 @@ from redis.exceptions import (
     InvalidResponse,
     MaxConnectionsError,
     NoPermissionError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
@@ -154,6 +155,14 @@ class Server:
         """
         return self.call(lambda client: self._exchange(client, command))
 
+    def execute_together(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
+        """The answers to many commands, which are sent all at once where there is one server.
+
+        A NoScriptError stands among the answers; any other error is raised, with
+        the errors of :meth:`execute`, and some of the commands may be carried out then.
+        """
+        return self.call(lambda client: self._exchange_together(client, commands))
+
     def call(self, ask: Callable[[Client], T]) -> T:
         """What ``ask`` makes of redis-py's client; with the errors that :meth:`execute` raises.
 
@@ -204,12 +213,7 @@ class Server:
     def _exchange(self, client: Client, command: tuple[bytes | str | int, ...]) -> Any:
         if self._is_cluster:
             return client.execute_command(*command)  # type: ignore[no-untyped-call]
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            # The pool would count what it makes, and never forget what was lost.
-            pool = cast(redis.Redis, client).connection_pool
-            connection = pool.connection_class(**pool.connection_kwargs)
+        connection = self._idle_or_new(client)
         try:
             # At once: else the first command waits for a health check, too.
             connection.connect()
@@ -224,6 +228,43 @@ class Server:
             raise
         self._idle.append(connection)
         return answer
+
+    def _exchange_together(
+        self, client: Client, commands: Sequence[tuple[bytes | str | int, ...]]
+    ) -> list[Any]:
+        answers: list[Any] = []
+        if self._is_cluster:
+            for command in commands:
+                try:
+                    answers.append(self._exchange(client, command))
+                except NoScriptError as error:
+                    answers.append(error)
+            return answers
+        connection = self._idle_or_new(client)
+        try:
+            connection.connect()
+            connection.send_packed_command(connection.pack_commands(commands))
+            for _ in commands:
+                try:
+                    answers.append(connection.read_response())
+                except ResponseError as error:
+                    answers.append(error)
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        for answer in answers:
+            if isinstance(answer, ResponseError) and not isinstance(answer, NoScriptError):
+                raise answer
+        return answers
+
+    def _idle_or_new(self, client: Client) -> Any:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            # The pool would count what it makes, and never forget what was lost.
+            pool = cast(redis.Redis, client).connection_pool
+            return pool.connection_class(**pool.connection_kwargs)
 
     def _connected(self) -> Client:
         client = self._client

@@ -42,6 +42,18 @@ class Script:
             # are, and makes the script known there.
             return server.execute("EVAL", self._source, *words)
 
+    def run_together(
+        self, server: Server, calls: Sequence[tuple[bytes | str | int, ...]]
+    ) -> list[Any]:
+        """As :meth:`run`, many calls at once."""
+        answers = server.execute_together([("EVALSHA", self._digest, *words) for words in calls])
+        return [
+            server.execute("EVAL", self._source, *words)
+            if isinstance(answer, NoScriptError)
+            else answer
+            for words, answer in zip(calls, answers, strict=True)
+        ]
+
 
 class RedisStore:
     """Sessions in Redis. Safe for many threads; see SessionStore for its methods."""
@@ -55,18 +67,33 @@ class RedisStore:
         self._log = Script("log")
 
     def load(self, session_id: str, command_id: str | None = None) -> Loaded:
-        keys = SessionKeys.of(session_id, self._shards)
-        if command_id is None:
-            return _loaded(self._load.run(self._server, 1, keys.session))
-        return _loaded(self._load.run(self._server, 2, keys.session, keys.command(command_id)))
+        return _loaded(self._load.run(self._server, *self._to_load(session_id, command_id)))
+
+    def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
+        calls = [self._to_load(session_id) for session_id in session_ids]
+        return [_loaded(answer) for answer in self._load.run_together(self._server, calls)]
 
     def commit(self, commit: Commit) -> Committed | Stale:
+        return _made(self._commit.run(self._server, *self._to_commit(commit)))
+
+    def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
+        calls = [self._to_commit(commit) for commit in commits]
+        return [_made(answer) for answer in self._commit.run_together(self._server, calls)]
+
+    def _to_load(
+        self, session_id: str, command_id: str | None = None
+    ) -> tuple[bytes | str | int, ...]:
+        keys = SessionKeys.of(session_id, self._shards)
+        if command_id is None:
+            return (1, keys.session)
+        return (2, keys.session, keys.command(command_id))
+
+    def _to_commit(self, commit: Commit) -> tuple[bytes | str | int, ...]:
         session = commit.session
         session_id = session.setup.session_id
         keys = SessionKeys.of(session_id, self._shards)
         creating = commit.base_version == 0
-        answer = self._commit.run(
-            self._server,
+        return (
             5,
             keys.session,
             keys.events,
@@ -87,10 +114,6 @@ class RedisStore:
             EVENTS_KEPT,
             *map(codec.encode_event, commit.events),
         )
-        outcome = answer[0]
-        if outcome == b"stale":
-            return Stale(_loaded(answer[1:]))
-        return Committed(answer[1], repeated=outcome == b"repeated")
 
     def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
         keys = SessionKeys.of(session_id, self._shards)
@@ -126,6 +149,13 @@ class RedisStore:
 
     def ping(self) -> None:
         self._server.execute("PING")
+
+
+def _made(answer: list[Any]) -> Committed | Stale:
+    outcome = answer[0]
+    if outcome == b"stale":
+        return Stale(_loaded(answer[1:]))
+    return Committed(answer[1], repeated=outcome == b"repeated")
 
 
 def _loaded(stored: list[Any]) -> Loaded:

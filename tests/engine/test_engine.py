@@ -552,3 +552,49 @@ def test_creations_that_differ_only_for_json_are_different(
     assert not engine.create_session(chess(metadata={"b": 2, "a": 1})).created
     with pytest.raises(errors.SessionExists):
         engine.create_session(chess(metadata={"a": other, "b": 2}))
+
+
+# Settling many
+
+
+def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
+    store = FakeStore()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    deadlines: dict[str, int] = {}
+    for number in range(3):
+        session_id = f"session {number}"
+        engine.create_session(chess(session_id=session_id))
+        engine.start_session(session_id)
+        deadlines[session_id] = store.deadlines[session_id]
+        store.advance(1_000)
+    store.advance(8_500)
+
+    outcomes = engine.settle(["session 0", "session 1", "nobody", "session 2"])
+
+    assert [outcome and [event.at_ms for event in outcome.events] for outcome in outcomes] == [
+        [deadlines["session 0"]],
+        [deadlines["session 1"]],
+        None,
+        [],
+    ]
+    assert store.deadlines == {"session 2": deadlines["session 2"]}
+    assert [told for told, _ in store.published[-2:]] == ["session 0", "session 1"]
+
+
+def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
+    store = RacedStore()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    store.intruders = [lambda: engine.switch_cycle(SESSION)]
+
+    (outcome,) = engine.settle([SESSION])
+
+    assert outcome is not None
+    assert (outcome.session.version, outcome.events) == (3, ())
+    assert [event.type for _, event in store.events(SESSION)].count("participant_expired") == 1
+
+    store.advance(10_000)
+    store.intruders = [lambda: engine.delete_session(SESSION)]
+    assert list(engine.settle([SESSION])) == [None]

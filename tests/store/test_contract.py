@@ -335,3 +335,27 @@ def test_behind_the_last_event_there_is_nothing_yet(store: SessionStore) -> None
     assert next_one.version == 3
     far = f"{2**63 - 1}-{2**63 - 1}"
     assert store.log(session_id, far, 10) == []
+
+
+def test_many_are_loaded_each_as_it_would_be_alone(store: SessionStore) -> None:
+    sessions = [started(store) for _ in range(3)]
+    ids = [session.setup.session_id for session in sessions]
+    loaded = store.load_many([ids[0], new_id(), ids[2], ids[1]])
+    assert [one.session for one in loaded] == [sessions[0], None, sessions[2], sessions[1]]
+    assert all(one.now_ms <= store.now_ms() for one in loaded)
+    assert list(store.load_many([])) == []
+
+
+def test_many_commits_stand_or_fall_each_alone(place: Place, store: SessionStore) -> None:
+    sessions = [started(store) for _ in range(3)]
+    commits = [next_of(session, Switch(), store.now_ms()) for session in sessions]
+    assert store.commit(commits[0]) == Committed(3)
+    switch(store, sessions[1].setup.session_id)
+    results = store.commit_many(commits)
+    assert results[0] == Committed(3, repeated=True)
+    assert isinstance(results[1], Stale)
+    assert results[1].current == replace(
+        store.load(sessions[1].setup.session_id), now_ms=results[1].current.now_ms
+    )
+    assert results[2] == Committed(3)
+    assert place.deadline_ms(sessions[2].setup.session_id) == commits[2].deadline_ms

@@ -205,8 +205,7 @@ class SyncEngine:
         command_id: str | None = None,
         expected_version: int | None = None,
     ) -> Outcome:
-        first, command_id = loaded.session, command_id or self._new_id()
-        give_up_at, attempt = self._monotonic() + RACE_SECONDS, 0
+        first, give_up_at, attempt = loaded.session, self._monotonic() + RACE_SECONDS, 0
         while True:
             session, now_ms = loaded.session, loaded.now_ms
             if session is None or first is None:
@@ -218,13 +217,9 @@ class SyncEngine:
             if decision.session is not session:
                 # Only commands renew a session, and only those that are carried out.
                 carried_out = command is not None and decision.refusal is None
-                result = self._commit(
-                    session,
-                    outcome,
-                    # A refused command may be tried again under its id.
-                    command_id if carried_out else self._new_id(),
-                    renew=carried_out,
-                )
+                # A refused command may be tried again under its id.
+                commit_id = command_id if carried_out and command_id else self._new_id()
+                result = self._commit(session, outcome, commit_id, renew=carried_out)
                 if isinstance(result, Stale):
                     loaded, attempt = result.current, attempt + 1
                     if self._monotonic() >= give_up_at:

@@ -31,7 +31,7 @@ from .gateway.sigv4 import Credentials
 from .gateway.websocket_api import Faults
 from .gateway.websocket_api import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
-from .relay import RelayError, relay_process
+from .relay import RELAY_MODULE, RelayError, relay_process
 
 # Together they stay below the five seconds that a stop may take.
 REQUEST_GRACE_SECONDS: Final = 1.5
@@ -116,7 +116,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         sockets = await _start_sockets(parts, options, lambdas, for_sockets)
         management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
         set_socket_environment(management_url, lambdas)
-        if os.environ["BROADCAST"] == "relay":
+        if os.environ["BROADCAST"] == "relay" and _is_there(RELAY_MODULE):
             try:
                 await parts.enter_async_context(relay_process(RELAY_GRACE_SECONDS))
             except RelayError as error:
@@ -231,6 +231,11 @@ def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
     os.environ["AWS_ENDPOINT_URL_LAMBDA"] = management_url.rpartition("/")[0]
     os.environ["GREETER"] = f"{lambdas.rest.name}-greet"
     os.environ.setdefault("BROADCAST", "relay")
+
+
+def _is_there(module: str) -> bool:
+    """Whether the app of the working directory has such a module; it need not."""
+    return Path(*module.split(".")).with_suffix(".py").exists()
 
 
 def load_app() -> Chalice:

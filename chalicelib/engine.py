@@ -265,13 +265,9 @@ class SyncEngine:
             if decision.session is not session:
                 # Only commands renew a session, and only those that are carried out.
                 carried_out = command is not None and decision.refusal is None
-                result = self._commit(
-                    session,
-                    outcome,
-                    # A refused command may be tried again under its id.
-                    command_id if carried_out else self._new_id(),
-                    renew=carried_out,
-                )
+                # A refused command may be tried again under its id.
+                commit_id = command_id if carried_out and command_id else self._new_id()
+                result = self._commit(session, outcome, commit_id, renew=carried_out)
                 if isinstance(result, Stale):
                     loaded, attempt = result.current, attempt + 1
                     if self._monotonic() >= give_up_at:

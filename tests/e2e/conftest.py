@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import RedisProcess
+
+from .instances import Instance, instances
+
+
+@pytest.fixture(scope="session")
+def pair(
+    valkey: RedisProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Instance]]:
+    """Two instances, shared: use sessions of your own, and leave them running."""
+    with instances(2, valkey.url, tmp_path_factory.mktemp("pair")) as both:
+        yield both
+
+
+FULL = os.environ.get("TICKLESS_FULL", "") not in ("", "0")
+
+
+class Size:
+    """How much to do: little, or, with TICKLESS_FULL, as much as is promised."""
+
+    def __call__(self, little: int, promised: int) -> int:
+        return promised if FULL else little
+
+
+@pytest.fixture(scope="session")
+def size() -> Size:
+    return Size()

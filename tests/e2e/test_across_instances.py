@@ -1,0 +1,122 @@
+"""Two instances, two gateways, one store: everybody hears of everything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.servers import RedisProcess
+
+from .client import FRAME_BYTES, Client, all_until, has_reached
+from .conftest import Size
+from .figures import tell
+from .instances import Instance, Rest, instances
+from .sessions import a_session, differences
+
+EACH = 10
+AHEAD = 100
+"""So many versions the slowest may be behind: what a machine can post a second is no claim here."""
+
+
+async def everybody_hears_everything(pair: list[Instance], commands: int) -> None:
+    """Commands alternate between the instances, and between REST and the socket."""
+    session = a_session()
+    session_id = session["session_id"]
+    async with AsyncExitStack() as stack:
+        rest = [await stack.enter_async_context(Rest(one.rest_url)) for one in pair]
+        assert (await rest[0].create(session)).status == 201
+        clients = [
+            await stack.enter_async_context(Client(one.where, session_id))
+            for one in pair
+            for _ in range(EACH)
+        ]
+        await all_until(clients, lambda client: client.version == 1, why="greeted")
+        await rest[0].command(session_id, "start")
+        began = time.monotonic()
+        for number in range(commands - 1):
+            if number % AHEAD == 0:
+                await all_until(clients, has_reached(number - AHEAD))
+            # Two each by REST and by socket, one of either at each instance.
+            if number % 4 < 2:
+                answer = await rest[number % 2].command(session_id, "switch")
+                assert answer.data["version"] == number + 3
+            else:
+                ack = await clients[EACH * (number % 2)].command("switch")
+                assert (ack["type"], ack.get("version")) == ("ACK", number + 3)
+        last = commands + 1
+        await all_until(clients, lambda client: client.version == last, why="the last version")
+        seconds = time.monotonic() - began
+        answer = await rest[1].get(session_id)
+        for client in clients:
+            heard = [update["version"] for update in client.heard("STATE_UPDATE")]
+            assert sorted(heard) == list(range(2, last + 1)), "each version once"
+            in_order = [version for _, version in client.shown]
+            assert in_order == sorted(set(in_order))
+            assert in_order[-1] == last
+            assert client.held is not None
+            assert differences(client.held, answer) == []
+            assert (client.connections, client.reconnects) == (1, 0)
+            assert client.largest_bytes <= FRAME_BYTES
+    tell(f"{commands} commands, {2 * EACH} clients: {commands / seconds:.0f} commands/s")
+
+
+def test_every_client_of_either_instance_hears_every_version_once(
+    pair: list[Instance], size: Size
+) -> None:
+    asyncio.run(everybody_hears_everything(pair, size(300, 1_000)))
+
+
+def test_so_it_is_where_whoever_commits_posts_to_everybody_and_there_is_no_relay(
+    valkey: RedisProcess, tmp_path: Path, size: Size
+) -> None:
+    with instances(2, valkey.url, tmp_path, environment={"BROADCAST": "inline"}) as pair:
+        assert [one.relay_pid for one in pair] == [None, None]
+        asyncio.run(everybody_hears_everything(pair, size(100, 1_000)))
+
+
+async def newcomers_in_a_flood(pair: list[Instance], newcomers: int) -> None:
+    session = a_session()
+    session_id = session["session_id"]
+    async with AsyncExitStack() as stack:
+        rest = [await stack.enter_async_context(Rest(one.rest_url)) for one in pair]
+        await rest[0].create(session)
+        await rest[0].command(session_id, "start")
+        everybody_is_here = asyncio.Event()
+
+        async def flood(one: Rest) -> int:
+            switches = 0
+            while not everybody_is_here.is_set():
+                await one.command(session_id, "switch")
+                switches += 1
+            return switches
+
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            floods = [group.create_task(flood(one)) for one in rest]
+            clients = []
+            for number in range(newcomers):
+                clients.append(
+                    await stack.enter_async_context(Client(pair[number % 2].where, session_id))
+                )
+                if number % 20 == 19:
+                    # In waves, so that there is a flood left for the last to meet.
+                    await all_until(clients, lambda client: client.held, why="something to show")
+            everybody_is_here.set()
+        versions = 2 + sum(task.result() for task in floods)
+        seconds = time.monotonic() - began
+        answer = await rest[0].get(session_id)
+        assert answer.data["version"] == versions
+        await all_until(clients, lambda client: client.version == versions, why="the newest")
+        for client in clients:
+            assert client.held is not None
+            assert differences(client.held, answer) == []
+            assert (client.connections, client.reconnects) == (1, 0)
+    tell(f"{newcomers} newcomers within {seconds:.1f} s, {versions} versions meanwhile")
+
+
+def test_who_connects_in_a_flood_of_updates_ends_with_the_newest_and_asks_for_nothing(
+    pair: list[Instance], size: Size
+) -> None:
+    asyncio.run(newcomers_in_a_flood(pair, size(100, 200)))

@@ -1,0 +1,244 @@
+"""Whatever gets lost: who keeps to the contract ends with the state that GET shows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from random import Random
+from typing import cast
+
+import redis
+
+from chalicelib.realtime.audience import GRACE_MS
+from tests.servers import Proxy, RedisProcess, ask, proxy_to, running, valkey_binary
+
+from .client import Client, all_until
+from .conftest import Size
+from .figures import tell
+from .instances import Answer, Instance, Rest, awaited, instances, is_running
+from .records import grow_old, remembered, watchers
+from .sessions import a_session, agrees
+
+HEARTBEAT_S = 1.0
+LOST = 5
+LOSSES = {
+    "seed": 7,
+    "drop_posts": 0.1,
+    "delay_posts": 0.2,
+    "reorder_posts": 0.2,
+    "delay_ms": 200,
+    "lose_disconnects": 0.5,
+}
+
+
+async def converge(
+    rest: Rest, session_id: str, clients: Sequence[Client], within_s: float
+) -> float:
+    """Wait until everybody shows what GET does; how long that took, in seconds."""
+    began = time.monotonic()
+    answer = await persist(rest, "GET", f"sessions/{session_id}")
+
+    def like_get(client: Client) -> bool:
+        if client.held is not None and answer.status == 200:
+            place = (client.held.state["session_id"], client.version)
+            if place != (session_id, answer.data["version"]):
+                return False
+        return agrees(client.held, answer)
+
+    await all_until(list(clients), like_get, within_s, "what GET shows")
+    return time.monotonic() - began
+
+
+async def persist(rest: Rest, method: str, path: str, body: object = None) -> Answer:
+    """Ask again while the store or the instance can't be reached."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(OSError, EOFError):
+                answer = await rest.call(method, path, body)
+                if answer.status != 503:
+                    return answer
+            await asyncio.sleep(0.05)
+
+
+async def command(rest: Rest, session_id: str, name: str, **body: object) -> Answer:
+    return await persist(rest, "POST", f"sessions/{session_id}/{name}", body or None)
+
+
+async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watching: int) -> None:
+    random = Random(1)
+    small, large, renewed = a_session(), a_session(1_000, "global"), a_session()
+    sessions = [one["session_id"] for one in (small, large, renewed)]
+    async with AsyncExitStack() as stack:
+        rest = [await stack.enter_async_context(Rest(one.rest_url)) for one in pair]
+        watched = {
+            session_id: [
+                await stack.enter_async_context(
+                    Client(pair[number % 2].where, session_id, heartbeat_s=HEARTBEAT_S)
+                )
+                for number in range(3 if session_id == large["session_id"] else watching)
+            ]
+            for session_id in sessions
+        }
+        for session in (small, large, renewed):
+            assert (await rest[0].create(session)).status == 201
+            await rest[0].command(session["session_id"], "start")
+        fickle = [
+            await stack.enter_async_context(
+                Client(pair[number % 2].where, small["session_id"], heartbeat_s=HEARTBEAT_S)
+            )
+            for number in range(10)
+        ]
+        await all_until(fickle, lambda client: client.held, why="greeted")
+        # Of some, CONNECTED was lost, too.
+        names = [client.connection_id for client in fickle if client.connection_id]
+        for number in range(switches):
+            here = random.choice(rest)
+            await here.command(random.choice(sessions), "switch")
+            if number == switches // 2:
+                await here.delete(renewed["session_id"])
+                assert (await here.create(renewed)).status == 201
+                await here.command(renewed["session_id"], "start")
+        for session_id in sessions:
+            took = await converge(rest[0], session_id, watched[session_id], 20)
+            asked = sum(client.reconnects for client in watched[session_id])
+            tell(f"{took:.2f} s after the last of them; asked {asked} times")
+        for client in fickle:
+            client.vanish()
+        await nothing_outlives_its_connection(rest[0], valkey, small["session_id"], names)
+
+
+async def nothing_outlives_its_connection(
+    rest: Rest, valkey: RedisProcess, session_id: str, gone: list[str]
+) -> None:
+    with valkey.admin() as store:
+        assert set(remembered(store, gone)) <= set(gone), "each for a while only"
+        # As if the time had passed in which a 410 proves nothing.
+        grow_old(store, session_id, GRACE_MS)
+        for _ in range(40):
+            # A post that is dropped on the way is answered 200.
+            await rest.command(session_id, "switch")
+        await awaited(lambda: not set(gone) & set(watchers(store, session_id)))
+        await awaited(lambda: not remembered(store, gone))
+
+
+def test_posts_that_are_lost_late_or_out_of_order_and_lost_disconnects(
+    valkey: RedisProcess, tmp_path: Path, size: Size
+) -> None:
+    with instances(2, valkey.url, tmp_path, "--faults", json.dumps(LOSSES)) as pair:
+        asyncio.run(losses(pair, valkey, size(100, 600), size(6, 40)))
+
+
+@contextmanager
+def durable(directory: Path) -> Iterator[RedisProcess]:
+    options = ("--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0")
+    with running(valkey_binary(), directory, *options) as server:
+        yield server
+
+
+async def calamities(
+    pair: list[Instance], proxy: Proxy, first: RedisProcess, second: RedisProcess, many: int
+) -> None:
+    doomed, survivor = pair
+    at = [doomed]
+    session = a_session(5)
+    session_id = session["session_id"]
+    async with AsyncExitStack() as stack:
+        rest = await stack.enter_async_context(Rest(survivor.rest_url))
+        await rest.create(session)
+        await rest.command(session_id, "start")
+        clients = [
+            await stack.enter_async_context(
+                Client(
+                    survivor.where if number % 10 == 9 else lambda: at[0].websocket_url,
+                    session_id,
+                    heartbeat_s=HEARTBEAT_S,
+                )
+            )
+            for number in range(many)
+        ]
+        await all_until(clients, lambda client: client.version == 2, why="greeted")
+
+        at[0] = survivor
+        doomed.kill()
+        for _ in range(20):
+            await command(rest, session_id, "switch")
+        took = await converge(rest, session_id, clients, 10)
+        tell(f"an instance killed: {took:.2f} s")
+        assert doomed.relay_pid is not None
+        await awaited(lambda: not is_running(doomed.relay_pid or 0))
+        assert sum(client.connections for client in clients) == many + many * 9 // 10
+
+        first.kill()
+        await asyncio.to_thread(first.start)
+        for _ in range(20):
+            await command(rest, session_id, "switch")
+        tell(f"the store restarted: {await converge(rest, session_id, clients, 10):.2f} s")
+
+        behind = await fall_behind(rest, session_id, clients, first, second)
+        proxy.lead_to(second.port)
+        proxy.cut()
+        answer = await persist(rest, "GET", f"sessions/{session_id}")
+        assert answer.data["version"] == behind
+        tell(f"the store behind: {await converge(rest, session_id, clients, 10):.2f} s")
+
+        # Once more, and now the lost versions are made anew, differently, before
+        # anybody can have noticed that they were lost.
+        behind = await fall_behind(rest, session_id, clients, second, first)
+        proxy.lead_to(first.port)
+        proxy.cut()
+        for _ in range(LOST):
+            somebody = {"next_participant_id": session["participants"][0]["participant_id"]}
+            answer = await command(rest, session_id, "switch", **somebody)
+        assert answer.data["version"] == behind + LOST
+        tell(f"versions made twice: {await converge(rest, session_id, clients, 10):.2f} s")
+        await command(rest, session_id, "switch")
+        tell(f"and on: {await converge(rest, session_id, clients, 10):.2f} s")
+
+        # Somebody else's, under the same id: versions count anew.
+        await persist(rest, "DELETE", f"sessions/{session_id}")
+        assert (await persist(rest, "POST", "sessions", session)).status == 201
+        tell(f"created anew: {await converge(rest, session_id, clients, 10):.2f} s")
+        await persist(rest, "DELETE", f"sessions/{session_id}")
+        await all_until(clients, lambda client: client.held is None, why="nothing to show")
+
+
+async def fall_behind(
+    rest: Rest,
+    session_id: str,
+    clients: Sequence[Client],
+    ahead: RedisProcess,
+    behind: RedisProcess,
+) -> int:
+    """Make one server a replica of the other and have it miss the latest; the version it has."""
+    with behind.admin() as replica, ahead.admin() as primary:
+        ask(replica, "REPLICAOF", "127.0.0.1", ahead.port)
+        await awaited(lambda: is_in_step(replica))
+        version: int = (await command(rest, session_id, "switch")).data["version"]
+        assert ask(primary, "WAIT", 1, 5_000) == 1
+        ask(replica, "REPLICAOF", "NO", "ONE")
+    for _ in range(LOST):
+        await command(rest, session_id, "switch")
+    last = version + LOST
+    await all_until(list(clients), lambda client: client.version == last, why="the lost ones")
+    return version
+
+
+def is_in_step(replica: redis.Redis) -> bool:
+    facts = cast(dict[str, object], replica.info("replication"))
+    return facts.get("master_link_status") == "up"
+
+
+def test_a_killed_instance_a_restarted_store_and_a_replica_that_had_fallen_behind(
+    tmp_path: Path, size: Size
+) -> None:
+    with (
+        durable(tmp_path / "first") as first,
+        durable(tmp_path / "second") as second,
+        proxy_to(first.port) as proxy,
+        instances(2, proxy.url, tmp_path) as pair,
+    ):
+        asyncio.run(calamities(pair, proxy, first, second, size(50, 110)))

@@ -1,0 +1,168 @@
+"""A thousand participants: partial updates and pages, and nobody sees a difference."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from .client import FRAME_BYTES, Client, all_until, has_reached
+from .conftest import FULL, Size
+from .figures import tell
+from .instances import Instance, Rest
+from .sessions import HOUR_MS, a_session, differences
+
+PARTICIPANTS = 1_000
+
+
+SHORT_MS = 1_000
+A_KIND_OF_EACH = (
+    "a bank each, byo-yomi",
+    "two groups, overtime",
+    "a group each, canadian",
+    "per cycle, skipped",
+    "global, overtime",
+    "count up, overtime",
+)
+
+
+def short(session: dict[str, Any]) -> dict[str, Any]:
+    """With as little time for everybody as anybody may have."""
+    for participant in session["participants"]:
+        participant["total_time_ms"] = SHORT_MS
+    return session
+
+
+def grouped(groups: int, bank_ms: int | None = None, **more: Any) -> dict[str, Any]:
+    names = [str(uuid4()) for _ in range(groups)]
+    if bank_ms is not None:
+        more["groups"] = [{"group_id": name, "total_time_ms": bank_ms} for name in names]
+    session = a_session(PARTICIPANTS, "per_group", **more)
+    for number, participant in enumerate(session["participants"]):
+        participant["group_id"] = names[number % groups]
+    return session
+
+
+SESSIONS: dict[str, Any] = {
+    "a bank each, byo-yomi": lambda: short(
+        a_session(PARTICIPANTS, time_control={"type": "byoyomi", "period_ms": 1_000, "periods": 90})
+    ),
+    "a bank each, fischer": lambda: a_session(PARTICIPANTS, increment_ms=5_000),
+    "two groups, hourglass": lambda: grouped(2, time_control={"type": "hourglass"}),
+    "two groups, overtime": lambda: grouped(2, bank_ms=1_000),
+    "seven groups, delay": lambda: grouped(7, time_control={"type": "delay", "delay_ms": 40}),
+    "a group each, canadian": lambda: grouped(
+        PARTICIPANTS, time_control={"type": "canadian", "period_ms": 60_000, "cycles_per_period": 3}
+    ),
+    "per cycle": lambda: a_session(PARTICIPANTS, "per_cycle", time_per_cycle_ms=HOUR_MS),
+    "per cycle, skipped": lambda: a_session(
+        PARTICIPANTS,
+        "per_cycle",
+        time_per_cycle_ms=SHORT_MS,
+        action_on_timeout={"type": "skip_cycle"},
+    ),
+    "global": lambda: a_session(PARTICIPANTS, "global", metadata={"note": "x" * 4_000}),
+    "global, cycles skipped": lambda: a_session(
+        PARTICIPANTS, "global", time_per_cycle_ms=SHORT_MS, action_on_timeout={"type": "skip_cycle"}
+    ),
+    "global, overtime": lambda: a_session(PARTICIPANTS, "global", time_per_cycle_ms=SHORT_MS),
+    "count up": lambda: a_session(PARTICIPANTS, "count_up", max_time_ms=HOUR_MS),
+    "count up, overtime": lambda: a_session(
+        PARTICIPANTS, "count_up", max_time_ms=SHORT_MS, action_on_timeout={"type": "notify"}
+    ),
+}
+
+
+async def a_walk(pair: list[Instance], session: dict[str, Any], steps: int, seed: int) -> None:
+    """Random commands; after each one, who merges shows what GET does."""
+    random = Random(seed)
+    session_id = session["session_id"]
+    names = [one["participant_id"] for one in session["participants"]]
+    async with AsyncExitStack() as stack:
+        rest = [await stack.enter_async_context(Rest(one.rest_url)) for one in pair]
+        early = await stack.enter_async_context(Client(pair[0].where, session_id))
+        await early.until(lambda client: client.kinds["CONNECTED"], why="greeted")
+        assert (await rest[0].create(session)).status == 201
+        late = await stack.enter_async_context(Client(pair[1].where, session_id))
+        clients = [early, late]
+        await rest[0].command(session_id, "start")
+        running = True
+        for step in range(steps):
+            here = random.choice(rest)
+            if step % 50 == 15 and running and has_short_clocks(session):
+                # Long enough for a clock to run out, or to go into its periods.
+                await asyncio.sleep(1.1 * SHORT_MS / 1000)
+                await random.choice(clients).send({"type": "CLAIM"})
+                await everybody_shows_what_get_does(rest[0], session_id, clients)
+            name, body = a_command(random, names, running=running)
+            answer = await here.command(session_id, name, **body)
+            running = name != "pause"
+            if answer.status == 400:
+                status = (await here.get(session_id)).data["status"]
+                refused = answer.body["error"]["code"]
+                if (refused, status) == ("INVALID_STATE_TRANSITION", "expired"):
+                    break
+                assert refused == "PARTICIPANT_EXPIRED"
+            if random.random() < 0.3:
+                await everybody_shows_what_get_does(rest[0], session_id, clients)
+        await everybody_shows_what_get_does(rest[0], session_id, clients)
+        for last in ("pause", "complete"):
+            await rest[0].command(session_id, last)
+            await everybody_shows_what_get_does(rest[0], session_id, clients)
+        assert early.held is not None
+        assert early.held.state["status"] in ("completed", "expired")
+        await everybody_shows_what_get_does(rest[0], session_id, clients)
+    for client in clients:
+        assert 0 < client.largest_bytes <= FRAME_BYTES
+        pages = [message["pages"] for message in client.heard("STATE_SYNC")]
+        assert min(pages) > 1
+        assert any(message.get("partial") for message in client.heard("STATE_UPDATE"))
+        assert client.connections == 1
+    tell(
+        f"versions {early.version}, updates {early.kinds['STATE_UPDATE']}, asked"
+        f" {early.reconnects} and {late.reconnects} times, largest {early.largest_bytes} bytes,"
+        f" pages {max(pages)}"
+    )
+
+
+def a_command(random: Random, names: list[str], *, running: bool) -> tuple[str, dict[str, str]]:
+    if not running:
+        return "resume", {}
+    if random.random() < 0.2:
+        return "pause", {}
+    if random.random() < 0.5:
+        return "switch", {}
+    # Often out of a few, so that some come round again.
+    chosen = random.choice(names[:5] if random.random() < 0.5 else names)
+    return "switch", {"next_participant_id": chosen}
+
+
+def has_short_clocks(session: dict[str, Any]) -> bool:
+    clocks = [session, *session["participants"], *session.get("groups", ())]
+    return any(SHORT_MS in clock.values() for clock in clocks)
+
+
+async def everybody_shows_what_get_does(rest: Rest, session_id: str, clients: list[Client]) -> None:
+    """At one version: where clocks run out meanwhile there is a next, and all is asked again."""
+    for _ in range(20):
+        answer = await rest.get(session_id)
+        version = answer.data["version"]
+        await all_until(clients, has_reached(version), why=f"version {version}")
+        compared = [client.held for client in clients if client.version == version]
+        for held in compared:
+            assert held is not None
+            assert differences(held, answer) == []
+        if len(compared) == len(clients):
+            return
+    raise AssertionError("The session never stood still")
+
+
+@pytest.mark.parametrize("kind", SESSIONS if FULL else A_KIND_OF_EACH)
+def test_who_merges_what_comes_in_frames_shows_what_get_does(
+    pair: list[Instance], size: Size, kind: str
+) -> None:
+    asyncio.run(a_walk(pair, SESSIONS[kind](), size(20, 150), seed=len(kind)))

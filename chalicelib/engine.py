@@ -27,7 +27,7 @@ from .core.errors import (
     SessionNotFound,
 )
 from .core.events import Event, SessionCreated
-from .core.rules import Command, Complete, Decision, Pause, Resume, Start, Switch, apply
+from .core.rules import Cancel, Command, Complete, Decision, Pause, Resume, Start, Switch, apply
 from .core.session import Session, create
 from .core.setup import Setup
 from .ports import Announcer, Commit, Committed, Loaded, SessionStore, Stale
@@ -163,6 +163,9 @@ class SyncEngine:
 
     def complete_session(self, session_id: str) -> Outcome:
         return self.carry_out(session_id, Complete())
+
+    def cancel_session(self, session_id: str) -> Outcome:
+        return self.carry_out(session_id, Cancel())
 
     def delete_session(self, session_id: str) -> None:
         """Make the session gone, whether there was one or not."""

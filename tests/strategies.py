@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from chalicelib.core import time_controls as tc
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.rules import (
+    Cancel,
     Command,
     Complete,
     Decision,
@@ -209,7 +210,7 @@ VERBS = (
     ["switch"] * 22
     + ["pause or resume"] * 8
     + ["read"] * 4
-    + ["start", "pause", "resume", "complete"]
+    + ["start", "pause", "resume", "complete", "cancel"]
 )
 """What is done how often; most sessions should still be alive after a few steps."""
 
@@ -302,6 +303,8 @@ def command_of(step: Step, session: Session) -> Command | None:
             return Resume()
         case "complete":
             return Complete()
+        case "cancel":
+            return Cancel()
     return None
 
 

@@ -18,7 +18,7 @@ from .errors import (
     UnknownParticipant,
 )
 from .events import Event, SessionPaused, SessionResumed, SessionStarted
-from .session import LIVE, Cycle, Session, Status
+from .session import ENDED, Cycle, Session, Status
 from .timeouts import settle
 
 
@@ -52,7 +52,12 @@ class Complete:
     name: ClassVar[str] = "complete"
 
 
-Command = Start | Switch | Pause | Resume | Complete
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    name: ClassVar[str] = "cancel"
+
+
+Command = Start | Switch | Pause | Resume | Complete | Cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,9 @@ def _decide(session: Session, command: Command, now_ms: int) -> Decision:
         case Resume():
             return _resume(session, now_ms)
         case Complete():
-            return _complete(session, now_ms)
+            return _end(session, command.name, Status.COMPLETED, now_ms)
+        case Cancel():
+            return _end(session, command.name, Status.CANCELLED, now_ms)
 
 
 def _start(session: Session, now_ms: int) -> Decision:
@@ -144,13 +151,13 @@ def _resume(session: Session, now_ms: int) -> Decision:
     return Decision(resumed, (SessionResumed(now_ms),))
 
 
-def _complete(session: Session, now_ms: int) -> Decision:
-    if session.status is Status.COMPLETED:
+def _end(session: Session, command: str, status: Status, now_ms: int) -> Decision:
+    if session.status is status:
         return Decision(session)
-    if session.status is not Status.PENDING and session.status not in LIVE:
-        raise InvalidTransition(Complete.name, session.status)
-    completed, event = cycles.end(session, Status.COMPLETED, now_ms)
-    return Decision(completed, (event,))
+    if session.status in ENDED:
+        raise InvalidTransition(command, session.status)
+    ended, event = cycles.end(session, status, now_ms)
+    return Decision(ended, (event,))
 
 
 def _running(session: Session, command: str) -> Cycle:

@@ -74,5 +74,11 @@ def complete_session(session_id: str) -> Response:
     return _state(services().engine.complete_session(read_session_id(session_id)))
 
 
+@routes.view(f"{SESSION}/cancel", "POST")
+def cancel_session(session_id: str) -> Response:
+    body_as(NoFields, routes.current_request)
+    return _state(services().engine.cancel_session(read_session_id(session_id)))
+
+
 def _state(outcome: Outcome, status: int = 200) -> Response:
     return succeed(outcome.state, outcome, status)

@@ -43,7 +43,7 @@ class Reconnect(Request):
 class CommandMessage(Request):
     type: Literal["COMMAND"]
     id: MessageId
-    command: Literal["start", "switch", "pause", "resume", "complete"]
+    command: Literal["start", "switch", "pause", "resume", "complete", "cancel"]
     args: dict[str, JsonValue] | None = None
     expectedVersion: Version | None = None  # noqa: N815
 
@@ -68,6 +68,9 @@ class CommandMessage(Request):
             case "complete":
                 read_value(NoFields, self.args)
                 return rules.Complete()
+            case "cancel":
+                read_value(NoFields, self.args)
+                return rules.Cancel()
 
 
 class Claim(Request):

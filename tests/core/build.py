@@ -9,6 +9,7 @@ from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
 from chalicelib.core.rules import (
+    Cancel,
     Command,
     Complete,
     Decision,
@@ -88,6 +89,9 @@ class Game:
 
     def complete(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, Complete())
+
+    def cancel(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Cancel())
 
     def read(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chalicelib.core import time_controls as tc
-from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch
+from chalicelib.core.rules import Cancel, Command, Complete, Pause, Resume, Start, Switch
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
 
 Shown = dict[str, object]
@@ -22,6 +22,7 @@ ALLOWED_FROM = {
     "pause": "running",
     "resume": "paused",
     "complete": "pending running paused completed",
+    "cancel": "pending running paused cancelled",
 }
 
 
@@ -259,6 +260,8 @@ class Model:
                 self.log.append((self.now, "session_resumed", None))
             case Complete() if self.status != "completed":
                 self.end("completed", self.now)
+            case Cancel() if self.status != "cancelled":
+                self.end("cancelled", self.now)
         return None, None
 
     def told_to_switch(self, command: Switch) -> tuple[str | None, str | None]:

@@ -6,8 +6,7 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core import events as ev
-from chalicelib.core.cycles import end
-from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch
+from chalicelib.core.rules import Cancel, Command, Complete, Pause, Resume, Start, Switch
 from chalicelib.core.session import Status
 from chalicelib.core.setup import SyncMode
 from tests.core.build import (
@@ -20,7 +19,7 @@ from tests.core.build import (
     started,
 )
 
-COMMANDS: list[Command] = [Start(), Switch(), Pause(), Resume(), Complete()]
+COMMANDS: list[Command] = [Start(), Switch(), Pause(), Resume(), Complete(), Cancel()]
 
 
 def in_status(status: str) -> Game:
@@ -36,9 +35,7 @@ def in_status(status: str) -> Game:
             return started(PER_CYCLE, action_on_timeout=END).read(10_000)
         case "completed":
             return started(PER_CYCLE).complete(4_000)
-    cancelled = started(PER_CYCLE)
-    cancelled.session, _ = end(cancelled.session, Status.CANCELLED, 4_000)
-    return cancelled
+    return started(PER_CYCLE).cancel(4_000)
 
 
 ALLOWED = {
@@ -51,6 +48,12 @@ ALLOWED = {
         "running": "completed",
         "paused": "completed",
         "completed": "completed",
+    },
+    "cancel": {
+        "pending": "cancelled",
+        "running": "cancelled",
+        "paused": "cancelled",
+        "cancelled": "cancelled",
     },
 }
 
@@ -215,6 +218,19 @@ def test_complete_is_answered_again_without_a_new_version() -> None:
     playing = started(PER_CYCLE).complete(4_000)
     once = playing.session
     assert playing.complete(9_000).session is once
+    assert playing.events == ()
+
+
+def test_cancel_books_the_running_cycle() -> None:
+    playing = started(PER_CYCLE).cancel(4_000)
+    assert playing.events == (ev.SessionCancelled(4_000, "a", 4_000, 0),)
+    assert (playing.active, playing.session.completed_at_ms) == (None, 4_000)
+
+
+def test_cancel_is_answered_again_without_a_new_version() -> None:
+    playing = started(PER_CYCLE).cancel(4_000)
+    once = playing.session
+    assert playing.cancel(9_000).session is once
     assert playing.events == ()
 
 

@@ -308,6 +308,15 @@ def test_every_command_there_is_works_over_the_socket(room: Room) -> None:
         }
 
 
+def test_a_session_is_cancelled_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    update, ack = room.send("c1", command("cancel"))
+
+    assert (ack["type"], update["state"]["status"]) == ("ACK", "cancelled")
+
+
 def test_the_same_command_sent_twice_counts_once(room: Room) -> None:
     room.engine.create_session(chess())
     room.engine.start_session(SESSION)

@@ -127,7 +127,7 @@ def test_what_is_no_json_is_malformed(rest: RestClient, path: str, raw: bytes) -
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"5", b'"x"', b"null"])
-@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete"])
+@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
 def test_a_command_takes_an_object_or_nothing(rest: RestClient, name: str, raw: bytes) -> None:
     rest.post("/v1/sessions", creation())
 

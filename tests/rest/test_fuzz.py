@@ -151,7 +151,7 @@ def test_any_bytes_create_a_session_that_works_or_none(rest: RestClient, raw: by
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
 
 
-commands = st.sampled_from(["start", "switch", "pause", "resume", "complete"])
+commands = st.sampled_from(["start", "switch", "pause", "resume", "complete", "cancel"])
 arguments = (
     values
     | st.fixed_dictionaries(
@@ -189,7 +189,7 @@ segments = st.text(
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
     segment=segments | st.just(SESSION),
-    tail=st.sampled_from(["", "/start", "/switch", "/pause", "/resume", "/complete"]),
+    tail=st.sampled_from(["", "/start", "/switch", "/pause", "/resume", "/complete", "/cancel"]),
     headers=st.dictionaries(
         st.sampled_from(["Content-Type", "Accept", "If-Match", "Idempotency-Key", "X-Y"]),
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),

@@ -225,6 +225,18 @@ def test_a_session_goes_from_start_to_end(rest: RestClient, store: FakeStore) ->
     assert rest.command("complete").data == completed.data
 
 
+def test_a_cancelled_session_can_be_cancelled_again_and_not_completed(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    cancelled = rest.command("cancel")
+
+    assert cancelled.data["status"] == "cancelled"
+    assert [event["type"] for event in cancelled.json["events"]] == ["session_cancelled"]
+    assert rest.command("cancel").data == cancelled.data
+    assert rest.command("complete").error["code"] == "INVALID_STATE_TRANSITION"
+
+
 def test_groups_and_session_clocks_are_shown_where_there_are_any(rest: RestClient) -> None:
     red, blue = SESSION[:-1] + "1", SESSION[:-1] + "2"
     members = [
@@ -258,7 +270,7 @@ def test_deletion_answers_204_as_often_as_it_is_asked_for(rest: RestClient) -> N
     assert rest.get(PATH).status == 404
 
 
-@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete"])
+@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
 def test_commands_on_nothing_answer_404(rest: RestClient, name: str) -> None:
     answer = rest.command(name)
 

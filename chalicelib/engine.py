@@ -19,6 +19,7 @@ from threading import Lock
 from .core.cycles import deadline_ms
 from .core.errors import (
     Conflict,
+    InvalidAdjustment,
     InvalidTransition,
     ParticipantExpired,
     PreconditionFailed,
@@ -27,7 +28,18 @@ from .core.errors import (
     SessionNotFound,
 )
 from .core.events import Event, SessionCreated
-from .core.rules import Cancel, Command, Complete, Decision, Pause, Resume, Start, Switch, apply
+from .core.rules import (
+    Adjust,
+    Cancel,
+    Command,
+    Complete,
+    Decision,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    apply,
+)
 from .core.session import Session, create
 from .core.setup import Setup
 from .ports import Announcer, Commit, Committed, Loaded, SessionStore, Stale
@@ -167,6 +179,16 @@ class SyncEngine:
     def cancel_session(self, session_id: str) -> Outcome:
         return self.carry_out(session_id, Cancel())
 
+    def adjust_time(
+        self,
+        session_id: str,
+        delta_ms: int,
+        participant_id: str | None = None,
+        group_id: str | None = None,
+        reason: str | None = None,
+    ) -> Outcome:
+        return self.carry_out(session_id, Adjust(delta_ms, participant_id, group_id, reason))
+
     def delete_session(self, session_id: str) -> None:
         """Make the session gone, whether there was one or not."""
         farewell = session_deleted(session_id, self._store.now_ms())
@@ -277,7 +299,7 @@ def _to_blame(
     A deadline that passes is no race, so the session as first read is asked
     once more, at the instant of the refusal.
     """
-    if not isinstance(refusal, InvalidTransition | ParticipantExpired):
+    if not isinstance(refusal, InvalidTransition | ParticipantExpired | InvalidAdjustment):
         return refusal
     if apply(first, command, now_ms).refusal is not None:
         return refusal

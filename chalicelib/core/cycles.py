@@ -119,15 +119,13 @@ def _hand_over(booked: Booked, position: int) -> Session:
         return session
     control, banks = session.setup.control, session.banks
     bank = banks[giver]
-    run_ms = bank.run_ms + cycle.elapsed_ms
+    run_ms = bank.run_ms + booked.time_used_ms
     if giver == taker:
         # One run, however many cycles: to the time control nothing has ended.
         return replace(session, banks=_with(banks, giver, bank._replace(run_ms=run_ms)))
     if control.transfers:
-        # The taker has time left, or it could not take over. A run's time ends
-        # at its deadline: what follows is overtime.
-        gained_ms = min(run_ms, bank.held_ms)
-        gainer = banks[taker]._replace(held_ms=banks[taker].held_ms + gained_ms)
+        # The taker has time left, or it could not take over.
+        gainer = banks[taker]._replace(held_ms=banks[taker].held_ms + run_ms)
         banks = _with(banks, taker, gainer)
     if not bank.has_expired:
         banks = _with(banks, giver, control.hand_over(bank, run_ms))
@@ -145,7 +143,7 @@ def _next_in_rotation(session: Session, position: int) -> int | None:
 
 
 def budget_ms(session: Session, cycle: Cycle) -> int | None:
-    """How long the cycle may last before its clock runs out; ``None``: for ever."""
+    """How much the cycle may use before its clock runs out; ``None``: any time."""
     setup = session.setup
     bank = setup.participants[cycle.position].bank
     if bank is not None:
@@ -169,7 +167,9 @@ def cycle_deadline_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int
     if cycle.overtime_from_ms is not None:
         return None
     cycle_budget_ms = budget_ms(session, cycle)
-    return None if cycle_budget_ms is None else started_at_ms + cycle_budget_ms - cycle.elapsed_ms
+    if cycle_budget_ms is None:
+        return None
+    return started_at_ms + cycle_budget_ms - (cycle.elapsed_ms - cycle.earlier_overtime_ms)
 
 
 def deadline_ms(session: Session) -> int | None:

@@ -6,7 +6,8 @@ TicklessError
  │    ├── InvalidTransition    the status does not allow the command
  │    ├── StaleCycle           somebody else's cycle is running
  │    ├── UnknownParticipant   the named successor is not in the session
- │    └── ParticipantExpired   the named successor's clock has run out
+ │    ├── ParticipantExpired   the named successor's clock has run out
+ │    └── InvalidAdjustment    there is no such clock, or it can't be left with nothing
  ├── SessionNotFound           there is no session of this id
  ├── SessionExists             the id is taken by a different session
  ├── Conflict                  the session changed under a command, which no longer applies
@@ -65,6 +66,14 @@ class ParticipantExpired(RuleError):
     def __init__(self, participant_id: str) -> None:
         super().__init__(f"The clock of participant {participant_id} has run out")
         self.participant_id = participant_id
+
+
+class InvalidAdjustment(RuleError):
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class SessionNotFound(TicklessError):

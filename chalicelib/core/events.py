@@ -51,6 +51,21 @@ class SessionResumed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TimeAdjusted(Event):
+    """A clock was given ``delta_ms``, or had that much taken: what it really came to.
+
+    Whose: a participant's, a group's, or, where neither is named, the session
+    clock of global, the current cycle of per_cycle.
+    """
+
+    type: ClassVar[str] = "time_adjusted"
+    participant_id: str | None
+    group_id: str | None
+    delta_ms: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded(Event):
     """The session ended; the figures are the last cycle's, if there was one."""
 

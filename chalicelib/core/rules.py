@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from . import cycles
+from .adjusting import adjust
 from .errors import (
     InvalidTransition,
     ParticipantExpired,
@@ -17,7 +18,7 @@ from .errors import (
     StaleCycle,
     UnknownParticipant,
 )
-from .events import Event, SessionPaused, SessionResumed, SessionStarted
+from .events import Event, SessionPaused, SessionResumed, SessionStarted, TimeAdjusted
 from .session import ENDED, Cycle, Session, Status
 from .timeouts import settle
 
@@ -57,7 +58,18 @@ class Cancel:
     name: ClassVar[str] = "cancel"
 
 
-Command = Start | Switch | Pause | Resume | Complete | Cancel
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """Give the clock that is named ``delta_ms``, or take so much; see ``adjusting``."""
+
+    name: ClassVar[str] = "adjust"
+    delta_ms: int
+    participant_id: str | None = None
+    group_id: str | None = None
+    reason: str | None = None
+
+
+Command = Start | Switch | Pause | Resume | Complete | Cancel | Adjust
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,8 @@ def _decide(session: Session, command: Command, now_ms: int) -> Decision:
             return _end(session, command.name, Status.COMPLETED, now_ms)
         case Cancel():
             return _end(session, command.name, Status.CANCELLED, now_ms)
+        case Adjust():
+            return _adjust(session, command, now_ms)
 
 
 def _start(session: Session, now_ms: int) -> Decision:
@@ -158,6 +172,17 @@ def _end(session: Session, command: str, status: Status, now_ms: int) -> Decisio
         raise InvalidTransition(command, session.status)
     ended, event = cycles.end(session, status, now_ms)
     return Decision(ended, (event,))
+
+
+def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
+    if session.status in ENDED:
+        raise InvalidTransition(command.name, session.status)
+    participant_id, group_id = command.participant_id, command.group_id
+    adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
+    event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
+    # A clock with nothing left runs out at this very instant.
+    settled, timeouts = settle(adjusted, now_ms)
+    return Decision(settled, (event, *timeouts))
 
 
 def _running(session: Session, command: str) -> Cycle:

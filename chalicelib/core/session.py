@@ -41,7 +41,8 @@ class Cycle(NamedTuple):
     ``elapsed_ms`` is what of it ran before ``started_at_ms``, which is ``None``
     while it does not run. ``length_ms`` is what its own clock started with, in
     the modes where it has one. ``overtime_from_ms`` is how long it had lasted
-    when its clock ran out. The last cycle stays on when the session has ended,
+    when its clock ran out; ``earlier_overtime_ms``, how much overtime it had
+    before its clock was given time and went on. The last cycle stays on when the session has ended,
     because what it showed then goes on being shown.
     """
 
@@ -50,6 +51,7 @@ class Cycle(NamedTuple):
     elapsed_ms: int = 0
     length_ms: int | None = None
     overtime_from_ms: int | None = None
+    earlier_overtime_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +141,18 @@ def lasted_ms(cycle: Cycle, now_ms: int) -> int:
 def overtime_ms(cycle: Cycle, now_ms: int) -> int:
     """How much of a cycle lies behind the instant its clock ran out."""
     if cycle.overtime_from_ms is None:
-        return 0
-    return lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
+        return cycle.earlier_overtime_ms
+    return cycle.earlier_overtime_ms + lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
+
+
+def used_ms(cycle: Cycle, now_ms: int) -> int:
+    """How much of a cycle its clock has counted: all but the overtime."""
+    return lasted_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
+
+
+def ran_ms(session: Session, now_ms: int) -> int:
+    """How long the session has been running."""
+    cycle = session.cycle
+    if cycle is None:
+        return session.ran_ms
+    return session.ran_ms + lasted_ms(cycle, now_ms) - cycle.elapsed_ms

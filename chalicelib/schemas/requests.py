@@ -212,6 +212,21 @@ class PauseSession(Request):
     current_participant_id: Uuid | None = None
 
 
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise PydanticCustomError("zero", "Input should be above or below 0")
+    return value
+
+
+class AdjustTime(Request):
+    """POST /v1/sessions/{id}/adjust; which clock there is depends on the mode."""
+
+    participant_id: Uuid | None = None
+    group_id: Uuid | None = None
+    delta_ms: Annotated[int, Field(ge=-86_400_000, le=86_400_000), AfterValidator(_not_zero)]
+    reason: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
 class NoFields(Request):
     """The body of a command that takes none: an object, or nothing."""
 

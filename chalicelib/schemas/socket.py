@@ -17,7 +17,15 @@ from ..core.session import Session
 from ..core.view import GroupView, ParticipantView
 from .errors import MalformedJson
 from .pushes import FRAME_BYTES
-from .requests import NoFields, PauseSession, Request, SwitchCycle, read_json, read_value
+from .requests import (
+    AdjustTime,
+    NoFields,
+    PauseSession,
+    Request,
+    SwitchCycle,
+    read_json,
+    read_value,
+)
 from .states import SessionState, session_state
 
 PROTOCOL = 1
@@ -43,7 +51,7 @@ class Reconnect(Request):
 class CommandMessage(Request):
     type: Literal["COMMAND"]
     id: MessageId
-    command: Literal["start", "switch", "pause", "resume", "complete", "cancel"]
+    command: Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust"]
     args: dict[str, JsonValue] | None = None
     expectedVersion: Version | None = None  # noqa: N815
 
@@ -71,6 +79,11 @@ class CommandMessage(Request):
             case "cancel":
                 read_value(NoFields, self.args)
                 return rules.Cancel()
+            case "adjust":
+                adjust = read_value(AdjustTime, self.args)
+                return rules.Adjust(
+                    adjust.delta_ms, adjust.participant_id, adjust.group_id, adjust.reason
+                )
 
 
 class Claim(Request):

@@ -88,7 +88,7 @@ def encode_facts(session: Session) -> bytes:
             "updated_at_ms": session.updated_at_ms,
             "started_at_ms": session.started_at_ms,
             "completed_at_ms": session.completed_at_ms,
-            "cycle": session.cycle,
+            "cycle": _cycle_row(session.cycle),
             "banks": _columns(session.banks),
             "tallies": _columns(session.tallies),
         }
@@ -114,7 +114,7 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             banks=_rows(Bank, current["banks"]),
             total_time_ms=current["total_time_ms"],
             ran_ms=current["ran_ms"],
-            cycle=None if cycle is None else Cycle._make(cycle),
+            cycle=None if cycle is None else Cycle(*cycle),
             created_at_ms=current["created_at_ms"],
             updated_at_ms=current["updated_at_ms"],
             started_at_ms=current["started_at_ms"],
@@ -157,6 +157,17 @@ def _rows(kind: type[Row], stored: list[Any]) -> tuple[Row, ...]:
     # This is what _make does, without the step through Python for each row.
     make = cast(Callable[[tuple[Any, ...]], Row], partial(tuple.__new__, kind))
     return tuple(map(make, zip(*values, strict=True)))
+
+
+def _cycle_row(cycle: Cycle | None) -> tuple[object, ...] | None:
+    """A cycle by position; a last field that has its default is left out.
+
+    Hardly any cycle has earlier overtime, and a release that knew of none can
+    read all the others.
+    """
+    if cycle is None or cycle.earlier_overtime_ms:
+        return cycle
+    return cycle[:-1]
 
 
 def _read(part: str, stored: bytes) -> dict[str, Any]:

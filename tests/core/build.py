@@ -9,6 +9,7 @@ from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
 from chalicelib.core.rules import (
+    Adjust,
     Cancel,
     Command,
     Complete,
@@ -92,6 +93,11 @@ class Game:
 
     def cancel(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, Cancel())
+
+    def adjust(
+        self, at_ms: int, delta_ms: int, who: str | None = None, group: str | None = None
+    ) -> Game:
+        return self._carry_out(at_ms, Adjust(delta_ms, who, group))
 
     def read(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, None)

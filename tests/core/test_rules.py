@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core import events as ev
-from chalicelib.core.rules import Cancel, Command, Complete, Pause, Resume, Start, Switch
+from chalicelib.core.rules import Adjust, Cancel, Command, Complete, Pause, Resume, Start, Switch
 from chalicelib.core.session import Status
 from chalicelib.core.setup import SyncMode
 from tests.core.build import (
@@ -19,7 +19,15 @@ from tests.core.build import (
     started,
 )
 
-COMMANDS: list[Command] = [Start(), Switch(), Pause(), Resume(), Complete(), Cancel()]
+COMMANDS: list[Command] = [
+    Start(),
+    Switch(),
+    Pause(),
+    Resume(),
+    Complete(),
+    Cancel(),
+    Adjust(1_000),
+]
 
 
 def in_status(status: str) -> Game:
@@ -55,6 +63,7 @@ ALLOWED = {
         "paused": "cancelled",
         "cancelled": "cancelled",
     },
+    "adjust": {"running": "running", "paused": "paused"},
 }
 
 
@@ -66,6 +75,10 @@ def test_a_status_allows_a_command_or_is_named_in_the_refusal(
     playing = in_status(status)
     before = playing.session
     decision = playing.tell(10_000, command)
+    if (command.name, status) == ("adjust", "pending"):
+        # Allowed, but in per_cycle there is nothing yet to adjust.
+        assert isinstance(decision.refusal, errors.InvalidAdjustment)
+        return
     leads_to = ALLOWED[command.name].get(status)
     if leads_to is not None:
         assert decision.refusal is None

@@ -275,12 +275,21 @@ def test_changed_are_those_whose_cycle_it_was_and_is_and_whoever_ended_one_betwe
     assert changed_positions(waiting.session, waiting.session) == []
 
 
-def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed_if_it_is_ones_own() -> None:
-    for mode, changed in [(PER_PARTICIPANT, [0, 2]), (PER_GROUP, [0])]:
-        session = started(mode, ["x.a", "y.b", "z.c"]).session
+def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed_once() -> None:
+    for mode in (PER_PARTICIPANT, PER_GROUP):
+        names = ["x.a", "y.b", "z.c"] + (["z.d", "x.e"] if mode is PER_GROUP else [])
+        session = started(mode, names).session
         *others, last = session.banks
         after = replace(session, banks=(*others, last._replace(held_ms=last.held_ms + 1)))
-        assert changed_positions(session, after) == changed
+        assert changed_positions(session, after) == [0, 2]
+        first, *others = session.banks
+        after = replace(session, banks=(first._replace(held_ms=1), *others))
+        assert changed_positions(session, after) == [0]
+
+
+def test_before_the_start_one_stands_for_all_whose_session_clock_was_adjusted() -> None:
+    waiting = game(GLOBAL, "abcd").session
+    assert changed_positions(waiting, replace(waiting, total_time_ms=1)) == [0]
 
 
 def test_the_clocks_of_some_are_those_of_all_with_the_others_left_out() -> None:

@@ -89,6 +89,33 @@ def test_a_field_that_is_wrong_is_named(
     assert store.commits == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"participant_id": ANNE}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 0}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 86_400_001}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": -86_400_001}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 1.0}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": -10_000}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 1, "reason": "x" * 201}, "reason"),
+        ({"participant_id": "anne", "delta_ms": 1}, "participant_id"),
+        ({"participant_id": SESSION, "delta_ms": 1}, "participant_id"),
+        ({"group_id": SESSION, "delta_ms": 1}, "group_id"),
+        ({"delta_ms": 1}, "participant_id"),
+    ],
+)
+def test_an_adjustment_that_is_wrong_names_its_field(
+    rest: RestClient, asked: dict[str, Any], field: str
+) -> None:
+    rest.post("/v1/sessions", creation())
+
+    details = refused(rest.command("adjust", asked), 400, "VALIDATION_ERROR")
+
+    assert [detail["field"] for detail in details] == [field]
+    assert rest.get(PATH).data["version"] == 1
+
+
 @pytest.mark.parametrize("missing", ["session_id", "sync_mode", "participants", "total_time_ms"])
 def test_a_field_that_is_missing_is_named(rest: RestClient, missing: str) -> None:
     body = creation()

@@ -237,6 +237,28 @@ def test_a_cancelled_session_can_be_cancelled_again_and_not_completed(rest: Rest
     assert rest.command("complete").error["code"] == "INVALID_STATE_TRANSITION"
 
 
+def test_an_adjustment_is_shown_and_told_with_its_reason(
+    rest: RestClient, store: FakeStore
+) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+    store.advance(1_000)
+
+    asked = {"participant_id": ANNE.upper(), "delta_ms": -30_000, "reason": "späte Ankunft"}
+    answer = rest.command("adjust", asked)
+
+    anne = answer.data["participants"][0]
+    assert (answer.status, anne["total_time_ms"], anne["time_remaining_ms"]) == (200, 1_000, 0)
+    adjusted, expired = answer.json["events"]
+    assert {name: value for name, value in adjusted.items() if name != "at"} == {
+        "type": "time_adjusted",
+        "participant_id": ANNE,
+        "delta_ms": -9_000,
+        "reason": "späte Ankunft",
+    }
+    assert (expired["type"], expired["at"]) == ("participant_expired", adjusted["at"])
+
+
 def test_groups_and_session_clocks_are_shown_where_there_are_any(rest: RestClient) -> None:
     red, blue = SESSION[:-1] + "1", SESSION[:-1] + "2"
     members = [

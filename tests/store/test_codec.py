@@ -18,7 +18,7 @@ from chalicelib.core.events import (
     SessionStarted,
     TimeoutsSkipped,
 )
-from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch, apply
+from chalicelib.core.rules import Adjust, Command, Complete, Pause, Resume, Start, Switch, apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.core.time_controls import (
@@ -57,6 +57,7 @@ controls: st.SearchStrategy[TimeControl] = st.one_of(
 commands: st.SearchStrategy[Command | None] = st.one_of(
     st.sampled_from([Start(), Switch(), Switch(), Switch(), Pause(), Resume(), None]),
     st.just(Complete()),
+    st.builds(Adjust, lengths_ms),
 )
 
 
@@ -157,6 +158,17 @@ def test_a_format_of_another_release_is_refused_by_its_number(part: str, found: 
     with pytest.raises(codec.UnknownFormat, match=repr(found)) as failure:
         codec.decode("epoch", 1, **parts)
     assert (failure.value.part, failure.value.found) == (part, found)
+
+
+def test_what_was_stored_before_cycles_had_earlier_overtime_is_read() -> None:
+    session = apply(create(a_setup(), "epoch", 0), Start(), 5).session
+    facts = codec.encode_facts(session)
+    assert b'"cycle":[0,5,0,null,null]' in facts
+    assert through(session) == session
+    assert session.cycle is not None
+    over = replace(session, cycle=session.cycle._replace(earlier_overtime_ms=7))
+    assert b'"cycle":[0,5,0,null,null,7]' in codec.encode_facts(over)
+    assert through(over) == over
 
 
 def damaged(part: bytes, field: str) -> bytes:

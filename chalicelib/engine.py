@@ -38,6 +38,7 @@ from .core.rules import (
     Resume,
     Start,
     Switch,
+    Undo,
     apply,
 )
 from .core.session import Session, create
@@ -178,6 +179,9 @@ class SyncEngine:
 
     def cancel_session(self, session_id: str) -> Outcome:
         return self.carry_out(session_id, Cancel())
+
+    def undo_switch(self, session_id: str) -> Outcome:
+        return self.carry_out(session_id, Undo())
 
     def adjust_time(
         self,

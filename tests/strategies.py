@@ -33,6 +33,7 @@ from chalicelib.core.rules import (
     Resume,
     Start,
     Switch,
+    Undo,
     apply,
 )
 from chalicelib.core.session import ENDED, Session, Status, create
@@ -217,7 +218,7 @@ PLAY = (
 )
 """What is done how often; most sessions should still be alive after a few steps."""
 
-VERBS = [*PLAY, *["adjust"] * 6]
+VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6]
 """The same with what an operator does, who puts right what the clocks have done."""
 
 
@@ -315,6 +316,8 @@ def command_of(step: Step, session: Session) -> Command | None:
             return Complete()
         case "cancel":
             return Cancel()
+        case "undo":
+            return Undo()
         case "adjust":
             return _adjustment(step, session)
     return None

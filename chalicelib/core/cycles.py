@@ -17,8 +17,9 @@ from .events import (
     SessionEnded,
     SessionExpired,
 )
-from .session import Cycle, Session, Status, Tally, lasted_ms, overtime_ms
+from .session import Cycle, Session, Status, Tally, Undoable, lasted_ms, overtime_ms, used_ms
 from .setup import SyncMode
+from .time_controls import Bank
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 def begin(session: Session, position: int, at_ms: int) -> Session:
     """Start a new cycle for the participant at ``position``."""
     cycle = Cycle(position, at_ms, length_ms=session.setup.cycle_length_ms(position))
-    return replace(session, status=Status.RUNNING, cycle=cycle)
+    return replace(session, status=Status.RUNNING, cycle=cycle, undoable=None)
 
 
 def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
@@ -36,6 +37,7 @@ def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
         session,
         ran_ms=session.ran_ms + lasted - cycle.elapsed_ms,
         cycle=cycle._replace(started_at_ms=None, elapsed_ms=lasted),
+        undoable=None,
     )
 
 
@@ -60,6 +62,40 @@ def switch(
         booked.overtime_ms,
     )
     return begin(_hand_over(booked, successor), successor, at_ms), event
+
+
+def undoable(session: Session, cycle: Cycle) -> Undoable:
+    """What to keep of ``session`` so that a switch which now ends its cycle can be undone."""
+    bank = session.setup.participants[cycle.position].bank
+    return Undoable(cycle, None if bank is None else session.banks[bank])
+
+
+def take_back(session: Session, kept: Undoable, switched_at_ms: int) -> Session:
+    """The session as if the switch at that instant had not been, its cycle still running."""
+    cycle = kept.cycle
+    over_ms, used = overtime_ms(cycle, switched_at_ms), used_ms(cycle, switched_at_ms)
+    tally = session.tallies[cycle.position]
+    tally = Tally(tally.time_used_ms - used, tally.overtime_ms - over_ms, tally.cycle_count - 1)
+    return replace(
+        session,
+        tallies=_with(session.tallies, cycle.position, tally),
+        banks=_banks_before(session, kept, used),
+        ran_ms=session.ran_ms - (lasted_ms(cycle, switched_at_ms) - cycle.elapsed_ms),
+        cycle=cycle,
+        undoable=None,
+    )
+
+
+def _banks_before(session: Session, kept: Undoable, used: int) -> tuple[Bank, ...]:
+    participants, banks, current = session.setup.participants, session.banks, session.cycle
+    giver = participants[kept.cycle.position].bank
+    if giver is None or kept.bank is None or current is None:
+        return banks
+    taker = participants[current.position].bank
+    if taker is not None and taker != giver and session.setup.control.transfers:
+        gained_ms = kept.bank.run_ms + used
+        banks = _with(banks, taker, banks[taker]._replace(held_ms=banks[taker].held_ms - gained_ms))
+    return _with(banks, giver, kept.bank)
 
 
 def end(session: Session, status: Status, at_ms: int) -> tuple[Session, Event]:
@@ -90,6 +126,7 @@ def _book(session: Session, cycle: Cycle, at_ms: int) -> Booked:
         tallies=_with(session.tallies, cycle.position, tally),
         ran_ms=session.ran_ms + stopped.elapsed_ms - cycle.elapsed_ms,
         cycle=stopped,
+        undoable=None,
     )
     return Booked(booked, stopped, used_ms, over_ms)
 

@@ -4,6 +4,7 @@ TicklessError
  ├── RuleError                 the rules refuse a command; the session is as it was
  │    ├── InvalidSetup         the request for a session contradicts itself
  │    ├── InvalidTransition    the status does not allow the command
+ │    │    └── NothingToUndo   there was no switch, or something has happened since
  │    ├── StaleCycle           somebody else's cycle is running
  │    ├── UnknownParticipant   the named successor is not in the session
  │    ├── ParticipantExpired   the named successor's clock has run out
@@ -41,6 +42,13 @@ class InvalidTransition(RuleError):
         super().__init__(f"Cannot {command} a session that is {status}")
         self.command = command
         self.status = status
+
+
+class NothingToUndo(InvalidTransition):
+    def __init__(self, command: str, status: str, within_ms: int) -> None:
+        super().__init__(command, status)
+        since = "no switch, or a command or a timeout after it"
+        self.args = (f"{self}: {since}, within the last {within_ms} ms",)
 
 
 class StaleCycle(RuleError):

@@ -41,6 +41,15 @@ class CycleSwitched(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchUndone(Event):
+    """The last switch has not been: the cycle it ended goes on, and the one it began is none."""
+
+    type: ClassVar[str] = "switch_undone"
+    previous_participant_id: str
+    active_participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionPaused(Event):
     type: ClassVar[str] = "session_paused"
 

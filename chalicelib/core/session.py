@@ -54,6 +54,17 @@ class Cycle(NamedTuple):
     earlier_overtime_ms: int = 0
 
 
+class Undoable(NamedTuple):
+    """What the last switch can't be undone without: the cycle it ended, as it stood before.
+
+    ``bank`` is what that cycle drew on, before the time control was applied.
+    All else that the switch changed follows from these two.
+    """
+
+    cycle: Cycle
+    bank: Bank | None
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One incarnation (``epoch``) of a session, as of ``version``.
@@ -61,7 +72,8 @@ class Session:
     ``tallies`` run parallel to ``setup.participants``. ``banks`` belong to the
     participants, or to the groups, in their order, and are absent in modes
     without banks. ``ran_ms`` is how long the session had been running when its
-    cycle last began to run.
+    cycle last began to run. ``undoable`` is there from a switch until the next
+    command or timeout.
     """
 
     setup: Setup
@@ -77,6 +89,7 @@ class Session:
     updated_at_ms: int
     started_at_ms: int | None = None
     completed_at_ms: int | None = None
+    undoable: Undoable | None = None
 
     @property
     def active(self) -> Cycle | None:

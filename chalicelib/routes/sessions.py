@@ -95,5 +95,11 @@ def adjust_time(session_id: str) -> Response:
     )
 
 
+@routes.view(f"{SESSION}/undo", "POST")
+def undo_switch(session_id: str) -> Response:
+    body_as(NoFields, routes.current_request)
+    return _state(services().engine.undo_switch(read_session_id(session_id)))
+
+
 def _state(outcome: Outcome, status: int = 200) -> Response:
     return succeed(outcome.state, outcome, status)

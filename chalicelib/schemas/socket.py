@@ -51,7 +51,7 @@ class Reconnect(Request):
 class CommandMessage(Request):
     type: Literal["COMMAND"]
     id: MessageId
-    command: Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust"]
+    command: Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
     args: dict[str, JsonValue] | None = None
     expectedVersion: Version | None = None  # noqa: N815
 
@@ -79,6 +79,9 @@ class CommandMessage(Request):
             case "cancel":
                 read_value(NoFields, self.args)
                 return rules.Cancel()
+            case "undo":
+                read_value(NoFields, self.args)
+                return rules.Undo()
             case "adjust":
                 adjust = read_value(AdjustTime, self.args)
                 return rules.Adjust(

@@ -22,7 +22,7 @@ from typing import Any, TypeVar, cast
 from pydantic_core import from_json, to_json
 
 from ..core.events import Event
-from ..core.session import Cycle, Session, Status, Tally
+from ..core.session import Cycle, Session, Status, Tally, Undoable
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction
 from ..core.time_controls import (
     Bank,
@@ -78,21 +78,22 @@ def encode_setup(setup: Setup) -> bytes:
 
 
 def encode_facts(session: Session) -> bytes:
-    return to_json(
-        {
-            "format": FORMAT,
-            "status": session.status.value,
-            "total_time_ms": session.total_time_ms,
-            "ran_ms": session.ran_ms,
-            "created_at_ms": session.created_at_ms,
-            "updated_at_ms": session.updated_at_ms,
-            "started_at_ms": session.started_at_ms,
-            "completed_at_ms": session.completed_at_ms,
-            "cycle": _cycle_row(session.cycle),
-            "banks": _columns(session.banks),
-            "tallies": _columns(session.tallies),
-        }
-    )
+    facts: dict[str, object] = {
+        "format": FORMAT,
+        "status": session.status.value,
+        "total_time_ms": session.total_time_ms,
+        "ran_ms": session.ran_ms,
+        "created_at_ms": session.created_at_ms,
+        "updated_at_ms": session.updated_at_ms,
+        "started_at_ms": session.started_at_ms,
+        "completed_at_ms": session.completed_at_ms,
+        "cycle": _cycle_row(session.cycle),
+        "banks": _columns(session.banks),
+        "tallies": _columns(session.tallies),
+    }
+    if session.undoable is not None:
+        facts["undoable"] = (_cycle_row(session.undoable.cycle), session.undoable.bank)
+    return to_json(facts)
 
 
 def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
@@ -119,6 +120,8 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             updated_at_ms=current["updated_at_ms"],
             started_at_ms=current["started_at_ms"],
             completed_at_ms=current["completed_at_ms"],
+            # Only there for a while, and not at all in what older releases wrote.
+            undoable=_undoable(current.get("undoable")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableSession(f"A stored session is damaged: {error!r}") from error
@@ -168,6 +171,13 @@ def _cycle_row(cycle: Cycle | None) -> tuple[object, ...] | None:
     if cycle is None or cycle.earlier_overtime_ms:
         return cycle
     return cycle[:-1]
+
+
+def _undoable(row: list[Any] | None) -> Undoable | None:
+    if row is None:
+        return None
+    cycle, bank = row
+    return Undoable(Cycle(*cycle), None if bank is None else Bank(*bank))
 
 
 def _read(part: str, stored: bytes) -> dict[str, Any]:

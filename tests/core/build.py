@@ -18,6 +18,7 @@ from chalicelib.core.rules import (
     Resume,
     Start,
     Switch,
+    Undo,
     apply,
 )
 from chalicelib.core.session import Session, create
@@ -93,6 +94,9 @@ class Game:
 
     def cancel(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, Cancel())
+
+    def undo(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Undo())
 
     def adjust(
         self, at_ms: int, delta_ms: int, who: str | None = None, group: str | None = None

@@ -8,10 +8,21 @@ and plainly right.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from chalicelib.core import time_controls as tc
-from chalicelib.core.rules import Adjust, Cancel, Command, Complete, Pause, Resume, Start, Switch
+from chalicelib.core.rules import (
+    Adjust,
+    Cancel,
+    Command,
+    Complete,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    Undo,
+)
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
 
 Shown = dict[str, object]
@@ -24,6 +35,7 @@ ALLOWED_FROM = {
     "complete": "pending running paused completed",
     "cancel": "pending running paused cancelled",
     "adjust": "pending running paused",
+    "undo": "running",
 }
 
 
@@ -186,8 +198,11 @@ class Model:
     session_left: int = 0
     shared_cycle: int | None = None
     in_overtime: bool = False
+    switched_at: int = 0
     completed_at: int | None = None
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
+    before_switch: Model | None = None
+    """Everything as it was, until the next command or timeout."""
 
     def __post_init__(self) -> None:
         setup = self.setup
@@ -258,6 +273,7 @@ class Model:
         return limit is not None and player.used == limit
 
     def time_out(self, player: Player) -> None:
+        self.before_switch = None
         self.log.append((self.now, "participant_expired", player.name))
         self.in_overtime = True
         player.expired = True
@@ -278,6 +294,30 @@ class Model:
             return None, None
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
+        if isinstance(command, Undo):
+            return self.told_to_undo(), None
+        kept = deepcopy(self)
+        refused, expired = self.carry_out_allowed(command)
+        if refused is None:
+            kept.before_switch = None
+            switched = isinstance(command, Switch) and self.status == "running"
+            self.before_switch = kept if switched else None
+        return refused, expired
+
+    def told_to_undo(self) -> str | None:
+        kept, until = self.before_switch, self.now
+        if kept is None or until - self.switched_at > 10_000:
+            return "INVALID_STATE_TRANSITION"
+        log = self.log
+        self.__dict__.update(kept.__dict__)
+        assert self.active is not None
+        self.log = log
+        self.log.append((until, "switch_undone", self.active.name))
+        # The time since has been the restored cycle's.
+        self.advance(until)
+        return None
+
+    def carry_out_allowed(self, command: Command) -> tuple[str | None, str | None]:
         match command:
             case Start():
                 self.status = "running"
@@ -416,6 +456,7 @@ class Model:
             taker.main += giver.stop()
             taker.begin_run()
         self.log.append((self.now, "cycle_switched", successor.name))
+        self.switched_at = self.now
         self.begin(successor)
 
     def end(self, status: str, at: int) -> None:

@@ -8,7 +8,7 @@ each cycle is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.core.events import (
     CycleSwitched,
@@ -18,6 +18,7 @@ from chalicelib.core.events import (
     SessionPaused,
     SessionResumed,
     SessionStarted,
+    SwitchUndone,
     TimeAdjusted,
     TimeoutsSkipped,
 )
@@ -38,6 +39,7 @@ class Story:
     over_before: int = 0
     """Overtime of the current cycle before its clock was given time."""
     ended_at: int | None = None
+    before_switch: Story | None = None
 
     def hear(self, events: Iterable[Event]) -> Story:
         for event in events:
@@ -48,16 +50,22 @@ class Story:
         match event:
             case SessionStarted(at, active):
                 self.begin(active, at)
+            case SwitchUndone(_, previous, active):
+                assert self.before_switch is not None
+                assert self.active == previous
+                self.__dict__.update(self.before_switch.__dict__)
+                assert self.active == active
             case CycleSwitched(at, previous, active, used, overtime):
+                self.before_switch = replace(self, cycles=list(self.cycles))
                 self.cycles.append((previous, used, overtime))
                 self.begin(active, at)
             case TimeoutsSkipped(at, count, active):
                 self.skip(count, at)
                 assert self.active == active
-            case SessionPaused(at):
-                self.lasted, self.since, self.status = self.lasted_at(at), None, "paused"
-            case SessionResumed(at):
-                self.since, self.status = at, "running"
+            case SessionPaused(at) | SessionResumed(at):
+                resumed = isinstance(event, SessionResumed)
+                self.lasted, self.since = self.lasted_at(at), at if resumed else None
+                self.status = "running" if resumed else "paused"
             case ParticipantExpired(at):
                 self.out_at = self.lasted_at(at)
             case TimeAdjusted(at) if self.out_at is not None and self.gives_time(event):

@@ -349,7 +349,7 @@ def test_what_is_shown_at_the_end_is_what_was_shown_at_that_instant(
         assert clocks(session, ended_ms) == clocks(session, played.now_ms + later_ms)
 
 
-OPERATED = {"time_adjusted"}
+OPERATED = {"time_adjusted", "switch_undone"}
 
 FIGURES = {
     "time_remaining_ms",
@@ -733,6 +733,7 @@ def test_walks_reach_every_status_and_every_kind_of_event() -> None:
     assert set(told) == {
         "session_started",
         "cycle_switched",
+        "switch_undone",
         "session_paused",
         "session_resumed",
         "session_completed",

@@ -98,7 +98,7 @@ def _same_events(events: tuple[Event, ...], log: list[tuple[int, str, str | None
     assert skipped[0].at_ms == last_skip
 
 
-OPERATED = ("time_adjusted",)
+OPERATED = ("time_adjusted", "switch_undone")
 
 
 def _who(event: Event) -> str | None:

@@ -329,6 +329,18 @@ def test_time_is_given_over_the_socket(room: Room) -> None:
     assert update["events"][0]["reason"] == "pen broke"
 
 
+def test_a_switch_is_undone_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room)
+    room.engine.switch_cycle(SESSION)
+
+    update, ack = room.send("c1", command("undo"))
+
+    assert (ack["type"], ack["version"]) == ("ACK", 4)
+    assert update["state"]["active_participant_id"] == ANNE
+
+
 def test_the_same_command_sent_twice_counts_once(room: Room) -> None:
     room.engine.create_session(chess())
     room.engine.start_session(SESSION)

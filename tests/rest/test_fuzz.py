@@ -151,7 +151,9 @@ def test_any_bytes_create_a_session_that_works_or_none(rest: RestClient, raw: by
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
 
 
-commands = st.sampled_from(["start", "switch", "pause", "resume", "complete", "cancel", "adjust"])
+commands = st.sampled_from(
+    ["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+)
 arguments = (
     values
     | st.fixed_dictionaries(
@@ -194,7 +196,7 @@ segments = st.text(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
     segment=segments | st.just(SESSION),
     tail=st.sampled_from(
-        ["", "/start", "/switch", "/pause", "/resume", "/complete", "/cancel", "/adjust"]
+        ["", "/start", "/switch", "/pause", "/resume", "/complete", "/cancel", "/adjust", "/undo"]
     ),
     headers=st.dictionaries(
         st.sampled_from(["Content-Type", "Accept", "If-Match", "Idempotency-Key", "X-Y"]),

@@ -259,6 +259,22 @@ def test_an_adjustment_is_shown_and_told_with_its_reason(
     assert (expired["type"], expired["at"]) == ("participant_expired", adjusted["at"])
 
 
+def test_a_switch_is_undone_as_if_it_had_not_been(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation(increment_ms=5_000))
+    rest.command("start")
+    store.advance(1_000)
+    before = rest.get(PATH).data
+    rest.command("switch")
+
+    undone = rest.command("undo")
+
+    assert (undone.status, undone.data["version"]) == (200, before["version"] + 2)
+    changed = {"version", "updated_at"}
+    assert {**undone.data, **{name: before[name] for name in changed}} == before
+    assert [event["type"] for event in undone.json["events"]] == ["switch_undone"]
+    assert rest.command("undo").error["code"] == "INVALID_STATE_TRANSITION"
+
+
 def test_groups_and_session_clocks_are_shown_where_there_are_any(rest: RestClient) -> None:
     red, blue = SESSION[:-1] + "1", SESSION[:-1] + "2"
     members = [

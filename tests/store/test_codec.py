@@ -18,7 +18,17 @@ from chalicelib.core.events import (
     SessionStarted,
     TimeoutsSkipped,
 )
-from chalicelib.core.rules import Adjust, Command, Complete, Pause, Resume, Start, Switch, apply
+from chalicelib.core.rules import (
+    Adjust,
+    Command,
+    Complete,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    Undo,
+    apply,
+)
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.core.time_controls import (
@@ -58,6 +68,7 @@ commands: st.SearchStrategy[Command | None] = st.one_of(
     st.sampled_from([Start(), Switch(), Switch(), Switch(), Pause(), Resume(), None]),
     st.just(Complete()),
     st.builds(Adjust, lengths_ms),
+    st.just(Undo()),
 )
 
 
@@ -169,6 +180,18 @@ def test_what_was_stored_before_cycles_had_earlier_overtime_is_read() -> None:
     over = replace(session, cycle=session.cycle._replace(earlier_overtime_ms=7))
     assert b'"cycle":[0,5,0,null,null,7]' in codec.encode_facts(over)
     assert through(over) == over
+
+
+def test_what_undoes_a_switch_is_stored_with_it_and_only_then() -> None:
+    session = apply(create(a_setup(), "epoch", 0), Start(), 5).session
+    assert b"undoable" not in codec.encode_facts(session)
+    switched = apply(session, Switch(), 9).session
+    assert b'"undoable":[[0,5,0,null,null],[300000,300000,0,false,0,0,0]]' in codec.encode_facts(
+        switched
+    )
+    assert through(switched) == switched
+    undone = apply(through(switched), Undo(), 10).session
+    assert replace(undone, version=2, updated_at_ms=5) == session
 
 
 def damaged(part: bytes, field: str) -> bytes:

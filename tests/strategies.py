@@ -156,6 +156,11 @@ def setups(
             increment_ms = draw(scale.increment)
     two_clocks = chosen is not None and chosen.transfers
     participants = draw(_participants(scale, mode, max_participants, two_clocks))
+    own: dict[str, tc.TimeControl] = {}
+    if mode is SyncMode.PER_PARTICIPANT and control is None and not two_clocks:
+        names = st.sampled_from([participant.participant_id for participant in participants])
+        one_sided = controls(scale).filter(lambda one: not one.transfers)
+        own = draw(st.just({}) | st.dictionaries(names, one_sided, max_size=3))
     groups = None
     if mode is SyncMode.PER_GROUP and draw(st.booleans()):
         ids = sorted({participant.group_id or "" for participant in participants})
@@ -173,6 +178,7 @@ def setups(
         action_on_timeout=draw(st.sampled_from(actions)),
         action_data=draw(st.none() | JSON),
         metadata=draw(st.none() | st.dictionaries(st.text(max_size=5), JSON, max_size=2)),
+        own_controls=own,
     )
 
 

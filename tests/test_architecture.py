@@ -19,7 +19,16 @@ VIEWS = {
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
     **{
         f"/v1/sessions/{{session_id}}/{command}": {"POST"}
-        for command in ("start", "switch", "pause", "resume", "complete")
+        for command in (
+            "start",
+            "switch",
+            "pause",
+            "resume",
+            "complete",
+            "cancel",
+            "adjust",
+            "undo",
+        )
     },
 }
 

@@ -61,7 +61,8 @@ def _position(field: str, named_id: str | None, ids: list[str]) -> int:
 
 
 def _adjust_bank(session: Session, position: int, delta_ms: int, at_ms: int) -> tuple[Session, int]:
-    control, bank, cycle = session.setup.control, session.banks[position], session.active
+    control = session.setup.control_of(position)
+    bank, cycle = session.banks[position], session.active
     if cycle is not None and session.setup.participants[cycle.position].bank != position:
         cycle = None
     run_ms = bank.run_ms + used_ms(cycle, at_ms) if cycle is not None else 0

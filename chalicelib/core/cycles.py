@@ -154,7 +154,7 @@ def _hand_over(booked: Booked, position: int) -> Session:
     giver, taker = participants[cycle.position].bank, participants[position].bank
     if giver is None or taker is None:
         return session
-    control, banks = session.setup.control, session.banks
+    control, banks = session.setup.control_of(giver), session.banks
     bank = banks[giver]
     run_ms = bank.run_ms + booked.time_used_ms
     if giver == taker:
@@ -184,7 +184,7 @@ def budget_ms(session: Session, cycle: Cycle) -> int | None:
     setup = session.setup
     bank = setup.participants[cycle.position].bank
     if bank is not None:
-        return setup.control.budget_ms(session.banks[bank]) - session.banks[bank].run_ms
+        return setup.control_of(bank).budget_ms(session.banks[bank]) - session.banks[bank].run_ms
     if setup.sync_mode is SyncMode.COUNT_UP:
         if setup.max_time_ms is None:
             return None

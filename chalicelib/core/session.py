@@ -131,7 +131,9 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
         version=1,
         status=Status.PENDING,
         tallies=(Tally(),) * len(setup.participants),
-        banks=tuple(map(setup.control.fill, totals_ms)),
+        banks=tuple(
+            setup.control_of(bank).fill(total_ms) for bank, total_ms in enumerate(totals_ms)
+        ),
         total_time_ms=setup.total_time_ms,
         ran_ms=0,
         cycle=None,

@@ -144,15 +144,16 @@ def _read(session: Session, now_ms: int) -> Reading:
 
 
 def _own_bank(session: Session, reading: Reading) -> Dial:
-    control, banks, active = session.setup.control, session.banks, reading.active
-    empty = control.empty()
+    banks, active = session.banks, reading.active
+    default, own = session.setup.control, session.setup.own_controls
 
     def face(position: int) -> Face:
         bank = banks[position]
+        control = (own[position] if own else None) or default
         run_ms, moving = bank.run_ms, False
         if position == active:
             run_ms, moving = run_ms + reading.used_ms, reading.moving
-        figures = empty if bank.has_expired else control.figures(bank, run_ms)
+        figures = control.empty() if bank.has_expired else control.figures(bank, run_ms)
         return Face(bank.total_ms, figures, bank.has_expired, moving)
 
     return face

@@ -71,13 +71,6 @@ class Request(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
 
-class ParticipantRequest(Request):
-    participant_id: Uuid
-    participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
-    total_time_ms: Duration
-    group_id: Uuid | None = None
-
-
 class GroupRequest(Request):
     group_id: Uuid
     total_time_ms: Duration
@@ -144,6 +137,14 @@ TimeControlRequest = Annotated[
 ]
 
 
+class ParticipantRequest(Request):
+    participant_id: Uuid
+    participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    total_time_ms: Duration
+    group_id: Uuid | None = None
+    time_control: TimeControlRequest | None = None
+
+
 class ActionOnTimeoutRequest(Request):
     type: TimeoutAction
     data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = None
@@ -196,6 +197,11 @@ class CreateSession(Request):
             action_on_timeout=action.type if action else None,
             action_data=action.data if action else None,
             metadata=self.metadata,
+            own_controls={
+                participant.participant_id: participant.time_control.control()
+                for participant in self.participants
+                if participant.time_control is not None
+            },
         )
 
 

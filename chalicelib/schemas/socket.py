@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from ..core import rules
 from ..core.session import Session
-from ..core.view import GroupView, ParticipantView
+from ..core.view import GroupView
 from .errors import MalformedJson
 from .pushes import FRAME_BYTES
 from .requests import (
@@ -26,7 +26,7 @@ from .requests import (
     read_json,
     read_value,
 )
-from .states import SessionState, session_state
+from .states import ParticipantState, SessionState, session_state
 
 PROTOCOL = 1
 HEARTBEAT_INTERVAL_MS = 30_000
@@ -250,7 +250,7 @@ def _sync(session: Session, state: SessionState, now_ms: int) -> StateSync:
 
 
 def _part(
-    state: SessionState, participants: list[ParticipantView], groups: list[GroupView]
+    state: SessionState, participants: list[ParticipantState], groups: list[GroupView]
 ) -> SessionState:
     part = state.copy()
     part["participants"] = participants
@@ -260,10 +260,10 @@ def _part(
 
 
 def _parts(
-    participants: list[ParticipantView], groups: Mapping[str | None, GroupView], room_bytes: int
-) -> Iterator[list[ParticipantView]]:
+    participants: list[ParticipantState], groups: Mapping[str | None, GroupView], room_bytes: int
+) -> Iterator[list[ParticipantState]]:
     """Participants in portions that fit, the groups they bring along counted in."""
-    part: list[ParticipantView] = []
+    part: list[ParticipantState] = []
     used_bytes = 0
     for participant in participants:
         needed_bytes = len(to_json(participant)) + 1

@@ -58,23 +58,24 @@ class UnknownFormat(UnreadableSession):
 
 
 def encode_setup(setup: Setup) -> bytes:
-    return to_json(
-        {
-            "format": FORMAT,
-            "session_id": setup.session_id,
-            "sync_mode": setup.sync_mode.value,
-            "participants": _columns(setup.participants),
-            "total_time_ms": setup.total_time_ms,
-            "groups": _columns(setup.groups),
-            "time_per_cycle_ms": setup.time_per_cycle_ms,
-            "increment_ms": setup.increment_ms,
-            "max_time_ms": setup.max_time_ms,
-            "time_control": _control_fields(setup.time_control),
-            "action_on_timeout": setup.action_on_timeout.value,
-            "action_data": setup.action_data,
-            "metadata": setup.metadata,
-        }
-    )
+    stored: dict[str, object] = {
+        "format": FORMAT,
+        "session_id": setup.session_id,
+        "sync_mode": setup.sync_mode.value,
+        "participants": _columns(setup.participants),
+        "total_time_ms": setup.total_time_ms,
+        "groups": _columns(setup.groups),
+        "time_per_cycle_ms": setup.time_per_cycle_ms,
+        "increment_ms": setup.increment_ms,
+        "max_time_ms": setup.max_time_ms,
+        "time_control": _control_fields(setup.time_control),
+        "action_on_timeout": setup.action_on_timeout.value,
+        "action_data": setup.action_data,
+        "metadata": setup.metadata,
+    }
+    if setup.own_controls:
+        stored["own_controls"] = [_control_fields(control) for control in setup.own_controls]
+    return to_json(stored)
 
 
 def encode_facts(session: Session) -> bytes:
@@ -209,6 +210,7 @@ def _setup(stored: bytes) -> Setup:
         action_on_timeout=TimeoutAction(known["action_on_timeout"]),
         action_data=known["action_data"],
         metadata=known["metadata"],
+        own_controls=tuple(map(_control, known.get("own_controls", ()))),
     )
 
 

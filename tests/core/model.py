@@ -215,7 +215,8 @@ class Model:
                 player.cycle = self.full_cycle(player)
             self.players.append(player)
             if self.mode is SyncMode.PER_PARTICIPANT:
-                self.banks[player.name] = BankClock(self.control, player.total)
+                own = setup.own_controls[len(self.banks)] if setup.own_controls else None
+                self.banks[player.name] = BankClock(own or self.control, player.total)
         for group in setup.groups:
             self.banks[group.group_id] = BankClock(self.control, group.total_time_ms)
         if self.mode is SyncMode.GLOBAL:

@@ -673,6 +673,11 @@ def again(setup: Setup, participants: Any, groups: Any) -> Setup:
         action_on_timeout=setup.action_on_timeout,
         action_data=setup.action_data,
         metadata=setup.metadata,
+        own_controls={
+            who.participant_id: control
+            for who, control in zip(setup.participants, setup.own_controls, strict=False)
+            if control is not None
+        },
     )
 
 

@@ -75,6 +75,18 @@ def someone(**changes: Any) -> dict[str, Any]:
         ({"time_control": {"type": "hourglass"}, "sync_mode": "global"}, "time_control"),
         ({"time_control": {"type": "hourglass"}, "increment_ms": 1}, "increment_ms"),
         ({"increment_ms": 1, "sync_mode": "count_up"}, "increment_ms"),
+        (
+            {"participants": [someone(time_control={"type": "delay"})]},
+            "participants.0.time_control.delay.delay_ms",
+        ),
+        ({"participants": [someone(time_control={"type": "hourglass"})]}, "participants"),
+        (
+            {
+                "participants": [someone(time_control={"type": "delay", "delay_ms": 5})],
+                "sync_mode": "global",
+            },
+            "participants",
+        ),
         ({"sync_mode": "per_group"}, "participants"),
         ({"groups": [{"group_id": BEN, "total_time_ms": 5_000}]}, "groups"),
     ],

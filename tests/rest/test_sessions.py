@@ -117,6 +117,19 @@ def test_what_was_given_is_returned_with_the_figures_it_brings(
     assert shown.items() <= state["participants"][0].items()
 
 
+def test_odds_are_returned_with_whom_they_belong_to(rest: RestClient) -> None:
+    odds = {"type": "byoyomi", "period_ms": 5_000, "periods": 3}
+    body = creation(increment_ms=1_000)
+    body["participants"][1] |= {"time_control": odds, "total_time_ms": 4_000}
+
+    anne, ben = rest.post("/v1/sessions", body).data["participants"]
+
+    assert "time_control" not in anne
+    assert (ben["time_control"], ben["time_remaining_ms"]) == (odds, 19_000)
+    assert rest.post("/v1/sessions", body).status == 200
+    assert rest.get(PATH).data["participants"][1]["time_control"] == odds
+
+
 def test_participants_stand_in_rotation_order(rest: RestClient) -> None:
     answer = rest.post(
         "/v1/sessions",

@@ -106,9 +106,12 @@ def setups(draw: st.DrawFn) -> Setup:
             action_on_timeout=draw(st.none() | st.sampled_from(TimeoutAction)),
             action_data=draw(jsons),
             metadata=draw(st.none() | st.dictionaries(texts, jsons, max_size=3)),
+            own_controls=draw(st.dictionaries(st.sampled_from(ids), controls, max_size=2))
+            if mode is SyncMode.PER_PARTICIPANT
+            else None,
         )
     except InvalidSetup:
-        # An hourglass that did not find exactly two banks.
+        # An hourglass that did not find exactly two banks, or not both.
         return a_setup(participants=1)
 
 

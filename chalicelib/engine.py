@@ -20,6 +20,7 @@ from threading import Lock
 from .core.cycles import deadline_ms
 from .core.errors import (
     Conflict,
+    InvalidAdjustment,
     InvalidTransition,
     ParticipantExpired,
     PreconditionFailed,
@@ -28,7 +29,19 @@ from .core.errors import (
     SessionNotFound,
 )
 from .core.events import Event, SessionCreated
-from .core.rules import Command, Complete, Decision, Pause, Resume, Start, Switch, apply
+from .core.rules import (
+    Adjust,
+    Cancel,
+    Command,
+    Complete,
+    Decision,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    Undo,
+    apply,
+)
 from .core.session import Session, create
 from .core.setup import Setup
 from .ports import Announcer, Commit, Committed, Loaded, LoggedEvent, SessionStore, Stale
@@ -213,6 +226,22 @@ class SyncEngine:
     def complete_session(self, session_id: str) -> Outcome:
         return self.carry_out(session_id, Complete())
 
+    def cancel_session(self, session_id: str) -> Outcome:
+        return self.carry_out(session_id, Cancel())
+
+    def undo_switch(self, session_id: str) -> Outcome:
+        return self.carry_out(session_id, Undo())
+
+    def adjust_time(
+        self,
+        session_id: str,
+        delta_ms: int,
+        participant_id: str | None = None,
+        group_id: str | None = None,
+        reason: str | None = None,
+    ) -> Outcome:
+        return self.carry_out(session_id, Adjust(delta_ms, participant_id, group_id, reason))
+
     def delete_session(self, session_id: str) -> None:
         """Make the session gone, whether there was one or not."""
         farewell = session_deleted(session_id, self._store.now_ms())
@@ -337,7 +366,7 @@ def _to_blame(
     A deadline that passes is no race, so the session as first read is asked
     once more, at the instant of the refusal.
     """
-    if not isinstance(refusal, InvalidTransition | ParticipantExpired):
+    if not isinstance(refusal, InvalidTransition | ParticipantExpired | InvalidAdjustment):
         return refusal
     if apply(first, command, now_ms).refusal is not None:
         return refusal

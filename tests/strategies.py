@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from chalicelib.core import time_controls as tc
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.rules import (
+    Adjust,
+    Cancel,
     Command,
     Complete,
     Decision,
@@ -31,6 +33,7 @@ from chalicelib.core.rules import (
     Resume,
     Start,
     Switch,
+    Undo,
     apply,
 )
 from chalicelib.core.session import ENDED, Session, Status, create
@@ -153,6 +156,11 @@ def setups(
             increment_ms = draw(scale.increment)
     two_clocks = chosen is not None and chosen.transfers
     participants = draw(_participants(scale, mode, max_participants, two_clocks))
+    own: dict[str, tc.TimeControl] = {}
+    if mode is SyncMode.PER_PARTICIPANT and control is None and not two_clocks:
+        names = st.sampled_from([participant.participant_id for participant in participants])
+        one_sided = controls(scale).filter(lambda one: not one.transfers)
+        own = draw(st.just({}) | st.dictionaries(names, one_sided, max_size=3))
     groups = None
     if mode is SyncMode.PER_GROUP and draw(st.booleans()):
         ids = sorted({participant.group_id or "" for participant in participants})
@@ -170,6 +178,7 @@ def setups(
         action_on_timeout=draw(st.sampled_from(actions)),
         action_data=draw(st.none() | JSON),
         metadata=draw(st.none() | st.dictionaries(st.text(max_size=5), JSON, max_size=2)),
+        own_controls=own,
     )
 
 
@@ -203,15 +212,20 @@ class Step(NamedTuple):
     on_deadline: bool = False
     successor: int | None = None
     current: int | None = None
+    clock: int | None = None
+    delta_ms: int = 0
 
 
-VERBS = (
+PLAY = (
     ["switch"] * 22
     + ["pause or resume"] * 8
     + ["read"] * 4
-    + ["start", "pause", "resume", "complete"]
+    + ["start", "pause", "resume", "complete", "cancel"]
 )
 """What is done how often; most sessions should still be alive after a few steps."""
+
+VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6]
+"""The same with what an operator does, who puts right what the clocks have done."""
 
 
 @st.composite
@@ -232,7 +246,11 @@ def steps(
         successor = draw(st.none() | st.none() | st.integers(0, 5))
     if verb in ("switch", "pause", "pause or resume"):
         current = draw(st.none() | st.none() | st.integers(0, 1))
-    return Step(verb, wait_ms, on_deadline, successor, current)
+    clock, delta_ms = None, 0
+    if verb == "adjust":
+        clock = draw(st.just(0) | st.integers(0, 5) | st.none())
+        delta_ms = draw(st.sampled_from([1, 1, -1])) * draw(scale.duration)
+    return Step(verb, wait_ms, on_deadline, successor, current, clock, delta_ms)
 
 
 @st.composite
@@ -302,7 +320,28 @@ def command_of(step: Step, session: Session) -> Command | None:
             return Resume()
         case "complete":
             return Complete()
+        case "cancel":
+            return Cancel()
+        case "undo":
+            return Undo()
+        case "adjust":
+            return _adjustment(step, session)
     return None
+
+
+def _adjustment(step: Step, session: Session) -> Adjust:
+    """One of the clocks there are, counted from the one in use; at times another kind's."""
+    setup, participant_id, group_id = session.setup, None, None
+    mode = setup.sync_mode
+    if (step.clock is not None and mode in BANKED) or step.clock == 5:
+        first = session.active.position if session.active else 0
+        position = (first + (step.clock or 0)) % len(setup.participants)
+        participant = setup.participants[position]
+        if (mode is SyncMode.PER_GROUP) != (step.clock == 5):
+            group_id = participant.group_id or uuid(0xDEAD)
+        else:
+            participant_id = participant.participant_id
+    return Adjust(step.delta_ms, participant_id, group_id, "why")
 
 
 def _successor_id(step: Step, session: Session) -> str | None:

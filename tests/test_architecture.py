@@ -22,7 +22,16 @@ VIEWS = {
     "/v1/sessions/{session_id}/events": {"GET", "HEAD"},
     **{
         f"/v1/sessions/{{session_id}}/{command}": {"POST"}
-        for command in ("start", "switch", "pause", "resume", "complete")
+        for command in (
+            "start",
+            "switch",
+            "pause",
+            "resume",
+            "complete",
+            "cancel",
+            "adjust",
+            "undo",
+        )
     },
 }
 

@@ -17,8 +17,9 @@ from .events import (
     SessionEnded,
     SessionExpired,
 )
-from .session import Cycle, Session, Status, Tally, lasted_ms, overtime_ms
+from .session import Cycle, Session, Status, Tally, Undoable, lasted_ms, overtime_ms, used_ms
 from .setup import SyncMode
+from .time_controls import Bank
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 def begin(session: Session, position: int, at_ms: int) -> Session:
     """Start a new cycle for the participant at ``position``."""
     cycle = Cycle(position, at_ms, length_ms=session.setup.cycle_length_ms(position))
-    return replace(session, status=Status.RUNNING, cycle=cycle)
+    return replace(session, status=Status.RUNNING, cycle=cycle, undoable=None)
 
 
 def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
@@ -36,6 +37,7 @@ def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
         session,
         ran_ms=session.ran_ms + lasted - cycle.elapsed_ms,
         cycle=cycle._replace(started_at_ms=None, elapsed_ms=lasted),
+        undoable=None,
     )
 
 
@@ -60,6 +62,40 @@ def switch(
         booked.overtime_ms,
     )
     return begin(_hand_over(booked, successor), successor, at_ms), event
+
+
+def undoable(session: Session, cycle: Cycle) -> Undoable:
+    """What to keep of ``session`` so that a switch which now ends its cycle can be undone."""
+    bank = session.setup.participants[cycle.position].bank
+    return Undoable(cycle, None if bank is None else session.banks[bank])
+
+
+def take_back(session: Session, kept: Undoable, switched_at_ms: int) -> Session:
+    """The session as if the switch at that instant had not been, its cycle still running."""
+    cycle = kept.cycle
+    over_ms, used = overtime_ms(cycle, switched_at_ms), used_ms(cycle, switched_at_ms)
+    tally = session.tallies[cycle.position]
+    tally = Tally(tally.time_used_ms - used, tally.overtime_ms - over_ms, tally.cycle_count - 1)
+    return replace(
+        session,
+        tallies=_with(session.tallies, cycle.position, tally),
+        banks=_banks_before(session, kept, used),
+        ran_ms=session.ran_ms - (lasted_ms(cycle, switched_at_ms) - cycle.elapsed_ms),
+        cycle=cycle,
+        undoable=None,
+    )
+
+
+def _banks_before(session: Session, kept: Undoable, used: int) -> tuple[Bank, ...]:
+    participants, banks, current = session.setup.participants, session.banks, session.cycle
+    giver = participants[kept.cycle.position].bank
+    if giver is None or kept.bank is None or current is None:
+        return banks
+    taker = participants[current.position].bank
+    if taker is not None and taker != giver and session.setup.control.transfers:
+        gained_ms = kept.bank.run_ms + used
+        banks = _with(banks, taker, banks[taker]._replace(held_ms=banks[taker].held_ms - gained_ms))
+    return _with(banks, giver, kept.bank)
 
 
 def end(session: Session, status: Status, at_ms: int) -> tuple[Session, Event]:
@@ -90,6 +126,7 @@ def _book(session: Session, cycle: Cycle, at_ms: int) -> Booked:
         tallies=_with(session.tallies, cycle.position, tally),
         ran_ms=session.ran_ms + stopped.elapsed_ms - cycle.elapsed_ms,
         cycle=stopped,
+        undoable=None,
     )
     return Booked(booked, stopped, used_ms, over_ms)
 
@@ -117,17 +154,15 @@ def _hand_over(booked: Booked, position: int) -> Session:
     giver, taker = participants[cycle.position].bank, participants[position].bank
     if giver is None or taker is None:
         return session
-    control, banks = session.setup.control, session.banks
+    control, banks = session.setup.control_of(giver), session.banks
     bank = banks[giver]
-    run_ms = bank.run_ms + cycle.elapsed_ms
+    run_ms = bank.run_ms + booked.time_used_ms
     if giver == taker:
         # One run, however many cycles: to the time control nothing has ended.
         return replace(session, banks=_with(banks, giver, bank._replace(run_ms=run_ms)))
     if control.transfers:
-        # The taker has time left, or it could not take over. A run's time ends
-        # at its deadline: what follows is overtime.
-        gained_ms = min(run_ms, bank.held_ms)
-        gainer = banks[taker]._replace(held_ms=banks[taker].held_ms + gained_ms)
+        # The taker has time left, or it could not take over.
+        gainer = banks[taker]._replace(held_ms=banks[taker].held_ms + run_ms)
         banks = _with(banks, taker, gainer)
     if not bank.has_expired:
         banks = _with(banks, giver, control.hand_over(bank, run_ms))
@@ -145,11 +180,11 @@ def _next_in_rotation(session: Session, position: int) -> int | None:
 
 
 def budget_ms(session: Session, cycle: Cycle) -> int | None:
-    """How long the cycle may last before its clock runs out; ``None``: for ever."""
+    """How much the cycle may use before its clock runs out; ``None``: any time."""
     setup = session.setup
     bank = setup.participants[cycle.position].bank
     if bank is not None:
-        return setup.control.budget_ms(session.banks[bank]) - session.banks[bank].run_ms
+        return setup.control_of(bank).budget_ms(session.banks[bank]) - session.banks[bank].run_ms
     if setup.sync_mode is SyncMode.COUNT_UP:
         if setup.max_time_ms is None:
             return None
@@ -169,7 +204,9 @@ def cycle_deadline_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int
     if cycle.overtime_from_ms is not None:
         return None
     cycle_budget_ms = budget_ms(session, cycle)
-    return None if cycle_budget_ms is None else started_at_ms + cycle_budget_ms - cycle.elapsed_ms
+    if cycle_budget_ms is None:
+        return None
+    return started_at_ms + cycle_budget_ms - (cycle.elapsed_ms - cycle.earlier_overtime_ms)
 
 
 def deadline_ms(session: Session) -> int | None:

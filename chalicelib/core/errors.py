@@ -4,9 +4,11 @@ TicklessError
  ├── RuleError                 the rules refuse a command; the session is as it was
  │    ├── InvalidSetup         the request for a session contradicts itself
  │    ├── InvalidTransition    the status does not allow the command
+ │    │    └── NothingToUndo   there was no switch, or something has happened since
  │    ├── StaleCycle           somebody else's cycle is running
  │    ├── UnknownParticipant   the named successor is not in the session
- │    └── ParticipantExpired   the named successor's clock has run out
+ │    ├── ParticipantExpired   the named successor's clock has run out
+ │    └── InvalidAdjustment    there is no such clock, or it can't be left with nothing
  ├── SessionNotFound           there is no session of this id
  ├── SessionExists             the id is taken by a different session
  ├── Conflict                  the session changed under a command, which no longer applies
@@ -42,6 +44,13 @@ class InvalidTransition(RuleError):
         self.status = status
 
 
+class NothingToUndo(InvalidTransition):
+    def __init__(self, command: str, status: str, within_ms: int) -> None:
+        super().__init__(command, status)
+        since = "no switch, or a command or a timeout after it"
+        self.args = (f"{self}: {since}, within the last {within_ms} ms",)
+
+
 class StaleCycle(RuleError):
     code = "STALE_CYCLE"
 
@@ -65,6 +74,14 @@ class ParticipantExpired(RuleError):
     def __init__(self, participant_id: str) -> None:
         super().__init__(f"The clock of participant {participant_id} has run out")
         self.participant_id = participant_id
+
+
+class InvalidAdjustment(RuleError):
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class SessionNotFound(TicklessError):

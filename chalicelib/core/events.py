@@ -41,6 +41,15 @@ class CycleSwitched(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchUndone(Event):
+    """The last switch has not been: the cycle it ended goes on, and the one it began is none."""
+
+    type: ClassVar[str] = "switch_undone"
+    previous_participant_id: str
+    active_participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionPaused(Event):
     type: ClassVar[str] = "session_paused"
 
@@ -48,6 +57,21 @@ class SessionPaused(Event):
 @dataclass(frozen=True, slots=True)
 class SessionResumed(Event):
     type: ClassVar[str] = "session_resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAdjusted(Event):
+    """A clock was given ``delta_ms``, or had that much taken: what it really came to.
+
+    Whose: a participant's, a group's, or, where neither is named, the session
+    clock of global, the current cycle of per_cycle.
+    """
+
+    type: ClassVar[str] = "time_adjusted"
+    participant_id: str | None
+    group_id: str | None
+    delta_ms: int
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

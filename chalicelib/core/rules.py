@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from . import cycles
+from .adjusting import adjust
 from .errors import (
     InvalidTransition,
+    NothingToUndo,
     ParticipantExpired,
     RuleError,
     StaleCycle,
     UnknownParticipant,
 )
-from .events import Event, SessionPaused, SessionResumed, SessionStarted
-from .session import LIVE, Cycle, Session, Status
+from .events import Event, SessionPaused, SessionResumed, SessionStarted, SwitchUndone, TimeAdjusted
+from .session import ENDED, Cycle, Session, Status
 from .timeouts import settle
 
 
@@ -52,7 +54,33 @@ class Complete:
     name: ClassVar[str] = "complete"
 
 
-Command = Start | Switch | Pause | Resume | Complete
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    name: ClassVar[str] = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """Give the clock that is named ``delta_ms``, or take so much; see ``adjusting``."""
+
+    name: ClassVar[str] = "adjust"
+    delta_ms: int
+    participant_id: str | None = None
+    group_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back a switch that nothing has followed."""
+
+    name: ClassVar[str] = "undo"
+
+
+Command = Start | Switch | Pause | Resume | Complete | Cancel | Adjust | Undo
+
+UNDO_WITHIN_MS = 10_000
+"""So long after a switch it can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +135,13 @@ def _decide(session: Session, command: Command, now_ms: int) -> Decision:
         case Resume():
             return _resume(session, now_ms)
         case Complete():
-            return _complete(session, now_ms)
+            return _end(session, command.name, Status.COMPLETED, now_ms)
+        case Cancel():
+            return _end(session, command.name, Status.CANCELLED, now_ms)
+        case Adjust():
+            return _adjust(session, command, now_ms)
+        case Undo():
+            return _undo(session, now_ms)
 
 
 def _start(session: Session, now_ms: int) -> Decision:
@@ -122,7 +156,10 @@ def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
     cycle = _running(session, command.name)
     _same_cycle(session, cycle, command.current_participant_id)
     successor = _successor(session, command.next_participant_id)
+    kept = cycles.undoable(session, cycle)
     switched, event = cycles.switch(session, cycle, successor, now_ms)
+    if switched.status is Status.RUNNING:
+        switched = replace(switched, undoable=kept)
     expired_id = None
     if cycle.overtime_from_ms is not None:
         expired_id = session.setup.participants[cycle.position].participant_id
@@ -144,13 +181,40 @@ def _resume(session: Session, now_ms: int) -> Decision:
     return Decision(resumed, (SessionResumed(now_ms),))
 
 
-def _complete(session: Session, now_ms: int) -> Decision:
-    if session.status is Status.COMPLETED:
+def _end(session: Session, command: str, status: Status, now_ms: int) -> Decision:
+    if session.status is status:
         return Decision(session)
-    if session.status is not Status.PENDING and session.status not in LIVE:
-        raise InvalidTransition(Complete.name, session.status)
-    completed, event = cycles.end(session, Status.COMPLETED, now_ms)
-    return Decision(completed, (event,))
+    if session.status in ENDED:
+        raise InvalidTransition(command, session.status)
+    ended, event = cycles.end(session, status, now_ms)
+    return Decision(ended, (event,))
+
+
+def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
+    if session.status in ENDED:
+        raise InvalidTransition(command.name, session.status)
+    participant_id, group_id = command.participant_id, command.group_id
+    adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
+    event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
+    # A clock with nothing left runs out at this very instant.
+    settled, timeouts = settle(replace(adjusted, undoable=None), now_ms)
+    return Decision(settled, (event, *timeouts))
+
+
+def _undo(session: Session, now_ms: int) -> Decision:
+    cycle, kept = _running(session, Undo.name), session.undoable
+    switched_at_ms = cycle.started_at_ms
+    if kept is None or switched_at_ms is None or now_ms - switched_at_ms > UNDO_WITHIN_MS:
+        raise NothingToUndo(Undo.name, session.status, UNDO_WITHIN_MS)
+    participants = session.setup.participants
+    event = SwitchUndone(
+        now_ms,
+        participants[cycle.position].participant_id,
+        participants[kept.cycle.position].participant_id,
+    )
+    # What fell due since then does so now, at its own deadline.
+    settled, timeouts = settle(cycles.take_back(session, kept, switched_at_ms), now_ms)
+    return Decision(settled, (event, *timeouts))
 
 
 def _running(session: Session, command: str) -> Cycle:

@@ -41,7 +41,8 @@ class Cycle(NamedTuple):
     ``elapsed_ms`` is what of it ran before ``started_at_ms``, which is ``None``
     while it does not run. ``length_ms`` is what its own clock started with, in
     the modes where it has one. ``overtime_from_ms`` is how long it had lasted
-    when its clock ran out. The last cycle stays on when the session has ended,
+    when its clock ran out; ``earlier_overtime_ms``, how much overtime it had
+    before its clock was given time and went on. The last cycle stays on when the session has ended,
     because what it showed then goes on being shown.
     """
 
@@ -50,6 +51,18 @@ class Cycle(NamedTuple):
     elapsed_ms: int = 0
     length_ms: int | None = None
     overtime_from_ms: int | None = None
+    earlier_overtime_ms: int = 0
+
+
+class Undoable(NamedTuple):
+    """What the last switch can't be undone without: the cycle it ended, as it stood before.
+
+    ``bank`` is what that cycle drew on, before the time control was applied.
+    All else that the switch changed follows from these two.
+    """
+
+    cycle: Cycle
+    bank: Bank | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,8 @@ class Session:
     ``tallies`` run parallel to ``setup.participants``. ``banks`` belong to the
     participants, or to the groups, in their order, and are absent in modes
     without banks. ``ran_ms`` is how long the session had been running when its
-    cycle last began to run.
+    cycle last began to run. ``undoable`` is there from a switch until the next
+    command or timeout.
     """
 
     setup: Setup
@@ -75,6 +89,7 @@ class Session:
     updated_at_ms: int
     started_at_ms: int | None = None
     completed_at_ms: int | None = None
+    undoable: Undoable | None = None
 
     @property
     def active(self) -> Cycle | None:
@@ -116,7 +131,9 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
         version=1,
         status=Status.PENDING,
         tallies=(Tally(),) * len(setup.participants),
-        banks=tuple(map(setup.control.fill, totals_ms)),
+        banks=tuple(
+            setup.control_of(bank).fill(total_ms) for bank, total_ms in enumerate(totals_ms)
+        ),
         total_time_ms=setup.total_time_ms,
         ran_ms=0,
         cycle=None,
@@ -139,5 +156,18 @@ def lasted_ms(cycle: Cycle, now_ms: int) -> int:
 def overtime_ms(cycle: Cycle, now_ms: int) -> int:
     """How much of a cycle lies behind the instant its clock ran out."""
     if cycle.overtime_from_ms is None:
-        return 0
-    return lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
+        return cycle.earlier_overtime_ms
+    return cycle.earlier_overtime_ms + lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
+
+
+def used_ms(cycle: Cycle, now_ms: int) -> int:
+    """How much of a cycle its clock has counted: all but the overtime."""
+    return lasted_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
+
+
+def ran_ms(session: Session, now_ms: int) -> int:
+    """How long the session has been running."""
+    cycle = session.cycle
+    if cycle is None:
+        return session.ran_ms
+    return session.ran_ms + lasted_ms(cycle, now_ms) - cycle.elapsed_ms

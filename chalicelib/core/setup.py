@@ -46,7 +46,8 @@ class Group(NamedTuple):
 class Setup:
     """A session as it was asked for. ``participants`` stand in rotation order.
 
-    ``action_data`` and ``metadata`` are the creator's own and are handed back
+    ``own_controls`` run parallel to ``participants``, or are empty where nobody
+    has one. ``action_data`` and ``metadata`` are the creator's own and are handed back
     unread.
     """
 
@@ -62,6 +63,7 @@ class Setup:
     action_on_timeout: TimeoutAction = TimeoutAction.NOTIFY
     action_data: object = None
     metadata: Mapping[str, object] | None = None
+    own_controls: tuple[TimeControl | None, ...] = ()
 
     @property
     def has_banks(self) -> bool:
@@ -73,6 +75,11 @@ class Setup:
         if self.time_control is not None:
             return self.time_control
         return Fischer(self.increment_ms) if self.increment_ms else SUDDEN_DEATH
+
+    def control_of(self, bank: int) -> TimeControl:
+        """The time control of the bank at a position: its owner's own, or the session's."""
+        own = self.own_controls[bank] if self.own_controls else None
+        return self.control if own is None else own
 
     def cycle_length_ms(self, position: int) -> int | None:
         """What a cycle of its own clock starts with; ``None`` where it has none."""
@@ -106,8 +113,11 @@ def set_up(
     action_on_timeout: TimeoutAction | None = None,
     action_data: object = None,
     metadata: Mapping[str, object] | None = None,
+    own_controls: Mapping[str, TimeControl] | None = None,
 ) -> Setup:
     """Bring a request into rotation order, with groups and defaults filled in.
+
+    ``own_controls`` are those of single participants, by their ids.
 
     Raises:
         InvalidSetup: Its fields contradict each other.
@@ -131,6 +141,7 @@ def set_up(
         ]
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
+    _check_own_controls(sync_mode, time_control, own_controls or {})
     if action_on_timeout is None:
         counts_up = sync_mode is SyncMode.COUNT_UP
         action_on_timeout = TimeoutAction.END_SESSION if counts_up else TimeoutAction.NOTIFY
@@ -147,7 +158,19 @@ def set_up(
         action_on_timeout=action_on_timeout,
         action_data=action_data,
         metadata=metadata,
+        own_controls=tuple(own_controls.get(one.participant_id) for one in rotation)
+        if own_controls
+        else (),
     )
+
+
+def _check_own_controls(
+    sync_mode: SyncMode, control: TimeControl | None, own: Mapping[str, TimeControl]
+) -> None:
+    if own and sync_mode is not SyncMode.PER_PARTICIPANT:
+        raise InvalidSetup("participants", f"{sync_mode} participants have no own time_control")
+    if own and any(one is not None and one.transfers for one in (control, *own.values())):
+        raise InvalidSetup("participants", "An hourglass is everybody's time_control")
 
 
 def _check_control(

@@ -66,6 +66,24 @@ class TimeControl(ABC):
         """The length of a run at which the bank runs out; always above 0."""
         return bank.held_ms
 
+    def drawn_ms(self, run_ms: int) -> int:
+        """What a run of ``run_ms`` takes of main time, as far as there is any."""
+        return run_ms
+
+    def main_ms(self, bank: Bank, run_ms: int) -> int:
+        """What is left of main time ``run_ms`` into a run."""
+        return max(0, bank.held_ms - self.drawn_ms(run_ms))
+
+    def add(self, bank: Bank, delta_ms: int) -> Bank:
+        """The bank with more main time, or with less; there must be as much."""
+        # Increments are no allocation, yet they can be taken away again.
+        total_ms = max(0, bank.total_ms + delta_ms)
+        return bank._replace(total_ms=total_ms, held_ms=bank.held_ms + delta_ms)
+
+    def revive(self, bank: Bank, run_ms: int, delta_ms: int) -> Bank:
+        """The bank that ran out ``run_ms`` into a run, holding ``delta_ms`` and no periods."""
+        return Bank(bank.total_ms + delta_ms, self.drawn_ms(run_ms) + delta_ms, bank.run_ms)
+
     @abstractmethod
     def hand_over(self, bank: Bank, run_ms: int) -> Bank:
         """The bank after a run of ``run_ms``, when another bank takes over."""
@@ -107,12 +125,15 @@ class Delay(TimeControl):
     def budget_ms(self, bank: Bank) -> int:
         return bank.held_ms + self.delay_ms
 
+    def drawn_ms(self, run_ms: int) -> int:
+        return max(0, run_ms - self.delay_ms)
+
     def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        return bank._replace(held_ms=bank.held_ms - max(0, run_ms - self.delay_ms), run_ms=0)
+        return bank._replace(held_ms=bank.held_ms - self.drawn_ms(run_ms), run_ms=0)
 
     def figures(self, bank: Bank, run_ms: int) -> Figures:
         return {
-            "time_remaining_ms": bank.held_ms - max(0, run_ms - self.delay_ms),
+            "time_remaining_ms": bank.held_ms - self.drawn_ms(run_ms),
             "delay_remaining_ms": max(0, self.delay_ms - run_ms),
         }
 

@@ -77,7 +77,7 @@ def _run_out(session: Session, cycle: Cycle, at_ms: int, log: _Log) -> Session:
     setup = session.setup
     participant = setup.participants[cycle.position]
     spent = cycle._replace(overtime_from_ms=lasted_ms(cycle, at_ms))
-    session = replace(session, cycle=spent)
+    session = replace(session, cycle=spent, undoable=None)
     if participant.bank is not None:
         banks = list(session.banks)
         banks[participant.bank] = banks[participant.bank]._replace(has_expired=True)

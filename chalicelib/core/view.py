@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypedDict
 
-from .session import LIVE, Session, Status, lasted_ms, overtime_ms
+from .session import LIVE, Session, Status, overtime_ms, ran_ms, used_ms
 from .setup import SyncMode
 from .time_controls import Figures
 
@@ -60,13 +60,13 @@ Dial = Callable[[int], Face]
 
 
 class Reading(NamedTuple):
-    """The hands at one instant: how long the current, or last, cycle has lasted.
+    """The hands at one instant: what the current, or last, cycle has used.
 
     ``active`` is the position of whoever is active; ``moving``, whether that
     clock runs, which one in overtime does not.
     """
 
-    lasted_ms: int
+    used_ms: int
     overtime_ms: int
     session_ran_ms: int
     active: int | None
@@ -98,7 +98,7 @@ def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None
         }
         if position == reading.active:
             view["is_active"] = True
-            view["time_used_ms"] += reading.lasted_ms - reading.overtime_ms
+            view["time_used_ms"] += reading.used_ms
             view["overtime_ms"] += reading.overtime_ms
         views.append(view)
     return Clocks(views, _groups(session, reading), _session_remaining_ms(session, reading))
@@ -120,6 +120,8 @@ def changed_positions(before: Session, after: Session) -> list[int]:
         for bank in moved - {participants[position].bank for position in changed}:
             owners = (position for position, one in enumerate(participants) if one.bank == bank)
             changed.add(next(owners))
+    if not changed and before.total_time_ms != after.total_time_ms:
+        changed.add(0)
     return sorted(changed)
 
 
@@ -127,26 +129,26 @@ def _read(session: Session, now_ms: int) -> Reading:
     cycle = session.cycle
     if cycle is None:
         return Reading(0, 0, 0, None, False)
-    lasted = lasted_ms(cycle, now_ms)
     return Reading(
-        lasted,
+        used_ms(cycle, now_ms),
         overtime_ms(cycle, now_ms),
-        session.ran_ms + lasted - cycle.elapsed_ms,
+        ran_ms(session, now_ms),
         cycle.position if session.status in LIVE else None,
         session.status is Status.RUNNING and cycle.overtime_from_ms is None,
     )
 
 
 def _own_bank(session: Session, reading: Reading) -> Dial:
-    control, banks, active = session.setup.control, session.banks, reading.active
-    empty = control.empty()
+    banks, active = session.banks, reading.active
+    default, own = session.setup.control, session.setup.own_controls
 
     def face(position: int) -> Face:
         bank = banks[position]
+        control = (own[position] if own else None) or default
         run_ms, moving = bank.run_ms, False
         if position == active:
-            run_ms, moving = run_ms + reading.lasted_ms, reading.moving
-        figures = empty if bank.has_expired else control.figures(bank, run_ms)
+            run_ms, moving = run_ms + reading.used_ms, reading.moving
+        figures = control.empty() if bank.has_expired else control.figures(bank, run_ms)
         return Face(bank.total_ms, figures, bank.has_expired, moving)
 
     return face
@@ -195,7 +197,7 @@ def _own_cycle(session: Session, reading: Reading) -> Dial:
     def face(position: int) -> Face:
         remaining_ms = setup.cycle_length_ms(position) or 0
         if cycle is not None and cycle.position == position:
-            remaining_ms = max(0, (cycle.length_ms or 0) - reading.lasted_ms)
+            remaining_ms = max(0, (cycle.length_ms or 0) - reading.used_ms)
         return Face(
             setup.participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
@@ -217,7 +219,7 @@ def _shared_clock(session: Session, reading: Reading) -> Dial:
     participants, length_ms = session.setup.participants, session.setup.time_per_cycle_ms
     remaining_ms = max(0, session.total_time_ms - reading.session_ran_ms)
     if length_ms is not None:
-        remaining_ms = min(remaining_ms, max(0, length_ms - reading.lasted_ms))
+        remaining_ms = min(remaining_ms, max(0, length_ms - reading.used_ms))
 
     def face(position: int) -> Face:
         return Face(
@@ -238,8 +240,7 @@ def _stopwatch(session: Session, reading: Reading) -> Dial:
         participant = setup.participants[position]
         used_ms = session.tallies[position].time_used_ms
         if position == reading.active:
-            # Overtime, which lies beyond the limit, leaves no more and no less.
-            used_ms += reading.lasted_ms
+            used_ms += reading.used_ms
         limit_ms = setup.max_time_ms or participant.total_time_ms
         return Face(
             participant.total_time_ms,

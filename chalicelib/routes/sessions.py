@@ -6,6 +6,7 @@ from chalice.app import Response
 
 from ..engine import Outcome
 from ..schemas.requests import (
+    AdjustTime,
     CreateSession,
     NoFields,
     PauseSession,
@@ -81,6 +82,32 @@ def resume_session(session_id: str) -> Response:
 def complete_session(session_id: str) -> Response:
     body_as(NoFields, routes.current_request)
     return _state(services().engine.complete_session(read_session_id(session_id)))
+
+
+@routes.view(f"{SESSION}/cancel", "POST")
+def cancel_session(session_id: str) -> Response:
+    body_as(NoFields, routes.current_request)
+    return _state(services().engine.cancel_session(read_session_id(session_id)))
+
+
+@routes.view(f"{SESSION}/adjust", "POST")
+def adjust_time(session_id: str) -> Response:
+    asked = body_as(AdjustTime, routes.current_request)
+    return _state(
+        services().engine.adjust_time(
+            read_session_id(session_id),
+            asked.delta_ms,
+            asked.participant_id,
+            asked.group_id,
+            asked.reason,
+        )
+    )
+
+
+@routes.view(f"{SESSION}/undo", "POST")
+def undo_switch(session_id: str) -> Response:
+    body_as(NoFields, routes.current_request)
+    return _state(services().engine.undo_switch(read_session_id(session_id)))
 
 
 def _state(outcome: Outcome, status: int = 200) -> Response:

@@ -119,6 +119,8 @@ def problem(error: Exception) -> Problem | None:
             return _invalid([_field(error.field, str(error), "invalid_setup")])
         case core.UnknownParticipant():
             return _invalid([_field("next_participant_id", str(error), "unknown_participant")])
+        case core.InvalidAdjustment():
+            return _invalid([_field(error.field, str(error), "invalid_adjustment")])
         case core.Conflict() | core.PreconditionFailed():
             versions = {
                 "expected_version": error.expected_version,

@@ -75,13 +75,6 @@ class Request(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
 
 
-class ParticipantRequest(Request):
-    participant_id: Uuid
-    participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
-    total_time_ms: Duration
-    group_id: Uuid | None = None
-
-
 class GroupRequest(Request):
     group_id: Uuid
     total_time_ms: Duration
@@ -148,6 +141,14 @@ TimeControlRequest = Annotated[
 ]
 
 
+class ParticipantRequest(Request):
+    participant_id: Uuid
+    participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    total_time_ms: Duration
+    group_id: Uuid | None = None
+    time_control: TimeControlRequest | None = None
+
+
 class ActionOnTimeoutRequest(Request):
     type: TimeoutAction
     data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = None
@@ -200,6 +201,11 @@ class CreateSession(Request):
             action_on_timeout=action.type if action else None,
             action_data=action.data if action else None,
             metadata=self.metadata,
+            own_controls={
+                participant.participant_id: participant.time_control.control()
+                for participant in self.participants
+                if participant.time_control is not None
+            },
         )
 
 
@@ -214,6 +220,21 @@ class PauseSession(Request):
     """POST /v1/sessions/{id}/pause; the body may be left out."""
 
     current_participant_id: Uuid | None = None
+
+
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise PydanticCustomError("zero", "Input should be above or below 0")
+    return value
+
+
+class AdjustTime(Request):
+    """POST /v1/sessions/{id}/adjust; which clock there is depends on the mode."""
+
+    participant_id: Uuid | None = None
+    group_id: Uuid | None = None
+    delta_ms: Annotated[int, Field(ge=-86_400_000, le=86_400_000), AfterValidator(_not_zero)]
+    reason: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 
 class NoFields(Request):

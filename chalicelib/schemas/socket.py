@@ -14,11 +14,19 @@ from pydantic_core import to_json
 
 from ..core import rules
 from ..core.session import Session
-from ..core.view import GroupView, ParticipantView
+from ..core.view import GroupView
 from .errors import MalformedJson
 from .pushes import FRAME_BYTES
-from .requests import NoFields, PauseSession, Request, SwitchCycle, read_json, read_value
-from .states import SessionState, session_state
+from .requests import (
+    AdjustTime,
+    NoFields,
+    PauseSession,
+    Request,
+    SwitchCycle,
+    read_json,
+    read_value,
+)
+from .states import ParticipantState, SessionState, session_state
 
 PROTOCOL = 1
 HEARTBEAT_INTERVAL_MS = 30_000
@@ -43,7 +51,7 @@ class Reconnect(Request):
 class CommandMessage(Request):
     type: Literal["COMMAND"]
     id: MessageId
-    command: Literal["start", "switch", "pause", "resume", "complete"]
+    command: Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
     args: dict[str, JsonValue] | None = None
     expectedVersion: Version | None = None  # noqa: N815
 
@@ -68,6 +76,17 @@ class CommandMessage(Request):
             case "complete":
                 read_value(NoFields, self.args)
                 return rules.Complete()
+            case "cancel":
+                read_value(NoFields, self.args)
+                return rules.Cancel()
+            case "undo":
+                read_value(NoFields, self.args)
+                return rules.Undo()
+            case "adjust":
+                adjust = read_value(AdjustTime, self.args)
+                return rules.Adjust(
+                    adjust.delta_ms, adjust.participant_id, adjust.group_id, adjust.reason
+                )
 
 
 class Claim(Request):
@@ -231,7 +250,7 @@ def _sync(session: Session, state: SessionState, now_ms: int) -> StateSync:
 
 
 def _part(
-    state: SessionState, participants: list[ParticipantView], groups: list[GroupView]
+    state: SessionState, participants: list[ParticipantState], groups: list[GroupView]
 ) -> SessionState:
     part = state.copy()
     part["participants"] = participants
@@ -241,10 +260,10 @@ def _part(
 
 
 def _parts(
-    participants: list[ParticipantView], groups: Mapping[str | None, GroupView], room_bytes: int
-) -> Iterator[list[ParticipantView]]:
+    participants: list[ParticipantState], groups: Mapping[str | None, GroupView], room_bytes: int
+) -> Iterator[list[ParticipantState]]:
     """Participants in portions that fit, the groups they bring along counted in."""
-    part: list[ParticipantView] = []
+    part: list[ParticipantState] = []
     used_bytes = 0
     for participant in participants:
         needed_bytes = len(to_json(participant)) + 1

@@ -9,17 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 from ..core.cycles import deadline_ms
 from ..core.events import Event
 from ..core.session import Session
+from ..core.setup import Setup
+from ..core.time_controls import TimeControl
 from ..core.view import GroupView, ParticipantView, clocks
 
 
 class ActionOnTimeout(TypedDict):
     type: str
     data: NotRequired[Any]
+
+
+class ParticipantState(ParticipantView):
+    """A participant's clock, with the time control that is not the session's."""
+
+    time_control: NotRequired[dict[str, Any]]
 
 
 class SessionState(TypedDict):
@@ -29,7 +37,7 @@ class SessionState(TypedDict):
     sync_mode: str
     status: str
     version: int
-    participants: list[ParticipantView]
+    participants: list[ParticipantState]
     active_participant_id: str | None
     total_time_ms: int
     time_per_cycle_ms: int | None
@@ -56,7 +64,7 @@ class SwitchResult(TypedDict):
     version: int
     active_participant_id: str | None
     cycle_started_at: str | None
-    participants: list[ParticipantView]
+    participants: list[ParticipantState]
     status: str
     expired_participant_id: NotRequired[str]
 
@@ -77,12 +85,13 @@ def session_state(
     """The settled session as it is shown at ``now_ms``, with all participants or some."""
     setup, active = session.setup, session.active
     shown = clocks(session, now_ms, positions)
+    participants = cast(list[ParticipantState], shown.participants)
     state: SessionState = {
         "session_id": setup.session_id,
         "sync_mode": setup.sync_mode,
         "status": session.status,
         "version": session.version,
-        "participants": shown.participants,
+        "participants": participants,
         "active_participant_id": _active_id(session),
         "total_time_ms": session.total_time_ms,
         "time_per_cycle_ms": setup.time_per_cycle_ms,
@@ -100,7 +109,13 @@ def session_state(
         "deadline_at": _iso(deadline_ms(session)),
     }
     if setup.time_control is not None:
-        state["time_control"] = {"type": setup.time_control.type, **asdict(setup.time_control)}
+        state["time_control"] = _control(setup.time_control)
+    if setup.own_controls:
+        own = dict(zip(_ids(setup), setup.own_controls, strict=True))
+        for view in participants:
+            control = own[view["participant_id"]]
+            if control is not None:
+                view["time_control"] = _control(control)
     if setup.action_data is not None:
         state["action_on_timeout"]["data"] = setup.action_data
     if shown.groups:
@@ -145,6 +160,14 @@ def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> dict[str, 
         ],
         "next": shown[-1][0] if len(events) > limit else None,
     }
+
+
+def _control(control: TimeControl) -> dict[str, Any]:
+    return {"type": control.type, **asdict(control)}
+
+
+def _ids(setup: Setup) -> list[str]:
+    return [participant.participant_id for participant in setup.participants]
 
 
 def _active_id(session: Session) -> str | None:

@@ -23,7 +23,7 @@ from pydantic_core import from_json, to_json
 
 from ..core import events
 from ..core.events import Event
-from ..core.session import Cycle, Session, Status, Tally
+from ..core.session import Cycle, Session, Status, Tally, Undoable
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction
 from ..core.time_controls import (
     Bank,
@@ -65,41 +65,43 @@ class UnknownFormat(UnreadableSession):
 
 
 def encode_setup(setup: Setup) -> bytes:
-    return to_json(
-        {
-            "format": FORMAT,
-            "session_id": setup.session_id,
-            "sync_mode": setup.sync_mode.value,
-            "participants": _columns(setup.participants),
-            "total_time_ms": setup.total_time_ms,
-            "groups": _columns(setup.groups),
-            "time_per_cycle_ms": setup.time_per_cycle_ms,
-            "increment_ms": setup.increment_ms,
-            "max_time_ms": setup.max_time_ms,
-            "time_control": _control_fields(setup.time_control),
-            "action_on_timeout": setup.action_on_timeout.value,
-            "action_data": setup.action_data,
-            "metadata": setup.metadata,
-        }
-    )
+    stored: dict[str, object] = {
+        "format": FORMAT,
+        "session_id": setup.session_id,
+        "sync_mode": setup.sync_mode.value,
+        "participants": _columns(setup.participants),
+        "total_time_ms": setup.total_time_ms,
+        "groups": _columns(setup.groups),
+        "time_per_cycle_ms": setup.time_per_cycle_ms,
+        "increment_ms": setup.increment_ms,
+        "max_time_ms": setup.max_time_ms,
+        "time_control": _control_fields(setup.time_control),
+        "action_on_timeout": setup.action_on_timeout.value,
+        "action_data": setup.action_data,
+        "metadata": setup.metadata,
+    }
+    if setup.own_controls:
+        stored["own_controls"] = [_control_fields(control) for control in setup.own_controls]
+    return to_json(stored)
 
 
 def encode_facts(session: Session) -> bytes:
-    return to_json(
-        {
-            "format": FORMAT,
-            "status": session.status.value,
-            "total_time_ms": session.total_time_ms,
-            "ran_ms": session.ran_ms,
-            "created_at_ms": session.created_at_ms,
-            "updated_at_ms": session.updated_at_ms,
-            "started_at_ms": session.started_at_ms,
-            "completed_at_ms": session.completed_at_ms,
-            "cycle": session.cycle,
-            "banks": _columns(session.banks),
-            "tallies": _columns(session.tallies),
-        }
-    )
+    facts: dict[str, object] = {
+        "format": FORMAT,
+        "status": session.status.value,
+        "total_time_ms": session.total_time_ms,
+        "ran_ms": session.ran_ms,
+        "created_at_ms": session.created_at_ms,
+        "updated_at_ms": session.updated_at_ms,
+        "started_at_ms": session.started_at_ms,
+        "completed_at_ms": session.completed_at_ms,
+        "cycle": _cycle_row(session.cycle),
+        "banks": _columns(session.banks),
+        "tallies": _columns(session.tallies),
+    }
+    if session.undoable is not None:
+        facts["undoable"] = (_cycle_row(session.undoable.cycle), session.undoable.bank)
+    return to_json(facts)
 
 
 def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
@@ -121,11 +123,13 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             banks=_rows(Bank, current["banks"]),
             total_time_ms=current["total_time_ms"],
             ran_ms=current["ran_ms"],
-            cycle=None if cycle is None else Cycle._make(cycle),
+            cycle=None if cycle is None else Cycle(*cycle),
             created_at_ms=current["created_at_ms"],
             updated_at_ms=current["updated_at_ms"],
             started_at_ms=current["started_at_ms"],
             completed_at_ms=current["completed_at_ms"],
+            # Only there for a while, and not at all in what older releases wrote.
+            undoable=_undoable(current.get("undoable")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableSession(f"A stored session is damaged: {error!r}") from error
@@ -182,6 +186,24 @@ def _rows(kind: type[Row], stored: list[Any]) -> tuple[Row, ...]:
     return tuple(map(make, zip(*values, strict=True)))
 
 
+def _cycle_row(cycle: Cycle | None) -> tuple[object, ...] | None:
+    """A cycle by position; a last field that has its default is left out.
+
+    Hardly any cycle has earlier overtime, and a release that knew of none can
+    read all the others.
+    """
+    if cycle is None or cycle.earlier_overtime_ms:
+        return cycle
+    return cycle[:-1]
+
+
+def _undoable(row: list[Any] | None) -> Undoable | None:
+    if row is None:
+        return None
+    cycle, bank = row
+    return Undoable(Cycle(*cycle), None if bank is None else Bank(*bank))
+
+
 def _read(part: str, stored: bytes) -> dict[str, Any]:
     try:
         read = from_json(stored)
@@ -211,6 +233,7 @@ def _setup(stored: bytes) -> Setup:
         action_on_timeout=TimeoutAction(known["action_on_timeout"]),
         action_data=known["action_data"],
         metadata=known["metadata"],
+        own_controls=tuple(map(_control, known.get("own_controls", ()))),
     )
 
 

@@ -9,6 +9,8 @@ from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
 from chalicelib.core.rules import (
+    Adjust,
+    Cancel,
     Command,
     Complete,
     Decision,
@@ -16,6 +18,7 @@ from chalicelib.core.rules import (
     Resume,
     Start,
     Switch,
+    Undo,
     apply,
 )
 from chalicelib.core.session import Session, create
@@ -88,6 +91,17 @@ class Game:
 
     def complete(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, Complete())
+
+    def cancel(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Cancel())
+
+    def undo(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Undo())
+
+    def adjust(
+        self, at_ms: int, delta_ms: int, who: str | None = None, group: str | None = None
+    ) -> Game:
+        return self._carry_out(at_ms, Adjust(delta_ms, who, group))
 
     def read(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, None)

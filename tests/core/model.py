@@ -8,10 +8,21 @@ and plainly right.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from chalicelib.core import time_controls as tc
-from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch
+from chalicelib.core.rules import (
+    Adjust,
+    Cancel,
+    Command,
+    Complete,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    Undo,
+)
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
 
 Shown = dict[str, object]
@@ -22,6 +33,9 @@ ALLOWED_FROM = {
     "pause": "running",
     "resume": "paused",
     "complete": "pending running paused completed",
+    "cancel": "pending running paused cancelled",
+    "adjust": "pending running paused",
+    "undo": "running",
 }
 
 
@@ -38,7 +52,11 @@ class BankClock:
     block: int = 0
     cycles: int = 0
     run: int = 0
-    ran_into_overtime: bool = False
+    held: int = 0
+    """What the run began with."""
+    over: int = 0
+    """How much of the run came after the main time."""
+    total: int = 0
 
     def __post_init__(self) -> None:
         match self.control:
@@ -48,11 +66,12 @@ class BankClock:
                 self.period, self.periods = period_ms, periods
             case tc.Canadian(period_ms, cycles):
                 self.block, self.cycles = period_ms, cycles
+        self.total = self.main
         self.begin_run()
 
     def begin_run(self) -> None:
-        self.run = 0
-        self.ran_into_overtime = self.main == 0
+        self.run = self.over = 0
+        self.held = self.main
 
     def tick(self) -> None:
         self.run += 1
@@ -61,13 +80,42 @@ class BankClock:
         elif self.main > 0:
             self.main -= 1
         elif self.periods > 0:
+            self.over += 1
             self.period -= 1
             if self.period == 0:
                 self.periods -= 1
                 self.refill_period()
         elif self.block > 0:
+            self.over += 1
             self.block -= 1
-            self.ran_into_overtime = True
+
+    def give_one(self) -> None:
+        """One millisecond more of what the run began with: the first goes to what came after."""
+        self.held += 1
+        self.total += 1
+        if self.over == 0:
+            self.main += 1
+            return
+        self.over -= 1
+        if isinstance(self.control, tc.Canadian):
+            self.block += 1
+        elif self.period == self.control.period_ms:  # type: ignore[attr-defined]
+            self.periods, self.period = self.periods + 1, 1
+        else:
+            self.period += 1
+
+    def take_one(self) -> None:
+        self.held -= 1
+        self.total = max(0, self.total - 1)
+        self.main -= 1
+
+    def revive(self, given: int, *, in_use: bool) -> None:
+        self.expired = False
+        self.total += given
+        self.main = given
+        self.periods = self.period = self.block = self.cycles = self.over = 0
+        if isinstance(self.control, tc.Delay) and not in_use:
+            self.delay = self.control.delay_ms
 
     def refill_period(self) -> None:
         if isinstance(self.control, tc.Byoyomi):
@@ -97,7 +145,7 @@ class BankClock:
                 self.main += min(self.run, delay)
             case tc.Byoyomi():
                 self.refill_period()
-            case tc.Canadian(period, cycles) if self.ran_into_overtime:
+            case tc.Canadian(period, cycles) if self.over or self.held == 0:
                 self.cycles -= 1
                 if self.cycles == 0:
                     self.block, self.cycles = period, cycles
@@ -112,7 +160,7 @@ class BankClock:
                     remaining += (self.periods - 1) * period + self.period
                 figures = {
                     "main_remaining_ms": self.main,
-                    "period_remaining_ms": self.period,
+                    "period_remaining_ms": self.period if self.periods else 0,
                     "periods_left": self.periods,
                 }
             case tc.Canadian():
@@ -150,8 +198,11 @@ class Model:
     session_left: int = 0
     shared_cycle: int | None = None
     in_overtime: bool = False
+    switched_at: int = 0
     completed_at: int | None = None
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
+    before_switch: Model | None = None
+    """Everything as it was, until the next command or timeout."""
 
     def __post_init__(self) -> None:
         setup = self.setup
@@ -164,7 +215,8 @@ class Model:
                 player.cycle = self.full_cycle(player)
             self.players.append(player)
             if self.mode is SyncMode.PER_PARTICIPANT:
-                self.banks[player.name] = BankClock(self.control, player.total)
+                own = setup.own_controls[len(self.banks)] if setup.own_controls else None
+                self.banks[player.name] = BankClock(own or self.control, player.total)
         for group in setup.groups:
             self.banks[group.group_id] = BankClock(self.control, group.total_time_ms)
         if self.mode is SyncMode.GLOBAL:
@@ -222,6 +274,7 @@ class Model:
         return limit is not None and player.used == limit
 
     def time_out(self, player: Player) -> None:
+        self.before_switch = None
         self.log.append((self.now, "participant_expired", player.name))
         self.in_overtime = True
         player.expired = True
@@ -242,6 +295,30 @@ class Model:
             return None, None
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
+        if isinstance(command, Undo):
+            return self.told_to_undo(), None
+        kept = deepcopy(self)
+        refused, expired = self.carry_out_allowed(command)
+        if refused is None:
+            kept.before_switch = None
+            switched = isinstance(command, Switch) and self.status == "running"
+            self.before_switch = kept if switched else None
+        return refused, expired
+
+    def told_to_undo(self) -> str | None:
+        kept, until = self.before_switch, self.now
+        if kept is None or until - self.switched_at > 10_000:
+            return "INVALID_STATE_TRANSITION"
+        log = self.log
+        self.__dict__.update(kept.__dict__)
+        assert self.active is not None
+        self.log = log
+        self.log.append((until, "switch_undone", self.active.name))
+        # The time since has been the restored cycle's.
+        self.advance(until)
+        return None
+
+    def carry_out_allowed(self, command: Command) -> tuple[str | None, str | None]:
         match command:
             case Start():
                 self.status = "running"
@@ -257,8 +334,10 @@ class Model:
             case Resume():
                 self.status = "running"
                 self.log.append((self.now, "session_resumed", None))
-            case Complete() if self.status != "completed":
-                self.end("completed", self.now)
+            case Complete() | Cancel():
+                self.told_to_end("completed" if isinstance(command, Complete) else "cancelled")
+            case Adjust():
+                return self.told_to_adjust(command)
         return None, None
 
     def told_to_switch(self, command: Switch) -> tuple[str | None, str | None]:
@@ -276,6 +355,69 @@ class Model:
         expired = self.active.name if self.in_overtime else None
         self.switch(successor)
         return None, expired
+
+    def told_to_end(self, status: str) -> None:
+        if self.status != status:
+            self.end(status, self.now)
+
+    def told_to_adjust(self, command: Adjust) -> tuple[str | None, str | None]:
+        whose = command.participant_id, command.group_id
+        moves = self.status == "running" and not self.in_overtime
+        match self.mode, whose:
+            case (SyncMode.PER_PARTICIPANT, (str(named), None)) | (
+                SyncMode.PER_GROUP,
+                (None, str(named)),
+            ) if named in self.banks:
+                done = self.adjust_bank(self.banks[named], command.delta_ms, moves=moves)
+            case (SyncMode.GLOBAL, (None, None)):
+                done = self.adjust_session(command.delta_ms)
+            case (SyncMode.PER_CYCLE, (None, None)):
+                done = self.adjust_cycle(command.delta_ms, moves=moves)
+            case _:
+                done = False
+        if not done:
+            return "VALIDATION_ERROR", None
+        self.log.append((self.now, "time_adjusted", command.participant_id))
+        if self.mode is SyncMode.GLOBAL and self.session_left == 0:
+            self.end("expired", self.now)
+        elif moves and self.active is not None and self.has_run_out(self.active):
+            self.time_out(self.active)
+        return None, None
+
+    def adjust_session(self, delta: int) -> bool:
+        if self.session_left + delta <= 0 and self.status != "running":
+            return False
+        self.session_left = max(0, self.session_left + delta)
+        return True
+
+    def adjust_cycle(self, delta: int, *, moves: bool) -> bool:
+        player = self.active
+        if player is None or player.cycle is None or (player.cycle + delta <= 0 and not moves):
+            return False
+        player.cycle = max(0, player.cycle + delta)
+        if player.cycle and self.in_overtime:
+            self.in_overtime = player.expired = False
+        return True
+
+    def adjust_bank(self, bank: BankClock, delta: int, *, moves: bool) -> bool:
+        in_use = self.active is not None and self.bank_of(self.active) is bank
+        if bank.expired:
+            if delta < 0:
+                return False
+            bank.revive(delta, in_use=in_use)
+            for player in self.players:
+                player.expired &= self.bank_of(player) is not bank
+            if in_use:
+                self.in_overtime = False
+            return True
+        after_main = bank.periods > 0 or bank.block > 0
+        if bank.main + delta <= 0 and not (moves and in_use) and not after_main:
+            return False
+        for _ in range(max(0, delta)):
+            bank.give_one()
+        for _ in range(min(bank.main, -delta)):
+            bank.take_one()
+        return True
 
     def is_stale(self, current: str | None) -> bool:
         assert self.active is not None
@@ -315,6 +457,7 @@ class Model:
             taker.main += giver.stop()
             taker.begin_run()
         self.log.append((self.now, "cycle_switched", successor.name))
+        self.switched_at = self.now
         self.begin(successor)
 
     def end(self, status: str, at: int) -> None:
@@ -337,11 +480,15 @@ class Model:
                 "is_active": player is self.active,
                 "has_expired": player.expired,
                 "is_running": moving and self.moves_with_active(player),
-                "total_time_ms": player.total,
+                "total_time_ms": self.total_of(player),
                 "group_id": player.group,
             }
             for player in self.players
         }
+
+    def total_of(self, player: Player) -> int:
+        bank = self.banks.get(player.name)
+        return player.total if bank is None else bank.total
 
     def moves_with_active(self, player: Player) -> bool:
         if self.mode is SyncMode.GLOBAL or player is self.active:
@@ -367,7 +514,7 @@ class Model:
         return [
             {
                 "group_id": group.group_id,
-                "total_time_ms": group.total_time_ms,
+                "total_time_ms": self.banks[group.group_id].total,
                 "time_remaining_ms": self.banks[group.group_id].shown()["time_remaining_ms"],
                 "has_expired": self.banks[group.group_id].expired,
             }

@@ -8,7 +8,7 @@ each cycle is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.core.events import (
     CycleSwitched,
@@ -18,9 +18,11 @@ from chalicelib.core.events import (
     SessionPaused,
     SessionResumed,
     SessionStarted,
+    SwitchUndone,
+    TimeAdjusted,
     TimeoutsSkipped,
 )
-from chalicelib.core.setup import Setup
+from chalicelib.core.setup import Setup, SyncMode
 
 
 @dataclass
@@ -34,7 +36,10 @@ class Story:
     since: int | None = None
     out_at: int | None = None
     """How long the current cycle had lasted when its clock ran out."""
+    over_before: int = 0
+    """Overtime of the current cycle before its clock was given time."""
     ended_at: int | None = None
+    before_switch: Story | None = None
 
     def hear(self, events: Iterable[Event]) -> Story:
         for event in events:
@@ -45,18 +50,27 @@ class Story:
         match event:
             case SessionStarted(at, active):
                 self.begin(active, at)
+            case SwitchUndone(_, previous, active):
+                assert self.before_switch is not None
+                assert self.active == previous
+                self.__dict__.update(self.before_switch.__dict__)
+                assert self.active == active
             case CycleSwitched(at, previous, active, used, overtime):
+                self.before_switch = replace(self, cycles=list(self.cycles))
                 self.cycles.append((previous, used, overtime))
                 self.begin(active, at)
             case TimeoutsSkipped(at, count, active):
                 self.skip(count, at)
                 assert self.active == active
-            case SessionPaused(at):
-                self.lasted, self.since, self.status = self.lasted_at(at), None, "paused"
-            case SessionResumed(at):
-                self.since, self.status = at, "running"
+            case SessionPaused(at) | SessionResumed(at):
+                resumed = isinstance(event, SessionResumed)
+                self.lasted, self.since = self.lasted_at(at), at if resumed else None
+                self.status = "running" if resumed else "paused"
             case ParticipantExpired(at):
                 self.out_at = self.lasted_at(at)
+            case TimeAdjusted(at) if self.out_at is not None and self.gives_time(event):
+                self.over_before += self.lasted_at(at) - self.out_at
+                self.out_at = None
             case SessionEnded(at, previous, used, overtime):
                 if previous is not None:
                     self.cycles.append((previous, used, overtime))
@@ -65,7 +79,18 @@ class Story:
 
     def begin(self, active: str, at: int) -> None:
         self.status, self.active = "running", active
-        self.lasted, self.since, self.out_at = 0, at, None
+        self.lasted, self.since, self.out_at, self.over_before = 0, at, None, 0
+
+    def gives_time(self, event: TimeAdjusted) -> bool:
+        """Whether the clock that ran out is the one that was given time."""
+        groups = {who.participant_id: who.group_id for who in self.setup.participants}
+        active = groups.get(self.active or "")
+        match self.setup.sync_mode:
+            case SyncMode.PER_PARTICIPANT:
+                return event.participant_id == self.active
+            case SyncMode.PER_GROUP:
+                return event.group_id == active
+        return self.setup.sync_mode is SyncMode.PER_CYCLE
 
     def skip(self, count: int, at: int) -> None:
         names = [participant.participant_id for participant in self.setup.participants]
@@ -88,6 +113,6 @@ class Story:
         if self.active is not None:
             lasted = self.lasted_at(now)
             used = lasted if self.out_at is None else self.out_at
-            totals[self.active][0] += used
-            totals[self.active][1] += lasted - used
+            totals[self.active][0] += used - self.over_before
+            totals[self.active][1] += lasted - used + self.over_before
         return {name: (used, over, count) for name, (used, over, count) in totals.items()}

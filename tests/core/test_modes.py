@@ -9,6 +9,7 @@ import pytest
 from chalicelib.core.errors import ParticipantExpired
 from chalicelib.core.rules import Switch
 from chalicelib.core.setup import Group, Participant, SyncMode
+from chalicelib.core.time_controls import Byoyomi, Fischer
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -280,3 +281,22 @@ def test_a_pause_keeps_overtime() -> None:
     assert playing.overtime(53_000) == {"a": 5_000, "b": 0}
     assert playing.used(53_000) == {"a": 10_000, "b": 0}
     assert playing.switch(53_000).overtime(53_000) == {"a": 5_000, "b": 0}
+
+
+# Odds
+
+
+def test_each_clock_runs_under_its_owners_control() -> None:
+    playing = started(
+        PER_PARTICIPANT, own_controls={"b": Byoyomi(2_000, 3)}, time_control=Fischer(1_000)
+    )
+    assert playing.switch(4_000).remaining(4_000) == {"a": 7_000, "b": 16_000}
+    assert playing.deadline_ms == 20_000
+    playing.switch(15_000)
+    assert playing.remaining(15_000) == {"a": 7_000, "b": 6_000}
+    assert playing.shown(15_000)["b"]["periods_left"] == 3
+    assert "periods_left" not in playing.shown(15_000)["a"]
+    playing.adjust(15_000, 500, "b")
+    assert playing.shown(15_000)["b"]["main_remaining_ms"] == 500
+    playing.read(40_000)
+    assert playing.shown(40_000)["a"]["time_remaining_ms"] == 0

@@ -314,3 +314,41 @@ def test_two_clocks_may_run_under_any_control(control: TimeControl) -> None:
 @pytest.mark.parametrize("mode", UNBANKED)
 def test_an_increment_of_nothing_is_fine_in_any_mode(mode: SyncMode) -> None:
     assert setup(mode, increment_ms=0).increment_ms == 0
+
+
+# Odds
+
+
+def test_a_participants_own_control_is_his_wherever_he_sits() -> None:
+    given = setup(
+        PER_PARTICIPANT,
+        participants=[Participant("a", 2, 5_000), Participant("b", 1, 60_000)],
+        increment_ms=1_000,
+        own_controls={"a": Byoyomi(2_000, 3)},
+    )
+    assert names(given) == ["b", "a"]
+    assert given.own_controls == (None, Byoyomi(2_000, 3))
+    assert (given.control_of(0), given.control_of(1)) == (Fischer(1_000), Byoyomi(2_000, 3))
+    assert [bank.periods_left for bank in create(given, "epoch", 0).banks] == [0, 3]
+
+
+@pytest.mark.parametrize("mode", [PER_GROUP, *UNBANKED])
+def test_only_per_participant_has_odds(mode: SyncMode) -> None:
+    with pytest.raises(InvalidSetup, match="have no own time_control") as refusal:
+        setup(mode, TEAMS, own_controls={"a": Delay(5)})
+    assert refusal.value.field == "participants"
+
+
+@pytest.mark.parametrize(
+    ("of_all", "own"), [(Hourglass(), Delay(5)), (None, Hourglass()), (Delay(5), Hourglass())]
+)
+def test_an_hourglass_is_everybodys_or_nobodys(
+    of_all: TimeControl | None, own: TimeControl
+) -> None:
+    with pytest.raises(InvalidSetup, match="An hourglass is everybody's") as refusal:
+        setup(PER_PARTICIPANT, time_control=of_all, own_controls={"a": own})
+    assert refusal.value.field == "participants"
+
+
+def test_without_odds_nothing_is_kept_of_them() -> None:
+    assert setup(PER_PARTICIPANT, own_controls={}).own_controls == ()

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.core import events as ev
 from chalicelib.core.errors import InvalidTransition, ParticipantExpired
-from chalicelib.core.rules import Complete, Pause, Resume, Start, Switch
+from chalicelib.core.rules import Cancel, Complete, Pause, Resume, Start, Switch
 from chalicelib.core.setup import Participant, SyncMode
 from chalicelib.core.time_controls import Fischer
 from chalicelib.core.timeouts import LISTED_TIMEOUTS, settle
@@ -286,6 +286,7 @@ def test_a_switch_after_a_skipped_cycle_would_end_the_next_ones_cycle() -> None:
         (Pause(), "pause"),
         (Resume(), "resume"),
         (Complete(), "complete"),
+        (Cancel(), "cancel"),
     ],
 )
 def test_a_command_too_late_is_refused_and_its_timeout_stands(command: Any, name: str) -> None:

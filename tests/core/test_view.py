@@ -291,6 +291,11 @@ def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed(
         assert changed_positions(session, after) == positions
 
 
+def test_before_the_start_one_stands_for_all_whose_session_clock_was_adjusted() -> None:
+    waiting = game(GLOBAL, "abcd").session
+    assert changed_positions(waiting, replace(waiting, total_time_ms=1)) == [0]
+
+
 def test_the_clocks_of_some_are_those_of_all_with_the_others_left_out() -> None:
     session = started(PER_GROUP, TEAMS).switch(1_000).session
     every, some = clocks(session, 3_000), clocks(session, 3_000, [2, 0])

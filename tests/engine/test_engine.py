@@ -195,6 +195,9 @@ def test_commands_count_versions_one_by_one(engine: SyncEngine) -> None:
         lambda engine: engine.pause_session(SESSION),
         lambda engine: engine.resume_session(SESSION),
         lambda engine: engine.complete_session(SESSION),
+        lambda engine: engine.cancel_session(SESSION),
+        lambda engine: engine.adjust_time(SESSION, 1, ANNE),
+        lambda engine: engine.undo_switch(SESSION),
     ],
 )
 def test_what_is_not_there_is_not_found(

@@ -308,6 +308,39 @@ def test_every_command_there_is_works_over_the_socket(room: Room) -> None:
         }
 
 
+def test_a_session_is_cancelled_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    update, ack = room.send("c1", command("cancel"))
+
+    assert (ack["type"], update["state"]["status"]) == ("ACK", "cancelled")
+
+
+def test_time_is_given_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    args = {"participant_id": BEN, "delta_ms": 500, "reason": "pen broke"}
+    update, ack = room.send("c1", command("adjust", args=args))
+
+    assert ack["type"] == "ACK"
+    assert update["state"]["participants"][1]["time_remaining_ms"] == 10_500
+    assert update["events"][0]["reason"] == "pen broke"
+
+
+def test_a_switch_is_undone_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room)
+    room.engine.switch_cycle(SESSION)
+
+    update, ack = room.send("c1", command("undo"))
+
+    assert (ack["type"], ack["version"]) == ("ACK", 4)
+    assert update["state"]["active_participant_id"] == ANNE
+
+
 def test_the_same_command_sent_twice_counts_once(room: Room) -> None:
     room.engine.create_session(chess())
     room.engine.start_session(SESSION)
@@ -338,6 +371,7 @@ def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
         (command("switch"), "INVALID_STATE_TRANSITION", "7"),
         (command("start", expectedVersion=4), "PRECONDITION_FAILED", "7"),
         (command("switch", args={"next_participant_id": 4}), "VALIDATION_ERROR", "7"),
+        (command("adjust"), "VALIDATION_ERROR", "7"),
         (command("explode"), "VALIDATION_ERROR", "7"),
         (command("delete"), "VALIDATION_ERROR", "7"),
         ('{"type": "COMMAND", "command": "start"}', "VALIDATION_ERROR", None),

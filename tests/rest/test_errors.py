@@ -75,6 +75,18 @@ def someone(**changes: Any) -> dict[str, Any]:
         ({"time_control": {"type": "hourglass"}, "sync_mode": "global"}, "time_control"),
         ({"time_control": {"type": "hourglass"}, "increment_ms": 1}, "increment_ms"),
         ({"increment_ms": 1, "sync_mode": "count_up"}, "increment_ms"),
+        (
+            {"participants": [someone(time_control={"type": "delay"})]},
+            "participants.0.time_control.delay.delay_ms",
+        ),
+        ({"participants": [someone(time_control={"type": "hourglass"})]}, "participants"),
+        (
+            {
+                "participants": [someone(time_control={"type": "delay", "delay_ms": 5})],
+                "sync_mode": "global",
+            },
+            "participants",
+        ),
         ({"sync_mode": "per_group"}, "participants"),
         ({"groups": [{"group_id": BEN, "total_time_ms": 5_000}]}, "groups"),
     ],
@@ -87,6 +99,33 @@ def test_a_field_that_is_wrong_is_named(
     assert [detail["field"] for detail in details] == [field]
     assert all(set(detail) == {"field", "message", "code"} for detail in details)
     assert store.commits == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"participant_id": ANNE}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 0}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 86_400_001}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": -86_400_001}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 1.0}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": -10_000}, "delta_ms"),
+        ({"participant_id": ANNE, "delta_ms": 1, "reason": "x" * 201}, "reason"),
+        ({"participant_id": "anne", "delta_ms": 1}, "participant_id"),
+        ({"participant_id": SESSION, "delta_ms": 1}, "participant_id"),
+        ({"group_id": SESSION, "delta_ms": 1}, "group_id"),
+        ({"delta_ms": 1}, "participant_id"),
+    ],
+)
+def test_an_adjustment_that_is_wrong_names_its_field(
+    rest: RestClient, asked: dict[str, Any], field: str
+) -> None:
+    rest.post("/v1/sessions", creation())
+
+    details = refused(rest.command("adjust", asked), 400, "VALIDATION_ERROR")
+
+    assert [detail["field"] for detail in details] == [field]
+    assert rest.get(PATH).data["version"] == 1
 
 
 @pytest.mark.parametrize("missing", ["session_id", "sync_mode", "participants", "total_time_ms"])
@@ -127,7 +166,7 @@ def test_what_is_no_json_is_malformed(rest: RestClient, path: str, raw: bytes) -
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"5", b'"x"', b"null"])
-@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete"])
+@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
 def test_a_command_takes_an_object_or_nothing(rest: RestClient, name: str, raw: bytes) -> None:
     rest.post("/v1/sessions", creation())
 

@@ -151,11 +151,17 @@ def test_any_bytes_create_a_session_that_works_or_none(rest: RestClient, raw: by
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
 
 
-commands = st.sampled_from(["start", "switch", "pause", "resume", "complete"])
+commands = st.sampled_from(
+    ["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+)
 arguments = (
     values
     | st.fixed_dictionaries(
         {}, optional={"next_participant_id": words, "current_participant_id": words}
+    )
+    | st.fixed_dictionaries(
+        {"delta_ms": st.integers(-20_000, 20_000) | numbers},
+        optional={"group_id": st.sampled_from([RED, BLUE]) | words, "reason": words},
     )
     | st.none()
 )
@@ -189,7 +195,9 @@ segments = st.text(
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
     segment=segments | st.just(SESSION),
-    tail=st.sampled_from(["", "/start", "/switch", "/pause", "/resume", "/complete"]),
+    tail=st.sampled_from(
+        ["", "/start", "/switch", "/pause", "/resume", "/complete", "/cancel", "/adjust", "/undo"]
+    ),
     headers=st.dictionaries(
         st.sampled_from(["Content-Type", "Accept", "If-Match", "Idempotency-Key", "X-Y"]),
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),

@@ -117,6 +117,19 @@ def test_what_was_given_is_returned_with_the_figures_it_brings(
     assert shown.items() <= state["participants"][0].items()
 
 
+def test_odds_are_returned_with_whom_they_belong_to(rest: RestClient) -> None:
+    odds = {"type": "byoyomi", "period_ms": 5_000, "periods": 3}
+    body = creation(increment_ms=1_000)
+    body["participants"][1] |= {"time_control": odds, "total_time_ms": 4_000}
+
+    anne, ben = rest.post("/v1/sessions", body).data["participants"]
+
+    assert "time_control" not in anne
+    assert (ben["time_control"], ben["time_remaining_ms"]) == (odds, 19_000)
+    assert rest.post("/v1/sessions", body).status == 200
+    assert rest.get(PATH).data["participants"][1]["time_control"] == odds
+
+
 def test_participants_stand_in_rotation_order(rest: RestClient) -> None:
     answer = rest.post(
         "/v1/sessions",
@@ -225,6 +238,56 @@ def test_a_session_goes_from_start_to_end(rest: RestClient, store: FakeStore) ->
     assert rest.command("complete").data == completed.data
 
 
+def test_a_cancelled_session_can_be_cancelled_again_and_not_completed(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    cancelled = rest.command("cancel")
+
+    assert cancelled.data["status"] == "cancelled"
+    assert [event["type"] for event in cancelled.json["events"]] == ["session_cancelled"]
+    assert rest.command("cancel").data == cancelled.data
+    assert rest.command("complete").error["code"] == "INVALID_STATE_TRANSITION"
+
+
+def test_an_adjustment_is_shown_and_told_with_its_reason(
+    rest: RestClient, store: FakeStore
+) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+    store.advance(1_000)
+
+    asked = {"participant_id": ANNE.upper(), "delta_ms": -30_000, "reason": "späte Ankunft"}
+    answer = rest.command("adjust", asked)
+
+    anne = answer.data["participants"][0]
+    assert (answer.status, anne["total_time_ms"], anne["time_remaining_ms"]) == (200, 1_000, 0)
+    adjusted, expired = answer.json["events"]
+    assert {name: value for name, value in adjusted.items() if name != "at"} == {
+        "type": "time_adjusted",
+        "participant_id": ANNE,
+        "delta_ms": -9_000,
+        "reason": "späte Ankunft",
+    }
+    assert (expired["type"], expired["at"]) == ("participant_expired", adjusted["at"])
+
+
+def test_a_switch_is_undone_as_if_it_had_not_been(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation(increment_ms=5_000))
+    rest.command("start")
+    store.advance(1_000)
+    before = rest.get(PATH).data
+    rest.command("switch")
+
+    undone = rest.command("undo")
+
+    assert (undone.status, undone.data["version"]) == (200, before["version"] + 2)
+    changed = {"version", "updated_at"}
+    assert {**undone.data, **{name: before[name] for name in changed}} == before
+    assert [event["type"] for event in undone.json["events"]] == ["switch_undone"]
+    assert rest.command("undo").error["code"] == "INVALID_STATE_TRANSITION"
+
+
 def test_groups_and_session_clocks_are_shown_where_there_are_any(rest: RestClient) -> None:
     red, blue = SESSION[:-1] + "1", SESSION[:-1] + "2"
     members = [
@@ -258,7 +321,7 @@ def test_deletion_answers_204_as_often_as_it_is_asked_for(rest: RestClient) -> N
     assert rest.get(PATH).status == 404
 
 
-@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete"])
+@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
 def test_commands_on_nothing_answer_404(rest: RestClient, name: str) -> None:
     answer = rest.command(name)
 

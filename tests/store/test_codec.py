@@ -18,7 +18,17 @@ from chalicelib.core.events import (
     SessionStarted,
     TimeoutsSkipped,
 )
-from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch, apply
+from chalicelib.core.rules import (
+    Adjust,
+    Command,
+    Complete,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    Undo,
+    apply,
+)
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.core.time_controls import (
@@ -57,6 +67,8 @@ controls: st.SearchStrategy[TimeControl] = st.one_of(
 commands: st.SearchStrategy[Command | None] = st.one_of(
     st.sampled_from([Start(), Switch(), Switch(), Switch(), Pause(), Resume(), None]),
     st.just(Complete()),
+    st.builds(Adjust, lengths_ms),
+    st.just(Undo()),
 )
 
 
@@ -94,9 +106,12 @@ def setups(draw: st.DrawFn) -> Setup:
             action_on_timeout=draw(st.none() | st.sampled_from(TimeoutAction)),
             action_data=draw(jsons),
             metadata=draw(st.none() | st.dictionaries(texts, jsons, max_size=3)),
+            own_controls=draw(st.dictionaries(st.sampled_from(ids), controls, max_size=2))
+            if mode is SyncMode.PER_PARTICIPANT
+            else None,
         )
     except InvalidSetup:
-        # An hourglass that did not find exactly two banks.
+        # An hourglass that did not find exactly two banks, or not both.
         return a_setup(participants=1)
 
 
@@ -157,6 +172,29 @@ def test_a_format_of_another_release_is_refused_by_its_number(part: str, found: 
     with pytest.raises(codec.UnknownFormat, match=repr(found)) as failure:
         codec.decode("epoch", 1, **parts)
     assert (failure.value.part, failure.value.found) == (part, found)
+
+
+def test_what_was_stored_before_cycles_had_earlier_overtime_is_read() -> None:
+    session = apply(create(a_setup(), "epoch", 0), Start(), 5).session
+    facts = codec.encode_facts(session)
+    assert b'"cycle":[0,5,0,null,null]' in facts
+    assert through(session) == session
+    assert session.cycle is not None
+    over = replace(session, cycle=session.cycle._replace(earlier_overtime_ms=7))
+    assert b'"cycle":[0,5,0,null,null,7]' in codec.encode_facts(over)
+    assert through(over) == over
+
+
+def test_what_undoes_a_switch_is_stored_with_it_and_only_then() -> None:
+    session = apply(create(a_setup(), "epoch", 0), Start(), 5).session
+    assert b"undoable" not in codec.encode_facts(session)
+    switched = apply(session, Switch(), 9).session
+    assert b'"undoable":[[0,5,0,null,null],[300000,300000,0,false,0,0,0]]' in codec.encode_facts(
+        switched
+    )
+    assert through(switched) == switched
+    undone = apply(through(switched), Undo(), 10).session
+    assert replace(undone, version=2, updated_at_ms=5) == session
 
 
 def damaged(part: bytes, field: str) -> bytes:

@@ -123,10 +123,8 @@ def _ready(process: subprocess.Popen[str], place: Path) -> Instance:
         assert line, f"An instance ended at once; it said {(place / 'log').read_text()}"
         name, _, value = line.strip().partition(" ")
         said[name] = value.strip()
-    children = children_of(process.pid)
-    return Instance(
-        process, said["REST"], said["WS"], children[0] if children else None, place / "log"
-    )
+    relays = [child for child in children_of(process.pid) if "run_relay" in command_of(child)]
+    return Instance(process, said["REST"], said["WS"], relays[0] if relays else None, place / "log")
 
 
 # Processes, as the kernel sees them
@@ -134,6 +132,10 @@ def _ready(process: subprocess.Popen[str], place: Path) -> Instance:
 
 def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
 def is_running(pid: int) -> bool:

@@ -12,7 +12,8 @@ from chalice.app import Chalice, Rate, WebsocketEvent
 from chalicelib.routes import register
 from chalicelib.wiring import services
 
-app = Chalice(app_name="tickless")
+# Chalice would keep everything below an error to itself.
+app = Chalice(app_name="tickless", configure_logs=False)
 app.experimental_feature_flags.update(["WEBSOCKETS"])
 register(app)
 

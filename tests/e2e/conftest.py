@@ -5,9 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import RedisProcess
+from tests.servers import RedisProcess, running, valkey_binary
 
 from .instances import Instance, instances
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """A server for these tests alone: their instances sweep whatever is due on it."""
+    with running(valkey_binary(), tmp_path_factory.mktemp("e2e-valkey")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

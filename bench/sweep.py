@@ -25,10 +25,10 @@ from uuid import uuid4
 import redis
 from websockets.asyncio.client import connect as open_socket
 
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.rules import Start, apply
 from chalicelib.core.session import create
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
@@ -88,7 +88,7 @@ def running_session(start_ms: int, cycle_ms: int) -> Commit:
         base_version=0,
         command_id=uuid4().hex,
         events=decision.events,
-        deadline_ms=deadline_ms(session),
+        due_ms=due_ms(session),
         expires_at_ms=start_ms + HOUR_MS,
         update=b"{}",
     )

@@ -45,6 +45,7 @@ class SessionState(TypedDict):
     max_time_ms: int | None
     time_control: dict[str, Any] | None
     action_on_timeout: ActionOnTimeout
+    warn_at_ms: list[int]
     metadata: Mapping[str, Any] | None
     cycle_started_at: str | None
     cycle_elapsed_ms: int
@@ -99,6 +100,7 @@ def session_state(
         "max_time_ms": setup.max_time_ms,
         "time_control": None,
         "action_on_timeout": {"type": setup.action_on_timeout},
+        "warn_at_ms": list(setup.warn_at_ms),
         "metadata": setup.metadata,
         "cycle_started_at": _iso(active.started_at_ms if active else None),
         "cycle_elapsed_ms": active.elapsed_ms if active else 0,

@@ -7,7 +7,7 @@
 --       4 setup, bytes; given only with base_version 0
 --       5 facts, bytes
 --       6 session_id, as the deadlines name it
---       7 deadline_ms, or '' if its clock will not run out
+--       7 due_ms, when it is to be settled, or '' for never
 --       8 expires_at_ms, or '' to leave that instant as it is
 --       9 channel, of its updates
 --      10 update, bytes
@@ -19,7 +19,7 @@
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
 local command, deadlines = KEYS[4], KEYS[5]
 local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local session_id, deadline_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8]
+local session_id, due_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8]
 local channel, update, remember_ms, events_kept = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local first_event = 13
 local creating = base_version == '0'
@@ -44,14 +44,14 @@ if creating then
   redis.call('UNLINK', events)
 end
 redis.call('SET', command, version, 'PX', remember_ms)
-if deadline_ms == '' then
+if due_ms == '' then
   redis.call('ZREM', deadlines, session_id)
 else
   -- Whoever sleeps until the earliest deadline of all must hear of an earlier one.
   local earliest_ms = redis.call('ZRANGE', deadlines, 0, 0, 'WITHSCORES')[2]
-  redis.call('ZADD', deadlines, deadline_ms, session_id)
-  if not earliest_ms or tonumber(deadline_ms) < tonumber(earliest_ms) then
-    redis.call('PUBLISH', deadlines, deadline_ms)
+  redis.call('ZADD', deadlines, due_ms, session_id)
+  if not earliest_ms or tonumber(due_ms) < tonumber(earliest_ms) then
+    redis.call('PUBLISH', deadlines, due_ms)
   end
 end
 for i = first_event, #ARGV do

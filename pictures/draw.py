@@ -1,9 +1,10 @@
 """Films as pictures: the only module that knows matplotlib.
 
 It draws figures that others have made and works out none. The pictures are
-solid white, so that they can be read on a dark page too; colours are of Okabe
-and Ito's palette, which the colour-blind can tell apart, and every line is
-named as well. Text stays text. The same film makes the same bytes.
+solid white, so that they can be read on a dark page too; colours are those of
+Okabe and Ito, which the colour-blind can tell apart, some darker for white
+letters on them, and every line is named as well. Text stays text. The same
+film makes the same bytes.
 """
 
 from __future__ import annotations

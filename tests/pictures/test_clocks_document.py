@@ -48,8 +48,8 @@ def test_all_requests_can_be_tried_on_one_server() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_each_block_of_json_is_complete() -> None:
-    assert TEXT.count("```json\n") == len(REQUESTS) == len(PICTURES)
+def test_every_block_of_json_is_a_request_that_is_tried() -> None:
+    assert TEXT.count("```json") == len(REQUESTS) >= len(PICTURES)
 
 
 def test_every_mode_control_and_action_is_shown() -> None:

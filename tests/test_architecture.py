@@ -106,7 +106,7 @@ def test_only_settings_reads_the_environment(path: Path) -> None:
 
 
 def test_every_module_says_what_it_owns() -> None:
-    for folder in ("chalicelib", "local", "bench", "tests"):
+    for folder in ("chalicelib", "local", "bench", "pictures", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             source = path.read_text()
             if source.strip() and path.name != "conftest.py":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from typing import Any
 
 import pytest
@@ -159,7 +161,7 @@ def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("playing", "command"),
+    ("given", "command"),
     [
         (started(PER_PARTICIPANT), Adjust(-10_000, "b")),
         (started(PER_PARTICIPANT).pause(1_000), Adjust(-9_000, "a")),
@@ -174,7 +176,8 @@ def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
         (game(GLOBAL), Adjust(-60_000)),
     ],
 )
-def test_a_clock_that_does_not_run_cant_be_taken_to_0(playing: Game, command: Adjust) -> None:
+def test_a_clock_that_does_not_run_cant_be_taken_to_0(given: Game, command: Adjust) -> None:
+    playing = copy(given)
     before, at_ms = playing.session, 11_000 if playing.session.version > 2 else 1_000
     told = refused(playing, at_ms, command)
     assert told == ("delta_ms", "A clock that does not run can't be taken to 0")

@@ -15,6 +15,7 @@ from chalicelib.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
 ROOT = Path(__file__).parent.parent
 VIEWS = {
     "/health": {"GET", "HEAD"},
+    "/metrics": {"GET", "HEAD"},
     "/ready": {"GET", "HEAD"},
     "/v1/time": {"GET", "HEAD"},
     "/v1/sessions": {"POST"},

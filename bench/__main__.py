@@ -24,6 +24,7 @@ from . import (
     fan_out,
     participants,
     rest,
+    telemetry,
 )
 from .http_client import UnexpectedAnswer
 from .lab import ROOT, Lab
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "engine": engine.measure,
     "rest": rest.measure_sequential,
     "crowd": rest.measure_crowd,
+    "telemetry": telemetry.measure,
     "participants": participants.measure,
     "delivery": delivery.measure,
     "fan_out": fan_out.measure_stack,

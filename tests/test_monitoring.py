@@ -109,7 +109,7 @@ def test_an_expression_for_something_else_would_be_found() -> None:
     (selector,) = Questions("sum by (colour) (rate(tickless_dreams_total[5m]))").selectors
 
     assert selector.name not in series()
-    with pytest.raises(ValueError, match="unexpected"):
+    with pytest.raises(ValueError, match="parenthesis"):
         promql_parser.parse("sum by (le rate(")
 
 

@@ -56,7 +56,7 @@ def subsegments_of(daemon: socket.socket) -> list[dict[str, Any]]:
 
 
 def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(
-    valkey: RedisProcess,
+    own_valkey: RedisProcess,
 ) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
@@ -65,7 +65,7 @@ def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(
             cwd=ROOT,
             env={
                 "PATH": "",
-                "REDIS_URL": valkey.url,
+                "REDIS_URL": own_valkey.url,
                 "TRACING": "on",
                 "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
                 "LAMBDA_TASK_ROOT": str(ROOT),

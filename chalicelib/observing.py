@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from chalice.app import Chalice, Request, Response
 
+from .schemas.errors import InvalidRequest
+from .schemas.requests import read_session_id
 from .telemetry.work import Fact, work
 from .wiring import services
 
@@ -38,8 +41,9 @@ def _request(request: Request, get_response: Callable[[Request], Response]) -> R
     method, route = str(request.method), str(context.get("resourcePath", ""))
     telemetry, tracing = services().telemetry, services().tracing
     with work(request_id=str(context.get("requestId", ""))) as noted:
-        for name, value in (request.uri_params or {}).items():
-            noted[name] = value
+        # Only an id that may be one: a path can hold anything.
+        with suppress(InvalidRequest, KeyError):
+            noted["session_id"] = read_session_id((request.uri_params or {})["session_id"])
         with tracing.span(f"{method} {route}"):
             response = get_response(request)
         seconds = time.perf_counter() - began_s
@@ -73,26 +77,36 @@ def _message(event: Any, get_response: Callable[[Any], Any]) -> Any:
         "type": kind,
         "code": "OK",
     }
-    telemetry, tracing = services().telemetry, services().tracing
+    tracing = services().tracing
     with work(**facts) as noted:
-        with tracing.span(f"{route}"):
-            answer = get_response(event)
-        seconds = time.perf_counter() - began_s
-        refused = (answer or {}).get("statusCode", 200)
-        if refused >= REFUSED_FROM:
-            noted["code"] = str(refused)
-        kind, code = str(noted["type"]), str(noted["code"])
-        telemetry.heard(kind, code, seconds)
-        if noted.get("command") == "switch" and code == "OK":
-            telemetry.switched("websocket", seconds)
-        telemetry.flush()
-        LOG.log(
-            # Everybody sends one every half a minute.
-            logging.DEBUG if kind == "PING" else logging.INFO,
-            "message",
-            extra={"duration_ms": _ms(seconds)},
-        )
-    return answer
+        try:
+            with tracing.span(route):
+                answer = get_response(event)
+        except Exception:
+            noted["code"] = "INTERNAL_ERROR"
+            raise
+        else:
+            refused = (answer or {}).get("statusCode", 200)
+            if refused >= REFUSED_FROM:
+                noted["code"] = str(refused)
+            return answer
+        finally:
+            _tell_of_message(noted, time.perf_counter() - began_s)
+
+
+def _tell_of_message(noted: Mapping[str, Fact], seconds: float) -> None:
+    telemetry = services().telemetry
+    kind, code = str(noted["type"]), str(noted["code"])
+    telemetry.heard(kind, code, seconds)
+    if noted.get("command") == "switch" and code == "OK":
+        telemetry.switched("websocket", seconds)
+    telemetry.flush()
+    LOG.log(
+        # Everybody sends one every half a minute.
+        logging.DEBUG if kind == "PING" else logging.INFO,
+        "message",
+        extra={"duration_ms": _ms(seconds)},
+    )
 
 
 def _invocation(event: Any, get_response: Callable[[Any], Any]) -> Any:

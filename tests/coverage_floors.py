@@ -18,6 +18,7 @@ FLOORS = {
     "REST": (("app.py", "chalicelib/routes/"), 90),
     "schemas": (("chalicelib/schemas/",), 95),
     "realtime": (("chalicelib/realtime/",), 90),
+    "telemetry": (("chalicelib/telemetry/", "chalicelib/observing.py"), 90),
     "local gateway": (("local/gateway/",), 90),
     "everything": (("",), 92),
 }

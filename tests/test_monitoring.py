@@ -49,9 +49,12 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in ALERTS["groups"] for rule in group["rules"]]
 
 
-def expressions() -> Iterator[tuple[str, str]]:
+def alerts() -> Iterator[tuple[str, str]]:
     for rule in rules():
         yield rule["alert"], rule["expr"]
+
+
+def panels() -> Iterator[tuple[str, str]]:
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             # Grafana's own, which it replaces by a duration.
@@ -77,7 +80,7 @@ class Questions:
 
 
 every_expression = pytest.mark.parametrize(
-    ("title", "expression"), [pytest.param(*one, id=one[0]) for one in expressions()]
+    ("title", "expression"), [pytest.param(*one, id=one[0]) for one in (*alerts(), *panels())]
 )
 
 
@@ -116,7 +119,7 @@ def test_an_expression_for_something_else_would_be_found() -> None:
 def test_every_metric_is_on_the_dashboard() -> None:
     shown = {
         re.sub(r"_(bucket|sum|count)$", "", str(selector.name))
-        for _, expression in expressions()
+        for _, expression in panels()
         for selector in Questions(expression).selectors
     }
 

@@ -109,6 +109,7 @@ class Sockets:
         """
         session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
         endpoint = greeting["endpoint"]
+        note(session_id=session_id, connection_id=connection_id)
         hello = socket.connected(session_id, connection_id, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
         while self._post(endpoint, connection_id, hello) is Posted.GONE:
@@ -134,6 +135,7 @@ class Sockets:
             session_id = self._registry.session_of(connection_id)
             if session_id is None:
                 # Swept, and yet alive: it has to begin anew.
+                note(code="SWEPT")
                 self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
                 return
             note(session_id=session_id)

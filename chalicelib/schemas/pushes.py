@@ -97,7 +97,10 @@ _HEAD_BYTES = 256
 
 
 def version_of(message: bytes) -> tuple[str, int] | None:
-    """Epoch and version that a push shows; told without reading it all, and by none but ours."""
+    """Epoch and version of the commit that a push tells of; told without reading it all.
+
+    ``None`` for a farewell, which has neither.
+    """
     found = _VERSION.search(message, 0, _HEAD_BYTES)
     return (found[1].decode(), int(found[2])) if found else None
 

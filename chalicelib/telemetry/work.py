@@ -1,7 +1,7 @@
 """What is being worked on, as its log lines say it: a request, a message, an invocation.
 
 Facts become known in the middle of the work, in places that know nothing of
-logs' lines; they note them here, and each line written from then on says them.
+the log; they note them here, and each line written from then on says them.
 """
 
 from __future__ import annotations

@@ -6,12 +6,18 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chalicelib.realtime.management_api.ports import Outcome, Post
+from chalicelib.realtime.management_api.traced import TracedManagementApi
 from chalicelib.telemetry.tracing import NoTracing, open_tracing
+from tests.fakes import FakeManagementApi
 from tests.servers import RedisProcess
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +48,34 @@ def test_without_its_sdk_a_line_says_so_and_everything_goes_on(
 
     assert isinstance(open_tracing(True), NoTracing)
     assert "TRACING is on, but cannot be" in caplog.text
+
+
+@dataclass
+class Spans:
+    """Tracing that takes down the names."""
+
+    names: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        self.names.append(name)
+        yield
+
+
+def test_what_somebody_waits_for_is_a_span_and_everything_is_handed_on() -> None:
+    spans, api = Spans(), FakeManagementApi()
+    traced = TracedManagementApi(api, spans)
+    post, done = Post("https://x/dev", "c1", b"1", 0.0), []
+
+    assert traced.post_all([post], 1.0) == [Outcome.DELIVERED]
+    assert traced.delete("https://x/dev", "c2", 1.0) is Outcome.DELIVERED
+    traced.submit(post, lambda _, outcome: done.append(outcome))
+    traced.submit_all([post], lambda _, outcome: done.append(outcome))
+    traced.close(1.0)
+
+    assert spans.names == ["posts", "close"]
+    assert (api.sent, api.closed) == ({"c1": [b"1", b"1", b"1"]}, ["c2"])
+    assert done == [Outcome.DELIVERED, Outcome.DELIVERED]
 
 
 def subsegments_of(daemon: socket.socket) -> list[dict[str, Any]]:

@@ -74,11 +74,11 @@ else
   redis.call('PEXPIREAT', connections, expires_at_ms, 'GT')
 end
 
--- To the minute: of most switches this says what is there already, which costs next to nothing.
+-- In whole minutes, so that most switches write what stands there already, which is cheap.
 local minute_ms = math.ceil(expiry_ms / 60000) * 60000
 redis.call('ZADD', sessions, string.format('%d', status * 2 ^ 43 + minute_ms), session_id)
 if creating then
-  -- Those that are no more have nobody else to take them out; see count.lua for the scores.
+  -- What has expired, of all six statuses, nobody else takes out; count.lua tells the scores.
   local time = redis.call('TIME')
   for other = 0, 5 do
     local first = other * 2 ^ 43

@@ -60,6 +60,8 @@ async def busy(instance: Instance) -> str:
         assert (await rest.create(wrong)).status == 400
         await all_until([client], lambda one: one.version == 5, why="timed out")
         await client.command("switch")
+        # Who has left by then is posted nothing.
+        await client.until(lambda one: one.version == 6, why="switched")
         await client.send(SECRETS["a text that is no JSON"])
         await client.until(lambda one: one.heard("ERROR"), why="refused")
     return session_id

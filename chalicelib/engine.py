@@ -48,6 +48,7 @@ from .core.timeouts import due_ms
 from .ports import Announcer, Commit, Committed, Loaded, LoggedEvent, SessionStore, Stale
 from .schemas.pushes import session_deleted, state_update
 from .schemas.states import SessionState, session_state
+from .telemetry.ports import SILENT, Telemetry
 
 RACE_SECONDS = 2.0
 """A lost race is run again for so long, then the caller is told of the conflict."""
@@ -117,6 +118,7 @@ class SyncEngine:
         *,
         announcer: Announcer | None = None,
         session_ttl_ms: int,
+        telemetry: Telemetry = SILENT,
         new_id: Callable[[], str] = _random_id,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -125,6 +127,7 @@ class SyncEngine:
         self._store = store
         self._announcer = announcer
         self._session_ttl_ms = session_ttl_ms
+        self._telemetry = telemetry
         self._new_id = new_id
         self._monotonic = monotonic
         self._sleep = sleep
@@ -181,7 +184,7 @@ class SyncEngine:
                 commits.append((place, commit))
         results = self._store.commit_many([commit for _, commit in commits])
         for (place, commit), result in zip(commits, results, strict=True):
-            self._announce(commit, result)
+            self._follow_up(commit, result)
             if isinstance(result, Stale):
                 # Others were faster: the usual way leads to what they left.
                 try:
@@ -316,7 +319,7 @@ class SyncEngine:
     ) -> Committed | Stale:
         commit = self._commit_of(before, outcome, command_id, renew=renew)
         result = self._store.commit(commit)
-        self._announce(commit, result)
+        self._follow_up(commit, result)
         return result
 
     def _commit_of(
@@ -334,8 +337,10 @@ class SyncEngine:
             update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
         )
 
-    def _announce(self, commit: Commit, result: Committed | Stale) -> None:
-        if self._announcer is not None and isinstance(result, Committed):
+    def _follow_up(self, commit: Commit, result: Committed | Stale) -> None:
+        if isinstance(result, Stale):
+            self._telemetry.lost_race()
+        elif self._announcer is not None:
             self._announcer.announce(commit.session.setup.session_id, commit.update)
 
 

@@ -6,7 +6,7 @@ tests; one contract suite runs on both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -201,6 +201,32 @@ class ConnectionRegistry(Protocol):
 
     def watched_sessions(self) -> Iterator[str]:
         """Every session with anybody on its list; for sweeps, as it may take a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFacts:
+    """What all instances share, counted at one instant, or nearly: shard by shard.
+
+    ``sessions`` is how many there are of each status. ``overdue`` is how many
+    deadlines have passed unsettled, the oldest of them ``overdue_ms`` ago.
+    """
+
+    sessions: Mapping[str, int]
+    connections: int
+    overdue: int
+    overdue_ms: int
+
+
+class Fleet(Protocol):
+    """What there is of everything."""
+
+    def facts(self) -> FleetFacts:
+        """As of now; raises StoreUnavailable when the store can't be reached.
+
+        It costs the same however many sessions there are. A session counts for
+        up to a minute longer than it lives, a connection until it has been
+        silent for too long.
+        """
 
 
 class Announcer(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 REDIS_URL_OPTIONS = {
@@ -36,6 +37,12 @@ class Settings:
     ``websocket_endpoint`` is taken from each event, as is right on AWS;
     ``greeter`` is the name of the function that greets connections.
     ``management_api`` is ``fast`` or ``reference``. ``aws_*`` are Lambda's own.
+
+    ``metrics`` is ``prometheus``, ``emf`` or ``off``; ``prometheus_multiproc_dir``
+    is where processes that are scraped as one keep their figures, under the name
+    that prometheus_client knows it by. ``log_format`` is ``json`` or ``text``,
+    ``log_level`` the least that is written. On a Lambda the defaults are others
+    than these: see :func:`read_settings`.
     """
 
     redis_url: str = "redis://localhost:6379/0"
@@ -50,6 +57,15 @@ class Settings:
     aws_access_key_id: str = ""
     aws_secret_access_key: str = ""
     aws_session_token: str = ""
+    metrics: str = "prometheus"
+    prometheus_multiproc_dir: str = ""
+    log_format: str = "text"
+    log_level: str = "warning"
+    tracing: bool = False
+
+
+ON_LAMBDA: Final[dict[str, Any]] = {"metrics": "emf", "log_format": "json", "log_level": "info"}
+"""What is different by default where a Lambda runs this: nobody can scrape it, CloudWatch reads."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -58,7 +74,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         InvalidSetting: A variable is set to something it can't be.
     """
-    defaults = Settings()
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
+    defaults = replace(Settings(), **ON_LAMBDA) if on_lambda else Settings()
 
     def text(name: str) -> str:
         given: str = environment.get(name.upper()) or getattr(defaults, name)
@@ -81,6 +98,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         aws_access_key_id=text("aws_access_key_id"),
         aws_secret_access_key=text("aws_secret_access_key"),
         aws_session_token=text("aws_session_token"),
+        metrics=_one_of(environment, "METRICS", ("prometheus", "emf", "off"), defaults.metrics),
+        prometheus_multiproc_dir=text("prometheus_multiproc_dir"),
+        log_format=_one_of(environment, "LOG_FORMAT", ("json", "text"), defaults.log_format),
+        log_level=_one_of(
+            environment, "LOG_LEVEL", ("debug", "info", "warning", "error"), defaults.log_level
+        ),
+        tracing=_flag(environment, "TRACING", defaults.tracing),
     )
 
 

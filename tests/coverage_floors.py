@@ -19,6 +19,7 @@ FLOORS = {
     "schemas": (("chalicelib/schemas/",), 95),
     "contract": (("chalicelib/contract/",), 95),
     "realtime": (("chalicelib/realtime/",), 90),
+    "telemetry": (("chalicelib/telemetry/", "chalicelib/observing.py"), 90),
     "local gateway": (("local/gateway/",), 90),
     "everything": (("",), 92),
 }

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any
 
 from chalicelib.core.events import Event
-from chalicelib.core.session import Session
+from chalicelib.core.session import Session, Status
 from chalicelib.ports import (
     Commit,
     Committed,
     Deadline,
     Due,
+    FleetFacts,
     Heartbeat,
     Loaded,
     LoggedEvent,
@@ -26,7 +29,8 @@ from chalicelib.ports import (
 )
 from chalicelib.realtime.management_api.ports import Delete, Outcome, R, Request
 from chalicelib.store import codec
-from chalicelib.store.redis_connections import REMEMBER_SILENT_MS
+from chalicelib.store.redis_connections import REMEMBER_SILENT_MS, SILENT_MS
+from chalicelib.telemetry.names import Metric
 
 REMEMBER_COMMANDS_MS = 60_000
 
@@ -272,6 +276,52 @@ class FakeRegistry:
 
     def watched_sessions(self) -> Iterator[str]:
         return iter([session_id for session_id, listed in self.lists.items() if listed])
+
+
+@dataclass
+class FakeFleet:
+    """RedisFleet in memory: what a FakeStore and a FakeRegistry hold."""
+
+    store: FakeStore
+    registry: FakeRegistry
+
+    def facts(self) -> FleetFacts:
+        now_ms = self.store.now_ms()
+        stored = map(self.store.load, list(self.store._sessions))
+        statuses = Counter(one.session.status for one in stored if one.session is not None)
+        heard_at_ms = [
+            watcher.heard_at_ms
+            for listed in self.registry.lists.values()
+            for watcher in listed.values()
+        ]
+        late_ms = [now_ms - at_ms for at_ms in self.store.deadlines.values() if at_ms <= now_ms]
+        return FleetFacts(
+            sessions={status: statuses[status] for status in Status},
+            connections=sum(now_ms - at_ms <= SILENT_MS for at_ms in heard_at_ms),
+            overdue=len(late_ms),
+            overdue_ms=max(late_ms, default=0),
+        )
+
+
+@dataclass
+class RecordingSink:
+    """A sink that remembers everything, by the metric's name and its labels."""
+
+    counts: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+    observed: dict[tuple[str, tuple[str, ...]], list[float]] = field(default_factory=dict)
+    flushes: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
+        with self._lock:
+            self.counts[metric.name, labels] += amount
+
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
+        with self._lock:
+            self.observed.setdefault((metric.name, labels), []).append(seconds)
+
+    def flush(self) -> None:
+        self.flushes += 1
 
 
 @dataclass

@@ -315,6 +315,14 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET",
+        "/metrics",
+        "metrics",
+        "server",
+        "What Prometheus collects.",
+        {200: Answer("Prometheus's text format.", media_type="text/plain")},
+    ),
+    Operation(
+        "GET",
         "/openapi.json",
         "get_openapi",
         "contract",

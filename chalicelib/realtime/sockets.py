@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypedDict
 
@@ -20,6 +21,8 @@ from ..schemas import socket
 from ..schemas.errors import InvalidRequest, Problem, problem
 from ..schemas.pushes import session_deleted
 from ..schemas.requests import read_session_id
+from ..telemetry.ports import SILENT, Telemetry
+from ..telemetry.work import note
 from .management_api.ports import ManagementApi, Post
 from .management_api.ports import Outcome as Posted
 
@@ -57,6 +60,7 @@ class Sockets:
         api: ManagementApi,
         greeter: Greeter,
         endpoint: str | None = None,
+        telemetry: Telemetry = SILENT,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -66,6 +70,7 @@ class Sockets:
         self._api = api
         self._greeter = greeter
         self._endpoint = endpoint
+        self._telemetry = telemetry
         self._monotonic = monotonic
         self._sleep = sleep
 
@@ -77,6 +82,7 @@ class Sockets:
         except InvalidRequest:
             return {"statusCode": 400}
         connection_id, endpoint = self._place(event)
+        note(session_id=session_id)
         try:
             self._registry.watch(session_id, connection_id, endpoint)
         except StoreUnavailable as error:
@@ -103,6 +109,7 @@ class Sockets:
         """
         session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
         endpoint = greeting["endpoint"]
+        note(session_id=session_id, connection_id=connection_id)
         hello = socket.connected(session_id, connection_id, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
         while self._post(endpoint, connection_id, hello) is Posted.GONE:
@@ -128,8 +135,10 @@ class Sockets:
             session_id = self._registry.session_of(connection_id)
             if session_id is None:
                 # Swept, and yet alive: it has to begin anew.
+                note(code="SWEPT")
                 self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
                 return
+            note(session_id=session_id)
             heard = self._registry.watch(session_id, connection_id, endpoint)
             now_ms = heard.now_ms
             answers = self._answers(session_id, connection_id, text, heard)
@@ -142,6 +151,7 @@ class Sockets:
     ) -> list[bytes]:
         started = self._monotonic()
         message = socket.read_message(text)
+        note(type=message.type)
         match message:
             case socket.Ping():
                 return [self._pong(message, heard, started)]
@@ -182,6 +192,7 @@ class Sockets:
     def _carry_out(
         self, session_id: str, connection_id: str, message: socket.CommandMessage
     ) -> bytes:
+        note(command=message.command)
         outcome = self._engine.carry_out(
             session_id,
             message.rule(),
@@ -189,6 +200,7 @@ class Sockets:
             command_id=f"{connection_id}:{message.id}",
             expected_version=message.expectedVersion,
         )
+        note(epoch=outcome.session.epoch, version=outcome.session.version)
         return socket.encode(
             {
                 "type": "ACK",
@@ -206,6 +218,7 @@ class Sockets:
         else:
             LOG.error("connection %s: %s", connection_id, error, exc_info=error)
             code, reason = "INTERNAL_ERROR", "Something went wrong on our side"
+        note(code=code)
         refusal: socket.ErrorMessage = {
             "type": "ERROR",
             "timestamp": now_ms,
@@ -222,6 +235,7 @@ class Sockets:
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
         posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
         outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS) or [Posted.DELIVERED]
+        self._telemetry.posted(Counter(outcomes[: len(posts)]))
         if outcomes[-1] not in (Posted.DELIVERED, Posted.GONE):
             LOG.warning("connection %s: post %s", connection_id, outcomes[-1])
         return outcomes[-1]

@@ -16,6 +16,7 @@ from ..schemas.errors import CODES, PayloadTooLarge, Problem, internal_error, pr
 from ..schemas.fields import Request
 from ..schemas.requests import read
 from ..schemas.states import event_view
+from ..telemetry.work import note
 
 LOG = logging.getLogger("tickless")
 
@@ -41,6 +42,8 @@ CORS = CORSConfig(
 
 def succeed(data: Any, outcome: Outcome, status: int = 200) -> Response:
     """A session's answer; a command's also says what happened."""
+    shown = outcome.session
+    note(session_id=shown.setup.session_id, epoch=shown.epoch, version=shown.version)
     envelope = {"data": data, "timestamp": outcome.now_ms}
     if outcome.events:
         envelope["events"] = [event_view(event) for event in outcome.events]
@@ -70,6 +73,7 @@ def body_as(model: type[Model], request: ChaliceRequest) -> Model:
 
 
 def refuse(found: Problem) -> Response:
+    note(code=found.code)
     return plain(found.answer(), found.status, found.headers)
 
 

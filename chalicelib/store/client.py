@@ -37,6 +37,7 @@ from redis.retry import Retry
 
 from ..ports import StoreUnavailable
 from ..settings import Settings
+from ..telemetry.tracing import Tracing
 
 Client = redis.Redis | redis.RedisCluster
 T = TypeVar("T")
@@ -91,6 +92,13 @@ NOT_ONCE_MORE = (AuthenticationError, AuthorizationError, BusyLoadingError, MaxC
 def connect(settings: Settings) -> Server:
     """The Redis, or Redis Cluster, that the settings name; it is not called yet."""
     return Server(lambda: open_client(settings), is_cluster=settings.redis_cluster)
+
+
+def connect_traced(settings: Settings, tracing: Tracing) -> Server:
+    """As :func:`connect`; each call is a span of its own."""
+    return _TracedServer(
+        lambda: open_client(settings), is_cluster=settings.redis_cluster, tracing=tracing
+    )
 
 
 def open_client(settings: Settings) -> Client:
@@ -280,6 +288,18 @@ class Server:
         while self._idle:
             with suppress(IndexError):
                 self._idle.pop().disconnect()
+
+
+class _TracedServer(Server):
+    def __init__(
+        self, open_client: Callable[[], Client], *, is_cluster: bool, tracing: Tracing
+    ) -> None:
+        super().__init__(open_client, is_cluster=is_cluster)
+        self._tracing = tracing
+
+    def call(self, ask: Callable[[Client], T]) -> T:
+        with self._tracing.span("redis"):
+            return super().call(ask)
 
 
 def _as_ours(error: Exception) -> Exception:

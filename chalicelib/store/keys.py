@@ -11,6 +11,8 @@ passed to the scripts as KEYS; no script may make up one of its own.
     reply:{07}:<id>:<key>            the answer given to an Idempotency-Key
     deadlines:{07}                   sorted set: session id by the ms it is to be settled at
                                      and channel: an instant earlier than all of these
+    sessions:{07}                    sorted set: session id by its status and the minute it expires
+    connected:{07}                   sorted set: connection id by the ms it was last heard of
     connection:<connection id>       the session that a connection watches, while it is heard of
     updates:{07}:<id>                channel: what everybody who watches is told
 """
@@ -30,6 +32,8 @@ class SessionKeys:
     events: str
     connections: str
     deadlines: str
+    sessions: str
+    connected: str
     updates: str
     _tagged: str
 
@@ -45,6 +49,8 @@ class SessionKeys:
             events=f"{session}:events",
             connections=f"{session}:connections",
             deadlines=deadlines(tag),
+            sessions=sessions(tag),
+            connected=connected(tag),
             updates=f"updates:{tagged}",
             _tagged=tagged,
         )
@@ -69,6 +75,14 @@ def shard_tag(shard: int) -> str:
 
 def deadlines(tag: str) -> str:
     return f"deadlines:{tag}"
+
+
+def sessions(tag: str) -> str:
+    return f"sessions:{tag}"
+
+
+def connected(tag: str) -> str:
+    return f"connected:{tag}"
 
 
 WATCHED = "session:*:connections"

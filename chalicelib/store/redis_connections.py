@@ -39,12 +39,14 @@ class RedisConnections:
         keys = SessionKeys.of(session_id, self._shards)
         now_ms, epoch, version = self._watch.run(
             self._server,
-            2,
+            3,
             keys.session,
             keys.connections,
+            keys.connected,
             connection_id,
             endpoint,
             LIST_LIFE_MS,
+            SILENT_MS,
         )
         if epoch is None:
             return Heartbeat(now_ms, None, None)
@@ -66,7 +68,12 @@ class RedisConnections:
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)
-        self._server.execute("HDEL", keys.connections, *connection_ids)
+        self._server.execute_together(
+            [
+                ("HDEL", keys.connections, *connection_ids),
+                ("ZREM", keys.connected, *connection_ids),
+            ]
+        )
         for connection_id in connection_ids:
             # Each lies in a slot of its own, where a cluster takes one key a call.
             self._server.execute("UNLINK", connection(connection_id))

@@ -13,6 +13,7 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
+from ..core.session import Status
 from ..ports import Commit, Committed, Loaded, LoggedEvent, Stale
 from . import codec
 from .client import Server
@@ -22,6 +23,9 @@ REMEMBER_COMMANDS_MS = 60_000
 """Longer than anybody goes on repeating a command whose answer was lost."""
 
 EVENTS_KEPT = 1_000
+
+STATUS_NUMBERS = {status: number for number, status in enumerate(Status)}
+"""How scores name a status; a new one goes to the end of the enumeration."""
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -94,12 +98,13 @@ class RedisStore:
         keys = SessionKeys.of(session_id, self._shards)
         creating = commit.base_version == 0
         return (
-            5,
+            6,
             keys.session,
             keys.events,
             keys.connections,
             keys.command(commit.command_id),
             keys.deadlines,
+            keys.sessions,
             session.epoch,
             commit.base_version,
             session.version,
@@ -112,6 +117,7 @@ class RedisStore:
             commit.update,
             REMEMBER_COMMANDS_MS,
             EVENTS_KEPT,
+            STATUS_NUMBERS[session.status],
             *map(codec.encode_event, commit.events),
         )
 
@@ -119,11 +125,12 @@ class RedisStore:
         keys = SessionKeys.of(session_id, self._shards)
         existed: int = self._delete.run(
             self._server,
-            4,
+            5,
             keys.session,
             keys.events,
             keys.command(command_id),
             keys.deadlines,
+            keys.sessions,
             session_id,
             keys.updates,
             farewell,

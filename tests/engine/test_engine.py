@@ -15,7 +15,9 @@ from chalicelib.core.rules import Resume, Start, Switch
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import Outcome, SyncEngine
 from chalicelib.ports import Commit, Committed, Stale
-from tests.fakes import FakeStore
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
+from tests.fakes import FakeStore, RecordingSink
 
 TTL_MS = 60_000
 SESSION = "00000000-0000-4000-8000-000000000000"
@@ -80,11 +82,17 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def engine(store: RacedStore, watch: Watch) -> SyncEngine:
+def told() -> RecordingSink:
+    return RecordingSink()
+
+
+@pytest.fixture
+def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
     ids: Iterator[int] = count(1)
     return SyncEngine(
         store,
         session_ttl_ms=TTL_MS,
+        telemetry=Telemetry(told),
         new_id=lambda: f"id-{next(ids)}",
         monotonic=watch.monotonic,
         sleep=watch.sleep,
@@ -388,13 +396,16 @@ def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
 
 
 def test_a_lost_race_is_run_again_on_the_session_as_it_is(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, told: RecordingSink
 ) -> None:
     engine.create_session(chess())
     engine.start_session(SESSION)
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
+    assert told.counts == {}
 
     outcome = engine.switch_cycle(SESSION)
+
+    assert dict(told.counts) == {(names.LOST_RACES.name, ()): 1}
 
     assert outcome.state["version"] == 4
     assert active(outcome) == ANNE

@@ -9,8 +9,9 @@ import pytest
 from chalicelib.engine import SyncEngine
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.sockets import Greeting, Sockets
+from chalicelib.telemetry.ports import Telemetry
 from tests.contract.conformance import check_said
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
 
@@ -52,6 +53,7 @@ class Room:
     watch: Watch
     engine: SyncEngine
     sockets: Sockets
+    told: RecordingSink
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
         return {
@@ -89,7 +91,9 @@ class Room:
 def room() -> Room:
     store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
     registry = FakeRegistry(store)
-    announcer = InlineAnnouncer(registry, lambda: api)
+    told = RecordingSink()
+    telemetry = Telemetry(told)
+    announcer = InlineAnnouncer(registry, lambda: api, telemetry=telemetry)
     engine = SyncEngine(store, announcer=announcer, session_ttl_ms=3_600_000)
     sockets = Sockets(
         engine=engine,
@@ -97,7 +101,8 @@ def room() -> Room:
         registry=registry,
         api=api,
         greeter=doorstep,
+        telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets)
+    return Room(store, registry, api, doorstep, watch, engine, sockets, told)

@@ -12,6 +12,7 @@ from chalicelib.engine import SyncEngine
 from chalicelib.ports import StoreUnavailable, Watchers
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.management_api.ports import Outcome
+from chalicelib.telemetry import names
 from tests.fakes import FakeRegistry
 
 from .conftest import ENDPOINT, Room
@@ -470,6 +471,28 @@ def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Ro
     room.engine.start_session(SESSION)
 
     assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["new"]
+
+
+def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.engine.create_session(chess())
+    greeted(room, "c1")
+    greeted(room, "c2")
+    # CONNECTED and STATE_SYNC, to each of them.
+    assert dict(room.told.counts) == {(names.POSTS.name, ("delivered",)): 4}
+    room.api.outcomes = {"c2": [Outcome.LATE]}
+
+    room.engine.start_session(SESSION)
+
+    assert dict(room.told.counts) == {
+        (names.POSTS.name, ("delivered",)): 5,
+        (names.POSTS.name, ("late",)): 1,
+    }
+    assert len(room.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+    (line,) = [vars(record) for record in caplog.records]
+    assert (line["levelname"], line["version"]) == ("WARNING", 2)
+    assert line["posts"] == {"delivered": 1, "late": 1}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.LIMITED, Outcome.LATE, Outcome.FAILED])

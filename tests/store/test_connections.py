@@ -31,9 +31,9 @@ from .sessions import new_id, next_of, started, switch
 from .test_store_away import is_back, unavailable
 
 ALL_THAT_A_STORE_NEEDS = (
-    "~session:* ~command:* ~deadlines:* &updates:* &deadlines:* "
+    "~session:* ~command:* ~deadlines:* ~sessions:* &updates:* &deadlines:* "
     "+ping +time +eval +evalsha +get +set +exists +unlink +hmget +hset "
-    "+zadd +zrem +zrange +xadd +xrange +pexpireat +pexpiretime +publish"
+    "+zadd +zrem +zrange +zremrangebyscore +xadd +xrange +pexpireat +pexpiretime +publish"
 )
 
 

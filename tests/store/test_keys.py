@@ -24,6 +24,8 @@ def test_names_are_as_documented() -> None:
         "session:{12}:game:events",
         "session:{12}:game:connections",
         "deadlines:{12}",
+        "sessions:{12}",
+        "connected:{12}",
         "updates:{12}:game",
         "command:{12}:game:c",
         "reply:{12}:game:r",

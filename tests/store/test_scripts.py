@@ -38,5 +38,5 @@ def test_no_script_makes_up_a_key(script: Path) -> None:
     _, body = header_and_body(script)
     subjects = re.findall(r"redis\.call\('[A-Z]+', ([^,)]+)", body)
     assert subjects
-    keys = {"session", "events", "connections", "command", "deadlines"}
+    keys = {"session", "events", "connections", "command", "deadlines", "sessions", "connected"}
     assert set(subjects) <= keys | {"channel"}

@@ -1,12 +1,13 @@
 -- Put a connection on a session's list, or note that it is still alive.
 --
--- KEYS  1 session  2 connections
+-- KEYS  1 session  2 connections  3 connected
 -- ARGV  1 connection_id
 --       2 endpoint, where it can be posted to
 --       3 life_ms, for how long the list is kept after the last sign of life on it
+--       4 silent_ms, after how long without one a connection is none
 -- returns { now_ms, epoch, version }; the last two nil if there is no session
-local session, connections = KEYS[1], KEYS[2]
-local connection_id, endpoint, life_ms = ARGV[1], ARGV[2], ARGV[3]
+local session, connections, connected = KEYS[1], KEYS[2], KEYS[3]
+local connection_id, endpoint, life_ms, silent_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,6 +17,9 @@ local registered_at_ms = known and string.match(known, '^%d+') or string.format(
 redis.call('HSET', connections, connection_id,
   registered_at_ms .. ' ' .. string.format('%d', now_ms) .. ' ' .. endpoint)
 redis.call('PEXPIRE', connections, life_ms)
+redis.call('ZADD', connected, string.format('%d', now_ms), connection_id)
+redis.call('ZREMRANGEBYSCORE', connected, 0, string.format('(%d', now_ms - silent_ms))
+redis.call('PEXPIRE', connected, silent_ms)
 
 local stored = redis.call('HMGET', session, 'epoch', 'version')
 return { now_ms, stored[1], stored[2] }

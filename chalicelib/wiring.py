@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .charges import Limits
 from .engine import SyncEngine
 from .ports import ConnectionRegistry, DeadlineIndex, SessionStore
 from .settings import Settings, read_settings
@@ -47,6 +48,10 @@ class Services:
         from .store.redis_connections import RedisConnections
 
         return RedisConnections(self.server, self.settings.shards)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.settings)
 
     @cached_property
     def deadlines(self) -> DeadlineIndex:
@@ -92,6 +97,7 @@ class Services:
             store=self.store,
             registry=self.connections,
             api=self.management_api,
+            limits=self.limits,
             greeter=LambdaGreeter(self.settings.greeter, self.settings.aws_region),
             endpoint=self.settings.websocket_endpoint or None,
         )

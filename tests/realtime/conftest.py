@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from chalicelib.charges import Limits
 from chalicelib.engine import SyncEngine
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.sockets import Greeting, Sockets
+from chalicelib.settings import Settings
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
@@ -92,6 +94,7 @@ def room() -> Room:
         store=store,
         registry=registry,
         api=api,
+        limits=Limits(Settings(rate_limit_switch=0, rate_limit_message=0)),
         greeter=doorstep,
         monotonic=watch.monotonic,
         sleep=watch.sleep,

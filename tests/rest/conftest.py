@@ -17,7 +17,7 @@ class FakeServices(Services):
     """The services as wired, on a store in memory."""
 
     def __init__(self, store: SessionStore) -> None:
-        super().__init__(Settings())
+        super().__init__(Settings(rate_limit_general=0, rate_limit_switch=0, rate_limit_message=0))
         # A cached property gives way to what stands under its name.
         self.__dict__["store"] = store
 

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core.rules import Start, Switch
 from chalicelib.core.session import create
-from chalicelib.ports import Commit, Committed, SessionStore, StoreUnavailable
+from chalicelib.ports import Commit, Committed, Receipt, SessionStore, StoreUnavailable
 from tests.fixtures import OpenStore
 from tests.servers import Proxy, RedisProcess, eventually
 
@@ -36,7 +36,7 @@ def test_a_commit_whose_reply_is_lost_makes_one_version(
     session = started(direct)
     commit = next_of(session, Switch(), direct.now_ms())
     proxy.drop_next_reply(to=commit.command_id.encode())
-    assert behind_proxy.commit(commit) == Committed(3, repeated=True)
+    assert behind_proxy.commit(commit) == Committed(3, Receipt(3))
     assert proxy.has_dropped
     assert direct.load(session.setup.session_id).session == commit.session
 
@@ -71,7 +71,7 @@ def test_a_lost_reply_is_made_good_however_many_commits_came_in_between(
         # The others took longer than the store waits: its caller repeats it.
         eventually(works(behind_proxy))
         answers[0] = behind_proxy.commit(commit)
-    assert answers == [Committed(3, repeated=True)]
+    assert answers == [Committed(3, Receipt(3))]
     now = direct.load(session_id).session
     assert now is not None
     assert now.version == 3 + others
@@ -83,7 +83,7 @@ def test_a_creation_whose_reply_is_lost_creates_once(
     session = create(a_setup(), new_id("epoch"), direct.now_ms())
     commit = creation(session)
     proxy.drop_next_reply(to=commit.command_id.encode())
-    assert behind_proxy.commit(commit) == Committed(1, repeated=True)
+    assert behind_proxy.commit(commit) == Committed(1, Receipt(1))
     assert proxy.has_dropped
     assert direct.load(session.setup.session_id).session == session
 

@@ -1,6 +1,6 @@
 -- Make the next version of a session, and all that goes with it, or nothing.
 --
--- KEYS  1 session  2 events  3 connections  4 command  5 deadlines
+-- KEYS  1 session  2 events  3 connections  4 reply  5 deadlines
 -- ARGV  1 epoch, of the version it was made from
 --       2 base_version, the version it was made from; 0: there must be none
 --       3 version, the one to make
@@ -11,22 +11,24 @@
 --       8 expires_at_ms, or '' to leave that instant as it is
 --       9 channel, of its updates
 --      10 update, bytes
---      11 remember_ms, for how long the command is remembered
---      12 events_kept, about how many
---      13.. events, bytes each
--- returns { 'committed', version }, or { 'repeated', version } for a command that has been
---         here before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
+--      11 receipt, bytes
+--      12 keep_ms, for how long that is kept
+--      13 events_kept, about how many
+--      14.. events, bytes each
+-- returns { 'committed' }, or { 'repeated', receipt } for a command that has been here
+--         before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
-local command, deadlines = KEYS[4], KEYS[5]
+local reply, deadlines = KEYS[4], KEYS[5]
 local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local session_id, deadline_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8]
-local channel, update, remember_ms, events_kept = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
-local first_event = 13
+local channel, update = ARGV[9], ARGV[10]
+local receipt, keep_ms, events_kept = ARGV[11], ARGV[12], ARGV[13]
+local first_event = 14
 local creating = base_version == '0'
 
-local made = redis.call('GET', command)
-if made then
-  return { 'repeated', tonumber(made) }
+local kept = redis.call('GET', reply)
+if kept then
+  return { 'repeated', kept }
 end
 
 -- A session that was deleted and created anew can stand at the same version.
@@ -43,7 +45,7 @@ if creating then
   redis.call('HSET', session, 'setup', setup)
   redis.call('UNLINK', events)
 end
-redis.call('SET', command, version, 'PX', remember_ms)
+redis.call('SET', reply, receipt, 'PX', keep_ms)
 if deadline_ms == '' then
   redis.call('ZREM', deadlines, session_id)
 else
@@ -72,4 +74,4 @@ else
 end
 
 redis.call('PUBLISH', channel, update)
-return { 'committed', tonumber(version) }
+return { 'committed' }

@@ -203,9 +203,10 @@ def expect(session: Session | None, versions: Collection[int] | None) -> None:
     Raises:
         PreconditionFailed: It is not.
     """
-    version = session.version if session is not None else None
-    if versions is not None and version not in versions:
-        raise PreconditionFailed(versions, version)
+    if versions is None:
+        return
+    if session is None or session.version not in versions:
+        raise PreconditionFailed(versions, session.version if session is not None else None)
 
 
 def _version(loaded: Loaded) -> int:

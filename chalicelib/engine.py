@@ -1,7 +1,7 @@
 """The SyncEngine: load, settle, apply a rule, commit.
 
-It owns the order of these four and what happens when somebody else was
-faster. It decides nothing about clocks, which the core does, and knows no
+It owns what may be asked for, and that a request that comes again has one
+effect. It decides nothing about clocks, which the core does, and knows no
 store but the port.
 """
 

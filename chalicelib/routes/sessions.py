@@ -40,9 +40,9 @@ def create_session(call: Call) -> Response:
 def get_session(call: Call, session_id: str) -> Response:
     held = call.held_versions()
     outcome = services().engine.get_current_state(read_session_id(session_id), charge=call.charge)
-    if outcome.session.version in held:
-        return not_modified(outcome)
-    return _state(outcome)
+    response = not_modified(outcome) if outcome.session.version in held else _state(outcome)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @routes.view(SESSION, "DELETE")

@@ -83,8 +83,8 @@ class Room:
         return self.api.messages(connection_id)[before:]
 
 
-@pytest.fixture
-def room() -> Room:
+def a_room(switches: int = 0, messages: int = 0) -> Room:
+    """A room; with so many switches of a session, and messages of a connection, in a second."""
     store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
     registry = FakeRegistry(store)
     announcer = InlineAnnouncer(registry, lambda: api)
@@ -94,9 +94,14 @@ def room() -> Room:
         store=store,
         registry=registry,
         api=api,
-        limits=Limits(Settings(rate_limit_switch=0, rate_limit_message=0)),
+        limits=Limits(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
         greeter=doorstep,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
     return Room(store, registry, api, doorstep, watch, engine, sockets)
+
+
+@pytest.fixture
+def room() -> Room:
+    return a_room()

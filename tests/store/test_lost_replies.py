@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import count
 from threading import Thread
 
 import pytest
 
 from chalicelib.core.rules import Start, Switch
 from chalicelib.core.session import create
+from chalicelib.engine import SyncEngine
+from chalicelib.outcomes import Once
 from chalicelib.ports import Commit, Committed, Receipt, SessionStore, StoreUnavailable
 from tests.fixtures import OpenStore
 from tests.servers import Proxy, RedisProcess, eventually
 
-from .sessions import a_setup, created, creation, new_id, next_of, started, switch
+from .sessions import HOUR_MS, a_setup, created, creation, new_id, next_of, started, switch
 from .test_store_away import works
 
 
@@ -39,6 +42,32 @@ def test_a_commit_whose_reply_is_lost_makes_one_version(
     assert behind_proxy.commit(commit) == Committed(3, Receipt(3))
     assert proxy.has_dropped
     assert direct.load(session.setup.session_id).session == commit.session
+
+
+@pytest.mark.parametrize("lost", [b"key-of-a-lost-reply", b"fingerprint-of-a-lost-reply"])
+def test_an_answer_that_is_kept_survives_the_reply_that_is_lost(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy, lost: bytes
+) -> None:
+    session_id = started(direct).setup.session_id
+    times = count(1)
+    once = Once(
+        new_id("key-of-a-lost-reply"),
+        b"fingerprint-of-a-lost-reply",
+        lambda outcome: f"answer {next(times)}: {outcome.session.version}".encode(),
+    )
+    engine = SyncEngine(behind_proxy, session_ttl_ms=HOUR_MS)
+    # Of the load, which names the key, or of the commit, which has the answer.
+    proxy.drop_next_reply(to=lost)
+
+    first = engine.carry_out_once(session_id, Switch(), once)
+
+    assert proxy.has_dropped
+    assert first == b"answer 1: 3"
+    switch(direct, session_id)
+    assert engine.carry_out_once(session_id, Switch(), once) == first
+    found = direct.load(session_id).session
+    assert found is not None
+    assert found.version == 4
 
 
 @pytest.mark.parametrize("others", [20, 120])

@@ -75,6 +75,7 @@ class Changes:
         self._jitter = jitter
 
     def load(self, session_id: str, charge: Charge | None, once: Once | None = None) -> Loaded:
+        """The session, and the receipt of a request that was here before, where it is admitted."""
         loaded = self._store.load(session_id, once.command_id if once else None, charge)
         if charge is not None:
             charge.admit()

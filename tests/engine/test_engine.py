@@ -320,6 +320,21 @@ def test_deleting_is_idempotent_and_says_so_once(engine: SyncEngine, store: Race
 # pushes
 
 
+def test_what_cannot_be_read_can_still_be_deleted(store: RacedStore) -> None:
+    class Damaged(FakeStore):
+        def load(self, session_id: str, *_: Any) -> Any:
+            raise ValueError("not a session")
+
+        def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
+            return store.delete(*arguments, **more)
+
+    SyncEngine(store, session_ttl_ms=TTL_MS).create_session(chess())
+
+    SyncEngine(Damaged(), session_ttl_ms=TTL_MS).delete_session(SESSION)
+
+    assert store.load(SESSION).session is None
+
+
 def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
     engine: SyncEngine, store: RacedStore
 ) -> None:

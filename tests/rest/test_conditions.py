@@ -36,6 +36,7 @@ def test_every_answer_about_a_session_is_tagged_with_its_version(
     assert rest.command("switch").headers["ETag"] == '"3"'
     assert rest.get(PATH).headers["ETag"] == '"3"'
     assert rest.call("HEAD", PATH).headers["ETag"] == '"3"'
+    assert rest.get(PATH).headers["Cache-Control"] == "no-cache"
 
 
 @pytest.mark.parametrize("held", ['"1"', 'W/"1"', '"7", "1"', '"a,b" , W/"1"', "*", ', ,"1",'])

@@ -18,8 +18,9 @@ ANY_VERSION: Collection[int] = range(1, 2**53)
 KEY_FORM = "[\x21-\x7e]{1,255}"
 
 _TAG = '(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
-# An empty element is to be taken for none, as in every list of HTTP.
-_ELEMENT = re.compile(f"[ \t]*(?:{_TAG})?[ \t]*(?:,|$)")
+# An empty element is to be taken for none, as in every list of HTTP. Nothing is
+# tried twice (*+): ten thousand spaces would otherwise be in every possible way.
+_ELEMENT = re.compile(rf"[ \t]*+(?:{_TAG})?+[ \t]*+(?:,|\Z)")
 _VERSION = re.compile("[1-9][0-9]{0,15}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.schemas.conditions import (
@@ -174,6 +174,9 @@ def test_every_list_of_tags_is_read(listed: list[tuple[bool, str]], space: str, 
 
 
 @given(st.text(st.characters(max_codepoint=0x100)))
+@example("\n")
+@example('"1"\n')
+@example('"1"' + " " * 100_000 + "x")
 def test_any_text_is_read_or_refused(text: str) -> None:
     for read in (expected_versions, held_versions, idempotency_key):
         with suppress(InvalidRequest):

@@ -36,6 +36,11 @@ CREDENTIALS = {
     # Empty is none; with one it would cost more.
     "AWS_SESSION_TOKEN": "",
 }
+UNLIMITED = {
+    "RATE_LIMIT_GENERAL": "off",
+    "RATE_LIMIT_SWITCH": "off",
+    "RATE_LIMIT_MESSAGE": "off",
+}
 START_SECONDS = 20.0
 STOP_SECONDS = 6.0
 
@@ -126,7 +131,7 @@ class Lab:
         ports = ("--port", str(port), "--ws-port", str(websocket_port), "--stage", STAGE)
         data = ("--data-dir", str(self.directory / name))
         command = (sys.executable, "-m", "local", *ports, "--redis-url", self.valkey.url, *data)
-        variables = {**CREDENTIALS, "BROADCAST": "relay", **settings}
+        variables = {**CREDENTIALS, **UNLIMITED, "BROADCAST": "relay", **settings}
         with self.serving(name, command, port, "/health", variables) as served:
             yield Stack(port, served.pid, websocket_port, _relay_of(served.pid))
 

@@ -18,6 +18,9 @@ REDIS_URL_OPTIONS = {
 }
 """What may follow the question mark of a REDIS_URL."""
 
+HIGHEST_LIMIT = 1_000_000
+"""One in a microsecond, if it is by the second; who wants more wants no limit."""
+
 
 class InvalidSetting(ValueError):
     """An environment variable that cannot be understood; the message names it."""
@@ -43,6 +46,10 @@ class Settings:
     that prometheus_client knows it by. ``log_format`` is ``json`` or ``text``,
     ``log_level`` the least that is written. On a Lambda the defaults are others
     than these: see :func:`read_settings`.
+
+    ``rate_limit_*`` are how many there may be: requests of an address in a
+    minute, switches of a session in a second, messages of a connection in a
+    second. 0 is no limit.
     """
 
     redis_url: str = "redis://localhost:6379/0"
@@ -53,6 +60,9 @@ class Settings:
     websocket_endpoint: str = ""
     greeter: str = "tickless-dev-greet"
     management_api: str = "fast"
+    rate_limit_general: int = 600
+    rate_limit_switch: int = 10
+    rate_limit_message: int = 20
     aws_region: str = "us-east-1"
     aws_access_key_id: str = ""
     aws_secret_access_key: str = ""
@@ -94,6 +104,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         management_api=_one_of(
             environment, "MANAGEMENT_API", ("fast", "reference"), defaults.management_api
         ),
+        rate_limit_general=_limit(environment, "RATE_LIMIT_GENERAL", defaults.rate_limit_general),
+        rate_limit_switch=_limit(environment, "RATE_LIMIT_SWITCH", defaults.rate_limit_switch),
+        rate_limit_message=_limit(environment, "RATE_LIMIT_MESSAGE", defaults.rate_limit_message),
         aws_region=text("aws_region"),
         aws_access_key_id=text("aws_access_key_id"),
         aws_secret_access_key=text("aws_secret_access_key"),
@@ -150,3 +163,13 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise InvalidSetting(f"{name} is {value!r}; it must be a whole number above 0")
     return int(value)
+
+
+def _limit(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name, "").strip().lower()
+    if value in ("0", "off"):
+        return 0
+    count = _count(environment, name, default)
+    if count > HIGHEST_LIMIT:
+        raise InvalidSetting(f"{name} is {value}; it must be at most {HIGHEST_LIMIT}, or off")
+    return count

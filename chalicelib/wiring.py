@@ -13,6 +13,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from .charges import Limits
 from .engine import SyncEngine
 from .ports import ConnectionRegistry, DeadlineIndex, Fleet, SessionStore
 from .settings import Settings, read_settings
@@ -74,6 +75,10 @@ class Services:
         from .store.redis_connections import RedisConnections
 
         return RedisConnections(self.server, self.settings.shards)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.settings, self.telemetry)
 
     @cached_property
     def deadlines(self) -> DeadlineIndex:
@@ -140,6 +145,7 @@ class Services:
             store=self.store,
             registry=self.connections,
             api=self.management_api,
+            limits=self.limits,
             greeter=LambdaGreeter(self.settings.greeter, self.settings.aws_region),
             endpoint=self.settings.websocket_endpoint or None,
             telemetry=self.telemetry,

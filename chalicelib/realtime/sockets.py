@@ -14,8 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypedDict
 
+from ..charges import Limits
 from ..core.errors import SessionNotFound, StoreUnavailable
+from ..core.rules import Switch
 from ..engine import Outcome, SyncEngine
+from ..outcomes import Once, fingerprint
 from ..ports import ConnectionRegistry, Heartbeat, SessionStore
 from ..schemas import socket
 from ..schemas.errors import InvalidRequest, Problem, problem
@@ -58,6 +61,7 @@ class Sockets:
         store: SessionStore,
         registry: ConnectionRegistry,
         api: ManagementApi,
+        limits: Limits,
         greeter: Greeter,
         endpoint: str | None = None,
         telemetry: Telemetry = SILENT,
@@ -68,6 +72,7 @@ class Sockets:
         self._store = store
         self._registry = registry
         self._api = api
+        self._limits = limits
         self._greeter = greeter
         self._endpoint = endpoint
         self._telemetry = telemetry
@@ -139,8 +144,11 @@ class Sockets:
                 self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
                 return
             note(session_id=session_id)
-            heard = self._registry.watch(session_id, connection_id, endpoint)
+            charge = self._limits.of_message(connection_id)
+            heard = self._registry.watch(session_id, connection_id, endpoint, charge)
             now_ms = heard.now_ms
+            if charge is not None:
+                charge.admit()
             answers = self._answers(session_id, connection_id, text, heard)
         except Exception as error:
             answers = [self._refusal(connection_id, text, error, now_ms)]
@@ -160,7 +168,7 @@ class Sockets:
             case socket.Claim():
                 return self._settle(session_id)
             case socket.CommandMessage():
-                return [self._carry_out(session_id, connection_id, message)]
+                return [self._carry_out(session_id, connection_id, message, text)]
 
     def _pong(self, ping: socket.Ping, heard: Heartbeat, started: float) -> bytes:
         passed_ms = round((self._monotonic() - started) * 1000)
@@ -190,24 +198,23 @@ class Sockets:
         return [] if outcome.events else [_current(session_id, outcome)]
 
     def _carry_out(
-        self, session_id: str, connection_id: str, message: socket.CommandMessage
+        self, session_id: str, connection_id: str, message: socket.CommandMessage, text: str
     ) -> bytes:
         note(command=message.command)
-        outcome = self._engine.carry_out(
+        command = message.rule()
+        expected = message.expectedVersion
+        return self._engine.carry_out_once(
             session_id,
-            message.rule(),
-            # Ids are a client's own; two clients may well count from 1.
-            command_id=f"{connection_id}:{message.id}",
-            expected_version=message.expectedVersion,
-        )
-        note(epoch=outcome.session.epoch, version=outcome.session.version)
-        return socket.encode(
-            {
-                "type": "ACK",
-                "timestamp": outcome.now_ms,
-                "id": message.id,
-                "version": outcome.session.version,
-            }
+            command,
+            Once(
+                # Ids are a client's own; two clients may well count from 1. No
+                # Idempotency-Key has a space in it.
+                f"{connection_id} {message.id}",
+                fingerprint("COMMAND", text.encode()),
+                lambda outcome: _acknowledgement(message.id, outcome),
+            ),
+            expected_versions=None if expected is None else (expected,),
+            charge=self._limits.of_switch(session_id) if isinstance(command, Switch) else None,
         )
 
     def _refusal(self, connection_id: str, text: str, error: Exception, now_ms: int) -> bytes:
@@ -245,6 +252,18 @@ class Sockets:
         context = event["requestContext"]
         endpoint = self._endpoint or f"https://{context['domainName']}/{context['stage']}"
         return context["connectionId"], endpoint
+
+
+def _acknowledgement(sent_as: str, outcome: Outcome) -> bytes:
+    note(epoch=outcome.session.epoch, version=outcome.session.version)
+    return socket.encode(
+        {
+            "type": "ACK",
+            "timestamp": outcome.now_ms,
+            "id": sent_as,
+            "version": outcome.session.version,
+        }
+    )
 
 
 def _current(session_id: str, outcome: Outcome) -> bytes:

@@ -12,7 +12,7 @@ from ..ports import FleetFacts
 from .client import Server
 from .keys import connected, deadlines, sessions, shard_tag
 from .redis_connections import SILENT_MS
-from .redis_store import Script
+from .script import Script
 
 
 class RedisFleet:
@@ -20,7 +20,7 @@ class RedisFleet:
 
     def __init__(self, server: Server, shards: int) -> None:
         self._server = server
-        self._count = Script("count")
+        self._count = Script("fleet")
         tags = [shard_tag(shard) for shard in range(shards)]
         self._calls: list[tuple[bytes | str | int, ...]] = [
             (3, deadlines(tag), sessions(tag), connected(tag), len(Status), SILENT_MS)

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from chalicelib.charges import Limits
 from chalicelib.engine import SyncEngine
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.sockets import Greeting, Sockets
+from chalicelib.settings import Settings
 from chalicelib.telemetry.ports import Telemetry
 from tests.contract.conformance import check_said
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
@@ -87,8 +89,8 @@ class Room:
         return answers
 
 
-@pytest.fixture
-def room() -> Room:
+def a_room(switches: int = 0, messages: int = 0) -> Room:
+    """A room; with so many switches of a session, and messages of a connection, in a second."""
     store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
     registry = FakeRegistry(store)
     told = RecordingSink()
@@ -100,9 +102,15 @@ def room() -> Room:
         store=store,
         registry=registry,
         api=api,
+        limits=Limits(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
         greeter=doorstep,
         telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
     return Room(store, registry, api, doorstep, watch, engine, sockets, told)
+
+
+@pytest.fixture
+def room() -> Room:
+    return a_room()

@@ -29,11 +29,11 @@ class FrailStore(FakeStore):
         self.fail_before_commit = 0
         self.fail_after_commit = 0
 
-    def load(self, session_id: str, command_id: str | None = None) -> Loaded:
+    def load(self, session_id: str, *_: object) -> Loaded:
         self.read.append(session_id)
         if session_id in self.unreadable:
             raise ValueError("damaged")
-        return super().load(session_id, command_id)
+        return super().load(session_id)
 
     def commit(self, commit: Commit) -> Committed | Stale:
         if self.fail_before_commit:

@@ -22,6 +22,7 @@ from . import (
     emulators,
     engine,
     fan_out,
+    package,
     participants,
     rest,
 )
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "broadcaster": fan_out.measure_clients,
     "emulators": emulators.measure,
     "cold": cold_start.measure,
+    "package": package.measure,
     "correctness": correctness.measure,
 }
 

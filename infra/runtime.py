@@ -100,7 +100,7 @@ class PackagedFunction:
             **self._variables,
         }
 
-    def invoke(self, event: Any, within_seconds: float = 10.0) -> Any:
+    def invoke(self, event: Any, within_seconds: float = 30.0) -> Any:
         """What the handler returns for ``event``, as JSON tells it.
 
         Raises:

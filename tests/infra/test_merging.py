@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from infra.merging import Conflict, merged
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_templates_complete_each_other(tmp_path: Path) -> None:
@@ -30,29 +27,3 @@ def test_what_two_templates_say_is_refused_by_name(tmp_path: Path, other: str) -
 
     with pytest.raises(Conflict, match=r"b\.yaml: A"):
         merged(tmp_path)
-
-
-def test_every_parameter_stands_in_the_documents_with_its_default() -> None:
-    documented = dict(
-        re.findall(
-            r"^\| `(\w+)` \| (.*?) \|", (ROOT / "docs/deploying.md").read_text(), re.MULTILINE
-        )
-    )
-    parameters = merged()["Parameters"]
-
-    assert {name: documented.get(name) for name in parameters} == {
-        name: f"`{parameter['Default']}`" if parameter["Default"] != "" else "empty"
-        for name, parameter in parameters.items()
-    }
-
-
-def test_what_to_do_about_every_alarm_stands_in_the_documents() -> None:
-    alarms = {
-        name
-        for name, resource in merged()["Resources"].items()
-        if resource.get("Type") == "AWS::CloudWatch::Alarm"
-    }
-    operating = (ROOT / "docs/operating.md").read_text()
-
-    assert alarms
-    assert alarms == set(re.findall(r"^\| `(\w+Alarm)` \|", operating, re.MULTILINE))

@@ -67,7 +67,7 @@ def package(
         raise PackagingFailed(f"{CONFIG} has no stage {stage}, but {', '.join(config['stages'])}")
     config["lambda_architecture"] = architecture or config["lambda_architecture"]
     made = chalice_package(source, config, stage, folder, merged())
-    bundle.slim(made.zip)
+    bundle.finish(made.zip, packager() / "python")
     wrong = [
         *bundle.faults(made.zip, config["lambda_architecture"], VERSION),
         *_faults_of_template(made),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import re
 import struct
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from infra.bundle import LIMIT_BYTES, SERVICES, faults, slim
+from infra.bundle import LIMIT_BYTES, SERVICES, faults, finish
 
 ARM64, X86_64 = 183, 62
+PYTHON = Path(sys.executable)
 
 
 def elf(machine: int) -> bytes:
@@ -41,10 +44,11 @@ def test_descriptions_of_services_that_nobody_calls_are_taken_out(tmp_path: Path
     }
     bundle = zipped(tmp_path / "a.zip", {**others, **kept})
 
-    slim(bundle)
+    finish(bundle, PYTHON)
 
-    with ZipFile(bundle) as slimmed:
-        assert {name: slimmed.read(name) for name in slimmed.namelist()} == kept
+    with ZipFile(bundle) as finished:
+        names = [name for name in finished.namelist() if not name.endswith(".pyc")]
+        assert {name: finished.read(name) for name in names} == kept
 
 
 def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
@@ -52,10 +56,32 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     one = zipped(tmp_path / "one.zip", files)
     other = zipped(tmp_path / "other.zip", dict(reversed(files.items())), year=2027)
 
-    slim(one)
-    slim(other)
+    finish(one, PYTHON)
+    finish(other, PYTHON)
 
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_modules_are_compiled_and_what_is_compiled_is_used(tmp_path: Path) -> None:
+    source = b"ANSWER = 42\n"
+    bundle = zipped(tmp_path / "a.zip", {"app.py": source, "redis/a.py": b"", "botocore/a.py": b""})
+
+    finish(bundle, PYTHON)
+
+    with ZipFile(bundle) as finished:
+        finished.extractall(tmp_path)
+    compiled = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.pyc")}
+    assert compiled == {"__pycache__", "redis"}
+    # With the source gone wrong, only byte code can answer.
+    (tmp_path / "app.py").write_text("nonsense(")
+    ran = subprocess.run(
+        [PYTHON, "-B", "-c", "import app; print(app.ANSWER)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "42"
 
 
 def test_the_services_that_functions_call_are_described_and_no_others() -> None:

@@ -32,7 +32,7 @@ def alarms() -> dict[str, Any]:
 
 
 def test_every_parameter_stands_there_with_its_default() -> None:
-    documented = {name: default for name, default, _ in rows_below("parameter | default | ")}
+    documented = {name: default for name, default, _ in rows_below("parameter | default |")}
 
     assert documented == {
         f"`{name}`": f"`{parameter['Default']}`" if parameter["Default"] != "" else "empty"
@@ -45,10 +45,10 @@ def test_what_to_do_about_every_alarm_stands_there() -> None:
 
 
 def product(arithmetic: str) -> float:
-    """What ``0.20 / 1000000 × 43800`` comes to, and ``Lambda of 30 ms: 2 × 3`` as well."""
+    """What ``0.20 / 1000000 x 43800`` comes to, and ``2 x 3`` as well."""
     return prod(
         float(number) if sign != "/" else 1 / float(number)
-        for sign, number in re.findall(r"([×/]?) ?([\d.]+)", arithmetic)
+        for sign, number in re.findall(r"([x/]?) ?([\d.]+)", arithmetic)
     )
 
 
@@ -78,4 +78,4 @@ def test_alarms_are_paid_for_by_the_metrics_they_watch() -> None:
         for alarm in alarms().values()
     )
 
-    assert f"0.10 × {watched} |" in DEPLOYING
+    assert f"0.10 x {watched} |" in DEPLOYING

@@ -54,7 +54,16 @@ def test_all_of_the_application_is_in_it_scripts_included(names: set[str]) -> No
     }
 
     assert {"app.py", "chalicelib/store/scripts/commit.lua"} <= {"app.py"} | sources <= names
-    assert {name for name in names if name.startswith("chalicelib/")} == sources
+    inside = {name for name in names if name.startswith("chalicelib/")}
+    assert {name for name in inside if not name.endswith(".pyc")} == sources
+
+
+def test_modules_come_with_byte_code_of_lambda_s_python(names: set[str]) -> None:
+    assert {
+        "__pycache__/app.cpython-313.pyc",
+        "chalicelib/__pycache__/engine.cpython-313.pyc",
+        "redis/__pycache__/client.cpython-313.pyc",
+    } <= names
 
 
 def test_what_lambda_runs_is_in_it_and_what_developers_need_is_not(names: set[str]) -> None:

@@ -7,7 +7,6 @@ Lambda's Python; where it is missing nothing is measured.
 
 from __future__ import annotations
 
-import platform
 import shutil
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from uuid import uuid4
 from zipfile import ZipFile
 
 from infra.environments import VERSION, NoInterpreter
-from infra.packaging import Package, chalice_package, package
+from infra.packaging import THIS_ARCHITECTURE, Package, chalice_package, package
 from infra.runtime import PackagedFunction
 
 from .http_client import HOST
@@ -31,7 +30,6 @@ READ = "Tickless, a session that is not there, asked of the store"
 BOTO3 = "a Chalice app that imports boto3, /health"
 
 TITLE = "Cold start of the package"
-ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 class _ColdStart:
@@ -94,7 +92,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         Check(name, f"{ratio:.2f} x", "<= 1.3 x", ratio <= 1.3) for name, ratio in ratios.items()
     ]
     note = (
-        f"The zip that is deployed, made for {ARCHITECTURE} and Python {VERSION}, run by"
+        f"The zip that is deployed, made for {THIS_ARCHITECTURE} and Python {VERSION}, run by"
         " awslambdaric; from the start of the process to the first answer, Python's own included."
     )
     return Result("package", TITLE, note, rows, checks)
@@ -107,7 +105,7 @@ def _unpacked(lab: Lab, progress: Progress) -> tuple[Path, Path]:
         NoInterpreter: Lambda's Python is not here.
     """
     progress("packaging")
-    ours = package(STAGE, lab.directory / "package", architecture=ARCHITECTURE)
+    ours = package(STAGE, lab.directory / "package", architecture=THIS_ARCHITECTURE)
     source = lab.directory / "boto3_app"
     shutil.copytree(ROOT / "bench" / "boto3_app", source)
     (pin,) = (
@@ -119,7 +117,7 @@ def _unpacked(lab: Lab, progress: Progress) -> tuple[Path, Path]:
     config = {
         "version": "2.0",
         "app_name": "boto3_app",
-        "lambda_architecture": ARCHITECTURE,
+        "lambda_architecture": THIS_ARCHITECTURE,
         "stages": {STAGE: {}},
     }
     least = chalice_package(source, config, STAGE, lab.directory / "boto3-package", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from subprocess import CalledProcessError
 
 from .environments import NoInterpreter
 from .packaging import BUILD, PackagingFailed, package
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         made = package(options.stage, BUILD / "package" / options.stage)
-    except (NoInterpreter, PackagingFailed) as error:
+    except (NoInterpreter, PackagingFailed, CalledProcessError) as error:
         sys.stderr.write(f"package: {error}\n")
         return 1
     size = made.zip.stat().st_size / 1e6

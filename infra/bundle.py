@@ -5,6 +5,7 @@ Reads and writes zips; knows nothing of Chalice or CloudFormation.
 
 from __future__ import annotations
 
+import re
 import struct
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ _WITHOUT_BYTE_CODE = (
 """What no function imports, or only the one that calls Lambda: its byte code would be 1.5 MB."""
 
 _TASK_ROOT = "/var/task"
+_LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 _MACHINES = {"arm64": 183, "x86_64": 62}
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644 << 16
@@ -82,7 +84,7 @@ def faults(bundle: Path, architecture: str, python: str) -> Iterator[str]:
     tag = f"cpython-{python.replace('.', '')}-"
     with ZipFile(bundle) as packed:
         for name in packed.namelist():
-            if not name.endswith(".so"):
+            if not _LIBRARY.search(name):
                 continue
             if ".cpython-" in name and tag not in name:
                 yield f"{name} is not for Python {python}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,9 @@ from .merging import merged
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
 CONFIG = Path(".chalice") / "config.json"
+THIS_ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+"""This machine's, as Lambda calls it; what is to run here must be made for it."""
+
 DEPLOYED = ("app.py", "chalicelib", "requirements.txt")
 
 

@@ -107,6 +107,7 @@ def test_the_services_that_functions_call_are_described_and_no_others() -> None:
         ({"a/b.abi3.so": elf(ARM64)}, None),
         ({"a/b.cpython-311-aarch64-linux-gnu.so": elf(ARM64)}, "b.*is not for Python 3.13"),
         ({"a.libs/c.so": elf(X86_64)}, "c.so is not for arm64"),
+        ({"a.libs/c-1a2b.so.4.8": elf(X86_64)}, "c-1a2b.so.4.8 is not for arm64"),
         ({"big": bytes(LIMIT_BYTES)}, "a.zip has 15,000,.* more than 15,000,000"),
     ],
 )

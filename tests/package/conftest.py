@@ -8,8 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from bench.package import ARCHITECTURE
-from infra.packaging import Package, linters, package
+from infra.packaging import THIS_ARCHITECTURE, Package, linters, package
 
 from .rights import Template
 
@@ -37,7 +36,7 @@ def template(packaged: Package) -> Template:
 def task_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle made for this machine, where Lambda would have unpacked it."""
     folder = tmp_path_factory.mktemp("task")
-    made = package("dev", folder / "package", architecture=ARCHITECTURE)
+    made = package("dev", folder / "package", architecture=THIS_ARCHITECTURE)
     with ZipFile(made.zip) as bundle:
         bundle.extractall(folder / "root")
     return folder / "root"

@@ -10,9 +10,15 @@ from zipfile import ZipFile
 
 import pytest
 
-from bench.package import ARCHITECTURE
 from infra.bundle import LIMIT_BYTES
-from infra.packaging import ROOT, Package, PackagingFailed, chalice_package, package
+from infra.packaging import (
+    ROOT,
+    THIS_ARCHITECTURE,
+    Package,
+    PackagingFailed,
+    chalice_package,
+    package,
+)
 
 SMALL_APP = """
 from chalice import Chalice
@@ -99,7 +105,7 @@ def test_a_requirement_that_can_not_be_had_for_lambda_is_a_failure(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     (tmp_path / "requirements.txt").write_text("for-here==1.0\n")
     (tmp_path / "app.py").write_text(SMALL_APP)
-    elsewhere = "x86_64" if ARCHITECTURE == "arm64" else "arm64"
+    elsewhere = "x86_64" if THIS_ARCHITECTURE == "arm64" else "arm64"
     config = {"version": "2.0", "app_name": "small", "lambda_architecture": elsewhere}
 
     with pytest.raises(PackagingFailed, match=r"(?s)Could not install.*for.here"):

@@ -22,6 +22,7 @@ from . import (
     emulators,
     engine,
     fan_out,
+    package,
     participants,
     rest,
     sweep,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "emulators": emulators.measure,
     "sweep": sweep.measure,
     "cold": cold_start.measure,
+    "package": package.measure,
     "correctness": correctness.measure,
 }
 

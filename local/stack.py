@@ -62,7 +62,7 @@ class Options:
     redis_url: str | None = None
     stage: str = "dev"
     data_dir: Path = Path(".data")
-    gateway_template: Path = Path("infra/template.json")
+    gateway_template: Path = Path("infra/templates/gateway_responses.json")
     body_limit_bytes: int = 1024 * 1024
     environments: int = 32
     faults: Faults = field(default_factory=Faults)

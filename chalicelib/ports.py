@@ -175,11 +175,16 @@ class Watchers:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a connection's sign of life is answered with; ``epoch`` is None without a session."""
+    """What a connection's sign of life is answered with.
+
+    The rest is None without a session. ``updated_at_ms`` tells two versions of
+    one number apart, of which a failover lost the first.
+    """
 
     now_ms: int
-    epoch: str | None
-    version: int | None
+    epoch: str | None = None
+    version: int | None = None
+    updated_at_ms: int | None = None
 
 
 class ConnectionRegistry(Protocol):

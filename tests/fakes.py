@@ -143,6 +143,21 @@ class FakeStore:
         """Forget a session, but not its deadline, as a server short of memory does."""
         self._sessions.pop(session_id, None)
 
+    def copied(self) -> FakeStore:
+        """A replica that hears of nothing from now on."""
+        replica = FakeStore(self.clock_ms)
+        replica.become(self)
+        return replica
+
+    def become(self, replica: FakeStore) -> None:
+        """Fail over: what the replica had not heard of is lost. The clock goes on."""
+        self.deadlines = dict(replica.deadlines)
+        self._commands = dict(replica._commands)
+        self._sessions = {
+            session_id: replace(stored, events=list(stored.events))
+            for session_id, stored in replica._sessions.items()
+        }
+
     def events(self, session_id: str) -> list[tuple[int, Event]]:
         """What is in the log of a session: each event and the version it belongs to."""
         stored = self._stored(session_id)
@@ -248,8 +263,9 @@ class FakeRegistry:
         registered_at_ms = known.registered_at_ms if known else now_ms
         listed[connection_id] = Watcher(connection_id, endpoint, registered_at_ms, now_ms)
         if loaded.session is None:
-            return Heartbeat(now_ms, None, None)
-        return Heartbeat(now_ms, loaded.session.epoch, loaded.session.version)
+            return Heartbeat(now_ms)
+        session = loaded.session
+        return Heartbeat(now_ms, session.epoch, session.version, session.updated_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
         session_id, until_ms = self._sessions.get(connection_id, (None, 0))
@@ -269,6 +285,11 @@ class FakeRegistry:
         for connection_id in connection_ids:
             self.lists.get(session_id, {}).pop(connection_id, None)
             self._sessions.pop(connection_id, None)
+
+    def become(self, replica: FakeRegistry) -> None:
+        """Fail over together with the store."""
+        self.lists = {name: dict(listed) for name, listed in replica.lists.items()}
+        self._sessions = dict(replica._sessions)
 
     def watched_sessions(self) -> Iterator[str]:
         return iter([session_id for session_id, listed in self.lists.items() if listed])

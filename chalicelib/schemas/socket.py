@@ -46,6 +46,7 @@ class Reconnect(Request):
     type: Literal["RECONNECT"]
     epoch: Annotated[str, StringConstraints(max_length=64)] | None = None
     version: Version | None = None
+    updatedAt: Annotated[str, StringConstraints(max_length=64)] | None = None  # noqa: N815
 
 
 class CommandMessage(Request):
@@ -167,6 +168,7 @@ class Pong(TypedDict):
     receivedAt: int
     epoch: NotRequired[str]
     version: NotRequired[int]
+    updatedAt: NotRequired[str]
 
 
 class Current(TypedDict):
@@ -175,6 +177,7 @@ class Current(TypedDict):
     sessionId: str
     epoch: str
     version: int
+    updatedAt: str
 
 
 class Ack(TypedDict):

@@ -37,7 +37,7 @@ class RedisConnections:
     def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
         self._server.execute("SET", connection(connection_id), session_id, "PX", REMEMBER_SILENT_MS)
         keys = SessionKeys.of(session_id, self._shards)
-        now_ms, epoch, version = self._watch.run(
+        now_ms, epoch, version, updated_at_ms = self._watch.run(
             self._server,
             2,
             keys.session,
@@ -47,8 +47,10 @@ class RedisConnections:
             LIST_LIFE_MS,
         )
         if epoch is None:
-            return Heartbeat(now_ms, None, None)
-        return Heartbeat(now_ms, epoch.decode(), int(version))
+            return Heartbeat(now_ms)
+        # What an older release has written says nothing of when.
+        made_at_ms = None if updated_at_ms is None else int(updated_at_ms)
+        return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
         session_id: bytes | None = self._server.execute("GET", connection(connection_id))

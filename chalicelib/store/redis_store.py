@@ -105,6 +105,7 @@ class RedisStore:
             session.version,
             codec.encode_setup(session.setup) if creating else b"",
             codec.encode_facts(session),
+            session.updated_at_ms,
             session_id,
             "" if commit.deadline_ms is None else commit.deadline_ms,
             "" if commit.expires_at_ms is None else commit.expires_at_ms,

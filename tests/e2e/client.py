@@ -15,7 +15,7 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from .follower import Follower, Held, Message, Pace
+from .follower import Follower, Held, Message, Pace, Place
 
 FRAME_BYTES = 32 * 1024
 WITHIN_S = 20.0
@@ -71,7 +71,7 @@ class Client:
         return self._follower.held.version if self._follower.held else 0
 
     @property
-    def place(self) -> tuple[str | None, int | None]:
+    def place(self) -> Place:
         return self._follower.place
 
     @property

@@ -81,8 +81,7 @@ class Room:
         return self.api.messages(connection_id)[before:]
 
 
-@pytest.fixture
-def room() -> Room:
+def a_room() -> Room:
     store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
     registry = FakeRegistry(store)
     announcer = InlineAnnouncer(registry, lambda: api)
@@ -97,3 +96,8 @@ def room() -> Room:
         sleep=watch.sleep,
     )
     return Room(store, registry, api, doorstep, watch, engine, sockets)
+
+
+@pytest.fixture
+def room() -> Room:
+    return a_room()

@@ -99,6 +99,7 @@ def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: st
 
     heard = place.registry.watch(session_id, who, HERE)
     assert (heard.epoch, heard.version) == (session.epoch, 1)
+    assert heard.updated_at_ms == session.updated_at_ms
 
 
 def test_watchers_of_one_session_are_not_those_of_another(

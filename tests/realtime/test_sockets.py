@@ -168,6 +168,7 @@ def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: 
         "receivedAt": room.store.clock_ms,
         "epoch": created.session.epoch,
         "version": 1,
+        "updatedAt": created.state["updated_at"],
     }
 
 
@@ -210,12 +211,31 @@ def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> N
 def test_reconnect_is_answered_current_where_nothing_was_missed(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
-    held = json.dumps({"type": "RECONNECT", "epoch": created.session.epoch, "version": 1})
+    held = {"type": "RECONNECT", "epoch": created.session.epoch, "version": 1}
 
-    (answer,) = room.send("c1", held)
+    for more in ({}, {"updatedAt": created.state["updated_at"]}):
+        (answer,) = room.send("c1", json.dumps(held | more))
 
-    assert answer["type"] == "CURRENT"
-    assert (answer["epoch"], answer["version"]) == (created.session.epoch, 1)
+        assert answer == {
+            "type": "CURRENT",
+            "timestamp": room.store.clock_ms,
+            "sessionId": SESSION,
+            "epoch": created.session.epoch,
+            "version": 1,
+            "updatedAt": created.state["updated_at"],
+        }
+
+
+def test_reconnect_to_another_version_of_the_same_number_is_answered_with_the_state(
+    room: Room,
+) -> None:
+    created = room.engine.create_session(chess())
+    greeted(room)
+    lost = {"epoch": created.session.epoch, "version": 1, "updatedAt": "2026-01-01T00:00:00.000Z"}
+
+    (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **lost}))
+
+    assert answer["type"] == "STATE_SYNC"
 
 
 @pytest.mark.parametrize(

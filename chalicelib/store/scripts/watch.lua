@@ -4,7 +4,7 @@
 -- ARGV  1 connection_id
 --       2 endpoint, where it can be posted to
 --       3 life_ms, for how long the list is kept after the last sign of life on it
--- returns { now_ms, epoch, version }; the last two nil if there is no session
+-- returns { now_ms, epoch, version, updated_at_ms }; the last three nil if there is no session
 local session, connections = KEYS[1], KEYS[2]
 local connection_id, endpoint, life_ms = ARGV[1], ARGV[2], ARGV[3]
 
@@ -17,5 +17,5 @@ redis.call('HSET', connections, connection_id,
   registered_at_ms .. ' ' .. string.format('%d', now_ms) .. ' ' .. endpoint)
 redis.call('PEXPIRE', connections, life_ms)
 
-local stored = redis.call('HMGET', session, 'epoch', 'version')
-return { now_ms, stored[1], stored[2] }
+local stored = redis.call('HMGET', session, 'epoch', 'version', 'updated_at_ms')
+return { now_ms, stored[1], stored[2], stored[3] }

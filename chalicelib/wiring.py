@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .engine import SyncEngine
-from .ports import ConnectionRegistry, DeadlineIndex, SessionStore
+from .ports import ConnectionRegistry, DeadlineIndex, Patience, SessionStore
 from .settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Services:
     def connections(self) -> ConnectionRegistry:
         from .store.redis_connections import RedisConnections
 
-        return RedisConnections(self.server, self.settings.shards)
+        patience = Patience(self.settings.heartbeat_interval_ms)
+        return RedisConnections(self.server, self.settings.shards, patience)
 
     @cached_property
     def deadlines(self) -> DeadlineIndex:
@@ -107,6 +108,7 @@ class Services:
             self.engine,
             self.management_api,
             endpoint,
+            sweep_every_seconds=self.settings.heartbeat_interval_ms / 1000,
         )
 
     def sweeper(self) -> Sweeper:

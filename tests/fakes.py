@@ -19,6 +19,7 @@ from chalicelib.ports import (
     Heartbeat,
     Loaded,
     LoggedEvent,
+    Patience,
     Stale,
     StoreUnavailable,
     Watcher,
@@ -26,7 +27,6 @@ from chalicelib.ports import (
 )
 from chalicelib.realtime.management_api.ports import Delete, Outcome, R, Request
 from chalicelib.store import codec
-from chalicelib.store.redis_connections import REMEMBER_SILENT_MS
 
 REMEMBER_COMMANDS_MS = 60_000
 
@@ -251,13 +251,14 @@ class FakeRegistry:
     """RedisConnections in memory, on the clock and the sessions of a FakeStore."""
 
     store: FakeStore
+    patience: Patience = field(default_factory=Patience)
     lists: dict[str, dict[str, Watcher]] = field(default_factory=dict)
     _sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
         loaded = self.store.load(session_id)
         now_ms = loaded.now_ms
-        self._sessions[connection_id] = (session_id, now_ms + REMEMBER_SILENT_MS)
+        self._sessions[connection_id] = (session_id, now_ms + self.patience.abandoned_ms)
         listed = self.lists.setdefault(session_id, {})
         known = listed.get(connection_id)
         registered_at_ms = known.registered_at_ms if known else now_ms

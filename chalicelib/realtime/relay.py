@@ -28,7 +28,6 @@ LOG = logging.getLogger("tickless")
 
 POST_WITHIN_SECONDS = 10.0
 LISTEN_SECONDS = 0.25
-SWEEP_EVERY_SECONDS = 30.0
 AGAIN_AFTER_SECONDS = 0.1
 COMPLAIN_EVERY = 100
 """Of attempts in a row that failed, so few are worth a line in the log."""
@@ -55,7 +54,8 @@ class Relay:
         engine: SyncEngine,
         api: ManagementApi,
         endpoint: str,
-        sweep_every_seconds: float = SWEEP_EVERY_SECONDS,
+        *,
+        sweep_every_seconds: float = 30.0,
     ) -> None:
         self._subscribe = subscribe
         self._registry = registry

@@ -104,7 +104,8 @@ class Sockets:
         """
         session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
         endpoint = greeting["endpoint"]
-        hello = socket.connected(session_id, connection_id, self._store.now_ms())
+        heartbeat_ms = self._registry.patience.heartbeat_ms
+        hello = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
         while self._post(endpoint, connection_id, hello) is Posted.GONE:
             wait_seconds = min(

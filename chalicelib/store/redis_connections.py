@@ -10,15 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..ports import Heartbeat, Watcher, Watchers
+from ..ports import Heartbeat, Patience, Watcher, Watchers
 from .client import Client, Server
 from .keys import WATCHED, SessionKeys, connection, session_of_list
 from .redis_store import Script
 
-SILENT_MS = 90_000
-"""Three heartbeats: a connection that is silent for longer counts as gone."""
-
-REMEMBER_SILENT_MS = SILENT_MS + 30_000
 LIST_LIFE_MS = 130 * 60_000
 """API Gateway ends every connection after two hours."""
 
@@ -28,14 +24,16 @@ SCAN_COUNT = 1_000
 class RedisConnections:
     """Connections in Redis. Safe for many threads; see ConnectionRegistry for its methods."""
 
-    def __init__(self, server: Server, shards: int) -> None:
+    def __init__(self, server: Server, shards: int, patience: Patience) -> None:
+        self.patience = patience
         self._server = server
         self._shards = shards
         self._watch = Script("watch")
         self._watchers = Script("watchers")
 
     def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
-        self._server.execute("SET", connection(connection_id), session_id, "PX", REMEMBER_SILENT_MS)
+        name, life_ms = connection(connection_id), self.patience.abandoned_ms
+        self._server.execute("SET", name, session_id, "PX", life_ms)
         keys = SessionKeys.of(session_id, self._shards)
         now_ms, epoch, version, updated_at_ms = self._watch.run(
             self._server,

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from chalicelib.core.errors import RuleError, SessionExists, SessionNotFound
 from chalicelib.core.rules import Adjust, Command, Pause, Resume, Start, Switch, Undo
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
-from chalicelib.schemas.socket import HEARTBEAT_INTERVAL_MS
+from chalicelib.ports import Patience
 from tests.e2e.follower import Follower, Message, Pace
 from tests.e2e.instances import Answer
 from tests.e2e.sessions import agrees
@@ -31,7 +31,7 @@ from tests.strategies import uuid
 from .conftest import Room, a_room
 
 SESSION = uuid(0)
-PACE = Pace(HEARTBEAT_INTERVAL_MS / 1000)
+PACE = Pace(Patience().heartbeat_ms / 1000)
 TOO_MANY_FOR_ONE_MESSAGE = 170
 
 

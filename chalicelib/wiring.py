@@ -17,6 +17,7 @@ from .ports import ConnectionRegistry, DeadlineIndex, Patience, SessionStore
 from .settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from .realtime.inline import InlineAnnouncer
     from .realtime.management_api import ManagementApi
     from .realtime.relay import Relay
     from .realtime.sockets import Sockets
@@ -71,15 +72,18 @@ class Services:
         return opened(settings.aws_region, credentials)
 
     @cached_property
-    def engine(self) -> SyncEngine:
-        announcer = None
-        if self.settings.broadcast == "inline":
-            from .realtime.inline import InlineAnnouncer
+    def announcer(self) -> InlineAnnouncer | None:
+        if self.settings.broadcast != "inline":
+            return None
+        from .realtime.inline import InlineAnnouncer
 
-            announcer = InlineAnnouncer(self.connections, lambda: self.management_api)
+        return InlineAnnouncer(self.connections, lambda: self.management_api)
+
+    @cached_property
+    def engine(self) -> SyncEngine:
         return SyncEngine(
             self.store,
-            announcer=announcer,
+            announcer=self.announcer,
             session_ttl_ms=self.settings.session_ttl_seconds * 1000,
         )
 
@@ -116,10 +120,18 @@ class Services:
         from .store.subscription import alarms
         from .sweeper import SHARE, Sweeper
 
-        # Who posts before it returns is given one session at a time: connections
-        # that don't answer keep nobody but their own session waiting.
-        share = 1 if self.settings.broadcast == "inline" else SHARE
-        return Sweeper(self.engine, self.deadlines, lambda: alarms(self.settings), share=share)
+        announcer = self.announcer
+        return Sweeper(
+            self.engine,
+            self.deadlines,
+            lambda: alarms(self.settings),
+            # Who posts before it returns is given one session at a time: connections
+            # that don't answer keep nobody but their own session waiting.
+            share=SHARE if announcer is None else 1,
+            # Relays sweep the connections of their own endpoints.
+            aside=None if announcer is None else announcer.sweep,
+            aside_every_seconds=self.settings.heartbeat_interval_ms / 1000,
+        )
 
     def close(self, within_seconds: float) -> None:
         """Let posts that are under way end, and leave the store."""

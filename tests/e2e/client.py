@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from math import inf
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -25,12 +25,25 @@ HANDSHAKE_WITHIN_S = 10.0
 SILENT_HEARTBEATS = 3
 
 
+class Note(NamedTuple):
+    """What was sent or heard, and what was shown after that.
+
+    ``is_answer`` if with it a RECONNECT, or a greeting, was wholly answered.
+    """
+
+    message: Message
+    place: Place
+    was_sent: bool
+    is_answer: bool
+
+
 class Client:
     """Watches ``session_id`` at the address that ``where`` names, from ``async with`` on.
 
     ``where`` is asked before every connection, so it may lead elsewhere when
-    one is lost. ``messages`` is all that was heard, in its order, ``shown`` every
-    version that was shown, ``closes`` the codes with which connections ended.
+    one is lost. ``messages`` is all that was heard, in its order, ``notes`` that and
+    what was sent, ``shown`` every version that was shown, ``closes`` the codes with
+    which connections ended. ``heartbeat_s`` is what it goes by before CONNECTED has come.
     """
 
     def __init__(
@@ -44,13 +57,13 @@ class Client:
         self._where = where
         self._session_id = session_id
         self._keeps_messages = keeps_messages
-        self._follower = Follower(Pace.scaled(heartbeat_s), self._note)
-        self._silent_s = SILENT_HEARTBEATS * heartbeat_s
+        self._follower = Follower(Pace(heartbeat_s), self._show)
         self._socket: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Future[None]] = set()
         self._ids = count(1)
         self.messages: list[Message] = []
+        self.notes: list[Note] = []
         self.answers: dict[str, Message] = {}
         self.kinds: Counter[str] = Counter()
         self.shown: list[tuple[str, int]] = []
@@ -73,6 +86,10 @@ class Client:
     @property
     def place(self) -> Place:
         return self._follower.place
+
+    @property
+    def _silent_s(self) -> float:
+        return SILENT_HEARTBEATS * self._follower.pace.heartbeat_s
 
     @property
     def reconnects(self) -> int:
@@ -213,11 +230,17 @@ class Client:
             self.connection_id = message["connectionId"]
         if "id" in message:
             self.answers[message["id"]] = message
+        before = self._follower.answers
         sent = self._follower.take(message, now_s) if kind != "none" else []
+        self._note(message, is_answer=self._follower.answers > before)
         self._changed()
         return sent
 
-    def _note(self, held: Held) -> None:
+    def _note(self, message: Message, *, was_sent: bool = False, is_answer: bool = False) -> None:
+        if self._keeps_messages:
+            self.notes.append(Note(message, self.place, was_sent, is_answer))
+
+    def _show(self, held: Held) -> None:
         self.shown.append((held.epoch, held.version))
 
     def _changed(self) -> None:
@@ -226,9 +249,9 @@ class Client:
             if not change.done():
                 change.set_result(None)
 
-    @staticmethod
-    async def _say(socket: ClientConnection, messages: list[Message]) -> None:
+    async def _say(self, socket: ClientConnection, messages: list[Message]) -> None:
         for message in messages:
+            self._note(message, was_sent=True)
             await socket.send(json.dumps(message))
 
 

@@ -7,7 +7,7 @@ in, messages to send go out; ``docs/protocol.md`` says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, NamedTuple
 
@@ -71,31 +71,27 @@ class Held:
 
 @dataclass(frozen=True)
 class Pace:
-    """How patient a client is, in seconds; tests are less patient than the contract."""
+    """How patient a client is, in seconds; the heartbeat is what CONNECTED tells."""
 
     heartbeat_s: float = 30.0
     doubt_s: float = 1.0
     answer_s: float = 2.0
-
-    @classmethod
-    def scaled(cls, heartbeat_s: float) -> Pace:
-        """All of it, shortened as the heartbeat is."""
-        share = heartbeat_s / 30.0
-        return cls(heartbeat_s, max(0.1, share), max(0.5, 2 * share))
 
 
 @dataclass
 class Follower:
     """Follows one session over any number of connections.
 
-    ``held`` is ``None`` while there is nothing to show. Every method takes
-    the instant and returns what to send.
+    ``held`` is ``None`` while there is nothing to show; ``answers`` counts whole
+    answers to RECONNECT, greetings included. Every method takes the instant and
+    returns what to send.
     """
 
     pace: Pace
     on_shown: Callable[[Held], None] | None = None
     held: Held | None = None
     reconnects: int = 0
+    answers: int = 0
     _greeted: bool = False
     _greeting_until: float = -inf
     _asked: bool = False
@@ -146,6 +142,7 @@ class Follower:
         match message["type"]:
             case "CONNECTED":
                 self._greeted = True
+                self._beat(message["heartbeatIntervalMs"] / 1000, now_s)
                 if not self._asked:
                     self._ask_again_at = inf
             case "STATE_SYNC":
@@ -164,6 +161,10 @@ class Follower:
                 self._answered()
                 self._compare(message, now_s)
         return []
+
+    def _beat(self, heartbeat_s: float, now_s: float) -> None:
+        self.pace = replace(self.pace, heartbeat_s=heartbeat_s)
+        self._ping_at = min(self._ping_at, now_s + heartbeat_s)
 
     # States
 
@@ -267,6 +268,7 @@ class Follower:
         """Whether or not CONNECTED got lost: whatever answers is there."""
         self._greeted, self._asked, self._kept = True, False, []
         self._ask_again_at = inf
+        self.answers += 1
 
 
 def _held(message: Message, state: State) -> Held:

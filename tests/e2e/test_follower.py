@@ -65,7 +65,8 @@ def test_what_is_shown_later_is_what_the_server_would_show(
 # What a client asks, and when
 
 EPOCH = "e"
-PACE = Pace(heartbeat_s=30, doubt_s=1, answer_s=2)
+PACE = Pace(heartbeat_s=60, doubt_s=1, answer_s=2)
+CONNECTED = {"type": "CONNECTED", "heartbeatIntervalMs": 30_000}
 
 
 def made_at(version: int) -> str:
@@ -101,7 +102,7 @@ def following(version: int = 4) -> Follower:
     """Greeted with a version, at the instant 0."""
     follower = Follower(PACE)
     assert follower.opened(0) == []
-    follower.take({"type": "CONNECTED"}, 0)
+    follower.take(CONNECTED, 0)
     assert follower.take(says("STATE_SYNC", version, "a", "b"), 0) == []
     assert follower.place == at_version(version)
     return follower

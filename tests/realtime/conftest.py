@@ -51,6 +51,7 @@ class Room:
     watch: Watch
     engine: SyncEngine
     sockets: Sockets
+    announcer: InlineAnnouncer
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
         return {
@@ -95,7 +96,7 @@ def a_room() -> Room:
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets)
+    return Room(store, registry, api, doorstep, watch, engine, sockets, announcer)
 
 
 @pytest.fixture

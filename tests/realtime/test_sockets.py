@@ -197,6 +197,22 @@ def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
     assert kinds(room.api.messages("lively"))[-1] == "STATE_UPDATE"
 
 
+def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
+    greeted(room, "lively")
+    greeted(room, "silent")
+    room.store.advance(90_000)
+    room.send("lively", '{"type": "PING"}')
+    room.announcer.sweep()
+    assert room.api.closed == []
+
+    room.store.advance(1)
+    room.announcer.sweep()
+
+    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["lively"]
+    assert room.api.closed == ["silent"]
+    assert kinds(room.api.messages("lively")) == ["CONNECTED", "PONG"]
+
+
 def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> None:
     greeted(room)
     room.store.advance(1_000_000)

@@ -41,9 +41,7 @@ class Instance:
     @property
     def sweeper_pid(self) -> int | None:
         """The one it has now: one that dies is replaced."""
-        sweepers = [
-            child for child in children_of(self.pid) if "run_sweeper" in command_of(child)
-        ]
+        sweepers = [child for child in children_of(self.pid) if "run_sweeper" in command_of(child)]
         return sweepers[0] if sweepers else None
 
     @property

@@ -29,9 +29,11 @@ class Watch:
     """Time that passes only when somebody sleeps; what happens meanwhile can be said."""
 
     seconds: float = 1_000.0
+    passes_with_every_look_s: float = 0.0
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
 
     def monotonic(self) -> float:
+        self.seconds += self.passes_with_every_look_s
         return self.seconds
 
     def sleep(self, seconds: float) -> None:

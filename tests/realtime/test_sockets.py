@@ -172,6 +172,16 @@ def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: 
     }
 
 
+def test_a_pong_tells_when_the_ping_came_and_when_it_leaves_itself(room: Room) -> None:
+    greeted(room)
+    room.watch.passes_with_every_look_s = 0.25
+
+    (pong,) = room.send("c1", '{"type": "PING"}')
+
+    assert pong["receivedAt"] == room.store.clock_ms
+    assert pong["timestamp"] == pong["receivedAt"] + 250
+
+
 def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
     greeted(room)
 

@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PICTURES := build/pictures-venv
 
-.PHONY: help install run test check format mutants bench clean
+.PHONY: help install run test check format mutants bench pictures clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +42,14 @@ mutants: install ## how many faults put into the core the tests find
 
 bench: install ## what a switch costs, beside the least it could cost
 	$(BIN)/python -m bench $(ARGS)
+
+pictures: $(PICTURES)/.installed ## draw the pictures of docs/clocks.md anew
+	$(PICTURES)/bin/python -m pictures
+
+$(PICTURES)/.installed: requirements-pictures.txt
+	$(PYTHON) -m venv --clear $(PICTURES)
+	$(PICTURES)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 clean: ## forget the environment and what the tools left behind; data stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants .coverage

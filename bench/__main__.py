@@ -24,6 +24,7 @@ from . import (
     fan_out,
     participants,
     rest,
+    sweep,
 )
 from .http_client import UnexpectedAnswer
 from .lab import ROOT, Lab
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fan_out": fan_out.measure_stack,
     "broadcaster": fan_out.measure_clients,
     "emulators": emulators.measure,
+    "sweep": sweep.measure,
     "cold": cold_start.measure,
     "correctness": correctness.measure,
 }

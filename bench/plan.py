@@ -50,6 +50,13 @@ class Plan:
     post_back_rounds: int = 8
     post_back_count: int = 2
     rival: Rival = Rival.INSTALL
+    screens: int = 100
+    pending: tuple[int, ...] = (0, 1_000, 10_000, 100_000)
+    look_rounds: int = 20
+    look_count: int = 10
+    crowd_sessions: int = 10_000
+    crowd_seconds: float = 15.0
+    sweepers: tuple[int, ...] = (1, 2)
 
 
 FULL = Plan()
@@ -82,4 +89,10 @@ QUICK = Plan(
     post_back_clients=50,
     post_back_rounds=2,
     rival=Rival.IF_INSTALLED,
+    screens=10,
+    pending=(0, 1_000),
+    look_rounds=3,
+    crowd_sessions=200,
+    crowd_seconds=2.0,
+    sweepers=(1,),
 )

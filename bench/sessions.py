@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.session import Session, Tally
 from chalicelib.core.setup import Setup, SyncMode
+from chalicelib.core.timeouts import due_ms
 from chalicelib.engine import SyncEngine
 from chalicelib.ports import Commit
 from chalicelib.schemas.requests import CreateSession, read
@@ -102,7 +102,7 @@ def _next_version(session: Session) -> Commit:
         base_version=session.version - 1,
         command_id=uuid4().hex,
         events=(),
-        deadline_ms=deadline_ms(session),
+        due_ms=due_ms(session),
         expires_at_ms=None,
         update=b"{}",
     )

@@ -1,23 +1,23 @@
-"""What timeouts cost: ``python -m bench.sweep`` prints how late they are, in three situations.
+"""What timeouts cost: how late they are told of, and what it takes to find that none is due.
 
-Everything is bounded and on this machine, so that the store's clock is the
-bench's: a lag is the wall clock at which a message arrives less the deadline
-that it tells of.
+Everything is on this machine, so the store's clock is the bench's: a lag is the
+wall clock at which a message arrives, less the deadline that it tells of. The
+crowd and the pending deadlines have a store of their own, which nobody else
+sweeps.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,85 +25,320 @@ from uuid import uuid4
 import redis
 from websockets.asyncio.client import connect as open_socket
 
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.rules import Start, apply
 from chalicelib.core.session import create
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit
 from chalicelib.settings import Settings
-from chalicelib.store.client import connect
-from chalicelib.store.keys import ALL_UPDATES
+from chalicelib.store.client import Server, connect
+from chalicelib.store.keys import ALL_UPDATES, deadlines, shard_tag
 from chalicelib.store.redis_deadlines import RedisDeadlines
 from chalicelib.store.redis_store import RedisStore
-from local.embedded import embedded_server
-from local.stack import Options, running
+from local.embedded import EmbeddedServer, embedded_server
 
+from .http_client import Connection, request
+from .lab import ROOT, Lab, Stack
 from .machine import cpu_seconds
-from .measure import percentile
+from .measure import Block, Contender, Progress, Samples, latency_ratio, percentile, take_turns
+from .plan import Plan
+from .report import Check, Result, Row
 
 SHARDS = 16
+AT_ONCE = 32
 HOUR_MS = 3_600_000
-SCREENS = 100
-CROWD = 10_000
 CYCLE_MS = 10_000
 WARM_UP_SECONDS = 3.0
-PENDING = (0, 1_000, 10_000, 100_000)
-PASSES = 200
+FILLED_A_SECOND = 2_000
+"""A machine that creates fewer sessions than this begins with a backlog, and is told so."""
+
+
+def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
+    lags_ms = asyncio.run(_screens(lab.app, plan.screens, progress))
+    with embedded_server(lab.directory / "swept") as server:
+        looks = _looks(server, plan, progress)
+        crowds = {
+            count: _crowd(server, lab.directory, plan, count, progress) for count in plan.sweepers
+        }
+    told_twice = sum(crowd.told_twice for crowd in crowds.values())
+    return Result(
+        "sweep",
+        "Timeouts that nobody asks for",
+        f"Screens: `python -m local`, {plan.screens} sessions with a clock of a second or two and a"
+        " client each, from a deadline to its update at the client. Crowd: so many sessions that"
+        " skip cycle after cycle of 10 s, with 1 or 2 sweeper processes, from a deadline to its"
+        " update on the session's channel; CPU is of the sweepers, for each timeout. Looks: every"
+        f" one of {SHARDS} shards asked what is due, with so many deadlines to come and none due.",
+        [
+            _lag_row("deadline to screen", lags_ms),
+            *(crowd.row(count) for count, crowd in crowds.items()),
+            *_look_rows(looks),
+        ],
+        _checks(lags_ms, crowds, looks),
+        sound=told_twice == 0,
+    )
+
+
+def _lag_row(what: str, lags_ms: list[float]) -> Row:
+    return {
+        "what": what,
+        "count": len(lags_ms),
+        "p50_ms": percentile(lags_ms, 50),
+        "p95_ms": percentile(lags_ms, 95),
+    }
+
+
+def _look_rows(looks: dict[str, Samples]) -> Iterator[Row]:
+    (first, floor), *_ = looks.items()
+    for name, samples in looks.items():
+        yield {
+            "what": name,
+            "count": samples.count,
+            "p50_ms": samples.p50_ms,
+            "p95_ms": samples.p95_ms,
+            "valkey_cpu_ms": samples.cpu_ms("valkey"),
+            "floor": None if samples is floor else first,
+            "ratio": None if samples is floor else latency_ratio(samples, floor),
+        }
+
+
+def _checks(
+    lags_ms: list[float], crowds: dict[int, _Crowd], looks: dict[str, Samples]
+) -> list[Check]:
+    screen_ms = percentile(lags_ms, 95)
+    alone = next(iter(crowds.values()))
+    crowd_ms = percentile(alone.lags_ms, 95)
+    told_twice = sum(crowd.told_twice for crowd in crowds.values())
+    (_, floor), *_, (most, samples) = looks.items()
+    growth = latency_ratio(samples, floor)
+    return [
+        Check(
+            "deadline to screen, p95",
+            f"{screen_ms:.1f} ms",
+            "<= 100 ms",
+            screen_ms <= 100,
+            "<= 20 ms",
+            screen_ms <= 20,
+        ),
+        Check(
+            f"lag with {alone.per_second:,.0f} timeouts a second, one sweeper, p95",
+            f"{crowd_ms:.0f} ms{alone.backlog}",
+            "<= 1,000 ms",
+            crowd_ms <= 1_000,
+            "<= 200 ms",
+            crowd_ms <= 200,
+        ),
+        Check("timeouts told twice", str(told_twice), "0", told_twice == 0),
+        Check(f"{most}, beside none", f"{growth:.2f} x", "does not grow", growth < 1.5),
+    ]
+
+
+# Screens
+
+
+async def _screens(stack: Stack, count: int, progress: Progress) -> list[float]:
+    """Clocks of a second or two, each watched by a client of its own."""
+    progress(f"{count} screens")
+    async with asyncio.timeout(60), asyncio.TaskGroup() as watching:
+        tasks = [watching.create_task(_watch(stack, 2_000 + 10 * one)) for one in range(count)]
+    return [task.result() for task in tasks]
+
+
+async def _watch(stack: Stack, allowed_ms: int) -> float:
+    session_id = str(uuid4())
+    session: dict[str, Any] = {
+        "session_id": session_id,
+        "sync_mode": "per_participant",
+        "total_time_ms": allowed_ms,
+        "participants": [
+            {"participant_id": str(uuid4()), "total_time_ms": allowed_ms} for _ in range(2)
+        ],
+    }
+    async with open_socket(stack.watching(session_id), proxy=None) as socket:
+        await socket.recv()
+        # One at a time, and while no clock runs yet: this is not what is measured.
+        connection = Connection(stack.port)
+        connection.exchange(request("POST", "/v1/sessions", json.dumps(session).encode()))
+        connection.exchange(request("POST", f"/v1/sessions/{session_id}/start", b"{}"))
+        connection.close()
+        async for text in socket:
+            arrived_ms = time.time() * 1000
+            for event in json.loads(text).get("events", ()):
+                if event["type"] == "participant_expired":
+                    return arrived_ms - _instant_ms(event["at"])
+    raise RuntimeError(f"The socket of {session_id} was closed")
+
+
+def _instant_ms(instant: str) -> float:
+    return datetime.fromisoformat(instant).timestamp() * 1000
+
+
+# Looks
+
+
+def _looks(server: EmbeddedServer, plan: Plan, progress: Progress) -> dict[str, Samples]:
+    """What one look at every shard costs, by how many deadlines are to come."""
+    progress("looks")
+    store = connect(Settings(redis_url=server.url))
+    contenders = {}
+    for number, pending in enumerate(plan.pending):
+        # A set of keys of its own for each, so that they can take turns.
+        first_shard = number * SHARDS
+        index = RedisDeadlines(store, first_shard + SHARDS)
+        _fill(store, first_shard, pending)
+        contenders[f"one look, {pending:,} to come"] = Contender(
+            _Looking(index, range(first_shard, first_shard + SHARDS)).do,
+            {"valkey": lambda: cpu_seconds(server.pid)},
+        )
+    samples = take_turns(
+        contenders,
+        rounds=plan.look_rounds,
+        count=plan.look_count,
+        budget_seconds=plan.budget_seconds,
+        progress=progress,
+    )
+    store.execute("FLUSHALL")
+    store.close()
+    return samples
+
+
+def _fill(store: Server, first_shard: int, pending: int) -> None:
+    far_ms = int(time.time() * 1000) + HOUR_MS
+    for shard in range(SHARDS):
+        here = range(shard, pending, SHARDS)
+        for first in range(0, len(here), 1_000):
+            words: list[str | int] = []
+            for number in here[first : first + 1_000]:
+                words += [far_ms + number, str(uuid4())]
+            store.execute("ZADD", deadlines(shard_tag(first_shard + shard)), *words)
 
 
 @dataclass(frozen=True, slots=True)
-class Lag:
-    """How late so many timeouts were."""
+class _Looking:
+    index: RedisDeadlines
+    shards: range
 
-    count: int
-    p50_ms: float
-    p95_ms: float
-    worst_ms: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Lag:
-        return cls(len(values), percentile(values, 50), percentile(values, 95), max(values))
-
-    def __str__(self) -> str:
-        return (
-            f"{self.count:6} timeouts, after the deadline:"
-            f" p50 {self.p50_ms:6.1f} ms, p95 {self.p95_ms:6.1f} ms, worst {self.worst_ms:6.1f} ms"
-        )
+    def do(self, count: int) -> Block:
+        latencies_ms = []
+        began = time.perf_counter()
+        for _ in range(count):
+            before = time.perf_counter()
+            for shard in self.shards:
+                self.index.due(shard, AT_ONCE)
+            latencies_ms.append((time.perf_counter() - before) * 1000)
+        return Block(latencies_ms, time.perf_counter() - began)
 
 
-def running_session(start_ms: int, cycle_ms: int) -> Commit:
+# The crowd
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """What was heard of a crowd of sessions while it was listened to."""
+
+    lags_ms: list[float] = field(default_factory=list)
+    told_twice: int = 0
+    seconds: float = 0.0
+    sweepers_cpu_seconds: float = 0.0
+    backlog: str = ""
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def per_second(self) -> float:
+        return len(self.lags_ms) / self.seconds
+
+    def hear(self, update: dict[str, Any], arrived_ms: float) -> None:
+        for event in update["events"]:
+            if event["type"] == "participant_expired":
+                # A session's clocks run out one after another, never two at one instant.
+                timeout = update["sessionId"], event["at"]
+                self.told_twice += timeout in self._seen
+                self._seen.add(timeout)
+                self.lags_ms.append(arrived_ms - _instant_ms(event["at"]))
+
+    def row(self, sweepers: int) -> Row:
+        return {
+            **_lag_row(f"crowd, {sweepers} sweeper{'s' if sweepers > 1 else ''}", self.lags_ms),
+            "per_second": self.per_second,
+            "cpu_ms": self.sweepers_cpu_seconds * 1000 / len(self.lags_ms),
+        }
+
+
+def _crowd(
+    server: EmbeddedServer, directory: Path, plan: Plan, sweepers: int, progress: Progress
+) -> _Crowd:
+    store = RedisStore(client := connect(Settings(redis_url=server.url)), SHARDS)
+    # Their first deadlines come when all are there, spread over one cycle.
+    begin_ms = store.now_ms() + 1_000 + plan.crowd_sessions * 1_000 // FILLED_A_SECOND
+    for first in range(0, plan.crowd_sessions, 100):
+        progress(f"{sweepers} sweepers, {first} sessions of {plan.crowd_sessions}")
+        starts_ms = [
+            begin_ms - CYCLE_MS + number * CYCLE_MS // plan.crowd_sessions
+            for number in range(first, min(first + 100, plan.crowd_sessions))
+        ]
+        store.commit_many([_running_session(start_ms) for start_ms in starts_ms])
+    crowd = _Crowd(backlog=", begun with a backlog" if store.now_ms() > begin_ms else "")
+    with (
+        _sweeping(server.url, sweepers, directory / "sweepers.log") as pids,
+        redis.Redis.from_url(server.url) as subscriber,
+        subscriber.pubsub() as heard,
+    ):
+        heard.psubscribe(ALL_UPDATES)
+        from_s = max(begin_ms / 1000, time.time()) + WARM_UP_SECONDS
+        _listen(heard, until_s=from_s, crowd=None)
+        progress(f"{sweepers} sweepers, {plan.crowd_seconds:.0f} s")
+        cpu_before, began = _cpu_seconds(pids), time.time()
+        _listen(heard, until_s=from_s + plan.crowd_seconds, crowd=crowd)
+        crowd.seconds = time.time() - began
+        crowd.sweepers_cpu_seconds = _cpu_seconds(pids) - cpu_before
+    client.execute("FLUSHALL")
+    client.close()
+    return crowd
+
+
+def _listen(heard: redis.client.PubSub, until_s: float, crowd: _Crowd | None) -> None:
+    while time.time() < until_s:
+        message = heard.get_message(timeout=0.2)
+        if crowd is not None and message is not None and message["type"] == "pmessage":
+            crowd.hear(json.loads(message["data"]), time.time() * 1000)
+
+
+def _cpu_seconds(pids: list[int]) -> float:
+    return sum(cpu_seconds(pid) or 0.0 for pid in pids)
+
+
+def _running_session(start_ms: int) -> Commit:
     """A creation of a session that has run since ``start_ms`` and skips cycle after cycle."""
     setup = set_up(
         session_id=str(uuid4()),
         sync_mode=SyncMode.PER_CYCLE,
-        participants=[Participant(str(uuid4()), position, cycle_ms) for position in range(2)],
-        total_time_ms=cycle_ms,
-        time_per_cycle_ms=cycle_ms,
+        participants=[Participant(str(uuid4()), position, CYCLE_MS) for position in range(2)],
+        total_time_ms=CYCLE_MS,
         action_on_timeout=TimeoutAction.SKIP_CYCLE,
     )
     decision = apply(create(setup, uuid4().hex, start_ms), Start(), start_ms)
-    session = decision.session
     return Commit(
-        session=session,
+        session=decision.session,
         base_version=0,
         command_id=uuid4().hex,
         events=decision.events,
-        deadline_ms=deadline_ms(session),
+        due_ms=due_ms(decision.session),
         expires_at_ms=start_ms + HOUR_MS,
         update=b"{}",
     )
 
 
 @contextmanager
-def sweepers(url: str, count: int, log: Path) -> Iterator[list[int]]:
+def _sweeping(url: str, count: int, log: Path) -> Iterator[list[int]]:
     """So many sweeper processes; their process ids."""
-    started: list[subprocess.Popen[bytes]] = []
     variables = {**os.environ, "REDIS_URL": url, "SHARDS": str(SHARDS), "BROADCAST": "relay"}
+    started: list[subprocess.Popen[bytes]] = []
     try:
         with log.open("ab") as output:
             for _ in range(count):
                 process = subprocess.Popen(
                     [sys.executable, "-m", "chalicelib.run_sweeper"],
+                    cwd=ROOT,
                     env=variables,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -119,178 +354,3 @@ def sweepers(url: str, count: int, log: Path) -> Iterator[list[int]]:
             process.terminate()
         for process in started:
             process.wait(5)
-
-
-def crowd(url: str, server_pid: int, log: Path, sweeper_count: int, seconds: float) -> str:
-    """10,000 sessions of which 1,000 time out in every second."""
-    server = connect(Settings(redis_url=url))
-    server.execute("FLUSHALL")
-    store = RedisStore(server, SHARDS)
-    # Their first deadlines come when all are there, spread over one cycle.
-    begin_ms = store.now_ms() + 15_000
-    for number in range(CROWD):
-        store.commit(running_session(begin_ms - CYCLE_MS + number * CYCLE_MS // CROWD, CYCLE_MS))
-    late = store.now_ms() > begin_ms
-    lags: list[float] = []
-    settled: list[float] = []
-    seen: set[tuple[str, str, str]] = set()
-    twice = 0
-    with (
-        sweepers(url, sweeper_count, log) as pids,
-        redis.Redis.from_url(url) as client,
-        client.pubsub() as heard,
-    ):
-        heard.psubscribe(ALL_UPDATES)
-        measure_from = max(begin_ms / 1000, time.time()) + WARM_UP_SECONDS
-        measure_until = measure_from + seconds
-        before: list[float] = []
-        while (now := time.time()) < measure_until:
-            if not before and now >= measure_from:
-                before = [cpu_seconds(pid) or 0.0 for pid in (server_pid, *pids)]
-            message = heard.get_message(timeout=0.2)
-            if message is None or message["type"] != "pmessage":
-                continue
-            arrived_ms = time.time() * 1000
-            if arrived_ms < measure_from * 1000:
-                continue
-            update = json.loads(message["data"])
-            for event in update["events"]:
-                if event["type"] == "participant_expired":
-                    key = (update["sessionId"], event["at"], event["participant_id"])
-                    twice += key in seen
-                    seen.add(key)
-                    lags.append(arrived_ms - from_iso(event["at"]))
-                    settled.append(update["timestamp"] - from_iso(event["at"]))
-        spent = [
-            ((cpu_seconds(pid) or 0.0) - was) / seconds * 100
-            for pid, was in zip((server_pid, *pids), before, strict=True)
-        ]
-    server.close()
-    note = " (filled too slowly: begun with a backlog)" if late else ""
-    share = ", ".join(f"{one:.0f} %" for one in spent[1:])
-    return "\n  ".join(
-        (
-            f"{Lag.of(lags)} until told",
-            f"{Lag.of(settled)} until settled",
-            f"{len(lags) / seconds:.0f}/s, told twice: {twice}{note}",
-            f"CPU: store {spent[0]:.0f} %, sweepers {share}",
-        )
-    )
-
-
-def look(url: str, pending: int) -> str:
-    """The cost of looking at every shard when so many deadlines are to come and none is due."""
-    server = connect(Settings(redis_url=url))
-    server.execute("FLUSHALL")
-    index = RedisDeadlines(server, SHARDS)
-    far_ms = int(time.time() * 1000) + HOUR_MS
-    for shard in range(SHARDS):
-        here = range(shard, pending, SHARDS)
-        for first in range(0, len(here), 1_000):
-            words: list[str | int] = []
-            for number in here[first : first + 1_000]:
-                words += [far_ms + number, str(uuid4())]
-            server.execute("ZADD", f"deadlines:{{{shard:02}}}", *words)
-    for shard in range(SHARDS):
-        index.due(shard, 32)
-    server.execute("CONFIG", "RESETSTAT")
-    took_ms = []
-    for _ in range(PASSES):
-        before = time.perf_counter()
-        for shard in range(SHARDS):
-            index.due(shard, 32)
-        took_ms.append((time.perf_counter() - before) * 1000)
-    text = server.execute("INFO", "commandstats")
-    stats = {
-        line.split(":")[0]: line
-        for line in (text.decode() if isinstance(text, bytes) else str(text)).splitlines()
-    }
-    each_us = float(stats["cmdstat_evalsha"].split("usec_per_call=")[1].split(",")[0])
-    server.close()
-    return (
-        f"{pending:7} deadlines to come: one pass over {SHARDS} shards"
-        f" p50 {percentile(took_ms, 50):5.2f} ms, p95 {percentile(took_ms, 95):5.2f} ms,"
-        f" in the store {each_us * SHARDS:4.0f} us"
-    )
-
-
-async def screens(folder: Path, count: int) -> str:
-    """The local stack: clocks of a second or two, each watched by a client of its own."""
-    os.chdir(Path(__file__).parent.parent)
-    options = Options(port=0, ws_port=0, data_dir=folder / "stack")
-    async with running(options) as stack:
-        lags: list[float] = []
-
-        async def watch(number: int) -> None:
-            session_id = str(uuid4())
-            allowed_ms = 2_000 + number * 10
-            session: dict[str, Any] = {
-                "session_id": session_id,
-                "sync_mode": "per_participant",
-                "total_time_ms": allowed_ms * 2,
-                "participants": [
-                    {"participant_id": str(uuid4()), "total_time_ms": allowed_ms} for _ in range(2)
-                ],
-            }
-            url = f"{stack.websocket_url}?sessionId={session_id}"
-            async with open_socket(url, proxy=None) as socket:
-                await socket.recv()
-                await post(stack.rest_url, "/v1/sessions", session)
-                await post(stack.rest_url, f"/v1/sessions/{session_id}/start", None)
-                async for text in socket:
-                    arrived_ms = time.time() * 1000
-                    for event in json.loads(text).get("events", ()):
-                        if event["type"] == "participant_expired":
-                            lags.append(arrived_ms - from_iso(event["at"]))
-                            return
-
-        async with asyncio.timeout(60), asyncio.TaskGroup() as watching:
-            for number in range(count):
-                watching.create_task(watch(number))
-    return str(Lag.of(lags))
-
-
-async def post(base: str, path: str, body: object) -> None:
-    """One request over a connection of its own; these are not what is measured."""
-    host, _, port = base.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    payload = b"" if body is None else json.dumps(body).encode()
-    writer.write(
-        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
-        + payload
-    )
-    answer = await reader.read()
-    writer.close()
-    assert answer.split(b" ", 2)[1] in (b"200", b"201"), answer[:300]
-
-
-def from_iso(instant: str) -> float:
-    from datetime import datetime  # noqa: PLC0415
-
-    return datetime.fromisoformat(instant).timestamp() * 1000
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.sweep", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long the crowd is watched")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="tickless-bench-") as name:
-        folder = Path(name)
-        with embedded_server(folder / "valkey") as server:
-            print("Looking, with nothing due")
-            for pending in PENDING:
-                print("  " + look(server.url, pending), flush=True)
-            for count in (1, 2):
-                print(f"{CROWD} running sessions, 1,000 timeouts a second, {count} sweeper(s)")
-                print(
-                    "  " + crowd(server.url, server.pid, folder / "log", count, options.seconds),
-                    flush=True,
-                )
-        print(f"From the deadline to the screen: the local stack, {SCREENS} sessions and clients")
-        print("  " + asyncio.run(screens(folder, SCREENS)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -44,6 +44,7 @@ from .core.rules import (
 )
 from .core.session import Session, create
 from .core.setup import Setup
+from .core.timeouts import due_ms
 from .ports import Announcer, Commit, Committed, Loaded, LoggedEvent, SessionStore, Stale
 from .schemas.pushes import session_deleted, state_update
 from .schemas.states import SessionState, session_state
@@ -328,7 +329,7 @@ class SyncEngine:
             base_version=before.version if before is not None else 0,
             command_id=command_id,
             events=outcome.events,
-            deadline_ms=deadline,
+            due_ms=due_ms(session),
             expires_at_ms=max(now_ms, deadline or 0) + self._session_ttl_ms if renew else None,
             update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
         )

@@ -33,7 +33,7 @@ class Commit:
 
     ``base_version`` is the version it was made from, 0 for a session that must
     not exist yet. ``command_id`` makes a repeated commit recognisable.
-    ``deadline_ms`` is when its clock runs out. ``expires_at_ms`` is when the
+    ``due_ms`` is when it is to be settled next. ``expires_at_ms`` is when the
     store forgets the session; ``None`` leaves that instant as it is. ``update``
     is the message published to everybody who watches.
     """
@@ -42,7 +42,7 @@ class Commit:
     base_version: int
     command_id: str
     events: Sequence[Event]
-    deadline_ms: int | None
+    due_ms: int | None
     expires_at_ms: int | None
     update: bytes
 
@@ -107,7 +107,7 @@ class SessionStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When, as the index has it, a session's clock runs out."""
+    """When, as the index has it, a session is to be settled: timed out, or warned."""
 
     session_id: str
     at_ms: int
@@ -126,7 +126,7 @@ class Due:
 
 
 class DeadlineIndex(Protocol):
-    """Which clocks run out when. Every method raises StoreUnavailable when it can't be reached.
+    """When which session is to be settled. Methods raise StoreUnavailable when it can't be reached.
 
     Commits write it. It is in as many parts as there are shards, numbered from 0.
     """
@@ -137,8 +137,8 @@ class DeadlineIndex(Protocol):
     def due(self, shard: int, limit: int) -> Due:
         """At most ``limit`` deadlines that have passed; what is not due costs nothing."""
 
-    def correct(self, session_id: str, found: Session | None, deadline_ms: int | None) -> None:
-        """Have the index say ``deadline_ms`` of a session that was ``found`` so.
+    def correct(self, session_id: str, found: Session | None, due_ms: int | None) -> None:
+        """Have the index say ``due_ms`` of a session that was ``found`` so.
 
         Nothing is changed where the session is no longer as it was found: then
         whoever changed it has written the index, too.

@@ -1,7 +1,7 @@
-"""The sweeper: has timeouts happen when they are due, whether or not anybody looks.
+"""The sweeper: has timeouts and warnings happen when they are due, whether or not anybody looks.
 
-It owns when to look and what to do with what doesn't come off; what a timeout
-means is the core's, and that it happens once is the store's. It takes nothing:
+It owns when to look and what to do with what doesn't come off; what is due is
+for the core to say, and that it happens once is the store's doing. It takes nothing:
 an entry leaves the index with the commit that settles its session, so any
 number of sweepers may work at once, and any of them may die at any instant.
 """
@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager
 from math import inf
 from threading import Event, Thread
 
-from .core.cycles import deadline_ms
 from .core.errors import StoreUnavailable
+from .core.timeouts import due_ms
 from .engine import Outcome, SyncEngine
 from .ports import Alarms, Deadline, DeadlineIndex
 
@@ -192,7 +192,7 @@ class Sweeper:
         if outcome is None:
             self._index.correct(due.session_id, None, None)
             return
-        left_ms = deadline_ms(outcome.session)
-        if not outcome.events and left_ms != due.at_ms:
+        next_ms = due_ms(outcome.session)
+        if not outcome.events and next_ms != due.at_ms:
             # Others were faster, which does no harm here, or the index is wrong.
-            self._index.correct(due.session_id, outcome.session, left_ms)
+            self._index.correct(due.session_id, outcome.session, next_ms)

@@ -17,6 +17,7 @@ FLOORS = {
     "store": (("chalicelib/store/",), 90),
     "REST": (("app.py", "chalicelib/routes/"), 90),
     "schemas": (("chalicelib/schemas/",), 95),
+    "contract": (("chalicelib/contract/",), 95),
     "realtime": (("chalicelib/realtime/",), 90),
     "local gateway": (("local/gateway/",), 90),
     "everything": (("",), 92),

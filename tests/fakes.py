@@ -91,12 +91,12 @@ class FakeStore:
         stored.session = replace(session, setup=stored.session.setup)
         stored.events += [(session.version, event) for event in commit.events]
         self._remember(session_id, commit.command_id, session.version)
-        if commit.deadline_ms is None:
+        if commit.due_ms is None:
             self.deadlines.pop(session_id, None)
         else:
-            if commit.deadline_ms < min(self.deadlines.values(), default=commit.deadline_ms + 1):
+            if commit.due_ms < min(self.deadlines.values(), default=commit.due_ms + 1):
                 self.alarms.put(0)
-            self.deadlines[session_id] = commit.deadline_ms
+            self.deadlines[session_id] = commit.due_ms
         if commit.expires_at_ms is not None:
             stored.expires_at_ms = commit.expires_at_ms
         self.commits.append(commit)
@@ -214,14 +214,14 @@ class FakeDeadlines:
         coming = [at_ms for at_ms, _ in by_time if at_ms > now_ms]
         return Due(due[:limit], coming[0] if coming else None, now_ms)
 
-    def correct(self, session_id: str, found: Session | None, deadline_ms: int | None) -> None:
+    def correct(self, session_id: str, found: Session | None, due_ms: int | None) -> None:
         now = self.store.load(session_id).session
         if (now and (now.epoch, now.version)) != (found and (found.epoch, found.version)):
             return
-        if deadline_ms is None:
+        if due_ms is None:
             self.store.deadlines.pop(session_id, None)
         else:
-            self.store.deadlines[session_id] = deadline_ms
+            self.store.deadlines[session_id] = due_ms
 
 
 @dataclass

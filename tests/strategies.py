@@ -46,6 +46,7 @@ from chalicelib.core.setup import (
     TimeoutAction,
     set_up,
 )
+from chalicelib.core.timeouts import due_ms
 
 # A laptop's profile finds the same on every run; the other one keeps looking.
 settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
@@ -179,6 +180,7 @@ def setups(
         action_data=draw(st.none() | JSON),
         metadata=draw(st.none() | st.dictionaries(st.text(max_size=5), JSON, max_size=2)),
         own_controls=own,
+        warn_at_ms=draw(st.just([]) | st.lists(scale.duration, max_size=3, unique=True)),
     )
 
 
@@ -201,7 +203,7 @@ def _participants(
 
 
 class Step(NamedTuple):
-    """Something done after a wait, or, ``on_deadline``, so long after the next deadline.
+    """Something done after a wait, or so long after the next deadline, or what is due next.
 
     ``successor`` and ``current`` count through the rotation: ``successor`` one
     past its end is somebody unknown, ``current`` 0 is whoever is active.
@@ -209,7 +211,7 @@ class Step(NamedTuple):
 
     verb: str
     wait_ms: int
-    on_deadline: bool = False
+    on: str = "time"
     successor: int | None = None
     current: int | None = None
     clock: int | None = None
@@ -238,19 +240,19 @@ def steps(
 ) -> Step:
     scale = TINY if tiny else WIRE
     verb = draw(st.sampled_from(verbs))
-    on_deadline = draw(st.integers(0, 3)) == 0
+    on = draw(st.sampled_from(["deadline"] * 4 + ["due"] + ["time"] * 11))
     waits = scale.wait if wait is None else wait
-    wait_ms = draw(st.integers(-1, 1) if on_deadline else waits)
+    wait_ms = draw(waits if on == "time" else st.integers(-1, 1))
     successor = current = None
     if verb == "switch":
-        successor = draw(st.none() | st.none() | st.integers(0, 5))
+        successor = draw(st.none() | st.integers(0, 5))
     if verb in ("switch", "pause", "pause or resume"):
         current = draw(st.none() | st.none() | st.integers(0, 1))
     clock, delta_ms = None, 0
     if verb == "adjust":
         clock = draw(st.just(0) | st.integers(0, 5) | st.none())
         delta_ms = draw(st.sampled_from([1, 1, -1])) * draw(scale.duration)
-    return Step(verb, wait_ms, on_deadline, successor, current, clock, delta_ms)
+    return Step(verb, wait_ms, on, successor, current, clock, delta_ms)
 
 
 @st.composite
@@ -300,10 +302,8 @@ def play(setup: Setup, walk: Sequence[Step], at_ms: int = EPOCH_MS) -> Iterator[
 
 
 def instant_of(step: Step, session: Session, now_ms: int) -> int:
-    base_ms = now_ms
-    if step.on_deadline:
-        base_ms = deadline_ms(session) or now_ms
-    return max(now_ms, base_ms + step.wait_ms)
+    base_ms = {"deadline": deadline_ms(session), "due": due_ms(session)}.get(step.on)
+    return max(now_ms, (base_ms or now_ms) + step.wait_ms)
 
 
 def command_of(step: Step, session: Session) -> Command | None:

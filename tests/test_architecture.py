@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ ROOT = Path(__file__).parent.parent
 VIEWS = {
     "/health": {"GET", "HEAD"},
     "/ready": {"GET", "HEAD"},
+    "/openapi.json": {"GET", "HEAD"},
+    "/asyncapi.json": {"GET", "HEAD"},
+    "/docs": {"GET", "HEAD"},
+    "/docs/{asset}": {"GET", "HEAD"},
     "/v1/time": {"GET", "HEAD"},
     "/v1/sessions": {"POST"},
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
@@ -106,11 +112,20 @@ def test_only_settings_reads_the_environment(path: Path) -> None:
 
 
 def test_every_module_says_what_it_owns() -> None:
-    for folder in ("chalicelib", "local", "bench", "tests"):
+    for folder in ("chalicelib", "local", "bench", "pictures", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             source = path.read_text()
             if source.strip() and path.name != "conftest.py":
                 assert ast.get_docstring(ast.parse(source)), path
+
+
+def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
+    code = "import sys, app; print([name for name in sys.modules if 'contract' in name])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_lambda_gets_exactly_what_is_pinned() -> None:

@@ -18,6 +18,22 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert [one for one in targets if not (document.parent / one).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_a_section_lead_to_one(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:\s]*)#([^)]+)\)", document.read_text())
+    sections = {
+        name: _sections(document.parent / name if name else document) for name, _ in targets
+    }
+
+    assert [one for one in targets if one[1] not in sections[one[0]]] == []
+
+
+def _sections(document: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 def test_every_claim_of_the_readme_names_a_test_that_exists() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "README.md").read_text())
 

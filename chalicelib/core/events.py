@@ -113,6 +113,20 @@ class ParticipantExpired(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TimeWarning(Event):
+    """A clock that runs has come down to ``remaining_ms``, one of the session's ``warn_at_ms``.
+
+    Whose: the active participant's, with the group whose bank it is, or, where
+    nobody is named, the session clock of global.
+    """
+
+    type: ClassVar[str] = "time_warning"
+    participant_id: str | None
+    group_id: str | None
+    remaining_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class TimeoutsSkipped(Event):
     """``count`` more cycles were skipped, too many to list; the last one at ``at_ms``."""
 

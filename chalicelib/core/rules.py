@@ -197,7 +197,7 @@ def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
     adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
     event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
     # A clock with nothing left runs out at this very instant.
-    settled, timeouts = settle(replace(adjusted, undoable=None), now_ms)
+    settled, timeouts = settle(replace(adjusted, undoable=None, updated_at_ms=now_ms), now_ms)
     return Decision(settled, (event, *timeouts))
 
 
@@ -213,7 +213,8 @@ def _undo(session: Session, now_ms: int) -> Decision:
         participants[kept.cycle.position].participant_id,
     )
     # What fell due since then does so now, at its own deadline.
-    settled, timeouts = settle(cycles.take_back(session, kept, switched_at_ms), now_ms)
+    restored = cycles.take_back(session, kept, switched_at_ms)
+    settled, timeouts = settle(restored, now_ms, switched_at_ms)
     return Decision(settled, (event, *timeouts))
 
 

@@ -47,8 +47,8 @@ class Setup:
     """A session as it was asked for. ``participants`` stand in rotation order.
 
     ``own_controls`` run parallel to ``participants``, or are empty where nobody
-    has one. ``action_data`` and ``metadata`` are the creator's own and are handed back
-    unread.
+    has one. ``warn_at_ms`` fall. ``action_data`` and ``metadata`` are the creator's own and
+    are handed back unread.
     """
 
     session_id: str
@@ -64,6 +64,7 @@ class Setup:
     action_data: object = None
     metadata: Mapping[str, object] | None = None
     own_controls: tuple[TimeControl | None, ...] = ()
+    warn_at_ms: tuple[int, ...] = ()
 
     @property
     def has_banks(self) -> bool:
@@ -114,10 +115,12 @@ def set_up(
     action_data: object = None,
     metadata: Mapping[str, object] | None = None,
     own_controls: Mapping[str, TimeControl] | None = None,
+    warn_at_ms: Iterable[int] = (),
 ) -> Setup:
     """Bring a request into rotation order, with groups and defaults filled in.
 
-    ``own_controls`` are those of single participants, by their ids.
+    ``own_controls`` are those of single participants, by their ids; ``warn_at_ms``, the
+    times left at which to warn, in any order.
 
     Raises:
         InvalidSetup: Its fields contradict each other.
@@ -142,6 +145,9 @@ def set_up(
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
     _check_own_controls(sync_mode, time_control, own_controls or {})
+    warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
+    if len(set(warnings_ms)) != len(warnings_ms):
+        raise InvalidSetup("warn_at_ms", "The same time occurs twice in warn_at_ms")
     if action_on_timeout is None:
         counts_up = sync_mode is SyncMode.COUNT_UP
         action_on_timeout = TimeoutAction.END_SESSION if counts_up else TimeoutAction.NOTIFY
@@ -161,6 +167,7 @@ def set_up(
         own_controls=tuple(own_controls.get(one.participant_id) for one in rotation)
         if own_controls
         else (),
+        warn_at_ms=warnings_ms,
     )
 
 

@@ -1,4 +1,4 @@
-"""Settling: what ran out is made a fact, at its own instant.
+"""Settling: what ran out is made a fact, and what is about to is told, each at its own instant.
 
 A deadline follows from the facts, so it does not matter who notices it, or
 when. Settling twice is settling once, and a long absence costs no more than
@@ -9,44 +9,72 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from .cycles import cycle_deadline_ms, end, session_deadline_ms, switch
+from .cycles import cycle_deadline_ms, deadline_ms, end, session_deadline_ms, switch
 from .events import Event, ParticipantExpired, TimeoutsSkipped
 from .session import Cycle, Session, Status, Tally, lasted_ms
 from .setup import SyncMode, TimeoutAction
+from .time_warnings import cycle_countdown, next_warning_ms, session_countdown
 
 LISTED_TIMEOUTS = 100
 """At most so many timeouts are events of their own in one commit."""
 
 
-def settle(session: Session, now_ms: int) -> tuple[Session, tuple[Event, ...]]:
-    """Apply every timeout due at ``now_ms``; the very same session if none is."""
-    log = _Log()
-    while (cycle := session.cycle) is not None and cycle.started_at_ms is not None:
-        session_end_ms = session_deadline_ms(session, cycle.started_at_ms)
-        cycle_end_ms = cycle_deadline_ms(session, cycle, cycle.started_at_ms)
+def settle(
+    session: Session, now_ms: int, cycle_since_ms: int | None = None
+) -> tuple[Session, tuple[Event, ...]]:
+    """Apply every timeout and give every warning due at ``now_ms``.
+
+    The very same session comes back if none is, else one that was updated at
+    ``now_ms``. ``cycle_since_ms`` is when its cycle was last looked at, if that
+    was before the session changed.
+    """
+    log = _Log(
+        session.updated_at_ms, session.updated_at_ms if cycle_since_ms is None else cycle_since_ms
+    )
+    settled = session
+    while (cycle := settled.cycle) is not None and cycle.started_at_ms is not None:
+        session_end_ms = session_deadline_ms(settled, cycle.started_at_ms)
+        cycle_end_ms = cycle_deadline_ms(settled, cycle, cycle.started_at_ms)
+        if settled.setup.warn_at_ms:
+            log.warn(settled, cycle, cycle.started_at_ms, now_ms)
         # Where both clocks run out at one instant, the session's comes first.
         if session_end_ms is not None and (cycle_end_ms is None or session_end_ms <= cycle_end_ms):
             if session_end_ms > now_ms:
                 break
-            session, log.ending = end(session, Status.EXPIRED, session_end_ms)
+            settled, log.ending = end(settled, Status.EXPIRED, session_end_ms)
         elif cycle_end_ms is None or cycle_end_ms > now_ms:
             break
         elif log.is_full and not log.rounds_skipped:
             # Once is enough: what is left afterwards is less than a round.
             log.rounds_skipped = True
-            rounds = _whole_rounds(session, cycle.started_at_ms, now_ms)
+            rounds = _whole_rounds(settled, cycle.started_at_ms, now_ms)
             if rounds:
-                session, at_ms = _skip_rounds(session, cycle, cycle.started_at_ms, rounds)
-                log.skip(rounds * len(session.tallies), at_ms)
+                settled, at_ms = _skip_rounds(settled, cycle, cycle.started_at_ms, rounds)
+                log.skip(rounds * len(settled.tallies), at_ms)
         else:
-            session = _run_out(session, cycle, cycle_end_ms, log)
-    return session, log.events(session)
+            settled = _run_out(settled, cycle, cycle_end_ms, log)
+    events = log.events(settled)
+    return (replace(settled, updated_at_ms=now_ms) if events else session), events
+
+
+def due_ms(session: Session) -> int | None:
+    """The next instant at which there is something to settle."""
+    ends_ms, warns_ms = deadline_ms(session), next_warning_ms(session)
+    if ends_ms is None or warns_ms is None:
+        return warns_ms if ends_ms is None else ends_ms
+    return min(ends_ms, warns_ms)
 
 
 @dataclass(slots=True)
 class _Log:
-    """The events of one settling, which lists no more timeouts than it may."""
+    """The events of one settling, which lists no more timeouts than it may.
 
+    Up to two instants the warnings of the session clock and of the cycle's have
+    been given. Of cycles whose timeouts are only counted they are left out.
+    """
+
+    session_warned_ms: int
+    cycle_warned_ms: int
     listed: list[Event] = field(default_factory=list)
     timeouts: int = 0
     skipped_at_ms: int = 0
@@ -56,6 +84,19 @@ class _Log:
     @property
     def is_full(self) -> bool:
         return self.timeouts >= LISTED_TIMEOUTS
+
+    def warn(self, session: Session, cycle: Cycle, started_at_ms: int, now_ms: int) -> None:
+        """List the warnings up to now, or to when something runs out first."""
+        ends_ms = deadline_ms(session)
+        until_ms = now_ms if ends_ms is None else min(now_ms, ends_ms)
+        marks_ms = session.setup.warn_at_ms
+        if (clock := session_countdown(session, started_at_ms)) is not None:
+            self.listed += clock.warnings(marks_ms, self.session_warned_ms, until_ms)
+            self.session_warned_ms = max(self.session_warned_ms, until_ms)
+        if self.is_full and until_ms == ends_ms:
+            return
+        if (clock := cycle_countdown(session, cycle, started_at_ms)) is not None:
+            self.listed += clock.warnings(marks_ms, self.cycle_warned_ms, until_ms)
 
     def skip(self, timeouts: int, at_ms: int) -> None:
         self.timeouts += timeouts
@@ -67,6 +108,9 @@ class _Log:
             active = session.setup.participants[session.cycle.position]
             count = self.timeouts - LISTED_TIMEOUTS
             events.append(TimeoutsSkipped(self.skipped_at_ms, count, active.participant_id))
+        if session.setup.warn_at_ms:
+            # Two clocks may have been counting down, beside timeouts that are not listed.
+            events.sort(key=lambda event: event.at_ms)
         if self.ending is not None:
             events.append(self.ending)
         return tuple(events)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from chalice.app import Chalice
 
-from . import health, sessions, time
+from . import docs, health, sessions, time
 from .answers import refuse_other_methods, reshape
 
-BLUEPRINTS = (health.routes, sessions.routes, time.routes)
+BLUEPRINTS = (docs.routes, health.routes, sessions.routes, time.routes)
 
 
 def register(app: Chalice) -> None:

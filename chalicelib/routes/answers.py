@@ -13,7 +13,8 @@ from pydantic_core import to_json
 
 from ..engine import Outcome
 from ..schemas.errors import CODES, PayloadTooLarge, Problem, internal_error, problem
-from ..schemas.requests import Request, read
+from ..schemas.fields import Request
+from ..schemas.requests import read
 from ..schemas.states import event_view
 
 LOG = logging.getLogger("tickless")

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..core import errors as core
+from .time_controls import VARIANTS
 
 
 class ErrorBody(TypedDict):
@@ -150,7 +151,12 @@ def from_validation(error: ValidationError) -> InvalidRequest | MalformedJson:
 
 
 def _from_pydantic(detail: ErrorDetails) -> FieldProblem:
-    return _field(".".join(map(str, detail["loc"])), detail["msg"], detail["type"])
+    path: list[str] = []
+    for part in map(str, detail["loc"]):
+        # Which of a time control's models was tried is nothing that a client has sent.
+        if not (path[-1:] == ["time_control"] and part in VARIANTS):
+            path.append(part)
+    return _field(".".join(path), detail["msg"], detail["type"])
 
 
 def _invalid(details: Sequence[FieldProblem]) -> Problem:

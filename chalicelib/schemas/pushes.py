@@ -8,14 +8,14 @@ docs/protocol.md says how.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from pydantic_core import to_json
 
 from ..core.events import Event
 from ..core.session import Session
 from ..core.view import changed_positions
-from .states import SessionState, event_view, iso, session_state
+from .states import EventView, SessionState, event_view, iso, session_state
 
 FRAME_BYTES = 32 * 1024
 """API Gateway bills, and limits, WebSocket messages by frames of this size."""
@@ -33,7 +33,7 @@ class StateUpdate(TypedDict):
     epoch: str
     version: int
     state: SessionState
-    events: list[dict[str, Any]]
+    events: list[EventView]
     eventsOmitted: NotRequired[int]
     partial: NotRequired[bool]
     baseVersion: NotRequired[int]

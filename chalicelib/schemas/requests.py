@@ -10,22 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError, from_json, to_json
 
-from ..core import time_controls
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
+from .fields import MOST_DURATION_MS, UUID_FORM, Duration, Request, Uuid
+from .time_controls import TimeControlRequest
 
 METADATA_BYTES = 4096
 ACTION_DATA_BYTES = 1024
@@ -34,14 +27,6 @@ NESTING = 32
 
 EVENTS_A_PAGE = 100
 MOST_EVENTS_A_PAGE = 1_000
-
-UUID_FORM = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-
-Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_FORM}\z", to_lower=True)]
-"""A UUID in its canonical form; any case comes in, lower case goes on."""
-
-Duration = Annotated[int, Field(ge=1_000, le=86_400_000)]
-"""Milliseconds, from one second to one day."""
 
 
 def _at_most(limit_bytes: int) -> AfterValidator:
@@ -71,110 +56,64 @@ def _depth(value: JsonValue) -> int:
     return 0
 
 
-class Request(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)
-
-
 class GroupRequest(Request):
     group_id: Uuid
     total_time_ms: Duration
 
 
-class FischerRequest(Request):
-    type: Literal["fischer"]
-    increment_ms: Annotated[int, Field(ge=0, le=60_000)]
-    max_bank_ms: Duration | None = None
-
-    def control(self) -> time_controls.TimeControl:
-        return time_controls.Fischer(self.increment_ms, self.max_bank_ms)
-
-
-class DelayRequest(Request):
-    type: Literal["delay"]
-    delay_ms: Annotated[int, Field(ge=1, le=600_000)]
-
-    def control(self) -> time_controls.TimeControl:
-        return time_controls.Delay(self.delay_ms)
-
-
-class BronsteinRequest(Request):
-    type: Literal["bronstein"]
-    delay_ms: Annotated[int, Field(ge=1, le=600_000)]
-
-    def control(self) -> time_controls.TimeControl:
-        return time_controls.Bronstein(self.delay_ms)
-
-
-class ByoyomiRequest(Request):
-    type: Literal["byoyomi"]
-    period_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
-    periods: Annotated[int, Field(ge=1, le=100)]
-
-    def control(self) -> time_controls.TimeControl:
-        return time_controls.Byoyomi(self.period_ms, self.periods)
-
-
-class CanadianRequest(Request):
-    type: Literal["canadian"]
-    period_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
-    cycles_per_period: Annotated[int, Field(ge=1, le=500)]
-
-    def control(self) -> time_controls.TimeControl:
-        return time_controls.Canadian(self.period_ms, self.cycles_per_period)
-
-
-class HourglassRequest(Request):
-    type: Literal["hourglass"]
-
-    def control(self) -> time_controls.TimeControl:
-        return time_controls.Hourglass()
-
-
-TimeControlRequest = Annotated[
-    FischerRequest
-    | DelayRequest
-    | BronsteinRequest
-    | ByoyomiRequest
-    | CanadianRequest
-    | HourglassRequest,
-    Field(discriminator="type"),
-]
-
-
 class ParticipantRequest(Request):
     participant_id: Uuid
     participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
-    total_time_ms: Duration
+    total_time_ms: Duration | None = None
     group_id: Uuid | None = None
     time_control: TimeControlRequest | None = None
+
+    @property
+    def written_ms(self) -> int | None:
+        """What the participant's own time control, as written, puts on the clock."""
+        return self.time_control.main_ms if self.time_control else None
 
 
 class ActionOnTimeoutRequest(Request):
     type: TimeoutAction
-    data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = None
+    data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = Field(
+        None, description=f"At most {ACTION_DATA_BYTES} bytes of JSON; handed back in the event"
+    )
+
+
+WarningTime = Annotated[int, Field(ge=1, le=MOST_DURATION_MS)]
 
 
 class CreateSession(Request):
-    """POST /v1/sessions."""
+    """POST /v1/sessions.
+
+    ``total_time_ms`` may be left out, here and of a participant, where a time
+    control that is written as text says how much time there is.
+    """
 
     session_id: Uuid
     sync_mode: SyncMode
     participants: Annotated[list[ParticipantRequest], Field(min_length=1, max_length=1000)]
-    total_time_ms: Duration
+    total_time_ms: Duration | None = None
     time_per_cycle_ms: Duration | None = None
     increment_ms: Annotated[int, Field(ge=0, le=60_000)] | None = None
     max_time_ms: Duration | None = None
     groups: Annotated[list[GroupRequest], Field(max_length=1000)] | None = None
     time_control: TimeControlRequest | None = None
     action_on_timeout: ActionOnTimeoutRequest | None = None
-    metadata: Annotated[dict[str, JsonValue], _at_most(METADATA_BYTES)] | None = None
+    warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
+    metadata: Annotated[dict[str, JsonValue], _at_most(METADATA_BYTES)] | None = Field(
+        None, description=f"At most {METADATA_BYTES} bytes of JSON, {NESTING} levels deep"
+    )
 
     def setup(self) -> Setup:
         """The setup asked for.
 
         Raises:
+            InvalidRequest: It is said twice, or not at all, how much time there is.
             InvalidSetup: Its fields contradict each other.
         """
+        self._check_totals()
         action, control = self.action_on_timeout, self.time_control
         return set_up(
             session_id=self.session_id,
@@ -185,21 +124,20 @@ class CreateSession(Request):
                     position
                     if participant.participant_index is None
                     else participant.participant_index,
-                    participant.total_time_ms,
+                    self._total_ms(participant),
                     participant.group_id,
                 )
                 for position, participant in enumerate(self.participants)
             ],
-            total_time_ms=self.total_time_ms,
-            groups=None
-            if self.groups is None
-            else [Group(group.group_id, group.total_time_ms) for group in self.groups],
+            total_time_ms=self.total_time_ms or self._written_ms or 0,
+            groups=self._groups(),
             time_per_cycle_ms=self.time_per_cycle_ms,
             increment_ms=self.increment_ms or 0,
             max_time_ms=self.max_time_ms,
             time_control=control.control() if control else None,
             action_on_timeout=action.type if action else None,
             action_data=action.data if action else None,
+            warn_at_ms=self.warn_at_ms or (),
             metadata=self.metadata,
             own_controls={
                 participant.participant_id: participant.time_control.control()
@@ -207,6 +145,40 @@ class CreateSession(Request):
                 if participant.time_control is not None
             },
         )
+
+    @property
+    def _written_ms(self) -> int | None:
+        return self.time_control.main_ms if self.time_control else None
+
+    def _total_ms(self, participant: ParticipantRequest) -> int:
+        return participant.total_time_ms or participant.written_ms or self._written_ms or 0
+
+    def _check_totals(self) -> None:
+        wrong: list[FieldProblem] = []
+        for position, participant in enumerate(self.participants):
+            field = f"participants.{position}.total_time_ms"
+            if not self._total_ms(participant):
+                wrong.append({"field": field, "message": "Field required", "code": "missing"})
+            elif participant.written_ms not in (None, self._total_ms(participant)):
+                message = "The participant's time_control says otherwise"
+                wrong.append({"field": field, "message": message, "code": "contradiction"})
+        if not self.total_time_ms and self._written_ms is None:
+            message = "Field required"
+            wrong.append({"field": "total_time_ms", "message": message, "code": "missing"})
+        if wrong:
+            raise InvalidRequest(wrong)
+
+    def _groups(self) -> list[Group] | None:
+        if self.groups is not None:
+            return [Group(group.group_id, group.total_time_ms) for group in self.groups]
+        written_ms, members = self._written_ms, self.participants
+        if self.sync_mode is not SyncMode.PER_GROUP or written_ms is None:
+            return None
+        if any(member.total_time_ms or member.group_id is None for member in members):
+            return None
+        # What is written is what each clock holds, and here a clock is a group's.
+        ids = dict.fromkeys(member.group_id for member in members if member.group_id)
+        return [Group(group_id, written_ms) for group_id in ids]
 
 
 class SwitchCycle(Request):
@@ -233,7 +205,11 @@ class AdjustTime(Request):
 
     participant_id: Uuid | None = None
     group_id: Uuid | None = None
-    delta_ms: Annotated[int, Field(ge=-86_400_000, le=86_400_000), AfterValidator(_not_zero)]
+    delta_ms: Annotated[
+        int,
+        Field(ge=-86_400_000, le=86_400_000, json_schema_extra={"not": {"const": 0}}),
+        AfterValidator(_not_zero),
+    ]
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 

@@ -16,12 +16,12 @@ from ..core import rules
 from ..core.session import Session
 from ..core.view import GroupView
 from .errors import MalformedJson
+from .fields import Request
 from .pushes import FRAME_BYTES
 from .requests import (
     AdjustTime,
     NoFields,
     PauseSession,
-    Request,
     SwitchCycle,
     read_json,
     read_value,

@@ -82,6 +82,8 @@ def encode_setup(setup: Setup) -> bytes:
     }
     if setup.own_controls:
         stored["own_controls"] = [_control_fields(control) for control in setup.own_controls]
+    if setup.warn_at_ms:
+        stored["warn_at_ms"] = setup.warn_at_ms
     return to_json(stored)
 
 
@@ -234,6 +236,7 @@ def _setup(stored: bytes) -> Setup:
         action_data=known["action_data"],
         metadata=known["metadata"],
         own_controls=tuple(map(_control, known.get("own_controls", ()))),
+        warn_at_ms=tuple(known.get("warn_at_ms", ())),
     )
 
 

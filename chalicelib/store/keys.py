@@ -10,8 +10,8 @@ passed to the scripts as KEYS; no script may make up one of its own.
     session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where
     command:{07}:<id>:<command id>   the version that this command made, for a minute
     reply:{07}:<id>:<key>            the answer given to an Idempotency-Key
-    deadlines:{07}                   sorted set: session id by the ms its clock runs out
-                                     and channel: a deadline earlier than all of these
+    deadlines:{07}                   sorted set: session id by the ms it is to be settled at
+                                     and channel: an instant earlier than all of these
     connection:<connection id>       the session that a connection watches, while it is heard of
     updates:{07}:<id>                channel: what everybody who watches is told
 """

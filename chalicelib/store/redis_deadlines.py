@@ -38,7 +38,7 @@ class RedisDeadlines:
             int(now_ms),
         )
 
-    def correct(self, session_id: str, found: Session | None, deadline_ms: int | None) -> None:
+    def correct(self, session_id: str, found: Session | None, due_ms: int | None) -> None:
         keys = SessionKeys.of(session_id, self._shards)
         self._correct.run(
             self._server,
@@ -48,5 +48,5 @@ class RedisDeadlines:
             session_id,
             "" if found is None else found.epoch,
             "" if found is None else found.version,
-            "" if deadline_ms is None else deadline_ms,
+            "" if due_ms is None else due_ms,
         )

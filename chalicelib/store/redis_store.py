@@ -107,7 +107,7 @@ class RedisStore:
             codec.encode_facts(session),
             session.updated_at_ms,
             session_id,
-            "" if commit.deadline_ms is None else commit.deadline_ms,
+            "" if commit.due_ms is None else commit.due_ms,
             "" if commit.expires_at_ms is None else commit.expires_at_ms,
             keys.updates,
             commit.update,

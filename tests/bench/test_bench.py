@@ -36,8 +36,16 @@ TINY = Plan(
     post_back_rounds=2,
     post_back_count=1,
     rival=Rival.NEVER,
+    screens=3,
+    pending=(0, 100),
+    look_rounds=2,
+    look_count=2,
+    crowd_sessions=50,
+    crowd_seconds=1.0,
+    sweepers=(1,),
 )
-TRIED = ["engine", "rest", "delivery", "fan_out", "broadcaster", "emulators", "correctness"]
+TRIED = ["engine", "rest", "delivery", "fan_out", "broadcaster", "emulators", "sweep"]
+TRIED += ["correctness"]
 
 
 @pytest.fixture(scope="module")

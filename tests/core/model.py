@@ -201,6 +201,8 @@ class Model:
     switched_at: int = 0
     completed_at: int | None = None
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
+    session_heard_to: int = 0
+    """Until when the session clock has warned, whatever has been undone."""
     before_switch: Model | None = None
     """Everything as it was, until the next command or timeout."""
 
@@ -241,6 +243,7 @@ class Model:
     def tick(self) -> None:
         player = self.active
         assert player is not None
+        before = self.counted_down(player)
         if self.in_overtime:
             player.overtime += 1
         else:
@@ -248,11 +251,33 @@ class Model:
             self.count_down(player)
         if self.mode is SyncMode.GLOBAL:
             self.session_left -= 1
-            if self.session_left == 0:
-                self.end("expired", self.now)
-                return
+        self.warn(player, before)
+        if self.mode is SyncMode.GLOBAL and self.session_left == 0:
+            self.end("expired", self.now)
+            return
         if not self.in_overtime and self.has_run_out(player):
             self.time_out(player)
+
+    def counted_down(self, player: Player) -> list[int]:
+        """What the session clock and the active participant's show; 0 where there is none."""
+        own = 0
+        if bank := self.bank_of(player):
+            own = int(str(bank.shown()["time_remaining_ms"]))
+        elif self.mode is SyncMode.PER_CYCLE:
+            own = player.cycle or 0
+        elif self.mode is SyncMode.GLOBAL:
+            own = self.shared_cycle or 0
+        elif self.mode is SyncMode.COUNT_UP:
+            own = (self.setup.max_time_ms or player.total) - player.used
+        return [self.session_left if self.mode is SyncMode.GLOBAL else 0, own]
+
+    def warn(self, player: Player, before: list[int]) -> None:
+        session, own = self.counted_down(player)
+        marks = self.setup.warn_at_ms
+        if session in marks and session < before[0] and self.now > self.session_heard_to:
+            self.log.append((self.now, "time_warning", None))
+        if own in marks and own < before[1]:
+            self.log.append((self.now, "time_warning", player.name))
 
     def count_down(self, player: Player) -> None:
         if bank := self.bank_of(player):
@@ -312,7 +337,7 @@ class Model:
         log = self.log
         self.__dict__.update(kept.__dict__)
         assert self.active is not None
-        self.log = log
+        self.log, self.session_heard_to = log, until
         self.log.append((until, "switch_undone", self.active.name))
         # The time since has been the restored cycle's.
         self.advance(until)

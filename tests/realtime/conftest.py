@@ -9,6 +9,7 @@ import pytest
 from chalicelib.engine import SyncEngine
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.sockets import Greeting, Sockets
+from tests.contract.conformance import check_said
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
@@ -78,10 +79,13 @@ class Room:
             self.sockets.greet(self.doorstep.greetings.pop(0))
 
     def send(self, connection_id: str, text: str) -> list[Any]:
-        """What a message is answered with."""
+        """What a message is answered with, held against the contract."""
         before = len(self.api.sent.get(connection_id, []))
         self.sockets.message(self.event(connection_id, body=text))
-        return self.api.messages(connection_id)[before:]
+        answers = self.api.messages(connection_id)[before:]
+        for answer in answers:
+            check_said(answer)
+        return answers
 
 
 def a_room() -> Room:

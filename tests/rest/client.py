@@ -11,6 +11,7 @@ from chalice.app import Chalice
 from local.gateway.http import Request
 from local.gateway.lambdas import LambdaContext, LambdaFunction
 from local.gateway.rest import ApiIdentity, RouteTable, http_response, proxy_event
+from tests.contract.conformance import check_answer
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 ANNE = "00000000-0000-4000-8000-00000000000a"
@@ -38,6 +39,10 @@ class Answer:
     text: str
 
     @property
+    def is_json(self) -> bool:
+        return bool(self.text) and self.headers["Content-Type"] == "application/json"
+
+    @property
     def json(self) -> Any:
         return json.loads(self.text)
 
@@ -51,7 +56,7 @@ class Answer:
 
 
 class RestClient:
-    """Calls the app as its Lambda function is called."""
+    """Calls the app as its Lambda function is called; each answer has to keep the contract."""
 
     def __init__(self, app: Chalice) -> None:
         self._app = app
@@ -94,7 +99,15 @@ class RestClient:
             accept=request.header("accept"),
             binary_types=self._app.api.binary_types,
         )
-        return Answer(response.status, dict(response.headers), response.body.decode())
+        answer = Answer(response.status, dict(response.headers), response.body.decode())
+        check_answer(
+            method,
+            matched.resource.path,
+            answer.status,
+            answer.headers,
+            answer.json if answer.is_json and method != "HEAD" else answer.text,
+        )
+        return answer
 
     def post(self, path: str, body: object = None, **more: Any) -> Answer:
         return self.call("POST", path, body, **more)

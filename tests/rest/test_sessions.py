@@ -58,6 +58,7 @@ def test_creation_answers_201_with_the_whole_state(rest: RestClient, store: Fake
         "increment_ms": 0,
         "max_time_ms": None,
         "time_control": None,
+        "warn_at_ms": [],
         "action_on_timeout": {"type": "notify"},
         "metadata": {"round": 3},
         "cycle_started_at": None,

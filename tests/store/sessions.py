@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import count
 from uuid import uuid4
 
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.rules import Command, Decision, Start, Switch, apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
+from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit, Committed, SessionStore, Stale
 
 HOUR_MS = 3_600_000
@@ -41,7 +41,7 @@ def the_commit(decision: Decision, base_version: int, **changes: object) -> Comm
         "base_version": base_version,
         "command_id": new_id("command"),
         "events": decision.events,
-        "deadline_ms": deadline_ms(session),
+        "due_ms": due_ms(session),
         "expires_at_ms": session.updated_at_ms + 24 * HOUR_MS,
         "update": f"version {session.version}".encode(),
     }

@@ -109,6 +109,7 @@ def setups(draw: st.DrawFn) -> Setup:
             own_controls=draw(st.dictionaries(st.sampled_from(ids), controls, max_size=2))
             if mode is SyncMode.PER_PARTICIPANT
             else None,
+            warn_at_ms=draw(st.lists(lengths_ms, max_size=3, unique=True)),
         )
     except InvalidSetup:
         # An hourglass that did not find exactly two banks, or not both.

@@ -138,7 +138,7 @@ def test_the_index_knows_the_deadline_for_as_long_as_there_is_one(
     assert place.deadline_ms(session_id) is None
     running = next_of(session, Start(), store.now_ms())
     store.commit(running)
-    assert place.deadline_ms(session_id) == running.deadline_ms
+    assert place.deadline_ms(session_id) == running.due_ms
     paused = next_of(running.session, Pause(), store.now_ms())
     store.commit(paused)
     assert place.deadline_ms(session_id) is None
@@ -358,4 +358,4 @@ def test_many_commits_stand_or_fall_each_alone(place: Place, store: SessionStore
         store.load(sessions[1].setup.session_id), now_ms=results[1].current.now_ms
     )
     assert results[2] == Committed(3)
-    assert place.deadline_ms(sessions[2].setup.session_id) == commits[2].deadline_ms
+    assert place.deadline_ms(sessions[2].setup.session_id) == commits[2].due_ms

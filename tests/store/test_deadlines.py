@@ -103,7 +103,7 @@ def test_a_commit_moves_the_entry_or_takes_it_away(place: Place, index: Deadline
     settled = next_of(session, Switch(), place.store.now_ms())
     place.store.commit(settled)
     assert entry_of(index, session) is None
-    assert place.deadline_ms(session.setup.session_id) == settled.deadline_ms
+    assert place.deadline_ms(session.setup.session_id) == settled.due_ms
     place.store.commit(next_of(settled.session, Complete(), place.store.now_ms()))
     assert place.deadline_ms(session.setup.session_id) is None
 
@@ -142,7 +142,7 @@ def test_what_was_found_before_a_commit_corrects_nothing_after_it(
     place.store.commit(switched)
     index.correct(session_id, session, 17)
     index.correct(session_id, None, None)
-    assert place.deadline_ms(session_id) == switched.deadline_ms
+    assert place.deadline_ms(session_id) == switched.due_ms
 
 
 def test_what_was_found_of_another_incarnation_corrects_nothing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Event
 
 import pytest
@@ -52,14 +52,15 @@ class Scene:
         self.alarms = FakeAlarms(self.store)
         self.sweeper = Sweeper(self.engine, FakeDeadlines(self.store), self.alarms.open)
 
-    def start_session(self, session_id: str) -> int:
-        """The instant at which its clock will run out."""
+    def start_session(self, session_id: str, warn_at_ms: Sequence[int] = ()) -> int:
+        """The instant at which it is to be settled."""
         self.engine.create_session(
             set_up(
                 session_id=session_id,
                 sync_mode=SyncMode.PER_PARTICIPANT,
                 participants=[Participant("anne", 0, ALLOWED_MS), Participant("ben", 1, 10_000)],
                 total_time_ms=20_000,
+                warn_at_ms=warn_at_ms,
             )
         )
         self.engine.start_session(session_id)
@@ -70,11 +71,11 @@ class Scene:
         self.store.alarms.put(0)
 
     def timeouts(self, session_id: str) -> list[int]:
-        return [
-            event.at_ms
-            for _, event in self.store.events(session_id)
-            if event.type == "participant_expired"
-        ]
+        return self.instants(session_id, "participant_expired")
+
+    def instants(self, session_id: str, kind: str) -> list[int]:
+        events = self.store.events(session_id)
+        return [event.at_ms for _, event in events if event.type == kind]
 
 
 @pytest.fixture
@@ -94,6 +95,23 @@ def test_what_is_due_happens_at_its_deadline_and_everybody_is_told(scene: Scene)
     assert scene.timeouts("game") == [deadline_ms]
     assert b"participant_expired" in scene.store.published[-1][1]
     assert "game" not in scene.store.deadlines
+
+
+def test_a_clock_that_passes_a_mark_is_told_of_and_then_awaited_at_its_deadline(
+    scene: Scene,
+) -> None:
+    mark_ms = scene.start_session("game", warn_at_ms=[1_000])
+    assert scene.sweeper.start()
+    scene.store.advance(ALLOWED_MS - 1_000)
+    scene.wake()
+
+    eventually(lambda: scene.instants("game", "time_warning"))
+    assert b"time_warning" in scene.store.published[-1][1]
+    eventually(lambda: scene.store.deadlines == {"game": mark_ms + 1_000})
+    scene.store.advance(1_000)
+    scene.wake()
+    eventually(lambda: scene.timeouts("game") == [mark_ms + 1_000])
+    assert scene.instants("game", "time_warning") == [mark_ms]
 
 
 def test_what_was_due_while_no_sweeper_ran_is_made_up_for_at_once(scene: Scene) -> None:

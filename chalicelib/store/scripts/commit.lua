@@ -8,7 +8,7 @@
 --       5 facts, bytes
 --       6 updated_at_ms, when the version was made
 --       7 session_id, as the deadlines name it
---       8 deadline_ms, or '' if its clock will not run out
+--       8 due_ms, when it is to be settled, or '' for never
 --       9 expires_at_ms, or '' to leave that instant as it is
 --      10 channel, of its updates
 --      11 update, bytes
@@ -20,7 +20,7 @@
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
 local command, deadlines = KEYS[4], KEYS[5]
 local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local updated_at_ms, session_id, deadline_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local updated_at_ms, session_id, due_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local channel, update, remember_ms, events_kept = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
 local first_event = 14
 local creating = base_version == '0'
@@ -46,14 +46,14 @@ if creating then
   redis.call('UNLINK', events)
 end
 redis.call('SET', command, version, 'PX', remember_ms)
-if deadline_ms == '' then
+if due_ms == '' then
   redis.call('ZREM', deadlines, session_id)
 else
   -- Whoever sleeps until the earliest deadline of all must hear of an earlier one.
   local earliest_ms = redis.call('ZRANGE', deadlines, 0, 0, 'WITHSCORES')[2]
-  redis.call('ZADD', deadlines, deadline_ms, session_id)
-  if not earliest_ms or tonumber(deadline_ms) < tonumber(earliest_ms) then
-    redis.call('PUBLISH', deadlines, deadline_ms)
+  redis.call('ZADD', deadlines, due_ms, session_id)
+  if not earliest_ms or tonumber(due_ms) < tonumber(earliest_ms) then
+    redis.call('PUBLISH', deadlines, due_ms)
   end
 end
 for i = first_event, #ARGV do

@@ -4,18 +4,18 @@
 -- ARGV  1 session_id, as the deadlines name it
 --       2 epoch, as it was read; '' if there was no session
 --       3 version, as it was read; '' if there was no session
---       4 deadline_ms, or '' if its clock will not run out
+--       4 due_ms, when it is to be settled, or '' for never
 -- returns 1 if the session is still so, else 0, and nothing was changed
 local session, deadlines = KEYS[1], KEYS[2]
-local session_id, epoch, version, deadline_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local session_id, epoch, version, due_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local stored = redis.call('HMGET', session, 'epoch', 'version')
 if (stored[1] or '') ~= epoch or (stored[2] or '') ~= version then
   return 0
 end
-if deadline_ms == '' then
+if due_ms == '' then
   redis.call('ZREM', deadlines, session_id)
 else
-  redis.call('ZADD', deadlines, deadline_ms, session_id)
+  redis.call('ZADD', deadlines, due_ms, session_id)
 end
 return 1

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 deadlines
 -- ARGV  1 limit, how many at most
--- returns { now_ms, next_ms, session_id, deadline_ms, session_id, deadline_ms, ... };
+-- returns { now_ms, next_ms, session_id, due_ms, session_id, due_ms, ... };
 --         next_ms is '' if none is to come
 local deadlines = KEYS[1]
 local limit = ARGV[1]

@@ -1,0 +1,23 @@
+"""What the models of requests are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+UUID_FORM = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+
+Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_FORM}\z", to_lower=True)]
+"""A UUID in its canonical form; any case comes in, lower case goes on."""
+
+LEAST_DURATION_MS, MOST_DURATION_MS = 1_000, 86_400_000
+
+Duration = Annotated[int, Field(ge=LEAST_DURATION_MS, le=MOST_DURATION_MS)]
+"""Milliseconds, from one second to one day."""
+
+
+class Request(BaseModel):
+    """Integers are integers: no floats, strings, booleans. Unknown fields are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, defer_build=True)

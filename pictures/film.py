@@ -1,0 +1,122 @@
+"""A session played through: what its clocks showed, instant by instant.
+
+Commands go through the core's ``apply``, figures come from its ``clocks``.
+Where something changes at one instant there are two frames of it: as it was up
+to then, and as it is from then on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from string import ascii_uppercase
+from typing import NamedTuple
+
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.events import Event
+from chalicelib.core.rules import apply
+from chalicelib.core.session import Session, Status, create
+from chalicelib.core.setup import Setup
+from chalicelib.core.view import Clocks, ParticipantView, clocks
+
+from .stories import Story
+
+GRID_MS = 500
+"""Clocks are read twice a second, and whenever something happens."""
+
+
+class Phase(StrEnum):
+    """What a stretch of time is, to whoever looks at the clocks."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    OVERTIME = "overtime"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Frame(NamedTuple):
+    """The clocks at ``at_ms``."""
+
+    at_ms: int
+    status: Status
+    clocks: Clocks
+
+    @property
+    def active(self) -> ParticipantView | None:
+        return next((view for view in self.clocks.participants if view["is_active"]), None)
+
+    @property
+    def phase(self) -> Phase:
+        active = self.active
+        if active is None:
+            return Phase.PENDING if self.status is Status.PENDING else Phase.ENDED
+        if self.status is Status.PAUSED:
+            return Phase.PAUSED
+        return Phase.RUNNING if active["is_running"] else Phase.OVERTIME
+
+
+@dataclass(frozen=True)
+class Film:
+    """All that is drawn of a session."""
+
+    setup: Setup
+    story: Story
+    frames: tuple[Frame, ...]
+    events: tuple[Event, ...]
+
+
+def named(setup: Setup) -> Setup:
+    """The setup with letters for ids: participants A, B, C in rotation, groups X, Y, Z."""
+    letters = {one.group_id: "XYZ"[place] for place, one in enumerate(setup.groups)}
+    return replace(
+        setup,
+        participants=tuple(
+            one._replace(
+                participant_id=ascii_uppercase[place],
+                group_id=letters.get(one.group_id or ""),
+            )
+            for place, one in enumerate(setup.participants)
+        ),
+        groups=tuple(one._replace(group_id=letters[one.group_id]) for one in setup.groups),
+    )
+
+
+def shoot(setup: Setup, story: Story) -> Film:
+    """Play the story with a session that was set up like this.
+
+    Raises:
+        RuleError: A command of the story is refused.
+    """
+    setup = named(setup)
+    session = create(setup, "", 0)
+    frames: list[Frame] = []
+    events: list[Event] = []
+    at_ms: int | None = 0
+    while at_ms is not None:
+        frames.append(_frame(session, at_ms))
+        due = [command for when_ms, command in story.steps if when_ms == at_ms]
+        for command in (None, *due):
+            decision = apply(session, command, at_ms)
+            if decision.refusal is not None:
+                raise decision.refusal
+            if decision.session is not session:
+                session = decision.session
+                frames.append(_frame(session, at_ms))
+            events += decision.events
+        at_ms = _next_instant(session, story, at_ms)
+    return Film(setup, story, tuple(frames), tuple(events))
+
+
+def _next_instant(session: Session, story: Story, at_ms: int) -> int | None:
+    coming = [
+        at_ms - at_ms % GRID_MS + GRID_MS,
+        deadline_ms(session),
+        *(when_ms for when_ms, _ in story.steps),
+    ]
+    ahead = (one for one in coming if one is not None and at_ms < one <= story.until_ms)
+    return min(ahead, default=None)
+
+
+def _frame(session: Session, at_ms: int) -> Frame:
+    return Frame(at_ms, session.status, clocks(session, at_ms))

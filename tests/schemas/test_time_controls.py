@@ -1,0 +1,205 @@
+"""Time controls as text: what is understood, and that nothing else is."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core import time_controls as tc
+from chalicelib.core.setup import Setup
+from chalicelib.schemas.errors import InvalidRequest
+from chalicelib.schemas.requests import CreateSession, read
+from tests.strategies import uuid
+
+SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
+
+
+def asked(text: str, mode: str = "per_participant", **fields: Any) -> Setup:
+    """The setup of a session for two that says only by ``text`` how much time there is."""
+    body = {
+        "session_id": uuid(0),
+        "sync_mode": mode,
+        "participants": [{"participant_id": uuid(1)}, {"participant_id": uuid(2)}],
+        "time_control": text,
+        **fields,
+    }
+    return read(CreateSession, json.dumps(body).encode()).setup()
+
+
+def problems(text: str, **fields: Any) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidRequest) as refused:
+        asked(text, **fields)
+    return [(detail["field"], detail["code"]) for detail in refused.value.details]
+
+
+@pytest.mark.parametrize(
+    ("text", "main_ms", "control"),
+    [
+        ("300", 300_000, tc.Fischer(0)),
+        ("300+3", 300_000, tc.Fischer(3_000)),
+        ("3m+2", 180_000, tc.Fischer(2_000)),
+        ("1h30m+30s", 5_400_000, tc.Fischer(30_000)),
+        ("24h", 86_400_000, tc.Fischer(0)),
+        ("25m+5x30s", 1_500_000, tc.Byoyomi(30_000, 5)),
+        ("1+100x1h", 1_000, tc.Byoyomi(3_600_000, 100)),
+        ("10m+20/15m", 600_000, tc.Canadian(900_000, 20)),
+        ("60m d5", 3_600_000, tc.Delay(5_000)),
+        ("1h b10", 3_600_000, tc.Bronstein(10_000)),
+        ("*3m", 180_000, tc.Hourglass()),
+    ],
+)
+def test_a_written_control_says_how_much_time_there_is_and_what_is_added(
+    text: str, main_ms: int, control: tc.TimeControl
+) -> None:
+    setup = asked(text)
+
+    assert setup.control == control
+    assert [who.total_time_ms for who in setup.participants] == [main_ms, main_ms]
+    assert setup.total_time_ms == main_ms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["", " ", "m", "5 m", "5M", "1.5m", "30m1h", "1m1m", "-300", "٣٠٠", "300\n", "100000"],
+        *["+3", "5m+", "300 +3", "300+ 3", "300+3 ", "300+-3", "300+3+3", "1" * 1_000],
+        *["5x30s", "25m+5x", "25m+x30s", "25m+5x30s+1", "10m+20/", "10m/20", "40/7200"],
+        *["60md5", "60m  d5", "60m D5", "60m d", "G/60;d5", "*", "**3m", "*3m+1", "blitz"],
+    ],
+)
+def test_nothing_else_is_understood(text: str) -> None:
+    assert problems(text) == [("time_control", "time_control_text")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["0+3", "0+5x30s", "25h", "86401", "300+61", "300 d601", "300 d0", "300 b0"],
+        *["25m+0x30s", "25m+101x30s", "25m+5x0", "25m+5x2h", "10m+0/15m", "10m+501/15m"],
+    ],
+)
+def test_what_no_object_may_ask_for_no_text_may(text: str) -> None:
+    assert problems(text) == [("time_control", "time_control_range")]
+
+
+def test_the_message_names_the_figure_that_is_out_of_range() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        asked("25m+101x30s")
+    assert refused.value.details[0]["message"].startswith("periods: ")
+
+
+def test_a_text_asks_for_what_the_object_it_stands_for_does() -> None:
+    people = [
+        {"participant_id": uuid(1), "total_time_ms": 1_500_000},
+        {"participant_id": uuid(2), "total_time_ms": 1_500_000},
+    ]
+    control = {"type": "byoyomi", "period_ms": 30_000, "periods": 5}
+    body = {
+        "session_id": uuid(0),
+        "sync_mode": "per_participant",
+        "participants": people,
+        "total_time_ms": 1_500_000,
+        "time_control": control,
+    }
+
+    assert asked("25m+5x30s") == read(CreateSession, json.dumps(body).encode()).setup()
+
+
+def test_for_odds_somebody_may_have_other_time_or_another_control() -> None:
+    setup = asked(
+        "5m+3",
+        participants=[
+            {"participant_id": uuid(1), "total_time_ms": 120_000},
+            {"participant_id": uuid(2), "time_control": "9m d2"},
+        ],
+    )
+
+    assert [who.total_time_ms for who in setup.participants] == [120_000, 540_000]
+    assert setup.own_controls == (None, tc.Delay(2_000))
+
+
+def test_time_that_is_said_twice_must_be_the_same() -> None:
+    written = {"participant_id": uuid(1), "time_control": "9m d2"}
+
+    assert asked("5m", participants=[{**written, "total_time_ms": 540_000}])
+    assert problems("5m", participants=[{**written, "total_time_ms": 540_001}]) == [
+        ("participants.0.total_time_ms", "contradiction")
+    ]
+
+
+def test_time_that_is_not_said_at_all_is_missed_wherever_it_should_stand() -> None:
+    body = {
+        "session_id": uuid(0),
+        "sync_mode": "per_participant",
+        "participants": [
+            {"participant_id": uuid(1), "time_control": "9m d2"},
+            {"participant_id": uuid(2)},
+        ],
+    }
+    with pytest.raises(InvalidRequest) as refused:
+        read(CreateSession, json.dumps(body).encode()).setup()
+    assert [(one["field"], one["code"]) for one in refused.value.details] == [
+        ("participants.1.total_time_ms", "missing"),
+        ("total_time_ms", "missing"),
+    ]
+
+
+def members(*totals_ms: int | None) -> list[dict[str, Any]]:
+    """Participants of two groups in turn, with totals of their own where given."""
+    return [
+        {
+            "participant_id": uuid(position),
+            "group_id": uuid(0xA00 + position % 2),
+            **({} if total_ms is None else {"total_time_ms": total_ms}),
+        }
+        for position, total_ms in enumerate(totals_ms)
+    ]
+
+
+def test_in_per_group_each_groups_clock_holds_what_is_written() -> None:
+    setup = asked("5m+3", "per_group", participants=members(None, None, None))
+
+    assert [group.total_time_ms for group in setup.groups] == [300_000, 300_000]
+
+
+def test_in_per_group_members_totals_and_groups_come_before_what_is_written() -> None:
+    summed = asked("5m+3", "per_group", participants=members(10_000, None, 20_000))
+    assert [group.total_time_ms for group in summed.groups] == [30_000, 300_000]
+
+    groups = [{"group_id": uuid(0xA00 + at), "total_time_ms": 7_000 + at} for at in (0, 1)]
+    given_groups = asked("5m+3", "per_group", participants=members(None, None), groups=groups)
+    assert [group.total_time_ms for group in given_groups.groups] == [7_000, 7_001]
+
+
+WRITTEN = st.from_regex(r"\A\*?[0-9]{1,6}[hms]?(\+| [db]|/|x)?[0-9]{0,6}[hms]?\Z")
+
+
+@given(st.text() | WRITTEN)
+def test_whatever_is_written_is_understood_or_refused_as_one_field(text: str) -> None:
+    with suppress(InvalidRequest):
+        assert asked(text).total_time_ms >= SECOND_MS
+        assert re.fullmatch(r"\*?[0-9hms]+([+ ][0-9hmsxdb/]+)?", text)
+        return
+    assert [field for field, _ in problems(text)] == ["time_control"]
+
+
+@given(
+    st.integers(0, 23),
+    st.integers(0, 59),
+    st.integers(0, 59),
+    st.integers(0, 60),
+)
+def test_times_with_units_are_the_sum_of_their_parts(h: int, m: int, s: int, add: int) -> None:
+    total_ms = h * HOUR_MS + m * MINUTE_MS + s * SECOND_MS
+    if total_ms == 0:
+        return
+    setup = asked(f"{h}h{m}m{s}s+{add}")
+
+    assert setup.total_time_ms == total_ms
+    assert setup.control == tc.Fischer(add * SECOND_MS)

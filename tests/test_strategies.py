@@ -1,0 +1,47 @@
+"""The strategies reach what the laws are about; else laws would hold for no reason."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+
+from chalicelib.core.session import Status
+from tests.core.test_laws import CASES, Case
+from tests.strategies import Played, play
+
+
+def test_walks_reach_every_status_and_every_kind_of_event() -> None:
+    seen: list[Played] = []
+
+    @settings(max_examples=max(600, settings().max_examples))
+    @given(CASES)
+    def look(case: Case) -> None:
+        seen.extend(play(*case))
+
+    look()
+    assert {played.after.status for played in seen} == set(Status)
+    told = [event.type for played in seen for event in played.decision.events]
+    assert set(told) == {
+        "session_started",
+        "cycle_switched",
+        "switch_undone",
+        "session_paused",
+        "session_resumed",
+        "session_completed",
+        "session_cancelled",
+        "session_expired",
+        "participant_expired",
+        "time_adjusted",
+        "time_warning",
+        "timeouts_skipped",
+    }
+    assert told.count("participant_expired") >= 50
+    assert sum(played.after.status is Status.RUNNING for played in seen) >= len(seen) // 4
+    refusals = {
+        played.decision.refusal.code for played in seen if played.decision.refusal is not None
+    }
+    assert refusals == {
+        "INVALID_STATE_TRANSITION",
+        "STALE_CYCLE",
+        "VALIDATION_ERROR",
+        "PARTICIPANT_EXPIRED",
+    }

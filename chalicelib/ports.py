@@ -284,15 +284,40 @@ class Watchers:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a connection's sign of life is answered with; ``epoch`` is None without a session."""
+    """What a connection's sign of life is answered with.
+
+    The rest is None without a session. ``updated_at_ms`` tells two versions of
+    one number apart, of which a failover lost the first.
+    """
 
     now_ms: int
-    epoch: str | None
-    version: int | None
+    epoch: str | None = None
+    version: int | None = None
+    updated_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a connection may be silent, where clients are told to ping so often."""
+
+    heartbeat_ms: int = 30_000
+
+    @property
+    def silent_ms(self) -> int:
+        """Three heartbeats: who has not been heard of for longer counts as gone."""
+        return 3 * self.heartbeat_ms
+
+    @property
+    def abandoned_ms(self) -> int:
+        """By now a sweep has closed it, if there still is anybody to sweep."""
+        return 4 * self.heartbeat_ms
 
 
 class ConnectionRegistry(Protocol):
     """Who watches what. Every method raises StoreUnavailable when it can't be reached."""
+
+    @property
+    def patience(self) -> Patience: ...
 
     def watch(
         self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None

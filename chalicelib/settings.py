@@ -39,6 +39,8 @@ class Settings:
     watcher, or ``relay``, where relays do, one for each endpoint. An empty
     ``websocket_endpoint`` is taken from each event, as is right on AWS;
     ``greeter`` is the name of the function that greets connections.
+    ``heartbeat_interval_ms`` is how often clients are told to give a sign of
+    life; after three of them without one a connection counts as gone.
     ``management_api`` is ``fast`` or ``reference``. ``aws_*`` are Lambda's own.
 
     ``metrics`` is ``prometheus``, ``emf`` or ``off``; ``prometheus_multiproc_dir``
@@ -59,6 +61,7 @@ class Settings:
     broadcast: str = "inline"
     websocket_endpoint: str = ""
     greeter: str = "tickless-dev-greet"
+    heartbeat_interval_ms: int = 30_000
     management_api: str = "fast"
     rate_limit_general: int = 600
     rate_limit_switch: int = 10
@@ -101,6 +104,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         broadcast=_one_of(environment, "BROADCAST", ("inline", "relay"), defaults.broadcast),
         websocket_endpoint=text("websocket_endpoint").rstrip("/"),
         greeter=text("greeter"),
+        heartbeat_interval_ms=_count(
+            environment, "HEARTBEAT_INTERVAL_MS", defaults.heartbeat_interval_ms
+        ),
         management_api=_one_of(
             environment, "MANAGEMENT_API", ("fast", "reference"), defaults.management_api
         ),

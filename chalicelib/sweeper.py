@@ -46,7 +46,11 @@ LAST_CALLS_SECONDS = 8.0
 
 
 class Sweeper:
-    """Settles what is due, from ``start`` to ``stop``, or while ``work`` lasts."""
+    """Settles what is due, from ``start`` to ``stop``, or while ``work`` lasts.
+
+    ``aside`` is done from time to time, by a worker: what else a service that
+    has no other standing process needs to have swept.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,8 @@ class Sweeper:
         *,
         workers: int = WORKERS,
         share: int = SHARE,
+        aside: Callable[[], None] | None = None,
+        aside_every_seconds: float = MINUTE_SECONDS,
         telemetry: Telemetry = SILENT,
     ) -> None:
         self._engine = engine
@@ -64,6 +70,9 @@ class Sweeper:
         self._workers = workers
         self._share = share
         self._telemetry = telemetry
+        self._aside = aside
+        self._aside_every_seconds = aside_every_seconds
+        self._aside_at_s = 0.0
         self._put_off: dict[str, float] = {}
         self._stopping = Event()
         self._listening = Event()
@@ -117,11 +126,23 @@ class Sweeper:
                     found, look_at_s[shard] = self._look(shard)
                     due += found
             self._settle_all(due, pool)
+            if self._aside is not None and now_s >= self._aside_at_s:
+                self._aside_at_s = now_s + self._aside_every_seconds
+                pool.submit(self._do_aside, self._aside)
             nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
             # Also without a nap: alarms that nobody hears pile up in the store.
             while (earlier := alarms.next(max(0.0, min(nap_s, LISTEN_SECONDS)))) is not None:
                 if earlier in look_at_s:
                     look_at_s[earlier] = nap_s = 0.0
+
+    def _do_aside(self, aside: Callable[[], None]) -> None:
+        try:
+            aside()
+        except StoreUnavailable as error:
+            LOG.warning("sweeper: %s", error)
+        except Exception:
+            # A future that nobody asks would keep it to itself.
+            LOG.exception("sweeper: aside")
 
     def _look(self, shard: int) -> tuple[list[Deadline], float]:
         """What of a shard is to be settled now, and when to look at it again."""

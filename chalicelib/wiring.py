@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from .charges import Limits
 from .engine import SyncEngine
-from .ports import ConnectionRegistry, DeadlineIndex, Fleet, SessionStore
+from .ports import ConnectionRegistry, DeadlineIndex, Fleet, Patience, SessionStore
 from .settings import Settings, read_settings
 from .telemetry.ports import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
+    from .realtime.inline import InlineAnnouncer
     from .realtime.management_api import ManagementApi
     from .realtime.relay import Relay
     from .realtime.sockets import Sockets
@@ -70,11 +71,15 @@ class Services:
 
         return RedisStore(self.server, self.settings.shards)
 
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.settings.heartbeat_interval_ms)
+
     @cached_property
     def connections(self) -> ConnectionRegistry:
         from .store.redis_connections import RedisConnections
 
-        return RedisConnections(self.server, self.settings.shards)
+        return RedisConnections(self.server, self.settings.shards, self.patience)
 
     @cached_property
     def limits(self) -> Limits:
@@ -90,7 +95,7 @@ class Services:
     def fleet(self) -> Fleet:
         from .store.redis_fleet import RedisFleet
 
-        return RedisFleet(self.server, self.settings.shards)
+        return RedisFleet(self.server, self.settings.shards, self.patience)
 
     def metrics_page(self) -> bytes:
         """What a scrape is answered: the fleet's facts, and figures of our own if we keep any."""
@@ -120,17 +125,20 @@ class Services:
         return api
 
     @cached_property
-    def engine(self) -> SyncEngine:
-        announcer = None
-        if self.settings.broadcast == "inline":
-            from .realtime.inline import InlineAnnouncer
+    def announcer(self) -> InlineAnnouncer | None:
+        if self.settings.broadcast != "inline":
+            return None
+        from .realtime.inline import InlineAnnouncer
 
-            announcer = InlineAnnouncer(
-                self.connections, lambda: self.management_api, telemetry=self.telemetry
-            )
+        return InlineAnnouncer(
+            self.connections, lambda: self.management_api, telemetry=self.telemetry
+        )
+
+    @cached_property
+    def engine(self) -> SyncEngine:
         return SyncEngine(
             self.store,
-            announcer=announcer,
+            announcer=self.announcer,
             session_ttl_ms=self.settings.session_ttl_seconds * 1000,
             telemetry=self.telemetry,
         )
@@ -163,6 +171,7 @@ class Services:
             self.management_api,
             endpoint,
             telemetry=self.telemetry,
+            sweep_every_seconds=self.settings.heartbeat_interval_ms / 1000,
         )
 
     def sweeper(self) -> Sweeper:
@@ -170,14 +179,17 @@ class Services:
         from .store.subscription import alarms
         from .sweeper import SHARE, Sweeper
 
-        # Who posts before it returns is given one session at a time: connections
-        # that don't answer keep nobody but their own session waiting.
-        share = 1 if self.settings.broadcast == "inline" else SHARE
+        announcer = self.announcer
         return Sweeper(
             self.engine,
             self.deadlines,
             lambda: alarms(self.settings),
-            share=share,
+            # Who posts before it returns is given one session at a time: connections
+            # that don't answer keep nobody but their own session waiting.
+            share=SHARE if announcer is None else 1,
+            # Relays sweep the connections of their own endpoints.
+            aside=None if announcer is None else announcer.sweep,
+            aside_every_seconds=self.settings.heartbeat_interval_ms / 1000,
             telemetry=self.telemetry,
         )
 

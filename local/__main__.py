@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -96,7 +97,11 @@ def read_faults(text: str) -> Faults:
 
 
 async def serve(options: Options) -> None:
-    """Start the stack, say where it is, and stop it at the first signal; leave at the second."""
+    """Start the stack, say where it is, and stop it at the first signal; leave at the second.
+
+    Raises:
+        StackError: It can't start, or a part of it can't be kept running.
+    """
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
     embedded: EmbeddedServer | None = None
@@ -114,7 +119,12 @@ async def serve(options: Options) -> None:
     async with running(options) as stack:
         embedded = stack.embedded
         print(describe(stack), flush=True)
-        await told_to_stop.wait()
+        stopping = asyncio.create_task(told_to_stop.wait())
+        either: list[asyncio.Task[Any]] = [stopping, stack.given_up]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not told_to_stop.is_set():
+            stopping.cancel()
+            raise StackError(stack.given_up.result())
         print("Stopping. Once more to leave at once.", flush=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
@@ -23,16 +24,62 @@ class BackgroundError(Exception):
     """A process ended at once, as it does with settings that can't be understood."""
 
 
+class BackgroundProcess:
+    """A module that runs as a process, with this process's environment, no longer than this one."""
+
+    def __init__(self, module: str, process: Process) -> None:
+        self.name = module
+        self._process = process
+
+    @classmethod
+    async def start(cls, module: str) -> BackgroundProcess:
+        return cls(module, await _start(module))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def start_again(self) -> None:
+        self._process = await _start(self.name)
+
+    async def has_started(self) -> None:
+        """Return once it says so, or has had the time for it.
+
+        Raises:
+            BackgroundError: It has ended instead.
+        """
+        assert self._process.stdout is not None
+        with suppress(TimeoutError):
+            if not await asyncio.wait_for(self._process.stdout.readline(), START_SECONDS):
+                raise BackgroundError("A part of it did not start; what it said stands above.")
+
+    async def ended(self) -> str:
+        code = await self._process.wait()
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        return f"(process {self.pid}) {how}"
+
+    async def stop(self, seconds: float) -> None:
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), seconds)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+
 @asynccontextmanager
-async def background(modules: Sequence[str], stop_seconds: float) -> AsyncIterator[list[Process]]:
-    """Modules that run with this process's environment while the block, or this process, lasts."""
-    started: list[Process] = []
+async def background(
+    modules: Sequence[str], stop_seconds: float
+) -> AsyncIterator[list[BackgroundProcess]]:
+    """Modules that run while the block, or this process, lasts."""
+    started: list[BackgroundProcess] = []
     try:
-        started += [await _start(module) for module in modules]
-        await asyncio.gather(*map(_has_started, started))
+        started += [await BackgroundProcess.start(module) for module in modules]
+        await asyncio.gather(*(one.has_started() for one in started))
         yield started
     finally:
-        await asyncio.gather(*(_stop(process, stop_seconds) for process in started))
+        await asyncio.gather(*(one.stop(stop_seconds) for one in started))
 
 
 async def _start(module: str) -> Process:
@@ -45,20 +92,3 @@ async def _start(module: str) -> Process:
         start_new_session=True,
         env=dict(os.environ),
     )
-
-
-async def _has_started(process: Process) -> None:
-    assert process.stdout is not None
-    with suppress(TimeoutError):
-        if not await asyncio.wait_for(process.stdout.readline(), START_SECONDS):
-            raise BackgroundError("A part of it did not start; what it said stands above.")
-
-
-async def _stop(process: Process, stop_seconds: float) -> None:
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), stop_seconds)
-    except TimeoutError:
-        process.kill()
-        await process.wait()

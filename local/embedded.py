@@ -18,6 +18,7 @@ no server that can't be found, and none that is adopted and then goes away.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -28,7 +29,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import redis
 from redis.backoff import NoBackoff
@@ -37,6 +38,7 @@ from redis.retry import Retry
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.01
+_LOOK_SECONDS: Final = 0.1
 _HOST: Final = "127.0.0.1"
 
 
@@ -44,15 +46,44 @@ class EmbeddedServerError(Exception):
     """The server can't be had; the message tells a developer what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EmbeddedServer:
-    """A running server. ``adopted`` if an earlier stack started it."""
+    """A running server, ``adopted`` if an earlier stack started it.
 
-    url: str
+    Whatever happens to it, its port stays: by that the app knows it.
+    """
+
     port: int
     pid: int
     data_dir: Path
     adopted: bool
+    child: subprocess.Popen[bytes] | None = None
+
+    name: ClassVar[str] = "Valkey"
+
+    @property
+    def url(self) -> str:
+        return f"redis://{_HOST}:{self.port}/0"
+
+    async def ended(self) -> str:
+        """Return once the process is there no more; how, to be read after the name."""
+        # Whether a process that somebody else started is alive only its lock tells.
+        while not _is_unlocked(self.data_dir):
+            await asyncio.sleep(_LOOK_SECONDS)
+        if self.child is not None:
+            self.child.wait()
+        return f"(process {self.pid}, its log: {self.data_dir / 'valkey.log'}) has gone"
+
+    async def start_again(self) -> None:
+        """Start it with its data on its port, and don't wait until it has loaded them."""
+        lock = _lock(self.data_dir / "server.lock")
+        if lock is None:
+            return
+        try:
+            self.child = _spawn(valkey_binary(), self.data_dir, self.port, lock)
+        finally:
+            os.close(lock)
+        self.pid, self.adopted = self.child.pid, False
 
 
 @contextmanager
@@ -69,17 +100,17 @@ def embedded_server(
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     with _only_stack(data_dir):
-        server, child = _adopt_or_start(binary, data_dir, start_seconds)
+        server = _adopt_or_start(binary, data_dir, start_seconds)
         try:
             yield server
         finally:
-            _stop(server, child, stop_seconds)
+            _stop(server, stop_seconds)
 
 
 def let_go(server: EmbeddedServer) -> None:
     """Ask the server to end and don't wait: for a stack that must leave at once."""
     _record(server.data_dir, server.port, ending=True)
-    _signal(server.pid, signal.SIGTERM)
+    _signal(server, signal.SIGTERM)
 
 
 @contextmanager
@@ -111,9 +142,7 @@ def _lock(path: Path) -> int | None:
     return descriptor
 
 
-def _adopt_or_start(
-    binary: Path, data_dir: Path, start_seconds: float
-) -> tuple[EmbeddedServer, subprocess.Popen[bytes] | None]:
+def _adopt_or_start(binary: Path, data_dir: Path, start_seconds: float) -> EmbeddedServer:
     deadline_seconds = time.monotonic() + start_seconds
     while True:
         lock = _lock(data_dir / "server.lock")
@@ -125,7 +154,7 @@ def _adopt_or_start(
                 os.close(lock)
         adopted = _adopt(data_dir)
         if adopted is not None:
-            return adopted, None
+            return adopted
         # It is loading, or on its way out: soon either it answers or the lock is free.
         if time.monotonic() > deadline_seconds:
             raise EmbeddedServerError(
@@ -141,15 +170,14 @@ def _adopt(data_dir: Path) -> EmbeddedServer | None:
     pid = None if port is None else _ready_pid(port, data_dir)
     if port is None or pid is None:
         return None
+    server = EmbeddedServer(port, pid, data_dir, adopted=True)
     if ending:  # perhaps whoever wrote that was killed before the signal was sent
-        _signal(pid, signal.SIGTERM)
+        _signal(server, signal.SIGTERM)
         return None
-    return EmbeddedServer(_url(port), port, pid, data_dir, adopted=True)
+    return server
 
 
-def _start(
-    binary: Path, data_dir: Path, lock: int, deadline_seconds: float
-) -> tuple[EmbeddedServer, subprocess.Popen[bytes]]:
+def _start(binary: Path, data_dir: Path, lock: int, deadline_seconds: float) -> EmbeddedServer:
     # The port of last time, so that a URL somebody noted down goes on working.
     port, _ = _recorded(data_dir)
     for _ in range(5):
@@ -159,7 +187,7 @@ def _start(
         child = _spawn(binary, data_dir, port, lock)
         pid = _await_ready(child, port, data_dir, deadline_seconds)
         if pid is not None:
-            return EmbeddedServer(_url(port), port, pid, data_dir, adopted=False), child
+            return EmbeddedServer(port, pid, data_dir, adopted=False, child=child)
         port = None  # somebody may have taken the port in between
     raise EmbeddedServerError(
         f"Valkey doesn't start. Its log: {data_dir / 'valkey.log'}\n{_log_tail(data_dir)}"
@@ -229,32 +257,35 @@ def _ready_pid(port: int, data_dir: Path) -> int | None:
     return int(information["process_id"])
 
 
-def _stop(
-    server: EmbeddedServer, child: subprocess.Popen[bytes] | None, stop_seconds: float
-) -> None:
+def _stop(server: EmbeddedServer, stop_seconds: float) -> None:
     # SIGTERM lets the server write and sync its append-only file. Should that
     # take too long, SIGKILL loses nothing that was acknowledged: the kernel has it.
     _record(server.data_dir, server.port, ending=True)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        _signal(server.pid, number)
-        if _has_gone(server, child, stop_seconds):
+        _signal(server, number)
+        if _has_gone(server, stop_seconds):
             return
     raise EmbeddedServerError(f"Valkey (process {server.pid}) doesn't end.")
 
 
-def _has_gone(
-    server: EmbeddedServer, child: subprocess.Popen[bytes] | None, seconds: float
-) -> bool:
+def _has_gone(server: EmbeddedServer, seconds: float) -> bool:
     deadline_seconds = time.monotonic() + seconds
     while time.monotonic() < deadline_seconds:
-        lock = _lock(server.data_dir / "server.lock")
-        if lock is not None:
-            os.close(lock)
-            if child is not None:
-                child.wait()
+        if _is_unlocked(server.data_dir):
+            if server.child is not None:
+                server.child.wait()
             return True
         time.sleep(_POLL_SECONDS)
     return False
+
+
+def _is_unlocked(data_dir: Path) -> bool:
+    """Whether the server that held the lock has gone, however it went."""
+    lock = _lock(data_dir / "server.lock")
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
 
 
 def valkey_binary() -> Path:
@@ -282,13 +313,11 @@ def _no_binary(why: str) -> EmbeddedServerError:
     )
 
 
-def _url(port: int) -> str:
-    return f"redis://{_HOST}:{port}/0"
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+def _signal(server: EmbeddedServer, number: signal.Signals) -> None:
+    # Once it has gone, another process may have got its id.
+    if not _is_unlocked(server.data_dir):
+        with suppress(ProcessLookupError):
+            os.kill(server.pid, number)
 
 
 def _recorded(data_dir: Path) -> tuple[int | None, bool]:

@@ -33,6 +33,7 @@ from .gateway.sigv4 import Credentials
 from .gateway.websocket_api import Faults
 from .gateway.websocket_api import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
+from .supervision import Kept, supervised
 
 # Together they stay below the five seconds that a stop may take.
 REQUEST_GRACE_SECONDS: Final = 1.5
@@ -75,6 +76,7 @@ class Stack:
     """A stack that runs: where everything is.
 
     ``management_url`` is where @connections is, ``websocket_url`` where clients connect.
+    ``given_up`` is done, and says why, once a part of it can't be kept running.
     """
 
     rest_url: str
@@ -83,6 +85,7 @@ class Stack:
     redis_url: str
     stage: str
     embedded: EmbeddedServer | None
+    given_up: asyncio.Task[str]
 
 
 @asynccontextmanager
@@ -121,9 +124,14 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         modules = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
         modules = [module for module in modules if _is_there(module)]
         try:
-            await parts.enter_async_context(background(modules, BACKGROUND_GRACE_SECONDS))
+            kept: list[Kept] = [
+                *await parts.enter_async_context(background(modules, BACKGROUND_GRACE_SECONDS))
+            ]
         except BackgroundError as error:
             raise StackError(str(error)) from error
+        if store is not None:
+            kept.append(store)
+        given_up = await parts.enter_async_context(supervised(kept))
         rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, responses)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
@@ -132,6 +140,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             redis_url=redis_url,
             stage=options.stage,
             embedded=store,
+            given_up=given_up,
         )
 
 

@@ -25,6 +25,7 @@ from chalicelib.ports import (
     Heartbeat,
     Loaded,
     LoggedEvent,
+    Patience,
     Receipt,
     Stale,
     StoreUnavailable,
@@ -33,7 +34,6 @@ from chalicelib.ports import (
 )
 from chalicelib.realtime.management_api.ports import Delete, Outcome, R, Request
 from chalicelib.store import codec
-from chalicelib.store.redis_connections import REMEMBER_SILENT_MS, SILENT_MS
 from chalicelib.telemetry.names import Metric
 
 
@@ -197,6 +197,21 @@ class FakeStore:
         """Forget a session, but not its deadline, as a server short of memory does."""
         self._sessions.pop(session_id, None)
 
+    def copied(self) -> FakeStore:
+        """A replica that hears of nothing from now on."""
+        replica = FakeStore(self.clock_ms)
+        replica.become(self)
+        return replica
+
+    def become(self, replica: FakeStore) -> None:
+        """Fail over: what the replica had not heard of is lost. The clock goes on."""
+        self.deadlines = dict(replica.deadlines)
+        self._receipts = dict(replica._receipts)
+        self._sessions = {
+            session_id: replace(stored, events=list(stored.events))
+            for session_id, stored in replica._sessions.items()
+        }
+
     def events(self, session_id: str) -> list[tuple[int, Event]]:
         """What is in the log of a session: each event and the version it belongs to."""
         stored = self._stored(session_id)
@@ -290,6 +305,7 @@ class FakeRegistry:
     """RedisConnections in memory, on the clock and the sessions of a FakeStore."""
 
     store: FakeStore
+    patience: Patience = field(default_factory=Patience)
     lists: dict[str, dict[str, Watcher]] = field(default_factory=dict)
     _sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
 
@@ -300,14 +316,15 @@ class FakeRegistry:
         if charge is not None:
             self.store.pour(charge)
         now_ms = loaded.now_ms
-        self._sessions[connection_id] = (session_id, now_ms + REMEMBER_SILENT_MS)
+        self._sessions[connection_id] = (session_id, now_ms + self.patience.abandoned_ms)
         listed = self.lists.setdefault(session_id, {})
         known = listed.get(connection_id)
         registered_at_ms = known.registered_at_ms if known else now_ms
         listed[connection_id] = Watcher(connection_id, endpoint, registered_at_ms, now_ms)
         if loaded.session is None:
-            return Heartbeat(now_ms, None, None)
-        return Heartbeat(now_ms, loaded.session.epoch, loaded.session.version)
+            return Heartbeat(now_ms)
+        session = loaded.session
+        return Heartbeat(now_ms, session.epoch, session.version, session.updated_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
         session_id, until_ms = self._sessions.get(connection_id, (None, 0))
@@ -327,6 +344,11 @@ class FakeRegistry:
         for connection_id in connection_ids:
             self.lists.get(session_id, {}).pop(connection_id, None)
             self._sessions.pop(connection_id, None)
+
+    def become(self, replica: FakeRegistry) -> None:
+        """Fail over together with the store."""
+        self.lists = {name: dict(listed) for name, listed in replica.lists.items()}
+        self._sessions = dict(replica._sessions)
 
     def watched_sessions(self) -> Iterator[str]:
         return iter([session_id for session_id, listed in self.lists.items() if listed])
@@ -351,7 +373,9 @@ class FakeFleet:
         late_ms = [now_ms - at_ms for at_ms in self.store.deadlines.values() if at_ms <= now_ms]
         return FleetFacts(
             sessions={status: statuses[status] for status in Status},
-            connections=sum(now_ms - at_ms <= SILENT_MS for at_ms in heard_at_ms),
+            connections=sum(
+                now_ms - at_ms <= self.registry.patience.silent_ms for at_ms in heard_at_ms
+            ),
             overdue=len(late_ms),
             overdue_ms=max(late_ms, default=0),
         )

@@ -37,10 +37,11 @@ connection after two hours and every one that was idle for ten minutes. Once ope
 what is held. One without an answer within two seconds is sent again. Commands are not kept for
 later.
 
-**Versions** count within an `epoch`, which is one incarnation of the session. An update of the
-held epoch is applied if its version is newer; an update of another epoch, or a partial one whose
-`baseVersion` is not the one held, makes the client send RECONNECT. A STATE_SYNC that answers it
-replaces what is held."""
+**Versions** count within an `epoch`, which is one incarnation of the session. After a failover that
+lost a version another one may be made of the same number: `updatedAt`, the `updated_at` of the
+state, tells the two apart. An update of the held epoch is applied if its version is newer; an
+update of another epoch, or a partial one whose `baseVersion` and `baseUpdatedAt` are not those
+held, makes the client send RECONNECT. A STATE_SYNC that answers it replaces what is held."""
 
 
 def document() -> dict[str, Any]:

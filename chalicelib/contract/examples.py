@@ -16,11 +16,12 @@ from .. import __version__
 from ..core.events import Event, SessionCreated
 from ..core.rules import Start, Switch, apply
 from ..core.session import Session, create
+from ..ports import Patience
 from ..schemas import socket
 from ..schemas.errors import InvalidRequest, problem
 from ..schemas.pushes import session_deleted, state_update
 from ..schemas.requests import CreateSession, read
-from ..schemas.states import event_view, log_page, session_state, switch_result
+from ..schemas.states import event_view, iso, log_page, session_state, switch_result
 from .json_schema import Schema
 
 SESSION_ID: Final = "0b2a5c1e-8a53-4f8e-9a67-1d2f0c6b7a10"
@@ -52,7 +53,10 @@ SENT: Final[Mapping[str, list[Any]]] = {
     "PauseSession": [{"current_participant_id": BEN}],
     "AdjustTime": [{"participant_id": BEN, "delta_ms": 30_000, "reason": "clock set wrongly"}],
     "Ping": [{"type": "PING", "clientTime": SWITCHED_MS + 120}],
-    "Reconnect": [{"type": "RECONNECT"}, {"type": "RECONNECT", "epoch": EPOCH, "version": 2}],
+    "Reconnect": [
+        {"type": "RECONNECT"},
+        {"type": "RECONNECT", "epoch": EPOCH, "version": 2, "updatedAt": iso(STARTED_MS)},
+    ],
     "CommandMessage": [
         {"type": "COMMAND", "id": "1", "command": "start"},
         {
@@ -117,7 +121,9 @@ def _answered() -> dict[str, list[Any]]:
                 ]
             )
         ),
-        "Connected": from_json(socket.connected(SESSION_ID, CONNECTION_ID, CREATED_MS)),
+        "Connected": from_json(
+            socket.connected(SESSION_ID, CONNECTION_ID, Patience().heartbeat_ms, CREATED_MS)
+        ),
         "StateSync": from_json(socket.state_sync(started.session, STARTED_MS)[0]),
         "StateUpdate": from_json(
             state_update(started.session, session, SWITCHED_MS, switched.events, lambda: state)
@@ -162,4 +168,5 @@ def _refusal(error: Exception) -> Any:
 
 
 def _place(session: Session) -> dict[str, Any]:
-    return {"epoch": session.epoch, "version": session.version}
+    updated_at = iso(session.updated_at_ms)
+    return {"epoch": session.epoch, "version": session.version, "updatedAt": updated_at}

@@ -203,7 +203,7 @@ def _any_of(schemas: list[Schema]) -> Schema:
 def _by_name(name: str, schema: Schema) -> Schema:
     """The contract's rule: names tell instants and ids."""
     if "string" in schema.get("type", ()):
-        if name == "at" or name.endswith("_at"):
+        if name == "at" or name.endswith(("_at", "At")):
             return {**schema, **INSTANT}
         if name in ("sessionId", "session_id", "participant_id", "group_id") or name.endswith(
             "_participant_id"

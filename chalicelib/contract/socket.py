@@ -76,7 +76,7 @@ SAID: Final = (
         "STATE_UPDATE",
         StateUpdate,
         "After every commit, to everybody; `events` say why. With `partial`, `state` has only the"
-        " participants whose clocks can't be told from `baseVersion`.",
+        " participants whose clocks can't be told from `baseVersion`, made at `baseUpdatedAt`.",
     ),
     Said(
         "SESSION_DELETED",
@@ -88,8 +88,8 @@ SAID: Final = (
     Said(
         "PONG",
         Pong,
-        "As an answer to PING. `epoch` and `version` are the session's, where it exists: whoever"
-        " holds others for longer than a second sends RECONNECT.",
+        "As an answer to PING. `epoch`, `version` and `updatedAt` are the session's, where it"
+        " exists: whoever holds others for longer than a second sends RECONNECT.",
     ),
     Said("ACK", Ack, "The command of this `id` was carried out, and made this version."),
     Said("ERROR", ErrorMessage, "Something was refused; the connection stays open."),

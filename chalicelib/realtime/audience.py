@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ports import ConnectionRegistry, Watcher
+from ..ports import ConnectionRegistry, Patience, Watcher
 from .management_api.ports import Outcome
-
-SILENT_MS = 90_000
-"""Three heartbeats: who has not been heard of for longer counts as gone."""
-
-ABANDONED_MS = SILENT_MS + 30_000
-"""By now its own relay would have closed it, if that were still there."""
 
 GRACE_MS = 15_000
 """A post that races $connect is answered 410 too; so long it proves nothing."""
@@ -30,13 +24,15 @@ class Audience:
     present: Sequence[Watcher]
     silent: Sequence[Watcher]
     now_ms: int
+    patience: Patience
 
     def abandoned(self, endpoint: str) -> Sequence[str]:
         """Connections of other endpoints than this one that nobody there takes off the list."""
         return [
             one.connection_id
             for one in self.silent
-            if one.endpoint != endpoint and self.now_ms - one.heard_at_ms > ABANDONED_MS
+            if one.endpoint != endpoint
+            and self.now_ms - one.heard_at_ms > self.patience.abandoned_ms
         ]
 
     def is_gone(self, watcher: Watcher, outcome: Outcome) -> bool:
@@ -48,8 +44,8 @@ def audience_of(
     registry: ConnectionRegistry, session_id: str, endpoint: str | None = None
 ) -> Audience:
     """Everybody who watches, or only those of one endpoint."""
-    listed = registry.watchers(session_id)
+    listed, patience = registry.watchers(session_id), registry.patience
     ours = [one for one in listed.watchers if endpoint is None or one.endpoint == endpoint]
-    silent = [one for one in ours if listed.now_ms - one.heard_at_ms > SILENT_MS]
-    present = [one for one in ours if listed.now_ms - one.heard_at_ms <= SILENT_MS]
-    return Audience(session_id, present, silent, listed.now_ms)
+    silent = [one for one in ours if listed.now_ms - one.heard_at_ms > patience.silent_ms]
+    present = [one for one in ours if listed.now_ms - one.heard_at_ms <= patience.silent_ms]
+    return Audience(session_id, present, silent, listed.now_ms, patience)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..core.errors import StoreUnavailable
 from ..ports import ConnectionRegistry, Watcher
@@ -44,17 +45,32 @@ class InlineAnnouncer:
     def dismiss(self, session_id: str, farewell: bytes) -> None:
         self._tell(session_id, farewell, close=True)
 
+    def sweep(self) -> None:
+        """Close who has been silent for too long, where nothing is announced that would find out.
+
+        Raises:
+            StoreUnavailable: It can't be reached; the next sweep will do.
+        """
+        for session_id in self._registry.watched_sessions():
+            audience = audience_of(self._registry, session_id)
+            if audience.silent:
+                self._strike_off(session_id, self._post(replace(audience, present=()), b""))
+
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
         # The commit stands: whoever made it is answered, whatever becomes of the news.
         try:
             audience = audience_of(self._registry, session_id)
-            gone = self._post(audience, message, close=close)
-            if gone:
-                self._registry.remove(session_id, [one.connection_id for one in gone])
+            self._strike_off(session_id, self._post(audience, message, close=close))
         except StoreUnavailable as error:
             LOG.warning("session %s: nobody was told: %s", session_id, error)
 
-    def _post(self, audience: Audience, message: bytes, *, close: bool) -> Sequence[Watcher]:
+    def _strike_off(self, session_id: str, gone: Sequence[Watcher]) -> None:
+        if gone:
+            self._registry.remove(session_id, [one.connection_id for one in gone])
+
+    def _post(
+        self, audience: Audience, message: bytes, *, close: bool = False
+    ) -> Sequence[Watcher]:
         """Post, and close where that is asked for; returns whom to strike from the list."""
         began_s = self._monotonic()
         deadline_s = began_s + WITHIN_SECONDS

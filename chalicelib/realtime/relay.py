@@ -31,7 +31,6 @@ LOG = logging.getLogger("tickless")
 
 POST_WITHIN_SECONDS = 10.0
 LISTEN_SECONDS = 0.25
-SWEEP_EVERY_SECONDS = 30.0
 AGAIN_AFTER_SECONDS = 0.1
 COMPLAIN_EVERY = 100
 """Of attempts in a row that failed, so few are worth a line in the log."""
@@ -58,7 +57,8 @@ class Relay:
         engine: SyncEngine,
         api: ManagementApi,
         endpoint: str,
-        sweep_every_seconds: float = SWEEP_EVERY_SECONDS,
+        *,
+        sweep_every_seconds: float = 30.0,
         telemetry: Telemetry = SILENT,
     ) -> None:
         self._subscribe = subscribe

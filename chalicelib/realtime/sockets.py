@@ -24,6 +24,7 @@ from ..schemas import socket
 from ..schemas.errors import InvalidRequest, Problem, problem
 from ..schemas.pushes import session_deleted
 from ..schemas.requests import read_session_id
+from ..schemas.states import iso
 from ..telemetry.ports import SILENT, Telemetry
 from ..telemetry.work import note
 from .management_api.ports import ManagementApi, Post
@@ -115,7 +116,8 @@ class Sockets:
         session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
         endpoint = greeting["endpoint"]
         note(session_id=session_id, connection_id=connection_id)
-        hello = socket.connected(session_id, connection_id, self._store.now_ms())
+        heartbeat_ms = self._registry.patience.heartbeat_ms
+        hello = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
         while self._post(endpoint, connection_id, hello) is Posted.GONE:
             wait_seconds = min(
@@ -180,6 +182,8 @@ class Sockets:
         }
         if heard.epoch is not None and heard.version is not None:
             pong["epoch"], pong["version"] = heard.epoch, heard.version
+            if heard.updated_at_ms is not None:
+                pong["updatedAt"] = iso(heard.updated_at_ms)
         return socket.encode(pong)
 
     def _catch_up(self, session_id: str, held: socket.Reconnect) -> list[bytes]:
@@ -188,14 +192,19 @@ class Sockets:
         except SessionNotFound:
             # Whatever the client holds is no more; it may go on waiting.
             return [session_deleted(session_id, self._store.now_ms())]
-        if (held.epoch, held.version) == (outcome.session.epoch, outcome.session.version):
-            return [_current(session_id, outcome)]
+        current = _current(session_id, outcome)
+        if (
+            (held.epoch, held.version) == (current["epoch"], current["version"])
+            # A version that a failover lost may have been followed by another of its number.
+            and held.updatedAt in (None, current["updatedAt"])
+        ):
+            return [socket.encode(current)]
         return socket.state_sync(outcome.session, outcome.now_ms)
 
     def _settle(self, session_id: str) -> list[bytes]:
         outcome = self._engine.get_current_state(session_id)
         # What was due has been committed, and so everybody is told already.
-        return [] if outcome.events else [_current(session_id, outcome)]
+        return [] if outcome.events else [socket.encode(_current(session_id, outcome))]
 
     def _carry_out(
         self, session_id: str, connection_id: str, message: socket.CommandMessage, text: str
@@ -266,16 +275,15 @@ def _acknowledgement(sent_as: str, outcome: Outcome) -> bytes:
     )
 
 
-def _current(session_id: str, outcome: Outcome) -> bytes:
-    return socket.encode(
-        {
-            "type": "CURRENT",
-            "timestamp": outcome.now_ms,
-            "sessionId": session_id,
-            "epoch": outcome.session.epoch,
-            "version": outcome.session.version,
-        }
-    )
+def _current(session_id: str, outcome: Outcome) -> socket.Current:
+    return {
+        "type": "CURRENT",
+        "timestamp": outcome.now_ms,
+        "sessionId": session_id,
+        "epoch": outcome.session.epoch,
+        "version": outcome.session.version,
+        "updatedAt": iso(outcome.session.updated_at_ms),
+    }
 
 
 def _reason(found: Problem) -> str:

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from ..core.events import Event
 from ..core.session import Session
 from ..core.view import changed_positions
-from .states import EventView, SessionState, event_view, session_state
+from .states import EventView, SessionState, event_view, iso, session_state
 
 FRAME_BYTES = 32 * 1024
 """API Gateway bills, and limits, WebSocket messages by frames of this size."""
@@ -38,6 +38,7 @@ class StateUpdate(TypedDict):
     eventsOmitted: NotRequired[int]
     partial: NotRequired[bool]
     baseVersion: NotRequired[int]
+    baseUpdatedAt: NotRequired[str]
 
 
 class SessionDeleted(TypedDict):
@@ -65,14 +66,12 @@ def state_update(
         changed = changed_positions(before, session)
         if len(changed) * LEAST_PARTICIPANT_BYTES < FRAME_BYTES:
             state = _without_other_groups(session_state(session, now_ms, changed))
-            update = _update(session, state, now_ms)
-            update["partial"], update["baseVersion"] = True, before.version
-            partial = _fit(update, events)
+            partial = _fit(_difference(_update(session, state, now_ms), before), events)
             if partial is not None:
                 return partial
     # A difference to a version that nobody holds yet: everybody asks for the pages.
-    update = _update(session, _without_other_groups(session_state(session, now_ms, ())), now_ms)
-    update["partial"], update["baseVersion"] = True, session.version
+    bare = _without_other_groups(session_state(session, now_ms, ()))
+    update = _difference(_update(session, bare, now_ms), session)
     return _fit(update, events) or to_json(update)
 
 
@@ -115,6 +114,13 @@ def _update(session: Session, state: SessionState, now_ms: int) -> StateUpdate:
         "state": state,
         "events": [],
     }
+
+
+def _difference(update: StateUpdate, base: Session) -> StateUpdate:
+    """The update as one that fits only who holds ``base``."""
+    update["partial"] = True
+    update["baseVersion"], update["baseUpdatedAt"] = base.version, iso(base.updated_at_ms)
+    return update
 
 
 def _fit(update: StateUpdate, events: Sequence[Event]) -> bytes | None:

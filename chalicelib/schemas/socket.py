@@ -29,7 +29,6 @@ from .requests import (
 from .states import ParticipantState, SessionState, session_state
 
 PROTOCOL = 1
-HEARTBEAT_INTERVAL_MS = 30_000
 MESSAGE_ID_CHARACTERS = 128
 
 Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -46,6 +45,7 @@ class Reconnect(Request):
     type: Literal["RECONNECT"]
     epoch: Annotated[str, StringConstraints(max_length=64)] | None = None
     version: Version | None = None
+    updatedAt: Annotated[str, StringConstraints(max_length=64)] | None = None  # noqa: N815
 
 
 class CommandMessage(Request):
@@ -167,6 +167,7 @@ class Pong(TypedDict):
     receivedAt: int
     epoch: NotRequired[str]
     version: NotRequired[int]
+    updatedAt: NotRequired[str]
 
 
 class Current(TypedDict):
@@ -175,6 +176,7 @@ class Current(TypedDict):
     sessionId: str
     epoch: str
     version: int
+    updatedAt: str
 
 
 class Ack(TypedDict):
@@ -199,7 +201,9 @@ def encode(message: ServerAnswer) -> bytes:
     return to_json(message)
 
 
-def connected(session_id: str, connection_id: str, now_ms: int) -> bytes:
+def connected(
+    session_id: str, connection_id: str, heartbeat_interval_ms: int, now_ms: int
+) -> bytes:
     return encode(
         {
             "type": "CONNECTED",
@@ -207,7 +211,7 @@ def connected(session_id: str, connection_id: str, now_ms: int) -> bytes:
             "sessionId": session_id,
             "connectionId": connection_id,
             "protocol": PROTOCOL,
-            "heartbeatIntervalMs": HEARTBEAT_INTERVAL_MS,
+            "heartbeatIntervalMs": heartbeat_interval_ms,
         }
     )
 

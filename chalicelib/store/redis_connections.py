@@ -10,16 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..ports import Charge, Heartbeat, Watcher, Watchers
+from ..ports import Charge, Heartbeat, Patience, Watcher, Watchers
 from .buckets import limit_words
 from .client import Client, Server
 from .keys import WATCHED, SessionKeys, connection, session_of_list
 from .script import Script, Words
 
-SILENT_MS = 90_000
-"""Three heartbeats: a connection that is silent for longer counts as gone."""
-
-REMEMBER_SILENT_MS = SILENT_MS + 30_000
 LIST_LIFE_MS = 130 * 60_000
 """API Gateway ends every connection after two hours."""
 
@@ -29,7 +25,8 @@ SCAN_COUNT = 1_000
 class RedisConnections:
     """Connections in Redis. Safe for many threads; see ConnectionRegistry for its methods."""
 
-    def __init__(self, server: Server, shards: int) -> None:
+    def __init__(self, server: Server, shards: int, patience: Patience) -> None:
+        self.patience = patience
         self._server = server
         self._shards = shards
         self._watch = Script("watch", "bucket")
@@ -38,20 +35,23 @@ class RedisConnections:
     def watch(
         self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
     ) -> Heartbeat:
-        self._server.execute("SET", connection(connection_id), session_id, "PX", REMEMBER_SILENT_MS)
+        patience, name = self.patience, connection(connection_id)
+        self._server.execute("SET", name, session_id, "PX", patience.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
-        noted = (connection_id, endpoint, LIST_LIFE_MS, SILENT_MS)
+        noted = (connection_id, endpoint, LIST_LIFE_MS, patience.silent_ms)
         lists = (keys.session, keys.connections, keys.connected)
         words: Words = (3, *lists, *noted)
         if charge is not None:
             bucket = keys.messages(connection_id)
             words = (4, *lists, bucket, *noted, *limit_words(charge))
-        now_ms, epoch, version, *counted = self._watch.run(self._server, *words)
+        now_ms, epoch, version, updated_at_ms, *counted = self._watch.run(self._server, *words)
         if charge is not None:
             charge.counted(*counted)
         if epoch is None:
-            return Heartbeat(now_ms, None, None)
-        return Heartbeat(now_ms, epoch.decode(), int(version))
+            return Heartbeat(now_ms)
+        # What an older release has written says nothing of when.
+        made_at_ms = None if updated_at_ms is None else int(updated_at_ms)
+        return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
         session_id: bytes | None = self._server.execute("GET", connection(connection_id))

@@ -8,22 +8,21 @@ same whether there are ten sessions or a million.
 from __future__ import annotations
 
 from ..core.session import Status
-from ..ports import FleetFacts
+from ..ports import FleetFacts, Patience
 from .client import Server
 from .keys import connected, deadlines, sessions, shard_tag
-from .redis_connections import SILENT_MS
 from .script import Script
 
 
 class RedisFleet:
     """The fleet as Redis knows it. Safe for many threads; see Fleet for its method."""
 
-    def __init__(self, server: Server, shards: int) -> None:
+    def __init__(self, server: Server, shards: int, patience: Patience) -> None:
         self._server = server
         self._count = Script("fleet")
         tags = [shard_tag(shard) for shard in range(shards)]
         self._calls: list[tuple[bytes | str | int, ...]] = [
-            (3, deadlines(tag), sessions(tag), connected(tag), len(Status), SILENT_MS)
+            (3, deadlines(tag), sessions(tag), connected(tag), len(Status), patience.silent_ms)
             for tag in tags
         ]
 

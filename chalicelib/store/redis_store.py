@@ -106,6 +106,7 @@ class RedisStore:
             session.version,
             codec.encode_setup(session.setup) if creating else b"",
             codec.encode_facts(session),
+            session.updated_at_ms,
             session_id,
             "" if commit.due_ms is None else commit.due_ms,
             "" if commit.expires_at_ms is None else commit.expires_at_ms,

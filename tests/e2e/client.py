@@ -13,14 +13,14 @@ from collections.abc import Callable
 from itertools import count
 from math import inf
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.contract.conformance import check_heard, check_said
 
-from .follower import Follower, Held, Message, Pace
+from .follower import Follower, Held, Message, Pace, Place
 
 FRAME_BYTES = 32 * 1024
 WITHIN_S = 20.0
@@ -30,12 +30,25 @@ HANDSHAKE_WITHIN_S = 10.0
 SILENT_HEARTBEATS = 3
 
 
+class Note(NamedTuple):
+    """What was sent or heard, and what was shown after that.
+
+    ``is_answer`` if with it a RECONNECT, or a greeting, was wholly answered.
+    """
+
+    message: Message
+    place: Place
+    was_sent: bool
+    is_answer: bool
+
+
 class Client:
     """Watches ``session_id`` at the address that ``where`` names, from ``async with`` on.
 
     ``where`` is asked before every connection, so it may lead elsewhere when
-    one is lost. ``messages`` is all that was heard, in its order, ``shown`` every
-    version that was shown, ``closes`` the codes with which connections ended.
+    one is lost. ``messages`` is all that was heard, in its order, ``notes`` that and
+    what was sent, ``shown`` every version that was shown, ``closes`` the codes with
+    which connections ended. ``heartbeat_s`` is what it goes by before CONNECTED has come.
     """
 
     def __init__(
@@ -49,13 +62,13 @@ class Client:
         self._where = where
         self._session_id = session_id
         self._keeps_messages = keeps_messages
-        self._follower = Follower(Pace.scaled(heartbeat_s), self._note)
-        self._silent_s = SILENT_HEARTBEATS * heartbeat_s
+        self._follower = Follower(Pace(heartbeat_s), self._show)
         self._socket: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Future[None]] = set()
         self._ids = count(1)
         self.messages: list[Message] = []
+        self.notes: list[Note] = []
         self.answers: dict[str, Message] = {}
         self.kinds: Counter[str] = Counter()
         self.shown: list[tuple[str, int]] = []
@@ -76,8 +89,12 @@ class Client:
         return self._follower.held.version if self._follower.held else 0
 
     @property
-    def place(self) -> tuple[str | None, int | None]:
+    def place(self) -> Place:
         return self._follower.place
+
+    @property
+    def _silent_s(self) -> float:
+        return SILENT_HEARTBEATS * self._follower.pace.heartbeat_s
 
     @property
     def reconnects(self) -> int:
@@ -222,11 +239,17 @@ class Client:
             self.connection_id = message["connectionId"]
         if "id" in message:
             self.answers[message["id"]] = message
+        before = self._follower.answers
         sent = self._follower.take(message, now_s) if kind != "none" else []
+        self._note(message, is_answer=self._follower.answers > before)
         self._changed()
         return sent
 
-    def _note(self, held: Held) -> None:
+    def _note(self, message: Message, *, was_sent: bool = False, is_answer: bool = False) -> None:
+        if self._keeps_messages:
+            self.notes.append(Note(message, self.place, was_sent, is_answer))
+
+    def _show(self, held: Held) -> None:
         self.shown.append((held.epoch, held.version))
 
     def _changed(self) -> None:
@@ -235,10 +258,10 @@ class Client:
             if not change.done():
                 change.set_result(None)
 
-    @staticmethod
-    async def _say(socket: ClientConnection, messages: list[Message]) -> None:
+    async def _say(self, socket: ClientConnection, messages: list[Message]) -> None:
         for message in messages:
             check_heard(message)
+            self._note(message, was_sent=True)
             await socket.send(json.dumps(message))
 
 

@@ -7,9 +7,9 @@ in, messages to send go out; ``docs/protocol.md`` says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 Message = dict[str, Any]
 State = dict[str, Any]
@@ -30,6 +30,31 @@ OF_A_BANK = (
 """What all members of a group show alike."""
 
 
+class Place(NamedTuple):
+    """Which state of a session: numbers alone can be given twice, after a failover."""
+
+    epoch: str | None
+    version: int | None
+    updated_at: str | None
+
+    @classmethod
+    def told(cls, message: Message) -> Place:
+        """The one that a PONG or a CURRENT tells; nowhere, where there is no session."""
+        return cls(message.get("epoch"), message.get("version"), message.get("updatedAt"))
+
+    def named(self) -> Message:
+        """As a message names it."""
+        return {"epoch": self.epoch, "version": self.version, "updatedAt": self.updated_at}
+
+    def is_no_news_to(self, other: Place) -> bool:
+        if self.epoch != other.epoch:
+            return False
+        return self == other or (self.version or 0) < (other.version or 0)
+
+
+NOWHERE = Place(None, None, None)
+
+
 @dataclass(frozen=True)
 class Held:
     """What a client shows: a state as of ``timestamp``."""
@@ -39,48 +64,48 @@ class Held:
     timestamp: int
     state: State
 
+    @property
+    def place(self) -> Place:
+        return Place(self.epoch, self.version, self.state["updated_at"])
+
 
 @dataclass(frozen=True)
 class Pace:
-    """How patient a client is, in seconds; tests are less patient than the contract."""
+    """How patient a client is, in seconds; the heartbeat is what CONNECTED tells."""
 
     heartbeat_s: float = 30.0
     doubt_s: float = 1.0
     answer_s: float = 2.0
-
-    @classmethod
-    def scaled(cls, heartbeat_s: float) -> Pace:
-        """All of it, shortened as the heartbeat is."""
-        share = heartbeat_s / 30.0
-        return cls(heartbeat_s, max(0.1, share), max(0.5, 2 * share))
 
 
 @dataclass
 class Follower:
     """Follows one session over any number of connections.
 
-    ``held`` is ``None`` while there is nothing to show. Every method takes
-    the instant and returns what to send.
+    ``held`` is ``None`` while there is nothing to show; ``answers`` counts whole
+    answers to RECONNECT, greetings included. Every method takes the instant and
+    returns what to send.
     """
 
     pace: Pace
     on_shown: Callable[[Held], None] | None = None
     held: Held | None = None
     reconnects: int = 0
+    answers: int = 0
     _greeted: bool = False
     _greeting_until: float = -inf
     _asked: bool = False
     _ask_again_at: float = inf
     _ping_at: float = inf
-    _doubted: tuple[str | None, int | None] | None = None
+    _doubted: Place | None = None
     _doubted_until: float = inf
     _kept: list[Message] = field(default_factory=list)
     _pages: dict[tuple[str, int, int, int], dict[int, Message]] = field(default_factory=dict)
 
     @property
-    def place(self) -> tuple[str | None, int | None]:
-        """Epoch and version of what is held."""
-        return (self.held.epoch, self.held.version) if self.held else (None, None)
+    def place(self) -> Place:
+        """Which state is held."""
+        return self.held.place if self.held else NOWHERE
 
     def opened(self, now_s: float) -> list[Message]:
         """There is a connection, and its greeting is on its way."""
@@ -117,6 +142,7 @@ class Follower:
         match message["type"]:
             case "CONNECTED":
                 self._greeted = True
+                self._beat(message["heartbeatIntervalMs"] / 1000, now_s)
                 if not self._asked:
                     self._ask_again_at = inf
             case "STATE_SYNC":
@@ -136,6 +162,10 @@ class Follower:
                 self._compare(message, now_s)
         return []
 
+    def _beat(self, heartbeat_s: float, now_s: float) -> None:
+        self.pace = replace(self.pace, heartbeat_s=heartbeat_s)
+        self._ping_at = min(self._ping_at, now_s + heartbeat_s)
+
     # States
 
     def _update(self, update: Message, now_s: float) -> list[Message]:
@@ -145,7 +175,7 @@ class Follower:
                 self._show(_held(update, update["state"]))
             elif now_s < self._greeting_until:
                 # The greeting will bring what it is to be merged into.
-                self._doubt(update, now_s)
+                self._doubt(_held(update, update["state"]).place, now_s)
             else:
                 return self._ask(now_s)
             return []
@@ -199,8 +229,7 @@ class Follower:
 
     def _show(self, held: Held) -> None:
         self.held = held
-        doubted = self._doubted
-        if doubted is not None and doubted[0] == held.epoch and (doubted[1] or 0) <= held.version:
+        if self._doubted is not None and self._doubted.is_no_news_to(held.place):
             self._trust()
         if self.on_shown is not None:
             self.on_shown(held)
@@ -208,15 +237,16 @@ class Follower:
     # Doubts
 
     def _compare(self, message: Message, now_s: float) -> None:
-        if (message.get("epoch"), message.get("version")) == self.place:
+        told = Place.told(message)
+        if told == self.place:
             self._trust()
         else:
-            self._doubt(message, now_s)
+            self._doubt(told, now_s)
 
-    def _doubt(self, message: Message, now_s: float) -> None:
+    def _doubt(self, told: Place, now_s: float) -> None:
         if self._doubted is None:
             self._doubted_until = now_s + self.pace.doubt_s
-        self._doubted = (message.get("epoch"), message.get("version"))
+        self._doubted = told
 
     def _trust(self) -> None:
         self._doubted, self._doubted_until = None, inf
@@ -231,13 +261,14 @@ class Follower:
         self.reconnects += 1
         message: Message = {"type": "RECONNECT"}
         if self.held is not None and not snapshot:
-            message |= {"epoch": self.held.epoch, "version": self.held.version}
+            message |= self.held.place.named()
         return [message]
 
     def _answered(self) -> None:
         """Whether or not CONNECTED got lost: whatever answers is there."""
         self._greeted, self._asked, self._kept = True, False, []
         self._ask_again_at = inf
+        self.answers += 1
 
 
 def _held(message: Message, state: State) -> Held:
@@ -248,7 +279,8 @@ def applied(held: Held, update: Message) -> Held | None:
     """What is held after a newer update of the same epoch; ``None`` where it doesn't fit."""
     if not update.get("partial"):
         return _held(update, update["state"])
-    if update["baseVersion"] != held.version:
+    base = Place(update["epoch"], update["baseVersion"], update["baseUpdatedAt"])
+    if base != held.place:
         return None
     return _held(update, merged(held.state, update["state"]))
 

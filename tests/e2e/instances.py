@@ -43,6 +43,12 @@ class Instance:
         return self.process.pid
 
     @property
+    def sweeper_pid(self) -> int | None:
+        """The one it has now: one that dies is replaced."""
+        sweepers = [child for child in children_of(self.pid) if "run_sweeper" in command_of(child)]
+        return sweepers[0] if sweepers else None
+
+    @property
     def pids(self) -> list[int]:
         """The instance and its relay."""
         return [self.pid, *([self.relay_pid] if self.relay_pid else [])]

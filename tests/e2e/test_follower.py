@@ -17,7 +17,7 @@ from chalicelib.core.view import changed_positions
 from chalicelib.schemas.states import session_state
 from tests.strategies import Step, play, sessions, setups, walks
 
-from .follower import Follower, Message, Pace, merged, shown_at
+from .follower import Follower, Message, Pace, Place, merged, shown_at
 from .sessions import by_id
 
 
@@ -65,7 +65,12 @@ def test_what_is_shown_later_is_what_the_server_would_show(
 # What a client asks, and when
 
 EPOCH = "e"
-PACE = Pace(heartbeat_s=30, doubt_s=1, answer_s=2)
+PACE = Pace(heartbeat_s=60, doubt_s=1, answer_s=2)
+CONNECTED = {"type": "CONNECTED", "heartbeatIntervalMs": 30_000}
+
+
+def made_at(version: int) -> str:
+    return f"the instant of {version}"
 
 
 def a_state(version: int, *names: str) -> dict[str, Any]:
@@ -73,35 +78,38 @@ def a_state(version: int, *names: str) -> dict[str, Any]:
         "session_id": "s",
         "sync_mode": "per_cycle",
         "version": version,
+        "updated_at": made_at(version),
         "participants": [{"participant_id": name, "cycle_count": version} for name in names],
     }
 
 
 def says(kind: str, version: int, *names: str, at: int | None = None, **more: Any) -> Message:
+    if kind.startswith("STATE"):
+        more["state"] = a_state(version, *names)
+    else:
+        more["updatedAt"] = made_at(version)
+    if more.get("partial"):
+        more["baseUpdatedAt"] = made_at(more["baseVersion"])
     at = version if at is None else at
-    state = {"state": a_state(version, *names)} if kind.startswith("STATE") else {}
-    return {
-        "type": kind,
-        "timestamp": at,
-        "epoch": EPOCH,
-        "version": version,
-        **state,
-        **more,
-    }
+    return {"type": kind, "timestamp": at, "epoch": EPOCH, "version": version, **more}
+
+
+def at_version(version: int, epoch: str = EPOCH) -> Place:
+    return Place(epoch, version, made_at(version))
 
 
 def following(version: int = 4) -> Follower:
     """Greeted with a version, at the instant 0."""
     follower = Follower(PACE)
     assert follower.opened(0) == []
-    follower.take({"type": "CONNECTED"}, 0)
+    follower.take(CONNECTED, 0)
     assert follower.take(says("STATE_SYNC", version, "a", "b"), 0) == []
-    assert follower.place == (EPOCH, version)
+    assert follower.place == at_version(version)
     return follower
 
 
 def asked(version: int | None = 4) -> list[Message]:
-    held = {} if version is None else {"epoch": EPOCH, "version": version}
+    held = {} if version is None else at_version(version).named()
     return [{"type": "RECONNECT", **held}]
 
 
@@ -110,7 +118,7 @@ def test_a_greeting_that_an_update_has_overtaken_changes_nothing() -> None:
     follower.opened(0)
     follower.take(says("STATE_UPDATE", 5, "a"), 0)
     assert follower.take(says("STATE_SYNC", 4, "a"), 0) == []
-    assert follower.place == (EPOCH, 5)
+    assert follower.place == at_version(5)
 
 
 def test_a_snapshot_that_nobody_asked_for_replaces_what_is_newer_once_the_greeting_is_over() -> (
@@ -118,7 +126,7 @@ def test_a_snapshot_that_nobody_asked_for_replaces_what_is_newer_once_the_greeti
 ):
     follower = following(4)
     follower.take(says("STATE_SYNC", 2, "a"), 5)
-    assert follower.place == (EPOCH, 2)
+    assert follower.place == at_version(2)
 
 
 def test_a_partial_that_comes_before_the_greeting_is_merged_into_it() -> None:
@@ -141,7 +149,7 @@ def test_a_partial_that_does_not_fit_is_asked_about_once() -> None:
     assert follower.take(seventh, 1) == []
     # The answer is older than what came meanwhile, which is applied to it.
     follower.take(says("STATE_SYNC", 6, "a", "b"), 1)
-    assert follower.place == (EPOCH, 7)
+    assert follower.place == at_version(7)
 
 
 def test_an_answer_that_does_not_come_is_asked_for_again() -> None:
@@ -181,19 +189,35 @@ def test_an_older_version_of_a_later_time_is_asked_about_as_if_nothing_were_held
     assert follower.take(says("STATE_UPDATE", 3, "a", at=10), 1) == asked(None)
 
 
+def test_another_version_of_the_number_that_is_held_is_asked_about() -> None:
+    follower = following(4)
+    another = says("PONG", 4) | {"updatedAt": "later"}
+    follower.take(another, 1)
+    assert follower.tick(2) == asked()
+
+
+def test_a_partial_of_another_version_of_the_number_that_is_held_does_not_fit() -> None:
+    follower = following(4)
+    partial = says("STATE_UPDATE", 5, "b", partial=True, baseVersion=4)
+    assert follower.take(partial | {"baseUpdatedAt": "later"}, 1) == asked()
+    follower = following(4)
+    assert follower.take(partial, 1) == []
+    assert follower.place == at_version(5)
+
+
 def test_an_update_of_another_epoch_is_asked_about() -> None:
     follower = following(4)
     other = {**says("STATE_UPDATE", 9, "a"), "epoch": "another"}
     assert follower.take(other, 1) == asked()
     follower.take({**says("STATE_SYNC", 1, "a"), "epoch": "another"}, 1)
-    assert follower.place == ("another", 1)
+    assert follower.place == at_version(1, "another")
 
 
 def test_who_comes_back_says_what_it_holds() -> None:
     follower = following(4)
     assert follower.opened(50) == asked()
     follower.take(says("STATE_SYNC", 2, "a"), 50)
-    assert follower.place == (EPOCH, 2)
+    assert follower.place == at_version(2)
     assert follower.due_at_s == 80
 
 

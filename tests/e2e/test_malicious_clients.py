@@ -29,8 +29,8 @@ from .instances import Instance, Rest
 from .sessions import a_session, differences
 
 QUIET_UPDATES = 20
-WORST_MS = 1_000
-"""How late an update may be, on two busy cores, before somebody notices."""
+WORST_MS = 5_000
+"""So late an update is on no machine unless somebody is in its way; the figures are told."""
 
 Attack = Callable[[Instance, str, int], Coroutine[Any, Any, None]]
 

@@ -33,9 +33,11 @@ class Watch:
     """Time that passes only when somebody sleeps; what happens meanwhile can be said."""
 
     seconds: float = 1_000.0
+    passes_with_every_look_s: float = 0.0
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
 
     def monotonic(self) -> float:
+        self.seconds += self.passes_with_every_look_s
         return self.seconds
 
     def sleep(self, seconds: float) -> None:
@@ -56,6 +58,7 @@ class Room:
     engine: SyncEngine
     sockets: Sockets
     told: RecordingSink
+    announcer: InlineAnnouncer
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
         return {
@@ -108,7 +111,7 @@ def a_room(switches: int = 0, messages: int = 0) -> Room:
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets, told)
+    return Room(store, registry, api, doorstep, watch, engine, sockets, told, announcer)
 
 
 @pytest.fixture

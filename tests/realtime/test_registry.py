@@ -9,7 +9,13 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.limits import MINUTE_US, Limit
-from chalicelib.ports import Charge, ConnectionRegistry, SessionStore, StoreUnavailable
+from chalicelib.ports import (
+    Charge,
+    ConnectionRegistry,
+    Patience,
+    SessionStore,
+    StoreUnavailable,
+)
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, connection
@@ -40,7 +46,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     settings = Settings(redis_url=running.url, redis_cluster=request.param == "valkey_cluster")
     server = connect(settings)
     nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
-    registry = RedisConnections(server, shards=16)
+    registry = RedisConnections(server, 16, Patience())
 
     def away() -> None:
         registry._server = nowhere
@@ -115,6 +121,7 @@ def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: st
 
     heard = place.registry.watch(session_id, who, HERE)
     assert (heard.epoch, heard.version) == (session.epoch, 1)
+    assert heard.updated_at_ms == session.updated_at_ms
 
 
 def test_watchers_of_one_session_are_not_those_of_another(
@@ -171,14 +178,15 @@ def test_a_registry_that_is_away_says_so(place: Place, session_id: str, who: str
             call()
 
 
-def test_records_do_not_outlive_their_connection_for_ever(
-    valkey: RedisProcess, session_id: str, who: str
+@pytest.mark.parametrize("heartbeat_ms", [30_000, 5_000])
+def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
+    valkey: RedisProcess, session_id: str, who: str, heartbeat_ms: int
 ) -> None:
     server = connect(Settings(redis_url=valkey.url))
-    RedisConnections(server, shards=16).watch(session_id, who, HERE)
+    RedisConnections(server, 16, Patience(heartbeat_ms)).watch(session_id, who, HERE)
 
     with valkey.admin() as admin:
-        assert 90_000 < admin.pttl(connection(who)) <= 120_000
+        assert 3 * heartbeat_ms < admin.pttl(connection(who)) <= 4 * heartbeat_ms
         life_ms = admin.pttl(SessionKeys.of(session_id, 16).connections)
         assert 2 * 3_600_000 < life_ms <= 130 * 60_000
     server.close()
@@ -188,7 +196,7 @@ def test_a_lost_reply_registers_nobody_twice(
     proxy: Proxy, valkey: RedisProcess, session_id: str, who: str
 ) -> None:
     server = connect(Settings(redis_url=proxy.url))
-    registry = RedisConnections(server, shards=16)
+    registry = RedisConnections(server, 16, Patience())
     registry.watch(session_id, f"2{who}", HERE)
     proxy.drop_next_reply(to=who.encode())
 

@@ -254,7 +254,12 @@ def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: S
     scene.store.advance(90_001)
     scene.registry.watch(SESSION, "lively", THERE)
     scene.relay = Relay(
-        scene.subscription.open, scene.registry, scene.engine, scene.api, HERE, 0.01
+        scene.subscription.open,
+        scene.registry,
+        scene.engine,
+        scene.api,
+        HERE,
+        sweep_every_seconds=0.01,
     )
     scene.relay.start()
 

@@ -169,7 +169,18 @@ def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: 
         "receivedAt": room.store.clock_ms,
         "epoch": created.session.epoch,
         "version": 1,
+        "updatedAt": created.state["updated_at"],
     }
+
+
+def test_a_pong_tells_when_the_ping_came_and_when_it_leaves_itself(room: Room) -> None:
+    greeted(room)
+    room.watch.passes_with_every_look_s = 0.25
+
+    (pong,) = room.send("c1", '{"type": "PING"}')
+
+    assert pong["receivedAt"] == room.store.clock_ms
+    assert pong["timestamp"] == pong["receivedAt"] + 250
 
 
 def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
@@ -197,6 +208,22 @@ def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
     assert kinds(room.api.messages("lively"))[-1] == "STATE_UPDATE"
 
 
+def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
+    greeted(room, "lively")
+    greeted(room, "silent")
+    room.store.advance(90_000)
+    room.send("lively", '{"type": "PING"}')
+    room.announcer.sweep()
+    assert room.api.closed == []
+
+    room.store.advance(1)
+    room.announcer.sweep()
+
+    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["lively"]
+    assert room.api.closed == ["silent"]
+    assert kinds(room.api.messages("lively")) == ["CONNECTED", "PONG"]
+
+
 def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> None:
     greeted(room)
     room.store.advance(1_000_000)
@@ -211,12 +238,31 @@ def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> N
 def test_reconnect_is_answered_current_where_nothing_was_missed(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
-    held = json.dumps({"type": "RECONNECT", "epoch": created.session.epoch, "version": 1})
+    held = {"type": "RECONNECT", "epoch": created.session.epoch, "version": 1}
 
-    (answer,) = room.send("c1", held)
+    for more in ({}, {"updatedAt": created.state["updated_at"]}):
+        (answer,) = room.send("c1", json.dumps(held | more))
 
-    assert answer["type"] == "CURRENT"
-    assert (answer["epoch"], answer["version"]) == (created.session.epoch, 1)
+        assert answer == {
+            "type": "CURRENT",
+            "timestamp": room.store.clock_ms,
+            "sessionId": SESSION,
+            "epoch": created.session.epoch,
+            "version": 1,
+            "updatedAt": created.state["updated_at"],
+        }
+
+
+def test_reconnect_to_another_version_of_the_same_number_is_answered_with_the_state(
+    room: Room,
+) -> None:
+    created = room.engine.create_session(chess())
+    greeted(room)
+    lost = {"epoch": created.session.epoch, "version": 1, "updatedAt": "2026-01-01T00:00:00.000Z"}
+
+    (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **lost}))
+
+    assert answer["type"] == "STATE_SYNC"
 
 
 @pytest.mark.parametrize(

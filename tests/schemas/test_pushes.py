@@ -71,6 +71,7 @@ def test_of_a_large_session_only_the_difference_is_pushed(mode: SyncMode) -> Non
     switched, update = moved(session, Switch(), NOW_MS + 500)
 
     assert (update["partial"], update["baseVersion"], update["version"]) == (True, 2, 3)
+    assert update["baseUpdatedAt"] == session_state(session, NOW_MS)["updated_at"]
     whole = session_state(switched, NOW_MS + 500)
     assert update["state"]["participants"] == whole["participants"][:2]
     rest = {name: value for name, value in update["state"].items() if name != "participants"}
@@ -84,6 +85,7 @@ def test_a_creation_too_large_to_push_has_everybody_ask_for_the_pages() -> None:
 
     assert update["partial"]
     assert update["baseVersion"] == update["version"] == 1
+    assert update["baseUpdatedAt"] == update["state"]["updated_at"]
     assert update["state"]["participants"] == []
 
 

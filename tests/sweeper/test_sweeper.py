@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from threading import Event
 
 import pytest
 
@@ -258,6 +259,37 @@ def test_a_fault_of_our_own_does_not_end_the_sweeper(
     scene.wake()
 
     eventually(lambda: scene.timeouts("game") == [deadline_ms])
+
+
+def test_what_is_done_aside_is_done_again_and_again_and_holds_nothing_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene, go_on = Scene(), Event()
+    failures = iter([StoreUnavailable("the store is away"), ValueError("a fault of our own")])
+
+    def aside() -> None:
+        for failure in failures:
+            raise failure
+        go_on.wait(10)
+
+    sweeper = Sweeper(
+        scene.engine,
+        FakeDeadlines(scene.store),
+        scene.alarms.open,
+        aside=aside,
+        aside_every_seconds=0.0,
+    )
+    deadline_ms = scene.start_session("game")
+    sweeper.start()
+    scene.wake()
+    eventually(lambda: "the store is away" in caplog.text)
+    scene.wake()
+    eventually(lambda: "a fault of our own" in caplog.text)
+    scene.store.advance(ALLOWED_MS)
+    scene.wake()
+    eventually(lambda: scene.timeouts("game") == [deadline_ms])
+    go_on.set()
+    sweeper.stop()
 
 
 def test_an_alarm_of_a_shard_that_there_is_not_is_ignored(scene: Scene) -> None:

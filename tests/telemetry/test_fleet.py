@@ -11,11 +11,11 @@ import pytest
 
 from chalicelib.core.rules import Cancel, Command, Complete, Pause, Start, Switch
 from chalicelib.core.session import Status
-from chalicelib.ports import ConnectionRegistry, Fleet, FleetFacts, SessionStore
+from chalicelib.ports import ConnectionRegistry, Fleet, FleetFacts, Patience, SessionStore
 from chalicelib.settings import Settings
 from chalicelib.store.client import Server, connect
 from chalicelib.store.keys import SessionKeys
-from chalicelib.store.redis_connections import SILENT_MS, RedisConnections
+from chalicelib.store.redis_connections import RedisConnections
 from chalicelib.store.redis_fleet import RedisFleet
 from chalicelib.store.redis_store import RedisStore
 from tests.fakes import FakeFleet, FakeRegistry, FakeStore
@@ -23,6 +23,7 @@ from tests.servers import redis7_binary, running, running_cluster, valkey_binary
 from tests.store.sessions import created, next_of, started
 
 SHARDS = 3
+PATIENCE = Patience()
 HERE = "http://127.0.0.1:8001/dev"
 
 
@@ -57,8 +58,8 @@ def on_redis(settings: Settings) -> Iterator[Place]:
     server = connect(settings)
     yield Place(
         RedisStore(server, SHARDS),
-        RedisConnections(server, SHARDS),
-        RedisFleet(server, SHARDS),
+        RedisConnections(server, SHARDS, PATIENCE),
+        RedisFleet(server, SHARDS, PATIENCE),
         server,
     )
     server.close()
@@ -129,13 +130,13 @@ def test_connections_count_while_they_are_heard_of(place: Place) -> None:
     assert place.fleet.facts().connections == 2
 
     if isinstance(place.store, FakeStore):
-        place.store.advance(SILENT_MS + 1)
+        place.store.advance(PATIENCE.silent_ms + 1)
     else:
         assert place.server is not None
         for shard in range(SHARDS):
             key = f"connected:{{{shard:02}}}"
             for connection_id in place.server.execute("ZRANGE", key, 0, -1):
-                place.server.execute("ZINCRBY", key, -SILENT_MS - 1, connection_id)
+                place.server.execute("ZINCRBY", key, -PATIENCE.silent_ms - 1, connection_id)
     assert place.fleet.facts().connections == 0
 
 

@@ -6,25 +6,26 @@
 --       3 version, the one to make
 --       4 setup, bytes; given only with base_version 0
 --       5 facts, bytes
---       6 session_id, as the deadlines name it
---       7 due_ms, when it is to be settled, or '' for never
---       8 expires_at_ms, or '' to leave that instant as it is
---       9 channel, of its updates
---      10 update, bytes
---      11 receipt, bytes
---      12 keep_ms, for how long that is kept
---      13 events_kept, about how many
---      14 status, the number of its status
---      15.. events, bytes each
+--       6 updated_at_ms, when the version was made
+--       7 session_id, as the deadlines name it
+--       8 due_ms, when it is to be settled, or '' for never
+--       9 expires_at_ms, or '' to leave that instant as it is
+--      10 channel, of its updates
+--      11 update, bytes
+--      12 receipt, bytes
+--      13 keep_ms, for how long that is kept
+--      14 events_kept, about how many
+--      15 status, the number of its status
+--      16.. events, bytes each
 -- returns { 'committed' }, or { 'repeated', receipt } for a command that has been here
 --         before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
 local reply, deadlines, sessions = KEYS[4], KEYS[5], KEYS[6]
 local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local session_id, due_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8]
-local channel, update = ARGV[9], ARGV[10]
-local receipt, keep_ms, events_kept, status = ARGV[11], ARGV[12], ARGV[13], ARGV[14]
-local first_event = 15
+local updated_at_ms, session_id, due_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local channel, update = ARGV[10], ARGV[11]
+local receipt, keep_ms, events_kept, status = ARGV[12], ARGV[13], ARGV[14], ARGV[15]
+local first_event = 16
 local creating = base_version == '0'
 
 local kept = redis.call('GET', reply)
@@ -41,7 +42,8 @@ if (stored[2] or '0') ~= base_version or not (creating or stored[1] == epoch) th
 end
 
 -- The first write is one that a full server refuses: after it, nothing is.
-redis.call('HSET', session, 'epoch', epoch, 'version', version, 'facts', facts)
+redis.call('HSET', session, 'epoch', epoch, 'version', version, 'facts', facts,
+  'updated_at_ms', updated_at_ms)
 if creating then
   redis.call('HSET', session, 'setup', setup)
   redis.call('UNLINK', events)

@@ -7,8 +7,8 @@
 --       4 silent_ms, after how long without one a connection is none
 --       5 interval_us, what one message pours; nothing is counted without it
 --       6 most_us, what the bucket holds
--- returns { now_ms, epoch, version }, the last two nil if there is no session, and, if
---         one is counted, drained_at_us, now_us and let_through
+-- returns { now_ms, epoch, version, updated_at_ms }, the last three nil if there is no
+--         session, and, if one is counted, drained_at_us, now_us and let_through
 local session, connections, connected, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local connection_id, endpoint, life_ms, silent_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local interval_us, most_us = ARGV[5], ARGV[6]
@@ -25,8 +25,8 @@ redis.call('ZADD', connected, string.format('%d', now_ms), connection_id)
 redis.call('ZREMRANGEBYSCORE', connected, 0, string.format('(%d', now_ms - silent_ms))
 redis.call('PEXPIRE', connected, silent_ms)
 
-local stored = redis.call('HMGET', session, 'epoch', 'version')
+local stored = redis.call('HMGET', session, 'epoch', 'version', 'updated_at_ms')
 if not interval_us then
-  return { now_ms, stored[1], stored[2] }
+  return { now_ms, stored[1], stored[2], stored[3] }
 end
-return { now_ms, stored[1], stored[2], pour(messages, time, tonumber(interval_us), most_us) }
+return { now_ms, stored[1], stored[2], stored[3], pour(messages, time, tonumber(interval_us), most_us) }

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisError
 
 from ..ports import StoreUnavailable
 from ..settings import Settings
-from .client import open_client
+from .client import open_one_server
 from .keys import ALL_ALARMS, ALL_UPDATES, session_of_channel, shard_of_alarms
 
 SUBSCRIBED_WITHIN_S = 2.0
@@ -68,7 +68,7 @@ def alarms(settings: Settings) -> Iterator[RedisAlarms]:
 def _next(pubsub: Any, within_seconds: float) -> tuple[str, bytes] | None:
     try:
         message = pubsub.get_message(timeout=within_seconds)
-    except (RedisError, RedisClusterException, OSError) as error:
+    except (RedisError, OSError) as error:
         raise StoreUnavailable(f"The subscription is lost: {error}") from error
     if message is None or message["type"] != "pmessage":
         return None
@@ -77,16 +77,14 @@ def _next(pubsub: Any, within_seconds: float) -> tuple[str, bytes] | None:
 
 @contextmanager
 def _subscribed(settings: Settings, pattern: str) -> Iterator[Any]:
-    try:
-        client = open_client(settings)
-    except (RedisError, RedisClusterException) as error:
-        raise StoreUnavailable(f"No subscription: {error}") from error
+    # What is published on one node of a cluster is heard on each.
+    client = open_one_server(settings)
     pubsub = client.pubsub()  # type: ignore[no-untyped-call]
     try:
         try:
             pubsub.psubscribe(pattern)
             confirmed = pubsub.get_message(timeout=SUBSCRIBED_WITHIN_S)
-        except (RedisError, RedisClusterException, OSError) as error:
+        except (RedisError, OSError) as error:
             raise StoreUnavailable(f"No subscription: {error}") from error
         if confirmed is None:
             raise StoreUnavailable("No subscription: it was not confirmed")

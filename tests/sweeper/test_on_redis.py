@@ -27,7 +27,15 @@ from chalicelib.store.subscription import alarms
 from chalicelib.sweeper import LOOK_AGAIN_SECONDS, Sweeper
 from chalicelib.wiring import Services
 from tests.fixtures import OpenStore
-from tests.servers import Cluster, Proxy, RedisProcess, eventually, running, valkey_binary
+from tests.servers import (
+    Cluster,
+    Place,
+    Proxy,
+    RedisProcess,
+    eventually,
+    running,
+    valkey_binary,
+)
 
 ROOT = Path(__file__).parents[2]
 CYCLE_MS = 1_000
@@ -53,7 +61,7 @@ def start_session(
     return session_id, engine.start_session(session_id).now_ms
 
 
-def timeouts(server: RedisProcess, session_id: str) -> list[int]:
+def timeouts(server: Place, session_id: str) -> list[int]:
     """The instants of all timeouts in a session's log."""
     with server.admin() as admin:
         log: Any = admin.xrange(SessionKeys.of(session_id, 16).events)

@@ -192,6 +192,10 @@ class Cluster:
     def url(self) -> str:
         return self.nodes[0].url
 
+    @property
+    def port(self) -> int:
+        return self.nodes[0].port
+
     @contextmanager
     def admin(self) -> Iterator[Any]:
         """As of a single server: a connection for looking and for harm, at whatever key."""

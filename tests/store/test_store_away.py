@@ -336,6 +336,7 @@ def test_many_threads_give_up_together_and_not_one_after_another(
     all_at_once(fail, threads=64)
 
 
+@pytest.mark.cluster
 def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
     open_store: OpenStore, own_cluster: Cluster
 ) -> None:
@@ -357,15 +358,23 @@ def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
     is_back(store)
 
 
+@pytest.mark.cluster
 def test_a_cluster_of_frozen_nodes_is_given_up_soon(
     open_store: OpenStore, own_cluster: Cluster
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
     session = started(store)
+    use_from_many_threads(store)
     for node in own_cluster.nodes:
         node.freeze()
-    with unavailable():
-        store.load(session.setup.session_id)
+
+    def fail(_: int) -> None:
+        for _ in range(3):
+            with unavailable():
+                store.load(session.setup.session_id)
+
+    # None of them waits until each of the others has found out for itself.
+    all_at_once(fail, threads=32)
     never = open_store(own_cluster.url, cluster=True)
     with unavailable():
         never.ping()
@@ -376,6 +385,7 @@ def test_a_cluster_of_frozen_nodes_is_given_up_soon(
     is_back(never)
 
 
+@pytest.mark.cluster
 def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Cluster) -> None:
     store = open_store(own_cluster.url, cluster=True)
     started(store)

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install run test check format mutants bench clean
+.PHONY: help install run test test-cluster check format mutants bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,10 +21,13 @@ $(STAMP): requirements.txt requirements-dev.txt
 run: install ## Tickless on http://localhost:8000, with a Valkey of its own
 	@exec $(BIN)/python -m local $(ARGS)
 
-test: install check ## lint, types, architecture, and every test
+test: install check ## lint, types, architecture, and every test but for failovers
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m "not failover" --numprocesses 2 --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
+
+test-cluster: install ## what runs on a Redis Cluster, and what becomes of it when servers fall
+	$(BIN)/python -m pytest -m "cluster or failover" --numprocesses 2 $(ARGS)
 
 check: install ## lint, types, architecture
 	$(BIN)/ruff format --check .

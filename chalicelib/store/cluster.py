@@ -160,12 +160,11 @@ class ClusterClient:
     def execute_command(self, *command: Word) -> Any:
         """The answer of the node that serves the command's slot, wherever that has gone."""
         slot = slot_of(command)
-        looks = self._looks
         node, asking = self._node_for(slot), False
         redirections, try_until_s = 0, self._monotonic() + TRY_AGAIN_S
         while redirections <= REDIRECTIONS:
             try:
-                return node.exchange(command, asking=asking)
+                return self._exchange(node, command, asking=asking)
             except MovedError as moved:
                 redirections += 1
                 node, asking = self._node_at(moved.host or node.host, moved.port), False
@@ -178,9 +177,6 @@ class ClusterClient:
                 if self._monotonic() > try_until_s:
                     raise
                 time.sleep(TRY_AGAIN_EVERY_S)
-            except (redis.ConnectionError, redis.TimeoutError, ClusterDownError):
-                self._look(looks, last=node)
-                raise
         raise ClusterError("Redirected too often")
 
     def scan_iter(self, match: str, count: int) -> Iterator[bytes]:
@@ -189,7 +185,8 @@ class ClusterClient:
         for node in {one for one in self._serving if one is not None}:
             cursor: Word = 0
             while True:
-                cursor, keys = node.exchange(("SCAN", cursor, "MATCH", match, "COUNT", count))
+                command = ("SCAN", cursor, "MATCH", match, "COUNT", count)
+                cursor, keys = self._exchange(node, command)
                 yield from keys
                 if not int(cursor):
                     break
@@ -197,6 +194,15 @@ class ClusterClient:
     def close(self) -> None:
         for node in (self._seed, *self._nodes.values()):
             node.close()
+
+    def _exchange(self, node: Node, command: tuple[Word, ...], *, asking: bool = False) -> Any:
+        looks = self._looks
+        try:
+            return node.exchange(command, asking=asking)
+        except (redis.ConnectionError, redis.TimeoutError, ClusterDownError):
+            # Whoever asks again shall find out who has taken over.
+            self._look(looks, last=node)
+            raise
 
     def _node_for(self, slot: int | None) -> Node:
         node = self._serving[slot or 0]

@@ -138,10 +138,10 @@ def more(players: Players, many: int) -> None:
     eventually(lambda: len(ledger.acknowledged) >= enough or ledger.surprises, 30)
 
 
-def audit(engine: SyncEngine, store: Place, session_ids: Sequence[str]) -> frozenset[str]:
-    """Read everything, hold it against the laws, and say which adjustments there were."""
+def audit(engine: SyncEngine, store: Place, session_ids: Sequence[str]) -> dict[str, int]:
+    """Read everything and hold it against the laws; each adjustment, and which version it made."""
     index_agrees(engine, store, session_ids)
-    carried_out: Counter[str | None] = Counter()
+    found: list[tuple[str, int]] = []
     for session_id in session_ids:
         paused = engine.pause_session(session_id)
         logged = engine.get_events(session_id, None, AT_MOST)
@@ -155,10 +155,14 @@ def audit(engine: SyncEngine, store: Place, session_ids: Sequence[str]) -> froze
         assert sum(one["total_time_ms"] for one in participants) == 3 * HOUR_MS + given_ms
         used_ms = sum(one["time_used_ms"] for one in participants)
         assert used_ms == paused.now_ms - (paused.session.started_at_ms or 0)
-        carried_out.update(event.reason for event in events if isinstance(event, TimeAdjusted))
-    twice = [name for name, times in carried_out.items() if times > 1]
-    assert twice == [], "no command counts twice"
-    return frozenset(name for name in carried_out if name is not None)
+        found += [
+            (one.event.reason or "", one.version)
+            for one in logged
+            if isinstance(one.event, TimeAdjusted)
+        ]
+    carried_out = Counter(reason for reason, _ in found)
+    assert [reason for reason, times in carried_out.items() if times > 1] == []
+    return dict(found)
 
 
 def index_agrees(engine: SyncEngine, store: Place, session_ids: Sequence[str]) -> None:

@@ -48,5 +48,5 @@ def test_players_go_on_while_every_slot_moves_to_a_node_that_has_just_joined(
         ledger = players.ledger
         assert ledger.surprises == []
         found = audit(engine, own_cluster, ids)
-    assert ledger.acknowledged.keys() <= found
+    assert ledger.acknowledged.keys() <= found.keys()
     tell(f"{way}: {len(ledger.acknowledged)} acknowledged, {ledger.refusals} refused")

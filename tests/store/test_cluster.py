@@ -276,3 +276,21 @@ def test_keys_are_looked_for_on_every_primary() -> None:
         return halves() if command[0] == "CLUSTER" else pages[port, int(command[1])]
 
     assert sorted(Wires(answer).client().scan_iter("*", 10)) == [b"a", b"b", b"c"]
+
+
+def test_a_primary_that_fell_is_not_looked_into_for_ever() -> None:
+    fallen = False
+
+    def answer(port: int, command: tuple[Any, ...]) -> Any:
+        if fallen and port == 2:
+            return redis.ConnectionError("refused")
+        if command[0] == "CLUSTER":
+            return halves(first=5 if fallen else 2)
+        return [0, [b"%d" % port]]
+
+    client = Wires(answer).client()
+    assert sorted(client.scan_iter("*", 10)) == [b"2", b"3"]
+    fallen = True
+    with pytest.raises(redis.ConnectionError):
+        list(client.scan_iter("*", 10))
+    assert sorted(client.scan_iter("*", 10)) == [b"3", b"5"]

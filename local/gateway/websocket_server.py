@@ -284,6 +284,10 @@ class WebSocketGateway:
         self.rules.use_routes(routes)
         self._lambda.functions = functions or {}
 
+    def drain(self) -> None:
+        """Take neither handshakes nor messages any more; what has come goes on being answered."""
+        self.tell(self.rules.drain)
+
     async def stop(self, grace_seconds: float) -> None:
         """Answer what has come, close with 1001, let $disconnects run, then drop what is left.
 
@@ -293,7 +297,7 @@ class WebSocketGateway:
         loop = asyncio.get_running_loop()
         begins_at = loop.time()
         ends_at = begins_at + grace_seconds
-        self.tell(self.rules.drain)
+        self.drain()
         await self._wait_until_idle(begins_at + grace_seconds * SHARE_OF_DRAINING)
         self.tell(self.rules.stop)
         await self._wait_until_quiet(ends_at)

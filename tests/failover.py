@@ -130,7 +130,7 @@ class ReplicatedCluster:
             client.close()
 
     def is_at_risk(self, key: str) -> bool:
-        return key_slot(key.encode()) < self.cluster.slots_of_the_first
+        return key_slot(key.encode()) < self.cluster.bounds[1]
 
     def has_confirmed(self) -> bool:
         mark = next(key for n in range(1_000) if self.is_at_risk(key := f"{MARK}-{n}"))

@@ -182,11 +182,14 @@ def running(binary: str, directory: Path, *options: str) -> Iterator[RedisProces
 
 @dataclass
 class Cluster:
-    """Three primaries, which share the slots, and behind them their replicas, if they have any."""
+    """Three primaries, which share the slots, and behind them their replicas, if they have any.
+
+    The slots of the primary ``n`` are those from ``bounds[n]`` to below ``bounds[n + 1]``.
+    """
 
     nodes: list[RedisProcess]
     is_cluster: ClassVar[bool] = True
-    slots_of_the_first: ClassVar[int] = 5461
+    bounds: ClassVar[tuple[int, ...]] = (0, 5461, 10923, 16384)
 
     @property
     def url(self) -> str:
@@ -245,9 +248,9 @@ def running_cluster(binary: str, directory: Path, replicas: int = 0) -> Iterator
             patience = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
             nodes.append(stack.enter_context(running(binary, node_directory, *options, *patience)))
         admins = [stack.enter_context(node.admin()) for node in nodes]
-        bounds = (0, Cluster.slots_of_the_first, 10923, 16384)
         for number, admin in enumerate(admins[:3]):
-            ask(admin, "CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
+            first, end = Cluster.bounds[number : number + 2]
+            ask(admin, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
             ask(admin, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for node, bus in zip(nodes[1:], buses[1:], strict=True):
             ask(admins[0], "CLUSTER", "MEET", HOST, node.port, bus)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers import (
@@ -38,21 +38,35 @@ def move_at_once(cluster: Cluster, slot: int, taker: RedisProcess) -> None:
     eventually(lambda: owner_of(cluster, slot) is taker, MOVED_WITHIN_S)
 
 
-def move_key_by_key(cluster: Cluster, slot: int, taker: RedisProcess) -> None:
-    """As everybody else does it: meanwhile some keys of the slot lie here, others there."""
-    giver = owner_of(cluster, slot)
-    with ExitStack() as stack:
-        source, target = (stack.enter_context(one.admin()) for one in (giver, taker))
+@contextmanager
+def between_two(cluster: Cluster, slot: int, taker: RedisProcess) -> Iterator[Callable[[], bool]]:
+    """A slot on its way: each call moves a key, until it says that there are no more.
+
+    At the end of the block the slot is the taker's, who must have all of it by then.
+    """
+    with owner_of(cluster, slot).admin() as source, taker.admin() as target:
         giver_id, taker_id = (ask(one, "CLUSTER", "MYID") for one in (source, target))
         ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", giver_id)
         ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", taker_id)
-        while keys := ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 10):
-            ask(source, "MIGRATE", HOST, taker.port, "", 0, 5_000, "KEYS", *keys)
+
+        def move_one() -> bool:
+            keys = ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 1)
+            if keys:
+                ask(source, "MIGRATE", HOST, taker.port, "", 0, 5_000, "KEYS", *keys)
+            return bool(keys)
+
+        yield move_one
         # The taker first: until it knows, nobody may send it anything.
-        ask(target, "CLUSTER", "SETSLOT", slot, "NODE", taker_id)
-        for node in cluster.nodes:
+        for node in (taker, *cluster.nodes):
             with node.admin() as admin:
                 ask(admin, "CLUSTER", "SETSLOT", slot, "NODE", taker_id)
+
+
+def move_key_by_key(cluster: Cluster, slot: int, taker: RedisProcess) -> None:
+    """As everybody else does it: meanwhile some keys of the slot lie here, others there."""
+    with between_two(cluster, slot, taker) as move_one:
+        while move_one():
+            pass
 
 
 @contextmanager

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from redis.crc import key_slot
 
+from chalicelib.core.errors import StoreUnavailable
 from chalicelib.engine import SyncEngine
+from chalicelib.ports import SessionStore
 from chalicelib.store.keys import SessionKeys
 from tests.e2e.figures import tell
 from tests.failover import Failover, replicated
 from tests.fixtures import OpenStore
-from tests.servers import RedisProcess, eventually, valkey_binary
+from tests.servers import Cluster, RedisProcess, ask, eventually, valkey_binary
 from tests.sweeper.test_on_redis import expected, start_session, sweeping, timeouts
 
 from .players import SHARDS, Players, a_session, audit, more
@@ -113,3 +116,33 @@ def test_what_a_replica_that_was_cut_off_did_not_have_is_lost_and_nothing_else(
         assert not apart & found.keys()
         assert {one for one in acknowledged if one.startswith("after")} <= found.keys()
         tell(f"{len(acknowledged)} acknowledged, {len(acknowledged - found.keys())} lost")
+
+
+def test_where_not_all_slots_are_needed_whoever_lies_on_other_nodes_goes_on(
+    own_cluster: Cluster, open_store: OpenStore
+) -> None:
+    store = open_store(own_cluster.url, cluster=True)
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    for node in own_cluster.nodes:
+        with node.admin() as admin:
+            admin.config_set("cluster-require-full-coverage", "no")
+    started = {start_session(engine)[0] for _ in range(SESSIONS)}
+    # The last node has no replica, and nobody takes over.
+    others, fallen = own_cluster.nodes[:-1], own_cluster.nodes[-1]
+    slots = {one: key_slot(SessionKeys.of(one, SHARDS).session.encode()) for one in started}
+    gone = {one for one, slot in slots.items() if slot >= own_cluster.bounds[2]}
+    assert 0 < len(gone) < SESSIONS
+    with sweeping(own_cluster.url, cluster=True):
+        fallen.kill()
+        with others[0].admin() as admin:
+            eventually(lambda: int(ask(admin, "CLUSTER INFO")["cluster_slots_fail"]), 10)
+        before = {one: engine.get_current_state(one).session.version for one in started - gone}
+        eventually(lambda: all(version(store, one) > was for one, was in before.items()))
+        for session_id in gone:
+            with pytest.raises(StoreUnavailable):
+                engine.get_current_state(session_id)
+
+
+def version(store: SessionStore, session_id: str) -> int:
+    session = store.load(session_id).session
+    return session.version if session is not None else 0

@@ -144,6 +144,7 @@ async def a_fall(
         for at, session_id in enumerate(ids):
             theirs = watchers[at * WATCHERS : (at + 1) * WATCHERS]
             converged_s = max(converged_s, await until_converged(rest, session_id, theirs))
+        assert {client.connections for client in watchers} == {1}, "they stay connected"
         await until_relays_hear(rest, ids[0], watchers[:WATCHERS], fell_at)
         heard_again_s = time.monotonic() - fell_at
         tell(

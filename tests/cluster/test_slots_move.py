@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+from chalicelib.core.errors import StoreUnavailable
 from chalicelib.engine import SyncEngine
-from chalicelib.store.keys import shard_tag
+from chalicelib.store.keys import SessionKeys, shard_tag
 from tests.e2e.figures import tell
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, RedisProcess, valkey_binary
 
-from .moving import joined_by_another, move_at_once, move_key_by_key, owner_of
+from .moving import between_two, joined_by_another, move_at_once, move_key_by_key, owner_of
 from .players import SHARDS, Players, a_session, audit, more
 
 pytestmark = pytest.mark.failover
@@ -50,3 +51,20 @@ def test_players_go_on_while_every_slot_moves_to_a_node_that_has_just_joined(
         found = audit(engine, own_cluster, ids)
     assert ledger.acknowledged.keys() <= found.keys()
     tell(f"{way}: {len(ledger.acknowledged)} acknowledged, {ledger.refusals} refused")
+
+
+def test_who_commits_to_a_slot_that_stays_in_between_is_refused_until_it_has_moved(
+    own_cluster: Cluster, open_store: OpenStore
+) -> None:
+    engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
+    session_id = a_session(engine)
+    slot = key_slot(SessionKeys.of(session_id, SHARDS).session.encode())
+    giver = owner_of(own_cluster, slot)
+    taker = next(node for node in own_cluster.nodes if node is not giver)
+    with between_two(own_cluster, slot, taker) as move_one:
+        assert move_one()
+        with pytest.raises(StoreUnavailable, match="TryAgain"):
+            engine.switch_cycle(session_id)
+        while move_one():
+            pass
+    assert engine.switch_cycle(session_id).session.version == 3

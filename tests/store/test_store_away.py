@@ -285,6 +285,20 @@ def test_a_full_server_is_away_and_has_stored_nothing(
     is_back(store)
 
 
+def test_a_primary_that_wants_a_replica_and_has_none_is_away(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    with own_server.admin() as admin:
+        admin.config_set("min-replicas-to-write", "1")
+        with unavailable("NOREPLICAS"):
+            store.commit(next_of(session, Switch(), store.now_ms()))
+        assert store.load(session.setup.session_id).session == session
+        admin.config_set("min-replicas-to-write", "0")
+    is_back(store)
+
+
 def test_a_server_that_cannot_save_is_away(open_store: OpenStore, own_server: RedisProcess) -> None:
     store = open_store(own_server.url)
     session = started(store)

@@ -638,10 +638,11 @@ def _accept_the_last(listener: asyncio.Server) -> list[socket.socket]:
     """Those whom the kernel has let in, and would reset when the listener closes."""
     accepted: list[socket.socket] = []
     for listening in listener.sockets:
-        # Neither asyncio nor uvloop hands out the socket itself.
+        # Neither asyncio nor uvloop hands out the socket itself; Windows has no
+        # such copies of one, and resets those few.
         with (
+            contextlib.suppress(OSError),
             socket.socket(fileno=os.dup(listening.fileno())) as queue,
-            contextlib.suppress(BlockingIOError),
         ):
             while True:
                 client, _ = queue.accept()

@@ -124,6 +124,7 @@ def test_a_message_that_has_come_is_answered_before_the_goodbye(loop_factory: Lo
             assert client.receive().data == b"one"
             assert client.close_code() == (1001, "Going away")
             client.send(Opcode.CLOSE, b"\x03\xe9")
+            client.socket.close()
             stopping.result(WITHIN_S)
         assert backend.messages.empty()
 

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -150,8 +149,12 @@ class ClusterClient:
         self._connection_class = pool.connection_class
         self._options = dict(pool.connection_kwargs)
         self._monotonic = monotonic
-        self._seed = self._new_node(self._options["host"], self._options["port"])
+        self._seed = self._new_node(
+            self._options.get("host", "localhost"), self._options.get("port", 6379)
+        )
+        # All nodes, those of them that serve slots, and who serves which.
         self._nodes: dict[tuple[str, int], Node] = {}
+        self._primaries: list[Node] = []
         self._serving: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
         self._looks = 0
         self._looking = Lock()
@@ -160,6 +163,8 @@ class ClusterClient:
     def execute_command(self, *command: Word) -> Any:
         """The answer of the node that serves the command's slot, wherever that has gone."""
         slot = slot_of(command)
+        if slot is None:
+            return self._ask_any(command)
         node, asking = self._node_for(slot), False
         redirections, try_until_s = 0, self._monotonic() + TRY_AGAIN_S
         while redirections <= REDIRECTIONS:
@@ -168,8 +173,7 @@ class ClusterClient:
             except MovedError as moved:
                 redirections += 1
                 node, asking = self._node_at(moved.host or node.host, moved.port), False
-                if slot is not None:
-                    self._serving[slot] = node
+                self._serving[slot] = node
             except AskError as asked:
                 redirections += 1
                 node, asking = self._node_at(asked.host or node.host, asked.port), True
@@ -181,8 +185,7 @@ class ClusterClient:
 
     def scan_iter(self, match: str, count: int) -> Iterator[bytes]:
         """The keys of all nodes that match a pattern."""
-        self._node_for(None)
-        for node in {one for one in self._serving if one is not None}:
+        for node in self._all_primaries():
             cursor: Word = 0
             while True:
                 command = ("SCAN", cursor, "MATCH", match, "COUNT", count)
@@ -192,7 +195,7 @@ class ClusterClient:
                     break
 
     def close(self) -> None:
-        for node in (self._seed, *self._nodes.values()):
+        for node in (self._seed, *tuple(self._nodes.values())):
             node.close()
 
     def _exchange(self, node: Node, command: tuple[Word, ...], *, asking: bool = False) -> Any:
@@ -204,14 +207,44 @@ class ClusterClient:
             self._look(looks, last=node)
             raise
 
-    def _node_for(self, slot: int | None) -> Node:
-        node = self._serving[slot or 0]
+    def _ask_any(self, command: tuple[Word, ...]) -> Any:
+        looks = self._looks
+        try:
+            return self._answer_of_any(self._all_primaries(), command)[1]
+        except RedisClusterException:
+            self._look(looks)
+            raise
+
+    def _node_for(self, slot: int) -> Node:
+        node = self._serving[slot]
         if node is None:
             self._look(self._looks)
-            node = self._serving[slot or 0]
+            node = self._serving[slot]
         if node is None:
-            raise ClusterDownError(f"Nobody serves slot {slot or 0}")
+            raise ClusterDownError(f"Nobody serves slot {slot}")
         return node
+
+    def _all_primaries(self) -> list[Node]:
+        if not self._primaries:
+            self._look(self._looks)
+        return self._primaries
+
+    def _answer_of_any(self, nodes: Sequence[Node], command: tuple[Word, ...]) -> tuple[Node, Any]:
+        """The first of them that answers, and its answer.
+
+        Raises:
+            RedisClusterException: None does in time.
+        """
+        give_up_at_s = self._monotonic() + LOOK_WITHIN_S
+        cause: Exception | None = None
+        for node in nodes:
+            if self._monotonic() >= give_up_at_s:
+                break
+            try:
+                return node, node.exchange(command)
+            except RedisError as error:
+                cause = error
+        raise RedisClusterException(f"No node of the cluster answers: {cause}")
 
     def _node_at(self, host: str, port: int) -> Node:
         return self._nodes.setdefault((host, port), self._new_node(host, port))
@@ -235,28 +268,16 @@ class ClusterClient:
                 return
             if self._monotonic() < self._refuse_until_s:
                 raise RedisClusterException("No node of the cluster answered a moment ago")
+            others = [node for node in tuple(self._nodes.values()) if node is not last]
+            random.shuffle(others)
+            to_ask = [*others, self._seed, *([] if last is None else [last])]
             try:
-                self._learn(*self._seen_by_anybody(last))
+                self._learn(*self._answer_of_any(to_ask, ("CLUSTER", "SLOTS")))
             except RedisClusterException:
                 self._refuse_until_s = self._monotonic() + REFUSE_S
                 raise
         finally:
             self._looking.release()
-
-    def _seen_by_anybody(self, last: Node | None) -> tuple[Node, Any]:
-        """A node that answers, and its answer: the slots, and for each range who serves it."""
-        others = [node for node in self._nodes.values() if node is not last]
-        random.shuffle(others)
-        give_up_at_s = self._monotonic() + LOOK_WITHIN_S
-        cause: Exception | None = None
-        for node in chain(others, [self._seed], [last] if last is not None else []):
-            if self._monotonic() >= give_up_at_s:
-                break
-            try:
-                return node, node.exchange(("CLUSTER", "SLOTS"))
-            except RedisError as error:
-                cause = error
-        raise RedisClusterException(f"No node of the cluster answers: {cause}")
 
     def _learn(self, asked: Node, slots: Any) -> None:
         serving: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
@@ -269,8 +290,9 @@ class ClusterClient:
             known |= {address: self._node_at(*address) for address in addresses}
             # The primary stands first, and behind it its replicas.
             serving[first : end + 1] = [known[addresses[0]]] * (end + 1 - first)
-        gone = [node for address, node in self._nodes.items() if address not in known]
+        gone = [node for address, node in tuple(self._nodes.items()) if address not in known]
         self._serving, self._nodes = serving, known
+        self._primaries = list(dict.fromkeys(node for node in serving if node is not None))
         self._looks += 1
         for node in gone:
             node.close()

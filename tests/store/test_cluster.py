@@ -294,3 +294,36 @@ def test_a_primary_that_fell_is_not_looked_into_for_ever() -> None:
     with pytest.raises(redis.ConnectionError):
         list(client.scan_iter("*", 10))
     assert sorted(client.scan_iter("*", 10)) == [b"3", b"5"]
+
+
+def test_what_any_node_can_answer_is_answered_while_one_does() -> None:
+    wires = cluster(p2=[redis.TimeoutError()], p3=[b"PONG"])
+    client = wires.client()
+    assert [client.execute_command("PING") for _ in range(3)] == [b"PONG"] * 3
+    assert wires.asked_of(2) == ["PING"]
+    wires = cluster(p2=[redis.ConnectionError("refused")], p3=[redis.ConnectionError("reset")])
+    with pytest.raises(RedisClusterException, match="reset"):
+        wires.client().execute_command("PING")
+
+
+def test_a_cluster_whose_nodes_have_all_been_replaced_is_found_again() -> None:
+    replaced = False
+
+    def answer(port: int, command: tuple[Any, ...]) -> Any:
+        if replaced and port in (2, 3, 4):
+            return redis.ConnectionError("refused")
+        if command[0] == "CLUSTER":
+            return halves(5, 6) if replaced else halves()
+        return b"PONG"
+
+    client = Wires(answer).client()
+    assert client.execute_command("PING") == b"PONG"
+    replaced = True
+    with pytest.raises(RedisClusterException):
+        client.execute_command("PING")
+    assert client.execute_command("PING") == b"PONG"
+
+
+def test_a_url_needs_to_name_neither_host_nor_port() -> None:
+    seed = ClusterClient(redis.Redis.from_url("redis://"))._seed
+    assert (seed.host, seed.port) == ("localhost", 6379)

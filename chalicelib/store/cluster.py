@@ -208,9 +208,9 @@ class ClusterClient:
             raise
 
     def _ask_any(self, command: tuple[Word, ...]) -> Any:
-        looks = self._looks
+        primaries, looks = self._all_primaries(), self._looks
         try:
-            return self._answer_of_any(self._all_primaries(), command)[1]
+            return self._answer_of_any(primaries, command)[1]
         except RedisClusterException:
             self._look(looks)
             raise

@@ -146,7 +146,11 @@ def audit(engine: SyncEngine, store: Place, session_ids: Sequence[str]) -> dict[
         paused = engine.pause_session(session_id)
         logged = engine.get_events(session_id, None, AT_MOST)
         # One event each, as no clock ran out: every version was made once, from the one before.
-        assert [one.version for one in logged] == list(range(1, paused.session.version + 1))
+        versions = [one.version for one in logged]
+        assert versions == list(range(1, paused.session.version + 1)), (
+            f"{len(versions)} events of {paused.session.version} versions, from {versions[0]} on,"
+            f" {sorted(set(range(versions[0], versions[-1])) - set(versions))} missing"
+        )
         events = [one.event for one in logged]
         participants = paused.state["participants"]
         switches = sum(isinstance(event, CycleSwitched) for event in events)

@@ -32,8 +32,10 @@ HEARTBEAT_S = 1.0
 ON_TOP_S = 1.0
 """For the doubt that a heartbeat raises, the answer to it, and two busy cores."""
 
-SESSIONS = 4
-WATCHERS = 6
+SESSIONS = 12
+"""So many that no event log grows beyond what is kept: sessions of other nodes go on meanwhile."""
+
+WATCHERS = 3
 MANY = 100
 BACK_WITHIN_S = 5.0
 HEARD_AGAIN_WITHIN_S = 7.0

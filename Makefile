@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PICTURES := build/pictures-venv
 STAGE ?= dev
 
-.PHONY: help install run test test-package check format mutants bench pictures package clean
+.PHONY: help install run test test-cluster test-package check format mutants bench pictures package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,10 +24,13 @@ $(STAMP): requirements.txt requirements-local.txt requirements-dev.txt
 run: install ## Tickless on http://localhost:8000, with a Valkey of its own
 	@exec $(BIN)/python -m local $(ARGS)
 
-test: install check ## lint, types, architecture, and every test
+test: install check ## lint, types, architecture, and every test but for failovers
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m "not failover" --numprocesses 2 --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
+
+test-cluster: install ## what runs on a Redis Cluster, and what becomes of it when servers fall
+	$(BIN)/python -m pytest -m "cluster or failover" --numprocesses 2 $(ARGS)
 
 test-package: install ## what AWS would be given: its template, its rights, and the package at work
 	$(BIN)/python -m pytest tests/package $(ARGS)

@@ -121,14 +121,21 @@ class Sweeper:
         while self._goes_on(until_s):
             now_s = time.monotonic()
             due: list[Deadline] = []
-            for shard, at_s in look_at_s.items():
-                if at_s <= now_s:
+            unseen: StoreUnavailable | None = None
+            for shard in [shard for shard, at_s in look_at_s.items() if at_s <= now_s]:
+                try:
                     found, look_at_s[shard] = self._look(shard)
+                except StoreUnavailable as error:
+                    # Those that lie on other nodes of a cluster don't wait for this one.
+                    unseen = error
+                else:
                     due += found
             self._settle_all(due, pool)
             if self._aside is not None and now_s >= self._aside_at_s:
                 self._aside_at_s = now_s + self._aside_every_seconds
                 pool.submit(self._do_aside, self._aside)
+            if unseen is not None:
+                raise unseen
             nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
             # Also without a nap: alarms that nobody hears pile up in the store.
             while (earlier := alarms.next(max(0.0, min(nap_s, LISTEN_SECONDS)))) is not None:

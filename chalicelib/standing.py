@@ -48,12 +48,13 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     except InvalidSetting as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
-    told_to_stop = Event()
+    told_to_stop, signalled = Event(), Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:
-        if told_to_stop.is_set():
+        if signalled.is_set():
             # It holds nothing, so nothing is lost by leaving at once.
             os._exit(128 + number)
+        signalled.set()
         told_to_stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

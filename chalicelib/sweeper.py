@@ -17,6 +17,7 @@ from math import inf
 from threading import Event, Thread
 
 from .core.errors import StoreUnavailable
+from .core.events import TimeWarning
 from .core.timeouts import due_ms
 from .engine import Outcome, SyncEngine
 from .ports import Alarms, Deadline, DeadlineIndex
@@ -201,6 +202,8 @@ class Sweeper:
             self._put_off[one.session_id] = time.monotonic() + PUT_OFF_SECONDS
 
     def _report(self, due: Deadline, outcome: Outcome) -> None:
+        if all(isinstance(event, TimeWarning) for event in outcome.events):
+            return
         lag_ms = max(0, outcome.now_ms - due.at_ms)
         self._telemetry.settled(lag_ms)
         LOG.info(

@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PICTURES := build/pictures-venv
+CLIENT := client/js
 
-.PHONY: help install run test check format mutants bench pictures clean
+.PHONY: help install run test test-client check format mutants bench pictures clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +27,14 @@ test: install check ## lint, types, architecture, and every test
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
+
+test-client: install $(CLIENT)/node_modules/.package-lock.json ## the browser client: types, tests, size; needs Node 18 or newer
+	$(BIN)/python -m tests.client.recorded > $(CLIENT)/test/recorded.json
+	cd $(CLIENT) && npm run --silent check && npm test --silent
+
+$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
+	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 check: install ## lint, types, architecture
 	$(BIN)/ruff format --check .
@@ -53,3 +62,4 @@ $(PICTURES)/.installed: requirements-pictures.txt
 
 clean: ## forget the environment and what the tools left behind; data stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants .coverage
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/types $(CLIENT)/test/recorded.json

@@ -41,6 +41,7 @@ export class Follower {
   #kept = [];
   /** @type {Map<string, StateMessage[]>} */
   #pages = new Map();
+  #told = { version: 0, timestamp: -Infinity };
   #onShown;
 
   /** @param {(held: Held | null, events: SessionEvent[]) => void} onShown called with what is new */
@@ -211,7 +212,10 @@ export class Follower {
     if (held && this.#doubted.epoch === held.epoch && (this.#doubted.version ?? 0) <= held.version) {
       this.#trust();
     }
-    this.#onShown(held, events);
+    // What is applied once more, to the answer to a RECONNECT, is no news.
+    const isNews = held && (held.version > this.#told.version || held.timestamp > this.#told.timestamp);
+    if (isNews && events.length) this.#told = held;
+    this.#onShown(held, isNews ? events : []);
   }
 
   /**

@@ -32,9 +32,6 @@ const ACK_WITHIN_MS = 10_000;
 /** Who has slept may hold a connection that died long ago, and asks it at once. */
 const AWAKE_WITHIN_MS = 5_000;
 
-/** A timer that is so late was not just held up: the machine slept. */
-const OVERSLEPT_MS = 60_000;
-
 /** The server is prompt, so a moment's patience saves it nearly every CLAIM. */
 const CLAIM_AFTER_MS = 250;
 const CLAIM_SPREAD_MS = 750;
@@ -105,7 +102,6 @@ export class SessionClient extends EventTarget {
   #pingAt = Infinity;
   #silentAt = Infinity;
   #claimAt = Infinity;
-  #tickAt = Infinity;
 
   /**
    * @param {object} options
@@ -142,6 +138,7 @@ export class SessionClient extends EventTarget {
     this.#stopWaking();
     this.#drop();
     this.#connectAt = Infinity;
+    this.#failures = 0;
     this.#become('closed');
     this.#schedule();
   }
@@ -185,6 +182,8 @@ export class SessionClient extends EventTarget {
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#heard(data);
     socket.onclose = () => this.#lost();
+    // A close follows. Elsewhere than in a browser an error that nobody handles ends the process.
+    socket.onerror = () => {};
   }
 
   #opened() {
@@ -281,7 +280,6 @@ export class SessionClient extends EventTarget {
 
   #tick() {
     const now = this.#world.now();
-    if (now - this.#tickAt > OVERSLEPT_MS) this.#wake();
     if (now >= this.#connectAt) this.#connect();
     if (now >= this.#silentAt) this.#lost();
     for (const [id, { until }] of this.#waiting) if (now >= until) this.#fail(id, 'NO_ANSWER');
@@ -302,7 +300,7 @@ export class SessionClient extends EventTarget {
 
   #schedule() {
     this.#world.clearTimer(this.#timer);
-    this.#tickAt = Math.min(
+    const dueAt = Math.min(
       this.#connectAt,
       this.#pingAt,
       this.#silentAt,
@@ -310,8 +308,8 @@ export class SessionClient extends EventTarget {
       this.#follower.dueAt,
       ...[...this.#waiting.values()].map((one) => one.until),
     );
-    if (this.#tickAt < Infinity) {
-      const delayMs = Math.max(0, this.#tickAt - this.#world.now());
+    if (dueAt < Infinity) {
+      const delayMs = Math.max(0, dueAt - this.#world.now());
       this.#timer = this.#world.setTimer(() => this.#tick(), delayMs);
     }
   }

@@ -102,6 +102,7 @@
  * @property {((event: any) => void) | null} onopen
  * @property {((event: any) => void) | null} onmessage
  * @property {((event: any) => void) | null} onclose
+ * @property {((event: any) => void) | null} onerror
  */
 
 /**

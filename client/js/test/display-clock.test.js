@@ -93,6 +93,16 @@ test('main time is followed by periods, each of which is full when it begins', (
   ]);
 });
 
+test('with odds it is the period of his own control that follows', () => {
+  const { world, display, texts } = aDisplay({ tenthsBelowMs: 0 });
+  const figures = { time_remaining_ms: 5_000, main_remaining_ms: 0, period_remaining_ms: 1_000, periods_left: 3 };
+  display.update(
+    ofOne({ ...figures, time_control: { type: 'byoyomi', period_ms: 2_000 } }, { time_control: { type: 'byoyomi', period_ms: 9_000 } }),
+  );
+  world.pass(3_100);
+  assert.deepEqual(texts(), ['0:01', '0:02', '0:01', '0:02']);
+});
+
 test('a stopwatch counts whole seconds up to its limit, and no further', () => {
   const { world, display, texts } = aDisplay();
   display.update(ofOne({ time_used_ms: 2_300, time_remaining_ms: 2_700 }, { sync_mode: 'count_up', max_time_ms: 5_000 }));

@@ -17,6 +17,8 @@ export class FakeSocket {
   onmessage = null;
   /** @type {Socket['onclose']} */
   onclose = null;
+  /** @type {Socket['onerror']} */
+  onerror = null;
   /** @type {any[]} */
   sent = [];
   closed = false;
@@ -113,6 +115,10 @@ export class FakeWorld {
     return socket;
   }
 
+  get wakers() {
+    return this.#wakers.size;
+  }
+
   get timers() {
     return this.#timers.size;
   }
@@ -120,6 +126,15 @@ export class FakeWorld {
   /** When the next timer is due; Infinity without one. */
   get nextAt() {
     return Math.min(...[...this.#timers.values()].map((one) => one.at));
+  }
+
+  /**
+   * Let time pass without any timer, as a machine does that sleeps.
+   *
+   * @param {number} ms
+   */
+  skip(ms) {
+    this.#now += ms;
   }
 
   /**
@@ -138,6 +153,6 @@ export class FakeWorld {
       this.#now = Math.max(this.#now, at);
       due[1].callback();
     }
-    this.#now = until;
+    this.#now = Math.max(this.#now, until);
   }
 }

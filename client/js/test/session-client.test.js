@@ -82,6 +82,7 @@ test('it says connecting, live, reconnecting and closed', () => {
   assert.deepEqual(all('connection'), ['connecting', 'live', 'reconnecting', 'live', 'closed']);
   assert.ok(world.socket.closed);
   assert.equal(world.timers, 0);
+  assert.equal(world.wakers, 0);
 });
 
 test('the session is named in the address, beside what the address has', () => {
@@ -393,6 +394,33 @@ test('a claim outlives the connection it could not be made on', () => {
   assert.equal(world.socket.all('CLAIM').length > 0, true);
 });
 
+test('a claim that was not heard is made again on the next connection', () => {
+  const { world } = liveClient({ state: { deadline_at: iso(1_000) } });
+  answerPings(world);
+  world.pass(3_000);
+  assert.ok(world.socket.all('CLAIM').length > 0);
+  world.socket.ends();
+  world.pass(1_000);
+  world.socket.opens();
+  world.socket.hears({ type: 'CURRENT', timestamp: TIME + world.now(), epoch: 'e', version: 3 });
+  answerPings(world);
+  world.pass(2_000);
+  assert.ok(world.socket.all('CLAIM').length > 0);
+});
+
+test('each connection has a round of PINGs of its own', () => {
+  const { world } = liveClient();
+  answerPings(world);
+  const first = world.socket.all('PING').length;
+  world.socket.ends();
+  world.pass(1_000);
+  world.socket.opens();
+  world.socket.hears({ type: 'CURRENT', timestamp: TIME, epoch: 'e', version: 3 });
+  answerPings(world);
+  assert.equal(first, 11);
+  assert.equal(world.socket.all('PING').length, first);
+});
+
 test('who wakes measures again, and gives up a connection that does not answer', () => {
   const { world, client } = liveClient();
   answerPings(world);
@@ -429,6 +457,29 @@ test('a sleep in which no timer came is noticed by the next one', () => {
   assert.ok(world.socket.all('PING').length > count + 1);
 });
 
+test('after a sleep through which the clock went on the connection is given up at once', () => {
+  const { world, client } = liveClient();
+  answerPings(world);
+  world.skip(3_600_000);
+  world.pass(0);
+  assert.equal(client.connection, 'reconnecting');
+  world.pass(1_000);
+  world.socket.opens();
+  assert.deepEqual(world.socket.sent.map((one) => one.type), ['RECONNECT', 'PING']);
+});
+
+test('an update that is applied once more is told of once', () => {
+  const { world, client, all } = liveClient();
+  const events = (/** @type {string} */ type) => ({ events: [{ type, at: 'then' }] });
+  world.socket.hears(update(9, {}, { epoch: 'another' }));
+  world.socket.hears(update(4, {}, events('first')));
+  world.socket.hears(update(5, {}, { ...events('second'), timestamp: TIME + 4 }));
+  world.socket.hears(sync(3));
+
+  assert.equal(client.held?.version, 5);
+  assert.deepEqual(all('events').flat().map((one) => one.type), ['first', 'second']);
+});
+
 test('a listener may close the client, and nothing comes after', () => {
   const { world, client, all } = aClient();
   client.addEventListener('state', () => client.close());
@@ -440,4 +491,14 @@ test('a listener may close the client, and nothing comes after', () => {
   assert.equal(all('connection').at(-1), 'closed');
   assert.equal(world.timers, 0);
   assert.equal(world.sockets.length, 1);
+});
+
+test('nor does it when there was more to come of the same answer', () => {
+  const { world, client } = liveClient();
+  const due = { deadline_at: iso(0) };
+  world.socket.hears(update(9, {}, { epoch: 'another' }));
+  world.socket.hears(update(5, due));
+  client.addEventListener('state', () => client.close());
+  world.socket.hears(sync(4, due));
+  assert.equal(world.timers, 0);
 });

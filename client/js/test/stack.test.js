@@ -147,6 +147,24 @@ test('a game on the real stack: commands, a second screen, a cut, and the end at
   viewer.client.close();
 });
 
+test('where nobody listens it goes on trying, and nothing breaks', { skip }, async () => {
+  let refused = 0;
+  const openSocket = (/** @type {string} */ url) => {
+    const socket = new WebSocket(url);
+    socket.addEventListener('close', () => (refused += 1));
+    return /** @type {Socket} */ (socket);
+  };
+  const closed = await new Promise((resolve) => {
+    const client = new SessionClient({
+      url: 'ws://127.0.0.1:9/dev',
+      sessionId: 's',
+      world: { openSocket, random: () => 0, setTimer: (then) => setTimeout(() => (refused < 3 ? then() : resolve(client))) },
+    });
+    client.connect();
+  });
+  assert.equal(closed.connection, 'connecting');
+});
+
 test('a session of two hundred comes in pages and partial updates, and is what GET shows', { skip }, async () => {
   const participants = Array.from({ length: 200 }, () => ({ participant_id: randomUUID(), total_time_ms: 60_000 }));
   const sessionId = await aSession({ participants });

@@ -1,13 +1,26 @@
 // Prints the tables of "The client's clock" in docs/performance.md: `node client/js/bench/clock.mjs`.
 
-import { bell, NETWORKS, OTHERS, quantile, queueing, samples, seeded, serverClock } from './networks.js';
+import {
+  bell,
+  NETWORKS,
+  OTHERS,
+  quantile,
+  queueing,
+  samples,
+  seeded,
+  serverClock,
+} from './networks.js';
 
 const TRIALS = 20_000;
 const OURS = 'ServerClock, 10 samples';
 
 for (const [name, way] of Object.entries({ queueing, bell })) {
   console.log(`\n${name}, ${TRIALS.toLocaleString('en')} trials, p95 of the error in ms\n`);
-  console.log('| RTT / jitter, ms | ' + [...Object.keys(OTHERS), OURS].join(' | ') + ' | must | aim | errorBoundMs, median | within it |');
+  console.log(
+    '| RTT / jitter, ms | ' +
+      [...Object.keys(OTHERS), OURS].join(' | ') +
+      ' | must | aim | errorBoundMs, median | within it |',
+  );
   console.log('| --- |' + ' --: |'.repeat(Object.keys(OTHERS).length + 5));
   for (const network of NETWORKS) {
     const random = seeded(network.rttMs);

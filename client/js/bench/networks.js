@@ -79,7 +79,8 @@ export function samples(wayMs, offsetMs, count = 10) {
 /** @typedef {(samples: Stamps[]) => number} Estimator of the offset */
 
 /** @param {Stamps} stamps */
-const rtt = ({ sentAt, receivedAt, timestamp, arrivedAt }) => arrivedAt - sentAt - (timestamp - receivedAt);
+const rtt = ({ sentAt, receivedAt, timestamp, arrivedAt }) =>
+  arrivedAt - sentAt - (timestamp - receivedAt);
 /** @param {Stamps} stamps */
 const middle = ({ sentAt, receivedAt, timestamp, arrivedAt }) =>
   (receivedAt - sentAt + (timestamp - arrivedAt)) / 2 + 0.5;
@@ -92,7 +93,9 @@ const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.leng
  */
 export function quantile(values, share) {
   values.sort((one, other) => one - other);
-  return /** @type {number} */ (values[Math.min(values.length - 1, Math.floor(share * values.length))]);
+  return /** @type {number} */ (
+    values[Math.min(values.length - 1, Math.floor(share * values.length))]
+  );
 }
 
 /** @type {Record<string, Estimator>} */

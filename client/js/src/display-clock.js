@@ -176,9 +176,7 @@ function participantLook(now, state, tenthsBelowMs) {
   if (now.is_running) {
     changesInMs = Math.min(
       delay > 0 ? timeLeftChangesIn(delay, 0) : Infinity,
-      countsUp
-        ? timePassedChangesIn(used)
-        : delay + timeLeftChangesIn(dial, tenthsBelowMs),
+      countsUp ? timePassedChangesIn(used) : delay + timeLeftChangesIn(dial, tenthsBelowMs),
       delay + next,
     );
   } else if (inOvertime && state.status === 'running') {

@@ -24,7 +24,8 @@ export function participantAt(participant, state, elapsed) {
 
   const delay = later.delay_remaining_ms ?? 0;
   later.time_remaining_ms = Math.max(0, later.time_remaining_ms - Math.max(0, elapsed - delay));
-  if (later.delay_remaining_ms !== undefined) later.delay_remaining_ms = Math.max(0, delay - elapsed);
+  if (later.delay_remaining_ms !== undefined)
+    later.delay_remaining_ms = Math.max(0, delay - elapsed);
 
   const { main_remaining_ms: main, period_remaining_ms: period } = later;
   if (main === undefined || period === undefined) return later;

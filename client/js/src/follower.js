@@ -169,18 +169,16 @@ export class Follower {
     const isGreeting = !this.#asked && now < this.#greetingUntil;
     const { held } = this;
     // An update may have overtaken the greeting.
-    const overtaken =
-      isGreeting && held?.epoch === synced.epoch && held.version > synced.version;
+    const overtaken = isGreeting && held?.epoch === synced.epoch && held.version > synced.version;
     if (isGreeting) this.#greetingUntil = -Infinity;
     const kept = this.#kept;
     this.#answered();
     if (!overtaken) this.#show(synced);
     for (const update of kept.sort((one, other) => one.version - other.version)) {
-      const now_held = /** @type {Held} */ (this.held);
-      if (update.epoch === now_held.epoch && update.version > now_held.version) {
-        const shown = applied(now_held, update);
-        if (shown) this.#show(shown, update.events);
-      }
+      const base = /** @type {Held} */ (this.held);
+      if (update.epoch !== base.epoch || update.version <= base.version) continue;
+      const shown = applied(base, update);
+      if (shown) this.#show(shown, update.events);
     }
   }
 
@@ -209,11 +207,16 @@ export class Follower {
    */
   #show(held, events = []) {
     this.held = held;
-    if (held && this.#doubted.epoch === held.epoch && (this.#doubted.version ?? 0) <= held.version) {
+    if (
+      held &&
+      this.#doubted.epoch === held.epoch &&
+      (this.#doubted.version ?? 0) <= held.version
+    ) {
       this.#trust();
     }
     // What is applied once more, to the answer to a RECONNECT, is no news.
-    const isNews = held && (held.version > this.#told.version || held.timestamp > this.#told.timestamp);
+    const isNews =
+      held && (held.version > this.#told.version || held.timestamp > this.#told.timestamp);
     if (isNews && events.length) this.#told = held;
     this.#onShown(held, isNews ? events : []);
   }

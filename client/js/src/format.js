@@ -28,8 +28,9 @@ export function timeLeft(ms, tenthsBelowMs = 10_000) {
 export function timeLeftChangesIn(ms, tenthsBelowMs = 10_000) {
   if (ms <= 0) return Infinity;
   const unit = ms < tenthsBelowMs ? TENTH_MS : SECOND_MS;
-  // Tenths begin in the middle of a second, where that is what is wanted.
-  return Math.min(ms - (Math.ceil(ms / unit) - 1) * unit, ms >= tenthsBelowMs ? ms - tenthsBelowMs || 1 : ms);
+  const digitChangesIn = ms - (Math.ceil(ms / unit) - 1) * unit;
+  const tenthsBeginIn = ms < tenthsBelowMs ? Infinity : ms - tenthsBelowMs;
+  return Math.min(digitChangesIn, tenthsBeginIn);
 }
 
 /**

@@ -102,4 +102,6 @@ const byGroup = (all) => new Map(all.map((one) => [one.group_id, one]));
 
 /** @type {(speaker: ParticipantState) => Partial<ParticipantState>} */
 const ofItsBank = (speaker) =>
-  Object.fromEntries(OF_A_BANK.filter((name) => name in speaker).map((name) => [name, speaker[name]]));
+  Object.fromEntries(
+    OF_A_BANK.filter((name) => name in speaker).map((name) => [name, speaker[name]]),
+  );

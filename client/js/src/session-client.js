@@ -157,7 +157,9 @@ export class SessionClient extends EventTarget {
     return new Promise((resolve, reject) => {
       const { held } = this;
       if (this.connection !== 'live' || !held) {
-        reject(new CommandError('NOT_LIVE', 'There is no live session, so nothing was sent', 'unsent'));
+        reject(
+          new CommandError('NOT_LIVE', 'There is no live session, so nothing was sent', 'unsent'),
+        );
         return;
       }
       const current_participant_id = held.state.active_participant_id;

@@ -49,6 +49,9 @@ test('on a network that loses nothing, nobody asks for what is under way', () =>
     server.serve(100);
 
     assert.deepEqual(client.held?.state, server.state);
-    assert.deepEqual(server.heard.filter((one) => one.type === 'RECONNECT'), []);
+    assert.deepEqual(
+      server.heard.filter((one) => one.type === 'RECONNECT'),
+      [],
+    );
   }
 });

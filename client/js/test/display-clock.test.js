@@ -22,7 +22,10 @@ function aDisplay({ tenthsBelowMs, lateMs = 0 } = {}) {
     clock: { now: world.now },
     show: (face) => shown.push({ ...face, at: world.now() }),
     tenthsBelowMs,
-    world: { ...world, setTimer: (callback, delayMs) => world.setTimer(callback, delayMs + lateMs) },
+    world: {
+      ...world,
+      setTimer: (callback, delayMs) => world.setTimer(callback, delayMs + lateMs),
+    },
   });
   const texts = (id = 'a') => shown.filter((one) => one.id === id).map((one) => one.text);
   return { world, display, shown, texts };
@@ -32,7 +35,8 @@ function aDisplay({ tenthsBelowMs, lateMs = 0 } = {}) {
  * @param {Partial<ParticipantState>} figures of a, whose clock runs
  * @param {Partial<SessionState>} [more]
  */
-const ofOne = (figures, more) => heldNow(aState([aParticipant('a', { ...RUNNING, ...figures })], more));
+const ofOne = (figures, more) =>
+  heldNow(aState([aParticipant('a', { ...RUNNING, ...figures })], more));
 
 test('it wakes once for each change of its digits, just after it', () => {
   const { world, display, shown } = aDisplay();
@@ -44,7 +48,10 @@ test('it wakes once for each change of its digits, just after it', () => {
     const changesAt = place ? 500 + (place - 1) * 1_000 : 0;
     assert.ok(at >= changesAt && at <= changesAt + 2, `${text} at ${at}`);
   }
-  assert.deepEqual(shown.slice(0, 4).map((one) => one.text), ['1:03', '1:02', '1:01', '1:00']);
+  assert.deepEqual(
+    shown.slice(0, 4).map((one) => one.text),
+    ['1:03', '1:02', '1:01', '1:00'],
+  );
 });
 
 test('below ten seconds it shows tenths, down to 0:00, and then rests', () => {
@@ -53,7 +60,10 @@ test('below ten seconds it shows tenths, down to 0:00, and then rests', () => {
   world.pass(20_000);
 
   const tenths = Array.from({ length: 100 }, (_, place) => ((100 - place) / 10).toFixed(1));
-  assert.deepEqual(texts().filter((text) => text !== '0:10'), ['0:11', ...tenths, '0:00']);
+  assert.deepEqual(
+    texts().filter((text) => text !== '0:10'),
+    ['0:11', ...tenths, '0:00'],
+  );
   assert.equal(world.timers, 0);
 });
 
@@ -72,9 +82,17 @@ test('the delay falls first', () => {
   display.update(ofOne({ time_remaining_ms: 30_000, delay_remaining_ms: 2_500 }));
   world.pass(4_600);
 
-  assert.deepEqual(shown.map((one) => [one.text, one.delay]), [
-    ['0:30', '0:03'], ['0:30', '0:02'], ['0:30', '0:01'], ['0:30', ''], ['0:29', ''], ['0:28', ''],
-  ]);
+  assert.deepEqual(
+    shown.map((one) => [one.text, one.delay]),
+    [
+      ['0:30', '0:03'],
+      ['0:30', '0:02'],
+      ['0:30', '0:01'],
+      ['0:30', ''],
+      ['0:29', ''],
+      ['0:28', ''],
+    ],
+  );
 });
 
 test('main time is followed by periods, each of which is full when it begins', () => {
@@ -82,22 +100,46 @@ test('main time is followed by periods, each of which is full when it begins', (
   const control = { type: 'byoyomi', period_ms: 3_000, periods: 2 };
   display.update(
     ofOne(
-      { time_remaining_ms: 8_000, main_remaining_ms: 2_000, period_remaining_ms: 3_000, periods_left: 2 },
+      {
+        time_remaining_ms: 8_000,
+        main_remaining_ms: 2_000,
+        period_remaining_ms: 3_000,
+        periods_left: 2,
+      },
       { time_control: control },
     ),
   );
   world.pass(20_000);
 
-  assert.deepEqual(shown.map((one) => `${one.text} (${one.periodsLeft})`), [
-    '0:02 (2)', '0:01 (2)', '0:03 (2)', '0:02 (2)', '0:01 (2)', '0:03 (1)', '0:02 (1)', '0:01 (1)', '0:00 (0)',
-  ]);
+  assert.deepEqual(
+    shown.map((one) => `${one.text} (${one.periodsLeft})`),
+    [
+      '0:02 (2)',
+      '0:01 (2)',
+      '0:03 (2)',
+      '0:02 (2)',
+      '0:01 (2)',
+      '0:03 (1)',
+      '0:02 (1)',
+      '0:01 (1)',
+      '0:00 (0)',
+    ],
+  );
 });
 
 test('with odds it is the period of his own control that follows', () => {
   const { world, display, texts } = aDisplay({ tenthsBelowMs: 0 });
-  const figures = { time_remaining_ms: 5_000, main_remaining_ms: 0, period_remaining_ms: 1_000, periods_left: 3 };
+  const figures = {
+    time_remaining_ms: 5_000,
+    main_remaining_ms: 0,
+    period_remaining_ms: 1_000,
+    periods_left: 3,
+  };
   display.update(
-    ofOne({ ...figures, time_control: { type: 'byoyomi', period_ms: 2_000 } }, { time_control: { type: 'byoyomi', period_ms: 9_000 } }),
+    ofOne(
+      { ...figures, time_control: { type: 'byoyomi', period_ms: 2_000 } },
+      { time_control: { type: 'byoyomi', period_ms: 9_000 } },
+    ),
   );
   world.pass(3_100);
   assert.deepEqual(texts(), ['0:01', '0:02', '0:01', '0:02']);
@@ -105,7 +147,12 @@ test('with odds it is the period of his own control that follows', () => {
 
 test('a stopwatch counts whole seconds up to its limit, and no further', () => {
   const { world, display, texts } = aDisplay();
-  display.update(ofOne({ time_used_ms: 2_300, time_remaining_ms: 2_700 }, { sync_mode: 'count_up', max_time_ms: 5_000 }));
+  display.update(
+    ofOne(
+      { time_used_ms: 2_300, time_remaining_ms: 2_700 },
+      { sync_mode: 'count_up', max_time_ms: 5_000 },
+    ),
+  );
   world.pass(10_000);
   assert.deepEqual(texts(), ['0:02', '0:03', '0:04', '0:05']);
 });
@@ -119,29 +166,49 @@ test('a stopwatch without a limit goes on', () => {
 
 test('overtime counts from where the server says it is', () => {
   const { world, display, shown } = aDisplay();
-  display.update(ofOne({ time_remaining_ms: 0, overtime_ms: 1_400, has_expired: true, is_running: false }));
+  display.update(
+    ofOne({ time_remaining_ms: 0, overtime_ms: 1_400, has_expired: true, is_running: false }),
+  );
   world.pass(1_700);
-  assert.deepEqual(shown.map((one) => [one.text, one.overtime, one.phase]), [
-    ['0:00', '0:01', 'overtime'], ['0:00', '0:02', 'overtime'], ['0:00', '0:03', 'overtime'],
-  ]);
+  assert.deepEqual(
+    shown.map((one) => [one.text, one.overtime, one.phase]),
+    [
+      ['0:00', '0:01', 'overtime'],
+      ['0:00', '0:02', 'overtime'],
+      ['0:00', '0:03', 'overtime'],
+    ],
+  );
 });
 
 test('marks that are reached are counted, and the phase says so at that instant', () => {
   const { world, display, shown } = aDisplay();
   display.update(ofOne({ time_remaining_ms: 12_250 }, { warn_at_ms: [12_100, 11_000, 500] }));
   world.pass(13_000);
-  const first = (/** @type {(face: Face) => boolean} */ wanted) => Math.round(shown.find(wanted)?.at ?? NaN);
+  const first = (/** @type {(face: Face) => boolean} */ wanted) =>
+    Math.round(shown.find(wanted)?.at ?? NaN);
 
-  assert.deepEqual([1, 2, 3].map((mark) => first((one) => one.warning === mark)), [151, 1_251, 11_751]);
-  assert.equal(first((one) => one.phase === 'warning'), 151);
-  assert.equal(first((one) => one.phase === 'expired'), 12_251);
+  assert.deepEqual(
+    [1, 2, 3].map((mark) => first((one) => one.warning === mark)),
+    [151, 1_251, 11_751],
+  );
+  assert.equal(
+    first((one) => one.phase === 'warning'),
+    151,
+  );
+  assert.equal(
+    first((one) => one.phase === 'expired'),
+    12_251,
+  );
   assert.equal(shown[0]?.phase, 'plain');
 });
 
 test('the session clock of global has a face of its own', () => {
   const { world, display, texts, shown } = aDisplay();
   display.update(
-    ofOne({ time_remaining_ms: 20_000 }, { sync_mode: 'global', session_remaining_ms: 21_500, warn_at_ms: [20_500] }),
+    ofOne(
+      { time_remaining_ms: 20_000 },
+      { sync_mode: 'global', session_remaining_ms: 21_500, warn_at_ms: [20_500] },
+    ),
   );
   world.pass(1_100);
   assert.deepEqual(texts('session'), ['0:22', '0:21', '0:21']);
@@ -155,7 +222,10 @@ test('only faces that have changed are shown again', () => {
   display.update(heldNow(state));
   display.update(heldNow({ ...state, version: 2 }, { timestamp: 10 }));
   world.pass(1_100);
-  assert.deepEqual(shown.map((one) => one.id), ['a', 'b', 'a']);
+  assert.deepEqual(
+    shown.map((one) => one.id),
+    ['a', 'b', 'a'],
+  );
 });
 
 test('a timer that is held back is made up for when the page is seen again', () => {
@@ -178,7 +248,8 @@ test('a display that was stopped shows nothing any more', () => {
 });
 
 test('between two states no display ever goes back, however the network shakes', () => {
-  const value = (/** @type {Face} */ { text }) => text.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  const value = (/** @type {Face} */ { text }) =>
+    text.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
   let looks = 0;
   for (let trial = 0; trial < 100; trial += 1) {
     const world = new FakeWorld(trial);
@@ -197,7 +268,9 @@ test('between two states no display ever goes back, however the network shakes',
     display.update({ ...ofOne({}), timestamp: 1_000_000 });
     while (world.now() < 60_000) {
       const { clientTime } = clock.ping();
-      const stamp = Math.floor(1_000_000 + world.now() + 300 * world.random() + (world.random() < 0.05 ? 2_000 : 0));
+      const stamp = Math.floor(
+        1_000_000 + world.now() + 300 * world.random() + (world.random() < 0.05 ? 2_000 : 0),
+      );
       world.pass(400 * world.random());
       clock.sample({ type: 'PONG', clientTime, receivedAt: stamp, timestamp: stamp });
     }

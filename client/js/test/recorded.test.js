@@ -8,7 +8,9 @@ import { merged } from '../src/merging.js';
 /** @typedef {import('../src/types.js').SessionState} SessionState */
 
 const RECORDED = new URL('recorded.json', import.meta.url);
-const missing = existsSync(RECORDED) ? false : '`make test-client` has the server record its sessions';
+const missing = existsSync(RECORDED)
+  ? false
+  : '`make test-client` has the server record its sessions';
 
 /**
  * @type {{
@@ -16,7 +18,9 @@ const missing = existsSync(RECORDED) ? false : '`make test-client` has the serve
  *   partials: {name: string, held: SessionState, partial: SessionState, is: SessionState}[],
  * }}
  */
-const { later, partials } = missing ? { later: [], partials: [] } : JSON.parse(readFileSync(RECORDED, 'utf8'));
+const { later, partials } = missing
+  ? { later: [], partials: [] }
+  : JSON.parse(readFileSync(RECORDED, 'utf8'));
 
 test('a client calculates every figure that the server shows later', { skip: missing }, () => {
   assert.ok(later.length > 500);

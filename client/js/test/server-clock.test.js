@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { bell, NETWORKS, OTHERS, quantile, queueing, samples, seeded, serverClock } from '../bench/networks.js';
+import {
+  bell,
+  NETWORKS,
+  OTHERS,
+  quantile,
+  queueing,
+  samples,
+  seeded,
+  serverClock,
+} from '../bench/networks.js';
 import { ServerClock } from '../src/server-clock.js';
 import { FakeWorld } from './fakes.js';
 
@@ -68,7 +77,10 @@ test('on networks that queue, 95 % of the errors stay within the aim, and all wi
       within += Number(error <= ours.boundMs);
     }
 
-    assert.ok(quantile(errors, 0.95) <= network.aimMs, `${network.rttMs} ms: ${quantile(errors, 0.95)}`);
+    assert.ok(
+      quantile(errors, 0.95) <= network.aimMs,
+      `${network.rttMs} ms: ${quantile(errors, 0.95)}`,
+    );
     assert.equal(within, errors.length);
   }
 });

@@ -56,7 +56,10 @@ export class FakeServer {
   /** Somebody, or two, used some more time. */
   commit() {
     if (!this.state) return this.create();
-    const places = [this.#below(this.state.participants.length), this.#below(this.state.participants.length)];
+    const places = [
+      this.#below(this.state.participants.length),
+      this.#below(this.state.participants.length),
+    ];
     this.#change(this.state, places);
   }
 
@@ -91,7 +94,9 @@ export class FakeServer {
     while (this.#world.now() < until) {
       const { socket } = this.#world;
       if (!socket.closed && !this.#connections.has(socket)) this.accept(socket);
-      this.#world.pass(Math.min(until, Math.max(this.#world.nextAt, this.#world.now() + 0.01)) - this.#world.now());
+      this.#world.pass(
+        Math.min(until, Math.max(this.#world.nextAt, this.#world.now() + 0.01)) - this.#world.now(),
+      );
     }
   }
 
@@ -101,13 +106,23 @@ export class FakeServer {
    */
   #change(before, places) {
     const participants = before.participants.map((one, place) =>
-      places.includes(place) ? { ...one, time_used_ms: one.time_used_ms + 1 + this.#below(1_000) } : one,
+      places.includes(place)
+        ? { ...one, time_used_ms: one.time_used_ms + 1 + this.#below(1_000) }
+        : one,
     );
     this.state = { ...before, participants, version: before.version + 1 };
     const changed = participants.filter((_, place) => places.includes(place));
-    const parts = { partial: true, baseVersion: before.version, state: { ...this.state, participants: changed } };
+    const parts = {
+      partial: true,
+      baseVersion: before.version,
+      state: { ...this.state, participants: changed },
+    };
     for (const one of this.#connections) {
-      this.#post(one, { ...this.#whole('STATE_UPDATE'), events: [], ...(this.large && before.version ? parts : {}) });
+      this.#post(one, {
+        ...this.#whole('STATE_UPDATE'),
+        events: [],
+        ...(this.large && before.version ? parts : {}),
+      });
     }
   }
 
@@ -120,7 +135,12 @@ export class FakeServer {
     const place = this.state ? { epoch: `e${this.epoch}`, version: this.version } : {};
     switch (message.type) {
       case 'PING':
-        this.#post(socket, { type: 'PONG', clientTime: message.clientTime, receivedAt: this.timestamp, ...place });
+        this.#post(socket, {
+          type: 'PONG',
+          clientTime: message.clientTime,
+          receivedAt: this.timestamp,
+          ...place,
+        });
         break;
       case 'RECONNECT':
         if (!this.state) this.#post(socket, { type: 'SESSION_DELETED' });

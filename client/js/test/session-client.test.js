@@ -18,7 +18,8 @@ function aClient({ seed = 1, url = 'ws://server/dev' } = {}) {
   for (const type of ['connection', 'state', 'events', 'refusal']) {
     client.addEventListener(type, (event) => told.push([type, /** @type {any} */ (event).detail]));
   }
-  const all = (/** @type {string} */ type) => told.filter((one) => one[0] === type).map((one) => one[1]);
+  const all = (/** @type {string} */ type) =>
+    told.filter((one) => one[0] === type).map((one) => one[1]);
   return { world, client, all };
 }
 
@@ -31,7 +32,14 @@ const connected = { type: 'CONNECTED', timestamp: TIME, heartbeatIntervalMs: 30_
  */
 function sync(version, state, more) {
   const whole = aState([aParticipant('a', RUNNING), aParticipant('b')], { version, ...state });
-  return { type: 'STATE_SYNC', timestamp: TIME + version, epoch: 'e', version, state: whole, ...more };
+  return {
+    type: 'STATE_SYNC',
+    timestamp: TIME + version,
+    epoch: 'e',
+    version,
+    state: whole,
+    ...more,
+  };
 }
 
 /**
@@ -64,7 +72,17 @@ function answerPings(world, place = { epoch: 'e', version: 3 }) {
   const pong = (/** @type {any} */ message) => {
     const timestamp = TIME + Math.floor(world.now());
     if (message.type !== 'PING') return;
-    world.setTimer(() => socket.hears({ type: 'PONG', clientTime: message.clientTime, receivedAt: timestamp, timestamp, ...place }), 0);
+    world.setTimer(
+      () =>
+        socket.hears({
+          type: 'PONG',
+          clientTime: message.clientTime,
+          receivedAt: timestamp,
+          timestamp,
+          ...place,
+        }),
+      0,
+    );
   };
   socket.onsent = pong;
   for (const message of socket.all('PING')) pong(message);
@@ -108,7 +126,10 @@ test('versions are shown once and in order, with the events that made them', () 
   world.socket.hears(update(4, {}, { events }));
   world.socket.hears(update(3));
 
-  assert.deepEqual(all('state').map((one) => one.version), [3, 4]);
+  assert.deepEqual(
+    all('state').map((one) => one.version),
+    [3, 4],
+  );
   assert.deepEqual(all('events'), [events]);
   assert.equal(client.held?.version, 4);
   assert.deepEqual(world.socket.all('RECONNECT'), []);
@@ -217,7 +238,14 @@ test('a handshake that does not end is given up', () => {
 
 test('a PONG that differs is believed after a second, unless the update comes', () => {
   const { world } = liveClient();
-  const differs = { type: 'PONG', clientTime: 0, receivedAt: TIME, timestamp: TIME, epoch: 'e', version: 4 };
+  const differs = {
+    type: 'PONG',
+    clientTime: 0,
+    receivedAt: TIME,
+    timestamp: TIME,
+    epoch: 'e',
+    version: 4,
+  };
   world.socket.hears(differs);
   world.pass(900);
   world.socket.hears(update(4));
@@ -263,12 +291,19 @@ test('switch and pause name the cycle that is on the screen', () => {
   client.command('switch', { current_participant_id: 'b' });
   client.command('adjust', { delta_ms: 5 }, { expectedVersion: 3 });
 
-  assert.deepEqual(world.socket.all('COMMAND').map(({ id, ...rest }) => (assert.ok(id), rest)), [
-    { type: 'COMMAND', command: 'switch', args: { current_participant_id: 'a', next_participant_id: 'b' } },
-    { type: 'COMMAND', command: 'pause', args: { current_participant_id: 'a' } },
-    { type: 'COMMAND', command: 'switch', args: { current_participant_id: 'b' } },
-    { type: 'COMMAND', command: 'adjust', args: { delta_ms: 5 }, expectedVersion: 3 },
-  ]);
+  assert.deepEqual(
+    world.socket.all('COMMAND').map(({ id, ...rest }) => (assert.ok(id), rest)),
+    [
+      {
+        type: 'COMMAND',
+        command: 'switch',
+        args: { current_participant_id: 'a', next_participant_id: 'b' },
+      },
+      { type: 'COMMAND', command: 'pause', args: { current_participant_id: 'a' } },
+      { type: 'COMMAND', command: 'switch', args: { current_participant_id: 'b' } },
+      { type: 'COMMAND', command: 'adjust', args: { delta_ms: 5 }, expectedVersion: 3 },
+    ],
+  );
   const ids = world.socket.all('COMMAND').map((one) => one.id);
   assert.equal(new Set(ids).size, 4);
 });
@@ -300,10 +335,21 @@ test('a refused command fails with the code of the server', async () => {
   const { world, client, all } = liveClient();
   const promise = client.command('switch');
   const { id } = world.socket.sent.at(-1);
-  world.socket.hears({ type: 'ERROR', timestamp: TIME, code: 'STALE_CYCLE', message: 'Somebody else is', id });
+  world.socket.hears({
+    type: 'ERROR',
+    timestamp: TIME,
+    code: 'STALE_CYCLE',
+    message: 'Somebody else is',
+    id,
+  });
 
   await isRefused(promise, 'STALE_CYCLE', 'refused');
-  world.socket.hears({ type: 'ERROR', timestamp: TIME, code: 'STORE_UNAVAILABLE', message: 'Gone' });
+  world.socket.hears({
+    type: 'ERROR',
+    timestamp: TIME,
+    code: 'STORE_UNAVAILABLE',
+    message: 'Gone',
+  });
   assert.equal(all('refusal')[0].code, 'STORE_UNAVAILABLE');
 });
 
@@ -323,7 +369,10 @@ test('a command is never kept for later: not live, it fails at once and is not s
   world.socket.hears({ type: 'CURRENT', timestamp: TIME, epoch: 'e', version: 3 });
   world.pass(60_000);
 
-  assert.deepEqual(world.sockets.flatMap((one) => one.all('COMMAND')), []);
+  assert.deepEqual(
+    world.sockets.flatMap((one) => one.all('COMMAND')),
+    [],
+  );
 });
 
 test('what became of a command is unknown when the connection is lost before the ACK', async () => {
@@ -465,7 +514,10 @@ test('after a sleep through which the clock went on the connection is given up a
   assert.equal(client.connection, 'reconnecting');
   world.pass(1_000);
   world.socket.opens();
-  assert.deepEqual(world.socket.sent.map((one) => one.type), ['RECONNECT', 'PING']);
+  assert.deepEqual(
+    world.socket.sent.map((one) => one.type),
+    ['RECONNECT', 'PING'],
+  );
 });
 
 test('an update that is applied once more is told of once', () => {
@@ -477,7 +529,12 @@ test('an update that is applied once more is told of once', () => {
   world.socket.hears(sync(3));
 
   assert.equal(client.held?.version, 5);
-  assert.deepEqual(all('events').flat().map((one) => one.type), ['first', 'second']);
+  assert.deepEqual(
+    all('events')
+      .flat()
+      .map((one) => one.type),
+    ['first', 'second'],
+  );
 });
 
 test('a listener may close the client, and nothing comes after', () => {
@@ -498,7 +555,7 @@ test('nor does it when there was more to come of the same answer', () => {
   const due = { deadline_at: iso(0) };
   world.socket.hears(update(9, {}, { epoch: 'another' }));
   world.socket.hears(update(5, due));
-  client.addEventListener('state', () => client.close());
+  client.addEventListener('state', () => client.close(), { once: true });
   world.socket.hears(sync(4, due));
   assert.equal(world.timers, 0);
 });

@@ -25,6 +25,7 @@ from . import (
     participants,
     rest,
     sweep,
+    telemetry,
 )
 from .http_client import UnexpectedAnswer
 from .lab import ROOT, Lab
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "engine": engine.measure,
     "rest": rest.measure_sequential,
     "crowd": rest.measure_crowd,
+    "telemetry": telemetry.measure,
     "participants": participants.measure,
     "delivery": delivery.measure,
     "fan_out": fan_out.measure_stack,

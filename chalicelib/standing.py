@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,8 +10,8 @@ from threading import Event, Thread
 from types import FrameType
 from typing import Protocol
 
-from .settings import InvalidSetting, read_settings
-from .wiring import Services
+from .settings import InvalidSetting
+from .wiring import Services, start_services
 
 POSTS_WITHIN_SECONDS = 1.0
 
@@ -36,11 +35,15 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     parser.add_argument(
         "--while-parent", action="store_true", help="stop when standard input is closed"
     )
+    parser.add_argument(
+        "--metrics-port", type=int, help="answer Prometheus here, with METRICS=prometheus"
+    )
     options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        services = Services(read_settings())
+        services = start_services()
         part = part_of(services)
+        if options.metrics_port is not None:
+            _answer_scrapes(services, options.metrics_port)
     except InvalidSetting as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
@@ -60,6 +63,17 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     part.stop()
     services.close(POSTS_WITHIN_SECONDS)
     return 0
+
+
+def _answer_scrapes(services: Services, port: int) -> None:
+    from .telemetry.prometheus import PrometheusSink, answer_scrapes  # noqa: PLC0415
+
+    if not isinstance(services.sink, PrometheusSink):
+        raise InvalidSetting("--metrics-port wants METRICS=prometheus")
+    try:
+        answer_scrapes(services.sink, port)
+    except OSError as error:
+        raise InvalidSetting(f"--metrics-port {port}: {error.strerror}") from error
 
 
 def _when_input_ends(told_to_stop: Event) -> None:

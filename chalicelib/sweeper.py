@@ -20,6 +20,7 @@ from .core.errors import StoreUnavailable
 from .core.timeouts import due_ms
 from .engine import Outcome, SyncEngine
 from .ports import Alarms, Deadline, DeadlineIndex
+from .telemetry.ports import SILENT, Telemetry
 
 LOG = logging.getLogger("tickless")
 
@@ -55,12 +56,14 @@ class Sweeper:
         *,
         workers: int = WORKERS,
         share: int = SHARE,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._engine = engine
         self._index = index
         self._listen = listen
         self._workers = workers
         self._share = share
+        self._telemetry = telemetry
         self._put_off: dict[str, float] = {}
         self._stopping = Event()
         self._listening = Event()
@@ -154,6 +157,8 @@ class Sweeper:
         try:
             outcomes = self._engine.settle([one.session_id for one in due])
             for one, outcome in zip(due, outcomes, strict=True):
+                if outcome is not None and outcome.events:
+                    self._report(one, outcome)
                 self._correct(one, outcome)
         except StoreUnavailable:
             raise
@@ -166,6 +171,19 @@ class Sweeper:
             (one,) = due
             LOG.exception("sweeper: session %s is put off", one.session_id)
             self._put_off[one.session_id] = time.monotonic() + PUT_OFF_SECONDS
+
+    def _report(self, due: Deadline, outcome: Outcome) -> None:
+        lag_ms = max(0, outcome.now_ms - due.at_ms)
+        self._telemetry.settled(lag_ms)
+        LOG.info(
+            "timeout",
+            extra={
+                "session_id": due.session_id,
+                "epoch": outcome.session.epoch,
+                "version": outcome.session.version,
+                "lag_ms": lag_ms,
+            },
+        )
 
     def _correct(self, due: Deadline, outcome: Outcome | None) -> None:
         if outcome is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,12 @@ from chalicelib.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
 ROOT = Path(__file__).parent.parent
 VIEWS = {
     "/health": {"GET", "HEAD"},
+    "/metrics": {"GET", "HEAD"},
     "/ready": {"GET", "HEAD"},
+    "/openapi.json": {"GET", "HEAD"},
+    "/asyncapi.json": {"GET", "HEAD"},
+    "/docs": {"GET", "HEAD"},
+    "/docs/{asset}": {"GET", "HEAD"},
     "/v1/time": {"GET", "HEAD"},
     "/v1/sessions": {"POST"},
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
@@ -111,6 +118,15 @@ def test_every_module_says_what_it_owns() -> None:
             source = path.read_text()
             if source.strip() and path.name != "conftest.py":
                 assert ast.get_docstring(ast.parse(source)), path
+
+
+def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
+    code = "import sys, app; print([name for name in sys.modules if 'contract' in name])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_lambda_gets_exactly_what_is_pinned() -> None:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 def begin(session: Session, position: int, at_ms: int) -> Session:
     """Start a new cycle for the participant at ``position``."""
     cycle = Cycle(position, at_ms, length_ms=session.setup.cycle_length_ms(position))
-    return replace(session, status=Status.RUNNING, cycle=cycle, undoable=None)
+    return replace(session, status=Status.RUNNING, cycle=cycle)
 
 
 def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:

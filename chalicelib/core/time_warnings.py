@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from .cycles import cycle_deadline_ms, session_deadline_ms
 from .events import TimeWarning
-from .session import Cycle, Session, used_ms
+from .session import Cycle, Session
 from .setup import SyncMode
 
 
 class Countdown(NamedTuple):
-    """A clock that runs: what it showed as it began, and when it will show 0."""
+    """A clock that runs: what it showed as its run began, and when it will show 0."""
 
     participant_id: str | None
     group_id: str | None
@@ -58,10 +58,8 @@ def cycle_countdown(session: Session, cycle: Cycle, started_at_ms: int) -> Count
     shown_ms = ends_ms - started_at_ms
     if participant.bank is not None:
         # While a delay passes a clock shows less than it has.
-        bank = session.banks[participant.bank]
-        run_ms = bank.run_ms + used_ms(cycle, started_at_ms)
         control = session.setup.control_of(participant.bank)
-        shown_ms = control.figures(bank, run_ms)["time_remaining_ms"]
+        shown_ms = control.figures(session.banks[participant.bank], 0)["time_remaining_ms"]
     return Countdown(participant.participant_id, participant.group_id, shown_ms, ends_ms)
 
 

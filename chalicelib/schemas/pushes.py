@@ -7,15 +7,16 @@ docs/protocol.md says how.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from pydantic_core import to_json
 
 from ..core.events import Event
 from ..core.session import Session
 from ..core.view import changed_positions
-from .states import SessionState, event_view, session_state
+from .states import EventView, SessionState, event_view, session_state
 
 FRAME_BYTES = 32 * 1024
 """API Gateway bills, and limits, WebSocket messages by frames of this size."""
@@ -33,7 +34,7 @@ class StateUpdate(TypedDict):
     epoch: str
     version: int
     state: SessionState
-    events: list[dict[str, Any]]
+    events: list[EventView]
     eventsOmitted: NotRequired[int]
     partial: NotRequired[bool]
     baseVersion: NotRequired[int]
@@ -88,6 +89,20 @@ def session_deleted(session_id: str, now_ms: int) -> bytes:
 def is_farewell(message: bytes) -> bool:
     """Whether a push is the last one of its session; told without reading it all."""
     return message.startswith(b'{"type":"SESSION_DELETED"')
+
+
+_VERSION = re.compile(rb'"epoch":"([^"]*)","version":(\d+)')
+_HEAD_BYTES = 256
+"""Type, timestamp and the session's id stand before epoch and version, and never take more."""
+
+
+def version_of(message: bytes) -> tuple[str, int] | None:
+    """Epoch and version of the commit that a push tells of; told without reading it all.
+
+    ``None`` for a farewell, which has neither.
+    """
+    found = _VERSION.search(message, 0, _HEAD_BYTES)
+    return (found[1].decode(), int(found[2])) if found else None
 
 
 def _update(session: Session, state: SessionState, now_ms: int) -> StateUpdate:

@@ -76,7 +76,9 @@ class ParticipantRequest(Request):
 
 class ActionOnTimeoutRequest(Request):
     type: TimeoutAction
-    data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = None
+    data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = Field(
+        None, description=f"At most {ACTION_DATA_BYTES} bytes of JSON; handed back in the event"
+    )
 
 
 WarningTime = Annotated[int, Field(ge=1, le=MOST_DURATION_MS)]
@@ -100,7 +102,9 @@ class CreateSession(Request):
     time_control: TimeControlRequest | None = None
     action_on_timeout: ActionOnTimeoutRequest | None = None
     warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
-    metadata: Annotated[dict[str, JsonValue], _at_most(METADATA_BYTES)] | None = None
+    metadata: Annotated[dict[str, JsonValue], _at_most(METADATA_BYTES)] | None = Field(
+        None, description=f"At most {METADATA_BYTES} bytes of JSON, {NESTING} levels deep"
+    )
 
     def setup(self) -> Setup:
         """The setup asked for.
@@ -201,7 +205,11 @@ class AdjustTime(Request):
 
     participant_id: Uuid | None = None
     group_id: Uuid | None = None
-    delta_ms: Annotated[int, Field(ge=-86_400_000, le=86_400_000), AfterValidator(_not_zero)]
+    delta_ms: Annotated[
+        int,
+        Field(ge=-86_400_000, le=86_400_000, json_schema_extra={"not": {"const": 0}}),
+        AfterValidator(_not_zero),
+    ]
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 

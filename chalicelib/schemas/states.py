@@ -9,33 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Annotated, Any, NotRequired, TypedDict, cast
 
 from ..core.cycles import deadline_ms
 from ..core.events import Event
-from ..core.session import Session
-from ..core.setup import Setup
+from ..core.session import Session, Status
+from ..core.setup import Setup, SyncMode, TimeoutAction
 from ..core.time_controls import TimeControl
 from ..core.view import GroupView, ParticipantView, clocks
 
+# A dict that shows what the classes beside it have; the published schemas say it at length.
+EventView = Annotated[dict[str, Any], Event]
+TimeControlView = Annotated[dict[str, Any], TimeControl]
+
 
 class ActionOnTimeout(TypedDict):
-    type: str
+    type: TimeoutAction
     data: NotRequired[Any]
 
 
 class ParticipantState(ParticipantView):
     """A participant's clock, with the time control that is not the session's."""
 
-    time_control: NotRequired[dict[str, Any]]
+    time_control: NotRequired[TimeControlView]
 
 
 class SessionState(TypedDict):
     """A session as of one instant, and what was given when it was created."""
 
     session_id: str
-    sync_mode: str
-    status: str
+    sync_mode: SyncMode
+    status: Status
     version: int
     participants: list[ParticipantState]
     active_participant_id: str | None
@@ -43,7 +47,7 @@ class SessionState(TypedDict):
     time_per_cycle_ms: int | None
     increment_ms: int
     max_time_ms: int | None
-    time_control: dict[str, Any] | None
+    time_control: TimeControlView | None
     action_on_timeout: ActionOnTimeout
     warn_at_ms: list[int]
     metadata: Mapping[str, Any] | None
@@ -66,8 +70,22 @@ class SwitchResult(TypedDict):
     active_participant_id: str | None
     cycle_started_at: str | None
     participants: list[ParticipantState]
-    status: str
+    status: Status
     expired_participant_id: NotRequired[str]
+
+
+class Logged(TypedDict):
+    """An event's place in the log, and the version of the session that it belongs to."""
+
+    id: str
+    version: int
+
+
+class LogPage(TypedDict):
+    """A part of the event log; ``next`` is what to give as ``after`` for the one that follows."""
+
+    events: list[Annotated[dict[str, Any], Event, Logged]]
+    next: str | None
 
 
 def iso(instant_ms: int) -> str:
@@ -142,7 +160,7 @@ def switch_result(state: SessionState, expired_participant_id: str | None) -> Sw
     return result
 
 
-def event_view(event: Event) -> dict[str, Any]:
+def event_view(event: Event) -> EventView:
     """An event as it is pushed; fields without a value are left out."""
     view: dict[str, Any] = {"type": event.type, "at": iso(event.at_ms)}
     for field in fields(event):
@@ -152,7 +170,7 @@ def event_view(event: Event) -> dict[str, Any]:
     return view
 
 
-def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> dict[str, Any]:
+def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> LogPage:
     """Of events with their ids and versions ``limit``; one more says that more follow."""
     shown = events[:limit]
     return {
@@ -164,7 +182,7 @@ def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> dict[str, 
     }
 
 
-def _control(control: TimeControl) -> dict[str, Any]:
+def _control(control: TimeControl) -> TimeControlView:
     return {"type": control.type, **asdict(control)}
 
 

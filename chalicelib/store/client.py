@@ -37,8 +37,10 @@ from redis.retry import Retry
 
 from ..ports import StoreUnavailable
 from ..settings import Settings
+from ..telemetry.tracing import Tracing
 
 Client = redis.Redis | redis.RedisCluster
+Command = tuple[bytes | str | int, ...]
 T = TypeVar("T")
 
 ANSWER_WITHIN_S = 0.5
@@ -91,6 +93,13 @@ NOT_ONCE_MORE = (AuthenticationError, AuthorizationError, BusyLoadingError, MaxC
 def connect(settings: Settings) -> Server:
     """The Redis, or Redis Cluster, that the settings name; it is not called yet."""
     return Server(lambda: open_client(settings), is_cluster=settings.redis_cluster)
+
+
+def connect_traced(settings: Settings, tracing: Tracing) -> Server:
+    """As :func:`connect`; each call is a span of its own."""
+    return _TracedServer(
+        lambda: open_client(settings), is_cluster=settings.redis_cluster, tracing=tracing
+    )
 
 
 def open_client(settings: Settings) -> Client:
@@ -155,13 +164,35 @@ class Server:
         """
         return self.call(lambda client: self._exchange(client, command))
 
-    def execute_together(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
+    def execute_together(self, commands: Sequence[Command]) -> list[Any]:
         """The answers to many commands, which are sent all at once where there is one server.
 
         A NoScriptError stands among the answers; any other error is raised, with
         the errors of :meth:`execute`, and some of the commands may be carried out then.
         """
         return self.call(lambda client: self._exchange_together(client, commands))
+
+    def execute_beside(self, command: Command, companion: Command) -> tuple[Any, Any]:
+        """The answers to a command and to a companion, sent at once where there is one server.
+
+        Raised is what :meth:`execute` raises of the command. Whatever became of
+        the companion, StoreUnavailable and NoScriptError included, stands in its place.
+        """
+        if not self._is_cluster:
+            answer, companions = self.call(
+                lambda client: self._exchange_together(client, (command, companion), essential=1)
+            )
+            if isinstance(companions, ResponseError) and not isinstance(companions, NoScriptError):
+                companions = _as_ours(companions)
+            return answer, companions
+        try:
+            answer = self.execute(*command)
+        except NoScriptError as unknown:
+            answer = unknown
+        try:
+            return answer, self.execute(*companion)
+        except (StoreUnavailable, NoScriptError) as error:
+            return answer, error
 
     def call(self, ask: Callable[[Client], T]) -> T:
         """What ``ask`` makes of redis-py's client; with the errors that :meth:`execute` raises.
@@ -210,7 +241,7 @@ class Server:
         if client is not None:
             client.close()
 
-    def _exchange(self, client: Client, command: tuple[bytes | str | int, ...]) -> Any:
+    def _exchange(self, client: Client, command: Command) -> Any:
         if self._is_cluster:
             return client.execute_command(*command)  # type: ignore[no-untyped-call]
         connection = self._idle_or_new(client)
@@ -230,8 +261,9 @@ class Server:
         return answer
 
     def _exchange_together(
-        self, client: Client, commands: Sequence[tuple[bytes | str | int, ...]]
+        self, client: Client, commands: Sequence[Command], essential: int | None = None
     ) -> list[Any]:
+        """The answers; errors among the first so many are raised."""
         answers: list[Any] = []
         if self._is_cluster:
             for command in commands:
@@ -253,7 +285,7 @@ class Server:
             connection.disconnect()
             raise
         self._idle.append(connection)
-        for answer in answers:
+        for answer in answers[:essential]:
             if isinstance(answer, ResponseError) and not isinstance(answer, NoScriptError):
                 raise answer
         return answers
@@ -280,6 +312,18 @@ class Server:
         while self._idle:
             with suppress(IndexError):
                 self._idle.pop().disconnect()
+
+
+class _TracedServer(Server):
+    def __init__(
+        self, open_client: Callable[[], Client], *, is_cluster: bool, tracing: Tracing
+    ) -> None:
+        super().__init__(open_client, is_cluster=is_cluster)
+        self._tracing = tracing
+
+    def call(self, ask: Callable[[Client], T]) -> T:
+        with self._tracing.span("redis"):
+            return super().call(ask)
 
 
 def _as_ours(error: Exception) -> Exception:

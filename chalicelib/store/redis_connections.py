@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..ports import Heartbeat, Watcher, Watchers
+from ..ports import Charge, Heartbeat, Watcher, Watchers
+from .buckets import limit_words
 from .client import Client, Server
 from .keys import WATCHED, SessionKeys, connection, session_of_list
-from .redis_store import Script
+from .script import Script, Words
 
 SILENT_MS = 90_000
 """Three heartbeats: a connection that is silent for longer counts as gone."""
@@ -31,21 +32,23 @@ class RedisConnections:
     def __init__(self, server: Server, shards: int) -> None:
         self._server = server
         self._shards = shards
-        self._watch = Script("watch")
+        self._watch = Script("watch", "bucket")
         self._watchers = Script("watchers")
 
-    def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
+    def watch(
+        self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
+    ) -> Heartbeat:
         self._server.execute("SET", connection(connection_id), session_id, "PX", REMEMBER_SILENT_MS)
         keys = SessionKeys.of(session_id, self._shards)
-        now_ms, epoch, version = self._watch.run(
-            self._server,
-            2,
-            keys.session,
-            keys.connections,
-            connection_id,
-            endpoint,
-            LIST_LIFE_MS,
-        )
+        noted = (connection_id, endpoint, LIST_LIFE_MS, SILENT_MS)
+        lists = (keys.session, keys.connections, keys.connected)
+        words: Words = (3, *lists, *noted)
+        if charge is not None:
+            bucket = keys.messages(connection_id)
+            words = (4, *lists, bucket, *noted, *limit_words(charge))
+        now_ms, epoch, version, *counted = self._watch.run(self._server, *words)
+        if charge is not None:
+            charge.counted(*counted)
         if epoch is None:
             return Heartbeat(now_ms, None, None)
         return Heartbeat(now_ms, epoch.decode(), int(version))
@@ -66,7 +69,12 @@ class RedisConnections:
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)
-        self._server.execute("HDEL", keys.connections, *connection_ids)
+        self._server.execute_together(
+            [
+                ("HDEL", keys.connections, *connection_ids),
+                ("ZREM", keys.connected, *connection_ids),
+            ]
+        )
         for connection_id in connection_ids:
             # Each lies in a slot of its own, where a cluster takes one key a call.
             self._server.execute("UNLINK", connection(connection_id))

@@ -252,6 +252,7 @@ def test_an_expired_clock_that_is_given_time_goes_on_from_now(
     view = playing.shown(20_000)["a"]
     assert {**view, **shown} == view
     assert view["time_remaining_ms"] == 4_000
+    assert view["total_time_ms"] == 14_000
     assert playing.deadline_ms == 24_000
     # The overtime so far stays; what follows is used, and then it runs out again.
     assert playing.overtime(21_000)["a"] == 20_000 - used_ms
@@ -294,6 +295,14 @@ def test_a_group_that_is_given_time_is_back_with_all_its_members() -> None:
     playing = started(PER_GROUP, TEAMS).adjust(25_000, 1_000, group="x")
     assert playing.expired(25_000) == set()
     assert playing.remaining(25_000) == {"a": 1_000, "b": 10_000, "c": 1_000}
+
+
+def test_a_group_that_is_given_time_in_its_second_members_cycle_has_just_that() -> None:
+    playing = (
+        started(PER_GROUP, ["x.a", "x.c", "y.b"]).switch(4_000).adjust(25_000, 1_000, None, "x")
+    )
+    assert playing.remaining(25_000)["c"] == 1_000
+    assert playing.deadline_ms == 26_000
 
 
 def test_a_cycle_that_is_given_time_after_its_end_goes_on() -> None:

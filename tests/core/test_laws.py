@@ -254,6 +254,7 @@ def test_what_is_settled_is_never_due_and_deadlines_only_move_on(
     assert (due_ms(settled) or now_ms + 1) > now_ms
     assert (deadline_ms(settled) or now_ms + 1) > now_ms
     assert (settled is session) == (events == ())
+    assert settled.updated_at_ms == (now_ms if events else session.updated_at_ms)
     assert (settled is session) == ((due_ms(session) or now_ms + 1) > now_ms)
 
 

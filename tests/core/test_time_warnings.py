@@ -57,6 +57,14 @@ def test_a_warning_changes_no_fact() -> None:
     assert warned_of.session.cycle == plain.session.cycle
 
 
+def test_once_given_a_warning_is_not_awaited_any_more() -> None:
+    match = started(PER_PARTICIPANT, warn_at_ms=[5_000, 2_000])
+
+    assert warned(match.read(5_000)) == [(5_000, "a", 5_000)]
+    assert due_ms(match.session) == 8_000
+    assert warned(match.read(5_000)) == []
+
+
 def test_what_was_missed_is_told_in_order_with_the_timeout_last() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000, 2_000], action_on_timeout=END)
     match.read(60_000)
@@ -125,6 +133,22 @@ def test_while_a_delay_passes_the_clock_stands_and_passes_nothing() -> None:
     assert warned(match.read(12_999)) == [(8_000, "a", 5_000)]
 
 
+def test_a_clock_that_stands_at_a_mark_while_a_delay_passes_was_never_above_it() -> None:
+    match = started(PER_PARTICIPANT, time_control=tc.Delay(3_000), warn_at_ms=[10_000])
+
+    assert due_ms(match.session) == 13_000
+    assert warned(match.read(12_999)) == []
+
+
+def test_what_a_pause_has_left_of_a_delay_keeps_the_clock_standing() -> None:
+    match = started(PER_PARTICIPANT, time_control=tc.Delay(3_000), warn_at_ms=[9_000])
+    match.pause(1_000).resume(20_000)
+
+    assert due_ms(match.session) == 23_000
+    match.pause(24_500).resume(30_000)
+    assert due_ms(match.session) == 37_500
+
+
 def test_periods_count_into_what_is_left() -> None:
     match = started(PER_PARTICIPANT, time_control=tc.Byoyomi(4_000, 2), warn_at_ms=[4_000])
 
@@ -176,6 +200,12 @@ def test_a_stopwatch_warns_before_its_limit_or_of_its_allocation() -> None:
     assert due_ms(unlimited.session) is None
 
 
+def test_a_stopwatch_that_was_stopped_counts_what_it_had() -> None:
+    talk = started(COUNT_UP, warn_at_ms=[5_000]).pause(2_000).resume(20_000)
+
+    assert due_ms(talk.session) == 23_000
+
+
 def test_nobody_is_warned_before_the_start_in_overtime_or_after_the_end() -> None:
     match = game(PER_PARTICIPANT, warn_at_ms=[5_000])
     assert due_ms(match.session) is None
@@ -184,6 +214,14 @@ def test_nobody_is_warned_before_the_start_in_overtime_or_after_the_end() -> Non
     assert warned(match.read(20_000)) == []
     match.complete(30_000)
     assert due_ms(match.session) is None
+
+
+def test_a_cycle_in_overtime_does_not_warn_of_its_owners_allocation() -> None:
+    quiz = started(PER_CYCLE, each_ms=60_000, time_per_cycle_ms=10_000, warn_at_ms=[5_000])
+    quiz.read(10_000)
+
+    assert due_ms(quiz.session) is None
+    assert warned(quiz.read(60_000)) == []
 
 
 def test_time_given_has_a_clock_pass_a_mark_again_and_time_taken_leaps_over_it() -> None:
@@ -195,6 +233,13 @@ def test_time_given_has_a_clock_pass_a_mark_again_and_time_taken_leaps_over_it()
     assert match.remaining(8_000)["b"] == 3_000
     assert due_ms(match.session) == 11_000
     assert warned(match.read(10_000)) == []
+
+
+def test_a_clock_that_is_taken_past_a_mark_does_not_pass_it_however_long_nothing_happened() -> None:
+    match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).adjust(4_000, -3_000, "a")
+
+    assert [event.type for event in match.events] == ["time_adjusted"]
+    assert warned(match.read(6_000)) == []
 
 
 def test_an_adjustment_repeats_no_warning_that_came_before_it() -> None:

@@ -1,4 +1,7 @@
-"""A client of the socket that keeps to the contract, reconnects and writes down what it hears."""
+"""A client of the socket that keeps to the contract, reconnects and writes down what it hears.
+
+Whatever it says and hears is held against the published contract.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from tests.contract.conformance import check_heard, check_said
 
 from .follower import Follower, Held, Message, Pace
 
@@ -132,9 +137,10 @@ class Client:
     async def send(self, message: Message | str | bytes) -> None:
         await self.until(lambda one: one._socket is not None, why="connected")
         assert self._socket is not None
-        await self._socket.send(
-            message if isinstance(message, str | bytes) else json.dumps(message)
-        )
+        if isinstance(message, str | bytes):
+            await self._socket.send(message)
+        else:
+            await self._say(self._socket, [message])
 
     async def ask(self, message: Message, within_s: float = WITHIN_S) -> Message:
         """Send a message with an id, and return the answer to it."""
@@ -207,6 +213,9 @@ class Client:
         message: Message = json.loads(data)
         kind = message.get("type", "none")
         self.kinds[kind] += 1
+        # Without a type it is the gateway's own.
+        if kind != "none":
+            check_said(message)
         if self._keeps_messages:
             self.messages.append(message)
         if kind == "CONNECTED":
@@ -229,6 +238,7 @@ class Client:
     @staticmethod
     async def _say(socket: ClientConnection, messages: list[Message]) -> None:
         for message in messages:
+            check_heard(message)
             await socket.send(json.dumps(message))
 
 

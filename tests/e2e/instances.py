@@ -20,7 +20,11 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 STOP_WITHIN_S = 8
-UNLIMITED = {"RATE_LIMIT_GENERAL": "1000000", "RATE_LIMIT_SWITCH": "1000000"}
+UNLIMITED = {
+    "RATE_LIMIT_GENERAL": "off",
+    "RATE_LIMIT_SWITCH": "off",
+    "RATE_LIMIT_MESSAGE": "off",
+}
 SECONDS_OF_PATIENCE = 30.0
 
 

@@ -20,6 +20,8 @@ from botocore.config import Config
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.contract.conformance import check_said
+
 from .client import Client, all_until
 from .conftest import Size
 from .figures import tell
@@ -98,6 +100,7 @@ async def said(connection: ClientConnection, kind: str) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while True:
             message: dict[str, Any] = json.loads(await connection.recv())
+            check_said(message)
             if message["type"] == kind:
                 return message
 
@@ -129,6 +132,7 @@ async def names_of_others(victim: Instance, session_id: str, many: int) -> None:
                 others = {"sessionId": session_id, "session_id": session_id, "epoch": "e"}
                 await connection.send(json.dumps({**message, **others}))
                 answer = json.loads(await connection.recv())
+                check_said(answer)
                 if answer["type"] == "ERROR":
                     assert answer["code"] == "SESSION_NOT_FOUND"
                 else:

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.charges import Limits
 from chalicelib.engine import SyncEngine
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.sockets import Greeting, Sockets
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from chalicelib.settings import Settings
+from chalicelib.telemetry.ports import Telemetry
+from tests.contract.conformance import check_said
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
 
@@ -51,6 +55,7 @@ class Room:
     watch: Watch
     engine: SyncEngine
     sockets: Sockets
+    told: RecordingSink
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
         return {
@@ -75,25 +80,37 @@ class Room:
             self.sockets.greet(self.doorstep.greetings.pop(0))
 
     def send(self, connection_id: str, text: str) -> list[Any]:
-        """What a message is answered with."""
+        """What a message is answered with, held against the contract."""
         before = len(self.api.sent.get(connection_id, []))
         self.sockets.message(self.event(connection_id, body=text))
-        return self.api.messages(connection_id)[before:]
+        answers = self.api.messages(connection_id)[before:]
+        for answer in answers:
+            check_said(answer)
+        return answers
 
 
-@pytest.fixture
-def room() -> Room:
+def a_room(switches: int = 0, messages: int = 0) -> Room:
+    """A room; with so many switches of a session, and messages of a connection, in a second."""
     store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
     registry = FakeRegistry(store)
-    announcer = InlineAnnouncer(registry, lambda: api)
+    told = RecordingSink()
+    telemetry = Telemetry(told)
+    announcer = InlineAnnouncer(registry, lambda: api, telemetry=telemetry)
     engine = SyncEngine(store, announcer=announcer, session_ttl_ms=3_600_000)
     sockets = Sockets(
         engine=engine,
         store=store,
         registry=registry,
         api=api,
+        limits=Limits(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
         greeter=doorstep,
+        telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets)
+    return Room(store, registry, api, doorstep, watch, engine, sockets, told)
+
+
+@pytest.fixture
+def room() -> Room:
+    return a_room()

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.ports import ConnectionRegistry, SessionStore, StoreUnavailable
+from chalicelib.limits import MINUTE_US, Limit
+from chalicelib.ports import Charge, ConnectionRegistry, SessionStore, StoreUnavailable
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, connection
@@ -74,6 +75,21 @@ def test_who_watches_is_listed_with_endpoint_and_instants(
     assert watcher.registered_at_ms == watcher.heard_at_ms == heard.now_ms
     assert watchers.now_ms >= heard.now_ms
     assert place.registry.session_of(who) == session_id
+
+
+def test_messages_are_counted_each_connection_for_itself(
+    place: Place, session_id: str, who: str
+) -> None:
+    def remaining(connection_id: str) -> int:
+        charge = Charge("message", connection_id, Limit(3, MINUTE_US))
+        place.registry.watch(session_id, connection_id, HERE, charge)
+        assert charge.quota is not None
+        return -1 if charge.quota.exceeded else charge.quota.remaining
+
+    place.registry.watch(session_id, who, HERE)
+
+    assert [remaining(who) for _ in range(4)] == [2, 1, 0, -1]
+    assert remaining(f"{who}2") == 2
 
 
 def test_a_sign_of_life_moves_one_instant_and_not_the_other(

@@ -17,7 +17,9 @@ from chalicelib.realtime.relay import Relay, Subscription
 from chalicelib.schemas.pushes import session_deleted
 from chalicelib.settings import Settings
 from chalicelib.store.subscription import subscription
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import Proxy, RedisProcess, eventually
 
@@ -61,7 +63,15 @@ class Scene:
         self.api = FakeManagementApi()
         self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
         self.subscription = FakeSubscription()
-        self.relay = Relay(self.subscription.open, self.registry, self.engine, self.api, HERE)
+        self.told = RecordingSink()
+        self.relay = Relay(
+            self.subscription.open,
+            self.registry,
+            self.engine,
+            self.api,
+            HERE,
+            telemetry=Telemetry(self.told),
+        )
 
     def create(self) -> None:
         self.engine.create_session(
@@ -122,6 +132,50 @@ def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
 
     eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
     assert scene.registry.watchers(SESSION).watchers[0].connection_id == "new"
+
+
+def test_a_fan_out_is_told_once_with_what_became_of_each_post(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.create()
+    for connection_id in ("a", "b", "c", "d"):
+        scene.registry.watch(SESSION, connection_id, HERE)
+    scene.api.outcomes = {"b": [Outcome.GONE], "c": [Outcome.FAILED]}
+    scene.relay.start()
+
+    scene.says(scene.store.published[0][1])
+
+    eventually(lambda: len(scene.told.counts) == 3)
+    assert dict(scene.told.counts) == {
+        (names.POSTS.name, ("delivered",)): 2,
+        (names.POSTS.name, ("gone",)): 1,
+        (names.POSTS.name, ("failed",)): 1,
+    }
+    eventually(lambda: "fan-out" in caplog.messages)
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "fan-out"]
+    epoch = scene.store.commits[0].session.epoch
+    assert (line["levelname"], line["session_id"], line["epoch"], line["version"]) == (
+        "WARNING",
+        SESSION,
+        epoch,
+        1,
+    )
+    assert line["posts"] == {"delivered": 2, "gone": 1, "failed": 1}
+    assert len(scene.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+
+
+def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "c", THERE)
+    scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+    eventually(scene.subscription.heard.empty)
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: scene.sent("a"))
+    eventually(lambda: scene.told.observed)
+    assert scene.told.counts == {(names.POSTS.name, ("delivered",)): 1}
 
 
 def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from chalice.app import Chalice
 from local.gateway.http import Request
 from local.gateway.lambdas import LambdaContext, LambdaFunction
 from local.gateway.rest import ApiIdentity, RouteTable, http_response, proxy_event
+from tests.contract.conformance import check_answer
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 ANNE = "00000000-0000-4000-8000-00000000000a"
@@ -38,6 +39,10 @@ class Answer:
     text: str
 
     @property
+    def is_json(self) -> bool:
+        return bool(self.text) and self.headers["Content-Type"] == "application/json"
+
+    @property
     def json(self) -> Any:
         return json.loads(self.text)
 
@@ -51,7 +56,7 @@ class Answer:
 
 
 class RestClient:
-    """Calls the app as its Lambda function is called."""
+    """Calls the app as its Lambda function is called; each answer has to keep the contract."""
 
     def __init__(self, app: Chalice) -> None:
         self._app = app
@@ -66,6 +71,7 @@ class RestClient:
         *,
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
+        address: str = "127.0.0.1",
     ) -> Answer:
         given = {"Content-Type": "application/json"} if body is not None or raw else {}
         payload = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
@@ -74,7 +80,7 @@ class RestClient:
             target=path,
             headers=tuple({**given, **(headers or {})}.items()),
             body=payload,
-            peer_ip="127.0.0.1",
+            peer_ip=address,
             server_port=8000,
         )
         matched = self._routes.match(path.partition("?")[0])
@@ -94,7 +100,15 @@ class RestClient:
             accept=request.header("accept"),
             binary_types=self._app.api.binary_types,
         )
-        return Answer(response.status, dict(response.headers), response.body.decode())
+        answer = Answer(response.status, dict(response.headers), response.body.decode())
+        check_answer(
+            method,
+            matched.resource.path,
+            answer.status,
+            answer.headers,
+            answer.json if answer.is_json and method != "HEAD" else answer.text,
+        )
+        return answer
 
     def post(self, path: str, body: object = None, **more: Any) -> Answer:
         return self.call("POST", path, body, **more)
@@ -102,5 +116,5 @@ class RestClient:
     def get(self, path: str, **more: Any) -> Answer:
         return self.call("GET", path, **more)
 
-    def command(self, name: str, body: object = None) -> Answer:
-        return self.post(f"/v1/sessions/{SESSION}/{name}", body)
+    def command(self, name: str, body: object = None, **more: Any) -> Answer:
+        return self.post(f"/v1/sessions/{SESSION}/{name}", body, **more)

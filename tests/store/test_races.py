@@ -145,7 +145,7 @@ def test_commands_are_remembered_for_a_minute_and_no_longer(
     store.delete(session_id, "deleted", b"gone")
     with any_server.admin() as admin:
         for command_id in ("made", "deleted"):
-            assert 50_000 < admin.pttl(keys.command(command_id)) <= 60_000
+            assert 50_000 < admin.pttl(keys.reply(command_id)) <= 60_000
 
 
 def test_whoever_watches_is_kept_at_least_as_long_as_the_session(

@@ -14,7 +14,7 @@ from redis.crc import key_slot
 
 from chalicelib.core.rules import Switch
 from chalicelib.ports import Committed, SessionStore, StoreUnavailable
-from chalicelib.store import client, redis_store
+from chalicelib.store import client, script
 from chalicelib.store.keys import shard_tag
 from tests.fixtures import OpenStore
 from tests.servers import (
@@ -316,9 +316,9 @@ def test_too_many_clients_are_told_apart_from_a_mistake(
 def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
     open_store: OpenStore, valkey: RedisProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for script in redis_store.SCRIPTS.glob("*.lua"):
-        (tmp_path / script.name).write_bytes(b"return redis.call('HGET', 'one argument')")
-    monkeypatch.setattr(redis_store, "SCRIPTS", tmp_path)
+    for file in script.SCRIPTS.glob("*.lua"):
+        (tmp_path / file.name).write_bytes(b"return redis.call('HGET', 'one argument') ")
+    monkeypatch.setattr(script, "SCRIPTS", tmp_path)
     with pytest.raises(redis.ResponseError):
         open_store(valkey.url).load(new_id())
 

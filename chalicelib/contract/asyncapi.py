@@ -1,0 +1,184 @@
+"""The AsyncAPI 3.0 document, made from the table of messages.
+
+https://www.asyncapi.com/docs/reference/specification/v3.0.0
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import __version__
+from ..schemas.fields import UUID_FORM
+from ..schemas.socket import CommandMessage, ErrorMessage
+from . import codes, examples
+from .json_schema import Schema, Shown, of_requests, ref
+from .openapi import TITLE
+from .rest import OPERATIONS, SESSION
+from .socket import ERROR_CODES, HEARD, SAID
+
+CHANNEL = {"$ref": "#/channels/session"}
+
+ABOUT = """\
+A connection watches one session, which need not exist yet. Every message is a text frame of JSON
+with a `type`; the server's also have `timestamp`, the store's time in milliseconds at which what
+they say is right, and are no larger than 32 KB. REST is described in `openapi.json` beside this
+document."""
+
+CONNECTING = """\
+A `sessionId` that is missing or is no UUID refuses the handshake with 400; 503 says that the
+store can't be reached.
+
+**Heartbeat.** A client sends PING every `heartbeatIntervalMs`. A connection that has sent nothing
+for three intervals is closed; a client that has heard nothing for three ends it itself.
+
+**Coming back.** A connection that ends, whatever the code, is opened again after a random part of
+a delay that doubles with each failure: 1001 is a daily event, because API Gateway closes every
+connection after two hours and every one that was idle for ten minutes. Once open, RECONNECT names
+what is held. One without an answer within two seconds is sent again. Commands are not kept for
+later.
+
+**Versions** count within an `epoch`, which is one incarnation of the session. An update of the
+held epoch is applied if its version is newer; an update of another epoch, or a partial one whose
+`baseVersion` is not the one held, makes the client send RECONNECT. A STATE_SYNC that answers it
+replaces what is held."""
+
+
+def document() -> dict[str, Any]:
+    """The whole document, ready for JSON."""
+    schemas = _schemas()
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": TITLE,
+            "version": __version__,
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "gateway": {
+                "host": "{host}",
+                "pathname": "/{stage}",
+                "protocol": "wss",
+                "description": "An API Gateway, or the local stack, where it is `ws`.",
+                "variables": {
+                    "host": {"description": "The WebSocket API's host."},
+                    "stage": {"description": "Its stage.", "default": "dev"},
+                },
+            }
+        },
+        "channels": {
+            "session": {
+                "address": "/",
+                "title": "A session, watched",
+                "description": CONNECTING,
+                "messages": {
+                    one.name: {"$ref": f"#/components/messages/{one.name}"}
+                    for one in (*SAID, *HEARD)
+                },
+                "bindings": {"ws": {"method": "GET", "query": _query()}},
+            }
+        },
+        "operations": _operations(),
+        "components": {
+            "messages": _messages(schemas),
+            "schemas": examples.attach(schemas),
+        },
+    }
+
+
+def _query() -> Schema:
+    return {
+        "type": "object",
+        "properties": {
+            "sessionId": {
+                "type": "string",
+                "format": "uuid",
+                "pattern": f"^{UUID_FORM}$",
+                "description": "The session to watch.",
+            }
+        },
+        "required": ["sessionId"],
+    }
+
+
+def _operations() -> dict[str, Any]:
+    pushes = {
+        "push": {
+            "action": "send",
+            "channel": CHANNEL,
+            "summary": "What everybody who watches is sent without asking.",
+            "messages": [
+                _of_channel(name)
+                for name in ("CONNECTED", "STATE_SYNC", "STATE_UPDATE", "SESSION_DELETED")
+            ],
+        }
+    }
+    asked = {
+        one.name.lower(): {
+            "action": "receive",
+            "channel": CHANNEL,
+            "summary": one.when,
+            "messages": [_of_channel(one.name)],
+            "reply": {
+                "channel": CHANNEL,
+                "messages": [_of_channel(name) for name in one.answers],
+            },
+        }
+        for one in HEARD
+    }
+    return {**pushes, **asked}
+
+
+def _of_channel(name: str) -> dict[str, str]:
+    return {"$ref": f"#/channels/session/messages/{name}"}
+
+
+def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
+    shapes = {one.name: one.shape.__name__ for one in SAID}
+    shapes |= {one.name: one.model.__name__ for one in HEARD}
+    return {
+        one.name: {
+            "name": one.name,
+            "summary": one.when,
+            "payload": ref(shapes[one.name]),
+            "examples": [{"payload": given} for given in examples.of(shapes[one.name])],
+        }
+        for one in (*SAID, *HEARD)
+    }
+
+
+def _schemas() -> dict[str, Schema]:
+    shown = Shown()
+    for said in SAID:
+        shown.of(said.shape)
+    errors = shown.schemas[ErrorMessage.__name__]
+    errors["properties"]["code"] = {
+        "enum": list(ERROR_CODES),
+        "description": "\n".join(f"- `{code}`: {codes.MEANINGS[code]}" for code in ERROR_CODES),
+    }
+    commands = [one for one in OPERATIONS if one.tag == "commands"]
+    arguments = {one.path.removeprefix(f"{SESSION}/"): one for one in commands}
+    models = {one.takes for one in commands if one.takes is not None}
+    schemas = {
+        **shown.schemas,
+        **of_requests(
+            [*sorted(models, key=lambda one: one.__name__), *(one.model for one in HEARD)]
+        ),
+    }
+    # Which fields `args` has depends on the command, as it does on the path in REST.
+    schemas[CommandMessage.__name__]["allOf"] = [
+        {
+            "if": {"properties": {"command": {"const": command}}},
+            "then": _with_args(ref(one.takes.__name__), required=not one.body_may_be_absent),
+        }
+        for command, one in arguments.items()
+        if one.takes is not None
+    ]
+    return schemas
+
+
+def _with_args(arguments: Schema, *, required: bool) -> Schema:
+    if required:
+        return {"properties": {"args": arguments}, "required": ["args"]}
+    return {"properties": {"args": {"anyOf": [arguments, {"type": "null"}]}}}

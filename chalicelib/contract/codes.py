@@ -1,0 +1,84 @@
+"""What every error code means, and what its ``details`` are.
+
+The status of a code is ``schemas.errors``' to say; here are the codes of the
+gateway besides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypedDict
+
+from ..schemas.errors import STATUS, ErrorBody, FieldProblem
+from .json_schema import Schema, Shown, object_of, ref
+
+
+class Versions(TypedDict):
+    """The version a command was meant for, and the one it met."""
+
+    expected_version: int | None
+    actual_version: int | None
+
+
+MEANINGS: Final = {
+    "VALIDATION_ERROR": "A field is missing or wrong; `details` names each.",
+    "MALFORMED_JSON": "The body is not JSON as RFC 8259 has it.",
+    "INVALID_STATE_TRANSITION": "The session's status, which the message names, forbids this.",
+    "PARTICIPANT_EXPIRED": "The clock of the named successor has run out.",
+    "SESSION_NOT_FOUND": "There is no session of this id.",
+    "NOT_FOUND": "There is nothing at this path.",
+    "METHOD_NOT_ALLOWED": "The path doesn't take this method; `Allow` says which it does.",
+    "STALE_CYCLE": "Somebody else is active than the one named as current.",
+    "CONFLICT": "Others changed the session first, and this no longer applies to it.",
+    "SESSION_EXISTS": "The id is taken by a session that was created differently.",
+    "PRECONDITION_FAILED": "The session is not at the version that was expected.",
+    "PAYLOAD_TOO_LARGE": "The body is larger than 1 MiB.",
+    "UNSUPPORTED_MEDIA_TYPE": "The body is not `application/json`.",
+    "IDEMPOTENCY_KEY_REUSED": "The key, or the id, was given to another request on this session.",
+    "RATE_LIMIT_EXCEEDED": "Too much within a time; `retry_after_seconds` says how long to wait.",
+    "INTERNAL_ERROR": "Our fault; `request_id` leads to it in the log.",
+    "STORE_UNAVAILABLE": "The store can't be reached; whether there was an effect is not known.",
+    "BAD_REQUEST": "The gateway refused this by itself: too often, too large, or not HTTP.",
+    "INVALID_JSON": "The message is not JSON.",
+    "UNKNOWN_TYPE": "There is no message of this `type`.",
+}
+
+DETAILS: Final[dict[str, Any]] = {
+    "VALIDATION_ERROR": list[FieldProblem],
+    "CONFLICT": Versions,
+    "PRECONDITION_FAILED": Versions,
+}
+
+HEADERS: Final = {
+    "RATE_LIMIT_EXCEEDED": ("Retry-After",),
+    "STORE_UNAVAILABLE": ("Retry-After",),
+}
+"""The headers that come with a code."""
+
+
+def by_status(codes: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
+    """The codes told with each status."""
+    statuses = sorted({STATUS[code] for code in codes})
+    return {status: tuple(code for code in codes if STATUS[code] == status) for status in statuses}
+
+
+def error_schema(shown: Shown, code: str) -> Schema:
+    """The answer that tells of a code, by reference; added to what is shown."""
+    name = "".join(word.capitalize() for word in code.split("_")) + "Answer"
+    if name not in shown.schemas:
+        # The shape that all have, narrowed to this code.
+        every = Shown()
+        every.of(ErrorBody)
+        general = every.schemas[ErrorBody.__name__]
+        properties = {**general["properties"], "code": {"const": code}}
+        required = list(general["required"])
+        if code in DETAILS:
+            properties["details"] = shown.of(DETAILS[code])
+            required.append("details")
+        else:
+            del properties["details"]
+        body = object_of(properties, required)
+        shown.schemas[name] = {
+            "description": MEANINGS[code],
+            **object_of({"error": body}, ["error"]),
+        }
+    return ref(name)

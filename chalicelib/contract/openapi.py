@@ -1,0 +1,171 @@
+"""The OpenAPI 3.1 document, made from the table of operations.
+
+https://spec.openapis.org/oas/v3.1.1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .. import __version__
+from . import codes, examples
+from .json_schema import Schema, Shown, of_requests, ref
+from .rest import (
+    HEADERS,
+    LIMIT_HEADERS,
+    OPERATIONS,
+    SESSION_ID,
+    Answer,
+    Operation,
+    Parameter,
+)
+
+JSON = "application/json"
+
+TITLE = "Tickless"
+LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+ABOUT = """\
+Timers that stay in step on every screen. The WebSocket, over which everybody sees each change, is
+described in `asyncapi.json` beside this document.
+
+Names that end in `_at` (and `at`) are ISO 8601 in UTC with milliseconds; names that end in `_ms`,
+and `timestamp`, are whole milliseconds of the store's clock. Unknown fields are ignored, `null`
+stands for a field that is left out, and of a field given twice the last one counts. `HEAD` works
+wherever `GET` does. Any origin may call."""
+
+TAGS = {
+    "sessions": "Sessions and what has happened in them.",
+    "commands": "What may be done to a session; of n sent at once all are applied, in turn.",
+    "server": "The server's clock and health.",
+    "contract": "This contract.",
+}
+
+
+def document() -> dict[str, Any]:
+    """The whole document, ready for JSON."""
+    shown = Shown()
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, shown
+        )
+    gateway = {
+        "GatewayRefusal": _response(
+            "The gateway refuses the request by itself.",
+            codes.error_schema(shown, "BAD_REQUEST"),
+        ),
+        "GatewayFailure": _response(
+            "The gateway had no answer, or none in time.",
+            codes.error_schema(shown, "INTERNAL_ERROR"),
+        ),
+    }
+    requests = of_requests(one.takes for one in OPERATIONS if one.takes is not None)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": TITLE,
+            "version": __version__,
+            "description": ABOUT,
+            "license": LICENSE,
+        },
+        # Relative to where this document is, so that it holds on every stage.
+        "servers": [{"url": "."}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": examples.attach({**shown.schemas, **requests}),
+            "responses": gateway,
+            "headers": {
+                name: {"description": text, "schema": schema, "required": name in HEADERS}
+                for name, (text, schema) in {**HEADERS, **LIMIT_HEADERS}.items()
+            },
+        },
+    }
+
+
+def _operation(operation: Operation, shown: Shown) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "operationId": operation.view,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "responses": _responses(operation, shown),
+    }
+    if operation.parameters:
+        made["parameters"] = [_parameter(one) for one in operation.parameters]
+    if operation.takes is not None:
+        made["requestBody"] = {
+            "required": not operation.body_may_be_absent,
+            "content": {JSON: {"schema": ref(operation.takes.__name__)}},
+        }
+    return made
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": parameter.schema,
+    }
+
+
+def _responses(operation: Operation, shown: Shown) -> dict[str, Any]:
+    made = {str(status): _success(answer, shown) for status, answer in operation.answers.items()}
+    for status, told in codes.by_status(operation.codes).items():
+        made[str(status)] = _refusal(told, shown)
+    if operation.is_limited:
+        for response in made.values():
+            response["headers"] = {**response.get("headers", {}), **_headers(LIMIT_HEADERS)}
+    return {
+        **dict(sorted(made.items())),
+        "4XX": {"$ref": "#/components/responses/GatewayRefusal"},
+        "5XX": {"$ref": "#/components/responses/GatewayFailure"},
+    }
+
+
+def _success(answer: Answer, shown: Shown) -> dict[str, Any]:
+    if answer.media_type is not None:
+        return _response(answer.meaning, {"type": "string"}, answer.headers, answer.media_type)
+    schema = None if answer.body is None else shown.of(answer.body)
+    made = _response(answer.meaning, schema, answer.headers)
+    return {**made, "links": _links()} if answer.leads_to_session else made
+
+
+def _links() -> dict[str, Any]:
+    """Every operation on the session that an answer shows."""
+    return {
+        one.view: {
+            "operationId": one.view,
+            "parameters": {SESSION_ID.name: f"$response.body#/data/{SESSION_ID.name}"},
+        }
+        for one in OPERATIONS
+        if SESSION_ID in one.parameters
+    }
+
+
+def _refusal(told: tuple[str, ...], shown: Shown) -> dict[str, Any]:
+    """The answer with the errors of one status."""
+    meaning = "\n".join(f"- `{code}`: {codes.MEANINGS[code]}" for code in told)
+    schemas = [codes.error_schema(shown, code) for code in told]
+    headers = (header for code in told for header in codes.HEADERS.get(code, ()))
+    return _response(meaning, schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, headers)
+
+
+def _response(
+    meaning: str,
+    schema: Schema | None = None,
+    headers: Iterable[str] = (),
+    media_type: str = JSON,
+) -> dict[str, Any]:
+    made: dict[str, Any] = {"description": meaning}
+    if named := _headers(headers):
+        made["headers"] = named
+    if schema is not None:
+        made["content"] = {media_type: {"schema": schema}}
+    return made
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

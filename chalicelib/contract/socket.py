@@ -1,0 +1,117 @@
+"""Every message of the socket: what it says, when it comes, and what answers it.
+
+The one table from which the AsyncAPI document is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..schemas.fields import Request
+from ..schemas.pushes import SessionDeleted, StateUpdate
+from ..schemas.socket import (
+    MESSAGES,
+    Ack,
+    Connected,
+    Current,
+    ErrorMessage,
+    Pong,
+    StateSync,
+)
+
+ERROR_CODES: Final = (
+    "INVALID_JSON",
+    "UNKNOWN_TYPE",
+    "VALIDATION_ERROR",
+    "INVALID_STATE_TRANSITION",
+    "PARTICIPANT_EXPIRED",
+    "SESSION_NOT_FOUND",
+    "STALE_CYCLE",
+    "CONFLICT",
+    "PRECONDITION_FAILED",
+    "IDEMPOTENCY_KEY_REUSED",
+    "RATE_LIMIT_EXCEEDED",
+    "INTERNAL_ERROR",
+    "STORE_UNAVAILABLE",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message of the server; ``name`` is its ``type``."""
+
+    name: str
+    shape: Any
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message of a client, and the names of the messages that may answer it."""
+
+    name: str
+    when: str
+    answers: tuple[str, ...]
+
+    @property
+    def model(self) -> type[Request]:
+        return MESSAGES[self.name]
+
+
+SAID: Final = (
+    Said(
+        "CONNECTED",
+        Connected,
+        "Once, as soon as the connection can be posted to. Updates may come before it.",
+    ),
+    Said(
+        "STATE_SYNC",
+        StateSync,
+        "The whole session, in pages where it doesn't fit into one message: after CONNECTED if"
+        " the session exists, as an answer to RECONNECT, and to everybody when updates may have"
+        " been missed.",
+    ),
+    Said(
+        "STATE_UPDATE",
+        StateUpdate,
+        "After every commit, to everybody; `events` say why. With `partial`, `state` has only the"
+        " participants whose clocks can't be told from `baseVersion`.",
+    ),
+    Said(
+        "SESSION_DELETED",
+        SessionDeleted,
+        "When the session is deleted; the connection is closed after it. As an answer to RECONNECT"
+        " if there is none; the connection stays.",
+    ),
+    Said("CURRENT", Current, "As an answer to RECONNECT or CLAIM: there is nothing newer."),
+    Said(
+        "PONG",
+        Pong,
+        "As an answer to PING. `epoch` and `version` are the session's, where it exists: whoever"
+        " holds others for longer than a second sends RECONNECT.",
+    ),
+    Said("ACK", Ack, "The command of this `id` was carried out, and made this version."),
+    Said("ERROR", ErrorMessage, "Something was refused; the connection stays open."),
+)
+
+HEARD: Final = (
+    Heard("PING", "Every `heartbeatIntervalMs`.", ("PONG", "ERROR")),
+    Heard(
+        "RECONNECT",
+        "What the client holds, if anything: is there more?",
+        ("STATE_SYNC", "CURRENT", "SESSION_DELETED", "ERROR"),
+    ),
+    Heard(
+        "COMMAND",
+        "What REST's commands do, with the fields they take in `args`. The same `id` on the same"
+        " connection is not carried out twice. The effect comes as an update like anybody's,"
+        " before ACK or after it.",
+        ("ACK", "ERROR"),
+    ),
+    Heard(
+        "CLAIM",
+        "A clock has reached zero: settle it. Answered with an update if something was due.",
+        ("STATE_UPDATE", "CURRENT", "ERROR"),
+    ),
+)

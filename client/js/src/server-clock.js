@@ -30,6 +30,8 @@ const ROUND = 10;
 
 /** So many PINGs are tried for a round; some may be lost. */
 const TRIES = 20;
+
+/** Half as often as a server lets one connection speak. */
 const TRY_EVERY_MS = 100;
 
 /** Half an hour of heartbeats; older ones say nothing about now, and little about the skew. */

@@ -6,8 +6,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PICTURES := build/pictures-venv
 STAGE ?= dev
+CLIENT := client/js
 
-.PHONY: help install run test test-cluster test-package check format mutants bench pictures package clean
+.PHONY: help install run test test-cluster test-package test-client check format mutants bench pictures package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +35,14 @@ test-cluster: install ## what runs on a Redis Cluster, and what becomes of it wh
 
 test-package: install ## what AWS would be given: its template, its rights, and the package at work
 	$(BIN)/python -m pytest tests/package $(ARGS)
+
+test-client: install $(CLIENT)/node_modules/.package-lock.json ## the browser client: types, tests, size; needs Node 18 or newer
+	$(BIN)/python -m tests.client.recorded > $(CLIENT)/test/recorded.json
+	cd $(CLIENT) && npm run --silent check && npm test --silent
+
+$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
+	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 check: install ## lint, types, architecture
 	$(BIN)/ruff format --check .
@@ -64,3 +73,4 @@ package: install ## what AWS deploys, in build/package/STAGE; needs Python 3.13
 
 clean: ## forget the environment and what the tools left behind; data stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants .coverage
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/types $(CLIENT)/test/recorded.json

@@ -1,18 +1,20 @@
-# `make run` and `make test` need Python 3.11 or newer, and nothing else.
+# `make run` and `make test` need Python 3.11 or newer, and nothing else; `make package` and
+# `make test-package` need Python 3.13, Lambda's: PYTHON_3_13=/path/to/it, if it isn't found.
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PICTURES := build/pictures-venv
+STAGE ?= dev
 
-.PHONY: help install run test check format mutants bench pictures clean
+.PHONY: help install run test test-cluster test-package check format mutants bench pictures package clean
 
 help: ## what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP) ## the environment, in .venv
 
-$(STAMP): requirements.txt requirements-dev.txt
+$(STAMP): requirements.txt requirements-local.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Tickless needs Python 3.11 or newer; say PYTHON=/path/to/it"; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -22,10 +24,16 @@ $(STAMP): requirements.txt requirements-dev.txt
 run: install ## Tickless on http://localhost:8000, with a Valkey of its own
 	@exec $(BIN)/python -m local $(ARGS)
 
-test: install check ## lint, types, architecture, and every test
+test: install check ## lint, types, architecture, and every test but for failovers
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m "not failover" --numprocesses 2 --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
+
+test-cluster: install ## what runs on a Redis Cluster, and what becomes of it when servers fall
+	$(BIN)/python -m pytest -m "cluster or failover" --numprocesses 2 $(ARGS)
+
+test-package: install ## what AWS would be given: its template, its rights, and the package at work
+	$(BIN)/python -m pytest tests/package $(ARGS)
 
 check: install ## lint, types, architecture
 	$(BIN)/ruff format --check .
@@ -50,6 +58,9 @@ $(PICTURES)/.installed: requirements-pictures.txt
 	$(PYTHON) -m venv --clear $(PICTURES)
 	$(PICTURES)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+package: install ## what AWS deploys, in build/package/STAGE; needs Python 3.13
+	$(BIN)/python -m infra --stage $(STAGE)
 
 clean: ## forget the environment and what the tools left behind; data stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants .coverage

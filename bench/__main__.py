@@ -22,9 +22,11 @@ from . import (
     emulators,
     engine,
     fan_out,
+    package,
     participants,
     rest,
     sweep,
+    telemetry,
 )
 from .http_client import UnexpectedAnswer
 from .lab import ROOT, Lab
@@ -40,6 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "engine": engine.measure,
     "rest": rest.measure_sequential,
     "crowd": rest.measure_crowd,
+    "telemetry": telemetry.measure,
     "participants": participants.measure,
     "delivery": delivery.measure,
     "fan_out": fan_out.measure_stack,
@@ -47,6 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "emulators": emulators.measure,
     "sweep": sweep.measure,
     "cold": cold_start.measure,
+    "package": package.measure,
     "correctness": correctness.measure,
 }
 

@@ -25,7 +25,7 @@ Word = bytes | str | int
 
 # Where the words of a commit have what changes from one to the next: see the
 # head of commit.lua. The number of keys is the first word.
-_COMMAND, _BASE_VERSION, _VERSION = 4, 7, 8
+_COMMAND, _BASE_VERSION, _VERSION = 4, 8, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ def emptied(server: Server, exchange: Exchange) -> Exchange:
 
 
 def _size_bytes(part: Any) -> int:
+    if part is None:
+        return 0
     if isinstance(part, list | tuple):
         return sum(map(_size_bytes, part))
     return len(part if isinstance(part, bytes) else str(part).encode())
@@ -115,7 +117,7 @@ def _literal(reply: Any) -> str:
         return "{" + ",".join(map(_literal, reply)) + "}"
     if isinstance(reply, bytes):
         return f"'{'x' * len(reply)}'"
-    return str(int(reply))
+    return "false" if reply is None else str(int(reply))
 
 
 def run(server: Server, exchange: Exchange) -> Any:

@@ -36,6 +36,11 @@ CREDENTIALS = {
     # Empty is none; with one it would cost more.
     "AWS_SESSION_TOKEN": "",
 }
+UNLIMITED = {
+    "RATE_LIMIT_GENERAL": "off",
+    "RATE_LIMIT_SWITCH": "off",
+    "RATE_LIMIT_MESSAGE": "off",
+}
 START_SECONDS = 20.0
 STOP_SECONDS = 6.0
 
@@ -110,21 +115,23 @@ class Lab:
     @cached_property
     def app(self) -> Stack:
         """``python -m local``, with the store elsewhere, so that its CPU time is the app's."""
-        return self._parts.enter_context(self._stack("app"))
+        return self._parts.enter_context(self._stack("app", {}))
 
     @contextmanager
-    def another_app(self) -> Iterator[Stack]:
-        """A second instance on the same store, while the block lasts."""
-        with self._stack("another-app") as stack:
+    def another_app(
+        self, name: str = "another-app", settings: Mapping[str, str] | None = None
+    ) -> Iterator[Stack]:
+        """A second instance on the same store, with settings of its own, while the block lasts."""
+        with self._stack(name, settings or {}) as stack:
             yield stack
 
     @contextmanager
-    def _stack(self, name: str) -> Iterator[Stack]:
+    def _stack(self, name: str, settings: Mapping[str, str]) -> Iterator[Stack]:
         port, websocket_port = free_port(), free_port()
         ports = ("--port", str(port), "--ws-port", str(websocket_port), "--stage", STAGE)
         data = ("--data-dir", str(self.directory / name))
         command = (sys.executable, "-m", "local", *ports, "--redis-url", self.valkey.url, *data)
-        variables = {**CREDENTIALS, "BROADCAST": "relay"}
+        variables = {**CREDENTIALS, **UNLIMITED, "BROADCAST": "relay", **settings}
         with self.serving(name, command, port, "/health", variables) as served:
             yield Stack(port, served.pid, websocket_port, _relay_of(served.pid))
 

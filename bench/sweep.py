@@ -354,3 +354,5 @@ def _sweeping(url: str, count: int, log: Path) -> Iterator[list[int]]:
             process.terminate()
         for process in started:
             process.wait(5)
+            if process.stdout is not None:
+                process.stdout.close()

@@ -6,25 +6,101 @@ tests; one contract suite runs on both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from .core.errors import RateLimited
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
+from .limits import Limit, Quota, quota
+
+REMEMBER_COMMANDS_MS = 60_000
+"""Longer than anybody goes on repeating a command whose answer was lost."""
+
+Scope = Literal["general", "switch", "message"]
+"""What is counted: requests of an address, switches of a session, messages of a connection."""
+
+
+class LimitObserver(Protocol):
+    """Hears what limits do."""
+
+    def rate_limited(self, scope: Scope) -> None:
+        """Somebody was refused."""
+
+    def limiter_failed_open(self) -> None:
+        """Somebody was let through because counting did not work."""
+
+
+class _Unobserved:
+    def rate_limited(self, scope: Scope) -> None:
+        pass
+
+    def limiter_failed_open(self) -> None:
+        pass
+
+
+UNOBSERVED: LimitObserver = _Unobserved()
+
+
+class Charge:
+    """One request, to be counted once against a limit; the store notes down here what is left.
+
+    ``quota`` stays None while it has not been counted.
+    """
+
+    def __init__(
+        self, scope: Scope, subject: str, limit: Limit, observer: LimitObserver = UNOBSERVED
+    ) -> None:
+        self.scope = scope
+        self.subject = subject
+        self.limit = limit
+        self.quota: Quota | None = None
+        self._observer = observer
+
+    def counted(self, drained_at_us: int, now_us: int, let_through: int) -> None:
+        self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
+
+    def failed_open(self) -> None:
+        """It could not be counted, and is let through for that."""
+        self._observer.limiter_failed_open()
+
+    def admit(self) -> None:
+        """Go on, unless it was one too many.
+
+        Raises:
+            RateLimited: It was.
+        """
+        if self.quota is not None and self.quota.exceeded:
+            self._observer.rate_limited(self.scope)
+            raise RateLimited(self.scope, self.quota.retry_after_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is kept of a command that was carried out, in case it comes again.
+
+    ``version`` is the one it made, 0 for a delete. ``answer`` is what the
+    request of this ``fingerprint`` was answered with; both are empty where
+    nobody was promised the same answer.
+    """
+
+    version: int
+    fingerprint: bytes = b""
+    answer: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A session, or none, and the store's time at the instant it was read.
 
-    ``was_carried_out`` says that the command asked after was applied before.
+    ``receipt`` is that of the command asked after, if it was carried out before.
     """
 
     session: Session | None
     now_ms: int
-    was_carried_out: bool = False
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +111,8 @@ class Commit:
     not exist yet. ``command_id`` makes a repeated commit recognisable.
     ``due_ms`` is when it is to be settled next. ``expires_at_ms`` is when the
     store forgets the session; ``None`` leaves that instant as it is. ``update``
-    is the message published to everybody who watches.
+    is the message published to everybody who watches. ``receipt`` is kept for
+    ``keep_ms``; without one the version is.
     """
 
     session: Session
@@ -45,14 +122,24 @@ class Commit:
     due_ms: int | None
     expires_at_ms: int | None
     update: bytes
+    receipt: Receipt | None = None
+    keep_ms: int = REMEMBER_COMMANDS_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The commit stands as ``version``: made now, or, if ``repeated``, before."""
+    """The commit stands as ``version``: made now, or before, which ``before`` tells of."""
 
     version: int
-    repeated: bool = False
+    before: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The session is gone: it ``existed``, or did not; or it was deleted ``before``."""
+
+    existed: bool
+    before: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +160,13 @@ class LoggedEvent(NamedTuple):
 class SessionStore(Protocol):
     """Where sessions live. Every method raises StoreUnavailable when it can't be reached."""
 
-    def load(self, session_id: str, command_id: str | None = None) -> Loaded: ...
+    def load(
+        self, session_id: str, command_id: str | None = None, charge: Charge | None = None
+    ) -> Loaded:
+        """The session; with the receipt of a command, if asked after, and a request counted.
+
+        A command that has a receipt is not counted again.
+        """
 
     def commit(self, commit: Commit) -> Committed | Stale: ...
 
@@ -86,10 +179,26 @@ class SessionStore(Protocol):
         Some of them may stand even where StoreUnavailable is raised, as with ``commit``.
         """
 
-    def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
+    def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
+        """Keep the receipt of a command that changes nothing, unless there is one; which stands."""
+
+    def count(self, charge: Charge) -> None:
+        """Count a request that asks for no session."""
+
+    def delete(
+        self,
+        session_id: str,
+        command_id: str,
+        farewell: bytes,
+        *,
+        base: Session | None = None,
+        receipt: Receipt | None = None,
+        keep_ms: int = REMEMBER_COMMANDS_MS,
+    ) -> Deleted | Stale:
         """Forget the session and all that belongs to it, and publish ``farewell``.
 
-        Nothing is published where there was none, which False tells. Idempotent.
+        Nothing is published where there was none. Idempotent; the receipt is
+        kept as a commit's. With a ``base`` nothing but that is deleted.
         """
 
     def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
@@ -210,8 +319,13 @@ class ConnectionRegistry(Protocol):
     @property
     def patience(self) -> Patience: ...
 
-    def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
-        """Put a connection on a session's list, or note that it is still alive."""
+    def watch(
+        self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
+    ) -> Heartbeat:
+        """Put a connection on a session's list, or note that it is still alive.
+
+        With a charge, the message that says so is counted.
+        """
 
     def session_of(self, connection_id: str) -> str | None:
         """The session that a connection watches; ``None`` once it has been silent too long."""
@@ -226,6 +340,32 @@ class ConnectionRegistry(Protocol):
 
     def watched_sessions(self) -> Iterator[str]:
         """Every session with anybody on its list; for sweeps, as it may take a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFacts:
+    """What all instances share, counted at one instant, or nearly: shard by shard.
+
+    ``sessions`` is how many there are of each status. ``overdue`` is how many
+    deadlines have passed unsettled, the oldest of them ``overdue_ms`` ago.
+    """
+
+    sessions: Mapping[str, int]
+    connections: int
+    overdue: int
+    overdue_ms: int
+
+
+class Fleet(Protocol):
+    """What there is of everything."""
+
+    def facts(self) -> FleetFacts:
+        """As of now; raises StoreUnavailable when the store can't be reached.
+
+        It costs the same however many sessions there are. A session counts for
+        up to a minute longer than it lives, a connection until it has been
+        silent for too long.
+        """
 
 
 class Announcer(Protocol):

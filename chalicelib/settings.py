@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 REDIS_URL_OPTIONS = {
@@ -16,6 +17,9 @@ REDIS_URL_OPTIONS = {
     "ssl_keyfile",
 }
 """What may follow the question mark of a REDIS_URL."""
+
+HIGHEST_LIMIT = 1_000_000
+"""One in a microsecond, if it is by the second; who wants more wants no limit."""
 
 
 class InvalidSetting(ValueError):
@@ -38,6 +42,16 @@ class Settings:
     ``heartbeat_interval_ms`` is how often clients are told to give a sign of
     life; after three of them without one a connection counts as gone.
     ``management_api`` is ``fast`` or ``reference``. ``aws_*`` are Lambda's own.
+
+    ``metrics`` is ``prometheus``, ``emf`` or ``off``; ``prometheus_multiproc_dir``
+    is where processes that are scraped as one keep their figures, under the name
+    that prometheus_client knows it by. ``log_format`` is ``json`` or ``text``,
+    ``log_level`` the least that is written. On a Lambda the defaults are others
+    than these: see :func:`read_settings`.
+
+    ``rate_limit_*`` are how many there may be: requests of an address in a
+    minute, switches of a session in a second, messages of a connection in a
+    second. 0 is no limit.
     """
 
     redis_url: str = "redis://localhost:6379/0"
@@ -49,10 +63,22 @@ class Settings:
     greeter: str = "tickless-dev-greet"
     heartbeat_interval_ms: int = 30_000
     management_api: str = "fast"
+    rate_limit_general: int = 600
+    rate_limit_switch: int = 10
+    rate_limit_message: int = 20
     aws_region: str = "us-east-1"
     aws_access_key_id: str = ""
     aws_secret_access_key: str = ""
     aws_session_token: str = ""
+    metrics: str = "prometheus"
+    prometheus_multiproc_dir: str = ""
+    log_format: str = "text"
+    log_level: str = "warning"
+    tracing: bool = False
+
+
+ON_LAMBDA: Final[dict[str, Any]] = {"metrics": "emf", "log_format": "json", "log_level": "info"}
+"""What is different by default where a Lambda runs this: nobody can scrape it, CloudWatch reads."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -61,7 +87,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         InvalidSetting: A variable is set to something it can't be.
     """
-    defaults = Settings()
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
+    defaults = replace(Settings(), **ON_LAMBDA) if on_lambda else Settings()
 
     def text(name: str) -> str:
         given: str = environment.get(name.upper()) or getattr(defaults, name)
@@ -83,10 +110,20 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         management_api=_one_of(
             environment, "MANAGEMENT_API", ("fast", "reference"), defaults.management_api
         ),
+        rate_limit_general=_limit(environment, "RATE_LIMIT_GENERAL", defaults.rate_limit_general),
+        rate_limit_switch=_limit(environment, "RATE_LIMIT_SWITCH", defaults.rate_limit_switch),
+        rate_limit_message=_limit(environment, "RATE_LIMIT_MESSAGE", defaults.rate_limit_message),
         aws_region=text("aws_region"),
         aws_access_key_id=text("aws_access_key_id"),
         aws_secret_access_key=text("aws_secret_access_key"),
         aws_session_token=text("aws_session_token"),
+        metrics=_one_of(environment, "METRICS", ("prometheus", "emf", "off"), defaults.metrics),
+        prometheus_multiproc_dir=text("prometheus_multiproc_dir"),
+        log_format=_one_of(environment, "LOG_FORMAT", ("json", "text"), defaults.log_format),
+        log_level=_one_of(
+            environment, "LOG_LEVEL", ("debug", "info", "warning", "error"), defaults.log_level
+        ),
+        tracing=_flag(environment, "TRACING", defaults.tracing),
     )
 
 
@@ -132,3 +169,13 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdecimal() or int(value) < 1:
         raise InvalidSetting(f"{name} is {value!r}; it must be a whole number above 0")
     return int(value)
+
+
+def _limit(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name, "").strip().lower()
+    if value in ("0", "off"):
+        return 0
+    count = _count(environment, name, default)
+    if count > HIGHEST_LIMIT:
+        raise InvalidSetting(f"{name} is {value}; it must be at most {HIGHEST_LIMIT}, or off")
+    return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ from threading import Event, Thread
 from types import FrameType
 from typing import Protocol
 
-from .settings import InvalidSetting, read_settings
-from .wiring import Services
+from .settings import InvalidSetting
+from .wiring import Services, start_services
 
 POSTS_WITHIN_SECONDS = 1.0
 
@@ -29,24 +29,31 @@ class Part(Protocol):
 def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[str] | None) -> int:
     """Run a part until a signal or, with ``--while-parent``, the end of standard input.
 
-    One line on standard output says that it runs. Returns the exit code;
-    ``part_of`` may raise InvalidSetting.
+    One line on standard output says that it runs. A second signal ends it at
+    once. Returns the exit code; ``part_of`` may raise InvalidSetting.
     """
     parser = argparse.ArgumentParser(prog=f"python -m chalicelib.run_{name}")
     parser.add_argument(
         "--while-parent", action="store_true", help="stop when standard input is closed"
     )
+    parser.add_argument(
+        "--metrics-port", type=int, help="answer Prometheus here, with METRICS=prometheus"
+    )
     options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        services = Services(read_settings())
+        services = start_services()
         part = part_of(services)
+        if options.metrics_port is not None:
+            _answer_scrapes(services, options.metrics_port)
     except InvalidSetting as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
     told_to_stop = Event()
 
-    def on_signal(_: int, __: FrameType | None) -> None:
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if told_to_stop.is_set():
+            # It holds nothing, so nothing is lost by leaving at once.
+            os._exit(128 + number)
         told_to_stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -60,6 +67,17 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     part.stop()
     services.close(POSTS_WITHIN_SECONDS)
     return 0
+
+
+def _answer_scrapes(services: Services, port: int) -> None:
+    from .telemetry.prometheus import PrometheusSink, answer_scrapes  # noqa: PLC0415
+
+    if not isinstance(services.sink, PrometheusSink):
+        raise InvalidSetting("--metrics-port wants METRICS=prometheus")
+    try:
+        answer_scrapes(services.sink, port)
+    except OSError as error:
+        raise InvalidSetting(f"--metrics-port {port}: {error.strerror}") from error
 
 
 def _when_input_ends(told_to_stop: Event) -> None:

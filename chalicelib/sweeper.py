@@ -20,6 +20,7 @@ from .core.errors import StoreUnavailable
 from .core.timeouts import due_ms
 from .engine import Outcome, SyncEngine
 from .ports import Alarms, Deadline, DeadlineIndex
+from .telemetry.ports import SILENT, Telemetry
 
 LOG = logging.getLogger("tickless")
 
@@ -61,12 +62,14 @@ class Sweeper:
         share: int = SHARE,
         aside: Callable[[], None] | None = None,
         aside_every_seconds: float = MINUTE_SECONDS,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._engine = engine
         self._index = index
         self._listen = listen
         self._workers = workers
         self._share = share
+        self._telemetry = telemetry
         self._aside = aside
         self._aside_every_seconds = aside_every_seconds
         self._aside_at_s = 0.0
@@ -118,14 +121,21 @@ class Sweeper:
         while self._goes_on(until_s):
             now_s = time.monotonic()
             due: list[Deadline] = []
-            for shard, at_s in look_at_s.items():
-                if at_s <= now_s:
+            unseen: StoreUnavailable | None = None
+            for shard in [shard for shard, at_s in look_at_s.items() if at_s <= now_s]:
+                try:
                     found, look_at_s[shard] = self._look(shard)
+                except StoreUnavailable as error:
+                    # Those that lie on other nodes of a cluster don't wait for this one.
+                    unseen = error
+                else:
                     due += found
             self._settle_all(due, pool)
             if self._aside is not None and now_s >= self._aside_at_s:
                 self._aside_at_s = now_s + self._aside_every_seconds
                 pool.submit(self._do_aside, self._aside)
+            if unseen is not None:
+                raise unseen
             nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
             # Also without a nap: alarms that nobody hears pile up in the store.
             while (earlier := alarms.next(max(0.0, min(nap_s, LISTEN_SECONDS)))) is not None:
@@ -175,6 +185,8 @@ class Sweeper:
         try:
             outcomes = self._engine.settle([one.session_id for one in due])
             for one, outcome in zip(due, outcomes, strict=True):
+                if outcome is not None and outcome.events:
+                    self._report(one, outcome)
                 self._correct(one, outcome)
         except StoreUnavailable:
             raise
@@ -187,6 +199,19 @@ class Sweeper:
             (one,) = due
             LOG.exception("sweeper: session %s is put off", one.session_id)
             self._put_off[one.session_id] = time.monotonic() + PUT_OFF_SECONDS
+
+    def _report(self, due: Deadline, outcome: Outcome) -> None:
+        lag_ms = max(0, outcome.now_ms - due.at_ms)
+        self._telemetry.settled(lag_ms)
+        LOG.info(
+            "timeout",
+            extra={
+                "session_id": due.session_id,
+                "epoch": outcome.session.epoch,
+                "version": outcome.session.version,
+                "lag_ms": lag_ms,
+            },
+        )
 
     def _correct(self, due: Deadline, outcome: Outcome | None) -> None:
         if outcome is None:

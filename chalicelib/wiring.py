@@ -10,11 +10,14 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
+from .charges import Limits
 from .engine import SyncEngine
-from .ports import ConnectionRegistry, DeadlineIndex, Patience, SessionStore
+from .ports import ConnectionRegistry, DeadlineIndex, Fleet, Patience, SessionStore
 from .settings import Settings, read_settings
+from .telemetry.ports import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
     from .realtime.inline import InlineAnnouncer
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from .realtime.sockets import Sockets
     from .store.client import Server
     from .sweeper import Sweeper
+    from .telemetry.tracing import Tracing
 
 
 @dataclass
@@ -32,9 +36,33 @@ class Services:
     settings: Settings
 
     @cached_property
-    def server(self) -> Server:
-        from .store.client import connect
+    def sink(self) -> Sink:
+        if self.settings.metrics == "prometheus":
+            from .telemetry.prometheus import PrometheusSink
 
+            return PrometheusSink(self.settings.prometheus_multiproc_dir or None)
+        if self.settings.metrics == "emf":
+            from .telemetry.emf import CloudWatchSink
+
+            return CloudWatchSink()
+        return NoSink()
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        return Telemetry(self.sink)
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        from .telemetry.tracing import open_tracing
+
+        return open_tracing(self.settings.tracing)
+
+    @cached_property
+    def server(self) -> Server:
+        from .store.client import connect, connect_traced
+
+        if self.settings.tracing:
+            return connect_traced(self.settings, self.tracing)
         return connect(self.settings)
 
     @cached_property
@@ -43,18 +71,38 @@ class Services:
 
         return RedisStore(self.server, self.settings.shards)
 
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.settings.heartbeat_interval_ms)
+
     @cached_property
     def connections(self) -> ConnectionRegistry:
         from .store.redis_connections import RedisConnections
 
-        patience = Patience(self.settings.heartbeat_interval_ms)
-        return RedisConnections(self.server, self.settings.shards, patience)
+        return RedisConnections(self.server, self.settings.shards, self.patience)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.settings, self.telemetry)
 
     @cached_property
     def deadlines(self) -> DeadlineIndex:
         from .store.redis_deadlines import RedisDeadlines
 
         return RedisDeadlines(self.server, self.settings.shards)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        from .store.redis_fleet import RedisFleet
+
+        return RedisFleet(self.server, self.settings.shards, self.patience)
+
+    def metrics_page(self) -> bytes:
+        """What a scrape is answered: the fleet's facts, and figures of our own if we keep any."""
+        from .telemetry.prometheus import FleetCollector, PrometheusSink, page
+
+        own = self.sink.collectors() if isinstance(self.sink, PrometheusSink) else ()
+        return page([FleetCollector(self.fleet), *own])
 
     @cached_property
     def management_api(self) -> ManagementApi:
@@ -69,7 +117,12 @@ class Services:
                 settings.aws_session_token or None,
             )
         opened = open_management_api if settings.management_api == "fast" else open_reference
-        return opened(settings.aws_region, credentials)
+        api = opened(settings.aws_region, credentials)
+        if settings.tracing:
+            from .realtime.management_api.traced import TracedManagementApi
+
+            return TracedManagementApi(api, self.tracing)
+        return api
 
     @cached_property
     def announcer(self) -> InlineAnnouncer | None:
@@ -77,7 +130,9 @@ class Services:
             return None
         from .realtime.inline import InlineAnnouncer
 
-        return InlineAnnouncer(self.connections, lambda: self.management_api)
+        return InlineAnnouncer(
+            self.connections, lambda: self.management_api, telemetry=self.telemetry
+        )
 
     @cached_property
     def engine(self) -> SyncEngine:
@@ -85,6 +140,7 @@ class Services:
             self.store,
             announcer=self.announcer,
             session_ttl_ms=self.settings.session_ttl_seconds * 1000,
+            telemetry=self.telemetry,
         )
 
     @cached_property
@@ -97,8 +153,10 @@ class Services:
             store=self.store,
             registry=self.connections,
             api=self.management_api,
+            limits=self.limits,
             greeter=LambdaGreeter(self.settings.greeter, self.settings.aws_region),
             endpoint=self.settings.websocket_endpoint or None,
+            telemetry=self.telemetry,
         )
 
     def relay(self, endpoint: str) -> Relay:
@@ -112,6 +170,7 @@ class Services:
             self.engine,
             self.management_api,
             endpoint,
+            telemetry=self.telemetry,
             sweep_every_seconds=self.settings.heartbeat_interval_ms / 1000,
         )
 
@@ -131,6 +190,7 @@ class Services:
             # Relays sweep the connections of their own endpoints.
             aside=None if announcer is None else announcer.sweep,
             aside_every_seconds=self.settings.heartbeat_interval_ms / 1000,
+            telemetry=self.telemetry,
         )
 
     def close(self, within_seconds: float) -> None:
@@ -139,19 +199,42 @@ class Services:
             self.management_api.close(within_seconds)
         if "server" in self.__dict__:
             self.server.close()
+        if "sink" in self.__dict__:
+            self.sink.flush()
 
 
 class _Process:
     services: Services | None = None
+    lock = Lock()
 
 
 def services() -> Services:
     """The services of this process."""
-    if _Process.services is None:
-        _Process.services = Services(read_settings())
-        # What has been imported stays: no garbage collection need look at it again.
-        gc.freeze()
-    return _Process.services
+    found = _Process.services
+    if found is None:
+        # Of logs and figures there must be one, however many threads ask at first.
+        with _Process.lock:
+            found = _Process.services
+            if found is None:
+                found = _Process.services = start_services()
+                # What has been imported stays: no garbage collection need look at it again.
+                gc.freeze()
+    return found
+
+
+def start_services() -> Services:
+    """Services as the environment asks for them, and logs that are written as it asks.
+
+    Raises:
+        InvalidSetting: It asks for something that can't be.
+    """
+    from .telemetry.logs import start_logging
+
+    settings = read_settings()
+    start_logging(settings)
+    started = Services(settings)
+    _ = started.telemetry, started.tracing
+    return started
 
 
 def replace_services(replacement: Services | None) -> None:

@@ -12,10 +12,11 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from chalice.app import Chalice
@@ -62,7 +63,7 @@ class Options:
     redis_url: str | None = None
     stage: str = "dev"
     data_dir: Path = Path(".data")
-    gateway_template: Path = Path("infra/template.json")
+    gateway_template: Path = Path("infra/templates/gateway_responses.json")
     body_limit_bytes: int = 1024 * 1024
     environments: int = 32
     faults: Faults = field(default_factory=Faults)
@@ -107,6 +108,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         redis_url = options.redis_url if store is None else store.url
         assert redis_url is not None
         set_lambda_environment(redis_url)
+        parts.enter_context(one_scrape())
         app = for_threads(load_app())
         lambdas = lambdas_of(app, options.stage)
         # Of their own each: whatever sockets are up to, REST is answered.
@@ -131,6 +133,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             kept.append(store)
         given_up = await parts.enter_async_context(supervised(kept))
         rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, responses)
+        # Before anything else stops, so that what sockets asked for is answered meanwhile.
+        parts.callback(sockets.drain)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
             websocket_url=management_url.replace("http", "ws", 1),
@@ -229,6 +233,25 @@ def set_lambda_environment(redis_url: str) -> None:
         ("AWS_SECRET_ACCESS_KEY", "local"),
     ):
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def one_scrape() -> Iterator[None]:
+    """Where all processes of the stack keep their Prometheus figures while the block lasts.
+
+    So that one scrape of the app sees those of the relay and the sweeper, too, and
+    counters go on where one of them is started anew. It is prometheus_client's own
+    variable, which that reads when it is imported; an app without it isn't concerned.
+    """
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="stack-metrics-") as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        try:
+            yield
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:

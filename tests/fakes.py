@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any
 
 from chalicelib.core.events import Event
-from chalicelib.core.session import Session
+from chalicelib.core.session import Session, Status
 from chalicelib.ports import (
+    REMEMBER_COMMANDS_MS,
+    Charge,
     Commit,
     Committed,
     Deadline,
+    Deleted,
     Due,
+    FleetFacts,
     Heartbeat,
     Loaded,
     LoggedEvent,
     Patience,
+    Receipt,
     Stale,
     StoreUnavailable,
     Watcher,
@@ -27,8 +34,7 @@ from chalicelib.ports import (
 )
 from chalicelib.realtime.management_api.ports import Delete, Outcome, R, Request
 from chalicelib.store import codec
-
-REMEMBER_COMMANDS_MS = 60_000
+from chalicelib.telemetry.names import Metric
 
 
 @dataclass
@@ -45,26 +51,59 @@ class FakeStore:
     ``published`` is every message with the id of the session whose watchers
     it went to; ``commits`` every commit that was made, repetitions left out;
     ``alarms`` names the only shard whenever a deadline was earlier than all.
-    While ``away`` is true, every call raises StoreUnavailable.
+    While ``away`` is true, every call raises StoreUnavailable; while
+    ``cannot_count``, nothing is counted that is not counted with a session.
     """
 
     clock_ms: int = 1_700_000_000_000
     away: bool = False
+    cannot_count: bool = False
     deadlines: dict[str, int] = field(default_factory=dict)
     published: list[tuple[str, bytes]] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     alarms: SimpleQueue[int | None] = field(default_factory=SimpleQueue)
     _sessions: dict[str, _Stored] = field(default_factory=dict)
-    _commands: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    _receipts: dict[tuple[str, str], tuple[Receipt, int]] = field(default_factory=dict)
+    _drained_at_us: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def advance(self, ms: int) -> None:
         self.clock_ms += ms
 
-    def load(self, session_id: str, command_id: str | None = None) -> Loaded:
+    def load(
+        self, session_id: str, command_id: str | None = None, charge: Charge | None = None
+    ) -> Loaded:
         self._answer()
         stored = self._stored(session_id)
-        made = self._made(session_id, command_id) if command_id is not None else None
-        return Loaded(stored.session if stored else None, self.clock_ms, made is not None)
+        receipt = self._kept(session_id, command_id) if command_id is not None else None
+        if charge is not None and charge.scope == "switch":
+            self.pour(charge, only_look=receipt is not None)
+        elif charge is not None:
+            self.count(charge)
+        return Loaded(stored.session if stored else None, self.clock_ms, receipt)
+
+    def count(self, charge: Charge) -> None:
+        if self.away or self.cannot_count:
+            charge.failed_open()
+        else:
+            self.pour(charge)
+
+    def pour(self, charge: Charge, *, only_look: bool = False) -> None:
+        """As bucket.lua does."""
+        now_us, limit = self.clock_ms * 1000, charge.limit
+        poured_us = 0 if only_look else limit.interval_us
+        bucket = charge.scope, charge.subject
+        drained_at_us = max(now_us, self._drained_at_us.get(bucket, now_us))
+        fits = drained_at_us + poured_us - now_us <= limit.most_us
+        if fits:
+            drained_at_us = self._drained_at_us[bucket] = drained_at_us + poured_us
+        charge.counted(drained_at_us, now_us, fits)
+
+    def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
+        self._answer()
+        before = self._kept(session_id, command_id)
+        if before is None:
+            self._keep(session_id, command_id, receipt, keep_ms)
+        return before or receipt
 
     def commit(self, commit: Commit) -> Committed | Stale:
         self._answer()
@@ -72,9 +111,9 @@ class FakeStore:
         # was handed in: a mistake of the codec shows here, too.
         session = _through_the_codec(commit.session)
         session_id = session.setup.session_id
-        made = self._made(session_id, commit.command_id)
-        if made is not None:
-            return Committed(made, repeated=True)
+        before = self._kept(session_id, commit.command_id)
+        if before is not None:
+            return Committed(before.version, before)
         stored = self._stored(session_id)
         if commit.base_version == 0:
             fits = stored is None
@@ -90,7 +129,8 @@ class FakeStore:
         # A session's setup is written only when it is created.
         stored.session = replace(session, setup=stored.session.setup)
         stored.events += [(session.version, event) for event in commit.events]
-        self._remember(session_id, commit.command_id, session.version)
+        receipt = commit.receipt or Receipt(session.version)
+        self._keep(session_id, commit.command_id, receipt, commit.keep_ms)
         if commit.due_ms is None:
             self.deadlines.pop(session_id, None)
         else:
@@ -109,17 +149,31 @@ class FakeStore:
     def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
         return [self.commit(commit) for commit in commits]
 
-    def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
+    def delete(
+        self,
+        session_id: str,
+        command_id: str,
+        farewell: bytes,
+        *,
+        base: Session | None = None,
+        receipt: Receipt | None = None,
+        keep_ms: int = REMEMBER_COMMANDS_MS,
+    ) -> Deleted | Stale:
         self._answer()
-        if self._made(session_id, command_id) is not None:
-            return False
-        existed = self._stored(session_id) is not None
+        before = self._kept(session_id, command_id)
+        if before is not None:
+            return Deleted(False, before)
+        stored = self._stored(session_id)
+        if base is not None:
+            found = stored and (stored.session.epoch, stored.session.version)
+            if found != (base.epoch, base.version):
+                return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         self._sessions.pop(session_id, None)
         self.deadlines.pop(session_id, None)
-        self._remember(session_id, command_id, 0)
-        if existed:
+        self._keep(session_id, command_id, receipt or Receipt(0), keep_ms)
+        if stored is not None:
             self.published.append((session_id, farewell))
-        return existed
+        return Deleted(stored is not None)
 
     def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
         self._answer()
@@ -152,7 +206,7 @@ class FakeStore:
     def become(self, replica: FakeStore) -> None:
         """Fail over: what the replica had not heard of is lost. The clock goes on."""
         self.deadlines = dict(replica.deadlines)
-        self._commands = dict(replica._commands)
+        self._receipts = dict(replica._receipts)
         self._sessions = {
             session_id: replace(stored, events=list(stored.events))
             for session_id, stored in replica._sessions.items()
@@ -181,13 +235,13 @@ class FakeStore:
             return None
         return stored
 
-    def _made(self, session_id: str, command_id: str) -> int | None:
-        version, until_ms = self._commands.get((session_id, command_id), (0, 0))
-        return version if until_ms > self.clock_ms else None
+    def _kept(self, session_id: str, command_id: str) -> Receipt | None:
+        kept, until_ms = self._receipts.get((session_id, command_id), (None, 0))
+        return kept if until_ms > self.clock_ms else None
 
-    def _remember(self, session_id: str, command_id: str, version: int) -> None:
-        until_ms = self.clock_ms + REMEMBER_COMMANDS_MS
-        self._commands[session_id, command_id] = (version, until_ms)
+    def _keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> None:
+        kept = codec.decode_receipt(codec.encode_receipt(receipt))
+        self._receipts[session_id, command_id] = (kept, self.clock_ms + keep_ms)
 
 
 def _through_the_codec(session: Session) -> Session:
@@ -255,8 +309,12 @@ class FakeRegistry:
     lists: dict[str, dict[str, Watcher]] = field(default_factory=dict)
     _sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
+    def watch(
+        self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
+    ) -> Heartbeat:
         loaded = self.store.load(session_id)
+        if charge is not None:
+            self.store.pour(charge)
         now_ms = loaded.now_ms
         self._sessions[connection_id] = (session_id, now_ms + self.patience.abandoned_ms)
         listed = self.lists.setdefault(session_id, {})
@@ -294,6 +352,54 @@ class FakeRegistry:
 
     def watched_sessions(self) -> Iterator[str]:
         return iter([session_id for session_id, listed in self.lists.items() if listed])
+
+
+@dataclass
+class FakeFleet:
+    """RedisFleet in memory: what a FakeStore and a FakeRegistry hold."""
+
+    store: FakeStore
+    registry: FakeRegistry
+
+    def facts(self) -> FleetFacts:
+        now_ms = self.store.now_ms()
+        stored = map(self.store.load, list(self.store._sessions))
+        statuses = Counter(one.session.status for one in stored if one.session is not None)
+        heard_at_ms = [
+            watcher.heard_at_ms
+            for listed in self.registry.lists.values()
+            for watcher in listed.values()
+        ]
+        late_ms = [now_ms - at_ms for at_ms in self.store.deadlines.values() if at_ms <= now_ms]
+        return FleetFacts(
+            sessions={status: statuses[status] for status in Status},
+            connections=sum(
+                now_ms - at_ms <= self.registry.patience.silent_ms for at_ms in heard_at_ms
+            ),
+            overdue=len(late_ms),
+            overdue_ms=max(late_ms, default=0),
+        )
+
+
+@dataclass
+class RecordingSink:
+    """A sink that remembers everything, by the metric's name and its labels."""
+
+    counts: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+    observed: dict[tuple[str, tuple[str, ...]], list[float]] = field(default_factory=dict)
+    flushes: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
+        with self._lock:
+            self.counts[metric.name, labels] += amount
+
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
+        with self._lock:
+            self.observed.setdefault((metric.name, labels), []).append(seconds)
+
+    def flush(self) -> None:
+        self.flushes += 1
 
 
 @dataclass

@@ -17,6 +17,7 @@ from chalicelib.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
 ROOT = Path(__file__).parent.parent
 VIEWS = {
     "/health": {"GET", "HEAD"},
+    "/metrics": {"GET", "HEAD"},
     "/ready": {"GET", "HEAD"},
     "/openapi.json": {"GET", "HEAD"},
     "/asyncapi.json": {"GET", "HEAD"},

@@ -22,10 +22,18 @@ def test_every_variable_is_heeded() -> None:
         "GREETER": "hello",
         "HEARTBEAT_INTERVAL_MS": "5000",
         "MANAGEMENT_API": "reference",
+        "RATE_LIMIT_GENERAL": "1000",
+        "RATE_LIMIT_SWITCH": "Off",
+        "RATE_LIMIT_MESSAGE": "0",
         "AWS_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_SESSION_TOKEN": "token",
+        "METRICS": "off",
+        "PROMETHEUS_MULTIPROC_DIR": "/tmp/figures",
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "DEBUG",
+        "TRACING": "on",
     }
 
     assert read_settings(given) == Settings(
@@ -38,11 +46,27 @@ def test_every_variable_is_heeded() -> None:
         greeter="hello",
         heartbeat_interval_ms=5_000,
         management_api="reference",
+        rate_limit_general=1000,
+        rate_limit_switch=0,
+        rate_limit_message=0,
         aws_region="eu-west-1",
         aws_access_key_id="key",
         aws_secret_access_key="secret",
         aws_session_token="token",
+        metrics="off",
+        prometheus_multiproc_dir="/tmp/figures",
+        log_format="json",
+        log_level="debug",
+        tracing=True,
     )
+
+
+def test_on_a_lambda_other_ways_of_telling_are_the_default() -> None:
+    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev"}
+
+    settings = read_settings(on_lambda)
+    assert (settings.metrics, settings.log_format, settings.log_level) == ("emf", "json", "info")
+    assert read_settings({**on_lambda, "METRICS": "off"}).metrics == "off"
 
 
 @pytest.mark.parametrize("off", ["0", "false", "NO", "off", ""])
@@ -64,8 +88,15 @@ def test_a_flag_is_off_in_many_words(off: str) -> None:
         ("SHARDS", "-1"),
         ("SHARDS", "1.5"),
         ("SESSION_TTL_SECONDS", "a day"),
+        ("RATE_LIMIT_GENERAL", "plenty"),
+        ("RATE_LIMIT_SWITCH", "-1"),
+        ("RATE_LIMIT_MESSAGE", "1000001"),
         ("BROADCAST", "radio"),
         ("MANAGEMENT_API", "carrier pigeon"),
+        ("METRICS", "statsd"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
+        ("TRACING", "sometimes"),
     ],
 )
 def test_what_cannot_be_understood_is_refused_by_name(name: str, value: str) -> None:

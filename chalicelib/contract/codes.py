@@ -16,7 +16,7 @@ class Versions(TypedDict):
     """The version a command was meant for, and the one it met."""
 
     expected_version: int | None
-    actual_version: int
+    actual_version: int | None
 
 
 MEANINGS: Final = {
@@ -33,6 +33,8 @@ MEANINGS: Final = {
     "PRECONDITION_FAILED": "The session is not at the version that was expected.",
     "PAYLOAD_TOO_LARGE": "The body is larger than 1 MiB.",
     "UNSUPPORTED_MEDIA_TYPE": "The body is not `application/json`.",
+    "IDEMPOTENCY_KEY_REUSED": "The key, or the id, was given to another request on this session.",
+    "RATE_LIMIT_EXCEEDED": "Too much within a time; `retry_after_seconds` says how long to wait.",
     "INTERNAL_ERROR": "Our fault; `request_id` leads to it in the log.",
     "STORE_UNAVAILABLE": "The store can't be reached; whether there was an effect is not known.",
     "BAD_REQUEST": "The gateway refused this by itself: too often, too large, or not HTTP.",
@@ -46,7 +48,10 @@ DETAILS: Final[dict[str, Any]] = {
     "PRECONDITION_FAILED": Versions,
 }
 
-HEADERS: Final = {"STORE_UNAVAILABLE": ("Retry-After",)}
+HEADERS: Final = {
+    "RATE_LIMIT_EXCEEDED": ("Retry-After",),
+    "STORE_UNAVAILABLE": ("Retry-After",),
+}
 """The headers that come with a code."""
 
 

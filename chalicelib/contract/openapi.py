@@ -11,7 +11,15 @@ from typing import Any
 from .. import __version__
 from . import codes, examples
 from .json_schema import Schema, Shown, of_requests, ref
-from .rest import HEADERS, OPERATIONS, SESSION_ID, Answer, Operation, Parameter
+from .rest import (
+    HEADERS,
+    LIMIT_HEADERS,
+    OPERATIONS,
+    SESSION_ID,
+    Answer,
+    Operation,
+    Parameter,
+)
 
 JSON = "application/json"
 
@@ -69,8 +77,8 @@ def document() -> dict[str, Any]:
             "schemas": examples.attach({**shown.schemas, **requests}),
             "responses": gateway,
             "headers": {
-                name: {"description": text, "schema": schema}
-                for name, (text, schema) in HEADERS.items()
+                name: {"description": text, "schema": schema, "required": name in HEADERS}
+                for name, (text, schema) in {**HEADERS, **LIMIT_HEADERS}.items()
             },
         },
     }
@@ -107,6 +115,9 @@ def _responses(operation: Operation, shown: Shown) -> dict[str, Any]:
     made = {str(status): _success(answer, shown) for status, answer in operation.answers.items()}
     for status, told in codes.by_status(operation.codes).items():
         made[str(status)] = _refusal(told, shown)
+    if operation.is_limited:
+        for response in made.values():
+            response["headers"] = {**response.get("headers", {}), **_headers(LIMIT_HEADERS)}
     return {
         **dict(sorted(made.items())),
         "4XX": {"$ref": "#/components/responses/GatewayRefusal"},
@@ -149,9 +160,12 @@ def _response(
     media_type: str = JSON,
 ) -> dict[str, Any]:
     made: dict[str, Any] = {"description": meaning}
-    named = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
-    if named:
+    if named := _headers(headers):
         made["headers"] = named
     if schema is not None:
         made["content"] = {media_type: {"schema": schema}}
     return made
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

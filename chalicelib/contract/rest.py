@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from ..schemas.conditions import KEY_FORM
 from ..schemas.fields import UUID_FORM, Request
 from ..schemas.requests import (
     EVENTS_A_PAGE,
@@ -95,7 +96,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. ``view`` is the name of the function that serves it."""
+    """One method of one path. ``view`` is the name of the function that serves it.
+
+    One that ``is_limited`` may be refused for coming too often, and tells what is left.
+    """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
@@ -107,18 +111,30 @@ class Operation:
     takes: type[Request] | None = None
     body_may_be_absent: bool = True
     parameters: tuple[Parameter, ...] = field(default=())
+    is_limited: bool = False
 
     @property
     def codes(self) -> tuple[str, ...]:
         """Every error code that this operation can tell."""
         of_bodies = BODY_ERRORS if self.takes else ()
-        return tuple(dict.fromkeys((*self.errors, *of_bodies, "INTERNAL_ERROR")))
+        of_limits = ("RATE_LIMIT_EXCEEDED",) if self.is_limited else ()
+        return tuple(dict.fromkeys((*self.errors, *of_bodies, *of_limits, "INTERNAL_ERROR")))
 
+
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
 HEADERS: Final[dict[str, tuple[str, Schema]]] = {
-    "Retry-After": ("Seconds after which to try again.", {"type": "integer", "minimum": 0}),
+    "Retry-After": ("Seconds after which to try again.", COUNT),
     "Cache-Control": ("For how long this may be kept.", {"type": "string"}),
+    "ETag": ("The version that is shown, in quotes.", {"type": "string", "pattern": '^"[0-9]+"$'}),
 }
+
+LIMIT_HEADERS: Final[dict[str, tuple[str, Schema]]] = {
+    "RateLimit-Limit": ("How many there may be.", COUNT),
+    "RateLimit-Remaining": ("How many more there may be at once.", COUNT),
+    "RateLimit-Reset": ("Seconds until there may be as many as ever.", COUNT),
+}
+"""What tells of a limit, wherever one was counted against; there may be none."""
 
 SESSION_ID: Final = Parameter(
     "session_id",
@@ -144,6 +160,25 @@ LIMIT: Final = Parameter(
     },
 )
 
+IF_MATCH: Final = Parameter(
+    "If-Match",
+    "header",
+    "Entity tags of the versions that this is meant for; `*` is any, as long as there is one.",
+    {"type": "string"},
+)
+IF_NONE_MATCH: Final = Parameter(
+    "If-None-Match",
+    "header",
+    "Entity tags of versions that are known: one of them is not told again.",
+    {"type": "string"},
+)
+IDEMPOTENCY_KEY: Final = Parameter(
+    "Idempotency-Key",
+    "header",
+    "The same key with the same request has the same answer for a day, and one effect.",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{KEY_FORM}$"},
+)
+
 BODY_ERRORS: Final = (
     "VALIDATION_ERROR",
     "MALFORMED_JSON",
@@ -152,6 +187,8 @@ BODY_ERRORS: Final = (
 )
 # A read commits timeouts that are due, and can lose the race for that, too.
 READ_ERRORS: Final = ("VALIDATION_ERROR", "SESSION_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE")
+
+CONDITION_ERRORS: Final = ("PRECONDITION_FAILED", "IDEMPOTENCY_KEY_REUSED")
 
 CACHED: Final = ("Cache-Control",)
 
@@ -171,11 +208,12 @@ def _command(
         view,
         "commands",
         summary,
-        {200: Answer("Carried out.", answer)},
-        (*READ_ERRORS, *errors),
+        {200: Answer("Carried out.", answer, ("ETag",))},
+        (*READ_ERRORS, *errors, *CONDITION_ERRORS),
         takes,
         body_may_be_absent,
-        (SESSION_ID,),
+        (SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
+        is_limited=True,
     )
 
 
@@ -187,17 +225,26 @@ OPERATIONS: Final = (
         "sessions",
         "Create a session; the same request again creates nothing twice.",
         {
-            201: Answer("Created.", StateAnswer, leads_to_session=True),
+            201: Answer("Created.", StateAnswer, ("ETag",), leads_to_session=True),
             200: Answer(
                 "Created before by the same request; as it has become.",
                 StateAnswer,
+                ("ETag",),
                 leads_to_session=True,
             ),
         },
-        # The last: it was there, and gone before what was due in it was settled.
-        ("SESSION_EXISTS", "CONFLICT", "STORE_UNAVAILABLE", "SESSION_NOT_FOUND"),
+        (
+            "SESSION_EXISTS",
+            "CONFLICT",
+            "STORE_UNAVAILABLE",
+            "IDEMPOTENCY_KEY_REUSED",
+            # It was there, and gone before what was due in it was settled.
+            "SESSION_NOT_FOUND",
+        ),
         CreateSession,
         body_may_be_absent=False,
+        parameters=(IDEMPOTENCY_KEY,),
+        is_limited=True,
     ),
     Operation(
         "GET",
@@ -205,9 +252,20 @@ OPERATIONS: Final = (
         "get_session",
         "sessions",
         "The session as of now.",
-        {200: Answer("The session, timeouts that were due settled.", StateAnswer)},
+        {
+            200: Answer(
+                "The session, timeouts that were due settled.",
+                StateAnswer,
+                ("ETag", "Cache-Control"),
+            ),
+            304: Answer(
+                "It is at a version that is known; its clocks have run on.",
+                headers=("ETag", "Cache-Control"),
+            ),
+        },
         READ_ERRORS,
-        parameters=(SESSION_ID,),
+        parameters=(SESSION_ID, IF_NONE_MATCH),
+        is_limited=True,
     ),
     Operation(
         "DELETE",
@@ -216,8 +274,9 @@ OPERATIONS: Final = (
         "sessions",
         "Make the session gone, whether it was there or not.",
         {204: Answer("It is gone.")},
-        ("VALIDATION_ERROR", "STORE_UNAVAILABLE"),
-        parameters=(SESSION_ID,),
+        ("VALIDATION_ERROR", "STORE_UNAVAILABLE", *CONDITION_ERRORS),
+        parameters=(SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
+        is_limited=True,
     ),
     Operation(
         "GET",
@@ -228,6 +287,7 @@ OPERATIONS: Final = (
         {200: Answer("A page of the event log.", EventsAnswer)},
         READ_ERRORS,
         parameters=(SESSION_ID, AFTER, LIMIT),
+        is_limited=True,
     ),
     _command(
         "start",
@@ -312,6 +372,14 @@ OPERATIONS: Final = (
             200: Answer("It does.", Ready),
             503: Answer("It doesn't.", NotReady, ("Retry-After",)),
         },
+    ),
+    Operation(
+        "GET",
+        "/metrics",
+        "metrics",
+        "server",
+        "What Prometheus collects.",
+        {200: Answer("Prometheus's text format.", media_type="text/plain")},
     ),
     Operation(
         "GET",

@@ -12,9 +12,15 @@ TicklessError
  ├── SessionNotFound           there is no session of this id
  ├── SessionExists             the id is taken by a different session
  ├── Conflict                  the session changed under a command, which no longer applies
- ├── PreconditionFailed        the session is not at the version the caller named
+ ├── PreconditionFailed        the session is not at a version the caller named
+ ├── IdempotencyKeyReused      the key was given to another request before
+ ├── RateLimited               too many of the kind, too fast
  └── StoreUnavailable          the store did not answer, or cannot serve now
 """
+
+from __future__ import annotations
+
+from collections.abc import Collection
 
 
 class TicklessError(Exception):
@@ -108,12 +114,35 @@ class Conflict(TicklessError):
 
 
 class PreconditionFailed(TicklessError):
+    """``expected_version`` is None where several are, ``actual_version`` without a session."""
+
     code = "PRECONDITION_FAILED"
 
-    def __init__(self, expected_version: int | None, actual_version: int) -> None:
-        super().__init__(f"The session is at version {actual_version}, not {expected_version}")
-        self.expected_version = expected_version
+    def __init__(self, expected_versions: Collection[int], actual_version: int | None) -> None:
+        one = len(expected_versions) == 1
+        self.expected_version = next(iter(expected_versions)) if one else None
         self.actual_version = actual_version
+        expected = "as expected" if self.expected_version is None else self.expected_version
+        actual = "gone" if actual_version is None else f"at version {actual_version}"
+        super().__init__(f"The session is {actual}, not {expected}")
+
+
+class IdempotencyKeyReused(TicklessError):
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__("This key was given to another request on this session before")
+
+
+class RateLimited(TicklessError):
+    """``scope`` is what was counted; after ``retry_after_seconds`` one more is welcome."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+
+    def __init__(self, scope: str, retry_after_seconds: int) -> None:
+        super().__init__(f"Too many requests; try again in {retry_after_seconds} s")
+        self.scope = scope
+        self.retry_after_seconds = retry_after_seconds
 
 
 class StoreUnavailable(TicklessError):

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..core.errors import StoreUnavailable
 from ..ports import ConnectionRegistry, Watcher
+from ..telemetry.ports import SILENT, Telemetry
+from . import fan_out
 from .audience import Audience, audience_of
-from .management_api.ports import Delete, ManagementApi, Outcome, Post, Request
+from .management_api.ports import Delete, ManagementApi, Post, Request
 
 LOG = logging.getLogger("tickless")
 
@@ -29,9 +32,11 @@ class InlineAnnouncer:
         registry: ConnectionRegistry,
         api: Callable[[], ManagementApi],
         monotonic: Callable[[], float] = time.monotonic,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._registry = registry
         self._api = api
+        self._telemetry = telemetry
         self._monotonic = monotonic
 
     def announce(self, session_id: str, message: bytes) -> None:
@@ -67,7 +72,8 @@ class InlineAnnouncer:
         self, audience: Audience, message: bytes, *, close: bool = False
     ) -> Sequence[Watcher]:
         """Post, and close where that is asked for; returns whom to strike from the list."""
-        deadline_s = self._monotonic() + WITHIN_SECONDS
+        began_s = self._monotonic()
+        deadline_s = began_s + WITHIN_SECONDS
         posts: list[Request] = [
             Post(one.endpoint, one.connection_id, message, deadline_s) for one in audience.present
         ]
@@ -76,14 +82,15 @@ class InlineAnnouncer:
         if not posts and not deletes:
             return ()
         outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS)
-        _log_failures(audience.session_id, outcomes)
+        if posts:
+            fan_out.report(
+                self._telemetry,
+                audience.session_id,
+                message,
+                Counter(outcomes[: len(posts)]),
+                self._monotonic() - began_s,
+            )
         if close:
             return leaving
         delivered = zip(audience.present, outcomes, strict=False)
         return [*audience.silent, *(one for one, how in delivered if audience.is_gone(one, how))]
-
-
-def _log_failures(session_id: str, outcomes: Sequence[Outcome]) -> None:
-    bad = [one for one in outcomes if one not in (Outcome.DELIVERED, Outcome.GONE)]
-    if bad:
-        LOG.warning("session %s: %d posts failed: %s", session_id, len(bad), sorted(set(bad)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
@@ -21,6 +22,8 @@ from ..engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.pushes import is_farewell, session_deleted
 from ..schemas.socket import state_sync
+from ..telemetry.ports import SILENT, Telemetry
+from . import fan_out
 from .audience import Audience, audience_of
 from .management_api.ports import Delete, ManagementApi, Outcome, Post
 
@@ -56,6 +59,7 @@ class Relay:
         endpoint: str,
         *,
         sweep_every_seconds: float = 30.0,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._subscribe = subscribe
         self._registry = registry
@@ -63,6 +67,7 @@ class Relay:
         self._api = api
         self._endpoint = endpoint
         self._sweep_every_seconds = sweep_every_seconds
+        self._telemetry = telemetry
         self._gone: SimpleQueue[tuple[str, str]] = SimpleQueue()
         self._stopping = Event()
         self._listening = Event()
@@ -83,8 +88,8 @@ class Relay:
             try:
                 with self._subscribe() as subscription:
                     if failures:
-                        LOG.warning("relay: listening again; everybody gets a snapshot")
                         self._refresh()
+                        LOG.warning("relay: listening again; everybody has a snapshot")
                     failures = 0
                     self._listening.set()
                     self._listen(subscription)
@@ -111,8 +116,9 @@ class Relay:
                 sweep_at = time.monotonic() + self._sweep_every_seconds
 
     def _spread(self, session_id: str, message: bytes) -> None:
+        heard_s = time.monotonic()
         audience = audience_of(self._registry, session_id, self._endpoint)
-        self._send(audience, [message])
+        self._send(audience, [message], heard_s)
         if is_farewell(message):
             self._dismiss(session_id, (one.connection_id for one in audience.present))
 
@@ -142,16 +148,19 @@ class Relay:
             if abandoned:
                 self._registry.remove(session_id, abandoned)
 
-    def _send(self, audience: Audience, messages: Iterable[bytes]) -> None:
-        deadline_s = time.monotonic() + POST_WITHIN_SECONDS
-        done = _Delivery(audience, self._gone).done
+    def _send(
+        self, audience: Audience, messages: Iterable[bytes], since_s: float | None = None
+    ) -> None:
+        began_s = time.monotonic()
+        deadline_s = began_s + POST_WITHIN_SECONDS
         for message in messages:
+            delivery = _Delivery(audience, message, self._gone, self._telemetry, since_s or began_s)
             self._api.submit_all(
                 [
                     Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
                     for watcher in audience.present
                 ],
-                done,
+                delivery.done,
             )
 
     def _dismiss(self, session_id: str, connection_ids: Iterable[str]) -> None:
@@ -174,16 +183,45 @@ class Relay:
 class _Delivery:
     """What becomes of a message; called on the client's thread, so it only takes notes."""
 
-    def __init__(self, audience: Audience, gone: SimpleQueue[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        audience: Audience,
+        message: bytes,
+        gone: SimpleQueue[tuple[str, str]],
+        telemetry: Telemetry,
+        since_s: float,
+    ) -> None:
         self._audience = audience
+        self._message = message
         self._gone = gone
+        self._telemetry = telemetry
+        self._since_s = since_s
+        self._outcomes: Counter[Outcome] = Counter()
+        self._left = len(audience.present)
 
     def done(self, post: Post, outcome: Outcome) -> None:
-        if outcome is Outcome.DELIVERED:
-            return
-        if outcome is not Outcome.GONE:
-            LOG.warning("relay: post to %s: %s", post.connection_id, outcome)
-            return
+        self._outcomes[outcome] += 1
+        self._left -= 1
+        if outcome is Outcome.GONE:
+            self._note_gone(post)
+        elif outcome is not Outcome.DELIVERED:
+            LOG.warning(
+                "relay: post to %s: %s",
+                post.connection_id,
+                outcome,
+                extra={"session_id": self._audience.session_id},
+            )
+        if not self._left:
+            fan_out.report(
+                self._telemetry,
+                self._audience.session_id,
+                self._message,
+                self._outcomes,
+                time.monotonic() - self._since_s,
+            )
+
+    def _note_gone(self, post: Post) -> None:
+        outcome = Outcome.GONE
         for watcher in self._audience.present:
             if watcher.connection_id == post.connection_id and self._audience.is_gone(
                 watcher, outcome

@@ -10,17 +10,23 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypedDict
 
+from ..charges import Limits
 from ..core.errors import SessionNotFound, StoreUnavailable
+from ..core.rules import Switch
 from ..engine import Outcome, SyncEngine
+from ..outcomes import Once, fingerprint
 from ..ports import ConnectionRegistry, Heartbeat, SessionStore
 from ..schemas import socket
 from ..schemas.errors import InvalidRequest, Problem, problem
 from ..schemas.pushes import session_deleted
 from ..schemas.requests import read_session_id
 from ..schemas.states import iso
+from ..telemetry.ports import SILENT, Telemetry
+from ..telemetry.work import note
 from .management_api.ports import ManagementApi, Post
 from .management_api.ports import Outcome as Posted
 
@@ -56,8 +62,10 @@ class Sockets:
         store: SessionStore,
         registry: ConnectionRegistry,
         api: ManagementApi,
+        limits: Limits,
         greeter: Greeter,
         endpoint: str | None = None,
+        telemetry: Telemetry = SILENT,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -65,8 +73,10 @@ class Sockets:
         self._store = store
         self._registry = registry
         self._api = api
+        self._limits = limits
         self._greeter = greeter
         self._endpoint = endpoint
+        self._telemetry = telemetry
         self._monotonic = monotonic
         self._sleep = sleep
 
@@ -78,6 +88,7 @@ class Sockets:
         except InvalidRequest:
             return {"statusCode": 400}
         connection_id, endpoint = self._place(event)
+        note(session_id=session_id)
         try:
             self._registry.watch(session_id, connection_id, endpoint)
         except StoreUnavailable as error:
@@ -104,6 +115,7 @@ class Sockets:
         """
         session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
         endpoint = greeting["endpoint"]
+        note(session_id=session_id, connection_id=connection_id)
         heartbeat_ms = self._registry.patience.heartbeat_ms
         hello = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
@@ -130,10 +142,15 @@ class Sockets:
             session_id = self._registry.session_of(connection_id)
             if session_id is None:
                 # Swept, and yet alive: it has to begin anew.
+                note(code="SWEPT")
                 self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
                 return
-            heard = self._registry.watch(session_id, connection_id, endpoint)
+            note(session_id=session_id)
+            charge = self._limits.of_message(connection_id)
+            heard = self._registry.watch(session_id, connection_id, endpoint, charge)
             now_ms = heard.now_ms
+            if charge is not None:
+                charge.admit()
             answers = self._answers(session_id, connection_id, text, heard)
         except Exception as error:
             answers = [self._refusal(connection_id, text, error, now_ms)]
@@ -144,6 +161,7 @@ class Sockets:
     ) -> list[bytes]:
         started = self._monotonic()
         message = socket.read_message(text)
+        note(type=message.type)
         match message:
             case socket.Ping():
                 return [self._pong(message, heard, started)]
@@ -152,7 +170,7 @@ class Sockets:
             case socket.Claim():
                 return self._settle(session_id)
             case socket.CommandMessage():
-                return [self._carry_out(session_id, connection_id, message)]
+                return [self._carry_out(session_id, connection_id, message, text)]
 
     def _pong(self, ping: socket.Ping, heard: Heartbeat, started: float) -> bytes:
         passed_ms = round((self._monotonic() - started) * 1000)
@@ -189,22 +207,23 @@ class Sockets:
         return [] if outcome.events else [socket.encode(_current(session_id, outcome))]
 
     def _carry_out(
-        self, session_id: str, connection_id: str, message: socket.CommandMessage
+        self, session_id: str, connection_id: str, message: socket.CommandMessage, text: str
     ) -> bytes:
-        outcome = self._engine.carry_out(
+        note(command=message.command)
+        command = message.rule()
+        expected = message.expectedVersion
+        return self._engine.carry_out_once(
             session_id,
-            message.rule(),
-            # Ids are a client's own; two clients may well count from 1.
-            command_id=f"{connection_id}:{message.id}",
-            expected_version=message.expectedVersion,
-        )
-        return socket.encode(
-            {
-                "type": "ACK",
-                "timestamp": outcome.now_ms,
-                "id": message.id,
-                "version": outcome.session.version,
-            }
+            command,
+            Once(
+                # Ids are a client's own; two clients may well count from 1. No
+                # Idempotency-Key has a space in it.
+                f"{connection_id} {message.id}",
+                fingerprint("COMMAND", text.encode()),
+                lambda outcome: _acknowledgement(message.id, outcome),
+            ),
+            expected_versions=None if expected is None else (expected,),
+            charge=self._limits.of_switch(session_id) if isinstance(command, Switch) else None,
         )
 
     def _refusal(self, connection_id: str, text: str, error: Exception, now_ms: int) -> bytes:
@@ -215,6 +234,7 @@ class Sockets:
         else:
             LOG.error("connection %s: %s", connection_id, error, exc_info=error)
             code, reason = "INTERNAL_ERROR", "Something went wrong on our side"
+        note(code=code)
         refusal: socket.ErrorMessage = {
             "type": "ERROR",
             "timestamp": now_ms,
@@ -231,6 +251,7 @@ class Sockets:
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
         posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
         outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS) or [Posted.DELIVERED]
+        self._telemetry.posted(Counter(outcomes[: len(posts)]))
         if outcomes[-1] not in (Posted.DELIVERED, Posted.GONE):
             LOG.warning("connection %s: post %s", connection_id, outcomes[-1])
         return outcomes[-1]
@@ -240,6 +261,18 @@ class Sockets:
         context = event["requestContext"]
         endpoint = self._endpoint or f"https://{context['domainName']}/{context['stage']}"
         return context["connectionId"], endpoint
+
+
+def _acknowledgement(sent_as: str, outcome: Outcome) -> bytes:
+    note(epoch=outcome.session.epoch, version=outcome.session.version)
+    return socket.encode(
+        {
+            "type": "ACK",
+            "timestamp": outcome.now_ms,
+            "id": sent_as,
+            "version": outcome.session.version,
+        }
+    )
 
 
 def _current(session_id: str, outcome: Outcome) -> socket.Current:

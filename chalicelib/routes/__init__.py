@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from chalice.app import Chalice
 
-from . import docs, health, sessions, time
+from ..observing import observe
+from . import docs, health, metrics, sessions, time
 from .answers import refuse_other_methods, reshape
 
-BLUEPRINTS = (docs.routes, health.routes, sessions.routes, time.routes)
+BLUEPRINTS = (docs.routes, health.routes, metrics.routes, sessions.routes, time.routes)
 
 
 def register(app: Chalice) -> None:
-    """Give the application its routes."""
+    """Give the application its routes, and have all of its functions observed."""
     # Everything here is text: no answer has to be compared with what might be binary.
     app.api.binary_types = []
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    observe(app)
     app.register_middleware(reshape, "http")
     refuse_other_methods(app)

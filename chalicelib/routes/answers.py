@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from chalice.app import Blueprint, Chalice, CORSConfig, Response
@@ -12,10 +12,12 @@ from chalice.app import Request as ChaliceRequest
 from pydantic_core import to_json
 
 from ..engine import Outcome
+from ..schemas.conditions import entity_tag
 from ..schemas.errors import CODES, PayloadTooLarge, Problem, internal_error, problem
 from ..schemas.fields import Request
 from ..schemas.requests import read
 from ..schemas.states import event_view
+from ..telemetry.work import note
 
 LOG = logging.getLogger("tickless")
 
@@ -40,11 +42,13 @@ CORS = CORSConfig(
 
 
 def succeed(data: Any, outcome: Outcome, status: int = 200) -> Response:
-    """A session's answer; a command's also says what happened."""
+    """A session's answer, tagged with its version; a command's also says what happened."""
+    shown = outcome.session
+    note(session_id=shown.setup.session_id, epoch=shown.epoch, version=shown.version)
     envelope = {"data": data, "timestamp": outcome.now_ms}
     if outcome.events:
         envelope["events"] = [event_view(event) for event in outcome.events]
-    return plain(envelope, status)
+    return plain(envelope, status, {"ETag": entity_tag(outcome.session.version)})
 
 
 def plain(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -53,6 +57,11 @@ def plain(body: Any, status: int = 200, headers: Mapping[str, str] | None = None
 
 def no_content() -> Response:
     return Response("", {}, 204)
+
+
+def not_modified(outcome: Outcome) -> Response:
+    """Whoever asks holds this version; how far its clocks have run is for him to calculate."""
+    return Response("", {"ETag": entity_tag(outcome.session.version)}, 304)
 
 
 def body_as(model: type[Model], request: ChaliceRequest) -> Model:
@@ -70,6 +79,7 @@ def body_as(model: type[Model], request: ChaliceRequest) -> Model:
 
 
 def refuse(found: Problem) -> Response:
+    note(code=found.code)
     return plain(found.answer(), found.status, found.headers)
 
 
@@ -95,14 +105,18 @@ class Resource(Blueprint):
             )
             @wraps(view)
             def answered(**arguments: str) -> Response:
-                try:
-                    return view(**arguments)
-                except Exception as error:
-                    return refuse(self._problem(error))
+                return self.answer(partial(view, **arguments))
 
             return view
 
         return register
+
+    def answer(self, work: Callable[[], Response]) -> Response:
+        """What ``work`` returns, or the answer to what it raises."""
+        try:
+            return work()
+        except Exception as error:
+            return refuse(self._problem(error))
 
     def _problem(self, error: Exception) -> Problem:
         found = problem(error)

@@ -22,6 +22,7 @@ class ErrorBody(TypedDict):
     message: str
     details: NotRequired[Any]
     request_id: NotRequired[str]
+    retry_after_seconds: NotRequired[int]
 
 
 class ErrorAnswer(TypedDict):
@@ -68,6 +69,7 @@ class Problem:
     details: Any = None
     request_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after_seconds: int | None = None
 
     @property
     def status(self) -> int:
@@ -79,6 +81,8 @@ class Problem:
             body["details"] = self.details
         if self.request_id is not None:
             body["request_id"] = self.request_id
+        if self.retry_after_seconds is not None:
+            body["retry_after_seconds"] = self.retry_after_seconds
         return {"error": body}
 
 
@@ -96,6 +100,8 @@ STATUS = {
     "PRECONDITION_FAILED": 412,
     "PAYLOAD_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
+    "IDEMPOTENCY_KEY_REUSED": 422,
+    "RATE_LIMIT_EXCEEDED": 429,
     "INTERNAL_ERROR": 500,
     "STORE_UNAVAILABLE": 503,
 }
@@ -132,6 +138,10 @@ def problem(error: Exception) -> Problem | None:
             # Which server failed, and how, is for the log alone.
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return Problem(error.code, "The store can't be reached; try again", headers=headers)
+        case core.RateLimited():
+            seconds = error.retry_after_seconds
+            headers = {"Retry-After": str(seconds)}
+            return Problem(error.code, str(error), headers=headers, retry_after_seconds=seconds)
         case MalformedJson() | PayloadTooLarge() | core.TicklessError():
             return Problem(error.code, str(error))
     return None

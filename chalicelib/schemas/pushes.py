@@ -7,6 +7,7 @@ docs/protocol.md says how.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal, NotRequired, TypedDict
 
@@ -87,6 +88,20 @@ def session_deleted(session_id: str, now_ms: int) -> bytes:
 def is_farewell(message: bytes) -> bool:
     """Whether a push is the last one of its session; told without reading it all."""
     return message.startswith(b'{"type":"SESSION_DELETED"')
+
+
+_VERSION = re.compile(rb'"epoch":"([^"]*)","version":(\d+)')
+_HEAD_BYTES = 256
+"""Type, timestamp and the session's id stand before epoch and version, and never take more."""
+
+
+def version_of(message: bytes) -> tuple[str, int] | None:
+    """Epoch and version of the commit that a push tells of; told without reading it all.
+
+    ``None`` for a farewell, which has neither.
+    """
+    found = _VERSION.search(message, 0, _HEAD_BYTES)
+    return (found[1].decode(), int(found[2])) if found else None
 
 
 def _update(session: Session, state: SessionState, now_ms: int) -> StateUpdate:

@@ -37,20 +37,18 @@ from redis.retry import Retry
 
 from ..ports import StoreUnavailable
 from ..settings import Settings
+from ..telemetry.tracing import Tracing
+from .cluster import ClusterClient
 
-Client = redis.Redis | redis.RedisCluster
+Client = redis.Redis | ClusterClient
+Command = tuple[bytes | str | int, ...]
 T = TypeVar("T")
 
 ANSWER_WITHIN_S = 0.5
 """How long a server may take to accept a connection, and again to answer."""
 
 NODE_ANSWERS_WITHIN_S = 0.3
-"""The same for a cluster, whose client asks every node in turn before it gives up.
-
-With three nodes that fall silent together it takes 1.2 s, and with each node
-more 0.3 s. Threads of one process wait for each other meanwhile; a Lambda has
-only one.
-"""
+"""The same for a node of a cluster, of which several may have to be asked."""
 
 SILENT_S = 0.4
 """A call that failed after so long has met silence, and not a refusal."""
@@ -93,34 +91,43 @@ def connect(settings: Settings) -> Server:
     return Server(lambda: open_client(settings), is_cluster=settings.redis_cluster)
 
 
+def connect_traced(settings: Settings, tracing: Tracing) -> Server:
+    """As :func:`connect`; each call is a span of its own."""
+    return _TracedServer(
+        lambda: open_client(settings), is_cluster=settings.redis_cluster, tracing=tracing
+    )
+
+
 def open_client(settings: Settings) -> Client:
-    """redis-py's own client, safe for many threads, within our limits.
+    """A client that is safe for many threads, within our limits; it connects when first used."""
+    if settings.redis_cluster:
+        return ClusterClient(_open(settings.redis_url, NODE_ANSWERS_WITHIN_S))
+    return open_one_server(settings)
 
-    It never repeats a command by itself: redis-py nests its retries (of a
-    command, of the health check before it, of the connection before that), so
-    that already one retry each could take 2.5 s. A cluster's client asks the
-    cluster for its nodes at once; the other one connects when first used.
 
-    Raises:
-        redis.exceptions.RedisClusterException: No node of the cluster answers.
-    """
-    answer_within_s = NODE_ANSWERS_WITHIN_S if settings.redis_cluster else ANSWER_WITHIN_S
-    options: dict[str, Any] = {
-        "socket_timeout": answer_within_s,
-        "socket_connect_timeout": answer_within_s,
-        "socket_keepalive": True,
-        "health_check_interval": HEALTH_CHECK_AFTER_S,
+def open_one_server(settings: Settings) -> redis.Redis:
+    """redis-py's client of whichever server the URL leads to, one node of a cluster perhaps."""
+    return _open(settings.redis_url, ANSWER_WITHIN_S)
+
+
+def _open(url: str, answer_within_s: float) -> redis.Redis:
+    # It never repeats a command by itself: redis-py nests its retries (of a
+    # command, of the health check before it, of the connection before that), so
+    # that already one retry each could take 2.5 s.
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=answer_within_s,
+        socket_connect_timeout=answer_within_s,
+        socket_keepalive=True,
+        health_check_interval=HEALTH_CHECK_AFTER_S,
         # RESP3 begins with a HELLO, which also logs in. RESP2 needs no word at
         # the beginning, but without one redis-py takes the session tickets of
         # TLS 1.3 for a reply that nobody asked for, and no connection is good.
-        "protocol": 3,
-        "driver_info": None,
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if settings.redis_cluster:
-        return redis.RedisCluster.from_url(settings.redis_url, **options)
-    return redis.Redis.from_url(settings.redis_url, **options)
+        protocol=3,
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 class Server:
@@ -155,13 +162,35 @@ class Server:
         """
         return self.call(lambda client: self._exchange(client, command))
 
-    def execute_together(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
+    def execute_together(self, commands: Sequence[Command]) -> list[Any]:
         """The answers to many commands, which are sent all at once where there is one server.
 
         A NoScriptError stands among the answers; any other error is raised, with
         the errors of :meth:`execute`, and some of the commands may be carried out then.
         """
         return self.call(lambda client: self._exchange_together(client, commands))
+
+    def execute_beside(self, command: Command, companion: Command) -> tuple[Any, Any]:
+        """The answers to a command and to a companion, sent at once where there is one server.
+
+        Raised is what :meth:`execute` raises of the command. Whatever became of
+        the companion, StoreUnavailable and NoScriptError included, stands in its place.
+        """
+        if not self._is_cluster:
+            answer, companions = self.call(
+                lambda client: self._exchange_together(client, (command, companion), essential=1)
+            )
+            if isinstance(companions, ResponseError) and not isinstance(companions, NoScriptError):
+                companions = _as_ours(companions)
+            return answer, companions
+        try:
+            answer = self.execute(*command)
+        except NoScriptError as unknown:
+            answer = unknown
+        try:
+            return answer, self.execute(*companion)
+        except (StoreUnavailable, NoScriptError) as error:
+            return answer, error
 
     def call(self, ask: Callable[[Client], T]) -> T:
         """What ``ask`` makes of redis-py's client; with the errors that :meth:`execute` raises.
@@ -210,9 +239,9 @@ class Server:
         if client is not None:
             client.close()
 
-    def _exchange(self, client: Client, command: tuple[bytes | str | int, ...]) -> Any:
+    def _exchange(self, client: Client, command: Command) -> Any:
         if self._is_cluster:
-            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return cast(ClusterClient, client).execute_command(*command)
         connection = self._idle_or_new(client)
         try:
             # At once: else the first command waits for a health check, too.
@@ -230,8 +259,9 @@ class Server:
         return answer
 
     def _exchange_together(
-        self, client: Client, commands: Sequence[tuple[bytes | str | int, ...]]
+        self, client: Client, commands: Sequence[Command], essential: int | None = None
     ) -> list[Any]:
+        """The answers; errors among the first so many are raised."""
         answers: list[Any] = []
         if self._is_cluster:
             for command in commands:
@@ -253,7 +283,7 @@ class Server:
             connection.disconnect()
             raise
         self._idle.append(connection)
-        for answer in answers:
+        for answer in answers[:essential]:
             if isinstance(answer, ResponseError) and not isinstance(answer, NoScriptError):
                 raise answer
         return answers
@@ -280,6 +310,18 @@ class Server:
         while self._idle:
             with suppress(IndexError):
                 self._idle.pop().disconnect()
+
+
+class _TracedServer(Server):
+    def __init__(
+        self, open_client: Callable[[], Client], *, is_cluster: bool, tracing: Tracing
+    ) -> None:
+        super().__init__(open_client, is_cluster=is_cluster)
+        self._tracing = tracing
+
+    def call(self, ask: Callable[[Client], T]) -> T:
+        with self._tracing.span("redis"):
+            return super().call(ask)
 
 
 def _as_ours(error: Exception) -> Exception:

@@ -1,4 +1,4 @@
-"""Sessions and events as bytes, and back.
+"""Sessions, events and receipts as bytes, and back.
 
 A session is stored in two parts: its setup, written once, and its facts,
 written with each commit. Epoch and version stand beside them in the clear,
@@ -35,6 +35,7 @@ from ..core.time_controls import (
     Hourglass,
     TimeControl,
 )
+from ..ports import Receipt
 
 FORMAT = 1
 
@@ -159,6 +160,19 @@ def decode_event(stored: bytes) -> Event:
         return kind(**row)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableSession(f"A stored event is damaged: {error!r}") from error
+
+
+def encode_receipt(receipt: Receipt) -> bytes:
+    """The version, and after it, where they are kept, fingerprint and answer as they are."""
+    version = str(receipt.version).encode()
+    if not receipt.fingerprint:
+        return version
+    return b" ".join((version, receipt.fingerprint, receipt.answer))
+
+
+def decode_receipt(stored: bytes) -> Receipt:
+    version, *kept = stored.split(b" ", 2)
+    return Receipt(int(version), *kept)
 
 
 def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:

@@ -8,11 +8,16 @@ passed to the scripts as KEYS; no script may make up one of its own.
                                      facts
     session:{07}:<id>:events         stream: version, event; the last thousand or so
     session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where
-    command:{07}:<id>:<command id>   the version that this command made, for a minute
-    reply:{07}:<id>:<key>            the answer given to an Idempotency-Key
+    reply:{07}:<id>:<command id>     what a command made and was answered with: for a minute, or
+                                     a day, if the id is an Idempotency-Key
+    switches:{07}:<id>               the bucket of its switches: the us at which it is drained
+    messages:{07}:<id>:<connection>  the bucket of a connection's messages
     deadlines:{07}                   sorted set: session id by the ms it is to be settled at
                                      and channel: an instant earlier than all of these
+    sessions:{07}                    sorted set: session id by its status and the minute it expires
+    connected:{07}                   sorted set: connection id by the ms it was last heard of
     connection:<connection id>       the session that a connection watches, while it is heard of
+    requests:<address>               the bucket of an address, in a slot of its own
     updates:{07}:<id>                channel: what everybody who watches is told
 """
 
@@ -31,7 +36,10 @@ class SessionKeys:
     events: str
     connections: str
     deadlines: str
+    sessions: str
+    connected: str
     updates: str
+    switches: str
     _tagged: str
 
     @classmethod
@@ -46,21 +54,24 @@ class SessionKeys:
             events=f"{session}:events",
             connections=f"{session}:connections",
             deadlines=deadlines(tag),
+            sessions=sessions(tag),
+            connected=connected(tag),
             updates=f"updates:{tagged}",
+            switches=f"switches:{tagged}",
             _tagged=tagged,
         )
 
-    def command(self, command_id: str) -> str:
+    def reply(self, command_id: str) -> str:
         """What a command did is remembered by id and not within the session.
 
         A session could hold only the last few ids, and where many clients
         contend, more commits than that can pass between a lost reply and its
         repetition.
         """
-        return f"command:{self._tagged}:{command_id}"
+        return f"reply:{self._tagged}:{command_id}"
 
-    def reply(self, key: str) -> str:
-        return f"reply:{self._tagged}:{key}"
+    def messages(self, connection_id: str) -> str:
+        return f"messages:{self._tagged}:{connection_id}"
 
 
 def shard_tag(shard: int) -> str:
@@ -70,6 +81,14 @@ def shard_tag(shard: int) -> str:
 
 def deadlines(tag: str) -> str:
     return f"deadlines:{tag}"
+
+
+def sessions(tag: str) -> str:
+    return f"sessions:{tag}"
+
+
+def connected(tag: str) -> str:
+    return f"connected:{tag}"
 
 
 WATCHED = "session:*:connections"
@@ -85,6 +104,11 @@ def connection(connection_id: str) -> str:
     # In a slot of its own, because a message of a connection does not say
     # which session it is about.
     return f"connection:{connection_id}"
+
+
+def requests(address: str) -> str:
+    # No session's slot can be that of an address, which calls for many of them.
+    return f"requests:{address}"
 
 
 ALL_UPDATES = "updates:*"

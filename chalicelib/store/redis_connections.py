@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..ports import Heartbeat, Patience, Watcher, Watchers
+from ..ports import Charge, Heartbeat, Patience, Watcher, Watchers
+from .buckets import limit_words
 from .client import Client, Server
 from .keys import WATCHED, SessionKeys, connection, session_of_list
-from .redis_store import Script
+from .script import Script, Words
 
 LIST_LIFE_MS = 130 * 60_000
 """API Gateway ends every connection after two hours."""
@@ -28,22 +29,24 @@ class RedisConnections:
         self.patience = patience
         self._server = server
         self._shards = shards
-        self._watch = Script("watch")
+        self._watch = Script("watch", "bucket")
         self._watchers = Script("watchers")
 
-    def watch(self, session_id: str, connection_id: str, endpoint: str) -> Heartbeat:
-        name, life_ms = connection(connection_id), self.patience.abandoned_ms
-        self._server.execute("SET", name, session_id, "PX", life_ms)
+    def watch(
+        self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
+    ) -> Heartbeat:
+        patience, name = self.patience, connection(connection_id)
+        self._server.execute("SET", name, session_id, "PX", patience.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
-        now_ms, epoch, version, updated_at_ms = self._watch.run(
-            self._server,
-            2,
-            keys.session,
-            keys.connections,
-            connection_id,
-            endpoint,
-            LIST_LIFE_MS,
-        )
+        noted = (connection_id, endpoint, LIST_LIFE_MS, patience.silent_ms)
+        lists = (keys.session, keys.connections, keys.connected)
+        words: Words = (3, *lists, *noted)
+        if charge is not None:
+            bucket = keys.messages(connection_id)
+            words = (4, *lists, bucket, *noted, *limit_words(charge))
+        now_ms, epoch, version, updated_at_ms, *counted = self._watch.run(self._server, *words)
+        if charge is not None:
+            charge.counted(*counted)
         if epoch is None:
             return Heartbeat(now_ms)
         # What an older release has written says nothing of when.
@@ -66,7 +69,12 @@ class RedisConnections:
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)
-        self._server.execute("HDEL", keys.connections, *connection_ids)
+        self._server.execute_together(
+            [
+                ("HDEL", keys.connections, *connection_ids),
+                ("ZREM", keys.connected, *connection_ids),
+            ]
+        )
         for connection_id in connection_ids:
             # Each lies in a slot of its own, where a cluster takes one key a call.
             self._server.execute("UNLINK", connection(connection_id))

@@ -10,7 +10,7 @@ from ..core.session import Session
 from ..ports import Deadline, Due
 from .client import Server
 from .keys import SessionKeys, deadlines, shard_tag
-from .redis_store import Script
+from .script import Script
 
 
 class RedisDeadlines:

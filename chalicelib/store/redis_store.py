@@ -7,52 +7,33 @@ what bytes mean in ``codec``, where they lie in ``keys``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha1
-from pathlib import Path
 from typing import Any
 
-from redis.exceptions import NoScriptError
-
-from ..ports import Commit, Committed, Loaded, LoggedEvent, Stale
+from ..core.session import Session, Status
+from ..ports import (
+    REMEMBER_COMMANDS_MS,
+    Charge,
+    Commit,
+    Committed,
+    Deleted,
+    Loaded,
+    LoggedEvent,
+    Receipt,
+    Stale,
+)
 from . import codec
+from .buckets import RequestBuckets, limit_words
 from .client import Server
 from .keys import SessionKeys
-
-REMEMBER_COMMANDS_MS = 60_000
-"""Longer than anybody goes on repeating a command whose answer was lost."""
+from .script import Script, Words
 
 EVENTS_KEPT = 1_000
 
-SCRIPTS = Path(__file__).parent / "scripts"
+STATUS_NUMBERS = {status: number for number, status in enumerate(Status)}
+"""How scores name a status; a new one goes to the end of the enumeration."""
 
-
-class Script:
-    """A ``.lua`` file that the server knows by its digest."""
-
-    def __init__(self, name: str) -> None:
-        self._source = (SCRIPTS / f"{name}.lua").read_bytes()
-        self._digest = sha1(self._source, usedforsecurity=False).hexdigest()
-
-    def run(self, server: Server, *words: bytes | str | int) -> Any:
-        """Send the number of keys, the keys and the arguments, in that order."""
-        try:
-            return server.execute("EVALSHA", self._digest, *words)
-        except NoScriptError:
-            # A server that restarted or took over. EVAL goes where the keys
-            # are, and makes the script known there.
-            return server.execute("EVAL", self._source, *words)
-
-    def run_together(
-        self, server: Server, calls: Sequence[tuple[bytes | str | int, ...]]
-    ) -> list[Any]:
-        """As :meth:`run`, many calls at once."""
-        answers = server.execute_together([("EVALSHA", self._digest, *words) for words in calls])
-        return [
-            server.execute("EVAL", self._source, *words)
-            if isinstance(answer, NoScriptError)
-            else answer
-            for words, answer in zip(calls, answers, strict=True)
-        ]
+LOADED = 6
+"""How many values a load answers with, before what it says of a bucket."""
 
 
 class RedisStore:
@@ -61,45 +42,65 @@ class RedisStore:
     def __init__(self, server: Server, shards: int) -> None:
         self._server = server
         self._shards = shards
-        self._load = Script("load")
+        self._requests = RequestBuckets(server)
+        self._load = Script("load", "bucket")
         self._commit = Script("commit")
+        self._keep = Script("keep")
         self._delete = Script("delete")
         self._log = Script("log")
 
-    def load(self, session_id: str, command_id: str | None = None) -> Loaded:
-        return _loaded(self._load.run(self._server, *self._to_load(session_id, command_id)))
+    def load(
+        self, session_id: str, command_id: str | None = None, charge: Charge | None = None
+    ) -> Loaded:
+        if charge is None or charge.scope == "switch":
+            words = self._to_load(session_id, command_id, charge)
+            answer = self._load.run(self._server, *words)
+            if charge is not None:
+                charge.counted(*answer[LOADED:])
+        else:
+            words = self._to_load(session_id, command_id)
+            answer = self._requests.count_beside(charge, self._load, words)
+        return _loaded(answer)
+
+    def count(self, charge: Charge) -> None:
+        self._requests.count(charge)
 
     def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
         calls = [self._to_load(session_id) for session_id in session_ids]
         return [_loaded(answer) for answer in self._load.run_together(self._server, calls)]
 
     def commit(self, commit: Commit) -> Committed | Stale:
-        return _made(self._commit.run(self._server, *self._to_commit(commit)))
+        return _made(commit, self._commit.run(self._server, *self._to_commit(commit)))
 
     def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
         calls = [self._to_commit(commit) for commit in commits]
-        return [_made(answer) for answer in self._commit.run_together(self._server, calls)]
+        answers = self._commit.run_together(self._server, calls)
+        return [_made(commit, answer) for commit, answer in zip(commits, answers, strict=True)]
 
     def _to_load(
-        self, session_id: str, command_id: str | None = None
-    ) -> tuple[bytes | str | int, ...]:
+        self, session_id: str, command_id: str | None = None, switch: Charge | None = None
+    ) -> Words:
         keys = SessionKeys.of(session_id, self._shards)
-        if command_id is None:
-            return (1, keys.session)
-        return (2, keys.session, keys.command(command_id))
+        limit = limit_words(switch) if switch is not None else ()
+        if command_id is not None:
+            return (3, keys.session, keys.switches, keys.reply(command_id), *limit)
+        if switch is not None:
+            return (2, keys.session, keys.switches, *limit)
+        return (1, keys.session)
 
-    def _to_commit(self, commit: Commit) -> tuple[bytes | str | int, ...]:
+    def _to_commit(self, commit: Commit) -> Words:
         session = commit.session
         session_id = session.setup.session_id
         keys = SessionKeys.of(session_id, self._shards)
         creating = commit.base_version == 0
         return (
-            5,
+            6,
             keys.session,
             keys.events,
             keys.connections,
-            keys.command(commit.command_id),
+            keys.reply(commit.command_id),
             keys.deadlines,
+            keys.sessions,
             session.epoch,
             commit.base_version,
             session.version,
@@ -111,26 +112,51 @@ class RedisStore:
             "" if commit.expires_at_ms is None else commit.expires_at_ms,
             keys.updates,
             commit.update,
-            REMEMBER_COMMANDS_MS,
+            codec.encode_receipt(commit.receipt or Receipt(session.version)),
+            commit.keep_ms,
             EVENTS_KEPT,
+            STATUS_NUMBERS[session.status],
             *map(codec.encode_event, commit.events),
         )
 
-    def delete(self, session_id: str, command_id: str, farewell: bytes) -> bool:
+    def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
+        key = SessionKeys.of(session_id, self._shards).reply(command_id)
+        kept = codec.encode_receipt(receipt)
+        before = self._keep.run(self._server, 1, key, kept, keep_ms)
+        return receipt if before is None else codec.decode_receipt(before)
+
+    def delete(
+        self,
+        session_id: str,
+        command_id: str,
+        farewell: bytes,
+        *,
+        base: Session | None = None,
+        receipt: Receipt | None = None,
+        keep_ms: int = REMEMBER_COMMANDS_MS,
+    ) -> Deleted | Stale:
         keys = SessionKeys.of(session_id, self._shards)
-        existed: int = self._delete.run(
+        outcome, *answer = self._delete.run(
             self._server,
-            4,
+            5,
             keys.session,
             keys.events,
-            keys.command(command_id),
+            keys.reply(command_id),
             keys.deadlines,
+            keys.sessions,
+            "" if base is None else base.epoch,
+            "" if base is None else base.version,
             session_id,
             keys.updates,
             farewell,
-            REMEMBER_COMMANDS_MS,
+            codec.encode_receipt(receipt or Receipt(0)),
+            keep_ms,
         )
-        return existed == 1
+        if outcome == b"stale":
+            return Stale(_loaded([*answer, None]))
+        if outcome == b"repeated":
+            return Deleted(False, codec.decode_receipt(answer[0]))
+        return Deleted(answer[0] == 1)
 
     def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
         keys = SessionKeys.of(session_id, self._shards)
@@ -152,17 +178,20 @@ class RedisStore:
         self._server.execute("PING")
 
 
-def _made(answer: list[Any]) -> Committed | Stale:
-    outcome = answer[0]
+def _made(commit: Commit, answer: list[Any]) -> Committed | Stale:
+    outcome, *told = answer
     if outcome == b"stale":
-        return Stale(_loaded(answer[1:]))
-    return Committed(answer[1], repeated=outcome == b"repeated")
+        return Stale(_loaded([*told, None]))
+    if outcome == b"repeated":
+        before = codec.decode_receipt(told[0])
+        return Committed(before.version, before)
+    return Committed(commit.session.version)
 
 
 def _loaded(stored: list[Any]) -> Loaded:
-    now_ms, epoch, version, setup, facts, *made = stored
-    was_carried_out = any(made)
+    now_ms, epoch, version, setup, facts, kept = stored[:LOADED]
+    receipt = codec.decode_receipt(kept) if kept is not None else None
     if version is None:
-        return Loaded(None, now_ms, was_carried_out)
+        return Loaded(None, now_ms, receipt)
     session = codec.decode(epoch.decode(), int(version), setup, facts)
-    return Loaded(session, now_ms, was_carried_out)
+    return Loaded(session, now_ms, receipt)

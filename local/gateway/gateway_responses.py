@@ -114,6 +114,7 @@ class GatewayResponse:
 
 
 _PLAIN: Final = GatewayResponse()
+_EXTENSION: Final = "x-amazon-apigateway-gateway-responses"
 _VARIABLE: Final = re.compile(r"\$context((?:\.[A-Za-z]+)+)")
 
 
@@ -152,24 +153,38 @@ def gateway_response(
 
 
 def read_gateway_responses(template: Mapping[str, Any]) -> dict[ResponseType, GatewayResponse]:
-    """Every ``AWS::ApiGateway::GatewayResponse`` in a CloudFormation template.
+    """Every gateway response that a CloudFormation template customises.
+
+    It may do so in a resource for each, ``AWS::ApiGateway::GatewayResponse``,
+    or in the ``DefinitionBody`` of an API, which is deployed as a whole.
 
     Raises:
         InvalidTemplate: One of them says what the emulator couldn't do as AWS does.
     """
     responses = {}
     for name, resource in template.get("Resources", {}).items():
+        properties = resource.get("Properties", {})
         if resource.get("Type") == "AWS::ApiGateway::GatewayResponse":
-            kind, response = _read_one(name, resource.get("Properties", {}))
-            responses[kind] = response
+            kind = _response_type(name, properties.get("ResponseType"))
+            responses[kind] = _read_one(name, properties)
+        for type_name, customised in (
+            properties.get("DefinitionBody", {}).get(_EXTENSION, {}).items()
+        ):
+            # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
+            capitalised = {key[:1].upper() + key[1:]: value for key, value in customised.items()}
+            kind = _response_type(name, type_name)
+            responses[kind] = _read_one(f"{name}, {type_name}", capitalised)
     return responses
 
 
-def _read_one(name: str, properties: Mapping[str, Any]) -> tuple[ResponseType, GatewayResponse]:
+def _response_type(name: str, type_name: object) -> ResponseType:
     try:
-        kind = ResponseType(properties["ResponseType"])
-    except (KeyError, ValueError) as error:
+        return ResponseType(str(type_name))
+    except ValueError as error:
         raise InvalidTemplate(f"{name}: unknown ResponseType: {error}") from None
+
+
+def _read_one(name: str, properties: Mapping[str, Any]) -> GatewayResponse:
     status = properties.get("StatusCode")
     if status is not None and not re.fullmatch(r"[1-5]\d\d", str(status)):
         raise InvalidTemplate(f"{name}: StatusCode {status!r} is not a status")
@@ -180,7 +195,7 @@ def _read_one(name: str, properties: Mapping[str, Any]) -> tuple[ResponseType, G
     body = templates[content_type]
     if not isinstance(body, str):
         raise InvalidTemplate(f"{name}: ResponseTemplates must be plain strings here")
-    return kind, GatewayResponse(
+    return GatewayResponse(
         body=body,
         content_type=content_type,
         status=None if status is None else int(status),

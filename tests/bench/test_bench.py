@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import delivery, emulators, fan_out
+from bench import delivery, emulators, fan_out, telemetry
 from bench.__main__ import DOCUMENT, TRACKED, run
 from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
 from bench.plan import Plan, Rival
@@ -16,6 +16,9 @@ TINY = Plan(
     engine_count=3,
     rest_rounds=2,
     rest_count=3,
+    told_rounds=2,
+    told_count=3,
+    scrapes=5,
     contended_rounds=2,
     contenders=4,
     cycles=3,
@@ -44,8 +47,17 @@ TINY = Plan(
     crowd_seconds=1.0,
     sweepers=(1,),
 )
-TRIED = ["engine", "rest", "delivery", "fan_out", "broadcaster", "emulators", "sweep"]
-TRIED += ["correctness"]
+TRIED = [
+    "engine",
+    "rest",
+    "delivery",
+    "fan_out",
+    "broadcaster",
+    "emulators",
+    "telemetry",
+    "sweep",
+    "correctness",
+]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +75,7 @@ def test_every_figure_stands_beside_a_floor_of_the_same_run(report: Report) -> N
         ("engine", ("switch_cycle",)),
         ("rest", ("switch", "GET")),
         ("delivery", (delivery.SAME, delivery.OTHER)),
+        ("telemetry", (telemetry.TELLING,)),
     ):
         rows = rows_of(report, name)
         for figure in figures:

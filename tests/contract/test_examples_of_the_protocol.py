@@ -50,6 +50,7 @@ class World:
             store=self.store,
             registry=services.connections,
             api=self.api,
+            limits=services.limits,
             greeter=self.doorstep,
             monotonic=lambda: 0.0,
         )

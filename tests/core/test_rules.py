@@ -161,7 +161,7 @@ def test_refusals_carry_what_they_are_about() -> None:
     conflict = errors.Conflict(1, 2)
     assert (conflict.expected_version, conflict.actual_version) == (1, 2)
     assert str(conflict) == "The session was changed by another request in the meantime"
-    failed = errors.PreconditionFailed(1, 2)
+    failed = errors.PreconditionFailed({1}, 2)
     assert failed.code == "PRECONDITION_FAILED"
     assert (failed.expected_version, failed.actual_version) == (1, 2)
     assert str(failed) == "The session is at version 2, not 1"

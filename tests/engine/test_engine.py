@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.core.rules import Resume, Start, Switch
+from chalicelib.core.rules import Start, Switch
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import Outcome, SyncEngine
-from chalicelib.ports import Commit, Committed, Stale
-from tests.fakes import FakeStore
+from chalicelib.ports import Commit, Committed, Deleted, Stale
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
+from tests.fakes import FakeStore, RecordingSink
 
 TTL_MS = 60_000
 SESSION = "00000000-0000-4000-8000-000000000000"
@@ -40,9 +42,20 @@ def chess(total_time_ms: int = 10_000, **changes: Any) -> Setup:
 
 @dataclass
 class RacedStore(FakeStore):
-    """A store in which somebody else is faster, as often as there are intruders."""
+    """A store in which somebody else is faster, as often as there are intruders.
+
+    When it ``repeats``, the reply to each commit is lost and asked for again.
+    """
 
     intruders: list[Callable[[], object]] = field(default_factory=list)
+    before_delete: Callable[[], object] | None = None
+    repeats: bool = False
+
+    def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
+        intruder, self.before_delete = self.before_delete, None
+        if intruder is not None:
+            intruder()
+        return super().delete(*arguments, **more)
 
     def commit(self, commit: Commit) -> Committed | Stale:
         if self.intruders:
@@ -51,6 +64,8 @@ class RacedStore(FakeStore):
             self.intruders = []
             intruder()
             self.intruders = others
+        if self.repeats:
+            super().commit(commit)
         return super().commit(commit)
 
 
@@ -80,11 +95,17 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def engine(store: RacedStore, watch: Watch) -> SyncEngine:
+def told() -> RecordingSink:
+    return RecordingSink()
+
+
+@pytest.fixture
+def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
     ids: Iterator[int] = count(1)
     return SyncEngine(
         store,
         session_ttl_ms=TTL_MS,
+        telemetry=Telemetry(told),
         new_id=lambda: f"id-{next(ids)}",
         monotonic=watch.monotonic,
         sleep=watch.sleep,
@@ -307,6 +328,21 @@ def test_deleting_is_idempotent_and_says_so_once(engine: SyncEngine, store: Race
 # pushes
 
 
+def test_what_cannot_be_read_can_still_be_deleted(store: RacedStore) -> None:
+    class Damaged(FakeStore):
+        def load(self, session_id: str, *_: Any) -> Any:
+            raise ValueError("not a session")
+
+        def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
+            return store.delete(*arguments, **more)
+
+    SyncEngine(store, session_ttl_ms=TTL_MS).create_session(chess())
+
+    SyncEngine(Damaged(), session_ttl_ms=TTL_MS).delete_session(SESSION)
+
+    assert store.load(SESSION).session is None
+
+
 def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
     engine: SyncEngine, store: RacedStore
 ) -> None:
@@ -388,13 +424,16 @@ def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
 
 
 def test_a_lost_race_is_run_again_on_the_session_as_it_is(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, told: RecordingSink
 ) -> None:
     engine.create_session(chess())
     engine.start_session(SESSION)
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
+    assert told.counts == {}
 
     outcome = engine.switch_cycle(SESSION)
+
+    assert dict(told.counts) == {(names.LOST_RACES.name, ()): 1}
 
     assert outcome.state["version"] == 4
     assert active(outcome) == ANNE
@@ -486,8 +525,8 @@ def test_a_commit_whose_reply_was_lost_is_answered_as_made(
             store.commit(commit)
             return store.commit(commit)
 
-        def load(self, session_id: str, command_id: str | None = None) -> Any:
-            return store.load(session_id, command_id)
+        def load(self, session_id: str, *_: Any) -> Any:
+            return store.load(session_id)
 
     outcome = SyncEngine(Repeating(), session_ttl_ms=TTL_MS).switch_cycle(SESSION)
 
@@ -502,34 +541,7 @@ def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStor
         engine.start_session(SESSION)
 
 
-# command ids and expected versions
-
-
-def test_a_command_that_comes_twice_is_carried_out_once(engine: SyncEngine) -> None:
-    engine.create_session(chess())
-    first = engine.carry_out(SESSION, Start(), command_id="press")
-    engine.switch_cycle(SESSION)
-
-    again = engine.carry_out(SESSION, Start(), command_id="press")
-
-    assert first.state["version"] == 2
-    assert (again.state["version"], again.events) == (3, ())
-
-
-def test_a_refused_command_may_be_tried_again_under_its_id(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
-    store.advance(10_000)
-    with pytest.raises(errors.InvalidTransition):
-        engine.carry_out(SESSION, Resume(), command_id="press")
-    engine.pause_session(SESSION)
-
-    outcome = engine.carry_out(SESSION, Resume(), command_id="press")
-
-    assert outcome.state["status"] == "running"
-    assert [event.type for event in outcome.events] == ["session_resumed"]
+# expected versions
 
 
 def test_a_command_may_be_meant_for_one_version_only(
@@ -537,13 +549,13 @@ def test_a_command_may_be_meant_for_one_version_only(
 ) -> None:
     engine.create_session(chess())
     with pytest.raises(errors.PreconditionFailed) as refused:
-        engine.carry_out(SESSION, Start(), expected_version=2)
+        engine.carry_out(SESSION, Start(), expected_versions={2})
     assert (refused.value.expected_version, refused.value.actual_version) == (2, 1)
 
-    assert engine.carry_out(SESSION, Start(), expected_version=1).state["version"] == 2
+    assert engine.carry_out(SESSION, Start(), expected_versions={1}).state["version"] == 2
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
     with pytest.raises(errors.PreconditionFailed):
-        engine.carry_out(SESSION, Switch(), expected_version=2)
+        engine.carry_out(SESSION, Switch(), expected_versions={2})
 
 
 @pytest.mark.parametrize("other", [True, 1.0])

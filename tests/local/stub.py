@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from local.stack import Options
+
 APP = '''
 import os
 import time
@@ -47,7 +49,8 @@ TEMPLATE = """
 
 
 def make_stub(folder: Path) -> Path:
-    (folder / "infra").mkdir(parents=True)
+    template = folder / Options().gateway_template
+    template.parent.mkdir(parents=True)
+    template.write_text(TEMPLATE)
     (folder / "app.py").write_text(APP)
-    (folder / "infra" / "template.json").write_text(TEMPLATE)
     return folder

@@ -320,7 +320,7 @@ def test_gateway_responses_come_from_the_template_if_there_is_one(tmp_path: Path
 
 
 def test_the_project_s_own_template_can_be_carried_out() -> None:
-    assert gateway_responses_of(ROOT / "infra" / "template.json")
+    assert gateway_responses_of(ROOT / Options().gateway_template)
 
 
 def test_arguments_have_defaults_and_the_environment_may_name_the_server(

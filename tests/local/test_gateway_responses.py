@@ -87,6 +87,33 @@ def test_a_template_decides_status_headers_and_body() -> None:
     )
 
 
+def test_the_definition_of_an_api_may_hold_them_too() -> None:
+    responses = {
+        "THROTTLED": {
+            "statusCode": 429,
+            "responseParameters": {"gatewayresponse.header.Retry-After": "'1'"},
+            "responseTemplates": {"application/json": "{}"},
+        },
+        "DEFAULT_5XX": {},
+    }
+    body = {"x-amazon-apigateway-gateway-responses": responses}
+    # What completes a resource of Chalice's has no type.
+    api = {"Properties": {"DefinitionBody": body}}
+
+    assert read_gateway_responses({"Resources": {"RestAPI": api}}) == {
+        ResponseType.THROTTLED: GatewayResponse("{}", status=429, headers={"Retry-After": "1"}),
+        ResponseType.DEFAULT_5XX: GatewayResponse(),
+    }
+
+
+@pytest.mark.parametrize("kind", ["TEAPOT", "throttled"])
+def test_an_unknown_type_in_a_definition_is_refused_by_the_api_s_name(kind: str) -> None:
+    body: dict[str, Any] = {"x-amazon-apigateway-gateway-responses": {kind: {}}}
+
+    with pytest.raises(InvalidTemplate, match="Mine"):
+        read_gateway_responses({"Resources": {"Mine": {"Properties": {"DefinitionBody": body}}}})
+
+
 def test_a_type_without_a_response_of_its_own_takes_its_class_s() -> None:
     responses = {
         ResponseType.DEFAULT_4XX: GatewayResponse(body="4"),

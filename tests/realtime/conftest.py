@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from chalicelib.charges import Limits
 from chalicelib.engine import SyncEngine
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.sockets import Greeting, Sockets
+from chalicelib.settings import Settings
+from chalicelib.telemetry.ports import Telemetry
 from tests.contract.conformance import check_said
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
 
@@ -54,6 +57,7 @@ class Room:
     watch: Watch
     engine: SyncEngine
     sockets: Sockets
+    told: RecordingSink
     announcer: InlineAnnouncer
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
@@ -88,21 +92,26 @@ class Room:
         return answers
 
 
-def a_room() -> Room:
+def a_room(switches: int = 0, messages: int = 0) -> Room:
+    """A room; with so many switches of a session, and messages of a connection, in a second."""
     store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
     registry = FakeRegistry(store)
-    announcer = InlineAnnouncer(registry, lambda: api)
+    told = RecordingSink()
+    telemetry = Telemetry(told)
+    announcer = InlineAnnouncer(registry, lambda: api, telemetry=telemetry)
     engine = SyncEngine(store, announcer=announcer, session_ttl_ms=3_600_000)
     sockets = Sockets(
         engine=engine,
         store=store,
         registry=registry,
         api=api,
+        limits=Limits(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
         greeter=doorstep,
+        telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets, announcer)
+    return Room(store, registry, api, doorstep, watch, engine, sockets, told, announcer)
 
 
 @pytest.fixture

@@ -8,13 +8,21 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.ports import ConnectionRegistry, Patience, SessionStore, StoreUnavailable
+from chalicelib.limits import MINUTE_US, Limit
+from chalicelib.ports import (
+    Charge,
+    ConnectionRegistry,
+    Patience,
+    SessionStore,
+    StoreUnavailable,
+)
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, connection
 from chalicelib.store.redis_connections import RedisConnections
 from chalicelib.store.redis_store import RedisStore
 from tests.fakes import FakeRegistry, FakeStore
+from tests.fixtures import ON_A_CLUSTER
 from tests.servers import Proxy, RedisProcess
 from tests.store.sessions import a_setup, created
 
@@ -29,14 +37,14 @@ class Place:
     away: Callable[[], None] = field(default=lambda: None)
 
 
-@pytest.fixture(params=["fake", "valkey", "redis7", "valkey_cluster"])
+@pytest.fixture(params=["fake", "valkey", "redis7", ON_A_CLUSTER])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "fake":
         store = FakeStore()
         yield Place(FakeRegistry(store), store, lambda: setattr(store, "away", True))
         return
     running = request.getfixturevalue(request.param)
-    settings = Settings(redis_url=running.url, redis_cluster=request.param == "valkey_cluster")
+    settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
     server = connect(settings)
     nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
     registry = RedisConnections(server, 16, Patience())
@@ -74,6 +82,21 @@ def test_who_watches_is_listed_with_endpoint_and_instants(
     assert watcher.registered_at_ms == watcher.heard_at_ms == heard.now_ms
     assert watchers.now_ms >= heard.now_ms
     assert place.registry.session_of(who) == session_id
+
+
+def test_messages_are_counted_each_connection_for_itself(
+    place: Place, session_id: str, who: str
+) -> None:
+    def remaining(connection_id: str) -> int:
+        charge = Charge("message", connection_id, Limit(3, MINUTE_US))
+        place.registry.watch(session_id, connection_id, HERE, charge)
+        assert charge.quota is not None
+        return -1 if charge.quota.exceeded else charge.quota.remaining
+
+    place.registry.watch(session_id, who, HERE)
+
+    assert [remaining(who) for _ in range(4)] == [2, 1, 0, -1]
+    assert remaining(f"{who}2") == 2
 
 
 def test_a_sign_of_life_moves_one_instant_and_not_the_other(

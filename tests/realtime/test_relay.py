@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -16,10 +18,13 @@ from chalicelib.realtime.management_api.ports import Outcome
 from chalicelib.realtime.relay import Relay, Subscription
 from chalicelib.schemas.pushes import session_deleted
 from chalicelib.settings import Settings
+from chalicelib.store import subscription as subscriptions
 from chalicelib.store.subscription import subscription
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
-from tests.servers import Proxy, RedisProcess, eventually
+from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
 
 HERE = "http://127.0.0.1:8001/dev"
 THERE = "http://127.0.0.1:9001/dev"
@@ -48,10 +53,23 @@ class FakeSubscription:
         return message
 
 
-def drain(listening: Subscription) -> None:
-    """Hear everything until the subscription is lost."""
-    while True:
-        listening.next(5.0)
+def drain(listening: Subscription, at_a_time_s: float = 5.0) -> None:
+    """Hear everything until the subscription is lost, which must not take for ever."""
+    give_up_at = time.monotonic() + 10
+    while time.monotonic() < give_up_at:
+        listening.next(at_a_time_s)
+
+
+def create_session(engine: SyncEngine, session_id: str) -> str:
+    engine.create_session(
+        set_up(
+            session_id=session_id,
+            sync_mode=SyncMode.PER_PARTICIPANT,
+            participants=[Participant(session_id, 0, 10_000)],
+            total_time_ms=10_000,
+        )
+    )
+    return session_id
 
 
 class Scene:
@@ -61,17 +79,18 @@ class Scene:
         self.api = FakeManagementApi()
         self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
         self.subscription = FakeSubscription()
-        self.relay = Relay(self.subscription.open, self.registry, self.engine, self.api, HERE)
+        self.told = RecordingSink()
+        self.relay = Relay(
+            self.subscription.open,
+            self.registry,
+            self.engine,
+            self.api,
+            HERE,
+            telemetry=Telemetry(self.told),
+        )
 
     def create(self) -> None:
-        self.engine.create_session(
-            set_up(
-                session_id=SESSION,
-                sync_mode=SyncMode.PER_PARTICIPANT,
-                participants=[Participant(SESSION, 0, 10_000)],
-                total_time_ms=10_000,
-            )
-        )
+        create_session(self.engine, SESSION)
 
     def says(self, message: bytes) -> None:
         self.subscription.heard.put((SESSION, message))
@@ -124,6 +143,50 @@ def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
     assert scene.registry.watchers(SESSION).watchers[0].connection_id == "new"
 
 
+def test_a_fan_out_is_told_once_with_what_became_of_each_post(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.create()
+    for connection_id in ("a", "b", "c", "d"):
+        scene.registry.watch(SESSION, connection_id, HERE)
+    scene.api.outcomes = {"b": [Outcome.GONE], "c": [Outcome.FAILED]}
+    scene.relay.start()
+
+    scene.says(scene.store.published[0][1])
+
+    eventually(lambda: len(scene.told.counts) == 3)
+    assert dict(scene.told.counts) == {
+        (names.POSTS.name, ("delivered",)): 2,
+        (names.POSTS.name, ("gone",)): 1,
+        (names.POSTS.name, ("failed",)): 1,
+    }
+    eventually(lambda: "fan-out" in caplog.messages)
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "fan-out"]
+    epoch = scene.store.commits[0].session.epoch
+    assert (line["levelname"], line["session_id"], line["epoch"], line["version"]) == (
+        "WARNING",
+        SESSION,
+        epoch,
+        1,
+    )
+    assert line["posts"] == {"delivered": 2, "gone": 1, "failed": 1}
+    assert len(scene.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+
+
+def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "c", THERE)
+    scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+    eventually(scene.subscription.heard.empty)
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: scene.sent("a"))
+    eventually(lambda: scene.told.observed)
+    assert scene.told.counts == {(names.POSTS.name, ("delivered",)): 1}
+
+
 def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:
     scene.create()
     scene.registry.watch(SESSION, "a", HERE)
@@ -168,22 +231,42 @@ def test_a_fault_of_our_own_does_not_end_the_relay(
     eventually(lambda: {"n": 2} in scene.sent("a"))
 
 
+def settings_of(proxy: Proxy, place: RedisProcess | Cluster) -> Settings:
+    return Settings(redis_url=proxy.url, redis_cluster=place.is_cluster)
+
+
 def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
-    open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    engine = SyncEngine(open_store(valkey.url), session_ttl_ms=60_000)
-    scene = Scene()
-    scene.create()
-    setup = scene.engine.get_current_state(SESSION).session.setup
-    with subscription(Settings(redis_url=proxy.url)) as listening:
-        engine.delete_session(SESSION)
-        engine.create_session(setup)
-        heard = None
-        while heard is None or heard[0] != SESSION or b"STATE_UPDATE" not in heard[1]:
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
+    engine = SyncEngine(store, session_ttl_ms=60_000)
+    with (
+        proxy_to(anywhere.port) as proxy,
+        subscription(settings_of(proxy, anywhere)) as listening,
+    ):
+        # Spread over all slots that sessions lie in, and so over all nodes.
+        awaited = {create_session(engine, str(uuid4())) for _ in range(48)}
+        while awaited:
             heard = listening.next(5.0)
+            assert heard is not None
+            awaited.discard(heard[0])
         proxy.cut()
         with pytest.raises(StoreUnavailable):
             drain(listening)
+
+
+def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
+    valkey: RedisProcess, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "QUIET_S", 0.1)
+    monkeypatch.setattr(subscriptions, "SIGN_WITHIN_S", 0.3)
+    with subscription(settings_of(proxy, valkey)) as listening:
+        for _ in range(10):
+            listening.next(0.1)
+        # As when the machine at the other end is gone: nobody closes the connection.
+        proxy.blackhole()
+        with pytest.raises(StoreUnavailable, match="silent"):
+            drain(listening, 0.1)
 
 
 def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:

@@ -12,9 +12,10 @@ from chalicelib.engine import SyncEngine
 from chalicelib.ports import StoreUnavailable, Watchers
 from chalicelib.realtime.inline import InlineAnnouncer
 from chalicelib.realtime.management_api.ports import Outcome
+from chalicelib.telemetry import names
 from tests.fakes import FakeRegistry
 
-from .conftest import ENDPOINT, Room
+from .conftest import ENDPOINT, Room, a_room
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 ANNE = "00000000-0000-4000-8000-00000000000a"
@@ -395,8 +396,84 @@ def test_the_same_command_sent_twice_counts_once(room: Room) -> None:
     first = room.send("c1", command("switch"))[-1]
     second = room.send("c1", command("switch"))[-1]
 
-    assert first["version"] == second["version"] == 3
+    assert first == second
+    assert first["version"] == 3
     assert room.engine.get_current_state(SESSION).state["version"] == 3
+
+
+def test_a_command_that_is_sent_again_is_acknowledged_as_it_was_the_first_time(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room)
+    first = room.send("c1", command("switch"))[-1]
+    room.store.advance(1_000)
+    room.engine.switch_cycle(SESSION)
+
+    assert room.send("c1", command("switch")) == [first]
+
+
+def test_another_command_of_the_same_id_is_refused(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+    room.send("c1", command("start"))
+
+    (answer,) = room.send("c1", command("switch"))
+
+    assert (answer["type"], answer["code"], answer["id"]) == (
+        "ERROR",
+        "IDEMPOTENCY_KEY_REUSED",
+        "7",
+    )
+    assert room.engine.get_current_state(SESSION).state["version"] == 2
+
+
+# limits
+
+
+@pytest.mark.parametrize("text", ['{"type": "PING"}', '{"type": "CLAIM"}', "nonsense"])
+def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> None:
+    room = a_room(messages=3)
+    room.engine.create_session(chess())
+    greeted(room, "c1")
+    greeted(room, "c2")
+    for _ in range(3):
+        (answer,) = room.send("c1", text)
+        assert answer.get("code") != "RATE_LIMIT_EXCEEDED"
+
+    (answer,) = room.send("c1", '{"type": "PING", "id": "x"}')
+
+    assert (answer["type"], answer["code"], answer["id"]) == ("ERROR", "RATE_LIMIT_EXCEEDED", "x")
+    assert room.api.closed == []
+    assert kinds(room.send("c2", '{"type": "PING"}')) == ["PONG"]
+    room.store.advance(1_000)
+    assert kinds(room.send("c1", '{"type": "PING"}')) == ["PONG"]
+
+
+def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
+    room = a_room(messages=1)
+    greeted(room)
+    room.send("c1", '{"type": "PING"}')
+    room.store.advance(100)
+    room.send("c1", '{"type": "PING"}')
+
+    (watcher,) = room.registry.watchers(SESSION).watchers
+    assert watcher.heard_at_ms == room.store.clock_ms
+
+
+def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
+    room = a_room(switches=2)
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    for connection_id in ("c1", "c2", "c3"):
+        greeted(room, connection_id)
+
+    answers = [room.send(one, command("switch"))[-1] for one in ("c1", "c2", "c3")]
+
+    assert kinds(answers) == ["ACK", "ACK", "ERROR"]
+    assert answers[2]["code"] == "RATE_LIMIT_EXCEEDED"
+    assert room.send("c3", command("pause"))[-1]["type"] == "ACK"
+    # Sent again it is answered as before, and takes nobody's place.
+    assert room.send("c1", command("switch"))[-1] == answers[0]
 
 
 def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
@@ -516,6 +593,28 @@ def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Ro
     room.engine.start_session(SESSION)
 
     assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["new"]
+
+
+def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.engine.create_session(chess())
+    greeted(room, "c1")
+    greeted(room, "c2")
+    # CONNECTED and STATE_SYNC, to each of them.
+    assert dict(room.told.counts) == {(names.POSTS.name, ("delivered",)): 4}
+    room.api.outcomes = {"c2": [Outcome.LATE]}
+
+    room.engine.start_session(SESSION)
+
+    assert dict(room.told.counts) == {
+        (names.POSTS.name, ("delivered",)): 5,
+        (names.POSTS.name, ("late",)): 1,
+    }
+    assert len(room.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+    (line,) = [vars(record) for record in caplog.records]
+    assert (line["levelname"], line["version"]) == ("WARNING", 2)
+    assert line["posts"] == {"delivered": 1, "late": 1}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.LIMITED, Outcome.LATE, Outcome.FAILED])

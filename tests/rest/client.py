@@ -71,6 +71,7 @@ class RestClient:
         *,
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
+        address: str = "127.0.0.1",
     ) -> Answer:
         given = {"Content-Type": "application/json"} if body is not None or raw else {}
         payload = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
@@ -79,7 +80,7 @@ class RestClient:
             target=path,
             headers=tuple({**given, **(headers or {})}.items()),
             body=payload,
-            peer_ip="127.0.0.1",
+            peer_ip=address,
             server_port=8000,
         )
         matched = self._routes.match(path.partition("?")[0])
@@ -115,5 +116,5 @@ class RestClient:
     def get(self, path: str, **more: Any) -> Answer:
         return self.call("GET", path, **more)
 
-    def command(self, name: str, body: object = None) -> Answer:
-        return self.post(f"/v1/sessions/{SESSION}/{name}", body)
+    def command(self, name: str, body: object = None, **more: Any) -> Answer:
+        return self.post(f"/v1/sessions/{SESSION}/{name}", body, **more)

@@ -14,10 +14,10 @@ from .client import RestClient
 
 
 class FakeServices(Services):
-    """The services as wired, on a store in memory."""
+    """The services as wired, on a store in memory, and without limits unless they are given."""
 
-    def __init__(self, store: SessionStore) -> None:
-        super().__init__(Settings())
+    def __init__(self, store: SessionStore, general: int = 0, switch: int = 0) -> None:
+        super().__init__(Settings(rate_limit_general=general, rate_limit_switch=switch))
         # A cached property gives way to what stands under its name.
         self.__dict__["store"] = store
 

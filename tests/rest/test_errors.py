@@ -284,8 +284,8 @@ def test_a_store_that_is_away_answers_503_and_tells_nobody_which(
 
 def test_a_lost_race_answers_409_with_both_versions(rest: RestClient, store: FakeStore) -> None:
     class Raced(FakeStore):
-        def load(self, session_id: str, command_id: str | None = None) -> Loaded:
-            return store.load(session_id, command_id)
+        def load(self, session_id: str, *_: Any) -> Loaded:
+            return store.load(session_id)
 
         def commit(self, commit: Commit) -> Committed | Stale:
             raise Conflict(2, 3)
@@ -302,7 +302,7 @@ def test_a_fault_of_our_own_answers_500_with_nothing_but_a_request_id(
     rest: RestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(FakeStore):
-        def load(self, session_id: str, command_id: str | None = None) -> Loaded:
+        def load(self, session_id: str, *_: Any) -> Loaded:
             raise RuntimeError("secret detail")
 
     replace_services(FakeServices(Broken()))

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.core.rules import Start, Switch, apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, set_up
-from chalicelib.schemas.pushes import FRAME_BYTES, state_update
+from chalicelib.schemas.pushes import FRAME_BYTES, session_deleted, state_update, version_of
 from chalicelib.schemas.socket import state_sync
 from chalicelib.schemas.states import session_state
 
@@ -140,3 +140,16 @@ def test_pages_hold_everybody_once_and_the_whole_state_around_them(
         for name in whole.keys() - {"participants", "groups"}:
             assert page["state"][name] == whole[name]  # type: ignore[literal-required]
         assert (page["epoch"], page["version"], page["timestamp"]) == ("epoch", 2, NOW_MS + 300)
+
+
+@pytest.mark.parametrize("count", [2, 1_000])
+def test_its_version_can_be_told_from_its_first_bytes(count: int) -> None:
+    session = session_of(count, SyncMode.PER_PARTICIPANT, metadata={"epoch": "1", "version": 7})
+    update = state_update(None, session, NOW_MS, (), lambda: session_state(session, NOW_MS))
+
+    assert version_of(update) == ("epoch", 1)
+
+
+def test_what_shows_no_version_has_none() -> None:
+    assert version_of(session_deleted(SESSION, NOW_MS)) is None
+    assert version_of(b"") is None

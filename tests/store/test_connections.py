@@ -9,6 +9,8 @@ from threading import Barrier
 import pytest
 
 from chalicelib.core.rules import Switch
+from chalicelib.limits import MINUTE_US, Limit
+from chalicelib.ports import Charge, Receipt, Scope
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from tests.fixtures import OpenStore
@@ -31,10 +33,13 @@ from .sessions import new_id, next_of, started, switch
 from .test_store_away import is_back, unavailable
 
 ALL_THAT_A_STORE_NEEDS = (
-    "~session:* ~command:* ~deadlines:* &updates:* &deadlines:* "
+    "~session:* ~reply:* ~deadlines:* ~sessions:* ~switches:* ~requests:* "
+    "&updates:* &deadlines:* "
     "+ping +time +eval +evalsha +get +set +exists +unlink +hmget +hset "
-    "+zadd +zrem +zrange +xadd +xrange +pexpireat +pexpiretime +publish"
+    "+zadd +zrem +zrange +zremrangebyscore +xadd +xrange +pexpireat +pexpiretime +publish"
 )
+
+SCOPES: tuple[Scope, ...] = ("general", "switch")
 
 
 def works(open_store: OpenStore, url: str) -> None:
@@ -44,6 +49,11 @@ def works(open_store: OpenStore, url: str) -> None:
     assert switch(store, session.setup.session_id) == 3
     store.commit(next_of(session, Switch(), store.now_ms(), expires_at_ms=None))
     assert store.log(session.setup.session_id, None, 1)
+    charges = [Charge(scope, new_id(), Limit(1, MINUTE_US)) for scope in SCOPES]
+    for charge in charges:
+        store.load(session.setup.session_id, new_id("key"), charge)
+        assert charge.quota is not None
+    store.keep(session.setup.session_id, new_id("key"), Receipt(3), 1_000)
     store.delete(session.setup.session_id, new_id("command"), b"gone")
 
 
@@ -134,7 +144,7 @@ def test_tls_that_goes_unanswered_is_given_up_soon_and_found_again(
 def test_a_cluster_asked_for_where_there_is_none_is_named_as_the_cause(
     open_store: OpenStore, valkey: RedisProcess
 ) -> None:
-    with unavailable("Cluster mode is not enabled"):
+    with unavailable("cluster support disabled"):
         open_store(valkey.url, cluster=True).ping()
 
 

@@ -15,7 +15,7 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 def all_names(keys: SessionKeys) -> list[str]:
     names = [getattr(keys, field.name) for field in fields(keys) if field.name[0] != "_"]
-    return [*names, keys.command("c"), keys.reply("r")]
+    return [*names, keys.reply("r"), keys.messages("c")]
 
 
 def test_names_are_as_documented() -> None:
@@ -24,9 +24,12 @@ def test_names_are_as_documented() -> None:
         "session:{12}:game:events",
         "session:{12}:game:connections",
         "deadlines:{12}",
+        "sessions:{12}",
+        "connected:{12}",
         "updates:{12}:game",
-        "command:{12}:game:c",
+        "switches:{12}:game",
         "reply:{12}:game:r",
+        "messages:{12}:game:c",
     ]
 
 
@@ -43,7 +46,7 @@ def test_two_sessions_share_no_key_but_the_index(session_ids: list[str]) -> None
     one, other = (SessionKeys.of(session_id, shards=1) for session_id in session_ids)
     assert one.session != other.session
     assert one.updates != other.updates
-    assert one.command("c") != other.command("c")
+    assert one.reply("r") != other.reply("r")
 
 
 def test_sessions_spread_over_all_shards() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import count
 from threading import Thread
 
 import pytest
 
 from chalicelib.core.rules import Start, Switch
 from chalicelib.core.session import create
-from chalicelib.ports import Commit, Committed, SessionStore, StoreUnavailable
+from chalicelib.engine import SyncEngine
+from chalicelib.outcomes import Once
+from chalicelib.ports import Commit, Committed, Receipt, SessionStore, StoreUnavailable
 from tests.fixtures import OpenStore
 from tests.servers import Proxy, RedisProcess, eventually
 
-from .sessions import a_setup, created, creation, new_id, next_of, started, switch
+from .sessions import HOUR_MS, a_setup, created, creation, new_id, next_of, started, switch
 from .test_store_away import works
 
 
@@ -36,9 +39,35 @@ def test_a_commit_whose_reply_is_lost_makes_one_version(
     session = started(direct)
     commit = next_of(session, Switch(), direct.now_ms())
     proxy.drop_next_reply(to=commit.command_id.encode())
-    assert behind_proxy.commit(commit) == Committed(3, repeated=True)
+    assert behind_proxy.commit(commit) == Committed(3, Receipt(3))
     assert proxy.has_dropped
     assert direct.load(session.setup.session_id).session == commit.session
+
+
+@pytest.mark.parametrize("lost", [b"key-of-a-lost-reply", b"fingerprint-of-a-lost-reply"])
+def test_an_answer_that_is_kept_survives_the_reply_that_is_lost(
+    behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy, lost: bytes
+) -> None:
+    session_id = started(direct).setup.session_id
+    times = count(1)
+    once = Once(
+        new_id("key-of-a-lost-reply"),
+        b"fingerprint-of-a-lost-reply",
+        lambda outcome: f"answer {next(times)}: {outcome.session.version}".encode(),
+    )
+    engine = SyncEngine(behind_proxy, session_ttl_ms=HOUR_MS)
+    # Of the load, which names the key, or of the commit, which has the answer.
+    proxy.drop_next_reply(to=lost)
+
+    first = engine.carry_out_once(session_id, Switch(), once)
+
+    assert proxy.has_dropped
+    assert first == b"answer 1: 3"
+    switch(direct, session_id)
+    assert engine.carry_out_once(session_id, Switch(), once) == first
+    found = direct.load(session_id).session
+    assert found is not None
+    assert found.version == 4
 
 
 @pytest.mark.parametrize("others", [20, 120])
@@ -71,7 +100,7 @@ def test_a_lost_reply_is_made_good_however_many_commits_came_in_between(
         # The others took longer than the store waits: its caller repeats it.
         eventually(works(behind_proxy))
         answers[0] = behind_proxy.commit(commit)
-    assert answers == [Committed(3, repeated=True)]
+    assert answers == [Committed(3, Receipt(3))]
     now = direct.load(session_id).session
     assert now is not None
     assert now.version == 3 + others
@@ -83,7 +112,7 @@ def test_a_creation_whose_reply_is_lost_creates_once(
     session = create(a_setup(), new_id("epoch"), direct.now_ms())
     commit = creation(session)
     proxy.drop_next_reply(to=commit.command_id.encode())
-    assert behind_proxy.commit(commit) == Committed(1, repeated=True)
+    assert behind_proxy.commit(commit) == Committed(1, Receipt(1))
     assert proxy.has_dropped
     assert direct.load(session.setup.session_id).session == session
 

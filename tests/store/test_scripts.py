@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.store.redis_store import SCRIPTS
+from chalicelib.store.script import SCRIPTS
 
 scripts = pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.lua")), ids=lambda it: it.stem)
 
@@ -37,6 +37,8 @@ def test_the_header_documents_what_is_bound(script: Path, array: str) -> None:
 def test_no_script_makes_up_a_key(script: Path) -> None:
     _, body = header_and_body(script)
     subjects = re.findall(r"redis\.call\('[A-Z]+', ([^,)]+)", body)
-    assert subjects
-    keys = {"session", "events", "connections", "command", "deadlines"}
-    assert set(subjects) <= keys | {"channel"}
+    passed_on = re.findall(r"\bpour\((\w+)", body)
+    assert subjects or passed_on
+    keys = {"session", "events", "connections", "reply", "deadlines", "sessions", "connected"}
+    buckets = {"bucket", "switches", "messages"}
+    assert set(subjects + passed_on) <= keys | buckets | {"channel"}

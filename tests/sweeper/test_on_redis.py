@@ -27,7 +27,15 @@ from chalicelib.store.subscription import alarms
 from chalicelib.sweeper import LOOK_AGAIN_SECONDS, Sweeper
 from chalicelib.wiring import Services
 from tests.fixtures import OpenStore
-from tests.servers import Cluster, Proxy, RedisProcess, eventually, running, valkey_binary
+from tests.servers import (
+    Cluster,
+    Place,
+    Proxy,
+    RedisProcess,
+    eventually,
+    running,
+    valkey_binary,
+)
 
 ROOT = Path(__file__).parents[2]
 CYCLE_MS = 1_000
@@ -53,7 +61,7 @@ def start_session(
     return session_id, engine.start_session(session_id).now_ms
 
 
-def timeouts(server: RedisProcess, session_id: str) -> list[int]:
+def timeouts(server: Place, session_id: str) -> list[int]:
     """The instants of all timeouts in a session's log."""
     with server.admin() as admin:
         log: Any = admin.xrange(SessionKeys.of(session_id, 16).events)
@@ -99,18 +107,20 @@ def sweeper_process(url: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_sweeper_that_sleeps_is_woken_by_an_earlier_deadline(
-    open_store: OpenStore, any_server: RedisProcess
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    engine = SyncEngine(open_store(any_server.url), session_ttl_ms=TTL_MS)
-    with sweeping(any_server.url):
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    with sweeping(anywhere.url, cluster=anywhere.is_cluster):
         session_id, started_ms = start_session(engine)
         # Long before it would have looked again by itself.
-        eventually(lambda: timeouts(any_server, session_id), LOOK_AGAIN_SECONDS - 2)
+        eventually(lambda: timeouts(anywhere, session_id), LOOK_AGAIN_SECONDS - 2)
     engine.complete_session(session_id)
-    found = timeouts(any_server, session_id)
+    found = timeouts(anywhere, session_id)
     assert found == expected(started_ms, len(found))
 
 
+@pytest.mark.cluster
 def test_a_cluster_is_swept_like_a_single_server(
     open_store: OpenStore, valkey_cluster: Cluster
 ) -> None:

@@ -12,7 +12,9 @@ from chalicelib.core.setup import Participant, SyncMode, set_up
 from chalicelib.engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Loaded, Stale, StoreUnavailable
 from chalicelib.sweeper import AT_ONCE, Sweeper
-from tests.fakes import FakeAlarms, FakeDeadlines, FakeStore
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
+from tests.fakes import FakeAlarms, FakeDeadlines, FakeStore, RecordingSink
 from tests.servers import eventually
 
 ALLOWED_MS = 10_000
@@ -28,11 +30,11 @@ class FrailStore(FakeStore):
         self.fail_before_commit = 0
         self.fail_after_commit = 0
 
-    def load(self, session_id: str, command_id: str | None = None) -> Loaded:
+    def load(self, session_id: str, *_: object) -> Loaded:
         self.read.append(session_id)
         if session_id in self.unreadable:
             raise ValueError("damaged")
-        return super().load(session_id, command_id)
+        return super().load(session_id)
 
     def commit(self, commit: Commit) -> Committed | Stale:
         if self.fail_before_commit:
@@ -50,7 +52,13 @@ class Scene:
         self.store = FrailStore()
         self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
         self.alarms = FakeAlarms(self.store)
-        self.sweeper = Sweeper(self.engine, FakeDeadlines(self.store), self.alarms.open)
+        self.told = RecordingSink()
+        self.sweeper = Sweeper(
+            self.engine,
+            FakeDeadlines(self.store),
+            self.alarms.open,
+            telemetry=Telemetry(self.told),
+        )
 
     def start_session(self, session_id: str, warn_at_ms: Sequence[int] = ()) -> int:
         """The instant at which it is to be settled."""
@@ -112,6 +120,22 @@ def test_a_clock_that_passes_a_mark_is_told_of_and_then_awaited_at_its_deadline(
     scene.wake()
     eventually(lambda: scene.timeouts("game") == [mark_ms + 1_000])
     assert scene.instants("game", "time_warning") == [mark_ms]
+
+
+def test_how_late_a_timeout_was_settled_is_told_by_the_clock_of_the_store(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.start_session("game")
+    scene.store.deadlines["nobody"] = scene.store.clock_ms
+    scene.store.advance(ALLOWED_MS + 700)
+    with caplog.at_level("INFO", "tickless"):
+        scene.sweeper.start()
+        eventually(lambda: not scene.store.deadlines)
+        eventually(lambda: "timeout" in caplog.messages)
+
+    assert scene.told.observed == {(names.SWEEPER_LAG_SECONDS.name, ()): [0.7]}
+    (line,) = [vars(record) for record in caplog.records]
+    assert (line["session_id"], line["version"], line["lag_ms"]) == ("game", 3, 700)
 
 
 def test_what_was_due_while_no_sweeper_ran_is_made_up_for_at_once(scene: Scene) -> None:

@@ -1,6 +1,6 @@
 -- Make the next version of a session, and all that goes with it, or nothing.
 --
--- KEYS  1 session  2 events  3 connections  4 command  5 deadlines
+-- KEYS  1 session  2 events  3 connections  4 reply  5 deadlines  6 sessions
 -- ARGV  1 epoch, of the version it was made from
 --       2 base_version, the version it was made from; 0: there must be none
 --       3 version, the one to make
@@ -12,22 +12,25 @@
 --       9 expires_at_ms, or '' to leave that instant as it is
 --      10 channel, of its updates
 --      11 update, bytes
---      12 remember_ms, for how long the command is remembered
---      13 events_kept, about how many
---      14.. events, bytes each
--- returns { 'committed', version }, or { 'repeated', version } for a command that has been
---         here before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
+--      12 receipt, bytes
+--      13 keep_ms, for how long that is kept
+--      14 events_kept, about how many
+--      15 status, the number of its status
+--      16.. events, bytes each
+-- returns { 'committed' }, or { 'repeated', receipt } for a command that has been here
+--         before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
-local command, deadlines = KEYS[4], KEYS[5]
+local reply, deadlines, sessions = KEYS[4], KEYS[5], KEYS[6]
 local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local updated_at_ms, session_id, due_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local channel, update, remember_ms, events_kept = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
-local first_event = 14
+local channel, update = ARGV[10], ARGV[11]
+local receipt, keep_ms, events_kept, status = ARGV[12], ARGV[13], ARGV[14], ARGV[15]
+local first_event = 16
 local creating = base_version == '0'
 
-local made = redis.call('GET', command)
-if made then
-  return { 'repeated', tonumber(made) }
+local kept = redis.call('GET', reply)
+if kept then
+  return { 'repeated', kept }
 end
 
 -- A session that was deleted and created anew can stand at the same version.
@@ -45,7 +48,7 @@ if creating then
   redis.call('HSET', session, 'setup', setup)
   redis.call('UNLINK', events)
 end
-redis.call('SET', command, version, 'PX', remember_ms)
+redis.call('SET', reply, receipt, 'PX', keep_ms)
 if due_ms == '' then
   redis.call('ZREM', deadlines, session_id)
 else
@@ -60,9 +63,10 @@ for i = first_event, #ARGV do
   redis.call('XADD', events, 'MAXLEN', '~', events_kept, '*', 'version', version, 'event', ARGV[i])
 end
 
-if expires_at_ms == '' then
+local expiry_ms = tonumber(expires_at_ms)
+if not expiry_ms then
   -- The stream may be new, even if the session is not.
-  local expiry_ms = redis.call('PEXPIRETIME', session)
+  expiry_ms = redis.call('PEXPIRETIME', session)
   if expiry_ms > 0 then
     redis.call('PEXPIREAT', events, expiry_ms)
   end
@@ -73,5 +77,17 @@ else
   redis.call('PEXPIREAT', connections, expires_at_ms, 'GT')
 end
 
+-- In whole minutes, so that most switches write what stands there already, which is cheap.
+local minute_ms = math.ceil(expiry_ms / 60000) * 60000
+redis.call('ZADD', sessions, string.format('%d', status * 2 ^ 43 + minute_ms), session_id)
+if creating then
+  -- What has expired, of all six statuses, nobody else takes out; fleet.lua tells the scores.
+  local time = redis.call('TIME')
+  for other = 0, 5 do
+    local first = other * 2 ^ 43
+    redis.call('ZREMRANGEBYSCORE', sessions, first, string.format('%d', first + time[1] * 1000))
+  end
+end
+
 redis.call('PUBLISH', channel, update)
-return { 'committed', tonumber(version) }
+return { 'committed' }

@@ -1,12 +1,17 @@
 -- Put a connection on a session's list, or note that it is still alive.
 --
--- KEYS  1 session  2 connections
+-- KEYS  1 session  2 connections  3 connected  4 messages, their bucket; given only to count one
 -- ARGV  1 connection_id
 --       2 endpoint, where it can be posted to
 --       3 life_ms, for how long the list is kept after the last sign of life on it
--- returns { now_ms, epoch, version, updated_at_ms }; the last three nil if there is no session
-local session, connections = KEYS[1], KEYS[2]
-local connection_id, endpoint, life_ms = ARGV[1], ARGV[2], ARGV[3]
+--       4 silent_ms, after how long without one a connection is none
+--       5 interval_us, what one message pours; nothing is counted without it
+--       6 most_us, what the bucket holds
+-- returns { now_ms, epoch, version, updated_at_ms }, the last three nil if there is no
+--         session, and, if one is counted, drained_at_us, now_us and let_through
+local session, connections, connected, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local connection_id, endpoint, life_ms, silent_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local interval_us, most_us = ARGV[5], ARGV[6]
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,6 +21,12 @@ local registered_at_ms = known and string.match(known, '^%d+') or string.format(
 redis.call('HSET', connections, connection_id,
   registered_at_ms .. ' ' .. string.format('%d', now_ms) .. ' ' .. endpoint)
 redis.call('PEXPIRE', connections, life_ms)
+redis.call('ZADD', connected, string.format('%d', now_ms), connection_id)
+redis.call('ZREMRANGEBYSCORE', connected, 0, string.format('(%d', now_ms - silent_ms))
+redis.call('PEXPIRE', connected, silent_ms)
 
 local stored = redis.call('HMGET', session, 'epoch', 'version', 'updated_at_ms')
-return { now_ms, stored[1], stored[2], stored[3] }
+if not interval_us then
+  return { now_ms, stored[1], stored[2], stored[3] }
+end
+return { now_ms, stored[1], stored[2], stored[3], pour(messages, time, tonumber(interval_us), most_us) }

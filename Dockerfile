@@ -1,0 +1,19 @@
+# The whole local stack: `docker compose up`. AWS gets a zip instead, see docs/deploying.md.
+FROM python:3.13.7-slim-bookworm
+
+RUN useradd --uid 1000 tickless && install --directory --owner=tickless /data
+
+WORKDIR /tickless
+COPY requirements.txt requirements-local.txt ./
+RUN pip install --no-cache-dir -r requirements-local.txt
+COPY app.py ./
+COPY chalicelib ./chalicelib
+COPY infra/templates/gateway_responses.json ./infra/templates/
+COPY local ./local
+
+USER 1000:1000
+VOLUME /data
+EXPOSE 8000 8001
+HEALTHCHECK --interval=10s --timeout=3s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/ready')"]
+CMD ["python", "-m", "local", "--host", "0.0.0.0", "--data-dir", "/data"]

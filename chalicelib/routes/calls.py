@@ -1,0 +1,133 @@
+"""Calls of sessions: what they say in their headers, and the limit they count against.
+
+A view of such a resource is given its call. Whatever becomes of it, the answer
+tells what is left of the limit.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from typing import Any, cast
+
+from chalice.app import Request, Response
+from pydantic_core import from_json, to_json
+
+from ..outcomes import Once, Outcome, fingerprint
+from ..schemas import conditions
+from ..wiring import services
+from .answers import Resource, View
+
+KEEP_REPLIES_MS = 24 * 60 * 60_000
+
+
+class Call:
+    """One request to a session, or for one."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        # The address that API Gateway itself saw: what X-Forwarded-For says, anybody can say.
+        self.charge = services().limits.of_request(request.context["identity"]["sourceIp"])
+
+    def counts_as_switch_of(self, session_id: str) -> None:
+        """Count this call for its session, and not for its address."""
+        self.charge = services().limits.of_switch(session_id)
+
+    def expected_versions(self) -> Collection[int] | None:
+        return conditions.expected_versions(self._header("If-Match"))
+
+    def held_versions(self) -> Collection[int]:
+        return conditions.held_versions(self._header("If-None-Match"))
+
+    def once(self, answer: Callable[[Outcome], Response]) -> Once | None:
+        """How this call is known again; None if it brings no key."""
+        key = conditions.idempotency_key(self._header("Idempotency-Key"))
+        if key is None:
+            return None
+        request = self.request
+        return Once(
+            key,
+            fingerprint(f"{request.method} {request.path}", cast(bytes, request.raw_body)),
+            lambda outcome: packed(answer(outcome)),
+            KEEP_REPLIES_MS,
+        )
+
+    @property
+    def is_uncounted(self) -> bool:
+        """Whether it never came as far as the store, which would have counted it."""
+        return self.charge is not None and self.charge.quota is None
+
+    def count(self) -> None:
+        """Count a call that asked for no session, because there was something wrong with it.
+
+        Raises:
+            RateLimited: It was one too many.
+        """
+        charge = services().limits.of_request(self.request.context["identity"]["sourceIp"])
+        if charge is not None:
+            self.charge = charge
+            services().store.count(charge)
+            charge.admit()
+
+    def rate_limit_headers(self) -> Mapping[str, str]:
+        quota = self.charge.quota if self.charge is not None else None
+        if quota is None:
+            return {}
+        return {
+            "RateLimit-Limit": str(quota.limit),
+            "RateLimit-Remaining": str(quota.remaining),
+            "RateLimit-Reset": str(quota.reset_seconds),
+        }
+
+    def _header(self, name: str) -> str | None:
+        """A header's value; the values of one that came more than once, joined by commas."""
+        if self.request.headers.get(name) is None:
+            return None
+        several: Mapping[str, list[str]] = self.request.to_original_event()["multiValueHeaders"]
+        return ", ".join(
+            value
+            for given, values in several.items()
+            if given.lower() == name.lower()
+            for value in values
+        )
+
+
+class CountedResource(Resource):
+    """A Resource whose views take the call, and whose calls count against a limit."""
+
+    def view(self, path: str, *methods: str) -> Callable[[View], View]:
+        register = super().view(path, *methods)
+
+        def counted(view: View) -> View:
+            @wraps(view)
+            def called(**arguments: str) -> Response:
+                call = Call(self.current_request)
+                response = self.answer(lambda: view(call, **arguments))
+                if call.is_uncounted and response.status_code < 500:
+                    response = self.answer(lambda: _counted(call, response))
+                response.headers.update(call.rate_limit_headers())
+                return response
+
+            register(called)
+            return view
+
+        return counted
+
+
+def _counted(call: Call, response: Response) -> Response:
+    call.count()
+    return response
+
+
+def packed(response: Response) -> bytes:
+    """An answer to be kept: states repeat themselves, and shrink to a fraction."""
+    head = to_json([response.status_code, response.headers])
+    return zlib.compress(head + b"\n" + cast(str, response.body).encode(), level=1)
+
+
+def unpacked(kept: bytes) -> Response:
+    """The very answer that was kept."""
+    head, _, body = zlib.decompress(kept).partition(b"\n")
+    status, headers = cast(tuple[int, dict[str, Any]], from_json(head))
+    return Response(body.decode(), headers, status)

@@ -1,0 +1,135 @@
+"""Metrics for Prometheus: a sink, and the page that a scrape gets.
+
+A process keeps its figures to itself, or, with a ``directory``, beside those of
+other processes, and then each of them can show all of them together. A sink
+must be the only one of its process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from threading import Lock
+from typing import cast
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from .. import __version__
+from ..core.errors import StoreUnavailable
+from ..ports import Fleet
+from . import names
+from .names import Gauge, Metric
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class PrometheusSink:
+    """Counters and histograms of this process."""
+
+    def __init__(self, directory: str | None = None) -> None:
+        # When each series began nobody asks, and it would be a series more.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._made = {metric: _make(metric, self.registry) for metric in names.METRICS}
+        # Looking a child up takes as long as counting.
+        self._children: dict[tuple[Metric, tuple[str, ...]], Counter | Histogram] = {}
+        self._lock = Lock()
+        self._directory = directory
+
+    def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
+        cast(Counter, self._child(metric, labels)).inc(amount)
+
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
+        cast(Histogram, self._child(metric, labels)).observe(seconds)
+
+    def flush(self) -> None:
+        """Whoever scrapes comes by himself."""
+
+    def collectors(self) -> Iterable[Collector]:
+        """Where the figures of this process, or of all in its directory, are read."""
+        if self._directory is None:
+            return (self.registry, ProcessCollector(registry=None))
+        return (
+            MultiProcessCollector(None, self._directory),  # type: ignore[no-untyped-call]
+            ProcessCollector(registry=None),
+        )
+
+    def _child(self, metric: Metric, labels: tuple[str, ...]) -> Counter | Histogram:
+        try:
+            return self._children[metric, labels]
+        except KeyError:
+            made = self._made[metric]
+            with self._lock:
+                child = made.labels(*labels) if labels else made
+                return self._children.setdefault((metric, labels), child)
+
+
+def _make(metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
+    if metric.buckets:
+        return Histogram(
+            metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets
+        )
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+
+
+class FleetCollector(Collector):
+    """The facts of the fleet, read from the store by each scrape; none while that is away."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def collect(self) -> Iterator[Family]:
+        yield _gauge(names.BUILD, {(__version__,): 1})
+        try:
+            facts = self._fleet.facts()
+        except StoreUnavailable:
+            yield _gauge(names.STORE_UP, {(): 0})
+            return
+        yield _gauge(names.STORE_UP, {(): 1})
+        yield _gauge(names.SESSIONS, {(status,): n for status, n in facts.sessions.items()})
+        yield _gauge(names.CONNECTIONS, {(): facts.connections})
+        yield _gauge(names.OVERDUE, {(): facts.overdue})
+        yield _gauge(names.OVERDUE_SECONDS, {(): facts.overdue_ms / 1000})
+
+
+def _gauge(gauge: Gauge, values: dict[tuple[str, ...], float]) -> Family:
+    family = GaugeMetricFamily(gauge.name, gauge.help, labels=gauge.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+class _Together(Collector):
+    def __init__(self, collectors: Iterable[Collector]) -> None:
+        self._collectors = collectors
+
+    def collect(self) -> Iterator[Family]:
+        for collector in self._collectors:
+            yield from collector.collect()
+
+
+def answer_scrapes(sink: PrometheusSink, port: int) -> None:
+    """Show this process's figures on a port of its own, in a thread that ends with it.
+
+    The facts of the fleet are not among them: every instance's /metrics has those.
+
+    Raises:
+        OSError: The port can't be had.
+    """
+    start_http_server(port, registry=_Together(sink.collectors()))
+
+
+def page(collectors: Iterable[Collector]) -> bytes:
+    """What all of them say, in Prometheus's text format."""
+    return generate_latest(_Together(collectors))

@@ -1,0 +1,38 @@
+"""What is being worked on, as its log lines say it: a request, a message, an invocation.
+
+Facts become known in the middle of the work, in places that know nothing of
+the log; they note them here, and each line written from then on says them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Fact = str | int | float
+
+_NOTHING: Mapping[str, Fact] = {}
+_work: ContextVar[dict[str, Fact] | None] = ContextVar("work", default=None)
+
+
+@contextmanager
+def work(**facts: Fact) -> Iterator[dict[str, Fact]]:
+    """A piece of work, in this thread, while the block lasts; yields what is noted of it."""
+    token = _work.set(facts)
+    try:
+        yield facts
+    finally:
+        _work.reset(token)
+
+
+def note(**facts: Fact) -> None:
+    """Say more of the work that is being done; where there is none, nothing happens."""
+    noted = _work.get()
+    if noted is not None:
+        noted.update(facts)
+
+
+def noted() -> Mapping[str, Fact]:
+    """What is known of the work being done; empty without any."""
+    return _work.get() or _NOTHING

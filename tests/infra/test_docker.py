@@ -1,0 +1,71 @@
+"""The image would build and run: what it copies is there, and its command is one we know."""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import yaml
+
+from local.__main__ import read_arguments
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+
+
+def instructions(name: str) -> list[str]:
+    return re.findall(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)
+
+
+def copied() -> set[str]:
+    return {source for copy in instructions("COPY") for source in copy.split()[:-1]}
+
+
+def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    allowed = [line[1:] for line in lines if line.startswith("!")]
+
+    assert lines[0] == "*"
+    for source in copied():
+        assert (ROOT / source).exists(), source
+        assert any(source == one or source.startswith(f"{one}/") for one in allowed), source
+
+
+def test_all_that_the_stack_imports_is_copied() -> None:
+    assert {"app.py", "chalicelib", "local"} <= copied()
+    options = read_arguments([])
+    assert any(fnmatch(str(options.gateway_template), f"{source}*") for source in copied())
+
+
+def test_the_base_image_is_pinned_and_the_user_is_not_root() -> None:
+    (base,) = instructions("FROM")
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base)
+    assert instructions("USER") == ["1000:1000"]
+
+
+def test_the_command_is_the_local_stack_on_the_ports_and_the_volume_that_are_declared() -> None:
+    (command,) = map(json.loads, instructions("CMD"))
+    options = read_arguments(command[3:])
+
+    assert command[:3] == ["python", "-m", "local"]
+    assert options.host == "0.0.0.0"
+    assert instructions("EXPOSE") == [f"{options.port} {options.ws_port}"]
+    assert instructions("VOLUME") == [str(options.data_dir)]
+
+
+def test_compose_serves_the_stack_on_this_machine_alone_and_keeps_its_data() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    stack = compose["services"]["tickless"]
+
+    assert stack["build"] == "."
+    assert [one.split(":")[-1] for one in stack["ports"]] == instructions("EXPOSE")[0].split()
+    assert all(one.startswith("127.0.0.1:") for one in stack["ports"])
+    assert stack["volumes"] == [f"tickless-data:{instructions('VOLUME')[0]}"]
+
+
+def test_compose_starts_a_redis_only_where_it_is_asked_for_by_name() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+    assert [name for name, one in services.items() if "profiles" not in one] == ["tickless"]

@@ -1,0 +1,107 @@
+"""What API Gateway answers by itself has our shape, on AWS as here."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from chalicelib.schemas.errors import STATUS
+from infra.merging import merged
+from local.gateway.gateway_responses import (
+    FUNCTION_FAILED,
+    FUNCTION_TIMED_OUT,
+    MALFORMED_RESULT,
+    MISSING_AUTHENTICATION_TOKEN,
+    REQUEST_TOO_LARGE,
+    GatewayError,
+    ResponseType,
+    bad_request,
+    gateway_response,
+    internal_error,
+    read_gateway_responses,
+)
+
+ROOT = Path(__file__).parents[2]
+RESPONSES = read_gateway_responses(merged())
+
+# What AWS answers with unless told otherwise; the defaults have none of their own.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+AWS_STATUS = {
+    ResponseType.ACCESS_DENIED: 403,
+    ResponseType.API_CONFIGURATION_ERROR: 500,
+    ResponseType.AUTHORIZER_CONFIGURATION_ERROR: 500,
+    ResponseType.AUTHORIZER_FAILURE: 500,
+    ResponseType.BAD_REQUEST_BODY: 400,
+    ResponseType.BAD_REQUEST_PARAMETERS: 400,
+    ResponseType.EXPIRED_TOKEN: 403,
+    ResponseType.INTEGRATION_FAILURE: 504,
+    ResponseType.INTEGRATION_TIMEOUT: 504,
+    ResponseType.INVALID_API_KEY: 403,
+    ResponseType.INVALID_SIGNATURE: 403,
+    ResponseType.MISSING_AUTHENTICATION_TOKEN: 403,
+    ResponseType.QUOTA_EXCEEDED: 429,
+    ResponseType.REQUEST_TOO_LARGE: 413,
+    ResponseType.RESOURCE_NOT_FOUND: 404,
+    ResponseType.THROTTLED: 429,
+    ResponseType.UNAUTHORIZED: 401,
+    ResponseType.UNSUPPORTED_MEDIA_TYPE: 415,
+    ResponseType.WAF_FILTERED: 403,
+}
+
+
+def answer(error: GatewayError) -> tuple[int, dict[str, str], dict[str, object]]:
+    response = gateway_response(error, RESPONSES, {"requestId": "the-id"})
+    return response.status, dict(response.headers), json.loads(response.body)["error"]
+
+
+@pytest.mark.parametrize("kind", AWS_STATUS)
+def test_each_type_answers_in_our_shape_with_a_code_of_the_contract(kind: ResponseType) -> None:
+    status, headers, error = answer(GatewayError(kind, AWS_STATUS[kind], 'its "reason"', "X"))
+
+    contract = (ROOT / "docs" / "protocol.md").read_text()
+    assert set(error) - {"retry_after_seconds"} == {"code", "message", "request_id"}
+    assert f"`{error['code']}`" in contract
+    assert error["request_id"] == "the-id"
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    if status < 500:
+        assert STATUS.get(str(error["code"]), status) == status
+        assert status == AWS_STATUS[kind] or kind is ResponseType.MISSING_AUTHENTICATION_TOKEN
+    else:
+        assert error["code"] == "INTERNAL_ERROR"
+        assert "reason" not in str(error["message"])
+
+
+def test_who_is_throttled_is_told_when_to_come_again() -> None:
+    _, headers, error = answer(GatewayError(ResponseType.THROTTLED, 429, "Too fast", "X"))
+
+    assert headers["Retry-After"] == str(error["retry_after_seconds"]) == "1"
+    assert headers["Access-Control-Expose-Headers"] == "Retry-After"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (MISSING_AUTHENTICATION_TOKEN, 404, "NOT_FOUND"),
+        (REQUEST_TOO_LARGE, 413, "PAYLOAD_TOO_LARGE"),
+        (bad_request(400, "no HTTP"), 400, "BAD_REQUEST"),
+        (bad_request(431, "too long"), 431, "BAD_REQUEST"),
+        (internal_error("oh"), 500, "INTERNAL_ERROR"),
+        (FUNCTION_FAILED, 502, "INTERNAL_ERROR"),
+        (MALFORMED_RESULT, 502, "INTERNAL_ERROR"),
+        (FUNCTION_TIMED_OUT, 504, "INTERNAL_ERROR"),
+    ],
+)
+def test_the_emulator_answers_what_it_refuses_in_the_same_shape(
+    error: GatewayError, status: int, code: str
+) -> None:
+    answered_status, _, answered = answer(error)
+
+    assert (answered_status, answered["code"]) == (status, code)
+
+
+def test_they_are_deployed_with_the_api() -> None:
+    # A resource of its own takes effect with the next deployment of the API, whenever that is.
+    assert not re.search("AWS::ApiGateway::GatewayResponse", json.dumps(merged()))

@@ -1,0 +1,15 @@
+"""The Dockerfile is one that hadolint has nothing against."""
+
+from __future__ import annotations
+
+import subprocess
+
+from infra.packaging import ROOT, linters
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    done = subprocess.run(
+        [linters() / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")

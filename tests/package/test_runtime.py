@@ -1,0 +1,137 @@
+"""The package at work: run by AWS's runtime client, called through the emulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from infra.runtime import FunctionFailed, PackagedFunction
+from tests.servers import RedisProcess, eventually, running, valkey_binary
+
+from .deployment import Deployment, deployment
+
+WITHIN_S = 10
+SCHEDULED = {
+    "version": "0",
+    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "123456789012",
+    "time": "2026-01-01T00:00:00Z",
+    "region": "us-east-1",
+    "resources": ["arn:aws:events:us-east-1:123456789012:rule/tickless-prod-SweepSweepEvent"],
+    "detail": {},
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """A server for these tests alone: they sweep whatever is due on it."""
+    with running(valkey_binary(), tmp_path_factory.mktemp("package-valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def deployed(task_root: Path, store: RedisProcess) -> Iterator[Deployment]:
+    with deployment(task_root, store.url) as deployed:
+        yield deployed
+
+
+@pytest.fixture
+def rest(deployed: Deployment) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=deployed.rest_url, timeout=WITHIN_S) as client:
+        yield client
+
+
+def create(rest: httpx.Client, total_time_ms: int = 60_000) -> str:
+    participants = [
+        {"participant_id": str(uuid4()), "total_time_ms": total_time_ms} for _ in range(2)
+    ]
+    session = {
+        "session_id": str(uuid4()),
+        "sync_mode": "per_participant",
+        "total_time_ms": 60_000,
+        "participants": participants,
+    }
+    assert rest.post("/v1/sessions", json=session).status_code == 201
+    return session["session_id"]  # type: ignore[return-value]
+
+
+def watching(deployed: Deployment, session_id: str) -> ClientConnection:
+    return connect(f"{deployed.websocket_url}?sessionId={session_id}", open_timeout=WITHIN_S)
+
+
+def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(client.recv(timeout=WITHIN_S))
+    assert message["type"] == kind
+    return message
+
+
+def test_a_client_is_served_from_handshake_to_farewell(
+    deployed: Deployment, rest: httpx.Client, store: RedisProcess
+) -> None:
+    session_id = create(rest)
+    with watching(deployed, session_id) as client:
+        connection_id = hear(client, "CONNECTED")["connectionId"]
+        assert hear(client, "STATE_SYNC")["version"] == 1
+
+        assert rest.post(f"/v1/sessions/{session_id}/start").status_code == 200
+        assert hear(client, "STATE_UPDATE")["version"] == 2
+
+        client.send('{"type": "PING", "clientTime": 7}')
+        pong = hear(client, "PONG")
+        assert (pong["clientTime"], pong["version"]) == (7, 2)
+
+        client.send('{"type": "COMMAND", "id": "1", "command": "switch"}')
+        heard = {message["type"]: message for message in (json.loads(client.recv()) for _ in "12")}
+        assert heard["ACK"]["version"] == heard["STATE_UPDATE"]["version"] == 3
+
+        with store.admin() as admin:
+            assert admin.exists(f"connection:{connection_id}")
+    with store.admin() as admin:
+        eventually(lambda: not admin.exists(f"connection:{connection_id}"))
+
+
+def test_the_schedule_has_a_clock_that_runs_out_announced(
+    deployed: Deployment, rest: httpx.Client
+) -> None:
+    session_id = create(rest, total_time_ms=1_000)
+    rest.post(f"/v1/sessions/{session_id}/start")
+    with watching(deployed, session_id) as client:
+        hear(client, "CONNECTED")
+        hear(client, "STATE_SYNC")
+
+        # It leaves itself 8 s before its time is up, so it sweeps for two.
+        deployed.functions["app.sweep"].invoke(SCHEDULED, within_seconds=10.0)
+
+        (event,) = hear(client, "STATE_UPDATE")["events"]
+        assert event["type"] == "participant_expired"
+
+
+def test_what_is_refused_is_answered_by_the_package(rest: httpx.Client) -> None:
+    assert rest.get(f"/v1/sessions/{uuid4()}").json()["error"]["code"] == "SESSION_NOT_FOUND"
+    assert rest.put("/v1/sessions", json={}).status_code == 405
+    assert rest.get("/ready").json() == {"status": "ready"}
+
+
+def test_a_handler_that_is_not_there_is_told_to_lambda(task_root: Path) -> None:
+    with (
+        PackagedFunction(task_root, "app.nothing", {}) as function,
+        pytest.raises(FunctionFailed, match="HandlerNotFound"),
+    ):
+        function.invoke({})
+
+
+def test_a_handler_that_raises_is_told_to_lambda(task_root: Path) -> None:
+    with (
+        PackagedFunction(task_root, "app.greet", {"REDIS_URL": "nowhere"}) as function,
+        pytest.raises(FunctionFailed, match="REDIS_URL must be"),
+    ):
+        function.invoke({})

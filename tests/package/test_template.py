@@ -1,0 +1,185 @@
+"""What CloudFormation is given: who may do what, and what functions are told."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import product
+
+import pytest
+
+from chalicelib.settings import read_settings
+from infra.packaging import Package
+from local.gateway.gateway_responses import ResponseType, read_gateway_responses
+
+from .rights import Conditions, Right, Template
+
+CONDITIONS = [
+    {"MakesStore": store, "BroadcastsInline": inline, "TellsSomebody": True}
+    for store, inline in product((True, False), repeat=2)
+]
+ON_AWS: Conditions = CONDITIONS[0]
+
+FUNCTIONS = {
+    "APIHandler": "app.app",
+    "WebsocketConnect": "app.connect",
+    "WebsocketMessage": "app.message",
+    "WebsocketDisconnect": "app.disconnect",
+    "Greet": "app.greet",
+    "Sweep": "app.sweep",
+}
+
+LOG = {
+    Right("Allow", "logs:CreateLogStream", "FunctionLogs"),
+    Right("Allow", "logs:PutLogEvents", "FunctionLogs"),
+}
+POST = {
+    Right("Allow", "execute-api:ManageConnections", f"${{WebsocketAPI}}/*/{method}/@connections/*")
+    for method in ("POST", "DELETE")
+}
+GREET = {Right("Allow", "lambda:InvokeFunction", "Greet")}
+NETWORK = {
+    Right(effect, f"ec2:{action}", "*")
+    for effect in ("Allow", "Deny")
+    for action in (
+        "AssignPrivateIpAddresses",
+        "CreateNetworkInterface",
+        "DeleteNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "UnassignPrivateIpAddresses",
+    )
+}
+
+
+@pytest.mark.parametrize("conditions", CONDITIONS, ids=json.dumps)
+def test_each_function_may_do_what_it_does_and_nothing_else(
+    template: Template, conditions: Conditions
+) -> None:
+    network = NETWORK if conditions["MakesStore"] else set()
+    broadcast = POST if conditions["BroadcastsInline"] else set()
+
+    assert {name: template.rights(name, conditions) for name in FUNCTIONS} == {
+        "APIHandler": LOG | network | broadcast,
+        "WebsocketConnect": LOG | network | GREET,
+        "WebsocketMessage": LOG | network | POST,
+        "WebsocketDisconnect": LOG | network,
+        "Greet": LOG | network | POST,
+        "Sweep": LOG | network | broadcast,
+    }
+
+
+def test_the_network_is_lambda_s_business_and_not_the_code_s(template: Template) -> None:
+    document = template.properties("EveryFunctionPolicy", ON_AWS)["PolicyDocument"]
+    (denied,) = [one for one in document["Statement"] if one["Effect"] == "Deny"]
+
+    # Only calls that come from a function's code bear this key.
+    assert set(denied["Condition"]["ArnLike"]) == {"lambda:SourceFunctionArn"}
+
+
+def test_there_are_no_other_roles_and_functions(template: Template) -> None:
+    assert template.of_type("AWS::Lambda::Function").keys() == FUNCTIONS.keys()
+    assert template.of_type("AWS::IAM::Role").keys() == {
+        "AnswerRole",
+        "CommitRole",
+        "ConnectRole",
+        "DefaultRole",
+    }
+    for name, handler in FUNCTIONS.items():
+        function = template.properties(name, ON_AWS)
+        assert (function["Handler"], function["Runtime"]) == (handler, "python3.13")
+        assert function["Architectures"] == ["arm64"]
+        assert function["MemorySize"] == 1024
+        assert function["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogs"}}
+
+
+def test_times_fit_the_grace_that_a_connection_is_given(template: Template) -> None:
+    timeouts = {name: template.properties(name, ON_AWS)["Timeout"] for name in FUNCTIONS}
+
+    assert timeouts.pop("Sweep") == 75
+    # A registration counts as young for 15 s; $connect has to have answered by then.
+    assert set(timeouts.values()) == {10}
+
+
+def test_what_is_late_is_not_repeated(template: Template) -> None:
+    configured = template.of_type("AWS::Lambda::EventInvokeConfig").values()
+
+    assert {one["FunctionName"]["Ref"] for one in configured} == {"Greet", "Sweep"}
+    assert {one["MaximumRetryAttempts"] for one in configured} == {0}
+
+
+def test_functions_are_told_where_the_store_is(template: Template) -> None:
+    elsewhere = {**ON_AWS, "MakesStore": False}
+    for name in FUNCTIONS:
+        ours = template.properties(name, ON_AWS)
+        theirs = template.properties(name, elsewhere)
+
+        assert set(ours["VpcConfig"]) == {"SecurityGroupIds", "SubnetIds"}
+        assert "VpcConfig" not in theirs
+        assert theirs["Environment"]["Variables"]["REDIS_URL"] == {"Ref": "RedisUrl"}
+
+
+def test_the_settings_of_the_template_are_ones_the_application_reads(template: Template) -> None:
+    store = {
+        "${StorePassword}": "arn",
+        "{{resolve:secretsmanager:arn}}": "Passw0rd",
+        "${Store.Endpoint.Address}": "store.cache.amazonaws.com",
+        "${Store.Endpoint.Port}": "6379",
+    }
+    variables = template.properties("WebsocketConnect", ON_AWS)["Environment"]["Variables"]
+    url = variables["REDIS_URL"]["Fn::Sub"]
+    for name, value in store.items():
+        url = url.replace(name, value)
+    settings = read_settings(
+        {
+            "REDIS_URL": url,
+            "REDIS_CLUSTER": variables["REDIS_CLUSTER"],
+            "BROADCAST": template.body["Parameters"]["Broadcast"]["Default"],
+            "GREETER": "stack-Greet-1A2B",
+        }
+    )
+
+    assert settings.redis_url == "rediss://tickless:Passw0rd@store.cache.amazonaws.com:6379"
+    assert settings.redis_cluster
+    assert settings.broadcast == "inline"
+    assert variables["GREETER"] == {"Ref": "Greet"}
+
+
+def test_nothing_of_the_network_is_made_for_a_store_elsewhere(template: Template) -> None:
+    of_ours = re.compile("AWS::(EC2|ElastiCache|SecretsManager)::")
+    conditions = {
+        one.get("Condition")
+        for one in template.body["Resources"].values()
+        if of_ours.match(one["Type"])
+    }
+
+    assert conditions == {"MakesStore"}
+
+
+def test_gateway_responses_are_part_of_what_is_deployed(
+    packaged: Package, template: Template
+) -> None:
+    responses = read_gateway_responses(packaged.read_template())
+    (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
+
+    assert ResponseType.DEFAULT_5XX in responses
+    assert api["Body"]["x-amazon-apigateway-gateway-responses"].keys() == responses.keys()
+    assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
+
+
+def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> None:
+    resources = template.body["Resources"]
+    for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
+        metrics = [
+            one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one
+        ]
+        watched = [
+            one["Value"]
+            for metric in metrics or [alarm]
+            for one in metric["Dimensions"]
+            if one["Name"] != "ApiName"
+        ]
+
+        assert watched, name
+        assert all(one["Ref"] in resources for one in watched), name
+        assert "AlarmActions" in alarm

@@ -1,0 +1,120 @@
+"""Functions that are no routes are told of, too, whatever becomes of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app as tickless
+from chalicelib.settings import Settings
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
+from chalicelib.wiring import Services, replace_services
+from local.gateway.lambdas import LambdaContext, LambdaFunction
+from tests.fakes import RecordingSink
+
+from .conftest import Room
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+A_MINUTE = {
+    "version": "0",
+    "id": "1",
+    "account": "123456789012",
+    "time": "2026-01-01T00:00:00Z",
+    "region": "eu-west-1",
+    "resources": [],
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "detail": {},
+}
+EVENTS = Path(__file__).parents[1] / "events"
+
+
+@pytest.fixture
+def services(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    # Lambda's own; Chalice insists on it.
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    services = Services(Settings())
+    services.__dict__.update(
+        sockets=room.sockets, engine=room.engine, telemetry=Telemetry(room.told)
+    )
+    replace_services(services)
+    yield services
+    replace_services(None)
+
+
+def invoke(name: str, event: dict[str, Any]) -> Any:
+    handler = tickless.app.handler_map[name]
+    return handler(event, LambdaContext(LambdaFunction(name, handler)))
+
+
+def an_event(kind: str, **more: Any) -> dict[str, Any]:
+    event = json.loads((EVENTS / f"websocket_{kind}.json").read_text())
+    event["requestContext"]["connectionId"] = "c1"
+    return {**event, **more}
+
+
+def messages(told: RecordingSink) -> dict[tuple[str, ...], int]:
+    return {
+        labels: number
+        for (name, labels), number in told.counts.items()
+        if name == names.MESSAGES.name
+    }
+
+
+def test_messages_are_counted_by_type_and_by_what_became_of_them(
+    room: Room, services: Services
+) -> None:
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": "nobody"}))
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+    switch = {"type": "COMMAND", "id": "1", "command": "switch"}
+    for text in ("{", json.dumps({"type": "PING"}), json.dumps(switch)):
+        invoke("message", an_event("message", body=text))
+    invoke("disconnect", an_event("disconnect"))
+
+    assert messages(room.told) == {
+        ("CONNECT", "400"): 1,
+        ("CONNECT", "OK"): 1,
+        ("INVALID", "INVALID_JSON"): 1,
+        ("PING", "OK"): 1,
+        ("COMMAND", "SESSION_NOT_FOUND"): 1,
+        ("DISCONNECT", "OK"): 1,
+    }
+    assert (names.SWITCH_SECONDS.name, ("websocket",)) not in room.told.observed
+    assert room.told.flushes == 6
+
+
+def test_who_was_given_up_and_speaks_is_told_apart(room: Room, services: Services) -> None:
+    invoke("message", an_event("message", body="{}"))
+
+    assert messages(room.told) == {("INVALID", "SWEPT"): 1}
+
+
+def test_a_function_that_fails_is_told_of_and_fails(room: Room, services: Services) -> None:
+    room.registry.lists = None  # type: ignore[assignment]
+
+    with pytest.raises(AttributeError):
+        invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+
+    assert messages(room.told) == {("CONNECT", "INTERNAL_ERROR"): 1}
+    assert room.told.flushes == 1
+
+
+def test_greetings_and_sweeps_leave_nothing_untold(room: Room, services: Services) -> None:
+    invoke("greet", {"sessionId": SESSION, "connectionId": "c1", "endpoint": "https://x/dev"})
+    assert room.told.flushes == 1
+
+    services.__dict__["sweeper"] = Finished
+    invoke("sweep", A_MINUTE)
+    assert room.told.flushes == 2
+
+
+class Finished:
+    """A sweeper that has done its minute's work."""
+
+    def work_through_minute(self, remaining_ms: int) -> None:
+        assert remaining_ms > 0

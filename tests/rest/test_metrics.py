@@ -1,0 +1,157 @@
+"""/metrics, and what else is told of each request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import app as tickless
+from chalicelib.core.session import Status
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry.work import noted
+from chalicelib.wiring import replace_services
+from tests.fakes import FakeFleet, FakeRegistry, FakeStore, RecordingSink
+
+from .client import SESSION, RestClient, creation
+from .conftest import FakeServices
+
+PATH = f"/v1/sessions/{SESSION}"
+ROUTE = "/v1/sessions/{session_id}"
+
+
+def samples(page: str) -> dict[tuple[str, tuple[str, ...]], float]:
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def services(store: FakeStore) -> FakeServices:
+    services = FakeServices(store)
+    registry = FakeRegistry(store)
+    services.__dict__.update(connections=registry, fleet=FakeFleet(store, registry))
+    replace_services(services)
+    return services
+
+
+@pytest.fixture
+def told(services: FakeServices) -> RecordingSink:
+    sink = RecordingSink()
+    services.__dict__["sink"] = sink
+    services.__dict__["telemetry"] = Telemetry(sink)
+    return sink
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
+    """What each line says, filled in as they are written."""
+    said: list[dict[str, Any]] = []
+
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append({**noted(), **vars(record), "message": record.getMessage()})
+
+    handler = Listening()
+    with caplog.at_level(logging.DEBUG, "tickless"):
+        logging.getLogger("tickless").addHandler(handler)
+        yield said
+        logging.getLogger("tickless").removeHandler(handler)
+
+
+def test_a_scrape_shows_what_was_asked_and_what_there_is(
+    services: FakeServices, rest: RestClient
+) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+    rest.command("switch")
+    rest.command("switch")
+    rest.get("/v1/sessions/none")
+
+    answer = rest.get("/metrics")
+
+    assert (answer.status, answer.headers["Content-Type"]) == (
+        200,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )
+    found = samples(answer.text)
+    requests = "tickless_http_requests_total"
+    assert found[requests, ("POST", f"{ROUTE}/switch", "200")] == 2
+    assert found[requests, ("GET", ROUTE, "400")] == 1
+    assert found["tickless_switch_duration_seconds_count", ("rest",)] == 2
+    assert found["tickless_store_up", ()] == 1
+    assert {
+        labels[0]: number for (name, labels), number in found.items() if name == "tickless_sessions"
+    } == {str(status): status is Status.RUNNING for status in Status}
+    assert SESSION not in answer.text
+
+
+def test_a_scrape_is_answered_while_the_store_is_away(
+    services: FakeServices, rest: RestClient, store: FakeStore
+) -> None:
+    store.away = True
+    rest.get(PATH)
+
+    found = samples(rest.get("/metrics").text)
+
+    assert found["tickless_store_up", ()] == 0
+    assert found["tickless_http_requests_total", ("GET", ROUTE, "503")] == 1
+    assert not [name for name, _ in found if name in {"tickless_sessions", "tickless_connections"}]
+
+
+def test_whatever_chalice_answers_itself_is_counted_too(
+    rest: RestClient, told: RecordingSink
+) -> None:
+    rest.call("PUT", PATH)
+    rest.post("/v1/sessions", raw=b"{}", headers={"Content-Type": "text/plain"})
+
+    assert dict(told.counts) == {
+        (names.REQUESTS.name, ("PUT", ROUTE, "405")): 1,
+        (names.REQUESTS.name, ("POST", "/v1/sessions", "415")): 1,
+    }
+    assert told.flushes == 2
+
+
+def test_a_switch_that_is_refused_is_no_switch(rest: RestClient, told: RecordingSink) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("switch")
+
+    assert (names.SWITCH_SECONDS.name, ("rest",)) not in told.observed
+    assert told.observed.keys() >= {(names.REQUEST_SECONDS.name, ("POST", f"{ROUTE}/switch"))}
+
+
+def test_each_request_is_one_line_that_says_which_version_it_showed(
+    rest: RestClient, told: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
+) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("switch")
+    rest.get("/health")
+
+    created, refused, probe = lines
+    epoch = store.commits[0].session.epoch
+    assert (created["message"], created["status"], created["request_id"]) == (
+        "request",
+        201,
+        "request-1",
+    )
+    assert (created["session_id"], created["epoch"], created["version"]) == (SESSION, epoch, 1)
+    assert (refused["route"], refused["status"], refused["code"], refused["session_id"]) == (
+        f"{ROUTE}/switch",
+        400,
+        "INVALID_STATE_TRANSITION",
+        SESSION,
+    )
+    assert (probe["route"], probe["levelname"]) == ("/health", "DEBUG")
+    assert created["duration_ms"] > 0
+
+
+def test_the_functions_are_observed_each_by_the_kind_it_is() -> None:
+    kinds = [kind for _, kind in tickless.app.middleware_handlers]
+
+    assert kinds == ["http", "websocket", "pure_lambda", "scheduled", "http"]

@@ -1,0 +1,165 @@
+"""Limits as REST shows them: what is counted, what is left, and who is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+import app as tickless
+from chalicelib.wiring import replace_services
+from tests.fakes import FakeStore
+
+from .client import SESSION, Answer, RestClient, creation
+from .conftest import FakeServices
+
+PATH = f"/v1/sessions/{SESSION}"
+HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
+
+@pytest.fixture
+def rest(store: FakeStore) -> RestClient:
+    """Six calls of an address in a minute, two switches of a session in a second."""
+    replace_services(FakeServices(store, general=6, switch=2))
+    return RestClient(tickless.app)
+
+
+def told(answer: Answer) -> tuple[int, ...]:
+    return tuple(int(answer.headers[name]) for name in HEADERS)
+
+
+def refused(answer: Answer) -> int:
+    assert (answer.status, answer.error["code"]) == (429, "RATE_LIMIT_EXCEEDED")
+    seconds: int = answer.error["retry_after_seconds"]
+    assert answer.headers["Retry-After"] == str(seconds)
+    return seconds
+
+
+def test_calls_of_an_address_are_counted_and_one_too_many_is_refused(
+    rest: RestClient, store: FakeStore
+) -> None:
+    answers = [rest.post("/v1/sessions", creation()), rest.command("start")]
+    answers += [rest.get(PATH), rest.get(f"{PATH}/events"), rest.call("HEAD", PATH)]
+    answers += [rest.call("DELETE", PATH)]
+    assert [told(answer) for answer in answers] == [
+        (6, 5, 10), (6, 4, 20), (6, 3, 30), (6, 2, 40), (6, 1, 50), (6, 0, 60)
+    ]  # fmt: skip
+
+    answer = rest.post("/v1/sessions", creation())
+
+    assert (refused(answer), told(answer)) == (10, (6, 0, 60))
+    assert len(store.commits) == 2
+
+
+def test_who_waits_as_long_as_told_is_let_through(rest: RestClient, store: FakeStore) -> None:
+    for _ in range(6):
+        assert rest.get(PATH).status == 404
+    store.advance(1_000 * refused(rest.get(PATH)))
+
+    assert rest.get(PATH).status == 404
+    refused(rest.get(PATH))
+
+
+def test_a_refused_call_changes_nothing(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation())
+    for _ in range(5):
+        rest.get(PATH)
+
+    refused(rest.command("start"))
+    refused(rest.call("DELETE", PATH))
+
+    assert rest.get(PATH, address="192.0.2.7").data["version"] == 1
+
+
+def test_addresses_are_counted_apart_and_those_of_one_ipv6_network_together(
+    rest: RestClient,
+) -> None:
+    def remaining(address: str) -> int:
+        return told(rest.get(PATH, address=address))[1]
+
+    assert [remaining("192.0.2.1"), remaining("192.0.2.2"), remaining("192.0.2.1")] == [5, 5, 4]
+    assert [remaining("2001:db8::1"), remaining("2001:db8::ffff:2")] == [5, 4]
+    assert remaining("2001:db8:0:1::1") == 5
+    assert remaining("::ffff:192.0.2.2") == 4
+    assert remaining("test-invoke-source-ip") == 5
+
+
+def test_nobody_is_who_he_says_he_is(rest: RestClient) -> None:
+    for other in ("203.0.113.1", "203.0.113.2"):
+        answer = rest.get(PATH, headers={"X-Forwarded-For": other, "Forwarded": f"for={other}"})
+
+    assert told(answer)[1] == 4
+
+
+def test_switches_are_counted_by_session_and_not_by_address(
+    rest: RestClient, store: FakeStore
+) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    switches = [rest.command("switch", address=f"192.0.2.{n}") for n in range(3)]
+
+    assert [told(answer) for answer in switches] == [(2, 1, 1), (2, 0, 1), (2, 0, 1)]
+    assert refused(switches[2]) == 1
+    assert told(rest.get(PATH)) == (6, 3, 30)
+    store.advance(500)
+    assert rest.command("switch").data["version"] == 5
+
+
+def test_a_switch_that_is_answered_again_is_not_counted_again(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    answers = [rest.command("switch", headers={"Idempotency-Key": "a"}) for _ in range(20)]
+
+    assert {(answer.status, answer.text) for answer in answers} == {(200, answers[0].text)}
+    assert {told(answer) for answer in answers} == {(2, 1, 1)}
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/v1/time"])
+def test_some_paths_are_never_limited(rest: RestClient, path: str) -> None:
+    for _ in range(10):
+        answer = rest.get(path)
+        assert answer.status == 200
+        assert not set(HEADERS) & set(answer.headers)
+
+
+def test_what_is_wrong_with_a_call_does_not_keep_it_from_being_counted(rest: RestClient) -> None:
+    wrong = [
+        rest.post("/v1/sessions", raw=b"{"),
+        rest.post("/v1/sessions", {}),
+        rest.get("/v1/sessions/42"),
+        rest.post("/v1/sessions/42/switch"),
+        rest.command("switch", []),
+        rest.command("start", headers={"Idempotency-Key": ""}),
+    ]
+
+    assert [answer.status for answer in wrong] == [400] * 6
+    assert [told(answer)[1] for answer in wrong] == [5, 4, 3, 2, 1, 0]
+    refused(rest.get("/v1/sessions/42"))
+
+
+def test_where_nothing_can_be_counted_everything_is_let_through(
+    rest: RestClient, store: FakeStore
+) -> None:
+    store.cannot_count = True
+
+    for _ in range(10):
+        answer = rest.get(PATH)
+        assert answer.status == 404
+        assert not set(HEADERS) & set(answer.headers)
+        assert rest.get("/v1/sessions/42").status == 400
+
+
+def test_while_the_store_is_away_that_is_what_is_said(rest: RestClient, store: FakeStore) -> None:
+    store.away = True
+
+    assert rest.get(PATH).status == 503
+    assert rest.command("switch").status == 503
+
+
+def test_without_limits_nothing_is_said_of_them(store: FakeStore) -> None:
+    rest = RestClient(tickless.app)
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    for answer in (rest.get(PATH), rest.command("switch"), rest.get("/v1/sessions/42")):
+        assert not set(HEADERS) & set(answer.headers)

@@ -1,0 +1,75 @@
+"""What is not used is not imported, and what is said at the end of an invocation is all said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+ASK = """
+import sys
+from tests.rest.client import RestClient
+import app
+{ask}
+print([name for name in ("prometheus_client", "aws_lambda_powertools", "aws_xray_sdk", "boto3")
+       if name in sys.modules], file=sys.stderr)
+"""
+HEALTH = "assert RestClient(app.app).get('/health').status == 200"
+METRICS = "assert RestClient(app.app).get('/metrics').status == 200"
+
+
+def asked(ask: str, **environment: str) -> tuple[str, list[str]]:
+    """What a process prints that imports the app and asks it, and what it has imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK.format(ask=ask)],
+        cwd=ROOT,
+        env={"PATH": "", "REDIS_URL": "redis://127.0.0.1:1/0", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported: list[str] = json.loads(done.stderr.splitlines()[-1].replace("'", '"'))
+    return done.stdout, imported
+
+
+@pytest.mark.parametrize(
+    ("ask", "environment", "imported"),
+    [
+        ("", {}, []),
+        ("", {"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev"}, []),
+        (HEALTH, {"METRICS": "off"}, []),
+        (HEALTH, {}, ["prometheus_client"]),
+        (HEALTH, {"METRICS": "off", "LOG_FORMAT": "json"}, ["aws_lambda_powertools"]),
+        (HEALTH, {"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev"}, ["aws_lambda_powertools"]),
+        (METRICS, {"METRICS": "off"}, ["prometheus_client"]),
+    ],
+)
+def test_only_what_is_used_is_imported(
+    ask: str, environment: dict[str, str], imported: list[str]
+) -> None:
+    assert asked(ask, **environment)[1] == imported
+
+
+def test_a_lambda_writes_its_figures_before_it_sleeps() -> None:
+    written, _ = asked(HEALTH, AWS_LAMBDA_FUNCTION_NAME="tickless-dev")
+
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert [(line.get("status"), line["method"], line["route"]) for line in lines] == [
+        ("200", "GET", "/health"),
+        (None, "GET", "/health"),
+    ]
+    assert lines[0]["tickless_http_requests_total"] == [1.0]
+
+
+def test_a_scrape_of_a_lambda_has_the_facts_of_the_fleet_alone() -> None:
+    written, _ = asked(
+        "print(RestClient(app.app).get('/metrics').text)", AWS_LAMBDA_FUNCTION_NAME="tickless-dev"
+    )
+
+    names = {line.split("{")[0].split(" ")[0] for line in written.splitlines() if line[:1] == "t"}
+    assert names == {"tickless_build_info", "tickless_store_up"}

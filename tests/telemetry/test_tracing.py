@@ -1,0 +1,120 @@
+"""Traces: nothing when off, and when on what X-Ray's daemon is sent of each invocation."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.realtime.management_api.ports import Outcome, Post
+from chalicelib.realtime.management_api.traced import TracedManagementApi
+from chalicelib.telemetry.tracing import NoTracing, open_tracing
+from tests.fakes import FakeManagementApi
+from tests.servers import RedisProcess
+
+ROOT = Path(__file__).parents[2]
+
+INVOKED = """
+import app
+from tests.rest.client import SESSION, RestClient
+assert RestClient(app.app).get(f"/v1/sessions/{SESSION}").status == 404
+"""
+
+
+def test_off_it_is_nothing() -> None:
+    tracing = open_tracing(False)
+
+    assert isinstance(tracing, NoTracing)
+    with tracing.span("anything"):
+        pass
+
+
+def test_without_its_sdk_a_line_says_so_and_everything_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("aws_xray_sdk")]:
+        monkeypatch.delitem(sys.modules, name)
+    # How Python marks what must not be imported.
+    monkeypatch.setitem(sys.modules, "aws_xray_sdk", None)
+    monkeypatch.setitem(sys.modules, "aws_xray_sdk.core", None)
+
+    assert isinstance(open_tracing(True), NoTracing)
+    assert "TRACING is on, but cannot be" in caplog.text
+
+
+@dataclass
+class Spans:
+    """Tracing that takes down the names."""
+
+    names: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        self.names.append(name)
+        yield
+
+
+def test_what_somebody_waits_for_is_a_span_and_everything_is_handed_on() -> None:
+    spans, api = Spans(), FakeManagementApi()
+    traced = TracedManagementApi(api, spans)
+    post, done = Post("https://x/dev", "c1", b"1", 0.0), []
+
+    assert traced.post_all([post], 1.0) == [Outcome.DELIVERED]
+    assert traced.delete("https://x/dev", "c2", 1.0) is Outcome.DELIVERED
+    traced.submit(post, lambda _, outcome: done.append(outcome))
+    traced.submit_all([post], lambda _, outcome: done.append(outcome))
+    traced.close(1.0)
+
+    assert spans.names == ["posts", "close"]
+    assert (api.sent, api.closed) == ({"c1": [b"1", b"1", b"1"]}, ["c2"])
+    assert done == [Outcome.DELIVERED, Outcome.DELIVERED]
+
+
+def subsegments_of(daemon: socket.socket) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    daemon.settimeout(0.2)
+    while True:
+        try:
+            _, _, document = daemon.recv(65536).partition(b"\n")
+        except TimeoutError:
+            return found
+        found.append(json.loads(document))
+
+
+def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(
+    own_valkey: RedisProcess,
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        subprocess.run(
+            [sys.executable, "-c", INVOKED],
+            cwd=ROOT,
+            env={
+                "PATH": "",
+                "REDIS_URL": own_valkey.url,
+                "TRACING": "on",
+                "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
+                "LAMBDA_TASK_ROOT": str(ROOT),
+                "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+                "_X_AMZN_TRACE_ID": (
+                    "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+                ),
+            },
+            check=True,
+        )
+        spans = {span["name"]: span for span in subsegments_of(daemon)}
+
+    # X-Ray takes no braces and no hashes in a name.
+    (route,) = [name for name in spans if "sessions" in name]
+    (redis,) = [name for name in spans if "redis" in name]
+    assert spans[redis]["parent_id"] == spans[route]["id"]
+    assert spans[route]["annotations"]["code"] == "SESSION_NOT_FOUND"
+    assert spans[route]["annotations"]["request_id"] == "request-1"

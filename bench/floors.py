@@ -25,7 +25,7 @@ Word = bytes | str | int
 
 # Where the words of a commit have what changes from one to the next: see the
 # head of commit.lua. The number of keys is the first word.
-_COMMAND, _BASE_VERSION, _VERSION = 4, 8, 9
+_COMMAND, _BASE_VERSION, _VERSION, _BASE_UPDATED_AT = 4, 8, 9, 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,7 @@ class Replay:
         words = list(self._commit.words)
         words[_COMMAND] = f"{words[_COMMAND]!s}-{version}"
         words[_BASE_VERSION], words[_VERSION] = version, version + 1
+        words[_BASE_UPDATED_AT] = ""
         answer = self._server.execute("EVALSHA", self._commit.digest, *words)
         if answer[0] != b"committed":
             raise AssertionError(f"A replayed commit was answered {answer}")

@@ -175,6 +175,7 @@ class Changes:
             update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
             receipt=once.receipt(outcome) if once else None,
             keep_ms=once.keep_ms if once else REMEMBER_COMMANDS_MS,
+            base_updated_at_ms=before.updated_at_ms if before is not None else None,
         )
 
     def follow_up(self, commit: Commit, result: Committed | Stale) -> None:

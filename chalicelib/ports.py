@@ -108,7 +108,8 @@ class Commit:
     """The next version of a session, and all that goes with it.
 
     ``base_version`` is the version it was made from, 0 for a session that must
-    not exist yet. ``command_id`` makes a repeated commit recognisable.
+    not exist yet; ``base_updated_at_ms`` tells that one from another of its
+    number, which a failover can bring about. ``command_id`` makes a repeated commit recognisable.
     ``due_ms`` is when it is to be settled next. ``expires_at_ms`` is when the
     store forgets the session; ``None`` leaves that instant as it is. ``update``
     is the message published to everybody who watches. ``receipt`` is kept for
@@ -124,6 +125,7 @@ class Commit:
     update: bytes
     receipt: Receipt | None = None
     keep_ms: int = REMEMBER_COMMANDS_MS
+    base_updated_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

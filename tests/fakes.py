@@ -122,6 +122,8 @@ class FakeStore:
                 session.epoch,
                 commit.base_version,
             )
+            made_at_ms = commit.base_updated_at_ms
+            fits &= stored is None or made_at_ms in (None, stored.session.updated_at_ms)
         if not fits:
             return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         if stored is None:

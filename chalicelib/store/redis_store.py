@@ -107,6 +107,7 @@ class RedisStore:
             codec.encode_setup(session.setup) if creating else b"",
             codec.encode_facts(session),
             session.updated_at_ms,
+            "" if commit.base_updated_at_ms is None else commit.base_updated_at_ms,
             session_id,
             "" if commit.due_ms is None else commit.due_ms,
             "" if commit.expires_at_ms is None else commit.expires_at_ms,

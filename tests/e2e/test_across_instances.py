@@ -78,11 +78,11 @@ def test_so_it_is_where_whoever_commits_posts_to_everybody_and_there_is_no_relay
         asyncio.run(everybody_hears_everything(pair, size(100, 1_000)))
 
 
-@pytest.mark.cluster
+@pytest.mark.failover
 def test_so_it_is_on_a_cluster(own_cluster: Cluster, tmp_path: Path, size: Size) -> None:
     environment = {"REDIS_CLUSTER": "true"}
     with instances(2, own_cluster.url, tmp_path, environment=environment) as pair:
-        asyncio.run(everybody_hears_everything(pair, size(100, 1_000)))
+        asyncio.run(everybody_hears_everything(pair, size(300, 1_000)))
 
 
 async def newcomers_in_a_flood(pair: list[Instance], newcomers: int) -> None:

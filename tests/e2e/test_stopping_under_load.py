@@ -111,22 +111,21 @@ async def exchange(
     return fields.get("connection") == "close"
 
 
-async def over_a_socket(url: str, session: dict[str, Any], seen: Seen, *, at_once: int) -> None:
+async def over_a_socket(
+    socket: ClientConnection, session: dict[str, Any], seen: Seen, at_once: int
+) -> None:
     """Command until the connection is closed, so many commands ahead of the answers."""
-    async with connect(
-        f"{url}?sessionId={session['session_id']}", compression=None, ping_interval=None
-    ) as socket:
-        with suppress(ConnectionClosed):
-            for _ in range(at_once):
+    with suppress(ConnectionClosed):
+        for _ in range(at_once):
+            await command(socket, session, seen)
+        while True:
+            answer = json.loads(await socket.recv())
+            if answer["type"] == "ACK":
+                seen.answered.add(answer["id"])
                 await command(socket, session, seen)
-            while True:
-                answer = json.loads(await socket.recv())
-                if answer["type"] == "ACK":
-                    seen.answered.add(answer["id"])
-                    await command(socket, session, seen)
-                elif answer["type"] == "ERROR":
-                    seen.surprises.append(answer)
-        seen.closes.append(socket.close_code)
+            elif answer["type"] == "ERROR":
+                seen.surprises.append(answer)
+    seen.closes.append(socket.close_code)
 
 
 async def command(socket: ClientConnection, session: dict[str, Any], seen: Seen) -> None:
@@ -143,13 +142,21 @@ async def until_it_stops(instance: Instance) -> tuple[list[str], Seen, int, floa
         for session in sessions:
             assert (await rest.create(session)).status == 201
             await rest.command(session["session_id"], "start")
+        sockets = [
+            await stack.enter_async_context(
+                connect(
+                    f"{instance.websocket_url}?sessionId={session['session_id']}",
+                    compression=None,
+                    ping_interval=None,
+                )
+            )
+            for session in sessions
+        ]
         async with asyncio.TaskGroup() as group:
-            for at, session in enumerate(sessions):
+            for at, (session, socket) in enumerate(zip(sessions, sockets, strict=True)):
                 call = over_many_connections if at % 2 else over_a_kept_connection
                 group.create_task(call(instance.rest_url, session, seen))
-                group.create_task(
-                    over_a_socket(instance.websocket_url, session, seen, at_once=1 + at % 3 * 4)
-                )
+                group.create_task(over_a_socket(socket, session, seen, 1 + at % 3 * 4))
             await awaited(lambda: len(seen.answered) >= 400 or seen.surprises, 30)
             began = time.monotonic()
             exit_code = await asyncio.to_thread(instance.stop)

@@ -82,6 +82,32 @@ def test_a_commit_from_a_version_that_is_gone_is_stale(store: SessionStore) -> N
     assert result.current.session is None
 
 
+def test_a_commit_never_continues_another_version_of_the_same_number(place: Place) -> None:
+    # One was made and lost with a server that fell, the other one has been made since.
+    session = created(place.store)
+    lost = next_of(session, Start(), place.store.now_ms())
+    kept = next_of(session, Start(), place.store.now_ms() + 1)
+    assert place.store.commit(kept) == Committed(2)
+
+    follows_lost = next_of(
+        lost.session,
+        Switch(),
+        place.store.now_ms(),
+        base_updated_at_ms=lost.session.updated_at_ms,
+    )
+    result = place.store.commit(follows_lost)
+    assert isinstance(result, Stale)
+    assert result.current.session == kept.session
+
+    follows_kept = next_of(
+        kept.session,
+        Switch(),
+        place.store.now_ms() + 1,
+        base_updated_at_ms=kept.session.updated_at_ms,
+    )
+    assert place.store.commit(follows_kept) == Committed(3)
+
+
 def test_a_commit_never_continues_another_incarnation_at_the_same_version(
     store: SessionStore,
 ) -> None:

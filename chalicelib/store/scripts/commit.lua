@@ -7,25 +7,26 @@
 --       4 setup, bytes; given only with base_version 0
 --       5 facts, bytes
 --       6 updated_at_ms, when the version was made
---       7 session_id, as the deadlines name it
---       8 due_ms, when it is to be settled, or '' for never
---       9 expires_at_ms, or '' to leave that instant as it is
---      10 channel, of its updates
---      11 update, bytes
---      12 receipt, bytes
---      13 keep_ms, for how long that is kept
---      14 events_kept, about how many
---      15 status, the number of its status
---      16.. events, bytes each
+--       7 base_updated_at_ms, when the version it was made from was; '' for whenever
+--       8 session_id, as the deadlines name it
+--       9 due_ms, when it is to be settled, or '' for never
+--      10 expires_at_ms, or '' to leave that instant as it is
+--      11 channel, of its updates
+--      12 update, bytes
+--      13 receipt, bytes
+--      14 keep_ms, for how long that is kept
+--      15 events_kept, about how many
+--      16 status, the number of its status
+--      17.. events, bytes each
 -- returns { 'committed' }, or { 'repeated', receipt } for a command that has been here
 --         before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
 local reply, deadlines, sessions = KEYS[4], KEYS[5], KEYS[6]
 local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local updated_at_ms, session_id, due_ms, expires_at_ms = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local channel, update = ARGV[10], ARGV[11]
-local receipt, keep_ms, events_kept, status = ARGV[12], ARGV[13], ARGV[14], ARGV[15]
-local first_event = 16
+local updated_at_ms, base_updated_at_ms, session_id = ARGV[6], ARGV[7], ARGV[8]
+local due_ms, expires_at_ms, channel, update = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local receipt, keep_ms, events_kept, status = ARGV[13], ARGV[14], ARGV[15], ARGV[16]
+local first_event = 17
 local creating = base_version == '0'
 
 local kept = redis.call('GET', reply)
@@ -33,9 +34,12 @@ if kept then
   return { 'repeated', kept }
 end
 
--- A session that was deleted and created anew can stand at the same version.
-local stored = redis.call('HMGET', session, 'epoch', 'version', 'setup', 'facts')
-if (stored[2] or '0') ~= base_version or not (creating or stored[1] == epoch) then
+-- A session that was deleted and created anew can stand at the same version, and after a
+-- failover so can one that has lost a version and made another.
+local stored = redis.call('HMGET', session, 'epoch', 'version', 'setup', 'facts', 'updated_at_ms')
+local made_at_ms = base_updated_at_ms ~= '' and stored[5] or base_updated_at_ms
+local is_base = creating or stored[1] == epoch and made_at_ms == base_updated_at_ms
+if (stored[2] or '0') ~= base_version or not is_base then
   local time = redis.call('TIME')
   local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
   return { 'stale', now_ms, stored[1], stored[2], stored[3], stored[4] }

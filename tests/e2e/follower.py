@@ -364,7 +364,8 @@ def _participant_at(participant: Message, state: State, elapsed: int) -> Message
         rest = participant["period_remaining_ms"] - beyond
         if participant.get("periods_left"):
             # A period begins when the one before it ends.
-            period = state["time_control"]["period_ms"]
+            control = participant.get("time_control") or state["time_control"]
+            period = control["period_ms"]
             spent, into = divmod(beyond + period - participant["period_remaining_ms"], period)
             later["periods_left"] -= spent
             rest = period - into if later["periods_left"] else 0

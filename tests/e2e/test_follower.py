@@ -12,9 +12,11 @@ from pydantic_core import to_json
 
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.session import Session
-from chalicelib.core.setup import Setup
+from chalicelib.core.setup import Setup, SyncMode
+from chalicelib.core.time_controls import Byoyomi
 from chalicelib.core.view import changed_positions
 from chalicelib.schemas.states import session_state
+from tests.core.build import started
 from tests.strategies import Step, play, sessions, setups, walks
 
 from .follower import Follower, Message, Pace, Place, merged, shown_at
@@ -60,6 +62,12 @@ def test_what_is_shown_later_is_what_the_server_would_show(
         at_ms, then_ms = min(at_ms, last), min(then_ms, last)
     later = shown_at(shown(session, at_ms), at_ms, then_ms)
     assert by_id(later) == by_id(shown(session, then_ms))
+
+
+def test_the_periods_of_who_plays_at_odds_are_as_long_as_his_own_time_control_says() -> None:
+    session = started(SyncMode.PER_PARTICIPANT, own_controls={"a": Byoyomi(2_000, 3)}).session
+    for then_ms in (5_000, 11_000, 13_000):
+        assert shown_at(shown(session, 0), 0, then_ms) == shown(session, then_ms)
 
 
 # What a client asks, and when

@@ -9,13 +9,14 @@
  */
 
 import { applied, asHeld, inOne } from './merging.js';
+import { isNoNews, isSame, placeOf } from './place.js';
 
 /** @typedef {import('./types.js').ClientMessage} ClientMessage */
 /** @typedef {import('./types.js').Held} Held */
+/** @typedef {import('./types.js').Place} Place */
 /** @typedef {import('./types.js').ServerMessage} ServerMessage */
 /** @typedef {import('./types.js').SessionEvent} SessionEvent */
 /** @typedef {import('./types.js').StateMessage} StateMessage */
-/** @typedef {{epoch?: string, version?: number}} Place */
 
 const ANSWER_WITHIN_MS = 2_000;
 const DOUBT_FOR_MS = 1_000;
@@ -143,7 +144,7 @@ export class Follower {
     if (!held) {
       if (!update.partial) this.#show(asHeld(update), update.events);
       // Otherwise the greeting will bring what it is to be merged into.
-      else if (now < this.#greetingUntil) this.#doubt(update, now);
+      else if (now < this.#greetingUntil) this.#doubt(placeOf(update), now);
       else return this.#ask(now);
       return [];
     }
@@ -207,13 +208,7 @@ export class Follower {
    */
   #show(held, events = []) {
     this.held = held;
-    if (
-      held &&
-      this.#doubted.epoch === held.epoch &&
-      (this.#doubted.version ?? 0) <= held.version
-    ) {
-      this.#trust();
-    }
+    if (isNoNews(this.#doubted, placeOf(held))) this.#trust();
     // What is applied once more, to the answer to a RECONNECT, is no news.
     const isNews =
       held && (held.version > this.#told.version || held.timestamp > this.#told.timestamp);
@@ -222,21 +217,21 @@ export class Follower {
   }
 
   /**
-   * @param {Place} place
+   * @param {Place} told
    * @param {number} now
    */
-  #compare(place, now) {
-    if (place.epoch === this.held?.epoch && place.version === this.held?.version) this.#trust();
-    else this.#doubt(place, now);
+  #compare(told, now) {
+    if (isSame(told, placeOf(this.held))) this.#trust();
+    else this.#doubt(told, now);
   }
 
   /**
-   * @param {Place} place
+   * @param {Place} told
    * @param {number} now
    */
-  #doubt({ epoch, version }, now) {
+  #doubt(told, now) {
     this.#doubtedUntil = Math.min(this.#doubtedUntil, now + DOUBT_FOR_MS);
-    this.#doubted = { epoch, version };
+    this.#doubted = told;
   }
 
   #trust() {
@@ -257,8 +252,7 @@ export class Follower {
     this.#asked = true;
     this.#askAgainAt = now + ANSWER_WITHIN_MS;
     this.#kept = [];
-    const { epoch, version } = (!snapshot && this.held) || {};
-    return [{ type: 'RECONNECT', epoch, version }];
+    return [{ type: 'RECONNECT', ...placeOf(snapshot ? null : this.held) }];
   }
 
   /** Whether or not CONNECTED got lost: whatever answers is there. */

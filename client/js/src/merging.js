@@ -6,6 +6,8 @@
  * @module
  */
 
+import { isSame, placeOf } from './place.js';
+
 /** @typedef {import('./types.js').Held} Held */
 /** @typedef {import('./types.js').ParticipantState} ParticipantState */
 /** @typedef {import('./types.js').SessionState} SessionState */
@@ -41,7 +43,8 @@ export function asHeld({ epoch, version, timestamp, state: itsOwn }, state = its
  */
 export function applied(held, update) {
   if (!update.partial) return asHeld(update);
-  return update.baseVersion === held.version
+  const { epoch, baseVersion: version, baseUpdatedAt: updatedAt } = update;
+  return isSame({ epoch, version, updatedAt }, placeOf(held))
     ? asHeld(update, merged(held.state, update.state))
     : null;
 }

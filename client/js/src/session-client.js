@@ -22,6 +22,7 @@ import { browser } from './world.js';
 /** @typedef {import('./types.js').Socket} Socket */
 /** @typedef {import('./types.js').World} World */
 
+/** Until CONNECTED has told. */
 const HEARTBEAT_MS = 30_000;
 const SILENT_HEARTBEATS = 3;
 const FIRST_BACKOFF_MS = 1_000;
@@ -204,12 +205,15 @@ export class SessionClient extends EventTarget {
     // The gateway's own failures have no type.
     if (!message?.type) return;
     const now = this.#world.now();
+    if (message.type === 'CONNECTED') {
+      this.#heartbeatMs = message.heartbeatIntervalMs;
+      this.#pingAt = Math.min(this.#pingAt, now + this.#heartbeatMs);
+    }
     this.#silentAt = now + SILENT_HEARTBEATS * this.#heartbeatMs;
     if (message.type === 'PONG') this.clock.sample(message);
     this.clock.heard(message.timestamp);
     // Now that it is known better what time it is.
     if (message.type === 'PONG' && !this.#claims) this.#claimWhenDue();
-    if (message.type === 'CONNECTED') this.#heartbeatMs = message.heartbeatIntervalMs;
     if (message.type === 'ACK') this.#answer(message.id)?.resolve(message.version);
     if (message.type === 'ERROR') {
       const waiting = this.#answer(message.id ?? '');

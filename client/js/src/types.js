@@ -50,6 +50,7 @@
  * @property {TimeControl | null} time_control
  * @property {number[]} [warn_at_ms]
  * @property {Record<string, unknown> | null} [metadata]
+ * @property {string} updated_at
  * @property {string | null} deadline_at
  * @property {GroupState[]} [groups]
  * @property {number} [session_remaining_ms]
@@ -64,12 +65,18 @@
  */
 
 /**
+ * Which state of a session, as messages name it; nothing where there is no session.
+ *
+ * @typedef {{epoch?: string, version?: number, updatedAt?: string}} Place
+ */
+
+/**
  * A message of the server that brings a state.
  *
  * @typedef {Held & {
  *   type: 'STATE_SYNC' | 'STATE_UPDATE',
  *   page?: number, pages?: number,
- *   partial?: boolean, baseVersion?: number,
+ *   partial?: boolean, baseVersion?: number, baseUpdatedAt?: string,
  *   events?: SessionEvent[], eventsOmitted?: number,
  * }} StateMessage
  */
@@ -79,13 +86,13 @@
  *   | {type: 'CONNECTED', timestamp: number, heartbeatIntervalMs: number}
  *   | {type: 'SESSION_DELETED', timestamp: number}
  *   | Pong
- *   | {type: 'CURRENT', timestamp: number, epoch: string, version: number}
+ *   | {type: 'CURRENT', timestamp: number} & Required<Place>
  *   | {type: 'ACK', timestamp: number, id: string, version: number}
  *   | {type: 'ERROR', timestamp: number, code: string, message: string, id?: string}
  * } ServerMessage
  */
 
-/** @typedef {{type: 'PONG', timestamp: number, receivedAt: number, clientTime: number, epoch?: string, version?: number}} Pong */
+/** @typedef {{type: 'PONG', timestamp: number, receivedAt: number, clientTime: number} & Place} Pong */
 
 /** @typedef {{type: string, [field: string]: unknown}} ClientMessage */
 

@@ -9,7 +9,7 @@ import { FakeServer } from './server.js';
 const HEALED_WITHIN_MS = 30_000 + 1_000 + 4_000;
 
 for (const large of [false, true]) {
-  test(`whatever is lost, late, cut or deleted, a heartbeat later all is right: ${large ? 'in parts' : 'whole'}`, () => {
+  test(`whatever is lost, late, cut, deleted or made twice, a heartbeat later all is right: ${large ? 'in parts' : 'whole'}`, () => {
     for (let trial = 0; trial < 300; trial += 1) {
       const world = new FakeWorld(trial + 1);
       const server = new FakeServer(world, { large });
@@ -24,7 +24,8 @@ for (const large of [false, true]) {
         if (chance < 0.6) server.commit();
         else if (chance < 0.65) server.cut();
         else if (chance < 0.68) server.delete();
-        server.serve(world.random() ** 2 * 4_000);
+        else if (chance < 0.75) server.failOver();
+        server.serve(1 + world.random() ** 2 * 4_000);
       }
       Object.assign(server, { loss: 0, slowestMs: 20 });
       server.serve(HEALED_WITHIN_MS);
@@ -33,6 +34,35 @@ for (const large of [false, true]) {
       assert.deepEqual(client.held?.state ?? null, server.state, `trial ${trial}`);
     }
   });
+}
+
+for (const large of [false, true]) {
+  for (const further of [0, 1]) {
+    test(`a version that was made twice is told apart, ${large ? 'in parts' : 'whole'}, ${further} later`, () => {
+      const world = new FakeWorld(7);
+      const server = new FakeServer(world, { large });
+      const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', world });
+      server.create();
+      client.connect();
+      server.serve(100);
+      server.commit();
+      server.serve(3_000);
+      assert.equal(client.held?.version, 2);
+
+      // Of what comes now the client hears nothing.
+      server.loss = 1;
+      server.failOver(1);
+      server.commit();
+      server.serve(100);
+      server.loss = 0;
+      for (let time = 0; time < further; time += 1) server.commit();
+      assert.notDeepEqual(client.held?.state, server.state);
+      server.serve(HEALED_WITHIN_MS);
+
+      assert.equal(client.held?.version, 2 + further);
+      assert.deepEqual(client.held?.state, server.state);
+    });
+  }
 }
 
 test('on a network that loses nothing, nobody asks for what is under way', () => {

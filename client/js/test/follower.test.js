@@ -3,9 +3,7 @@ import { test } from 'node:test';
 
 import { Follower } from '../src/follower.js';
 import { merged } from '../src/merging.js';
-import { aParticipant, aState } from './states.js';
-
-/** @typedef {import('../src/types.js').SessionState} SessionState */
+import { aParticipant, aState, madeAt } from './states.js';
 
 const SYNC = 'STATE_SYNC';
 const UPDATE = 'STATE_UPDATE';
@@ -22,7 +20,21 @@ function brings(type, version, more) {
 }
 
 /** What a partial update of `version` has more than a whole one. */
-const partly = (/** @type {number} */ baseVersion) => ({ partial: true, baseVersion });
+const partly = (/** @type {number} */ baseVersion, baseUpdatedAt = madeAt(baseVersion)) => ({
+  partial: true,
+  baseVersion,
+  baseUpdatedAt,
+});
+
+/** What a PONG or a CURRENT tells of `version`. */
+function tells(
+  /** @type {'PONG' | 'CURRENT'} */ type,
+  /** @type {number} */ version,
+  updatedAt = madeAt(version),
+) {
+  const times = { timestamp: 0, receivedAt: 0, clientTime: 0 };
+  return { type, ...times, epoch: 'e', version, updatedAt };
+}
 
 /** A follower that was opened at 0; with `version` it was greeted with that one. */
 function opened(/** @type {number} */ version = 0) {
@@ -33,8 +45,10 @@ function opened(/** @type {number} */ version = 0) {
   return follower;
 }
 
-const ask = (/** @type {number} */ version) => [{ type: 'RECONNECT', epoch: 'e', version }];
-const ASK_FOR_ALL = [{ type: 'RECONNECT', epoch: undefined, version: undefined }];
+const ask = (/** @type {number} */ version, updatedAt = madeAt(version)) => [
+  { type: 'RECONNECT', epoch: 'e', version, updatedAt },
+];
+const ASK_FOR_ALL = [{ type: 'RECONNECT' }];
 
 test('an update of another epoch is asked about', () => {
   assert.deepEqual(opened(3).take(brings(UPDATE, 9, { epoch: 'other' }), 10), ask(3));
@@ -46,6 +60,32 @@ test('a partial update that is based on another version than is held is asked ab
   const follower = opened(3);
   assert.deepEqual(follower.take(brings(UPDATE, 4, partly(3)), 10), []);
   assert.equal(follower.held?.version, 4);
+});
+
+test('a partial update that is based on another version of the number held is asked about', () => {
+  const follower = opened(3);
+  assert.deepEqual(follower.take(brings(UPDATE, 4, partly(3, 'later')), 10), ask(3));
+  assert.equal(follower.held?.version, 3);
+});
+
+test('one that was kept is merged into the answer only if that is the very version it is based on', () => {
+  for (const [base, version] of /** @type {const} */ ([
+    [partly(4), 5],
+    [partly(4, 'later'), 4],
+  ])) {
+    const follower = opened(3);
+    follower.take(brings(UPDATE, 6, partly(5)), 10);
+    follower.take(brings(UPDATE, 5, base), 20);
+    follower.take(brings(SYNC, 4), 30);
+    assert.equal(follower.held?.version, version);
+  }
+});
+
+test('who comes back names the place that is held', () => {
+  const follower = opened();
+  const state = aState([aParticipant('a')], { version: 3, updated_at: 'then' });
+  follower.take(brings(SYNC, 3, { state }), 0);
+  assert.deepEqual(follower.opened(50), ask(3, 'then'));
 });
 
 test('one RECONNECT is enough at a time', () => {
@@ -93,36 +133,62 @@ test('who holds nothing when the greeting is over asks about a partial update at
 
 test('PONGs that go on differing do not put off the question', () => {
   const follower = opened(3);
-  /** @type {any} */
-  const pong = { type: 'PONG', epoch: 'e', version: 4 };
-  for (const now of [100, 500, 900]) follower.take(pong, now);
+  for (const now of [100, 500, 900]) follower.take(tells('PONG', 4), now);
   assert.equal(follower.dueAt, 1_100);
   assert.deepEqual(follower.tick(1_100), ask(3));
 });
 
 test('a PONG that agrees takes the doubt away', () => {
   const follower = opened(3);
-  follower.take(/** @type {any} */ ({ type: 'PONG', epoch: 'e', version: 4 }), 100);
-  follower.take(/** @type {any} */ ({ type: 'PONG', epoch: 'e', version: 3 }), 200);
+  follower.take(tells('PONG', 4), 100);
+  follower.take(tells('PONG', 3), 200);
   assert.equal(follower.dueAt, Infinity);
 });
 
+for (const type of /** @type {const} */ (['PONG', 'CURRENT'])) {
+  test(`a ${type} of another version of the number that is held is asked about after a second`, () => {
+    const follower = opened(3);
+    assert.deepEqual(follower.take(tells(type, 3, 'later'), 100), []);
+    assert.equal(follower.dueAt, 1_100);
+    assert.deepEqual(follower.tick(1_100), ask(3));
+  });
+}
+
+test('of a doubt about a version only that very one, or a newer, relieves', () => {
+  const shown = (/** @type {number} */ version, /** @type {string} */ updated_at) => {
+    const follower = opened(3);
+    follower.take(tells('PONG', 4, 'later'), 100);
+    const state = aState([aParticipant('a')], { version, updated_at });
+    follower.take(brings(UPDATE, version, { state }), 200);
+    return follower.dueAt;
+  };
+  assert.equal(shown(4, 'later'), Infinity);
+  assert.equal(shown(5, 'whenever'), Infinity);
+  assert.equal(shown(4, 'earlier'), 1_100);
+});
+
 test('pages of different answers are never mixed, in whatever order they come', () => {
-  const follower = opened();
-  const page = (/** @type {number} */ version, /** @type {number} */ number) =>
-    brings(SYNC, version, {
-      page: number,
-      pages: 3,
-      state: aState([aParticipant(`${version}.${number}`)]),
-    });
-  for (const one of [page(4, 3), page(5, 1), page(5, 3), page(4, 1), page(5, 3)])
-    follower.take(one, 10);
-  assert.equal(follower.held?.version, undefined);
-  follower.take(page(5, 2), 10);
-  assert.deepEqual(
-    follower.held?.state.participants.map((one) => one.participant_id),
-    ['5.1', '5.2', '5.3'],
-  );
+  const answers = {
+    epoch: { epoch: 'other' },
+    version: { version: 4 },
+    timestamp: { timestamp: 9 },
+  };
+  for (const [differs, other] of Object.entries({ ...answers, pages: { pages: 4 } })) {
+    const follower = opened();
+    const page = (/** @type {number} */ number, /** @type {object} */ more = {}) => {
+      const state = aState([aParticipant(`${number}${more === other ? ' of another' : ''}`)]);
+      return brings(SYNC, 5, { page: number, pages: 3, state, ...more });
+    };
+    for (const one of [page(3, other), page(1), page(3), page(1, other), page(3)])
+      follower.take(one, 10);
+    assert.equal(follower.held?.version, undefined, differs);
+    follower.take(page(2), 10);
+    assert.deepEqual(
+      follower.held?.state.participants.map((one) => one.participant_id),
+      ['1', '2', '3'],
+      differs,
+    );
+  }
 });
 
 test('in global nobody who is left out of a partial update has still expired', () => {

@@ -24,6 +24,8 @@ export class FakeServer {
   heard = [];
   /** @type {Set<FakeSocket>} */
   #connections = new Set();
+  /** @type {SessionState[]} The versions of this epoch, oldest first. */
+  #versions = [];
   #world;
 
   /**
@@ -49,6 +51,7 @@ export class FakeServer {
 
   create(count = 7) {
     this.epoch += 1;
+    this.#versions = [];
     const participants = Array.from({ length: count }, (_, place) => aParticipant(`p${place}`));
     this.#change(aState(participants, { version: 0, status: 'paused' }), [0]);
   }
@@ -61,6 +64,13 @@ export class FakeServer {
       this.#below(this.state.participants.length),
     ];
     this.#change(this.state, places);
+  }
+
+  /** A replica takes over that the last versions have not reached, and nobody is told. */
+  failOver(lost = 1 + this.#below(3)) {
+    if (!this.state) return;
+    this.#versions.length = Math.max(1, this.#versions.length - lost);
+    this.state = /** @type {SessionState} */ (this.#versions.at(-1));
   }
 
   delete() {
@@ -110,11 +120,14 @@ export class FakeServer {
         ? { ...one, time_used_ms: one.time_used_ms + 1 + this.#below(1_000) }
         : one,
     );
-    this.state = { ...before, participants, version: before.version + 1 };
+    const updated_at = new Date(this.timestamp).toISOString();
+    this.state = { ...before, participants, version: before.version + 1, updated_at };
+    this.#versions.push(this.state);
     const changed = participants.filter((_, place) => places.includes(place));
     const parts = {
       partial: true,
       baseVersion: before.version,
+      baseUpdatedAt: before.updated_at,
       state: { ...this.state, participants: changed },
     };
     for (const one of this.#connections) {
@@ -132,7 +145,8 @@ export class FakeServer {
    */
   #take(socket, message) {
     this.heard.push(message);
-    const place = this.state ? { epoch: `e${this.epoch}`, version: this.version } : {};
+    const updatedAt = this.state?.updated_at;
+    const place = this.state ? { epoch: `e${this.epoch}`, version: this.version, updatedAt } : {};
     switch (message.type) {
       case 'PING':
         this.#post(socket, {
@@ -144,7 +158,11 @@ export class FakeServer {
         break;
       case 'RECONNECT':
         if (!this.state) this.#post(socket, { type: 'SESSION_DELETED' });
-        else if (message.epoch === place.epoch && message.version === place.version) {
+        else if (
+          message.epoch === place.epoch &&
+          message.version === place.version &&
+          message.updatedAt === place.updatedAt
+        ) {
           this.#post(socket, { type: 'CURRENT', ...place });
         } else this.#sync(socket);
         break;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { CommandError, SessionClient } from '../src/index.js';
 import { FakeWorld } from './fakes.js';
-import { aParticipant, aState, RUNNING } from './states.js';
+import { aParticipant, aState, madeAt, RUNNING } from './states.js';
 
 /** @typedef {import('../src/types.js').SessionState} SessionState */
 
@@ -22,6 +22,12 @@ function aClient({ seed = 1, url = 'ws://server/dev' } = {}) {
     told.filter((one) => one[0] === type).map((one) => one[1]);
   return { world, client, all };
 }
+
+const place = (/** @type {number} */ version) => ({
+  epoch: 'e',
+  version,
+  updatedAt: madeAt(version),
+});
 
 const connected = { type: 'CONNECTED', timestamp: TIME, heartbeatIntervalMs: 30_000, protocol: 1 };
 
@@ -65,9 +71,8 @@ function liveClient(how = {}) {
  * Answer the round of PINGs that follows a connection, at once.
  *
  * @param {FakeWorld} world
- * @param {object} [place]
  */
-function answerPings(world, place = { epoch: 'e', version: 3 }) {
+function answerPings(world) {
   const { socket } = world;
   const pong = (/** @type {any} */ message) => {
     const timestamp = TIME + Math.floor(world.now());
@@ -79,7 +84,7 @@ function answerPings(world, place = { epoch: 'e', version: 3 }) {
           clientTime: message.clientTime,
           receivedAt: timestamp,
           timestamp,
-          ...place,
+          ...place(3),
         }),
       0,
     );
@@ -94,7 +99,7 @@ test('it says connecting, live, reconnecting and closed', () => {
   world.socket.ends();
   world.pass(1_000);
   world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME, epoch: 'e', version: 3 });
+  world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
   client.close();
 
   assert.deepEqual(all('connection'), ['connecting', 'live', 'reconnecting', 'live', 'closed']);
@@ -140,7 +145,7 @@ test('after a loss it resumes with what it holds, and is live once that is answe
   world.socket.ends();
   world.pass(1_000);
   world.socket.opens();
-  assert.deepEqual(world.socket.sent[0], { type: 'RECONNECT', epoch: 'e', version: 3 });
+  assert.deepEqual(world.socket.sent[0], { type: 'RECONNECT', ...place(3) });
   world.socket.hears(connected);
   assert.equal(client.connection, 'reconnecting');
   world.socket.hears(sync(2, {}, { epoch: 'another' }));
@@ -178,7 +183,7 @@ test('a connection that was live is not held against the next one', () => {
     world.socket.ends();
     world.pass(1_000);
     world.socket.opens();
-    world.socket.hears({ type: 'CURRENT', timestamp: TIME, epoch: 'e', version: 3 });
+    world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
   }
   assert.equal(world.sockets.length, 6);
 });
@@ -200,18 +205,49 @@ test('who hears nothing asks after two seconds, again and again', () => {
 });
 
 test('a heartbeat is sent as often as CONNECTED says', () => {
-  const { world } = aClient();
-  const { client, world: quick } = aClient();
+  const { client, world } = aClient();
   client.connect();
-  quick.socket.opens();
-  quick.socket.hears({ ...connected, heartbeatIntervalMs: 5_000 });
-  quick.socket.hears(sync(3));
-  answerPings(quick);
-  quick.pass(60_000 - quick.now());
-  const count = quick.socket.all('PING').length;
+  world.socket.opens();
+  world.socket.hears({ ...connected, heartbeatIntervalMs: 5_000 });
+  world.socket.hears(sync(3));
+  answerPings(world);
+  world.pass(60_000 - world.now());
+  const count = world.socket.all('PING').length;
 
   assert.ok(count >= 10 + 11 && count <= 10 + 13, `${count}`);
-  assert.equal(world.sockets.length, 0);
+});
+
+test('a CONNECTED that comes late brings the next heartbeat forward, and never puts it off', () => {
+  for (const [heartbeatIntervalMs, inMs] of /** @type {const} */ ([
+    [5_000, 5_000],
+    [60_000, 19_000],
+  ])) {
+    const { client, world } = aClient();
+    client.connect();
+    world.socket.opens();
+    world.socket.hears(sync(3));
+    answerPings(world);
+    world.pass(12_000 - world.now());
+    world.socket.hears({ ...connected, heartbeatIntervalMs });
+    const count = world.socket.all('PING').length;
+    world.pass(inMs - 1_100);
+    assert.equal(world.socket.all('PING').length, count);
+    world.pass(1_100);
+    assert.equal(world.socket.all('PING').length, count + 1);
+  }
+});
+
+test('a connection that has been silent for three of the heartbeats told is given up', () => {
+  for (const heartbeatIntervalMs of [5_000, 60_000]) {
+    const { client, world } = aClient();
+    client.connect();
+    world.socket.opens();
+    world.socket.hears({ ...connected, heartbeatIntervalMs });
+    world.pass(3 * heartbeatIntervalMs - 1);
+    assert.equal(client.connection, 'live');
+    world.pass(1);
+    assert.equal(client.connection, 'reconnecting');
+  }
 });
 
 test('a connection that has been silent for three heartbeats is given up', () => {
@@ -243,19 +279,18 @@ test('a PONG that differs is believed after a second, unless the update comes', 
     clientTime: 0,
     receivedAt: TIME,
     timestamp: TIME,
-    epoch: 'e',
-    version: 4,
+    ...place(4),
   };
   world.socket.hears(differs);
   world.pass(900);
   world.socket.hears(update(4));
   world.pass(5_000);
   assert.deepEqual(world.socket.all('RECONNECT'), []);
-  world.socket.hears({ ...differs, version: 5 });
+  world.socket.hears({ ...differs, ...place(5) });
   world.pass(999);
   assert.deepEqual(world.socket.all('RECONNECT'), []);
   world.pass(1);
-  assert.deepEqual(world.socket.all('RECONNECT'), [{ type: 'RECONNECT', epoch: 'e', version: 4 }]);
+  assert.deepEqual(world.socket.all('RECONNECT'), [{ type: 'RECONNECT', ...place(4) }]);
 });
 
 test('a PONG of no session makes it ask, and the answer clears what is held', () => {
@@ -366,7 +401,7 @@ test('a command is never kept for later: not live, it fails at once and is not s
   await isRefused(client.command('switch'), 'NOT_LIVE', 'unsent');
   world.pass(1_000);
   world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME, epoch: 'e', version: 3 });
+  world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
   world.pass(60_000);
 
   assert.deepEqual(
@@ -437,7 +472,7 @@ test('a claim outlives the connection it could not be made on', () => {
   world.socket.ends();
   world.pass(8_000);
   world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME + 13_000, epoch: 'e', version: 3 });
+  world.socket.hears({ type: 'CURRENT', timestamp: TIME + 13_000, ...place(3) });
   answerPings(world);
   world.pass(3_000);
   assert.equal(world.socket.all('CLAIM').length > 0, true);
@@ -451,7 +486,7 @@ test('a claim that was not heard is made again on the next connection', () => {
   world.socket.ends();
   world.pass(1_000);
   world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME + world.now(), epoch: 'e', version: 3 });
+  world.socket.hears({ type: 'CURRENT', timestamp: TIME + world.now(), ...place(3) });
   answerPings(world);
   world.pass(2_000);
   assert.ok(world.socket.all('CLAIM').length > 0);
@@ -464,7 +499,7 @@ test('each connection has a round of PINGs of its own', () => {
   world.socket.ends();
   world.pass(1_000);
   world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME, epoch: 'e', version: 3 });
+  world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
   answerPings(world);
   assert.equal(first, 11);
   assert.equal(world.socket.all('PING').length, first);

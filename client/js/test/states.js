@@ -30,6 +30,9 @@ export function aParticipant(participant_id, more) {
   };
 }
 
+/** When a version was made, where a test does not say otherwise. */
+export const madeAt = (/** @type {number} */ version) => `the instant of ${version}`;
+
 /**
  * @param {ParticipantState[]} participants
  * @param {Partial<SessionState>} [more]
@@ -48,6 +51,7 @@ export function aState(participants, more) {
     max_time_ms: null,
     time_control: null,
     warn_at_ms: [],
+    updated_at: madeAt(more?.version ?? 1),
     deadline_at: null,
     ...more,
   };

@@ -270,6 +270,20 @@ def test_an_undone_switch_brings_the_warning_that_it_kept_from_being_given() -> 
     assert warned(match.read(8_000)) == []
 
 
+def test_an_undone_switch_brings_its_warning_even_if_another_was_given_meanwhile() -> None:
+    match = started(PER_PARTICIPANT, warn_at_ms=[9_000, 5_000]).switch(4_000).read(5_500)
+
+    assert warned(match) == [(5_000, "b", 9_000)]
+    assert warned(match.undo(7_000)) == [(5_000, "a", 5_000)]
+
+
+def test_a_mark_just_below_what_a_clock_begins_with_is_passed_at_once() -> None:
+    match = started(PER_PARTICIPANT, warn_at_ms=[9_999])
+
+    assert due_ms(match.session) == 1
+    assert warned(match.read(1)) == [(1, "a", 9_999)]
+
+
 def test_a_warning_does_not_stand_in_the_way_of_an_undo() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[9_000]).switch(4_000).read(6_000)
 

@@ -26,8 +26,11 @@ UNUSED = (
     # Of offapi Swagger UI is shown, of Powertools the formatter, metrics and the tracer are used.
     "offapi/redoc.js",
     "offapi/scalar.js",
+    "offapi/swagger_preset.js",
     f"{_POWERTOOLS}event_handler/",
+    f"{_POWERTOOLS}utilities/auth_alpha/",
     f"{_POWERTOOLS}utilities/batch/",
+    f"{_POWERTOOLS}utilities/circuit_breaker/",
     f"{_POWERTOOLS}utilities/data_classes/",
     f"{_POWERTOOLS}utilities/data_masking/",
     f"{_POWERTOOLS}utilities/feature_flags/",

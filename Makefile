@@ -6,8 +6,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PICTURES := build/pictures-venv
 STAGE ?= dev
+CLIENT := client/js
 
-.PHONY: help install run test test-package check format mutants bench pictures package clean
+.PHONY: help install run test test-cluster test-package test-client check format mutants bench pictures package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,13 +25,24 @@ $(STAMP): requirements.txt requirements-local.txt requirements-dev.txt
 run: install ## Tickless on http://localhost:8000, with a Valkey of its own
 	@exec $(BIN)/python -m local $(ARGS)
 
-test: install check ## lint, types, architecture, and every test
+test: install check ## lint, types, architecture, and every test but for failovers
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m "not failover" --numprocesses 2 --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
+
+test-cluster: install ## what runs on a Redis Cluster, and what becomes of it when servers fall
+	$(BIN)/python -m pytest -m "cluster or failover" --numprocesses 2 $(ARGS)
 
 test-package: install ## what AWS would be given: its template, its rights, and the package at work
 	$(BIN)/python -m pytest tests/package $(ARGS)
+
+test-client: install $(CLIENT)/node_modules/.package-lock.json ## the browser client: types, tests, size; needs Node 18 or newer
+	$(BIN)/python -m tests.client.recorded > $(CLIENT)/test/recorded.json
+	cd $(CLIENT) && npm run --silent check && npm test --silent
+
+$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
+	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 check: install ## lint, types, architecture
 	$(BIN)/ruff format --check .
@@ -61,3 +73,4 @@ package: install ## what AWS deploys, in build/package/STAGE; needs Python 3.13
 
 clean: ## forget the environment and what the tools left behind; data stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants .coverage
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/types $(CLIENT)/test/recorded.json

@@ -17,6 +17,7 @@ from math import inf
 from threading import Event, Thread
 
 from .core.errors import StoreUnavailable
+from .core.events import TimeWarning
 from .core.timeouts import due_ms
 from .engine import Outcome, SyncEngine
 from .ports import Alarms, Deadline, DeadlineIndex
@@ -121,14 +122,21 @@ class Sweeper:
         while self._goes_on(until_s):
             now_s = time.monotonic()
             due: list[Deadline] = []
-            for shard, at_s in look_at_s.items():
-                if at_s <= now_s:
+            unseen: StoreUnavailable | None = None
+            for shard in [shard for shard, at_s in look_at_s.items() if at_s <= now_s]:
+                try:
                     found, look_at_s[shard] = self._look(shard)
+                except StoreUnavailable as error:
+                    # Those that lie on other nodes of a cluster don't wait for this one.
+                    unseen = error
+                else:
                     due += found
             self._settle_all(due, pool)
             if self._aside is not None and now_s >= self._aside_at_s:
                 self._aside_at_s = now_s + self._aside_every_seconds
                 pool.submit(self._do_aside, self._aside)
+            if unseen is not None:
+                raise unseen
             nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
             # Also without a nap: alarms that nobody hears pile up in the store.
             while (earlier := alarms.next(max(0.0, min(nap_s, LISTEN_SECONDS)))) is not None:
@@ -194,6 +202,8 @@ class Sweeper:
             self._put_off[one.session_id] = time.monotonic() + PUT_OFF_SECONDS
 
     def _report(self, due: Deadline, outcome: Outcome) -> None:
+        if all(isinstance(event, TimeWarning) for event in outcome.events):
+            return
         lag_ms = max(0, outcome.now_ms - due.at_ms)
         self._telemetry.settled(lag_ms)
         LOG.info(

@@ -61,11 +61,12 @@ class BackgroundProcess:
     async def stop(self, seconds: float) -> None:
         with suppress(ProcessLookupError):
             self._process.terminate()
+        # To the end of its output, or its pipe would be left for the garbage collector.
         try:
-            await asyncio.wait_for(self._process.wait(), seconds)
+            await asyncio.wait_for(self._process.communicate(), seconds)
         except TimeoutError:
             self._process.kill()
-            await self._process.wait()
+            await self._process.communicate()
 
 
 @asynccontextmanager

@@ -133,6 +133,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             kept.append(store)
         given_up = await parts.enter_async_context(supervised(kept))
         rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, responses)
+        # Before anything else stops, so that what sockets asked for is answered meanwhile.
+        parts.callback(sockets.drain)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
             websocket_url=management_url.replace("http", "ws", 1),

@@ -134,7 +134,8 @@ class FakeStore:
         if commit.due_ms is None:
             self.deadlines.pop(session_id, None)
         else:
-            if commit.due_ms < min(self.deadlines.values(), default=commit.due_ms + 1):
+            to_come = [at_ms for at_ms in self.deadlines.values() if at_ms > self.clock_ms]
+            if commit.due_ms < min(to_come, default=commit.due_ms + 1):
                 self.alarms.put(0)
             self.deadlines[session_id] = commit.due_ms
         if commit.expires_at_ms is not None:

@@ -60,6 +60,16 @@ def any_server(request: pytest.FixtureRequest) -> RedisProcess:
     return server
 
 
+ON_A_CLUSTER = pytest.param("valkey_cluster", marks=pytest.mark.cluster)
+
+
+@pytest.fixture(params=["valkey", "redis7", ON_A_CLUSTER])
+def anywhere(request: pytest.FixtureRequest) -> RedisProcess | Cluster:
+    """Each kind of server in turn, and a cluster, shared."""
+    place: RedisProcess | Cluster = request.getfixturevalue(request.param)
+    return place
+
+
 @pytest.fixture(params=["valkey", "redis7"])
 def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProcess]:
     """Each kind of server in turn, for one test to do with as it likes."""

@@ -13,14 +13,15 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from select import select
 from threading import Condition, Event, Lock, Thread
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import redis
 from cryptography import x509
@@ -79,10 +80,17 @@ def redis7_binary() -> str | None:
     return shutil.which("redis-server")
 
 
+class Place(Protocol):
+    """Somewhere to look, at whatever key."""
+
+    def admin(self) -> AbstractContextManager[Any]: ...
+
+
 @dataclass
 class RedisProcess:
     """One server process, which can be killed, frozen and started again on its port."""
 
+    is_cluster: ClassVar[bool] = False
     binary: str
     directory: Path
     options: Sequence[str] = ()
@@ -174,20 +182,39 @@ def running(binary: str, directory: Path, *options: str) -> Iterator[RedisProces
 
 @dataclass
 class Cluster:
-    """Three primaries without replicas, which share the slots."""
+    """Three primaries, which share the slots, and behind them their replicas, if they have any.
+
+    The slots of the primary ``n`` are those from ``bounds[n]`` to below ``bounds[n + 1]``.
+    """
 
     nodes: list[RedisProcess]
+    is_cluster: ClassVar[bool] = True
+    bounds: ClassVar[tuple[int, ...]] = (0, 5461, 10923, 16384)
 
     @property
     def url(self) -> str:
         return self.nodes[0].url
+
+    @property
+    def port(self) -> int:
+        return self.nodes[0].port
+
+    @contextmanager
+    def admin(self) -> Iterator[Any]:
+        """As of a single server: a connection for looking and for harm, at whatever key."""
+        client = redis.RedisCluster.from_url(self.url, protocol=2)
+        try:
+            yield client
+        finally:
+            client.close()
 
     def is_whole(self) -> bool:
         """Whether every node sees all of them, and all slots."""
         for node in self.nodes:
             with suppress(redis.RedisError), node.admin() as admin:
                 state = ask(admin, "CLUSTER INFO")
-                if state["cluster_state"] == "ok" and state["cluster_known_nodes"] == "3":
+                known = int(state["cluster_known_nodes"])
+                if state["cluster_state"] == "ok" and known == len(self.nodes):
                     continue
             return False
         return True
@@ -210,26 +237,36 @@ def ask(client: redis.Redis, *command: bytes | str | int) -> Any:
 
 
 @contextmanager
-def running_cluster(binary: str, directory: Path) -> Iterator[Cluster]:
+def running_cluster(binary: str, directory: Path, replicas: int = 0) -> Iterator[Cluster]:
+    """Three primaries that share the slots, each with so many replicas."""
     with ExitStack() as stack:
         nodes: list[RedisProcess] = []
-        buses = [free_port() for _ in range(3)]
+        buses = [free_port() for _ in range(3 + 3 * replicas)]
         for bus in buses:
             node_directory = directory / f"node-{bus}"
             options = ("--cluster-enabled", "yes", "--cluster-port", str(bus))
-            patience = ("--cluster-node-timeout", "1000")
+            patience = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
             nodes.append(stack.enter_context(running(binary, node_directory, *options, *patience)))
-        bounds = (0, 5461, 10923, 16384)
-        for number, node in enumerate(nodes):
-            with node.admin() as admin:
-                ask(admin, "CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
-                ask(admin, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        with nodes[0].admin() as admin:
-            for node, bus in zip(nodes[1:], buses[1:], strict=True):
-                ask(admin, "CLUSTER", "MEET", HOST, node.port, bus)
+        admins = [stack.enter_context(node.admin()) for node in nodes]
+        for number, admin in enumerate(admins[:3]):
+            first, end = Cluster.bounds[number : number + 2]
+            ask(admin, "CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+            ask(admin, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for node, bus in zip(nodes[1:], buses[1:], strict=True):
+            ask(admins[0], "CLUSTER", "MEET", HOST, node.port, bus)
         cluster = Cluster(nodes)
         eventually(cluster.is_whole, READY_WITHIN_S)
+        for number, admin in enumerate(admins[3:]):
+            ask(admin, "CLUSTER", "REPLICATE", ask(admins[number % 3], "CLUSTER", "MYID"))
+        for admin in admins[3:]:
+            eventually(partial(is_in_step, admin), READY_WITHIN_S)
         yield cluster
+
+
+def is_in_step(replica: redis.Redis) -> bool:
+    """Whether it has all that its primary had, and hears of what comes."""
+    facts: Any = replica.info("replication")
+    return bool(facts.get("master_link_status") == "up")
 
 
 class Proxy:

@@ -20,7 +20,7 @@ from .errors import (
     UnknownParticipant,
 )
 from .events import Event, SessionPaused, SessionResumed, SessionStarted, SwitchUndone, TimeAdjusted
-from .session import ENDED, Cycle, Session, Status
+from .session import ENDED, Cycle, Session, Status, updated
 from .timeouts import settle
 
 
@@ -121,7 +121,7 @@ def apply(session: Session, command: Command | None, now_ms: int) -> Decision:
 def _next_version(before: Session, after: Session, now_ms: int) -> Session:
     if after is before:
         return before
-    return replace(after, version=before.version + 1, updated_at_ms=now_ms)
+    return updated(replace(after, version=before.version + 1), now_ms)
 
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:
@@ -197,7 +197,7 @@ def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
     adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
     event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
     # A clock with nothing left runs out at this very instant.
-    settled, timeouts = settle(replace(adjusted, undoable=None, updated_at_ms=now_ms), now_ms)
+    settled, timeouts = settle(updated(replace(adjusted, undoable=None), now_ms), now_ms)
     return Decision(settled, (event, *timeouts))
 
 

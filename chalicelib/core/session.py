@@ -6,7 +6,7 @@ them: how long it has run is ``now_ms`` less the instant it last began to run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -140,6 +140,12 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
         created_at_ms=now_ms,
         updated_at_ms=now_ms,
     )
+
+
+def updated(session: Session, now_ms: int) -> Session:
+    """The session as changed at ``now_ms``."""
+    # A store that steps back must not make what was told of untold.
+    return replace(session, updated_at_ms=max(session.updated_at_ms, now_ms))
 
 
 def lasted_ms(cycle: Cycle, now_ms: int) -> int:

@@ -50,9 +50,14 @@ def session_countdown(session: Session, started_at_ms: int) -> Countdown | None:
 
 
 def cycle_countdown(session: Session, cycle: Cycle, started_at_ms: int) -> Countdown | None:
-    """The clock of the active participant; none in overtime, and none that only counts up."""
+    """The clock of the active participant; none in overtime.
+
+    In global everybody shows the smaller of two clocks, so the cycle's counts
+    only where it will run out before the session's.
+    """
     ends_ms = _shows_nothing_at_ms(session, cycle, started_at_ms)
-    if ends_ms is None:
+    session_ends_ms = session_deadline_ms(session, started_at_ms)
+    if ends_ms is None or (session_ends_ms is not None and session_ends_ms <= ends_ms):
         return None
     participant = session.setup.participants[cycle.position]
     shown_ms = ends_ms - started_at_ms

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from .cycles import cycle_deadline_ms, deadline_ms, end, session_deadline_ms, switch
 from .events import Event, ParticipantExpired, TimeoutsSkipped
-from .session import Cycle, Session, Status, Tally, lasted_ms
+from .session import Cycle, Session, Status, Tally, lasted_ms, updated
 from .setup import SyncMode, TimeoutAction
 from .time_warnings import cycle_countdown, next_warning_ms, session_countdown
 
@@ -54,7 +54,7 @@ def settle(
         else:
             settled = _run_out(settled, cycle, cycle_end_ms, log)
     events = log.events(settled)
-    return (replace(settled, updated_at_ms=now_ms) if events else session), events
+    return (updated(settled, now_ms) if events else session), events
 
 
 def due_ms(session: Session) -> int | None:
@@ -69,12 +69,14 @@ def due_ms(session: Session) -> int | None:
 class _Log:
     """The events of one settling, which lists no more timeouts than it may.
 
-    Up to two instants the warnings of the session clock and of the cycle's have
-    been given. Of cycles whose timeouts are only counted they are left out.
+    Up to two instants the warnings of the session clock and of the first
+    cycle's have been given. A cycle that both began and ran out while nobody
+    looked warns of nothing: it is too late for that.
     """
 
     session_warned_ms: int
     cycle_warned_ms: int
+    cycles_seen: int = 0
     listed: list[Event] = field(default_factory=list)
     timeouts: int = 0
     skipped_at_ms: int = 0
@@ -93,7 +95,8 @@ class _Log:
         if (clock := session_countdown(session, started_at_ms)) is not None:
             self.listed += clock.warnings(marks_ms, self.session_warned_ms, until_ms)
             self.session_warned_ms = max(self.session_warned_ms, until_ms)
-        if self.is_full and until_ms == ends_ms:
+        self.cycles_seen += 1
+        if self.cycles_seen > 1 and until_ms == ends_ms:
             return
         if (clock := cycle_countdown(session, cycle, started_at_ms)) is not None:
             self.listed += clock.warnings(marks_ms, self.cycle_warned_ms, until_ms)

@@ -88,8 +88,8 @@ class Relay:
             try:
                 with self._subscribe() as subscription:
                     if failures:
-                        LOG.warning("relay: listening again; everybody gets a snapshot")
                         self._refresh()
+                        LOG.warning("relay: listening again; everybody has a snapshot")
                     failures = 0
                     self._listening.set()
                     self._listen(subscription)

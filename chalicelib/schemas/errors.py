@@ -116,6 +116,8 @@ CODES = {
 
 RETRY_AFTER_SECONDS = 1
 
+MESSAGE_CHARACTERS = 300
+
 
 def problem(error: Exception) -> Problem | None:
     """How an error looks from outside; ``None`` for one that is our own fault."""
@@ -166,7 +168,8 @@ def _from_pydantic(detail: ErrorDetails) -> FieldProblem:
         # Which of a time control's models was tried is nothing that a client has sent.
         if not (path[-1:] == ["time_control"] and part in VARIANTS):
             path.append(part)
-    return _field(".".join(path), detail["msg"], detail["type"])
+    # pydantic quotes what it does not know, however long that is.
+    return _field(".".join(path), detail["msg"][:MESSAGE_CHARACTERS], detail["type"])
 
 
 def _invalid(details: Sequence[FieldProblem]) -> Problem:

@@ -127,7 +127,8 @@ def _fit(update: StateUpdate, events: Sequence[Event]) -> bytes | None:
     """The update with as many of its events as a frame takes; ``None`` if it alone is too large."""
     count = min(len(events), EVENTS_A_FRAME)
     while True:
-        update["events"] = [event_view(event) for event in events[:count]]
+        # The newest say what has been asked for, and how it ended.
+        update["events"] = [event_view(event) for event in events[len(events) - count :]]
         if count < len(events):
             update["eventsOmitted"] = len(events) - count
         message = to_json(update)

@@ -160,25 +160,35 @@ class CreateSession(Request):
             if not self._total_ms(participant):
                 wrong.append({"field": field, "message": "Field required", "code": "missing"})
             elif participant.written_ms not in (None, self._total_ms(participant)):
-                message = "The participant's time_control says otherwise"
-                wrong.append({"field": field, "message": message, "code": "contradiction"})
+                wrong.append(_contradiction(field, "The participant's time_control says otherwise"))
+            elif participant.total_time_ms and self._writes_groups:
+                # Is it the group's, or a part of it? Nobody could tell.
+                wrong.append(_contradiction(field, "A group has what time_control says"))
         if not self.total_time_ms and self._written_ms is None:
             message = "Field required"
             wrong.append({"field": "total_time_ms", "message": message, "code": "missing"})
+        elif self.total_time_ms and self._written_ms not in (None, self.total_time_ms):
+            wrong.append(_contradiction("total_time_ms", "The time_control says otherwise"))
         if wrong:
             raise InvalidRequest(wrong)
+
+    @property
+    def _writes_groups(self) -> bool:
+        """Whether a time control as written says what each group's clock holds."""
+        is_told = self.groups is not None or self._written_ms is None
+        return self.sync_mode is SyncMode.PER_GROUP and not is_told
 
     def _groups(self) -> list[Group] | None:
         if self.groups is not None:
             return [Group(group.group_id, group.total_time_ms) for group in self.groups]
-        written_ms, members = self._written_ms, self.participants
-        if self.sync_mode is not SyncMode.PER_GROUP or written_ms is None:
+        if not self._writes_groups:
             return None
-        if any(member.total_time_ms or member.group_id is None for member in members):
-            return None
-        # What is written is what each clock holds, and here a clock is a group's.
-        ids = dict.fromkeys(member.group_id for member in members if member.group_id)
-        return [Group(group_id, written_ms) for group_id in ids]
+        ids = dict.fromkeys(member.group_id for member in self.participants if member.group_id)
+        return [Group(group_id, self._written_ms or 0) for group_id in ids]
+
+
+def _contradiction(field: str, message: str) -> FieldProblem:
+    return {"field": field, "message": message, "code": "contradiction"}
 
 
 class SwitchCycle(Request):

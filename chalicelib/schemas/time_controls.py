@@ -142,7 +142,7 @@ def _within_limits(asked: dict[str, str | int]) -> ControlRequest:
         return _OBJECTS.validate_python(asked)
     except ValidationError as error:
         # The text is one field, so what is wrong with it has to be said in one message.
-        (wrong,) = error.errors(include_url=False, include_context=False)
+        wrong, *_ = error.errors(include_url=False, include_context=False)
         raise PydanticCustomError(
             "time_control_range",
             "{name}: {message}",

@@ -38,8 +38,9 @@ from redis.retry import Retry
 from ..ports import StoreUnavailable
 from ..settings import Settings
 from ..telemetry.tracing import Tracing
+from .cluster import ClusterClient
 
-Client = redis.Redis | redis.RedisCluster
+Client = redis.Redis | ClusterClient
 Command = tuple[bytes | str | int, ...]
 T = TypeVar("T")
 
@@ -47,12 +48,7 @@ ANSWER_WITHIN_S = 0.5
 """How long a server may take to accept a connection, and again to answer."""
 
 NODE_ANSWERS_WITHIN_S = 0.3
-"""The same for a cluster, whose client asks every node in turn before it gives up.
-
-With three nodes that fall silent together it takes 1.2 s, and with each node
-more 0.3 s. Threads of one process wait for each other meanwhile; a Lambda has
-only one.
-"""
+"""The same for a node of a cluster, of which several may have to be asked."""
 
 SILENT_S = 0.4
 """A call that failed after so long has met silence, and not a refusal."""
@@ -103,33 +99,35 @@ def connect_traced(settings: Settings, tracing: Tracing) -> Server:
 
 
 def open_client(settings: Settings) -> Client:
-    """redis-py's own client, safe for many threads, within our limits.
+    """A client that is safe for many threads, within our limits; it connects when first used."""
+    if settings.redis_cluster:
+        return ClusterClient(_open(settings.redis_url, NODE_ANSWERS_WITHIN_S))
+    return open_one_server(settings)
 
-    It never repeats a command by itself: redis-py nests its retries (of a
-    command, of the health check before it, of the connection before that), so
-    that already one retry each could take 2.5 s. A cluster's client asks the
-    cluster for its nodes at once; the other one connects when first used.
 
-    Raises:
-        redis.exceptions.RedisClusterException: No node of the cluster answers.
-    """
-    answer_within_s = NODE_ANSWERS_WITHIN_S if settings.redis_cluster else ANSWER_WITHIN_S
-    options: dict[str, Any] = {
-        "socket_timeout": answer_within_s,
-        "socket_connect_timeout": answer_within_s,
-        "socket_keepalive": True,
-        "health_check_interval": HEALTH_CHECK_AFTER_S,
+def open_one_server(settings: Settings) -> redis.Redis:
+    """redis-py's client of whichever server the URL leads to, one node of a cluster perhaps."""
+    return _open(settings.redis_url, ANSWER_WITHIN_S)
+
+
+def _open(url: str, answer_within_s: float) -> redis.Redis:
+    # It never repeats a command by itself: redis-py nests its retries (of a
+    # command, of the health check before it, of the connection before that), so
+    # that already one retry each could take 2.5 s.
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=answer_within_s,
+        socket_connect_timeout=answer_within_s,
+        socket_keepalive=True,
+        health_check_interval=HEALTH_CHECK_AFTER_S,
         # RESP3 begins with a HELLO, which also logs in. RESP2 needs no word at
         # the beginning, but without one redis-py takes the session tickets of
         # TLS 1.3 for a reply that nobody asked for, and no connection is good.
-        "protocol": 3,
-        "driver_info": None,
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if settings.redis_cluster:
-        return redis.RedisCluster.from_url(settings.redis_url, **options)
-    return redis.Redis.from_url(settings.redis_url, **options)
+        protocol=3,
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 class Server:
@@ -243,7 +241,7 @@ class Server:
 
     def _exchange(self, client: Client, command: Command) -> Any:
         if self._is_cluster:
-            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return cast(ClusterClient, client).execute_command(*command)
         connection = self._idle_or_new(client)
         try:
             # At once: else the first command waits for a health check, too.

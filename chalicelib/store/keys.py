@@ -13,7 +13,7 @@ passed to the scripts as KEYS; no script may make up one of its own.
     switches:{07}:<id>               the bucket of its switches: the us at which it is drained
     messages:{07}:<id>:<connection>  the bucket of a connection's messages
     deadlines:{07}                   sorted set: session id by the ms it is to be settled at
-                                     and channel: an instant earlier than all of these
+                                     and channel: an instant earlier than all of these to come
     sessions:{07}                    sorted set: session id by its status and the minute it expires
     connected:{07}                   sorted set: connection id by the ms it was last heard of
     connection:<connection id>       the session that a connection watches, while it is heard of

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import time
 from collections import deque
@@ -100,6 +101,11 @@ class Limits:
     write_seconds: float = 30.0
     linger_seconds: float = 5.0
 
+
+# A client that keeps its connection may be sending its next request at the very
+# instant at which the server stops. So long it is still answered, and told that
+# this was the last one, where a close would reset it.
+LAST_REQUEST_SECONDS: Final = 0.2
 
 # A server that stops doesn't wait for clients that merely don't hang up.
 STOPPING_LINGER_SECONDS: Final = 0.2
@@ -356,7 +362,7 @@ class _Connection(asyncio.Protocol):
         if self._ending:
             return
         started = self._in_head or self._in_body
-        if self._client_done or (self._server.stopping and not started):
+        if self._client_done or (self._server.hanging_up and not started):
             self.close()
             return
         self._resume_reading()
@@ -538,6 +544,7 @@ class HttpServer:
         self.limits = limits or Limits()
         self.refuse = refuse
         self.stopping = False
+        self.hanging_up = False
         self.connections: set[_Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -563,7 +570,7 @@ class HttpServer:
         self._sweeper = loop.create_task(self._sweep(loop))
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accept nobody, let what is in flight be answered, then drop what is left."""
+        """Accept nobody, answer what is in flight and for the last time, then drop what is left."""
         if self._listener is None or self._sweeper is None:
             return
         loop = asyncio.get_running_loop()
@@ -577,17 +584,26 @@ class HttpServer:
         # turns to make a connection of the one and to read the other.
         for _ in range(6):
             await asyncio.sleep(0)
+        accepted = _accept_the_last(self._listener)
         self._listener.close()
         self.stopping = True
+        for client in accepted:
+            await loop.connect_accepted_socket(lambda: _Connection(self, loop), client)
+        ends_at = loop.time() + grace_seconds
+        await self._until_empty(min(ends_at, loop.time() + LAST_REQUEST_SECONDS))
+        self.hanging_up = True
         for connection in tuple(self.connections):
             connection.finish()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_seconds):
-                await self._empty.wait()
+        await self._until_empty(ends_at)
         for connection in tuple(self.connections):
             connection.cancel()
         self._sweeper.cancel()
         await self._empty.wait()
+
+    async def _until_empty(self, ends_at: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(ends_at):
+                await self._empty.wait()
 
     def left(self, connection: _Connection) -> None:
         """``connection`` is closed, or speaks another protocol now."""
@@ -616,6 +632,23 @@ class HttpServer:
             for connection in tuple(self.connections):
                 if connection.deadline <= now:
                     connection.expire()
+
+
+def _accept_the_last(listener: asyncio.Server) -> list[socket.socket]:
+    """Those whom the kernel has let in, and would reset when the listener closes."""
+    accepted: list[socket.socket] = []
+    for listening in listener.sockets:
+        # Neither asyncio nor uvloop hands out the socket itself; Windows has no
+        # such copies of one, and resets those few.
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(fileno=os.dup(listening.fileno())) as queue,
+        ):
+            while True:
+                client, _ = queue.accept()
+                client.setblocking(False)
+                accepted.append(client)
+    return accepted
 
 
 _date: tuple[int, str] = (0, "")

@@ -366,6 +366,11 @@ class WebSocketApi:
         return len(self._connections)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no message is being handled, nor waits for its turn."""
+        return not any(connection.unanswered for connection in self._connections.values())
+
+    @property
     def next_due_ms(self) -> int | None:
         """When ``tick`` is wanted next."""
         return self._due[0][0] if self._due else None
@@ -422,7 +427,11 @@ class WebSocketApi:
         connection.unanswered -= 1
         if connection.waiting:
             effects.append(connection.waiting.popleft())
-        if connection.reading_paused and connection.unanswered <= self.limits.unanswered // 2:
+        if (
+            connection.reading_paused
+            and not self._stopping
+            and connection.unanswered <= self.limits.unanswered // 2
+        ):
             connection.reading_paused = False
             if connection.state is State.OPEN:
                 effects.append(ResumeReading(invoke.connection_id))
@@ -605,12 +614,26 @@ class WebSocketApi:
                     effects.append(Send(connection_id, data))
         return effects
 
+    def drain(self, now_ms: int) -> list[Effect]:
+        """Accept nobody any more, and no more messages; those that have come are still handled."""
+        self._stopping = True
+        effects: list[Effect] = []
+        for connection_id, connection in self._connections.items():
+            if connection.state is State.OPEN and not connection.reading_paused:
+                connection.reading_paused = True
+                effects.append(PauseReading(connection_id))
+        return effects
+
     def stop(self, now_ms: int) -> list[Effect]:
         """Accept nobody any more and close everything."""
         self._stopping = True
         effects: list[Effect] = []
-        for connection in tuple(self._connections.values()):
+        for connection_id, connection in tuple(self._connections.items()):
             effects += self._close(connection, *GOING_AWAY, now_ms)
+            if connection.reading_paused:
+                # What the client says of the closing is to be heard; messages are too late.
+                connection.reading_paused = False
+                effects.append(ResumeReading(connection_id))
         return effects
 
     def _look_at(self, connection: _Connection, now_ms: int) -> list[Effect]:

@@ -15,6 +15,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -56,6 +57,9 @@ LOG = logging.getLogger(__name__)
 # The library says "connection closed" of every connection, at INFO.
 _FRAMES_LOG: Final = logging.getLogger(f"{__name__}.frames")
 _FRAMES_LOG.setLevel(logging.WARNING)
+
+# Of the time that stopping may take: for messages that are being handled.
+SHARE_OF_DRAINING: Final = 0.5
 
 # What keeps a socket from being read.
 _CLIENT_DOES_NOT_READ: Final = 1
@@ -280,13 +284,21 @@ class WebSocketGateway:
         self.rules.use_routes(routes)
         self._lambda.functions = functions or {}
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Close every connection with 1001, let $disconnects run, then drop what is left.
+    def drain(self) -> None:
+        """Take neither handshakes nor messages any more; what has come goes on being answered."""
+        self.tell(self.rules.drain)
 
-        Until then @connections answers, since $disconnect may want to tell the others.
+    async def stop(self, grace_seconds: float) -> None:
+        """Answer what has come, close with 1001, let $disconnects run, then drop what is left.
+
+        Until then @connections answers: functions answer messages through it, and
+        $disconnect may want to tell the others.
         """
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + grace_seconds
+        begins_at = loop.time()
+        ends_at = begins_at + grace_seconds
+        self.drain()
+        await self._wait_until_idle(begins_at + grace_seconds * SHARE_OF_DRAINING)
         self.tell(self.rules.stop)
         await self._wait_until_quiet(ends_at)
         for socket in tuple(self._sockets.values()):
@@ -427,6 +439,13 @@ class WebSocketGateway:
         while self._sockets or self._tasks:
             self._change.clear()
             await self._change.wait()
+
+    async def _wait_until_idle(self, ends_at: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(ends_at):
+                while not self.rules.is_idle:
+                    self._change.clear()
+                    await self._change.wait()
 
     async def _wait_until_quiet(self, ends_at: float) -> None:
         try:

@@ -267,6 +267,8 @@ class Model:
             own = player.cycle or 0
         elif self.mode is SyncMode.GLOBAL:
             own = self.shared_cycle or 0
+            # What everybody shows is the smaller one.
+            own = own if own < self.session_left else 0
         elif self.mode is SyncMode.COUNT_UP:
             own = (self.setup.max_time_ms or player.total) - player.used
         return [self.session_left if self.mode is SyncMode.GLOBAL else 0, own]

@@ -197,21 +197,21 @@ def test_settling_at_every_deadline_is_settling_at_the_end(session: Session, gap
     assume((due_ms(stepwise) or now_ms + 1) > now_ms)
     settled, events = settle(session, now_ms)
     assert facts(stepwise) == facts(settled)
-    assert tuple(told) == events
+    assert_told_alike(told, events)
 
 
 def assert_told_alike(some: Sequence[Event], others: Sequence[Event]) -> None:
     """The same, but for how many timeouts are listed and how many counted.
 
-    Of cycles whose timeouts are counted there are no warnings; of the session
-    clock, all.
+    Of cycles that began and ran out while nobody looked there are no warnings;
+    of the session clock, all.
     """
     warned, others_warned = (
         {event for event in told if isinstance(event, TimeWarning)} for told in (some, others)
     )
-    listed = not any(isinstance(event, TimeoutsSkipped) for event in (*some, *others))
-    for event in warned ^ others_warned:
-        assert not listed
+    assert warned >= others_warned
+    for event in warned - others_warned:
+        assert timeouts_in(some) >= 2
         assert event.participant_id is not None
     assert timeouts_in(some) == timeouts_in(others)
     some, others = (
@@ -653,9 +653,9 @@ def test_a_gap_of_any_length_is_told_in_a_bounded_number_of_events(
     setup: Setup, gap_ms: int
 ) -> None:
     *_, last = play(setup, [Step("start", 0), Step("read", gap_ms)])
-    a_cycle = 2 + len(setup.warn_at_ms)
-    the_session = 2 + len(setup.warn_at_ms)
-    assert len(last.decision.events) <= LISTED_TIMEOUTS * a_cycle + a_cycle + the_session
+    # Those of the session clock, the first cycle and the last one.
+    warnings = 3 * len(setup.warn_at_ms)
+    assert len(last.decision.events) <= 2 * LISTED_TIMEOUTS + 2 + warnings
 
 
 # Order

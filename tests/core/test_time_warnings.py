@@ -8,7 +8,7 @@ from chalicelib.core import time_controls as tc
 from chalicelib.core.errors import InvalidSetup
 from chalicelib.core.events import TimeoutsSkipped, TimeWarning
 from chalicelib.core.rules import Adjust
-from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms
+from chalicelib.core.timeouts import due_ms
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -166,11 +166,14 @@ def test_a_groups_clock_names_who_is_active_and_the_group() -> None:
 def test_each_cycle_of_a_quiz_warns() -> None:
     quiz = started(PER_CYCLE, warn_at_ms=[5_000], action_on_timeout=SKIP)
 
-    assert warned(quiz.read(25_000)) == [
-        (5_000, "a", 5_000),
-        (15_000, "b", 5_000),
-        (25_000, "a", 5_000),
-    ]
+    assert warned(quiz.read(5_500)) == [(5_000, "a", 5_000)]
+    assert warned(quiz.read(16_000)) == [(15_000, "b", 5_000)]
+
+
+def test_a_cycle_that_began_and_ran_out_while_nobody_looked_warns_of_nothing() -> None:
+    quiz = started(PER_CYCLE, warn_at_ms=[5_000], action_on_timeout=SKIP)
+
+    assert warned(quiz.read(25_000)) == [(5_000, "a", 5_000), (25_000, "a", 5_000)]
 
 
 def test_the_session_clock_warns_for_nobody_and_beside_the_cycles() -> None:
@@ -183,10 +186,11 @@ def test_the_session_clock_warns_for_nobody_and_beside_the_cycles() -> None:
     assert warned(auction.read(50_000)) == [(41_000, "a", 10_000), (50_000, None, 10_000)]
 
 
-def test_of_two_clocks_at_a_mark_the_sessions_comes_first() -> None:
-    auction = started(GLOBAL, time_per_cycle_ms=60_000, warn_at_ms=[10_000])
+@pytest.mark.parametrize("cycle_ms", [60_000, 70_000])
+def test_of_two_clocks_only_the_one_that_everybody_shows_warns(cycle_ms: int) -> None:
+    auction = started(GLOBAL, time_per_cycle_ms=cycle_ms, warn_at_ms=[10_000])
 
-    assert warned(auction.read(50_000)) == [(50_000, None, 10_000), (50_000, "a", 10_000)]
+    assert warned(auction.read(59_999)) == [(50_000, None, 10_000)]
 
 
 def test_a_stopwatch_warns_before_its_limit_or_of_its_allocation() -> None:
@@ -280,13 +284,11 @@ def test_an_undo_does_not_have_the_session_clock_warn_twice() -> None:
     assert warned(auction.undo(6_000)) == []
 
 
-def test_cycles_that_are_only_counted_warn_of_nothing_but_the_last_does() -> None:
+def test_after_a_long_absence_the_first_cycle_and_the_last_warn() -> None:
     quiz = started(PER_CYCLE, each_ms=1_000, warn_at_ms=[400], action_on_timeout=SKIP)
     quiz.read(DAY_MS + 700)
 
-    listed = warned(quiz)
-    assert len(listed) == LISTED_TIMEOUTS + 1
-    assert listed[-1] == (DAY_MS + 600, "a", 400)
+    assert warned(quiz) == [(600, "a", 400), (DAY_MS + 600, "a", 400)]
     assert [type(event) for event in quiz.events[-2:]] == [TimeoutsSkipped, TimeWarning]
 
 
@@ -308,6 +310,8 @@ def test_a_store_that_steps_back_warns_of_nothing_twice() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).read(5_500)
 
     assert warned(match.read(4_800)) == []
+    assert warned(match.read(5_200)) == []
+    match.adjust(4_800, 1_000, "b")
     assert warned(match.read(5_200)) == []
 
 

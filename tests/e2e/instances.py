@@ -70,12 +70,12 @@ class Instance:
 @contextmanager
 def instances(
     number: int,
-    redis_url: str,
+    redis_url: str | None,
     directory: Path,
     *arguments: str,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[list[Instance]]:
-    """So many instances over one store, for as long as the block runs."""
+    """So many instances over one store, or each over its own, for as long as the block runs."""
     with ExitStack() as stack:
         begun = []
         for at in range(number):
@@ -89,7 +89,7 @@ def instances(
 def _begin(
     stack: ExitStack,
     place: Path,
-    redis_url: str,
+    redis_url: str | None,
     arguments: tuple[str, ...],
     environment: Mapping[str, str],
 ) -> subprocess.Popen[str]:
@@ -101,7 +101,8 @@ def _begin(
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "local", "--port", "0", "--ws-port", "0"),
-                *("--redis-url", redis_url, "--data-dir", str(place)),
+                *("--data-dir", str(place)),
+                *(() if redis_url is None else ("--redis-url", redis_url)),
                 *arguments,
             ],
             cwd=ROOT,

@@ -7,7 +7,9 @@ import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.servers import RedisProcess
+import pytest
+
+from tests.servers import Cluster, RedisProcess
 
 from .client import FRAME_BYTES, Client, all_until, has_reached
 from .conftest import Size
@@ -73,6 +75,13 @@ def test_so_it_is_where_whoever_commits_posts_to_everybody_and_there_is_no_relay
 ) -> None:
     with instances(2, valkey.url, tmp_path, environment={"BROADCAST": "inline"}) as pair:
         assert [one.relay_pid for one in pair] == [None, None]
+        asyncio.run(everybody_hears_everything(pair, size(100, 1_000)))
+
+
+@pytest.mark.cluster
+def test_so_it_is_on_a_cluster(own_cluster: Cluster, tmp_path: Path, size: Size) -> None:
+    environment = {"REDIS_CLUSTER": "true"}
+    with instances(2, own_cluster.url, tmp_path, environment=environment) as pair:
         asyncio.run(everybody_hears_everything(pair, size(100, 1_000)))
 
 

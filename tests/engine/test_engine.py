@@ -15,6 +15,7 @@ from chalicelib.core.rules import Start, Switch
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import Outcome, SyncEngine
 from chalicelib.ports import Commit, Committed, Deleted, Stale
+from chalicelib.schemas.states import event_view
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
 from tests.fakes import FakeStore, RecordingSink
@@ -377,6 +378,7 @@ def test_a_push_lists_fifty_events_and_says_how_many_more_there_were(
     assert len(outcome.events) == 80
     assert len(pushed(store)[-1]["events"]) == 50
     assert pushed(store)[-1]["eventsOmitted"] == 30
+    assert pushed(store)[-1]["events"][-1] == event_view(outcome.events[-1])
 
 
 # life

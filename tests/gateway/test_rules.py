@@ -462,6 +462,22 @@ def test_stopping_closes_everybody_and_lets_nobody_in() -> None:
     assert play.open() == refusal
 
 
+def test_draining_lets_what_has_come_be_answered_and_takes_no_more() -> None:
+    play = played()
+    busy, idle = play.connected(), play.connected()
+    (invoke,) = invocations(play.text(busy))
+
+    assert play.api.drain(play.now_ms) == [PauseReading(busy), PauseReading(idle)]
+    assert not play.api.is_idle
+    assert isinstance(play.open(), Refuse)
+    (answer,) = play.api.answered(invoke, Raised(), play.now_ms)
+    assert isinstance(answer, Send), "it is open still, and nobody goes on reading it"
+    assert play.api.is_idle
+
+    closing, _, resuming, *_ = play.api.stop(play.now_ms)
+    assert (closing, resuming) == (Close(busy, 1001, "Going away"), ResumeReading(busy))
+
+
 # @connections
 
 

@@ -97,6 +97,38 @@ def test_who_comes_while_it_stops_is_turned_away_and_posts_still_arrive() -> Non
     assert told == ["410"]
 
 
+def test_a_message_that_has_come_is_answered_before_the_goodbye(loop_factory: LoopFactory) -> None:
+    from .test_connections_api import management  # noqa: PLC0415
+
+    served_now: list[Served] = []
+    go_on = threading.Event()
+
+    def answer(event: Event) -> None:
+        go_on.wait(WITHIN_S)
+        context = event["requestContext"]
+        management(served_now[0]).post_to_connection(
+            ConnectionId=context["connectionId"], Data=event["body"].encode()
+        )
+
+    backend = Backend(message=answer)
+    with serving(backend.routes, loop_factory=loop_factory) as served:
+        served_now.append(served)
+        with RawClient(served.port) as client:
+            client.shake_hands()
+            client.send(Opcode.TEXT, b"one")
+            backend.message()
+            stopping = asyncio.run_coroutine_threadsafe(served.gateway.stop(WITHIN_S), served.loop)
+            served.call(lambda: None)  # it has begun
+            client.send(Opcode.TEXT, b"too late")
+            go_on.set()
+            assert client.receive().data == b"one"
+            assert client.close_code() == (1001, "Going away")
+            client.send(Opcode.CLOSE, b"\x03\xe9")
+            client.socket.close()
+            stopping.result(WITHIN_S)
+        assert backend.messages.empty()
+
+
 def test_a_gateway_stops_that_never_met_anybody() -> None:
     with serving({}) as served:
         served.run(served.gateway.stop(WITHIN_S))

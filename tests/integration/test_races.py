@@ -13,7 +13,7 @@ from chalicelib.core.errors import StaleCycle
 from chalicelib.core.setup import Participant, SyncMode, set_up
 from chalicelib.engine import Outcome, SyncEngine
 from tests.fixtures import OpenStore
-from tests.servers import Proxy, RedisProcess
+from tests.servers import Cluster, Proxy, RedisProcess
 
 TTL_MS = 60_000
 
@@ -42,9 +42,10 @@ def cycles(outcome: Outcome) -> int:
 
 
 @pytest.fixture
-def engines(open_store: OpenStore, valkey: RedisProcess) -> list[SyncEngine]:
+def engines(open_store: OpenStore, anywhere: RedisProcess | Cluster) -> list[SyncEngine]:
     """Two, as in two processes: they share nothing but the store."""
-    return [SyncEngine(open_store(valkey.url), session_ttl_ms=TTL_MS) for _ in range(2)]
+    stores = [open_store(anywhere.url, cluster=anywhere.is_cluster) for _ in range(2)]
+    return [SyncEngine(store, session_ttl_ms=TTL_MS) for store in stores]
 
 
 def test_of_fifty_switches_at_once_fifty_are_applied_one_after_another(
@@ -92,9 +93,10 @@ def test_the_time_of_racing_cycles_adds_up_to_the_time_that_passed(
 
 
 def test_a_switch_whose_reply_is_lost_counts_once(
-    engines: list[SyncEngine], open_store: OpenStore, proxy: Proxy
+    open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
 ) -> None:
-    session_id = running_session(engines[0])
+    direct = SyncEngine(open_store(valkey.url), session_ttl_ms=TTL_MS)
+    session_id = running_session(direct)
     ids = iter(["the-command-whose-reply-is-lost"])
     unlucky = SyncEngine(open_store(proxy.url), session_ttl_ms=TTL_MS, new_id=lambda: next(ids))
     proxy.drop_next_reply(to=b"the-command-whose-reply-is-lost")
@@ -103,7 +105,7 @@ def test_a_switch_whose_reply_is_lost_counts_once(
 
     assert proxy.has_dropped
     assert outcome.state["version"] == 3
-    after = engines[0].get_current_state(session_id)
+    after = direct.get_current_state(session_id)
     assert (after.state["version"], cycles(after)) == (3, 1)
 
 

@@ -7,6 +7,7 @@ import gc
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import ClassVar, cast
 
 import pytest
@@ -509,6 +510,31 @@ def test_stopping_answers_what_is_in_flight_and_closes_the_rest(loop_factory: Lo
             answer = wire.answer()
             assert (answer.body, answer.header("connection")) == (body, "close")
             assert wire.ends()
+        stopped.result(5)
+
+
+def test_a_kept_connection_is_told_in_an_answer_that_this_was_the_last(
+    loop_factory: LoopFactory,
+) -> None:
+    with serving(echo, loop_factory=loop_factory) as served, Wire(served.port) as wire:
+        assert wire.get("/before").header("connection") is None
+        stopped = served.stop()
+        eventually(lambda: served.server.stopping)
+        answer = wire.get("/meanwhile")
+        assert (answer.body, answer.header("connection")) == (b"/meanwhile", "close")
+        assert wire.ends()
+        stopped.result(5)
+
+
+def test_who_has_been_let_in_by_the_kernel_alone_is_answered(loop_factory: LoopFactory) -> None:
+    with serving(echo, loop_factory=loop_factory) as served, ExitStack() as stack:
+        go_on = threading.Event()
+        served.loop.call_soon_threadsafe(go_on.wait, 5)
+        stopped = served.stop()
+        wires = [stack.enter_context(Wire(served.port)) for _ in range(20)]
+        go_on.set()
+        for wire in wires:
+            assert wire.get("/").body == b"/"
         stopped.result(5)
 
 

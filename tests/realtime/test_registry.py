@@ -22,6 +22,7 @@ from chalicelib.store.keys import SessionKeys, connection
 from chalicelib.store.redis_connections import RedisConnections
 from chalicelib.store.redis_store import RedisStore
 from tests.fakes import FakeRegistry, FakeStore
+from tests.fixtures import ON_A_CLUSTER
 from tests.servers import Proxy, RedisProcess
 from tests.store.sessions import a_setup, created
 
@@ -36,14 +37,14 @@ class Place:
     away: Callable[[], None] = field(default=lambda: None)
 
 
-@pytest.fixture(params=["fake", "valkey", "redis7", "valkey_cluster"])
+@pytest.fixture(params=["fake", "valkey", "redis7", ON_A_CLUSTER])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "fake":
         store = FakeStore()
         yield Place(FakeRegistry(store), store, lambda: setattr(store, "away", True))
         return
     running = request.getfixturevalue(request.param)
-    settings = Settings(redis_url=running.url, redis_cluster=request.param == "valkey_cluster")
+    settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
     server = connect(settings)
     nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
     registry = RedisConnections(server, 16, Patience())

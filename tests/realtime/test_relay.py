@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -16,12 +18,13 @@ from chalicelib.realtime.management_api.ports import Outcome
 from chalicelib.realtime.relay import Relay, Subscription
 from chalicelib.schemas.pushes import session_deleted
 from chalicelib.settings import Settings
+from chalicelib.store import subscription as subscriptions
 from chalicelib.store.subscription import subscription
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
-from tests.servers import Proxy, RedisProcess, eventually
+from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
 
 HERE = "http://127.0.0.1:8001/dev"
 THERE = "http://127.0.0.1:9001/dev"
@@ -50,10 +53,23 @@ class FakeSubscription:
         return message
 
 
-def drain(listening: Subscription) -> None:
-    """Hear everything until the subscription is lost."""
-    while True:
-        listening.next(5.0)
+def drain(listening: Subscription, at_a_time_s: float = 5.0) -> None:
+    """Hear everything until the subscription is lost, which must not take for ever."""
+    give_up_at = time.monotonic() + 10
+    while time.monotonic() < give_up_at:
+        listening.next(at_a_time_s)
+
+
+def create_session(engine: SyncEngine, session_id: str) -> str:
+    engine.create_session(
+        set_up(
+            session_id=session_id,
+            sync_mode=SyncMode.PER_PARTICIPANT,
+            participants=[Participant(session_id, 0, 10_000)],
+            total_time_ms=10_000,
+        )
+    )
+    return session_id
 
 
 class Scene:
@@ -74,14 +90,7 @@ class Scene:
         )
 
     def create(self) -> None:
-        self.engine.create_session(
-            set_up(
-                session_id=SESSION,
-                sync_mode=SyncMode.PER_PARTICIPANT,
-                participants=[Participant(SESSION, 0, 10_000)],
-                total_time_ms=10_000,
-            )
-        )
+        create_session(self.engine, SESSION)
 
     def says(self, message: bytes) -> None:
         self.subscription.heard.put((SESSION, message))
@@ -222,22 +231,42 @@ def test_a_fault_of_our_own_does_not_end_the_relay(
     eventually(lambda: {"n": 2} in scene.sent("a"))
 
 
+def settings_of(proxy: Proxy, place: RedisProcess | Cluster) -> Settings:
+    return Settings(redis_url=proxy.url, redis_cluster=place.is_cluster)
+
+
 def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
-    open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    engine = SyncEngine(open_store(valkey.url), session_ttl_ms=60_000)
-    scene = Scene()
-    scene.create()
-    setup = scene.engine.get_current_state(SESSION).session.setup
-    with subscription(Settings(redis_url=proxy.url)) as listening:
-        engine.delete_session(SESSION)
-        engine.create_session(setup)
-        heard = None
-        while heard is None or heard[0] != SESSION or b"STATE_UPDATE" not in heard[1]:
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
+    engine = SyncEngine(store, session_ttl_ms=60_000)
+    with (
+        proxy_to(anywhere.port) as proxy,
+        subscription(settings_of(proxy, anywhere)) as listening,
+    ):
+        # Spread over all slots that sessions lie in, and so over all nodes.
+        awaited = {create_session(engine, str(uuid4())) for _ in range(48)}
+        while awaited:
             heard = listening.next(5.0)
+            assert heard is not None
+            awaited.discard(heard[0])
         proxy.cut()
         with pytest.raises(StoreUnavailable):
             drain(listening)
+
+
+def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
+    valkey: RedisProcess, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "QUIET_S", 0.1)
+    monkeypatch.setattr(subscriptions, "SIGN_WITHIN_S", 0.3)
+    with subscription(settings_of(proxy, valkey)) as listening:
+        for _ in range(10):
+            listening.next(0.1)
+        # As when the machine at the other end is gone: nobody closes the connection.
+        proxy.blackhole()
+        with pytest.raises(StoreUnavailable, match="silent"):
+            drain(listening, 0.1)
 
 
 def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:

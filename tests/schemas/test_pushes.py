@@ -13,7 +13,7 @@ from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, set_up
 from chalicelib.schemas.pushes import FRAME_BYTES, session_deleted, state_update, version_of
 from chalicelib.schemas.socket import state_sync
-from chalicelib.schemas.states import session_state
+from chalicelib.schemas.states import iso, session_state
 
 NOW_MS = 1_700_000_000_000
 SESSION = str(UUID(int=7))
@@ -112,6 +112,8 @@ def test_events_that_do_not_fit_are_counted() -> None:
 
     assert 0 < len(update["events"]) < 50
     assert update["eventsOmitted"] + len(update["events"]) == 120
+    # The newest ride: they say how it stands now.
+    assert update["events"][-1]["at"] == iso(NOW_MS + 60_000)
 
 
 @pytest.mark.parametrize("mode", list(SyncMode))

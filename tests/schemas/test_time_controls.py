@@ -81,7 +81,16 @@ def test_nothing_else_is_understood(text: str) -> None:
     "text",
     [
         *["0+3", "0+5x30s", "25h", "86401", "300+61", "300 d601", "300 d0", "300 b0"],
-        *["25m+0x30s", "25m+101x30s", "25m+5x0", "25m+5x2h", "10m+0/15m", "10m+501/15m"],
+        *[
+            "25m+0x0",
+            "10m+999/9h",
+            "25m+0x30s",
+            "25m+101x30s",
+            "25m+5x0",
+            "25m+5x2h",
+            "10m+0/15m",
+            "10m+501/15m",
+        ],
     ],
 )
 def test_what_no_object_may_ask_for_no_text_may(text: str) -> None:
@@ -168,13 +177,24 @@ def test_in_per_group_each_groups_clock_holds_what_is_written() -> None:
     assert [group.total_time_ms for group in setup.groups] == [300_000, 300_000]
 
 
-def test_in_per_group_members_totals_and_groups_come_before_what_is_written() -> None:
-    summed = asked("5m+3", "per_group", participants=members(10_000, None, 20_000))
-    assert [group.total_time_ms for group in summed.groups] == [30_000, 300_000]
-
+def test_in_per_group_groups_come_before_what_is_written() -> None:
     groups = [{"group_id": uuid(0xA00 + at), "total_time_ms": 7_000 + at} for at in (0, 1)]
-    given_groups = asked("5m+3", "per_group", participants=members(None, None), groups=groups)
-    assert [group.total_time_ms for group in given_groups.groups] == [7_000, 7_001]
+    setup = asked("5m+3", "per_group", participants=members(None, None), groups=groups)
+
+    assert [group.total_time_ms for group in setup.groups] == [7_000, 7_001]
+
+
+def test_in_per_group_a_members_time_beside_what_is_written_is_refused() -> None:
+    beside = members(None, 20_000, None)
+
+    assert problems("5m+3", mode="per_group", participants=beside) == [
+        ("participants.1.total_time_ms", "contradiction")
+    ]
+
+
+def test_the_sessions_time_beside_what_is_written_must_be_the_same() -> None:
+    assert asked("300", total_time_ms=300_000)
+    assert problems("300", total_time_ms=300_001) == [("total_time_ms", "contradiction")]
 
 
 WRITTEN = st.from_regex(r"\A\*?[0-9]{1,6}[hms]?(\+| [db]|/|x)?[0-9]{0,6}[hms]?\Z")

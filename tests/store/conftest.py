@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tests.fixtures import OpenDeadlines, OpenStore
+from tests.fixtures import ON_A_CLUSTER, OpenDeadlines, OpenStore
 
 from .places import Memory, Place, RealRedis
 
 
-@pytest.fixture(params=["fake", "valkey", "redis7", "cluster"])
+@pytest.fixture(params=["fake", "valkey", "redis7", ON_A_CLUSTER])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """The fake store and the real one on each kind of server, in turn."""
     if request.param == "fake":
@@ -20,8 +20,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         return
     opened: OpenStore = request.getfixturevalue("open_store")
     indexed: OpenDeadlines = request.getfixturevalue("open_deadlines")
-    if request.param == "cluster":
-        cluster = request.getfixturevalue("valkey_cluster")
+    if request.param == "valkey_cluster":
+        cluster = request.getfixturevalue(request.param)
         # A message published on one node is heard on each.
         client: redis.Redis | redis.RedisCluster = redis.RedisCluster.from_url(cluster.url)
         listener = redis.Redis.from_url(cluster.nodes[1].url)

@@ -14,7 +14,7 @@ from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import SessionStore, Stale, StoreUnavailable
 from chalicelib.store.keys import SessionKeys
 from tests.fixtures import OpenStore
-from tests.servers import Proxy, RedisProcess, all_at_once
+from tests.servers import Cluster, Proxy, RedisProcess, all_at_once
 
 from .sessions import HOUR_MS, a_setup, creation, new_id, started, switch, the_commit
 
@@ -39,9 +39,9 @@ def expected_ms(session: Session | None) -> int | None:
 
 
 def test_every_switch_makes_exactly_one_version_however_many_compete(
-    open_store: OpenStore, any_server: RedisProcess
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    store = open_store(any_server.url)
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
     session_id = started(store).setup.session_id
     made: list[int] = []
     all_at_once(lambda _: made.extend(switch(store, session_id) for _ in range(25)), threads=8)
@@ -50,7 +50,7 @@ def test_every_switch_makes_exactly_one_version_however_many_compete(
     assert now is not None
     assert now.version == 202
     assert sum(tally.cycle_count for tally in now.tallies) == 200
-    with any_server.admin() as admin:
+    with anywhere.admin() as admin:
         assert admin.xlen(SessionKeys.of(session_id, 16).events) == 201
 
 
@@ -118,9 +118,9 @@ def test_however_often_connections_are_cut_each_command_makes_one_version(
 
 
 def test_one_of_many_creations_wins_and_the_others_are_told_of_it(
-    open_store: OpenStore, any_server: RedisProcess
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    store = open_store(any_server.url)
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
     setup = a_setup()
     results: list[object] = []
     all_at_once(
@@ -136,25 +136,25 @@ def test_one_of_many_creations_wins_and_the_others_are_told_of_it(
 
 
 def test_commands_are_remembered_for_a_minute_and_no_longer(
-    open_store: OpenStore, any_server: RedisProcess
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    store = open_store(any_server.url)
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
     session_id = started(store).setup.session_id
     keys = SessionKeys.of(session_id, 16)
     switch(store, session_id, "made")
     store.delete(session_id, "deleted", b"gone")
-    with any_server.admin() as admin:
+    with anywhere.admin() as admin:
         for command_id in ("made", "deleted"):
             assert 50_000 < admin.pttl(keys.reply(command_id)) <= 60_000
 
 
 def test_whoever_watches_is_kept_at_least_as_long_as_the_session(
-    open_store: OpenStore, any_server: RedisProcess
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    store = open_store(any_server.url)
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
     setup = a_setup()
     connections = SessionKeys.of(setup.session_id, 16).connections
-    with any_server.admin() as admin:
+    with anywhere.admin() as admin:
         admin.hset(connections, "connection", "endpoint")
         admin.pexpire(connections, 1_000)
         session = create(setup, new_id("epoch"), store.now_ms())
@@ -171,12 +171,12 @@ def test_whoever_watches_is_kept_at_least_as_long_as_the_session(
 
 
 def test_a_log_left_behind_is_not_continued_by_the_next_incarnation(
-    open_store: OpenStore, any_server: RedisProcess
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    store = open_store(any_server.url)
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
     session = started(store)
     keys = SessionKeys.of(session.setup.session_id, 16)
-    with any_server.admin() as admin:
+    with anywhere.admin() as admin:
         # As a server short of memory does, which evicts key by key.
         admin.unlink(keys.session)
         assert admin.xlen(keys.events) == 1

@@ -285,6 +285,20 @@ def test_a_full_server_is_away_and_has_stored_nothing(
     is_back(store)
 
 
+def test_a_primary_that_wants_a_replica_and_has_none_is_away(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    with own_server.admin() as admin:
+        admin.config_set("min-replicas-to-write", "1")
+        with unavailable("NOREPLICAS"):
+            store.commit(next_of(session, Switch(), store.now_ms()))
+        assert store.load(session.setup.session_id).session == session
+        admin.config_set("min-replicas-to-write", "0")
+    is_back(store)
+
+
 def test_a_server_that_cannot_save_is_away(open_store: OpenStore, own_server: RedisProcess) -> None:
     store = open_store(own_server.url)
     session = started(store)
@@ -336,11 +350,15 @@ def test_many_threads_give_up_together_and_not_one_after_another(
     all_at_once(fail, threads=64)
 
 
+@pytest.mark.cluster
 def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
     open_store: OpenStore, own_cluster: Cluster
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
-    sessions = {started(store).setup.session_id for _ in range(12)}
+    # By ids of which some, every time, lead to the one that dies.
+    sessions = [f"session-{number}" for number in range(12)]
+    for session_id in sessions:
+        started(store, a_setup(session_id))
     victim = own_cluster.nodes[2]
     victim.kill()
     failed = 0
@@ -357,15 +375,23 @@ def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
     is_back(store)
 
 
+@pytest.mark.cluster
 def test_a_cluster_of_frozen_nodes_is_given_up_soon(
     open_store: OpenStore, own_cluster: Cluster
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
     session = started(store)
+    use_from_many_threads(store)
     for node in own_cluster.nodes:
         node.freeze()
-    with unavailable():
-        store.load(session.setup.session_id)
+
+    def fail(_: int) -> None:
+        for _ in range(3):
+            with unavailable():
+                store.load(session.setup.session_id)
+
+    # None of them waits until each of the others has found out for itself.
+    all_at_once(fail, threads=32)
     never = open_store(own_cluster.url, cluster=True)
     with unavailable():
         never.ping()
@@ -376,6 +402,7 @@ def test_a_cluster_of_frozen_nodes_is_given_up_soon(
     is_back(never)
 
 
+@pytest.mark.cluster
 def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Cluster) -> None:
     store = open_store(own_cluster.url, cluster=True)
     started(store)

@@ -20,7 +20,7 @@ from chalicelib.store.keys import SessionKeys
 from chalicelib.sweeper import Sweeper
 from chalicelib.telemetry.ports import NoSink, Sink
 from chalicelib.wiring import Services
-from tests.servers import RedisProcess
+from tests.servers import Place
 
 ROOT = Path(__file__).parents[2]
 SHARDS = Settings().shards
@@ -51,13 +51,13 @@ def start_session(
     return session_id, engine.start_session(session_id).now_ms
 
 
-def log_of(server: RedisProcess, session_id: str) -> list[Event]:
+def log_of(server: Place, session_id: str) -> list[Event]:
     with server.admin() as admin:
         log: Any = admin.xrange(SessionKeys.of(session_id, SHARDS).events)
     return [decode_event(entry[b"event"]) for _, entry in log]
 
 
-def timeouts(server: RedisProcess, session_id: str) -> list[int]:
+def timeouts(server: Place, session_id: str) -> list[int]:
     """The instants of all timeouts in a session's log."""
     return [
         event.at_ms for event in log_of(server, session_id) if event.type == "participant_expired"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from threading import Event, Thread
 from uuid import uuid4
 
+import pytest
+
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import SyncEngine
 from chalicelib.settings import Settings
@@ -18,18 +20,20 @@ from .scene import TTL_MS, expected, start_session, sweeper_process, sweeping, t
 
 
 def test_a_sweeper_that_sleeps_is_woken_by_an_earlier_deadline(
-    open_store: OpenStore, any_server: RedisProcess
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
-    engine = SyncEngine(open_store(any_server.url), session_ttl_ms=TTL_MS)
-    with sweeping(any_server.url):
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    with sweeping(anywhere.url, cluster=anywhere.is_cluster):
         session_id, started_ms = start_session(engine)
         # Long before it would have looked again by itself.
-        eventually(lambda: timeouts(any_server, session_id), LOOK_AGAIN_SECONDS - 2)
+        eventually(lambda: timeouts(anywhere, session_id), LOOK_AGAIN_SECONDS - 2)
     engine.complete_session(session_id)
-    found = timeouts(any_server, session_id)
+    found = timeouts(anywhere, session_id)
     assert found == expected(started_ms, len(found))
 
 
+@pytest.mark.cluster
 def test_a_cluster_is_swept_like_a_single_server(
     open_store: OpenStore, valkey_cluster: Cluster
 ) -> None:

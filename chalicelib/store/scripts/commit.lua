@@ -52,10 +52,13 @@ redis.call('SET', reply, receipt, 'PX', keep_ms)
 if due_ms == '' then
   redis.call('ZREM', deadlines, session_id)
 else
-  -- Whoever sleeps until the earliest deadline of all must hear of an earlier one.
-  local earliest_ms = redis.call('ZRANGE', deadlines, 0, 0, 'WITHSCORES')[2]
+  -- Whoever sleeps until the next instant must hear of an earlier one. Instants that have
+  -- passed don't count: nobody sleeps until then, and a session that can't be settled stays.
+  local time = redis.call('TIME')
+  local passed = string.format('(%d', time[1] * 1000 + math.floor(time[2] / 1000))
+  local next_ms = redis.call('ZRANGE', deadlines, passed, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
   redis.call('ZADD', deadlines, due_ms, session_id)
-  if not earliest_ms or tonumber(due_ms) < tonumber(earliest_ms) then
+  if not next_ms or tonumber(due_ms) < tonumber(next_ms) then
     redis.call('PUBLISH', deadlines, due_ms)
   end
 end

@@ -1,0 +1,130 @@
+/**
+ * Simulated networks, and what algorithms make of the samples they give.
+ *
+ * @module
+ */
+
+import { ServerClock } from '../src/server-clock.js';
+
+/** @typedef {{rttMs: number, jitterMs: number, mustMs: number, aimMs: number}} Network */
+
+/** @type {Network[]} */
+export const NETWORKS = [
+  { rttMs: 20, jitterMs: 3, mustMs: 1.0, aimMs: 0.8 },
+  { rttMs: 60, jitterMs: 15, mustMs: 5.5, aimMs: 4.2 },
+  { rttMs: 150, jitterMs: 60, mustMs: 26, aimMs: 19 },
+  { rttMs: 450, jitterMs: 80, mustMs: 35, aimMs: 25 },
+];
+
+/**
+ * Mulberry32: numbers from 0 to 1 that a seed repeats.
+ *
+ * @param {number} seed
+ * @returns {() => number}
+ */
+export function seeded(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/**
+ * One way through a network, in milliseconds: queues make packets late and
+ * never early, so what lies above the least is exponential. Its mean, and so
+ * its standard deviation, is the jitter; that of the way is half the round trip.
+ *
+ * @param {Network} network
+ * @param {() => number} random
+ */
+export function queueing({ rttMs, jitterMs }, random) {
+  return Math.max(0, rttMs / 2 - jitterMs) - jitterMs * Math.log(1 - random());
+}
+
+/**
+ * The same with a bell curve, in which early is as likely as late.
+ *
+ * @param {Network} network
+ * @param {() => number} random
+ */
+export function bell({ rttMs, jitterMs }, random) {
+  const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  return Math.max(0, rttMs / 2 + jitterMs * normal);
+}
+
+/** @typedef {{sentAt: number, receivedAt: number, timestamp: number, arrivedAt: number}} Stamps */
+
+/**
+ * PINGs a hundred milliseconds apart and their PONGs, in order of arrival. The
+ * server's clock is the client's plus `offsetMs`, and speaks whole milliseconds.
+ *
+ * @param {() => number} wayMs
+ * @param {number} offsetMs
+ * @param {number} [count]
+ * @returns {Stamps[]}
+ */
+export function samples(wayMs, offsetMs, count = 10) {
+  const all = [];
+  for (let number = 0; number < count; number += 1) {
+    const sentAt = number * 100;
+    const at = sentAt + wayMs();
+    const stamp = Math.floor(at + offsetMs);
+    all.push({ sentAt, receivedAt: stamp, timestamp: stamp, arrivedAt: at + wayMs() });
+  }
+  return all.sort((one, other) => one.arrivedAt - other.arrivedAt);
+}
+
+/** @typedef {(samples: Stamps[]) => number} Estimator of the offset */
+
+/** @param {Stamps} stamps */
+const rtt = ({ sentAt, receivedAt, timestamp, arrivedAt }) =>
+  arrivedAt - sentAt - (timestamp - receivedAt);
+/** @param {Stamps} stamps */
+const middle = ({ sentAt, receivedAt, timestamp, arrivedAt }) =>
+  (receivedAt - sentAt + (timestamp - arrivedAt)) / 2 + 0.5;
+/** @type {(values: number[]) => number} */
+const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.length;
+
+/**
+ * @param {number[]} values is sorted
+ * @param {number} share
+ */
+export function quantile(values, share) {
+  values.sort((one, other) => one - other);
+  return /** @type {number} */ (
+    values[Math.min(values.length - 1, Math.floor(share * values.length))]
+  );
+}
+
+/** @type {Record<string, Estimator>} */
+export const OTHERS = {
+  'median of 5': (all) => quantile(all.slice(0, 5).map(middle), 0.5),
+  'mean of 5 below median + 1 sd': (all) => {
+    const five = all.slice(0, 5);
+    const rtts = five.map(rtt);
+    const spread = Math.sqrt(mean(rtts.map((one) => (one - mean(rtts)) ** 2)));
+    const limit = quantile([...rtts], 0.5) + spread;
+    return mean(five.filter((one) => rtt(one) <= limit).map(middle));
+  },
+  'min-RTT of 10': (all) => middle(all.reduce((best, one) => (rtt(one) < rtt(best) ? one : best))),
+};
+
+/**
+ * What a ServerClock makes of them, once its round is complete and any gap has closed.
+ *
+ * @param {Stamps[]} all
+ * @returns {{offsetMs: number, boundMs: number}}
+ */
+export function serverClock(all) {
+  let now = 0;
+  const clock = new ServerClock({ now: () => now, wall: () => now });
+  for (const { sentAt, receivedAt, timestamp, arrivedAt } of all) {
+    now = arrivedAt;
+    clock.sample({ type: 'PONG', clientTime: sentAt, receivedAt, timestamp });
+  }
+  const boundMs = clock.errorBoundMs;
+  now += 1_000;
+  return { offsetMs: clock.now() - now, boundMs };
+}

@@ -1,0 +1,122 @@
+/**
+ * The words that the parts share. Nothing here runs.
+ *
+ * Names that end in `_ms` or `_at` are the wire's and are left as they are;
+ * docs/protocol.md of the project says what each of them means.
+ *
+ * @module
+ */
+
+/**
+ * @typedef {object} ParticipantState
+ * @property {string} participant_id
+ * @property {number} participant_index
+ * @property {string | null} group_id
+ * @property {number} total_time_ms
+ * @property {number} time_used_ms
+ * @property {number} time_remaining_ms
+ * @property {number} overtime_ms
+ * @property {number} cycle_count
+ * @property {boolean} is_active
+ * @property {boolean} is_running
+ * @property {boolean} has_expired
+ * @property {number} [delay_remaining_ms]
+ * @property {number} [main_remaining_ms]
+ * @property {number} [period_remaining_ms]
+ * @property {number} [periods_left]
+ * @property {number} [cycles_left]
+ * @property {TimeControl} [time_control]
+ */
+
+/** @typedef {{type: string, period_ms?: number, [field: string]: unknown}} TimeControl */
+
+/** @typedef {{group_id: string, total_time_ms: number, time_remaining_ms: number, has_expired: boolean}} GroupState */
+
+/** @typedef {'pending' | 'running' | 'paused' | 'expired' | 'completed' | 'cancelled'} Status */
+
+/** @typedef {'per_participant' | 'per_group' | 'per_cycle' | 'global' | 'count_up'} SyncMode */
+
+/**
+ * @typedef {object} SessionState
+ * @property {string} session_id
+ * @property {SyncMode} sync_mode
+ * @property {Status} status
+ * @property {number} version
+ * @property {ParticipantState[]} participants
+ * @property {string | null} active_participant_id
+ * @property {number} total_time_ms
+ * @property {number | null} time_per_cycle_ms
+ * @property {number | null} max_time_ms
+ * @property {TimeControl | null} time_control
+ * @property {number[]} [warn_at_ms]
+ * @property {Record<string, unknown> | null} [metadata]
+ * @property {string | null} deadline_at
+ * @property {GroupState[]} [groups]
+ * @property {number} [session_remaining_ms]
+ */
+
+/** @typedef {{type: string, at: string, [field: string]: unknown}} SessionEvent */
+
+/**
+ * What a client shows: a state as of `timestamp`, the server's time.
+ *
+ * @typedef {{epoch: string, version: number, timestamp: number, state: SessionState}} Held
+ */
+
+/**
+ * A message of the server that brings a state.
+ *
+ * @typedef {Held & {
+ *   type: 'STATE_SYNC' | 'STATE_UPDATE',
+ *   page?: number, pages?: number,
+ *   partial?: boolean, baseVersion?: number,
+ *   events?: SessionEvent[], eventsOmitted?: number,
+ * }} StateMessage
+ */
+
+/**
+ * @typedef {StateMessage
+ *   | {type: 'CONNECTED', timestamp: number, heartbeatIntervalMs: number}
+ *   | {type: 'SESSION_DELETED', timestamp: number}
+ *   | Pong
+ *   | {type: 'CURRENT', timestamp: number, epoch: string, version: number}
+ *   | {type: 'ACK', timestamp: number, id: string, version: number}
+ *   | {type: 'ERROR', timestamp: number, code: string, message: string, id?: string}
+ * } ServerMessage
+ */
+
+/** @typedef {{type: 'PONG', timestamp: number, receivedAt: number, clientTime: number, epoch?: string, version?: number}} Pong */
+
+/** @typedef {{type: string, [field: string]: unknown}} ClientMessage */
+
+/** @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo'} CommandName */
+
+/** @typedef {'connecting' | 'live' | 'reconnecting' | 'closed'} ConnectionState */
+
+/**
+ * As much of a WebSocket as is needed.
+ *
+ * @typedef {object} Socket
+ * @property {(data: string) => void} send
+ * @property {() => void} close
+ * @property {((event: any) => void) | null} onopen
+ * @property {((event: any) => void) | null} onmessage
+ * @property {((event: any) => void) | null} onclose
+ * @property {((event: any) => void) | null} onerror
+ */
+
+/**
+ * Everything that differs between a page and a test.
+ *
+ * @typedef {object} World
+ * @property {() => number} now milliseconds that only ever grow
+ * @property {() => number} wall the time of day in milliseconds, which may be set
+ * @property {() => number} random from 0 to 1, 1 excluded
+ * @property {(callback: () => void, delayMs: number) => unknown} setTimer
+ * @property {(timer: any) => void} clearTimer
+ * @property {(url: string) => Socket} openSocket
+ * @property {(callback: () => void) => () => void} onWake calls back when the page is seen, or
+ *   the machine is online, again; returns how to stop that
+ */
+
+export {};

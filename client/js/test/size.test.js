@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import { build } from 'esbuild';
+
+const MOST_BYTES = 6 * 1024;
+
+test('all of it, minified and gzipped, is at most 6 KB', async (context) => {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('../src/index.js', import.meta.url))],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+  });
+  const [bundle] = outputFiles;
+  assert.ok(bundle);
+  const bytes = gzipSync(bundle.contents, { level: 9 }).length;
+  context.diagnostic(`${bytes} bytes, minified and gzipped`);
+
+  assert.ok(bytes <= MOST_BYTES, `${bytes} bytes`);
+});

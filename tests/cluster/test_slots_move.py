@@ -1,0 +1,70 @@
+"""Slots move from node to node under load: nothing is lost, nothing happens twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis.crc import key_slot
+
+from chalicelib.core.errors import StoreUnavailable
+from chalicelib.engine import SyncEngine
+from chalicelib.store.keys import SessionKeys, shard_tag
+from tests.e2e.figures import tell
+from tests.fixtures import OpenStore
+from tests.servers import Cluster, RedisProcess, valkey_binary
+
+from .moving import between_two, joined_by_another, move_at_once, move_key_by_key, owner_of
+from .players import SHARDS, Players, a_session, audit, more
+
+pytestmark = pytest.mark.failover
+
+TTL_MS = 600_000
+SESSIONS = 48
+
+WAYS: dict[str, Callable[[Cluster, int, RedisProcess], None]] = {
+    "at once": move_at_once,
+    "key by key": move_key_by_key,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_players_go_on_while_every_slot_moves_to_a_node_that_has_just_joined(
+    own_cluster: Cluster, open_store: OpenStore, tmp_path: Path, way: str
+) -> None:
+    engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
+    ids = [a_session(engine) for _ in range(SESSIONS)]
+    slots = [key_slot(shard_tag(shard).encode()) for shard in range(SHARDS)]
+    with (
+        joined_by_another(own_cluster, valkey_binary(), tmp_path / "newcomer") as newcomer,
+        Players([engine] * 6, ids) as players,
+    ):
+        more(players, 50)
+        for slot in slots:
+            WAYS[way](own_cluster, slot, newcomer)
+            more(players, 20)
+        assert all(owner_of(own_cluster, slot) is newcomer for slot in slots)
+        players.stop()
+        ledger = players.ledger
+        assert ledger.surprises == []
+        found = audit(engine, own_cluster, ids)
+    assert ledger.acknowledged.keys() <= found.keys()
+    tell(f"{way}: {len(ledger.acknowledged)} acknowledged, {ledger.refusals} refused")
+
+
+def test_who_commits_to_a_slot_that_stays_in_between_is_refused_until_it_has_moved(
+    own_cluster: Cluster, open_store: OpenStore
+) -> None:
+    engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
+    session_id = a_session(engine)
+    slot = key_slot(SessionKeys.of(session_id, SHARDS).session.encode())
+    giver = owner_of(own_cluster, slot)
+    taker = next(node for node in own_cluster.nodes if node is not giver)
+    with between_two(own_cluster, slot, taker) as move_one:
+        assert move_one()
+        with pytest.raises(StoreUnavailable, match="TryAgain"):
+            engine.switch_cycle(session_id)
+        while move_one():
+            pass
+    assert engine.switch_cycle(session_id).session.version == 3

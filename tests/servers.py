@@ -20,7 +20,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from select import select
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Any, ClassVar, Protocol
 
 import redis
@@ -280,12 +280,16 @@ class Proxy:
         self._upstream_port = upstream_port
         self._tls = tls
         self._lock = Lock()
+        self._let_go = Condition(self._lock)
         self._listener: socket.socket | None = None
         self._pumps: list[_Pump] = []
         self._threads: list[Thread] = []
         self._silent = False
         self._drop_reply_to: bytes | None = None
+        self._then_hold = False
         self._dropped = Event()
+        self._hold_requests_with: bytes | None = None
+        self._held = 0
         self._open = Event()
         self.port = free_port()
         self.allow()
@@ -335,10 +339,33 @@ class Proxy:
         with self._lock:
             for pump in self._pumps:
                 pump.cut()
+            self._let_go.notify_all()
 
-    def drop_next_reply(self, to: bytes) -> None:
-        """Deliver the next request that contains ``to``, swallow its reply and cut."""
+    def hold_requests(self, that_contain: bytes) -> None:
+        """Keep back requests that contain this, each with all that follows it.
+
+        They are delivered when they are let go, even if their sender is no
+        more by then, or lost when their connections are cut before.
+        """
+        with self._lock:
+            self._hold_requests_with = that_contain
+
+    def let_requests_go(self) -> None:
+        with self._lock:
+            self._hold_requests_with = None
+            self._let_go.notify_all()
+
+    @property
+    def is_holding(self) -> bool:
+        return self._held > 0
+
+    def drop_next_reply(self, to: bytes, *, then_hold: bool = False) -> None:
+        """Deliver the next request that contains ``to``, swallow its reply and cut.
+
+        With ``then_hold`` new connections are held from then on: nobody gets to ask again.
+        """
         self._dropped.clear()
+        self._then_hold = then_hold
         self._drop_reply_to = to
 
     @property
@@ -348,8 +375,20 @@ class Proxy:
     def close(self) -> None:
         self.refuse()
         self._open.set()
+        self.let_requests_go()
         for thread in self._threads:
             thread.join(5)
+
+    def hold(self, request: bytes, pump: _Pump) -> None:
+        """Come back when the request may go on, or its connection is cut."""
+        with self._lock:
+            if self._keeps_back(request):
+                self._held += 1
+                self._let_go.wait_for(lambda: pump.is_cut or not self._keeps_back(request))
+                self._held -= 1
+
+    def _keeps_back(self, request: bytes) -> bool:
+        return self._hold_requests_with is not None and self._hold_requests_with in request
 
     def drops_reply_to(self, request: bytes) -> bool:
         """Asked by each connection about each request; true for one of them."""
@@ -358,6 +397,8 @@ class Proxy:
             if wanted is None or wanted not in request:
                 return False
             self._drop_reply_to = None
+            if self._then_hold:
+                self._open.clear()
             return True
 
     def reply_dropped(self) -> None:
@@ -403,11 +444,11 @@ class _Pump:
         self._upstream_port = upstream_port
         self._tls = tls
         self.silent = silent
-        self._cut = False
+        self.is_cut = False
         self._dropping = False
 
     def cut(self) -> None:
-        self._cut = True
+        self.is_cut = True
         with suppress(OSError):
             self._client.shutdown(socket.SHUT_RDWR)
 
@@ -426,17 +467,15 @@ class _Pump:
             self._swallow()
             return
         with socket.create_connection((HOST, self._upstream_port), 5) as upstream:
-            while not self._cut:
+            while not self.is_cut:
                 pending = isinstance(self._client, ssl.SSLSocket) and self._client.pending()
                 ready = [self._client] if pending else select([self._client, upstream], [], [])[0]
                 if self._client in ready:
                     request = self._client.recv(65536)
                     if not request:
                         return
-                    if self.silent:
-                        continue
-                    self._dropping = self._dropping or self._proxy.drops_reply_to(request)
-                    upstream.sendall(request)
+                    if not self.silent:
+                        self._deliver(request, upstream)
                 if upstream in ready:
                     reply = upstream.recv(65536)
                     if not reply:
@@ -446,6 +485,12 @@ class _Pump:
                         return
                     if not self.silent:
                         self._client.sendall(reply)
+
+    def _deliver(self, request: bytes, upstream: socket.socket) -> None:
+        self._proxy.hold(request, self)
+        if not self.is_cut:
+            self._dropping = self._dropping or self._proxy.drops_reply_to(request)
+            upstream.sendall(request)
 
     def _swallow(self) -> None:
         while self._client.recv(65536):

@@ -17,7 +17,7 @@ from tests.e2e.figures import tell
 from tests.failover import Failover, replicated
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, RedisProcess, ask, eventually, valkey_binary
-from tests.sweeper.test_on_redis import expected, start_session, sweeping, timeouts
+from tests.sweeper.scene import expected, start_session, sweeping, timeouts
 
 from .players import SHARDS, Players, a_session, audit, more
 

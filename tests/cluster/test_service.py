@@ -21,7 +21,7 @@ from tests.e2e.sessions import a_session, agrees
 from tests.failover import Failover
 from tests.fixtures import OpenStore
 from tests.servers import eventually
-from tests.sweeper.test_on_redis import expected, start_session, timeouts
+from tests.sweeper.scene import expected, start_session, timeouts
 
 from .players import audit
 from .test_failover import FALLS

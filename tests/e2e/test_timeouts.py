@@ -1,4 +1,4 @@
-"""Nobody does anything, and everybody who watches hears of each timeout, once, with its instant."""
+"""Nobody does anything, and whoever watches hears of each timeout and warning, once, in time."""
 
 from __future__ import annotations
 
@@ -21,31 +21,44 @@ from .sessions import a_session
 
 SECOND_MS = 1_000
 PARTICIPANT, SESSION = "participant_expired", "session_expired"
+WARNING = "time_warning"
 
-WHAT_HAPPENS: dict[tuple[str, str], list[tuple[str, float]]] = {
+Kind = tuple[str, str, tuple[int, ...]]
+"""A mode, an action, and the marks at which to warn."""
+
+WHAT_HAPPENS: dict[Kind, list[tuple[str, float]]] = {
     # After so many seconds, with two participants who have a second each.
-    ("per_participant", "notify"): [(PARTICIPANT, 1)],
-    ("per_participant", "skip_cycle"): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2)],
-    ("per_participant", "end_session"): [(PARTICIPANT, 1), (SESSION, 1)],
-    ("per_group", "notify"): [(PARTICIPANT, 1)],
-    ("per_group", "skip_cycle"): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2)],
-    ("per_group", "end_session"): [(PARTICIPANT, 1), (SESSION, 1)],
-    ("per_cycle", "notify"): [(PARTICIPANT, 1)],
-    ("per_cycle", "skip_cycle"): [(PARTICIPANT, number) for number in (1, 2, 3, 4)],
-    ("per_cycle", "end_session"): [(PARTICIPANT, 1), (SESSION, 1)],
+    ("per_participant", "notify", ()): [(PARTICIPANT, 1)],
+    ("per_participant", "skip_cycle", ()): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2)],
+    ("per_participant", "end_session", ()): [(PARTICIPANT, 1), (SESSION, 1)],
+    ("per_group", "notify", ()): [(PARTICIPANT, 1)],
+    ("per_group", "skip_cycle", ()): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2)],
+    ("per_group", "end_session", ()): [(PARTICIPANT, 1), (SESSION, 1)],
+    ("per_cycle", "notify", ()): [(PARTICIPANT, 1)],
+    ("per_cycle", "skip_cycle", ()): [(PARTICIPANT, number) for number in (1, 2, 3, 4)],
+    ("per_cycle", "end_session", ()): [(PARTICIPANT, 1), (SESSION, 1)],
     # The session's own clock has two and a half.
-    ("global", "notify"): [(PARTICIPANT, 1), (SESSION, 2.5)],
-    ("global", "skip_cycle"): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2.5)],
-    ("global", "end_session"): [(PARTICIPANT, 1), (SESSION, 1)],
-    ("count_up", "notify"): [(PARTICIPANT, 1)],
-    ("count_up", "skip_cycle"): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2)],
-    ("count_up", "end_session"): [(PARTICIPANT, 1), (SESSION, 1)],
+    ("global", "notify", ()): [(PARTICIPANT, 1), (SESSION, 2.5)],
+    ("global", "skip_cycle", ()): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2.5)],
+    ("global", "end_session", ()): [(PARTICIPANT, 1), (SESSION, 1)],
+    ("count_up", "notify", ()): [(PARTICIPANT, 1)],
+    ("count_up", "skip_cycle", ()): [(PARTICIPANT, 1), (PARTICIPANT, 2), (SESSION, 2)],
+    ("count_up", "end_session", ()): [(PARTICIPANT, 1), (SESSION, 1)],
+    ("per_participant", "skip_cycle", (600, 300)): [
+        *[(f"{WARNING} 600", 0.4), (f"{WARNING} 300", 0.7), (PARTICIPANT, 1)],
+        *[(f"{WARNING} 600", 1.4), (f"{WARNING} 300", 1.7), (PARTICIPANT, 2), (SESSION, 2)],
+    ],
+    ("global", "skip_cycle", (400,)): [
+        *[(f"{WARNING} 400", 0.6), (PARTICIPANT, 1), (f"{WARNING} 400", 1.6), (PARTICIPANT, 2)],
+        # The third cycle does not come to its mark, but the session's own clock does.
+        *[(f"{WARNING} 400", 2.1), (SESSION, 2.5)],
+    ],
 }
-ENDLESS = {("per_cycle", "skip_cycle")}
+ENDLESS: set[Kind] = {("per_cycle", "skip_cycle", ())}
 """Here it goes on like that, second after second."""
 
 
-def a_short_session(mode: str, action: str) -> dict[str, Any]:
+def a_short_session(mode: str, action: str, marks_ms: tuple[int, ...] = ()) -> dict[str, Any]:
     clocks: dict[str, int] = {
         "per_cycle": {"time_per_cycle_ms": SECOND_MS},
         "global": {"time_per_cycle_ms": SECOND_MS},
@@ -53,6 +66,7 @@ def a_short_session(mode: str, action: str) -> dict[str, Any]:
     }.get(mode, {})
     session = a_session(2, mode, action_on_timeout={"type": action}, **clocks)
     session["total_time_ms"] = 2_500
+    session["warn_at_ms"] = list(marks_ms)
     for participant in session["participants"]:
         participant["total_time_ms"] = SECOND_MS
         if mode == "per_group":
@@ -67,6 +81,15 @@ def later(at: str, seconds: float) -> str:
 
 def timeouts(events: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(one["type"], one["at"]) for one in events if one["type"] in (PARTICIPANT, SESSION)]
+
+
+def due(events: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Timeouts, and warnings with the mark of each."""
+    return [
+        (f"{WARNING} {one['remaining_ms']}" if one["type"] == WARNING else one["type"], one["at"])
+        for one in events
+        if one["type"] in (PARTICIPANT, SESSION, WARNING)
+    ]
 
 
 def updates_of(client: Client) -> list[dict[str, Any]]:
@@ -85,13 +108,13 @@ def heard_by(client: Client) -> list[dict[str, Any]]:
     return [event for one in updates for event in one["events"]]
 
 
-def timeouts_heard(client: Client) -> int:
-    return sum(len(timeouts(one["events"])) for one in updates_of(client))
+def number_heard(client: Client) -> int:
+    return sum(len(due(one["events"])) for one in updates_of(client))
 
 
 def has_heard(number: int) -> Callable[[Client], bool]:
-    """A condition: of so many timeouts."""
-    return lambda client: timeouts_heard(client) >= number
+    """A condition: of so many timeouts and warnings."""
+    return lambda client: number_heard(client) >= number
 
 
 async def watch(
@@ -141,15 +164,15 @@ async def nobody_does_anything(pair: list[Instance]) -> None:
             if kind in ENDLESS:
                 await completed(rest, session_id, clients)
             log = await logged(rest, session_id)
-            for number in range(len(expected) + 1, len(timeouts(log)) + 1):
+            for number in range(len(expected) + 1, len(due(log)) + 1):
                 assert kind in ENDLESS
                 expected.append((PARTICIPANT, later(started[kind], number)))
-            assert timeouts(log) == expected, kind
+            assert due(log) == expected, kind
             for client in clients:
                 assert heard_by(client) == log, kind
 
 
-def test_every_mode_and_action_tells_both_instances_at_the_deadline_that_was_shown(
+def test_every_mode_action_and_warning_tells_both_instances_at_the_deadline_that_was_shown(
     pair: list[Instance],
 ) -> None:
     asyncio.run(nobody_does_anything(pair))
@@ -171,10 +194,10 @@ async def sweepers_are_killed(pair: list[Instance], many: int) -> None:
             started.append(answer.data["session_started_at"])
         for _ in range(KILLS):
             # In the middle of it: one session's news is out, others' are due.
-            await clients[0].until(has_heard(timeouts_heard(clients[0]) + 1), why="a timeout")
+            await clients[0].until(has_heard(number_heard(clients[0]) + 1), why="a timeout")
             for instance in pair:
                 os.kill(await sweeper_of(instance), signal.SIGKILL)
-            so_far = max(timeouts_heard(client) for client in clients)
+            so_far = max(number_heard(client) for client in clients)
             await all_until(clients, has_heard(so_far + 1), why="more")
         for session, some, at in zip(sessions, watched, started, strict=True):
             session_id = session["session_id"]

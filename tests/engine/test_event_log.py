@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import groupby
+from dataclasses import replace
+from itertools import count, groupby
+from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import RuleError
@@ -13,16 +15,33 @@ from chalicelib.core.session import Session
 from chalicelib.core.setup import Setup
 from chalicelib.core.view import clocks
 from chalicelib.engine import Outcome, SyncEngine
-from chalicelib.ports import LoggedEvent
+from chalicelib.ports import Loaded, LoggedEvent
+from chalicelib.settings import Settings
+from chalicelib.store.client import Server, connect
+from chalicelib.store.redis_store import EVENTS_KEPT, RedisStore
 from tests.core.story import Story
 from tests.fakes import FakeStore
+from tests.servers import RedisProcess
 from tests.strategies import EPOCH_MS, Step, command_of, instant_of, setups, walks
 
 CASES = st.tuples(setups(), walks()) | st.tuples(setups(tiny=True), walks(tiny=True))
+SHARDS = 16
+A_FEW = 30
+
+
+class TimedStore(RedisStore):
+    """A store on a real server, with a clock that only the test moves."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server, SHARDS)
+        self.clock_ms = EPOCH_MS
+
+    def load(self, *asked: Any) -> Loaded:
+        return replace(super().load(*asked), now_ms=self.clock_ms)
 
 
 def versions_of(
-    engine: SyncEngine, store: FakeStore, setup: Setup, walk: list[Step]
+    engine: SyncEngine, store: FakeStore | TimedStore, setup: Setup, walk: list[Step]
 ) -> dict[int, tuple[Session, int]]:
     """Every version that came to be in a walk, and the instant at which it did."""
     versions: dict[int, tuple[Session, int]] = {}
@@ -50,17 +69,9 @@ def read(engine: SyncEngine, session_id: str, a_page: int) -> list[LoggedEvent]:
     return log
 
 
-@given(CASES, st.integers(1, 7))
-def test_the_log_tells_status_active_participant_and_times_used_of_every_version(
-    case: tuple[Setup, list[Step]], a_page: int
+def tells_every_version(
+    log: list[LoggedEvent], setup: Setup, versions: dict[int, tuple[Session, int]]
 ) -> None:
-    setup, walk = case
-    store = FakeStore(clock_ms=EPOCH_MS)
-    engine = SyncEngine(store, session_ttl_ms=10**13)
-    versions = versions_of(engine, store, setup, walk)
-
-    log = read(engine, setup.session_id, a_page)
-
     assert [one.version for one in log] == sorted(one.version for one in log)
     story, told = Story(setup), []
     for version, events in groupby(log, lambda one: one.version):
@@ -82,3 +93,34 @@ def test_the_log_tells_status_active_participant_and_times_used_of_every_version
             for view in clocks(session, now_ms).participants
         }
     assert told == sorted(versions)
+
+
+@given(CASES, st.integers(1, 7))
+def test_the_log_tells_status_active_participant_and_times_used_of_every_version(
+    case: tuple[Setup, list[Step]], a_page: int
+) -> None:
+    setup, walk = case
+    store = FakeStore(clock_ms=EPOCH_MS)
+    engine = SyncEngine(store, session_ttl_ms=10**13)
+    versions = versions_of(engine, store, setup, walk)
+    tells_every_version(read(engine, setup.session_id, a_page), setup, versions)
+
+
+def test_a_real_stream_tells_as_much(own_valkey: RedisProcess) -> None:
+    server = connect(Settings(redis_url=own_valkey.url))
+    runs = count()
+
+    @settings(max_examples=A_FEW)
+    @given(CASES, st.integers(1, 7))
+    def told(case: tuple[Setup, list[Step]], a_page: int) -> None:
+        setup, walk = replace(case[0], session_id=f"walk-{next(runs)}"), case[1]
+        store = TimedStore(server)
+        engine = SyncEngine(store, session_ttl_ms=10**13)
+        versions = versions_of(engine, store, setup, walk)
+        log = read(engine, setup.session_id, a_page)
+        # Of a longer one the beginning may be gone.
+        assume(len(log) < EVENTS_KEPT)
+        tells_every_version(log, setup, versions)
+
+    told()
+    server.close()

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,8 +39,19 @@ EVERYTHING = creation(
     max_time_ms=9_000,
     time_control={"type": "byoyomi", "period_ms": 1_000, "periods": 3},
     action_on_timeout={"type": "skip_cycle", "data": [1, {"a": None}]},
+    warn_at_ms=[4_000, 3_999, 1],
     metadata={"a": [1.5, "é", {}]},
 )
+ODDS = creation(
+    participants=[
+        {"participant_id": ANNE, "time_control": "1m+2x10s"},
+        {"participant_id": BEN, "time_control": {"type": "delay", "delay_ms": 2_000}},
+    ],
+    total_time_ms=None,
+    time_control="300+3",
+    warn_at_ms=[60_000],
+)
+"""What can't be asked for together with the rest."""
 
 numbers = (
     st.integers(-(2**70), 2**70)
@@ -49,6 +61,12 @@ numbers = (
 words = st.text(max_size=20) | st.sampled_from(
     [ANNE, BEN, RED, SESSION.upper(), "", "global", "count_up", "per_cycle", "fischer", "\x00"]
 )
+written = (
+    st.sampled_from(["300+3", "25m+5x30s", "10m+20/15m", "60m d5", "1h30m b10", "*90", "5"])
+    | st.from_regex(r"[0-9hms]{1,7}([+*x/ bd][0-9hms]{0,5}){0,2}", fullmatch=True)
+    | st.text("0123456789hmsbdx+/* -.٣", max_size=12)
+)
+marks = st.lists(st.integers(1, 90_000_000), max_size=11) | st.lists(numbers, max_size=3)
 values = st.recursive(
     st.none() | st.booleans() | numbers | words,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=4),
@@ -65,10 +83,14 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from places(inner, (*path, key))
 
 
+FITTING: dict[Any, st.SearchStrategy[Any]] = {"time_control": written, "warn_at_ms": marks}
+"""What is right, or nearly so, at places where hardly anything else is."""
+
+
 @st.composite
 def bent(draw: st.DrawFn) -> Any:
-    """A creation that asks for everything, with a few places changed or taken away."""
-    body = copy.deepcopy(EVERYTHING)
+    """A creation that asks for much, with a few places changed or taken away."""
+    body = copy.deepcopy(draw(st.sampled_from([EVERYTHING, ODDS])))
     for _ in range(draw(st.integers(1, 3))):
         *way, last = draw(st.sampled_from(list(places(body))))
         inner = body
@@ -77,7 +99,7 @@ def bent(draw: st.DrawFn) -> Any:
         if isinstance(inner, dict) and draw(st.integers(0, 3)) == 0:
             del inner[last]
         else:
-            inner[last] = draw(values)
+            inner[last] = draw(FITTING.get(last, values) | values)
         if not body:
             break
     return body
@@ -86,7 +108,7 @@ def bent(draw: st.DrawFn) -> Any:
 @st.composite
 def garbled(draw: st.DrawFn) -> bytes:
     """The text of a creation with a stretch of it overwritten."""
-    text = bytearray(json.dumps(EVERYTHING).encode())
+    text = bytearray(json.dumps(draw(st.sampled_from([EVERYTHING, ODDS]))).encode())
     start = draw(st.integers(0, len(text)))
     text[start : start + draw(st.integers(0, 8))] = draw(st.binary(max_size=12))
     return bytes(text)
@@ -151,9 +173,8 @@ def test_any_bytes_create_a_session_that_works_or_none(rest: RestClient, raw: by
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
 
 
-commands = st.sampled_from(
-    ["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
-)
+COMMANDS = ["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+commands = st.sampled_from(COMMANDS)
 arguments = (
     values
     | st.fixed_dictionaries(
@@ -186,6 +207,50 @@ def test_any_commands_leave_a_session_whole(
         assert before["version"] <= settled["version"] <= after["version"]
 
 
+@bounded
+@given(text=written, marks_ms=marks, own=st.none() | written)
+def test_any_written_control_and_any_marks_make_a_session_that_works_or_none(
+    rest: RestClient, text: str, marks_ms: list[Any], own: str | None
+) -> None:
+    store = fresh()
+    body = {**ODDS, "time_control": text, "warn_at_ms": marks_ms}
+    body["participants"] = [{"participant_id": ANNE, "time_control": own}, {"participant_id": BEN}]
+    created_or_untouched(rest, store, rest.post("/v1/sessions", body))
+
+
+event_ids = (
+    st.builds("{}-{}".format, st.integers(0, 2**70), st.integers(-1, 2**70))
+    | st.sampled_from(["0-1", "0-2", "-", "+", "$", "(0-1", "0", "٣-٣", "0-1\n", "0-1-1"])
+    | words
+)
+limits = st.integers(-2, 1_002).map(str) | numbers.map(str) | words
+
+
+queries = st.lists(
+    st.tuples(st.just("after"), event_ids)
+    | st.tuples(st.just("limit"), limits)
+    | st.tuples(words, words),
+    max_size=4,
+)
+
+
+def test_any_page_of_the_log_is_shown_or_refused(rest: RestClient) -> None:
+    fresh()
+    rest.post("/v1/sessions", EVERYTHING)
+    rest.command("start")
+
+    @bounded
+    @given(queries)
+    def shown_or_refused(query: list[tuple[str, str]]) -> None:
+        answer = rest.get(f"{PATH}/events?{urlencode(query)}")
+        sound(answer)
+        assert answer.status in (200, 400)
+        if answer.status == 200:
+            assert len(answer.data["events"]) <= int(dict(query).get("limit", 100))
+
+    shown_or_refused()
+
+
 segments = st.text(
     st.characters(codec="utf-8", exclude_characters="/?#", exclude_categories=["Cs"]), max_size=40
 )
@@ -195,9 +260,7 @@ segments = st.text(
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
     segment=segments | st.just(SESSION),
-    tail=st.sampled_from(
-        ["", "/start", "/switch", "/pause", "/resume", "/complete", "/cancel", "/adjust", "/undo"]
-    ),
+    tail=st.sampled_from(["", *(f"/{name}" for name in (*COMMANDS, "events"))]),
     headers=st.dictionaries(
         st.sampled_from(["Content-Type", "Accept", "If-Match", "Idempotency-Key", "X-Y"]),
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),

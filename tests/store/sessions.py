@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from uuid import uuid4
 
@@ -20,12 +21,15 @@ def new_id(kind: str = "session") -> str:
     return f"{kind}-{next(_numbers)}-{uuid4().hex[:8]}"
 
 
-def a_setup(session_id: str | None = None, participants: int = 2) -> Setup:
+def a_setup(
+    session_id: str | None = None, participants: int = 2, warn_at_ms: Sequence[int] = ()
+) -> Setup:
     return set_up(
         session_id=session_id or new_id(),
         sync_mode=SyncMode.PER_PARTICIPANT,
         participants=[Participant(f"p{n}", n, 300_000) for n in range(participants)],
         total_time_ms=600_000,
+        warn_at_ms=warn_at_ms,
         metadata={"name": "Zürich ♟"},
     )
 

@@ -8,9 +8,9 @@ from threading import Event, Thread
 
 import redis
 
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.rules import Command, Pause, Resume, Start, Switch, apply
 from chalicelib.core.session import Session, create
+from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import SessionStore, Stale, StoreUnavailable
 from chalicelib.store.keys import SessionKeys
 from tests.fixtures import OpenStore
@@ -35,7 +35,7 @@ def indexed_ms(admin: redis.Redis, session_id: str) -> int | None:
 
 
 def expected_ms(session: Session | None) -> int | None:
-    return None if session is None else deadline_ms(session)
+    return None if session is None else due_ms(session)
 
 
 def test_every_switch_makes_exactly_one_version_however_many_compete(
@@ -61,7 +61,7 @@ def test_the_index_agrees_with_the_session_after_whatever_race(
     chance = random.Random(7)
     with valkey.admin() as admin:
         for _ in range(15):
-            setup = a_setup(new_id())
+            setup = a_setup(warn_at_ms=[299_990, 1_000])
             session_id = setup.session_id
             plans = [
                 [chance.choice(["create", "delete", "command", "command"]) for _ in range(8)]

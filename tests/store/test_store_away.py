@@ -355,7 +355,10 @@ def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
     open_store: OpenStore, own_cluster: Cluster
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
-    sessions = {started(store).setup.session_id for _ in range(12)}
+    # By ids of which some, every time, lead to the one that dies.
+    sessions = [f"session-{number}" for number in range(12)]
+    for session_id in sessions:
+        started(store, a_setup(session_id))
     victim = own_cluster.nodes[2]
     victim.kill()
     failed = 0

@@ -29,7 +29,7 @@ from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gatew
 from .gateway.http import HttpServer, Limits
 from .gateway.lambdas import Environments, LambdaFunction, for_threads
 from .gateway.rest import ApiIdentity, RestApi
-from .gateway.sigv4 import Credentials
+from .gateway.sigv4 import credentials_of
 from .gateway.websocket_api import Faults
 from .gateway.websocket_api import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
@@ -111,14 +111,14 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         parts.enter_context(one_scrape())
         app = for_threads(load_app())
         lambdas = lambdas_of(app, options.stage)
-        # Of their own each: whatever sockets are up to, REST is answered.
-        for_rest, for_sockets = (
-            Environments(options.environments),
-            Environments(options.environments),
+        # Of their own each: whatever sockets are up to, REST is answered, and however many
+        # connections are still being greeted, those that are there are heard.
+        for_rest, for_sockets, for_functions = (
+            Environments(options.environments) for _ in range(3)
         )
-        for environments in (for_rest, for_sockets):
-            parts.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS / 2)
-        sockets = await _start_sockets(parts, options, lambdas, for_sockets)
+        for environments in (for_rest, for_sockets, for_functions):
+            parts.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS / 3)
+        sockets = await _start_sockets(parts, options, lambdas, for_sockets, for_functions)
         management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
         set_socket_environment(management_url, lambdas)
         modules = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
@@ -147,23 +147,24 @@ async def running(options: Options) -> AsyncIterator[Stack]:
 
 
 async def _start_sockets(
-    parts: AsyncExitStack, options: Options, lambdas: Lambdas, environments: Environments
+    parts: AsyncExitStack,
+    options: Options,
+    lambdas: Lambdas,
+    environments: Environments,
+    function_environments: Environments,
 ) -> WebSocketGateway:
     gateway = WebSocketGateway(
         lambdas.routes,
         environments,
         functions=lambdas.functions,
+        function_environments=function_environments,
         api=Api(stage=options.stage),
         limits=SocketLimits(
             idle_ms=round(options.idle_seconds * 1000),
             duration_ms=round(options.duration_seconds * 1000),
         ),
         faults=options.faults,
-        credentials=Credentials(
-            os.environ["AWS_ACCESS_KEY_ID"],
-            os.environ["AWS_SECRET_ACCESS_KEY"],
-            os.environ.get("AWS_SESSION_TOKEN") or None,
-        ),
+        credentials=credentials_of(os.environ),
     )
     try:
         await gateway.start(options.host, options.ws_port)

@@ -87,8 +87,9 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 with self._subscribe() as subscription:
+                    # Also at first: it may stand in for one that was killed.
+                    self._refresh(tell_of_loss=failures > 0)
                     if failures:
-                        self._refresh()
                         LOG.warning("relay: listening again; everybody has a snapshot")
                     failures = 0
                     self._listening.set()
@@ -122,8 +123,11 @@ class Relay:
         if is_farewell(message):
             self._dismiss(session_id, (one.connection_id for one in audience.present))
 
-    def _refresh(self) -> None:
-        """Send a snapshot to everybody here; the truth may be older than what they hold."""
+    def _refresh(self, *, tell_of_loss: bool) -> None:
+        """Send a snapshot to everybody here; the truth may be older than what they hold.
+
+        Who waits for a session that has never been need not be told of its loss.
+        """
         for session_id in self._registry.watched_sessions():
             audience = audience_of(self._registry, session_id, self._endpoint)
             if not audience.present:
@@ -132,7 +136,8 @@ class Relay:
                 outcome = self._engine.get_current_state(session_id)
                 self._send(audience, state_sync(outcome.session, outcome.now_ms))
             except SessionNotFound:
-                self._send(audience, [session_deleted(session_id, audience.now_ms)])
+                if tell_of_loss:
+                    self._send(audience, [session_deleted(session_id, audience.now_ms)])
 
     def _sweep(self) -> None:
         """Close the connections here that have been silent for too long.

@@ -125,6 +125,9 @@ class Sockets:
             )
             if self._monotonic() + wait_seconds > give_up_at:
                 return
+            if self._registry.session_of(connection_id) is None:
+                # It was gone before it could be greeted.
+                return
             self._sleep(wait_seconds * (0.5 + random.random() / 2))  # noqa: S311
         try:
             outcome = self._engine.get_current_state(session_id)

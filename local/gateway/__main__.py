@@ -161,7 +161,12 @@ class Served:
     """An app that is served, and can be exchanged for a newer one."""
 
     def __init__(
-        self, options: Options, environments: Environments, folder: Path, app: Chalice
+        self,
+        options: Options,
+        environments: Environments,
+        function_environments: Environments,
+        folder: Path,
+        app: Chalice,
     ) -> None:
         self._options = options
         self._environments = environments
@@ -173,6 +178,7 @@ class Served:
             lambdas.routes,
             environments,
             functions=lambdas.functions,
+            function_environments=function_environments,
             api=Api(stage=options.stage),
             limits=options.limits,
             order=options.order,
@@ -187,9 +193,11 @@ class Served:
         for name, value in environ.items():
             os.environ.setdefault(name, value)
         app = for_threads(load_app(folder))
-        environments = Environments(options.environments)
-        parts.push_async_callback(environments.stop, GRACE_SECONDS)
-        served = cls(options, environments, folder, app)
+        # Of their own: functions that wait keep no message waiting.
+        environments, for_functions = (Environments(options.environments) for _ in range(2))
+        parts.push_async_callback(environments.stop, GRACE_SECONDS / 2)
+        parts.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
+        served = cls(options, environments, for_functions, folder, app)
         await served._gateway.start(options.host, options.ws_port)
         parts.push_async_callback(served._gateway.stop, GRACE_SECONDS)
         point_websocket_api(app, served.endpoint)
@@ -227,13 +235,14 @@ class Served:
         """Go on with the app as it is on disk now, if it can be loaded."""
         try:
             app = for_threads(load_app(self._folder))
-        except Exception:
+            point_websocket_api(app, self.endpoint)
+            lambdas = lambdas_of(app, self._options.stage)
+            rest_api = self._new_rest_api(app)
+        except (Exception, SystemExit):
             LOG.exception("The app can't be loaded; the one before stays")
             return
-        point_websocket_api(app, self.endpoint)
-        lambdas = lambdas_of(app, self._options.stage)
         self._gateway.use(lambdas.routes, lambdas.functions)
-        self._rest_api = self._new_rest_api(app)
+        self._rest_api = rest_api
         self._rest.handler = self._rest_api.handle
         self._rest.refuse = self._rest_api.refuse
         print("Loaded the app anew.", flush=True)

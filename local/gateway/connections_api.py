@@ -28,7 +28,8 @@ class ForbiddenError(CallbackError):
 
 def is_for_connections(target: str) -> bool:
     """Whether a request's target is meant for ``@connections``, of whatever stage."""
-    return "@connections" in target or "%40connections" in target
+    path, _, _ = target.partition("?")
+    return "@connections" in path or "%40connections" in path
 
 
 class ConnectionsApi:

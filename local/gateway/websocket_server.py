@@ -218,7 +218,8 @@ class WebSocketGateway:
     """The WebSocket API of one app, from ``start`` until ``stop``.
 
     ``routes`` holds the Lambda of each route key, ``functions`` those that can
-    be invoked by their names. Without ``credentials`` nothing needs a signature.
+    be invoked by their names, in environments of their own where they are given any.
+    Without ``credentials`` nothing needs a signature.
     """
 
     def __init__(
@@ -227,6 +228,7 @@ class WebSocketGateway:
         environments: Environments,
         *,
         functions: Mapping[str, LambdaFunction] | None = None,
+        function_environments: Environments | None = None,
         api: Api | None = None,
         limits: Limits | None = None,
         order: Order = Order.CONCURRENT,
@@ -257,7 +259,10 @@ class WebSocketGateway:
             now_ms=now_ms,
         )
         self._lambda = LambdaApi(
-            functions or {}, environments, verifier=verifier, spawn=self._spawn
+            functions or {},
+            function_environments or environments,
+            verifier=verifier,
+            spawn=self._spawn,
         )
         self._server = HttpServer(self._handle, refuse=_refuse)
 

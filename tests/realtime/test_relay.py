@@ -189,9 +189,9 @@ def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
 
 def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:
     scene.create()
+    scene.relay.start()
     scene.registry.watch(SESSION, "a", HERE)
     scene.registry.watch(SESSION, "c", THERE)
-    scene.relay.start()
 
     scene.subscription.heard.put(None)
     scene.engine.start_session(SESSION)
@@ -201,6 +201,19 @@ def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Sc
     assert scene.sent("c") == []
     scene.says(b'{"n": 3}')
     eventually(lambda: scene.sent("a")[-1] == {"n": 3})
+
+
+def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
+    scene: Scene,
+) -> None:
+    scene.create()
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.watch("waits for a session", "b", HERE)
+    assert scene.relay.start()
+
+    eventually(lambda: scene.sent("a"))
+    assert scene.sent("a")[0]["type"] == "STATE_SYNC"
+    assert scene.sent("b") == []
 
 
 def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> None:

@@ -43,8 +43,6 @@ CORS = CORSConfig(
 
 def succeed(data: Any, outcome: Outcome, status: int = 200) -> Response:
     """A session's answer, tagged with its version; a command's also says what happened."""
-    shown = outcome.session
-    note(session_id=shown.setup.session_id, epoch=shown.epoch, version=shown.version)
     envelope = {"data": data, "timestamp": outcome.now_ms}
     if outcome.events:
         envelope["events"] = [event_view(event) for event in outcome.events]

@@ -28,7 +28,7 @@ REFUSED_FROM = 400
 
 
 def observe(app: Chalice) -> None:
-    """Put the middleware around everything; to be called before any other is registered."""
+    """Put the middleware around everything that is registered from now on."""
     app.register_middleware(_request, "http")
     app.register_middleware(_message, "websocket")
     app.register_middleware(_invocation, "pure_lambda")

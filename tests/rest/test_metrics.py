@@ -186,4 +186,4 @@ def test_each_request_is_one_line_that_says_which_version_it_showed(
 def test_the_functions_are_observed_each_by_the_kind_it_is() -> None:
     kinds = [kind for _, kind in tickless.app.middleware_handlers]
 
-    assert kinds == ["http", "websocket", "pure_lambda", "scheduled", "http"]
+    assert kinds == ["http", "http", "websocket", "pure_lambda", "scheduled"]

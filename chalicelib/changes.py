@@ -165,14 +165,14 @@ class Changes:
     ) -> Made | Stale:
         commit = self.commit_of(before, outcome, once, renew=renew)
         result = self._store.commit(commit)
+        if isinstance(result, Committed) and _is_ours(commit, result):
+            # Whatever goes wrong in the telling is about this version.
+            _note(commit.session)
         self.follow_up(commit, result)
         if isinstance(result, Stale):
             return result
         receipt = result.before or commit.receipt or Receipt(result.version)
-        made = Made(receipt, _is_ours(commit, result))
-        if made.is_ours:
-            _note(commit.session)
-        return made
+        return Made(receipt, _is_ours(commit, result))
 
     def commit_of(
         self, before: Session | None, outcome: Outcome, once: Once | None, *, renew: bool

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 from .core.cycles import deadline_ms
 from .core.errors import (
@@ -43,6 +44,7 @@ from .ports import (
 )
 from .schemas.pushes import state_update
 from .telemetry.ports import SILENT, Telemetry
+from .telemetry.work import note
 
 RACE_SECONDS = 2.0
 """A lost race is run again for so long, then the caller is told of the conflict."""
@@ -52,6 +54,13 @@ MAX_BACKOFF_SECONDS = 0.05
 
 def random_id() -> str:
     return uuid.uuid4().hex
+
+
+class Made(NamedTuple):
+    """What a commit left: the receipt that stands, ours or that of an equal request before."""
+
+    receipt: Receipt
+    is_ours: bool
 
 
 class Changes:
@@ -87,14 +96,14 @@ class Changes:
 
     def create(
         self, loaded: Loaded, setup: Setup, once: Once | None
-    ) -> tuple[Outcome, Receipt | None]:
+    ) -> tuple[Outcome, Made | None]:
         epoch = self._new_id()
         while loaded.session is None:
             now_ms = loaded.now_ms
             created = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
             outcome = replace(outcome_of(created, now_ms), created=True)
             result = self._commit(None, outcome, once, renew=True)
-            if isinstance(result, Receipt):
+            if isinstance(result, Made):
                 return outcome, result
             loaded = result.current
         if not _identical(loaded.session.setup, setup):
@@ -112,11 +121,11 @@ class Changes:
         command: Command | None,
         once: Once | None = None,
         expected_versions: Collection[int] | None = None,
-    ) -> tuple[Outcome, Receipt | None]:
-        """What became of the session, and the receipt, if anything was committed."""
+    ) -> tuple[Outcome, Made | None]:
+        """What became of the session, and what was committed, if anything was."""
         first, give_up_at, attempt = loaded.session, self._monotonic() + RACE_SECONDS, 0
         while True:
-            session, now_ms, receipt = loaded.session, loaded.now_ms, None
+            session, now_ms, made = loaded.session, loaded.now_ms, None
             if session is None or first is None:
                 raise SessionNotFound(session_id)
             expect(session, expected_versions)
@@ -135,30 +144,35 @@ class Changes:
                         raise Conflict(session.version, _version(loaded))
                     self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, 0.001 * 2**attempt))
                     continue
-                receipt = result
+                made = result
+            elif decision.refusal is None:
+                _note(session)
             if decision.refusal is not None:
                 raise _to_blame(decision, decision.refusal, first, command, now_ms)
-            return outcome, receipt
+            return outcome, made
 
-    def answer(
-        self, session_id: str, once: Once, outcome: Outcome, receipt: Receipt | None
-    ) -> bytes:
+    def answer(self, session_id: str, once: Once, outcome: Outcome, made: Made | None) -> bytes:
         """What the request is answered with, the first time and ever after."""
-        if receipt is None:
+        if made is None:
             # Nothing had to be changed, so nothing was committed and nothing kept.
-            kept = once.receipt(outcome)
-            receipt = self._store.keep(session_id, once.command_id, kept, once.keep_ms)
-        return once.repeat(receipt)
+            ours = once.receipt(outcome)
+            kept = self._store.keep(session_id, once.command_id, ours, once.keep_ms)
+            made = Made(kept, kept == ours)
+        return made.receipt.answer if made.is_ours else repeat(once, made.receipt)
 
     def _commit(
         self, before: Session | None, outcome: Outcome, once: Once | None, *, renew: bool
-    ) -> Receipt | Stale:
+    ) -> Made | Stale:
         commit = self.commit_of(before, outcome, once, renew=renew)
         result = self._store.commit(commit)
+        if isinstance(result, Committed) and _is_ours(commit, result):
+            # Whatever goes wrong in the telling is about this version.
+            _note(commit.session)
         self.follow_up(commit, result)
-        if isinstance(result, Committed):
-            return result.before or commit.receipt or Receipt(result.version)
-        return result
+        if isinstance(result, Stale):
+            return result
+        receipt = result.before or commit.receipt or Receipt(result.version)
+        return Made(receipt, _is_ours(commit, result))
 
     def commit_of(
         self, before: Session | None, outcome: Outcome, once: Once | None, *, renew: bool
@@ -183,11 +197,33 @@ class Changes:
         if isinstance(result, Stale):
             self._telemetry.lost_race()
             return
-        # What an equal request has made is for that one to announce; only a
-        # commit of our own whose reply was lost is known by its very receipt.
-        ours = commit.receipt is None or result.before in (None, commit.receipt)
-        if ours and self._announcer is not None:
+        # What an equal request has made is for that one to announce.
+        if self._announcer is not None and _is_ours(commit, result):
             self._announcer.announce(commit.session.setup.session_id, commit.update)
+
+
+def repeat(once: Once, kept: Receipt) -> bytes:
+    """What was answered before.
+
+    Raises:
+        IdempotencyKeyReused: It was to another request.
+    """
+    answer = once.repeat(kept)
+    note(repeated=True)
+    if kept.version:
+        # Of which epoch it was, nobody knows: the session may have been deleted since.
+        note(version=kept.version)
+    return answer
+
+
+def _note(session: Session) -> None:
+    """Have the log say which version is shown; to be called once that version stands."""
+    note(epoch=session.epoch, version=session.version)
+
+
+def _is_ours(commit: Commit, result: Committed) -> bool:
+    """Whether this very commit stands; one whose reply was lost is known by its receipt."""
+    return commit.receipt is None or result.before in (None, commit.receipt)
 
 
 def outcome_of(decision: Decision, now_ms: int) -> Outcome:

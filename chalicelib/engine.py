@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from .changes import Changes, expect, outcome_of, random_id
+from .changes import Changes, expect, outcome_of, random_id, repeat
 from .core.errors import SessionNotFound
 from .core.rules import (
     Adjust,
@@ -100,9 +100,9 @@ class SyncEngine:
         """
         loaded = self._changes.load(setup.session_id, charge, once)
         if loaded.receipt is not None:
-            return once.repeat(loaded.receipt)
-        outcome, receipt = self._changes.create(loaded, setup, once)
-        return self._changes.answer(setup.session_id, once, outcome, receipt)
+            return repeat(once, loaded.receipt)
+        outcome, made = self._changes.create(loaded, setup, once)
+        return self._changes.answer(setup.session_id, once, outcome, made)
 
     def get_current_state(self, session_id: str, *, charge: Charge | None = None) -> Outcome:
         """The session as of now; a timeout that was due is committed first.
@@ -240,11 +240,11 @@ class SyncEngine:
         with self._turns.at(session_id):
             loaded = self._changes.load(session_id, charge, once)
             if loaded.receipt is not None:
-                return once.repeat(loaded.receipt)
-            outcome, receipt = self._changes.change(
+                return repeat(once, loaded.receipt)
+            outcome, made = self._changes.change(
                 loaded, session_id, command, once, expected_versions
             )
-            return self._changes.answer(session_id, once, outcome, receipt)
+            return self._changes.answer(session_id, once, outcome, made)
 
     def delete_session(
         self,
@@ -270,7 +270,7 @@ class SyncEngine:
             loaded = self._changes.load(session_id, charge, once)
         while True:
             if once is not None and loaded.receipt is not None:
-                once.repeat(loaded.receipt)
+                repeat(once, loaded.receipt)
                 return
             expect(loaded.session, expected_versions)
             farewell = session_deleted(session_id, loaded.now_ms)
@@ -286,6 +286,6 @@ class SyncEngine:
                 break
             loaded = result.current
         if once is not None and result.before is not None:
-            once.repeat(result.before)
+            repeat(once, result.before)
         if result.existed and self._announcer is not None:
             self._announcer.dismiss(session_id, farewell)

@@ -28,7 +28,7 @@ REFUSED_FROM = 400
 
 
 def observe(app: Chalice) -> None:
-    """Put the middleware around everything; to be called before any other is registered."""
+    """Put the middleware around everything that is registered from now on."""
     app.register_middleware(_request, "http")
     app.register_middleware(_message, "websocket")
     app.register_middleware(_invocation, "pure_lambda")
@@ -49,7 +49,7 @@ def _request(request: Request, get_response: Callable[[Request], Response]) -> R
         seconds = time.perf_counter() - began_s
         status = response.status_code
         telemetry.answered(method, route, status, seconds)
-        if route.endswith("/switch") and status < REFUSED_FROM:
+        if route.endswith("/switch") and status < REFUSED_FROM and "repeated" not in noted:
             telemetry.switched("rest", seconds)
         telemetry.flush()
         LOG.log(
@@ -98,7 +98,7 @@ def _tell_of_message(noted: Mapping[str, Fact], seconds: float) -> None:
     telemetry = services().telemetry
     kind, code = str(noted["type"]), str(noted["code"])
     telemetry.heard(kind, code, seconds)
-    if noted.get("command") == "switch" and code == "OK":
+    if noted.get("command") == "switch" and code == "OK" and "repeated" not in noted:
         telemetry.switched("websocket", seconds)
     telemetry.flush()
     LOG.log(

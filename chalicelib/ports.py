@@ -47,7 +47,7 @@ UNOBSERVED: LimitObserver = _Unobserved()
 class Charge:
     """One request, to be counted once against a limit; the store notes down here what is left.
 
-    ``quota`` stays None while it has not been counted.
+    ``quota`` stays None while it has not been counted, and where it could not be.
     """
 
     def __init__(
@@ -57,13 +57,16 @@ class Charge:
         self.subject = subject
         self.limit = limit
         self.quota: Quota | None = None
+        self.is_settled = False
         self._observer = observer
 
     def counted(self, drained_at_us: int, now_us: int, let_through: int) -> None:
+        self.is_settled = True
         self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
 
     def failed_open(self) -> None:
         """It could not be counted, and is let through for that."""
+        self.is_settled = True
         self._observer.limiter_failed_open()
 
     def admit(self) -> None:

@@ -267,7 +267,6 @@ class Sockets:
 
 
 def _acknowledgement(sent_as: str, outcome: Outcome) -> bytes:
-    note(epoch=outcome.session.epoch, version=outcome.session.version)
     return socket.encode(
         {
             "type": "ACK",

@@ -21,6 +21,7 @@ def register(app: Chalice) -> None:
     app.api.binary_types = []
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    observe(app)
+    # Around everything, as it also answers for whoever observes.
     app.register_middleware(reshape, "http")
+    observe(app)
     refuse_other_methods(app)

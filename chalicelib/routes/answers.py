@@ -43,8 +43,6 @@ CORS = CORSConfig(
 
 def succeed(data: Any, outcome: Outcome, status: int = 200) -> Response:
     """A session's answer, tagged with its version; a command's also says what happened."""
-    shown = outcome.session
-    note(session_id=shown.setup.session_id, epoch=shown.epoch, version=shown.version)
     envelope = {"data": data, "timestamp": outcome.now_ms}
     if outcome.events:
         envelope["events"] = [event_view(event) for event in outcome.events]
@@ -130,18 +128,27 @@ class Resource(Blueprint):
 def reshape(
     request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]
 ) -> Response:
-    """Middleware: what Chalice itself answers, put into our shape, CORS headers included."""
-    response = get_response(request)
+    """Middleware: what Chalice itself answers, put into our shape, CORS headers included.
+
+    So is what any other middleware raises: nothing can be observed, for
+    instance, where a setting is invalid.
+    """
+    request_id = request.context.get("requestId", "")
+    try:
+        response = get_response(request)
+    except Exception as error:
+        LOG.error("request %s: %s", request_id, error, exc_info=True)
+        return _in_our_shape(internal_error(request_id), {})
     body = response.body
     if not isinstance(body, dict) or "Code" not in body:
         return response
     code = CODES.get(response.status_code)
-    if code is None:
-        found = internal_error(request.context.get("requestId", ""))
-    else:
-        found = Problem(code, body["Message"])
-    headers = {**JSON, **CORS.get_access_control_headers(), **response.headers}
-    return Response(to_json(found.answer()).decode(), headers, found.status)
+    found = Problem(code, body["Message"]) if code is not None else internal_error(request_id)
+    return _in_our_shape(found, response.headers)
+
+
+def _in_our_shape(found: Problem, headers: Mapping[str, Any]) -> Response:
+    return plain(found.answer(), found.status, {**CORS.get_access_control_headers(), **headers})
 
 
 def refuse_other_methods(app: Chalice) -> None:

@@ -56,7 +56,7 @@ class Call:
     @property
     def is_uncounted(self) -> bool:
         """Whether it never came as far as the store, which would have counted it."""
-        return self.charge is not None and self.charge.quota is None
+        return self.charge is not None and not self.charge.is_settled
 
     def count(self) -> None:
         """Count a call that asked for no session, because there was something wrong with it.

@@ -18,6 +18,7 @@ from ..schemas.requests import (
     read_session_id,
 )
 from ..schemas.states import log_page, switch_result
+from ..telemetry.work import note
 from ..wiring import services
 from .answers import body_as, no_content, not_modified, plain, succeed
 from .calls import Call, CountedResource, unpacked
@@ -30,6 +31,7 @@ SESSION = "/v1/sessions/{session_id}"
 @routes.view("/v1/sessions", "POST")
 def create_session(call: Call) -> Response:
     setup = body_as(CreateSession, call.request).setup()
+    note(session_id=setup.session_id)
     once, engine = call.once(_created), services().engine
     if once is None:
         return _created(engine.create_session(setup, charge=call.charge))

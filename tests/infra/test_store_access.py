@@ -8,13 +8,10 @@ from contextlib import ExitStack
 import pytest
 import redis
 
-from chalicelib.engine import SyncEngine
 from chalicelib.settings import Settings
-from chalicelib.store.subscription import alarms, subscription
-from chalicelib.wiring import Services
 from infra.merging import merged
 from tests.servers import HOST, Cluster, ask
-from tests.store.sessions import a_setup, new_id
+from tests.store.rights import walk
 
 ACCESS: str = merged()["Resources"]["StoreUser"]["Properties"]["AccessString"]
 HARM = ("FLUSHALL", "KEYS *", "CONFIG GET *", "ACL LIST", "SHUTDOWN", "CLUSTER RESET")
@@ -32,24 +29,7 @@ def guarded(valkey_cluster: Cluster) -> Iterator[Settings]:
 
 
 def test_everything_tickless_does_with_its_store_is_allowed(guarded: Settings) -> None:
-    services = Services(guarded)
-    engine: SyncEngine = services.engine
-    session_id, connection_id = new_id(), new_id("connection")
-    try:
-        with subscription(guarded) as updates, alarms(guarded) as alarm:
-            services.connections.watch(session_id, connection_id, "https://here/dev")
-            engine.create_session(a_setup(session_id))
-            engine.start_session(session_id)
-            assert updates.next(5) is not None
-            assert alarm.next(5) is not None
-        assert services.connections.session_of(connection_id) == session_id
-        assert services.connections.watchers(session_id)
-        assert engine.get_current_state(session_id).session.version == 2
-        assert any(services.deadlines.due(shard, 1).next_ms for shard in range(16))
-        services.connections.forget(connection_id)
-        engine.delete_session(session_id)
-    finally:
-        services.close(0)
+    walk(guarded)
 
 
 @pytest.mark.parametrize("command", HARM)

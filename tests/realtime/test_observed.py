@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 import app as tickless
+from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
 from chalicelib.wiring import Services, replace_services
 from local.gateway.lambdas import LambdaContext, LambdaFunction
 from tests.fakes import RecordingSink
+from tests.rest.client import creation
 
 from .conftest import Room
 
@@ -86,6 +88,20 @@ def test_messages_are_counted_by_type_and_by_what_became_of_them(
     }
     assert (names.SWITCH_SECONDS.name, ("websocket",)) not in room.told.observed
     assert room.told.flushes == 6
+
+
+def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
+    room: Room, services: Services
+) -> None:
+    room.engine.create_session(read(CreateSession, json.dumps(creation()).encode()).setup())
+    room.engine.start_session(SESSION)
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+    switch = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
+    for _ in range(2):
+        invoke("message", an_event("message", body=switch))
+
+    assert messages(room.told)["COMMAND", "OK"] == 2
+    assert len(room.told.observed[names.SWITCH_SECONDS.name, ("websocket",)]) == 1
 
 
 def test_who_was_given_up_and_speaks_is_told_apart(room: Room, services: Services) -> None:

@@ -126,6 +126,38 @@ def test_a_switch_that_is_refused_is_no_switch(rest: RestClient, told: Recording
     assert told.observed.keys() >= {(names.REQUEST_SECONDS.name, ("POST", f"{ROUTE}/switch"))}
 
 
+def test_a_switch_that_is_answered_again_was_carried_out_once(
+    rest: RestClient, told: RecordingSink
+) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+    for _ in range(3):
+        assert rest.command("switch", headers={"Idempotency-Key": "press"}).status == 200
+
+    assert len(told.observed[names.SWITCH_SECONDS.name, ("rest",)]) == 1
+
+
+def test_answers_given_before_and_answers_without_a_state_say_which_version_they_tell_of(
+    rest: RestClient, told: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
+) -> None:
+    for _ in range(2):
+        rest.post("/v1/sessions", creation(), headers={"Idempotency-Key": "create"})
+    assert rest.get(PATH, headers={"If-None-Match": '"1"'}).status == 304
+    rest.get(f"{PATH}/events")
+
+    epoch = store.commits[0].session.epoch
+    assert [
+        (line["session_id"], line["version"], line.get("epoch"), line.get("repeated"))
+        for line in lines
+        if line["message"] == "request"
+    ] == [
+        (SESSION, 1, epoch, None),
+        (SESSION, 1, None, True),
+        (SESSION, 1, epoch, None),
+        (SESSION, 1, epoch, None),
+    ]
+
+
 def test_each_request_is_one_line_that_says_which_version_it_showed(
     rest: RestClient, told: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
 ) -> None:
@@ -154,4 +186,4 @@ def test_each_request_is_one_line_that_says_which_version_it_showed(
 def test_the_functions_are_observed_each_by_the_kind_it_is() -> None:
     kinds = [kind for _, kind in tickless.app.middleware_handlers]
 
-    assert kinds == ["http", "websocket", "pure_lambda", "scheduled", "http"]
+    assert kinds == ["http", "http", "websocket", "pure_lambda", "scheduled"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 import app as tickless
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
 from chalicelib.wiring import replace_services
-from tests.fakes import FakeStore
+from tests.fakes import FakeStore, RecordingSink
 
 from .client import SESSION, Answer, RestClient, creation
 from .conftest import FakeServices
@@ -147,6 +149,19 @@ def test_where_nothing_can_be_counted_everything_is_let_through(
         assert answer.status == 404
         assert not set(HEADERS) & set(answer.headers)
         assert rest.get("/v1/sessions/42").status == 400
+
+
+def test_a_call_that_can_not_be_counted_is_let_through_once(store: FakeStore) -> None:
+    services, sink = FakeServices(store, general=6), RecordingSink()
+    services.__dict__["telemetry"] = Telemetry(sink)
+    replace_services(services)
+    rest = RestClient(tickless.app)
+    store.cannot_count = True
+
+    rest.get(PATH)
+    rest.get("/v1/sessions/42")
+
+    assert sink.counts[names.LIMITER_FAILED_OPEN.name, ()] == 2
 
 
 def test_while_the_store_is_away_that_is_what_is_said(rest: RestClient, store: FakeStore) -> None:

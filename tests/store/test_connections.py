@@ -29,15 +29,9 @@ from tests.servers import (
     valkey_binary,
 )
 
+from .rights import documented
 from .sessions import new_id, next_of, started, switch
 from .test_store_away import is_back, unavailable
-
-ALL_THAT_A_STORE_NEEDS = (
-    "~session:* ~reply:* ~deadlines:* ~sessions:* ~switches:* ~requests:* "
-    "&updates:* &deadlines:* "
-    "+ping +time +eval +evalsha +get +set +exists +unlink +hmget +hset "
-    "+zadd +zrem +zrange +zremrangebyscore +xadd +xrange +pexpireat +pexpiretime +publish"
-)
 
 SCOPES: tuple[Scope, ...] = ("general", "switch")
 
@@ -61,8 +55,7 @@ def works(open_store: OpenStore, url: str) -> None:
 def guarded(any_server: RedisProcess) -> Iterator[RedisProcess]:
     """A server with two users of its own: one who may do what is needed, one who may look."""
     with any_server.admin() as admin:
-        may = ALL_THAT_A_STORE_NEEDS.split()
-        ask(admin, "ACL", "SETUSER", "tickless", "on", ">s3cret/@:", *may)
+        ask(admin, "ACL", "SETUSER", "tickless", "on", ">s3cret/@:", *documented())
         look = ("+ping", "+time", "+eval", "+evalsha", "+hmget", "~*")
         ask(admin, "ACL", "SETUSER", "visitor", "on", ">visitor", *look)
         yield any_server
@@ -73,7 +66,7 @@ def as_user(server: RedisProcess, user: str) -> str:
     return f"redis://{user}@{HOST}:{server.port}/0"
 
 
-def test_a_user_with_these_few_rights_is_enough(
+def test_a_user_is_let_in_whose_password_has_to_be_quoted(
     open_store: OpenStore, guarded: RedisProcess
 ) -> None:
     works(open_store, as_user(guarded, "tickless:s3cret%2F%40%3A"))

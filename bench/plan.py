@@ -59,6 +59,7 @@ class Plan:
     look_count: int = 10
     crowd_sessions: int = 10_000
     crowd_seconds: float = 15.0
+    crowd_warm_up_seconds: float = 3.0
     sweepers: tuple[int, ...] = (1, 2)
 
 
@@ -100,5 +101,6 @@ QUICK = Plan(
     look_rounds=3,
     crowd_sessions=200,
     crowd_seconds=2.0,
+    crowd_warm_up_seconds=0.5,
     sweepers=(1,),
 )

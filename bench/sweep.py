@@ -48,7 +48,6 @@ SHARDS = 16
 AT_ONCE = 32
 HOUR_MS = 3_600_000
 CYCLE_MS = 10_000
-WARM_UP_SECONDS = 3.0
 FILLED_A_SECOND = 2_000
 """A machine that creates fewer sessions than this begins with a backlog, and is told so."""
 
@@ -284,7 +283,7 @@ def _crowd(
         subscriber.pubsub() as heard,
     ):
         heard.psubscribe(ALL_UPDATES)
-        from_s = max(begin_ms / 1000, time.time()) + WARM_UP_SECONDS
+        from_s = max(begin_ms / 1000, time.time()) + plan.crowd_warm_up_seconds
         _listen(heard, until_s=from_s, crowd=None)
         progress(f"{sweepers} sweepers, {plan.crowd_seconds:.0f} s")
         cpu_before, began = _cpu_seconds(pids), time.time()

@@ -12,7 +12,7 @@ from tests.strategies import Played, play
 def test_walks_reach_every_status_and_every_kind_of_event() -> None:
     seen: list[Played] = []
 
-    @settings(max_examples=max(600, settings().max_examples))
+    @settings(max_examples=max(450, settings().max_examples))
     @given(CASES)
     def look(case: Case) -> None:
         seen.extend(play(*case))

@@ -45,6 +45,7 @@ TINY = Plan(
     look_count=2,
     crowd_sessions=50,
     crowd_seconds=1.0,
+    crowd_warm_up_seconds=0.2,
     sweepers=(1,),
 )
 TRIED = [

@@ -128,7 +128,9 @@ async def nothing_outlives_its_connection(
         await awaited(lambda: not remembered(store, gone, PATIENCE), GIVE_UP_AFTER_S)
 
 
-@pytest.mark.parametrize("broadcast", ["relay", "inline"])
+@pytest.mark.parametrize(
+    "broadcast", ["relay", pytest.param("inline", marks=pytest.mark.failover)]
+)
 def test_posts_that_are_lost_late_or_out_of_order_and_lost_disconnects(
     valkey: RedisProcess, tmp_path: Path, size: Size, broadcast: str
 ) -> None:
@@ -246,6 +248,7 @@ def is_in_step(replica: redis.Redis) -> bool:
     return facts.get("master_link_status") == "up"
 
 
+@pytest.mark.failover
 def test_a_killed_instance_a_restarted_store_and_a_replica_that_had_fallen_behind(
     tmp_path: Path, size: Size
 ) -> None:

@@ -128,9 +128,7 @@ async def nothing_outlives_its_connection(
         await awaited(lambda: not remembered(store, gone, PATIENCE), GIVE_UP_AFTER_S)
 
 
-@pytest.mark.parametrize(
-    "broadcast", ["relay", pytest.param("inline", marks=pytest.mark.failover)]
-)
+@pytest.mark.parametrize("broadcast", ["relay", pytest.param("inline", marks=pytest.mark.failover)])
 def test_posts_that_are_lost_late_or_out_of_order_and_lost_disconnects(
     valkey: RedisProcess, tmp_path: Path, size: Size, broadcast: str
 ) -> None:

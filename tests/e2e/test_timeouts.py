@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from tests.servers import RedisProcess
 
 from .client import Client, all_until
@@ -218,6 +220,7 @@ async def sweeper_of(instance: Instance) -> int:
     return instance.sweeper_pid
 
 
+@pytest.mark.failover
 def test_a_sweeper_that_is_killed_is_replaced_and_nothing_is_lost_or_happens_twice(
     valkey: RedisProcess, tmp_path: Path
 ) -> None:

@@ -176,6 +176,7 @@ def test_a_stack_that_adopted_a_server_keeps_it_running_too(folder: Path) -> Non
     assert no_server_is_left(folder)
 
 
+@pytest.mark.failover
 def test_a_server_that_is_killed_again_and_again_ends_the_stack(folder: Path) -> None:
     with started(folder) as run:
         for _ in DELAYS_SECONDS:

@@ -27,7 +27,7 @@ run: install ## Tickless on http://localhost:8000, with a Valkey of its own
 
 test: install check ## lint, types, architecture, and every test but those of clusters and failovers
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -m "not cluster and not failover" --numprocesses 2 --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m "not cluster and not failover" --numprocesses 3 --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
 
 test-cluster: install ## what runs on a Redis Cluster, and what becomes of it when servers fall

@@ -126,6 +126,17 @@ def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) 
     assert room.api.messages("c1")[-1]["version"] == 2
 
 
+def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> None:
+    room.api.outcomes["c1"] = [Outcome.GONE]
+    room.watch.meanwhile = [lambda: room.registry.forget("c1")]
+    began = room.watch.monotonic()
+
+    greeted(room)
+
+    assert room.watch.monotonic() - began < 1.0
+    assert room.api.messages("c1") == []
+
+
 def test_a_greeting_that_nobody_hears_is_given_up_after_five_seconds(room: Room) -> None:
     room.api.outcomes["c1"] = [Outcome.GONE]
     before = room.watch.seconds

@@ -91,6 +91,8 @@ class Changes:
         """The session, and the receipt of a request that was here before, where it is admitted."""
         loaded = self._store.load(session_id, once.command_id if once else None, charge)
         if charge is not None:
+            if not charge.is_settled and charge.instead is not None:
+                self._store.count(charge.instead)
             charge.admit()
         return loaded
 

@@ -25,14 +25,17 @@ class Limits:
     def of_request(self, address: str) -> Charge | None:
         return self._charge("general", _network(address), self._general)
 
-    def of_switch(self, session_id: str) -> Charge | None:
-        return self._charge("switch", session_id, self._switch)
+    def of_switch(self, session_id: str, instead: Charge | None = None) -> Charge | None:
+        """What comes to be no switch is charged ``instead`` to somebody else."""
+        return self._charge("switch", session_id, self._switch, instead)
 
     def of_message(self, connection_id: str) -> Charge | None:
         return self._charge("message", connection_id, self._message)
 
-    def _charge(self, scope: Scope, subject: str, limit: Limit | None) -> Charge | None:
-        return None if limit is None else Charge(scope, subject, limit, self._observer)
+    def _charge(
+        self, scope: Scope, subject: str, limit: Limit | None, instead: Charge | None = None
+    ) -> Charge | None:
+        return None if limit is None else Charge(scope, subject, limit, self._observer, instead)
 
 
 def _limit(count: int, period_us: int) -> Limit | None:

@@ -19,6 +19,9 @@ from .limits import Limit, Quota, quota
 REMEMBER_COMMANDS_MS = 60_000
 """Longer than anybody goes on repeating a command whose answer was lost."""
 
+UNDER_WAY_MS = 5_000
+"""Longer than it takes until a command that was loaded is committed, or given up."""
+
 Scope = Literal["general", "switch", "message"]
 """What is counted: requests of an address, switches of a session, messages of a connection."""
 
@@ -48,14 +51,21 @@ class Charge:
     """One request, to be counted once against a limit; the store notes down here what is left.
 
     ``quota`` stays None while it has not been counted, and where it could not be.
+    ``instead`` is what is to be counted of a switch that turns out to be none.
     """
 
     def __init__(
-        self, scope: Scope, subject: str, limit: Limit, observer: LimitObserver = UNOBSERVED
+        self,
+        scope: Scope,
+        subject: str,
+        limit: Limit,
+        observer: LimitObserver = UNOBSERVED,
+        instead: Charge | None = None,
     ) -> None:
         self.scope = scope
         self.subject = subject
         self.limit = limit
+        self.instead = instead
         self.quota: Quota | None = None
         self.is_settled = False
         self._observer = observer
@@ -78,6 +88,8 @@ class Charge:
         if self.quota is not None and self.quota.exceeded:
             self._observer.rate_limited(self.scope)
             raise RateLimited(self.scope, self.quota.retry_after_seconds)
+        if self.instead is not None:
+            self.instead.admit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +182,9 @@ class SessionStore(Protocol):
     ) -> Loaded:
         """The session; with the receipt of a command, if asked after, and a request counted.
 
-        A command that has a receipt is not counted again.
+        A switch is counted where it may become one: of a session that there is,
+        by a command without a receipt, and by one that is under way only once,
+        however often it comes. Else its charge stays unsettled.
         """
 
     def commit(self, commit: Commit) -> Committed | Stale: ...

@@ -36,6 +36,8 @@ CORS = CORSConfig(
         "RateLimit-Remaining",
         "RateLimit-Reset",
         "Retry-After",
+        # The gateway's own; a client that asks for help has it to tell.
+        "x-amzn-RequestId",
     ],
     max_age=600,
 )

@@ -343,7 +343,8 @@ class ConnectionRegistry(Protocol):
     ) -> Heartbeat:
         """Put a connection on a session's list, or note that it is still alive.
 
-        With a charge, the message that says so is counted.
+        With a charge, the message that says so is counted. A deadline that the
+        index has lost, or has too late, is put right.
         """
 
     def session_of(self, connection_id: str) -> str | None:

@@ -43,6 +43,7 @@ class _Stored:
     session: Session
     events: list[tuple[int, Event]]
     expires_at_ms: int | None
+    due_ms: int | None = None
 
 
 @dataclass
@@ -143,6 +144,7 @@ class FakeStore:
         stored.events += [(session.version, event) for event in commit.events]
         receipt = commit.receipt or Receipt(session.version)
         self._keep(session_id, commit.command_id, receipt, commit.keep_ms)
+        stored.due_ms = commit.due_ms
         if commit.due_ms is None:
             self.deadlines.pop(session_id, None)
         else:
@@ -209,6 +211,13 @@ class FakeStore:
     def lose(self, session_id: str) -> None:
         """Forget a session, but not its deadline, as a server short of memory does."""
         self._sessions.pop(session_id, None)
+
+    def mend_index(self, session_id: str) -> None:
+        """As watch.lua does."""
+        stored = self._stored(session_id)
+        if stored is not None and stored.due_ms is not None:
+            listed_ms = self.deadlines.get(session_id, stored.due_ms)
+            self.deadlines[session_id] = min(listed_ms, stored.due_ms)
 
     def copied(self) -> FakeStore:
         """A replica that hears of nothing from now on."""
@@ -326,6 +335,7 @@ class FakeRegistry:
         self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
     ) -> Heartbeat:
         loaded = self.store.load(session_id)
+        self.store.mend_index(session_id)
         if charge is not None:
             self.store.pour(charge)
         now_ms = loaded.now_ms

@@ -4,8 +4,8 @@ All that one commit touches must lie in one slot of a Redis Cluster, so the
 hash tag is a shard, calculated from the session's id. Names are made here and
 passed to the scripts as KEYS; no script may make up one of its own.
 
-    session:{07}:<id>                hash: epoch, version, updated_at_ms, setup (written once),
-                                     facts
+    session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, setup (written
+                                     once), facts
     session:{07}:<id>:events         stream: version, event; the last thousand or so
     session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where
     reply:{07}:<id>:<command id>     what a command made and was answered with: for a minute, or

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
 
-from .limits import MINUTE_US, SECOND_US, Limit
-from .ports import UNOBSERVED, Charge, LimitObserver, Scope
+from .limits import MINUTE_US, SECOND_US, UNOBSERVED, Charge, Limit, LimitObserver, Scope
 from .settings import Settings
 
 

@@ -25,7 +25,7 @@ class Limits:
         return self._charge("general", _network(address), self._general)
 
     def of_switch(self, session_id: str, instead: Charge | None = None) -> Charge | None:
-        """What comes to be no switch is charged ``instead`` to somebody else."""
+        """A switch; ``instead`` is what is charged if it turns out to be none."""
         return self._charge("switch", session_id, self._switch, instead)
 
     def of_message(self, connection_id: str) -> Charge | None:

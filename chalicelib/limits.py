@@ -1,4 +1,4 @@
-"""How much is too much, and what is left of it. Pure: no I/O, no clock.
+"""How much is too much, what is left of it, and who is refused. Pure: no I/O, no clock.
 
 A limit of n in a period is a leaky bucket that holds n and drains evenly, n in
 a period; a request that would make it overflow is refused and pours nothing.

@@ -155,15 +155,16 @@ def test_of_equal_switches_under_way_one_is_counted_however_little_room_is_left(
     assert switch_counted(store, session_id, key).is_settled
 
 
-def test_of_many_at_once_no_more_pass_than_may(
-    open_store: OpenStore, any_server: RedisProcess
+@pytest.mark.parametrize("scope", ["general", "switch"])
+def test_of_many_at_once_at_two_instances_no_more_pass_than_may(
+    open_store: OpenStore, any_server: RedisProcess, scope: Scope
 ) -> None:
     stores = [open_store(any_server.url) for _ in range(2)]
-    session_id, address, passed = started(stores[0]).setup.session_id, new_id("address"), []
+    session_id, passed = started(stores[0]).setup.session_id, []
 
     def ask(number: int) -> None:
         for _ in range(5):
-            charge = Charge("general", address, Limit(20, MINUTE_US))
+            charge = Charge(scope, session_id, Limit(20, MINUTE_US))
             stores[number % 2].load(session_id, charge=charge)
             if charge.quota is not None and not charge.quota.exceeded:
                 passed.append(charge.quota.remaining)

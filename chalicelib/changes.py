@@ -7,8 +7,6 @@ on. What may be asked for is the engine's.
 from __future__ import annotations
 
 import json
-import random
-import time
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -42,14 +40,10 @@ from .ports import (
     SessionStore,
     Stale,
 )
+from .races import PATIENT, Races
 from .schemas.pushes import state_update
 from .telemetry.ports import SILENT, Telemetry
 from .telemetry.work import note
-
-RACE_SECONDS = 2.0
-"""A lost race is run again for so long, then the caller is told of the conflict."""
-
-MAX_BACKOFF_SECONDS = 0.05
 
 
 def random_id() -> str:
@@ -74,23 +68,21 @@ class Changes:
         session_ttl_ms: int,
         telemetry: Telemetry = SILENT,
         new_id: Callable[[], str] = random_id,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        races: Races = PATIENT,
     ) -> None:
         self._store = store
         self._announcer = announcer
         self._session_ttl_ms = session_ttl_ms
         self._telemetry = telemetry
         self._new_id = new_id
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._jitter = jitter
+        self._races = races
 
     def load(self, session_id: str, charge: Charge | None, once: Once | None = None) -> Loaded:
         """The session, and the receipt of a request that was here before, where it is admitted."""
         loaded = self._store.load(session_id, once.command_id if once else None, charge)
         if charge is not None:
+            if not charge.is_settled and charge.instead is not None:
+                self._store.count(charge.instead)
             charge.admit()
         return loaded
 
@@ -123,7 +115,7 @@ class Changes:
         expected_versions: Collection[int] | None = None,
     ) -> tuple[Outcome, Made | None]:
         """What became of the session, and what was committed, if anything was."""
-        first, give_up_at, attempt = loaded.session, self._monotonic() + RACE_SECONDS, 0
+        first, race = loaded.session, self._races.begin()
         while True:
             session, now_ms, made = loaded.session, loaded.now_ms, None
             if session is None or first is None:
@@ -139,10 +131,9 @@ class Changes:
                     session, outcome, once if carried_out else None, renew=carried_out
                 )
                 if isinstance(result, Stale):
-                    loaded, attempt = result.current, attempt + 1
-                    if self._monotonic() >= give_up_at:
+                    loaded = result.current
+                    if not race.wait_after_loss():
                         raise Conflict(session.version, _version(loaded))
-                    self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, 0.001 * 2**attempt))
                     continue
                 made = result
             elif decision.refusal is None:

@@ -7,8 +7,6 @@ store but the port.
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Collection, Sequence
 
 from .changes import Changes, expect, outcome_of, random_id, repeat
@@ -40,6 +38,7 @@ from .ports import (
     SessionStore,
     Stale,
 )
+from .races import PATIENT, Races
 from .schemas.pushes import session_deleted
 from .telemetry.ports import SILENT, Telemetry
 from .turns import Turns
@@ -61,9 +60,7 @@ class SyncEngine:
         session_ttl_ms: int,
         telemetry: Telemetry = SILENT,
         new_id: Callable[[], str] = random_id,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        races: Races = PATIENT,
     ) -> None:
         self._store = store
         self._announcer = announcer
@@ -75,9 +72,7 @@ class SyncEngine:
             session_ttl_ms=session_ttl_ms,
             telemetry=telemetry,
             new_id=new_id,
-            monotonic=monotonic,
-            sleep=sleep,
-            jitter=jitter,
+            races=races,
         )
 
     def create_session(self, setup: Setup, *, charge: Charge | None = None) -> Outcome:

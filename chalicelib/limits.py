@@ -1,4 +1,4 @@
-"""How much is too much, and what is left of it. Pure: no I/O, no clock.
+"""How much is too much, what is left of it, and who is refused. Pure: no I/O, no clock.
 
 A limit of n in a period is a leaky bucket that holds n and drains evenly, n in
 a period; a request that would make it overflow is refused and pours nothing.
@@ -18,6 +18,9 @@ from then on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from .core.errors import RateLimited
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -75,3 +78,73 @@ def quota(limit: Limit, drained_at_us: int, now_us: int, *, let_through: bool) -
 def _up(duration_us: int) -> int:
     """In seconds, and rather a moment too late than too early."""
     return -(-duration_us // SECOND_US)
+
+
+Scope = Literal["general", "switch", "message"]
+"""What is counted: requests of an address, switches of a session, messages of a connection."""
+
+
+class LimitObserver(Protocol):
+    """Hears what limits do."""
+
+    def rate_limited(self, scope: Scope) -> None:
+        """Somebody was refused."""
+
+    def limiter_failed_open(self) -> None:
+        """Somebody was let through because counting did not work."""
+
+
+class _Unobserved:
+    def rate_limited(self, scope: Scope) -> None:
+        pass
+
+    def limiter_failed_open(self) -> None:
+        pass
+
+
+UNOBSERVED: LimitObserver = _Unobserved()
+
+
+class Charge:
+    """One request, to be counted once against a limit; the store notes down here what is left.
+
+    ``quota`` stays None while it has not been counted, and where it could not be.
+    ``instead`` is what is to be counted of a switch that turns out to be none.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        subject: str,
+        limit: Limit,
+        observer: LimitObserver = UNOBSERVED,
+        instead: Charge | None = None,
+    ) -> None:
+        self.scope = scope
+        self.subject = subject
+        self.limit = limit
+        self.instead = instead
+        self.quota: Quota | None = None
+        self.is_settled = False
+        self._observer = observer
+
+    def counted(self, drained_at_us: int, now_us: int, let_through: int) -> None:
+        self.is_settled = True
+        self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
+
+    def failed_open(self) -> None:
+        """It could not be counted, and is let through for that."""
+        self.is_settled = True
+        self._observer.limiter_failed_open()
+
+    def admit(self) -> None:
+        """Go on, unless it was one too many.
+
+        Raises:
+            RateLimited: It was.
+        """
+        if self.quota is not None and self.quota.exceeded:
+            self._observer.rate_limited(self.scope)
+            raise RateLimited(self.scope, self.quota.retry_after_seconds)
+        if self.instead is not None:
+            self.instead.admit()

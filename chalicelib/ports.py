@@ -8,76 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from .core.errors import RateLimited
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
-from .limits import Limit, Quota, quota
+from .limits import Charge as Charge
+from .limits import Scope as Scope
 
 REMEMBER_COMMANDS_MS = 60_000
 """Longer than anybody goes on repeating a command whose answer was lost."""
 
-Scope = Literal["general", "switch", "message"]
-"""What is counted: requests of an address, switches of a session, messages of a connection."""
-
-
-class LimitObserver(Protocol):
-    """Hears what limits do."""
-
-    def rate_limited(self, scope: Scope) -> None:
-        """Somebody was refused."""
-
-    def limiter_failed_open(self) -> None:
-        """Somebody was let through because counting did not work."""
-
-
-class _Unobserved:
-    def rate_limited(self, scope: Scope) -> None:
-        pass
-
-    def limiter_failed_open(self) -> None:
-        pass
-
-
-UNOBSERVED: LimitObserver = _Unobserved()
-
-
-class Charge:
-    """One request, to be counted once against a limit; the store notes down here what is left.
-
-    ``quota`` stays None while it has not been counted, and where it could not be.
-    """
-
-    def __init__(
-        self, scope: Scope, subject: str, limit: Limit, observer: LimitObserver = UNOBSERVED
-    ) -> None:
-        self.scope = scope
-        self.subject = subject
-        self.limit = limit
-        self.quota: Quota | None = None
-        self.is_settled = False
-        self._observer = observer
-
-    def counted(self, drained_at_us: int, now_us: int, let_through: int) -> None:
-        self.is_settled = True
-        self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
-
-    def failed_open(self) -> None:
-        """It could not be counted, and is let through for that."""
-        self.is_settled = True
-        self._observer.limiter_failed_open()
-
-    def admit(self) -> None:
-        """Go on, unless it was one too many.
-
-        Raises:
-            RateLimited: It was.
-        """
-        if self.quota is not None and self.quota.exceeded:
-            self._observer.rate_limited(self.scope)
-            raise RateLimited(self.scope, self.quota.retry_after_seconds)
+UNDER_WAY_MS = 5_000
+"""Longer than it takes until a command that was loaded is committed, or given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +113,9 @@ class SessionStore(Protocol):
     ) -> Loaded:
         """The session; with the receipt of a command, if asked after, and a request counted.
 
-        A command that has a receipt is not counted again.
+        A switch is counted where it may become one: of a session that there is,
+        by a command without a receipt, and by one that is under way only once,
+        however often it comes. Else its charge stays unsettled.
         """
 
     def commit(self, commit: Commit) -> Committed | Stale: ...
@@ -329,7 +274,8 @@ class ConnectionRegistry(Protocol):
     ) -> Heartbeat:
         """Put a connection on a session's list, or note that it is still alive.
 
-        With a charge, the message that says so is counted.
+        With a charge, the message that says so is counted. A deadline that the
+        index has lost, or has too late, is put right.
         """
 
     def session_of(self, connection_id: str) -> str | None:

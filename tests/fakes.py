@@ -15,6 +15,7 @@ from chalicelib.core.events import Event
 from chalicelib.core.session import Session, Status
 from chalicelib.ports import (
     REMEMBER_COMMANDS_MS,
+    UNDER_WAY_MS,
     Charge,
     Commit,
     Committed,
@@ -42,6 +43,7 @@ class _Stored:
     session: Session
     events: list[tuple[int, Event]]
     expires_at_ms: int | None
+    due_ms: int | None = None
 
 
 @dataclass
@@ -65,6 +67,7 @@ class FakeStore:
     _sessions: dict[str, _Stored] = field(default_factory=dict)
     _receipts: dict[tuple[str, str], tuple[Receipt, int]] = field(default_factory=dict)
     _drained_at_us: dict[tuple[str, str], int] = field(default_factory=dict)
+    _admitted: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def advance(self, ms: int) -> None:
         self.clock_ms += ms
@@ -76,7 +79,8 @@ class FakeStore:
         stored = self._stored(session_id)
         receipt = self._kept(session_id, command_id) if command_id is not None else None
         if charge is not None and charge.scope == "switch":
-            self.pour(charge, only_look=receipt is not None)
+            if stored is not None and receipt is None:
+                self._admit(session_id, command_id, charge)
         elif charge is not None:
             self.count(charge)
         return Loaded(stored.session if stored else None, self.clock_ms, receipt)
@@ -87,15 +91,22 @@ class FakeStore:
         else:
             self.pour(charge)
 
-    def pour(self, charge: Charge, *, only_look: bool = False) -> None:
+    def _admit(self, session_id: str, command_id: str | None, charge: Charge) -> None:
+        if command_id is None:
+            self.pour(charge)
+        elif self._admitted.get((session_id, command_id), 0) <= self.clock_ms:
+            self.pour(charge)
+            if charge.quota is not None and not charge.quota.exceeded:
+                self._admitted[session_id, command_id] = self.clock_ms + UNDER_WAY_MS
+
+    def pour(self, charge: Charge) -> None:
         """As bucket.lua does."""
         now_us, limit = self.clock_ms * 1000, charge.limit
-        poured_us = 0 if only_look else limit.interval_us
         bucket = charge.scope, charge.subject
         drained_at_us = max(now_us, self._drained_at_us.get(bucket, now_us))
-        fits = drained_at_us + poured_us - now_us <= limit.most_us
+        fits = drained_at_us + limit.interval_us - now_us <= limit.most_us
         if fits:
-            drained_at_us = self._drained_at_us[bucket] = drained_at_us + poured_us
+            drained_at_us = self._drained_at_us[bucket] = drained_at_us + limit.interval_us
         charge.counted(drained_at_us, now_us, fits)
 
     def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
@@ -133,6 +144,7 @@ class FakeStore:
         stored.events += [(session.version, event) for event in commit.events]
         receipt = commit.receipt or Receipt(session.version)
         self._keep(session_id, commit.command_id, receipt, commit.keep_ms)
+        stored.due_ms = commit.due_ms
         if commit.due_ms is None:
             self.deadlines.pop(session_id, None)
         else:
@@ -199,6 +211,13 @@ class FakeStore:
     def lose(self, session_id: str) -> None:
         """Forget a session, but not its deadline, as a server short of memory does."""
         self._sessions.pop(session_id, None)
+
+    def mend_index(self, session_id: str) -> None:
+        """As watch.lua does."""
+        stored = self._stored(session_id)
+        if stored is not None and stored.due_ms is not None:
+            listed_ms = self.deadlines.get(session_id, stored.due_ms)
+            self.deadlines[session_id] = min(listed_ms, stored.due_ms)
 
     def copied(self) -> FakeStore:
         """A replica that hears of nothing from now on."""
@@ -316,6 +335,7 @@ class FakeRegistry:
         self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
     ) -> Heartbeat:
         loaded = self.store.load(session_id)
+        self.store.mend_index(session_id)
         if charge is not None:
             self.store.pour(charge)
         now_ms = loaded.now_ms

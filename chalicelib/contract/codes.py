@@ -37,7 +37,9 @@ MEANINGS: Final = {
     "RATE_LIMIT_EXCEEDED": "Too much within a time; `retry_after_seconds` says how long to wait.",
     "INTERNAL_ERROR": "Our fault; `request_id` leads to it in the log.",
     "STORE_UNAVAILABLE": "The store can't be reached; whether there was an effect is not known.",
-    "BAD_REQUEST": "The gateway refused this by itself: too often, too large, or not HTTP.",
+    "BAD_REQUEST": "The gateway refused this by itself, for a reason that no other code names.",
+    "UNAUTHENTICATED": "It isn't known who asks.",
+    "FORBIDDEN": "Who asks may not.",
     "INVALID_JSON": "The message is not JSON.",
     "UNKNOWN_TYPE": "There is no message of this `type`.",
 }
@@ -48,6 +50,20 @@ DETAILS: Final[dict[str, Any]] = {
     "PRECONDITION_FAILED": Versions,
 }
 
+GATEWAY_REFUSALS: Final = {
+    "BAD_REQUEST": 400,
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "NOT_FOUND": 404,
+    "PAYLOAD_TOO_LARGE": 413,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "RATE_LIMIT_EXCEEDED": 429,
+}
+"""What the gateway refuses a request with, before the application hears of it; see infra/templates.
+
+BAD_REQUEST comes with other statuses, too.
+"""
+
 HEADERS: Final = {
     "RATE_LIMIT_EXCEEDED": ("Retry-After",),
     "STORE_UNAVAILABLE": ("Retry-After",),
@@ -56,9 +72,14 @@ HEADERS: Final = {
 
 
 def by_status(codes: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
-    """The codes told with each status."""
+    """The codes told with each status, the gateway's own included."""
     statuses = sorted({STATUS[code] for code in codes})
-    return {status: tuple(code for code in codes if STATUS[code] == status) for status in statuses}
+    told = {
+        status: [code for code in codes if STATUS[code] == status]
+        + [code for code, its_own in GATEWAY_REFUSALS.items() if its_own == status]
+        for status in statuses
+    }
+    return {status: tuple(dict.fromkeys(codes)) for status, codes in told.items()}
 
 
 def error_schema(shown: Shown, code: str) -> Schema:

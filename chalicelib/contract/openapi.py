@@ -32,7 +32,8 @@ described in `asyncapi.json` beside this document.
 Names that end in `_at` (and `at`) are ISO 8601 in UTC with milliseconds; names that end in `_ms`,
 and `timestamp`, are whole milliseconds of the store's clock. Unknown fields are ignored, `null`
 stands for a field that is left out, and of a field given twice the last one counts. `HEAD` works
-wherever `GET` does. Any origin may call."""
+wherever `GET` does. Any origin may call. Every answer has `x-amzn-RequestId`, which leads to it in
+the log."""
 
 TAGS = {
     "sessions": "Sessions and what has happened in them.",
@@ -51,10 +52,7 @@ def document() -> dict[str, Any]:
             operation, shown
         )
     gateway = {
-        "GatewayRefusal": _response(
-            "The gateway refuses the request by itself.",
-            codes.error_schema(shown, "BAD_REQUEST"),
-        ),
+        "GatewayRefusal": _gateway_refusal(shown),
         "GatewayFailure": _response(
             "The gateway had no answer, or none in time.",
             codes.error_schema(shown, "INTERNAL_ERROR"),
@@ -151,6 +149,13 @@ def _refusal(told: tuple[str, ...], shown: Shown) -> dict[str, Any]:
     schemas = [codes.error_schema(shown, code) for code in told]
     headers = (header for code in told for header in codes.HEADERS.get(code, ()))
     return _response(meaning, schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, headers)
+
+
+def _gateway_refusal(shown: Shown) -> dict[str, Any]:
+    # Without headers, of which only a 429 has any.
+    made = _refusal(tuple(codes.GATEWAY_REFUSALS), shown)
+    meaning = f"The gateway refuses the request by itself.\n\n{made['description']}"
+    return {"description": meaning, "content": made["content"]}
 
 
 def _response(

@@ -238,15 +238,17 @@ class Sockets:
             LOG.error("connection %s: %s", connection_id, error, exc_info=error)
             code, reason = "INTERNAL_ERROR", "Something went wrong on our side"
         note(code=code)
+        label = socket.read_label(text)
+        if label.type is not None:
+            note(type=label.type)
         refusal: socket.ErrorMessage = {
             "type": "ERROR",
             "timestamp": now_ms,
             "code": code,
             "message": reason,
         }
-        sent_as = socket.message_id(text)
-        if sent_as is not None:
-            refusal["id"] = sent_as
+        if label.id is not None:
+            refusal["id"] = label.id
         return socket.encode(refusal)
 
     def _post(self, endpoint: str, connection_id: str, *messages: bytes) -> Posted:

@@ -10,7 +10,7 @@ from chalice.app import Chalice
 
 from ..observing import observe
 from . import docs, health, metrics, sessions, time
-from .answers import refuse_other_methods, reshape
+from .answers import answer_failures, refuse_other_methods, reshape
 
 BLUEPRINTS = (docs.routes, health.routes, metrics.routes, sessions.routes, time.routes)
 
@@ -21,7 +21,8 @@ def register(app: Chalice) -> None:
     app.api.binary_types = []
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    # Around everything, as it also answers for whoever observes.
-    app.register_middleware(reshape, "http")
+    # From the outermost to the innermost: what is observed has its final shape.
+    app.register_middleware(answer_failures, "http")
     observe(app)
+    app.register_middleware(reshape, "http")
     refuse_other_methods(app)

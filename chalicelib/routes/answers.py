@@ -25,6 +25,7 @@ View = Callable[..., Response]
 Model = TypeVar("Model", bound=Request)
 
 BODY_BYTES = 1024 * 1024
+NO_HEADERS: Mapping[str, str] = {}
 JSON = {"Content-Type": "application/json"}
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
@@ -36,6 +37,8 @@ CORS = CORSConfig(
         "RateLimit-Remaining",
         "RateLimit-Reset",
         "Retry-After",
+        # The gateway's own; a client that asks for help has it to tell.
+        "x-amzn-RequestId",
     ],
     max_age=600,
 )
@@ -76,9 +79,9 @@ def body_as(model: type[Model], request: ChaliceRequest) -> Model:
     return read(model, raw)
 
 
-def refuse(found: Problem) -> Response:
+def refuse(found: Problem, headers: Mapping[str, Any] = NO_HEADERS) -> Response:
     note(code=found.code)
-    return plain(found.answer(), found.status, found.headers)
+    return plain(found.answer(), found.status, {**headers, **found.headers})
 
 
 class Resource(Blueprint):
@@ -125,30 +128,35 @@ class Resource(Blueprint):
         return found or internal_error(request_id)
 
 
-def reshape(
+def answer_failures(
     request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]
 ) -> Response:
-    """Middleware: what Chalice itself answers, put into our shape, CORS headers included.
+    """Middleware around all others: what one of them raises is answered, too.
 
-    So is what any other middleware raises: nothing can be observed, for
-    instance, where a setting is invalid.
+    Nothing can be observed, for instance, where a setting is invalid.
     """
     request_id = request.context.get("requestId", "")
     try:
-        response = get_response(request)
+        return get_response(request)
     except Exception as error:
         LOG.error("request %s: %s", request_id, error, exc_info=True)
-        return _in_our_shape(internal_error(request_id), {})
+        return refuse(internal_error(request_id), CORS.get_access_control_headers())
+
+
+def reshape(
+    request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]
+) -> Response:
+    """Middleware: what Chalice itself answers, put into our shape, CORS headers included."""
+    response = get_response(request)
     body = response.body
     if not isinstance(body, dict) or "Code" not in body:
         return response
     code = CODES.get(response.status_code)
-    found = Problem(code, body["Message"]) if code is not None else internal_error(request_id)
-    return _in_our_shape(found, response.headers)
-
-
-def _in_our_shape(found: Problem, headers: Mapping[str, Any]) -> Response:
-    return plain(found.answer(), found.status, {**CORS.get_access_control_headers(), **headers})
+    if code is None:
+        found = internal_error(request.context.get("requestId", ""))
+    else:
+        found = Problem(code, body["Message"])
+    return refuse(found, {**CORS.get_access_control_headers(), **response.headers})
 
 
 def refuse_other_methods(app: Chalice) -> None:
@@ -163,7 +171,7 @@ def refuse_other_methods(app: Chalice) -> None:
 
         def not_allowed(allowed: str = allowed, **_: str) -> Response:
             found = Problem("METHOD_NOT_ALLOWED", f"This path takes {allowed}")
-            return plain(found.answer(), found.status, {"Allow": allowed})
+            return refuse(found, {"Allow": allowed})
 
         app.route(path, methods=missing, cors=CORS, content_types=[], name="not_allowed")(
             not_allowed

@@ -15,11 +15,13 @@ from chalice.app import Request, Response
 from pydantic_core import from_json, to_json
 
 from ..outcomes import Once, Outcome, fingerprint
+from ..ports import Charge
 from ..schemas import conditions
 from ..wiring import services
 from .answers import Resource, View
 
 KEEP_REPLIES_MS = 24 * 60 * 60_000
+REFUSED = range(400, 500)
 
 
 class Call:
@@ -28,11 +30,12 @@ class Call:
     def __init__(self, request: Request) -> None:
         self.request = request
         # The address that API Gateway itself saw: what X-Forwarded-For says, anybody can say.
-        self.charge = services().limits.of_request(request.context["identity"]["sourceIp"])
+        self._of_address = services().limits.of_request(request.context["identity"]["sourceIp"])
+        self.charge = self._of_address
 
     def counts_as_switch_of(self, session_id: str) -> None:
-        """Count this call for its session, and not for its address."""
-        self.charge = services().limits.of_switch(session_id)
+        """Count this call for its session; for its address only if it turns out to be no switch."""
+        self.charge = services().limits.of_switch(session_id, instead=self._of_address)
 
     def expected_versions(self) -> Collection[int] | None:
         return conditions.expected_versions(self._header("If-Match"))
@@ -53,25 +56,20 @@ class Call:
             KEEP_REPLIES_MS,
         )
 
-    @property
-    def is_uncounted(self) -> bool:
-        """Whether it never came as far as the store, which would have counted it."""
-        return self.charge is not None and not self.charge.is_settled
-
-    def count(self) -> None:
-        """Count a call that asked for no session, because there was something wrong with it.
+    def count_refused(self) -> None:
+        """Count a call that was refused before the store was asked, which counts all others.
 
         Raises:
             RateLimited: It was one too many.
         """
-        charge = services().limits.of_request(self.request.context["identity"]["sourceIp"])
-        if charge is not None:
-            self.charge = charge
+        charge = self._of_address
+        if charge is not None and not any(one.is_settled for one in self._charges):
             services().store.count(charge)
             charge.admit()
 
     def rate_limit_headers(self) -> Mapping[str, str]:
-        quota = self.charge.quota if self.charge is not None else None
+        """What is left of the limit that it was counted against; of one at most it was."""
+        quota = next((one.quota for one in self._charges if one.quota is not None), None)
         if quota is None:
             return {}
         return {
@@ -79,6 +77,10 @@ class Call:
             "RateLimit-Remaining": str(quota.remaining),
             "RateLimit-Reset": str(quota.reset_seconds),
         }
+
+    @property
+    def _charges(self) -> list[Charge]:
+        return [one for one in (self.charge, self._of_address) if one is not None]
 
     def _header(self, name: str) -> str | None:
         """A header's value; the values of one that came more than once, joined by commas."""
@@ -104,7 +106,7 @@ class CountedResource(Resource):
             def called(**arguments: str) -> Response:
                 call = Call(self.current_request)
                 response = self.answer(lambda: view(call, **arguments))
-                if call.is_uncounted and response.status_code < 500:
+                if response.status_code in REFUSED:
                     response = self.answer(lambda: _counted(call, response))
                 response.headers.update(call.rate_limit_headers())
                 return response
@@ -116,7 +118,7 @@ class CountedResource(Resource):
 
 
 def _counted(call: Call, response: Response) -> Response:
-    call.count()
+    call.count_refused()
     return response
 
 

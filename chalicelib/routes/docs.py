@@ -13,7 +13,7 @@ from .answers import JSON, Resource, refuse
 
 routes = Resource(__name__)
 
-# A deployment changes the contract at any time; the page's assets never change their content.
+# A deployment changes the contract at any time; what an address with a digest leads to, never.
 CHANGING = {"Cache-Control": "public, max-age=300"}
 LASTING = {"Cache-Control": "public, max-age=31536000, immutable"}
 UNSNIFFED = {"X-Content-Type-Options": "nosniff"}
@@ -53,7 +53,10 @@ def get_asset(asset: str) -> Response:
     found = of_page(asset)
     if found is None:
         return refuse(Problem("NOT_FOUND", "The page has no such part"))
-    return _sent(found.text, {**LASTING, **UNSNIFFED, "Content-Type": found.media_type})
+    # While a deployment is under way, a new page may ask an old function for its assets.
+    query: Mapping[str, str] = routes.current_request.query_params or {}
+    kept = LASTING if query.get("v") == found.digest else CHANGING
+    return _sent(found.text, {**kept, **UNSNIFFED, "Content-Type": found.media_type})
 
 
 def _sent(text: str, headers: Mapping[str, str]) -> Response:

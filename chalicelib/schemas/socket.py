@@ -7,7 +7,7 @@ asked for stands in ``pushes``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NamedTuple, NotRequired, TypedDict
 
 from pydantic import Field, JsonValue, StringConstraints
 from pydantic_core import to_json
@@ -130,14 +130,26 @@ def read_message(text: str) -> ClientMessage:
     return read_value(model, value)
 
 
-def message_id(text: str) -> str | None:
-    """The id of a message that could not be read otherwise, so that its sender learns of it."""
+class Label(NamedTuple):
+    """What a message is known by, whatever else is wrong with it; None for what it lacks."""
+
+    type: str | None = None
+    id: str | None = None
+
+
+def read_label(text: str) -> Label:
+    """The label of a message that was refused, so that its sender learns which it was."""
     try:
         value = read_json(text.encode())
     except (MalformedJson, UnicodeEncodeError):
-        return None
-    named = value.get("id") if isinstance(value, dict) else None
-    return named if isinstance(named, str) and 0 < len(named) <= MESSAGE_ID_CHARACTERS else None
+        return Label()
+    if not isinstance(value, dict):
+        return Label()
+    kind, sent_as = value.get("type"), value.get("id")
+    return Label(
+        kind if isinstance(kind, str) and kind in MESSAGES else None,
+        sent_as if isinstance(sent_as, str) and 0 < len(sent_as) <= MESSAGE_ID_CHARACTERS else None,
+    )
 
 
 class Connected(TypedDict):

@@ -102,7 +102,10 @@ class WrittenControl:
         return self.request.control()
 
 
-_TIME = "(?:[0-9]{1,5}|(?=[0-9])(?:[0-9]{1,2}h)?(?:[0-9]{1,4}m)?(?:[0-9]{1,5}s)?)"
+_TIME = "(?:[0-9]{1,5}s?|[0-9]{1,4}m(?:[0-9]{1,5}s)?|[0-9]{1,2}h(?:[0-9]{1,4}m)?(?:[0-9]{1,5}s)?)"
+
+WRITTEN_FORM = r"(?:TIME(?:(?:\+(?:[0-9]{1,3}[x/])?| [db])TIME)?|\*TIME)".replace("TIME", _TIME)
+"""All forms in one, for those who check a text before they send it."""
 
 _FORMS = {
     control: re.compile(form.replace("TIME", _TIME))
@@ -155,6 +158,19 @@ def _milliseconds(time: str) -> int:
     return sum(int(number) * _UNITS_MS[unit] for number, unit in parts)
 
 
+Written = Annotated[
+    str,
+    Field(
+        pattern=rf"^{WRITTEN_FORM}\z",
+        description="As players write it: the time on each clock, then what is added to it."
+        " Sudden death, Fischer, byo-yomi (periods `x` time), Canadian (cycles `/` time),"
+        " US delay (`d`), Bronstein (`b`), hourglass (`*`). Times are seconds, or hours, minutes"
+        " and seconds with their letters.",
+        examples=["90m", "300+3", "25m+5x30s", "10m+20/15m", "60m d5", "60m b5", "*3m"],
+    ),
+]
+
+
 def _variant(value: object) -> str:
     return "text" if isinstance(value, str) else "object"
 
@@ -162,7 +178,7 @@ def _variant(value: object) -> str:
 TimeControlRequest = Annotated[
     Annotated[ControlObject, Tag("object")]
     | Annotated[
-        WrittenControl, PlainValidator(_read_text, json_schema_input_type=str), Tag("text")
+        WrittenControl, PlainValidator(_read_text, json_schema_input_type=Written), Tag("text")
     ],
     Discriminator(_variant),
 ]

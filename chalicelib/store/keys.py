@@ -4,13 +4,14 @@ All that one commit touches must lie in one slot of a Redis Cluster, so the
 hash tag is a shard, calculated from the session's id. Names are made here and
 passed to the scripts as KEYS; no script may make up one of its own.
 
-    session:{07}:<id>                hash: epoch, version, updated_at_ms, setup (written once),
-                                     facts
+    session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, setup (written
+                                     once), facts
     session:{07}:<id>:events         stream: version, event; the last thousand or so
     session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where
     reply:{07}:<id>:<command id>     what a command made and was answered with: for a minute, or
                                      a day, if the id is an Idempotency-Key
     switches:{07}:<id>               the bucket of its switches: the us at which it is drained
+    admitted:{07}:<id>:<command id>  that a switch is in that bucket, while it may be under way
     messages:{07}:<id>:<connection>  the bucket of a connection's messages
     deadlines:{07}                   sorted set: session id by the ms it is to be settled at
                                      and channel: an instant earlier than all of these to come
@@ -69,6 +70,9 @@ class SessionKeys:
         repetition.
         """
         return f"reply:{self._tagged}:{command_id}"
+
+    def admitted(self, command_id: str) -> str:
+        return f"admitted:{self._tagged}:{command_id}"
 
     def messages(self, connection_id: str) -> str:
         return f"messages:{self._tagged}:{connection_id}"

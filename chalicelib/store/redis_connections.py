@@ -38,12 +38,12 @@ class RedisConnections:
         patience, name = self.patience, connection(connection_id)
         self._server.execute("SET", name, session_id, "PX", patience.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
-        noted = (connection_id, endpoint, LIST_LIFE_MS, patience.silent_ms)
-        lists = (keys.session, keys.connections, keys.connected)
-        words: Words = (3, *lists, *noted)
+        noted = (session_id, connection_id, endpoint, LIST_LIFE_MS, patience.silent_ms)
+        lists = (keys.session, keys.connections, keys.connected, keys.deadlines)
+        words: Words = (4, *lists, *noted)
         if charge is not None:
             bucket = keys.messages(connection_id)
-            words = (4, *lists, bucket, *noted, *limit_words(charge))
+            words = (5, *lists, bucket, *noted, *limit_words(charge))
         now_ms, epoch, version, updated_at_ms, *counted = self._watch.run(self._server, *words)
         if charge is not None:
             charge.counted(*counted)

@@ -12,6 +12,7 @@ from typing import Any
 from ..core.session import Session, Status
 from ..ports import (
     REMEMBER_COMMANDS_MS,
+    UNDER_WAY_MS,
     Charge,
     Commit,
     Committed,
@@ -55,8 +56,9 @@ class RedisStore:
         if charge is None or charge.scope == "switch":
             words = self._to_load(session_id, command_id, charge)
             answer = self._load.run(self._server, *words)
-            if charge is not None:
-                charge.counted(*answer[LOADED:])
+            counted = answer[LOADED:]
+            if charge is not None and counted:
+                charge.counted(*counted)
         else:
             words = self._to_load(session_id, command_id)
             answer = self._requests.count_beside(charge, self._load, words)
@@ -81,9 +83,10 @@ class RedisStore:
         self, session_id: str, command_id: str | None = None, switch: Charge | None = None
     ) -> Words:
         keys = SessionKeys.of(session_id, self._shards)
-        limit = limit_words(switch) if switch is not None else ()
+        limit = (*limit_words(switch), UNDER_WAY_MS) if switch is not None else ()
         if command_id is not None:
-            return (3, keys.session, keys.switches, keys.reply(command_id), *limit)
+            named = keys.reply(command_id), keys.admitted(command_id)
+            return (4, keys.session, keys.switches, *named, *limit)
         if switch is not None:
             return (2, keys.session, keys.switches, *limit)
         return (1, keys.session)

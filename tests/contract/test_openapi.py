@@ -77,7 +77,6 @@ BEYOND_SCHEMAS = {
     "too_large",
     "too_deep",
     "number_range",
-    "time_control_text",
     "time_control_range",
 }
 """Why a creation that fits its schema may be refused all the same."""
@@ -88,6 +87,8 @@ BEYOND_SCHEMAS = {
 def test_what_is_accepted_fits_the_schema_and_what_fits_is_refused_for_other_reasons(
     body: Any,
 ) -> None:
+    # JSON Schema takes 1.0 for an integer, and we don't.
+    body = json.loads(json.dumps(body), parse_float=lambda text: float(text) % 1 or 0.5)
     schemas = openapi_document()["components"]["schemas"]
     fits = validator(schemas[CreateSession.__name__], schemas).is_valid(body)
     try:

@@ -49,22 +49,29 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(rest: R
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_an_asset_has_its_type_may_be_kept_and_fits_into_an_answer(
-    rest: RestClient, name: str
-) -> None:
+def test_an_asset_has_its_type_and_fits_into_an_answer(rest: RestClient, name: str) -> None:
     answer = rest.get(f"/docs/{name}")
 
     media_type = {"css": "text/css", "js": "text/javascript"}[name.rpartition(".")[2]]
     assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
-    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert len(json.dumps(answer.text)) < LAMBDA_ANSWER_BYTES
 
 
-def test_the_address_of_an_asset_tells_of_its_content(rest: RestClient) -> None:
-    versions = re.findall(r"\?v=([0-9a-f]{16})\"", rest.get("/docs").text)
+def test_an_asset_may_be_kept_for_ever_under_an_address_that_tells_of_its_content(
+    rest: RestClient,
+) -> None:
+    named = re.findall(r'"docs/([^"]+)\?v=([0-9a-f]{16})"', rest.get("/docs").text)
 
-    assert len(set(versions)) == len(SOURCES)
+    assert {name for name, _ in named} == SOURCES.keys()
+    assert len({digest for _, digest in named}) == len(SOURCES)
+    for name, digest in named:
+        for query, kept in (
+            (f"?v={digest}", "public, max-age=31536000, immutable"),
+            ("?v=0123456789abcdef", "public, max-age=300"),
+            ("", "public, max-age=300"),
+        ):
+            assert rest.get(f"/docs/{name}{query}").headers["Cache-Control"] == kept
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "page.html", "__init__.py", "..%2F__init__.py"])

@@ -11,6 +11,7 @@ import pytest
 from chalicelib.contract import codes
 from chalicelib.contract.rest import OPERATIONS
 from chalicelib.schemas.errors import STATUS
+from chalicelib.settings import Settings
 
 from .conformance import asyncapi_document, openapi_document
 
@@ -93,6 +94,20 @@ def test_errors() -> None:
     assert told.keys() - set(STATUS) == of_the_gateway
     assert all(STATUS.get(code, status) == status for code, status in told.items())
     assert codes.MEANINGS.keys() >= STATUS.keys()
+
+
+def test_limits() -> None:
+    settings = Settings()
+    told = {
+        words(setting).pop(): int(limit.partition(" ")[0])
+        for _, limit, setting in [row for row in rows(section("Limits")) if len(row) == 3]
+        if words(setting)
+    }
+
+    assert told == {
+        name: getattr(settings, name.lower())
+        for name in ("RATE_LIMIT_GENERAL", "RATE_LIMIT_SWITCH", "RATE_LIMIT_MESSAGE")
+    }
 
 
 def test_fields_of_a_creation() -> None:

@@ -98,9 +98,29 @@ def test_of_a_storm_meant_for_one_version_one_is_applied(pair: list[Instance]) -
     assert sorted(statuses) == [200] + [412] * (STORM - 1)
 
 
-def test_limits_are_shared_by_all_instances(valkey: RedisProcess, tmp_path: Path) -> None:
+def test_a_storm_of_equal_switches_takes_one_place_in_the_limit(
+    own_valkey: RedisProcess, tmp_path: Path
+) -> None:
+    limits = {"RATE_LIMIT_GENERAL": "600", "RATE_LIMIT_SWITCH": "1"}
+    session = a_session(2)
+    path = f"/v1/sessions/{session['session_id']}"
+    with instances(2, own_valkey.url, tmp_path, environment=limits) as pair:
+        for where, body in (("/v1/sessions", session), (f"{path}/start", {})):
+            asyncio.run(exchange(pair[0].rest_url, "POST", where, {}, body))
+
+        answers = storm(pair, "POST", f"{path}/switch", {"Idempotency-Key": f"{uuid4()}"}, {})
+
+        _, left, _ = asyncio.run(exchange(pair[1].rest_url, "GET", path, {}))
+
+    ((status, tag, content),) = answers
+    assert (status, tag, left["etag"]) == (200, '"3"', '"3"'), content
+    # A hundred and two calls: one was the switch. Meanwhile some have drained.
+    assert 600 - (STORM + 2) <= int(left["ratelimit-remaining"]) < 600 - STORM // 2
+
+
+def test_limits_are_shared_by_all_instances(own_valkey: RedisProcess, tmp_path: Path) -> None:
     limits = {"RATE_LIMIT_GENERAL": "30", "RATE_LIMIT_SWITCH": "10"}
-    with instances(2, valkey.url, tmp_path, environment=limits) as pair:
+    with instances(2, own_valkey.url, tmp_path, environment=limits) as pair:
         path = f"/v1/sessions/{uuid4()}"
 
         async def all_at_once() -> list[tuple[int, dict[str, str], bytes]]:

@@ -15,6 +15,7 @@ from chalicelib.core.rules import Start, Switch
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import Outcome, SyncEngine
 from chalicelib.ports import Commit, Committed, Deleted, Stale
+from chalicelib.races import Races
 from chalicelib.schemas.states import event_view
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
@@ -108,9 +109,7 @@ def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
         session_ttl_ms=TTL_MS,
         telemetry=Telemetry(told),
         new_id=lambda: f"id-{next(ids)}",
-        monotonic=watch.monotonic,
-        sleep=watch.sleep,
-        jitter=lambda: 1.0,
+        races=Races(watch.monotonic, watch.sleep, jitter=lambda: 1.0),
     )
 
 

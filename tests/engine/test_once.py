@@ -10,7 +10,9 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.core.rules import Complete, Pause, Resume, Start, Switch
 from chalicelib.engine import Outcome, SyncEngine
+from chalicelib.limits import SECOND_US, Limit
 from chalicelib.outcomes import Once, fingerprint
+from chalicelib.ports import Charge
 from tests.fakes import FakeStore
 
 from .test_engine import BEN, SESSION, TTL_MS, RacedStore, chess
@@ -144,6 +146,23 @@ def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answere
     assert version(engine) == 3
     # Who has made it announces it; ours never was.
     assert audience.heard == before
+
+
+def test_equal_switches_that_race_take_one_place_in_the_limit(
+    engine: SyncEngine, rival: SyncEngine, once: Callable[..., Once], store: RacedStore
+) -> None:
+    engine.start_session(SESSION)
+    charges = [Charge("switch", SESSION, Limit(1, SECOND_US)) for _ in range(3)]
+    theirs: list[bytes] = []
+    store.intruders = [
+        lambda: theirs.append(rival.carry_out_once(SESSION, Switch(), once(), charge=charges[1]))
+    ]
+
+    ours = engine.carry_out_once(SESSION, Switch(), once(), charge=charges[0])
+
+    assert [ours] == theirs
+    with pytest.raises(errors.RateLimited):
+        engine.carry_out(SESSION, Switch(), charge=charges[2])
 
 
 def test_a_commit_whose_own_reply_was_lost_is_announced(

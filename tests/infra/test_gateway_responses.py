@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.contract.codes import GATEWAY_REFUSALS
 from chalicelib.schemas.errors import STATUS
 from infra.merging import merged
 from local.gateway.gateway_responses import (
@@ -23,6 +24,7 @@ from local.gateway.gateway_responses import (
     internal_error,
     read_gateway_responses,
 )
+from tests.contract.conformance import closed, openapi_document, problems, validator
 
 ROOT = Path(__file__).parents[2]
 RESPONSES = read_gateway_responses(merged())
@@ -72,6 +74,21 @@ def test_each_type_answers_in_our_shape_with_a_code_of_the_contract(kind: Respon
     else:
         assert error["code"] == "INTERNAL_ERROR"
         assert "reason" not in str(error["message"])
+
+
+def test_what_is_refused_is_what_the_published_contract_says_of_refusals() -> None:
+    document = openapi_document()
+    refusal = document["components"]["responses"]["GatewayRefusal"]
+    schema = refusal["content"]["application/json"]["schema"]
+    check = validator(closed(schema, document["components"]["schemas"]), {})
+    told = {}
+    for kind in (ResponseType.DEFAULT_4XX, *AWS_STATUS):
+        status, _, error = answer(GatewayError(kind, AWS_STATUS.get(kind, 400), "so", "X"))
+        if status < 500:
+            told[error["code"]] = status
+            assert problems(check, {"error": error}) == []
+
+    assert told == GATEWAY_REFUSALS
 
 
 def test_who_is_throttled_is_told_when_to_come_again() -> None:

@@ -19,7 +19,7 @@ from local.gateway.lambdas import LambdaContext, LambdaFunction
 from tests.fakes import RecordingSink
 from tests.rest.client import creation
 
-from .conftest import Room
+from .conftest import Room, a_room
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 A_MINUTE = {
@@ -88,6 +88,26 @@ def test_messages_are_counted_by_type_and_by_what_became_of_them(
     }
     assert (names.SWITCH_SECONDS.name, ("websocket",)) not in room.told.observed
     assert room.told.flushes == 6
+
+
+def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_one(
+    services: Services,
+) -> None:
+    room = a_room(messages=3)
+    services.__dict__.update(sockets=room.sockets, telemetry=Telemetry(room.told))
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+    for message in ({"type": "COMMAND"}, {"type": ["PING"]}, {"type": "DANCE"}):
+        invoke("message", an_event("message", body=json.dumps(message)))
+    for text in ('{"type": "PING"}', '{"type": "DANCE"}', "[]", "{"):
+        invoke("message", an_event("message", body=text))
+
+    assert messages(room.told) == {
+        ("CONNECT", "OK"): 1,
+        ("COMMAND", "VALIDATION_ERROR"): 1,
+        ("INVALID", "UNKNOWN_TYPE"): 2,
+        ("PING", "RATE_LIMIT_EXCEEDED"): 1,
+        ("INVALID", "RATE_LIMIT_EXCEEDED"): 3,
+    }
 
 
 def test_a_switch_that_is_acknowledged_again_was_carried_out_once(

@@ -12,6 +12,7 @@ from chalicelib.limits import MINUTE_US, Limit
 from chalicelib.ports import (
     Charge,
     ConnectionRegistry,
+    DeadlineIndex,
     Patience,
     SessionStore,
     StoreUnavailable,
@@ -20,8 +21,9 @@ from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, connection
 from chalicelib.store.redis_connections import RedisConnections
+from chalicelib.store.redis_deadlines import RedisDeadlines
 from chalicelib.store.redis_store import RedisStore
-from tests.fakes import FakeRegistry, FakeStore
+from tests.fakes import FakeDeadlines, FakeRegistry, FakeStore
 from tests.fixtures import ON_A_CLUSTER
 from tests.servers import Proxy, RedisProcess
 from tests.store.sessions import a_setup, created
@@ -34,6 +36,7 @@ THERE = "http://127.0.0.1:8001/dev"
 class Place:
     registry: ConnectionRegistry
     store: SessionStore
+    deadlines: DeadlineIndex
     away: Callable[[], None] = field(default=lambda: None)
 
 
@@ -41,7 +44,8 @@ class Place:
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "fake":
         store = FakeStore()
-        yield Place(FakeRegistry(store), store, lambda: setattr(store, "away", True))
+        index = FakeDeadlines(store)
+        yield Place(FakeRegistry(store), store, index, lambda: setattr(store, "away", True))
         return
     running = request.getfixturevalue(request.param)
     settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
@@ -52,7 +56,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     def away() -> None:
         registry._server = nowhere
 
-    yield Place(registry, RedisStore(server, 16), away)
+    yield Place(registry, RedisStore(server, 16), RedisDeadlines(server, 16), away)
     server.close()
     nowhere.close()
 
@@ -71,6 +75,13 @@ def listed(place: Place, session_id: str) -> set[str]:
     return {one.connection_id for one in place.registry.watchers(session_id).watchers}
 
 
+def due_ms(place: Place, session_id: str) -> int | None:
+    """When the index says that a session was to be settled, if that has passed."""
+    shards = range(place.deadlines.shards)
+    due = [one for shard in shards for one in place.deadlines.due(shard, 10_000).deadlines]
+    return next((one.at_ms for one in due if one.session_id == session_id), None)
+
+
 def test_who_watches_is_listed_with_endpoint_and_instants(
     place: Place, session_id: str, who: str
 ) -> None:
@@ -82,6 +93,34 @@ def test_who_watches_is_listed_with_endpoint_and_instants(
     assert watcher.registered_at_ms == watcher.heard_at_ms == heard.now_ms
     assert watchers.now_ms >= heard.now_ms
     assert place.registry.session_of(who) == session_id
+
+
+def test_a_deadline_that_the_index_has_lost_or_has_too_late_is_put_right(
+    place: Place, session_id: str, who: str
+) -> None:
+    now_ms = place.store.now_ms()
+    session = created(place.store, a_setup(session_id), due_ms=now_ms)
+
+    for wrong_ms in (None, now_ms + 60_000):
+        place.deadlines.correct(session_id, session, wrong_ms)
+        assert due_ms(place, session_id) is None
+        place.registry.watch(session_id, who, HERE)
+        assert due_ms(place, session_id) == now_ms
+
+    # What is too early is found, and so corrected, by whoever looks for what is due.
+    place.deadlines.correct(session_id, session, now_ms - 1)
+    place.registry.watch(session_id, who, HERE)
+    assert due_ms(place, session_id) == now_ms - 1
+
+
+def test_of_a_session_that_waits_for_nothing_the_index_says_nothing(
+    place: Place, session_id: str, who: str
+) -> None:
+    created(place.store, a_setup(session_id), due_ms=None)
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(str(uuid4()), who, HERE)
+
+    assert due_ms(place, session_id) is None
 
 
 def test_messages_are_counted_each_connection_for_itself(

@@ -335,5 +335,5 @@ def test_answers_may_be_read_by_any_origin_with_the_headers_that_matter(rest: Re
     assert headers["Access-Control-Allow-Origin"] == "*"
     for name in ("Authorization", "If-Match", "If-None-Match", "Idempotency-Key"):
         assert name in headers["Access-Control-Allow-Headers"]
-    for name in ("ETag", "Retry-After", "RateLimit-Remaining"):
+    for name in ("ETag", "Retry-After", "RateLimit-Remaining", "x-amzn-RequestId"):
         assert name in headers["Access-Control-Expose-Headers"]

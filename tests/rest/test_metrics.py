@@ -183,7 +183,21 @@ def test_each_request_is_one_line_that_says_which_version_it_showed(
     assert created["duration_ms"] > 0
 
 
+def test_what_is_refused_before_a_view_is_asked_names_its_code_like_the_rest(
+    rest: RestClient, told: RecordingSink, lines: list[dict[str, Any]]
+) -> None:
+    rest.call("PATCH", PATH)
+    rest.command("start", {}, headers={"Content-Type": "text/plain"})
+    rest.post("/v1/sessions", raw=b"{")
+
+    assert [one["code"] for one in lines] == [
+        "METHOD_NOT_ALLOWED",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "MALFORMED_JSON",
+    ]
+
+
 def test_the_functions_are_observed_each_by_the_kind_it_is() -> None:
     kinds = [kind for _, kind in tickless.app.middleware_handlers]
 
-    assert kinds == ["http", "http", "websocket", "pure_lambda", "scheduled"]
+    assert kinds == ["http", "http", "websocket", "pure_lambda", "scheduled", "http"]

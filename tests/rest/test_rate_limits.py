@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 import app as tickless
+from chalicelib.ports import UNDER_WAY_MS
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
 from chalicelib.wiring import replace_services
 from tests.fakes import FakeStore, RecordingSink
 
-from .client import SESSION, Answer, RestClient, creation
+from .client import BEN, SESSION, Answer, RestClient, creation
 from .conftest import FakeServices
 
 PATH = f"/v1/sessions/{SESSION}"
@@ -106,14 +107,73 @@ def test_switches_are_counted_by_session_and_not_by_address(
     assert rest.command("switch").data["version"] == 5
 
 
-def test_a_switch_that_is_answered_again_is_not_counted_again(rest: RestClient) -> None:
+def test_a_switch_that_is_answered_again_is_a_call_of_its_address(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
     rest.command("start")
 
-    answers = [rest.command("switch", headers={"Idempotency-Key": "a"}) for _ in range(20)]
+    answers = [rest.command("switch", headers={"Idempotency-Key": "a"}) for _ in range(6)]
 
-    assert {(answer.status, answer.text) for answer in answers} == {(200, answers[0].text)}
-    assert {told(answer) for answer in answers} == {(2, 1, 1)}
+    assert {(answer.status, answer.text) for answer in answers[:5]} == {(200, answers[0].text)}
+    assert [told(answer)[:2] for answer in answers] == [
+        (2, 1), (6, 3), (6, 2), (6, 1), (6, 0), (6, 0)
+    ]  # fmt: skip
+    refused(answers[5])
+    # The session has room all the while.
+    assert told(rest.command("switch")) == (2, 0, 1)
+
+
+def test_a_switch_that_can_not_be_one_is_a_call_of_its_address(rest: RestClient) -> None:
+    key = {"Idempotency-Key": "a"}
+    for _ in range(3):
+        assert rest.command("switch").status == 404
+    rest.post("/v1/sessions", creation(), headers=key)
+    assert rest.command("switch", headers=key).status == 422
+
+    assert told(rest.command("switch", address="192.0.2.7", headers=key)) == (6, 5, 10)
+    assert told(rest.command("switch", headers=key)) == (6, 0, 60)
+    refused(rest.command("switch", headers=key))
+
+
+def test_a_switch_that_the_rules_refuse_is_one_of_its_session(rest: RestClient) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    answers = [rest.command("switch", {"current_participant_id": BEN}) for _ in range(3)]
+
+    assert [answer.status for answer in answers] == [409, 409, 429]
+    assert [told(answer) for answer in answers] == [(2, 1, 1), (2, 0, 1), (2, 0, 1)]
+
+
+def test_the_same_switch_while_it_may_be_under_way_is_a_call_of_its_address(
+    rest: RestClient, store: FakeStore
+) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+
+    def counted_for() -> int:
+        key = {"Idempotency-Key": "a"}
+        answer = rest.command("switch", {"current_participant_id": BEN}, headers=key)
+        assert answer.status == 409
+        return told(answer)[0]
+
+    assert [counted_for() for _ in range(3)] == [2, 6, 6]
+    store.advance(UNDER_WAY_MS)
+    assert counted_for() == 2
+
+
+def test_where_only_addresses_are_limited_what_is_no_switch_still_counts(store: FakeStore) -> None:
+    replace_services(FakeServices(store, general=2))
+    rest = RestClient(tickless.app)
+
+    assert [rest.command("switch").status for _ in range(3)] == [404, 404, 429]
+
+
+def test_what_is_refused_before_it_is_read_is_not_counted(rest: RestClient) -> None:
+    for _ in range(7):
+        method = rest.call("PATCH", PATH)
+        media_type = rest.command("start", {}, headers={"Content-Type": "text/plain"})
+        assert (method.status, media_type.status) == (405, 415)
+        assert not set(HEADERS) & {*method.headers, *media_type.headers}
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/v1/time"])
@@ -145,14 +205,14 @@ def test_where_nothing_can_be_counted_everything_is_let_through(
     store.cannot_count = True
 
     for _ in range(10):
-        answer = rest.get(PATH)
-        assert answer.status == 404
-        assert not set(HEADERS) & set(answer.headers)
+        for answer in (rest.get(PATH), rest.command("switch")):
+            assert answer.status == 404
+            assert not set(HEADERS) & set(answer.headers)
         assert rest.get("/v1/sessions/42").status == 400
 
 
 def test_a_call_that_can_not_be_counted_is_let_through_once(store: FakeStore) -> None:
-    services, sink = FakeServices(store, general=6), RecordingSink()
+    services, sink = FakeServices(store, general=6, switch=2), RecordingSink()
     services.__dict__["telemetry"] = Telemetry(sink)
     replace_services(services)
     rest = RestClient(tickless.app)
@@ -160,8 +220,9 @@ def test_a_call_that_can_not_be_counted_is_let_through_once(store: FakeStore) ->
 
     rest.get(PATH)
     rest.get("/v1/sessions/42")
+    rest.command("switch")
 
-    assert sink.counts[names.LIMITER_FAILED_OPEN.name, ()] == 2
+    assert sink.counts[names.LIMITER_FAILED_OPEN.name, ()] == 3
 
 
 def test_while_the_store_is_away_that_is_what_is_said(rest: RestClient, store: FakeStore) -> None:

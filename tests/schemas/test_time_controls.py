@@ -8,13 +8,15 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core import time_controls as tc
 from chalicelib.core.setup import Setup
 from chalicelib.schemas.errors import InvalidRequest
 from chalicelib.schemas.requests import CreateSession, read
+from chalicelib.schemas.time_controls import WRITTEN_FORM
+from tests.contract.conformance import openapi_document, validator
 from tests.strategies import uuid
 
 SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
@@ -195,6 +197,32 @@ def test_in_per_group_a_members_time_beside_what_is_written_is_refused() -> None
 def test_the_sessions_time_beside_what_is_written_must_be_the_same() -> None:
     assert asked("300", total_time_ms=300_000)
     assert problems("300", total_time_ms=300_001) == [("total_time_ms", "contradiction")]
+
+
+def is_refused_as_text(text: str) -> bool:
+    try:
+        asked(text)
+    except InvalidRequest as error:
+        return [one["code"] for one in error.details] == ["time_control_text"]
+    return False
+
+
+NEARLY = st.text("0123456789hmsbdx+/* ", max_size=12)
+PUBLISHED = openapi_document()["components"]["schemas"]["CreateSession"]["properties"]
+(AS_TEXT,) = [
+    one for one in PUBLISHED["time_control"]["anyOf"][0]["oneOf"] if one.get("type") == "string"
+]
+
+
+@settings(max_examples=500)
+@given(st.text() | NEARLY | st.from_regex(rf"\A{WRITTEN_FORM}\Z"))
+def test_the_published_pattern_takes_what_is_understood_and_nothing_else(text: str) -> None:
+    assert validator(AS_TEXT, {}).is_valid(text) is not is_refused_as_text(text)
+
+
+@pytest.mark.parametrize("text", AS_TEXT["examples"])
+def test_every_published_example_is_accepted(text: str) -> None:
+    assert asked(text)
 
 
 WRITTEN = st.from_regex(r"\A\*?[0-9]{1,6}[hms]?(\+| [db]|/|x)?[0-9]{0,6}[hms]?\Z")

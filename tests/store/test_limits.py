@@ -11,7 +11,14 @@ from redis.crc import key_slot
 
 from chalicelib.core.errors import RateLimited
 from chalicelib.limits import MINUTE_US, Limit
-from chalicelib.ports import Charge, Receipt, Scope, SessionStore, StoreUnavailable
+from chalicelib.ports import (
+    UNDER_WAY_MS,
+    Charge,
+    Receipt,
+    Scope,
+    SessionStore,
+    StoreUnavailable,
+)
 from chalicelib.settings import Settings
 from chalicelib.store.buckets import LEAVE_ALONE_S, RequestBuckets
 from chalicelib.store.client import connect
@@ -76,7 +83,7 @@ def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
 def test_what_drains_makes_room_and_the_rest_is_forgotten(
     place: Place, store: SessionStore
 ) -> None:
-    session_id, limit = new_id(), Limit(2, 100_000)
+    session_id, limit = started(store).setup.session_id, Limit(2, 100_000)
     for _ in range(4):
         store.load(session_id, charge=Charge("switch", session_id, limit))
     place.wait_until(store.now_ms() + 60)
@@ -92,7 +99,8 @@ def test_what_drains_makes_room_and_the_rest_is_forgotten(
 
 @pytest.mark.parametrize("scope", ["general", "switch"])
 def test_one_is_not_counted_for_another(store: SessionStore, scope: Scope) -> None:
-    one, other = (Charge(scope, new_id(), THREE_A_MINUTE) for _ in range(2))
+    ids = (started(store).setup.session_id for _ in range(2))
+    one, other = (Charge(scope, session_id, THREE_A_MINUTE) for session_id in ids)
     store.load(one.subject, charge=one)
     store.load(other.subject, charge=other)
 
@@ -108,27 +116,55 @@ def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore
     assert [remaining(charge) for charge in charges] == [2, 1]
 
 
-def test_a_command_that_was_carried_out_before_is_not_counted_again(store: SessionStore) -> None:
+def switch_counted(store: SessionStore, session_id: str, key: str | None = None) -> Charge:
+    charge = Charge("switch", session_id, THREE_A_MINUTE)
+    store.load(session_id, key, charge)
+    return charge
+
+
+def test_a_switch_that_was_carried_out_before_is_none(store: SessionStore) -> None:
     session_id, key = started(store).setup.session_id, new_id("key")
     store.keep(session_id, key, Receipt(2, b"f", b"a"), 60_000)
-    store.load(session_id, charge=Charge("switch", session_id, THREE_A_MINUTE))
 
-    charges = [Charge("switch", session_id, THREE_A_MINUTE) for _ in range(5)]
-    for charge in charges:
-        assert store.load(session_id, key, charge).receipt is not None
-
-    assert [remaining(charge) for charge in charges] == [2] * 5
+    assert not any(switch_counted(store, session_id, key).is_settled for _ in range(5))
+    assert remaining(switch_counted(store, session_id)) == 2
 
 
-def test_of_many_at_once_no_more_pass_than_may(
-    open_store: OpenStore, any_server: RedisProcess
+def test_a_switch_of_no_session_is_none(store: SessionStore) -> None:
+    session_id = new_id()
+
+    assert not switch_counted(store, session_id).is_settled
+    assert not switch_counted(store, session_id, new_id("key")).is_settled
+
+
+def test_of_equal_switches_under_way_one_is_counted_however_little_room_is_left(
+    place: Place, store: SessionStore
+) -> None:
+    session_id, key, other_key = started(store).setup.session_id, new_id("key"), new_id("key")
+    first, *again = [switch_counted(store, session_id, key) for _ in range(5)]
+    assert (remaining(first), [one.is_settled for one in again]) == (2, [False] * 4)
+
+    others = [switch_counted(store, session_id) for _ in range(2)]
+    refused = [switch_counted(store, session_id, other_key) for _ in range(2)]
+    assert [remaining(one) for one in others] == [1, 0]
+    # What was refused is not under way.
+    assert [one.quota is not None and one.quota.exceeded for one in refused] == [True, True]
+    assert not switch_counted(store, session_id, key).is_settled
+
+    place.wait_until(store.now_ms() + UNDER_WAY_MS)
+    assert switch_counted(store, session_id, key).is_settled
+
+
+@pytest.mark.parametrize("scope", ["general", "switch"])
+def test_of_many_at_once_at_two_instances_no_more_pass_than_may(
+    open_store: OpenStore, any_server: RedisProcess, scope: Scope
 ) -> None:
     stores = [open_store(any_server.url) for _ in range(2)]
-    session_id, address, passed = started(stores[0]).setup.session_id, new_id("address"), []
+    session_id, passed = started(stores[0]).setup.session_id, []
 
     def ask(number: int) -> None:
         for _ in range(5):
-            charge = Charge("general", address, Limit(20, MINUTE_US))
+            charge = Charge(scope, session_id, Limit(20, MINUTE_US))
             stores[number % 2].load(session_id, charge=charge)
             if charge.quota is not None and not charge.quota.exceeded:
                 passed.append(charge.quota.remaining)

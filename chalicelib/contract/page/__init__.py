@@ -32,8 +32,11 @@ _SWAGGER_UI: Final = "offapi"
 
 
 class Asset(NamedTuple):
+    """A part of the page; ``digest`` stands in the addresses by which the page knows it."""
+
     media_type: str
     text: str
+    digest: str
 
 
 SOURCES: Final = {
@@ -58,7 +61,7 @@ def html(root: str) -> str:
     """The page; ``root`` leads from its address to that of the API."""
     # An asset's address changes with its content, so that it may be kept for ever.
     addresses = {
-        name.replace("-", "_").replace(".", "_"): f"{root}docs/{name}?v={_digest(name)}"
+        name.replace("-", "_").replace(".", "_"): f"{root}docs/{name}?v={_read(name).digest}"
         for name in SOURCES
     }
     template = Template((_HERE / "page.html").read_text(encoding="utf-8"))
@@ -69,7 +72,8 @@ def html(root: str) -> str:
 def _read(name: str) -> Asset:
     package, file = SOURCES[name]
     text = (_folder(package) / file).read_text(encoding="utf-8")
-    return Asset(_MEDIA_TYPES[Path(file).suffix], text)
+    digest = sha256(text.encode()).hexdigest()[:16]
+    return Asset(_MEDIA_TYPES[Path(file).suffix], text, digest)
 
 
 def _folder(package: str | None) -> Path:
@@ -79,7 +83,3 @@ def _folder(package: str | None) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"{package} is not installed", name=package)
     return Path(spec.submodule_search_locations[0])
-
-
-def _digest(name: str) -> str:
-    return sha256(_read(name).text.encode()).hexdigest()[:16]

@@ -47,7 +47,7 @@ end
 
 -- The first write is one that a full server refuses: after it, nothing is.
 redis.call('HSET', session, 'epoch', epoch, 'version', version, 'facts', facts,
-  'updated_at_ms', updated_at_ms)
+  'updated_at_ms', updated_at_ms, 'due_ms', due_ms)
 if creating then
   redis.call('HSET', session, 'setup', setup)
   redis.call('UNLINK', events)

@@ -1,17 +1,21 @@
 -- Put a connection on a session's list, or note that it is still alive.
 --
--- KEYS  1 session  2 connections  3 connected  4 messages, their bucket; given only to count one
--- ARGV  1 connection_id
---       2 endpoint, where it can be posted to
---       3 life_ms, for how long the list is kept after the last sign of life on it
---       4 silent_ms, after how long without one a connection is none
---       5 interval_us, what one message pours; nothing is counted without it
---       6 most_us, what the bucket holds
+-- KEYS  1 session  2 connections  3 connected  4 deadlines
+--       5 messages, their bucket; given only to count one
+-- ARGV  1 session_id, as the deadlines name it
+--       2 connection_id
+--       3 endpoint, where it can be posted to
+--       4 life_ms, for how long the list is kept after the last sign of life on it
+--       5 silent_ms, after how long without one a connection is none
+--       6 interval_us, what one message pours; nothing is counted without it
+--       7 most_us, what the bucket holds
 -- returns { now_ms, epoch, version, updated_at_ms }, the last three nil if there is no
 --         session, and, if one is counted, drained_at_us, now_us and let_through
-local session, connections, connected, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local connection_id, endpoint, life_ms, silent_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local interval_us, most_us = ARGV[5], ARGV[6]
+local session, connections, connected = KEYS[1], KEYS[2], KEYS[3]
+local deadlines, messages = KEYS[4], KEYS[5]
+local session_id, connection_id, endpoint = ARGV[1], ARGV[2], ARGV[3]
+local life_ms, silent_ms = ARGV[4], ARGV[5]
+local interval_us, most_us = ARGV[6], ARGV[7]
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -25,7 +29,16 @@ redis.call('ZADD', connected, string.format('%d', now_ms), connection_id)
 redis.call('ZREMRANGEBYSCORE', connected, 0, string.format('(%d', now_ms - silent_ms))
 redis.call('PEXPIRE', connected, silent_ms)
 
-local stored = redis.call('HMGET', session, 'epoch', 'version', 'updated_at_ms')
+local stored = redis.call('HMGET', session, 'epoch', 'version', 'updated_at_ms', 'due_ms')
+-- An entry that the index has lost, or has too late, is found by nobody who looks there;
+-- whoever watches is waiting for it.
+local due_ms = tonumber(stored[4] or '')
+if due_ms then
+  local listed_ms = redis.call('ZSCORE', deadlines, session_id)
+  if not listed_ms or tonumber(listed_ms) > due_ms then
+    redis.call('ZADD', deadlines, stored[4], session_id)
+  end
+end
 if not interval_us then
   return { now_ms, stored[1], stored[2], stored[3] }
 end

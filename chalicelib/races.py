@@ -1,0 +1,46 @@
+"""Races: how soon, and for how long, one that was lost is run again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+RACE_SECONDS = 2.0
+"""A lost race is run again for so long, then the caller is told of the conflict."""
+
+MAX_BACKOFF_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Races:
+    """Makes races, on a clock that tests replace."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+    def begin(self) -> Race:
+        return Race(self)
+
+
+PATIENT = Races()
+
+
+class Race:
+    """One that has begun, and may be lost many times before it is won."""
+
+    def __init__(self, races: Races) -> None:
+        self._races = races
+        self._give_up_at = races.monotonic() + RACE_SECONDS
+        self._lost = 0
+
+    def wait_after_loss(self) -> bool:
+        """Wait for the next attempt, longer each time; False at once if it has been long enough."""
+        self._lost += 1
+        if self._races.monotonic() >= self._give_up_at:
+            return False
+        backoff_seconds = min(MAX_BACKOFF_SECONDS, 0.001 * 2**self._lost)
+        self._races.sleep(self._races.jitter() * backoff_seconds)
+        return True

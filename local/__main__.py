@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 from .embedded import EmbeddedServer, EmbeddedServerError, let_go
-from .gateway.websocket_api import Faults
+from .gateway.websocket_limits import Faults
 from .stack import Options, Stack, StackError, running
 
 

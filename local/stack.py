@@ -30,8 +30,8 @@ from .gateway.http import HttpServer, Limits
 from .gateway.lambdas import Environments, LambdaFunction, for_threads
 from .gateway.rest import ApiIdentity, RestApi
 from .gateway.sigv4 import credentials_of
-from .gateway.websocket_api import Faults
-from .gateway.websocket_api import Limits as SocketLimits
+from .gateway.websocket_limits import Faults
+from .gateway.websocket_limits import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
 from .supervision import Kept, supervised
 

@@ -33,7 +33,7 @@ from .http import HttpServer
 from .lambdas import Environments, for_threads
 from .rest import ApiIdentity, RestApi
 from .sigv4 import credentials_of
-from .websocket_api import Faults, Limits, Order
+from .websocket_limits import Faults, Limits, Order
 from .websocket_server import WebSocketGateway
 
 LOG = logging.getLogger(__name__)

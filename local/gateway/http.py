@@ -464,9 +464,10 @@ class _Connection(asyncio.Protocol):
         self._server.left(self)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
+        # Before it hears anything, because that may be enough for it to pause again.
+        self._resume_reading()
         if self._backlog:
             protocol.data_received(self._backlog)
-        self._resume_reading()
         if self._client_done and not protocol.eof_received():
             # It came while the answer was being made, and comes only once.
             self._transport.close()

@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 from local.gateway.__main__ import Options, Served, main, read_arguments, serve
 from local.gateway.sigv4 import Credentials, credentials_of
-from local.gateway.websocket_api import Faults, Limits, Order
+from local.gateway.websocket_limits import Faults, Limits, Order
 
 from .serving import WITHIN_S
 from .test_chalice_app import _own_modules

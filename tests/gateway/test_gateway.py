@@ -14,7 +14,7 @@ from websockets.frames import Opcode
 from websockets.sync.client import connect
 
 from local.gateway.lambdas import Event, LambdaFunction
-from local.gateway.websocket_api import Limits, Order
+from local.gateway.websocket_limits import Limits, Order
 from tests.local.serving import LoopFactory
 
 from .serving import WITHIN_S, Backend, RawClient, context_of, failing, frame, ok, reset, serving

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 
 from local.gateway.lambdas import Event
-from local.gateway.websocket_api import Limits
+from local.gateway.websocket_limits import Limits
 from tests.local.serving import LoopFactory
 
 from .serving import WITHIN_S, Backend, RawClient, Served, serving

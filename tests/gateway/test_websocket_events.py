@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from local.gateway import ids
 from local.gateway.events import iso_time
-from local.gateway.websocket_api import Invoke
+from local.gateway.websocket_effects import Invoke
 
 from .rules import HANDSHAKE, Played, context, invocations, played
 

@@ -24,6 +24,7 @@ from chalice.app import Chalice
 from .background import RELAY, SWEEPER, BackgroundError, background
 from .embedded import EmbeddedServer, embedded_server
 from .gateway.chalice_app import Lambdas, lambdas_of
+from .gateway.chalice_config import ConfigError, StageConfig
 from .gateway.events import Api
 from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
 from .gateway.http import HttpServer, Limits
@@ -107,10 +108,11 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             )
         redis_url = options.redis_url if store is None else store.url
         assert redis_url is not None
-        set_lambda_environment(redis_url)
+        config = stage_config_of(Path.cwd(), options.stage)
+        set_lambda_environment(redis_url, config)
         parts.enter_context(one_scrape())
         app = for_threads(load_app())
-        lambdas = lambdas_of(app, options.stage)
+        lambdas = lambdas_of(app, config)
         # Of their own each: whatever sockets are up to, REST is answered, and however many
         # connections are still being greeted, those that are there are heard.
         for_rest, for_sockets, for_functions = (
@@ -220,19 +222,32 @@ def gateway_responses_of(template: Path) -> dict[ResponseType, GatewayResponse]:
         raise StackError(f"{template}: {error}") from error
 
 
-def set_lambda_environment(redis_url: str) -> None:
+def stage_config_of(folder: Path, stage: str) -> StageConfig:
+    """What the app would be deployed with.
+
+    Raises:
+        StackError: Its configuration can't be understood.
+    """
+    try:
+        return StageConfig.read(folder, stage)
+    except ConfigError as error:
+        raise StackError(str(error)) from error
+
+
+def set_lambda_environment(redis_url: str, config: StageConfig) -> None:
     """The variables a Lambda would find, before the app is imported.
 
-    Credentials and region are whoever's they are already: a developer may want
-    to reach real AWS services from a local app.
+    What is set already stays, credentials and region above all: a developer may
+    want to reach real AWS services from a local app.
     """
     os.environ["REDIS_URL"] = redis_url
-    for name, value in (
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-    ):
+    for name, value in {
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        **config.environment(),
+    }.items():
         os.environ.setdefault(name, value)
 
 

@@ -41,10 +41,10 @@ from .gateway_responses import (
 from .http import Headers, Refusal, Request, Response
 from .lambdas import (
     ACCOUNT_ID,
+    CallerTimeout,
     Environments,
     Event,
     FunctionError,
-    FunctionTimeout,
     LambdaFunction,
 )
 
@@ -536,9 +536,9 @@ class RestApi:
             )
             return http_response(result, accept=accept, binary_types=self._binary_types)
         except FunctionError as error:
-            LOG.error("%s raised", self._function.name, exc_info=error.__cause__)
+            LOG.error("%s failed: %s", self._function.name, error, exc_info=error.__cause__)
             return FUNCTION_FAILED
-        except FunctionTimeout:
+        except CallerTimeout:
             LOG.warning("%s took longer than API Gateway waits", self._function.name)
             return FUNCTION_TIMED_OUT
         except MalformedResult as error:

@@ -29,7 +29,7 @@ from .events import Api, Handshake
 from .frames import LOG as FRAMES_LOG
 from .http import HttpServer, Refusal, Request, Response, Upgrade
 from .lambda_api import LambdaApi, is_for_lambda
-from .lambdas import Environments, FunctionError, FunctionTimeout, LambdaFunction
+from .lambdas import CallerTimeout, Environments, FunctionError, LambdaFunction
 from .sigv4 import Credentials, Verifier
 from .websocket_api import WebSocketApi
 from .websocket_effects import (
@@ -267,9 +267,9 @@ class WebSocketGateway:
                 function, invoke.event, timeout_seconds=self.limits.integration_ms / 1000
             )
         except FunctionError as error:
-            LOG.error("%s raised", function.name, exc_info=error.__cause__)
+            LOG.error("%s failed: %s", function.name, error, exc_info=error.__cause__)
             return Raised()
-        except FunctionTimeout:
+        except CallerTimeout:
             LOG.warning("%s took longer than API Gateway waits", function.name)
             return TimedOut()
         return Returned(result)

@@ -133,6 +133,56 @@ def test_connections_outlive_a_change_of_the_app(tmp_path: Path) -> None:
             assert response.read() == b"after the change"
 
 
+@pytest.mark.parametrize(
+    "broken",
+    ["import sys\nsys.exit('half done')", "raise SystemExit", "x = 1", "app = None"],
+)
+def test_an_app_that_will_not_load_leaves_the_one_before(
+    broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(APP.replace("{ANSWER!r}", "'before'"))
+
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            served = await Served.start(parts, Options(tmp_path, port=0, ws_port=0))
+            app.write_text(broken)
+            served.reload()
+            async with connect_async(served.endpoint.replace("http", "ws")) as client:
+                await client.send("?")
+                assert await client.recv() == "before"
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+    assert "The app can't be loaded; the one before stays" in caplog.text
+
+
+def test_a_configuration_that_cannot_be_understood_leaves_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "app.py").write_text(APP.replace("{ANSWER!r}", "'before'"))
+
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            served = await Served.start(parts, Options(tmp_path, port=0, ws_port=0))
+            (tmp_path / ".chalice").mkdir()
+            (tmp_path / ".chalice" / "config.json").write_text("{")
+            served.reload()
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+    assert "config.json" in caplog.text
+
+
+def test_a_configuration_that_cannot_be_understood_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text("{")
+
+    assert main(["--app", str(tmp_path)]) == 1
+    assert "config.json: " in capsys.readouterr().err
+
+
 def read_error(run: Run) -> str:
     assert run.process.stderr is not None
     return run.process.stderr.readline()

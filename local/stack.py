@@ -55,7 +55,7 @@ class Options:
     ``body_limit_bytes`` is the application's own limit, which is lower than
     API Gateway's; the gateway enforces it so that the answer is the same.
     ``idle_seconds`` and ``duration_seconds`` are how long a socket lives;
-    tests shorten them, and have ``faults`` happen.
+    tests shorten them, and have ``faults`` happen. ``reload`` is for whoever runs the stack.
     """
 
     host: str = "127.0.0.1"
@@ -70,6 +70,7 @@ class Options:
     faults: Faults = field(default_factory=Faults)
     idle_seconds: float = 600
     duration_seconds: float = 7200
+    reload: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         sockets = await _start_sockets(parts, options, lambdas, for_sockets, for_functions)
         management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
         set_socket_environment(management_url, lambdas)
-        modules = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
-        modules = [module for module in modules if _is_there(module)]
+        wanted = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
+        modules = [module for module in wanted if module in modules_there()]
         try:
             kept: list[Kept] = [
                 *await parts.enter_async_context(background(modules, BACKGROUND_GRACE_SECONDS))
@@ -282,9 +283,10 @@ def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
     os.environ.setdefault("BROADCAST", "relay")
 
 
-def _is_there(module: str) -> bool:
-    """Whether the app of the working directory has such a module; it need not."""
-    return Path(*module.split(".")).with_suffix(".py").exists()
+def modules_there() -> list[str]:
+    """The modules that a stack starts with, as far as the app of the working directory has them."""
+    modules = ["app", RELAY, SWEEPER]
+    return [one for one in modules if Path(*one.split(".")).with_suffix(".py").exists()]
 
 
 def load_app() -> Chalice:

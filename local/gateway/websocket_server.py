@@ -18,15 +18,11 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote
 
-from websockets.datastructures import Headers as HandshakeHeaders
-from websockets.http11 import Request as HandshakeRequest
-from websockets.server import ServerProtocol
-
 from .callback_errors import ForbiddenError, PayloadTooLargeError
 from .client_socket import ClientSocket, Obstacle
 from .connections_api import ConnectionsApi, is_for_connections, refused
 from .events import Api, Handshake
-from .frames import LOG as FRAMES_LOG
+from .handshake import accept_key_of, switching
 from .http import HttpServer, Refusal, Request, Response, Upgrade
 from .lambda_api import LambdaApi, is_for_lambda
 from .lambdas import CallerTimeout, Environments, FunctionError, LambdaFunction
@@ -170,23 +166,9 @@ class WebSocketGateway:
         return await self._shake_hands(request)
 
     async def _shake_hands(self, request: Request) -> Response | Upgrade:
-        handshake = ServerProtocol(logger=FRAMES_LOG).accept(
-            HandshakeRequest(
-                request.target,
-                HandshakeHeaders(request.headers),
-                request.method,
-                f"HTTP/{request.version}",
-            )
-        )
-        if handshake.status_code == 405:
-            # Nothing but GET is there, and what isn't there is forbidden.
-            return refused(ForbiddenError("Forbidden"))
-        if handshake.status_code != 101:
-            ours = {"date", "connection", "content-length"}
-            headers = (
-                item for item in handshake.headers.raw_items() if item[0].lower() not in ours
-            )
-            return Response(handshake.status_code, tuple(headers), bytes(handshake.body or b""))
+        accept_key = accept_key_of(request)
+        if isinstance(accept_key, Response):
+            return accept_key
         path, _, query = request.target.partition("?")
         if unquote(path.removesuffix("/")) != f"/{self.rules.api.stage}":
             return refused(ForbiddenError("Forbidden"))
@@ -196,9 +178,7 @@ class WebSocketGateway:
         if isinstance(verdict, Refuse):
             return Response(verdict.status, verdict.headers, verdict.body)
         socket = ClientSocket(
-            self,
-            verdict.connection_id,
-            _switching(handshake.headers["Sec-WebSocket-Accept"], verdict.subprotocol),
+            self, verdict.connection_id, switching(accept_key, verdict.subprotocol)
         )
         self._sockets[verdict.connection_id] = socket
         return Upgrade(socket)
@@ -324,18 +304,6 @@ class WebSocketGateway:
     def _time_has_come(self) -> None:
         self._timer = None
         self.tell(self.rules.tick)
-
-
-def _switching(accept: str, subprotocol: str | None) -> bytes:
-    lines = [
-        "HTTP/1.1 101 Switching Protocols",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Accept: {accept}",
-    ]
-    if subprotocol is not None:
-        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
-    return "\r\n".join((*lines, "", "")).encode()
 
 
 def _refuse(refusal: Refusal) -> Response:

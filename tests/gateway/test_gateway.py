@@ -186,8 +186,31 @@ def test_what_is_no_handshake_is_refused(
     assert response.status == status
     if status == 426:
         assert response.headers["Upgrade"] == "websocket"
+        assert response.headers["Sec-WebSocket-Version"] == "13"
     if status == 403:
         assert json.loads(body) == {"message": "Forbidden"}
+    assert backend.connects.empty()
+
+
+@pytest.mark.parametrize("version", ["8", "14", "13, 8"])
+def test_another_version_is_told_which_there_is(version: str) -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, RawClient(served.port) as client:
+        status, headers = client.shake_hands(version=version)
+
+    assert (status, headers["sec-websocket-version"]) == (426, "13")
+    assert backend.connects.empty()
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 426), ("POST", 403)])
+def test_http_1_0_cannot_ask_for_a_websocket(method: str, status: int) -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, RawClient(served.port) as client:
+        client.ask(first_line=f"{method} /dev HTTP/1.0")
+        answered, headers = client.answer()
+        assert client.is_cut()
+
+    assert (answered, headers["connection"]) == (status, "close")
     assert backend.connects.empty()
 
 

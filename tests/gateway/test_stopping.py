@@ -49,7 +49,7 @@ def test_stopping_is_bounded_in_time(loop_factory: LoopFactory) -> None:
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with RawClient(served.port) as deaf, RawClient(served.port) as undecided:
             deaf.shake_hands()
-            undecided.ask(path="/dev?slow=1")
+            undecided.ask(first_line="GET /dev?slow=1 HTTP/1.1")
             for _ in range(2):
                 backend.connected()
             begin = time.monotonic()

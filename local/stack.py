@@ -27,9 +27,11 @@ from .gateway.chalice_app import Lambdas, lambdas_of
 from .gateway.chalice_config import ConfigError, StageConfig
 from .gateway.events import Api
 from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
-from .gateway.http import HttpServer, Limits
+from .gateway.http_messages import Limits
+from .gateway.http_server import HttpServer
 from .gateway.lambdas import Environments, LambdaFunction, for_threads
-from .gateway.rest import ApiIdentity, RestApi
+from .gateway.proxy_request import ApiIdentity
+from .gateway.rest import RestApi
 from .gateway.sigv4 import credentials_of
 from .gateway.websocket_limits import Faults
 from .gateway.websocket_limits import Limits as SocketLimits

@@ -29,10 +29,11 @@ from .chalice_app import (
 )
 from .chalice_config import ConfigError, StageConfig
 from .events import Api
-from .http import HttpServer
+from .http_server import HttpServer
 from .lambdas import Environments, for_threads
+from .proxy_request import ApiIdentity
 from .reloading import changes
-from .rest import ApiIdentity, RestApi
+from .rest import RestApi
 from .sigv4 import credentials_of
 from .websocket_limits import Faults, Limits, Order
 from .websocket_server import WebSocketGateway

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from . import ids
 from .callback_errors import CallbackError, ForbiddenError
-from .http import Request, Response
+from .http_messages import Request, Response
 from .sigv4 import SignatureError, Verifier
 from .websocket_api import WebSocketApi
 from .websocket_effects import Effect

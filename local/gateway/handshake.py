@@ -13,7 +13,7 @@ from websockets.server import ServerProtocol
 from .callback_errors import ForbiddenError
 from .connections_api import refused
 from .frames import LOG
-from .http import Request, Response
+from .http_messages import Request, Response
 
 VERSION = "13"
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from . import ids
-from .http import Request, Response
+from .http_messages import Request, Response
 from .lambdas import (
     ACCOUNT_ID,
     Environments,

@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
-from .http import Request
+from .http_messages import Request
 
 SKEW_SECONDS: Final = 300.0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from .http import Headers
+from .http_messages import Headers
 from .lambdas import Event
 
 # Effects

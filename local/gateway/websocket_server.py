@@ -23,7 +23,8 @@ from .client_socket import ClientSocket, Obstacle
 from .connections_api import ConnectionsApi, is_for_connections, refused
 from .events import Api, Handshake
 from .handshake import accept_key_of, switching
-from .http import HttpServer, Refusal, Request, Response, Upgrade
+from .http_messages import Refusal, Request, Response, Upgrade
+from .http_server import HttpServer
 from .lambda_api import LambdaApi, is_for_lambda
 from .lambdas import CallerTimeout, Environments, FunctionError, LambdaFunction
 from .sigv4 import Credentials, Verifier

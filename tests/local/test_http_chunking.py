@@ -9,7 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.http import HttpServer, Limits, Request, Response, _Connection
+from local.gateway.http_connection import HttpConnection
+from local.gateway.http_messages import Limits, Request, Response
+from local.gateway.http_server import HttpServer
 
 CHUNKS = b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"
 REQUESTS = (
@@ -63,7 +65,7 @@ async def describe(request: Request) -> Response:
 async def converse(reads: list[bytes]) -> tuple[list[bytes], bool]:
     """The bodies of the answers to what comes in, and whether the server hung up."""
     transport = Recorder()
-    connection = _Connection(
+    connection = HttpConnection(
         HttpServer(describe, limits=Limits(body_bytes=20)),
         asyncio.get_running_loop(),
     )

@@ -14,9 +14,10 @@ import pytest
 from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventModel
 
 from local.gateway.gateway_responses import GatewayResponse, ResponseType
-from local.gateway.http import Limits
+from local.gateway.http_messages import Limits
 from local.gateway.lambdas import Environments, LambdaFunction
-from local.gateway.rest import ApiIdentity, RestApi
+from local.gateway.proxy_request import ApiIdentity
+from local.gateway.rest import RestApi
 
 from .echo_app import CORS, make_app, raising
 from .serving import Answer, LoopFactory, Served, Wire, serving

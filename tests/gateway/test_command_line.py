@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -181,6 +182,24 @@ def test_a_configuration_that_cannot_be_understood_is_said(
 
     assert main(["--app", str(tmp_path)]) == 1
     assert "config.json: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("verify_signatures", "status"), [(True, 403), (False, 410)])
+def test_signatures_are_wanted_unless_they_are_switched_off(
+    verify_signatures: bool, status: int
+) -> None:
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            options = Options(ECHO, port=0, ws_port=0, verify_signatures=verify_signatures)
+            served = await Served.start(parts, options)
+            with pytest.raises(urllib.error.HTTPError) as raised:
+                await asyncio.to_thread(
+                    urllib.request.urlopen, f"{served.endpoint}/@connections/PJqB0fHsqRcCHlw%3D"
+                )
+            assert raised.value.status == status
+            raised.value.close()
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
 
 
 def read_error(run: Run) -> str:

@@ -125,6 +125,22 @@ def test_it_says_where_it_is_and_serves_the_app_of_the_folder(folder: Path) -> N
         assert (unknown.status, unknown.body) == (404, b'{"nothing":"here"}')
 
 
+def configure(folder: Path, text: str) -> None:
+    (folder / ".chalice").mkdir()
+    (folder / ".chalice" / "config.json").write_text(text)
+
+
+def test_functions_have_the_time_and_the_variables_that_they_are_deployed_with(
+    folder: Path,
+) -> None:
+    configure(
+        folder, '{"lambda_timeout": 1, "environment_variables": {"AWS_REGION": "eu-central-1"}}'
+    )
+    with started(folder) as run, run.wire() as wire:
+        assert json.loads(wire.get("/environment").body)["AWS_REGION"] == "eu-central-1"
+        assert wire.get("/wait/ever").status == 502
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_requests_in_flight_be_answered(folder: Path, number: signal.Signals) -> None:
     with (
@@ -315,6 +331,14 @@ def test_main_returns_1_and_says_why_it_can_not_start(
     (inside / "app.py").unlink()
     assert main(["--port", "0", "--ws-port", "0", "--redis-url", "redis://127.0.0.1:1"]) == 1
     assert "There is no app.py" in capsys.readouterr().err
+
+
+def test_a_configuration_that_cannot_be_understood_is_said(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(inside, "{")
+    assert main(["--port", "0", "--ws-port", "0", "--redis-url", "redis://127.0.0.1:1"]) == 1
+    assert "config.json: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -199,13 +199,14 @@ class Environments:
         thread.start()
 
     def _work(self) -> None:
+        this_thread = threading.current_thread()
         while (job := self._jobs.get()) is not None:
             result: Any = None
             error: BaseException | None = None
             try:
                 # Whoever gave up while it waited has been told that nothing came of it.
                 if not job.outcome.done():
-                    job.thread = threading.current_thread()
+                    job.thread = this_thread
                     job.ends_at = time.monotonic() + job.function.timeout_seconds
                     result = job.function.handler(job.event, LambdaContext(job.function))
             except BaseException as raised:  # SystemExit ends an environment on AWS as well

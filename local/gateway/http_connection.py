@@ -4,9 +4,10 @@ Owns a connection: keep-alive, pipelining, limits, timeouts, orderly endings. Mu
 look into paths or bodies: what a request means is the handler's business.
 
 How a connection works. Bytes go to the parser, which calls back; whole requests
-queue up and are answered one at a time, in order. Bytes that arrive while a
-request is being answered are put aside unparsed and reading is paused, so one
-client can't make the server hold more than what one read brought in. Whatever
+queue up and are answered one at a time, in order. Bytes that are behind them, or
+arrive while a request is being answered, are put aside unparsed and reading is
+paused, so one client can't make the server hold more than what two reads brought
+in. Whatever
 goes wrong on the way in (a refusal) takes its place in the same queue, behind
 the requests before it, and ends the connection.
 """
@@ -39,6 +40,10 @@ from .http_messages import (
 )
 
 LOG = logging.getLogger(__name__)
+
+# A read may bring in thousands of requests, which take twenty times as much room as objects.
+# What is behind the first that are whole waits as bytes.
+PARSED_AT_ONCE_BYTES: Final = 16 * 1024
 
 # A server that stops doesn't wait for clients that merely don't hang up.
 STOPPING_LINGER_SECONDS: Final = 0.2
@@ -219,19 +224,26 @@ class HttpConnection(asyncio.Protocol):
     # Requests on their way in.
 
     def _feed(self, data: bytes) -> None:
+        for begin in range(0, len(data), PARSED_AT_ONCE_BYTES):
+            end = begin + PARSED_AT_ONCE_BYTES
+            self._parse(data[begin:end])
+            if self._queue:
+                self._backlog += data[end:]
+                self._next()
+                return
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # Whoever declines the upgrade goes on in HTTP with a fresh parser.
             self._parser = httptools.HttpRequestParser(self)
-            self._backlog = data[upgrade.args[0] :] + self._backlog
+            self._backlog = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._queue.append(self._refusal or Refusal(400, f"This is not HTTP/1.1: {error}"))
         else:
             if self._in_head and self._unfinished_head_is_too_large(len(data)):
                 self._queue.append(Refusal(431, "The request's headers are too large"))
-        if self._queue:
-            self._next()
 
     def _unfinished_head_is_too_large(self, received_bytes: int) -> bool:
         # The parser hands out a header only when the next one begins. Until

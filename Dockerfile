@@ -7,6 +7,7 @@ WORKDIR /tickless
 COPY requirements.txt requirements-local.txt ./
 RUN pip install --no-cache-dir -r requirements-local.txt
 COPY app.py ./
+COPY .chalice/config.json ./.chalice/
 COPY chalicelib ./chalicelib
 COPY infra/templates/gateway_responses.json ./infra/templates/
 COPY local ./local

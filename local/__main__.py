@@ -20,16 +20,21 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 from .embedded import EmbeddedServer, EmbeddedServerError, let_go
-from .gateway.websocket_api import Faults
-from .stack import Options, Stack, StackError, running
+from .gateway.websocket_limits import Faults
+from .reloading import app_has_changed
+from .stack import Options, Stack, StackError, modules_there, running
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; the exit code."""
     options = read_arguments(arguments)
+    environ = dict(os.environ)
     try:
         with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-            runner.run(serve(options))
+            is_over = runner.run(serve(options))
+        if not is_over:
+            # As it was called: what the stack has set is no word of the caller's.
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)
     except (StackError, EmbeddedServerError) as error:
         print(f"local: {error}", file=sys.stderr)
         return 1
@@ -73,6 +78,9 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         default=defaults.gateway_template,
         help="CloudFormation template (JSON) whose gateway responses are used",
     )
+    parser.add_argument(
+        "--reload", action="store_true", help="start anew when app.py or chalicelib changes"
+    )
     # For tests, which can wait neither for hours nor for bad luck.
     for name, read in (
         ("--faults", read_faults),
@@ -96,8 +104,10 @@ def read_faults(text: str) -> Faults:
         raise argparse.ArgumentTypeError(f"{text!r} says no faults: {error}") from error
 
 
-async def serve(options: Options) -> None:
+async def serve(options: Options) -> bool:
     """Start the stack, say where it is, and stop it at the first signal; leave at the second.
+
+    False if it has stopped only to be started anew.
 
     Raises:
         StackError: It can't start, or a part of it can't be kept running.
@@ -119,13 +129,19 @@ async def serve(options: Options) -> None:
     async with running(options) as stack:
         embedded = stack.embedded
         print(describe(stack), flush=True)
-        stopping = asyncio.create_task(told_to_stop.wait())
-        either: list[asyncio.Task[Any]] = [stopping, stack.given_up]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not told_to_stop.is_set():
-            stopping.cancel()
+        ends: list[asyncio.Task[Any]] = [asyncio.create_task(told_to_stop.wait()), stack.given_up]
+        if options.reload:
+            ends.append(asyncio.create_task(app_has_changed(Path.cwd(), modules_there())))
+        ended, running_still = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in running_still - {stack.given_up}:
+            task.cancel()
+        if stack.given_up in ended and not told_to_stop.is_set():
             raise StackError(stack.given_up.result())
-        print("Stopping. Once more to leave at once.", flush=True)
+        if told_to_stop.is_set():
+            print("Stopping. Once more to leave at once.", flush=True)
+        else:
+            print("The app has changed: starting anew.", flush=True)
+    return told_to_stop.is_set()
 
 
 def describe(stack: Stack) -> str:

@@ -24,14 +24,17 @@ from chalice.app import Chalice
 from .background import RELAY, SWEEPER, BackgroundError, background
 from .embedded import EmbeddedServer, embedded_server
 from .gateway.chalice_app import Lambdas, lambdas_of
+from .gateway.chalice_config import ConfigError, StageConfig
 from .gateway.events import Api
 from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
-from .gateway.http import HttpServer, Limits
+from .gateway.http_messages import Limits
+from .gateway.http_server import HttpServer
 from .gateway.lambdas import Environments, LambdaFunction, for_threads
-from .gateway.rest import ApiIdentity, RestApi
+from .gateway.proxy_request import ApiIdentity
+from .gateway.rest import RestApi
 from .gateway.sigv4 import credentials_of
-from .gateway.websocket_api import Faults
-from .gateway.websocket_api import Limits as SocketLimits
+from .gateway.websocket_limits import Faults
+from .gateway.websocket_limits import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
 from .supervision import Kept, supervised
 
@@ -54,7 +57,7 @@ class Options:
     ``body_limit_bytes`` is the application's own limit, which is lower than
     API Gateway's; the gateway enforces it so that the answer is the same.
     ``idle_seconds`` and ``duration_seconds`` are how long a socket lives;
-    tests shorten them, and have ``faults`` happen.
+    tests shorten them, and have ``faults`` happen. ``reload`` is for whoever runs the stack.
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +72,7 @@ class Options:
     faults: Faults = field(default_factory=Faults)
     idle_seconds: float = 600
     duration_seconds: float = 7200
+    reload: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,11 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             )
         redis_url = options.redis_url if store is None else store.url
         assert redis_url is not None
-        set_lambda_environment(redis_url)
+        config = stage_config_of(Path.cwd(), options.stage)
+        set_lambda_environment(redis_url, config)
         parts.enter_context(one_scrape())
         app = for_threads(load_app())
-        lambdas = lambdas_of(app, options.stage)
+        lambdas = lambdas_of(app, config)
         # Of their own each: whatever sockets are up to, REST is answered, and however many
         # connections are still being greeted, those that are there are heard.
         for_rest, for_sockets, for_functions = (
@@ -121,8 +126,8 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         sockets = await _start_sockets(parts, options, lambdas, for_sockets, for_functions)
         management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
         set_socket_environment(management_url, lambdas)
-        modules = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
-        modules = [module for module in modules if _is_there(module)]
+        wanted = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
+        modules = [module for module in wanted if module in modules_there()]
         try:
             kept: list[Kept] = [
                 *await parts.enter_async_context(background(modules, BACKGROUND_GRACE_SECONDS))
@@ -220,19 +225,32 @@ def gateway_responses_of(template: Path) -> dict[ResponseType, GatewayResponse]:
         raise StackError(f"{template}: {error}") from error
 
 
-def set_lambda_environment(redis_url: str) -> None:
+def stage_config_of(folder: Path, stage: str) -> StageConfig:
+    """What the app would be deployed with.
+
+    Raises:
+        StackError: Its configuration can't be understood.
+    """
+    try:
+        return StageConfig.read(folder, stage)
+    except ConfigError as error:
+        raise StackError(str(error)) from error
+
+
+def set_lambda_environment(redis_url: str, config: StageConfig) -> None:
     """The variables a Lambda would find, before the app is imported.
 
-    Credentials and region are whoever's they are already: a developer may want
-    to reach real AWS services from a local app.
+    What is set already stays, credentials and region above all: a developer may
+    want to reach real AWS services from a local app.
     """
     os.environ["REDIS_URL"] = redis_url
-    for name, value in (
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-    ):
+    for name, value in {
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        **config.environment(),
+    }.items():
         os.environ.setdefault(name, value)
 
 
@@ -267,9 +285,10 @@ def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
     os.environ.setdefault("BROADCAST", "relay")
 
 
-def _is_there(module: str) -> bool:
-    """Whether the app of the working directory has such a module; it need not."""
-    return Path(*module.split(".")).with_suffix(".py").exists()
+def modules_there() -> list[str]:
+    """The modules that a stack starts with, as far as the app of the working directory has them."""
+    modules = ["app", RELAY, SWEEPER]
+    return [one for one in modules if Path(*one.split(".")).with_suffix(".py").exists()]
 
 
 def load_app() -> Chalice:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from local.gateway.__main__ import Options, serve
-from local.gateway.websocket_api import Limits
+from local.gateway.websocket_limits import Limits
 
 UNTHROTTLED = 1e9
 

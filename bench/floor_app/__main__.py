@@ -8,9 +8,10 @@ import sys
 
 from bench.floor_app.app import app
 from local.__main__ import fastest_loop
-from local.gateway.http import HttpServer
+from local.gateway.http_server import HttpServer
 from local.gateway.lambdas import Environments, LambdaFunction, for_threads
-from local.gateway.rest import ApiIdentity, RestApi
+from local.gateway.proxy_request import ApiIdentity
+from local.gateway.rest import RestApi
 from local.stack import Options
 
 

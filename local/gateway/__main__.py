@@ -22,24 +22,25 @@ from chalice.app import Chalice
 
 from .chalice_app import (
     AppError,
-    configured_environment,
-    fingerprint,
+    Lambdas,
     lambdas_of,
     load_app,
     point_websocket_api,
 )
+from .chalice_config import ConfigError, StageConfig
 from .events import Api
-from .http import HttpServer
+from .http_server import HttpServer
 from .lambdas import Environments, for_threads
-from .rest import ApiIdentity, RestApi
+from .proxy_request import ApiIdentity
+from .reloading import changes
+from .rest import RestApi
 from .sigv4 import credentials_of
-from .websocket_api import Faults, Limits, Order
+from .websocket_limits import Faults, Limits, Order
 from .websocket_server import WebSocketGateway
 
 LOG = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 2.0
-RELOAD_SECONDS: Final = 0.5
 _DEFAULTS: Final = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(serve(options))
-    except (AppError, OSError) as error:
+    except (AppError, ConfigError, OSError) as error:
         print(f"local.gateway: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -135,6 +136,7 @@ async def serve(options: Options) -> None:
 
     Raises:
         AppError: There is no app to serve.
+        ConfigError: Its configuration can't be understood.
         OSError: A port can't be had.
     """
     loop = asyncio.get_running_loop()
@@ -167,12 +169,12 @@ class Served:
         function_environments: Environments,
         folder: Path,
         app: Chalice,
+        lambdas: Lambdas,
     ) -> None:
         self._options = options
         self._environments = environments
         self._folder = folder
-        lambdas = lambdas_of(app, options.stage)
-        self._rest_api = self._new_rest_api(app)
+        self._rest_api = self._new_rest_api(app, lambdas)
         self._rest = HttpServer(self._rest_api.handle, refuse=self._rest_api.refuse)
         self._gateway = WebSocketGateway(
             lambdas.routes,
@@ -189,7 +191,8 @@ class Served:
     @classmethod
     async def start(cls, parts: AsyncExitStack, options: Options) -> Served:
         folder = options.app.resolve()
-        environ = {**_DEFAULTS, **configured_environment(folder, options.stage)}
+        config = StageConfig.read(folder, options.stage)
+        environ = {**_DEFAULTS, **config.environment()}
         for name, value in environ.items():
             os.environ.setdefault(name, value)
         app = for_threads(load_app(folder))
@@ -197,7 +200,8 @@ class Served:
         environments, for_functions = (Environments(options.environments) for _ in range(2))
         parts.push_async_callback(environments.stop, GRACE_SECONDS / 2)
         parts.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
-        served = cls(options, environments, for_functions, folder, app)
+        lambdas = lambdas_of(app, config)
+        served = cls(options, environments, for_functions, folder, app, lambdas)
         await served._gateway.start(options.host, options.ws_port)
         parts.push_async_callback(served._gateway.stop, GRACE_SECONDS)
         point_websocket_api(app, served.endpoint)
@@ -223,21 +227,17 @@ class Served:
 
     async def reload_on_change(self) -> None:
         """Look at the app's files now and then; whoever is connected stays so."""
-        loaded = fingerprint(self._folder)
-        while True:
-            await asyncio.sleep(RELOAD_SECONDS)
-            current = fingerprint(self._folder)
-            if current != loaded:
-                loaded = current
-                self.reload()
+        async for _ in changes(self._folder):
+            self.reload()
 
     def reload(self) -> None:
         """Go on with the app as it is on disk now, if it can be loaded."""
         try:
             app = for_threads(load_app(self._folder))
             point_websocket_api(app, self.endpoint)
-            lambdas = lambdas_of(app, self._options.stage)
-            rest_api = self._new_rest_api(app)
+            config = StageConfig.read(self._folder, self._options.stage)
+            lambdas = lambdas_of(app, config)
+            rest_api = self._new_rest_api(app, lambdas)
         except (Exception, SystemExit):
             LOG.exception("The app can't be loaded; the one before stays")
             return
@@ -247,10 +247,10 @@ class Served:
         self._rest.refuse = self._rest_api.refuse
         print("Loaded the app anew.", flush=True)
 
-    def _new_rest_api(self, app: Chalice) -> RestApi:
+    def _new_rest_api(self, app: Chalice, lambdas: Lambdas) -> RestApi:
         return RestApi(
             app,
-            lambdas_of(app, self._options.stage).rest,
+            lambdas.rest,
             self._environments,
             identity=ApiIdentity(stage=self._options.stage),
         )

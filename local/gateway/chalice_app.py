@@ -7,7 +7,6 @@ folder. Must never run a handler.
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from chalice.app import Chalice
 
+from .chalice_config import REST, StageConfig
 from .lambdas import LambdaFunction
 
 # What Chalice calls the Lambda of a route key, in configuration and in AWS.
@@ -43,18 +43,27 @@ class Lambdas:
     functions: Mapping[str, LambdaFunction]
 
 
-def lambdas_of(app: Chalice, stage: str) -> Lambdas:
-    prefix = f"{app.app_name}-{stage}"
+def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
+    """Under the names and with the settings that Chalice would deploy them with."""
+    prefix = f"{config.app_name or app.app_name}-{config.stage}"
     handlers: Mapping[str, Any] = app.handler_map
-    routes = {
-        route_key: LambdaFunction(
-            f"{prefix}-{_ROUTE_RESOURCES.get(route_key, config.name)}", handlers[config.name]
+
+    def function(name: str, handler: Any) -> LambdaFunction:
+        settings = config.of(name)
+        return LambdaFunction(
+            prefix if name == REST else f"{prefix}-{name}",
+            handler,
+            memory_mb=settings.memory_mb,
+            timeout_seconds=settings.timeout_seconds,
         )
-        for route_key, config in app.websocket_handlers.items()
+
+    routes = {
+        route_key: function(_ROUTE_RESOURCES.get(route_key, one.name), handlers[one.name])
+        for route_key, one in app.websocket_handlers.items()
     }
     named: list[Any] = [*app.pure_lambda_functions, *app.event_sources]
-    others = [LambdaFunction(f"{prefix}-{config.name}", handlers[config.name]) for config in named]
-    return Lambdas(LambdaFunction(prefix, app), routes, {one.name: one for one in others})
+    others = [function(one.name, handlers[one.name]) for one in named]
+    return Lambdas(function(REST, app), routes, {one.name: one for one in others})
 
 
 def point_websocket_api(app: Chalice, endpoint: str) -> None:
@@ -97,29 +106,17 @@ def load_app(folder: Path) -> Chalice:
     return app
 
 
-def configured_environment(folder: Path, stage: str) -> dict[str, str]:
-    """The environment variables that ``.chalice/config.json`` gives the Lambdas of ``stage``.
+def fingerprint(folder: Path) -> frozenset[tuple[str, int]]:
+    """Differs from an earlier one as soon as a module or the configuration was changed.
 
     Raises:
-        AppError: The file can't be read as JSON.
+        OSError: A file can't be looked at, if only because it is just being replaced.
     """
-    path = folder / ".chalice" / "config.json"
-    try:
-        config = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise AppError(f"{path}: {error}") from error
-    of_stage = config.get("stages", {}).get(stage, {})
-    return {
-        **config.get("environment_variables", {}),
-        **of_stage.get("environment_variables", {}),
-    }
-
-
-def fingerprint(folder: Path) -> frozenset[tuple[str, int]]:
-    """Differs from an earlier one as soon as a module of the app was changed, made or deleted."""
-    sources = (folder / "app.py", *(folder / "chalicelib").rglob("*.py"))
+    sources = (
+        folder / "app.py",
+        *(folder / "chalicelib").rglob("*.py"),
+        folder / ".chalice" / "config.json",
+    )
     return frozenset((str(path), path.stat().st_mtime_ns) for path in sources if path.is_file())
 
 

@@ -14,16 +14,13 @@ from typing import Final
 from urllib.parse import unquote
 
 from . import ids
-from .http import Request, Response
+from .callback_errors import CallbackError, ForbiddenError
+from .http_messages import Request, Response
 from .sigv4 import SignatureError, Verifier
-from .websocket_api import CallbackError, Effect, WebSocketApi
+from .websocket_api import WebSocketApi
+from .websocket_effects import Effect
 
 SERVICE: Final = "execute-api"
-
-
-class ForbiddenError(CallbackError):
-    status = 403
-    error_type = "ForbiddenException"
 
 
 def is_for_connections(target: str) -> bool:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .http import Headers
+from .http_messages import Headers
 from .lambdas import Event
-from .rest import event_headers, query_parameters
+from .proxy_request import event_headers, query_parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from .http import Response
+from .http_messages import Response
 
 
 class ResponseType(StrEnum):

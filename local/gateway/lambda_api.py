@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from . import ids
-from .http import Request, Response
+from .http_messages import Request, Response
 from .lambdas import (
     ACCOUNT_ID,
     Environments,
@@ -136,13 +136,10 @@ class LambdaApi:
         """Whether it failed, and the payload either way."""
         try:
             result = await self._environments.invoke(function, event)
+        except FunctionTimeout as timeout:
+            return True, _payload({"errorMessage": f"{ids.uuid()} {timeout}"})
         except FunctionError as error:
             return True, _failure(error.__cause__ or error, request_id)
-        except FunctionTimeout:
-            seconds = f"{function.timeout_seconds:.2f}"
-            return True, _payload(
-                {"errorMessage": f"{ids.uuid()} Task timed out after {seconds} seconds"}
-            )
         try:
             payload = _payload(result)
         except (TypeError, ValueError) as error:

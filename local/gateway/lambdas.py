@@ -4,7 +4,8 @@ Owns the threads, the context object a handler is given, and what Chalice needs
 to be called by several threads. Must never know where an event came from.
 
 On AWS an environment handles one event at a time and there are as many
-environments as it takes; here an environment is a thread.
+environments as it takes; here an environment is a thread. On AWS one whose time is up
+is destroyed. A thread can't be: it is left alone, unheard, and another takes its place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
+from math import inf
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -33,8 +36,12 @@ class FunctionError(Exception):
     """The handler raised; the cause is what it raised."""
 
 
-class FunctionTimeout(Exception):
-    """The handler was given up on. Its thread goes on, as an environment on AWS would."""
+class FunctionTimeout(FunctionError):
+    """The handler took longer than its function may, which on AWS is an error like any other."""
+
+
+class CallerTimeout(Exception):
+    """Whoever invoked it waits no longer. The handler goes on, as it would on AWS."""
 
 
 class LambdaContext:
@@ -116,12 +123,19 @@ class _RequestPerThread:
         self._of_thread.context = context
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     function: LambdaFunction
     event: Event
     loop: asyncio.AbstractEventLoop
     outcome: asyncio.Future[Any]
+    caller_leaves_at: float = inf
+    # Until an environment is free for it there is neither.
+    thread: threading.Thread | None = None
+    ends_at: float = inf
+    alarm: asyncio.TimerHandle | None = None
+    # Taken by whoever ends it: the handler that returns, or the alarm.
+    end: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Environments:
@@ -136,6 +150,7 @@ class Environments:
         self._limit = limit
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._numbers = count()
         self._unfinished = 0
 
     async def invoke(
@@ -145,22 +160,20 @@ class Environments:
 
         Raises:
             FunctionError: The handler raised.
-            FunctionTimeout: It took longer than its own timeout, or the caller's.
+            FunctionTimeout: It took longer than its function may, from its beginning on.
+            CallerTimeout: ``timeout_seconds`` are over, the wait for an environment included.
         """
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Any] = loop.create_future()
+        patience_seconds = inf if timeout_seconds is None else timeout_seconds
+        job = _Job(function, event, loop, loop.create_future())
+        job.caller_leaves_at = time.monotonic() + patience_seconds
         self._unfinished += 1
-        if self._unfinished > len(self._threads) < self._limit:
-            self._start_thread()
-        self._jobs.put(_Job(function, event, loop, outcome))
-        patience_seconds = function.timeout_seconds
-        if timeout_seconds is not None:
-            patience_seconds = min(patience_seconds, timeout_seconds)
-        alarm = loop.call_later(patience_seconds, _give_up, outcome)
-        try:
-            return await outcome
-        finally:
-            alarm.cancel()
+        self._start_thread_if_wanted()
+        self._jobs.put(job)
+        job.alarm = loop.call_later(
+            min(patience_seconds, function.timeout_seconds), self._look_at, job
+        )
+        return await job.outcome
 
     async def stop(self, seconds: float) -> bool:
         """Let handlers finish; false if some had not after ``seconds``."""
@@ -170,47 +183,75 @@ class Environments:
         return await asyncio.to_thread(self._join, deadline_seconds)
 
     def _join(self, deadline_seconds: float) -> bool:
-        for thread in self._threads:
+        threads = tuple(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline_seconds - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
-    def _start_thread(self) -> None:
+    def _start_thread_if_wanted(self) -> None:
+        if not self._unfinished > len(self._threads) < self._limit:
+            return
         # Daemons, so that a handler that hangs can't keep the process alive.
         thread = threading.Thread(
-            target=self._work, name=f"environment-{len(self._threads)}", daemon=True
+            target=self._work, name=f"environment-{next(self._numbers)}", daemon=True
         )
         self._threads.append(thread)
         thread.start()
 
     def _work(self) -> None:
+        this_thread = threading.current_thread()
         while (job := self._jobs.get()) is not None:
             result: Any = None
             error: BaseException | None = None
             try:
                 # Whoever gave up while it waited has been told that nothing came of it.
                 if not job.outcome.done():
+                    job.thread = this_thread
+                    job.ends_at = time.monotonic() + job.function.timeout_seconds
                     result = job.function.handler(job.event, LambdaContext(job.function))
             except BaseException as raised:  # SystemExit ends an environment on AWS as well
                 error = raised
+            if not job.end.acquire(blocking=False):  # its time was up: another has its place
+                return
             try:
-                job.loop.call_soon_threadsafe(self._settle, job.outcome, result, error)
+                job.loop.call_soon_threadsafe(self._settle, job, result, error)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
 
-    def _settle(
-        self, outcome: asyncio.Future[Any], result: Any, error: BaseException | None
-    ) -> None:
+    def _settle(self, job: _Job, result: Any, error: BaseException | None) -> None:
         self._unfinished -= 1
-        if outcome.done():
+        if job.alarm is not None:
+            job.alarm.cancel()
+        if job.outcome.done():
             return
         if error is None:
-            outcome.set_result(result)
+            job.outcome.set_result(result)
         else:
             failure = FunctionError(repr(error))
             failure.__cause__ = error
-            outcome.set_exception(failure)
+            job.outcome.set_exception(failure)
 
+    def _look_at(self, job: _Job) -> None:
+        now = time.monotonic()
+        # One whose environment was free only later than it came has begun later, or
+        # not at all.
+        left_seconds = min(job.ends_at - now, job.function.timeout_seconds)
+        if left_seconds <= 0 and job.end.acquire(blocking=False):
+            self._replace(job)
+            return
+        if not job.outcome.done():
+            patience_seconds = job.caller_leaves_at - now
+            if patience_seconds <= 0:
+                job.outcome.set_exception(CallerTimeout())
+            else:
+                left_seconds = min(left_seconds, patience_seconds)
+        job.alarm = job.loop.call_later(left_seconds, self._look_at, job)
 
-def _give_up(outcome: asyncio.Future[Any]) -> None:
-    if not outcome.done():
-        outcome.set_exception(FunctionTimeout())
+    def _replace(self, job: _Job) -> None:
+        assert job.thread is not None
+        self._unfinished -= 1
+        self._threads.remove(job.thread)
+        self._start_thread_if_wanted()
+        if not job.outcome.done():
+            seconds = f"{job.function.timeout_seconds:.2f}"
+            job.outcome.set_exception(FunctionTimeout(f"Task timed out after {seconds} seconds"))

@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
-from .http import Request
+from .http_messages import Request
 
 SKEW_SECONDS: Final = 300.0
 
@@ -38,7 +38,7 @@ _EMPTY_HASH: Final = sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Whose signatures are valid. Without a ``session_token`` any token will do, if signed."""
+    """Whose signatures are valid. A token belongs to them, or there must be none, as on AWS."""
 
     access_key: str = "local"
     secret_key: str = field(default="local", repr=False)
@@ -133,8 +133,7 @@ class Verifier:
                 "The request signature we calculated does not match the signature you provided."
                 " Check your AWS Secret Access Key and signing method."
             )
-        token = self._credentials.session_token
-        if token is not None and headers.get("x-amz-security-token") != token:
+        if headers.get("x-amz-security-token") != self._credentials.session_token:
             raise SignatureError(*_NO_SUCH_CALLER)
 
     def _new_scope(self, said: str, headers: dict[str, str]) -> _Scope:

@@ -26,13 +26,11 @@ event is made on leaving OPEN, which happens once, so it is made once, with the
 code and the reason of whatever happened first. A GONE connection is remembered
 only until its last Lambda has answered.
 
-There is one heap of what falls due: for each connection an entry, for one that
+There is one agenda of what falls due: for each connection an entry, for one that
 closes a second, and one for each message or post that is being held back. A
 connection's entry isn't moved when the connection is active, which would cost a
 heap operation per message; when it comes up, it is looked at again and put back
-if there was activity. Entries of connections that have gone are swept out once
-they are the larger part, or a storm of short connections would be remembered
-for ten minutes.
+if there was activity.
 
 Time is the wall clock's, in milliseconds. A laptop that slept for an hour has
 idle connections when it wakes up, and its monotonic clock wouldn't know.
@@ -42,17 +40,23 @@ Where nobody has documented or measured what AWS does, [?] marks the choice.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any, Final
 
 from . import ids
+from .agenda import Agenda
+from .callback_errors import (
+    BadRequestError,
+    GoneError,
+    LimitExceededError,
+    PayloadTooLargeError,
+)
+from .deliveries import Deliveries, Held, happens
 from .events import (
     Api,
     Handshake,
@@ -63,66 +67,30 @@ from .events import (
     iso_time,
     message_event,
 )
-from .http import Headers
-from .lambdas import Event
-
-
-class Order(Enum):
-    """In which order the messages of one connection reach the Lambda.
-
-    CONCURRENT is AWS: each at once, whatever became of the one before. SERIAL
-    waits for the answer to the one before. SHUFFLED holds every message back
-    for a moment of random length.
-    """
-
-    CONCURRENT = "concurrent"
-    SERIAL = "serial"
-    SHUFFLED = "shuffled"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """AWS's quotas, and those of ours that it doesn't document.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-    """
-
-    idle_ms: int = 10 * 60 * 1000
-    duration_ms: int = 2 * 60 * 60 * 1000
-    integration_ms: int = 29_000
-    connects_per_second: float = 500.0
-    # The account's throttle, which callbacks count into.
-    posts_per_second: float = 10_000.0
-    posts_burst: float = 5_000.0
-    message_bytes: int = 128 * 1024
-    frame_bytes: int = 32 * 1024
-    # [?] How much AWS keeps for a client that doesn't read: four of the largest messages here.
-    buffer_bytes: int = 512 * 1024
-    # [?] How long AWS waits for a client to take part in the closing.
-    closing_ms: int = 10_000
-    # [?] From how many unanswered messages of one connection on AWS stops reading it.
-    unanswered: int = 100
-    # [?] How many messages of one connection AWS has handled at once. Here, where
-    # environments are few, one client must not be able to take them all.
-    at_once: int = 8
-    shuffle_ms: int = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """What AWS may do and seldom does; probabilities from 0 to 1, drawn from ``seed``.
-
-    A dropped post is answered 200 and never arrives. A delayed one arrives up
-    to ``delay_ms`` later. A reordered one arrives after the next one to the same
-    connection, or after ``delay_ms`` if there is none.
-    """
-
-    seed: int = 0
-    drop_posts: float = 0.0
-    delay_posts: float = 0.0
-    reorder_posts: float = 0.0
-    delay_ms: int = 100
-    lose_disconnects: float = 0.0
+from .websocket_effects import (
+    Abort,
+    Accept,
+    Cause,
+    Close,
+    Effect,
+    Invoke,
+    Outcome,
+    PauseReading,
+    Raised,
+    Refuse,
+    ResumeReading,
+    Returned,
+    Send,
+)
+from .websocket_integration import (
+    FAILED,
+    FORBIDDEN,
+    TIMED_OUT,
+    connect_answer,
+    error_message,
+    selected_route,
+)
+from .websocket_limits import Faults, Limits, Order, TokenBucket
 
 
 class State(Enum):
@@ -130,137 +98,6 @@ class State(Enum):
     OPEN = "open"
     CLOSING = "closing"
     GONE = "gone"
-
-
-# Effects
-
-
-class Cause(Enum):
-    CONNECT = "$connect"
-    MESSAGE = "message"
-    DISCONNECT = "$disconnect"
-
-
-@dataclass(frozen=True, slots=True)
-class Invoke:
-    """Run the Lambda of ``route_key`` and tell ``answered`` what came of it."""
-
-    connection_id: str
-    cause: Cause
-    route_key: str
-    request_id: str
-    event: Event = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """Answer the handshake 101, naming ``subprotocol`` if there is one."""
-
-    connection_id: str
-    subprotocol: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Answer the handshake with this; there is no connection."""
-
-    status: int
-    headers: Headers = ()
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write ``data``, which is UTF-8, as a text message."""
-
-    connection_id: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Begin the closing handshake."""
-
-    connection_id: str
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Cut the socket: its client had its chance."""
-
-    connection_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class PauseReading:
-    connection_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeReading:
-    connection_id: str
-
-
-Effect = Invoke | Accept | Refuse | Send | Close | Abort | PauseReading | ResumeReading
-
-
-# Outcomes of an Invoke
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    result: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class TimedOut:
-    pass
-
-
-Outcome = Returned | Raised | TimedOut
-
-
-# What @connections refuses
-
-
-class CallbackError(Exception):
-    """A call to @connections that isn't carried out, in the terms of its model."""
-
-    status: int
-    error_type: str
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-
-
-class GoneError(CallbackError):
-    """There is no such connection, any more or yet."""
-
-    status = 410
-    error_type = "GoneException"
-
-
-class BadRequestError(CallbackError):
-    status = 400
-    error_type = "BadRequestException"
-
-
-class PayloadTooLargeError(CallbackError):
-    status = 413
-    error_type = "PayloadTooLargeException"
-
-
-class LimitExceededError(CallbackError):
-    status = 429
-    error_type = "LimitExceededException"
 
 
 # Closing codes with their reasons, as $disconnect events were seen to have them.
@@ -272,14 +109,9 @@ BROKEN: Final = (1006, "")
 # [?] AWS documents the code for binary frames and no reason.
 BINARY: Final = (1003, "Binary is not supported")
 
-_STALE_ENTRIES: Final = 64
 _CONNECTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{15}=")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _JSON: Final = (("Content-Type", "application/json"),)
 
-FAILED: Final = "Internal server error"
-TIMED_OUT: Final = "Endpoint request timed out"
-FORBIDDEN: Final = "Forbidden"
 # [?] Of a throttled handshake only the status is documented.
 TOO_MANY: Final = Refuse(429, _JSON, b'{"message":"Too Many Requests"}')
 UNAVAILABLE: Final = Refuse(503, _JSON, b'{"message":"Service Unavailable"}')
@@ -294,37 +126,14 @@ class _Connection:
     unanswered: int = 0
     # What waits until fewer of its messages are being handled.
     waiting: deque[Invoke] = field(default_factory=deque)
-    held_post: bytes | None = None
     reading_paused: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _HeldPost:
-    connection: _Connection
+_Due = _Connection | Held | Send | Invoke
 
 
-_Due = tuple[int, int, _Connection | _HeldPost | Send | Invoke]
-
-
-class TokenBucket:
-    """So many a second, and a burst of so many at once."""
-
-    __slots__ = ("_burst", "_last_ms", "_per_second", "_tokens")
-
-    def __init__(self, per_second: float, burst: float) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._tokens = burst
-        self._last_ms = 0
-
-    def take(self, now_ms: int) -> bool:
-        passed_ms = max(0, now_ms - self._last_ms)
-        self._last_ms = now_ms
-        self._tokens = min(self._burst, self._tokens + passed_ms * self._per_second / 1000)
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+def _is_over(due: _Due) -> bool:
+    return isinstance(due, _Connection) and due.state is State.GONE
 
 
 class WebSocketApi:
@@ -352,9 +161,8 @@ class WebSocketApi:
         self._new_trace_id = new_trace_id
         self._random = Random(self._faults.seed)
         self._connections: dict[str, _Connection] = {}
-        self._due: list[_Due] = []
-        self._number = 0
-        self._stale = 0
+        self._agenda: Agenda[_Due] = Agenda(_is_over)
+        self._deliveries = Deliveries(self._faults, self._random, self._agenda.add)
         self._stopping = False
         self._connects = TokenBucket(
             self.limits.connects_per_second, self.limits.connects_per_second
@@ -373,7 +181,7 @@ class WebSocketApi:
     @property
     def next_due_ms(self) -> int | None:
         """When ``tick`` is wanted next."""
-        return self._due[0][0] if self._due else None
+        return self._agenda.next_ms
 
     def use_routes(self, routes: Collection[str]) -> None:
         """Another version of the app is there. Connections stay, as over a deployment on AWS."""
@@ -423,7 +231,7 @@ class WebSocketApi:
             and not isinstance(outcome, Returned)
         ):
             message = FAILED if isinstance(outcome, Raised) else TIMED_OUT
-            effects.append(_error(invoke.connection_id, message, invoke.request_id))
+            effects.append(error_message(invoke.connection_id, message, invoke.request_id))
         connection.unanswered -= 1
         if connection.waiting:
             effects.append(connection.waiting.popleft())
@@ -433,15 +241,14 @@ class WebSocketApi:
             and connection.unanswered <= self.limits.unanswered // 2
         ):
             connection.reading_paused = False
-            if connection.state is State.OPEN:
-                effects.append(ResumeReading(invoke.connection_id))
+            effects.append(ResumeReading(invoke.connection_id))
         self._forget_if_over(connection)
         return effects
 
     def _connect_answered(
         self, connection: _Connection, invoke: Invoke, outcome: Outcome, now_ms: int
     ) -> list[Effect]:
-        answer = _connect_answer(outcome)
+        answer = connect_answer(outcome)
         if 200 <= answer.status < 300:
             if not self._stopping:
                 return self._accept(connection, answer.subprotocol, now_ms)
@@ -454,7 +261,7 @@ class WebSocketApi:
         del self._connections[invoke.connection_id]
         if answer.message is None:
             return [Refuse(answer.status)]
-        body = _error(invoke.connection_id, answer.message, invoke.request_id).data
+        body = error_message(invoke.connection_id, answer.message, invoke.request_id).data
         return [Refuse(answer.status, _JSON, body)]
 
     def _accept(
@@ -462,7 +269,7 @@ class WebSocketApi:
     ) -> list[Effect]:
         connection.state = State.OPEN
         connection.last_active_ms = now_ms
-        self._at(self._ends_at_ms(connection), connection)
+        self._agenda.add(self._ends_at_ms(connection), connection)
         return [Accept(connection.origin.connection_id, subprotocol)]
 
     # What clients do.
@@ -474,9 +281,9 @@ class WebSocketApi:
             return []
         connection.last_active_ms = now_ms
         occasion = self._occasion(now_ms)
-        route_key = self._route_of(text)
+        route_key = selected_route(text, self._routes)
         if route_key is None:
-            return [_error(connection_id, FORBIDDEN, occasion.request_id)]
+            return [error_message(connection_id, FORBIDDEN, occasion.request_id)]
         event = message_event(
             self.api,
             connection.origin,
@@ -489,7 +296,7 @@ class WebSocketApi:
         effects: list[Effect] = []
         if self._order is Order.SHUFFLED:
             connection.unanswered += 1
-            self._at(now_ms + self._random.randint(0, self.limits.shuffle_ms), invoke)
+            self._agenda.add(now_ms + self._random.randint(0, self.limits.shuffle_ms), invoke)
         else:
             effects += self._dispatch(connection, invoke)
         if connection.unanswered >= self.limits.unanswered and not connection.reading_paused:
@@ -541,7 +348,7 @@ class WebSocketApi:
         if buffered_bytes + len(data) > self.limits.buffer_bytes:
             raise LimitExceededError("The client doesn't read fast enough")
         connection.last_active_ms = now_ms
-        return self._deliver(connection, data, now_ms)
+        return [*self._deliveries.deliver(Send(connection_id, data), now_ms)]
 
     def describe(self, connection_id: str, now_ms: int) -> Mapping[str, Any]:
         """What ``GET`` answers.
@@ -575,31 +382,12 @@ class WebSocketApi:
         _check_id(connection_id)
         raise GoneError
 
-    def _deliver(self, connection: _Connection, data: bytes, now_ms: int) -> list[Effect]:
-        faults = self._faults
-        connection_id = connection.origin.connection_id
-        if self._happens(faults.drop_posts):
-            return []
-        if self._happens(faults.delay_posts):
-            self._at(now_ms + self._random.randint(1, faults.delay_ms), Send(connection_id, data))
-            return []
-        held = connection.held_post
-        if held is not None:
-            connection.held_post = None
-            return [Send(connection_id, data), Send(connection_id, held)]
-        if self._happens(faults.reorder_posts):
-            connection.held_post = data
-            self._at(now_ms + faults.delay_ms, _HeldPost(connection))
-            return []
-        return [Send(connection_id, data)]
-
     # Time.
 
     def tick(self, now_ms: int) -> list[Effect]:
         """Everything that has fallen due."""
         effects: list[Effect] = []
-        while self._due and self._due[0][0] <= now_ms:
-            what = heappop(self._due)[2]
+        while (what := self._agenda.pop(now_ms)) is not None:
             if isinstance(what, _Connection):
                 effects += self._look_at(what, now_ms)
             elif isinstance(what, Invoke):
@@ -607,11 +395,8 @@ class WebSocketApi:
             elif isinstance(what, Send):
                 if self._is_open(what.connection_id):
                     effects.append(what)
-            elif (data := what.connection.held_post) is not None:
-                what.connection.held_post = None
-                connection_id = what.connection.origin.connection_id
-                if self._is_open(connection_id):
-                    effects.append(Send(connection_id, data))
+            else:
+                effects += self._deliveries.due(what)
         return effects
 
     def drain(self, now_ms: int) -> list[Effect]:
@@ -628,12 +413,8 @@ class WebSocketApi:
         """Accept nobody any more and close everything."""
         self._stopping = True
         effects: list[Effect] = []
-        for connection_id, connection in tuple(self._connections.items()):
+        for connection in tuple(self._connections.values()):
             effects += self._close(connection, *GOING_AWAY, now_ms)
-            if connection.reading_paused:
-                # What the client says of the closing is to be heard; messages are too late.
-                connection.reading_paused = False
-                effects.append(ResumeReading(connection_id))
         return effects
 
     def _look_at(self, connection: _Connection, now_ms: int) -> list[Effect]:
@@ -641,7 +422,7 @@ class WebSocketApi:
             return []
         ends_at_ms = self._ends_at_ms(connection)
         if ends_at_ms > now_ms:
-            self._at(ends_at_ms, connection)
+            self._agenda.add(ends_at_ms, connection)
             return []
         if connection.state is State.CLOSING:
             return [Abort(connection.origin.connection_id)]
@@ -662,17 +443,25 @@ class WebSocketApi:
     def _close(self, connection: _Connection, code: int, reason: str, now_ms: int) -> list[Effect]:
         if connection.state is not State.OPEN:
             return []
-        close = Close(connection.origin.connection_id, code, reason)
-        return [close, *self._end(connection, code, reason, now_ms)]
+        connection_id = connection.origin.connection_id
+        effects: list[Effect] = [Close(connection_id, code, reason)]
+        effects += self._end(connection, code, reason, now_ms)
+        if connection.reading_paused:
+            # What the client says of the closing is to be heard; messages are too late.
+            connection.reading_paused = False
+            effects.append(ResumeReading(connection_id))
+        return effects
 
     def _end(self, connection: _Connection, code: int, reason: str, now_ms: int) -> list[Effect]:
         if connection.state is not State.OPEN:
             return []
         connection.state = State.CLOSING
         connection.closing_since_ms = now_ms
-        connection.held_post = None
-        self._at(now_ms + self.limits.closing_ms, connection)
-        if "$disconnect" not in self._routes or self._happens(self._faults.lose_disconnects):
+        self._deliveries.forget(connection.origin.connection_id)
+        self._agenda.add(now_ms + self.limits.closing_ms, connection)
+        if "$disconnect" not in self._routes or happens(
+            self._faults.lose_disconnects, self._random
+        ):
             return []
         occasion = self._occasion(now_ms)
         event = disconnect_event(self.api, connection.origin, occasion, code=code, reason=reason)
@@ -690,18 +479,7 @@ class WebSocketApi:
     def _forget_if_over(self, connection: _Connection) -> None:
         if connection.state is State.GONE and not connection.unanswered:
             del self._connections[connection.origin.connection_id]
-            self._stale += 2
-            if self._stale > max(_STALE_ENTRIES, len(self._due) // 2):
-                self._sweep()
-
-    def _sweep(self) -> None:
-        self._due = [
-            entry
-            for entry in self._due
-            if not (isinstance(entry[2], _Connection) and entry[2].state is State.GONE)
-        ]
-        heapify(self._due)
-        self._stale = 0
+            self._agenda.has_lost(2)
 
     # Odds and ends.
 
@@ -718,90 +496,12 @@ class WebSocketApi:
             return []
         return [invoke]
 
-    def _route_of(self, text: str) -> str | None:
-        """The route that ``$request.body.action`` selects."""
-        default = "$default" if "$default" in self._routes else None
-        if self._routes <= {"$connect", "$default", "$disconnect"}:
-            return default
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
-            return default
-        action = body.get("action") if isinstance(body, dict) else None
-        # [?] A client that names one of AWS's own routes: it must not be able
-        # to make up a $connect. Neither is it documented what becomes of an
-        # action that is no string.
-        if isinstance(action, str) and action in self._routes and not action.startswith("$"):
-            return action
-        return default
-
     def _is_open(self, connection_id: str) -> bool:
         connection = self._connections.get(connection_id)
         return connection is not None and connection.state is State.OPEN
 
-    def _happens(self, probability: float) -> bool:
-        return probability > 0 and self._random.random() < probability
-
     def _occasion(self, now_ms: int) -> Occasion:
         return Occasion(self._new_request_id(), now_ms)
-
-    def _at(self, due_ms: int, what: _Connection | _HeldPost | Send | Invoke) -> None:
-        # The number keeps what falls due together in order, and heapq from
-        # comparing the rest.
-        self._number += 1
-        heappush(self._due, (due_ms, self._number, what))
-
-
-def _error(connection_id: str, message: str, request_id: str) -> Send:
-    # Spaced exactly like this on AWS.
-    return Send(
-        connection_id,
-        f'{{"message": "{message}", "connectionId":"{connection_id}",'
-        f' "requestId":"{request_id}"}}'.encode(),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _ConnectAnswer:
-    """What becomes of a handshake; a ``message`` only where the gateway is the one to speak."""
-
-    status: int
-    subprotocol: str | None = None
-    message: str | None = None
-
-
-def _connect_answer(outcome: Outcome) -> _ConnectAnswer:
-    if isinstance(outcome, TimedOut):
-        # [?] Not documented for handshakes; REST answers so.
-        return _ConnectAnswer(504, message=TIMED_OUT)
-    if isinstance(outcome, Returned) and isinstance(outcome.result, dict):
-        status = outcome.result.get("statusCode")
-        subprotocol = _header_of(outcome.result, "sec-websocket-protocol")
-        if (
-            isinstance(status, int)
-            and not isinstance(status, bool)
-            and 200 <= status <= 599
-            and (subprotocol is None or _is_token(subprotocol))
-        ):
-            # [?] Whether anything of a refusal but its status reaches the
-            # client isn't documented. Here nothing does.
-            return _ConnectAnswer(status, subprotocol)
-    # What is no proxy result counts as an exception, as it does in REST.
-    return _ConnectAnswer(502, message=FAILED)
-
-
-def _is_token(value: Any) -> bool:
-    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
-
-
-def _header_of(result: Mapping[str, Any], wanted: str) -> Any:
-    for key in ("headers", "multiValueHeaders"):
-        headers = result.get(key)
-        if isinstance(headers, dict):
-            for name, value in headers.items():
-                if str(name).lower() == wanted:
-                    return value[0] if isinstance(value, list) and value else value
-    return None
 
 
 def _check_id(connection_id: str) -> None:

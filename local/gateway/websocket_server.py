@@ -1,11 +1,10 @@
 """The shell around the rules: one port for sockets, ``@connections`` and ``Invoke``.
 
-Owns sockets, tasks and the one timer. Must never decide anything: what is to
+Owns the sockets there are, tasks and the one timer. Must never decide anything: what is to
 happen to a connection comes from ``WebSocketApi`` as effects and is carried out
 here.
 
-Frames, closing handshakes and their codes are the ``websockets`` library's
-business, through its protocol class without I/O. HTTP is ``HttpServer``'s.
+HTTP is ``HttpServer``'s business, a socket that is open ``ClientSocket``'s.
 """
 
 from __future__ import annotations
@@ -16,202 +15,45 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import unquote
 
-from websockets.datastructures import Headers as HandshakeHeaders
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request as HandshakeRequest
-from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
-
-from .connections_api import ConnectionsApi, ForbiddenError, is_for_connections, refused
+from .callback_errors import ForbiddenError, PayloadTooLargeError
+from .client_socket import ClientSocket, Obstacle
+from .connections_api import ConnectionsApi, is_for_connections, refused
 from .events import Api, Handshake
-from .http import HttpServer, Refusal, Request, Response, Upgrade
+from .handshake import accept_key_of, switching
+from .http_messages import Refusal, Request, Response, Upgrade
+from .http_server import HttpServer
 from .lambda_api import LambdaApi, is_for_lambda
-from .lambdas import Environments, FunctionError, FunctionTimeout, LambdaFunction
+from .lambdas import CallerTimeout, Environments, FunctionError, LambdaFunction
 from .sigv4 import Credentials, Verifier
-from .websocket_api import (
-    BROKEN,
+from .websocket_api import WebSocketApi
+from .websocket_effects import (
     Abort,
     Accept,
     Close,
     Effect,
-    Faults,
     Invoke,
-    Limits,
-    Order,
     Outcome,
     PauseReading,
-    PayloadTooLargeError,
     Raised,
     Refuse,
     ResumeReading,
     Returned,
     Send,
     TimedOut,
-    WebSocketApi,
 )
+from .websocket_limits import Faults, Limits, Order
 
 LOG = logging.getLogger(__name__)
-# The library says "connection closed" of every connection, at INFO.
-_FRAMES_LOG: Final = logging.getLogger(f"{__name__}.frames")
-_FRAMES_LOG.setLevel(logging.WARNING)
 
 # Of the time that stopping may take: for messages that are being handled.
 SHARE_OF_DRAINING: Final = 0.5
 
-# What keeps a socket from being read.
-_CLIENT_DOES_NOT_READ: Final = 1
-_TOO_MUCH_UNANSWERED: Final = 2
-
 
 def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-class _Socket(asyncio.Protocol):
-    """One client that speaks WebSocket. The handshake's answer is the first it writes."""
-
-    __slots__ = (
-        "_answer",
-        "_fragments",
-        "_frames",
-        "_gateway",
-        "_id",
-        "_obstacles",
-        "_transport",
-    )
-
-    def __init__(self, gateway: WebSocketGateway, connection_id: str, answer: bytes) -> None:
-        limits = gateway.limits
-        self._gateway = gateway
-        self._id = connection_id
-        self._answer = answer
-        self._frames = ServerProtocol(
-            state=OPEN, max_size=(limits.message_bytes, limits.frame_bytes), logger=_FRAMES_LOG
-        )
-        self._fragments: list[bytes | bytearray | memoryview] | None = None
-        self._obstacles = 0
-        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-
-    # What asyncio calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        # Posts stop short of this by themselves. Only pongs can pass it, and
-        # a client that takes none gets to ask for no more.
-        self._transport.set_write_buffer_limits(high=self._gateway.limits.buffer_bytes)
-        self._transport.write(self._answer)
-        self._answer = b""
-
-    def data_received(self, data: bytes) -> None:
-        frames = self._frames
-        frames.receive_data(data)
-        for frame in frames.events_received():
-            self._take(cast(Frame, frame))
-        self._flush()
-        if frames.parser_exc is not None and frames.close_sent is not None:
-            close = frames.close_sent
-            self._gateway.tell(self._gateway.rules.closed, self._id, close.code, close.reason)
-
-    def eof_received(self) -> bool:
-        # What is still to be written goes first, and a client that doesn't take
-        # it keeps the socket for a while; the connection ends now.
-        self._gateway.tell(self._gateway.rules.closed, self._id, *BROKEN)
-        self._frames.receive_eof()
-        self._flush()
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._gateway.left(self._id)
-
-    def pause_writing(self) -> None:
-        self.pause_reading(_CLIENT_DOES_NOT_READ)
-
-    def resume_writing(self) -> None:
-        self.resume_reading(_CLIENT_DOES_NOT_READ)
-
-    # What the gateway calls.
-
-    @property
-    def buffered_bytes(self) -> int:
-        return self._transport.get_write_buffer_size()
-
-    def send(self, data: bytes) -> None:
-        frames = self._frames
-        if frames.state is not OPEN:
-            return
-        # [?] Whether AWS cuts what it sends at the size it demands from
-        # clients isn't documented. A client must cope with either.
-        size = self._gateway.limits.frame_bytes
-        frames.send_text(data[:size], fin=len(data) <= size)
-        for at in range(size, len(data), size):
-            frames.send_continuation(data[at : at + size], fin=at + size >= len(data))
-        self._flush()
-
-    def close(self, code: int, reason: str) -> None:
-        if self._frames.state is OPEN:
-            self._frames.send_close(code, reason)
-            self._flush()
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    def pause_reading(self, obstacle: int) -> None:
-        if not self._obstacles and not self._transport.is_closing():
-            self._transport.pause_reading()
-        self._obstacles |= obstacle
-
-    def resume_reading(self, obstacle: int) -> None:
-        if self._obstacles == obstacle and not self._transport.is_closing():
-            self._transport.resume_reading()
-        self._obstacles &= ~obstacle
-
-    # Frames.
-
-    def _take(self, frame: Frame) -> None:
-        rules = self._gateway.rules
-        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
-            if frame.fin and self._fragments is None:
-                self._message(bytes(frame.data))
-            elif self._fragments is None:
-                self._fragments = [frame.data]
-            else:
-                self._fragments.append(frame.data)
-                if frame.fin:
-                    whole, self._fragments = b"".join(self._fragments), None
-                    self._message(whole)
-        elif frame.opcode is Opcode.BINARY:
-            self._gateway.tell(rules.binary, self._id)
-        elif frame.opcode is Opcode.CLOSE and self._frames.close_rcvd is not None:
-            close = self._frames.close_rcvd
-            self._gateway.tell(rules.closed, self._id, close.code, close.reason)
-
-    def _message(self, data: bytes) -> None:
-        # The library has parsed all there was by now. It may be closing because
-        # of what came after this message, so the rules are asked, not it.
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            code, reason = CloseCode.INVALID_DATA.value, f"{error.reason} at {error.start}"
-            self._frames.fail(code, reason)
-            self._gateway.tell(self._gateway.rules.closed, self._id, code, reason)
-            return
-        self._gateway.tell(self._gateway.rules.text, self._id, text)
-
-    def _flush(self) -> None:
-        writes = self._frames.data_to_send()
-        if not writes or self._transport.is_closing():
-            return
-        # An empty piece means that nothing comes after it.
-        ends = writes[-1] == b""
-        self._transport.write(b"".join(writes))
-        if ends:
-            try:
-                self._transport.write_eof()
-            except OSError:  # the other side has reset the connection
-                self._transport.abort()
 
 
 class WebSocketGateway:
@@ -243,7 +85,7 @@ class WebSocketGateway:
         self._routes = routes
         self._environments = environments
         self._now_ms = now_ms
-        self._sockets: dict[str, _Socket] = {}
+        self._sockets: dict[str, ClientSocket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
@@ -325,23 +167,9 @@ class WebSocketGateway:
         return await self._shake_hands(request)
 
     async def _shake_hands(self, request: Request) -> Response | Upgrade:
-        handshake = ServerProtocol(logger=_FRAMES_LOG).accept(
-            HandshakeRequest(
-                request.target,
-                HandshakeHeaders(request.headers),
-                request.method,
-                f"HTTP/{request.version}",
-            )
-        )
-        if handshake.status_code == 405:
-            # Nothing but GET is there, and what isn't there is forbidden.
-            return refused(ForbiddenError("Forbidden"))
-        if handshake.status_code != 101:
-            ours = {"date", "connection", "content-length"}
-            headers = (
-                item for item in handshake.headers.raw_items() if item[0].lower() not in ours
-            )
-            return Response(handshake.status_code, tuple(headers), bytes(handshake.body or b""))
+        accept_key = accept_key_of(request)
+        if isinstance(accept_key, Response):
+            return accept_key
         path, _, query = request.target.partition("?")
         if unquote(path.removesuffix("/")) != f"/{self.rules.api.stage}":
             return refused(ForbiddenError("Forbidden"))
@@ -350,10 +178,8 @@ class WebSocketGateway:
         )
         if isinstance(verdict, Refuse):
             return Response(verdict.status, verdict.headers, verdict.body)
-        socket = _Socket(
-            self,
-            verdict.connection_id,
-            _switching(handshake.headers["Sec-WebSocket-Accept"], verdict.subprotocol),
+        socket = ClientSocket(
+            self, verdict.connection_id, switching(accept_key, verdict.subprotocol)
         )
         self._sockets[verdict.connection_id] = socket
         return Upgrade(socket)
@@ -404,9 +230,9 @@ class WebSocketGateway:
             elif isinstance(effect, Abort):
                 socket.abort()
             elif isinstance(effect, PauseReading):
-                socket.pause_reading(_TOO_MUCH_UNANSWERED)
+                socket.pause_reading(Obstacle.TOO_MUCH_UNANSWERED)
             elif isinstance(effect, ResumeReading):
-                socket.resume_reading(_TOO_MUCH_UNANSWERED)
+                socket.resume_reading(Obstacle.TOO_MUCH_UNANSWERED)
         self._set_timer()
 
     async def _run(self, invoke: Invoke) -> None:
@@ -422,9 +248,9 @@ class WebSocketGateway:
                 function, invoke.event, timeout_seconds=self.limits.integration_ms / 1000
             )
         except FunctionError as error:
-            LOG.error("%s raised", function.name, exc_info=error.__cause__)
+            LOG.error("%s failed: %s", function.name, error, exc_info=error.__cause__)
             return Raised()
-        except FunctionTimeout:
+        except CallerTimeout:
             LOG.warning("%s took longer than API Gateway waits", function.name)
             return TimedOut()
         return Returned(result)
@@ -479,18 +305,6 @@ class WebSocketGateway:
     def _time_has_come(self) -> None:
         self._timer = None
         self.tell(self.rules.tick)
-
-
-def _switching(accept: str, subprotocol: str | None) -> bytes:
-    lines = [
-        "HTTP/1.1 101 Switching Protocols",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Accept: {accept}",
-    ]
-    if subprotocol is not None:
-        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
-    return "\r\n".join((*lines, "", "")).encode()
 
 
 def _refuse(refusal: Refusal) -> Response:

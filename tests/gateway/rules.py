@@ -9,16 +9,20 @@ from typing import Any
 
 from local.gateway.events import Api, Handshake
 from local.gateway.websocket_api import (
+    WebSocketApi,
+)
+from local.gateway.websocket_effects import (
     Accept,
     Effect,
-    Faults,
     Invoke,
-    Limits,
-    Order,
     Outcome,
     Refuse,
     Returned,
-    WebSocketApi,
+)
+from local.gateway.websocket_limits import (
+    Faults,
+    Limits,
+    Order,
 )
 
 ALL = ("$connect", "$default", "$disconnect")

@@ -182,19 +182,25 @@ class RawClient:
         self.socket.close()
 
     def shake_hands(
-        self, *headers: str, path: str = f"/{STAGE}", then: bytes = b""
+        self, *headers: str, path: str = f"/{STAGE}", version: str = "13", then: bytes = b""
     ) -> tuple[int, dict[str, str]]:
         """Ask for a WebSocket; status and headers of the answer."""
-        self.ask(*headers, path=path, then=then)
+        self.ask(*headers, first_line=f"GET {path} HTTP/1.1", version=version, then=then)
         return self.answer()
 
-    def ask(self, *headers: str, path: str = f"/{STAGE}", then: bytes = b"") -> None:
+    def ask(
+        self,
+        *headers: str,
+        first_line: str = f"GET /{STAGE} HTTP/1.1",
+        version: str = "13",
+        then: bytes = b"",
+    ) -> None:
         lines = (
-            f"GET {path} HTTP/1.1",
+            first_line,
             "Host: test",
             "Connection: Upgrade",
             "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Version: {version}",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
             *headers,
             "",

@@ -13,13 +13,13 @@ from chalice.app import Chalice
 
 from local.gateway.chalice_app import (
     AppError,
-    configured_environment,
     fingerprint,
     lambdas_of,
     load_app,
     point_websocket_api,
 )
-from local.gateway.lambdas import for_threads
+from local.gateway.chalice_config import StageConfig
+from local.gateway.lambdas import LambdaFunction, for_threads
 
 ECHO = Path(__file__).parent / "echo"
 
@@ -61,14 +61,14 @@ def write(folder: Path, answer: str, extra: str = "") -> None:
 def test_the_echo_app_is_ten_lines_and_one_route() -> None:
     app = load_app(ECHO)
 
-    lambdas = lambdas_of(app, "dev")
+    lambdas = lambdas_of(app, StageConfig("dev"))
     assert {key: function.name for key, function in lambdas.routes.items()} == {
         "$default": "echo-dev-websocket_message"
     }
     assert (lambdas.rest.name, dict(lambdas.functions)) == ("echo-dev", {})
 
 
-def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
+def clock() -> Chalice:
     app = Chalice("clock", configure_logs=False)
 
     @app.on_ws_connect(name="came")
@@ -91,7 +91,11 @@ def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
     @app.on_sns_message(topic="news")
     def news(event: Any) -> None: ...
 
-    lambdas = lambdas_of(for_threads(app), "prod")
+    return for_threads(app)
+
+
+def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
+    lambdas = lambdas_of(clock(), StageConfig("prod"))
 
     assert {key: function.name for key, function in lambdas.routes.items()} == {
         "$connect": "clock-prod-websocket_connect",
@@ -100,6 +104,42 @@ def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
     }
     assert set(lambdas.functions) == {"clock-prod-greet", "clock-prod-plain", "clock-prod-news"}
     assert lambdas.functions["clock-prod-greet"].handler({"a": 1}, None) == {"a": 1}
+
+
+def test_the_configured_name_of_an_app_comes_before_its_own() -> None:
+    lambdas = lambdas_of(clock(), StageConfig("dev", {"app_name": "watch"}))
+
+    assert lambdas.rest.name == "watch-dev"
+    assert lambdas.routes["$default"].name == "watch-dev-websocket_message"
+
+
+def test_functions_have_the_time_and_the_memory_that_they_are_deployed_with() -> None:
+    config = StageConfig(
+        "dev",
+        {
+            "lambda_timeout": 10,
+            "stages": {
+                "dev": {
+                    "lambda_memory_size": 512,
+                    "lambda_functions": {
+                        "websocket_connect": {"lambda_timeout": 3},
+                        "greet": {"lambda_memory_size": 256},
+                    },
+                }
+            },
+        },
+    )
+
+    lambdas = lambdas_of(clock(), config)
+
+    assert settings(lambdas.rest) == (10, 512)
+    assert settings(lambdas.routes["$connect"]) == (3, 512)
+    assert settings(lambdas.routes["$default"]) == (10, 512)
+    assert settings(lambdas.functions["clock-dev-greet"]) == (10, 256)
+
+
+def settings(function: LambdaFunction) -> tuple[float, int]:
+    return function.timeout_seconds, function.memory_mb
 
 
 def test_an_app_is_loaded_anew_with_its_modules(folder: Path) -> None:
@@ -136,27 +176,19 @@ def test_an_app_that_is_none_says_what_to_do(folder: Path, tmp_path: Path) -> No
         load_app(folder)
 
 
+def test_a_change_of_the_configuration_is_one_of_the_app(folder: Path) -> None:
+    before = fingerprint(folder)
+    (folder / ".chalice").mkdir()
+    (folder / ".chalice" / "config.json").write_text("{}")
+
+    assert fingerprint(folder) != before
+
+
 def test_an_error_within_the_app_is_its_own(folder: Path) -> None:
     (folder / "app.py").write_text("import sys\nsys.no_such_thing\n")
 
     with pytest.raises(AttributeError, match="no_such_thing"):
         load_app(folder)
-
-
-def test_the_environment_is_the_stages_over_the_projects(tmp_path: Path) -> None:
-    assert configured_environment(tmp_path, "dev") == {}
-    config = tmp_path / ".chalice" / "config.json"
-    config.parent.mkdir()
-    config.write_text(
-        '{"environment_variables": {"A": "1", "B": "1"},'
-        ' "stages": {"dev": {"environment_variables": {"B": "2"}}}}'
-    )
-
-    assert configured_environment(tmp_path, "dev") == {"A": "1", "B": "2"}
-    assert configured_environment(tmp_path, "prod") == {"A": "1", "B": "1"}
-    config.write_text("{")
-    with pytest.raises(AppError, match=r"config\.json"):
-        configured_environment(tmp_path, "dev")
 
 
 def test_chalices_own_client_is_pointed_here_whatever_the_event_says() -> None:

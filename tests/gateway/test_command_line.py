@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -21,7 +22,7 @@ from websockets.sync.client import connect
 
 from local.gateway.__main__ import Options, Served, main, read_arguments, serve
 from local.gateway.sigv4 import Credentials, credentials_of
-from local.gateway.websocket_api import Faults, Limits, Order
+from local.gateway.websocket_limits import Faults, Limits, Order
 
 from .serving import WITHIN_S
 from .test_chalice_app import _own_modules
@@ -131,6 +132,74 @@ def test_connections_outlive_a_change_of_the_app(tmp_path: Path) -> None:
         assert client.recv(WITHIN_S) == "after the change"
         with urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S) as response:
             assert response.read() == b"after the change"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["import sys\nsys.exit('half done')", "raise SystemExit", "x = 1", "app = None"],
+)
+def test_an_app_that_will_not_load_leaves_the_one_before(
+    broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(APP.replace("{ANSWER!r}", "'before'"))
+
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            served = await Served.start(parts, Options(tmp_path, port=0, ws_port=0))
+            app.write_text(broken)
+            served.reload()
+            async with connect_async(served.endpoint.replace("http", "ws")) as client:
+                await client.send("?")
+                assert await client.recv() == "before"
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+    assert "The app can't be loaded; the one before stays" in caplog.text
+
+
+def test_a_configuration_that_cannot_be_understood_leaves_the_one_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "app.py").write_text(APP.replace("{ANSWER!r}", "'before'"))
+
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            served = await Served.start(parts, Options(tmp_path, port=0, ws_port=0))
+            (tmp_path / ".chalice").mkdir()
+            (tmp_path / ".chalice" / "config.json").write_text("{")
+            served.reload()
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+    assert "config.json" in caplog.text
+
+
+def test_a_configuration_that_cannot_be_understood_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text("{")
+
+    assert main(["--app", str(tmp_path)]) == 1
+    assert "config.json: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("verify_signatures", "status"), [(True, 403), (False, 410)])
+def test_signatures_are_wanted_unless_they_are_switched_off(
+    verify_signatures: bool, status: int
+) -> None:
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            options = Options(ECHO, port=0, ws_port=0, verify_signatures=verify_signatures)
+            served = await Served.start(parts, options)
+            with pytest.raises(urllib.error.HTTPError) as raised:
+                await asyncio.to_thread(
+                    urllib.request.urlopen, f"{served.endpoint}/@connections/PJqB0fHsqRcCHlw%3D"
+                )
+            assert raised.value.status == status
+            raised.value.close()
+
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
 
 
 def read_error(run: Run) -> str:

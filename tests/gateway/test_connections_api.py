@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection
 
 from local.gateway.connections_api import is_for_connections
 from local.gateway.sigv4 import Credentials
-from local.gateway.websocket_api import Faults, Limits
+from local.gateway.websocket_limits import Faults, Limits
 
 from .serving import CREDENTIALS, WITHIN_S, Backend, Served, serving
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import urllib.request
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any
 
@@ -13,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationEr
 from websockets.frames import Opcode
 from websockets.sync.client import connect
 
-from local.gateway.lambdas import Event, LambdaFunction
-from local.gateway.websocket_api import Limits, Order
+from local.gateway.lambdas import Environments, Event, LambdaFunction
+from local.gateway.websocket_limits import Limits, Order
 from tests.local.serving import LoopFactory
 
 from .serving import WITHIN_S, Backend, RawClient, context_of, failing, frame, ok, reset, serving
@@ -184,8 +186,31 @@ def test_what_is_no_handshake_is_refused(
     assert response.status == status
     if status == 426:
         assert response.headers["Upgrade"] == "websocket"
+        assert response.headers["Sec-WebSocket-Version"] == "13"
     if status == 403:
         assert json.loads(body) == {"message": "Forbidden"}
+    assert backend.connects.empty()
+
+
+@pytest.mark.parametrize("version", ["8", "14", "13, 8"])
+def test_another_version_is_told_which_there_is(version: str) -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, RawClient(served.port) as client:
+        status, headers = client.shake_hands(version=version)
+
+    assert (status, headers["sec-websocket-version"]) == (426, "13")
+    assert backend.connects.empty()
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 426), ("POST", 403)])
+def test_http_1_0_cannot_ask_for_a_websocket(method: str, status: int) -> None:
+    backend = Backend()
+    with serving(backend.routes) as served, RawClient(served.port) as client:
+        client.ask(first_line=f"{method} /dev HTTP/1.0")
+        answered, headers = client.answer()
+        assert client.is_cut()
+
+    assert (answered, headers["connection"]) == (status, "close")
     assert backend.connects.empty()
 
 
@@ -277,6 +302,58 @@ def test_a_message_that_takes_too_long_is_answered() -> None:
         client.send("{}")
         assert json.loads(client.recv(WITHIN_S))["message"] == "Endpoint request timed out"
         answer.set()
+
+
+@pytest.mark.parametrize("route_key", ["$connect", "$default"])
+def test_a_function_whose_own_time_is_up_has_failed(route_key: str) -> None:
+    answer = threading.Event()
+
+    def wait(_event: Event) -> Any:
+        return {"statusCode": 200} if answer.wait(WITHIN_S) else None
+
+    backend = Backend(**{"connect" if route_key == "$connect" else "message": wait})
+    routes = backend.routes
+    routes[route_key] = replace(routes[route_key], timeout_seconds=0.05)
+    with serving(routes) as served:
+        if route_key == "$connect":
+            with pytest.raises(InvalidStatus) as raised:
+                served.connect()
+            assert raised.value.response.status_code == 502
+        else:
+            with served.connect() as client:
+                client.send("{}")
+                assert json.loads(client.recv(WITHIN_S))["message"] == "Internal server error"
+        answer.set()
+
+
+def test_functions_that_are_invoked_keep_no_message_waiting() -> None:
+    """As where connections are greeted: in environments of their own."""
+    go_on = threading.Event()
+    backend = Backend()
+    greet = LambdaFunction("app-dev-greet", lambda _event, _context: go_on.wait(WITHIN_S))
+    greetings = Environments(1)
+    with serving(
+        backend.routes,
+        environments=1,
+        functions={greet.name: greet},
+        function_environments=greetings,
+        credentials=None,
+    ) as served:
+        for _ in range(3):  # one runs, two wait
+            invoke = urllib.request.Request(
+                f"http://127.0.0.1:{served.port}/2015-03-31/functions/{greet.name}/invocations",
+                data=b"{}",
+                headers={"X-Amz-Invocation-Type": "Event"},
+            )
+            with urllib.request.urlopen(invoke, timeout=WITHIN_S) as taken:
+                assert taken.status == 202
+        with served.connect() as client:
+            client.send("hello")
+            assert backend.message()["body"] == "hello"
+            assert not go_on.is_set()
+        go_on.set()
+        served.is_quiet()
+        served.run(greetings.stop(WITHIN_S))
 
 
 def test_messages_of_one_connection_run_side_by_side() -> None:

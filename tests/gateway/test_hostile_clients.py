@@ -12,8 +12,9 @@ import pytest
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection
 
+from local.gateway.callback_errors import LimitExceededError
 from local.gateway.lambdas import Event
-from local.gateway.websocket_api import LimitExceededError, Limits
+from local.gateway.websocket_limits import Limits
 from tests.local.serving import LoopFactory
 
 from .serving import WITHIN_S, Backend, RawClient, Served, context_of, frame, serving
@@ -166,23 +167,22 @@ def test_what_came_before_the_fault_is_heard() -> None:
         assert backend.message()["body"] == "1"
 
 
-@pytest.mark.parametrize("last", [b"goodbye", b"no text: \xff"])
-def test_what_is_said_in_one_breath_with_the_goodbye_is_heard(last: bytes) -> None:
+@pytest.mark.parametrize(
+    ("last", "heard", "code"),
+    [(b"goodbye", {"1", "goodbye"}, 1000), (b"no text: \xff", {"1"}, 1007)],
+)
+def test_what_is_said_in_one_breath_with_the_goodbye_is_heard(
+    last: bytes, heard: set[str], code: int
+) -> None:
     with neighbourhood() as (_served, backend, _, hostile):
         hostile.shake_hands()
         hostile.socket.sendall(
             frame(Opcode.TEXT, b"1") + frame(Opcode.TEXT, last) + frame(Opcode.CLOSE, b"\x03\xe8")
         )
 
-        assert hostile.close_code()[0] == 1000
-        heard = {backend.message()["body"]}
-        if last == b"goodbye":
-            heard.add(backend.message()["body"])
-            assert heard == {"1", "goodbye"}
-            assert backend.disconnected() == (1000, "")
-        else:
-            assert heard == {"1"}
-            assert backend.disconnected()[0] == 1007
+        assert hostile.close_code()[0] == code
+        assert {backend.message()["body"] for _ in heard} == heard
+        assert backend.disconnected()[0] == code
 
 
 @pytest.mark.parametrize(
@@ -324,6 +324,30 @@ def test_who_asks_too_much_at_once_is_read_again_once_it_is_answered(
         begun.append(backend.message())
         assert {event["body"] for event in begun} == {"0", "1", "2", "3", "4"}
         assert len({context_of(event)["connectionId"] for event in begun}) == 1
+
+
+def test_a_burst_waits_as_bytes_until_it_is_its_turn(loop_factory: LoopFactory) -> None:
+    go_on = threading.Event()
+    limits = Limits(unanswered=20)
+    many = 2_000
+
+    def wait(event: Event) -> None:
+        go_on.wait(WITHIN_S)
+
+    backend = Backend(message=wait)
+    with (
+        serving(backend.routes, limits=limits, loop_factory=loop_factory) as served,
+        RawClient(served.port) as client,
+    ):
+        # With the handshake, as a part of it may have been read before there is a connection.
+        burst = b"".join(frame(Opcode.TEXT, str(number).encode()) for number in range(many))
+        client.shake_hands(then=burst)
+        begun = [backend.message() for _ in range(limits.at_once)]
+        assert backend.messages.empty()
+        go_on.set()
+        begun += [backend.message() for _ in range(many - len(begun))]
+
+    assert {event["body"] for event in begun} == {str(number) for number in range(many)}
 
 
 @pytest.mark.parametrize("half", [b"GET /dev HTTP/1.1\r\nHost: t\r\n", b"GET"])

@@ -8,28 +8,32 @@ from typing import Any
 
 import pytest
 
-from local.gateway.websocket_api import (
-    Abort,
-    Accept,
+from local.gateway.callback_errors import (
     BadRequestError,
     CallbackError,
+    GoneError,
+    LimitExceededError,
+    PayloadTooLargeError,
+)
+from local.gateway.websocket_effects import (
+    Abort,
+    Accept,
     Cause,
     Close,
-    Faults,
-    GoneError,
     Invoke,
-    LimitExceededError,
-    Limits,
-    Order,
     Outcome,
     PauseReading,
-    PayloadTooLargeError,
     Raised,
     Refuse,
     ResumeReading,
     Returned,
     Send,
     TimedOut,
+)
+from local.gateway.websocket_limits import (
+    Faults,
+    Limits,
+    Order,
     TokenBucket,
 )
 
@@ -435,7 +439,7 @@ def test_short_connections_are_forgotten_and_long_ones_are_not() -> None:
     most = 0
     for _ in range(5_000):
         play.api.lost(play.connected(), play.now_ms)
-        most = max(most, len(play.api._due))
+        most = max(most, len(play.api._agenda))
 
     assert most < 100
     assert play.later(10 * MINUTE) == [Close(stays, 1001, "Going away")]
@@ -460,6 +464,19 @@ def test_stopping_closes_everybody_and_lets_nobody_in() -> None:
     assert isinstance(disconnect, Invoke)
     assert disconnect.cause is Cause.DISCONNECT
     assert play.open() == refusal
+
+
+def test_who_is_closed_while_it_is_not_read_is_read_again_to_hear_its_goodbye() -> None:
+    play = played(limits=Limits(unanswered=1))
+    connection_id = play.connected()
+    invoke, pause = play.text(connection_id)
+    assert pause == PauseReading(connection_id)
+
+    effects = play.api.delete(connection_id, play.now_ms)
+
+    assert effects[-1] == ResumeReading(connection_id)
+    assert isinstance(invoke, Invoke)
+    assert play.api.answered(invoke, OK, play.now_ms) == []
 
 
 def test_draining_lets_what_has_come_be_answered_and_takes_no_more() -> None:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 
 from local.gateway.lambdas import Event
-from local.gateway.websocket_api import Limits
+from local.gateway.websocket_limits import Limits
 from tests.local.serving import LoopFactory
 
 from .serving import WITHIN_S, Backend, RawClient, Served, serving
@@ -49,7 +49,7 @@ def test_stopping_is_bounded_in_time(loop_factory: LoopFactory) -> None:
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with RawClient(served.port) as deaf, RawClient(served.port) as undecided:
             deaf.shake_hands()
-            undecided.ask(path="/dev?slow=1")
+            undecided.ask(first_line="GET /dev?slow=1 HTTP/1.1")
             for _ in range(2):
                 backend.connected()
             begin = time.monotonic()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from aws_lambda_powertools.utilities.parser.models import (
@@ -16,13 +17,15 @@ from aws_lambda_powertools.utilities.parser.models import (
     APIGatewayWebSocketMessageEventModel,
 )
 from chalice.app import WebsocketEvent
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from local.gateway import ids
 from local.gateway.events import iso_time
-from local.gateway.websocket_api import Invoke
+from local.gateway.websocket_effects import Invoke
 
-from .rules import HANDSHAKE, Played, context, invocations, played
+from .rules import HANDSHAKE, OK, Played, context, invocations, played
 
 CAPTURED = Path(__file__).parent.parent / "events"
 WITHOUT_AGENT = dataclasses.replace(
@@ -84,6 +87,33 @@ def test_an_event_is_valid_for_powertools(name: str) -> None:
 
     dumped: Any = parsed.model_dump(by_alias=True, mode="json")
     assert dumped["requestContext"]["connectionId"] == "connection-0001="
+
+
+NAMES = st.text("abcXYZ019-_", min_size=1, max_size=12)
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=12)
+
+
+@given(
+    headers=st.lists(st.tuples(NAMES, VALUES), max_size=6),
+    query=st.lists(st.tuples(NAMES, st.text(max_size=8)), max_size=4).map(urlencode),
+    text=st.text(max_size=20),
+    code=st.integers(1000, 4999),
+    reason=st.text(max_size=20),
+)
+def test_whatever_a_client_does_its_events_are_valid_for_powertools(
+    headers: list[tuple[str, str]], query: str, text: str, code: int, reason: str
+) -> None:
+    play = played()
+    handshake = dataclasses.replace(HANDSHAKE, headers=(("Host", "h"), *headers), query=query)
+    begun = play.open(handshake)
+    assert isinstance(begun, Invoke)
+    play.api.answered(begun, OK, play.now_ms)
+    (said,) = invocations(play.text(begun.connection_id, text))
+    (ended,) = invocations(play.api.closed(begun.connection_id, code, reason, play.now_ms))
+
+    APIGatewayWebSocketConnectEventModel.model_validate(begun.event)
+    APIGatewayWebSocketMessageEventModel.model_validate(said.event)
+    APIGatewayWebSocketDisconnectEventModel.model_validate(ended.event)
 
 
 @pytest.mark.parametrize("name", EVENTS)

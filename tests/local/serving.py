@@ -12,15 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from local.gateway.http import (
-    Handler,
-    HttpServer,
-    Limits,
-    Refuser,
-    Request,
-    Response,
-    plain_refusal,
-)
+from local.gateway.http_messages import Handler, Limits, Refuser, Request, Response, plain_refusal
+from local.gateway.http_server import HttpServer
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 WITHIN_S = 10

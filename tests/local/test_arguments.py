@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.__main__ import read_arguments
-from local.gateway.websocket_api import Faults
+from local.gateway.websocket_limits import Faults
 
 
 def test_faults_and_short_lives_can_be_asked_for() -> None:

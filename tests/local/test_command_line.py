@@ -78,17 +78,22 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def said_by(process: subprocess.Popen[str]) -> Run:
+    """Where it is, which it says as soon as it serves."""
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C" not in said:
+        line = process.stdout.readline()
+        assert line, f"ended after {said!r}: {process.stderr and process.stderr.read()}"
+        said += line
+    facts = dict(line.split(maxsplit=1) for line in said.splitlines() if " " in line)
+    return Run(process, int(facts["REST"].rpartition(":")[2]), facts["Store"], said)
+
+
 @contextmanager
 def started(folder: Path, *arguments: str) -> Iterator[Run]:
     with begin(folder, *arguments) as process:
-        assert process.stdout is not None
-        said = ""
-        while "Ctrl-C" not in said:
-            line = process.stdout.readline()
-            assert line, f"ended after {said!r}: {process.stderr and process.stderr.read()}"
-            said += line
-        facts = dict(line.split(maxsplit=1) for line in said.splitlines()[:5])
-        run = Run(process, int(facts["REST"].rpartition(":")[2]), facts["Store"], said)
+        run = said_by(process)
         try:
             yield run
         finally:
@@ -118,6 +123,22 @@ def test_it_says_where_it_is_and_serves_the_app_of_the_folder(folder: Path) -> N
         }
         unknown = wire.get("/unknown")
         assert (unknown.status, unknown.body) == (404, b'{"nothing":"here"}')
+
+
+def configure(folder: Path, text: str) -> None:
+    (folder / ".chalice").mkdir()
+    (folder / ".chalice" / "config.json").write_text(text)
+
+
+def test_functions_have_the_time_and_the_variables_that_they_are_deployed_with(
+    folder: Path,
+) -> None:
+    configure(
+        folder, '{"lambda_timeout": 1, "environment_variables": {"AWS_REGION": "eu-central-1"}}'
+    )
+    with started(folder) as run, run.wire() as wire:
+        assert json.loads(wire.get("/environment").body)["AWS_REGION"] == "eu-central-1"
+        assert wire.get("/wait/ever").status == 502
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -198,6 +219,25 @@ def test_a_websocket_port_that_is_taken_is_said(folder: Path) -> None:
     assert process.returncode == 1
     assert f"port {port}" in error
     assert "--ws-port 0" in error
+    assert no_server_is_left(folder)
+
+
+def test_a_change_of_the_app_starts_it_anew_once_it_can_be_loaded(folder: Path) -> None:
+    with started(folder, "--reload") as run:
+        with run.wire() as wire:
+            wire.get("/count", method="POST")
+        (folder / "app.py").write_text("raise RuntimeError('half done')")
+        assert run.process.stderr is not None
+        while "the one before stays" not in (line := run.process.stderr.readline()):
+            assert line
+        (folder / "app.py").write_text(APP.replace('{"count": client', '{"new count": client'))
+        again = said_by(run.process)
+
+        assert again.said.startswith("The app has changed: starting anew.\n")
+        with again.wire() as wire:
+            assert json.loads(wire.get("/count", method="POST").body) == {"new count": 2}
+        run.process.terminate()
+        assert run.ends() == 0
     assert no_server_is_left(folder)
 
 
@@ -291,6 +331,14 @@ def test_main_returns_1_and_says_why_it_can_not_start(
     (inside / "app.py").unlink()
     assert main(["--port", "0", "--ws-port", "0", "--redis-url", "redis://127.0.0.1:1"]) == 1
     assert "There is no app.py" in capsys.readouterr().err
+
+
+def test_a_configuration_that_cannot_be_understood_is_said(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(inside, "{")
+    assert main(["--port", "0", "--ws-port", "0", "--redis-url", "redis://127.0.0.1:1"]) == 1
+    assert "config.json: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

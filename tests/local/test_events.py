@@ -11,16 +11,16 @@ from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventMo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.http import Headers, Request
-from local.gateway.rest import (
+from local.gateway.http_messages import Headers, Request
+from local.gateway.proxy_request import (
     ApiIdentity,
-    RouteTable,
     event_body,
     event_headers,
     matches_media_type,
     proxy_event,
     query_parameters,
 )
+from local.gateway.resources import RouteTable
 
 ROUTES = RouteTable({"/v1/sessions/{id}": {}, "/health": {}})
 NOW_MS = 1_767_225_600_123

@@ -22,7 +22,7 @@ from local.gateway.gateway_responses import (
     internal_error,
     read_gateway_responses,
 )
-from local.gateway.http import Response
+from local.gateway.http_messages import Response
 
 CONTEXT = {"requestId": "the-id", "stage": "dev"}
 

@@ -12,7 +12,8 @@ from typing import ClassVar, cast
 
 import pytest
 
-from local.gateway.http import HttpServer, Limits, Request, Response, Upgrade, serialise
+from local.gateway.http_messages import Limits, Request, Response, Upgrade, serialise
+from local.gateway.http_server import HttpServer
 from tests.servers import eventually
 
 from .serving import LoopFactory, Served, Wire, echo, serving

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.gateway.http import HttpServer, Limits, Request, Response, _Connection
+from local.gateway.http_connection import HttpConnection
+from local.gateway.http_messages import Limits, Request, Response
+from local.gateway.http_server import HttpServer
 
 CHUNKS = b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"
 REQUESTS = (
@@ -63,7 +66,7 @@ async def describe(request: Request) -> Response:
 async def converse(reads: list[bytes]) -> tuple[list[bytes], bool]:
     """The bodies of the answers to what comes in, and whether the server hung up."""
     transport = Recorder()
-    connection = _Connection(
+    connection = HttpConnection(
         HttpServer(describe, limits=Limits(body_bytes=20)),
         asyncio.get_running_loop(),
     )
@@ -115,3 +118,32 @@ def test_whatever_comes_in_is_taken_alike_wherever_it_is_cut(
 ) -> None:
     if stream:
         assert asyncio.run(converse(cut(stream, places))) == asyncio.run(converse([stream]))
+
+
+@given(st.integers(0, 40))
+@settings(max_examples=10, deadline=None)
+def test_thousands_in_one_read_are_all_answered_and_take_little_more_room_than_their_bytes(
+    shift: int,
+) -> None:
+    # Shifted, so that what is parsed at once ends at any place of a request.
+    stream = b"GET /%s HTTP/1.1\r\nHost: t\r\n\r\n" % (b"x" * shift)
+    stream += b"".join(REQUESTS[:3]) * 1_500
+
+    async def scenario() -> None:
+        transport = Recorder()
+        connection = HttpConnection(HttpServer(describe), asyncio.get_running_loop())
+        connection.connection_made(transport)
+        tracemalloc.start()
+        try:
+            connection.data_received(stream)
+            room_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert room_bytes < 3 * len(stream)
+        while len(transport.written) < 1 + 3 * 1_500:
+            await asyncio.sleep(0)
+        assert [written.split(b" ")[1] for written in transport.written] == [b"200"] * 4_501
+        assert transport.written[-1].endswith(b"POST /c b'abc'")
+        assert not transport.paused
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))

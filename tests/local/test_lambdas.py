@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from local.gateway.ids import connection_id, extended_request_id, trace_id, uuid
-from local.gateway.lambdas import Environments, FunctionError, FunctionTimeout, LambdaFunction
+from local.gateway.lambdas import (
+    CallerTimeout,
+    Environments,
+    FunctionError,
+    FunctionTimeout,
+    LambdaFunction,
+)
 
 
 def function(handler: Any, **settings: Any) -> LambdaFunction:
@@ -102,22 +108,112 @@ def test_an_environment_is_used_again() -> None:
     assert len(asyncio.run(one_after_the_other())) == 1
 
 
-@pytest.mark.parametrize(("own_seconds", "caller_seconds"), [(0.05, 5.0), (5.0, 0.05)])
-def test_a_handler_that_takes_too_long_is_given_up_on(
-    own_seconds: float, caller_seconds: float
-) -> None:
+def test_who_invoked_a_handler_waits_only_so_long_and_it_goes_on() -> None:
     release = threading.Event()
 
     async def scenario() -> None:
         environments = Environments()
-        slow = function(lambda _event, _: release.wait(5), timeout_seconds=own_seconds)
-        with pytest.raises(FunctionTimeout):
-            await environments.invoke(slow, {}, timeout_seconds=caller_seconds)
+        slow = function(lambda _event, _: release.wait(5))
+        with pytest.raises(CallerTimeout):
+            await environments.invoke(slow, {}, timeout_seconds=0.05)
         assert not await environments.stop(0.05)  # it goes on, unheard
         release.set()
         assert await environments.stop(5)
 
     asyncio.run(scenario())
+
+
+def test_a_function_whose_time_is_up_has_failed_and_another_has_its_environment() -> None:
+    release = threading.Event()
+
+    async def scenario() -> None:
+        environments = Environments(limit=1)
+        slow = function(lambda _event, _: release.wait(5), timeout_seconds=0.05)
+        with pytest.raises(FunctionError, match=r"Task timed out after 0\.05 seconds") as raised:
+            await environments.invoke(slow, {}, timeout_seconds=5)
+        assert isinstance(raised.value, FunctionTimeout)
+        # Where its environment would be waited for this would take five seconds.
+        assert await environments.invoke(function(lambda _event, _: "next"), {}) == "next"
+        assert await environments.stop(5)
+        assert not release.is_set()
+        release.set()
+
+    asyncio.run(scenario())
+
+
+def test_a_handler_that_ends_too_late_is_heard_no_more() -> None:
+    release, ended = threading.Event(), threading.Event()
+
+    def slow(_event: Any, _context: Any) -> str:
+        release.wait(5)
+        ended.set()
+        return "too late"
+
+    async def scenario() -> None:
+        environments = Environments(limit=1)
+        with pytest.raises(FunctionTimeout):
+            await environments.invoke(function(slow, timeout_seconds=0.05), {})
+        release.set()
+        assert await asyncio.to_thread(ended.wait, 5)
+        # There is one environment still, and not the old one beside the new.
+        names = {
+            await environments.invoke(
+                function(lambda _event, _: threading.current_thread().name), {}
+            )
+            for _ in range(5)
+        }
+        assert names == {"environment-1"}
+        assert await environments.stop(5)
+
+    asyncio.run(scenario())
+
+
+def test_the_time_of_a_function_begins_when_it_does() -> None:
+    async def scenario() -> None:
+        environments = Environments(limit=1)
+        release = threading.Event()
+        first = asyncio.create_task(
+            environments.invoke(function(lambda _event, _: release.wait(5)), {})
+        )
+        short = function(
+            lambda _event, context: context.get_remaining_time_in_millis(), timeout_seconds=0.2
+        )
+        second = asyncio.create_task(environments.invoke(short, {}))
+        # Longer than it may take, and than whoever looks after it is patient.
+        done, _ = await asyncio.wait([second], timeout=0.5)
+        assert not done
+        release.set()
+        assert await first
+        assert 100 < await second <= 200
+        assert await environments.stop(5)
+
+    asyncio.run(scenario())
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
+    begun: list[int] = []
+
+    async def scenario() -> None:
+        environments = Environments(limit=1)
+        release = threading.Event()
+        first = asyncio.create_task(
+            environments.invoke(function(lambda _event, _: release.wait(5)), {})
+        )
+        await asyncio.sleep(0)
+        noting = function(lambda event, _: begun.append(event["number"]))
+        impatient = environments.invoke(noting, {"number": 1}, timeout_seconds=0.02)
+        cancelled = asyncio.create_task(environments.invoke(noting, {"number": 2}))
+        with pytest.raises(CallerTimeout):
+            await impatient
+        cancelled.cancel()
+        patient = asyncio.create_task(environments.invoke(noting, {"number": 3}, timeout_seconds=5))
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(first, patient)
+        assert await environments.stop(5)
+
+    asyncio.run(scenario())
+    assert begun == [3]
 
 
 def test_a_result_after_the_loop_has_closed_is_dropped() -> None:
@@ -129,7 +225,7 @@ def test_a_result_after_the_loop_has_closed_is_dropped() -> None:
 
     async def scenario() -> Environments:
         environments = Environments()
-        with pytest.raises(FunctionTimeout):
+        with pytest.raises(CallerTimeout):
             await environments.invoke(function(slow), {}, timeout_seconds=0.01)
         return environments
 

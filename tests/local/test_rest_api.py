@@ -14,9 +14,10 @@ import pytest
 from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventModel
 
 from local.gateway.gateway_responses import GatewayResponse, ResponseType
-from local.gateway.http import Limits
+from local.gateway.http_messages import Limits
 from local.gateway.lambdas import Environments, LambdaFunction
-from local.gateway.rest import ApiIdentity, RestApi
+from local.gateway.proxy_request import ApiIdentity
+from local.gateway.rest import RestApi
 
 from .echo_app import CORS, make_app, raising
 from .serving import Answer, LoopFactory, Served, Wire, serving
@@ -24,13 +25,17 @@ from .serving import Answer, LoopFactory, Served, Wire, serving
 
 @contextmanager
 def gateway(
-    handler: Any = None, *, loop_factory: LoopFactory | None = None, **settings: Any
+    handler: Any = None,
+    *,
+    loop_factory: LoopFactory | None = None,
+    lambda_seconds: float = 60,
+    **settings: Any,
 ) -> Iterator[Served]:
     app = make_app()
     environments = Environments()
     api = RestApi(
         app,
-        LambdaFunction("echo-dev", handler or app),
+        LambdaFunction("echo-dev", handler or app, timeout_seconds=lambda_seconds),
         environments,
         identity=ApiIdentity(stage="dev"),
         **settings,
@@ -174,6 +179,19 @@ def test_a_lambda_that_takes_too_long_is_a_504() -> None:
         answer = wire.get("/event")
         assert (answer.status, body_of(answer)) == (504, {"message": "Endpoint request timed out"})
         release.set()
+
+
+def test_a_lambda_whose_own_time_is_up_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    release = threading.Event()
+
+    def slow(_event: Any, _context: Any) -> None:
+        release.wait(5)
+
+    with gateway(slow, lambda_seconds=0.05) as served, Wire(served.port) as wire:
+        answer = wire.get("/event")
+        assert (answer.status, body_of(answer)) == (502, {"message": "Internal server error"})
+        release.set()
+    assert "Task timed out after 0.05 seconds" in caplog.text
 
 
 def test_a_gateway_that_fails_says_so_in_its_own_shape(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.gateway.http import Response
-from local.gateway.rest import MalformedResult, http_response
+from local.gateway.http_messages import Response
+from local.gateway.proxy_response import MalformedResult, http_response
 
 from .echo_app import encoded
 

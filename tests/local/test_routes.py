@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.rest import RouteTable, preflight_response, split_target
+from local.gateway.proxy_request import split_target
+from local.gateway.resources import RouteTable, preflight_response
 
 from .echo_app import CORS, make_app
 

@@ -12,7 +12,8 @@ from typing import Any
 import app as tickless
 from infra.runtime import PackagedFunction
 from local.gateway.lambdas import Environments, LambdaFunction
-from local.gateway.rest import ApiIdentity, RestApi
+from local.gateway.proxy_request import ApiIdentity
+from local.gateway.rest import RestApi
 from tests.gateway.serving import CREDENTIALS, STAGE
 from tests.gateway.serving import serving as serving_sockets
 from tests.local.serving import serving as serving_http

@@ -8,9 +8,11 @@ from typing import Any
 
 from chalice.app import Chalice
 
-from local.gateway.http import Request
+from local.gateway.http_messages import Request
 from local.gateway.lambdas import LambdaContext, LambdaFunction
-from local.gateway.rest import ApiIdentity, RouteTable, http_response, proxy_event
+from local.gateway.proxy_request import ApiIdentity, proxy_event
+from local.gateway.proxy_response import http_response
+from local.gateway.resources import RouteTable
 from tests.contract.conformance import check_answer
 
 SESSION = "00000000-0000-4000-8000-000000000000"

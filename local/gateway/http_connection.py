@@ -1,14 +1,13 @@
-"""A small HTTP/1.1 server on asyncio; llhttp (through httptools) does the parsing.
+"""One HTTP/1.1 client: bytes in, answers out, one at a time and in their order.
 
-Owns connections: keep-alive, pipelining, limits, timeouts, orderly endings. A
-handler turns one ``Request`` into one ``Response``, or into an ``Upgrade``, and
-never meets a socket. Must never look into paths or bodies: what a request means
-is the handler's business.
+Owns a connection: keep-alive, pipelining, limits, timeouts, orderly endings. Must never
+look into paths or bodies: what a request means is the handler's business.
 
 How a connection works. Bytes go to the parser, which calls back; whole requests
-queue up and are answered one at a time, in order. Bytes that arrive while a
-request is being answered are put aside unparsed and reading is paused, so one
-client can't make the server hold more than what one read brought in. Whatever
+queue up and are answered one at a time, in order. Bytes that are behind them, or
+arrive while a request is being answered, are put aside unparsed and reading is
+paused, so one client can't make the server hold more than what two reads brought
+in. Whatever
 goes wrong on the way in (a refusal) takes its place in the same queue, behind
 the requests before it, and ends the connection.
 """
@@ -16,173 +15,64 @@ the requests before it, and ends the connection.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import socket
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from email.utils import formatdate
-from http import HTTPStatus
 from math import inf
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import httptools
 
+from .http_messages import (
+    CONTINUE,
+    Handler,
+    Limits,
+    Refusal,
+    Refuser,
+    Request,
+    Response,
+    Upgrade,
+    framing_of,
+    serialise,
+)
+
 LOG = logging.getLogger(__name__)
 
-Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A whole request. ``target`` and the case of header names are as they came in.
-
-    Header bytes are read as Latin-1, which never fails and loses nothing.
-    """
-
-    method: str
-    target: str
-    headers: Headers
-    body: bytes
-    peer_ip: str
-    server_port: int
-    version: str = "1.1"
-
-    def header(self, name: str) -> str | None:
-        """The first value under ``name``, in whatever case it was sent."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What to answer; Content-Length, Date and Connection are the server's business."""
-
-    status: int
-    headers: Headers = ()
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Upgrade:
-    """Hands the connection over: ``protocol`` gets the transport and writes its own 101.
-
-    It is told ``connection_lost``, and nothing else, if the client has left meanwhile.
-    """
-
-    protocol: asyncio.Protocol
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A request that never became one; ``reason`` is for people."""
-
-    status: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client may ask of one connection. Sizes in bytes, times in seconds.
-
-    ``head_bytes`` is API Gateway's 10,240 for all headers together. The rest is
-    ours: API Gateway's edge documents no such figures.
-    """
-
-    body_bytes: int = 10 * 1024 * 1024
-    head_bytes: int = 10_240
-    target_bytes: int = 8_192
-    head_seconds: float = 10.0
-    body_seconds: float = 30.0
-    idle_seconds: float = 120.0
-    write_seconds: float = 30.0
-    linger_seconds: float = 5.0
-
-
-# A client that keeps its connection may be sending its next request at the very
-# instant at which the server stops. So long it is still answered, and told that
-# this was the last one, where a close would reset it.
-LAST_REQUEST_SECONDS: Final = 0.2
+# A read may bring in thousands of requests, which take twenty times as much room as objects.
+# What is behind the first that are whole waits as bytes.
+PARSED_AT_ONCE_BYTES: Final = 16 * 1024
 
 # A server that stops doesn't wait for clients that merely don't hang up.
 STOPPING_LINGER_SECONDS: Final = 0.2
 
-Handler = Callable[[Request], Awaitable[Response | Upgrade]]
-Refuser = Callable[[Refusal], Response]
 
+class Owner(Protocol):
+    """The server that a connection belongs to."""
 
-def plain_refusal(refusal: Refusal) -> Response:
-    """The refusal as plain text, for a server whose owner has no shape of his own."""
-    return Response(
-        refusal.status, (("Content-Type", "text/plain"),), f"{refusal.reason}\n".encode()
-    )
+    handler: Handler
+    refuse: Refuser
+    limits: Limits
+    stopping: bool
+    hanging_up: bool
 
+    def joined(self, connection: HttpConnection) -> None:
+        """``connection`` is there."""
 
-_STATUS_LINES: Final = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
-}
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-def serialise(response: Response, *, date: str, method: str, connection: str | None) -> bytes:
-    """The bytes of a response, head and body in one piece.
-
-    One piece, because a head that is written alone leaves as a segment of its
-    own, and the body then waits for the client's delayed acknowledgement.
-    """
-    status = response.status
-    parts = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", "Date: ", date, "\r\n"]
-    for name, value in response.headers:
-        parts += (name, ": ", value, "\r\n")
-    bodiless = status in (204, 304)
-    if not bodiless:
-        parts += ("Content-Length: ", str(len(response.body)), "\r\n")
-    if connection is not None:
-        parts += ("Connection: ", connection, "\r\n")
-    parts.append("\r\n")
-    head = "".join(parts).encode("latin-1")
-    return head if bodiless or method == "HEAD" else head + response.body
-
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """What the headers say of how the message goes on."""
-
-    hosts: int
-    length_bytes: int
-    has_body: bool
-    expectation: str
-
-
-def framing_of(headers: Iterable[tuple[str, str]]) -> Framing:
-    """Read from headers that llhttp has accepted: their Content-Length is one number."""
-    hosts = length_bytes = 0
-    chunked = False
-    expectation = ""
-    for name, value in headers:
-        lower = name.lower()
-        if lower == "host":
-            hosts += 1
-        elif lower == "content-length":
-            length_bytes = int(value)
-        elif lower == "transfer-encoding":
-            chunked = True
-        elif lower == "expect":
-            expectation = value.lower()
-    return Framing(hosts, length_bytes, chunked or length_bytes > 0, expectation)
+    def left(self, connection: HttpConnection) -> None:
+        """``connection`` is closed, or speaks another protocol now."""
 
 
 class _Refused(Exception):
     """Leaves the parser's callbacks; httptools turns it into a parser error."""
 
 
-class _Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One client. Busy from the moment a request is handed over until its answer is written."""
 
-    def __init__(self, server: HttpServer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self.deadline = inf
         self._server = server
         self._limits = server.limits
@@ -334,19 +224,26 @@ class _Connection(asyncio.Protocol):
     # Requests on their way in.
 
     def _feed(self, data: bytes) -> None:
+        for begin in range(0, len(data), PARSED_AT_ONCE_BYTES):
+            end = begin + PARSED_AT_ONCE_BYTES
+            self._parse(data[begin:end])
+            if self._queue:
+                self._backlog += data[end:]
+                self._next()
+                return
+
+    def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # Whoever declines the upgrade goes on in HTTP with a fresh parser.
             self._parser = httptools.HttpRequestParser(self)
-            self._backlog = data[upgrade.args[0] :] + self._backlog
+            self._backlog = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self._queue.append(self._refusal or Refusal(400, f"This is not HTTP/1.1: {error}"))
         else:
             if self._in_head and self._unfinished_head_is_too_large(len(data)):
                 self._queue.append(Refusal(431, "The request's headers are too large"))
-        if self._queue:
-            self._next()
 
     def _unfinished_head_is_too_large(self, received_bytes: int) -> bool:
         # The parser hands out a header only when the next one begins. Until
@@ -368,7 +265,7 @@ class _Connection(asyncio.Protocol):
         self._resume_reading()
         if self._continue_due:
             self._continue_due = False
-            self._transport.write(_CONTINUE)
+            self._transport.write(CONTINUE)
         if not started:
             self._wait(self._limits.idle_seconds, self.close)
         elif self._in_head:
@@ -464,9 +361,10 @@ class _Connection(asyncio.Protocol):
         self._server.left(self)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
+        # Before it hears anything, because that may be enough for it to pause again.
+        self._resume_reading()
         if self._backlog:
             protocol.data_received(self._backlog)
-        self._resume_reading()
         if self._client_done and not protocol.eof_received():
             # It came while the answer was being made, and comes only once.
             self._transport.close()
@@ -528,127 +426,6 @@ class _Connection(asyncio.Protocol):
         if self._server.stopping:
             seconds = min(seconds, STOPPING_LINGER_SECONDS)
         self.deadline = self._loop.time() + seconds
-
-
-class HttpServer:
-    """Serves ``handler`` on one port, from ``start`` until ``stop``.
-
-    ``refuse`` gives the answer its shape where no request came to be: too
-    large, malformed, late, or the handler raised.
-    """
-
-    def __init__(
-        self, handler: Handler, *, limits: Limits | None = None, refuse: Refuser = plain_refusal
-    ) -> None:
-        self.handler = handler
-        self.limits = limits or Limits()
-        self.refuse = refuse
-        self.stopping = False
-        self.hanging_up = False
-        self.connections: set[_Connection] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self._listener: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        """Where it listens, also where port 0 let the system choose."""
-        assert self._listener is not None
-        return int(self._listener.sockets[0].getsockname()[1])
-
-    async def start(self, host: str, port: int) -> None:
-        """Listen.
-
-        Raises:
-            OSError: The address is taken, or isn't this machine's.
-        """
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            lambda: _Connection(self, loop), host, port, backlog=1024
-        )
-        self._sweeper = loop.create_task(self._sweep(loop))
-
-    async def stop(self, grace_seconds: float) -> None:
-        """Accept nobody, answer what is in flight and for the last time, then drop what is left."""
-        if self._listener is None or self._sweeper is None:
-            return
-        loop = asyncio.get_running_loop()
-        # Not yet closed, for asyncio drops whom it has accepted but not yet
-        # introduced when the listener closes, and leaks the socket.
-        for listening in self._listener.sockets:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_reader(listening.fileno())
-        # A client that was let in a moment ago is in flight too, and so is a
-        # request whose bytes have reached this machine: it takes the loop some
-        # turns to make a connection of the one and to read the other.
-        for _ in range(6):
-            await asyncio.sleep(0)
-        accepted = _accept_the_last(self._listener)
-        self._listener.close()
-        self.stopping = True
-        for client in accepted:
-            await loop.connect_accepted_socket(lambda: _Connection(self, loop), client)
-        ends_at = loop.time() + grace_seconds
-        await self._until_empty(min(ends_at, loop.time() + LAST_REQUEST_SECONDS))
-        self.hanging_up = True
-        for connection in tuple(self.connections):
-            connection.finish()
-        await self._until_empty(ends_at)
-        for connection in tuple(self.connections):
-            connection.cancel()
-        self._sweeper.cancel()
-        await self._empty.wait()
-
-    async def _until_empty(self, ends_at: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(ends_at):
-                await self._empty.wait()
-
-    def left(self, connection: _Connection) -> None:
-        """``connection`` is closed, or speaks another protocol now."""
-        self.connections.discard(connection)
-        if not self.connections:
-            self._empty.set()
-
-    def joined(self, connection: _Connection) -> None:
-        self.connections.add(connection)
-        self._empty.clear()
-
-    async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        # One timer for everybody: a timer for each request would cost more
-        # than its parsing, and nearly all of them would never fire.
-        limits = self.limits
-        shortest_seconds = min(
-            limits.head_seconds,
-            limits.body_seconds,
-            limits.idle_seconds,
-            limits.write_seconds,
-            limits.linger_seconds,
-        )
-        while True:
-            await asyncio.sleep(min(0.5, shortest_seconds / 4))
-            now = loop.time()
-            for connection in tuple(self.connections):
-                if connection.deadline <= now:
-                    connection.expire()
-
-
-def _accept_the_last(listener: asyncio.Server) -> list[socket.socket]:
-    """Those whom the kernel has let in, and would reset when the listener closes."""
-    accepted: list[socket.socket] = []
-    for listening in listener.sockets:
-        # Neither asyncio nor uvloop hands out the socket itself; Windows has no
-        # such copies of one, and resets those few.
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(fileno=os.dup(listening.fileno())) as queue,
-        ):
-            while True:
-                client, _ = queue.accept()
-                client.setblocking(False)
-                accepted.append(client)
-    return accepted
 
 
 _date: tuple[int, str] = (0, "")

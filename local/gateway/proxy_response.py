@@ -1,0 +1,125 @@
+"""The integration response: what a client gets for what a Lambda function returned.
+
+Owns the shape of a proxy result and what API Gateway does to its headers, as pure
+functions. Must never invoke anything.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from .http_messages import Response
+from .proxy_request import matches_media_type
+
+
+class MalformedResult(ValueError):
+    """A Lambda's result is no proxy result; the message says what is wrong with it."""
+
+
+_RESULT_KEYS: Final = frozenset(
+    {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+)
+_REMAPPED: Final = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "content-md5",
+        "date",
+        "expect",
+        "max-forwards",
+        "server",
+        "upgrade",
+        "user-agent",
+        "www-authenticate",
+    }
+)
+_DROPPED: Final = frozenset({"host", "proxy-authenticate", "te", "trailer", "transfer-encoding"})
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def http_response(result: Any, *, accept: str | None, binary_types: Sequence[str]) -> Response:
+    """What the client gets for a Lambda's result.
+
+    Headers that belong to the gateway come back as ``x-amzn-Remapped-...``
+    (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
+
+    Raises:
+        MalformedResult: API Gateway would answer 502.
+    """
+    if not isinstance(result, dict) or not _RESULT_KEYS.issuperset(result):
+        raise MalformedResult("it must be an object with no other fields than a proxy result has")
+    headers = _result_headers(result)
+    if "content-type" not in {name.lower() for name, _ in headers}:
+        headers.append(("Content-Type", "application/json"))
+    return Response(
+        _result_status(result), tuple(headers), _result_body(result, accept, binary_types)
+    )
+
+
+def _result_status(result: Mapping[str, Any]) -> int:
+    status = result.get("statusCode", 200)
+    # [?] AWS takes a number in a string. Informational answers are left out:
+    # a client would go on waiting for the real one.
+    if isinstance(status, str) and status.isdecimal():
+        status = int(status)
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+        raise MalformedResult(f"statusCode is {status!r}")
+    return status
+
+
+def _result_headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    # A name in both ends up with the values of multiValueHeaders alone.
+    several = result.get("multiValueHeaders") or {}
+    single = result.get("headers") or {}
+    if not isinstance(several, dict) or not isinstance(single, dict):
+        raise MalformedResult("headers and multiValueHeaders must be objects")
+    named = [(name, value) for name, value in single.items() if name not in several]
+    for name, values in several.items():
+        if not isinstance(values, list):
+            raise MalformedResult(f"multiValueHeaders: {name!r} must be a list")
+        named += [(name, value) for value in values]
+    headers = []
+    for name, value in named:
+        text = ("true" if value else "false") if isinstance(value, bool) else value
+        if not (
+            isinstance(name, str)
+            and _HEADER_NAME.fullmatch(name)
+            and isinstance(text, str)
+            and _HEADER_VALUE.fullmatch(text)
+        ):
+            raise MalformedResult(f"header {name!r}: {value!r}")
+        lower = name.lower()
+        if lower in _REMAPPED:
+            headers.append((f"x-amzn-Remapped-{name}", text))
+        elif lower not in _DROPPED:
+            headers.append((name, text))
+    return headers
+
+
+def _result_body(
+    result: Mapping[str, Any], accept: str | None, binary_types: Sequence[str]
+) -> bytes:
+    body = result.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        raise MalformedResult(f"body is a {type(body).__name__}, not a string")
+    # Base64 is undone only for a client that accepts a binary type first of all:
+    # the trap that keeps images from working behind API Gateway.
+    if result.get("isBase64Encoded") is True and matches_media_type(accept, binary_types):
+        try:
+            return base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise MalformedResult(f"body is not base64: {error}") from None
+    try:
+        return body.encode()
+    except UnicodeEncodeError as error:
+        raise MalformedResult(f"body is not text: {error}") from None

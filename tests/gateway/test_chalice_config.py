@@ -1,0 +1,90 @@
+"""What ``.chalice/config.json`` says of each function, merged as Chalice merges it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.gateway.chalice_config import ConfigError, FunctionSettings, StageConfig
+
+EVERYWHERE: dict[str, Any] = {
+    "app_name": "clock",
+    "lambda_timeout": 10,
+    "environment_variables": {"A": "1", "B": "1"},
+    "lambda_functions": {"greet": {"lambda_timeout": 11, "lambda_memory_size": 300}},
+    "stages": {
+        "dev": {
+            "environment_variables": {"B": "2"},
+            "lambda_functions": {
+                "greet": {"lambda_timeout": 12, "environment_variables": {"C": "3"}},
+            },
+        },
+        "prod": {"lambda_timeout": 20},
+    },
+}
+
+
+def test_without_a_word_a_function_has_chalices_defaults(tmp_path: Path) -> None:
+    config = StageConfig.read(tmp_path, "dev")
+
+    assert config.of("greet") == FunctionSettings(60, 128, {})
+    assert (config.app_name, config.environment()) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("stage", "function", "settings"),
+    [
+        ("dev", "api_handler", FunctionSettings(10, 128, {"A": "1", "B": "2"})),
+        ("dev", "greet", FunctionSettings(12, 300, {"A": "1", "B": "2", "C": "3"})),
+        ("prod", "api_handler", FunctionSettings(20, 128, {"A": "1", "B": "1"})),
+        # A stage's word for all counts more than the project's for one.
+        ("prod", "greet", FunctionSettings(20, 300, {"A": "1", "B": "1"})),
+        ("test", "greet", FunctionSettings(11, 300, {"A": "1", "B": "1"})),
+    ],
+)
+def test_the_nearest_word_counts(
+    stage: str, function: str, settings: FunctionSettings, tmp_path: Path
+) -> None:
+    write(tmp_path, json.dumps(EVERYWHERE))
+
+    assert StageConfig.read(tmp_path, stage).of(function) == settings
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / ".chalice").mkdir()
+    (folder / ".chalice" / "config.json").write_text(text)
+
+
+def test_the_environment_has_the_variables_of_every_function() -> None:
+    assert StageConfig("dev", EVERYWHERE).environment() == {"A": "1", "B": "2", "C": "3"}
+
+
+def test_what_a_function_would_have_otherwise_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    config = StageConfig(
+        "dev",
+        {
+            "environment_variables": {"A": "1"},
+            "stages": {
+                "dev": {"lambda_functions": {"greet": {"environment_variables": {"A": "2"}}}}
+            },
+        },
+    )
+
+    with caplog.at_level(logging.WARNING):
+        assert config.environment() == {"A": "1"}
+    assert "so greet has A=1 and not 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "1", '{"stages": []}', '{"lambda_timeout": "soon"}', '{"lambda_timeout": [10]}'],
+)
+def test_what_cannot_be_understood_is_said_with_its_place(text: str, tmp_path: Path) -> None:
+    write(tmp_path, text)
+
+    with pytest.raises(ConfigError, match=r"config\.json: "):
+        StageConfig.read(tmp_path, "dev")

@@ -1,0 +1,202 @@
+"""When a client's socket is read, and when what has been read waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.frames import Opcode
+
+from local.gateway.client_socket import FRAMES_AT_ONCE, ClientSocket, Obstacle
+from local.gateway.websocket_api import WebSocketApi
+from local.gateway.websocket_effects import Effect, Invoke, PauseReading, ResumeReading
+from local.gateway.websocket_limits import Limits
+
+from .rules import OK, Played, played
+from .serving import frame
+
+
+class FakeTransport(asyncio.Transport):
+    """Notes what is written, and whether it would be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.is_read = True
+        self.has_ended = self.is_cut = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def write_eof(self) -> None:
+        self.has_ended = True
+
+    def abort(self) -> None:
+        self.is_cut = True
+
+    def is_closing(self) -> bool:
+        return self.is_cut
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return len(self.written)
+
+
+class Gateway:
+    """As much of a gateway as one socket needs; functions run when a test says so."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._played: Played = played(limits=limits)
+        self.rules: WebSocketApi = self._played.api
+        self.invokes: list[Invoke] = []
+        self.connection_id = self._played.connected()
+        self.transport = FakeTransport()
+        self.socket = ClientSocket(self, self.connection_id, b"101")
+        self.socket.connection_made(self.transport)
+        self.has_left = False
+
+    def tell(self, input_: Callable[..., list[Effect]], *what: Any) -> None:
+        for effect in input_(*what, self._played.now_ms):
+            if isinstance(effect, Invoke):
+                self.invokes.append(effect)
+            elif isinstance(effect, PauseReading):
+                self.socket.pause_reading(Obstacle.TOO_MUCH_UNANSWERED)
+            elif isinstance(effect, ResumeReading):
+                self.socket.resume_reading(Obstacle.TOO_MUCH_UNANSWERED)
+
+    def answer(self, many: int) -> None:
+        for _ in range(many):
+            self.tell(self.rules.answered, self.invokes.pop(0), OK)
+
+    def left(self, connection_id: str) -> None:
+        self.has_left = True
+        self.tell(self.rules.lost, connection_id)
+
+    @property
+    def bodies(self) -> list[str]:
+        return [invoke.event["body"] for invoke in self.invokes]
+
+
+MANY = Limits(unanswered=10, at_once=1_000)
+
+
+def texts(numbers: range) -> bytes:
+    return b"".join(frame(Opcode.TEXT, str(number).encode()) for number in numbers)
+
+
+def strings(numbers: range) -> list[str]:
+    return [str(number) for number in numbers]
+
+
+async def turns_pass() -> None:
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+def test_a_burst_is_parsed_as_far_as_the_limit_and_the_rest_waits_as_bytes() -> None:
+    gateway = Gateway(MANY)
+    waiting = texts(range(10, 30_000))
+
+    gateway.socket.data_received(texts(range(10)) + waiting)
+
+    assert gateway.bodies == strings(range(10))
+    assert gateway.socket.waiting_bytes == len(waiting)
+    assert not gateway.transport.is_read
+
+
+def test_what_waits_is_heard_before_more_is_read() -> None:
+    gateway = Gateway(MANY)
+    gateway.socket.data_received(texts(range(18)))
+
+    gateway.answer(5)
+
+    assert gateway.bodies == strings(range(5, 15))
+    assert not gateway.transport.is_read
+    gateway.answer(5)
+    assert gateway.bodies == strings(range(10, 18))
+    assert (gateway.socket.waiting_bytes, gateway.transport.is_read) == (0, True)
+
+
+@pytest.mark.parametrize("how", ["vanishes", "hangs up"])
+def test_what_waits_from_somebody_who_leaves_is_dropped(how: str) -> None:
+    gateway = Gateway(MANY)
+    gateway.socket.data_received(texts(range(20)))
+
+    if how == "vanishes":
+        gateway.socket.connection_lost(None)
+    else:
+        gateway.socket.eof_received()
+    assert gateway.socket.waiting_bytes == 0
+    gateway.answer(10)
+
+    # What had been handed over was answered, and the app is told that this was all.
+    assert [invoke.route_key for invoke in gateway.invokes] == ["$disconnect"]
+
+
+def test_who_sends_much_at_once_lets_others_have_their_turn() -> None:
+    pings = frame(Opcode.PING, b"") * (3 * FRAMES_AT_ONCE - 1)
+
+    async def scenario() -> None:
+        gateway = Gateway(Limits())
+        gateway.socket.data_received(pings)
+        pongs = [len(gateway.transport.written)]
+        assert not gateway.transport.is_read
+        while not gateway.transport.is_read:
+            await asyncio.sleep(0)
+            pongs.append(len(gateway.transport.written))
+
+        answer = len(b"101")
+        assert pongs[0] == answer + 2 * FRAMES_AT_ONCE
+        assert sorted(set(pongs)) == [
+            answer + 2 * number for number in (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE, len(pings) // 6)
+        ]
+
+    asyncio.run(scenario())
+
+
+def test_a_turn_that_comes_too_late_is_nobodys() -> None:
+    async def scenario() -> None:
+        gateway = Gateway(Limits())
+        gateway.socket.data_received(frame(Opcode.PING, b"") * 1_000)
+        gateway.socket.abort()
+        written = len(gateway.transport.written)
+        await turns_pass()
+
+        assert len(gateway.transport.written) == written
+
+    asyncio.run(scenario())
+
+
+def test_one_obstacle_less_is_not_none() -> None:
+    gateway = Gateway(MANY)
+    gateway.socket.data_received(texts(range(20)))
+    gateway.socket.pause_writing()
+
+    gateway.answer(10)
+
+    assert not gateway.transport.is_read
+    assert gateway.invokes == []
+    gateway.socket.resume_writing()
+    assert gateway.bodies == strings(range(10, 20))
+
+
+def test_a_client_that_is_closed_while_it_waits_is_heard_to_its_goodbye() -> None:
+    gateway = Gateway(MANY)
+    gateway.socket.data_received(texts(range(15)) + frame(Opcode.CLOSE, b"\x03\xe8"))
+
+    gateway.tell(gateway.rules.delete, gateway.connection_id)
+
+    # What it had said besides comes too late.
+    assert [invoke.route_key for invoke in gateway.invokes].count("$default") == 10
+    assert gateway.transport.has_ended

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
@@ -425,7 +426,9 @@ class FakeManagementApi:
         for request in requests:
             self.submit(request, done)
 
-    def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
+    def post_all(
+        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+    ) -> list[Outcome]:
         return [self._carry_out(request) for request in requests]
 
     def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:

@@ -23,6 +23,9 @@ LOG = logging.getLogger("tickless")
 WITHIN_SECONDS = 3.0
 """Whom a fan-out misses, the heartbeat heals; the caller is not kept waiting longer."""
 
+LIMITED_SECONDS = 0.25
+"""Who doesn't read is answered 429 for as long as that lasts, and is waited for no longer."""
+
 
 class InlineAnnouncer:
     """Announces by posting; see Announcer. ``api`` is called once there is anybody to tell."""
@@ -62,7 +65,9 @@ class InlineAnnouncer:
             audience = audience_of(self._registry, session_id)
             self._strike_off(session_id, self._post(audience, message, close=close))
         except StoreUnavailable as error:
-            LOG.warning("session %s: nobody was told: %s", session_id, error)
+            LOG.warning("session %s: not everybody was told: %s", session_id, error)
+        except Exception:
+            LOG.exception("session %s: not everybody was told", session_id)
 
     def _strike_off(self, session_id: str, gone: Sequence[Watcher]) -> None:
         if gone:
@@ -81,7 +86,7 @@ class InlineAnnouncer:
         deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
         if not posts and not deletes:
             return ()
-        outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS)
+        outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS, LIMITED_SECONDS)
         if posts:
             fan_out.report(
                 self._telemetry,

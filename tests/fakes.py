@@ -343,6 +343,9 @@ class FakeRegistry:
         now_ms = self.store.now_ms()
         return Watchers(list(self.lists.get(session_id, {}).values()), now_ms)
 
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+        return [self.watchers(session_id) for session_id in session_ids]
+
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         self.store.ping()
         for connection_id in connection_ids:

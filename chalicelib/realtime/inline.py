@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from ..core.errors import StoreUnavailable
 from ..ports import ConnectionRegistry, Watcher
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out
-from .audience import Audience, audience_of
+from .audience import Audience, audience_of, audiences_of
 from .management_api.ports import Delete, ManagementApi, Post, Request
 
 LOG = logging.getLogger("tickless")
@@ -25,6 +26,8 @@ WITHIN_SECONDS = 3.0
 
 LIMITED_SECONDS = 0.25
 """Who doesn't read is answered 429 for as long as that lasts, and is waited for no longer."""
+
+LISTS_AT_ONCE = 64
 
 
 class InlineAnnouncer:
@@ -54,10 +57,12 @@ class InlineAnnouncer:
         Raises:
             StoreUnavailable: It can't be reached; the next sweep will do.
         """
-        for session_id in self._registry.watched_sessions():
-            audience = audience_of(self._registry, session_id)
-            if audience.silent:
-                self._strike_off(session_id, self._post(replace(audience, present=()), b""))
+        session_ids = self._registry.watched_sessions()
+        while some := list(islice(session_ids, LISTS_AT_ONCE)):
+            for audience in audiences_of(self._registry, some):
+                if audience.silent:
+                    gone = self._post(replace(audience, present=()), b"")
+                    self._strike_off(audience.session_id, gone)
 
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
         # The commit stands: whoever made it is answered, whatever becomes of the news.

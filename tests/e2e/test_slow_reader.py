@@ -25,6 +25,7 @@ from tests.servers import RedisProcess
 from .client import Client, all_until, has_reached
 from .figures import tell
 from .instances import Instance, Rest, awaited, instances
+from .knocking import address_of, handshake
 from .records import watchers
 from .sessions import a_session
 
@@ -38,16 +39,10 @@ WAITS_AT_MOST_S = 1.5
 @contextmanager
 def a_deaf_client(where: str, session_id: str) -> Iterator[None]:
     """A connection whose client knocks and then never reads."""
-    host, _, port = where.split("/")[2].rpartition(":")
-    stage = where.rpartition("/")[2]
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.connect((host, int(port)))
-        deaf.sendall(
-            f"GET /{stage}?sessionId={session_id} HTTP/1.1\r\nHost: {host}\r\n"
-            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-        )
+        deaf.connect(address_of(where))
+        deaf.sendall(handshake(where, session_id))
         yield
 
 

@@ -15,6 +15,9 @@ from .management_api.ports import Outcome
 GRACE_MS = 15_000
 """A post that races $connect is answered 410 too; so long it proves nothing."""
 
+LISTS_AT_ONCE = 64
+"""Of whoever goes through all lists, so many in one round trip."""
+
 
 @dataclass(frozen=True, slots=True)
 class Audience:

@@ -16,7 +16,7 @@ from ..core.errors import StoreUnavailable
 from ..ports import ConnectionRegistry, Watcher
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out
-from .audience import Audience, audience_of, audiences_of
+from .audience import LISTS_AT_ONCE, Audience, audience_of, audiences_of
 from .management_api.ports import Delete, ManagementApi, Post, Request
 
 LOG = logging.getLogger("tickless")
@@ -26,8 +26,6 @@ WITHIN_SECONDS = 3.0
 
 LIMITED_SECONDS = 0.25
 """Who doesn't read is answered 429 for as long as that lasts, and is waited for no longer."""
-
-LISTS_AT_ONCE = 64
 
 
 class InlineAnnouncer:

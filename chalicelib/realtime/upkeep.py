@@ -20,13 +20,12 @@ from ..engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.pushes import session_deleted
 from ..schemas.socket import state_sync
-from .audience import audiences_of
+from .audience import LISTS_AT_ONCE, audiences_of
 from .dispatch import Dispatch
 
 LOG = logging.getLogger("tickless")
 
 SNAPSHOTS_AT_ONCE = 16
-LISTS_AT_ONCE = 64
 NAP_SECONDS = 0.25
 AGAIN_AFTER_SECONDS = 0.1
 COMPLAIN_EVERY = 100

@@ -11,9 +11,10 @@ import pytest
 
 from chalicelib.engine import SyncEngine
 from chalicelib.ports import Loaded, StoreUnavailable, Watchers
+from chalicelib.realtime.audience import LISTS_AT_ONCE
 from chalicelib.realtime.management_api.ports import Outcome
 from chalicelib.realtime.relay import Relay
-from chalicelib.realtime.upkeep import LISTS_AT_ONCE, SNAPSHOTS_AT_ONCE, Snapshots
+from chalicelib.realtime.upkeep import SNAPSHOTS_AT_ONCE, Snapshots
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
 from tests.servers import eventually
 

@@ -115,6 +115,8 @@ class WiredManagementApi:
         with self._lock:
             if self._closed:
                 raise Closed("The client has been closed")
+            if not queued:
+                return
             self._inbox.extend(queued)
             if self._wire is None:
                 self._wire = self._open_wire()

@@ -153,7 +153,7 @@ def test_whom_nobody_waits_for_together_has_until_its_deadline() -> None:
 
 
 @given(
-    others_s=st.lists(st.floats(0, 2), max_size=6),
+    others_s=st.lists(st.floats(0, 1), max_size=6),
     jitter=st.floats(0.01, 1),
     status=st.sampled_from([200, 403, 410]),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from queue import Empty, SimpleQueue
 
@@ -37,13 +37,23 @@ class Dispatch:
         self._gone: Gone = SimpleQueue()
 
     def send(
-        self, audience: Audience, messages: Iterable[bytes], since_s: float | None = None
+        self,
+        audience: Audience,
+        messages: Iterable[bytes],
+        since_s: float | None = None,
+        settled: Callable[[], object] | None = None,
     ) -> None:
-        """Messages for everybody present; ``since_s`` is when they were heard of."""
+        """Messages for everybody present; ``since_s`` is when they were heard of.
+
+        ``settled`` is called once for each message, when nothing of it is under
+        way any more, on a thread that it must not keep.
+        """
         began_s = time.monotonic()
         deadline_s = began_s + POST_WITHIN_SECONDS
         for message in messages:
-            delivery = _Delivery(audience, message, self._gone, self._telemetry, since_s or began_s)
+            delivery = _Delivery(
+                audience, message, self._gone, self._telemetry, since_s or began_s, settled
+            )
             self._api.submit_all(
                 [
                     Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
@@ -81,12 +91,14 @@ class _Delivery:
         gone: Gone,
         telemetry: Telemetry,
         since_s: float,
+        settled: Callable[[], object] | None,
     ) -> None:
         self._audience = audience
         self._message = message
         self._gone = gone
         self._telemetry = telemetry
         self._since_s = since_s
+        self._settled = settled
         self._outcomes: Counter[Outcome] = Counter()
         self._left = len(audience.present)
 
@@ -111,6 +123,8 @@ class _Delivery:
                 self._outcomes,
                 time.monotonic() - self._since_s,
             )
+            if self._settled is not None:
+                self._settled()
 
     @cached_property
     def _present(self) -> Mapping[str, Watcher]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Semaphore, Thread
 
 from ..core.errors import StoreUnavailable
 from ..engine import SyncEngine
@@ -27,6 +27,9 @@ LOG = logging.getLogger("tickless")
 
 SNAPSHOTS_AT_ONCE = 16
 NAP_SECONDS = 0.25
+POSTED_WITHIN_SECONDS = 0.25
+"""So long are a few snapshots waited for before the next; who doesn't answer holds up nobody."""
+
 AGAIN_AFTER_SECONDS = 0.1
 COMPLAIN_EVERY = 100
 """Of attempts in a row that failed, so few are worth a line in the log."""
@@ -53,11 +56,13 @@ class Snapshots:
         with self._lock:
             self._making.discard(session_id)
 
-    def send(self, session_id: str, send: Callable[[], None]) -> None:
-        """Send a session's snapshot, unless something has overtaken it."""
+    def send(self, session_id: str, send: Callable[[], None]) -> bool:
+        """Send a session's snapshot, unless something has overtaken it; whether it was sent."""
         with self._lock:
-            if session_id in self._making:
+            is_news = session_id in self._making
+            if is_news:
                 send()
+            return is_news
 
 
 class Upkeep:
@@ -163,15 +168,20 @@ class Upkeep:
         found = audiences_of(self._registry, session_ids, self._endpoint)
         audiences = [audience for audience in found if audience.present]
         outcomes = self._engine.settle([audience.session_id for audience in audiences])
+        under_way, settled = 0, Semaphore(0)
         for audience, outcome in zip(audiences, outcomes, strict=True):
             messages: list[bytes] = []
             if outcome is not None:
                 messages = state_sync(outcome.session, outcome.now_ms)
             elif self._tells_of_loss:
                 messages = [session_deleted(audience.session_id, audience.now_ms)]
-            self._snapshots.send(
-                audience.session_id, partial(self._dispatch.send, audience, messages)
-            )
+            send = partial(self._dispatch.send, audience, messages, settled=settled.release)
+            if self._snapshots.send(audience.session_id, send):
+                under_way += len(messages)
+        # Were all of them posted at once, an update would have to wait behind them.
+        give_up_at_s = time.monotonic() + POSTED_WITHIN_SECONDS
+        while under_way and settled.acquire(timeout=max(0.0, give_up_at_s - time.monotonic())):
+            under_way -= 1
 
     def _sweep(self) -> None:
         """Close the connections here that have been silent for too long.

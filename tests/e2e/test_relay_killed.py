@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from local.background import START_SECONDS
@@ -29,8 +28,8 @@ HEARTBEAT_MS = 300_000
 """No heartbeat, and so no doubt of a client's own, comes to anybody's help."""
 
 
-async def command_without_end(rest: Rest, session_ids: list[str]) -> None:
-    while True:
+async def command(rest: Rest, session_ids: list[str], enough: asyncio.Event) -> None:
+    while not enough.is_set():
         for session_id in session_ids:
             await rest.command(session_id, "switch")
 
@@ -60,14 +59,14 @@ async def scenario(instance: Instance, watching_each: int) -> None:
         await all_until(clients, lambda client: client.held, why="a greeting")
 
         for kill in range(KILLS):
-            commanding = asyncio.create_task(command_without_end(rest, session_ids))
+            enough = asyncio.Event()
+            commanding = asyncio.create_task(command(rest, session_ids, enough))
             first = [client.version for client in clients]
             # Under way: everybody has heard some of it.
             await all_until(clients, has_reached(max(first) + 2), why="commands")
             await kill_relay(instance)
-            commanding.cancel()
-            with suppress(asyncio.CancelledError):
-                await commanding
+            enough.set()
+            await commanding
             # Nothing more happens: what was missed only a snapshot can tell.
             quiet_s = time.monotonic()
             newest = {one: await asking.get(one) for one in session_ids}

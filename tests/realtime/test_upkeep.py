@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 
 from chalicelib.engine import SyncEngine
 from chalicelib.ports import Loaded, StoreUnavailable, Watchers
+from chalicelib.realtime import upkeep
 from chalicelib.realtime.audience import LISTS_AT_ONCE
-from chalicelib.realtime.management_api.ports import Outcome
+from chalicelib.realtime.management_api.ports import Outcome, R
 from chalicelib.realtime.relay import Relay
 from chalicelib.realtime.upkeep import SNAPSHOTS_AT_ONCE, Snapshots
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
@@ -84,13 +87,33 @@ class SlowRegistry(FakeRegistry):
         super().remove(session_id, connection_ids)
 
 
+@dataclass
+class SlowApi(FakeManagementApi):
+    """While ``holds`` is true, nothing that is submitted comes to an end; ``most`` did at once."""
+
+    holds: bool = False
+    most: int = 0
+    _held: SimpleQueue[Callable[[], object]] = field(default_factory=SimpleQueue)
+
+    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
+        if self.holds:
+            self._held.put(partial(super().submit, request, done))
+            self.most = max(self.most, self._held.qsize())
+        else:
+            super().submit(request, done)
+
+    def let_go(self) -> None:
+        while not self._held.empty():
+            self._held.get()()
+
+
 class Scene:
     """A relay that sweeps without a pause, in whose way the test can put gates."""
 
     def __init__(self) -> None:
         self.store = SlowStore()
         self.registry = SlowRegistry(self.store)
-        self.api = FakeManagementApi()
+        self.api = SlowApi()
         self.subscription = FakeSubscription()
         self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
         self.relay = Relay(
@@ -239,6 +262,45 @@ def test_trouble_is_outlived_and_said_once(
 
     eventually(lambda: scene.api.closed == ["silent"])
     assert len(caplog.records) == 1
+
+
+def shown_to_many(scene: Scene) -> list[str]:
+    """Those who watch a session of their own each."""
+    many = [str(number) for number in range(3 * SNAPSHOTS_AT_ONCE)]
+    for name in many:
+        session_id = create_session(scene.engine, a_session_id(int(name)))
+        scene.registry.watch(session_id, name, HERE)
+    return many
+
+
+def test_no_more_than_a_few_snapshots_lie_before_an_update(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 30)
+    many = shown_to_many(scene)
+    scene.api.holds = True
+    assert scene.relay.start()
+
+    def all_are_shown() -> bool:
+        scene.api.let_go()
+        return all(scene.sent(one) for one in many)
+
+    eventually(all_are_shown)
+
+    # Of the first session there are two who watch.
+    assert 0 < scene.api.most <= SNAPSHOTS_AT_ONCE + 1
+
+
+def test_who_does_not_answer_keeps_nobody_from_a_snapshot(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 0.01)
+    many = shown_to_many(scene)
+    scene.api.holds = True
+
+    assert scene.relay.start()
+
+    eventually(lambda: scene.api.most == len(many) + 1)
 
 
 def test_a_loss_during_snapshots_has_everybody_sent_another(scene: Scene) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import struct
 import time
 from dataclasses import dataclass
 
@@ -53,11 +55,11 @@ async def knock_and_leave(where: str, session_id: str, chance: random.Random) ->
     _, writer = await asyncio.open_connection(*address_of(where))
     writer.write(request)
     await asyncio.sleep(patience_s)
-    if says_goodbye:
-        writer.close()
-    else:
+    if not says_goodbye:
         # A reset: nothing that is on its way matters any more.
-        writer.transport.abort()
+        its_socket = writer.get_extra_info("socket")
+        its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
 
 
 async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: int) -> None:

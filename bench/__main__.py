@@ -27,6 +27,7 @@ from . import (
     rest,
     sweep,
     telemetry,
+    upkeep,
 )
 from .http_client import UnexpectedAnswer
 from .lab import ROOT, Lab
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "telemetry": telemetry.measure,
     "participants": participants.measure,
     "delivery": delivery.measure,
+    "upkeep": upkeep.measure,
     "fan_out": fan_out.measure_stack,
     "broadcaster": fan_out.measure_clients,
     "emulators": emulators.measure,

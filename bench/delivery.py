@@ -45,14 +45,18 @@ class Switching:
     """How long the very same switches took to be answered."""
     last: list[Block] = field(default_factory=list)
 
+    def switch(self) -> int:
+        """The version that it has made."""
+        found = _VERSION.search(self.connection.exchange(self._request))
+        assert found is not None
+        return int(found[1])
+
     def one(self) -> tuple[float, list[float]]:
         """The milliseconds to the answer, and to each of the watchers, the first one first."""
         sent_ns = time.monotonic_ns()
-        answer = self.connection.exchange(self._request)
+        version = self.switch()
         answered_ns = time.monotonic_ns()
-        found = _VERSION.search(answer)
-        assert found is not None
-        heard_ns = self.watchers.heard(self.session_id, int(found[1]))
+        heard_ns = self.watchers.heard(self.session_id, version)
         return (answered_ns - sent_ns) / 1e6, [(one_ns - sent_ns) / 1e6 for one_ns in heard_ns]
 
     def do(self, count: int) -> Block:
@@ -87,7 +91,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         for name, stack in ((SAME, lab.app), (OTHER, elsewhere)):
             session_id = aged(lab.valkey.url, creation(2))
             watchers.open(session_id, stack.watching(session_id), 1)
-            connection_id = _greeted(watchers, session_id)
+            connection_id = greeted(watchers, session_id)
             switching[name] = Switching(connection, watchers, session_id)
             if stack is lab.app:
                 api = open_poster()
@@ -120,7 +124,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     )
 
 
-def _greeted(watchers: Watchers, session_id: str) -> str:
+def greeted(watchers: Watchers, session_id: str) -> str:
     """The connection id of a session's only watcher, once that has been shown the session."""
     ((connected, _),) = watchers.told(session_id, GREETING)
     return str(json.loads(connected)["connectionId"])

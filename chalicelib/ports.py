@@ -286,6 +286,9 @@ class ConnectionRegistry(Protocol):
 
     def watchers(self, session_id: str) -> Watchers: ...
 
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+        """As ``watchers`` of each, in their order, and cheaper than one after another."""
+
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         """Take connections off a session's list."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
-from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from .charges import Limits
 from .engine import SyncEngine
+from .parts import part
 from .ports import ConnectionRegistry, DeadlineIndex, Fleet, Patience, SessionStore
 from .settings import Settings, read_settings
 from .telemetry.ports import NoSink, Sink, Telemetry
@@ -35,7 +35,7 @@ class Services:
 
     settings: Settings
 
-    @cached_property
+    @part
     def sink(self) -> Sink:
         if self.settings.metrics == "prometheus":
             from .telemetry.prometheus import PrometheusSink
@@ -47,17 +47,17 @@ class Services:
             return CloudWatchSink()
         return NoSink()
 
-    @cached_property
+    @part
     def telemetry(self) -> Telemetry:
         return Telemetry(self.sink)
 
-    @cached_property
+    @part
     def tracing(self) -> Tracing:
         from .telemetry.tracing import open_tracing
 
         return open_tracing(self.settings.tracing)
 
-    @cached_property
+    @part
     def server(self) -> Server:
         from .store.client import connect, connect_traced
 
@@ -65,7 +65,7 @@ class Services:
             return connect_traced(self.settings, self.tracing)
         return connect(self.settings)
 
-    @cached_property
+    @part
     def store(self) -> SessionStore:
         from .store.redis_store import RedisStore
 
@@ -75,23 +75,23 @@ class Services:
     def patience(self) -> Patience:
         return Patience(self.settings.heartbeat_interval_ms)
 
-    @cached_property
+    @part
     def connections(self) -> ConnectionRegistry:
         from .store.redis_connections import RedisConnections
 
         return RedisConnections(self.server, self.settings.shards, self.patience)
 
-    @cached_property
+    @part
     def limits(self) -> Limits:
         return Limits(self.settings, self.telemetry)
 
-    @cached_property
+    @part
     def deadlines(self) -> DeadlineIndex:
         from .store.redis_deadlines import RedisDeadlines
 
         return RedisDeadlines(self.server, self.settings.shards)
 
-    @cached_property
+    @part
     def fleet(self) -> Fleet:
         from .store.redis_fleet import RedisFleet
 
@@ -104,7 +104,7 @@ class Services:
         own = self.sink.collectors() if isinstance(self.sink, PrometheusSink) else ()
         return page([FleetCollector(self.fleet), *own])
 
-    @cached_property
+    @part
     def management_api(self) -> ManagementApi:
         from .realtime.management_api import Credentials, open_management_api, open_reference
 
@@ -124,7 +124,7 @@ class Services:
             return TracedManagementApi(api, self.tracing)
         return api
 
-    @cached_property
+    @part
     def announcer(self) -> InlineAnnouncer | None:
         if self.settings.broadcast != "inline":
             return None
@@ -134,7 +134,7 @@ class Services:
             self.connections, lambda: self.management_api, telemetry=self.telemetry
         )
 
-    @cached_property
+    @part
     def engine(self) -> SyncEngine:
         return SyncEngine(
             self.store,
@@ -143,7 +143,7 @@ class Services:
             telemetry=self.telemetry,
         )
 
-    @cached_property
+    @part
     def sockets(self) -> Sockets:
         from .realtime.greeter import LambdaGreeter
         from .realtime.sockets import Sockets

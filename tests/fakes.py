@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
@@ -362,6 +363,9 @@ class FakeRegistry:
         now_ms = self.store.now_ms()
         return Watchers(list(self.lists.get(session_id, {}).values()), now_ms)
 
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+        return [self.watchers(session_id) for session_id in session_ids]
+
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         self.store.ping()
         for connection_id in connection_ids:
@@ -445,7 +449,9 @@ class FakeManagementApi:
         for request in requests:
             self.submit(request, done)
 
-    def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
+    def post_all(
+        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+    ) -> list[Outcome]:
         return [self._carry_out(request) for request in requests]
 
     def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:

@@ -63,7 +63,8 @@ SAID: Final = (
     Said(
         "CONNECTED",
         Connected,
-        "Once, as soon as the connection can be posted to. Updates may come before it.",
+        "As soon as the connection can be posted to: once, and again only where it is not known to"
+        " have arrived. Updates may come before it.",
     ),
     Said(
         "STATE_SYNC",
@@ -81,8 +82,9 @@ SAID: Final = (
     Said(
         "SESSION_DELETED",
         SessionDeleted,
-        "When the session is deleted; the connection is closed after it. As an answer to RECONNECT"
-        " if there is none; the connection stays.",
+        "When the session is deleted; the connection is closed after it. Where there is none, as an"
+        " answer to RECONNECT, and to everybody when updates may have been missed; then the"
+        " connection stays, as it may wait for one.",
     ),
     Said("CURRENT", Current, "As an answer to RECONNECT or CLAIM: there is nothing newer."),
     Said(

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ports import ConnectionRegistry, Patience, Watcher
+from ..ports import ConnectionRegistry, Patience, Watcher, Watchers
 from .management_api.ports import Outcome
 
 GRACE_MS = 15_000
 """A post that races $connect is answered 410 too; so long it proves nothing."""
+
+LISTS_AT_ONCE = 64
+"""Of whoever goes through all lists, so many in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,23 @@ def audience_of(
     registry: ConnectionRegistry, session_id: str, endpoint: str | None = None
 ) -> Audience:
     """Everybody who watches, or only those of one endpoint."""
-    listed, patience = registry.watchers(session_id), registry.patience
+    return _audience(session_id, registry.watchers(session_id), registry.patience, endpoint)
+
+
+def audiences_of(
+    registry: ConnectionRegistry, session_ids: Sequence[str], endpoint: str | None = None
+) -> Sequence[Audience]:
+    """As :func:`audience_of` for each, in their order, and cheaper than one after another."""
+    lists = registry.watchers_many(session_ids)
+    return [
+        _audience(session_id, listed, registry.patience, endpoint)
+        for session_id, listed in zip(session_ids, lists, strict=True)
+    ]
+
+
+def _audience(
+    session_id: str, listed: Watchers, patience: Patience, endpoint: str | None
+) -> Audience:
     ours = [one for one in listed.watchers if endpoint is None or one.endpoint == endpoint]
     silent = [one for one in ours if listed.now_ms - one.heard_at_ms > patience.silent_ms]
     present = [one for one in ours if listed.now_ms - one.heard_at_ms <= patience.silent_ms]

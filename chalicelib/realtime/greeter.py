@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import cached_property
 from typing import Any
 
+from ..parts import part
 from .sockets import Greeting
 
 LOG = logging.getLogger("tickless")
@@ -34,7 +34,7 @@ class LambdaGreeter:
             # The connection stands; its client sends RECONNECT after two seconds.
             LOG.warning("connection %s: not greeted: %s", greeting["connectionId"], error)
 
-    @cached_property
+    @part
     def _lambda(self) -> Any:
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415

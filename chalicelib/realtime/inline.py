@@ -10,18 +10,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from ..core.errors import StoreUnavailable
 from ..ports import ConnectionRegistry, Watcher
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out
-from .audience import Audience, audience_of
+from .audience import LISTS_AT_ONCE, Audience, audience_of, audiences_of
 from .management_api.ports import Delete, ManagementApi, Post, Request
 
 LOG = logging.getLogger("tickless")
 
 WITHIN_SECONDS = 3.0
 """Whom a fan-out misses, the heartbeat heals; the caller is not kept waiting longer."""
+
+LIMITED_SECONDS = 0.25
+"""Who doesn't read is answered 429 for as long as that lasts, and is waited for no longer."""
 
 
 class InlineAnnouncer:
@@ -51,10 +55,12 @@ class InlineAnnouncer:
         Raises:
             StoreUnavailable: It can't be reached; the next sweep will do.
         """
-        for session_id in self._registry.watched_sessions():
-            audience = audience_of(self._registry, session_id)
-            if audience.silent:
-                self._strike_off(session_id, self._post(replace(audience, present=()), b""))
+        session_ids = self._registry.watched_sessions()
+        while some := list(islice(session_ids, LISTS_AT_ONCE)):
+            for audience in audiences_of(self._registry, some):
+                if audience.silent:
+                    gone = self._post(replace(audience, present=()), b"")
+                    self._strike_off(audience.session_id, gone)
 
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
         # The commit stands: whoever made it is answered, whatever becomes of the news.
@@ -62,7 +68,9 @@ class InlineAnnouncer:
             audience = audience_of(self._registry, session_id)
             self._strike_off(session_id, self._post(audience, message, close=close))
         except StoreUnavailable as error:
-            LOG.warning("session %s: nobody was told: %s", session_id, error)
+            LOG.warning("session %s: not everybody was told: %s", session_id, error)
+        except Exception:
+            LOG.exception("session %s: not everybody was told", session_id)
 
     def _strike_off(self, session_id: str, gone: Sequence[Watcher]) -> None:
         if gone:
@@ -81,7 +89,7 @@ class InlineAnnouncer:
         deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
         if not posts and not deletes:
             return ()
-        outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS)
+        outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS, LIMITED_SECONDS)
         if posts:
             fan_out.report(
                 self._telemetry,

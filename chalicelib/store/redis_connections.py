@@ -9,6 +9,7 @@ outlives a connection for long, whatever fails in between.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..ports import Charge, Heartbeat, Patience, Watcher, Watchers
 from .buckets import limit_words
@@ -63,9 +64,11 @@ class RedisConnections:
             self.remove(session_id, [connection_id])
 
     def watchers(self, session_id: str) -> Watchers:
-        keys = SessionKeys.of(session_id, self._shards)
-        now_ms, *rows = self._watchers.run(self._server, 1, keys.connections)
-        return Watchers(list(map(_watcher, rows[::2], rows[1::2])), now_ms)
+        return _watchers(self._watchers.run(self._server, *self._to_list(session_id)))
+
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+        calls = [self._to_list(session_id) for session_id in session_ids]
+        return list(map(_watchers, self._watchers.run_together(self._server, calls)))
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)
@@ -73,19 +76,26 @@ class RedisConnections:
             [
                 ("HDEL", keys.connections, *connection_ids),
                 ("ZREM", keys.connected, *connection_ids),
+                # Each lies in a slot of its own, where a cluster takes one key a call.
+                *(("UNLINK", connection(one)) for one in connection_ids),
             ]
         )
-        for connection_id in connection_ids:
-            # Each lies in a slot of its own, where a cluster takes one key a call.
-            self._server.execute("UNLINK", connection(connection_id))
 
     def watched_sessions(self) -> Iterator[str]:
         for key in self._server.call(_scan):
             yield session_of_list(key.decode())
 
+    def _to_list(self, session_id: str) -> Words:
+        return (1, SessionKeys.of(session_id, self._shards).connections)
+
 
 def _scan(client: Client) -> list[bytes]:
     return list(client.scan_iter(match=WATCHED, count=SCAN_COUNT))
+
+
+def _watchers(answer: Any) -> Watchers:
+    now_ms, *rows = answer
+    return Watchers(list(map(_watcher, rows[::2], rows[1::2])), now_ms)
 
 
 def _watcher(connection_id: bytes, record: bytes) -> Watcher:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import delivery, emulators, fan_out, telemetry
+from bench import delivery, emulators, fan_out, telemetry, upkeep
 from bench.__main__ import DOCUMENT, TRACKED, run
 from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
 from bench.plan import Plan, Rival
@@ -24,6 +24,9 @@ TINY = Plan(
     cycles=3,
     delivery_rounds=2,
     delivery_count=3,
+    watched_sessions=100,
+    upkeep_rounds=2,
+    upkeep_count=3,
     fan_out_clients=20,
     fan_out_rounds=2,
     fan_out_count=1,
@@ -52,6 +55,7 @@ TRIED = [
     "engine",
     "rest",
     "delivery",
+    "upkeep",
     "fan_out",
     "broadcaster",
     "emulators",
@@ -76,6 +80,7 @@ def test_every_figure_stands_beside_a_floor_of_the_same_run(report: Report) -> N
         ("engine", ("switch_cycle",)),
         ("rest", ("switch", "GET")),
         ("delivery", (delivery.SAME, delivery.OTHER)),
+        ("upkeep", (upkeep.BESIDE,)),
         ("telemetry", (telemetry.TELLING,)),
     ):
         rows = rows_of(report, name)

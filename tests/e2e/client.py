@@ -60,7 +60,7 @@ class Client:
         keeps_messages: bool = True,
     ) -> None:
         self._where = where
-        self._session_id = session_id
+        self.session_id = session_id
         self._keeps_messages = keeps_messages
         self._follower = Follower(Pace(heartbeat_s), self._show)
         self._socket: ClientConnection | None = None
@@ -175,7 +175,7 @@ class Client:
             try:
                 async with asyncio.timeout(HANDSHAKE_WITHIN_S):
                     socket = await connect(
-                        f"{self._where()}?sessionId={self._session_id}",
+                        f"{self._where()}?sessionId={self.session_id}",
                         compression=None,
                         ping_interval=None,
                         close_timeout=2,

@@ -30,12 +30,11 @@ SECONDS_OF_PATIENCE = 30.0
 
 @dataclass
 class Instance:
-    """One running instance. ``relay_pid`` is None where it broadcasts inline."""
+    """One running instance."""
 
     process: subprocess.Popen[str]
     rest_url: str
     websocket_url: str
-    relay_pid: int | None
     log: Path
 
     @property
@@ -43,15 +42,24 @@ class Instance:
         return self.process.pid
 
     @property
+    def relay_pid(self) -> int | None:
+        """The one it has now: one that dies is replaced. None where it broadcasts inline."""
+        return self._child("run_relay")
+
+    @property
     def sweeper_pid(self) -> int | None:
-        """The one it has now: one that dies is replaced."""
-        sweepers = [child for child in children_of(self.pid) if "run_sweeper" in command_of(child)]
-        return sweepers[0] if sweepers else None
+        """The one it has now."""
+        return self._child("run_sweeper")
 
     @property
     def pids(self) -> list[int]:
         """The instance and its relay."""
-        return [self.pid, *([self.relay_pid] if self.relay_pid else [])]
+        relay_pid = self.relay_pid
+        return [self.pid, *([relay_pid] if relay_pid else [])]
+
+    def _child(self, module: str) -> int | None:
+        found = [child for child in children_of(self.pid) if module in command_of(child)]
+        return found[0] if found else None
 
     def where(self) -> str:
         return self.websocket_url
@@ -134,8 +142,7 @@ def _ready(process: subprocess.Popen[str], place: Path) -> Instance:
         assert line, f"An instance ended at once; it said {(place / 'log').read_text()}"
         name, _, value = line.strip().partition(" ")
         said[name] = value.strip()
-    relays = [child for child in children_of(process.pid) if "run_relay" in command_of(child)]
-    return Instance(process, said["REST"], said["WS"], relays[0] if relays else None, place / "log")
+    return Instance(process, said["REST"], said["WS"], place / "log")
 
 
 # Processes, as the kernel sees them

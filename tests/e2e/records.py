@@ -18,6 +18,16 @@ def watchers(store: redis.Redis, session_id: str) -> dict[str, str]:
     return {name.decode(): line.decode() for name, line in cast(dict[bytes, bytes], lines).items()}
 
 
+def connections_of(store: redis.Redis, session_id: str) -> set[str]:
+    """Every connection of which the store knows that it watches a session, on its list or not."""
+    prefix = connection("")
+    return {
+        name.decode().removeprefix(prefix)
+        for name in store.scan_iter(f"{prefix}*", count=1_000)
+        if store.get(name) == session_id.encode()
+    } | watchers(store, session_id).keys()
+
+
 def remembered(
     store: redis.Redis, connection_ids: list[str], patience: Patience | None = None
 ) -> list[str]:

@@ -169,12 +169,13 @@ async def calamities(
         orphans = [client.connection_id for client in bereft]
 
         at[0] = survivor
+        its_relay = doomed.relay_pid
+        assert its_relay is not None
         doomed.kill()
         for _ in range(20):
             await command(rest, session_id, "switch")
         await converge("an instance killed", rest, session_id, clients)
-        assert doomed.relay_pid is not None
-        await awaited(lambda: not is_running(doomed.relay_pid or 0))
+        await awaited(lambda: not is_running(its_relay))
         assert {client.connections for client in bereft} == {2}
         assert {client.connections for client in others} == {1}
         await nothing_outlives_its_connection(first, session_id, orphans)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
+import struct
 import time
 from dataclasses import dataclass
-from functools import partial
 
 import redis
 
@@ -22,7 +24,8 @@ from .instances import (
     resident_mb,
     threads_of,
 )
-from .records import remembered, watchers
+from .knocking import address_of, handshake
+from .records import connections_of
 from .sessions import a_session
 
 TOLERATED_MB = 8.0
@@ -42,8 +45,21 @@ class Footprint:
         return cls(descriptors_of(pid), threads_of(pid), resident_mb(pid))
 
 
-def all_forgotten(store: redis.Redis, names: list[str]) -> bool:
-    return not remembered(store, names)
+async def knock_and_leave(where: str, session_id: str, chance: random.Random) -> None:
+    """Hang up before the handshake is answered: in the midst of it, or while $connect runs."""
+    request = handshake(where, session_id)
+    if chance.random() < 0.2:
+        request = request[: chance.randrange(len(request))]
+    patience_s = chance.choice([0.0, 0.02, 0.1]) * chance.random()
+    says_goodbye = chance.random() < 0.5
+    _, writer = await asyncio.open_connection(*address_of(where))
+    writer.write(request)
+    await asyncio.sleep(patience_s)
+    if not says_goodbye:
+        # A reset: nothing that is on its way matters any more.
+        its_socket = writer.get_extra_info("socket")
+        its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
 
 
 async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: int) -> None:
@@ -51,6 +67,7 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
     session_id = session["session_id"]
     pids = [pid for one in pair for pid in one.pids]
     prints: list[dict[int, Footprint]] = []
+    chance = random.Random(1)
     async with Rest(pair[0].rest_url) as rest:
         await rest.create(session)
         await rest.command(session_id, "start")
@@ -62,19 +79,25 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
             ]
             for client in clients:
                 await client.__aenter__()
+            callers = [
+                knock_and_leave(pair[number % 2].where(), session_id, chance)
+                for number in range(many // 2)
+            ]
+            await asyncio.gather(*callers)
             await all_until(clients, lambda client: client.held, 60, "a greeting")
             version = (await rest.command(session_id, "switch")).data["version"]
             await all_until(clients, has_reached(version), 60, "the newest")
-            names = [client.connection_id for client in clients]
             # Half of them say goodbye.
             for client in clients[::2]:
                 client.vanish()
             await asyncio.gather(*(client.leave() for client in clients[1::2]))
             seconds = time.monotonic() - began
-            await awaited(lambda: not watchers(store, session_id), 30)
-            await awaited(partial(all_forgotten, store, names), 30)
+            await awaited(lambda: not connections_of(store, session_id), 30, every_s=0.2)
             prints.append({pid: Footprint.of(pid) for pid in pids})
-            tell(f"{many} within {seconds:.1f} s: {[prints[-1][pid] for pid in pids]}")
+            tell(
+                f"{many}, and {len(callers)} who left at once, within {seconds:.1f} s:"
+                f" {[prints[-1][pid] for pid in pids]}"
+            )
     # The first storm fills pools, which are kept.
     for pid in pids:
         early, last = prints[min(1, rounds - 2)][pid], prints[-1][pid]

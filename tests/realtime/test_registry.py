@@ -174,6 +174,21 @@ def test_watchers_of_one_session_are_not_those_of_another(
     assert listed(place, str(uuid4())) == set()
 
 
+def test_many_lists_are_read_in_their_order(place: Place, session_id: str, who: str) -> None:
+    other, empty = str(uuid4()), str(uuid4())
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(other, f"2{who}", THERE)
+
+    lists = place.registry.watchers_many([other, empty, session_id])
+
+    assert [[one.connection_id for one in found.watchers] for found in lists] == [
+        [f"2{who}"],
+        [],
+        [who],
+    ]
+    assert place.registry.watchers_many([]) == []
+
+
 def test_who_is_forgotten_is_on_no_list(place: Place, session_id: str, who: str) -> None:
     place.registry.watch(session_id, who, HERE)
     place.registry.forget(who)
@@ -212,6 +227,7 @@ def test_a_registry_that_is_away_says_so(place: Place, session_id: str, who: str
         lambda: place.registry.watch(session_id, who, HERE),
         lambda: place.registry.session_of(who),
         lambda: place.registry.watchers(session_id),
+        lambda: place.registry.watchers_many([session_id]),
         lambda: place.registry.remove(session_id, [who]),
     ):
         with pytest.raises(StoreUnavailable):

@@ -17,7 +17,7 @@ from threading import Event, Lock, Thread, current_thread
 from time import monotonic
 from typing import Protocol
 
-from .outbox import NO_ANSWER, Outbox, Queued
+from .outbox import NO_ANSWER, Company, Outbox, Queued
 from .ports import Closed, Delete, Limits, Outcome, R, Request
 
 logger = logging.getLogger(__name__)
@@ -78,12 +78,20 @@ class WiredManagementApi:
     def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
         self._take(tuple(Queued(one, one.deadline_s, partial(done, one)) for one in requests))
 
-    def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
+    def post_all(
+        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+    ) -> list[Outcome]:
         deadline_s = self._now_s() + within_seconds
         batch = _Batch(len(requests))
+        company = Company(limited_seconds) if limited_seconds < within_seconds else None
         self._take(
             [
-                Queued(request, min(request.deadline_s, deadline_s), partial(batch.settle, place))
+                Queued(
+                    request,
+                    min(request.deadline_s, deadline_s),
+                    partial(batch.settle, place),
+                    company,
+                )
                 for place, request in enumerate(requests)
             ]
         )
@@ -107,6 +115,8 @@ class WiredManagementApi:
         with self._lock:
             if self._closed:
                 raise Closed("The client has been closed")
+            if not queued:
+                return
             self._inbox.extend(queued)
             if self._wire is None:
                 self._wire = self._open_wire()

@@ -10,6 +10,12 @@ longer in flight, so that a client sees versions in their order. A deadline
 makes a request final wherever it is; one in flight keeps its place until it is
 answered, because nobody can call it back. What is final gathers in
 :attr:`Outbox.settled` until somebody takes it.
+
+A request that meets a 429 is held up, and so are those that wait behind it.
+Requests that somebody waits for together are a :class:`Company`: once all that
+is left of it is held up, and nothing more has become final for as long as its
+patience lasts, the rest is given up. So one client that doesn't read keeps
+nobody waiting, while an API that is throttled still lets through one by one.
 """
 
 from __future__ import annotations
@@ -34,11 +40,29 @@ LIMIT_EXCEEDED = 429
 DEADLINES_CHECKED_EVERY_S = 0.02
 
 
+class Company:
+    """Requests that somebody waits for together; ``patience_s`` is for those held up at last."""
+
+    __slots__ = ("held_up", "patience_s", "unsettled")
+
+    def __init__(self, patience_s: float) -> None:
+        self.patience_s = patience_s
+        self.unsettled = 0
+        self.held_up: dict[Queued, None] = {}
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether whoever waits for it now waits for nothing but what is held up."""
+        return len(self.held_up) == self.unsettled > 0
+
+
 class Queued:
     """A request in the outbox, and how far it has come."""
 
     __slots__ = (
         "attempts",
+        "backs_off",
+        "company",
         "deadline_s",
         "failures",
         "final",
@@ -49,15 +73,21 @@ class Queued:
     )
 
     def __init__(
-        self, request: Request, deadline_s: float, settle: Callable[[Outcome], None]
+        self,
+        request: Request,
+        deadline_s: float,
+        settle: Callable[[Outcome], None],
+        company: Company | None = None,
     ) -> None:
         self.request = request
         self.deadline_s = deadline_s
         self.settle = settle
+        self.company = company
         self.key = (request.endpoint, request.connection_id)
         self.attempts = 0
         self.failures = 0
         self.so_far = Outcome.LATE
+        self.backs_off = False
         self.final = False
 
     @property
@@ -93,6 +123,7 @@ class Outbox:
         self._check_deadlines_at_s = inf
         self._backing_off: list[tuple[float, int, Queued]] = []
         self._backoffs = 0
+        self._give_up_at_s: dict[Company, float] = {}
 
     def __len__(self) -> int:
         """How many are not final."""
@@ -125,6 +156,8 @@ class Outbox:
                     self._settle(oldest, Outcome.DROPPED)
             behind.append(queued)
         self._unsettled[queued] = None
+        if queued.company is not None:
+            queued.company.unsettled += 1
         self._check_deadlines_at_s = min(self._check_deadlines_at_s, queued.deadline_s)
 
     def next(self) -> Queued | None:
@@ -153,6 +186,8 @@ class Outbox:
         """Note what came of an attempt: an HTTP status, or NO_ANSWER."""
         self._in_flight -= 1
         self._lines[queued.request.endpoint].in_flight -= 1
+        if queued.company is not None:
+            queued.company.held_up.pop(queued, None)
         if queued.final:
             self._move_on(queued)
         elif 200 <= status < 300:
@@ -160,6 +195,7 @@ class Outbox:
             self._move_on(queued)
         elif status == LIMIT_EXCEEDED:
             queued.so_far = Outcome.LIMITED
+            self._hold_up(queued, now_s)
             self._once_more(queued, now_s)
         elif status >= ONCE_MORE_FROM or status == NO_ANSWER:
             queued.so_far = Outcome.FAILED
@@ -172,17 +208,28 @@ class Outbox:
         else:
             self._settle(queued, FINAL.get(status, Outcome.FAILED))
             self._move_on(queued)
+        company = queued.company
+        if company is not None and (queued.final or not company.is_held_up):
+            self._watch(company, now_s)
 
     def due_at_s(self) -> float:
         """When :meth:`pass_time` has something to do again; infinity if never."""
+        due_at_s = self._check_deadlines_at_s
         if self._backing_off:
-            return min(self._check_deadlines_at_s, self._backing_off[0][0])
-        return self._check_deadlines_at_s
+            due_at_s = min(due_at_s, self._backing_off[0][0])
+        if self._give_up_at_s:
+            due_at_s = min(due_at_s, *self._give_up_at_s.values())
+        return due_at_s
 
     def pass_time(self, now_s: float) -> None:
-        """Make ready whose backoff is over, and settle whose deadline has passed."""
+        """Make ready whose backoff is over, and settle those for whom time is up."""
         while self._backing_off and self._backing_off[0][0] <= now_s:
-            self._make_ready(heappop(self._backing_off)[2])
+            queued = heappop(self._backing_off)[2]
+            if queued.backs_off:
+                queued.backs_off = False
+                self._make_ready(queued)
+        for company in [one for one, at_s in self._give_up_at_s.items() if at_s <= now_s]:
+            self._give_up(company)
         if now_s >= self._check_deadlines_at_s:
             self._check_deadlines(now_s)
 
@@ -209,12 +256,45 @@ class Outbox:
             self._move_on(queued)
             return
         self._backoffs += 1
+        queued.backs_off = True
         heappush(self._backing_off, (at_s, self._backoffs, queued))
+
+    def _hold_up(self, queued: Queued, now_s: float) -> None:
+        """Note that a limit keeps a request waiting, and those behind it."""
+        for one in (queued, *(self._behind[queued.key] or ())):
+            if one.company is not None and not one.final:
+                one.company.held_up[one] = None
+                if one.company not in self._give_up_at_s:
+                    self._watch(one.company, now_s)
+
+    def _watch(self, company: Company, now_s: float) -> None:
+        """Begin, or begin anew, to lose patience with a company, if there is cause."""
+        if company.is_held_up:
+            self._give_up_at_s[company] = now_s + company.patience_s
+        else:
+            self._give_up_at_s.pop(company, None)
+
+    def _give_up(self, company: Company) -> None:
+        del self._give_up_at_s[company]
+        for queued in list(company.held_up):
+            # News can be given up untried, but not to close a connection.
+            if queued.attempts or isinstance(queued.request, Post):
+                self._end(queued)
+
+    def _end(self, queued: Queued) -> None:
+        """Settle a request for which time is up; nobody behind it waits for its backoff."""
+        self._settle(queued, queued.so_far)
+        if queued.backs_off:
+            queued.backs_off = False
+            self._move_on(queued)
 
     def _settle(self, queued: Queued, outcome: Outcome) -> None:
         queued.final = True
         del self._unsettled[queued]
         self.settled.append((queued, outcome))
+        if queued.company is not None:
+            queued.company.unsettled -= 1
+            queued.company.held_up.pop(queued, None)
 
     def _move_on(self, queued: Queued) -> None:
         """Give the turn of a connection to whoever is next in its line."""
@@ -222,6 +302,8 @@ class Outbox:
         while behind:
             following = behind.popleft()
             if not following.final:
+                if following.company is not None:
+                    following.company.held_up.pop(following, None)
                 self._make_ready(following)
                 return
         del self._behind[queued.key]
@@ -234,7 +316,7 @@ class Outbox:
         earliest_s = inf
         for queued in list(self._unsettled):
             if queued.deadline_s <= now_s:
-                self._settle(queued, queued.so_far)
+                self._end(queued)
             elif queued.deadline_s < earliest_s:
                 earliest_s = queued.deadline_s
         # Many deadlines close together must not mean many walks through all.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple, Protocol, TypeVar
 
 
@@ -19,7 +20,7 @@ class Outcome(StrEnum):
     GONE = "gone"
     """410 GoneException: there is no such connection, or its $connect hasn't answered yet."""
     LIMITED = "limited"
-    """429 LimitExceededException, again and again until the deadline."""
+    """429 LimitExceededException, again and again until time was up."""
     TOO_LARGE = "too_large"
     """413 PayloadTooLargeException."""
     FORBIDDEN = "forbidden"
@@ -106,11 +107,15 @@ class ManagementApi(Protocol):
             Closed: The client has been closed.
         """
 
-    def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
+    def post_all(
+        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+    ) -> list[Outcome]:
         """Carry out all of them and return what became of each, in their order.
 
         Returns after ``within_seconds``, and a moment, at the latest. The earlier of
-        that and its own deadline is a request's deadline. Not for a ``done``.
+        that and its own deadline is a request's deadline. Once every request left
+        meets 429, and for ``limited_seconds`` none has come through, they are given
+        up. Not for a ``done``.
 
         Raises:
             Closed: The client has been closed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from ...telemetry.tracing import Tracing
 from .ports import ManagementApi, Outcome, R, Request
@@ -21,9 +22,11 @@ class TracedManagementApi:
     def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
         self._api.submit_all(requests, done)
 
-    def post_all(self, requests: Sequence[Request], within_seconds: float) -> list[Outcome]:
+    def post_all(
+        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+    ) -> list[Outcome]:
         with self._tracing.span("posts"):
-            return self._api.post_all(requests, within_seconds)
+            return self._api.post_all(requests, within_seconds, limited_seconds)
 
     def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:
         with self._tracing.span("close"):

@@ -65,6 +65,14 @@ def test_a_wire_is_opened_when_it_is_first_needed_and_closed_in_the_end() -> Non
     assert wire.closed.is_set()
 
 
+def test_nothing_to_do_opens_no_wire() -> None:
+    api = opened()
+
+    assert api.post_all([], 10) == []
+    api.submit_all([], lambda *_: None)
+    api.close(10)
+
+
 @pytest.mark.usefixtures("quiet")
 def test_a_request_that_cannot_be_made_fails_after_three_attempts() -> None:
     api = opened(PlayedWire(trouble={"start": OSError()}))

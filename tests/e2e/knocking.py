@@ -1,0 +1,22 @@
+"""Handshakes by hand, for those who don't keep to what a client does."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def address_of(where: str) -> tuple[str, int]:
+    parts = urlsplit(where)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
+
+
+def handshake(where: str, session_id: str) -> bytes:
+    """The request of a client that wants to watch a session."""
+    parts = urlsplit(where)
+    return (
+        f"GET {parts.path}?sessionId={session_id} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()

@@ -1,0 +1,114 @@
+"""Inline broadcast, and a client that holds its connection and reads nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+from statistics import median
+
+import redis
+
+from chalicelib.realtime.management_api import (
+    Credentials,
+    ManagementApi,
+    Outcome,
+    Post,
+    open_management_api,
+)
+from tests.servers import RedisProcess
+
+from .client import Client, all_until, has_reached
+from .figures import tell
+from .instances import Instance, Rest, awaited, instances
+from .knocking import address_of, handshake
+from .records import watchers
+from .sessions import a_session
+
+SWITCHES = 12
+QUICK = 8
+
+WAITS_AT_MOST_S = 1.5
+"""Half of what a fan-out may take: the patience with a limit, and a busy machine's share."""
+
+
+@contextmanager
+def a_deaf_client(where: str, session_id: str) -> Iterator[None]:
+    """A connection whose client knocks and then never reads."""
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(address_of(where))
+        deaf.sendall(handshake(where, session_id))
+        yield
+
+
+def fill(api: ManagementApi, endpoint: str, connection_id: str) -> None:
+    """Post to a client until not even a short message finds room."""
+    for size in (65_536, 4_096, 64):
+        outcome = Outcome.DELIVERED
+        while outcome is not Outcome.LIMITED:
+            post = Post(endpoint, connection_id, b" " * size, inf)
+            (outcome,) = api.post_all([post], 10, 0.2)
+            assert outcome in (Outcome.DELIVERED, Outcome.LIMITED)
+
+
+async def switched(rest: Rest, session_id: str) -> tuple[int, list[float]]:
+    """The newest version, and how long whoever switched has waited for each answer."""
+    waited_s, version = [], 0
+    for _ in range(SWITCHES):
+        began_s = time.monotonic()
+        version = (await rest.command(session_id, "switch")).data["version"]
+        waited_s.append(time.monotonic() - began_s)
+    return version, waited_s
+
+
+async def scenario(inline: Instance, store: redis.Redis, api: ManagementApi) -> None:
+    session = a_session()
+    session_id = session["session_id"]
+    async with Rest(inline.rest_url) as rest:
+        await rest.create(session)
+        await rest.command(session_id, "start")
+        clients = [Client(inline.where, session_id) for _ in range(QUICK)]
+        for client in clients:
+            await client.__aenter__()
+        await all_until(clients, lambda client: client.held, why="a greeting")
+        _, before_s = await switched(rest, session_id)
+        known = watchers(store, session_id).keys()
+
+        with a_deaf_client(inline.websocket_url, session_id):
+            await awaited(lambda: watchers(store, session_id).keys() - known)
+            (deaf,) = watchers(store, session_id).keys() - known
+            endpoint = inline.websocket_url.replace("ws", "http", 1)
+            await asyncio.to_thread(fill, api, endpoint, deaf)
+
+            version, after_s = await switched(rest, session_id)
+
+            # Nobody else has missed anything, or had to ask.
+            await all_until(clients, has_reached(version), why="the newest")
+            assert {client.version for client in clients} == {version}
+            assert sum(client.reconnects for client in clients) == 0
+            assert deaf in watchers(store, session_id)
+        await asyncio.gather(*(client.leave() for client in clients))
+    tell(
+        f"a switch beside a deaf client: {median(after_s):.3f} s, at most {max(after_s):.3f} s,"
+        f" {median(after_s) / median(before_s):.0f} times the {median(before_s):.4f} s without"
+    )
+    assert max(after_s) < WAITS_AT_MOST_S
+
+
+def test_a_client_that_does_not_read_keeps_no_command_waiting_until_the_deadline(
+    valkey: RedisProcess, tmp_path: Path
+) -> None:
+    api = open_management_api("us-east-1", Credentials("local", "local"))
+    try:
+        with (
+            valkey.admin() as store,
+            instances(1, valkey.url, tmp_path, environment={"BROADCAST": "inline"}) as (inline,),
+        ):
+            asyncio.run(scenario(inline, store, api))
+    finally:
+        api.close(0)

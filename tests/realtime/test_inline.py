@@ -1,0 +1,95 @@
+"""Inline broadcast: what whoever commits waits for, and what comes of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from chalicelib.realtime.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineAnnouncer
+from chalicelib.realtime.management_api import (
+    Closed,
+    ManagementApi,
+    NoCredentials,
+    open_management_api,
+)
+from tests.fakes import FakeRegistry, FakeStore
+
+from .management.conftest import CREDENTIALS
+from .management.stub import HANG, REGION, Stub
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+MESSAGE = b'{"type":"STATE_UPDATE"}'
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    server = Stub(CREDENTIALS)
+    server.open()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def api() -> Iterator[ManagementApi]:
+    api = open_management_api(REGION, CREDENTIALS)
+    yield api
+    api.close(0)
+
+
+def announcing(api: ManagementApi, stub: Stub, *connection_ids: str) -> InlineAnnouncer:
+    registry = FakeRegistry(FakeStore())
+    for connection_id in connection_ids:
+        registry.watch(SESSION, connection_id, stub.endpoint)
+    return InlineAnnouncer(registry, lambda: api)
+
+
+def seconds_of(announcer: InlineAnnouncer) -> float:
+    began_s = monotonic()
+    announcer.announce(SESSION, MESSAGE)
+    return monotonic() - began_s
+
+
+def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
+    api: ManagementApi, stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick = [f"quick-{number}" for number in range(50)]
+    announcer = announcing(api, stub, "slow", *quick)
+    announcer.announce(SESSION, MESSAGE)
+    stub.tell("slow", *[429] * 10_000)
+
+    waited_s = seconds_of(announcer)
+
+    assert LIMITED_SECONDS <= waited_s < WITHIN_SECONDS / 2
+    assert all(len(stub.bodies(one)) == 2 for one in quick)
+    (line,) = [vars(one) for one in caplog.records if one.levelname == "WARNING"]
+    assert line["posts"] == {"delivered": 50, "limited": 1}
+
+
+def test_who_gives_no_answer_has_until_the_deadline_of_all(
+    api: ManagementApi, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.realtime.inline.WITHIN_SECONDS", 0.5)
+    stub.tell("slow", *[429] * 10_000)
+    stub.tell("hanging", HANG)
+
+    waited_s = seconds_of(announcing(api, stub, "slow", "hanging"))
+
+    assert waited_s >= 0.5
+
+
+@pytest.mark.parametrize("trouble", [NoCredentials("none"), Closed("closed"), RuntimeError("bug")])
+def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_api() -> ManagementApi:
+        raise trouble
+
+    registry = FakeRegistry(FakeStore())
+    registry.watch(SESSION, "a", "http://127.0.0.1:1/dev")
+
+    InlineAnnouncer(registry, no_api).announce(SESSION, MESSAGE)
+
+    assert [one.levelno for one in caplog.records] == [logging.ERROR]

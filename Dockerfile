@@ -8,6 +8,7 @@ COPY requirements.txt requirements-local.txt ./
 RUN pip install --no-cache-dir -r requirements-local.txt
 COPY app.py ./
 COPY chalicelib ./chalicelib
+COPY client/python/src ./client/python/src
 COPY infra/templates/gateway_responses.json ./infra/templates/
 COPY local ./local
 

@@ -26,7 +26,8 @@ from .records import remembered, watchers
 from .sessions import a_session
 
 TOLERATED_MB = 8.0
-TOLERATED_DESCRIPTORS = 16
+TOLERATED_DESCRIPTORS = 16, 64
+"""Pools are filled by the first storm, and a little more by any in which more ask at once."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def all_forgotten(store: redis.Redis, names: list[str]) -> bool:
     return not remembered(store, names)
 
 
-async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: int) -> None:
+async def a_storm(
+    pair: list[Instance], store: redis.Redis, many: int, rounds: int, descriptors: int
+) -> None:
     session = a_session()
     session_id = session["session_id"]
     pids = [pid for one in pair for pid in one.pids]
@@ -75,10 +78,9 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
             await awaited(partial(all_forgotten, store, names), 30)
             prints.append({pid: Footprint.of(pid) for pid in pids})
             tell(f"{many} within {seconds:.1f} s: {[prints[-1][pid] for pid in pids]}")
-    # The first storm fills pools, which are kept.
     for pid in pids:
         early, last = prints[min(1, rounds - 2)][pid], prints[-1][pid]
-        assert last.descriptors <= early.descriptors + TOLERATED_DESCRIPTORS, pid
+        assert last.descriptors <= early.descriptors + descriptors, pid
         assert last.threads <= early.threads + 4, pid
         assert last.resident_mb <= early.resident_mb + TOLERATED_MB, pid
 
@@ -87,4 +89,5 @@ def test_who_comes_and_goes_leaves_nothing_behind(
     pair: list[Instance], valkey: RedisProcess, size: Size
 ) -> None:
     with valkey.admin() as store:
-        asyncio.run(a_storm(pair, store, size(250, 1_000), size(3, 10)))
+        descriptors = size(*TOLERATED_DESCRIPTORS)
+        asyncio.run(a_storm(pair, store, size(250, 1_000), size(3, 10), descriptors))

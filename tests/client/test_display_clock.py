@@ -13,8 +13,7 @@ import pytest
 from tickless import Face, Look, look_at, looks
 
 from .states import RUNNING, a_participant, a_state, held_now
-from .test_session_client import timeless
-from .virtual_time import TIME, Told, answer_pings, now, passes, update
+from .virtual_time import TIME, Told, answer_pings, now, passes, timeless, update
 
 
 def look(at_ms: float, state: Any, tenths_below_ms: float = 10_000) -> Look:

@@ -7,9 +7,7 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from functools import wraps
 from statistics import mean
-from typing import Any
 
 import pytest
 
@@ -20,30 +18,17 @@ from tests.client.virtual_time import (
     answer_pings,
     connected,
     current,
-    in_no_time,
     now,
     passes,
     pong,
     sync,
+    timeless,
     update,
 )
 from tickless import CommandError, Pace, SessionClient
 from tickless.states import Message
 
 from .states import place_of
-
-
-def timeless(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run a test within a time that passes only when told to."""
-
-    @wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        async def main() -> None:
-            await test(*args, **kwargs)
-
-        in_no_time(main())
-
-    return run
 
 
 def iso(ms: float) -> str:
@@ -245,6 +230,33 @@ async def test_who_can_say_nothing_any_more_gives_the_connection_up() -> None:
     vars(told.socket)["send"] = blocked
     await passes(15_000)
     assert len(told.world.sockets) > 1
+
+
+@timeless
+async def test_what_comes_while_it_says_goodbye_is_not_heard() -> None:
+    told = Told()
+    await told.live()
+    closing = asyncio.create_task(told.client.close())
+    await passes(1)
+    told.socket.hears(sync(9))
+    await passes(1)
+    told.socket.ends()
+    await closing
+    await passes(60_000)
+    assert (told.connections[-1], told.versions) == ("closed", [3])
+    assert len(told.world.sockets) == 1
+
+
+@timeless
+async def test_a_listener_may_leave_and_nothing_comes_after() -> None:
+    told: Told = Told(on_state=lambda held: told.client.abort())
+    await told.connected()
+    told.socket.hears(sync(3, deadline_at=iso(0)))
+    told.socket.hears(update(4))
+    await passes(600_000)
+    assert told.connections == ["connecting", "closed"]
+    assert len(told.world.sockets) == 1
+    assert told.socket.all("CLAIM") == []
 
 
 # Heartbeats

@@ -10,6 +10,7 @@ import json
 import selectors
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import wraps
 from math import inf
 from random import Random
 from typing import Any
@@ -50,10 +51,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._leaping.now_s
 
 
-def in_no_time(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(main)
+def timeless(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test within such a time."""
+
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(test(*args, **kwargs))
+
+    return run
 
 
 def now() -> float:
@@ -90,6 +96,8 @@ class FakeSocket:
         self.on_sent(message)
 
     async def close(self) -> None:
+        # The other side has to say goodbye, too.
+        await passes(10)
         self.goodbye = self.goodbye or "closed"
 
     def abort(self) -> None:

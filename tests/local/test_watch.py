@@ -13,8 +13,7 @@ from rich.console import Console
 from local.dials import MOST_ROWS, Screen, big_digits, drawing
 from local.watch import draw
 from tests.client.states import RUNNING, a_participant, a_state, held_now
-from tests.client.test_session_client import timeless
-from tests.client.virtual_time import TIME, Told, answer_pings, passes, update
+from tests.client.virtual_time import TIME, Told, answer_pings, passes, timeless, update
 from tickless import look_at
 
 

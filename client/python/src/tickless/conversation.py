@@ -161,8 +161,8 @@ class Conversation:
     def heard(self, data: str | bytes) -> list[Message]:
         """A message has come."""
         message = _parsed(data)
-        # The gateway's own failures have no type.
-        if message is None:
+        # The gateway's own failures have no type, and who has left hears nothing any more.
+        if message is None or not self._is_open:
             return []
         now_ms = self._world.now()
         kind = message["type"]

@@ -97,20 +97,21 @@ class SessionClient:
         if socket is not None:
             await socket.close()
         if task is not None:
+            task.cancel()
             await asyncio.wait([task])
             if not task.cancelled():
                 task.result()
 
     def abort(self) -> None:
         """The same at once, and without a word to the server."""
-        socket, _ = self._socket, self._leave()
+        socket, task = self._socket, self._leave()
         if socket is not None:
             socket.abort()
+        if task is not None:
+            task.cancel()
 
     def _leave(self) -> asyncio.Task[None] | None:
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
         self._talk.ended()
         self._changed()
         return task
@@ -195,7 +196,7 @@ class SessionClient:
 
     async def _run(self) -> None:
         talk = self._talk
-        while True:
+        while self._task is asyncio.current_task():
             with suppress(SocketClosed, SocketRefused, TimeoutError):
                 async with asyncio.timeout(_seconds(self._pace.open_within_ms)):
                     socket = await self._opened()
@@ -224,6 +225,7 @@ class SessionClient:
         """Hear and answer until the connection ends, or is found dead."""
         talk = self._talk
         await self._say(socket, talk.opened())
+        self._changed()
         while not talk.is_silent:
             try:
                 async with asyncio.timeout(_seconds(talk.due_at_ms - self._world.now())):

@@ -164,6 +164,13 @@ def test_who_holds_the_version_is_told_nothing_new() -> None:
     assert asyncio.run(awaited()) is None
 
 
+def test_an_id_stays_within_its_part_of_the_path() -> None:
+    server = Server(ok())
+    with server.client() as client:
+        client.start("../a b?c")
+    assert server.request.url.raw_path == b"/v1/sessions/..%2Fa%20b%3Fc/start"
+
+
 def test_the_log_comes_in_pages_and_the_time_unwrapped() -> None:
     page = {"events": [{"id": "1-0", "type": "session_created"}], "next": "1-0"}
     server = Server(ok({"data": page}), ok({"data": page}), ok({"timestamp_ms": 5}))
@@ -234,9 +241,12 @@ def test_a_code_that_is_not_known_yet_is_still_a_refusal() -> None:
     assert (type(raised.value), raised.value.code) == (ApiError, "SOMETHING_NEW")
 
 
-@pytest.mark.parametrize("content", [b"<html>", b"[1]", b'{"error": "no"}', b""])
-def test_what_somebody_in_between_answers_is_a_refusal_without_a_code(content: bytes) -> None:
-    server = Server(Given(403, content, {"Retry-After": "soon"}))
+@pytest.mark.parametrize("status", [301, 403])
+@pytest.mark.parametrize("content", [b"<html>", b"[1]", b"null", b'{"error": "no"}', b""])
+def test_what_somebody_in_between_answers_is_a_refusal_without_a_code(
+    status: int, content: bytes
+) -> None:
+    server = Server(Given(status, content, {"Retry-After": "soon"}))
     with server.client() as client, pytest.raises(ApiError) as raised:
         client.start("s")
     assert (type(raised.value), raised.value.code) == (ApiError, "UNKNOWN")

@@ -10,12 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
+from urllib.parse import quote
 from uuid import uuid4
 
 from .errors import ApiError, NoAnswer, api_error
 from .states import LogPage, ServerTime, SessionEvent, SessionState, SwitchResult
 
 TIMEOUT_S = 10.0
+NOT_MODIFIED = 304
+SESSIONS = "/v1/sessions"
 
 Read = TypeVar("Read")
 Data = TypeVar("Data", SessionState, SwitchResult)
@@ -78,7 +81,7 @@ class Call(Generic[Read]):
         try:
             body = json.loads(content) if content else None
         except ValueError as error:
-            if status < 400:
+            if status < 300:
                 raise NoAnswer(self.idempotency_key) from error
             body = None
         return Reply(status, headers, body)
@@ -89,7 +92,7 @@ class Call(Generic[Read]):
         Raises:
             ApiError: It says no.
         """
-        if reply.status >= 400:
+        if reply.status >= 300 and reply.status != NOT_MODIFIED:
             raise api_error(reply.status, reply.headers, reply.body)
         return self.read(reply)
 
@@ -120,41 +123,44 @@ class Retries:
 
 
 def create(session: Mapping[str, Any], options: Options) -> Call[Answer[SessionState]]:
-    return Call("POST", "/v1/sessions", _state, session, headers=_headers(options))
+    return Call("POST", SESSIONS, _state, session, headers=_headers(options))
 
 
 def get(session_id: str, if_none_match: int | None) -> Call[Answer[SessionState] | None]:
     headers = {} if if_none_match is None else {"If-None-Match": _tag(if_none_match)}
-    return Call("GET", f"/v1/sessions/{session_id}", _state_if_new, headers=headers)
+    return Call("GET", _path(session_id), _state_if_new, headers=headers)
 
 
 def command(
     session_id: str, name: str, args: Mapping[str, Any], options: Options
 ) -> Call[Answer[SessionState]]:
     """Any command but ``switch``; arguments that are ``None`` are left out."""
-    return Call(
-        "POST", f"/v1/sessions/{session_id}/{name}", _state, _given(args), headers=_headers(options)
-    )
+    path = _path(session_id, name)
+    return Call("POST", path, _state, _given(args), headers=_headers(options))
 
 
 def switch(
     session_id: str, args: Mapping[str, Any], options: Options
 ) -> Call[Answer[SwitchResult]]:
-    path = f"/v1/sessions/{session_id}/switch"
+    path = _path(session_id, "switch")
     return Call("POST", path, _switched, _given(args), headers=_headers(options))
 
 
 def delete(session_id: str, options: Options) -> Call[None]:
-    return Call("DELETE", f"/v1/sessions/{session_id}", _nothing, headers=_headers(options))
+    return Call("DELETE", _path(session_id), _nothing, headers=_headers(options))
 
 
 def events(session_id: str, after: str | None, limit: int | None) -> Call[LogPage]:
     params = _given({"after": after, "limit": limit})
-    return Call("GET", f"/v1/sessions/{session_id}/events", _page, params=params)
+    return Call("GET", _path(session_id, "events"), _page, params=params)
 
 
 def time() -> Call[ServerTime]:
     return Call("GET", "/v1/time", _time)
+
+
+def _path(session_id: str, *more: str) -> str:
+    return "/".join((SESSIONS, quote(session_id, safe=""), *more))
 
 
 def _headers(options: Options) -> dict[str, str]:
@@ -177,7 +183,7 @@ def _state(reply: Reply) -> Answer[SessionState]:
 
 
 def _state_if_new(reply: Reply) -> Answer[SessionState] | None:
-    return None if reply.status == 304 else _state(reply)
+    return None if reply.status == NOT_MODIFIED else _state(reply)
 
 
 def _switched(reply: Reply) -> Answer[SwitchResult]:

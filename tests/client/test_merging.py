@@ -20,7 +20,7 @@ from tests.core.build import started
 from tests.e2e.sessions import by_id
 from tests.strategies import Step, play, sessions, setups, walks
 from tickless.figures import participant_at, session_remaining_ms, shown_at
-from tickless.merging import merged
+from tickless.merging import in_one, merged
 
 from .recorded import recorded
 from .states import a_participant, a_state
@@ -80,6 +80,18 @@ def test_in_global_nobody_who_is_left_out_of_a_partial_update_has_still_expired(
     assert merged(held, partial)["participants"][1] == a_participant("b", **news)
     nobody = a_state(sync_mode="global")
     assert merged(held, nobody)["participants"] == held["participants"]
+
+
+def test_of_pages_every_participant_and_every_group_is_kept_once() -> None:
+    groups = [{"group_id": name, "total_time_ms": 1} for name in ("g", "h")]
+    pages = [
+        a_state(a_participant("a"), a_participant("b"), groups=groups),
+        a_state(a_participant("c"), groups=groups[:1], version=2),
+    ]
+    whole = in_one(pages)
+    assert [one["participant_id"] for one in whole["participants"]] == ["a", "b", "c"]
+    assert (whole["groups"], whole["version"]) == (groups, 2)
+    assert len(pages[1]["participants"]) == 1
 
 
 # What the browser client is held to as well

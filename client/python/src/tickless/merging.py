@@ -58,15 +58,12 @@ def merged(held: SessionState, partial: SessionState) -> SessionState:
     """
     news = {one["participant_id"]: one for one in partial["participants"]}
     speakers = {one["group_id"]: one for one in partial["participants"]}
-    mode = partial["sync_mode"]
+    anybody = next(iter(partial["participants"]), None)
 
     def brought(one: ParticipantState) -> ParticipantState:
-        speaker: ParticipantState | None = None
-        if mode == "global" and partial["participants"]:
-            speaker = partial["participants"][0]
-            return _with(one, speaker, ("time_remaining_ms", "is_running"), has_expired=False)
-        if mode == "per_group":
-            speaker = speakers.get(one["group_id"])
+        if partial["sync_mode"] == "global" and anybody is not None:
+            return _with(one, anybody, ("time_remaining_ms", "is_running"), has_expired=False)
+        speaker = speakers.get(one["group_id"]) if partial["sync_mode"] == "per_group" else None
         return one if speaker is None else _with(one, speaker, OF_A_BANK)
 
     whole = partial.copy()

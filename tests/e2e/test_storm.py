@@ -27,8 +27,8 @@ from .sessions import a_session
 
 TOLERATED_MB = 8.0
 TOLERATED_DESCRIPTORS = 16, 48
-"""With few and with many. Connections to the store are kept, and there are as many as have ever
-been wanted at once: the first storms open nearly all of them, and later ones a few."""
+"""With few and with many. Connections to the store and to @connections are kept, as many as have
+ever been wanted at once: the first storms open nearly all of them, and later ones a few."""
 
 
 @dataclass(frozen=True)

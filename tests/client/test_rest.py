@@ -210,6 +210,20 @@ def test_a_token_goes_with_every_request_and_is_renewed_by_who_is_asked() -> Non
     assert sent == [f"Bearer {token}" for token in ("t0", "t1", "fixed", "t2", "fixed")]
 
 
+def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
+    failures = [httpx.ConnectError("no network")]
+
+    def renew() -> str:
+        if failures:
+            raise failures.pop()
+        return "t"
+
+    server = Server(ok())
+    with server.client(token=renew) as client:
+        client.get("s")
+    assert (len(server.requests), server.waits_s) == (1, [0.1])
+
+
 # Refusals
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from statistics import mean
 
+import httpx
 import pytest
 
 from tests.client.virtual_time import (
@@ -126,6 +127,22 @@ async def test_a_token_is_a_subprotocol_and_renewed_for_every_connection() -> No
     none = Told()
     await none.connected()
     assert none.socket.subprotocols == ()
+
+
+@timeless
+async def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
+    failures: list[Exception] = [httpx.ConnectError("no network"), OSError("none")]
+
+    async def renew() -> str:
+        if failures:
+            raise failures.pop()
+        return "t"
+
+    told = Told(token=renew)
+    told.client.connect()
+    await passes(5_000)
+    assert told.socket.subprotocols == ("bearer.t",)
+    assert len(told.world.tries_at) == 1
 
 
 @timeless

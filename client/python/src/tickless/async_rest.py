@@ -153,8 +153,8 @@ class AsyncRestClient:
             await self._sleep(wait_s)
 
     async def _exchange(self, call: Call[Read]) -> Reply:
-        token = await token_of(self._token)
         try:
+            token = await token_of(self._token)
             answer = await self._http.request(**call.request(self._url, token))
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise NoAnswer(call.idempotency_key) from error

@@ -160,8 +160,8 @@ class RestClient:
             self._sleep(wait_s)
 
     def _exchange(self, call: Call[Read]) -> Reply:
-        token = self._token() if callable(self._token) else self._token
         try:
+            token = self._token() if callable(self._token) else self._token
             answer = self._http.request(**call.request(self._url, token))
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise NoAnswer(call.idempotency_key) from error

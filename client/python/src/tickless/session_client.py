@@ -15,6 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import httpx
+
 from .conversation import Conversation, Listener, Pace, nobody, nobody_knows, not_live
 from .place import Held
 from .server_clock import ServerClock
@@ -217,7 +219,11 @@ class SessionClient:
         self._changed()
 
     async def _opened(self) -> Socket:
-        token = await token_of(self._token)
+        try:
+            token = await token_of(self._token)
+        except (OSError, httpx.TransportError) as error:
+            # Whoever renews it is out of reach, as the server may be: both are tried again.
+            raise SocketRefused("There is no token") from error
         subprotocols = () if token is None else (f"{BEARER}{token}",)
         return await self._world.open_socket(self._address(), subprotocols)
 

@@ -9,6 +9,7 @@ RUN pip install --no-cache-dir -r requirements-local.txt
 COPY app.py ./
 COPY .chalice/config.json ./.chalice/
 COPY chalicelib ./chalicelib
+COPY client/python/src ./client/python/src
 COPY infra/templates/gateway_responses.json ./infra/templates/
 COPY local ./local
 

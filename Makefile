@@ -7,8 +7,9 @@ STAMP := .venv/.installed
 PICTURES := build/pictures-venv
 STAGE ?= dev
 CLIENT := client/js
+PYTHON_CLIENT := client/python/src
 
-.PHONY: help install run test test-cluster test-package test-client check format mutants bench pictures package clean
+.PHONY: help install run test test-cluster test-full test-package test-client check format mutants bench pictures package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +34,9 @@ test: install check ## lint, types, architecture, and every test but those of cl
 test-cluster: install ## what runs on a Redis Cluster, and what becomes of it when servers fall
 	$(BIN)/python -m pytest -m "cluster or failover" --numprocesses 2 $(ARGS)
 
+test-full: install ## the end-to-end tests with as much as is promised, and the figures they tell
+	TICKLESS_FULL=1 $(BIN)/python -m pytest tests/e2e -s $(ARGS)
+
 test-package: install ## what AWS would be given: its template, its rights, and the package at work
 	$(BIN)/python -m pytest tests/package $(ARGS)
 
@@ -48,7 +52,7 @@ check: install ## lint, types, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=$(PYTHON_CLIENT) $(BIN)/lint-imports
 
 format: install ## put the code into shape
 	$(BIN)/ruff format .

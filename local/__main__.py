@@ -24,10 +24,15 @@ from .gateway.websocket_limits import Faults
 from .reloading import app_has_changed
 from .stack import Options, Stack, StackError, modules_there, running
 
+PYTHON_CLIENT = Path(__file__).parents[1] / "client" / "python" / "src"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop; the exit code."""
-    options = read_arguments(arguments)
+    """Run until told to stop; the exit code. ``watch`` as the first word only watches."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] == "watch":
+        return watch(words[1:])
+    options = read_arguments(words)
     environ = dict(os.environ)
     try:
         with asyncio.Runner(loop_factory=fastest_loop()) as runner:
@@ -43,10 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def watch(arguments: Sequence[str]) -> int:
+    """Draw a session's clocks, as the Python client beside this folder follows it."""
+    sys.path.insert(0, str(PYTHON_CLIENT))
+    from .watch import main as watch_session
+
+    return watch_session(arguments)
+
+
 def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's, where it is installed: it takes about a quarter off a request's CPU time."""
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop
     except ImportError:
         return None
     return uvloop.new_event_loop
@@ -55,7 +68,9 @@ def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def read_arguments(arguments: Sequence[str] | None) -> Options:
     defaults = Options()
     parser = argparse.ArgumentParser(
-        prog="python -m local", description="Runs the app of this folder on a local cloud."
+        prog="python -m local",
+        description="Runs the app of this folder on a local cloud.",
+        epilog="python -m local watch SESSION draws the clocks of a session.",
     )
     parser.add_argument("--host", default=defaults.host)
     parser.add_argument("--port", type=int, default=defaults.port, help="0 takes a free one")
@@ -187,6 +202,7 @@ def examples(url: str, websocket_url: str) -> tuple[str, ...]:
         f"curl -s -X POST {one}/start",
         f"curl -s -X POST {one}/switch",
         f"curl -s {one}",
+        f"{sys.executable} -m local watch {session_id} --ws-url {websocket_url}",
         f"{sys.executable} -m websockets '{websocket_url}?sessionId={session_id}'",
     )
 

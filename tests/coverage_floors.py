@@ -30,6 +30,7 @@ FLOORS = {
     "realtime": (("chalicelib/realtime/",), 90),
     "telemetry": (("chalicelib/telemetry/", "chalicelib/observing.py"), 90),
     "local gateway": (("local/gateway/",), 90),
+    "Python client": (("client/python/",), 95),
     "everything": (("",), 92),
 }
 

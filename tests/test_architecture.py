@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +114,27 @@ def test_only_settings_reads_the_environment(path: Path) -> None:
     assert not reads or path.name == "settings.py"
 
 
+def test_the_python_client_needs_no_more_than_it_says() -> None:
+    project = tomllib.loads((ROOT / "client/python/pyproject.toml").read_text())["project"]
+    needed = {re.split(r"\W", one)[0] for one in project["dependencies"]}
+    imported = {
+        name.partition(".")[0]
+        for path in (ROOT / "client/python/src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported(node)
+    }
+
+    assert imported - sys.stdlib_module_names == needed == {"httpx", "websockets"}
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [one.name for one in node.names]
+    return [str(node.module)] if isinstance(node, ast.ImportFrom) and not node.level else []
+
+
 def test_every_module_says_what_it_owns() -> None:
-    for folder in ("chalicelib", "local", "bench", "pictures", "tests"):
+    for folder in ("chalicelib", "client/python", "local", "bench", "pictures", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             source = path.read_text()
             if source.strip() and path.name != "conftest.py":

@@ -1,4 +1,4 @@
-"""What the server shows of the sessions of docs/clocks.md, for the browser client's own tests.
+"""What the server shows of the sessions of docs/clocks.md, for the clients' own tests.
 
 Every example is played as its picture tells it. ``python -m tests.client.recorded``
 prints, as JSON, two things a client must come to by itself: each view of one

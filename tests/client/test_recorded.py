@@ -1,4 +1,4 @@
-"""What the browser client is measured against has every kind of clock in it."""
+"""What the clients are measured against has every kind of clock in it."""
 
 from __future__ import annotations
 

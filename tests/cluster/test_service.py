@@ -22,6 +22,7 @@ from tests.failover import Failover
 from tests.fixtures import OpenStore
 from tests.servers import eventually
 from tests.sweeper.scene import expected, start_session, timeouts
+from tickless import CommandError
 
 from .players import audit
 from .test_failover import FALLS
@@ -92,9 +93,13 @@ class Callers:
     async def over_a_socket(self, client: Client, session: dict[str, Any]) -> None:
         while not self._enough:
             command_id, args = self._an_adjustment(session)
-            answer = await client.command("adjust", args=args)
-            status = {"ACK": 200, "ERROR": 503}[answer["type"]]
-            self.answers.take(command_id, status, answer.get("code"), answer.get("version"))
+            try:
+                version = await client.command("adjust", args)
+            except CommandError as error:
+                status = 503 if error.outcome == "refused" else 0
+                self.answers.take(command_id, status, error.code, None)
+            else:
+                self.answers.take(command_id, 200, None, version)
 
     def _an_adjustment(self, session: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         command_id = f"{self.phase}-{next(self._ids)}"

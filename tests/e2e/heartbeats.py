@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from tickless import Place
+
 from .client import Client, Note
-from .follower import Place
 
 
 def heartbeats_needed(clients: Iterable[Client], since_ms: int) -> Counter[int]:

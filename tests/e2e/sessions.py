@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from .follower import Held, State, shown_at
+from tickless import Held, shown_at
+
 from .instances import Answer
 
 HOUR_MS = 3_600_000
@@ -44,7 +46,7 @@ def differences(held: Held, answer: Answer) -> list[str]:
     ]
 
 
-def by_id(state: State) -> dict[str, Any]:
+def by_id(state: Mapping[str, Any]) -> dict[str, Any]:
     """Every figure under a name of its own, so that a difference can be read."""
     flat = {name: value for name, value in state.items() if name not in ("participants", "groups")}
     flat["order"] = [one["participant_id"] for one in state["participants"]]

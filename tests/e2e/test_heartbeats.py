@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tickless.place import NOWHERE, Place
+from tickless.states import Message
+
 from .client import Note
-from .follower import NOWHERE, Message, Place
 from .heartbeats import found_wanting
 
 OLD, NEW = Place("e", 1, "early"), Place("e", 2, "late")

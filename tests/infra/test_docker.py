@@ -34,7 +34,13 @@ def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
 
 
 def test_all_that_the_stack_imports_is_copied() -> None:
-    assert {".chalice/config.json", "app.py", "chalicelib", "local"} <= copied()
+    assert {
+        ".chalice/config.json",
+        "app.py",
+        "chalicelib",
+        "client/python/src",
+        "local",
+    } <= copied()
     options = read_arguments([])
     assert any(fnmatch(str(options.gateway_template), f"{source}*") for source in copied())
 

@@ -382,7 +382,7 @@ def test_arguments_have_defaults_and_the_environment_may_name_the_server(
 
 
 def test_what_is_printed_to_try_can_be_pasted() -> None:
-    create, *commands, watch = examples("http://127.0.0.1:8000", "ws://127.0.0.1:8001/dev")
+    create, *commands, watch, listen = examples("http://127.0.0.1:8000", "ws://127.0.0.1:8001/dev")
     words = shlex.split(create)
     session = json.loads(words[words.index("-d") + 1])
     assert session["sync_mode"] == "per_participant"
@@ -394,6 +394,10 @@ def test_what_is_printed_to_try_can_be_pasted() -> None:
         path,
     ]
     assert shlex.split(watch)[1:] == [
+        *("-m", "local", "watch", session["session_id"]),
+        *("--ws-url", "ws://127.0.0.1:8001/dev"),
+    ]
+    assert shlex.split(listen)[1:] == [
         "-m",
         "websockets",
         f"ws://127.0.0.1:8001/dev?sessionId={session['session_id']}",

@@ -12,26 +12,33 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
+from math import ceil, inf
 from operator import methodcaller
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tickless
 from chalicelib.core.errors import RuleError, SessionExists, SessionNotFound
 from chalicelib.core.rules import Adjust, Command, Pause, Resume, Start, Switch, Undo
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.ports import Patience
-from tests.e2e.follower import Follower, Message, Pace
 from tests.e2e.instances import Answer
 from tests.e2e.sessions import agrees
 from tests.fakes import FakeRegistry
 from tests.strategies import uuid
+from tickless import Pace
+from tickless.conversation import Conversation, Listener
+from tickless.follower import DOUBT_FOR_MS
+from tickless.states import Message
 
 from .conftest import Room, a_room
 
 SESSION = uuid(0)
-PACE = Pace(Patience().heartbeat_ms / 1000)
+PACE = Pace(heartbeat_ms=Patience().heartbeat_ms, samples=0, claim_after_ms=inf)
+"""Heartbeats alone tell, and nobody else asks."""
+
 TOO_MANY_FOR_ONE_MESSAGE = 170
 
 
@@ -66,7 +73,11 @@ class World:
     def __init__(self, setup: Setup) -> None:
         self._room: Room = a_room()
         self._setup = setup
-        self._follower = Follower(PACE)
+        clock = self._room.store
+        here = tickless.World(
+            now=lambda: clock.clock_ms, wall=lambda: clock.clock_ms, random=lambda: 0.5
+        )
+        self._talk = Conversation(here, PACE, Listener())
         self._connections = 0
         self._loses_nothing = False
         self.replicate()
@@ -130,23 +141,28 @@ class World:
                 self.under_way.pop(0)
             else:
                 message = self.under_way.pop(-1 if fate is Fate.BACKWARDS else 0)
-                self._say(self._follower.take(json.loads(message), self._now_s))
+                self._say(self._talk.heard(message))
 
     # The client
 
     def connect(self) -> None:
         """Open a connection; one that was there has broken."""
+        if self._connections:
+            self._talk.lost()
         self._connections += 1
         assert self._room.connect(self._name, SESSION) == 200
         self._room.greet()
-        self._say(self._follower.opened(self._now_s))
+        self._say(self._talk.opened())
 
     def wait(self, ms: int) -> None:
         """Let time pass, in which the client does what falls due."""
         until_ms = self._room.store.clock_ms + ms
-        while (due_ms := round(self._follower.due_at_s * 1000)) <= until_ms:
-            self._room.store.clock_ms = max(self._room.store.clock_ms, due_ms)
-            self._say(self._follower.tick(self._now_s))
+        while self._talk.due_at_ms <= until_ms:
+            self._room.store.clock_ms = max(self._room.store.clock_ms, ceil(self._talk.due_at_ms))
+            if self._talk.is_silent:
+                self.connect()
+            else:
+                self._say(self._talk.tick())
             if self._loses_nothing:
                 self.suffer(Fate.ARRIVES)
         self._room.store.clock_ms = until_ms
@@ -155,17 +171,13 @@ class World:
         """All that is said gets through, until a heartbeat has had its effect."""
         self._loses_nothing = True
         self.suffer(Fate.ARRIVES)
-        self.wait(round((PACE.heartbeat_s + PACE.doubt_s) * 1000))
+        self.wait(round(PACE.heartbeat_ms) + DOUBT_FOR_MS)
 
     def shows_what_get_does(self) -> bool:
         answer = self.get()
         # A timeout that was due is told to everybody when it is noticed.
         self.suffer(Fate.ARRIVES)
-        return agrees(self._follower.held, answer)
-
-    @property
-    def _now_s(self) -> float:
-        return self._room.store.clock_ms / 1000
+        return agrees(self._talk.held, answer)
 
     @property
     def _name(self) -> str:

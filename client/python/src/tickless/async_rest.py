@@ -1,0 +1,161 @@
+"""REST for who awaits: the same as ``rest``, beside a SessionClient."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx
+
+from . import calls
+from .calls import TIMEOUT_S, Answer, Call, Options, Reply, Retries
+from .errors import ApiError, NoAnswer
+from .states import LogPage, ServerTime, SessionState, SwitchResult
+from .world import Token, token_of
+
+Read = TypeVar("Read")
+
+
+class AsyncRestClient:
+    """``url`` is where ``/v1`` is. ``token`` may be a function, asked before every request."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token = None,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._retries = retries or Retries()
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport)
+        self._sleep = sleep
+        self._chance = chance
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def create(
+        self, session: Mapping[str, Any], **options: Unpack[Options]
+    ) -> Answer[SessionState]:
+        """Create a session; the same request again answers what has become of it."""
+        return await self._do(calls.create(session, options))
+
+    async def get(
+        self, session_id: str, *, if_none_match: int | None = None
+    ) -> Answer[SessionState] | None:
+        """The state as of now; ``None`` if it is still of the version that is held."""
+        return await self._do(calls.get(session_id, if_none_match))
+
+    async def delete(self, session_id: str, **options: Unpack[Options]) -> None:
+        """Make it gone, whether it was there or not."""
+        await self._do(calls.delete(session_id, options))
+
+    async def start(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
+        return await self._command(session_id, "start", {}, options)
+
+    async def switch(
+        self,
+        session_id: str,
+        *,
+        next_participant_id: str | None = None,
+        current_participant_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> Answer[SwitchResult]:
+        """End the running cycle, of whom ``current_participant_id`` names, and begin the next."""
+        args = {
+            "next_participant_id": next_participant_id,
+            "current_participant_id": current_participant_id,
+        }
+        return await self._do(calls.switch(session_id, args, options))
+
+    async def pause(
+        self,
+        session_id: str,
+        *,
+        current_participant_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> Answer[SessionState]:
+        args = {"current_participant_id": current_participant_id}
+        return await self._command(session_id, "pause", args, options)
+
+    async def resume(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
+        return await self._command(session_id, "resume", {}, options)
+
+    async def complete(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
+        return await self._command(session_id, "complete", {}, options)
+
+    async def cancel(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
+        return await self._command(session_id, "cancel", {}, options)
+
+    async def undo(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
+        """Take back the last switch."""
+        return await self._command(session_id, "undo", {}, options)
+
+    async def adjust(
+        self,
+        session_id: str,
+        delta_ms: int,
+        *,
+        participant_id: str | None = None,
+        group_id: str | None = None,
+        reason: str | None = None,
+        **options: Unpack[Options],
+    ) -> Answer[SessionState]:
+        """Give a clock time, or take some."""
+        args = {
+            "delta_ms": delta_ms,
+            "participant_id": participant_id,
+            "group_id": group_id,
+            "reason": reason,
+        }
+        return await self._command(session_id, "adjust", args, options)
+
+    async def events(
+        self, session_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> LogPage:
+        """A page of the event log, which goes on after the id that its ``next`` is."""
+        return await self._do(calls.events(session_id, after, limit))
+
+    async def time(self) -> ServerTime:
+        return await self._do(calls.time())
+
+    async def _command(
+        self, session_id: str, name: str, args: Mapping[str, Any], options: Options
+    ) -> Answer[SessionState]:
+        return await self._do(calls.command(session_id, name, args, options))
+
+    async def _do(self, call: Call[Read]) -> Read:
+        failures = 0
+        while True:
+            try:
+                return call.result(await self._exchange(call))
+            except (ApiError, NoAnswer) as error:
+                failures += 1
+                wait_s = self._retries.wait_s(failures, error, self._chance())
+                if wait_s is None:
+                    raise
+            await self._sleep(wait_s)
+
+    async def _exchange(self, call: Call[Read]) -> Reply:
+        try:
+            token = await token_of(self._token)
+            answer = await self._http.request(**call.request(self._url, token))
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise NoAnswer(call.idempotency_key) from error
+        return call.reply(answer.status_code, answer.headers, answer.content)

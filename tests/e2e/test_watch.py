@@ -1,0 +1,33 @@
+"""``python -m local watch``, as it is typed, beside a session that comes and ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tickless import RestClient
+
+from .instances import ROOT, Instance
+from .sessions import a_session
+
+
+def test_it_waits_for_the_session_draws_it_and_ends_with_it(pair: list[Instance]) -> None:
+    session = a_session(2)
+    session_id = session["session_id"]
+    command = [sys.executable, "-m", "local", "watch", session_id]
+    with (
+        RestClient(pair[0].rest_url) as rest,
+        subprocess.Popen(
+            [*command, "--ws-url", pair[1].websocket_url],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as watcher,
+    ):
+        rest.create(session)
+        rest.start(session_id)
+        rest.complete(session_id)
+        said, _ = watcher.communicate(timeout=20)
+    assert watcher.returncode == 0
+    assert "version 3" in said
+    assert said.splitlines()[-1] == "The session is completed."

@@ -22,7 +22,9 @@ SERVICES = frozenset({"apigatewaymanagementapi", "lambda"})
 _POWERTOOLS = "aws_lambda_powertools/"
 
 UNUSED = (
-    # Of boto3 clients are used, of botocore's dates no zones, of redis-py one server's core.
+    # X-Ray's SDK could observe other libraries; it is told itself.
+    "aws_xray_sdk/ext/",
+    # Of boto3 clients are used, of botocore's dates no zones, of redis-py a server's own commands.
     "boto3/data/",
     "boto3/examples/",
     "dateutil/zoneinfo/",

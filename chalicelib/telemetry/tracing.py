@@ -1,7 +1,7 @@
 """Traces: which part of an invocation took how long, for AWS X-Ray.
 
 Off, it costs nothing and imports nothing. On, it needs ``aws-xray-sdk``, which
-Tickless otherwise does without.
+nothing else imports.
 """
 
 from __future__ import annotations

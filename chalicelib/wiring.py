@@ -8,6 +8,7 @@ for no store. Whoever wants other services says so before the first request.
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -15,7 +16,14 @@ from typing import TYPE_CHECKING
 
 from .charges import Limits
 from .engine import SyncEngine
-from .ports import ConnectionRegistry, DeadlineIndex, Fleet, Patience, SessionStore
+from .ports import (
+    ConnectionRegistry,
+    DeadlineIndex,
+    Fleet,
+    Patience,
+    SessionStore,
+    StoreUnavailable,
+)
 from .settings import Settings, read_settings
 from .telemetry.ports import NoSink, Sink, Telemetry
 
@@ -44,7 +52,7 @@ class Services:
         if self.settings.metrics == "emf":
             from .telemetry.emf import CloudWatchSink
 
-            return CloudWatchSink()
+            return CloudWatchSink(self.settings.service)
         return NoSink()
 
     @cached_property
@@ -55,7 +63,7 @@ class Services:
     def tracing(self) -> Tracing:
         from .telemetry.tracing import open_tracing
 
-        return open_tracing(self.settings.tracing)
+        return open_tracing(self.settings.tracing, self.settings.service)
 
     @cached_property
     def server(self) -> Server:
@@ -192,6 +200,13 @@ class Services:
             aside_every_seconds=self.settings.heartbeat_interval_ms / 1000,
             telemetry=self.telemetry,
         )
+
+    def sweep_for_a_minute(self, remaining_ms: int) -> None:
+        """What a function does that is called once a minute and has ``remaining_ms`` left."""
+        self.sweeper().work_through_minute(remaining_ms)
+        # Nobody scrapes a function. That the store is away others say, and louder.
+        with suppress(StoreUnavailable):
+            self.telemetry.overdue(self.fleet.facts())
 
     def close(self, within_seconds: float) -> None:
         """Let posts that are under way end, and leave the store."""

@@ -42,6 +42,10 @@ TRACE = {
     Right("Allow", "xray:PutTraceSegments", "*"),
     Right("Allow", "xray:PutTelemetryRecords", "*"),
 }
+STACK = {"Ref": "AWS::StackName"}
+NOT_REFERRED_TO = {"outcome", "transport"}
+"""Labels of the application's own figures; tests/infra/test_figures.py has what they may be."""
+
 NETWORK = {
     Right(effect, f"ec2:{action}", "*")
     for effect in ("Allow", "Deny")
@@ -191,6 +195,14 @@ def test_gateway_responses_are_part_of_what_is_deployed(
     assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
 
 
+def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Template) -> None:
+    (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
+    dimensions = template.properties("RestErrorsAlarm", ON_AWS)["Dimensions"]
+
+    assert api["Name"] == api["Body"]["info"]["title"] == STACK
+    assert {"Name": "ApiName", "Value": STACK} in dimensions
+
+
 def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> None:
     resources = template.body["Resources"]
     for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
@@ -201,9 +213,7 @@ def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> 
             one["Value"]
             for metric in metrics or [alarm]
             for one in metric["Dimensions"]
-            if one["Name"] != "ApiName"
+            if one["Name"] not in NOT_REFERRED_TO
         ]
-
-        assert watched, name
-        assert all(one["Ref"] in resources for one in watched), name
+        assert all(one["Ref"] in {*resources, STACK["Ref"]} for one in watched), name
         assert "AlarmActions" in alarm

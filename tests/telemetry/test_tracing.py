@@ -29,7 +29,7 @@ assert RestClient(app.app).get(f"/v1/sessions/{SESSION}").status == 404
 
 
 def test_off_it_is_nothing() -> None:
-    tracing = open_tracing(False)
+    tracing = open_tracing(False, "tickless")
 
     assert isinstance(tracing, NoTracing)
     with tracing.span("anything"):
@@ -45,7 +45,7 @@ def test_without_its_sdk_a_line_says_so_and_everything_goes_on(
     monkeypatch.setitem(sys.modules, "aws_xray_sdk", None)
     monkeypatch.setitem(sys.modules, "aws_xray_sdk.core", None)
 
-    assert isinstance(open_tracing(True), NoTracing)
+    assert isinstance(open_tracing(True, "tickless"), NoTracing)
     assert "TRACING is on, but cannot be" in caplog.text
 
 

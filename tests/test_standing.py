@@ -25,6 +25,9 @@ class Stuck:
     def start(self):
         return True
 
+    def is_ready(self):
+        return True
+
     def stop(self):
         print("stopping", flush=True)
         threading.Event().wait()

@@ -78,6 +78,9 @@ class Relay:
         self._thread.start()
         return self._listening.wait(within_seconds)
 
+    def is_ready(self) -> bool:
+        return self._listening.is_set()
+
     def stop(self, within_seconds: float = 2.0) -> None:
         self._stopping.set()
         self._thread.join(within_seconds)

@@ -1,4 +1,4 @@
-"""What a switch writes to the log, which CloudWatch charges for by the byte, is what is said of it."""
+"""What a switch writes to the log, paid for by the byte, is as much as is said of it."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ for no store. Whoever wants other services says so before the first request.
 
 from __future__ import annotations
 
+import atexit
 import gc
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from .store.client import Server
     from .sweeper import Sweeper
     from .telemetry.tracing import Tracing
+
+
+LEAVE_WITHIN_SECONDS = 0.2
+"""So long posts that are under way may take when a process ends."""
 
 
 @dataclass
@@ -232,6 +237,8 @@ def services() -> Services:
             found = _Process.services
             if found is None:
                 found = _Process.services = start_services()
+                # A Lambda is ended without a word; a process that ends by itself leaves in order.
+                atexit.register(found.close, LEAVE_WITHIN_SECONDS)
                 # What has been imported stays: no garbage collection need look at it again.
                 gc.freeze()
     return found

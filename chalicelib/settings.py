@@ -83,14 +83,19 @@ ON_LAMBDA: Final[dict[str, Any]] = {"metrics": "emf", "log_format": "json", "log
 """What is different by default where a Lambda runs this: nobody can scrape it, CloudWatch reads."""
 
 
+def default_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """What holds where nothing is chosen: on a Lambda, or elsewhere."""
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
+    return replace(Settings(), **ON_LAMBDA) if on_lambda else Settings()
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that the environment asks for, defaults elsewhere.
 
     Raises:
         InvalidSetting: A variable is set to something it can't be.
     """
-    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
-    defaults = replace(Settings(), **ON_LAMBDA) if on_lambda else Settings()
+    defaults = default_settings(environment)
 
     def text(name: str) -> str:
         given: str = environment.get(name.upper()) or getattr(defaults, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ from .ports import (
     SessionStore,
     StoreUnavailable,
 )
-from .settings import Settings, read_settings
+from .settings import InvalidSetting, Settings, default_settings, read_settings
 from .telemetry.ports import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .sweeper import Sweeper
     from .telemetry.tracing import Tracing
 
+
+LOG = logging.getLogger("tickless")
 
 LEAVE_WITHIN_SECONDS = 0.2
 """So long posts that are under way may take when a process ends."""
@@ -229,19 +232,35 @@ class _Process:
 
 
 def services() -> Services:
-    """The services of this process."""
+    """The services of this process.
+
+    Raises:
+        InvalidSetting: The environment asks for something that can't be; the log says so.
+    """
     found = _Process.services
     if found is None:
         # Of logs and figures there must be one, however many threads ask at first.
         with _Process.lock:
             found = _Process.services
             if found is None:
-                found = _Process.services = start_services()
+                found = _Process.services = _services_of_functions()
                 # A Lambda is ended without a word; a process that ends by itself leaves in order.
                 atexit.register(found.close, LEAVE_WITHIN_SECONDS)
                 # What has been imported stays: no garbage collection need look at it again.
                 gc.freeze()
     return found
+
+
+def _services_of_functions() -> Services:
+    try:
+        return start_services()
+    except InvalidSetting as error:
+        # Nobody reads what a function raises; and how logs are to look may be what is wrong.
+        from .telemetry.logs import start_logging
+
+        start_logging(default_settings())
+        LOG.error("settings: %s", error)
+        raise
 
 
 def start_services() -> Services:

@@ -17,6 +17,7 @@ from ..schemas.errors import CODES, PayloadTooLarge, Problem, internal_error, pr
 from ..schemas.fields import Request
 from ..schemas.requests import read
 from ..schemas.states import event_view
+from ..settings import InvalidSetting
 from ..telemetry.work import note
 
 LOG = logging.getLogger("tickless")
@@ -131,11 +132,13 @@ def reshape(
     """Middleware: what Chalice itself answers, put into our shape, CORS headers included.
 
     So is what any other middleware raises: nothing can be observed, for
-    instance, where a setting is invalid.
+    instance, where a setting is invalid, which the log has said already.
     """
     request_id = request.context.get("requestId", "")
     try:
         response = get_response(request)
+    except InvalidSetting:
+        return _in_our_shape(internal_error(request_id), {})
     except Exception as error:
         LOG.error("request %s: %s", request_id, error, exc_info=True)
         return _in_our_shape(internal_error(request_id), {})

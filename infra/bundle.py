@@ -65,11 +65,13 @@ _WITHOUT_BYTE_CODE = (
     "boto3/",
     "botocore/",
     "dateutil/",
-    "jmespath/",
     "s3transfer/",
     "urllib3/",
 )
 """What only the function that calls Lambda imports: its byte code would be 1.3 MB."""
+
+_IMPORTED_BY_ALL = frozenset({"botocore/__init__.py"})
+"""Powertools asks for this much of it."""
 
 _TASK_ROOT = "/var/task"
 _MACHINES = {"arm64": 183, "x86_64": 62}
@@ -109,13 +111,17 @@ def _byte_code(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="byte-code-") as working:
         folder = Path(working)
         for name, content in files.items():
-            if name.endswith(".py") and not name.startswith(_WITHOUT_BYTE_CODE):
+            if name.endswith(".py") and _has_byte_code(name):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
         # Unchecked: the sources beside it are never newer.
         options = ("-q", "--invalidation-mode", "unchecked-hash", "-s", working, "-p", _TASK_ROOT)
         subprocess.run([python, "-m", "compileall", *options, working], check=True)
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pyc")}
+
+
+def _has_byte_code(name: str) -> bool:
+    return not name.startswith(_WITHOUT_BYTE_CODE) or name in _IMPORTED_BY_ALL
 
 
 def faults(bundle: Path, architecture: str, python: str) -> Iterator[str]:

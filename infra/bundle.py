@@ -28,6 +28,8 @@ UNUSED = (
     "boto3/data/",
     "boto3/examples/",
     "dateutil/zoneinfo/",
+    "prometheus_client/openmetrics/parser.py",
+    "pydantic/experimental/pipeline.py",
     "pydantic/mypy.py",
     "pydantic/v1/",
     "redis/asyncio/multidb/",
@@ -37,6 +39,9 @@ UNUSED = (
     "redis/commands/timeseries/",
     "redis/commands/vectorset/",
     "redis/multidb/",
+    "urllib3/contrib/emscripten/",
+    # Only X-Ray's SDK imports wrapt, which goes without what it has in C.
+    "wrapt/_wrappers.",
     # Of offapi Swagger UI is shown, of Powertools the formatter, metrics and the tracer are used.
     "offapi/redoc.js",
     "offapi/scalar.js",

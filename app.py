@@ -40,4 +40,4 @@ def greet(event: Any, context: Any) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
 def sweep(event: Any) -> None:
-    services().sweeper().work_through_minute(event.context.get_remaining_time_in_millis())
+    services().sweep_for_a_minute(event.context.get_remaining_time_in_millis())

@@ -202,8 +202,8 @@ def repeat(once: Once, kept: Receipt) -> bytes:
     answer = once.repeat(kept)
     note(repeated=True)
     if kept.version:
-        # Of which epoch it was, nobody knows: the session may have been deleted since.
-        note(version=kept.version)
+        # The session may have been deleted and created again since.
+        note(epoch=kept.epoch, version=kept.version)
     return answer
 
 

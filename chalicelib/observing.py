@@ -39,8 +39,8 @@ def _request(request: Request, get_response: Callable[[Request], Response]) -> R
     began_s = time.perf_counter()
     context = request.context
     method, route = str(request.method), str(context.get("resourcePath", ""))
-    telemetry, tracing = services().telemetry, services().tracing
     with work(request_id=str(context.get("requestId", ""))) as noted:
+        telemetry, tracing = services().telemetry, services().tracing
         # Only an id that may be one: a path can hold anything.
         with suppress(InvalidRequest, KeyError):
             noted["session_id"] = read_session_id((request.uri_params or {})["session_id"])
@@ -77,8 +77,8 @@ def _message(event: Any, get_response: Callable[[Any], Any]) -> Any:
         "type": kind,
         "code": "OK",
     }
-    tracing = services().tracing
     with work(**facts) as noted:
+        tracing = services().tracing
         try:
             with tracing.span(route):
                 answer = get_response(event)
@@ -111,10 +111,11 @@ def _tell_of_message(noted: Mapping[str, Fact], seconds: float) -> None:
 
 def _invocation(event: Any, get_response: Callable[[Any], Any]) -> Any:
     context = event.context
-    telemetry, tracing = services().telemetry, services().tracing
-    with work(request_id=context.aws_request_id), tracing.span(context.function_name):
+    with work(request_id=context.aws_request_id):
+        telemetry, tracing = services().telemetry, services().tracing
         try:
-            return get_response(event)
+            with tracing.span(context.function_name):
+                return get_response(event)
         finally:
             telemetry.flush()
 

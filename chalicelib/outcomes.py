@@ -55,7 +55,8 @@ class Once:
     keep_ms: int = REMEMBER_COMMANDS_MS
 
     def receipt(self, outcome: Outcome) -> Receipt:
-        return Receipt(outcome.session.version, self.fingerprint, self.answer(outcome))
+        session = outcome.session
+        return Receipt(session.version, self.fingerprint, self.answer(outcome), session.epoch)
 
     def repeat(self, kept: Receipt) -> bytes:
         """What was answered before.

@@ -28,13 +28,14 @@ class Receipt:
     """What is kept of a command that was carried out, in case it comes again.
 
     ``version`` is the one it made, 0 for a delete. ``answer`` is what the
-    request of this ``fingerprint`` was answered with; both are empty where
-    nobody was promised the same answer.
+    request of this ``fingerprint`` was answered with, and ``epoch`` the one of
+    that version; all are empty where nobody was promised the same answer.
     """
 
     version: int
     fingerprint: bytes = b""
     answer: bytes = b""
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

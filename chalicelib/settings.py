@@ -45,9 +45,10 @@ class Settings:
 
     ``metrics`` is ``prometheus``, ``emf`` or ``off``; ``prometheus_multiproc_dir``
     is where processes that are scraped as one keep their figures, under the name
-    that prometheus_client knows it by. ``log_format`` is ``json`` or ``text``,
-    ``log_level`` the least that is written. On a Lambda the defaults are others
-    than these: see :func:`read_settings`.
+    that prometheus_client knows it by. ``service`` is the name under which
+    figures, log lines and traces go, where more than one service's do. ``log_format``
+    is ``json`` or ``text``, ``log_level`` the least that is written. On a Lambda the
+    defaults are others than these: see :func:`read_settings`.
 
     ``rate_limit_*`` are how many there may be: requests of an address in a
     minute, switches of a session in a second, messages of a connection in a
@@ -72,6 +73,7 @@ class Settings:
     aws_session_token: str = ""
     metrics: str = "prometheus"
     prometheus_multiproc_dir: str = ""
+    service: str = "tickless"
     log_format: str = "text"
     log_level: str = "warning"
     tracing: bool = False
@@ -81,14 +83,19 @@ ON_LAMBDA: Final[dict[str, Any]] = {"metrics": "emf", "log_format": "json", "log
 """What is different by default where a Lambda runs this: nobody can scrape it, CloudWatch reads."""
 
 
+def default_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """What holds where nothing is chosen: on a Lambda, or elsewhere."""
+    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
+    return replace(Settings(), **ON_LAMBDA) if on_lambda else Settings()
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that the environment asks for, defaults elsewhere.
 
     Raises:
         InvalidSetting: A variable is set to something it can't be.
     """
-    on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
-    defaults = replace(Settings(), **ON_LAMBDA) if on_lambda else Settings()
+    defaults = default_settings(environment)
 
     def text(name: str) -> str:
         given: str = environment.get(name.upper()) or getattr(defaults, name)
@@ -119,6 +126,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         aws_session_token=text("aws_session_token"),
         metrics=_one_of(environment, "METRICS", ("prometheus", "emf", "off"), defaults.metrics),
         prometheus_multiproc_dir=text("prometheus_multiproc_dir"),
+        service=text("service"),
         log_format=_one_of(environment, "LOG_FORMAT", ("json", "text"), defaults.log_format),
         log_level=_one_of(
             environment, "LOG_LEVEL", ("debug", "info", "warning", "error"), defaults.log_level

@@ -23,6 +23,9 @@ class Part(Protocol):
     def start(self) -> bool:
         """Begin; whether the store has answered already."""
 
+    def is_ready(self) -> bool:
+        """Whether it is at work, and the store answers it."""
+
     def stop(self) -> None: ...
 
 
@@ -36,15 +39,13 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     parser.add_argument(
         "--while-parent", action="store_true", help="stop when standard input is closed"
     )
-    parser.add_argument(
-        "--metrics-port", type=int, help="answer Prometheus here, with METRICS=prometheus"
-    )
+    parser.add_argument("--metrics-port", type=int, help="answer Prometheus, and /ready, here")
     options = parser.parse_args(arguments)
     try:
         services = start_services()
         part = part_of(services)
         if options.metrics_port is not None:
-            _answer_scrapes(services, options.metrics_port)
+            _answer_scrapes(services, part, options.metrics_port)
     except InvalidSetting as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
@@ -70,13 +71,14 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     return 0
 
 
-def _answer_scrapes(services: Services, port: int) -> None:
-    from .telemetry.prometheus import PrometheusSink, answer_scrapes  # noqa: PLC0415
+def _answer_scrapes(services: Services, part: Part, port: int) -> None:
+    from .telemetry.prometheus import PrometheusSink  # noqa: PLC0415
+    from .telemetry.scraped import answer_scrapes  # noqa: PLC0415
 
     if not isinstance(services.sink, PrometheusSink):
         raise InvalidSetting("--metrics-port wants METRICS=prometheus")
     try:
-        answer_scrapes(services.sink, port)
+        answer_scrapes(services.sink, port, part.is_ready)
     except OSError as error:
         raise InvalidSetting(f"--metrics-port {port}: {error.strerror}") from error
 

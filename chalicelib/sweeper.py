@@ -84,6 +84,9 @@ class Sweeper:
         self._thread.start()
         return self._listening.wait(within_seconds)
 
+    def is_ready(self) -> bool:
+        return self._listening.is_set()
+
     def stop(self, within_seconds: float = 2.0) -> None:
         self._stopping.set()
         if self._thread.is_alive():
@@ -101,11 +104,13 @@ class Sweeper:
                         self._watch(alarms, pool, until_s)
                 except StoreUnavailable as error:
                     LOG.warning("sweeper: %s", error)
-                    self._stopping.wait(AGAIN_AFTER_SECONDS)
                 except Exception:
                     # Whatever is wrong, a sweeper that is gone would be worse.
                     LOG.exception("sweeper: starting over")
-                    self._stopping.wait(AGAIN_AFTER_SECONDS)
+                else:
+                    return
+                self._listening.clear()
+                self._stopping.wait(AGAIN_AFTER_SECONDS)
         finally:
             pool.shutdown(cancel_futures=True)
 

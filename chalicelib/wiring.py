@@ -7,7 +7,10 @@ for no store. Whoever wants other services says so before the first request.
 
 from __future__ import annotations
 
+import atexit
 import gc
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,8 +18,15 @@ from typing import TYPE_CHECKING
 from .charges import Limits
 from .engine import SyncEngine
 from .parts import part
-from .ports import ConnectionRegistry, DeadlineIndex, Fleet, Patience, SessionStore
-from .settings import Settings, read_settings
+from .ports import (
+    ConnectionRegistry,
+    DeadlineIndex,
+    Fleet,
+    Patience,
+    SessionStore,
+    StoreUnavailable,
+)
+from .settings import InvalidSetting, Settings, default_settings, read_settings
 from .telemetry.ports import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
@@ -27,6 +37,12 @@ if TYPE_CHECKING:
     from .store.client import Server
     from .sweeper import Sweeper
     from .telemetry.tracing import Tracing
+
+
+LOG = logging.getLogger("tickless")
+
+LEAVE_WITHIN_SECONDS = 0.2
+"""So long posts that are under way may take when a process ends."""
 
 
 @dataclass
@@ -44,7 +60,7 @@ class Services:
         if self.settings.metrics == "emf":
             from .telemetry.emf import CloudWatchSink
 
-            return CloudWatchSink()
+            return CloudWatchSink(self.settings.service)
         return NoSink()
 
     @part
@@ -55,7 +71,7 @@ class Services:
     def tracing(self) -> Tracing:
         from .telemetry.tracing import open_tracing
 
-        return open_tracing(self.settings.tracing)
+        return open_tracing(self.settings.tracing, self.settings.service)
 
     @part
     def server(self) -> Server:
@@ -193,6 +209,13 @@ class Services:
             telemetry=self.telemetry,
         )
 
+    def sweep_for_a_minute(self, remaining_ms: int) -> None:
+        """What a function does that is called once a minute and has ``remaining_ms`` left."""
+        self.sweeper().work_through_minute(remaining_ms)
+        # Nobody scrapes a function. That the store is away others say, and louder.
+        with suppress(StoreUnavailable):
+            self.telemetry.overdue(self.fleet.facts())
+
     def close(self, within_seconds: float) -> None:
         """Let posts that are under way end, and leave the store."""
         if "management_api" in self.__dict__:
@@ -209,17 +232,35 @@ class _Process:
 
 
 def services() -> Services:
-    """The services of this process."""
+    """The services of this process.
+
+    Raises:
+        InvalidSetting: The environment asks for something that can't be; the log says so.
+    """
     found = _Process.services
     if found is None:
         # Of logs and figures there must be one, however many threads ask at first.
         with _Process.lock:
             found = _Process.services
             if found is None:
-                found = _Process.services = start_services()
+                found = _Process.services = _services_of_functions()
+                # A Lambda is ended without a word; a process that ends by itself leaves in order.
+                atexit.register(found.close, LEAVE_WITHIN_SECONDS)
                 # What has been imported stays: no garbage collection need look at it again.
                 gc.freeze()
     return found
+
+
+def _services_of_functions() -> Services:
+    try:
+        return start_services()
+    except InvalidSetting as error:
+        # Nobody reads what a function raises; and how logs are to look may be what is wrong.
+        from .telemetry.logs import start_logging
+
+        start_logging(default_settings())
+        LOG.error("settings: %s", error)
+        raise
 
 
 def start_services() -> Services:

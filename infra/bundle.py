@@ -5,13 +5,13 @@ Reads and writes zips; knows nothing of Chalice or CloudFormation.
 
 from __future__ import annotations
 
-import re
-import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from .libraries import is_library, machine_of, without_symbols
 
 LIMIT_BYTES = 15_000_000
 """A third of what AWS takes; what is fetched for each cold start shouldn't grow unnoticed."""
@@ -22,7 +22,26 @@ SERVICES = frozenset({"apigatewaymanagementapi", "lambda"})
 _POWERTOOLS = "aws_lambda_powertools/"
 
 UNUSED = (
+    # X-Ray's SDK could observe other libraries; it is told itself.
+    "aws_xray_sdk/ext/",
+    # Of boto3 clients are used, of botocore's dates no zones, of redis-py a server's own commands.
+    "boto3/data/",
+    "boto3/examples/",
+    "dateutil/zoneinfo/",
+    "prometheus_client/openmetrics/parser.py",
+    "pydantic/experimental/pipeline.py",
+    "pydantic/mypy.py",
     "pydantic/v1/",
+    "redis/asyncio/multidb/",
+    "redis/commands/bf/",
+    "redis/commands/json/",
+    "redis/commands/search/",
+    "redis/commands/timeseries/",
+    "redis/commands/vectorset/",
+    "redis/multidb/",
+    "urllib3/contrib/emscripten/",
+    # Only X-Ray's SDK imports wrapt, which goes without what it has in C.
+    "wrapt/_wrappers.",
     # Of offapi Swagger UI is shown, of Powertools the formatter, metrics and the tracer are used.
     "offapi/redoc.js",
     "offapi/scalar.js",
@@ -43,19 +62,23 @@ UNUSED = (
 )
 """What comes with a requirement, and no function imports: `make test-package` would fail."""
 
+_INVENTORY = ".dist-info/RECORD"
+"""What pip would need to uninstall a distribution."""
+
 _DATA = "botocore/data/"
 _WITHOUT_BYTE_CODE = (
     "boto3/",
     "botocore/",
     "dateutil/",
-    "jmespath/",
     "s3transfer/",
     "urllib3/",
 )
 """What only the function that calls Lambda imports: its byte code would be 1.3 MB."""
 
+_IMPORTED_BY_ALL = frozenset({"botocore/__init__.py"})
+"""Powertools asks for this much of it."""
+
 _TASK_ROOT = "/var/task"
-_LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 _MACHINES = {"arm64": 183, "x86_64": 62}
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644 << 16
@@ -73,6 +96,7 @@ def finish(bundle: Path, python: Path) -> None:
     """
     with ZipFile(bundle) as packed:
         files = {name: packed.read(name) for name in packed.namelist() if _is_used(name)}
+    files |= {name: without_symbols(content) for name, content in files.items() if is_library(name)}
     files |= _byte_code(files, python)
     with ZipFile(bundle, "w", ZIP_DEFLATED, compresslevel=9) as written:
         for name, content in sorted(files.items()):
@@ -82,7 +106,7 @@ def finish(bundle: Path, python: Path) -> None:
 
 
 def _is_used(name: str) -> bool:
-    if name.startswith(UNUSED):
+    if name.startswith(UNUSED) or name.endswith(_INVENTORY):
         return False
     service, in_folder, _ = name.removeprefix(_DATA).partition("/")
     return not (name.startswith(_DATA) and in_folder) or service in SERVICES
@@ -92,13 +116,17 @@ def _byte_code(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="byte-code-") as working:
         folder = Path(working)
         for name, content in files.items():
-            if name.endswith(".py") and not name.startswith(_WITHOUT_BYTE_CODE):
+            if name.endswith(".py") and _has_byte_code(name):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
         # Unchecked: the sources beside it are never newer.
         options = ("-q", "--invalidation-mode", "unchecked-hash", "-s", working, "-p", _TASK_ROOT)
         subprocess.run([python, "-m", "compileall", *options, working], check=True)
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pyc")}
+
+
+def _has_byte_code(name: str) -> bool:
+    return not name.startswith(_WITHOUT_BYTE_CODE) or name in _IMPORTED_BY_ALL
 
 
 def faults(bundle: Path, architecture: str, python: str) -> Iterator[str]:
@@ -109,12 +137,9 @@ def faults(bundle: Path, architecture: str, python: str) -> Iterator[str]:
     tag = f"cpython-{python.replace('.', '')}-"
     with ZipFile(bundle) as packed:
         for name in packed.namelist():
-            if not _LIBRARY.search(name):
+            if not is_library(name):
                 continue
             if ".cpython-" in name and tag not in name:
                 yield f"{name} is not for Python {python}"
-            with packed.open(name) as library:
-                # https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
-                (machine,) = struct.unpack_from("<H", library.read(20), 18)
-            if machine != _MACHINES[architecture]:
+            if machine_of(packed.read(name)) != _MACHINES[architecture]:
                 yield f"{name} is not for {architecture}"

@@ -28,6 +28,9 @@ from .environments import VERSION, environment_of
 from .packaging import BUILD, ROOT
 
 HOST = "127.0.0.1"
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+"""The trace that every invocation belongs to: X-Ray is told of those of its subsegments."""
+
 _API = "/2018-06-01/runtime"
 _ANSWER = re.compile(rf"{_API}/invocation/([\w-]+)/(response|error)")
 
@@ -152,7 +155,7 @@ def _server_of(function: PackagedFunction) -> ThreadingHTTPServer:
                 "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
                 "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:"
                 "function:packaged",
-                "Lambda-Runtime-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793",
+                "Lambda-Runtime-Trace-Id": TRACE,
                 "Lambda-Runtime-Client-Context": "",
                 "Lambda-Runtime-Cognito-Identity": "",
                 "Content-Type": "application/json",

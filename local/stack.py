@@ -12,17 +12,17 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from chalice.app import Chalice
 
 from .background import RELAY, SWEEPER, BackgroundError, background
 from .embedded import EmbeddedServer, embedded_server
+from .figures import one_scrape
 from .gateway.chalice_app import Lambdas, lambdas_of
 from .gateway.chalice_config import ConfigError, StageConfig
 from .gateway.events import Api
@@ -252,25 +252,6 @@ def set_lambda_environment(redis_url: str, config: StageConfig) -> None:
         **config.environment(),
     }.items():
         os.environ.setdefault(name, value)
-
-
-@contextmanager
-def one_scrape() -> Iterator[None]:
-    """Where all processes of the stack keep their Prometheus figures while the block lasts.
-
-    So that one scrape of the app sees those of the relay and the sweeper, too, and
-    counters go on where one of them is started anew. It is prometheus_client's own
-    variable, which that reads when it is imported; an app without it isn't concerned.
-    """
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        yield
-        return
-    with TemporaryDirectory(prefix="stack-metrics-") as directory:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-        try:
-            yield
-        finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:

@@ -36,7 +36,7 @@ from chalicelib.ports import (
 )
 from chalicelib.realtime.management_api.ports import Delete, Outcome, R, Request
 from chalicelib.store import codec
-from chalicelib.telemetry.names import Metric
+from chalicelib.telemetry.names import Gauge, Metric
 
 
 @dataclass
@@ -414,6 +414,7 @@ class RecordingSink:
 
     counts: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
     observed: dict[tuple[str, tuple[str, ...]], list[float]] = field(default_factory=dict)
+    found: dict[str, float] = field(default_factory=dict)
     flushes: int = 0
     _lock: Lock = field(default_factory=Lock)
 
@@ -424,6 +425,9 @@ class RecordingSink:
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
         with self._lock:
             self.observed.setdefault((metric.name, labels), []).append(seconds)
+
+    def find(self, gauge: Gauge, value: float) -> None:
+        self.found[gauge.name] = value
 
     def flush(self) -> None:
         self.flushes += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.settings import Settings
+from chalicelib.wiring import Services
 from tests.servers import RedisProcess
+from tests.sweeper.scene import start_session
 
 ROOT = Path(__file__).parents[1]
 STOP_WITHIN_S = 5
+NOBODY = "http://127.0.0.1:1/dev"
 
 STUCK = """
 import sys, threading
@@ -23,6 +28,9 @@ from chalicelib.standing import stand
 
 class Stuck:
     def start(self):
+        return True
+
+    def is_ready(self):
         return True
 
     def stop(self):
@@ -41,6 +49,7 @@ def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[st
         env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     with begun:
@@ -70,6 +79,34 @@ def test_a_part_ends_in_good_time_when_it_is_told_to(
     with process("-m", f"chalicelib.run_{part}", **environment) as begun:
         begun.send_signal(number)
         assert begun.wait(STOP_WITHIN_S) == 0
+
+
+def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
+    valkey: RedisProcess,
+) -> None:
+    services = Services(Settings(redis_url=valkey.url, broadcast="relay"))
+    session_id, _ = start_session(services.engine)
+    environment = {
+        "REDIS_URL": valkey.url,
+        "WEBSOCKET_ENDPOINT": NOBODY,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "METRICS": "emf",
+        "BROADCAST": "relay",
+    }
+    with process("-m", "chalicelib.run_relay", **environment) as begun:
+        services.connections.watch(session_id, "c1", NOBODY)
+        services.engine.cancel_session(session_id)
+        # Nobody was there to be posted to, and it says so.
+        assert begun.stderr is not None
+        next(line for line in begun.stderr if "fan-out" in line)
+
+        begun.terminate()
+        written, _ = begun.communicate(timeout=STOP_WITHIN_S)
+    services.close(0)
+
+    figures = [json.loads(line) for line in written.splitlines()]
+    assert [line["tickless_posts_total"] for line in figures if line.get("outcome") == "failed"]
 
 
 def test_a_part_that_takes_its_time_is_ended_by_a_second_signal() -> None:

@@ -74,6 +74,9 @@ class Relay:
         self._upkeep.start()
         return self._listening.wait(within_seconds)
 
+    def is_ready(self) -> bool:
+        return self._listening.is_set()
+
     def stop(self, within_seconds: float = 2.0) -> None:
         stop_at_s = time.monotonic() + within_seconds
         self._stopping.set()

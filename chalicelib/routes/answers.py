@@ -17,6 +17,7 @@ from ..schemas.errors import CODES, PayloadTooLarge, Problem, internal_error, pr
 from ..schemas.fields import Request
 from ..schemas.requests import read
 from ..schemas.states import event_view
+from ..settings import InvalidSetting
 from ..telemetry.work import note
 
 LOG = logging.getLogger("tickless")
@@ -133,11 +134,14 @@ def answer_failures(
 ) -> Response:
     """Middleware around all others: what one of them raises is answered, too.
 
-    Nothing can be observed, for instance, where a setting is invalid.
+    Nothing can be observed, for instance, where a setting is invalid, which the
+    log has said already.
     """
     request_id = request.context.get("requestId", "")
     try:
         return get_response(request)
+    except InvalidSetting:
+        return refuse(internal_error(request_id), CORS.get_access_control_headers())
     except Exception as error:
         LOG.error("request %s: %s", request_id, error, exc_info=True)
         return refuse(internal_error(request_id), CORS.get_access_control_headers())

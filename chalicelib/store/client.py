@@ -38,7 +38,7 @@ from redis.retry import Retry
 from ..ports import StoreUnavailable
 from ..settings import Settings
 from ..telemetry.tracing import Tracing
-from .cluster import ClusterClient
+from .cluster import ClusterClient, exchange_together
 
 Client = redis.Redis | ClusterClient
 Command = tuple[bytes | str | int, ...]
@@ -163,7 +163,7 @@ class Server:
         return self.call(lambda client: self._exchange(client, command))
 
     def execute_together(self, commands: Sequence[Command]) -> list[Any]:
-        """The answers to many commands, which are sent all at once where there is one server.
+        """The answers to many commands; each server is sent all that are for it at once.
 
         A NoScriptError stands among the answers; any other error is raised, with
         the errors of :meth:`execute`, and some of the commands may be carried out then.
@@ -262,27 +262,16 @@ class Server:
         self, client: Client, commands: Sequence[Command], essential: int | None = None
     ) -> list[Any]:
         """The answers; errors among the first so many are raised."""
-        answers: list[Any] = []
         if self._is_cluster:
-            for command in commands:
-                try:
-                    answers.append(self._exchange(client, command))
-                except NoScriptError as error:
-                    answers.append(error)
-            return answers
-        connection = self._idle_or_new(client)
-        try:
-            connection.connect()
-            connection.send_packed_command(connection.pack_commands(commands))
-            for _ in commands:
-                try:
-                    answers.append(connection.read_response())
-                except ResponseError as error:
-                    answers.append(error)
-        except BaseException:
-            connection.disconnect()
-            raise
-        self._idle.append(connection)
+            answers = cast(ClusterClient, client).execute_together(commands)
+        else:
+            connection = self._idle_or_new(client)
+            try:
+                answers = exchange_together(connection, commands)
+            except BaseException:
+                connection.disconnect()
+                raise
+            self._idle.append(connection)
         for answer in answers[:essential]:
             if isinstance(answer, ResponseError) and not isinstance(answer, NoScriptError):
                 raise answer

@@ -17,8 +17,9 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
@@ -51,8 +52,12 @@ TRY_AGAIN_EVERY_S = 0.02
 WITHOUT_KEY = frozenset(("ECHO", "PING", "TIME"))
 BEHIND_A_COUNT = frozenset(("EVAL", "EVALSHA"))
 
+ABOUT_THE_SLOT = (MovedError, AskError, TryAgainError, ClusterDownError)
+"""What a node says that has done nothing, since others serve the key, or some of them."""
+
 Word = bytes | str | int
 Monotonic = Callable[[], float]
+T = TypeVar("T")
 
 
 def slot_of(command: tuple[Word, ...]) -> int | None:
@@ -82,7 +87,15 @@ class Node:
         self._refuse_until_s = 0.0
 
     def exchange(self, command: tuple[Word, ...], *, asking: bool = False) -> Any:
-        """The answer to a command; redis-py's errors where there is none or it says no.
+        """The answer to a command; redis-py's errors where there is none or it says no."""
+        return self._over_one(lambda connection: _exchange(connection, command, asking=asking))
+
+    def exchange_together(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        """The answers to many commands, sent at once; among them errors where it says no."""
+        return self._over_one(lambda connection: exchange_together(connection, commands))
+
+    def _over_one(self, exchange: Callable[[Any], T]) -> T:
+        """What is made of a connection.
 
         A node that has been silent is not asked again for a moment: were each
         thread to find out for itself, those that queue for one would wait many times over.
@@ -96,7 +109,7 @@ class Node:
         connection, is_new = self._idle_or_new()
         refuse_until_s = 0.0
         try:
-            answer = _exchange(connection, command, asking=asking)
+            answer = exchange(connection)
         except ResponseError:
             self._idle.append(connection)
             raise
@@ -137,6 +150,19 @@ def _exchange(connection: Any, command: tuple[Word, ...], *, asking: bool) -> An
     return connection.read_response()
 
 
+def exchange_together(connection: Any, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+    """The answers to commands sent at once over one connection, errors among them."""
+    connection.connect()
+    connection.send_packed_command(connection.pack_commands(commands))
+    answers: list[Any] = []
+    for _ in commands:
+        try:
+            answers.append(connection.read_response())
+        except ResponseError as error:
+            answers.append(error)
+    return answers
+
+
 class ClusterClient:
     """The cluster that the server of ``seed`` belongs to. Safe for many threads.
 
@@ -169,7 +195,7 @@ class ClusterClient:
         redirections, try_until_s = 0, self._monotonic() + TRY_AGAIN_S
         while redirections <= REDIRECTIONS:
             try:
-                return self._exchange(node, command, asking=asking)
+                return self._on(node, partial(node.exchange, command, asking=asking))
             except MovedError as moved:
                 redirections += 1
                 node, asking = self._node_at(moved.host or node.host, moved.port), False
@@ -183,13 +209,36 @@ class ClusterClient:
                 time.sleep(TRY_AGAIN_EVERY_S)
         raise ClusterError("Redirected too often")
 
+    def execute_together(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        """The answers to many commands; those for one node are sent to it at once.
+
+        Where a node says no, its error stands among the answers, unless it was about the slot:
+        such a command goes its own way then. One that got no answer is raised, and some of
+        the others may be carried out.
+        """
+        shares: dict[Node, list[int]] = {}
+        for place, command in enumerate(commands):
+            slot = slot_of(command)
+            node = self._all_primaries()[0] if slot is None else self._node_for(slot)
+            shares.setdefault(node, []).append(place)
+        answers: dict[int, Any] = {}
+        for node, places in shares.items():
+            share = [commands[place] for place in places]
+            answers |= zip(
+                places, self._on(node, partial(node.exchange_together, share)), strict=True
+            )
+        for place, answer in answers.items():
+            if isinstance(answer, ABOUT_THE_SLOT):
+                answers[place] = self.execute_command(*commands[place])
+        return [answers[place] for place in range(len(commands))]
+
     def scan_iter(self, match: str, count: int) -> Iterator[bytes]:
         """The keys of all nodes that match a pattern."""
         for node in self._all_primaries():
             cursor: Word = 0
             while True:
                 command = ("SCAN", cursor, "MATCH", match, "COUNT", count)
-                cursor, keys = self._exchange(node, command)
+                cursor, keys = self._on(node, partial(node.exchange, command))
                 yield from keys
                 if not int(cursor):
                     break
@@ -198,10 +247,10 @@ class ClusterClient:
         for node in (self._seed, *tuple(self._nodes.values())):
             node.close()
 
-    def _exchange(self, node: Node, command: tuple[Word, ...], *, asking: bool = False) -> Any:
+    def _on(self, node: Node, exchange: Callable[[], T]) -> T:
         looks = self._looks
         try:
-            return node.exchange(command, asking=asking)
+            return exchange()
         except (redis.ConnectionError, redis.TimeoutError, ClusterDownError):
             # Whoever asks again shall find out who has taken over.
             self._look(looks, last=node)

@@ -163,16 +163,19 @@ def decode_event(stored: bytes) -> Event:
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
-    """The version, and after it, where they are kept, fingerprint and answer as they are."""
-    version = str(receipt.version).encode()
+    """The version, and where an answer is kept: version:epoch, fingerprint, and answer as it is."""
+    version = str(receipt.version)
     if not receipt.fingerprint:
-        return version
-    return b" ".join((version, receipt.fingerprint, receipt.answer))
+        return version.encode()
+    made = f"{version}:{receipt.epoch}".encode()
+    return b" ".join((made, receipt.fingerprint, receipt.answer))
 
 
 def decode_receipt(stored: bytes) -> Receipt:
-    version, *kept = stored.split(b" ", 2)
-    return Receipt(int(version), *kept)
+    made, *kept = stored.split(b" ", 2)
+    version, _, epoch = made.partition(b":")
+    fingerprint, answer = kept or (b"", b"")
+    return Receipt(int(version), fingerprint, answer, epoch.decode())
 
 
 def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:

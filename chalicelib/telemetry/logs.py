@@ -22,7 +22,7 @@ def start_logging(settings: Settings, stream: TextIO | None = None) -> None:
     """Have every line of this process written as ``settings`` want it, from now on."""
     handler = logging.StreamHandler(stream)
     handler.addFilter(_say_what_is_noted)
-    handler.setFormatter(_json() if settings.log_format == "json" else _Text())
+    handler.setFormatter(_json(settings.service) if settings.log_format == "json" else _Text())
     # Lambda's own handler, too, would write every line.
     logging.basicConfig(handlers=[handler], force=True)
     # Of libraries never more than warnings: botocore's finer lines hold bodies.
@@ -38,7 +38,7 @@ def _say_what_is_noted(record: logging.LogRecord) -> bool:
     return True
 
 
-def _json() -> logging.Formatter:
+def _json(service: str) -> logging.Formatter:
     from aws_lambda_powertools.logging.formatter import (  # noqa: PLC0415
         LambdaPowertoolsFormatter,
     )
@@ -47,7 +47,7 @@ def _json() -> logging.Formatter:
         utc=True,
         use_rfc3339=True,
         log_record_order=["timestamp", "level", "message"],
-        service="tickless",
+        service=service,
         location=None,
     )
 

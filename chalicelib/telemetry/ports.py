@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from ..ports import FleetFacts
 from . import names
-from .names import Metric
+from .names import Gauge, Metric
 
 
 class Sink(Protocol):
@@ -21,6 +22,9 @@ class Sink(Protocol):
 
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
         """Add one observation to a histogram."""
+
+    def find(self, gauge: Gauge, value: float) -> None:
+        """Take down a fact of the fleet, without labels, where nobody comes to read it."""
 
     def flush(self) -> None:
         """Send off what would be lost if this process slept from now on."""
@@ -33,6 +37,9 @@ class NoSink:
         """Nothing."""
 
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
+        """Nothing."""
+
+    def find(self, gauge: Gauge, value: float) -> None:
         """Nothing."""
 
     def flush(self) -> None:
@@ -84,6 +91,11 @@ class Telemetry:
     def limiter_failed_open(self) -> None:
         """Something was let through that could not be counted."""
         self._sink.count(names.LIMITER_FAILED_OPEN, (), 1)
+
+    def overdue(self, facts: FleetFacts) -> None:
+        """So many deadlines have passed, and nobody has settled them."""
+        self._sink.find(names.OVERDUE, facts.overdue)
+        self._sink.find(names.OVERDUE_SECONDS, facts.overdue_ms / 1000)
 
     def flush(self) -> None:
         """Send off what would be lost if this process slept from now on."""

@@ -16,7 +16,6 @@ from prometheus_client import (
     Counter,
     Histogram,
     disable_created_metrics,
-    start_http_server,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
@@ -52,6 +51,9 @@ class PrometheusSink:
 
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
         cast(Histogram, self._child(metric, labels)).observe(seconds)
+
+    def find(self, gauge: Gauge, value: float) -> None:
+        """Each scrape finds the facts for itself."""
 
     def flush(self) -> None:
         """Whoever scrapes comes by himself."""
@@ -117,17 +119,6 @@ class _Together(Collector):
     def collect(self) -> Iterator[Family]:
         for collector in self._collectors:
             yield from collector.collect()
-
-
-def answer_scrapes(sink: PrometheusSink, port: int) -> None:
-    """Show this process's figures on a port of its own, in a thread that ends with it.
-
-    The facts of the fleet are not among them: every instance's /metrics has those.
-
-    Raises:
-        OSError: The port can't be had.
-    """
-    start_http_server(port, registry=_Together(sink.collectors()))
 
 
 def page(collectors: Iterable[Collector]) -> bytes:

@@ -1,7 +1,7 @@
 """Traces: which part of an invocation took how long, for AWS X-Ray.
 
 Off, it costs nothing and imports nothing. On, it needs ``aws-xray-sdk``, which
-Tickless otherwise does without.
+nothing else imports.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class NoTracing:
 class XRayTracing:
     """Subsegments of the segment that Lambda opens for each invocation."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
         from aws_lambda_powertools import Tracer  # noqa: PLC0415
 
         # Nothing is patched: the SDK knows neither redis-py nor pycurl, and what it
         # knows of botocore would import that.
-        self._tracer: Any = Tracer(service="tickless", auto_patch=False)
+        self._tracer: Any = Tracer(service=service, auto_patch=False)
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -48,12 +48,12 @@ class XRayTracing:
                     subsegment.put_annotation(fact, value)
 
 
-def open_tracing(on: bool) -> Tracing:
+def open_tracing(on: bool, service: str) -> Tracing:
     """Tracing as it is wanted, or, where its SDK is missing, none and a line that says so."""
     if not on:
         return NoTracing()
     try:
-        return XRayTracing()
+        return XRayTracing(service)
     except ImportError as error:
         LOG.error("TRACING is on, but cannot be: %s", error)
         return NoTracing()

@@ -104,13 +104,15 @@ def test_what_is_shown_is_noted_and_so_is_what_a_log_belongs_to(
     assert noted_of(lambda: engine.create_session(chess())) == shown
 
 
-def test_an_answer_given_before_notes_the_version_it_tells_of(engine: SyncEngine) -> None:
+def test_an_answer_given_before_notes_the_version_it_tells_of(
+    engine: SyncEngine, store: RacedStore
+) -> None:
     engine.carry_out_once(SESSION, Switch(), ONCE)
     engine.pause_session(SESSION)
 
     again = noted_of(lambda: engine.carry_out_once(SESSION, Switch(), ONCE))
 
-    assert again == {"version": 3, "repeated": True}
+    assert again == {"epoch": epoch(store), "version": 3, "repeated": True}
 
 
 def test_of_two_equal_requests_that_race_one_is_noted_as_repeated(
@@ -121,7 +123,7 @@ def test_of_two_equal_requests_that_race_one_is_noted_as_repeated(
 
     noted = noted_of(lambda: engine.carry_out_once(SESSION, Switch(), ONCE))
 
-    assert noted == {"version": 3, "repeated": True}
+    assert noted == {"epoch": epoch(store), "version": 3, "repeated": True}
 
 
 def test_a_commit_whose_own_reply_was_lost_is_noted_as_made(

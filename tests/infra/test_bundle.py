@@ -37,11 +37,13 @@ def test_what_nobody_uses_is_taken_out(tmp_path: Path) -> None:
         "botocore/data/lambda/2015-03-31/service-2.json.gz": b"lambda",
         "botocore/data/apigatewaymanagementapi/2018-11-29/service-2.json.gz": b"post",
         "botocore/session.py": b"session",
+        "boto3-1.0.dist-info/METADATA": b"Name: boto3",
     }
     others = {
         "botocore/data/lambda-microvms/2026-01-01/service-2.json.gz": b"?",
         "botocore/data/ec2/2016-11-15/service-2.json.gz": b"ec2",
         "pydantic/v1/main.py": b"",
+        "boto3-1.0.dist-info/RECORD": b"",
     }
     bundle = zipped(tmp_path / "a.zip", {**others, **kept})
 

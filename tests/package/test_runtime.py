@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from infra.runtime import FunctionFailed, PackagedFunction
+from bench.package import proxy_event
+from infra.environments import find_python
+from infra.runtime import TRACE, FunctionFailed, PackagedFunction
 from tests.servers import RedisProcess, eventually, running, valkey_binary
+from tests.telemetry.daemon import daemon
 
 from .deployment import Deployment, deployment
 
@@ -119,6 +123,56 @@ def test_what_is_refused_is_answered_by_the_package(rest: httpx.Client) -> None:
     assert rest.get(f"/v1/sessions/{uuid4()}").json()["error"]["code"] == "SESSION_NOT_FOUND"
     assert rest.put("/v1/sessions", json={}).status_code == 405
     assert rest.get("/ready").json() == {"status": "ready"}
+
+
+def test_with_tracing_on_x_ray_is_told_of_an_invocation_and_what_it_asked(
+    task_root: Path, store: RedisProcess
+) -> None:
+    with daemon() as listening:
+        variables = {
+            "AWS_XRAY_DAEMON_ADDRESS": listening.address,
+            "REDIS_URL": store.url,
+            "TRACING": "on",
+        }
+        session = {"session_id": str(uuid4())}
+        read = proxy_event("/v1/sessions/{session_id}", session)
+        with PackagedFunction(task_root, "app.app", variables) as function:
+            assert function.invoke(read)["statusCode"] == 404
+        told = {span["name"]: span for span in listening.subsegments()}
+
+    (route,) = (name for name in told if "sessions" in name)
+    (redis,) = (name for name in told if "redis" in name)
+    assert f"Root={told[route]['trace_id']};Parent={told[route]['parent_id']};Sampled=1" == TRACE
+    assert told[redis]["parent_id"] == told[route]["id"]
+    assert told[route]["annotations"]["session_id"] == session["session_id"]
+
+
+IMPORT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import app
+from chalicelib.wiring import services
+services().engine
+for module in list(sys.modules.values()):
+    file, cached = getattr(module, "__file__", None), getattr(module, "__cached__", None)
+    if file and file.startswith(sys.argv[1]) and file.endswith(".py"):
+        print(file.removeprefix(sys.argv[1]), cached)
+"""
+
+
+def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: Path) -> None:
+    done = subprocess.run(
+        # Without a site: nothing but the bundle is there to be imported.
+        [find_python(), "-S", "-B", "-c", IMPORT, task_root],
+        env={"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev", "AWS_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = dict(line.split() for line in done.stdout.splitlines())
+
+    assert "/redis/client.py" in imported
+    assert [file for file, cached in imported.items() if not Path(cached).exists()] == []
 
 
 def test_a_handler_that_is_not_there_is_told_to_lambda(task_root: Path) -> None:

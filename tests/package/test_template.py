@@ -15,8 +15,8 @@ from local.gateway.gateway_responses import ResponseType, read_gateway_responses
 from .rights import Conditions, Right, Template
 
 CONDITIONS = [
-    {"MakesStore": store, "BroadcastsInline": inline, "TellsSomebody": True}
-    for store, inline in product((True, False), repeat=2)
+    {"MakesStore": store, "BroadcastsInline": inline, "Traces": traces, "TellsSomebody": True}
+    for store, inline, traces in product((True, False), repeat=3)
 ]
 ON_AWS: Conditions = CONDITIONS[0]
 
@@ -38,6 +38,14 @@ POST = {
     for method in ("POST", "DELETE")
 }
 GREET = {Right("Allow", "lambda:InvokeFunction", "Greet")}
+TRACE = {
+    Right("Allow", "xray:PutTraceSegments", "*"),
+    Right("Allow", "xray:PutTelemetryRecords", "*"),
+}
+STACK = {"Ref": "AWS::StackName"}
+NOT_REFERRED_TO = {"outcome", "transport"}
+"""Labels of the application's own figures; tests/infra/test_figures.py has what they may be."""
+
 NETWORK = {
     Right(effect, f"ec2:{action}", "*")
     for effect in ("Allow", "Deny")
@@ -56,16 +64,17 @@ NETWORK = {
 def test_each_function_may_do_what_it_does_and_nothing_else(
     template: Template, conditions: Conditions
 ) -> None:
-    network = NETWORK if conditions["MakesStore"] else set()
+    every = LOG | (NETWORK if conditions["MakesStore"] else set())
+    every |= TRACE if conditions["Traces"] else set()
     broadcast = POST if conditions["BroadcastsInline"] else set()
 
     assert {name: template.rights(name, conditions) for name in FUNCTIONS} == {
-        "APIHandler": LOG | network | broadcast,
-        "WebsocketConnect": LOG | network | GREET,
-        "WebsocketMessage": LOG | network | POST,
-        "WebsocketDisconnect": LOG | network,
-        "Greet": LOG | network | POST,
-        "Sweep": LOG | network | broadcast,
+        "APIHandler": every | broadcast,
+        "WebsocketConnect": every | GREET,
+        "WebsocketMessage": every | POST,
+        "WebsocketDisconnect": every,
+        "Greet": every | POST,
+        "Sweep": every | broadcast,
     }
 
 
@@ -119,6 +128,25 @@ def test_functions_are_told_where_the_store_is(template: Template) -> None:
         assert theirs["Environment"]["Variables"]["REDIS_URL"] == {"Ref": "RedisUrl"}
 
 
+@pytest.mark.parametrize(("traces", "mode"), [(True, "Active"), (False, "PassThrough")])
+def test_lambda_begins_traces_only_where_functions_are_to_go_on_with_them(
+    template: Template, traces: bool, mode: str
+) -> None:
+    assert template.body["Parameters"]["Tracing"]["Default"] == "off"
+    assert template.body["Conditions"]["Traces"] == {"Fn::Equals": [{"Ref": "Tracing"}, "on"]}
+    for name in FUNCTIONS:
+        function = template.properties(name, {**ON_AWS, "Traces": traces})
+
+        assert function["TracingConfig"] == {"Mode": mode}
+        assert function["Environment"]["Variables"]["TRACING"] == {"Ref": "Tracing"}
+
+
+@pytest.mark.parametrize("value", ["off", "on"])
+def test_the_application_understands_what_tracing_may_be(template: Template, value: str) -> None:
+    assert value in template.body["Parameters"]["Tracing"]["AllowedValues"]
+    assert read_settings({"TRACING": value}).tracing is (value == "on")
+
+
 def test_the_settings_of_the_template_are_ones_the_application_reads(template: Template) -> None:
     store = {
         "${StorePassword}": "arn",
@@ -167,6 +195,14 @@ def test_gateway_responses_are_part_of_what_is_deployed(
     assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
 
 
+def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Template) -> None:
+    (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
+    dimensions = template.properties("RestErrorsAlarm", ON_AWS)["Dimensions"]
+
+    assert api["Name"] == api["Body"]["info"]["title"] == STACK
+    assert {"Name": "ApiName", "Value": STACK} in dimensions
+
+
 def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> None:
     resources = template.body["Resources"]
     for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
@@ -177,9 +213,7 @@ def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> 
             one["Value"]
             for metric in metrics or [alarm]
             for one in metric["Dimensions"]
-            if one["Name"] != "ApiName"
+            if one["Name"] not in NOT_REFERRED_TO
         ]
-
-        assert watched, name
-        assert all(one["Ref"] in resources for one in watched), name
+        assert all(one["Ref"] in {*resources, STACK["Ref"]} for one in watched), name
         assert "AlarmActions" in alarm

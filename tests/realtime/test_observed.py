@@ -16,7 +16,7 @@ from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
 from chalicelib.wiring import Services, replace_services
 from local.gateway.lambdas import LambdaContext, LambdaFunction
-from tests.fakes import RecordingSink
+from tests.fakes import FakeFleet, RecordingSink
 from tests.rest.client import creation
 
 from .conftest import Room, a_room
@@ -42,7 +42,10 @@ def services(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     services = Services(Settings())
     services.__dict__.update(
-        sockets=room.sockets, engine=room.engine, telemetry=Telemetry(room.told)
+        sockets=room.sockets,
+        engine=room.engine,
+        telemetry=Telemetry(room.told),
+        fleet=FakeFleet(room.store, room.registry),
     )
     replace_services(services)
     yield services
@@ -147,6 +150,16 @@ def test_greetings_and_sweeps_leave_nothing_untold(room: Room, services: Service
     services.__dict__["sweeper"] = Finished
     invoke("sweep", A_MINUTE)
     assert room.told.flushes == 2
+    assert room.told.found == {names.OVERDUE.name: 0, names.OVERDUE_SECONDS.name: 0.0}
+
+
+def test_a_store_that_is_away_leaves_the_overdue_untold(room: Room, services: Services) -> None:
+    services.__dict__["sweeper"] = Finished
+    room.store.away = True
+
+    invoke("sweep", A_MINUTE)
+
+    assert (room.told.found, room.told.flushes) == ({}, 1)
 
 
 class Finished:

@@ -299,19 +299,6 @@ def test_a_lost_race_answers_409_with_both_versions(rest: RestClient, store: Fak
     assert details == {"expected_version": 2, "actual_version": 3}
 
 
-def test_an_invalid_setting_answers_500_with_nothing_but_a_request_id(
-    rest: RestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("METRICS", "bogus")
-    replace_services(None)
-
-    for answer in (rest.get(PATH), rest.get("/health")):
-        refused(answer, 500, "INTERNAL_ERROR")
-        assert answer.error["request_id"] == "request-1"
-        assert "bogus" not in answer.text
-    assert "request request-1: METRICS is 'bogus'" in caplog.text
-
-
 def test_a_fault_of_our_own_answers_500_with_nothing_but_a_request_id(
     rest: RestClient, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -152,7 +152,7 @@ def test_answers_given_before_and_answers_without_a_state_say_which_version_they
         if line["message"] == "request"
     ] == [
         (SESSION, 1, epoch, None),
-        (SESSION, 1, None, True),
+        (SESSION, 1, epoch, True),
         (SESSION, 1, epoch, None),
         (SESSION, 1, epoch, None),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,11 +51,13 @@ def test_a_command_without_a_key_may_go_anywhere(command: tuple[bytes | str | in
 class Wires:
     """Connections to servers that are a function of port and command; port 1 is the seed's.
 
-    ``asked`` is what the servers were asked, in its order, ``now_s`` the time.
+    ``asked`` is what the servers were asked, in its order, ``sent`` how many commands
+    at a time, ``now_s`` the time.
     """
 
     answers: Callable[[int, tuple[Any, ...]], Any]
     asked: list[tuple[int, Any]] = field(default_factory=list)
+    sent: list[tuple[int, int]] = field(default_factory=list)
     open_at: list[int] = field(default_factory=list)
     now_s: float = 100.0
 
@@ -72,7 +74,7 @@ class Wires:
 class Wire:
     wires: Wires
     port: int
-    _sent: tuple[Any, ...] = ()
+    _sent: list[tuple[Any, ...]] = field(default_factory=list)
     _is_open: bool = False
 
     def connect(self) -> None:
@@ -86,11 +88,19 @@ class Wire:
             self._is_open = False
 
     def send_command(self, *command: Any) -> None:
-        self._sent = command
+        self.send_packed_command([command])
+
+    def pack_commands(self, commands: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        return commands
+
+    def send_packed_command(self, commands: Sequence[tuple[Any, ...]]) -> None:
+        self._sent += commands
+        self.wires.sent.append((self.port, len(commands)))
 
     def read_response(self) -> Any:
-        self.wires.asked.append((self.port, self._sent[0]))
-        answer = self.wires.answers(self.port, self._sent)
+        command = self._sent.pop(0)
+        self.wires.asked.append((self.port, command[0]))
+        answer = self.wires.answers(self.port, command)
         if isinstance(answer, Exception):
             raise answer
         return answer

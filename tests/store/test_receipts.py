@@ -11,7 +11,7 @@ from chalicelib.ports import Committed, Deleted, Receipt, SessionStore, Stale
 from .places import Place
 from .sessions import a_setup, created, creation, new_id, next_of, started
 
-KEPT = Receipt(3, b"fingerprint", b"200 [] with spaces, \x00 and \xff\nand lines")
+KEPT = Receipt(3, b"fingerprint", b"200 [] with spaces, \x00 and \xff\nand lines", "e1")
 LONG_MS = 60_000
 
 

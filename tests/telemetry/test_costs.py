@@ -59,11 +59,19 @@ def test_a_lambda_writes_its_figures_before_it_sleeps() -> None:
     written, _ = asked(HEALTH, AWS_LAMBDA_FUNCTION_NAME="tickless-dev")
 
     lines = [json.loads(line) for line in written.splitlines()]
-    assert [(line.get("status"), line["method"], line["route"]) for line in lines] == [
-        ("200", "GET", "/health"),
-        (None, "GET", "/health"),
+    assert [(line["status"], line["method"], line["route"]) for line in lines] == [
+        ("200", "GET", "/health")
     ]
     assert lines[0]["tickless_http_requests_total"] == [1.0]
+
+
+def test_a_process_that_ends_says_what_it_has_not_said_yet() -> None:
+    written, _ = asked(
+        "from chalicelib.wiring import services; services().telemetry.lost_race()", METRICS="emf"
+    )
+
+    (line,) = map(json.loads, written.splitlines())
+    assert line["tickless_lost_races_total"] == [1.0]
 
 
 def test_a_scrape_of_a_lambda_has_the_facts_of_the_fleet_alone() -> None:

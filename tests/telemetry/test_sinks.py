@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from chalicelib.telemetry import names
 from chalicelib.telemetry.emf import KEPT, CloudWatchSink
-from chalicelib.telemetry.names import METRICS, Metric
+from chalicelib.telemetry.names import GAUGES, METRICS, Metric
 from chalicelib.telemetry.ports import NoSink, Sink, Telemetry
 from chalicelib.telemetry.prometheus import PrometheusSink
 from tests.fakes import RecordingSink
 from tests.servers import all_at_once
+
+from .happenings import tell_of_everything
 
 Key = tuple[str, tuple[str, ...]]
 
 
 @dataclass
 class Figures:
-    """What arrived: counts, and of histograms how many observations and their sum."""
+    """What arrived: counts, of histograms how many observations and their sum, and facts."""
 
     counts: dict[Key, float]
     observed: dict[Key, tuple[int, float]]
+    found: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,6 +42,7 @@ def of_fake(sink: RecordingSink) -> Figures:
     return Figures(
         dict(sink.counts),
         {key: (len(values), sum(values)) for key, values in sink.observed.items()},
+        dict(sink.found),
     )
 
 
@@ -75,10 +79,13 @@ def of_cloudwatch(lines: list[Any]) -> Figures:
     by_name = {metric.name: metric for metric in METRICS}
     counts: Counter[Key] = Counter()
     observed: dict[Key, list[float]] = {}
-    for line in lines:
-        (directive,) = line["_aws"]["CloudWatchMetrics"]
+    found: dict[str, float] = {}
+    for line, directive, one in entries(lines):
         assert directive["Namespace"] == "Tickless"
-        for one in directive["Metrics"]:
+        if one["Name"] in {gauge.name for gauge in GAUGES}:
+            assert directive["Dimensions"] == [["service"]]
+            (found[one["Name"]],) = line[one["Name"]]
+        else:
             metric = by_name[one["Name"]]
             assert set(directive["Dimensions"][0]) == {"service", *metric.labels}
             key = metric.name, tuple(line[label] for label in metric.labels)
@@ -88,7 +95,16 @@ def of_cloudwatch(lines: list[Any]) -> Figures:
             else:
                 assert one["Unit"] == "Count"
                 counts[key] += int(sum(line[metric.name]))
-    return Figures(dict(counts), {key: (len(vs), sum(vs)) for key, vs in observed.items()})
+    seen = {key: (len(values), sum(values)) for key, values in observed.items()}
+    return Figures(dict(counts), seen, found)
+
+
+def entries(lines: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """Each metric that CloudWatch would take from the lines, with its line and directive."""
+    for line in lines:
+        for directive in line["_aws"]["CloudWatchMetrics"]:
+            for one in directive["Metrics"]:
+                yield line, directive, one
 
 
 @pytest.fixture(params=["fake", "prometheus", "cloudwatch"])
@@ -158,18 +174,6 @@ def test_many_threads_lose_nothing(place: Place) -> None:
     assert figures.observed == {(names.FAN_OUT_SECONDS.name, ()): (400, 400.0)}
 
 
-def tell_of_everything(telemetry: Telemetry) -> None:
-    telemetry.answered("POST", "/v1/sessions/{session_id}/switch", 200, 0.001)
-    telemetry.heard("PING", "OK", 0.001)
-    telemetry.switched("websocket", 0.001)
-    telemetry.lost_race()
-    telemetry.fanned_out({"delivered": 2, "gone": 1}, 0.5)
-    telemetry.settled(1500)
-    telemetry.rate_limited("session")
-    telemetry.limiter_failed_open()
-    telemetry.flush()
-
-
 def test_every_metric_has_something_that_tells_it(place: Place) -> None:
     tell_of_everything(Telemetry(place.sink))
 
@@ -192,6 +196,52 @@ def test_a_process_without_invocations_writes_unasked(capsys: pytest.CaptureFixt
 
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)[names.FAN_OUT_SECONDS.name] == [0.5] * KEPT
+
+
+def test_the_overdue_are_found_where_nobody_scrapes(place: Place) -> None:
+    tell_of_everything(Telemetry(place.sink))
+
+    scraped = isinstance(place.sink, PrometheusSink)
+    found = {"tickless_overdue_deadlines": 3, "tickless_overdue_seconds": 4.5}
+    assert place.read().found == ({} if scraped else found)
+
+
+def test_what_does_not_contradict_itself_is_one_line_of_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = Telemetry(CloudWatchSink("tickless-prod"))
+    telemetry.answered("POST", "/v1/sessions/{session_id}/switch", 200, 0.0012)
+    telemetry.switched("rest", 0.0012)
+    telemetry.posted({"delivered": 2})
+    telemetry.flush()
+
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert line["service"] == "tickless-prod"
+    assert {
+        one["Name"]: {name: line[name] for name in directive["Dimensions"][0] if name != "service"}
+        for _, directive, one in entries([line])
+    } == {
+        names.REQUESTS.name: {
+            "method": "POST",
+            "route": "/v1/sessions/{session_id}/switch",
+            "status": "200",
+        },
+        names.REQUEST_SECONDS.name: {
+            "method": "POST",
+            "route": "/v1/sessions/{session_id}/switch",
+        },
+        names.SWITCH_SECONDS.name: {"transport": "rest"},
+        names.POSTS.name: {"outcome": "delivered"},
+    }
+
+
+def test_what_contradicts_itself_is_told_in_several(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry = Telemetry(CloudWatchSink())
+    telemetry.posted({"delivered": 2, "gone": 2})
+    telemetry.flush()
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["outcome"] for line in lines] == ["delivered", "gone"]
 
 
 def test_names_are_as_prometheus_wants_them() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers import HOST, RedisProcess, free_port
+from tests.servers import HOST, RedisProcess, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +46,30 @@ def test_a_part_shows_its_own_figures_on_a_port_of_its_own(valkey: RedisProcess)
     assert "tickless_sweeper_lag_seconds" in families
     assert "process_cpu_seconds" in families
     assert process.returncode == 0
+
+
+def ready(port: int) -> int:
+    connection = HTTPConnection(HOST, port, timeout=5)
+    connection.request("GET", "/ready")
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_a_part_is_ready_while_the_store_answers_it(own_valkey: RedisProcess) -> None:
+    port = free_port()
+    with sweeper(own_valkey.url, port) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "listening\n"
+        assert ready(port) == 200
+
+        own_valkey.kill()
+        eventually(lambda: ready(port) == 503)
+
+        own_valkey.start()
+        eventually(lambda: ready(port) == 200)
+        process.terminate()
+        process.communicate()
 
 
 def test_a_port_without_prometheus_or_that_is_taken_is_refused(valkey: RedisProcess) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +16,8 @@ from chalicelib.realtime.management_api.traced import TracedManagementApi
 from chalicelib.telemetry.tracing import NoTracing, open_tracing
 from tests.fakes import FakeManagementApi
 from tests.servers import RedisProcess
+
+from .daemon import daemon
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +29,7 @@ assert RestClient(app.app).get(f"/v1/sessions/{SESSION}").status == 404
 
 
 def test_off_it_is_nothing() -> None:
-    tracing = open_tracing(False)
+    tracing = open_tracing(False, "tickless")
 
     assert isinstance(tracing, NoTracing)
     with tracing.span("anything"):
@@ -46,7 +45,7 @@ def test_without_its_sdk_a_line_says_so_and_everything_goes_on(
     monkeypatch.setitem(sys.modules, "aws_xray_sdk", None)
     monkeypatch.setitem(sys.modules, "aws_xray_sdk.core", None)
 
-    assert isinstance(open_tracing(True), NoTracing)
+    assert isinstance(open_tracing(True, "tickless"), NoTracing)
     assert "TRACING is on, but cannot be" in caplog.text
 
 
@@ -78,22 +77,10 @@ def test_what_somebody_waits_for_is_a_span_and_everything_is_handed_on() -> None
     assert done == [Outcome.DELIVERED, Outcome.DELIVERED]
 
 
-def subsegments_of(daemon: socket.socket) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    daemon.settimeout(0.2)
-    while True:
-        try:
-            _, _, document = daemon.recv(65536).partition(b"\n")
-        except TimeoutError:
-            return found
-        found.append(json.loads(document))
-
-
 def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(
     own_valkey: RedisProcess,
 ) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(("127.0.0.1", 0))
+    with daemon() as listening:
         subprocess.run(
             [sys.executable, "-c", INVOKED],
             cwd=ROOT,
@@ -103,14 +90,14 @@ def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(
                 "TRACING": "on",
                 "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
                 "LAMBDA_TASK_ROOT": str(ROOT),
-                "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+                "AWS_XRAY_DAEMON_ADDRESS": listening.address,
                 "_X_AMZN_TRACE_ID": (
                     "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
                 ),
             },
             check=True,
         )
-        spans = {span["name"]: span for span in subsegments_of(daemon)}
+        spans = {span["name"]: span for span in listening.subsegments()}
 
     # X-Ray takes no braces and no hashes in a name.
     (route,) = [name for name in spans if "sessions" in name]

@@ -1,0 +1,66 @@
+"""Where the processes of a stack keep their Prometheus figures, so that one scrape sees them all.
+
+A stack that is killed can't take its folder away, so the next one to start
+does. It knows by a lock, which ends with the process that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import Final
+
+VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own, read when that is imported; an app without it isn't concerned."""
+
+PREFIX: Final = "stack-metrics-"
+LOCK: Final = "lock"
+
+
+@contextmanager
+def one_scrape() -> Iterator[None]:
+    """Have all processes of the stack keep their figures in one folder while the block lasts.
+
+    So the app's scrape has those of the relay and the sweeper, too, and counters
+    go on where one of them is started anew.
+    """
+    if VARIABLE in os.environ:
+        yield
+        return
+    take_away_what_is_left(Path(gettempdir()))
+    with TemporaryDirectory(prefix=PREFIX) as folder, _locked(Path(folder, LOCK)):
+        os.environ[VARIABLE] = folder
+        try:
+            yield
+        finally:
+            del os.environ[VARIABLE]
+
+
+def take_away_what_is_left(parent: Path) -> None:
+    """Delete the folders of stacks that are no more."""
+    if sys.platform == "win32":
+        return
+    for lock in parent.glob(f"{PREFIX}*/{LOCK}"):
+        # Its stack runs, or it is somebody else's, or another starts, too, and was faster.
+        with suppress(OSError), _locked(lock):
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The lock, held by this process.
+
+    Raises:
+        OSError: Another holds it, or it can't be had.
+    """
+    with path.open("a") as file:
+        if sys.platform != "win32":
+            import fcntl  # noqa: PLC0415
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield

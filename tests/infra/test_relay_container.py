@@ -1,0 +1,127 @@
+"""The image as a relay: it knows whether it is well, and its variables are all told of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers import RedisProcess, free_port
+
+from .test_deploying import DEPLOYING
+from .test_docker import instructions
+
+ROOT = Path(__file__).parents[2]
+_, _, RELAY = DEPLOYING.partition("## A relay\n")
+
+NOTE_WHAT_IS_READ = """
+import sys
+from chalicelib.settings import read_settings
+from chalicelib.telemetry.logs import start_logging
+from chalicelib.wiring import Services
+
+class Noting:
+    def __init__(self):
+        self.__dict__.update(settings=read_settings(), noted=set())
+
+    def __getattr__(self, name):
+        self.noted.add(name.upper())
+        return getattr(self.settings, name)
+
+settings = Noting()
+start_logging(settings)
+services = Services(settings)
+services.telemetry, services.tracing
+part = services.relay(settings.websocket_endpoint) if sys.argv[1] == "relay" else services.sweeper()
+assert part.start()
+part.stop()
+services.close(1.0)
+print(*settings.noted)
+"""
+
+
+def variables(url: str, **more: str) -> dict[str, str]:
+    """What a container would be given, but for the variables of whoever runs this."""
+    return {
+        "PATH": os.environ["PATH"],
+        "REDIS_URL": url,
+        "WEBSOCKET_ENDPOINT": "http://127.0.0.1:1/dev",
+        "BROADCAST": "relay",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "LOG_FORMAT": "json",
+        **more,
+    }
+
+
+def documented() -> set[str]:
+    table = re.findall(r"^\| (`[^|]*) \|", RELAY, re.MULTILINE)
+    return {name for names in table for name in re.findall(r"`([A-Z_]+)`", names)}
+
+
+def test_every_variable_that_a_relay_or_a_sweeper_reads_stands_in_the_table(
+    valkey: RedisProcess,
+) -> None:
+    read = set[str]()
+    for part in ("relay", "sweeper"):
+        done = subprocess.run(
+            [sys.executable, "-c", NOTE_WHAT_IS_READ, part],
+            cwd=ROOT,
+            env=variables(valkey.url),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        read |= set(done.stdout.split())
+
+    assert {"REDIS_URL", "SHARDS", "LOG_LEVEL"} <= read
+    assert documented() == read | {"HEALTH_PORT"}
+
+
+@contextmanager
+def relay(environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[str]]:
+    (command,) = re.findall(r"^    python (-m chalicelib\.run_relay .*)$", RELAY, re.MULTILINE)
+    (told,) = re.findall(r"--metrics-port (\d+)", command)
+    begun = subprocess.Popen(
+        [sys.executable, *command.replace(told, str(port)).split()],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with begun:
+        try:
+            assert begun.stdout is not None
+            assert begun.stdout.readline() == "listening\n"
+            yield begun
+        finally:
+            begun.kill()
+
+
+def health_check(environment: dict[str, str]) -> int:
+    """How the image's own command ends."""
+    (instruction,) = instructions("HEALTHCHECK")
+    _, *arguments = json.loads(instruction.partition("CMD ")[2])
+    asked = subprocess.run(
+        [sys.executable, *arguments], env=environment, capture_output=True, check=False, timeout=10
+    )
+    return asked.returncode
+
+
+def test_the_health_check_of_the_image_asks_a_relay_that_runs(valkey: RedisProcess) -> None:
+    port = free_port()
+    environment = variables(valkey.url, HEALTH_PORT=str(port))
+
+    assert health_check(environment) != 0
+    with relay(environment, port):
+        assert health_check(environment) == 0
+
+
+def test_the_health_check_asks_the_stack_unless_told_otherwise() -> None:
+    assert "HEALTH_PORT=8000" in instructions("ENV")
+    assert instructions("EXPOSE")[0].split()[0] == "8000"

@@ -1,0 +1,92 @@
+"""The folder of a stack's figures goes with the stack, also with one that was killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.figures import VARIABLE, one_scrape
+
+ROOT = Path(__file__).parents[2]
+
+STAY = """
+import os, sys
+from local.figures import one_scrape
+with one_scrape():
+    print(os.environ["PROMETHEUS_MULTIPROC_DIR"], flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@contextmanager
+def another(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process that has a folder, and where that is."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STAY],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().rstrip())
+        process.kill()
+
+
+def test_it_goes_when_the_stack_stops(temporary: Path) -> None:
+    with one_scrape():
+        (folder,) = temporary.iterdir()
+        assert os.environ[VARIABLE] == str(folder)
+
+    assert list(temporary.iterdir()) == []
+    assert VARIABLE not in os.environ
+
+
+def test_one_that_a_kill_left_behind_goes_at_the_next_start(temporary: Path) -> None:
+    with another(temporary) as (process, folder):
+        (folder / "counter_1.db").touch()
+        process.kill()
+        process.wait()
+        assert folder.exists()
+
+        with one_scrape():
+            assert not folder.exists()
+
+
+def test_one_of_a_stack_that_runs_stays(temporary: Path) -> None:
+    with another(temporary) as (_, folder), one_scrape():
+        assert folder.exists()
+        assert os.environ[VARIABLE] != str(folder)
+
+
+def test_what_is_no_stack_s_stays(temporary: Path) -> None:
+    (temporary / "stack-metrics-of-mine").mkdir()
+
+    with one_scrape():
+        assert (temporary / "stack-metrics-of-mine").exists()
+
+
+def test_a_folder_that_is_named_is_taken_as_it_is(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "/named")
+
+    with one_scrape():
+        assert os.environ[VARIABLE] == "/named"
+        assert list(temporary.iterdir()) == []
+    assert os.environ[VARIABLE] == "/named"

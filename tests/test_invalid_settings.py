@@ -1,0 +1,79 @@
+"""Where a setting is invalid every function fails in the same way, and the log says why."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+EVERY_FUNCTION = """
+import json
+import app
+from tests.realtime.test_observed import A_MINUTE, an_event, invoke
+from tests.rest.client import RestClient
+
+rest = RestClient(app.app)
+told = {"app": [rest.call("GET", path).json for path in ("/health", "/ready", "/docs")]}
+for name, event in {
+    "connect": an_event("connect"),
+    "message": an_event("message", body='{"type":"PING"}'),
+    "disconnect": an_event("disconnect"),
+    "greet": {"sessionId": "s", "connectionId": "c", "endpoint": "e"},
+    "sweep": A_MINUTE,
+}.items():
+    try:
+        invoke(name, event)
+    except Exception as error:
+        told[name] = type(error).__name__
+print(json.dumps(told))
+"""
+
+REQUESTS, OTHERS = 3, ("connect", "message", "disconnect", "greet", "sweep")
+
+
+@pytest.fixture(scope="module")
+def ran() -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", EVERY_FUNCTION],
+        cwd=ROOT,
+        env={
+            "PATH": "",
+            "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
+            "AWS_REGION": "eu-west-1",
+            "REDIS_URL": "http://user:Passw0rd@nowhere",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_rest_is_answered_500_and_whatever_else_is_called_raises(
+    ran: subprocess.CompletedProcess[str],
+) -> None:
+    told = json.loads(ran.stdout)
+    answers = [answer["error"] for answer in told.pop("app")]
+
+    assert [(one["code"], one["request_id"]) for one in answers] == [
+        ("INTERNAL_ERROR", "request-1")
+    ] * REQUESTS
+    assert told == dict.fromkeys(OTHERS, "InvalidSetting")
+    # Which variable it is, whoever asks is not told.
+    assert "REDIS_URL" not in ran.stdout
+
+
+def test_each_call_is_one_line_that_names_the_variable_and_repeats_no_password(
+    ran: subprocess.CompletedProcess[str],
+) -> None:
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
+
+    assert [(line["level"], line["message"]) for line in lines] == [
+        ("ERROR", "settings: REDIS_URL must be redis://HOST:PORT or rediss://HOST:PORT")
+    ] * (REQUESTS + len(OTHERS))
+    assert all(line["request_id"] for line in lines)
+    assert "Passw0rd" not in ran.stderr

@@ -6,19 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.e2e.instances import ROOT, Instance, instances
 from tests.servers import RedisProcess
 
 from .accessibility import Axe
-from .screens import Screens, chromium_running, watched
+from .screens import PATIENCE_MS, Screens, chromium_running, watched
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
     """One browser for the whole run; pages come from `screens`."""
-    with chromium_running() as browser:
+    with chromium_running(playwright) as browser:
         yield browser
 
 

@@ -16,26 +16,25 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 20_000
 
 
 @contextmanager
-def chromium_running() -> Iterator[Browser]:
-    """The system's Chromium, without a window."""
+def chromium_running(playwright: Playwright, *arguments: str) -> Iterator[Browser]:
+    """The system's Chromium, without a window, in processes of its own."""
     found = [path for name in NAMES if (path := shutil.which(name))]
     if not found:
         pytest.fail("There is no Chromium on the PATH; on Debian: apt-get install chromium")
     # Chromium's sandbox refuses to be root's, as a container's only user often is.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found[0], args=arguments)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    browser = playwright.chromium.launch(executable_path=found[0], args=[*sandbox, *arguments])
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 class Screens:

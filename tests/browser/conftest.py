@@ -12,7 +12,29 @@ from tests.e2e.instances import ROOT, Instance, instances
 from tests.servers import RedisProcess
 
 from .accessibility import Axe
+from .arbiter import Arbiter
+from .figures import Figures
 from .screens import PATIENCE_MS, Screens, chromium_running, watched
+
+FIGURES = pytest.StashKey[Figures]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = Figures()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if config.stash[FIGURES].taken:
+        terminalreporter.section("figures")
+        terminalreporter.write_line(config.stash[FIGURES].as_table())
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> Figures:
+    """What is measured; the run ends with a table of it."""
+    return pytestconfig.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +69,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """The local stack, shared: use sessions of your own, and leave it running."""
     with instances(1, None, tmp_path_factory.mktemp("stack")) as [one]:
         yield one
+
+
+@pytest.fixture(scope="session")
+def arbiter(stack: Instance) -> Iterator[Arbiter]:
+    """Makes sessions on the shared stack, and changes them."""
+    arbiter = Arbiter(stack.rest_url)
+    yield arbiter
+    arbiter.close()
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.e2e.instances import ROOT, Instance
 
 from .accessibility import Axe
+from .arbiter import Arbiter
 from .screens import Screens, chromium_running, watched
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.html"))
@@ -52,25 +52,8 @@ def opened(desk: Screens, name: str, **context: Any) -> Page:
     return page
 
 
-def state_of(page: Page, stack: Instance) -> dict[str, Any]:
-    session_id = urlsplit(page.url).fragment
-    state: dict[str, Any] = httpx.get(f"{stack.rest_url}/v1/sessions/{session_id}").json()["data"]
-    return state
-
-
-def left_with(page: Page, stack: Instance, remaining_ms: int) -> None:
-    """What an arbiter does, elsewhere: so much is left on the clock that runs."""
-    state = state_of(page, stack)
-    [active] = [one for one in state["participants"] if one["is_active"]]
-    left = state.get("session_remaining_ms", active["time_remaining_ms"])
-    whose = {"participant_id": active["participant_id"]}
-    httpx.post(
-        f"{stack.rest_url}/v1/sessions/{state['session_id']}/adjust",
-        json={
-            "delta_ms": remaining_ms - left,
-            **(whose if state["sync_mode"] == "per_participant" else {}),
-        },
-    ).raise_for_status()
+def session_of(page: Page) -> str:
+    return urlsplit(page.url).fragment
 
 
 def button(page: Page, name: str) -> Callable[[], None]:
@@ -114,7 +97,7 @@ def test_the_readme_tells_of_each_example() -> None:
     assert sorted(told) == [path.name for path in EXAMPLES]
 
 
-def test_a_game_on_the_chess_clock(desk: Screens, stack: Instance) -> None:
+def test_a_game_on_the_chess_clock(desk: Screens, arbiter: Arbiter) -> None:
     board = opened(desk, "chess-clock")
     white, black = (
         board.locator(".side", has_text="White"),
@@ -148,7 +131,7 @@ def test_a_game_on_the_chess_clock(desk: Screens, stack: Instance) -> None:
     button(spectator, "Resume")()
     expect(status).to_have_text("Black to move")
 
-    left_with(board, stack, 2_000)
+    arbiter.leave(session_of(board), 2_000)
     for screen in (board, spectator):
         expect(screen.get_by_role("status")).to_have_text("Time is up: White wins")
         expect(screen.locator(".side.expired b")).to_have_text("0:00")
@@ -159,7 +142,7 @@ def test_a_game_on_the_chess_clock(desk: Screens, stack: Instance) -> None:
     assert board.url != spectator.url
 
 
-def test_a_quiz(desk: Screens, stack: Instance) -> None:
+def test_a_quiz(desk: Screens, arbiter: Arbiter) -> None:
     host = opened(desk, "quiz")
     audience = desk.open(host.url)
     question, teams = host.get_by_role("heading", level=2), host.get_by_role("listitem")
@@ -175,7 +158,7 @@ def test_a_quiz(desk: Screens, stack: Instance) -> None:
     button(audience, "Pause")()
     expect(host.get_by_role("button", name="Clocks")).to_be_hidden()
     button(audience, "Resume")()
-    left_with(host, stack, 1_500)
+    arbiter.leave(session_of(host), 1_500)
     # Nobody answers, and it goes on by itself.
     expect(question).to_have_text("How many minutes has a week?")
     expect(teams.nth(2)).to_have_class("plain active")
@@ -185,10 +168,10 @@ def test_a_quiz(desk: Screens, stack: Instance) -> None:
     expect(host.get_by_role("status")).to_have_text("Caesium is right!")
     for screen in (host, audience):
         expect(screen.get_by_role("heading", level=2)).to_have_text("The quiz is over.")
-    assert state_of(host, stack)["status"] == "completed"
+    assert arbiter.state(session_of(host))["status"] == "completed"
 
 
-def test_an_exam(desk: Screens, stack: Instance) -> None:
+def test_an_exam(desk: Screens, arbiter: Arbiter) -> None:
     room = opened(desk, "exam")
     left, log = room.get_by_role("timer"), room.get_by_role("listitem")
     expect(left).to_have_text("1:30:00")
@@ -204,18 +187,18 @@ def test_an_exam(desk: Screens, stack: Instance) -> None:
     expect(left).to_have_text(re.compile("1:34:5"))
 
     other_room = desk.open(room.url)
-    left_with(room, stack, 15 * 60_000 + 1_000)
+    arbiter.leave(session_of(room), 15 * 60_000 + 1_000)
     expect(log.first).to_contain_text("15 minutes are left.")
     expect(left).to_have_class("warning")
-    left_with(room, stack, 2_000)
+    arbiter.leave(session_of(room), 2_000)
     expect(log.first).to_contain_text("Time is up.")
     for screen in (room, other_room):
         expect(screen.get_by_role("timer")).to_have_text("0:00")
         expect(screen.get_by_role("timer")).to_have_class("expired")
-    assert state_of(room, stack)["status"] == "expired"
+    assert arbiter.state(session_of(room))["status"] == "expired"
 
 
-def test_a_speakers_timer(desk: Screens, stack: Instance) -> None:
+def test_a_speakers_timer(desk: Screens, arbiter: Arbiter) -> None:
     chair = opened(desk, "speaker")
     lectern = desk.open(chair.url)
     button(chair, "Start")()
@@ -227,9 +210,9 @@ def test_a_speakers_timer(desk: Screens, stack: Instance) -> None:
     button(chair, "Pause")()
     expect(chair.get_by_role("button", name="Resume")).to_be_visible()
     button(chair, "Resume")()
-    left_with(chair, stack, 3 * 60_000 + 1_000)
+    arbiter.leave(session_of(chair), 3 * 60_000 + 1_000)
     expect(face).to_have_class("amber")
-    left_with(chair, stack, 1_500)
+    arbiter.leave(session_of(chair), 1_500)
     expect(face).to_have_class("red")
     expect(face).to_contain_text("0:00")
     expect(face).to_contain_text("0:01 over")

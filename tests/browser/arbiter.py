@@ -15,7 +15,7 @@ class Arbiter:
     """Speaks to one instance."""
 
     def __init__(self, rest_url: str) -> None:
-        self._http = httpx.Client(base_url=f"{rest_url}/v1/sessions")
+        self._http = httpx.Client(base_url=f"{rest_url}/v1/")
 
     def make(
         self,
@@ -35,14 +35,14 @@ class Arbiter:
                 for _ in range(participants)
             ],
         }
-        self._http.post("", json={**setup, **more}).raise_for_status()
+        self._http.post("sessions", json={**setup, **more}).raise_for_status()
         return session_id
 
     def command(self, session_id: str, name: str, **body: object) -> None:
-        self._http.post(f"/{session_id}/{name}", json=body or None).raise_for_status()
+        self._http.post(f"sessions/{session_id}/{name}", json=body or None).raise_for_status()
 
     def state(self, session_id: str) -> State:
-        state: State = self._http.get(f"/{session_id}").raise_for_status().json()["data"]
+        state: State = self._http.get(f"sessions/{session_id}").raise_for_status().json()["data"]
         return state
 
     def leave(self, session_id: str, remaining_ms: int) -> None:

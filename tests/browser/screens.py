@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 20_000
@@ -42,6 +42,7 @@ class Screens:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
+        self._contexts: list[BrowserContext] = []
         self._complaints: list[str] = []
         self._expected: list[str] = []
 
@@ -52,6 +53,7 @@ class Screens:
         ``color_scheme``, ``locale``, ``has_touch``, ...
         """
         own = self._browser.new_context(**context)
+        self._contexts.append(own)
         own.set_default_timeout(PATIENCE_MS)
         if script is not None:
             own.add_init_script(script)
@@ -76,7 +78,7 @@ class Screens:
         ]
 
     def close(self) -> None:
-        for context in self._browser.contexts:
+        for context in self._contexts:
             context.close()
 
     def _hear(self, message: ConsoleMessage) -> None:

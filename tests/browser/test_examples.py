@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,8 +56,8 @@ def session_of(page: Page) -> str:
     return urlsplit(page.url).fragment
 
 
-def button(page: Page, name: str) -> Callable[[], None]:
-    return page.get_by_role("button", name=name, exact=True).click
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -99,10 +99,7 @@ def test_the_readme_tells_of_each_example() -> None:
 
 def test_a_game_on_the_chess_clock(desk: Screens, arbiter: Arbiter) -> None:
     board = opened(desk, "chess-clock")
-    white, black = (
-        board.locator(".side", has_text="White"),
-        board.locator(".side", has_text="Black"),
-    )
+    white, black = (board.locator(".side", has_text=name) for name in ("White", "Black"))
     status = board.get_by_role("status")
     expect(white).to_contain_text("3:00")
 
@@ -110,35 +107,34 @@ def test_a_game_on_the_chess_clock(desk: Screens, arbiter: Arbiter) -> None:
     expect(status).to_have_text("White to move")
     expect(white).to_contain_text("2:59")
 
-    black.click()
-    expect(status).to_have_text("White to move")
+    # Whose turn it isn't presses in vain.
+    black.dblclick()
     white.click()
     expect(status).to_have_text("Black to move")
+    expect(white).to_contain_text("Moves: 1")
     expect(white).to_contain_text("3:0")
     board.keyboard.press("Space")
     expect(status).to_have_text("White to move")
     expect(black).to_contain_text("Moves: 1")
-    button(board, "Take back")()
+    press(board, "Take back")
     expect(status).to_have_text("Black to move")
     expect(black).to_contain_text("Moves: 0")
 
-    button(board, "Pause")()
+    press(board, "Pause")
     expect(status).to_have_text("Paused")
     standing = black.inner_text()
     spectator = desk.open(board.url)
     expect(spectator.get_by_role("status")).to_have_text("Paused")
     assert spectator.locator(".side", has_text="Black").inner_text() == standing
-    button(spectator, "Resume")()
+    press(spectator, "Resume")
     expect(status).to_have_text("Black to move")
 
     arbiter.leave(session_of(board), 2_000)
     for screen in (board, spectator):
         expect(screen.get_by_role("status")).to_have_text("Time is up: White wins")
         expect(screen.locator(".side.expired b")).to_have_text("0:00")
-    button(board, "New game")()
-    expect(board.get_by_role("status")).to_have_text(
-        "Press either side to start White\N{RIGHT SINGLE QUOTATION MARK}s clock"
-    )
+    press(board, "New game")
+    expect(board.get_by_role("status")).to_contain_text("Press either side to start")
     assert board.url != spectator.url
 
 
@@ -146,25 +142,25 @@ def test_a_quiz(desk: Screens, arbiter: Arbiter) -> None:
     host = opened(desk, "quiz")
     audience = desk.open(host.url)
     question, teams = host.get_by_role("heading", level=2), host.get_by_role("listitem")
-    button(host, "Start")()
+    press(host, "Start")
     expect(question).to_have_text("Which planet has the shortest day?")
     expect(teams.nth(0)).to_have_class("plain active")
-    button(host, "Jupiter")()
+    press(host, "Jupiter")
     expect(host.get_by_role("status")).to_have_text("Jupiter is right!")
     expect(teams.nth(1)).to_have_class("plain active")
     for screen in (host, audience):
         expect(screen.get_by_role("heading", level=2)).to_have_text("What does a horologist study?")
 
-    button(audience, "Pause")()
+    press(audience, "Pause")
     expect(host.get_by_role("button", name="Clocks")).to_be_hidden()
-    button(audience, "Resume")()
+    press(audience, "Resume")
     arbiter.leave(session_of(host), 1_500)
     # Nobody answers, and it goes on by itself.
     expect(question).to_have_text("How many minutes has a week?")
     expect(teams.nth(2)).to_have_class("plain active")
 
     for answer in ("12,000", "Harrison", "Water", "Caesium"):
-        button(host, answer)()
+        press(host, answer)
     expect(host.get_by_role("status")).to_have_text("Caesium is right!")
     for screen in (host, audience):
         expect(screen.get_by_role("heading", level=2)).to_have_text("The quiz is over.")
@@ -175,15 +171,15 @@ def test_an_exam(desk: Screens, arbiter: Arbiter) -> None:
     room = opened(desk, "exam")
     left, log = room.get_by_role("timer"), room.get_by_role("listitem")
     expect(left).to_have_text("1:30:00")
-    button(room, "Start")()
+    press(room, "Start")
     expect(log.first).to_contain_text("You may begin.")
     expect(left).to_have_text(re.compile("1:29:5"))
     expect(room.get_by_text(re.compile(r"^until \d+"))).to_be_visible()
-    button(room, "Pause")()
+    press(room, "Pause")
     expect(log.first).to_contain_text("the clock stands")
-    button(room, "Resume")()
-    button(room, "Give 5 minutes")()
-    expect(log.first).to_contain_text("+5 minutes for everybody.")
+    press(room, "Resume")
+    press(room, "Give 5 minutes")
+    expect(log.first).to_contain_text("The end moves by 5 minutes.")
     expect(left).to_have_text(re.compile("1:34:5"))
 
     other_room = desk.open(room.url)
@@ -201,15 +197,15 @@ def test_an_exam(desk: Screens, arbiter: Arbiter) -> None:
 def test_a_speakers_timer(desk: Screens, arbiter: Arbiter) -> None:
     chair = opened(desk, "speaker")
     lectern = desk.open(chair.url)
-    button(chair, "Start")()
+    press(chair, "Start")
     face = lectern.locator("#face")
     expect(face).to_have_class("green")
     expect(face).to_contain_text("Ada")
-    button(chair, "One minute more")()
+    press(chair, "One minute more")
     expect(face).to_contain_text("20:5")
-    button(chair, "Pause")()
+    press(chair, "Pause")
     expect(chair.get_by_role("button", name="Resume")).to_be_visible()
-    button(chair, "Resume")()
+    press(chair, "Resume")
     arbiter.leave(session_of(chair), 3 * 60_000 + 1_000)
     expect(face).to_have_class("amber")
     arbiter.leave(session_of(chair), 1_500)
@@ -217,10 +213,10 @@ def test_a_speakers_timer(desk: Screens, arbiter: Arbiter) -> None:
     expect(face).to_contain_text("0:00")
     expect(face).to_contain_text("0:01 over")
 
-    button(chair, "Next speaker")()
+    press(chair, "Next speaker")
     expect(face).to_have_class("green")
     expect(face).to_contain_text("Grace")
-    button(chair, "Next speaker")()
-    button(chair, "Finish")()
+    press(chair, "Next speaker")
+    press(chair, "Finish")
     expect(face).to_have_text("Thank you")
     expect(chair.get_by_role("listitem").first).to_contain_text("Ada +0:0")

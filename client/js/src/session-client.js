@@ -33,6 +33,9 @@ const ACK_WITHIN_MS = 10_000;
 /** Who has slept may hold a connection that died long ago, and asks it at once. */
 const AWAKE_WITHIN_MS = 5_000;
 
+/** From so much on it matters to digits that the clock has been wrong. */
+const STEP_MS = 50;
+
 /** The server is prompt, so a moment's patience saves it nearly every CLAIM. */
 const CLAIM_AFTER_MS = 250;
 const CLAIM_SPREAD_MS = 750;
@@ -74,7 +77,7 @@ export class CommandError extends Error {
 
 /**
  * Dispatches `connection` (detail: a ConnectionState), `state` (Held, or null
- * when there is no session), `events` (what made a new version, in their order)
+ * when there is no session; again when the clock has been found to be behind), `events` (what made a new version, in their order)
  * and `refusal` (an ERROR that answers no command).
  */
 export class SessionClient extends EventTarget {
@@ -210,8 +213,10 @@ export class SessionClient extends EventTarget {
       this.#pingAt = Math.min(this.#pingAt, now + this.#heartbeatMs);
     }
     this.#silentAt = now + SILENT_HEARTBEATS * this.#heartbeatMs;
+    const before = this.clock.now();
     if (message.type === 'PONG') this.clock.sample(message);
     this.clock.heard(message.timestamp);
+    const steppedMs = this.clock.now() - before;
     // Now that it is known better what time it is.
     if (message.type === 'PONG' && !this.#claims) this.#claimWhenDue();
     if (message.type === 'ACK') this.#answer(message.id)?.resolve(message.version);
@@ -221,6 +226,8 @@ export class SessionClient extends EventTarget {
       else this.#tell('refusal', message);
     }
     this.#send(this.#follower.take(message, now));
+    // What is on the screen would wait for the next digit by the time that it knew.
+    if (steppedMs > STEP_MS && this.held) this.#tell('state', this.held);
     if (this.#follower.live && this.connection !== 'live') {
       this.#failures = 0;
       this.#become('live');

@@ -541,6 +541,23 @@ test('a sleep in which no timer came is noticed by the next one', () => {
   assert.ok(world.socket.all('PING').length > count + 1);
 });
 
+test('what is held is told of again when a sleep has put the clock behind, and only then', () => {
+  const { world, client, all } = liveClient();
+  answerPings(world);
+  const hears = (/** @type {number} */ asleepMs) =>
+    world.socket.hears({
+      type: 'CURRENT',
+      timestamp: Math.floor(TIME + world.now() + asleepMs),
+      ...place(3),
+    });
+  hears(0);
+  assert.equal(all('state').length, 1);
+  world.slept += 3_000;
+  hears(3_000);
+  hears(3_000);
+  assert.deepEqual(all('state'), [client.held, client.held]);
+});
+
 test('after a sleep through which the clock went on the connection is given up at once', () => {
   const { world, client } = liveClient();
   answerPings(world);

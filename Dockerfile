@@ -8,6 +8,8 @@ COPY requirements.txt requirements-local.txt ./
 RUN pip install --no-cache-dir -r requirements-local.txt
 COPY app.py ./
 COPY chalicelib ./chalicelib
+COPY client/web ./client/web
+COPY client/js/src ./client/js/src
 COPY infra/templates/gateway_responses.json ./infra/templates/
 COPY local ./local
 

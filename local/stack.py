@@ -137,7 +137,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         parts.callback(sockets.drain)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
-            websocket_url=management_url.replace("http", "ws", 1),
+            websocket_url=websocket_url_of(management_url),
             management_url=management_url,
             redis_url=redis_url,
             stage=options.stage,
@@ -256,12 +256,13 @@ def one_scrape() -> Iterator[None]:
 
 
 def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
-    """What the app needs to post to connections and to invoke its own functions.
+    """What the app needs to post to connections, to tell browsers, and to invoke its own functions.
 
     Known only once the gateway listens, and in time: an app reads its settings
     when it is first called.
     """
     os.environ["WEBSOCKET_ENDPOINT"] = management_url
+    os.environ["WEBSOCKET_URL"] = websocket_url_of(management_url)
     os.environ["AWS_ENDPOINT_URL_LAMBDA"] = management_url.rpartition("/")[0]
     os.environ["GREETER"] = f"{lambdas.rest.name}-greet"
     os.environ.setdefault("BROADCAST", "relay")
@@ -287,6 +288,11 @@ def load_app() -> Chalice:
     if not isinstance(app, Chalice):
         raise StackError(f"{here / 'app.py'} has no Chalice app that is named app.")
     return app
+
+
+def websocket_url_of(management_url: str) -> str:
+    """Where clients connect: it is where @connections is, too."""
+    return management_url.replace("http", "ws", 1)
 
 
 def url_of(host: str, port: int) -> str:

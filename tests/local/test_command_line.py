@@ -87,7 +87,7 @@ def started(folder: Path, *arguments: str) -> Iterator[Run]:
             line = process.stdout.readline()
             assert line, f"ended after {said!r}: {process.stderr and process.stderr.read()}"
             said += line
-        facts = dict(line.split(maxsplit=1) for line in said.splitlines()[:5])
+        facts = dict(line.split(maxsplit=1) for line in said.splitlines()[:6])
         run = Run(process, int(facts["REST"].rpartition(":")[2]), facts["Store"], said)
         try:
             yield run
@@ -106,6 +106,7 @@ def no_server_is_left(folder: Path) -> bool:
 
 def test_it_says_where_it_is_and_serves_the_app_of_the_folder(folder: Path) -> None:
     with started(folder) as run, run.wire() as wire:
+        assert run.said.startswith(f"Page  http://127.0.0.1:{run.port}/\n")
         assert f"REST  http://127.0.0.1:{run.port}\n" in run.said
         assert f"Data  {folder / '.data' / 'valkey'}\n" in run.said
         assert "Stage dev\n" in run.said

@@ -24,6 +24,7 @@ from chalice.app import Chalice
 from .background import RELAY, SWEEPER, BackgroundError, background
 from .embedded import EmbeddedServer, embedded_server
 from .gateway.chalice_app import Lambdas, lambdas_of
+from .gateway.compression import minimum_compression_bytes
 from .gateway.events import Api
 from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
 from .gateway.http import HttpServer, Limits
@@ -88,6 +89,14 @@ class Stack:
     given_up: asyncio.Task[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Customised:
+    """What a template says of the API beside its routes."""
+
+    responses: Mapping[ResponseType, GatewayResponse] = field(default_factory=dict)
+    minimum_compression_bytes: int | None = None
+
+
 @asynccontextmanager
 async def running(options: Options) -> AsyncIterator[Stack]:
     """The stack, started; stopped in reverse order when the block is left.
@@ -97,7 +106,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         EmbeddedServerError: The store can't be had.
     """
     async with AsyncExitStack() as parts:
-        responses = gateway_responses_of(options.gateway_template)
+        customised = customised_by(options.gateway_template)
         store = None
         if options.redis_url is None:
             # In a thread, so that signals are heard while much data is loaded.
@@ -132,7 +141,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         if store is not None:
             kept.append(store)
         given_up = await parts.enter_async_context(supervised(kept))
-        rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, responses)
+        rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, customised)
         # Before anything else stops, so that what sockets asked for is answered meanwhile.
         parts.callback(sockets.drain)
         yield Stack(
@@ -183,14 +192,15 @@ async def _start_rest(
     app: Chalice,
     function: LambdaFunction,
     environments: Environments,
-    responses: Mapping[ResponseType, GatewayResponse],
+    customised: Customised,
 ) -> HttpServer:
     api = RestApi(
         app,
         function,
         environments,
         identity=ApiIdentity(stage=options.stage),
-        responses=responses,
+        responses=customised.responses,
+        minimum_compression_bytes=customised.minimum_compression_bytes,
     )
     server = HttpServer(
         api.handle, limits=Limits(body_bytes=options.body_limit_bytes), refuse=api.refuse
@@ -206,16 +216,17 @@ async def _start_rest(
     return server
 
 
-def gateway_responses_of(template: Path) -> dict[ResponseType, GatewayResponse]:
-    """The customised gateway responses; none if there is no such file.
+def customised_by(template: Path) -> Customised:
+    """How the API is customised; not at all if there is no such file.
 
     Raises:
         StackError: The file is no template, or one that can't be carried out here.
     """
     try:
-        return read_gateway_responses(json.loads(template.read_bytes()))
+        read = json.loads(template.read_bytes())
+        return Customised(read_gateway_responses(read), minimum_compression_bytes(read))
     except FileNotFoundError:
-        return {}
+        return Customised()
     except ValueError as error:
         raise StackError(f"{template}: {error}") from error
 

@@ -11,6 +11,15 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert read_settings({}) == Settings()
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://sockets.example", "ws://", "ws://here:0", "wss://a;b", "wss://a/b c", "ws://[1"],
+)
+def test_where_browsers_connect_to_is_a_websocket_url(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="WEBSOCKET_URL must be"):
+        read_settings({"WEBSOCKET_URL": url})
+
+
 def test_every_variable_is_heeded() -> None:
     given = {
         "REDIS_URL": "rediss://user:secret@redis.example:6380/1",

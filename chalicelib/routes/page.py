@@ -26,13 +26,13 @@ def get_page() -> Response:
     root = "" if asked_for.endswith("/") else f"{asked_for.rpartition('/')[2]}/"
     text = web.html(root, websocket_url)
     tag = f'"{web.digest(text)}"'
-    headers = {**ASKED_FOR_ANEW, "ETag": tag}
     if routes.current_request.headers.get("If-None-Match") == tag:
-        return Response("", headers, 304)
+        return Response("", {**ASKED_FOR_ANEW, "ETag": tag}, 304)
     return Response(
         text,
         {
-            **headers,
+            **ASKED_FOR_ANEW,
+            "ETag": tag,
             **UNSNIFFED,
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": web.policy(websocket_url),

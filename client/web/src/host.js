@@ -60,7 +60,7 @@ export class Host {
   #delete = this.#button('Delete', () => this.#remove(), 'danger');
   #step = el(
     'select',
-    { id: 'step' },
+    { id: 'step', 'aria-label': 'How much time + and − give and take' },
     ...STEPS_S.map((step) => new Option(step < 60 ? `${step} s` : `${step / 60} min`, `${step}`)),
   );
 
@@ -89,7 +89,7 @@ export class Host {
           this.#pause,
           this.#undo,
           this.#complete,
-          el('span', { className: 'steps' }, el('label', { for: 'step' }, 'Step'), this.#step),
+          el('span', { className: 'steps' }, el('label', { for: 'step' }, '±'), this.#step),
           this.#delete,
         ),
       ),
@@ -105,7 +105,9 @@ export class Host {
     if (!cast) return;
     this.#links.offer(cast);
     this.#session.element.hidden = state.session_remaining_ms === undefined;
-    this.#session.clock.belongsTo('Session');
+    this.#session.clock.belongsTo('Time for all');
+    // The one participant of a clock for all would show it a second time.
+    this.#roster.element.hidden = !this.#session.element.hidden && cast.people.size === 1;
     this.#enable(this.#session, 'session');
     this.#search.hidden = cast.people.size < SEARCH_FROM;
     this.#list();
@@ -163,7 +165,7 @@ export class Host {
       found.map(({ id }) => id),
       people.length,
     );
-    mark(this.#roster.element, 'few', String(people.length <= 2));
+    mark(this.#roster.element, 'size', sizeOf(people.length));
   }
 
   #offer() {
@@ -290,6 +292,9 @@ export class Host {
     }
   }
 }
+
+/** @param {number} count */
+const sizeOf = (count) => (count <= 2 ? 'two' : count <= 4 ? 'four' : 'more');
 
 function keyboard() {
   return el(

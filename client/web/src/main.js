@@ -23,6 +23,7 @@ async function show() {
   leave = () => {};
   const addresses = addressesOf(location.href, { api: told('api'), websocket: told('websocket') });
   const place = readPlace(location.hash);
+  scrollTo(0, 0);
   document.body.dataset['view'] = typeof place === 'string' ? place : place.as;
   if (place === 'form') {
     const { showForm } = await import('./create.js');

@@ -118,4 +118,11 @@ export const PRESETS = [
     about: 'Counts up until you stop it',
     form: { ...PLAIN, mode: 'count_up', action: 'end_session', count: 1, names: 'Stopwatch' },
   },
+  {
+    id: 'own',
+    name: 'Your own',
+    face: '–:––',
+    about: 'By hand, from the details below',
+    form: PLAIN,
+  },
 ];

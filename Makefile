@@ -4,11 +4,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+BROWSER_STAMP := .venv/.installed-browser
 PICTURES := build/pictures-venv
 STAGE ?= dev
 CLIENT := client/js
 
-.PHONY: help install run test test-cluster test-package test-client check format mutants bench pictures package clean
+.PHONY: help install run test test-cluster test-package test-client test-browser check format mutants bench pictures package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +43,14 @@ test-client: install $(CLIENT)/node_modules/.package-lock.json ## the browser cl
 
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
 	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+test-browser: $(BROWSER_STAMP) $(CLIENT)/node_modules/.package-lock.json ## pages in a real browser; needs Chromium, and Node 18 or newer
+	$(BIN)/mypy tests/browser/*.py
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+$(BROWSER_STAMP): requirements-browser.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 check: install ## lint, types, architecture

@@ -1,4 +1,5 @@
 pytest_plugins = ["tests.fixtures"]
 
-# They need Lambda's Python and minutes of the network: `make test-package` runs them.
-collect_ignore = ["package"]
+# What needs more than `make install` brings. "package" wants Lambda's Python and minutes of the
+# network, "browser" a Chromium and its driver: `make test-package`, `make test-browser`.
+collect_ignore = ["browser", "package"]

@@ -22,7 +22,7 @@ export class Clock {
   /** @param {...(Node | false)} more what stands below the digits */
   constructor(...more) {
     this.element = el(
-      'article',
+      'div',
       { className: 'clock' },
       el('h2', {}, this.#name, this.#team),
       this.#digits,
@@ -51,6 +51,7 @@ export class Clock {
       this.#characters = characters;
       this.#digits.style.setProperty('--characters', String(characters));
     }
+    mark(this.#digits, 'participant', face.id);
     mark(this.element, 'phase', face.phase);
     mark(this.element, 'active', String(face.isActive));
     mark(this.element, 'running', String(face.isRunning));

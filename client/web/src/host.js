@@ -219,7 +219,7 @@ export class Host {
     const link = this.#button('Link', () => this.#links.choose(id));
     less.ariaLabel = `Take time from ${name()}`;
     more.ariaLabel = `Give time to ${name()}`;
-    give.ariaLabel = `Give the turn to ${name()}`;
+    give.ariaLabel = `Give turn to ${name()}`;
     link.ariaLabel = `Link for ${name()}`;
     link.hidden = id === 'session';
     const clock = new Clock(el('div', { className: 'buttons' }, less, more, give, link));

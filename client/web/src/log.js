@@ -43,7 +43,7 @@ export class Log {
       // It scrolls, so the keyboard has to get there.
       el(
         'div',
-        { className: 'lines', tabIndex: 0, role: 'region', 'aria-labelledby': 'log' },
+        { className: 'lines', tabIndex: 0, role: 'group', 'aria-label': 'Event log' },
         this.#list,
       ),
     );

@@ -114,7 +114,8 @@ def test_time_is_given_and_taken(screens: Screens, stack: Instance) -> None:
     expect(clock(host, "Against")).to_have_text("5:00")
     press(host, "Take time from For")
     expect(clock(host, "For")).to_have_text("3:00")
-    expect(host.get_by_text("1 minute more for Against")).to_be_visible()
+    log = host.get_by_role("group", name="Event log")
+    expect(log.get_by_text("1 minute more for Against")).to_be_visible()
 
 
 def test_at_an_auction_whoever_bids_leads(screens: Screens, stack: Instance) -> None:

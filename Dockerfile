@@ -11,6 +11,8 @@ COPY app.py ./
 COPY .chalice/config.json ./.chalice/
 COPY chalicelib ./chalicelib
 COPY client/python/src ./client/python/src
+COPY client/web ./client/web
+COPY client/js/src ./client/js/src
 COPY infra/templates/gateway_responses.json ./infra/templates/
 COPY local ./local
 

@@ -8,10 +8,11 @@ BROWSER_STAMP := .venv/.installed-browser
 PICTURES := build/pictures-venv
 STAGE ?= dev
 CLIENT := client/js
+PAGE := client/web
 PYTHON_CLIENT := client/python/src
 
 .PHONY: help install run test test-cluster test-full test-package test-client test-browser
-.PHONY: check format mutants bench pictures package clean
+.PHONY: check format mutants bench pictures screenshots package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,7 +26,7 @@ $(STAMP): requirements.txt requirements-local.txt requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $(STAMP)
 
-run: install ## Tickless on http://localhost:8000, with a Valkey of its own
+run: install ## Tickless, with a page to open on http://localhost:8000 and a Valkey of its own
 	@exec $(BIN)/python -m local $(ARGS)
 
 test: install check ## lint, types, architecture, and every test but those of clusters and failovers
@@ -42,12 +43,13 @@ test-full: install ## the end-to-end tests with as much as is promised, and the 
 test-package: install ## what AWS would be given: its template, its rights, and the package at work
 	$(BIN)/python -m pytest tests/package $(ARGS)
 
-test-client: install $(CLIENT)/node_modules/.package-lock.json ## the browser client: types, tests, size; needs Node 18 or newer
+test-client: install $(CLIENT)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json ## the browser client and the page: types, tests, size; needs Node 18 or newer
 	$(BIN)/python -m tests.client.recorded > $(CLIENT)/test/recorded.json
 	cd $(CLIENT) && npm run --silent check && npm test --silent
+	cd $(PAGE) && npm run --silent check && npm test --silent
 
-$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
-	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 test-browser: $(BROWSER_STAMP) $(CLIENT)/node_modules/.package-lock.json ## pages in a real browser; needs Chromium, and Node 18 or newer
@@ -74,6 +76,9 @@ mutants: install ## how many faults put into the core the tests find
 bench: install ## what a switch costs, beside the least it could cost
 	$(BIN)/python -m bench $(ARGS)
 
+screenshots: $(BROWSER_STAMP) ## photograph the page for the README anew; needs Chromium
+	$(BIN)/python -m tests.browser.screenshots
+
 pictures: $(PICTURES)/.installed ## draw the pictures of docs/clocks.md anew
 	$(PICTURES)/bin/python -m pictures
 
@@ -87,4 +92,4 @@ package: install ## what AWS deploys, in build/package/STAGE; needs Python 3.13
 
 clean: ## forget the environment and what the tools left behind; data stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants .coverage
-	rm -rf $(CLIENT)/node_modules $(CLIENT)/types $(CLIENT)/test/recorded.json
+	rm -rf $(PAGE)/node_modules $(CLIENT)/node_modules $(CLIENT)/types $(CLIENT)/test/recorded.json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -38,6 +39,7 @@ class Settings:
     ``broadcast`` is ``inline``, where the function that commits posts to every
     watcher, or ``relay``, where relays do, one for each endpoint. An empty
     ``websocket_endpoint`` is taken from each event, as is right on AWS;
+    ``websocket_url`` is where browsers connect to, and told to the page at /;
     ``greeter`` is the name of the function that greets connections.
     ``heartbeat_interval_ms`` is how often clients are told to give a sign of
     life; after three of them without one a connection counts as gone.
@@ -61,6 +63,7 @@ class Settings:
     session_ttl_seconds: int = 24 * 60 * 60
     broadcast: str = "inline"
     websocket_endpoint: str = ""
+    websocket_url: str = ""
     greeter: str = "tickless-dev-greet"
     heartbeat_interval_ms: int = 30_000
     management_api: str = "fast"
@@ -110,6 +113,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         broadcast=_one_of(environment, "BROADCAST", ("inline", "relay"), defaults.broadcast),
         websocket_endpoint=text("websocket_endpoint").rstrip("/"),
+        websocket_url=_websocket_url(text("websocket_url")),
         greeter=text("greeter"),
         heartbeat_interval_ms=_count(
             environment, "HEARTBEAT_INTERVAL_MS", defaults.heartbeat_interval_ms
@@ -148,6 +152,19 @@ def _redis_url(url: str) -> str:
     if unknown:
         raise InvalidSetting(f"REDIS_URL has options it can't have: {', '.join(sorted(unknown))}")
     return url
+
+
+def _websocket_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        understood = not url or (parts.scheme in ("ws", "wss") and bool(parts.hostname))
+        understood = understood and parts.port != 0
+    except ValueError:
+        understood = False
+    # It becomes part of a header.
+    if not understood or not re.fullmatch(r"[\x21-\x7e]*", url) or re.search("[;,]", url):
+        raise InvalidSetting("WEBSOCKET_URL must be ws://HOST/STAGE or wss://HOST/STAGE")
+    return url.rstrip("/")
 
 
 def _one_of(

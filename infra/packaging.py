@@ -28,7 +28,16 @@ CONFIG = Path(".chalice") / "config.json"
 THIS_ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 """This machine's, as Lambda calls it; what is to run here must be made for it."""
 
-DEPLOYED = ("app.py", "chalicelib", "requirements.txt")
+DEPLOYED = {
+    "app.py": "app.py",
+    "chalicelib": "chalicelib",
+    "requirements.txt": "requirements.txt",
+    # What lies in vendor/ comes to lie beside app.py.
+    "client/web/index.html": "vendor/client/web/index.html",
+    "client/web/src": "vendor/client/web/src",
+    "client/js/src": "vendor/client/js/src",
+}
+"""What is copied for Chalice to package, and whereto."""
 
 
 class PackagingFailed(Exception):
@@ -119,12 +128,13 @@ def chalice_package(
 
 def _copy(source: Path, app: Path) -> None:
     app.mkdir()
-    for name in DEPLOYED:
+    for name, place in DEPLOYED.items():
         path = source / name
+        (app / place).parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
-            shutil.copytree(path, app / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, app / place, ignore=shutil.ignore_patterns("__pycache__"))
         elif path.exists():
-            shutil.copy(path, app / name)
+            shutil.copy(path, app / place)
 
 
 def _faults_of_template(made: Package) -> Iterator[str]:

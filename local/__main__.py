@@ -163,6 +163,7 @@ def describe(stack: Stack) -> str:
     """Where everything is, and how to try it."""
     return "\n".join(
         (
+            f"Page  {stack.rest_url}/",
             f"REST  {stack.rest_url}",
             f"WS    {stack.websocket_url}",
             f"Store {without_password(stack.redis_url)}",

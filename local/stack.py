@@ -25,6 +25,7 @@ from .embedded import EmbeddedServer, embedded_server
 from .figures import one_scrape
 from .gateway.chalice_app import Lambdas, lambdas_of
 from .gateway.chalice_config import ConfigError, StageConfig
+from .gateway.compression import minimum_compression_bytes
 from .gateway.events import Api
 from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
 from .gateway.http_messages import Limits
@@ -92,6 +93,14 @@ class Stack:
     given_up: asyncio.Task[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Customised:
+    """What a template says of the API beside its routes."""
+
+    responses: Mapping[ResponseType, GatewayResponse] = field(default_factory=dict)
+    minimum_compression_bytes: int | None = None
+
+
 @asynccontextmanager
 async def running(options: Options) -> AsyncIterator[Stack]:
     """The stack, started; stopped in reverse order when the block is left.
@@ -101,7 +110,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         EmbeddedServerError: The store can't be had.
     """
     async with AsyncExitStack() as parts:
-        responses = gateway_responses_of(options.gateway_template)
+        customised = customised_by(options.gateway_template)
         store = None
         if options.redis_url is None:
             # In a thread, so that signals are heard while much data is loaded.
@@ -137,12 +146,12 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         if store is not None:
             kept.append(store)
         given_up = await parts.enter_async_context(supervised(kept))
-        rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, responses)
+        rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, customised)
         # Before anything else stops, so that what sockets asked for is answered meanwhile.
         parts.callback(sockets.drain)
         yield Stack(
             rest_url=url_of(options.host, rest.port),
-            websocket_url=management_url.replace("http", "ws", 1),
+            websocket_url=websocket_url_of(management_url),
             management_url=management_url,
             redis_url=redis_url,
             stage=options.stage,
@@ -188,14 +197,15 @@ async def _start_rest(
     app: Chalice,
     function: LambdaFunction,
     environments: Environments,
-    responses: Mapping[ResponseType, GatewayResponse],
+    customised: Customised,
 ) -> HttpServer:
     api = RestApi(
         app,
         function,
         environments,
         identity=ApiIdentity(stage=options.stage),
-        responses=responses,
+        responses=customised.responses,
+        minimum_compression_bytes=customised.minimum_compression_bytes,
     )
     server = HttpServer(
         api.handle, limits=Limits(body_bytes=options.body_limit_bytes), refuse=api.refuse
@@ -211,16 +221,17 @@ async def _start_rest(
     return server
 
 
-def gateway_responses_of(template: Path) -> dict[ResponseType, GatewayResponse]:
-    """The customised gateway responses; none if there is no such file.
+def customised_by(template: Path) -> Customised:
+    """How the API is customised; not at all if there is no such file.
 
     Raises:
         StackError: The file is no template, or one that can't be carried out here.
     """
     try:
-        return read_gateway_responses(json.loads(template.read_bytes()))
+        read = json.loads(template.read_bytes())
+        return Customised(read_gateway_responses(read), minimum_compression_bytes(read))
     except FileNotFoundError:
-        return {}
+        return Customised()
     except ValueError as error:
         raise StackError(f"{template}: {error}") from error
 
@@ -255,12 +266,13 @@ def set_lambda_environment(redis_url: str, config: StageConfig) -> None:
 
 
 def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
-    """What the app needs to post to connections and to invoke its own functions.
+    """What the app needs to post to connections, to tell browsers, and to invoke its own functions.
 
     Known only once the gateway listens, and in time: an app reads its settings
     when it is first called.
     """
     os.environ["WEBSOCKET_ENDPOINT"] = management_url
+    os.environ["WEBSOCKET_URL"] = websocket_url_of(management_url)
     os.environ["AWS_ENDPOINT_URL_LAMBDA"] = management_url.rpartition("/")[0]
     os.environ["GREETER"] = f"{lambdas.rest.name}-greet"
     os.environ.setdefault("BROADCAST", "relay")
@@ -287,6 +299,11 @@ def load_app() -> Chalice:
     if not isinstance(app, Chalice):
         raise StackError(f"{here / 'app.py'} has no Chalice app that is named app.")
     return app
+
+
+def websocket_url_of(management_url: str) -> str:
+    """Where clients connect: it is where @connections is, too."""
+    return management_url.replace("http", "ws", 1)
 
 
 def url_of(host: str, port: int) -> str:

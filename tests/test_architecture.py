@@ -23,6 +23,8 @@ VIEWS = {
     "/ready": {"GET", "HEAD"},
     "/openapi.json": {"GET", "HEAD"},
     "/asyncapi.json": {"GET", "HEAD"},
+    "/": {"GET", "HEAD"},
+    "/page/{version}/{package}/src/{name}": {"GET", "HEAD"},
     "/docs": {"GET", "HEAD"},
     "/docs/{asset}": {"GET", "HEAD"},
     "/v1/time": {"GET", "HEAD"},

@@ -11,6 +11,15 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert read_settings({}) == Settings()
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://sockets.example", "ws://", "ws://here:0", "wss://a;b", "wss://a/b c", "ws://[1"],
+)
+def test_where_browsers_connect_to_is_a_websocket_url(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="WEBSOCKET_URL must be"):
+        read_settings({"WEBSOCKET_URL": url})
+
+
 def test_every_variable_is_heeded() -> None:
     given = {
         "REDIS_URL": "rediss://user:secret@redis.example:6380/1",
@@ -19,6 +28,7 @@ def test_every_variable_is_heeded() -> None:
         "SESSION_TTL_SECONDS": "60",
         "BROADCAST": "RELAY",
         "WEBSOCKET_ENDPOINT": "http://127.0.0.1:8001/dev/",
+        "WEBSOCKET_URL": "wss://sockets.example/prod/",
         "GREETER": "hello",
         "HEARTBEAT_INTERVAL_MS": "5000",
         "MANAGEMENT_API": "reference",
@@ -43,6 +53,7 @@ def test_every_variable_is_heeded() -> None:
         session_ttl_seconds=60,
         broadcast="relay",
         websocket_endpoint="http://127.0.0.1:8001/dev",
+        websocket_url="wss://sockets.example/prod",
         greeter="hello",
         heartbeat_interval_ms=5_000,
         management_api="reference",

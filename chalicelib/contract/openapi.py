@@ -40,6 +40,7 @@ TAGS = {
     "commands": "What may be done to a session; of n sent at once all are applied, in turn.",
     "server": "The server's clock and health.",
     "contract": "This contract.",
+    "page": "Clocks for people to look at.",
 }
 
 

@@ -399,6 +399,17 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET",
+        "/",
+        "get_page",
+        "page",
+        "The page on which sessions are made and shown.",
+        {
+            200: Answer("The page.", media_type="text/html", headers=CACHED),
+            304: Answer("It has not changed.", headers=CACHED),
+        },
+    ),
+    Operation(
+        "GET",
         "/docs",
         "get_docs",
         "contract",

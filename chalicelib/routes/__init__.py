@@ -9,10 +9,17 @@ from __future__ import annotations
 from chalice.app import Chalice
 
 from ..observing import observe
-from . import docs, health, metrics, sessions, time
+from . import docs, health, metrics, page, sessions, time
 from .answers import answer_failures, refuse_other_methods, reshape
 
-BLUEPRINTS = (docs.routes, health.routes, metrics.routes, sessions.routes, time.routes)
+BLUEPRINTS = (
+    docs.routes,
+    health.routes,
+    metrics.routes,
+    page.routes,
+    sessions.routes,
+    time.routes,
+)
 
 
 def register(app: Chalice) -> None:

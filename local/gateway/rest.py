@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Final
 from chalice.app import Chalice
 
 from . import ids
+from .compression import compressed, is_compressible
 from .gateway_responses import (
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
@@ -52,6 +54,7 @@ class RestApi:
         *,
         identity: ApiIdentity,
         responses: Mapping[ResponseType, GatewayResponse] | None = None,
+        minimum_compression_bytes: int | None = None,
         timeout_seconds: float = INTEGRATION_TIMEOUT_SECONDS,
     ) -> None:
         self._routes = RouteTable(app.routes)
@@ -60,6 +63,7 @@ class RestApi:
         self._environments = environments
         self._identity = identity
         self._responses = responses or {}
+        self._minimum_compression_bytes = minimum_compression_bytes
         self._timeout_seconds = timeout_seconds
 
     async def handle(self, request: Request) -> Response:
@@ -99,6 +103,10 @@ class RestApi:
                     "identity.sourceIp": request.peer_ip,
                 },
             )
+        accepted = request.header("accept-encoding")
+        if is_compressible(answer, accepted, self._minimum_compression_bytes):
+            # In a thread: others need not wait for it.
+            answer = await asyncio.to_thread(compressed, answer)
         return _with_ids(answer, request_id, extended_request_id)
 
     def refuse(self, refusal: Refusal) -> Response:

@@ -22,7 +22,7 @@ import redis
 
 from local.__main__ import examples, fastest_loop, main, read_arguments, without_password
 from local.embedded import embedded_server
-from local.stack import Options, StackError, gateway_responses_of, load_app, running, url_of
+from local.stack import Customised, Options, StackError, customised_by, load_app, running, url_of
 
 from .serving import Wire
 from .stub import APP, make_stub
@@ -111,6 +111,7 @@ def no_server_is_left(folder: Path) -> bool:
 
 def test_it_says_where_it_is_and_serves_the_app_of_the_folder(folder: Path) -> None:
     with started(folder) as run, run.wire() as wire:
+        assert run.said.startswith(f"Page  http://127.0.0.1:{run.port}/\n")
         assert f"REST  http://127.0.0.1:{run.port}\n" in run.said
         assert f"Data  {folder / '.data' / 'valkey'}\n" in run.said
         assert "Stage dev\n" in run.said
@@ -359,16 +360,18 @@ def test_an_app_py_that_misses_a_module_fails_with_its_own_error(inside: Path) -
 
 def test_gateway_responses_come_from_the_template_if_there_is_one(tmp_path: Path) -> None:
     template = tmp_path / "template.json"
-    assert gateway_responses_of(template) == {}
+    assert customised_by(template) == Customised()
     template.write_text('{"Resources": {}}')
-    assert gateway_responses_of(template) == {}
+    assert customised_by(template) == Customised()
     template.write_text("{")
     with pytest.raises(StackError, match=r"template\.json"):
-        gateway_responses_of(template)
+        customised_by(template)
 
 
 def test_the_project_s_own_template_can_be_carried_out() -> None:
-    assert gateway_responses_of(ROOT / Options().gateway_template)
+    customised = customised_by(ROOT / Options().gateway_template)
+    assert customised.responses
+    assert customised.minimum_compression_bytes == 4096
 
 
 def test_arguments_have_defaults_and_the_environment_may_name_the_server(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -224,3 +225,17 @@ def test_an_app_has_no_request_outside_of_one() -> None:
     app = make_app()
     assert app.current_request is None
     assert app.lambda_context is None
+
+
+def test_a_large_answer_is_compressed_for_who_accepts_it(loop_factory: LoopFactory) -> None:
+    with (
+        gateway(loop_factory=loop_factory, minimum_compression_bytes=1) as served,
+        Wire(served.port) as wire,
+    ):
+        plain = wire.get("/event")
+        wire.send(b"GET /event HTTP/1.1\r\nHost: here\r\nAccept-Encoding: gzip\r\n\r\n")
+        answer = wire.answer()
+
+    assert "Content-Encoding" not in dict(plain.headers)
+    assert dict(answer.headers)["Content-Encoding"] == "gzip"
+    assert json.loads(gzip.decompress(answer.body)).keys() == body_of(plain).keys()

@@ -79,7 +79,17 @@ def test_what_lambda_runs_is_in_it_and_what_developers_need_is_not(names: set[st
     for others in ("requirements-local.txt", "requirements-dev.txt", "requirements-package.txt"):
         assert not (pins(others) - pins("requirements.txt")) & found
     folders = {name.partition("/")[0] for name in names}
-    assert not folders & {"local", "tests", "bench", "infra", "client", "docs", ".chalice"}
+    assert not folders & {"local", "tests", "bench", "infra", "docs", ".chalice", "vendor"}
+
+
+def test_the_page_is_in_it_and_nothing_else_of_the_clients(names: set[str]) -> None:
+    client = ROOT / "client"
+    sources = [client / "web" / "index.html", *client.glob("*/src/*")]
+
+    assert len(sources) > 30
+    assert {name for name in names if name.startswith("client/")} == {
+        str(path.relative_to(ROOT)) for path in sources
+    }
 
 
 def test_the_tools_package_with_the_chalice_that_developers_test_with() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,14 @@ def test_the_schedule_has_a_clock_that_runs_out_announced(
 
         (event,) = hear(client, "STATE_UPDATE")["events"]
         assert event["type"] == "participant_expired"
+
+
+def test_the_page_and_what_it_loads_come_out_of_the_package(rest: httpx.Client) -> None:
+    page = rest.get("/")
+    assert page.status_code == 200
+
+    for address in re.findall(r'"(page/[^"]+)"', page.text):
+        assert rest.get(f"/{address}").status_code == 200, address
 
 
 def test_what_is_refused_is_answered_by_the_package(rest: httpx.Client) -> None:

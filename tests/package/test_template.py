@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.settings import read_settings
 from infra.packaging import Package
+from local.gateway.compression import minimum_compression_bytes
 from local.gateway.gateway_responses import ResponseType, read_gateway_responses
 
 from .rights import Conditions, Right, Template
@@ -171,6 +172,32 @@ def test_the_settings_of_the_template_are_ones_the_application_reads(template: T
     assert settings.redis_cluster
     assert settings.broadcast == "inline"
     assert variables["GREETER"] == {"Ref": "Greet"}
+
+
+def test_the_page_is_told_where_the_sockets_of_this_stage_are(template: Template) -> None:
+    variables = template.properties("APIHandler", ON_AWS)["Environment"]["Variables"]
+    url = variables["WEBSOCKET_URL"]["Fn::Sub"]
+    for name, value in {
+        "${WebsocketAPI}": "1a2b3c",
+        "${AWS::Region}": "eu-west-1",
+        "${AWS::URLSuffix}": "amazonaws.com",
+        "${WebsocketAPIStage}": "prod",
+    }.items():
+        url = url.replace(name, value)
+
+    told = read_settings({"WEBSOCKET_URL": url}).websocket_url
+    assert told == "wss://1a2b3c.execute-api.eu-west-1.amazonaws.com/prod"
+
+
+def test_large_answers_are_compressed(template: Template) -> None:
+    (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
+
+    assert (
+        minimum_compression_bytes(
+            {"Resources": {"API": {"Properties": {"DefinitionBody": api["Body"]}}}}
+        )
+        == 4096
+    )
 
 
 def test_nothing_of_the_network_is_made_for_a_store_elsewhere(template: Template) -> None:

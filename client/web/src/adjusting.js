@@ -1,0 +1,36 @@
+/**
+ * Which clock can be given time, by mode.
+ *
+ * Values in, values out.
+ *
+ * @module
+ */
+
+import { isOver } from './turn.js';
+
+/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
+
+/**
+ * How `adjust` names a clock.
+ *
+ * @param {SessionState} state
+ * @param {string} id of a participant, or `session`
+ * @returns {Record<string, string> | null} null where there is nothing to adjust
+ */
+export function adjustable(state, id) {
+  if (isOver(state)) return null;
+  switch (state.sync_mode) {
+    case 'per_participant':
+      return id === 'session' ? null : { participant_id: id };
+    case 'per_group': {
+      const group = state.participants.find((one) => one.participant_id === id)?.group_id;
+      return group ? { group_id: group } : null;
+    }
+    case 'per_cycle':
+      return id === state.active_participant_id ? {} : null;
+    case 'global':
+      return id === 'session' ? {} : null;
+    case 'count_up':
+      return null;
+  }
+}

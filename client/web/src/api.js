@@ -1,0 +1,90 @@
+/**
+ * What goes over REST: making a session, deleting it, its log.
+ *
+ * @module
+ */
+
+/** @typedef {import('../../js/src/types.js').SessionEvent} SessionEvent */
+
+/** @typedef {SessionEvent & {id: string}} LoggedEvent */
+
+/** The server said no, or nothing. */
+export class ApiError extends Error {
+  /**
+   * @param {string} code the server's, or `UNREACHABLE`
+   * @param {string} message
+   * @param {{field: string, message: string}[]} [details]
+   */
+  constructor(code, message, details = []) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export class Api {
+  #root;
+  #token;
+
+  /**
+   * @param {string} root ends with a slash
+   * @param {string} [token]
+   */
+  constructor(root, token) {
+    this.#root = root;
+    this.#token = token;
+  }
+
+  /**
+   * @param {Record<string, unknown>} request
+   * @returns {Promise<{data: {session_id: string}, links?: import('./tokens.js').GivenLinks}>}
+   */
+  create(request) {
+    return this.#call('POST', 'v1/sessions', request);
+  }
+
+  /** @param {string} session */
+  delete(session) {
+    return this.#call('DELETE', `v1/sessions/${session}`);
+  }
+
+  /**
+   * What has happened since the event called `after`, oldest first.
+   *
+   * @param {string} session
+   * @param {string} [after]
+   * @returns {Promise<LoggedEvent[]>}
+   */
+  async events(session, after) {
+    const query = new URLSearchParams({ limit: '1000', ...(after && { after }) });
+    const { data } = await this.#call('GET', `v1/sessions/${session}/events?${query}`);
+    return data.events;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} [body]
+   * @returns {Promise<any>}
+   */
+  async #call(method, path, body) {
+    const headers = {
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      ...(this.#token && { Authorization: `Bearer ${this.#token}` }),
+    };
+    let response;
+    try {
+      response = await fetch(new URL(path, this.#root), {
+        method,
+        headers,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+    } catch {
+      throw new ApiError('UNREACHABLE', 'The server can’t be reached.');
+    }
+    const answer = response.status === 204 ? null : await response.json().catch(() => null);
+    if (response.ok) return answer;
+    const { code = 'INTERNAL_ERROR', message = 'That didn’t work.', details } = answer?.error ?? {};
+    throw new ApiError(code, message, Array.isArray(details) ? details : []);
+  }
+}

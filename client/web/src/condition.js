@@ -1,0 +1,56 @@
+/**
+ * In which condition a screen is, and how that is said plainly.
+ *
+ * Values in, values out.
+ *
+ * @module
+ */
+
+/** @typedef {import('../../js/src/index.js').ConnectionState} ConnectionState */
+
+/**
+ * @typedef {object} Facts
+ * @property {ConnectionState} connection
+ * @property {boolean} isThere whether there is a session to show
+ * @property {boolean} wasThere
+ * @property {boolean} isPatient whether it may still be about to come
+ */
+
+/** @typedef {{headline: string, text: string} | null} Notice in place of the clocks, or none */
+
+/**
+ * @param {Facts} facts
+ * @returns {Notice}
+ */
+export function noticeOf({ connection, isThere, wasThere, isPatient }) {
+  if (isThere) return null;
+  if (wasThere) {
+    return { headline: 'This session is gone', text: 'It was deleted. Its links lead here.' };
+  }
+  if (connection !== 'live') {
+    if (isPatient) return { headline: 'Connecting', text: '' };
+    return {
+      headline: 'The server can’t be reached',
+      text: 'This page goes on trying, and shows the clocks as soon as it can.',
+    };
+  }
+  if (isPatient) return { headline: 'Connecting', text: '' };
+  return {
+    headline: 'There is no such session',
+    text: 'It may have been deleted, or not be made yet. Should it be made, it is shown here.',
+  };
+}
+
+/**
+ * What the indicator says.
+ *
+ * @param {ConnectionState} connection
+ * @param {number} errorBoundMs
+ */
+export function linkWords(connection, errorBoundMs) {
+  if (connection === 'reconnecting') return 'Reconnecting';
+  if (connection !== 'live') return 'Connecting';
+  return Number.isFinite(errorBoundMs)
+    ? `Live ±${Math.max(1, Math.ceil(errorBoundMs))} ms`
+    : 'Live';
+}

@@ -1,0 +1,48 @@
+/**
+ * Times as people write them, and in words.
+ *
+ * Values in, values out.
+ *
+ * @module
+ */
+
+const UNITS_MS = { h: 3_600_000, m: 60_000, s: 1_000 };
+
+/**
+ * `5` (minutes), `90s`, `1h30m`, `2:30` or `1:00:00`.
+ *
+ * @param {string} text
+ * @returns {number | null} milliseconds
+ */
+export function readDuration(text) {
+  const written = text.trim().toLowerCase().replace(/\s+/g, '');
+  if (/^\d+$/.test(written)) return Number(written) * UNITS_MS.m;
+  if (/^\d+(:\d\d){1,2}$/.test(written)) {
+    return written.split(':').reduce((sum, part) => sum * 60 + Number(part), 0) * UNITS_MS.s;
+  }
+  const parts = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(written);
+  if (!parts || !written) return null;
+  const [, h = 0, m = 0, s = 0] = parts;
+  return Number(h) * UNITS_MS.h + Number(m) * UNITS_MS.m + Number(s) * UNITS_MS.s;
+}
+
+/** @param {number} ms */
+export function inWords(ms) {
+  const seconds = Math.round(ms / 1_000);
+  /** @type {[number, string][]} */
+  const parts = [
+    [Math.floor(seconds / 3_600), 'hour'],
+    [Math.floor(seconds / 60) % 60, 'minute'],
+    [seconds % 60, 'second'],
+  ];
+  const said = parts.filter(([count]) => count).map(([count, unit]) => counted(count, unit));
+  return said.join(' ') || '0 seconds';
+}
+
+/**
+ * @param {number} count
+ * @param {string} unit
+ */
+export function counted(count, unit) {
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,53 @@
+"""What is compressed, for whom, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from local.gateway.compression import compressed, is_compressible, minimum_compression_bytes
+from local.gateway.http_messages import Response
+
+LARGE = Response(200, (("Content-Type", "text/plain"),), b"tick" * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "fits"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0", False),
+        ("deflate, br", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_it_is_done_for_those_who_accept_it(accepted: str | None, fits: bool) -> None:
+    assert is_compressible(LARGE, accepted, 4_000) is fits
+
+
+def test_it_is_done_from_a_size_on_and_once() -> None:
+    assert not is_compressible(LARGE, "gzip", 4_001)
+    assert not is_compressible(LARGE, "gzip", None)
+    assert not is_compressible(Response(304), "gzip", 0)
+    assert not is_compressible(compressed(LARGE), "gzip", 0)
+
+
+def test_what_comes_out_is_what_went_in_and_says_that_it_is_compressed() -> None:
+    response = compressed(LARGE)
+
+    assert gzip.decompress(response.body) == LARGE.body
+    assert len(response.body) < 100
+    assert dict(response.headers) == {"Content-Type": "text/plain", "Content-Encoding": "gzip"}
+
+
+def test_the_size_stands_in_the_definition_of_the_api() -> None:
+    definition = json.loads('{"x-amazon-apigateway-minimum-compression-size": 7}')
+    api = {"Properties": {"DefinitionBody": definition}}
+
+    assert minimum_compression_bytes({"Resources": {"Other": {}, "API": api}}) == 7
+    assert minimum_compression_bytes({"Resources": {"Other": {}}}) is None
+    assert minimum_compression_bytes({}) is None

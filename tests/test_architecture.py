@@ -27,6 +27,8 @@ VIEWS = {
     "/v1/sessions": {"POST"},
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
     "/v1/sessions/{session_id}/events": {"GET", "HEAD"},
+    "/v1/sessions/{session_id}/tokens": {"POST"},
+    "/v1/sessions/{session_id}/tokens/{token_id}": {"DELETE"},
     **{
         f"/v1/sessions/{{session_id}}/{command}": {"POST"}
         for command in (

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ..core.errors import StoreUnavailable
 from ..ports import ConnectionRegistry, Watcher
+from ..schemas.socket import session_forbidden
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out
 from .audience import Audience, audience_of
@@ -45,16 +46,21 @@ class InlineAnnouncer:
     def dismiss(self, session_id: str, farewell: bytes) -> None:
         self._tell(session_id, farewell, close=True)
 
+    def send_away(self, session_id: str) -> None:
+        # Whoever could not be reached is told nothing either, and closed by the next sweep.
+        try:
+            self._part_with(audience_of(self._registry, session_id))
+        except StoreUnavailable as error:
+            LOG.warning("session %s: nobody was sent away: %s", session_id, error)
+
     def sweep(self) -> None:
-        """Close who has been silent for too long, where nothing is announced that would find out.
+        """Close whom nobody should watch any more, where nothing is announced that would find out.
 
         Raises:
             StoreUnavailable: It can't be reached; the next sweep will do.
         """
         for session_id in self._registry.watched_sessions():
-            audience = audience_of(self._registry, session_id)
-            if audience.silent:
-                self._strike_off(session_id, self._post(replace(audience, present=()), b""))
+            self._part_with(audience_of(self._registry, session_id))
 
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
         # The commit stands: whoever made it is answered, whatever becomes of the news.
@@ -63,6 +69,10 @@ class InlineAnnouncer:
             self._strike_off(session_id, self._post(audience, message, close=close))
         except StoreUnavailable as error:
             LOG.warning("session %s: nobody was told: %s", session_id, error)
+
+    def _part_with(self, audience: Audience) -> None:
+        if audience.leaving:
+            self._strike_off(audience.session_id, self._post(replace(audience, present=()), b""))
 
     def _strike_off(self, session_id: str, gone: Sequence[Watcher]) -> None:
         if gone:
@@ -77,11 +87,15 @@ class InlineAnnouncer:
         posts: list[Request] = [
             Post(one.endpoint, one.connection_id, message, deadline_s) for one in audience.present
         ]
-        leaving = [*audience.silent, *(audience.present if close else ())]
+        reason = session_forbidden(audience.now_ms)
+        reasons: list[Request] = [
+            Post(one.endpoint, one.connection_id, reason, deadline_s) for one in audience.forbidden
+        ]
+        leaving = [*audience.leaving, *(audience.present if close else ())]
         deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
         if not posts and not deletes:
             return ()
-        outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS)
+        outcomes = self._api().post_all([*posts, *reasons, *deletes], WITHIN_SECONDS)
         if posts:
             fan_out.report(
                 self._telemetry,
@@ -93,4 +107,4 @@ class InlineAnnouncer:
         if close:
             return leaving
         delivered = zip(audience.present, outcomes, strict=False)
-        return [*audience.silent, *(one for one, how in delivered if audience.is_gone(one, how))]
+        return [*audience.leaving, *(one for one, how in delivered if audience.is_gone(one, how))]

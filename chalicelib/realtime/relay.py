@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Protocol
@@ -21,7 +22,7 @@ from ..core.errors import SessionNotFound, StoreUnavailable
 from ..engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.pushes import is_farewell, session_deleted
-from ..schemas.socket import state_sync
+from ..schemas.socket import session_forbidden, state_sync
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out
 from .audience import Audience, audience_of
@@ -119,7 +120,10 @@ class Relay:
     def _spread(self, session_id: str, message: bytes) -> None:
         heard_s = time.monotonic()
         audience = audience_of(self._registry, session_id, self._endpoint)
-        self._send(audience, [message], heard_s)
+        # An empty message has nobody told anything, and only those leave who have to.
+        if message:
+            self._send(audience, [message], heard_s)
+        self._send_away(audience)
         if is_farewell(message):
             self._dismiss(session_id, (one.connection_id for one in audience.present))
 
@@ -149,6 +153,7 @@ class Relay:
             audience = audience_of(self._registry, session_id)
             ours = [one for one in audience.silent if one.endpoint == self._endpoint]
             self._dismiss(session_id, (one.connection_id for one in ours))
+            self._send_away(audience)
             abandoned = audience.abandoned(self._endpoint)
             if abandoned:
                 self._registry.remove(session_id, abandoned)
@@ -167,6 +172,14 @@ class Relay:
                 ],
                 delivery.done,
             )
+
+    def _send_away(self, audience: Audience) -> None:
+        """Tell whose tokens hold no more, and close their connections here."""
+        ours = [one for one in audience.forbidden if one.endpoint == self._endpoint]
+        told = replace(audience, present=ours)
+        if ours:
+            self._send(told, [session_forbidden(audience.now_ms)])
+            self._dismiss(audience.session_id, (one.connection_id for one in ours))
 
     def _dismiss(self, session_id: str, connection_ids: Iterable[str]) -> None:
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS

@@ -9,10 +9,17 @@ from __future__ import annotations
 from chalice.app import Chalice
 
 from ..observing import observe
-from . import docs, health, metrics, sessions, time
+from . import docs, health, metrics, sessions, time, tokens
 from .answers import refuse_other_methods, reshape
 
-BLUEPRINTS = (docs.routes, health.routes, metrics.routes, sessions.routes, time.routes)
+BLUEPRINTS = (
+    docs.routes,
+    health.routes,
+    metrics.routes,
+    sessions.routes,
+    time.routes,
+    tokens.routes,
+)
 
 
 def register(app: Chalice) -> None:

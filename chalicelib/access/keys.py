@@ -25,7 +25,7 @@ LEAST_SECRET_BYTES: Final = 32
 ALGORITHMS: Final = {"oct": "HS256", "OKP": "EdDSA"}
 
 
-class InvalidKeys(ValueError):
+class InvalidKeys(Exception):
     """There are no keys to be had from what was given; the message names which, and why."""
 
 

@@ -152,7 +152,6 @@ def test_the_key_is_the_one_that_the_header_names() -> None:
         {"exp": SINCE_S + LONGEST_TOKEN_SECONDS + 1},
         {"aud": "somebody else"},
     ],
-    ids=str,
 )
 def test_nonsense_is_refused_however_well_it_is_signed(claims: dict[str, Any]) -> None:
     assert is_refused(changed(**claims))
@@ -174,7 +173,6 @@ def test_nonsense_is_refused_however_well_it_is_signed(claims: dict[str, Any]) -
         {"nbf": 0, "exp": 1},
         {"nbf": 2**39, "exp": 2**39 + 1},
     ],
-    ids=str,
 )
 def test_and_what_makes_sense_is_not(claims: dict[str, Any]) -> None:
     bearer = tokens.read(changed(**claims), KEYS)
@@ -234,7 +232,6 @@ def test_a_public_key_is_no_secret_to_sign_with() -> None:
         {"jku": "https://example.com/keys"},
         {"crit": ["x"], "x": 5},
     ],
-    ids=str,
 )
 def test_a_header_brings_no_key_of_its_own(header: dict[str, Any]) -> None:
     mine = new_key("mine")
@@ -245,7 +242,9 @@ def test_a_header_brings_no_key_of_its_own(header: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "..", "...", "a.b.c", "Bearer x", "é.é.é", "\ud800", "\0"]
+    "text",
+    ["", ".", "..", "...", "a.b.c", "Bearer x", "é.é.é", "\ud800", "\0"],
+    ids=map(str, range(9)),
 )
 def test_what_is_no_token_is_refused(text: str) -> None:
     assert is_refused(text)
@@ -295,7 +294,7 @@ def test_no_mutation_of_a_token_gets_in(made: tuple[str, str]) -> None:
         assert is_refused(text)
 
 
-@given(claims=st.dictionaries(st.sampled_from([*GOOD, "pid", "aud"]), st.from_type(int | str)))
+@given(claims=st.dictionaries(st.sampled_from([*GOOD, "pid", "aud"]), st.integers() | st.text()))
 def test_whatever_is_signed_is_read_or_refused(claims: dict[str, Any]) -> None:
     is_refused(changed(**claims))
 

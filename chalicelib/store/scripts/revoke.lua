@@ -3,7 +3,9 @@
 -- KEYS  1 revoked  2 connections
 -- ARGV  1 token_id
 --       2 keep_ms, for how long to remember it
---       3 channel, of the session's updates: there is nothing to be told, but somebody to leave
+--       3 channel, of the session's updates
+-- returns nothing; on the channel stands an empty message: nothing is to be told, but somebody
+--         has to leave
 local revoked, connections = KEYS[1], KEYS[2]
 local token_id, keep_ms, channel = ARGV[1], ARGV[2], ARGV[3]
 

@@ -8,7 +8,7 @@ PICTURES := build/pictures-venv
 STAGE ?= dev
 CLIENT := client/js
 
-.PHONY: help install run test test-cluster test-package test-client check format mutants bench pictures package clean
+.PHONY: help install run test test-cluster test-package test-client check audit format mutants bench pictures package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,12 +49,16 @@ check: install ## lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app.py chalicelib infra local
+
+audit: install ## whether what Lambda runs has known vulnerabilities; asks pypi.org
+	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip
 
 format: install ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-mutants: install ## how many faults put into the core the tests find
+mutants: install ## how many faults put into the core, and into what guards it, the tests find
 	$(BIN)/python -m tests.mutants
 
 bench: install ## what a switch costs, beside the least it could cost

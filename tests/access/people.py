@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from chalicelib.access.keys import KeySet, new_key, read_keys
@@ -35,10 +36,6 @@ def a_bearer(role: Role = Role.HOST, **changes: Any) -> Bearer:
 
 def a_curve_key(kid: str) -> dict[str, Any]:
     """A new key for EdDSA, private part included."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-        Ed25519PrivateKey,
-    )
-
     return {**json.loads(OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate())), "kid": kid}
 
 

@@ -65,6 +65,7 @@ def test_everybody_who_has_to_do_with_a_session_has_a_token_of_his_own(gate: Gat
     assert {one.valid_from_s for one in guests} == {SINCE_S}
     assert {one.valid_until_s for one in guests} == {SINCE_S + DAY_S}
     assert len({one.token_id for one in guests}) == 4
+    assert {len(one.token_id) for one in guests} == {32}
     assert all(gate.bearer(gate.signed(one)) == one for one in guests)
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chalicelib.access import keys, tokens
 from chalicelib.access.keys import InvalidKeys, new_key, read_keys
@@ -49,6 +50,7 @@ def test_what_is_no_key_set_is_refused(text: str, message: str) -> None:
         ({"kid": 5}, "A key has no kid"),
         ({"kty": "RSA"}, "Key first: kty must be one of oct, OKP"),
         ({"kty": 5}, "Key first: kty must be one of oct, OKP"),
+        ({"kty": ["oct"]}, "Key first: kty must be one of oct, OKP"),
         ({"alg": "none"}, "Key first: an oct key is for HS256"),
         ({"alg": "EdDSA"}, "Key first: an oct key is for HS256"),
         ({"use": "enc"}, "Key first: use must be sig"),
@@ -110,6 +112,14 @@ def test_keys_that_only_verify_are_not_enough() -> None:
     assert refusal_of(PUBLIC) == "There is no key that can sign"
 
 
+def test_a_secret_signs_and_verifies_and_a_private_key_only_signs() -> None:
+    secret, curve = a_key_set(SECRET).signing, a_key_set(CURVE).signing
+
+    assert secret.signing == secret.verifying == b"secret secret secret secret secret"
+    assert isinstance(curve.signing, Ed25519PrivateKey)
+    assert isinstance(curve.verifying, Ed25519PublicKey)
+
+
 def test_a_public_key_verifies_what_its_private_one_has_signed() -> None:
     bearer = a_bearer()
 
@@ -118,11 +128,12 @@ def test_a_public_key_verifies_what_its_private_one_has_signed() -> None:
 
 @pytest.mark.parametrize("kid", ["third", "", None, 5, ["first"]])
 def test_an_unknown_name_leads_to_a_key_that_nobody_has(kid: object) -> None:
-    for key_set, algorithm in ((KEYS, "HS256"), (a_key_set(CURVE), "EdDSA")):
+    for key_set, algorithm in ((a_key_set(SECRET), "HS256"), (a_key_set(CURVE), "EdDSA")):
         decoy = key_set.named(kid)
 
         assert (decoy.algorithm, decoy.signing, decoy.kid) == (algorithm, None, "")
         assert decoy is key_set.named("another")
+        assert type(decoy.verifying) is type(key_set.signing.verifying)
         assert decoy.verifying != key_set.signing.verifying
 
 

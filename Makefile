@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PICTURES := build/pictures-venv
+AUDIT := build/audit-venv
 STAGE ?= dev
 CLIENT := client/js
 
@@ -49,10 +50,15 @@ check: install ## lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app.py chalicelib infra local
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app.py chalicelib
 
-audit: install ## whether what Lambda runs has known vulnerabilities; asks pypi.org
-	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip
+audit: $(AUDIT)/.installed ## whether what Lambda runs has known vulnerabilities; asks pypi.org
+	$(AUDIT)/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip
+
+$(AUDIT)/.installed: requirements-audit.txt
+	$(PYTHON) -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 format: install ## put the code into shape
 	$(BIN)/ruff format .

@@ -35,7 +35,7 @@ and `timestamp`, are whole milliseconds of the store's clock. Unknown fields are
 stands for a field that is left out, and of a field given twice the last one counts. `HEAD` works
 wherever `GET` does. Any origin may call."""
 
-TOKEN = "token"  # noqa: S105
+SCHEME = "token"
 OF_OWN = " (to end his own cycle)"
 ABOUT_TOKENS = """\
 Needed where AUTH is on, as it is on AWS unless it has been switched off, and ignored where it is
@@ -89,7 +89,7 @@ def document() -> dict[str, Any]:
                 for name, (text, schema) in {**HEADERS, **LIMIT_HEADERS}.items()
             },
             "securitySchemes": {
-                TOKEN: {
+                SCHEME: {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
@@ -108,7 +108,7 @@ def _operation(operation: Operation, shown: Shown) -> dict[str, Any]:
         "responses": _responses(operation, shown),
     }
     if operation.action is not None:
-        made["security"] = [{TOKEN: []}, {}]
+        made["security"] = [{SCHEME: []}, {}]
         made["description"] = _who(operation.action)
     if operation.parameters:
         made["parameters"] = [_parameter(one) for one in operation.parameters]

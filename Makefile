@@ -53,7 +53,7 @@ check: install ## lint, types, architecture
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app.py chalicelib
 
 audit: $(AUDIT)/.installed ## whether what Lambda runs has known vulnerabilities; asks pypi.org
-	$(AUDIT)/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip
+	$(AUDIT)/bin/pip-audit --strict --requirement requirements.txt --no-deps --disable-pip
 
 $(AUDIT)/.installed: requirements-audit.txt
 	$(PYTHON) -m venv --clear $(AUDIT)

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from . import (
+    access,
     cold_start,
     correctness,
     delivery,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rest": rest.measure_sequential,
     "crowd": rest.measure_crowd,
     "telemetry": telemetry.measure,
+    "access": access.measure,
     "participants": participants.measure,
     "delivery": delivery.measure,
     "fan_out": fan_out.measure_stack,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import delivery, emulators, fan_out, telemetry
+from bench import access, delivery, emulators, fan_out, telemetry
 from bench.__main__ import DOCUMENT, TRACKED, run
 from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
 from bench.plan import Plan, Rival
@@ -56,6 +56,7 @@ TRIED = [
     "broadcaster",
     "emulators",
     "telemetry",
+    "access",
     "sweep",
     "correctness",
 ]
@@ -77,6 +78,7 @@ def test_every_figure_stands_beside_a_floor_of_the_same_run(report: Report) -> N
         ("rest", ("switch", "GET")),
         ("delivery", (delivery.SAME, delivery.OTHER)),
         ("telemetry", (telemetry.TELLING,)),
+        ("access", (access.HS256, access.EDDSA)),
     ):
         rows = rows_of(report, name)
         for figure in figures:

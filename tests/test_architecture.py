@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 import app as tickless
+from chalicelib.contract.rest import OPERATIONS
+from chalicelib.routes.calls import CountedResource
 from chalicelib.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +132,37 @@ def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_who_asks_for_no_tokens_imports_nothing_that_reads_them() -> None:
+    code = """
+import sys, app
+from chalicelib.wiring import services
+services().engine, services().sockets, services().gate
+print([name for name in sys.modules if name.split(".")[0] in ("jwt", "cryptography")])
+"""
+    credentials = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **credentials},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_call_of_a_session_needs_a_token_and_no_other_does() -> None:
+    for operation in OPERATIONS:
+        needs = operation.action is not None
+        assert needs is operation.path.startswith("/v1/sessions"), operation.view
+
+
+def test_a_view_that_does_not_say_what_it_does_is_not_registered() -> None:
+    with pytest.raises(TypeError):
+        CountedResource("nowhere").view("/v1/sessions/{session_id}/anything", "POST")
 
 
 def test_lambda_gets_exactly_what_is_pinned() -> None:

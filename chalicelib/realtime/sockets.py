@@ -40,6 +40,9 @@ GREET_WITHIN_SECONDS = 5.0
 FIRST_GREETING_AFTER_SECONDS = 0.005
 LONGEST_WAIT_SECONDS = 0.25
 
+ASKED = {"RECONNECT": Action.READ, "CLAIM": Action.CLAIM}
+"""What messages ask for that are no commands; a sign of life asks for nothing."""
+
 
 class Greeting(TypedDict):
     """What the greeter is invoked with."""
@@ -179,14 +182,14 @@ class Sockets:
         session_id, bearer = visit
         message = socket.read_message(text)
         note(type=message.type)
+        if bearer is not None and (action := ASKED.get(message.type)) is not None:
+            bearer.may(action, session_id)
         match message:
             case socket.Ping():
                 return [self._pong(message, heard, started)]
             case socket.Reconnect():
                 return self._catch_up(session_id, message)
             case socket.Claim():
-                if bearer is not None:
-                    bearer.may(Action.CLAIM, session_id)
                 return self._settle(session_id)
             case socket.CommandMessage():
                 return [self._carry_out(session_id, connection_id, message, text, bearer)]

@@ -21,6 +21,7 @@ CONDITIONS = [
         "MakesStore": store,
         "BroadcastsInline": inline,
         "AsksForTokens": auth,
+        "NamesNoKeys": True,
         "MakesKeys": auth,
         "TellsSomebody": True,
     }

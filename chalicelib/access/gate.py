@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 
 from ..core.errors import Unauthenticated
 from . import tokens
 from .keys import KeySet
 from .roles import Bearer, Role
+
+REMEMBERED = 1_024
+"""Whose tokens need not be verified again while a process lives."""
 
 
 def random_token_id() -> str:
@@ -30,6 +34,8 @@ class Gate:
         new_id: Callable[[], str] = random_token_id,
     ) -> None:
         self._keys = keys
+        # A signature that was right stays right; whether the token holds is asked each time.
+        self._read = lru_cache(maxsize=REMEMBERED)(partial(tokens.read, keys=keys))
         self._token_ttl_seconds = token_ttl_seconds
         self._new_id = new_id
 
@@ -41,7 +47,7 @@ class Gate:
         """
         if token is None:
             raise Unauthenticated
-        return tokens.read(token, self._keys)
+        return self._read(token)
 
     def signed(self, bearer: Bearer) -> str:
         return tokens.sign(bearer, self._keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.access.gate import Gate, random_token_id
+from chalicelib.access.gate import REMEMBERED, Gate, random_token_id
 from chalicelib.access.roles import Bearer, Role
 from chalicelib.core.errors import Unauthenticated
 
@@ -27,6 +27,25 @@ def test_who_has_no_token_is_nobody(gate: Gate) -> None:
 
 def test_who_brings_a_token_is_whom_it_was_signed_for(gate: Gate) -> None:
     assert gate.bearer(gate.signed(a_bearer())) == a_bearer()
+
+
+def test_a_signature_is_verified_once_and_a_wrong_one_each_time(gate: Gate) -> None:
+    token = gate.signed(a_bearer())
+
+    assert gate.bearer(token) is gate.bearer(token)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            gate.bearer(f"{token}x")
+
+
+def test_no_more_tokens_are_remembered_than_a_process_has_room_for(gate: Gate) -> None:
+    first = gate.signed(a_bearer())
+    before = gate.bearer(first)
+    for number in range(REMEMBERED):
+        gate.bearer(gate.signed(a_bearer(token_id=f"token-{number}")))
+
+    assert gate.bearer(first) is not before
+    assert gate.bearer(first) == before
 
 
 def test_a_token_that_is_minted_begins_now_and_ends_when_it_was_asked_to(gate: Gate) -> None:

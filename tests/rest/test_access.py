@@ -327,3 +327,36 @@ def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens(rest: RestCli
     assert mint(rest, {}, role="viewer").error["code"] == "NOT_FOUND"
     path = f"/v1/sessions/{SESSION}/tokens/a-token"
     assert rest.call("DELETE", path).error["code"] == "NOT_FOUND"
+
+
+def test_calls_without_a_token_that_holds_count_for_their_address(store: FakeStore) -> None:
+    settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=3)
+    services = Services(settings)
+    vars(services)["store"] = store
+    replace_services(services)
+    rest = RestClient(tickless.app)
+    path = f"/v1/sessions/{SESSION}"
+    ended = NO_TOKENS["one that has ended"]
+
+    answers = [
+        rest.get(path, headers=headers).status for headers in ({}, ended, HOST, {}, ended, VIEWER)
+    ]
+
+    assert answers == [401, 401, 404, 429, 401, 429]
+
+
+def test_nobody_without_a_token_that_holds_uses_up_the_switches_of_a_session(
+    store: FakeStore,
+) -> None:
+    settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_switch=1)
+    services = Services(settings)
+    vars(services).update(store=store, connections=FakeRegistry(store))
+    replace_services(services)
+    rest = RestClient(tickless.app)
+    create(rest)
+    rest.command("start", headers=HOST)
+    for headers in (NO_TOKENS["one that has ended"], NO_TOKENS["a stranger's"], VIEWER, {}):
+        assert rest.command("switch", headers=headers).status in (401, 403)
+
+    assert rest.command("switch", headers=OF_ANNE).status == 200
+    assert rest.command("switch", headers=OF_BEN).status == 429

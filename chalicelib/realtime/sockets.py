@@ -150,7 +150,7 @@ class Sockets:
         """$default: read a message, do what it asks for, post the answer."""
         connection_id, endpoint = self._place(event)
         text = str(event.get("body") or "")
-        # Only while the store is away does the gateway's clock have to do.
+        # Only while the store is away, or refuses a token, does the gateway's clock have to do.
         now_ms: int = event["requestContext"]["requestTimeEpoch"]
         try:
             visit = self._registry.visit_of(connection_id)

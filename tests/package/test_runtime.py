@@ -148,10 +148,22 @@ def knock(function: PackagedFunction, token: str | None) -> Any:
     return function.invoke({**event, "queryStringParameters": query})
 
 
+def asking_for_tokens(store: RedisProcess, key: dict[str, Any]) -> dict[str, str]:
+    return {
+        "AUTH": "on",
+        "AUTH_KEYS": json.dumps(key),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        # Nobody is there to greet.
+        "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:1",
+        "REDIS_URL": store.url,
+    }
+
+
 def test_the_package_reads_tokens_of_a_secret(task_root: Path, store: RedisProcess) -> None:
     now_s = int(time.time())
     bearer = a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600)
-    variables = {"AUTH": "on", "AUTH_KEYS": json.dumps(SECRET), "REDIS_URL": store.url}
+    variables = asking_for_tokens(store, SECRET)
     with PackagedFunction(task_root, "app.connect", variables) as function:
         assert knock(function, None) == {"statusCode": 401}
         assert (
@@ -161,8 +173,7 @@ def test_the_package_reads_tokens_of_a_secret(task_root: Path, store: RedisProce
 
 
 def test_a_key_of_a_curve_fails_with_the_remedy(task_root: Path, store: RedisProcess) -> None:
-    key = json.dumps(a_curve_key("curve"))
-    variables = {"AUTH": "on", "AUTH_KEYS": key, "REDIS_URL": store.url}
+    variables = asking_for_tokens(store, a_curve_key("curve"))
     with (
         PackagedFunction(task_root, "app.connect", variables) as function,
         pytest.raises(FunctionFailed, match="needs the package cryptography"),

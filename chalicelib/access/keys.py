@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jwt.algorithms import HMACAlgorithm, OKPAlgorithm, has_crypto
+from jwt.algorithms import HMACAlgorithm, has_crypto
 from jwt.exceptions import InvalidKeyError
 from jwt.utils import base64url_encode
 
@@ -115,6 +115,9 @@ def _of_secret(kid: str, key: Mapping[str, Any]) -> Key:
 
 
 def _of_curve(kid: str, key: Mapping[str, Any]) -> Key:
+    # PyJWT has it only where cryptography is installed.
+    from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415
+
     if key.get("crv") != "Ed25519":
         raise InvalidKeys(f"Key {kid}: crv must be Ed25519")
     public = OKPAlgorithm.from_jwk({name: value for name, value in key.items() if name != "d"})

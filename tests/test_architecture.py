@@ -154,6 +154,34 @@ print([name for name in sys.modules if name.split(".")[0] == "jwt"])
     assert done.stdout.strip() == "[]"
 
 
+WITHOUT_CRYPTOGRAPHY = """
+import json, sys
+sys.modules["cryptography"] = None
+from chalicelib.access import tokens
+from chalicelib.access.keys import InvalidKeys, new_key, read_keys
+from chalicelib.access.roles import Bearer, Role
+keys = read_keys(json.dumps(new_key("first")))
+server = Bearer(Role.SERVER, "*", "a-token", 0, 1)
+assert tokens.read(tokens.sign(server, keys), keys) == server
+try:
+    read_keys(json.dumps({"kty": "OKP", "crv": "Ed25519", "kid": "curve", "x": "AAAA"}))
+except InvalidKeys as refused:
+    print(refused)
+"""
+
+
+def test_the_bundle_which_has_no_cryptography_reads_tokens_signed_with_secrets() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_CRYPTOGRAPHY],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith("Key curve: EdDSA needs the package cryptography")
+
+
 def test_every_call_of_a_session_needs_a_token_and_no_other_does() -> None:
     for operation in OPERATIONS:
         needs = operation.action is not None

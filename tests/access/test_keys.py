@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -167,30 +165,3 @@ def test_without_the_package_for_it_a_curve_is_refused_and_the_remedy_named(
         " docs/deploying.md says how to add it"
     )
     assert a_key_set(SECRET).signing.kid == "first"
-
-
-WITHOUT_CRYPTOGRAPHY = """
-import json, sys
-sys.modules["cryptography"] = None
-from chalicelib.access import tokens
-from chalicelib.access.keys import InvalidKeys, new_key, read_keys
-from chalicelib.access.roles import Bearer, Role
-keys = read_keys(json.dumps(new_key("first")))
-server = Bearer(Role.SERVER, "*", "a-token", 0, 1)
-assert tokens.read(tokens.sign(server, keys), keys) == server
-try:
-    read_keys(json.dumps({"kty": "OKP", "crv": "Ed25519", "kid": "curve", "x": "AAAA"}))
-except InvalidKeys as refused:
-    print(refused)
-"""
-
-
-def test_where_it_is_not_installed_secrets_work_all_the_same() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_CRYPTOGRAPHY],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout.startswith("Key curve: EdDSA needs the package cryptography")

@@ -6,13 +6,14 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BROWSER_STAMP := .venv/.installed-browser
 PICTURES := build/pictures-venv
+AUDIT := build/audit-venv
 STAGE ?= dev
 CLIENT := client/js
 PAGE := client/web
 PYTHON_CLIENT := client/python/src
 
 .PHONY: help install run test test-cluster test-full test-package test-client test-browser
-.PHONY: check format mutants bench pictures screenshots package clean
+.PHONY: check audit format mutants bench pictures screenshots package clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,12 +66,21 @@ check: install ## lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=$(PYTHON_CLIENT) $(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app.py chalicelib
+
+audit: $(AUDIT)/.installed ## whether what Lambda runs has known vulnerabilities; asks pypi.org
+	$(AUDIT)/bin/pip-audit --strict --requirement requirements.txt --no-deps --disable-pip
+
+$(AUDIT)/.installed: requirements-audit.txt
+	$(PYTHON) -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 format: install ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-mutants: install ## how many faults put into the core the tests find
+mutants: install ## how many faults put into the core, and into what guards it, the tests find
 	$(BIN)/python -m tests.mutants
 
 bench: install ## what a switch costs, beside the least it could cost

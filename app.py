@@ -19,7 +19,7 @@ register(app)
 
 
 @app.on_ws_connect(name="connect")
-def connect(event: WebsocketEvent) -> dict[str, int]:
+def connect(event: WebsocketEvent) -> dict[str, Any]:
     return services().sockets.connect(event.to_dict())
 
 

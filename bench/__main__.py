@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from . import (
+    access,
     cold_start,
     correctness,
     delivery,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "rest": rest.measure_sequential,
     "crowd": rest.measure_crowd,
     "telemetry": telemetry.measure,
+    "access": access.measure,
     "participants": participants.measure,
     "delivery": delivery.measure,
     "upkeep": upkeep.measure,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .measure import Block
 
@@ -24,7 +24,9 @@ class UnexpectedAnswer(Exception):
     """The server answered with something else than success, or not at all."""
 
 
-def request(method: str, target: str, body: bytes = b"") -> bytes:
+def request(
+    method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> bytes:
     """What a plain client would send, headers included."""
     head = (
         f"{method} {target} HTTP/1.1\r\n"
@@ -35,6 +37,7 @@ def request(method: str, target: str, body: bytes = b"") -> bytes:
     )
     if method == "POST":
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     return f"{head}\r\n".encode() + body
 
 

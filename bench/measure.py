@@ -85,6 +85,14 @@ def latency_ratio(figure: Samples, floor: Samples) -> float:
     )
 
 
+def more_ms(figure: Samples, floor: Samples) -> float:
+    """The median, over the rounds, of what one median is above the other."""
+    return median(
+        median(ours.latencies_ms) - median(least.latencies_ms)
+        for ours, least in zip(figure.blocks, floor.blocks, strict=True)
+    )
+
+
 def throughput_ratio(figure: Samples, floor: Samples) -> float:
     """As ``latency_ratio``, of operations in a second."""
     return median(

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from statistics import median
 
 from .http_client import Connection, UnexpectedAnswer, asking, request
 from .lab import UNLIMITED, Lab, Stack
-from .measure import Contender, Progress, Samples, latency_ratio, one_by_one, take_turns
+from .measure import Contender, Progress, Samples, latency_ratio, more_ms, one_by_one, take_turns
 from .plan import Plan
 from .report import Check, Result, Row
 from .sessions import aged, creation
@@ -66,7 +65,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             budget_seconds=plan.budget_seconds / 4,
             progress=progress,
         )
-    told_ms = _more_ms(samples[TELLING], samples[SILENT])
+    told_ms = more_ms(samples[TELLING], samples[SILENT])
     scrape = samples[SCRAPE]
     checks = [
         Check(
@@ -128,14 +127,6 @@ def _make_series(stack: Stack) -> int:
     page = connection.exchange(request("GET", "/metrics"))
     connection.close()
     return sum(line[:1] not in (b"", b"#") for line in page.split(b"\n"))
-
-
-def _more_ms(figure: Samples, floor: Samples) -> float:
-    """The median, over the rounds, of what one median is above the other."""
-    return median(
-        median(ours.latencies_ms) - median(least.latencies_ms)
-        for ours, least in zip(figure.blocks, floor.blocks, strict=True)
-    )
 
 
 def _row(name: str, samples: dict[str, Samples], floor: str | None) -> Row:

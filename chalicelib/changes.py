@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import NamedTuple
 
+from .access.roles import Bearer
 from .core.cycles import deadline_ms
 from .core.errors import (
     Conflict,
@@ -77,9 +78,15 @@ class Changes:
         self._new_id = new_id
         self._races = races
 
-    def load(self, session_id: str, charge: Charge | None, once: Once | None = None) -> Loaded:
+    def load(
+        self,
+        session_id: str,
+        charge: Charge | None,
+        once: Once | None = None,
+        bearer: Bearer | None = None,
+    ) -> Loaded:
         """The session, and the receipt of a request that was here before, where it is admitted."""
-        loaded = self._store.load(session_id, once.command_id if once else None, charge)
+        loaded = self._store.load(session_id, once.command_id if once else None, charge, bearer)
         if charge is not None:
             if not charge.is_settled and charge.instead is not None:
                 self._store.count(charge.instead)

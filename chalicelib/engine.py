@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from .access.roles import Bearer
 from .changes import Changes, expect, outcome_of, random_id, repeat
 from .core.errors import SessionNotFound
 from .core.rules import (
@@ -40,6 +41,7 @@ from .ports import (
 )
 from .races import PATIENT, Races
 from .schemas.pushes import session_deleted
+from .settings import LONGEST_TOKEN_SECONDS
 from .telemetry.ports import SILENT, Telemetry
 from .turns import Turns
 
@@ -49,7 +51,8 @@ class SyncEngine:
 
     Every method raises StoreUnavailable when the store can't be reached, and
     Conflict when others were faster for two seconds on end; where a ``charge``
-    is given, RateLimited if it was one too many.
+    is given, RateLimited if it was one too many, and where a ``bearer`` is,
+    Unauthenticated if his token does not hold.
     """
 
     def __init__(
@@ -75,37 +78,47 @@ class SyncEngine:
             races=races,
         )
 
-    def create_session(self, setup: Setup, *, charge: Charge | None = None) -> Outcome:
+    def create_session(
+        self, setup: Setup, *, charge: Charge | None = None, bearer: Bearer | None = None
+    ) -> Outcome:
         """Create a session; the same setup again is answered with what became of it.
 
         Raises:
             SessionExists: The id is taken by a session that was set up differently.
         """
-        loaded = self._changes.load(setup.session_id, charge)
+        loaded = self._changes.load(setup.session_id, charge, bearer=bearer)
         made, _ = self._changes.create(loaded, setup, None)
         return made
 
     def create_session_once(
-        self, setup: Setup, once: Once, *, charge: Charge | None = None
+        self,
+        setup: Setup,
+        once: Once,
+        *,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> bytes:
         """As :meth:`create_session`; what was answered, now or the first time.
 
         Raises:
             IdempotencyKeyReused: The first time it was another request.
         """
-        loaded = self._changes.load(setup.session_id, charge, once)
+        loaded = self._changes.load(setup.session_id, charge, once, bearer)
         if loaded.receipt is not None:
             return repeat(once, loaded.receipt)
         outcome, made = self._changes.create(loaded, setup, once)
         return self._changes.answer(setup.session_id, once, outcome, made)
 
-    def get_current_state(self, session_id: str, *, charge: Charge | None = None) -> Outcome:
+    def get_current_state(
+        self, session_id: str, *, charge: Charge | None = None, bearer: Bearer | None = None
+    ) -> Outcome:
         """The session as of now; a timeout that was due is committed first.
 
         Raises:
             SessionNotFound: There is none of this id.
         """
-        return self._changes.settled(self._changes.load(session_id, charge), session_id)
+        loaded = self._changes.load(session_id, charge, bearer=bearer)
+        return self._changes.settled(loaded, session_id)
 
     def settle(self, session_ids: Sequence[str]) -> Sequence[Outcome | None]:
         """What became of each session, in two round trips; ``None`` where there is none.
@@ -139,7 +152,13 @@ class SyncEngine:
         return outcomes
 
     def get_events(
-        self, session_id: str, after: str | None, limit: int, *, charge: Charge | None = None
+        self,
+        session_id: str,
+        after: str | None,
+        limit: int,
+        *,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Sequence[LoggedEvent]:
         """What has happened by now, from behind the event ``after`` on; see SessionStore.log.
 
@@ -149,7 +168,7 @@ class SyncEngine:
         missing = None
         try:
             # A timeout that is due has happened, too.
-            self.get_current_state(session_id, charge=charge)
+            self.get_current_state(session_id, charge=charge, bearer=bearer)
         except SessionNotFound as error:
             missing = error
         events = self._store.log(session_id, after, limit)
@@ -200,6 +219,7 @@ class SyncEngine:
         *,
         expected_versions: Collection[int] | None = None,
         charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Outcome:
         """Apply a command to the session as it is when its turn comes.
 
@@ -212,7 +232,7 @@ class SyncEngine:
             Conflict: It was valid when first read, and after a lost race no longer.
         """
         with self._turns.at(session_id):
-            loaded = self._changes.load(session_id, charge)
+            loaded = self._changes.load(session_id, charge, bearer=bearer)
             outcome, _ = self._changes.change(loaded, session_id, command, None, expected_versions)
         return outcome
 
@@ -224,6 +244,7 @@ class SyncEngine:
         *,
         expected_versions: Collection[int] | None = None,
         charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> bytes:
         """As :meth:`carry_out`; what was answered, now or the first time.
 
@@ -233,13 +254,29 @@ class SyncEngine:
             IdempotencyKeyReused: The first time it was another request.
         """
         with self._turns.at(session_id):
-            loaded = self._changes.load(session_id, charge, once)
+            loaded = self._changes.load(session_id, charge, once, bearer)
             if loaded.receipt is not None:
                 return repeat(once, loaded.receipt)
             outcome, made = self._changes.change(
                 loaded, session_id, command, once, expected_versions
             )
             return self._changes.answer(session_id, once, outcome, made)
+
+    def admit(self, session_id: str, bearer: Bearer, *, charge: Charge | None = None) -> int:
+        """Have a token looked at for a session that need not be there; the store's time."""
+        now_ms = self._store.admit(session_id, bearer, charge)
+        if charge is not None:
+            charge.admit()
+        return now_ms
+
+    def revoke_token(
+        self, session_id: str, token_id: str, bearer: Bearer, *, charge: Charge | None = None
+    ) -> None:
+        """Have a token of the session not hold from now on, and send away whoever came with it."""
+        self.admit(session_id, bearer, charge=charge)
+        self._store.revoke(session_id, token_id, LONGEST_TOKEN_SECONDS * 1000)
+        if self._announcer is not None:
+            self._announcer.send_away(session_id)
 
     def delete_session(
         self,
@@ -248,6 +285,7 @@ class SyncEngine:
         once: Once | None = None,
         expected_versions: Collection[int] | None = None,
         charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> None:
         """Make the session gone, whether there was one or not.
 
@@ -257,12 +295,14 @@ class SyncEngine:
         """
         if once is None and expected_versions is None:
             # Without a look at it: what can't be read can still be deleted.
-            if charge is not None:
+            if bearer is not None:
+                self.admit(session_id, bearer, charge=charge)
+            elif charge is not None:
                 self._store.count(charge)
                 charge.admit()
             loaded = Loaded(None, self._store.now_ms())
         else:
-            loaded = self._changes.load(session_id, charge, once)
+            loaded = self._changes.load(session_id, charge, once, bearer)
         while True:
             if once is not None and loaded.receipt is not None:
                 repeat(once, loaded.receipt)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from .access.roles import Bearer
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
@@ -107,10 +108,18 @@ class LoggedEvent(NamedTuple):
 
 
 class SessionStore(Protocol):
-    """Where sessions live. Every method raises StoreUnavailable when it can't be reached."""
+    """Where sessions live. Every method raises StoreUnavailable when it can't be reached.
+
+    One that is given a ``bearer`` raises Unauthenticated where that one's token
+    does not hold at that instant, or was revoked, and has done nothing then.
+    """
 
     def load(
-        self, session_id: str, command_id: str | None = None, charge: Charge | None = None
+        self,
+        session_id: str,
+        command_id: str | None = None,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Loaded:
         """The session; with the receipt of a command, if asked after, and a request counted.
 
@@ -132,6 +141,15 @@ class SessionStore(Protocol):
 
     def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
         """Keep the receipt of a command that changes nothing, unless there is one; which stands."""
+
+    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
+        """As ``load``, of a session that need not be there, nor readable; the store's time."""
+
+    def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
+        """Have a token not hold any more, nor who watches with it be told anything.
+
+        Relays hear of it by an empty message.
+        """
 
     def count(self, charge: Charge) -> None:
         """Count a request that asks for no session."""
@@ -217,12 +235,23 @@ class Alarms(Protocol):
 
 
 class Watcher(NamedTuple):
-    """A connection that watches a session; both instants are the store's."""
+    """A connection that watches a session; the instants are the store's.
+
+    ``valid_until_ms`` is when its token ends, 0 once that was revoked, None without one.
+    """
 
     connection_id: str
     endpoint: str
     registered_at_ms: int
     heard_at_ms: int
+    valid_until_ms: int | None = None
+
+
+class Visit(NamedTuple):
+    """What is known of a connection from its handshake: what it watches, and who it is."""
+
+    session_id: str
+    bearer: Bearer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,16 +300,27 @@ class ConnectionRegistry(Protocol):
     def patience(self) -> Patience: ...
 
     def watch(
-        self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
+        self,
+        session_id: str,
+        connection_id: str,
+        endpoint: str,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Heartbeat:
         """Put a connection on a session's list, or note that it is still alive.
 
         With a charge, the message that says so is counted. A deadline that the
         index has lost, or has too late, is put right.
+
+        Raises:
+            Unauthenticated: The bearer's token does not hold, or was revoked.
         """
 
     def session_of(self, connection_id: str) -> str | None:
         """The session that a connection watches; ``None`` once it has been silent too long."""
+
+    def visit_of(self, connection_id: str) -> Visit | None:
+        """As ``session_of``, and who it is that watches."""
 
     def forget(self, connection_id: str) -> None:
         """Take a connection off every list; idempotent."""
@@ -331,3 +371,6 @@ class Announcer(Protocol):
 
     def dismiss(self, session_id: str, farewell: bytes) -> None:
         """Post a farewell to everybody who watches, and close their connections."""
+
+    def send_away(self, session_id: str) -> None:
+        """Close the connections whose tokens hold no more, and tell them why."""

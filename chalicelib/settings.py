@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +21,9 @@ REDIS_URL_OPTIONS = {
 
 HIGHEST_LIMIT = 1_000_000
 """One in a microsecond, if it is by the second; who wants more wants no limit."""
+
+LONGEST_TOKEN_SECONDS = 30 * 24 * 60 * 60
+"""For so long a token that was revoked has to be remembered."""
 
 
 class InvalidSetting(ValueError):
@@ -55,6 +58,12 @@ class Settings:
     ``rate_limit_*`` are how many there may be: requests of an address in a
     minute, switches of a session in a second, messages of a connection in a
     second. 0 is no limit.
+
+    ``auth`` says whether tokens are asked for. The keys they are signed with
+    are ``auth_keys``, a JSON Web Key Set, or what AWS Secrets Manager keeps
+    under ``auth_keys_secret``, an ARN. ``token_ttl_seconds`` is how long a token
+    holds unless somebody wants it shorter. ``allowed_origins`` are those of
+    pages whose browsers may open sockets; none means any.
     """
 
     redis_url: str = "redis://localhost:6379/0"
@@ -80,6 +89,12 @@ class Settings:
     log_format: str = "text"
     log_level: str = "warning"
     tracing: bool = False
+    auth: bool = False
+    # Whoever prints the settings prints no key.
+    auth_keys: str = field(default="", repr=False)
+    auth_keys_secret: str = ""
+    token_ttl_seconds: int = 24 * 60 * 60
+    allowed_origins: tuple[str, ...] = ()
 
 
 ON_LAMBDA: Final[dict[str, Any]] = {"metrics": "emf", "log_format": "json", "log_level": "info"}
@@ -136,7 +151,38 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             environment, "LOG_LEVEL", ("debug", "info", "warning", "error"), defaults.log_level
         ),
         tracing=_flag(environment, "TRACING", defaults.tracing),
+        auth=_auth(environment),
+        auth_keys=text("auth_keys"),
+        auth_keys_secret=text("auth_keys_secret"),
+        token_ttl_seconds=_token_ttl(environment, defaults.token_ttl_seconds),
+        allowed_origins=_origins(environment.get("ALLOWED_ORIGINS", "")),
     )
+
+
+def _auth(environment: Mapping[str, str]) -> bool:
+    if _one_of(environment, "AUTH", ("off", "on"), "off") == "off":
+        return False
+    if bool(environment.get("AUTH_KEYS")) == bool(environment.get("AUTH_KEYS_SECRET")):
+        raise InvalidSetting("AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET")
+    return True
+
+
+def _token_ttl(environment: Mapping[str, str], default: int) -> int:
+    seconds = _count(environment, "TOKEN_TTL_SECONDS", default)
+    if seconds > LONGEST_TOKEN_SECONDS:
+        raise InvalidSetting(
+            f"TOKEN_TTL_SECONDS is {seconds}; it must be at most {LONGEST_TOKEN_SECONDS}"
+        )
+    return seconds
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Origins as browsers write them, such as ``https://example.com``."""
+    origins = tuple(one.strip().lower() for one in text.split(",") if one.strip())
+    for origin in origins:
+        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+            raise InvalidSetting(f"ALLOWED_ORIGINS has {origin!r}, which is no origin")
+    return origins
 
 
 def _redis_url(url: str) -> str:

@@ -30,6 +30,7 @@ from .settings import InvalidSetting, Settings, default_settings, read_settings
 from .telemetry.ports import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
+    from .access.gate import Gate
     from .realtime.inline import InlineAnnouncer
     from .realtime.management_api import ManagementApi
     from .realtime.relay import Relay
@@ -150,6 +151,24 @@ class Services:
             self.connections, lambda: self.management_api, telemetry=self.telemetry
         )
 
+    @property
+    def gate(self) -> Gate | None:
+        """What reads tokens and signs them; None where nobody is asked for any."""
+        return self.open_gate if self.settings.auth else None
+
+    @part
+    def open_gate(self) -> Gate:
+        """The gate, with its keys, which may have to be fetched.
+
+        Raises:
+            InvalidKeys: There are none that could be used.
+        """
+        from .access.gate import Gate
+        from .access.keys import read_keys
+        from .access.secret import keys_text
+
+        return Gate(read_keys(keys_text(self.settings)), self.settings.token_ttl_seconds)
+
     @part
     def engine(self) -> SyncEngine:
         return SyncEngine(
@@ -161,6 +180,7 @@ class Services:
 
     @part
     def sockets(self) -> Sockets:
+        from .realtime.entrance import Entrance
         from .realtime.greeter import LambdaGreeter
         from .realtime.sockets import Sockets
 
@@ -171,6 +191,11 @@ class Services:
             api=self.management_api,
             limits=self.limits,
             greeter=LambdaGreeter(self.settings.greeter, self.settings.aws_region),
+            entrance=Entrance(
+                self.store,
+                (lambda: self.open_gate) if self.settings.auth else None,
+                self.settings.allowed_origins,
+            ),
             endpoint=self.settings.websocket_endpoint or None,
             telemetry=self.telemetry,
         )

@@ -23,6 +23,7 @@ FLOORS = {
         ),
         95,
     ),
+    "access": (("chalicelib/access/",), 98),
     "store": (("chalicelib/store/",), 90),
     "REST": (("app.py", "chalicelib/routes/"), 90),
     "schemas": (("chalicelib/schemas/",), 95),

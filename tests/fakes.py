@@ -12,6 +12,8 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
 
+from chalicelib.access.roles import Bearer
+from chalicelib.core.errors import Unauthenticated
 from chalicelib.core.events import Event
 from chalicelib.core.session import Session, Status
 from chalicelib.ports import (
@@ -31,6 +33,7 @@ from chalicelib.ports import (
     Receipt,
     Stale,
     StoreUnavailable,
+    Visit,
     Watcher,
     Watchers,
 )
@@ -65,6 +68,7 @@ class FakeStore:
     published: list[tuple[str, bytes]] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
     alarms: SimpleQueue[int | None] = field(default_factory=SimpleQueue)
+    revoked: dict[tuple[str, str], int] = field(default_factory=dict)
     _sessions: dict[str, _Stored] = field(default_factory=dict)
     _receipts: dict[tuple[str, str], tuple[Receipt, int]] = field(default_factory=dict)
     _drained_at_us: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -74,9 +78,15 @@ class FakeStore:
         self.clock_ms += ms
 
     def load(
-        self, session_id: str, command_id: str | None = None, charge: Charge | None = None
+        self,
+        session_id: str,
+        command_id: str | None = None,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Loaded:
         self._answer()
+        if bearer is not None:
+            self._look_at(session_id, bearer, charge)
         stored = self._stored(session_id)
         receipt = self._kept(session_id, command_id) if command_id is not None else None
         if charge is not None and charge.scope == "switch":
@@ -85,6 +95,28 @@ class FakeStore:
         elif charge is not None:
             self.count(charge)
         return Loaded(stored.session if stored else None, self.clock_ms, receipt)
+
+    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
+        return self.load(session_id, None, charge, bearer).now_ms
+
+    def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
+        self._answer()
+        self.revoked[session_id, token_id] = self.clock_ms + keep_ms
+        self.published.append((session_id, b""))
+
+    def holds(self, session_id: str, bearer: Bearer) -> bool:
+        """As token.lua says it."""
+        kept_until_ms = self.revoked.get((session_id, bearer.token_id), 0)
+        is_revoked = bearer.is_revocable and kept_until_ms > self.clock_ms
+        since_ms, until_ms = bearer.valid_from_s * 1000, bearer.valid_until_s * 1000
+        return since_ms <= self.clock_ms < until_ms and not is_revoked
+
+    def _look_at(self, session_id: str, bearer: Bearer, charge: Charge | None) -> None:
+        if self.holds(session_id, bearer):
+            return
+        if charge is not None and charge.scope == "general":
+            self.count(charge)
+        raise Unauthenticated
 
     def count(self, charge: Charge) -> None:
         if self.away or self.cannot_count:
@@ -330,29 +362,40 @@ class FakeRegistry:
     store: FakeStore
     patience: Patience = field(default_factory=Patience)
     lists: dict[str, dict[str, Watcher]] = field(default_factory=dict)
-    _sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _sessions: dict[str, tuple[Visit, int]] = field(default_factory=dict)
 
     def watch(
-        self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
+        self,
+        session_id: str,
+        connection_id: str,
+        endpoint: str,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Heartbeat:
-        loaded = self.store.load(session_id)
+        loaded = self.store.load(session_id, bearer=bearer)
         self.store.mend_index(session_id)
         if charge is not None:
             self.store.pour(charge)
         now_ms = loaded.now_ms
-        self._sessions[connection_id] = (session_id, now_ms + self.patience.abandoned_ms)
+        visit = Visit(session_id, bearer)
+        self._sessions[connection_id] = (visit, now_ms + self.patience.abandoned_ms)
         listed = self.lists.setdefault(session_id, {})
         known = listed.get(connection_id)
         registered_at_ms = known.registered_at_ms if known else now_ms
-        listed[connection_id] = Watcher(connection_id, endpoint, registered_at_ms, now_ms)
+        until_ms = None if bearer is None else bearer.valid_until_s * 1000
+        listed[connection_id] = Watcher(connection_id, endpoint, registered_at_ms, now_ms, until_ms)
         if loaded.session is None:
             return Heartbeat(now_ms)
         session = loaded.session
         return Heartbeat(now_ms, session.epoch, session.version, session.updated_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
-        session_id, until_ms = self._sessions.get(connection_id, (None, 0))
-        return session_id if until_ms > self.store.now_ms() else None
+        visit = self.visit_of(connection_id)
+        return visit.session_id if visit is not None else None
+
+    def visit_of(self, connection_id: str) -> Visit | None:
+        visit, until_ms = self._sessions.get(connection_id, (None, 0))
+        return visit if until_ms > self.store.now_ms() else None
 
     def forget(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
@@ -361,7 +404,15 @@ class FakeRegistry:
 
     def watchers(self, session_id: str) -> Watchers:
         now_ms = self.store.now_ms()
-        return Watchers(list(self.lists.get(session_id, {}).values()), now_ms)
+        listed = list(self.lists.get(session_id, {}).values())
+        return Watchers([self._as_of_now(session_id, one) for one in listed], now_ms)
+
+    def _as_of_now(self, session_id: str, watcher: Watcher) -> Watcher:
+        visit, _ = self._sessions.get(watcher.connection_id, (None, 0))
+        bearer = visit.bearer if visit is not None else None
+        if bearer is None or (session_id, bearer.token_id) not in self.store.revoked:
+            return watcher
+        return watcher._replace(valid_until_ms=0)
 
     def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
         return [self.watchers(session_id) for session_id in session_ids]

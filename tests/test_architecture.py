@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 import app as tickless
+from chalicelib.contract.rest import OPERATIONS
+from chalicelib.routes.calls import CountedResource
 from chalicelib.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +34,8 @@ VIEWS = {
     "/v1/sessions": {"POST"},
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
     "/v1/sessions/{session_id}/events": {"GET", "HEAD"},
+    "/v1/sessions/{session_id}/tokens": {"POST"},
+    "/v1/sessions/{session_id}/tokens/{token_id}": {"DELETE"},
     **{
         f"/v1/sessions/{{session_id}}/{command}": {"POST"}
         for command in (
@@ -150,6 +155,65 @@ def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_who_asks_for_no_tokens_imports_nothing_that_reads_them() -> None:
+    code = """
+import sys, app
+from chalicelib.wiring import services
+services().engine, services().sockets, services().gate
+print([name for name in sys.modules if name.split(".")[0] == "jwt"])
+"""
+    credentials = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **credentials},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+WITHOUT_CRYPTOGRAPHY = """
+import json, sys
+sys.modules["cryptography"] = None
+from chalicelib.access import tokens
+from chalicelib.access.keys import InvalidKeys, new_key, read_keys
+from chalicelib.access.roles import Bearer, Role
+keys = read_keys(json.dumps(new_key("first")))
+server = Bearer(Role.SERVER, "*", "a-token", 0, 1)
+assert tokens.read(tokens.sign(server, keys), keys) == server
+try:
+    read_keys(json.dumps({"kty": "OKP", "crv": "Ed25519", "kid": "curve", "x": "AAAA"}))
+except InvalidKeys as refused:
+    print(refused)
+"""
+
+
+def test_the_bundle_which_has_no_cryptography_reads_tokens_signed_with_secrets() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_CRYPTOGRAPHY],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith("Key curve: EdDSA needs the package cryptography")
+
+
+def test_every_call_of_a_session_needs_a_token_and_no_other_does() -> None:
+    for operation in OPERATIONS:
+        needs = operation.action is not None
+        assert needs is operation.path.startswith("/v1/sessions"), operation.view
+
+
+def test_a_view_that_does_not_say_what_it_does_is_not_registered() -> None:
+    with pytest.raises(TypeError):
+        CountedResource("nowhere").view("/v1/sessions/{session_id}/anything", "POST")
 
 
 def test_lambda_gets_exactly_what_is_pinned() -> None:

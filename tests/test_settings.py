@@ -44,6 +44,10 @@ def test_every_variable_is_heeded() -> None:
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "DEBUG",
         "TRACING": "on",
+        "AUTH": "ON",
+        "AUTH_KEYS": "{}",
+        "TOKEN_TTL_SECONDS": "60",
+        "ALLOWED_ORIGINS": " https://Clocks.example , http://localhost:8000,",
     }
 
     assert read_settings(given) == Settings(
@@ -69,6 +73,10 @@ def test_every_variable_is_heeded() -> None:
         log_format="json",
         log_level="debug",
         tracing=True,
+        auth=True,
+        auth_keys="{}",
+        token_ttl_seconds=60,
+        allowed_origins=("https://clocks.example", "http://localhost:8000"),
     )
 
 
@@ -120,3 +128,42 @@ def test_a_password_is_not_repeated_in_the_complaint() -> None:
         read_settings({"REDIS_URL": "redis://user:secret@host:99999"})
 
     assert "secret" not in str(complaint.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"AUTH": "on"}, "AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET"),
+        (
+            {"AUTH": "on", "AUTH_KEYS": "hush", "AUTH_KEYS_SECRET": "arn"},
+            "AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET",
+        ),
+        ({"AUTH": "true"}, "AUTH is 'true'; it must be one of off, on"),
+        (
+            {"TOKEN_TTL_SECONDS": "2592001"},
+            "TOKEN_TTL_SECONDS is 2592001; it must be at most 2592000",
+        ),
+        (
+            {"ALLOWED_ORIGINS": "https://a.example, b.example"},
+            "ALLOWED_ORIGINS has 'b.example', which is no origin",
+        ),
+        ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS has '*', which is no origin"),
+        (
+            {"ALLOWED_ORIGINS": "https://a.example/"},
+            "ALLOWED_ORIGINS has 'https://a.example/', which is no origin",
+        ),
+    ],
+)
+def test_whoever_is_to_be_let_in_is_said_clearly(given: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        read_settings(given)
+    assert str(refused.value) == message
+
+
+def test_keys_may_be_kept_where_auth_is_off() -> None:
+    assert not read_settings({"AUTH": "off", "AUTH_KEYS": "{}"}).auth
+    assert read_settings({"AUTH": "on", "AUTH_KEYS_SECRET": "arn"}).auth_keys_secret == "arn"
+
+
+def test_who_prints_the_settings_prints_no_key() -> None:
+    assert "hush" not in repr(read_settings({"AUTH": "on", "AUTH_KEYS": "hush"}))

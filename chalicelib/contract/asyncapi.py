@@ -5,7 +5,7 @@ https://www.asyncapi.com/docs/reference/specification/v3.0.0
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from .. import __version__
 from ..schemas.fields import UUID_FORM
@@ -18,6 +18,22 @@ from .socket import ERROR_CODES, HEARD, SAID
 
 CHANNEL = {"$ref": "#/channels/session"}
 
+TOKENS: Final = {
+    "subprotocol": {
+        "type": "httpApiKey",
+        "name": "Sec-WebSocket-Protocol",
+        "in": "header",
+        "description": "`bearer.<token>`, as browsers can send it; it is answered with.",
+    },
+    "query": {
+        "type": "httpApiKey",
+        "name": "token",
+        "in": "query",
+        "description": "The token itself.",
+    },
+}
+"""Where a token may stand that is needed where AUTH is on."""
+
 ABOUT = """\
 A connection watches one session, which need not exist yet. Every message is a text frame of JSON
 with a `type`; the server's also have `timestamp`, the store's time in milliseconds at which what
@@ -26,7 +42,11 @@ document."""
 
 CONNECTING = """\
 A `sessionId` that is missing or is no UUID refuses the handshake with 400; 503 says that the
-store can't be reached.
+store can't be reached. Where AUTH is on, a token that is missing or does not hold refuses it with
+401, one for another session with 403; so does a page whose origin is not allowed.
+
+**Tokens.** A connection whose token ends or is revoked is told nothing more but ERROR
+`SESSION_FORBIDDEN`, and closed. A command that the role may not give is ERROR `FORBIDDEN`.
 
 **Heartbeat.** A client sends PING every `heartbeatIntervalMs`. A connection that has sent nothing
 for three intervals is closed; a client that has heard nothing for three ends it itself.
@@ -62,6 +82,7 @@ def document() -> dict[str, Any]:
                 "pathname": "/{stage}",
                 "protocol": "wss",
                 "description": "An API Gateway, or the local stack, where it is `ws`.",
+                "security": [{"$ref": f"#/components/securitySchemes/{one}"} for one in TOKENS],
                 "variables": {
                     "host": {"description": "The WebSocket API's host."},
                     "stage": {"description": "Its stage.", "default": "dev"},
@@ -83,6 +104,7 @@ def document() -> dict[str, Any]:
         "operations": _operations(),
         "components": {
             "messages": _messages(schemas),
+            "securitySchemes": TOKENS,
             "schemas": examples.attach(schemas),
         },
     }
@@ -97,7 +119,12 @@ def _query() -> Schema:
                 "format": "uuid",
                 "pattern": f"^{UUID_FORM}$",
                 "description": "The session to watch.",
-            }
+            },
+            "token": {
+                "type": "string",
+                "description": "Where AUTH is on, a token for the session, unless it comes"
+                " as the subprotocol.",
+            },
         },
         "required": ["sessionId"],
     }

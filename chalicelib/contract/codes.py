@@ -24,6 +24,9 @@ MEANINGS: Final = {
     "MALFORMED_JSON": "The body is not JSON as RFC 8259 has it.",
     "INVALID_STATE_TRANSITION": "The session's status, which the message names, forbids this.",
     "PARTICIPANT_EXPIRED": "The clock of the named successor has run out.",
+    "UNAUTHENTICATED": "There is no token, or none that holds: none of ours, too old, revoked.",
+    "FORBIDDEN": "The token doesn't allow this; of other sessions it tells nothing.",
+    "SESSION_FORBIDDEN": "The connection's token holds no more, and the connection is closed.",
     "SESSION_NOT_FOUND": "There is no session of this id.",
     "NOT_FOUND": "There is nothing at this path.",
     "METHOD_NOT_ALLOWED": "The path doesn't take this method; `Allow` says which it does.",
@@ -38,8 +41,6 @@ MEANINGS: Final = {
     "INTERNAL_ERROR": "Our fault; `request_id` leads to it in the log.",
     "STORE_UNAVAILABLE": "The store can't be reached; whether there was an effect is not known.",
     "BAD_REQUEST": "The gateway refused this by itself, for a reason that no other code names.",
-    "UNAUTHENTICATED": "It isn't known who asks.",
-    "FORBIDDEN": "Who asks may not.",
     "INVALID_JSON": "The message is not JSON.",
     "UNKNOWN_TYPE": "There is no message of this `type`.",
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import __version__
+from ..access.roles import NO, OWN, RIGHTS, ROLES, Action
 from . import codes, examples
 from .json_schema import Schema, Shown, of_requests, ref
 from .rest import (
@@ -35,9 +36,16 @@ stands for a field that is left out, and of a field given twice the last one cou
 wherever `GET` does. Any origin may call. Every answer has `x-amzn-RequestId`, which leads to it in
 the log."""
 
+SCHEME = "token"
+OF_OWN = " (to end his own cycle)"
+ABOUT_TOKENS = """\
+Needed where AUTH is on, as it is on AWS unless it has been switched off, and ignored where it is
+off. A token names one session and a role in it, or is a server's and opens every session."""
+
 TAGS = {
     "sessions": "Sessions and what has happened in them.",
     "commands": "What may be done to a session; of n sent at once all are applied, in turn.",
+    "tokens": "Who may do what, where AUTH is on.",
     "server": "The server's clock and health.",
     "contract": "This contract.",
     "page": "Clocks for people to look at.",
@@ -79,6 +87,14 @@ def document() -> dict[str, Any]:
                 name: {"description": text, "schema": schema, "required": name in HEADERS}
                 for name, (text, schema) in {**HEADERS, **LIMIT_HEADERS}.items()
             },
+            "securitySchemes": {
+                SCHEME: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": ABOUT_TOKENS,
+                }
+            },
         },
     }
 
@@ -90,6 +106,9 @@ def _operation(operation: Operation, shown: Shown) -> dict[str, Any]:
         "summary": operation.summary,
         "responses": _responses(operation, shown),
     }
+    if operation.action is not None:
+        made["security"] = [{SCHEME: []}, {}]
+        made["description"] = _who(operation.action)
     if operation.parameters:
         made["parameters"] = [_parameter(one) for one in operation.parameters]
     if operation.takes is not None:
@@ -98,6 +117,13 @@ def _operation(operation: Operation, shown: Shown) -> dict[str, Any]:
             "content": {JSON: {"schema": ref(operation.takes.__name__)}},
         }
     return made
+
+
+def _who(action: Action) -> str:
+    """Whose token allows an action."""
+    rights = zip(ROLES, RIGHTS[action], strict=True)
+    may = [f"{role}{OF_OWN if right is OWN else ''}" for role, right in rights if right is not NO]
+    return f"Where AUTH is on, with a token of: {', '.join(may)}."
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from ..access.roles import JTI_FORM, Action
 from ..schemas.conditions import KEY_FORM
 from ..schemas.fields import UUID_FORM, Request
 from ..schemas.requests import (
@@ -22,6 +23,7 @@ from ..schemas.requests import (
     SwitchCycle,
 )
 from ..schemas.states import EventView, LogPage, SessionState, SwitchResult
+from ..schemas.tokens import Links, MintedToken, MintToken
 from .json_schema import Schema
 
 SESSION: Final = "/v1/sessions/{session_id}"
@@ -33,6 +35,16 @@ class StateAnswer(TypedDict):
     data: SessionState
     timestamp: int
     events: NotRequired[list[EventView]]
+
+
+class CreationAnswer(StateAnswer):
+    """A new session; with ``links`` where AUTH is on."""
+
+    links: NotRequired[Links]
+
+
+class TokenAnswer(TypedDict):
+    data: MintedToken
 
 
 class SwitchAnswer(TypedDict):
@@ -98,6 +110,7 @@ class Answer:
 class Operation:
     """One method of one path. ``view`` is the name of the function that serves it.
 
+    ``action`` is what a token has to allow where AUTH is on; None needs no token.
     One that ``is_limited`` may be refused for coming too often, and tells what is left.
     """
 
@@ -112,13 +125,17 @@ class Operation:
     body_may_be_absent: bool = True
     parameters: tuple[Parameter, ...] = field(default=())
     is_limited: bool = False
+    action: Action | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
         """Every error code that this operation can tell."""
         of_bodies = BODY_ERRORS if self.takes else ()
+        of_tokens = ("UNAUTHENTICATED", "FORBIDDEN") if self.action else ()
         of_limits = ("RATE_LIMIT_EXCEEDED",) if self.is_limited else ()
-        return tuple(dict.fromkeys((*self.errors, *of_bodies, *of_limits, "INTERNAL_ERROR")))
+        return tuple(
+            dict.fromkeys((*self.errors, *of_bodies, *of_tokens, *of_limits, "INTERNAL_ERROR"))
+        )
 
 
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
@@ -141,6 +158,12 @@ SESSION_ID: Final = Parameter(
     "path",
     "A UUID; any case comes in, lower case goes out.",
     {"type": "string", "format": "uuid", "pattern": f"^{UUID_FORM}$"},
+)
+TOKEN_ID: Final = Parameter(
+    "token_id",
+    "path",
+    "The `token_id` that a token was minted with, its `jti`.",
+    {"type": "string", "pattern": f"^{JTI_FORM}$"},
 )
 AFTER: Final = Parameter(
     "after",
@@ -214,6 +237,7 @@ def _command(
         body_may_be_absent,
         (SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
         is_limited=True,
+        action=Action(name),
     )
 
 
@@ -225,10 +249,10 @@ OPERATIONS: Final = (
         "sessions",
         "Create a session; the same request again creates nothing twice.",
         {
-            201: Answer("Created.", StateAnswer, ("ETag",), leads_to_session=True),
+            201: Answer("Created.", CreationAnswer, ("ETag",), leads_to_session=True),
             200: Answer(
                 "Created before by the same request; as it has become.",
-                StateAnswer,
+                CreationAnswer,
                 ("ETag",),
                 leads_to_session=True,
             ),
@@ -245,6 +269,7 @@ OPERATIONS: Final = (
         body_may_be_absent=False,
         parameters=(IDEMPOTENCY_KEY,),
         is_limited=True,
+        action=Action.CREATE,
     ),
     Operation(
         "GET",
@@ -266,6 +291,7 @@ OPERATIONS: Final = (
         READ_ERRORS,
         parameters=(SESSION_ID, IF_NONE_MATCH),
         is_limited=True,
+        action=Action.READ,
     ),
     Operation(
         "DELETE",
@@ -277,6 +303,7 @@ OPERATIONS: Final = (
         ("VALIDATION_ERROR", "STORE_UNAVAILABLE", *CONDITION_ERRORS),
         parameters=(SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
         is_limited=True,
+        action=Action.DELETE,
     ),
     Operation(
         "GET",
@@ -288,6 +315,33 @@ OPERATIONS: Final = (
         READ_ERRORS,
         parameters=(SESSION_ID, AFTER, LIMIT),
         is_limited=True,
+        action=Action.READ,
+    ),
+    Operation(
+        "POST",
+        f"{SESSION}/tokens",
+        "mint_token",
+        "tokens",
+        "Sign a token for the session that holds no longer than the caller's own.",
+        {201: Answer("Signed; it is kept nowhere.", TokenAnswer, ("Cache-Control",))},
+        (*READ_ERRORS, "NOT_FOUND"),
+        MintToken,
+        body_may_be_absent=False,
+        parameters=(SESSION_ID,),
+        is_limited=True,
+        action=Action.MINT,
+    ),
+    Operation(
+        "DELETE",
+        f"{SESSION}/tokens/{{token_id}}",
+        "revoke_token",
+        "tokens",
+        "Have a token of the session not hold any more, from this moment on.",
+        {204: Answer("It holds no more, if it ever did.")},
+        ("VALIDATION_ERROR", "STORE_UNAVAILABLE", "NOT_FOUND"),
+        parameters=(SESSION_ID, TOKEN_ID),
+        is_limited=True,
+        action=Action.REVOKE,
     ),
     _command(
         "start",

@@ -26,6 +26,8 @@ ERROR_CODES: Final = (
     "VALIDATION_ERROR",
     "INVALID_STATE_TRANSITION",
     "PARTICIPANT_EXPIRED",
+    "FORBIDDEN",
+    "SESSION_FORBIDDEN",
     "SESSION_NOT_FOUND",
     "STALE_CYCLE",
     "CONFLICT",
@@ -94,7 +96,11 @@ SAID: Final = (
         " exists: whoever holds others for longer than a second sends RECONNECT.",
     ),
     Said("ACK", Ack, "The command of this `id` was carried out, and made this version."),
-    Said("ERROR", ErrorMessage, "Something was refused; the connection stays open."),
+    Said(
+        "ERROR",
+        ErrorMessage,
+        "Something was refused; the connection stays open, unless it is SESSION_FORBIDDEN.",
+    ),
 )
 
 HEARD: Final = (

@@ -15,6 +15,8 @@ TicklessError
  ├── PreconditionFailed        the session is not at a version the caller named
  ├── IdempotencyKeyReused      the key was given to another request before
  ├── RateLimited               too many of the kind, too fast
+ ├── Unauthenticated           there is no token, or none that holds
+ ├── Forbidden                 the token does not open this
  └── StoreUnavailable          the store did not answer, or cannot serve now
 """
 
@@ -143,6 +145,24 @@ class RateLimited(TicklessError):
         super().__init__(f"Too many requests; try again in {retry_after_seconds} s")
         self.scope = scope
         self.retry_after_seconds = retry_after_seconds
+
+
+class Unauthenticated(TicklessError):
+    """The same words whatever was wrong with the token: nobody learns how to make a better one."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self) -> None:
+        super().__init__("A token that holds is needed")
+
+
+class Forbidden(TicklessError):
+    """The same words whether there is such a session or not."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self) -> None:
+        super().__init__("This token does not allow this")
 
 
 class StoreUnavailable(TicklessError):

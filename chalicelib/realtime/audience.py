@@ -21,13 +21,22 @@ LISTS_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The watchers of a session at one instant of the store's clock."""
+    """The watchers of a session at one instant of the store's clock.
+
+    Who is ``forbidden`` has come with a token that holds no more, and is told nothing.
+    """
 
     session_id: str
     present: Sequence[Watcher]
     silent: Sequence[Watcher]
     now_ms: int
     patience: Patience
+    forbidden: Sequence[Watcher] = ()
+
+    @property
+    def leaving(self) -> Sequence[Watcher]:
+        """Whose connections are to be closed."""
+        return [*self.silent, *self.forbidden]
 
     def abandoned(self, endpoint: str) -> Sequence[str]:
         """Connections of other endpoints than this one that nobody there takes off the list."""
@@ -66,5 +75,11 @@ def _audience(
 ) -> Audience:
     ours = [one for one in listed.watchers if endpoint is None or one.endpoint == endpoint]
     silent = [one for one in ours if listed.now_ms - one.heard_at_ms > patience.silent_ms]
-    present = [one for one in ours if listed.now_ms - one.heard_at_ms <= patience.silent_ms]
-    return Audience(session_id, present, silent, listed.now_ms, patience)
+    here = [one for one in ours if listed.now_ms - one.heard_at_ms <= patience.silent_ms]
+    forbidden = [one for one in here if _has_ended(one, listed.now_ms)]
+    present = [one for one in here if not _has_ended(one, listed.now_ms)]
+    return Audience(session_id, present, silent, listed.now_ms, patience, forbidden)
+
+
+def _has_ended(watcher: Watcher, now_ms: int) -> bool:
+    return watcher.valid_until_ms is not None and watcher.valid_until_ms <= now_ms

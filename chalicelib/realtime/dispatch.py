@@ -10,10 +10,12 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from queue import Empty, SimpleQueue
 
 from ..ports import Watcher
+from ..schemas.socket import session_forbidden
 from ..telemetry.ports import Telemetry
 from . import fan_out
 from .audience import Audience
@@ -69,6 +71,13 @@ class Dispatch:
             [Delete(self._endpoint, one, deadline_s) for one in connection_ids],
             _Dismissal(session_id, self._gone).done,
         )
+
+    def send_away(self, audience: Audience) -> None:
+        """Tell whose tokens hold no more, and close their connections here."""
+        ours = [one for one in audience.forbidden if one.endpoint == self._endpoint]
+        if ours:
+            self.send(replace(audience, present=ours), [session_forbidden(audience.now_ms)])
+            self.dismiss(audience.session_id, [one.connection_id for one in ours])
 
     def take_gone(self) -> Mapping[str, Sequence[str]]:
         """By session, the connections that have been found gone since this was last asked."""

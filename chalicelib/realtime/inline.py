@@ -14,6 +14,7 @@ from itertools import islice
 
 from ..core.errors import StoreUnavailable
 from ..ports import ConnectionRegistry, Watcher
+from ..schemas.socket import session_forbidden
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out
 from .audience import LISTS_AT_ONCE, Audience, audience_of, audiences_of
@@ -49,8 +50,15 @@ class InlineAnnouncer:
     def dismiss(self, session_id: str, farewell: bytes) -> None:
         self._tell(session_id, farewell, close=True)
 
+    def send_away(self, session_id: str) -> None:
+        # Whoever could not be reached is told nothing either, and closed by the next sweep.
+        try:
+            self._part_with(audience_of(self._registry, session_id))
+        except StoreUnavailable as error:
+            LOG.warning("session %s: nobody was sent away: %s", session_id, error)
+
     def sweep(self) -> None:
-        """Close who has been silent for too long, where nothing is announced that would find out.
+        """Close whom nobody should watch any more, where nothing is announced that would find out.
 
         Raises:
             StoreUnavailable: It can't be reached; the next sweep will do.
@@ -58,9 +66,7 @@ class InlineAnnouncer:
         session_ids = self._registry.watched_sessions()
         while some := list(islice(session_ids, LISTS_AT_ONCE)):
             for audience in audiences_of(self._registry, some):
-                if audience.silent:
-                    gone = self._post(replace(audience, present=()), b"")
-                    self._strike_off(audience.session_id, gone)
+                self._part_with(audience)
 
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
         # The commit stands: whoever made it is answered, whatever becomes of the news.
@@ -71,6 +77,10 @@ class InlineAnnouncer:
             LOG.warning("session %s: not everybody was told: %s", session_id, error)
         except Exception:
             LOG.exception("session %s: not everybody was told", session_id)
+
+    def _part_with(self, audience: Audience) -> None:
+        if audience.leaving:
+            self._strike_off(audience.session_id, self._post(replace(audience, present=()), b""))
 
     def _strike_off(self, session_id: str, gone: Sequence[Watcher]) -> None:
         if gone:
@@ -85,11 +95,17 @@ class InlineAnnouncer:
         posts: list[Request] = [
             Post(one.endpoint, one.connection_id, message, deadline_s) for one in audience.present
         ]
-        leaving = [*audience.silent, *(audience.present if close else ())]
+        reason = session_forbidden(audience.now_ms)
+        reasons: list[Request] = [
+            Post(one.endpoint, one.connection_id, reason, deadline_s) for one in audience.forbidden
+        ]
+        leaving = [*audience.leaving, *(audience.present if close else ())]
         deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
         if not posts and not deletes:
             return ()
-        outcomes = self._api().post_all([*posts, *deletes], WITHIN_SECONDS, LIMITED_SECONDS)
+        outcomes = self._api().post_all(
+            [*posts, *reasons, *deletes], WITHIN_SECONDS, LIMITED_SECONDS
+        )
         if posts:
             fan_out.report(
                 self._telemetry,
@@ -101,4 +117,4 @@ class InlineAnnouncer:
         if close:
             return leaving
         delivered = zip(audience.present, outcomes, strict=False)
-        return [*audience.silent, *(one for one, how in delivered if audience.is_gone(one, how))]
+        return [*audience.leaving, *(one for one, how in delivered if audience.is_gone(one, how))]

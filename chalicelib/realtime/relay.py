@@ -116,6 +116,9 @@ class Relay:
         heard_s = time.monotonic()
         self._upkeep.heard(session_id)
         audience = audience_of(self._registry, session_id, self._endpoint)
-        self._dispatch.send(audience, [message], heard_s)
+        # An empty message has nobody told anything, and only those leave who have to.
+        if message:
+            self._dispatch.send(audience, [message], heard_s)
+        self._dispatch.send_away(audience)
         if is_farewell(message):
             self._dispatch.dismiss(session_id, [one.connection_id for one in audience.present])

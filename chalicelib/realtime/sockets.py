@@ -12,21 +12,24 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol, TypedDict
 
+from ..access.roles import Action, Bearer
 from ..charges import Limits
-from ..core.errors import SessionNotFound, StoreUnavailable
+from ..core.errors import Forbidden, SessionNotFound, StoreUnavailable, Unauthenticated
 from ..core.rules import Switch
 from ..engine import Outcome, SyncEngine
 from ..outcomes import Once, fingerprint
-from ..ports import ConnectionRegistry, Heartbeat, SessionStore
+from ..ports import ConnectionRegistry, Heartbeat, SessionStore, Visit
 from ..schemas import socket
-from ..schemas.errors import InvalidRequest, Problem, problem
+from ..schemas.errors import STATUS, InvalidRequest, Problem, problem
 from ..schemas.pushes import session_deleted
 from ..schemas.requests import read_session_id
 from ..schemas.states import iso
 from ..telemetry.ports import SILENT, Telemetry
 from ..telemetry.work import note
+from .entrance import Entrance, Entry
 from .management_api.ports import ManagementApi, Post
 from .management_api.ports import Outcome as Posted
 
@@ -36,6 +39,9 @@ ANSWER_WITHIN_SECONDS = 5.0
 GREET_WITHIN_SECONDS = 5.0
 FIRST_GREETING_AFTER_SECONDS = 0.005
 LONGEST_WAIT_SECONDS = 0.25
+
+ASKED = {"RECONNECT": Action.READ, "CLAIM": Action.CLAIM}
+"""What messages ask for that are no commands; a sign of life asks for nothing."""
 
 
 class Greeting(TypedDict):
@@ -64,6 +70,7 @@ class Sockets:
         api: ManagementApi,
         limits: Limits,
         greeter: Greeter,
+        entrance: Entrance | None = None,
         endpoint: str | None = None,
         telemetry: Telemetry = SILENT,
         monotonic: Callable[[], float] = time.monotonic,
@@ -75,12 +82,13 @@ class Sockets:
         self._api = api
         self._limits = limits
         self._greeter = greeter
+        self._entrance = entrance or Entrance(store)
         self._endpoint = endpoint
         self._telemetry = telemetry
         self._monotonic = monotonic
         self._sleep = sleep
 
-    def connect(self, event: Mapping[str, Any]) -> dict[str, int]:
+    def connect(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """$connect: 200, or the status that refuses the handshake."""
         query = event.get("queryStringParameters") or {}
         try:
@@ -90,14 +98,17 @@ class Sockets:
         connection_id, endpoint = self._place(event)
         note(session_id=session_id)
         try:
-            self._registry.watch(session_id, connection_id, endpoint)
+            entry = self._entrance.admit(event, session_id)
+            self._registry.watch(session_id, connection_id, endpoint, bearer=entry.bearer)
+        except (Unauthenticated, Forbidden) as error:
+            return {"statusCode": STATUS[error.code]}
         except StoreUnavailable as error:
             LOG.warning("connection %s: not registered: %s", connection_id, error)
             return {"statusCode": 503}
         self._greeter.invoke(
             {"sessionId": session_id, "connectionId": connection_id, "endpoint": endpoint}
         )
-        return {"statusCode": 200}
+        return _let_in(entry)
 
     def disconnect(self, event: Mapping[str, Any]) -> None:
         """$disconnect, which is best effort on AWS; what it misses expires by itself."""
@@ -139,32 +150,40 @@ class Sockets:
         """$default: read a message, do what it asks for, post the answer."""
         connection_id, endpoint = self._place(event)
         text = str(event.get("body") or "")
-        # Only while the store is away does the gateway's clock have to do.
+        # Only while the store is away, or refuses a token, does the gateway's clock have to do.
         now_ms: int = event["requestContext"]["requestTimeEpoch"]
         try:
-            session_id = self._registry.session_of(connection_id)
-            if session_id is None:
+            visit = self._registry.visit_of(connection_id)
+            if visit is None:
                 # Swept, and yet alive: it has to begin anew.
                 note(code="SWEPT")
                 self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
                 return
+            session_id, bearer = visit
             note(session_id=session_id)
+            self._entrance.expect(bearer)
             charge = self._limits.of_message(connection_id)
-            heard = self._registry.watch(session_id, connection_id, endpoint, charge)
+            heard = self._registry.watch(session_id, connection_id, endpoint, charge, bearer)
             now_ms = heard.now_ms
             if charge is not None:
                 charge.admit()
-            answers = self._answers(session_id, connection_id, text, heard)
+            answers = self._answers(visit, connection_id, text, heard)
+        except Unauthenticated:
+            self._send_away(endpoint, connection_id, now_ms)
+            return
         except Exception as error:
             answers = [self._refusal(connection_id, text, error, now_ms)]
         self._post(endpoint, connection_id, *answers)
 
     def _answers(
-        self, session_id: str, connection_id: str, text: str, heard: Heartbeat
+        self, visit: Visit, connection_id: str, text: str, heard: Heartbeat
     ) -> list[bytes]:
         started = self._monotonic()
+        session_id, bearer = visit
         message = socket.read_message(text)
         note(type=message.type)
+        if bearer is not None and (action := ASKED.get(message.type)) is not None:
+            bearer.may(action, session_id)
         match message:
             case socket.Ping():
                 return [self._pong(message, heard, started)]
@@ -173,7 +192,7 @@ class Sockets:
             case socket.Claim():
                 return self._settle(session_id)
             case socket.CommandMessage():
-                return [self._carry_out(session_id, connection_id, message, text)]
+                return [self._carry_out(session_id, connection_id, message, text, bearer)]
 
     def _pong(self, ping: socket.Ping, heard: Heartbeat, started: float) -> bytes:
         passed_ms = round((self._monotonic() - started) * 1000)
@@ -210,10 +229,17 @@ class Sockets:
         return [] if outcome.events else [socket.encode(_current(session_id, outcome))]
 
     def _carry_out(
-        self, session_id: str, connection_id: str, message: socket.CommandMessage, text: str
+        self,
+        session_id: str,
+        connection_id: str,
+        message: socket.CommandMessage,
+        text: str,
+        bearer: Bearer | None,
     ) -> bytes:
         note(command=message.command)
         command = message.rule()
+        if bearer is not None:
+            command = bearer.narrowed(command)
         expected = message.expectedVersion
         return self._engine.carry_out_once(
             session_id,
@@ -251,6 +277,15 @@ class Sockets:
             refusal["id"] = label.id
         return socket.encode(refusal)
 
+    def _send_away(self, endpoint: str, connection_id: str, now_ms: int) -> None:
+        """Close a connection whose token holds no more, and tell it why."""
+        note(code="SESSION_FORBIDDEN")
+        self._post(endpoint, connection_id, socket.session_forbidden(now_ms))
+        self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
+        with suppress(StoreUnavailable):
+            # Else the next sweep does it.
+            self._registry.forget(connection_id)
+
     def _post(self, endpoint: str, connection_id: str, *messages: bytes) -> Posted:
         """Post in this order; what became of the last one."""
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
@@ -266,6 +301,12 @@ class Sockets:
         context = event["requestContext"]
         endpoint = self._endpoint or f"https://{context['domainName']}/{context['stage']}"
         return context["connectionId"], endpoint
+
+
+def _let_in(entry: Entry) -> dict[str, Any]:
+    if entry.subprotocol is None:
+        return {"statusCode": 200}
+    return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": entry.subprotocol}}
 
 
 def _acknowledgement(sent_as: str, outcome: Outcome) -> bytes:

@@ -184,7 +184,7 @@ class Upkeep:
             under_way -= 1
 
     def _sweep(self) -> None:
-        """Close the connections here that have been silent for too long.
+        """Close the connections here that have been silent for too long, or whose token has ended.
 
         Those of an endpoint that is no more have nobody else to take them off
         the lists, which live on as long as anybody watches.
@@ -194,6 +194,7 @@ class Upkeep:
                 ours = [one for one in audience.silent if one.endpoint == self._endpoint]
                 if ours:
                     self._dispatch.dismiss(audience.session_id, [one.connection_id for one in ours])
+                self._dispatch.send_away(audience)
                 abandoned = audience.abandoned(self._endpoint)
                 if abandoned:
                     self._registry.remove(audience.session_id, abandoned)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from chalice.app import Chalice
 
 from ..observing import observe
-from . import docs, health, metrics, page, sessions, time
+from . import docs, health, metrics, page, sessions, time, tokens
 from .answers import answer_failures, refuse_other_methods, reshape
 
 BLUEPRINTS = (
@@ -19,6 +19,7 @@ BLUEPRINTS = (
     page.routes,
     sessions.routes,
     time.routes,
+    tokens.routes,
 )
 
 

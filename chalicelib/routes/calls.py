@@ -14,6 +14,8 @@ from typing import Any, cast
 from chalice.app import Request, Response
 from pydantic_core import from_json, to_json
 
+from ..access.roles import Action, Bearer
+from ..core.rules import Command
 from ..outcomes import Once, Outcome, fingerprint
 from ..ports import Charge
 from ..schemas import conditions
@@ -29,9 +31,27 @@ class Call:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        self.bearer: Bearer | None = None
         # The address that API Gateway itself saw: what X-Forwarded-For says, anybody can say.
         self._of_address = services().limits.of_request(request.context["identity"]["sourceIp"])
         self.charge = self._of_address
+
+    def authorize(self, action: Action, session_id: str | None) -> None:
+        """Go on, if whoever calls may do this to the session, or to one that is none yet.
+
+        Raises:
+            Unauthenticated: He has no token that we have signed.
+            Forbidden: It does not allow this, whether there is such a session or not.
+        """
+        gate = services().gate
+        if gate is None:
+            return
+        self.bearer = gate.bearer(_token(self._header("Authorization")))
+        self.bearer.may(action, session_id.lower() if session_id is not None else None)
+
+    def narrowed(self, command: Command) -> Command:
+        """The command, as whoever calls may give it."""
+        return command if self.bearer is None else self.bearer.narrowed(command)
 
     def counts_as_switch_of(self, session_id: str) -> None:
         """Count this call for its session; for its address only if it turns out to be no switch."""
@@ -98,14 +118,23 @@ class Call:
 class CountedResource(Resource):
     """A Resource whose views take the call, and whose calls count against a limit."""
 
-    def view(self, path: str, *methods: str) -> Callable[[View], View]:
+    def view(
+        self, path: str, *methods: str, action: Action | None = None
+    ) -> Callable[[View], View]:
+        """Register a view that carries out ``action``, for whoever may."""
         register = super().view(path, *methods)
+        if action is None:
+            raise TypeError(f"{path} does not say what it does")
 
         def counted(view: View) -> View:
+            def admitted(call: Call, **arguments: str) -> Response:
+                call.authorize(action, arguments.get("session_id"))
+                return view(call, **arguments)
+
             @wraps(view)
             def called(**arguments: str) -> Response:
                 call = Call(self.current_request)
-                response = self.answer(lambda: view(call, **arguments))
+                response = self.answer(lambda: admitted(call, **arguments))
                 if response.status_code in REFUSED:
                     response = self.answer(lambda: _counted(call, response))
                 response.headers.update(call.rate_limit_headers())
@@ -115,6 +144,12 @@ class CountedResource(Resource):
             return view
 
         return counted
+
+
+def _token(header: str | None) -> str | None:
+    """The token of an Authorization header (RFC 6750, 2.1)."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _counted(call: Call, response: Response) -> Response:

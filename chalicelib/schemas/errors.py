@@ -91,6 +91,8 @@ STATUS = {
     "INVALID_STATE_TRANSITION": 400,
     "PARTICIPANT_EXPIRED": 400,
     "MALFORMED_JSON": 400,
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
     "SESSION_NOT_FOUND": 404,
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
@@ -144,6 +146,9 @@ def problem(error: Exception) -> Problem | None:
             seconds = error.retry_after_seconds
             headers = {"Retry-After": str(seconds)}
             return Problem(error.code, str(error), headers=headers, retry_after_seconds=seconds)
+        case core.Unauthenticated():
+            # RFC 6750; API Gateway sends it on as x-amzn-Remapped-WWW-Authenticate.
+            return Problem(error.code, str(error), headers={"WWW-Authenticate": "Bearer"})
         case MalformedJson() | PayloadTooLarge() | core.TicklessError():
             return Problem(error.code, str(error))
     return None

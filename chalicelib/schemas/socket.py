@@ -228,6 +228,18 @@ def connected(
     )
 
 
+def session_forbidden(now_ms: int) -> bytes:
+    """The last that a connection hears whose token holds no more."""
+    return encode(
+        {
+            "type": "ERROR",
+            "timestamp": now_ms,
+            "code": "SESSION_FORBIDDEN",
+            "message": "The token of this connection holds no more",
+        }
+    )
+
+
 def state_sync(session: Session, now_ms: int) -> list[bytes]:
     """The settled session as of ``now_ms``, in as many pages as its participants need."""
     state = session_state(session, now_ms)

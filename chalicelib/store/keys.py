@@ -7,17 +7,20 @@ passed to the scripts as KEYS; no script may make up one of its own.
     session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, setup (written
                                      once), facts
     session:{07}:<id>:events         stream: version, event; the last thousand or so
-    session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where
+    session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where; with a
+                                     token, until when and which
     reply:{07}:<id>:<command id>     what a command made and was answered with: for a minute, or
                                      a day, if the id is an Idempotency-Key
     switches:{07}:<id>               the bucket of its switches: the us at which it is drained
     admitted:{07}:<id>:<command id>  that a switch is in that bucket, while it may be under way
     messages:{07}:<id>:<connection>  the bucket of a connection's messages
+    revoked:{07}:<id>:<token id>     that a token holds no more, for as long as it might have
     deadlines:{07}                   sorted set: session id by the ms it is to be settled at
                                      and channel: an instant earlier than all of these to come
     sessions:{07}                    sorted set: session id by its status and the minute it expires
     connected:{07}                   sorted set: connection id by the ms it was last heard of
-    connection:<connection id>       the session that a connection watches, while it is heard of
+    connection:<connection id>       the session that a connection watches, and who it is that
+                                     does, while it is heard of
     requests:<address>               the bucket of an address, in a slot of its own
     updates:{07}:<id>                channel: what everybody who watches is told
 """
@@ -73,6 +76,9 @@ class SessionKeys:
 
     def admitted(self, command_id: str) -> str:
         return f"admitted:{self._tagged}:{command_id}"
+
+    def revoked(self, token_id: str) -> str:
+        return f"revoked:{self._tagged}:{token_id}"
 
     def messages(self, connection_id: str) -> str:
         return f"messages:{self._tagged}:{connection_id}"

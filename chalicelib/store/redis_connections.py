@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..ports import Charge, Heartbeat, Patience, Watcher, Watchers
+from ..access.roles import Bearer
+from ..ports import Charge, Heartbeat, Patience, Visit, Watcher, Watchers
 from .buckets import limit_words
 from .client import Client, Server
 from .keys import WATCHED, SessionKeys, connection, session_of_list
 from .script import Script, Words
+from .tokens import checked, read_bearer, valid_until_ms, with_token, written_bearer
 
 LIST_LIFE_MS = 130 * 60_000
 """API Gateway ends every connection after two hours."""
@@ -31,21 +33,35 @@ class RedisConnections:
         self._server = server
         self._shards = shards
         self._watch = Script("watch", "bucket")
+        self._watch_with_token = Script("watch", "token", "bucket")
         self._watchers = Script("watchers")
 
     def watch(
-        self, session_id: str, connection_id: str, endpoint: str, charge: Charge | None = None
+        self,
+        session_id: str,
+        connection_id: str,
+        endpoint: str,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Heartbeat:
         patience, name = self.patience, connection(connection_id)
-        self._server.execute("SET", name, session_id, "PX", patience.abandoned_ms)
+        visit, place, script = session_id, endpoint, self._watch
+        if bearer is not None:
+            visit = f"{session_id} {written_bearer(bearer)}"
+            place = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
+        self._server.execute("SET", name, visit, "PX", patience.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
-        noted = (session_id, connection_id, endpoint, LIST_LIFE_MS, patience.silent_ms)
+        noted = (session_id, connection_id, place, LIST_LIFE_MS, patience.silent_ms)
         lists = (keys.session, keys.connections, keys.connected, keys.deadlines)
         words: Words = (4, *lists, *noted)
         if charge is not None:
             bucket = keys.messages(connection_id)
             words = (5, *lists, bucket, *noted, *limit_words(charge))
-        now_ms, epoch, version, updated_at_ms, *counted = self._watch.run(self._server, *words)
+        if bearer is not None:
+            script = self._watch_with_token
+            words = with_token(words, keys, bearer)
+        answer = checked(script.run(self._server, *words), bearer)
+        now_ms, epoch, version, updated_at_ms, *counted = answer
         if charge is not None:
             charge.counted(*counted)
         if epoch is None:
@@ -55,8 +71,15 @@ class RedisConnections:
         return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
-        session_id: bytes | None = self._server.execute("GET", connection(connection_id))
-        return session_id.decode() if session_id is not None else None
+        visit = self.visit_of(connection_id)
+        return visit.session_id if visit is not None else None
+
+    def visit_of(self, connection_id: str) -> Visit | None:
+        known: bytes | None = self._server.execute("GET", connection(connection_id))
+        if known is None:
+            return None
+        session_id, _, bearer = known.decode().partition(" ")
+        return Visit(session_id, read_bearer(bearer) if bearer else None)
 
     def forget(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
@@ -99,7 +122,8 @@ def _watchers(answer: Any) -> Watchers:
 
 
 def _watcher(connection_id: bytes, record: bytes) -> Watcher:
-    registered_at_ms, heard_at_ms, endpoint = record.split(b" ", 2)
+    registered_at_ms, heard_at_ms, endpoint, *token = record.decode().split(" ")
+    until_ms = int(token[0]) if token else None
     return Watcher(
-        connection_id.decode(), endpoint.decode(), int(registered_at_ms), int(heard_at_ms)
+        connection_id.decode(), endpoint, int(registered_at_ms), int(heard_at_ms), until_ms
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..access.roles import Bearer
 from ..core.session import Session, Status
 from ..ports import (
     REMEMBER_COMMANDS_MS,
@@ -27,6 +28,7 @@ from .buckets import RequestBuckets, limit_words
 from .client import Server
 from .keys import SessionKeys
 from .script import Script, Words
+from .tokens import checked, with_token
 
 EVENTS_KEPT = 1_000
 
@@ -45,24 +47,52 @@ class RedisStore:
         self._shards = shards
         self._requests = RequestBuckets(server)
         self._load = Script("load", "bucket")
+        self._load_with_token = Script("load", "token", "bucket")
         self._commit = Script("commit")
         self._keep = Script("keep")
         self._delete = Script("delete")
         self._log = Script("log")
+        self._revoke = Script("revoke")
 
     def load(
-        self, session_id: str, command_id: str | None = None, charge: Charge | None = None
+        self,
+        session_id: str,
+        command_id: str | None = None,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
     ) -> Loaded:
-        if charge is None or charge.scope == "switch":
-            words = self._to_load(session_id, command_id, charge)
-            answer = self._load.run(self._server, *words)
-            counted = answer[LOADED:]
-            if charge is not None and counted:
-                charge.counted(*counted)
+        return _loaded(self._loaded(session_id, command_id, charge, bearer))
+
+    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
+        now_ms: int = self._loaded(session_id, None, charge, bearer)[0]
+        return now_ms
+
+    def _loaded(
+        self,
+        session_id: str,
+        command_id: str | None,
+        charge: Charge | None,
+        bearer: Bearer | None,
+    ) -> list[Any]:
+        switch = charge if charge is not None and charge.scope == "switch" else None
+        script, words = self._load, self._to_load(session_id, command_id, switch)
+        if bearer is not None:
+            keys = SessionKeys.of(session_id, self._shards)
+            script, words = self._load_with_token, with_token(words, keys, bearer)
+        if charge is None or switch is not None:
+            answer = script.run(self._server, *words)
         else:
-            words = self._to_load(session_id, command_id)
-            answer = self._requests.count_beside(charge, self._load, words)
-        return _loaded(answer)
+            answer = self._requests.count_beside(charge, script, words)
+        loaded = checked(answer, bearer)
+        counted = loaded[LOADED:]
+        if switch is not None and counted:
+            switch.counted(*counted)
+        return loaded
+
+    def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
+        keys = SessionKeys.of(session_id, self._shards)
+        words = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
+        self._revoke.run(self._server, 2, *words)
 
     def count(self, charge: Charge) -> None:
         self._requests.count(charge)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import delivery, emulators, fan_out, telemetry, upkeep
+from bench import access, delivery, emulators, fan_out, telemetry, upkeep
 from bench.__main__ import DOCUMENT, TRACKED, run
 from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
 from bench.plan import Plan, Rival
@@ -60,6 +60,7 @@ TRIED = [
     "broadcaster",
     "emulators",
     "telemetry",
+    "access",
     "sweep",
     "correctness",
 ]
@@ -82,6 +83,7 @@ def test_every_figure_stands_beside_a_floor_of_the_same_run(report: Report) -> N
         ("delivery", (delivery.SAME, delivery.OTHER)),
         ("upkeep", (upkeep.BESIDE,)),
         ("telemetry", (telemetry.TELLING,)),
+        ("access", (access.HS256, access.EDDSA)),
     ):
         rows = rows_of(report, name)
         for figure in figures:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.access.roles import RIGHTS, Action, Right
 from chalicelib.contract import codes
 from chalicelib.contract.rest import OPERATIONS
 from chalicelib.schemas.errors import STATUS
@@ -89,9 +90,8 @@ def test_errors() -> None:
     elsewhere = {"NOT_FOUND", "METHOD_NOT_ALLOWED"}
 
     assert documented <= told.keys()
-    of_the_gateway = {"UNAUTHENTICATED", "FORBIDDEN"}
     assert documented | elsewhere == set(STATUS)
-    assert told.keys() - set(STATUS) == of_the_gateway
+    assert told.keys() == set(STATUS)
     assert all(STATUS.get(code, status) == status for code, status in told.items())
     assert codes.MEANINGS.keys() >= STATUS.keys()
 
@@ -108,6 +108,18 @@ def test_limits() -> None:
         name: getattr(settings, name.lower())
         for name in ("RATE_LIMIT_GENERAL", "RATE_LIMIT_SWITCH", "RATE_LIMIT_MESSAGE")
     }
+
+
+def test_rights_of_roles() -> None:
+    table = [row for row in rows(section("Tokens")) if len(row) == 5][1:]
+    told = {
+        Action(action): tuple(Right(one) for one in rights)
+        for named, *rights in table
+        if rights[0] in set(Right)
+        for action in re.findall(r"`([a-z]+)`", named)
+    }
+
+    assert told == dict(RIGHTS)
 
 
 def test_fields_of_a_creation() -> None:

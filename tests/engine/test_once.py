@@ -44,6 +44,9 @@ class Audience:
     def dismiss(self, _: str, __: bytes) -> None:
         self.dismissed += 1
 
+    def send_away(self, _: str) -> None:
+        """Nobody here has a token."""
+
 
 @pytest.fixture
 def clerk() -> Clerk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from bench.package import proxy_event
+from chalicelib.access import tokens
+from chalicelib.access.keys import new_key
 from infra.environments import find_python
 from infra.runtime import TRACE, FunctionFailed, PackagedFunction
+from tests.access.people import KEYS, SECRET, SESSION, a_bearer, a_curve_key, a_key_set
 from tests.servers import RedisProcess, eventually, running, valkey_binary
 from tests.telemetry.daemon import daemon
 
 from .deployment import Deployment, deployment
 
 WITHIN_S = 10
+EVENTS = Path(__file__).parents[1] / "events"
 SCHEDULED = {
     "version": "0",
     "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
@@ -198,3 +203,42 @@ def test_a_handler_that_raises_is_told_to_lambda(task_root: Path) -> None:
         pytest.raises(FunctionFailed, match="REDIS_URL must be"),
     ):
         function.invoke({})
+
+
+def knock(function: PackagedFunction, token: str | None) -> Any:
+    event = json.loads((EVENTS / "websocket_connect_with_query.json").read_text())
+    query = {"sessionId": SESSION, **({} if token is None else {"token": token})}
+    return function.invoke({**event, "queryStringParameters": query})
+
+
+def asking_for_tokens(store: RedisProcess, key: dict[str, Any]) -> dict[str, str]:
+    return {
+        "AUTH": "on",
+        "AUTH_KEYS": json.dumps(key),
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        # Nobody is there to greet.
+        "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:1",
+        "REDIS_URL": store.url,
+    }
+
+
+def test_the_package_reads_tokens_of_a_secret(task_root: Path, store: RedisProcess) -> None:
+    now_s = int(time.time())
+    bearer = a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600)
+    variables = asking_for_tokens(store, SECRET)
+    with PackagedFunction(task_root, "app.connect", variables) as function:
+        assert knock(function, None) == {"statusCode": 401}
+        assert (
+            knock(function, tokens.sign(bearer, a_key_set(new_key("first"))))["statusCode"] == 401
+        )
+        assert knock(function, tokens.sign(bearer, KEYS)) == {"statusCode": 200}
+
+
+def test_a_key_of_a_curve_fails_with_the_remedy(task_root: Path, store: RedisProcess) -> None:
+    variables = asking_for_tokens(store, a_curve_key("curve"))
+    with (
+        PackagedFunction(task_root, "app.connect", variables) as function,
+        pytest.raises(FunctionFailed, match="needs the package cryptography"),
+    ):
+        knock(function, "x")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from itertools import product
+from string import ascii_letters, digits
 
 import pytest
 
+from chalicelib.access.keys import read_keys
 from chalicelib.settings import read_settings
 from infra.packaging import Package
 from local.gateway.compression import minimum_compression_bytes
@@ -16,8 +18,16 @@ from local.gateway.gateway_responses import ResponseType, read_gateway_responses
 from .rights import Conditions, Right, Template
 
 CONDITIONS = [
-    {"MakesStore": store, "BroadcastsInline": inline, "Traces": traces, "TellsSomebody": True}
-    for store, inline, traces in product((True, False), repeat=3)
+    {
+        "MakesStore": store,
+        "BroadcastsInline": inline,
+        "Traces": traces,
+        "AsksForTokens": auth,
+        "NamesNoKeys": True,
+        "MakesKeys": auth,
+        "TellsSomebody": True,
+    }
+    for store, inline, traces, auth in product((True, False), repeat=4)
 ]
 ON_AWS: Conditions = CONDITIONS[0]
 
@@ -47,6 +57,7 @@ STACK = {"Ref": "AWS::StackName"}
 NOT_REFERRED_TO = {"outcome", "transport"}
 """Labels of the application's own figures; tests/infra/test_figures.py has what they may be."""
 
+READ_KEYS = {Right("Allow", "secretsmanager:GetSecretValue", "{'Ref': 'AuthKeys'}")}
 NETWORK = {
     Right(effect, f"ec2:{action}", "*")
     for effect in ("Allow", "Deny")
@@ -67,11 +78,12 @@ def test_each_function_may_do_what_it_does_and_nothing_else(
 ) -> None:
     every = LOG | (NETWORK if conditions["MakesStore"] else set())
     every |= TRACE if conditions["Traces"] else set()
+    keys = READ_KEYS if conditions["AsksForTokens"] else set()
     broadcast = POST if conditions["BroadcastsInline"] else set()
 
     assert {name: template.rights(name, conditions) for name in FUNCTIONS} == {
-        "APIHandler": every | broadcast,
-        "WebsocketConnect": every | GREET,
+        "APIHandler": every | broadcast | keys,
+        "WebsocketConnect": every | GREET | keys,
         "WebsocketMessage": every | POST,
         "WebsocketDisconnect": every,
         "Greet": every | POST,
@@ -91,6 +103,7 @@ def test_there_are_no_other_roles_and_functions(template: Template) -> None:
     assert template.of_type("AWS::Lambda::Function").keys() == FUNCTIONS.keys()
     assert template.of_type("AWS::IAM::Role").keys() == {
         "AnswerRole",
+        "CallRole",
         "CommitRole",
         "ConnectRole",
         "DefaultRole",
@@ -165,11 +178,17 @@ def test_the_settings_of_the_template_are_ones_the_application_reads(template: T
             "REDIS_CLUSTER": variables["REDIS_CLUSTER"],
             "BROADCAST": template.body["Parameters"]["Broadcast"]["Default"],
             "GREETER": "stack-Greet-1A2B",
+            "AUTH": template.body["Parameters"]["Auth"]["Default"],
+            "AUTH_KEYS_SECRET": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:keys",
+            "ALLOWED_ORIGINS": template.body["Parameters"]["AllowedOrigins"]["Default"],
         }
     )
 
     assert settings.redis_url == "rediss://tickless:Passw0rd@store.cache.amazonaws.com:6379"
     assert settings.redis_cluster
+    assert settings.auth
+    assert variables["AUTH_KEYS_SECRET"] == {"Ref": "AuthKeys"}
+    assert not settings.allowed_origins
     assert settings.broadcast == "inline"
     assert variables["GREETER"] == {"Ref": "Greet"}
 
@@ -208,7 +227,26 @@ def test_nothing_of_the_network_is_made_for_a_store_elsewhere(template: Template
         if of_ours.match(one["Type"])
     }
 
-    assert conditions == {"MakesStore"}
+    assert conditions == {"MakesStore", "MakesKeys"}
+
+
+def test_the_key_that_a_stack_makes_is_one_that_the_application_takes(template: Template) -> None:
+    made = template.properties("AuthKeys", ON_AWS)["GenerateSecretString"]
+    assert made["ExcludePunctuation"]
+    key = json.loads(made["SecretStringTemplate"])
+    key[made["GenerateStringKey"]] = (ascii_letters + digits + ascii_letters)[
+        : made["PasswordLength"]
+    ]
+
+    assert read_keys(json.dumps(key)).signing.kid == "of-the-stack"
+
+
+def test_where_auth_is_off_functions_are_told_of_no_keys(template: Template) -> None:
+    off = {**ON_AWS, "AsksForTokens": False, "MakesKeys": False}
+    for name in FUNCTIONS:
+        variables = template.properties(name, off)["Environment"]["Variables"]
+
+        assert (variables["AUTH"], variables["AUTH_KEYS_SECRET"]) == ({"Ref": "Auth"}, "")
 
 
 def test_gateway_responses_are_part_of_what_is_deployed(

@@ -75,7 +75,8 @@ class Room:
         answer = self.sockets.connect(
             self.event(connection_id, queryStringParameters={"sessionId": session_id})
         )
-        return answer["statusCode"]
+        status: int = answer["statusCode"]
+        return status
 
     def greet(self) -> None:
         """Greet everybody who came since."""

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from chalicelib.access.roles import Bearer, Role
+from chalicelib.core.errors import Unauthenticated
 from chalicelib.limits import MINUTE_US, Limit
 from chalicelib.ports import (
     Charge,
@@ -16,6 +18,7 @@ from chalicelib.ports import (
     Patience,
     SessionStore,
     StoreUnavailable,
+    Visit,
 )
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
@@ -23,6 +26,7 @@ from chalicelib.store.keys import SessionKeys, connection
 from chalicelib.store.redis_connections import RedisConnections
 from chalicelib.store.redis_deadlines import RedisDeadlines
 from chalicelib.store.redis_store import RedisStore
+from tests.access.people import a_bearer
 from tests.fakes import FakeDeadlines, FakeRegistry, FakeStore
 from tests.fixtures import ON_A_CLUSTER
 from tests.servers import Proxy, RedisProcess
@@ -261,3 +265,89 @@ def test_a_lost_reply_registers_nobody_twice(
     assert proxy.has_dropped
     assert len(registry.watchers(session_id).watchers) == 2
     server.close()
+
+
+# Tokens
+
+
+def a_guest(place: Place, session_id: str, for_s: int = 60) -> Bearer:
+    now_s = place.store.now_ms() // 1000
+    return a_bearer(
+        Role.PARTICIPANT,
+        session_id=session_id,
+        token_id=uuid4().hex,
+        valid_from_s=now_s - 10,
+        valid_until_s=now_s + for_s,
+    )
+
+
+def test_who_came_with_a_token_is_known_by_it_and_until_when(
+    place: Place, session_id: str, who: str
+) -> None:
+    guest = a_guest(place, session_id)
+    created(place.store, a_setup(session_id))
+    for _ in range(2):
+        assert place.registry.watch(session_id, who, HERE, bearer=guest).version == 1
+
+    assert place.registry.visit_of(who) == Visit(session_id, guest)
+    assert place.registry.session_of(who) == session_id
+    (watcher,) = place.registry.watchers(session_id).watchers
+    assert (watcher.endpoint, watcher.valid_until_ms) == (HERE, guest.valid_until_s * 1000)
+
+
+def test_who_came_without_one_is_known_too(place: Place, session_id: str, who: str) -> None:
+    place.registry.watch(session_id, who, HERE)
+
+    assert place.registry.visit_of(who) == Visit(session_id, None)
+    assert place.registry.visit_of(f"2{who}") is None
+    assert [one.valid_until_ms for one in place.registry.watchers(session_id).watchers] == [None]
+
+
+def test_a_message_with_a_token_is_counted_as_any_other(
+    place: Place, session_id: str, who: str
+) -> None:
+    guest = a_guest(place, session_id)
+    for left in (1, 0):
+        charge = Charge("message", who, Limit(2, MINUTE_US))
+        place.registry.watch(session_id, who, HERE, charge, guest)
+        assert charge.quota is not None
+        assert charge.quota.remaining == left
+
+
+@pytest.mark.parametrize("for_s", [-1, 60])
+def test_whose_token_does_not_hold_is_put_on_no_list(
+    place: Place, session_id: str, who: str, for_s: int
+) -> None:
+    guest = a_guest(place, session_id, for_s)
+    place.store.revoke(session_id, guest.token_id, 60_000)
+    charge = Charge("message", who, Limit(2, MINUTE_US))
+
+    with pytest.raises(Unauthenticated):
+        place.registry.watch(session_id, who, HERE, charge, guest)
+
+    assert listed(place, session_id) == set()
+    assert charge.quota is None
+
+
+def test_whose_token_is_revoked_stays_on_the_list_as_one_who_has_to_leave(
+    place: Place, session_id: str, who: str
+) -> None:
+    leaving, staying = a_guest(place, session_id), a_guest(place, session_id)
+    place.registry.watch(session_id, who, HERE, bearer=leaving)
+    place.registry.watch(session_id, f"2{who}", HERE, bearer=leaving)
+    place.registry.watch(session_id, f"3{who}", HERE, bearer=staying)
+    place.registry.watch(session_id, f"4{who}", HERE)
+
+    place.store.revoke(session_id, leaving.token_id, 60_000)
+
+    assert {
+        (one.connection_id, one.endpoint, one.valid_until_ms)
+        for one in place.registry.watchers(session_id).watchers
+    } == {
+        (who, HERE, 0),
+        (f"2{who}", HERE, 0),
+        (f"3{who}", HERE, staying.valid_until_s * 1000),
+        (f"4{who}", HERE, None),
+    }
+    place.registry.forget(who)
+    assert who not in listed(place, session_id)

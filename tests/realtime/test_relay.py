@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from chalicelib.access.roles import Bearer, Role
 from chalicelib.core.setup import Participant, SyncMode, set_up
 from chalicelib.engine import SyncEngine
 from chalicelib.ports import StoreUnavailable
@@ -22,6 +23,7 @@ from chalicelib.store import subscription as subscriptions
 from chalicelib.store.subscription import subscription
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
+from tests.access.people import a_bearer
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
@@ -320,3 +322,49 @@ def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: S
     eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
     assert scene.registry.watchers(SESSION).watchers[0].connection_id == "lively"
     assert scene.api.closed == ["here"]
+
+
+# Tokens
+
+
+def come(scene: Scene, connection_id: str, token_id: str, endpoint: str = HERE) -> Bearer:
+    guest = a_bearer(Role.VIEWER, session_id=SESSION, token_id=token_id)
+    scene.registry.watch(SESSION, connection_id, endpoint, bearer=guest)
+    return guest
+
+
+def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_anything(
+    scene: Scene,
+) -> None:
+    come(scene, "a", "revoked")
+    come(scene, "b", "other")
+    come(scene, "c", "revoked", THERE)
+    assert scene.relay.start()
+
+    scene.store.revoke(SESSION, "revoked", 60_000)
+    scene.says(b"")
+
+    eventually(lambda: scene.api.closed == ["a"])
+    assert [one["code"] for one in scene.sent("a")] == ["SESSION_FORBIDDEN"]
+    assert scene.sent("b") == scene.sent("c") == []
+    eventually(
+        lambda: (
+            [one.connection_id for one in scene.registry.watchers(SESSION).watchers] == ["b", "c"]
+        )
+    )
+
+
+def test_whose_token_has_ended_hears_of_no_change_any_more(scene: Scene) -> None:
+    guest = come(scene, "a", "ended")
+    scene.store.clock_ms = guest.valid_until_s * 1000
+    scene.registry.watch(SESSION, "b", HERE)
+    scene.registry.lists[SESSION]["a"] = scene.registry.lists[SESSION]["a"]._replace(
+        heard_at_ms=scene.store.clock_ms
+    )
+    assert scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+
+    eventually(lambda: scene.api.closed == ["a"])
+    assert [one["code"] for one in scene.sent("a")] == ["SESSION_FORBIDDEN"]
+    assert scene.sent("b") == [{"n": 1}]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.access.roles import Role
 from chalicelib.engine import SyncEngine
 from chalicelib.ports import Loaded, StoreUnavailable, Watchers
 from chalicelib.realtime import upkeep
@@ -18,6 +19,7 @@ from chalicelib.realtime.audience import LISTS_AT_ONCE
 from chalicelib.realtime.management_api.ports import Outcome, R
 from chalicelib.realtime.relay import Relay
 from chalicelib.realtime.upkeep import SNAPSHOTS_AT_ONCE, Snapshots
+from tests.access.people import a_bearer
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
 from tests.servers import eventually
 
@@ -155,6 +157,19 @@ def test_a_sweep_keeps_no_update_waiting(scene: Scene) -> None:
     scene.says(b'{"n": 1}')
 
     eventually(lambda: scene.sent() == [{"n": 1}])
+
+
+def test_a_sweep_closes_whose_token_has_ended_and_says_why(scene: Scene) -> None:
+    guest = a_bearer(Role.VIEWER, session_id=WATCHED)
+    scene.store.clock_ms = guest.valid_until_s * 1000 - 1
+    for connection_id, bearer in (("a", None), ("ended", guest)):
+        scene.registry.watch(WATCHED, connection_id, HERE, bearer=bearer)
+    scene.store.advance(1)
+    assert scene.relay.start()
+
+    eventually(lambda: scene.api.closed[:1] == ["ended"])
+    assert [one["code"] for one in scene.sent("ended")][:1] == ["SESSION_FORBIDDEN"]
+    assert "a" not in scene.api.closed
 
 
 def test_snapshots_for_everybody_keep_no_update_waiting(scene: Scene) -> None:

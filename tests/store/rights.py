@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
+from chalicelib.access.roles import Bearer, Role
+from chalicelib.core.errors import Unauthenticated
 from chalicelib.core.rules import Switch
 from chalicelib.core.setup import Participant, SyncMode, set_up
 from chalicelib.outcomes import Once
@@ -77,8 +80,18 @@ def _watch(services: Services, session_id: str) -> None:
     assert registry.session_of(leaving) == session_id
     assert session_id in set(registry.watched_sessions())
     assert services.fleet.facts().connections >= 2
+    _revoke(services, session_id)
     registry.forget(leaving)
     assert [one.connection_id for one in registry.watchers(session_id).watchers] == [staying]
+
+
+def _revoke(services: Services, session_id: str) -> None:
+    guest = Bearer(Role.VIEWER, session_id, new_id("token"), 0, 2**33)
+    services.store.admit(session_id, guest)
+    services.store.revoke(session_id, guest.token_id, 60_000)
+    with suppress(Unauthenticated):
+        services.store.load(session_id, bearer=guest)
+        raise AssertionError("A token that was revoked holds")
 
 
 def _look_after(services: Services, session_id: str) -> None:

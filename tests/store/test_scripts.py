@@ -40,5 +40,6 @@ def test_no_script_makes_up_a_key(script: Path) -> None:
     passed_on = re.findall(r"\bpour\((\w+)", body)
     assert subjects or passed_on
     keys = {"session", "events", "connections", "reply", "deadlines", "sessions", "connected"}
+    keys |= {"revoked"}
     limits = {"bucket", "switches", "admitted", "messages"}
     assert set(subjects + passed_on) <= keys | limits | {"channel"}

@@ -85,6 +85,7 @@ export class SessionClient extends EventTarget {
   connection = 'closed';
 
   #url;
+  #token;
   #sessionId;
   #world;
   #follower;
@@ -100,6 +101,9 @@ export class SessionClient extends EventTarget {
   /** @type {unknown} */
   #timer;
   #stopWaking = () => {};
+  /** @type {object | null} */
+  #attempt = null;
+  #mayClaim = true;
 
   // When each thing is due.
   #connectAt = Infinity;
@@ -112,11 +116,14 @@ export class SessionClient extends EventTarget {
    * @param {string | (() => string)} options.url of the stage, `wss://HOST/STAGE`; a function is
    *   asked before every connection
    * @param {string} options.sessionId
+   * @param {string | (() => string | Promise<string>)} [options.token] where the server asks for
+   *   one; a function is asked before every connection, so that it may renew what has ended
    * @param {Partial<World>} [options.world] what to use instead of the browser's own
    */
-  constructor({ url, sessionId, world }) {
+  constructor({ url, sessionId, token, world }) {
     super();
     this.#url = url;
+    this.#token = token;
     this.#sessionId = sessionId;
     this.#world = { ...browser, ...world };
     this.#follower = new Follower((held, events) => this.#shown(held, events));
@@ -178,13 +185,30 @@ export class SessionClient extends EventTarget {
   }
 
   #connect() {
-    const now = this.#world.now();
+    this.#connectAt = Infinity;
+    this.#silentAt = this.#world.now() + OPEN_WITHIN_MS;
+    const token = this.#token;
+    if (typeof token !== 'function') {
+      this.#openSocket(token);
+      return;
+    }
+    // Whoever has closed meanwhile, or waited too long, wants no socket any more.
+    const attempt = (this.#attempt = {});
+    const isWanted = () => attempt === this.#attempt;
+    new Promise((resolve) => resolve(token())).then(
+      (renewed) => isWanted() && this.#openSocket(renewed),
+      () => isWanted() && this.#lost(),
+    );
+  }
+
+  /** @param {string} [token] */
+  #openSocket(token) {
     const url = new URL(typeof this.#url === 'string' ? this.#url : this.#url());
     url.searchParams.set('sessionId', this.#sessionId);
-    const socket = this.#world.openSocket(url.href);
+    // As browsers can say it; in the address it would stand in logs.
+    const socket = this.#world.openSocket(url.href, token && `bearer.${token}`);
     this.#socket = socket;
-    this.#connectAt = Infinity;
-    this.#silentAt = now + OPEN_WITHIN_MS;
+    this.#mayClaim = true;
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#heard(data);
     socket.onclose = () => this.#lost();
@@ -223,7 +247,11 @@ export class SessionClient extends EventTarget {
     if (message.type === 'ERROR') {
       const waiting = this.#answer(message.id ?? '');
       if (waiting) waiting.reject(new CommandError(message.code, message.message, 'refused'));
-      else this.#tell('refusal', message);
+      // Of what has no id only CLAIM is not for everybody, and whoever may not need not know.
+      else if (message.code === 'FORBIDDEN') {
+        this.#mayClaim = false;
+        this.#claimWhenDue();
+      } else this.#tell('refusal', message);
     }
     this.#send(this.#follower.take(message, now));
     // What is on the screen would wait for the next digit by the time that it knew.
@@ -248,7 +276,7 @@ export class SessionClient extends EventTarget {
   /** Nothing more is heard from the socket, however long it takes to close. */
   #drop() {
     const socket = this.#socket;
-    this.#socket = null;
+    this.#socket = this.#attempt = null;
     this.#open = false;
     this.#pingAt = this.#silentAt = this.#claimAt = Infinity;
     this.#claims = 0;
@@ -285,7 +313,7 @@ export class SessionClient extends EventTarget {
   #claimWhenDue() {
     const { deadline_at } = this.held?.state ?? {};
     this.#claimAt = Infinity;
-    if (!deadline_at || !this.#open) return;
+    if (!deadline_at || !this.#open || !this.#mayClaim) return;
     const left = Math.max(0, Date.parse(deadline_at) - this.clock.now());
     const patience = (CLAIM_AFTER_MS + this.#world.random() * CLAIM_SPREAD_MS) * 2 ** this.#claims;
     this.#claimAt = this.#world.now() + left + Math.min(patience, LONGEST_BACKOFF_MS);

@@ -121,7 +121,7 @@
  * @property {() => number} random from 0 to 1, 1 excluded
  * @property {(callback: () => void, delayMs: number) => unknown} setTimer
  * @property {(timer: any) => void} clearTimer
- * @property {(url: string) => Socket} openSocket
+ * @property {(url: string, protocol?: string) => Socket} openSocket
  * @property {(callback: () => void) => () => void} onWake calls back when the page is seen, or
  *   the machine is online, again; returns how to stop that
  */

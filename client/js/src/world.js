@@ -13,7 +13,7 @@ export const browser = {
   random: () => Math.random(),
   setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimer: (timer) => clearTimeout(timer),
-  openSocket: (url) => new WebSocket(url),
+  openSocket: (url, protocol) => new WebSocket(url, protocol),
   onWake(callback) {
     const page = globalThis.document;
     const seen = () => page.hidden || callback();

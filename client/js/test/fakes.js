@@ -25,9 +25,13 @@ export class FakeSocket {
   /** @type {(message: any) => void} */
   onsent = () => {};
 
-  /** @param {string} url */
-  constructor(url) {
+  /**
+   * @param {string} url
+   * @param {string} [protocol]
+   */
+  constructor(url, protocol = '') {
     this.url = url;
+    this.protocol = protocol;
   }
 
   /** @param {string} data */
@@ -92,9 +96,9 @@ export class FakeWorld {
   /** @type {World['clearTimer']} */
   clearTimer = (timer) => this.#timers.delete(timer);
 
-  /** @param {string} url */
-  openSocket = (url) => {
-    const socket = new FakeSocket(url);
+  /** @type {World['openSocket']} */
+  openSocket = (url, protocol) => {
+    const socket = new FakeSocket(url, protocol);
     this.sockets.push(socket);
     return socket;
   };

@@ -9,10 +9,12 @@ import { aParticipant, aState, madeAt, RUNNING } from './states.js';
 
 const TIME = 1_767_225_600_000;
 
-/** @param {{seed?: number, url?: string | (() => string)}} [how] */
-function aClient({ seed = 1, url = 'ws://server/dev' } = {}) {
+/** @typedef {string | (() => string | Promise<string>)} Token */
+
+/** @param {{seed?: number, url?: string | (() => string), token?: Token}} [how] */
+function aClient({ seed = 1, url = 'ws://server/dev', token } = {}) {
   const world = new FakeWorld(seed);
-  const client = new SessionClient({ url, sessionId: 'a b', world });
+  const client = new SessionClient({ url, sessionId: 'a b', token, world });
   /** @type {[string, any][]} */
   const told = [];
   for (const type of ['connection', 'state', 'events', 'refusal']) {
@@ -610,4 +612,105 @@ test('nor does it when there was more to come of the same answer', () => {
   client.addEventListener('state', () => client.close(), { once: true });
   world.socket.hears(sync(4, due));
   assert.equal(world.timers, 0);
+});
+
+// Tokens
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test('a token goes as a subprotocol, and stands in no address', () => {
+  const { world, client } = aClient({ token: 'secret' });
+  client.connect();
+
+  assert.equal(world.socket.protocol, 'bearer.secret');
+  assert.ok(!world.socket.url.includes('secret'));
+});
+
+test('without one there is no subprotocol', () => {
+  const { world, client } = aClient();
+  client.connect();
+
+  assert.equal(world.socket.protocol, '');
+});
+
+test('a function is asked for a token before every connection', async () => {
+  let number = 0;
+  const { world, client, all } = aClient({ token: async () => `token-${(number += 1)}` });
+  client.connect();
+  assert.deepEqual(all('connection'), ['connecting']);
+  await settled();
+  assert.equal(world.socket.protocol, 'bearer.token-1');
+
+  world.socket.ends();
+  world.pass(1_000);
+  await settled();
+
+  assert.equal(world.sockets.length, 2);
+  assert.equal(world.socket.protocol, 'bearer.token-2');
+});
+
+test('a token that can not be had is asked for again, as if a connection had been lost', async () => {
+  let asked = 0;
+  const token = () => {
+    asked += 1;
+    if (asked === 1) throw new Error('nobody there');
+    return asked === 2 ? Promise.reject(new Error('nor there')) : 'secret';
+  };
+  const { world, client } = aClient({ token });
+  client.connect();
+  for (let number = 0; number < 2; number += 1) {
+    await settled();
+    assert.equal(world.sockets.length, 0);
+    world.pass(4_000);
+  }
+  await settled();
+
+  assert.equal(asked, 3);
+  assert.equal(world.socket.protocol, 'bearer.secret');
+});
+
+test('a token that takes too long, or comes after the end, opens nothing', async () => {
+  /** @type {((token: string) => void)[]} */
+  const given = [];
+  const token = () =>
+    new Promise((/** @type {(token: string) => void} */ give) => given.push(give));
+  const { world, client } = aClient({ token });
+  client.connect();
+  world.pass(10_000 + 1_000);
+  assert.equal(given.length, 2);
+
+  given[0]?.('too late');
+  await settled();
+  assert.equal(world.sockets.length, 0);
+
+  client.close();
+  given[1]?.('after the end');
+  await settled();
+  assert.equal(world.sockets.length, 0);
+});
+
+test('who may not claim is told so once, and the page nothing of it', () => {
+  const { world, all } = liveClient({
+    state: { deadline_at: new Date(TIME + 1_000).toISOString() },
+  });
+  answerPings(world);
+  world.pass(5_000);
+  const { socket } = world;
+  const before = socket.all('CLAIM').length;
+  assert.ok(before >= 1);
+
+  socket.hears({ type: 'ERROR', timestamp: TIME, code: 'FORBIDDEN', message: 'This token ...' });
+  world.pass(20_000);
+
+  assert.equal(socket.all('CLAIM').length, before);
+  assert.deepEqual(all('refusal'), []);
+});
+
+test('a token that holds no more is told as a refusal', () => {
+  const { world, all } = liveClient();
+  const refusal = { type: 'ERROR', timestamp: TIME, code: 'SESSION_FORBIDDEN', message: 'No more' };
+
+  world.socket.hears(refusal);
+
+  assert.deepEqual(all('refusal'), [refusal]);
 });

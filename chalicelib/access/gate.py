@@ -1,0 +1,96 @@
+"""The gate: a token comes in, a bearer goes on; and new tokens, for whom a session is made.
+
+Owns how long tokens hold and what they are called. Must never be asked whether
+somebody may do something: that is ``roles``'.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from hashlib import blake2b
+
+from ..core.errors import Unauthenticated
+from . import tokens
+from .keys import KeySet
+from .roles import Bearer, Role
+
+REMEMBERED = 1_024
+"""Whose tokens need not be verified again while a process lives."""
+
+
+def random_token_id() -> str:
+    return secrets.token_hex(16)
+
+
+class Gate:
+    """Reads tokens and signs new ones; safe for many threads."""
+
+    def __init__(
+        self,
+        keys: KeySet,
+        token_ttl_seconds: int,
+        new_id: Callable[[], str] = random_token_id,
+    ) -> None:
+        self._keys = keys
+        # A signature that was right stays right; whether the token holds is asked each time.
+        self._read = lru_cache(maxsize=REMEMBERED)(partial(tokens.read, keys=keys))
+        self._token_ttl_seconds = token_ttl_seconds
+        self._new_id = new_id
+
+    def bearer(self, token: str | None) -> Bearer:
+        """Whom a token names.
+
+        Raises:
+            Unauthenticated: There is none, or we have not signed it.
+        """
+        if token is None:
+            raise Unauthenticated
+        return self._read(token)
+
+    def signed(self, bearer: Bearer) -> str:
+        return tokens.sign(bearer, self._keys)
+
+    def minted(
+        self,
+        by: Bearer,
+        session_id: str,
+        role: Role,
+        participant_id: str | None,
+        ttl_seconds: int | None,
+        now_ms: int,
+    ) -> Bearer:
+        """A new bearer for a session, who stays no longer than the one it is made ``by``."""
+        now_s = now_ms // 1000
+        until_s = now_s + (ttl_seconds or self._token_ttl_seconds)
+        return Bearer(
+            role,
+            session_id,
+            self._new_id(),
+            now_s,
+            min(until_s, by.valid_until_s),
+            participant_id,
+        )
+
+    def guests(
+        self, session_id: str, participant_ids: Sequence[str], created_at_ms: int
+    ) -> list[Bearer]:
+        """Host, viewer and each participant of a session, in this order.
+
+        They follow from the session: who creates it again is given the same
+        tokens again, and none that was revoked comes back under another name.
+        """
+        since_s = created_at_ms // 1000
+        until_s = since_s + self._token_ttl_seconds
+
+        def guest(role: Role, participant_id: str | None = None) -> Bearer:
+            named = f"{session_id} {created_at_ms} {role} {participant_id}"
+            token_id = blake2b(named.encode(), digest_size=16).hexdigest()
+            return Bearer(role, session_id, token_id, since_s, until_s, participant_id)
+
+        return [
+            guest(Role.HOST),
+            guest(Role.VIEWER),
+            *(guest(Role.PARTICIPANT, one) for one in participant_ids),
+        ]

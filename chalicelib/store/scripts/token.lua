@@ -1,0 +1,18 @@
+-- For other scripts, before which it stands: what comes with a token that does not hold is refused.
+--
+-- KEYS  last      revoked, there once the token has been
+-- ARGV  last two  valid_from_ms and valid_until_ms, between which it holds
+-- returns { now_ms } and nothing else if it is refused; nothing has been done then. Otherwise
+--         the script goes on with the keys and arguments that come before these.
+do
+  local revoked = table.remove(KEYS)
+  local valid_until_ms, valid_from_ms = table.remove(ARGV), table.remove(ARGV)
+
+  local time = redis.call('TIME')
+  local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  local is_in_time = tonumber(valid_from_ms) <= now_ms and now_ms < tonumber(valid_until_ms)
+  if not is_in_time or redis.call('EXISTS', revoked) == 1 then
+    return { now_ms }
+  end
+end
+

@@ -1,0 +1,1 @@
+from tests import strategies as strategies  # registers Hypothesis's profiles

@@ -29,7 +29,9 @@ from .test_failover import FALLS
 
 pytestmark = pytest.mark.failover
 
-HEARTBEAT_S = 1.0
+HEARTBEAT_S = 3.0
+"""Three of them must outlast a fall: nobody is to be taken for silent meanwhile."""
+
 ON_TOP_S = 1.0
 """For the doubt that a heartbeat raises, the answer to it, and two busy cores."""
 
@@ -119,9 +121,7 @@ async def a_fall(
             assert (await rest.create(session)).status == 201
             assert (await rest.command(session["session_id"], "start")).status == 200
         watchers = [
-            await stack.enter_async_context(
-                Client(pair[at % 2].where, session_id, heartbeat_s=HEARTBEAT_S)
-            )
+            await stack.enter_async_context(Client(pair[at % 2].where, session_id))
             for session_id in ids
             for at in range(WATCHERS)
         ]
@@ -205,7 +205,10 @@ async def until_relays_hear(
 def test_callers_are_refused_for_a_while_watchers_converge_and_timeouts_happen(
     store: Failover, open_store: OpenStore, tmp_path: Path, fall: str
 ) -> None:
-    environment = {"REDIS_CLUSTER": "true" if store.is_cluster else "false"}
+    environment = {
+        "REDIS_CLUSTER": "true" if store.is_cluster else "false",
+        "HEARTBEAT_INTERVAL_MS": f"{HEARTBEAT_S * 1000:.0f}",
+    }
     engine = SyncEngine(open_store(store.url, cluster=store.is_cluster), session_ttl_ms=600_000)
     with instances(2, store.url, tmp_path, environment=environment) as pair:
         swept, started_ms = start_session(engine)

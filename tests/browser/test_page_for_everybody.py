@@ -10,10 +10,9 @@ from playwright.sync_api import expect
 from tests.e2e.instances import Instance
 
 from .accessibility import Axe
-from .page import PHONE, card, clock, is_live, link_for, make_session, press
+from .page import PHONE, VIEWER, card, clock, is_live, link_for, make_session, press
 from .screens import Screens
 
-VIEWER = "Viewer: huge digits"
 ARABIC = "عبد الرحمن بن محمد"
 LONG = "Hubert Blaine Wolfeschlegelsteinhausenbergerdorff Sr. " * 3
 

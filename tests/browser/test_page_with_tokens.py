@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -46,10 +46,12 @@ def a_server_token() -> str:
     return tokens.sign(server, a_key_set(KEY))
 
 
-def make_session(screens: Screens, guarded: Instance, preset: str, **filled: str) -> Page:
+def make_session(
+    screens: Screens, guarded: Instance, preset: str, *, at: str | None = None, **filled: str
+) -> Page:
     """A host's page of a new session, made with a server's token."""
     screens.expect(REFUSED)
-    page = screens.open(f"{guarded.rest_url}/")
+    page = screens.open(at or f"{guarded.rest_url}/")
     page.get_by_role("radio", name=preset).press("Space")
     for field, text in filled.items():
         page.locator(f"[name={field}]").fill(text)
@@ -96,6 +98,26 @@ def test_a_game_between_those_whom_the_host_s_links_let_in(
     host.get_by_role("dialog").get_by_role("button", name="Delete").click()
     for page in (host, viewer, ada):
         expect(page.get_by_role("heading", name="This session is gone")).to_be_visible()
+
+
+def test_a_page_from_a_static_host_reaches_the_api_that_its_address_names(
+    screens: Screens, guarded: Instance, files_url: str
+) -> None:
+    there = urlencode({"api": guarded.rest_url, "ws": guarded.websocket_url})
+    page = f"{files_url}/client/web/?{there}"
+    host = make_session(screens, guarded, "Blitz", at=page, names="Ada\nBen")
+    ada = screens.open(link_with_token(host, "Ada"), **PHONE)
+    assert ada.url.startswith(page)
+    is_live(ada)
+
+    press(host, "Start")
+    ada.get_by_role("button", name=re.compile("Done")).tap()
+    expect(card(host, "Ben")).to_have_attribute("data-active", "true")
+    log = host.get_by_role("group", name="Event log")
+    expect(log.get_by_text("Ben\u2019s turn")).to_be_visible()
+    press(host, "Delete")
+    host.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(ada.get_by_role("heading", name="This session is gone")).to_be_visible()
 
 
 def test_the_host_s_own_link_makes_another_host_with_links_of_its_own(

@@ -76,22 +76,23 @@ class CreateForm {
     value: serverToken,
     'aria-describedby': 'said-server-token',
   });
-  #tokenRow = el(
-    'p',
-    { className: 'field', hidden: true },
-    el('label', { for: 'server-token' }, 'Server token'),
-    this.#token,
-    el(
-      'span',
-      { className: 'hint', id: 'said-server-token' },
-      'Whoever runs this server has it. It is forgotten when this page is closed.',
-    ),
-  );
+  #tokenRow;
   element;
 
   /** @param {string} root of the API */
   constructor(root) {
     this.#root = root;
+    this.#tokenRow = el(
+      'p',
+      { className: 'field', hidden: true },
+      el('label', { for: 'server-token' }, 'Server token'),
+      this.#token,
+      el(
+        'span',
+        { className: 'hint', id: 'said-server-token' },
+        `Whoever runs ${new URL(root).host} has it. It is forgotten when this page is closed.`,
+      ),
+    );
     const form = el(
       'form',
       { noValidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },

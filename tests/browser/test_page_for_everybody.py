@@ -166,6 +166,16 @@ def test_everything_fits_on_a_phone_and_can_be_hit_with_a_thumb(
     assert button["height"] > 844 * 0.4
     assert 844 - (button["y"] + button["height"]) < 30
 
+    # And half of a phone that lies on its side, beside the clock.
+    mine.set_viewport_size({"width": 740, "height": 340})
+    button = mine.locator(".press").bounding_box()
+    assert button is not None
+    assert button["width"] > 740 * 0.4
+    assert button["y"] + button["height"] <= 340
+    digits = mine.get_by_role("timer").bounding_box()
+    assert digits is not None
+    assert digits["x"] + digits["width"] <= button["x"]
+
 
 def test_who_wants_no_motion_sees_none(screens: Screens, stack: Instance) -> None:
     host = make_session(screens, stack.rest_url, "Blitz", context={"reduced_motion": "reduce"})

@@ -108,7 +108,7 @@ def test_a_press_that_comes_too_late_is_told_so_in_place(screens: Screens, stack
 def test_time_is_given_and_taken(screens: Screens, stack: Instance) -> None:
     host = make_session(screens, stack.rest_url, "Debate", names="For\nAgainst")
 
-    host.get_by_role("combobox", name=re.compile("How much time")).select_option(label="1 min")
+    host.get_by_role("combobox", name=re.compile("How much time")).select_option(label="± 1 min")
     press(host, "Give time to Against")
     expect(clock(host, "Against")).to_have_text("5:00")
     press(host, "Take time from For")
@@ -206,10 +206,8 @@ def test_a_zero_sounds_where_sound_was_switched_on_and_that_is_remembered(
     """
     host = make_session(screens, stack.rest_url, "Quiz", cycle="2s", warnings="")
     viewer = screens.open(link_for(host, VIEWER), script=count)
-    sound = viewer.get_by_role("button", name="Sound off")
-    expect(sound).to_have_attribute("aria-pressed", "false")
-    sound.click()
-    expect(viewer.get_by_role("button", name="Sound on")).to_have_attribute("aria-pressed", "true")
+    viewer.get_by_role("button", name="Sound off").click()
+    expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
     before = viewer.evaluate("window.tones")
     press(host, "Start")
     expect(card(viewer, "Participant 2")).to_have_attribute("data-active", "true")

@@ -57,8 +57,10 @@ export class Host {
   #delete = this.#button('Delete', () => this.#remove(), 'danger');
   #step = el(
     'select',
-    { id: 'step', 'aria-label': 'How much time + and − give and take' },
-    ...STEPS_S.map((step) => new Option(step < 60 ? `${step} s` : `${step / 60} min`, `${step}`)),
+    { 'aria-label': 'How much time + and − give and take' },
+    ...STEPS_S.map(
+      (step) => new Option(step < 60 ? `± ${step} s` : `± ${step / 60} min`, `${step}`),
+    ),
   );
 
   /** @param {Room} room */
@@ -85,7 +87,7 @@ export class Host {
           this.#pause,
           this.#undo,
           this.#complete,
-          el('span', { className: 'steps' }, el('label', { for: 'step' }, '±'), this.#step),
+          this.#step,
           this.#delete,
         ),
       ),
@@ -172,12 +174,14 @@ export class Host {
     const does = hostPress(state);
     write(this.#primary, does.label);
     this.#primary.disabled = !isLive || does.command === null;
-    this.#pause.hidden = does.command === 'pause';
+    const isEnded = isOver(state);
+    this.#complete.hidden = this.#step.hidden = isEnded;
+    this.#pause.hidden = isEnded || does.command === 'pause';
     write(this.#pause, state.status === 'paused' ? 'Resume' : 'Pause');
     this.#pause.disabled = !isLive || state.status !== 'running';
-    this.#undo.hidden = state.participants.length === 1;
+    this.#undo.hidden = isEnded || state.participants.length === 1;
     this.#undo.disabled = !isLive || state.status !== 'running';
-    this.#complete.disabled = !isLive || isOver(state);
+    this.#complete.disabled = !isLive;
   }
 
   /**

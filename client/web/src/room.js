@@ -296,7 +296,7 @@ export class Room {
     });
     const tell = () => {
       button.textContent = this.#hasSound ? 'Sound on' : 'Sound off';
-      button.setAttribute('aria-pressed', String(this.#hasSound));
+      mark(button, 'on', String(this.#hasSound));
     };
     tell();
     return button;

@@ -105,6 +105,18 @@ def test_what_happens_is_announced_politely_and_digits_are_not(
     assert host.locator("[aria-live]").count() == 0
 
 
+def test_whose_turn_it_is_needs_no_colour(screens: Screens, stack: Instance) -> None:
+    host = make_session(
+        screens, stack.rest_url, "Blitz", context={"forced_colors": "active"}, names="Ada\nBen"
+    )
+    press(host, "Start")
+
+    expect(card(host, "Ada")).to_have_attribute("aria-current", "true")
+    expect(card(host, "Ben")).to_have_attribute("aria-current", "false")
+    expect(card(host, "Ada")).to_have_css("border-block-start-width", "4px")
+    expect(card(host, "Ben")).to_have_css("border-block-start-width", "1px")
+
+
 def test_names_in_any_script_and_of_any_length_stay_where_they_belong(
     screens: Screens, stack: Instance
 ) -> None:

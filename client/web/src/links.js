@@ -152,6 +152,8 @@ function drawn(text) {
   );
   const image = document.createElementNS(SVG, 'svg');
   image.setAttribute('viewBox', `0 0 ${size} ${size}`);
+  // With a token in it a code has twice as many dots, and phones have to tell them apart.
+  image.style.maxInlineSize = `${Math.min(Math.max(190, size * 4), 250)}px`;
   image.setAttribute('role', 'img');
   image.setAttribute('aria-label', 'The link as a QR code');
   const path = document.createElementNS(SVG, 'path');

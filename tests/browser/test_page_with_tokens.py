@@ -167,6 +167,10 @@ def test_who_has_no_token_or_a_wrong_one_is_asked_for_it(
     page.get_by_role("button", name="Make the session").click()
     expect(page.get_by_role("alert")).to_contain_text("With this token")
     expect(page.get_by_label("Server token")).to_have_attribute("aria-invalid", "true")
+    # Nor does a link's.
+    page.get_by_label("Server token").fill(token_in(make_session(screens, guarded, "Blitz").url))
+    page.get_by_role("button", name="Make the session").click()
+    expect(page.get_by_role("alert")).to_contain_text("With this token")
 
 
 @pytest.mark.parametrize("spoiled", ["without its token", "with a token of another session"])

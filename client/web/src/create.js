@@ -265,7 +265,8 @@ class CreateForm {
       return;
     }
     if (!(error instanceof ApiError)) throw error;
-    if (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN') {
+    // Where no token was given, 403 is somebody else's in between.
+    if (error.code === 'UNAUTHENTICATED' || (serverToken && error.code === 'FORBIDDEN')) {
       this.#askForToken();
       return;
     }

@@ -101,6 +101,7 @@ export class Links {
     this.#address.value = address;
     if (address) this.#open.href = address;
     else this.#open.removeAttribute('href');
+    this.#copy.disabled = !address;
     this.#code.replaceChildren(...(address ? [drawn(address)] : []));
   }
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 from rich.console import Console
@@ -20,7 +22,14 @@ from tickless import SessionClient, looks
 from .dials import Screen, drawing
 from .stack import Options
 
+SHUT_OUT = ("UNAUTHENTICATED", "FORBIDDEN", "SESSION_FORBIDDEN")
+NO_TOKEN = "this server asks for a token; say --token"
+OTHER_TOKEN = "this token does not open the session, or no longer"
 ENDED = ("completed", "cancelled", "expired")
+
+
+class ShutOut(Exception):
+    """The server doesn't let this token, or nobody without one, look at the session."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,15 +44,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--token", help="where the API wants to know who watches")
     given = parser.parse_args(arguments)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_watch(given.ws_url, str(given.session), given.token))
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_watch(given.ws_url, str(given.session), given.token))
+    except ShutOut:
+        sys.stderr.write(f"local watch: {OTHER_TOKEN if given.token else NO_TOKEN}\n")
+        return 1
     return 0
 
 
 async def _watch(url: str, session_id: str, token: str | None) -> None:
     console = Console()
-    async with SessionClient(url, session_id, token=token) as client:
+    async with SessionClient(url, session_id, token=token, on_refusal=leave) as client:
         await draw(client, session_id, console)
+
+
+def leave(refusal: Mapping[str, Any]) -> None:
+    """Go on, unless the session is not for whoever watches.
+
+    Raises:
+        ShutOut: It is not.
+    """
+    if refusal["code"] in SHUT_OUT:
+        raise ShutOut
 
 
 async def draw(client: SessionClient, session_id: str, console: Console) -> None:

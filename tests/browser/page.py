@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from .screens import Screens
 
+VIEWER = "Viewer: huge digits"
 PHONE: Mapping[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "has_touch": True,

@@ -10,10 +10,9 @@ from playwright.sync_api import expect
 from tests.e2e.instances import Instance
 
 from .accessibility import Axe
-from .page import PHONE, card, clock, is_live, link_for, make_session, press
+from .page import PHONE, VIEWER, card, clock, is_live, link_for, make_session, press
 from .screens import Screens
 
-VIEWER = "Viewer: huge digits"
 ARABIC = "عبد الرحمن بن محمد"
 LONG = "Hubert Blaine Wolfeschlegelsteinhausenbergerdorff Sr. " * 3
 
@@ -106,6 +105,18 @@ def test_what_happens_is_announced_politely_and_digits_are_not(
     assert host.locator("[aria-live]").count() == 0
 
 
+def test_whose_turn_it_is_needs_no_colour(screens: Screens, stack: Instance) -> None:
+    host = make_session(
+        screens, stack.rest_url, "Blitz", context={"forced_colors": "active"}, names="Ada\nBen"
+    )
+    press(host, "Start")
+
+    expect(card(host, "Ada")).to_have_attribute("aria-current", "true")
+    expect(card(host, "Ben")).to_have_attribute("aria-current", "false")
+    expect(card(host, "Ada")).to_have_css("border-block-start-width", "4px")
+    expect(card(host, "Ben")).to_have_css("border-block-start-width", "1px")
+
+
 def test_names_in_any_script_and_of_any_length_stay_where_they_belong(
     screens: Screens, stack: Instance
 ) -> None:
@@ -166,6 +177,16 @@ def test_everything_fits_on_a_phone_and_can_be_hit_with_a_thumb(
     # The whole lower half but for its margins.
     assert button["height"] > 844 * 0.4
     assert 844 - (button["y"] + button["height"]) < 30
+
+    # And half of a phone that lies on its side, beside the clock.
+    mine.set_viewport_size({"width": 740, "height": 340})
+    button = mine.locator(".press").bounding_box()
+    assert button is not None
+    assert button["width"] > 740 * 0.4
+    assert button["y"] + button["height"] <= 340
+    digits = mine.get_by_role("timer").bounding_box()
+    assert digits is not None
+    assert digits["x"] + digits["width"] <= button["x"]
 
 
 def test_who_wants_no_motion_sees_none(screens: Screens, stack: Instance) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.instances import Instance
 
-from .page import PHONE, card, clock, is_live, link_for, make_session, press
+from .page import PHONE, VIEWER, card, clock, is_live, link_for, make_session, press
 from .screens import Screens
 
 PRESETS = [
@@ -24,7 +24,6 @@ PRESETS = [
     "Stopwatch",
     "Your own",
 ]
-VIEWER = "Viewer: huge digits"
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -109,7 +108,7 @@ def test_a_press_that_comes_too_late_is_told_so_in_place(screens: Screens, stack
 def test_time_is_given_and_taken(screens: Screens, stack: Instance) -> None:
     host = make_session(screens, stack.rest_url, "Debate", names="For\nAgainst")
 
-    host.get_by_role("combobox", name=re.compile("How much time")).select_option(label="1 min")
+    host.get_by_role("combobox", name=re.compile("How much time")).select_option(label="± 1 min")
     press(host, "Give time to Against")
     expect(clock(host, "Against")).to_have_text("5:00")
     press(host, "Take time from For")
@@ -131,8 +130,6 @@ def test_at_an_auction_whoever_bids_leads(screens: Screens, stack: Instance) -> 
 
 
 def test_what_is_the_matter_is_said_plainly(screens: Screens, stack: Instance) -> None:
-    # A heartbeat may be due while the server says goodbye to a session that is gone.
-    screens.expect("WebSocket connection to", "WebSocket is already in CLOSING")
     nowhere = "#s=00000000-0000-4000-8000-000000000000&as=viewer"
     lost = screens.open(f"{stack.rest_url}/{nowhere}")
     expect(lost.get_by_role("heading", name="There is no such session")).to_be_visible()
@@ -209,10 +206,8 @@ def test_a_zero_sounds_where_sound_was_switched_on_and_that_is_remembered(
     """
     host = make_session(screens, stack.rest_url, "Quiz", cycle="2s", warnings="")
     viewer = screens.open(link_for(host, VIEWER), script=count)
-    sound = viewer.get_by_role("button", name="Sound off")
-    expect(sound).to_have_attribute("aria-pressed", "false")
-    sound.click()
-    expect(viewer.get_by_role("button", name="Sound on")).to_have_attribute("aria-pressed", "true")
+    viewer.get_by_role("button", name="Sound off").click()
+    expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
     before = viewer.evaluate("window.tones")
     press(host, "Start")
     expect(card(viewer, "Participant 2")).to_have_attribute("data-active", "true")

@@ -130,6 +130,19 @@ async def test_a_token_is_a_subprotocol_and_renewed_for_every_connection() -> No
 
 
 @timeless
+async def test_who_is_not_let_in_is_told_so_and_tries_again() -> None:
+    told = Told()
+    told.world.refuses, told.world.refuses_with = True, "UNAUTHENTICATED"
+    told.client.connect()
+    await passes(10)
+    assert [one["code"] for one in told.refusals] == ["UNAUTHENTICATED"]
+
+    told.world.refuses = False
+    await passes(1_000)
+    assert len(told.world.sockets) == 1
+
+
+@timeless
 async def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
     failures: list[Exception] = [httpx.ConnectError("no network"), OSError("none")]
 
@@ -613,6 +626,20 @@ async def test_who_is_told_to_claims_nothing() -> None:
     answer_pings(told.socket)
     await passes(60_000)
     assert told.socket.all("CLAIM") == []
+
+
+@timeless
+async def test_who_may_not_claim_is_told_so_once_and_nobody_else_of_it() -> None:
+    told = Told()
+    await told.live(deadline_at=iso(0))
+    answer_pings(told.socket)
+    await passes(2_000)
+    before = len(told.socket.all("CLAIM"))
+    assert before >= 1
+    told.socket.hears({"type": "ERROR", "timestamp": TIME, "code": "FORBIDDEN", "message": "No"})
+    await passes(60_000)
+    assert len(told.socket.all("CLAIM")) == before
+    assert told.refusals == []
 
 
 @timeless

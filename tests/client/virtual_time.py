@@ -127,6 +127,7 @@ class FakeWorld:
         self.tries_at: list[float] = []
         self.slept_ms = 0.0
         self.refuses = False
+        self.refuses_with: str | None = None
         self.hangs = False
 
     @property
@@ -147,7 +148,7 @@ class FakeWorld:
         if self.hangs:
             await asyncio.sleep(inf)
         if self.refuses:
-            raise SocketRefused("nobody is there")
+            raise SocketRefused("nobody is there", self.refuses_with)
         self.sockets.append(FakeSocket(url, subprotocols))
         return self.socket
 
@@ -171,7 +172,7 @@ class Told:
                 "on_state", lambda held: self.versions.append(held.version if held else None)
             ),
             on_events=self.events.append,
-            on_refusal=self.refusals.append,
+            on_refusal=more.pop("on_refusal", self.refusals.append),
             **more,
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -24,7 +26,7 @@ from tests.access.people import a_key_set
 from tests.servers import RedisProcess, running, valkey_binary
 
 from .conftest import Size
-from .instances import Instance, instances
+from .instances import ROOT, Instance, instances
 from .sessions import a_session
 
 KEY = new_key("of-the-test")
@@ -221,6 +223,26 @@ def test_no_token_is_written_anywhere(stack: Stack) -> None:
     assert {
         (place, secret) for place, text in written.items() for secret in secrets if secret in text
     } == set()
+
+
+def test_who_watches_in_a_terminal_is_told_why_nothing_is_to_be_seen(stack: Stack) -> None:
+    session_id = a_session(1)["session_id"]
+    watch = [sys.executable, "-m", "local", "watch", session_id]
+    for token, told in (
+        ([], "this server asks for a token"),
+        (["--token", a_token(STRANGERS)], "this token does not open the session"),
+    ):
+        watched = subprocess.run(
+            [*watch, "--ws-url", stack.instance.websocket_url, *token],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert watched.returncode == 1
+        assert told in watched.stderr
+        assert "Traceback" not in watched.stderr
 
 
 def test_a_thousand_handshakes_with_bad_tokens_leave_nothing_in_the_store(

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from local.dials import MOST_ROWS, Screen, big_digits, drawing
-from local.watch import draw
+from local.watch import ShutOut, draw, leave
 from tests.client.states import RUNNING, a_participant, a_state, held_now
 from tests.client.virtual_time import TIME, Told, answer_pings, passes, timeless, update
 from tickless import look_at
@@ -115,6 +115,20 @@ async def test_it_draws_until_the_session_has_ended(message: dict[str, Any], end
     for digits in ("1:00", "0:59", "0:55"):
         assert digits in text
     await told.client.close()
+
+
+@timeless
+async def test_it_ends_where_it_may_not_look_and_goes_on_after_any_other_refusal() -> None:
+    told = Told(on_refusal=leave)
+    await told.live()
+    drawn = asyncio.create_task(draw(told.client, "s", a_console()))
+    refusal = {"type": "ERROR", "timestamp": TIME, "code": "INTERNAL_ERROR", "message": "No"}
+    told.socket.hears(refusal)
+    await passes(100)
+    assert not drawn.done()
+    told.socket.hears({**refusal, "code": "SESSION_FORBIDDEN"})
+    with pytest.raises(ShutOut):
+        await drawn
 
 
 @timeless

@@ -17,7 +17,7 @@ from chalicelib.wiring import Services, replace_services
 
 from .client import RestClient
 
-MOST_BYTES = 100_000
+MOST_BYTES = 65_000
 SOCKETS = "wss://sockets.example/prod"
 ASSETS = [
     (package, path.name)
@@ -124,7 +124,7 @@ def test_who_holds_the_page_is_told_that_it_is_still_the_same(rest: RestClient) 
     assert first.headers["Cache-Control"] == "no-cache"
 
 
-def test_all_of_it_is_below_100_kb_as_it_is_sent() -> None:
+def test_all_of_it_is_below_65_kb_as_it_is_sent() -> None:
     parts = [found.text for one in ASSETS if (found := web.part(*one)) is not None]
     assert len(parts) == len(ASSETS)
     sent = [gzip.compress(text.encode(), 6) for text in (web.html("", SOCKETS), *parts)]

@@ -36,6 +36,9 @@ const AWAKE_WITHIN_MS = 5_000;
 /** From so much on it matters to digits that the clock has been wrong. */
 const STEP_MS = 50;
 
+/** `readyState` of a socket that takes messages. */
+const OPEN = 1;
+
 /** The server is prompt, so a moment's patience saves it nearly every CLAIM. */
 const CLAIM_AFTER_MS = 250;
 const CLAIM_SPREAD_MS = 750;
@@ -167,7 +170,7 @@ export class SessionClient extends EventTarget {
   command(command, args = {}, more = {}) {
     return new Promise((resolve, reject) => {
       const { held } = this;
-      if (this.connection !== 'live' || !held) {
+      if (this.connection !== 'live' || !held || !this.#hears) {
         reject(
           new CommandError('NOT_LIVE', 'There is no live session, so nothing was sent', 'unsent'),
         );
@@ -355,8 +358,14 @@ export class SessionClient extends EventTarget {
     }
   }
 
+  /** Whether what is sent now goes out: a socket that the server ends is lost only a while later. */
+  get #hears() {
+    return this.#socket?.readyState === OPEN;
+  }
+
   /** @param {ClientMessage[]} messages */
   #send(messages) {
+    if (!this.#hears) return;
     for (const message of messages) this.#socket?.send(JSON.stringify(message));
   }
 

@@ -106,6 +106,7 @@
  * @typedef {object} Socket
  * @property {(data: string) => void} send
  * @property {() => void} close
+ * @property {number} readyState
  * @property {((event: any) => void) | null} onopen
  * @property {((event: any) => void) | null} onmessage
  * @property {((event: any) => void) | null} onclose

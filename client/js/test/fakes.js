@@ -22,6 +22,7 @@ export class FakeSocket {
   /** @type {any[]} */
   sent = [];
   closed = false;
+  readyState = 0;
   /** @type {(message: any) => void} */
   onsent = () => {};
 
@@ -43,9 +44,11 @@ export class FakeSocket {
 
   close() {
     this.closed = true;
+    this.readyState = 2;
   }
 
   opens() {
+    this.readyState = 1;
     this.onopen?.({});
   }
 
@@ -54,8 +57,14 @@ export class FakeSocket {
     this.onmessage?.({ data: JSON.stringify(message) });
   }
 
+  /** The server has said goodbye; the end itself is told later. */
+  isEnding() {
+    this.readyState = 2;
+  }
+
   ends() {
     this.closed = true;
+    this.readyState = 3;
     this.onclose?.({ code: 1001 });
   }
 

@@ -614,6 +614,20 @@ test('nor does it when there was more to come of the same answer', () => {
   assert.equal(world.timers, 0);
 });
 
+// A connection that is about to end
+
+test('a socket that is ending is sent nothing, and a command fails at once', async () => {
+  const { world, client } = liveClient();
+  answerPings(world);
+  world.socket.isEnding();
+  const before = world.socket.sent.length;
+
+  world.pass(60_000);
+  await assert.rejects(client.command('switch'), { code: 'NOT_LIVE', outcome: 'unsent' });
+
+  assert.equal(world.socket.sent.length, before);
+});
+
 // Tokens
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

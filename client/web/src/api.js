@@ -1,12 +1,20 @@
 /**
- * What goes over REST: making a session, deleting it, its log.
+ * What goes over REST: making a session, deleting it, its log, and tokens for those who join it.
  *
  * @module
  */
 
 /** @typedef {import('../../js/src/types.js').SessionEvent} SessionEvent */
 
+/** @typedef {import('./place.js').Role} Role */
+
 /** @typedef {SessionEvent & {id: string}} LoggedEvent */
+
+/**
+ * @typedef {object} Created
+ * @property {{session_id: string}} data
+ * @property {{host: {token: string}}} [links] where the server asks for tokens
+ */
 
 /** The server said no, or nothing. */
 export class ApiError extends Error {
@@ -37,10 +45,35 @@ export class Api {
 
   /**
    * @param {Record<string, unknown>} request
-   * @returns {Promise<{data: {session_id: string}, links?: import('./tokens.js').GivenLinks}>}
+   * @returns {Promise<Created>}
    */
   create(request) {
     return this.#call('POST', 'v1/sessions', request);
+  }
+
+  /**
+   * Whether the session may be seen, and is there.
+   *
+   * @param {string} session
+   * @returns {Promise<unknown>}
+   * @throws {ApiError}
+   */
+  look(session) {
+    return this.#call('GET', `v1/sessions/${session}`);
+  }
+
+  /**
+   * A token that opens the session for somebody else.
+   *
+   * @param {string} session
+   * @param {Role} role
+   * @param {string} [participant] whose it is, of a participant
+   * @returns {Promise<string>}
+   */
+  async mint(session, role, participant) {
+    const asked = { role, ...(participant && { participant_id: participant }) };
+    const { data } = await this.#call('POST', `v1/sessions/${session}/tokens`, asked);
+    return data.token;
   }
 
   /** @param {string} session */

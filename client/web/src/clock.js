@@ -53,6 +53,9 @@ export class Clock {
     }
     mark(this.#digits, 'participant', face.id);
     mark(this.element, 'phase', face.phase);
+    if (this.element.ariaCurrent !== String(face.isActive)) {
+      this.element.ariaCurrent = String(face.isActive);
+    }
     mark(this.element, 'active', String(face.isActive));
     mark(this.element, 'running', String(face.isRunning));
     write(this.#note, noteOf(face));

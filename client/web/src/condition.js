@@ -11,6 +11,7 @@
 /**
  * @typedef {object} Facts
  * @property {ConnectionState} connection
+ * @property {boolean} isShutOut whether the server has said that this link doesn't open it
  * @property {boolean} isThere whether there is a session to show
  * @property {boolean} wasThere
  * @property {boolean} isPatient whether it may still be about to come
@@ -22,7 +23,13 @@
  * @param {Facts} facts
  * @returns {Notice}
  */
-export function noticeOf({ connection, isThere, wasThere, isPatient }) {
+export function noticeOf({ connection, isShutOut, isThere, wasThere, isPatient }) {
+  if (isShutOut) {
+    return {
+      headline: 'This link doesn’t open the session',
+      text: 'It has ended, was taken back, or isn’t whole. Ask the host for a new one.',
+    };
+  }
   if (isThere) return null;
   if (wasThere) {
     return { headline: 'This session is gone', text: 'It was deleted. Its links lead here.' };
@@ -49,7 +56,8 @@ export function noticeOf({ connection, isThere, wasThere, isPatient }) {
  */
 export function linkWords(connection, errorBoundMs) {
   if (connection === 'reconnecting') return 'Reconnecting';
-  if (connection !== 'live') return 'Connecting';
+  if (connection === 'connecting') return 'Connecting';
+  if (connection === 'closed') return 'Not connected';
   return Number.isFinite(errorBoundMs)
     ? `Live ±${Math.max(1, Math.ceil(errorBoundMs))} ms`
     : 'Live';

@@ -10,7 +10,6 @@ import { el, write } from './dom.js';
 import { fragmentOf } from './place.js';
 import { PRESETS } from './presets.js';
 import { FIELDS, FormError, MOST_PARTICIPANTS, explain, requestOf } from './setup.js';
-import { keepTokens, tokensIn } from './tokens.js';
 
 /** @typedef {import('./addresses.js').Addresses} Addresses */
 /** @typedef {import('./setup.js').Field} Field */
@@ -47,17 +46,20 @@ const WRITTEN = [
   ['warnings', 'Warn at', 'As 1m, 15s; left empty, nobody is warned'],
 ];
 
+/** What lets this tab make sessions, where the server asks for it; written down nowhere. */
+let serverToken = '';
+
 /**
  * @param {HTMLElement} root
  * @param {Addresses} addresses
  */
 export function showForm(root, addresses) {
   document.title = 'Tickless';
-  root.replaceChildren(new CreateForm(new Api(addresses.api)).element);
+  root.replaceChildren(new CreateForm(addresses.api).element);
 }
 
 class CreateForm {
-  #api;
+  #root;
   /** @type {Map<Field, Control>} */
   #controls = new Map();
   /** @type {Map<Field, HTMLElement>} what is said below them */
@@ -66,11 +68,31 @@ class CreateForm {
   #rows = new Map();
   #error = el('p', { className: 'error', role: 'alert' });
   #button = el('button', { className: 'primary', type: 'submit' }, 'Make the session');
+  #token = el('input', {
+    id: 'server-token',
+    type: 'password',
+    autocomplete: 'off',
+    spellcheck: false,
+    value: serverToken,
+    'aria-describedby': 'said-server-token',
+  });
+  #tokenRow;
   element;
 
-  /** @param {Api} api */
-  constructor(api) {
-    this.#api = api;
+  /** @param {string} root of the API */
+  constructor(root) {
+    this.#root = root;
+    this.#tokenRow = el(
+      'p',
+      { className: 'field', hidden: true },
+      el('label', { for: 'server-token' }, 'Server token'),
+      this.#token,
+      el(
+        'span',
+        { className: 'hint', id: 'said-server-token' },
+        `Whoever runs ${new URL(root).host} has it. It is forgotten when this page is closed.`,
+      ),
+    );
     const form = el(
       'form',
       { noValidate: true, onsubmit: (/** @type {Event} */ event) => void this.#submit(event) },
@@ -109,7 +131,7 @@ class CreateForm {
           'One a line; in teams with the team in front, “Red: Ada”',
         ),
       ),
-      el('div', { className: 'submit' }, this.#error, this.#button),
+      el('div', { className: 'submit' }, this.#tokenRow, this.#error, this.#button),
     );
     form.addEventListener('input', () => this.#explain());
     this.element = el(
@@ -223,10 +245,10 @@ class CreateForm {
     write(this.#error, '');
     this.#button.disabled = true;
     try {
-      const { data, links = {} } = await this.#api.create(requestOf(this.#form(), newId));
-      const tokens = tokensIn(links);
-      keepTokens(data.session_id, tokens);
-      const token = tokens['host'];
+      const request = requestOf(this.#form(), newId);
+      serverToken = this.#token.value.trim();
+      const { data, links } = await new Api(this.#root, serverToken).create(request);
+      const token = links?.host.token;
       location.hash = fragmentOf({ session: data.session_id, as: 'host', ...(token && { token }) });
     } catch (error) {
       this.#refused(error);
@@ -243,8 +265,26 @@ class CreateForm {
       return;
     }
     if (!(error instanceof ApiError)) throw error;
+    // Where no token was given, 403 is somebody else's in between.
+    if (error.code === 'UNAUTHENTICATED' || (serverToken && error.code === 'FORBIDDEN')) {
+      this.#askForToken();
+      return;
+    }
     const details = error.details.map(({ field, message }) => `${field}: ${message}`);
     write(this.#error, [error.message, ...details].join(' · '));
+  }
+
+  #askForToken() {
+    this.#tokenRow.hidden = false;
+    this.#token.setAttribute('aria-invalid', String(serverToken !== ''));
+    this.#tokenRow.classList.toggle('wrong', serverToken !== '');
+    write(
+      this.#error,
+      serverToken
+        ? 'With this token no session can be made here.'
+        : 'This server asks for a token.',
+    );
+    this.#token.focus();
   }
 }
 

@@ -5,7 +5,6 @@
  */
 
 import { adjustable } from './adjusting.js';
-import { Api } from './api.js';
 import { ask } from './ask.js';
 import { Clock } from './clock.js';
 import { el, isTaken, mark, write } from './dom.js';
@@ -13,7 +12,6 @@ import { Links } from './links.js';
 import { Log } from './log.js';
 import { Roster } from './roster.js';
 import { refusal } from './telling.js';
-import { tokensOf } from './tokens.js';
 import { hostPress, isOver } from './turn.js';
 
 /** @typedef {import('../../js/src/index.js').CommandName} CommandName */
@@ -36,7 +34,6 @@ const KEYS = [
 
 export class Host {
   #room;
-  #api;
   #links;
   #log;
   /** @type {SessionState | null} */
@@ -60,16 +57,17 @@ export class Host {
   #delete = this.#button('Delete', () => this.#remove(), 'danger');
   #step = el(
     'select',
-    { id: 'step', 'aria-label': 'How much time + and − give and take' },
-    ...STEPS_S.map((step) => new Option(step < 60 ? `${step} s` : `${step / 60} min`, `${step}`)),
+    { 'aria-label': 'How much time + and − give and take' },
+    ...STEPS_S.map(
+      (step) => new Option(step < 60 ? `± ${step} s` : `± ${step / 60} min`, `${step}`),
+    ),
   );
 
   /** @param {Room} room */
   constructor(room) {
     this.#room = room;
-    this.#api = new Api(room.addresses.api, room.place.token);
-    this.#links = new Links(room.place, tokensOf(room.place.session));
-    this.#log = new Log(this.#api, room.place.session, () => room.cast);
+    this.#links = new Links(room.place, room.api);
+    this.#log = new Log(room.api, room.place.session, () => room.cast);
     this.#session.element.classList.add('session');
     this.element = el(
       'main',
@@ -89,7 +87,7 @@ export class Host {
           this.#pause,
           this.#undo,
           this.#complete,
-          el('span', { className: 'steps' }, el('label', { for: 'step' }, '±'), this.#step),
+          this.#step,
           this.#delete,
         ),
       ),
@@ -128,7 +126,8 @@ export class Host {
 
   connection() {
     this.#offer();
-    if (this.#room.client.connection === 'live' && this.#state) this.#log.refresh();
+    const { connection, held } = this.#room.client;
+    if (connection === 'live' && held) this.#log.refresh();
   }
 
   /** @param {KeyboardEvent} event */
@@ -175,12 +174,14 @@ export class Host {
     const does = hostPress(state);
     write(this.#primary, does.label);
     this.#primary.disabled = !isLive || does.command === null;
-    this.#pause.hidden = does.command === 'pause';
+    const isEnded = isOver(state);
+    this.#complete.hidden = this.#step.hidden = isEnded;
+    this.#pause.hidden = isEnded || does.command === 'pause';
     write(this.#pause, state.status === 'paused' ? 'Resume' : 'Pause');
     this.#pause.disabled = !isLive || state.status !== 'running';
-    this.#undo.hidden = state.participants.length === 1;
+    this.#undo.hidden = isEnded || state.participants.length === 1;
     this.#undo.disabled = !isLive || state.status !== 'running';
-    this.#complete.disabled = !isLive || isOver(state);
+    this.#complete.disabled = !isLive;
   }
 
   /**
@@ -271,7 +272,7 @@ export class Host {
       text: 'It disappears from every screen, with its log, and its links lead nowhere.',
       action: 'Delete',
     });
-    if (isSure) await this.#tried(() => this.#api.delete(this.#room.place.session));
+    if (isSure) await this.#tried(() => this.#room.api.delete(this.#room.place.session));
   }
 
   /**

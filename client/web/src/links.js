@@ -10,8 +10,10 @@ import { isLoopback } from './addresses.js';
 import { copy } from './device.js';
 import { el, write } from './dom.js';
 import { fragmentOf } from './place.js';
+import { refusal } from './telling.js';
 import { encode } from './uqr.js';
 
+/** @typedef {import('./api.js').Api} Api */
 /** @typedef {import('./cast.js').Cast} Cast */
 /** @typedef {import('./place.js').Place} Place */
 
@@ -21,21 +23,24 @@ const HOST = 'host';
 
 export class Links {
   #host;
-  #tokens;
-  #whose = el('select', { id: 'whose', onchange: () => this.#draw() });
+  #api;
+  /** Places whose tokens are there, or under way. @type {Map<string, Promise<Place>>} */
+  #places = new Map();
+  #whose = el('select', { id: 'whose', onchange: () => void this.#draw() });
   #code = el('div', { className: 'code' });
   #open = el('a', { className: 'button', target: '_blank', rel: 'noopener' }, 'Open');
+  #error = el('p', { className: 'error', role: 'alert' });
   #address = el('input', { readOnly: true, 'aria-label': 'Link', onfocus: () => this.#select() });
   #copy = el('button', { type: 'button', onclick: () => void this.#copied() }, 'Copy');
   #count = 0;
 
   /**
    * @param {Place} host where the host is
-   * @param {Record<string, string>} tokens of the others, by participant or `viewer`
+   * @param {Api} api the host's, who may make tokens for others
    */
-  constructor(host, tokens) {
+  constructor(host, api) {
     this.#host = host;
-    this.#tokens = tokens;
+    this.#api = api;
     const isAlone = isLoopback(location.hostname);
     this.element = el(
       'section',
@@ -43,6 +48,7 @@ export class Links {
       el('h2', { id: 'links' }, 'Screens'),
       el('label', { for: 'whose' }, 'Link for'),
       this.#whose,
+      this.#error,
       this.#code,
       el('div', { className: 'buttons' }, this.#copy, this.#open),
       this.#address,
@@ -64,36 +70,62 @@ export class Links {
       new Option('Host: these controls', HOST),
       ...Array.from(cast.people.values(), ({ id, name }) => new Option(name, id)),
     );
-    this.#draw();
+    void this.#draw();
   }
 
   /** @param {string} participant */
   choose(participant) {
     this.#whose.value = participant;
-    this.#draw();
+    void this.#draw();
     this.element.scrollIntoView({ block: 'nearest' });
     this.#whose.focus();
   }
 
-  #draw() {
-    const address = new URL(fragmentOf(this.#place(this.#whose.value)), location.href).href;
-    this.#open.href = address;
-    this.#address.value = address;
+  async #draw() {
+    const { value } = this.#whose;
+    write(this.#error, '');
     write(this.#copy, 'Copy');
-    this.#code.replaceChildren(drawn(address));
+    try {
+      const place = this.#placeOf(value);
+      this.#show(place instanceof Promise ? '' : addressOf(place));
+      const address = addressOf(await place);
+      if (value === this.#whose.value) this.#show(address);
+    } catch (error) {
+      if (value === this.#whose.value) write(this.#error, refusal(error));
+    }
+  }
+
+  /** @param {string} address empty while there is none yet */
+  #show(address) {
+    if (address === this.#address.value) return;
+    this.#address.value = address;
+    if (address) this.#open.href = address;
+    else this.#open.removeAttribute('href');
+    this.#copy.disabled = !address;
+    this.#code.replaceChildren(...(address ? [drawn(address)] : []));
   }
 
   /**
    * @param {string} whose
-   * @returns {Place}
+   * @returns {Place | Promise<Place>} of which the second has a token of its own
    */
-  #place(whose) {
+  #placeOf(whose) {
     if (whose === HOST) return this.#host;
-    const { session } = this.#host;
-    const token = this.#tokens[whose];
-    const more = token ? { token } : {};
-    if (whose === VIEWER) return { session, as: 'viewer', ...more };
-    return { session, as: 'participant', participant: whose, ...more };
+    const { session, token } = this.#host;
+    /** @type {Place} */
+    const place =
+      whose === VIEWER
+        ? { session, as: 'viewer' }
+        : { session, as: 'participant', participant: whose };
+    if (!token) return place;
+    const known = this.#places.get(whose);
+    if (known) return known;
+    const made = this.#api
+      .mint(session, place.as, place.participant)
+      .then((own) => ({ ...place, token: own }));
+    this.#places.set(whose, made);
+    made.catch(() => this.#places.delete(whose));
+    return made;
   }
 
   async #copied() {
@@ -107,6 +139,9 @@ export class Links {
   }
 }
 
+/** @param {Place} place */
+const addressOf = (place) => new URL(fragmentOf(place), location.href).href;
+
 /**
  * @param {string} text
  * @returns {SVGElement}
@@ -118,6 +153,8 @@ function drawn(text) {
   );
   const image = document.createElementNS(SVG, 'svg');
   image.setAttribute('viewBox', `0 0 ${size} ${size}`);
+  // With a token in it a code has twice as many dots, and phones have to tell them apart.
+  image.style.maxInlineSize = `${Math.min(Math.max(190, size * 4), 250)}px`;
   image.setAttribute('role', 'img');
   image.setAttribute('aria-label', 'The link as a QR code');
   const path = document.createElementNS(SVG, 'path');

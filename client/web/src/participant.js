@@ -88,7 +88,10 @@ export class Participant {
   /** @param {SessionState} state */
   #offer(state) {
     const isLive = this.#room.client.connection === 'live';
-    this.#does = participantPress(state, this.#id, this.#room.cast?.takesTurns ?? false);
+    this.#does = participantPress(state, this.#id, {
+      takesTurns: this.#room.cast?.takesTurns ?? false,
+      isGuest: this.#room.place.token !== undefined,
+    });
     if (this.#isOthers) this.#does = { label: 'This link is nobody’s', command: null };
     const canPress = isLive && this.#does.command !== null && !this.#isSending;
     write(this.#label, isLive ? this.#does.label : 'Not connected');

@@ -9,6 +9,7 @@
 
 import { DisplayClock, SessionClient } from '../../js/src/index.js';
 import { Announcer } from './announcer.js';
+import { Api, ApiError } from './api.js';
 import { Cast } from './cast.js';
 import { linkWords, noticeOf } from './condition.js';
 import { chime, unmute } from './device.js';
@@ -37,6 +38,9 @@ import { STATUS } from './turn.js';
  */
 
 const PATIENCE_MS = 1_500;
+const ASK_AGAIN_MS = 10_000;
+/** What the server says to a token that opens nothing here, over REST and over the socket. */
+const SHUT_OUT = ['UNAUTHENTICATED', 'FORBIDDEN', 'SESSION_FORBIDDEN'];
 const INDICATOR_MS = 1_000;
 /** Of more clocks than this nobody reads tenths. */
 const TENTHS_UP_TO = 24;
@@ -47,12 +51,13 @@ export class Room {
   /** @type {Cast | null} */
   cast = null;
   place;
-  addresses;
+  api;
   client;
 
   #epoch = '';
   #wasThere = false;
   #isPatient = true;
+  #isShutOut = false;
   /** @type {DisplayClock | null} */
   #display = null;
   /** @type {View | null} */
@@ -79,7 +84,7 @@ export class Room {
    */
   constructor(place, addresses) {
     this.place = place;
-    this.addresses = addresses;
+    this.api = new Api(addresses.api, place.token);
     this.client = new SessionClient({
       url: addresses.websocket,
       sessionId: place.session,
@@ -88,6 +93,7 @@ export class Room {
     this.#on('state', () => this.#state());
     this.#on('events', ({ detail }) => this.#events(detail));
     this.#on('connection', () => this.#connection());
+    this.#on('refusal', ({ detail }) => this.#refused(detail.code));
     this.client.connect();
     this.#indicating = setInterval(() => this.#indicate(), INDICATOR_MS);
   }
@@ -194,14 +200,41 @@ export class Room {
   #connection() {
     const { connection } = this.client;
     if (connection === 'reconnecting') this.say('Connection lost. Trying again');
-    clearTimeout(this.#patience);
     this.#isPatient = true;
+    this.#wait(PATIENCE_MS);
+    this.#describe();
+    this.#view?.connection?.();
+  }
+
+  /** @param {number} forMs */
+  #wait(forMs) {
+    clearTimeout(this.#patience);
     this.#patience = setTimeout(() => {
       this.#isPatient = false;
       this.#describe();
-    }, PATIENCE_MS);
+      const { connection } = this.client;
+      if (connection !== 'live' && connection !== 'closed') void this.#askWhy();
+    }, forMs);
+  }
+
+  /** A page isn't told why it got no socket; over REST it is. */
+  async #askWhy() {
+    this.#wait(ASK_AGAIN_MS);
+    try {
+      await this.api.look(this.place.session);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#refused(error.code);
+    }
+  }
+
+  /** @param {string} code */
+  #refused(code) {
+    if (!SHUT_OUT.includes(code)) return;
+    this.#isShutOut = true;
+    // The same token would be refused again and again.
+    this.client.close();
     this.#describe();
-    this.#view?.connection?.();
   }
 
   /** What is the matter with the session as a whole. */
@@ -211,6 +244,7 @@ export class Room {
     const { held, connection } = this.client;
     const notice = noticeOf({
       connection,
+      isShutOut: this.#isShutOut,
       isThere: held !== null,
       wasThere: this.#wasThere,
       isPatient: this.#isPatient,
@@ -262,7 +296,7 @@ export class Room {
     });
     const tell = () => {
       button.textContent = this.#hasSound ? 'Sound on' : 'Sound off';
-      button.setAttribute('aria-pressed', String(this.#hasSound));
+      mark(button, 'on', String(this.#hasSound));
     };
     tell();
     return button;

@@ -48,16 +48,22 @@ export function hostPress(state) {
  *
  * @param {SessionState} state
  * @param {string} id
- * @param {boolean} takesTurns
+ * @param {{takesTurns: boolean, isGuest: boolean}} how of a guest nothing is taken but the end of
+ *   the own turn, as the server sees to where it asks for tokens
  * @returns {Press}
  */
-export function participantPress(state, id, takesTurns) {
+export function participantPress(state, id, { takesTurns, isGuest }) {
   const isMine = state.active_participant_id === id;
-  if (state.participants.length === 1 && isMine !== isOver(state)) return hostPress(state);
+  if (state.participants.length === 1 && isMine !== isOver(state)) {
+    const { label, command } = hostPress(state);
+    if (!isGuest) return { label, command };
+    return { label: STATUS[state.status] ?? '', command: null };
+  }
   if (state.status === 'pending') return { label: 'Not started yet', command: null };
   if (state.status !== 'running') return { label: STATUS[state.status] ?? '', command: null };
   if (takesTurns) {
     if (isMine) return { label: 'You lead', command: null };
+    if (isGuest) return { label: 'Bid aloud', command: null };
     return { label: 'Bid', command: 'switch', args: { next_participant_id: id } };
   }
   return isMine ? { label: 'Done', command: 'switch' } : { label: 'Wait', command: null };

@@ -6,7 +6,6 @@ import { Cast } from '../src/cast.js';
 import { linkWords, noticeOf } from '../src/condition.js';
 import { slotsOf } from '../src/slots.js';
 import { refusal, sentence } from '../src/telling.js';
-import { tokensIn } from '../src/tokens.js';
 import { hostPress, participantPress } from '../src/turn.js';
 
 /** @typedef {import('../../js/src/types.js').SessionState} SessionState */
@@ -40,16 +39,30 @@ test('the host’s button starts, goes on to the next, and resumes', () => {
   assert.equal(hostPress(state(alone)).command, 'pause');
 });
 
+const pass = { takesTurns: false, isGuest: false };
+const take = { takesTurns: true, isGuest: false };
+
 test('a participant’s button is for the own turn alone', () => {
-  assert.equal(participantPress(state(), 'a', false).command, 'switch');
-  assert.equal(participantPress(state(), 'b', false).command, null);
-  assert.equal(participantPress(state({ status: 'paused' }), 'a', false).command, null);
-  assert.equal(participantPress(state({ status: 'expired' }), 'a', false).command, null);
+  assert.equal(participantPress(state(), 'a', pass).command, 'switch');
+  assert.equal(participantPress(state(), 'b', pass).command, null);
+  assert.equal(participantPress(state({ status: 'paused' }), 'a', pass).command, null);
+  assert.equal(participantPress(state({ status: 'expired' }), 'a', pass).command, null);
 });
 
 test('where turns are taken, it is for everybody else’s', () => {
-  assert.deepEqual(participantPress(state(), 'b', true).args, { next_participant_id: 'b' });
-  assert.equal(participantPress(state(), 'a', true).command, null);
+  assert.deepEqual(participantPress(state(), 'b', take).args, { next_participant_id: 'b' });
+  assert.equal(participantPress(state(), 'a', take).command, null);
+});
+
+test('a guest is offered only what the server takes from a guest', () => {
+  const isGuest = true;
+  assert.equal(participantPress(state(), 'a', { ...pass, isGuest }).command, 'switch');
+  assert.equal(participantPress(state(), 'b', { ...take, isGuest }).command, null);
+  for (const status of ['pending', 'running', 'paused', 'completed']) {
+    const single = state({ ...alone, status });
+    assert.equal(participantPress(single, 'a', { ...pass, isGuest }).command, null);
+  }
+  assert.equal(participantPress(state(alone), 'a', pass).command, 'pause');
 });
 
 test('each mode has other clocks that can be given time', () => {
@@ -114,24 +127,27 @@ test('a refusal says what to make of it', () => {
 test('what is the matter is said plainly, once it is certain', () => {
   /** @param {Partial<import('../src/condition.js').Facts>} [changes] */
   const headline = (changes) =>
-    noticeOf({ connection: 'live', isThere: false, wasThere: false, isPatient: false, ...changes })
-      ?.headline;
+    noticeOf({
+      connection: 'live',
+      isShutOut: false,
+      isThere: false,
+      wasThere: false,
+      isPatient: false,
+      ...changes,
+    })?.headline;
 
   assert.equal(headline({ isThere: true }), undefined);
   assert.equal(headline(), 'There is no such session');
   assert.equal(headline({ isPatient: true }), 'Connecting');
   assert.equal(headline({ wasThere: true, connection: 'reconnecting' }), 'This session is gone');
   assert.equal(headline({ connection: 'connecting' }), 'The server can’t be reached');
+  const shutOut = headline({ isShutOut: true, isThere: true, connection: 'closed' });
+  assert.equal(shutOut, 'This link doesn’t open the session');
 });
 
 test('the indicator says how far off the clocks may be', () => {
   assert.equal(linkWords('live', 2.1), 'Live ±3 ms');
   assert.equal(linkWords('live', Infinity), 'Live');
   assert.equal(linkWords('reconnecting', 2), 'Reconnecting');
-});
-
-test('tokens are found in the fragments of links', () => {
-  const links = { host: 'https://x/#s=1&token=h', viewer: '#token=v', participants: { a: '#x=1' } };
-
-  assert.deepEqual(tokensIn(links), { host: 'h', viewer: 'v' });
+  assert.equal(linkWords('closed', 2), 'Not connected');
 });

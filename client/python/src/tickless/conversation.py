@@ -86,6 +86,7 @@ class Conversation:
         self._failures = 0
         self._ids = 0
         self._claims = 0
+        self._may_claim = True
         self._awaited: dict[str, Awaited] = {}
         self._ping_at_ms = inf
         self._silent_at_ms = inf
@@ -115,11 +116,15 @@ class Conversation:
     def opened(self) -> list[Message]:
         """There is a connection."""
         now_ms = self._world.now()
-        self._is_open = True
+        self._is_open = self._may_claim = True
         self._ping_at_ms = now_ms
         self._silent_at_ms = now_ms + SILENT_HEARTBEATS * self._heartbeat_ms
         self.clock.resync()
         return [*self._follower.opened(now_ms), *self.tick()]
+
+    def refused(self, code: str, reason: str) -> None:
+        """The server has said no to a handshake, by this code of the contract."""
+        self._listener.refusal({"type": "ERROR", "code": code, "message": reason})
 
     def lost(self) -> float:
         """The connection has ended, or could not be opened; in how many ms to try again."""
@@ -211,7 +216,8 @@ class Conversation:
         self._claim_at_ms = inf
         pace, held = self._pace, self.held
         deadline_at = held.state["deadline_at"] if held else None
-        if deadline_at is None or not self._is_open or pace.claim_after_ms == inf:
+        may_claim = self._is_open and self._may_claim and pace.claim_after_ms < inf
+        if deadline_at is None or not may_claim:
             return
         left_ms = max(0.0, _epoch_ms(deadline_at) - self.clock.now())
         spread_ms = self._world.random() * CLAIM_SPREAD_MS
@@ -261,6 +267,10 @@ class Conversation:
             self._settle(name, message["version"])
         elif name in self._awaited:
             self._settle(name, CommandError(message["code"], message["message"], "refused"))
+        elif message["code"] == "FORBIDDEN":
+            # Of what has no id only CLAIM is not for everybody, and whoever may not need not know.
+            self._may_claim = False
+            self._claim_when_due()
         else:
             self._listener.refusal(message)
 

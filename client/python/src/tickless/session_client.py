@@ -31,9 +31,9 @@ class SessionClient:
 
     ``url`` is the stage's, ``wss://HOST/STAGE``; a function is asked before every connection.
     ``on_connection`` is told a ConnectionState, ``on_state`` what is held, ``on_events`` what
-    made a new version, in order, and ``on_refusal`` an ERROR that answers no command. They are
-    called at once, from the client's own task: what they raise ends the client, and is raised
-    by whatever waits for it.
+    made a new version, in order, and ``on_refusal`` an ERROR that answers no command, or, put as
+    one, that a connection was refused for its token. They are called at once, from the client's
+    own task: what they raise ends the client, and is raised by whatever waits for it.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class SessionClient:
     async def _run(self) -> None:
         talk = self._talk
         while self._task is asyncio.current_task():
-            with suppress(SocketClosed, SocketRefused, TimeoutError):
+            try:
                 async with asyncio.timeout(_seconds(self._pace.open_within_ms)):
                     socket = await self._opened()
                 try:
@@ -208,6 +208,11 @@ class SessionClient:
                 finally:
                     self._socket = None
                     socket.abort()
+            except SocketRefused as refused:
+                if refused.code is not None:
+                    talk.refused(refused.code, str(refused))
+            except (SocketClosed, TimeoutError):
+                pass
             wait_ms = talk.lost()
             self._changed()
             await asyncio.sleep(wait_ms / 1000)

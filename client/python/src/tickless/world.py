@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
 GOODBYE_WITHIN_S = 2
+
+SHUT_OUT = {401: "UNAUTHENTICATED", 403: "FORBIDDEN"}
+"""What the contract calls it over REST, where a handshake is refused for who asks."""
 
 Token = str | Callable[[], Awaitable[str]] | None
 """Or who renews it: asked before every connection, and every request."""
@@ -35,7 +38,11 @@ class SocketClosed(Exception):
 
 
 class SocketRefused(Exception):
-    """A connection could not be opened; its cause says why."""
+    """A connection could not be opened; its cause says why, and ``code`` if it is for who asked."""
+
+    def __init__(self, reason: str, code: str | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class Socket(Protocol):
@@ -112,6 +119,8 @@ async def open_socket(url: str, subprotocols: tuple[str, ...]) -> Socket:
             open_timeout=None,
             close_timeout=GOODBYE_WITHIN_S,
         )
+    except InvalidStatus as error:
+        raise SocketRefused(str(error), SHUT_OUT.get(error.response.status_code)) from error
     except (OSError, EOFError, InvalidHandshake) as error:
         raise SocketRefused(str(error)) from error
     return WebSocket(connection)

@@ -15,6 +15,7 @@ from chalicelib.core.setup import Participant, SyncMode, set_up
 from chalicelib.ports import StoreUnavailable
 from chalicelib.realtime.audience import audience_of
 from chalicelib.realtime.entrance import Entrance
+from chalicelib.realtime.management_api.ports import Outcome
 from tests.access.people import KEYS, OTHER_SESSION, a_bearer, a_key_set
 
 from .conftest import Room, a_room
@@ -240,6 +241,37 @@ def test_who_revokes_a_token_inline_closes_its_connections_at_once(room: Room) -
     assert room.api.closed == ["c1"]
     assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
     assert room.api.messages("c2") == []
+
+
+@pytest.mark.parametrize("ends", ["revoked", "ended"])
+def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
+    room: Room, ends: str
+) -> None:
+    bearer = enter(room, valid_until_s=1_700_000_060)
+    if ends == "revoked":
+        room.store.revoke(SESSION, bearer.token_id, 60_000)
+    else:
+        room.store.advance(60_000)
+
+    room.greet()
+
+    assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED", "ERROR"]
+    assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
+    assert room.api.closed == ["c1"]
+
+
+def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(room: Room) -> None:
+    bearer = enter(room)
+    room.api.outcomes["c1"] = [Outcome.GONE]
+    # Its handshake has not been answered yet, so this finds nobody to close.
+    room.engine.revoke_token(SESSION, bearer.token_id, a_bearer(Role.SERVER))
+    room.api.closed.clear()
+
+    room.api.outcomes["c1"] = [Outcome.DELIVERED]
+    room.greet()
+
+    assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED"]
+    assert room.api.closed == ["c1"]
 
 
 def test_whose_token_has_ended_is_closed_by_a_sweep(room: Room) -> None:

@@ -170,6 +170,33 @@ def test_a_participant_names_nobody_else_s_cycle(session: RestClient) -> None:
     assert session.command("switch", {"next_participant_id": ANNE}, headers=OF_ANNE).status == 200
 
 
+def test_a_participant_who_sends_another_s_key_takes_nothing_from_him(
+    session: RestClient,
+) -> None:
+    anne, ben = ({**whose, "Idempotency-Key": "1"} for whose in (OF_ANNE, OF_BEN))
+
+    first = session.command("switch", headers=anne)
+    by_ben = session.command("switch", headers=ben)
+    renewed = bearing(a_bearer(Role.PARTICIPANT, token_id="renewed"))
+    again = session.command("switch", headers={**renewed, "Idempotency-Key": "1"})
+
+    assert first.data["active_participant_id"] == BEN
+    assert by_ben.data["active_participant_id"] == ANNE
+    assert again.json == first.json
+
+
+def test_what_was_answered_once_is_told_to_nobody_whose_token_ends_meanwhile(
+    session: RestClient,
+) -> None:
+    anne = {**OF_ANNE, "Idempotency-Key": "1"}
+    assert session.command("switch", headers=anne).status == 200
+    path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.PARTICIPANT).token_id}"
+    assert session.call("DELETE", path, headers=HOST).status == 204
+
+    assert session.command("switch", headers=anne).status == 401
+    assert session.command("switch", headers={**VIEWER, "Idempotency-Key": "1"}).status == 403
+
+
 # Tokens
 
 

@@ -127,6 +127,7 @@ class FakeWorld:
         self.tries_at: list[float] = []
         self.slept_ms = 0.0
         self.refuses = False
+        self.status: int | None = None
         self.hangs = False
 
     @property
@@ -147,7 +148,7 @@ class FakeWorld:
         if self.hangs:
             await asyncio.sleep(inf)
         if self.refuses:
-            raise SocketRefused("nobody is there")
+            raise SocketRefused("nobody is there", self.status)
         self.sockets.append(FakeSocket(url, subprotocols))
         return self.socket
 

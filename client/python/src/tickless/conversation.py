@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from .errors import CommandError
 from .follower import Follower
@@ -29,6 +29,12 @@ AWAKE_WITHIN_MS = 5_000
 
 CLAIM_SPREAD_MS = 750
 LONGEST_PATIENCE_MS = 30_000
+
+HANDSHAKES: Final[Mapping[int | None, tuple[str, str]]] = {
+    401: ("UNAUTHENTICATED", "A token that holds is needed"),
+    403: ("FORBIDDEN", "This token does not allow this"),
+}
+"""What a refused handshake says that is no matter of trying again; as REST says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class Conversation:
         self._failures = 0
         self._ids = 0
         self._claims = 0
+        self._may_claim = True
         self._awaited: dict[str, Awaited] = {}
         self._ping_at_ms = inf
         self._silent_at_ms = inf
@@ -115,11 +122,17 @@ class Conversation:
     def opened(self) -> list[Message]:
         """There is a connection."""
         now_ms = self._world.now()
-        self._is_open = True
+        self._is_open = self._may_claim = True
         self._ping_at_ms = now_ms
         self._silent_at_ms = now_ms + SILENT_HEARTBEATS * self._heartbeat_ms
         self.clock.resync()
         return [*self._follower.opened(now_ms), *self.tick()]
+
+    def refused(self, status: int | None) -> None:
+        """A handshake was answered something else; of what may pass nobody is told."""
+        if status in HANDSHAKES:
+            code, reason = HANDSHAKES[status]
+            self._listener.refusal({"type": "ERROR", "code": code, "message": reason})
 
     def lost(self) -> float:
         """The connection has ended, or could not be opened; in how many ms to try again."""
@@ -211,7 +224,9 @@ class Conversation:
         self._claim_at_ms = inf
         pace, held = self._pace, self.held
         deadline_at = held.state["deadline_at"] if held else None
-        if deadline_at is None or not self._is_open or pace.claim_after_ms == inf:
+        if deadline_at is None or not self._is_open or not self._may_claim:
+            return
+        if pace.claim_after_ms == inf:
             return
         left_ms = max(0.0, _epoch_ms(deadline_at) - self.clock.now())
         spread_ms = self._world.random() * CLAIM_SPREAD_MS
@@ -261,6 +276,10 @@ class Conversation:
             self._settle(name, message["version"])
         elif name in self._awaited:
             self._settle(name, CommandError(message["code"], message["message"], "refused"))
+        # Of what has no id only CLAIM is not for everybody, and whoever may not need not know.
+        elif message["code"] == "FORBIDDEN":
+            self._may_claim = False
+            self._claim_when_due()
         else:
             self._listener.refusal(message)
 

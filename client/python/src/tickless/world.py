@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
 GOODBYE_WITHIN_S = 2
@@ -35,7 +35,14 @@ class SocketClosed(Exception):
 
 
 class SocketRefused(Exception):
-    """A connection could not be opened; its cause says why."""
+    """A connection could not be opened; its cause says why.
+
+    ``status`` is what the handshake was answered, where somebody answered it.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class Socket(Protocol):
@@ -113,7 +120,8 @@ async def open_socket(url: str, subprotocols: tuple[str, ...]) -> Socket:
             close_timeout=GOODBYE_WITHIN_S,
         )
     except (OSError, EOFError, InvalidHandshake) as error:
-        raise SocketRefused(str(error)) from error
+        status = error.response.status_code if isinstance(error, InvalidStatus) else None
+        raise SocketRefused(str(error), status) from error
     return WebSocket(connection)
 
 

@@ -225,7 +225,7 @@ def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
 
 
 def test_links_come_with_a_creation_and_no_print_shows_them() -> None:
-    links = {"host": {"token": "a.b.c", "token_id": "t"}, "participants": []}
+    links: Any = {"host": {"token": "a.b.c", "token_id": "t"}, "participants": []}
     server = Server(ok({**STATE, "links": links}), ok())
     with server.client() as client:
         made, found = client.create({"session_id": "s"}), client.get("s")

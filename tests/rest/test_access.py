@@ -307,6 +307,26 @@ def test_a_token_that_is_revoked_opens_nothing_from_that_moment_on(session: Rest
     assert session.get(f"/v1/sessions/{SESSION}", headers=OF_ANNE).status == 200
 
 
+def test_a_host_s_token_that_leaked_takes_along_all_that_was_minted_with_it(
+    session: RestClient,
+) -> None:
+    minted = [mint(session, HOST, role="host").data]
+    for _ in range(2):
+        by = {"Authorization": f"Bearer {minted[-1]['token']}"}
+        minted.append(mint(session, by, role="host").data)
+    last = {"Authorization": f"Bearer {minted[-1]['token']}"}
+    assert mint(session, last, role="viewer").status == 403
+    assert session.get(f"/v1/sessions/{SESSION}", headers=last).status == 200
+
+    path = f"/v1/sessions/{SESSION}/tokens/{minted[0]['token_id']}"
+    assert session.call("DELETE", path, headers=SERVER).status == 204
+
+    for one in minted:
+        headers = {"Authorization": f"Bearer {one['token']}"}
+        assert session.get(f"/v1/sessions/{SESSION}", headers=headers).status == 401
+    assert session.get(f"/v1/sessions/{SESSION}", headers=HOST).status == 200
+
+
 def test_a_host_may_revoke_even_his_own(session: RestClient) -> None:
     path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.HOST).token_id}"
     assert session.call("DELETE", path, headers=HOST).status == 204
@@ -324,7 +344,7 @@ def test_a_token_can_be_revoked_while_there_is_no_session(rest: RestClient) -> N
 
 
 def test_what_is_no_name_of_a_token_is_refused(session: RestClient) -> None:
-    answer = session.call("DELETE", f"/v1/sessions/{SESSION}/tokens/a.token", headers=HOST)
+    answer = session.call("DELETE", f"/v1/sessions/{SESSION}/tokens/a..token", headers=HOST)
 
     assert (answer.status, answer.error["details"][0]["field"]) == (400, "token_id")
 

@@ -149,6 +149,10 @@ def test_a_password_is_not_repeated_in_the_complaint() -> None:
         ),
         ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS has '*', which is no origin"),
         (
+            {"ALLOWED_ORIGINS": "https://*.a.example"},
+            "ALLOWED_ORIGINS has 'https://*.a.example', which is no origin",
+        ),
+        (
             {"ALLOWED_ORIGINS": "https://a.example/"},
             "ALLOWED_ORIGINS has 'https://a.example/', which is no origin",
         ),

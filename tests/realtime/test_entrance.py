@@ -332,3 +332,39 @@ def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) 
     assert answers[0]["id"] == "1"
     assert room.api.closed == []
     assert room.send("c1", PING)[0]["type"] == "PONG"
+
+
+@pytest.mark.parametrize("kind", ["RECONNECT", "CLAIM", "PING", "COMMAND"])
+def test_a_message_that_names_another_session_is_about_its_own(room: Room, kind: str) -> None:
+    other = set_up(
+        session_id=OTHER_SESSION,
+        sync_mode=SyncMode.PER_PARTICIPANT,
+        participants=[Participant(ANNE, 0, 60_000)],
+        total_time_ms=60_000,
+    )
+    room.engine.create_session(other)
+    enter(room)
+    elsewhere = {"sessionId": OTHER_SESSION, "session_id": OTHER_SESSION}
+    message = {"type": kind, "id": "1", "command": "start", "args": elsewhere, **elsewhere}
+
+    answers = room.send("c1", json.dumps(message))
+
+    assert OTHER_SESSION not in json.dumps(answers)
+    untouched = room.store.load(OTHER_SESSION).session
+    assert untouched is not None
+    assert untouched.version == 1
+    began = room.store.load(SESSION).session
+    assert began is not None
+    assert began.version == (2 if kind == "COMMAND" else 1)
+
+
+@pytest.mark.parametrize("args", [{}, {"next_participant_id": ANNE}])
+def test_a_participant_by_no_field_of_a_command_ends_another_s_cycle(
+    room: Room, args: dict[str, str]
+) -> None:
+    room.engine.start_session(SESSION)
+    enter(room, "c1", Role.PARTICIPANT, participant_id=BEN)
+    for field in ("participant_id", "participantId", "pid", "active_participant_id"):
+        command = {**json.loads(SWITCH), "args": {**args, field: ANNE}, field: ANNE}
+
+        assert codes(room.send("c1", json.dumps(command))) == ["STALE_CYCLE"]

@@ -97,8 +97,17 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
 
 
-ON_LAMBDA: Final[dict[str, Any]] = {"metrics": "emf", "log_format": "json", "log_level": "info"}
-"""What is different by default where a Lambda runs this: nobody can scrape it, CloudWatch reads."""
+ON_LAMBDA: Final[dict[str, Any]] = {
+    "metrics": "emf",
+    "log_format": "json",
+    "log_level": "info",
+    "auth": True,
+}
+"""What is different by default where a Lambda runs this.
+
+Nobody can scrape it, CloudWatch reads its lines, and everybody can reach it: whoever
+leaves out who may, has not thought of it.
+"""
 
 
 def default_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -151,7 +160,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             environment, "LOG_LEVEL", ("debug", "info", "warning", "error"), defaults.log_level
         ),
         tracing=_flag(environment, "TRACING", defaults.tracing),
-        auth=_auth(environment),
+        auth=_auth(environment, defaults.auth),
         auth_keys=text("auth_keys"),
         auth_keys_secret=text("auth_keys_secret"),
         token_ttl_seconds=_token_ttl(environment, defaults.token_ttl_seconds),
@@ -164,8 +173,8 @@ def read_settings_before_keys(environment: Mapping[str, str] = os.environ) -> Se
     return read_settings({**environment, "AUTH": "off"})
 
 
-def _auth(environment: Mapping[str, str]) -> bool:
-    if _one_of(environment, "AUTH", ("off", "on"), "off") == "off":
+def _auth(environment: Mapping[str, str], default: bool) -> bool:
+    if _one_of(environment, "AUTH", ("off", "on"), "on" if default else "off") == "off":
         return False
     if bool(environment.get("AUTH_KEYS")) == bool(environment.get("AUTH_KEYS_SECRET")):
         raise InvalidSetting("AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET")

@@ -11,7 +11,8 @@ do
   local valid_until_ms, valid_from_ms = table.remove(ARGV), table.remove(ARGV)
   local is_revoked = false
   for _ = 1, revocations do
-    is_revoked = redis.call('EXISTS', table.remove(KEYS)) == 1 or is_revoked
+    local revoked = table.remove(KEYS)
+    is_revoked = redis.call('EXISTS', revoked) == 1 or is_revoked
   end
 
   local time = redis.call('TIME')

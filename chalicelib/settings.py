@@ -97,8 +97,17 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
 
 
-ON_LAMBDA: Final[dict[str, Any]] = {"metrics": "emf", "log_format": "json", "log_level": "info"}
-"""What is different by default where a Lambda runs this: nobody can scrape it, CloudWatch reads."""
+ON_LAMBDA: Final[dict[str, Any]] = {
+    "metrics": "emf",
+    "log_format": "json",
+    "log_level": "info",
+    "auth": True,
+}
+"""What is different by default where a Lambda runs this.
+
+Nobody can scrape it, CloudWatch reads its lines, and everybody can reach it: whoever
+leaves out who may, has not thought of it.
+"""
 
 
 def default_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -151,7 +160,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             environment, "LOG_LEVEL", ("debug", "info", "warning", "error"), defaults.log_level
         ),
         tracing=_flag(environment, "TRACING", defaults.tracing),
-        auth=_auth(environment),
+        auth=_auth(environment, defaults.auth),
         auth_keys=text("auth_keys"),
         auth_keys_secret=text("auth_keys_secret"),
         token_ttl_seconds=_token_ttl(environment, defaults.token_ttl_seconds),
@@ -159,8 +168,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _auth(environment: Mapping[str, str]) -> bool:
-    if _one_of(environment, "AUTH", ("off", "on"), "off") == "off":
+def read_settings_before_keys(environment: Mapping[str, str] = os.environ) -> Settings:
+    """As :func:`read_settings`, for whoever has yet to make the keys that AUTH=on wants."""
+    return read_settings({**environment, "AUTH": "off"})
+
+
+def _auth(environment: Mapping[str, str], default: bool) -> bool:
+    if _one_of(environment, "AUTH", ("off", "on"), "on" if default else "off") == "off":
         return False
     if bool(environment.get("AUTH_KEYS")) == bool(environment.get("AUTH_KEYS_SECRET")):
         raise InvalidSetting("AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET")
@@ -180,7 +194,7 @@ def _origins(text: str) -> tuple[str, ...]:
     """Origins as browsers write them, such as ``https://example.com``."""
     origins = tuple(one.strip().lower() for one in text.split(",") if one.strip())
     for origin in origins:
-        if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+        if not re.fullmatch(r"https?://[^/?#@*\s]+", origin):
             raise InvalidSetting(f"ALLOWED_ORIGINS has {origin!r}, which is no origin")
     return origins
 

@@ -23,6 +23,7 @@ from .embedded import EmbeddedServer, EmbeddedServerError, let_go
 from .gateway.websocket_limits import Faults
 from .reloading import app_has_changed
 from .stack import Options, Stack, StackError, modules_there, running
+from .tokens import COMMAND as TOKENS
 
 PYTHON_CLIENT = Path(__file__).parents[1] / "client" / "python" / "src"
 
@@ -161,6 +162,8 @@ async def serve(options: Options) -> bool:
 
 def describe(stack: Stack) -> str:
     """Where everything is, and how to try it."""
+    access, urls = stack.access, (stack.rest_url, stack.websocket_url)
+    shown = access.token if access is not None and access.is_ours else None
     return "\n".join(
         (
             f"Page  {stack.rest_url}/",
@@ -172,7 +175,8 @@ def describe(stack: Stack) -> str:
             "",
             "Try it:",
             "",
-            *(f"  {line}" for line in examples(stack.rest_url, stack.websocket_url)),
+            *(f"  {line}" for line in ([] if access is None else [token_set(shown)])),
+            *(f"  {line}" for line in examples(*urls, with_token=access is not None)),
             "",
             "Ctrl-C stops it.",
         )
@@ -186,7 +190,12 @@ def _data(stack: Stack) -> str:
     return f"{stack.embedded.data_dir}{adopted}"
 
 
-def examples(url: str, websocket_url: str) -> tuple[str, ...]:
+def token_set(token: str | None) -> str:
+    """A command that sets TOKEN; one that is not to be shown is made from the caller's own keys."""
+    return f"TOKEN={token or f'$({sys.executable} -m {TOKENS} token)'}"
+
+
+def examples(url: str, websocket_url: str, *, with_token: bool = False) -> tuple[str, ...]:
     """Commands that make a session, watch it and switch it; to be pasted as they are."""
     session_id = uuid4()
     session = {
@@ -198,13 +207,18 @@ def examples(url: str, websocket_url: str) -> tuple[str, ...]:
         ],
     }
     one = f"{url}/v1/sessions/{session_id}"
+    call, watch, query = "curl -s", "", ""
+    if with_token:
+        call = 'curl -s -H "Authorization: Bearer $TOKEN"'
+        watch, query = ' --token "$TOKEN"', "&token=$TOKEN"
+    made = f"{url}/v1/sessions -H 'Content-Type: application/json' -d '{json.dumps(session)}'"
     return (
-        f"curl -s {url}/v1/sessions -H 'Content-Type: application/json' -d '{json.dumps(session)}'",
-        f"curl -s -X POST {one}/start",
-        f"curl -s -X POST {one}/switch",
-        f"curl -s {one}",
-        f"{sys.executable} -m local watch {session_id} --ws-url {websocket_url}",
-        f"{sys.executable} -m websockets '{websocket_url}?sessionId={session_id}'",
+        f"{call} {made}",
+        f"{call} -X POST {one}/start",
+        f"{call} -X POST {one}/switch",
+        f"{call} {one}",
+        f"{sys.executable} -m local watch {session_id} --ws-url {websocket_url}{watch}",
+        f'{sys.executable} -m websockets "{websocket_url}?sessionId={session_id}{query}"',
     )
 
 

@@ -77,7 +77,9 @@ async def background(
     started: list[BackgroundProcess] = []
     try:
         started += [await BackgroundProcess.start(module) for module in modules]
-        await asyncio.gather(*(one.has_started() for one in started))
+        # One after another: when one has failed, nobody still reads what another says.
+        for one in started:
+            await one.has_started()
         yield started
     finally:
         await asyncio.gather(*(one.stop(stop_seconds) for one in started))

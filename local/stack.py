@@ -38,6 +38,7 @@ from .gateway.websocket_limits import Faults
 from .gateway.websocket_limits import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
 from .supervision import Kept, supervised
+from .tokens import Access, TokensError, access
 
 # Together they stay below the five seconds that a stop may take.
 REQUEST_GRACE_SECONDS: Final = 1.5
@@ -82,6 +83,7 @@ class Stack:
 
     ``management_url`` is where @connections is, ``websocket_url`` where clients connect.
     ``given_up`` is done, and says why, once a part of it can't be kept running.
+    ``access`` is None where nobody is asked for a token.
     """
 
     rest_url: str
@@ -91,6 +93,7 @@ class Stack:
     stage: str
     embedded: EmbeddedServer | None
     given_up: asyncio.Task[str]
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,10 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         assert redis_url is not None
         config = stage_config_of(Path.cwd(), options.stage)
         set_lambda_environment(redis_url, config)
+        try:
+            how_to_get_in = await access(options.data_dir)
+        except TokensError as error:
+            raise StackError(str(error)) from error
         parts.enter_context(one_scrape())
         app = for_threads(load_app())
         lambdas = lambdas_of(app, config)
@@ -157,6 +164,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             stage=options.stage,
             embedded=store,
             given_up=given_up,
+            access=how_to_get_in,
         )
 
 

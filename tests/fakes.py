@@ -106,8 +106,8 @@ class FakeStore:
 
     def holds(self, session_id: str, bearer: Bearer) -> bool:
         """As token.lua says it."""
-        kept_until_ms = self.revoked.get((session_id, bearer.token_id), 0)
-        is_revoked = bearer.is_revocable and kept_until_ms > self.clock_ms
+        kept_until_ms = [self.revoked.get((session_id, one), 0) for one in bearer.revocations]
+        is_revoked = max(kept_until_ms, default=0) > self.clock_ms
         since_ms, until_ms = bearer.valid_from_s * 1000, bearer.valid_until_s * 1000
         return since_ms <= self.clock_ms < until_ms and not is_revoked
 
@@ -410,7 +410,8 @@ class FakeRegistry:
     def _as_of_now(self, session_id: str, watcher: Watcher) -> Watcher:
         visit, _ = self._sessions.get(watcher.connection_id, (None, 0))
         bearer = visit.bearer if visit is not None else None
-        if bearer is None or (session_id, bearer.token_id) not in self.store.revoked:
+        names = () if bearer is None else bearer.revocations
+        if not any((session_id, one) in self.store.revoked for one in names):
             return watcher
         return watcher._replace(valid_until_ms=0)
 

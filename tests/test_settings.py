@@ -81,11 +81,20 @@ def test_every_variable_is_heeded() -> None:
 
 
 def test_on_a_lambda_other_ways_of_telling_are_the_default() -> None:
-    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev"}
+    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev", "AUTH_KEYS": "keys"}
 
     settings = read_settings(on_lambda)
     assert (settings.metrics, settings.log_format, settings.log_level) == ("emf", "json", "info")
     assert read_settings({**on_lambda, "METRICS": "off"}).metrics == "off"
+
+
+def test_on_a_lambda_nobody_is_let_in_because_somebody_forgot_a_variable() -> None:
+    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev"}
+
+    assert read_settings({**on_lambda, "AUTH_KEYS": "keys"}).auth
+    assert not read_settings({**on_lambda, "AUTH": "off"}).auth
+    with pytest.raises(InvalidSetting, match="AUTH is on"):
+        read_settings(on_lambda)
 
 
 @pytest.mark.parametrize("off", ["0", "false", "NO", "off", ""])
@@ -148,6 +157,10 @@ def test_a_password_is_not_repeated_in_the_complaint() -> None:
             "ALLOWED_ORIGINS has 'b.example', which is no origin",
         ),
         ({"ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS has '*', which is no origin"),
+        (
+            {"ALLOWED_ORIGINS": "https://*.a.example"},
+            "ALLOWED_ORIGINS has 'https://*.a.example', which is no origin",
+        ),
         (
             {"ALLOWED_ORIGINS": "https://a.example/"},
             "ALLOWED_ORIGINS has 'https://a.example/', which is no origin",

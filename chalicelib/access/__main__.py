@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from ..settings import InvalidSetting, Settings, read_settings
+from ..settings import InvalidSetting, Settings, read_settings, read_settings_before_keys
 from .gate import random_token_id
 from .keys import InvalidKeys, new_key, read_keys
 from .roles import EVERY_SESSION, Bearer, Role
@@ -21,12 +21,18 @@ from .tokens import sign
 
 DAY_S = 24 * 60 * 60
 
+MOST_DAYS = 10 * 365
+
+CLOCKS_DIFFER_BY_S = 5 * 60
+"""A token made here is judged by the store's clock, which may well be behind this machine's."""
+
 
 def main(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """Print what was asked for; the exit code."""
     asked = _read(arguments)
+    read = read_settings_before_keys if asked.what == "keys" else read_settings
     try:
-        settings = read_settings() if environment is None else read_settings(environment)
+        settings = read() if environment is None else read(environment)
         made = _key_set(settings) if asked.what == "keys" else _token(settings, asked.days)
     except (InvalidSetting, InvalidKeys) as error:
         sys.stderr.write(f"{error}\n")
@@ -51,7 +57,8 @@ def _key_set(settings: Settings) -> str:
 def _token(settings: Settings, days: int) -> str:
     """A token for a server; made where no store is at hand, so by this machine's clock."""
     now_s = int(time.time())
-    server = Bearer(Role.SERVER, EVERY_SESSION, random_token_id(), now_s, now_s + days * DAY_S)
+    since_s, until_s = now_s - CLOCKS_DIFFER_BY_S, now_s + days * DAY_S
+    server = Bearer(Role.SERVER, EVERY_SESSION, random_token_id(), since_s, until_s)
     if not (settings.auth_keys or settings.auth_keys_secret):
         raise InvalidKeys("There are no keys; set AUTH_KEYS or AUTH_KEYS_SECRET")
     return sign(server, read_keys(keys_text(settings)))
@@ -65,8 +72,15 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     made = parser.add_subparsers(dest="what", required=True)
     made.add_parser("keys", help="a key set: a new key, before those there are")
     token = made.add_parser("token", help="a server's token, which opens every session")
-    token.add_argument("--days", type=int, default=90, help="how long it holds; default: 90")
+    token.add_argument("--days", type=_days, default=90, help="how long it holds; default: 90")
     return parser.parse_args(arguments)
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{days} is not from 1 to {MOST_DAYS}")
+    return days
 
 
 if __name__ == "__main__":

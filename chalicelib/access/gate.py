@@ -61,13 +61,17 @@ class Gate:
         ttl_seconds: int | None,
         now_ms: int,
     ) -> Bearer:
-        """A new bearer for a session, who stays no longer than the one it is made ``by``."""
+        """A new bearer for a session, who stays no longer than the one it is made ``by``.
+
+        Raises:
+            Forbidden: That one is too late in a line of those who made one another.
+        """
         now_s = now_ms // 1000
         until_s = now_s + (ttl_seconds or self._token_ttl_seconds)
         return Bearer(
             role,
             session_id,
-            self._new_id(),
+            by.named_heir(self._new_id()),
             now_s,
             min(until_s, by.valid_until_s),
             participant_id,

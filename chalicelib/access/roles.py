@@ -16,7 +16,9 @@ from ..core import rules
 from ..core.errors import Forbidden
 
 EVERY_SESSION: Final = "*"
-JTI_FORM: Final = "[A-Za-z0-9_-]{1,64}"
+GENERATIONS: Final = 4
+JTI_FORM: Final = f"[A-Za-z0-9_-]{{1,64}}([.][A-Za-z0-9_-]{{1,64}}){{0,{GENERATIONS - 1}}}"
+"""A token that was minted with another is called by that one's name, a full stop, and its own."""
 
 
 class Role(StrEnum):
@@ -112,6 +114,24 @@ class Bearer:
     def is_revocable(self) -> bool:
         """A server's token is not: it belongs to no session that could keep note of it."""
         return self.role is not Role.SERVER
+
+    @property
+    def revocations(self) -> tuple[str, ...]:
+        """The tokens with any of which it ends: those it was minted with, and itself."""
+        if not self.is_revocable:
+            return ()
+        names = self.token_id.split(".")
+        return tuple(".".join(names[: place + 1]) for place in range(len(names)))
+
+    def named_heir(self, name: str) -> str:
+        """What a token is called that is minted with this one, and ends where this is revoked.
+
+        Raises:
+            Forbidden: This one was itself minted with one that was minted with one, and so on.
+        """
+        if len(self.revocations) == GENERATIONS:
+            raise Forbidden
+        return f"{self.token_id}.{name}" if self.is_revocable else name
 
     def may(self, action: Action, session_id: str | None = None) -> None:
         """Go on, if this may be done to the session, at least to some of its cycles.

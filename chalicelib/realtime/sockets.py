@@ -140,9 +140,17 @@ class Sockets:
                 # It was gone before it could be greeted.
                 return
             self._sleep(wait_seconds * (0.5 + random.random() / 2))  # noqa: S311
+        # Whoever revoked its token meanwhile could not close what was not yet open.
+        visit = self._registry.visit_of(connection_id)
+        if visit is None:
+            self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
+            return
         try:
-            outcome = self._engine.get_current_state(session_id)
+            outcome = self._engine.get_current_state(session_id, bearer=visit.bearer)
         except SessionNotFound:
+            return
+        except Unauthenticated:
+            self._send_away(endpoint, connection_id, self._store.now_ms())
             return
         self._post(endpoint, connection_id, *socket.state_sync(outcome.session, outcome.now_ms))
 

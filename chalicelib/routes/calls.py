@@ -68,9 +68,10 @@ class Call:
         key = conditions.idempotency_key(self._header("Idempotency-Key"))
         if key is None:
             return None
-        request = self.request
+        request, owner = self.request, self.bearer and self.bearer.participant_id
         return Once(
-            key,
+            # A participant's keys are his own: nobody swallows what another asks for.
+            key if owner is None else f"{owner} {key}",
             fingerprint(f"{request.method} {request.path}", cast(bytes, request.raw_body)),
             lambda outcome: packed(answer(outcome)),
             KEEP_REPLIES_MS,

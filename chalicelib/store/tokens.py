@@ -21,11 +21,10 @@ REFUSED = 1
 def with_token(words: Words, session: SessionKeys, bearer: Bearer) -> Words:
     """The words of a script, for the same behind ``token.lua``."""
     number = int(words[0])
-    # No token is called nothing, so this one is never there.
-    revoked = session.revoked(bearer.token_id if bearer.is_revocable else "")
+    revoked = [session.revoked(one) for one in bearer.revocations]
     keys, arguments = words[1 : number + 1], words[number + 1 :]
-    times = bearer.valid_from_s * 1000, valid_until_ms(bearer)
-    return (number + 1, *keys, revoked, *arguments, *times)
+    holds = bearer.valid_from_s * 1000, valid_until_ms(bearer), len(revoked)
+    return (number + len(revoked), *keys, *revoked, *arguments, *holds)
 
 
 def checked(answer: list[Any], bearer: Bearer | None) -> list[Any]:

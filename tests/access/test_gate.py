@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.access.gate import REMEMBERED, Gate, random_token_id
 from chalicelib.access.roles import Bearer, Role
-from chalicelib.core.errors import Unauthenticated
+from chalicelib.core.errors import Forbidden, Unauthenticated
 
 from .people import ANNE, BEN, KEYS, SESSION, SINCE_S, UNTIL_S, a_bearer
 
@@ -52,8 +52,29 @@ def test_a_token_that_is_minted_begins_now_and_ends_when_it_was_asked_to(gate: G
     now_ms = SINCE_S * 1000 + 999
     minted = gate.minted(a_bearer(), SESSION, Role.PARTICIPANT, ANNE, 60, now_ms)
 
-    assert minted == Bearer(Role.PARTICIPANT, SESSION, "a-token", SINCE_S, SINCE_S + 60, ANNE)
-    assert gate.minted(a_bearer(), SESSION, Role.VIEWER, None, 60, now_ms).token_id == "b-token"
+    named = "host-1.a-token"
+    assert minted == Bearer(Role.PARTICIPANT, SESSION, named, SINCE_S, SINCE_S + 60, ANNE)
+    again = gate.minted(a_bearer(), SESSION, Role.VIEWER, None, 60, now_ms)
+    assert again.token_id == "host-1.b-token"
+
+
+def test_what_a_server_mints_is_called_after_nobody(gate: Gate) -> None:
+    minted = gate.minted(a_bearer(Role.SERVER), SESSION, Role.HOST, None, 60, SINCE_S * 1000)
+
+    assert (minted.token_id, minted.revocations) == ("a-token", ("a-token",))
+
+
+def test_hosts_mint_hosts_for_four_generations() -> None:
+    gate, bearer = Gate(KEYS, DAY_S), a_bearer()
+    line = [bearer.token_id]
+    for _ in range(3):
+        bearer = gate.minted(bearer, SESSION, Role.HOST, None, 60, SINCE_S * 1000)
+        assert gate.bearer(gate.signed(bearer)) == bearer
+        line.append(bearer.token_id)
+
+    assert bearer.revocations == tuple(line)
+    with pytest.raises(Forbidden):
+        gate.minted(bearer, SESSION, Role.VIEWER, None, 60, SINCE_S * 1000)
 
 
 def test_no_token_that_is_minted_outlives_the_one_it_was_asked_for_with(gate: Gate) -> None:

@@ -74,6 +74,8 @@ def test_a_key_that_can_not_be_used_is_named_and_not_shown(
         ({"x": "AAAA"}, "Key curve is no key for EdDSA"),
         ({"x": None}, "Key curve is no key for EdDSA"),
         ({"d": "AAAA"}, "Key curve is no key for EdDSA"),
+        # What it signed nobody could verify.
+        ({"d": a_curve_key("other")["d"]}, "Key curve is no key for EdDSA"),
     ],
 )
 def test_so_is_a_key_of_a_curve(changes: dict[str, Any], message: str) -> None:

@@ -96,6 +96,7 @@ def test_a_viewer_gives_no_command(command: Command) -> None:
 
 def test_only_what_belongs_to_one_session_can_be_revoked() -> None:
     assert {role for role in Role if a_bearer(role).is_revocable} == EVERYBODY - {Role.SERVER}
+    assert {role for role in Role if a_bearer(role).revocations} == EVERYBODY - {Role.SERVER}
 
 
 def test_a_right_is_one_of_three() -> None:

@@ -224,6 +224,43 @@ def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
     assert (len(server.requests), server.waits_s) == (1, [0.1])
 
 
+def test_links_come_with_a_creation_and_no_print_shows_them() -> None:
+    links: Any = {"host": {"token": "a.b.c", "token_id": "t"}, "participants": []}
+    server = Server(ok({**STATE, "links": links}), ok())
+    with server.client() as client:
+        made, found = client.create({"session_id": "s"}), client.get("s")
+    assert found is not None
+    assert (made.links, found.links) == (links, None)
+    assert "a.b.c" not in repr(made)
+
+
+def test_tokens_are_minted_and_revoked_by_their_name() -> None:
+    minted = {"token": "a.b.c", "token_id": "t", "role": "participant"}
+    server = Server(ok({"data": minted}), Given(204), ok({"data": minted}), Given(204))
+    with server.client() as client:
+        assert client.mint("s", "participant", participant_id="p") == minted
+        client.revoke("s", "t/t")
+
+    async def awaited() -> None:
+        async with server.async_client() as other:
+            assert await other.mint("s", "viewer", expires_in_seconds=60) == minted
+            await other.revoke("s", "t")
+
+    asyncio.run(awaited())
+    asked = [(one.method, one.url.raw_path.decode()) for one in server.requests]
+    assert asked == [
+        ("POST", "/v1/sessions/s/tokens"),
+        ("DELETE", "/v1/sessions/s/tokens/t%2Ft"),
+        ("POST", "/v1/sessions/s/tokens"),
+        ("DELETE", "/v1/sessions/s/tokens/t"),
+    ]
+    bodies = [json.loads(one.content) for one in server.requests if one.content]
+    assert bodies == [
+        {"role": "participant", "participant_id": "p"},
+        {"role": "viewer", "expires_in_seconds": 60},
+    ]
+
+
 # Refusals
 
 

@@ -127,7 +127,7 @@ class FakeWorld:
         self.tries_at: list[float] = []
         self.slept_ms = 0.0
         self.refuses = False
-        self.refuses_with: str | None = None
+        self.status: int | None = None
         self.hangs = False
 
     @property
@@ -148,7 +148,7 @@ class FakeWorld:
         if self.hangs:
             await asyncio.sleep(inf)
         if self.refuses:
-            raise SocketRefused("nobody is there", self.refuses_with)
+            raise SocketRefused("nobody is there", self.status)
         self.sockets.append(FakeSocket(url, subprotocols))
         return self.socket
 

@@ -59,6 +59,7 @@ def deployment(task_root: Path, redis_url: str) -> Iterator[Deployment]:
         sockets = stack.enter_context(serving_sockets(routes, functions=greeter))
         rest = stack.enter_context(serving_http(api.handle, refuse=api.refuse))
         variables = {
+            "AUTH": "off",
             "AWS_ACCESS_KEY_ID": CREDENTIALS.access_key,
             "AWS_SECRET_ACCESS_KEY": CREDENTIALS.secret_key,
             "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{sockets.port}",

@@ -144,6 +144,7 @@ def test_with_tracing_on_x_ray_is_told_of_an_invocation_and_what_it_asked(
 ) -> None:
     with daemon() as listening:
         variables = {
+            "AUTH": "off",
             "AWS_XRAY_DAEMON_ADDRESS": listening.address,
             "REDIS_URL": store.url,
             "TRACING": "on",
@@ -178,7 +179,11 @@ def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: P
     done = subprocess.run(
         # Without a site: nothing but the bundle is there to be imported.
         [find_python(), "-S", "-B", "-c", IMPORT, task_root],
-        env={"AWS_LAMBDA_FUNCTION_NAME": "tickless-dev", "AWS_REGION": "us-east-1"},
+        env={
+            "AUTH": "off",
+            "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
+            "AWS_REGION": "us-east-1",
+        },
         capture_output=True,
         text=True,
         check=True,

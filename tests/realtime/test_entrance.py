@@ -15,6 +15,7 @@ from chalicelib.core.setup import Participant, SyncMode, set_up
 from chalicelib.ports import StoreUnavailable
 from chalicelib.realtime.audience import audience_of
 from chalicelib.realtime.entrance import Entrance
+from chalicelib.realtime.management_api.ports import Outcome
 from tests.access.people import KEYS, OTHER_SESSION, a_bearer, a_key_set
 
 from .conftest import Room, a_room
@@ -242,6 +243,37 @@ def test_who_revokes_a_token_inline_closes_its_connections_at_once(room: Room) -
     assert room.api.messages("c2") == []
 
 
+@pytest.mark.parametrize("ends", ["revoked", "ended"])
+def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
+    room: Room, ends: str
+) -> None:
+    bearer = enter(room, valid_until_s=1_700_000_060)
+    if ends == "revoked":
+        room.store.revoke(SESSION, bearer.token_id, 60_000)
+    else:
+        room.store.advance(60_000)
+
+    room.greet()
+
+    assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED", "ERROR"]
+    assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
+    assert room.api.closed == ["c1"]
+
+
+def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(room: Room) -> None:
+    bearer = enter(room)
+    room.api.outcomes["c1"] = [Outcome.GONE]
+    # Its handshake has not been answered yet, so this finds nobody to close.
+    room.engine.revoke_token(SESSION, bearer.token_id, a_bearer(Role.SERVER))
+    room.api.closed.clear()
+
+    room.api.outcomes["c1"] = [Outcome.DELIVERED]
+    room.greet()
+
+    assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED"]
+    assert room.api.closed == ["c1"]
+
+
 def test_whose_token_has_ended_is_closed_by_a_sweep(room: Room) -> None:
     bearer = enter(room)
     room.announcer.sweep()
@@ -300,3 +332,39 @@ def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) 
     assert answers[0]["id"] == "1"
     assert room.api.closed == []
     assert room.send("c1", PING)[0]["type"] == "PONG"
+
+
+@pytest.mark.parametrize("kind", ["RECONNECT", "CLAIM", "PING", "COMMAND"])
+def test_a_message_that_names_another_session_is_about_its_own(room: Room, kind: str) -> None:
+    other = set_up(
+        session_id=OTHER_SESSION,
+        sync_mode=SyncMode.PER_PARTICIPANT,
+        participants=[Participant(ANNE, 0, 60_000)],
+        total_time_ms=60_000,
+    )
+    room.engine.create_session(other)
+    enter(room)
+    elsewhere = {"sessionId": OTHER_SESSION, "session_id": OTHER_SESSION}
+    message = {"type": kind, "id": "1", "command": "start", "args": elsewhere, **elsewhere}
+
+    answers = room.send("c1", json.dumps(message))
+
+    assert OTHER_SESSION not in json.dumps(answers)
+    untouched = room.store.load(OTHER_SESSION).session
+    assert untouched is not None
+    assert untouched.version == 1
+    began = room.store.load(SESSION).session
+    assert began is not None
+    assert began.version == (2 if kind == "COMMAND" else 1)
+
+
+@pytest.mark.parametrize("args", [{}, {"next_participant_id": ANNE}])
+def test_a_participant_by_no_field_of_a_command_ends_another_s_cycle(
+    room: Room, args: dict[str, str]
+) -> None:
+    room.engine.start_session(SESSION)
+    enter(room, "c1", Role.PARTICIPANT, participant_id=BEN)
+    for field in ("participant_id", "participantId", "pid", "active_participant_id"):
+        command = {**json.loads(SWITCH), "args": {**args, field: ANNE}, field: ANNE}
+
+        assert codes(room.send("c1", json.dumps(command))) == ["STALE_CYCLE"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import pytest
@@ -327,6 +327,22 @@ def test_whose_token_does_not_hold_is_put_on_no_list(
 
     assert listed(place, session_id) == set()
     assert charge.quota is None
+
+
+def test_and_so_does_whose_token_was_minted_with_it(
+    place: Place, session_id: str, who: str
+) -> None:
+    host = a_guest(place, session_id)
+    for at, more in enumerate(("", ".a", ".a.b", "x")):
+        guest = replace(host, token_id=f"{host.token_id}{more}")
+        place.registry.watch(session_id, f"{at}{who}", HERE, bearer=guest)
+
+    place.store.revoke(session_id, host.token_id, 60_000)
+
+    listed = place.registry.watchers(session_id).watchers
+    assert {one.connection_id for one in listed if one.valid_until_ms == 0} == {
+        f"{at}{who}" for at in range(3)
+    }
 
 
 def test_whose_token_is_revoked_stays_on_the_list_as_one_who_has_to_leave(

@@ -170,6 +170,33 @@ def test_a_participant_names_nobody_else_s_cycle(session: RestClient) -> None:
     assert session.command("switch", {"next_participant_id": ANNE}, headers=OF_ANNE).status == 200
 
 
+def test_a_participant_who_sends_another_s_key_takes_nothing_from_him(
+    session: RestClient,
+) -> None:
+    anne, ben = ({**whose, "Idempotency-Key": "1"} for whose in (OF_ANNE, OF_BEN))
+
+    first = session.command("switch", headers=anne)
+    by_ben = session.command("switch", headers=ben)
+    renewed = bearing(a_bearer(Role.PARTICIPANT, token_id="renewed"))
+    again = session.command("switch", headers={**renewed, "Idempotency-Key": "1"})
+
+    assert first.data["active_participant_id"] == BEN
+    assert by_ben.data["active_participant_id"] == ANNE
+    assert again.json == first.json
+
+
+def test_what_was_answered_once_is_told_to_nobody_whose_token_ends_meanwhile(
+    session: RestClient,
+) -> None:
+    anne = {**OF_ANNE, "Idempotency-Key": "1"}
+    assert session.command("switch", headers=anne).status == 200
+    path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.PARTICIPANT).token_id}"
+    assert session.call("DELETE", path, headers=HOST).status == 204
+
+    assert session.command("switch", headers=anne).status == 401
+    assert session.command("switch", headers={**VIEWER, "Idempotency-Key": "1"}).status == 403
+
+
 # Tokens
 
 
@@ -280,6 +307,26 @@ def test_a_token_that_is_revoked_opens_nothing_from_that_moment_on(session: Rest
     assert session.get(f"/v1/sessions/{SESSION}", headers=OF_ANNE).status == 200
 
 
+def test_a_host_s_token_that_leaked_takes_along_all_that_was_minted_with_it(
+    session: RestClient,
+) -> None:
+    minted = [mint(session, HOST, role="host").data]
+    for _ in range(2):
+        by = {"Authorization": f"Bearer {minted[-1]['token']}"}
+        minted.append(mint(session, by, role="host").data)
+    last = {"Authorization": f"Bearer {minted[-1]['token']}"}
+    assert mint(session, last, role="viewer").status == 403
+    assert session.get(f"/v1/sessions/{SESSION}", headers=last).status == 200
+
+    path = f"/v1/sessions/{SESSION}/tokens/{minted[0]['token_id']}"
+    assert session.call("DELETE", path, headers=SERVER).status == 204
+
+    for one in minted:
+        headers = {"Authorization": f"Bearer {one['token']}"}
+        assert session.get(f"/v1/sessions/{SESSION}", headers=headers).status == 401
+    assert session.get(f"/v1/sessions/{SESSION}", headers=HOST).status == 200
+
+
 def test_a_host_may_revoke_even_his_own(session: RestClient) -> None:
     path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.HOST).token_id}"
     assert session.call("DELETE", path, headers=HOST).status == 204
@@ -297,7 +344,7 @@ def test_a_token_can_be_revoked_while_there_is_no_session(rest: RestClient) -> N
 
 
 def test_what_is_no_name_of_a_token_is_refused(session: RestClient) -> None:
-    answer = session.call("DELETE", f"/v1/sessions/{SESSION}/tokens/a.token", headers=HOST)
+    answer = session.call("DELETE", f"/v1/sessions/{SESSION}/tokens/a..token", headers=HOST)
 
     assert (answer.status, answer.error["details"][0]["field"]) == (400, "token_id")
 

@@ -85,6 +85,31 @@ def test_a_token_that_is_revoked_holds_no_more_and_others_do(place: Place) -> No
     assert holds(place, elsewhere, a_host(place, elsewhere, token_id=revoked.token_id))
 
 
+def test_with_a_token_ends_what_was_minted_with_it_and_nothing_else(place: Place) -> None:
+    session_id = new_id()
+    first = a_host(place, session_id)
+    line = [
+        a_host(place, session_id, token_id=f"{first.token_id}{more}")
+        for more in ("", ".a", ".a.b", ".a.b.c")
+    ]
+    sisters = [
+        a_host(place, session_id, token_id=f"{first.token_id}{more}") for more in ("x", ".ab", ".b")
+    ]
+    for at in (2, 1):
+        place.store.revoke(session_id, line[at].token_id, KEEP_MS)
+
+        still = [holds(place, session_id, one) for one in line]
+        assert still == [generation < at for generation in range(4)]
+        assert all(holds(place, session_id, one) for one in sisters)
+    place.store.revoke(session_id, first.token_id, KEEP_MS)
+
+    assert [holds(place, session_id, one) for one in (*line, *sisters)] == [
+        *[False] * 4,
+        True,
+        *[False] * 2,
+    ]
+
+
 def test_to_revoke_it_twice_is_to_revoke_it_once(place: Place) -> None:
     session_id = new_id()
     revoked = a_host(place, session_id)

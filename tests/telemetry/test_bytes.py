@@ -53,6 +53,7 @@ def test_a_switch_writes_as_much_as_is_reckoned_with(own_valkey: RedisProcess) -
             "AWS_LAMBDA_FUNCTION_NAME": "tickless-prod-APIHandler-1A2B3C4D5E6F",
             "REDIS_URL": own_valkey.url,
             "SERVICE": "tickless-prod",
+            "AUTH": "off",
         },
         capture_output=True,
         text=True,

@@ -28,7 +28,7 @@ def asked(ask: str, **environment: str) -> tuple[str, list[str]]:
     done = subprocess.run(
         [sys.executable, "-c", ASK.format(ask=ask)],
         cwd=ROOT,
-        env={"PATH": "", "REDIS_URL": "redis://127.0.0.1:1/0", **environment},
+        env={"PATH": "", "REDIS_URL": "redis://127.0.0.1:1/0", "AUTH": "off", **environment},
         capture_output=True,
         text=True,
         check=True,

@@ -88,6 +88,7 @@ def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(
                 "PATH": "",
                 "REDIS_URL": own_valkey.url,
                 "TRACING": "on",
+                "AUTH": "off",
                 "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
                 "LAMBDA_TASK_ROOT": str(ROOT),
                 "AWS_XRAY_DAEMON_ADDRESS": listening.address,

@@ -1,4 +1,5 @@
--- Have a token not hold any more, and whoever watches with it count as sent away.
+-- Have a token not hold any more, nor any that was minted with it, and whoever watches with one
+-- count as sent away.
 --
 -- KEYS  1 revoked  2 connections
 -- ARGV  1 token_id
@@ -14,8 +15,8 @@ local watchers = redis.call('HGETALL', connections)
 for i = 1, #watchers, 2 do
   -- A record that ends with a token has before it the instant until which that holds.
   local place, named = string.match(watchers[i + 1], '^(.*) %d+ (%S+)$')
-  if named == token_id then
-    redis.call('HSET', connections, watchers[i], place .. ' 0 ' .. token_id)
+  if named and string.sub(named .. '.', 1, #token_id + 1) == token_id .. '.' then
+    redis.call('HSET', connections, watchers[i], place .. ' 0 ' .. named)
   end
 end
 redis.call('PUBLISH', channel, '')

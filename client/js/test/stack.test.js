@@ -1,61 +1,23 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
 import WebSocket from 'ws';
 
 import { CommandError, DisplayClock, SessionClient } from '../src/index.js';
+import { skip, startStack, until } from './stack.js';
 
 /** @typedef {import('../src/index.js').Face} Face */
 /** @typedef {import('../src/types.js').Socket} Socket */
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const PYTHON = join(ROOT, '.venv/bin/python');
-const skip = existsSync(PYTHON) ? false : '`make install` makes the environment of the local stack';
-const WITHIN_MS = 20_000;
-
-/** @type {import('node:child_process').ChildProcess | undefined} */
-let stack;
-/** @type {string} */
-let data;
-/** @type {{REST: string, WS: string}} */
+/** @type {import('./stack.js').Stack} */
 let at;
 
 before(async () => {
-  if (skip) return;
-  data = mkdtempSync(join(tmpdir(), 'tickless-client-'));
-  const local = spawn(
-    PYTHON,
-    ['-m', 'local', '--port', '0', '--ws-port', '0', '--data-dir', data],
-    {
-      cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-  stack = local;
-  /** @type {Record<string, string>} */
-  const said = {};
-  for await (const line of createInterface({ input: local.stdout })) {
-    const [name, value] = line.split(/\s+/);
-    if (name && value) said[name] ??= value;
-    if (said.Stage) break;
-  }
-  at = /** @type {any} */ (said);
+  if (!skip) at = await startStack();
 });
 
-after(async () => {
-  if (!stack) return;
-  const ended = new Promise((resolve) => stack?.once('exit', resolve));
-  stack.kill('SIGTERM');
-  await ended;
-  rmSync(data, { recursive: true, force: true });
-});
+after(() => at?.stop());
 
 /**
  * @param {string} path
@@ -103,27 +65,6 @@ async function aClient(sessionId) {
   client.connect();
   await until(client, () => client.connection === 'live' && client.held);
   return { client, sockets };
-}
-
-/**
- * @param {SessionClient} client
- * @param {() => unknown} isTrue asked after each of the client's events
- */
-async function until(client, isTrue) {
-  await new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`not within ${WITHIN_MS} ms: ${isTrue}`)),
-      WITHIN_MS,
-    );
-    const look = () => {
-      if (!isTrue()) return;
-      clearTimeout(timer);
-      for (const type of ['connection', 'state']) client.removeEventListener(type, look);
-      resolve(undefined);
-    };
-    for (const type of ['connection', 'state']) client.addEventListener(type, look);
-    look();
-  });
 }
 
 test(

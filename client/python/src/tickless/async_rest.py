@@ -13,7 +13,7 @@ import httpx
 from . import calls
 from .calls import TIMEOUT_S, Answer, Call, Options, Reply, Retries
 from .errors import ApiError, NoAnswer
-from .states import LogPage, ServerTime, SessionState, SwitchResult
+from .states import LogPage, MintedToken, Role, ServerTime, SessionState, SwitchResult
 from .world import Token, token_of
 
 Read = TypeVar("Read")
@@ -131,6 +131,21 @@ class AsyncRestClient:
     ) -> LogPage:
         """A page of the event log, which goes on after the id that its ``next`` is."""
         return await self._do(calls.events(session_id, after, limit))
+
+    async def mint(
+        self,
+        session_id: str,
+        role: Role,
+        *,
+        participant_id: str | None = None,
+        expires_in_seconds: int | None = None,
+    ) -> MintedToken:
+        """Another token for a session, which holds no longer than that of this client."""
+        return await self._do(calls.mint(session_id, role, participant_id, expires_in_seconds))
+
+    async def revoke(self, session_id: str, token_id: str) -> None:
+        """Have a token hold no more, and send away whoever is connected with it."""
+        await self._do(calls.revoke(session_id, token_id))
 
     async def time(self) -> ServerTime:
         return await self._do(calls.time())

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
 from urllib.parse import quote
 from uuid import uuid4
 
 from .errors import ApiError, NoAnswer, api_error
-from .states import LogPage, ServerTime, SessionEvent, SessionState, SwitchResult
+from .states import (
+    Links,
+    LogPage,
+    MintedToken,
+    Role,
+    ServerTime,
+    SessionEvent,
+    SessionState,
+    SwitchResult,
+)
 
 TIMEOUT_S = 10.0
 NOT_MODIFIED = 304
@@ -33,11 +42,15 @@ class Options(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[Data]):
-    """A session as of ``timestamp``, the server's time, and what the request made happen."""
+    """A session as of ``timestamp``, the server's time, and what the request made happen.
+
+    ``links`` come with a creation where the API asks for tokens, and no print shows them.
+    """
 
     data: Data
     timestamp: int
     events: list[SessionEvent]
+    links: Links | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +136,7 @@ class Retries:
 
 
 def create(session: Mapping[str, Any], options: Options) -> Call[Answer[SessionState]]:
-    return Call("POST", SESSIONS, _state, session, headers=_headers(options))
+    return Call("POST", SESSIONS, _created, session, headers=_headers(options))
 
 
 def get(session_id: str, if_none_match: int | None) -> Call[Answer[SessionState] | None]:
@@ -155,6 +168,17 @@ def events(session_id: str, after: str | None, limit: int | None) -> Call[LogPag
     return Call("GET", _path(session_id, "events"), _page, params=params)
 
 
+def mint(
+    session_id: str, role: Role, participant_id: str | None, expires_in_seconds: int | None
+) -> Call[MintedToken]:
+    wanted = {"participant_id": participant_id, "expires_in_seconds": expires_in_seconds}
+    return Call("POST", _path(session_id, "tokens"), _minted, {"role": role, **_given(wanted)})
+
+
+def revoke(session_id: str, token_id: str) -> Call[None]:
+    return Call("DELETE", _path(session_id, "tokens", quote(token_id, safe="")), _nothing)
+
+
 def time() -> Call[ServerTime]:
     return Call("GET", "/v1/time", _time)
 
@@ -180,6 +204,14 @@ def _given(args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _state(reply: Reply) -> Answer[SessionState]:
     return Answer(reply.body["data"], reply.body["timestamp"], reply.body.get("events", []))
+
+
+def _created(reply: Reply) -> Answer[SessionState]:
+    return replace(_state(reply), links=reply.body.get("links"))
+
+
+def _minted(reply: Reply) -> MintedToken:
+    return cast(MintedToken, reply.body["data"])
 
 
 def _state_if_new(reply: Reply) -> Answer[SessionState] | None:

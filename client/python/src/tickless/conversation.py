@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from .errors import CommandError
 from .follower import Follower
@@ -29,6 +29,12 @@ AWAKE_WITHIN_MS = 5_000
 
 CLAIM_SPREAD_MS = 750
 LONGEST_PATIENCE_MS = 30_000
+
+HANDSHAKES: Final[Mapping[int | None, tuple[str, str]]] = {
+    401: ("UNAUTHENTICATED", "A token that holds is needed"),
+    403: ("FORBIDDEN", "This token does not allow this"),
+}
+"""What a refused handshake says that is no matter of trying again; as REST says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +128,11 @@ class Conversation:
         self.clock.resync()
         return [*self._follower.opened(now_ms), *self.tick()]
 
-    def refused(self, code: str, reason: str) -> None:
-        """The server has said no to a handshake, by this code of the contract."""
-        self._listener.refusal({"type": "ERROR", "code": code, "message": reason})
+    def refused(self, status: int | None) -> None:
+        """A handshake was answered something else; of what may pass nobody is told."""
+        if status in HANDSHAKES:
+            code, reason = HANDSHAKES[status]
+            self._listener.refusal({"type": "ERROR", "code": code, "message": reason})
 
     def lost(self) -> float:
         """The connection has ended, or could not be opened; in how many ms to try again."""

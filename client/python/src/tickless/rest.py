@@ -17,7 +17,7 @@ import httpx
 from . import calls
 from .calls import TIMEOUT_S, Answer, Call, Options, Reply, Retries
 from .errors import ApiError, NoAnswer
-from .states import LogPage, ServerTime, SessionState, SwitchResult
+from .states import LogPage, MintedToken, Role, ServerTime, SessionState, SwitchResult
 
 Read = TypeVar("Read")
 
@@ -138,6 +138,21 @@ class RestClient:
     ) -> LogPage:
         """A page of the event log, which goes on after the id that its ``next`` is."""
         return self._do(calls.events(session_id, after, limit))
+
+    def mint(
+        self,
+        session_id: str,
+        role: Role,
+        *,
+        participant_id: str | None = None,
+        expires_in_seconds: int | None = None,
+    ) -> MintedToken:
+        """Another token for a session, which holds no longer than that of this client."""
+        return self._do(calls.mint(session_id, role, participant_id, expires_in_seconds))
+
+    def revoke(self, session_id: str, token_id: str) -> None:
+        """Have a token hold no more, and send away whoever is connected with it."""
+        self._do(calls.revoke(session_id, token_id))
 
     def time(self) -> ServerTime:
         return self._do(calls.time())

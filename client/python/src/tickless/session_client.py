@@ -31,9 +31,9 @@ class SessionClient:
 
     ``url`` is the stage's, ``wss://HOST/STAGE``; a function is asked before every connection.
     ``on_connection`` is told a ConnectionState, ``on_state`` what is held, ``on_events`` what
-    made a new version, in order, and ``on_refusal`` an ERROR that answers no command, or, put as
-    one, that a connection was refused for its token. They are called at once, from the client's
-    own task: what they raise ends the client, and is raised by whatever waits for it.
+    made a new version, in order, and ``on_refusal`` an ERROR that answers no command, or one as
+    of a handshake whose token was refused. They are called at once, from the client's own task:
+    what they raise ends the client, and is raised by whatever waits for it.
     """
 
     def __init__(
@@ -200,22 +200,24 @@ class SessionClient:
         talk = self._talk
         while self._task is asyncio.current_task():
             try:
-                async with asyncio.timeout(_seconds(self._pace.open_within_ms)):
-                    socket = await self._opened()
-                try:
-                    self._socket = socket
-                    await self._listen(socket)
-                finally:
-                    self._socket = None
-                    socket.abort()
+                with suppress(SocketClosed, TimeoutError):
+                    await self._converse()
             except SocketRefused as refused:
-                if refused.code is not None:
-                    talk.refused(refused.code, str(refused))
-            except (SocketClosed, TimeoutError):
-                pass
+                talk.refused(refused.status)
             wait_ms = talk.lost()
             self._changed()
             await asyncio.sleep(wait_ms / 1000)
+
+    async def _converse(self) -> None:
+        """One connection, until it ends."""
+        async with asyncio.timeout(_seconds(self._pace.open_within_ms)):
+            socket = await self._opened()
+        try:
+            self._socket = socket
+            await self._listen(socket)
+        finally:
+            self._socket = None
+            socket.abort()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         """The task ends when it is cancelled, or by what a listener has raised."""

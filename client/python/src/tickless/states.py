@@ -11,6 +11,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 SyncMode = Literal["per_participant", "per_group", "per_cycle", "global", "count_up"]
 Status = Literal["pending", "running", "paused", "expired", "completed", "cancelled"]
 CommandName = Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+Role = Literal["host", "participant", "viewer"]
 ConnectionState = Literal["connecting", "live", "reconnecting", "closed"]
 
 Message = dict[str, Any]
@@ -81,6 +82,24 @@ class SwitchResult(TypedDict):
     participants: list[ParticipantState]
     status: Status
     expired_participant_id: NotRequired[str]
+
+
+class MintedToken(TypedDict):
+    """A token, and what it says; ``token_id`` is the name to revoke it by."""
+
+    token: str
+    token_id: str
+    role: Role
+    participant_id: NotRequired[str]
+    expires_at: str
+
+
+class Links(TypedDict):
+    """Tokens for everybody who has to do with a new session."""
+
+    host: MintedToken
+    viewer: MintedToken
+    participants: list[MintedToken]
 
 
 class LogPage(TypedDict):

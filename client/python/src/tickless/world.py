@@ -17,9 +17,6 @@ from websockets.typing import Subprotocol
 
 GOODBYE_WITHIN_S = 2
 
-SHUT_OUT = {401: "UNAUTHENTICATED", 403: "FORBIDDEN"}
-"""What the contract calls it over REST, where a handshake is refused for who asks."""
-
 Token = str | Callable[[], Awaitable[str]] | None
 """Or who renews it: asked before every connection, and every request."""
 
@@ -38,11 +35,14 @@ class SocketClosed(Exception):
 
 
 class SocketRefused(Exception):
-    """A connection could not be opened; its cause says why, and ``code`` if it is for who asked."""
+    """A connection could not be opened; its cause says why.
 
-    def __init__(self, reason: str, code: str | None = None) -> None:
+    ``status`` is what the handshake was answered, where somebody answered it.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
-        self.code = code
+        self.status = status
 
 
 class Socket(Protocol):
@@ -119,10 +119,9 @@ async def open_socket(url: str, subprotocols: tuple[str, ...]) -> Socket:
             open_timeout=None,
             close_timeout=GOODBYE_WITHIN_S,
         )
-    except InvalidStatus as error:
-        raise SocketRefused(str(error), SHUT_OUT.get(error.response.status_code)) from error
     except (OSError, EOFError, InvalidHandshake) as error:
-        raise SocketRefused(str(error)) from error
+        status = error.response.status_code if isinstance(error, InvalidStatus) else None
+        raise SocketRefused(str(error), status) from error
     return WebSocket(connection)
 
 

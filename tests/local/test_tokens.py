@@ -1,0 +1,126 @@
+"""A stack where AUTH is on: it brings keys of its own, or says what is wrong with others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import stat
+from pathlib import Path
+
+import pytest
+
+from chalicelib.access import tokens
+from chalicelib.access.keys import new_key, read_keys
+from chalicelib.access.roles import Role
+from local.__main__ import examples, main, token_set
+from local.tokens import FILE, Access, TokensError, access
+
+ROOT = Path(__file__).parents[2]
+SET_BY_THE_STACK = (
+    "REDIS_URL",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.chdir(ROOT)
+    for name in ("AUTH_KEYS", "AUTH_KEYS_SECRET", *SET_BY_THE_STACK):
+        # Set first, so that what is found now is put back after the test.
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("AUTH", "on")
+    return monkeypatch
+
+
+def got(data_dir: Path) -> Access:
+    found = asyncio.run(access(data_dir))
+    assert found is not None
+    return found
+
+
+def test_keys_are_made_once_and_kept_for_nobody_else(
+    tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    data_dir = tmp_path / "data"
+    first = got(data_dir)
+    environment.setenv("AUTH_KEYS", "")
+    second = got(data_dir)
+
+    kept = (data_dir / FILE).read_text()
+    assert stat.S_IMODE((data_dir / FILE).stat().st_mode) == 0o600
+    assert (first.is_ours, second.is_ours) == (True, True)
+    for one in (first, second):
+        assert tokens.read(one.token, read_keys(kept)).role is Role.SERVER
+        assert one.token not in repr(one)
+
+
+def test_keys_that_are_given_sign_and_nothing_is_kept(
+    tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    keys = json.dumps(new_key("given"))
+    environment.setenv("AUTH_KEYS", keys)
+
+    found = got(tmp_path)
+
+    assert not found.is_ours
+    assert tokens.read(found.token, read_keys(keys)).role is Role.SERVER
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_auth_is_off_or_unknown_to_the_app_there_are_no_keys(
+    tmp_path: Path, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("AUTH", "off")
+    assert asyncio.run(access(tmp_path)) is None
+
+    environment.setenv("AUTH", "on")
+    environment.chdir(tmp_path)
+    assert asyncio.run(access(tmp_path)) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_kept_keys_that_were_spoilt_are_said(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("x")
+
+    with pytest.raises(TokensError, match="The keys are no JSON"):
+        got(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"AUTH_KEYS": "hush"}, "local: The keys are no JSON\n"),
+        (
+            {"AUTH_KEYS": "hush", "AUTH_KEYS_SECRET": "hush"},
+            "local: AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET\n",
+        ),
+    ],
+)
+def test_keys_that_can_not_be_used_keep_the_stack_from_starting(
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str],
+    said: str,
+) -> None:
+    for name, value in variables.items():
+        environment.setenv(name, value)
+
+    assert main(["--port", "0", "--ws-port", "0", "--redis-url", "redis://127.0.0.1:1"]) == 1
+    assert capsys.readouterr().err == said
+
+
+def test_what_is_printed_to_try_has_the_token_where_one_is_asked_for() -> None:
+    *calls, watch, listen = examples("http://h:1", "ws://h:2/dev", with_token=True)
+
+    for call in calls:
+        words = shlex.split(call)
+        assert words[words.index("-H") + 1] == "Authorization: Bearer $TOKEN"
+    assert shlex.split(watch)[-2:] == ["--token", "$TOKEN"]
+    assert shlex.split(listen)[-1].endswith("&token=$TOKEN")
+    assert token_set("a.b.c") == "TOKEN=a.b.c"
+    # Of keys that are not the stack's own it shows nothing.
+    assert token_set(None).endswith(" -m chalicelib.access token)")

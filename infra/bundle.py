@@ -26,7 +26,12 @@ UNUSED = (
     "aws_xray_sdk/ext/",
     # Of boto3 clients are used, of botocore's dates no zones, of redis-py a server's own commands.
     "boto3/data/",
+    "boto3/dynamodb/",
+    "boto3/ec2/",
     "boto3/examples/",
+    "boto3/s3/",
+    "botocore/crt/auth.py",
+    "dateutil/rrule.py",
     "dateutil/zoneinfo/",
     "prometheus_client/openmetrics/parser.py",
     "pydantic/experimental/pipeline.py",
@@ -39,6 +44,8 @@ UNUSED = (
     "redis/commands/timeseries/",
     "redis/commands/vectorset/",
     "redis/multidb/",
+    "s3transfer/crt.py",
+    "s3transfer/processpool.py",
     "urllib3/contrib/emscripten/",
     # Only X-Ray's SDK imports wrapt, which goes without what it has in C.
     "wrapt/_wrappers.",
@@ -66,17 +73,8 @@ _INVENTORY = ".dist-info/RECORD"
 """What pip would need to uninstall a distribution."""
 
 _DATA = "botocore/data/"
-_WITHOUT_BYTE_CODE = (
-    "boto3/",
-    "botocore/",
-    "dateutil/",
-    "s3transfer/",
-    "urllib3/",
-)
-"""What only the function that calls Lambda imports: its byte code would be 1.3 MB."""
-
-_IMPORTED_BY_ALL = frozenset({"botocore/__init__.py"})
-"""Powertools asks for this much of it."""
+_WITHOUT_BYTE_CODE = ("aws_xray_sdk/", "prometheus_client/", "wrapt/")
+"""What a function imports only to trace, which is not the default, or to be scraped."""
 
 _TASK_ROOT = "/var/task"
 _MACHINES = {"arm64": 183, "x86_64": 62}
@@ -116,17 +114,13 @@ def _byte_code(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="byte-code-") as working:
         folder = Path(working)
         for name, content in files.items():
-            if name.endswith(".py") and _has_byte_code(name):
+            if name.endswith(".py") and not name.startswith(_WITHOUT_BYTE_CODE):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
         # Unchecked: the sources beside it are never newer.
         options = ("-q", "--invalidation-mode", "unchecked-hash", "-s", working, "-p", _TASK_ROOT)
         subprocess.run([python, "-m", "compileall", *options, working], check=True)
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pyc")}
-
-
-def _has_byte_code(name: str) -> bool:
-    return not name.startswith(_WITHOUT_BYTE_CODE) or name in _IMPORTED_BY_ALL
 
 
 def faults(bundle: Path, architecture: str, python: str) -> Iterator[str]:

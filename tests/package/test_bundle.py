@@ -86,8 +86,8 @@ def test_the_page_is_in_it_and_nothing_else_of_the_clients(names: set[str]) -> N
     client = ROOT / "client"
     sources = [
         client / "web" / "index.html",
-        *client.glob("*/src/*.js"),
-        *client.glob("*/src/*.css"),
+        *client.glob("web/src/*"),
+        *client.glob("js/src/*"),
     ]
 
     assert len(sources) > 30

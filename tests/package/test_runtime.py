@@ -7,7 +7,10 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +30,7 @@ from tests.telemetry.daemon import daemon
 from .deployment import Deployment, deployment
 
 WITHIN_S = 10
+KEYS_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:keys-AbCdEf"
 EVENTS = Path(__file__).parents[1] / "events"
 SCHEDULED = {
     "version": "0",
@@ -166,8 +170,13 @@ IMPORT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import app
+from chalicelib.access.keys import InvalidKeys
 from chalicelib.wiring import services
 services().engine
+try:
+    services().gate
+except InvalidKeys:
+    pass  # Nobody is there to be asked for them.
 for module in list(sys.modules.values()):
     file, cached = getattr(module, "__file__", None), getattr(module, "__cached__", None)
     if file and file.startswith(sys.argv[1]) and file.endswith(".py"):
@@ -180,9 +189,13 @@ def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: P
         # Without a site: nothing but the bundle is there to be imported.
         [find_python(), "-S", "-B", "-c", IMPORT, task_root],
         env={
-            "AUTH": "off",
+            "AUTH": "on",
+            "AUTH_KEYS_SECRET": KEYS_ARN,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:1",
             "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
             "AWS_REGION": "us-east-1",
+            "AWS_SECRET_ACCESS_KEY": "local",
         },
         capture_output=True,
         text=True,
@@ -190,7 +203,7 @@ def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: P
     )
     imported = dict(line.split() for line in done.stdout.splitlines())
 
-    assert "/redis/client.py" in imported
+    assert {"/redis/client.py", "/botocore/httpsession.py"} <= imported.keys()
     assert [file for file, cached in imported.items() if not Path(cached).exists()] == []
 
 
@@ -238,6 +251,52 @@ def test_the_package_reads_tokens_of_a_secret(task_root: Path, store: RedisProce
             knock(function, tokens.sign(bearer, a_key_set(new_key("first"))))["statusCode"] == 401
         )
         assert knock(function, tokens.sign(bearer, KEYS)) == {"statusCode": 200}
+
+
+@contextmanager
+def secrets_manager(secret: str) -> Iterator[str]:
+    """The endpoint of one that keeps a single secret, under KEYS_ARN."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = (self.headers["X-Amz-Target"], asked) == (
+                "secretsmanager.GetSecretValue",
+                {"SecretId": KEYS_ARN},
+            )
+            self.send_response(200 if known else 400)
+            self.end_headers()
+            self.wfile.write(json.dumps({"SecretString": secret} if known else {}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def test_the_package_fetches_its_keys_as_the_template_has_it_do(
+    task_root: Path, store: RedisProcess
+) -> None:
+    now_s = int(time.time())
+    bearer = a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600)
+    read = proxy_event("/v1/sessions/{session_id}", {"session_id": SESSION})
+    token = f"Bearer {tokens.sign(bearer, KEYS)}"
+    headers = {"headers": {"Authorization": token}, "multiValueHeaders": {"Authorization": [token]}}
+    with secrets_manager(json.dumps(SECRET)) as endpoint:
+        variables = {
+            **asking_for_tokens(store, SECRET),
+            "AUTH_KEYS": "",
+            "AUTH_KEYS_SECRET": KEYS_ARN,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
+        }
+        with PackagedFunction(task_root, "app.app", variables) as function:
+            assert function.invoke({**read, **headers})["statusCode"] == 404
+            assert function.invoke(read)["statusCode"] == 401
 
 
 def test_a_key_of_a_curve_fails_with_the_remedy(task_root: Path, store: RedisProcess) -> None:

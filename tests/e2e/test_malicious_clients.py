@@ -161,7 +161,7 @@ def test_the_others_miss_nothing_and_are_not_kept_waiting(
     kinds: Sequence[str],
     broadcast: str,
 ) -> None:
-    is_deaf = "reads nothing" in kinds
+    is_deaf = any("nothing" in kind for kind in kinds)
     # A deaf client fills its buffer sooner where there is much to tell it.
     players = 120 if is_deaf else 3
     victims = pair if broadcast == "relay" else inline_pair

@@ -40,6 +40,9 @@ ANSWER_WITHIN_SECONDS = 5.0
 LIMITED_SECONDS = 0.1
 """Who asks and doesn't read keeps a function for so long; others wait for one meanwhile."""
 
+PAGES_LIMITED_SECONDS = 0.5
+"""Who reads slowly has no room for all pages at once, but should have for another one by then."""
+
 GREET_WITHIN_SECONDS = 5.0
 FIRST_GREETING_AFTER_SECONDS = 0.005
 LONGEST_WAIT_SECONDS = 0.25
@@ -178,7 +181,8 @@ class Sockets:
             return
         except Exception as error:
             answers = [self._refusal(connection_id, text, error, now_ms)]
-        self._post(endpoint, connection_id, *answers)
+        patience_s = LIMITED_SECONDS if len(answers) == 1 else PAGES_LIMITED_SECONDS
+        self._post(endpoint, connection_id, *answers, limited_seconds=patience_s)
 
     def _answers(
         self, visit: Visit, connection_id: str, text: str, heard: Heartbeat
@@ -298,7 +302,10 @@ class Sockets:
         *messages: bytes,
         limited_seconds: float = LIMITED_SECONDS,
     ) -> Posted:
-        """Post in this order; what became of the last one."""
+        """Post in this order; what became of the last one.
+
+        Given up once it is answered 429 for ``limited_seconds`` and nothing comes through.
+        """
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
         posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
         outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS, limited_seconds)

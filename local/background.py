@@ -77,12 +77,21 @@ async def background(
     started: list[BackgroundProcess] = []
     try:
         started += [await BackgroundProcess.start(module) for module in modules]
-        # One after another: when one has failed, nobody still reads what another says.
-        for one in started:
-            await one.has_started()
+        await _all_have_started(started)
         yield started
     finally:
         await asyncio.gather(*(one.stop(stop_seconds) for one in started))
+
+
+async def _all_have_started(started: Sequence[BackgroundProcess]) -> None:
+    waiting = [asyncio.create_task(one.has_started()) for one in started]
+    try:
+        await asyncio.gather(*waiting)
+    finally:
+        # Whoever stops a process reads its output, which two can't do at once.
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def _start(module: str) -> Process:

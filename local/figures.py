@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Final
@@ -33,8 +33,8 @@ def one_scrape() -> Iterator[None]:
         yield
         return
     take_away_what_is_left(Path(gettempdir()))
-    with TemporaryDirectory(prefix=PREFIX) as folder, _locked(Path(folder, LOCK)):
-        os.environ[VARIABLE] = folder
+    with ExitStack() as kept:
+        os.environ[VARIABLE] = _folder_of_its_own(kept)
         try:
             yield
         finally:
@@ -51,16 +51,32 @@ def take_away_what_is_left(parent: Path) -> None:
             shutil.rmtree(lock.parent, ignore_errors=True)
 
 
+def _folder_of_its_own(kept: ExitStack) -> str:
+    """A new folder and its lock, which both last as long as ``kept``."""
+    while True:
+        with ExitStack() as tried:
+            folder = tried.enter_context(
+                TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+            )
+            # Before it is locked another stack that starts may take it for one that is left.
+            with suppress(FileNotFoundError, BlockingIOError):
+                tried.enter_context(_locked(Path(folder, LOCK)))
+                kept.push(tried.pop_all())
+                return folder
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """The lock, held by this process.
 
     Raises:
-        OSError: Another holds it, or it can't be had.
+        OSError: Another holds it, has taken it away, or it can't be had.
     """
     with path.open("a") as file:
         if sys.platform != "win32":
             import fcntl  # noqa: PLC0415
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                raise FileNotFoundError(path)
         yield

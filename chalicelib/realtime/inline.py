@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 
@@ -52,10 +53,8 @@ class InlineAnnouncer:
 
     def send_away(self, session_id: str) -> None:
         # Whoever could not be reached is told nothing either, and closed by the next sweep.
-        try:
+        with _whatever_becomes_of_it(session_id):
             self._part_with(audience_of(self._registry, session_id))
-        except StoreUnavailable as error:
-            LOG.warning("session %s: nobody was sent away: %s", session_id, error)
 
     def sweep(self) -> None:
         """Close whom nobody should watch any more, where nothing is announced that would find out.
@@ -69,14 +68,9 @@ class InlineAnnouncer:
                 self._part_with(audience)
 
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
-        # The commit stands: whoever made it is answered, whatever becomes of the news.
-        try:
+        with _whatever_becomes_of_it(session_id):
             audience = audience_of(self._registry, session_id)
             self._strike_off(session_id, self._post(audience, message, close=close))
-        except StoreUnavailable as error:
-            LOG.warning("session %s: not everybody was told: %s", session_id, error)
-        except Exception:
-            LOG.exception("session %s: not everybody was told", session_id)
 
     def _part_with(self, audience: Audience) -> None:
         if audience.leaving:
@@ -118,3 +112,14 @@ class InlineAnnouncer:
             return leaving
         delivered = zip(audience.present, outcomes, strict=False)
         return [*audience.leaving, *(one for one, how in delivered if audience.is_gone(one, how))]
+
+
+@contextmanager
+def _whatever_becomes_of_it(session_id: str) -> Iterator[None]:
+    """The commit stands, and whoever made it is answered."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        LOG.warning("session %s: not everybody was told: %s", session_id, error)
+    except Exception:
+        LOG.exception("session %s: not everybody was told", session_id)

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import inf
 from typing import Any, Protocol, TypedDict
 
 from ..access.roles import Action, Bearer
@@ -36,6 +37,12 @@ from .management_api.ports import Outcome as Posted
 LOG = logging.getLogger("tickless")
 
 ANSWER_WITHIN_SECONDS = 5.0
+LIMITED_SECONDS = 0.1
+"""Who asks and doesn't read keeps a function for so long; others wait for one meanwhile."""
+
+PAGES_LIMITED_SECONDS = 0.5
+"""Who reads slowly has no room for all pages at once, but should have for another one by then."""
+
 GREET_WITHIN_SECONDS = 5.0
 FIRST_GREETING_AFTER_SECONDS = 0.005
 LONGEST_WAIT_SECONDS = 0.25
@@ -130,7 +137,7 @@ class Sockets:
         heartbeat_ms = self._registry.patience.heartbeat_ms
         hello = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
-        while self._post(endpoint, connection_id, hello) is Posted.GONE:
+        while self._post(endpoint, connection_id, hello, limited_seconds=inf) is Posted.GONE:
             wait_seconds = min(
                 LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_GREETING_AFTER_SECONDS
             )
@@ -152,7 +159,8 @@ class Sockets:
         except Unauthenticated:
             self._send_away(endpoint, connection_id, self._store.now_ms())
             return
-        self._post(endpoint, connection_id, *socket.state_sync(outcome.session, outcome.now_ms))
+        pages = socket.state_sync(outcome.session, outcome.now_ms)
+        self._post(endpoint, connection_id, *pages, limited_seconds=inf)
 
     def message(self, event: Mapping[str, Any]) -> None:
         """$default: read a message, do what it asks for, post the answer."""
@@ -181,7 +189,8 @@ class Sockets:
             return
         except Exception as error:
             answers = [self._refusal(connection_id, text, error, now_ms)]
-        self._post(endpoint, connection_id, *answers)
+        patience_s = LIMITED_SECONDS if len(answers) == 1 else PAGES_LIMITED_SECONDS
+        self._post(endpoint, connection_id, *answers, limited_seconds=patience_s)
 
     def _answers(
         self, visit: Visit, connection_id: str, text: str, heard: Heartbeat
@@ -294,12 +303,23 @@ class Sockets:
             # Else the next sweep does it.
             self._registry.forget(connection_id)
 
-    def _post(self, endpoint: str, connection_id: str, *messages: bytes) -> Posted:
-        """Post in this order; what became of the last one."""
+    def _post(
+        self,
+        endpoint: str,
+        connection_id: str,
+        *messages: bytes,
+        limited_seconds: float = LIMITED_SECONDS,
+    ) -> Posted:
+        """Post in this order; what became of the last one.
+
+        Given up once it is answered 429 for ``limited_seconds`` and nothing comes through.
+        """
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
         posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
-        outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS) or [Posted.DELIVERED]
-        self._telemetry.posted(Counter(outcomes[: len(posts)]))
+        outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS, limited_seconds)
+        self._telemetry.posted(Counter(outcomes))
+        if not outcomes:
+            return Posted.DELIVERED
         if outcomes[-1] not in (Posted.DELIVERED, Posted.GONE):
             LOG.warning("connection %s: post %s", connection_id, outcomes[-1])
         return outcomes[-1]

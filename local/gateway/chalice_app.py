@@ -107,17 +107,22 @@ def load_app(folder: Path) -> Chalice:
 
 
 def fingerprint(folder: Path) -> frozenset[tuple[str, int]]:
-    """Differs from an earlier one as soon as a module or the configuration was changed.
+    """Differs from an earlier one as soon as a file of the app's or the configuration was changed.
 
     Raises:
         OSError: A file can't be looked at, if only because it is just being replaced.
     """
-    sources = (
+    files = (
         folder / "app.py",
-        *(folder / "chalicelib").rglob("*.py"),
+        *filter(_is_source, (folder / "chalicelib").rglob("*")),
         folder / ".chalice" / "config.json",
     )
-    return frozenset((str(path), path.stat().st_mtime_ns) for path in sources if path.is_file())
+    return frozenset((str(path), path.stat().st_mtime_ns) for path in files if path.is_file())
+
+
+def _is_source(path: Path) -> bool:
+    """Python writes bytecode as it imports, and editors put aside what isn't saved."""
+    return "__pycache__" not in path.parts and not path.name.startswith(".")
 
 
 def _apps_modules() -> list[str]:

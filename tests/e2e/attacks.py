@@ -28,6 +28,9 @@ from .sessions import a_session
 Attack = Callable[[str, str, int], Coroutine[Any, Any, None]]
 """By the address of the sockets, a session that others watch, and how much to do."""
 
+DEAF_TOGETHER = 6
+"""Of one connection eight messages are handled at once, of an instance's sockets 32."""
+
 
 def raid(kinds: Sequence[str], url: str, session_id: str, many: int) -> None:
     """Several attacks at once, in a process that is no part of what is attacked."""
@@ -206,6 +209,13 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+async def all_deaf(url: str, session_id: str, many: int) -> None:
+    """Several that read nothing: together they could have every function of theirs wait."""
+    async with asyncio.TaskGroup() as group:
+        for _ in range(DEAF_TOGETHER):
+            group.create_task(reads_nothing(url, session_id, many))
+
+
 async def reads_nothing(url: str, session_id: str, many: int) -> None:
     """Asks and asks, and takes no answer, until the gateway's buffer for it is full."""
     loop = asyncio.get_running_loop()
@@ -254,4 +264,5 @@ ATTACKS: dict[str, Attack] = {
     "thousands of messages in one write": bursts,
     "names of others": names_of_others,
     "reads nothing": reads_nothing,
+    "several read nothing": all_deaf,
 }

@@ -16,6 +16,7 @@ from statistics import median, quantiles
 import pytest
 
 from chalicelib.realtime.inline import WITHIN_SECONDS
+from chalicelib.realtime.sockets import LIMITED_SECONDS
 from tests.servers import RedisProcess, running, valkey_binary
 
 from .attacks import ATTACKS, intruder, masked, raid, said
@@ -72,14 +73,16 @@ class Waits:
         )
 
 
-def assert_hardly_longer(attacked: list[float], peace: list[float], some_by_ms: float = 0) -> None:
+def assert_hardly_longer(
+    attacked: list[float], peace: list[float], some_by_ms: float = 0, all_by_ms: float = 0
+) -> None:
     """Against what the same machine did in the same minute: it may have other things to do.
 
-    ``some_by_ms`` is how much longer than by chance a few may take.
+    ``some_by_ms`` is how much longer than by chance a few may take, ``all_by_ms`` everybody.
     """
-    assert median(attacked) <= 5 * median(peace) + 40
-    assert ninth_tenth(attacked) <= 5 * ninth_tenth(peace) + 150 + some_by_ms
-    assert max(attacked) <= 5 * max(peace) + 500 + some_by_ms
+    assert median(attacked) <= 5 * median(peace) + 40 + all_by_ms
+    assert ninth_tenth(attacked) <= 5 * ninth_tenth(peace) + 150 + some_by_ms + all_by_ms
+    assert max(attacked) <= 5 * max(peace) + 500 + some_by_ms + all_by_ms
 
 
 def ninth_tenth(values: list[float]) -> float:
@@ -161,7 +164,7 @@ def test_the_others_miss_nothing_and_are_not_kept_waiting(
     kinds: Sequence[str],
     broadcast: str,
 ) -> None:
-    is_deaf = "reads nothing" in kinds
+    is_deaf = any("nothing" in kind for kind in kinds)
     # A deaf client fills its buffer sooner where there is much to tell it.
     players = 120 if is_deaf else 3
     victims = pair if broadcast == "relay" else inline_pair
@@ -172,8 +175,10 @@ def test_the_others_miss_nothing_and_are_not_kept_waiting(
 
     # Inline, an update is there when all have it, or when who doesn't read is given up.
     given_up_ms = WITHIN_SECONDS * 1_000 if is_deaf and broadcast == "inline" else 0
-    assert_hardly_longer(attacked.updates_ms, peace.updates_ms, given_up_ms)
-    assert_hardly_longer(attacked.pongs_ms, peace.pongs_ms)
+    # Several can have every function of their instance wait for them, if not for long.
+    in_line_ms = 2 * LIMITED_SECONDS * 1_000 if "several read nothing" in kinds else 0
+    assert_hardly_longer(attacked.updates_ms, peace.updates_ms, given_up_ms, in_line_ms)
+    assert_hardly_longer(attacked.pongs_ms, peace.pongs_ms, all_by_ms=in_line_ms)
 
 
 MESSAGES = 40_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,6 +183,27 @@ def test_a_change_of_the_configuration_is_one_of_the_app(folder: Path) -> None:
     (folder / ".chalice" / "config.json").write_text("{}")
 
     assert fingerprint(folder) != before
+
+
+def test_a_change_of_what_is_no_module_is_one_of_the_app(folder: Path) -> None:
+    script = folder / "chalicelib" / "scripts" / "commit.lua"
+    script.parent.mkdir()
+    script.write_text("return 1")
+    os.utime(script, (1, 1))
+    before = fingerprint(folder)
+    script.write_text("return 2")
+
+    assert fingerprint(folder) != before
+
+
+def test_bytecode_and_what_an_editor_puts_aside_is_none(folder: Path) -> None:
+    before = fingerprint(folder)
+    for aside in ("__pycache__/answers.cpython-313.pyc", ".answers.py.swp"):
+        path = folder / "chalicelib" / aside
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+
+    assert fingerprint(folder) == before
 
 
 def test_an_error_within_the_app_is_its_own(folder: Path) -> None:

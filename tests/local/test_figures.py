@@ -7,12 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from local.figures import VARIABLE, one_scrape
+from local.figures import VARIABLE, one_scrape, take_away_what_is_left
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +74,28 @@ def test_one_of_a_stack_that_runs_stays(temporary: Path) -> None:
     with another(temporary) as (_, folder), one_scrape():
         assert folder.exists()
         assert os.environ[VARIABLE] != str(folder)
+
+
+def test_one_that_is_just_being_made_is_its_own_stack_s_however_many_start(
+    temporary: Path,
+) -> None:
+    enough = Event()
+
+    def start_again_and_again() -> None:
+        while not enough.is_set():
+            take_away_what_is_left(temporary)
+
+    with ThreadPoolExecutor(2) as others:
+        for _ in range(2):
+            others.submit(start_again_and_again)
+        try:
+            for _ in range(300):
+                with one_scrape():
+                    Path(os.environ[VARIABLE], "counter_1.db").touch()
+        finally:
+            enough.set()
+
+    assert list(temporary.iterdir()) == []
 
 
 def test_what_is_no_stack_s_stays(temporary: Path) -> None:

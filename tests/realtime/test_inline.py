@@ -8,6 +8,7 @@ from time import monotonic
 
 import pytest
 
+from chalicelib.access.roles import Role
 from chalicelib.realtime.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineAnnouncer
 from chalicelib.realtime.management_api import (
     Closed,
@@ -15,6 +16,7 @@ from chalicelib.realtime.management_api import (
     NoCredentials,
     open_management_api,
 )
+from tests.access.people import a_bearer
 from tests.fakes import FakeRegistry, FakeStore
 
 from .management.conftest import CREDENTIALS
@@ -90,6 +92,26 @@ def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
     registry = FakeRegistry(FakeStore())
     registry.watch(SESSION, "a", "http://127.0.0.1:1/dev")
 
-    InlineAnnouncer(registry, no_api).announce(SESSION, MESSAGE)
+    announcer = InlineAnnouncer(registry, no_api)
+    announcer.announce(SESSION, MESSAGE)
+    announcer.dismiss(SESSION, MESSAGE)
+
+    assert [one.levelno for one in caplog.records] == [logging.ERROR] * 2
+
+
+@pytest.mark.parametrize("trouble", [NoCredentials("none"), Closed("closed"), RuntimeError("bug")])
+def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_api() -> ManagementApi:
+        raise trouble
+
+    store = FakeStore()
+    registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
+    store.clock_ms = guest.valid_until_s * 1000 - 1
+    registry.watch(SESSION, "ended", "http://127.0.0.1:1/dev", bearer=guest)
+    store.advance(1)
+
+    InlineAnnouncer(registry, no_api).send_away(SESSION)
 
     assert [one.levelno for one in caplog.records] == [logging.ERROR]

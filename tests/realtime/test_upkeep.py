@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -316,6 +317,22 @@ def test_who_does_not_answer_keeps_nobody_from_a_snapshot(
     assert scene.relay.start()
 
     eventually(lambda: scene.api.most == len(many) + 1)
+
+
+def test_time_that_was_waited_is_not_left_to_others_once_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience_s = 0.5
+    monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", patience_s)
+    many = shown_to_many(scene)
+    scene.api.holds = True
+
+    began_s = monotonic()
+    assert scene.relay.start()
+    eventually(lambda: scene.api.most == len(many) + 1)
+
+    # The last of three lots has waited for two, and with naps as long for four.
+    assert 2 * patience_s <= monotonic() - began_s < 3.5 * patience_s
 
 
 def test_a_loss_during_snapshots_has_everybody_sent_another(scene: Scene) -> None:

@@ -1,0 +1,39 @@
+"""Processes beside a stack: all of them start, or none is left."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from local.background import BackgroundError, background
+
+SAYS_NOTHING = """
+import os, pathlib, sys
+pathlib.Path(__file__).with_suffix(".pid").write_text(str(os.getpid()))
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder from which modules can be run."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def test_one_that_ends_at_once_is_said_and_the_others_are_stopped(modules: Path) -> None:
+    (modules / "silent.py").write_text(SAYS_NOTHING)
+    (modules / "broken.py").write_text("raise SystemExit(3)")
+
+    async def use() -> None:
+        async with background(["silent", "broken"], stop_seconds=5):
+            raise AssertionError("Not all of them have started")
+
+    with pytest.raises(BackgroundError, match="did not start"):
+        asyncio.run(asyncio.wait_for(use(), 30))
+
+    pid = modules / "silent.pid"
+    # It may have been stopped before it came to that.
+    assert not pid.exists() or not Path("/proc", pid.read_text()).exists()

@@ -45,6 +45,11 @@ class Wallet:
         self.renewals = 0
         self.codes: list[str] = []
 
+    @property
+    def told(self) -> list[str]:
+        """Each code once: a message of ours that crosses a refusal is answered with another."""
+        return list(dict.fromkeys(self.codes))
+
     async def renew(self) -> str:
         self.renewals += 1
         return self.token
@@ -111,7 +116,7 @@ def test_a_client_whose_token_ends_is_told_and_comes_back_with_a_new_one(
                 await until(client, "live")
                 await server.start(session_id)
                 await until(client, "live", 2)
-        assert (wallet.codes, wallet.renewals) == (["SESSION_FORBIDDEN"], 2)
+        assert (wallet.told, wallet.renewals) == (["SESSION_FORBIDDEN"], 2)
 
     asyncio.run(evening())
 
@@ -136,7 +141,7 @@ def test_a_client_whose_token_is_revoked_is_told_until_it_has_another(instance: 
                     async with asyncio.timeout(WITHIN_S):
                         while wallet.codes.count("UNAUTHENTICATED") < 2:
                             await client.changed()
-                assert wallet.codes[:3] == ["SESSION_FORBIDDEN", *["UNAUTHENTICATED"] * 2]
+                assert wallet.told == ["SESSION_FORBIDDEN", "UNAUTHENTICATED"]
                 assert client.connection == "reconnecting"
                 wallet.token = (await server.mint(session_id, "host"))["token"]
                 await until(client, "live")

@@ -91,6 +91,12 @@ test('a link opens its session, for what it allows', { skip }, async () => {
   viewer.client.close();
 });
 
+/**
+ * A message of ours that crosses the notice is answered with another.
+ * @param {string[]} codes
+ */
+const onceEach = (codes) => [...new Set(codes)];
+
 test('a token that ends is told as a refusal, and renewed', { skip }, async () => {
   const { sessionId, links } = await aSession();
   const short = await rest('POST', `/${sessionId}/tokens`, {
@@ -105,7 +111,7 @@ test('a token that ends is told as a refusal, and renewed', { skip }, async () =
   await until(client, () => client.connection === 'reconnecting');
   await until(client, () => client.connection === 'live');
 
-  assert.deepEqual(codes, ['SESSION_FORBIDDEN']);
+  assert.deepEqual(onceEach(codes), ['SESSION_FORBIDDEN']);
   assert.deepEqual(protocols, [`bearer.${short.data.token}`, `bearer.${token}`]);
   client.close();
 });
@@ -130,7 +136,7 @@ test(
     await rest('DELETE', `/${sessionId}/tokens/${links.viewer.token_id}`);
     await until(client, () => client.connection === 'reconnecting');
     await triedAgain;
-    assert.deepEqual(codes, ['SESSION_FORBIDDEN']);
+    assert.deepEqual(onceEach(codes), ['SESSION_FORBIDDEN']);
     assert.equal(client.connection, 'reconnecting');
     assert.equal(protocols.length, 1);
 

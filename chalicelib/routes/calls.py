@@ -1,4 +1,4 @@
-"""Calls of sessions: what they say in their headers, and the limit they count against.
+"""Calls of sessions: who may make them, what their headers say, and what limit they count against.
 
 A view of such a resource is given its call. Whatever becomes of it, the answer
 tells what is left of the limit.

@@ -2,7 +2,7 @@
 
 Owns the pipeline, in AWS's words: resource matching, (method request,) integration
 request, integration, (integration response,) method response; whatever fails on
-the way is a gateway response. Must never touch a socket or a thread.
+the way is a gateway response. Must never touch a socket.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """

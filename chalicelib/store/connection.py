@@ -4,8 +4,8 @@ Must know nothing of what is stored, of other connections or of repeating. It
 logs in when it opens, and is closed by whoever meets an exception in it: half
 an exchange may be behind it then.
 
-hiredis reads and writes the protocol. redis-py, which could do the rest, takes
-as long to import as all else that a first answer needs.
+hiredis reads and writes the protocol. redis-py could do the rest, but to import
+it makes the first answer of a cold start take a third longer.
 
 https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
@@ -72,7 +72,7 @@ class Connection:
         self._address = address
         self._answer_within_s = answer_within_s
         self._socket: socket.socket | None = None
-        self._reader = Reader()
+        self._reader = _new_reader()
         self._used_at_s = 0.0
 
     def exchange(self, commands: Sequence[Command]) -> list[Any]:
@@ -82,15 +82,7 @@ class Connection:
             Unanswered: There are none; some of the commands may have been carried out.
         """
         self.open()
-        self.send(commands)
-        answers = []
-        for _ in commands:
-            answer = self.receive(self._answer_within_s)
-            while isinstance(answer, PushNotification):
-                answer = self.receive(self._answer_within_s)
-            answers.append(answer)
-        self._used_at_s = time.monotonic()
-        return answers
+        return self._exchange(commands)
 
     def open(self) -> None:
         """Make sure that somebody is there.
@@ -101,8 +93,7 @@ class Connection:
         if self._socket is None:
             self._connect()
         elif time.monotonic() - self._used_at_s > HEALTH_CHECK_AFTER_S:
-            self._used_at_s = time.monotonic()
-            self.exchange([("PING",)])
+            self._exchange([("PING",)])
 
     def send(self, commands: Sequence[Command]) -> None:
         """Have commands on their way.
@@ -160,11 +151,20 @@ class Connection:
         except (OSError, UnicodeError) as error:
             self.close()
             raise self._unanswered(error) from error
-        # Unlike redis-py's, a lost connection is never opened again by itself: what
-        # was read for the one before would be taken for an answer of this one.
-        self._reader = Reader(replyError=ErrorReply, notEnoughData=_INCOMPLETE)
-        self._used_at_s = time.monotonic()
+        # What was read of an answer over the last one is not the beginning of one over this.
+        self._reader = _new_reader()
         self._log_in()
+
+    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        self.send(commands)
+        answers = []
+        for _ in commands:
+            answer = self.receive(self._answer_within_s)
+            while isinstance(answer, PushNotification):
+                answer = self.receive(self._answer_within_s)
+            answers.append(answer)
+        self._used_at_s = time.monotonic()
+        return answers
 
     def _log_in(self) -> None:
         address = self._address
@@ -172,7 +172,7 @@ class Connection:
         if address.username or address.password:
             hello += ("AUTH", address.username or "default", address.password)
         selecting: list[Command] = [("SELECT", address.database)] if address.database else []
-        for answer in self.exchange([hello, *selecting]):
+        for answer in self._exchange([hello, *selecting]):
             if isinstance(answer, ErrorReply):
                 raise TurnedAway(f"{self._name()} says: {answer}")
 
@@ -190,10 +190,14 @@ class Connection:
         return f"{self._address.host}:{self._address.port}"
 
 
+def _new_reader() -> Reader:
+    return Reader(replyError=ErrorReply, notEnoughData=_INCOMPLETE)
+
+
 @lru_cache(maxsize=4)
 def _tls_context(tls: Tls) -> SSLContext:
-    """Built once: to read what the system trusts takes as long as twenty exchanges."""
-    # A third of what else is imported here, and only those need it who use TLS.
+    """Built once: to read what the system trusts takes longer than any exchange."""
+    # Only those pay for it who use TLS.
     import ssl  # noqa: PLC0415
 
     context = ssl.create_default_context(cafile=tls.ca_file)

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PROC = Path("/proc")
-PACKAGES = ("chalice", "pydantic", "redis", "hiredis", "httptools", "uvloop", "boto3")
+PACKAGES = ("chalice", "pydantic", "hiredis", "httptools", "uvloop", "boto3")
 
 
 def cpu_seconds(pid: int) -> float | None:

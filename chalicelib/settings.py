@@ -7,17 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-REDIS_URL_OPTIONS = {
-    "db",
-    "ssl_ca_certs",
-    "ssl_cert_reqs",
-    "ssl_certfile",
-    "ssl_check_hostname",
-    "ssl_keyfile",
-}
-"""What may follow the question mark of a REDIS_URL."""
+from .redis_url import InvalidUrl, read_redis_url
 
 HIGHEST_LIMIT = 1_000_000
 """One in a microsecond, if it is by the second; who wants more wants no limit."""
@@ -201,16 +193,9 @@ def _origins(text: str) -> tuple[str, ...]:
 
 def _redis_url(url: str) -> str:
     try:
-        parts = urlsplit(url)
-        understood = parts.scheme in ("redis", "rediss") and parts.port != 0
-    except ValueError:
-        understood = False
-    # The URL may hold a password, so it is not repeated.
-    if not understood:
-        raise InvalidSetting("REDIS_URL must be redis://HOST:PORT or rediss://HOST:PORT")
-    unknown = parse_qs(parts.query, keep_blank_values=True).keys() - REDIS_URL_OPTIONS
-    if unknown:
-        raise InvalidSetting(f"REDIS_URL has options it can't have: {', '.join(sorted(unknown))}")
+        read_redis_url(url)
+    except InvalidUrl as error:
+        raise InvalidSetting(f"REDIS_URL {error}") from error
     return url
 
 

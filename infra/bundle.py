@@ -24,7 +24,7 @@ _POWERTOOLS = "aws_lambda_powertools/"
 UNUSED = (
     # X-Ray's SDK could observe other libraries; it is told itself.
     "aws_xray_sdk/ext/",
-    # Of boto3 clients are used, of botocore's dates no zones, of redis-py a server's own commands.
+    # Of boto3 clients are used, of botocore's dates no zones.
     "boto3/data/",
     "boto3/dynamodb/",
     "boto3/ec2/",
@@ -37,13 +37,6 @@ UNUSED = (
     "pydantic/experimental/pipeline.py",
     "pydantic/mypy.py",
     "pydantic/v1/",
-    "redis/asyncio/multidb/",
-    "redis/commands/bf/",
-    "redis/commands/json/",
-    "redis/commands/search/",
-    "redis/commands/timeseries/",
-    "redis/commands/vectorset/",
-    "redis/multidb/",
     "s3transfer/crt.py",
     "s3transfer/processpool.py",
     "urllib3/contrib/emscripten/",

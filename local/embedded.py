@@ -31,14 +31,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from chalicelib.redis_url import RedisAddress
+from chalicelib.store.connection import Connection, ErrorReply, Unanswered
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.01
 _LOOK_SECONDS: Final = 0.1
+_ANSWER_SECONDS: Final = 1.0
 _HOST: Final = "127.0.0.1"
 
 
@@ -238,23 +238,19 @@ def _await_ready(
 
 def _ready_pid(port: int, data_dir: Path) -> int | None:
     """Who answers on ``port``, if that is a server with its data in ``data_dir``, loaded."""
-    client = redis.Redis(
-        host=_HOST,
-        port=port,
-        socket_timeout=1.0,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-    )
+    connection = Connection(RedisAddress(_HOST, port), _ANSWER_SECONDS)
     try:
-        directory = client.config_get("dir").get("dir")
-        information = client.info()
-    except (redis.RedisError, OSError):
+        configured, told = connection.exchange([("CONFIG", "GET", "dir"), ("INFO",)])
+    except Unanswered:
         return None
     finally:
-        client.close()
-    if directory != str(data_dir) or information.get("loading"):
+        connection.close()
+    if isinstance(configured, ErrorReply) or isinstance(told, ErrorReply):
         return None
-    return int(information["process_id"])
+    information = dict(line.partition(b":")[::2] for line in told.splitlines())
+    if configured[b"dir"] != bytes(data_dir) or information[b"loading"] != b"0":
+        return None
+    return int(information[b"process_id"])
 
 
 def _stop(server: EmbeddedServer, stop_seconds: float) -> None:

@@ -3,9 +3,9 @@
 Those of sessions and connections lie with their session, and are counted by
 the scripts that look at it anyway; only what is counted for many sessions is
 here. On a single server it travels in the same packet as the load it belongs
-to. In a Cluster it goes to another node, after the load: redis-py's Cluster
-client could send both at once only through its pipelines, which take no
-scripts. Switches are not counted here and cost no round trip anywhere.
+to. In a Cluster it goes to another node, after the load, so that a node that is
+silent keeps nobody from a session on another. Switches are not counted here and
+cost no round trip anywhere.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 from ..access.roles import Bearer
 from ..ports import Charge, Heartbeat, Patience, Visit, Watcher, Watchers
 from .buckets import limit_words
-from .client import Client, Server
+from .client import Server
 from .keys import WATCHED, SessionKeys, connection, session_of_list
 from .script import Script, Words
 from .tokens import checked, read_bearer, valid_until_ms, with_token, written_bearer
@@ -105,15 +105,11 @@ class RedisConnections:
         )
 
     def watched_sessions(self) -> Iterator[str]:
-        for key in self._server.call(_scan):
+        for key in self._server.keys(WATCHED, SCAN_COUNT):
             yield session_of_list(key.decode())
 
     def _to_list(self, session_id: str) -> Words:
         return (1, SessionKeys.of(session_id, self._shards).connections)
-
-
-def _scan(client: Client) -> list[bytes]:
-    return list(client.scan_iter(match=WATCHED, count=SCAN_COUNT))
 
 
 def _watchers(answer: Any) -> Watchers:

@@ -7,9 +7,8 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
-from redis.exceptions import NoScriptError
-
-from .client import Server
+from .client import Server, is_unknown_script
+from .connection import ErrorReply
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -27,8 +26,10 @@ class Script:
     def run(self, server: Server, *words: bytes | str | int) -> Any:
         try:
             return server.execute("EVALSHA", self._digest, *words)
-        except NoScriptError as unknown:
-            return self._known(server, words, unknown)
+        except ErrorReply as error:
+            if not is_unknown_script(error):
+                raise
+            return self._known(server, words, error)
 
     def run_together(self, server: Server, calls: Sequence[Words]) -> list[Any]:
         """As :meth:`run`, many calls at once."""
@@ -52,6 +53,6 @@ class Script:
         A server that restarted or took over knows none. EVAL goes where the
         keys are, and makes the script known there.
         """
-        if isinstance(answer, NoScriptError):
+        if is_unknown_script(answer):
             return server.execute("EVAL", self._source, *words)
         return answer

@@ -1,22 +1,20 @@
 """Hearing what commits publish, of every session or shard, over one connection.
 
-A subscription that is lost stays lost: redis-py's own would go on silently on
-a connection that hears nothing. Whoever needs one opens another.
+A subscription that is lost stays lost: one that came back by itself would not
+say what it has missed. Whoever needs one opens another.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
-
-import redis
-from redis.exceptions import RedisError
+from contextlib import contextmanager
 
 from ..ports import StoreUnavailable
+from ..redis_url import read_redis_url
 from ..settings import Settings
-from .client import open_one_server
+from .client import open_connection
+from .connection import Connection, ErrorReply, TimedOut, Unanswered
 from .keys import ALL_ALARMS, ALL_UPDATES, session_of_channel, shard_of_alarms
 
 SUBSCRIBED_WITHIN_S = 2.0
@@ -31,8 +29,8 @@ SIGN_WITHIN_S = 2.0
 class _Hearing:
     """One connection on which messages come in, or at least signs of life."""
 
-    def __init__(self, pubsub: Any) -> None:
-        self._pubsub = pubsub
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._quiet_since_s = time.monotonic()
         self._asked_at_s: float | None = None
 
@@ -43,25 +41,28 @@ class _Hearing:
             StoreUnavailable: The connection is lost, or leads to somebody who is silent.
         """
         try:
-            message = self._pubsub.get_message(timeout=within_seconds)
-            if message is None:
-                self._doubt(time.monotonic())
-        except (RedisError, OSError) as error:
-            raise StoreUnavailable(f"The subscription is lost: {error}") from error
-        if message is None:
+            heard = self._connection.receive(within_seconds)
+        except TimedOut:
+            self._doubt(time.monotonic())
             return None
+        except Unanswered as error:
+            raise _lost(error) from error
         self._quiet_since_s, self._asked_at_s = time.monotonic(), None
-        if message["type"] != "pmessage":
-            return None
-        return message["channel"].decode(), message["data"]
+        match heard:
+            case [b"pmessage", _, bytes(channel), bytes(message)]:
+                return channel.decode(), message
+        return None
 
     def _doubt(self, now_s: float) -> None:
         if self._asked_at_s is None:
             if now_s - self._quiet_since_s >= QUIET_S:
-                self._pubsub.ping()
+                try:
+                    self._connection.send([("PING",)])
+                except Unanswered as error:
+                    raise _lost(error) from error
                 self._asked_at_s = now_s
         elif now_s - self._asked_at_s >= SIGN_WITHIN_S:
-            raise redis.TimeoutError("it is silent")
+            raise _lost("the server is silent")
 
 
 class RedisSubscription:
@@ -111,18 +112,20 @@ def alarms(settings: Settings) -> Iterator[RedisAlarms]:
 @contextmanager
 def _subscribed(settings: Settings, pattern: str) -> Iterator[_Hearing]:
     # What is published on one node of a cluster is heard on each.
-    client = open_one_server(settings)
-    pubsub = client.pubsub()  # type: ignore[no-untyped-call]
+    connection = open_connection(read_redis_url(settings.redis_url))
     try:
         try:
-            pubsub.psubscribe(pattern)
-            confirmed = pubsub.get_message(timeout=SUBSCRIBED_WITHIN_S)
-        except (RedisError, OSError) as error:
+            connection.open()
+            connection.send([("PSUBSCRIBE", pattern)])
+            confirmed = connection.receive(SUBSCRIBED_WITHIN_S)
+        except Unanswered as error:
             raise StoreUnavailable(f"No subscription: {error}") from error
-        if confirmed is None:
-            raise StoreUnavailable("No subscription: it was not confirmed")
-        yield _Hearing(pubsub)
+        if isinstance(confirmed, ErrorReply):
+            raise StoreUnavailable(f"No subscription: {confirmed}")
+        yield _Hearing(connection)
     finally:
-        with suppress(redis.RedisError, OSError):
-            pubsub.close()
-        client.close()
+        connection.close()
+
+
+def _lost(cause: object) -> StoreUnavailable:
+    return StoreUnavailable(f"The subscription is lost: {cause}")

@@ -34,7 +34,7 @@ class XRayTracing:
     def __init__(self, service: str) -> None:
         from aws_lambda_powertools import Tracer  # noqa: PLC0415
 
-        # Nothing is patched: the SDK knows neither redis-py nor pycurl, and what it
+        # Nothing is patched: the SDK knows neither hiredis nor pycurl, and what it
         # knows of botocore would import that.
         self._tracer: Any = Tracer(service=service, auto_patch=False)
 

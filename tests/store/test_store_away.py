@@ -9,12 +9,12 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-import redis
 from redis.crc import key_slot
 
 from chalicelib.core.rules import Switch
 from chalicelib.ports import Committed, SessionStore, StoreUnavailable
-from chalicelib.store import client, script
+from chalicelib.store import connection, script
+from chalicelib.store.connection import ErrorReply
 from chalicelib.store.keys import shard_tag
 from tests.fixtures import OpenStore
 from tests.servers import (
@@ -137,7 +137,7 @@ def test_connections_that_died_without_a_word_cost_one_wait(
 ) -> None:
     # What a frozen Lambda finds when it thaws, before the health check's
     # interval is over and after it.
-    monkeypatch.setattr(client, "HEALTH_CHECK_AFTER_S", health_check_after_s)
+    monkeypatch.setattr(connection, "HEALTH_CHECK_AFTER_S", health_check_after_s)
     store = open_store(proxy.url)
     use_from_many_threads(store)
     proxy.blackhole()
@@ -178,7 +178,7 @@ def test_a_frozen_server_is_given_up_soon_and_used_again_when_thawed(
     store = open_store(own_server.url)
     started(store)
     own_server.freeze()
-    with unavailable("Timeout"):
+    with unavailable("silent"):
         store.load(new_id())
     own_server.thaw()
     is_back(store)
@@ -208,7 +208,7 @@ def test_a_server_that_is_still_loading_is_away(
         "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024", wait=False
     )
     eventually(own_server.is_loading)
-    with unavailable("loading"):
+    with unavailable("LOADING"):
         store.load(new_id())
     eventually(own_server.answers)
     is_back(store)
@@ -225,7 +225,7 @@ def test_a_primary_that_was_demoted_is_left_as_soon_as_it_says_so(
         admin.config_set("replica-read-only", "yes")
         # A primary that nobody can reach keeps what the replica has.
         ask(admin, "REPLICAOF", "127.0.0.1", "1")
-        with unavailable("ReadOnly"):
+        with unavailable("READONLY"):
             store.commit(commit)
         ask(admin, "REPLICAOF", "NO", "ONE")
     is_back(store)
@@ -257,7 +257,7 @@ def test_a_replica_without_its_primary_is_away(
     with own_server.admin() as admin:
         admin.config_set("replica-serve-stale-data", "no")
         ask(admin, "REPLICAOF", "127.0.0.1", "1")
-        with unavailable("MASTERDOWN|MasterDown|Link with MASTER"):
+        with unavailable("MASTERDOWN"):
             store.load(new_id())
         ask(admin, "REPLICAOF", "NO", "ONE")
     is_back(store)
@@ -272,9 +272,9 @@ def test_a_full_server_is_away_and_has_stored_nothing(
     with own_server.admin() as admin:
         before = sorted(admin.keys("*"))
         admin.config_set("maxmemory", "1")
-        with unavailable("OutOfMemory"):
+        with unavailable("OOM"):
             store.commit(next_of(session, Switch(), store.now_ms()))
-        with unavailable("OutOfMemory"):
+        with unavailable("OOM"):
             created(store, a_setup())
         assert store.load(session_id).session == session
         assert sorted(admin.keys("*")) == before
@@ -333,7 +333,7 @@ def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
     for file in script.SCRIPTS.glob("*.lua"):
         (tmp_path / file.name).write_bytes(b"return redis.call('HGET', 'one argument') ")
     monkeypatch.setattr(script, "SCRIPTS", tmp_path)
-    with pytest.raises(redis.ResponseError):
+    with pytest.raises(ErrorReply, match="compiling"):
         open_store(valkey.url).load(new_id())
 
 

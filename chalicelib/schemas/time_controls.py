@@ -107,8 +107,9 @@ _TIME = "(?:[0-9]{1,5}s?|[0-9]{1,4}m(?:[0-9]{1,5}s)?|[0-9]{1,2}h(?:[0-9]{1,4}m)?
 WRITTEN_FORM = r"(?:TIME(?:(?:\+(?:[0-9]{1,3}[x/])?| [db])TIME)?|\*TIME)".replace("TIME", _TIME)
 """All forms in one, for those who check a text before they send it."""
 
+# Compiled by the first text that is read, not by every cold start.
 _FORMS = {
-    control: re.compile(form.replace("TIME", _TIME))
+    control: form.replace("TIME", _TIME)
     for control, form in {
         "fischer": r"(?P<main_ms>TIME)(?:\+(?P<increment_ms>TIME))?",
         "byoyomi": r"(?P<main_ms>TIME)\+(?P<periods>[0-9]{1,3})x(?P<period_ms>TIME)",
@@ -126,7 +127,7 @@ _OBJECTS: TypeAdapter[ControlRequest] = TypeAdapter(ControlObject, config={"defe
 
 def _read_text(text: str) -> WrittenControl:
     for control, form in _FORMS.items():
-        if (match := form.fullmatch(text)) is not None:
+        if (match := re.fullmatch(form, text)) is not None:
             figures = {
                 name: _milliseconds(figure) if name.endswith("_ms") else int(figure)
                 for name, figure in match.groupdict(default="0").items()

@@ -58,7 +58,7 @@ class _Recorder(Server):
     """A server with a memory."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(lambda: open_client(settings))
+        super().__init__(open_client(settings))
         self.exchanges: list[Exchange] = []
 
     def execute(self, *command: Word) -> Any:

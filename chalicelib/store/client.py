@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from ..ports import StoreUnavailable
@@ -68,18 +67,16 @@ class Client(Protocol):
 
 def connect(settings: Settings) -> Server:
     """The Redis, or Redis Cluster, that the settings name; it is not called yet."""
-    return Server(lambda: open_client(settings), is_cluster=settings.redis_cluster)
+    return Server(open_client(settings), is_cluster=settings.redis_cluster)
 
 
 def connect_traced(settings: Settings, tracing: Tracing) -> Server:
     """As :func:`connect`; each call is a span of its own."""
-    return _TracedServer(
-        lambda: open_client(settings), is_cluster=settings.redis_cluster, tracing=tracing
-    )
+    return _TracedServer(open_client(settings), is_cluster=settings.redis_cluster, tracing=tracing)
 
 
 def open_client(settings: Settings) -> Client:
-    """A client that is safe for many threads, within our limits; it connects when first used."""
+    """What a Server calls: safe for many threads, within our limits; it connects when first used."""
     address = read_redis_url(settings.redis_url)
     if settings.redis_cluster:
         return ClusterClient(address, partial(Connection, answer_within_s=NODE_ANSWERS_WITHIN_S))
@@ -92,17 +89,15 @@ def open_connection(address: RedisAddress) -> Connection:
 
 
 class Server:
-    """Redis as a place to call: connected when first needed, and called once more if lost.
+    """Redis as a place to call: connected when first called, and called once more if lost.
 
     A call may therefore reach the server twice. Whoever calls sees to it that
     the second time does no harm.
     """
 
-    def __init__(self, open_client: Callable[[], Client], *, is_cluster: bool = False) -> None:
-        self._open_client = open_client
+    def __init__(self, client: Client, *, is_cluster: bool = False) -> None:
+        self._client = client
         self._is_cluster = is_cluster
-        self._lock = Lock()
-        self._client: Client | None = None
 
     def execute(self, *command: bytes | str | int) -> Any:
         """The answer to one command, as the server gives it.
@@ -151,41 +146,26 @@ class Server:
 
     def close(self) -> None:
         """Close every connection; the next call opens new ones."""
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._client.close()
 
     def _call(self, ask: Callable[[Client], T]) -> T:
-        client = self._connected()
         try:
-            return ask(client)
+            return ask(self._client)
         except (Unanswered, ErrorReply) as error:
             if not _is_to_be_asked_again(error):
                 raise _as_ours(error) from error
             if isinstance(error, ErrorReply):
                 # All connections lead to who is no longer the one to ask.
-                client.close()
+                self._client.close()
         try:
-            return ask(client)
+            return ask(self._client)
         except (Unanswered, ErrorReply) as error:
             raise _as_ours(error) from error
 
-    def _connected(self) -> Client:
-        client = self._client
-        if client is None:
-            with self._lock:
-                client = self._client
-                if client is None:
-                    client = self._client = self._open_client()
-        return client
-
 
 class _TracedServer(Server):
-    def __init__(
-        self, open_client: Callable[[], Client], *, is_cluster: bool, tracing: Tracing
-    ) -> None:
-        super().__init__(open_client, is_cluster=is_cluster)
+    def __init__(self, client: Client, *, is_cluster: bool, tracing: Tracing) -> None:
+        super().__init__(client, is_cluster=is_cluster)
         self._tracing = tracing
 
     def _call(self, ask: Callable[[Client], T]) -> T:

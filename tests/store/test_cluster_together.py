@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from chalicelib.ports import StoreUnavailable
@@ -96,7 +94,7 @@ def test_on_a_cluster_of_servers_all_shards_are_asked(valkey_cluster: Cluster) -
 
 def test_a_server_whose_node_is_silent_is_unavailable() -> None:
     wires = cluster(p2=[Unanswered("gone")], p3=[b"high"])
-    client: Any = wires.client()
+    client = wires.client()
 
     with pytest.raises(StoreUnavailable, match="gone"):
-        Server(lambda: client, is_cluster=True).execute_together([HIGH, LOW])
+        Server(client, is_cluster=True).execute_together([HIGH, LOW])

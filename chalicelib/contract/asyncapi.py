@@ -11,12 +11,33 @@ from .. import __version__
 from ..schemas.fields import UUID_FORM
 from ..schemas.socket import CommandMessage, ErrorMessage
 from . import codes, examples
-from .json_schema import Schema, Shown, of_requests, ref
+from .json_schema import Schema, Shown, object_of, of_requests, ref
 from .openapi import TITLE
 from .rest import OPERATIONS, SESSION
 from .socket import ERROR_CODES, HEARD, SAID
 
 CHANNEL = {"$ref": "#/channels/session"}
+
+GATEWAY_FAILURE: Final = "GatewayFailure"
+FAILED: Final = {
+    "name": GATEWAY_FAILURE,
+    "summary": "The gateway's own, without a `type`: a function failed, or had no answer in time."
+    " Nobody knows whether the message had an effect.",
+    "payload": object_of(
+        {name: {"type": "string"} for name in ("message", "connectionId", "requestId")},
+        ("message", "connectionId", "requestId"),
+    ),
+    "examples": [
+        {
+            "payload": {
+                "message": "Internal server error",
+                "connectionId": examples.CONNECTION_ID,
+                "requestId": "PJqB1Gz8DoECHlw=",
+            }
+        }
+    ],
+}
+"""What API Gateway says where the application says nothing, as it says it of REST."""
 
 TOKENS: Final = {
     "subprotocol": {
@@ -36,14 +57,18 @@ TOKENS: Final = {
 
 ABOUT = """\
 A connection watches one session, which need not exist yet. Every message is a text frame of JSON
-with a `type`; the server's also have `timestamp`, the store's time in milliseconds at which what
-they say is right, and are no larger than 32 KB. REST is described in `openapi.json` beside this
-document."""
+with a `type`, but for a failure of the gateway; the server's also have `timestamp`, the store's
+time in milliseconds at which what they say is right, and are no larger than 32 KB. REST is
+described in `openapi.json` beside this document."""
 
 CONNECTING = """\
 A `sessionId` that is missing or is no UUID refuses the handshake with 400; 503 says that the
 store can't be reached. Where AUTH is on, a token that is missing or does not hold refuses it with
 401, one for another session with 403; so does a page whose origin is not allowed.
+
+**Closing.** The server ends a connection with 1000 when the session is deleted, the connection has
+been silent for too long, or its token holds no more; with 1003 after a binary frame, 1007 after
+what is not UTF-8, 1009 after a frame above 32 KB or a message above 128 KB; and with 1001.
 
 **Tokens.** A connection whose token ends or is revoked is told nothing more but ERROR
 `SESSION_FORBIDDEN`, and closed. A command that the role may not give is ERROR `FORBIDDEN`.
@@ -95,8 +120,8 @@ def document() -> dict[str, Any]:
                 "title": "A session, watched",
                 "description": CONNECTING,
                 "messages": {
-                    one.name: {"$ref": f"#/components/messages/{one.name}"}
-                    for one in (*SAID, *HEARD)
+                    name: {"$ref": f"#/components/messages/{name}"}
+                    for name in (*(one.name for one in (*SAID, *HEARD)), GATEWAY_FAILURE)
                 },
                 "bindings": {"ws": {"method": "GET", "query": _query()}},
             }
@@ -140,7 +165,13 @@ def _operations() -> dict[str, Any]:
                 _of_channel(name)
                 for name in ("CONNECTED", "STATE_SYNC", "STATE_UPDATE", "SESSION_DELETED")
             ],
-        }
+        },
+        "refuse": {
+            "action": "send",
+            "channel": CHANNEL,
+            "summary": "What answers something that is no message, and who is sent away is told.",
+            "messages": [_of_channel("ERROR"), _of_channel(GATEWAY_FAILURE)],
+        },
     }
     asked = {
         one.name.lower(): {
@@ -165,7 +196,7 @@ def _of_channel(name: str) -> dict[str, str]:
 def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
     shapes = {one.name: one.shape.__name__ for one in SAID}
     shapes |= {one.name: one.model.__name__ for one in HEARD}
-    return {
+    messages = {
         one.name: {
             "name": one.name,
             "summary": one.when,
@@ -174,6 +205,7 @@ def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
         }
         for one in (*SAID, *HEARD)
     }
+    return {**messages, GATEWAY_FAILURE: FAILED}
 
 
 def _schemas() -> dict[str, Schema]:

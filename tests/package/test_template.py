@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.access.keys import read_keys
 from chalicelib.settings import read_settings
-from infra.packaging import Package
+from infra.packaging import ROOT, Package
 from local.gateway.compression import minimum_compression_bytes
 from local.gateway.gateway_responses import ResponseType, read_gateway_responses
 
@@ -311,6 +311,17 @@ def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Templat
 
     assert api["Name"] == api["Body"]["info"]["title"] == STACK
     assert {"Name": "ApiName", "Value": STACK} in dimensions
+
+
+AWS_S_OWN = {"Dockerfile", "Duration", "ElastiCacheProcessingUnits", "NoEcho"}
+
+
+def test_what_docs_deploying_names_is_in_the_template(template: Template) -> None:
+    told = re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", (ROOT / "docs" / "deploying.md").read_text())
+    parts = (template.body[name] for name in ("Parameters", "Resources", "Outputs"))
+
+    assert len(set(told)) > 20
+    assert set(told) - AWS_S_OWN - {name for part in parts for name in part} == set()
 
 
 def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> None:

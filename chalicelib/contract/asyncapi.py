@@ -11,33 +11,12 @@ from .. import __version__
 from ..schemas.fields import UUID_FORM
 from ..schemas.socket import CommandMessage, ErrorMessage
 from . import codes, examples
-from .json_schema import Schema, Shown, object_of, of_requests, ref
+from .json_schema import Schema, Shown, of_requests, ref
 from .openapi import TITLE
 from .rest import OPERATIONS, SESSION
-from .socket import ERROR_CODES, HEARD, SAID
+from .socket import BY_GATEWAY, ERROR_CODES, HEARD, SAID
 
 CHANNEL = {"$ref": "#/channels/session"}
-
-GATEWAY_FAILURE: Final = "GatewayFailure"
-FAILED: Final = {
-    "name": GATEWAY_FAILURE,
-    "summary": "The gateway's own, without a `type`: a function failed, or had no answer in time."
-    " Nobody knows whether the message had an effect.",
-    "payload": object_of(
-        {name: {"type": "string"} for name in ("message", "connectionId", "requestId")},
-        ("message", "connectionId", "requestId"),
-    ),
-    "examples": [
-        {
-            "payload": {
-                "message": "Internal server error",
-                "connectionId": examples.CONNECTION_ID,
-                "requestId": "PJqB1Gz8DoECHlw=",
-            }
-        }
-    ],
-}
-"""What API Gateway says where the application says nothing, as it says it of REST."""
 
 TOKENS: Final = {
     "subprotocol": {
@@ -120,8 +99,8 @@ def document() -> dict[str, Any]:
                 "title": "A session, watched",
                 "description": CONNECTING,
                 "messages": {
-                    name: {"$ref": f"#/components/messages/{name}"}
-                    for name in (*(one.name for one in (*SAID, *HEARD)), GATEWAY_FAILURE)
+                    one.name: {"$ref": f"#/components/messages/{one.name}"}
+                    for one in (*SAID, BY_GATEWAY, *HEARD)
                 },
                 "bindings": {"ws": {"method": "GET", "query": _query()}},
             }
@@ -170,7 +149,7 @@ def _operations() -> dict[str, Any]:
             "action": "send",
             "channel": CHANNEL,
             "summary": "What answers something that is no message, and who is sent away is told.",
-            "messages": [_of_channel("ERROR"), _of_channel(GATEWAY_FAILURE)],
+            "messages": [_of_channel("ERROR"), _of_channel(BY_GATEWAY.name)],
         },
     }
     asked = {
@@ -194,23 +173,22 @@ def _of_channel(name: str) -> dict[str, str]:
 
 
 def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
-    shapes = {one.name: one.shape.__name__ for one in SAID}
+    shapes = {one.name: one.shape.__name__ for one in (*SAID, BY_GATEWAY)}
     shapes |= {one.name: one.model.__name__ for one in HEARD}
-    messages = {
+    return {
         one.name: {
             "name": one.name,
             "summary": one.when,
             "payload": ref(shapes[one.name]),
             "examples": [{"payload": given} for given in examples.of(shapes[one.name])],
         }
-        for one in (*SAID, *HEARD)
+        for one in (*SAID, BY_GATEWAY, *HEARD)
     }
-    return {**messages, GATEWAY_FAILURE: FAILED}
 
 
 def _schemas() -> dict[str, Schema]:
     shown = Shown()
-    for said in SAID:
+    for said in (*SAID, BY_GATEWAY):
         shown.of(said.shape)
     errors = shown.schemas[ErrorMessage.__name__]
     errors["properties"]["code"] = {

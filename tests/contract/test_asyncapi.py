@@ -12,9 +12,8 @@ import jsonschema_rs
 import pytest
 
 from chalicelib.contract import asyncapi
-from chalicelib.contract.asyncapi import GATEWAY_FAILURE
 from chalicelib.contract.rest import OPERATIONS
-from chalicelib.contract.socket import ERROR_CODES, HEARD, SAID
+from chalicelib.contract.socket import BY_GATEWAY, ERROR_CODES, HEARD, SAID
 from chalicelib.schemas.fields import Request
 from chalicelib.schemas.socket import (
     MESSAGES,
@@ -74,7 +73,7 @@ def test_every_message_that_can_be_read_is_told_of() -> None:
 def test_every_message_has_an_example_that_fits() -> None:
     messages = asyncapi_document()["components"]["messages"]
 
-    assert messages.keys() == {one.name for one in (*SAID, *HEARD)} | {GATEWAY_FAILURE}
+    assert messages.keys() == {one.name for one in (*SAID, BY_GATEWAY, *HEARD)}
     for names, check in ((SAID, check_said), (HEARD, check_heard)):
         for name in [one.name for one in names]:
             examples = [one["payload"] for one in messages[name]["examples"]]
@@ -107,11 +106,15 @@ def test_what_is_told_to_who_asked_for_nothing_is_something_that_is_sent() -> No
 
 @pytest.mark.parametrize("reason", [FAILED, TIMED_OUT])
 def test_what_the_gateway_says_of_a_failed_function_is_told_of(reason: str) -> None:
+    document = asyncapi_document()
+    schemas = document["components"]["schemas"]
+    message = document["components"]["messages"][BY_GATEWAY.name]
+    check = validator(closed(message["payload"], schemas), {})
     said = json.loads(error_message("PJqB0fHsqRcCHlw=", reason, "PJqB1Gz8DoECHlw=").data)
-    payload = asyncapi_document()["components"]["messages"][GATEWAY_FAILURE]["payload"]
 
-    assert GATEWAY_FAILURE in sent_unasked()
-    assert problems(validator(closed(payload, {}), {}), said) == []
+    assert BY_GATEWAY.name in sent_unasked()
+    for one in (said, *(example["payload"] for example in message["examples"])):
+        assert problems(check, one) == []
 
 
 def test_every_example_of_a_client_can_be_read() -> None:

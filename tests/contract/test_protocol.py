@@ -10,8 +10,8 @@ import pytest
 
 from chalicelib.access.roles import RIGHTS, Action, Right
 from chalicelib.contract import codes
-from chalicelib.contract.asyncapi import GATEWAY_FAILURE
 from chalicelib.contract.rest import OPERATIONS
+from chalicelib.contract.socket import BY_GATEWAY
 from chalicelib.schemas.errors import STATUS
 from chalicelib.settings import Settings
 
@@ -186,14 +186,14 @@ def test_every_message_is_told_of() -> None:
     told = {words(row[0]).pop() for row in rows(both) if words(row[0])}
 
     # The gateway's own has no type, and no row.
-    assert told == asyncapi_document()["components"]["messages"].keys() - {GATEWAY_FAILURE}
+    assert told == asyncapi_document()["components"]["messages"].keys() - {BY_GATEWAY.name}
 
 
 def test_what_the_gateway_says_by_itself() -> None:
     told = section("The contract: WebSocket").partition("API Gateway itself")[2]
-    payload = asyncapi_document()["components"]["messages"][GATEWAY_FAILURE]["payload"]
+    named = set(re.findall(r'"(\w+)"', told.partition("}")[0]))
 
-    assert set(re.findall(r'"(\w+)"', told.partition("}")[0])) == set(payload["required"])
+    assert named == fields(schema(asyncapi_document(), BY_GATEWAY.shape.__name__))
 
 
 def test_commands_of_the_socket() -> None:

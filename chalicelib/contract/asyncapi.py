@@ -47,7 +47,8 @@ store can't be reached. Where AUTH is on, a token that is missing or does not ho
 
 **Closing.** The server ends a connection with 1000 when the session is deleted, the connection has
 been silent for too long, or its token holds no more; with 1003 after a binary frame, 1007 after
-what is not UTF-8, 1009 after a frame above 32 KB or a message above 128 KB; and with 1001.
+what is not UTF-8, 1009 after a frame above 32 KB or a message above 128 KB. 1001 is API Gateway's
+own, and the local stack's when it stops.
 
 **Tokens.** A connection whose token ends or is revoked is told nothing more but ERROR
 `SESSION_FORBIDDEN`, and closed. A command that the role may not give is ERROR `FORBIDDEN`.

@@ -14,7 +14,7 @@ from . import codes, examples
 from .json_schema import Schema, Shown, of_requests, ref
 from .openapi import TITLE
 from .rest import OPERATIONS, SESSION
-from .socket import ERROR_CODES, HEARD, SAID
+from .socket import BY_GATEWAY, ERROR_CODES, HEARD, SAID
 
 CHANNEL = {"$ref": "#/channels/session"}
 
@@ -36,14 +36,19 @@ TOKENS: Final = {
 
 ABOUT = """\
 A connection watches one session, which need not exist yet. Every message is a text frame of JSON
-with a `type`; the server's also have `timestamp`, the store's time in milliseconds at which what
-they say is right, and are no larger than 32 KB. REST is described in `openapi.json` beside this
-document."""
+with a `type`, but for a failure of the gateway; the server's also have `timestamp`, the store's
+time in milliseconds at which what they say is right, and are no larger than 32 KB. REST is
+described in `openapi.json` beside this document."""
 
 CONNECTING = """\
 A `sessionId` that is missing or is no UUID refuses the handshake with 400; 503 says that the
 store can't be reached. Where AUTH is on, a token that is missing or does not hold refuses it with
 401, one for another session with 403; so does a page whose origin is not allowed.
+
+**Closing.** The server ends a connection with 1000 when the session is deleted, the connection has
+been silent for too long, or its token holds no more; with 1003 after a binary frame, 1007 after
+what is not UTF-8, 1009 after a frame above 32 KB or a message above 128 KB. 1001 is API Gateway's
+own, and the local stack's when it stops.
 
 **Tokens.** A connection whose token ends or is revoked is told nothing more but ERROR
 `SESSION_FORBIDDEN`, and closed. A command that the role may not give is ERROR `FORBIDDEN`.
@@ -96,7 +101,7 @@ def document() -> dict[str, Any]:
                 "description": CONNECTING,
                 "messages": {
                     one.name: {"$ref": f"#/components/messages/{one.name}"}
-                    for one in (*SAID, *HEARD)
+                    for one in (*SAID, BY_GATEWAY, *HEARD)
                 },
                 "bindings": {"ws": {"method": "GET", "query": _query()}},
             }
@@ -140,7 +145,13 @@ def _operations() -> dict[str, Any]:
                 _of_channel(name)
                 for name in ("CONNECTED", "STATE_SYNC", "STATE_UPDATE", "SESSION_DELETED")
             ],
-        }
+        },
+        "refuse": {
+            "action": "send",
+            "channel": CHANNEL,
+            "summary": "What answers something that is no message, and who is sent away is told.",
+            "messages": [_of_channel("ERROR"), _of_channel(BY_GATEWAY.name)],
+        },
     }
     asked = {
         one.name.lower(): {
@@ -163,7 +174,7 @@ def _of_channel(name: str) -> dict[str, str]:
 
 
 def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
-    shapes = {one.name: one.shape.__name__ for one in SAID}
+    shapes = {one.name: one.shape.__name__ for one in (*SAID, BY_GATEWAY)}
     shapes |= {one.name: one.model.__name__ for one in HEARD}
     return {
         one.name: {
@@ -172,13 +183,13 @@ def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
             "payload": ref(shapes[one.name]),
             "examples": [{"payload": given} for given in examples.of(shapes[one.name])],
         }
-        for one in (*SAID, *HEARD)
+        for one in (*SAID, BY_GATEWAY, *HEARD)
     }
 
 
 def _schemas() -> dict[str, Schema]:
     shown = Shown()
-    for said in SAID:
+    for said in (*SAID, BY_GATEWAY):
         shown.of(said.shape)
     errors = shown.schemas[ErrorMessage.__name__]
     errors["properties"]["code"] = {

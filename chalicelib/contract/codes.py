@@ -51,6 +51,13 @@ DETAILS: Final[dict[str, Any]] = {
     "PRECONDITION_FAILED": Versions,
 }
 
+ALWAYS: Final = {
+    "BAD_REQUEST": ("request_id",),
+    "INTERNAL_ERROR": ("request_id",),
+    "RATE_LIMIT_EXCEEDED": ("retry_after_seconds",),
+}
+"""What an error of a code always has beside code and message; others may have it."""
+
 GATEWAY_REFUSALS: Final = {
     "BAD_REQUEST": 400,
     "UNAUTHENTICATED": 401,
@@ -66,6 +73,7 @@ BAD_REQUEST comes with other statuses, too.
 """
 
 HEADERS: Final = {
+    "UNAUTHENTICATED": ("x-amzn-Remapped-WWW-Authenticate",),
     "RATE_LIMIT_EXCEEDED": ("Retry-After",),
     "STORE_UNAVAILABLE": ("Retry-After",),
 }
@@ -92,7 +100,7 @@ def error_schema(shown: Shown, code: str) -> Schema:
         every.of(ErrorBody)
         general = every.schemas[ErrorBody.__name__]
         properties = {**general["properties"], "code": {"const": code}}
-        required = list(general["required"])
+        required = [*general["required"], *ALWAYS.get(code, ())]
         if code in DETAILS:
             properties["details"] = shown.of(DETAILS[code])
             required.append("details")

@@ -150,6 +150,11 @@ def _answered() -> dict[str, list[Any]]:
             "message": "The session is at version 3, not 2",
             "id": "2",
         },
+        "GatewayFailure": {
+            "message": "Internal server error",
+            "connectionId": CONNECTION_ID,
+            "requestId": "PJqB1Gz8DoECHlw=",
+        },
     }
     return {name: [from_json(to_json(example))] for name, example in made.items()}
 

@@ -105,8 +105,8 @@ class Shown:
         """
         origin, arguments = get_origin(shape), get_args(shape)
         if origin is Annotated:
-            made = [self.of(part) for part in arguments[1:]]
-            return made[0] if len(made) == 1 else {"allOf": made}
+            first, *others = [self.of(part) for part in arguments[1:]]
+            return self._together(first, others) if others else first
         if origin in (Union, UnionType):
             return _any_of([self.of(part) for part in arguments])
         if origin is Literal:
@@ -136,6 +136,16 @@ class Shown:
             self.schemas[name] = {}
             self.schemas[name] = _described(shape) | make(shape)
         return ref(name)
+
+    def _together(self, first: Schema, others: list[Schema]) -> Schema:
+        """What has everything that these have; each kind of a family by itself.
+
+        Generators of clients make a class of objects that belong together, but none of
+        an object and a choice.
+        """
+        shown = self.schemas[first["$ref"].removeprefix(PLACE)]
+        each = [{"allOf": [kind, *others]} for kind in shown.get("oneOf", [first])]
+        return each[0] if len(each) == 1 else {"oneOf": each}
 
     def _typed_dict(self, shape: type) -> Schema:
         properties, required = {}, []

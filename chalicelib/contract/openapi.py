@@ -84,8 +84,12 @@ def document() -> dict[str, Any]:
             "schemas": examples.attach({**shown.schemas, **requests}),
             "responses": gateway,
             "headers": {
-                name: {"description": text, "schema": schema, "required": name in HEADERS}
-                for name, (text, schema) in {**HEADERS, **LIMIT_HEADERS}.items()
+                name: {
+                    "description": header.description,
+                    "schema": header.schema,
+                    "required": header.is_always_there,
+                }
+                for name, header in HEADERS.items()
             },
             "securitySchemes": {
                 SCHEME: {

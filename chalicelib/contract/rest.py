@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict
 
 from ..access.roles import JTI_FORM, Action
 from ..schemas.conditions import KEY_FORM
@@ -140,18 +140,33 @@ class Operation:
 
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
-HEADERS: Final[dict[str, tuple[str, Schema]]] = {
-    "Retry-After": ("Seconds after which to try again.", COUNT),
-    "Cache-Control": ("For how long this may be kept.", {"type": "string"}),
-    "ETag": ("The version that is shown, in quotes.", {"type": "string", "pattern": '^"[0-9]+"$'}),
-}
 
-LIMIT_HEADERS: Final[dict[str, tuple[str, Schema]]] = {
-    "RateLimit-Limit": ("How many there may be.", COUNT),
-    "RateLimit-Remaining": ("How many more there may be at once.", COUNT),
-    "RateLimit-Reset": ("Seconds until there may be as many as ever.", COUNT),
+class Header(NamedTuple):
+    """A header of answers; unless it ``is_always_there``, some of those that name it lack it."""
+
+    description: str
+    schema: Schema
+    is_always_there: bool = True
+
+
+LIMIT_HEADERS: Final = {
+    "RateLimit-Limit": Header("How many there may be.", COUNT, False),
+    "RateLimit-Remaining": Header("How many more there may be at once.", COUNT, False),
+    "RateLimit-Reset": Header("Seconds until there may be as many as ever.", COUNT, False),
 }
-"""What tells of a limit, wherever one was counted against; there may be none."""
+"""What tells of a limit, wherever one was counted against."""
+
+HEADERS: Final = {
+    "Retry-After": Header("Seconds after which to try again.", COUNT),
+    "Cache-Control": Header("For how long this may be kept.", {"type": "string"}, False),
+    "ETag": Header(
+        "The version that is shown, in quotes; of the page its digest.",
+        {"type": "string", "pattern": '^"[0-9a-f]+"$'},
+    ),
+    # As API Gateway calls it on the way; its own refusals have none.
+    "x-amzn-Remapped-WWW-Authenticate": Header("How to authenticate.", {"const": "Bearer"}, False),
+    **LIMIT_HEADERS,
+}
 
 SESSION_ID: Final = Parameter(
     "session_id",
@@ -249,11 +264,13 @@ OPERATIONS: Final = (
         "sessions",
         "Create a session; the same request again creates nothing twice.",
         {
-            201: Answer("Created.", CreationAnswer, ("ETag",), leads_to_session=True),
+            201: Answer(
+                "Created.", CreationAnswer, ("ETag", "Cache-Control"), leads_to_session=True
+            ),
             200: Answer(
                 "Created before by the same request; as it has become.",
                 CreationAnswer,
-                ("ETag",),
+                ("ETag", "Cache-Control"),
                 leads_to_session=True,
             ),
         },
@@ -458,9 +475,10 @@ OPERATIONS: Final = (
         "page",
         "The page on which sessions are made and shown.",
         {
-            200: Answer("The page.", media_type="text/html", headers=CACHED),
-            304: Answer("It has not changed.", headers=CACHED),
+            200: Answer("The page.", media_type="text/html", headers=("ETag", *CACHED)),
+            304: Answer("It has not changed.", headers=("ETag", *CACHED)),
         },
+        parameters=(IF_NONE_MATCH,),
     ),
     Operation(
         "GET",

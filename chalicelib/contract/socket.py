@@ -6,7 +6,7 @@ The one table from which the AsyncAPI document is made.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from ..schemas.fields import Request
 from ..schemas.pushes import SessionDeleted, StateUpdate
@@ -37,6 +37,14 @@ ERROR_CODES: Final = (
     "INTERNAL_ERROR",
     "STORE_UNAVAILABLE",
 )
+
+
+class GatewayFailure(TypedDict):
+    """API Gateway's own words."""
+
+    message: str
+    connectionId: str
+    requestId: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,14 @@ SAID: Final = (
         "Something was refused; the connection stays open, unless it is SESSION_FORBIDDEN.",
     ),
 )
+
+BY_GATEWAY: Final = Said(
+    "GatewayFailure",
+    GatewayFailure,
+    "Without a `type`: a function failed, or had no answer in time. Nobody knows whether the"
+    " message had an effect.",
+)
+"""What API Gateway says where the application says nothing; the one message without a type."""
 
 HEARD: Final = (
     Heard("PING", "Every `heartbeatIntervalMs`.", ("PONG", "ERROR")),

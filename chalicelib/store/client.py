@@ -76,7 +76,7 @@ def connect_traced(settings: Settings, tracing: Tracing) -> Server:
 
 
 def open_client(settings: Settings) -> Client:
-    """What a Server calls: safe for many threads, within our limits; it connects when first used."""
+    """What a Server calls: for many threads, within our limits; it connects when first used."""
     address = read_redis_url(settings.redis_url)
     if settings.redis_cluster:
         return ClusterClient(address, partial(Connection, answer_within_s=NODE_ANSWERS_WITHIN_S))

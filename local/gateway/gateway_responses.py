@@ -8,6 +8,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-r
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -88,6 +90,21 @@ FUNCTION_TIMED_OUT: Final = GatewayError(
     "Endpoint request timed out",
     "InternalServerErrorException",
 )
+
+
+def no_such_method(authorization: str | None) -> GatewayError:
+    """A path or method that isn't there: AWS takes it for a request to itself, to be signed."""
+    if authorization is None:
+        return MISSING_AUTHENTICATION_TOKEN
+    digest = base64.b64encode(hashlib.sha256(authorization.encode()).digest()).decode()
+    return GatewayError(
+        # [?] Neither the type that it counts as is documented, nor what exactly is hashed.
+        ResponseType.INVALID_SIGNATURE,
+        403,
+        "Invalid key=value pair (missing equal-sign) in Authorization header"
+        f" (hashed with SHA-256 and encoded with Base64): '{digest}'.",
+        "IncompleteSignatureException",
+    )
 
 
 def bad_request(status: int, reason: str) -> GatewayError:

@@ -23,7 +23,6 @@ from .gateway_responses import (
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
     MALFORMED_RESULT,
-    MISSING_AUTHENTICATION_TOKEN,
     REQUEST_TOO_LARGE,
     GatewayError,
     GatewayResponse,
@@ -31,6 +30,7 @@ from .gateway_responses import (
     bad_request,
     gateway_response,
     internal_error,
+    no_such_method,
 )
 from .http_messages import Refusal, Request, Response
 from .lambdas import CallerTimeout, Environments, Event, FunctionError, LambdaFunction
@@ -73,7 +73,7 @@ class RestApi:
         matched = self._routes.match(split_target(request.target)[0])
         answer: Response | GatewayError
         if matched is None:
-            answer = MISSING_AUTHENTICATION_TOKEN
+            answer = no_such_method(request.header("authorization"))
         elif request.method in matched.resource.methods:
             trace_id = ids.trace_id()
             event = proxy_event(
@@ -91,7 +91,7 @@ class RestApi:
             answer = matched.resource.preflight
         else:
             # On AWS a method that isn't there is no different from a path that isn't.
-            answer = MISSING_AUTHENTICATION_TOKEN
+            answer = no_such_method(request.header("authorization"))
         if isinstance(answer, GatewayError):
             answer = self._answer_error(
                 answer,

@@ -22,6 +22,23 @@ PARTS_OF_PAGES = frozenset({"/docs/{asset}", "/page/{version}/{package}/src/{nam
 """What a page loads is a part of it, and no operation for anybody else."""
 
 
+OF_EVERY_ANSWER = frozenset(
+    {
+        "content-type",
+        "access-control-allow-headers",
+        "access-control-allow-origin",
+        "access-control-expose-headers",
+        "access-control-max-age",
+        # What pages tell browsers.
+        "content-security-policy",
+        "referrer-policy",
+        "x-content-type-options",
+    }
+)
+REMAPPED = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
+"""Headers that API Gateway sends on under other names."""
+
+
 @cache
 def openapi_document() -> dict[str, Any]:
     return openapi.document()
@@ -86,9 +103,12 @@ def check_answer(method: str, path: str, status: int, headers: Iterable[str], bo
     answer = operation["responses"].get(str(status))
     assert answer is not None, f"{method} {path} does not say that it may answer {status}: {body}"
     known = openapi_document()["components"]["headers"]
-    promised = {name.lower() for name in answer.get("headers", ()) if known[name]["required"]}
-    missing = promised - {one.lower() for one in headers}
+    named = {name.lower(): known[name]["required"] for name in answer.get("headers", ())}
+    given = {REMAPPED.get(one.lower(), one.lower()) for one in headers}
+    missing = {name for name, is_always_there in named.items() if is_always_there} - given
     assert not missing, f"{method} {path} {status} lacks {missing}"
+    untold = given - named.keys() - OF_EVERY_ANSWER
+    assert not untold, f"{method} {path} {status} does not say that it may have {untold}"
     check = _answer_validator(path, "get" if method == "HEAD" else method.lower(), status)
     if method == "HEAD" or check is None:
         assert method == "HEAD" or body == "", body

@@ -21,6 +21,7 @@ from chalicelib.core.setup import SyncMode
 from chalicelib.schemas.fields import UUID_FORM
 
 STACK: Final = f"{os.environ['STACK']}/v1/sessions"
+TOKEN: Final = os.environ["TOKEN"]
 LIVES: Final = (
     (),
     ("start",),
@@ -66,7 +67,6 @@ def _a_session(mode: SyncMode, life: tuple[str, ...]) -> str:
 
 
 def _post(path: str, body: object) -> None:
-    request = urllib.request.Request(
-        f"{STACK}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(f"{STACK}{path}", json.dumps(body).encode(), headers)
     urllib.request.urlopen(request, timeout=10).close()

@@ -13,12 +13,19 @@ import pytest
 
 from chalicelib.contract import asyncapi
 from chalicelib.contract.rest import OPERATIONS
-from chalicelib.contract.socket import HEARD, SAID
+from chalicelib.contract.socket import BY_GATEWAY, ERROR_CODES, HEARD, SAID
 from chalicelib.schemas.fields import Request
-from chalicelib.schemas.socket import MESSAGES, CommandMessage, read_message
+from chalicelib.schemas.socket import (
+    MESSAGES,
+    CommandMessage,
+    InvalidMessage,
+    read_message,
+    session_forbidden,
+)
+from local.gateway.websocket_integration import FAILED, TIMED_OUT, error_message
 from tests.rest.client import RestClient
 
-from .conformance import asyncapi_document, check_heard, check_said, problems, validator
+from .conformance import asyncapi_document, check_heard, check_said, closed, problems, validator
 
 HERE = Path(__file__).parent
 
@@ -66,7 +73,7 @@ def test_every_message_that_can_be_read_is_told_of() -> None:
 def test_every_message_has_an_example_that_fits() -> None:
     messages = asyncapi_document()["components"]["messages"]
 
-    assert messages.keys() == {one.name for one in (*SAID, *HEARD)}
+    assert messages.keys() == {one.name for one in (*SAID, BY_GATEWAY, *HEARD)}
     for names, check in ((SAID, check_said), (HEARD, check_heard)):
         for name in [one.name for one in names]:
             examples = [one["payload"] for one in messages[name]["examples"]]
@@ -74,6 +81,40 @@ def test_every_message_has_an_example_that_fits() -> None:
             for example in examples:
                 assert example["type"] == name
                 check(example)
+
+
+def sent_unasked() -> set[str]:
+    operations = asyncapi_document()["operations"].values()
+    return {
+        message["$ref"].rpartition("/")[2]
+        for operation in operations
+        if operation["action"] == "send"
+        for message in operation["messages"]
+    }
+
+
+def test_what_is_told_to_who_asked_for_nothing_is_something_that_is_sent() -> None:
+    # Somebody else has revoked its token.
+    sent_away = json.loads(session_forbidden(0))
+    # This is no message, and so none that an answer could belong to.
+    with pytest.raises(InvalidMessage) as nonsense:
+        read_message("nonsense")
+
+    assert sent_away["type"] in sent_unasked()
+    assert {sent_away["code"], nonsense.value.code} <= set(ERROR_CODES)
+
+
+@pytest.mark.parametrize("reason", [FAILED, TIMED_OUT])
+def test_what_the_gateway_says_of_a_failed_function_is_told_of(reason: str) -> None:
+    document = asyncapi_document()
+    schemas = document["components"]["schemas"]
+    message = document["components"]["messages"][BY_GATEWAY.name]
+    check = validator(closed(message["payload"], schemas), {})
+    said = json.loads(error_message("PJqB0fHsqRcCHlw=", reason, "PJqB1Gz8DoECHlw=").data)
+
+    assert BY_GATEWAY.name in sent_unasked()
+    for one in (said, *(example["payload"] for example in message["examples"])):
+        assert problems(check, one) == []
 
 
 def test_every_example_of_a_client_can_be_read() -> None:

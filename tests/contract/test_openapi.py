@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -60,6 +61,42 @@ def test_every_named_schema_is_used_and_every_used_one_there() -> None:
     used = set(re.findall(rf'"{PLACE}(\w+)"', json.dumps(document)))
 
     assert used == set(document["components"]["schemas"])
+
+
+def everywhere(value: Any, word: str) -> Iterator[Any]:
+    """What stands under a word, wherever that does."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == word:
+                yield inner
+            yield from everywhere(inner, word)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from everywhere(inner, word)
+
+
+def test_what_belongs_together_is_objects_of_which_generators_make_classes() -> None:
+    schemas = openapi_document()["components"]["schemas"]
+    parts = [one["$ref"] for several in everywhere(schemas, "allOf") for one in several]
+
+    assert len(parts) > 20
+    for part in parts:
+        assert "properties" in schemas[part.removeprefix(PLACE)], part
+
+
+def test_what_an_error_always_has_a_client_may_rely_on() -> None:
+    schemas = openapi_document()["components"]["schemas"]
+    always = {
+        name: set(schema["properties"]["error"]["required"]) - {"code", "message", "details"}
+        for name, schema in schemas.items()
+        if "error" in schema.get("properties", ()) and name.endswith("Answer")
+    }
+
+    assert {name: one for name, one in always.items() if one} == {
+        "BadRequestAnswer": {"request_id"},
+        "InternalErrorAnswer": {"request_id"},
+        "RateLimitExceededAnswer": {"retry_after_seconds"},
+    }
 
 
 def test_every_example_fits_its_schema() -> None:

@@ -2,8 +2,9 @@
 
 The operations are tried one by one, with what the document allows and with what
 it doesn't, on sessions that exist and on others, and in chains that begin with
-the creation of a session. Bounded: a few examples and the same ones each time;
-with TICKLESS_FULL many, and others.
+the creation of a session; on a stack that asks nobody for a token, and on one
+that does. Bounded: a few examples and the same ones each time; with
+TICKLESS_FULL many, and others.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
+
+from chalicelib.access.roles import Role
+from chalicelib.access.tokens import sign
+from tests.access.people import KEYS, SECRET, a_bearer
 from tests.e2e.instances import instances
 from tests.servers import RedisProcess
 
@@ -29,24 +36,34 @@ WITHIN_S = 600 if FULL else 60
 LEFT_OUT = "positive_data_acceptance,unsupported_method"
 
 
-def strict(folder: Path) -> Path:
-    """The document without the ranges that stand for the gateway's own answers."""
+def strict(folder: Path, auth: str) -> Path:
+    """The document without the ranges that stand for the gateway's own answers.
+
+    Where AUTH is on, tokens are needed that otherwise may be left out.
+    """
     document = copy.deepcopy(openapi_document())
     del document["servers"]
     for operations in document["paths"].values():
         for operation in operations.values():
             del operation["responses"]["4XX"], operation["responses"]["5XX"]
+            if auth == "on" and "security" in operation:
+                operation["security"].remove({})
     path = folder / "openapi.json"
     path.write_text(json.dumps(document))
     return path
 
 
-def test_no_answer_is_undocumented(own_valkey: RedisProcess, tmp_path: Path) -> None:
-    with instances(1, own_valkey.url, tmp_path) as (instance,):
+@pytest.mark.parametrize("auth", ["off", "on"])
+def test_no_answer_is_undocumented(own_valkey: RedisProcess, tmp_path: Path, auth: str) -> None:
+    now_s = int(time.time())
+    token = sign(a_bearer(Role.SERVER, valid_from_s=now_s - 60, valid_until_s=now_s + 3600), KEYS)
+    environment = {"AUTH": auth, "AUTH_KEYS": json.dumps(SECRET)}
+    with instances(1, own_valkey.url, tmp_path, environment=environment) as (instance,):
         run = subprocess.run(
             [
-                *(sys.executable, "-m", "schemathesis.cli", "run", str(strict(tmp_path))),
+                *(sys.executable, "-m", "schemathesis.cli", "run", str(strict(tmp_path, auth))),
                 *("--url", instance.rest_url, "--no-color", "--warnings", "off"),
+                *("--header", f"Authorization: Bearer {token}"),
                 *("--exclude-checks", LEFT_OUT),
                 *("--max-examples", "300" if FULL else "25"),
                 *(() if FULL else ("--generation-deterministic", "--no-shrink")),
@@ -58,6 +75,7 @@ def test_no_answer_is_undocumented(own_valkey: RedisProcess, tmp_path: Path) -> 
                 "PYTHONPATH": str(ROOT),
                 "SCHEMATHESIS_HOOKS": "tests.contract.schemathesis_hooks",
                 "STACK": instance.rest_url,
+                "TOKEN": token,
             },
             capture_output=True,
             text=True,

@@ -23,6 +23,7 @@ from chalicelib.access import tokens
 from chalicelib.access.keys import new_key
 from chalicelib.access.roles import EVERY_SESSION, Bearer, Role
 from tests.access.people import a_key_set
+from tests.contract.conformance import check_said
 from tests.servers import RedisProcess, running, valkey_binary
 
 from .conftest import Size
@@ -116,6 +117,7 @@ async def hear(socket: ClientConnection, kind: str) -> Any:
     async with asyncio.timeout(20):
         while True:
             message = json.loads(await socket.recv())
+            check_said(message)
             if message["type"] == kind:
                 return message
 
@@ -124,7 +126,7 @@ async def is_closed(socket: ClientConnection) -> bool:
     async with asyncio.timeout(20):
         with suppress(ConnectionClosed):
             while True:
-                await socket.recv()
+                check_said(json.loads(await socket.recv()))
     return True
 
 

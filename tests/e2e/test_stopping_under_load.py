@@ -24,6 +24,7 @@ from chalicelib.store.client import connect as connect_store
 from chalicelib.store.keys import WATCHED
 from chalicelib.store.redis_store import RedisStore
 from local.embedded import embedded_server
+from tests.contract.conformance import check_said
 
 from .figures import tell
 from .instances import Instance, Rest, awaited, instances
@@ -120,6 +121,7 @@ async def over_a_socket(
             await command(socket, session, seen)
         while True:
             answer = json.loads(await socket.recv())
+            check_said(answer)
             if answer["type"] == "ACK":
                 seen.answered.add(answer["id"])
                 await command(socket, session, seen)

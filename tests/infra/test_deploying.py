@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from math import prod
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.merging import merged
+from infra.packaging import CONFIG
 
 ROOT = Path(__file__).parents[2]
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
@@ -38,6 +40,17 @@ def test_every_parameter_stands_there_with_its_default() -> None:
         f"`{name}`": f"`{parameter['Default']}`" if parameter["Default"] != "" else "empty"
         for name, parameter in merged()["Parameters"].items()
     }
+
+
+def test_the_commands_name_a_stage_and_parameters_that_there_are() -> None:
+    commands = "".join(re.findall(r"^    .*\n", DEPLOYING, re.MULTILINE))
+    (stage,) = re.findall(r"make package STAGE=(\w+)", commands)
+    given = re.findall(r"--parameter-overrides (\w+)=", commands)
+
+    assert stage in json.loads((ROOT / CONFIG).read_bytes())["stages"]
+    assert set(re.findall(r"build/package/(\w+)/", commands)) == {stage}
+    assert len(given) > 1
+    assert set(given) <= merged()["Parameters"].keys()
 
 
 def test_what_to_do_about_every_alarm_stands_there() -> None:

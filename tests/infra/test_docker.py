@@ -1,17 +1,26 @@
-"""The image would build and run: what it copies is there, and its command is one we know."""
+"""The image would build and run: what it copies is all that its command needs."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 
+import httpx
+import pytest
 import yaml
 
 from local.__main__ import read_arguments
 
 ROOT = Path(__file__).parents[2]
+WITHIN_S = 10
+IGNORED = shutil.ignore_patterns("__pycache__", "node_modules")
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 
 
@@ -43,6 +52,48 @@ def test_all_that_the_stack_imports_is_copied() -> None:
     } <= copied()
     options = read_arguments([])
     assert any(fnmatch(str(options.gateway_template), f"{source}*") for source in copied())
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """The folder that the Dockerfile's instructions fill."""
+    working = tmp_path / "tickless"
+    for *sources, place in map(str.split, instructions("COPY")):
+        for source in sources:
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, working / place, ignore=IGNORED)
+            else:
+                to = working / place / (Path(source).name if place.endswith("/") else "")
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / source, to)
+    return working
+
+
+def test_what_is_copied_is_enough_to_run_the_stack_with_its_pages(image: Path) -> None:
+    (command,) = map(json.loads, instructions("CMD"))
+    here = ("--host", "127.0.0.1", "--port", "0", "--ws-port", "0", "--data-dir", "data")
+    with subprocess.Popen(
+        [sys.executable, *command[1:], *here],
+        cwd=image,
+        env={"PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as stack:
+        assert stack.stdout is not None
+        try:
+            (url,) = re.findall(r"REST +(\S+)", "".join(islice(stack.stdout, 2)))
+            with httpx.Client(base_url=url, timeout=WITHIN_S) as client:
+                for path in ("/ready", "/docs", "/openapi.json", "/asyncapi.json"):
+                    assert client.get(path).status_code == 200, path
+                parts = re.findall(r'"(page/[^"]+)"', client.get("/").text)
+                assert len(parts) > 2
+                for part in parts:
+                    assert client.get(f"/{part}").status_code == 200, part
+        finally:
+            stack.terminate()
+        assert stack.wait(WITHIN_S) == 0
+    watch = [sys.executable, "-m", "local", "watch", "--help"]
+    subprocess.run(watch, cwd=image, env={}, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_the_base_image_is_pinned_and_the_user_is_not_root() -> None:

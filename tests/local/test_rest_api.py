@@ -127,6 +127,14 @@ def test_what_has_no_method_never_reaches_the_lambda(method: str, path: str) -> 
         assert answer.header("x-amzn-requestid")
 
 
+def test_with_an_authorization_it_is_taken_for_a_signature_that_is_none() -> None:
+    with gateway(raising) as served, Wire(served.port) as wire:
+        answer = wire.get("/nowhere", "Authorization: Bearer secret")
+        assert answer.status == 403
+        assert answer.header("x-amzn-errortype") == "IncompleteSignatureException"
+        assert "secret" not in body_of(answer)["message"]
+
+
 def test_customised_answers_know_the_request() -> None:
     shape = GatewayResponse(
         status=404,

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.access.keys import read_keys
 from chalicelib.settings import read_settings
-from infra.packaging import Package
+from infra.packaging import ROOT, Package
 from local.gateway.compression import minimum_compression_bytes
 from local.gateway.gateway_responses import ResponseType, read_gateway_responses
 
@@ -100,6 +100,7 @@ def test_the_network_is_lambda_s_business_and_not_the_code_s(template: Template)
 
 
 def test_there_are_no_other_roles_and_functions(template: Template) -> None:
+    assert not template.of_type("AWS::IAM::Policy")
     assert template.of_type("AWS::Lambda::Function").keys() == FUNCTIONS.keys()
     assert template.of_type("AWS::IAM::Role").keys() == {
         "AnswerRole",
@@ -260,12 +261,67 @@ def test_gateway_responses_are_part_of_what_is_deployed(
     assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
 
 
+def test_each_api_has_one_stage_the_one_that_is_packaged(template: Template) -> None:
+    stages = [
+        one["StageName"]
+        for kind in ("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage")
+        for one in template.of_type(kind).values()
+    ]
+    (deployment,) = template.of_type("AWS::ApiGateway::Deployment").values()
+
+    assert stages == ["prod", "prod"]
+    # A deployment with a name makes a stage of it, beside the one that refers to it.
+    assert "StageName" not in deployment
+
+
+# The service that may call each function, and for which of its resources.
+CALLERS = {
+    "APIHandler": ("apigateway.amazonaws.com", "RestAPI"),
+    "WebsocketConnect": ("apigateway.amazonaws.com", "WebsocketAPI"),
+    "WebsocketMessage": ("apigateway.amazonaws.com", "WebsocketAPI"),
+    "WebsocketDisconnect": ("apigateway.amazonaws.com", "WebsocketAPI"),
+    "Sweep": ("events.amazonaws.com", "SweepSweepEvent"),
+}
+
+
+def test_each_function_is_called_by_its_own_api_or_schedule_alone(template: Template) -> None:
+    called = {}
+    for one in template.of_type("AWS::Lambda::Permission").values():
+        assert one["Action"] == "lambda:InvokeFunction"
+        source = one["SourceArn"]
+        if "Fn::Sub" in source:
+            arn, names = source["Fn::Sub"]
+            ((variable, reference),) = names.items()
+            assert arn == (
+                "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:"
+                f"${{{variable}}}/*"
+            )
+            source = reference["Ref"]
+        else:
+            source, _ = source["Fn::GetAtt"]
+        called[one["FunctionName"]["Ref"]] = (one["Principal"], source)
+
+    assert called == CALLERS
+    assert not template.of_type("AWS::Lambda::Url")
+
+
 def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Template) -> None:
     (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
     dimensions = template.properties("RestErrorsAlarm", ON_AWS)["Dimensions"]
 
     assert api["Name"] == api["Body"]["info"]["title"] == STACK
     assert {"Name": "ApiName", "Value": STACK} in dimensions
+
+
+NOT_OF_THE_TEMPLATE = {"Dockerfile", "Duration", "ElastiCacheProcessingUnits", "NoEcho"}
+
+
+def test_what_docs_deploying_names_is_in_the_template(template: Template) -> None:
+    told = re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", (ROOT / "docs" / "deploying.md").read_text())
+    parts = (template.body[name] for name in ("Parameters", "Resources", "Outputs"))
+
+    assert len(set(told)) > 20
+    assert set(told) - NOT_OF_THE_TEMPLATE - {name for part in parts for name in part} == set()
 
 
 def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> None:

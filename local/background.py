@@ -94,7 +94,9 @@ async def background(
     """Modules that run while the block, or this process, lasts."""
     started: list[BackgroundProcess] = []
     try:
-        started += [await BackgroundProcess.start(module) for module in modules]
+        # One by one, so that those that run are stopped where this is cancelled in between.
+        for module in modules:
+            started.append(await BackgroundProcess.start(module))  # noqa: PERF401
         await _all_have_started(started)
         yield started
     finally:

@@ -75,7 +75,6 @@ def _message(event: Any, get_response: Callable[[Any], Any]) -> Any:
         "request_id": context["requestId"],
         "connection_id": context["connectionId"],
         "type": kind,
-        "code": "OK",
     }
     with work(**facts) as noted:
         tracing = services().tracing
@@ -91,6 +90,8 @@ def _message(event: Any, get_response: Callable[[Any], Any]) -> Any:
                 noted["code"] = str(refused)
             return answer
         finally:
+            # Not before: a line from its midst would say so, too.
+            noted.setdefault("code", "OK")
             _tell_of_message(noted, time.perf_counter() - began_s)
 
 

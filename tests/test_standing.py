@@ -168,6 +168,14 @@ def test_a_part_that_waits_for_the_store_ends_at_once_when_it_is_told_to(
         assert says(begun) == ""
 
 
+def test_a_part_whose_figures_have_no_folder_says_so_and_ends() -> None:
+    folder = {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"}
+    with process("-m", "chalicelib.run_sweeper", until="", **folder) as begun:
+        _, said = begun.communicate(timeout=STOP_WITHIN_S)
+    assert begun.returncode == 1
+    assert said == "sweeper: PROMETHEUS_MULTIPROC_DIR is '/nowhere', which is no folder\n"
+
+
 def test_a_part_that_takes_its_time_is_ended_by_a_second_signal() -> None:
     with process("-c", STUCK) as begun:
         begun.terminate()

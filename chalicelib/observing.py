@@ -75,20 +75,19 @@ def _message(event: Any, get_response: Callable[[Any], Any]) -> Any:
         "request_id": context["requestId"],
         "connection_id": context["connectionId"],
         "type": kind,
-        "code": "OK",
     }
     with work(**facts) as noted:
         tracing = services().tracing
         try:
             with tracing.span(route):
                 answer = get_response(event)
+                refused = (answer or {}).get("statusCode", 200)
+                # Not before: a line from its midst would say so, too.
+                noted.setdefault("code", str(refused) if refused >= REFUSED_FROM else "OK")
         except Exception:
             noted["code"] = "INTERNAL_ERROR"
             raise
         else:
-            refused = (answer or {}).get("statusCode", 200)
-            if refused >= REFUSED_FROM:
-                noted["code"] = str(refused)
             return answer
         finally:
             _tell_of_message(noted, time.perf_counter() - began_s)

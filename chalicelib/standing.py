@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from types import FrameType
@@ -14,14 +15,17 @@ from typing import Protocol
 from .settings import InvalidSetting
 from .wiring import Services, start_services
 
+READY_WITHIN_SECONDS = 5.0
+LOOK_SECONDS = 0.02
+FIGURES_EVERY_SECONDS = 30.0
 POSTS_WITHIN_SECONDS = 1.0
 
 
 class Part(Protocol):
     """What runs in threads of its own."""
 
-    def start(self) -> bool:
-        """Begin; whether the store has answered already."""
+    def start(self, within_seconds: float) -> bool:
+        """Begin; whether the store has answered in this time."""
 
     def is_ready(self) -> bool:
         """Whether it is at work, and the store answers it."""
@@ -41,14 +45,6 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     )
     parser.add_argument("--metrics-port", type=int, help="answer Prometheus, and /ready, here")
     options = parser.parse_args(arguments)
-    try:
-        services = start_services()
-        part = part_of(services)
-        if options.metrics_port is not None:
-            _answer_scrapes(services, part, options.metrics_port)
-    except InvalidSetting as error:
-        sys.stderr.write(f"{name}: {error}\n")
-        return 1
     told_to_stop, signalled = Event(), Event()
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -58,17 +54,39 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
         signalled.set()
         told_to_stop.set()
 
+    # First of all: a container's first process is not ended by a signal that it doesn't handle.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     if options.while_parent:
         Thread(target=_when_input_ends, args=(told_to_stop,), daemon=True).start()
-    ready = part.start()
-    sys.stdout.write("listening\n" if ready else "waiting for the store\n")
-    sys.stdout.flush()
-    told_to_stop.wait()
+    try:
+        services = start_services()
+        part = part_of(services)
+        if options.metrics_port is not None:
+            _answer_scrapes(services, part, options.metrics_port)
+    except InvalidSetting as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return 1
+    part.start(within_seconds=0)
+    ready = _gets_ready(part, told_to_stop)
+    if not told_to_stop.is_set():
+        sys.stdout.write("listening\n" if ready else "waiting for the store\n")
+        sys.stdout.flush()
+    while not told_to_stop.wait(FIGURES_EVERY_SECONDS):
+        # There is no invocation whose end would have them written.
+        services.telemetry.flush()
     part.stop()
     services.close(POSTS_WITHIN_SECONDS)
     return 0
+
+
+def _gets_ready(part: Part, told_to_stop: Event) -> bool:
+    """Whether it is at work before long; who is told to stop meanwhile waits no longer."""
+    give_up_at_s = time.monotonic() + READY_WITHIN_SECONDS
+    while not (ready := part.is_ready()) and time.monotonic() < give_up_at_s:
+        if told_to_stop.wait(LOOK_SECONDS):
+            break
+    return ready
 
 
 def _answer_scrapes(services: Services, part: Part, port: int) -> None:

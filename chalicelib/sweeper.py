@@ -40,6 +40,8 @@ LOOK_AGAIN_SECONDS = 5.0
 
 PUT_OFF_SECONDS = 5.0
 AGAIN_AFTER_SECONDS = 0.1
+COMPLAIN_EVERY_SECONDS = 10.0
+"""So often at most a store that stays away is worth a line in the log."""
 
 MINUTE_SECONDS = 60.0
 LAST_CALLS_SECONDS = 8.0
@@ -75,6 +77,7 @@ class Sweeper:
         self._aside_every_seconds = aside_every_seconds
         self._aside_at_s = 0.0
         self._put_off: dict[str, float] = {}
+        self._quiet_until_s = 0.0
         self._stopping = Event()
         self._listening = Event()
         self._thread = Thread(target=self.work, name="sweeper", daemon=True)
@@ -103,10 +106,12 @@ class Sweeper:
                         self._listening.set()
                         self._watch(alarms, pool, until_s)
                 except StoreUnavailable as error:
-                    LOG.warning("sweeper: %s", error)
+                    if self._is_worth_a_line():
+                        LOG.warning("sweeper: %s", error)
                 except Exception:
                     # Whatever is wrong, a sweeper that is gone would be worse.
-                    LOG.exception("sweeper: starting over")
+                    if self._is_worth_a_line():
+                        LOG.exception("sweeper: starting over")
                 else:
                     return
                 self._listening.clear()
@@ -120,6 +125,14 @@ class Sweeper:
 
     def _goes_on(self, until_s: float) -> bool:
         return not self._stopping.is_set() and time.monotonic() < until_s
+
+    def _is_worth_a_line(self) -> bool:
+        """Whether nothing was said of a failure just before; from now on something has been."""
+        now_s = time.monotonic()
+        if now_s < self._quiet_until_s:
+            return False
+        self._quiet_until_s = now_s + COMPLAIN_EVERY_SECONDS
+        return True
 
     def _watch(self, alarms: Alarms, pool: ThreadPoolExecutor, until_s: float) -> None:
         """Look at each shard when its next deadline passes; all of them at the beginning."""

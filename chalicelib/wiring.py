@@ -12,6 +12,7 @@ import gc
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,10 @@ class Services:
         if self.settings.metrics == "prometheus":
             from .telemetry.prometheus import PrometheusSink
 
-            return PrometheusSink(self.settings.prometheus_multiproc_dir or None)
+            folder = self.settings.prometheus_multiproc_dir
+            if folder and not Path(folder).is_dir():
+                raise InvalidSetting(f"PROMETHEUS_MULTIPROC_DIR is {folder!r}, which is no folder")
+            return PrometheusSink(folder or None)
         if self.settings.metrics == "emf":
             from .telemetry.emf import CloudWatchSink
 

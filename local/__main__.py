@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -138,11 +138,18 @@ async def serve(options: Options) -> bool:
                 let_go(embedded)
             os._exit(130)
         told_to_stop.set()
+        starting.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead
-            loop.add_signal_handler(number, on_signal)
-    async with running(options) as stack:
+    async with AsyncExitStack() as parts:
+        starting = loop.create_task(parts.enter_async_context(running(options)))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead
+                loop.add_signal_handler(number, on_signal)
+        await asyncio.wait([starting])
+        if starting.cancelled():
+            # What had started by then has been stopped again.
+            return True
+        stack = starting.result()
         embedded = stack.embedded
         print(describe(stack), flush=True)
         ends: list[asyncio.Task[Any]] = [asyncio.create_task(told_to_stop.wait()), stack.given_up]

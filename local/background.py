@@ -18,6 +18,7 @@ from typing import Final
 RELAY: Final = "chalicelib.run_relay"
 SWEEPER: Final = "chalicelib.run_sweeper"
 START_SECONDS: Final = 15.0
+LINE_BYTES: Final = 1024 * 1024
 
 
 class BackgroundError(Exception):
@@ -25,11 +26,19 @@ class BackgroundError(Exception):
 
 
 class BackgroundProcess:
-    """A module that runs as a process, with this process's environment, no longer than this one."""
+    """A module that runs as a process, with this process's environment, no longer than this one.
+
+    The first line that it writes says that it runs; whatever follows is passed on.
+    """
 
     def __init__(self, module: str, process: Process) -> None:
         self.name = module
+        self._attend(process)
+
+    def _attend(self, process: Process) -> None:
         self._process = process
+        self._first_line: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._hearing = asyncio.create_task(self._hear())
 
     @classmethod
     async def start(cls, module: str) -> BackgroundProcess:
@@ -40,7 +49,7 @@ class BackgroundProcess:
         return self._process.pid
 
     async def start_again(self) -> None:
-        self._process = await _start(self.name)
+        self._attend(await _start(self.name))
 
     async def has_started(self) -> None:
         """Return once it says so, or has had the time for it.
@@ -48,10 +57,9 @@ class BackgroundProcess:
         Raises:
             BackgroundError: It has ended instead.
         """
-        assert self._process.stdout is not None
-        with suppress(TimeoutError):
-            if not await asyncio.wait_for(self._process.stdout.readline(), START_SECONDS):
-                raise BackgroundError("A part of it did not start; what it said stands above.")
+        said, _ = await asyncio.wait([self._first_line], timeout=START_SECONDS)
+        if said and not self._first_line.result():
+            raise BackgroundError("A part of it did not start; what it said stands above.")
 
     async def ended(self) -> str:
         code = await self._process.wait()
@@ -61,12 +69,22 @@ class BackgroundProcess:
     async def stop(self, seconds: float) -> None:
         with suppress(ProcessLookupError):
             self._process.terminate()
-        # To the end of its output, or its pipe would be left for the garbage collector.
         try:
-            await asyncio.wait_for(self._process.communicate(), seconds)
+            await asyncio.wait_for(self._process.wait(), seconds)
         except TimeoutError:
             self._process.kill()
-            await self._process.communicate()
+            await self._process.wait()
+        # To the end of its output, or its pipe would be left for the garbage collector.
+        await self._hearing
+
+    async def _hear(self) -> None:
+        output = self._process.stdout
+        assert output is not None
+        self._first_line.set_result(await output.readline())
+        # What nobody takes would fill the pipe, and then it would wait for ever.
+        while line := await output.readline():
+            sys.stdout.write(line.decode())
+            sys.stdout.flush()
 
 
 @asynccontextmanager
@@ -76,7 +94,9 @@ async def background(
     """Modules that run while the block, or this process, lasts."""
     started: list[BackgroundProcess] = []
     try:
-        started += [await BackgroundProcess.start(module) for module in modules]
+        # One by one, so that those that run are stopped where this is cancelled in between.
+        for module in modules:
+            started.append(await BackgroundProcess.start(module))  # noqa: PERF401
         await _all_have_started(started)
         yield started
     finally:
@@ -88,7 +108,6 @@ async def _all_have_started(started: Sequence[BackgroundProcess]) -> None:
     try:
         await asyncio.gather(*waiting)
     finally:
-        # Whoever stops a process reads its output, which two can't do at once.
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -100,6 +119,7 @@ async def _start(module: str) -> Process:
         *("-m", module, "--while-parent"),
         stdin=PIPE,
         stdout=PIPE,
+        limit=LINE_BYTES,
         # Ctrl-C is for whoever started them, who stops them last but one.
         start_new_session=True,
         env=dict(os.environ),

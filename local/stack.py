@@ -116,11 +116,7 @@ async def running(options: Options) -> AsyncIterator[Stack]:
         customised = customised_by(options.gateway_template)
         store = None
         if options.redis_url is None:
-            # In a thread, so that signals are heard while much data is loaded.
-            store = await asyncio.to_thread(
-                parts.enter_context,
-                embedded_server(options.data_dir / "valkey", stop_seconds=STORE_GRACE_SECONDS),
-            )
+            store = await _start_store(parts, options)
         redis_url = options.redis_url if store is None else store.url
         assert redis_url is not None
         config = stage_config_of(Path.cwd(), options.stage)
@@ -166,6 +162,18 @@ async def running(options: Options) -> AsyncIterator[Stack]:
             given_up=given_up,
             access=how_to_get_in,
         )
+
+
+async def _start_store(parts: AsyncExitStack, options: Options) -> EmbeddedServer:
+    server = embedded_server(options.data_dir / "valkey", stop_seconds=STORE_GRACE_SECONDS)
+    # In a thread, so that signals are heard while much data is loaded.
+    starting = asyncio.create_task(asyncio.to_thread(parts.enter_context, server))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # The thread goes on, and what it starts is to be among what is stopped.
+        await asyncio.gather(starting, return_exceptions=True)
+        raise
 
 
 async def _start_sockets(

@@ -15,6 +15,7 @@ import yaml
 
 from chalicelib.core.session import Status
 from chalicelib.realtime.management_api.ports import Outcome
+from chalicelib.schemas.errors import STATUS
 from chalicelib.telemetry.names import GAUGES, METRICS
 
 ROOT = Path(__file__).parent.parent
@@ -124,6 +125,22 @@ def test_every_metric_is_on_the_dashboard() -> None:
     }
 
     assert {one.name for one in (*METRICS, *GAUGES)} <= shown
+
+
+def test_server_errors_are_those_of_requests_and_of_messages() -> None:
+    expression = dict(alerts())["TicklessServerErrors"]
+    failing = {
+        str(one.name): re.compile(one.matchers.matchers[0].value)
+        for one in Questions(expression).selectors
+        if one.matchers.matchers
+    }
+    codes = [*STATUS, *map(str, STATUS.values()), "OK", "INVALID_JSON", "SWEPT"]
+    ours = [code for code in codes if failing["tickless_socket_messages_total"].fullmatch(code)]
+    assert ours == [
+        *(code for code, status in STATUS.items() if status >= 500),
+        *(str(status) for status in STATUS.values() if status >= 500),
+    ]
+    assert failing["tickless_http_requests_total"].fullmatch("503")
 
 
 def test_no_two_panels_lie_on_one_another() -> None:

@@ -108,6 +108,8 @@ class InlineAnnouncer:
                 Counter(outcomes[: len(posts)]),
                 self._monotonic() - began_s,
             )
+        if reasons:
+            self._telemetry.posted(Counter(outcomes[len(posts) :][: len(reasons)]))
         if close:
             return leaving
         delivered = zip(audience.present, outcomes, strict=False)

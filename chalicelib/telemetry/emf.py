@@ -23,7 +23,7 @@ from .names import Gauge, Metric
 NAMESPACE = "Tickless"
 
 KEPT = 50
-"""Figures gathered before they are written unasked: a relay has no invocation that ends.
+"""Figures gathered before they are written unasked, as a relay has many in no time.
 
 Far enough below the hundred that a line can hold, whoever adds one meanwhile.
 """
@@ -64,8 +64,11 @@ class CloudWatchSink:
         for dimensions, name, unit, value in values:
             self._of(alike, dimensions).add_metric(name, unit, value)
         parts = [cast(Line, figures.serialize_metric_set()) for figures in alike.values()]
-        for line in _together(parts):
-            sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+        if parts:
+            lines = (json.dumps(line, separators=(",", ":")) + "\n" for line in _together(parts))
+            sys.stdout.write("".join(lines))
+            # A pipe, as a container has, keeps back what does not fill its buffer.
+            sys.stdout.flush()
 
     def _take(self, dimensions: Dimensions, name: str, unit: MetricUnit, value: float) -> None:
         with self._lock:

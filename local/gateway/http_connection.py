@@ -319,7 +319,9 @@ class HttpConnection(asyncio.Protocol):
         try:
             answer = await self._server.handler(request)
         except Exception:
-            LOG.exception("No answer to %s %s", request.method, request.target)
+            # A query may hold a token.
+            path = request.target.partition("?")[0]
+            LOG.exception("No answer to %s %s", request.method, path)
             answer = self._server.refuse(Refusal(500, "The server failed"))
         self._task = None
         if self._transport.is_closing():

@@ -186,6 +186,26 @@ def test_a_second_ctrl_c_ends_it_at_once(folder: Path) -> None:
     assert no_server_is_left(folder)
 
 
+NEVER_SAYS_THAT_IT_RUNS = """
+import os, sys
+print(os.getpid(), file=sys.stderr, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_signal_while_it_starts_ends_what_has_started_by_then(folder: Path) -> None:
+    (folder / "chalicelib").mkdir()
+    (folder / "chalicelib" / "__init__.py").touch()
+    (folder / "chalicelib" / "run_sweeper.py").write_text(NEVER_SAYS_THAT_IT_RUNS)
+    with begin(folder) as process:
+        assert process.stderr is not None
+        sweeper = int(process.stderr.readline())
+        process.terminate()
+        assert process.wait(STOP_WITHIN_S) == 0
+    assert not Path("/proc", str(sweeper)).exists()
+    assert no_server_is_left(folder)
+
+
 def test_after_kill_9_the_next_start_goes_on_with_server_and_data(folder: Path) -> None:
     with started(folder) as run, run.wire() as wire:
         wire.get("/count", method="POST")
@@ -266,6 +286,16 @@ def test_an_existing_server_is_used_and_left_alone(folder: Path, tmp_path: Path)
             assert store.get("count") == b"1"
 
 
+def test_an_existing_server_is_named_without_its_password(folder: Path) -> None:
+    with started(folder, "--redis-url", "redis://user:secret@127.0.0.1:1/0") as run:
+        assert "Store redis://user:***@127.0.0.1:1/0" in run.said
+        assert "Data  with the store" in run.said
+        run.process.terminate()
+        assert run.process.stdout is not None
+        assert "Stopping" in run.process.stdout.readline()
+        assert run.ends() == 0
+
+
 # Within this process, where it can be looked at more closely
 
 
@@ -312,18 +342,15 @@ def announce_a_body(port: int, length: int) -> int:
         return wire.answer().status
 
 
-def test_main_returns_0_when_it_was_told_to_stop(
+def test_main_returns_0_when_it_was_told_to_stop_before_it_ran(
     inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = "redis://user:secret@127.0.0.1:1/0"
     (inside / "app.py").write_text(
         f"import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n{APP}"
     )
-    assert main(["--port", "0", "--ws-port", "0", "--redis-url", url]) == 0
-    said = capsys.readouterr().out
-    assert "Store redis://user:***@127.0.0.1:1/0" in said
-    assert "Data  with the store" in said
-    assert "Stopping" in said
+    assert main(["--port", "0", "--ws-port", "0"]) == 0
+    assert capsys.readouterr().out == ""
+    assert no_server_is_left(inside)
 
 
 def test_main_returns_1_and_says_why_it_can_not_start(

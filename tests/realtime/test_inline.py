@@ -16,8 +16,10 @@ from chalicelib.realtime.management_api import (
     NoCredentials,
     open_management_api,
 )
+from chalicelib.telemetry import names
+from chalicelib.telemetry.ports import Telemetry
 from tests.access.people import a_bearer
-from tests.fakes import FakeRegistry, FakeStore
+from tests.fakes import FakeRegistry, FakeStore, RecordingSink
 
 from .management.conftest import CREDENTIALS
 from .management.stub import HANG, REGION, Stub
@@ -115,3 +117,17 @@ def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
     InlineAnnouncer(registry, no_api).send_away(SESSION)
 
     assert [one.levelno for one in caplog.records] == [logging.ERROR]
+
+
+def test_what_those_are_told_who_are_sent_away_counts_as_posts(
+    api: ManagementApi, stub: Stub
+) -> None:
+    store, told = FakeStore(), RecordingSink()
+    registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
+    store.clock_ms = guest.valid_until_s * 1000 - 1
+    registry.watch(SESSION, "ended", stub.endpoint, bearer=guest)
+    store.advance(1)
+
+    InlineAnnouncer(registry, lambda: api, telemetry=Telemetry(told)).send_away(SESSION)
+
+    assert told.counts == {(names.POSTS.name, ("delivered",)): 1}

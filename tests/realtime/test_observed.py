@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry.work import Fact, noted
 from chalicelib.wiring import Services, replace_services
 from local.gateway.lambdas import LambdaContext, LambdaFunction
 from tests.fakes import FakeFleet, RecordingSink
@@ -141,6 +143,36 @@ def test_a_function_that_fails_is_told_of_and_fails(room: Room, services: Servic
 
     assert messages(room.told) == {("CONNECT", "INTERNAL_ERROR"): 1}
     assert room.told.flushes == 1
+
+
+class Noting(logging.Handler):
+    """Keeps what is known of the work at hand when a line is written, and the line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, dict[str, Fact]]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append((record.levelname, dict(noted())))
+
+
+def test_only_the_line_at_a_message_s_end_says_how_it_ended(
+    room: Room, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, noting = logging.getLogger("tickless"), Noting()
+    caplog.set_level("INFO", log.name)
+    room.store.away = True
+    log.addHandler(noting)
+    try:
+        query = {"queryStringParameters": {"sessionId": SESSION}}
+        assert invoke("connect", an_event("connect", **query)) == {"statusCode": 503}
+    finally:
+        log.removeHandler(noting)
+
+    assert [(level, facts.get("code")) for level, facts in noting.lines] == [
+        ("WARNING", None),
+        ("INFO", "503"),
+    ]
 
 
 def test_greetings_and_sweeps_leave_nothing_untold(room: Room, services: Services) -> None:

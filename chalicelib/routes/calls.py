@@ -105,14 +105,18 @@ class Call:
 
     def _header(self, name: str) -> str | None:
         """A header's value; the values of one that came more than once, joined by commas."""
-        if self.request.headers.get(name) is None:
+        value: str | None = self.request.headers.get(name)
+        if value is None:
             return None
-        several: Mapping[str, list[str]] = self.request.to_original_event()["multiValueHeaders"]
+        # `chalice local` knows of no header that comes twice.
+        several: Mapping[str, list[str]] = self.request.to_original_event().get(
+            "multiValueHeaders", {name: [value]}
+        )
         return ", ".join(
-            value
+            one
             for given, values in several.items()
             if given.lower() == name.lower()
-            for value in values
+            for one in values
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -113,6 +114,27 @@ class Changes:
         outcome, _ = self.change(loaded, session_id, None)
         return outcome
 
+    def expect(self, loaded: Loaded, session_id: str, versions: Collection[int] | None) -> None:
+        """Go on, if the session is at one of these versions, or any will do.
+
+        A timeout that is due has made another version, whether or not anybody
+        has noticed; where that keeps the request from going on, it is committed.
+
+        Raises:
+            PreconditionFailed: It is not.
+        """
+        if versions is None:
+            return
+        stored, version = loaded.session, None
+        if stored is not None:
+            by_now = apply(stored, None, loaded.now_ms).session
+            if stored.version in versions and by_now.version in versions:
+                return
+            # Whoever is told of a version has to find it.
+            with suppress(SessionNotFound):
+                version = self.settled(loaded, session_id).session.version
+        raise PreconditionFailed(versions, version)
+
     def change(
         self,
         loaded: Loaded,
@@ -127,7 +149,7 @@ class Changes:
             session, now_ms, made = loaded.session, loaded.now_ms, None
             if session is None or first is None:
                 raise SessionNotFound(session_id)
-            expect(session, expected_versions)
+            self.expect(loaded, session_id, expected_versions)
             decision = apply(session, command, now_ms)
             outcome = outcome_of(decision, now_ms)
             if decision.session is not session:
@@ -238,18 +260,6 @@ def _identical(one: Setup, other: Setup) -> bool:
     theirs = (one.metadata, one.action_data), (other.metadata, other.action_data)
     mine, others = (json.dumps(given, sort_keys=True) for given in theirs)
     return one == other and mine == others
-
-
-def expect(session: Session | None, versions: Collection[int] | None) -> None:
-    """Go on, if the session is at one of these versions, or any will do.
-
-    Raises:
-        PreconditionFailed: It is not.
-    """
-    if versions is None:
-        return
-    if session is None or session.version not in versions:
-        raise PreconditionFailed(versions, session.version if session is not None else None)
 
 
 def _version(loaded: Loaded) -> int:

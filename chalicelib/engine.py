@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from .access.roles import Bearer
-from .changes import Changes, expect, outcome_of, random_id, repeat
+from .changes import Changes, outcome_of, random_id, repeat
 from .core.errors import SessionNotFound
 from .core.rules import (
     Adjust,
@@ -307,7 +307,7 @@ class SyncEngine:
             if once is not None and loaded.receipt is not None:
                 repeat(once, loaded.receipt)
                 return
-            expect(loaded.session, expected_versions)
+            self._changes.expect(loaded, session_id, expected_versions)
             farewell = session_deleted(session_id, loaded.now_ms)
             result = self._store.delete(
                 session_id,

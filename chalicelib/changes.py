@@ -89,8 +89,6 @@ class Changes:
         """The session, and the receipt of a request that was here before, where it is admitted."""
         loaded = self._store.load(session_id, once.command_id if once else None, charge, bearer)
         if charge is not None:
-            if not charge.is_settled and charge.instead is not None:
-                self._store.count(charge.instead)
             charge.admit()
         return loaded
 
@@ -142,6 +140,7 @@ class Changes:
         command: Command | None,
         once: Once | None = None,
         expected_versions: Collection[int] | None = None,
+        charge: Charge | None = None,
     ) -> tuple[Outcome, Made | None]:
         """What became of the session, and what was committed, if anything was."""
         first, race = loaded.session, self._races.begin()
@@ -156,8 +155,10 @@ class Changes:
                 # Only commands renew a session, and only those that are carried out.
                 carried_out = command is not None and decision.refusal is None
                 # A refused command may be tried again under its id.
-                result = self._commit(
-                    session, outcome, once if carried_out else None, renew=carried_out
+                result = (
+                    self._commit(session, outcome, once, renew=True, charge=charge)
+                    if carried_out
+                    else self._commit(session, outcome, None, renew=False)
                 )
                 if isinstance(result, Stale):
                     loaded = result.current
@@ -181,10 +182,16 @@ class Changes:
         return made.receipt.answer if made.is_ours else repeat(once, made.receipt)
 
     def _commit(
-        self, before: Session | None, outcome: Outcome, once: Once | None, *, renew: bool
+        self,
+        before: Session | None,
+        outcome: Outcome,
+        once: Once | None,
+        *,
+        renew: bool,
+        charge: Charge | None = None,
     ) -> Made | Stale:
         commit = self.commit_of(before, outcome, once, renew=renew)
-        result = self._store.commit(commit)
+        result = self._store.commit(commit, charge)
         if isinstance(result, Committed) and _is_ours(commit, result):
             # Whatever goes wrong in the telling is about this version.
             _note(commit.session)

@@ -233,7 +233,9 @@ class SyncEngine:
         """
         with self._turns.at(session_id):
             loaded = self._changes.load(session_id, charge, bearer=bearer)
-            outcome, _ = self._changes.change(loaded, session_id, command, None, expected_versions)
+            outcome, _ = self._changes.change(
+                loaded, session_id, command, None, expected_versions, charge
+            )
         return outcome
 
     def carry_out_once(
@@ -258,7 +260,7 @@ class SyncEngine:
             if loaded.receipt is not None:
                 return repeat(once, loaded.receipt)
             outcome, made = self._changes.change(
-                loaded, session_id, command, once, expected_versions
+                loaded, session_id, command, once, expected_versions, charge
             )
             return self._changes.answer(session_id, once, outcome, made)
 

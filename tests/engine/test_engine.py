@@ -14,7 +14,7 @@ from chalicelib.core import errors
 from chalicelib.core.rules import Pause, Start, Switch
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import Outcome, SyncEngine
-from chalicelib.ports import Commit, Committed, Deleted, Stale
+from chalicelib.ports import Charge, Commit, Committed, Deleted, Stale
 from chalicelib.races import Races
 from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
@@ -60,7 +60,7 @@ class RacedStore(FakeStore):
             intruder()
         return super().delete(*arguments, **more)
 
-    def commit(self, commit: Commit) -> Committed | Stale:
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
         if self.intruders:
             intruder, *others = self.intruders
             # What the intruder commits itself is not intruded upon.
@@ -68,8 +68,8 @@ class RacedStore(FakeStore):
             intruder()
             self.intruders = others
         if self.repeats:
-            super().commit(commit)
-        return super().commit(commit)
+            super().commit(commit, charge)
+        return super().commit(commit, charge)
 
 
 class Watch:
@@ -523,7 +523,7 @@ def test_a_commit_whose_reply_was_lost_is_answered_as_made(
     engine.start_session(SESSION)
 
     class Repeating(FakeStore):
-        def commit(self, commit: Commit) -> Committed | Stale:
+        def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
             store.commit(commit)
             return store.commit(commit)
 

@@ -264,8 +264,11 @@ class SyncEngine:
             )
             return self._changes.answer(session_id, once, outcome, made)
 
-    def admit(self, session_id: str, bearer: Bearer, *, charge: Charge | None = None) -> int:
-        """Have a token looked at for a session that need not be there; the store's time."""
+    def admit(self, session_id: str, bearer: Bearer | None, *, charge: Charge | None = None) -> int:
+        """Have a request counted, and its token looked at, for a session that need not be there.
+
+        Returns the store's time.
+        """
         now_ms = self._store.admit(session_id, bearer, charge)
         if charge is not None:
             charge.admit()
@@ -297,12 +300,7 @@ class SyncEngine:
         """
         if once is None and expected_versions is None:
             # Without a look at it: what can't be read can still be deleted.
-            if bearer is not None:
-                self.admit(session_id, bearer, charge=charge)
-            elif charge is not None:
-                self._store.count(charge)
-                charge.admit()
-            loaded = Loaded(None, self._store.now_ms())
+            loaded = Loaded(None, self.admit(session_id, bearer, charge=charge))
         else:
             loaded = self._changes.load(session_id, charge, once, bearer)
         while True:

@@ -143,7 +143,7 @@ class SessionStore(Protocol):
     def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
         """Keep the receipt of a command that changes nothing, unless there is one; which stands."""
 
-    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
+    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
         """As ``load``, of a session that need not be there, nor readable; the store's time."""
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
@@ -153,7 +153,7 @@ class SessionStore(Protocol):
         """
 
     def count(self, charge: Charge) -> None:
-        """Count a request that asks for no session."""
+        """Count a request beside no load."""
 
     def delete(
         self,

@@ -94,8 +94,13 @@ class FakeStore:
             self.count(charge)
         return Loaded(stored.session if stored else None, self.clock_ms, receipt)
 
-    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
-        return self.load(session_id, None, charge, bearer).now_ms
+    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
+        self._answer()
+        if bearer is not None:
+            self._look_at(session_id, bearer, charge)
+        if charge is not None:
+            self.count(charge)
+        return self.clock_ms
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
         self._answer()

@@ -62,7 +62,7 @@ class RedisStore:
     ) -> Loaded:
         return _loaded(self._loaded(session_id, command_id, charge, bearer))
 
-    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
+    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
         now_ms: int = self._loaded(session_id, None, charge, bearer)[0]
         return now_ms
 

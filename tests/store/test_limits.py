@@ -255,6 +255,26 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
     assert "limits are off" in caplog.text
 
 
+def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
+    open_store: OpenStore,
+    any_server: RedisProcess,
+    observer: Observer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, address = open_store(any_server.url), new_id("address")
+    session = started(store)
+    with any_server.admin() as admin:
+        admin.rpush(requests(address), "not a time")
+    beside, alone = (Charge("general", address, THREE_A_MINUTE, observer) for _ in range(2))
+
+    assert store.load(session.setup.session_id, charge=beside).session == session
+    # Another store has not yet heard that counting fails.
+    open_store(any_server.url).count(alone)
+
+    assert observer.failed_open == 2
+    assert caplog.text.count("WRONGTYPE") == 2
+
+
 def test_a_script_that_is_not_known_any_more_is_no_failure(
     open_store: OpenStore, own_server: RedisProcess, observer: Observer
 ) -> None:

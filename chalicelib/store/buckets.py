@@ -1,11 +1,11 @@
 """The buckets of addresses: counted beside a load where there is one, and failing open.
 
 Those of sessions and connections lie with their session, and are counted by
-the scripts that look at it anyway; only what is counted for many sessions is
-here. On a single server it travels in the same packet as the load it belongs
-to. In a Cluster it goes to another node, after the load, so that a node that is
-silent keeps nobody from a session on another. Switches are not counted here and
-cost no round trip anywhere.
+scripts that it needs anyway; only what is counted for many sessions is here.
+On a single server it travels in the same packet as the load it belongs to. In
+a Cluster it goes to another node, after the load, so that a node that is silent
+keeps nobody from a session on another. Switches that are carried out are not
+counted here and cost no round trip anywhere.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ Word = bytes | str | int
 
 # Where the words of a commit have what changes from one to the next: see the
 # head of commit.lua. The number of keys is the first word.
-_COMMAND, _BASE_VERSION, _VERSION, _BASE_UPDATED_AT = 4, 8, 9, 13
+_COMMAND, _BASE_VERSION, _VERSION, _BASE_UPDATED_AT = 4, 9, 10, 14
 
 
 @dataclass(frozen=True, slots=True)

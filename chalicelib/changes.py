@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -88,8 +89,6 @@ class Changes:
         """The session, and the receipt of a request that was here before, where it is admitted."""
         loaded = self._store.load(session_id, once.command_id if once else None, charge, bearer)
         if charge is not None:
-            if not charge.is_settled and charge.instead is not None:
-                self._store.count(charge.instead)
             charge.admit()
         return loaded
 
@@ -113,6 +112,27 @@ class Changes:
         outcome, _ = self.change(loaded, session_id, None)
         return outcome
 
+    def expect(self, loaded: Loaded, session_id: str, versions: Collection[int] | None) -> None:
+        """Go on, if the session is at one of these versions, or any will do.
+
+        A timeout that is due has made another version, whether or not anybody
+        has noticed; where that keeps the request from going on, it is committed.
+
+        Raises:
+            PreconditionFailed: It is not.
+        """
+        if versions is None:
+            return
+        stored, version = loaded.session, None
+        if stored is not None:
+            by_now = apply(stored, None, loaded.now_ms).session
+            if stored.version in versions and by_now.version in versions:
+                return
+            # Whoever is told of a version has to find it.
+            with suppress(SessionNotFound):
+                version = self.settled(loaded, session_id).session.version
+        raise PreconditionFailed(versions, version)
+
     def change(
         self,
         loaded: Loaded,
@@ -120,6 +140,7 @@ class Changes:
         command: Command | None,
         once: Once | None = None,
         expected_versions: Collection[int] | None = None,
+        charge: Charge | None = None,
     ) -> tuple[Outcome, Made | None]:
         """What became of the session, and what was committed, if anything was."""
         first, race = loaded.session, self._races.begin()
@@ -127,15 +148,17 @@ class Changes:
             session, now_ms, made = loaded.session, loaded.now_ms, None
             if session is None or first is None:
                 raise SessionNotFound(session_id)
-            expect(session, expected_versions)
+            self.expect(loaded, session_id, expected_versions)
             decision = apply(session, command, now_ms)
             outcome = outcome_of(decision, now_ms)
             if decision.session is not session:
                 # Only commands renew a session, and only those that are carried out.
                 carried_out = command is not None and decision.refusal is None
                 # A refused command may be tried again under its id.
-                result = self._commit(
-                    session, outcome, once if carried_out else None, renew=carried_out
+                result = (
+                    self._commit(session, outcome, once, renew=True, charge=charge)
+                    if carried_out
+                    else self._commit(session, outcome, None, renew=False)
                 )
                 if isinstance(result, Stale):
                     loaded = result.current
@@ -159,10 +182,16 @@ class Changes:
         return made.receipt.answer if made.is_ours else repeat(once, made.receipt)
 
     def _commit(
-        self, before: Session | None, outcome: Outcome, once: Once | None, *, renew: bool
+        self,
+        before: Session | None,
+        outcome: Outcome,
+        once: Once | None,
+        *,
+        renew: bool,
+        charge: Charge | None = None,
     ) -> Made | Stale:
         commit = self.commit_of(before, outcome, once, renew=renew)
-        result = self._store.commit(commit)
+        result = self._store.commit(commit, charge)
         if isinstance(result, Committed) and _is_ours(commit, result):
             # Whatever goes wrong in the telling is about this version.
             _note(commit.session)
@@ -238,18 +267,6 @@ def _identical(one: Setup, other: Setup) -> bool:
     theirs = (one.metadata, one.action_data), (other.metadata, other.action_data)
     mine, others = (json.dumps(given, sort_keys=True) for given in theirs)
     return one == other and mine == others
-
-
-def expect(session: Session | None, versions: Collection[int] | None) -> None:
-    """Go on, if the session is at one of these versions, or any will do.
-
-    Raises:
-        PreconditionFailed: It is not.
-    """
-    if versions is None:
-        return
-    if session is None or session.version not in versions:
-        raise PreconditionFailed(versions, session.version if session is not None else None)
 
 
 def _version(loaded: Loaded) -> int:

@@ -24,17 +24,14 @@ class Limits:
     def of_request(self, address: str) -> Charge | None:
         return self._charge("general", _network(address), self._general)
 
-    def of_switch(self, session_id: str, instead: Charge | None = None) -> Charge | None:
-        """A switch; ``instead`` is what is charged if it turns out to be none."""
-        return self._charge("switch", session_id, self._switch, instead)
+    def of_switch(self, session_id: str) -> Charge | None:
+        return self._charge("switch", session_id, self._switch)
 
     def of_message(self, connection_id: str) -> Charge | None:
         return self._charge("message", connection_id, self._message)
 
-    def _charge(
-        self, scope: Scope, subject: str, limit: Limit | None, instead: Charge | None = None
-    ) -> Charge | None:
-        return None if limit is None else Charge(scope, subject, limit, self._observer, instead)
+    def _charge(self, scope: Scope, subject: str, limit: Limit | None) -> Charge | None:
+        return None if limit is None else Charge(scope, subject, limit, self._observer)
 
 
 def _limit(count: int, period_us: int) -> Limit | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from .access.roles import Bearer
-from .changes import Changes, expect, outcome_of, random_id, repeat
+from .changes import Changes, outcome_of, random_id, repeat
 from .core.errors import SessionNotFound
 from .core.rules import (
     Adjust,
@@ -233,7 +233,9 @@ class SyncEngine:
         """
         with self._turns.at(session_id):
             loaded = self._changes.load(session_id, charge, bearer=bearer)
-            outcome, _ = self._changes.change(loaded, session_id, command, None, expected_versions)
+            outcome, _ = self._changes.change(
+                loaded, session_id, command, None, expected_versions, charge
+            )
         return outcome
 
     def carry_out_once(
@@ -258,12 +260,15 @@ class SyncEngine:
             if loaded.receipt is not None:
                 return repeat(once, loaded.receipt)
             outcome, made = self._changes.change(
-                loaded, session_id, command, once, expected_versions
+                loaded, session_id, command, once, expected_versions, charge
             )
             return self._changes.answer(session_id, once, outcome, made)
 
-    def admit(self, session_id: str, bearer: Bearer, *, charge: Charge | None = None) -> int:
-        """Have a token looked at for a session that need not be there; the store's time."""
+    def admit(self, session_id: str, bearer: Bearer | None, *, charge: Charge | None = None) -> int:
+        """Have a request counted, and its token looked at, for a session that need not be there.
+
+        Returns the store's time.
+        """
         now_ms = self._store.admit(session_id, bearer, charge)
         if charge is not None:
             charge.admit()
@@ -295,19 +300,14 @@ class SyncEngine:
         """
         if once is None and expected_versions is None:
             # Without a look at it: what can't be read can still be deleted.
-            if bearer is not None:
-                self.admit(session_id, bearer, charge=charge)
-            elif charge is not None:
-                self._store.count(charge)
-                charge.admit()
-            loaded = Loaded(None, self._store.now_ms())
+            loaded = Loaded(None, self.admit(session_id, bearer, charge=charge))
         else:
             loaded = self._changes.load(session_id, charge, once, bearer)
         while True:
             if once is not None and loaded.receipt is not None:
                 repeat(once, loaded.receipt)
                 return
-            expect(loaded.session, expected_versions)
+            self._changes.expect(loaded, session_id, expected_versions)
             farewell = session_deleted(session_id, loaded.now_ms)
             result = self._store.delete(
                 session_id,

@@ -108,8 +108,8 @@ UNOBSERVED: LimitObserver = _Unobserved()
 class Charge:
     """One request, to be counted once against a limit; the store notes down here what is left.
 
-    ``quota`` stays None while it has not been counted, and where it could not be.
-    ``instead`` is what is to be counted of a switch that turns out to be none.
+    ``quota`` stays None while it has not been counted, and where it is not to be or
+    could not be; it is settled in either case.
     """
 
     def __init__(
@@ -118,12 +118,10 @@ class Charge:
         subject: str,
         limit: Limit,
         observer: LimitObserver = UNOBSERVED,
-        instead: Charge | None = None,
     ) -> None:
         self.scope = scope
         self.subject = subject
         self.limit = limit
-        self.instead = instead
         self.quota: Quota | None = None
         self.is_settled = False
         self._observer = observer
@@ -131,6 +129,10 @@ class Charge:
     def counted(self, drained_at_us: int, now_us: int, let_through: int) -> None:
         self.is_settled = True
         self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
+
+    def waived(self) -> None:
+        """It has been counted before: this is the same request once more."""
+        self.is_settled = True
 
     def failed_open(self) -> None:
         """It could not be counted, and is let through for that."""
@@ -146,5 +148,3 @@ class Charge:
         if self.quota is not None and self.quota.exceeded:
             self._observer.rate_limited(self.scope)
             raise RateLimited(self.scope, self.quota.retry_after_seconds)
-        if self.instead is not None:
-            self.instead.admit()

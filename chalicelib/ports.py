@@ -20,9 +20,6 @@ from .limits import Scope as Scope
 REMEMBER_COMMANDS_MS = 60_000
 """Longer than anybody goes on repeating a command whose answer was lost."""
 
-UNDER_WAY_MS = 5_000
-"""Longer than it takes until a command that was loaded is committed, or given up."""
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -123,12 +120,16 @@ class SessionStore(Protocol):
     ) -> Loaded:
         """The session; with the receipt of a command, if asked after, and a request counted.
 
-        A switch is counted where it may become one: of a session that there is,
-        by a command without a receipt, and by one that is under way only once,
-        however often it comes. Else its charge stays unsettled.
+        A switch is counted by its commit; here it is refused if there is no room
+        for one that may be carried out: without a receipt, of a session that there is.
         """
 
-    def commit(self, commit: Commit) -> Committed | Stale: ...
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+        """Make the commit; a switch is counted with it, and one that was made before waived.
+
+        Raises:
+            RateLimited: It was one switch too many; nothing was changed.
+        """
 
     def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
         """As ``load`` for each, in its order, and cheaper than one after another."""
@@ -142,7 +143,7 @@ class SessionStore(Protocol):
     def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
         """Keep the receipt of a command that changes nothing, unless there is one; which stands."""
 
-    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
+    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
         """As ``load``, of a session that need not be there, nor readable; the store's time."""
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
@@ -152,7 +153,7 @@ class SessionStore(Protocol):
         """
 
     def count(self, charge: Charge) -> None:
-        """Count a request that asks for no session."""
+        """Count a request beside no load."""
 
     def delete(
         self,

@@ -18,7 +18,6 @@ from chalicelib.core.events import Event
 from chalicelib.core.session import Session, Status
 from chalicelib.ports import (
     REMEMBER_COMMANDS_MS,
-    UNDER_WAY_MS,
     Charge,
     Commit,
     Committed,
@@ -72,7 +71,6 @@ class FakeStore:
     _sessions: dict[str, _Stored] = field(default_factory=dict)
     _receipts: dict[tuple[str, str], tuple[Receipt, int]] = field(default_factory=dict)
     _drained_at_us: dict[tuple[str, str], int] = field(default_factory=dict)
-    _admitted: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def advance(self, ms: int) -> None:
         self.clock_ms += ms
@@ -91,13 +89,18 @@ class FakeStore:
         receipt = self._kept(session_id, command_id) if command_id is not None else None
         if charge is not None and charge.scope == "switch":
             if stored is not None and receipt is None:
-                self._admit(session_id, command_id, charge)
+                self._look_for_room(charge)
         elif charge is not None:
             self.count(charge)
         return Loaded(stored.session if stored else None, self.clock_ms, receipt)
 
-    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
-        return self.load(session_id, None, charge, bearer).now_ms
+    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
+        self._answer()
+        if bearer is not None:
+            self._look_at(session_id, bearer, charge)
+        if charge is not None:
+            self.count(charge)
+        return self.clock_ms
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
         self._answer()
@@ -124,23 +127,25 @@ class FakeStore:
         else:
             self.pour(charge)
 
-    def _admit(self, session_id: str, command_id: str | None, charge: Charge) -> None:
-        if command_id is None:
-            self.pour(charge)
-        elif self._admitted.get((session_id, command_id), 0) <= self.clock_ms:
-            self.pour(charge)
-            if charge.quota is not None and not charge.quota.exceeded:
-                self._admitted[session_id, command_id] = self.clock_ms + UNDER_WAY_MS
+    def _look_for_room(self, charge: Charge) -> None:
+        drained_at_us, now_us, fits = self._measure(charge)
+        if not fits:
+            charge.counted(drained_at_us, now_us, fits)
 
     def pour(self, charge: Charge) -> None:
         """As bucket.lua does."""
-        now_us, limit = self.clock_ms * 1000, charge.limit
-        bucket = charge.scope, charge.subject
-        drained_at_us = max(now_us, self._drained_at_us.get(bucket, now_us))
-        fits = drained_at_us + limit.interval_us - now_us <= limit.most_us
+        drained_at_us, now_us, fits = self._measure(charge)
         if fits:
-            drained_at_us = self._drained_at_us[bucket] = drained_at_us + limit.interval_us
+            drained_at_us += charge.limit.interval_us
+            self._drained_at_us[charge.scope, charge.subject] = drained_at_us
         charge.counted(drained_at_us, now_us, fits)
+
+    def _measure(self, charge: Charge) -> tuple[int, int, bool]:
+        now_us, limit = self.clock_ms * 1000, charge.limit
+        drained_at_us = self._drained_at_us.get((charge.scope, charge.subject), now_us)
+        drained_at_us = max(now_us, drained_at_us)
+        fits = drained_at_us + limit.interval_us - now_us <= limit.most_us
+        return drained_at_us, now_us, fits
 
     def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
         self._answer()
@@ -149,14 +154,17 @@ class FakeStore:
             self._keep(session_id, command_id, receipt, keep_ms)
         return before or receipt
 
-    def commit(self, commit: Commit) -> Committed | Stale:
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
         self._answer()
+        switch = charge if charge is not None and charge.scope == "switch" else None
         # What can't be stored can't be committed, and nothing is stored as it
         # was handed in: a mistake of the codec shows here, too.
         session = _through_the_codec(commit.session)
         session_id = session.setup.session_id
         before = self._kept(session_id, commit.command_id)
         if before is not None:
+            if switch is not None:
+                switch.waived()
             return Committed(before.version, before)
         stored = self._stored(session_id)
         if commit.base_version == 0:
@@ -170,6 +178,9 @@ class FakeStore:
             fits &= stored is None or made_at_ms in (None, stored.session.updated_at_ms)
         if not fits:
             return Stale(Loaded(stored.session if stored else None, self.clock_ms))
+        if switch is not None:
+            self.pour(switch)
+            switch.admit()
         if stored is None:
             stored = self._sessions[session_id] = _Stored(session, [], None)
         # A session's setup is written only when it is created.

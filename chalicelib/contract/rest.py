@@ -317,7 +317,8 @@ OPERATIONS: Final = (
         "sessions",
         "Make the session gone, whether it was there or not.",
         {204: Answer("It is gone.")},
-        ("VALIDATION_ERROR", "STORE_UNAVAILABLE", *CONDITION_ERRORS),
+        # A condition, too, commits timeouts that are due.
+        ("VALIDATION_ERROR", "CONFLICT", "STORE_UNAVAILABLE", *CONDITION_ERRORS),
         parameters=(SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
         is_limited=True,
         action=Action.DELETE,

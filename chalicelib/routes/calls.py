@@ -23,7 +23,7 @@ from ..wiring import services
 from .answers import Resource, View
 
 KEEP_REPLIES_MS = 24 * 60 * 60_000
-REFUSED = range(400, 500)
+REFUSED_FROM, FAILED_FROM = 400, 500
 
 
 class Call:
@@ -54,8 +54,8 @@ class Call:
         return command if self.bearer is None else self.bearer.narrowed(command)
 
     def counts_as_switch_of(self, session_id: str) -> None:
-        """Count this call for its session; for its address only if it turns out to be no switch."""
-        self.charge = services().limits.of_switch(session_id, instead=self._of_address)
+        """Count this call for its session; for its address only if nothing is switched."""
+        self.charge = services().limits.of_switch(session_id)
 
     def expected_versions(self) -> Collection[int] | None:
         return conditions.expected_versions(self._header("If-Match"))
@@ -77,16 +77,19 @@ class Call:
             KEEP_REPLIES_MS,
         )
 
-    def count_refused(self) -> None:
-        """Count a call that was refused before the store was asked, which counts all others.
+    def count_uncounted(self, response: Response) -> None:
+        """Count for its address what nothing else has counted: refused early, or no switch.
 
         Raises:
             RateLimited: It was one too many.
         """
+        # Where switches have no limit, one that is carried out counts for nobody.
+        is_free = self.charge is None and response.status_code < REFUSED_FROM
         charge = self._of_address
-        if charge is not None and not any(one.is_settled for one in self._charges):
-            services().store.count(charge)
-            charge.admit()
+        if charge is None or is_free or any(one.is_settled for one in self._charges):
+            return
+        services().store.count(charge)
+        charge.admit()
 
     def rate_limit_headers(self) -> Mapping[str, str]:
         """What is left of the limit that it was counted against; of one at most it was."""
@@ -105,14 +108,18 @@ class Call:
 
     def _header(self, name: str) -> str | None:
         """A header's value; the values of one that came more than once, joined by commas."""
-        if self.request.headers.get(name) is None:
+        value: str | None = self.request.headers.get(name)
+        if value is None:
             return None
-        several: Mapping[str, list[str]] = self.request.to_original_event()["multiValueHeaders"]
+        # `chalice local` knows of no header that comes twice.
+        several: Mapping[str, list[str]] = self.request.to_original_event().get(
+            "multiValueHeaders", {name: [value]}
+        )
         return ", ".join(
-            value
+            one
             for given, values in several.items()
             if given.lower() == name.lower()
-            for value in values
+            for one in values
         )
 
 
@@ -136,7 +143,7 @@ class CountedResource(Resource):
             def called(**arguments: str) -> Response:
                 call = Call(self.current_request)
                 response = self.answer(lambda: admitted(call, **arguments))
-                if response.status_code in REFUSED:
+                if response.status_code < FAILED_FROM:
                     response = self.answer(lambda: _counted(call, response))
                 response.headers.update(call.rate_limit_headers())
                 return response
@@ -154,7 +161,7 @@ def _token(header: str | None) -> str | None:
 
 
 def _counted(call: Call, response: Response) -> Response:
-    call.count_refused()
+    call.count_uncounted(response)
     return response
 
 

@@ -1,11 +1,11 @@
 """The buckets of addresses: counted beside a load where there is one, and failing open.
 
 Those of sessions and connections lie with their session, and are counted by
-the scripts that look at it anyway; only what is counted for many sessions is
-here. On a single server it travels in the same packet as the load it belongs
-to. In a Cluster it goes to another node, after the load, so that a node that is
-silent keeps nobody from a session on another. Switches are not counted here and
-cost no round trip anywhere.
+scripts that it needs anyway; only what is counted for many sessions is here.
+On a single server it travels in the same packet as the load it belongs to. In
+a Cluster it goes to another node, after the load, so that a node that is silent
+keeps nobody from a session on another. Switches that are carried out are not
+counted here and cost no round trip anywhere.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from ..ports import Charge, StoreUnavailable
 from .client import Server
+from .connection import ErrorReply
 from .keys import requests
 from .script import Script, Words
 
@@ -29,6 +30,10 @@ LEAVE_ALONE_S = 5.0
 def limit_words(charge: Charge) -> tuple[int, int]:
     """What the scripts want to know of a limit."""
     return charge.limit.interval_us, charge.limit.most_us
+
+
+UNCOUNTED = (StoreUnavailable, ErrorReply)
+"""What keeps a request from being counted; a mistake of ours is no reason to refuse it, either."""
 
 
 class RequestBuckets:
@@ -45,7 +50,7 @@ class RequestBuckets:
             return
         try:
             counted = self._count.run(self._server, *_words(charge))
-        except StoreUnavailable as error:
+        except UNCOUNTED as error:
             counted = error
         self._note(charge, counted)
 
@@ -64,7 +69,7 @@ class RequestBuckets:
         return left_alone
 
     def _note(self, charge: Charge, counted: Any) -> None:
-        if isinstance(counted, StoreUnavailable):
+        if isinstance(counted, UNCOUNTED):
             self._leave_alone_until_s = self._monotonic() + LEAVE_ALONE_S
             LOG.warning(
                 "limits are off for %g s, nothing can be counted: %s", LEAVE_ALONE_S, counted

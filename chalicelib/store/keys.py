@@ -12,7 +12,6 @@ passed to the scripts as KEYS; no script may make up one of its own.
     reply:{07}:<id>:<command id>     what a command made and was answered with: for a minute, or
                                      a day, if the id is an Idempotency-Key
     switches:{07}:<id>               the bucket of its switches: the us at which it is drained
-    admitted:{07}:<id>:<command id>  that a switch is in that bucket, while it may be under way
     messages:{07}:<id>:<connection>  the bucket of a connection's messages
     revoked:{07}:<id>:<token id>     that a token holds no more, for as long as it might have
     deadlines:{07}                   sorted set: session id by the ms it is to be settled at
@@ -73,9 +72,6 @@ class SessionKeys:
         repetition.
         """
         return f"reply:{self._tagged}:{command_id}"
-
-    def admitted(self, command_id: str) -> str:
-        return f"admitted:{self._tagged}:{command_id}"
 
     def revoked(self, token_id: str) -> str:
         return f"revoked:{self._tagged}:{token_id}"

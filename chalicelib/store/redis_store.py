@@ -13,7 +13,6 @@ from ..access.roles import Bearer
 from ..core.session import Session, Status
 from ..ports import (
     REMEMBER_COMMANDS_MS,
-    UNDER_WAY_MS,
     Charge,
     Commit,
     Committed,
@@ -48,7 +47,7 @@ class RedisStore:
         self._requests = RequestBuckets(server)
         self._load = Script("load", "bucket")
         self._load_with_token = Script("load", "token", "bucket")
-        self._commit = Script("commit")
+        self._commit = Script("commit", "bucket")
         self._keep = Script("keep")
         self._delete = Script("delete")
         self._log = Script("log")
@@ -63,7 +62,7 @@ class RedisStore:
     ) -> Loaded:
         return _loaded(self._loaded(session_id, command_id, charge, bearer))
 
-    def admit(self, session_id: str, bearer: Bearer, charge: Charge | None = None) -> int:
+    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
         now_ms: int = self._loaded(session_id, None, charge, bearer)[0]
         return now_ms
 
@@ -74,7 +73,7 @@ class RedisStore:
         charge: Charge | None,
         bearer: Bearer | None,
     ) -> list[Any]:
-        switch = charge if charge is not None and charge.scope == "switch" else None
+        switch = _of_switch(charge)
         script, words = self._load, self._to_load(session_id, command_id, switch)
         if bearer is not None:
             keys = SessionKeys.of(session_id, self._shards)
@@ -101,8 +100,10 @@ class RedisStore:
         calls = [self._to_load(session_id) for session_id in session_ids]
         return [_loaded(answer) for answer in self._load.run_together(self._server, calls)]
 
-    def commit(self, commit: Commit) -> Committed | Stale:
-        return _made(commit, self._commit.run(self._server, *self._to_commit(commit)))
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+        switch = _of_switch(charge)
+        answer = self._commit.run(self._server, *self._to_commit(commit, switch))
+        return _made(commit, answer, switch)
 
     def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
         calls = [self._to_commit(commit) for commit in commits]
@@ -113,27 +114,27 @@ class RedisStore:
         self, session_id: str, command_id: str | None = None, switch: Charge | None = None
     ) -> Words:
         keys = SessionKeys.of(session_id, self._shards)
-        limit = (*limit_words(switch), UNDER_WAY_MS) if switch is not None else ()
+        limit = limit_words(switch) if switch is not None else ()
         if command_id is not None:
-            named = keys.reply(command_id), keys.admitted(command_id)
-            return (4, keys.session, keys.switches, *named, *limit)
+            return (3, keys.session, keys.switches, keys.reply(command_id), *limit)
         if switch is not None:
             return (2, keys.session, keys.switches, *limit)
         return (1, keys.session)
 
-    def _to_commit(self, commit: Commit) -> Words:
+    def _to_commit(self, commit: Commit, switch: Charge | None = None) -> Words:
         session = commit.session
         session_id = session.setup.session_id
         keys = SessionKeys.of(session_id, self._shards)
         creating = commit.base_version == 0
         return (
-            6,
+            7,
             keys.session,
             keys.events,
             keys.connections,
             keys.reply(commit.command_id),
             keys.deadlines,
             keys.sessions,
+            keys.switches,
             session.epoch,
             commit.base_version,
             session.version,
@@ -150,6 +151,7 @@ class RedisStore:
             commit.keep_ms,
             EVENTS_KEPT,
             STATUS_NUMBERS[session.status],
+            *(("", "") if switch is None else limit_words(switch)),
             *map(codec.encode_event, commit.events),
         )
 
@@ -212,13 +214,23 @@ class RedisStore:
         self._server.execute("PING")
 
 
-def _made(commit: Commit, answer: list[Any]) -> Committed | Stale:
+def _of_switch(charge: Charge | None) -> Charge | None:
+    """The charge, if it is one that lies with its session."""
+    return charge if charge is not None and charge.scope == "switch" else None
+
+
+def _made(commit: Commit, answer: list[Any], switch: Charge | None = None) -> Committed | Stale:
     outcome, *told = answer
     if outcome == b"stale":
         return Stale(_loaded([*told, None]))
     if outcome == b"repeated":
+        if switch is not None:
+            switch.waived()
         before = codec.decode_receipt(told[0])
         return Committed(before.version, before)
+    if switch is not None:
+        switch.counted(*told)
+        switch.admit()
     return Committed(commit.session.version)
 
 

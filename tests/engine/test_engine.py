@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.core.rules import Start, Switch
+from chalicelib.core.rules import Pause, Start, Switch
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.engine import Outcome, SyncEngine
-from chalicelib.ports import Commit, Committed, Deleted, Stale
+from chalicelib.ports import Charge, Commit, Committed, Deleted, Stale
 from chalicelib.races import Races
+from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
@@ -59,7 +60,7 @@ class RacedStore(FakeStore):
             intruder()
         return super().delete(*arguments, **more)
 
-    def commit(self, commit: Commit) -> Committed | Stale:
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
         if self.intruders:
             intruder, *others = self.intruders
             # What the intruder commits itself is not intruded upon.
@@ -67,8 +68,8 @@ class RacedStore(FakeStore):
             intruder()
             self.intruders = others
         if self.repeats:
-            super().commit(commit)
-        return super().commit(commit)
+            super().commit(commit, charge)
+        return super().commit(commit, charge)
 
 
 class Watch:
@@ -522,7 +523,7 @@ def test_a_commit_whose_reply_was_lost_is_answered_as_made(
     engine.start_session(SESSION)
 
     class Repeating(FakeStore):
-        def commit(self, commit: Commit) -> Committed | Stale:
+        def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
             store.commit(commit)
             return store.commit(commit)
 
@@ -557,6 +558,50 @@ def test_a_command_may_be_meant_for_one_version_only(
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
     with pytest.raises(errors.PreconditionFailed):
         engine.carry_out(SESSION, Switch(), expected_versions={2})
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_noticed(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, noticed: bool
+) -> None:
+    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    if noticed:
+        rival.get_current_state(SESSION)
+
+    for meant_for_what_was in (
+        lambda: engine.carry_out(SESSION, Switch(), expected_versions={2}),
+        lambda: engine.delete_session(SESSION, expected_versions={2}),
+    ):
+        with pytest.raises(errors.PreconditionFailed) as refused:
+            meant_for_what_was()
+        assert refused.value.actual_version == 3
+    assert active(engine.carry_out(SESSION, Pause(), expected_versions={3})) == BEN
+
+
+def test_what_is_meant_for_any_version_meets_the_settled_session(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
+    engine.start_session(SESSION)
+    store.advance(10_000)
+
+    outcome = engine.carry_out(SESSION, Pause(), expected_versions=ANY_VERSION)
+
+    assert (outcome.state["version"], active(outcome)) == (3, BEN)
+
+
+def test_a_session_that_is_deleted_while_it_is_settled_is_gone(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    store.intruders = [lambda: rival.delete_session(SESSION)]
+
+    with pytest.raises(errors.PreconditionFailed, match="gone"):
+        engine.delete_session(SESSION, expected_versions={2})
 
 
 @pytest.mark.parametrize("other", [True, 1.0])

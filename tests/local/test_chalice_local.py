@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -48,28 +47,40 @@ def url(valkey: RedisProcess, tmp_path: Path) -> Iterator[str]:
         log.close()
 
 
+def creation() -> dict[str, object]:
+    people = [{"participant_id": str(uuid4()), "total_time_ms": 60_000} for _ in range(2)]
+    return {
+        "session_id": str(uuid4()),
+        "sync_mode": "per_participant",
+        "total_time_ms": 60_000,
+        "participants": people,
+    }
+
+
 def test_a_session_is_created_started_and_switched(url: str) -> None:
-    session_id, anne, ben = (str(uuid4()) for _ in range(3))
-    people = [{"participant_id": one, "total_time_ms": 60_000} for one in (anne, ben)]
-    created = httpx.post(
-        f"{url}/v1/sessions",
-        headers={"Content-Type": "application/json"},
-        content=json.dumps(
-            {
-                "session_id": session_id,
-                "sync_mode": "per_participant",
-                "total_time_ms": 60_000,
-                "participants": people,
-            }
-        ),
-    )
-    started = httpx.post(f"{url}/v1/sessions/{session_id}/start")
-    switched = httpx.post(f"{url}/v1/sessions/{session_id}/switch")
+    session = creation()
+    path = f"{url}/v1/sessions/{session['session_id']}"
+    created = httpx.post(f"{url}/v1/sessions", json=session)
+    started = httpx.post(f"{path}/start")
+    switched = httpx.post(f"{path}/switch")
 
     assert (created.status_code, started.status_code, switched.status_code) == (201, 200, 200)
-    assert switched.json()["data"]["active_participant_id"] == ben
-    refused = httpx.post(f"{url}/v1/sessions/{session_id}/resume")
+    first = started.json()["data"]["active_participant_id"]
+    assert switched.json()["data"]["active_participant_id"] not in (None, first)
+    refused = httpx.post(f"{path}/resume")
     assert (refused.status_code, refused.json()["error"]["code"]) == (
         400,
         "INVALID_STATE_TRANSITION",
     )
+
+
+def test_keys_and_conditions_are_heeded(url: str) -> None:
+    session = creation()
+    path = f"{url}/v1/sessions/{session['session_id']}"
+    httpx.post(f"{url}/v1/sessions", json=session)
+    asked = {"Idempotency-Key": "a", "If-Match": '"1"'}
+    first, again = (httpx.post(f"{path}/start", headers=asked) for _ in range(2))
+
+    assert (first.status_code, again.status_code, again.content) == (200, 200, first.content)
+    assert httpx.get(path, headers={"If-None-Match": '"2"'}).status_code == 304
+    assert httpx.post(f"{path}/switch", headers={"If-Match": '"1"'}).status_code == 412

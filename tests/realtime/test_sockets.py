@@ -487,6 +487,19 @@ def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
     assert room.send("c1", command("switch"))[-1] == answers[0]
 
 
+def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
+    room = a_room(switches=1)
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room, "c1")
+    greeted(room, "c2")
+    out_of_turn = command("switch", args={"current_participant_id": BEN})
+    for _ in range(3):
+        assert room.send("c1", out_of_turn)[-1]["code"] == "STALE_CYCLE"
+
+    assert room.send("c2", command("switch"))[-1]["type"] == "ACK"
+
+
 def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
     room.engine.create_session(chess())
     room.engine.start_session(SESSION)

@@ -392,7 +392,7 @@ def test_calls_without_a_token_that_holds_count_for_their_address(store: FakeSto
     assert answers == [401, 401, 404, 429, 401, 429]
 
 
-def test_nobody_without_a_token_that_holds_uses_up_the_switches_of_a_session(
+def test_nobody_uses_up_the_switches_of_a_session_who_may_not_switch(
     store: FakeStore,
 ) -> None:
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_switch=1)
@@ -404,6 +404,8 @@ def test_nobody_without_a_token_that_holds_uses_up_the_switches_of_a_session(
     rest.command("start", headers=HOST)
     for headers in (NO_TOKENS["one that has ended"], NO_TOKENS["a stranger's"], VIEWER, {}):
         assert rest.command("switch", headers=headers).status in (401, 403)
+    # Nor does a participant whose turn it is not.
+    assert [rest.command("switch", headers=OF_BEN).status for _ in range(3)] == [409] * 3
 
     assert rest.command("switch", headers=OF_ANNE).status == 200
     assert rest.command("switch", headers=OF_BEN).status == 429

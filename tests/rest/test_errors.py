@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.errors import Conflict
-from chalicelib.ports import Commit, Committed, Loaded, Stale
+from chalicelib.ports import Charge, Commit, Committed, Loaded, Stale
 from chalicelib.wiring import replace_services
 from tests.fakes import FakeStore
 
@@ -288,7 +288,7 @@ def test_a_lost_race_answers_409_with_both_versions(rest: RestClient, store: Fak
         def load(self, session_id: str, *_: Any) -> Loaded:
             return store.load(session_id)
 
-        def commit(self, commit: Commit) -> Committed | Stale:
+        def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
             raise Conflict(2, 3)
 
     rest.post("/v1/sessions", creation())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 import app as tickless
-from chalicelib.ports import UNDER_WAY_MS
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
 from chalicelib.wiring import replace_services
@@ -134,31 +133,17 @@ def test_a_switch_that_can_not_be_one_is_a_call_of_its_address(rest: RestClient)
     refused(rest.command("switch", headers=key))
 
 
-def test_a_switch_that_the_rules_refuse_is_one_of_its_session(rest: RestClient) -> None:
+def test_who_asks_in_vain_for_switches_takes_no_room_from_others(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
     rest.command("start")
 
-    answers = [rest.command("switch", {"current_participant_id": BEN}) for _ in range(3)]
+    out_of_turn = [rest.command("switch", {"current_participant_id": BEN}) for _ in range(5)]
+    out_of_time = rest.command("switch", address="192.0.2.7", headers={"If-Match": '"1"'})
 
-    assert [answer.status for answer in answers] == [409, 409, 429]
-    assert [told(answer) for answer in answers] == [(2, 1, 1), (2, 0, 1), (2, 0, 1)]
-
-
-def test_the_same_switch_while_it_may_be_under_way_is_a_call_of_its_address(
-    rest: RestClient, store: FakeStore
-) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
-
-    def counted_for() -> int:
-        key = {"Idempotency-Key": "a"}
-        answer = rest.command("switch", {"current_participant_id": BEN}, headers=key)
-        assert answer.status == 409
-        return told(answer)[0]
-
-    assert [counted_for() for _ in range(3)] == [2, 6, 6]
-    store.advance(UNDER_WAY_MS)
-    assert counted_for() == 2
+    assert [answer.status for answer in out_of_turn] == [409] * 4 + [429]
+    assert [told(answer)[:2] for answer in out_of_turn] == [(6, 3), (6, 2), (6, 1), (6, 0), (6, 0)]
+    assert (out_of_time.status, told(out_of_time)[:2]) == (412, (6, 5))
+    assert told(rest.command("switch")) == (2, 1, 1)
 
 
 def test_where_only_addresses_are_limited_what_is_no_switch_still_counts(store: FakeStore) -> None:

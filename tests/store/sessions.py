@@ -10,7 +10,7 @@ from chalicelib.core.rules import Command, Decision, Start, Switch, apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
 from chalicelib.core.timeouts import due_ms
-from chalicelib.ports import Commit, Committed, SessionStore, Stale
+from chalicelib.ports import Charge, Commit, Committed, SessionStore, Stale
 
 HOUR_MS = 3_600_000
 _numbers = count()
@@ -71,7 +71,12 @@ def started(store: SessionStore, setup: Setup | None = None) -> Session:
     return commit.session
 
 
-def switch(store: SessionStore, session_id: str, command_id: str | None = None) -> int:
+def switch(
+    store: SessionStore,
+    session_id: str,
+    command_id: str | None = None,
+    charge: Charge | None = None,
+) -> int:
     """Switch as the engine does: again and again until it stands."""
     command_id = command_id or new_id("command")
     loaded = store.load(session_id)
@@ -79,7 +84,8 @@ def switch(store: SessionStore, session_id: str, command_id: str | None = None) 
         session = loaded.session
         assert session is not None
         decision = apply(session, Switch(), loaded.now_ms)
-        result = store.commit(the_commit(decision, session.version, command_id=command_id))
+        commit = the_commit(decision, session.version, command_id=command_id)
+        result = store.commit(commit, charge)
         if isinstance(result, Stale):
             loaded = result.current
             continue

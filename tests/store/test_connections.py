@@ -40,15 +40,16 @@ def works(open_store: OpenStore, url: str) -> None:
     store = open_store(url)
     store.ping()
     session = started(store)
-    assert switch(store, session.setup.session_id) == 3
-    store.commit(next_of(session, Switch(), store.now_ms(), expires_at_ms=None))
-    assert store.log(session.setup.session_id, None, 1)
+    session_id = session.setup.session_id
     charges = [Charge(scope, new_id(), Limit(1, MINUTE_US)) for scope in SCOPES]
     for charge in charges:
-        store.load(session.setup.session_id, new_id("key"), charge)
-        assert charge.quota is not None
-    store.keep(session.setup.session_id, new_id("key"), Receipt(3), 1_000)
-    store.delete(session.setup.session_id, new_id("command"), b"gone")
+        store.load(session_id, new_id("key"), charge)
+    assert switch(store, session_id, charge=charges[1]) == 3
+    assert all(charge.quota is not None for charge in charges)
+    store.commit(next_of(session, Switch(), store.now_ms(), expires_at_ms=None))
+    assert store.log(session_id, None, 1)
+    store.keep(session_id, new_id("key"), Receipt(3), 1_000)
+    store.delete(session_id, new_id("command"), b"gone")
 
 
 @pytest.fixture

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 from redis.crc import key_slot
 
 from chalicelib.core.errors import RateLimited
-from chalicelib.limits import MINUTE_US, Limit
-from chalicelib.ports import (
-    UNDER_WAY_MS,
-    Charge,
-    Receipt,
-    Scope,
-    SessionStore,
-    StoreUnavailable,
-)
+from chalicelib.core.rules import Switch
+from chalicelib.limits import MINUTE_US, UNOBSERVED, Limit, LimitObserver
+from chalicelib.ports import Charge, Scope, SessionStore, Stale, StoreUnavailable
 from chalicelib.settings import Settings
 from chalicelib.store.buckets import LEAVE_ALONE_S, RequestBuckets
 from chalicelib.store.client import connect
@@ -27,7 +22,7 @@ from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, all_at_once
 
 from .places import Place
-from .sessions import new_id, started
+from .sessions import new_id, next_of, started, switch
 
 THREE_A_MINUTE = Limit(3, MINUTE_US)
 
@@ -59,25 +54,48 @@ def remaining(charge: Charge) -> int:
     return charge.quota.remaining
 
 
-@pytest.mark.parametrize("scope", ["general", "switch"])
+def asked(
+    store: SessionStore,
+    scope: Scope,
+    session_id: str,
+    limit: Limit = THREE_A_MINUTE,
+    key: str | None = None,
+    observer: LimitObserver = UNOBSERVED,
+) -> Charge:
+    """A read, or a switch, as the engine makes it; what became of its charge."""
+    charge = Charge(scope, session_id, limit, observer)
+    store.load(session_id, key, charge)
+    with suppress(RateLimited):
+        charge.admit()
+        if scope == "switch":
+            switch(store, session_id, key, charge)
+    return charge
+
+
+def passed(charge: Charge) -> bool:
+    return charge.quota is not None and not charge.quota.exceeded
+
+
+scopes = pytest.mark.parametrize("scope", ["general", "switch"])
+
+
+@scopes
 def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
     store: SessionStore, observer: Observer, scope: Scope
 ) -> None:
-    session = started(store)
-    session_id = session.setup.session_id
-    charges = [Charge(scope, session_id, THREE_A_MINUTE, observer) for _ in range(5)]
+    session_id = started(store).setup.session_id
 
-    for charge in charges:
-        assert store.load(session_id, charge=charge).session == session
+    charges = [asked(store, scope, session_id, observer=observer) for _ in range(5)]
 
     assert [remaining(charge) for charge in charges] == [2, 1, 0, 0, 0]
-    for charge in charges[:3]:
-        charge.admit()
+    assert observer.limited == [scope, scope]
     for charge in charges[3:]:
         with pytest.raises(RateLimited) as refused:
             charge.admit()
         assert 15 <= refused.value.retry_after_seconds <= 20
-    assert observer.limited == [scope, scope]
+    session = store.load(session_id, charge=Charge(scope, session_id, THREE_A_MINUTE)).session
+    assert session is not None
+    assert session.version == (5 if scope == "switch" else 2)
 
 
 def test_what_drains_makes_room_and_the_rest_is_forgotten(
@@ -85,26 +103,19 @@ def test_what_drains_makes_room_and_the_rest_is_forgotten(
 ) -> None:
     session_id, limit = started(store).setup.session_id, Limit(2, 100_000)
     for _ in range(4):
-        store.load(session_id, charge=Charge("switch", session_id, limit))
+        asked(store, "switch", session_id, limit)
     place.wait_until(store.now_ms() + 60)
-    after_one = Charge("switch", session_id, limit)
-    store.load(session_id, charge=after_one)
-    after_one.admit()
+    asked(store, "switch", session_id, limit).admit()
 
     place.wait_until(store.now_ms() + 110)
-    after_all = Charge("switch", session_id, limit)
-    store.load(session_id, charge=after_all)
-    assert remaining(after_all) == 1
+    assert remaining(asked(store, "switch", session_id, limit)) == 1
 
 
-@pytest.mark.parametrize("scope", ["general", "switch"])
+@scopes
 def test_one_is_not_counted_for_another(store: SessionStore, scope: Scope) -> None:
-    ids = (started(store).setup.session_id for _ in range(2))
-    one, other = (Charge(scope, session_id, THREE_A_MINUTE) for session_id in ids)
-    store.load(one.subject, charge=one)
-    store.load(other.subject, charge=other)
+    ids = [started(store).setup.session_id for _ in range(2)]
 
-    assert remaining(one) == remaining(other) == 2
+    assert [remaining(asked(store, scope, session_id)) for session_id in ids] == [2, 2]
 
 
 def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore) -> None:
@@ -116,63 +127,92 @@ def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore
     assert [remaining(charge) for charge in charges] == [2, 1]
 
 
-def switch_counted(store: SessionStore, session_id: str, key: str | None = None) -> Charge:
-    charge = Charge("switch", session_id, THREE_A_MINUTE)
-    store.load(session_id, key, charge)
-    return charge
-
-
-def test_a_switch_that_was_carried_out_before_is_none(store: SessionStore) -> None:
-    session_id, key = started(store).setup.session_id, new_id("key")
-    store.keep(session_id, key, Receipt(2, b"f", b"a"), 60_000)
-
-    assert not any(switch_counted(store, session_id, key).is_settled for _ in range(5))
-    assert remaining(switch_counted(store, session_id)) == 2
-
-
-def test_a_switch_of_no_session_is_none(store: SessionStore) -> None:
-    session_id = new_id()
-
-    assert not switch_counted(store, session_id).is_settled
-    assert not switch_counted(store, session_id, new_id("key")).is_settled
-
-
-def test_of_equal_switches_under_way_one_is_counted_however_little_room_is_left(
-    place: Place, store: SessionStore
+def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for(
+    store: SessionStore,
 ) -> None:
-    session_id, key, other_key = started(store).setup.session_id, new_id("key"), new_id("key")
-    first, *again = [switch_counted(store, session_id, key) for _ in range(5)]
-    assert (remaining(first), [one.is_settled for one in again]) == (2, [False] * 4)
+    session = started(store)
+    session_id = session.setup.session_id
+    for _ in range(5):
+        in_vain = Charge("switch", session_id, THREE_A_MINUTE)
+        store.load(session_id, charge=in_vain)
+        assert not in_vain.is_settled
+    late = next_of(session, Switch(), store.now_ms())
+    assert remaining(asked(store, "switch", session_id)) == 2
 
-    others = [switch_counted(store, session_id) for _ in range(2)]
-    refused = [switch_counted(store, session_id, other_key) for _ in range(2)]
-    assert [remaining(one) for one in others] == [1, 0]
-    # What was refused is not under way.
-    assert [one.quota is not None and one.quota.exceeded for one in refused] == [True, True]
-    assert not switch_counted(store, session_id, key).is_settled
+    lost = Charge("switch", session_id, THREE_A_MINUTE)
+    assert isinstance(store.commit(late, lost), Stale)
 
-    place.wait_until(store.now_ms() + UNDER_WAY_MS)
-    assert switch_counted(store, session_id, key).is_settled
+    assert not lost.is_settled
+    assert remaining(asked(store, "switch", session_id)) == 1
 
 
-@pytest.mark.parametrize("scope", ["general", "switch"])
+def test_a_switch_for_which_others_left_no_room_changes_nothing(store: SessionStore) -> None:
+    session_id, limit = started(store).setup.session_id, Limit(1, MINUTE_US)
+    charge = Charge("switch", session_id, limit)
+    store.load(session_id, charge=charge)
+    charge.admit()
+    asked(store, "switch", session_id, limit)
+
+    with pytest.raises(RateLimited):
+        switch(store, session_id, charge=charge)
+
+    session = store.load(session_id).session
+    assert session is not None
+    assert session.version == 3
+
+
+def test_where_there_is_no_room_left_what_needs_none_is_not_refused(store: SessionStore) -> None:
+    session_id, key = started(store).setup.session_id, new_id("key")
+    limit = Limit(1, MINUTE_US)
+    asked(store, "switch", session_id, limit, key)
+    again, other = (Charge("switch", session_id, limit) for _ in range(2))
+
+    loaded = store.load(session_id, key, again)
+    assert loaded.receipt is not None
+    assert not again.is_settled
+
+    store.delete(session_id, new_id("key"), b"bye")
+    store.load(session_id, charge=other)
+    assert not other.is_settled
+
+
+def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
+    store: SessionStore,
+) -> None:
+    session, key = started(store), new_id("key")
+    session_id, limit = session.setup.session_id, Limit(1, MINUTE_US)
+    charges = [Charge("switch", session_id, limit) for _ in range(3)]
+    for charge in charges:
+        store.load(session_id, key, charge)
+        charge.admit()
+    commit = next_of(session, Switch(), store.now_ms(), command_id=key)
+
+    for charge in charges:
+        store.commit(commit, charge)
+
+    assert all(charge.is_settled for charge in charges)
+    assert [passed(charge) for charge in charges] == [True, False, False]
+    assert [charge.quota for charge in charges[1:]] == [None, None]
+
+
+@scopes
 def test_of_many_at_once_at_two_instances_no_more_pass_than_may(
     open_store: OpenStore, any_server: RedisProcess, scope: Scope
 ) -> None:
     stores = [open_store(any_server.url) for _ in range(2)]
-    session_id, passed = started(stores[0]).setup.session_id, []
+    session_id = started(stores[0]).setup.session_id
+    let_in: list[Charge] = []
 
     def ask(number: int) -> None:
         for _ in range(5):
-            charge = Charge(scope, session_id, Limit(20, MINUTE_US))
-            stores[number % 2].load(session_id, charge=charge)
-            if charge.quota is not None and not charge.quota.exceeded:
-                passed.append(charge.quota.remaining)
+            charge = asked(stores[number % 2], scope, session_id, Limit(20, MINUTE_US))
+            if passed(charge):
+                let_in.append(charge)
 
     all_at_once(ask, threads=16)
 
     # One is drained in three seconds.
-    assert 20 <= len(passed) <= 22
+    assert 20 <= len(let_in) <= 22
 
 
 def test_no_bucket_is_fuller_than_full_though_time_steps_back(
@@ -213,6 +253,26 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
     # Once, and not for each of them.
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "limits are off" in caplog.text
+
+
+def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
+    open_store: OpenStore,
+    any_server: RedisProcess,
+    observer: Observer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, address = open_store(any_server.url), new_id("address")
+    session = started(store)
+    with any_server.admin() as admin:
+        admin.rpush(requests(address), "not a time")
+    beside, alone = (Charge("general", address, THREE_A_MINUTE, observer) for _ in range(2))
+
+    assert store.load(session.setup.session_id, charge=beside).session == session
+    # Another store has not yet heard that counting fails.
+    open_store(any_server.url).count(alone)
+
+    assert observer.failed_open == 2
+    assert caplog.text.count("WRONGTYPE") == 2
 
 
 def test_a_script_that_is_not_known_any_more_is_no_failure(

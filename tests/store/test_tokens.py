@@ -14,7 +14,7 @@ from chalicelib.store.tokens import read_bearer, written_bearer
 from tests.access.people import a_bearer
 
 from .places import Place
-from .sessions import created, new_id, started
+from .sessions import created, new_id, started, switch
 
 KEEP_MS = 60_000
 THREE_A_MINUTE = Limit(3, MINUTE_US)
@@ -142,21 +142,22 @@ def test_a_server_s_token_is_revoked_by_nobody(place: Place) -> None:
     assert holds(place, session_id, as_server)
 
 
-def test_whose_token_does_not_hold_is_told_nothing_and_uses_up_no_switch(place: Place) -> None:
-    session_id = created(place.store).setup.session_id
+def test_whose_token_does_not_hold_is_told_nothing_of_a_limit_either(place: Place) -> None:
+    session_id = started(place.store).setup.session_id
     revoked = a_host(place, session_id)
     place.store.revoke(session_id, revoked.token_id, KEEP_MS)
+    for _ in range(3):
+        switch(place.store, session_id, charge=Charge("switch", session_id, THREE_A_MINUTE))
 
     refused = Charge("switch", session_id, THREE_A_MINUTE)
-    for _ in range(5):
-        with pytest.raises(Unauthenticated):
-            place.store.load(session_id, new_id("command"), refused, revoked)
+    with pytest.raises(Unauthenticated):
+        place.store.load(session_id, new_id("command"), refused, revoked)
     allowed = Charge("switch", session_id, THREE_A_MINUTE)
     place.store.load(session_id, new_id("command"), allowed, a_host(place, session_id))
 
     assert not refused.is_settled
     assert allowed.quota is not None
-    assert allowed.quota.remaining == 2
+    assert allowed.quota.exceeded
 
 
 def test_but_the_address_it_comes_from_is_counted(place: Place) -> None:

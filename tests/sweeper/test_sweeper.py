@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.core.setup import Participant, SyncMode, set_up
 from chalicelib.engine import SyncEngine
-from chalicelib.ports import Commit, Committed, Loaded, Stale, StoreUnavailable
+from chalicelib.ports import Charge, Commit, Committed, Loaded, Stale, StoreUnavailable
 from chalicelib.sweeper import AT_ONCE, Sweeper
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
@@ -36,11 +36,11 @@ class FrailStore(FakeStore):
             raise ValueError("damaged")
         return super().load(session_id)
 
-    def commit(self, commit: Commit) -> Committed | Stale:
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
         if self.fail_before_commit:
             self.fail_before_commit -= 1
             raise StoreUnavailable("before")
-        result = super().commit(commit)
+        result = super().commit(commit, charge)
         if self.fail_after_commit:
             self.fail_after_commit -= 1
             raise StoreUnavailable("after")

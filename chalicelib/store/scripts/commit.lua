@@ -1,6 +1,7 @@
 -- Make the next version of a session, and all that goes with it, or nothing.
 --
 -- KEYS  1 session  2 events  3 connections  4 reply  5 deadlines  6 sessions
+--       7 switches, their bucket
 -- ARGV  1 epoch, of the version it was made from
 --       2 base_version, the version it was made from; 0: there must be none
 --       3 version, the one to make
@@ -17,16 +18,21 @@
 --      14 keep_ms, for how long that is kept
 --      15 events_kept, about how many
 --      16 status, the number of its status
---      17.. events, bytes each
+--      17 interval_us, what a switch pours; '' if there is none to count
+--      18 most_us, what the bucket holds
+--      19.. events, bytes each
 -- returns { 'committed' }, or { 'repeated', receipt } for a command that has been here
---         before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does
+--         before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does;
+--         for a switch that is counted { 'committed', drained_at_us, now_us, 1 }, or
+--         { 'refused', drained_at_us, now_us, 0 } if there is no room for it
 local session, events, connections = KEYS[1], KEYS[2], KEYS[3]
-local reply, deadlines, sessions = KEYS[4], KEYS[5], KEYS[6]
+local reply, deadlines, sessions, switches = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local updated_at_ms, base_updated_at_ms, session_id = ARGV[6], ARGV[7], ARGV[8]
 local due_ms, expires_at_ms, channel, update = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local receipt, keep_ms, events_kept, status = ARGV[13], ARGV[14], ARGV[15], ARGV[16]
-local first_event = 17
+local interval_us, most_us = ARGV[17], ARGV[18]
+local first_event = 19
 local creating = base_version == '0'
 
 local kept = redis.call('GET', reply)
@@ -45,7 +51,15 @@ if (stored[2] or '0') ~= base_version or not is_base then
   return { 'stale', now_ms, stored[1], stored[2], stored[3], stored[4] }
 end
 
--- The first write is one that a full server refuses: after it, nothing is.
+-- The first write is one that a full server refuses, here as below: after it, nothing is.
+local counted = {}
+if interval_us ~= '' then
+  counted = { pour(switches, redis.call('TIME'), tonumber(interval_us), most_us) }
+  if counted[3] == 0 then
+    return { 'refused', unpack(counted) }
+  end
+end
+
 redis.call('HSET', session, 'epoch', epoch, 'version', version, 'facts', facts,
   'updated_at_ms', updated_at_ms, 'due_ms', due_ms)
 if creating then
@@ -97,4 +111,4 @@ if creating then
 end
 
 redis.call('PUBLISH', channel, update)
-return { 'committed' }
+return { 'committed', unpack(counted) }

@@ -12,6 +12,7 @@ import gc
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -123,16 +124,15 @@ class Services:
 
     @part
     def management_api(self) -> ManagementApi:
-        from .realtime.management_api import Credentials, open_management_api, open_reference
+        from .aws.credentials import given_or_found
+        from .realtime.management_api import open_management_api, open_reference
 
         settings = self.settings
-        credentials = None
-        if settings.aws_access_key_id:
-            credentials = Credentials(
-                settings.aws_access_key_id,
-                settings.aws_secret_access_key,
-                settings.aws_session_token or None,
-            )
+        credentials = given_or_found(
+            settings.aws_access_key_id,
+            settings.aws_secret_access_key,
+            settings.aws_session_token,
+        )
         opened = open_management_api if settings.management_api == "fast" else open_reference
         api = opened(settings.aws_region, credentials)
         if settings.tracing:
@@ -158,16 +158,13 @@ class Services:
 
     @part
     def open_gate(self) -> Gate:
-        """The gate, with its keys, which may have to be fetched.
-
-        Raises:
-            InvalidKeys: There are none that could be used.
-        """
+        """The gate; its keys, which may have to be fetched, are looked up with the first token."""
         from .access.gate import Gate
-        from .access.keys import read_keys
+        from .access.keyring import Keyring
         from .access.secret import keys_text
 
-        return Gate(read_keys(keys_text(self.settings)), self.settings.token_ttl_seconds)
+        keyring = Keyring(partial(keys_text, self.settings))
+        return Gate(keyring, self.settings.token_ttl_seconds)
 
     @part
     def engine(self) -> SyncEngine:

@@ -43,7 +43,8 @@ document."""
 CONNECTING = """\
 A `sessionId` that is missing or is no UUID refuses the handshake with 400; 503 says that the
 store can't be reached. Where AUTH is on, a token that is missing or does not hold refuses it with
-401, one for another session with 403; so does a page whose origin is not allowed.
+401, one for another session with 403; so does a page whose origin is not allowed. 503 may also say
+that the keys of tokens can't be had; whoever is connected notices nothing of that.
 
 **Tokens.** A connection whose token ends or is revoked is told nothing more but ERROR
 `SESSION_FORBIDDEN`, and closed. A command that the role may not give is ERROR `FORBIDDEN`.

@@ -266,10 +266,8 @@ print(*sys.modules)
 
 def bearing(token: str) -> dict[str, Any]:
     """A read of a session, with a token."""
-    read = proxy_event("/v1/sessions/{session_id}", {"session_id": SESSION})
     headers = {"Authorization": f"Bearer {token}"}
-    several = {name: [value] for name, value in headers.items()}
-    return {**read, "headers": headers, "multiValueHeaders": several}
+    return proxy_event("/v1/sessions/{session_id}", {"session_id": SESSION}, headers)
 
 
 def fetching(store: RedisProcess, endpoint: str) -> dict[str, str]:

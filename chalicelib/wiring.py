@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from .charges import Limits
 from .engine import SyncEngine
 from .parts import part
 from .ports import (
+    Announcer,
     ConnectionRegistry,
     DeadlineIndex,
     Fleet,
@@ -45,6 +47,22 @@ LOG = logging.getLogger("tickless")
 
 LEAVE_WITHIN_SECONDS = 0.2
 """So long posts that are under way may take when a process ends."""
+
+
+class _Awaited:
+    """An Announcer that is built once there is something to announce: reads go without."""
+
+    def __init__(self, build: Callable[[], Announcer]) -> None:
+        self._build = build
+
+    def announce(self, session_id: str, message: bytes) -> None:
+        self._build().announce(session_id, message)
+
+    def dismiss(self, session_id: str, farewell: bytes) -> None:
+        self._build().dismiss(session_id, farewell)
+
+    def send_away(self, session_id: str) -> None:
+        self._build().send_away(session_id)
 
 
 @dataclass
@@ -141,10 +159,13 @@ class Services:
             return TracedManagementApi(api, self.tracing)
         return api
 
+    @property
+    def announcer(self) -> Announcer | None:
+        """Who is told of commits here; None where relays are."""
+        return _Awaited(lambda: self.inline) if self.settings.broadcast == "inline" else None
+
     @part
-    def announcer(self) -> InlineAnnouncer | None:
-        if self.settings.broadcast != "inline":
-            return None
+    def inline(self) -> InlineAnnouncer:
         from .realtime.inline import InlineAnnouncer
 
         return InlineAnnouncer(
@@ -217,7 +238,7 @@ class Services:
         from .store.subscription import alarms
         from .sweeper import SHARE, Sweeper
 
-        announcer = self.announcer
+        announcer = self.inline if self.settings.broadcast == "inline" else None
         return Sweeper(
             self.engine,
             self.deadlines,

@@ -64,15 +64,15 @@ class Signing:
 
     headers: list[str]
     canonical_end: str
-    _to_sign_begins: str
-    _authorization_begins: str
-    _key: bytes = field(repr=False)
+    to_sign_begins: str
+    authorization_begins: str
+    key: bytes = field(repr=False)
 
     def authorization(self, canonical_request: str) -> str:
         """The Authorization header, as a line."""
-        to_sign = self._to_sign_begins + sha256(canonical_request.encode()).hexdigest()
-        signature = hmac.digest(self._key, to_sign.encode(), "sha256").hex()
-        return self._authorization_begins + signature
+        to_sign = self.to_sign_begins + sha256(canonical_request.encode()).hexdigest()
+        signature = hmac.digest(self.key, to_sign.encode(), "sha256").hex()
+        return self.authorization_begins + signature
 
 
 def signing(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 
 def botocores_ca_bundle() -> Path | None:
     """The file of certificates that botocore brings along; None where there is no botocore."""
     # Looked up, not imported: botocore is large.
-    spec = find_spec("botocore")
+    spec = PathFinder.find_spec("botocore")
     places = spec.submodule_search_locations if spec else None
     bundle = Path(places[0], "cacert.pem") if places else None
     return bundle if bundle and bundle.is_file() else None

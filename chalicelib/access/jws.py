@@ -1,10 +1,10 @@
 """JSON Web Signatures in their compact form, as tokens have them: taken apart, verified, made.
 
 Owns form and signature; what is signed is for others to understand. How a
-signature is verified, the key alone says. There are libraries for this; the
-best known, PyJWT, imports an HTTP client and takes longer for it than all that
-a first answer needs besides. It reads what is made here, and makes what is
-read here, in the tests.
+signature is verified, the key alone says. There are libraries for this; PyJWT,
+the best known, imports an HTTP client, and would cost a cold start more than
+all else that a token needs. It reads what is made here, and makes what is read
+here, in the tests.
 
 https://www.rfc-editor.org/rfc/rfc7515, rfc7518 (HS256) and rfc8037 (EdDSA)
 """

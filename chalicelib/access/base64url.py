@@ -24,4 +24,5 @@ def decode(text: str) -> bytes:
     # The library would pass over what it doesn't know.
     if not _is_encoded(text):
         raise ValueError("not base64url")
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    # More padding than is missing does no harm.
+    return base64.urlsafe_b64decode(text + "==")

@@ -96,9 +96,10 @@ def test_they_are_had_as_soon_as_they_can_be() -> None:
     assert is_known(keyring.keys(), "first")
 
 
-def test_nonsense_is_no_keys_until_somebody_mends_it() -> None:
+@pytest.mark.parametrize("text", ["hush", ""])
+def test_nonsense_is_no_keys_until_somebody_mends_it(text: str) -> None:
     secret = Secret(OLD_ONLY)
-    secret.text = "hush"
+    secret.text = text
     keyring = secret.keyring()
     with pytest.raises(KeysUnavailable, match=r"^keys: The keys are no JSON$"):
         keyring.keys()

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .base64url import decode, encode
+from jwt.algorithms import HMACAlgorithm, has_crypto
+from jwt.exceptions import InvalidKeyError
+from jwt.utils import base64url_encode
 
 LEAST_SECRET_BYTES: Final = 32
 """RFC 7518, 3.2: an HMAC's key is at least as long as its digest."""
@@ -81,7 +83,7 @@ def read_keys(text: str) -> KeySet:
 
 def new_key(kid: str) -> dict[str, str]:
     """A new key for HS256, as a JSON Web Key."""
-    secret = encode(secrets.token_bytes(LEAST_SECRET_BYTES))
+    secret = base64url_encode(secrets.token_bytes(LEAST_SECRET_BYTES)).decode()
     return {"kty": "oct", "kid": kid, "alg": "HS256", "k": secret}
 
 
@@ -96,41 +98,33 @@ def _read(key: Mapping[str, Any]) -> Key:
         raise InvalidKeys(f"Key {kid}: an {kty} key is for {algorithm}")
     if key.get("use", "sig") != "sig":
         raise InvalidKeys(f"Key {kid}: use must be sig")
-    try:
-        return _of_secret(kid, key) if algorithm == "HS256" else _of_curve(kid, key)
-    except (ValueError, TypeError, KeyError):
-        # What is wrong with it may quote what was given.
-        raise InvalidKeys(f"Key {kid} is no key for {algorithm}") from None
-    except ImportError:
+    if algorithm == "EdDSA" and not has_crypto:
         raise InvalidKeys(
             f"Key {kid}: EdDSA needs the package cryptography, which is not installed;"
             " docs/deploying.md says how to add it"
-        ) from None
+        )
+    try:
+        return _of_secret(kid, key) if algorithm == "HS256" else _of_curve(kid, key)
+    except (InvalidKeyError, ValueError, TypeError, KeyError):
+        # What the library says may quote what it was given.
+        raise InvalidKeys(f"Key {kid} is no key for {algorithm}") from None
 
 
 def _of_secret(kid: str, key: Mapping[str, Any]) -> Key:
-    secret = decode(key["k"])
+    secret = HMACAlgorithm.from_jwk(dict(key))
     if len(secret) < LEAST_SECRET_BYTES:
         raise InvalidKeys(f"Key {kid} has less than {LEAST_SECRET_BYTES} bytes")
     return Key(kid, "HS256", secret, secret)
 
 
 def _of_curve(kid: str, key: Mapping[str, Any]) -> Key:
-    # A bundle goes without it.
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-        Ed25519PrivateKey,
-        Ed25519PublicKey,
-    )
+    # PyJWT has it only where cryptography is installed.
+    from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415
 
     if key.get("crv") != "Ed25519":
         raise InvalidKeys(f"Key {kid}: crv must be Ed25519")
-    public = Ed25519PublicKey.from_public_bytes(decode(key["x"]))
-    if "d" not in key:
-        return Key(kid, "EdDSA", public, None)
-    private = Ed25519PrivateKey.from_private_bytes(decode(key["d"]))
-    if private.public_key() != public:
-        raise InvalidKeys(f"Key {kid} is no key for EdDSA")
-    return Key(kid, "EdDSA", public, private)
+    public = OKPAlgorithm.from_jwk({name: value for name, value in key.items() if name != "d"})
+    return Key(kid, "EdDSA", public, OKPAlgorithm.from_jwk(dict(key)) if "d" in key else None)
 
 
 def _decoy(algorithm: str) -> Key:

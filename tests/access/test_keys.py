@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chalicelib.access import tokens
+from chalicelib.access import keys, tokens
 from chalicelib.access.keys import InvalidKeys, new_key, read_keys
 
 from .people import KEYS, SECRET, a_bearer, a_curve_key, a_key_set
@@ -161,8 +160,7 @@ def test_nobody_who_prints_a_key_prints_its_secret() -> None:
 def test_without_the_package_for_it_a_curve_is_refused_and_the_remedy_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "cryptography.hazmat.primitives.asymmetric.ed25519"
-    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(keys, "has_crypto", False)
 
     assert refusal_of(CURVE) == (
         "Key curve: EdDSA needs the package cryptography, which is not installed;"

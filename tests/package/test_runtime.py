@@ -204,7 +204,7 @@ def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: P
     )
     imported = dict(line.split() for line in done.stdout.splitlines())
 
-    assert {"/chalicelib/access/jws.py", "/pycurl/__init__.py"} <= imported.keys()
+    assert {"/jwt/api_jwt.py", "/pycurl/__init__.py"} <= imported.keys()
     of_boto3 = [file for file in imported if file.startswith(("/boto3/", "/botocore/"))]
     assert of_boto3 == OF_BOTO3_BY_POWERTOOLS
     assert [file for file, cached in imported.items() if not Path(cached).exists()] == []
@@ -316,7 +316,7 @@ def test_to_read_a_token_of_a_secret_it_imports_neither_boto3_nor_botocore(
 
     assert status == "404"
     modules = imported.split()
-    assert {"chalicelib.access.jws", "pycurl"} <= set(modules)
+    assert {"jwt", "pycurl"} <= set(modules)
     of_boto3 = [name for name in modules if name.partition(".")[0] in ("boto3", "botocore")]
     assert of_boto3 == ["botocore"]
 

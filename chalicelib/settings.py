@@ -53,7 +53,8 @@ class Settings:
 
     ``auth`` says whether tokens are asked for. The keys they are signed with
     are ``auth_keys``, a JSON Web Key Set, or what AWS Secrets Manager keeps
-    under ``auth_keys_secret``, an ARN. ``token_ttl_seconds`` is how long a token
+    under ``auth_keys_secret``, an ARN; ``aws_endpoint_url_secrets_manager`` is asked
+    for it instead of the host that the ARN leads to. ``token_ttl_seconds`` is how long a token
     holds unless somebody wants it shorter. ``allowed_origins`` are those of
     pages whose browsers may open sockets; none means any.
     """
@@ -80,6 +81,7 @@ class Settings:
     service: str = "tickless"
     log_format: str = "text"
     log_level: str = "warning"
+    aws_endpoint_url_secrets_manager: str = ""
     tracing: bool = False
     auth: bool = False
     # Whoever prints the settings prints no key.
@@ -144,6 +146,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         aws_access_key_id=text("aws_access_key_id"),
         aws_secret_access_key=text("aws_secret_access_key"),
         aws_session_token=text("aws_session_token"),
+        # As boto3 reads them; of this service alone, or of all.
+        aws_endpoint_url_secrets_manager=text("aws_endpoint_url_secrets_manager")
+        or environment.get("AWS_ENDPOINT_URL", ""),
         metrics=_one_of(environment, "METRICS", ("prometheus", "emf", "off"), defaults.metrics),
         prometheus_multiproc_dir=text("prometheus_multiproc_dir"),
         service=text("service"),
@@ -154,7 +159,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         tracing=_flag(environment, "TRACING", defaults.tracing),
         auth=_auth(environment, defaults.auth),
         auth_keys=text("auth_keys"),
-        auth_keys_secret=text("auth_keys_secret"),
+        auth_keys_secret=_secret_arn(text("auth_keys_secret")),
         token_ttl_seconds=_token_ttl(environment, defaults.token_ttl_seconds),
         allowed_origins=_origins(environment.get("ALLOWED_ORIGINS", "")),
     )
@@ -171,6 +176,13 @@ def _auth(environment: Mapping[str, str], default: bool) -> bool:
     if bool(environment.get("AUTH_KEYS")) == bool(environment.get("AUTH_KEYS_SECRET")):
         raise InvalidSetting("AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET")
     return True
+
+
+def _secret_arn(text: str) -> str:
+    # Somebody may have put the secret itself there, so it is not repeated.
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d+:secret:\S+", text):
+        raise InvalidSetting("AUTH_KEYS_SECRET must be the ARN of a secret of Secrets Manager")
+    return text
 
 
 def _token_ttl(environment: Mapping[str, str], default: int) -> int:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from .charges import Limits
 from .engine import SyncEngine
 from .parts import part
 from .ports import (
+    Announcer,
     ConnectionRegistry,
     DeadlineIndex,
     Fleet,
@@ -45,6 +48,22 @@ LOG = logging.getLogger("tickless")
 
 LEAVE_WITHIN_SECONDS = 0.2
 """So long posts that are under way may take when a process ends."""
+
+
+class _Awaited:
+    """An Announcer that is built once there is something to announce: reads go without."""
+
+    def __init__(self, build: Callable[[], Announcer]) -> None:
+        self._build = build
+
+    def announce(self, session_id: str, message: bytes) -> None:
+        self._build().announce(session_id, message)
+
+    def dismiss(self, session_id: str, farewell: bytes) -> None:
+        self._build().dismiss(session_id, farewell)
+
+    def send_away(self, session_id: str) -> None:
+        self._build().send_away(session_id)
 
 
 @dataclass
@@ -127,16 +146,15 @@ class Services:
 
     @part
     def management_api(self) -> ManagementApi:
-        from .realtime.management_api import Credentials, open_management_api, open_reference
+        from .aws.credentials import given_or_found
+        from .realtime.management_api import open_management_api, open_reference
 
         settings = self.settings
-        credentials = None
-        if settings.aws_access_key_id:
-            credentials = Credentials(
-                settings.aws_access_key_id,
-                settings.aws_secret_access_key,
-                settings.aws_session_token or None,
-            )
+        credentials = given_or_found(
+            settings.aws_access_key_id,
+            settings.aws_secret_access_key,
+            settings.aws_session_token,
+        )
         opened = open_management_api if settings.management_api == "fast" else open_reference
         api = opened(settings.aws_region, credentials)
         if settings.tracing:
@@ -145,10 +163,13 @@ class Services:
             return TracedManagementApi(api, self.tracing)
         return api
 
+    @property
+    def announcer(self) -> Announcer | None:
+        """Who is told of commits here; None where relays are."""
+        return _Awaited(lambda: self.inline) if self.settings.broadcast == "inline" else None
+
     @part
-    def announcer(self) -> InlineAnnouncer | None:
-        if self.settings.broadcast != "inline":
-            return None
+    def inline(self) -> InlineAnnouncer:
         from .realtime.inline import InlineAnnouncer
 
         return InlineAnnouncer(
@@ -162,16 +183,13 @@ class Services:
 
     @part
     def open_gate(self) -> Gate:
-        """The gate, with its keys, which may have to be fetched.
-
-        Raises:
-            InvalidKeys: There are none that could be used.
-        """
+        """The gate; its keys, which may have to be fetched, are looked up with the first token."""
         from .access.gate import Gate
-        from .access.keys import read_keys
+        from .access.keyring import Keyring
         from .access.secret import keys_text
 
-        return Gate(read_keys(keys_text(self.settings)), self.settings.token_ttl_seconds)
+        keyring = Keyring(partial(keys_text, self.settings))
+        return Gate(keyring, self.settings.token_ttl_seconds)
 
     @part
     def engine(self) -> SyncEngine:
@@ -224,7 +242,7 @@ class Services:
         from .store.subscription import alarms
         from .sweeper import SHARE, Sweeper
 
-        announcer = self.announcer
+        announcer = self.inline if self.settings.broadcast == "inline" else None
         return Sweeper(
             self.engine,
             self.deadlines,

@@ -16,7 +16,7 @@ from .libraries import is_library, machine_of, without_symbols
 LIMIT_BYTES = 15_000_000
 """A third of what AWS takes; what is fetched for each cold start shouldn't grow unnoticed."""
 
-SERVICES = frozenset({"apigatewaymanagementapi", "lambda", "secretsmanager"})
+SERVICES = frozenset({"apigatewaymanagementapi", "lambda"})
 """Those AWS services that functions call; botocore describes all 400, in 16 MB."""
 
 _POWERTOOLS = "aws_lambda_powertools/"

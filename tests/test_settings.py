@@ -43,6 +43,7 @@ def test_every_variable_is_heeded() -> None:
         "PROMETHEUS_MULTIPROC_DIR": "/tmp/figures",
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "DEBUG",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:1",
         "TRACING": "on",
         "AUTH": "ON",
         "AUTH_KEYS": "{}",
@@ -72,6 +73,7 @@ def test_every_variable_is_heeded() -> None:
         prometheus_multiproc_dir="/tmp/figures",
         log_format="json",
         log_level="debug",
+        aws_endpoint_url_secrets_manager="http://127.0.0.1:1",
         tracing=True,
         auth=True,
         auth_keys="{}",
@@ -147,6 +149,10 @@ def test_a_password_is_not_repeated_in_the_complaint() -> None:
             {"AUTH": "on", "AUTH_KEYS": "hush", "AUTH_KEYS_SECRET": "arn"},
             "AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET",
         ),
+        (
+            {"AUTH_KEYS_SECRET": "hush"},
+            "AUTH_KEYS_SECRET must be the ARN of a secret of Secrets Manager",
+        ),
         ({"AUTH": "true"}, "AUTH is 'true'; it must be one of off, on"),
         (
             {"TOKEN_TTL_SECONDS": "2592001"},
@@ -175,7 +181,8 @@ def test_whoever_is_to_be_let_in_is_said_clearly(given: dict[str, str], message:
 
 def test_keys_may_be_kept_where_auth_is_off() -> None:
     assert not read_settings({"AUTH": "off", "AUTH_KEYS": "{}"}).auth
-    assert read_settings({"AUTH": "on", "AUTH_KEYS_SECRET": "arn"}).auth_keys_secret == "arn"
+    arn = "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:a/key-AbCdEf"
+    assert read_settings({"AUTH": "on", "AUTH_KEYS_SECRET": arn}).auth_keys_secret == arn
 
 
 def test_who_prints_the_settings_prints_no_key() -> None:

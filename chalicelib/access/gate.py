@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from hashlib import blake2b
 
 from ..core.errors import Unauthenticated
 from . import tokens
-from .keys import KeySet
+from .keyring import Keyring
 from .roles import Bearer, Role
 
 REMEMBERED = 1_024
@@ -29,13 +29,14 @@ class Gate:
 
     def __init__(
         self,
-        keys: KeySet,
+        keyring: Keyring,
         token_ttl_seconds: int,
         new_id: Callable[[], str] = random_token_id,
     ) -> None:
-        self._keys = keys
-        # A signature that was right stays right; whether the token holds is asked each time.
-        self._read = lru_cache(maxsize=REMEMBERED)(partial(tokens.read, keys=keys))
+        self._keyring = keyring
+        # A signature that was right stays right while the keys are the same; whether the
+        # token holds is asked each time.
+        self._read = lru_cache(maxsize=REMEMBERED)(tokens.read)
         self._token_ttl_seconds = token_ttl_seconds
         self._new_id = new_id
 
@@ -44,13 +45,22 @@ class Gate:
 
         Raises:
             Unauthenticated: There is none, or we have not signed it.
+            KeysUnavailable: Nobody can say whether we have.
         """
         if token is None:
             raise Unauthenticated
-        return self._read(token)
+        known = self._keyring.keys()
+        try:
+            return self._read(token, known)
+        except tokens.UnknownKey:
+            # Another instance may have signed it with a key that came after ours.
+            newer = self._keyring.newer_than(known)
+            if newer is None:
+                raise
+            return self._read(token, newer)
 
     def signed(self, bearer: Bearer) -> str:
-        return tokens.sign(bearer, self._keys)
+        return tokens.sign(bearer, self._keyring.keys())
 
     def minted(
         self,

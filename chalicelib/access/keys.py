@@ -52,6 +52,9 @@ class KeySet:
         self.signing = signing[0]
         self._decoy = _decoy(self.signing.algorithm)
 
+    def __contains__(self, key: Key) -> bool:
+        return key is not self._decoy
+
     def named(self, kid: object) -> Key:
         """The key of this name; for any other name one that nobody has signed with.
 

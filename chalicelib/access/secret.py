@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from ..aws.credentials import NoCredentials, given_or_found
 from ..settings import Settings
 from .keys import InvalidKeys
-
-CONNECT_SECONDS = 1
-ANSWER_SECONDS = 2
 
 
 def keys_text(settings: Settings) -> str:
@@ -17,23 +15,21 @@ def keys_text(settings: Settings) -> str:
     """
     if settings.auth_keys:
         return settings.auth_keys
-    # A function that is told its keys needs none of these.
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    # A function that is told its keys needs no libcurl to ask for them.
+    from ..aws.secrets_manager import SecretUnavailable, secret_string  # noqa: PLC0415
 
-    arn = settings.auth_keys_secret
     try:
-        client = boto3.client(
-            "secretsmanager",
-            region_name=settings.aws_region,
-            config=Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=ANSWER_SECONDS,
-                retries={"total_max_attempts": 2},
-            ),
+        credentials = given_or_found(
+            settings.aws_access_key_id,
+            settings.aws_secret_access_key,
+            settings.aws_session_token,
         )
-        text: str = client.get_secret_value(SecretId=arn)["SecretString"]
-    except (BotoCoreError, ClientError, KeyError) as error:
-        raise InvalidKeys(f"{arn} could not be read: {type(error).__name__}") from error
-    return text
+        return secret_string(
+            settings.auth_keys_secret,
+            credentials(),
+            settings.aws_endpoint_url_secrets_manager,
+        )
+    except NoCredentials as error:
+        raise InvalidKeys(f"{settings.auth_keys_secret} could not be read: {error}") from error
+    except SecretUnavailable as error:
+        raise InvalidKeys(str(error)) from error

@@ -34,6 +34,10 @@ _OPTIONS: Final[Any] = {
 }
 
 
+class UnknownKey(Unauthenticated):
+    """It names none of our keys; whoever brings it is told no more than of any other."""
+
+
 def sign(bearer: Bearer, keys: KeySet) -> str:
     """A token that makes its bearer this one."""
     key = keys.signing
@@ -54,16 +58,20 @@ def read(token: str, keys: KeySet) -> Bearer:
     """Whom a token names; whether it holds at this instant is not asked.
 
     Raises:
+        UnknownKey: It names none of the keys.
         Unauthenticated: It is no token, or not signed by one of the keys, or says nonsense.
     """
     if len(token) > MOST_CHARACTERS or not token.isascii():
         raise Unauthenticated
     try:
         key = keys.named(jwt.get_unverified_header(token).get("kid"))
+    except jwt.PyJWTError:
+        raise Unauthenticated from None
+    try:
         claims = jwt.decode(token, key.verifying, algorithms=[key.algorithm], options=_OPTIONS)
     except jwt.PyJWTError:
         # Why it failed is quoted from the token, and nobody's to know.
-        raise Unauthenticated from None
+        raise (Unauthenticated if key in keys else UnknownKey) from None
     return _bearer(claims)
 
 

@@ -43,7 +43,8 @@ described in `openapi.json` beside this document."""
 CONNECTING = """\
 A `sessionId` that is missing or is no UUID refuses the handshake with 400; 503 says that the
 store can't be reached. Where AUTH is on, a token that is missing or does not hold refuses it with
-401, one for another session with 403; so does a page whose origin is not allowed.
+401, one for another session with 403; so does a page whose origin is not allowed. 503 may also say
+that the keys of tokens can't be had; whoever is connected notices nothing of that.
 
 **Closing.** The server ends a connection with 1000 when the session is deleted, the connection has
 been silent for too long, or its token holds no more; with 1003 after a binary frame, 1007 after

@@ -39,6 +39,7 @@ MEANINGS: Final = {
     "IDEMPOTENCY_KEY_REUSED": "The key, or the id, was given to another request on this session.",
     "RATE_LIMIT_EXCEEDED": "Too much within a time; `retry_after_seconds` says how long to wait.",
     "INTERNAL_ERROR": "Our fault; `request_id` leads to it in the log.",
+    "KEYS_UNAVAILABLE": "The keys that tokens are signed with can't be had; nothing was done.",
     "STORE_UNAVAILABLE": "The store can't be reached; whether there was an effect is not known.",
     "BAD_REQUEST": "The gateway refused this by itself, for a reason that no other code names.",
     "INVALID_JSON": "The message is not JSON.",
@@ -75,6 +76,7 @@ BAD_REQUEST comes with other statuses, too.
 HEADERS: Final = {
     "UNAUTHENTICATED": ("x-amzn-Remapped-WWW-Authenticate",),
     "RATE_LIMIT_EXCEEDED": ("Retry-After",),
+    "KEYS_UNAVAILABLE": ("Retry-After",),
     "STORE_UNAVAILABLE": ("Retry-After",),
 }
 """The headers that come with a code."""

@@ -131,7 +131,7 @@ class Operation:
     def codes(self) -> tuple[str, ...]:
         """Every error code that this operation can tell."""
         of_bodies = BODY_ERRORS if self.takes else ()
-        of_tokens = ("UNAUTHENTICATED", "FORBIDDEN") if self.action else ()
+        of_tokens = TOKEN_ERRORS if self.action else ()
         of_limits = ("RATE_LIMIT_EXCEEDED",) if self.is_limited else ()
         return tuple(
             dict.fromkeys((*self.errors, *of_bodies, *of_tokens, *of_limits, "INTERNAL_ERROR"))
@@ -223,6 +223,7 @@ BODY_ERRORS: Final = (
     "PAYLOAD_TOO_LARGE",
     "UNSUPPORTED_MEDIA_TYPE",
 )
+TOKEN_ERRORS: Final = ("UNAUTHENTICATED", "FORBIDDEN", "KEYS_UNAVAILABLE")
 # A read commits timeouts that are due, and can lose the race for that, too.
 READ_ERRORS: Final = ("VALIDATION_ERROR", "SESSION_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE")
 

@@ -17,6 +17,7 @@ TicklessError
  ├── RateLimited               too many of the kind, too fast
  ├── Unauthenticated           there is no token, or none that holds
  ├── Forbidden                 the token does not open this
+ ├── KeysUnavailable           the keys that tokens are signed with can't be had
  └── StoreUnavailable          the store did not answer, or cannot serve now
 """
 
@@ -163,6 +164,12 @@ class Forbidden(TicklessError):
 
     def __init__(self) -> None:
         super().__init__("This token does not allow this")
+
+
+class KeysUnavailable(TicklessError):
+    """Nothing was done, as nobody knows who calls; its message is for the log."""
+
+    code = "KEYS_UNAVAILABLE"
 
 
 class StoreUnavailable(TicklessError):

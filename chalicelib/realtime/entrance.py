@@ -24,7 +24,7 @@ class Gate(Protocol):
     """Says whom a token names."""
 
     def bearer(self, token: str | None) -> Bearer:
-        """Raises Unauthenticated of what is no token of ours."""
+        """Raises Unauthenticated of what is no token of ours, or KeysUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Entrance:
         Raises:
             Unauthenticated: There is no token, or none that holds.
             Forbidden: It opens another session, or comes from a page that is not allowed.
+            KeysUnavailable: Nobody can say whether it is one of ours.
             StoreUnavailable: Nobody can say whether it holds.
         """
         origin = _header(event, "origin")

@@ -18,7 +18,13 @@ from typing import Any, Protocol, TypedDict
 
 from ..access.roles import Action, Bearer
 from ..charges import Limits
-from ..core.errors import Forbidden, SessionNotFound, StoreUnavailable, Unauthenticated
+from ..core.errors import (
+    Forbidden,
+    KeysUnavailable,
+    SessionNotFound,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from ..core.rules import Switch
 from ..engine import Outcome, SyncEngine
 from ..outcomes import Once, fingerprint
@@ -111,7 +117,10 @@ class Sockets:
             return {"statusCode": STATUS[error.code]}
         except StoreUnavailable as error:
             LOG.warning("connection %s: not registered: %s", connection_id, error)
-            return {"statusCode": 503}
+            return {"statusCode": STATUS[error.code]}
+        except KeysUnavailable as error:
+            LOG.error("connection %s: not let in: %s", connection_id, error)
+            return {"statusCode": STATUS[error.code]}
         self._greeter.invoke(
             {"sessionId": session_id, "connectionId": connection_id, "endpoint": endpoint}
         )

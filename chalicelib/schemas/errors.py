@@ -105,6 +105,7 @@ STATUS = {
     "IDEMPOTENCY_KEY_REUSED": 422,
     "RATE_LIMIT_EXCEEDED": 429,
     "INTERNAL_ERROR": 500,
+    "KEYS_UNAVAILABLE": 503,
     "STORE_UNAVAILABLE": 503,
 }
 """The HTTP status of every code."""
@@ -117,6 +118,12 @@ CODES = {
 """Our code for what the framework refuses by itself."""
 
 RETRY_AFTER_SECONDS = 1
+
+AWAY = {
+    "KEYS_UNAVAILABLE": "The keys of tokens can't be had; try again",
+    "STORE_UNAVAILABLE": "The store can't be reached; try again",
+}
+"""What callers are told of a part that does not answer."""
 
 MESSAGE_CHARACTERS = 300
 
@@ -138,10 +145,10 @@ def problem(error: Exception) -> Problem | None:
                 "actual_version": error.actual_version,
             }
             return Problem(error.code, str(error), versions)
-        case core.StoreUnavailable():
-            # Which server failed, and how, is for the log alone.
+        case core.StoreUnavailable() | core.KeysUnavailable():
+            # Who failed, and how, is for the log alone.
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return Problem(error.code, "The store can't be reached; try again", headers=headers)
+            return Problem(error.code, AWAY[error.code], headers=headers)
         case core.RateLimited():
             seconds = error.retry_after_seconds
             headers = {"Retry-After": str(seconds)}

@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from chalicelib.access.keyring import Keyring
 from chalicelib.access.keys import KeySet, new_key, read_keys
 from chalicelib.access.roles import EVERY_SESSION, Bearer, Role
 
@@ -43,10 +44,16 @@ def a_key_set(*keys: dict[str, Any]) -> KeySet:
     return read_keys(json.dumps({"keys": list(keys)}))
 
 
+def a_keyring() -> Keyring:
+    """One that has what ``KEYS`` are."""
+    return Keyring(lambda: KEYS_TEXT)
+
+
 SECRET = {
     "kty": "oct",
     "kid": "first",
     "alg": "HS256",
     "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA",
 }
-KEYS = a_key_set(SECRET, new_key("second"))
+KEYS_TEXT = json.dumps({"keys": [SECRET, new_key("second")]})
+KEYS = read_keys(KEYS_TEXT)

@@ -8,7 +8,7 @@ from chalicelib.access.gate import REMEMBERED, Gate, random_token_id
 from chalicelib.access.roles import Bearer, Role
 from chalicelib.core.errors import Forbidden, Unauthenticated
 
-from .people import ANNE, BEN, KEYS, SESSION, SINCE_S, UNTIL_S, a_bearer
+from .people import ANNE, BEN, SESSION, SINCE_S, UNTIL_S, a_bearer, a_keyring
 
 DAY_S = 86_400
 CREATED_MS = SINCE_S * 1000 + 7
@@ -16,7 +16,7 @@ CREATED_MS = SINCE_S * 1000 + 7
 
 @pytest.fixture
 def gate() -> Gate:
-    return Gate(KEYS, DAY_S, iter(["a-token", "b-token"]).__next__)
+    return Gate(a_keyring(), DAY_S, iter(["a-token", "b-token"]).__next__)
 
 
 def test_who_has_no_token_is_nobody(gate: Gate) -> None:
@@ -65,7 +65,7 @@ def test_what_a_server_mints_is_called_after_nobody(gate: Gate) -> None:
 
 
 def test_hosts_mint_hosts_for_four_generations() -> None:
-    gate, bearer = Gate(KEYS, DAY_S), a_bearer()
+    gate, bearer = Gate(a_keyring(), DAY_S), a_bearer()
     line = [bearer.token_id]
     for _ in range(3):
         bearer = gate.minted(bearer, SESSION, Role.HOST, None, 60, SINCE_S * 1000)

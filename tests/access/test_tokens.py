@@ -344,7 +344,7 @@ def test_a_wrong_signature_takes_the_way_that_an_unknown_key_takes() -> None:
             ways.append(calls_of(partial(refuse, token, keys)))
 
         assert ways[0] == ways[1]
-        assert any(call.endswith(":verify") for call in ways[0])
+        assert any("verify" in call.rpartition(":")[2] for call in ways[0])
 
 
 def test_no_word_of_a_token_is_in_its_refusal() -> None:

@@ -57,18 +57,6 @@ def test_what_to_do_about_every_alarm_stands_there() -> None:
     assert set(alarms()) == set(re.findall(r"^\| `(\w+Alarm)` \|", OPERATING, re.MULTILINE))
 
 
-def test_no_alarm_falls_silent_because_one_of_its_metrics_has_no_figure() -> None:
-    for name, alarm in alarms().items():
-        metrics = alarm.get("Metrics", [])
-        measured = {one["Id"] for one in metrics if "MetricStat" in one}
-        if len(measured) < 2:
-            continue
-        for one in metrics:
-            # CloudWatch adds, divides and compares only where all of them have one.
-            unfilled = re.sub(r"FILL\(\w+, 0\)", "", one.get("Expression", ""))
-            assert not measured & set(re.findall(r"\w+", unfilled)), name
-
-
 def product(arithmetic: str) -> float:
     """What ``0.20 / 1000000 x 43800`` comes to, and ``2 x 3`` as well."""
     return prod(

@@ -68,7 +68,7 @@ def test_modules_come_with_byte_code_of_lambda_s_python(names: set[str]) -> None
     assert {
         "__pycache__/app.cpython-313.pyc",
         "chalicelib/__pycache__/engine.cpython-313.pyc",
-        "redis/__pycache__/client.cpython-313.pyc",
+        "hiredis/__pycache__/__init__.cpython-313.pyc",
     } <= names
 
 

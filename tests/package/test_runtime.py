@@ -7,10 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +16,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from bench.package import proxy_event
+from bench.secrets_manager import Asked, keeping, secrets_manager
 from chalicelib.access import tokens
 from chalicelib.access.keys import new_key
 from infra.environments import find_python
@@ -166,16 +164,19 @@ def test_with_tracing_on_x_ray_is_told_of_an_invocation_and_what_it_asked(
     assert told[route]["annotations"]["session_id"] == session["session_id"]
 
 
+OF_BOTO3_BY_POWERTOOLS = ["/botocore/__init__.py"]
+"""Powertools asks whether there is a botocore, whose heart of a few lines imports nothing."""
+
 IMPORT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import app
-from chalicelib.access.keys import InvalidKeys
+from chalicelib.core.errors import KeysUnavailable
 from chalicelib.wiring import services
 services().engine
 try:
-    services().gate
-except InvalidKeys:
+    services().gate.bearer("x")
+except KeysUnavailable:
     pass  # Nobody is there to be asked for them.
 for module in list(sys.modules.values()):
     file, cached = getattr(module, "__file__", None), getattr(module, "__cached__", None)
@@ -203,7 +204,9 @@ def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: P
     )
     imported = dict(line.split() for line in done.stdout.splitlines())
 
-    assert {"/redis/client.py", "/botocore/httpsession.py"} <= imported.keys()
+    assert {"/jwt/api_jwt.py", "/pycurl/__init__.py"} <= imported.keys()
+    of_boto3 = [file for file in imported if file.startswith(("/boto3/", "/botocore/"))]
+    assert of_boto3 == OF_BOTO3_BY_POWERTOOLS
     assert [file for file, cached in imported.items() if not Path(cached).exists()] == []
 
 
@@ -242,67 +245,108 @@ def asking_for_tokens(store: RedisProcess, key: dict[str, Any]) -> dict[str, str
 
 
 def test_the_package_reads_tokens_of_a_secret(task_root: Path, store: RedisProcess) -> None:
-    now_s = int(time.time())
-    bearer = a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600)
     variables = asking_for_tokens(store, SECRET)
+    stranger = tokens.sign(a_bearer(), a_key_set(new_key("first")))
     with PackagedFunction(task_root, "app.connect", variables) as function:
         assert knock(function, None) == {"statusCode": 401}
-        assert (
-            knock(function, tokens.sign(bearer, a_key_set(new_key("first"))))["statusCode"] == 401
-        )
-        assert knock(function, tokens.sign(bearer, KEYS)) == {"statusCode": 200}
+        assert knock(function, stranger) == {"statusCode": 401}
+        assert knock(function, a_token_that_holds()) == {"statusCode": 200}
 
 
-@contextmanager
-def secrets_manager(secret: str) -> Iterator[str]:
-    """The endpoint of one that keeps a single secret, under KEYS_ARN."""
+IMPORTED_BY_AN_ANSWER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import app, json
+event = json.load(sys.stdin)
+context = type("Context", (), {"function_name": "app", "aws_request_id": "1"})()
+print(app.app(event, context)["statusCode"])
+print(*sys.modules)
+"""
 
-    class Answers(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            known = (self.headers["X-Amz-Target"], asked) == (
-                "secretsmanager.GetSecretValue",
-                {"SecretId": KEYS_ARN},
-            )
-            self.send_response(200 if known else 400)
-            self.end_headers()
-            self.wfile.write(json.dumps({"SecretString": secret} if known else {}).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
+def bearing(token: str) -> dict[str, Any]:
+    """A read of a session, with a token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return proxy_event("/v1/sessions/{session_id}", {"session_id": SESSION}, headers)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+
+def fetching(store: RedisProcess, endpoint: str) -> dict[str, str]:
+    return {
+        **asking_for_tokens(store, SECRET),
+        "AUTH_KEYS": "",
+        "AUTH_KEYS_SECRET": KEYS_ARN,
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
+    }
+
+
+def a_token_that_holds() -> str:
+    now_s = int(time.time())
+    return tokens.sign(a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600), KEYS)
 
 
 def test_the_package_fetches_its_keys_as_the_template_has_it_do(
     task_root: Path, store: RedisProcess
 ) -> None:
-    now_s = int(time.time())
-    bearer = a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600)
-    read = proxy_event("/v1/sessions/{session_id}", {"session_id": SESSION})
-    token = f"Bearer {tokens.sign(bearer, KEYS)}"
-    headers = {"headers": {"Authorization": token}, "multiValueHeaders": {"Authorization": [token]}}
-    with secrets_manager(json.dumps(SECRET)) as endpoint:
-        variables = {
-            **asking_for_tokens(store, SECRET),
-            "AUTH_KEYS": "",
-            "AUTH_KEYS_SECRET": KEYS_ARN,
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
-        }
-        with PackagedFunction(task_root, "app.app", variables) as function:
-            assert function.invoke({**read, **headers})["statusCode"] == 404
-            assert function.invoke(read)["statusCode"] == 401
-
-
-def test_a_key_of_a_curve_fails_with_the_remedy(task_root: Path, store: RedisProcess) -> None:
-    variables = asking_for_tokens(store, a_curve_key("curve"))
     with (
-        PackagedFunction(task_root, "app.connect", variables) as function,
-        pytest.raises(FunctionFailed, match="needs the package cryptography"),
+        secrets_manager(keeping(KEYS_ARN, json.dumps(SECRET))) as endpoint,
+        PackagedFunction(task_root, "app.app", fetching(store, endpoint)) as function,
     ):
-        knock(function, "x")
+        assert function.invoke(bearing(a_token_that_holds()))["statusCode"] == 404
+        assert function.invoke(bearing("x"))["statusCode"] == 401
+
+
+def test_to_read_a_token_of_a_secret_it_imports_neither_boto3_nor_botocore(
+    task_root: Path, store: RedisProcess
+) -> None:
+    with secrets_manager(keeping(KEYS_ARN, json.dumps(SECRET))) as endpoint:
+        done = subprocess.run(
+            [find_python(), "-S", "-B", "-c", IMPORTED_BY_AN_ANSWER, task_root],
+            env={
+                **fetching(store, endpoint),
+                "AWS_LAMBDA_FUNCTION_NAME": "tickless-dev",
+                "AWS_REGION": "us-east-1",
+            },
+            input=json.dumps(bearing(a_token_that_holds())),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    # Figures and lines of the log stand before them.
+    status, imported = done.stdout.splitlines()[-2:]
+
+    assert status == "404"
+    modules = imported.split()
+    assert {"jwt", "pycurl"} <= set(modules)
+    of_boto3 = [name for name in modules if name.partition(".")[0] in ("boto3", "botocore")]
+    assert of_boto3 == ["botocore"]
+
+
+def test_keys_that_can_not_be_had_are_had_once_they_can_be(
+    task_root: Path, store: RedisProcess
+) -> None:
+    stored = ["nonsense"]
+
+    def answer(asked: Asked) -> tuple[int, bytes]:
+        return keeping(KEYS_ARN, stored[-1])(asked)
+
+    with (
+        secrets_manager(answer) as endpoint,
+        PackagedFunction(task_root, "app.app", fetching(store, endpoint)) as function,
+    ):
+        event = bearing(a_token_that_holds())
+        refused = function.invoke(event)
+        assert (refused["statusCode"], refused["headers"]["Retry-After"]) == (503, "1")
+        assert json.loads(refused["body"])["error"]["code"] == "KEYS_UNAVAILABLE"
+
+        stored.append(json.dumps(SECRET))
+        eventually(lambda: function.invoke(event)["statusCode"] == 404)
+
+
+def test_a_key_of_a_curve_fails_with_the_remedy(
+    task_root: Path, store: RedisProcess, capfd: pytest.CaptureFixture[str]
+) -> None:
+    variables = asking_for_tokens(store, a_curve_key("curve"))
+    with PackagedFunction(task_root, "app.connect", variables) as function:
+        assert knock(function, "x") == {"statusCode": 503}
+
+    assert "needs the package cryptography" in "".join(capfd.readouterr())

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.access import tokens
 from chalicelib.access.gate import Gate
+from chalicelib.access.keyring import Keyring
 from chalicelib.access.keys import new_key
 from chalicelib.access.roles import Bearer, Role
 from chalicelib.core.setup import Participant, SyncMode, set_up
@@ -16,7 +17,7 @@ from chalicelib.ports import StoreUnavailable
 from chalicelib.realtime.audience import audience_of
 from chalicelib.realtime.entrance import Entrance
 from chalicelib.realtime.management_api.ports import Outcome
-from tests.access.people import KEYS, OTHER_SESSION, a_bearer, a_key_set
+from tests.access.people import KEYS, OTHER_SESSION, a_bearer, a_key_set, a_keyring
 
 from .conftest import Room, a_room
 
@@ -35,7 +36,7 @@ def room() -> Room:
 
 def a_guarded_room(*origins: str) -> Room:
     room = a_room()
-    room.sockets._entrance = Entrance(room.store, lambda: Gate(KEYS, 3_600), origins)
+    room.sockets._entrance = Entrance(room.store, lambda: Gate(a_keyring(), 3_600), origins)
     setup = set_up(
         session_id=SESSION,
         sync_mode=SyncMode.PER_PARTICIPANT,
@@ -149,6 +150,24 @@ def test_while_the_store_is_away_nobody_can_say(room: Room) -> None:
 
     assert handshake(room, token_of()) == {"statusCode": 503}
     assert handshake(room, STRANGER) == {"statusCode": 401}
+
+
+def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.engine.start_session(SESSION)
+    enter(room, "c1")
+    keyless = Gate(Keyring(lambda: "hush"), 3_600)
+    room.sockets._entrance = Entrance(room.store, lambda: keyless)
+
+    assert handshake(room, token_of(), connection_id="c2") == {"statusCode": 503}
+    assert handshake(room, connection_id="c2") == {"statusCode": 401}
+    assert room.registry.visit_of("c2") is None
+    (line,) = caplog.records
+    told = "connection c2: not let in: keys: The keys are no JSON"
+    assert (line.levelname, line.getMessage()) == ("ERROR", told)
+    answers = room.send("c1", PING) + room.send("c1", SWITCH)
+    assert [one["type"] for one in answers if one["type"] != "STATE_UPDATE"] == ["PONG", "ACK"]
 
 
 # Pages
@@ -306,7 +325,7 @@ def test_a_token_is_revoked_although_nobody_can_be_sent_away(
 def test_who_was_let_in_without_a_token_is_sent_away_once_one_is_asked_for() -> None:
     room = a_room()
     room.connect("c1", SESSION)
-    room.sockets._entrance = Entrance(room.store, lambda: Gate(KEYS, 3_600))
+    room.sockets._entrance = Entrance(room.store, lambda: Gate(a_keyring(), 3_600))
 
     assert codes(room.send("c1", PING)) == ["SESSION_FORBIDDEN"]
     assert room.api.closed == ["c1"]

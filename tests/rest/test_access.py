@@ -349,18 +349,32 @@ def test_what_is_no_name_of_a_token_is_refused(session: RestClient) -> None:
     assert (answer.status, answer.error["details"][0]["field"]) == (400, "token_id")
 
 
-def test_keys_that_can_not_be_used_answer_everybody_500_and_no_secret(
-    rest: RestClient, caplog: pytest.LogCaptureFixture
+def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
+    rest: RestClient, store: FakeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    replace_services(
-        Services(Settings(auth=True, auth_keys='{"keys": [{"kid": "x", "k": "hush"}]}'))
-    )
+    services = Services(Settings(auth=True, auth_keys='{"keys": [{"kid": "x", "k": "hush"}]}'))
+    vars(services)["store"] = store
+    replace_services(services)
 
-    answer = rest.get(f"/v1/sessions/{SESSION}", headers=HOST)
+    for method, path, body in CALLS:
+        answer = rest.call(method, path, body, headers=SERVER)
 
-    assert (answer.status, answer.error["code"]) == (500, "INTERNAL_ERROR")
-    assert "Key x: kty must be one of oct, OKP" in caplog.text
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.error == {
+            "code": "KEYS_UNAVAILABLE",
+            "message": "The keys of tokens can't be had; try again",
+        }
+    assert store.load(SESSION).session is None
+    errors = [line.getMessage() for line in caplog.records if line.levelname == "ERROR"]
+    assert errors == ["request request-1: keys: Key x: kty must be one of oct, OKP"] * len(CALLS)
     assert "hush" not in caplog.text
+
+
+def test_who_brings_no_token_needs_no_keys_to_be_refused(rest: RestClient) -> None:
+    replace_services(Services(Settings(auth=True, auth_keys="nonsense", rate_limit_general=0)))
+
+    assert rest.get(f"/v1/sessions/{SESSION}").status == 401
+    assert rest.get("/health").status == 200
 
 
 def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens(rest: RestClient) -> None:

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from ...aws.credentials import Credentials, CurrentCredentials, NoCredentials, fixed, from_botocore
 from .client import Wire, WiredManagementApi
-from .credentials import Credentials, CurrentCredentials, NoCredentials, fixed, from_botocore
 from .ports import Closed, Delete, Limits, ManagementApi, Outcome, Post, Request
 from .reference import REFERENCE_LIMITS, Boto3Wire
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import pycurl
 from pycurl import HTTPHEADER, POLL_NONE, POLL_REMOVE, POSTFIELDS, RESPONSE_CODE, URL
 
-from .credentials import CurrentCredentials
+from ...aws.credentials import CurrentCredentials
+from ...aws.trust import botocores_ca_bundle
 from .outbox import NO_ANSWER, Queued
 from .ports import Limits, Post
 from .readiness import READ, Readiness, new_readiness
@@ -51,7 +51,7 @@ class CurlWire:
         self._region = region
         self._credentials = credentials
         self._limits = limits
-        self._ca_bundle = ca_bundle or _botocores_ca_bundle()
+        self._ca_bundle = ca_bundle or botocores_ca_bundle()
         self._endpoints: dict[str, SignedEndpoint] = {}
         self._idle: list[pycurl.Curl] = []
         self._under_way: dict[pycurl.Curl, Queued] = {}
@@ -166,11 +166,3 @@ class CurlWire:
         if self._ca_bundle is not None:
             easy.setopt(pycurl.CAINFO, str(self._ca_bundle))
         return easy
-
-
-def _botocores_ca_bundle() -> Path | None:
-    # Looked up, not imported: botocore is large.
-    spec = find_spec("botocore")
-    places = spec.submodule_search_locations if spec else None
-    bundle = Path(places[0], "cacert.pem") if places else None
-    return bundle if bundle and bundle.is_file() else None

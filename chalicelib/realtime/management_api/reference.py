@@ -13,7 +13,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from .credentials import CurrentCredentials
+from ...aws.credentials import CurrentCredentials
 from .outbox import NO_ANSWER, Queued
 from .ports import Limits, Post
 from .signature import region_of

@@ -11,7 +11,6 @@ from math import inf
 import pytest
 from moto import mock_aws
 from moto.apigatewaymanagementapi.models import apigatewaymanagementapi_backends
-from moto.server import ThreadedMotoServer
 
 from chalicelib.realtime.management_api import (
     Credentials,
@@ -21,6 +20,7 @@ from chalicelib.realtime.management_api import (
     open_management_api,
     open_reference,
 )
+from tests.aws.moto_server import moto_server
 
 from .stub import REGION
 
@@ -35,12 +35,9 @@ def heard(connection_id: str) -> bytes:
 
 
 @pytest.fixture
-def moto_server() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def endpoint() -> Iterator[str]:
+    with moto_server() as endpoint:
+        yield endpoint
 
 
 @mock_aws
@@ -59,11 +56,11 @@ def test_moto_intercepts_the_reference() -> None:
     ("name", "open_api"), [("fast", open_management_api), ("reference", open_reference)]
 )
 def test_motos_server_hears_both(
-    moto_server: str, name: str, open_api: Callable[[str, Credentials], ManagementApi]
+    endpoint: str, name: str, open_api: Callable[[str, Credentials], ManagementApi]
 ) -> None:
     api = open_api(REGION, CREDENTIALS)
     # In this guise moto knows @connections by the beginning of the path.
-    posts = [Post(moto_server, name, data, inf) for data in (b"1", b"2", b"3")]
+    posts = [Post(endpoint, name, data, inf) for data in (b"1", b"2", b"3")]
 
     assert api.post_all(posts, 30) == [Outcome.DELIVERED] * 3
     assert heard(name) == b"123"

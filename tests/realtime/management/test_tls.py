@@ -12,6 +12,7 @@ from typing import Protocol
 
 import pytest
 
+from chalicelib.aws.trust import botocores_ca_bundle
 from chalicelib.realtime.management_api import (
     Credentials,
     Limits,
@@ -73,9 +74,7 @@ def test_a_certificate_is_trusted_only_if_we_say_so(
 
 
 def test_the_trusted_are_those_that_boto3_trusts() -> None:
-    from chalicelib.realtime.management_api.fast import _botocores_ca_bundle  # noqa: PLC0415
-
-    bundle = _botocores_ca_bundle()
+    bundle = botocores_ca_bundle()
 
     assert bundle is not None
     assert ssl.create_default_context(cafile=bundle).get_ca_certs()

@@ -184,6 +184,12 @@ class InternalError(ApiError):
     code = "INTERNAL_ERROR"
 
 
+class KeysUnavailable(ApiError):
+    """Nothing was done: the server can't tell whose tokens are its own."""
+
+    code = "KEYS_UNAVAILABLE"
+
+
 class StoreUnavailable(ApiError):
     """Whether there was an effect is not known: send it again under the same key."""
 

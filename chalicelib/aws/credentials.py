@@ -23,7 +23,20 @@ CurrentCredentials = Callable[[], Credentials]
 
 
 class NoCredentials(LookupError):
-    """Nowhere that botocore looks are there any credentials."""
+    """Nowhere that botocore looks are there any credentials, or none that can be had now."""
+
+
+def given_or_found(
+    access_key_id: str, secret_access_key: str, session_token: str
+) -> CurrentCredentials:
+    """These, as a Lambda's settings have them; where they are empty, those that botocore finds.
+
+    Raises:
+        NoCredentials: It finds none.
+    """
+    if not access_key_id:
+        return from_botocore()
+    return fixed(Credentials(access_key_id, secret_access_key, session_token or None))
 
 
 def fixed(credentials: Credentials) -> CurrentCredentials:
@@ -34,18 +47,31 @@ def fixed(credentials: Credentials) -> CurrentCredentials:
 def from_botocore() -> CurrentCredentials:
     """Those that boto3 would use, wherever it finds them, renewed when they expire.
 
+    They raise NoCredentials where that fails.
+
     Raises:
         NoCredentials: It finds none.
     """
     # Half of boto3's import time, which a function with fixed credentials saves.
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
-    found = Session().get_credentials()
+    try:
+        found = Session().get_credentials()
+    except BotoCoreError as error:
+        raise _none_because(error) from error
     if found is None:
         raise NoCredentials("botocore finds no credentials")
 
     def current() -> Credentials:
-        frozen = found.get_frozen_credentials()
+        try:
+            frozen = found.get_frozen_credentials()
+        except BotoCoreError as error:
+            raise _none_because(error) from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     return current
+
+
+def _none_because(error: Exception) -> NoCredentials:
+    return NoCredentials(f"botocore finds no credentials: {type(error).__name__}")

@@ -31,14 +31,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
-from chalicelib.redis_url import RedisAddress
-from chalicelib.store.connection import Connection, ErrorReply, Unanswered
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.01
 _LOOK_SECONDS: Final = 0.1
-_ANSWER_SECONDS: Final = 1.0
 _HOST: Final = "127.0.0.1"
 
 
@@ -238,19 +238,23 @@ def _await_ready(
 
 def _ready_pid(port: int, data_dir: Path) -> int | None:
     """Who answers on ``port``, if that is a server with its data in ``data_dir``, loaded."""
-    connection = Connection(RedisAddress(_HOST, port), _ANSWER_SECONDS)
+    client = redis.Redis(
+        host=_HOST,
+        port=port,
+        socket_timeout=1.0,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
     try:
-        configured, told = connection.exchange([("CONFIG", "GET", "dir"), ("INFO",)])
-    except Unanswered:
+        directory = client.config_get("dir").get("dir")
+        information = client.info()
+    except (redis.RedisError, OSError):
         return None
     finally:
-        connection.close()
-    if isinstance(configured, ErrorReply) or isinstance(told, ErrorReply):
+        client.close()
+    if directory != str(data_dir) or information.get("loading"):
         return None
-    information = dict(line.partition(b":")[::2] for line in told.splitlines())
-    if configured[b"dir"] != bytes(data_dir) or information[b"loading"] != b"0":
-        return None
-    return int(information[b"process_id"])
+    return int(information["process_id"])
 
 
 def _stop(server: EmbeddedServer, stop_seconds: float) -> None:

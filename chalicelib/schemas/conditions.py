@@ -65,6 +65,17 @@ def held_versions(if_none_match: str | None) -> Collection[int]:
     return frozenset(int(tag.opaque) for tag in tags if _VERSION.fullmatch(tag.opaque))
 
 
+def is_held(if_none_match: str | None, tag: str) -> bool:
+    """Whether a client holds what has this tag; weak ones count, what is no list holds nothing."""
+    if if_none_match is None:
+        return False
+    try:
+        tags = _tags("If-None-Match", if_none_match)
+    except InvalidRequest:
+        return False
+    return tags is None or any(f'"{one.opaque}"' == tag for one in tags)
+
+
 def idempotency_key(text: str | None) -> str | None:
     """The key as it stands; whatever a client puts around it is part of it.
 

@@ -7,6 +7,7 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+from ..ports import StoreUnavailable
 from .client import Server, is_unknown_script
 from .connection import ErrorReply
 
@@ -45,7 +46,11 @@ class Script:
         answer, others = server.execute_beside(
             ("EVALSHA", self._digest, *words), ("EVALSHA", other._digest, *other_words)
         )
-        return self._known(server, words, answer), other._known(server, other_words, others)
+        answer = self._known(server, words, answer)
+        try:
+            return answer, other._known(server, other_words, others)
+        except (StoreUnavailable, ErrorReply) as error:
+            return answer, error
 
     def _known(self, server: Server, words: Words, answer: Any) -> Any:
         """The answer, or a second one where the first says that the script is not known.

@@ -255,6 +255,21 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
     assert "limits are off" in caplog.text
 
 
+def test_a_full_server_that_has_forgotten_its_scripts_keeps_nobody_from_the_session(
+    open_store: OpenStore, own_server: RedisProcess, observer: Observer
+) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    with own_server.admin() as admin:
+        admin.script_flush()
+        admin.config_set("maxmemory", "1")
+        charge = Charge("general", "an address", THREE_A_MINUTE, observer)
+        assert store.load(session.setup.session_id, charge=charge).session == session
+        admin.config_set("maxmemory", "0")
+
+    assert observer.failed_open == 1
+
+
 def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
     open_store: OpenStore,
     any_server: RedisProcess,

@@ -79,10 +79,11 @@ def assert_hardly_longer(
     """Against what the same machine did in the same minute: it may have other things to do.
 
     ``some_by_ms`` is how much longer than by chance a few may take, ``all_by_ms`` everybody.
+    A single one says little: shared machines stand still for more than half a second at times.
     """
     assert median(attacked) <= 5 * median(peace) + 40 + all_by_ms
     assert ninth_tenth(attacked) <= 5 * ninth_tenth(peace) + 150 + some_by_ms + all_by_ms
-    assert max(attacked) <= 5 * max(peace) + 500 + some_by_ms + all_by_ms
+    assert max(attacked) <= 5 * max(peace) + 1_000 + some_by_ms + all_by_ms
 
 
 def ninth_tenth(values: list[float]) -> float:

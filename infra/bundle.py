@@ -19,55 +19,28 @@ LIMIT_BYTES = 15_000_000
 SERVICES = frozenset({"apigatewaymanagementapi", "lambda"})
 """Those AWS services that functions call; botocore describes all 400, in 16 MB."""
 
-_POWERTOOLS = "aws_lambda_powertools/"
-
 UNUSED = (
+    "aws_lambda_powertools/event_handler/",
+    "aws_lambda_powertools/utilities/data_classes/",
+    "aws_lambda_powertools/utilities/parser/",
     # X-Ray's SDK could observe other libraries; it is told itself.
     "aws_xray_sdk/ext/",
-    # Of boto3 clients are used, of botocore's dates no zones.
     "boto3/data/",
-    "boto3/dynamodb/",
-    "boto3/ec2/",
-    "boto3/examples/",
-    "boto3/s3/",
-    "botocore/crt/auth.py",
-    "dateutil/rrule.py",
     "dateutil/zoneinfo/",
-    "prometheus_client/openmetrics/parser.py",
-    "pydantic/experimental/pipeline.py",
-    "pydantic/mypy.py",
-    "pydantic/v1/",
-    "s3transfer/crt.py",
-    "s3transfer/processpool.py",
-    "urllib3/contrib/emscripten/",
-    # Only X-Ray's SDK imports wrapt, which goes without what it has in C.
-    "wrapt/_wrappers.",
-    # Of offapi Swagger UI is shown, of Powertools the formatter, metrics and the tracer are used.
+    # Of offapi Swagger UI is shown.
     "offapi/redoc.js",
     "offapi/scalar.js",
     "offapi/swagger_preset.js",
-    f"{_POWERTOOLS}event_handler/",
-    f"{_POWERTOOLS}utilities/auth_alpha/",
-    f"{_POWERTOOLS}utilities/batch/",
-    f"{_POWERTOOLS}utilities/circuit_breaker/",
-    f"{_POWERTOOLS}utilities/data_classes/",
-    f"{_POWERTOOLS}utilities/data_masking/",
-    f"{_POWERTOOLS}utilities/feature_flags/",
-    f"{_POWERTOOLS}utilities/idempotency/",
-    f"{_POWERTOOLS}utilities/kafka/",
-    f"{_POWERTOOLS}utilities/parameters/",
-    f"{_POWERTOOLS}utilities/parser/",
-    f"{_POWERTOOLS}utilities/streaming/",
-    f"{_POWERTOOLS}utilities/validation/",
+    "pydantic/v1/",
+    # Only X-Ray's SDK imports wrapt, which goes without what it has in C.
+    "wrapt/_wrappers.",
 )
-"""What comes with a requirement, and no function imports: `make test-package` would fail."""
+"""The largest of what comes with a requirement and no function imports."""
 
 _INVENTORY = ".dist-info/RECORD"
 """What pip would need to uninstall a distribution."""
 
 _DATA = "botocore/data/"
-_WITHOUT_BYTE_CODE = ("aws_xray_sdk/", "prometheus_client/", "wrapt/")
-"""What a function imports only to trace, which is not the default, or to be scraped."""
 
 _TASK_ROOT = "/var/task"
 _MACHINES = {"arm64": 183, "x86_64": 62}
@@ -107,7 +80,7 @@ def _byte_code(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="byte-code-") as working:
         folder = Path(working)
         for name, content in files.items():
-            if name.endswith(".py") and not name.startswith(_WITHOUT_BYTE_CODE):
+            if name.endswith(".py"):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
         # Unchecked: the sources beside it are never newer.

@@ -59,6 +59,10 @@ def test_app_py_registers_and_does_nothing_else() -> None:
     assert isinstance(docstring, ast.Expr)
     imported = {node.module for node in statements if isinstance(node, ast.ImportFrom)}
     assert imported == {"typing", "chalice.app", "chalicelib.routes", "chalicelib.wiring"}
+    modules = [
+        one.name for node in statements if isinstance(node, ast.Import) for one in node.names
+    ]
+    assert modules == ["gc"]
     functions = [node for node in statements if isinstance(node, ast.FunctionDef)]
     assert {node.name for node in functions} == {
         "connect",
@@ -69,7 +73,9 @@ def test_app_py_registers_and_does_nothing_else() -> None:
     }
     assert all(len(node.body) == 1 for node in functions)
     others = [node for node in statements if node not in functions]
-    assert all(isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr) for node in others)
+    assert all(
+        isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.Expr) for node in others
+    )
 
 
 def test_lambda_finds_the_handlers_that_are_no_routes_in_app_py() -> None:

@@ -125,6 +125,57 @@ def test_an_answer_may_come_in_pieces() -> None:
         assert connection.exchange([("GET", "key")]) == [b"hello"]
 
 
+def test_what_came_before_the_time_was_over_is_not_lost() -> None:
+    has_given_up = Event()
+
+    def pause(client: socket.socket) -> None:
+        client.recv(1000)
+        client.sendall(HELLO + b">4\r\n+pmessage\r\n$7\r\nupda")
+        assert has_given_up.wait(5)
+        client.sendall(b"tes\r\n+updates\r\n+one\r\n")
+        client.recv(1000)
+
+    with scripted(pause) as address, opened(address) as connection:
+        connection.open()
+        with pytest.raises(TimedOut):
+            connection.receive(0.05)
+        has_given_up.set()
+        assert connection.receive(WITHIN_S) == [b"pmessage", b"updates", b"updates", b"one"]
+
+
+def test_who_does_not_speak_resp3_is_named() -> None:
+    def refuse(client: socket.socket) -> None:
+        client.recv(1000)
+        client.sendall(b"-ERR unknown command 'HELLO'\r\n")
+        client.recv(1000)
+
+    with (
+        scripted(refuse) as address,
+        opened(address) as connection,
+        pytest.raises(TurnedAway, match="unknown command 'HELLO'"),
+    ):
+        connection.exchange([("PING",)])
+
+
+def test_to_let_somebody_in_takes_no_longer_than_to_answer() -> None:
+    """However much of it there is: a name, a connection, TLS and a login."""
+
+    def drip(client: socket.socket) -> None:
+        client.recv(1000)
+        for byte in HELLO:
+            client.sendall(bytes([byte]))
+            client.settimeout(0.1)
+            with suppress(TimeoutError):
+                client.recv(1000)
+                return
+
+    with scripted(drip) as address, opened(address, within_s=0.3) as connection:
+        begun = time.monotonic()
+        with pytest.raises(TimedOut, match="is silent"):
+            connection.open()
+        assert time.monotonic() - begun < 1
+
+
 def test_what_nobody_asked_for_is_no_answer() -> None:
     pushed = b">2\r\n+invalidate\r\n+key\r\n+OK\r\n"
     with scripted(says(pushed)) as address, opened(address) as connection:

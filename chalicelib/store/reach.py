@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import time
-from queue import Empty, SimpleQueue
 from threading import Thread
 
 Address = tuple[str, int]
@@ -49,20 +48,20 @@ def _addresses(host: str, port: int, within_s: float) -> list[Address]:
 def _looked_up(host: str, port: int, within_s: float) -> list[Address]:
     # getaddrinfo can't be told when to give up: it asks silent name servers for ten
     # seconds and longer. Its thread is left to it then, and keeps no process from ending.
-    answer: SimpleQueue[list[Address] | OSError | UnicodeError] = SimpleQueue()
+    answers: list[list[Address] | OSError | UnicodeError] = []
 
     def look_up() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answer.put([(str(where[0]), port) for *_, where in found])
+            answers.append([(str(where[0]), port) for *_, where in found])
         except (OSError, UnicodeError) as error:
-            answer.put(error)
+            answers.append(error)
 
-    Thread(target=look_up, daemon=True).start()
-    try:
-        found = answer.get(timeout=within_s)
-    except Empty:
-        raise TimeoutError("no name server answers") from None
-    if isinstance(found, Exception):
-        raise found
-    return found
+    asking = Thread(target=look_up, daemon=True)
+    asking.start()
+    asking.join(within_s)
+    if not answers:
+        raise TimeoutError("no name server answers")
+    if isinstance(answers[0], Exception):
+        raise answers[0]
+    return answers[0]

@@ -65,6 +65,9 @@ def read_redis_url(url: str) -> RedisAddress:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("redis", "rediss") or port == 0:
         raise InvalidUrl("must be redis://HOST:PORT or rediss://HOST:PORT")
+    if parts.fragment or "@" in parts.path + parts.query:
+        # What stands behind such a character is a password's end, and none of the names below.
+        raise InvalidUrl("must have /, ?, # and @ of user and password quoted, as %2F %3F %23 %40")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(options.keys() - OPTIONS)
     if unknown:

@@ -53,7 +53,7 @@ def from_botocore() -> CurrentCredentials:
         NoCredentials: It finds none.
     """
     # Half of boto3's import time, which a function with fixed credentials saves.
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
     try:
@@ -66,7 +66,8 @@ def from_botocore() -> CurrentCredentials:
     def current() -> Credentials:
         try:
             frozen = found.get_frozen_credentials()
-        except BotoCoreError as error:
+        # The latter is what AWS says no with, where a role is to be assumed.
+        except (BotoCoreError, ClientError) as error:
             raise _none_because(error) from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 

@@ -12,6 +12,7 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hiredis import ProtocolError, PushNotification, Reader, pack_command
 
 from ..redis_url import RedisAddress, Tls
+from .reach import reached
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -65,13 +67,15 @@ class ErrorReply(Exception):
 class Connection:
     """For one thread at a time. It is open from its first use until it is closed.
 
-    ``answer_within_s`` is how long a server may take to accept it, and again for each answer.
+    ``answer_within_s`` is how long a server may take until it has let us in, and again
+    for each answer.
     """
 
     def __init__(self, address: RedisAddress, answer_within_s: float) -> None:
         self._address = address
         self._answer_within_s = answer_within_s
         self._socket: socket.socket | None = None
+        self._heard = select.poll()
         self._reader = _new_reader()
         self._used_at_s = 0.0
 
@@ -82,7 +86,7 @@ class Connection:
             Unanswered: There are none; some of the commands may have been carried out.
         """
         self.open()
-        return self._exchange(commands)
+        return self._exchange(commands, self._answer_within_s)
 
     def open(self) -> None:
         """Make sure that somebody is there.
@@ -92,8 +96,10 @@ class Connection:
         """
         if self._socket is None:
             self._connect()
-        elif time.monotonic() - self._used_at_s > HEALTH_CHECK_AFTER_S:
-            self._exchange([("PING",)])
+            return
+        self._expect_silence()
+        if time.monotonic() - self._used_at_s > HEALTH_CHECK_AFTER_S:
+            self._exchange([("PING",)], self._answer_within_s)
 
     def send(self, commands: Sequence[Command]) -> None:
         """Have commands on their way.
@@ -102,8 +108,11 @@ class Connection:
             Unanswered: They are not, or not all of them.
         """
         words = b"".join(map(_packed, commands))
+        opened = self._opened()
         try:
-            self._opened().sendall(words)
+            # What is left from the last answer may be next to nothing.
+            opened.settimeout(self._answer_within_s)
+            opened.sendall(words)
         except OSError as error:
             raise self._unanswered(error) from error
 
@@ -115,10 +124,11 @@ class Connection:
             Unanswered: The connection is lost, or whoever is there speaks no RESP.
         """
         try:
+            # Zero would make it one that never blocks, with errors of its own.
+            until_s = time.monotonic() + max(within_s, LEAST_WAIT_S)
             while (received := self._reader.gets()) is _INCOMPLETE:
                 opened = self._opened()
-                # Zero would make it one that never blocks, with errors of its own.
-                opened.settimeout(max(within_s, LEAST_WAIT_S))
+                opened.settimeout(_left_s(until_s))
                 read = opened.recv(READ_BYTES)
                 if not read:
                     raise Unanswered(f"{self._name()} has closed the connection")
@@ -137,42 +147,57 @@ class Connection:
 
     def _connect(self) -> None:
         address = self._address
+        until_s = time.monotonic() + self._answer_within_s
         try:
-            self._socket = socket.create_connection(
-                (address.host, address.port), self._answer_within_s
-            )
+            self._socket = reached(address.host, address.port, self._answer_within_s)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if address.tls is not None:
-                self._socket = _tls_context(address.tls).wrap_socket(
-                    self._socket, server_hostname=address.host
-                )
+                context = _tls_context(address.tls)
+                self._socket.settimeout(_left_s(until_s))
+                self._socket = context.wrap_socket(self._socket, server_hostname=address.host)
+            self._heard = select.poll()
+            self._heard.register(self._socket, select.POLLIN)
+            # What was read of an answer over the last one is not the beginning of one over this.
+            self._reader = _new_reader()
+            self._log_in(_left_s(until_s))
         # The last is what a host says that can be no name.
         except (OSError, UnicodeError) as error:
             self.close()
             raise self._unanswered(error) from error
-        # What was read of an answer over the last one is not the beginning of one over this.
-        self._reader = _new_reader()
-        self._log_in()
 
-    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+    def _expect_silence(self) -> None:
+        """What nobody has asked for would be taken for the next answer, and that for the one after.
+
+        Raises:
+            Unanswered: The server has said something since, or left.
+        """
+        if self._reader.has_data() or self._heard.poll(0):
+            # TLS has words of its own, which are not the server's.
+            with suppress(TimedOut):
+                self.receive(0)
+                raise Unanswered(f"{self._name()} says what nobody has asked for")
+            if self._reader.has_data():
+                raise Unanswered(f"{self._name()} says half of what nobody has asked for")
+
+    def _exchange(self, commands: Sequence[Command], within_s: float) -> list[Any]:
         self.send(commands)
         answers = []
         for _ in commands:
-            answer = self.receive(self._answer_within_s)
+            answer = self.receive(within_s)
             while isinstance(answer, PushNotification):
-                answer = self.receive(self._answer_within_s)
+                answer = self.receive(within_s)
             answers.append(answer)
         self._used_at_s = time.monotonic()
         return answers
 
-    def _log_in(self) -> None:
+    def _log_in(self, within_s: float) -> None:
         address = self._address
         hello: Command = ("HELLO", 3)
         if address.username or address.password:
             hello += ("AUTH", address.username or "default", address.password)
         selecting: list[Command] = [("SELECT", address.database)] if address.database else []
-        for answer in self._exchange([hello, *selecting]):
+        for answer in self._exchange([hello, *selecting], within_s):
             if isinstance(answer, ErrorReply):
                 raise TurnedAway(f"{self._name()} says: {answer}")
 
@@ -183,11 +208,18 @@ class Connection:
 
     def _unanswered(self, error: Exception) -> Unanswered:
         if isinstance(error, TimeoutError):
-            return TimedOut(f"{self._name()} is silent")
+            return TimedOut(f"{self._name()} is silent: {error}")
         return Unanswered(f"{self._name()}: {error}")
 
     def _name(self) -> str:
         return f"{self._address.host}:{self._address.port}"
+
+
+def _left_s(until_s: float) -> float:
+    left_s = until_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError("timed out")
+    return left_s
 
 
 def _new_reader() -> Reader:

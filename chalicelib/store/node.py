@@ -58,10 +58,11 @@ class Node:
             Unanswered: There is none; the command may have been carried out.
         """
         commands = (("ASKING",), command) if asking else (command,)
-        answer = self.exchange_together(commands)[-1]
-        if isinstance(answer, ErrorReply):
-            raise answer
-        return answer
+        answers = self.exchange_together(commands)
+        for answer in answers:
+            if isinstance(answer, ErrorReply):
+                raise answer
+        return answers[-1]
 
     def exchange_together(self, commands: Sequence[Command]) -> list[Any]:
         """The answers to commands that are sent at once, ErrorReplies among them.
@@ -75,7 +76,8 @@ class Node:
         if self._refuse_until_s:
             # Whoever comes first asks; the others go on being refused meanwhile.
             self._refuse_until_s = asked_at_s + PROBE_S
-        connection, is_new = self._idle_or_new()
+        idle = self._idle
+        connection, is_new = self._taken_from(idle)
         refuse_until_s = 0.0
         try:
             answers = connection.exchange(commands)
@@ -83,15 +85,18 @@ class Node:
             # Half an exchange is behind it: an answer could be taken for the next one's.
             connection.close()
             if isinstance(error, Unanswered):
-                # What became of one connection has probably become of all.
-                self.close()
+                # What became of one connection has probably become of all that rest.
+                _close_all(idle)
             if is_new and isinstance(error, TimedOut):
                 refuse_until_s = self._monotonic() + REFUSE_S
             raise
         finally:
             # Any answer will do, also one that says no.
             self._refuse_until_s = refuse_until_s
-        self._idle.append(connection)
+        idle.append(connection)
+        if idle is not self._idle:
+            # Somebody has left the server meanwhile.
+            _close_all(idle)
         return answers
 
     def keys(self, pattern: str, count: int) -> list[bytes]:
@@ -108,13 +113,19 @@ class Node:
                 return found
 
     def close(self) -> None:
-        """Close the connections that nobody uses; the next exchange opens a new one."""
-        while self._idle:
-            with suppress(IndexError):
-                self._idle.pop().close()
+        """Use no connection again that there is now; the next exchange opens a new one."""
+        idle, self._idle = self._idle, []
+        _close_all(idle)
 
-    def _idle_or_new(self) -> tuple[Line, bool]:
+    def _taken_from(self, idle: list[Line]) -> tuple[Line, bool]:
         try:
-            return self._idle.pop(), False
+            return idle.pop(), False
         except IndexError:
             return self._open_connection(self.address), True
+
+
+def _close_all(idle: list[Line]) -> None:
+    while idle:
+        # Another thread may have taken the last one.
+        with suppress(IndexError):
+            idle.pop().close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -25,7 +26,14 @@ from chalicelib.store.connection import (
     TurnedAway,
     Unanswered,
 )
-from tests.servers import HOST, Certificate, Proxy, RedisProcess, proxy_to, self_signed
+from tests.servers import (
+    HOST,
+    Certificate,
+    Proxy,
+    RedisProcess,
+    proxy_to,
+    self_signed,
+)
 
 HELLO = b"%1\r\n+server\r\n+redis\r\n"
 WITHIN_S = 1.0
@@ -117,6 +125,57 @@ def test_an_answer_may_come_in_pieces() -> None:
         assert connection.exchange([("GET", "key")]) == [b"hello"]
 
 
+def test_what_came_before_the_time_was_over_is_not_lost() -> None:
+    has_given_up = Event()
+
+    def pause(client: socket.socket) -> None:
+        client.recv(1000)
+        client.sendall(HELLO + b">4\r\n+pmessage\r\n$7\r\nupda")
+        assert has_given_up.wait(5)
+        client.sendall(b"tes\r\n+updates\r\n+one\r\n")
+        client.recv(1000)
+
+    with scripted(pause) as address, opened(address) as connection:
+        connection.open()
+        with pytest.raises(TimedOut):
+            connection.receive(0.05)
+        has_given_up.set()
+        assert connection.receive(WITHIN_S) == [b"pmessage", b"updates", b"updates", b"one"]
+
+
+def test_who_does_not_speak_resp3_is_named() -> None:
+    def refuse(client: socket.socket) -> None:
+        client.recv(1000)
+        client.sendall(b"-ERR unknown command 'HELLO'\r\n")
+        client.recv(1000)
+
+    with (
+        scripted(refuse) as address,
+        opened(address) as connection,
+        pytest.raises(TurnedAway, match="unknown command 'HELLO'"),
+    ):
+        connection.exchange([("PING",)])
+
+
+def test_to_let_somebody_in_takes_no_longer_than_to_answer() -> None:
+    """However much of it there is: a name, a connection, TLS and a login."""
+
+    def drip(client: socket.socket) -> None:
+        client.recv(1000)
+        for byte in HELLO:
+            client.sendall(bytes([byte]))
+            client.settimeout(0.1)
+            with suppress(TimeoutError):
+                client.recv(1000)
+                return
+
+    with scripted(drip) as address, opened(address, within_s=0.3) as connection:
+        begun = time.monotonic()
+        with pytest.raises(TimedOut, match="is silent"):
+            connection.open()
+        assert time.monotonic() - begun < 1
+
+
 def test_what_nobody_asked_for_is_no_answer() -> None:
     pushed = b">2\r\n+invalidate\r\n+key\r\n+OK\r\n"
     with scripted(says(pushed)) as address, opened(address) as connection:
@@ -158,6 +217,55 @@ def test_a_connection_that_is_closed_in_an_answer_is_lost() -> None:
         connection.exchange([("GET", "key")])
 
 
+def test_an_answer_that_comes_drop_by_drop_is_given_up_like_none() -> None:
+    def drip(client: socket.socket) -> None:
+        client.recv(1000)
+        client.sendall(HELLO)
+        client.recv(1000)
+        client.sendall(b"$1000\r\n")
+        while True:
+            client.sendall(b"x")
+            client.settimeout(0.05)
+            with suppress(TimeoutError):
+                client.recv(1000)
+                return
+
+    with scripted(drip) as address, opened(address, within_s=0.2) as connection:
+        connection.open()
+        begun = time.monotonic()
+        with pytest.raises(TimedOut, match="is silent"):
+            connection.exchange([("GET", "key")])
+        assert time.monotonic() - begun < 1
+
+
+def test_what_nobody_had_asked_for_is_not_taken_for_the_next_answer() -> None:
+    with scripted(says(b"+OK\r\n+another's\r\n")) as address, opened(address) as connection:
+        assert connection.exchange([("SET", "key", 1)]) == [b"OK"]
+        with pytest.raises(Unanswered, match="nobody has asked for"):
+            connection.exchange([("GET", "key")])
+
+
+def test_a_connection_that_was_closed_meanwhile_is_sent_nothing() -> None:
+    heard: list[bytes] = []
+
+    def leave(client: socket.socket) -> None:
+        client.recv(1000)
+        client.sendall(HELLO)
+        client.recv(1000)
+        client.sendall(b"+OK\r\n")
+        client.shutdown(socket.SHUT_WR)
+        has_left.set()
+        heard.append(client.recv(1000))
+
+    has_left = Event()
+    with scripted(leave) as address, opened(address) as connection:
+        assert connection.exchange([("SET", "key", 1)]) == [b"OK"]
+        assert has_left.wait(5)
+        with pytest.raises(Unanswered, match="has closed the connection"):
+            connection.exchange([("GET", "key")])
+    assert heard == [b""]
+
+
 @pytest.mark.parametrize("host", ["nowhere.invalid", f"{'a' * 64}.example", "a..b"])
 def test_a_host_that_there_is_not_is_named(host: str) -> None:
     with opened(RedisAddress(host)) as connection, pytest.raises(Unanswered, match=host):
@@ -197,7 +305,8 @@ def tls(valkey: RedisProcess, certificate: Certificate) -> Iterator[Proxy]:
 
 def echoes_over(tls: Proxy, options: Tls, host: str = HOST) -> bool:
     with opened(RedisAddress(host, tls.port, tls=options)) as connection:
-        return connection.exchange([("ECHO", "secretly")]) == [b"secretly"]
+        # What TLS itself has to say, such as session tickets, comes in between.
+        return [connection.exchange([("ECHO", word)]) for word in "abc"] == [[b"a"], [b"b"], [b"c"]]
 
 
 def test_a_certificate_is_for_the_name_by_which_one_calls(

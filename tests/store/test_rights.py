@@ -8,21 +8,26 @@ from collections.abc import Sequence
 import pytest
 
 from chalicelib.core.errors import StoreUnavailable
+from chalicelib.redis_url import read_redis_url
 from chalicelib.settings import Settings
+from chalicelib.store.client import open_connection
+from chalicelib.store.connection import ErrorReply
+from chalicelib.store.node import Node
 from tests.servers import HOST, Cluster, RedisProcess, ask
 
 from .rights import OPERATING, documented, walk
 
-IN_A_CLUSTER = ["+cluster|slots", "+cluster|shards", "+cluster|nodes"]
+IN_A_CLUSTER = ["+cluster|slots", "+asking"]
+IN_ANOTHER_DATABASE = "+select"
 
 
-def grant(rights: Sequence[str], *servers: RedisProcess) -> Settings:
+def grant(rights: Sequence[str], *servers: RedisProcess, database: int = 0) -> Settings:
     """How to come in as somebody who may do this and nothing else, and finds no script known."""
     for server in servers:
         with server.admin() as admin:
             ask(admin, "ACL", "SETUSER", "tickless", "reset", "on", ">secret", *rights)
             admin.script_flush()
-    url = f"redis://tickless:secret@{HOST}:{servers[0].port}/0"
+    url = f"redis://tickless:secret@{HOST}:{servers[0].port}/{database}"
     return Settings(redis_url=url, redis_cluster=len(servers) > 1, broadcast="relay")
 
 
@@ -32,11 +37,35 @@ def test_everything_is_allowed_to_whom_the_documented_rights_are_given(
     walk(grant(documented(), any_server))
 
 
+def test_a_database_other_than_the_first_has_to_be_selected(any_server: RedisProcess) -> None:
+    assert f"`{IN_ANOTHER_DATABASE}`" in OPERATING.read_text()
+
+    walk(grant([*documented(), IN_ANOTHER_DATABASE], any_server, database=3))
+    with pytest.raises(StoreUnavailable, match="NOPERM"):
+        walk(grant(documented(), any_server, database=3))
+
+
 @pytest.mark.cluster
 def test_in_a_cluster_those_to_ask_for_its_slots_come_on_top(valkey_cluster: Cluster) -> None:
     assert f"`{' '.join(IN_A_CLUSTER)}`" in OPERATING.read_text()
 
-    walk(grant([*documented(), *IN_A_CLUSTER], *valkey_cluster.nodes))
+    settings = grant([*documented(), *IN_A_CLUSTER], *valkey_cluster.nodes)
+    walk(settings)
+    # What follows a slot that is on its way.
+    node = Node(read_redis_url(settings.redis_url), open_connection)
+    assert node.exchange(("ASKING",)) == b"OK"
+    node.close()
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("missing", IN_A_CLUSTER)
+def test_whoever_lacks_one_of_these_is_told_which(valkey_cluster: Cluster, missing: str) -> None:
+    rights = [*documented(), *(right for right in IN_A_CLUSTER if right != missing)]
+    settings = grant(rights, *valkey_cluster.nodes)
+    node = Node(read_redis_url(settings.redis_url), open_connection)
+    with pytest.raises(ErrorReply, match=rf"NOPERM .*'{missing.strip('+')}'"):
+        node.exchange(("CLUSTER", "SLOTS"), asking=True)
+    node.close()
 
 
 def test_each_of_the_documented_rights_is_needed(own_valkey: RedisProcess) -> None:

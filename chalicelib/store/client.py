@@ -34,6 +34,7 @@ AWAY = frozenset(
         "LOADING",
         "MASTERDOWN",
         "MISCONF",
+        "MOVED",
         "NOAUTH",
         "NOPERM",
         "NOREPLICAS",
@@ -42,7 +43,10 @@ AWAY = frozenset(
         "TRYAGAIN",
     )
 )
-"""What a server says that would do what it is asked, were it or its keeper well."""
+"""What a server says that would do what it is asked, were it or its keeper well.
+
+MOVED is said by one of a cluster that the settings take for a single server.
+"""
 
 AWAY_MESSAGES = (
     "ERR ACL failure in script",  # Valkey, of a user without a right that a script needs

@@ -17,6 +17,7 @@ from tests.fixtures import OpenStore
 from tests.servers import (
     HOST,
     Certificate,
+    Cluster,
     Proxy,
     RedisProcess,
     all_at_once,
@@ -140,6 +141,17 @@ def test_a_cluster_asked_for_where_there_is_none_is_named_as_the_cause(
 ) -> None:
     with unavailable("cluster support disabled"):
         open_store(valkey.url, cluster=True).ping()
+
+
+@pytest.mark.cluster
+def test_a_cluster_where_none_is_asked_for_is_named_as_the_cause(
+    open_store: OpenStore, valkey_cluster: Cluster
+) -> None:
+    store = open_store(valkey_cluster.url)
+    # Of so many, some lie on other nodes.
+    with unavailable("MOVED"):
+        for number in range(50):
+            store.load(f"session-{number}")
 
 
 def test_somebody_who_is_no_redis_is_named_as_the_cause(open_store: OpenStore) -> None:

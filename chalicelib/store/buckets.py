@@ -26,14 +26,13 @@ LOG = logging.getLogger("tickless")
 LEAVE_ALONE_S = 5.0
 """Where counting has failed nobody else waits for it to fail again for so long."""
 
+UNCOUNTED = (StoreUnavailable, ErrorReply)
+"""What keeps a request from being counted; a mistake of ours is no reason to refuse it, either."""
+
 
 def limit_words(charge: Charge) -> tuple[int, int]:
     """What the scripts want to know of a limit."""
     return charge.limit.interval_us, charge.limit.most_us
-
-
-UNCOUNTED = (StoreUnavailable, ErrorReply)
-"""What keeps a request from being counted; a mistake of ours is no reason to refuse it, either."""
 
 
 class RequestBuckets:

@@ -41,6 +41,7 @@ TRY_AGAIN_S = 0.3
 TRY_AGAIN_EVERY_S = 0.02
 
 DOWN = frozenset(("CLUSTERDOWN", "LOADING", "MASTERDOWN"))
+"""What a node says that can serve nobody: another has taken over, or will."""
 
 WITHOUT_KEY = frozenset(("ECHO", "PING", "TIME"))
 BEHIND_A_COUNT = frozenset(("EVAL", "EVALSHA"))

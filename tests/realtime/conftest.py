@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,11 +9,14 @@ import pytest
 from chalicelib.charges import Limits
 from chalicelib.engine import SyncEngine
 from chalicelib.realtime.inline import InlineAnnouncer
+from chalicelib.realtime.management_api import ManagementApi, open_management_api
 from chalicelib.realtime.sockets import Greeting, Sockets
 from chalicelib.settings import Settings
 from chalicelib.telemetry.ports import Telemetry
 from tests.contract.conformance import check_said
 from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
+
+from .management.stub import CREDENTIALS, REGION, Stub
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
 
@@ -118,3 +121,18 @@ def a_room(switches: int = 0, messages: int = 0) -> Room:
 @pytest.fixture
 def room() -> Room:
     return a_room()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    server = Stub(CREDENTIALS)
+    server.open()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def api() -> Iterator[ManagementApi]:
+    api = open_management_api(REGION, CREDENTIALS)
+    yield api
+    api.close(0)

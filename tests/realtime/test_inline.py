@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from time import monotonic
 
 import pytest
 
 from chalicelib.access.roles import Role
 from chalicelib.realtime.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineAnnouncer
-from chalicelib.realtime.management_api import (
-    Closed,
-    ManagementApi,
-    NoCredentials,
-    open_management_api,
-)
+from chalicelib.realtime.management_api import Closed, ManagementApi, NoCredentials
 from chalicelib.telemetry import names
 from chalicelib.telemetry.ports import Telemetry
 from tests.access.people import a_bearer
 from tests.fakes import FakeRegistry, FakeStore, RecordingSink
 
-from .management.conftest import CREDENTIALS
-from .management.stub import HANG, REGION, Stub
+from .management.stub import HANG, Stub
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 MESSAGE = b'{"type":"STATE_UPDATE"}'
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    server = Stub(CREDENTIALS)
-    server.open()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api() -> Iterator[ManagementApi]:
-    api = open_management_api(REGION, CREDENTIALS)
-    yield api
-    api.close(0)
 
 
 def announcing(api: ManagementApi, stub: Stub, *connection_ids: str) -> InlineAnnouncer:

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from time import monotonic
 
 import pytest
 
 from chalicelib.charges import Limits
 from chalicelib.core.setup import Participant, SyncMode, set_up
-from chalicelib.realtime.management_api import ManagementApi, open_management_api
+from chalicelib.realtime.management_api import ManagementApi
 from chalicelib.realtime.sockets import LIMITED_SECONDS, Sockets
 from chalicelib.settings import Settings
 
 from .conftest import Room, a_room
-from .management.conftest import CREDENTIALS
-from .management.stub import REGION, Stub
+from .management.stub import Stub
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 PING = '{"type":"PING"}'
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    server = Stub(CREDENTIALS)
-    server.open()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api() -> Iterator[ManagementApi]:
-    api = open_management_api(REGION, CREDENTIALS)
-    yield api
-    api.close(0)
 
 
 @pytest.fixture

@@ -22,9 +22,8 @@ from chalicelib.realtime.management_api.fast import CurlWire
 from chalicelib.realtime.management_api.readiness import SelectorReadiness, new_readiness
 from chalicelib.realtime.management_api.reference import Boto3Wire
 
-from .stub import REGION, Stub
+from .stub import CREDENTIALS, REGION
 
-CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 PATIENT = Limits(
     in_flight=32,
     in_flight_per_endpoint=32,
@@ -70,14 +69,6 @@ def open_api(wire_name: str) -> Iterator[OpenApi]:
 @pytest.fixture
 def api(open_api: OpenApi) -> ManagementApi:
     return open_api()
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    server = Stub(CREDENTIALS)
-    server.open()
-    yield server
-    server.close()
 
 
 @pytest.fixture

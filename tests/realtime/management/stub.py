@@ -21,6 +21,7 @@ from tests.aws.signer import authorization
 
 HOST = "127.0.0.1"
 REGION = "eu-west-1"
+CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 SIGNED_WITHIN_S = 300
 
 HANG = "hang"

@@ -21,8 +21,8 @@ from chalicelib.realtime.management_api import (
     Request,
 )
 
-from .conftest import CREDENTIALS, PATIENT, OpenApi
-from .stub import CUT, CUT_SHORT, HANG, LAST, Stub
+from .conftest import PATIENT, OpenApi
+from .stub import CREDENTIALS, CUT, CUT_SHORT, HANG, LAST, Stub
 
 ID = "PJqB0fHsqRcCHlw="
 HURRIED = replace(PATIENT, answer_within_s=0.3, repeats_of_failures=50)

@@ -24,8 +24,7 @@ from chalicelib.realtime.management_api import (
     open_reference,
 )
 
-from .conftest import CREDENTIALS
-from .stub import REGION, Stub
+from .stub import CREDENTIALS, REGION, Stub
 
 OpenOne = Callable[[str, CurrentCredentials], ManagementApi]
 

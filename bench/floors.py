@@ -16,8 +16,9 @@ from typing import Any
 
 from chalicelib.engine import SyncEngine
 from chalicelib.settings import Settings
-from chalicelib.store.client import Server, connect, open_client
+from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.redis_store import RedisStore
+from chalicelib.telemetry.tracing import NoTracing
 
 from .sessions import aged
 
@@ -54,11 +55,11 @@ class Switch:
         )
 
 
-class _Recorder(Server):
-    """A server with a memory."""
+class _Recorder(RedisClient):
+    """A client with a memory."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(open_client(settings))
+        super().__init__(settings, NoTracing())
         self.exchanges: list[Exchange] = []
 
     def execute(self, *command: Word) -> Any:
@@ -83,13 +84,13 @@ def record_switch(redis_url: str, creation: bytes) -> Switch:
     return Switch(load, commit)
 
 
-def bare_server(redis_url: str) -> Server:
+def bare_server(redis_url: str) -> RedisClient:
     """The store's way to Redis, as the application sets it up."""
     return connect(Settings(redis_url=redis_url))
 
 
 @contextmanager
-def bare_server_on(redis_url: str) -> Iterator[Server]:
+def bare_server_on(redis_url: str) -> Iterator[RedisClient]:
     server = bare_server(redis_url)
     try:
         yield server
@@ -97,7 +98,7 @@ def bare_server_on(redis_url: str) -> Iterator[Server]:
         server.close()
 
 
-def emptied(server: Server, exchange: Exchange) -> Exchange:
+def emptied(server: RedisClient, exchange: Exchange) -> Exchange:
     """The same bytes both ways, through a script that does nothing."""
     source = f"return {_literal(exchange.reply)}"
     digest = server.execute("SCRIPT", "LOAD", source)
@@ -120,14 +121,14 @@ def _literal(reply: Any) -> str:
     return "false" if reply is None else str(int(reply))
 
 
-def run(server: Server, exchange: Exchange) -> Any:
+def run(server: RedisClient, exchange: Exchange) -> Any:
     return server.execute("EVALSHA", exchange.digest, *exchange.words)
 
 
 class Replay:
     """The very scripts of a switch, again and again, and nothing around them."""
 
-    def __init__(self, server: Server, switch: Switch) -> None:
+    def __init__(self, server: RedisClient, switch: Switch) -> None:
         self._server = server
         self._load = switch.load
         self._commit = switch.commit

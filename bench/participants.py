@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from chalicelib.core.setup import SyncMode
-from chalicelib.store.client import Server
+from chalicelib.store.client import RedisClient
 
 from . import floors
 from .http_client import Connection, asking, request
@@ -95,7 +95,9 @@ def _engine_operations(lab: Lab, plan: Plan, parts: ExitStack) -> dict[Key, Call
     }
 
 
-def _floors(server: Server, switches: dict[int, floors.Switch]) -> dict[Key, Callable[[], object]]:
+def _floors(
+    server: RedisClient, switches: dict[int, floors.Switch]
+) -> dict[Key, Callable[[], object]]:
     def two_trips(switch: floors.Switch) -> Callable[[], object]:
         load, commit = floors.emptied(server, switch.load), floors.emptied(server, switch.commit)
         return lambda: (floors.run(server, load), floors.run(server, commit))

@@ -31,7 +31,7 @@ from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
 from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit
 from chalicelib.settings import Settings
-from chalicelib.store.client import Server, connect
+from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.keys import ALL_UPDATES, deadlines, shard_tag
 from chalicelib.store.redis_deadlines import RedisDeadlines
 from chalicelib.store.redis_store import RedisStore
@@ -201,7 +201,7 @@ def _looks(server: EmbeddedServer, plan: Plan, progress: Progress) -> dict[str, 
     return samples
 
 
-def _fill(store: Server, first_shard: int, pending: int) -> None:
+def _fill(store: RedisClient, first_shard: int, pending: int) -> None:
     far_ms = int(time.time() * 1000) + HOUR_MS
     for shard in range(SHARDS):
         here = range(shard, pending, SHARDS)

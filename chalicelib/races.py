@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 RACE_SECONDS = 2.0
-"""A lost race is run again for so long, then the caller is told of the conflict."""
+"""For so long after its first loss a race is run again, then the caller is told of the conflict.
+
+What came before that loss is no race: a store that fails over may take as long by itself.
+"""
 
 MAX_BACKOFF_SECONDS = 0.05
 
@@ -33,13 +36,16 @@ class Race:
 
     def __init__(self, races: Races) -> None:
         self._races = races
-        self._give_up_at = races.monotonic() + RACE_SECONDS
+        self._give_up_at: float | None = None
         self._lost = 0
 
     def wait_after_loss(self) -> bool:
         """Wait for the next attempt, longer each time; False at once if it has been long enough."""
         self._lost += 1
-        if self._races.monotonic() >= self._give_up_at:
+        now = self._races.monotonic()
+        if self._give_up_at is None:
+            self._give_up_at = now + RACE_SECONDS
+        if now >= self._give_up_at:
             return False
         backoff_seconds = min(MAX_BACKOFF_SECONDS, 0.001 * 2**self._lost)
         self._races.sleep(self._races.jitter() * backoff_seconds)

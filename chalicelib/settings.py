@@ -7,15 +7,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import urlsplit
-
-from .redis_url import InvalidUrl, read_redis_url
+from urllib.parse import parse_qs, urlsplit
 
 HIGHEST_LIMIT = 1_000_000
 """One in a microsecond, if it is by the second; who wants more wants no limit."""
 
 LONGEST_TOKEN_SECONDS = 30 * 24 * 60 * 60
 """For so long a token that was revoked has to be remembered."""
+
+
+REDIS_TLS_OPTIONS: Final = frozenset(
+    (
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+    )
+)
+"""What redis-py takes in a URL; its other options would undo the time limits of the client."""
 
 
 class InvalidSetting(ValueError):
@@ -122,9 +133,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         given: str = environment.get(name.upper()) or getattr(defaults, name)
         return given
 
+    is_cluster = _flag(environment, "REDIS_CLUSTER", defaults.redis_cluster)
     return Settings(
-        redis_url=_redis_url(text("redis_url")),
-        redis_cluster=_flag(environment, "REDIS_CLUSTER", defaults.redis_cluster),
+        redis_url=_redis_url(text("redis_url"), is_cluster),
+        redis_cluster=is_cluster,
         shards=_count(environment, "SHARDS", defaults.shards),
         session_ttl_seconds=_count(
             environment, "SESSION_TTL_SECONDS", defaults.session_ttl_seconds
@@ -203,11 +215,36 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
-def _redis_url(url: str) -> str:
+def _redis_url(url: str, is_cluster: bool) -> str:
+    """A URL that redis-py understands; the complaint repeats no part that might be a password."""
     try:
-        read_redis_url(url)
-    except InvalidUrl as error:
-        raise InvalidSetting(f"REDIS_URL {error}") from error
+        parts = urlsplit(url)
+        is_valid = parts.scheme in ("redis", "rediss") and parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise InvalidSetting("REDIS_URL must be redis://HOST:PORT or rediss://HOST:PORT")
+    if parts.fragment or "@" in parts.path + parts.query:
+        # What follows such a character is the end of a password.
+        raise InvalidSetting(
+            "REDIS_URL must have /, ?, # and @ of user and password quoted: %2F %3F %23 %40"
+        )
+    options = parse_qs(parts.query, keep_blank_values=True)
+    allowed = REDIS_TLS_OPTIONS | {"db"} if parts.scheme == "rediss" else {"db"}
+    if refused := sorted(options.keys() - allowed):
+        raise InvalidSetting(
+            f"REDIS_URL has the options {', '.join(refused)}; "
+            f"{parts.scheme}:// takes {', '.join(sorted(allowed))}"
+        )
+    verification = options.get("ssl_cert_reqs", ["required"])[0]
+    if verification not in ("required", "optional", "none"):
+        raise InvalidSetting("REDIS_URL must have as ssl_cert_reqs required, optional or none")
+    database = options.get("db", [parts.path.strip("/")])[0] or "0"
+    if not (database.isascii() and database.isdigit()):
+        raise InvalidSetting("REDIS_URL must name its database by a number, such as /0")
+    if is_cluster and int(database):
+        raise InvalidSetting("REDIS_URL must name database 0: a Redis Cluster has no other")
     return url
 
 

@@ -31,6 +31,7 @@ from .ports import (
     StoreUnavailable,
 )
 from .settings import InvalidSetting, Settings, default_settings, read_settings
+from .store.client import RedisClient, connect
 from .telemetry.ports import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from .realtime.management_api import ManagementApi
     from .realtime.relay import Relay
     from .realtime.sockets import Sockets
-    from .store.client import Server
     from .sweeper import Sweeper
     from .telemetry.tracing import Tracing
 
@@ -98,18 +98,14 @@ class Services:
         return open_tracing(self.settings.tracing, self.settings.service)
 
     @part
-    def server(self) -> Server:
-        from .store.client import connect, connect_traced
-
-        if self.settings.tracing:
-            return connect_traced(self.settings, self.tracing)
-        return connect(self.settings)
+    def redis(self) -> RedisClient:
+        return connect(self.settings, self.tracing)
 
     @part
     def store(self) -> SessionStore:
         from .store.redis_store import RedisStore
 
-        return RedisStore(self.server, self.settings.shards)
+        return RedisStore(self.redis, self.settings.shards)
 
     @property
     def patience(self) -> Patience:
@@ -119,7 +115,7 @@ class Services:
     def connections(self) -> ConnectionRegistry:
         from .store.redis_connections import RedisConnections
 
-        return RedisConnections(self.server, self.settings.shards, self.patience)
+        return RedisConnections(self.redis, self.settings.shards, self.patience)
 
     @part
     def limits(self) -> Limits:
@@ -129,13 +125,13 @@ class Services:
     def deadlines(self) -> DeadlineIndex:
         from .store.redis_deadlines import RedisDeadlines
 
-        return RedisDeadlines(self.server, self.settings.shards)
+        return RedisDeadlines(self.redis, self.settings.shards)
 
     @part
     def fleet(self) -> Fleet:
         from .store.redis_fleet import RedisFleet
 
-        return RedisFleet(self.server, self.settings.shards, self.patience)
+        return RedisFleet(self.redis, self.settings.shards, self.patience)
 
     def metrics_page(self) -> bytes:
         """What a scrape is answered: the fleet's facts, and figures of our own if we keep any."""
@@ -267,8 +263,8 @@ class Services:
         """Let posts that are under way end, and leave the store."""
         if "management_api" in self.__dict__:
             self.management_api.close(within_seconds)
-        if "server" in self.__dict__:
-            self.server.close()
+        if "redis" in self.__dict__:
+            self.redis.close()
         if "sink" in self.__dict__:
             self.sink.flush()
 

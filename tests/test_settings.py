@@ -22,7 +22,7 @@ def test_where_browsers_connect_to_is_a_websocket_url(url: str) -> None:
 
 def test_every_variable_is_heeded() -> None:
     given = {
-        "REDIS_URL": "rediss://user:secret@redis.example:6380/1",
+        "REDIS_URL": "rediss://user:secret@redis.example:6380?ssl_cert_reqs=none",
         "REDIS_CLUSTER": "Yes",
         "SHARDS": "64",
         "SESSION_TTL_SECONDS": "60",
@@ -52,7 +52,7 @@ def test_every_variable_is_heeded() -> None:
     }
 
     assert read_settings(given) == Settings(
-        redis_url="rediss://user:secret@redis.example:6380/1",
+        redis_url="rediss://user:secret@redis.example:6380?ssl_cert_reqs=none",
         redis_cluster=True,
         shards=64,
         session_ttl_seconds=60,
@@ -97,6 +97,40 @@ def test_on_a_lambda_nobody_is_let_in_because_somebody_forgot_a_variable() -> No
     assert not read_settings({**on_lambda, "AUTH": "off"}).auth
     with pytest.raises(InvalidSetting, match="AUTH is on"):
         read_settings(on_lambda)
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("store.example:6379", "must be redis://"),
+        ("http://store.example", "must be redis://"),
+        ("unix:///run/redis.sock", "must be redis://"),
+        ("redis://store.example:0", "must be redis://"),
+        ("redis://store.example:65536", "must be redis://"),
+        ("redis://[::1", "must be redis://"),
+        (f"redis://{'a' * 64}.example", "must be redis://"),
+        ("redis://store.example/main", "database by a number"),
+        ("redis://store.example/-1", "database by a number"),
+        ("redis://store.example?db=²", "database by a number"),
+        ("redis://store.example?timeout=1&retries=2", "options retries, timeout; redis:// takes"),
+        ("redis://store.example?ssl_cert_reqs=none", "options ssl_cert_reqs; redis:// takes db"),
+        ("redis://:?s3cret@store.example", "of user and password quoted"),
+        ("redis://:12#s3cret@store.example", "of user and password quoted"),
+        ("redis://:12/s3cret@store.example", "of user and password quoted"),
+        ("rediss://store.example?ssl_cert_reqs=never", "ssl_cert_reqs required, optional or"),
+    ],
+)
+def test_a_url_that_leads_to_no_redis_is_refused_without_its_password(
+    url: str, complaint: str
+) -> None:
+    with pytest.raises(InvalidSetting, match=complaint) as error:
+        read_settings({"REDIS_URL": url})
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_cluster_has_one_database() -> None:
+    with pytest.raises(InvalidSetting, match="database 0"):
+        read_settings({"REDIS_URL": "redis://store.example/1", "REDIS_CLUSTER": "on"})
 
 
 @pytest.mark.parametrize("off", ["0", "false", "NO", "off", ""])

@@ -12,7 +12,7 @@ from functools import cache
 from chalice.app import Chalice
 
 from bench.floors import bare_server
-from chalicelib.store.client import Server
+from chalicelib.store.client import RedisClient
 
 app = Chalice(app_name="floor")
 
@@ -20,7 +20,7 @@ _EXCHANGES = json.loads(os.environ.get("FLOOR_EXCHANGES", "[]"))
 
 
 @cache
-def _redis() -> Server:
+def _redis() -> RedisClient:
     return bare_server(os.environ["REDIS_URL"])
 
 

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from ..ports import Charge, StoreUnavailable
-from .client import Server
-from .connection import ErrorReply
+from .client import RedisClient
 from .keys import requests
 from .script import Script, Words
 
@@ -26,7 +27,7 @@ LOG = logging.getLogger("tickless")
 LEAVE_ALONE_S = 5.0
 """Where counting has failed nobody else waits for it to fail again for so long."""
 
-UNCOUNTED = (StoreUnavailable, ErrorReply)
+UNCOUNTED = (StoreUnavailable, ResponseError)
 """What keeps a request from being counted; a mistake of ours is no reason to refuse it, either."""
 
 
@@ -38,8 +39,10 @@ def limit_words(charge: Charge) -> tuple[int, int]:
 class RequestBuckets:
     """Counts requests of addresses, and lets them through where that fails."""
 
-    def __init__(self, server: Server, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._server = server
+    def __init__(
+        self, client: RedisClient, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
         self._count = Script("count", "bucket")
         self._monotonic = monotonic
         self._leave_alone_until_s = 0.0
@@ -48,7 +51,7 @@ class RequestBuckets:
         if self._left_alone(charge):
             return
         try:
-            counted = self._count.run(self._server, *_words(charge))
+            counted = self._count.run(self._client, *_words(charge))
         except UNCOUNTED as error:
             counted = error
         self._note(charge, counted)
@@ -56,8 +59,8 @@ class RequestBuckets:
     def count_beside(self, charge: Charge, script: Script, words: Words) -> Any:
         """What ``script`` answers, and the charge counted meanwhile."""
         if self._left_alone(charge):
-            return script.run(self._server, *words)
-        answer, counted = script.run_beside(self._server, words, self._count, _words(charge))
+            return script.run(self._client, *words)
+        answer, counted = script.run_with_optional(self._client, words, self._count, _words(charge))
         self._note(charge, counted)
         return answer
 

@@ -1,207 +1,256 @@
-"""The connection to Redis: its limits in time, and its failures in our words.
+"""The Redis client: redis-py, on one server or on a Cluster, with bounded waits and our errors.
 
-Nothing here knows what is stored. A call to :class:`Server` returns, or raises
-StoreUnavailable when no answer can be had, or lets through what only a mistake
-of ours can cause.
+Owns timeouts, the one retry of a lost call, and which errors mean that the store is unavailable.
+Must not know what is stored.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar, cast
+
+from redis import Redis, exceptions
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import NoScriptError, RedisClusterException, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
 
 from ..ports import StoreUnavailable
-from ..redis_url import RedisAddress, read_redis_url
 from ..settings import Settings
-from ..telemetry.tracing import Tracing
-from .cluster import ClusterClient
-from .connection import Command, Connection, ErrorReply, TurnedAway, Unanswered
-from .node import Node
+from ..telemetry.tracing import NoTracing, Tracing
+from .cluster_client import ClusterClient, SingleAttempt
+from .connection_pool import BreakerConnectionPool
 
 T = TypeVar("T")
+Command = tuple[bytes | str | int, ...]
 
-ANSWER_WITHIN_S = 0.5
-"""How long a server may take to accept a connection, and again to answer."""
+TIMEOUT_S = 0.5
+"""How long a server may take to accept a connection, and again to send what is awaited."""
 
-NODE_ANSWERS_WITHIN_S = 0.3
+NODE_TIMEOUT_S = 0.3
 """The same for a node of a cluster, of which several may have to be asked."""
 
-AWAY = frozenset(
-    (
-        "BUSY",
-        "CLUSTERDOWN",
-        "LOADING",
-        "MASTERDOWN",
-        "MISCONF",
-        "MOVED",
-        "NOAUTH",
-        "NOPERM",
-        "NOREPLICAS",
-        "OOM",
-        "READONLY",
-        "TRYAGAIN",
-    )
-)
-"""What a server says that would do what it is asked, were it or its keeper well.
+HEALTH_CHECK_INTERVAL_S = 15
+"""A connection that was idle for longer is tried with a PING: a Lambda that was frozen wakes up
+with sockets that are dead and do not know."""
 
-MOVED is said by one of a cluster that the settings take for a single server.
+KEYLESS_NODES = 3
+"""How many nodes a command without a key is sent to at most, until one answers."""
+
+UNAVAILABLE_CODES = (
+    *("BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "MOVED"),
+    *("NOPERM", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"),
+)
+"""Error codes of a server that would obey if it, or its configuration, were in order.
+
+MOVED is the answer of a cluster that the settings take for a single server.
 """
 
-AWAY_MESSAGES = (
+UNAVAILABLE_MESSAGES = (
     "ERR ACL failure in script",  # Valkey, of a user without a right that a script needs
     "ERR The user executing the script can't",  # Redis 7, of the same
 )
 
-ONCE_MORE = frozenset(("CLUSTERDOWN", "MASTERDOWN", "READONLY"))
-"""Of these, what a new connection may not be told: it may lead to another server."""
+UNANSWERED = exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ClusterDownError
+LOST = *UNANSWERED, exceptions.ReadOnlyError, exceptions.SlotNotCoveredError
+"""Errors after which a new connection may lead to a server that answers."""
+
+FINAL = exceptions.AuthenticationError, exceptions.BusyLoadingError, exceptions.MaxConnectionsError
+"""Those connection errors after which it would not."""
+
+ERRORS = exceptions.RedisError, RedisClusterException
+"""All that redis-py raises of its own."""
 
 
-class Client(Protocol):
-    """What a Node can do, for one server or for many."""
-
-    def exchange(self, command: Command) -> Any: ...
-
-    def exchange_together(self, commands: Sequence[Command]) -> list[Any]: ...
-
-    def keys(self, pattern: str, count: int) -> list[bytes]: ...
-
-    def close(self) -> None: ...
+def connect(settings: Settings, tracing: Tracing | None = None) -> RedisClient:
+    """The Redis, or Redis Cluster, that the settings name, not called yet; a span for each call."""
+    return RedisClient(settings, tracing or NoTracing())
 
 
-def connect(settings: Settings) -> Server:
-    """The Redis, or Redis Cluster, that the settings name; it is not called yet."""
-    return Server(open_client(settings), is_cluster=settings.redis_cluster)
+def open_redis(settings: Settings) -> Redis:
+    """redis-py's client of the server that the URL names, within our limits; it connects later."""
+    pool = BreakerConnectionPool.from_url(
+        settings.redis_url,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=HEALTH_CHECK_INTERVAL_S,
+        **_options(TIMEOUT_S),
+    )
+    return Redis.from_pool(pool)
 
 
-def connect_traced(settings: Settings, tracing: Tracing) -> Server:
-    """As :func:`connect`; each call is a span of its own."""
-    return _TracedServer(open_client(settings), is_cluster=settings.redis_cluster, tracing=tracing)
+def _options(timeout_s: float) -> dict[str, Any]:
+    return {
+        "protocol": 3,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "max_connections": 10_000,  # as many as there are threads; redis-py's default is 100
+        # Two more round trips for each new connection, of which nothing here makes use.
+        "driver_info": None,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
 
 
-def open_client(settings: Settings) -> Client:
-    """What a Server calls: for many threads, within our limits; it connects when first used."""
-    address = read_redis_url(settings.redis_url)
-    if settings.redis_cluster:
-        return ClusterClient(address, partial(Connection, answer_within_s=NODE_ANSWERS_WITHIN_S))
-    return Node(address, open_connection)
+class RedisClient:
+    """Redis for many threads. A call that is lost is sent once more.
 
-
-def open_connection(address: RedisAddress) -> Connection:
-    """A connection to a server, within our limits; it connects when first used."""
-    return Connection(address, ANSWER_WITHIN_S)
-
-
-class Server:
-    """Redis as a place to call: connected when first called, and called once more if lost.
-
-    A call may therefore reach the server twice. Whoever calls sees to it that
-    the second time does no harm.
+    So a call may reach the server twice: callers make sure that the second time does no harm.
     """
 
-    def __init__(self, client: Client, *, is_cluster: bool = False) -> None:
-        self._client = client
-        self._is_cluster = is_cluster
+    def __init__(self, settings: Settings, tracing: Tracing) -> None:
+        self._settings = settings
+        self._tracing = tracing
+        self._is_cluster = settings.redis_cluster
+        self._single_attempt = SingleAttempt()
+        self._client: Redis | RedisCluster | None = None
 
     def execute(self, *command: bytes | str | int) -> Any:
-        """The answer to one command, as the server gives it.
+        """The reply to one command.
 
         Raises:
             StoreUnavailable: There is none; the message names the cause.
-            ErrorReply: It says no, and is well.
+            redis.ResponseError: The server refuses the command, and is in order.
         """
-        return self._call(lambda client: client.exchange(command))
+        return self._call(lambda client: client.execute_command(*command))
 
-    def execute_together(self, commands: Sequence[Command]) -> list[Any]:
-        """The answers to many commands; each server is sent all that are for it at once.
+    def execute_keyless(self, *command: bytes | str | int) -> Any:
+        """As :meth:`execute`, for a command that any node can answer."""
+        return self._call(lambda client: _from_any_node(client, command))
 
-        A NOSCRIPT stands among the answers; any other error is raised, with the
-        errors of :meth:`execute`, and some of the commands may be carried out then.
+    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """The replies to many commands; each server is sent all that are for it at once.
+
+        A NoScriptError stands among the replies; any other error is raised as by
+        :meth:`execute`, and some of the commands may be carried out then.
         """
-        return self._call(lambda client: _together(client, commands))
+        return self._call(lambda client: _pipeline(client, commands, required=len(commands)))
 
-    def execute_beside(self, command: Command, companion: Command) -> tuple[Any, Any]:
-        """The answers to a command and to a companion, sent at once where there is one server.
+    def pipeline_with_optional(self, command: Command, optional: Command) -> tuple[Any, Any]:
+        """The replies to a command and to an optional one, sent at once to a single server.
 
-        Raised is what :meth:`execute` raises of the command, but for NOSCRIPT. That, and
-        whatever became of the companion, StoreUnavailable included, stands in its place.
+        Raises what :meth:`execute` raises for the command, except NoScriptError. That, and any
+        error of the optional one, StoreUnavailable included, stands in the reply's place.
         """
         if not self._is_cluster:
-            answer, others = self._call(
-                lambda client: _together(client, (command, companion), essential=1)
+            reply, other = self._call(
+                lambda client: _pipeline(client, (command, optional), required=1)
             )
-            if isinstance(others, ErrorReply) and not is_unknown_script(others):
-                others = _as_ours(others)
-            return answer, others
+            return reply, _mapped(other) if isinstance(other, ResponseError) else other
         try:
-            answer = self.execute(*command)
-        except ErrorReply as error:
-            if not is_unknown_script(error):
-                raise
-            answer = error
+            reply = self.execute(*command)
+        except NoScriptError as error:
+            reply = error
         try:
-            return answer, self.execute(*companion)
-        except (StoreUnavailable, ErrorReply) as error:
-            return answer, error
+            return reply, self.execute(*optional)
+        except (StoreUnavailable, ResponseError) as error:
+            return reply, error
 
-    def keys(self, pattern: str, count: int) -> list[bytes]:
-        """All keys that match, of all servers, asked for by so many; errors as of execute."""
-        return self._call(lambda client: client.keys(pattern, count))
+    def scan(self, pattern: str, count: int) -> list[bytes]:
+        """All keys that match, of all servers, ``count`` in each round trip; errors as of execute.
+
+        A key that comes or goes meanwhile may be missing.
+        """
+        return self._call(lambda client: list(client.scan_iter(match=pattern, count=count)))
 
     def close(self) -> None:
-        """Close every connection; the next call opens new ones."""
-        self._client.close()
+        """Close idle connections; the next call opens new ones."""
+        for redis in _nodes(self._client):
+            # Those in use are other threads'.
+            redis.connection_pool.disconnect(inuse_connections=False)
 
-    def _call(self, ask: Callable[[Client], T]) -> T:
-        try:
-            return ask(self._client)
-        except (Unanswered, ErrorReply) as error:
-            if not _is_to_be_asked_again(error):
-                raise _as_ours(error) from error
-            if isinstance(error, ErrorReply):
-                # All connections lead to who is no longer the one to ask.
-                self._client.close()
-        try:
-            return ask(self._client)
-        except (Unanswered, ErrorReply) as error:
-            raise _as_ours(error) from error
-
-
-class _TracedServer(Server):
-    def __init__(self, client: Client, *, is_cluster: bool, tracing: Tracing) -> None:
-        super().__init__(client, is_cluster=is_cluster)
-        self._tracing = tracing
-
-    def _call(self, ask: Callable[[Client], T]) -> T:
+    def _call(self, send: Callable[[Redis | RedisCluster], T]) -> T:
         with self._tracing.span("redis"):
-            return super()._call(ask)
+            try:
+                try:
+                    return send(self._opened())
+                except LOST as error:
+                    if isinstance(error, FINAL):
+                        raise
+                    # What became of one connection has probably become of all idle ones.
+                    self.close()
+                    return send(self._opened())
+            except ERRORS as error:
+                raise _mapped(error) from error
+
+    def _opened(self) -> Redis | RedisCluster:
+        client = self._client
+        if client is None:
+            # This asks a cluster for its topology.
+            with self._single_attempt():
+                client = self._client = self._client or self._open()
+        return client
+
+    def _open(self) -> Redis | RedisCluster:
+        if not self._is_cluster:
+            return open_redis(self._settings)
+        return ClusterClient(
+            self._single_attempt,
+            url=self._settings.redis_url,
+            retry=Retry(NoBackoff(), 0),
+            require_full_coverage=False,
+            dynamic_startup_nodes=False,
+            connection_pool_class=BreakerConnectionPool,
+            **_options(NODE_TIMEOUT_S),
+        )
 
 
-def is_unknown_script(answer: object) -> bool:
-    """Whether a server doesn't know, or no longer, the script that it was to run."""
-    return isinstance(answer, ErrorReply) and answer.code == "NOSCRIPT"
+def _nodes(client: Redis | RedisCluster | None) -> list[Redis]:
+    if isinstance(client, RedisCluster):
+        return [node.redis_connection for node in client.get_nodes() if node.redis_connection]
+    return [] if client is None else [client]
 
 
-def _together(
-    client: Client, commands: Sequence[Command], essential: int | None = None
+def _from_any_node(client: Redis | RedisCluster, command: Command) -> Any:
+    if isinstance(client, Redis):
+        return client.execute_command(*command)
+    primaries = client.get_primaries()
+    *others, last = random.sample(primaries, min(KEYLESS_NODES, len(primaries)))
+    for node in others:
+        try:
+            return client.execute_command(*command, target_nodes=node)
+        except UNANSWERED:
+            continue
+    return client.execute_command(*command, target_nodes=last)
+
+
+def _pipeline(
+    client: Redis | RedisCluster, commands: Sequence[Command], required: int
 ) -> list[Any]:
-    """The answers; errors among the first so many are raised."""
-    answers = client.exchange_together(commands)
-    for answer in answers[:essential]:
-        if isinstance(answer, ErrorReply) and not is_unknown_script(answer):
-            raise answer
-    return answers
+    """The replies; errors among the first ``required`` are raised, NoScriptErrors returned."""
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        if isinstance(client, Redis):
+            pipeline.execute_command(*command)
+        else:
+            # Unless it is told the node, redis-py asks the server for each command's keys.
+            pipeline.execute_command(*command, target_nodes=_node_of(client, command))
+    replies = cast("list[Any]", pipeline.execute(raise_on_error=False))
+    for reply in replies[:required]:
+        if isinstance(reply, Exception) and not isinstance(reply, NoScriptError):
+            raise reply
+    return replies
 
 
-def _is_to_be_asked_again(error: Unanswered | ErrorReply) -> bool:
-    if isinstance(error, ErrorReply):
-        return error.code in ONCE_MORE
-    return not isinstance(error, TurnedAway)
+def _node_of(client: RedisCluster, command: Command) -> ClusterNode | None:
+    key = command[3] if command[0] == "EVALSHA" else command[1]
+    try:
+        return cast("ClusterNode | None", client.get_node_from_key(key))
+    except exceptions.SlotNotCoveredError:
+        client.nodes_manager.initialize()
+        raise
 
 
-def _as_ours(error: Unanswered | ErrorReply) -> Exception:
-    """StoreUnavailable, or the very same error where the server is well and we are not."""
-    if isinstance(error, ErrorReply):
-        is_away = error.code in AWAY or str(error).startswith(AWAY_MESSAGES)
-        return StoreUnavailable(str(error)) if is_away else error
-    return StoreUnavailable(str(error))
+def _mapped(error: Exception) -> Exception:
+    """StoreUnavailable, or the same error where the server is in order and the call is not."""
+    code, message = code_and_message(error)
+    if not isinstance(error, ResponseError):
+        return StoreUnavailable(message)
+    is_unavailable = code in UNAVAILABLE_CODES or message.startswith(UNAVAILABLE_MESSAGES)
+    return StoreUnavailable(message) if is_unavailable else error
+
+
+def code_and_message(error: Exception) -> tuple[str, str]:
+    """A server's error code, such as NOSCRIPT, and all that it said; redis-py takes them apart."""
+    text, code = str(error), getattr(error, "status_code", None)
+    return (code, f"{code} {text}") if code else (text.partition(" ")[0], text)

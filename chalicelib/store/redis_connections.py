@@ -14,7 +14,7 @@ from typing import Any
 from ..access.roles import Bearer
 from ..ports import Charge, Heartbeat, Patience, Visit, Watcher, Watchers
 from .buckets import limit_words
-from .client import Server
+from .client import RedisClient
 from .keys import WATCHED, SessionKeys, connection, session_of_list
 from .script import Script, Words
 from .tokens import checked, read_bearer, valid_until_ms, with_token, written_bearer
@@ -28,9 +28,9 @@ SCAN_COUNT = 1_000
 class RedisConnections:
     """Connections in Redis. Safe for many threads; see ConnectionRegistry for its methods."""
 
-    def __init__(self, server: Server, shards: int, patience: Patience) -> None:
+    def __init__(self, client: RedisClient, shards: int, patience: Patience) -> None:
         self.patience = patience
-        self._server = server
+        self._client = client
         self._shards = shards
         self._watch = Script("watch", "bucket")
         self._watch_with_token = Script("watch", "token", "bucket")
@@ -49,7 +49,7 @@ class RedisConnections:
         if bearer is not None:
             visit = f"{session_id} {written_bearer(bearer)}"
             place = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
-        self._server.execute("SET", name, visit, "PX", patience.abandoned_ms)
+        self._client.execute("SET", name, visit, "PX", patience.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
         noted = (session_id, connection_id, place, LIST_LIFE_MS, patience.silent_ms)
         lists = (keys.session, keys.connections, keys.connected, keys.deadlines)
@@ -60,7 +60,7 @@ class RedisConnections:
         if bearer is not None:
             script = self._watch_with_token
             words = with_token(words, keys, bearer)
-        answer = checked(script.run(self._server, *words), bearer)
+        answer = checked(script.run(self._client, *words), bearer)
         now_ms, epoch, version, updated_at_ms, *counted = answer
         if charge is not None:
             charge.counted(*counted)
@@ -75,7 +75,7 @@ class RedisConnections:
         return visit.session_id if visit is not None else None
 
     def visit_of(self, connection_id: str) -> Visit | None:
-        known: bytes | None = self._server.execute("GET", connection(connection_id))
+        known: bytes | None = self._client.execute("GET", connection(connection_id))
         if known is None:
             return None
         session_id, _, bearer = known.decode().partition(" ")
@@ -87,15 +87,15 @@ class RedisConnections:
             self.remove(session_id, [connection_id])
 
     def watchers(self, session_id: str) -> Watchers:
-        return _watchers(self._watchers.run(self._server, *self._to_list(session_id)))
+        return _watchers(self._watchers.run(self._client, *self._to_list(session_id)))
 
     def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
         calls = [self._to_list(session_id) for session_id in session_ids]
-        return list(map(_watchers, self._watchers.run_together(self._server, calls)))
+        return list(map(_watchers, self._watchers.run_pipeline(self._client, calls)))
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)
-        self._server.execute_together(
+        self._client.pipeline(
             [
                 ("HDEL", keys.connections, *connection_ids),
                 ("ZREM", keys.connected, *connection_ids),
@@ -105,7 +105,7 @@ class RedisConnections:
         )
 
     def watched_sessions(self) -> Iterator[str]:
-        for key in self._server.keys(WATCHED, SCAN_COUNT):
+        for key in self._client.scan(WATCHED, SCAN_COUNT):
             yield session_of_list(key.decode())
 
     def _to_list(self, session_id: str) -> Words:

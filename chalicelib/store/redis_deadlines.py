@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..core.session import Session
 from ..ports import Deadline, Due
-from .client import Server
+from .client import RedisClient
 from .keys import SessionKeys, deadlines, shard_tag
 from .script import Script
 
@@ -16,8 +16,8 @@ from .script import Script
 class RedisDeadlines:
     """Deadlines in Redis. Safe for many threads; see DeadlineIndex for its methods."""
 
-    def __init__(self, server: Server, shards: int) -> None:
-        self._server = server
+    def __init__(self, client: RedisClient, shards: int) -> None:
+        self._client = client
         self._shards = shards
         self._keys = [deadlines(shard_tag(shard)) for shard in range(shards)]
         self._due = Script("due")
@@ -28,7 +28,7 @@ class RedisDeadlines:
         return self._shards
 
     def due(self, shard: int, limit: int) -> Due:
-        now_ms, next_ms, *rows = self._due.run(self._server, 1, self._keys[shard], limit)
+        now_ms, next_ms, *rows = self._due.run(self._client, 1, self._keys[shard], limit)
         return Due(
             [
                 Deadline(session_id.decode(), int(at_ms))
@@ -41,7 +41,7 @@ class RedisDeadlines:
     def correct(self, session_id: str, found: Session | None, due_ms: int | None) -> None:
         keys = SessionKeys.of(session_id, self._shards)
         self._correct.run(
-            self._server,
+            self._client,
             2,
             keys.session,
             keys.deadlines,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..core.session import Status
 from ..ports import FleetFacts, Patience
-from .client import Server
+from .client import RedisClient
 from .keys import connected, deadlines, sessions, shard_tag
 from .script import Script
 
@@ -17,8 +17,8 @@ from .script import Script
 class RedisFleet:
     """The fleet as Redis knows it. Safe for many threads; see Fleet for its method."""
 
-    def __init__(self, server: Server, shards: int, patience: Patience) -> None:
-        self._server = server
+    def __init__(self, client: RedisClient, shards: int, patience: Patience) -> None:
+        self._client = client
         self._count = Script("fleet")
         tags = [shard_tag(shard) for shard in range(shards)]
         self._calls: list[tuple[bytes | str | int, ...]] = [
@@ -27,7 +27,7 @@ class RedisFleet:
         ]
 
     def facts(self) -> FleetFacts:
-        counted = self._count.run_together(self._server, self._calls)
+        counted = self._count.run_pipeline(self._client, self._calls)
         overdue, overdue_ms, connections, *by_status = zip(*counted, strict=True)
         return FleetFacts(
             sessions={

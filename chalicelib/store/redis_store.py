@@ -24,7 +24,7 @@ from ..ports import (
 )
 from . import codec
 from .buckets import RequestBuckets, limit_words
-from .client import Server
+from .client import RedisClient
 from .keys import SessionKeys
 from .script import Script, Words
 from .tokens import checked, with_token
@@ -41,10 +41,10 @@ LOADED = 6
 class RedisStore:
     """Sessions in Redis. Safe for many threads; see SessionStore for its methods."""
 
-    def __init__(self, server: Server, shards: int) -> None:
-        self._server = server
+    def __init__(self, client: RedisClient, shards: int) -> None:
+        self._client = client
         self._shards = shards
-        self._requests = RequestBuckets(server)
+        self._requests = RequestBuckets(client)
         self._load = Script("load", "bucket")
         self._load_with_token = Script("load", "token", "bucket")
         self._commit = Script("commit", "bucket")
@@ -79,7 +79,7 @@ class RedisStore:
             keys = SessionKeys.of(session_id, self._shards)
             script, words = self._load_with_token, with_token(words, keys, bearer)
         if charge is None or switch is not None:
-            answer = script.run(self._server, *words)
+            answer = script.run(self._client, *words)
         else:
             answer = self._requests.count_beside(charge, script, words)
         loaded = checked(answer, bearer)
@@ -91,23 +91,23 @@ class RedisStore:
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
         keys = SessionKeys.of(session_id, self._shards)
         words = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
-        self._revoke.run(self._server, 2, *words)
+        self._revoke.run(self._client, 2, *words)
 
     def count(self, charge: Charge) -> None:
         self._requests.count(charge)
 
     def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
         calls = [self._to_load(session_id) for session_id in session_ids]
-        return [_loaded(answer) for answer in self._load.run_together(self._server, calls)]
+        return [_loaded(answer) for answer in self._load.run_pipeline(self._client, calls)]
 
     def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
         switch = _of_switch(charge)
-        answer = self._commit.run(self._server, *self._to_commit(commit, switch))
+        answer = self._commit.run(self._client, *self._to_commit(commit, switch))
         return _made(commit, answer, switch)
 
     def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
         calls = [self._to_commit(commit) for commit in commits]
-        answers = self._commit.run_together(self._server, calls)
+        answers = self._commit.run_pipeline(self._client, calls)
         return [_made(commit, answer) for commit, answer in zip(commits, answers, strict=True)]
 
     def _to_load(
@@ -158,7 +158,7 @@ class RedisStore:
     def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
         key = SessionKeys.of(session_id, self._shards).reply(command_id)
         kept = codec.encode_receipt(receipt)
-        before = self._keep.run(self._server, 1, key, kept, keep_ms)
+        before = self._keep.run(self._client, 1, key, kept, keep_ms)
         return receipt if before is None else codec.decode_receipt(before)
 
     def delete(
@@ -173,7 +173,7 @@ class RedisStore:
     ) -> Deleted | Stale:
         keys = SessionKeys.of(session_id, self._shards)
         outcome, *answer = self._delete.run(
-            self._server,
+            self._client,
             5,
             keys.session,
             keys.events,
@@ -197,7 +197,7 @@ class RedisStore:
     def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
         keys = SessionKeys.of(session_id, self._shards)
         begin = "-" if after is None else f"({after}"
-        logged = self._log.run(self._server, 1, keys.events, begin, limit)
+        logged = self._log.run(self._client, 1, keys.events, begin, limit)
         if logged is None:
             return None
         rows = zip(logged[::3], logged[1::3], logged[2::3], strict=True)
@@ -207,11 +207,11 @@ class RedisStore:
         ]
 
     def now_ms(self) -> int:
-        seconds, microseconds = self._server.execute("TIME")
+        seconds, microseconds = self._client.execute_keyless("TIME")
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     def ping(self) -> None:
-        self._server.execute("PING")
+        self._client.execute_keyless("PING")
 
 
 def _of_switch(charge: Charge | None) -> Charge | None:

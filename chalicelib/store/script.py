@@ -1,4 +1,4 @@
-"""Lua on the server: a script is a file, known there by its digest."""
+"""Lua scripts on the server: each is a file, known there by its digest."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import NoScriptError, ResponseError
+
 from ..ports import StoreUnavailable
-from .client import Server, is_unknown_script
-from .connection import ErrorReply
+from .client import RedisClient
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -18,46 +19,45 @@ Words = tuple[bytes | str | int, ...]
 
 
 class Script:
-    """A ``.lua`` file, behind those whose functions it uses."""
+    """A ``.lua`` file, after those whose functions it uses."""
 
     def __init__(self, name: str, *uses: str) -> None:
         self._source = b"".join((SCRIPTS / f"{one}.lua").read_bytes() for one in (*uses, name))
         self._digest = sha1(self._source, usedforsecurity=False).hexdigest()
 
-    def run(self, server: Server, *words: bytes | str | int) -> Any:
+    def run(self, client: RedisClient, *words: bytes | str | int) -> Any:
+        """The script's reply; errors as of :meth:`RedisClient.execute`."""
         try:
-            return server.execute("EVALSHA", self._digest, *words)
-        except ErrorReply as error:
-            if not is_unknown_script(error):
-                raise
-            return self._known(server, words, error)
+            return client.execute("EVALSHA", self._digest, *words)
+        except NoScriptError as error:
+            return self._known(client, words, error)
 
-    def run_together(self, server: Server, calls: Sequence[Words]) -> list[Any]:
+    def run_pipeline(self, client: RedisClient, calls: Sequence[Words]) -> list[Any]:
         """As :meth:`run`, many calls at once."""
-        answers = server.execute_together([("EVALSHA", self._digest, *words) for words in calls])
+        replies = client.pipeline([("EVALSHA", self._digest, *words) for words in calls])
         return [
-            self._known(server, words, answer) for words, answer in zip(calls, answers, strict=True)
+            self._known(client, words, reply) for words, reply in zip(calls, replies, strict=True)
         ]
 
-    def run_beside(
-        self, server: Server, words: Words, other: Script, other_words: Words
+    def run_with_optional(
+        self, client: RedisClient, words: Words, optional: Script, optional_words: Words
     ) -> tuple[Any, Any]:
-        """As :meth:`run`, with another script that may fail by itself; see execute_beside."""
-        answer, others = server.execute_beside(
-            ("EVALSHA", self._digest, *words), ("EVALSHA", other._digest, *other_words)
+        """As :meth:`run`, with another script whose error takes the place of its reply."""
+        reply, other = client.pipeline_with_optional(
+            ("EVALSHA", self._digest, *words), ("EVALSHA", optional._digest, *optional_words)
         )
-        answer = self._known(server, words, answer)
+        reply = self._known(client, words, reply)
         try:
-            return answer, other._known(server, other_words, others)
-        except (StoreUnavailable, ErrorReply) as error:
-            return answer, error
+            return reply, optional._known(client, optional_words, other)
+        except (StoreUnavailable, ResponseError) as error:
+            return reply, error
 
-    def _known(self, server: Server, words: Words, answer: Any) -> Any:
-        """The answer, or a second one where the first says that the script is not known.
+    def _known(self, client: RedisClient, words: Words, reply: Any) -> Any:
+        """The reply, or a second one where the server does not know the script.
 
-        A server that restarted or took over knows none. EVAL goes where the
-        keys are, and makes the script known there.
+        A server that restarted or took over knows none. EVAL goes where the keys are, and makes
+        the script known there.
         """
-        if is_unknown_script(answer):
-            return server.execute("EVAL", self._source, *words)
-        return answer
+        if isinstance(reply, NoScriptError):
+            return client.execute("EVAL", self._source, *words)
+        return reply

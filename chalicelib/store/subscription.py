@@ -7,125 +7,113 @@ say what it has missed. Whoever needs one opens another.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from redis.client import PubSub
 
 from ..ports import StoreUnavailable
-from ..redis_url import read_redis_url
 from ..settings import Settings
-from .client import open_connection
-from .connection import Connection, ErrorReply, TimedOut, Unanswered
+from .client import ERRORS, code_and_message, open_redis
 from .keys import ALL_ALARMS, ALL_UPDATES, session_of_channel, shard_of_alarms
 
 SUBSCRIBED_WITHIN_S = 2.0
 
 QUIET_S = 2.0
-"""After so long with nothing to hear, the server is asked for a sign of life."""
+"""After so long without a message the server is sent a PING."""
 
-SIGN_WITHIN_S = 2.0
-"""Whoever gives none within this time is gone, though nobody has closed the connection."""
+PONG_WITHIN_S = 2.0
+"""A server that does not answer it in time is gone, though it has closed no connection."""
+
+LOST = "The subscription is lost"
+
+T = TypeVar("T")
 
 
-class _Hearing:
-    """One connection on which messages come in, or at least signs of life."""
+class _Listener(Generic[T]):
+    """A Pub/Sub connection on which messages arrive, or at least answers to PING."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, pubsub: PubSub, read: Callable[[str, bytes], T]) -> None:
+        self._pubsub = pubsub
+        self._read = read
         self._quiet_since_s = time.monotonic()
-        self._asked_at_s: float | None = None
+        self._pinged_at_s: float | None = None
 
-    def next(self, within_seconds: float) -> tuple[str, bytes] | None:
-        """The next message and its channel; None if there is none in time.
+    def next(self, within_seconds: float) -> T | None:
+        """What ``read`` makes of the next channel and message; None if there is none in time.
 
         Raises:
-            StoreUnavailable: The connection is lost, or leads to somebody who is silent.
+            StoreUnavailable: The connection is lost, or its server is silent.
         """
-        try:
-            heard = self._connection.receive(within_seconds)
-        except TimedOut:
-            self._doubt(time.monotonic())
+        with _unavailable(LOST):
+            message = self._pubsub.get_message(timeout=within_seconds)
+        if message is None:
+            self._check_silence(time.monotonic())
             return None
-        except Unanswered as error:
-            raise _lost(error) from error
-        self._quiet_since_s, self._asked_at_s = time.monotonic(), None
-        match heard:
-            case [b"pmessage", _, bytes(channel), bytes(message)]:
-                return channel.decode(), message
-        return None
+        self._quiet_since_s, self._pinged_at_s = time.monotonic(), None
+        if message["type"] != "pmessage":
+            return None
+        return self._read(message["channel"].decode(), message["data"])
 
-    def _doubt(self, now_s: float) -> None:
-        if self._asked_at_s is None:
+    def _check_silence(self, now_s: float) -> None:
+        if self._pinged_at_s is None:
             if now_s - self._quiet_since_s >= QUIET_S:
-                try:
-                    self._connection.send([("PING",)])
-                except Unanswered as error:
-                    raise _lost(error) from error
-                self._asked_at_s = now_s
-        elif now_s - self._asked_at_s >= SIGN_WITHIN_S:
-            raise _lost("the server is silent")
-
-
-class RedisSubscription:
-    """What is published from the moment this exists on; see Subscription."""
-
-    def __init__(self, hearing: _Hearing) -> None:
-        self._hearing = hearing
-
-    def next(self, within_seconds: float) -> tuple[str, bytes] | None:
-        message = self._hearing.next(within_seconds)
-        return None if message is None else (session_of_channel(message[0]), message[1])
-
-
-class RedisAlarms:
-    """Shards with a deadline earlier than before, from this moment on; see Alarms."""
-
-    def __init__(self, hearing: _Hearing) -> None:
-        self._hearing = hearing
-
-    def next(self, within_seconds: float) -> int | None:
-        message = self._hearing.next(within_seconds)
-        return None if message is None else shard_of_alarms(message[0])
+                with _unavailable(LOST):
+                    self._pubsub.ping()
+                self._pinged_at_s = now_s
+        elif now_s - self._pinged_at_s >= PONG_WITHIN_S:
+            raise StoreUnavailable(f"{LOST}: the server is silent")
 
 
 @contextmanager
-def subscription(settings: Settings) -> Iterator[RedisSubscription]:
-    """Subscribed to the updates of every session while the block lasts.
+def subscription(settings: Settings) -> Iterator[_Listener[tuple[str, bytes]]]:
+    """Subscribed to the updates of every session while the block lasts; see Subscription.
 
     Raises:
         StoreUnavailable: It can't be had.
     """
-    with _subscribed(settings, ALL_UPDATES) as hearing:
-        yield RedisSubscription(hearing)
+
+    def update(channel: str, message: bytes) -> tuple[str, bytes]:
+        return session_of_channel(channel), message
+
+    with _subscribed(settings, ALL_UPDATES, update) as listener:
+        yield listener
 
 
 @contextmanager
-def alarms(settings: Settings) -> Iterator[RedisAlarms]:
-    """Subscribed to the alarms of every shard while the block lasts.
+def alarms(settings: Settings) -> Iterator[_Listener[int]]:
+    """Subscribed to the alarms of every shard while the block lasts; see Alarms.
 
     Raises:
         StoreUnavailable: They can't be had.
     """
-    with _subscribed(settings, ALL_ALARMS) as hearing:
-        yield RedisAlarms(hearing)
+    with _subscribed(settings, ALL_ALARMS, lambda channel, _: shard_of_alarms(channel)) as listener:
+        yield listener
 
 
 @contextmanager
-def _subscribed(settings: Settings, pattern: str) -> Iterator[_Hearing]:
-    # What is published on one node of a cluster is heard on each.
-    connection = open_connection(read_redis_url(settings.redis_url))
+def _subscribed(
+    settings: Settings, pattern: str, read: Callable[[str, bytes], T]
+) -> Iterator[_Listener[T]]:
+    # What is published on one node of a cluster arrives at each.
+    client = open_redis(settings)
+    pubsub = client.pubsub()
     try:
-        try:
-            connection.open()
-            connection.send([("PSUBSCRIBE", pattern)])
-            confirmed = connection.receive(SUBSCRIBED_WITHIN_S)
-        except Unanswered as error:
-            raise StoreUnavailable(f"No subscription: {error}") from error
-        if isinstance(confirmed, ErrorReply):
-            raise StoreUnavailable(f"No subscription: {confirmed}")
-        yield _Hearing(connection)
+        with _unavailable("No subscription"):
+            pubsub.psubscribe(pattern)
+            confirmed = pubsub.get_message(timeout=SUBSCRIBED_WITHIN_S)
+        if confirmed is None:
+            raise StoreUnavailable("No subscription: the server is silent")
+        yield _Listener(pubsub, read)
     finally:
-        connection.close()
+        pubsub.close()
+        client.close()
 
 
-def _lost(cause: object) -> StoreUnavailable:
-    return StoreUnavailable(f"The subscription is lost: {cause}")
+@contextmanager
+def _unavailable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ERRORS as error:
+        raise StoreUnavailable(f"{what}: {code_and_message(error)[1]}") from error

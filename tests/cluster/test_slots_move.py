@@ -63,7 +63,7 @@ def test_who_commits_to_a_slot_that_stays_in_between_is_refused_until_it_has_mov
     taker = next(node for node in own_cluster.nodes if node is not giver)
     with between_two(own_cluster, slot, taker) as move_one:
         assert move_one()
-        with pytest.raises(StoreUnavailable, match="TRYAGAIN"):
+        with pytest.raises(StoreUnavailable, match="TTL exhausted"):
             engine.switch_cycle(session_id)
         while move_one():
             pass

@@ -516,6 +516,21 @@ def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
     assert max(watch.naps) <= 0.05
 
 
+def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+
+    def commit_during_a_failover() -> None:
+        watch.seconds += 2.5
+        rival.adjust_time(SESSION, 1, participant_id=ANNE)
+
+    store.intruders = [commit_during_a_failover]
+
+    assert engine.switch_cycle(SESSION).session.version == 4
+
+
 def test_a_commit_whose_reply_was_lost_is_answered_as_made(
     engine: SyncEngine, store: RacedStore
 ) -> None:

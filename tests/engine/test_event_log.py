@@ -17,7 +17,7 @@ from chalicelib.core.view import clocks
 from chalicelib.engine import Outcome, SyncEngine
 from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
-from chalicelib.store.client import Server, connect
+from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.redis_store import EVENTS_KEPT, RedisStore
 from tests.core.story import Story
 from tests.fakes import FakeStore
@@ -32,7 +32,7 @@ A_FEW = 30
 class TimedStore(RedisStore):
     """A store on a real server, with a clock that only the test moves."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: RedisClient) -> None:
         super().__init__(server, SHARDS)
         self.clock_ms = EPOCH_MS
 

@@ -58,7 +58,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     registry = RedisConnections(server, 16, Patience())
 
     def away() -> None:
-        registry._server = nowhere
+        registry._client = nowhere
 
     yield Place(registry, RedisStore(server, 16), RedisDeadlines(server, 16), away)
     server.close()

@@ -279,7 +279,7 @@ def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
     valkey: RedisProcess, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "QUIET_S", 0.1)
-    monkeypatch.setattr(subscriptions, "SIGN_WITHIN_S", 0.3)
+    monkeypatch.setattr(subscriptions, "PONG_WITHIN_S", 0.3)
     with subscription(settings_of(proxy, valkey)) as listening:
         for _ in range(10):
             listening.next(0.1)

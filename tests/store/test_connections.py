@@ -139,7 +139,7 @@ def test_tls_that_goes_unanswered_is_given_up_soon_and_found_again(
 def test_a_cluster_asked_for_where_there_is_none_is_named_as_the_cause(
     open_store: OpenStore, valkey: RedisProcess
 ) -> None:
-    with unavailable("cluster support disabled"):
+    with unavailable("Cluster mode is not enabled"):
         open_store(valkey.url, cluster=True).ping()
 
 

@@ -6,18 +6,16 @@ import re
 from collections.abc import Sequence
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from chalicelib.core.errors import StoreUnavailable
-from chalicelib.redis_url import read_redis_url
 from chalicelib.settings import Settings
-from chalicelib.store.client import open_connection
-from chalicelib.store.connection import ErrorReply
-from chalicelib.store.node import Node
+from chalicelib.store.client import open_redis
 from tests.servers import HOST, Cluster, RedisProcess, ask
 
 from .rights import OPERATING, documented, walk
 
-IN_A_CLUSTER = ["+cluster|slots", "+asking"]
+IN_A_CLUSTER = ["+cluster|slots", "+asking", "+command"]
 IN_ANOTHER_DATABASE = "+select"
 
 
@@ -46,26 +44,35 @@ def test_a_database_other_than_the_first_has_to_be_selected(any_server: RedisPro
 
 
 @pytest.mark.cluster
-def test_in_a_cluster_those_to_ask_for_its_slots_come_on_top(valkey_cluster: Cluster) -> None:
+def test_a_cluster_needs_further_rights(valkey_cluster: Cluster) -> None:
     assert f"`{' '.join(IN_A_CLUSTER)}`" in OPERATING.read_text()
 
     settings = grant([*documented(), *IN_A_CLUSTER], *valkey_cluster.nodes)
     walk(settings)
     # What follows a slot that is on its way.
-    node = Node(read_redis_url(settings.redis_url), open_connection)
-    assert node.exchange(("ASKING",)) == b"OK"
-    node.close()
+    with open_redis(settings) as redis:
+        assert redis.execute_command("ASKING") is True
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("missing", IN_A_CLUSTER)
-def test_whoever_lacks_one_of_these_is_told_which(valkey_cluster: Cluster, missing: str) -> None:
-    rights = [*documented(), *(right for right in IN_A_CLUSTER if right != missing)]
+@pytest.mark.parametrize(
+    ("right", "command"),
+    [
+        ("+cluster|slots", "CLUSTER SLOTS"),
+        ("+asking", "ASKING"),
+        ("+command", "COMMAND"),
+    ],
+)
+def test_each_further_right_is_needed_and_named(
+    valkey_cluster: Cluster, right: str, command: str
+) -> None:
+    rights = [*documented(), *(other for other in IN_A_CLUSTER if other != right)]
     settings = grant(rights, *valkey_cluster.nodes)
-    node = Node(read_redis_url(settings.redis_url), open_connection)
-    with pytest.raises(ErrorReply, match=rf"NOPERM .*'{missing.strip('+')}'"):
-        node.exchange(("CLUSTER", "SLOTS"), asking=True)
-    node.close()
+    with (
+        open_redis(settings) as redis,
+        pytest.raises(NoPermissionError, match=rf"'{right.strip('+')}'"),
+    ):
+        redis.execute_command(command)
 
 
 def test_each_of_the_documented_rights_is_needed(own_valkey: RedisProcess) -> None:

@@ -10,11 +10,11 @@ from threading import Barrier
 
 import pytest
 from redis.crc import key_slot
+from redis.exceptions import ResponseError
 
 from chalicelib.core.rules import Switch
 from chalicelib.ports import Committed, SessionStore, StoreUnavailable
-from chalicelib.store import connection, script
-from chalicelib.store.connection import ErrorReply
+from chalicelib.store import client, script
 from chalicelib.store.keys import shard_tag
 from tests.fixtures import OpenStore
 from tests.servers import (
@@ -128,16 +128,16 @@ def test_a_cut_connection_goes_unnoticed(open_store: OpenStore, proxy: Proxy) ->
     assert switch(store, session.setup.session_id) == 3
 
 
-@pytest.mark.parametrize("health_check_after_s", [0.001, 15])
+@pytest.mark.parametrize("health_check_interval_s", [0.001, 15])
 def test_connections_that_died_without_a_word_cost_one_wait(
     open_store: OpenStore,
     proxy: Proxy,
     monkeypatch: pytest.MonkeyPatch,
-    health_check_after_s: float,
+    health_check_interval_s: float,
 ) -> None:
     # What a frozen Lambda finds when it thaws, before the health check's
     # interval is over and after it.
-    monkeypatch.setattr(connection, "HEALTH_CHECK_AFTER_S", health_check_after_s)
+    monkeypatch.setattr(client, "HEALTH_CHECK_INTERVAL_S", health_check_interval_s)
     store = open_store(proxy.url)
     use_from_many_threads(store)
     proxy.blackhole()
@@ -178,7 +178,7 @@ def test_a_frozen_server_is_given_up_soon_and_used_again_when_thawed(
     store = open_store(own_server.url)
     started(store)
     own_server.freeze()
-    with unavailable("silent"):
+    with unavailable("Timeout"):
         store.load(new_id())
     own_server.thaw()
     is_back(store)
@@ -333,7 +333,7 @@ def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
     for file in script.SCRIPTS.glob("*.lua"):
         (tmp_path / file.name).write_bytes(b"return redis.call('HGET', 'one argument') ")
     monkeypatch.setattr(script, "SCRIPTS", tmp_path)
-    with pytest.raises(ErrorReply, match="compiling"):
+    with pytest.raises(ResponseError, match="compiling"):
         open_store(valkey.url).load(new_id())
 
 

@@ -13,7 +13,7 @@ from chalicelib.core.rules import Cancel, Command, Complete, Pause, Start, Switc
 from chalicelib.core.session import Status
 from chalicelib.ports import ConnectionRegistry, Fleet, FleetFacts, Patience, SessionStore
 from chalicelib.settings import Settings
-from chalicelib.store.client import Server, connect
+from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.keys import SessionKeys
 from chalicelib.store.redis_connections import RedisConnections
 from chalicelib.store.redis_fleet import RedisFleet
@@ -32,7 +32,7 @@ class Place:
     store: SessionStore
     registry: ConnectionRegistry
     fleet: Fleet
-    server: Server | None = None
+    server: RedisClient | None = None
 
 
 @pytest.fixture(params=["fake", "valkey", "redis7", "cluster"])

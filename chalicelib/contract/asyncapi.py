@@ -11,7 +11,7 @@ from .. import __version__
 from ..schemas.fields import UUID_FORM
 from ..schemas.socket import CommandMessage, ErrorMessage
 from . import codes, examples
-from .json_schema import Schema, Shown, of_requests, ref
+from .components import Schema, component_schemas, ref
 from .openapi import TITLE
 from .rest import OPERATIONS, SESSION
 from .socket import BY_GATEWAY, ERROR_CODES, HEARD, SAID
@@ -189,31 +189,25 @@ def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Schema]:
-    shown = Shown()
-    for said in (*SAID, BY_GATEWAY):
-        shown.of(said.shape)
-    errors = shown.schemas[ErrorMessage.__name__]
-    errors["properties"]["code"] = {
+    arguments = {
+        one.path.removeprefix(f"{SESSION}/"): (one.takes, not one.body_may_be_absent)
+        for one in OPERATIONS
+        if one.tag == "commands" and one.takes is not None
+    }
+    said = [one.shape for one in (*SAID, BY_GATEWAY)]
+    heard = [one.model for one in HEARD]
+    _, schemas = component_schemas([*said, *heard, *(model for model, _ in arguments.values())])
+    schemas[ErrorMessage.__name__]["properties"]["code"] = {
         "enum": list(ERROR_CODES),
         "description": "\n".join(f"- `{code}`: {codes.MEANINGS[code]}" for code in ERROR_CODES),
-    }
-    commands = [one for one in OPERATIONS if one.tag == "commands"]
-    arguments = {one.path.removeprefix(f"{SESSION}/"): one for one in commands}
-    models = {one.takes for one in commands if one.takes is not None}
-    schemas = {
-        **shown.schemas,
-        **of_requests(
-            [*sorted(models, key=lambda one: one.__name__), *(one.model for one in HEARD)]
-        ),
     }
     # Which fields `args` has depends on the command, as it does on the path in REST.
     schemas[CommandMessage.__name__]["allOf"] = [
         {
             "if": {"properties": {"command": {"const": command}}},
-            "then": _with_args(ref(one.takes.__name__), required=not one.body_may_be_absent),
+            "then": _with_args(ref(model.__name__), required=required),
         }
-        for command, one in arguments.items()
-        if one.takes is not None
+        for command, (model, required) in arguments.items()
     ]
     return schemas
 

@@ -6,18 +6,10 @@ gateway besides.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
-from ..schemas.errors import STATUS, ErrorBody, FieldProblem
-from .json_schema import Schema, Shown, object_of, ref
-
-
-class Versions(TypedDict):
-    """The version a command was meant for, and the one it met."""
-
-    expected_version: int | None
-    actual_version: int | None
-
+from ..schemas.errors import STATUS, FieldProblem, Versions
+from .components import Schema
 
 MEANINGS: Final = {
     "VALIDATION_ERROR": "A field is missing or wrong; `details` names each.",
@@ -93,24 +85,23 @@ def by_status(codes: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
     return {status: tuple(dict.fromkeys(codes)) for status, codes in told.items()}
 
 
-def error_schema(shown: Shown, code: str) -> Schema:
-    """The answer that tells of a code, by reference; added to what is shown."""
-    name = "".join(word.capitalize() for word in code.split("_")) + "Answer"
-    if name not in shown.schemas:
-        # The shape that all have, narrowed to this code.
-        every = Shown()
-        every.of(ErrorBody)
-        general = every.schemas[ErrorBody.__name__]
-        properties = {**general["properties"], "code": {"const": code}}
-        required = [*general["required"], *ALWAYS.get(code, ())]
-        if code in DETAILS:
-            properties["details"] = shown.of(DETAILS[code])
-            required.append("details")
-        else:
-            del properties["details"]
-        body = object_of(properties, required)
-        shown.schemas[name] = {
-            "description": MEANINGS[code],
-            **object_of({"error": body}, ["error"]),
-        }
-    return ref(name)
+def answer_name(code: str) -> str:
+    """The component's name of the answer with an error code."""
+    return "".join(word.capitalize() for word in code.split("_")) + "Answer"
+
+
+def answer_schema(code: str, body: Schema, details: Schema | None) -> Schema:
+    """The answer with an error code: ``ErrorBody``'s schema, narrowed to the code."""
+    properties = {**body["properties"], "code": {"const": code}, "details": details}
+    required = [*body["required"], *ALWAYS.get(code, ())]
+    if details is None:
+        del properties["details"]
+    else:
+        required.append("details")
+    error = {**body, "properties": properties, "required": required}
+    return {
+        "description": MEANINGS[code],
+        "type": "object",
+        "properties": {"error": error},
+        "required": ["error"],
+    }

@@ -22,7 +22,7 @@ from ..schemas.errors import InvalidRequest, problem
 from ..schemas.pushes import session_deleted, state_update
 from ..schemas.requests import CreateSession, read
 from ..schemas.states import event_view, iso, log_page, session_state, switch_result
-from .json_schema import Schema
+from .components import Schema
 
 SESSION_ID: Final = "0b2a5c1e-8a53-4f8e-9a67-1d2f0c6b7a10"
 ANNE: Final = "6f0e1d9c-5a2b-4c7d-8e3f-000000000001"

@@ -5,13 +5,14 @@ https://spec.openapis.org/oas/v3.1.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import __version__
 from ..access.roles import NO, OWN, RIGHTS, ROLES, Action
+from ..schemas.errors import ErrorBody
 from . import codes, examples
-from .json_schema import Schema, Shown, of_requests, ref
+from .components import Schema, component_schemas, ref
 from .rest import (
     HEADERS,
     LIMIT_HEADERS,
@@ -23,6 +24,9 @@ from .rest import (
 )
 
 JSON = "application/json"
+
+BodySchemas = Mapping[Any, Schema]
+"""The schema of each body, by the type of the body."""
 
 TITLE = "Tickless"
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
@@ -54,20 +58,19 @@ TAGS = {
 
 def document() -> dict[str, Any]:
     """The whole document, ready for JSON."""
-    shown = Shown()
+    bodies, schemas = _schemas()
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
-            operation, shown
+            operation, bodies
         )
     gateway = {
-        "GatewayRefusal": _gateway_refusal(shown),
+        "GatewayRefusal": _gateway_refusal(),
         "GatewayFailure": _response(
             "The gateway had no answer, or none in time.",
-            codes.error_schema(shown, "INTERNAL_ERROR"),
+            ref(codes.answer_name("INTERNAL_ERROR")),
         ),
     }
-    requests = of_requests(one.takes for one in OPERATIONS if one.takes is not None)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -81,7 +84,7 @@ def document() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": examples.attach({**shown.schemas, **requests}),
+            "schemas": examples.attach(schemas),
             "responses": gateway,
             "headers": {
                 name: {
@@ -103,12 +106,25 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation, shown: Shown) -> dict[str, Any]:
+def _schemas() -> tuple[BodySchemas, dict[str, Schema]]:
+    """The schemas of bodies, and all that stand under components."""
+    requests = [one.takes for one in OPERATIONS if one.takes is not None]
+    answers = [answer for one in OPERATIONS for answer in one.answers.values()]
+    bodies = [answer.body for answer in answers if answer.body is not None]
+    found, schemas = component_schemas([*requests, *bodies, ErrorBody, *codes.DETAILS.values()])
+    error = schemas.pop(ErrorBody.__name__)
+    for code in {code for one in OPERATIONS for code in one.codes} | codes.GATEWAY_REFUSALS.keys():
+        details = found[codes.DETAILS[code]] if code in codes.DETAILS else None
+        schemas[codes.answer_name(code)] = codes.answer_schema(code, error, details)
+    return found, schemas
+
+
+def _operation(operation: Operation, bodies: BodySchemas) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": operation.view,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "responses": _responses(operation, shown),
+        "responses": _responses(operation, bodies),
     }
     if operation.action is not None:
         made["security"] = [{SCHEME: []}, {}]
@@ -140,10 +156,10 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _responses(operation: Operation, shown: Shown) -> dict[str, Any]:
-    made = {str(status): _success(answer, shown) for status, answer in operation.answers.items()}
+def _responses(operation: Operation, bodies: BodySchemas) -> dict[str, Any]:
+    made = {str(status): _success(answer, bodies) for status, answer in operation.answers.items()}
     for status, told in codes.by_status(operation.codes).items():
-        made[str(status)] = _refusal(told, shown)
+        made[str(status)] = _refusal(told)
     if operation.is_limited:
         for response in made.values():
             response["headers"] = {**response.get("headers", {}), **_headers(LIMIT_HEADERS)}
@@ -154,10 +170,10 @@ def _responses(operation: Operation, shown: Shown) -> dict[str, Any]:
     }
 
 
-def _success(answer: Answer, shown: Shown) -> dict[str, Any]:
+def _success(answer: Answer, bodies: BodySchemas) -> dict[str, Any]:
     if answer.media_type is not None:
         return _response(answer.meaning, {"type": "string"}, answer.headers, answer.media_type)
-    schema = None if answer.body is None else shown.of(answer.body)
+    schema = None if answer.body is None else bodies[answer.body]
     made = _response(answer.meaning, schema, answer.headers)
     return {**made, "links": _links()} if answer.leads_to_session else made
 
@@ -174,17 +190,17 @@ def _links() -> dict[str, Any]:
     }
 
 
-def _refusal(told: tuple[str, ...], shown: Shown) -> dict[str, Any]:
+def _refusal(told: tuple[str, ...]) -> dict[str, Any]:
     """The answer with the errors of one status."""
     meaning = "\n".join(f"- `{code}`: {codes.MEANINGS[code]}" for code in told)
-    schemas = [codes.error_schema(shown, code) for code in told]
+    schemas = [ref(codes.answer_name(code)) for code in told]
     headers = (header for code in told for header in codes.HEADERS.get(code, ()))
     return _response(meaning, schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, headers)
 
 
-def _gateway_refusal(shown: Shown) -> dict[str, Any]:
+def _gateway_refusal() -> dict[str, Any]:
     # Without headers, of which only a 429 has any.
-    made = _refusal(tuple(codes.GATEWAY_REFUSALS), shown)
+    made = _refusal(tuple(codes.GATEWAY_REFUSALS))
     meaning = f"The gateway refuses the request by itself.\n\n{made['description']}"
     return {"description": meaning, "content": made["content"]}
 

@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Final, Literal, NamedTuple
 
 from ..access.roles import JTI_FORM, Action
+from ..schemas.answers import (
+    Alive,
+    CreationAnswer,
+    EventsAnswer,
+    NotReady,
+    Ready,
+    ServerTime,
+    StateAnswer,
+    SwitchAnswer,
+    TokenAnswer,
+)
 from ..schemas.conditions import KEY_FORM
 from ..schemas.fields import UUID_FORM, Request
 from ..schemas.requests import (
@@ -22,62 +33,10 @@ from ..schemas.requests import (
     PauseSession,
     SwitchCycle,
 )
-from ..schemas.states import EventView, LogPage, SessionState, SwitchResult
-from ..schemas.tokens import Links, MintedToken, MintToken
-from .json_schema import Schema
+from ..schemas.tokens import MintToken
+from .components import Schema
 
 SESSION: Final = "/v1/sessions/{session_id}"
-
-
-class StateAnswer(TypedDict):
-    """A session as of ``timestamp``, and what this request made happen."""
-
-    data: SessionState
-    timestamp: int
-    events: NotRequired[list[EventView]]
-
-
-class CreationAnswer(StateAnswer):
-    """A new session; with ``links`` where AUTH is on."""
-
-    links: NotRequired[Links]
-
-
-class TokenAnswer(TypedDict):
-    data: MintedToken
-
-
-class SwitchAnswer(TypedDict):
-    """What a switch changed, as of ``timestamp``, and what it made happen."""
-
-    data: SwitchResult
-    timestamp: int
-    events: NotRequired[list[EventView]]
-
-
-class EventsAnswer(TypedDict):
-    data: LogPage
-
-
-class ServerTime(TypedDict):
-    """The store's clock; a client's may differ by the tolerance and still show the same."""
-
-    timestamp_ms: int
-    server_version: str
-    drift_tolerance_ms: int
-
-
-class Alive(TypedDict):
-    status: Literal["ok"]
-
-
-class Ready(TypedDict):
-    status: Literal["ready"]
-
-
-class NotReady(TypedDict):
-    status: Literal["not_ready"]
-    error: str
 
 
 @dataclass(frozen=True, slots=True)

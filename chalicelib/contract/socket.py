@@ -6,7 +6,9 @@ The one table from which the AsyncAPI document is made.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import Any, Final
+
+from typing_extensions import TypedDict
 
 from ..schemas.fields import Request
 from ..schemas.pushes import SessionDeleted, StateUpdate

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, NotRequired, TypedDict, cast
+from typing import ClassVar, NamedTuple, NotRequired, cast
+
+from typing_extensions import TypedDict
 
 
 class Bank(NamedTuple):

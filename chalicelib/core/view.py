@@ -7,7 +7,9 @@ The figures of a moving clock are right at the instant the view was made;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
+
+from typing_extensions import TypedDict
 
 from .session import LIVE, Session, Status, overtime_ms, ran_ms, used_ms
 from .setup import SyncMode

@@ -370,6 +370,6 @@ def _current(session_id: str, outcome: Outcome) -> socket.Current:
 
 def _reason(found: Problem) -> str:
     """The message of a problem, and which fields it is about: a socket's error has no details."""
-    if found.code != "VALIDATION_ERROR":
+    if not isinstance(found.details, list):
         return found.message
     return "; ".join(f"{one['field']}: {one['message']}" for one in found.details)

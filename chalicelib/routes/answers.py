@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chalice.app import Blueprint, Chalice, CORSConfig, Response
 from chalice.app import Request as ChaliceRequest
@@ -19,6 +19,9 @@ from ..schemas.requests import read
 from ..schemas.states import event_view
 from ..settings import InvalidSetting
 from ..telemetry.work import note
+
+if TYPE_CHECKING:
+    from ..schemas.answers import Body, StateAnswer, SwitchAnswer
 
 LOG = logging.getLogger("tickless")
 
@@ -45,15 +48,14 @@ CORS = CORSConfig(
 )
 
 
-def succeed(data: Any, outcome: Outcome, status: int = 200) -> Response:
+def succeed(answer: StateAnswer | SwitchAnswer, outcome: Outcome, status: int = 200) -> Response:
     """A session's answer, tagged with its version; a command's also says what happened."""
-    envelope = {"data": data, "timestamp": outcome.now_ms}
     if outcome.events:
-        envelope["events"] = [event_view(event) for event in outcome.events]
-    return plain(envelope, status, {"ETag": entity_tag(outcome.session.version)})
+        answer["events"] = [event_view(event) for event in outcome.events]
+    return plain(answer, status, {"ETag": entity_tag(outcome.session.version)})
 
 
-def plain(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def plain(body: Body, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(to_json(body).decode(), {**JSON, **(headers or {})}, status)
 
 

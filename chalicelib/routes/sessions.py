@@ -159,13 +159,14 @@ def _carry_out(
     )
 
 
-def _state(outcome: Outcome) -> Response:
-    return succeed(outcome.state, outcome)
+def _state(outcome: Outcome, status: int = 200) -> Response:
+    return succeed({"data": outcome.state, "timestamp": outcome.now_ms}, outcome, status)
 
 
 def _created(outcome: Outcome) -> Response:
-    return succeed(outcome.state, outcome, 201 if outcome.created else 200)
+    return _state(outcome, 201 if outcome.created else 200)
 
 
 def _switched(outcome: Outcome) -> Response:
-    return succeed(switch_result(outcome.state, outcome.expired_participant_id), outcome)
+    result = switch_result(outcome.state, outcome.expired_participant_id)
+    return succeed({"data": result, "timestamp": outcome.now_ms}, outcome)

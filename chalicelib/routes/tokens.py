@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from chalice.app import Response
 from pydantic_core import from_json
@@ -20,6 +20,9 @@ from ..schemas.tokens import Links, MintedToken, MintToken, minted_token, read_t
 from ..wiring import services
 from .answers import body_as, no_content, plain, refuse
 from .calls import Call, CountedResource
+
+if TYPE_CHECKING:
+    from ..schemas.answers import CreationAnswer
 
 routes = CountedResource(__name__)
 
@@ -66,7 +69,7 @@ def with_links(created: Response) -> Response:
     gate = services().gate
     if gate is None:
         return created
-    body: dict[str, Any] = from_json(cast(str, created.body))
+    body: CreationAnswer = from_json(cast(str, created.body))
     state = body["data"]
     guests = gate.guests(
         state["session_id"],

@@ -2,5 +2,5 @@
 
 Requests are pydantic models, because what comes in has to be doubted. Messages
 are typed dicts, because what goes out has been calculated and costs nothing
-more to send; both make the published schemas.
+more to send; pydantic makes the published schemas from both.
 """

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from typing_extensions import TypedDict
 
 from ..core import errors as core
 from .time_controls import VARIANTS
-
-
-class ErrorBody(TypedDict):
-    code: str
-    message: str
-    details: NotRequired[Any]
-    request_id: NotRequired[str]
-    retry_after_seconds: NotRequired[int]
-
-
-class ErrorAnswer(TypedDict):
-    error: ErrorBody
 
 
 class FieldProblem(TypedDict):
@@ -35,6 +24,25 @@ class FieldProblem(TypedDict):
     field: str
     message: str
     code: str
+
+
+class Versions(TypedDict):
+    """The version a command was meant for, and the one it met."""
+
+    expected_version: int | None
+    actual_version: int | None
+
+
+class ErrorBody(TypedDict):
+    code: str
+    message: str
+    details: NotRequired[list[FieldProblem] | Versions]
+    request_id: NotRequired[str]
+    retry_after_seconds: NotRequired[int]
+
+
+class ErrorAnswer(TypedDict):
+    error: ErrorBody
 
 
 class InvalidRequest(Exception):
@@ -66,7 +74,7 @@ class Problem:
 
     code: str
     message: str
-    details: Any = None
+    details: list[FieldProblem] | Versions | None = None
     request_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     retry_after_seconds: int | None = None
@@ -140,7 +148,7 @@ def problem(error: Exception) -> Problem | None:
         case core.InvalidAdjustment():
             return _invalid([_field(error.field, str(error), "invalid_adjustment")])
         case core.Conflict() | core.PreconditionFailed():
-            versions = {
+            versions: Versions = {
                 "expected_version": error.expected_version,
                 "actual_version": error.actual_version,
             }

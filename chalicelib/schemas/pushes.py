@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired
 
 from pydantic_core import to_json
+from typing_extensions import TypedDict
 
 from ..core.events import Event
 from ..core.session import Session

@@ -7,10 +7,11 @@ asked for stands in ``pushes``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, Literal, NamedTuple, NotRequired
 
 from pydantic import Field, JsonValue, StringConstraints
 from pydantic_core import to_json
+from typing_extensions import TypedDict
 
 from ..core import rules
 from ..core.session import Session

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any, NotRequired, TypedDict, cast
+from typing import Annotated, Any, NotRequired, cast
+
+from pydantic import GetPydanticSchema
+from pydantic_core.core_schema import chain_schema
+from typing_extensions import TypedDict
 
 from ..core.cycles import deadline_ms
 from ..core.events import Event
@@ -18,9 +22,16 @@ from ..core.setup import Setup, SyncMode, TimeoutAction
 from ..core.time_controls import TimeControl
 from ..core.view import GroupView, ParticipantView, clocks
 
-# A dict that shows what the classes beside it have; the published schemas say it at length.
-EventView = Annotated[dict[str, Any], Event]
-TimeControlView = Annotated[dict[str, Any], TimeControl]
+
+def _json_schema_of(*classes: type) -> GetPydanticSchema:
+    """Gives a dict the JSON Schemas of the classes that it is made from."""
+    return GetPydanticSchema(
+        lambda _, handler: chain_schema([handler.generate_schema(one) for one in classes])
+    )
+
+
+EventView = Annotated[dict[str, Any], _json_schema_of(Event)]
+TimeControlView = Annotated[dict[str, Any], _json_schema_of(TimeControl)]
 
 
 class ActionOnTimeout(TypedDict):
@@ -84,7 +95,7 @@ class Logged(TypedDict):
 class LogPage(TypedDict):
     """A part of the event log; ``next`` is what to give as ``after`` for the one that follows."""
 
-    events: list[Annotated[dict[str, Any], Event, Logged]]
+    events: list[Annotated[dict[str, Any], _json_schema_of(Event, Logged)]]
     next: str | None
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, TypeAdapter, ValidationError
@@ -91,15 +90,16 @@ ControlObject = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
 class WrittenControl:
     """A time control that was written, and the time it puts on each clock."""
 
-    main_ms: int
-    request: ControlRequest
+    # No dataclass, whose schema pydantic would publish although no client sends one.
+    def __init__(self, main_ms: int, request: ControlRequest) -> None:
+        self.main_ms = main_ms
+        self._request = request
 
     def control(self) -> time_controls.TimeControl:
-        return self.request.control()
+        return self._request.control()
 
 
 _TIME = "(?:[0-9]{1,5}s?|[0-9]{1,4}m(?:[0-9]{1,5}s)?|[0-9]{1,2}h(?:[0-9]{1,4}m)?(?:[0-9]{1,5}s)?)"

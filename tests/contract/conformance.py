@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 
 from chalicelib.contract import asyncapi, openapi
-from chalicelib.contract.json_schema import PLACE, Schema
+from chalicelib.contract.components import REF_PREFIX, Schema
 
 Schemas = Mapping[str, Schema]
 
@@ -62,7 +62,7 @@ def closed(schema: Schema, schemas: Schemas, *, is_part: bool = False) -> Schema
     What ``is_part`` of a larger object can't tell which properties are none's.
     """
     if "$ref" in schema:
-        return closed(schemas[schema["$ref"].removeprefix(PLACE)], schemas, is_part=is_part)
+        return closed(schemas[schema["$ref"].removeprefix(REF_PREFIX)], schemas, is_part=is_part)
     made = dict(schema)
     for word in ("anyOf", "oneOf"):
         if word in schema:

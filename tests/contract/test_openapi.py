@@ -13,14 +13,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import app as tickless
 from chalicelib.contract import codes, openapi
-from chalicelib.contract.json_schema import PLACE
+from chalicelib.contract.components import REF_PREFIX
 from chalicelib.contract.rest import OPERATIONS, Operation
 from chalicelib.schemas.errors import InvalidRequest
 from chalicelib.schemas.requests import CreateSession, read
 from tests.rest.client import RestClient
 from tests.rest.test_fuzz import bent
 
-from .conformance import PARTS_OF_PAGES, openapi_document, problems, validator
+from .conformance import PARTS_OF_PAGES, asyncapi_document, openapi_document, problems, validator
 
 
 def test_the_document_is_valid() -> None:
@@ -58,7 +58,7 @@ def test_a_status_means_either_success_or_certain_errors(operation: Operation) -
 
 def test_every_named_schema_is_used_and_every_used_one_there() -> None:
     document = openapi_document()
-    used = set(re.findall(rf'"{PLACE}(\w+)"', json.dumps(document)))
+    used = set(re.findall(rf'"{REF_PREFIX}(\w+)"', json.dumps(document)))
 
     assert used == set(document["components"]["schemas"])
 
@@ -81,7 +81,27 @@ def test_what_belongs_together_is_objects_of_which_generators_make_classes() -> 
 
     assert len(parts) > 20
     for part in parts:
-        assert "properties" in schemas[part.removeprefix(PLACE)], part
+        assert "properties" in schemas[part.removeprefix(REF_PREFIX)], part
+
+
+def test_every_instant_and_every_id_that_is_sent_has_its_format() -> None:
+    schemas = {
+        **asyncapi_document()["components"]["schemas"],
+        **openapi_document()["components"]["schemas"],
+    }
+    told = {
+        (name, field.get("format"))
+        for one in schemas.values()
+        for name, field in one.get("properties", {}).items()
+        # What clients send has a pattern instead, or is any text.
+        if re.search("(^|_)(at|session_id|participant_id|group_id)$|At$|sessionId$", name)
+        and "string" in field.get("type", ())
+        and not ("pattern" in field and "format" not in field)
+    }
+
+    assert len(told) == 17
+    for name, named in told:
+        assert named == ("uuid" if name.lower().endswith("id") else "date-time"), name
 
 
 def test_what_an_error_always_has_a_client_may_rely_on() -> None:

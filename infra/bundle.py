@@ -23,7 +23,7 @@ UNUSED = (
     "offapi/redoc.js",
     "offapi/scalar.js",
 )
-"""Files that no function opens. Smaller ones stay: without these two the bundle is within its limit."""
+"""Files that no function opens. Without these two the bundle is within its limit."""
 
 _DATA = "botocore/data/"
 

@@ -5,8 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 BROWSER_STAMP := .venv/.installed-browser
-PICTURES := build/pictures-venv
-AUDIT := build/audit-venv
+TOOLS := build/tools-venv
 STAGE ?= dev
 CLIENT := client/js
 PAGE := client/web
@@ -61,27 +60,30 @@ $(BROWSER_STAMP): requirements-browser.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-check: install ## lint, types, architecture
+check: install ## lint, types, architecture, requirements
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=$(PYTHON_CLIENT) $(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app.py chalicelib
+	$(BIN)/deptry chalicelib --requirements-files requirements.txt
+	$(BIN)/deptry chalicelib local client/python/src --requirements-files requirements-local.txt
+	$(BIN)/deptry .
 
-audit: $(AUDIT)/.installed ## whether what Lambda runs has known vulnerabilities; asks pypi.org
-	$(AUDIT)/bin/pip-audit --strict --requirement requirements.txt --no-deps --disable-pip
+audit: $(TOOLS)/.installed ## whether what Lambda runs has known vulnerabilities; asks pypi.org
+	$(TOOLS)/bin/pip-audit --strict --requirement requirements.txt --no-deps --disable-pip
 
-$(AUDIT)/.installed: requirements-audit.txt
-	$(PYTHON) -m venv --clear $(AUDIT)
-	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+$(TOOLS)/.installed: requirements-tools.txt requirements-dev.txt requirements-local.txt requirements.txt
+	$(PYTHON) -m venv --clear $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 format: install ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-mutants: install ## how many faults put into the core, and into what guards it, the tests find
-	$(BIN)/python -m tests.mutants
+mutants: $(TOOLS)/.installed ## how many faults put into the core, and into what guards it, the tests find
+	$(TOOLS)/bin/python -m tests.mutants
 
 bench: install ## what a switch costs, beside the least it could cost
 	$(BIN)/python -m bench $(ARGS)
@@ -89,13 +91,8 @@ bench: install ## what a switch costs, beside the least it could cost
 screenshots: $(BROWSER_STAMP) ## photograph the page for the README anew; needs Chromium
 	$(BIN)/python -m tests.browser.screenshots
 
-pictures: $(PICTURES)/.installed ## draw the pictures of docs/clocks.md anew
-	$(PICTURES)/bin/python -m pictures
-
-$(PICTURES)/.installed: requirements-pictures.txt
-	$(PYTHON) -m venv --clear $(PICTURES)
-	$(PICTURES)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+pictures: $(TOOLS)/.installed ## draw the pictures of docs/clocks.md anew
+	$(TOOLS)/bin/python -m pictures
 
 package: install ## what AWS deploys, in build/package/STAGE; needs Python 3.13
 	$(BIN)/python -m infra --stage $(STAGE)

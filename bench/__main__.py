@@ -11,12 +11,14 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from . import (
     access,
+    against,
     cold_start,
     correctness,
     delivery,
@@ -79,8 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A client of a fan-out is a file in two processes.
     allow_many_files()
     try:
-        report = run(options.only or list(BENCHMARKS), QUICK if options.quick else FULL, _say)
-    except _Ended as reason:
+        report = run(_chosen(options), QUICK if options.quick else FULL, _say)
+    except (_Ended, against.NoReport) as reason:
         print(f"bench: {reason}", file=sys.stderr)
         return 1
     print(as_text(report))
@@ -95,15 +97,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(result.sound for result in report.results) else 1
 
 
-def run(names: Sequence[str], plan: Plan, say: Progress) -> Report:
-    """The benchmarks of these names, in the order in which they are always run."""
+def _chosen(options: argparse.Namespace) -> Mapping[str, Benchmark]:
+    """The benchmarks that the command line names, in the order in which they are always run."""
+    if options.against is not None:
+        return {"against": partial(against.measure, options.against)}
+    names = options.only or BENCHMARKS
+    return {name: benchmark for name, benchmark in BENCHMARKS.items() if name in names}
+
+
+def run(benchmarks: Mapping[str, Benchmark], plan: Plan, say: Progress) -> Report:
+    """One after another."""
     neighbours, began, sources = Neighbours(), time.monotonic(), sources_digest(ROOT)
     results = []
     with Lab() as lab:
         machine = describe(lab.valkey_version)
-        for name, benchmark in BENCHMARKS.items():
-            if name in names:
-                results.append(_twice_if_need_be(benchmark, lab, plan, _prefixed(name, say)))
+        for name, benchmark in benchmarks.items():
+            results.append(_twice_if_need_be(benchmark, lab, plan, _prefixed(name, say)))
     # Servers start, and modules are imported, at different times of a run.
     changed = sources_digest(ROOT) != sources
     machine["sources"] = f"{sources}, {CHANGED}" if changed else sources
@@ -143,6 +152,12 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="few samples: does it work at all?")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help="compare this version with the one in another checkout, in turns",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help=f"default: {_short(UNTRACKED)}")
     parser.add_argument(
         "--update-docs",
@@ -150,8 +165,12 @@ def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"write {_short(TRACKED)} and the figures in {_short(DOCUMENT)}",
     )
     options = parser.parse_args(arguments)
-    if options.update_docs and (options.quick or options.only or options.json):
+    if options.update_docs and (options.quick or options.only or options.json or options.against):
         parser.error("--update-docs wants a whole run, for itself")
+    if options.against and options.only:
+        parser.error("--against runs the same benchmarks of both versions; leave --only out")
+    if options.against and not (options.against / "bench" / "__main__.py").is_file():
+        parser.error(f"--against: {options.against} is no checkout with benchmarks")
     return options
 
 

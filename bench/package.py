@@ -1,4 +1,4 @@
-"""The packaged REST function's cold start, beside a Chalice app's that only imports boto3.
+"""The packaged REST function's cold start, beside a Chalice app's that imports boto3 and redis.
 
 Both are packaged by Chalice, for this machine, unpacked, and run by AWS's own
 runtime client; from the start of its process to the first answer. Both come with
@@ -31,17 +31,20 @@ from .plan import Plan
 from .report import Check, Result, Row
 from .secrets_manager import keeping, secrets_manager
 
-HEALTH = "Tickless, /health"
-READ = "Tickless, a session that is not there, asked of the store"
+READ = "Tickless, a read: a session that is not in the store"
 GIVEN = "the same with a token, its key in AUTH_KEYS"
 FETCHED = "the same with a token, its key fetched from a secret"
-BOTO3 = "a Chalice app that imports boto3, /health"
+REFERENCE = "a Chalice app that imports boto3 and redis, /health"
 
 TITLE = "Cold start of the package"
 
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:bench-AbCdEf"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 HOUR_S = 3600
+TARGETS = {READ: (1.2, 1.1), FETCHED: (1.8, 1.6)}
+"""What the ratio to the reference must be at most, and what it is meant to be."""
+
+REFERENCE_IMPORTS = ("boto3", "redis")
 NOTHING: Mapping[str, str] = {}
 
 
@@ -73,7 +76,7 @@ class _ColdStart:
 
 def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     try:
-        ours, least = _unpacked(lab, progress)
+        ours, reference = _unpacked(lab, progress)
     except NoInterpreter as missing:
         return Result("package", TITLE, f"Not measured: {missing}.", [], [])
     key = json.dumps(new_key("bench"))
@@ -87,14 +90,12 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint,
             **CREDENTIALS,
         }
-        health, read = proxy_event("/health"), _read(None)
         with_token = _read(_server_token(key))
         starts = {
-            HEALTH: _ColdStart(ours, health, 200, off),
-            READ: _ColdStart(ours, read, 404, off),
+            READ: _ColdStart(ours, _read(None), 404, off),
             GIVEN: _ColdStart(ours, with_token, 404, given),
             FETCHED: _ColdStart(ours, with_token, 404, fetched),
-            BOTO3: _ColdStart(least, health, 200, {}),
+            REFERENCE: _ColdStart(reference, proxy_event("/health"), 200, {}),
         }
         samples = take_turns(
             {name: Contender(start.do) for name, start in starts.items()},
@@ -104,7 +105,9 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             progress=progress,
         )
     ratios = {
-        name: latency_ratio(samples[name], samples[BOTO3]) for name in starts if name != BOTO3
+        name: latency_ratio(samples[name], samples[REFERENCE])
+        for name in starts
+        if name != REFERENCE
     }
     rows: list[Row] = [
         {
@@ -112,19 +115,28 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             "count": found.count,
             "p50_ms": found.p50_ms,
             "p95_ms": found.p95_ms,
-            "floor": BOTO3 if name in ratios else None,
+            "floor": REFERENCE if name in ratios else None,
             "ratio": ratios.get(name),
         }
         for name, found in samples.items()
     ]
     checks = [
-        Check(name, f"{ratio:.2f} x", "<= 1.3 x", ratio <= 1.3) for name, ratio in ratios.items()
+        Check(
+            name,
+            f"{ratios[name]:.2f} x",
+            f"<= {must} x",
+            ratios[name] <= must,
+            f"<= {aim} x",
+            ratios[name] <= aim,
+        )
+        for name, (must, aim) in TARGETS.items()
     ]
     note = (
         f"The zip that is deployed, made for {THIS_ARCHITECTURE} and Python {VERSION}, run by"
         " awslambdaric; from the start of the process to the first answer, Python's own included."
-        " Both bundles hold byte code. The secret is fetched from a stand-in for Secrets Manager on"
-        " this machine, without TLS and without AWS's own time for an answer."
+        " The other app imports chalice, boto3 and redis, in the versions of ours, and asks no"
+        " store. Both bundles hold byte code. The secret is fetched from a stand-in for Secrets"
+        " Manager on this machine, without TLS and without AWS's own time for an answer."
     )
     return Result("package", TITLE, note, rows, checks)
 
@@ -137,22 +149,22 @@ def _unpacked(lab: Lab, progress: Progress) -> tuple[Path, Path]:
     """
     progress("packaging")
     ours = package(STAGE, lab.directory / "package", architecture=THIS_ARCHITECTURE)
-    source = lab.directory / "boto3_app"
-    shutil.copytree(ROOT / "bench" / "boto3_app", source, dirs_exist_ok=True)
-    (pin,) = (
+    source = lab.directory / "reference_app"
+    shutil.copytree(ROOT / "bench" / "reference_app", source, dirs_exist_ok=True)
+    pins = [
         line
         for line in (ROOT / "requirements.txt").read_text().splitlines()
-        if line.startswith("boto3==")
-    )
-    (source / "requirements.txt").write_text(pin)
+        if line.partition("==")[0] in REFERENCE_IMPORTS
+    ]
+    (source / "requirements.txt").write_text("\n".join(pins))
     config = {
         "version": "2.0",
-        "app_name": "boto3_app",
+        "app_name": "reference_app",
         "lambda_architecture": THIS_ARCHITECTURE,
         "stages": {STAGE: {}},
     }
-    least = chalice_package(source, config, STAGE, lab.directory / "boto3-package", {})
-    unpacked = _unpack(least)
+    reference = chalice_package(source, config, STAGE, lab.directory / "reference-package", {})
+    unpacked = _unpack(reference)
     # All of it, as ours has of what it imports: what is compared is what is imported.
     compiling = (packager() / "python", "-m", "compileall", "-q", "--invalidation-mode")
     subprocess.run([*compiling, "unchecked-hash", unpacked], check=True)

@@ -64,6 +64,7 @@ class Plan:
     crowd_seconds: float = 15.0
     crowd_warm_up_seconds: float = 3.0
     sweepers: tuple[int, ...] = (1, 2)
+    version_rounds: int = 12
 
 
 FULL = Plan()
@@ -108,4 +109,5 @@ QUICK = Plan(
     crowd_seconds=2.0,
     crowd_warm_up_seconds=0.5,
     sweepers=(1,),
+    version_rounds=2,
 )

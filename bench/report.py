@@ -23,6 +23,8 @@ _COLUMNS = {
     "count": ("count", ",d"),
     "value": ("", ",d"),
     "bytes": ("bytes", ",d"),
+    "before": ("before", ",.3f"),
+    "after": ("after", ",.3f"),
     "p50_ms": ("p50 ms", ".3f"),
     "p95_ms": ("p95 ms", ".3f"),
     "per_second": ("per second", ",.0f"),

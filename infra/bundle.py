@@ -1,66 +1,53 @@
-"""The zip that Lambda unpacks: what is put in, what is taken out, and what is wrong with it.
+"""The zip that Lambda unpacks: its byte code, what is left out of it, and its faults.
 
 Reads and writes zips; knows nothing of Chalice or CloudFormation.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from .libraries import is_library, machine_of, without_symbols
-
-LIMIT_BYTES = 15_000_000
-"""A third of what AWS takes; what is fetched for each cold start shouldn't grow unnoticed."""
+LIMIT_BYTES = 20_000_000
+"""Well below the 50 MB that AWS takes; what each cold start fetches shouldn't grow unnoticed."""
 
 SERVICES = frozenset({"apigatewaymanagementapi", "lambda"})
-"""Those AWS services that functions call; botocore describes all 400, in 16 MB."""
+"""The AWS services that functions call; botocore describes all 400, in 16 MB."""
 
 UNUSED = (
-    "aws_lambda_powertools/event_handler/",
-    "aws_lambda_powertools/utilities/data_classes/",
-    "aws_lambda_powertools/utilities/parser/",
-    # X-Ray's SDK could observe other libraries; it is told itself.
-    "aws_xray_sdk/ext/",
-    "boto3/data/",
-    "dateutil/zoneinfo/",
-    # Of offapi Swagger UI is shown.
+    # Two other viewers of OpenAPI documents, 2 MB; /docs shows Swagger UI.
     "offapi/redoc.js",
     "offapi/scalar.js",
-    "offapi/swagger_preset.js",
-    "pydantic/v1/",
-    # Only X-Ray's SDK imports wrapt, which goes without what it has in C.
-    "wrapt/_wrappers.",
 )
-"""The largest of what comes with a requirement and no function imports."""
-
-_INVENTORY = ".dist-info/RECORD"
-"""What pip would need to uninstall a distribution."""
+"""Files that no function opens. Without these two the bundle is within its limit."""
 
 _DATA = "botocore/data/"
 
 _TASK_ROOT = "/var/task"
+_LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
+# e_machine of an ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+_MACHINE = slice(18, 20)
 _MACHINES = {"arm64": 183, "x86_64": 62}
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644 << 16
 
 
 def finish(bundle: Path, python: Path) -> None:
-    """Take out what nobody uses, descriptions of AWS services above all, and put byte code in.
+    """Leave out unused files, descriptions of AWS services above all, and add byte code.
 
-    Where Lambda unpacks a bundle nobody can write, so that without byte code
-    every cold start compiles every module. ``python`` is to be Lambda's;
-    another would ignore what this one wrote, and compile.
+    Lambda unpacks a bundle where it can't write, so without byte code every
+    cold start compiles every module. ``python`` must be Lambda's: another
+    version ignores this byte code, and compiles.
 
     What is written depends on names and contents alone: the same sources give
     the same bytes, and CloudFormation sees that nothing has changed.
     """
     with ZipFile(bundle) as packed:
         files = {name: packed.read(name) for name in packed.namelist() if _is_used(name)}
-    files |= {name: without_symbols(content) for name, content in files.items() if is_library(name)}
     files |= _byte_code(files, python)
     with ZipFile(bundle, "w", ZIP_DEFLATED, compresslevel=9) as written:
         for name, content in sorted(files.items()):
@@ -70,10 +57,9 @@ def finish(bundle: Path, python: Path) -> None:
 
 
 def _is_used(name: str) -> bool:
-    if name.startswith(UNUSED) or name.endswith(_INVENTORY):
-        return False
     service, in_folder, _ = name.removeprefix(_DATA).partition("/")
-    return not (name.startswith(_DATA) and in_folder) or service in SERVICES
+    described = name.startswith(_DATA) and in_folder
+    return name not in UNUSED and (not described or service in SERVICES)
 
 
 def _byte_code(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
@@ -97,9 +83,10 @@ def faults(bundle: Path, architecture: str, python: str) -> Iterator[str]:
     tag = f"cpython-{python.replace('.', '')}-"
     with ZipFile(bundle) as packed:
         for name in packed.namelist():
-            if not is_library(name):
+            if not _LIBRARY.search(name):
                 continue
             if ".cpython-" in name and tag not in name:
                 yield f"{name} is not for Python {python}"
-            if machine_of(packed.read(name)) != _MACHINES[architecture]:
+            machine = int.from_bytes(packed.read(name)[_MACHINE], "little")
+            if machine != _MACHINES[architecture]:
                 yield f"{name} is not for {architecture}"

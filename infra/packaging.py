@@ -58,7 +58,7 @@ class Package:
 
 def packager() -> Path:
     """The folder of Chalice's own program, on Lambda's Python."""
-    return environment_of(ROOT / "requirements-package.txt", BUILD / "package-venv")
+    return environment_of(ROOT / "requirements-local.txt", BUILD / "package-venv")
 
 
 def linters() -> Path:

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from .embedded import EmbeddedServer, EmbeddedServerError, let_go
 from .gateway.websocket_limits import Faults
-from .reloading import app_has_changed
+from .restart import app_has_changed
 from .stack import Options, Stack, StackError, modules_there, running
 from .tokens import COMMAND as TOKENS
 
@@ -141,6 +141,10 @@ async def serve(options: Options) -> bool:
         starting.cancel()
 
     async with AsyncExitStack() as parts:
+        # From the beginning, so that a change while the stack starts counts, too.
+        ends = _ends(told_to_stop, options)
+        for task in ends:
+            parts.callback(task.cancel)
         starting = loop.create_task(parts.enter_async_context(running(options)))
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead
@@ -152,19 +156,24 @@ async def serve(options: Options) -> bool:
         stack = starting.result()
         embedded = stack.embedded
         print(describe(stack), flush=True)
-        ends: list[asyncio.Task[Any]] = [asyncio.create_task(told_to_stop.wait()), stack.given_up]
-        if options.reload:
-            ends.append(asyncio.create_task(app_has_changed(Path.cwd(), modules_there())))
-        ended, running_still = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in running_still - {stack.given_up}:
-            task.cancel()
+        ended, _ = await asyncio.wait([*ends, stack.given_up], return_when=asyncio.FIRST_COMPLETED)
         if stack.given_up in ended and not told_to_stop.is_set():
             raise StackError(stack.given_up.result())
+        for task in ended:
+            task.result()
         if told_to_stop.is_set():
             print("Stopping. Once more to leave at once.", flush=True)
         else:
             print("The app has changed: starting anew.", flush=True)
     return told_to_stop.is_set()
+
+
+def _ends(told_to_stop: asyncio.Event, options: Options) -> list[asyncio.Task[Any]]:
+    """What ends a stack that can be kept running."""
+    ends: list[asyncio.Task[Any]] = [asyncio.create_task(told_to_stop.wait())]
+    if options.reload:
+        ends.append(asyncio.create_task(app_has_changed(Path.cwd(), modules_there())))
+    return ends
 
 
 def describe(stack: Stack) -> str:

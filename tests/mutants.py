@@ -1,8 +1,7 @@
 """`make mutants`: put faults into the core and into what guards it, and count those no test finds.
 
-mutmut and the little that their tests need live in an environment of their
-own, build/mutants-venv, made from requirements-mutants.txt. Its settings are in
-pyproject.toml; docs/mutants.md tells what survives, and why.
+Run by the Python of build/tools-venv, where mutmut is. mutmut's settings are in
+pyproject.toml; docs/mutants.md lists what survives, and why.
 """
 
 from __future__ import annotations
@@ -10,42 +9,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import venv
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-
-REQUIREMENTS = Path("requirements-mutants.txt")
-ENVIRONMENT = Path("build/mutants-venv")
-STAMP = ENVIRONMENT / REQUIREMENTS.name
 
 LEAST_PERCENT = {"chalicelib.core": 92, "chalicelib.access": 95}
 """Of all faults so many must be found, by the package they are put into."""
 
 
 def main() -> int:
-    install()
-    mutmut = str(ENVIRONMENT / "bin" / "mutmut")
+    mutmut = Path(sys.executable).with_name("mutmut")
     # Each fault that survives costs a run of all tests, so properties try fewer examples.
     environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
     children = str(os.cpu_count() or 1)
-    run = [mutmut, "run", "--max-children", children]
+    run: list[str | Path] = [mutmut, "run", "--max-children", children]
     if (status := subprocess.run(run, env=environment, check=False).returncode) != 0:
         return status
     results = subprocess.run(
         [mutmut, "results", "--all", "true"], capture_output=True, text=True, check=True
     )
     return report(results.stdout)
-
-
-def install() -> None:
-    """Make the environment, unless it was made from these very requirements."""
-    if STAMP.exists() and STAMP.read_text() == REQUIREMENTS.read_text():
-        return
-    venv.create(ENVIRONMENT, clear=True, with_pip=True)
-    pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
-    STAMP.write_text(REQUIREMENTS.read_text())
 
 
 def report(results: str) -> int:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -222,12 +223,18 @@ def test_a_view_that_does_not_say_what_it_does_is_not_registered() -> None:
         CountedResource("nowhere").view("/v1/sessions/{session_id}/anything", "POST")
 
 
-def test_lambda_gets_exactly_what_is_pinned() -> None:
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    pins = [line for line in lines if line and not line.startswith("#")]
+def test_each_requirement_is_pinned_once_and_says_what_it_is_for() -> None:
+    lines = [
+        line
+        for path in ROOT.glob("requirements*.txt")
+        for line in path.read_text().splitlines()
+        if line and not line.startswith(("#", "-r "))
+    ]
+    read = [re.fullmatch(r"([a-z0-9-]+)==[^;# ]+(; [^#]+)?  # .+", line) for line in lines]
 
-    assert all("==" in pin for pin in pins)
-    assert not {"chalice", "pytest", "moto"} & {pin.split("==")[0] for pin in pins}
+    assert [line for line, match in zip(lines, read, strict=True) if match is None] == []
+    names = Counter(match[1] for match in read if match)
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_the_chalice_configuration_is_one_chalice_reads() -> None:

@@ -32,9 +32,9 @@ from .events import Api
 from .http_server import HttpServer
 from .lambdas import Environments, for_threads
 from .proxy_request import ApiIdentity
-from .reloading import changes
 from .rest import RestApi
 from .sigv4 import credentials_of
+from .watch_app import watch_app
 from .websocket_limits import Faults, Limits, Order
 from .websocket_server import WebSocketGateway
 
@@ -154,7 +154,9 @@ async def serve(options: Options) -> None:
         served = await Served.start(parts, options)
         print(served.describe(), flush=True)
         if options.reload:
-            watcher = loop.create_task(served.reload_on_change())
+            # A group, so that a watcher that fails ends the gateway instead of going unnoticed.
+            watchers = await parts.enter_async_context(asyncio.TaskGroup())
+            watcher = watchers.create_task(served.reload_on_change())
             parts.callback(watcher.cancel)
         await told_to_stop.wait()
 
@@ -226,9 +228,8 @@ class Served:
         )
 
     async def reload_on_change(self) -> None:
-        """Look at the app's files now and then; whoever is connected stays so."""
-        async for _ in changes(self._folder):
-            self.reload()
+        """Load the app again after each change; connections stay open."""
+        await watch_app(self._folder, self.reload)
 
     def reload(self) -> None:
         """Go on with the app as it is on disk now, if it can be loaded."""

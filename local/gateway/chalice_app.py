@@ -106,25 +106,6 @@ def load_app(folder: Path) -> Chalice:
     return app
 
 
-def fingerprint(folder: Path) -> frozenset[tuple[str, int]]:
-    """Differs from an earlier one as soon as a file of the app's or the configuration was changed.
-
-    Raises:
-        OSError: A file can't be looked at, if only because it is just being replaced.
-    """
-    files = (
-        folder / "app.py",
-        *filter(_is_source, (folder / "chalicelib").rglob("*")),
-        folder / ".chalice" / "config.json",
-    )
-    return frozenset((str(path), path.stat().st_mtime_ns) for path in files if path.is_file())
-
-
-def _is_source(path: Path) -> bool:
-    """Python writes bytecode as it imports, and editors put aside what isn't saved."""
-    return "__pycache__" not in path.parts and not path.name.startswith(".")
-
-
 def _apps_modules() -> list[str]:
     # By name, for that is all that an import goes by.
     return [name for name in sys.modules if name.partition(".")[0] in ("app", "chalicelib")]

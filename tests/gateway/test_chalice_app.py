@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from chalice.app import Chalice
 
 from local.gateway.chalice_app import (
     AppError,
-    fingerprint,
     lambdas_of,
     load_app,
     point_websocket_api,
@@ -145,12 +143,10 @@ def settings(function: LambdaFunction) -> tuple[float, int]:
 
 def test_an_app_is_loaded_anew_with_its_modules(folder: Path) -> None:
     before = load_app(folder)
-    seen = fingerprint(folder)
     write(folder, "two")
     after = load_app(folder)
 
     assert [vars(app)["answer"] for app in (before, after)] == ["1", "two"]
-    assert fingerprint(folder) != seen
 
 
 def test_an_app_that_cannot_be_loaded_leaves_the_one_before(folder: Path) -> None:
@@ -175,35 +171,6 @@ def test_an_app_that_is_none_says_what_to_do(folder: Path, tmp_path: Path) -> No
     (folder / "app.py").write_text("app = None\n# longer\n")
     with pytest.raises(AppError, match="no Chalice app"):
         load_app(folder)
-
-
-def test_a_change_of_the_configuration_is_one_of_the_app(folder: Path) -> None:
-    before = fingerprint(folder)
-    (folder / ".chalice").mkdir()
-    (folder / ".chalice" / "config.json").write_text("{}")
-
-    assert fingerprint(folder) != before
-
-
-def test_a_change_of_what_is_no_module_is_one_of_the_app(folder: Path) -> None:
-    script = folder / "chalicelib" / "scripts" / "commit.lua"
-    script.parent.mkdir()
-    script.write_text("return 1")
-    os.utime(script, (1, 1))
-    before = fingerprint(folder)
-    script.write_text("return 2")
-
-    assert fingerprint(folder) != before
-
-
-def test_bytecode_and_what_an_editor_puts_aside_is_none(folder: Path) -> None:
-    before = fingerprint(folder)
-    for aside in ("__pycache__/answers.cpython-313.pyc", ".answers.py.swp"):
-        path = folder / "chalicelib" / aside
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-
-    assert fingerprint(folder) == before
 
 
 def test_an_error_within_the_app_is_its_own(folder: Path) -> None:

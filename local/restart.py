@@ -1,8 +1,8 @@
-"""``--reload``: when a stack is to be started anew, because its app has changed.
+"""``--reload``: when to restart the stack after a change of its app.
 
-Owns the deciding. All of it is started anew, not the app alone: the relay and the sweeper
+Owns the decision. The whole stack restarts, not the app alone: the relay and the sweeper
 run the app's code as well, and an app leaves threads and connections behind. Clients
-are told 1001 and come again; what they were told is in the store.
+are closed with 1001 and connect again; their sessions are in the store.
 """
 
 from __future__ import annotations
@@ -13,21 +13,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .gateway.reloading import changes
+from .gateway.watch_app import watch_app
 
 LOG = logging.getLogger("local")
 
 
 async def app_has_changed(folder: Path, modules: Sequence[str]) -> None:
     """Return once the app in ``folder`` has changed, and its ``modules`` can be imported."""
-    async for _ in changes(folder):
-        if await _can_be_imported(folder, modules):
-            return
-        LOG.warning("The app can't be loaded, for the reason above; the one before stays.")
+    changed = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch_app(folder, changed.set))
+        while True:
+            await changed.wait()
+            changed.clear()
+            if await _can_be_imported(folder, modules):
+                watching.cancel()
+                return
+            LOG.warning("The app can't be loaded, for the reason above; the one before stays.")
 
 
 async def _can_be_imported(folder: Path, modules: Sequence[str]) -> bool:
-    # By a process of its own, which has nothing of the app as it was and can end as it likes.
+    # In a new process, which holds nothing of the running app and may exit.
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", f"import {', '.join(modules)}", cwd=folder
     )

@@ -1,0 +1,59 @@
+"""When a stack restarts: after a change, and not before the app can be imported again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.restart import LOG, app_has_changed
+
+WITHIN_S = 20
+
+
+class Reported(logging.Handler):
+    """Lets a test wait for the next warning."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: asyncio.Queue[str] = asyncio.Queue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.put_nowait(record.getMessage())
+
+
+@pytest.fixture
+def reported() -> Iterator[Reported]:
+    handler = Reported()
+    LOG.addHandler(handler)
+    yield handler
+    LOG.removeHandler(handler)
+
+
+def test_a_broken_app_is_reported_and_watched_until_it_is_mended(
+    tmp_path: Path, reported: Reported
+) -> None:
+    app = tmp_path / "app.py"
+    app.write_text("app = 1")
+
+    async def scenario() -> None:
+        async with asyncio.timeout(WITHIN_S):
+            changed = asyncio.create_task(app_has_changed(tmp_path, ["app"]))
+            # The watch is open after a few turns of the loop.
+            for _ in range(5):
+                await asyncio.sleep(0)
+            app.write_text("raise RuntimeError('half done')")
+            assert "can't be loaded" in await reported.messages.get()
+            assert not changed.done()
+            app.write_text("app = 22")
+            await changed
+
+    asyncio.run(scenario())
+
+
+def test_a_watch_that_fails_is_no_change(tmp_path: Path) -> None:
+    with pytest.raises(ExceptionGroup, match="unhandled"):
+        asyncio.run(app_has_changed(tmp_path / "gone", ["app"]))

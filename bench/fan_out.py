@@ -57,7 +57,7 @@ def posting(api: ManagementApi, endpoint: str, connection_ids: Sequence[str]) ->
         raise RuntimeError(f"Only {delivered} of {len(posts)} were delivered")
 
 
-def _connection_ids(count: int) -> list[str]:
+def connection_ids(count: int) -> list[str]:
     return [f"PJqB0fHsqR{number:05}=" for number in range(count)]
 
 
@@ -78,7 +78,7 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
         everybody = _FanOuts(Switching(connection, watchers, session_id))
         endpoint, api = parts.enter_context(stub_server()), open_poster()
         parts.callback(api.close, 1)
-        ids = _connection_ids(plan.fan_out_clients)
+        ids = connection_ids(plan.fan_out_clients)
         clocks = {
             "server": lab.app.cpu_seconds,
             "relay": lab.app.relay_cpu_seconds,
@@ -168,25 +168,25 @@ def _opening_row(opened: Opened) -> Row:
 
 
 def _row(name: str, found: Samples, posts: int) -> Row:
-    server_us = _us_per_post(found, "server", posts)
+    server_us = us_per_post(found, "server", posts)
     return {
         "what": name,
         "count": found.count,
         "p50_ms": found.p50_ms,
         "p95_ms": found.p95_ms,
         "per_second": found.per_second * posts,
-        "us_per_post": _us_per_post(found, "relay", posts),
+        "us_per_post": us_per_post(found, "relay", posts),
         "server_us_per_post": server_us,
     }
 
 
-def _us_per_post(found: Samples, process: str, posts: int) -> float | None:
+def us_per_post(found: Samples, process: str, posts: int) -> float | None:
     cpu_ms = found.cpu_ms(process)
     return None if cpu_ms is None else cpu_ms * 1000 / posts
 
 
 def _cpu_check(what: str, found: Samples, process: str, posts: int) -> Check:
-    each_us = _us_per_post(found, process, posts)
+    each_us = us_per_post(found, process, posts)
     if each_us is None:
         return Check(what, "not known on this system")
     return Check(what, f"{each_us:.1f} us", "<= 60 us", each_us <= 60, "<= 35 us", each_us <= 35)
@@ -198,7 +198,7 @@ def _cpu_check(what: str, found: Samples, process: str, posts: int) -> Check:
 def measure_clients(lab: Lab, plan: Plan, progress: Progress) -> Result:
     del lab
     posts = plan.broadcaster_posts
-    ids = _connection_ids(posts)
+    ids = connection_ids(posts)
     with ExitStack() as parts:
         endpoint = parts.enter_context(stub_server())
         fast, reference = open_poster(), open_reference_poster()

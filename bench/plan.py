@@ -47,6 +47,8 @@ class Plan:
     broadcaster_rounds: int = 5
     broadcaster_posts: int = 1000
     broadcaster_count: int = 20
+    signing_rounds: int = 5
+    signing_count: int = 4
     opening_rounds: int = 3
     opening_count: int = 400
     idle_clients: int = 1000
@@ -94,6 +96,8 @@ QUICK = Plan(
     broadcaster_rounds=2,
     broadcaster_posts=250,
     broadcaster_count=4,
+    signing_rounds=2,
+    signing_count=1,
     opening_rounds=2,
     opening_count=50,
     idle_clients=200,

@@ -33,6 +33,7 @@ _COLUMNS = {
     "valkey_cpu_ms": ("Valkey's CPU ms", ".3f"),
     "client_cpu_ms": ("client's CPU ms", ".3f"),
     "server_us_per_post": ("server's CPU us per post", ".1f"),
+    "us_per_signature": ("us per signature", ".1f"),
     "us_per_post": ("CPU us per post", ".1f"),
     "kilobytes": ("KB per connection", ".1f"),
     "floor": ("beside", ""),

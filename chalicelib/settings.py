@@ -64,8 +64,7 @@ class Settings:
 
     ``auth`` says whether tokens are asked for. The keys they are signed with
     are ``auth_keys``, a JSON Web Key Set, or what AWS Secrets Manager keeps
-    under ``auth_keys_secret``, an ARN; ``aws_endpoint_url_secrets_manager`` is asked
-    for it instead of the host that the ARN leads to. ``token_ttl_seconds`` is how long a token
+    under ``auth_keys_secret``, an ARN. ``token_ttl_seconds`` is how long a token
     holds unless somebody wants it shorter. ``allowed_origins`` are those of
     pages whose browsers may open sockets; none means any.
     """
@@ -92,7 +91,6 @@ class Settings:
     service: str = "tickless"
     log_format: str = "text"
     log_level: str = "warning"
-    aws_endpoint_url_secrets_manager: str = ""
     tracing: bool = False
     auth: bool = False
     # Whoever prints the settings prints no key.
@@ -158,9 +156,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         aws_access_key_id=text("aws_access_key_id"),
         aws_secret_access_key=text("aws_secret_access_key"),
         aws_session_token=text("aws_session_token"),
-        # As boto3 reads them; of this service alone, or of all.
-        aws_endpoint_url_secrets_manager=text("aws_endpoint_url_secrets_manager")
-        or environment.get("AWS_ENDPOINT_URL", ""),
         metrics=_one_of(environment, "METRICS", ("prometheus", "emf", "off"), defaults.metrics),
         prometheus_multiproc_dir=text("prometheus_multiproc_dir"),
         service=text("service"),

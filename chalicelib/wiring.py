@@ -13,7 +13,6 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -142,8 +141,11 @@ class Services:
 
     @part
     def management_api(self) -> ManagementApi:
-        from .aws.credentials import given_or_found
-        from .realtime.management_api import open_management_api, open_reference
+        from .realtime.management_api import (
+            given_or_found,
+            open_management_api,
+            open_reference,
+        )
 
         settings = self.settings
         credentials = given_or_found(
@@ -182,9 +184,9 @@ class Services:
         """The gate; its keys, which may have to be fetched, are looked up with the first token."""
         from .access.gate import Gate
         from .access.keyring import Keyring
-        from .access.secret import keys_text
+        from .access.secret import KeysText
 
-        keyring = Keyring(partial(keys_text, self.settings))
+        keyring = Keyring(KeysText(self.settings).read)
         return Gate(keyring, self.settings.token_ttl_seconds)
 
     @part

@@ -24,7 +24,6 @@ FLOORS = {
         95,
     ),
     "access": (("chalicelib/access/",), 98),
-    "AWS": (("chalicelib/aws/",), 95),
     "store": (("chalicelib/store/",), 90),
     "REST": (("app.py", "chalicelib/routes/"), 90),
     "schemas": (("chalicelib/schemas/",), 95),

@@ -16,7 +16,7 @@ from ..settings import InvalidSetting, Settings, read_settings, read_settings_be
 from .gate import random_token_id
 from .keys import InvalidKeys, new_key, read_keys
 from .roles import EVERY_SESSION, Bearer, Role
-from .secret import keys_text
+from .secret import KeysText
 from .tokens import sign
 
 DAY_S = 24 * 60 * 60
@@ -45,7 +45,7 @@ def _key_set(settings: Settings) -> str:
     """The keys there are, if any, behind a new one, which signs from now on."""
     found: list[object] = []
     if settings.auth_keys or settings.auth_keys_secret:
-        text = keys_text(settings)
+        text = KeysText(settings).read(fresh=True)
         read_keys(text)
         kept = json.loads(text)
         found = kept.get("keys", [kept])
@@ -61,7 +61,7 @@ def _token(settings: Settings, days: int) -> str:
     server = Bearer(Role.SERVER, EVERY_SESSION, random_token_id(), since_s, until_s)
     if not (settings.auth_keys or settings.auth_keys_secret):
         raise InvalidKeys("There are no keys; set AUTH_KEYS or AUTH_KEYS_SECRET")
-    return sign(server, read_keys(keys_text(settings)))
+    return sign(server, read_keys(KeysText(settings).read(fresh=True)))
 
 
 def _read(arguments: Sequence[str]) -> argparse.Namespace:

@@ -46,7 +46,7 @@ def a_key_set(*keys: dict[str, Any]) -> KeySet:
 
 def a_keyring() -> Keyring:
     """One that has what ``KEYS`` are."""
-    return Keyring(lambda: KEYS_TEXT)
+    return Keyring(lambda *, fresh: KEYS_TEXT)
 
 
 SECRET = {

@@ -1,4 +1,4 @@
-"""Keys are looked up when they are needed, seldom, and by one for all who wait."""
+"""Keys are read when they are needed, seldom, and by one call for all that wait."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ from .people import SECRET, a_bearer, a_key_set
 NEW = new_key("new")
 OLD_ONLY, BOTH, NEW_ONLY = [SECRET], [NEW, SECRET], [NEW]
 WITHIN_S = 10
+MAX_AGE_S = 300.0
 
 
 class Secret:
-    """Whatever keeps the keys; it can be away, and counts how often it is asked."""
+    """Whatever keeps the keys; it can be away, and counts how often it is asked.
+
+    What it has said is remembered, as Powertools remembers it.
+    """
 
     def __init__(self, keys: Sequence[dict[str, Any]] = ()) -> None:
         self.text = "nonsense"
@@ -32,18 +36,22 @@ class Secret:
         self.is_away = not keys
         self.asked = 0
         self.now_s = 0.0
+        self.remembered = ""
+        self.old_from_s = 0.0
 
     def store(self, keys: Sequence[dict[str, Any]]) -> None:
         self.text = json.dumps({"keys": keys})
 
-    def look_up(self) -> str:
-        self.asked += 1
-        if self.is_away:
-            raise InvalidKeys("away")
-        return self.text
+    def read(self, *, fresh: bool) -> str:
+        if fresh or self.now_s >= self.old_from_s:
+            self.asked += 1
+            if self.is_away:
+                raise InvalidKeys("away")
+            self.remembered, self.old_from_s = self.text, self.now_s + MAX_AGE_S
+        return self.remembered
 
     def keyring(self) -> Keyring:
-        return Keyring(self.look_up, lambda: self.now_s)
+        return Keyring(self.read, lambda: self.now_s)
 
 
 def a_token(*keys: dict[str, Any], token_id: str = "a-token") -> str:
@@ -113,9 +121,9 @@ def test_nonsense_is_no_keys_until_somebody_mends_it(text: str) -> None:
 def test_a_moment_begins_when_the_failure_is_known() -> None:
     secret = Secret()
 
-    def slowly() -> str:
+    def slowly(*, fresh: bool) -> str:
         secret.now_s += 2.0
-        return secret.look_up()
+        return secret.read(fresh=fresh)
 
     keyring = Keyring(slowly, lambda: secret.now_s)
     for _ in range(2):
@@ -128,10 +136,10 @@ def test_a_moment_begins_when_the_failure_is_known() -> None:
 def test_one_asks_and_all_who_wait_meanwhile_are_told_the_same() -> None:
     secret, asking, go_on = Secret(), Event(), Event()
 
-    def slowly() -> str:
+    def slowly(*, fresh: bool) -> str:
         asking.set()
         assert go_on.wait(WITHIN_S)
-        return secret.look_up()
+        return secret.read(fresh=fresh)
 
     keyring = Keyring(slowly, lambda: secret.now_s)
     refused: list[str] = []
@@ -256,3 +264,74 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
     secret.store(BOTH)
     secret.now_s = 3 * SAME_FOR_SECONDS
     assert gate.bearer(a_token(NEW))
+
+
+# Keys that grow old
+
+
+def test_a_key_that_was_taken_out_is_refused_once_what_was_read_is_old() -> None:
+    secret = Secret(BOTH)
+    gate = Gate(secret.keyring(), 60)
+    old = a_token(SECRET)
+    assert gate.bearer(old)
+    secret.store(NEW_ONLY)
+
+    secret.now_s = MAX_AGE_S - 0.1
+    assert gate.bearer(old)
+    assert secret.asked == 1
+
+    secret.now_s = MAX_AGE_S
+    with pytest.raises(Unauthenticated):
+        gate.bearer(old)
+    assert gate.bearer(a_token(NEW))
+
+
+def test_one_call_reads_what_is_old_and_the_others_do_not_wait_for_it() -> None:
+    secret, asking, go_on = Secret(OLD_ONLY), Event(), Event()
+
+    def slowly(*, fresh: bool) -> str:
+        if secret.now_s >= secret.old_from_s > 0:
+            asking.set()
+            assert go_on.wait(WITHIN_S)
+        return secret.read(fresh=fresh)
+
+    keyring = Keyring(slowly, lambda: secret.now_s)
+    known = keyring.keys()
+    secret.store(NEW_ONLY)
+    secret.now_s = MAX_AGE_S
+    found: list[KeySet] = []
+    reading = Thread(target=lambda: found.append(keyring.keys()))
+    reading.start()
+    assert asking.wait(WITHIN_S)
+
+    assert keyring.keys() is known
+    go_on.set()
+    reading.join(WITHIN_S)
+
+    assert is_known(found[0], "new")
+    assert not is_known(found[0], "first")
+    assert keyring.keys() is found[0]
+    assert secret.asked == 2
+
+
+@pytest.mark.parametrize("fails", ["away", "nonsense"])
+def test_keys_that_are_old_go_on_while_they_can_not_be_read_and_are_seldom_tried(
+    fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = Secret(OLD_ONLY)
+    keyring = secret.keyring()
+    known = keyring.keys()
+    secret.is_away = fails == "away"
+    secret.text = "hush"
+    for tenth in range(101):
+        secret.now_s = MAX_AGE_S + tenth / 10
+        assert keyring.keys() is known
+
+    tries = 1 + 10 / SAME_FOR_SECONDS
+    assert len(caplog.records) == tries
+    assert secret.asked == 1 + tries
+
+    secret.is_away = False
+    secret.store(NEW_ONLY)
+    secret.now_s += SAME_FOR_SECONDS
+    assert is_known(keyring.keys(), "new")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bench import access, delivery, emulators, fan_out, telemetry, upkeep
+from bench import access, delivery, emulators, fan_out, signing, telemetry, upkeep
 from bench.__main__ import BENCHMARKS, DOCUMENT, TRACKED, run
 from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
 from bench.plan import Plan, Rival
+from bench.poster import CREDENTIALS, REGION
 from bench.report import Check, Report, Result, as_text, into_document
+from chalicelib.realtime.management_api import fixed
+from chalicelib.realtime.management_api.sigv4 import SignedEndpoint
 
 TINY = Plan(
     budget_seconds=5.0,
@@ -33,6 +36,8 @@ TINY = Plan(
     broadcaster_rounds=1,
     broadcaster_posts=20,
     broadcaster_count=1,
+    signing_rounds=1,
+    signing_count=1,
     opening_rounds=1,
     opening_count=10,
     idle_clients=10,
@@ -58,6 +63,7 @@ TRIED = [
     "upkeep",
     "fan_out",
     "broadcaster",
+    "signing",
     "emulators",
     "telemetry",
     "access",
@@ -111,6 +117,32 @@ def test_our_client_stands_beside_boto3(report: Report) -> None:
     assert list(rows) == [fan_out.FAST, fan_out.REFERENCE, fan_out.BOTO3]
     assert rows[fan_out.FAST]["floor"] == fan_out.BOTO3
     assert isinstance(rows[fan_out.FAST]["ratio"], float)
+
+
+def test_our_signature_stands_beside_botocore_s_and_libcurl_s(report: Report) -> None:
+    rows = rows_of(report, "signing")
+
+    assert list(rows) == [signing.OURS, signing.BOTOCORE, signing.LIBCURL]
+    signed = [row["us_per_signature"] for row in rows.values()]
+    assert [isinstance(each_us, float) for each_us in signed] == [True, True, False]
+    assert rows[signing.BOTOCORE]["floor"] == rows[signing.LIBCURL]["floor"] == signing.OURS
+    assert isinstance(rows[signing.LIBCURL]["ratio"], float)
+
+
+def test_what_signatures_are_compared_by_is_the_same_request() -> None:
+    endpoint, posted = "http://127.0.0.1:1/dev", ("POST", "PJqB0fHsqRcCHlw=", b"x")
+    made = [
+        kind(endpoint, REGION, fixed(CREDENTIALS))
+        for kind in (SignedEndpoint, signing.BotocoreEndpoint)
+    ]
+    # Not on both sides of a second's end.
+    for _ in range(3):
+        ours, botocores = (one.sign(*posted) for one in made)
+        if sorted(map(str.lower, ours[1])) == sorted(map(str.lower, botocores[1])):
+            break
+
+    assert ours[0] == botocores[0]
+    assert sorted(map(str.lower, ours[1])) == sorted(map(str.lower, botocores[1]))
 
 
 def test_an_emulator_that_is_not_here_is_left_out_with_a_reason(report: Report) -> None:

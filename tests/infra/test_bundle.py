@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import struct
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+import botocore
 import pytest
+from botocore.regions import EndpointResolver
 
 from infra.bundle import LIMIT_BYTES, SERVICES, faults, finish
 
@@ -98,7 +102,29 @@ def test_the_services_that_functions_call_are_described_and_no_others() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
 
-    assert called == SERVICES
+    # Powertools makes the third client.
+    assert called | {"secretsmanager"} == SERVICES
+
+
+def test_endpoints_of_the_services_that_functions_call_stay_as_they_are(tmp_path: Path) -> None:
+    described = (Path(botocore.__file__).parent / "data" / "endpoints.json").read_bytes()
+    bundle = zipped(tmp_path / "a.zip", {"botocore/data/endpoints.json": described})
+
+    finish(bundle, PYTHON)
+
+    with ZipFile(bundle) as finished:
+        left = finished.read("botocore/data/endpoints.json")
+    assert len(left) < len(described) / 10
+    before, after = (EndpointResolver(json.loads(one)) for one in (described, left))
+    partitions = before.get_available_partitions()
+    assert after.get_available_partitions() == partitions
+    for partition in partitions:
+        regions = before.get_available_endpoints("ec2", partition)
+        assert regions
+        for service, region in product(("execute-api", "lambda", "secretsmanager"), regions):
+            known = before.construct_endpoint(service, region)
+            assert known is not None
+            assert after.construct_endpoint(service, region) == known
 
 
 @pytest.mark.parametrize(

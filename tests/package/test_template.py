@@ -22,12 +22,15 @@ CONDITIONS = [
         "MakesStore": store,
         "BroadcastsInline": inline,
         "Traces": traces,
-        "AsksForTokens": auth,
+        "AsksForTokens": reads or holds,
         "NamesNoKeys": True,
-        "MakesKeys": auth,
+        "MakesKeys": reads or holds,
+        "ReadsKeys": reads,
+        "HoldsKeys": holds,
         "TellsSomebody": True,
     }
-    for store, inline, traces, auth in product((True, False), repeat=4)
+    for store, inline, traces in product((True, False), repeat=3)
+    for reads, holds in ((True, False), (False, True), (False, False))
 ]
 ON_AWS: Conditions = CONDITIONS[0]
 
@@ -78,7 +81,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else(
 ) -> None:
     every = LOG | (NETWORK if conditions["MakesStore"] else set())
     every |= TRACE if conditions["Traces"] else set()
-    keys = READ_KEYS if conditions["AsksForTokens"] else set()
+    keys = READ_KEYS if conditions["ReadsKeys"] else set()
     broadcast = POST if conditions["BroadcastsInline"] else set()
 
     assert {name: template.rights(name, conditions) for name in FUNCTIONS} == {
@@ -242,12 +245,44 @@ def test_the_key_that_a_stack_makes_is_one_that_the_application_takes(template: 
     assert read_keys(json.dumps(key)).signing.kid == "of-the-stack"
 
 
-def test_where_auth_is_off_functions_are_told_of_no_keys(template: Template) -> None:
-    off = {**ON_AWS, "AsksForTokens": False, "MakesKeys": False}
-    for name in FUNCTIONS:
-        variables = template.properties(name, off)["Environment"]["Variables"]
+HOLDS = {"ReadsKeys": False, "HoldsKeys": True}
 
-        assert (variables["AUTH"], variables["AUTH_KEYS_SECRET"]) == ({"Ref": "Auth"}, "")
+
+@pytest.mark.parametrize(
+    ("conditions", "secret", "keys"),
+    [
+        ({}, {"Ref": "AuthKeys"}, ""),
+        ({"NamesNoKeys": False}, {"Ref": "AuthKeysSecret"}, ""),
+        (HOLDS, "", {"Fn::Sub": "{{resolve:secretsmanager:${AuthKeys}}}"}),
+        (
+            {**HOLDS, "NamesNoKeys": False},
+            "",
+            {"Fn::Sub": "{{resolve:secretsmanager:${AuthKeysSecret}}}"},
+        ),
+        ({"AsksForTokens": False, "MakesKeys": False, "ReadsKeys": False}, "", ""),
+    ],
+)
+def test_functions_are_told_where_their_keys_are_or_the_keys_and_never_both(
+    template: Template, conditions: Conditions, secret: object, keys: object
+) -> None:
+    for name in FUNCTIONS:
+        variables = template.properties(name, {**ON_AWS, **conditions})["Environment"]["Variables"]
+
+        assert variables["AUTH"] == {"Ref": "Auth"}
+        assert (variables["AUTH_KEYS_SECRET"], variables["AUTH_KEYS"]) == (secret, keys)
+
+
+@pytest.mark.parametrize(
+    ("place", "condition"), [("secret", "ReadsKeys"), ("environment", "HoldsKeys")]
+)
+def test_keys_are_where_the_parameter_says(template: Template, place: str, condition: str) -> None:
+    assert template.body["Parameters"]["AuthKeysIn"]["AllowedValues"] == ["secret", "environment"]
+    assert template.body["Conditions"][condition] == {
+        "Fn::And": [
+            {"Condition": "AsksForTokens"},
+            {"Fn::Equals": [{"Ref": "AuthKeysIn"}, place]},
+        ]
+    }
 
 
 def test_gateway_responses_are_part_of_what_is_deployed(

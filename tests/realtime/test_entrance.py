@@ -157,7 +157,7 @@ def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
 ) -> None:
     room.engine.start_session(SESSION)
     enter(room, "c1")
-    keyless = Gate(Keyring(lambda: "hush"), 3_600)
+    keyless = Gate(Keyring(lambda *, fresh: "hush"), 3_600)
     room.sockets._entrance = Entrance(room.store, lambda: keyless)
 
     assert handshake(room, token_of(), connection_id="c2") == {"statusCode": 503}

@@ -10,8 +10,15 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from ...aws.credentials import Credentials, CurrentCredentials, NoCredentials, fixed, from_botocore
 from .client import Wire, WiredManagementApi
+from .credentials import (
+    Credentials,
+    CurrentCredentials,
+    NoCredentials,
+    fixed,
+    from_botocore,
+    given_or_found,
+)
 from .ports import Closed, Delete, Limits, ManagementApi, Outcome, Post, Request
 from .reference import REFERENCE_LIMITS, Boto3Wire
 
@@ -29,6 +36,7 @@ __all__ = [
     "WiredManagementApi",
     "fixed",
     "from_botocore",
+    "given_or_found",
     "open_management_api",
     "open_reference",
 ]

@@ -10,17 +10,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pycurl
 from pycurl import HTTPHEADER, POLL_NONE, POLL_REMOVE, POSTFIELDS, RESPONSE_CODE, URL
 
-from ...aws.credentials import CurrentCredentials
-from ...aws.trust import botocores_ca_bundle
+from .credentials import CurrentCredentials
 from .outbox import NO_ANSWER, Queued
 from .ports import Limits, Post
 from .readiness import READ, Readiness, new_readiness
-from .signature import SignedEndpoint
+from .sigv4 import SignedEndpoint
 
 IDLE_CONNECTIONS_USED_FOR_S = 50
 """Idle for longer, a connection is replaced rather than used.
@@ -31,6 +31,9 @@ Lambda that was frozen in between.
 
 ALWAYS = ["Accept:", "Expect:", "Content-Type:"]
 """Keeps libcurl from sending headers of its own, which boto3 doesn't send either."""
+
+
+NewEndpoint = Callable[[str, str, CurrentCredentials], SignedEndpoint]
 
 
 class CurlWire:
@@ -47,11 +50,13 @@ class CurlWire:
         limits: Limits,
         ca_bundle: Path | None = None,
         new_readiness: Callable[[], Readiness] = new_readiness,
+        new_endpoint: NewEndpoint = SignedEndpoint,
     ) -> None:
         self._region = region
         self._credentials = credentials
         self._limits = limits
         self._ca_bundle = ca_bundle or botocores_ca_bundle()
+        self._new_endpoint = new_endpoint
         self._endpoints: dict[str, SignedEndpoint] = {}
         self._idle: list[pycurl.Curl] = []
         self._under_way: dict[pycurl.Curl, Queued] = {}
@@ -68,7 +73,7 @@ class CurlWire:
         request = queued.request
         endpoint = self._endpoints.get(request.endpoint)
         if endpoint is None:
-            endpoint = self._endpoints[request.endpoint] = SignedEndpoint(
+            endpoint = self._endpoints[request.endpoint] = self._new_endpoint(
                 request.endpoint, self._region, self._credentials
             )
         if isinstance(request, Post):
@@ -166,3 +171,12 @@ class CurlWire:
         if self._ca_bundle is not None:
             easy.setopt(pycurl.CAINFO, str(self._ca_bundle))
         return easy
+
+
+def botocores_ca_bundle() -> Path | None:
+    """The file of certificates that botocore brings along; None where there is no botocore."""
+    # Looked up, not imported: botocore is large.
+    spec = PathFinder.find_spec("botocore")
+    places = spec.submodule_search_locations if spec else None
+    bundle = Path(places[0], "cacert.pem") if places else None
+    return bundle if bundle and bundle.is_file() else None

@@ -13,10 +13,10 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
-from ...aws.credentials import CurrentCredentials
+from .credentials import CurrentCredentials
 from .outbox import NO_ANSWER, Queued
 from .ports import Limits, Post
-from .signature import region_of
+from .sigv4 import region_of
 
 logger = logging.getLogger(__name__)
 

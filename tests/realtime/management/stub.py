@@ -16,8 +16,11 @@ from http import HTTPStatus
 from threading import Condition, Thread
 from urllib.parse import unquote
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+
 from chalicelib.realtime.management_api import Credentials
-from tests.aws.signer import authorization
 
 HOST = "127.0.0.1"
 REGION = "eu-west-1"
@@ -52,15 +55,26 @@ class Received:
 
 
 def signature_of(request: Received, scheme: str, credentials: Credentials, region: str) -> str:
-    """The Authorization header that botocore's signer would have given this request."""
-    return authorization(
-        request.method,
-        f"{scheme}://{request.headers['host']}{request.path}",
-        request.headers,
-        request.body,
-        credentials=credentials,
-        region=region,
-        service="execute-api",
+    """The Authorization header that botocore's signer would have given this request.
+
+    Which headers are signed, and when, is taken from the request.
+    """
+    headers = request.headers
+    named = headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0]
+    again = AWSRequest(
+        method=request.method,
+        url=f"{scheme}://{headers['host']}{request.path}",
+        data=request.body,
+        headers={name: headers[name] for name in named.split(";")},
+    )
+    again.context["timestamp"] = headers["x-amz-date"]
+    signer = SigV4Auth(BotocoreCredentials(*credentials), "execute-api", region)
+    canonical_request = signer.canonical_request(again)
+    signature = signer.signature(signer.string_to_sign(again, canonical_request), again)
+    return (
+        f"AWS4-HMAC-SHA256 Credential={signer.scope(again)}, "
+        f"SignedHeaders={signer.signed_headers(signer.headers_to_sign(again))}, "
+        f"Signature={signature}"
     )
 
 

@@ -20,7 +20,7 @@ from chalicelib.realtime.management_api import (
     open_management_api,
     open_reference,
 )
-from tests.aws.moto_server import moto_server
+from tests.moto_server import moto_server
 
 from .stub import REGION
 

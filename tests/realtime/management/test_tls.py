@@ -12,7 +12,6 @@ from typing import Protocol
 
 import pytest
 
-from chalicelib.aws.trust import botocores_ca_bundle
 from chalicelib.realtime.management_api import (
     Credentials,
     Limits,
@@ -22,6 +21,7 @@ from chalicelib.realtime.management_api import (
     open_management_api,
     open_reference,
 )
+from chalicelib.realtime.management_api.fast import botocores_ca_bundle
 from tests.servers import Certificate
 
 LIMITS = Limits(in_flight=4, repeats_of_failures=0)

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.aws.signature import InvalidEndpoint
 from chalicelib.realtime.management_api import Credentials
-from chalicelib.realtime.management_api.signature import SignedEndpoint, region_of
+from chalicelib.realtime.management_api.sigv4 import (
+    InvalidEndpoint,
+    SignedEndpoint,
+    region_of,
+)
 
 from .stub import Received, signature_of
 

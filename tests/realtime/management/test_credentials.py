@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from chalicelib.aws.credentials import NoCredentials, from_botocore
+from chalicelib.realtime.management_api import NoCredentials, from_botocore
 
 ACCESS_DENIED = (
     b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"

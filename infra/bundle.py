@@ -5,8 +5,8 @@ Reads and writes zips; knows nothing of Chalice or CloudFormation.
 
 from __future__ import annotations
 
-import re
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping

@@ -70,7 +70,7 @@ def _of_services(endpoints: bytes) -> bytes:
     """The endpoints of the services that functions call.
 
     Of all services they are 1.2 MB of JSON, which each first client of boto3's
-    parses: a third of what it takes to make one.
+    parses: half of what it takes to make one.
     """
     found = json.loads(endpoints)
     for partition in found.get("partitions", ()):

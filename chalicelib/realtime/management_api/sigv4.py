@@ -1,10 +1,10 @@
 """AWS's Signature Version 4 of requests to @connections. No I/O.
 
 Ours, because the signature would be most of what a post costs. Here all but path and
-payload is worked out once a second, which makes it 4 us instead of the 90 us of
+payload is worked out once a second, which makes it 4 us instead of the 88 us of
 botocore's SigV4Auth. A post that is signed here takes 30 us of CPU; one that botocore
-signs 125 us, and a quarter as many go out in a second; one that libcurl signs
-(AWS_SIGV4) 41 us, three quarters as many, and its versions disagree on how a path is
+signs 121 us, and a quarter as many go out in a second; one that libcurl signs
+(AWS_SIGV4) 45 us, two thirds as many, and its versions disagree on how a path is
 encoded. ``python -m bench --only signing`` measures all three on this machine. The
 tests have botocore sign the same requests, and compare.
 

@@ -2,7 +2,7 @@
 
 Chalice packages WebSocket, schedule and plain Lambda handlers under the name
 of the module they are defined in, so those stand here, as one-liners; REST
-routes are Blueprints in ``chalicelib.routes``.
+routes are Blueprints in ``chalicelib.rest``.
 """
 
 import gc
@@ -13,8 +13,8 @@ gc.disable()
 
 from chalice.app import Chalice, Rate, WebsocketEvent
 
-from chalicelib.routes import register
-from chalicelib.wiring import services
+from chalicelib.container import services
+from chalicelib.rest import register
 
 # Chalice would keep everything below an error to itself.
 app = Chalice(app_name="tickless", configure_logs=False)

@@ -11,9 +11,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from chalicelib.access.keys import new_key, read_keys
-from chalicelib.access.roles import Bearer, Role
-from chalicelib.access.tokens import sign
+from chalicelib.auth.jwks import new_key, read_keys
+from chalicelib.auth.jwt import sign
+from chalicelib.auth.policy import Bearer, Role
 
 from .http_client import Connection, asking, request
 from .lab import Lab, Stack

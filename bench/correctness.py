@@ -22,7 +22,7 @@ from multiprocessing.process import BaseProcess
 from threading import Barrier
 
 from chalicelib.core.errors import Conflict, StoreUnavailable
-from chalicelib.engine import SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 
 from .floors import bare_server_on
 from .http_client import Connection, request

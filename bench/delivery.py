@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count as count_from
 
-from chalicelib.realtime.management_api import ManagementApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ManagementApi, Outcome, Post
 
 from .http_client import PATIENCE_SECONDS, Connection, request
 from .lab import Lab, Stack

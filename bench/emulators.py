@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count as count_from
 from math import inf
 
-from chalicelib.realtime.management_api import ManagementApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ManagementApi, Outcome, Post
 
 from .fan_out import WITHIN_SECONDS
 from .http_client import HOST

@@ -11,7 +11,7 @@ from math import inf
 import boto3
 from botocore.config import Config
 
-from chalicelib.realtime.management_api import ManagementApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ManagementApi, Outcome, Post
 
 from .delivery import GREETING, Switching
 from .http_client import Connection

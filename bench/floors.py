@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from chalicelib.engine import SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
-from chalicelib.store.redis_store import RedisStore
+from chalicelib.store.session_store import RedisStore
 from chalicelib.telemetry.tracing import NoTracing
 
 from .sessions import aged

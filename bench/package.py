@@ -17,9 +17,9 @@ from typing import Any
 from uuid import uuid4
 from zipfile import ZipFile
 
-from chalicelib.access.keys import new_key, read_keys
-from chalicelib.access.roles import EVERY_SESSION, Bearer, Role
-from chalicelib.access.tokens import sign
+from chalicelib.auth.jwks import new_key, read_keys
+from chalicelib.auth.jwt import sign
+from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from infra.environments import VERSION, NoInterpreter
 from infra.packaging import THIS_ARCHITECTURE, Package, chalice_package, package, packager
 from infra.runtime import PackagedFunction

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.realtime.management_api import (
+from chalicelib.broadcast.connections_api import (
     Credentials,
     ManagementApi,
     open_management_api,

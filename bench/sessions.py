@@ -13,12 +13,12 @@ from uuid import uuid4
 from chalicelib.core.session import Session, Tally
 from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.core.timeouts import due_ms
-from chalicelib.engine import SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
-from chalicelib.store.redis_store import RedisStore
+from chalicelib.store.session_store import RedisStore
 
 # The longest there is: no clock may run out while it is measured.
 TIME_MS = 86_400_000

@@ -15,15 +15,15 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from chalicelib.realtime.management_api import (
+from chalicelib.broadcast.connections_api import (
     CurrentCredentials,
     Limits,
     WiredManagementApi,
     fixed,
 )
-from chalicelib.realtime.management_api.client import Wire
-from chalicelib.realtime.management_api.fast import CurlWire
-from chalicelib.realtime.management_api.sigv4 import SERVICE, SignedEndpoint
+from chalicelib.broadcast.connections_api.client import Wire
+from chalicelib.broadcast.connections_api.curl import CurlWire
+from chalicelib.broadcast.connections_api.sigv4 import SERVICE, SignedEndpoint
 
 from .fan_out import connection_ids, posting, us_per_post
 from .lab import Lab

@@ -25,16 +25,16 @@ from uuid import uuid4
 import redis
 from websockets.asyncio.client import connect as open_socket
 
-from chalicelib.core.rules import Start, apply
+from chalicelib.core.commands import Start, apply
 from chalicelib.core.session import create
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
 from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
+from chalicelib.store.deadline_index import RedisDeadlines
 from chalicelib.store.keys import ALL_UPDATES, deadlines, shard_tag
-from chalicelib.store.redis_deadlines import RedisDeadlines
-from chalicelib.store.redis_store import RedisStore
+from chalicelib.store.session_store import RedisStore
 from local.embedded import EmbeddedServer, embedded_server
 
 from .http_client import Connection, request
@@ -336,7 +336,7 @@ def _sweeping(url: str, count: int, log: Path) -> Iterator[list[int]]:
         with log.open("ab") as output:
             for _ in range(count):
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "chalicelib.run_sweeper"],
+                    [sys.executable, "-m", "chalicelib.workers.sweeper"],
                     cwd=ROOT,
                     env=variables,
                     stdin=subprocess.DEVNULL,

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from .access.roles import Bearer
+from .auth.policy import Bearer
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
-from .limits import Charge as Charge
-from .limits import Scope as Scope
+from .rate_limit.gcra import Charge as Charge
+from .rate_limit.gcra import Scope as Scope
 
 REMEMBER_COMMANDS_MS = 60_000
 """Longer than anybody goes on repeating a command whose answer was lost."""

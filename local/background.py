@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-RELAY: Final = "chalicelib.run_relay"
-SWEEPER: Final = "chalicelib.run_sweeper"
+RELAY: Final = "chalicelib.workers.relay"
+SWEEPER: Final = "chalicelib.workers.sweeper"
 START_SECONDS: Final = 15.0
 LINE_BYTES: Final = 1024 * 1024
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-COMMAND: Final = "chalicelib.access"
+COMMAND: Final = "chalicelib.auth"
 FILE: Final = "auth-keys.json"
 WHERE: Final = ("AUTH_KEYS", "AUTH_KEYS_SECRET")
 

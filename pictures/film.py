@@ -12,9 +12,9 @@ from enum import StrEnum
 from string import ascii_uppercase
 from typing import NamedTuple
 
+from chalicelib.core.commands import apply
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.events import Event
-from chalicelib.core.rules import apply
 from chalicelib.core.session import Session, Status, create
 from chalicelib.core.setup import Setup
 from chalicelib.core.view import Clocks, ParticipantView, clocks

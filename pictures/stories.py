@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.core.rules import Adjust, Command, Pause, Resume, Start, Switch, Undo
+from chalicelib.core.commands import Adjust, Command, Pause, Resume, Start, Switch, Undo
 
 
 @dataclass(frozen=True, slots=True)

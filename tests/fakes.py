@@ -12,7 +12,8 @@ from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any
 
-from chalicelib.access.roles import Bearer
+from chalicelib.auth.policy import Bearer
+from chalicelib.broadcast.connections_api.ports import Delete, Outcome, R, Request
 from chalicelib.core.errors import Unauthenticated
 from chalicelib.core.events import Event
 from chalicelib.core.session import Session, Status
@@ -36,9 +37,8 @@ from chalicelib.ports import (
     Watcher,
     Watchers,
 )
-from chalicelib.realtime.management_api.ports import Delete, Outcome, R, Request
 from chalicelib.store import codec
-from chalicelib.telemetry.names import Gauge, Metric
+from chalicelib.telemetry.metrics import Gauge, Metric
 
 
 @dataclass

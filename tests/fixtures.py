@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
-from chalicelib.store.redis_deadlines import RedisDeadlines
-from chalicelib.store.redis_store import RedisStore
+from chalicelib.store.deadline_index import RedisDeadlines
+from chalicelib.store.session_store import RedisStore
 
 from .servers import (
     Certificate,

@@ -22,8 +22,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from chalicelib.core import time_controls as tc
-from chalicelib.core.cycles import deadline_ms
-from chalicelib.core.rules import (
+from chalicelib.core.commands import (
     Adjust,
     Cancel,
     Command,
@@ -36,6 +35,7 @@ from chalicelib.core.rules import (
     Undo,
     apply,
 )
+from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.session import ENDED, Session, Status, create
 from chalicelib.core.setup import (
     BANKED,

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 import app as tickless
-from chalicelib.contract.rest import OPERATIONS
-from chalicelib.routes.calls import CountedResource
-from chalicelib.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
+from chalicelib.api_docs.operations import OPERATIONS
+from chalicelib.engine.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
+from chalicelib.rest.session_requests import CountedResource
 
 ROOT = Path(__file__).parent.parent
 VIEWS = {
@@ -59,7 +59,7 @@ def test_app_py_registers_and_does_nothing_else() -> None:
 
     assert isinstance(docstring, ast.Expr)
     imported = {node.module for node in statements if isinstance(node, ast.ImportFrom)}
-    assert imported == {"typing", "chalice.app", "chalicelib.routes", "chalicelib.wiring"}
+    assert imported == {"typing", "chalice.app", "chalicelib.rest", "chalicelib.container"}
     modules = [
         one.name for node in statements if isinstance(node, ast.Import) for one in node.names
     ]
@@ -167,7 +167,7 @@ def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
 def test_who_asks_for_no_tokens_imports_nothing_that_reads_them() -> None:
     code = """
 import sys, app
-from chalicelib.wiring import services
+from chalicelib.container import services
 services().engine, services().sockets, services().gate
 print([name for name in sys.modules if name.split(".")[0] == "jwt"])
 """
@@ -187,9 +187,9 @@ print([name for name in sys.modules if name.split(".")[0] == "jwt"])
 WITHOUT_CRYPTOGRAPHY = """
 import json, sys
 sys.modules["cryptography"] = None
-from chalicelib.access import tokens
-from chalicelib.access.keys import InvalidKeys, new_key, read_keys
-from chalicelib.access.roles import Bearer, Role
+from chalicelib.auth import tokens
+from chalicelib.auth.jwks import InvalidKeys, new_key, read_keys
+from chalicelib.auth.policy import Bearer, Role
 keys = read_keys(json.dumps(new_key("first")))
 server = Bearer(Role.SERVER, "*", "a-token", 0, 1)
 assert tokens.read(tokens.sign(server, keys), keys) == server

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 EVERY_FUNCTION = """
 import json
 import app
-from tests.realtime.test_observed import A_MINUTE, an_event, invoke
+from tests.websocket.test_observability import A_MINUTE, an_event, invoke
 from tests.rest.client import RestClient
 
 rest = RestClient(app.app)

@@ -13,10 +13,10 @@ import promql_parser
 import pytest
 import yaml
 
+from chalicelib.broadcast.connections_api.ports import Outcome
 from chalicelib.core.session import Status
-from chalicelib.realtime.management_api.ports import Outcome
 from chalicelib.schemas.errors import STATUS
-from chalicelib.telemetry.names import GAUGES, METRICS
+from chalicelib.telemetry.metrics import GAUGES, METRICS
 
 ROOT = Path(__file__).parent.parent
 ALERTS = yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())

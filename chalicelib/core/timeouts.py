@@ -13,7 +13,7 @@ from .cycles import cycle_deadline_ms, deadline_ms, end, session_deadline_ms, sw
 from .events import Event, ParticipantExpired, TimeoutsSkipped
 from .session import Cycle, Session, Status, Tally, lasted_ms, updated
 from .setup import SyncMode, TimeoutAction
-from .time_warnings import cycle_countdown, next_warning_ms, session_countdown
+from .warnings import cycle_countdown, next_warning_ms, session_countdown
 
 LISTED_TIMEOUTS = 100
 """At most so many timeouts are events of their own in one commit."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ..access.roles import JTI_FORM, Bearer
+from ..auth.policy import JTI_FORM, Bearer
 from ..settings import LONGEST_TOKEN_SECONDS
 from .errors import FieldProblem, InvalidRequest
 from .fields import Request, Uuid

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from .names import Gauge, Metric
+from .metrics import Gauge, Metric
 
 NAMESPACE = "Tickless"
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from ..ports import FleetFacts
-from . import names
-from .names import Gauge, Metric
+from . import metrics as names
+from .metrics import Gauge, Metric
 
 
 class Sink(Protocol):

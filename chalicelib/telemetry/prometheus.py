@@ -27,8 +27,8 @@ from prometheus_client.registry import Collector
 from .. import __version__
 from ..core.errors import StoreUnavailable
 from ..ports import Fleet
-from . import names
-from .names import Gauge, Metric
+from . import metrics as names
+from .metrics import Gauge, Metric
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

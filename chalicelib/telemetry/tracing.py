@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
-from .work import noted
+from .log_context import noted
 
 LOG = logging.getLogger("tickless")
 

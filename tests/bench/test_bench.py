@@ -10,8 +10,8 @@ from bench.measure import Block, Samples, latency_ratio, percentile, throughput_
 from bench.plan import Plan, Rival
 from bench.poster import CREDENTIALS, REGION
 from bench.report import Check, Report, Result, as_text, into_document
-from chalicelib.realtime.management_api import fixed
-from chalicelib.realtime.management_api.sigv4 import SignedEndpoint
+from chalicelib.broadcast.connections_api import fixed
+from chalicelib.broadcast.connections_api.sigv4 import SignedEndpoint
 
 TINY = Plan(
     budget_seconds=5.0,

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Route, expect
 
-from chalicelib.contract import asyncapi, examples
-from chalicelib.contract.rest import OPERATIONS
+from chalicelib.api_docs import asyncapi, examples
+from chalicelib.api_docs.operations import OPERATIONS
 from tests.e2e.instances import Instance
 
 PATIENCE_MS = 20_000

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from chalicelib.access import tokens
-from chalicelib.access.keys import new_key
-from chalicelib.access.roles import EVERY_SESSION, Bearer, Role
-from tests.access.people import a_key_set
+from chalicelib.auth import jwt as tokens
+from chalicelib.auth.jwks import new_key
+from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
+from tests.auth.bearers import a_key_set
 from tests.e2e.instances import Instance, instances
 
 from .accessibility import Axe

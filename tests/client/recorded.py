@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from chalicelib.core.commands import apply
 from chalicelib.core.cycles import deadline_ms
-from chalicelib.core.rules import apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup
 from chalicelib.core.view import changed_positions

@@ -10,16 +10,16 @@ import pytest
 from redis.crc import key_slot
 
 from chalicelib.core.errors import StoreUnavailable
-from chalicelib.engine import SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import SessionStore
 from chalicelib.store.keys import SessionKeys
-from tests.e2e.figures import tell
+from tests.e2e.measurements import tell
+from tests.engine.sweeper.scenarios import expected, start_session, sweeping, timeouts
 from tests.failover import Failover, replicated
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, RedisProcess, ask, eventually, valkey_binary
-from tests.sweeper.scene import expected, start_session, sweeping, timeouts
 
-from .players import SHARDS, Players, a_session, audit, more
+from .load import SHARDS, Players, a_session, audit, more
 
 pytestmark = pytest.mark.failover
 

@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from chalicelib.engine import SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 from tests.e2e.client import Client, all_until
-from tests.e2e.figures import tell
 from tests.e2e.instances import Answer, Instance, Rest, awaited, instances
+from tests.e2e.measurements import tell
 from tests.e2e.sessions import a_session, agrees
+from tests.engine.sweeper.scenarios import expected, start_session, timeouts
 from tests.failover import Failover
 from tests.fixtures import OpenStore
 from tests.servers import eventually
-from tests.sweeper.scene import expected, start_session, timeouts
 from tickless import CommandError
 
-from .players import audit
+from .load import audit
 from .test_failover import FALLS
 
 pytestmark = pytest.mark.failover

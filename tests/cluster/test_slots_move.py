@@ -9,14 +9,14 @@ import pytest
 from redis.crc import key_slot
 
 from chalicelib.core.errors import StoreUnavailable
-from chalicelib.engine import SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.store.keys import SessionKeys, shard_tag
-from tests.e2e.figures import tell
+from tests.e2e.measurements import tell
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, RedisProcess, valkey_binary
 
-from .moving import between_two, joined_by_another, move_at_once, move_key_by_key, owner_of
-from .players import SHARDS, Players, a_session, audit, more
+from .load import SHARDS, Players, a_session, audit, more
+from .slot_migration import between_two, joined_by_another, move_at_once, move_key_by_key, owner_of
 
 pytestmark = pytest.mark.failover
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from chalicelib.core.cycles import deadline_ms
-from chalicelib.core.errors import RuleError
-from chalicelib.core.events import Event
-from chalicelib.core.rules import (
+from chalicelib.core.commands import (
     Adjust,
     Cancel,
     Command,
@@ -21,6 +18,9 @@ from chalicelib.core.rules import (
     Undo,
     apply,
 )
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.errors import RuleError
+from chalicelib.core.events import Event
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.core.view import Clocks, ParticipantView, clocks

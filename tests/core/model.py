@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from chalicelib.core import time_controls as tc
-from chalicelib.core.rules import (
+from chalicelib.core.commands import (
     Adjust,
     Cancel,
     Command,

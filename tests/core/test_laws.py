@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chalicelib.core import time_controls as tc
+from chalicelib.core.commands import Adjust, Complete, Pause, Resume, apply
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.events import (
     Event,
@@ -20,13 +21,12 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
     TimeWarning,
 )
-from chalicelib.core.rules import Adjust, Complete, Pause, Resume, apply
 from chalicelib.core.session import ENDED, LIVE, Session, Status, create
 from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, set_up
 from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms, settle
 from chalicelib.core.view import ParticipantView, changed_positions, clocks
 from tests.core.build import counted_on, standing
-from tests.core.story import Story
+from tests.core.scenarios import Story
 from tests.strategies import (
     EPOCH_MS,
     PLAY,

@@ -6,8 +6,8 @@ from copy import deepcopy
 
 from hypothesis import given, settings
 
+from chalicelib.core.commands import Decision
 from chalicelib.core.events import Event, TimeoutsSkipped
-from chalicelib.core.rules import Decision
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
 from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.commands import Switch
 from chalicelib.core.errors import ParticipantExpired
-from chalicelib.core.rules import Switch
 from chalicelib.core.setup import Group, Participant, SyncMode
 from chalicelib.core.time_controls import Byoyomi, Fischer
 from tests.core.build import (

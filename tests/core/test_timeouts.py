@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from chalicelib.core import events as ev
+from chalicelib.core.commands import Cancel, Complete, Pause, Resume, Start, Switch
 from chalicelib.core.errors import InvalidTransition, ParticipantExpired
-from chalicelib.core.rules import Cancel, Complete, Pause, Resume, Start, Switch
 from chalicelib.core.setup import Participant, SyncMode
 from chalicelib.core.time_controls import Fischer
 from chalicelib.core.timeouts import LISTED_TIMEOUTS, settle

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core import events as ev
+from chalicelib.core.commands import Adjust, Pause, Resume, Switch, Undo, apply
 from chalicelib.core.errors import InvalidTransition, NothingToUndo
-from chalicelib.core.rules import Adjust, Pause, Resume, Switch, Undo, apply
 from chalicelib.core.session import Session, Status
 from chalicelib.core.setup import SyncMode
 from chalicelib.core.time_controls import (

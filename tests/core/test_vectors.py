@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.rules import Command, Complete, Pause, Resume, Start, Switch, apply
+from chalicelib.core.commands import Command, Complete, Pause, Resume, Start, Switch, apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.view import clocks
 from chalicelib.schemas.requests import CreateSession

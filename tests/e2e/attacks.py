@@ -21,7 +21,7 @@ from botocore.config import Config
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.contract.conformance import check_said
+from tests.api_docs.conformance import check_said
 
 from .sessions import a_session
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, NamedTuple, Self
 
-from tests.contract.conformance import check_heard, check_said
+from tests.api_docs.conformance import check_heard, check_said
 from tickless import Held, Pace, Place, SessionClient, World
 from tickless.place import place_of
 from tickless.states import CommandName, Message

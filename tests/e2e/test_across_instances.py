@@ -13,8 +13,8 @@ from tests.servers import Cluster, RedisProcess
 
 from .client import FRAME_BYTES, Client, all_until, has_reached
 from .conftest import Size
-from .figures import tell
 from .instances import Instance, Rest, instances
+from .measurements import tell
 from .sessions import a_session, differences
 
 EACH = 10

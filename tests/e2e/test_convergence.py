@@ -23,10 +23,10 @@ from tests.servers import Proxy, RedisProcess, ask, proxy_to, running, valkey_bi
 
 from .client import Client, all_until
 from .conftest import Size
-from .figures import tell
+from .event_log import remembered, watchers
 from .heartbeats import heartbeats_needed
 from .instances import Answer, Instance, Rest, awaited, instances, is_running
-from .records import remembered, watchers
+from .measurements import tell
 from .sessions import a_session, agrees
 
 PATIENCE = Patience(heartbeat_ms=2_000)

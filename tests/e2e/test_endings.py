@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.servers import RedisProcess
 
 from .client import Client, all_until
+from .event_log import remembered, watchers
 from .instances import Instance, Rest, awaited, children_of, instances, is_running
-from .records import remembered, watchers
 from .sessions import a_session
 
 GOING_AWAY = 1001

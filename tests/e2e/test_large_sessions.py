@@ -12,8 +12,8 @@ import pytest
 
 from .client import FRAME_BYTES, Client, all_until, has_reached
 from .conftest import FULL, Size
-from .figures import tell
 from .instances import Instance, Rest
+from .measurements import tell
 from .sessions import HOUR_MS, a_session, differences
 
 PARTICIPANTS = 1_000

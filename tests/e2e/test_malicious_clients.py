@@ -15,15 +15,15 @@ from statistics import median, quantiles
 
 import pytest
 
-from chalicelib.realtime.inline import WITHIN_SECONDS
-from chalicelib.realtime.sockets import LIMITED_SECONDS
+from chalicelib.broadcast.inline import WITHIN_SECONDS
+from chalicelib.websocket.handlers import LIMITED_SECONDS
 from tests.servers import RedisProcess, running, valkey_binary
 
 from .attacks import ATTACKS, intruder, masked, raid, said
 from .client import Client, all_until
 from .conftest import Size
-from .figures import tell
 from .instances import Instance, Rest, instances, resident_mb
+from .measurements import tell
 from .sessions import a_session, differences
 
 TOGETHER = (

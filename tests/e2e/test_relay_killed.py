@@ -14,8 +14,8 @@ from tests.servers import RedisProcess
 
 from .client import Client, all_until, has_reached
 from .conftest import Size
-from .figures import tell
 from .instances import Instance, Rest, awaited, instances
+from .measurements import tell
 from .sessions import a_session, agrees
 
 SESSIONS = 8

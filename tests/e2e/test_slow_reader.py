@@ -13,7 +13,7 @@ from statistics import median
 
 import redis
 
-from chalicelib.realtime.management_api import (
+from chalicelib.broadcast.connections_api import (
     Credentials,
     ManagementApi,
     Outcome,
@@ -23,10 +23,10 @@ from chalicelib.realtime.management_api import (
 from tests.servers import RedisProcess
 
 from .client import Client, all_until, has_reached
-from .figures import tell
+from .event_log import watchers
 from .instances import Instance, Rest, awaited, instances
-from .knocking import address_of, handshake
-from .records import watchers
+from .measurements import tell
+from .raw_handshake import address_of, handshake
 from .sessions import a_session
 
 SWITCHES = 12

@@ -22,12 +22,12 @@ from chalicelib.core.events import TimeAdjusted
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect as connect_store
 from chalicelib.store.keys import WATCHED
-from chalicelib.store.redis_store import RedisStore
+from chalicelib.store.session_store import RedisStore
 from local.embedded import embedded_server
-from tests.contract.conformance import check_said
+from tests.api_docs.conformance import check_said
 
-from .figures import tell
 from .instances import Instance, Rest, awaited, instances
+from .measurements import tell
 from .sessions import a_session
 
 SESSIONS = 12

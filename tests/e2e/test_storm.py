@@ -15,7 +15,7 @@ from tests.servers import RedisProcess
 
 from .client import Client, all_until, has_reached
 from .conftest import Size
-from .figures import tell
+from .event_log import connections_of
 from .instances import (
     Instance,
     Rest,
@@ -24,8 +24,8 @@ from .instances import (
     resident_mb,
     threads_of,
 )
-from .knocking import address_of, handshake
-from .records import connections_of
+from .measurements import tell
+from .raw_handshake import address_of, handshake
 from .sessions import a_session
 
 TOLERATED_MB = 8.0

@@ -14,12 +14,12 @@ from chalicelib.core.errors import RuleError
 from chalicelib.core.session import Session
 from chalicelib.core.setup import Setup
 from chalicelib.core.view import clocks
-from chalicelib.engine import Outcome, SyncEngine
+from chalicelib.engine.sync_engine import Outcome, SyncEngine
 from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
-from chalicelib.store.redis_store import EVENTS_KEPT, RedisStore
-from tests.core.story import Story
+from chalicelib.store.session_store import EVENTS_KEPT, RedisStore
+from tests.core.scenarios import Story
 from tests.fakes import FakeStore
 from tests.servers import RedisProcess
 from tests.strategies import EPOCH_MS, Step, command_of, instant_of, setups, walks

@@ -8,9 +8,7 @@ from itertools import count
 from typing import Any
 
 from local.gateway.events import Api, Handshake
-from local.gateway.websocket_api import (
-    WebSocketApi,
-)
+from local.gateway.websocket_api import WebSocketApi
 from local.gateway.websocket_effects import (
     Accept,
     Effect,

@@ -107,7 +107,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("path", "is_part"),
     [
         ("app.py", True),
-        ("chalicelib/engine.py", True),
+        ("chalicelib/engine/sync_engine.py", True),
         ("chalicelib/store/scripts/commit.lua", True),
         (".chalice/config.json", True),
         (".chalice/deployed/dev.json", False),

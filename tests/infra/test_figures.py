@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from chalicelib.telemetry.emf import NAMESPACE, CloudWatchSink
-from chalicelib.telemetry.names import METRICS
+from chalicelib.telemetry.metrics import METRICS
 from chalicelib.telemetry.ports import Telemetry
 from infra.merging import TEMPLATES, merged
-from tests.telemetry.happenings import tell_of_everything
+from tests.telemetry.sample_events import tell_of_everything
 from tests.test_monitoring import VALUES, rules
 
 SERVICE = {"Ref": "AWS::StackName"}

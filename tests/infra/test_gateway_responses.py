@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.contract.codes import GATEWAY_REFUSALS
+from chalicelib.api_docs.error_codes import GATEWAY_REFUSALS
 from chalicelib.schemas.errors import STATUS
 from infra.merging import merged
 from local.gateway.gateway_responses import (
@@ -24,7 +24,7 @@ from local.gateway.gateway_responses import (
     no_such_method,
     read_gateway_responses,
 )
-from tests.contract.conformance import closed, openapi_document, problems, validator
+from tests.api_docs.conformance import closed, openapi_document, problems, validator
 
 ROOT = Path(__file__).parents[2]
 RESPONSES = read_gateway_responses(merged())

@@ -22,8 +22,8 @@ _, _, RELAY = DEPLOYING.partition("## A relay\n")
 NOTE_WHAT_IS_READ = """
 import sys
 from chalicelib.settings import read_settings
-from chalicelib.telemetry.logs import start_logging
-from chalicelib.wiring import Services
+from chalicelib.telemetry.logging import start_logging
+from chalicelib.container import Services
 
 class Noting:
     def __init__(self):

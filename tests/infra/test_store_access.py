@@ -11,7 +11,7 @@ import redis
 from chalicelib.settings import Settings
 from infra.merging import merged
 from tests.servers import HOST, Cluster, ask
-from tests.store.rights import walk
+from tests.store.permissions import walk
 
 ACCESS: str = merged()["Resources"]["StoreUser"]["Properties"]["AccessString"]
 HARM = ("FLUSHALL", "KEYS *", "CONFIG GET *", "ACL LIST", "SHUTDOWN", "CLUSTER RESET")

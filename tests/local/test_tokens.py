@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.access import tokens
-from chalicelib.access.keys import new_key, read_keys
-from chalicelib.access.roles import Role
+from chalicelib.auth import jwt as tokens
+from chalicelib.auth.jwks import new_key, read_keys
+from chalicelib.auth.policy import Role
 from local.__main__ import examples, main, token_set
 from local.tokens import FILE, Access, TokensError, access
 
@@ -123,4 +123,4 @@ def test_what_is_printed_to_try_has_the_token_where_one_is_asked_for() -> None:
     assert shlex.split(listen)[-1].endswith("&token=$TOKEN")
     assert token_set("a.b.c") == "TOKEN=a.b.c"
     # Of keys that are not the stack's own it shows nothing.
-    assert token_set(None).endswith(" -m chalicelib.access token)")
+    assert token_set(None).endswith(" -m chalicelib.auth token)")

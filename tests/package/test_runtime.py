@@ -17,11 +17,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from bench.package import proxy_event
 from bench.secrets_manager import Asked, keeping, secrets_manager
-from chalicelib.access import tokens
-from chalicelib.access.keys import new_key
+from chalicelib.auth import jwt as tokens
+from chalicelib.auth.jwks import new_key
 from infra.environments import find_python
 from infra.runtime import TRACE, FunctionFailed, PackagedFunction
-from tests.access.people import KEYS, SECRET, SESSION, a_bearer, a_curve_key, a_key_set
+from tests.auth.bearers import KEYS, SECRET, SESSION, a_bearer, a_curve_key, a_key_set
 from tests.servers import RedisProcess, eventually, running, valkey_binary
 from tests.telemetry.daemon import daemon
 
@@ -169,7 +169,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import app
 from chalicelib.core.errors import KeysUnavailable
-from chalicelib.wiring import services
+from chalicelib.container import services
 services().engine
 try:
     services().gate.bearer("x")

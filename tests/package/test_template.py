@@ -9,7 +9,7 @@ from string import ascii_letters, digits
 
 import pytest
 
-from chalicelib.access.keys import read_keys
+from chalicelib.auth.jwks import read_keys
 from chalicelib.settings import read_settings
 from infra.packaging import ROOT, Package
 from local.gateway.compression import minimum_compression_bytes

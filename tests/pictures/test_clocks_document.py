@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chalicelib.core.rules import Adjust, Start, Switch, apply
+from chalicelib.core.commands import Adjust, Start, Switch, apply
 from chalicelib.core.session import create
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.core.time_controls import TimeControl

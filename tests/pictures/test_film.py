@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.core.commands import Pause, Resume, Start, Switch
 from chalicelib.core.errors import InvalidTransition
-from chalicelib.core.rules import Pause, Resume, Start, Switch
 from chalicelib.core.setup import Setup
 from pictures.figures import digest, lines, timeouts
 from pictures.film import Film, Phase, shoot

@@ -13,7 +13,7 @@ from local.gateway.lambdas import LambdaContext, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity, proxy_event
 from local.gateway.proxy_response import http_response
 from local.gateway.resources import RouteTable
-from tests.contract.conformance import check_answer
+from tests.api_docs.conformance import check_answer
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 ANNE = "00000000-0000-4000-8000-00000000000a"

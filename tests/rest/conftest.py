@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 import app as tickless
+from chalicelib.container import Services, replace_services
 from chalicelib.ports import SessionStore
 from chalicelib.settings import Settings
-from chalicelib.wiring import Services, replace_services
 from tests.fakes import FakeStore
 
 from .client import RestClient

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from chalicelib.container import replace_services
 from chalicelib.core.errors import Conflict
 from chalicelib.ports import Charge, Commit, Committed, Loaded, Stale
-from chalicelib.wiring import replace_services
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app as tickless
+from chalicelib.container import replace_services
 from chalicelib.schemas.errors import STATUS
-from chalicelib.wiring import replace_services
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation

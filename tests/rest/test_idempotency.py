@@ -7,7 +7,7 @@ from chalice.app import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.routes.calls import packed, unpacked
+from chalicelib.rest.session_requests import packed, unpacked
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation

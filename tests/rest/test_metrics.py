@@ -10,11 +10,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import app as tickless
+from chalicelib.container import replace_services
 from chalicelib.core.session import Status
-from chalicelib.telemetry import names
+from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry.log_context import noted
 from chalicelib.telemetry.ports import Telemetry
-from chalicelib.telemetry.work import noted
-from chalicelib.wiring import replace_services
 from tests.fakes import FakeFleet, FakeRegistry, FakeStore, RecordingSink
 
 from .client import SESSION, RestClient, creation

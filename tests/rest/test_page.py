@@ -11,9 +11,9 @@ from urllib.parse import urljoin
 import pytest
 
 import app as tickless
-from chalicelib import web
+from chalicelib.container import Services, replace_services
+from chalicelib.rest import web_page as web
 from chalicelib.settings import Settings
-from chalicelib.wiring import Services, replace_services
 
 from .client import RestClient
 

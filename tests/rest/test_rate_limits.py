@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import app as tickless
-from chalicelib.telemetry import names
+from chalicelib.container import replace_services
+from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
-from chalicelib.wiring import replace_services
 from tests.fakes import FakeStore, RecordingSink
 
 from .client import BEN, SESSION, Answer, RestClient, creation

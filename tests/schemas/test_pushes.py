@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.core.rules import Start, Switch, apply
+from chalicelib.core.commands import Start, Switch, apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.schemas.messages import state_sync
 from chalicelib.schemas.pushes import FRAME_BYTES, session_deleted, state_update, version_of
-from chalicelib.schemas.socket import state_sync
 from chalicelib.schemas.states import iso, session_state
 
 NOW_MS = 1_700_000_000_000

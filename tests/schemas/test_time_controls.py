@@ -16,7 +16,7 @@ from chalicelib.core.setup import Setup
 from chalicelib.schemas.errors import InvalidRequest
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.schemas.time_controls import WRITTEN_FORM
-from tests.contract.conformance import openapi_document, validator
+from tests.api_docs.conformance import openapi_document, validator
 from tests.strategies import uuid
 
 SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000

@@ -9,7 +9,7 @@ import redis
 
 from tests.fixtures import ON_A_CLUSTER, OpenDeadlines, OpenStore
 
-from .places import Memory, Place, RealRedis
+from .backends import Memory, Place, RealRedis
 
 
 @pytest.fixture(params=["fake", "valkey", "redis7", ON_A_CLUSTER])

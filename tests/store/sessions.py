@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 from uuid import uuid4
 
-from chalicelib.core.rules import Command, Decision, Start, Switch, apply
+from chalicelib.core.commands import Command, Decision, Start, Switch, apply
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
 from chalicelib.core.timeouts import due_ms

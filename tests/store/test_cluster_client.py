@@ -22,7 +22,7 @@ from chalicelib.settings import Settings
 from chalicelib.store.client import ERRORS, connect
 from chalicelib.store.cluster_client import REFUSE_S, ClusterClient, SingleAttempt
 from chalicelib.store.connection_pool import BreakerConnectionPool
-from tests.cluster.moving import between_two, joined_by_another
+from tests.cluster.slot_migration import between_two, joined_by_another
 from tests.servers import Cluster, free_port, running, valkey_binary
 
 KEY = "{07}:key"

@@ -9,16 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.core.errors import InvalidSetup
-from chalicelib.core.events import (
-    CycleSwitched,
-    ParticipantExpired,
-    SessionCompleted,
-    SessionCreated,
-    SessionStarted,
-    TimeoutsSkipped,
-)
-from chalicelib.core.rules import (
+from chalicelib.core.commands import (
     Adjust,
     Command,
     Complete,
@@ -28,6 +19,15 @@ from chalicelib.core.rules import (
     Switch,
     Undo,
     apply,
+)
+from chalicelib.core.errors import InvalidSetup
+from chalicelib.core.events import (
+    CycleSwitched,
+    ParticipantExpired,
+    SessionCompleted,
+    SessionCreated,
+    SessionStarted,
+    TimeoutsSkipped,
 )
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up

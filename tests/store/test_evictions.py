@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from chalicelib.container import Services
+from chalicelib.core.commands import Switch
 from chalicelib.core.errors import SessionNotFound
-from chalicelib.core.rules import Switch
 from chalicelib.core.setup import SyncMode
-from chalicelib.outcomes import Once
+from chalicelib.engine.idempotency import Once
 from chalicelib.settings import Settings
 from chalicelib.store.keys import SessionKeys, deadlines, shard_tag
-from chalicelib.wiring import Services
+from tests.engine.sweeper.scenarios import start_session
 from tests.servers import RedisProcess
-from tests.sweeper.scene import start_session
 
 ONCE = Once("key", b"switch", lambda outcome: str(outcome.session.version).encode())
 

@@ -7,16 +7,16 @@ from threading import Thread
 
 import pytest
 
-from chalicelib.core.rules import Start, Switch
+from chalicelib.core.commands import Start, Switch
 from chalicelib.core.session import create
-from chalicelib.engine import SyncEngine
-from chalicelib.outcomes import Once
+from chalicelib.engine.idempotency import Once
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Receipt, SessionStore, StoreUnavailable
 from tests.fixtures import OpenStore
 from tests.servers import Proxy, RedisProcess, eventually
 
 from .sessions import HOUR_MS, a_setup, created, creation, new_id, next_of, started, switch
-from .test_store_away import works
+from .test_unavailable import works
 
 
 @pytest.fixture

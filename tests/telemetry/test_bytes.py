@@ -20,7 +20,7 @@ SWITCH = f"""
 import sys
 from tests.fakes import FakeManagementApi
 from tests.rest.client import SESSION, RestClient, creation
-from chalicelib.wiring import services
+from chalicelib.container import services
 import app
 
 services().__dict__["management_api"] = FakeManagementApi()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.realtime.management_api.ports import Outcome, Post
-from chalicelib.realtime.management_api.traced import TracedManagementApi
+from chalicelib.broadcast.connections_api.ports import Outcome, Post
+from chalicelib.broadcast.connections_api.traced import TracedManagementApi
 from chalicelib.telemetry.tracing import NoTracing, open_tracing
 from tests.fakes import FakeManagementApi
 from tests.servers import RedisProcess

@@ -1,0 +1,110 @@
+"""JSON Web Tokens: whom a token names, if we have signed it, and new ones.
+
+Owns form, signature and claims. Must never ask what time it is: only the
+store has a clock, and whoever loads a session with a token has it looked at.
+
+https://www.rfc-editor.org/rfc/rfc7519 and rfc8725
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jwt
+
+from ..core.errors import Unauthenticated
+from ..settings import LONGEST_TOKEN_SECONDS
+from .jwks import KeySet
+from .policy import EVERY_SESSION, JTI_FORM, Bearer, Role
+
+MOST_CHARACTERS: Final = 2_048
+LATEST_S: Final = 2**40
+"""Some 34,000 years; what is later is a mistake, or made to be one."""
+
+_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+# Times are the store's to judge; a token of ours has no audience, so one that has is none of ours.
+_OPTIONS: Final[Any] = {
+    "require": ["sid", "role", "exp", "nbf", "jti"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}
+
+
+class UnknownKey(Unauthenticated):
+    """It names none of our keys; whoever brings it is told no more than of any other."""
+
+
+def sign(bearer: Bearer, keys: KeySet) -> str:
+    """A token that makes its bearer this one."""
+    key = keys.signing
+    claims: dict[str, Any] = {
+        "sid": bearer.session_id,
+        # A server is the host of every session.
+        "role": Role.HOST if bearer.role is Role.SERVER else bearer.role,
+        "nbf": bearer.valid_from_s,
+        "exp": bearer.valid_until_s,
+        "jti": bearer.token_id,
+    }
+    if bearer.participant_id is not None:
+        claims["pid"] = bearer.participant_id
+    return jwt.encode(claims, key.signing, key.algorithm, headers={"kid": key.kid})
+
+
+def read(token: str, keys: KeySet) -> Bearer:
+    """Whom a token names; whether it holds at this instant is not asked.
+
+    Raises:
+        UnknownKey: It names none of the keys.
+        Unauthenticated: It is no token, or not signed by one of the keys, or says nonsense.
+    """
+    if len(token) > MOST_CHARACTERS or not token.isascii():
+        raise Unauthenticated
+    try:
+        key = keys.named(jwt.get_unverified_header(token).get("kid"))
+    except jwt.PyJWTError:
+        raise Unauthenticated from None
+    try:
+        claims = jwt.decode(token, key.verifying, algorithms=[key.algorithm], options=_OPTIONS)
+    except jwt.PyJWTError:
+        # Why it failed is quoted from the token, and nobody's to know.
+        raise (Unauthenticated if key in keys else UnknownKey) from None
+    return _bearer(claims)
+
+
+def _bearer(claims: Mapping[str, Any]) -> Bearer:
+    sid, token_id, pid = claims["sid"], claims["jti"], claims.get("pid")
+    session_id = EVERY_SESSION if sid == EVERY_SESSION else _id(sid)
+    participant_id = None if pid is None else _id(pid)
+    since_s, until_s = _seconds(claims["nbf"]), _seconds(claims["exp"])
+    try:
+        role = Role(claims["role"])
+    except ValueError:
+        raise Unauthenticated from None
+    if role is Role.SERVER or (role is Role.PARTICIPANT) != (participant_id is not None):
+        raise Unauthenticated
+    if session_id == EVERY_SESSION:
+        if role is not Role.HOST:
+            raise Unauthenticated
+        role = Role.SERVER
+    elif until_s - since_s > LONGEST_TOKEN_SECONDS:
+        raise Unauthenticated
+    if not isinstance(token_id, str) or not re.fullmatch(JTI_FORM, token_id):
+        raise Unauthenticated
+    return Bearer(role, session_id, token_id, since_s, until_s, participant_id)
+
+
+def _id(value: object) -> str:
+    if not isinstance(value, str) or not _ID.fullmatch(value.lower()):
+        raise Unauthenticated
+    return value.lower()
+
+
+def _seconds(value: object) -> int:
+    # True is an int in Python, and none in JSON.
+    if type(value) is not int or not 0 <= value < LATEST_S:
+        raise Unauthenticated
+    return value

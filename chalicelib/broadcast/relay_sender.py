@@ -1,0 +1,152 @@
+"""What a relay posts to its endpoint's connections, and who turns out to be gone.
+
+It hands over and takes notes, and must never wait: neither for a connection,
+nor for the store, in which whoever is gone is for others to strike off.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from queue import Empty, SimpleQueue
+
+from ..ports import Watcher
+from ..schemas.messages import session_forbidden
+from ..telemetry.ports import Telemetry
+from . import fan_out_metrics as fan_out
+from .connections_api.ports import Delete, ManagementApi, Outcome, Post
+from .recipients import Audience
+
+LOG = logging.getLogger("tickless")
+
+POST_WITHIN_SECONDS = 10.0
+
+Gone = SimpleQueue[tuple[str, str]]
+"""Ids of sessions, each with that of a connection to be taken off its list."""
+
+
+class Dispatch:
+    """Posts to, and closes, connections of ``endpoint``; safe for many threads."""
+
+    def __init__(self, api: ManagementApi, endpoint: str, telemetry: Telemetry) -> None:
+        self._api = api
+        self._endpoint = endpoint
+        self._telemetry = telemetry
+        self._gone: Gone = SimpleQueue()
+
+    def send(
+        self,
+        audience: Audience,
+        messages: Iterable[bytes],
+        since_s: float | None = None,
+        settled: Callable[[], object] | None = None,
+    ) -> None:
+        """Messages for everybody present; ``since_s`` is when they were heard of.
+
+        ``settled`` is called once for each message, when nothing of it is under
+        way any more, on a thread that it must not keep.
+        """
+        began_s = time.monotonic()
+        deadline_s = began_s + POST_WITHIN_SECONDS
+        for message in messages:
+            delivery = _Delivery(
+                audience, message, self._gone, self._telemetry, since_s or began_s, settled
+            )
+            self._api.submit_all(
+                [
+                    Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
+                    for watcher in audience.present
+                ],
+                delivery.done,
+            )
+
+    def dismiss(self, session_id: str, connection_ids: Iterable[str]) -> None:
+        """Close connections, each after what was posted to it before."""
+        deadline_s = time.monotonic() + POST_WITHIN_SECONDS
+        self._api.submit_all(
+            [Delete(self._endpoint, one, deadline_s) for one in connection_ids],
+            _Dismissal(session_id, self._gone).done,
+        )
+
+    def send_away(self, audience: Audience) -> None:
+        """Tell whose tokens hold no more, and close their connections here."""
+        ours = [one for one in audience.forbidden if one.endpoint == self._endpoint]
+        if ours:
+            self.send(replace(audience, present=ours), [session_forbidden(audience.now_ms)])
+            self.dismiss(audience.session_id, [one.connection_id for one in ours])
+
+    def take_gone(self) -> Mapping[str, Sequence[str]]:
+        """By session, the connections that have been found gone since this was last asked."""
+        found: dict[str, list[str]] = defaultdict(list)
+        while True:
+            try:
+                session_id, connection_id = self._gone.get_nowait()
+            except Empty:
+                return found
+            found[session_id].append(connection_id)
+
+
+class _Delivery:
+    """What becomes of a message; called on the client's thread, so it only takes notes."""
+
+    def __init__(
+        self,
+        audience: Audience,
+        message: bytes,
+        gone: Gone,
+        telemetry: Telemetry,
+        since_s: float,
+        settled: Callable[[], object] | None,
+    ) -> None:
+        self._audience = audience
+        self._message = message
+        self._gone = gone
+        self._telemetry = telemetry
+        self._since_s = since_s
+        self._settled = settled
+        self._outcomes: Counter[Outcome] = Counter()
+        self._left = len(audience.present)
+
+    def done(self, post: Post, outcome: Outcome) -> None:
+        self._outcomes[outcome] += 1
+        self._left -= 1
+        if outcome is Outcome.GONE:
+            if self._audience.is_gone(self._present[post.connection_id], outcome):
+                self._gone.put((self._audience.session_id, post.connection_id))
+        elif outcome is not Outcome.DELIVERED:
+            LOG.warning(
+                "relay: post to %s: %s",
+                post.connection_id,
+                outcome,
+                extra={"session_id": self._audience.session_id},
+            )
+        if not self._left:
+            fan_out.report(
+                self._telemetry,
+                self._audience.session_id,
+                self._message,
+                self._outcomes,
+                time.monotonic() - self._since_s,
+            )
+            if self._settled is not None:
+                self._settled()
+
+    @cached_property
+    def _present(self) -> Mapping[str, Watcher]:
+        """By connection; made once somebody is gone, of whom there may be thousands."""
+        return {watcher.connection_id: watcher for watcher in self._audience.present}
+
+
+class _Dismissal:
+    """Who has been sent away is off the list, however that went."""
+
+    def __init__(self, session_id: str, gone: Gone) -> None:
+        self._session_id = session_id
+        self._gone = gone
+
+    def done(self, delete: Delete, _: Outcome) -> None:
+        self._gone.put((self._session_id, delete.connection_id))

@@ -1,0 +1,241 @@
+"""Commands and what they do to a session.
+
+A command meets the session as its timeouts have left it, so what ran out by
+now comes first; both together are one version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from . import cycles
+from .adjustments import adjust
+from .errors import (
+    InvalidTransition,
+    NothingToUndo,
+    ParticipantExpired,
+    RuleError,
+    StaleCycle,
+    UnknownParticipant,
+)
+from .events import Event, SessionPaused, SessionResumed, SessionStarted, SwitchUndone, TimeAdjusted
+from .session import ENDED, Cycle, Session, Status, updated
+from .timeouts import settle
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    name: ClassVar[str] = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """End the running cycle; ``current_participant_id`` says whose it should be."""
+
+    name: ClassVar[str] = "switch"
+    next_participant_id: str | None = None
+    current_participant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    name: ClassVar[str] = "pause"
+    current_participant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    name: ClassVar[str] = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    name: ClassVar[str] = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    name: ClassVar[str] = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Adjust:
+    """Give the clock that is named ``delta_ms``, or take so much; see ``adjusting``."""
+
+    name: ClassVar[str] = "adjust"
+    delta_ms: int
+    participant_id: str | None = None
+    group_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back a switch that nothing has followed."""
+
+    name: ClassVar[str] = "undo"
+
+
+Command = Start | Switch | Pause | Resume | Complete | Cancel | Adjust | Undo
+
+UNDO_WITHIN_MS = 10_000
+"""So long after a switch it can be undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of a session at one instant.
+
+    ``refusal`` says why the command was refused; timeouts that were due are
+    applied all the same. ``expired_participant_id`` is whose clock had run out
+    in the cycle that a switch ended.
+    """
+
+    session: Session
+    events: tuple[Event, ...] = ()
+    refusal: RuleError | None = None
+    expired_participant_id: str | None = None
+
+
+def apply(session: Session, command: Command | None, now_ms: int) -> Decision:
+    """Settle ``session`` and carry out ``command``; ``None`` only settles.
+
+    The session that comes back is the very one given where nothing changed,
+    else the next version of it.
+    """
+    settled, timeouts = settle(session, now_ms)
+    if command is None:
+        return Decision(_next_version(session, settled, now_ms), timeouts)
+    try:
+        decision = _decide(settled, command, now_ms)
+    except RuleError as refusal:
+        return Decision(_next_version(session, settled, now_ms), timeouts, refusal)
+    return Decision(
+        _next_version(session, decision.session, now_ms),
+        timeouts + decision.events,
+        expired_participant_id=decision.expired_participant_id,
+    )
+
+
+def _next_version(before: Session, after: Session, now_ms: int) -> Session:
+    if after is before:
+        return before
+    return updated(replace(after, version=before.version + 1), now_ms)
+
+
+def _decide(session: Session, command: Command, now_ms: int) -> Decision:
+    match command:
+        case Start():
+            return _start(session, now_ms)
+        case Switch():
+            return _switch(session, command, now_ms)
+        case Pause():
+            return _pause(session, command, now_ms)
+        case Resume():
+            return _resume(session, now_ms)
+        case Complete():
+            return _end(session, command.name, Status.COMPLETED, now_ms)
+        case Cancel():
+            return _end(session, command.name, Status.CANCELLED, now_ms)
+        case Adjust():
+            return _adjust(session, command, now_ms)
+        case Undo():
+            return _undo(session, now_ms)
+
+
+def _start(session: Session, now_ms: int) -> Decision:
+    if session.status is not Status.PENDING:
+        raise InvalidTransition(Start.name, session.status)
+    started = replace(cycles.begin(session, 0, now_ms), started_at_ms=now_ms)
+    first = session.setup.participants[0]
+    return Decision(started, (SessionStarted(now_ms, first.participant_id),))
+
+
+def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
+    cycle = _running(session, command.name)
+    _same_cycle(session, cycle, command.current_participant_id)
+    successor = _successor(session, command.next_participant_id)
+    kept = cycles.undoable(session, cycle)
+    switched, event = cycles.switch(session, cycle, successor, now_ms)
+    if switched.status is Status.RUNNING:
+        switched = replace(switched, undoable=kept)
+    expired_id = None
+    if cycle.overtime_from_ms is not None:
+        expired_id = session.setup.participants[cycle.position].participant_id
+    return Decision(switched, (event,), expired_participant_id=expired_id)
+
+
+def _pause(session: Session, command: Pause, now_ms: int) -> Decision:
+    cycle = _running(session, command.name)
+    _same_cycle(session, cycle, command.current_participant_id)
+    paused = replace(cycles.stop(session, cycle, now_ms), status=Status.PAUSED)
+    return Decision(paused, (SessionPaused(now_ms),))
+
+
+def _resume(session: Session, now_ms: int) -> Decision:
+    if session.status is not Status.PAUSED or session.cycle is None:
+        raise InvalidTransition(Resume.name, session.status)
+    cycle = session.cycle._replace(started_at_ms=now_ms)
+    resumed = replace(session, status=Status.RUNNING, cycle=cycle)
+    return Decision(resumed, (SessionResumed(now_ms),))
+
+
+def _end(session: Session, command: str, status: Status, now_ms: int) -> Decision:
+    if session.status is status:
+        return Decision(session)
+    if session.status in ENDED:
+        raise InvalidTransition(command, session.status)
+    ended, event = cycles.end(session, status, now_ms)
+    return Decision(ended, (event,))
+
+
+def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
+    if session.status in ENDED:
+        raise InvalidTransition(command.name, session.status)
+    participant_id, group_id = command.participant_id, command.group_id
+    adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
+    event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
+    # A clock with nothing left runs out at this very instant.
+    settled, timeouts = settle(updated(replace(adjusted, undoable=None), now_ms), now_ms)
+    return Decision(settled, (event, *timeouts))
+
+
+def _undo(session: Session, now_ms: int) -> Decision:
+    cycle, kept = _running(session, Undo.name), session.undoable
+    switched_at_ms = cycle.started_at_ms
+    if kept is None or switched_at_ms is None or now_ms - switched_at_ms > UNDO_WITHIN_MS:
+        raise NothingToUndo(Undo.name, session.status, UNDO_WITHIN_MS)
+    participants = session.setup.participants
+    event = SwitchUndone(
+        now_ms,
+        participants[cycle.position].participant_id,
+        participants[kept.cycle.position].participant_id,
+    )
+    # What fell due since then does so now, at its own deadline.
+    restored = cycles.take_back(session, kept, switched_at_ms)
+    settled, timeouts = settle(restored, now_ms, switched_at_ms)
+    return Decision(settled, (event, *timeouts))
+
+
+def _running(session: Session, command: str) -> Cycle:
+    if session.status is not Status.RUNNING or session.cycle is None:
+        raise InvalidTransition(command, session.status)
+    return session.cycle
+
+
+def _same_cycle(session: Session, cycle: Cycle, named_id: str | None) -> None:
+    active_id = session.setup.participants[cycle.position].participant_id
+    if named_id is not None and named_id != active_id:
+        raise StaleCycle(named_id, active_id)
+
+
+def _successor(session: Session, participant_id: str | None) -> int | None:
+    if participant_id is None:
+        return None
+    position = session.setup.position_of(participant_id)
+    if position is None:
+        raise UnknownParticipant(participant_id)
+    if session.is_out(position):
+        raise ParticipantExpired(participant_id)
+    return position

@@ -1,0 +1,1 @@
+"""GCRA rate limiting: the algorithm, and which requests count against which limit."""

@@ -1,0 +1,308 @@
+"""The socket's messages: what clients send, and the answers to it.
+
+A message is a text frame of JSON with ``type``. What is pushed without being
+asked for stands in ``pushes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple, NotRequired
+
+from pydantic import Field, JsonValue, StringConstraints
+from pydantic_core import to_json
+from typing_extensions import TypedDict
+
+from ..core import commands as rules
+from ..core.session import Session
+from ..core.view import GroupView
+from .errors import MalformedJson
+from .fields import Request
+from .pushes import FRAME_BYTES
+from .requests import (
+    AdjustTime,
+    NoFields,
+    PauseSession,
+    SwitchCycle,
+    read_json,
+    read_value,
+)
+from .states import ParticipantState, SessionState, session_state
+
+PROTOCOL = 1
+MESSAGE_ID_CHARACTERS = 128
+
+Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
+ClientTime = Annotated[int | float, Field(ge=-(2**53), le=2**53, allow_inf_nan=False)]
+MessageId = Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_ID_CHARACTERS)]
+
+
+class Ping(Request):
+    type: Literal["PING"]
+    clientTime: ClientTime | None = None  # noqa: N815
+
+
+class Reconnect(Request):
+    type: Literal["RECONNECT"]
+    epoch: Annotated[str, StringConstraints(max_length=64)] | None = None
+    version: Version | None = None
+    updatedAt: Annotated[str, StringConstraints(max_length=64)] | None = None  # noqa: N815
+
+
+class CommandMessage(Request):
+    type: Literal["COMMAND"]
+    id: MessageId
+    command: Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+    args: dict[str, JsonValue] | None = None
+    expectedVersion: Version | None = None  # noqa: N815
+
+    def rule(self) -> rules.Command:
+        """The command for the core.
+
+        Raises:
+            InvalidRequest: Its arguments are not what the command takes.
+        """
+        match self.command:
+            case "switch":
+                switch = read_value(SwitchCycle, self.args)
+                return rules.Switch(switch.next_participant_id, switch.current_participant_id)
+            case "pause":
+                return rules.Pause(read_value(PauseSession, self.args).current_participant_id)
+            case "start":
+                read_value(NoFields, self.args)
+                return rules.Start()
+            case "resume":
+                read_value(NoFields, self.args)
+                return rules.Resume()
+            case "complete":
+                read_value(NoFields, self.args)
+                return rules.Complete()
+            case "cancel":
+                read_value(NoFields, self.args)
+                return rules.Cancel()
+            case "undo":
+                read_value(NoFields, self.args)
+                return rules.Undo()
+            case "adjust":
+                adjust = read_value(AdjustTime, self.args)
+                return rules.Adjust(
+                    adjust.delta_ms, adjust.participant_id, adjust.group_id, adjust.reason
+                )
+
+
+class Claim(Request):
+    type: Literal["CLAIM"]
+
+
+ClientMessage = Ping | Reconnect | CommandMessage | Claim
+
+MESSAGES: dict[str, type[Ping | Reconnect | CommandMessage | Claim]] = {
+    "PING": Ping,
+    "RECONNECT": Reconnect,
+    "COMMAND": CommandMessage,
+    "CLAIM": Claim,
+}
+
+
+class InvalidMessage(Exception):
+    """A frame that is no message: no JSON, or of a type that does not exist."""
+
+    def __init__(self, code: Literal["INVALID_JSON", "UNKNOWN_TYPE"], message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def read_message(text: str) -> ClientMessage:
+    """The message in a frame.
+
+    Raises:
+        InvalidMessage: There is none in it.
+        InvalidRequest: Its fields are not what its type wants.
+    """
+    try:
+        value = read_json(text.encode())
+    except (MalformedJson, UnicodeEncodeError) as error:
+        raise InvalidMessage("INVALID_JSON", f"Not JSON: {error}") from None
+    kind = value.get("type") if isinstance(value, dict) else None
+    model = MESSAGES.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        known = ", ".join(MESSAGES)
+        raise InvalidMessage("UNKNOWN_TYPE", f"A message has a type, one of {known}")
+    return read_value(model, value)
+
+
+class Label(NamedTuple):
+    """What a message is known by, whatever else is wrong with it; None for what it lacks."""
+
+    type: str | None = None
+    id: str | None = None
+
+
+def read_label(text: str) -> Label:
+    """The label of a message that was refused, so that its sender learns which it was."""
+    try:
+        value = read_json(text.encode())
+    except (MalformedJson, UnicodeEncodeError):
+        return Label()
+    if not isinstance(value, dict):
+        return Label()
+    kind, sent_as = value.get("type"), value.get("id")
+    return Label(
+        kind if isinstance(kind, str) and kind in MESSAGES else None,
+        sent_as if isinstance(sent_as, str) and 0 < len(sent_as) <= MESSAGE_ID_CHARACTERS else None,
+    )
+
+
+class Connected(TypedDict):
+    type: Literal["CONNECTED"]
+    timestamp: int
+    sessionId: str
+    connectionId: str
+    protocol: int
+    heartbeatIntervalMs: int
+
+
+class StateSync(TypedDict):
+    type: Literal["STATE_SYNC"]
+    timestamp: int
+    sessionId: str
+    epoch: str
+    version: int
+    state: SessionState
+    page: NotRequired[int]
+    pages: NotRequired[int]
+
+
+class Pong(TypedDict):
+    type: Literal["PONG"]
+    timestamp: int
+    clientTime: int | float | None
+    receivedAt: int
+    epoch: NotRequired[str]
+    version: NotRequired[int]
+    updatedAt: NotRequired[str]
+
+
+class Current(TypedDict):
+    type: Literal["CURRENT"]
+    timestamp: int
+    sessionId: str
+    epoch: str
+    version: int
+    updatedAt: str
+
+
+class Ack(TypedDict):
+    type: Literal["ACK"]
+    timestamp: int
+    id: str
+    version: int
+
+
+class ErrorMessage(TypedDict):
+    type: Literal["ERROR"]
+    timestamp: int
+    code: str
+    message: str
+    id: NotRequired[str]
+
+
+ServerAnswer = Connected | Pong | Current | Ack | ErrorMessage
+
+
+def encode(message: ServerAnswer) -> bytes:
+    return to_json(message)
+
+
+def connected(
+    session_id: str, connection_id: str, heartbeat_interval_ms: int, now_ms: int
+) -> bytes:
+    return encode(
+        {
+            "type": "CONNECTED",
+            "timestamp": now_ms,
+            "sessionId": session_id,
+            "connectionId": connection_id,
+            "protocol": PROTOCOL,
+            "heartbeatIntervalMs": heartbeat_interval_ms,
+        }
+    )
+
+
+def session_forbidden(now_ms: int) -> bytes:
+    """The last that a connection hears whose token holds no more."""
+    return encode(
+        {
+            "type": "ERROR",
+            "timestamp": now_ms,
+            "code": "SESSION_FORBIDDEN",
+            "message": "The token of this connection holds no more",
+        }
+    )
+
+
+def state_sync(session: Session, now_ms: int) -> list[bytes]:
+    """The settled session as of ``now_ms``, in as many pages as its participants need."""
+    state = session_state(session, now_ms)
+    whole = _sync(session, state, now_ms)
+    message = to_json(whole)
+    if len(message) <= FRAME_BYTES:
+        return [message]
+    groups: dict[str | None, GroupView] = {
+        group["group_id"]: group for group in state.get("groups", [])
+    }
+    bare = _sync(session, _part(state, [], []), now_ms)
+    bare["page"] = bare["pages"] = len(state["participants"])
+    parts = list(_parts(state["participants"], groups, FRAME_BYTES - len(to_json(bare))))
+    pages = []
+    for number, participants in enumerate(parts, 1):
+        named = dict.fromkeys(participant["group_id"] for participant in participants)
+        page = _sync(
+            session,
+            _part(state, participants, [groups[name] for name in named if name in groups]),
+            now_ms,
+        )
+        page["page"], page["pages"] = number, len(parts)
+        pages.append(to_json(page))
+    return pages
+
+
+def _sync(session: Session, state: SessionState, now_ms: int) -> StateSync:
+    return {
+        "type": "STATE_SYNC",
+        "timestamp": now_ms,
+        "sessionId": session.setup.session_id,
+        "epoch": session.epoch,
+        "version": session.version,
+        "state": state,
+    }
+
+
+def _part(
+    state: SessionState, participants: list[ParticipantState], groups: list[GroupView]
+) -> SessionState:
+    part = state.copy()
+    part["participants"] = participants
+    if "groups" in part:
+        part["groups"] = groups
+    return part
+
+
+def _parts(
+    participants: list[ParticipantState], groups: Mapping[str | None, GroupView], room_bytes: int
+) -> Iterator[list[ParticipantState]]:
+    """Participants in portions that fit, the groups they bring along counted in."""
+    part: list[ParticipantState] = []
+    used_bytes = 0
+    for participant in participants:
+        needed_bytes = len(to_json(participant)) + 1
+        group = groups.get(participant["group_id"])
+        if group is not None:
+            needed_bytes += len(to_json(group)) + 1
+        if part and used_bytes + needed_bytes > room_bytes:
+            yield part
+            part, used_bytes = [], 0
+        part.append(participant)
+        used_bytes += needed_bytes
+    if part:
+        yield part

@@ -1,0 +1,125 @@
+"""The ConnectionRegistry on Redis: who watches which session, and since when.
+
+Two records stand for a connection, in slots of their own: the session it
+watches, by connection id, because no message of a socket says it; and its line
+on that session's list. The first is written first and both expire, so neither
+outlives a connection for long, whatever fails in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..auth.policy import Bearer
+from ..ports import Charge, Heartbeat, Patience, Visit, Watcher, Watchers
+from .client import RedisClient
+from .keys import WATCHED, SessionKeys, connection, session_of_list
+from .rate_limits import limit_words
+from .script import Script, Words
+from .token_checks import checked, read_bearer, valid_until_ms, with_token, written_bearer
+
+LIST_LIFE_MS = 130 * 60_000
+"""API Gateway ends every connection after two hours."""
+
+SCAN_COUNT = 1_000
+
+
+class RedisConnections:
+    """Connections in Redis. Safe for many threads; see ConnectionRegistry for its methods."""
+
+    def __init__(self, client: RedisClient, shards: int, patience: Patience) -> None:
+        self.patience = patience
+        self._client = client
+        self._shards = shards
+        self._watch = Script("register_connection", "gcra")
+        self._watch_with_token = Script("register_connection", "check_token", "gcra")
+        self._watchers = Script("connections")
+
+    def watch(
+        self,
+        session_id: str,
+        connection_id: str,
+        endpoint: str,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
+    ) -> Heartbeat:
+        patience, name = self.patience, connection(connection_id)
+        visit, place, script = session_id, endpoint, self._watch
+        if bearer is not None:
+            visit = f"{session_id} {written_bearer(bearer)}"
+            place = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
+        self._client.execute("SET", name, visit, "PX", patience.abandoned_ms)
+        keys = SessionKeys.of(session_id, self._shards)
+        noted = (session_id, connection_id, place, LIST_LIFE_MS, patience.silent_ms)
+        lists = (keys.session, keys.connections, keys.connected, keys.deadlines)
+        words: Words = (4, *lists, *noted)
+        if charge is not None:
+            bucket = keys.messages(connection_id)
+            words = (5, *lists, bucket, *noted, *limit_words(charge))
+        if bearer is not None:
+            script = self._watch_with_token
+            words = with_token(words, keys, bearer)
+        answer = checked(script.run(self._client, *words), bearer)
+        now_ms, epoch, version, updated_at_ms, *counted = answer
+        if charge is not None:
+            charge.counted(*counted)
+        if epoch is None:
+            return Heartbeat(now_ms)
+        # What an older release has written says nothing of when.
+        made_at_ms = None if updated_at_ms is None else int(updated_at_ms)
+        return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
+
+    def session_of(self, connection_id: str) -> str | None:
+        visit = self.visit_of(connection_id)
+        return visit.session_id if visit is not None else None
+
+    def visit_of(self, connection_id: str) -> Visit | None:
+        known: bytes | None = self._client.execute("GET", connection(connection_id))
+        if known is None:
+            return None
+        session_id, _, bearer = known.decode().partition(" ")
+        return Visit(session_id, read_bearer(bearer) if bearer else None)
+
+    def forget(self, connection_id: str) -> None:
+        session_id = self.session_of(connection_id)
+        if session_id is not None:
+            self.remove(session_id, [connection_id])
+
+    def watchers(self, session_id: str) -> Watchers:
+        return _watchers(self._watchers.run(self._client, *self._to_list(session_id)))
+
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+        calls = [self._to_list(session_id) for session_id in session_ids]
+        return list(map(_watchers, self._watchers.run_pipeline(self._client, calls)))
+
+    def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
+        keys = SessionKeys.of(session_id, self._shards)
+        self._client.pipeline(
+            [
+                ("HDEL", keys.connections, *connection_ids),
+                ("ZREM", keys.connected, *connection_ids),
+                # Each lies in a slot of its own, where a cluster takes one key a call.
+                *(("UNLINK", connection(one)) for one in connection_ids),
+            ]
+        )
+
+    def watched_sessions(self) -> Iterator[str]:
+        for key in self._client.scan(WATCHED, SCAN_COUNT):
+            yield session_of_list(key.decode())
+
+    def _to_list(self, session_id: str) -> Words:
+        return (1, SessionKeys.of(session_id, self._shards).connections)
+
+
+def _watchers(answer: Any) -> Watchers:
+    now_ms, *rows = answer
+    return Watchers(list(map(_watcher, rows[::2], rows[1::2])), now_ms)
+
+
+def _watcher(connection_id: bytes, record: bytes) -> Watcher:
+    registered_at_ms, heard_at_ms, endpoint, *token = record.decode().split(" ")
+    until_ms = int(token[0]) if token else None
+    return Watcher(
+        connection_id.decode(), endpoint, int(registered_at_ms), int(heard_at_ms), until_ms
+    )

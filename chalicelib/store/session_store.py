@@ -1,0 +1,243 @@
+"""The SessionStore on Redis: one typed method for each script.
+
+It decides nothing and remembers nothing. What is atomic is in the scripts,
+what bytes mean in ``codec``, where they lie in ``keys``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..auth.policy import Bearer
+from ..core.session import Session, Status
+from ..ports import (
+    REMEMBER_COMMANDS_MS,
+    Charge,
+    Commit,
+    Committed,
+    Deleted,
+    Loaded,
+    LoggedEvent,
+    Receipt,
+    Stale,
+)
+from . import codec
+from .client import RedisClient
+from .keys import SessionKeys
+from .rate_limits import RequestBuckets, limit_words
+from .script import Script, Words
+from .token_checks import checked, with_token
+
+EVENTS_KEPT = 1_000
+
+STATUS_NUMBERS = {status: number for number, status in enumerate(Status)}
+"""How scores name a status; a new one goes to the end of the enumeration."""
+
+LOADED = 6
+"""How many values a load answers with, before what it says of a bucket."""
+
+
+class RedisStore:
+    """Sessions in Redis. Safe for many threads; see SessionStore for its methods."""
+
+    def __init__(self, client: RedisClient, shards: int) -> None:
+        self._client = client
+        self._shards = shards
+        self._requests = RequestBuckets(client)
+        self._load = Script("load", "gcra")
+        self._load_with_token = Script("load", "check_token", "gcra")
+        self._commit = Script("commit", "gcra")
+        self._keep = Script("save_response")
+        self._delete = Script("delete")
+        self._log = Script("event_log")
+        self._revoke = Script("revoke_token")
+
+    def load(
+        self,
+        session_id: str,
+        command_id: str | None = None,
+        charge: Charge | None = None,
+        bearer: Bearer | None = None,
+    ) -> Loaded:
+        return _loaded(self._loaded(session_id, command_id, charge, bearer))
+
+    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
+        now_ms: int = self._loaded(session_id, None, charge, bearer)[0]
+        return now_ms
+
+    def _loaded(
+        self,
+        session_id: str,
+        command_id: str | None,
+        charge: Charge | None,
+        bearer: Bearer | None,
+    ) -> list[Any]:
+        switch = _of_switch(charge)
+        script, words = self._load, self._to_load(session_id, command_id, switch)
+        if bearer is not None:
+            keys = SessionKeys.of(session_id, self._shards)
+            script, words = self._load_with_token, with_token(words, keys, bearer)
+        if charge is None or switch is not None:
+            answer = script.run(self._client, *words)
+        else:
+            answer = self._requests.count_beside(charge, script, words)
+        loaded = checked(answer, bearer)
+        counted = loaded[LOADED:]
+        if switch is not None and counted:
+            switch.counted(*counted)
+        return loaded
+
+    def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
+        keys = SessionKeys.of(session_id, self._shards)
+        words = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
+        self._revoke.run(self._client, 2, *words)
+
+    def count(self, charge: Charge) -> None:
+        self._requests.count(charge)
+
+    def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
+        calls = [self._to_load(session_id) for session_id in session_ids]
+        return [_loaded(answer) for answer in self._load.run_pipeline(self._client, calls)]
+
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+        switch = _of_switch(charge)
+        answer = self._commit.run(self._client, *self._to_commit(commit, switch))
+        return _made(commit, answer, switch)
+
+    def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
+        calls = [self._to_commit(commit) for commit in commits]
+        answers = self._commit.run_pipeline(self._client, calls)
+        return [_made(commit, answer) for commit, answer in zip(commits, answers, strict=True)]
+
+    def _to_load(
+        self, session_id: str, command_id: str | None = None, switch: Charge | None = None
+    ) -> Words:
+        keys = SessionKeys.of(session_id, self._shards)
+        limit = limit_words(switch) if switch is not None else ()
+        if command_id is not None:
+            return (3, keys.session, keys.switches, keys.reply(command_id), *limit)
+        if switch is not None:
+            return (2, keys.session, keys.switches, *limit)
+        return (1, keys.session)
+
+    def _to_commit(self, commit: Commit, switch: Charge | None = None) -> Words:
+        session = commit.session
+        session_id = session.setup.session_id
+        keys = SessionKeys.of(session_id, self._shards)
+        creating = commit.base_version == 0
+        return (
+            7,
+            keys.session,
+            keys.events,
+            keys.connections,
+            keys.reply(commit.command_id),
+            keys.deadlines,
+            keys.sessions,
+            keys.switches,
+            session.epoch,
+            commit.base_version,
+            session.version,
+            codec.encode_setup(session.setup) if creating else b"",
+            codec.encode_facts(session),
+            session.updated_at_ms,
+            "" if commit.base_updated_at_ms is None else commit.base_updated_at_ms,
+            session_id,
+            "" if commit.due_ms is None else commit.due_ms,
+            "" if commit.expires_at_ms is None else commit.expires_at_ms,
+            keys.updates,
+            commit.update,
+            codec.encode_receipt(commit.receipt or Receipt(session.version)),
+            commit.keep_ms,
+            EVENTS_KEPT,
+            STATUS_NUMBERS[session.status],
+            *(("", "") if switch is None else limit_words(switch)),
+            *map(codec.encode_event, commit.events),
+        )
+
+    def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
+        key = SessionKeys.of(session_id, self._shards).reply(command_id)
+        kept = codec.encode_receipt(receipt)
+        before = self._keep.run(self._client, 1, key, kept, keep_ms)
+        return receipt if before is None else codec.decode_receipt(before)
+
+    def delete(
+        self,
+        session_id: str,
+        command_id: str,
+        farewell: bytes,
+        *,
+        base: Session | None = None,
+        receipt: Receipt | None = None,
+        keep_ms: int = REMEMBER_COMMANDS_MS,
+    ) -> Deleted | Stale:
+        keys = SessionKeys.of(session_id, self._shards)
+        outcome, *answer = self._delete.run(
+            self._client,
+            5,
+            keys.session,
+            keys.events,
+            keys.reply(command_id),
+            keys.deadlines,
+            keys.sessions,
+            "" if base is None else base.epoch,
+            "" if base is None else base.version,
+            session_id,
+            keys.updates,
+            farewell,
+            codec.encode_receipt(receipt or Receipt(0)),
+            keep_ms,
+        )
+        if outcome == b"stale":
+            return Stale(_loaded([*answer, None]))
+        if outcome == b"repeated":
+            return Deleted(False, codec.decode_receipt(answer[0]))
+        return Deleted(answer[0] == 1)
+
+    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+        keys = SessionKeys.of(session_id, self._shards)
+        begin = "-" if after is None else f"({after}"
+        logged = self._log.run(self._client, 1, keys.events, begin, limit)
+        if logged is None:
+            return None
+        rows = zip(logged[::3], logged[1::3], logged[2::3], strict=True)
+        return [
+            LoggedEvent(event_id.decode(), int(version), codec.decode_event(event))
+            for event_id, version, event in rows
+        ]
+
+    def now_ms(self) -> int:
+        seconds, microseconds = self._client.execute_keyless("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def ping(self) -> None:
+        self._client.execute_keyless("PING")
+
+
+def _of_switch(charge: Charge | None) -> Charge | None:
+    """The charge, if it is one that lies with its session."""
+    return charge if charge is not None and charge.scope == "switch" else None
+
+
+def _made(commit: Commit, answer: list[Any], switch: Charge | None = None) -> Committed | Stale:
+    outcome, *told = answer
+    if outcome == b"stale":
+        return Stale(_loaded([*told, None]))
+    if outcome == b"repeated":
+        if switch is not None:
+            switch.waived()
+        before = codec.decode_receipt(told[0])
+        return Committed(before.version, before)
+    if switch is not None:
+        switch.counted(*told)
+        switch.admit()
+    return Committed(commit.session.version)
+
+
+def _loaded(stored: list[Any]) -> Loaded:
+    now_ms, epoch, version, setup, facts, kept = stored[:LOADED]
+    receipt = codec.decode_receipt(kept) if kept is not None else None
+    if version is None:
+        return Loaded(None, now_ms, receipt)
+    session = codec.decode(epoch.decode(), int(version), setup, facts)
+    return Loaded(session, now_ms, receipt)

@@ -1,0 +1,39 @@
+"""The Fleet on Redis: what every shard counts, added up.
+
+Sorted sets that commits and heartbeats write are counted, in one round trip
+where there is one server. No key is looked for, so a scrape costs the store the
+same whether there are ten sessions or a million.
+"""
+
+from __future__ import annotations
+
+from ..core.session import Status
+from ..ports import FleetFacts, Patience
+from .client import RedisClient
+from .keys import connected, deadlines, sessions, shard_tag
+from .script import Script
+
+
+class RedisFleet:
+    """The fleet as Redis knows it. Safe for many threads; see Fleet for its method."""
+
+    def __init__(self, client: RedisClient, shards: int, patience: Patience) -> None:
+        self._client = client
+        self._count = Script("store_stats")
+        tags = [shard_tag(shard) for shard in range(shards)]
+        self._calls: list[tuple[bytes | str | int, ...]] = [
+            (3, deadlines(tag), sessions(tag), connected(tag), len(Status), patience.silent_ms)
+            for tag in tags
+        ]
+
+    def facts(self) -> FleetFacts:
+        counted = self._count.run_pipeline(self._client, self._calls)
+        overdue, overdue_ms, connections, *by_status = zip(*counted, strict=True)
+        return FleetFacts(
+            sessions={
+                status: sum(numbers) for status, numbers in zip(Status, by_status, strict=True)
+            },
+            connections=sum(connections),
+            overdue=sum(overdue),
+            overdue_ms=max(overdue_ms),
+        )

@@ -1,0 +1,68 @@
+"""Tokens in the store: how scripts are asked whether one holds, and how a bearer is written down.
+
+A script that comes behind ``token.lua`` looks at the token before it does
+anything, in the same step and the same round trip. The token itself is never
+stored, only who it makes its bearer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..auth.policy import Bearer, Role
+from ..core.errors import Unauthenticated
+from .keys import SessionKeys
+from .script import Words
+
+REFUSED = 1
+"""How many values a script answers with that has refused a token: what time it is."""
+
+
+def with_token(words: Words, session: SessionKeys, bearer: Bearer) -> Words:
+    """The words of a script, for the same behind ``token.lua``."""
+    number = int(words[0])
+    revoked = [session.revoked(one) for one in bearer.revocations]
+    keys, arguments = words[1 : number + 1], words[number + 1 :]
+    holds = bearer.valid_from_s * 1000, valid_until_ms(bearer), len(revoked)
+    return (number + len(revoked), *keys, *revoked, *arguments, *holds)
+
+
+def checked(answer: list[Any], bearer: Bearer | None) -> list[Any]:
+    """A script's answer.
+
+    Raises:
+        Unauthenticated: It was asked with a token that does not hold.
+    """
+    if bearer is not None and len(answer) == REFUSED:
+        raise Unauthenticated
+    return answer
+
+
+def valid_until_ms(bearer: Bearer) -> int:
+    return bearer.valid_until_s * 1000
+
+
+def written_bearer(bearer: Bearer) -> str:
+    """A bearer as text without line breaks; no part of it has a space."""
+    return " ".join(
+        (
+            bearer.role,
+            bearer.session_id,
+            bearer.token_id,
+            str(bearer.valid_from_s),
+            str(bearer.valid_until_s),
+            bearer.participant_id or "-",
+        )
+    )
+
+
+def read_bearer(text: str) -> Bearer:
+    role, session_id, token_id, from_s, until_s, participant_id = text.split(" ")
+    return Bearer(
+        Role(role),
+        session_id,
+        token_id,
+        int(from_s),
+        int(until_s),
+        None if participant_id == "-" else participant_id,
+    )

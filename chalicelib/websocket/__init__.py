@@ -1,0 +1,1 @@
+"""The WebSocket API's route handlers: $connect, $default, $disconnect, and the welcome message."""

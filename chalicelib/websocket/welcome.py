@@ -1,0 +1,51 @@
+"""Has connections greeted by a function of their own, invoked without waiting for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from ..cached_service import part
+from .handlers import Greeting
+
+LOG = logging.getLogger("tickless")
+
+CONNECT_SECONDS = 1
+ANSWER_SECONDS = 2
+
+
+class LambdaGreeter:
+    """Invokes the plain Lambda function ``name`` asynchronously.
+
+    boto3 is imported with the first connection: who only serves REST needs none of it.
+    """
+
+    def __init__(self, name: str, region: str) -> None:
+        self._name = name
+        self._region = region
+
+    def invoke(self, greeting: Greeting) -> None:
+        try:
+            self._lambda.invoke(
+                FunctionName=self._name, InvocationType="Event", Payload=json.dumps(greeting)
+            )
+        except Exception as error:
+            # The connection stands; its client sends RECONNECT after two seconds.
+            LOG.warning("connection %s: not greeted: %s", greeting["connectionId"], error)
+
+    @part
+    def _lambda(self) -> Any:
+        import boto3  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        return boto3.client(
+            "lambda",
+            region_name=self._region,
+            config=Config(
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=ANSWER_SECONDS,
+                retries={"total_max_attempts": 2},
+                max_pool_connections=32,
+            ),
+        )

@@ -1,0 +1,1 @@
+"""Long-running processes: the relay and the sweeper outside Lambda."""

@@ -1,0 +1,31 @@
+"""``python -m chalicelib.workers.relay``: a relay as a process, beside a local stack or in a container.
+
+It serves the connections of WEBSOCKET_ENDPOINT until it is told to stop, or,
+with ``--while-parent``, until whoever started it is gone, which its standard
+input tells.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ..broadcast.relay import Relay
+from ..container import Services
+from ..settings import InvalidSetting
+from .runner import stand
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return stand("relay", _relay, arguments)
+
+
+def _relay(services: Services) -> Relay:
+    endpoint = services.settings.websocket_endpoint
+    if not endpoint:
+        raise InvalidSetting("WEBSOCKET_ENDPOINT must say whose connections to serve")
+    return services.relay(endpoint)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The examples of docs/protocol.md happen as they are shown, to the millisecond."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app as tickless
+from chalicelib.container import Services, replace_services
+from chalicelib.settings import Settings
+from chalicelib.websocket.handlers import Greeting, Sockets
+from tests.api_docs.conformance import check_said
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.rest.client import RestClient
+
+from .examples import Asked, Later, Line, differences, read_examples
+
+PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
+NEW_YEAR_MS = 1_767_225_600_000
+CONNECTION = "PJqB0fHsqRcCHlw="
+
+
+class Doorstep:
+    """A greeter that lets whoever comes wait until the test greets them."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Greeting] = []
+
+    def invoke(self, greeting: Greeting) -> None:
+        self.waiting.append(greeting)
+
+
+class World:
+    """The application on a store in memory, with one client of the socket."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore(clock_ms=NEW_YEAR_MS)
+        self.api = FakeManagementApi()
+        self.doorstep = Doorstep()
+        services = Services(Settings(broadcast="inline"))
+        vars(services).update(
+            store=self.store, connections=FakeRegistry(self.store), management_api=self.api
+        )
+        self.sockets = Sockets(
+            engine=services.engine,
+            store=self.store,
+            registry=services.connections,
+            api=self.api,
+            limits=services.limits,
+            greeter=self.doorstep,
+            monotonic=lambda: 0.0,
+        )
+        replace_services(services)
+        self.rest = RestClient(tickless.app)
+        self.session_id = ""
+        self._taken = 0
+
+    def ask(self, step: Asked) -> list[str]:
+        if step.method == "POST" and step.path == "/v1/sessions":
+            self.session_id = step.body["session_id"]
+        answer = self.rest.call(step.method, step.path, step.body)
+        shown = {"status": step.status, "body": step.answer}
+        return differences(shown, {"status": answer.status, "body": answer.json})
+
+    def say(self, message: Any) -> None:
+        self.sockets.message(self._event(body=json.dumps(message)))
+
+    def hear(self) -> Any:
+        """The next message; the first opens the connection."""
+        if not self.api.sent:
+            query = {"sessionId": self.session_id}
+            assert self.sockets.connect(self._event(queryStringParameters=query)) == {
+                "statusCode": 200
+            }
+            self.sockets.greet(self.doorstep.waiting.pop())
+        message = self.api.messages(CONNECTION)[self._taken]
+        self._taken += 1
+        check_said(message)
+        return message
+
+    @property
+    def unheard(self) -> list[Any]:
+        return self.api.messages(CONNECTION)[self._taken :]
+
+    def _event(self, **more: Any) -> dict[str, Any]:
+        return {
+            "requestContext": {
+                "connectionId": CONNECTION,
+                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+                "stage": "dev",
+                "requestTimeEpoch": self.store.clock_ms,
+            },
+            **more,
+        }
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    yield World()
+    replace_services(None)
+
+
+def test_every_example_happens_as_it_is_shown(world: World) -> None:
+    steps = list(read_examples(PROTOCOL.read_text()))
+
+    for step in steps:
+        match step:
+            case Later():
+                world.store.advance(step.ms)
+            case Asked():
+                assert world.ask(step) == [], step
+            case Line(is_said=True):
+                assert world.unheard == [], step
+                world.say(step.message)
+            case Line():
+                assert differences(step.message, world.hear()) == [], step
+    assert world.unheard == []
+    assert sum(isinstance(step, Asked) for step in steps) >= 6
+    assert sum(isinstance(step, Line) for step in steps) >= 10

@@ -1,0 +1,157 @@
+"""The OpenAPI document is valid, and says what the routes and the models do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import app as tickless
+from chalicelib.api_docs import error_codes as codes
+from chalicelib.api_docs import openapi
+from chalicelib.api_docs.components import REF_PREFIX
+from chalicelib.api_docs.operations import OPERATIONS, Operation
+from chalicelib.schemas.errors import InvalidRequest
+from chalicelib.schemas.requests import CreateSession, read
+from tests.rest.client import RestClient
+from tests.rest.test_fuzz import bent
+
+from .conformance import PARTS_OF_PAGES, asyncapi_document, openapi_document, problems, validator
+
+
+def test_the_document_is_valid() -> None:
+    OpenAPIV31SpecValidator(openapi_document()).validate()
+
+
+def test_every_request_for_the_document_gets_the_same_one(rest: RestClient) -> None:
+    answer = rest.get("/openapi.json")
+
+    assert answer.json == json.loads(json.dumps(openapi.document()))
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+
+
+def test_every_route_is_an_operation_and_every_operation_a_route() -> None:
+    routes = {
+        (method, path): entry.view_name
+        for path, methods in tickless.app.routes.items()
+        for method, entry in methods.items()
+        if entry.view_name != "not_allowed" and method != "HEAD" and path not in PARTS_OF_PAGES
+    }
+
+    assert {(one.method, one.path): one.view for one in OPERATIONS} == routes
+
+
+def test_head_goes_wherever_get_goes_and_nowhere_else() -> None:
+    for path, methods in tickless.app.routes.items():
+        gets, heads = methods["GET"].view_name, methods["HEAD"].view_name
+        assert gets == heads, path
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.view)
+def test_a_status_means_either_success_or_certain_errors(operation: Operation) -> None:
+    assert not operation.answers.keys() & codes.by_status(operation.codes).keys()
+
+
+def test_every_named_schema_is_used_and_every_used_one_there() -> None:
+    document = openapi_document()
+    used = set(re.findall(rf'"{REF_PREFIX}(\w+)"', json.dumps(document)))
+
+    assert used == set(document["components"]["schemas"])
+
+
+def everywhere(value: Any, word: str) -> Iterator[Any]:
+    """What stands under a word, wherever that does."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == word:
+                yield inner
+            yield from everywhere(inner, word)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from everywhere(inner, word)
+
+
+def test_what_belongs_together_is_objects_of_which_generators_make_classes() -> None:
+    schemas = openapi_document()["components"]["schemas"]
+    parts = [one["$ref"] for several in everywhere(schemas, "allOf") for one in several]
+
+    assert len(parts) > 20
+    for part in parts:
+        assert "properties" in schemas[part.removeprefix(REF_PREFIX)], part
+
+
+def test_every_instant_and_every_id_that_is_sent_has_its_format() -> None:
+    schemas = {
+        **asyncapi_document()["components"]["schemas"],
+        **openapi_document()["components"]["schemas"],
+    }
+    told = {
+        (name, field.get("format"))
+        for one in schemas.values()
+        for name, field in one.get("properties", {}).items()
+        # What clients send has a pattern instead, or is any text.
+        if re.search("(^|_)(at|session_id|participant_id|group_id)$|At$|sessionId$", name)
+        and "string" in field.get("type", ())
+        and not ("pattern" in field and "format" not in field)
+    }
+
+    assert len(told) == 17
+    for name, named in told:
+        assert named == ("uuid" if name.lower().endswith("id") else "date-time"), name
+
+
+def test_what_an_error_always_has_a_client_may_rely_on() -> None:
+    schemas = openapi_document()["components"]["schemas"]
+    always = {
+        name: set(schema["properties"]["error"]["required"]) - {"code", "message", "details"}
+        for name, schema in schemas.items()
+        if "error" in schema.get("properties", ()) and name.endswith("Answer")
+    }
+
+    assert {name: one for name, one in always.items() if one} == {
+        "BadRequestAnswer": {"request_id"},
+        "InternalErrorAnswer": {"request_id"},
+        "RateLimitExceededAnswer": {"retry_after_seconds"},
+    }
+
+
+def test_every_example_fits_its_schema() -> None:
+    schemas = openapi_document()["components"]["schemas"]
+    examples = [
+        (name, example) for name, one in schemas.items() for example in one.get("examples", ())
+    ]
+
+    assert len(examples) >= 8
+    for name, example in examples:
+        assert problems(validator(schemas[name], schemas), example) == [], name
+
+
+BEYOND_SCHEMAS = {
+    "too_large",
+    "too_deep",
+    "number_range",
+    "time_control_range",
+}
+"""Why a creation that fits its schema may be refused all the same."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=bent())
+def test_what_is_accepted_fits_the_schema_and_what_fits_is_refused_for_other_reasons(
+    body: Any,
+) -> None:
+    # JSON Schema takes 1.0 for an integer, and we don't.
+    body = json.loads(json.dumps(body), parse_float=lambda text: float(text) % 1 or 0.5)
+    schemas = openapi_document()["components"]["schemas"]
+    fits = validator(schemas[CreateSession.__name__], schemas).is_valid(body)
+    try:
+        read(CreateSession, json.dumps(body).encode())
+        refused_for = set()
+    except InvalidRequest as error:
+        refused_for = {one["code"] for one in error.details}
+    assert fits is (refused_for <= BEYOND_SCHEMAS), (body, refused_for)

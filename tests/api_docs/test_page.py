@@ -1,0 +1,81 @@
+"""The page at /docs loads what it needs from here, and from nowhere else."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import urljoin
+
+import pytest
+
+from chalicelib.api_docs.page import SOURCES
+from tests.rest.client import RestClient
+
+LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024
+
+
+def loaded(html: str) -> list[str]:
+    return re.findall(r'(?:src|href)="([^"#]+)"', html)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/"])
+@pytest.mark.parametrize("stage", ["", "/dev"])
+def test_everything_the_page_points_at_is_there_on_any_stage(
+    rest: RestClient, path: str, stage: str
+) -> None:
+    html = rest.get(path).text
+    addresses = [one for one in loaded(html) if not one.startswith("data:")]
+
+    assert len(addresses) == len(SOURCES) + 2
+    for address in addresses:
+        target = urljoin(f"https://example.com{stage}{path}", address)
+        assert target.startswith(f"https://example.com{stage}/"), address
+        answer = rest.get(target.removeprefix(f"https://example.com{stage}"))
+        assert answer.status == 200, address
+
+
+def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(rest: RestClient) -> None:
+    answer = rest.get("/docs")
+    policy = dict(
+        one.split(" ", 1) for one in answer.headers["Content-Security-Policy"].split("; ")
+    )
+
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
+    assert "://" not in answer.text
+    assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=", answer.text)
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_an_asset_has_its_type_and_fits_into_an_answer(rest: RestClient, name: str) -> None:
+    answer = rest.get(f"/docs/{name}")
+
+    media_type = {"css": "text/css", "js": "text/javascript"}[name.rpartition(".")[2]]
+    assert answer.headers["Content-Type"] == f"{media_type}; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert len(json.dumps(answer.text)) < LAMBDA_ANSWER_BYTES
+
+
+def test_an_asset_may_be_kept_for_ever_under_an_address_that_tells_of_its_content(
+    rest: RestClient,
+) -> None:
+    named = re.findall(r'"docs/([^"]+)\?v=([0-9a-f]{16})"', rest.get("/docs").text)
+
+    assert {name for name, _ in named} == SOURCES.keys()
+    assert len({digest for _, digest in named}) == len(SOURCES)
+    for name, digest in named:
+        for query, kept in (
+            (f"?v={digest}", "public, max-age=31536000, immutable"),
+            ("?v=0123456789abcdef", "public, max-age=300"),
+            ("", "public, max-age=300"),
+        ):
+            assert rest.get(f"/docs/{name}{query}").headers["Cache-Control"] == kept
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "page.html", "__init__.py", "..%2F__init__.py"])
+def test_what_the_page_does_not_load_is_not_there(rest: RestClient, name: str) -> None:
+    answer = rest.get(f"/docs/{name}")
+
+    assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")

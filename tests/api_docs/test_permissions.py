@@ -1,0 +1,220 @@
+"""Who may do what: one table, tried over REST and over the socket, on the same application."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import pytest
+
+import app as tickless
+from chalicelib.auth import jwt as tokens
+from chalicelib.auth.policy import ROLES, Role
+from chalicelib.container import Services, replace_services
+from chalicelib.settings import Settings
+from chalicelib.websocket.connect_authorizer import Entrance
+from chalicelib.websocket.handlers import Greeting, Sockets
+from tests.api_docs.conformance import check_said
+from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, a_bearer
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.rest.client import ANNE, BEN, SESSION, RestClient, creation
+
+CONNECTION = "PJqB0fHsqRcCHlw="
+
+# The participant who asks is Anne, whose cycle it is where any is running. A command names her
+# cycle, Ben's, or none; what comes of it is told for a server, a host, Anne, and a viewer.
+OK, STALE, NO = "OK", "STALE_CYCLE", "FORBIDDEN"
+TABLE = {
+    # command, whose cycle:  server host Anne viewer
+    ("switch", None): (OK, OK, OK, NO),
+    ("switch", ANNE): (OK, OK, OK, NO),
+    ("switch", BEN): (STALE, STALE, NO, NO),
+    ("pause", None): (OK, OK, OK, NO),
+    ("pause", ANNE): (OK, OK, OK, NO),
+    ("pause", BEN): (STALE, STALE, NO, NO),
+    ("adjust", ANNE): (OK, OK, NO, NO),
+    ("adjust", BEN): (OK, OK, NO, NO),
+    ("start", None): (OK, OK, NO, NO),
+    ("resume", None): (OK, OK, NO, NO),
+    ("complete", None): (OK, OK, NO, NO),
+    ("cancel", None): (OK, OK, NO, NO),
+    ("undo", None): (OK, OK, NO, NO),
+}
+BEFORE = {"start": (), "resume": ("start", "pause"), "undo": ("start", "switch")}
+WHILE_BEN_IS_ACTIVE = {
+    ("switch", None): (OK, OK, STALE, NO),
+    ("switch", ANNE): (STALE, STALE, STALE, NO),
+    ("switch", BEN): (OK, OK, NO, NO),
+    ("pause", None): (OK, OK, STALE, NO),
+    ("pause", ANNE): (STALE, STALE, STALE, NO),
+    ("pause", BEN): (OK, OK, NO, NO),
+}
+READS = {"read": (OK, OK, OK, OK), "claim": (OK, OK, OK, NO), "delete": (OK, OK, NO, NO)}
+
+
+class Doorstep:
+    """Nobody need be greeted here."""
+
+    def invoke(self, greeting: Greeting) -> None:
+        """Not now."""
+
+
+class Application:
+    """REST and the socket over one store in memory, with AUTH on."""
+
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.api = FakeManagementApi()
+        services = Services(Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=0))
+        vars(services).update(
+            store=self.store, connections=FakeRegistry(self.store), management_api=self.api
+        )
+        replace_services(services)
+        self.rest = RestClient(tickless.app)
+        self.engine = services.engine
+        self.sockets = Sockets(
+            engine=services.engine,
+            store=self.store,
+            registry=services.connections,
+            api=self.api,
+            limits=services.limits,
+            greeter=Doorstep(),
+            entrance=Entrance(self.store, lambda: services.open_gate),
+        )
+
+    def begin(self, commands: tuple[str, ...]) -> None:
+        server = token_of(Role.SERVER)
+        assert self.over_rest("POST", "/v1/sessions", creation(), server) == OK
+        for command in commands:
+            self.over_rest("POST", f"/v1/sessions/{SESSION}/{command}", None, server)
+
+    def over_rest(self, method: str, path: str, body: Any, token: str | None) -> str:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        answer = self.rest.call(method, path, body, headers=headers)
+        return OK if answer.status < 300 else str(answer.error["code"])
+
+    def over_a_socket(self, message: dict[str, Any], token: str | None) -> str:
+        query = {"sessionId": SESSION, **({} if token is None else {"token": token})}
+        status = self.sockets.connect(self._event(queryStringParameters=query))["statusCode"]
+        if status != 200:
+            return {401: "UNAUTHENTICATED", 403: NO}[status]
+        before = len(self.api.messages(CONNECTION))
+        self.sockets.message(self._event(body=json.dumps(message)))
+        answers = self.api.messages(CONNECTION)[before:]
+        for answer in answers:
+            check_said(answer)
+        return str(answers[-1].get("code", OK))
+
+    def _event(self, **more: Any) -> dict[str, Any]:
+        return {
+            "requestContext": {
+                "connectionId": CONNECTION,
+                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+                "stage": "dev",
+                "requestTimeEpoch": self.store.clock_ms,
+            },
+            **more,
+        }
+
+
+@pytest.fixture
+def application() -> Iterator[Application]:
+    yield Application()
+    replace_services(None)
+
+
+def token_of(role: Role, **changes: Any) -> str:
+    return tokens.sign(a_bearer(role, **changes), KEYS)
+
+
+def arguments(command: str, cycle: str | None) -> dict[str, Any]:
+    if command == "adjust":
+        return {"participant_id": cycle, "delta_ms": 1_000}
+    return {} if cycle is None else {"current_participant_id": cycle}
+
+
+def command(
+    application: Application, over: str, name: str, cycle: str | None, token: str | None
+) -> str:
+    body = arguments(name, cycle)
+    if over == "REST":
+        return application.over_rest("POST", f"/v1/sessions/{SESSION}/{name}", body, token)
+    message = {"type": "COMMAND", "id": "1", "command": name, "args": body}
+    return application.over_a_socket(message, token)
+
+
+ROWS = [
+    (over, name, cycle, role, came)
+    for over, ((name, cycle), row) in product(("REST", "socket"), TABLE.items())
+    for role, came in zip(ROLES, row, strict=True)
+]
+
+
+@pytest.mark.parametrize(("over", "name", "cycle", "role", "came"), ROWS)
+def test_a_command_comes_to_what_the_table_says(
+    application: Application, over: str, name: str, cycle: str | None, role: Role, came: str
+) -> None:
+    application.begin(BEFORE.get(name, ("start",)))
+    before = application.store.load(SESSION).session
+
+    assert command(application, over, name, cycle, token_of(role)) == came
+
+    assert (application.store.load(SESSION).session != before) is (came == OK)
+
+
+@pytest.mark.parametrize(
+    ("over", "name", "cycle", "role", "came"),
+    [
+        (over, name, cycle, role, came)
+        for over, ((name, cycle), row) in product(("REST", "socket"), WHILE_BEN_IS_ACTIVE.items())
+        for role, came in zip(ROLES, row, strict=True)
+    ],
+)
+def test_and_so_it_does_while_somebody_else_is_active(
+    application: Application, over: str, name: str, cycle: str | None, role: Role, came: str
+) -> None:
+    application.begin(("start", "switch"))
+
+    assert command(application, over, name, cycle, token_of(role)) == came
+
+
+@pytest.mark.parametrize("over", ["REST", "socket"])
+@pytest.mark.parametrize(("name", "cycle"), TABLE)
+def test_with_a_token_for_another_session_nothing_is_done(
+    application: Application, over: str, name: str, cycle: str | None
+) -> None:
+    application.begin(BEFORE.get(name, ("start",)))
+    before = application.store.load(SESSION).session
+
+    for role in (Role.HOST, Role.PARTICIPANT, Role.VIEWER):
+        token = token_of(role, session_id=OTHER_SESSION)
+        assert command(application, over, name, cycle, token) == NO
+    assert command(application, over, name, cycle, None) == "UNAUTHENTICATED"
+
+    assert application.store.load(SESSION).session == before
+
+
+@pytest.mark.parametrize("over", ["REST", "socket"])
+@pytest.mark.parametrize("name", READS)
+def test_what_is_no_command_comes_to_what_the_table_says(
+    application: Application, over: str, name: str
+) -> None:
+    application.begin(("start",))
+    asked = {"read": ("GET", "RECONNECT"), "claim": (None, "CLAIM"), "delete": ("DELETE", None)}
+    method, kind = asked[name]
+    for role, came in reversed(list(zip(ROLES, READS[name], strict=True))):
+        token = token_of(role)
+        if over == "REST" and method is not None:
+            path = f"/v1/sessions/{SESSION}"
+            assert application.over_rest(method, path, None, token) == came, role
+        if over == "socket" and kind is not None:
+            assert application.over_a_socket({"type": kind}, token) == came, role
+
+
+def test_only_a_server_creates(application: Application) -> None:
+    for role in (Role.VIEWER, Role.PARTICIPANT, Role.HOST):
+        assert application.over_rest("POST", "/v1/sessions", creation(), token_of(role)) == NO
+    server = token_of(Role.SERVER)
+    assert application.over_rest("POST", "/v1/sessions", creation(), server) == OK

@@ -1,0 +1,360 @@
+"""What a token says comes back as it was signed, and nothing that we have not signed gets in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.auth import jwt as tokens
+from chalicelib.auth.jwks import KeySet, new_key
+from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
+from chalicelib.core.errors import Unauthenticated
+from chalicelib.settings import LONGEST_TOKEN_SECONDS
+
+from .bearers import ANNE, KEYS, SECRET, SESSION, SINCE_S, UNTIL_S, a_bearer, a_curve_key, a_key_set
+
+CURVES = a_key_set(a_curve_key("curve"))
+GOOD: dict[str, Any] = {
+    "sid": SESSION,
+    "role": "host",
+    "nbf": SINCE_S,
+    "exp": UNTIL_S,
+    "jti": "a-token",
+}
+
+
+def signed(claims: dict[str, Any], **header: Any) -> str:
+    """Claims under a signature that is right, whatever they say."""
+    return jwt.encode(claims, KEYS.signing.signing, "HS256", headers={"kid": "first", **header})
+
+
+def changed(**changes: Any) -> str:
+    """Good claims but for these; those of ``None`` are left out."""
+    claims = {**GOOD, **changes}
+    return signed({name: value for name, value in claims.items() if value is not ...})
+
+
+def is_refused(token: str) -> bool:
+    try:
+        tokens.read(token, KEYS)
+    except Unauthenticated:
+        return True
+    return False
+
+
+bearers = st.builds(
+    a_bearer,
+    st.sampled_from(Role),
+    token_id=st.from_regex("[A-Za-z0-9_-]{1,64}", fullmatch=True),
+    valid_from_s=st.integers(0, 2**31),
+).map(
+    lambda one: Bearer(
+        one.role,
+        one.session_id,
+        one.token_id,
+        one.valid_from_s,
+        one.valid_from_s + LONGEST_TOKEN_SECONDS,
+        one.participant_id,
+    )
+)
+
+
+@given(bearer=bearers)
+def test_what_is_signed_can_be_read(bearer: Bearer) -> None:
+    for keys in (KEYS, CURVES):
+        assert tokens.read(tokens.sign(bearer, keys), keys) == bearer
+
+
+def test_a_token_is_as_the_protocol_says() -> None:
+    token = tokens.sign(a_bearer(Role.PARTICIPANT), KEYS)
+
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "kid": "first", "typ": "JWT"}
+    assert jwt.decode(token, options={"verify_signature": False}) == {
+        "sid": SESSION,
+        "role": "participant",
+        "pid": ANNE,
+        "nbf": SINCE_S,
+        "exp": UNTIL_S,
+        "jti": "participant-1",
+    }
+    server = jwt.decode(
+        tokens.sign(a_bearer(Role.SERVER), KEYS), options={"verify_signature": False}
+    )
+    assert (server["sid"], server["role"], "pid" in server) == (EVERY_SESSION, "host", False)
+
+
+def test_the_key_is_the_one_that_the_header_names() -> None:
+    second = KEYS.named("second")
+
+    token = jwt.encode(GOOD, second.signing, "HS256", headers={"kid": "second"})
+    swapped = jwt.encode(GOOD, second.signing, "HS256", headers={"kid": "first"})
+
+    assert tokens.read(token, KEYS).token_id == "a-token"
+    assert is_refused(swapped)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sid": ...},
+        {"sid": None},
+        {"sid": 5},
+        {"sid": [SESSION]},
+        {"sid": "**"},
+        {"sid": f"{SESSION}\n"},
+        {"sid": SESSION[:-1]},
+        {"role": ...},
+        {"role": "server"},
+        {"role": "admin"},
+        {"role": ["host"]},
+        {"role": None},
+        {"role": "HOST"},
+        {"role": "participant"},
+        {"role": "participant", "pid": "anne"},
+        {"role": "participant", "pid": 5},
+        {"role": "viewer", "pid": ANNE},
+        {"pid": ANNE},
+        {"sid": "*", "role": "viewer"},
+        {"sid": "*", "role": "participant", "pid": ANNE},
+        {"sid": "*", "role": "server"},
+        {"sid": "*", "pid": ANNE},
+        {"jti": ...},
+        {"jti": ""},
+        {"jti": 5},
+        {"jti": "a token"},
+        {"jti": "a" * 65},
+        {"jti": "token\n"},
+        {"jti": ".token"},
+        {"jti": "a..token"},
+        {"jti": "token."},
+        {"jti": "a.b.c.d.e"},
+        {"exp": ...},
+        {"exp": None},
+        {"exp": str(UNTIL_S)},
+        {"exp": float(UNTIL_S)},
+        {"exp": True, "nbf": 0},
+        {"exp": 2**40, "sid": "*"},
+        {"exp": -1},
+        {"nbf": ...},
+        {"nbf": -1},
+        {"nbf": float(SINCE_S)},
+        {"nbf": False},
+        {"exp": SINCE_S + LONGEST_TOKEN_SECONDS + 1},
+        {"aud": "somebody else"},
+    ],
+)
+def test_nonsense_is_refused_however_well_it_is_signed(claims: dict[str, Any]) -> None:
+    assert is_refused(changed(**claims))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"sid": SESSION.upper()},
+        {"sid": "*"},
+        {"role": "viewer"},
+        {"role": "participant", "pid": ANNE.upper()},
+        {"jti": "a" * 64},
+        {"exp": SINCE_S + LONGEST_TOKEN_SECONDS},
+        {"sid": "*", "nbf": 0, "exp": 2**40 - 1},
+        {"iat": 2**40, "anything": "else"},
+        # Whether they hold at this instant the store decides.
+        {"nbf": 0, "exp": 1},
+        {"nbf": 2**39, "exp": 2**39 + 1},
+    ],
+)
+def test_and_what_makes_sense_is_not(claims: dict[str, Any]) -> None:
+    bearer = tokens.read(changed(**claims), KEYS)
+
+    assert bearer.session_id in (SESSION, "*")
+    assert bearer.participant_id in (None, ANNE)
+    assert (bearer.role is Role.SERVER) is (bearer.session_id == "*")
+
+
+def test_a_token_longer_than_any_of_ours_is_not_looked_at() -> None:
+    padded = {**GOOD, "x": ""}
+    least = len(signed(padded))
+    longest = signed({**GOOD, "x": "a" * ((tokens.MOST_CHARACTERS - least) * 3 // 4)})
+
+    assert tokens.MOST_CHARACTERS - 3 <= len(longest) <= tokens.MOST_CHARACTERS
+    assert not is_refused(longest)
+    assert is_refused(signed({**GOOD, "x": "a" * tokens.MOST_CHARACTERS}))
+
+
+# Forgery
+
+
+def encoded(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "HS384", "HS512", "EdDSA", "RS256", ""])
+def test_the_header_does_not_choose_how_it_is_verified(algorithm: str) -> None:
+    head = f"{encoded({'alg': algorithm, 'kid': 'first'})}.{encoded(GOOD)}"
+    digest = hmac.new(KEYS.signing.signing, head.encode(), hashlib.sha256).digest()
+    signature = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    assert is_refused(f"{head}.{signature}")
+    assert is_refused(f"{head}.")
+
+
+def test_a_public_key_is_no_secret_to_sign_with() -> None:
+    # The classical confusion: HS256, with the bytes of the published key.
+    curve = a_curve_key("curve")
+    keys = a_key_set(curve)
+    public = base64.urlsafe_b64decode(curve["x"] + "==")
+    head = f"{encoded({'alg': 'HS256', 'kid': 'curve'})}.{encoded(GOOD)}"
+    for secret in (public, curve["x"].encode(), json.dumps(curve).encode()):
+        digest = hmac.new(secret, head.encode(), hashlib.sha256).digest()
+        forged = f"{head}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+        with pytest.raises(Unauthenticated):
+            tokens.read(forged, keys)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"kid": None},
+        {"kid": "third"},
+        {"kid": 5},
+        {"jwk": {**new_key("x")}},
+        {"jku": "https://example.com/keys"},
+        {"crit": ["x"], "x": 5},
+    ],
+)
+def test_a_header_brings_no_key_of_its_own(header: dict[str, Any]) -> None:
+    mine = new_key("mine")
+    token = jwt.encode(GOOD, mine["k"], "HS256", headers={"kid": "first"})
+    head = encoded({"alg": "HS256", "kid": "first", **header})
+
+    assert is_refused(".".join((head, *token.split(".")[1:])))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "..", "...", "a.b.c", "Bearer x", "é.é.é", "\ud800", "\0"],
+    ids=map(str, range(9)),
+)
+def test_what_is_no_token_is_refused(text: str) -> None:
+    assert is_refused(text)
+
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\0é"
+TOKENS = [tokens.sign(a_bearer(role), KEYS) for role in Role]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[str, str]:
+    """A token, and what was made of it by some changes of characters or of parts."""
+    token = text = draw(st.sampled_from(TOKENS))
+    for _ in range(draw(st.integers(1, 4))):
+        at, to = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+        piece = draw(st.text(ALPHABET, max_size=8))
+        other = draw(st.sampled_from(TOKENS)).split(".")
+        parts = text.split(".")
+        match draw(st.sampled_from(["put", "cut", "exchange"])):
+            case "put":
+                text = text[:at] + piece + text[at:]
+            case "cut":
+                text = text[:at] + text[to:]
+            case "exchange":
+                place = draw(st.integers(0, 2))
+                parts[place : place + 1] = [other[place]]
+                text = ".".join(parts)
+    return token, text
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two tokens hold the same bytes: a last character has bits that stand for nothing."""
+
+    def bytes_of(token: str) -> list[bytes]:
+        return [base64.urlsafe_b64decode(part + "==") for part in token.split(".")]
+
+    try:
+        return bytes_of(one) == bytes_of(other)
+    except ValueError:
+        return False
+
+
+@given(made=mutated())
+def test_no_mutation_of_a_token_gets_in(made: tuple[str, str]) -> None:
+    _, text = made
+    if not any(same(text, token) for token in TOKENS):
+        assert is_refused(text)
+
+
+@given(claims=st.dictionaries(st.sampled_from([*GOOD, "pid", "aud"]), st.integers() | st.text()))
+def test_whatever_is_signed_is_read_or_refused(claims: dict[str, Any]) -> None:
+    is_refused(changed(**claims))
+
+
+# Timing
+
+
+def calls_of(work: Callable[[], object]) -> list[str]:
+    """The functions of ours and of PyJWT that are called, in their order.
+
+    What the standard library makes of a secret's bytes, which PyJWT has it look
+    at to warn of mistakes, depends on the secret and not on the token.
+    """
+    called: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and Path(code.co_filename).parent.name in ("access", "jwt"):
+            called.append(f"{code.co_filename}:{code.co_name}")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+def refuse(token: str, keys: KeySet) -> None:
+    with suppress(Unauthenticated):
+        tokens.read(token, keys)
+        raise AssertionError("It was not refused")
+
+
+def test_a_wrong_signature_takes_the_way_that_an_unknown_key_takes() -> None:
+    for keys, algorithm in ((KEYS, "HS256"), (CURVES, "EdDSA")):
+        known = keys.signing
+        stranger = a_key_set(new_key("x") if algorithm == "HS256" else a_curve_key("x")).signing
+        ways = []
+        for kid in (known.kid, "x" * len(known.kid)):
+            token = jwt.encode(GOOD, stranger.signing, algorithm, headers={"kid": kid})
+
+            ways.append(calls_of(partial(refuse, token, keys)))
+
+        assert ways[0] == ways[1]
+        assert any("verify" in call.rpartition(":")[2] for call in ways[0])
+
+
+def test_no_word_of_a_token_is_in_its_refusal() -> None:
+    with pytest.raises(Unauthenticated) as refused:
+        tokens.read(changed(role="Zugzwang"), KEYS)
+
+    assert str(refused.value) == "A token that holds is needed"
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
+
+
+def test_the_secret_of_these_tests_is_long_enough() -> None:
+    assert len(base64.urlsafe_b64decode(SECRET["k"] + "==")) >= 32

@@ -1,0 +1,290 @@
+"""Keys are read from AWS Secrets Manager with the first token, and again when they may be others.
+
+moto stands for it, in this process and as a server; what moto never answers a stand-in does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from bench.secrets_manager import Answer, Asked, keeping, secrets_manager
+from chalicelib.auth import jwt as tokens
+from chalicelib.auth.authenticator import Gate
+from chalicelib.auth.jwks import InvalidKeys, new_key
+from chalicelib.auth.key_cache import SAME_FOR_SECONDS, Keyring
+from chalicelib.auth.key_source import ANSWER_WITHIN_SECONDS, ATTEMPTS, KeysText
+from chalicelib.container import Services
+from chalicelib.core.errors import KeysUnavailable
+from chalicelib.settings import Settings
+from tests.auth.bearers import KEYS, SECRET, a_bearer, a_key_set
+from tests.moto_server import moto_server
+
+REGION = "eu-west-1"
+NONE = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:none"
+TOKEN = tokens.sign(a_bearer(), KEYS)
+ENDPOINT = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+HUSH = "a-session-token"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "hush-hush",
+    "AWS_SESSION_TOKEN": HUSH,
+    # The region of the ARN is what counts.
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", ENDPOINT):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=["in this process", "a server"])
+def secrets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of the Secrets Manager that is asked from now on."""
+    if request.param == "a server":
+        with moto_server() as endpoint:
+            monkeypatch.setenv(ENDPOINT, endpoint)
+            yield boto3.client("secretsmanager", region_name=REGION)
+    else:
+        with mock_aws():
+            yield boto3.client("secretsmanager", region_name=REGION)
+
+
+def stored(secrets: Any, **content: Any) -> str:
+    arn: str = secrets.create_secret(Name=f"keys-{uuid4()}", **content)["ARN"]
+    return arn
+
+
+def settings_of(arn: str) -> Settings:
+    return Settings(auth=True, auth_keys_secret=arn)
+
+
+def text_of(arn: str) -> str:
+    return KeysText(settings_of(arn)).read(fresh=True)
+
+
+def test_a_secret_is_what_is_stored_under_its_arn(secrets: Any) -> None:
+    assert text_of(stored(secrets, SecretString="täxt")) == "täxt"
+
+
+def test_it_is_read_with_the_first_token_and_not_again_with_the_next(secrets: Any) -> None:
+    arn = stored(secrets, SecretString=json.dumps(SECRET))
+    services = Services(settings_of(arn))
+    assert services.open_gate.bearer(TOKEN) == a_bearer()
+
+    secrets.delete_secret(SecretId=arn)
+
+    assert services.open_gate.bearer(TOKEN) == a_bearer()
+
+
+def test_it_is_read_again_for_a_token_of_a_key_that_came_later(secrets: Any) -> None:
+    new, now_s = new_key("new"), 0.0
+    arn = stored(secrets, SecretString=json.dumps(SECRET))
+    gate = Gate(Keyring(KeysText(settings_of(arn)).read, lambda: now_s), 60)
+    assert gate.bearer(TOKEN)
+    secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"keys": [new, SECRET]}))
+
+    now_s = SAME_FOR_SECONDS
+
+    assert gate.bearer(tokens.sign(a_bearer(), a_key_set(new))) == a_bearer()
+    assert gate.bearer(TOKEN) == a_bearer()
+
+
+@pytest.mark.parametrize(
+    ("max_age_seconds", "fresh", "found"),
+    [(60, False, "old"), (60, True, "new"), (0, False, "new")],
+)
+def test_what_was_read_is_remembered_for_its_time_unless_it_is_to_be_fresh(
+    secrets: Any, max_age_seconds: int, fresh: bool, found: str
+) -> None:
+    arn = stored(secrets, SecretString="old")
+    text = KeysText(settings_of(arn), max_age_seconds)
+    assert text.read(fresh=False) == "old"
+    secrets.put_secret_value(SecretId=arn, SecretString="new")
+
+    assert text.read(fresh=fresh) == found
+
+
+@pytest.mark.usefixtures("secrets")
+def test_what_can_not_be_read_is_named_and_so_is_why() -> None:
+    why = f"{NONE} could not be read: ResourceNotFoundException"
+    with pytest.raises(InvalidKeys) as refused:
+        text_of(NONE)
+    with pytest.raises(KeysUnavailable) as unavailable:
+        Services(settings_of(NONE)).open_gate.bearer(TOKEN)
+
+    assert (str(refused.value), str(unavailable.value)) == (why, f"keys: {why}")
+
+
+def test_a_secret_of_bytes_is_none_of_ours(secrets: Any) -> None:
+    with pytest.raises(InvalidKeys, match="it is binary, and must be text"):
+        text_of(stored(secrets, SecretBinary=b"x"))
+
+
+def test_credentials_are_where_boto3_finds_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in CREDENTIALS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    shared = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
+    with secrets_manager(keeping(NONE, "the text")) as endpoint:
+        monkeypatch.setenv(ENDPOINT, endpoint)
+
+        with pytest.raises(InvalidKeys, match="could not be read: NoCredentialsError"):
+            text_of(NONE)
+        shared.write_text("[default]\naws_access_key_id = half\n")
+        with pytest.raises(InvalidKeys, match="could not be read: Partial credentials"):
+            text_of(NONE)
+        shared.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+        assert text_of(NONE) == "the text"
+
+
+# What a server may answer, or not
+
+
+def why(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> str:
+    with secrets_manager(answer) as endpoint:
+        monkeypatch.setenv(ENDPOINT, endpoint)
+        with pytest.raises(InvalidKeys) as refused:
+            text_of(NONE)
+    told = "".join(traceback.format_exception(refused.value))
+    assert HUSH not in told
+    assert "hush-hush" not in told
+    begin, _, why = str(refused.value).partition(" could not be read: ")
+    assert begin == NONE
+    return why
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "told"),
+    [
+        (400, b'{"__type": "com.amazon#AccessDeniedException"}', "AccessDeniedException"),
+        # What was signed, a session token included, is quoted by such a message.
+        (
+            403,
+            b'{"__type": "InvalidSignatureException", "message": "token:a-session-token"}',
+            "InvalidSignatureException",
+        ),
+        (400, b"", "400"),
+        (403, b'{"message": "a-session-token"}', "403"),
+        # An answer without a secret.
+        (200, b"a-session-token", "KeyError"),
+    ],
+)
+def test_what_is_answered_instead_is_told_by_its_name(
+    status: int,
+    answer: bytes,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        assert why(lambda _: (status, answer), monkeypatch) == told
+
+    assert HUSH not in caplog.text
+
+
+@pytest.mark.parametrize(("status", "times"), [(500, ATTEMPTS), (503, ATTEMPTS), (400, 1)])
+def test_a_server_that_stumbles_is_asked_once_more_and_who_is_refused_is_not(
+    status: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Asked] = []
+
+    def stumble(request: Asked) -> tuple[int, bytes]:
+        asked.append(request)
+        return status, b""
+
+    assert why(stumble, monkeypatch) == str(status)
+    assert len(asked) == times
+
+
+def test_an_answer_that_does_not_come_is_waited_for_two_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = Event()
+
+    def hang(_: Asked) -> tuple[int, bytes]:
+        gone.wait(30)
+        return 500, b""
+
+    began_s = time.monotonic()
+    with secrets_manager(hang) as endpoint:
+        monkeypatch.setenv(ENDPOINT, endpoint)
+        with pytest.raises(InvalidKeys, match="ReadTimeoutError"):
+            text_of(NONE)
+        took_s = time.monotonic() - began_s
+        gone.set()
+
+    # The import of boto3 may be part of it, and a noisy neighbour.
+    assert ATTEMPTS * ANSWER_WITHIN_SECONDS <= took_s < 4
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [("http://127.0.0.1:1", "EndpointConnectionError"), ("nowhere", "Invalid endpoint: nowhere")],
+)
+def test_where_nothing_listens_is_said(
+    endpoint: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENDPOINT, endpoint)
+
+    with pytest.raises(InvalidKeys, match=f"could not be read: {told}"):
+        text_of(NONE)
+
+
+# What it costs
+
+
+def test_what_the_setting_says_is_asked_of_nobody() -> None:
+    assert KeysText(Settings(auth=True, auth_keys="the text")).read(fresh=True) == "the text"
+
+
+READ = """
+import sys
+from chalicelib.container import Services
+from chalicelib.settings import read_settings
+print(Services(read_settings()).open_gate.bearer(sys.argv[1]).token_id)
+print("boto3" in sys.modules, "botocore.session" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("of_a_secret", [False, True])
+def test_boto3_is_imported_to_read_a_secret_and_not_where_a_setting_has_the_keys(
+    of_a_secret: bool,
+) -> None:
+    key = json.dumps(SECRET)
+    with secrets_manager(keeping(NONE, key)) as endpoint:
+        where = {"AUTH_KEYS_SECRET": NONE, ENDPOINT: endpoint}
+        done = subprocess.run(
+            [sys.executable, "-c", READ, TOKEN],
+            env={**CREDENTIALS, "AUTH": "on", **(where if of_a_secret else {"AUTH_KEYS": key})},
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+    token_id, imported = done.stdout.splitlines()
+    assert token_id == a_bearer().token_id
+    assert imported.split() == [str(of_a_secret)] * 2

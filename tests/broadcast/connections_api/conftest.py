@@ -1,0 +1,79 @@
+"""Both clients, and the server they are tried against."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+
+import pytest
+
+from chalicelib.broadcast.connections_api import (
+    Credentials,
+    CurrentCredentials,
+    Limits,
+    ManagementApi,
+    WiredManagementApi,
+    fixed,
+)
+from chalicelib.broadcast.connections_api.boto3_client import Boto3Wire
+from chalicelib.broadcast.connections_api.client import Wire
+from chalicelib.broadcast.connections_api.curl import CurlWire
+from chalicelib.broadcast.connections_api.poller import SelectorReadiness, new_readiness
+
+from .stub_server import CREDENTIALS, REGION
+
+PATIENT = Limits(
+    in_flight=32,
+    in_flight_per_endpoint=32,
+    connect_within_s=30,
+    answer_within_s=60,
+    backoff_s=0.001,
+    longest_backoff_s=0.01,
+)
+"""Waits for answers for as long as a noisy machine may need, but not between them."""
+
+NewWire = Callable[[str, CurrentCredentials, Limits], Wire]
+
+WIRES: dict[str, NewWire] = {
+    "fast": partial(CurlWire, new_readiness=new_readiness),
+    "fast without epoll": partial(CurlWire, new_readiness=SelectorReadiness),
+    "reference": Boto3Wire,
+}
+
+OpenApi = Callable[..., ManagementApi]
+
+
+@pytest.fixture(params=list(WIRES))
+def wire_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def open_api(wire_name: str) -> Iterator[OpenApi]:
+    """Opens the client under test; all are closed in the end."""
+    with ExitStack() as opened:
+
+        def open_one(
+            limits: Limits = PATIENT, credentials: Credentials = CREDENTIALS, region: str = REGION
+        ) -> ManagementApi:
+            new_wire = partial(WIRES[wire_name], region, fixed(credentials), limits)
+            api = WiredManagementApi(new_wire, limits)
+            opened.callback(api.close, 0)
+            return api
+
+        yield open_one
+
+
+@pytest.fixture
+def api(open_api: OpenApi) -> ManagementApi:
+    return open_api()
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """For tests that provoke what would be logged with a traceback."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)

@@ -1,0 +1,372 @@
+"""What every client of @connections does, over real sockets."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from queue import SimpleQueue
+from time import monotonic
+
+import pytest
+
+from chalicelib.broadcast.connections_api import (
+    Closed,
+    Credentials,
+    Delete,
+    ManagementApi,
+    Outcome,
+    Post,
+    Request,
+)
+
+from .conftest import PATIENT, OpenApi
+from .stub_server import CREDENTIALS, CUT, CUT_SHORT, HANG, LAST, Stub
+
+ID = "PJqB0fHsqRcCHlw="
+HURRIED = replace(PATIENT, answer_within_s=0.3, repeats_of_failures=50)
+"""Gives up on an answer soon, for tests in which none comes.
+
+On a busy machine one that does come may take longer.
+"""
+
+
+def post(stub: Stub, connection_id: str = ID, data: bytes = b"{}", deadline_s: float = inf) -> Post:
+    return Post(stub.endpoint, connection_id, data, deadline_s)
+
+
+def test_what_is_posted_arrives_signed_and_unchanged(api: ManagementApi, stub: Stub) -> None:
+    data = '{"type":"STATE_UPDATE","name":"Zoë"}'.encode() + bytes(range(256))
+
+    assert api.post_all([post(stub, data=data)], 60) == [Outcome.DELIVERED]
+
+    (received,) = stub.received
+    assert (received.method, received.body) == ("POST", data)
+    assert received.path == "/dev/@connections/PJqB0fHsqRcCHlw%3D"
+    assert "content-type" not in received.headers
+
+
+@pytest.mark.parametrize("connection_id", ["L0SM9cOFvHcCIhw=", "a-b_c+d/e", "ü ~", "%3D", "?#&"])
+def test_any_connection_id_is_encoded_so_that_its_signature_holds(
+    api: ManagementApi, stub: Stub, connection_id: str
+) -> None:
+    assert api.post_all([post(stub, connection_id)], 60) == [Outcome.DELIVERED]
+    assert stub.received[0].connection_id == connection_id
+
+
+def test_temporary_credentials_are_signed_with_their_token(open_api: OpenApi) -> None:
+    temporary = Credentials("ASIAEXAMPLE", "secret/+", "IQoJb3JpZ2luX2Vj//8BEA=+token" * 20)
+    stub = Stub(temporary)
+    stub.open()
+    try:
+        api = open_api(credentials=temporary)
+        assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
+        assert api.delete(stub.endpoint, ID, 10) == Outcome.DELIVERED
+    finally:
+        stub.close()
+
+
+def test_a_signature_with_another_secret_is_forbidden(open_api: OpenApi, stub: Stub) -> None:
+    api = open_api(credentials=CREDENTIALS._replace(secret_access_key="another"))
+
+    assert api.post_all([post(stub)], 60) == [Outcome.FORBIDDEN]
+
+
+def test_the_region_is_signed(open_api: OpenApi, stub: Stub) -> None:
+    assert open_api(region="us-east-1").post_all([post(stub)], 60) == [Outcome.FORBIDDEN]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (204, Outcome.DELIVERED),
+        (400, Outcome.FAILED),
+        (403, Outcome.FORBIDDEN),
+        (410, Outcome.GONE),
+        (413, Outcome.TOO_LARGE),
+    ],
+)
+def test_a_final_answer_is_asked_for_once(
+    api: ManagementApi, stub: Stub, status: int, outcome: Outcome
+) -> None:
+    stub.tell(ID, status)
+
+    assert api.post_all([post(stub)], 60) == [outcome]
+    assert len(stub.received) == 1
+
+
+@pytest.mark.parametrize("trouble", [500, 503, CUT, CUT_SHORT])
+def test_trouble_is_overcome_twice(api: ManagementApi, stub: Stub, trouble: int | str) -> None:
+    stub.tell(ID, trouble, trouble)
+
+    assert api.post_all([post(stub, data=b"1")], 60) == [Outcome.DELIVERED]
+    assert stub.bodies(ID) == [b"1"] * 3
+
+
+@pytest.mark.parametrize("trouble", [500, 504])
+def test_after_the_third_failure_it_is_one(api: ManagementApi, stub: Stub, trouble: int) -> None:
+    stub.tell(ID, *[trouble] * 9)
+
+    assert api.post_all([post(stub)], 60) == [Outcome.FAILED]
+    assert len(stub.received) == 3
+
+
+def test_nobody_listening_is_a_failure(api: ManagementApi, stub: Stub) -> None:
+    nowhere = Post("http://127.0.0.1:1/dev", ID, b"", inf)
+
+    assert api.post_all([nowhere, post(stub)], 60) == [Outcome.FAILED, Outcome.DELIVERED]
+
+
+def test_a_limit_is_respected_until_it_is_lifted(api: ManagementApi, stub: Stub) -> None:
+    stub.tell(ID, *[429] * 20)
+
+    assert api.post_all([post(stub)], 30) == [Outcome.DELIVERED]
+    assert len(stub.received) == 21
+
+
+def test_a_limit_that_outlasts_the_deadline_is_the_outcome(api: ManagementApi, stub: Stub) -> None:
+    assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
+    stub.tell(ID, *[429] * 10_000)
+
+    assert api.post_all([post(stub)], 1) == [Outcome.LIMITED]
+    assert len(stub.received) > 2
+
+
+def test_one_connection_sees_everything_in_order(api: ManagementApi, stub: Stub) -> None:
+    stub.tell(ID, 429, 200, 500, CUT, 200, 429)
+    versions = [b"%d" % version for version in range(40)]
+
+    outcomes = api.post_all([post(stub, data=version) for version in versions], 30)
+
+    assert outcomes == [Outcome.DELIVERED] * 40
+    seen = stub.bodies(ID)
+    assert sorted(seen, key=int) == seen
+    assert sorted(set(seen), key=int) == versions
+
+
+def test_requests_for_one_connection_are_never_under_way_together(
+    api: ManagementApi, stub: Stub
+) -> None:
+    stub.tell(ID, HANG)
+    done: SimpleQueue[tuple[bytes, Outcome]] = SimpleQueue()
+    for version in (b"1", b"2"):
+        api.submit(post(stub, data=version), lambda sent, how: done.put((sent.data, how)))
+    stub.wait_until(lambda received: received)
+    # Something that was submitted later has come and gone, elsewhere.
+    assert api.post_all([post(stub, "another=")], 60) == [Outcome.DELIVERED]
+    assert stub.bodies(ID) == [b"1"]
+
+    stub.let_go(ID)
+
+    assert [done.get(timeout=60) for _ in range(2)] == [
+        (b"1", Outcome.DELIVERED),
+        (b"2", Outcome.DELIVERED),
+    ]
+
+
+def test_whoever_hangs_delays_nobody_else(api: ManagementApi, stub: Stub) -> None:
+    hanging: SimpleQueue[Outcome] = SimpleQueue()
+    for number in range(8):
+        stub.tell(f"hanging-{number}", HANG)
+        api.submit(post(stub, f"hanging-{number}"), lambda _, how: hanging.put(how))
+    stub.wait_until(lambda received: len(received) == 8)
+
+    outcomes = api.post_all([post(stub, f"well-{number}") for number in range(100)], 30)
+
+    assert outcomes == [Outcome.DELIVERED] * 100
+    assert hanging.empty()
+
+
+def test_a_request_that_hangs_is_given_up_and_made_again(open_api: OpenApi, stub: Stub) -> None:
+    stub.tell(ID, HANG, HANG)
+
+    assert open_api(HURRIED).post_all([post(stub)], 60) == [Outcome.DELIVERED]
+    assert len(stub.received) >= 3
+
+
+def test_the_deadline_of_all_is_kept_whatever_hangs(api: ManagementApi, stub: Stub) -> None:
+    stub.tell(ID, HANG)
+    began_s = monotonic()
+
+    outcomes = api.post_all([post(stub, data=b"1"), post(stub, data=b"2")], 0.3)
+
+    assert outcomes == [Outcome.LATE] * 2
+    assert 0.3 <= monotonic() - began_s < PATIENT.answer_within_s
+
+
+def test_a_deadline_of_ones_own_may_be_earlier(api: ManagementApi, stub: Stub) -> None:
+    late = post(stub, "late", deadline_s=monotonic() - 1)
+
+    assert api.post_all([late, post(stub)], 60) == [Outcome.LATE, Outcome.DELIVERED]
+    assert stub.bodies("late") == []
+
+
+def test_a_connections_line_is_bounded_and_keeps_the_newest(open_api: OpenApi, stub: Stub) -> None:
+    api = open_api(replace(PATIENT, waiting_per_connection=3))
+    stub.tell(ID, HANG)
+    done: SimpleQueue[tuple[bytes, Outcome]] = SimpleQueue()
+    for version in range(6):
+        api.submit(post(stub, data=b"%d" % version), lambda sent, how: done.put((sent.data, how)))
+
+    assert [done.get(timeout=60) for _ in range(2)] == [
+        (b"1", Outcome.DROPPED),
+        (b"2", Outcome.DROPPED),
+    ]
+    stub.let_go(ID)
+    assert [done.get(timeout=60) for _ in range(4)] == [
+        (b"%d" % version, Outcome.DELIVERED) for version in (0, 3, 4, 5)
+    ]
+
+
+def test_a_connection_is_closed_after_what_was_posted_before(
+    api: ManagementApi, stub: Stub
+) -> None:
+    stub.tell(ID, 429, 200, 204)
+    farewell: list[Request] = [post(stub, data=b"farewell"), Delete(stub.endpoint, ID, inf)]
+
+    assert api.post_all(farewell, 10) == [Outcome.DELIVERED] * 2
+    assert api.post_all([post(stub, data=b"next")], 60) == [Outcome.DELIVERED]
+    assert [(one.method, one.body) for one in stub.received[1:]] == [
+        ("POST", b"farewell"),
+        ("DELETE", b""),
+        ("POST", b"next"),
+    ]
+
+
+def test_closing_a_connection_that_is_gone_says_so(api: ManagementApi, stub: Stub) -> None:
+    stub.tell(ID, 410)
+
+    assert api.delete(stub.endpoint, ID, 10) == Outcome.GONE
+
+
+def test_connections_are_kept_and_used_again(api: ManagementApi, stub: Stub) -> None:
+    for _ in range(20):
+        assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
+
+    assert {received.socket for received in stub.received} == {0}
+
+
+def test_kept_connections_that_were_closed_meanwhile_do_no_harm(
+    api: ManagementApi, stub: Stub
+) -> None:
+    everybody = [f"connection-{number}" for number in range(10)]
+    for _ in range(3):
+        for connection_id in everybody:
+            stub.tell(connection_id, LAST)
+        outcomes = api.post_all([post(stub, one) for one in everybody], 60)
+        assert outcomes == [Outcome.DELIVERED] * 10
+
+
+def test_kept_connections_that_have_silently_died_are_replaced(
+    open_api: OpenApi, stub: Stub
+) -> None:
+    api = open_api(HURRIED)
+    everybody = [f"connection-{number}" for number in range(10)]
+    assert set(api.post_all([post(stub, one) for one in everybody], 60)) == {Outcome.DELIVERED}
+
+    stub.forget_sockets()
+
+    assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
+    # Nine more of the kept ones are dead: the next attempt used none of them.
+    assert len(stub.unheard) == 1
+
+
+def test_who_submits_in_a_callback_is_served(api: ManagementApi, stub: Stub) -> None:
+    done: SimpleQueue[Outcome] = SimpleQueue()
+
+    def once_more(sent: Post, _: Outcome) -> None:
+        api.submit(sent._replace(data=b"2"), lambda _, how: done.put(how))
+
+    api.submit(post(stub, data=b"1"), once_more)
+
+    assert done.get(timeout=60) == Outcome.DELIVERED
+    assert stub.bodies(ID) == [b"1", b"2"]
+
+
+def test_callbacks_run_on_the_clients_own_thread(api: ManagementApi, stub: Stub) -> None:
+    threads: SimpleQueue[threading.Thread] = SimpleQueue()
+    for number in range(5):
+        api.submit(post(stub, f"{number}"), lambda *_: threads.put(threading.current_thread()))
+
+    found = {threads.get(timeout=60) for _ in range(5)}
+    assert len(found) == 1
+    assert threading.current_thread() not in found
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("endpoint", ["ftp://example.test/dev", "nonsense", "http://:x/", ""])
+def test_an_endpoint_that_is_none_harms_only_its_own(
+    api: ManagementApi, stub: Stub, endpoint: str
+) -> None:
+    outcomes = api.post_all([Post(endpoint, ID, b"", inf), post(stub)], 60)
+
+    assert outcomes == [Outcome.FAILED, Outcome.DELIVERED]
+
+
+def test_nothing_to_post_is_posted_at_once(api: ManagementApi) -> None:
+    assert api.post_all([], 60) == []
+
+
+def test_closing_waits_for_what_is_under_way(api: ManagementApi, stub: Stub) -> None:
+    stub.tell(ID, HANG)
+    done: SimpleQueue[Outcome] = SimpleQueue()
+    for _ in range(3):
+        api.submit(post(stub), lambda _, how: done.put(how))
+    stub.wait_until(lambda received: received)
+    closing = threading.Thread(target=api.close, args=(30,))
+    closing.start()
+    stub.let_go(ID)
+    closing.join(30)
+
+    assert [done.get_nowait() for _ in range(3)] == [Outcome.DELIVERED] * 3
+
+
+def test_closing_drops_what_takes_too_long(api: ManagementApi, stub: Stub) -> None:
+    stub.tell(ID, HANG)
+    done: SimpleQueue[Outcome] = SimpleQueue()
+    for _ in range(3):
+        api.submit(post(stub), lambda _, how: done.put(how))
+    stub.wait_until(lambda received: received)
+
+    api.close(0.05)
+
+    assert [done.get(timeout=60) for _ in range(3)] == [Outcome.DROPPED] * 3
+
+
+def test_a_closed_client_takes_nothing_more(api: ManagementApi, stub: Stub) -> None:
+    api.post_all([post(stub)], 60)
+    api.close(5)
+    api.close(5)
+
+    with pytest.raises(Closed):
+        api.submit(post(stub), lambda *_: None)
+    with pytest.raises(Closed):
+        api.post_all([post(stub)], 1)
+
+
+def test_a_client_that_was_never_used_closes(api: ManagementApi) -> None:
+    api.close(5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts what Linux shows")
+def test_nothing_is_left_behind(open_api: OpenApi, stub: Stub) -> None:
+    # The first time, much is imported and cached for good.
+    first = open_api()
+    first.post_all([post(stub)], 60)
+    first.close(10)
+    before = _descriptors()
+    threads = set(threading.enumerate())
+
+    api = open_api()
+    everybody = [f"connection-{number}" for number in range(50)]
+    assert set(api.post_all([post(stub, one) for one in everybody], 60)) == {Outcome.DELIVERED}
+    api.close(60)
+
+    assert set(threading.enumerate()) == threads
+    stub.close()
+    assert _descriptors() <= before
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,0 +1,199 @@
+"""How long those that meet a limit are waited for, at instants that the test names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.broadcast.connections_api import Delete, Outcome, Post
+from chalicelib.broadcast.connections_api.queue import NO_ANSWER, Company, Outbox, Queued
+
+from .test_queue import LIMITS, outbox, settled, started
+
+PATIENCE_S = 0.25
+DEADLINE_S = 3.0
+HURRIED = replace(
+    LIMITS, in_flight=16, in_flight_per_endpoint=16, backoff_s=0.05, longest_backoff_s=1
+)
+
+
+def post(company: Company | None, connection_id: str) -> Queued:
+    request = Post("one", connection_id, b"", DEADLINE_S)
+    return Queued(request, DEADLINE_S, lambda _: None, company)
+
+
+def closes(company: Company | None, connection_id: str) -> Queued:
+    request = Delete("one", connection_id, DEADLINE_S)
+    return Queued(request, DEADLINE_S, lambda _: None, company)
+
+
+def accepted(box: Outbox, *requests: Queued) -> None:
+    for one in requests:
+        box.accept(one)
+
+
+def answer_until(box: Outbox, until_s: float, now_s: float, status: int = 429) -> float:
+    """Whatever becomes ready is answered so at once, until then or until nothing is left."""
+    while box:
+        for one in started(box):
+            box.answered(one, status, now_s)
+        if not box:
+            break
+        due_s = box.due_at_s()
+        if due_s > until_s:
+            return until_s
+        now_s = max(now_s, due_s)
+        box.pass_time(now_s)
+    return now_s
+
+
+def test_who_meets_a_limit_is_waited_for_a_little_longer_than_the_others() -> None:
+    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    slow, quick = post(company, "slow"), post(company, "quick")
+    accepted(box, slow, quick)
+    assert started(box) == [slow, quick]
+
+    box.answered(slow, 429, 0.01)
+    box.answered(quick, 200, 0.5)
+    assert settled(box) == [(quick, Outcome.DELIVERED)]
+
+    assert answer_until(box, DEADLINE_S, 0.5) == pytest.approx(0.5 + PATIENCE_S)
+    assert settled(box) == [(slow, Outcome.LIMITED)]
+
+
+def test_nobody_is_given_up_while_another_may_still_answer() -> None:
+    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    slow, hanging = post(company, "slow"), post(company, "hanging")
+    accepted(box, slow, hanging)
+    started(box)
+    box.answered(slow, 429, 0)
+
+    assert answer_until(box, DEADLINE_S / 2, 0) == DEADLINE_S / 2
+    assert settled(box) == []
+
+
+def test_a_limit_that_is_lifted_in_time_costs_nobody_the_message() -> None:
+    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    accepted(box, slow := post(company, "slow"))
+    answer_until(box, 0.1, 0)
+
+    assert answer_until(box, DEADLINE_S, 0.1, 200) < PATIENCE_S
+    assert settled(box) == [(slow, Outcome.DELIVERED)]
+
+
+def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_through() -> None:
+    box, company = outbox(HURRIED, jitter=0.1), Company(PATIENCE_S)
+    everybody = [post(company, f"{number}") for number in range(8)]
+    accepted(box, *everybody)
+    now_s, through = 0.0, 0
+
+    while box:
+        for one in started(box):
+            # Ten in a second.
+            gets_through = now_s * 10 >= through
+            through += gets_through
+            box.answered(one, 200 if gets_through else 429, now_s)
+        now_s = max(now_s, min(box.due_at_s(), DEADLINE_S))
+        box.pass_time(now_s)
+
+    assert {how for _, how in settled(box)} == {Outcome.DELIVERED}
+    assert now_s > 2 * PATIENCE_S
+
+
+def test_whoever_was_only_to_be_closed_is_closed_though_the_farewell_meets_a_limit() -> None:
+    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    farewell, goodbye = post(company, "slow"), closes(company, "slow")
+    accepted(box, farewell, goodbye)
+    answer_until(box, 0.2, 0)
+    assert box.due_at_s() == PATIENCE_S
+    box.pass_time(PATIENCE_S)
+    assert settled(box) == [(farewell, Outcome.LIMITED)]
+
+    # At once: nobody waits for a backoff that leads to nothing.
+    assert started(box) == [goodbye]
+    box.answered(goodbye, 204, PATIENCE_S)
+
+    assert settled(box) == [(goodbye, Outcome.DELIVERED)]
+    assert not box
+
+
+def test_a_close_that_meets_a_limit_is_given_up_like_anything_else() -> None:
+    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    accepted(box, goodbye := closes(company, "slow"))
+
+    assert answer_until(box, DEADLINE_S, 0) == pytest.approx(PATIENCE_S)
+    assert settled(box) == [(goodbye, Outcome.LIMITED)]
+
+
+def test_who_waits_behind_a_limit_of_somebody_elses_is_held_up_as_well() -> None:
+    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    theirs, ours, other = post(None, "slow"), post(company, "slow"), post(company, "other")
+    accepted(box, theirs, ours, other)
+    started(box)
+    box.answered(other, 200, 0)
+    box.answered(theirs, 429, 0)
+    settled(box)
+
+    answer_until(box, 2 * PATIENCE_S, 0)
+
+    # Theirs has all the time that it was given.
+    assert settled(box) == [(ours, Outcome.LATE)]
+    assert len(box) == 1
+
+
+def test_whom_nobody_waits_for_together_has_until_its_deadline() -> None:
+    box = outbox(HURRIED)
+    accepted(box, slow := post(None, "slow"))
+
+    assert answer_until(box, DEADLINE_S, 0) > DEADLINE_S - 1
+    assert settled(box) == [(slow, Outcome.LIMITED)]
+
+
+@given(
+    others_s=st.lists(st.floats(0, 1), max_size=6),
+    jitter=st.floats(0.01, 1),
+    status=st.sampled_from([200, 403, 410]),
+)
+def test_the_caller_waits_its_patience_longer_than_for_the_last_of_the_others(
+    others_s: list[float], jitter: float, status: int
+) -> None:
+    box, company = outbox(HURRIED, jitter=jitter), Company(PATIENCE_S)
+    accepted(box, slow := post(company, "slow"))
+    others = {post(company, f"{number}"): at_s for number, at_s in enumerate(sorted(others_s))}
+    accepted(box, *others)
+    box.answered(started(box)[0], 429, 0)
+    now_s = 0.0
+
+    for one, at_s in others.items():
+        now_s = answer_until(box, at_s, now_s)
+        box.answered(one, status, at_s)
+    now_s = answer_until(box, DEADLINE_S, now_s)
+
+    assert now_s == pytest.approx(max(others_s, default=0) + PATIENCE_S)
+    assert settled(box)[-1] == (slow, Outcome.LIMITED)
+
+
+@given(data=st.data())
+def test_whatever_is_answered_nothing_of_a_company_is_left(data: st.DataObject) -> None:
+    box, company = outbox(HURRIED, jitter=0.7), Company(PATIENCE_S)
+    for _ in range(data.draw(st.integers(1, 8))):
+        make = data.draw(st.sampled_from([post, post, closes]))
+        of_whom = data.draw(st.sampled_from([company, company, None]))
+        accepted(box, make(of_whom, data.draw(st.sampled_from("abc"))))
+    now_s = 0.0
+
+    while box:
+        for one in started(box):
+            status = data.draw(st.sampled_from([200, 410, 429, 429, 429, 500, NO_ANSWER]))
+            box.answered(one, status, now_s)
+        now_s = min(max(now_s, box.due_at_s()), 2 * DEADLINE_S)
+        box.pass_time(now_s)
+
+    assert now_s <= DEADLINE_S
+    assert (company.unsettled, company.held_up) == (0, {})
+    box.pass_time(2 * DEADLINE_S)
+    assert not box._give_up_at_s
+    assert not box._backing_off

@@ -1,0 +1,67 @@
+"""moto, which many use to test what they build on @connections, hears both clients.
+
+It invents every connection it is asked for, so it knows no 410.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import inf
+
+import pytest
+from moto import mock_aws
+from moto.apigatewaymanagementapi.models import apigatewaymanagementapi_backends
+
+from chalicelib.broadcast.connections_api import (
+    Credentials,
+    ManagementApi,
+    Outcome,
+    Post,
+    open_management_api,
+    open_reference,
+)
+from tests.moto_server import moto_server
+
+from .stub_server import REGION
+
+CREDENTIALS = Credentials("testing", "testing", "testing")
+ACCOUNT = "123456789012"
+
+
+def heard(connection_id: str) -> bytes:
+    backend = apigatewaymanagementapi_backends[ACCOUNT][REGION]
+    data: bytes = backend.connections[connection_id].data
+    return data
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    with moto_server() as endpoint:
+        yield endpoint
+
+
+@mock_aws
+def test_moto_intercepts_the_reference() -> None:
+    api = open_reference("us-east-1", CREDENTIALS)
+    endpoint = f"https://abc123.execute-api.{REGION}.amazonaws.com/dev"
+    posts = [Post(endpoint, "PJqB0fHsqRcCHlw", data, inf) for data in (b"1", b"2", b"3")]
+
+    assert api.post_all(posts, 30) == [Outcome.DELIVERED] * 3
+    assert heard("PJqB0fHsqRcCHlw") == b"123"
+    assert api.delete(endpoint, "PJqB0fHsqRcCHlw", 30) == Outcome.DELIVERED
+    api.close(10)
+
+
+@pytest.mark.parametrize(
+    ("name", "open_api"), [("fast", open_management_api), ("reference", open_reference)]
+)
+def test_motos_server_hears_both(
+    endpoint: str, name: str, open_api: Callable[[str, Credentials], ManagementApi]
+) -> None:
+    api = open_api(REGION, CREDENTIALS)
+    # In this guise moto knows @connections by the beginning of the path.
+    posts = [Post(endpoint, name, data, inf) for data in (b"1", b"2", b"3")]
+
+    assert api.post_all(posts, 30) == [Outcome.DELIVERED] * 3
+    assert heard(name) == b"123"
+    api.close(10)

@@ -1,0 +1,134 @@
+"""Which client is opened, and with whose credentials."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from chalicelib.broadcast.connections_api import (
+    Credentials,
+    CurrentCredentials,
+    ManagementApi,
+    NoCredentials,
+    Outcome,
+    Post,
+    from_botocore,
+    open_management_api,
+    open_reference,
+)
+
+from .stub_server import CREDENTIALS, REGION, Stub
+
+OpenOne = Callable[[str, CurrentCredentials], ManagementApi]
+
+
+def is_fast(api: ManagementApi, stub: Stub) -> bool:
+    assert api.post_all([Post(stub.endpoint, "a=", b"1", inf)], 10) == [Outcome.DELIVERED]
+    api.close(10)
+    return stub.received[-1].headers["user-agent"] == "tickless"
+
+
+def test_the_fast_client_is_opened_where_there_is_pycurl(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert is_fast(open_management_api(REGION, CREDENTIALS), stub)
+    assert not caplog.records
+
+
+def test_without_pycurl_the_reference_takes_over_and_says_so(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'pycurl'", name="pycurl")
+
+    with caplog.at_level(logging.WARNING, "chalicelib"):
+        api = open_management_api(REGION, CREDENTIALS, fast_wire=missing)  # type: ignore[arg-type]
+
+    assert not is_fast(api, stub)
+    assert [one.levelname for one in caplog.records if "pycurl" in one.message] == ["WARNING"]
+
+
+def test_without_credentials_botocore_is_asked(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS.secret_access_key)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+
+    assert is_fast(open_management_api(REGION), stub)
+    assert not is_fast(open_reference(REGION), stub)
+
+
+def test_temporary_credentials_that_botocore_finds_have_their_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+
+    assert from_botocore()() == Credentials("ASIA", "secret", "token")
+
+
+def test_credentials_are_missed_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    with pytest.raises(NoCredentials):
+        open_management_api(REGION)
+
+
+@pytest.mark.parametrize("open_one", [open_management_api, open_reference])
+def test_credentials_that_change_are_followed(stub: Stub, open_one: OpenOne) -> None:
+    current = CREDENTIALS
+
+    api = open_one(REGION, lambda: current)
+    post = Post(stub.endpoint, "a=", b"1", inf)
+    assert api.post_all([post], 10) == [Outcome.DELIVERED]
+    stub.credentials = current = Credentials("ASIANEW", "another", "token")
+    # The fast client looks again within a second.
+    until = datetime.now(UTC) + timedelta(seconds=30)
+    while (found := api.post_all([post], 10)) != [Outcome.DELIVERED]:
+        assert found == [Outcome.FORBIDDEN]
+        assert datetime.now(UTC) < until
+    api.close(10)
+
+
+def test_secrets_are_not_for_logs() -> None:
+    credentials = Credentials("AKIDEXAMPLE", "secret", "token")
+
+    assert f"{credentials}" == "Credentials('AKIDEXAMPLE', ...)" == repr(credentials)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("open_one", [open_management_api, open_reference])
+def test_credentials_that_cannot_be_had_fail_the_request(stub: Stub, open_one: OpenOne) -> None:
+    def away() -> Credentials:
+        raise OSError("no answer from the metadata service")
+
+    api = open_one(REGION, away)
+
+    assert api.post_all([Post(stub.endpoint, "a=", b"1", inf)], 10) == [Outcome.FAILED]
+    api.close(10)
+
+
+def test_the_fast_client_needs_neither_boto3_nor_botocore(stub: Stub) -> None:
+    code = f"""
+import sys
+from math import inf
+from chalicelib.broadcast.connections_api import Credentials, Post, open_management_api
+api = open_management_api({REGION!r}, Credentials(*{tuple(CREDENTIALS)!r}))
+print(*api.post_all([Post({stub.endpoint!r}, "a=", b"1", inf)], 10))
+api.close(10)
+print(sorted({{"boto3", "botocore"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split("\n")[:2] == ["delivered", "[]"], done.stderr

@@ -1,0 +1,108 @@
+"""Both ways to wait for sockets, and what libcurl does to them in between."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from chalicelib.broadcast.connections_api.poller import (
+    BOTH,
+    READ,
+    WRITE,
+    Readiness,
+    SelectorReadiness,
+    new_readiness,
+)
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture(params=[new_readiness, SelectorReadiness], ids=["of this system", "of any"])
+def readiness(request: pytest.FixtureRequest) -> Iterator[Readiness]:
+    new: Callable[[], Readiness] = request.param
+    opened = new()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    near, far = socket.socketpair()
+    with near, far:
+        yield near, far
+
+
+def test_what_can_be_read_or_written_is_reported_as_asked(readiness: Readiness, pair: Pair) -> None:
+    near, far = pair
+    readiness.watch(near.fileno(), READ)
+    assert readiness.wait(0) == []
+
+    readiness.watch(near.fileno(), WRITE)
+    assert readiness.wait(10) == [(near.fileno(), WRITE)]
+
+    far.send(b"1")
+    readiness.watch(near.fileno(), READ)
+    assert readiness.wait(10) == [(near.fileno(), READ)]
+    readiness.watch(near.fileno(), BOTH)
+    assert readiness.wait(10) == [(near.fileno(), BOTH)]
+
+
+def test_what_is_forgotten_is_reported_no_more_and_may_be_watched_again(
+    readiness: Readiness, pair: Pair
+) -> None:
+    near, far = pair
+    for _ in range(3):
+        readiness.watch(near.fileno(), READ)
+        readiness.forget(near.fileno())
+        far.send(b"1")
+        assert readiness.wait(0) == []
+        assert readiness.wait(0) == []
+
+        readiness.watch(near.fileno(), READ)
+        assert readiness.wait(10) == [(near.fileno(), READ)]
+        near.recv(1)
+
+
+def test_an_idle_connection_that_is_closed_is_no_news_for_ever(
+    readiness: Readiness, pair: Pair
+) -> None:
+    near, far = pair
+    readiness.watch(near.fileno(), READ)
+    readiness.forget(near.fileno())
+    far.close()
+
+    assert [readiness.wait(0.001) for _ in range(3)] == [[], [], []]
+    # Otherwise whoever waits would be woken without end, and find nothing.
+    readiness.watch(near.fileno(), READ)
+    assert readiness.wait(10) != []
+
+
+def test_a_number_that_is_used_anew_is_another_socket(readiness: Readiness, pair: Pair) -> None:
+    near, _ = pair
+    readiness.watch(near.fileno(), READ)
+    readiness.forget(near.fileno())
+    number = near.fileno()
+    near.close()
+    # The lowest free number is the one that has just become free.
+    successor, its_peer = socket.socketpair()
+    with successor, its_peer:
+        assert number in (successor.fileno(), its_peer.fileno())
+        its_peer.send(b"1")
+        successor.send(b"1")
+        readiness.watch(number, READ)
+
+        assert readiness.wait(10) == [(number, READ)]
+
+
+def test_forgetting_what_was_never_watched_is_nothing(readiness: Readiness, pair: Pair) -> None:
+    readiness.forget(pair[0].fileno())
+
+
+def test_to_wait_for_ever_is_to_wait_for_something(readiness: Readiness, pair: Pair) -> None:
+    near, far = pair
+    far.send(b"1")
+    readiness.watch(near.fileno(), READ)
+
+    assert readiness.wait(float("inf")) == [(near.fileno(), READ)]

@@ -1,0 +1,80 @@
+"""TLS, which on AWS there always is: whom the clients trust."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from math import inf
+from pathlib import Path
+from threading import Thread
+from typing import Protocol
+
+import pytest
+
+from chalicelib.broadcast.connections_api import (
+    Credentials,
+    Limits,
+    ManagementApi,
+    Outcome,
+    Post,
+    open_management_api,
+    open_reference,
+)
+from chalicelib.broadcast.connections_api.curl import botocores_ca_bundle
+from tests.servers import Certificate
+
+LIMITS = Limits(in_flight=4, repeats_of_failures=0)
+
+
+class Open(Protocol):
+    def __call__(
+        self, region: str, credentials: Credentials, limits: Limits, ca_bundle: Path | None
+    ) -> ManagementApi: ...
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def endpoint(certificate: Certificate) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = certificate.server_context().wrap_socket(server.socket, server_side=True)
+    # Who doesn't trust it breaks off, which is what the test wants.
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}/dev"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("open_api", [open_management_api, open_reference])
+def test_a_certificate_is_trusted_only_if_we_say_so(
+    open_api: Open,
+    endpoint: str,
+    certificate: Certificate,
+) -> None:
+    posts = [Post(endpoint, f"{number}", b"1", inf) for number in range(3)]
+    trusting = open_api("eu-west-1", Credentials("a", "b"), LIMITS, certificate.certificate)
+    distrustful = open_api("eu-west-1", Credentials("a", "b"), LIMITS, None)
+
+    assert trusting.post_all(posts, 30) == [Outcome.DELIVERED] * 3
+    assert distrustful.post_all(posts, 30) == [Outcome.FAILED] * 3
+    trusting.close(10)
+    distrustful.close(10)
+
+
+def test_the_trusted_are_those_that_boto3_trusts() -> None:
+    bundle = botocores_ca_bundle()
+
+    assert bundle is not None
+    assert ssl.create_default_context(cafile=bundle).get_ca_certs()

@@ -1,0 +1,111 @@
+"""Inline broadcast: what whoever commits waits for, and what comes of it."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+import pytest
+
+from chalicelib.auth.policy import Role
+from chalicelib.broadcast.connections_api import Closed, ManagementApi, NoCredentials
+from chalicelib.broadcast.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineAnnouncer
+from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry.ports import Telemetry
+from tests.auth.bearers import a_bearer
+from tests.fakes import FakeRegistry, FakeStore, RecordingSink
+
+from .connections_api.stub_server import HANG, Stub
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+MESSAGE = b'{"type":"STATE_UPDATE"}'
+
+
+def announcing(api: ManagementApi, stub: Stub, *connection_ids: str) -> InlineAnnouncer:
+    registry = FakeRegistry(FakeStore())
+    for connection_id in connection_ids:
+        registry.watch(SESSION, connection_id, stub.endpoint)
+    return InlineAnnouncer(registry, lambda: api)
+
+
+def seconds_of(announcer: InlineAnnouncer) -> float:
+    began_s = monotonic()
+    announcer.announce(SESSION, MESSAGE)
+    return monotonic() - began_s
+
+
+def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
+    api: ManagementApi, stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick = [f"quick-{number}" for number in range(50)]
+    announcer = announcing(api, stub, "slow", *quick)
+    announcer.announce(SESSION, MESSAGE)
+    stub.tell("slow", *[429] * 10_000)
+
+    waited_s = seconds_of(announcer)
+
+    assert LIMITED_SECONDS <= waited_s < WITHIN_SECONDS / 2
+    assert all(len(stub.bodies(one)) == 2 for one in quick)
+    (line,) = [vars(one) for one in caplog.records if one.levelname == "WARNING"]
+    assert line["posts"] == {"delivered": 50, "limited": 1}
+
+
+def test_who_gives_no_answer_has_until_the_deadline_of_all(
+    api: ManagementApi, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.broadcast.inline.WITHIN_SECONDS", 0.5)
+    stub.tell("slow", *[429] * 10_000)
+    stub.tell("hanging", HANG)
+
+    waited_s = seconds_of(announcing(api, stub, "slow", "hanging"))
+
+    assert waited_s >= 0.5
+
+
+@pytest.mark.parametrize("trouble", [NoCredentials("none"), Closed("closed"), RuntimeError("bug")])
+def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_api() -> ManagementApi:
+        raise trouble
+
+    registry = FakeRegistry(FakeStore())
+    registry.watch(SESSION, "a", "http://127.0.0.1:1/dev")
+
+    announcer = InlineAnnouncer(registry, no_api)
+    announcer.announce(SESSION, MESSAGE)
+    announcer.dismiss(SESSION, MESSAGE)
+
+    assert [one.levelno for one in caplog.records] == [logging.ERROR] * 2
+
+
+@pytest.mark.parametrize("trouble", [NoCredentials("none"), Closed("closed"), RuntimeError("bug")])
+def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_api() -> ManagementApi:
+        raise trouble
+
+    store = FakeStore()
+    registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
+    store.clock_ms = guest.valid_until_s * 1000 - 1
+    registry.watch(SESSION, "ended", "http://127.0.0.1:1/dev", bearer=guest)
+    store.advance(1)
+
+    InlineAnnouncer(registry, no_api).send_away(SESSION)
+
+    assert [one.levelno for one in caplog.records] == [logging.ERROR]
+
+
+def test_what_those_are_told_who_are_sent_away_counts_as_posts(
+    api: ManagementApi, stub: Stub
+) -> None:
+    store, told = FakeStore(), RecordingSink()
+    registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
+    store.clock_ms = guest.valid_until_s * 1000 - 1
+    registry.watch(SESSION, "ended", stub.endpoint, bearer=guest)
+    store.advance(1)
+
+    InlineAnnouncer(registry, lambda: api, telemetry=Telemetry(told)).send_away(SESSION)
+
+    assert told.counts == {(names.POSTS.name, ("delivered",)): 1}

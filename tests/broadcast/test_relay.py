@@ -1,0 +1,370 @@
+"""The relay: what is published reaches the connections of its endpoint, and only those."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.auth.policy import Bearer, Role
+from chalicelib.broadcast.connections_api.ports import Outcome
+from chalicelib.broadcast.relay import Relay, Subscription
+from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.engine.sync_engine import SyncEngine
+from chalicelib.ports import StoreUnavailable
+from chalicelib.schemas.pushes import session_deleted
+from chalicelib.settings import Settings
+from chalicelib.store import subscription as subscriptions
+from chalicelib.store.subscription import subscription
+from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry.ports import Telemetry
+from tests.auth.bearers import a_bearer
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
+from tests.fixtures import OpenStore
+from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
+
+HERE = "http://127.0.0.1:8001/dev"
+THERE = "http://127.0.0.1:9001/dev"
+SESSION = "00000000-0000-4000-8000-000000000000"
+
+
+class FakeSubscription:
+    """Hears what it is told; None stands for the loss of the connection."""
+
+    def __init__(self) -> None:
+        self.heard: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
+        self.opened = 0
+
+    @contextmanager
+    def open(self) -> Iterator[FakeSubscription]:
+        self.opened += 1
+        yield self
+
+    def next(self, within_seconds: float) -> tuple[str, bytes] | None:
+        try:
+            message = self.heard.get(timeout=within_seconds)
+        except Empty:
+            return None
+        if message is None:
+            raise StoreUnavailable("lost")
+        return message
+
+
+def drain(listening: Subscription, at_a_time_s: float = 5.0) -> None:
+    """Hear everything until the subscription is lost, which must not take for ever."""
+    give_up_at = time.monotonic() + 10
+    while time.monotonic() < give_up_at:
+        listening.next(at_a_time_s)
+
+
+def create_session(engine: SyncEngine, session_id: str) -> str:
+    engine.create_session(
+        set_up(
+            session_id=session_id,
+            sync_mode=SyncMode.PER_PARTICIPANT,
+            participants=[Participant(session_id, 0, 10_000)],
+            total_time_ms=10_000,
+        )
+    )
+    return session_id
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.store = FakeStore()
+        self.registry = FakeRegistry(self.store)
+        self.api = FakeManagementApi()
+        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
+        self.subscription = FakeSubscription()
+        self.told = RecordingSink()
+        self.relay = Relay(
+            self.subscription.open,
+            self.registry,
+            self.engine,
+            self.api,
+            HERE,
+            telemetry=Telemetry(self.told),
+        )
+
+    def create(self) -> None:
+        create_session(self.engine, SESSION)
+
+    def says(self, message: bytes) -> None:
+        self.subscription.heard.put((SESSION, message))
+
+    def sent(self, connection_id: str) -> list[Any]:
+        return self.api.messages(connection_id)
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    yield scene
+    scene.relay.stop()
+
+
+def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> None:
+    for connection_id, endpoint in (("a", HERE), ("b", HERE), ("c", THERE)):
+        scene.registry.watch(SESSION, connection_id, endpoint)
+    assert scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: len(scene.sent("b")) == 2)
+    assert scene.sent("a") == scene.sent("b") == [{"n": 1}, {"n": 2}]
+    assert scene.sent("c") == []
+
+
+def test_a_farewell_is_followed_by_the_close(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.relay.start()
+
+    scene.says(session_deleted(SESSION, 5))
+
+    eventually(lambda: scene.registry.watchers(SESSION).watchers == [])
+    assert [message["type"] for message in scene.sent("a")] == ["SESSION_DELETED"]
+    assert scene.api.closed == ["a"]
+
+
+def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "old", HERE)
+    scene.store.advance(15_000)
+    scene.registry.watch(SESSION, "new", HERE)
+    scene.api.outcomes = {"old": [Outcome.GONE], "new": [Outcome.GONE]}
+    scene.relay.start()
+
+    scene.says(b"{}")
+
+    eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
+    assert scene.registry.watchers(SESSION).watchers[0].connection_id == "new"
+
+
+def test_a_fan_out_is_told_once_with_what_became_of_each_post(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.create()
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.relay.start()
+    # The snapshot it begins with is one, too.
+    eventually(lambda: scene.told.observed)
+    scene.told.counts.clear()
+    scene.told.observed.clear()
+    for connection_id in ("b", "c", "d"):
+        scene.registry.watch(SESSION, connection_id, HERE)
+    scene.api.outcomes = {"b": [Outcome.GONE], "c": [Outcome.FAILED]}
+
+    scene.says(scene.store.published[0][1])
+
+    eventually(lambda: len(scene.told.counts) == 3)
+    assert dict(scene.told.counts) == {
+        (names.POSTS.name, ("delivered",)): 2,
+        (names.POSTS.name, ("gone",)): 1,
+        (names.POSTS.name, ("failed",)): 1,
+    }
+    eventually(lambda: "fan-out" in caplog.messages)
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "fan-out"]
+    epoch = scene.store.commits[0].session.epoch
+    assert (line["levelname"], line["session_id"], line["epoch"], line["version"]) == (
+        "WARNING",
+        SESSION,
+        epoch,
+        1,
+    )
+    assert line["posts"] == {"delivered": 2, "gone": 1, "failed": 1}
+    assert len(scene.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+
+
+def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "c", THERE)
+    scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+    eventually(scene.subscription.heard.empty)
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: scene.sent("a"))
+    eventually(lambda: scene.told.observed)
+    assert scene.told.counts == {(names.POSTS.name, ("delivered",)): 1}
+
+
+def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:
+    scene.create()
+    scene.relay.start()
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.watch(SESSION, "c", THERE)
+
+    scene.subscription.heard.put(None)
+    scene.engine.start_session(SESSION)
+
+    eventually(lambda: scene.sent("a"))
+    assert (scene.sent("a")[0]["type"], scene.subscription.opened) == ("STATE_SYNC", 2)
+    assert scene.sent("c") == []
+    scene.says(b'{"n": 3}')
+    eventually(lambda: scene.sent("a")[-1] == {"n": 3})
+
+
+def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
+    scene: Scene,
+) -> None:
+    scene.create()
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.watch("waits for a session", "b", HERE)
+    assert scene.relay.start()
+
+    eventually(lambda: scene.sent("a"))
+    assert scene.sent("a")[0]["type"] == "STATE_SYNC"
+    assert scene.sent("b") == []
+
+
+def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.relay.start()
+
+    scene.subscription.heard.put(None)
+
+    eventually(lambda: scene.sent("a"))
+    assert scene.sent("a")[0]["type"] == "SESSION_DELETED"
+    assert scene.api.closed == []
+
+
+def test_a_fault_of_our_own_does_not_end_the_relay(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.registry.watch(SESSION, "a", HERE)
+    scene.relay.start()
+    scene.registry.lists[SESSION] = None  # type: ignore[assignment]
+    scene.says(b'{"n": 1}')
+    eventually(lambda: "starting over" in caplog.text)
+    scene.registry.lists[SESSION] = {}
+    scene.registry.watch(SESSION, "a", HERE)
+
+    eventually(lambda: scene.subscription.opened > 1)
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: {"n": 2} in scene.sent("a"))
+
+
+def settings_of(proxy: Proxy, place: RedisProcess | Cluster) -> Settings:
+    return Settings(redis_url=proxy.url, redis_cluster=place.is_cluster)
+
+
+def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
+) -> None:
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
+    engine = SyncEngine(store, session_ttl_ms=60_000)
+    with (
+        proxy_to(anywhere.port) as proxy,
+        subscription(settings_of(proxy, anywhere)) as listening,
+    ):
+        # Spread over all slots that sessions lie in, and so over all nodes.
+        awaited = {create_session(engine, str(uuid4())) for _ in range(48)}
+        while awaited:
+            heard = listening.next(5.0)
+            assert heard is not None
+            awaited.discard(heard[0])
+        proxy.cut()
+        with pytest.raises(StoreUnavailable):
+            drain(listening)
+
+
+def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
+    valkey: RedisProcess, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions, "QUIET_S", 0.1)
+    monkeypatch.setattr(subscriptions, "PONG_WITHIN_S", 0.3)
+    with subscription(settings_of(proxy, valkey)) as listening:
+        for _ in range(10):
+            listening.next(0.1)
+        # As when the machine at the other end is gone: nobody closes the connection.
+        proxy.blackhole()
+        with pytest.raises(StoreUnavailable, match="silent"):
+            drain(listening, 0.1)
+
+
+def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
+    with (
+        pytest.raises(StoreUnavailable),
+        subscription(Settings(redis_url="redis://127.0.0.1:1/0")),
+    ):
+        pass
+
+
+def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: Scene) -> None:
+    scene.registry.watch(SESSION, "here", HERE)
+    scene.registry.watch(SESSION, "there", THERE)
+    scene.store.advance(90_001)
+    scene.registry.watch(SESSION, "lively", THERE)
+    scene.relay = Relay(
+        scene.subscription.open,
+        scene.registry,
+        scene.engine,
+        scene.api,
+        HERE,
+        sweep_every_seconds=0.01,
+    )
+    scene.relay.start()
+
+    eventually(lambda: scene.api.closed == ["here"])
+    listed = scene.registry.watchers(SESSION).watchers
+    assert {"there", "lively"} <= {one.connection_id for one in listed}
+
+    # Its own relay has had its time.
+    scene.store.advance(30_000)
+    scene.registry.watch(SESSION, "lively", THERE)
+    eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
+    assert scene.registry.watchers(SESSION).watchers[0].connection_id == "lively"
+    assert scene.api.closed == ["here"]
+
+
+# Tokens
+
+
+def come(scene: Scene, connection_id: str, token_id: str, endpoint: str = HERE) -> Bearer:
+    guest = a_bearer(Role.VIEWER, session_id=SESSION, token_id=token_id)
+    scene.registry.watch(SESSION, connection_id, endpoint, bearer=guest)
+    return guest
+
+
+def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_anything(
+    scene: Scene,
+) -> None:
+    come(scene, "a", "revoked")
+    come(scene, "b", "other")
+    come(scene, "c", "revoked", THERE)
+    assert scene.relay.start()
+
+    scene.store.revoke(SESSION, "revoked", 60_000)
+    scene.says(b"")
+
+    eventually(lambda: scene.api.closed == ["a"])
+    assert [one["code"] for one in scene.sent("a")] == ["SESSION_FORBIDDEN"]
+    assert scene.sent("b") == scene.sent("c") == []
+    eventually(
+        lambda: (
+            [one.connection_id for one in scene.registry.watchers(SESSION).watchers] == ["b", "c"]
+        )
+    )
+
+
+def test_whose_token_has_ended_hears_of_no_change_any_more(scene: Scene) -> None:
+    guest = come(scene, "a", "ended")
+    scene.store.clock_ms = guest.valid_until_s * 1000
+    scene.registry.watch(SESSION, "b", HERE)
+    scene.registry.lists[SESSION]["a"] = scene.registry.lists[SESSION]["a"]._replace(
+        heard_at_ms=scene.store.clock_ms
+    )
+    assert scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+
+    eventually(lambda: scene.api.closed == ["a"])
+    assert [one["code"] for one in scene.sent("a")] == ["SESSION_FORBIDDEN"]
+    assert scene.sent("b") == [{"n": 1}]

@@ -1,0 +1,368 @@
+"""What a relay does beside listening, and that nothing of it keeps a message waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from chalicelib.auth.policy import Role
+from chalicelib.broadcast import relay_maintenance as upkeep
+from chalicelib.broadcast.connections_api.ports import Outcome, R
+from chalicelib.broadcast.recipients import LISTS_AT_ONCE
+from chalicelib.broadcast.relay import Relay
+from chalicelib.broadcast.relay_maintenance import SNAPSHOTS_AT_ONCE, Snapshots
+from chalicelib.engine.sync_engine import SyncEngine
+from chalicelib.ports import Loaded, StoreUnavailable, Watchers
+from tests.auth.bearers import a_bearer
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.servers import eventually
+
+from .test_relay import HERE, THERE, FakeSubscription, create_session
+
+WATCHED = "00000000-0000-4000-8000-000000000000"
+
+
+def a_session_id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+class Gate:
+    """Holds up whoever passes once it is shut, and says that somebody stands before it."""
+
+    def __init__(self) -> None:
+        self.reached = Event()
+        self._open = Event()
+        self._open.set()
+
+    def shut(self) -> None:
+        self.reached.clear()
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+    def passed(self) -> None:
+        if not self._open.is_set():
+            self.reached.set()
+            assert self._open.wait(30)
+
+
+@dataclass
+class SlowStore(FakeStore):
+    gate: Gate = field(default_factory=Gate)
+    unreadable: set[str] = field(default_factory=set)
+    meanwhile: Callable[[], object] | None = None
+
+    def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
+        self.gate.passed()
+        if self.unreadable & set(session_ids):
+            raise ValueError("nonsense")
+        loaded = super().load_many(session_ids)
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return loaded
+
+
+@dataclass
+class SlowRegistry(FakeRegistry):
+    sweeps: Gate = field(default_factory=Gate)
+    removals: Gate = field(default_factory=Gate)
+    largest: int = 0
+    troubles: list[Exception] = field(default_factory=list)
+
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+        self.sweeps.passed()
+        self.largest = max(self.largest, len(session_ids))
+        if self.troubles:
+            raise self.troubles.pop()
+        return super().watchers_many(session_ids)
+
+    def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
+        self.removals.passed()
+        super().remove(session_id, connection_ids)
+
+
+@dataclass
+class SlowApi(FakeManagementApi):
+    """While ``holds`` is true, nothing that is submitted comes to an end; ``most`` did at once."""
+
+    holds: bool = False
+    most: int = 0
+    _held: SimpleQueue[Callable[[], object]] = field(default_factory=SimpleQueue)
+
+    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
+        if self.holds:
+            self._held.put(partial(super().submit, request, done))
+            self.most = max(self.most, self._held.qsize())
+        else:
+            super().submit(request, done)
+
+    def let_go(self) -> None:
+        while not self._held.empty():
+            self._held.get()()
+
+
+class Scene:
+    """A relay that sweeps without a pause, in whose way the test can put gates."""
+
+    def __init__(self) -> None:
+        self.store = SlowStore()
+        self.registry = SlowRegistry(self.store)
+        self.api = SlowApi()
+        self.subscription = FakeSubscription()
+        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
+        self.relay = Relay(
+            self.subscription.open,
+            self.registry,
+            self.engine,
+            self.api,
+            HERE,
+            sweep_every_seconds=0.0,
+        )
+
+    def says(self, message: bytes) -> None:
+        self.subscription.heard.put((WATCHED, message))
+
+    def sent(self, connection_id: str = "a") -> list[Any]:
+        return self.api.messages(connection_id)
+
+    def open(self) -> None:
+        for gate in (self.store.gate, self.registry.sweeps, self.registry.removals):
+            gate.open()
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    scene = Scene()
+    scene.registry.watch(WATCHED, "a", HERE)
+    yield scene
+    scene.open()
+    scene.relay.stop()
+
+
+def test_a_sweep_keeps_no_update_waiting(scene: Scene) -> None:
+    for number in range(1, 1_000):
+        scene.registry.watch(a_session_id(number), f"{number}", HERE)
+    assert scene.relay.start()
+    scene.registry.sweeps.shut()
+    assert scene.registry.sweeps.reached.wait(10)
+
+    scene.says(b'{"n": 1}')
+
+    eventually(lambda: scene.sent() == [{"n": 1}])
+
+
+def test_a_sweep_closes_whose_token_has_ended_and_says_why(scene: Scene) -> None:
+    guest = a_bearer(Role.VIEWER, session_id=WATCHED)
+    scene.store.clock_ms = guest.valid_until_s * 1000 - 1
+    for connection_id, bearer in (("a", None), ("ended", guest)):
+        scene.registry.watch(WATCHED, connection_id, HERE, bearer=bearer)
+    scene.store.advance(1)
+    assert scene.relay.start()
+
+    eventually(lambda: scene.api.closed[:1] == ["ended"])
+    assert [one["code"] for one in scene.sent("ended")][:1] == ["SESSION_FORBIDDEN"]
+    assert "a" not in scene.api.closed
+
+
+def test_snapshots_for_everybody_keep_no_update_waiting(scene: Scene) -> None:
+    scene.store.gate.shut()
+    assert scene.relay.start()
+    assert scene.store.gate.reached.wait(10)
+
+    scene.says(b'{"n": 1}')
+
+    eventually(lambda: scene.sent() == [{"n": 1}])
+
+
+def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
+    scene.registry.watch(WATCHED, "gone", HERE)
+    scene.api.outcomes = {"gone": [Outcome.GONE]}
+    scene.store.advance(15_000)
+    scene.registry.removals.shut()
+    assert scene.relay.start()
+    scene.says(b'{"n": 1}')
+    assert scene.registry.removals.reached.wait(10)
+
+    scene.says(b'{"n": 2}')
+
+    eventually(lambda: scene.sent() == [{"n": 1}, {"n": 2}])
+
+
+def test_watched_sessions_are_looked_at_a_few_at_a_time_and_all_of_them(scene: Scene) -> None:
+    many = 3 * LISTS_AT_ONCE
+    for number in range(1, many):
+        scene.registry.watch(a_session_id(number), f"{number}", HERE)
+    scene.store.advance(90_001)
+    scene.registry.watch(WATCHED, "a", HERE)
+    assert scene.relay.start()
+
+    eventually(lambda: len(scene.api.closed) == many - 1)
+    assert scene.registry.largest == LISTS_AT_ONCE
+    eventually(lambda: list(scene.registry.watched_sessions()) == [WATCHED])
+
+
+def test_thousands_who_are_gone_at_once_are_struck_off(scene: Scene) -> None:
+    # To look for each among all of them would take minutes.
+    many = 20_000
+    for number in range(many):
+        scene.registry.watch(WATCHED, f"{number}", THERE if number % 1_000 == 0 else HERE)
+        scene.api.outcomes[f"{number}"] = [Outcome.GONE]
+    scene.store.advance(15_000)
+    assert scene.relay.start()
+
+    scene.says(b'{"n": 1}')
+
+    eventually(lambda: len(scene.registry.watchers(WATCHED).watchers) == 21)
+
+
+def test_an_update_is_not_followed_by_a_snapshot_of_what_was_before(scene: Scene) -> None:
+    create_session(scene.engine, WATCHED)
+
+    def a_command() -> None:
+        scene.engine.start_session(WATCHED)
+        scene.says(scene.store.published[-1][1])
+        eventually(scene.sent)
+
+    # The snapshot has been read, and not been sent.
+    scene.store.meanwhile = a_command
+    assert scene.relay.start()
+    eventually(lambda: scene.store.meanwhile is None)
+    # Whatever was begun by then is over with another sweep.
+    scene.registry.sweeps.shut()
+    assert scene.registry.sweeps.reached.wait(10)
+
+    assert [(one["type"], one["version"]) for one in scene.sent()] == [("STATE_UPDATE", 2)]
+
+
+def test_a_session_that_can_not_be_read_keeps_nobody_else_from_being_shown_theirs(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2 * SNAPSHOTS_AT_ONCE):
+        session_id = create_session(scene.engine, a_session_id(number))
+        scene.registry.watch(session_id, f"{number}", HERE)
+    scene.store.unreadable = {a_session_id(1)}
+
+    assert scene.relay.start()
+
+    others = [str(number) for number in range(2 * SNAPSHOTS_AT_ONCE) if number != 1]
+    eventually(lambda: all(scene.sent(one) for one in others))
+    assert {scene.sent(one)[0]["type"] for one in others} == {"STATE_SYNC"}
+    assert scene.sent("1") == []
+    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
+        f"relay: no snapshot of session {a_session_id(1)}"
+    ]
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("away"), ValueError("nonsense")])
+def test_trouble_is_outlived_and_said_once(
+    scene: Scene, trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_session(scene.engine, WATCHED)
+    scene.registry.watch(WATCHED, "silent", HERE)
+    assert scene.relay.start()
+    eventually(lambda: scene.sent("silent"))
+    scene.registry.troubles = [trouble] * 3
+
+    eventually(lambda: not scene.registry.troubles)
+    scene.store.advance(90_001)
+    scene.registry.watch(WATCHED, "a", HERE)
+
+    eventually(lambda: scene.api.closed == ["silent"])
+    assert len(caplog.records) == 1
+
+
+def shown_to_many(scene: Scene) -> list[str]:
+    """Those who watch a session of their own each."""
+    many = [str(number) for number in range(3 * SNAPSHOTS_AT_ONCE)]
+    for name in many:
+        session_id = create_session(scene.engine, a_session_id(int(name)))
+        scene.registry.watch(session_id, name, HERE)
+    return many
+
+
+def test_no_more_than_a_few_snapshots_lie_before_an_update(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 30)
+    many = shown_to_many(scene)
+    scene.api.holds = True
+    assert scene.relay.start()
+
+    def all_are_shown() -> bool:
+        scene.api.let_go()
+        return all(scene.sent(one) for one in many)
+
+    eventually(all_are_shown)
+
+    # Of the first session there are two who watch.
+    assert 0 < scene.api.most <= SNAPSHOTS_AT_ONCE + 1
+
+
+def test_who_does_not_answer_keeps_nobody_from_a_snapshot(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 0.01)
+    many = shown_to_many(scene)
+    scene.api.holds = True
+
+    assert scene.relay.start()
+
+    eventually(lambda: scene.api.most == len(many) + 1)
+
+
+def test_time_that_was_waited_is_not_left_to_others_once_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience_s = 0.5
+    monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", patience_s)
+    many = shown_to_many(scene)
+    scene.api.holds = True
+
+    began_s = monotonic()
+    assert scene.relay.start()
+    eventually(lambda: scene.api.most == len(many) + 1)
+
+    # The last of three lots has waited for two, and with naps as long for four.
+    assert 2 * patience_s <= monotonic() - began_s < 3.5 * patience_s
+
+
+def test_a_loss_during_snapshots_has_everybody_sent_another(scene: Scene) -> None:
+    create_session(scene.engine, WATCHED)
+    scene.store.gate.shut()
+    assert scene.relay.start()
+    assert scene.store.gate.reached.wait(10)
+
+    scene.subscription.heard.put(None)
+    eventually(lambda: scene.subscription.opened == 2)
+    scene.store.gate.open()
+
+    eventually(lambda: len(scene.sent()) == 2)
+    assert {one["type"] for one in scene.sent()} == {"STATE_SYNC"}
+
+
+def test_a_snapshot_goes_out_only_while_nothing_has_overtaken_it() -> None:
+    snapshots, sent = Snapshots(), list[str]()
+
+    def send(session_id: str) -> None:
+        snapshots.send(session_id, lambda: sent.append(session_id))
+
+    snapshots.overtake("a")
+    snapshots.begin(["a", "b"])
+    snapshots.overtake("b")
+    for one in ("a", "b"):
+        send(one)
+    assert sent == ["a"]
+
+    snapshots.begin(["b"])
+    for one in ("a", "b"):
+        send(one)
+    assert sent == ["a", "b"]

@@ -1,0 +1,328 @@
+"""An operator gives a clock time, or takes some: example by example."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import pytest
+
+from chalicelib.core import events as ev
+from chalicelib.core.commands import Adjust
+from chalicelib.core.errors import InvalidAdjustment
+from chalicelib.core.time_controls import (
+    Bronstein,
+    Byoyomi,
+    Canadian,
+    Delay,
+    Fischer,
+    Hourglass,
+    TimeControl,
+)
+from tests.core.build import (
+    COUNT_UP,
+    END,
+    GLOBAL,
+    NOTIFY,
+    PER_CYCLE,
+    PER_GROUP,
+    PER_PARTICIPANT,
+    SKIP,
+    Game,
+    game,
+    started,
+)
+
+TEAMS = ["x.a", "y.b", "x.c"]
+
+
+def refused(playing: Game, at_ms: int, command: Adjust) -> tuple[str, str]:
+    refusal = playing.refused(at_ms, command)
+    assert isinstance(refusal, InvalidAdjustment)
+    assert refusal.code == "VALIDATION_ERROR"
+    return refusal.field, str(refusal)
+
+
+# Which clock
+
+
+def test_a_participants_bank_of_its_own() -> None:
+    playing = started(PER_PARTICIPANT).adjust(1_000, 5_000, "b").adjust(2_000, -3_000, "a")
+    assert playing.remaining(2_000) == {"a": 5_000, "b": 15_000}
+    assert [view["total_time_ms"] for view in playing.clocks(2_000).participants] == [7_000, 15_000]
+    assert playing.events == (ev.TimeAdjusted(2_000, "a", None, -3_000, None),)
+    assert playing.deadline_ms == 7_000
+
+
+def test_a_groups_bank() -> None:
+    playing = started(PER_GROUP, TEAMS).adjust(1_000, 5_000, group="x")
+    assert playing.remaining(1_000) == {"a": 24_000, "b": 10_000, "c": 24_000}
+    assert playing.clocks(1_000).groups[0]["total_time_ms"] == 25_000
+    assert [view["total_time_ms"] for view in playing.clocks(0).participants] == [10_000] * 3
+    assert playing.events == (ev.TimeAdjusted(1_000, None, "x", 5_000, None),)
+
+
+def test_the_session_clock_of_global_and_not_its_cycle_clock() -> None:
+    playing = started(GLOBAL, time_per_cycle_ms=10_000).adjust(1_000, -55_000)
+    assert playing.clocks(1_000).session_remaining_ms == 4_000
+    assert (playing.session.total_time_ms, playing.deadline_ms) == (5_000, 5_000)
+    playing.adjust(2_000, 50_000)
+    assert (playing.session.total_time_ms, playing.deadline_ms) == (55_000, 10_000)
+
+
+def test_the_current_cycle_and_no_other() -> None:
+    playing = started(PER_CYCLE).adjust(1_000, 5_000)
+    assert playing.remaining(1_000) == {"a": 14_000, "b": 10_000}
+    assert playing.deadline_ms == 15_000
+    assert playing.switch(2_000, "a").remaining(2_000) == {"a": 10_000, "b": 10_000}
+    assert playing.session.setup.cycle_length_ms(0) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("mode", "command", "field", "message"),
+    [
+        (COUNT_UP, Adjust(1), "delta_ms", "count_up sessions have no clock to adjust"),
+        (COUNT_UP, Adjust(1, "a"), "delta_ms", "count_up sessions have no clock to adjust"),
+        (PER_PARTICIPANT, Adjust(1), "participant_id", "Say by participant_id whose clock"),
+        (PER_PARTICIPANT, Adjust(1, "z"), "participant_id", "z is not part of this session"),
+        (PER_PARTICIPANT, Adjust(1, "a", "x"), "group_id", "per_participant sessions have no"),
+        (PER_GROUP, Adjust(1), "group_id", "Say by group_id whose clock is meant"),
+        (PER_GROUP, Adjust(1, None, "z"), "group_id", "z is not part of this session"),
+        (PER_GROUP, Adjust(1, "a", "x"), "participant_id", "per_group participants have no"),
+        (PER_CYCLE, Adjust(1, "a"), "participant_id", "per_cycle participants have no"),
+        (PER_CYCLE, Adjust(1, None, "x"), "group_id", "per_cycle sessions have no"),
+        (GLOBAL, Adjust(1, "a"), "participant_id", "global participants have no"),
+        (GLOBAL, Adjust(1, None, "x"), "group_id", "global sessions have no"),
+    ],
+)
+def test_a_clock_that_the_mode_does_not_have_is_refused(
+    mode: Any, command: Adjust, field: str, message: str
+) -> None:
+    told = refused(started(mode, TEAMS), 1_000, command)
+    assert told[0] == field
+    assert told[1].startswith(message)
+
+
+def test_before_the_start_there_is_no_cycle_but_every_other_clock() -> None:
+    told = refused(game(PER_CYCLE), 1_000, Adjust(1))
+    assert told == ("delta_ms", "There is no cycle to adjust before the start")
+    assert game(PER_PARTICIPANT).adjust(0, 5, "b").remaining(0) == {"a": 10_000, "b": 10_005}
+    assert game(GLOBAL).adjust(0, -5).clocks(0).session_remaining_ms == 59_995
+
+
+def test_the_reason_goes_into_the_log() -> None:
+    playing = started(PER_PARTICIPANT)
+    playing.tell(1_000, Adjust(500, "a", reason="phone rang"))
+    assert playing.events == (ev.TimeAdjusted(1_000, "a", None, 500, "phone rang"),)
+
+
+# Taking
+
+
+def test_taking_stops_where_nothing_is_left_and_the_clock_runs_out_there_and_then() -> None:
+    playing = started(PER_PARTICIPANT).adjust(4_000, -9_000, "a")
+    assert playing.events == (
+        ev.TimeAdjusted(4_000, "a", None, -6_000, None),
+        ev.ParticipantExpired(4_000, "a", None, NOTIFY, None),
+    )
+    assert (playing.used(5_000), playing.overtime(5_000)) == (
+        {"a": 4_000, "b": 0},
+        {"a": 1_000, "b": 0},
+    )
+
+
+def test_taking_all_of_it_at_the_very_start_of_a_cycle() -> None:
+    playing = started(PER_CYCLE, action_on_timeout=SKIP).switch(3_000).adjust(3_000, -10_000)
+    assert (playing.active, playing.used(3_000)) == ("a", {"a": 3_000, "b": 0})
+    assert playing.cycle_counts(3_000) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("mode", [PER_PARTICIPANT, PER_GROUP, PER_CYCLE])
+def test_the_timeout_does_what_was_asked_for_in_that_case(mode: Any) -> None:
+    whose = {"per_participant": ("a", None), "per_group": (None, "x")}.get(mode, (None, None))
+    skipped = started(mode, TEAMS, action_on_timeout=SKIP).adjust(1_000, -90_000, *whose)
+    assert skipped.active == "b"
+    ended = started(mode, TEAMS, action_on_timeout=END).adjust(1_000, -90_000, *whose)
+    assert (ended.status, ended.session.completed_at_ms) == ("expired", 1_000)
+
+
+def test_the_session_clock_taken_to_0_ends_the_session() -> None:
+    playing = started(GLOBAL).adjust(1_000, -60_000)
+    assert playing.events == (
+        ev.TimeAdjusted(1_000, None, None, -59_000, None),
+        ev.SessionExpired(1_000, "a", 1_000, 0),
+    )
+
+
+def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
+    playing = started(GLOBAL, time_per_cycle_ms=10_000).read(12_000).adjust(12_000, -60_000)
+    assert (playing.status, playing.session.completed_at_ms) == ("expired", 12_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (started(PER_PARTICIPANT), Adjust(-10_000, "b")),
+        (started(PER_PARTICIPANT).pause(1_000), Adjust(-9_000, "a")),
+        (started(PER_PARTICIPANT).read(10_000), Adjust(-1, "a")),
+        (started(PER_PARTICIPANT, time_control=Delay(500)), Adjust(-10_000, "b")),
+        (game(PER_PARTICIPANT), Adjust(-10_000, "a")),
+        (started(PER_GROUP, TEAMS), Adjust(-10_000, None, "y")),
+        (started(PER_CYCLE).pause(1_000), Adjust(-9_000)),
+        (started(PER_CYCLE).read(10_000), Adjust(-1)),
+        (started(PER_CYCLE).read(10_000).pause(11_000), Adjust(-1)),
+        (started(GLOBAL).pause(1_000), Adjust(-59_000)),
+        (game(GLOBAL), Adjust(-60_000)),
+    ],
+)
+def test_a_clock_that_does_not_run_cant_be_taken_to_0(given: Game, command: Adjust) -> None:
+    playing = copy(given)
+    before, at_ms = playing.session, 11_000 if playing.session.version > 2 else 1_000
+    told = refused(playing, at_ms, command)
+    assert told == ("delta_ms", "A clock that does not run can't be taken to 0")
+    assert playing.session is before
+    if not playing.expired(at_ms):
+        less = Adjust(command.delta_ms + 1, command.participant_id, command.group_id)
+        assert playing.tell(at_ms, less).refusal is None
+
+
+def test_periods_and_blocks_stay() -> None:
+    for control, left_ms in [(Byoyomi(2_000, 3), 6_000), (Canadian(5_000, 2), 5_000)]:
+        playing = started(PER_PARTICIPANT, time_control=control).adjust(1_000, -30_000, "a")
+        assert [event.type for event in playing.events] == ["time_adjusted"]
+        assert playing.remaining(1_000)["a"] == left_ms
+        assert playing.shown(1_000)["a"]["main_remaining_ms"] == 0
+        # There was nothing more to take, of a clock that waits neither.
+        playing.switch(1_500).adjust(2_000, -5, "a")
+        assert playing.events == (ev.TimeAdjusted(2_000, "a", None, 0, None),)
+
+
+def test_the_delay_stays_too() -> None:
+    playing = started(PER_PARTICIPANT, time_control=Delay(3_000)).adjust(1_000, -30_000, "a")
+    assert [event.type for event in playing.events] == ["time_adjusted"]
+    assert (playing.remaining(1_000)["a"], playing.deadline_ms) == (0, 3_000)
+    # Made within the delay, the next run has that much once more.
+    assert playing.switch(2_000).switch(2_500).deadline_ms == 5_500
+    # Past the delay, the bank is all there is.
+    late = started(PER_PARTICIPANT, time_control=Delay(3_000)).adjust(5_000, -30_000, "a")
+    assert late.events[0] == ev.TimeAdjusted(5_000, "a", None, -8_000, None)
+    assert late.expired(5_000) == {"a"}
+
+
+def test_increments_can_be_taken_but_an_allocation_is_never_below_0() -> None:
+    playing = started(PER_PARTICIPANT, time_control=Fischer(60_000))
+    playing.switch(1_000).adjust(2_000, -40_000, "a")
+    assert playing.remaining(2_000)["a"] == 29_000
+    assert playing.shown(2_000)["a"]["total_time_ms"] == 0
+
+
+# Giving
+
+
+def test_time_given_in_a_period_pays_the_period_back() -> None:
+    playing = started(PER_PARTICIPANT, time_control=Byoyomi(2_000, 3)).adjust(15_000, 4_000, "a")
+    view = playing.shown(15_000)["a"]
+    assert (view["main_remaining_ms"], view["period_remaining_ms"], view["periods_left"]) == (
+        0,
+        1_000,
+        3,
+    )
+    assert playing.deadline_ms == 20_000
+
+
+@pytest.mark.parametrize(
+    ("control", "shown"),
+    [
+        (Fischer(2_000), {"time_remaining_ms": 4_000}),
+        (Delay(3_000), {"time_remaining_ms": 4_000, "delay_remaining_ms": 0}),
+        (Bronstein(3_000), {"time_remaining_ms": 4_000}),
+        (Byoyomi(1_000, 2), {"main_remaining_ms": 4_000, "periods_left": 0}),
+        (Canadian(1_000, 2), {"main_remaining_ms": 4_000, "cycles_left": 0}),
+        (Hourglass(), {"time_remaining_ms": 4_000}),
+    ],
+)
+def test_an_expired_clock_that_is_given_time_goes_on_from_now(
+    control: TimeControl, shown: dict[str, int]
+) -> None:
+    playing = started(PER_PARTICIPANT, time_control=control).read(20_000)
+    used_ms = playing.used(20_000)["a"]
+    playing.adjust(20_000, 4_000, "a")
+    assert playing.expired(20_000) == set()
+    assert playing.moving(20_000) == {"a"}
+    view = playing.shown(20_000)["a"]
+    assert {**view, **shown} == view
+    assert view["time_remaining_ms"] == 4_000
+    assert view["total_time_ms"] == 14_000
+    assert playing.deadline_ms == 24_000
+    # The overtime so far stays; what follows is used, and then it runs out again.
+    assert playing.overtime(21_000)["a"] == 20_000 - used_ms
+    assert playing.used(21_000)["a"] == used_ms + 1_000
+    playing.read(25_000)
+    assert playing.expired(25_000) == {"a"}
+    assert playing.overtime(25_000)["a"] == 21_000 - used_ms
+    assert playing.switch(26_000).events == (
+        ev.CycleSwitched(26_000, "a", "b", used_ms + 4_000, 22_000 - used_ms),
+    )
+
+
+@pytest.mark.parametrize(
+    ("control", "left_ms"),
+    [(Fischer(2_000), 5_000), (Delay(2_000), 3_000), (Bronstein(2_000), 5_000)],
+)
+def test_what_a_revived_clock_holds_after_its_run(control: TimeControl, left_ms: int) -> None:
+    playing = started(PER_PARTICIPANT, time_control=control).adjust(20_000, 4_000, "a")
+    assert playing.switch(21_000).remaining(21_000)["a"] == left_ms
+
+
+def test_both_sides_of_an_hourglass_have_what_they_were_given_after_a_revival() -> None:
+    playing = started(PER_PARTICIPANT, time_control=Hourglass()).adjust(12_000, 4_000, "a")
+    playing.switch(13_000)
+    assert playing.remaining(13_000) == {"a": 3_000, "b": 10_000 + 11_000}
+
+
+def test_an_expired_clock_that_waits_is_in_the_rotation_again() -> None:
+    playing = started(PER_PARTICIPANT, "abc", time_control=Delay(500)).switch(11_000)
+    assert playing.expired(11_000) == {"a"}
+    playing.adjust(12_000, 4_000, "a")
+    assert playing.remaining(12_000)["a"] == 4_000
+    assert playing.shown(12_000)["a"]["delay_remaining_ms"] == 500
+    assert playing.switch(13_000).switch(14_000).active == "a"
+    assert playing.deadline_ms == 18_500
+    assert playing.overtime(14_000)["a"] == 500
+
+
+def test_a_group_that_is_given_time_is_back_with_all_its_members() -> None:
+    playing = started(PER_GROUP, TEAMS).adjust(25_000, 1_000, group="x")
+    assert playing.expired(25_000) == set()
+    assert playing.remaining(25_000) == {"a": 1_000, "b": 10_000, "c": 1_000}
+
+
+def test_a_group_that_is_given_time_in_its_second_members_cycle_has_just_that() -> None:
+    playing = (
+        started(PER_GROUP, ["x.a", "x.c", "y.b"]).switch(4_000).adjust(25_000, 1_000, None, "x")
+    )
+    assert playing.remaining(25_000)["c"] == 1_000
+    assert playing.deadline_ms == 26_000
+
+
+def test_a_cycle_that_is_given_time_after_its_end_goes_on() -> None:
+    playing = started(PER_CYCLE).adjust(13_000, 2_000)
+    assert (playing.remaining(13_000)["a"], playing.deadline_ms) == (2_000, 15_000)
+    assert playing.read(16_000).overtime(16_000)["a"] == 4_000
+    assert playing.used(16_000)["a"] == 12_000
+    assert playing.session.cycle is not None
+    assert playing.session.cycle.length_ms == 12_000
+
+
+def test_a_paused_clock_that_is_given_time_waits_for_its_resume() -> None:
+    playing = started(PER_PARTICIPANT).read(12_000).pause(13_000).adjust(20_000, 4_000, "a")
+    assert (playing.remaining(30_000)["a"], playing.deadline_ms) == (4_000, None)
+    assert playing.overtime(30_000)["a"] == 3_000
+    assert playing.resume(40_000).deadline_ms == 44_000
+
+
+def test_a_store_that_steps_back_takes_nothing_of_what_was_used_or_overtime() -> None:
+    playing = started(PER_PARTICIPANT).adjust(20_000, 4_000, "a").read(15_000)
+    assert (playing.used(15_000)["a"], playing.overtime(15_000)["a"]) == (10_000, 10_000)
+    assert playing.remaining(15_000)["a"] == 4_000
+    assert playing.switch(16_000).used(16_000)["a"] == 10_000

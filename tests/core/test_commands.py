@@ -1,0 +1,308 @@
+"""Which command a session takes in which status, and what it makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.core import errors
+from chalicelib.core import events as ev
+from chalicelib.core.commands import (
+    Adjust,
+    Cancel,
+    Command,
+    Complete,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    Undo,
+)
+from chalicelib.core.session import Status
+from chalicelib.core.setup import SyncMode
+from tests.core.build import (
+    END,
+    PER_CYCLE,
+    PER_PARTICIPANT,
+    SKIP,
+    Game,
+    game,
+    started,
+)
+
+COMMANDS: list[Command] = [
+    Start(),
+    Switch(),
+    Pause(),
+    Resume(),
+    Complete(),
+    Cancel(),
+    Adjust(1_000),
+    Undo(),
+]
+
+
+def in_status(status: str) -> Game:
+    """A session in this status at 10 s."""
+    match status:
+        case "pending":
+            return game(PER_CYCLE)
+        case "running":
+            return started(PER_CYCLE).switch(8_000)
+        case "paused":
+            return started(PER_CYCLE).pause(4_000)
+        case "expired":
+            return started(PER_CYCLE, action_on_timeout=END).read(10_000)
+        case "completed":
+            return started(PER_CYCLE).complete(4_000)
+    return started(PER_CYCLE).cancel(4_000)
+
+
+ALLOWED = {
+    "start": {"pending": "running"},
+    "switch": {"running": "running"},
+    "pause": {"running": "paused"},
+    "resume": {"paused": "running"},
+    "complete": {
+        "pending": "completed",
+        "running": "completed",
+        "paused": "completed",
+        "completed": "completed",
+    },
+    "cancel": {
+        "pending": "cancelled",
+        "running": "cancelled",
+        "paused": "cancelled",
+        "cancelled": "cancelled",
+    },
+    "adjust": {"running": "running", "paused": "paused"},
+    "undo": {"running": "running"},
+}
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_status_allows_a_command_or_is_named_in_the_refusal(
+    command: Command, status: str
+) -> None:
+    playing = in_status(status)
+    before = playing.session
+    decision = playing.tell(10_000, command)
+    if (command.name, status) == ("adjust", "pending"):
+        # Allowed, but in per_cycle there is nothing yet to adjust.
+        assert isinstance(decision.refusal, errors.InvalidAdjustment)
+        return
+    leads_to = ALLOWED[command.name].get(status)
+    if leads_to is not None:
+        assert decision.refusal is None
+        assert playing.status == leads_to
+        return
+    assert isinstance(decision.refusal, errors.InvalidTransition)
+    assert (decision.refusal.command, decision.refusal.status) == (command.name, status)
+    assert str(decision.refusal).startswith(f"Cannot {command.name} a session that is {status}")
+    assert playing.session is before
+    assert decision.events == ()
+
+
+# The order of checks
+
+
+@pytest.mark.parametrize("command", [Switch("nobody", "nobody"), Pause("nobody")])
+def test_the_status_is_checked_before_anything_that_the_command_names(command: Command) -> None:
+    for playing in (game(PER_PARTICIPANT), started(PER_PARTICIPANT).pause(500)):
+        assert isinstance(playing.refused(1_000, command), errors.InvalidTransition)
+
+
+@pytest.mark.parametrize(
+    ("command", "refusal", "message"),
+    [
+        (
+            Switch("nobody", "b"),
+            errors.StaleCycle,
+            "Participant b is not active; the active one is a",
+        ),
+        (Switch("b", "b"), errors.StaleCycle, "Participant b is not active; the active one is a"),
+        (
+            Switch(None, "nobody"),
+            errors.StaleCycle,
+            "Participant nobody is not active; the active one is a",
+        ),
+        (Pause("b"), errors.StaleCycle, "Participant b is not active; the active one is a"),
+        (
+            Switch("nobody", "a"),
+            errors.UnknownParticipant,
+            "Participant nobody is not part of this session",
+        ),
+        (
+            Switch("nobody"),
+            errors.UnknownParticipant,
+            "Participant nobody is not part of this session",
+        ),
+        (Switch("a", "a"), errors.ParticipantExpired, "The clock of participant a has run out"),
+    ],
+)
+def test_then_whose_cycle_it_is_then_whether_the_next_is_known_then_whether_it_has_time(
+    command: Command, refusal: type[errors.RuleError], message: str
+) -> None:
+    # a, who is active, is in overtime.
+    told = started(PER_PARTICIPANT).refused(11_000, command)
+    assert type(told) is refusal
+    assert str(told) == message
+
+
+def test_refusals_carry_what_they_are_about() -> None:
+    stale = errors.StaleCycle("b", "a")
+    assert (stale.code, stale.named_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
+    unknown = errors.UnknownParticipant("x")
+    assert (unknown.code, unknown.participant_id) == ("VALIDATION_ERROR", "x")
+    expired = errors.ParticipantExpired("x")
+    assert (expired.code, expired.participant_id) == ("PARTICIPANT_EXPIRED", "x")
+    transition = errors.InvalidTransition("start", "paused")
+    assert transition.code == "INVALID_STATE_TRANSITION"
+    conflict = errors.Conflict(1, 2)
+    assert (conflict.expected_version, conflict.actual_version) == (1, 2)
+    assert str(conflict) == "The session was changed by another request in the meantime"
+    failed = errors.PreconditionFailed({1}, 2)
+    assert failed.code == "PRECONDITION_FAILED"
+    assert (failed.expected_version, failed.actual_version) == (1, 2)
+    assert str(failed) == "The session is at version 2, not 1"
+    assert str(errors.SessionNotFound("x")) == "There is no session x"
+    assert str(errors.SessionExists("x")) == "Session x exists and was created differently"
+
+
+def test_the_active_participant_may_be_named_on_switch_and_pause() -> None:
+    playing = started(PER_PARTICIPANT).switch(1_000, "b", current="a").pause(2_000, current="b")
+    assert (playing.status, playing.active) == ("paused", "b")
+
+
+# Effects and events
+
+
+def test_start() -> None:
+    playing = game(PER_CYCLE, "ab").start(500)
+    assert playing.events == (ev.SessionStarted(500, "a"),)
+    assert playing.session.started_at_ms == 500
+    assert playing.session.cycle is not None
+    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (500, 0)
+
+
+def test_switch() -> None:
+    playing = started(PER_CYCLE).switch(4_000)
+    assert playing.events == (ev.CycleSwitched(4_000, "a", "b", 4_000, 0),)
+    assert playing.session.started_at_ms == 0
+    assert playing.session.cycle is not None
+    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (4_000, 0)
+
+
+def test_pause_and_resume() -> None:
+    playing = started(PER_CYCLE)
+    assert playing.pause(4_000).events == (ev.SessionPaused(4_000),)
+    assert playing.session.cycle is not None
+    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (None, 4_000)
+    assert playing.resume(9_000).events == (ev.SessionResumed(9_000),)
+    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (9_000, 4_000)
+    playing.pause(9_500)
+    assert playing.session.cycle.elapsed_ms == 4_500
+    assert playing.session.ran_ms == 4_500
+
+
+def test_a_cycle_with_a_pause_in_it_is_booked_without_the_pause() -> None:
+    playing = started(PER_CYCLE).pause(4_000).resume(9_000).switch(10_000)
+    assert playing.events == (ev.CycleSwitched(10_000, "a", "b", 5_000, 0),)
+
+
+def test_complete_books_the_running_cycle() -> None:
+    playing = started(PER_CYCLE).complete(4_000)
+    assert playing.events == (ev.SessionCompleted(4_000, "a", 4_000, 0),)
+    assert (playing.active, playing.session.completed_at_ms) == (None, 4_000)
+    assert playing.cycle_counts(4_000) == {"a": 1, "b": 0}
+    assert playing.used(9_000) == {"a": 4_000, "b": 0}
+
+
+def test_complete_while_paused_books_what_ran() -> None:
+    playing = started(PER_CYCLE).pause(4_000).complete(9_000)
+    assert playing.events == (ev.SessionCompleted(9_000, "a", 4_000, 0),)
+    assert playing.session.ran_ms == 4_000
+
+
+def test_complete_in_overtime_tells_it() -> None:
+    playing = started(PER_CYCLE).read(10_000).complete(12_000)
+    assert playing.events == (ev.SessionCompleted(12_000, "a", 10_000, 2_000),)
+
+
+def test_complete_before_the_start_books_nothing() -> None:
+    playing = game(PER_CYCLE).complete(4_000)
+    assert playing.events == (ev.SessionCompleted(4_000, None, 0, 0),)
+    assert playing.cycle_counts(4_000) == {"a": 0, "b": 0}
+    assert (playing.session.completed_at_ms, playing.session.started_at_ms) == (4_000, None)
+
+
+def test_complete_is_answered_again_without_a_new_version() -> None:
+    playing = started(PER_CYCLE).complete(4_000)
+    once = playing.session
+    assert playing.complete(9_000).session is once
+    assert playing.events == ()
+
+
+def test_cancel_books_the_running_cycle() -> None:
+    playing = started(PER_CYCLE).cancel(4_000)
+    assert playing.events == (ev.SessionCancelled(4_000, "a", 4_000, 0),)
+    assert (playing.active, playing.session.completed_at_ms) == (None, 4_000)
+
+
+def test_cancel_is_answered_again_without_a_new_version() -> None:
+    playing = started(PER_CYCLE).cancel(4_000)
+    once = playing.session
+    assert playing.cancel(9_000).session is once
+    assert playing.events == ()
+
+
+# Versions
+
+
+def test_every_command_makes_one_version() -> None:
+    playing = started(PER_CYCLE)
+    assert playing.session.version == 2
+    versions = [
+        playing.switch(1_000).session.version,
+        playing.pause(2_000).session.version,
+        playing.resume(3_000).session.version,
+        playing.complete(4_000).session.version,
+    ]
+    assert versions == [3, 4, 5, 6]
+    assert (playing.session.created_at_ms, playing.session.updated_at_ms) == (0, 4_000)
+
+
+def test_a_command_and_the_timeouts_it_meets_are_one_version() -> None:
+    playing = started(PER_CYCLE, action_on_timeout=SKIP)
+    playing.switch(35_000)
+    assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
+    assert len(playing.events) == 3 * 2 + 1
+
+
+def test_timeouts_met_by_a_refused_command_are_one_version() -> None:
+    playing = started(PER_CYCLE, action_on_timeout=SKIP)
+    playing.refused(35_000, Resume())
+    assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
+    assert len(playing.events) == 3 * 2
+
+
+def test_timeouts_met_by_a_read_are_one_version() -> None:
+    playing = started(PER_CYCLE, action_on_timeout=SKIP).read(35_000)
+    assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
+
+
+def test_where_nothing_is_due_a_read_and_a_refused_command_give_back_the_same_session() -> None:
+    playing = started(PER_CYCLE)
+    before = playing.session
+    assert playing.read(9_999).session is before
+    playing.refused(9_999, Resume())
+    assert playing.session is before
+    assert playing.events == ()
+
+
+@pytest.mark.parametrize("mode", SyncMode)
+def test_the_epoch_and_what_was_asked_for_never_change(mode: SyncMode) -> None:
+    playing = game(mode, ["x.a", "y.b"])
+    before = playing.session
+    after = playing.start(1).switch(2).pause(3).resume(4).complete(5).session
+    assert (after.epoch, after.setup) == (before.epoch, before.setup)

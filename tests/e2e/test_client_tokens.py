@@ -1,0 +1,150 @@
+"""Both faces of the Python client where AUTH is on: tokens that end, are renewed, are revoked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.auth.policy import Role
+from tests.servers import RedisProcess, running, valkey_binary
+from tickless import AsyncRestClient, Pace, SessionClient, StaleCycle, Unauthenticated
+from tickless.states import Message
+
+from .instances import Instance, instances
+from .sessions import a_session
+from .test_authorization import ENVIRONMENT, a_token
+
+WITHIN_S = 20.0
+PACE = Pace(first_backoff_ms=100, longest_backoff_ms=500)
+# Whose token has ended is found by the next message or sweep, each once in a heartbeat.
+PROMPT = {**ENVIRONMENT, "HEARTBEAT_INTERVAL_MS": "500"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    with running(valkey_binary(), tmp_path_factory.mktemp("tokens-valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def instance(store: RedisProcess, tmp_path: Path) -> Iterator[Instance]:
+    with instances(1, store.url, tmp_path, environment=PROMPT) as (one,):
+        yield one
+
+
+class Wallet:
+    """Whoever renews a client's token, and what the client was told on the way."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+        self.renewals = 0
+        self.codes: list[str] = []
+
+    @property
+    def told(self) -> list[str]:
+        """Each code once: a message of ours that crosses a refusal is answered with another."""
+        return list(dict.fromkeys(self.codes))
+
+    async def renew(self) -> str:
+        self.renewals += 1
+        return self.token
+
+    def refused(self, message: Message) -> None:
+        self.codes.append(message["code"])
+
+    def follows(self, instance: Instance, session_id: str, **more: Any) -> SessionClient:
+        return SessionClient(
+            instance.websocket_url,
+            session_id,
+            token=self.renew,
+            on_refusal=self.refused,
+            pace=PACE,
+            **more,
+        )
+
+
+async def until(client: SessionClient, state: str, version: int = 1) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        await client.until(
+            lambda one: one.connection == state and one.held and one.held.version >= version
+        )
+
+
+def test_links_open_a_session_and_a_button_switches_its_own_clock(instance: Instance) -> None:
+    async def evening() -> None:
+        session = a_session(2)
+        session_id = session["session_id"]
+        async with AsyncRestClient(instance.rest_url, token=a_token()) as server:
+            links = (await server.create(session)).links
+        assert links is not None
+        anne, ben = (Wallet(one["token"]) for one in links["participants"])
+        async with (
+            AsyncRestClient(instance.rest_url, token=links["host"]["token"]) as host,
+            AsyncRestClient(instance.rest_url, token=ben.renew) as ben_s,
+            anne.follows(instance, session_id) as playing,
+        ):
+            await until(playing, "live")
+            await host.start(session_id)
+            await until(playing, "live", 2)
+            with pytest.raises(StaleCycle):
+                await ben_s.switch(session_id)
+            assert await playing.command("switch") == 3
+            assert (await ben_s.switch(session_id)).data["version"] == 4
+
+    asyncio.run(evening())
+
+
+def test_a_client_whose_token_ends_is_told_and_comes_back_with_a_new_one(
+    instance: Instance,
+) -> None:
+    async def evening() -> None:
+        session = a_session(2)
+        session_id = session["session_id"]
+        async with AsyncRestClient(instance.rest_url, token=a_token()) as server:
+            await server.create(session)
+            short = await server.mint(session_id, "viewer", expires_in_seconds=5)
+            wallet = Wallet(short["token"])
+            async with wallet.follows(instance, session_id) as client:
+                await until(client, "live")
+                wallet.token = a_token(role=Role.VIEWER, session_id=session_id)
+                await until(client, "reconnecting")
+                await until(client, "live")
+                await server.start(session_id)
+                await until(client, "live", 2)
+        assert (wallet.told, wallet.renewals) == (["SESSION_FORBIDDEN"], 2)
+
+    asyncio.run(evening())
+
+
+def test_a_client_whose_token_is_revoked_is_told_until_it_has_another(instance: Instance) -> None:
+    async def evening() -> None:
+        session = a_session(2)
+        session_id = session["session_id"]
+        async with AsyncRestClient(instance.rest_url, token=a_token()) as server:
+            await server.create(session)
+            revoked = await server.mint(session_id, "host")
+            wallet = Wallet(revoked["token"])
+            async with (
+                wallet.follows(instance, session_id) as client,
+                AsyncRestClient(instance.rest_url, token=wallet.renew) as host,
+            ):
+                await until(client, "live")
+                await server.revoke(session_id, revoked["token_id"])
+                with pytest.raises(Unauthenticated):
+                    await host.start(session_id)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(WITHIN_S):
+                        while wallet.codes.count("UNAUTHENTICATED") < 2:
+                            await client.changed()
+                assert wallet.told == ["SESSION_FORBIDDEN", "UNAUTHENTICATED"]
+                assert client.connection == "reconnecting"
+                wallet.token = (await server.mint(session_id, "host"))["token"]
+                await until(client, "live")
+                assert await client.command("start") == 2
+
+    asyncio.run(evening())

@@ -1,0 +1,207 @@
+"""Sweepers, servers and index entries that fail at the worst instant, made to do so."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.core.errors import SessionNotFound
+from chalicelib.engine.sweeper import AT_ONCE
+from chalicelib.engine.sync_engine import SyncEngine
+from chalicelib.store.keys import SessionKeys
+from chalicelib.telemetry import metrics as names
+from tests.fakes import RecordingSink
+from tests.fixtures import OpenStore
+from tests.servers import RedisProcess, eventually, proxy_to, running, valkey_binary
+
+from .scenarios import (
+    CYCLE_MS,
+    SHARDS,
+    TTL_MS,
+    expected,
+    start_session,
+    sweeper_process,
+    sweeping,
+    timeouts,
+)
+
+A_TIMEOUT = b"participant_expired"
+"""What only the commit of a timeout has in it."""
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def engine(open_store: OpenStore, own_valkey: RedisProcess) -> SyncEngine:
+    """What sessions are created with, past every proxy, on a server nobody else sweeps."""
+    return SyncEngine(open_store(own_valkey.url), session_ttl_ms=TTL_MS)
+
+
+def all_have(server: RedisProcess, sessions: list[tuple[str, int]], number: int) -> None:
+    """Wait until each of them has timed out so often."""
+    eventually(lambda: all(len(timeouts(server, one)) >= number for one, _ in sessions), 15)
+
+
+def each_happened_once(
+    engine: SyncEngine, server: RedisProcess, sessions: list[tuple[str, int]]
+) -> None:
+    for session_id, started_ms in sessions:
+        engine.complete_session(session_id)
+        found = timeouts(server, session_id)
+        assert found == expected(started_ms, len(found))
+
+
+@pytest.mark.parametrize("fate", ["is lost", "comes late", "was carried out"])
+def test_a_sweeper_is_killed_and_its_commit(
+    engine: SyncEngine, own_valkey: RedisProcess, fate: str
+) -> None:
+    with proxy_to(own_valkey.port) as proxy, sweeper_process(proxy.url) as killed:
+        if fate == "was carried out":
+            proxy.drop_next_reply(to=A_TIMEOUT, then_hold=True)
+        else:
+            proxy.hold_requests(that_contain=A_TIMEOUT)
+        sessions = [start_session(engine) for _ in range(3)]
+        eventually(lambda: proxy.has_dropped or proxy.is_holding, 10)
+        killed.kill()
+        killed.wait(5)
+        happened = [timeouts(own_valkey, session_id) for session_id, _ in sessions]
+        assert any(happened) == (fate == "was carried out")
+        if fate == "is lost":
+            proxy.refuse()
+        with sweeping(own_valkey.url):
+            all_have(own_valkey, sessions, 2)
+            if fate == "comes late":
+                assert proxy.is_holding
+                proxy.let_requests_go()
+            all_have(own_valkey, sessions, 4)
+            each_happened_once(engine, own_valkey, sessions)
+
+
+def test_two_sweepers_that_settle_the_same_sessions_have_each_timeout_happen_once(
+    engine: SyncEngine, own_valkey: RedisProcess
+) -> None:
+    told = [RecordingSink(), RecordingSink()]
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(proxy_to(own_valkey.port)) for _ in told]
+        for proxy, sink in zip(proxies, told, strict=True):
+            stack.enter_context(sweeping(proxy.url, sink=sink))
+            proxy.hold_requests(that_contain=A_TIMEOUT)
+        sessions = [start_session(engine)]
+        # Both have read it, both have decided, and neither has been heard.
+        eventually(lambda: all(proxy.is_holding for proxy in proxies))
+        assert not timeouts(own_valkey, sessions[0][0])
+        for proxy in proxies:
+            proxy.let_requests_go()
+        all_have(own_valkey, sessions, 3)
+        each_happened_once(engine, own_valkey, sessions)
+    assert sum(sink.counts[names.LOST_RACES.name, ()] for sink in told) >= 1
+
+
+def test_a_sweeper_whose_reply_is_lost_asks_again_and_goes_on(
+    engine: SyncEngine, own_valkey: RedisProcess
+) -> None:
+    with proxy_to(own_valkey.port) as proxy, sweeping(proxy.url):
+        proxy.drop_next_reply(to=A_TIMEOUT)
+        sessions = [start_session(engine)]
+        eventually(lambda: proxy.has_dropped)
+        all_have(own_valkey, sessions, 3)
+        each_happened_once(engine, own_valkey, sessions)
+
+
+def test_a_sweeper_that_has_given_up_on_a_commit_that_stands_goes_on_behind_it(
+    engine: SyncEngine, own_valkey: RedisProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    with proxy_to(own_valkey.port) as proxy, sweeping(proxy.url):
+        proxy.drop_next_reply(to=A_TIMEOUT, then_hold=True)
+        sessions = [start_session(engine)]
+        eventually(lambda: "sweeper: " in caplog.text)
+        assert proxy.has_dropped
+        assert len(timeouts(own_valkey, sessions[0][0])) == 1
+        proxy.allow()
+        all_have(own_valkey, sessions, 3)
+        each_happened_once(engine, own_valkey, sessions)
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["with its file", "without one"])
+def test_a_server_that_ends_with_a_commit_on_its_way_is_swept_on_when_it_is_back(
+    open_store: OpenStore, tmp_path: Path, keeps: bool
+) -> None:
+    options = ("--appendonly", "yes", "--appendfsync", "always") if keeps else ()
+    with (
+        running(valkey_binary(), tmp_path / "valkey", *options) as server,
+        proxy_to(server.port) as proxy,
+        sweeping(proxy.url),
+    ):
+        engine = SyncEngine(open_store(server.url), session_ttl_ms=TTL_MS)
+        proxy.hold_requests(that_contain=A_TIMEOUT)
+        sessions = [start_session(engine) for _ in range(3)]
+        eventually(lambda: proxy.is_holding)
+        server.kill()
+        server.start()
+        proxy.let_requests_go()
+        if not keeps:
+            for session_id, _ in sessions:
+                with pytest.raises(SessionNotFound):
+                    engine.get_current_state(session_id)
+            sessions = [start_session(engine) for _ in range(3)]
+        all_have(server, sessions, 3)
+        each_happened_once(engine, server, sessions)
+
+
+def index_of(session_id: str) -> str:
+    return SessionKeys.of(session_id, SHARDS).deadlines
+
+
+def test_entries_without_sessions_are_taken_away_and_hold_up_nobody(
+    engine: SyncEngine, own_valkey: RedisProcess
+) -> None:
+    nobody: list[str] = []
+    sessions = [start_session(engine)]
+    # More of them than are looked at together, before a session of the same shard.
+    while len(nobody) < 3 * AT_ONCE:
+        session_id = str(uuid4())
+        if index_of(session_id) == index_of(sessions[0][0]):
+            nobody.append(session_id)
+    with own_valkey.admin() as admin:
+        admin.zadd(index_of(nobody[0]), dict.fromkeys(nobody, 1))
+        with sweeping(own_valkey.url):
+            all_have(own_valkey, sessions, 2)
+            each_happened_once(engine, own_valkey, sessions)
+            eventually(lambda: not admin.zcard(index_of(nobody[0])))
+
+
+def test_an_entry_earlier_than_its_session_is_put_right_and_nothing_happens_early(
+    engine: SyncEngine, own_valkey: RedisProcess
+) -> None:
+    waits, started_ms = start_session(engine, cycle_ms=HOUR_MS)
+    rests, _ = start_session(engine)
+    engine.pause_session(rests)
+    sessions = [start_session(engine)]
+    with own_valkey.admin() as admin, sweeping(own_valkey.url):
+        for session_id in (waits, rests, sessions[0][0]):
+            admin.zadd(index_of(session_id), {session_id: 1})
+        all_have(own_valkey, sessions, 3)
+        each_happened_once(engine, own_valkey, sessions)
+        eventually(lambda: admin.zscore(index_of(waits), waits) == started_ms + HOUR_MS)
+        eventually(lambda: admin.zscore(index_of(rests), rests) is None)
+    assert timeouts(own_valkey, waits) == timeouts(own_valkey, rests) == []
+
+
+@pytest.mark.parametrize("entry_ms", [None, 2**45], ids=["missing", "later than its session"])
+def test_an_entry_too_late_is_put_right_by_whoever_reads_and_no_timeout_has_another_instant(
+    engine: SyncEngine, own_valkey: RedisProcess, entry_ms: int | None
+) -> None:
+    sessions = [start_session(engine)]
+    ((session_id, started_ms),) = sessions
+    with own_valkey.admin() as admin, sweeping(own_valkey.url):
+        admin.zrem(index_of(session_id), session_id)
+        if entry_ms is not None:
+            admin.zadd(index_of(session_id), {session_id: entry_ms})
+        # Commits write the index together with their session, so only somebody else's
+        # hand can have done that; nothing tells a sweeper of what is not in it.
+        eventually(lambda: engine.get_current_state(session_id).now_ms > started_ms + CYCLE_MS)
+        all_have(own_valkey, sessions, 3)
+        each_happened_once(engine, own_valkey, sessions)

@@ -1,0 +1,117 @@
+"""Sweepers on real servers, as they come and go."""
+
+from __future__ import annotations
+
+from threading import Event, Thread
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.container import Services
+from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.engine.sweeper import LOOK_AGAIN_SECONDS
+from chalicelib.engine.sync_engine import SyncEngine
+from chalicelib.settings import Settings
+from chalicelib.store.subscription import alarms
+from tests.fixtures import OpenStore
+from tests.servers import Cluster, Proxy, RedisProcess, eventually
+
+from .scenarios import TTL_MS, expected, start_session, sweeper_process, sweeping, timeouts
+
+
+def test_a_sweeper_that_sleeps_is_woken_by_an_earlier_deadline(
+    open_store: OpenStore, anywhere: RedisProcess | Cluster
+) -> None:
+    store = open_store(anywhere.url, cluster=anywhere.is_cluster)
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    with sweeping(anywhere.url, cluster=anywhere.is_cluster):
+        session_id, started_ms = start_session(engine)
+        # Long before it would have looked again by itself.
+        eventually(lambda: timeouts(anywhere, session_id), LOOK_AGAIN_SECONDS - 2)
+    engine.complete_session(session_id)
+    found = timeouts(anywhere, session_id)
+    assert found == expected(started_ms, len(found))
+
+
+@pytest.mark.cluster
+def test_a_cluster_is_swept_like_a_single_server(
+    open_store: OpenStore, valkey_cluster: Cluster
+) -> None:
+    store = open_store(valkey_cluster.url, cluster=True)
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    with sweeping(valkey_cluster.url, cluster=True):
+        ids = [start_session(engine, action=TimeoutAction.NOTIFY)[0] for _ in range(20)]
+
+        def settled() -> bool:
+            # A load settles nothing, so only the sweeper can have done it.
+            sessions = [store.load(session_id).session for session_id in ids]
+            return all(session is not None and session.version == 3 for session in sessions)
+
+        eventually(settled)
+
+
+def test_a_sweeper_process_ends_when_it_is_told_to_and_when_its_parent_is_gone(
+    valkey: RedisProcess,
+) -> None:
+    with sweeper_process(valkey.url) as sweeper:
+        sweeper.terminate()
+        assert sweeper.wait(5) == 0
+    with sweeper_process(valkey.url) as sweeper:
+        assert sweeper.stdin is not None
+        sweeper.stdin.close()
+        assert sweeper.wait(5) == 0
+
+
+def test_a_sweeper_whose_replies_are_lost_again_and_again_repeats_nothing(
+    open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
+) -> None:
+    engine = SyncEngine(open_store(valkey.url), session_ttl_ms=TTL_MS)
+    sessions = [start_session(engine) for _ in range(5)]
+    enough = Event()
+
+    def lose() -> None:
+        while not enough.wait(0.05):
+            proxy.drop_next_reply(to=sessions[0][0].encode())
+
+    loser = Thread(target=lose)
+    with sweeping(proxy.url):
+        loser.start()
+        eventually(lambda: all(len(timeouts(valkey, one)) >= 3 for one, _ in sessions), 15)
+        enough.set()
+        loser.join(5)
+    for session_id, started_ms in sessions:
+        engine.complete_session(session_id)
+        found = timeouts(valkey, session_id)
+        assert found == expected(started_ms, len(found))
+
+
+def test_alarms_are_raised_only_for_a_deadline_earlier_than_all_of_its_shard(
+    own_valkey: RedisProcess,
+) -> None:
+    services = Services(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))
+    engine = services.engine
+
+    def start_at(allowed_ms: int) -> str:
+        session_id = str(uuid4())
+        engine.create_session(
+            set_up(
+                session_id=session_id,
+                sync_mode=SyncMode.PER_PARTICIPANT,
+                participants=[Participant(name, at, allowed_ms) for at, name in enumerate("ab")],
+                total_time_ms=allowed_ms * 2,
+            )
+        )
+        engine.start_session(session_id)
+        return session_id
+
+    with alarms(services.settings) as heard:
+        first = start_at(60_000)
+        assert heard.next(5.0) == 0
+        start_at(90_000)
+        # Later than before: whoever sleeps wakes up too early, and sees for himself.
+        engine.pause_session(first)
+        engine.resume_session(first)
+        assert heard.next(0.0) is None or heard.next(0.0) is None
+        start_at(30_000)
+        assert heard.next(5.0) == 0
+    services.close(1)

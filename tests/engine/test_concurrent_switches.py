@@ -1,0 +1,122 @@
+"""Engines on a real server: no switch is lost, none counts twice, however many race."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.core.errors import StaleCycle
+from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.engine.sync_engine import Outcome, SyncEngine
+from tests.fixtures import OpenStore
+from tests.servers import Cluster, Proxy, RedisProcess
+
+TTL_MS = 60_000
+
+
+def running_session(engine: SyncEngine, participants: int = 3) -> str:
+    session_id = str(uuid4())
+    engine.create_session(
+        set_up(
+            session_id=session_id,
+            sync_mode=SyncMode.PER_PARTICIPANT,
+            participants=[Participant(str(uuid4()), at, 3_600_000) for at in range(participants)],
+            total_time_ms=3_600_000,
+        )
+    )
+    engine.start_session(session_id)
+    return session_id
+
+
+def at_once(calls: list[Callable[[], Outcome]]) -> list[Outcome]:
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def cycles(outcome: Outcome) -> int:
+    return sum(participant["cycle_count"] for participant in outcome.state["participants"])
+
+
+@pytest.fixture
+def engines(open_store: OpenStore, anywhere: RedisProcess | Cluster) -> list[SyncEngine]:
+    """Two, as in two processes: they share nothing but the store."""
+    stores = [open_store(anywhere.url, cluster=anywhere.is_cluster) for _ in range(2)]
+    return [SyncEngine(store, session_ttl_ms=TTL_MS) for store in stores]
+
+
+def test_of_fifty_switches_at_once_fifty_are_applied_one_after_another(
+    engines: list[SyncEngine],
+) -> None:
+    for _ in range(4):
+        session_id = running_session(engines[0])
+
+        outcomes = at_once([partial(one.switch_cycle, session_id) for one in engines * 25])
+
+        assert sorted(outcome.state["version"] for outcome in outcomes) == list(range(3, 53))
+        after = engines[0].get_current_state(session_id)
+        assert (after.state["version"], cycles(after)) == (52, 50)
+
+
+def test_racing_switches_that_name_their_cycle_are_one_switch(engines: list[SyncEngine]) -> None:
+    session_id = running_session(engines[0])
+    active = engines[0].get_current_state(session_id).state["active_participant_id"]
+
+    def press(engine: SyncEngine) -> Outcome | None:
+        try:
+            return engine.switch_cycle(session_id, current_participant_id=active)
+        except StaleCycle:
+            return None
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(press, engines * 10))
+
+    assert len([answer for answer in answers if answer is not None]) == 1
+    assert cycles(engines[0].get_current_state(session_id)) == 1
+
+
+def test_the_time_of_racing_cycles_adds_up_to_the_time_that_passed(
+    engines: list[SyncEngine],
+) -> None:
+    session_id = running_session(engines[0])
+    started = engines[0].get_current_state(session_id)
+
+    at_once([partial(one.switch_cycle, session_id) for one in engines * 15])
+    last = engines[1].pause_session(session_id)
+
+    used_ms = sum(participant["time_used_ms"] for participant in last.state["participants"])
+    assert started.session.started_at_ms is not None
+    assert used_ms == last.now_ms - started.session.started_at_ms
+
+
+def test_a_switch_whose_reply_is_lost_counts_once(
+    open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
+) -> None:
+    direct = SyncEngine(open_store(valkey.url), session_ttl_ms=TTL_MS)
+    session_id = running_session(direct)
+    ids = iter(["the-command-whose-reply-is-lost"])
+    unlucky = SyncEngine(open_store(proxy.url), session_ttl_ms=TTL_MS, new_id=lambda: next(ids))
+    proxy.drop_next_reply(to=b"the-command-whose-reply-is-lost")
+
+    outcome = unlucky.switch_cycle(session_id)
+
+    assert proxy.has_dropped
+    assert outcome.state["version"] == 3
+    after = direct.get_current_state(session_id)
+    assert (after.state["version"], cycles(after)) == (3, 1)
+
+
+def test_a_cycle_is_booked_by_the_clock_of_the_server(
+    engines: list[SyncEngine],
+) -> None:
+    session_id = running_session(engines[0])
+    at_ms = [engines[0].switch_cycle(session_id).now_ms for _ in range(50)]
+    after = engines[0].pause_session(session_id)
+
+    first = engines[0].get_current_state(session_id).session.started_at_ms
+    used_ms = sum(participant["time_used_ms"] for participant in after.state["participants"])
+    assert at_ms == sorted(at_ms)
+    assert used_ms == after.now_ms - (first or 0)

@@ -1,0 +1,676 @@
+"""What the engine adds to rules and store: order, versions, races, expiry, pushes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+
+from chalicelib.core import errors
+from chalicelib.core.commands import Pause, Start, Switch
+from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.engine.retry import Races
+from chalicelib.engine.sync_engine import Outcome, SyncEngine
+from chalicelib.ports import Charge, Commit, Committed, Deleted, Stale
+from chalicelib.schemas.conditions import ANY_VERSION
+from chalicelib.schemas.states import event_view
+from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry.ports import Telemetry
+from tests.fakes import FakeStore, RecordingSink
+
+TTL_MS = 60_000
+SESSION = "00000000-0000-4000-8000-000000000000"
+ANNE = "00000000-0000-4000-8000-00000000000a"
+BEN = "00000000-0000-4000-8000-00000000000b"
+
+
+def chess(total_time_ms: int = 10_000, **changes: Any) -> Setup:
+    return set_up(
+        **{
+            "session_id": SESSION,
+            "sync_mode": SyncMode.PER_PARTICIPANT,
+            "participants": [
+                Participant(ANNE, 0, total_time_ms),
+                Participant(BEN, 1, total_time_ms),
+            ],
+            "total_time_ms": 2 * total_time_ms,
+            **changes,
+        }
+    )
+
+
+@dataclass
+class RacedStore(FakeStore):
+    """A store in which somebody else is faster, as often as there are intruders.
+
+    When it ``repeats``, the reply to each commit is lost and asked for again.
+    """
+
+    intruders: list[Callable[[], object]] = field(default_factory=list)
+    before_delete: Callable[[], object] | None = None
+    repeats: bool = False
+
+    def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
+        intruder, self.before_delete = self.before_delete, None
+        if intruder is not None:
+            intruder()
+        return super().delete(*arguments, **more)
+
+    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+        if self.intruders:
+            intruder, *others = self.intruders
+            # What the intruder commits itself is not intruded upon.
+            self.intruders = []
+            intruder()
+            self.intruders = others
+        if self.repeats:
+            super().commit(commit, charge)
+        return super().commit(commit, charge)
+
+
+class Watch:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.naps: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.seconds += seconds
+
+
+@pytest.fixture
+def store() -> RacedStore:
+    return RacedStore()
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def told() -> RecordingSink:
+    return RecordingSink()
+
+
+@pytest.fixture
+def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
+    ids: Iterator[int] = count(1)
+    return SyncEngine(
+        store,
+        session_ttl_ms=TTL_MS,
+        telemetry=Telemetry(told),
+        new_id=lambda: f"id-{next(ids)}",
+        races=Races(watch.monotonic, watch.sleep, jitter=lambda: 1.0),
+    )
+
+
+@pytest.fixture
+def rival(store: RacedStore) -> SyncEngine:
+    """Another process on the same store."""
+    return SyncEngine(store, session_ttl_ms=TTL_MS)
+
+
+def active(outcome: Outcome) -> str | None:
+    return outcome.state["active_participant_id"]
+
+
+def pushed(store: FakeStore) -> list[dict[str, Any]]:
+    return [json.loads(message) for _, message in store.published]
+
+
+# creation
+
+
+def test_a_session_is_created_pending_as_version_one(engine: SyncEngine, store: RacedStore) -> None:
+    outcome = engine.create_session(chess())
+
+    assert outcome.created
+    assert (outcome.state["status"], outcome.state["version"]) == ("pending", 1)
+    assert outcome.now_ms == store.clock_ms
+    assert [event.type for event in outcome.events] == ["session_created"]
+
+
+def test_the_same_creation_again_returns_the_session_as_it_has_become(engine: SyncEngine) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+
+    again = engine.create_session(chess())
+
+    assert not again.created
+    assert (again.state["status"], again.state["version"]) == ("running", 2)
+
+
+def test_a_different_creation_under_a_taken_id_is_refused(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+
+    with pytest.raises(errors.SessionExists):
+        engine.create_session(chess(20_000))
+
+    assert len(store.commits) == 1
+
+
+def test_of_two_racing_creations_one_creates_and_the_other_finds_it(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    store.intruders = [lambda: rival.create_session(chess())]
+
+    outcome = engine.create_session(chess())
+
+    assert not outcome.created
+    assert outcome.state["version"] == 1
+    assert len(store.commits) == 1
+
+
+def test_of_two_racing_creations_that_differ_one_is_refused(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    store.intruders = [lambda: rival.create_session(chess(20_000))]
+
+    with pytest.raises(errors.SessionExists):
+        engine.create_session(chess())
+
+
+def test_a_session_created_anew_begins_another_epoch(engine: SyncEngine) -> None:
+    first = engine.create_session(chess())
+    engine.delete_session(SESSION)
+    second = engine.create_session(chess())
+
+    assert second.created
+    assert first.session.epoch != second.session.epoch
+
+
+# commands
+
+
+def test_commands_count_versions_one_by_one(engine: SyncEngine) -> None:
+    engine.create_session(chess())
+
+    versions = [
+        engine.start_session(SESSION),
+        engine.switch_cycle(SESSION),
+        engine.pause_session(SESSION),
+        engine.resume_session(SESSION),
+        engine.complete_session(SESSION),
+    ]
+
+    assert [outcome.state["version"] for outcome in versions] == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine: engine.get_current_state(SESSION),
+        lambda engine: engine.start_session(SESSION),
+        lambda engine: engine.switch_cycle(SESSION),
+        lambda engine: engine.pause_session(SESSION),
+        lambda engine: engine.resume_session(SESSION),
+        lambda engine: engine.complete_session(SESSION),
+        lambda engine: engine.cancel_session(SESSION),
+        lambda engine: engine.adjust_time(SESSION, 1, ANNE),
+        lambda engine: engine.undo_switch(SESSION),
+    ],
+)
+def test_what_is_not_there_is_not_found(
+    engine: SyncEngine, store: RacedStore, call: Callable[[SyncEngine], object]
+) -> None:
+    with pytest.raises(errors.SessionNotFound):
+        call(engine)
+    assert store.commits == []
+
+
+def test_a_booked_cycle_is_exact_by_the_clock_of_the_store(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(1_234)
+
+    outcome = engine.switch_cycle(SESSION)
+
+    anne = outcome.state["participants"][0]
+    assert (anne["time_used_ms"], anne["time_remaining_ms"]) == (1_234, 8_766)
+    assert outcome.now_ms == store.clock_ms
+
+
+def test_switch_and_pause_pass_on_whose_cycle_they_mean(engine: SyncEngine) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+
+    with pytest.raises(errors.StaleCycle):
+        engine.switch_cycle(SESSION, current_participant_id=BEN)
+    with pytest.raises(errors.StaleCycle):
+        engine.pause_session(SESSION, current_participant_id=BEN)
+
+    assert active(engine.switch_cycle(SESSION, ANNE, ANNE)) == ANNE
+
+
+def test_a_refused_command_changes_nothing(engine: SyncEngine, store: RacedStore) -> None:
+    engine.create_session(chess())
+
+    with pytest.raises(errors.InvalidTransition):
+        engine.switch_cycle(SESSION)
+
+    assert len(store.commits) == 1
+
+
+def test_a_command_and_the_timeout_it_meets_are_one_version(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_500)
+
+    outcome = engine.switch_cycle(SESSION)
+
+    assert outcome.state["version"] == 3
+    assert outcome.expired_participant_id == ANNE
+    assert [event.type for event in outcome.events] == ["participant_expired", "cycle_switched"]
+
+
+def test_a_refused_command_commits_the_timeout_it_meets(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess(action_on_timeout=TimeoutAction.END_SESSION))
+    engine.start_session(SESSION)
+    store.advance(11_000)
+
+    with pytest.raises(errors.InvalidTransition, match="expired"):
+        engine.switch_cycle(SESSION)
+
+    assert store.commits[-1].session.version == 3
+    assert store.commits[-1].session.status == "expired"
+
+
+def test_a_read_commits_the_timeout_it_meets_and_only_once(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_000)
+
+    first, second = engine.get_current_state(SESSION), engine.get_current_state(SESSION)
+
+    assert first.state["version"] == second.state["version"] == 3
+    assert [event.type for event in first.events] == ["participant_expired"]
+    assert second.events == ()
+    assert len(store.commits) == 3
+
+
+def test_completing_twice_is_completing_once(engine: SyncEngine, store: RacedStore) -> None:
+    engine.create_session(chess())
+    first, second = engine.complete_session(SESSION), engine.complete_session(SESSION)
+
+    assert first.state == second.state
+    assert len(store.commits) == 2
+
+
+def test_deleting_is_idempotent_and_says_so_once(engine: SyncEngine, store: RacedStore) -> None:
+    engine.create_session(chess())
+    engine.delete_session(SESSION)
+    engine.delete_session(SESSION)
+
+    assert [message["type"] for message in pushed(store)] == ["STATE_UPDATE", "SESSION_DELETED"]
+    with pytest.raises(errors.SessionNotFound):
+        engine.get_current_state(SESSION)
+
+
+# pushes
+
+
+def test_what_cannot_be_read_can_still_be_deleted(store: RacedStore) -> None:
+    class Damaged(FakeStore):
+        def load(self, session_id: str, *_: Any) -> Any:
+            raise ValueError("not a session")
+
+        def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
+            return store.delete(*arguments, **more)
+
+    SyncEngine(store, session_ttl_ms=TTL_MS).create_session(chess())
+
+    SyncEngine(Damaged(), session_ttl_ms=TTL_MS).delete_session(SESSION)
+
+    assert store.load(SESSION).session is None
+
+
+def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    created = engine.create_session(chess())
+    store.advance(5)
+    started = engine.start_session(SESSION)
+
+    message = pushed(store)[-1]
+
+    assert message["state"] == started.state
+    assert (message["type"], message["sessionId"]) == ("STATE_UPDATE", SESSION)
+    assert (message["epoch"], message["version"]) == (created.session.epoch, 2)
+    assert message["timestamp"] == started.now_ms
+    assert [event["type"] for event in message["events"]] == ["session_started"]
+
+
+def test_a_push_lists_fifty_events_and_says_how_many_more_there_were(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(
+        chess(
+            sync_mode=SyncMode.PER_CYCLE,
+            time_per_cycle_ms=1_000,
+            action_on_timeout=TimeoutAction.SKIP_CYCLE,
+        )
+    )
+    engine.start_session(SESSION)
+    store.advance(40_000)
+
+    outcome = engine.get_current_state(SESSION)
+
+    assert len(outcome.events) == 80
+    assert len(pushed(store)[-1]["events"]) == 50
+    assert pushed(store)[-1]["eventsOmitted"] == 30
+    assert pushed(store)[-1]["events"][-1] == event_view(outcome.events[-1])
+
+
+# life
+
+
+def test_a_session_lives_on_from_its_last_command_and_as_long_as_its_clock(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    created = engine.create_session(chess())
+    assert store.expires_at_ms(SESSION) == created.now_ms + TTL_MS
+    store.advance(1_000)
+
+    started = engine.start_session(SESSION)
+
+    assert store.expires_at_ms(SESSION) == started.now_ms + 10_000 + TTL_MS
+
+
+def test_reads_refusals_and_timeouts_do_not_renew_a_session(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    expires_at_ms = store.expires_at_ms(SESSION)
+    store.advance(11_000)
+
+    engine.get_current_state(SESSION)
+    with pytest.raises(errors.InvalidTransition):
+        engine.resume_session(SESSION)
+
+    assert store.expires_at_ms(SESSION) == expires_at_ms
+
+
+def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    assert store.deadlines == {}
+    started = engine.start_session(SESSION)
+    assert store.deadlines == {SESSION: started.now_ms + 10_000}
+    engine.pause_session(SESSION)
+    assert store.deadlines == {}
+
+
+# races
+
+
+def test_a_lost_race_is_run_again_on_the_session_as_it_is(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, told: RecordingSink
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.intruders = [lambda: rival.switch_cycle(SESSION)]
+    assert told.counts == {}
+
+    outcome = engine.switch_cycle(SESSION)
+
+    assert dict(told.counts) == {(names.LOST_RACES.name, ()): 1}
+
+    assert outcome.state["version"] == 4
+    assert active(outcome) == ANNE
+    assert [participant["cycle_count"] for participant in outcome.state["participants"]] == [1, 1]
+
+
+def test_a_command_that_lost_its_validity_in_a_race_is_a_conflict(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.intruders = [lambda: rival.pause_session(SESSION)]
+
+    with pytest.raises(errors.Conflict) as conflict:
+        engine.switch_cycle(SESSION)
+
+    assert (conflict.value.expected_version, conflict.value.actual_version) == (2, 3)
+
+
+def test_two_racing_completions_are_both_answered(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    store.intruders = [lambda: rival.complete_session(SESSION)]
+
+    assert engine.complete_session(SESSION).state["status"] == "completed"
+
+
+def test_somebody_elses_cycle_is_stale_and_not_a_conflict(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.intruders = [lambda: rival.switch_cycle(SESSION)]
+
+    with pytest.raises(errors.StaleCycle):
+        engine.switch_cycle(SESSION, current_participant_id=ANNE)
+
+
+def test_a_deadline_that_passes_during_a_race_is_no_conflict(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess(action_on_timeout=TimeoutAction.END_SESSION))
+    engine.start_session(SESSION)
+
+    def meanwhile() -> None:
+        store.advance(10_000)
+        rival.get_current_state(SESSION)
+
+    store.intruders = [meanwhile]
+
+    with pytest.raises(errors.InvalidTransition, match="expired"):
+        engine.switch_cycle(SESSION)
+
+
+def test_a_session_deleted_in_a_race_is_not_found(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    store.intruders = [lambda: rival.delete_session(SESSION)]
+
+    with pytest.raises(errors.SessionNotFound):
+        engine.start_session(SESSION)
+
+
+def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.intruders = [lambda: rival.switch_cycle(SESSION)] * 1_000
+
+    with pytest.raises(errors.Conflict):
+        engine.switch_cycle(SESSION)
+
+    assert 2.0 <= watch.seconds <= 2.1
+    assert watch.naps == sorted(watch.naps)
+    assert max(watch.naps) <= 0.05
+
+
+def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+
+    def commit_during_a_failover() -> None:
+        watch.seconds += 2.5
+        rival.adjust_time(SESSION, 1, participant_id=ANNE)
+
+    store.intruders = [commit_during_a_failover]
+
+    assert engine.switch_cycle(SESSION).session.version == 4
+
+
+def test_a_commit_whose_reply_was_lost_is_answered_as_made(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+
+    class Repeating(FakeStore):
+        def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+            store.commit(commit)
+            return store.commit(commit)
+
+        def load(self, session_id: str, *_: Any) -> Any:
+            return store.load(session_id)
+
+    outcome = SyncEngine(Repeating(), session_ttl_ms=TTL_MS).switch_cycle(SESSION)
+
+    assert outcome.state["version"] == engine.get_current_state(SESSION).state["version"] == 3
+
+
+def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStore) -> None:
+    engine.create_session(chess())
+    store.away = True
+
+    with pytest.raises(errors.StoreUnavailable):
+        engine.start_session(SESSION)
+
+
+# expected versions
+
+
+def test_a_command_may_be_meant_for_one_version_only(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    with pytest.raises(errors.PreconditionFailed) as refused:
+        engine.carry_out(SESSION, Start(), expected_versions={2})
+    assert (refused.value.expected_version, refused.value.actual_version) == (2, 1)
+
+    assert engine.carry_out(SESSION, Start(), expected_versions={1}).state["version"] == 2
+    store.intruders = [lambda: rival.switch_cycle(SESSION)]
+    with pytest.raises(errors.PreconditionFailed):
+        engine.carry_out(SESSION, Switch(), expected_versions={2})
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_noticed(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, noticed: bool
+) -> None:
+    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    if noticed:
+        rival.get_current_state(SESSION)
+
+    for meant_for_what_was in (
+        lambda: engine.carry_out(SESSION, Switch(), expected_versions={2}),
+        lambda: engine.delete_session(SESSION, expected_versions={2}),
+    ):
+        with pytest.raises(errors.PreconditionFailed) as refused:
+            meant_for_what_was()
+        assert refused.value.actual_version == 3
+    assert active(engine.carry_out(SESSION, Pause(), expected_versions={3})) == BEN
+
+
+def test_what_is_meant_for_any_version_meets_the_settled_session(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
+    engine.start_session(SESSION)
+    store.advance(10_000)
+
+    outcome = engine.carry_out(SESSION, Pause(), expected_versions=ANY_VERSION)
+
+    assert (outcome.state["version"], active(outcome)) == (3, BEN)
+
+
+def test_a_session_that_is_deleted_while_it_is_settled_is_gone(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore
+) -> None:
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    store.intruders = [lambda: rival.delete_session(SESSION)]
+
+    with pytest.raises(errors.PreconditionFailed, match="gone"):
+        engine.delete_session(SESSION, expected_versions={2})
+
+
+@pytest.mark.parametrize("other", [True, 1.0])
+def test_creations_that_differ_only_for_json_are_different(
+    engine: SyncEngine, other: object
+) -> None:
+    engine.create_session(chess(metadata={"a": 1, "b": 2}))
+
+    assert not engine.create_session(chess(metadata={"b": 2, "a": 1})).created
+    with pytest.raises(errors.SessionExists):
+        engine.create_session(chess(metadata={"a": other, "b": 2}))
+
+
+# Settling many
+
+
+def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
+    store = FakeStore()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    deadlines: dict[str, int] = {}
+    for number in range(3):
+        session_id = f"session {number}"
+        engine.create_session(chess(session_id=session_id))
+        engine.start_session(session_id)
+        deadlines[session_id] = store.deadlines[session_id]
+        store.advance(1_000)
+    store.advance(8_500)
+
+    outcomes = engine.settle(["session 0", "session 1", "nobody", "session 2"])
+
+    assert [outcome and [event.at_ms for event in outcome.events] for outcome in outcomes] == [
+        [deadlines["session 0"]],
+        [deadlines["session 1"]],
+        None,
+        [],
+    ]
+    assert store.deadlines == {"session 2": deadlines["session 2"]}
+    assert [told for told, _ in store.published[-2:]] == ["session 0", "session 1"]
+
+
+def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
+    store = RacedStore()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine.create_session(chess())
+    engine.start_session(SESSION)
+    store.advance(10_000)
+    store.intruders = [lambda: engine.switch_cycle(SESSION)]
+
+    (outcome,) = engine.settle([SESSION])
+
+    assert outcome is not None
+    assert (outcome.session.version, outcome.events) == (3, ())
+    assert [event.type for _, event in store.events(SESSION)].count("participant_expired") == 1
+
+    store.advance(10_000)
+    store.intruders = [lambda: engine.delete_session(SESSION)]
+    assert list(engine.settle([SESSION])) == [None]

@@ -1,0 +1,369 @@
+"""One contract for the registry of connections: the fake and Redis, standalone and Cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+import pytest
+
+from chalicelib.auth.policy import Bearer, Role
+from chalicelib.core.errors import Unauthenticated
+from chalicelib.ports import (
+    Charge,
+    ConnectionRegistry,
+    DeadlineIndex,
+    Patience,
+    SessionStore,
+    StoreUnavailable,
+    Visit,
+)
+from chalicelib.rate_limit.gcra import MINUTE_US, Limit
+from chalicelib.settings import Settings
+from chalicelib.store.client import connect
+from chalicelib.store.connection_registry import RedisConnections
+from chalicelib.store.deadline_index import RedisDeadlines
+from chalicelib.store.keys import SessionKeys, connection
+from chalicelib.store.session_store import RedisStore
+from tests.auth.bearers import a_bearer
+from tests.fakes import FakeDeadlines, FakeRegistry, FakeStore
+from tests.fixtures import ON_A_CLUSTER
+from tests.servers import Proxy, RedisProcess
+from tests.store.sessions import a_setup, created
+
+HERE = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
+THERE = "http://127.0.0.1:8001/dev"
+
+
+@dataclass
+class Place:
+    registry: ConnectionRegistry
+    store: SessionStore
+    deadlines: DeadlineIndex
+    away: Callable[[], None] = field(default=lambda: None)
+
+
+@pytest.fixture(params=["fake", "valkey", "redis7", ON_A_CLUSTER])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "fake":
+        store = FakeStore()
+        index = FakeDeadlines(store)
+        yield Place(FakeRegistry(store), store, index, lambda: setattr(store, "away", True))
+        return
+    running = request.getfixturevalue(request.param)
+    settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
+    server = connect(settings)
+    nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
+    registry = RedisConnections(server, 16, Patience())
+
+    def away() -> None:
+        registry._client = nowhere
+
+    yield Place(registry, RedisStore(server, 16), RedisDeadlines(server, 16), away)
+    server.close()
+    nowhere.close()
+
+
+@pytest.fixture
+def session_id() -> str:
+    return str(uuid4())
+
+
+@pytest.fixture
+def who() -> str:
+    return f"{uuid4().hex[:15]}="
+
+
+def listed(place: Place, session_id: str) -> set[str]:
+    return {one.connection_id for one in place.registry.watchers(session_id).watchers}
+
+
+def due_ms(place: Place, session_id: str) -> int | None:
+    """When the index says that a session was to be settled, if that has passed."""
+    shards = range(place.deadlines.shards)
+    due = [one for shard in shards for one in place.deadlines.due(shard, 10_000).deadlines]
+    return next((one.at_ms for one in due if one.session_id == session_id), None)
+
+
+def test_who_watches_is_listed_with_endpoint_and_instants(
+    place: Place, session_id: str, who: str
+) -> None:
+    heard = place.registry.watch(session_id, who, HERE)
+
+    watchers = place.registry.watchers(session_id)
+    (watcher,) = watchers.watchers
+    assert (watcher.connection_id, watcher.endpoint) == (who, HERE)
+    assert watcher.registered_at_ms == watcher.heard_at_ms == heard.now_ms
+    assert watchers.now_ms >= heard.now_ms
+    assert place.registry.session_of(who) == session_id
+
+
+def test_a_deadline_that_the_index_has_lost_or_has_too_late_is_put_right(
+    place: Place, session_id: str, who: str
+) -> None:
+    now_ms = place.store.now_ms()
+    session = created(place.store, a_setup(session_id), due_ms=now_ms)
+
+    for wrong_ms in (None, now_ms + 60_000):
+        place.deadlines.correct(session_id, session, wrong_ms)
+        assert due_ms(place, session_id) is None
+        place.registry.watch(session_id, who, HERE)
+        assert due_ms(place, session_id) == now_ms
+
+    # What is too early is found, and so corrected, by whoever looks for what is due.
+    place.deadlines.correct(session_id, session, now_ms - 1)
+    place.registry.watch(session_id, who, HERE)
+    assert due_ms(place, session_id) == now_ms - 1
+
+
+def test_of_a_session_that_waits_for_nothing_the_index_says_nothing(
+    place: Place, session_id: str, who: str
+) -> None:
+    created(place.store, a_setup(session_id), due_ms=None)
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(str(uuid4()), who, HERE)
+
+    assert due_ms(place, session_id) is None
+
+
+def test_messages_are_counted_each_connection_for_itself(
+    place: Place, session_id: str, who: str
+) -> None:
+    def remaining(connection_id: str) -> int:
+        charge = Charge("message", connection_id, Limit(3, MINUTE_US))
+        place.registry.watch(session_id, connection_id, HERE, charge)
+        assert charge.quota is not None
+        return -1 if charge.quota.exceeded else charge.quota.remaining
+
+    place.registry.watch(session_id, who, HERE)
+
+    assert [remaining(who) for _ in range(4)] == [2, 1, 0, -1]
+    assert remaining(f"{who}2") == 2
+
+
+def test_a_sign_of_life_moves_one_instant_and_not_the_other(
+    place: Place, session_id: str, who: str
+) -> None:
+    first = place.registry.watch(session_id, who, HERE)
+    if isinstance(place.store, FakeStore):
+        place.store.advance(5)
+    while (again := place.registry.watch(session_id, who, HERE)).now_ms == first.now_ms:
+        pass
+
+    (watcher,) = place.registry.watchers(session_id).watchers
+    assert watcher.registered_at_ms == first.now_ms
+    assert watcher.heard_at_ms == again.now_ms
+
+
+def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: str) -> None:
+    setup = a_setup()
+    session_id = setup.session_id
+    assert place.registry.watch(session_id, who, HERE).epoch is None
+
+    session = created(place.store, setup)
+
+    heard = place.registry.watch(session_id, who, HERE)
+    assert (heard.epoch, heard.version) == (session.epoch, 1)
+    assert heard.updated_at_ms == session.updated_at_ms
+
+
+def test_watchers_of_one_session_are_not_those_of_another(
+    place: Place, session_id: str, who: str
+) -> None:
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(session_id, f"2{who}", THERE)
+
+    assert listed(place, session_id) == {who, f"2{who}"}
+    assert listed(place, str(uuid4())) == set()
+
+
+def test_many_lists_are_read_in_their_order(place: Place, session_id: str, who: str) -> None:
+    other, empty = str(uuid4()), str(uuid4())
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(other, f"2{who}", THERE)
+
+    lists = place.registry.watchers_many([other, empty, session_id])
+
+    assert [[one.connection_id for one in found.watchers] for found in lists] == [
+        [f"2{who}"],
+        [],
+        [who],
+    ]
+    assert place.registry.watchers_many([]) == []
+
+
+def test_who_is_forgotten_is_on_no_list(place: Place, session_id: str, who: str) -> None:
+    place.registry.watch(session_id, who, HERE)
+    place.registry.forget(who)
+    place.registry.forget(who)
+
+    assert listed(place, session_id) == set()
+    assert place.registry.session_of(who) is None
+
+
+def test_who_is_removed_may_come_again(place: Place, session_id: str, who: str) -> None:
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(session_id, f"2{who}", HERE)
+    place.registry.remove(session_id, [who, f"2{who}", "never seen="])
+    assert listed(place, session_id) == set()
+
+    place.registry.watch(session_id, who, HERE)
+    assert listed(place, session_id) == {who}
+
+
+def test_every_watched_session_is_found(place: Place, session_id: str, who: str) -> None:
+    other = str(uuid4())
+    place.registry.watch(session_id, who, HERE)
+    place.registry.watch(other, f"2{who}", HERE)
+
+    found = set(place.registry.watched_sessions())
+
+    assert {session_id, other} <= found
+    place.registry.forget(who)
+    assert session_id not in set(place.registry.watched_sessions())
+
+
+def test_a_registry_that_is_away_says_so(place: Place, session_id: str, who: str) -> None:
+    place.away()
+
+    for call in (
+        lambda: place.registry.watch(session_id, who, HERE),
+        lambda: place.registry.session_of(who),
+        lambda: place.registry.watchers(session_id),
+        lambda: place.registry.watchers_many([session_id]),
+        lambda: place.registry.remove(session_id, [who]),
+    ):
+        with pytest.raises(StoreUnavailable):
+            call()
+
+
+@pytest.mark.parametrize("heartbeat_ms", [30_000, 5_000])
+def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
+    valkey: RedisProcess, session_id: str, who: str, heartbeat_ms: int
+) -> None:
+    server = connect(Settings(redis_url=valkey.url))
+    RedisConnections(server, 16, Patience(heartbeat_ms)).watch(session_id, who, HERE)
+
+    with valkey.admin() as admin:
+        assert 3 * heartbeat_ms < admin.pttl(connection(who)) <= 4 * heartbeat_ms
+        life_ms = admin.pttl(SessionKeys.of(session_id, 16).connections)
+        assert 2 * 3_600_000 < life_ms <= 130 * 60_000
+    server.close()
+
+
+def test_a_lost_reply_registers_nobody_twice(
+    proxy: Proxy, valkey: RedisProcess, session_id: str, who: str
+) -> None:
+    server = connect(Settings(redis_url=proxy.url))
+    registry = RedisConnections(server, 16, Patience())
+    registry.watch(session_id, f"2{who}", HERE)
+    proxy.drop_next_reply(to=who.encode())
+
+    registry.watch(session_id, who, HERE)
+
+    assert proxy.has_dropped
+    assert len(registry.watchers(session_id).watchers) == 2
+    server.close()
+
+
+# Tokens
+
+
+def a_guest(place: Place, session_id: str, for_s: int = 60) -> Bearer:
+    now_s = place.store.now_ms() // 1000
+    return a_bearer(
+        Role.PARTICIPANT,
+        session_id=session_id,
+        token_id=uuid4().hex,
+        valid_from_s=now_s - 10,
+        valid_until_s=now_s + for_s,
+    )
+
+
+def test_who_came_with_a_token_is_known_by_it_and_until_when(
+    place: Place, session_id: str, who: str
+) -> None:
+    guest = a_guest(place, session_id)
+    created(place.store, a_setup(session_id))
+    for _ in range(2):
+        assert place.registry.watch(session_id, who, HERE, bearer=guest).version == 1
+
+    assert place.registry.visit_of(who) == Visit(session_id, guest)
+    assert place.registry.session_of(who) == session_id
+    (watcher,) = place.registry.watchers(session_id).watchers
+    assert (watcher.endpoint, watcher.valid_until_ms) == (HERE, guest.valid_until_s * 1000)
+
+
+def test_who_came_without_one_is_known_too(place: Place, session_id: str, who: str) -> None:
+    place.registry.watch(session_id, who, HERE)
+
+    assert place.registry.visit_of(who) == Visit(session_id, None)
+    assert place.registry.visit_of(f"2{who}") is None
+    assert [one.valid_until_ms for one in place.registry.watchers(session_id).watchers] == [None]
+
+
+def test_a_message_with_a_token_is_counted_as_any_other(
+    place: Place, session_id: str, who: str
+) -> None:
+    guest = a_guest(place, session_id)
+    for left in (1, 0):
+        charge = Charge("message", who, Limit(2, MINUTE_US))
+        place.registry.watch(session_id, who, HERE, charge, guest)
+        assert charge.quota is not None
+        assert charge.quota.remaining == left
+
+
+@pytest.mark.parametrize("for_s", [-1, 60])
+def test_whose_token_does_not_hold_is_put_on_no_list(
+    place: Place, session_id: str, who: str, for_s: int
+) -> None:
+    guest = a_guest(place, session_id, for_s)
+    place.store.revoke(session_id, guest.token_id, 60_000)
+    charge = Charge("message", who, Limit(2, MINUTE_US))
+
+    with pytest.raises(Unauthenticated):
+        place.registry.watch(session_id, who, HERE, charge, guest)
+
+    assert listed(place, session_id) == set()
+    assert charge.quota is None
+
+
+def test_and_so_does_whose_token_was_minted_with_it(
+    place: Place, session_id: str, who: str
+) -> None:
+    host = a_guest(place, session_id)
+    for at, more in enumerate(("", ".a", ".a.b", "x")):
+        guest = replace(host, token_id=f"{host.token_id}{more}")
+        place.registry.watch(session_id, f"{at}{who}", HERE, bearer=guest)
+
+    place.store.revoke(session_id, host.token_id, 60_000)
+
+    listed = place.registry.watchers(session_id).watchers
+    assert {one.connection_id for one in listed if one.valid_until_ms == 0} == {
+        f"{at}{who}" for at in range(3)
+    }
+
+
+def test_whose_token_is_revoked_stays_on_the_list_as_one_who_has_to_leave(
+    place: Place, session_id: str, who: str
+) -> None:
+    leaving, staying = a_guest(place, session_id), a_guest(place, session_id)
+    place.registry.watch(session_id, who, HERE, bearer=leaving)
+    place.registry.watch(session_id, f"2{who}", HERE, bearer=leaving)
+    place.registry.watch(session_id, f"3{who}", HERE, bearer=staying)
+    place.registry.watch(session_id, f"4{who}", HERE)
+
+    place.store.revoke(session_id, leaving.token_id, 60_000)
+
+    assert {
+        (one.connection_id, one.endpoint, one.valid_until_ms)
+        for one in place.registry.watchers(session_id).watchers
+    } == {
+        (who, HERE, 0),
+        (f"2{who}", HERE, 0),
+        (f"3{who}", HERE, staying.valid_until_s * 1000),
+        (f"4{who}", HERE, None),
+    }
+    place.registry.forget(who)
+    assert who not in listed(place, session_id)

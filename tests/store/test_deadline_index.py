@@ -1,0 +1,175 @@
+"""What every DeadlineIndex promises, the fake as much as the real one."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.core.commands import Complete, Pause, Switch
+from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.session import Session
+from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
+from chalicelib.ports import Deadline, DeadlineIndex, Due
+from chalicelib.store.keys import ALL_ALARMS, SessionKeys, deadlines, shard_of_alarms, shard_tag
+
+from .backends import Place
+from .sessions import a_setup, new_id, next_of, started
+
+
+@pytest.fixture
+def index(place: Place) -> DeadlineIndex:
+    return place.deadlines
+
+
+def a_setup_of(total_ms: int) -> Setup:
+    return set_up(
+        session_id=new_id(),
+        sync_mode=SyncMode.PER_PARTICIPANT,
+        participants=[Participant("p0", 0, total_ms), Participant("p1", 1, total_ms)],
+        total_time_ms=2 * total_ms,
+    )
+
+
+def name_of(setup: Setup, index: DeadlineIndex) -> str:
+    return SessionKeys.of(setup.session_id, index.shards).deadlines
+
+
+def look(index: DeadlineIndex, session: Session, limit: int = 1_000) -> Due:
+    return index.due(shard_of_alarms(name_of(session.setup, index)), limit)
+
+
+def entry_of(index: DeadlineIndex, session: Session) -> Deadline | None:
+    """What the index says is due of this very session."""
+    found = [
+        one for one in look(index, session).deadlines if one.session_id == session.setup.session_id
+    ]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def overdue(place: Place, total_ms: int = 1_000) -> Session:
+    """A session whose clock has run out, and which nobody has settled."""
+    session = started(place.store, a_setup_of(total_ms))
+    at_ms = deadline_ms(session)
+    assert at_ms is not None
+    place.wait_until(at_ms)
+    return session
+
+
+def test_nothing_is_due_before_its_deadline_but_it_is_known_to_come(
+    place: Place, index: DeadlineIndex
+) -> None:
+    session = started(place.store)
+    found = look(index, session)
+    at_ms = deadline_ms(session)
+    assert at_ms is not None
+    assert entry_of(index, session) is None
+    assert found.next_ms is not None
+    assert found.now_ms < found.next_ms <= at_ms
+    assert place.store.now_ms() >= found.now_ms
+
+
+def test_a_deadline_is_due_from_its_own_millisecond_on(place: Place, index: DeadlineIndex) -> None:
+    session = overdue(place)
+    at_ms = deadline_ms(session)
+    assert at_ms is not None
+    assert entry_of(index, session) == Deadline(session.setup.session_id, at_ms)
+
+
+def test_looking_takes_nothing_away(place: Place, index: DeadlineIndex) -> None:
+    session = overdue(place)
+    assert entry_of(index, session) == entry_of(index, session) is not None
+
+
+def test_no_more_are_named_than_were_asked_for_the_earliest_first(
+    place: Place, index: DeadlineIndex
+) -> None:
+    session = overdue(place)
+    # Of the same shard, and later: sessions of other tests may stand before both.
+    later = a_setup_of(1_000)
+    while name_of(later, index) != name_of(session.setup, index):
+        later = a_setup_of(1_000)
+    other = started(place.store, later)
+    at_ms = deadline_ms(other)
+    assert at_ms is not None
+    place.wait_until(at_ms)
+    every = look(index, session).deadlines
+    assert [one.at_ms for one in every] == sorted(one.at_ms for one in every)
+    assert len(every) >= 2
+    assert look(index, session, limit=1).deadlines == every[:1]
+
+
+def test_a_commit_moves_the_entry_or_takes_it_away(place: Place, index: DeadlineIndex) -> None:
+    session = overdue(place)
+    settled = next_of(session, Switch(), place.store.now_ms())
+    place.store.commit(settled)
+    assert entry_of(index, session) is None
+    assert place.deadline_ms(session.setup.session_id) == settled.due_ms
+    place.store.commit(next_of(settled.session, Complete(), place.store.now_ms()))
+    assert place.deadline_ms(session.setup.session_id) is None
+
+
+def test_an_entry_without_a_session_is_taken_away(place: Place, index: DeadlineIndex) -> None:
+    session = overdue(place)
+    session_id = session.setup.session_id
+    place.lose(session_id)
+    assert entry_of(index, session) is not None
+    index.correct(session_id, None, None)
+    assert place.deadline_ms(session_id) is None
+
+
+def test_an_entry_that_disagrees_with_its_session_is_put_right(
+    place: Place, index: DeadlineIndex
+) -> None:
+    session = started(place.store)
+    session_id = session.setup.session_id
+    place.misplace(session_id, 17)
+    assert entry_of(index, session) == Deadline(session_id, 17)
+    index.correct(session_id, session, deadline_ms(session))
+    assert place.deadline_ms(session_id) == deadline_ms(session)
+    paused = next_of(session, Pause(), place.store.now_ms())
+    place.store.commit(paused)
+    place.misplace(session_id, 18)
+    index.correct(session_id, paused.session, None)
+    assert place.deadline_ms(session_id) is None
+
+
+def test_what_was_found_before_a_commit_corrects_nothing_after_it(
+    place: Place, index: DeadlineIndex
+) -> None:
+    session = started(place.store)
+    session_id = session.setup.session_id
+    switched = next_of(session, Switch(), place.store.now_ms())
+    place.store.commit(switched)
+    index.correct(session_id, session, 17)
+    index.correct(session_id, None, None)
+    assert place.deadline_ms(session_id) == switched.due_ms
+
+
+def test_what_was_found_of_another_incarnation_corrects_nothing(
+    place: Place, index: DeadlineIndex
+) -> None:
+    former = started(place.store)
+    session_id = former.setup.session_id
+    place.store.delete(session_id, new_id("command"), b"gone")
+    present = started(place.store, former.setup)
+    assert former.version == present.version
+    index.correct(session_id, former, 17)
+    assert place.deadline_ms(session_id) == deadline_ms(present)
+
+
+def test_a_session_that_came_to_be_since_keeps_its_entry(
+    place: Place, index: DeadlineIndex
+) -> None:
+    session = started(place.store, a_setup())
+    index.correct(session.setup.session_id, None, None)
+    assert place.deadline_ms(session.setup.session_id) == deadline_ms(session)
+
+
+def test_names_of_channels_lead_back_to_their_shards() -> None:
+    assert [shard_of_alarms(deadlines(shard_tag(shard))) for shard in (0, 7, 15, 120)] == [
+        0,
+        7,
+        15,
+        120,
+    ]
+    assert deadlines(shard_tag(3)).startswith(ALL_ALARMS.removesuffix("*"))

@@ -1,0 +1,132 @@
+"""What every SessionStore promises of requests that come again."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.core.commands import Start, Switch
+from chalicelib.core.session import create
+from chalicelib.ports import Committed, Deleted, Receipt, SessionStore, Stale
+
+from .backends import Place
+from .sessions import a_setup, created, creation, new_id, next_of, started
+
+KEPT = Receipt(3, b"fingerprint", b"200 [] with spaces, \x00 and \xff\nand lines", "e1")
+LONG_MS = 60_000
+
+
+@pytest.fixture
+def store(place: Place) -> SessionStore:
+    return place.store
+
+
+def test_a_commit_keeps_its_receipt_byte_for_byte(store: SessionStore) -> None:
+    session, key = started(store), new_id("key")
+    session_id = session.setup.session_id
+    commit = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT)
+    assert store.load(session_id, key).receipt is None
+
+    assert store.commit(commit) == Committed(3)
+
+    assert store.load(session_id, key).receipt == KEPT
+    assert store.load(session_id).receipt is None
+    assert store.load(session_id, new_id("key")).receipt is None
+
+
+def test_of_two_commits_of_one_id_the_second_is_told_of_the_first(store: SessionStore) -> None:
+    session, key = started(store), new_id("key")
+    first = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT)
+    other = Receipt(3, b"another", b"answer")
+    second = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=other)
+    store.commit(first)
+
+    assert store.commit(second) == Committed(3, KEPT)
+
+
+def test_without_a_receipt_the_version_is_kept(store: SessionStore) -> None:
+    commit = creation(create(a_setup(), new_id("epoch"), store.now_ms()))
+    store.commit(commit)
+
+    found = store.load(commit.session.setup.session_id, commit.command_id)
+
+    assert found.receipt == Receipt(1)
+
+
+def test_a_receipt_is_kept_for_as_long_as_asked(place: Place, store: SessionStore) -> None:
+    session, key = created(store), new_id("key")
+    session_id = session.setup.session_id
+    commit = next_of(
+        session, Start(), store.now_ms(), command_id=key, receipt=Receipt(2, b"f", b"a"), keep_ms=50
+    )
+    store.commit(commit)
+    store.keep(session_id, "kept", Receipt(2, b"f", b"a"), 50)
+
+    place.wait_until(store.now_ms() + 60)
+
+    assert store.load(session_id, key).receipt is None
+    assert store.load(session_id, "kept").receipt is None
+
+
+def test_a_receipt_outlives_its_session(store: SessionStore) -> None:
+    session, key = started(store), new_id("key")
+    session_id = session.setup.session_id
+    store.commit(next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT))
+    store.delete(session_id, new_id("command"), b"gone")
+
+    found = store.load(session_id, key)
+
+    assert (found.session, found.receipt) == (None, KEPT)
+
+
+def test_a_stale_commit_keeps_no_receipt(store: SessionStore) -> None:
+    session, key = started(store), new_id("key")
+    late = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT)
+    store.commit(next_of(session, Switch(), store.now_ms()))
+
+    assert isinstance(store.commit(late), Stale)
+    assert store.load(session.setup.session_id, key).receipt is None
+
+
+def test_what_changes_nothing_can_be_kept_too_and_the_first_one_stands(
+    store: SessionStore,
+) -> None:
+    session_id, key = new_id(), new_id("key")
+    other = Receipt(9, b"another", b"answer")
+
+    assert store.keep(session_id, key, KEPT, LONG_MS) == KEPT
+    assert store.keep(session_id, key, other, LONG_MS) == KEPT
+    assert store.load(session_id, key).receipt == KEPT
+
+
+def test_a_delete_says_whether_there_was_a_session(store: SessionStore) -> None:
+    session_id = created(store).setup.session_id
+
+    assert store.delete(session_id, new_id("command"), b"gone") == Deleted(True)
+    assert store.delete(session_id, new_id("command"), b"gone") == Deleted(False)
+
+
+def test_a_repeated_delete_is_told_of_the_first_one(store: SessionStore) -> None:
+    session_id, key = created(store).setup.session_id, new_id("key")
+    receipt = Receipt(0, b"fingerprint")
+    store.delete(session_id, key, b"gone", receipt=receipt, keep_ms=LONG_MS)
+
+    assert store.delete(session_id, key, b"gone") == Deleted(False, receipt)
+    assert store.load(session_id, key).receipt == receipt
+
+
+def test_a_delete_of_one_version_deletes_no_other(place: Place, store: SessionStore) -> None:
+    session = created(store)
+    session_id = session.setup.session_id
+    running = next_of(session, Start(), store.now_ms())
+    store.commit(running)
+
+    late = store.delete(session_id, new_id("command"), b"gone", base=session)
+
+    assert isinstance(late, Stale)
+    assert late.current.session == running.session
+    assert b"gone" not in place.told(session_id)
+    command_id = new_id("command")
+    assert store.delete(session_id, command_id, b"gone", base=running.session) == Deleted(True)
+    nothing = store.delete(session_id, new_id("command"), b"gone", base=running.session)
+    assert isinstance(nothing, Stale)
+    assert nothing.current.session is None

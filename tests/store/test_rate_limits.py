@@ -1,0 +1,384 @@
+"""What every SessionStore promises of limits, and what becomes of them when counting fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+from redis.crc import key_slot
+
+from chalicelib.core.commands import Switch
+from chalicelib.core.errors import RateLimited
+from chalicelib.ports import Charge, Scope, SessionStore, Stale, StoreUnavailable
+from chalicelib.rate_limit.gcra import MINUTE_US, UNOBSERVED, Limit, LimitObserver
+from chalicelib.settings import Settings
+from chalicelib.store.client import connect
+from chalicelib.store.keys import SessionKeys, requests
+from chalicelib.store.rate_limits import LEAVE_ALONE_S, RequestBuckets
+from tests.fixtures import OpenStore
+from tests.servers import Cluster, Proxy, RedisProcess, all_at_once
+
+from .backends import Place
+from .sessions import new_id, next_of, started, switch
+
+THREE_A_MINUTE = Limit(3, MINUTE_US)
+
+
+@dataclass
+class Observer:
+    limited: list[Scope] = field(default_factory=list)
+    failed_open: int = 0
+
+    def rate_limited(self, scope: Scope) -> None:
+        self.limited.append(scope)
+
+    def limiter_failed_open(self) -> None:
+        self.failed_open += 1
+
+
+@pytest.fixture
+def observer() -> Observer:
+    return Observer()
+
+
+@pytest.fixture
+def store(place: Place) -> SessionStore:
+    return place.store
+
+
+def remaining(charge: Charge) -> int:
+    assert charge.quota is not None
+    return charge.quota.remaining
+
+
+def asked(
+    store: SessionStore,
+    scope: Scope,
+    session_id: str,
+    limit: Limit = THREE_A_MINUTE,
+    key: str | None = None,
+    observer: LimitObserver = UNOBSERVED,
+) -> Charge:
+    """A read, or a switch, as the engine makes it; what became of its charge."""
+    charge = Charge(scope, session_id, limit, observer)
+    store.load(session_id, key, charge)
+    with suppress(RateLimited):
+        charge.admit()
+        if scope == "switch":
+            switch(store, session_id, key, charge)
+    return charge
+
+
+def passed(charge: Charge) -> bool:
+    return charge.quota is not None and not charge.quota.exceeded
+
+
+scopes = pytest.mark.parametrize("scope", ["general", "switch"])
+
+
+@scopes
+def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
+    store: SessionStore, observer: Observer, scope: Scope
+) -> None:
+    session_id = started(store).setup.session_id
+
+    charges = [asked(store, scope, session_id, observer=observer) for _ in range(5)]
+
+    assert [remaining(charge) for charge in charges] == [2, 1, 0, 0, 0]
+    assert observer.limited == [scope, scope]
+    for charge in charges[3:]:
+        with pytest.raises(RateLimited) as refused:
+            charge.admit()
+        assert 15 <= refused.value.retry_after_seconds <= 20
+    session = store.load(session_id, charge=Charge(scope, session_id, THREE_A_MINUTE)).session
+    assert session is not None
+    assert session.version == (5 if scope == "switch" else 2)
+
+
+def test_what_drains_makes_room_and_the_rest_is_forgotten(
+    place: Place, store: SessionStore
+) -> None:
+    session_id, limit = started(store).setup.session_id, Limit(2, 100_000)
+    for _ in range(4):
+        asked(store, "switch", session_id, limit)
+    place.wait_until(store.now_ms() + 60)
+    asked(store, "switch", session_id, limit).admit()
+
+    place.wait_until(store.now_ms() + 110)
+    assert remaining(asked(store, "switch", session_id, limit)) == 1
+
+
+@scopes
+def test_one_is_not_counted_for_another(store: SessionStore, scope: Scope) -> None:
+    ids = [started(store).setup.session_id for _ in range(2)]
+
+    assert [remaining(asked(store, scope, session_id)) for session_id in ids] == [2, 2]
+
+
+def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore) -> None:
+    address = new_id("address")
+    charges = [Charge("general", address, THREE_A_MINUTE) for _ in range(2)]
+    store.load(new_id(), charge=charges[0])
+    store.count(charges[1])
+
+    assert [remaining(charge) for charge in charges] == [2, 1]
+
+
+def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for(
+    store: SessionStore,
+) -> None:
+    session = started(store)
+    session_id = session.setup.session_id
+    for _ in range(5):
+        in_vain = Charge("switch", session_id, THREE_A_MINUTE)
+        store.load(session_id, charge=in_vain)
+        assert not in_vain.is_settled
+    late = next_of(session, Switch(), store.now_ms())
+    assert remaining(asked(store, "switch", session_id)) == 2
+
+    lost = Charge("switch", session_id, THREE_A_MINUTE)
+    assert isinstance(store.commit(late, lost), Stale)
+
+    assert not lost.is_settled
+    assert remaining(asked(store, "switch", session_id)) == 1
+
+
+def test_a_switch_for_which_others_left_no_room_changes_nothing(store: SessionStore) -> None:
+    session_id, limit = started(store).setup.session_id, Limit(1, MINUTE_US)
+    charge = Charge("switch", session_id, limit)
+    store.load(session_id, charge=charge)
+    charge.admit()
+    asked(store, "switch", session_id, limit)
+
+    with pytest.raises(RateLimited):
+        switch(store, session_id, charge=charge)
+
+    session = store.load(session_id).session
+    assert session is not None
+    assert session.version == 3
+
+
+def test_where_there_is_no_room_left_what_needs_none_is_not_refused(store: SessionStore) -> None:
+    session_id, key = started(store).setup.session_id, new_id("key")
+    limit = Limit(1, MINUTE_US)
+    asked(store, "switch", session_id, limit, key)
+    again, other = (Charge("switch", session_id, limit) for _ in range(2))
+
+    loaded = store.load(session_id, key, again)
+    assert loaded.receipt is not None
+    assert not again.is_settled
+
+    store.delete(session_id, new_id("key"), b"bye")
+    store.load(session_id, charge=other)
+    assert not other.is_settled
+
+
+def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
+    store: SessionStore,
+) -> None:
+    session, key = started(store), new_id("key")
+    session_id, limit = session.setup.session_id, Limit(1, MINUTE_US)
+    charges = [Charge("switch", session_id, limit) for _ in range(3)]
+    for charge in charges:
+        store.load(session_id, key, charge)
+        charge.admit()
+    commit = next_of(session, Switch(), store.now_ms(), command_id=key)
+
+    for charge in charges:
+        store.commit(commit, charge)
+
+    assert all(charge.is_settled for charge in charges)
+    assert [passed(charge) for charge in charges] == [True, False, False]
+    assert [charge.quota for charge in charges[1:]] == [None, None]
+
+
+@scopes
+def test_of_many_at_once_at_two_instances_no_more_pass_than_may(
+    open_store: OpenStore, any_server: RedisProcess, scope: Scope
+) -> None:
+    stores = [open_store(any_server.url) for _ in range(2)]
+    session_id = started(stores[0]).setup.session_id
+    let_in: list[Charge] = []
+
+    def ask(number: int) -> None:
+        for _ in range(5):
+            charge = asked(stores[number % 2], scope, session_id, Limit(20, MINUTE_US))
+            if passed(charge):
+                let_in.append(charge)
+
+    all_at_once(ask, threads=16)
+
+    # One is drained in three seconds.
+    assert 20 <= len(let_in) <= 22
+
+
+def test_no_bucket_is_fuller_than_full_though_time_steps_back(
+    open_store: OpenStore, any_server: RedisProcess
+) -> None:
+    store, address = open_store(any_server.url), new_id("address")
+    with any_server.admin() as admin:
+        admin.set(requests(address), (store.now_ms() + 3_600_000) * 1000)
+        charge = Charge("general", address, THREE_A_MINUTE)
+        store.count(charge)
+
+    assert charge.quota is not None
+    assert charge.quota.retry_after_seconds == 20
+
+
+# When counting fails
+
+
+def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
+    open_store: OpenStore,
+    own_server: RedisProcess,
+    observer: Observer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    store.count(Charge("general", "an address", THREE_A_MINUTE))
+    with own_server.admin() as admin:
+        admin.config_set("maxmemory", "1")
+        charges = [Charge("general", "an address", THREE_A_MINUTE, observer) for _ in range(5)]
+        for charge in charges:
+            loaded = store.load(session.setup.session_id, charge=charge)
+            assert loaded.session == session
+            charge.admit()
+        admin.config_set("maxmemory", "0")
+
+    assert observer.failed_open == 5
+    # Once, and not for each of them.
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "limits are off" in caplog.text
+
+
+def test_a_full_server_that_has_forgotten_its_scripts_keeps_nobody_from_the_session(
+    open_store: OpenStore, own_server: RedisProcess, observer: Observer
+) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    with own_server.admin() as admin:
+        admin.script_flush()
+        admin.config_set("maxmemory", "1")
+        charge = Charge("general", "an address", THREE_A_MINUTE, observer)
+        assert store.load(session.setup.session_id, charge=charge).session == session
+        admin.config_set("maxmemory", "0")
+
+    assert observer.failed_open == 1
+
+
+def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
+    open_store: OpenStore,
+    any_server: RedisProcess,
+    observer: Observer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, address = open_store(any_server.url), new_id("address")
+    session = started(store)
+    with any_server.admin() as admin:
+        admin.rpush(requests(address), "not a time")
+    beside, alone = (Charge("general", address, THREE_A_MINUTE, observer) for _ in range(2))
+
+    assert store.load(session.setup.session_id, charge=beside).session == session
+    # Another store has not yet heard that counting fails.
+    open_store(any_server.url).count(alone)
+
+    assert observer.failed_open == 2
+    assert caplog.text.count("WRONGTYPE") == 2
+
+
+def test_a_script_that_is_not_known_any_more_is_no_failure(
+    open_store: OpenStore, own_server: RedisProcess, observer: Observer
+) -> None:
+    store, session_id = open_store(own_server.url), new_id()
+    with own_server.admin() as admin:
+        for left in (2, 1):
+            admin.script_flush()
+            charge = Charge("general", "an address", THREE_A_MINUTE, observer)
+            store.load(session_id, charge=charge)
+            assert remaining(charge) == left
+
+    assert observer.failed_open == 0
+
+
+def test_a_store_that_is_away_is_away_whatever_is_counted(
+    open_store: OpenStore, proxy: Proxy
+) -> None:
+    store = open_store(proxy.url)
+    store.ping()
+    proxy.refuse()
+
+    for scope in ("general", "switch"):
+        with pytest.raises(StoreUnavailable):
+            store.load(new_id(), charge=Charge(scope, new_id(), THREE_A_MINUTE))
+
+
+@pytest.fixture
+def buckets(proxy: Proxy) -> Iterator[tuple[RequestBuckets, Callable[[float], None]]]:
+    """Buckets that time passes for only when told."""
+    clock = [1_000.0]
+    server = connect(Settings(redis_url=proxy.url))
+
+    def advance(seconds: float) -> None:
+        clock[0] += seconds
+
+    yield RequestBuckets(server, monotonic=lambda: clock[0]), advance
+    server.close()
+
+
+def test_counting_that_failed_is_left_alone_for_a_while_and_then_tried_again(
+    buckets: tuple[RequestBuckets, Callable[[float], None]], proxy: Proxy, observer: Observer
+) -> None:
+    counting, advance = buckets
+    address = new_id("address")
+
+    def counted() -> Charge:
+        charge = Charge("general", address, Limit(5, 10 * MINUTE_US), observer)
+        counting.count(charge)
+        return charge
+
+    assert remaining(counted()) == 4
+    proxy.refuse()
+    assert counted().quota is None
+    proxy.allow()
+    assert counted().quota is None
+    assert observer.failed_open == 2
+
+    advance(LEAVE_ALONE_S)
+    assert remaining(counted()) == 3
+    assert observer.failed_open == 2
+
+
+def test_in_a_cluster_the_node_that_counts_may_be_away(
+    open_store: OpenStore, own_cluster: Cluster, observer: Observer
+) -> None:
+    store, first_of_the_last_node = open_store(own_cluster.url, cluster=True), 10923
+    sessions = (started(store) for _ in range(100))
+    session = next(
+        one
+        for one in sessions
+        if key_slot(SessionKeys.of(one.setup.session_id, 16).session.encode())
+        < first_of_the_last_node
+    )
+    addresses = (new_id("address") for _ in range(100))
+    address = next(
+        one for one in addresses if key_slot(requests(one).encode()) >= first_of_the_last_node
+    )
+
+    def loaded() -> Charge:
+        charge = Charge("general", address, THREE_A_MINUTE, observer)
+        assert store.load(session.setup.session_id, charge=charge).session == session
+        return charge
+
+    assert remaining(loaded()) == 2
+    own_cluster.nodes[2].kill()
+    begun = time.monotonic()
+    for _ in range(20):
+        loaded().admit()
+
+    # Only the first one found out.
+    assert time.monotonic() - begun < 2
+    assert observer.failed_open == 20

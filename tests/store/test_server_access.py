@@ -1,0 +1,187 @@
+"""Each way a server may want to be reached, and what is said when it says no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from chalicelib.core.commands import Switch
+from chalicelib.ports import Charge, Receipt, Scope
+from chalicelib.rate_limit.gcra import MINUTE_US, Limit
+from chalicelib.settings import Settings
+from chalicelib.store.client import connect
+from tests.fixtures import OpenStore
+from tests.servers import (
+    HOST,
+    Certificate,
+    Cluster,
+    Proxy,
+    RedisProcess,
+    all_at_once,
+    ask,
+    eventually,
+    proxy_to,
+    running,
+    self_signed,
+    speaking_http,
+    valkey_binary,
+)
+
+from .permissions import documented
+from .sessions import new_id, next_of, started, switch
+from .test_unavailable import is_back, unavailable
+
+SCOPES: tuple[Scope, ...] = ("general", "switch")
+
+
+def works(open_store: OpenStore, url: str) -> None:
+    store = open_store(url)
+    store.ping()
+    session = started(store)
+    session_id = session.setup.session_id
+    charges = [Charge(scope, new_id(), Limit(1, MINUTE_US)) for scope in SCOPES]
+    for charge in charges:
+        store.load(session_id, new_id("key"), charge)
+    assert switch(store, session_id, charge=charges[1]) == 3
+    assert all(charge.quota is not None for charge in charges)
+    store.commit(next_of(session, Switch(), store.now_ms(), expires_at_ms=None))
+    assert store.log(session_id, None, 1)
+    store.keep(session_id, new_id("key"), Receipt(3), 1_000)
+    store.delete(session_id, new_id("command"), b"gone")
+
+
+@pytest.fixture
+def guarded(any_server: RedisProcess) -> Iterator[RedisProcess]:
+    """A server with two users of its own: one who may do what is needed, one who may look."""
+    with any_server.admin() as admin:
+        ask(admin, "ACL", "SETUSER", "tickless", "on", ">s3cret/@:", *documented())
+        look = ("+ping", "+time", "+eval", "+evalsha", "+hmget", "~*")
+        ask(admin, "ACL", "SETUSER", "visitor", "on", ">visitor", *look)
+        yield any_server
+        ask(admin, "ACL", "DELUSER", "tickless", "visitor")
+
+
+def as_user(server: RedisProcess, user: str) -> str:
+    return f"redis://{user}@{HOST}:{server.port}/0"
+
+
+def test_a_user_is_let_in_whose_password_has_to_be_quoted(
+    open_store: OpenStore, guarded: RedisProcess
+) -> None:
+    works(open_store, as_user(guarded, "tickless:s3cret%2F%40%3A"))
+
+
+def test_a_wrong_password_is_named_as_the_cause_but_not_repeated(
+    open_store: OpenStore, guarded: RedisProcess
+) -> None:
+    with unavailable("WRONGPASS invalid username-password") as failure:
+        open_store(as_user(guarded, "tickless:wrong-secret")).ping()
+    assert "wrong-secret" not in str(failure.value)
+
+
+def test_missing_rights_are_named_as_the_cause(
+    open_store: OpenStore, guarded: RedisProcess
+) -> None:
+    store = open_store(as_user(guarded, "visitor:visitor"))
+    assert store.load(new_id()).session is None
+    with unavailable("(?i)permission|can't run this command"):
+        started(store)
+    nobody = open_store(guarded.url.replace("redis://", "redis://visitor:visitor@"))
+    with unavailable("(?i)permission|can't run this command"):
+        nobody.delete(new_id(), new_id("command"), b"gone")
+
+
+def test_a_password_is_enough_for_the_default_user(open_store: OpenStore, tmp_path: Path) -> None:
+    with running(valkey_binary(), tmp_path / "guarded", "--requirepass", "open sesame") as server:
+        works(open_store, f"redis://:open%20sesame@{HOST}:{server.port}")
+        with unavailable("NOAUTH"):
+            open_store(server.url).load(new_id())
+
+
+@pytest.fixture
+def tls(valkey: RedisProcess, certificate: Certificate) -> Iterator[Proxy]:
+    with proxy_to(valkey.port, certificate.server_context()) as between:
+        yield between
+
+
+def test_tls_works_with_a_certificate_that_is_trusted(
+    open_store: OpenStore, tls: Proxy, certificate: Certificate
+) -> None:
+    assert tls.url.startswith("rediss://")
+    works(open_store, f"{tls.url}?ssl_ca_certs={certificate.certificate}")
+
+
+def test_tls_is_refused_to_a_stranger(open_store: OpenStore, tls: Proxy, tmp_path: Path) -> None:
+    stranger = self_signed(tmp_path)
+    with unavailable("CERTIFICATE_VERIFY_FAILED"):
+        open_store(f"{tls.url}?ssl_ca_certs={stranger.certificate}").ping()
+
+
+@pytest.mark.parametrize("fault", [Proxy.refuse, Proxy.blackhole])
+def test_tls_that_goes_unanswered_is_given_up_soon_and_found_again(
+    open_store: OpenStore, tls: Proxy, certificate: Certificate, fault: object
+) -> None:
+    store = open_store(f"{tls.url}?ssl_ca_certs={certificate.certificate}")
+    store.ping()
+    assert callable(fault)
+    fault(tls)
+    with unavailable():
+        store.ping()
+    with unavailable():
+        store.ping()
+    tls.allow()
+    is_back(store)
+
+
+def test_a_cluster_asked_for_where_there_is_none_is_named_as_the_cause(
+    open_store: OpenStore, valkey: RedisProcess
+) -> None:
+    with unavailable("Cluster mode is not enabled"):
+        open_store(valkey.url, cluster=True).ping()
+
+
+@pytest.mark.cluster
+def test_a_cluster_where_none_is_asked_for_is_named_as_the_cause(
+    open_store: OpenStore, valkey_cluster: Cluster
+) -> None:
+    store = open_store(valkey_cluster.url)
+    # Of so many, some lie on other nodes.
+    with unavailable("MOVED"):
+        for number in range(50):
+            store.load(f"session-{number}")
+
+
+def test_somebody_who_is_no_redis_is_named_as_the_cause(open_store: OpenStore) -> None:
+    with speaking_http() as port, unavailable("Protocol error"):
+        open_store(f"redis://{HOST}:{port}").ping()
+
+
+def test_a_server_that_was_closed_opens_anew(any_server: RedisProcess) -> None:
+    server = connect(Settings(redis_url=any_server.url))
+    server.close()
+    assert server.execute("ECHO", "here") == b"here"
+    with any_server.admin() as admin:
+        opened = len(admin.client_list())
+        server.close()
+        eventually(lambda: len(admin.client_list()) == opened - 1)
+    assert server.execute("ECHO", "here") == b"here"
+    server.close()
+
+
+def test_sixty_four_threads_share_a_store_but_never_a_connection(
+    open_store: OpenStore, own_valkey: RedisProcess
+) -> None:
+    store = open_store(own_valkey.url)
+    sessions = [started(store) for _ in range(64)]
+    together = Barrier(64)
+
+    def use(number: int) -> None:
+        together.wait(10)
+        for _ in range(5):
+            loaded = store.load(sessions[number].setup.session_id)
+            assert loaded.session == sessions[number]
+
+    all_at_once(use, threads=64)

@@ -1,0 +1,387 @@
+"""What every SessionStore promises, the fake as much as the real one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chalicelib.core.commands import Complete, Decision, Pause, Resume, Start, Switch, apply
+from chalicelib.core.events import (
+    ParticipantExpired,
+    SessionCreated,
+    SessionExpired,
+    TimeoutsSkipped,
+)
+from chalicelib.core.session import create
+from chalicelib.core.setup import TimeoutAction
+from chalicelib.ports import Committed, Loaded, LoggedEvent, Receipt, SessionStore, Stale
+
+from .backends import Place
+from .sessions import (
+    HOUR_MS,
+    a_setup,
+    created,
+    creation,
+    new_id,
+    next_of,
+    started,
+    switch,
+    the_commit,
+)
+
+
+@pytest.fixture
+def store(place: Place) -> SessionStore:
+    return place.store
+
+
+def test_a_session_that_was_never_created_is_none_and_still_tells_the_time(
+    store: SessionStore,
+) -> None:
+    before_ms = store.now_ms()
+    loaded = store.load(new_id())
+    assert loaded.session is None
+    assert before_ms <= loaded.now_ms <= store.now_ms()
+
+
+def test_a_session_comes_back_as_it_was_committed(store: SessionStore) -> None:
+    session = started(store)
+    assert store.load(session.setup.session_id).session == session
+
+
+def test_a_second_creation_is_stale_and_is_told_what_is_there(store: SessionStore) -> None:
+    session = created(store)
+    rival = create(session.setup, new_id("epoch"), store.now_ms())
+    result = store.commit(creation(rival))
+    assert isinstance(result, Stale)
+    assert result.current.session == session
+    assert store.load(session.setup.session_id).session == session
+
+
+def test_a_commit_from_an_older_version_is_stale_and_is_told_what_is_there(
+    place: Place, store: SessionStore
+) -> None:
+    session = started(store)
+    first = next_of(session, Switch(), store.now_ms())
+    second = next_of(session, Pause(), store.now_ms())
+    assert store.commit(first) == Committed(3)
+    before_ms = store.now_ms()
+    result = store.commit(second)
+    assert isinstance(result, Stale)
+    assert result.current.session == first.session
+    assert before_ms <= result.current.now_ms <= store.now_ms()
+    assert place.told(session.setup.session_id)[-1] == b"version 3"
+
+
+def test_a_commit_from_a_version_that_is_gone_is_stale(store: SessionStore) -> None:
+    session = started(store)
+    store.delete(session.setup.session_id, new_id("command"), b"gone")
+    result = store.commit(next_of(session, Switch(), store.now_ms()))
+    assert isinstance(result, Stale)
+    assert result.current.session is None
+
+
+def test_a_commit_never_continues_another_version_of_the_same_number(place: Place) -> None:
+    # One was made and lost with a server that fell, the other one has been made since.
+    session = created(place.store)
+    lost = next_of(session, Start(), place.store.now_ms())
+    kept = next_of(session, Start(), place.store.now_ms() + 1)
+    assert place.store.commit(kept) == Committed(2)
+
+    follows_lost = next_of(
+        lost.session,
+        Switch(),
+        place.store.now_ms(),
+        base_updated_at_ms=lost.session.updated_at_ms,
+    )
+    result = place.store.commit(follows_lost)
+    assert isinstance(result, Stale)
+    assert result.current.session == kept.session
+
+    follows_kept = next_of(
+        kept.session,
+        Switch(),
+        place.store.now_ms() + 1,
+        base_updated_at_ms=kept.session.updated_at_ms,
+    )
+    assert place.store.commit(follows_kept) == Committed(3)
+
+
+def test_a_commit_never_continues_another_incarnation_at_the_same_version(
+    store: SessionStore,
+) -> None:
+    former = started(store)
+    store.delete(former.setup.session_id, new_id("command"), b"gone")
+    present = started(store, former.setup)
+    assert former.version == present.version
+    result = store.commit(next_of(former, Switch(), store.now_ms()))
+    assert isinstance(result, Stale)
+    assert result.current.session == present
+
+
+def test_a_repeated_commit_is_answered_with_the_version_it_made(
+    place: Place, store: SessionStore
+) -> None:
+    session = started(store)
+    session_id = session.setup.session_id
+    commit = next_of(session, Switch(), store.now_ms())
+    assert store.commit(commit) == Committed(3)
+    switch(store, session_id)
+    assert store.commit(commit) == Committed(3, Receipt(3))
+    assert place.told(session_id) == [f"version {n}".encode() for n in (1, 2, 3, 4)]
+    assert [version for version, _ in place.log(session_id)] == [2, 3, 4]
+
+
+def test_a_repeated_creation_is_recognised_and_not_taken_for_a_rival(store: SessionStore) -> None:
+    commit = creation(create(a_setup(), new_id("epoch"), store.now_ms()))
+    assert store.commit(commit) == Committed(1)
+    assert store.commit(commit) == Committed(1, Receipt(1))
+
+
+def test_command_ids_of_different_sessions_have_nothing_to_do_with_each_other(
+    store: SessionStore,
+) -> None:
+    command_id = new_id("command")
+    created(store, command_id=command_id)
+    created(store, command_id=command_id)
+
+
+def test_a_stale_commit_leaves_no_trace_of_its_command(store: SessionStore) -> None:
+    session = started(store)
+    command_id = new_id("command")
+    late = next_of(session, Switch(), store.now_ms(), command_id=command_id)
+    switch(store, session.setup.session_id)
+    assert isinstance(store.commit(late), Stale)
+    assert switch(store, session.setup.session_id, command_id) == 4
+
+
+def test_the_index_knows_the_deadline_for_as_long_as_there_is_one(
+    place: Place, store: SessionStore
+) -> None:
+    session = created(store)
+    session_id = session.setup.session_id
+    assert place.deadline_ms(session_id) is None
+    running = next_of(session, Start(), store.now_ms())
+    store.commit(running)
+    assert place.deadline_ms(session_id) == running.due_ms
+    paused = next_of(running.session, Pause(), store.now_ms())
+    store.commit(paused)
+    assert place.deadline_ms(session_id) is None
+    store.commit(next_of(paused.session, Resume(), store.now_ms()))
+    assert place.deadline_ms(session_id) is not None
+    store.delete(session_id, new_id("command"), b"gone")
+    assert place.deadline_ms(session_id) is None
+
+
+def test_each_version_is_logged_with_its_events_and_told_once(
+    place: Place, store: SessionStore
+) -> None:
+    session = create(a_setup(), new_id("epoch"), store.now_ms())
+    session_id = session.setup.session_id
+    events = (SessionCreated(session.created_at_ms),)
+    store.commit(the_commit(Decision(session, events), 0))
+    running = next_of(session, Start(), store.now_ms())
+    store.commit(running)
+    store.commit(next_of(running.session, Complete(), store.now_ms()))
+    log = place.log(session_id)
+    assert [(version, event["type"]) for version, event in log] == [
+        (1, "session_created"),
+        (2, "session_started"),
+        (3, "session_completed"),
+    ]
+    assert log[1][1] == {
+        "type": "session_started",
+        "at_ms": running.session.started_at_ms,
+        "active_participant_id": "p0",
+    }
+    assert place.told(session_id) == [b"version 1", b"version 2", b"version 3"]
+
+
+def test_what_is_published_is_what_was_given_byte_for_byte(
+    place: Place, store: SessionStore
+) -> None:
+    session = created(store, update=bytes(range(256)))
+    assert place.told(session.setup.session_id) == [bytes(range(256))]
+
+
+def test_a_command_renews_a_session(place: Place, store: SessionStore) -> None:
+    session = created(store)
+    later_ms = session.created_at_ms + 48 * HOUR_MS
+    store.commit(next_of(session, Start(), store.now_ms(), expires_at_ms=later_ms))
+    assert place.expires_at_ms(session.setup.session_id) == later_ms
+
+
+def test_settling_alone_renews_nothing(place: Place, store: SessionStore) -> None:
+    session = created(store)
+    expires_at_ms = place.expires_at_ms(session.setup.session_id)
+    assert expires_at_ms == session.created_at_ms + 24 * HOUR_MS
+    store.commit(next_of(session, Start(), store.now_ms(), expires_at_ms=None))
+    assert place.expires_at_ms(session.setup.session_id) == expires_at_ms
+
+
+def test_a_session_may_live_for_ever(place: Place, store: SessionStore) -> None:
+    session = created(store, expires_at_ms=None)
+    store.commit(next_of(session, Start(), store.now_ms(), expires_at_ms=None))
+    assert place.expires_at_ms(session.setup.session_id) is None
+    assert store.load(session.setup.session_id).session is not None
+
+
+def test_an_expired_session_is_gone_and_can_be_created_anew(
+    place: Place, store: SessionStore
+) -> None:
+    expires_at_ms = store.now_ms() + 30
+    session = created(store, expires_at_ms=expires_at_ms)
+    session_id = session.setup.session_id
+    place.wait_until(expires_at_ms + 1)
+    assert store.load(session_id).session is None
+    assert isinstance(store.commit(next_of(session, Start(), store.now_ms())), Stale)
+    successor = started(store, session.setup)
+    assert store.load(session_id).session == successor
+    assert [version for version, _ in place.log(session_id)] == [2]
+
+
+def test_a_deleted_session_is_gone_with_its_log_and_those_who_watch_are_told(
+    place: Place, store: SessionStore
+) -> None:
+    session = started(store)
+    session_id = session.setup.session_id
+    store.delete(session_id, new_id("command"), b"farewell")
+    assert store.load(session_id).session is None
+    assert place.log(session_id) == []
+    assert place.told(session_id)[-1] == b"farewell"
+
+
+def test_deleting_nothing_tells_nobody(place: Place, store: SessionStore) -> None:
+    session_id = new_id()
+    store.delete(session_id, new_id("command"), b"farewell")
+    assert place.told(session_id) == []
+
+
+def test_a_repeated_delete_spares_the_session_that_was_created_since(
+    place: Place, store: SessionStore
+) -> None:
+    session = created(store)
+    session_id, command_id = session.setup.session_id, new_id("command")
+    store.delete(session_id, command_id, b"farewell")
+    successor = created(store, session.setup)
+    store.delete(session_id, command_id, b"farewell")
+    assert store.load(session_id).session == successor
+    assert place.told(session_id).count(b"farewell") == 1
+
+
+def test_a_deleted_session_can_be_created_anew_with_a_log_of_its_own(
+    place: Place, store: SessionStore
+) -> None:
+    session = started(store)
+    store.delete(session.setup.session_id, new_id("command"), b"farewell")
+    successor = started(store, session.setup)
+    assert successor.epoch != session.epoch
+    assert [version for version, _ in place.log(session.setup.session_id)] == [2]
+
+
+def test_ids_may_contain_whatever_an_id_may_contain(store: SessionStore) -> None:
+    session = created(store, a_setup(f"{{a}}:b {new_id()} é♟"))
+    assert store.load(session.setup.session_id).session == session
+
+
+def test_a_thousand_participants_are_stored_like_two(store: SessionStore) -> None:
+    session = started(store, a_setup(participants=1000))
+    assert store.load(session.setup.session_id).session == session
+
+
+def test_a_commit_carries_as_many_events_as_it_has(place: Place, store: SessionStore) -> None:
+    session = started(store)
+    decision = apply(session, Switch(), store.now_ms())
+    many = replace(decision, events=decision.events * 102)
+    store.commit(the_commit(many, session.version))
+    assert len(place.log(session.setup.session_id)) == 1 + 102
+
+
+def test_the_clock_does_not_go_backwards(store: SessionStore) -> None:
+    readings = [store.now_ms(), store.load(new_id()).now_ms, store.now_ms()]
+    assert readings == sorted(readings)
+
+
+def test_a_store_that_is_there_can_be_pinged(store: SessionStore) -> None:
+    store.ping()
+
+
+def test_loading_changes_nothing(store: SessionStore) -> None:
+    session = started(store)
+    first = store.load(session.setup.session_id)
+    second = store.load(session.setup.session_id)
+    assert replace(first, now_ms=0) == replace(second, now_ms=0) == Loaded(session, 0)
+
+
+def test_a_log_is_read_in_pages_that_leave_nothing_out(place: Place, store: SessionStore) -> None:
+    session_id = started(store).setup.session_id
+    for _ in range(6):
+        switch(store, session_id)
+    whole = store.log(session_id, None, 100)
+    assert whole is not None
+    assert [(one.version, one.event.type) for one in whole] == [
+        (version, event["type"]) for version, event in place.log(session_id)
+    ]
+    pages: list[LoggedEvent] = []
+    while page := store.log(session_id, pages[-1].event_id if pages else None, 3):
+        assert len(page) <= 3
+        pages += page
+    assert pages == whole
+
+
+def test_logged_events_are_the_events_that_were_committed(store: SessionStore) -> None:
+    session = started(store)
+    events = (
+        ParticipantExpired(5, "p0", None, TimeoutAction.SKIP_CYCLE, {"to": ["whom", 1]}),
+        TimeoutsSkipped(7, 12, "p1"),
+        SessionExpired(8, None, 3, 4),
+    )
+    decision = replace(apply(session, Switch(), store.now_ms()), events=events)
+    store.commit(the_commit(decision, session.version))
+    logged = store.log(session.setup.session_id, None, 100)
+    assert logged is not None
+    assert tuple(one.event for one in logged[-3:]) == events
+    assert {one.version for one in logged[-3:]} == {3}
+
+
+def test_there_is_no_log_of_a_session_that_never_was_or_is_no_more(store: SessionStore) -> None:
+    assert store.log(new_id(), None, 10) is None
+    session_id = started(store).setup.session_id
+    store.delete(session_id, new_id("command"), b"gone")
+    assert store.log(session_id, None, 10) is None
+
+
+def test_behind_the_last_event_there_is_nothing_yet(store: SessionStore) -> None:
+    session_id = started(store).setup.session_id
+    (last,) = store.log(session_id, None, 10) or ()
+    assert store.log(session_id, last.event_id, 10) == []
+    switch(store, session_id)
+    (next_one,) = store.log(session_id, last.event_id, 10) or ()
+    assert next_one.version == 3
+    far = f"{2**63 - 1}-{2**63 - 1}"
+    assert store.log(session_id, far, 10) == []
+
+
+def test_many_are_loaded_each_as_it_would_be_alone(store: SessionStore) -> None:
+    sessions = [started(store) for _ in range(3)]
+    ids = [session.setup.session_id for session in sessions]
+    loaded = store.load_many([ids[0], new_id(), ids[2], ids[1]])
+    assert [one.session for one in loaded] == [sessions[0], None, sessions[2], sessions[1]]
+    assert all(one.now_ms <= store.now_ms() for one in loaded)
+    assert list(store.load_many([])) == []
+
+
+def test_many_commits_stand_or_fall_each_alone(place: Place, store: SessionStore) -> None:
+    sessions = [started(store) for _ in range(3)]
+    commits = [next_of(session, Switch(), store.now_ms()) for session in sessions]
+    assert store.commit(commits[0]) == Committed(3)
+    switch(store, sessions[1].setup.session_id)
+    results = store.commit_many(commits)
+    assert results[0] == Committed(3, Receipt(3))
+    assert isinstance(results[1], Stale)
+    assert results[1].current == replace(
+        store.load(sessions[1].setup.session_id), now_ms=results[1].current.now_ms
+    )
+    assert results[2] == Committed(3)
+    assert place.deadline_ms(sessions[2].setup.session_id) == commits[2].due_ms

@@ -1,0 +1,434 @@
+"""A store that can't be reached says so soon, says why, and is back as soon as it is back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from redis.crc import key_slot
+from redis.exceptions import ResponseError
+
+from chalicelib.core.commands import Switch
+from chalicelib.ports import Committed, SessionStore, StoreUnavailable
+from chalicelib.store import client, script
+from chalicelib.store.keys import shard_tag
+from tests.fixtures import OpenStore
+from tests.servers import (
+    Cluster,
+    Proxy,
+    RedisProcess,
+    all_at_once,
+    ask,
+    eventually,
+    proxy_to,
+    running,
+    valkey_binary,
+)
+
+from .sessions import a_setup, created, new_id, next_of, started, switch
+
+GIVES_UP_WITHIN_S = 2.0
+BACK_WITHIN_S = 1.0
+
+
+@contextmanager
+def unavailable(match: str = ".") -> Iterator[pytest.ExceptionInfo[StoreUnavailable]]:
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable, match=match) as failure:
+        yield failure
+    assert time.monotonic() - begun < GIVES_UP_WITHIN_S
+
+
+def works(store: SessionStore) -> Callable[[], bool]:
+    def worked() -> bool:
+        try:
+            store.load(new_id())
+        except StoreUnavailable:
+            return False
+        return True
+
+    return worked
+
+
+def is_back(store: SessionStore) -> None:
+    """From here on it must work again within a second, and go on working."""
+    eventually(works(store), BACK_WITHIN_S)
+    session = started(store)
+    assert store.commit(next_of(session, Switch(), store.now_ms())) == Committed(3)
+
+
+def use_from_many_threads(store: SessionStore, threads: int = 8) -> None:
+    """Leave that many connections in the pool."""
+    together = Barrier(threads)
+
+    def use(_: int) -> None:
+        together.wait(5)
+        store.ping()
+
+    all_at_once(use, threads)
+
+
+FAULTS: dict[str, Callable[[Proxy], None]] = {
+    "refused": Proxy.refuse,
+    "blackholed": Proxy.blackhole,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_call_fails_soon_and_all_is_well_when_the_network_is_back(
+    open_store: OpenStore, proxy: Proxy, fault: str
+) -> None:
+    store = open_store(proxy.url)
+    session = started(store)
+    session_id = session.setup.session_id
+    use_from_many_threads(store)
+    commit = next_of(session, Switch(), session.updated_at_ms)
+    calls: list[Callable[[], object]] = [
+        lambda: store.load(session_id),
+        lambda: store.commit(commit),
+        lambda: store.delete(session_id, new_id("command"), b"gone"),
+        store.now_ms,
+        store.ping,
+    ]
+    FAULTS[fault](proxy)
+
+    def fail(number: int) -> None:
+        with unavailable():
+            calls[number]()
+
+    all_at_once(fail, threads=len(calls))
+    proxy.allow()
+    is_back(store)
+    assert store.load(session_id).session == session
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_store_that_was_never_there_fails_soon_and_is_found_when_it_comes(
+    open_store: OpenStore, proxy: Proxy, fault: str
+) -> None:
+    FAULTS[fault](proxy)
+    store = open_store(proxy.url)
+    with unavailable():
+        store.ping()
+    proxy.allow()
+    is_back(store)
+
+
+def test_a_cut_connection_goes_unnoticed(open_store: OpenStore, proxy: Proxy) -> None:
+    store = open_store(proxy.url)
+    session = started(store)
+    use_from_many_threads(store)
+    proxy.cut()
+    assert store.load(session.setup.session_id).session == session
+    proxy.cut()
+    assert switch(store, session.setup.session_id) == 3
+
+
+@pytest.mark.parametrize("health_check_interval_s", [0.001, 15])
+def test_connections_that_died_without_a_word_cost_one_wait(
+    open_store: OpenStore,
+    proxy: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    health_check_interval_s: float,
+) -> None:
+    # What a frozen Lambda finds when it thaws, before the health check's
+    # interval is over and after it.
+    monkeypatch.setattr(client, "HEALTH_CHECK_INTERVAL_S", health_check_interval_s)
+    store = open_store(proxy.url)
+    use_from_many_threads(store)
+    proxy.blackhole()
+    proxy.allow()
+    begun = time.monotonic()
+    store.ping()
+    assert time.monotonic() - begun < BACK_WITHIN_S
+
+
+def test_a_killed_server_is_missed_soon_and_used_again_when_restarted(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    started(store)
+    use_from_many_threads(store)
+    own_server.kill()
+    with unavailable("refused|closed|reset"):
+        store.load(new_id())
+    own_server.start()
+    is_back(store)
+
+
+def test_a_server_restarted_unseen_leaves_no_stale_connection_behind(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    started(store)
+    use_from_many_threads(store)
+    own_server.kill()
+    own_server.start()
+    # The first call, with no failure in between: new sockets, and new scripts.
+    started(store)
+
+
+def test_a_frozen_server_is_given_up_soon_and_used_again_when_thawed(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    started(store)
+    own_server.freeze()
+    with unavailable("Timeout"):
+        store.load(new_id())
+    own_server.thaw()
+    is_back(store)
+
+
+def test_forgotten_scripts_are_sent_again(open_store: OpenStore, own_server: RedisProcess) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    with own_server.admin() as admin:
+        admin.script_flush()
+    assert switch(store, session.setup.session_id) == 3
+    with own_server.admin() as admin:
+        admin.script_flush()
+    store.delete(session.setup.session_id, new_id("command"), b"gone")
+
+
+def test_a_server_that_is_still_loading_is_away(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    with own_server.admin() as admin:
+        ask(admin, "DEBUG", "POPULATE", 2000)
+        admin.save()
+    own_server.kill()
+    # Each key takes a millisecond to load, so that it takes two seconds or so.
+    own_server.start(
+        "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024", wait=False
+    )
+    eventually(own_server.is_loading)
+    with unavailable("LOADING"):
+        store.load(new_id())
+    eventually(own_server.answers)
+    is_back(store)
+
+
+def test_a_primary_that_was_demoted_is_left_as_soon_as_it_says_so(
+    open_store: OpenStore, own_server: RedisProcess, valkey: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    session = created(store)
+    use_from_many_threads(store)
+    commit = next_of(session, Switch(), session.updated_at_ms)
+    with own_server.admin() as admin:
+        admin.config_set("replica-read-only", "yes")
+        # A primary that nobody can reach keeps what the replica has.
+        ask(admin, "REPLICAOF", "127.0.0.1", "1")
+        with unavailable("READONLY"):
+            store.commit(commit)
+        ask(admin, "REPLICAOF", "NO", "ONE")
+    is_back(store)
+
+
+def test_after_a_failover_behind_one_address_the_new_primary_is_used(
+    open_store: OpenStore, own_valkey: RedisProcess, tmp_path: Path
+) -> None:
+    with (
+        running(valkey_binary(), tmp_path / "second") as second,
+        proxy_to(own_valkey.port) as address,
+    ):
+        store = open_store(address.url)
+        started(store)
+        use_from_many_threads(store)
+        with own_valkey.admin() as admin:
+            ask(admin, "REPLICAOF", "127.0.0.1", second.port)
+        # Old connections still lead to the demoted server; new ones don't.
+        address.lead_to(second.port)
+        session = started(store)
+        with second.admin() as admin:
+            assert admin.keys(f"*{session.setup.session_id}")
+
+
+def test_a_replica_without_its_primary_is_away(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    with own_server.admin() as admin:
+        admin.config_set("replica-serve-stale-data", "no")
+        ask(admin, "REPLICAOF", "127.0.0.1", "1")
+        with unavailable("MASTERDOWN"):
+            store.load(new_id())
+        ask(admin, "REPLICAOF", "NO", "ONE")
+    is_back(store)
+
+
+def test_a_full_server_is_away_and_has_stored_nothing(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    session_id = session.setup.session_id
+    with own_server.admin() as admin:
+        before = sorted(admin.keys("*"))
+        admin.config_set("maxmemory", "1")
+        with unavailable("OOM"):
+            store.commit(next_of(session, Switch(), store.now_ms()))
+        with unavailable("OOM"):
+            created(store, a_setup())
+        assert store.load(session_id).session == session
+        assert sorted(admin.keys("*")) == before
+        # What frees memory must stay possible.
+        store.delete(session_id, new_id("command"), b"gone")
+        assert store.load(session_id).session is None
+        admin.config_set("maxmemory", "0")
+    is_back(store)
+
+
+def test_a_primary_that_wants_a_replica_and_has_none_is_away(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    with own_server.admin() as admin:
+        admin.config_set("min-replicas-to-write", "1")
+        with unavailable("NOREPLICAS"):
+            store.commit(next_of(session, Switch(), store.now_ms()))
+        assert store.load(session.setup.session_id).session == session
+        admin.config_set("min-replicas-to-write", "0")
+    is_back(store)
+
+
+def test_a_server_that_cannot_save_is_away(open_store: OpenStore, own_server: RedisProcess) -> None:
+    store = open_store(own_server.url)
+    session = started(store)
+    with own_server.admin() as admin:
+        admin.config_set("save", "3600 1")
+        # Renaming onto a directory fails, and with it the snapshot.
+        (own_server.directory / "dump.rdb").mkdir()
+        admin.bgsave()
+        eventually(lambda: admin.info()["rdb_last_bgsave_status"] == "err")
+        with unavailable("MISCONF"):
+            store.commit(next_of(session, Switch(), store.now_ms()))
+        admin.config_set("stop-writes-on-bgsave-error", "no")
+    is_back(store)
+
+
+def test_too_many_clients_are_told_apart_from_a_mistake(
+    open_store: OpenStore, own_server: RedisProcess
+) -> None:
+    with own_server.admin() as admin:
+        admin.ping()
+        admin.config_set("maxclients", "1")
+        store = open_store(own_server.url)
+        with unavailable("max number of clients|not ready|closed|reset"):
+            store.ping()
+        admin.config_set("maxclients", "100")
+    is_back(store)
+
+
+def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
+    open_store: OpenStore, valkey: RedisProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in script.SCRIPTS.glob("*.lua"):
+        (tmp_path / file.name).write_bytes(b"return redis.call('HGET', 'one argument') ")
+    monkeypatch.setattr(script, "SCRIPTS", tmp_path)
+    with pytest.raises(ResponseError, match="compiling"):
+        open_store(valkey.url).load(new_id())
+
+
+def test_many_threads_give_up_together_and_not_one_after_another(
+    open_store: OpenStore, proxy: Proxy
+) -> None:
+    store = open_store(proxy.url)
+    proxy.blackhole()
+
+    def fail(_: int) -> None:
+        with unavailable():
+            store.ping()
+
+    all_at_once(fail, threads=64)
+
+
+@pytest.mark.cluster
+def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
+    open_store: OpenStore, own_cluster: Cluster
+) -> None:
+    store = open_store(own_cluster.url, cluster=True)
+    # By ids of which some, every time, lead to the one that dies.
+    sessions = [f"session-{number}" for number in range(12)]
+    for session_id in sessions:
+        started(store, a_setup(session_id))
+    victim = own_cluster.nodes[2]
+    victim.kill()
+    failed = 0
+    for session_id in sessions:
+        begun = time.monotonic()
+        try:
+            store.load(session_id)
+        except StoreUnavailable:
+            failed += 1
+        assert time.monotonic() - begun < GIVES_UP_WITHIN_S
+    assert failed > 0
+    victim.start()
+    eventually(own_cluster.is_whole, 10)
+    is_back(store)
+
+
+@pytest.mark.cluster
+def test_a_cluster_of_frozen_nodes_is_given_up_soon(
+    open_store: OpenStore, own_cluster: Cluster
+) -> None:
+    store = open_store(own_cluster.url, cluster=True)
+    session = started(store)
+    use_from_many_threads(store)
+    for node in own_cluster.nodes:
+        node.freeze()
+
+    def fail(_: int) -> None:
+        for _ in range(3):
+            with unavailable():
+                store.load(session.setup.session_id)
+
+    # None of them waits until each of the others has found out for itself.
+    all_at_once(fail, threads=32)
+    never = open_store(own_cluster.url, cluster=True)
+    with unavailable():
+        never.ping()
+    for node in own_cluster.nodes:
+        node.thaw()
+    eventually(own_cluster.is_whole, 10)
+    is_back(store)
+    is_back(never)
+
+
+@pytest.mark.cluster
+def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Cluster) -> None:
+    store = open_store(own_cluster.url, cluster=True)
+    started(store)
+    # The client's map of the first node's slots is wrong from here on.
+    slots = {key_slot(shard_tag(shard).encode()) for shard in range(16)}
+    own_cluster.hand_over([slot for slot in slots if slot < 5461], giver=0, taker=1)
+    for _ in range(20):
+        session = started(store)
+        assert store.load(session.setup.session_id).session == session
+
+
+def test_those_who_queue_behind_a_silent_server_do_not_each_find_out_for_themselves(
+    open_store: OpenStore, proxy: Proxy
+) -> None:
+    store = open_store(proxy.url)
+    store.ping()
+    proxy.blackhole()
+    begun = time.monotonic()
+
+    def fail(_: int) -> None:
+        for _ in range(16):
+            with pytest.raises(StoreUnavailable):
+                store.ping()
+
+    all_at_once(fail, threads=8)
+
+    assert time.monotonic() - begun < GIVES_UP_WITHIN_S
+    proxy.allow()
+    is_back(store)

@@ -1,0 +1,251 @@
+"""One contract for every sink: what is told arrives, added up, wherever it goes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry.emf import KEPT, CloudWatchSink
+from chalicelib.telemetry.metrics import GAUGES, METRICS, Metric
+from chalicelib.telemetry.ports import NoSink, Sink, Telemetry
+from chalicelib.telemetry.prometheus import PrometheusSink
+from tests.fakes import RecordingSink
+from tests.servers import all_at_once
+
+from .sample_events import tell_of_everything
+
+Key = tuple[str, tuple[str, ...]]
+
+
+@dataclass
+class Figures:
+    """What arrived: counts, of histograms how many observations and their sum, and facts."""
+
+    counts: dict[Key, float]
+    observed: dict[Key, tuple[int, float]]
+    found: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Place:
+    sink: Sink
+    read: Callable[[], Figures]
+
+
+def of_fake(sink: RecordingSink) -> Figures:
+    return Figures(
+        dict(sink.counts),
+        {key: (len(values), sum(values)) for key, values in sink.observed.items()},
+        dict(sink.found),
+    )
+
+
+def of_prometheus(sink: PrometheusSink) -> Figures:
+    figures = Figures({}, {})
+    for metric in METRICS:
+        for _, name, labels, value in samples_of(sink, metric):
+            key = metric.name, labels
+            if name.endswith("_count"):
+                figures.observed[key] = (int(value), figures.observed.get(key, (0, 0.0))[1])
+            elif name.endswith("_sum"):
+                figures.observed[key] = (figures.observed.get(key, (0, 0.0))[0], value)
+            elif name.endswith("_total"):
+                figures.counts[key] = value
+    # Without labels a series is there from the beginning.
+    return Figures(
+        {key: value for key, value in figures.counts.items() if value},
+        {key: value for key, value in figures.observed.items() if value[0]},
+    )
+
+
+def samples_of(
+    sink: PrometheusSink, metric: Metric
+) -> list[tuple[Metric, str, tuple[str, ...], float]]:
+    return [
+        (metric, sample.name, tuple(sample.labels[label] for label in metric.labels), sample.value)
+        for family in sink.registry.collect()
+        if family.name == metric.name.removesuffix("_total")
+        for sample in family.samples
+    ]
+
+
+def of_cloudwatch(lines: list[Any]) -> Figures:
+    by_name = {metric.name: metric for metric in METRICS}
+    counts: Counter[Key] = Counter()
+    observed: dict[Key, list[float]] = {}
+    found: dict[str, float] = {}
+    for line, directive, one in entries(lines):
+        assert directive["Namespace"] == "Tickless"
+        if one["Name"] in {gauge.name for gauge in GAUGES}:
+            assert directive["Dimensions"] == [["service"]]
+            (found[one["Name"]],) = line[one["Name"]]
+        else:
+            metric = by_name[one["Name"]]
+            assert set(directive["Dimensions"][0]) == {"service", *metric.labels}
+            key = metric.name, tuple(line[label] for label in metric.labels)
+            if metric.buckets:
+                assert one["Unit"] == "Seconds"
+                observed.setdefault(key, []).extend(line[metric.name])
+            else:
+                assert one["Unit"] == "Count"
+                counts[key] += int(sum(line[metric.name]))
+    seen = {key: (len(values), sum(values)) for key, values in observed.items()}
+    return Figures(dict(counts), seen, found)
+
+
+def entries(lines: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """Each metric that CloudWatch would take from the lines, with its line and directive."""
+    for line in lines:
+        for directive in line["_aws"]["CloudWatchMetrics"]:
+            for one in directive["Metrics"]:
+                yield line, directive, one
+
+
+@pytest.fixture(params=["fake", "prometheus", "cloudwatch"])
+def place(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Place:
+    if request.param == "fake":
+        fake = RecordingSink()
+        return Place(fake, lambda: of_fake(fake))
+    if request.param == "prometheus":
+        prometheus = PrometheusSink()
+        return Place(prometheus, lambda: of_prometheus(prometheus))
+    cloudwatch = CloudWatchSink()
+    written: list[Any] = []
+
+    def read() -> Figures:
+        cloudwatch.flush()
+        written.extend(map(json.loads, capsys.readouterr().out.splitlines()))
+        return of_cloudwatch(written)
+
+    return Place(cloudwatch, read)
+
+
+def test_what_is_counted_adds_up_and_labels_are_kept_apart(place: Place) -> None:
+    place.sink.count(names.POSTS, ("delivered",), 3)
+    place.sink.count(names.POSTS, ("gone",), 1)
+    place.sink.count(names.POSTS, ("delivered",), 4)
+    place.sink.count(names.LOST_RACES, (), 1)
+
+    assert place.read().counts == {
+        (names.POSTS.name, ("delivered",)): 7,
+        (names.POSTS.name, ("gone",)): 1,
+        (names.LOST_RACES.name, ()): 1,
+    }
+
+
+def test_what_is_observed_is_counted_and_summed(place: Place) -> None:
+    place.sink.observe(names.SWITCH_SECONDS, ("rest",), 0.002)
+    place.sink.observe(names.SWITCH_SECONDS, ("rest",), 0.003)
+    place.sink.observe(names.FAN_OUT_SECONDS, (), 20.0)
+
+    assert place.read().observed == {
+        (names.SWITCH_SECONDS.name, ("rest",)): (2, pytest.approx(0.005)),
+        (names.FAN_OUT_SECONDS.name, ()): (1, 20.0),
+    }
+
+
+def test_nothing_told_is_nothing_said_and_nothing_is_said_twice(place: Place) -> None:
+    place.sink.flush()
+    assert place.read() == Figures({}, {})
+
+    place.sink.count(names.LOST_RACES, (), 1)
+    place.sink.flush()
+    place.sink.flush()
+
+    assert place.read().counts == {(names.LOST_RACES.name, ()): 1}
+
+
+def test_many_threads_lose_nothing(place: Place) -> None:
+    def tell(number: int) -> None:
+        for _ in range(50):
+            place.sink.count(names.RATE_LIMITED, (f"{number % 2}",), 1)
+            place.sink.observe(names.FAN_OUT_SECONDS, (), 1.0)
+
+    all_at_once(tell, 8)
+
+    figures = place.read()
+    assert figures.counts == {(names.RATE_LIMITED.name, (half,)): 200 for half in "01"}
+    assert figures.observed == {(names.FAN_OUT_SECONDS.name, ()): (400, 400.0)}
+
+
+def test_every_metric_has_something_that_tells_it(place: Place) -> None:
+    tell_of_everything(Telemetry(place.sink))
+
+    figures = place.read()
+    assert {name for name, _ in [*figures.counts, *figures.observed]} == {
+        metric.name for metric in METRICS
+    }
+    assert figures.counts[names.POSTS.name, ("delivered",)] == 2
+    assert figures.observed[names.SWEEPER_LAG_SECONDS.name, ()] == (1, 1.5)
+
+
+def test_where_nothing_is_kept_everything_may_be_told() -> None:
+    tell_of_everything(Telemetry(NoSink()))
+
+
+def test_a_process_without_invocations_writes_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = CloudWatchSink()
+    for _ in range(KEPT):
+        sink.observe(names.FAN_OUT_SECONDS, (), 0.5)
+
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)[names.FAN_OUT_SECONDS.name] == [0.5] * KEPT
+
+
+def test_the_overdue_are_found_where_nobody_scrapes(place: Place) -> None:
+    tell_of_everything(Telemetry(place.sink))
+
+    scraped = isinstance(place.sink, PrometheusSink)
+    found = {"tickless_overdue_deadlines": 3, "tickless_overdue_seconds": 4.5}
+    assert place.read().found == ({} if scraped else found)
+
+
+def test_what_does_not_contradict_itself_is_one_line_of_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = Telemetry(CloudWatchSink("tickless-prod"))
+    telemetry.answered("POST", "/v1/sessions/{session_id}/switch", 200, 0.0012)
+    telemetry.switched("rest", 0.0012)
+    telemetry.posted({"delivered": 2})
+    telemetry.flush()
+
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert line["service"] == "tickless-prod"
+    assert {
+        one["Name"]: {name: line[name] for name in directive["Dimensions"][0] if name != "service"}
+        for _, directive, one in entries([line])
+    } == {
+        names.REQUESTS.name: {
+            "method": "POST",
+            "route": "/v1/sessions/{session_id}/switch",
+            "status": "200",
+        },
+        names.REQUEST_SECONDS.name: {
+            "method": "POST",
+            "route": "/v1/sessions/{session_id}/switch",
+        },
+        names.SWITCH_SECONDS.name: {"transport": "rest"},
+        names.POSTS.name: {"outcome": "delivered"},
+    }
+
+
+def test_what_contradicts_itself_is_told_in_several(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry = Telemetry(CloudWatchSink())
+    telemetry.posted({"delivered": 2, "gone": 2})
+    telemetry.flush()
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["outcome"] for line in lines] == ["delivered", "gone"]
+
+
+def test_names_are_as_prometheus_wants_them() -> None:
+    for metric in METRICS:
+        assert metric.name.startswith("tickless_")
+        assert metric.name.endswith("_seconds" if metric.buckets else "_total")
+        assert list(metric.buckets) == sorted(set(metric.buckets))

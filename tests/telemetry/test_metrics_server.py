@@ -1,0 +1,37 @@
+"""The port of a process that stands alone tells whether it is ready, and its figures."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection
+
+from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry.metrics_server import answer_scrapes
+from chalicelib.telemetry.prometheus import PrometheusSink
+from tests.servers import HOST, free_port
+
+
+def asked(port: int, path: str) -> tuple[int, str]:
+    connection = HTTPConnection(HOST, port, timeout=5)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    answer = response.status, response.read().decode()
+    connection.close()
+    return answer
+
+
+def test_readiness_is_asked_for_each_time() -> None:
+    port, ready = free_port(), [False, True]
+    answer_scrapes(PrometheusSink(), port, lambda: ready.pop(0))
+
+    assert asked(port, "/ready") == (503, '{"status":"not_ready"}')
+    assert asked(port, "/ready?again") == (200, '{"status":"ready"}')
+
+
+def test_figures_are_shown_and_nothing_else_is_there() -> None:
+    port, sink = free_port(), PrometheusSink()
+    sink.count(names.LOST_RACES, (), 3)
+    answer_scrapes(sink, port, lambda: True)
+
+    status, page = asked(port, "/metrics")
+    assert (status, f"{names.LOST_RACES.name} 3.0" in page) == (200, True)
+    assert asked(port, "/v1/sessions")[0] == 404

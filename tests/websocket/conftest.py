@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from chalicelib.broadcast.connections_api import ManagementApi, open_management_api
+from chalicelib.broadcast.inline import InlineAnnouncer
+from chalicelib.engine.sync_engine import SyncEngine
+from chalicelib.rate_limit.policy import Limits
+from chalicelib.settings import Settings
+from chalicelib.telemetry.ports import Telemetry
+from chalicelib.websocket.handlers import Greeting, Sockets
+from tests.api_docs.conformance import check_said
+from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
+
+from ..broadcast.connections_api.stub_server import CREDENTIALS, REGION, Stub
+
+ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
+
+
+@dataclass
+class Doorstep:
+    """A greeter that only takes note of whom it was asked to greet."""
+
+    greetings: list[Greeting] = field(default_factory=list)
+
+    def invoke(self, greeting: Greeting) -> None:
+        self.greetings.append(greeting)
+
+
+@dataclass
+class Watch:
+    """Time that passes only when somebody sleeps; what happens meanwhile can be said."""
+
+    seconds: float = 1_000.0
+    passes_with_every_look_s: float = 0.0
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        self.seconds += self.passes_with_every_look_s
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+
+
+@dataclass
+class Room:
+    """The socket's side of the service, with everything around it in memory."""
+
+    store: FakeStore
+    registry: FakeRegistry
+    api: FakeManagementApi
+    doorstep: Doorstep
+    watch: Watch
+    engine: SyncEngine
+    sockets: Sockets
+    told: RecordingSink
+    announcer: InlineAnnouncer
+
+    def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
+        return {
+            "requestContext": {
+                "connectionId": connection_id,
+                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+                "stage": "dev",
+                "requestTimeEpoch": self.store.clock_ms,
+            },
+            **more,
+        }
+
+    def connect(self, connection_id: str, session_id: str) -> int:
+        answer = self.sockets.connect(
+            self.event(connection_id, queryStringParameters={"sessionId": session_id})
+        )
+        status: int = answer["statusCode"]
+        return status
+
+    def greet(self) -> None:
+        """Greet everybody who came since."""
+        while self.doorstep.greetings:
+            self.sockets.greet(self.doorstep.greetings.pop(0))
+
+    def send(self, connection_id: str, text: str) -> list[Any]:
+        """What a message is answered with, held against the contract."""
+        before = len(self.api.sent.get(connection_id, []))
+        self.sockets.message(self.event(connection_id, body=text))
+        answers = self.api.messages(connection_id)[before:]
+        for answer in answers:
+            check_said(answer)
+        return answers
+
+
+def a_room(switches: int = 0, messages: int = 0) -> Room:
+    """A room; with so many switches of a session, and messages of a connection, in a second."""
+    store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
+    registry = FakeRegistry(store)
+    told = RecordingSink()
+    telemetry = Telemetry(told)
+    announcer = InlineAnnouncer(registry, lambda: api, telemetry=telemetry)
+    engine = SyncEngine(store, announcer=announcer, session_ttl_ms=3_600_000)
+    sockets = Sockets(
+        engine=engine,
+        store=store,
+        registry=registry,
+        api=api,
+        limits=Limits(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
+        greeter=doorstep,
+        telemetry=telemetry,
+        monotonic=watch.monotonic,
+        sleep=watch.sleep,
+    )
+    return Room(store, registry, api, doorstep, watch, engine, sockets, told, announcer)
+
+
+@pytest.fixture
+def room() -> Room:
+    return a_room()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    server = Stub(CREDENTIALS)
+    server.open()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def api() -> Iterator[ManagementApi]:
+    api = open_management_api(REGION, CREDENTIALS)
+    yield api
+    api.close(0)

@@ -1,0 +1,389 @@
+"""Handshakes where AUTH is on, and what becomes of connections whose tokens hold no more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.auth import jwt as tokens
+from chalicelib.auth.authenticator import Gate
+from chalicelib.auth.jwks import new_key
+from chalicelib.auth.key_cache import Keyring
+from chalicelib.auth.policy import Bearer, Role
+from chalicelib.broadcast.connections_api.ports import Outcome
+from chalicelib.broadcast.recipients import audience_of
+from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.ports import StoreUnavailable
+from chalicelib.websocket.connect_authorizer import Entrance
+from tests.auth.bearers import KEYS, OTHER_SESSION, a_bearer, a_key_set, a_keyring
+
+from .conftest import Room, a_room
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+ANNE = "00000000-0000-4000-8000-00000000000a"
+BEN = "00000000-0000-4000-8000-00000000000b"
+HERE = "https://clocks.example"
+
+STRANGER = tokens.sign(a_bearer(), a_key_set(new_key("first")))
+
+
+@pytest.fixture
+def room() -> Room:
+    return a_guarded_room()
+
+
+def a_guarded_room(*origins: str) -> Room:
+    room = a_room()
+    room.sockets._entrance = Entrance(room.store, lambda: Gate(a_keyring(), 3_600), origins)
+    setup = set_up(
+        session_id=SESSION,
+        sync_mode=SyncMode.PER_PARTICIPANT,
+        participants=[Participant(ANNE, 0, 60_000), Participant(BEN, 1, 60_000)],
+        total_time_ms=120_000,
+    )
+    room.engine.create_session(setup)
+    return room
+
+
+def token_of(role: Role = Role.HOST, **changes: Any) -> str:
+    return tokens.sign(a_bearer(role, **changes), KEYS)
+
+
+def handshake(
+    room: Room,
+    token: str | None = None,
+    *,
+    connection_id: str = "c1",
+    offered: str | None = None,
+    origin: str | None = None,
+) -> dict[str, Any]:
+    query = {"sessionId": SESSION, **({} if token is None else {"token": token})}
+    headers = {"Sec-WebSocket-Protocol": offered, "Origin": origin}
+    return room.sockets.connect(
+        room.event(
+            connection_id,
+            queryStringParameters=query,
+            headers={name: value for name, value in headers.items() if value is not None},
+        )
+    )
+
+
+def enter(room: Room, connection_id: str = "c1", role: Role = Role.HOST, **changes: Any) -> Bearer:
+    bearer = a_bearer(role, **changes)
+    token = tokens.sign(bearer, KEYS)
+    assert handshake(room, token, connection_id=connection_id) == {"statusCode": 200}
+    return bearer
+
+
+# The handshake
+
+
+def test_a_token_may_come_in_the_query(room: Room) -> None:
+    assert handshake(room, token_of()) == {"statusCode": 200}
+    visit = room.registry.visit_of("c1")
+    assert visit is not None
+    assert visit.bearer == a_bearer()
+
+
+@pytest.mark.parametrize("offered", ["{}", "tickless, {}", "{},tickless"])
+def test_or_as_a_subprotocol_which_is_then_answered_with(room: Room, offered: str) -> None:
+    protocol = f"bearer.{token_of(Role.VIEWER)}"
+
+    assert handshake(room, offered=offered.format(protocol)) == {
+        "statusCode": 200,
+        "headers": {"Sec-WebSocket-Protocol": protocol},
+    }
+
+
+def test_the_subprotocol_counts_where_both_are_there(room: Room) -> None:
+    assert handshake(room, STRANGER, offered=f"bearer.{token_of()}")["statusCode"] == 200
+    assert handshake(room, token_of(), offered=f"bearer.{STRANGER}")["statusCode"] == 401
+
+
+def test_headers_may_come_in_any_case(room: Room) -> None:
+    event = room.event(
+        "c1",
+        queryStringParameters={"sessionId": SESSION},
+        headers={"sec-websocket-protocol": f"bearer.{token_of()}"},
+    )
+
+    assert room.sockets.connect(event)["statusCode"] == 200
+
+
+BAD_TOKENS = {
+    "none": None,
+    "empty": "",
+    "a stranger's": STRANGER,
+    "ended": token_of(valid_until_s=1_700_000_000),
+    "not yet": token_of(valid_from_s=1_700_000_001),
+    "torn": token_of()[:-3],
+}
+
+
+@pytest.mark.parametrize("token", BAD_TOKENS.values(), ids=BAD_TOKENS)
+def test_without_a_token_that_holds_it_is_answered_401(room: Room, token: str | None) -> None:
+    assert handshake(room, token) == {"statusCode": 401}
+    assert handshake(room, offered=f"bearer.{token}") == {"statusCode": 401}
+    assert (room.registry.lists, room.doorstep.greetings) == ({}, [])
+    assert room.registry.visit_of("c1") is None
+
+
+def test_with_a_token_for_another_session_it_is_answered_403(room: Room) -> None:
+    assert handshake(room, token_of(session_id=OTHER_SESSION)) == {"statusCode": 403}
+    assert room.registry.lists == {}
+
+
+def test_a_server_may_watch_any_session(room: Room) -> None:
+    assert handshake(room, token_of(Role.SERVER)) == {"statusCode": 200}
+
+
+def test_a_token_that_was_revoked_is_answered_401(room: Room) -> None:
+    room.store.revoke(SESSION, a_bearer().token_id, 60_000)
+
+    assert handshake(room, token_of()) == {"statusCode": 401}
+
+
+def test_while_the_store_is_away_nobody_can_say(room: Room) -> None:
+    room.store.away = True
+
+    assert handshake(room, token_of()) == {"statusCode": 503}
+    assert handshake(room, STRANGER) == {"statusCode": 401}
+
+
+def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.engine.start_session(SESSION)
+    enter(room, "c1")
+    keyless = Gate(Keyring(lambda *, fresh: "hush"), 3_600)
+    room.sockets._entrance = Entrance(room.store, lambda: keyless)
+
+    assert handshake(room, token_of(), connection_id="c2") == {"statusCode": 503}
+    assert handshake(room, connection_id="c2") == {"statusCode": 401}
+    assert room.registry.visit_of("c2") is None
+    (line,) = caplog.records
+    told = "connection c2: not let in: keys: The keys are no JSON"
+    assert (line.levelname, line.getMessage()) == ("ERROR", told)
+    answers = room.send("c1", PING) + room.send("c1", SWITCH)
+    assert [one["type"] for one in answers if one["type"] != "STATE_UPDATE"] == ["PONG", "ACK"]
+
+
+# Pages
+
+
+def test_only_pages_that_are_allowed_may_connect() -> None:
+    room = a_guarded_room(HERE, "http://localhost:8000")
+
+    for origin in (HERE, HERE.upper(), "http://localhost:8000", None):
+        assert handshake(room, token_of(), origin=origin)["statusCode"] == 200, origin
+    for origin in ("https://evil.example", f"{HERE}.evil.example", "null", "", f"{HERE}:444"):
+        assert handshake(room, token_of(), origin=origin)["statusCode"] == 403, origin
+
+
+def test_where_none_are_named_any_page_may(room: Room) -> None:
+    assert handshake(room, token_of(), origin="https://evil.example")["statusCode"] == 200
+
+
+def test_pages_are_asked_for_where_auth_is_off_too() -> None:
+    room = a_room()
+    room.sockets._entrance = Entrance(room.store, None, [HERE])
+
+    assert handshake(room, origin="https://evil.example")["statusCode"] == 403
+    assert handshake(room, origin=HERE)["statusCode"] == 200
+
+
+def test_where_auth_is_off_a_token_is_not_looked_at_but_answered(room: Room) -> None:
+    room.sockets._entrance = Entrance(room.store)
+
+    assert handshake(room, offered="bearer.x") == {
+        "statusCode": 200,
+        "headers": {"Sec-WebSocket-Protocol": "bearer.x"},
+    }
+    assert handshake(room, offered="tickless", connection_id="c2") == {"statusCode": 200}
+
+
+# Connections whose tokens hold no more
+
+
+def codes(messages: list[Any]) -> list[str]:
+    return [one["code"] for one in messages if one["type"] == "ERROR"]
+
+
+PING = json.dumps({"type": "PING"})
+SWITCH = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
+
+
+@pytest.mark.parametrize("text", [PING, SWITCH, "no JSON"])
+@pytest.mark.parametrize("ends", ["revoked", "ended"])
+def test_its_next_message_is_refused_and_the_connection_closed(
+    room: Room, text: str, ends: str
+) -> None:
+    room.engine.start_session(SESSION)
+    bearer = enter(room, valid_until_s=1_700_000_060)
+    if ends == "revoked":
+        room.store.revoke(SESSION, bearer.token_id, 60_000)
+    else:
+        room.store.advance(60_000)
+
+    answers = room.send("c1", text)
+
+    assert codes(answers) == ["SESSION_FORBIDDEN"]
+    assert room.api.closed == ["c1"]
+    assert room.registry.visit_of("c1") is None
+    loaded = room.store.load(SESSION).session
+    assert loaded is not None
+    assert loaded.version == 2
+
+
+def test_it_is_told_of_no_change_any_more_and_closed_with_the_first(room: Room) -> None:
+    leaving = enter(room, "c1", Role.VIEWER)
+    enter(room, "c2", Role.VIEWER, token_id="other")
+    room.store.revoke(SESSION, leaving.token_id, 60_000)
+
+    room.engine.start_session(SESSION)
+
+    assert [one["type"] for one in room.api.messages("c1")] == ["ERROR"]
+    assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
+    assert [one["type"] for one in room.api.messages("c2")] == ["STATE_UPDATE"]
+    assert room.api.closed == ["c1"]
+    assert set(room.registry.lists[SESSION]) == {"c2"}
+
+
+def test_who_revokes_a_token_inline_closes_its_connections_at_once(room: Room) -> None:
+    leaving = enter(room, "c1", Role.VIEWER)
+    enter(room, "c2")
+
+    room.engine.revoke_token(SESSION, leaving.token_id, a_bearer())
+
+    assert room.api.closed == ["c1"]
+    assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
+    assert room.api.messages("c2") == []
+
+
+@pytest.mark.parametrize("ends", ["revoked", "ended"])
+def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
+    room: Room, ends: str
+) -> None:
+    bearer = enter(room, valid_until_s=1_700_000_060)
+    if ends == "revoked":
+        room.store.revoke(SESSION, bearer.token_id, 60_000)
+    else:
+        room.store.advance(60_000)
+
+    room.greet()
+
+    assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED", "ERROR"]
+    assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
+    assert room.api.closed == ["c1"]
+
+
+def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(room: Room) -> None:
+    bearer = enter(room)
+    room.api.outcomes["c1"] = [Outcome.GONE]
+    # Its handshake has not been answered yet, so this finds nobody to close.
+    room.engine.revoke_token(SESSION, bearer.token_id, a_bearer(Role.SERVER))
+    room.api.closed.clear()
+
+    room.api.outcomes["c1"] = [Outcome.DELIVERED]
+    room.greet()
+
+    assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED"]
+    assert room.api.closed == ["c1"]
+
+
+def test_whose_token_has_ended_is_closed_by_a_sweep(room: Room) -> None:
+    bearer = enter(room)
+    room.announcer.sweep()
+    assert room.api.closed == []
+
+    room.store.clock_ms = bearer.valid_until_s * 1000
+    room.registry.lists[SESSION]["c1"] = room.registry.lists[SESSION]["c1"]._replace(
+        heard_at_ms=room.store.clock_ms
+    )
+    room.announcer.sweep()
+
+    assert room.api.closed == ["c1"]
+    assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
+
+
+def test_a_token_is_revoked_although_nobody_can_be_sent_away(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(_: str) -> None:
+        raise StoreUnavailable("away")
+
+    leaving = enter(room, "c1", Role.VIEWER)
+    monkeypatch.setattr(room.registry, "watchers", unavailable)
+
+    room.engine.revoke_token(SESSION, leaving.token_id, a_bearer())
+
+    assert not room.store.holds(SESSION, leaving)
+
+
+def test_who_was_let_in_without_a_token_is_sent_away_once_one_is_asked_for() -> None:
+    room = a_room()
+    room.connect("c1", SESSION)
+    room.sockets._entrance = Entrance(room.store, lambda: Gate(a_keyring(), 3_600))
+
+    assert codes(room.send("c1", PING)) == ["SESSION_FORBIDDEN"]
+    assert room.api.closed == ["c1"]
+
+
+def test_who_has_been_silent_is_swept_as_such_whatever_became_of_his_token(room: Room) -> None:
+    enter(room)
+    room.store.advance(room.registry.patience.silent_ms + 1)
+    room.store.revoke(SESSION, a_bearer().token_id, 60_000)
+
+    audience = audience_of(room.registry, SESSION)
+
+    assert (len(audience.silent), audience.forbidden, audience.present) == (1, [], [])
+
+
+def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) -> None:
+    room.engine.start_session(SESSION)
+    enter(room, "c1", Role.VIEWER)
+
+    answers = room.send("c1", SWITCH)
+
+    assert codes(answers) == ["FORBIDDEN"]
+    assert answers[0]["id"] == "1"
+    assert room.api.closed == []
+    assert room.send("c1", PING)[0]["type"] == "PONG"
+
+
+@pytest.mark.parametrize("kind", ["RECONNECT", "CLAIM", "PING", "COMMAND"])
+def test_a_message_that_names_another_session_is_about_its_own(room: Room, kind: str) -> None:
+    other = set_up(
+        session_id=OTHER_SESSION,
+        sync_mode=SyncMode.PER_PARTICIPANT,
+        participants=[Participant(ANNE, 0, 60_000)],
+        total_time_ms=60_000,
+    )
+    room.engine.create_session(other)
+    enter(room)
+    elsewhere = {"sessionId": OTHER_SESSION, "session_id": OTHER_SESSION}
+    message = {"type": kind, "id": "1", "command": "start", "args": elsewhere, **elsewhere}
+
+    answers = room.send("c1", json.dumps(message))
+
+    assert OTHER_SESSION not in json.dumps(answers)
+    untouched = room.store.load(OTHER_SESSION).session
+    assert untouched is not None
+    assert untouched.version == 1
+    began = room.store.load(SESSION).session
+    assert began is not None
+    assert began.version == (2 if kind == "COMMAND" else 1)
+
+
+@pytest.mark.parametrize("args", [{}, {"next_participant_id": ANNE}])
+def test_a_participant_by_no_field_of_a_command_ends_another_s_cycle(
+    room: Room, args: dict[str, str]
+) -> None:
+    room.engine.start_session(SESSION)
+    enter(room, "c1", Role.PARTICIPANT, participant_id=BEN)
+    for field in ("participant_id", "participantId", "pid", "active_participant_id"):
+        command = {**json.loads(SWITCH), "args": {**args, field: ANNE}, field: ANNE}
+
+        assert codes(room.send("c1", json.dumps(command))) == ["STALE_CYCLE"]

@@ -1,0 +1,678 @@
+"""What the WebSocket functions do with a connection, from its first sign of life to its last."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chalicelib.broadcast.connections_api.ports import Outcome
+from chalicelib.broadcast.inline import InlineAnnouncer
+from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
+from chalicelib.engine.sync_engine import SyncEngine
+from chalicelib.ports import StoreUnavailable, Watchers
+from chalicelib.telemetry import metrics as names
+from tests.fakes import FakeRegistry
+
+from .conftest import ENDPOINT, Room, a_room
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+ANNE = "00000000-0000-4000-8000-00000000000a"
+BEN = "00000000-0000-4000-8000-00000000000b"
+
+
+def chess(**changes: Any) -> Setup:
+    return set_up(
+        **{
+            "session_id": SESSION,
+            "sync_mode": SyncMode.PER_PARTICIPANT,
+            "participants": [Participant(ANNE, 0, 10_000), Participant(BEN, 1, 10_000)],
+            "total_time_ms": 20_000,
+            **changes,
+        }
+    )
+
+
+def greeted(room: Room, connection_id: str = "c1") -> None:
+    assert room.connect(connection_id, SESSION) == 200
+    room.greet()
+
+
+def kinds(messages: list[Any]) -> list[str]:
+    return [message["type"] for message in messages]
+
+
+# $connect and the greeting
+
+
+@pytest.mark.parametrize("query", [None, {}, {"sessionId": ""}, {"sessionId": "x"}])
+def test_a_handshake_without_a_session_id_is_answered_400(
+    room: Room, query: dict[str, str] | None
+) -> None:
+    event = room.event("c1", queryStringParameters=query)
+
+    assert room.sockets.connect(event) == {"statusCode": 400}
+    assert room.registry.lists == {}
+
+
+def test_a_connection_is_registered_but_not_posted_to_before_connect_has_answered(
+    room: Room,
+) -> None:
+    assert room.connect("c1", SESSION.upper()) == 200
+
+    (watcher,) = room.registry.watchers(SESSION).watchers
+    assert (watcher.connection_id, watcher.endpoint) == ("c1", ENDPOINT)
+    assert room.api.sent == {}
+    assert room.doorstep.greetings == [
+        {"sessionId": SESSION, "connectionId": "c1", "endpoint": ENDPOINT}
+    ]
+
+
+def test_a_handshake_while_the_store_is_away_is_answered_503(room: Room) -> None:
+    room.store.away = True
+
+    assert room.connect("c1", SESSION) == 503
+    assert room.doorstep.greetings == []
+
+
+def test_a_newcomer_hears_connected_and_then_the_state(room: Room) -> None:
+    created = room.engine.create_session(chess())
+    greeted(room)
+
+    hello, sync = room.api.messages("c1")
+    assert hello == {
+        "type": "CONNECTED",
+        "timestamp": room.store.clock_ms,
+        "sessionId": SESSION,
+        "connectionId": "c1",
+        "protocol": 1,
+        "heartbeatIntervalMs": 30_000,
+    }
+    assert (sync["type"], sync["epoch"], sync["version"]) == (
+        "STATE_SYNC",
+        created.session.epoch,
+        1,
+    )
+    assert sync["state"] == room.engine.get_current_state(SESSION).state
+    assert "page" not in sync
+
+
+def test_a_session_that_does_not_exist_yet_may_be_waited_for(room: Room) -> None:
+    greeted(room)
+    assert kinds(room.api.messages("c1")) == ["CONNECTED"]
+
+    room.engine.create_session(chess())
+
+    assert kinds(room.api.messages("c1")) == ["CONNECTED", "STATE_UPDATE"]
+
+
+def test_the_greeting_is_repeated_until_connect_has_answered(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.api.outcomes["c1"] = [Outcome.GONE] * 5 + [Outcome.DELIVERED]
+
+    greeted(room)
+
+    assert kinds(room.api.messages("c1")) == ["CONNECTED", "STATE_SYNC"]
+
+
+def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.api.outcomes["c1"] = [Outcome.GONE] * 3 + [Outcome.DELIVERED]
+    room.watch.meanwhile = [lambda: room.engine.start_session(SESSION)]
+
+    greeted(room)
+
+    assert room.api.messages("c1")[-1]["version"] == 2
+
+
+def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> None:
+    room.api.outcomes["c1"] = [Outcome.GONE]
+    room.watch.meanwhile = [lambda: room.registry.forget("c1")]
+    began = room.watch.monotonic()
+
+    greeted(room)
+
+    assert room.watch.monotonic() - began < 1.0
+    assert room.api.messages("c1") == []
+
+
+def test_a_greeting_that_nobody_hears_is_given_up_after_five_seconds(room: Room) -> None:
+    room.api.outcomes["c1"] = [Outcome.GONE]
+    before = room.watch.seconds
+
+    greeted(room)
+
+    assert 4.0 < room.watch.seconds - before <= 5.0
+
+
+# $disconnect
+
+
+def test_who_leaves_is_forgotten(room: Room) -> None:
+    room.connect("c1", SESSION)
+    room.sockets.disconnect(room.event("c1"))
+    room.sockets.disconnect(room.event("c1"))
+
+    assert room.registry.watchers(SESSION).watchers == []
+
+
+def test_leaving_while_the_store_is_away_is_no_error(room: Room) -> None:
+    room.connect("c1", SESSION)
+    room.store.away = True
+
+    room.sockets.disconnect(room.event("c1"))
+
+
+# heartbeats
+
+
+def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: Room) -> None:
+    created = room.engine.create_session(chess())
+    greeted(room)
+
+    (pong,) = room.send("c1", '{"type": "PING", "clientTime": 12.5}')
+
+    assert pong == {
+        "type": "PONG",
+        "timestamp": room.store.clock_ms,
+        "clientTime": 12.5,
+        "receivedAt": room.store.clock_ms,
+        "epoch": created.session.epoch,
+        "version": 1,
+        "updatedAt": created.state["updated_at"],
+    }
+
+
+def test_a_pong_tells_when_the_ping_came_and_when_it_leaves_itself(room: Room) -> None:
+    greeted(room)
+    room.watch.passes_with_every_look_s = 0.25
+
+    (pong,) = room.send("c1", '{"type": "PING"}')
+
+    assert pong["receivedAt"] == room.store.clock_ms
+    assert pong["timestamp"] == pong["receivedAt"] + 250
+
+
+def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
+    greeted(room)
+
+    (pong,) = room.send("c1", '{"type": "PING"}')
+
+    assert set(pong) == {"type", "timestamp", "clientTime", "receivedAt"}
+    assert pong["clientTime"] is None
+
+
+def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room, "lively")
+    greeted(room, "silent")
+    for _ in range(4):
+        room.store.advance(30_000)
+        room.send("lively", '{"type": "PING"}')
+
+    room.engine.start_session(SESSION)
+
+    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["lively"]
+    assert room.api.closed == ["silent"]
+    assert kinds(room.api.messages("silent")) == ["CONNECTED", "STATE_SYNC"]
+    assert kinds(room.api.messages("lively"))[-1] == "STATE_UPDATE"
+
+
+def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
+    greeted(room, "lively")
+    greeted(room, "silent")
+    room.store.advance(90_000)
+    room.send("lively", '{"type": "PING"}')
+    room.announcer.sweep()
+    assert room.api.closed == []
+
+    room.store.advance(1)
+    room.announcer.sweep()
+
+    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["lively"]
+    assert room.api.closed == ["silent"]
+    assert kinds(room.api.messages("lively")) == ["CONNECTED", "PONG"]
+
+
+def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> None:
+    greeted(room)
+    room.store.advance(1_000_000)
+
+    assert room.send("c1", '{"type": "PING"}') == []
+    assert room.api.closed == ["c1"]
+
+
+# RECONNECT and CLAIM
+
+
+def test_reconnect_is_answered_current_where_nothing_was_missed(room: Room) -> None:
+    created = room.engine.create_session(chess())
+    greeted(room)
+    held = {"type": "RECONNECT", "epoch": created.session.epoch, "version": 1}
+
+    for more in ({}, {"updatedAt": created.state["updated_at"]}):
+        (answer,) = room.send("c1", json.dumps(held | more))
+
+        assert answer == {
+            "type": "CURRENT",
+            "timestamp": room.store.clock_ms,
+            "sessionId": SESSION,
+            "epoch": created.session.epoch,
+            "version": 1,
+            "updatedAt": created.state["updated_at"],
+        }
+
+
+def test_reconnect_to_another_version_of_the_same_number_is_answered_with_the_state(
+    room: Room,
+) -> None:
+    created = room.engine.create_session(chess())
+    greeted(room)
+    lost = {"epoch": created.session.epoch, "version": 1, "updatedAt": "2026-01-01T00:00:00.000Z"}
+
+    (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **lost}))
+
+    assert answer["type"] == "STATE_SYNC"
+
+
+@pytest.mark.parametrize(
+    "held", [{}, {"version": 1}, {"epoch": "another", "version": 1}, {"epoch": "?", "version": 9}]
+)
+def test_reconnect_is_answered_with_the_state_where_anything_differs(
+    room: Room, held: dict[str, Any]
+) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **held}))
+
+    assert (answer["type"], answer["version"]) == ("STATE_SYNC", 1)
+
+
+def test_reconnect_to_what_is_gone_is_told_so_and_goes_on_waiting(room: Room) -> None:
+    greeted(room)
+
+    (answer,) = room.send("c1", '{"type": "RECONNECT", "epoch": "old", "version": 4}')
+
+    assert answer["type"] == "SESSION_DELETED"
+    assert room.api.closed == []
+
+
+def test_a_claim_of_a_clock_that_has_run_out_brings_the_update_to_everybody(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room, "c1")
+    greeted(room, "c2")
+    room.store.advance(10_000)
+
+    (answer,) = room.send("c1", '{"type": "CLAIM"}')
+
+    assert answer["type"] == "STATE_UPDATE"
+    assert [event["type"] for event in answer["events"]] == ["participant_expired"]
+    assert room.api.messages("c2")[-1] == answer
+
+
+def test_a_claim_too_early_is_answered_current(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room)
+    room.store.advance(9_999)
+
+    (answer,) = room.send("c1", '{"type": "CLAIM"}')
+
+    assert (answer["type"], answer["version"]) == ("CURRENT", 2)
+
+
+# COMMAND
+
+
+def command(name: str, **more: Any) -> str:
+    return json.dumps({"type": "COMMAND", "id": "7", "command": name, **more})
+
+
+def test_a_command_is_acknowledged_and_everybody_sees_it(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room, "c1")
+    greeted(room, "c2")
+
+    update, ack = room.send("c1", command("start"))
+
+    assert ack == {"type": "ACK", "timestamp": room.store.clock_ms, "id": "7", "version": 2}
+    assert (update["type"], update["state"]["status"]) == ("STATE_UPDATE", "running")
+    assert room.api.messages("c2")[-1] == update
+
+
+def test_every_command_there_is_works_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    for number, (name, args) in enumerate(
+        [
+            ("start", None),
+            ("switch", {"next_participant_id": BEN, "current_participant_id": ANNE}),
+            ("pause", {"current_participant_id": BEN}),
+            ("resume", {}),
+            ("complete", None),
+        ],
+        start=2,
+    ):
+        text = json.dumps({"type": "COMMAND", "id": f"n{number}", "command": name, "args": args})
+        assert room.send("c1", text)[-1] == {
+            "type": "ACK",
+            "timestamp": room.store.clock_ms,
+            "id": f"n{number}",
+            "version": number,
+        }
+
+
+def test_a_session_is_cancelled_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    update, ack = room.send("c1", command("cancel"))
+
+    assert (ack["type"], update["state"]["status"]) == ("ACK", "cancelled")
+
+
+def test_time_is_given_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    args = {"participant_id": BEN, "delta_ms": 500, "reason": "pen broke"}
+    update, ack = room.send("c1", command("adjust", args=args))
+
+    assert ack["type"] == "ACK"
+    assert update["state"]["participants"][1]["time_remaining_ms"] == 10_500
+    assert update["events"][0]["reason"] == "pen broke"
+
+
+def test_a_switch_is_undone_over_the_socket(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room)
+    room.engine.switch_cycle(SESSION)
+
+    update, ack = room.send("c1", command("undo"))
+
+    assert (ack["type"], ack["version"]) == ("ACK", 4)
+    assert update["state"]["active_participant_id"] == ANNE
+
+
+def test_the_same_command_sent_twice_counts_once(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room)
+
+    first = room.send("c1", command("switch"))[-1]
+    second = room.send("c1", command("switch"))[-1]
+
+    assert first == second
+    assert first["version"] == 3
+    assert room.engine.get_current_state(SESSION).state["version"] == 3
+
+
+def test_a_command_that_is_sent_again_is_acknowledged_as_it_was_the_first_time(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room)
+    first = room.send("c1", command("switch"))[-1]
+    room.store.advance(1_000)
+    room.engine.switch_cycle(SESSION)
+
+    assert room.send("c1", command("switch")) == [first]
+
+
+def test_another_command_of_the_same_id_is_refused(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+    room.send("c1", command("start"))
+
+    (answer,) = room.send("c1", command("switch"))
+
+    assert (answer["type"], answer["code"], answer["id"]) == (
+        "ERROR",
+        "IDEMPOTENCY_KEY_REUSED",
+        "7",
+    )
+    assert room.engine.get_current_state(SESSION).state["version"] == 2
+
+
+# limits
+
+
+@pytest.mark.parametrize("text", ['{"type": "PING"}', '{"type": "CLAIM"}', "nonsense"])
+def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> None:
+    room = a_room(messages=3)
+    room.engine.create_session(chess())
+    greeted(room, "c1")
+    greeted(room, "c2")
+    for _ in range(3):
+        (answer,) = room.send("c1", text)
+        assert answer.get("code") != "RATE_LIMIT_EXCEEDED"
+
+    (answer,) = room.send("c1", '{"type": "PING", "id": "x"}')
+
+    assert (answer["type"], answer["code"], answer["id"]) == ("ERROR", "RATE_LIMIT_EXCEEDED", "x")
+    assert room.api.closed == []
+    assert kinds(room.send("c2", '{"type": "PING"}')) == ["PONG"]
+    room.store.advance(1_000)
+    assert kinds(room.send("c1", '{"type": "PING"}')) == ["PONG"]
+
+
+def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
+    room = a_room(messages=1)
+    greeted(room)
+    room.send("c1", '{"type": "PING"}')
+    room.store.advance(100)
+    room.send("c1", '{"type": "PING"}')
+
+    (watcher,) = room.registry.watchers(SESSION).watchers
+    assert watcher.heard_at_ms == room.store.clock_ms
+
+
+def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
+    room = a_room(switches=2)
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    for connection_id in ("c1", "c2", "c3"):
+        greeted(room, connection_id)
+
+    answers = [room.send(one, command("switch"))[-1] for one in ("c1", "c2", "c3")]
+
+    assert kinds(answers) == ["ACK", "ACK", "ERROR"]
+    assert answers[2]["code"] == "RATE_LIMIT_EXCEEDED"
+    assert room.send("c3", command("pause"))[-1]["type"] == "ACK"
+    # Sent again it is answered as before, and takes nobody's place.
+    assert room.send("c1", command("switch"))[-1] == answers[0]
+
+
+def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
+    room = a_room(switches=1)
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room, "c1")
+    greeted(room, "c2")
+    out_of_turn = command("switch", args={"current_participant_id": BEN})
+    for _ in range(3):
+        assert room.send("c1", out_of_turn)[-1]["code"] == "STALE_CYCLE"
+
+    assert room.send("c2", command("switch"))[-1]["type"] == "ACK"
+
+
+def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
+    room.engine.create_session(chess())
+    room.engine.start_session(SESSION)
+    greeted(room, "c1")
+    greeted(room, "c2")
+
+    room.send("c1", command("switch"))
+    room.send("c2", command("switch"))
+
+    assert room.engine.get_current_state(SESSION).state["version"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "sent_as"),
+    [
+        (command("switch"), "INVALID_STATE_TRANSITION", "7"),
+        (command("start", expectedVersion=4), "PRECONDITION_FAILED", "7"),
+        (command("switch", args={"next_participant_id": 4}), "VALIDATION_ERROR", "7"),
+        (command("adjust"), "VALIDATION_ERROR", "7"),
+        (command("explode"), "VALIDATION_ERROR", "7"),
+        (command("delete"), "VALIDATION_ERROR", "7"),
+        ('{"type": "COMMAND", "command": "start"}', "VALIDATION_ERROR", None),
+        ('{"type": "PING", "clientTime": {}}', "VALIDATION_ERROR", None),
+        ('{"type": "PING", "clientTime": 1e999}', "VALIDATION_ERROR", None),
+        ('{"type": "RECONNECT", "version": -1}', "VALIDATION_ERROR", None),
+        ('{"type": "HELLO", "id": "x"}', "UNKNOWN_TYPE", "x"),
+        ('{"type": 5}', "UNKNOWN_TYPE", None),
+        ("[]", "UNKNOWN_TYPE", None),
+        ('"PING"', "UNKNOWN_TYPE", None),
+        ("{", "INVALID_JSON", None),
+        ("", "INVALID_JSON", None),
+        ('{"type": "PING", "clientTime": NaN}', "INVALID_JSON", None),
+        ("[" * 100_000, "INVALID_JSON", None),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_what_is_refused_is_answered_and_the_connection_survives(
+    room: Room, text: str, code: str, sent_as: str | None
+) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    (answer,) = room.send("c1", text)
+
+    assert (answer["type"], answer["code"]) == ("ERROR", code)
+    assert answer.get("id") == sent_as
+    assert answer["timestamp"] == room.store.clock_ms
+    assert isinstance(answer["message"], str)
+    assert room.api.closed == []
+    assert kinds(room.send("c1", '{"type": "PING"}')) == ["PONG"]
+    assert room.engine.get_current_state(SESSION).state["version"] == 1
+
+
+def test_a_refusal_names_the_fields_that_are_wrong(room: Room) -> None:
+    greeted(room)
+
+    (answer,) = room.send("c1", command("switch", args={"next_participant_id": "x"}))
+
+    assert "next_participant_id" in answer["message"]
+
+
+def test_a_command_on_nothing_is_refused(room: Room) -> None:
+    greeted(room)
+
+    (answer,) = room.send("c1", command("start"))
+
+    assert (answer["code"], answer["id"]) == ("SESSION_NOT_FOUND", "7")
+
+
+def test_a_command_while_the_store_is_away_says_so(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+    room.store.away = True
+
+    (answer,) = room.send("c1", command("start"))
+
+    assert (answer["code"], answer["id"]) == ("STORE_UNAVAILABLE", "7")
+
+
+def test_a_fault_of_our_own_is_no_secret_but_its_reason_is(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    greeted(room)
+    room.registry.lists[SESSION] = None  # type: ignore[assignment]
+
+    (answer,) = room.send("c1", '{"type": "PING"}')
+
+    assert answer["code"] == "INTERNAL_ERROR"
+    assert "NoneType" not in answer["message"]
+
+
+# inline broadcast
+
+
+def test_a_change_is_posted_to_everybody_who_watches_and_nobody_else(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room, "c1")
+    greeted(room, "c2")
+    room.connect("elsewhere", SESSION[:-1] + "1")
+
+    room.engine.start_session(SESSION)
+
+    assert room.api.messages("c1")[-1] == room.api.messages("c2")[-1]
+    assert room.api.messages("c1")[-1]["version"] == 2
+    assert "elsewhere" not in room.api.sent
+
+
+def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room, "old")
+    room.store.advance(15_000)
+    greeted(room, "new")
+    room.api.outcomes = {"old": [Outcome.GONE], "new": [Outcome.GONE]}
+
+    room.engine.start_session(SESSION)
+
+    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["new"]
+
+
+def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.engine.create_session(chess())
+    greeted(room, "c1")
+    greeted(room, "c2")
+    # CONNECTED and STATE_SYNC, to each of them.
+    assert dict(room.told.counts) == {(names.POSTS.name, ("delivered",)): 4}
+    room.api.outcomes = {"c2": [Outcome.LATE]}
+
+    room.engine.start_session(SESSION)
+
+    assert dict(room.told.counts) == {
+        (names.POSTS.name, ("delivered",)): 5,
+        (names.POSTS.name, ("late",)): 1,
+    }
+    assert len(room.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+    (line,) = [vars(record) for record in caplog.records]
+    assert (line["levelname"], line["version"]) == ("WARNING", 2)
+    assert line["posts"] == {"delivered": 1, "late": 1}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LIMITED, Outcome.LATE, Outcome.FAILED])
+def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: Outcome) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+    room.store.advance(20_000)
+    room.api.outcomes = {"c1": [outcome]}
+
+    room.engine.start_session(SESSION)
+
+    assert len(room.registry.watchers(SESSION).watchers) == 1
+
+
+def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
+    room.engine.create_session(chess())
+    greeted(room)
+
+    room.engine.delete_session(SESSION)
+
+    farewell = room.api.messages("c1")[-1]
+    assert (farewell["type"], farewell["sessionId"]) == ("SESSION_DELETED", SESSION)
+    assert farewell["timestamp"] == room.store.clock_ms
+    assert room.api.closed == ["c1"]
+    assert room.registry.watchers(SESSION).watchers == []
+
+
+def test_a_command_stands_even_if_nobody_can_be_told(room: Room) -> None:
+    class Unreachable(FakeRegistry):
+        def watchers(self, session_id: str) -> Watchers:
+            raise StoreUnavailable("away")
+
+    announcer = InlineAnnouncer(Unreachable(room.store), lambda: room.api)
+    engine = SyncEngine(room.store, announcer=announcer, session_ttl_ms=60_000)
+    engine.create_session(chess())
+
+    assert engine.start_session(SESSION).state["status"] == "running"

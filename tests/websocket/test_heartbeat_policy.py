@@ -1,0 +1,84 @@
+"""How long a function waits for a client that it is told to wait for: answers, and the greeting."""
+
+from __future__ import annotations
+
+import json
+from time import monotonic
+
+import pytest
+
+from chalicelib.broadcast.connections_api import ManagementApi
+from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.rate_limit.policy import Limits
+from chalicelib.settings import Settings
+from chalicelib.websocket.handlers import LIMITED_SECONDS, Sockets
+
+from ..broadcast.connections_api.stub_server import Stub
+from .conftest import Room, a_room
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+PING = '{"type":"PING"}'
+
+
+@pytest.fixture
+def room() -> Room:
+    return a_room()
+
+
+@pytest.fixture
+def sockets(room: Room, api: ManagementApi, stub: Stub) -> Sockets:
+    """The room's, but posting to a server."""
+    return Sockets(
+        engine=room.engine,
+        store=room.store,
+        registry=room.registry,
+        api=api,
+        limits=Limits(Settings(rate_limit_switch=0, rate_limit_message=0)),
+        greeter=room.doorstep,
+        endpoint=stub.endpoint,
+    )
+
+
+def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
+    room: Room, sockets: Sockets, stub: Stub
+) -> None:
+    room.registry.watch(SESSION, "deaf", stub.endpoint)
+    stub.tell("deaf", *[429] * 10_000)
+
+    began_s = monotonic()
+    sockets.message(room.event("deaf", body=PING))
+
+    assert LIMITED_SECONDS <= monotonic() - began_s < 1
+
+
+def test_who_reads_slowly_has_time_to_make_room_for_another_page(
+    room: Room, sockets: Sockets, stub: Stub
+) -> None:
+    room.engine.create_session(
+        set_up(
+            session_id=SESSION,
+            sync_mode=SyncMode.PER_PARTICIPANT,
+            participants=[Participant(f"{number:036}", number, 10_000) for number in range(300)],
+            total_time_ms=10_000,
+        )
+    )
+    room.registry.watch(SESSION, "slow", stub.endpoint)
+    # Three backoffs come to 350 ms at most, and hardly ever to less than 100.
+    refused = 3
+    stub.tell("slow", *[answer for _ in range(100) for answer in (*[429] * refused, 200)])
+
+    sockets.message(room.event("slow", body='{"type":"RECONNECT"}'))
+
+    posted = [json.loads(body) for body in stub.bodies("slow")][refused :: refused + 1]
+    assert [one["page"] for one in posted] == list(range(1, posted[0]["pages"] + 1))
+    assert len(posted) > 1
+
+
+def test_a_greeting_outlasts_a_throttled_gateway(room: Room, sockets: Sockets, stub: Stub) -> None:
+    room.registry.watch(SESSION, "new", stub.endpoint)
+    # Each after a random share of a doubled backoff: a second or so, where an answer has a tenth.
+    stub.tell("new", *[429] * 7)
+
+    sockets.greet({"sessionId": SESSION, "connectionId": "new", "endpoint": stub.endpoint})
+
+    assert [b"CONNECTED" in body for body in stub.bodies("new")][-1:] == [True]

@@ -1,0 +1,201 @@
+"""Functions that are no routes are told of, too, whatever becomes of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app as tickless
+from chalicelib.container import Services, replace_services
+from chalicelib.schemas.requests import CreateSession, read
+from chalicelib.settings import Settings
+from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry.log_context import Fact, noted
+from chalicelib.telemetry.ports import Telemetry
+from local.gateway.lambdas import LambdaContext, LambdaFunction
+from tests.fakes import FakeFleet, RecordingSink
+from tests.rest.client import creation
+
+from .conftest import Room, a_room
+
+SESSION = "00000000-0000-4000-8000-000000000000"
+A_MINUTE = {
+    "version": "0",
+    "id": "1",
+    "account": "123456789012",
+    "time": "2026-01-01T00:00:00Z",
+    "region": "eu-west-1",
+    "resources": [],
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "detail": {},
+}
+EVENTS = Path(__file__).parents[1] / "events"
+
+
+@pytest.fixture
+def services(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    # Lambda's own; Chalice insists on it.
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    services = Services(Settings())
+    services.__dict__.update(
+        sockets=room.sockets,
+        engine=room.engine,
+        telemetry=Telemetry(room.told),
+        fleet=FakeFleet(room.store, room.registry),
+    )
+    replace_services(services)
+    yield services
+    replace_services(None)
+
+
+def invoke(name: str, event: dict[str, Any]) -> Any:
+    handler = tickless.app.handler_map[name]
+    return handler(event, LambdaContext(LambdaFunction(name, handler)))
+
+
+def an_event(kind: str, **more: Any) -> dict[str, Any]:
+    event = json.loads((EVENTS / f"websocket_{kind}.json").read_text())
+    event["requestContext"]["connectionId"] = "c1"
+    return {**event, **more}
+
+
+def messages(told: RecordingSink) -> dict[tuple[str, ...], int]:
+    return {
+        labels: number
+        for (name, labels), number in told.counts.items()
+        if name == names.MESSAGES.name
+    }
+
+
+def test_messages_are_counted_by_type_and_by_what_became_of_them(
+    room: Room, services: Services
+) -> None:
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": "nobody"}))
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+    switch = {"type": "COMMAND", "id": "1", "command": "switch"}
+    for text in ("{", json.dumps({"type": "PING"}), json.dumps(switch)):
+        invoke("message", an_event("message", body=text))
+    invoke("disconnect", an_event("disconnect"))
+
+    assert messages(room.told) == {
+        ("CONNECT", "400"): 1,
+        ("CONNECT", "OK"): 1,
+        ("INVALID", "INVALID_JSON"): 1,
+        ("PING", "OK"): 1,
+        ("COMMAND", "SESSION_NOT_FOUND"): 1,
+        ("DISCONNECT", "OK"): 1,
+    }
+    assert (names.SWITCH_SECONDS.name, ("websocket",)) not in room.told.observed
+    assert room.told.flushes == 6
+
+
+def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_one(
+    services: Services,
+) -> None:
+    room = a_room(messages=3)
+    services.__dict__.update(sockets=room.sockets, telemetry=Telemetry(room.told))
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+    for message in ({"type": "COMMAND"}, {"type": ["PING"]}, {"type": "DANCE"}):
+        invoke("message", an_event("message", body=json.dumps(message)))
+    for text in ('{"type": "PING"}', '{"type": "DANCE"}', "[]", "{"):
+        invoke("message", an_event("message", body=text))
+
+    assert messages(room.told) == {
+        ("CONNECT", "OK"): 1,
+        ("COMMAND", "VALIDATION_ERROR"): 1,
+        ("INVALID", "UNKNOWN_TYPE"): 2,
+        ("PING", "RATE_LIMIT_EXCEEDED"): 1,
+        ("INVALID", "RATE_LIMIT_EXCEEDED"): 3,
+    }
+
+
+def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
+    room: Room, services: Services
+) -> None:
+    room.engine.create_session(read(CreateSession, json.dumps(creation()).encode()).setup())
+    room.engine.start_session(SESSION)
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+    switch = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
+    for _ in range(2):
+        invoke("message", an_event("message", body=switch))
+
+    assert messages(room.told)["COMMAND", "OK"] == 2
+    assert len(room.told.observed[names.SWITCH_SECONDS.name, ("websocket",)]) == 1
+
+
+def test_who_was_given_up_and_speaks_is_told_apart(room: Room, services: Services) -> None:
+    invoke("message", an_event("message", body="{}"))
+
+    assert messages(room.told) == {("INVALID", "SWEPT"): 1}
+
+
+def test_a_function_that_fails_is_told_of_and_fails(room: Room, services: Services) -> None:
+    room.registry.lists = None  # type: ignore[assignment]
+
+    with pytest.raises(AttributeError):
+        invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
+
+    assert messages(room.told) == {("CONNECT", "INTERNAL_ERROR"): 1}
+    assert room.told.flushes == 1
+
+
+class Noting(logging.Handler):
+    """Keeps what is known of the work at hand when a line is written, and the line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[str, dict[str, Fact]]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append((record.levelname, dict(noted())))
+
+
+def test_only_the_line_at_a_message_s_end_says_how_it_ended(
+    room: Room, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, noting = logging.getLogger("tickless"), Noting()
+    caplog.set_level("INFO", log.name)
+    room.store.away = True
+    log.addHandler(noting)
+    try:
+        query = {"queryStringParameters": {"sessionId": SESSION}}
+        assert invoke("connect", an_event("connect", **query)) == {"statusCode": 503}
+    finally:
+        log.removeHandler(noting)
+
+    assert [(level, facts.get("code")) for level, facts in noting.lines] == [
+        ("WARNING", None),
+        ("INFO", "503"),
+    ]
+
+
+def test_greetings_and_sweeps_leave_nothing_untold(room: Room, services: Services) -> None:
+    invoke("greet", {"sessionId": SESSION, "connectionId": "c1", "endpoint": "https://x/dev"})
+    assert room.told.flushes == 1
+
+    services.__dict__["sweeper"] = Finished
+    invoke("sweep", A_MINUTE)
+    assert room.told.flushes == 2
+    assert room.told.found == {names.OVERDUE.name: 0, names.OVERDUE_SECONDS.name: 0.0}
+
+
+def test_a_store_that_is_away_leaves_the_overdue_untold(room: Room, services: Services) -> None:
+    services.__dict__["sweeper"] = Finished
+    room.store.away = True
+
+    invoke("sweep", A_MINUTE)
+
+    assert (room.told.found, room.told.flushes) == ({}, 1)
+
+
+class Finished:
+    """A sweeper that has done its minute's work."""
+
+    def work_through_minute(self, remaining_ms: int) -> None:
+        assert remaining_ms > 0

@@ -1,0 +1,184 @@
+"""Relays and sweepers as processes: how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chalicelib.container import Services
+from chalicelib.settings import Settings
+from tests.engine.sweeper.scenarios import start_session
+from tests.servers import RedisProcess
+
+ROOT = Path(__file__).parents[1]
+STOP_WITHIN_S = 5
+AT_ONCE_S = 2
+NOBODY = "http://127.0.0.1:1/dev"
+
+STUCK = """
+import sys, threading
+from chalicelib.workers.runner import stand
+
+class Stuck:
+    def start(self, within_seconds):
+        return True
+
+    def is_ready(self):
+        return True
+
+    def stop(self):
+        print("stopping", flush=True)
+        threading.Event().wait()
+
+sys.exit(stand("stuck", lambda services: Stuck(), []))
+"""
+
+LOSER = """
+import sys
+from chalicelib import standing
+
+class Loser:
+    def __init__(self, services):
+        self.telemetry = services.telemetry
+
+    def start(self, within_seconds):
+        self.telemetry.lost_race()
+        return True
+
+    def is_ready(self):
+        return True
+
+    def stop(self):
+        pass
+
+standing.FIGURES_EVERY_SECONDS = 0.05
+sys.exit(standing.stand("loser", Loser, []))
+"""
+
+
+@contextmanager
+def process(
+    *arguments: str, until: str = "listening\n", **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that has said ``until``, which is nothing if that is nothing."""
+    begun = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with begun:
+        try:
+            if until:
+                assert says(begun) == until
+            yield begun
+        finally:
+            begun.kill()
+
+
+def says(begun: subprocess.Popen[str]) -> str:
+    assert begun.stdout is not None
+    return begun.stdout.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("part", ["relay", "sweeper"])
+def test_a_part_ends_in_good_time_when_it_is_told_to(
+    valkey: RedisProcess, part: str, number: signal.Signals
+) -> None:
+    environment = {
+        "REDIS_URL": valkey.url,
+        "WEBSOCKET_ENDPOINT": "http://127.0.0.1:1/dev",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    with process("-m", f"chalicelib.run_{part}", **environment) as begun:
+        begun.send_signal(number)
+        assert begun.wait(STOP_WITHIN_S) == 0
+
+
+def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
+    valkey: RedisProcess,
+) -> None:
+    services = Services(Settings(redis_url=valkey.url, broadcast="relay"))
+    session_id, _ = start_session(services.engine)
+    environment = {
+        "REDIS_URL": valkey.url,
+        "WEBSOCKET_ENDPOINT": NOBODY,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "METRICS": "emf",
+        "BROADCAST": "relay",
+    }
+    with process("-m", "chalicelib.workers.relay", **environment) as begun:
+        services.connections.watch(session_id, "c1", NOBODY)
+        services.engine.cancel_session(session_id)
+        # Nobody was there to be posted to, and it says so.
+        assert begun.stderr is not None
+        next(line for line in begun.stderr if "fan-out" in line)
+
+        begun.terminate()
+        written, _ = begun.communicate(timeout=STOP_WITHIN_S)
+    services.close(0)
+
+    figures = [json.loads(line) for line in written.splitlines()]
+    assert [line["tickless_posts_total"] for line in figures if line.get("outcome") == "failed"]
+
+
+def test_a_part_that_runs_writes_the_few_figures_it_has_gathered() -> None:
+    with process("-c", LOSER, METRICS="emf") as begun:
+        assert json.loads(says(begun))["tickless_lost_races_total"] == [1.0]
+
+
+@pytest.mark.parametrize("how", ["a signal", "its parent's end"])
+@pytest.mark.parametrize("part", ["relay", "sweeper"])
+def test_a_part_that_waits_for_the_store_ends_at_once_when_it_is_told_to(
+    part: str, how: str
+) -> None:
+    environment = {
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "WEBSOCKET_ENDPOINT": NOBODY,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    arguments = ("-m", f"chalicelib.run_{part}", "--while-parent")
+    with process(*arguments, until="", **environment) as begun:
+        assert begun.stderr is not None
+        next(line for line in begun.stderr if "No subscription" in line)
+        told_at_s = time.monotonic()
+        if how == "a signal":
+            begun.terminate()
+        else:
+            assert begun.stdin is not None
+            begun.stdin.close()
+        assert begun.wait(STOP_WITHIN_S) == 0
+        assert time.monotonic() - told_at_s < AT_ONCE_S
+        assert says(begun) == ""
+
+
+def test_a_part_whose_figures_have_no_folder_says_so_and_ends() -> None:
+    folder = {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"}
+    with process("-m", "chalicelib.workers.sweeper", until="", **folder) as begun:
+        _, said = begun.communicate(timeout=STOP_WITHIN_S)
+    assert begun.returncode == 1
+    assert said == "sweeper: PROMETHEUS_MULTIPROC_DIR is '/nowhere', which is no folder\n"
+
+
+def test_a_part_that_takes_its_time_is_ended_by_a_second_signal() -> None:
+    with process("-c", STUCK) as begun:
+        begun.terminate()
+        assert says(begun) == "stopping\n"
+        begun.terminate()
+        assert begun.wait(STOP_WITHIN_S) == 128 + signal.SIGTERM

@@ -13,7 +13,7 @@ gc.disable()
 
 from chalice.app import Chalice, Rate, WebsocketEvent
 
-from chalicelib.container import services
+from chalicelib.container import container
 from chalicelib.rest import register
 
 # Chalice would keep everything below an error to itself.
@@ -24,27 +24,27 @@ register(app)
 
 @app.on_ws_connect(name="connect")
 def connect(event: WebsocketEvent) -> dict[str, Any]:
-    return services().sockets.connect(event.to_dict())
+    return container().sockets.connect(event.to_dict())
 
 
 @app.on_ws_message(name="message")
 def message(event: WebsocketEvent) -> None:
-    services().sockets.message(event.to_dict())
+    container().sockets.message(event.to_dict())
 
 
 @app.on_ws_disconnect(name="disconnect")
 def disconnect(event: WebsocketEvent) -> None:
-    services().sockets.disconnect(event.to_dict())
+    container().sockets.disconnect(event.to_dict())
 
 
 @app.lambda_function(name="greet")
 def greet(event: Any, context: Any) -> None:
-    services().sockets.greet(event)
+    container().sockets.greet(event)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
 def sweep(event: Any) -> None:
-    services().sweep_for_a_minute(event.context.get_remaining_time_in_millis())
+    container().sweep_for_a_minute(event.context.get_remaining_time_in_millis())
 
 
 gc.freeze()

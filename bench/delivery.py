@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count as count_from
 
-from chalicelib.broadcast.connections_api import ManagementApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ConnectionsApi, Outcome, Post
 
 from .http_client import PATIENCE_SECONDS, Connection, request
 from .lab import Lab, Stack
@@ -134,7 +134,7 @@ def greeted(watchers: Watchers, session_id: str) -> str:
 class _Posting:
     """The last leg alone: a post that the emulator verifies, and hands to the client."""
 
-    api: ManagementApi
+    api: ConnectionsApi
     stack: Stack
     watchers: Watchers
     group: str

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count as count_from
 from math import inf
 
-from chalicelib.broadcast.connections_api import ManagementApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ConnectionsApi, Outcome, Post
 
 from .fan_out import WITHIN_SECONDS
 from .http_client import HOST
@@ -46,7 +46,7 @@ class _Emulator:
     name: str
     served: Served
     path: str
-    api: ManagementApi
+    api: ConnectionsApi
     watchers: Watchers
     versions: count_from[int]
 

@@ -11,7 +11,7 @@ from math import inf
 import boto3
 from botocore.config import Config
 
-from chalicelib.broadcast.connections_api import ManagementApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ConnectionsApi, Outcome, Post
 
 from .delivery import GREETING, Switching
 from .http_client import Connection
@@ -44,7 +44,7 @@ BOTO3 = f"boto3, {BOTO3_THREADS} threads"
 WITHIN_SECONDS = 60.0
 
 
-def posting(api: ManagementApi, endpoint: str, connection_ids: Sequence[str]) -> None:
+def posting(api: ConnectionsApi, endpoint: str, connection_ids: Sequence[str]) -> None:
     """Post to all of them, and wait until the server has taken every post.
 
     Raises:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chalicelib.broadcast.connections_api import (
+    ConnectionsApi,
     Credentials,
-    ManagementApi,
-    open_management_api,
-    open_reference,
+    open_boto3_client,
+    open_connections_api,
 )
 
 REGION = "us-east-1"
@@ -14,9 +14,9 @@ CREDENTIALS = Credentials("local", "local")
 """The same as in the environment of the stacks."""
 
 
-def open_poster() -> ManagementApi:
-    return open_management_api(REGION, CREDENTIALS)
+def open_poster() -> ConnectionsApi:
+    return open_connections_api(REGION, CREDENTIALS)
 
 
-def open_reference_poster() -> ManagementApi:
-    return open_reference(REGION, CREDENTIALS)
+def open_reference_poster() -> ConnectionsApi:
+    return open_boto3_client(REGION, CREDENTIALS)

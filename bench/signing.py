@@ -17,7 +17,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 
 from chalicelib.broadcast.connections_api import (
     CurrentCredentials,
-    Limits,
+    TransportLimits,
     WiredManagementApi,
     fixed,
 )
@@ -76,7 +76,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         endpoint = parts.enter_context(stub_server())
 
         def sender(new_wire: type[CurlWire], new_endpoint: type[SignedEndpoint]) -> Contender:
-            limits = Limits()
+            limits = TransportLimits()
 
             def open_wire() -> Wire:
                 return new_wire(REGION, current, limits, new_endpoint=new_endpoint)

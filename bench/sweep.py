@@ -27,7 +27,7 @@ from websockets.asyncio.client import connect as open_socket
 
 from chalicelib.core.commands import Start, apply
 from chalicelib.core.session import create
-from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit
 from chalicelib.settings import Settings
@@ -308,7 +308,7 @@ def _cpu_seconds(pids: list[int]) -> float:
 
 def _running_session(start_ms: int) -> Commit:
     """A creation of a session that has run since ``start_ms`` and skips cycle after cycle."""
-    setup = set_up(
+    setup = create_setup(
         session_id=str(uuid4()),
         sync_mode=SyncMode.PER_CYCLE,
         participants=[Participant(str(uuid4()), position, CYCLE_MS) for position in range(2)],

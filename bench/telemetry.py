@@ -18,7 +18,7 @@ from .sessions import aged, creation
 TELLING, SILENT = "switch, told and limited", "switch, neither"
 SCRAPE, HEALTH = "scrape", "floor: /health"
 
-# Limits that are counted against, and never reached.
+# RateLimiter that are counted against, and never reached.
 FAR_OFF = dict.fromkeys(UNLIMITED, "1000000")
 EVERYTHING = {"METRICS": "prometheus", "LOG_FORMAT": "json", "LOG_LEVEL": "info", **FAR_OFF}
 NOTHING = {"METRICS": "off", "LOG_LEVEL": "error"}

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class part(Generic[T]):  # noqa: N801 - used as @property is
+class cached_service(Generic[T]):  # noqa: N801 - used as @property is
     """A cached_property for many threads: since Python 3.12 that may build one for each of them.
 
     Parts may ask for others, though not in a circle: two threads would wait for each other.

@@ -17,30 +17,30 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from .cached_service import part
+from .cached_service import cached_service
 from .engine.sync_engine import SyncEngine
 from .ports import (
-    Announcer,
+    Broadcaster,
     ConnectionRegistry,
     DeadlineIndex,
-    Fleet,
-    Patience,
+    HeartbeatPolicy,
     SessionStore,
+    StatsReader,
     StoreUnavailable,
 )
-from .rate_limit.policy import Limits
+from .rate_limit.policy import RateLimiter
 from .settings import InvalidSetting, Settings, default_settings, read_settings
 from .store.client import RedisClient, connect
 from .telemetry.ports import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
-    from .auth.authenticator import Gate
-    from .broadcast.connections_api import ManagementApi
-    from .broadcast.inline import InlineAnnouncer
+    from .auth.authenticator import TokenAuthenticator
+    from .broadcast.connections_api import ConnectionsApi
+    from .broadcast.inline import InlineBroadcaster
     from .broadcast.relay import Relay
     from .engine.sweeper import Sweeper
     from .telemetry.tracing import Tracing
-    from .websocket.handlers import Sockets
+    from .websocket.handlers import WebSocketHandlers
 
 
 LOG = logging.getLogger("tickless")
@@ -50,28 +50,28 @@ LEAVE_WITHIN_SECONDS = 0.2
 
 
 class _Awaited:
-    """An Announcer that is built once there is something to announce: reads go without."""
+    """An Broadcaster that is built once there is something to announce: reads go without."""
 
-    def __init__(self, build: Callable[[], Announcer]) -> None:
+    def __init__(self, build: Callable[[], Broadcaster]) -> None:
         self._build = build
 
-    def announce(self, session_id: str, message: bytes) -> None:
-        self._build().announce(session_id, message)
+    def broadcast(self, session_id: str, message: bytes) -> None:
+        self._build().broadcast(session_id, message)
 
-    def dismiss(self, session_id: str, farewell: bytes) -> None:
-        self._build().dismiss(session_id, farewell)
+    def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
+        self._build().broadcast_and_close(session_id, final_message)
 
-    def send_away(self, session_id: str) -> None:
-        self._build().send_away(session_id)
+    def close_revoked(self, session_id: str) -> None:
+        self._build().close_revoked(session_id)
 
 
 @dataclass
-class Services:
+class Container:
     """What the functions use; each part is built when it is first asked for."""
 
     settings: Settings
 
-    @part
+    @cached_service
     def sink(self) -> Sink:
         if self.settings.metrics == "prometheus":
             from .telemetry.prometheus import PrometheusSink
@@ -86,65 +86,65 @@ class Services:
             return CloudWatchSink(self.settings.service)
         return NoSink()
 
-    @part
+    @cached_service
     def telemetry(self) -> Telemetry:
         return Telemetry(self.sink)
 
-    @part
+    @cached_service
     def tracing(self) -> Tracing:
         from .telemetry.tracing import open_tracing
 
         return open_tracing(self.settings.tracing, self.settings.service)
 
-    @part
+    @cached_service
     def redis(self) -> RedisClient:
         return connect(self.settings, self.tracing)
 
-    @part
+    @cached_service
     def store(self) -> SessionStore:
         from .store.session_store import RedisStore
 
         return RedisStore(self.redis, self.settings.shards)
 
     @property
-    def patience(self) -> Patience:
-        return Patience(self.settings.heartbeat_interval_ms)
+    def heartbeat_policy(self) -> HeartbeatPolicy:
+        return HeartbeatPolicy(self.settings.heartbeat_interval_ms)
 
-    @part
+    @cached_service
     def connections(self) -> ConnectionRegistry:
         from .store.connection_registry import RedisConnections
 
-        return RedisConnections(self.redis, self.settings.shards, self.patience)
+        return RedisConnections(self.redis, self.settings.shards, self.heartbeat_policy)
 
-    @part
-    def limits(self) -> Limits:
-        return Limits(self.settings, self.telemetry)
+    @cached_service
+    def limits(self) -> RateLimiter:
+        return RateLimiter(self.settings, self.telemetry)
 
-    @part
+    @cached_service
     def deadlines(self) -> DeadlineIndex:
         from .store.deadline_index import RedisDeadlines
 
         return RedisDeadlines(self.redis, self.settings.shards)
 
-    @part
-    def fleet(self) -> Fleet:
-        from .store.stats import RedisFleet
+    @cached_service
+    def stats(self) -> StatsReader:
+        from .store.stats import RedisStats
 
-        return RedisFleet(self.redis, self.settings.shards, self.patience)
+        return RedisStats(self.redis, self.settings.shards, self.heartbeat_policy)
 
     def metrics_page(self) -> bytes:
         """What a scrape is answered: the fleet's facts, and figures of our own if we keep any."""
-        from .telemetry.prometheus import FleetCollector, PrometheusSink, page
+        from .telemetry.prometheus import PrometheusSink, StatsCollector, page
 
         own = self.sink.collectors() if isinstance(self.sink, PrometheusSink) else ()
-        return page([FleetCollector(self.fleet), *own])
+        return page([StatsCollector(self.stats), *own])
 
-    @part
-    def management_api(self) -> ManagementApi:
+    @cached_service
+    def management_api(self) -> ConnectionsApi:
         from .broadcast.connections_api import (
             given_or_found,
-            open_management_api,
-            open_reference,
+            open_boto3_client,
+            open_connections_api,
         )
 
         settings = self.settings
@@ -153,67 +153,67 @@ class Services:
             settings.aws_secret_access_key,
             settings.aws_session_token,
         )
-        opened = open_management_api if settings.management_api == "fast" else open_reference
+        opened = open_connections_api if settings.management_api == "fast" else open_boto3_client
         api = opened(settings.aws_region, credentials)
         if settings.tracing:
-            from .broadcast.connections_api.traced import TracedManagementApi
+            from .broadcast.connections_api.traced import TracedConnectionsApi
 
-            return TracedManagementApi(api, self.tracing)
+            return TracedConnectionsApi(api, self.tracing)
         return api
 
     @property
-    def announcer(self) -> Announcer | None:
+    def broadcaster(self) -> Broadcaster | None:
         """Who is told of commits here; None where relays are."""
         return _Awaited(lambda: self.inline) if self.settings.broadcast == "inline" else None
 
-    @part
-    def inline(self) -> InlineAnnouncer:
-        from .broadcast.inline import InlineAnnouncer
+    @cached_service
+    def inline(self) -> InlineBroadcaster:
+        from .broadcast.inline import InlineBroadcaster
 
-        return InlineAnnouncer(
+        return InlineBroadcaster(
             self.connections, lambda: self.management_api, telemetry=self.telemetry
         )
 
     @property
-    def gate(self) -> Gate | None:
+    def authenticator(self) -> TokenAuthenticator | None:
         """What reads tokens and signs them; None where nobody is asked for any."""
-        return self.open_gate if self.settings.auth else None
+        return self.open_authenticator if self.settings.auth else None
 
-    @part
-    def open_gate(self) -> Gate:
+    @cached_service
+    def open_authenticator(self) -> TokenAuthenticator:
         """The gate; its keys, which may have to be fetched, are looked up with the first token."""
-        from .auth.authenticator import Gate
-        from .auth.key_cache import Keyring
-        from .auth.key_source import KeysText
+        from .auth.authenticator import TokenAuthenticator
+        from .auth.key_cache import KeyCache
+        from .auth.key_source import KeySource
 
-        keyring = Keyring(KeysText(self.settings).read)
-        return Gate(keyring, self.settings.token_ttl_seconds)
+        key_cache = KeyCache(KeySource(self.settings).read)
+        return TokenAuthenticator(key_cache, self.settings.token_ttl_seconds)
 
-    @part
+    @cached_service
     def engine(self) -> SyncEngine:
         return SyncEngine(
             self.store,
-            announcer=self.announcer,
+            broadcaster=self.broadcaster,
             session_ttl_ms=self.settings.session_ttl_seconds * 1000,
             telemetry=self.telemetry,
         )
 
-    @part
-    def sockets(self) -> Sockets:
-        from .websocket.connect_authorizer import Entrance
-        from .websocket.handlers import Sockets
-        from .websocket.welcome import LambdaGreeter
+    @cached_service
+    def sockets(self) -> WebSocketHandlers:
+        from .websocket.connect_authorizer import ConnectAuthorizer
+        from .websocket.handlers import WebSocketHandlers
+        from .websocket.welcome import WelcomeInvoker
 
-        return Sockets(
+        return WebSocketHandlers(
             engine=self.engine,
             store=self.store,
             registry=self.connections,
             api=self.management_api,
             limits=self.limits,
-            greeter=LambdaGreeter(self.settings.greeter, self.settings.aws_region),
-            entrance=Entrance(
+            greeter=WelcomeInvoker(self.settings.greeter, self.settings.aws_region),
+            connect_authorizer=ConnectAuthorizer(
                 self.store,
-                (lambda: self.open_gate) if self.settings.auth else None,
+                (lambda: self.open_authenticator) if self.settings.auth else None,
                 self.settings.allowed_origins,
             ),
             endpoint=self.settings.websocket_endpoint or None,
@@ -238,18 +238,18 @@ class Services:
     def sweeper(self) -> Sweeper:
         """A sweeper, not yet started."""
         from .engine.sweeper import SHARE, Sweeper
-        from .store.subscription import alarms
+        from .store.subscription import deadline_notifications
 
-        announcer = self.inline if self.settings.broadcast == "inline" else None
+        broadcaster = self.inline if self.settings.broadcast == "inline" else None
         return Sweeper(
             self.engine,
             self.deadlines,
-            lambda: alarms(self.settings),
+            lambda: deadline_notifications(self.settings),
             # Who posts before it returns is given one session at a time: connections
             # that don't answer keep nobody but their own session waiting.
-            share=SHARE if announcer is None else 1,
+            share=SHARE if broadcaster is None else 1,
             # Relays sweep the connections of their own endpoints.
-            aside=None if announcer is None else announcer.sweep,
+            aside=None if broadcaster is None else broadcaster.sweep,
             aside_every_seconds=self.settings.heartbeat_interval_ms / 1000,
             telemetry=self.telemetry,
         )
@@ -259,7 +259,7 @@ class Services:
         self.sweeper().work_through_minute(remaining_ms)
         # Nobody scrapes a function. That the store is away others say, and louder.
         with suppress(StoreUnavailable):
-            self.telemetry.overdue(self.fleet.facts())
+            self.telemetry.overdue(self.stats.facts())
 
     def close(self, within_seconds: float) -> None:
         """Let posts that are under way end, and leave the store."""
@@ -272,23 +272,23 @@ class Services:
 
 
 class _Process:
-    services: Services | None = None
+    container: Container | None = None
     lock = Lock()
 
 
-def services() -> Services:
+def container() -> Container:
     """The services of this process.
 
     Raises:
         InvalidSetting: The environment asks for something that can't be; the log says so.
     """
-    found = _Process.services
+    found = _Process.container
     if found is None:
         # Of logs and figures there must be one, however many threads ask at first.
         with _Process.lock:
-            found = _Process.services
+            found = _Process.container
             if found is None:
-                found = _Process.services = _services_of_functions()
+                found = _Process.container = _services_of_functions()
                 # A Lambda is ended without a word; a process that ends by itself leaves in order.
                 atexit.register(found.close, LEAVE_WITHIN_SECONDS)
                 # What has been imported stays: no garbage collection need look at it again.
@@ -296,9 +296,9 @@ def services() -> Services:
     return found
 
 
-def _services_of_functions() -> Services:
+def _services_of_functions() -> Container:
     try:
-        return start_services()
+        return start_container()
     except InvalidSetting as error:
         # Nobody reads what a function raises; and how logs are to look may be what is wrong.
         from .telemetry.logging import start_logging
@@ -308,8 +308,8 @@ def _services_of_functions() -> Services:
         raise
 
 
-def start_services() -> Services:
-    """Services as the environment asks for them, and logs that are written as it asks.
+def start_container() -> Container:
+    """The container as the environment asks for it, and logs that are written as it asks.
 
     Raises:
         InvalidSetting: It asks for something that can't be.
@@ -318,11 +318,11 @@ def start_services() -> Services:
 
     settings = read_settings()
     start_logging(settings)
-    started = Services(settings)
+    started = Container(settings)
     _ = started.telemetry, started.tracing
     return started
 
 
-def replace_services(replacement: Services | None) -> None:
+def replace_container(replacement: Container | None) -> None:
     """Have everybody use other services; ``None`` builds them anew from the environment."""
-    _Process.services = replacement
+    _Process.container = replacement

@@ -14,7 +14,7 @@ from .auth.policy import Bearer
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
-from .rate_limit.gcra import Charge as Charge
+from .rate_limit.gcra import RateLimitCheck as RateLimitCheck
 from .rate_limit.gcra import Scope as Scope
 
 REMEMBER_COMMANDS_MS = 60_000
@@ -22,7 +22,7 @@ REMEMBER_COMMANDS_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class IdempotencyRecord:
     """What is kept of a command that was carried out, in case it comes again.
 
     ``version`` is the one it made, 0 for a delete. ``answer`` is what the
@@ -45,7 +45,7 @@ class Loaded:
 
     session: Session | None
     now_ms: int
-    receipt: Receipt | None = None
+    record: IdempotencyRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Commit:
     due_ms: int | None
     expires_at_ms: int | None
     update: bytes
-    receipt: Receipt | None = None
+    record: IdempotencyRecord | None = None
     keep_ms: int = REMEMBER_COMMANDS_MS
     base_updated_at_ms: int | None = None
 
@@ -78,7 +78,7 @@ class Committed:
     """The commit stands as ``version``: made now, or before, which ``before`` tells of."""
 
     version: int
-    before: Receipt | None = None
+    before: IdempotencyRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Deleted:
     """The session is gone: it ``existed``, or did not; or it was deleted ``before``."""
 
     existed: bool
-    before: Receipt | None = None
+    before: IdempotencyRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class SessionStore(Protocol):
         self,
         session_id: str,
         command_id: str | None = None,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Loaded:
         """The session; with the receipt of a command, if asked after, and a request counted.
@@ -124,7 +124,9 @@ class SessionStore(Protocol):
         for one that may be carried out: without a receipt, of a session that there is.
         """
 
-    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+    def commit(
+        self, commit: Commit, limit_check: RateLimitCheck | None = None
+    ) -> Committed | Stale:
         """Make the commit; a switch is counted with it, and one that was made before waived.
 
         Raises:
@@ -140,10 +142,14 @@ class SessionStore(Protocol):
         Some of them may stand even where StoreUnavailable is raised, as with ``commit``.
         """
 
-    def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
+    def keep(
+        self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
+    ) -> IdempotencyRecord:
         """Keep the receipt of a command that changes nothing, unless there is one; which stands."""
 
-    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
+    def admit(
+        self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
+    ) -> int:
         """As ``load``, of a session that need not be there, nor readable; the store's time."""
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
@@ -152,17 +158,17 @@ class SessionStore(Protocol):
         Relays hear of it by an empty message.
         """
 
-    def count(self, charge: Charge) -> None:
+    def count(self, limit_check: RateLimitCheck) -> None:
         """Count a request beside no load."""
 
     def delete(
         self,
         session_id: str,
         command_id: str,
-        farewell: bytes,
+        final_message: bytes,
         *,
         base: Session | None = None,
-        receipt: Receipt | None = None,
+        record: IdempotencyRecord | None = None,
         keep_ms: int = REMEMBER_COMMANDS_MS,
     ) -> Deleted | Stale:
         """Forget the session and all that belongs to it, and publish ``farewell``.
@@ -224,18 +230,18 @@ class DeadlineIndex(Protocol):
         """
 
 
-class Alarms(Protocol):
+class DeadlineNotifications(Protocol):
     """Hears of deadlines that are earlier than all others of their shard."""
 
     def next(self, within_seconds: float) -> int | None:
         """The shard to look at; ``None`` if there is none in time.
 
         Raises:
-            StoreUnavailable: Alarms may have been missed; nothing more is heard.
+            StoreUnavailable: DeadlineNotifications may have been missed; nothing more is heard.
         """
 
 
-class Watcher(NamedTuple):
+class Connection(NamedTuple):
     """A connection that watches a session; the instants are the store's.
 
     ``valid_until_ms`` is when its token ends, 0 once that was revoked, None without one.
@@ -248,7 +254,7 @@ class Watcher(NamedTuple):
     valid_until_ms: int | None = None
 
 
-class Visit(NamedTuple):
+class ConnectionContext(NamedTuple):
     """What is known of a connection from its handshake: what it watches, and who it is."""
 
     session_id: str
@@ -256,10 +262,10 @@ class Visit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Watchers:
+class SessionConnections:
     """Who watches a session, and the store's time at the instant that was read."""
 
-    watchers: Sequence[Watcher]
+    watchers: Sequence[Connection]
     now_ms: int
 
 
@@ -278,7 +284,7 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class HeartbeatPolicy:
     """How long a connection may be silent, where clients are told to ping so often."""
 
     heartbeat_ms: int = 30_000
@@ -298,14 +304,14 @@ class ConnectionRegistry(Protocol):
     """Who watches what. Every method raises StoreUnavailable when it can't be reached."""
 
     @property
-    def patience(self) -> Patience: ...
+    def heartbeat_policy(self) -> HeartbeatPolicy: ...
 
     def watch(
         self,
         session_id: str,
         connection_id: str,
         endpoint: str,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Heartbeat:
         """Put a connection on a session's list, or note that it is still alive.
@@ -320,15 +326,15 @@ class ConnectionRegistry(Protocol):
     def session_of(self, connection_id: str) -> str | None:
         """The session that a connection watches; ``None`` once it has been silent too long."""
 
-    def visit_of(self, connection_id: str) -> Visit | None:
+    def context_of(self, connection_id: str) -> ConnectionContext | None:
         """As ``session_of``, and who it is that watches."""
 
     def forget(self, connection_id: str) -> None:
         """Take a connection off every list; idempotent."""
 
-    def watchers(self, session_id: str) -> Watchers: ...
+    def watchers(self, session_id: str) -> SessionConnections: ...
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         """As ``watchers`` of each, in their order, and cheaper than one after another."""
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
@@ -339,7 +345,7 @@ class ConnectionRegistry(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FleetFacts:
+class StoreStats:
     """What all instances share, counted at one instant, or nearly: shard by shard.
 
     ``sessions`` is how many there are of each status. ``overdue`` is how many
@@ -352,10 +358,10 @@ class FleetFacts:
     overdue_ms: int
 
 
-class Fleet(Protocol):
+class StatsReader(Protocol):
     """What there is of everything."""
 
-    def facts(self) -> FleetFacts:
+    def facts(self) -> StoreStats:
         """As of now; raises StoreUnavailable when the store can't be reached.
 
         It costs the same however many sessions there are. A session counts for
@@ -364,14 +370,14 @@ class Fleet(Protocol):
         """
 
 
-class Announcer(Protocol):
+class Broadcaster(Protocol):
     """Tells watchers of what was committed, where publishing it is not enough."""
 
-    def announce(self, session_id: str, message: bytes) -> None:
+    def broadcast(self, session_id: str, message: bytes) -> None:
         """Post a message to everybody who watches, and return; nothing is raised."""
 
-    def dismiss(self, session_id: str, farewell: bytes) -> None:
+    def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
         """Post a farewell to everybody who watches, and close their connections."""
 
-    def send_away(self, session_id: str) -> None:
+    def close_revoked(self, session_id: str) -> None:
         """Close the connections whose tokens hold no more, and tell them why."""

@@ -13,23 +13,17 @@ import tempfile
 from pathlib import Path
 
 FLOORS = {
-    "core and engine": (
-        (
-            "chalicelib/core/",
-            "chalicelib/engine/sync_engine.py",
-            "chalicelib/engine/commit_loop.py",
-            "chalicelib/engine/idempotency.py",
-            "chalicelib/engine/retry.py",
-        ),
-        95,
-    ),
-    "access": (("chalicelib/access/",), 98),
+    "core": (("chalicelib/core/",), 95),
+    "engine": (("chalicelib/engine/",), 95),
+    "auth": (("chalicelib/auth/",), 98),
+    "rate_limit": (("chalicelib/rate_limit/",), 95),
     "store": (("chalicelib/store/",), 90),
-    "REST": (("app.py", "chalicelib/routes/"), 90),
+    "REST": (("app.py", "chalicelib/rest/"), 90),
     "schemas": (("chalicelib/schemas/",), 95),
-    "contract": (("chalicelib/api_docs/",), 95),
-    "realtime": (("chalicelib/realtime/",), 90),
-    "telemetry": (("chalicelib/telemetry/", "chalicelib/rest/observability.py"), 90),
+    "api_docs": (("chalicelib/api_docs/",), 95),
+    "broadcast": (("chalicelib/broadcast/",), 90),
+    "websocket": (("chalicelib/websocket/",), 90),
+    "telemetry": (("chalicelib/telemetry/",), 90),
     "local gateway": (("local/gateway/",), 90),
     "Python client": (("client/python/",), 95),
     "everything": (("",), 92),

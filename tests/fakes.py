@@ -19,23 +19,23 @@ from chalicelib.core.events import Event
 from chalicelib.core.session import Session, Status
 from chalicelib.ports import (
     REMEMBER_COMMANDS_MS,
-    Charge,
     Commit,
     Committed,
+    Connection,
+    ConnectionContext,
     Deadline,
     Deleted,
     Due,
-    FleetFacts,
     Heartbeat,
+    HeartbeatPolicy,
+    IdempotencyRecord,
     Loaded,
     LoggedEvent,
-    Patience,
-    Receipt,
+    RateLimitCheck,
+    SessionConnections,
     Stale,
+    StoreStats,
     StoreUnavailable,
-    Visit,
-    Watcher,
-    Watchers,
 )
 from chalicelib.store import codec
 from chalicelib.telemetry.metrics import Gauge, Metric
@@ -66,10 +66,10 @@ class FakeStore:
     deadlines: dict[str, int] = field(default_factory=dict)
     published: list[tuple[str, bytes]] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
-    alarms: SimpleQueue[int | None] = field(default_factory=SimpleQueue)
+    deadline_notifications: SimpleQueue[int | None] = field(default_factory=SimpleQueue)
     revoked: dict[tuple[str, str], int] = field(default_factory=dict)
     _sessions: dict[str, _Stored] = field(default_factory=dict)
-    _receipts: dict[tuple[str, str], tuple[Receipt, int]] = field(default_factory=dict)
+    _receipts: dict[tuple[str, str], tuple[IdempotencyRecord, int]] = field(default_factory=dict)
     _drained_at_us: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def advance(self, ms: int) -> None:
@@ -79,27 +79,29 @@ class FakeStore:
         self,
         session_id: str,
         command_id: str | None = None,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Loaded:
         self._answer()
         if bearer is not None:
-            self._look_at(session_id, bearer, charge)
+            self._look_at(session_id, bearer, limit_check)
         stored = self._stored(session_id)
-        receipt = self._kept(session_id, command_id) if command_id is not None else None
-        if charge is not None and charge.scope == "switch":
-            if stored is not None and receipt is None:
-                self._look_for_room(charge)
-        elif charge is not None:
-            self.count(charge)
-        return Loaded(stored.session if stored else None, self.clock_ms, receipt)
+        record = self._kept(session_id, command_id) if command_id is not None else None
+        if limit_check is not None and limit_check.scope == "switch":
+            if stored is not None and record is None:
+                self._look_for_room(limit_check)
+        elif limit_check is not None:
+            self.count(limit_check)
+        return Loaded(stored.session if stored else None, self.clock_ms, record)
 
-    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
+    def admit(
+        self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
+    ) -> int:
         self._answer()
         if bearer is not None:
-            self._look_at(session_id, bearer, charge)
-        if charge is not None:
-            self.count(charge)
+            self._look_at(session_id, bearer, limit_check)
+        if limit_check is not None:
+            self.count(limit_check)
         return self.clock_ms
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
@@ -114,49 +116,53 @@ class FakeStore:
         since_ms, until_ms = bearer.valid_from_s * 1000, bearer.valid_until_s * 1000
         return since_ms <= self.clock_ms < until_ms and not is_revoked
 
-    def _look_at(self, session_id: str, bearer: Bearer, charge: Charge | None) -> None:
+    def _look_at(self, session_id: str, bearer: Bearer, limit_check: RateLimitCheck | None) -> None:
         if self.holds(session_id, bearer):
             return
-        if charge is not None and charge.scope == "general":
-            self.count(charge)
+        if limit_check is not None and limit_check.scope == "general":
+            self.count(limit_check)
         raise Unauthenticated
 
-    def count(self, charge: Charge) -> None:
+    def count(self, limit_check: RateLimitCheck) -> None:
         if self.away or self.cannot_count:
-            charge.failed_open()
+            limit_check.failed_open()
         else:
-            self.pour(charge)
+            self.pour(limit_check)
 
-    def _look_for_room(self, charge: Charge) -> None:
-        drained_at_us, now_us, fits = self._measure(charge)
+    def _look_for_room(self, limit_check: RateLimitCheck) -> None:
+        drained_at_us, now_us, fits = self._measure(limit_check)
         if not fits:
-            charge.counted(drained_at_us, now_us, fits)
+            limit_check.counted(drained_at_us, now_us, fits)
 
-    def pour(self, charge: Charge) -> None:
+    def pour(self, limit_check: RateLimitCheck) -> None:
         """As bucket.lua does."""
-        drained_at_us, now_us, fits = self._measure(charge)
+        drained_at_us, now_us, fits = self._measure(limit_check)
         if fits:
-            drained_at_us += charge.limit.interval_us
-            self._drained_at_us[charge.scope, charge.subject] = drained_at_us
-        charge.counted(drained_at_us, now_us, fits)
+            drained_at_us += limit_check.limit.interval_us
+            self._drained_at_us[limit_check.scope, limit_check.subject] = drained_at_us
+        limit_check.counted(drained_at_us, now_us, fits)
 
-    def _measure(self, charge: Charge) -> tuple[int, int, bool]:
-        now_us, limit = self.clock_ms * 1000, charge.limit
-        drained_at_us = self._drained_at_us.get((charge.scope, charge.subject), now_us)
+    def _measure(self, limit_check: RateLimitCheck) -> tuple[int, int, bool]:
+        now_us, limit = self.clock_ms * 1000, limit_check.limit
+        drained_at_us = self._drained_at_us.get((limit_check.scope, limit_check.subject), now_us)
         drained_at_us = max(now_us, drained_at_us)
         fits = drained_at_us + limit.interval_us - now_us <= limit.most_us
         return drained_at_us, now_us, fits
 
-    def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
+    def keep(
+        self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
+    ) -> IdempotencyRecord:
         self._answer()
         before = self._kept(session_id, command_id)
         if before is None:
-            self._keep(session_id, command_id, receipt, keep_ms)
-        return before or receipt
+            self._keep(session_id, command_id, record, keep_ms)
+        return before or record
 
-    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+    def commit(
+        self, commit: Commit, limit_check: RateLimitCheck | None = None
+    ) -> Committed | Stale:
         self._answer()
-        switch = charge if charge is not None and charge.scope == "switch" else None
+        switch = limit_check if limit_check is not None and limit_check.scope == "switch" else None
         # What can't be stored can't be committed, and nothing is stored as it
         # was handed in: a mistake of the codec shows here, too.
         session = _through_the_codec(commit.session)
@@ -164,7 +170,7 @@ class FakeStore:
         before = self._kept(session_id, commit.command_id)
         if before is not None:
             if switch is not None:
-                switch.waived()
+                switch.skipped()
             return Committed(before.version, before)
         stored = self._stored(session_id)
         if commit.base_version == 0:
@@ -186,15 +192,15 @@ class FakeStore:
         # A session's setup is written only when it is created.
         stored.session = replace(session, setup=stored.session.setup)
         stored.events += [(session.version, event) for event in commit.events]
-        receipt = commit.receipt or Receipt(session.version)
-        self._keep(session_id, commit.command_id, receipt, commit.keep_ms)
+        record = commit.record or IdempotencyRecord(session.version)
+        self._keep(session_id, commit.command_id, record, commit.keep_ms)
         stored.due_ms = commit.due_ms
         if commit.due_ms is None:
             self.deadlines.pop(session_id, None)
         else:
             to_come = [at_ms for at_ms in self.deadlines.values() if at_ms > self.clock_ms]
             if commit.due_ms < min(to_come, default=commit.due_ms + 1):
-                self.alarms.put(0)
+                self.deadline_notifications.put(0)
             self.deadlines[session_id] = commit.due_ms
         if commit.expires_at_ms is not None:
             stored.expires_at_ms = commit.expires_at_ms
@@ -212,10 +218,10 @@ class FakeStore:
         self,
         session_id: str,
         command_id: str,
-        farewell: bytes,
+        final_message: bytes,
         *,
         base: Session | None = None,
-        receipt: Receipt | None = None,
+        record: IdempotencyRecord | None = None,
         keep_ms: int = REMEMBER_COMMANDS_MS,
     ) -> Deleted | Stale:
         self._answer()
@@ -229,9 +235,9 @@ class FakeStore:
                 return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         self._sessions.pop(session_id, None)
         self.deadlines.pop(session_id, None)
-        self._keep(session_id, command_id, receipt or Receipt(0), keep_ms)
+        self._keep(session_id, command_id, record or IdempotencyRecord(0), keep_ms)
         if stored is not None:
-            self.published.append((session_id, farewell))
+            self.published.append((session_id, final_message))
         return Deleted(stored is not None)
 
     def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
@@ -301,12 +307,14 @@ class FakeStore:
             return None
         return stored
 
-    def _kept(self, session_id: str, command_id: str) -> Receipt | None:
+    def _kept(self, session_id: str, command_id: str) -> IdempotencyRecord | None:
         kept, until_ms = self._receipts.get((session_id, command_id), (None, 0))
         return kept if until_ms > self.clock_ms else None
 
-    def _keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> None:
-        kept = codec.decode_receipt(codec.encode_receipt(receipt))
+    def _keep(
+        self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
+    ) -> None:
+        kept = codec.decode_receipt(codec.encode_receipt(record))
         self._receipts[session_id, command_id] = (kept, self.clock_ms + keep_ms)
 
 
@@ -346,7 +354,7 @@ class FakeDeadlines:
 
 @dataclass
 class FakeAlarms:
-    """Alarms of a FakeStore; ``None`` among them stands for the loss of the connection."""
+    """Deadline notifications of a FakeStore; ``None`` stands for a lost connection."""
 
     store: FakeStore
     opened: int = 0
@@ -358,7 +366,9 @@ class FakeAlarms:
 
     def next(self, within_seconds: float) -> int | None:
         try:
-            shard = self.store.alarms.get(timeout=within_seconds or None, block=within_seconds > 0)
+            shard = self.store.deadline_notifications.get(
+                timeout=within_seconds or None, block=within_seconds > 0
+            )
         except Empty:
             return None
         if shard is None:
@@ -371,62 +381,64 @@ class FakeRegistry:
     """RedisConnections in memory, on the clock and the sessions of a FakeStore."""
 
     store: FakeStore
-    patience: Patience = field(default_factory=Patience)
-    lists: dict[str, dict[str, Watcher]] = field(default_factory=dict)
-    _sessions: dict[str, tuple[Visit, int]] = field(default_factory=dict)
+    heartbeat_policy: HeartbeatPolicy = field(default_factory=HeartbeatPolicy)
+    lists: dict[str, dict[str, Connection]] = field(default_factory=dict)
+    _sessions: dict[str, tuple[ConnectionContext, int]] = field(default_factory=dict)
 
     def watch(
         self,
         session_id: str,
         connection_id: str,
         endpoint: str,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Heartbeat:
         loaded = self.store.load(session_id, bearer=bearer)
         self.store.mend_index(session_id)
-        if charge is not None:
-            self.store.pour(charge)
+        if limit_check is not None:
+            self.store.pour(limit_check)
         now_ms = loaded.now_ms
-        visit = Visit(session_id, bearer)
-        self._sessions[connection_id] = (visit, now_ms + self.patience.abandoned_ms)
+        context = ConnectionContext(session_id, bearer)
+        self._sessions[connection_id] = (context, now_ms + self.heartbeat_policy.abandoned_ms)
         listed = self.lists.setdefault(session_id, {})
         known = listed.get(connection_id)
         registered_at_ms = known.registered_at_ms if known else now_ms
         until_ms = None if bearer is None else bearer.valid_until_s * 1000
-        listed[connection_id] = Watcher(connection_id, endpoint, registered_at_ms, now_ms, until_ms)
+        listed[connection_id] = Connection(
+            connection_id, endpoint, registered_at_ms, now_ms, until_ms
+        )
         if loaded.session is None:
             return Heartbeat(now_ms)
         session = loaded.session
         return Heartbeat(now_ms, session.epoch, session.version, session.updated_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
-        visit = self.visit_of(connection_id)
-        return visit.session_id if visit is not None else None
+        context = self.context_of(connection_id)
+        return context.session_id if context is not None else None
 
-    def visit_of(self, connection_id: str) -> Visit | None:
-        visit, until_ms = self._sessions.get(connection_id, (None, 0))
-        return visit if until_ms > self.store.now_ms() else None
+    def context_of(self, connection_id: str) -> ConnectionContext | None:
+        context, until_ms = self._sessions.get(connection_id, (None, 0))
+        return context if until_ms > self.store.now_ms() else None
 
     def forget(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
         if session_id is not None:
             self.remove(session_id, [connection_id])
 
-    def watchers(self, session_id: str) -> Watchers:
+    def watchers(self, session_id: str) -> SessionConnections:
         now_ms = self.store.now_ms()
         listed = list(self.lists.get(session_id, {}).values())
-        return Watchers([self._as_of_now(session_id, one) for one in listed], now_ms)
+        return SessionConnections([self._as_of_now(session_id, one) for one in listed], now_ms)
 
-    def _as_of_now(self, session_id: str, watcher: Watcher) -> Watcher:
-        visit, _ = self._sessions.get(watcher.connection_id, (None, 0))
-        bearer = visit.bearer if visit is not None else None
+    def _as_of_now(self, session_id: str, watcher: Connection) -> Connection:
+        context, _ = self._sessions.get(watcher.connection_id, (None, 0))
+        bearer = context.bearer if context is not None else None
         names = () if bearer is None else bearer.revocations
         if not any((session_id, one) in self.store.revoked for one in names):
             return watcher
         return watcher._replace(valid_until_ms=0)
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         return [self.watchers(session_id) for session_id in session_ids]
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
@@ -446,12 +458,12 @@ class FakeRegistry:
 
 @dataclass
 class FakeFleet:
-    """RedisFleet in memory: what a FakeStore and a FakeRegistry hold."""
+    """RedisStats in memory: what a FakeStore and a FakeRegistry hold."""
 
     store: FakeStore
     registry: FakeRegistry
 
-    def facts(self) -> FleetFacts:
+    def facts(self) -> StoreStats:
         now_ms = self.store.now_ms()
         stored = map(self.store.load, list(self.store._sessions))
         statuses = Counter(one.session.status for one in stored if one.session is not None)
@@ -461,10 +473,10 @@ class FakeFleet:
             for watcher in listed.values()
         ]
         late_ms = [now_ms - at_ms for at_ms in self.store.deadlines.values() if at_ms <= now_ms]
-        return FleetFacts(
+        return StoreStats(
             sessions={status: statuses[status] for status in Status},
             connections=sum(
-                now_ms - at_ms <= self.registry.patience.silent_ms for at_ms in heard_at_ms
+                now_ms - at_ms <= self.registry.heartbeat_policy.silent_ms for at_ms in heard_at_ms
             ),
             overdue=len(late_ms),
             overdue_ms=max(late_ms, default=0),
@@ -497,7 +509,7 @@ class RecordingSink:
 
 
 @dataclass
-class FakeManagementApi:
+class FakeConnectionsApi:
     """@connections in memory: what each connection was sent, and which were closed.
 
     ``outcomes`` says, by connection, what becomes of its next posts, one after

@@ -44,7 +44,7 @@ from chalicelib.core.setup import (
     Setup,
     SyncMode,
     TimeoutAction,
-    set_up,
+    create_setup,
 )
 from chalicelib.core.timeouts import due_ms
 
@@ -166,7 +166,7 @@ def setups(
     if mode is SyncMode.PER_GROUP and draw(st.booleans()):
         ids = sorted({participant.group_id or "" for participant in participants})
         groups = [Group(group_id, draw(scale.duration)) for group_id in draw(st.permutations(ids))]
-    return set_up(
+    return create_setup(
         session_id=uuid(0xFACE),
         sync_mode=mode,
         participants=participants,

@@ -167,8 +167,8 @@ def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
 def test_who_asks_for_no_tokens_imports_nothing_that_reads_them() -> None:
     code = """
 import sys, app
-from chalicelib.container import services
-services().engine, services().sockets, services().gate
+from chalicelib.container import container
+container().engine, container().sockets, container().authenticator
 print([name for name in sys.modules if name.split(".")[0] == "jwt"])
 """
     credentials = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -187,7 +187,7 @@ print([name for name in sys.modules if name.split(".")[0] == "jwt"])
 WITHOUT_CRYPTOGRAPHY = """
 import json, sys
 sys.modules["cryptography"] = None
-from chalicelib.auth import tokens
+from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import InvalidKeys, new_key, read_keys
 from chalicelib.auth.policy import Bearer, Role
 keys = read_keys(json.dumps(new_key("first")))

@@ -8,7 +8,7 @@ from typing import assert_type
 
 import pytest
 
-from chalicelib.cached_service import part
+from chalicelib.cached_service import cached_service
 from tests.servers import all_at_once
 
 THREADS = 8
@@ -19,17 +19,17 @@ class Whole:
     asked: Barrier = field(default_factory=lambda: Barrier(THREADS))
     built: list[str] = field(default_factory=list)
 
-    @part
+    @cached_service
     def inner(self) -> object:
         self.built.append("inner")
         return object()
 
-    @part
+    @cached_service
     def outer(self) -> tuple[object]:
         self.built.append("outer")
         return (self.inner,)
 
-    @part
+    @cached_service
     def broken(self) -> object:
         self.built.append("broken")
         if len(self.built) == 1:

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from chalicelib.auth.policy import Role
-from chalicelib.container import Services
-from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.container import Container
+from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.settings import Settings
 from tests.auth.bearers import ANNE, SESSION, a_bearer
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 
 READING = """
 import sys
 from chalicelib.core.errors import StoreUnavailable
 from chalicelib.settings import Settings
-from chalicelib.container import Services
+from chalicelib.container import Container
 try:
-    Services(Settings(redis_url="redis://127.0.0.1:1")).engine.get_current_state("x")
+    Container(Settings(redis_url="redis://127.0.0.1:1")).engine.get_current_state("x")
 except StoreUnavailable:
     print(sorted({name for name in sys.modules if "chalicelib.broadcast" in name}))
 """
@@ -41,52 +41,52 @@ def test_who_reads_imports_nothing_that_posts() -> None:
 
 
 @pytest.fixture
-def api() -> FakeManagementApi:
-    return FakeManagementApi()
+def api() -> FakeConnectionsApi:
+    return FakeConnectionsApi()
 
 
-def services_with(api: FakeManagementApi, **settings: Any) -> Services:
-    services = Services(Settings(**settings))
+def container_with(api: FakeConnectionsApi, **settings: Any) -> Container:
+    container = Container(Settings(**settings))
     store = FakeStore()
-    vars(services).update(store=store, connections=FakeRegistry(store), management_api=api)
-    setup = set_up(
+    vars(container).update(store=store, connections=FakeRegistry(store), management_api=api)
+    setup = create_setup(
         session_id=SESSION,
         sync_mode=SyncMode.PER_PARTICIPANT,
         participants=[Participant(ANNE, 0, 60_000)],
         total_time_ms=60_000,
     )
-    services.engine.create_session(setup)
-    services.connections.watch(SESSION, "c1", "https://a.example")
-    return services
+    container.engine.create_session(setup)
+    container.connections.watch(SESSION, "c1", "https://a.example")
+    return container
 
 
 def test_where_commits_are_announced_inline_watchers_are_told_of_each(
-    api: FakeManagementApi,
+    api: FakeConnectionsApi,
 ) -> None:
-    services = services_with(api)
+    container = container_with(api)
 
-    services.engine.start_session(SESSION)
+    container.engine.start_session(SESSION)
     assert [one["type"] for one in api.messages("c1")] == ["STATE_UPDATE"]
 
-    services.engine.delete_session(SESSION)
+    container.engine.delete_session(SESSION)
     assert [one["type"] for one in api.messages("c1")] == ["STATE_UPDATE", "SESSION_DELETED"]
     assert api.closed == ["c1"]
 
 
-def test_and_who_came_with_a_token_that_is_revoked_is_sent_away(api: FakeManagementApi) -> None:
-    services = services_with(api)
+def test_and_who_came_with_a_token_that_is_revoked_is_sent_away(api: FakeConnectionsApi) -> None:
+    container = container_with(api)
     viewer = a_bearer(Role.VIEWER)
-    services.connections.watch(SESSION, "c2", "https://a.example", bearer=viewer)
+    container.connections.watch(SESSION, "c2", "https://a.example", bearer=viewer)
 
-    services.engine.revoke_token(SESSION, viewer.token_id, a_bearer())
+    container.engine.revoke_token(SESSION, viewer.token_id, a_bearer())
 
     assert api.closed == ["c2"]
 
 
-def test_where_relays_tell_them_nobody_else_does(api: FakeManagementApi) -> None:
-    services = services_with(api, broadcast="relay")
+def test_where_relays_tell_them_nobody_else_does(api: FakeConnectionsApi) -> None:
+    container = container_with(api, broadcast="relay")
 
-    services.engine.start_session(SESSION)
+    container.engine.start_session(SESSION)
 
-    assert services.announcer is None
+    assert container.broadcaster is None
     assert api.sent == {}

@@ -16,7 +16,7 @@ from .. import __version__
 from ..core.commands import Start, Switch, apply
 from ..core.events import Event, SessionCreated
 from ..core.session import Session, create
-from ..ports import Patience
+from ..ports import HeartbeatPolicy
 from ..schemas import messages as socket
 from ..schemas.errors import InvalidRequest, problem
 from ..schemas.pushes import session_deleted, state_update
@@ -122,7 +122,7 @@ def _answered() -> dict[str, list[Any]]:
             )
         ),
         "Connected": from_json(
-            socket.connected(SESSION_ID, CONNECTION_ID, Patience().heartbeat_ms, CREATED_MS)
+            socket.connected(SESSION_ID, CONNECTION_ID, HeartbeatPolicy().heartbeat_ms, CREATED_MS)
         ),
         "StateSync": from_json(socket.state_sync(started.session, STARTED_MS)[0]),
         "StateUpdate": from_json(

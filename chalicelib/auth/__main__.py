@@ -16,7 +16,7 @@ from ..settings import InvalidSetting, Settings, read_settings, read_settings_be
 from .authenticator import random_token_id
 from .jwks import InvalidKeys, new_key, read_keys
 from .jwt import sign
-from .key_source import KeysText
+from .key_source import KeySource
 from .policy import EVERY_SESSION, Bearer, Role
 
 DAY_S = 24 * 60 * 60
@@ -45,7 +45,7 @@ def _key_set(settings: Settings) -> str:
     """The keys there are, if any, behind a new one, which signs from now on."""
     found: list[object] = []
     if settings.auth_keys or settings.auth_keys_secret:
-        text = KeysText(settings).read(fresh=True)
+        text = KeySource(settings).read(fresh=True)
         read_keys(text)
         kept = json.loads(text)
         found = kept.get("keys", [kept])
@@ -61,7 +61,7 @@ def _token(settings: Settings, days: int) -> str:
     server = Bearer(Role.SERVER, EVERY_SESSION, random_token_id(), since_s, until_s)
     if not (settings.auth_keys or settings.auth_keys_secret):
         raise InvalidKeys("There are no keys; set AUTH_KEYS or AUTH_KEYS_SECRET")
-    return sign(server, read_keys(KeysText(settings).read(fresh=True)))
+    return sign(server, read_keys(KeySource(settings).read(fresh=True)))
 
 
 def _read(arguments: Sequence[str]) -> argparse.Namespace:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from ..core.errors import Unauthenticated
 from . import jwt as tokens
-from .key_cache import Keyring
+from .key_cache import KeyCache
 from .policy import Bearer, Role
 
 REMEMBERED = 1_024
@@ -24,16 +24,16 @@ def random_token_id() -> str:
     return secrets.token_hex(16)
 
 
-class Gate:
+class TokenAuthenticator:
     """Reads tokens and signs new ones; safe for many threads."""
 
     def __init__(
         self,
-        keyring: Keyring,
+        key_cache: KeyCache,
         token_ttl_seconds: int,
         new_id: Callable[[], str] = random_token_id,
     ) -> None:
-        self._keyring = keyring
+        self._keyring = key_cache
         # A signature that was right stays right while the keys are the same; whether the
         # token holds is asked each time.
         self._read = lru_cache(maxsize=REMEMBERED)(tokens.read)
@@ -81,13 +81,13 @@ class Gate:
         return Bearer(
             role,
             session_id,
-            by.named_heir(self._new_id()),
+            by.child_token_id(self._new_id()),
             now_s,
             min(until_s, by.valid_until_s),
             participant_id,
         )
 
-    def guests(
+    def session_tokens(
         self, session_id: str, participant_ids: Sequence[str], created_at_ms: int
     ) -> list[Bearer]:
         """Host, viewer and each participant of a session, in this order.

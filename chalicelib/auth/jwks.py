@@ -50,17 +50,17 @@ class KeySet:
         if not signing:
             raise InvalidKeys("There is no key that can sign")
         self.signing = signing[0]
-        self._decoy = _decoy(self.signing.algorithm)
+        self._dummy_key = _dummy_key(self.signing.algorithm)
 
     def __contains__(self, key: Key) -> bool:
-        return key is not self._decoy
+        return key is not self._dummy_key
 
     def named(self, kid: object) -> Key:
         """The key of this name; for any other name one that nobody has signed with.
 
         So a key that does not exist fails where, and as late as, a wrong signature does.
         """
-        return self._keys.get(kid, self._decoy) if isinstance(kid, str) else self._decoy
+        return self._keys.get(kid, self._dummy_key) if isinstance(kid, str) else self._dummy_key
 
 
 def read_keys(text: str) -> KeySet:
@@ -127,7 +127,7 @@ def _of_curve(kid: str, key: Mapping[str, Any]) -> Key:
     return Key(kid, "EdDSA", public, OKPAlgorithm.from_jwk(dict(key)) if "d" in key else None)
 
 
-def _decoy(algorithm: str) -> Key:
+def _dummy_key(algorithm: str) -> Key:
     if algorithm == "HS256":
         secret = secrets.token_bytes(LEAST_SECRET_BYTES)
         return Key("", algorithm, secret, None)

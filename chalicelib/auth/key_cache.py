@@ -33,7 +33,7 @@ class ReadText(Protocol):
         """Unless ``fresh`` is asked for, it may be one of some minutes ago."""
 
 
-class Keyring:
+class KeyCache:
     """Keys of a text that ``read_text`` gives; safe for many threads."""
 
     def __init__(

@@ -27,7 +27,7 @@ ATTEMPTS: Final = 2
 """Together less than two seconds where nothing is answered."""
 
 
-class KeysText:
+class KeySource:
     """Reads the text of the keys, wherever the settings say it is. For one thread at a time."""
 
     def __init__(self, settings: Settings, max_age_seconds: int = MAX_AGE_SECONDS) -> None:

@@ -16,8 +16,8 @@ from ..core import commands as rules
 from ..core.errors import Forbidden
 
 EVERY_SESSION: Final = "*"
-GENERATIONS: Final = 4
-JTI_FORM: Final = f"[A-Za-z0-9_-]{{1,64}}([.][A-Za-z0-9_-]{{1,64}}){{0,{GENERATIONS - 1}}}"
+MAX_DELEGATION_DEPTH: Final = 4
+JTI_FORM: Final = f"[A-Za-z0-9_-]{{1,64}}([.][A-Za-z0-9_-]{{1,64}}){{0,{MAX_DELEGATION_DEPTH - 1}}}"
 """A token that was minted with another is called by that one's name, a full stop, and its own."""
 
 
@@ -123,13 +123,13 @@ class Bearer:
         names = self.token_id.split(".")
         return tuple(".".join(names[: place + 1]) for place in range(len(names)))
 
-    def named_heir(self, name: str) -> str:
+    def child_token_id(self, name: str) -> str:
         """What a token is called that is minted with this one, and ends where this is revoked.
 
         Raises:
             Forbidden: This one was itself minted with one that was minted with one, and so on.
         """
-        if len(self.revocations) == GENERATIONS:
+        if len(self.revocations) == MAX_DELEGATION_DEPTH:
             raise Forbidden
         return f"{self.token_id}.{name}" if self.is_revocable else name
 
@@ -142,7 +142,7 @@ class Bearer:
         if self.session_id not in (EVERY_SESSION, session_id) or self._right(action) is NO:
             raise Forbidden
 
-    def narrowed(self, command: rules.Command) -> rules.Command:
+    def restrict(self, command: rules.Command) -> rules.Command:
         """The command as this bearer may give it: where the cycle has to be his own, it says so.
 
         Raises:

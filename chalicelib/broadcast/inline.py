@@ -14,12 +14,12 @@ from dataclasses import replace
 from itertools import islice
 
 from ..core.errors import StoreUnavailable
-from ..ports import ConnectionRegistry, Watcher
+from ..ports import Connection, ConnectionRegistry
 from ..schemas.messages import session_forbidden
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out_metrics as fan_out
-from .connections_api.ports import Delete, ManagementApi, Post, Request
-from .recipients import LISTS_AT_ONCE, Audience, audience_of, audiences_of
+from .connections_api.ports import ConnectionsApi, Delete, Post, Request
+from .recipients import LISTS_AT_ONCE, Recipients, recipients_of, recipients_of_each
 
 LOG = logging.getLogger("tickless")
 
@@ -30,13 +30,13 @@ LIMITED_SECONDS = 0.25
 """Who doesn't read is answered 429 for as long as that lasts, and is waited for no longer."""
 
 
-class InlineAnnouncer:
-    """Announces by posting; see Announcer. ``api`` is called once there is anybody to tell."""
+class InlineBroadcaster:
+    """Announces by posting; see Broadcaster. ``api`` is called once there is anybody to tell."""
 
     def __init__(
         self,
         registry: ConnectionRegistry,
-        api: Callable[[], ManagementApi],
+        api: Callable[[], ConnectionsApi],
         monotonic: Callable[[], float] = time.monotonic,
         telemetry: Telemetry = SILENT,
     ) -> None:
@@ -45,16 +45,16 @@ class InlineAnnouncer:
         self._telemetry = telemetry
         self._monotonic = monotonic
 
-    def announce(self, session_id: str, message: bytes) -> None:
+    def broadcast(self, session_id: str, message: bytes) -> None:
         self._tell(session_id, message, close=False)
 
-    def dismiss(self, session_id: str, farewell: bytes) -> None:
-        self._tell(session_id, farewell, close=True)
+    def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
+        self._tell(session_id, final_message, close=True)
 
-    def send_away(self, session_id: str) -> None:
+    def close_revoked(self, session_id: str) -> None:
         # Whoever could not be reached is told nothing either, and closed by the next sweep.
         with _whatever_becomes_of_it(session_id):
-            self._part_with(audience_of(self._registry, session_id))
+            self._part_with(recipients_of(self._registry, session_id))
 
     def sweep(self) -> None:
         """Close whom nobody should watch any more, where nothing is announced that would find out.
@@ -64,36 +64,39 @@ class InlineAnnouncer:
         """
         session_ids = self._registry.watched_sessions()
         while some := list(islice(session_ids, LISTS_AT_ONCE)):
-            for audience in audiences_of(self._registry, some):
-                self._part_with(audience)
+            for recipients in recipients_of_each(self._registry, some):
+                self._part_with(recipients)
 
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
         with _whatever_becomes_of_it(session_id):
-            audience = audience_of(self._registry, session_id)
-            self._strike_off(session_id, self._post(audience, message, close=close))
+            recipients = recipients_of(self._registry, session_id)
+            self._strike_off(session_id, self._post(recipients, message, close=close))
 
-    def _part_with(self, audience: Audience) -> None:
-        if audience.leaving:
-            self._strike_off(audience.session_id, self._post(replace(audience, present=()), b""))
+    def _part_with(self, recipients: Recipients) -> None:
+        if recipients.leaving:
+            self._strike_off(
+                recipients.session_id, self._post(replace(recipients, present=()), b"")
+            )
 
-    def _strike_off(self, session_id: str, gone: Sequence[Watcher]) -> None:
+    def _strike_off(self, session_id: str, gone: Sequence[Connection]) -> None:
         if gone:
             self._registry.remove(session_id, [one.connection_id for one in gone])
 
     def _post(
-        self, audience: Audience, message: bytes, *, close: bool = False
-    ) -> Sequence[Watcher]:
+        self, recipients: Recipients, message: bytes, *, close: bool = False
+    ) -> Sequence[Connection]:
         """Post, and close where that is asked for; returns whom to strike from the list."""
         began_s = self._monotonic()
         deadline_s = began_s + WITHIN_SECONDS
         posts: list[Request] = [
-            Post(one.endpoint, one.connection_id, message, deadline_s) for one in audience.present
+            Post(one.endpoint, one.connection_id, message, deadline_s) for one in recipients.present
         ]
-        reason = session_forbidden(audience.now_ms)
+        reason = session_forbidden(recipients.now_ms)
         reasons: list[Request] = [
-            Post(one.endpoint, one.connection_id, reason, deadline_s) for one in audience.forbidden
+            Post(one.endpoint, one.connection_id, reason, deadline_s)
+            for one in recipients.forbidden
         ]
-        leaving = [*audience.leaving, *(audience.present if close else ())]
+        leaving = [*recipients.leaving, *(recipients.present if close else ())]
         deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
         if not posts and not deletes:
             return ()
@@ -103,7 +106,7 @@ class InlineAnnouncer:
         if posts:
             fan_out.report(
                 self._telemetry,
-                audience.session_id,
+                recipients.session_id,
                 message,
                 Counter(outcomes[: len(posts)]),
                 self._monotonic() - began_s,
@@ -112,8 +115,11 @@ class InlineAnnouncer:
             self._telemetry.posted(Counter(outcomes[len(posts) :][: len(reasons)]))
         if close:
             return leaving
-        delivered = zip(audience.present, outcomes, strict=False)
-        return [*audience.leaving, *(one for one, how in delivered if audience.is_gone(one, how))]
+        delivered = zip(recipients.present, outcomes, strict=False)
+        return [
+            *recipients.leaving,
+            *(one for one, how in delivered if recipients.is_gone(one, how)),
+        ]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ports import ConnectionRegistry, Patience, Watcher, Watchers
+from ..ports import Connection, ConnectionRegistry, HeartbeatPolicy, SessionConnections
 from .connections_api.ports import Outcome
 
 GRACE_MS = 15_000
@@ -20,21 +20,21 @@ LISTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class Recipients:
     """The watchers of a session at one instant of the store's clock.
 
     Who is ``forbidden`` has come with a token that holds no more, and is told nothing.
     """
 
     session_id: str
-    present: Sequence[Watcher]
-    silent: Sequence[Watcher]
+    present: Sequence[Connection]
+    silent: Sequence[Connection]
     now_ms: int
-    patience: Patience
-    forbidden: Sequence[Watcher] = ()
+    heartbeat_policy: HeartbeatPolicy
+    forbidden: Sequence[Connection] = ()
 
     @property
-    def leaving(self) -> Sequence[Watcher]:
+    def leaving(self) -> Sequence[Connection]:
         """Whose connections are to be closed."""
         return [*self.silent, *self.forbidden]
 
@@ -44,42 +44,45 @@ class Audience:
             one.connection_id
             for one in self.silent
             if one.endpoint != endpoint
-            and self.now_ms - one.heard_at_ms > self.patience.abandoned_ms
+            and self.now_ms - one.heard_at_ms > self.heartbeat_policy.abandoned_ms
         ]
 
-    def is_gone(self, watcher: Watcher, outcome: Outcome) -> bool:
+    def is_gone(self, watcher: Connection, outcome: Outcome) -> bool:
         """Whether what became of a post proves that nobody is there any more."""
         return outcome is Outcome.GONE and self.now_ms - watcher.registered_at_ms >= GRACE_MS
 
 
-def audience_of(
+def recipients_of(
     registry: ConnectionRegistry, session_id: str, endpoint: str | None = None
-) -> Audience:
+) -> Recipients:
     """Everybody who watches, or only those of one endpoint."""
-    return _audience(session_id, registry.watchers(session_id), registry.patience, endpoint)
+    return _audience(session_id, registry.watchers(session_id), registry.heartbeat_policy, endpoint)
 
 
-def audiences_of(
+def recipients_of_each(
     registry: ConnectionRegistry, session_ids: Sequence[str], endpoint: str | None = None
-) -> Sequence[Audience]:
+) -> Sequence[Recipients]:
     """As :func:`audience_of` for each, in their order, and cheaper than one after another."""
     lists = registry.watchers_many(session_ids)
     return [
-        _audience(session_id, listed, registry.patience, endpoint)
+        _audience(session_id, listed, registry.heartbeat_policy, endpoint)
         for session_id, listed in zip(session_ids, lists, strict=True)
     ]
 
 
 def _audience(
-    session_id: str, listed: Watchers, patience: Patience, endpoint: str | None
-) -> Audience:
+    session_id: str,
+    listed: SessionConnections,
+    heartbeat_policy: HeartbeatPolicy,
+    endpoint: str | None,
+) -> Recipients:
     ours = [one for one in listed.watchers if endpoint is None or one.endpoint == endpoint]
-    silent = [one for one in ours if listed.now_ms - one.heard_at_ms > patience.silent_ms]
-    here = [one for one in ours if listed.now_ms - one.heard_at_ms <= patience.silent_ms]
+    silent = [one for one in ours if listed.now_ms - one.heard_at_ms > heartbeat_policy.silent_ms]
+    here = [one for one in ours if listed.now_ms - one.heard_at_ms <= heartbeat_policy.silent_ms]
     forbidden = [one for one in here if _has_ended(one, listed.now_ms)]
     present = [one for one in here if not _has_ended(one, listed.now_ms)]
-    return Audience(session_id, present, silent, listed.now_ms, patience, forbidden)
+    return Recipients(session_id, present, silent, listed.now_ms, heartbeat_policy, forbidden)
 
 
-def _has_ended(watcher: Watcher, now_ms: int) -> bool:
+def _has_ended(watcher: Connection, now_ms: int) -> bool:
     return watcher.valid_until_ms is not None and watcher.valid_until_ms <= now_ms

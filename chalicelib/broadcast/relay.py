@@ -21,10 +21,10 @@ from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.pushes import is_farewell
 from ..telemetry.ports import SILENT, Telemetry
-from .connections_api.ports import ManagementApi
-from .recipients import audience_of
-from .relay_maintenance import Upkeep
-from .relay_sender import Dispatch
+from .connections_api.ports import ConnectionsApi
+from .recipients import recipients_of
+from .relay_maintenance import RelayMaintenance
+from .relay_sender import RelaySender
 
 LOG = logging.getLogger("tickless")
 
@@ -53,7 +53,7 @@ class Relay:
         subscribe: Callable[[], AbstractContextManager[Subscription]],
         registry: ConnectionRegistry,
         engine: SyncEngine,
-        api: ManagementApi,
+        api: ConnectionsApi,
         endpoint: str,
         *,
         sweep_every_seconds: float = 30.0,
@@ -62,8 +62,10 @@ class Relay:
         self._subscribe = subscribe
         self._registry = registry
         self._endpoint = endpoint
-        self._dispatch = Dispatch(api, endpoint, telemetry)
-        self._upkeep = Upkeep(registry, engine, self._dispatch, endpoint, sweep_every_seconds)
+        self._dispatch = RelaySender(api, endpoint, telemetry)
+        self._upkeep = RelayMaintenance(
+            registry, engine, self._dispatch, endpoint, sweep_every_seconds
+        )
         self._stopping = Event()
         self._listening = Event()
         self._thread = Thread(target=self._run, name="relay", daemon=True)
@@ -115,10 +117,12 @@ class Relay:
     def _spread(self, session_id: str, message: bytes) -> None:
         heard_s = time.monotonic()
         self._upkeep.heard(session_id)
-        audience = audience_of(self._registry, session_id, self._endpoint)
+        recipients = recipients_of(self._registry, session_id, self._endpoint)
         # An empty message has nobody told anything, and only those leave who have to.
         if message:
-            self._dispatch.send(audience, [message], heard_s)
-        self._dispatch.send_away(audience)
+            self._dispatch.send(recipients, [message], heard_s)
+        self._dispatch.close_revoked(recipients)
         if is_farewell(message):
-            self._dispatch.dismiss(session_id, [one.connection_id for one in audience.present])
+            self._dispatch.broadcast_and_close(
+                session_id, [one.connection_id for one in recipients.present]
+            )

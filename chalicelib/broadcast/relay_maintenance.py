@@ -20,8 +20,8 @@ from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.messages import state_sync
 from ..schemas.pushes import session_deleted
-from .recipients import LISTS_AT_ONCE, audiences_of
-from .relay_sender import Dispatch
+from .recipients import LISTS_AT_ONCE, recipients_of_each
+from .relay_sender import RelaySender
 
 LOG = logging.getLogger("tickless")
 
@@ -65,14 +65,14 @@ class Snapshots:
             return is_news
 
 
-class Upkeep:
+class RelayMaintenance:
     """Keeps up the connections of ``endpoint``, from ``start`` to ``stop``."""
 
     def __init__(
         self,
         registry: ConnectionRegistry,
         engine: SyncEngine,
-        dispatch: Dispatch,
+        dispatch: RelaySender,
         endpoint: str,
         sweep_every_seconds: float,
     ) -> None:
@@ -166,18 +166,18 @@ class Upkeep:
 
     def _send_snapshots(self, session_ids: Sequence[str]) -> None:
         self._snapshots.begin(session_ids)
-        found = audiences_of(self._registry, session_ids, self._endpoint)
-        audiences = [audience for audience in found if audience.present]
-        outcomes = self._engine.settle([audience.session_id for audience in audiences])
+        found = recipients_of_each(self._registry, session_ids, self._endpoint)
+        recipient_lists = [recipients for recipients in found if recipients.present]
+        outcomes = self._engine.settle([recipients.session_id for recipients in recipient_lists])
         under_way, settled = 0, Semaphore(0)
-        for audience, outcome in zip(audiences, outcomes, strict=True):
+        for recipients, outcome in zip(recipient_lists, outcomes, strict=True):
             messages: list[bytes] = []
             if outcome is not None:
                 messages = state_sync(outcome.session, outcome.now_ms)
             elif self._tells_of_loss:
-                messages = [session_deleted(audience.session_id, audience.now_ms)]
-            send = partial(self._dispatch.send, audience, messages, settled=settled.release)
-            if self._snapshots.send(audience.session_id, send):
+                messages = [session_deleted(recipients.session_id, recipients.now_ms)]
+            send = partial(self._dispatch.send, recipients, messages, settled=settled.release)
+            if self._snapshots.send(recipients.session_id, send):
                 under_way += len(messages)
         # Were all of them posted at once, an update would have to wait behind them.
         began_s = time.monotonic()
@@ -193,14 +193,16 @@ class Upkeep:
         the lists, which live on as long as anybody watches.
         """
         for session_ids in self._watched_sessions(LISTS_AT_ONCE):
-            for audience in audiences_of(self._registry, session_ids):
-                ours = [one for one in audience.silent if one.endpoint == self._endpoint]
+            for recipients in recipients_of_each(self._registry, session_ids):
+                ours = [one for one in recipients.silent if one.endpoint == self._endpoint]
                 if ours:
-                    self._dispatch.dismiss(audience.session_id, [one.connection_id for one in ours])
-                self._dispatch.send_away(audience)
-                abandoned = audience.abandoned(self._endpoint)
+                    self._dispatch.broadcast_and_close(
+                        recipients.session_id, [one.connection_id for one in ours]
+                    )
+                self._dispatch.close_revoked(recipients)
+                abandoned = recipients.abandoned(self._endpoint)
                 if abandoned:
-                    self._registry.remove(audience.session_id, abandoned)
+                    self._registry.remove(recipients.session_id, abandoned)
 
     def _watched_sessions(self, at_once: int) -> Iterator[Sequence[str]]:
         """So many at a time, and between them as much time for others as each of them took."""

@@ -14,12 +14,12 @@ from dataclasses import replace
 from functools import cached_property
 from queue import Empty, SimpleQueue
 
-from ..ports import Watcher
+from ..ports import Connection
 from ..schemas.messages import session_forbidden
 from ..telemetry.ports import Telemetry
 from . import fan_out_metrics as fan_out
-from .connections_api.ports import Delete, ManagementApi, Outcome, Post
-from .recipients import Audience
+from .connections_api.ports import ConnectionsApi, Delete, Outcome, Post
+from .recipients import Recipients
 
 LOG = logging.getLogger("tickless")
 
@@ -29,10 +29,10 @@ Gone = SimpleQueue[tuple[str, str]]
 """Ids of sessions, each with that of a connection to be taken off its list."""
 
 
-class Dispatch:
+class RelaySender:
     """Posts to, and closes, connections of ``endpoint``; safe for many threads."""
 
-    def __init__(self, api: ManagementApi, endpoint: str, telemetry: Telemetry) -> None:
+    def __init__(self, api: ConnectionsApi, endpoint: str, telemetry: Telemetry) -> None:
         self._api = api
         self._endpoint = endpoint
         self._telemetry = telemetry
@@ -40,7 +40,7 @@ class Dispatch:
 
     def send(
         self,
-        audience: Audience,
+        recipients: Recipients,
         messages: Iterable[bytes],
         since_s: float | None = None,
         settled: Callable[[], object] | None = None,
@@ -54,17 +54,17 @@ class Dispatch:
         deadline_s = began_s + POST_WITHIN_SECONDS
         for message in messages:
             delivery = _Delivery(
-                audience, message, self._gone, self._telemetry, since_s or began_s, settled
+                recipients, message, self._gone, self._telemetry, since_s or began_s, settled
             )
             self._api.submit_all(
                 [
                     Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
-                    for watcher in audience.present
+                    for watcher in recipients.present
                 ],
                 delivery.done,
             )
 
-    def dismiss(self, session_id: str, connection_ids: Iterable[str]) -> None:
+    def broadcast_and_close(self, session_id: str, connection_ids: Iterable[str]) -> None:
         """Close connections, each after what was posted to it before."""
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS
         self._api.submit_all(
@@ -72,12 +72,12 @@ class Dispatch:
             _Dismissal(session_id, self._gone).done,
         )
 
-    def send_away(self, audience: Audience) -> None:
+    def close_revoked(self, recipients: Recipients) -> None:
         """Tell whose tokens hold no more, and close their connections here."""
-        ours = [one for one in audience.forbidden if one.endpoint == self._endpoint]
+        ours = [one for one in recipients.forbidden if one.endpoint == self._endpoint]
         if ours:
-            self.send(replace(audience, present=ours), [session_forbidden(audience.now_ms)])
-            self.dismiss(audience.session_id, [one.connection_id for one in ours])
+            self.send(replace(recipients, present=ours), [session_forbidden(recipients.now_ms)])
+            self.broadcast_and_close(recipients.session_id, [one.connection_id for one in ours])
 
     def take_gone(self) -> Mapping[str, Sequence[str]]:
         """By session, the connections that have been found gone since this was last asked."""
@@ -95,21 +95,21 @@ class _Delivery:
 
     def __init__(
         self,
-        audience: Audience,
+        recipients: Recipients,
         message: bytes,
         gone: Gone,
         telemetry: Telemetry,
         since_s: float,
         settled: Callable[[], object] | None,
     ) -> None:
-        self._audience = audience
+        self._audience = recipients
         self._message = message
         self._gone = gone
         self._telemetry = telemetry
         self._since_s = since_s
         self._settled = settled
         self._outcomes: Counter[Outcome] = Counter()
-        self._left = len(audience.present)
+        self._left = len(recipients.present)
 
     def done(self, post: Post, outcome: Outcome) -> None:
         self._outcomes[outcome] += 1
@@ -136,7 +136,7 @@ class _Delivery:
                 self._settled()
 
     @cached_property
-    def _present(self) -> Mapping[str, Watcher]:
+    def _present(self) -> Mapping[str, Connection]:
         """By connection; made once somebody is gone, of whom there may be thousands."""
         return {watcher.connection_id: watcher for watcher in self._audience.present}
 

@@ -213,7 +213,7 @@ def _undo(session: Session, now_ms: int) -> Decision:
         participants[kept.cycle.position].participant_id,
     )
     # What fell due since then does so now, at its own deadline.
-    restored = cycles.take_back(session, kept, switched_at_ms)
+    restored = cycles.undo_switch(session, kept, switched_at_ms)
     settled, timeouts = settle(restored, now_ms, switched_at_ms)
     return Decision(settled, (event, *timeouts))
 

@@ -70,7 +70,7 @@ def undoable(session: Session, cycle: Cycle) -> Undoable:
     return Undoable(cycle, None if bank is None else session.banks[bank])
 
 
-def take_back(session: Session, kept: Undoable, switched_at_ms: int) -> Session:
+def undo_switch(session: Session, kept: Undoable, switched_at_ms: int) -> Session:
     """The session as if the switch at that instant had not been, its cycle still running."""
     cycle = kept.cycle
     over_ms, used = overtime_ms(cycle, switched_at_ms), used_ms(cycle, switched_at_ms)

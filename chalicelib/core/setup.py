@@ -100,7 +100,7 @@ class Setup:
 BANKED = frozenset({SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP})
 
 
-def set_up(
+def create_setup(
     *,
     session_id: str,
     sync_mode: SyncMode,

@@ -48,7 +48,7 @@ class Clocks(NamedTuple):
     session_remaining_ms: int | None
 
 
-class Face(NamedTuple):
+class ClockReading(NamedTuple):
     """The dial of a clock, apart from the time its owner has used."""
 
     total_time_ms: int
@@ -57,11 +57,11 @@ class Face(NamedTuple):
     is_running: bool
 
 
-Dial = Callable[[int], Face]
+ClockFactory = Callable[[int], ClockReading]
 """The clock of the participant at a position."""
 
 
-class Reading(NamedTuple):
+class CycleSnapshot(NamedTuple):
     """The hands at one instant: what the current, or last, cycle has used.
 
     ``active`` is the position of whoever is active; ``moving``, whether that
@@ -127,11 +127,11 @@ def changed_positions(before: Session, after: Session) -> list[int]:
     return sorted(changed)
 
 
-def _read(session: Session, now_ms: int) -> Reading:
+def _read(session: Session, now_ms: int) -> CycleSnapshot:
     cycle = session.cycle
     if cycle is None:
-        return Reading(0, 0, 0, None, False)
-    return Reading(
+        return CycleSnapshot(0, 0, 0, None, False)
+    return CycleSnapshot(
         used_ms(cycle, now_ms),
         overtime_ms(cycle, now_ms),
         ran_ms(session, now_ms),
@@ -140,35 +140,35 @@ def _read(session: Session, now_ms: int) -> Reading:
     )
 
 
-def _own_bank(session: Session, reading: Reading) -> Dial:
+def _own_bank(session: Session, reading: CycleSnapshot) -> ClockFactory:
     banks, active = session.banks, reading.active
     default, own = session.setup.control, session.setup.own_controls
 
-    def face(position: int) -> Face:
+    def face(position: int) -> ClockReading:
         bank = banks[position]
         control = (own[position] if own else None) or default
         run_ms, moving = bank.run_ms, False
         if position == active:
             run_ms, moving = run_ms + reading.used_ms, reading.moving
         figures = control.empty() if bank.has_expired else control.figures(bank, run_ms)
-        return Face(bank.total_ms, figures, bank.has_expired, moving)
+        return ClockReading(bank.total_ms, figures, bank.has_expired, moving)
 
     return face
 
 
-def _group_bank(session: Session, reading: Reading) -> Dial:
+def _group_bank(session: Session, reading: CycleSnapshot) -> ClockFactory:
     """What a group's bank shows, every member shows; the allocation is each one's own."""
     participants = session.setup.participants
     faces = _bank_faces(session, reading)
 
-    def face(position: int) -> Face:
+    def face(position: int) -> ClockReading:
         participant = participants[position]
         return faces[participant.bank or 0]._replace(total_time_ms=participant.total_time_ms)
 
     return face
 
 
-def _bank_faces(session: Session, reading: Reading) -> list[Face]:
+def _bank_faces(session: Session, reading: CycleSnapshot) -> list[ClockReading]:
     # A bank's dial is the same as a participant's who has it for himself.
     drawn_on = None
     if reading.active is not None:
@@ -178,7 +178,7 @@ def _bank_faces(session: Session, reading: Reading) -> list[Face]:
     )
 
 
-def _groups(session: Session, reading: Reading) -> list[GroupView]:
+def _groups(session: Session, reading: CycleSnapshot) -> list[GroupView]:
     if session.setup.sync_mode is not SyncMode.PER_GROUP:
         return []
     return [
@@ -192,15 +192,15 @@ def _groups(session: Session, reading: Reading) -> list[GroupView]:
     ]
 
 
-def _own_cycle(session: Session, reading: Reading) -> Dial:
+def _own_cycle(session: Session, reading: CycleSnapshot) -> ClockFactory:
     """per_cycle: what is left of the current cycle, a full one for the others."""
     setup, cycle = session.setup, session.cycle
 
-    def face(position: int) -> Face:
+    def face(position: int) -> ClockReading:
         remaining_ms = setup.cycle_length_ms(position) or 0
         if cycle is not None and cycle.position == position:
             remaining_ms = max(0, (cycle.length_ms or 0) - reading.used_ms)
-        return Face(
+        return ClockReading(
             setup.participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
             session.ran_out(position),
@@ -210,21 +210,21 @@ def _own_cycle(session: Session, reading: Reading) -> Dial:
     return face
 
 
-def _session_remaining_ms(session: Session, reading: Reading) -> int | None:
+def _session_remaining_ms(session: Session, reading: CycleSnapshot) -> int | None:
     if session.setup.sync_mode is not SyncMode.GLOBAL:
         return None
     return max(0, session.total_time_ms - reading.session_ran_ms)
 
 
-def _shared_clock(session: Session, reading: Reading) -> Dial:
+def _shared_clock(session: Session, reading: CycleSnapshot) -> ClockFactory:
     """global: everybody shows the smaller of the session clock and the cycle clock."""
     participants, length_ms = session.setup.participants, session.setup.time_per_cycle_ms
     remaining_ms = max(0, session.total_time_ms - reading.session_ran_ms)
     if length_ms is not None:
         remaining_ms = min(remaining_ms, max(0, length_ms - reading.used_ms))
 
-    def face(position: int) -> Face:
-        return Face(
+    def face(position: int) -> ClockReading:
+        return ClockReading(
             participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
             session.ran_out(position),
@@ -234,17 +234,17 @@ def _shared_clock(session: Session, reading: Reading) -> Dial:
     return face
 
 
-def _stopwatch(session: Session, reading: Reading) -> Dial:
+def _stopwatch(session: Session, reading: CycleSnapshot) -> ClockFactory:
     """count_up: what is left until the limit, or of the participant's allocation."""
     setup = session.setup
 
-    def face(position: int) -> Face:
+    def face(position: int) -> ClockReading:
         participant = setup.participants[position]
         used_ms = session.tallies[position].time_used_ms
         if position == reading.active:
             used_ms += reading.used_ms
         limit_ms = setup.max_time_ms or participant.total_time_ms
-        return Face(
+        return ClockReading(
             participant.total_time_ms,
             {"time_remaining_ms": max(0, limit_ms - used_ms)},
             session.is_out(position),
@@ -254,7 +254,7 @@ def _stopwatch(session: Session, reading: Reading) -> Dial:
     return face
 
 
-_DIALS: dict[SyncMode, Callable[[Session, Reading], Dial]] = {
+_DIALS: dict[SyncMode, Callable[[Session, CycleSnapshot], ClockFactory]] = {
     SyncMode.PER_PARTICIPANT: _own_bank,
     SyncMode.PER_GROUP: _group_bank,
     SyncMode.PER_CYCLE: _own_cycle,

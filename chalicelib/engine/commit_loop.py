@@ -32,20 +32,20 @@ from ..core.setup import Setup
 from ..core.timeouts import due_ms
 from ..ports import (
     REMEMBER_COMMANDS_MS,
-    Announcer,
-    Charge,
+    Broadcaster,
     Commit,
     Committed,
+    IdempotencyRecord,
     Loaded,
-    Receipt,
+    RateLimitCheck,
     SessionStore,
     Stale,
 )
 from ..schemas.pushes import state_update
-from ..telemetry.log_context import note
+from ..telemetry.log_context import append_keys
 from ..telemetry.ports import SILENT, Telemetry
-from .idempotency import Once, Outcome
-from .retry import PATIENT, Races
+from .idempotency import IdempotentRequest, Outcome
+from .retry import DEFAULT_RETRY, RetryPolicy
 
 
 def random_id() -> str:
@@ -55,7 +55,7 @@ def random_id() -> str:
 class Made(NamedTuple):
     """What a commit left: the receipt that stands, ours or that of an equal request before."""
 
-    receipt: Receipt
+    record: IdempotencyRecord
     is_ours: bool
 
 
@@ -66,41 +66,43 @@ class Changes:
         self,
         store: SessionStore,
         *,
-        announcer: Announcer | None = None,
+        broadcaster: Broadcaster | None = None,
         session_ttl_ms: int,
         telemetry: Telemetry = SILENT,
         new_id: Callable[[], str] = random_id,
-        races: Races = PATIENT,
+        retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
         self._store = store
-        self._announcer = announcer
+        self._announcer = broadcaster
         self._session_ttl_ms = session_ttl_ms
         self._telemetry = telemetry
         self._new_id = new_id
-        self._races = races
+        self._races = retry
 
     def load(
         self,
         session_id: str,
-        charge: Charge | None,
-        once: Once | None = None,
+        limit_check: RateLimitCheck | None,
+        idempotency: IdempotentRequest | None = None,
         bearer: Bearer | None = None,
     ) -> Loaded:
         """The session, and the receipt of a request that was here before, where it is admitted."""
-        loaded = self._store.load(session_id, once.command_id if once else None, charge, bearer)
-        if charge is not None:
-            charge.admit()
+        loaded = self._store.load(
+            session_id, idempotency.command_id if idempotency else None, limit_check, bearer
+        )
+        if limit_check is not None:
+            limit_check.admit()
         return loaded
 
     def create(
-        self, loaded: Loaded, setup: Setup, once: Once | None
+        self, loaded: Loaded, setup: Setup, idempotency: IdempotentRequest | None
     ) -> tuple[Outcome, Made | None]:
         epoch = self._new_id()
         while loaded.session is None:
             now_ms = loaded.now_ms
             created = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
             outcome = replace(outcome_of(created, now_ms), created=True)
-            result = self._commit(None, outcome, once, renew=True)
+            result = self._commit(None, outcome, idempotency, renew=True)
             if isinstance(result, Made):
                 return outcome, result
             loaded = result.current
@@ -138,9 +140,9 @@ class Changes:
         loaded: Loaded,
         session_id: str,
         command: Command | None,
-        once: Once | None = None,
+        idempotency: IdempotentRequest | None = None,
         expected_versions: Collection[int] | None = None,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
     ) -> tuple[Outcome, Made | None]:
         """What became of the session, and what was committed, if anything was."""
         first, race = loaded.session, self._races.begin()
@@ -156,13 +158,13 @@ class Changes:
                 carried_out = command is not None and decision.refusal is None
                 # A refused command may be tried again under its id.
                 result = (
-                    self._commit(session, outcome, once, renew=True, charge=charge)
+                    self._commit(session, outcome, idempotency, renew=True, limit_check=limit_check)
                     if carried_out
                     else self._commit(session, outcome, None, renew=False)
                 )
                 if isinstance(result, Stale):
                     loaded = result.current
-                    if not race.wait_after_loss():
+                    if not race.backoff():
                         raise Conflict(session.version, _version(loaded))
                     continue
                 made = result
@@ -172,50 +174,57 @@ class Changes:
                 raise _to_blame(decision, decision.refusal, first, command, now_ms)
             return outcome, made
 
-    def answer(self, session_id: str, once: Once, outcome: Outcome, made: Made | None) -> bytes:
+    def answer(
+        self, session_id: str, idempotency: IdempotentRequest, outcome: Outcome, made: Made | None
+    ) -> bytes:
         """What the request is answered with, the first time and ever after."""
         if made is None:
             # Nothing had to be changed, so nothing was committed and nothing kept.
-            ours = once.receipt(outcome)
-            kept = self._store.keep(session_id, once.command_id, ours, once.keep_ms)
+            ours = idempotency.record(outcome)
+            kept = self._store.keep(session_id, idempotency.command_id, ours, idempotency.keep_ms)
             made = Made(kept, kept == ours)
-        return made.receipt.answer if made.is_ours else repeat(once, made.receipt)
+        return made.record.answer if made.is_ours else repeat(idempotency, made.record)
 
     def _commit(
         self,
         before: Session | None,
         outcome: Outcome,
-        once: Once | None,
+        idempotency: IdempotentRequest | None,
         *,
         renew: bool,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
     ) -> Made | Stale:
-        commit = self.commit_of(before, outcome, once, renew=renew)
-        result = self._store.commit(commit, charge)
+        commit = self.commit_of(before, outcome, idempotency, renew=renew)
+        result = self._store.commit(commit, limit_check)
         if isinstance(result, Committed) and _is_ours(commit, result):
             # Whatever goes wrong in the telling is about this version.
             _note(commit.session)
         self.follow_up(commit, result)
         if isinstance(result, Stale):
             return result
-        receipt = result.before or commit.receipt or Receipt(result.version)
-        return Made(receipt, _is_ours(commit, result))
+        record = result.before or commit.record or IdempotencyRecord(result.version)
+        return Made(record, _is_ours(commit, result))
 
     def commit_of(
-        self, before: Session | None, outcome: Outcome, once: Once | None, *, renew: bool
+        self,
+        before: Session | None,
+        outcome: Outcome,
+        idempotency: IdempotentRequest | None,
+        *,
+        renew: bool,
     ) -> Commit:
         session, now_ms = outcome.session, outcome.now_ms
         ends_ms = deadline_ms(session)
         return Commit(
             session=session,
             base_version=before.version if before is not None else 0,
-            command_id=once.command_id if once else self._new_id(),
+            command_id=idempotency.command_id if idempotency else self._new_id(),
             events=outcome.events,
             due_ms=due_ms(session),
             expires_at_ms=max(now_ms, ends_ms or 0) + self._session_ttl_ms if renew else None,
             update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
-            receipt=once.receipt(outcome) if once else None,
-            keep_ms=once.keep_ms if once else REMEMBER_COMMANDS_MS,
+            record=idempotency.record(outcome) if idempotency else None,
+            keep_ms=idempotency.keep_ms if idempotency else REMEMBER_COMMANDS_MS,
             base_updated_at_ms=before.updated_at_ms if before is not None else None,
         )
 
@@ -226,31 +235,31 @@ class Changes:
             return
         # What an equal request has made is for that one to announce.
         if self._announcer is not None and _is_ours(commit, result):
-            self._announcer.announce(commit.session.setup.session_id, commit.update)
+            self._announcer.broadcast(commit.session.setup.session_id, commit.update)
 
 
-def repeat(once: Once, kept: Receipt) -> bytes:
+def repeat(idempotency: IdempotentRequest, kept: IdempotencyRecord) -> bytes:
     """What was answered before.
 
     Raises:
         IdempotencyKeyReused: It was to another request.
     """
-    answer = once.repeat(kept)
-    note(repeated=True)
+    answer = idempotency.repeat(kept)
+    append_keys(repeated=True)
     if kept.version:
         # The session may have been deleted and created again since.
-        note(epoch=kept.epoch, version=kept.version)
+        append_keys(epoch=kept.epoch, version=kept.version)
     return answer
 
 
 def _note(session: Session) -> None:
     """Have the log say which version is shown; to be called once that version stands."""
-    note(epoch=session.epoch, version=session.version)
+    append_keys(epoch=session.epoch, version=session.version)
 
 
 def _is_ours(commit: Commit, result: Committed) -> bool:
     """Whether this very commit stands; one whose reply was lost is known by its receipt."""
-    return commit.receipt is None or result.before in (None, commit.receipt)
+    return commit.record is None or result.before in (None, commit.record)
 
 
 def outcome_of(decision: Decision, now_ms: int) -> Outcome:

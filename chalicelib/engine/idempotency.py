@@ -10,7 +10,7 @@ from hashlib import blake2b
 from ..core.errors import IdempotencyKeyReused
 from ..core.events import Event
 from ..core.session import Session
-from ..ports import REMEMBER_COMMANDS_MS, Receipt
+from ..ports import REMEMBER_COMMANDS_MS, IdempotencyRecord
 from ..schemas.states import SessionState, session_state
 
 
@@ -40,7 +40,7 @@ def fingerprint(asked: str, body: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotentRequest:
     """How a request is known again, and what it is answered with, every time.
 
     ``command_id`` is its name within the session, ``fingerprint`` (of any
@@ -54,11 +54,13 @@ class Once:
     answer: Callable[[Outcome], bytes]
     keep_ms: int = REMEMBER_COMMANDS_MS
 
-    def receipt(self, outcome: Outcome) -> Receipt:
+    def record(self, outcome: Outcome) -> IdempotencyRecord:
         session = outcome.session
-        return Receipt(session.version, self.fingerprint, self.answer(outcome), session.epoch)
+        return IdempotencyRecord(
+            session.version, self.fingerprint, self.answer(outcome), session.epoch
+        )
 
-    def repeat(self, kept: Receipt) -> bytes:
+    def repeat(self, kept: IdempotencyRecord) -> bytes:
         """What was answered before.
 
         Raises:

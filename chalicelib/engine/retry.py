@@ -1,4 +1,4 @@
-"""Races: how soon, and for how long, one that was lost is run again."""
+"""RetryPolicy: how soon, and for how long, one that was lost is run again."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ MAX_BACKOFF_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
-class Races:
+class RetryPolicy:
     """Makes races, on a clock that tests replace."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
 
-    def begin(self) -> Race:
-        return Race(self)
+    def begin(self) -> Retry:
+        return Retry(self)
 
 
-PATIENT = Races()
+DEFAULT_RETRY = RetryPolicy()
 
 
-class Race:
+class Retry:
     """One that has begun, and may be lost many times before it is won."""
 
-    def __init__(self, races: Races) -> None:
-        self._races = races
+    def __init__(self, retry: RetryPolicy) -> None:
+        self._races = retry
         self._give_up_at: float | None = None
         self._lost = 0
 
-    def wait_after_loss(self) -> bool:
+    def backoff(self) -> bool:
         """Wait for the next attempt, longer each time; False at once if it has been long enough."""
         self._lost += 1
         now = self._races.monotonic()

@@ -1,4 +1,4 @@
-"""Turns: the threads of one process, one after another at the same session."""
+"""SessionLocks: the threads of one process, one after another at the same session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TURN_SECONDS = 0.5
 """Long enough for hundreds to go first; short, should the store be away."""
 
 
-class Turns:
+class SessionLocks:
     """Has the threads of one process take turns at a session.
 
     Only the store decides races; but a race among our own threads costs a

@@ -19,7 +19,7 @@ from threading import Event, Thread
 from ..core.errors import StoreUnavailable
 from ..core.events import TimeWarning
 from ..core.timeouts import due_ms
-from ..ports import Alarms, Deadline, DeadlineIndex
+from ..ports import Deadline, DeadlineIndex, DeadlineNotifications
 from ..telemetry.ports import SILENT, Telemetry
 from .sync_engine import Outcome, SyncEngine
 
@@ -59,7 +59,7 @@ class Sweeper:
         self,
         engine: SyncEngine,
         index: DeadlineIndex,
-        listen: Callable[[], AbstractContextManager[Alarms]],
+        listen: Callable[[], AbstractContextManager[DeadlineNotifications]],
         *,
         workers: int = WORKERS,
         share: int = SHARE,
@@ -102,9 +102,9 @@ class Sweeper:
         try:
             while self._goes_on(until_s):
                 try:
-                    with self._listen() as alarms:
+                    with self._listen() as deadline_notifications:
                         self._listening.set()
-                        self._watch(alarms, pool, until_s)
+                        self._watch(deadline_notifications, pool, until_s)
                 except StoreUnavailable as error:
                     if self._is_worth_a_line():
                         LOG.warning("sweeper: %s", error)
@@ -134,7 +134,12 @@ class Sweeper:
         self._quiet_until_s = now_s + COMPLAIN_EVERY_SECONDS
         return True
 
-    def _watch(self, alarms: Alarms, pool: ThreadPoolExecutor, until_s: float) -> None:
+    def _watch(
+        self,
+        deadline_notifications: DeadlineNotifications,
+        pool: ThreadPoolExecutor,
+        until_s: float,
+    ) -> None:
         """Look at each shard when its next deadline passes; all of them at the beginning."""
         look_at_s = dict.fromkeys(range(self._index.shards), 0.0)
         while self._goes_on(until_s):
@@ -157,7 +162,9 @@ class Sweeper:
                 raise unseen
             nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
             # Also without a nap: alarms that nobody hears pile up in the store.
-            while (earlier := alarms.next(max(0.0, min(nap_s, LISTEN_SECONDS)))) is not None:
+            while (
+                earlier := deadline_notifications.next(max(0.0, min(nap_s, LISTEN_SECONDS)))
+            ) is not None:
                 if earlier in look_at_s:
                     look_at_s[earlier] = nap_s = 0.0
 

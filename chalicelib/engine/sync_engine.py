@@ -26,13 +26,13 @@ from ..core.errors import SessionNotFound
 from ..core.setup import Setup
 from ..ports import (
     REMEMBER_COMMANDS_MS,
-    Announcer,
-    Charge,
+    Broadcaster,
     Commit,
     Deleted,
+    IdempotencyRecord,
     Loaded,
     LoggedEvent,
-    Receipt,
+    RateLimitCheck,
     SessionStore,
     Stale,
 )
@@ -40,10 +40,10 @@ from ..schemas.pushes import session_deleted
 from ..settings import LONGEST_TOKEN_SECONDS
 from ..telemetry.ports import SILENT, Telemetry
 from .commit_loop import Changes, outcome_of, random_id, repeat
-from .idempotency import Once
+from .idempotency import IdempotentRequest
 from .idempotency import Outcome as Outcome
-from .retry import PATIENT, Races
-from .session_locks import Turns
+from .retry import DEFAULT_RETRY, RetryPolicy
+from .session_locks import SessionLocks
 
 
 class SyncEngine:
@@ -59,43 +59,47 @@ class SyncEngine:
         self,
         store: SessionStore,
         *,
-        announcer: Announcer | None = None,
+        broadcaster: Broadcaster | None = None,
         session_ttl_ms: int,
         telemetry: Telemetry = SILENT,
         new_id: Callable[[], str] = random_id,
-        races: Races = PATIENT,
+        retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
         self._store = store
-        self._announcer = announcer
+        self._announcer = broadcaster
         self._new_id = new_id
-        self._turns = Turns()
+        self._turns = SessionLocks()
         self._changes = Changes(
             store,
-            announcer=announcer,
+            broadcaster=broadcaster,
             session_ttl_ms=session_ttl_ms,
             telemetry=telemetry,
             new_id=new_id,
-            races=races,
+            retry=retry,
         )
 
     def create_session(
-        self, setup: Setup, *, charge: Charge | None = None, bearer: Bearer | None = None
+        self,
+        setup: Setup,
+        *,
+        limit_check: RateLimitCheck | None = None,
+        bearer: Bearer | None = None,
     ) -> Outcome:
         """Create a session; the same setup again is answered with what became of it.
 
         Raises:
             SessionExists: The id is taken by a session that was set up differently.
         """
-        loaded = self._changes.load(setup.session_id, charge, bearer=bearer)
+        loaded = self._changes.load(setup.session_id, limit_check, bearer=bearer)
         made, _ = self._changes.create(loaded, setup, None)
         return made
 
     def create_session_once(
         self,
         setup: Setup,
-        once: Once,
+        idempotency: IdempotentRequest,
         *,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> bytes:
         """As :meth:`create_session`; what was answered, now or the first time.
@@ -103,21 +107,25 @@ class SyncEngine:
         Raises:
             IdempotencyKeyReused: The first time it was another request.
         """
-        loaded = self._changes.load(setup.session_id, charge, once, bearer)
-        if loaded.receipt is not None:
-            return repeat(once, loaded.receipt)
-        outcome, made = self._changes.create(loaded, setup, once)
-        return self._changes.answer(setup.session_id, once, outcome, made)
+        loaded = self._changes.load(setup.session_id, limit_check, idempotency, bearer)
+        if loaded.record is not None:
+            return repeat(idempotency, loaded.record)
+        outcome, made = self._changes.create(loaded, setup, idempotency)
+        return self._changes.answer(setup.session_id, idempotency, outcome, made)
 
     def get_current_state(
-        self, session_id: str, *, charge: Charge | None = None, bearer: Bearer | None = None
+        self,
+        session_id: str,
+        *,
+        limit_check: RateLimitCheck | None = None,
+        bearer: Bearer | None = None,
     ) -> Outcome:
         """The session as of now; a timeout that was due is committed first.
 
         Raises:
             SessionNotFound: There is none of this id.
         """
-        loaded = self._changes.load(session_id, charge, bearer=bearer)
+        loaded = self._changes.load(session_id, limit_check, bearer=bearer)
         return self._changes.settled(loaded, session_id)
 
     def settle(self, session_ids: Sequence[str]) -> Sequence[Outcome | None]:
@@ -157,7 +165,7 @@ class SyncEngine:
         after: str | None,
         limit: int,
         *,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Sequence[LoggedEvent]:
         """What has happened by now, from behind the event ``after`` on; see SessionStore.log.
@@ -168,7 +176,7 @@ class SyncEngine:
         missing = None
         try:
             # A timeout that is due has happened, too.
-            self.get_current_state(session_id, charge=charge, bearer=bearer)
+            self.get_current_state(session_id, limit_check=limit_check, bearer=bearer)
         except SessionNotFound as error:
             missing = error
         events = self._store.log(session_id, after, limit)
@@ -177,7 +185,7 @@ class SyncEngine:
         return events or ()
 
     def start_session(self, session_id: str) -> Outcome:
-        return self.carry_out(session_id, Start())
+        return self.execute(session_id, Start())
 
     def switch_cycle(
         self,
@@ -185,22 +193,22 @@ class SyncEngine:
         next_participant_id: str | None = None,
         current_participant_id: str | None = None,
     ) -> Outcome:
-        return self.carry_out(session_id, Switch(next_participant_id, current_participant_id))
+        return self.execute(session_id, Switch(next_participant_id, current_participant_id))
 
     def pause_session(self, session_id: str, current_participant_id: str | None = None) -> Outcome:
-        return self.carry_out(session_id, Pause(current_participant_id))
+        return self.execute(session_id, Pause(current_participant_id))
 
     def resume_session(self, session_id: str) -> Outcome:
-        return self.carry_out(session_id, Resume())
+        return self.execute(session_id, Resume())
 
     def complete_session(self, session_id: str) -> Outcome:
-        return self.carry_out(session_id, Complete())
+        return self.execute(session_id, Complete())
 
     def cancel_session(self, session_id: str) -> Outcome:
-        return self.carry_out(session_id, Cancel())
+        return self.execute(session_id, Cancel())
 
     def undo_switch(self, session_id: str) -> Outcome:
-        return self.carry_out(session_id, Undo())
+        return self.execute(session_id, Undo())
 
     def adjust_time(
         self,
@@ -210,15 +218,15 @@ class SyncEngine:
         group_id: str | None = None,
         reason: str | None = None,
     ) -> Outcome:
-        return self.carry_out(session_id, Adjust(delta_ms, participant_id, group_id, reason))
+        return self.execute(session_id, Adjust(delta_ms, participant_id, group_id, reason))
 
-    def carry_out(
+    def execute(
         self,
         session_id: str,
         command: Command,
         *,
         expected_versions: Collection[int] | None = None,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Outcome:
         """Apply a command to the session as it is when its turn comes.
@@ -232,20 +240,20 @@ class SyncEngine:
             Conflict: It was valid when first read, and after a lost race no longer.
         """
         with self._turns.at(session_id):
-            loaded = self._changes.load(session_id, charge, bearer=bearer)
+            loaded = self._changes.load(session_id, limit_check, bearer=bearer)
             outcome, _ = self._changes.change(
-                loaded, session_id, command, None, expected_versions, charge
+                loaded, session_id, command, None, expected_versions, limit_check
             )
         return outcome
 
-    def carry_out_once(
+    def execute_idempotent(
         self,
         session_id: str,
         command: Command,
-        once: Once,
+        idempotency: IdempotentRequest,
         *,
         expected_versions: Collection[int] | None = None,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> bytes:
         """As :meth:`carry_out`; what was answered, now or the first time.
@@ -256,40 +264,47 @@ class SyncEngine:
             IdempotencyKeyReused: The first time it was another request.
         """
         with self._turns.at(session_id):
-            loaded = self._changes.load(session_id, charge, once, bearer)
-            if loaded.receipt is not None:
-                return repeat(once, loaded.receipt)
+            loaded = self._changes.load(session_id, limit_check, idempotency, bearer)
+            if loaded.record is not None:
+                return repeat(idempotency, loaded.record)
             outcome, made = self._changes.change(
-                loaded, session_id, command, once, expected_versions, charge
+                loaded, session_id, command, idempotency, expected_versions, limit_check
             )
-            return self._changes.answer(session_id, once, outcome, made)
+            return self._changes.answer(session_id, idempotency, outcome, made)
 
-    def admit(self, session_id: str, bearer: Bearer | None, *, charge: Charge | None = None) -> int:
+    def admit(
+        self, session_id: str, bearer: Bearer | None, *, limit_check: RateLimitCheck | None = None
+    ) -> int:
         """Have a request counted, and its token looked at, for a session that need not be there.
 
         Returns the store's time.
         """
-        now_ms = self._store.admit(session_id, bearer, charge)
-        if charge is not None:
-            charge.admit()
+        now_ms = self._store.admit(session_id, bearer, limit_check)
+        if limit_check is not None:
+            limit_check.admit()
         return now_ms
 
     def revoke_token(
-        self, session_id: str, token_id: str, bearer: Bearer, *, charge: Charge | None = None
+        self,
+        session_id: str,
+        token_id: str,
+        bearer: Bearer,
+        *,
+        limit_check: RateLimitCheck | None = None,
     ) -> None:
         """Have a token of the session not hold from now on, and send away whoever came with it."""
-        self.admit(session_id, bearer, charge=charge)
+        self.admit(session_id, bearer, limit_check=limit_check)
         self._store.revoke(session_id, token_id, LONGEST_TOKEN_SECONDS * 1000)
         if self._announcer is not None:
-            self._announcer.send_away(session_id)
+            self._announcer.close_revoked(session_id)
 
     def delete_session(
         self,
         session_id: str,
         *,
-        once: Once | None = None,
+        idempotency: IdempotentRequest | None = None,
         expected_versions: Collection[int] | None = None,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> None:
         """Make the session gone, whether there was one or not.
@@ -298,29 +313,29 @@ class SyncEngine:
             PreconditionFailed: It is not at one of the ``expected_versions``.
             IdempotencyKeyReused: It was another request ``once`` before.
         """
-        if once is None and expected_versions is None:
+        if idempotency is None and expected_versions is None:
             # Without a look at it: what can't be read can still be deleted.
-            loaded = Loaded(None, self.admit(session_id, bearer, charge=charge))
+            loaded = Loaded(None, self.admit(session_id, bearer, limit_check=limit_check))
         else:
-            loaded = self._changes.load(session_id, charge, once, bearer)
+            loaded = self._changes.load(session_id, limit_check, idempotency, bearer)
         while True:
-            if once is not None and loaded.receipt is not None:
-                repeat(once, loaded.receipt)
+            if idempotency is not None and loaded.record is not None:
+                repeat(idempotency, loaded.record)
                 return
             self._changes.expect(loaded, session_id, expected_versions)
-            farewell = session_deleted(session_id, loaded.now_ms)
+            final_message = session_deleted(session_id, loaded.now_ms)
             result = self._store.delete(
                 session_id,
-                once.command_id if once else self._new_id(),
-                farewell,
+                idempotency.command_id if idempotency else self._new_id(),
+                final_message,
                 base=loaded.session if expected_versions is not None else None,
-                receipt=Receipt(0, once.fingerprint) if once else None,
-                keep_ms=once.keep_ms if once else REMEMBER_COMMANDS_MS,
+                record=IdempotencyRecord(0, idempotency.fingerprint) if idempotency else None,
+                keep_ms=idempotency.keep_ms if idempotency else REMEMBER_COMMANDS_MS,
             )
             if isinstance(result, Deleted):
                 break
             loaded = result.current
-        if once is not None and result.before is not None:
-            repeat(once, result.before)
+        if idempotency is not None and result.before is not None:
+            repeat(idempotency, result.before)
         if result.existed and self._announcer is not None:
-            self._announcer.dismiss(session_id, farewell)
+            self._announcer.broadcast_and_close(session_id, final_message)

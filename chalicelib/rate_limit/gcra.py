@@ -105,7 +105,7 @@ class _Unobserved:
 UNOBSERVED: LimitObserver = _Unobserved()
 
 
-class Charge:
+class RateLimitCheck:
     """One request, to be counted once against a limit; the store notes down here what is left.
 
     ``quota`` stays None while it has not been counted, and where it is not to be or
@@ -130,7 +130,7 @@ class Charge:
         self.is_settled = True
         self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
 
-    def waived(self) -> None:
+    def skipped(self) -> None:
         """It has been counted before: this is the same request once more."""
         self.is_settled = True
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_address
 
 from ..settings import Settings
-from .gcra import MINUTE_US, SECOND_US, UNOBSERVED, Charge, Limit, LimitObserver, Scope
+from .gcra import MINUTE_US, SECOND_US, UNOBSERVED, Limit, LimitObserver, RateLimitCheck, Scope
 
 
-class Limits:
+class RateLimiter:
     """Makes the charge for a request; ``None`` where no limit is set.
 
     Requests of an address are counted by the minute; switches of a session and
@@ -21,17 +21,17 @@ class Limits:
         self._message = _limit(settings.rate_limit_message, SECOND_US)
         self._observer = observer
 
-    def of_request(self, address: str) -> Charge | None:
+    def of_request(self, address: str) -> RateLimitCheck | None:
         return self._charge("general", _network(address), self._general)
 
-    def of_switch(self, session_id: str) -> Charge | None:
+    def of_switch(self, session_id: str) -> RateLimitCheck | None:
         return self._charge("switch", session_id, self._switch)
 
-    def of_message(self, connection_id: str) -> Charge | None:
+    def of_message(self, connection_id: str) -> RateLimitCheck | None:
         return self._charge("message", connection_id, self._message)
 
-    def _charge(self, scope: Scope, subject: str, limit: Limit | None) -> Charge | None:
-        return None if limit is None else Charge(scope, subject, limit, self._observer)
+    def _charge(self, scope: Scope, subject: str, limit: Limit | None) -> RateLimitCheck | None:
+        return None if limit is None else RateLimitCheck(scope, subject, limit, self._observer)
 
 
 def _limit(count: int, period_us: int) -> Limit | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from ..container import services
+from ..container import container
 from ..core.errors import StoreUnavailable
 from ..schemas.errors import RETRY_AFTER_SECONDS
 from .responses import Resource, plain
@@ -20,7 +20,7 @@ def health() -> Response:
 @routes.view("/ready", "GET", "HEAD")
 def ready() -> Response:
     try:
-        services().store.ping()
+        container().store.ping()
     except StoreUnavailable:
         return plain(
             {"status": "not_ready", "error": "The store can't be reached"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from ..container import services
+from ..container import container
 from .responses import Resource
 
 routes = Resource(__name__)
@@ -14,4 +14,4 @@ routes = Resource(__name__)
 def metrics() -> Response:
     from ..telemetry.prometheus import CONTENT_TYPE  # noqa: PLC0415 (most functions never need it)
 
-    return Response(services().metrics_page().decode(), {"Content-Type": CONTENT_TYPE}, 200)
+    return Response(container().metrics_page().decode(), {"Content-Type": CONTENT_TYPE}, 200)

@@ -14,10 +14,10 @@ from typing import Any
 
 from chalice.app import Chalice, Request, Response
 
-from ..container import services
+from ..container import container
 from ..schemas.errors import InvalidRequest
 from ..schemas.requests import read_session_id
-from ..telemetry.log_context import Fact, work
+from ..telemetry.log_context import LogValue, log_context
 
 LOG = logging.getLogger("tickless")
 
@@ -39,17 +39,17 @@ def _request(request: Request, get_response: Callable[[Request], Response]) -> R
     began_s = time.perf_counter()
     context = request.context
     method, route = str(request.method), str(context.get("resourcePath", ""))
-    with work(request_id=str(context.get("requestId", ""))) as noted:
-        telemetry, tracing = services().telemetry, services().tracing
+    with log_context(request_id=str(context.get("requestId", ""))) as log_keys:
+        telemetry, tracing = container().telemetry, container().tracing
         # Only an id that may be one: a path can hold anything.
         with suppress(InvalidRequest, KeyError):
-            noted["session_id"] = read_session_id((request.uri_params or {})["session_id"])
+            log_keys["session_id"] = read_session_id((request.uri_params or {})["session_id"])
         with tracing.span(f"{method} {route}"):
             response = get_response(request)
         seconds = time.perf_counter() - began_s
         status = response.status_code
         telemetry.answered(method, route, status, seconds)
-        if route.endswith("/switch") and status < REFUSED_FROM and "repeated" not in noted:
+        if route.endswith("/switch") and status < REFUSED_FROM and "repeated" not in log_keys:
             telemetry.switched("rest", seconds)
         telemetry.flush()
         LOG.log(
@@ -71,33 +71,33 @@ def _message(event: Any, get_response: Callable[[Any], Any]) -> Any:
     route = context["routeKey"]
     # Until its text has been read it may be of any type.
     kind = "INVALID" if route == "$default" else route.removeprefix("$").upper()
-    facts: dict[str, Fact] = {
+    facts: dict[str, LogValue] = {
         "request_id": context["requestId"],
         "connection_id": context["connectionId"],
         "type": kind,
     }
-    with work(**facts) as noted:
-        tracing = services().tracing
+    with log_context(**facts) as log_keys:
+        tracing = container().tracing
         try:
             with tracing.span(route):
                 answer = get_response(event)
                 refused = (answer or {}).get("statusCode", 200)
                 # Not before: a line from its midst would say so, too.
-                noted.setdefault("code", str(refused) if refused >= REFUSED_FROM else "OK")
+                log_keys.setdefault("code", str(refused) if refused >= REFUSED_FROM else "OK")
         except Exception:
-            noted["code"] = "INTERNAL_ERROR"
+            log_keys["code"] = "INTERNAL_ERROR"
             raise
         else:
             return answer
         finally:
-            _tell_of_message(noted, time.perf_counter() - began_s)
+            _tell_of_message(log_keys, time.perf_counter() - began_s)
 
 
-def _tell_of_message(noted: Mapping[str, Fact], seconds: float) -> None:
-    telemetry = services().telemetry
-    kind, code = str(noted["type"]), str(noted["code"])
+def _tell_of_message(log_keys: Mapping[str, LogValue], seconds: float) -> None:
+    telemetry = container().telemetry
+    kind, code = str(log_keys["type"]), str(log_keys["code"])
     telemetry.heard(kind, code, seconds)
-    if noted.get("command") == "switch" and code == "OK" and "repeated" not in noted:
+    if log_keys.get("command") == "switch" and code == "OK" and "repeated" not in log_keys:
         telemetry.switched("websocket", seconds)
     telemetry.flush()
     LOG.log(
@@ -110,8 +110,8 @@ def _tell_of_message(noted: Mapping[str, Fact], seconds: float) -> None:
 
 def _invocation(event: Any, get_response: Callable[[Any], Any]) -> Any:
     context = event.context
-    with work(request_id=context.aws_request_id):
-        telemetry, tracing = services().telemetry, services().tracing
+    with log_context(request_id=context.aws_request_id):
+        telemetry, tracing = container().telemetry, container().tracing
         try:
             with tracing.span(context.function_name):
                 return get_response(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalice.app import Response
 
-from ..container import services
+from ..container import container
 from ..schemas.conditions import is_held
 from ..schemas.errors import Problem
 from . import web_page as web
@@ -21,7 +21,7 @@ UNSNIFFED = {"X-Content-Type-Options": "nosniff"}
 
 @routes.view("/", "GET", "HEAD")
 def get_page() -> Response:
-    websocket_url = services().settings.websocket_url
+    websocket_url = container().settings.websocket_url
     # On AWS the stage stands before the path, and may come without a slash behind it.
     asked_for: str = routes.current_request.context["path"]
     root = "" if asked_for.endswith("/") else f"{asked_for.rpartition('/')[2]}/"

@@ -18,7 +18,7 @@ from ..schemas.fields import Request
 from ..schemas.requests import read
 from ..schemas.states import event_view
 from ..settings import InvalidSetting
-from ..telemetry.log_context import note
+from ..telemetry.log_context import append_keys
 
 if TYPE_CHECKING:
     from ..schemas.answers import Body, StateAnswer, SwitchAnswer
@@ -83,7 +83,7 @@ def body_as(model: type[Model], request: ChaliceRequest) -> Model:
 
 
 def refuse(found: Problem, headers: Mapping[str, Any] = NO_HEADERS) -> Response:
-    note(code=found.code)
+    append_keys(code=found.code)
     return plain(found.answer(), found.status, {**headers, **found.headers})
 
 

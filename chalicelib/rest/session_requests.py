@@ -15,10 +15,10 @@ from chalice.app import Request, Response
 from pydantic_core import from_json, to_json
 
 from ..auth.policy import Action, Bearer
-from ..container import services
+from ..container import container
 from ..core.commands import Command
-from ..engine.idempotency import Once, Outcome, fingerprint
-from ..ports import Charge
+from ..engine.idempotency import IdempotentRequest, Outcome, fingerprint
+from ..ports import RateLimitCheck
 from ..schemas import conditions
 from .responses import Resource, View
 
@@ -33,8 +33,8 @@ class Call:
         self.request = request
         self.bearer: Bearer | None = None
         # The address that API Gateway itself saw: what X-Forwarded-For says, anybody can say.
-        self._of_address = services().limits.of_request(request.context["identity"]["sourceIp"])
-        self.charge = self._of_address
+        self._of_address = container().limits.of_request(request.context["identity"]["sourceIp"])
+        self.limit_check = self._of_address
 
     def authorize(self, action: Action, session_id: str | None) -> None:
         """Go on, if whoever calls may do this to the session, or to one that is none yet.
@@ -43,19 +43,19 @@ class Call:
             Unauthenticated: He has no token that we have signed.
             Forbidden: It does not allow this, whether there is such a session or not.
         """
-        gate = services().gate
-        if gate is None:
+        authenticator = container().authenticator
+        if authenticator is None:
             return
-        self.bearer = gate.bearer(_token(self._header("Authorization")))
+        self.bearer = authenticator.bearer(_token(self._header("Authorization")))
         self.bearer.may(action, session_id.lower() if session_id is not None else None)
 
-    def narrowed(self, command: Command) -> Command:
+    def restrict(self, command: Command) -> Command:
         """The command, as whoever calls may give it."""
-        return command if self.bearer is None else self.bearer.narrowed(command)
+        return command if self.bearer is None else self.bearer.restrict(command)
 
     def counts_as_switch_of(self, session_id: str) -> None:
         """Count this call for its session; for its address only if nothing is switched."""
-        self.charge = services().limits.of_switch(session_id)
+        self.limit_check = container().limits.of_switch(session_id)
 
     def expected_versions(self) -> Collection[int] | None:
         return conditions.expected_versions(self._header("If-Match"))
@@ -63,13 +63,13 @@ class Call:
     def held_versions(self) -> Collection[int]:
         return conditions.held_versions(self._header("If-None-Match"))
 
-    def once(self, answer: Callable[[Outcome], Response]) -> Once | None:
+    def idempotency(self, answer: Callable[[Outcome], Response]) -> IdempotentRequest | None:
         """How this call is known again; None if it brings no key."""
         key = conditions.idempotency_key(self._header("Idempotency-Key"))
         if key is None:
             return None
         request, owner = self.request, self.bearer and self.bearer.participant_id
-        return Once(
+        return IdempotentRequest(
             # A participant's keys are his own: nobody swallows what another asks for.
             key if owner is None else f"{owner} {key}",
             fingerprint(f"{request.method} {request.path}", cast(bytes, request.raw_body)),
@@ -84,12 +84,12 @@ class Call:
             RateLimited: It was one too many.
         """
         # Where switches have no limit, one that is carried out counts for nobody.
-        is_free = self.charge is None and response.status_code < REFUSED_FROM
-        charge = self._of_address
-        if charge is None or is_free or any(one.is_settled for one in self._charges):
+        is_free = self.limit_check is None and response.status_code < REFUSED_FROM
+        limit_check = self._of_address
+        if limit_check is None or is_free or any(one.is_settled for one in self._charges):
             return
-        services().store.count(charge)
-        charge.admit()
+        container().store.count(limit_check)
+        limit_check.admit()
 
     def rate_limit_headers(self) -> Mapping[str, str]:
         """What is left of the limit that it was counted against; of one at most it was."""
@@ -103,8 +103,8 @@ class Call:
         }
 
     @property
-    def _charges(self) -> list[Charge]:
-        return [one for one in (self.charge, self._of_address) if one is not None]
+    def _charges(self) -> list[RateLimitCheck]:
+        return [one for one in (self.limit_check, self._of_address) if one is not None]
 
     def _header(self, name: str) -> str | None:
         """A header's value; the values of one that came more than once, joined by commas."""

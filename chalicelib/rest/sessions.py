@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chalice.app import Response
 
 from ..auth.policy import Action
-from ..container import services
+from ..container import container
 from ..core.commands import Adjust, Cancel, Command, Complete, Pause, Resume, Start, Switch, Undo
 from ..engine.sync_engine import Outcome
 from ..schemas.requests import (
@@ -20,7 +20,7 @@ from ..schemas.requests import (
     read_session_id,
 )
 from ..schemas.states import log_page, switch_result
-from ..telemetry.log_context import note
+from ..telemetry.log_context import append_keys
 from .responses import body_as, no_content, not_modified, plain, succeed
 from .session_requests import Call, CountedResource, unpacked
 from .tokens import with_links
@@ -33,21 +33,25 @@ SESSION = "/v1/sessions/{session_id}"
 @routes.view("/v1/sessions", "POST", action=Action.CREATE)
 def create_session(call: Call) -> Response:
     setup = body_as(CreateSession, call.request).setup()
-    note(session_id=setup.session_id)
-    once, engine = call.once(_created), services().engine
-    if once is None:
-        made = engine.create_session(setup, charge=call.charge, bearer=call.bearer)
+    append_keys(session_id=setup.session_id)
+    idempotency, engine = call.idempotency(_created), container().engine
+    if idempotency is None:
+        made = engine.create_session(setup, limit_check=call.limit_check, bearer=call.bearer)
         return with_links(_created(made))
     return with_links(
-        unpacked(engine.create_session_once(setup, once, charge=call.charge, bearer=call.bearer))
+        unpacked(
+            engine.create_session_once(
+                setup, idempotency, limit_check=call.limit_check, bearer=call.bearer
+            )
+        )
     )
 
 
 @routes.view(SESSION, "GET", "HEAD", action=Action.READ)
 def get_session(call: Call, session_id: str) -> Response:
     held = call.held_versions()
-    outcome = services().engine.get_current_state(
-        read_session_id(session_id), charge=call.charge, bearer=call.bearer
+    outcome = container().engine.get_current_state(
+        read_session_id(session_id), limit_check=call.limit_check, bearer=call.bearer
     )
     response = not_modified(outcome) if outcome.session.version in held else _state(outcome)
     response.headers["Cache-Control"] = "no-cache"
@@ -56,11 +60,11 @@ def get_session(call: Call, session_id: str) -> Response:
 
 @routes.view(SESSION, "DELETE", action=Action.DELETE)
 def delete_session(call: Call, session_id: str) -> Response:
-    services().engine.delete_session(
+    container().engine.delete_session(
         read_session_id(session_id),
-        once=call.once(lambda _: no_content()),
+        idempotency=call.idempotency(lambda _: no_content()),
         expected_versions=call.expected_versions(),
-        charge=call.charge,
+        limit_check=call.limit_check,
         bearer=call.bearer,
     )
     return no_content()
@@ -69,12 +73,12 @@ def delete_session(call: Call, session_id: str) -> Response:
 @routes.view(f"{SESSION}/events", "GET", "HEAD", action=Action.READ)
 def get_events(call: Call, session_id: str) -> Response:
     page = read_page(call.request.query_params or {})
-    events = services().engine.get_events(
+    events = container().engine.get_events(
         read_session_id(session_id),
         page.after,
         # One more than is shown: whether anything follows.
         page.limit + 1,
-        charge=call.charge,
+        limit_check=call.limit_check,
         bearer=call.bearer,
     )
     return plain({"data": log_page(events, page.limit)})
@@ -135,25 +139,29 @@ def _carry_out(
     call: Call, session_id: str, command: Command, shown: Callable[[Outcome], Response]
 ) -> Response:
     session_id = read_session_id(session_id)
-    command = call.narrowed(command)
-    once, expected, engine = call.once(shown), call.expected_versions(), services().engine
-    if once is None:
+    command = call.restrict(command)
+    idempotency, expected, engine = (
+        call.idempotency(shown),
+        call.expected_versions(),
+        container().engine,
+    )
+    if idempotency is None:
         return shown(
-            engine.carry_out(
+            engine.execute(
                 session_id,
                 command,
                 expected_versions=expected,
-                charge=call.charge,
+                limit_check=call.limit_check,
                 bearer=call.bearer,
             )
         )
     return unpacked(
-        engine.carry_out_once(
+        engine.execute_idempotent(
             session_id,
             command,
-            once,
+            idempotency,
             expected_versions=expected,
-            charge=call.charge,
+            limit_check=call.limit_check,
             bearer=call.bearer,
         )
     )

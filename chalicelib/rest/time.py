@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalice.app import Response
 
 from .. import __version__
-from ..container import services
+from ..container import container
 from .responses import Resource, plain
 
 routes = Resource(__name__)
@@ -17,7 +17,7 @@ DRIFT_TOLERANCE_MS = 50
 def get_time() -> Response:
     return plain(
         {
-            "timestamp_ms": services().store.now_ms(),
+            "timestamp_ms": container().store.now_ms(),
             "server_version": __version__,
             "drift_tolerance_ms": DRIFT_TOLERANCE_MS,
         }

@@ -14,7 +14,7 @@ from chalice.app import Response
 from pydantic_core import from_json
 
 from ..auth.policy import Action, Role
-from ..container import services
+from ..container import container
 from ..schemas.errors import Problem
 from ..schemas.requests import read_session_id
 from ..schemas.tokens import Links, MintedToken, MintToken, minted_token, read_token_id
@@ -34,16 +34,16 @@ UNKEPT = {"Cache-Control": "no-store"}
 
 @routes.view(TOKENS, "POST", action=Action.MINT)
 def mint_token(call: Call, session_id: str) -> Response:
-    gate, by = services().gate, call.bearer
-    if gate is None or by is None:
+    authenticator, by = container().authenticator, call.bearer
+    if authenticator is None or by is None:
         return refuse(NOWHERE)
     asked = body_as(MintToken, call.request)
-    outcome = services().engine.get_current_state(
-        read_session_id(session_id), charge=call.charge, bearer=by
+    outcome = container().engine.get_current_state(
+        read_session_id(session_id), limit_check=call.limit_check, bearer=by
     )
     setup = outcome.session.setup
     asked.check({one.participant_id for one in setup.participants})
-    minted = gate.minted(
+    minted = authenticator.minted(
         by,
         setup.session_id,
         Role(asked.role),
@@ -51,32 +51,37 @@ def mint_token(call: Call, session_id: str) -> Response:
         asked.expires_in_seconds,
         outcome.now_ms,
     )
-    return plain({"data": minted_token(minted, gate.signed(minted))}, 201, UNKEPT)
+    return plain({"data": minted_token(minted, authenticator.signed(minted))}, 201, UNKEPT)
 
 
 @routes.view(f"{TOKENS}/{{token_id}}", "DELETE", action=Action.REVOKE)
 def revoke_token(call: Call, session_id: str, token_id: str) -> Response:
     if call.bearer is None:
         return refuse(NOWHERE)
-    services().engine.revoke_token(
-        read_session_id(session_id), read_token_id(token_id), call.bearer, charge=call.charge
+    container().engine.revoke_token(
+        read_session_id(session_id),
+        read_token_id(token_id),
+        call.bearer,
+        limit_check=call.limit_check,
     )
     return no_content()
 
 
 def with_links(created: Response) -> Response:
     """The answer to a creation, with a token for everybody who has to do with the session."""
-    gate = services().gate
-    if gate is None:
+    authenticator = container().authenticator
+    if authenticator is None:
         return created
     body: CreationAnswer = from_json(cast(str, created.body))
     state = body["data"]
-    guests = gate.guests(
+    session_tokens = authenticator.session_tokens(
         state["session_id"],
         [one["participant_id"] for one in state["participants"]],
         round(datetime.fromisoformat(state["created_at"]).timestamp() * 1000),
     )
-    body["links"] = _links([minted_token(guest, gate.signed(guest)) for guest in guests])
+    body["links"] = _links(
+        [minted_token(guest, authenticator.signed(guest)) for guest in session_tokens]
+    )
     return plain(body, created.status_code, {**cast(dict[str, str], created.headers), **UNKEPT})
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-CLIENT: Final = Path(__file__).parent.parent / "client"
+CLIENT: Final = Path(__file__).parents[2] / "client"
 PACKAGES: Final = ("js", "web")
 
 MEDIA_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}

@@ -78,12 +78,12 @@ def state_update(
 
 def session_deleted(session_id: str, now_ms: int) -> bytes:
     """The push that tells every watcher that there is nothing left to watch."""
-    farewell: SessionDeleted = {
+    final_message: SessionDeleted = {
         "type": "SESSION_DELETED",
         "timestamp": now_ms,
         "sessionId": session_id,
     }
-    return to_json(farewell)
+    return to_json(final_message)
 
 
 def is_farewell(message: bytes) -> bool:

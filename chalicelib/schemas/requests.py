@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError, from_json, to_json
 
-from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
+from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
 from .fields import MOST_DURATION_MS, UUID_FORM, Duration, Request, Uuid
 from .time_controls import TimeControlRequest
@@ -115,7 +115,7 @@ class CreateSession(Request):
         """
         self._check_totals()
         action, control = self.action_on_timeout, self.time_control
-        return set_up(
+        return create_setup(
             session_id=self.session_id,
             sync_mode=self.sync_mode,
             participants=[

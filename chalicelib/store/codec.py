@@ -35,7 +35,7 @@ from ..core.time_controls import (
     Hourglass,
     TimeControl,
 )
-from ..ports import Receipt
+from ..ports import IdempotencyRecord
 
 FORMAT = 1
 
@@ -162,20 +162,20 @@ def decode_event(stored: bytes) -> Event:
         raise UnreadableSession(f"A stored event is damaged: {error!r}") from error
 
 
-def encode_receipt(receipt: Receipt) -> bytes:
+def encode_receipt(record: IdempotencyRecord) -> bytes:
     """The version, and where an answer is kept: version:epoch, fingerprint, and answer as it is."""
-    version = str(receipt.version)
-    if not receipt.fingerprint:
+    version = str(record.version)
+    if not record.fingerprint:
         return version.encode()
-    made = f"{version}:{receipt.epoch}".encode()
-    return b" ".join((made, receipt.fingerprint, receipt.answer))
+    made = f"{version}:{record.epoch}".encode()
+    return b" ".join((made, record.fingerprint, record.answer))
 
 
-def decode_receipt(stored: bytes) -> Receipt:
+def decode_receipt(stored: bytes) -> IdempotencyRecord:
     made, *kept = stored.split(b" ", 2)
     version, _, epoch = made.partition(b":")
     fingerprint, answer = kept or (b"", b"")
-    return Receipt(int(version), fingerprint, answer, epoch.decode())
+    return IdempotencyRecord(int(version), fingerprint, answer, epoch.decode())
 
 
 def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:

@@ -12,7 +12,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..auth.policy import Bearer
-from ..ports import Charge, Heartbeat, Patience, Visit, Watcher, Watchers
+from ..ports import (
+    Connection,
+    ConnectionContext,
+    Heartbeat,
+    HeartbeatPolicy,
+    RateLimitCheck,
+    SessionConnections,
+)
 from .client import RedisClient
 from .keys import WATCHED, SessionKeys, connection, session_of_list
 from .rate_limits import limit_words
@@ -28,8 +35,8 @@ SCAN_COUNT = 1_000
 class RedisConnections:
     """Connections in Redis. Safe for many threads; see ConnectionRegistry for its methods."""
 
-    def __init__(self, client: RedisClient, shards: int, patience: Patience) -> None:
-        self.patience = patience
+    def __init__(self, client: RedisClient, shards: int, heartbeat_policy: HeartbeatPolicy) -> None:
+        self.heartbeat_policy = heartbeat_policy
         self._client = client
         self._shards = shards
         self._watch = Script("register_connection", "gcra")
@@ -41,29 +48,29 @@ class RedisConnections:
         session_id: str,
         connection_id: str,
         endpoint: str,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Heartbeat:
-        patience, name = self.patience, connection(connection_id)
-        visit, place, script = session_id, endpoint, self._watch
+        heartbeat_policy, name = self.heartbeat_policy, connection(connection_id)
+        context, place, script = session_id, endpoint, self._watch
         if bearer is not None:
-            visit = f"{session_id} {written_bearer(bearer)}"
+            context = f"{session_id} {written_bearer(bearer)}"
             place = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
-        self._client.execute("SET", name, visit, "PX", patience.abandoned_ms)
+        self._client.execute("SET", name, context, "PX", heartbeat_policy.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
-        noted = (session_id, connection_id, place, LIST_LIFE_MS, patience.silent_ms)
+        noted = (session_id, connection_id, place, LIST_LIFE_MS, heartbeat_policy.silent_ms)
         lists = (keys.session, keys.connections, keys.connected, keys.deadlines)
         words: Words = (4, *lists, *noted)
-        if charge is not None:
+        if limit_check is not None:
             bucket = keys.messages(connection_id)
-            words = (5, *lists, bucket, *noted, *limit_words(charge))
+            words = (5, *lists, bucket, *noted, *limit_words(limit_check))
         if bearer is not None:
             script = self._watch_with_token
             words = with_token(words, keys, bearer)
         answer = checked(script.run(self._client, *words), bearer)
         now_ms, epoch, version, updated_at_ms, *counted = answer
-        if charge is not None:
-            charge.counted(*counted)
+        if limit_check is not None:
+            limit_check.counted(*counted)
         if epoch is None:
             return Heartbeat(now_ms)
         # What an older release has written says nothing of when.
@@ -71,25 +78,25 @@ class RedisConnections:
         return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
 
     def session_of(self, connection_id: str) -> str | None:
-        visit = self.visit_of(connection_id)
-        return visit.session_id if visit is not None else None
+        context = self.context_of(connection_id)
+        return context.session_id if context is not None else None
 
-    def visit_of(self, connection_id: str) -> Visit | None:
+    def context_of(self, connection_id: str) -> ConnectionContext | None:
         known: bytes | None = self._client.execute("GET", connection(connection_id))
         if known is None:
             return None
         session_id, _, bearer = known.decode().partition(" ")
-        return Visit(session_id, read_bearer(bearer) if bearer else None)
+        return ConnectionContext(session_id, read_bearer(bearer) if bearer else None)
 
     def forget(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
         if session_id is not None:
             self.remove(session_id, [connection_id])
 
-    def watchers(self, session_id: str) -> Watchers:
+    def watchers(self, session_id: str) -> SessionConnections:
         return _watchers(self._watchers.run(self._client, *self._to_list(session_id)))
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         calls = [self._to_list(session_id) for session_id in session_ids]
         return list(map(_watchers, self._watchers.run_pipeline(self._client, calls)))
 
@@ -112,14 +119,14 @@ class RedisConnections:
         return (1, SessionKeys.of(session_id, self._shards).connections)
 
 
-def _watchers(answer: Any) -> Watchers:
+def _watchers(answer: Any) -> SessionConnections:
     now_ms, *rows = answer
-    return Watchers(list(map(_watcher, rows[::2], rows[1::2])), now_ms)
+    return SessionConnections(list(map(_watcher, rows[::2], rows[1::2])), now_ms)
 
 
-def _watcher(connection_id: bytes, record: bytes) -> Watcher:
+def _watcher(connection_id: bytes, record: bytes) -> Connection:
     registered_at_ms, heard_at_ms, endpoint, *token = record.decode().split(" ")
     until_ms = int(token[0]) if token else None
-    return Watcher(
+    return Connection(
         connection_id.decode(), endpoint, int(registered_at_ms), int(heard_at_ms), until_ms
     )

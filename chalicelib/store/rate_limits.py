@@ -17,7 +17,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from ..ports import Charge, StoreUnavailable
+from ..ports import RateLimitCheck, StoreUnavailable
 from .client import RedisClient
 from .keys import requests
 from .script import Script, Words
@@ -31,9 +31,9 @@ UNCOUNTED = (StoreUnavailable, ResponseError)
 """What keeps a request from being counted; a mistake of ours is no reason to refuse it, either."""
 
 
-def limit_words(charge: Charge) -> tuple[int, int]:
+def limit_words(limit_check: RateLimitCheck) -> tuple[int, int]:
     """What the scripts want to know of a limit."""
-    return charge.limit.interval_us, charge.limit.most_us
+    return limit_check.limit.interval_us, limit_check.limit.most_us
 
 
 class RequestBuckets:
@@ -47,39 +47,41 @@ class RequestBuckets:
         self._monotonic = monotonic
         self._leave_alone_until_s = 0.0
 
-    def count(self, charge: Charge) -> None:
-        if self._left_alone(charge):
+    def count(self, limit_check: RateLimitCheck) -> None:
+        if self._left_alone(limit_check):
             return
         try:
-            counted = self._count.run(self._client, *_words(charge))
+            counted = self._count.run(self._client, *_words(limit_check))
         except UNCOUNTED as error:
             counted = error
-        self._note(charge, counted)
+        self._note(limit_check, counted)
 
-    def count_beside(self, charge: Charge, script: Script, words: Words) -> Any:
+    def count_beside(self, limit_check: RateLimitCheck, script: Script, words: Words) -> Any:
         """What ``script`` answers, and the charge counted meanwhile."""
-        if self._left_alone(charge):
+        if self._left_alone(limit_check):
             return script.run(self._client, *words)
-        answer, counted = script.run_with_optional(self._client, words, self._count, _words(charge))
-        self._note(charge, counted)
+        answer, counted = script.run_with_optional(
+            self._client, words, self._count, _words(limit_check)
+        )
+        self._note(limit_check, counted)
         return answer
 
-    def _left_alone(self, charge: Charge) -> bool:
+    def _left_alone(self, limit_check: RateLimitCheck) -> bool:
         left_alone = self._monotonic() < self._leave_alone_until_s
         if left_alone:
-            charge.failed_open()
+            limit_check.failed_open()
         return left_alone
 
-    def _note(self, charge: Charge, counted: Any) -> None:
+    def _note(self, limit_check: RateLimitCheck, counted: Any) -> None:
         if isinstance(counted, UNCOUNTED):
             self._leave_alone_until_s = self._monotonic() + LEAVE_ALONE_S
             LOG.warning(
                 "limits are off for %g s, nothing can be counted: %s", LEAVE_ALONE_S, counted
             )
-            charge.failed_open()
+            limit_check.failed_open()
         else:
-            charge.counted(*counted)
+            limit_check.counted(*counted)
 
 
-def _words(charge: Charge) -> Words:
-    return (1, requests(charge.subject), *limit_words(charge))
+def _words(limit_check: RateLimitCheck) -> Words:
+    return (1, requests(limit_check.subject), *limit_words(limit_check))

@@ -13,13 +13,13 @@ from ..auth.policy import Bearer
 from ..core.session import Session, Status
 from ..ports import (
     REMEMBER_COMMANDS_MS,
-    Charge,
     Commit,
     Committed,
     Deleted,
+    IdempotencyRecord,
     Loaded,
     LoggedEvent,
-    Receipt,
+    RateLimitCheck,
     Stale,
 )
 from . import codec
@@ -57,31 +57,33 @@ class RedisStore:
         self,
         session_id: str,
         command_id: str | None = None,
-        charge: Charge | None = None,
+        limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Loaded:
-        return _loaded(self._loaded(session_id, command_id, charge, bearer))
+        return _loaded(self._loaded(session_id, command_id, limit_check, bearer))
 
-    def admit(self, session_id: str, bearer: Bearer | None, charge: Charge | None = None) -> int:
-        now_ms: int = self._loaded(session_id, None, charge, bearer)[0]
+    def admit(
+        self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
+    ) -> int:
+        now_ms: int = self._loaded(session_id, None, limit_check, bearer)[0]
         return now_ms
 
     def _loaded(
         self,
         session_id: str,
         command_id: str | None,
-        charge: Charge | None,
+        limit_check: RateLimitCheck | None,
         bearer: Bearer | None,
     ) -> list[Any]:
-        switch = _of_switch(charge)
+        switch = _of_switch(limit_check)
         script, words = self._load, self._to_load(session_id, command_id, switch)
         if bearer is not None:
             keys = SessionKeys.of(session_id, self._shards)
             script, words = self._load_with_token, with_token(words, keys, bearer)
-        if charge is None or switch is not None:
+        if limit_check is None or switch is not None:
             answer = script.run(self._client, *words)
         else:
-            answer = self._requests.count_beside(charge, script, words)
+            answer = self._requests.count_beside(limit_check, script, words)
         loaded = checked(answer, bearer)
         counted = loaded[LOADED:]
         if switch is not None and counted:
@@ -93,15 +95,17 @@ class RedisStore:
         words = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
         self._revoke.run(self._client, 2, *words)
 
-    def count(self, charge: Charge) -> None:
-        self._requests.count(charge)
+    def count(self, limit_check: RateLimitCheck) -> None:
+        self._requests.count(limit_check)
 
     def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
         calls = [self._to_load(session_id) for session_id in session_ids]
         return [_loaded(answer) for answer in self._load.run_pipeline(self._client, calls)]
 
-    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
-        switch = _of_switch(charge)
+    def commit(
+        self, commit: Commit, limit_check: RateLimitCheck | None = None
+    ) -> Committed | Stale:
+        switch = _of_switch(limit_check)
         answer = self._commit.run(self._client, *self._to_commit(commit, switch))
         return _made(commit, answer, switch)
 
@@ -111,7 +115,7 @@ class RedisStore:
         return [_made(commit, answer) for commit, answer in zip(commits, answers, strict=True)]
 
     def _to_load(
-        self, session_id: str, command_id: str | None = None, switch: Charge | None = None
+        self, session_id: str, command_id: str | None = None, switch: RateLimitCheck | None = None
     ) -> Words:
         keys = SessionKeys.of(session_id, self._shards)
         limit = limit_words(switch) if switch is not None else ()
@@ -121,7 +125,7 @@ class RedisStore:
             return (2, keys.session, keys.switches, *limit)
         return (1, keys.session)
 
-    def _to_commit(self, commit: Commit, switch: Charge | None = None) -> Words:
+    def _to_commit(self, commit: Commit, switch: RateLimitCheck | None = None) -> Words:
         session = commit.session
         session_id = session.setup.session_id
         keys = SessionKeys.of(session_id, self._shards)
@@ -147,7 +151,7 @@ class RedisStore:
             "" if commit.expires_at_ms is None else commit.expires_at_ms,
             keys.updates,
             commit.update,
-            codec.encode_receipt(commit.receipt or Receipt(session.version)),
+            codec.encode_receipt(commit.record or IdempotencyRecord(session.version)),
             commit.keep_ms,
             EVENTS_KEPT,
             STATUS_NUMBERS[session.status],
@@ -155,20 +159,22 @@ class RedisStore:
             *map(codec.encode_event, commit.events),
         )
 
-    def keep(self, session_id: str, command_id: str, receipt: Receipt, keep_ms: int) -> Receipt:
+    def keep(
+        self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
+    ) -> IdempotencyRecord:
         key = SessionKeys.of(session_id, self._shards).reply(command_id)
-        kept = codec.encode_receipt(receipt)
+        kept = codec.encode_receipt(record)
         before = self._keep.run(self._client, 1, key, kept, keep_ms)
-        return receipt if before is None else codec.decode_receipt(before)
+        return record if before is None else codec.decode_receipt(before)
 
     def delete(
         self,
         session_id: str,
         command_id: str,
-        farewell: bytes,
+        final_message: bytes,
         *,
         base: Session | None = None,
-        receipt: Receipt | None = None,
+        record: IdempotencyRecord | None = None,
         keep_ms: int = REMEMBER_COMMANDS_MS,
     ) -> Deleted | Stale:
         keys = SessionKeys.of(session_id, self._shards)
@@ -184,8 +190,8 @@ class RedisStore:
             "" if base is None else base.version,
             session_id,
             keys.updates,
-            farewell,
-            codec.encode_receipt(receipt or Receipt(0)),
+            final_message,
+            codec.encode_receipt(record or IdempotencyRecord(0)),
             keep_ms,
         )
         if outcome == b"stale":
@@ -214,18 +220,20 @@ class RedisStore:
         self._client.execute_keyless("PING")
 
 
-def _of_switch(charge: Charge | None) -> Charge | None:
+def _of_switch(limit_check: RateLimitCheck | None) -> RateLimitCheck | None:
     """The charge, if it is one that lies with its session."""
-    return charge if charge is not None and charge.scope == "switch" else None
+    return limit_check if limit_check is not None and limit_check.scope == "switch" else None
 
 
-def _made(commit: Commit, answer: list[Any], switch: Charge | None = None) -> Committed | Stale:
+def _made(
+    commit: Commit, answer: list[Any], switch: RateLimitCheck | None = None
+) -> Committed | Stale:
     outcome, *told = answer
     if outcome == b"stale":
         return Stale(_loaded([*told, None]))
     if outcome == b"repeated":
         if switch is not None:
-            switch.waived()
+            switch.skipped()
         before = codec.decode_receipt(told[0])
         return Committed(before.version, before)
     if switch is not None:
@@ -236,8 +244,8 @@ def _made(commit: Commit, answer: list[Any], switch: Charge | None = None) -> Co
 
 def _loaded(stored: list[Any]) -> Loaded:
     now_ms, epoch, version, setup, facts, kept = stored[:LOADED]
-    receipt = codec.decode_receipt(kept) if kept is not None else None
+    record = codec.decode_receipt(kept) if kept is not None else None
     if version is None:
-        return Loaded(None, now_ms, receipt)
+        return Loaded(None, now_ms, record)
     session = codec.decode(epoch.decode(), int(version), setup, facts)
-    return Loaded(session, now_ms, receipt)
+    return Loaded(session, now_ms, record)

@@ -1,4 +1,4 @@
-"""The Fleet on Redis: what every shard counts, added up.
+"""The StatsReader on Redis: what every shard counts, added up.
 
 Sorted sets that commits and heartbeats write are counted, in one round trip
 where there is one server. No key is looked for, so a scrape costs the store the
@@ -8,28 +8,35 @@ same whether there are ten sessions or a million.
 from __future__ import annotations
 
 from ..core.session import Status
-from ..ports import FleetFacts, Patience
+from ..ports import HeartbeatPolicy, StoreStats
 from .client import RedisClient
 from .keys import connected, deadlines, sessions, shard_tag
 from .script import Script
 
 
-class RedisFleet:
-    """The fleet as Redis knows it. Safe for many threads; see Fleet for its method."""
+class RedisStats:
+    """The fleet as Redis knows it. Safe for many threads; see StatsReader for its method."""
 
-    def __init__(self, client: RedisClient, shards: int, patience: Patience) -> None:
+    def __init__(self, client: RedisClient, shards: int, heartbeat_policy: HeartbeatPolicy) -> None:
         self._client = client
         self._count = Script("store_stats")
         tags = [shard_tag(shard) for shard in range(shards)]
         self._calls: list[tuple[bytes | str | int, ...]] = [
-            (3, deadlines(tag), sessions(tag), connected(tag), len(Status), patience.silent_ms)
+            (
+                3,
+                deadlines(tag),
+                sessions(tag),
+                connected(tag),
+                len(Status),
+                heartbeat_policy.silent_ms,
+            )
             for tag in tags
         ]
 
-    def facts(self) -> FleetFacts:
+    def facts(self) -> StoreStats:
         counted = self._count.run_pipeline(self._client, self._calls)
         overdue, overdue_ms, connections, *by_status = zip(*counted, strict=True)
-        return FleetFacts(
+        return StoreStats(
             sessions={
                 status: sum(numbers) for status, numbers in zip(Status, by_status, strict=True)
             },

@@ -82,8 +82,8 @@ def subscription(settings: Settings) -> Iterator[_Listener[tuple[str, bytes]]]:
 
 
 @contextmanager
-def alarms(settings: Settings) -> Iterator[_Listener[int]]:
-    """Subscribed to the alarms of every shard while the block lasts; see Alarms.
+def deadline_notifications(settings: Settings) -> Iterator[_Listener[int]]:
+    """Subscribed to the alarms of every shard while the block lasts; see DeadlineNotifications.
 
     Raises:
         StoreUnavailable: They can't be had.

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-Fact = str | int | float
+LogValue = str | int | float
 
-_NOTHING: Mapping[str, Fact] = {}
-_work: ContextVar[dict[str, Fact] | None] = ContextVar("work", default=None)
+_NOTHING: Mapping[str, LogValue] = {}
+_work: ContextVar[dict[str, LogValue] | None] = ContextVar("work", default=None)
 
 
 @contextmanager
-def work(**facts: Fact) -> Iterator[dict[str, Fact]]:
+def log_context(**facts: LogValue) -> Iterator[dict[str, LogValue]]:
     """A piece of work, in this thread, while the block lasts; yields what is noted of it."""
     token = _work.set(facts)
     try:
@@ -26,13 +26,13 @@ def work(**facts: Fact) -> Iterator[dict[str, Fact]]:
         _work.reset(token)
 
 
-def note(**facts: Fact) -> None:
+def append_keys(**facts: LogValue) -> None:
     """Say more of the work that is being done; where there is none, nothing happens."""
-    noted = _work.get()
-    if noted is not None:
-        noted.update(facts)
+    log_keys = _work.get()
+    if log_keys is not None:
+        log_keys.update(facts)
 
 
-def noted() -> Mapping[str, Fact]:
+def log_keys() -> Mapping[str, LogValue]:
     """What is known of the work being done; empty without any."""
     return _work.get() or _NOTHING

@@ -11,7 +11,7 @@ import logging
 from typing import TextIO
 
 from ..settings import Settings
-from .log_context import noted
+from .log_context import log_keys
 
 OURS = ("tickless", "chalicelib")
 
@@ -31,7 +31,7 @@ def start_logging(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 def _say_what_is_noted(record: logging.LogRecord) -> bool:
-    facts = noted()
+    facts = log_keys()
     for name, value in facts.items():
         # What the line itself says is nearer to it.
         record.__dict__.setdefault(name, value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from ..ports import FleetFacts
+from ..ports import StoreStats
 from . import metrics as names
 from .metrics import Gauge, Metric
 
@@ -92,7 +92,7 @@ class Telemetry:
         """Something was let through that could not be counted."""
         self._sink.count(names.LIMITER_FAILED_OPEN, (), 1)
 
-    def overdue(self, facts: FleetFacts) -> None:
+    def overdue(self, facts: StoreStats) -> None:
         """So many deadlines have passed, and nobody has settled them."""
         self._sink.find(names.OVERDUE, facts.overdue)
         self._sink.find(names.OVERDUE_SECONDS, facts.overdue_ms / 1000)

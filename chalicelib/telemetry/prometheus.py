@@ -26,7 +26,7 @@ from prometheus_client.registry import Collector
 
 from .. import __version__
 from ..core.errors import StoreUnavailable
-from ..ports import Fleet
+from ..ports import StatsReader
 from . import metrics as names
 from .metrics import Gauge, Metric
 
@@ -85,11 +85,11 @@ def _make(metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
     return Counter(metric.name, metric.help, metric.labels, registry=registry)
 
 
-class FleetCollector(Collector):
+class StatsCollector(Collector):
     """The facts of the fleet, read from the store by each scrape; none while that is away."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+    def __init__(self, stats: StatsReader) -> None:
+        self._fleet = stats
 
     def collect(self) -> Iterator[Family]:
         yield _gauge(names.BUILD, {(__version__,): 1})

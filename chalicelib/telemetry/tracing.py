@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
-from .log_context import noted
+from .log_context import log_keys
 
 LOG = logging.getLogger("tickless")
 
@@ -44,7 +44,7 @@ class XRayTracing:
             try:
                 yield
             finally:
-                for fact, value in noted().items():
+                for fact, value in log_keys().items():
                     subsegment.put_annotation(fact, value)
 
 

@@ -20,7 +20,7 @@ from ..ports import SessionStore
 SUBPROTOCOL = "bearer."
 
 
-class Gate(Protocol):
+class TokenAuthenticator(Protocol):
     """Says whom a token names."""
 
     def bearer(self, token: str | None) -> Bearer:
@@ -28,27 +28,27 @@ class Gate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuthResult:
     """Somebody who may come in; ``subprotocol`` is the one he is to be answered with."""
 
     bearer: Bearer | None = None
     subprotocol: str | None = None
 
 
-class Entrance:
+class ConnectAuthorizer:
     """Asks for tokens where there is a gate; ``open_gate`` is called once there is one to read."""
 
     def __init__(
         self,
         store: SessionStore,
-        open_gate: Callable[[], Gate] | None = None,
+        open_authenticator: Callable[[], TokenAuthenticator] | None = None,
         allowed_origins: Collection[str] = (),
     ) -> None:
         self._store = store
-        self._open_gate = open_gate
+        self._open_gate = open_authenticator
         self._allowed_origins = allowed_origins
 
-    def admit(self, event: Mapping[str, Any], session_id: str) -> Entry:
+    def admit(self, event: Mapping[str, Any], session_id: str) -> AuthResult:
         """Go on, if this handshake may watch the session.
 
         Raises:
@@ -64,12 +64,12 @@ class Entrance:
             raise Forbidden
         subprotocol = _offered(event)
         if self._open_gate is None:
-            return Entry(subprotocol=subprotocol)
+            return AuthResult(subprotocol=subprotocol)
         bearer = self._open_gate().bearer(_token(event, subprotocol))
         bearer.may(Action.WATCH, session_id)
         # Before anything is written: who is refused leaves no trace.
         self._store.admit(session_id, bearer)
-        return Entry(bearer, subprotocol)
+        return AuthResult(bearer, subprotocol)
 
     def expect(self, bearer: Bearer | None) -> None:
         """Go on, if a connection with this bearer may be here at all.

@@ -17,7 +17,7 @@ from math import inf
 from typing import Any, Protocol, TypedDict
 
 from ..auth.policy import Action, Bearer
-from ..broadcast.connections_api.ports import ManagementApi, Post
+from ..broadcast.connections_api.ports import ConnectionsApi, Post
 from ..broadcast.connections_api.ports import Outcome as Posted
 from ..core.commands import Switch
 from ..core.errors import (
@@ -27,18 +27,18 @@ from ..core.errors import (
     StoreUnavailable,
     Unauthenticated,
 )
-from ..engine.idempotency import Once, fingerprint
+from ..engine.idempotency import IdempotentRequest, fingerprint
 from ..engine.sync_engine import Outcome, SyncEngine
-from ..ports import ConnectionRegistry, Heartbeat, SessionStore, Visit
-from ..rate_limit.policy import Limits
+from ..ports import ConnectionContext, ConnectionRegistry, Heartbeat, SessionStore
+from ..rate_limit.policy import RateLimiter
 from ..schemas import messages as socket
 from ..schemas.errors import STATUS, InvalidRequest, Problem, problem
 from ..schemas.pushes import session_deleted
 from ..schemas.requests import read_session_id
 from ..schemas.states import iso
-from ..telemetry.log_context import note
+from ..telemetry.log_context import append_keys
 from ..telemetry.ports import SILENT, Telemetry
-from .connect_authorizer import Entrance, Entry
+from .connect_authorizer import AuthResult, ConnectAuthorizer
 
 LOG = logging.getLogger("tickless")
 
@@ -57,7 +57,7 @@ ASKED = {"RECONNECT": Action.READ, "CLAIM": Action.CLAIM}
 """What messages ask for that are no commands; a sign of life asks for nothing."""
 
 
-class Greeting(TypedDict):
+class WelcomeEvent(TypedDict):
     """What the greeter is invoked with."""
 
     sessionId: str
@@ -68,10 +68,10 @@ class Greeting(TypedDict):
 class Greeter(Protocol):
     """Has the greeting carried out by another invocation, without waiting for it."""
 
-    def invoke(self, greeting: Greeting) -> None: ...
+    def invoke(self, greeting: WelcomeEvent) -> None: ...
 
 
-class Sockets:
+class WebSocketHandlers:
     """The socket's side of the service; every method answers and raises nothing of its own."""
 
     def __init__(
@@ -80,10 +80,10 @@ class Sockets:
         engine: SyncEngine,
         store: SessionStore,
         registry: ConnectionRegistry,
-        api: ManagementApi,
-        limits: Limits,
+        api: ConnectionsApi,
+        limits: RateLimiter,
         greeter: Greeter,
-        entrance: Entrance | None = None,
+        connect_authorizer: ConnectAuthorizer | None = None,
         endpoint: str | None = None,
         telemetry: Telemetry = SILENT,
         monotonic: Callable[[], float] = time.monotonic,
@@ -95,7 +95,7 @@ class Sockets:
         self._api = api
         self._limits = limits
         self._greeter = greeter
-        self._entrance = entrance or Entrance(store)
+        self._connect_authorizer = connect_authorizer or ConnectAuthorizer(store)
         self._endpoint = endpoint
         self._telemetry = telemetry
         self._monotonic = monotonic
@@ -109,9 +109,9 @@ class Sockets:
         except InvalidRequest:
             return {"statusCode": 400}
         connection_id, endpoint = self._place(event)
-        note(session_id=session_id)
+        append_keys(session_id=session_id)
         try:
-            entry = self._entrance.admit(event, session_id)
+            entry = self._connect_authorizer.admit(event, session_id)
             self._registry.watch(session_id, connection_id, endpoint, bearer=entry.bearer)
         except (Unauthenticated, Forbidden) as error:
             return {"statusCode": STATUS[error.code]}
@@ -134,7 +134,7 @@ class Sockets:
         except StoreUnavailable as error:
             LOG.warning("connection %s: not forgotten: %s", connection_id, error)
 
-    def greet(self, greeting: Greeting) -> None:
+    def greet(self, greeting: WelcomeEvent) -> None:
         """Say CONNECTED until it is heard, and only then look what there is to show.
 
         In this order no update can be missed: what is committed after the look
@@ -142,8 +142,8 @@ class Sockets:
         """
         session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
         endpoint = greeting["endpoint"]
-        note(session_id=session_id, connection_id=connection_id)
-        heartbeat_ms = self._registry.patience.heartbeat_ms
+        append_keys(session_id=session_id, connection_id=connection_id)
+        heartbeat_ms = self._registry.heartbeat_policy.heartbeat_ms
         hello = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
         while self._post(endpoint, connection_id, hello, limited_seconds=inf) is Posted.GONE:
@@ -157,7 +157,7 @@ class Sockets:
                 return
             self._sleep(wait_seconds * (0.5 + random.random() / 2))  # noqa: S311
         # Whoever revoked its token meanwhile could not close what was not yet open.
-        visit = self._registry.visit_of(connection_id)
+        visit = self._registry.context_of(connection_id)
         if visit is None:
             self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
             return
@@ -178,20 +178,20 @@ class Sockets:
         # Only while the store is away, or refuses a token, does the gateway's clock have to do.
         now_ms: int = event["requestContext"]["requestTimeEpoch"]
         try:
-            visit = self._registry.visit_of(connection_id)
+            visit = self._registry.context_of(connection_id)
             if visit is None:
                 # Swept, and yet alive: it has to begin anew.
-                note(code="SWEPT")
+                append_keys(code="SWEPT")
                 self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
                 return
             session_id, bearer = visit
-            note(session_id=session_id)
-            self._entrance.expect(bearer)
-            charge = self._limits.of_message(connection_id)
-            heard = self._registry.watch(session_id, connection_id, endpoint, charge, bearer)
+            append_keys(session_id=session_id)
+            self._connect_authorizer.expect(bearer)
+            limit_check = self._limits.of_message(connection_id)
+            heard = self._registry.watch(session_id, connection_id, endpoint, limit_check, bearer)
             now_ms = heard.now_ms
-            if charge is not None:
-                charge.admit()
+            if limit_check is not None:
+                limit_check.admit()
             answers = self._answers(visit, connection_id, text, heard)
         except Unauthenticated:
             self._send_away(endpoint, connection_id, now_ms)
@@ -202,12 +202,12 @@ class Sockets:
         self._post(endpoint, connection_id, *answers, limited_seconds=patience_s)
 
     def _answers(
-        self, visit: Visit, connection_id: str, text: str, heard: Heartbeat
+        self, visit: ConnectionContext, connection_id: str, text: str, heard: Heartbeat
     ) -> list[bytes]:
         started = self._monotonic()
         session_id, bearer = visit
         message = socket.read_message(text)
-        note(type=message.type)
+        append_keys(type=message.type)
         if bearer is not None and (action := ASKED.get(message.type)) is not None:
             bearer.may(action, session_id)
         match message:
@@ -262,15 +262,15 @@ class Sockets:
         text: str,
         bearer: Bearer | None,
     ) -> bytes:
-        note(command=message.command)
+        append_keys(command=message.command)
         command = message.rule()
         if bearer is not None:
-            command = bearer.narrowed(command)
+            command = bearer.restrict(command)
         expected = message.expectedVersion
-        return self._engine.carry_out_once(
+        return self._engine.execute_idempotent(
             session_id,
             command,
-            Once(
+            IdempotentRequest(
                 # Ids are a client's own; two clients may well count from 1. No
                 # Idempotency-Key has a space in it.
                 f"{connection_id} {message.id}",
@@ -278,7 +278,7 @@ class Sockets:
                 lambda outcome: _acknowledgement(message.id, outcome),
             ),
             expected_versions=None if expected is None else (expected,),
-            charge=self._limits.of_switch(session_id) if isinstance(command, Switch) else None,
+            limit_check=self._limits.of_switch(session_id) if isinstance(command, Switch) else None,
         )
 
     def _refusal(self, connection_id: str, text: str, error: Exception, now_ms: int) -> bytes:
@@ -289,10 +289,10 @@ class Sockets:
         else:
             LOG.error("connection %s: %s", connection_id, error, exc_info=error)
             code, reason = "INTERNAL_ERROR", "Something went wrong on our side"
-        note(code=code)
+        append_keys(code=code)
         label = socket.read_label(text)
         if label.type is not None:
-            note(type=label.type)
+            append_keys(type=label.type)
         refusal: socket.ErrorMessage = {
             "type": "ERROR",
             "timestamp": now_ms,
@@ -305,7 +305,7 @@ class Sockets:
 
     def _send_away(self, endpoint: str, connection_id: str, now_ms: int) -> None:
         """Close a connection whose token holds no more, and tell it why."""
-        note(code="SESSION_FORBIDDEN")
+        append_keys(code="SESSION_FORBIDDEN")
         self._post(endpoint, connection_id, socket.session_forbidden(now_ms))
         self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
         with suppress(StoreUnavailable):
@@ -340,7 +340,7 @@ class Sockets:
         return context["connectionId"], endpoint
 
 
-def _let_in(entry: Entry) -> dict[str, Any]:
+def _let_in(entry: AuthResult) -> dict[str, Any]:
     if entry.subprotocol is None:
         return {"statusCode": 200}
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": entry.subprotocol}}

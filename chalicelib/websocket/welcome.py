@@ -6,8 +6,8 @@ import json
 import logging
 from typing import Any
 
-from ..cached_service import part
-from .handlers import Greeting
+from ..cached_service import cached_service
+from .handlers import WelcomeEvent
 
 LOG = logging.getLogger("tickless")
 
@@ -15,7 +15,7 @@ CONNECT_SECONDS = 1
 ANSWER_SECONDS = 2
 
 
-class LambdaGreeter:
+class WelcomeInvoker:
     """Invokes the plain Lambda function ``name`` asynchronously.
 
     boto3 is imported with the first connection: who only serves REST needs none of it.
@@ -25,7 +25,7 @@ class LambdaGreeter:
         self._name = name
         self._region = region
 
-    def invoke(self, greeting: Greeting) -> None:
+    def invoke(self, greeting: WelcomeEvent) -> None:
         try:
             self._lambda.invoke(
                 FunctionName=self._name, InvocationType="Event", Payload=json.dumps(greeting)
@@ -34,7 +34,7 @@ class LambdaGreeter:
             # The connection stands; its client sends RECONNECT after two seconds.
             LOG.warning("connection %s: not greeted: %s", greeting["connectionId"], error)
 
-    @part
+    @cached_service
     def _lambda(self) -> Any:
         import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""``python -m chalicelib.workers.relay``: a relay as a process, beside a local stack or in a container.
+"""``python -m chalicelib.workers.relay``: a relay as a process, outside Lambda.
 
 It serves the connections of WEBSOCKET_ENDPOINT until it is told to stop, or,
 with ``--while-parent``, until whoever started it is gone, which its standard
@@ -11,20 +11,20 @@ import sys
 from collections.abc import Sequence
 
 from ..broadcast.relay import Relay
-from ..container import Services
+from ..container import Container
 from ..settings import InvalidSetting
-from .runner import stand
+from .runner import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return stand("relay", _relay, arguments)
+    return run("relay", _relay, arguments)
 
 
-def _relay(services: Services) -> Relay:
-    endpoint = services.settings.websocket_endpoint
+def _relay(container: Container) -> Relay:
+    endpoint = container.settings.websocket_endpoint
     if not endpoint:
         raise InvalidSetting("WEBSOCKET_ENDPOINT must say whose connections to serve")
-    return services.relay(endpoint)
+    return container.relay(endpoint)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import Protocol
 
-from ..container import Services, start_services
+from ..container import Container, start_container
 from ..settings import InvalidSetting
 
 READY_WITHIN_SECONDS = 5.0
@@ -21,7 +21,7 @@ FIGURES_EVERY_SECONDS = 30.0
 POSTS_WITHIN_SECONDS = 1.0
 
 
-class Part(Protocol):
+class Worker(Protocol):
     """What runs in threads of its own."""
 
     def start(self, within_seconds: float) -> bool:
@@ -33,13 +33,13 @@ class Part(Protocol):
     def stop(self) -> None: ...
 
 
-def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[str] | None) -> int:
+def run(name: str, part_of: Callable[[Container], Worker], arguments: Sequence[str] | None) -> int:
     """Run a part until a signal or, with ``--while-parent``, the end of standard input.
 
     One line on standard output says that it runs. A second signal ends it at
     once. Returns the exit code; ``part_of`` may raise InvalidSetting.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m chalicelib.run_{name}")
+    parser = argparse.ArgumentParser(prog=f"python -m chalicelib.workers.{name}")
     parser.add_argument(
         "--while-parent", action="store_true", help="stop when standard input is closed"
     )
@@ -60,10 +60,10 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
     if options.while_parent:
         Thread(target=_when_input_ends, args=(told_to_stop,), daemon=True).start()
     try:
-        services = start_services()
-        part = part_of(services)
+        container = start_container()
+        part = part_of(container)
         if options.metrics_port is not None:
-            _answer_scrapes(services, part, options.metrics_port)
+            _answer_scrapes(container, part, options.metrics_port)
     except InvalidSetting as error:
         sys.stderr.write(f"{name}: {error}\n")
         return 1
@@ -74,13 +74,13 @@ def stand(name: str, part_of: Callable[[Services], Part], arguments: Sequence[st
         sys.stdout.flush()
     while not told_to_stop.wait(FIGURES_EVERY_SECONDS):
         # There is no invocation whose end would have them written.
-        services.telemetry.flush()
+        container.telemetry.flush()
     part.stop()
-    services.close(POSTS_WITHIN_SECONDS)
+    container.close(POSTS_WITHIN_SECONDS)
     return 0
 
 
-def _gets_ready(part: Part, told_to_stop: Event) -> bool:
+def _gets_ready(part: Worker, told_to_stop: Event) -> bool:
     """Whether it is at work before long; who is told to stop meanwhile waits no longer."""
     give_up_at_s = time.monotonic() + READY_WITHIN_SECONDS
     while not (ready := part.is_ready()) and time.monotonic() < give_up_at_s:
@@ -89,14 +89,14 @@ def _gets_ready(part: Part, told_to_stop: Event) -> bool:
     return ready
 
 
-def _answer_scrapes(services: Services, part: Part, port: int) -> None:
+def _answer_scrapes(container: Container, part: Worker, port: int) -> None:
     from ..telemetry.metrics_server import answer_scrapes  # noqa: PLC0415
     from ..telemetry.prometheus import PrometheusSink  # noqa: PLC0415
 
-    if not isinstance(services.sink, PrometheusSink):
+    if not isinstance(container.sink, PrometheusSink):
         raise InvalidSetting("--metrics-port wants METRICS=prometheus")
     try:
-        answer_scrapes(services.sink, port, part.is_ready)
+        answer_scrapes(container.sink, port, part.is_ready)
     except OSError as error:
         raise InvalidSetting(f"--metrics-port {port}: {error.strerror}") from error
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ..container import Services
-from .runner import stand
+from ..container import Container
+from .runner import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return stand("sweeper", Services.sweeper, arguments)
+    return run("sweeper", Container.sweeper, arguments)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 import app as tickless
-from chalicelib.container import replace_services
+from chalicelib.container import replace_container
 from tests.fakes import FakeStore
 from tests.rest.client import RestClient
-from tests.rest.conftest import FakeServices
+from tests.rest.conftest import FakeContainer
 
 
 @pytest.fixture
 def rest() -> Iterator[RestClient]:
-    replace_services(FakeServices(FakeStore()))
+    replace_container(FakeContainer(FakeStore()))
     yield RestClient(tickless.app)
-    replace_services(None)
+    replace_container(None)

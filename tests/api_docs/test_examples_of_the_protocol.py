@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import app as tickless
-from chalicelib.container import Services, replace_services
+from chalicelib.container import Container, replace_container
 from chalicelib.settings import Settings
-from chalicelib.websocket.handlers import Greeting, Sockets
+from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_said
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.rest.client import RestClient
 
 from .examples import Asked, Later, Line, differences, read_examples
@@ -28,9 +28,9 @@ class Doorstep:
     """A greeter that lets whoever comes wait until the test greets them."""
 
     def __init__(self) -> None:
-        self.waiting: list[Greeting] = []
+        self.waiting: list[WelcomeEvent] = []
 
-    def invoke(self, greeting: Greeting) -> None:
+    def invoke(self, greeting: WelcomeEvent) -> None:
         self.waiting.append(greeting)
 
 
@@ -39,22 +39,22 @@ class World:
 
     def __init__(self) -> None:
         self.store = FakeStore(clock_ms=NEW_YEAR_MS)
-        self.api = FakeManagementApi()
+        self.api = FakeConnectionsApi()
         self.doorstep = Doorstep()
-        services = Services(Settings(broadcast="inline"))
-        vars(services).update(
+        container = Container(Settings(broadcast="inline"))
+        vars(container).update(
             store=self.store, connections=FakeRegistry(self.store), management_api=self.api
         )
-        self.sockets = Sockets(
-            engine=services.engine,
+        self.sockets = WebSocketHandlers(
+            engine=container.engine,
             store=self.store,
-            registry=services.connections,
+            registry=container.connections,
             api=self.api,
-            limits=services.limits,
+            limits=container.limits,
             greeter=self.doorstep,
             monotonic=lambda: 0.0,
         )
-        replace_services(services)
+        replace_container(container)
         self.rest = RestClient(tickless.app)
         self.session_id = ""
         self._taken = 0
@@ -101,7 +101,7 @@ class World:
 @pytest.fixture
 def world() -> Iterator[World]:
     yield World()
-    replace_services(None)
+    replace_container(None)
 
 
 def test_every_example_happens_as_it_is_shown(world: World) -> None:

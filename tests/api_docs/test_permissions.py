@@ -12,13 +12,13 @@ import pytest
 import app as tickless
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.policy import ROLES, Role
-from chalicelib.container import Services, replace_services
+from chalicelib.container import Container, replace_container
 from chalicelib.settings import Settings
-from chalicelib.websocket.connect_authorizer import Entrance
-from chalicelib.websocket.handlers import Greeting, Sockets
+from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
+from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_said
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, a_bearer
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.rest.client import ANNE, BEN, SESSION, RestClient, creation
 
 CONNECTION = "PJqB0fHsqRcCHlw="
@@ -57,7 +57,7 @@ READS = {"read": (OK, OK, OK, OK), "claim": (OK, OK, OK, NO), "delete": (OK, OK,
 class Doorstep:
     """Nobody need be greeted here."""
 
-    def invoke(self, greeting: Greeting) -> None:
+    def invoke(self, greeting: WelcomeEvent) -> None:
         """Not now."""
 
 
@@ -66,22 +66,24 @@ class Application:
 
     def __init__(self) -> None:
         self.store = FakeStore()
-        self.api = FakeManagementApi()
-        services = Services(Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=0))
-        vars(services).update(
+        self.api = FakeConnectionsApi()
+        container = Container(
+            Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=0)
+        )
+        vars(container).update(
             store=self.store, connections=FakeRegistry(self.store), management_api=self.api
         )
-        replace_services(services)
+        replace_container(container)
         self.rest = RestClient(tickless.app)
-        self.engine = services.engine
-        self.sockets = Sockets(
-            engine=services.engine,
+        self.engine = container.engine
+        self.sockets = WebSocketHandlers(
+            engine=container.engine,
             store=self.store,
-            registry=services.connections,
+            registry=container.connections,
             api=self.api,
-            limits=services.limits,
+            limits=container.limits,
             greeter=Doorstep(),
-            entrance=Entrance(self.store, lambda: services.open_gate),
+            connect_authorizer=ConnectAuthorizer(self.store, lambda: container.open_authenticator),
         )
 
     def begin(self, commands: tuple[str, ...]) -> None:
@@ -122,7 +124,7 @@ class Application:
 @pytest.fixture
 def application() -> Iterator[Application]:
     yield Application()
-    replace_services(None)
+    replace_container(None)
 
 
 def token_of(role: Role, **changes: Any) -> str:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from chalicelib.auth.jwks import KeySet, new_key, read_keys
-from chalicelib.auth.key_cache import Keyring
+from chalicelib.auth.key_cache import KeyCache
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 
 SESSION = "00000000-0000-4000-8000-000000000000"
@@ -44,9 +44,9 @@ def a_key_set(*keys: dict[str, Any]) -> KeySet:
     return read_keys(json.dumps({"keys": list(keys)}))
 
 
-def a_keyring() -> Keyring:
+def a_keyring() -> KeyCache:
     """One that has what ``KEYS`` are."""
-    return Keyring(lambda *, fresh: KEYS_TEXT)
+    return KeyCache(lambda *, fresh: KEYS_TEXT)
 
 
 SECRET = {

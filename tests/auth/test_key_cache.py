@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from chalicelib.auth import jwt as tokens
-from chalicelib.auth.authenticator import Gate
+from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.auth.jwks import InvalidKeys, KeySet, new_key
-from chalicelib.auth.key_cache import FAILED_FOR_SECONDS, SAME_FOR_SECONDS, Keyring
+from chalicelib.auth.key_cache import FAILED_FOR_SECONDS, SAME_FOR_SECONDS, KeyCache
 from chalicelib.core.errors import KeysUnavailable, Unauthenticated
 
 from .bearers import SECRET, a_bearer, a_key_set
@@ -50,8 +50,8 @@ class Secret:
             self.remembered, self.old_from_s = self.text, self.now_s + MAX_AGE_S
         return self.remembered
 
-    def keyring(self) -> Keyring:
-        return Keyring(self.read, lambda: self.now_s)
+    def key_cache(self) -> KeyCache:
+        return KeyCache(self.read, lambda: self.now_s)
 
 
 def a_token(*keys: dict[str, Any], token_id: str = "a-token") -> str:
@@ -64,58 +64,58 @@ def is_known(keys: KeySet, kid: object) -> bool:
 
 def test_nobody_is_asked_before_the_first_token_and_once_for_all_others() -> None:
     secret = Secret(OLD_ONLY)
-    gate = Gate(secret.keyring(), 60)
+    authenticator = TokenAuthenticator(secret.key_cache(), 60)
     for token in (None, None):
         with pytest.raises(Unauthenticated):
-            gate.bearer(token)
+            authenticator.bearer(token)
     assert secret.asked == 0
 
     for number in range(3):
-        assert gate.bearer(a_token(SECRET, token_id=f"t{number}"))
+        assert authenticator.bearer(a_token(SECRET, token_id=f"t{number}"))
     assert secret.asked == 1
 
 
 def test_keys_that_can_not_be_had_are_asked_for_again_after_a_moment_and_no_sooner() -> None:
     secret = Secret()
-    keyring = secret.keyring()
+    key_cache = secret.key_cache()
 
     for instant_s in (0.0, 0.1, FAILED_FOR_SECONDS - 0.01):
         secret.now_s = instant_s
         with pytest.raises(KeysUnavailable, match=r"^keys: away$"):
-            keyring.keys()
+            key_cache.keys()
     assert secret.asked == 1
 
     secret.now_s = FAILED_FOR_SECONDS
     with pytest.raises(KeysUnavailable):
-        keyring.keys()
+        key_cache.keys()
     assert secret.asked == 2
 
 
 def test_they_are_had_as_soon_as_they_can_be() -> None:
     secret = Secret(OLD_ONLY)
     secret.is_away = True
-    keyring = secret.keyring()
+    key_cache = secret.key_cache()
     with pytest.raises(KeysUnavailable):
-        keyring.keys()
+        key_cache.keys()
 
     secret.is_away = False
     secret.now_s = FAILED_FOR_SECONDS
 
-    assert is_known(keyring.keys(), "first")
+    assert is_known(key_cache.keys(), "first")
 
 
 @pytest.mark.parametrize("text", ["hush", ""])
 def test_nonsense_is_no_keys_until_somebody_mends_it(text: str) -> None:
     secret = Secret(OLD_ONLY)
     secret.text = text
-    keyring = secret.keyring()
+    key_cache = secret.key_cache()
     with pytest.raises(KeysUnavailable, match=r"^keys: The keys are no JSON$"):
-        keyring.keys()
+        key_cache.keys()
 
     secret.store(OLD_ONLY)
     secret.now_s = FAILED_FOR_SECONDS
 
-    assert is_known(keyring.keys(), "first")
+    assert is_known(key_cache.keys(), "first")
 
 
 def test_a_moment_begins_when_the_failure_is_known() -> None:
@@ -125,10 +125,10 @@ def test_a_moment_begins_when_the_failure_is_known() -> None:
         secret.now_s += 2.0
         return secret.read(fresh=fresh)
 
-    keyring = Keyring(slowly, lambda: secret.now_s)
+    key_cache = KeyCache(slowly, lambda: secret.now_s)
     for _ in range(2):
         with pytest.raises(KeysUnavailable):
-            keyring.keys()
+            key_cache.keys()
 
     assert secret.asked == 1
 
@@ -141,12 +141,12 @@ def test_one_asks_and_all_who_wait_meanwhile_are_told_the_same() -> None:
         assert go_on.wait(WITHIN_S)
         return secret.read(fresh=fresh)
 
-    keyring = Keyring(slowly, lambda: secret.now_s)
+    key_cache = KeyCache(slowly, lambda: secret.now_s)
     refused: list[str] = []
 
     def call() -> None:
         with pytest.raises(KeysUnavailable) as error:
-            keyring.keys()
+            key_cache.keys()
         refused.append(str(error.value))
 
     callers = [Thread(target=call) for _ in range(8)]
@@ -165,75 +165,75 @@ def test_one_asks_and_all_who_wait_meanwhile_are_told_the_same() -> None:
 
 def test_a_token_of_a_key_that_came_later_is_let_in() -> None:
     secret = Secret(OLD_ONLY)
-    gate = Gate(secret.keyring(), 60)
-    assert gate.bearer(a_token(SECRET))
+    authenticator = TokenAuthenticator(secret.key_cache(), 60)
+    assert authenticator.bearer(a_token(SECRET))
     secret.store(BOTH)
     secret.now_s = SAME_FOR_SECONDS
 
-    assert gate.bearer(a_token(NEW)) == a_bearer(token_id="a-token")
-    assert tokens.read(gate.signed(a_bearer()), a_key_set(NEW)) == a_bearer()
-    assert gate.bearer(a_token(SECRET))
+    assert authenticator.bearer(a_token(NEW)) == a_bearer(token_id="a-token")
+    assert tokens.read(authenticator.signed(a_bearer()), a_key_set(NEW)) == a_bearer()
+    assert authenticator.bearer(a_token(SECRET))
 
 
 def test_with_it_goes_the_key_that_was_taken_out_and_what_was_verified_with_it() -> None:
     secret = Secret(OLD_ONLY)
-    gate = Gate(secret.keyring(), 60)
+    authenticator = TokenAuthenticator(secret.key_cache(), 60)
     old = a_token(SECRET)
-    assert gate.bearer(old)
+    assert authenticator.bearer(old)
     secret.store(NEW_ONLY)
     secret.now_s = SAME_FOR_SECONDS
 
-    assert gate.bearer(a_token(NEW))
+    assert authenticator.bearer(a_token(NEW))
     with pytest.raises(Unauthenticated):
-        gate.bearer(old)
+        authenticator.bearer(old)
 
 
 def test_names_that_anybody_makes_up_have_nobody_asked_but_now_and_then() -> None:
     secret = Secret(OLD_ONLY)
-    gate = Gate(secret.keyring(), 60)
-    assert gate.bearer(a_token(SECRET))
+    authenticator = TokenAuthenticator(secret.key_cache(), 60)
+    assert authenticator.bearer(a_token(SECRET))
     for tenth in range(301):
         secret.now_s = tenth / 10
         with pytest.raises(Unauthenticated):
-            gate.bearer(a_token(new_key(f"made up {tenth}")))
+            authenticator.bearer(a_token(new_key(f"made up {tenth}")))
 
     assert secret.asked == 1 + 30 / SAME_FOR_SECONDS
 
 
 def test_nobody_is_asked_because_of_a_wrong_signature_or_of_what_is_no_token() -> None:
     secret = Secret(OLD_ONLY)
-    gate = Gate(secret.keyring(), 60)
-    assert gate.bearer(a_token(SECRET))
+    authenticator = TokenAuthenticator(secret.key_cache(), 60)
+    assert authenticator.bearer(a_token(SECRET))
     secret.now_s = SAME_FOR_SECONDS
     for token in (a_token(new_key("first")), a_token(SECRET) + "x", "x", ""):
         with pytest.raises(Unauthenticated):
-            gate.bearer(token)
+            authenticator.bearer(token)
 
     assert secret.asked == 1
 
 
 def test_keys_that_are_the_same_are_the_same_object_so_that_nothing_is_verified_again() -> None:
     secret = Secret(OLD_ONLY)
-    keyring = secret.keyring()
-    known = keyring.keys()
+    key_cache = secret.key_cache()
+    known = key_cache.keys()
     secret.now_s = SAME_FOR_SECONDS
 
-    assert keyring.newer_than(known) is None
+    assert key_cache.newer_than(known) is None
     assert secret.asked == 2
-    assert keyring.keys() is known
+    assert key_cache.keys() is known
 
 
 def test_what_another_thread_has_found_meanwhile_is_taken_without_asking() -> None:
     secret = Secret(OLD_ONLY)
-    keyring = secret.keyring()
-    known = keyring.keys()
+    key_cache = secret.key_cache()
+    known = key_cache.keys()
     secret.store(BOTH)
     secret.now_s = SAME_FOR_SECONDS
-    newer = keyring.newer_than(known)
+    newer = key_cache.newer_than(known)
     secret.now_s = 2 * SAME_FOR_SECONDS
 
     assert newer is not None
-    assert keyring.newer_than(known) is newer
+    assert key_cache.newer_than(known) is newer
     assert secret.asked == 2
 
 
@@ -242,16 +242,16 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
     fails: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = Secret(OLD_ONLY)
-    gate = Gate(secret.keyring(), 60)
-    assert gate.bearer(a_token(SECRET))
+    authenticator = TokenAuthenticator(secret.key_cache(), 60)
+    assert authenticator.bearer(a_token(SECRET))
     secret.is_away = fails == "away"
     secret.text = "hush"
     for instant_s in (SAME_FOR_SECONDS, SAME_FOR_SECONDS + FAILED_FOR_SECONDS):
         secret.now_s = instant_s
         with pytest.raises(Unauthenticated):
-            gate.bearer(a_token(NEW))
+            authenticator.bearer(a_token(NEW))
 
-    assert gate.bearer(a_token(SECRET, token_id="another"))
+    assert authenticator.bearer(a_token(SECRET, token_id="another"))
     assert secret.asked == 2
     (line,) = caplog.records
     why = "away" if fails == "away" else "The keys are no JSON"
@@ -263,7 +263,7 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
     secret.is_away = False
     secret.store(BOTH)
     secret.now_s = 3 * SAME_FOR_SECONDS
-    assert gate.bearer(a_token(NEW))
+    assert authenticator.bearer(a_token(NEW))
 
 
 # Keys that grow old
@@ -271,19 +271,19 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
 
 def test_a_key_that_was_taken_out_is_refused_once_what_was_read_is_old() -> None:
     secret = Secret(BOTH)
-    gate = Gate(secret.keyring(), 60)
+    authenticator = TokenAuthenticator(secret.key_cache(), 60)
     old = a_token(SECRET)
-    assert gate.bearer(old)
+    assert authenticator.bearer(old)
     secret.store(NEW_ONLY)
 
     secret.now_s = MAX_AGE_S - 0.1
-    assert gate.bearer(old)
+    assert authenticator.bearer(old)
     assert secret.asked == 1
 
     secret.now_s = MAX_AGE_S
     with pytest.raises(Unauthenticated):
-        gate.bearer(old)
-    assert gate.bearer(a_token(NEW))
+        authenticator.bearer(old)
+    assert authenticator.bearer(a_token(NEW))
 
 
 def test_one_call_reads_what_is_old_and_the_others_do_not_wait_for_it() -> None:
@@ -295,22 +295,22 @@ def test_one_call_reads_what_is_old_and_the_others_do_not_wait_for_it() -> None:
             assert go_on.wait(WITHIN_S)
         return secret.read(fresh=fresh)
 
-    keyring = Keyring(slowly, lambda: secret.now_s)
-    known = keyring.keys()
+    key_cache = KeyCache(slowly, lambda: secret.now_s)
+    known = key_cache.keys()
     secret.store(NEW_ONLY)
     secret.now_s = MAX_AGE_S
     found: list[KeySet] = []
-    reading = Thread(target=lambda: found.append(keyring.keys()))
+    reading = Thread(target=lambda: found.append(key_cache.keys()))
     reading.start()
     assert asking.wait(WITHIN_S)
 
-    assert keyring.keys() is known
+    assert key_cache.keys() is known
     go_on.set()
     reading.join(WITHIN_S)
 
     assert is_known(found[0], "new")
     assert not is_known(found[0], "first")
-    assert keyring.keys() is found[0]
+    assert key_cache.keys() is found[0]
     assert secret.asked == 2
 
 
@@ -319,13 +319,13 @@ def test_keys_that_are_old_go_on_while_they_can_not_be_read_and_are_seldom_tried
     fails: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = Secret(OLD_ONLY)
-    keyring = secret.keyring()
-    known = keyring.keys()
+    key_cache = secret.key_cache()
+    known = key_cache.keys()
     secret.is_away = fails == "away"
     secret.text = "hush"
     for tenth in range(101):
         secret.now_s = MAX_AGE_S + tenth / 10
-        assert keyring.keys() is known
+        assert key_cache.keys() is known
 
     tries = 1 + 10 / SAME_FOR_SECONDS
     assert len(caplog.records) == tries
@@ -334,4 +334,4 @@ def test_keys_that_are_old_go_on_while_they_can_not_be_read_and_are_seldom_tried
     secret.is_away = False
     secret.store(NEW_ONLY)
     secret.now_s += SAME_FOR_SECONDS
-    assert is_known(keyring.keys(), "new")
+    assert is_known(key_cache.keys(), "new")

@@ -23,11 +23,11 @@ from moto import mock_aws
 
 from bench.secrets_manager import Answer, Asked, keeping, secrets_manager
 from chalicelib.auth import jwt as tokens
-from chalicelib.auth.authenticator import Gate
+from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.auth.jwks import InvalidKeys, new_key
-from chalicelib.auth.key_cache import SAME_FOR_SECONDS, Keyring
-from chalicelib.auth.key_source import ANSWER_WITHIN_SECONDS, ATTEMPTS, KeysText
-from chalicelib.container import Services
+from chalicelib.auth.key_cache import SAME_FOR_SECONDS, KeyCache
+from chalicelib.auth.key_source import ANSWER_WITHIN_SECONDS, ATTEMPTS, KeySource
+from chalicelib.container import Container
 from chalicelib.core.errors import KeysUnavailable
 from chalicelib.settings import Settings
 from tests.auth.bearers import KEYS, SECRET, a_bearer, a_key_set
@@ -78,7 +78,7 @@ def settings_of(arn: str) -> Settings:
 
 
 def text_of(arn: str) -> str:
-    return KeysText(settings_of(arn)).read(fresh=True)
+    return KeySource(settings_of(arn)).read(fresh=True)
 
 
 def test_a_secret_is_what_is_stored_under_its_arn(secrets: Any) -> None:
@@ -87,25 +87,27 @@ def test_a_secret_is_what_is_stored_under_its_arn(secrets: Any) -> None:
 
 def test_it_is_read_with_the_first_token_and_not_again_with_the_next(secrets: Any) -> None:
     arn = stored(secrets, SecretString=json.dumps(SECRET))
-    services = Services(settings_of(arn))
-    assert services.open_gate.bearer(TOKEN) == a_bearer()
+    container = Container(settings_of(arn))
+    assert container.open_authenticator.bearer(TOKEN) == a_bearer()
 
     secrets.delete_secret(SecretId=arn)
 
-    assert services.open_gate.bearer(TOKEN) == a_bearer()
+    assert container.open_authenticator.bearer(TOKEN) == a_bearer()
 
 
 def test_it_is_read_again_for_a_token_of_a_key_that_came_later(secrets: Any) -> None:
     new, now_s = new_key("new"), 0.0
     arn = stored(secrets, SecretString=json.dumps(SECRET))
-    gate = Gate(Keyring(KeysText(settings_of(arn)).read, lambda: now_s), 60)
-    assert gate.bearer(TOKEN)
+    authenticator = TokenAuthenticator(
+        KeyCache(KeySource(settings_of(arn)).read, lambda: now_s), 60
+    )
+    assert authenticator.bearer(TOKEN)
     secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"keys": [new, SECRET]}))
 
     now_s = SAME_FOR_SECONDS
 
-    assert gate.bearer(tokens.sign(a_bearer(), a_key_set(new))) == a_bearer()
-    assert gate.bearer(TOKEN) == a_bearer()
+    assert authenticator.bearer(tokens.sign(a_bearer(), a_key_set(new))) == a_bearer()
+    assert authenticator.bearer(TOKEN) == a_bearer()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_what_was_read_is_remembered_for_its_time_unless_it_is_to_be_fresh(
     secrets: Any, max_age_seconds: int, fresh: bool, found: str
 ) -> None:
     arn = stored(secrets, SecretString="old")
-    text = KeysText(settings_of(arn), max_age_seconds)
+    text = KeySource(settings_of(arn), max_age_seconds)
     assert text.read(fresh=False) == "old"
     secrets.put_secret_value(SecretId=arn, SecretString="new")
 
@@ -129,7 +131,7 @@ def test_what_can_not_be_read_is_named_and_so_is_why() -> None:
     with pytest.raises(InvalidKeys) as refused:
         text_of(NONE)
     with pytest.raises(KeysUnavailable) as unavailable:
-        Services(settings_of(NONE)).open_gate.bearer(TOKEN)
+        Container(settings_of(NONE)).open_authenticator.bearer(TOKEN)
 
     assert (str(refused.value), str(unavailable.value)) == (why, f"keys: {why}")
 
@@ -257,14 +259,14 @@ def test_where_nothing_listens_is_said(
 
 
 def test_what_the_setting_says_is_asked_of_nobody() -> None:
-    assert KeysText(Settings(auth=True, auth_keys="the text")).read(fresh=True) == "the text"
+    assert KeySource(Settings(auth=True, auth_keys="the text")).read(fresh=True) == "the text"
 
 
 READ = """
 import sys
-from chalicelib.container import Services
+from chalicelib.container import Container
 from chalicelib.settings import read_settings
-print(Services(read_settings()).open_gate.bearer(sys.argv[1]).token_id)
+print(Container(read_settings()).open_authenticator.bearer(sys.argv[1]).token_id)
 print("boto3" in sys.modules, "botocore.session" in sys.modules)
 """
 
@@ -279,7 +281,7 @@ def test_boto3_is_imported_to_read_a_secret_and_not_where_a_setting_has_the_keys
         done = subprocess.run(
             [sys.executable, "-c", READ, TOKEN],
             env={**CREDENTIALS, "AUTH": "on", **(where if of_a_secret else {"AUTH_KEYS": key})},
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             capture_output=True,
             text=True,
             check=True,

@@ -62,7 +62,7 @@ def test_every_command_is_an_action() -> None:
 @pytest.mark.parametrize("command", [Switch(BEN, BEN), Pause(BEN), Start(), Adjust(5), Resume()])
 def test_a_host_and_a_server_give_any_command_as_it_is(command: Command) -> None:
     for role in HOSTS:
-        assert a_bearer(role).narrowed(command) is command
+        assert a_bearer(role).restrict(command) is command
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_host_and_a_server_give_any_command_as_it_is(command: Command) -> None
     ],
 )
 def test_a_participant_ends_his_own_cycle_and_says_so(given: Command, becomes: Command) -> None:
-    assert a_bearer(Role.PARTICIPANT).narrowed(given) == becomes
+    assert a_bearer(Role.PARTICIPANT).restrict(given) == becomes
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_a_participant_ends_his_own_cycle_and_says_so(given: Command, becomes: C
 )
 def test_a_participant_ends_nobody_else_s_cycle_and_does_nothing_else(command: Command) -> None:
     with pytest.raises(Forbidden):
-        a_bearer(Role.PARTICIPANT).narrowed(command)
+        a_bearer(Role.PARTICIPANT).restrict(command)
 
 
 @pytest.mark.parametrize("command", [Switch(), Pause(), Start(), Resume()])
 def test_a_viewer_gives_no_command(command: Command) -> None:
     with pytest.raises(Forbidden):
-        a_bearer(Role.VIEWER).narrowed(command)
+        a_bearer(Role.VIEWER).restrict(command)
 
 
 def test_only_what_belongs_to_one_session_can_be_revoked() -> None:

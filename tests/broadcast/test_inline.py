@@ -8,8 +8,8 @@ from time import monotonic
 import pytest
 
 from chalicelib.auth.policy import Role
-from chalicelib.broadcast.connections_api import Closed, ManagementApi, NoCredentials
-from chalicelib.broadcast.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineAnnouncer
+from chalicelib.broadcast.connections_api import Closed, ConnectionsApi, NoCredentials
+from chalicelib.broadcast.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineBroadcaster
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.auth.bearers import a_bearer
@@ -21,28 +21,28 @@ SESSION = "00000000-0000-4000-8000-000000000000"
 MESSAGE = b'{"type":"STATE_UPDATE"}'
 
 
-def announcing(api: ManagementApi, stub: Stub, *connection_ids: str) -> InlineAnnouncer:
+def announcing(api: ConnectionsApi, stub: Stub, *connection_ids: str) -> InlineBroadcaster:
     registry = FakeRegistry(FakeStore())
     for connection_id in connection_ids:
         registry.watch(SESSION, connection_id, stub.endpoint)
-    return InlineAnnouncer(registry, lambda: api)
+    return InlineBroadcaster(registry, lambda: api)
 
 
-def seconds_of(announcer: InlineAnnouncer) -> float:
+def seconds_of(broadcaster: InlineBroadcaster) -> float:
     began_s = monotonic()
-    announcer.announce(SESSION, MESSAGE)
+    broadcaster.broadcast(SESSION, MESSAGE)
     return monotonic() - began_s
 
 
 def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
-    api: ManagementApi, stub: Stub, caplog: pytest.LogCaptureFixture
+    api: ConnectionsApi, stub: Stub, caplog: pytest.LogCaptureFixture
 ) -> None:
     quick = [f"quick-{number}" for number in range(50)]
-    announcer = announcing(api, stub, "slow", *quick)
-    announcer.announce(SESSION, MESSAGE)
+    broadcaster = announcing(api, stub, "slow", *quick)
+    broadcaster.broadcast(SESSION, MESSAGE)
     stub.tell("slow", *[429] * 10_000)
 
-    waited_s = seconds_of(announcer)
+    waited_s = seconds_of(broadcaster)
 
     assert LIMITED_SECONDS <= waited_s < WITHIN_SECONDS / 2
     assert all(len(stub.bodies(one)) == 2 for one in quick)
@@ -51,7 +51,7 @@ def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
 
 
 def test_who_gives_no_answer_has_until_the_deadline_of_all(
-    api: ManagementApi, stub: Stub, monkeypatch: pytest.MonkeyPatch
+    api: ConnectionsApi, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chalicelib.broadcast.inline.WITHIN_SECONDS", 0.5)
     stub.tell("slow", *[429] * 10_000)
@@ -66,15 +66,15 @@ def test_who_gives_no_answer_has_until_the_deadline_of_all(
 def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
     trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def no_api() -> ManagementApi:
+    def no_api() -> ConnectionsApi:
         raise trouble
 
     registry = FakeRegistry(FakeStore())
     registry.watch(SESSION, "a", "http://127.0.0.1:1/dev")
 
-    announcer = InlineAnnouncer(registry, no_api)
-    announcer.announce(SESSION, MESSAGE)
-    announcer.dismiss(SESSION, MESSAGE)
+    broadcaster = InlineBroadcaster(registry, no_api)
+    broadcaster.broadcast(SESSION, MESSAGE)
+    broadcaster.broadcast_and_close(SESSION, MESSAGE)
 
     assert [one.levelno for one in caplog.records] == [logging.ERROR] * 2
 
@@ -83,7 +83,7 @@ def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
 def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
     trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def no_api() -> ManagementApi:
+    def no_api() -> ConnectionsApi:
         raise trouble
 
     store = FakeStore()
@@ -92,13 +92,13 @@ def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
     registry.watch(SESSION, "ended", "http://127.0.0.1:1/dev", bearer=guest)
     store.advance(1)
 
-    InlineAnnouncer(registry, no_api).send_away(SESSION)
+    InlineBroadcaster(registry, no_api).close_revoked(SESSION)
 
     assert [one.levelno for one in caplog.records] == [logging.ERROR]
 
 
 def test_what_those_are_told_who_are_sent_away_counts_as_posts(
-    api: ManagementApi, stub: Stub
+    api: ConnectionsApi, stub: Stub
 ) -> None:
     store, told = FakeStore(), RecordingSink()
     registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
@@ -106,6 +106,6 @@ def test_what_those_are_told_who_are_sent_away_counts_as_posts(
     registry.watch(SESSION, "ended", stub.endpoint, bearer=guest)
     store.advance(1)
 
-    InlineAnnouncer(registry, lambda: api, telemetry=Telemetry(told)).send_away(SESSION)
+    InlineBroadcaster(registry, lambda: api, telemetry=Telemetry(told)).close_revoked(SESSION)
 
     assert told.counts == {(names.POSTS.name, ("delivered",)): 1}

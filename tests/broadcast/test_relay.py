@@ -14,7 +14,7 @@ import pytest
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import Outcome
 from chalicelib.broadcast.relay import Relay, Subscription
-from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import StoreUnavailable
 from chalicelib.schemas.pushes import session_deleted
@@ -24,7 +24,7 @@ from chalicelib.store.subscription import subscription
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.auth.bearers import a_bearer
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
+from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
 
@@ -64,7 +64,7 @@ def drain(listening: Subscription, at_a_time_s: float = 5.0) -> None:
 
 def create_session(engine: SyncEngine, session_id: str) -> str:
     engine.create_session(
-        set_up(
+        create_setup(
             session_id=session_id,
             sync_mode=SyncMode.PER_PARTICIPANT,
             participants=[Participant(session_id, 0, 10_000)],
@@ -78,7 +78,7 @@ class Scene:
     def __init__(self) -> None:
         self.store = FakeStore()
         self.registry = FakeRegistry(self.store)
-        self.api = FakeManagementApi()
+        self.api = FakeConnectionsApi()
         self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
         self.subscription = FakeSubscription()
         self.told = RecordingSink()

@@ -19,9 +19,9 @@ from chalicelib.broadcast.recipients import LISTS_AT_ONCE
 from chalicelib.broadcast.relay import Relay
 from chalicelib.broadcast.relay_maintenance import SNAPSHOTS_AT_ONCE, Snapshots
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import Loaded, StoreUnavailable, Watchers
+from chalicelib.ports import Loaded, SessionConnections, StoreUnavailable
 from tests.auth.bearers import a_bearer
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore
+from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.servers import eventually
 
 from .test_relay import HERE, THERE, FakeSubscription, create_session
@@ -33,7 +33,7 @@ def a_session_id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-class Gate:
+class TokenAuthenticator:
     """Holds up whoever passes once it is shut, and says that somebody stands before it."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Gate:
 
 @dataclass
 class SlowStore(FakeStore):
-    gate: Gate = field(default_factory=Gate)
+    gate: TokenAuthenticator = field(default_factory=TokenAuthenticator)
     unreadable: set[str] = field(default_factory=set)
     meanwhile: Callable[[], object] | None = None
 
@@ -73,12 +73,12 @@ class SlowStore(FakeStore):
 
 @dataclass
 class SlowRegistry(FakeRegistry):
-    sweeps: Gate = field(default_factory=Gate)
-    removals: Gate = field(default_factory=Gate)
+    sweeps: TokenAuthenticator = field(default_factory=TokenAuthenticator)
+    removals: TokenAuthenticator = field(default_factory=TokenAuthenticator)
     largest: int = 0
     troubles: list[Exception] = field(default_factory=list)
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[Watchers]:
+    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         self.sweeps.passed()
         self.largest = max(self.largest, len(session_ids))
         if self.troubles:
@@ -91,7 +91,7 @@ class SlowRegistry(FakeRegistry):
 
 
 @dataclass
-class SlowApi(FakeManagementApi):
+class SlowApi(FakeConnectionsApi):
     """While ``holds`` is true, nothing that is submitted comes to an end; ``most`` did at once."""
 
     holds: bool = False

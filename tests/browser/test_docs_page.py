@@ -25,7 +25,7 @@ document.addEventListener("securitypolicyviolation", (violation) =>
 
 
 @dataclass
-class Visit:
+class ConnectionContext:
     """A page, which reaches nothing but the stack; what it complains of, and asks elsewhere for."""
 
     page: Page
@@ -56,11 +56,13 @@ def answered(block: Locator) -> tuple[str, Any]:
 
 
 @pytest.fixture(params=["/docs", "/docs/"])
-def visit(request: pytest.FixtureRequest, chromium: Browser, stack: Instance) -> Iterator[Visit]:
+def visit(
+    request: pytest.FixtureRequest, chromium: Browser, stack: Instance
+) -> Iterator[ConnectionContext]:
     context = chromium.new_context()
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(REPORT_VIOLATIONS)
-    visit = Visit(context.new_page())
+    visit = ConnectionContext(context.new_page())
     visit.page.on("console", visit.hear)
     visit.page.on("pageerror", visit.catch)
     here = urlsplit(stack.rest_url).netloc
@@ -79,7 +81,7 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, stack: Instance) ->
     assert (visit.complaints, visit.elsewhere) == ([], [])
 
 
-def test_every_operation_and_every_message_is_laid_out(visit: Visit) -> None:
+def test_every_operation_and_every_message_is_laid_out(visit: ConnectionContext) -> None:
     for one in OPERATIONS:
         expect(visit.page.locator(OPERATION.format(one))).to_be_visible(timeout=PATIENCE_MS)
     messages = asyncapi.document()["components"]["messages"]
@@ -88,7 +90,7 @@ def test_every_operation_and_every_message_is_laid_out(visit: Visit) -> None:
     assert styled == "block"
 
 
-def test_what_is_tried_is_answered_by_the_stack(visit: Visit) -> None:
+def test_what_is_tried_is_answered_by_the_stack(visit: ConnectionContext) -> None:
     status, time = answered(visit.operation("get_time"))
     assert (status, time["drift_tolerance_ms"]) == ("200", 50)
 
@@ -103,7 +105,7 @@ def test_what_is_tried_is_answered_by_the_stack(visit: Visit) -> None:
     assert (status, found["data"]["version"]) == ("200", created["data"]["version"])
 
 
-def test_what_is_refused_is_shown_as_it_was_answered(visit: Visit) -> None:
+def test_what_is_refused_is_shown_as_it_was_answered(visit: ConnectionContext) -> None:
     asked = visit.operation("get_session")
     asked.get_by_placeholder("session_id").fill("6f0e1d9c-5a2b-4c7d-8e3f-0000000000ff")
 
@@ -114,7 +116,7 @@ def test_what_is_refused_is_shown_as_it_was_answered(visit: Visit) -> None:
     visit.complaints = [one for one in visit.complaints if "404" not in one]
 
 
-def test_a_breach_of_the_policy_would_be_heard(visit: Visit) -> None:
+def test_a_breach_of_the_policy_would_be_heard(visit: ConnectionContext) -> None:
     with visit.page.expect_console_message(lambda said: said.text.startswith("policy img-src")):
         visit.page.evaluate("new Image().src = 'https://example.com/picture.png'")
 

@@ -19,8 +19,8 @@ from chalicelib.core.commands import Adjust, Command, Switch
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import StoreUnavailable
 from chalicelib.core.events import CycleSwitched, TimeAdjusted
-from chalicelib.core.setup import Participant, SyncMode, set_up
-from chalicelib.engine.idempotency import Once
+from chalicelib.core.setup import Participant, SyncMode, create_setup
+from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.store.keys import SessionKeys
 from tests.failover import Failover
@@ -36,7 +36,7 @@ def a_session(engine: SyncEngine) -> str:
     """A session that runs, and whose clocks won't run out while a test does."""
     session_id = str(uuid4())
     engine.create_session(
-        set_up(
+        create_setup(
             session_id=session_id,
             sync_mode=SyncMode.PER_PARTICIPANT,
             participants=[Participant(f"p{at}", at, HOUR_MS) for at in range(3)],
@@ -120,7 +120,7 @@ class Players:
     ) -> None:
         while True:
             try:
-                engine.carry_out_once(session_id, command, _once(command_id))
+                engine.execute_idempotent(session_id, command, _once(command_id))
             except StoreUnavailable:
                 with self._lock:
                     self.ledger.refusals += 1
@@ -132,8 +132,8 @@ class Players:
                 return
 
 
-def _once(command_id: str) -> Once:
-    return Once(command_id, command_id.encode(), lambda _: b"")
+def _once(command_id: str) -> IdempotentRequest:
+    return IdempotentRequest(command_id, command_id.encode(), lambda _: b"")
 
 
 def more(players: Players, many: int) -> None:

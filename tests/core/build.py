@@ -22,7 +22,7 @@ from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
 from chalicelib.core.session import Session, create
-from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.view import Clocks, ParticipantView, clocks
 
 PER_PARTICIPANT = SyncMode.PER_PARTICIPANT
@@ -56,7 +56,7 @@ def setup(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Setup:
         "total_time_ms": 60_000,
         **fields,
     }
-    return set_up(**given)
+    return create_setup(**given)
 
 
 class Game:

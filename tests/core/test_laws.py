@@ -22,7 +22,7 @@ from chalicelib.core.events import (
     TimeWarning,
 )
 from chalicelib.core.session import ENDED, LIVE, Session, Status, create
-from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms, settle
 from chalicelib.core.view import ParticipantView, changed_positions, clocks
 from tests.core.build import counted_on, standing
@@ -683,7 +683,7 @@ def test_the_order_of_a_request_does_not_matter_where_indexes_differ(
 
 
 def again(setup: Setup, participants: Any, groups: Any) -> Setup:
-    return set_up(
+    return create_setup(
         session_id=setup.session_id,
         sync_mode=setup.sync_mode,
         participants=participants,

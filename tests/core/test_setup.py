@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core.errors import InvalidSetup
 from chalicelib.core.session import Status, create
-from chalicelib.core.setup import Group, Participant, Setup, SyncMode, set_up
+from chalicelib.core.setup import Group, Participant, Setup, SyncMode, create_setup
 from chalicelib.core.time_controls import (
     Bronstein,
     Byoyomi,
@@ -174,7 +174,7 @@ def test_only_cycles_of_per_cycle_and_global_have_a_length(
 
 
 def test_everything_else_is_kept_as_it_was_given() -> None:
-    given = set_up(
+    given = create_setup(
         session_id="id",
         sync_mode=COUNT_UP,
         participants=people("a"),

@@ -6,7 +6,7 @@ from typing import cast
 
 import redis
 
-from chalicelib.ports import Patience
+from chalicelib.ports import HeartbeatPolicy
 from chalicelib.store.keys import SessionKeys, connection
 
 SHARDS = 16
@@ -29,10 +29,10 @@ def connections_of(store: redis.Redis, session_id: str) -> set[str]:
 
 
 def remembered(
-    store: redis.Redis, connection_ids: list[str], patience: Patience | None = None
+    store: redis.Redis, connection_ids: list[str], patience: HeartbeatPolicy | None = None
 ) -> list[str]:
     """Of which connections the store still knows the session; each for a while only."""
-    life_ms = (patience or Patience()).abandoned_ms
+    life_ms = (patience or HeartbeatPolicy()).abandoned_ms
     found = []
     for name in connection_ids:
         left_ms = store.pttl(connection(name))

@@ -44,12 +44,12 @@ class Instance:
     @property
     def relay_pid(self) -> int | None:
         """The one it has now: one that dies is replaced. None where it broadcasts inline."""
-        return self._child("run_relay")
+        return self._child("chalicelib.workers.relay")
 
     @property
     def sweeper_pid(self) -> int | None:
         """The one it has now."""
-        return self._child("run_sweeper")
+        return self._child("chalicelib.workers.sweeper")
 
     @property
     def pids(self) -> list[int]:

@@ -18,7 +18,7 @@ from typing import cast
 import pytest
 import redis
 
-from chalicelib.ports import Patience
+from chalicelib.ports import HeartbeatPolicy
 from tests.servers import Proxy, RedisProcess, ask, proxy_to, running, valkey_binary
 
 from .client import Client, all_until
@@ -29,7 +29,7 @@ from .instances import Answer, Instance, Rest, awaited, instances, is_running
 from .measurements import tell
 from .sessions import a_session, agrees
 
-PATIENCE = Patience(heartbeat_ms=2_000)
+PATIENCE = HeartbeatPolicy(heartbeat_ms=2_000)
 SHORT_HEARTBEATS = {"HEARTBEAT_INTERVAL_MS": str(PATIENCE.heartbeat_ms)}
 GIVE_UP_AFTER_S = 90
 

@@ -14,11 +14,11 @@ from statistics import median
 import redis
 
 from chalicelib.broadcast.connections_api import (
+    ConnectionsApi,
     Credentials,
-    ManagementApi,
     Outcome,
     Post,
-    open_management_api,
+    open_connections_api,
 )
 from tests.servers import RedisProcess
 
@@ -48,7 +48,7 @@ def a_deaf_client(where: str, session_id: str) -> Iterator[None]:
         yield
 
 
-def fill(api: ManagementApi, endpoint: str, connection_id: str) -> None:
+def fill(api: ConnectionsApi, endpoint: str, connection_id: str) -> None:
     """Post to a client until not even a short message finds room."""
     for size in (65_536, 4_096, 64):
         outcome = Outcome.DELIVERED
@@ -68,7 +68,7 @@ async def switched(rest: Rest, session_id: str) -> tuple[int, list[float]]:
     return version, waited_s
 
 
-async def scenario(inline: Instance, store: redis.Redis, api: ManagementApi) -> None:
+async def scenario(inline: Instance, store: redis.Redis, api: ConnectionsApi) -> None:
     session = a_session()
     session_id = session["session_id"]
     async with Rest(inline.rest_url) as rest:
@@ -105,7 +105,7 @@ async def scenario(inline: Instance, store: redis.Redis, api: ManagementApi) -> 
 def test_a_client_that_does_not_read_keeps_no_command_waiting_until_the_deadline(
     valkey: RedisProcess, tmp_path: Path
 ) -> None:
-    api = open_management_api("us-east-1", Credentials("local", "local"))
+    api = open_connections_api("us-east-1", Credentials("local", "local"))
     try:
         with (
             valkey.admin() as store,

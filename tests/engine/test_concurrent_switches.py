@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.core.errors import StaleCycle
-from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.sync_engine import Outcome, SyncEngine
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess
@@ -21,7 +21,7 @@ TTL_MS = 60_000
 def running_session(engine: SyncEngine, participants: int = 3) -> str:
     session_id = str(uuid4())
     engine.create_session(
-        set_up(
+        create_setup(
             session_id=session_id,
             sync_mode=SyncMode.PER_PARTICIPANT,
             participants=[Participant(str(uuid4()), at, 3_600_000) for at in range(participants)],

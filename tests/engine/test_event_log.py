@@ -46,19 +46,19 @@ def versions_of(
     """Every version that came to be in a walk, and the instant at which it did."""
     versions: dict[int, tuple[Session, int]] = {}
 
-    def note(outcome: Outcome) -> Session:
+    def append_keys(outcome: Outcome) -> Session:
         versions.setdefault(outcome.session.version, (outcome.session, outcome.now_ms))
         return outcome.session
 
-    session = note(engine.create_session(setup))
+    session = append_keys(engine.create_session(setup))
     for step in walk:
         store.clock_ms = instant_of(step, session, store.clock_ms)
         with suppress(RuleError):
             command = command_of(step, session)
             if command is not None:
-                note(engine.carry_out(setup.session_id, command))
+                append_keys(engine.execute(setup.session_id, command))
         # A refused command has committed what was due, at this same instant.
-        session = note(engine.get_current_state(setup.session_id))
+        session = append_keys(engine.get_current_state(setup.session_id))
     return versions
 
 

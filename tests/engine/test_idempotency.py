@@ -9,9 +9,9 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Complete, Pause, Resume, Start, Switch
-from chalicelib.engine.idempotency import Once, fingerprint
+from chalicelib.engine.idempotency import IdempotentRequest, fingerprint
 from chalicelib.engine.sync_engine import Outcome, SyncEngine
-from chalicelib.ports import Charge
+from chalicelib.ports import RateLimitCheck
 from chalicelib.rate_limit.gcra import SECOND_US, Limit
 from tests.fakes import FakeStore
 
@@ -32,19 +32,19 @@ class Clerk:
 
 
 @dataclass
-class Audience:
+class Recipients:
     """An announcer that takes note."""
 
     heard: list[bytes] = field(default_factory=list)
     dismissed: int = 0
 
-    def announce(self, _: str, message: bytes) -> None:
+    def broadcast(self, _: str, message: bytes) -> None:
         self.heard.append(message)
 
-    def dismiss(self, _: str, __: bytes) -> None:
+    def broadcast_and_close(self, _: str, __: bytes) -> None:
         self.dismissed += 1
 
-    def send_away(self, _: str) -> None:
+    def close_revoked(self, _: str) -> None:
         """Nobody here has a token."""
 
 
@@ -54,9 +54,9 @@ def clerk() -> Clerk:
 
 
 @pytest.fixture
-def once(clerk: Clerk) -> Callable[..., Once]:
-    def made(key: str = "key", asked: bytes = b"{}") -> Once:
-        return Once(key, fingerprint("ask", asked), clerk.answer, DAY_MS)
+def idempotency(clerk: Clerk) -> Callable[..., IdempotentRequest]:
+    def made(key: str = "key", asked: bytes = b"{}") -> IdempotentRequest:
+        return IdempotentRequest(key, fingerprint("ask", asked), clerk.answer, DAY_MS)
 
     return made
 
@@ -83,37 +83,37 @@ def version(engine: SyncEngine) -> int:
 
 
 def test_a_command_that_comes_twice_is_carried_out_once_and_answered_alike(
-    engine: SyncEngine, once: Callable[..., Once]
+    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    first = engine.carry_out_once(SESSION, Start(), once())
+    first = engine.execute_idempotent(SESSION, Start(), idempotency())
     engine.switch_cycle(SESSION)
 
-    assert engine.carry_out_once(SESSION, Start(), once()) == first == b"answer 1: 2"
+    assert engine.execute_idempotent(SESSION, Start(), idempotency()) == first == b"answer 1: 2"
     assert version(engine) == 3
 
 
 def test_after_a_day_it_is_a_request_like_any_other(
-    engine: SyncEngine, store: RacedStore, once: Callable[..., Once]
+    engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    engine.carry_out_once(SESSION, Start(), once())
+    engine.execute_idempotent(SESSION, Start(), idempotency())
     store._sessions[SESSION].expires_at_ms = None
     store.advance(DAY_MS - 1)
-    assert engine.carry_out_once(SESSION, Start(), once()) == b"answer 1: 2"
+    assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
 
     store.advance(1)
     with pytest.raises(errors.InvalidTransition):
-        engine.carry_out_once(SESSION, Start(), once())
+        engine.execute_idempotent(SESSION, Start(), idempotency())
 
 
 def test_another_request_under_the_same_key_is_refused_and_changes_nothing(
-    engine: SyncEngine, once: Callable[..., Once]
+    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    engine.carry_out_once(SESSION, Start(), once(asked=b"start"))
+    engine.execute_idempotent(SESSION, Start(), idempotency(asked=b"start"))
 
     for call in (
-        lambda: engine.carry_out_once(SESSION, Switch(), once(asked=b"switch")),
-        lambda: engine.create_session_once(chess(), once(asked=b"create")),
-        lambda: engine.delete_session(SESSION, once=once(asked=b"delete")),
+        lambda: engine.execute_idempotent(SESSION, Switch(), idempotency(asked=b"switch")),
+        lambda: engine.create_session_once(chess(), idempotency(asked=b"create")),
+        lambda: engine.delete_session(SESSION, idempotency=idempotency(asked=b"delete")),
     ):
         with pytest.raises(errors.IdempotencyKeyReused):
             call()
@@ -121,29 +121,36 @@ def test_another_request_under_the_same_key_is_refused_and_changes_nothing(
 
 
 def test_of_two_different_requests_that_race_under_one_key_the_later_is_refused(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore, once: Callable[..., Once]
+    engine: SyncEngine,
+    rival: SyncEngine,
+    store: RacedStore,
+    idempotency: Callable[..., IdempotentRequest],
 ) -> None:
     engine.start_session(SESSION)
-    store.intruders = [lambda: rival.carry_out_once(SESSION, Pause(), once(asked=b"pause"))]
+    store.intruders = [
+        lambda: rival.execute_idempotent(SESSION, Pause(), idempotency(asked=b"pause"))
+    ]
 
     with pytest.raises(errors.IdempotencyKeyReused):
-        engine.carry_out_once(SESSION, Switch(), once(asked=b"switch"))
+        engine.execute_idempotent(SESSION, Switch(), idempotency(asked=b"switch"))
 
     assert version(engine) == 3
 
 
 def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answered_alike(
-    rival: SyncEngine, store: RacedStore, once: Callable[..., Once]
+    rival: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    audience = Audience()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, announcer=audience)
+    audience = Recipients()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
     engine.create_session(chess())
     engine.start_session(SESSION)
     before = list(audience.heard)
     theirs: list[bytes] = []
-    store.intruders = [lambda: theirs.append(rival.carry_out_once(SESSION, Switch(), once()))]
+    store.intruders = [
+        lambda: theirs.append(rival.execute_idempotent(SESSION, Switch(), idempotency()))
+    ]
 
-    ours = engine.carry_out_once(SESSION, Switch(), once())
+    ours = engine.execute_idempotent(SESSION, Switch(), idempotency())
 
     assert [ours] == theirs
     assert version(engine) == 3
@@ -152,61 +159,69 @@ def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answere
 
 
 def test_equal_switches_that_race_take_one_place_in_the_limit(
-    engine: SyncEngine, rival: SyncEngine, once: Callable[..., Once], store: RacedStore
+    engine: SyncEngine,
+    rival: SyncEngine,
+    idempotency: Callable[..., IdempotentRequest],
+    store: RacedStore,
 ) -> None:
     engine.start_session(SESSION)
-    charges = [Charge("switch", SESSION, Limit(1, SECOND_US)) for _ in range(3)]
+    charges = [RateLimitCheck("switch", SESSION, Limit(1, SECOND_US)) for _ in range(3)]
     theirs: list[bytes] = []
     store.intruders = [
-        lambda: theirs.append(rival.carry_out_once(SESSION, Switch(), once(), charge=charges[1]))
+        lambda: theirs.append(
+            rival.execute_idempotent(SESSION, Switch(), idempotency(), limit_check=charges[1])
+        )
     ]
 
-    ours = engine.carry_out_once(SESSION, Switch(), once(), charge=charges[0])
+    ours = engine.execute_idempotent(SESSION, Switch(), idempotency(), limit_check=charges[0])
 
     assert [ours] == theirs
     with pytest.raises(errors.RateLimited):
-        engine.carry_out(SESSION, Switch(), charge=charges[2])
+        engine.execute(SESSION, Switch(), limit_check=charges[2])
 
 
 def test_a_commit_whose_own_reply_was_lost_is_announced(
-    store: RacedStore, once: Callable[..., Once]
+    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    audience = Audience()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, announcer=audience)
+    audience = Recipients()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
     engine.create_session(chess())
     store.repeats = True
 
-    assert engine.carry_out_once(SESSION, Start(), once()) == b"answer 1: 2"
+    assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
     assert len(audience.heard) == 2
 
 
 def test_a_refused_command_may_be_tried_again_under_its_key(
-    engine: SyncEngine, store: RacedStore, once: Callable[..., Once]
+    engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.start_session(SESSION)
     store.advance(10_000)
     with pytest.raises(errors.InvalidTransition):
-        engine.carry_out_once(SESSION, Resume(), once())
+        engine.execute_idempotent(SESSION, Resume(), idempotency())
     engine.pause_session(SESSION)
 
-    assert engine.carry_out_once(SESSION, Resume(), once()) == b"answer 1: 5"
+    assert engine.execute_idempotent(SESSION, Resume(), idempotency()) == b"answer 1: 5"
     assert engine.get_current_state(SESSION).state["status"] == "running"
 
 
 def test_what_changes_nothing_is_answered_alike_as_well(
-    engine: SyncEngine, once: Callable[..., Once]
+    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.complete_session(SESSION)
-    first = engine.carry_out_once(SESSION, Complete(), once())
+    first = engine.execute_idempotent(SESSION, Complete(), idempotency())
     engine.delete_session(SESSION)
     engine.create_session(chess())
 
-    assert engine.carry_out_once(SESSION, Complete(), once()) == first
+    assert engine.execute_idempotent(SESSION, Complete(), idempotency()) == first
     assert engine.get_current_state(SESSION).state["status"] == "pending"
 
 
 def test_of_two_racing_requests_that_change_nothing_both_are_answered_alike(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore, once: Callable[..., Once]
+    engine: SyncEngine,
+    rival: SyncEngine,
+    store: RacedStore,
+    idempotency: Callable[..., IdempotentRequest],
 ) -> None:
     engine.complete_session(SESSION)
     theirs: list[bytes] = []
@@ -214,62 +229,64 @@ def test_of_two_racing_requests_that_change_nothing_both_are_answered_alike(
     class Overtaken(FakeStore):
         def __getattribute__(self, name: str) -> object:
             if name == "keep":
-                theirs.append(rival.carry_out_once(SESSION, Complete(), once()))
+                theirs.append(rival.execute_idempotent(SESSION, Complete(), idempotency()))
             return getattr(store, name)
 
     slow = SyncEngine(Overtaken(), session_ttl_ms=TTL_MS)
 
-    assert [slow.carry_out_once(SESSION, Complete(), once())] == theirs
+    assert [slow.execute_idempotent(SESSION, Complete(), idempotency())] == theirs
 
 
 def test_a_key_outlives_the_session_it_was_used_on(
-    engine: SyncEngine, once: Callable[..., Once]
+    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    first = engine.carry_out_once(SESSION, Start(), once())
+    first = engine.execute_idempotent(SESSION, Start(), idempotency())
     engine.delete_session(SESSION)
-    assert engine.carry_out_once(SESSION, Start(), once()) == first
+    assert engine.execute_idempotent(SESSION, Start(), idempotency()) == first
 
     engine.create_session(chess())
-    assert engine.carry_out_once(SESSION, Start(), once()) == first
+    assert engine.execute_idempotent(SESSION, Start(), idempotency()) == first
     assert engine.get_current_state(SESSION).state["status"] == "pending"
 
 
 def test_a_key_is_looked_at_before_the_version(
-    engine: SyncEngine, once: Callable[..., Once]
+    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    first = engine.carry_out_once(SESSION, Start(), once(), expected_versions={1})
+    first = engine.execute_idempotent(SESSION, Start(), idempotency(), expected_versions={1})
 
-    assert engine.carry_out_once(SESSION, Start(), once(), expected_versions={1}) == first
+    assert (
+        engine.execute_idempotent(SESSION, Start(), idempotency(), expected_versions={1}) == first
+    )
 
 
 def test_a_creation_that_comes_twice_is_answered_as_the_first_one(
-    store: RacedStore, once: Callable[..., Once]
+    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
-    first = engine.create_session_once(chess(), once())
+    first = engine.create_session_once(chess(), idempotency())
     engine.start_session(SESSION)
 
-    assert engine.create_session_once(chess(), once()) == first == b"answer 1: 1"
+    assert engine.create_session_once(chess(), idempotency()) == first == b"answer 1: 1"
 
 
 def test_a_creation_of_what_was_there_is_answered_alike_as_well(
-    engine: SyncEngine, once: Callable[..., Once]
+    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    first = engine.create_session_once(chess(), once())
+    first = engine.create_session_once(chess(), idempotency())
     engine.start_session(SESSION)
 
-    assert engine.create_session_once(chess(), once()) == first
+    assert engine.create_session_once(chess(), idempotency()) == first
 
 
 def test_a_deletion_that_comes_twice_spares_what_was_created_since(
-    store: RacedStore, once: Callable[..., Once]
+    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    audience = Audience()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, announcer=audience)
+    audience = Recipients()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
     engine.create_session(chess())
-    engine.delete_session(SESSION, once=once())
+    engine.delete_session(SESSION, idempotency=idempotency())
     engine.create_session(chess())
-    engine.delete_session(SESSION, once=once())
+    engine.delete_session(SESSION, idempotency=idempotency())
 
     assert version(engine) == 1
     assert audience.dismissed == 1
@@ -291,9 +308,9 @@ def test_a_deletion_may_be_meant_for_one_version_only(
 
 
 def test_keys_of_different_sessions_have_nothing_to_do_with_each_other(
-    engine: SyncEngine, once: Callable[..., Once]
+    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.create_session(chess(session_id=BEN))
 
-    assert engine.carry_out_once(SESSION, Start(), once()) == b"answer 1: 2"
-    assert engine.carry_out_once(BEN, Start(), once()) == b"answer 2: 2"
+    assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
+    assert engine.execute_idempotent(BEN, Start(), idempotency()) == b"answer 2: 2"

@@ -10,15 +10,15 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Pause, Start, Switch
-from chalicelib.engine.idempotency import Once
+from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.telemetry.log_context import work
+from chalicelib.telemetry.log_context import log_context
 
 from .test_sync_engine import SESSION, TTL_MS, RacedStore, chess
 
 NUMBERS = count()
 # No two answers are the same: each says another instant.
-ONCE = Once("key", b"asked", lambda _: str(next(NUMBERS)).encode())
+ONCE = IdempotentRequest("key", b"asked", lambda _: str(next(NUMBERS)).encode())
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def epoch(store: RacedStore) -> str:
 
 def noted_of(call: Callable[[], object]) -> dict[str, Any]:
     """What is noted of a call, whatever becomes of it."""
-    with work() as noted:
+    with log_context() as log_keys:
         try:
             call()
         except errors.TicklessError as error:
-            noted["code"] = type(error).__name__
-    return noted
+            log_keys["code"] = type(error).__name__
+    return log_keys
 
 
 def meanwhile(call: Callable[[], object]) -> Callable[[], object]:
@@ -53,14 +53,14 @@ def meanwhile(call: Callable[[], object]) -> Callable[[], object]:
     return lambda: noted_of(call)
 
 
-@pytest.mark.parametrize("once", [ONCE, None])
+@pytest.mark.parametrize("idempotency", [ONCE, None])
 def test_what_was_committed_is_noted(
-    engine: SyncEngine, store: RacedStore, once: Once | None
+    engine: SyncEngine, store: RacedStore, idempotency: IdempotentRequest | None
 ) -> None:
     def switch() -> object:
-        if once is None:
+        if idempotency is None:
             return engine.switch_cycle(SESSION)
-        return engine.carry_out_once(SESSION, Switch(), once)
+        return engine.execute_idempotent(SESSION, Switch(), idempotency)
 
     assert noted_of(switch) == {"epoch": epoch(store), "version": 3}
 
@@ -70,17 +70,17 @@ def test_a_command_that_loses_to_another_notes_no_version(
 ) -> None:
     store.intruders = [meanwhile(lambda: engine_of(store).cancel_session(SESSION))]
 
-    noted = noted_of(lambda: engine.carry_out_once(SESSION, Pause(), ONCE))
+    log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Pause(), ONCE))
 
-    assert noted == {"code": "Conflict"}
+    assert log_keys == {"code": "Conflict"}
 
 
 def test_a_commit_that_fails_notes_no_version(engine: SyncEngine, store: RacedStore) -> None:
     store.intruders = [lambda: setattr(store, "away", True)]
 
-    noted = noted_of(lambda: engine.carry_out_once(SESSION, Pause(), ONCE))
+    log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Pause(), ONCE))
 
-    assert noted == {"code": "StoreUnavailable"}
+    assert log_keys == {"code": "StoreUnavailable"}
 
 
 def test_a_refusal_notes_the_timeout_that_it_committed_and_nothing_else(
@@ -107,10 +107,10 @@ def test_what_is_shown_is_noted_and_so_is_what_a_log_belongs_to(
 def test_an_answer_given_before_notes_the_version_it_tells_of(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.carry_out_once(SESSION, Switch(), ONCE)
+    engine.execute_idempotent(SESSION, Switch(), ONCE)
     engine.pause_session(SESSION)
 
-    again = noted_of(lambda: engine.carry_out_once(SESSION, Switch(), ONCE))
+    again = noted_of(lambda: engine.execute_idempotent(SESSION, Switch(), ONCE))
 
     assert again == {"epoch": epoch(store), "version": 3, "repeated": True}
 
@@ -119,11 +119,11 @@ def test_of_two_equal_requests_that_race_one_is_noted_as_repeated(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     other = engine_of(store)
-    store.intruders = [meanwhile(lambda: other.carry_out_once(SESSION, Switch(), ONCE))]
+    store.intruders = [meanwhile(lambda: other.execute_idempotent(SESSION, Switch(), ONCE))]
 
-    noted = noted_of(lambda: engine.carry_out_once(SESSION, Switch(), ONCE))
+    log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Switch(), ONCE))
 
-    assert noted == {"epoch": epoch(store), "version": 3, "repeated": True}
+    assert log_keys == {"epoch": epoch(store), "version": 3, "repeated": True}
 
 
 def test_a_commit_whose_own_reply_was_lost_is_noted_as_made(
@@ -131,25 +131,25 @@ def test_a_commit_whose_own_reply_was_lost_is_noted_as_made(
 ) -> None:
     store.repeats = True
 
-    noted = noted_of(lambda: engine.carry_out_once(SESSION, Switch(), ONCE))
+    log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Switch(), ONCE))
 
-    assert noted == {"epoch": epoch(store), "version": 3}
+    assert log_keys == {"epoch": epoch(store), "version": 3}
 
 
 def test_a_deletion_that_comes_again_made_no_version(engine: SyncEngine) -> None:
     def delete() -> None:
-        engine.delete_session(SESSION, once=ONCE)
+        engine.delete_session(SESSION, idempotency=ONCE)
 
     assert [noted_of(delete), noted_of(delete)] == [{}, {"repeated": True}]
 
 
 def test_another_request_under_the_same_key_notes_nothing(engine: SyncEngine) -> None:
-    engine.carry_out_once(SESSION, Switch(), ONCE)
-    other = Once("key", b"another", ONCE.answer)
+    engine.execute_idempotent(SESSION, Switch(), ONCE)
+    other = IdempotentRequest("key", b"another", ONCE.answer)
 
-    noted = noted_of(lambda: engine.carry_out_once(SESSION, Start(), other))
+    log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Start(), other))
 
-    assert noted == {"code": "IdempotencyKeyReused"}
+    assert log_keys == {"code": "IdempotencyKeyReused"}
 
 
 def engine_of(store: RacedStore) -> SyncEngine:

@@ -12,10 +12,10 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Pause, Start, Switch
-from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, set_up
-from chalicelib.engine.retry import Races
+from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.engine.retry import RetryPolicy
 from chalicelib.engine.sync_engine import Outcome, SyncEngine
-from chalicelib.ports import Charge, Commit, Committed, Deleted, Stale
+from chalicelib.ports import Commit, Committed, Deleted, RateLimitCheck, Stale
 from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
 from chalicelib.telemetry import metrics as names
@@ -29,7 +29,7 @@ BEN = "00000000-0000-4000-8000-00000000000b"
 
 
 def chess(total_time_ms: int = 10_000, **changes: Any) -> Setup:
-    return set_up(
+    return create_setup(
         **{
             "session_id": SESSION,
             "sync_mode": SyncMode.PER_PARTICIPANT,
@@ -60,7 +60,9 @@ class RacedStore(FakeStore):
             intruder()
         return super().delete(*arguments, **more)
 
-    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+    def commit(
+        self, commit: Commit, limit_check: RateLimitCheck | None = None
+    ) -> Committed | Stale:
         if self.intruders:
             intruder, *others = self.intruders
             # What the intruder commits itself is not intruded upon.
@@ -68,8 +70,8 @@ class RacedStore(FakeStore):
             intruder()
             self.intruders = others
         if self.repeats:
-            super().commit(commit, charge)
-        return super().commit(commit, charge)
+            super().commit(commit, limit_check)
+        return super().commit(commit, limit_check)
 
 
 class Watch:
@@ -110,7 +112,7 @@ def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
         session_ttl_ms=TTL_MS,
         telemetry=Telemetry(told),
         new_id=lambda: f"id-{next(ids)}",
-        races=Races(watch.monotonic, watch.sleep, jitter=lambda: 1.0),
+        retry=RetryPolicy(watch.monotonic, watch.sleep, jitter=lambda: 1.0),
     )
 
 
@@ -538,7 +540,9 @@ def test_a_commit_whose_reply_was_lost_is_answered_as_made(
     engine.start_session(SESSION)
 
     class Repeating(FakeStore):
-        def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+        def commit(
+            self, commit: Commit, limit_check: RateLimitCheck | None = None
+        ) -> Committed | Stale:
             store.commit(commit)
             return store.commit(commit)
 
@@ -566,13 +570,13 @@ def test_a_command_may_be_meant_for_one_version_only(
 ) -> None:
     engine.create_session(chess())
     with pytest.raises(errors.PreconditionFailed) as refused:
-        engine.carry_out(SESSION, Start(), expected_versions={2})
+        engine.execute(SESSION, Start(), expected_versions={2})
     assert (refused.value.expected_version, refused.value.actual_version) == (2, 1)
 
-    assert engine.carry_out(SESSION, Start(), expected_versions={1}).state["version"] == 2
+    assert engine.execute(SESSION, Start(), expected_versions={1}).state["version"] == 2
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
     with pytest.raises(errors.PreconditionFailed):
-        engine.carry_out(SESSION, Switch(), expected_versions={2})
+        engine.execute(SESSION, Switch(), expected_versions={2})
 
 
 @pytest.mark.parametrize("noticed", [True, False])
@@ -586,13 +590,13 @@ def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_n
         rival.get_current_state(SESSION)
 
     for meant_for_what_was in (
-        lambda: engine.carry_out(SESSION, Switch(), expected_versions={2}),
+        lambda: engine.execute(SESSION, Switch(), expected_versions={2}),
         lambda: engine.delete_session(SESSION, expected_versions={2}),
     ):
         with pytest.raises(errors.PreconditionFailed) as refused:
             meant_for_what_was()
         assert refused.value.actual_version == 3
-    assert active(engine.carry_out(SESSION, Pause(), expected_versions={3})) == BEN
+    assert active(engine.execute(SESSION, Pause(), expected_versions={3})) == BEN
 
 
 def test_what_is_meant_for_any_version_meets_the_settled_session(
@@ -602,7 +606,7 @@ def test_what_is_meant_for_any_version_meets_the_settled_session(
     engine.start_session(SESSION)
     store.advance(10_000)
 
-    outcome = engine.carry_out(SESSION, Pause(), expected_versions=ANY_VERSION)
+    outcome = engine.execute(SESSION, Pause(), expected_versions=ANY_VERSION)
 
     assert (outcome.state["version"], active(outcome)) == (3, BEN)
 

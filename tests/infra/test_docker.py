@@ -123,6 +123,6 @@ def test_compose_serves_the_stack_on_this_machine_alone_and_keeps_its_data() -> 
 
 
 def test_compose_starts_a_redis_only_where_it_is_asked_for_by_name() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    container = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
-    assert [name for name, one in services.items() if "profiles" not in one] == ["tickless"]
+    assert [name for name, one in container.items() if "profiles" not in one] == ["tickless"]

@@ -23,7 +23,7 @@ NOTE_WHAT_IS_READ = """
 import sys
 from chalicelib.settings import read_settings
 from chalicelib.telemetry.logging import start_logging
-from chalicelib.container import Services
+from chalicelib.container import Container
 
 class Noting:
     def __init__(self):
@@ -35,7 +35,7 @@ class Noting:
 
 settings = Noting()
 start_logging(settings)
-services = Services(settings)
+services = Container(settings)
 services.telemetry, services.tracing
 part = services.relay(settings.websocket_endpoint) if sys.argv[1] == "relay" else services.sweeper()
 assert part.start()
@@ -86,7 +86,7 @@ def test_every_variable_that_a_relay_or_a_sweeper_reads_stands_in_the_table(
 
 @contextmanager
 def relay(environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[str]]:
-    (command,) = re.findall(r"^    python (-m chalicelib\.run_relay .*)$", RELAY, re.MULTILINE)
+    (command,) = re.findall(r"^    python (-m chalicelib\.workers\.relay .*)$", RELAY, re.MULTILINE)
     (told,) = re.findall(r"--metrics-port (\d+)", command)
     begun = subprocess.Popen(
         [sys.executable, *command.replace(told, str(port)).split()],

@@ -194,9 +194,10 @@ sys.stdin.read()
 
 
 def test_a_signal_while_it_starts_ends_what_has_started_by_then(folder: Path) -> None:
-    (folder / "chalicelib").mkdir()
+    (folder / "chalicelib" / "workers").mkdir(parents=True)
     (folder / "chalicelib" / "__init__.py").touch()
-    (folder / "chalicelib" / "run_sweeper.py").write_text(NEVER_SAYS_THAT_IT_RUNS)
+    (folder / "chalicelib" / "workers" / "__init__.py").touch()
+    (folder / "chalicelib" / "workers" / "sweeper.py").write_text(NEVER_SAYS_THAT_IT_RUNS)
     with begin(folder) as process:
         assert process.stderr is not None
         sweeper = int(process.stderr.readline())

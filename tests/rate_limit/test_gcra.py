@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.ports import Charge
+from chalicelib.ports import RateLimitCheck
 from chalicelib.rate_limit.gcra import MINUTE_US, SECOND_US, Limit, Quota, quota
 from tests.fakes import FakeStore
 
@@ -17,10 +17,10 @@ pauses_ms = st.lists(
 
 
 def asked(store: FakeStore, limit: Limit) -> Quota:
-    charge = Charge("general", "somebody", limit)
-    store.count(charge)
-    assert charge.quota is not None
-    return charge.quota
+    limit_check = RateLimitCheck("general", "somebody", limit)
+    store.count(limit_check)
+    assert limit_check.quota is not None
+    return limit_check.quota
 
 
 @given(limits)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import app as tickless
-from chalicelib.container import Services, replace_services
+from chalicelib.container import Container, replace_container
 from chalicelib.ports import SessionStore
 from chalicelib.settings import Settings
 from tests.fakes import FakeStore
@@ -13,7 +13,7 @@ from tests.fakes import FakeStore
 from .client import RestClient
 
 
-class FakeServices(Services):
+class FakeContainer(Container):
     """The services as wired, on a store in memory, and without limits unless they are given."""
 
     def __init__(self, store: SessionStore, general: int = 0, switch: int = 0) -> None:
@@ -25,9 +25,9 @@ class FakeServices(Services):
 @pytest.fixture
 def store() -> Iterator[FakeStore]:
     store = FakeStore()
-    replace_services(FakeServices(store))
+    replace_container(FakeContainer(store))
     yield store
-    replace_services(None)
+    replace_container(None)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import app as tickless
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import new_key
 from chalicelib.auth.policy import Bearer, Role
-from chalicelib.container import Services, replace_services
+from chalicelib.container import Container, replace_container
 from chalicelib.settings import Settings
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, UNTIL_S, a_bearer, a_key_set
 from tests.fakes import FakeRegistry, FakeStore
@@ -29,11 +29,11 @@ def store() -> Iterator[FakeStore]:
     settings = Settings(
         auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=0, rate_limit_switch=0
     )
-    services = Services(settings)
-    vars(services).update(store=store, connections=FakeRegistry(store))
-    replace_services(services)
+    container = Container(settings)
+    vars(container).update(store=store, connections=FakeRegistry(store))
+    replace_container(container)
     yield store
-    replace_services(None)
+    replace_container(None)
 
 
 @pytest.fixture
@@ -352,9 +352,9 @@ def test_what_is_no_name_of_a_token_is_refused(session: RestClient) -> None:
 def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
     rest: RestClient, store: FakeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services = Services(Settings(auth=True, auth_keys='{"keys": [{"kid": "x", "k": "hush"}]}'))
-    vars(services)["store"] = store
-    replace_services(services)
+    container = Container(Settings(auth=True, auth_keys='{"keys": [{"kid": "x", "k": "hush"}]}'))
+    vars(container)["store"] = store
+    replace_container(container)
 
     for method, path, body in CALLS:
         answer = rest.call(method, path, body, headers=SERVER)
@@ -371,16 +371,16 @@ def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
 
 
 def test_who_brings_no_token_needs_no_keys_to_be_refused(rest: RestClient) -> None:
-    replace_services(Services(Settings(auth=True, auth_keys="nonsense", rate_limit_general=0)))
+    replace_container(Container(Settings(auth=True, auth_keys="nonsense", rate_limit_general=0)))
 
     assert rest.get(f"/v1/sessions/{SESSION}").status == 401
     assert rest.get("/health").status == 200
 
 
 def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens(rest: RestClient) -> None:
-    services = Services(Settings(rate_limit_general=0))
-    vars(services)["store"] = FakeStore()
-    replace_services(services)
+    container = Container(Settings(rate_limit_general=0))
+    vars(container)["store"] = FakeStore()
+    replace_container(container)
 
     made = create(rest, {})
     assert (made.status, "links" in made.json) == (201, False)
@@ -392,9 +392,9 @@ def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens(rest: RestCli
 
 def test_calls_without_a_token_that_holds_count_for_their_address(store: FakeStore) -> None:
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=3)
-    services = Services(settings)
-    vars(services)["store"] = store
-    replace_services(services)
+    container = Container(settings)
+    vars(container)["store"] = store
+    replace_container(container)
     rest = RestClient(tickless.app)
     path = f"/v1/sessions/{SESSION}"
     ended = NO_TOKENS["one that has ended"]
@@ -410,9 +410,9 @@ def test_nobody_uses_up_the_switches_of_a_session_who_may_not_switch(
     store: FakeStore,
 ) -> None:
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_switch=1)
-    services = Services(settings)
-    vars(services).update(store=store, connections=FakeRegistry(store))
-    replace_services(services)
+    container = Container(settings)
+    vars(container).update(store=store, connections=FakeRegistry(store))
+    replace_container(container)
     rest = RestClient(tickless.app)
     create(rest)
     rest.command("start", headers=HOST)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib.container import replace_services
+from chalicelib.container import replace_container
 from chalicelib.core.errors import Conflict
-from chalicelib.ports import Charge, Commit, Committed, Loaded, Stale
+from chalicelib.ports import Commit, Committed, Loaded, RateLimitCheck, Stale
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
-from .conftest import FakeServices
+from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
 
@@ -288,11 +288,13 @@ def test_a_lost_race_answers_409_with_both_versions(rest: RestClient, store: Fak
         def load(self, session_id: str, *_: Any) -> Loaded:
             return store.load(session_id)
 
-        def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+        def commit(
+            self, commit: Commit, limit_check: RateLimitCheck | None = None
+        ) -> Committed | Stale:
             raise Conflict(2, 3)
 
     rest.post("/v1/sessions", creation())
-    replace_services(FakeServices(Raced()))
+    replace_container(FakeContainer(Raced()))
 
     details = refused(rest.command("start"), 409, "CONFLICT")
 
@@ -306,7 +308,7 @@ def test_a_fault_of_our_own_answers_500_with_nothing_but_a_request_id(
         def load(self, session_id: str, *_: Any) -> Loaded:
             raise RuntimeError("secret detail")
 
-    replace_services(FakeServices(Broken()))
+    replace_container(FakeContainer(Broken()))
 
     answer = rest.get(PATH)
 

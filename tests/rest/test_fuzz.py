@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app as tickless
-from chalicelib.container import replace_services
+from chalicelib.container import replace_container
 from chalicelib.schemas.errors import STATUS
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
-from .conftest import FakeServices
+from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
 RED = SESSION[:-1] + "1"
@@ -131,12 +131,12 @@ def sound(answer: Answer) -> None:
 @pytest.fixture(scope="module")
 def rest() -> Iterator[RestClient]:
     yield RestClient(tickless.app)
-    replace_services(None)
+    replace_container(None)
 
 
 def fresh() -> FakeStore:
     store = FakeStore()
-    replace_services(FakeServices(store))
+    replace_container(FakeContainer(store))
     return store
 
 

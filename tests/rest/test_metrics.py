@@ -10,15 +10,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import app as tickless
-from chalicelib.container import replace_services
+from chalicelib.container import replace_container
 from chalicelib.core.session import Status
 from chalicelib.telemetry import metrics as names
-from chalicelib.telemetry.log_context import noted
+from chalicelib.telemetry.log_context import log_keys
 from chalicelib.telemetry.ports import Telemetry
 from tests.fakes import FakeFleet, FakeRegistry, FakeStore, RecordingSink
 
 from .client import SESSION, RestClient, creation
-from .conftest import FakeServices
+from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
 ROUTE = "/v1/sessions/{session_id}"
@@ -33,19 +33,19 @@ def samples(page: str) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 @pytest.fixture
-def services(store: FakeStore) -> FakeServices:
-    services = FakeServices(store)
+def container(store: FakeStore) -> FakeContainer:
+    container = FakeContainer(store)
     registry = FakeRegistry(store)
-    services.__dict__.update(connections=registry, fleet=FakeFleet(store, registry))
-    replace_services(services)
-    return services
+    container.__dict__.update(connections=registry, stats=FakeFleet(store, registry))
+    replace_container(container)
+    return container
 
 
 @pytest.fixture
-def told(services: FakeServices) -> RecordingSink:
+def told(container: FakeContainer) -> RecordingSink:
     sink = RecordingSink()
-    services.__dict__["sink"] = sink
-    services.__dict__["telemetry"] = Telemetry(sink)
+    container.__dict__["sink"] = sink
+    container.__dict__["telemetry"] = Telemetry(sink)
     return sink
 
 
@@ -56,7 +56,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
 
     class Listening(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append({**noted(), **vars(record), "message": record.getMessage()})
+            said.append({**log_keys(), **vars(record), "message": record.getMessage()})
 
     handler = Listening()
     with caplog.at_level(logging.DEBUG, "tickless"):
@@ -66,7 +66,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
 
 
 def test_a_scrape_shows_what_was_asked_and_what_there_is(
-    services: FakeServices, rest: RestClient
+    container: FakeContainer, rest: RestClient
 ) -> None:
     rest.post("/v1/sessions", creation())
     rest.command("start")
@@ -93,7 +93,7 @@ def test_a_scrape_shows_what_was_asked_and_what_there_is(
 
 
 def test_a_scrape_is_answered_while_the_store_is_away(
-    services: FakeServices, rest: RestClient, store: FakeStore
+    container: FakeContainer, rest: RestClient, store: FakeStore
 ) -> None:
     store.away = True
     rest.get(PATH)

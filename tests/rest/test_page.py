@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 import pytest
 
 import app as tickless
-from chalicelib.container import Services, replace_services
+from chalicelib.container import Container, replace_container
 from chalicelib.rest import web_page as web
 from chalicelib.settings import Settings
 
@@ -29,9 +29,9 @@ ASSETS = [
 @pytest.fixture
 def rest() -> Iterator[RestClient]:
     # Neither a store nor a limit: the page must ask for none.
-    replace_services(Services(Settings(websocket_url=SOCKETS, redis_url="redis://nowhere:1")))
+    replace_container(Container(Settings(websocket_url=SOCKETS, redis_url="redis://nowhere:1")))
     yield RestClient(tickless.app)
-    replace_services(None)
+    replace_container(None)
 
 
 def loaded(html: str) -> list[str]:

@@ -1,17 +1,17 @@
-"""Limits as REST shows them: what is counted, what is left, and who is refused."""
+"""RateLimiter as REST shows them: what is counted, what is left, and who is refused."""
 
 from __future__ import annotations
 
 import pytest
 
 import app as tickless
-from chalicelib.container import replace_services
+from chalicelib.container import replace_container
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.fakes import FakeStore, RecordingSink
 
 from .client import BEN, SESSION, Answer, RestClient, creation
-from .conftest import FakeServices
+from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
 HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -20,7 +20,7 @@ HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 @pytest.fixture
 def rest(store: FakeStore) -> RestClient:
     """Six calls of an address in a minute, two switches of a session in a second."""
-    replace_services(FakeServices(store, general=6, switch=2))
+    replace_container(FakeContainer(store, general=6, switch=2))
     return RestClient(tickless.app)
 
 
@@ -147,7 +147,7 @@ def test_who_asks_in_vain_for_switches_takes_no_room_from_others(rest: RestClien
 
 
 def test_where_only_addresses_are_limited_what_is_no_switch_still_counts(store: FakeStore) -> None:
-    replace_services(FakeServices(store, general=2))
+    replace_container(FakeContainer(store, general=2))
     rest = RestClient(tickless.app)
 
     assert [rest.command("switch").status for _ in range(3)] == [404, 404, 429]
@@ -197,9 +197,9 @@ def test_where_nothing_can_be_counted_everything_is_let_through(
 
 
 def test_a_call_that_can_not_be_counted_is_let_through_once(store: FakeStore) -> None:
-    services, sink = FakeServices(store, general=6, switch=2), RecordingSink()
-    services.__dict__["telemetry"] = Telemetry(sink)
-    replace_services(services)
+    container, sink = FakeContainer(store, general=6, switch=2), RecordingSink()
+    container.__dict__["telemetry"] = Telemetry(sink)
+    replace_container(container)
     rest = RestClient(tickless.app)
     store.cannot_count = True
 

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.core.commands import Start, Switch, apply
 from chalicelib.core.session import Session, create
-from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.schemas.messages import state_sync
 from chalicelib.schemas.pushes import FRAME_BYTES, session_deleted, state_update, version_of
 from chalicelib.schemas.states import iso, session_state
@@ -29,7 +29,7 @@ def team(number: int) -> str:
 
 def session_of(count: int, mode: SyncMode, teams: int = 2, **more: Any) -> Session:
     grouped = mode is SyncMode.PER_GROUP
-    setup = set_up(
+    setup = create_setup(
         session_id=SESSION,
         sync_mode=mode,
         participants=[

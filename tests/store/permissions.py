@@ -7,14 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from chalicelib.auth.policy import Bearer, Role
-from chalicelib.container import Services
+from chalicelib.container import Container
 from chalicelib.core.commands import Switch
 from chalicelib.core.errors import Unauthenticated
-from chalicelib.core.setup import Participant, SyncMode, set_up
-from chalicelib.engine.idempotency import Once
-from chalicelib.ports import Committed, Receipt
+from chalicelib.core.setup import Participant, SyncMode, create_setup
+from chalicelib.engine.idempotency import IdempotentRequest
+from chalicelib.ports import Committed, IdempotencyRecord
 from chalicelib.settings import Settings
-from chalicelib.store.subscription import alarms, subscription
+from chalicelib.store.subscription import deadline_notifications, subscription
 
 from .sessions import new_id, next_of
 
@@ -30,24 +30,24 @@ def documented() -> list[str]:
 
 def walk(settings: Settings) -> None:
     """Everything once; raises where something of it is refused."""
-    services = Services(settings)
+    container = Container(settings)
     try:
-        services.store.ping()
-        with subscription(settings) as updates, alarms(settings) as alarm:
-            session_id = _play(services)
+        container.store.ping()
+        with subscription(settings) as updates, deadline_notifications(settings) as alarm:
+            session_id = _play(container)
             assert updates.next(5) is not None
             assert alarm.next(5) is not None
-        _watch(services, session_id)
-        _look_after(services, session_id)
-        services.engine.delete_session(session_id)
+        _watch(container, session_id)
+        _look_after(container, session_id)
+        container.engine.delete_session(session_id)
     finally:
-        services.close(0)
+        container.close(0)
 
 
-def _play(services: Services) -> str:
-    engine, limits, session_id = services.engine, services.limits, new_id()
+def _play(container: Container) -> str:
+    engine, limits, session_id = container.engine, container.limits, new_id()
     # Only what is due before all others of its shard raises an alarm.
-    setup = set_up(
+    setup = create_setup(
         session_id=session_id,
         sync_mode=SyncMode.PER_PARTICIPANT,
         participants=[Participant(name, place, 10_000) for place, name in enumerate("ab")],
@@ -55,53 +55,60 @@ def _play(services: Services) -> str:
     )
     engine.create_session(setup)
     engine.start_session(session_id)
-    once = Once(new_id("key"), b"switch", lambda outcome: b"%d" % outcome.session.version)
+    idempotency = IdempotentRequest(
+        new_id("key"), b"switch", lambda outcome: b"%d" % outcome.session.version
+    )
     for is_new in (True, False):
-        charge = limits.of_switch(session_id)
-        answer = engine.carry_out_once(session_id, Switch(), once, charge=charge)
-        assert (answer, charge is not None and charge.is_settled) == (b"3", is_new)
+        limit_check = limits.of_switch(session_id)
+        answer = engine.execute_idempotent(
+            session_id, Switch(), idempotency, limit_check=limit_check
+        )
+        assert (answer, limit_check is not None and limit_check.is_settled) == (b"3", is_new)
     counted = limits.of_request(new_id())
-    engine.get_current_state(session_id, charge=counted)
+    engine.get_current_state(session_id, limit_check=counted)
     assert counted is not None
     assert counted.quota is not None
     logged = engine.get_events(session_id, None, 10)
     assert not engine.get_events(session_id, logged[-1].event_id, 10)
-    services.store.keep(session_id, new_id("key"), Receipt(3), 1_000)
+    container.store.keep(session_id, new_id("key"), IdempotencyRecord(3), 1_000)
     return session_id
 
 
-def _watch(services: Services, session_id: str) -> None:
-    registry, limits = services.connections, services.limits
+def _watch(container: Container, session_id: str) -> None:
+    registry, limits = container.connections, container.limits
     staying, leaving = new_id("connection"), new_id("connection")
     for connection_id in (staying, leaving):
-        charge = limits.of_message(connection_id)
-        heard = registry.watch(session_id, connection_id, "https://here/dev", charge)
-        assert (heard.version, charge is not None and charge.quota is not None) == (3, True)
+        limit_check = limits.of_message(connection_id)
+        heard = registry.watch(session_id, connection_id, "https://here/dev", limit_check)
+        assert (heard.version, limit_check is not None and limit_check.quota is not None) == (
+            3,
+            True,
+        )
     assert registry.session_of(leaving) == session_id
     assert session_id in set(registry.watched_sessions())
-    assert services.fleet.facts().connections >= 2
-    _revoke(services, session_id)
+    assert container.stats.facts().connections >= 2
+    _revoke(container, session_id)
     registry.forget(leaving)
     assert [one.connection_id for one in registry.watchers(session_id).watchers] == [staying]
 
 
-def _revoke(services: Services, session_id: str) -> None:
+def _revoke(container: Container, session_id: str) -> None:
     guest = Bearer(Role.VIEWER, session_id, new_id("token"), 0, 2**33)
-    services.store.admit(session_id, guest)
-    services.store.revoke(session_id, guest.token_id, 60_000)
+    container.store.admit(session_id, guest)
+    container.store.revoke(session_id, guest.token_id, 60_000)
     with suppress(Unauthenticated):
-        services.store.load(session_id, bearer=guest)
+        container.store.load(session_id, bearer=guest)
         raise AssertionError("A token that was revoked holds")
 
 
-def _look_after(services: Services, session_id: str) -> None:
-    deadlines = services.deadlines
+def _look_after(container: Container, session_id: str) -> None:
+    deadlines = container.deadlines
     assert any(deadlines.due(shard, 1).next_ms for shard in range(deadlines.shards))
-    found = services.store.load(session_id).session
+    found = container.store.load(session_id).session
     deadlines.correct(session_id, found, None)
-    deadlines.correct(session_id, found, services.store.now_ms() + 60_000)
-    assert [one and one.session.version for one in services.engine.settle([session_id])] == [3]
+    deadlines.correct(session_id, found, container.store.now_ms() + 60_000)
+    assert [one and one.session.version for one in container.engine.settle([session_id])] == [3]
     assert found is not None
     # As what a timeout makes is committed: the session lives no longer for that.
-    commit = next_of(found, Switch(), services.store.now_ms(), expires_at_ms=None)
-    assert services.store.commit(commit) == Committed(4)
+    commit = next_of(found, Switch(), container.store.now_ms(), expires_at_ms=None)
+    assert container.store.commit(commit) == Committed(4)

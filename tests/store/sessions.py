@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from chalicelib.core.commands import Command, Decision, Start, Switch, apply
 from chalicelib.core.session import Session, create
-from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
+from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.core.timeouts import due_ms
-from chalicelib.ports import Charge, Commit, Committed, SessionStore, Stale
+from chalicelib.ports import Commit, Committed, RateLimitCheck, SessionStore, Stale
 
 HOUR_MS = 3_600_000
 _numbers = count()
@@ -24,7 +24,7 @@ def new_id(kind: str = "session") -> str:
 def a_setup(
     session_id: str | None = None, participants: int = 2, warn_at_ms: Sequence[int] = ()
 ) -> Setup:
-    return set_up(
+    return create_setup(
         session_id=session_id or new_id(),
         sync_mode=SyncMode.PER_PARTICIPANT,
         participants=[Participant(f"p{n}", n, 300_000) for n in range(participants)],
@@ -75,7 +75,7 @@ def switch(
     store: SessionStore,
     session_id: str,
     command_id: str | None = None,
-    charge: Charge | None = None,
+    limit_check: RateLimitCheck | None = None,
 ) -> int:
     """Switch as the engine does: again and again until it stands."""
     command_id = command_id or new_id("command")
@@ -85,7 +85,7 @@ def switch(
         assert session is not None
         decision = apply(session, Switch(), loaded.now_ms)
         commit = the_commit(decision, session.version, command_id=command_id)
-        result = store.commit(commit, charge)
+        result = store.commit(commit, limit_check)
         if isinstance(result, Stale):
             loaded = result.current
             continue

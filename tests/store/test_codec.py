@@ -30,7 +30,7 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
 )
 from chalicelib.core.session import Session, create
-from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
+from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.time_controls import (
     Bronstein,
     Byoyomi,
@@ -94,7 +94,7 @@ def setups(draw: st.DrawFn) -> Setup:
     if mode in (SyncMode.PER_GROUP, SyncMode.PER_PARTICIPANT):
         control = draw(st.none() | controls)
     try:
-        return set_up(
+        return create_setup(
             session_id=draw(texts),
             sync_mode=mode,
             participants=participants,

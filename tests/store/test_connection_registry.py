@@ -11,13 +11,13 @@ import pytest
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.core.errors import Unauthenticated
 from chalicelib.ports import (
-    Charge,
+    ConnectionContext,
     ConnectionRegistry,
     DeadlineIndex,
-    Patience,
+    HeartbeatPolicy,
+    RateLimitCheck,
     SessionStore,
     StoreUnavailable,
-    Visit,
 )
 from chalicelib.rate_limit.gcra import MINUTE_US, Limit
 from chalicelib.settings import Settings
@@ -55,7 +55,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
     server = connect(settings)
     nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
-    registry = RedisConnections(server, 16, Patience())
+    registry = RedisConnections(server, 16, HeartbeatPolicy())
 
     def away() -> None:
         registry._client = nowhere
@@ -131,10 +131,10 @@ def test_messages_are_counted_each_connection_for_itself(
     place: Place, session_id: str, who: str
 ) -> None:
     def remaining(connection_id: str) -> int:
-        charge = Charge("message", connection_id, Limit(3, MINUTE_US))
-        place.registry.watch(session_id, connection_id, HERE, charge)
-        assert charge.quota is not None
-        return -1 if charge.quota.exceeded else charge.quota.remaining
+        limit_check = RateLimitCheck("message", connection_id, Limit(3, MINUTE_US))
+        place.registry.watch(session_id, connection_id, HERE, limit_check)
+        assert limit_check.quota is not None
+        return -1 if limit_check.quota.exceeded else limit_check.quota.remaining
 
     place.registry.watch(session_id, who, HERE)
 
@@ -243,7 +243,7 @@ def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
     valkey: RedisProcess, session_id: str, who: str, heartbeat_ms: int
 ) -> None:
     server = connect(Settings(redis_url=valkey.url))
-    RedisConnections(server, 16, Patience(heartbeat_ms)).watch(session_id, who, HERE)
+    RedisConnections(server, 16, HeartbeatPolicy(heartbeat_ms)).watch(session_id, who, HERE)
 
     with valkey.admin() as admin:
         assert 3 * heartbeat_ms < admin.pttl(connection(who)) <= 4 * heartbeat_ms
@@ -256,7 +256,7 @@ def test_a_lost_reply_registers_nobody_twice(
     proxy: Proxy, valkey: RedisProcess, session_id: str, who: str
 ) -> None:
     server = connect(Settings(redis_url=proxy.url))
-    registry = RedisConnections(server, 16, Patience())
+    registry = RedisConnections(server, 16, HeartbeatPolicy())
     registry.watch(session_id, f"2{who}", HERE)
     proxy.drop_next_reply(to=who.encode())
 
@@ -289,7 +289,7 @@ def test_who_came_with_a_token_is_known_by_it_and_until_when(
     for _ in range(2):
         assert place.registry.watch(session_id, who, HERE, bearer=guest).version == 1
 
-    assert place.registry.visit_of(who) == Visit(session_id, guest)
+    assert place.registry.context_of(who) == ConnectionContext(session_id, guest)
     assert place.registry.session_of(who) == session_id
     (watcher,) = place.registry.watchers(session_id).watchers
     assert (watcher.endpoint, watcher.valid_until_ms) == (HERE, guest.valid_until_s * 1000)
@@ -298,8 +298,8 @@ def test_who_came_with_a_token_is_known_by_it_and_until_when(
 def test_who_came_without_one_is_known_too(place: Place, session_id: str, who: str) -> None:
     place.registry.watch(session_id, who, HERE)
 
-    assert place.registry.visit_of(who) == Visit(session_id, None)
-    assert place.registry.visit_of(f"2{who}") is None
+    assert place.registry.context_of(who) == ConnectionContext(session_id, None)
+    assert place.registry.context_of(f"2{who}") is None
     assert [one.valid_until_ms for one in place.registry.watchers(session_id).watchers] == [None]
 
 
@@ -308,10 +308,10 @@ def test_a_message_with_a_token_is_counted_as_any_other(
 ) -> None:
     guest = a_guest(place, session_id)
     for left in (1, 0):
-        charge = Charge("message", who, Limit(2, MINUTE_US))
-        place.registry.watch(session_id, who, HERE, charge, guest)
-        assert charge.quota is not None
-        assert charge.quota.remaining == left
+        limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
+        place.registry.watch(session_id, who, HERE, limit_check, guest)
+        assert limit_check.quota is not None
+        assert limit_check.quota.remaining == left
 
 
 @pytest.mark.parametrize("for_s", [-1, 60])
@@ -320,13 +320,13 @@ def test_whose_token_does_not_hold_is_put_on_no_list(
 ) -> None:
     guest = a_guest(place, session_id, for_s)
     place.store.revoke(session_id, guest.token_id, 60_000)
-    charge = Charge("message", who, Limit(2, MINUTE_US))
+    limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
 
     with pytest.raises(Unauthenticated):
-        place.registry.watch(session_id, who, HERE, charge, guest)
+        place.registry.watch(session_id, who, HERE, limit_check, guest)
 
     assert listed(place, session_id) == set()
-    assert charge.quota is None
+    assert limit_check.quota is None
 
 
 def test_and_so_does_whose_token_was_minted_with_it(

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.core.commands import Complete, Pause, Switch
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.session import Session
-from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
+from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.ports import Deadline, DeadlineIndex, Due
 from chalicelib.store.keys import ALL_ALARMS, SessionKeys, deadlines, shard_of_alarms, shard_tag
 
@@ -21,7 +21,7 @@ def index(place: Place) -> DeadlineIndex:
 
 
 def a_setup_of(total_ms: int) -> Setup:
-    return set_up(
+    return create_setup(
         session_id=new_id(),
         sync_mode=SyncMode.PER_PARTICIPANT,
         participants=[Participant("p0", 0, total_ms), Participant("p1", 1, total_ms)],

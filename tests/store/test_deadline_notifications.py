@@ -1,11 +1,11 @@
-"""Alarms: who sleeps until the next instant hears of an earlier one."""
+"""Deadline notifications: who sleeps until the next instant hears of an earlier one."""
 
 from __future__ import annotations
 
-from chalicelib.container import Services
+from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.store.keys import SessionKeys
-from chalicelib.store.subscription import alarms
+from chalicelib.store.subscription import deadline_notifications
 from tests.servers import RedisProcess
 
 from .sessions import a_setup
@@ -15,13 +15,13 @@ def test_a_session_that_stays_overdue_keeps_no_alarm_from_being_raised(
     own_valkey: RedisProcess,
 ) -> None:
     # What a sweeper can't read it puts off, and its entry stays where it was.
-    services = Services(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))
+    container = Container(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))
     setup = a_setup()
     with own_valkey.admin() as admin:
         admin.zadd(SessionKeys.of(setup.session_id, 1).deadlines, {"damaged": 17})
 
-    with alarms(services.settings) as heard:
-        services.engine.create_session(setup)
-        services.engine.start_session(setup.session_id)
+    with deadline_notifications(container.settings) as heard:
+        container.engine.create_session(setup)
+        container.engine.start_session(setup.session_id)
         assert heard.next(5.0) == 0
-    services.close(1)
+    container.close(1)

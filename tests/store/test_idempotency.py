@@ -6,12 +6,12 @@ import pytest
 
 from chalicelib.core.commands import Start, Switch
 from chalicelib.core.session import create
-from chalicelib.ports import Committed, Deleted, Receipt, SessionStore, Stale
+from chalicelib.ports import Committed, Deleted, IdempotencyRecord, SessionStore, Stale
 
 from .backends import Place
 from .sessions import a_setup, created, creation, new_id, next_of, started
 
-KEPT = Receipt(3, b"fingerprint", b"200 [] with spaces, \x00 and \xff\nand lines", "e1")
+KEPT = IdempotencyRecord(3, b"fingerprint", b"200 [] with spaces, \x00 and \xff\nand lines", "e1")
 LONG_MS = 60_000
 
 
@@ -23,21 +23,21 @@ def store(place: Place) -> SessionStore:
 def test_a_commit_keeps_its_receipt_byte_for_byte(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     session_id = session.setup.session_id
-    commit = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT)
-    assert store.load(session_id, key).receipt is None
+    commit = next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT)
+    assert store.load(session_id, key).record is None
 
     assert store.commit(commit) == Committed(3)
 
-    assert store.load(session_id, key).receipt == KEPT
-    assert store.load(session_id).receipt is None
-    assert store.load(session_id, new_id("key")).receipt is None
+    assert store.load(session_id, key).record == KEPT
+    assert store.load(session_id).record is None
+    assert store.load(session_id, new_id("key")).record is None
 
 
 def test_of_two_commits_of_one_id_the_second_is_told_of_the_first(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
-    first = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT)
-    other = Receipt(3, b"another", b"answer")
-    second = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=other)
+    first = next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT)
+    other = IdempotencyRecord(3, b"another", b"answer")
+    second = next_of(session, Switch(), store.now_ms(), command_id=key, record=other)
     store.commit(first)
 
     assert store.commit(second) == Committed(3, KEPT)
@@ -49,53 +49,58 @@ def test_without_a_receipt_the_version_is_kept(store: SessionStore) -> None:
 
     found = store.load(commit.session.setup.session_id, commit.command_id)
 
-    assert found.receipt == Receipt(1)
+    assert found.record == IdempotencyRecord(1)
 
 
 def test_a_receipt_is_kept_for_as_long_as_asked(place: Place, store: SessionStore) -> None:
     session, key = created(store), new_id("key")
     session_id = session.setup.session_id
     commit = next_of(
-        session, Start(), store.now_ms(), command_id=key, receipt=Receipt(2, b"f", b"a"), keep_ms=50
+        session,
+        Start(),
+        store.now_ms(),
+        command_id=key,
+        record=IdempotencyRecord(2, b"f", b"a"),
+        keep_ms=50,
     )
     store.commit(commit)
-    store.keep(session_id, "kept", Receipt(2, b"f", b"a"), 50)
+    store.keep(session_id, "kept", IdempotencyRecord(2, b"f", b"a"), 50)
 
     place.wait_until(store.now_ms() + 60)
 
-    assert store.load(session_id, key).receipt is None
-    assert store.load(session_id, "kept").receipt is None
+    assert store.load(session_id, key).record is None
+    assert store.load(session_id, "kept").record is None
 
 
 def test_a_receipt_outlives_its_session(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     session_id = session.setup.session_id
-    store.commit(next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT))
+    store.commit(next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT))
     store.delete(session_id, new_id("command"), b"gone")
 
     found = store.load(session_id, key)
 
-    assert (found.session, found.receipt) == (None, KEPT)
+    assert (found.session, found.record) == (None, KEPT)
 
 
 def test_a_stale_commit_keeps_no_receipt(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
-    late = next_of(session, Switch(), store.now_ms(), command_id=key, receipt=KEPT)
+    late = next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT)
     store.commit(next_of(session, Switch(), store.now_ms()))
 
     assert isinstance(store.commit(late), Stale)
-    assert store.load(session.setup.session_id, key).receipt is None
+    assert store.load(session.setup.session_id, key).record is None
 
 
 def test_what_changes_nothing_can_be_kept_too_and_the_first_one_stands(
     store: SessionStore,
 ) -> None:
     session_id, key = new_id(), new_id("key")
-    other = Receipt(9, b"another", b"answer")
+    other = IdempotencyRecord(9, b"another", b"answer")
 
     assert store.keep(session_id, key, KEPT, LONG_MS) == KEPT
     assert store.keep(session_id, key, other, LONG_MS) == KEPT
-    assert store.load(session_id, key).receipt == KEPT
+    assert store.load(session_id, key).record == KEPT
 
 
 def test_a_delete_says_whether_there_was_a_session(store: SessionStore) -> None:
@@ -107,11 +112,11 @@ def test_a_delete_says_whether_there_was_a_session(store: SessionStore) -> None:
 
 def test_a_repeated_delete_is_told_of_the_first_one(store: SessionStore) -> None:
     session_id, key = created(store).setup.session_id, new_id("key")
-    receipt = Receipt(0, b"fingerprint")
-    store.delete(session_id, key, b"gone", receipt=receipt, keep_ms=LONG_MS)
+    record = IdempotencyRecord(0, b"fingerprint")
+    store.delete(session_id, key, b"gone", record=record, keep_ms=LONG_MS)
 
-    assert store.delete(session_id, key, b"gone") == Deleted(False, receipt)
-    assert store.load(session_id, key).receipt == receipt
+    assert store.delete(session_id, key, b"gone") == Deleted(False, record)
+    assert store.load(session_id, key).record == record
 
 
 def test_a_delete_of_one_version_deletes_no_other(place: Place, store: SessionStore) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from chalicelib.core.commands import Start, Switch
 from chalicelib.core.session import create
-from chalicelib.engine.idempotency import Once
+from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import Commit, Committed, Receipt, SessionStore, StoreUnavailable
+from chalicelib.ports import Commit, Committed, IdempotencyRecord, SessionStore, StoreUnavailable
 from tests.fixtures import OpenStore
 from tests.servers import Proxy, RedisProcess, eventually
 
@@ -39,7 +39,7 @@ def test_a_commit_whose_reply_is_lost_makes_one_version(
     session = started(direct)
     commit = next_of(session, Switch(), direct.now_ms())
     proxy.drop_next_reply(to=commit.command_id.encode())
-    assert behind_proxy.commit(commit) == Committed(3, Receipt(3))
+    assert behind_proxy.commit(commit) == Committed(3, IdempotencyRecord(3))
     assert proxy.has_dropped
     assert direct.load(session.setup.session_id).session == commit.session
 
@@ -50,7 +50,7 @@ def test_an_answer_that_is_kept_survives_the_reply_that_is_lost(
 ) -> None:
     session_id = started(direct).setup.session_id
     times = count(1)
-    once = Once(
+    idempotency = IdempotentRequest(
         new_id("key-of-a-lost-reply"),
         b"fingerprint-of-a-lost-reply",
         lambda outcome: f"answer {next(times)}: {outcome.session.version}".encode(),
@@ -59,12 +59,12 @@ def test_an_answer_that_is_kept_survives_the_reply_that_is_lost(
     # Of the load, which names the key, or of the commit, which has the answer.
     proxy.drop_next_reply(to=lost)
 
-    first = engine.carry_out_once(session_id, Switch(), once)
+    first = engine.execute_idempotent(session_id, Switch(), idempotency)
 
     assert proxy.has_dropped
     assert first == b"answer 1: 3"
     switch(direct, session_id)
-    assert engine.carry_out_once(session_id, Switch(), once) == first
+    assert engine.execute_idempotent(session_id, Switch(), idempotency) == first
     found = direct.load(session_id).session
     assert found is not None
     assert found.version == 4
@@ -100,7 +100,7 @@ def test_a_lost_reply_is_made_good_however_many_commits_came_in_between(
         # The others took longer than the store waits: its caller repeats it.
         eventually(works(behind_proxy))
         answers[0] = behind_proxy.commit(commit)
-    assert answers == [Committed(3, Receipt(3))]
+    assert answers == [Committed(3, IdempotencyRecord(3))]
     now = direct.load(session_id).session
     assert now is not None
     assert now.version == 3 + others
@@ -112,7 +112,7 @@ def test_a_creation_whose_reply_is_lost_creates_once(
     session = create(a_setup(), new_id("epoch"), direct.now_ms())
     commit = creation(session)
     proxy.drop_next_reply(to=commit.command_id.encode())
-    assert behind_proxy.commit(commit) == Committed(1, Receipt(1))
+    assert behind_proxy.commit(commit) == Committed(1, IdempotencyRecord(1))
     assert proxy.has_dropped
     assert direct.load(session.setup.session_id).session == session
 

@@ -12,7 +12,7 @@ from redis.crc import key_slot
 
 from chalicelib.core.commands import Switch
 from chalicelib.core.errors import RateLimited
-from chalicelib.ports import Charge, Scope, SessionStore, Stale, StoreUnavailable
+from chalicelib.ports import RateLimitCheck, Scope, SessionStore, Stale, StoreUnavailable
 from chalicelib.rate_limit.gcra import MINUTE_US, UNOBSERVED, Limit, LimitObserver
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
@@ -49,9 +49,9 @@ def store(place: Place) -> SessionStore:
     return place.store
 
 
-def remaining(charge: Charge) -> int:
-    assert charge.quota is not None
-    return charge.quota.remaining
+def remaining(limit_check: RateLimitCheck) -> int:
+    assert limit_check.quota is not None
+    return limit_check.quota.remaining
 
 
 def asked(
@@ -61,19 +61,19 @@ def asked(
     limit: Limit = THREE_A_MINUTE,
     key: str | None = None,
     observer: LimitObserver = UNOBSERVED,
-) -> Charge:
+) -> RateLimitCheck:
     """A read, or a switch, as the engine makes it; what became of its charge."""
-    charge = Charge(scope, session_id, limit, observer)
-    store.load(session_id, key, charge)
+    limit_check = RateLimitCheck(scope, session_id, limit, observer)
+    store.load(session_id, key, limit_check)
     with suppress(RateLimited):
-        charge.admit()
+        limit_check.admit()
         if scope == "switch":
-            switch(store, session_id, key, charge)
-    return charge
+            switch(store, session_id, key, limit_check)
+    return limit_check
 
 
-def passed(charge: Charge) -> bool:
-    return charge.quota is not None and not charge.quota.exceeded
+def passed(limit_check: RateLimitCheck) -> bool:
+    return limit_check.quota is not None and not limit_check.quota.exceeded
 
 
 scopes = pytest.mark.parametrize("scope", ["general", "switch"])
@@ -85,15 +85,17 @@ def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
 ) -> None:
     session_id = started(store).setup.session_id
 
-    charges = [asked(store, scope, session_id, observer=observer) for _ in range(5)]
+    limit_checks = [asked(store, scope, session_id, observer=observer) for _ in range(5)]
 
-    assert [remaining(charge) for charge in charges] == [2, 1, 0, 0, 0]
+    assert [remaining(limit_check) for limit_check in limit_checks] == [2, 1, 0, 0, 0]
     assert observer.limited == [scope, scope]
-    for charge in charges[3:]:
+    for limit_check in limit_checks[3:]:
         with pytest.raises(RateLimited) as refused:
-            charge.admit()
+            limit_check.admit()
         assert 15 <= refused.value.retry_after_seconds <= 20
-    session = store.load(session_id, charge=Charge(scope, session_id, THREE_A_MINUTE)).session
+    session = store.load(
+        session_id, limit_check=RateLimitCheck(scope, session_id, THREE_A_MINUTE)
+    ).session
     assert session is not None
     assert session.version == (5 if scope == "switch" else 2)
 
@@ -120,11 +122,11 @@ def test_one_is_not_counted_for_another(store: SessionStore, scope: Scope) -> No
 
 def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore) -> None:
     address = new_id("address")
-    charges = [Charge("general", address, THREE_A_MINUTE) for _ in range(2)]
-    store.load(new_id(), charge=charges[0])
-    store.count(charges[1])
+    limit_checks = [RateLimitCheck("general", address, THREE_A_MINUTE) for _ in range(2)]
+    store.load(new_id(), limit_check=limit_checks[0])
+    store.count(limit_checks[1])
 
-    assert [remaining(charge) for charge in charges] == [2, 1]
+    assert [remaining(limit_check) for limit_check in limit_checks] == [2, 1]
 
 
 def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for(
@@ -133,13 +135,13 @@ def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for
     session = started(store)
     session_id = session.setup.session_id
     for _ in range(5):
-        in_vain = Charge("switch", session_id, THREE_A_MINUTE)
-        store.load(session_id, charge=in_vain)
+        in_vain = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
+        store.load(session_id, limit_check=in_vain)
         assert not in_vain.is_settled
     late = next_of(session, Switch(), store.now_ms())
     assert remaining(asked(store, "switch", session_id)) == 2
 
-    lost = Charge("switch", session_id, THREE_A_MINUTE)
+    lost = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
     assert isinstance(store.commit(late, lost), Stale)
 
     assert not lost.is_settled
@@ -148,13 +150,13 @@ def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for
 
 def test_a_switch_for_which_others_left_no_room_changes_nothing(store: SessionStore) -> None:
     session_id, limit = started(store).setup.session_id, Limit(1, MINUTE_US)
-    charge = Charge("switch", session_id, limit)
-    store.load(session_id, charge=charge)
-    charge.admit()
+    limit_check = RateLimitCheck("switch", session_id, limit)
+    store.load(session_id, limit_check=limit_check)
+    limit_check.admit()
     asked(store, "switch", session_id, limit)
 
     with pytest.raises(RateLimited):
-        switch(store, session_id, charge=charge)
+        switch(store, session_id, limit_check=limit_check)
 
     session = store.load(session_id).session
     assert session is not None
@@ -165,14 +167,14 @@ def test_where_there_is_no_room_left_what_needs_none_is_not_refused(store: Sessi
     session_id, key = started(store).setup.session_id, new_id("key")
     limit = Limit(1, MINUTE_US)
     asked(store, "switch", session_id, limit, key)
-    again, other = (Charge("switch", session_id, limit) for _ in range(2))
+    again, other = (RateLimitCheck("switch", session_id, limit) for _ in range(2))
 
     loaded = store.load(session_id, key, again)
-    assert loaded.receipt is not None
+    assert loaded.record is not None
     assert not again.is_settled
 
     store.delete(session_id, new_id("key"), b"bye")
-    store.load(session_id, charge=other)
+    store.load(session_id, limit_check=other)
     assert not other.is_settled
 
 
@@ -181,18 +183,18 @@ def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
 ) -> None:
     session, key = started(store), new_id("key")
     session_id, limit = session.setup.session_id, Limit(1, MINUTE_US)
-    charges = [Charge("switch", session_id, limit) for _ in range(3)]
-    for charge in charges:
-        store.load(session_id, key, charge)
-        charge.admit()
+    limit_checks = [RateLimitCheck("switch", session_id, limit) for _ in range(3)]
+    for limit_check in limit_checks:
+        store.load(session_id, key, limit_check)
+        limit_check.admit()
     commit = next_of(session, Switch(), store.now_ms(), command_id=key)
 
-    for charge in charges:
-        store.commit(commit, charge)
+    for limit_check in limit_checks:
+        store.commit(commit, limit_check)
 
-    assert all(charge.is_settled for charge in charges)
-    assert [passed(charge) for charge in charges] == [True, False, False]
-    assert [charge.quota for charge in charges[1:]] == [None, None]
+    assert all(limit_check.is_settled for limit_check in limit_checks)
+    assert [passed(limit_check) for limit_check in limit_checks] == [True, False, False]
+    assert [limit_check.quota for limit_check in limit_checks[1:]] == [None, None]
 
 
 @scopes
@@ -201,13 +203,13 @@ def test_of_many_at_once_at_two_instances_no_more_pass_than_may(
 ) -> None:
     stores = [open_store(any_server.url) for _ in range(2)]
     session_id = started(stores[0]).setup.session_id
-    let_in: list[Charge] = []
+    let_in: list[RateLimitCheck] = []
 
     def ask(number: int) -> None:
         for _ in range(5):
-            charge = asked(stores[number % 2], scope, session_id, Limit(20, MINUTE_US))
-            if passed(charge):
-                let_in.append(charge)
+            limit_check = asked(stores[number % 2], scope, session_id, Limit(20, MINUTE_US))
+            if passed(limit_check):
+                let_in.append(limit_check)
 
     all_at_once(ask, threads=16)
 
@@ -221,11 +223,11 @@ def test_no_bucket_is_fuller_than_full_though_time_steps_back(
     store, address = open_store(any_server.url), new_id("address")
     with any_server.admin() as admin:
         admin.set(requests(address), (store.now_ms() + 3_600_000) * 1000)
-        charge = Charge("general", address, THREE_A_MINUTE)
-        store.count(charge)
+        limit_check = RateLimitCheck("general", address, THREE_A_MINUTE)
+        store.count(limit_check)
 
-    assert charge.quota is not None
-    assert charge.quota.retry_after_seconds == 20
+    assert limit_check.quota is not None
+    assert limit_check.quota.retry_after_seconds == 20
 
 
 # When counting fails
@@ -239,14 +241,16 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
 ) -> None:
     store = open_store(own_server.url)
     session = started(store)
-    store.count(Charge("general", "an address", THREE_A_MINUTE))
+    store.count(RateLimitCheck("general", "an address", THREE_A_MINUTE))
     with own_server.admin() as admin:
         admin.config_set("maxmemory", "1")
-        charges = [Charge("general", "an address", THREE_A_MINUTE, observer) for _ in range(5)]
-        for charge in charges:
-            loaded = store.load(session.setup.session_id, charge=charge)
+        limit_checks = [
+            RateLimitCheck("general", "an address", THREE_A_MINUTE, observer) for _ in range(5)
+        ]
+        for limit_check in limit_checks:
+            loaded = store.load(session.setup.session_id, limit_check=limit_check)
             assert loaded.session == session
-            charge.admit()
+            limit_check.admit()
         admin.config_set("maxmemory", "0")
 
     assert observer.failed_open == 5
@@ -263,8 +267,8 @@ def test_a_full_server_that_has_forgotten_its_scripts_keeps_nobody_from_the_sess
     with own_server.admin() as admin:
         admin.script_flush()
         admin.config_set("maxmemory", "1")
-        charge = Charge("general", "an address", THREE_A_MINUTE, observer)
-        assert store.load(session.setup.session_id, charge=charge).session == session
+        limit_check = RateLimitCheck("general", "an address", THREE_A_MINUTE, observer)
+        assert store.load(session.setup.session_id, limit_check=limit_check).session == session
         admin.config_set("maxmemory", "0")
 
     assert observer.failed_open == 1
@@ -280,9 +284,9 @@ def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
     session = started(store)
     with any_server.admin() as admin:
         admin.rpush(requests(address), "not a time")
-    beside, alone = (Charge("general", address, THREE_A_MINUTE, observer) for _ in range(2))
+    beside, alone = (RateLimitCheck("general", address, THREE_A_MINUTE, observer) for _ in range(2))
 
-    assert store.load(session.setup.session_id, charge=beside).session == session
+    assert store.load(session.setup.session_id, limit_check=beside).session == session
     # Another store has not yet heard that counting fails.
     open_store(any_server.url).count(alone)
 
@@ -297,9 +301,9 @@ def test_a_script_that_is_not_known_any_more_is_no_failure(
     with own_server.admin() as admin:
         for left in (2, 1):
             admin.script_flush()
-            charge = Charge("general", "an address", THREE_A_MINUTE, observer)
-            store.load(session_id, charge=charge)
-            assert remaining(charge) == left
+            limit_check = RateLimitCheck("general", "an address", THREE_A_MINUTE, observer)
+            store.load(session_id, limit_check=limit_check)
+            assert remaining(limit_check) == left
 
     assert observer.failed_open == 0
 
@@ -313,7 +317,7 @@ def test_a_store_that_is_away_is_away_whatever_is_counted(
 
     for scope in ("general", "switch"):
         with pytest.raises(StoreUnavailable):
-            store.load(new_id(), charge=Charge(scope, new_id(), THREE_A_MINUTE))
+            store.load(new_id(), limit_check=RateLimitCheck(scope, new_id(), THREE_A_MINUTE))
 
 
 @pytest.fixture
@@ -335,10 +339,10 @@ def test_counting_that_failed_is_left_alone_for_a_while_and_then_tried_again(
     counting, advance = buckets
     address = new_id("address")
 
-    def counted() -> Charge:
-        charge = Charge("general", address, Limit(5, 10 * MINUTE_US), observer)
-        counting.count(charge)
-        return charge
+    def counted() -> RateLimitCheck:
+        limit_check = RateLimitCheck("general", address, Limit(5, 10 * MINUTE_US), observer)
+        counting.count(limit_check)
+        return limit_check
 
     assert remaining(counted()) == 4
     proxy.refuse()
@@ -368,10 +372,10 @@ def test_in_a_cluster_the_node_that_counts_may_be_away(
         one for one in addresses if key_slot(requests(one).encode()) >= first_of_the_last_node
     )
 
-    def loaded() -> Charge:
-        charge = Charge("general", address, THREE_A_MINUTE, observer)
-        assert store.load(session.setup.session_id, charge=charge).session == session
-        return charge
+    def loaded() -> RateLimitCheck:
+        limit_check = RateLimitCheck("general", address, THREE_A_MINUTE, observer)
+        assert store.load(session.setup.session_id, limit_check=limit_check).session == session
+        return limit_check
 
     assert remaining(loaded()) == 2
     own_cluster.nodes[2].kill()

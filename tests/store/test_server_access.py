@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from chalicelib.core.commands import Switch
-from chalicelib.ports import Charge, Receipt, Scope
+from chalicelib.ports import IdempotencyRecord, RateLimitCheck, Scope
 from chalicelib.rate_limit.gcra import MINUTE_US, Limit
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
@@ -42,14 +42,14 @@ def works(open_store: OpenStore, url: str) -> None:
     store.ping()
     session = started(store)
     session_id = session.setup.session_id
-    charges = [Charge(scope, new_id(), Limit(1, MINUTE_US)) for scope in SCOPES]
-    for charge in charges:
-        store.load(session_id, new_id("key"), charge)
-    assert switch(store, session_id, charge=charges[1]) == 3
-    assert all(charge.quota is not None for charge in charges)
+    limit_checks = [RateLimitCheck(scope, new_id(), Limit(1, MINUTE_US)) for scope in SCOPES]
+    for limit_check in limit_checks:
+        store.load(session_id, new_id("key"), limit_check)
+    assert switch(store, session_id, limit_check=limit_checks[1]) == 3
+    assert all(limit_check.quota is not None for limit_check in limit_checks)
     store.commit(next_of(session, Switch(), store.now_ms(), expires_at_ms=None))
     assert store.log(session_id, None, 1)
-    store.keep(session_id, new_id("key"), Receipt(3), 1_000)
+    store.keep(session_id, new_id("key"), IdempotencyRecord(3), 1_000)
     store.delete(session_id, new_id("command"), b"gone")
 
 

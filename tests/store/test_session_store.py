@@ -15,7 +15,7 @@ from chalicelib.core.events import (
 )
 from chalicelib.core.session import create
 from chalicelib.core.setup import TimeoutAction
-from chalicelib.ports import Committed, Loaded, LoggedEvent, Receipt, SessionStore, Stale
+from chalicelib.ports import Committed, IdempotencyRecord, Loaded, LoggedEvent, SessionStore, Stale
 
 from .backends import Place
 from .sessions import (
@@ -128,7 +128,7 @@ def test_a_repeated_commit_is_answered_with_the_version_it_made(
     commit = next_of(session, Switch(), store.now_ms())
     assert store.commit(commit) == Committed(3)
     switch(store, session_id)
-    assert store.commit(commit) == Committed(3, Receipt(3))
+    assert store.commit(commit) == Committed(3, IdempotencyRecord(3))
     assert place.told(session_id) == [f"version {n}".encode() for n in (1, 2, 3, 4)]
     assert [version for version, _ in place.log(session_id)] == [2, 3, 4]
 
@@ -136,7 +136,7 @@ def test_a_repeated_commit_is_answered_with_the_version_it_made(
 def test_a_repeated_creation_is_recognised_and_not_taken_for_a_rival(store: SessionStore) -> None:
     commit = creation(create(a_setup(), new_id("epoch"), store.now_ms()))
     assert store.commit(commit) == Committed(1)
-    assert store.commit(commit) == Committed(1, Receipt(1))
+    assert store.commit(commit) == Committed(1, IdempotencyRecord(1))
 
 
 def test_command_ids_of_different_sessions_have_nothing_to_do_with_each_other(
@@ -378,7 +378,7 @@ def test_many_commits_stand_or_fall_each_alone(place: Place, store: SessionStore
     assert store.commit(commits[0]) == Committed(3)
     switch(store, sessions[1].setup.session_id)
     results = store.commit_many(commits)
-    assert results[0] == Committed(3, Receipt(3))
+    assert results[0] == Committed(3, IdempotencyRecord(3))
     assert isinstance(results[1], Stale)
     assert results[1].current == replace(
         store.load(sessions[1].setup.session_id), now_ms=results[1].current.now_ms

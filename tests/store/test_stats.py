@@ -11,19 +11,25 @@ import pytest
 
 from chalicelib.core.commands import Cancel, Command, Complete, Pause, Start, Switch
 from chalicelib.core.session import Status
-from chalicelib.ports import ConnectionRegistry, Fleet, FleetFacts, Patience, SessionStore
+from chalicelib.ports import (
+    ConnectionRegistry,
+    HeartbeatPolicy,
+    SessionStore,
+    StatsReader,
+    StoreStats,
+)
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.connection_registry import RedisConnections
 from chalicelib.store.keys import SessionKeys
 from chalicelib.store.session_store import RedisStore
-from chalicelib.store.stats import RedisFleet
+from chalicelib.store.stats import RedisStats
 from tests.fakes import FakeFleet, FakeRegistry, FakeStore
 from tests.servers import redis7_binary, running, running_cluster, valkey_binary
 from tests.store.sessions import created, next_of, started
 
 SHARDS = 3
-PATIENCE = Patience()
+PATIENCE = HeartbeatPolicy()
 HERE = "http://127.0.0.1:8001/dev"
 
 
@@ -31,7 +37,7 @@ HERE = "http://127.0.0.1:8001/dev"
 class Place:
     store: SessionStore
     registry: ConnectionRegistry
-    fleet: Fleet
+    stats: StatsReader
     server: RedisClient | None = None
 
 
@@ -59,31 +65,31 @@ def on_redis(settings: Settings) -> Iterator[Place]:
     yield Place(
         RedisStore(server, SHARDS),
         RedisConnections(server, SHARDS, PATIENCE),
-        RedisFleet(server, SHARDS, PATIENCE),
+        RedisStats(server, SHARDS, PATIENCE),
         server,
     )
     server.close()
 
 
-def sessions(facts: FleetFacts) -> dict[str, int]:
+def sessions(facts: StoreStats) -> dict[str, int]:
     return {status: number for status, number in facts.sessions.items() if number}
 
 
 def test_at_first_there_is_nothing(place: Place) -> None:
-    assert place.fleet.facts() == FleetFacts(dict.fromkeys(Status, 0), 0, 0, 0)
+    assert place.stats.facts() == StoreStats(dict.fromkeys(Status, 0), 0, 0, 0)
 
 
 def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None:
     for _ in range(5):
         created(place.store)
     running_ones = [started(place.store) for _ in range(4)]
-    assert sessions(place.fleet.facts()) == {"pending": 5, "running": 4}
+    assert sessions(place.stats.facts()) == {"pending": 5, "running": 4}
 
     now_ms = place.store.now_ms()
     place.store.commit(next_of(running_ones[0], Switch(), now_ms))
     place.store.commit(next_of(running_ones[1], Pause(), now_ms, expires_at_ms=None))
     place.store.commit(next_of(running_ones[2], Complete(), now_ms))
-    assert sessions(place.fleet.facts()) == {
+    assert sessions(place.stats.facts()) == {
         "pending": 5,
         "running": 2,
         "paused": 1,
@@ -91,7 +97,7 @@ def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None
     }
 
     place.store.delete(running_ones[0].setup.session_id, uuid4().hex, b"gone")
-    assert sessions(place.fleet.facts())["running"] == 1
+    assert sessions(place.stats.facts())["running"] == 1
 
 
 @pytest.mark.parametrize("command", [Start(), Cancel()], ids=["running", "cancelled"])
@@ -103,7 +109,7 @@ def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
     long_ago_ms = now_ms - 3_600_000
     place.store.commit(next_of(session, command, now_ms, expires_at_ms=long_ago_ms))
 
-    assert sessions(place.fleet.facts()) == {}
+    assert sessions(place.stats.facts()) == {}
     if place.server is not None:
         key = SessionKeys.of(session.setup.session_id, SHARDS).sessions
         # Whoever is created in the same shard takes it out.
@@ -123,11 +129,11 @@ def test_connections_count_while_they_are_heard_of(place: Place) -> None:
         place.registry.watch(session_id, connection_id, HERE)
     place.registry.watch(str(uuid4()), "d", HERE)
     place.registry.watch(session_id, "a", HERE)
-    assert place.fleet.facts().connections == 4
+    assert place.stats.facts().connections == 4
 
     place.registry.forget("a")
     place.registry.remove(session_id, ["b"])
-    assert place.fleet.facts().connections == 2
+    assert place.stats.facts().connections == 2
 
     if isinstance(place.store, FakeStore):
         place.store.advance(PATIENCE.silent_ms + 1)
@@ -137,18 +143,18 @@ def test_connections_count_while_they_are_heard_of(place: Place) -> None:
             key = f"connected:{{{shard:02}}}"
             for connection_id in place.server.execute("ZRANGE", key, 0, -1):
                 place.server.execute("ZINCRBY", key, -PATIENCE.silent_ms - 1, connection_id)
-    assert place.fleet.facts().connections == 0
+    assert place.stats.facts().connections == 0
 
 
 def test_a_deadline_that_passed_unsettled_is_overdue(place: Place) -> None:
     started(place.store)
-    assert place.fleet.facts().overdue == 0
+    assert place.stats.facts().overdue == 0
 
     for late_ms in (5_000, 60_000):
         now_ms = place.store.now_ms()
         session = created(place.store)
         place.store.commit(next_of(session, Start(), now_ms, due_ms=now_ms - late_ms))
 
-    facts = place.fleet.facts()
+    facts = place.stats.facts()
     assert facts.overdue == 2
     assert 60_000 <= facts.overdue_ms < 70_000

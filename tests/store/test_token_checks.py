@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from chalicelib.core.errors import Unauthenticated
-from chalicelib.ports import Charge, Receipt
+from chalicelib.ports import IdempotencyRecord, RateLimitCheck
 from chalicelib.rate_limit.gcra import MINUTE_US, Limit
 from chalicelib.store.token_checks import read_bearer, written_bearer
 from tests.auth.bearers import a_bearer
@@ -48,11 +48,11 @@ def test_whose_token_holds_is_told_of_the_session_as_anybody_is(place: Place) ->
     session = started(place.store)
     session_id = session.setup.session_id
     bearer = a_host(place, session_id)
-    place.store.keep(session_id, "command", Receipt(2, b"asked", b"answer"), KEEP_MS)
+    place.store.keep(session_id, "command", IdempotencyRecord(2, b"asked", b"answer"), KEEP_MS)
 
     loaded = place.store.load(session_id, "command", bearer=bearer)
 
-    assert (loaded.session, loaded.receipt) == (session, Receipt(2, b"asked", b"answer"))
+    assert (loaded.session, loaded.record) == (session, IdempotencyRecord(2, b"asked", b"answer"))
     assert holds(place, session_id, bearer)
 
 
@@ -147,12 +147,16 @@ def test_whose_token_does_not_hold_is_told_nothing_of_a_limit_either(place: Plac
     revoked = a_host(place, session_id)
     place.store.revoke(session_id, revoked.token_id, KEEP_MS)
     for _ in range(3):
-        switch(place.store, session_id, charge=Charge("switch", session_id, THREE_A_MINUTE))
+        switch(
+            place.store,
+            session_id,
+            limit_check=RateLimitCheck("switch", session_id, THREE_A_MINUTE),
+        )
 
-    refused = Charge("switch", session_id, THREE_A_MINUTE)
+    refused = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
     with pytest.raises(Unauthenticated):
         place.store.load(session_id, new_id("command"), refused, revoked)
-    allowed = Charge("switch", session_id, THREE_A_MINUTE)
+    allowed = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
     place.store.load(session_id, new_id("command"), allowed, a_host(place, session_id))
 
     assert not refused.is_settled
@@ -163,13 +167,13 @@ def test_whose_token_does_not_hold_is_told_nothing_of_a_limit_either(place: Plac
 def test_but_the_address_it_comes_from_is_counted(place: Place) -> None:
     session_id, address = new_id(), new_id("address")
     revoked = a_host(place, session_id, valid_until_s=1)
-    charge = Charge("general", address, THREE_A_MINUTE)
+    limit_check = RateLimitCheck("general", address, THREE_A_MINUTE)
 
     with pytest.raises(Unauthenticated):
-        place.store.load(session_id, None, charge, revoked)
+        place.store.load(session_id, None, limit_check, revoked)
 
-    assert charge.quota is not None
-    assert charge.quota.remaining == 2
+    assert limit_check.quota is not None
+    assert limit_check.quota.remaining == 2
 
 
 def test_relays_hear_of_a_revocation_by_an_empty_message(place: Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.ports import FleetFacts
+from chalicelib.ports import StoreStats
 from chalicelib.telemetry.ports import Telemetry
 
 
@@ -15,5 +15,5 @@ def tell_of_everything(telemetry: Telemetry) -> None:
     telemetry.settled(1500)
     telemetry.rate_limited("session")
     telemetry.limiter_failed_open()
-    telemetry.overdue(FleetFacts(sessions={}, connections=0, overdue=3, overdue_ms=4500))
+    telemetry.overdue(StoreStats(sessions={}, connections=0, overdue=3, overdue_ms=4500))
     telemetry.flush()

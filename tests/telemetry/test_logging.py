@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chalicelib.settings import Settings
-from chalicelib.telemetry.log_context import note, noted, work
+from chalicelib.telemetry.log_context import append_keys, log_context, log_keys
 from chalicelib.telemetry.logging import OURS, start_logging
 
 LOG = logging.getLogger("tickless")
@@ -50,8 +50,8 @@ def fail(log: Callable[[], None]) -> None:
 def test_a_line_of_json_says_what_the_work_is(written_as: Callable[..., Lines]) -> None:
     lines = written_as(log_format="json", log_level="info")
 
-    with work(request_id="r1", status=0):
-        note(session_id="game", version=3)
+    with log_context(request_id="r1", status=0):
+        append_keys(session_id="game", version=3)
         LOG.info("request", extra={"status": 200})
     LOG.warning("afterwards")
 
@@ -83,7 +83,7 @@ def test_a_stack_trace_is_part_of_its_line(written_as: Callable[..., Lines]) -> 
 def test_text_is_for_people(written_as: Callable[..., Lines]) -> None:
     lines = written_as(log_format="text", log_level="info")
 
-    with work(request_id="r1"):
+    with log_context(request_id="r1"):
         LOG.info("request", extra={"status": 200})
         fail(lambda: LOG.exception("oh"))
 
@@ -119,15 +119,15 @@ def test_below_its_level_nothing_is_written(written_as: Callable[..., Lines]) ->
 
 def test_work_is_known_in_its_own_thread_while_it_lasts() -> None:
     seen = []
-    with work(request_id="outer"):
-        thread = Thread(target=lambda: seen.append(dict(noted())))
+    with log_context(request_id="outer"):
+        thread = Thread(target=lambda: seen.append(dict(log_keys())))
         thread.start()
         thread.join()
-        with work(request_id="inner"):
-            note(version=1)
-            seen.append(dict(noted()))
-        seen.append(dict(noted()))
-    note(version=2)
+        with log_context(request_id="inner"):
+            append_keys(version=1)
+            seen.append(dict(log_keys()))
+        seen.append(dict(log_keys()))
+    append_keys(version=2)
 
     assert seen == [{}, {"request_id": "inner", "version": 1}, {"request_id": "outer"}]
-    assert dict(noted()) == {}
+    assert dict(log_keys()) == {}

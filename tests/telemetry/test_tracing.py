@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib.broadcast.connections_api.ports import Outcome, Post
-from chalicelib.broadcast.connections_api.traced import TracedManagementApi
+from chalicelib.broadcast.connections_api.traced import TracedConnectionsApi
 from chalicelib.telemetry.tracing import NoTracing, open_tracing
-from tests.fakes import FakeManagementApi
+from tests.fakes import FakeConnectionsApi
 from tests.servers import RedisProcess
 
 from .daemon import daemon
@@ -62,8 +62,8 @@ class Spans:
 
 
 def test_what_somebody_waits_for_is_a_span_and_everything_is_handed_on() -> None:
-    spans, api = Spans(), FakeManagementApi()
-    traced = TracedManagementApi(api, spans)
+    spans, api = Spans(), FakeConnectionsApi()
+    traced = TracedConnectionsApi(api, spans)
     post, done = Post("https://x/dev", "c1", b"1", 0.0), []
 
     assert traced.post_all([post], 1.0) == [Outcome.DELIVERED]

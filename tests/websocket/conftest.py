@@ -1,22 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from chalicelib.broadcast.connections_api import ManagementApi, open_management_api
-from chalicelib.broadcast.inline import InlineAnnouncer
+from chalicelib.broadcast.inline import InlineBroadcaster
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.rate_limit.policy import Limits
+from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry.ports import Telemetry
-from chalicelib.websocket.handlers import Greeting, Sockets
+from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_said
-from tests.fakes import FakeManagementApi, FakeRegistry, FakeStore, RecordingSink
+from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 
-from ..broadcast.connections_api.stub_server import CREDENTIALS, REGION, Stub
+from ..broadcast.conftest import api as api
+from ..broadcast.conftest import stub as stub
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
 
@@ -25,9 +25,9 @@ ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
 class Doorstep:
     """A greeter that only takes note of whom it was asked to greet."""
 
-    greetings: list[Greeting] = field(default_factory=list)
+    greetings: list[WelcomeEvent] = field(default_factory=list)
 
-    def invoke(self, greeting: Greeting) -> None:
+    def invoke(self, greeting: WelcomeEvent) -> None:
         self.greetings.append(greeting)
 
 
@@ -55,13 +55,13 @@ class Room:
 
     store: FakeStore
     registry: FakeRegistry
-    api: FakeManagementApi
+    api: FakeConnectionsApi
     doorstep: Doorstep
     watch: Watch
     engine: SyncEngine
-    sockets: Sockets
+    sockets: WebSocketHandlers
     told: RecordingSink
-    announcer: InlineAnnouncer
+    broadcaster: InlineBroadcaster
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
         return {
@@ -98,41 +98,26 @@ class Room:
 
 def a_room(switches: int = 0, messages: int = 0) -> Room:
     """A room; with so many switches of a session, and messages of a connection, in a second."""
-    store, api, doorstep, watch = FakeStore(), FakeManagementApi(), Doorstep(), Watch()
+    store, api, doorstep, watch = FakeStore(), FakeConnectionsApi(), Doorstep(), Watch()
     registry = FakeRegistry(store)
     told = RecordingSink()
     telemetry = Telemetry(told)
-    announcer = InlineAnnouncer(registry, lambda: api, telemetry=telemetry)
-    engine = SyncEngine(store, announcer=announcer, session_ttl_ms=3_600_000)
-    sockets = Sockets(
+    broadcaster = InlineBroadcaster(registry, lambda: api, telemetry=telemetry)
+    engine = SyncEngine(store, broadcaster=broadcaster, session_ttl_ms=3_600_000)
+    sockets = WebSocketHandlers(
         engine=engine,
         store=store,
         registry=registry,
         api=api,
-        limits=Limits(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
+        limits=RateLimiter(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
         greeter=doorstep,
         telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets, told, announcer)
+    return Room(store, registry, api, doorstep, watch, engine, sockets, told, broadcaster)
 
 
 @pytest.fixture
 def room() -> Room:
     return a_room()
-
-
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    server = Stub(CREDENTIALS)
-    server.open()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def api() -> Iterator[ManagementApi]:
-    api = open_management_api(REGION, CREDENTIALS)
-    yield api
-    api.close(0)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from chalicelib.auth import jwt as tokens
-from chalicelib.auth.authenticator import Gate
+from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.auth.jwks import new_key
-from chalicelib.auth.key_cache import Keyring
+from chalicelib.auth.key_cache import KeyCache
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import Outcome
-from chalicelib.broadcast.recipients import audience_of
-from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.broadcast.recipients import recipients_of
+from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.ports import StoreUnavailable
-from chalicelib.websocket.connect_authorizer import Entrance
+from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from tests.auth.bearers import KEYS, OTHER_SESSION, a_bearer, a_key_set, a_keyring
 
 from .conftest import Room, a_room
@@ -36,8 +36,10 @@ def room() -> Room:
 
 def a_guarded_room(*origins: str) -> Room:
     room = a_room()
-    room.sockets._entrance = Entrance(room.store, lambda: Gate(a_keyring(), 3_600), origins)
-    setup = set_up(
+    room.sockets._connect_authorizer = ConnectAuthorizer(
+        room.store, lambda: TokenAuthenticator(a_keyring(), 3_600), origins
+    )
+    setup = create_setup(
         session_id=SESSION,
         sync_mode=SyncMode.PER_PARTICIPANT,
         participants=[Participant(ANNE, 0, 60_000), Participant(BEN, 1, 60_000)],
@@ -82,7 +84,7 @@ def enter(room: Room, connection_id: str = "c1", role: Role = Role.HOST, **chang
 
 def test_a_token_may_come_in_the_query(room: Room) -> None:
     assert handshake(room, token_of()) == {"statusCode": 200}
-    visit = room.registry.visit_of("c1")
+    visit = room.registry.context_of("c1")
     assert visit is not None
     assert visit.bearer == a_bearer()
 
@@ -127,7 +129,7 @@ def test_without_a_token_that_holds_it_is_answered_401(room: Room, token: str | 
     assert handshake(room, token) == {"statusCode": 401}
     assert handshake(room, offered=f"bearer.{token}") == {"statusCode": 401}
     assert (room.registry.lists, room.doorstep.greetings) == ({}, [])
-    assert room.registry.visit_of("c1") is None
+    assert room.registry.context_of("c1") is None
 
 
 def test_with_a_token_for_another_session_it_is_answered_403(room: Room) -> None:
@@ -157,12 +159,12 @@ def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
 ) -> None:
     room.engine.start_session(SESSION)
     enter(room, "c1")
-    keyless = Gate(Keyring(lambda *, fresh: "hush"), 3_600)
-    room.sockets._entrance = Entrance(room.store, lambda: keyless)
+    keyless = TokenAuthenticator(KeyCache(lambda *, fresh: "hush"), 3_600)
+    room.sockets._connect_authorizer = ConnectAuthorizer(room.store, lambda: keyless)
 
     assert handshake(room, token_of(), connection_id="c2") == {"statusCode": 503}
     assert handshake(room, connection_id="c2") == {"statusCode": 401}
-    assert room.registry.visit_of("c2") is None
+    assert room.registry.context_of("c2") is None
     (line,) = caplog.records
     told = "connection c2: not let in: keys: The keys are no JSON"
     assert (line.levelname, line.getMessage()) == ("ERROR", told)
@@ -188,14 +190,14 @@ def test_where_none_are_named_any_page_may(room: Room) -> None:
 
 def test_pages_are_asked_for_where_auth_is_off_too() -> None:
     room = a_room()
-    room.sockets._entrance = Entrance(room.store, None, [HERE])
+    room.sockets._connect_authorizer = ConnectAuthorizer(room.store, None, [HERE])
 
     assert handshake(room, origin="https://evil.example")["statusCode"] == 403
     assert handshake(room, origin=HERE)["statusCode"] == 200
 
 
 def test_where_auth_is_off_a_token_is_not_looked_at_but_answered(room: Room) -> None:
-    room.sockets._entrance = Entrance(room.store)
+    room.sockets._connect_authorizer = ConnectAuthorizer(room.store)
 
     assert handshake(room, offered="bearer.x") == {
         "statusCode": 200,
@@ -231,7 +233,7 @@ def test_its_next_message_is_refused_and_the_connection_closed(
 
     assert codes(answers) == ["SESSION_FORBIDDEN"]
     assert room.api.closed == ["c1"]
-    assert room.registry.visit_of("c1") is None
+    assert room.registry.context_of("c1") is None
     loaded = room.store.load(SESSION).session
     assert loaded is not None
     assert loaded.version == 2
@@ -295,14 +297,14 @@ def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(roo
 
 def test_whose_token_has_ended_is_closed_by_a_sweep(room: Room) -> None:
     bearer = enter(room)
-    room.announcer.sweep()
+    room.broadcaster.sweep()
     assert room.api.closed == []
 
     room.store.clock_ms = bearer.valid_until_s * 1000
     room.registry.lists[SESSION]["c1"] = room.registry.lists[SESSION]["c1"]._replace(
         heard_at_ms=room.store.clock_ms
     )
-    room.announcer.sweep()
+    room.broadcaster.sweep()
 
     assert room.api.closed == ["c1"]
     assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
@@ -325,7 +327,9 @@ def test_a_token_is_revoked_although_nobody_can_be_sent_away(
 def test_who_was_let_in_without_a_token_is_sent_away_once_one_is_asked_for() -> None:
     room = a_room()
     room.connect("c1", SESSION)
-    room.sockets._entrance = Entrance(room.store, lambda: Gate(a_keyring(), 3_600))
+    room.sockets._connect_authorizer = ConnectAuthorizer(
+        room.store, lambda: TokenAuthenticator(a_keyring(), 3_600)
+    )
 
     assert codes(room.send("c1", PING)) == ["SESSION_FORBIDDEN"]
     assert room.api.closed == ["c1"]
@@ -333,12 +337,12 @@ def test_who_was_let_in_without_a_token_is_sent_away_once_one_is_asked_for() -> 
 
 def test_who_has_been_silent_is_swept_as_such_whatever_became_of_his_token(room: Room) -> None:
     enter(room)
-    room.store.advance(room.registry.patience.silent_ms + 1)
+    room.store.advance(room.registry.heartbeat_policy.silent_ms + 1)
     room.store.revoke(SESSION, a_bearer().token_id, 60_000)
 
-    audience = audience_of(room.registry, SESSION)
+    recipients = recipients_of(room.registry, SESSION)
 
-    assert (len(audience.silent), audience.forbidden, audience.present) == (1, [], [])
+    assert (len(recipients.silent), recipients.forbidden, recipients.present) == (1, [], [])
 
 
 def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) -> None:
@@ -355,7 +359,7 @@ def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) 
 
 @pytest.mark.parametrize("kind", ["RECONNECT", "CLAIM", "PING", "COMMAND"])
 def test_a_message_that_names_another_session_is_about_its_own(room: Room, kind: str) -> None:
-    other = set_up(
+    other = create_setup(
         session_id=OTHER_SESSION,
         sync_mode=SyncMode.PER_PARTICIPANT,
         participants=[Participant(ANNE, 0, 60_000)],

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 import tickless
 from chalicelib.core.commands import Adjust, Command, Pause, Resume, Start, Switch, Undo
 from chalicelib.core.errors import RuleError, SessionExists, SessionNotFound
-from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, set_up
-from chalicelib.ports import Patience
+from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.ports import HeartbeatPolicy
 from tests.e2e.instances import Answer
 from tests.e2e.sessions import agrees
 from tests.fakes import FakeRegistry
@@ -36,7 +36,7 @@ from tickless.states import Message
 from .conftest import Room, a_room
 
 SESSION = uuid(0)
-PACE = Pace(heartbeat_ms=Patience().heartbeat_ms, samples=0, claim_after_ms=inf)
+PACE = Pace(heartbeat_ms=HeartbeatPolicy().heartbeat_ms, samples=0, claim_after_ms=inf)
 """Heartbeats alone tell, and nobody else asks."""
 
 TOO_MANY_FOR_ONE_MESSAGE = 170
@@ -45,7 +45,7 @@ TOO_MANY_FOR_ONE_MESSAGE = 170
 def a_setup(mode: SyncMode, participants: int, bank_ms: int) -> Setup:
     grouped = mode is SyncMode.PER_GROUP
     groups = [Group(uuid(900 + number), bank_ms) for number in range(2)] if grouped else []
-    return set_up(
+    return create_setup(
         session_id=SESSION,
         sync_mode=mode,
         participants=[
@@ -93,7 +93,7 @@ class World:
 
     def command(self, command: Command) -> None:
         with suppress(RuleError, SessionNotFound):
-            self._room.engine.carry_out(SESSION, command)
+            self._room.engine.execute(SESSION, command)
 
     def delete(self) -> None:
         self._room.engine.delete_session(SESSION)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from chalicelib.broadcast.connections_api.ports import Outcome
-from chalicelib.broadcast.inline import InlineAnnouncer
-from chalicelib.core.setup import Participant, Setup, SyncMode, set_up
+from chalicelib.broadcast.inline import InlineBroadcaster
+from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import StoreUnavailable, Watchers
+from chalicelib.ports import SessionConnections, StoreUnavailable
 from chalicelib.telemetry import metrics as names
 from tests.fakes import FakeRegistry
 
@@ -23,7 +23,7 @@ BEN = "00000000-0000-4000-8000-00000000000b"
 
 
 def chess(**changes: Any) -> Setup:
-    return set_up(
+    return create_setup(
         **{
             "session_id": SESSION,
             "sync_mode": SyncMode.PER_PARTICIPANT,
@@ -224,11 +224,11 @@ def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
     greeted(room, "silent")
     room.store.advance(90_000)
     room.send("lively", '{"type": "PING"}')
-    room.announcer.sweep()
+    room.broadcaster.sweep()
     assert room.api.closed == []
 
     room.store.advance(1)
-    room.announcer.sweep()
+    room.broadcaster.sweep()
 
     assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["lively"]
     assert room.api.closed == ["silent"]
@@ -659,20 +659,20 @@ def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
 
     room.engine.delete_session(SESSION)
 
-    farewell = room.api.messages("c1")[-1]
-    assert (farewell["type"], farewell["sessionId"]) == ("SESSION_DELETED", SESSION)
-    assert farewell["timestamp"] == room.store.clock_ms
+    final_message = room.api.messages("c1")[-1]
+    assert (final_message["type"], final_message["sessionId"]) == ("SESSION_DELETED", SESSION)
+    assert final_message["timestamp"] == room.store.clock_ms
     assert room.api.closed == ["c1"]
     assert room.registry.watchers(SESSION).watchers == []
 
 
 def test_a_command_stands_even_if_nobody_can_be_told(room: Room) -> None:
     class Unreachable(FakeRegistry):
-        def watchers(self, session_id: str) -> Watchers:
+        def watchers(self, session_id: str) -> SessionConnections:
             raise StoreUnavailable("away")
 
-    announcer = InlineAnnouncer(Unreachable(room.store), lambda: room.api)
-    engine = SyncEngine(room.store, announcer=announcer, session_ttl_ms=60_000)
+    broadcaster = InlineBroadcaster(Unreachable(room.store), lambda: room.api)
+    engine = SyncEngine(room.store, broadcaster=broadcaster, session_ttl_ms=60_000)
     engine.create_session(chess())
 
     assert engine.start_session(SESSION).state["status"] == "running"

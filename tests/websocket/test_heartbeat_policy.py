@@ -7,11 +7,11 @@ from time import monotonic
 
 import pytest
 
-from chalicelib.broadcast.connections_api import ManagementApi
-from chalicelib.core.setup import Participant, SyncMode, set_up
-from chalicelib.rate_limit.policy import Limits
+from chalicelib.broadcast.connections_api import ConnectionsApi
+from chalicelib.core.setup import Participant, SyncMode, create_setup
+from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
-from chalicelib.websocket.handlers import LIMITED_SECONDS, Sockets
+from chalicelib.websocket.handlers import LIMITED_SECONDS, WebSocketHandlers
 
 from ..broadcast.connections_api.stub_server import Stub
 from .conftest import Room, a_room
@@ -26,21 +26,21 @@ def room() -> Room:
 
 
 @pytest.fixture
-def sockets(room: Room, api: ManagementApi, stub: Stub) -> Sockets:
+def sockets(room: Room, api: ConnectionsApi, stub: Stub) -> WebSocketHandlers:
     """The room's, but posting to a server."""
-    return Sockets(
+    return WebSocketHandlers(
         engine=room.engine,
         store=room.store,
         registry=room.registry,
         api=api,
-        limits=Limits(Settings(rate_limit_switch=0, rate_limit_message=0)),
+        limits=RateLimiter(Settings(rate_limit_switch=0, rate_limit_message=0)),
         greeter=room.doorstep,
         endpoint=stub.endpoint,
     )
 
 
 def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
-    room: Room, sockets: Sockets, stub: Stub
+    room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.registry.watch(SESSION, "deaf", stub.endpoint)
     stub.tell("deaf", *[429] * 10_000)
@@ -52,10 +52,10 @@ def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
 
 
 def test_who_reads_slowly_has_time_to_make_room_for_another_page(
-    room: Room, sockets: Sockets, stub: Stub
+    room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.engine.create_session(
-        set_up(
+        create_setup(
             session_id=SESSION,
             sync_mode=SyncMode.PER_PARTICIPANT,
             participants=[Participant(f"{number:036}", number, 10_000) for number in range(300)],
@@ -74,7 +74,9 @@ def test_who_reads_slowly_has_time_to_make_room_for_another_page(
     assert len(posted) > 1
 
 
-def test_a_greeting_outlasts_a_throttled_gateway(room: Room, sockets: Sockets, stub: Stub) -> None:
+def test_a_greeting_outlasts_a_throttled_gateway(
+    room: Room, sockets: WebSocketHandlers, stub: Stub
+) -> None:
     room.registry.watch(SESSION, "new", stub.endpoint)
     # Each after a random share of a doubled backoff: a second or so, where an answer has a tenth.
     stub.tell("new", *[429] * 7)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import app as tickless
-from chalicelib.container import Services, replace_services
+from chalicelib.container import Container, replace_container
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.telemetry import metrics as names
-from chalicelib.telemetry.log_context import Fact, noted
+from chalicelib.telemetry.log_context import LogValue, log_keys
 from chalicelib.telemetry.ports import Telemetry
 from local.gateway.lambdas import LambdaContext, LambdaFunction
 from tests.fakes import FakeFleet, RecordingSink
@@ -39,19 +39,19 @@ EVENTS = Path(__file__).parents[1] / "events"
 
 
 @pytest.fixture
-def services(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def container(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Container]:
     # Lambda's own; Chalice insists on it.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    services = Services(Settings())
-    services.__dict__.update(
+    container = Container(Settings())
+    container.__dict__.update(
         sockets=room.sockets,
         engine=room.engine,
         telemetry=Telemetry(room.told),
-        fleet=FakeFleet(room.store, room.registry),
+        stats=FakeFleet(room.store, room.registry),
     )
-    replace_services(services)
-    yield services
-    replace_services(None)
+    replace_container(container)
+    yield container
+    replace_container(None)
 
 
 def invoke(name: str, event: dict[str, Any]) -> Any:
@@ -74,7 +74,7 @@ def messages(told: RecordingSink) -> dict[tuple[str, ...], int]:
 
 
 def test_messages_are_counted_by_type_and_by_what_became_of_them(
-    room: Room, services: Services
+    room: Room, container: Container
 ) -> None:
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": "nobody"}))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
@@ -96,10 +96,10 @@ def test_messages_are_counted_by_type_and_by_what_became_of_them(
 
 
 def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_one(
-    services: Services,
+    container: Container,
 ) -> None:
     room = a_room(messages=3)
-    services.__dict__.update(sockets=room.sockets, telemetry=Telemetry(room.told))
+    container.__dict__.update(sockets=room.sockets, telemetry=Telemetry(room.told))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     for message in ({"type": "COMMAND"}, {"type": ["PING"]}, {"type": "DANCE"}):
         invoke("message", an_event("message", body=json.dumps(message)))
@@ -116,7 +116,7 @@ def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_o
 
 
 def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
-    room: Room, services: Services
+    room: Room, container: Container
 ) -> None:
     room.engine.create_session(read(CreateSession, json.dumps(creation()).encode()).setup())
     room.engine.start_session(SESSION)
@@ -129,13 +129,13 @@ def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
     assert len(room.told.observed[names.SWITCH_SECONDS.name, ("websocket",)]) == 1
 
 
-def test_who_was_given_up_and_speaks_is_told_apart(room: Room, services: Services) -> None:
+def test_who_was_given_up_and_speaks_is_told_apart(room: Room, container: Container) -> None:
     invoke("message", an_event("message", body="{}"))
 
     assert messages(room.told) == {("INVALID", "SWEPT"): 1}
 
 
-def test_a_function_that_fails_is_told_of_and_fails(room: Room, services: Services) -> None:
+def test_a_function_that_fails_is_told_of_and_fails(room: Room, container: Container) -> None:
     room.registry.lists = None  # type: ignore[assignment]
 
     with pytest.raises(AttributeError):
@@ -150,14 +150,14 @@ class Noting(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines: list[tuple[str, dict[str, Fact]]] = []
+        self.lines: list[tuple[str, dict[str, LogValue]]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append((record.levelname, dict(noted())))
+        self.lines.append((record.levelname, dict(log_keys())))
 
 
 def test_only_the_line_at_a_message_s_end_says_how_it_ended(
-    room: Room, services: Services, caplog: pytest.LogCaptureFixture
+    room: Room, container: Container, caplog: pytest.LogCaptureFixture
 ) -> None:
     log, noting = logging.getLogger("tickless"), Noting()
     caplog.set_level("INFO", log.name)
@@ -175,18 +175,18 @@ def test_only_the_line_at_a_message_s_end_says_how_it_ended(
     ]
 
 
-def test_greetings_and_sweeps_leave_nothing_untold(room: Room, services: Services) -> None:
+def test_greetings_and_sweeps_leave_nothing_untold(room: Room, container: Container) -> None:
     invoke("greet", {"sessionId": SESSION, "connectionId": "c1", "endpoint": "https://x/dev"})
     assert room.told.flushes == 1
 
-    services.__dict__["sweeper"] = Finished
+    container.__dict__["sweeper"] = Finished
     invoke("sweep", A_MINUTE)
     assert room.told.flushes == 2
     assert room.told.found == {names.OVERDUE.name: 0, names.OVERDUE_SECONDS.name: 0.0}
 
 
-def test_a_store_that_is_away_leaves_the_overdue_untold(room: Room, services: Services) -> None:
-    services.__dict__["sweeper"] = Finished
+def test_a_store_that_is_away_leaves_the_overdue_untold(room: Room, container: Container) -> None:
+    container.__dict__["sweeper"] = Finished
     room.store.away = True
 
     invoke("sweep", A_MINUTE)

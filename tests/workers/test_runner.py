@@ -14,19 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.container import Services
+from chalicelib.container import Container
 from chalicelib.settings import Settings
 from tests.engine.sweeper.scenarios import start_session
 from tests.servers import RedisProcess
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STOP_WITHIN_S = 5
 AT_ONCE_S = 2
 NOBODY = "http://127.0.0.1:1/dev"
 
 STUCK = """
 import sys, threading
-from chalicelib.workers.runner import stand
+from chalicelib.workers.runner import run
 
 class Stuck:
     def start(self, within_seconds):
@@ -39,16 +39,16 @@ class Stuck:
         print("stopping", flush=True)
         threading.Event().wait()
 
-sys.exit(stand("stuck", lambda services: Stuck(), []))
+sys.exit(run("stuck", lambda container: Stuck(), []))
 """
 
 LOSER = """
 import sys
-from chalicelib import standing
+from chalicelib.workers import runner
 
 class Loser:
-    def __init__(self, services):
-        self.telemetry = services.telemetry
+    def __init__(self, container):
+        self.telemetry = container.telemetry
 
     def start(self, within_seconds):
         self.telemetry.lost_race()
@@ -60,8 +60,8 @@ class Loser:
     def stop(self):
         pass
 
-standing.FIGURES_EVERY_SECONDS = 0.05
-sys.exit(standing.stand("loser", Loser, []))
+runner.FIGURES_EVERY_SECONDS = 0.05
+sys.exit(runner.run("loser", Loser, []))
 """
 
 
@@ -104,7 +104,7 @@ def test_a_part_ends_in_good_time_when_it_is_told_to(
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
     }
-    with process("-m", f"chalicelib.run_{part}", **environment) as begun:
+    with process("-m", f"chalicelib.workers.{part}", **environment) as begun:
         begun.send_signal(number)
         assert begun.wait(STOP_WITHIN_S) == 0
 
@@ -112,8 +112,8 @@ def test_a_part_ends_in_good_time_when_it_is_told_to(
 def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
     valkey: RedisProcess,
 ) -> None:
-    services = Services(Settings(redis_url=valkey.url, broadcast="relay"))
-    session_id, _ = start_session(services.engine)
+    container = Container(Settings(redis_url=valkey.url, broadcast="relay"))
+    session_id, _ = start_session(container.engine)
     environment = {
         "REDIS_URL": valkey.url,
         "WEBSOCKET_ENDPOINT": NOBODY,
@@ -123,15 +123,15 @@ def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
         "BROADCAST": "relay",
     }
     with process("-m", "chalicelib.workers.relay", **environment) as begun:
-        services.connections.watch(session_id, "c1", NOBODY)
-        services.engine.cancel_session(session_id)
+        container.connections.watch(session_id, "c1", NOBODY)
+        container.engine.cancel_session(session_id)
         # Nobody was there to be posted to, and it says so.
         assert begun.stderr is not None
         next(line for line in begun.stderr if "fan-out" in line)
 
         begun.terminate()
         written, _ = begun.communicate(timeout=STOP_WITHIN_S)
-    services.close(0)
+    container.close(0)
 
     figures = [json.loads(line) for line in written.splitlines()]
     assert [line["tickless_posts_total"] for line in figures if line.get("outcome") == "failed"]
@@ -153,7 +153,7 @@ def test_a_part_that_waits_for_the_store_ends_at_once_when_it_is_told_to(
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
     }
-    arguments = ("-m", f"chalicelib.run_{part}", "--while-parent")
+    arguments = ("-m", f"chalicelib.workers.{part}", "--while-parent")
     with process(*arguments, until="", **environment) as begun:
         assert begun.stderr is not None
         next(line for line in begun.stderr if "No subscription" in line)

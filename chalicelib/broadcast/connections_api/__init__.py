@@ -20,30 +20,30 @@ from .credentials import (
     from_botocore,
     given_or_found,
 )
-from .ports import Closed, Delete, Limits, ManagementApi, Outcome, Post, Request
+from .ports import Closed, ConnectionsApi, Delete, Outcome, Post, Request, TransportLimits
 
 __all__ = [
     "Closed",
+    "ConnectionsApi",
     "Credentials",
     "CurrentCredentials",
     "Delete",
-    "Limits",
-    "ManagementApi",
     "NoCredentials",
     "Outcome",
     "Post",
     "Request",
+    "TransportLimits",
     "WiredManagementApi",
     "fixed",
     "from_botocore",
     "given_or_found",
-    "open_management_api",
-    "open_reference",
+    "open_boto3_client",
+    "open_connections_api",
 ]
 
 logger = logging.getLogger(__name__)
 
-WireMaker = Callable[[str, CurrentCredentials, Limits, Path | None], Wire]
+WireMaker = Callable[[str, CurrentCredentials, TransportLimits, Path | None], Wire]
 
 
 def _curl_wire() -> WireMaker:
@@ -52,13 +52,13 @@ def _curl_wire() -> WireMaker:
     return CurlWire
 
 
-def open_management_api(
+def open_connections_api(
     region: str,
     credentials: Credentials | CurrentCredentials | None = None,
-    limits: Limits | None = None,
+    limits: TransportLimits | None = None,
     ca_bundle: Path | None = None,
     fast_wire: Callable[[], WireMaker] = _curl_wire,
-) -> ManagementApi:
+) -> ConnectionsApi:
     """The fast client, or, where there is no pycurl, the reference and a warning.
 
     ``region`` is that of endpoints whose host names none. Without
@@ -75,19 +75,19 @@ def open_management_api(
         logger.warning(
             "Posting to connections through boto3, which is many times slower: %s", error
         )
-        return open_reference(region, credentials, limits, ca_bundle)
+        return open_boto3_client(region, credentials, limits, ca_bundle)
     current = _current(credentials)
-    its_limits = limits or Limits()
+    its_limits = limits or TransportLimits()
     return WiredManagementApi(lambda: new_wire(region, current, its_limits, ca_bundle), its_limits)
 
 
-def open_reference(
+def open_boto3_client(
     region: str,
     credentials: Credentials | CurrentCredentials | None = None,
-    limits: Limits | None = None,
+    limits: TransportLimits | None = None,
     ca_bundle: Path | None = None,
-) -> ManagementApi:
-    """The client made of boto3; with the arguments of :func:`open_management_api`."""
+) -> ConnectionsApi:
+    """The client made of boto3; with the arguments of :func:`open_connections_api`."""
     current = _current(credentials)
     its_limits = limits or REFERENCE_LIMITS
     return WiredManagementApi(lambda: Boto3Wire(region, current, its_limits, ca_bundle), its_limits)

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from .credentials import CurrentCredentials
-from .ports import Limits, Post
+from .ports import Post, TransportLimits
 from .queue import NO_ANSWER, Queued
 from .sigv4 import region_of
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 BAD_REQUEST = 400
 
-REFERENCE_LIMITS = Limits(in_flight=64, in_flight_per_endpoint=48)
+REFERENCE_LIMITS = TransportLimits(in_flight=64, in_flight_per_endpoint=48)
 """A thread for each in flight; more of them make boto3 slower, not faster."""
 
 
@@ -33,7 +33,7 @@ class Boto3Wire:
         self,
         region: str,
         credentials: CurrentCredentials,
-        limits: Limits,
+        limits: TransportLimits,
         ca_bundle: Path | None = None,
     ) -> None:
         self._region = region

@@ -17,8 +17,8 @@ from threading import Event, Lock, Thread, current_thread
 from time import monotonic
 from typing import Protocol
 
-from .ports import Closed, Delete, Limits, Outcome, R, Request
-from .queue import NO_ANSWER, Company, Outbox, Queued
+from .ports import Closed, Delete, Outcome, R, Request, TransportLimits
+from .queue import NO_ANSWER, Batch, DeliveryQueue, Queued
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Wire(Protocol):
 
 
 class WiredManagementApi:
-    """A :class:`~.ports.ManagementApi` on any wire; both are made when first needed.
+    """A :class:`~.ports.ConnectionsApi` on any wire; both are made when first needed.
 
     ``now_s`` is the clock of the deadlines and ``jitter`` the chance in the
     backoff; tests bring their own.
@@ -56,7 +56,7 @@ class WiredManagementApi:
     def __init__(
         self,
         open_wire: Callable[[], Wire],
-        limits: Limits,
+        limits: TransportLimits,
         now_s: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
@@ -83,7 +83,7 @@ class WiredManagementApi:
     ) -> list[Outcome]:
         deadline_s = self._now_s() + within_seconds
         batch = _Batch(len(requests))
-        company = Company(limited_seconds) if limited_seconds < within_seconds else None
+        company = Batch(limited_seconds) if limited_seconds < within_seconds else None
         self._take(
             [
                 Queued(
@@ -128,7 +128,7 @@ class WiredManagementApi:
                 self._wire.wake()
 
     def _run(self, wire: Wire) -> None:
-        outbox = Outbox(self._limits, self._jitter)
+        outbox = DeliveryQueue(self._limits, self._jitter)
         try:
             self._deliver(wire, outbox)
         except Exception:
@@ -145,7 +145,7 @@ class WiredManagementApi:
             _settle(queued, Outcome.DROPPED)
         wire.close(max(0.0, self._close_at_s - self._now_s()) if self._closed else 0.0)
 
-    def _deliver(self, wire: Wire, outbox: Outbox) -> None:
+    def _deliver(self, wire: Wire, outbox: DeliveryQueue) -> None:
         while True:
             for queued in self._drain():
                 outbox.accept(queued)
@@ -182,7 +182,7 @@ class WiredManagementApi:
         while inbox:
             yield inbox.popleft()
 
-    def _report(self, outbox: Outbox) -> None:
+    def _report(self, outbox: DeliveryQueue) -> None:
         settled, outbox.settled = outbox.settled, []
         for queued, outcome in settled:
             _settle(queued, outcome)

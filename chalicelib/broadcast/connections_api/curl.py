@@ -17,8 +17,8 @@ import pycurl
 from pycurl import HTTPHEADER, POLL_NONE, POLL_REMOVE, POSTFIELDS, RESPONSE_CODE, URL
 
 from .credentials import CurrentCredentials
-from .poller import READ, Readiness, new_readiness
-from .ports import Limits, Post
+from .poller import READ, Poller, new_readiness
+from .ports import Post, TransportLimits
 from .queue import NO_ANSWER, Queued
 from .sigv4 import SignedEndpoint
 
@@ -47,9 +47,9 @@ class CurlWire:
         self,
         region: str,
         credentials: CurrentCredentials,
-        limits: Limits,
+        limits: TransportLimits,
         ca_bundle: Path | None = None,
-        new_readiness: Callable[[], Readiness] = new_readiness,
+        new_readiness: Callable[[], Poller] = new_readiness,
         new_endpoint: NewEndpoint = SignedEndpoint,
     ) -> None:
         self._region = region

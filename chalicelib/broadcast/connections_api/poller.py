@@ -21,7 +21,7 @@ READ, WRITE = 1, 2
 BOTH = READ | WRITE
 
 
-class Readiness(Protocol):
+class Poller(Protocol):
     """For one thread."""
 
     def watch(self, fd: int, for_what: int) -> None:

@@ -59,7 +59,7 @@ R = TypeVar("R", Post, Delete)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TransportLimits:
     """How much at once, how long, how often.
 
     ``in_flight_per_endpoint`` is below ``in_flight`` so that one endpoint that
@@ -84,7 +84,7 @@ class Closed(RuntimeError):
     """Something was submitted to a client that has been closed."""
 
 
-class ManagementApi(Protocol):
+class ConnectionsApi(Protocol):
     """Posts to connections, wherever they are; safe for many threads.
 
     Requests for one connection are carried out one at a time, in the order of
@@ -113,7 +113,7 @@ class ManagementApi(Protocol):
         """Carry out all of them and return what became of each, in their order.
 
         Returns after ``within_seconds``, and a moment, at the latest. The earlier of
-        that and its own deadline is a request's deadline. Once every request left
+        that and its own deadline is a request's deadline. IdempotentRequest every request left
         meets 429, and for ``limited_seconds`` none has come through, they are given
         up. Not for a ``done``.
 

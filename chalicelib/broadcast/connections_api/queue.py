@@ -1,18 +1,18 @@
 """Whose turn it is, and what an answer means. No I/O, no clock, no threads.
 
-Theory of operation. A request enters by :meth:`Outbox.accept`. If its
+Theory of operation. A request enters by :meth:`DeliveryQueue.accept`. If its
 connection has another one under way it waits in that connection's line, else
-it is ready, in the line of its endpoint. :meth:`Outbox.next` gives ready ones
+it is ready, in the line of its endpoint. :meth:`DeliveryQueue.next` gives ready ones
 while there is room in flight. Whoever carries them out reports each by
-:meth:`Outbox.answered`, which decides: final, or once more after a while. A
+:meth:`DeliveryQueue.answered`, which decides: final, or once more after a while. A
 connection's line moves on only when the request at its head is final *and* no
 longer in flight, so that a client sees versions in their order. A deadline
 makes a request final wherever it is; one in flight keeps its place until it is
 answered, because nobody can call it back. What is final gathers in
-:attr:`Outbox.settled` until somebody takes it.
+:attr:`DeliveryQueue.settled` until somebody takes it.
 
 A request that meets a 429 is held up, and so are those that wait behind it.
-Requests that somebody waits for together are a :class:`Company`: once all that
+Requests that somebody waits for together are a :class:`Batch`: once all that
 is left of it is held up, and nothing more has become final for as long as its
 patience lasts, the rest is given up. So one client that doesn't read keeps
 nobody waiting, while an API that is throttled still lets through one by one.
@@ -25,7 +25,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
 
-from .ports import Delete, Limits, Outcome, Post, Request
+from .ports import Delete, Outcome, Post, Request, TransportLimits
 
 NO_ANSWER = 0
 """Stands for the status code where none came: refused, cut off, timed out."""
@@ -40,7 +40,7 @@ LIMIT_EXCEEDED = 429
 DEADLINES_CHECKED_EVERY_S = 0.02
 
 
-class Company:
+class Batch:
     """Requests that somebody waits for together; ``patience_s`` is for those held up at last."""
 
     __slots__ = ("held_up", "patience_s", "unsettled")
@@ -77,7 +77,7 @@ class Queued:
         request: Request,
         deadline_s: float,
         settle: Callable[[Outcome], None],
-        company: Company | None = None,
+        company: Batch | None = None,
     ) -> None:
         self.request = request
         self.deadline_s = deadline_s
@@ -105,13 +105,13 @@ class _Line:
         self.ready: deque[Queued] = deque()
 
 
-class Outbox:
+class DeliveryQueue:
     """The requests that have been accepted and aren't final. For one thread.
 
     ``jitter`` gives random numbers from 0 to 1.
     """
 
-    def __init__(self, limits: Limits, jitter: Callable[[], float]) -> None:
+    def __init__(self, limits: TransportLimits, jitter: Callable[[], float]) -> None:
         self.settled: list[tuple[Queued, Outcome]] = []
         self._limits = limits
         self._jitter = jitter
@@ -123,7 +123,7 @@ class Outbox:
         self._check_deadlines_at_s = inf
         self._backing_off: list[tuple[float, int, Queued]] = []
         self._backoffs = 0
-        self._give_up_at_s: dict[Company, float] = {}
+        self._give_up_at_s: dict[Batch, float] = {}
 
     def __len__(self) -> int:
         """How many are not final."""
@@ -267,14 +267,14 @@ class Outbox:
                 if one.company not in self._give_up_at_s:
                     self._watch(one.company, now_s)
 
-    def _watch(self, company: Company, now_s: float) -> None:
+    def _watch(self, company: Batch, now_s: float) -> None:
         """Begin, or begin anew, to lose patience with a company, if there is cause."""
         if company.is_held_up:
             self._give_up_at_s[company] = now_s + company.patience_s
         else:
             self._give_up_at_s.pop(company, None)
 
-    def _give_up(self, company: Company) -> None:
+    def _give_up(self, company: Batch) -> None:
         del self._give_up_at_s[company]
         for queued in list(company.held_up):
             # News can be given up untried, but not to close a connection.

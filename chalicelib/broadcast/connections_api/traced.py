@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from ...telemetry.tracing import Tracing
-from .ports import ManagementApi, Outcome, R, Request
+from .ports import ConnectionsApi, Outcome, R, Request
 
 
-class TracedManagementApi:
-    """A ManagementApi that hands everything on, and tells how long waiting for it took."""
+class TracedConnectionsApi:
+    """A ConnectionsApi that hands everything on, and tells how long waiting for it took."""
 
-    def __init__(self, api: ManagementApi, tracing: Tracing) -> None:
+    def __init__(self, api: ConnectionsApi, tracing: Tracing) -> None:
         self._api = api
         self._tracing = tracing
 

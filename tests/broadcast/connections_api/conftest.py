@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 
 from chalicelib.broadcast.connections_api import (
+    ConnectionsApi,
     Credentials,
     CurrentCredentials,
-    Limits,
-    ManagementApi,
+    TransportLimits,
     WiredManagementApi,
     fixed,
 )
@@ -24,7 +24,7 @@ from chalicelib.broadcast.connections_api.poller import SelectorReadiness, new_r
 
 from .stub_server import CREDENTIALS, REGION
 
-PATIENT = Limits(
+PATIENT = TransportLimits(
     in_flight=32,
     in_flight_per_endpoint=32,
     connect_within_s=30,
@@ -34,7 +34,7 @@ PATIENT = Limits(
 )
 """Waits for answers for as long as a noisy machine may need, but not between them."""
 
-NewWire = Callable[[str, CurrentCredentials, Limits], Wire]
+NewWire = Callable[[str, CurrentCredentials, TransportLimits], Wire]
 
 WIRES: dict[str, NewWire] = {
     "fast": partial(CurlWire, new_readiness=new_readiness),
@@ -42,7 +42,7 @@ WIRES: dict[str, NewWire] = {
     "reference": Boto3Wire,
 }
 
-OpenApi = Callable[..., ManagementApi]
+OpenApi = Callable[..., ConnectionsApi]
 
 
 @pytest.fixture(params=list(WIRES))
@@ -56,8 +56,10 @@ def open_api(wire_name: str) -> Iterator[OpenApi]:
     with ExitStack() as opened:
 
         def open_one(
-            limits: Limits = PATIENT, credentials: Credentials = CREDENTIALS, region: str = REGION
-        ) -> ManagementApi:
+            limits: TransportLimits = PATIENT,
+            credentials: Credentials = CREDENTIALS,
+            region: str = REGION,
+        ) -> ConnectionsApi:
             new_wire = partial(WIRES[wire_name], region, fixed(credentials), limits)
             api = WiredManagementApi(new_wire, limits)
             opened.callback(api.close, 0)
@@ -67,7 +69,7 @@ def open_api(wire_name: str) -> Iterator[OpenApi]:
 
 
 @pytest.fixture
-def api(open_api: OpenApi) -> ManagementApi:
+def api(open_api: OpenApi) -> ConnectionsApi:
     return open_api()
 
 

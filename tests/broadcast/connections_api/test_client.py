@@ -10,7 +10,13 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from chalicelib.broadcast.connections_api import Closed, Limits, Outcome, Post, WiredManagementApi
+from chalicelib.broadcast.connections_api import (
+    Closed,
+    Outcome,
+    Post,
+    TransportLimits,
+    WiredManagementApi,
+)
 from chalicelib.broadcast.connections_api.queue import Queued
 
 POST = Post("http://a.example/dev", "a=", b"1", inf)
@@ -49,7 +55,7 @@ class PlayedWire:
 def opened(*wires: PlayedWire, now_s: Callable[[], float] | None = None) -> WiredManagementApi:
     left = iter(wires)
     clock = {"now_s": now_s} if now_s else {}
-    return WiredManagementApi(lambda: next(left), Limits(), jitter=lambda: 0.0, **clock)
+    return WiredManagementApi(lambda: next(left), TransportLimits(), jitter=lambda: 0.0, **clock)
 
 
 def test_a_wire_is_opened_when_it_is_first_needed_and_closed_in_the_end() -> None:
@@ -172,7 +178,7 @@ def test_backoff_follows_the_clock_it_was_given() -> None:
     now_s = 0.0
     wire = PlayedWire()
     api = WiredManagementApi(
-        lambda: wire, Limits(backoff_s=4, longest_backoff_s=4), lambda: now_s, lambda: 1.0
+        lambda: wire, TransportLimits(backoff_s=4, longest_backoff_s=4), lambda: now_s, lambda: 1.0
     )
     done: SimpleQueue[Outcome] = SimpleQueue()
     api.submit(POST, lambda _, how: done.put(how))

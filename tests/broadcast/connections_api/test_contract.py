@@ -13,9 +13,9 @@ import pytest
 
 from chalicelib.broadcast.connections_api import (
     Closed,
+    ConnectionsApi,
     Credentials,
     Delete,
-    ManagementApi,
     Outcome,
     Post,
     Request,
@@ -36,7 +36,7 @@ def post(stub: Stub, connection_id: str = ID, data: bytes = b"{}", deadline_s: f
     return Post(stub.endpoint, connection_id, data, deadline_s)
 
 
-def test_what_is_posted_arrives_signed_and_unchanged(api: ManagementApi, stub: Stub) -> None:
+def test_what_is_posted_arrives_signed_and_unchanged(api: ConnectionsApi, stub: Stub) -> None:
     data = '{"type":"STATE_UPDATE","name":"Zoë"}'.encode() + bytes(range(256))
 
     assert api.post_all([post(stub, data=data)], 60) == [Outcome.DELIVERED]
@@ -49,7 +49,7 @@ def test_what_is_posted_arrives_signed_and_unchanged(api: ManagementApi, stub: S
 
 @pytest.mark.parametrize("connection_id", ["L0SM9cOFvHcCIhw=", "a-b_c+d/e", "ü ~", "%3D", "?#&"])
 def test_any_connection_id_is_encoded_so_that_its_signature_holds(
-    api: ManagementApi, stub: Stub, connection_id: str
+    api: ConnectionsApi, stub: Stub, connection_id: str
 ) -> None:
     assert api.post_all([post(stub, connection_id)], 60) == [Outcome.DELIVERED]
     assert stub.received[0].connection_id == connection_id
@@ -88,7 +88,7 @@ def test_the_region_is_signed(open_api: OpenApi, stub: Stub) -> None:
     ],
 )
 def test_a_final_answer_is_asked_for_once(
-    api: ManagementApi, stub: Stub, status: int, outcome: Outcome
+    api: ConnectionsApi, stub: Stub, status: int, outcome: Outcome
 ) -> None:
     stub.tell(ID, status)
 
@@ -97,7 +97,7 @@ def test_a_final_answer_is_asked_for_once(
 
 
 @pytest.mark.parametrize("trouble", [500, 503, CUT, CUT_SHORT])
-def test_trouble_is_overcome_twice(api: ManagementApi, stub: Stub, trouble: int | str) -> None:
+def test_trouble_is_overcome_twice(api: ConnectionsApi, stub: Stub, trouble: int | str) -> None:
     stub.tell(ID, trouble, trouble)
 
     assert api.post_all([post(stub, data=b"1")], 60) == [Outcome.DELIVERED]
@@ -105,27 +105,27 @@ def test_trouble_is_overcome_twice(api: ManagementApi, stub: Stub, trouble: int 
 
 
 @pytest.mark.parametrize("trouble", [500, 504])
-def test_after_the_third_failure_it_is_one(api: ManagementApi, stub: Stub, trouble: int) -> None:
+def test_after_the_third_failure_it_is_one(api: ConnectionsApi, stub: Stub, trouble: int) -> None:
     stub.tell(ID, *[trouble] * 9)
 
     assert api.post_all([post(stub)], 60) == [Outcome.FAILED]
     assert len(stub.received) == 3
 
 
-def test_nobody_listening_is_a_failure(api: ManagementApi, stub: Stub) -> None:
+def test_nobody_listening_is_a_failure(api: ConnectionsApi, stub: Stub) -> None:
     nowhere = Post("http://127.0.0.1:1/dev", ID, b"", inf)
 
     assert api.post_all([nowhere, post(stub)], 60) == [Outcome.FAILED, Outcome.DELIVERED]
 
 
-def test_a_limit_is_respected_until_it_is_lifted(api: ManagementApi, stub: Stub) -> None:
+def test_a_limit_is_respected_until_it_is_lifted(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, *[429] * 20)
 
     assert api.post_all([post(stub)], 30) == [Outcome.DELIVERED]
     assert len(stub.received) == 21
 
 
-def test_a_limit_that_outlasts_the_deadline_is_the_outcome(api: ManagementApi, stub: Stub) -> None:
+def test_a_limit_that_outlasts_the_deadline_is_the_outcome(api: ConnectionsApi, stub: Stub) -> None:
     assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
     stub.tell(ID, *[429] * 10_000)
 
@@ -133,7 +133,7 @@ def test_a_limit_that_outlasts_the_deadline_is_the_outcome(api: ManagementApi, s
     assert len(stub.received) > 2
 
 
-def test_one_connection_sees_everything_in_order(api: ManagementApi, stub: Stub) -> None:
+def test_one_connection_sees_everything_in_order(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, 429, 200, 500, CUT, 200, 429)
     versions = [b"%d" % version for version in range(40)]
 
@@ -146,7 +146,7 @@ def test_one_connection_sees_everything_in_order(api: ManagementApi, stub: Stub)
 
 
 def test_requests_for_one_connection_are_never_under_way_together(
-    api: ManagementApi, stub: Stub
+    api: ConnectionsApi, stub: Stub
 ) -> None:
     stub.tell(ID, HANG)
     done: SimpleQueue[tuple[bytes, Outcome]] = SimpleQueue()
@@ -165,7 +165,7 @@ def test_requests_for_one_connection_are_never_under_way_together(
     ]
 
 
-def test_whoever_hangs_delays_nobody_else(api: ManagementApi, stub: Stub) -> None:
+def test_whoever_hangs_delays_nobody_else(api: ConnectionsApi, stub: Stub) -> None:
     hanging: SimpleQueue[Outcome] = SimpleQueue()
     for number in range(8):
         stub.tell(f"hanging-{number}", HANG)
@@ -185,7 +185,7 @@ def test_a_request_that_hangs_is_given_up_and_made_again(open_api: OpenApi, stub
     assert len(stub.received) >= 3
 
 
-def test_the_deadline_of_all_is_kept_whatever_hangs(api: ManagementApi, stub: Stub) -> None:
+def test_the_deadline_of_all_is_kept_whatever_hangs(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, HANG)
     began_s = monotonic()
 
@@ -195,7 +195,7 @@ def test_the_deadline_of_all_is_kept_whatever_hangs(api: ManagementApi, stub: St
     assert 0.3 <= monotonic() - began_s < PATIENT.answer_within_s
 
 
-def test_a_deadline_of_ones_own_may_be_earlier(api: ManagementApi, stub: Stub) -> None:
+def test_a_deadline_of_ones_own_may_be_earlier(api: ConnectionsApi, stub: Stub) -> None:
     late = post(stub, "late", deadline_s=monotonic() - 1)
 
     assert api.post_all([late, post(stub)], 60) == [Outcome.LATE, Outcome.DELIVERED]
@@ -220,12 +220,12 @@ def test_a_connections_line_is_bounded_and_keeps_the_newest(open_api: OpenApi, s
 
 
 def test_a_connection_is_closed_after_what_was_posted_before(
-    api: ManagementApi, stub: Stub
+    api: ConnectionsApi, stub: Stub
 ) -> None:
     stub.tell(ID, 429, 200, 204)
-    farewell: list[Request] = [post(stub, data=b"farewell"), Delete(stub.endpoint, ID, inf)]
+    final_message: list[Request] = [post(stub, data=b"farewell"), Delete(stub.endpoint, ID, inf)]
 
-    assert api.post_all(farewell, 10) == [Outcome.DELIVERED] * 2
+    assert api.post_all(final_message, 10) == [Outcome.DELIVERED] * 2
     assert api.post_all([post(stub, data=b"next")], 60) == [Outcome.DELIVERED]
     assert [(one.method, one.body) for one in stub.received[1:]] == [
         ("POST", b"farewell"),
@@ -234,13 +234,13 @@ def test_a_connection_is_closed_after_what_was_posted_before(
     ]
 
 
-def test_closing_a_connection_that_is_gone_says_so(api: ManagementApi, stub: Stub) -> None:
+def test_closing_a_connection_that_is_gone_says_so(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, 410)
 
     assert api.delete(stub.endpoint, ID, 10) == Outcome.GONE
 
 
-def test_connections_are_kept_and_used_again(api: ManagementApi, stub: Stub) -> None:
+def test_connections_are_kept_and_used_again(api: ConnectionsApi, stub: Stub) -> None:
     for _ in range(20):
         assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
 
@@ -248,7 +248,7 @@ def test_connections_are_kept_and_used_again(api: ManagementApi, stub: Stub) -> 
 
 
 def test_kept_connections_that_were_closed_meanwhile_do_no_harm(
-    api: ManagementApi, stub: Stub
+    api: ConnectionsApi, stub: Stub
 ) -> None:
     everybody = [f"connection-{number}" for number in range(10)]
     for _ in range(3):
@@ -272,7 +272,7 @@ def test_kept_connections_that_have_silently_died_are_replaced(
     assert len(stub.unheard) == 1
 
 
-def test_who_submits_in_a_callback_is_served(api: ManagementApi, stub: Stub) -> None:
+def test_who_submits_in_a_callback_is_served(api: ConnectionsApi, stub: Stub) -> None:
     done: SimpleQueue[Outcome] = SimpleQueue()
 
     def once_more(sent: Post, _: Outcome) -> None:
@@ -284,7 +284,7 @@ def test_who_submits_in_a_callback_is_served(api: ManagementApi, stub: Stub) -> 
     assert stub.bodies(ID) == [b"1", b"2"]
 
 
-def test_callbacks_run_on_the_clients_own_thread(api: ManagementApi, stub: Stub) -> None:
+def test_callbacks_run_on_the_clients_own_thread(api: ConnectionsApi, stub: Stub) -> None:
     threads: SimpleQueue[threading.Thread] = SimpleQueue()
     for number in range(5):
         api.submit(post(stub, f"{number}"), lambda *_: threads.put(threading.current_thread()))
@@ -297,18 +297,18 @@ def test_callbacks_run_on_the_clients_own_thread(api: ManagementApi, stub: Stub)
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("endpoint", ["ftp://example.test/dev", "nonsense", "http://:x/", ""])
 def test_an_endpoint_that_is_none_harms_only_its_own(
-    api: ManagementApi, stub: Stub, endpoint: str
+    api: ConnectionsApi, stub: Stub, endpoint: str
 ) -> None:
     outcomes = api.post_all([Post(endpoint, ID, b"", inf), post(stub)], 60)
 
     assert outcomes == [Outcome.FAILED, Outcome.DELIVERED]
 
 
-def test_nothing_to_post_is_posted_at_once(api: ManagementApi) -> None:
+def test_nothing_to_post_is_posted_at_once(api: ConnectionsApi) -> None:
     assert api.post_all([], 60) == []
 
 
-def test_closing_waits_for_what_is_under_way(api: ManagementApi, stub: Stub) -> None:
+def test_closing_waits_for_what_is_under_way(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, HANG)
     done: SimpleQueue[Outcome] = SimpleQueue()
     for _ in range(3):
@@ -322,7 +322,7 @@ def test_closing_waits_for_what_is_under_way(api: ManagementApi, stub: Stub) -> 
     assert [done.get_nowait() for _ in range(3)] == [Outcome.DELIVERED] * 3
 
 
-def test_closing_drops_what_takes_too_long(api: ManagementApi, stub: Stub) -> None:
+def test_closing_drops_what_takes_too_long(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, HANG)
     done: SimpleQueue[Outcome] = SimpleQueue()
     for _ in range(3):
@@ -334,7 +334,7 @@ def test_closing_drops_what_takes_too_long(api: ManagementApi, stub: Stub) -> No
     assert [done.get(timeout=60) for _ in range(3)] == [Outcome.DROPPED] * 3
 
 
-def test_a_closed_client_takes_nothing_more(api: ManagementApi, stub: Stub) -> None:
+def test_a_closed_client_takes_nothing_more(api: ConnectionsApi, stub: Stub) -> None:
     api.post_all([post(stub)], 60)
     api.close(5)
     api.close(5)
@@ -345,7 +345,7 @@ def test_a_closed_client_takes_nothing_more(api: ManagementApi, stub: Stub) -> N
         api.post_all([post(stub)], 1)
 
 
-def test_a_client_that_was_never_used_closes(api: ManagementApi) -> None:
+def test_a_client_that_was_never_used_closes(api: ConnectionsApi) -> None:
     api.close(5)
 
 

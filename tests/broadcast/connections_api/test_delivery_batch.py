@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.broadcast.connections_api import Delete, Outcome, Post
-from chalicelib.broadcast.connections_api.queue import NO_ANSWER, Company, Outbox, Queued
+from chalicelib.broadcast.connections_api.queue import NO_ANSWER, Batch, DeliveryQueue, Queued
 
 from .test_queue import LIMITS, outbox, settled, started
 
@@ -20,22 +20,22 @@ HURRIED = replace(
 )
 
 
-def post(company: Company | None, connection_id: str) -> Queued:
+def post(company: Batch | None, connection_id: str) -> Queued:
     request = Post("one", connection_id, b"", DEADLINE_S)
     return Queued(request, DEADLINE_S, lambda _: None, company)
 
 
-def closes(company: Company | None, connection_id: str) -> Queued:
+def closes(company: Batch | None, connection_id: str) -> Queued:
     request = Delete("one", connection_id, DEADLINE_S)
     return Queued(request, DEADLINE_S, lambda _: None, company)
 
 
-def accepted(box: Outbox, *requests: Queued) -> None:
+def accepted(box: DeliveryQueue, *requests: Queued) -> None:
     for one in requests:
         box.accept(one)
 
 
-def answer_until(box: Outbox, until_s: float, now_s: float, status: int = 429) -> float:
+def answer_until(box: DeliveryQueue, until_s: float, now_s: float, status: int = 429) -> float:
     """Whatever becomes ready is answered so at once, until then or until nothing is left."""
     while box:
         for one in started(box):
@@ -51,7 +51,7 @@ def answer_until(box: Outbox, until_s: float, now_s: float, status: int = 429) -
 
 
 def test_who_meets_a_limit_is_waited_for_a_little_longer_than_the_others() -> None:
-    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    box, company = outbox(HURRIED), Batch(PATIENCE_S)
     slow, quick = post(company, "slow"), post(company, "quick")
     accepted(box, slow, quick)
     assert started(box) == [slow, quick]
@@ -65,7 +65,7 @@ def test_who_meets_a_limit_is_waited_for_a_little_longer_than_the_others() -> No
 
 
 def test_nobody_is_given_up_while_another_may_still_answer() -> None:
-    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    box, company = outbox(HURRIED), Batch(PATIENCE_S)
     slow, hanging = post(company, "slow"), post(company, "hanging")
     accepted(box, slow, hanging)
     started(box)
@@ -76,7 +76,7 @@ def test_nobody_is_given_up_while_another_may_still_answer() -> None:
 
 
 def test_a_limit_that_is_lifted_in_time_costs_nobody_the_message() -> None:
-    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    box, company = outbox(HURRIED), Batch(PATIENCE_S)
     accepted(box, slow := post(company, "slow"))
     answer_until(box, 0.1, 0)
 
@@ -85,7 +85,7 @@ def test_a_limit_that_is_lifted_in_time_costs_nobody_the_message() -> None:
 
 
 def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_through() -> None:
-    box, company = outbox(HURRIED, jitter=0.1), Company(PATIENCE_S)
+    box, company = outbox(HURRIED, jitter=0.1), Batch(PATIENCE_S)
     everybody = [post(company, f"{number}") for number in range(8)]
     accepted(box, *everybody)
     now_s, through = 0.0, 0
@@ -104,13 +104,13 @@ def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_thro
 
 
 def test_whoever_was_only_to_be_closed_is_closed_though_the_farewell_meets_a_limit() -> None:
-    box, company = outbox(HURRIED), Company(PATIENCE_S)
-    farewell, goodbye = post(company, "slow"), closes(company, "slow")
-    accepted(box, farewell, goodbye)
+    box, company = outbox(HURRIED), Batch(PATIENCE_S)
+    final_message, goodbye = post(company, "slow"), closes(company, "slow")
+    accepted(box, final_message, goodbye)
     answer_until(box, 0.2, 0)
     assert box.due_at_s() == PATIENCE_S
     box.pass_time(PATIENCE_S)
-    assert settled(box) == [(farewell, Outcome.LIMITED)]
+    assert settled(box) == [(final_message, Outcome.LIMITED)]
 
     # At once: nobody waits for a backoff that leads to nothing.
     assert started(box) == [goodbye]
@@ -121,7 +121,7 @@ def test_whoever_was_only_to_be_closed_is_closed_though_the_farewell_meets_a_lim
 
 
 def test_a_close_that_meets_a_limit_is_given_up_like_anything_else() -> None:
-    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    box, company = outbox(HURRIED), Batch(PATIENCE_S)
     accepted(box, goodbye := closes(company, "slow"))
 
     assert answer_until(box, DEADLINE_S, 0) == pytest.approx(PATIENCE_S)
@@ -129,7 +129,7 @@ def test_a_close_that_meets_a_limit_is_given_up_like_anything_else() -> None:
 
 
 def test_who_waits_behind_a_limit_of_somebody_elses_is_held_up_as_well() -> None:
-    box, company = outbox(HURRIED), Company(PATIENCE_S)
+    box, company = outbox(HURRIED), Batch(PATIENCE_S)
     theirs, ours, other = post(None, "slow"), post(company, "slow"), post(company, "other")
     accepted(box, theirs, ours, other)
     started(box)
@@ -160,7 +160,7 @@ def test_whom_nobody_waits_for_together_has_until_its_deadline() -> None:
 def test_the_caller_waits_its_patience_longer_than_for_the_last_of_the_others(
     others_s: list[float], jitter: float, status: int
 ) -> None:
-    box, company = outbox(HURRIED, jitter=jitter), Company(PATIENCE_S)
+    box, company = outbox(HURRIED, jitter=jitter), Batch(PATIENCE_S)
     accepted(box, slow := post(company, "slow"))
     others = {post(company, f"{number}"): at_s for number, at_s in enumerate(sorted(others_s))}
     accepted(box, *others)
@@ -178,7 +178,7 @@ def test_the_caller_waits_its_patience_longer_than_for_the_last_of_the_others(
 
 @given(data=st.data())
 def test_whatever_is_answered_nothing_of_a_company_is_left(data: st.DataObject) -> None:
-    box, company = outbox(HURRIED, jitter=0.7), Company(PATIENCE_S)
+    box, company = outbox(HURRIED, jitter=0.7), Batch(PATIENCE_S)
     for _ in range(data.draw(st.integers(1, 8))):
         make = data.draw(st.sampled_from([post, post, closes]))
         of_whom = data.draw(st.sampled_from([company, company, None]))

@@ -13,12 +13,12 @@ from moto import mock_aws
 from moto.apigatewaymanagementapi.models import apigatewaymanagementapi_backends
 
 from chalicelib.broadcast.connections_api import (
+    ConnectionsApi,
     Credentials,
-    ManagementApi,
     Outcome,
     Post,
-    open_management_api,
-    open_reference,
+    open_boto3_client,
+    open_connections_api,
 )
 from tests.moto_server import moto_server
 
@@ -42,7 +42,7 @@ def endpoint() -> Iterator[str]:
 
 @mock_aws
 def test_moto_intercepts_the_reference() -> None:
-    api = open_reference("us-east-1", CREDENTIALS)
+    api = open_boto3_client("us-east-1", CREDENTIALS)
     endpoint = f"https://abc123.execute-api.{REGION}.amazonaws.com/dev"
     posts = [Post(endpoint, "PJqB0fHsqRcCHlw", data, inf) for data in (b"1", b"2", b"3")]
 
@@ -53,10 +53,10 @@ def test_moto_intercepts_the_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "open_api"), [("fast", open_management_api), ("reference", open_reference)]
+    ("name", "open_api"), [("fast", open_connections_api), ("reference", open_boto3_client)]
 )
 def test_motos_server_hears_both(
-    endpoint: str, name: str, open_api: Callable[[str, Credentials], ManagementApi]
+    endpoint: str, name: str, open_api: Callable[[str, Credentials], ConnectionsApi]
 ) -> None:
     api = open_api(REGION, CREDENTIALS)
     # In this guise moto knows @connections by the beginning of the path.

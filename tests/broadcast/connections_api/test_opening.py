@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 
 from chalicelib.broadcast.connections_api import (
+    ConnectionsApi,
     Credentials,
     CurrentCredentials,
-    ManagementApi,
     NoCredentials,
     Outcome,
     Post,
     from_botocore,
-    open_management_api,
-    open_reference,
+    open_boto3_client,
+    open_connections_api,
 )
 
 from .stub_server import CREDENTIALS, REGION, Stub
 
-OpenOne = Callable[[str, CurrentCredentials], ManagementApi]
+OpenOne = Callable[[str, CurrentCredentials], ConnectionsApi]
 
 
-def is_fast(api: ManagementApi, stub: Stub) -> bool:
+def is_fast(api: ConnectionsApi, stub: Stub) -> bool:
     assert api.post_all([Post(stub.endpoint, "a=", b"1", inf)], 10) == [Outcome.DELIVERED]
     api.close(10)
     return stub.received[-1].headers["user-agent"] == "tickless"
@@ -38,7 +38,7 @@ def is_fast(api: ManagementApi, stub: Stub) -> bool:
 def test_the_fast_client_is_opened_where_there_is_pycurl(
     stub: Stub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert is_fast(open_management_api(REGION, CREDENTIALS), stub)
+    assert is_fast(open_connections_api(REGION, CREDENTIALS), stub)
     assert not caplog.records
 
 
@@ -49,7 +49,7 @@ def test_without_pycurl_the_reference_takes_over_and_says_so(
         raise ModuleNotFoundError("No module named 'pycurl'", name="pycurl")
 
     with caplog.at_level(logging.WARNING, "chalicelib"):
-        api = open_management_api(REGION, CREDENTIALS, fast_wire=missing)  # type: ignore[arg-type]
+        api = open_connections_api(REGION, CREDENTIALS, fast_wire=missing)  # type: ignore[arg-type]
 
     assert not is_fast(api, stub)
     assert [one.levelname for one in caplog.records if "pycurl" in one.message] == ["WARNING"]
@@ -60,8 +60,8 @@ def test_without_credentials_botocore_is_asked(stub: Stub, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS.secret_access_key)
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
 
-    assert is_fast(open_management_api(REGION), stub)
-    assert not is_fast(open_reference(REGION), stub)
+    assert is_fast(open_connections_api(REGION), stub)
+    assert not is_fast(open_boto3_client(REGION), stub)
 
 
 def test_temporary_credentials_that_botocore_finds_have_their_token(
@@ -82,10 +82,10 @@ def test_credentials_are_missed_at_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
     with pytest.raises(NoCredentials):
-        open_management_api(REGION)
+        open_connections_api(REGION)
 
 
-@pytest.mark.parametrize("open_one", [open_management_api, open_reference])
+@pytest.mark.parametrize("open_one", [open_connections_api, open_boto3_client])
 def test_credentials_that_change_are_followed(stub: Stub, open_one: OpenOne) -> None:
     current = CREDENTIALS
 
@@ -108,7 +108,7 @@ def test_secrets_are_not_for_logs() -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("open_one", [open_management_api, open_reference])
+@pytest.mark.parametrize("open_one", [open_connections_api, open_boto3_client])
 def test_credentials_that_cannot_be_had_fail_the_request(stub: Stub, open_one: OpenOne) -> None:
     def away() -> Credentials:
         raise OSError("no answer from the metadata service")
@@ -123,8 +123,8 @@ def test_the_fast_client_needs_neither_boto3_nor_botocore(stub: Stub) -> None:
     code = f"""
 import sys
 from math import inf
-from chalicelib.broadcast.connections_api import Credentials, Post, open_management_api
-api = open_management_api({REGION!r}, Credentials(*{tuple(CREDENTIALS)!r}))
+from chalicelib.broadcast.connections_api import Credentials, Post, open_connections_api
+api = open_connections_api({REGION!r}, Credentials(*{tuple(CREDENTIALS)!r}))
 print(*api.post_all([Post({stub.endpoint!r}, "a=", b"1", inf)], 10))
 api.close(10)
 print(sorted({{"boto3", "botocore"}} & set(sys.modules)))

@@ -11,7 +11,7 @@ from chalicelib.broadcast.connections_api.poller import (
     BOTH,
     READ,
     WRITE,
-    Readiness,
+    Poller,
     SelectorReadiness,
     new_readiness,
 )
@@ -20,8 +20,8 @@ Pair = tuple[socket.socket, socket.socket]
 
 
 @pytest.fixture(params=[new_readiness, SelectorReadiness], ids=["of this system", "of any"])
-def readiness(request: pytest.FixtureRequest) -> Iterator[Readiness]:
-    new: Callable[[], Readiness] = request.param
+def readiness(request: pytest.FixtureRequest) -> Iterator[Poller]:
+    new: Callable[[], Poller] = request.param
     opened = new()
     yield opened
     opened.close()
@@ -34,7 +34,7 @@ def pair() -> Iterator[Pair]:
         yield near, far
 
 
-def test_what_can_be_read_or_written_is_reported_as_asked(readiness: Readiness, pair: Pair) -> None:
+def test_what_can_be_read_or_written_is_reported_as_asked(readiness: Poller, pair: Pair) -> None:
     near, far = pair
     readiness.watch(near.fileno(), READ)
     assert readiness.wait(0) == []
@@ -50,7 +50,7 @@ def test_what_can_be_read_or_written_is_reported_as_asked(readiness: Readiness, 
 
 
 def test_what_is_forgotten_is_reported_no_more_and_may_be_watched_again(
-    readiness: Readiness, pair: Pair
+    readiness: Poller, pair: Pair
 ) -> None:
     near, far = pair
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_what_is_forgotten_is_reported_no_more_and_may_be_watched_again(
 
 
 def test_an_idle_connection_that_is_closed_is_no_news_for_ever(
-    readiness: Readiness, pair: Pair
+    readiness: Poller, pair: Pair
 ) -> None:
     near, far = pair
     readiness.watch(near.fileno(), READ)
@@ -79,7 +79,7 @@ def test_an_idle_connection_that_is_closed_is_no_news_for_ever(
     assert readiness.wait(10) != []
 
 
-def test_a_number_that_is_used_anew_is_another_socket(readiness: Readiness, pair: Pair) -> None:
+def test_a_number_that_is_used_anew_is_another_socket(readiness: Poller, pair: Pair) -> None:
     near, _ = pair
     readiness.watch(near.fileno(), READ)
     readiness.forget(near.fileno())
@@ -96,11 +96,11 @@ def test_a_number_that_is_used_anew_is_another_socket(readiness: Readiness, pair
         assert readiness.wait(10) == [(number, READ)]
 
 
-def test_forgetting_what_was_never_watched_is_nothing(readiness: Readiness, pair: Pair) -> None:
+def test_forgetting_what_was_never_watched_is_nothing(readiness: Poller, pair: Pair) -> None:
     readiness.forget(pair[0].fileno())
 
 
-def test_to_wait_for_ever_is_to_wait_for_something(readiness: Readiness, pair: Pair) -> None:
+def test_to_wait_for_ever_is_to_wait_for_something(readiness: Poller, pair: Pair) -> None:
     near, far = pair
     far.send(b"1")
     readiness.watch(near.fileno(), READ)

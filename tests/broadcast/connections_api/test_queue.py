@@ -1,4 +1,4 @@
-"""Turns, backoff and deadlines, at instants that the test names."""
+"""SessionLocks, backoff and deadlines, at instants that the test names."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.broadcast.connections_api import Delete, Limits, Outcome, Post
-from chalicelib.broadcast.connections_api.queue import NO_ANSWER, Outbox, Queued
+from chalicelib.broadcast.connections_api import Delete, Outcome, Post, TransportLimits
+from chalicelib.broadcast.connections_api.queue import NO_ANSWER, DeliveryQueue, Queued
 
-LIMITS = Limits(
+LIMITS = TransportLimits(
     in_flight=4,
     in_flight_per_endpoint=3,
     waiting_per_connection=2,
@@ -29,18 +29,18 @@ def closes(connection_id: str, deadline_s: float = 100) -> Queued:
     return Queued(Delete("one", connection_id, deadline_s), deadline_s, lambda _: None)
 
 
-def outbox(limits: Limits = LIMITS, jitter: float = 1.0) -> Outbox:
-    return Outbox(limits, lambda: jitter)
+def outbox(limits: TransportLimits = LIMITS, jitter: float = 1.0) -> DeliveryQueue:
+    return DeliveryQueue(limits, lambda: jitter)
 
 
-def started(box: Outbox) -> list[Queued]:
+def started(box: DeliveryQueue) -> list[Queued]:
     found = []
     while (one := box.next()) is not None:
         found.append(one)
     return found
 
 
-def settled(box: Outbox) -> list[tuple[Queued, Outcome]]:
+def settled(box: DeliveryQueue) -> list[tuple[Queued, Outcome]]:
     found, box.settled = box.settled, []
     return found
 

@@ -13,24 +13,24 @@ from typing import Protocol
 import pytest
 
 from chalicelib.broadcast.connections_api import (
+    ConnectionsApi,
     Credentials,
-    Limits,
-    ManagementApi,
     Outcome,
     Post,
-    open_management_api,
-    open_reference,
+    TransportLimits,
+    open_boto3_client,
+    open_connections_api,
 )
 from chalicelib.broadcast.connections_api.curl import botocores_ca_bundle
 from tests.servers import Certificate
 
-LIMITS = Limits(in_flight=4, repeats_of_failures=0)
+LIMITS = TransportLimits(in_flight=4, repeats_of_failures=0)
 
 
 class Open(Protocol):
     def __call__(
-        self, region: str, credentials: Credentials, limits: Limits, ca_bundle: Path | None
-    ) -> ManagementApi: ...
+        self, region: str, credentials: Credentials, limits: TransportLimits, ca_bundle: Path | None
+    ) -> ConnectionsApi: ...
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def endpoint(certificate: Certificate) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize("open_api", [open_management_api, open_reference])
+@pytest.mark.parametrize("open_api", [open_connections_api, open_boto3_client])
 def test_a_certificate_is_trusted_only_if_we_say_so(
     open_api: Open,
     endpoint: str,

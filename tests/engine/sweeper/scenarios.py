@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from chalicelib.container import Services
+from chalicelib.container import Container
 from chalicelib.core.events import Event
-from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.engine.sweeper import Sweeper
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
@@ -22,7 +22,7 @@ from chalicelib.store.keys import SessionKeys
 from chalicelib.telemetry.ports import NoSink, Sink
 from tests.servers import Place
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHARDS = Settings().shards
 CYCLE_MS = 300
 TTL_MS = 600_000
@@ -39,7 +39,7 @@ def start_session(
     """A session that times out cycle after cycle, and when it was started."""
     session_id = str(uuid4())
     engine.create_session(
-        set_up(
+        create_setup(
             session_id=session_id,
             sync_mode=mode,
             participants=[Participant(name, at, cycle_ms) for at, name in enumerate("ab")],
@@ -75,16 +75,16 @@ def sweeping(
     cluster: bool = False,
     sink: Sink = NoSink(),  # noqa: B008
 ) -> Iterator[Sweeper]:
-    services = Services(Settings(redis_url=url, redis_cluster=cluster, broadcast="relay"))
+    container = Container(Settings(redis_url=url, redis_cluster=cluster, broadcast="relay"))
     # A cached property gives way to what stands under its name.
-    services.__dict__["sink"] = sink
-    sweeper = services.sweeper()
+    container.__dict__["sink"] = sink
+    sweeper = container.sweeper()
     assert sweeper.start()
     try:
         yield sweeper
     finally:
         sweeper.stop()
-        services.close(1)
+        container.close(1)
 
 
 @contextmanager

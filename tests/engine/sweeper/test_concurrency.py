@@ -10,18 +10,18 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
-from chalicelib.container import Services
+from chalicelib.container import Container
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import Conflict, InvalidTransition
 from chalicelib.core.events import Event
 from chalicelib.core.session import ENDED
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.rate_limit.policy import Limits
+from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry import metrics as names
-from chalicelib.websocket.handlers import Greeting, Sockets
-from tests.fakes import FakeManagementApi, RecordingSink
+from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
+from tests.fakes import FakeConnectionsApi, RecordingSink
 from tests.servers import RedisProcess, eventually
 
 from .scenarios import CYCLE_MS, log_of, start_session, sweeping
@@ -45,18 +45,18 @@ Act = Callable[[str], object]
 class Nobody:
     """A greeter of whom nothing is expected."""
 
-    def invoke(self, greeting: Greeting) -> None:
+    def invoke(self, greeting: WelcomeEvent) -> None:
         pass
 
 
-def claims(services: Services, session_ids: list[str]) -> Act:
+def claims(container: Container, session_ids: list[str]) -> Act:
     """What claims on a session's behalf, as a client of its own on a socket does."""
-    sockets = Sockets(
-        engine=services.engine,
-        store=services.store,
-        registry=services.connections,
-        api=FakeManagementApi(),
-        limits=Limits(Settings(rate_limit_message=0)),
+    sockets = WebSocketHandlers(
+        engine=container.engine,
+        store=container.store,
+        registry=container.connections,
+        api=FakeConnectionsApi(),
+        limits=RateLimiter(Settings(rate_limit_message=0)),
         greeter=Nobody(),
     )
 
@@ -101,10 +101,10 @@ def expiries_due(log: list[Event], mode: SyncMode, action: TimeoutAction) -> lis
     return due
 
 
-def race(services: Services, act: Act, session_id: str, enough: Flag, chance: Random) -> None:
+def race(container: Container, act: Act, session_id: str, enough: Flag, chance: Random) -> None:
     """Act again and again, just when the session's clock runs out."""
     while not enough.is_set():
-        loaded = services.store.load(session_id)
+        loaded = container.store.load(session_id)
         assert loaded.session is not None
         if loaded.session.status in ENDED:
             return
@@ -118,17 +118,17 @@ def test_whoever_meets_at_a_deadline_each_clock_runs_out_once_and_at_that_instan
     own_valkey: RedisProcess,
 ) -> None:
     told, told_by_sweepers = RecordingSink(), RecordingSink()
-    services = Services(Settings(redis_url=own_valkey.url, broadcast="relay"))
-    services.__dict__["sink"] = told
-    engine, enough = services.engine, Flag()
+    container = Container(Settings(redis_url=own_valkey.url, broadcast="relay"))
+    container.__dict__["sink"] = told
+    engine, enough = container.engine, Flag()
     kinds = {
         start_session(engine, mode, action, total_ms=GLOBAL_MS)[0]: (mode, action)
         for mode, action in KINDS
         for _ in range(SESSIONS_OF_A_KIND)
     }
-    acts = [engine.get_current_state, claims(services, list(kinds)), switches(engine)]
+    acts = [engine.get_current_state, claims(container, list(kinds)), switches(engine)]
     racers = [
-        Thread(target=race, args=(services, act, session_id, enough, Random(number)))
+        Thread(target=race, args=(container, act, session_id, enough, Random(number)))
         for number, session_id in enumerate(kinds)
         for act in acts
     ]
@@ -165,4 +165,4 @@ def test_whoever_meets_at_a_deadline_each_clock_runs_out_once_and_at_that_instan
         assert happened(session_id) == expiries_due(log_of(own_valkey, session_id), *kind)
     assert told.counts[names.LOST_RACES.name, ()]
     assert told_by_sweepers.observed[names.SWEEPER_LAG_SECONDS.name, ()]
-    services.close(1)
+    container.close(1)

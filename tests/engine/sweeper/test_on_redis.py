@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from chalicelib.container import Services
-from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, set_up
+from chalicelib.container import Container
+from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.engine.sweeper import LOOK_AGAIN_SECONDS
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
-from chalicelib.store.subscription import alarms
+from chalicelib.store.subscription import deadline_notifications
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, eventually
 
@@ -88,13 +88,13 @@ def test_a_sweeper_whose_replies_are_lost_again_and_again_repeats_nothing(
 def test_alarms_are_raised_only_for_a_deadline_earlier_than_all_of_its_shard(
     own_valkey: RedisProcess,
 ) -> None:
-    services = Services(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))
-    engine = services.engine
+    container = Container(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))
+    engine = container.engine
 
     def start_at(allowed_ms: int) -> str:
         session_id = str(uuid4())
         engine.create_session(
-            set_up(
+            create_setup(
                 session_id=session_id,
                 sync_mode=SyncMode.PER_PARTICIPANT,
                 participants=[Participant(name, at, allowed_ms) for at, name in enumerate("ab")],
@@ -104,7 +104,7 @@ def test_alarms_are_raised_only_for_a_deadline_earlier_than_all_of_its_shard(
         engine.start_session(session_id)
         return session_id
 
-    with alarms(services.settings) as heard:
+    with deadline_notifications(container.settings) as heard:
         first = start_at(60_000)
         assert heard.next(5.0) == 0
         start_at(90_000)
@@ -114,4 +114,4 @@ def test_alarms_are_raised_only_for_a_deadline_earlier_than_all_of_its_shard(
         assert heard.next(0.0) is None or heard.next(0.0) is None
         start_at(30_000)
         assert heard.next(5.0) == 0
-    services.close(1)
+    container.close(1)

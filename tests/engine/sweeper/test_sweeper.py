@@ -8,10 +8,10 @@ from threading import Event
 
 import pytest
 
-from chalicelib.core.setup import Participant, SyncMode, set_up
+from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.sweeper import AT_ONCE, Sweeper
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import Charge, Commit, Committed, Loaded, Stale, StoreUnavailable
+from chalicelib.ports import Commit, Committed, Loaded, RateLimitCheck, Stale, StoreUnavailable
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.fakes import FakeAlarms, FakeDeadlines, FakeStore, RecordingSink
@@ -36,11 +36,13 @@ class FrailStore(FakeStore):
             raise ValueError("damaged")
         return super().load(session_id)
 
-    def commit(self, commit: Commit, charge: Charge | None = None) -> Committed | Stale:
+    def commit(
+        self, commit: Commit, limit_check: RateLimitCheck | None = None
+    ) -> Committed | Stale:
         if self.fail_before_commit:
             self.fail_before_commit -= 1
             raise StoreUnavailable("before")
-        result = super().commit(commit, charge)
+        result = super().commit(commit, limit_check)
         if self.fail_after_commit:
             self.fail_after_commit -= 1
             raise StoreUnavailable("after")
@@ -51,19 +53,19 @@ class Scene:
     def __init__(self) -> None:
         self.store = FrailStore()
         self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
-        self.alarms = FakeAlarms(self.store)
+        self.deadline_notifications = FakeAlarms(self.store)
         self.told = RecordingSink()
         self.sweeper = Sweeper(
             self.engine,
             FakeDeadlines(self.store),
-            self.alarms.open,
+            self.deadline_notifications.open,
             telemetry=Telemetry(self.told),
         )
 
     def start_session(self, session_id: str, warn_at_ms: Sequence[int] = ()) -> int:
         """The instant at which it is to be settled."""
         self.engine.create_session(
-            set_up(
+            create_setup(
                 session_id=session_id,
                 sync_mode=SyncMode.PER_PARTICIPANT,
                 participants=[Participant("anne", 0, ALLOWED_MS), Participant("ben", 1, 10_000)],
@@ -76,7 +78,7 @@ class Scene:
 
     def wake(self) -> None:
         """The fake clock passes faster than the sweeper naps."""
-        self.store.alarms.put(0)
+        self.store.deadline_notifications.put(0)
 
     def timeouts(self, session_id: str) -> list[int]:
         return self.instants(session_id, "participant_expired")
@@ -229,7 +231,7 @@ def test_a_store_that_was_away_is_swept_when_it_is_back_and_not_complained_of_ea
     scene.store.away = True
     scene.store.advance(ALLOWED_MS)
     scene.wake()
-    eventually(lambda: scene.alarms.opened > 3)
+    eventually(lambda: scene.deadline_notifications.opened > 3)
     assert scene.timeouts("game") == []
     scene.store.away = False
 
@@ -243,10 +245,10 @@ def test_alarms_that_are_lost_are_asked_for_anew_and_everything_is_looked_at(
     deadline_ms = scene.start_session("game")
     scene.sweeper.start()
     scene.store.advance(ALLOWED_MS)
-    scene.store.alarms.put(None)
+    scene.store.deadline_notifications.put(None)
 
     eventually(lambda: scene.timeouts("game") == [deadline_ms])
-    assert scene.alarms.opened == 2
+    assert scene.deadline_notifications.opened == 2
 
 
 def test_a_fault_of_our_own_does_not_end_the_sweeper(
@@ -278,7 +280,7 @@ def test_what_is_done_aside_is_done_again_and_again_and_holds_nothing_up(
     sweeper = Sweeper(
         scene.engine,
         FakeDeadlines(scene.store),
-        scene.alarms.open,
+        scene.deadline_notifications.open,
         aside=aside,
         aside_every_seconds=0.0,
     )
@@ -298,7 +300,7 @@ def test_what_is_done_aside_is_done_again_and_again_and_holds_nothing_up(
 def test_an_alarm_of_a_shard_that_there_is_not_is_ignored(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.sweeper.start()
-    scene.store.alarms.put(99)
+    scene.store.deadline_notifications.put(99)
     scene.store.advance(ALLOWED_MS)
     scene.wake()
 

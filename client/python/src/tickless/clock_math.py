@@ -1,14 +1,14 @@
-"""What a clock shows some time after its state was made: the one formula.
+"""The arithmetic of running clocks: what a state shows some time after it was made.
 
-Values in, values out. Nothing may have run out in between: that would be
-another version, and is the server's to say. Whole milliseconds give whole ones.
+Pure. No clock may have run out in between: that is a new version, and only the server makes
+versions. Whole milliseconds in give whole milliseconds out.
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from .states import ParticipantState, SessionState
+from .wire_types import ParticipantState, SessionState
 
 Ms = TypeVar("Ms", int, float)
 
@@ -16,7 +16,7 @@ Ms = TypeVar("Ms", int, float)
 def participant_at(
     participant: ParticipantState, state: SessionState, elapsed_ms: float
 ) -> ParticipantState:
-    """A participant's figures so long after the state was made."""
+    """A participant ``elapsed_ms`` after ``state`` was made."""
     if state["status"] != "running" or elapsed_ms <= 0:
         return participant
     later: dict[str, Any] = dict(participant)
@@ -37,7 +37,7 @@ def participant_at(
         if participant.get("periods_left"):
             control = participant.get("time_control") or state["time_control"] or {}
             period_ms = control["period_ms"]
-            # A period begins when the one before it ends.
+            # A period starts when the one before it ends.
             spent, into_ms = divmod(beyond_ms + period_ms - period_left_ms, period_ms)
             left = max(0, participant["periods_left"] - int(spent))
             later["periods_left"] = left
@@ -51,16 +51,16 @@ def session_remaining_ms(state: SessionState, elapsed_ms: Ms) -> Ms:
     return max(0, state["session_remaining_ms"] - passed_ms)
 
 
-def shown_at(state: SessionState, timestamp: int, now: int) -> SessionState:
-    """Every figure of a state of ``timestamp`` at ``now``."""
+def state_at(state: SessionState, timestamp: int, now: int) -> SessionState:
+    """A state that was made at ``timestamp``, with every clock brought to ``now``."""
     elapsed_ms = max(0, now - timestamp)
     later = state.copy()
-    people = [participant_at(one, state, elapsed_ms) for one in state["participants"]]
-    later["participants"] = people
+    participants = [participant_at(one, state, elapsed_ms) for one in state["participants"]]
+    later["participants"] = participants
     if "session_remaining_ms" in state:
         later["session_remaining_ms"] = session_remaining_ms(state, elapsed_ms)
     if "groups" in state:
-        remaining = {one["group_id"]: one["time_remaining_ms"] for one in people}
+        remaining = {one["group_id"]: one["time_remaining_ms"] for one in participants}
         later["groups"] = [
             {**group, "time_remaining_ms": remaining[group["group_id"]]}
             for group in state["groups"]

@@ -1,6 +1,6 @@
-"""Everything that differs between a program and a test: clocks, chance and sockets.
+"""The client's access to the outside world: clocks, randomness and WebSockets.
 
-Nothing else here touches the network of a socket, or a clock.
+Nothing else in the client reads a clock or opens a socket, so tests replace ``Environment``.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
-GOODBYE_WITHIN_S = 2
+CLOSE_TIMEOUT_S = 2
 
-Token = str | Callable[[], Awaitable[str]] | None
-"""Or who renews it: asked before every connection, and every request."""
+TokenSource = str | Callable[[], Awaitable[str]] | None
+"""A token, or a function that returns one; it is called before every connection and request."""
 
 
-async def token_of(token: Token) -> str | None:
+async def resolve_token(token: TokenSource) -> str | None:
     return await token() if callable(token) else token
 
 
 class SocketClosed(Exception):
-    """A connection has ended, with the code and reason that the other side gave, if it did."""
+    """A connection has ended, with the peer's close code and reason if it sent them."""
 
     def __init__(self, code: int | None = None, reason: str = "") -> None:
         super().__init__(f"{code} {reason}".strip())
@@ -34,10 +34,10 @@ class SocketClosed(Exception):
         self.reason = reason
 
 
-class SocketRefused(Exception):
-    """A connection could not be opened; its cause says why.
+class ConnectionFailed(Exception):
+    """A connection could not be opened; the cause says why.
 
-    ``status`` is what the handshake was answered, where somebody answered it.
+    ``status`` is the HTTP status of the handshake, if there was a response.
     """
 
     def __init__(self, reason: str, status: int | None = None) -> None:
@@ -46,13 +46,13 @@ class SocketRefused(Exception):
 
 
 class Socket(Protocol):
-    """As much of a WebSocket as is needed."""
+    """What the client needs of a WebSocket."""
 
     async def recv(self) -> str | bytes:
         """The next message.
 
         Raises:
-            SocketClosed: There is none any more.
+            SocketClosed: The connection has ended.
         """
         ...
 
@@ -60,16 +60,16 @@ class Socket(Protocol):
         """Send a message.
 
         Raises:
-            SocketClosed: It can't be.
+            SocketClosed: The connection has ended.
         """
         ...
 
     async def close(self) -> None:
-        """End the connection as it should be ended."""
+        """Close the connection with a closing handshake."""
         ...
 
     def abort(self) -> None:
-        """End it at once, without a word."""
+        """Drop the connection at once, without a closing handshake."""
         ...
 
 
@@ -83,13 +83,13 @@ class WebSocket:
         try:
             return await self._connection.recv(decode=False)
         except ConnectionClosed as closed:
-            raise _told(closed) from closed
+            raise _socket_closed(closed) from closed
 
     async def send(self, text: str) -> None:
         try:
             await self._connection.send(text)
         except ConnectionClosed as closed:
-            raise _told(closed) from closed
+            raise _socket_closed(closed) from closed
 
     async def close(self) -> None:
         await self._connection.close()
@@ -98,48 +98,48 @@ class WebSocket:
         self._connection.transport.abort()
 
 
-def _told(closed: ConnectionClosed) -> SocketClosed:
-    end = closed.rcvd
-    return SocketClosed(end.code, end.reason) if end else SocketClosed()
+def _socket_closed(closed: ConnectionClosed) -> SocketClosed:
+    frame = closed.rcvd
+    return SocketClosed(frame.code, frame.reason) if frame else SocketClosed()
 
 
 async def open_socket(url: str, subprotocols: tuple[str, ...]) -> Socket:
-    """A connection to ``url``, offering these subprotocols if there are any.
+    """Connect to ``url``, offering ``subprotocols``.
 
     Raises:
-        SocketRefused: Nobody is there, or whoever is there wants nothing of it.
+        ConnectionFailed: The server can't be reached, or refused the handshake.
     """
     try:
         connection = await connect(
             url,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             compression=None,
-            # The contract has heartbeats of its own.
+            # The protocol has its own heartbeats.
             ping_interval=None,
             open_timeout=None,
-            close_timeout=GOODBYE_WITHIN_S,
+            close_timeout=CLOSE_TIMEOUT_S,
         )
     except (OSError, EOFError, InvalidHandshake) as error:
         status = error.response.status_code if isinstance(error, InvalidStatus) else None
-        raise SocketRefused(str(error), status) from error
+        raise ConnectionFailed(str(error), status) from error
     return WebSocket(connection)
 
 
 def now() -> float:
-    """Milliseconds that only ever grow."""
+    """A monotonic clock, in milliseconds."""
     return time.monotonic() * 1000
 
 
-def wall() -> float:
-    """The time of day in milliseconds, which may be set."""
+def wall_clock() -> float:
+    """The time of day in milliseconds; it may be set."""
     return time.time() * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """``random`` gives numbers from 0 to 1, 1 excluded; timers are the event loop's."""
+class Environment:
+    """``random`` returns numbers from 0 to 1, 1 excluded. Timers are the event loop's."""
 
     now: Callable[[], float] = now
-    wall: Callable[[], float] = wall
+    wall_clock: Callable[[], float] = wall_clock
     random: Callable[[], float] = random.random
     open_socket: Callable[[str, tuple[str, ...]], Awaitable[Socket]] = open_socket

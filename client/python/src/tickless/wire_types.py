@@ -1,7 +1,6 @@
-"""The shapes of the contract that a client reads; docs/protocol.md says what they mean.
+"""The types of the JSON that the server sends, with the names it has on the wire.
 
-Nothing here runs. Names are the wire's and are left as they are; a server may
-send more than stands here.
+Types only. docs/protocol.md describes the fields; a server may send more than these.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ Role = Literal["host", "participant", "viewer"]
 ConnectionState = Literal["connecting", "live", "reconnecting", "closed"]
 
 Message = dict[str, Any]
-"""A message of the socket, of either side."""
+"""A socket message in either direction."""
 
 SessionEvent = dict[str, Any]
-"""``type``, ``at``, and what each type has besides."""
+"""``type``, ``at``, and the fields of each type."""
 
 
 class ParticipantState(TypedDict):
@@ -85,7 +84,7 @@ class SwitchResult(TypedDict):
 
 
 class MintedToken(TypedDict):
-    """A token, and what it says; ``token_id`` is the name to revoke it by."""
+    """A token and its claims; ``token_id`` is what revokes it."""
 
     token: str
     token_id: str
@@ -95,15 +94,15 @@ class MintedToken(TypedDict):
 
 
 class Links(TypedDict):
-    """Tokens for everybody who has to do with a new session."""
+    """The tokens of a new session: for its host, its viewers and each participant."""
 
     host: MintedToken
     viewer: MintedToken
     participants: list[MintedToken]
 
 
-class LogPage(TypedDict):
-    """Events with their ``id`` and ``version``; ``next`` is the id to go on after."""
+class EventPage(TypedDict):
+    """Events with their ``id`` and ``version``; ``next`` is the ``after`` of the next page."""
 
     events: list[SessionEvent]
     next: str | None

@@ -8,7 +8,7 @@
 
 import { isOver } from './turn.js';
 
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
+/** @import { SessionState } from '../../js/src/types.js' */
 
 /**
  * How `adjust` names a clock.

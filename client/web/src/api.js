@@ -4,9 +4,8 @@
  * @module
  */
 
-/** @typedef {import('../../js/src/types.js').SessionEvent} SessionEvent */
-
-/** @typedef {import('./place.js').Role} Role */
+/** @import { SessionEvent } from '../../js/src/types.js' */
+/** @import { Role } from './place.js' */
 
 /** @typedef {SessionEvent & {id: string}} LoggedEvent */
 

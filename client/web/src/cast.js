@@ -7,7 +7,7 @@
  * @module
  */
 
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
+/** @import { SessionState } from '../../js/src/types.js' */
 
 /** @typedef {{id: string, name: string, team: string}} Person */
 

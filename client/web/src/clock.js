@@ -7,7 +7,7 @@
 import { counted } from './durations.js';
 import { el, mark, write } from './dom.js';
 
-/** @typedef {import('../../js/src/index.js').Face} Face */
+/** @import { ClockFace } from '../../js/src/index.js' */
 
 /** Fewer would have digits change their size within the last minutes. */
 const LEAST_CHARACTERS = 4;
@@ -43,7 +43,7 @@ export class Clock {
     this.#digits.setAttribute('aria-label', name);
   }
 
-  /** @param {Face} face */
+  /** @param {ClockFace} face */
   show(face) {
     write(this.#digits, face.text);
     const characters = Math.max(face.text.length, LEAST_CHARACTERS);
@@ -63,7 +63,7 @@ export class Clock {
 }
 
 /**
- * @param {Face} face
+ * @param {ClockFace} face
  * @returns {string}
  */
 export function noteOf({ phase, delay, overtime, periodsLeft, cyclesLeft }) {

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** @typedef {import('../../js/src/index.js').ConnectionState} ConnectionState */
+/** @import { ConnectionState } from '../../js/src/index.js' */
 
 /**
  * @typedef {object} Facts

@@ -11,9 +11,8 @@ import { fragmentOf } from './place.js';
 import { PRESETS } from './presets.js';
 import { FIELDS, FormError, MOST_PARTICIPANTS, explain, requestOf } from './setup.js';
 
-/** @typedef {import('./addresses.js').Addresses} Addresses */
-/** @typedef {import('./setup.js').Field} Field */
-/** @typedef {import('./setup.js').Form} Form */
+/** @import { Addresses } from './addresses.js' */
+/** @import { Field, Form } from './setup.js' */
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
 
 const MODES = [

@@ -14,10 +14,9 @@ import { Roster } from './roster.js';
 import { refusal } from './telling.js';
 import { hostPress, isOver } from './turn.js';
 
-/** @typedef {import('../../js/src/index.js').CommandName} CommandName */
-/** @typedef {import('../../js/src/index.js').Face} Face */
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
-/** @typedef {import('./room.js').Room} Room */
+/** @import { ClockFace, CommandName } from '../../js/src/index.js' */
+/** @import { SessionState } from '../../js/src/types.js' */
+/** @import { Room } from './room.js' */
 
 /** @typedef {{element: HTMLElement, clock: Clock, less: HTMLButtonElement, more: HTMLButtonElement, give: HTMLButtonElement}} Tile */
 
@@ -114,7 +113,7 @@ export class Host {
     if (isNew) this.#log.refresh();
   }
 
-  /** @param {Face} face */
+  /** @param {ClockFace} face */
   face(face) {
     if (face.id === 'session') this.#session.clock.show(face);
     else this.#roster.tiles.get(face.id)?.clock.show(face);
@@ -126,7 +125,7 @@ export class Host {
 
   connection() {
     this.#offer();
-    const { connection, held } = this.#room.client;
+    const { connection, snapshot: held } = this.#room.client;
     if (connection === 'live' && held) this.#log.refresh();
   }
 

@@ -13,9 +13,9 @@ import { fragmentOf } from './place.js';
 import { refusal } from './telling.js';
 import { encode } from './uqr.js';
 
-/** @typedef {import('./api.js').Api} Api */
-/** @typedef {import('./cast.js').Cast} Cast */
-/** @typedef {import('./place.js').Place} Place */
+/** @import { Api } from './api.js' */
+/** @import { Cast } from './cast.js' */
+/** @import { Place } from './place.js' */
 
 const SVG = 'http://www.w3.org/2000/svg';
 const VIEWER = 'viewer';

@@ -7,9 +7,8 @@
 import { el, write } from './dom.js';
 import { sentence } from './telling.js';
 
-/** @typedef {import('./api.js').Api} Api */
-/** @typedef {import('./api.js').LoggedEvent} LoggedEvent */
-/** @typedef {import('./cast.js').Cast} Cast */
+/** @import { Api, LoggedEvent } from './api.js' */
+/** @import { Cast } from './cast.js' */
 
 const MOST_LINES = 200;
 /** However fast things happen, the log is asked for no more often than this. */

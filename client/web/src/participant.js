@@ -10,9 +10,9 @@ import { el, isTaken, mark, write } from './dom.js';
 import { refusal } from './telling.js';
 import { participantPress } from './turn.js';
 
-/** @typedef {import('../../js/src/index.js').Face} Face */
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
-/** @typedef {import('./room.js').Room} Room */
+/** @import { ClockFace } from '../../js/src/index.js' */
+/** @import { SessionState } from '../../js/src/types.js' */
+/** @import { Room } from './room.js' */
 
 export class Participant {
   #room;
@@ -43,7 +43,7 @@ export class Participant {
       el('div', { className: 'mine' }, this.#mine.element, this.#other, this.#error),
       this.#button,
     );
-    this.#awake = wakefulness(() => room.client.held?.state.status === 'running');
+    this.#awake = wakefulness(() => room.client.snapshot?.state.status === 'running');
   }
 
   /** @param {SessionState} state */
@@ -63,14 +63,14 @@ export class Participant {
     this.#offer(state);
   }
 
-  /** @param {Face} face */
+  /** @param {ClockFace} face */
   face(face) {
     if (face.id === this.#id) this.#mine.show(face);
     else if (face.isActive && face.id !== 'session') write(this.#otherDigits, face.text);
   }
 
   connection() {
-    const { held } = this.#room.client;
+    const { snapshot: held } = this.#room.client;
     if (held) this.#offer(held.state);
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** @typedef {import('./setup.js').Form} Form */
+/** @import { Form } from './setup.js' */
 
 /**
  * @typedef {object} Preset

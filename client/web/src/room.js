@@ -18,11 +18,10 @@ import { remember, remembered } from './settings.js';
 import { sentence } from './telling.js';
 import { STATUS } from './turn.js';
 
-/** @typedef {import('../../js/src/index.js').Face} Face */
-/** @typedef {import('../../js/src/types.js').SessionEvent} SessionEvent */
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
-/** @typedef {import('./addresses.js').Addresses} Addresses */
-/** @typedef {import('./place.js').Place} Place */
+/** @import { ClockFace } from '../../js/src/index.js' */
+/** @import { SessionEvent, SessionState } from '../../js/src/types.js' */
+/** @import { Addresses } from './addresses.js' */
+/** @import { Place } from './place.js' */
 
 /**
  * What a view does with what it is told.
@@ -30,7 +29,7 @@ import { STATUS } from './turn.js';
  * @typedef {object} View
  * @property {HTMLElement} element
  * @property {(state: SessionState) => void} state
- * @property {(face: Face) => void} face
+ * @property {(face: ClockFace) => void} face
  * @property {(events: SessionEvent[]) => void} [events]
  * @property {() => void} [connection]
  * @property {(event: KeyboardEvent) => void} [key]
@@ -46,7 +45,7 @@ const INDICATOR_MS = 1_000;
 const TENTHS_UP_TO = 24;
 
 export class Room {
-  /** Every clock as it was last shown, for what is drawn later. @type {Map<string, Face>} */
+  /** Every clock as it was last shown, for what is drawn later. @type {Map<string, ClockFace>} */
   faces = new Map();
   /** @type {Cast | null} */
   cast = null;
@@ -93,7 +92,7 @@ export class Room {
     this.#on('state', () => this.#state());
     this.#on('events', ({ detail }) => this.#events(detail));
     this.#on('connection', () => this.#connection());
-    this.#on('refusal', ({ detail }) => this.#refused(detail.code));
+    this.#on('error', ({ detail }) => this.#refused(detail.code));
     this.client.connect();
     this.#indicating = setInterval(() => this.#indicate(), INDICATOR_MS);
   }
@@ -130,7 +129,7 @@ export class Room {
       this.#region,
     );
     this.#indicate();
-    if (this.client.held) this.#state();
+    if (this.client.snapshot) this.#state();
     else this.#describe();
   }
 
@@ -155,7 +154,7 @@ export class Room {
   }
 
   #state() {
-    const { held } = this.client;
+    const { snapshot: held } = this.client;
     if (held) {
       if (held.epoch !== this.#epoch || !this.cast) {
         this.#epoch = held.epoch;
@@ -180,7 +179,7 @@ export class Room {
     });
   }
 
-  /** @param {Face} face */
+  /** @param {ClockFace} face */
   #face(face) {
     const before = this.faces.get(face.id);
     this.faces.set(face.id, face);
@@ -241,7 +240,7 @@ export class Room {
   #describe() {
     const view = this.#view;
     if (!view) return;
-    const { held, connection } = this.client;
+    const { snapshot: held, connection } = this.client;
     const notice = noticeOf({
       connection,
       isShutOut: this.#isShutOut,

@@ -9,7 +9,7 @@
 import { inWords, readDuration } from './durations.js';
 import { readControl } from './time-controls.js';
 
-/** @typedef {import('../../js/src/types.js').SyncMode} SyncMode */
+/** @import { SyncMode } from '../../js/src/types.js' */
 
 /**
  * The form as it was filled in; times are as people write them.

@@ -6,8 +6,8 @@
  * @module
  */
 
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
-/** @typedef {import('./cast.js').Cast} Cast */
+/** @import { SessionState } from '../../js/src/types.js' */
+/** @import { Cast } from './cast.js' */
 
 /**
  * @typedef {object} Slot

@@ -8,7 +8,7 @@
 
 import { inWords } from './durations.js';
 
-/** @typedef {import('../../js/src/types.js').SessionEvent} SessionEvent */
+/** @import { SessionEvent } from '../../js/src/types.js' */
 
 /** @typedef {{nameOf: (id: unknown) => string}} Names */
 

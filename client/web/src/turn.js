@@ -6,8 +6,7 @@
  * @module
  */
 
-/** @typedef {import('../../js/src/types.js').CommandName} CommandName */
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
+/** @import { CommandName, SessionState } from '../../js/src/types.js' */
 
 /**
  * @typedef {object} Press

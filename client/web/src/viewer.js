@@ -9,9 +9,9 @@ import { canFillScreen, toggleFullScreen, wakefulness } from './device.js';
 import { el, isTaken, mark, write } from './dom.js';
 import { slotsOf } from './slots.js';
 
-/** @typedef {import('../../js/src/index.js').Face} Face */
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
-/** @typedef {import('./room.js').Room} Room */
+/** @import { ClockFace } from '../../js/src/index.js' */
+/** @import { SessionState } from '../../js/src/types.js' */
+/** @import { Room } from './room.js' */
 
 /** More clocks than this can't be read from afar. */
 const MOST_SMALL = 8;
@@ -30,7 +30,7 @@ export class Viewer {
   constructor(room) {
     this.#room = room;
     this.element = el('main', { className: 'viewer' }, this.#large, this.#small, this.#rest);
-    this.#awake = wakefulness(() => room.client.held?.state.status === 'running');
+    this.#awake = wakefulness(() => room.client.snapshot?.state.status === 'running');
     if (canFillScreen) {
       const label = 'Full screen';
       room.offer(
@@ -84,7 +84,7 @@ export class Viewer {
     }
   }
 
-  /** @param {Face} face */
+  /** @param {ClockFace} face */
   face(face) {
     this.#clocks.get(face.id)?.show(face);
   }

@@ -8,7 +8,7 @@ import { slotsOf } from '../src/slots.js';
 import { refusal, sentence } from '../src/telling.js';
 import { hostPress, participantPress } from '../src/turn.js';
 
-/** @typedef {import('../../js/src/types.js').SessionState} SessionState */
+/** @import { SessionState } from '../../js/src/types.js' */
 
 /**
  * @param {Record<string, unknown>} [changes]

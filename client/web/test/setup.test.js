@@ -7,7 +7,7 @@ import { PRESETS } from '../src/presets.js';
 import { FormError, explain, requestOf } from '../src/setup.js';
 import { readControl } from '../src/time-controls.js';
 
-/** @typedef {import('../src/setup.js').Form} Form */
+/** @import { Form } from '../src/setup.js' */
 
 function ids() {
   let last = 0;

@@ -1,19 +1,17 @@
 /**
- * Sessions as the server shows them, with as little said as a test needs.
+ * Builds session states as the server sends them, with defaults for tests.
  *
  * @module
  */
 
-/** @typedef {import('../src/types.js').Held} Held */
-/** @typedef {import('../src/types.js').ParticipantState} ParticipantState */
-/** @typedef {import('../src/types.js').SessionState} SessionState */
+/** @import { ParticipantState, SessionState, Snapshot } from '../src/types.js' */
 
 /**
  * @param {string} participant_id
  * @param {Partial<ParticipantState>} [more]
  * @returns {ParticipantState}
  */
-export function aParticipant(participant_id, more) {
+export function makeParticipant(participant_id, more) {
   return {
     participant_id,
     participant_index: 0,
@@ -30,15 +28,15 @@ export function aParticipant(participant_id, more) {
   };
 }
 
-/** When a version was made, where a test does not say otherwise. */
-export const madeAt = (/** @type {number} */ version) => `the instant of ${version}`;
+/** The `updated_at` of a version, unless a test sets another. */
+export const updatedAtOf = (/** @type {number} */ version) => `updated at ${version}`;
 
 /**
  * @param {ParticipantState[]} participants
  * @param {Partial<SessionState>} [more]
  * @returns {SessionState}
  */
-export function aState(participants, more) {
+export function makeState(participants, more) {
   return {
     session_id: 's',
     sync_mode: 'per_participant',
@@ -51,20 +49,22 @@ export function aState(participants, more) {
     max_time_ms: null,
     time_control: null,
     warn_at_ms: [],
-    updated_at: madeAt(more?.version ?? 1),
+    updated_at: updatedAtOf(more?.version ?? 1),
     deadline_at: null,
     ...more,
   };
 }
 
-/** Somebody whose clock runs. */
+/** The fields of a participant whose clock is running. */
 export const RUNNING = { is_active: true, is_running: true };
 
 /**
+ * A snapshot with the timestamp 0.
+ *
  * @param {SessionState} state
- * @param {Partial<Held>} [more]
- * @returns {Held}
+ * @param {Partial<Snapshot>} [more]
+ * @returns {Snapshot}
  */
-export function heldNow(state, more) {
+export function makeSnapshot(state, more) {
   return { epoch: 'e', version: state.version, timestamp: 0, state, ...more };
 }

@@ -5,12 +5,11 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 
 import { CommandError, DisplayClock, SessionClient } from '../src/index.js';
-import { skip, startStack, until } from './stack.js';
+import { skip, startStack, waitUntil } from './local-stack.js';
 
-/** @typedef {import('../src/index.js').Face} Face */
-/** @typedef {import('../src/types.js').Socket} Socket */
+/** @import { Socket } from '../src/types.js' */
 
-/** @type {import('./stack.js').Stack} */
+/** @type {import('./local-stack.js').Stack} */
 let at;
 
 before(async () => {
@@ -35,7 +34,7 @@ async function rest(path, body) {
 }
 
 /** @param {object} more */
-async function aSession(more) {
+async function createSession(more) {
   const session_id = randomUUID();
   const participants = [1, 2].map(() => ({ participant_id: randomUUID(), total_time_ms: 60_000 }));
   await rest('', {
@@ -49,11 +48,11 @@ async function aSession(more) {
 }
 
 /**
- * A client on a real socket, connected and live.
+ * A client on a real socket, once it is live.
  *
  * @param {string} sessionId
  */
-async function aClient(sessionId) {
+async function liveClient(sessionId) {
   /** @type {WebSocket[]} */
   const sockets = [];
   const openSocket = (/** @type {string} */ url) => {
@@ -61,51 +60,51 @@ async function aClient(sessionId) {
     sockets.push(socket);
     return /** @type {Socket} */ (socket);
   };
-  const client = new SessionClient({ url: at.WS, sessionId, world: { openSocket } });
+  const client = new SessionClient({ url: at.WS, sessionId, environment: { openSocket } });
   client.connect();
-  await until(client, () => client.connection === 'live' && client.held);
+  await waitUntil(client, () => client.connection === 'live' && client.snapshot);
   return { client, sockets };
 }
 
 test(
-  'a game on the real stack: commands, a second screen, a cut, and the end at zero',
+  'a session on the local stack: commands, a second screen, a lost connection, and expiry',
   { skip },
   async () => {
-    const sessionId = await aSession({
+    const sessionId = await createSession({
       participants: [1, 2].map(() => ({ participant_id: randomUUID(), total_time_ms: 1_500 })),
       action_on_timeout: { type: 'end_session' },
     });
-    const [host, viewer] = await Promise.all([aClient(sessionId), aClient(sessionId)]);
+    const [host, viewer] = await Promise.all([liveClient(sessionId), liveClient(sessionId)]);
     /** @type {string[]} */
     const texts = [];
     const display = new DisplayClock({
       clock: viewer.client.clock,
       show: (face) => texts.push(face.text),
     });
-    viewer.client.addEventListener('state', () => display.update(viewer.client.held));
+    viewer.client.addEventListener('state', () => display.update(viewer.client.snapshot));
 
     assert.equal(await host.client.command('start'), 2);
-    const stale = host.client.held?.state.participants[1]?.participant_id;
+    const stale = host.client.snapshot?.state.participants[1]?.participant_id;
     await assert.rejects(
       host.client.command('switch', { current_participant_id: stale }),
       (error) => error instanceof CommandError && error.code === 'STALE_CYCLE',
     );
     const reached = await host.client.command('switch');
-    await until(viewer.client, () => (viewer.client.held?.version ?? 0) >= reached);
+    await waitUntil(viewer.client, () => (viewer.client.snapshot?.version ?? 0) >= reached);
 
     viewer.sockets[0]?.terminate();
-    await until(viewer.client, () => viewer.client.connection === 'reconnecting');
-    await until(viewer.client, () => viewer.client.connection === 'live');
+    await waitUntil(viewer.client, () => viewer.client.connection === 'reconnecting');
+    await waitUntil(viewer.client, () => viewer.client.connection === 'live');
 
-    await until(viewer.client, () => viewer.client.held?.state.status === 'expired');
+    await waitUntil(viewer.client, () => viewer.client.snapshot?.state.status === 'expired');
     const { data: state } = await rest(`/${sessionId}`);
-    assert.deepEqual(viewer.client.held?.state, state);
+    assert.deepEqual(viewer.client.snapshot?.state, state);
     assert.ok(texts.includes('0.1') && texts.includes('0:00'), texts.join());
     const { errorBoundMs } = viewer.client.clock;
     assert.ok(errorBoundMs < 1_000, `${errorBoundMs} ms`);
     assert.ok(
       Math.abs(viewer.client.clock.now() - Date.now()) <= errorBoundMs,
-      'the store is on this machine',
+      'the clock of the store is that of this machine',
     );
     display.stop();
     host.client.close();
@@ -113,7 +112,7 @@ test(
   },
 );
 
-test('where nobody listens it goes on trying, and nothing breaks', { skip }, async () => {
+test('a client keeps trying to connect where no server listens', { skip }, async () => {
   let refused = 0;
   const openSocket = (/** @type {string} */ url) => {
     const socket = new WebSocket(url);
@@ -124,7 +123,7 @@ test('where nobody listens it goes on trying, and nothing breaks', { skip }, asy
     const client = new SessionClient({
       url: 'ws://127.0.0.1:9/dev',
       sessionId: 's',
-      world: {
+      environment: {
         openSocket,
         random: () => 0,
         setTimer: (then) => setTimeout(() => (refused < 3 ? then() : resolve(client))),
@@ -136,25 +135,25 @@ test('where nobody listens it goes on trying, and nothing breaks', { skip }, asy
 });
 
 test(
-  'a session of two hundred comes in pages and partial updates, and is what GET shows',
+  'a session with 200 participants arrives in pages and partial updates, and equals GET',
   { skip },
   async () => {
     const participants = Array.from({ length: 200 }, () => ({
       participant_id: randomUUID(),
       total_time_ms: 60_000,
     }));
-    const sessionId = await aSession({ participants });
-    const { client } = await aClient(sessionId);
+    const sessionId = await createSession({ participants });
+    const { client } = await liveClient(sessionId);
     await client.command('start');
     for (let time = 0; time < 3; time += 1) {
       const version = await client.command('switch');
-      await until(client, () => client.held?.version === version);
+      await waitUntil(client, () => client.snapshot?.version === version);
     }
     const version = await client.command('complete');
-    await until(client, () => client.held?.version === version);
+    await waitUntil(client, () => client.snapshot?.version === version);
 
     const { data: state } = await rest(`/${sessionId}`);
-    assert.deepEqual(client.held?.state, state);
+    assert.deepEqual(client.snapshot?.state, state);
     client.close();
   },
 );

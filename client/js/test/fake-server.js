@@ -1,39 +1,38 @@
 /**
- * A server of one session, behind a network that loses, delays and reorders.
+ * A server of one session, behind a network that loses, delays and reorders messages.
  *
- * It knows no clocks: a commit changes what somebody has used. What it sends
- * is shaped as the contract says, in parts where the session is `large`.
+ * It has no clocks: a commit changes the time a participant has used. Messages have the shape
+ * that docs/protocol.md describes, with pages and partial updates if the session is `large`.
  *
  * @module
  */
 
-import { aParticipant, aState } from './states.js';
+import { makeParticipant, makeState } from './factories.js';
 
-/** @typedef {import('../src/types.js').SessionState} SessionState */
-/** @typedef {import('./fakes.js').FakeSocket} FakeSocket */
-/** @typedef {import('./fakes.js').FakeWorld} FakeWorld */
+/** @import { SessionState } from '../src/types.js' */
+/** @import { FakeEnvironment, FakeSocket } from './fakes.js' */
 /** @typedef {{large?: boolean, loss?: number, slowestMs?: number}} Conditions */
 
-const PAGE = 3;
+const PAGE_SIZE = 3;
 
 export class FakeServer {
   /** @type {SessionState | null} */
   state = null;
   epoch = 0;
   /** @type {any[]} */
-  heard = [];
+  received = [];
   /** @type {Set<FakeSocket>} */
   #connections = new Set();
   /** @type {SessionState[]} The versions of this epoch, oldest first. */
   #versions = [];
-  #world;
+  #environment;
 
   /**
-   * @param {FakeWorld} world
+   * @param {FakeEnvironment} environment
    * @param {Conditions} [conditions]
    */
-  constructor(world, conditions = {}) {
-    this.#world = world;
+  constructor(environment, conditions = {}) {
+    this.#environment = environment;
     this.large = false;
     this.loss = 0;
     this.slowestMs = 20;
@@ -42,7 +41,7 @@ export class FakeServer {
   }
 
   get timestamp() {
-    return Math.floor(this.#world.now()) + this.offsetMs;
+    return Math.floor(this.#environment.now()) + this.offsetMs;
   }
 
   get version() {
@@ -52,21 +51,21 @@ export class FakeServer {
   create(count = 7) {
     this.epoch += 1;
     this.#versions = [];
-    const participants = Array.from({ length: count }, (_, place) => aParticipant(`p${place}`));
-    this.#change(aState(participants, { version: 0, status: 'paused' }), [0]);
+    const participants = Array.from({ length: count }, (_, index) => makeParticipant(`p${index}`));
+    this.#change(makeState(participants, { version: 0, status: 'paused' }), [0]);
   }
 
-  /** Somebody, or two, used some more time. */
+  /** One or two participants used some more time. */
   commit() {
     if (!this.state) return this.create();
-    const places = [
+    const indexes = [
       this.#below(this.state.participants.length),
       this.#below(this.state.participants.length),
     ];
-    this.#change(this.state, places);
+    this.#change(this.state, indexes);
   }
 
-  /** A replica takes over that the last versions have not reached, and nobody is told. */
+  /** A replica takes over that lacks the last versions; no message reports it. */
   failOver(lost = 1 + this.#below(3)) {
     if (!this.state) return;
     this.#versions.length = Math.max(1, this.#versions.length - lost);
@@ -79,14 +78,14 @@ export class FakeServer {
   }
 
   /**
-   * The last socket gets through.
+   * Accept a connection, by default the newest.
    *
    * @param {FakeSocket} [socket]
    */
-  accept(socket = this.#world.socket) {
+  accept(socket = this.#environment.socket) {
     this.#connections.add(socket);
-    socket.onsent = (message) => this.#later(() => this.#take(socket, message));
-    socket.opens();
+    socket.onsent = (message) => this.#later(() => this.#receive(socket, message));
+    socket.open();
     this.#post(socket, { type: 'CONNECTED', heartbeatIntervalMs: 30_000, protocol: 1 });
     this.#later(() => this.#sync(socket));
   }
@@ -94,37 +93,38 @@ export class FakeServer {
   cut() {
     for (const one of this.#connections) {
       this.#connections.delete(one);
-      one.ends();
+      one.end();
     }
   }
 
-  /** Accept whoever knocks, for so long. */
+  /** Let time pass, and accept every connection. */
   serve(/** @type {number} */ ms) {
-    const until = this.#world.now() + ms;
-    while (this.#world.now() < until) {
-      const { socket } = this.#world;
+    const until = this.#environment.now() + ms;
+    while (this.#environment.now() < until) {
+      const { socket } = this.#environment;
       if (!socket.closed && !this.#connections.has(socket)) this.accept(socket);
-      this.#world.pass(
-        Math.min(until, Math.max(this.#world.nextAt, this.#world.now() + 0.01)) - this.#world.now(),
+      this.#environment.advance(
+        Math.min(until, Math.max(this.#environment.nextTimerAt, this.#environment.now() + 0.01)) -
+          this.#environment.now(),
       );
     }
   }
 
   /**
    * @param {SessionState} before
-   * @param {number[]} places
+   * @param {number[]} indexes
    */
-  #change(before, places) {
-    const participants = before.participants.map((one, place) =>
-      places.includes(place)
+  #change(before, indexes) {
+    const participants = before.participants.map((one, index) =>
+      indexes.includes(index)
         ? { ...one, time_used_ms: one.time_used_ms + 1 + this.#below(1_000) }
         : one,
     );
     const updated_at = new Date(this.timestamp).toISOString();
     this.state = { ...before, participants, version: before.version + 1, updated_at };
     this.#versions.push(this.state);
-    const changed = participants.filter((_, place) => places.includes(place));
-    const parts = {
+    const changed = participants.filter((_, index) => indexes.includes(index));
+    const partial = {
       partial: true,
       baseVersion: before.version,
       baseUpdatedAt: before.updated_at,
@@ -134,7 +134,7 @@ export class FakeServer {
       this.#post(one, {
         ...this.#whole('STATE_UPDATE'),
         events: [],
-        ...(this.large && before.version ? parts : {}),
+        ...(this.large && before.version ? partial : {}),
       });
     }
   }
@@ -143,27 +143,27 @@ export class FakeServer {
    * @param {FakeSocket} socket
    * @param {any} message
    */
-  #take(socket, message) {
-    this.heard.push(message);
+  #receive(socket, message) {
+    this.received.push(message);
     const updatedAt = this.state?.updated_at;
-    const place = this.state ? { epoch: `e${this.epoch}`, version: this.version, updatedAt } : {};
+    const version = this.state ? { epoch: `e${this.epoch}`, version: this.version, updatedAt } : {};
     switch (message.type) {
       case 'PING':
         this.#post(socket, {
           type: 'PONG',
           clientTime: message.clientTime,
           receivedAt: this.timestamp,
-          ...place,
+          ...version,
         });
         break;
       case 'RECONNECT':
         if (!this.state) this.#post(socket, { type: 'SESSION_DELETED' });
         else if (
-          message.epoch === place.epoch &&
-          message.version === place.version &&
-          message.updatedAt === place.updatedAt
+          message.epoch === version.epoch &&
+          message.version === version.version &&
+          message.updatedAt === version.updatedAt
         ) {
-          this.#post(socket, { type: 'CURRENT', ...place });
+          this.#post(socket, { type: 'CURRENT', ...version });
         } else this.#sync(socket);
         break;
       case 'COMMAND':
@@ -178,9 +178,9 @@ export class FakeServer {
     const whole = { ...this.#whole('STATE_SYNC'), timestamp: this.timestamp };
     if (!this.large) return this.#post(socket, whole);
     const { participants } = this.state;
-    const pages = Math.ceil(participants.length / PAGE);
+    const pages = Math.ceil(participants.length / PAGE_SIZE);
     for (let page = 1; page <= pages; page += 1) {
-      const part = participants.slice((page - 1) * PAGE, page * PAGE);
+      const part = participants.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
       this.#post(socket, { ...whole, page, pages, state: { ...this.state, participants: part } });
     }
   }
@@ -196,17 +196,17 @@ export class FakeServer {
    */
   #post(socket, message) {
     const stamped = { timestamp: this.timestamp, ...message };
-    this.#later(() => this.#connections.has(socket) && socket.hears(stamped));
+    this.#later(() => this.#connections.has(socket) && socket.deliver(stamped));
   }
 
   /** @param {() => void} arrive */
   #later(arrive) {
-    if (this.#world.random() < this.loss) return;
-    this.#world.setTimer(arrive, this.#world.random() * this.slowestMs);
+    if (this.#environment.random() < this.loss) return;
+    this.#environment.setTimer(arrive, this.#environment.random() * this.slowestMs);
   }
 
   /** @param {number} limit */
   #below(limit) {
-    return Math.floor(this.#world.random() * limit);
+    return Math.floor(this.#environment.random() * limit);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The local stack of the project, for tests that want a real server.
+ * Starts the project's local stack, for tests against a real server.
  *
  * @module
  */
@@ -12,16 +12,16 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const WITHIN_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 const PYTHON = join(ROOT, '.venv/bin/python');
 
-/** Why there can be none; false if there can. */
+/** Why the tests are skipped; false if they are not. */
 export const skip = existsSync(PYTHON)
   ? false
-  : '`make install` makes the environment of the local stack';
+  : '`make install` creates the environment of the local stack';
 
 /**
- * Where a stack is, and the token for servers that it prints where AUTH is on.
+ * The addresses of a stack, and the server token that it prints with AUTH=on.
  *
  * @typedef {object} Stack
  * @property {string} REST
@@ -46,10 +46,10 @@ export async function startStack(environment = {}) {
     },
   );
   /** @type {Record<string, string>} */
-  const said = {};
+  const printed = {};
   for await (const line of createInterface({ input: local.stdout })) {
     const [name, value] = line.trim().split(/[\s=]+/);
-    if (name && value) said[name] ??= value;
+    if (name && value) printed[name] ??= value;
     if (name === 'Ctrl-C') break;
   }
   const stop = async () => {
@@ -58,26 +58,28 @@ export async function startStack(environment = {}) {
     await ended;
     rmSync(data, { recursive: true, force: true });
   };
-  return /** @type {Stack} */ ({ ...said, stop });
+  return /** @type {Stack} */ ({ ...printed, stop });
 }
 
 /**
+ * Wait until a condition is true.
+ *
  * @param {import('../src/index.js').SessionClient} client
- * @param {() => unknown} isTrue asked after each of the client's events
+ * @param {() => unknown} condition checked after each event of the client
  */
-export async function until(client, isTrue) {
+export async function waitUntil(client, condition) {
   await new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(new Error(`not within ${WITHIN_MS} ms: ${isTrue}`)),
-      WITHIN_MS,
+      () => reject(new Error(`not true within ${TIMEOUT_MS} ms: ${condition}`)),
+      TIMEOUT_MS,
     );
-    const look = () => {
-      if (!isTrue()) return;
+    const check = () => {
+      if (!condition()) return;
       clearTimeout(timer);
-      for (const type of ['connection', 'state']) client.removeEventListener(type, look);
+      for (const type of ['connection', 'state']) client.removeEventListener(type, check);
       resolve(undefined);
     };
-    for (const type of ['connection', 'state']) client.addEventListener(type, look);
-    look();
+    for (const type of ['connection', 'state']) client.addEventListener(type, check);
+    check();
   });
 }

@@ -202,7 +202,7 @@ def test_invalid_value_is_explained_at_its_field(screens: Screens, stack: Instan
 
     expect(control).to_be_focused()
     expect(control).to_have_attribute("aria-invalid", "true")
-    expect(control).to_have_accessible_description(re.compile("^Must be like"))
+    expect(control).to_have_accessible_description(re.compile("^Invalid time control"))
 
 
 def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(

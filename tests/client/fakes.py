@@ -23,6 +23,7 @@ class FakeSocket:
     """The client's end of a connection; the test has the other.
 
     ``ended_by`` says how the connection ended: ``closed``, ``aborted``, ``server``, or empty.
+    While ``is_blocked`` is set, sending never ends, as to a peer that stops reading.
     """
 
     url: str
@@ -30,6 +31,7 @@ class FakeSocket:
     sent: list[Message] = field(default_factory=list)
     on_sent: Callable[[Message], None] = lambda _: None
     ended_by: str = ""
+    is_blocked: bool = False
     _inbox: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
 
     async def recv(self) -> bytes:
@@ -39,6 +41,8 @@ class FakeSocket:
         return data
 
     async def send(self, text: str) -> None:
+        if self.is_blocked:
+            await asyncio.sleep(inf)
         if self.ended_by:
             raise SocketClosed
         message = json.loads(text)

@@ -256,11 +256,7 @@ async def test_connection_silent_for_three_heartbeats_is_dropped() -> None:
 async def test_connection_whose_sending_blocks_is_dropped() -> None:
     recorded = RecordedClient()
     await recorded.go_live()
-
-    async def blocked(text: str) -> None:
-        await asyncio.Event().wait()
-
-    vars(recorded.socket)["send"] = blocked
+    recorded.socket.is_blocked = True
     await advance(15_000)
     assert len(recorded.environment.sockets) > 1
 

@@ -165,7 +165,7 @@ export class ServerClock {
     this.#skew = skew;
     this.#offset = (lower + upper) / 2;
     const slew = now + this.#offset - before;
-    // A large correction forward is a step, as is any before the first sample.
+    // A large forward correction is a step; at the first sample, every forward one is.
     this.#slew = slew <= (isFirst ? 0 : STEP_THRESHOLD_MS) ? slew : 0;
   }
 

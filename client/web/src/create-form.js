@@ -25,7 +25,7 @@ const MODES = [
   ['per_participant', 'Per participant'],
   ['per_group', 'Per team'],
   ['per_cycle', 'Per turn'],
-  ['global', 'One for all'],
+  ['global', 'One shared clock'],
   ['count_up', 'Stopwatch'],
 ];
 const TIMEOUT_ACTIONS = [

@@ -141,7 +141,10 @@ function bankMs(form) {
 function parseControl(form) {
   const control = parseTimeControl(form.control);
   if (control) return control;
-  throw new FormError('control', 'Must be like 5, 3+2, 10+5x30s, 10+20/5m, 25 d5 or *5');
+  throw new FormError(
+    'control',
+    'Invalid time control. Examples: 5, 3+2, 10+5x30s, 10+20/5m, 25 d5, *5',
+  );
 }
 
 /**
@@ -150,7 +153,8 @@ function parseControl(form) {
  */
 function parseField(form, field) {
   const ms = parseDuration(String(form[field]));
-  if (ms === null) throw new FormError(field, 'Must be like 5 (minutes), 90s, 1h30m or 2:30');
+  if (ms === null)
+    throw new FormError(field, 'Invalid duration. Examples: 5 (minutes), 90s, 1h30m, 2:30');
   if (ms < MIN_MS || ms > MAX_MS) throw new FormError(field, 'Must be 1 second to 24 hours');
   return ms;
 }
@@ -159,7 +163,7 @@ function parseField(form, field) {
 function parseWarnings(text) {
   const marks = text.split(/[,;]/).map((one) => parseDuration(one));
   if (marks.some((mark) => !mark || mark > MAX_MS)) {
-    throw new FormError('warnings', 'Must be like 1m, 15s');
+    throw new FormError('warnings', 'Invalid duration. Example: 1m, 15s');
   }
   const distinct = [...new Set(/** @type {number[]} */ (marks))];
   if (distinct.length > MAX_WARNINGS) {

@@ -169,7 +169,7 @@ class ServerClock:
         self._base_ms = now_ms
         self._offset_ms = (lower_ms + upper_ms) / 2
         slew_ms = now_ms + self._offset_ms - before_ms
-        # A large correction forward is a step, as is any before the first sample.
+        # A large forward correction is a step; at the first sample, every forward one is.
         self._slew_ms = slew_ms if slew_ms <= (0 if is_first else STEP_THRESHOLD_MS) else 0.0
 
     def _local_now(self) -> float:

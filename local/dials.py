@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tickless import ConnectionState, Face, Held, Look
+from tickless import ClockFace, ConnectionState, DisplayFrame, Snapshot
 
 MOST_ROWS = 20
 """So many participants are shown at once: those around the one whose turn it is."""
@@ -44,8 +44,8 @@ class Screen:
     session_id: str
     connection: ConnectionState
     error_bound_ms: float
-    held: Held | None
-    look: Look
+    held: Snapshot | None
+    look: DisplayFrame
     ending: str = ""
 
 
@@ -83,7 +83,7 @@ def _heading(screen: Screen) -> Text:
     return heading.append(f"  {clock}")
 
 
-def _table(faces: tuple[Face, ...]) -> Table:
+def _table(faces: tuple[ClockFace, ...]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("", "participant", "left", "delay", "overtime", "periods", ""):
         table.add_column(name, justify="right" if name in ("left", "delay", "overtime") else "left")
@@ -105,7 +105,7 @@ def _table(faces: tuple[Face, ...]) -> Table:
     return table
 
 
-def _rest(face: Face) -> str:
+def _rest(face: ClockFace) -> str:
     """What byo-yomi and Canadian overtime have besides digits."""
     if face.periods_left is not None:
         return f"{face.periods_left} periods"

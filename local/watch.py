@@ -17,7 +17,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.live import Live
 
-from tickless import SessionClient, looks
+from tickless import SessionClient, display_frames
 
 from .dials import Screen, drawing
 from .stack import Options
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _watch(url: str, session_id: str, token: str | None) -> None:
     console = Console()
-    async with SessionClient(url, session_id, token=token, on_refusal=leave) as client:
+    async with SessionClient(url, session_id, token=token, on_error=leave) as client:
         await draw(client, session_id, console)
 
 
@@ -73,8 +73,8 @@ async def draw(client: SessionClient, session_id: str, console: Console) -> None
     """Draw a session's clocks whenever they have changed, until it has ended or is deleted."""
     was_there = False
     with Live(console=console, auto_refresh=False) as live:
-        async for look in looks(client):
-            held = client.held
+        async for look in display_frames(client):
+            held = client.snapshot
             ending = "deleted" if held is None and was_there else ""
             if held is not None and held.state["status"] in ENDED:
                 ending = held.state["status"]

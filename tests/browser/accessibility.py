@@ -1,4 +1,4 @@
-"""axe-core, which finds accessibility faults, as the browser client's package.json pins it."""
+"""Accessibility checks with axe-core, in the version that client/js/package.json pins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPT = ROOT / "client/js/node_modules/axe-core/axe.min.js"
 
 
 class Axe:
-    """Runs axe-core in a page, past whatever policy the page has."""
+    """Runs axe-core in a page, regardless of the page's content security policy."""
 
     def __init__(self, script: Path) -> None:
         self._script = script.read_text()
@@ -22,15 +22,17 @@ class Axe:
     @classmethod
     def installed(cls) -> Self:
         if not SCRIPT.exists():
-            pytest.fail("axe-core is not installed: `make test-browser`, or `npm ci` in client/js")
+            pytest.fail(
+                "axe-core is not installed; run `make test-browser`, or `npm ci` in client/js"
+            )
         return cls(SCRIPT)
 
-    def faults(self, page: Page) -> list[str]:
-        """Every violation of WCAG's A and AA rules and of good practice, gravest or not."""
+    def violations(self, page: Page) -> list[str]:
+        """Every violation of WCAG A, WCAG AA and best practices, whatever its impact."""
         page.evaluate(self._script)
         found = page.evaluate("async () => (await axe.run()).violations")
         return [
-            f"{fault['impact']} {fault['id']}: {fault['help']}: {node['html']}"
-            for fault in found
-            for node in fault["nodes"]
+            f"{rule['impact']} {rule['id']}: {rule['help']}: {node['html']}"
+            for rule in found
+            for node in rule["nodes"]
         ]

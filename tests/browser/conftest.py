@@ -12,83 +12,83 @@ from tests.e2e.instances import ROOT, Instance, instances
 from tests.servers import RedisProcess
 
 from .accessibility import Axe
-from .arbiter import Arbiter
-from .figures import Figures
-from .screens import PATIENCE_MS, Screens, chromium_running, watched
+from .measurements import Measurements
+from .screens import TIMEOUT_MS, Screens, checked_screens, running_chromium
+from .session_api import SessionApi
 
-FIGURES = pytest.StashKey[Figures]()
+MEASUREMENTS = pytest.StashKey[Measurements]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = Figures()
+    config.stash[MEASUREMENTS] = Measurements()
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if config.stash[FIGURES].taken:
-        terminalreporter.section("figures")
-        terminalreporter.write_line(config.stash[FIGURES].as_table())
+    if config.stash[MEASUREMENTS].taken:
+        terminalreporter.section("measurements")
+        terminalreporter.write_line(config.stash[MEASUREMENTS].as_table())
 
 
 @pytest.fixture(scope="session")
-def figures(pytestconfig: pytest.Config) -> Figures:
-    """What is measured; the run ends with a table of it."""
-    return pytestconfig.stash[FIGURES]
+def measurements(pytestconfig: pytest.Config) -> Measurements:
+    """The measurements of the run, which ends with a table of them."""
+    return pytestconfig.stash[MEASUREMENTS]
 
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         yield playwright
 
 
 @pytest.fixture(scope="session")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """One browser for the whole run; pages come from `screens`."""
-    with chromium_running(playwright) as browser:
+    """One browser for the whole run; open pages with `screens`."""
+    with running_chromium(playwright) as browser:
         yield browser
 
 
 @pytest.fixture
 def screens(chromium: Browser) -> Iterator[Screens]:
-    """Opens pages; the test fails on whatever they complain about and it has not expected."""
-    with watched(chromium) as screens:
+    """Opens pages; the test fails on every unexpected error or warning of a page."""
+    with checked_screens(chromium) as screens:
         yield screens
 
 
 @pytest.fixture(scope="session")
 def axe() -> Axe:
-    """Finds what keeps people from using a page."""
+    """Finds accessibility violations."""
     return Axe.installed()
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """The local stack, shared: use sessions of your own, and leave it running."""
+    """A shared local stack; create your own sessions, and don't stop it."""
     with instances(1, None, tmp_path_factory.mktemp("stack")) as [one]:
         yield one
 
 
 @pytest.fixture(scope="session")
-def arbiter(stack: Instance) -> Iterator[Arbiter]:
-    """Makes sessions on the shared stack, and changes them."""
-    arbiter = Arbiter(stack.rest_url)
-    yield arbiter
-    arbiter.close()
+def session_api(stack: Instance) -> Iterator[SessionApi]:
+    """Creates and changes sessions on the shared stack."""
+    session_api = SessionApi(stack.rest_url)
+    yield session_api
+    session_api.close()
 
 
 @pytest.fixture
 def two_instances(valkey: RedisProcess, tmp_path: Path) -> Iterator[list[Instance]]:
-    """Two instances over one store, for one test to do with as it likes."""
+    """Two instances with one store, for one test."""
     with instances(2, valkey.url, tmp_path) as both:
         yield both
 
 
 @pytest.fixture(scope="session")
 def files_url() -> Iterator[str]:
-    """This folder as a newcomer would serve it: `python3 -m http.server`."""
+    """The project's folder, served by `python3 -m http.server` as the examples say."""
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"],
         cwd=ROOT,

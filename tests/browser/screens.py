@@ -1,9 +1,8 @@
-"""Pages in a real browser, and everything they complain about.
+"""Pages in a real browser, and the errors they report.
 
-Owns how a page is opened so that nothing that goes wrong in it is missed: what
-it logs as an error or a warning (where a browser also tells of blocked
-resources, failed requests and violations of a content security policy), and
-what it throws and nobody catches.
+Every page that is opened here is watched for errors and warnings on its console (which include
+blocked resources, failed requests and violations of the content security policy) and for uncaught
+exceptions.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 
 
 @contextmanager
-def chromium_running(playwright: Playwright, *arguments: str) -> Iterator[Browser]:
-    """The system's Chromium, without a window, in processes of its own."""
+def running_chromium(playwright: Playwright, *arguments: str) -> Iterator[Browser]:
+    """The system's Chromium, headless, in its own processes."""
     found = [path for name in NAMES if (path := shutil.which(name))]
     if not found:
-        pytest.fail("There is no Chromium on the PATH; on Debian: apt-get install chromium")
-    # Chromium's sandbox refuses to be root's, as a container's only user often is.
+        pytest.fail("Chromium is not on the PATH; on Debian, run `apt-get install chromium`")
+    # Chromium's sandbox does not work for root, the only user of many containers.
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     browser = playwright.chromium.launch(executable_path=found[0], args=[*sandbox, *arguments])
     try:
@@ -38,64 +37,64 @@ def chromium_running(playwright: Playwright, *arguments: str) -> Iterator[Browse
 
 
 class Screens:
-    """Pages of one test, each as on a machine of its own: no cookies, no storage in common."""
+    """The pages of one test; they share no cookies and no storage, like separate devices."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._contexts: list[BrowserContext] = []
-        self._complaints: list[str] = []
+        self._errors: list[str] = []
         self._expected: list[str] = []
 
     def open(self, url: str | None = None, *, script: str | None = None, **context: Any) -> Page:
-        """A page at ``url``, in which ``script`` ran before anything of its own did.
+        """Open ``url``; ``script`` runs before the page's own scripts.
 
-        ``context`` is what Playwright's ``new_context`` takes: ``viewport``,
+        ``context`` are the options of Playwright's ``new_context``: ``viewport``,
         ``color_scheme``, ``locale``, ``has_touch``, ...
         """
         own = self._browser.new_context(**context)
         self._contexts.append(own)
-        own.set_default_timeout(PATIENCE_MS)
+        own.set_default_timeout(TIMEOUT_MS)
         if script is not None:
             own.add_init_script(script)
         page = own.new_page()
-        page.on("console", self._hear)
-        page.on("pageerror", self._catch)
+        page.on("console", self._on_console)
+        page.on("pageerror", self._on_page_error)
         if url is not None:
             page.goto(url)
         return page
 
     def expect(self, *patterns: str) -> None:
-        """Complaints in which one of these regular expressions is found are all right."""
+        """Allow errors that match one of these regular expressions."""
         self._expected += patterns
 
     @property
-    def complaints(self) -> list[str]:
-        """What was complained about and not expected."""
+    def unexpected_errors(self) -> list[str]:
+        """The errors that were not expected."""
         return [
-            complaint
-            for complaint in self._complaints
-            if not any(re.search(pattern, complaint) for pattern in self._expected)
+            error
+            for error in self._errors
+            if not any(re.search(pattern, error) for pattern in self._expected)
         ]
 
     def close(self) -> None:
         for context in self._contexts:
             context.close()
 
-    def _hear(self, message: ConsoleMessage) -> None:
+    def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
             where = message.location["url"]
-            self._complaints.append(f"{message.type}: {message.text} ({where})")
+            self._errors.append(f"{message.type}: {message.text} ({where})")
 
-    def _catch(self, error: Error) -> None:
-        self._complaints.append(f"uncaught: {error}")
+    def _on_page_error(self, error: Error) -> None:
+        self._errors.append(f"uncaught: {error}")
 
 
 @contextmanager
-def watched(browser: Browser) -> Iterator[Screens]:
-    """Pages that must have nothing to complain about when the block ends."""
+def checked_screens(browser: Browser) -> Iterator[Screens]:
+    """Screens whose pages must have no unexpected errors at the end of the block."""
     screens = Screens(browser)
     try:
         yield screens
-        assert not screens.complaints, "\n".join(screens.complaints)
+        assert not screens.unexpected_errors, "\n".join(screens.unexpected_errors)
     finally:
         screens.close()

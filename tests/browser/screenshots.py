@@ -1,6 +1,6 @@
-"""``python -m tests.browser.screenshots``: photograph the page for the README.
+"""``python -m tests.browser.screenshots``: take the README's screenshots of the page.
 
-With the fonts that there are: those in the repository were taken with Inter.
+Uses the installed fonts; the screenshots in the repository were taken with Inter.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.e2e.instances import ROOT, instances
 
-from .page import PHONE, card, is_live, link_for, make_session, press
-from .screens import Screens, chromium_running
+from .screens import Screens, running_chromium
+from .session_page import PHONE, VIEWER, card, create_session, link_for, press, wait_until_live
 
 FOLDER = ROOT / "docs" / "pictures"
 SCREEN: Mapping[str, Any] = {"viewport": {"width": 1280, "height": 720}}
 QUALITY = 0.86
 
-# Chromium writes WebP, Playwright doesn't ask it to.
+# Playwright does not write WebP; Chromium's canvas does.
 AS_WEBP = """
     async ([png, quality]) => {
         const image = new Image();
@@ -43,11 +43,11 @@ def main() -> int:
         tempfile.TemporaryDirectory() as working,
         instances(1, None, Path(working)) as (stack,),
         sync_playwright() as playwright,
-        chromium_running(playwright) as browser,
+        running_chromium(playwright) as browser,
     ):
         screens = Screens(browser)
-        darkroom = screens.open("about:blank")
-        host = make_session(
+        converter = screens.open("about:blank")
+        host = create_session(
             screens,
             stack.rest_url,
             "Blitz",
@@ -55,28 +55,28 @@ def main() -> int:
             names="Judit\nMagnus",
             title="Final, board 1",
         )
-        viewer = screens.open(link_for(host, "Viewer: huge digits"), color_scheme="dark", **SCREEN)
+        viewer = screens.open(link_for(host, VIEWER), color_scheme="dark", **SCREEN)
         phone = screens.open(link_for(host, "Judit"), device_scale_factor=2, **PHONE)
-        link_for(host, "Viewer: huge digits")
+        link_for(host, VIEWER)
         press(host, "Start")
         for following in ("Magnus", "Judit"):
             host.wait_for_timeout(3_000)
-            press(host, "Next")
+            press(host, "Pass turn")
             expect(card(host, following)).to_have_attribute("data-active", "true")
-        # The log comes within a second, and the clock goes on meanwhile.
+            # The activity log is loaded within a second.
         host.wait_for_timeout(2_000)
         for name, page in (("host", host), ("viewer", viewer), ("phone", phone)):
-            is_live(page)
-            taken = _webp(darkroom, page.screenshot())
+            wait_until_live(page)
+            image = _webp(converter, page.screenshot())
             path = FOLDER / f"page-{name}.webp"
-            path.write_bytes(taken)
-            sys.stdout.write(f"{path.relative_to(ROOT)} ({len(taken) / 1000:.0f} KB)\n")
+            path.write_bytes(image)
+            sys.stdout.write(f"{path.relative_to(ROOT)} ({len(image) / 1000:.0f} KB)\n")
         screens.close()
     return 0
 
 
-def _webp(darkroom: Page, png: bytes) -> bytes:
-    return base64.b64decode(darkroom.evaluate(AS_WEBP, [base64.b64encode(png).decode(), QUALITY]))
+def _webp(converter: Page, png: bytes) -> bytes:
+    return base64.b64decode(converter.evaluate(AS_WEBP, [base64.b64encode(png).decode(), QUALITY]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The page at /docs in a real browser: under its policy, without a network, and at work."""
+"""The page at /docs: its content security policy, offline use, and trying out operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.api_docs import asyncapi, examples
 from chalicelib.api_docs.operations import OPERATIONS
 from tests.e2e.instances import Instance
 
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 OPERATION = "#operations-{0.tag}-{0.view}"
 
 REPORT_VIOLATIONS = """
@@ -25,30 +25,30 @@ document.addEventListener("securitypolicyviolation", (violation) =>
 
 
 @dataclass
-class ConnectionContext:
-    """A page, which reaches nothing but the stack; what it complains of, and asks elsewhere for."""
+class DocsPage:
+    """A page that can reach only the stack; its errors, and its requests to other hosts."""
 
     page: Page
-    complaints: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    external_requests: list[str] = field(default_factory=list)
 
-    def hear(self, message: ConsoleMessage) -> None:
+    def on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.errors.append(message.text)
 
-    def catch(self, error: Error) -> None:
-        self.complaints.append(str(error))
+    def on_page_error(self, error: Error) -> None:
+        self.errors.append(str(error))
 
     def operation(self, view: str) -> Locator:
-        """An operation, opened up."""
+        """The block of an operation, expanded."""
         (found,) = (one for one in OPERATIONS if one.view == view)
         block = self.page.locator(OPERATION.format(found))
         block.locator(".opblock-summary-control").click()
         return block
 
 
-def answered(block: Locator) -> tuple[str, Any]:
-    """What an operation is answered with when it is tried: status and body."""
+def execute(block: Locator) -> tuple[str, Any]:
+    """Try an operation out; returns the status and the body of the response."""
     block.get_by_role("button", name="Execute").click()
     live = block.locator(".live-responses-table .response").first
     status = live.locator(".response-col_status").inner_text()
@@ -56,69 +56,69 @@ def answered(block: Locator) -> tuple[str, Any]:
 
 
 @pytest.fixture(params=["/docs", "/docs/"])
-def visit(
-    request: pytest.FixtureRequest, chromium: Browser, stack: Instance
-) -> Iterator[ConnectionContext]:
+def docs(request: pytest.FixtureRequest, chromium: Browser, stack: Instance) -> Iterator[DocsPage]:
     context = chromium.new_context()
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(TIMEOUT_MS)
     context.add_init_script(REPORT_VIOLATIONS)
-    visit = ConnectionContext(context.new_page())
-    visit.page.on("console", visit.hear)
-    visit.page.on("pageerror", visit.catch)
-    here = urlsplit(stack.rest_url).netloc
+    docs = DocsPage(context.new_page())
+    docs.page.on("console", docs.on_console)
+    docs.page.on("pageerror", docs.on_page_error)
+    stack_host = urlsplit(stack.rest_url).netloc
 
-    def within_the_stack(route: Route) -> None:
-        if urlsplit(route.request.url).netloc == here:
+    def block_other_hosts(route: Route) -> None:
+        if urlsplit(route.request.url).netloc == stack_host:
             route.continue_()
         else:
-            visit.elsewhere.append(route.request.url)
+            docs.external_requests.append(route.request.url)
             route.abort()
 
-    context.route("**/*", within_the_stack)
-    visit.page.goto(f"{stack.rest_url}{request.param}")
-    yield visit
+    context.route("**/*", block_other_hosts)
+    docs.page.goto(f"{stack.rest_url}{request.param}")
+    yield docs
     context.close()
-    assert (visit.complaints, visit.elsewhere) == ([], [])
+    assert (docs.errors, docs.external_requests) == ([], [])
 
 
-def test_every_operation_and_every_message_is_laid_out(visit: ConnectionContext) -> None:
+def test_every_operation_and_message_is_listed(docs: DocsPage) -> None:
     for one in OPERATIONS:
-        expect(visit.page.locator(OPERATION.format(one))).to_be_visible(timeout=PATIENCE_MS)
+        expect(docs.page.locator(OPERATION.format(one))).to_be_visible(timeout=TIMEOUT_MS)
     messages = asyncapi.document()["components"]["messages"]
-    expect(visit.page.locator("#socket article")).to_have_count(len(messages))
-    styled = visit.page.locator(".opblock").first.evaluate("one => getComputedStyle(one).display")
+    expect(docs.page.locator("#socket article")).to_have_count(len(messages))
+    styled = docs.page.locator(".opblock").first.evaluate("one => getComputedStyle(one).display")
     assert styled == "block"
 
 
-def test_what_is_tried_is_answered_by_the_stack(visit: ConnectionContext) -> None:
-    status, time = answered(visit.operation("get_time"))
+def test_operations_can_be_tried_out(docs: DocsPage) -> None:
+    status, time = execute(docs.operation("get_time"))
     assert (status, time["drift_tolerance_ms"]) == ("200", 50)
 
-    # The body that is proposed is the example's; under its id one session can be created.
-    status, created = answered(visit.operation("create_session"))
+    # The suggested body is the example's, whose session can be created only once.
+    status, created = execute(docs.operation("create_session"))
     assert status in ("200", "201")
     assert created["data"]["session_id"] == examples.SESSION_ID
 
-    asked = visit.operation("get_session")
-    asked.get_by_placeholder("session_id").fill(examples.SESSION_ID)
-    status, found = answered(asked)
+    block = docs.operation("get_session")
+    block.get_by_placeholder("session_id").fill(examples.SESSION_ID)
+    status, found = execute(block)
     assert (status, found["data"]["version"]) == ("200", created["data"]["version"])
 
 
-def test_what_is_refused_is_shown_as_it_was_answered(visit: ConnectionContext) -> None:
-    asked = visit.operation("get_session")
-    asked.get_by_placeholder("session_id").fill("6f0e1d9c-5a2b-4c7d-8e3f-0000000000ff")
+def test_error_responses_are_shown(docs: DocsPage) -> None:
+    block = docs.operation("get_session")
+    block.get_by_placeholder("session_id").fill("6f0e1d9c-5a2b-4c7d-8e3f-0000000000ff")
 
-    status, refused = answered(asked)
+    status, response = execute(block)
 
-    assert (status, refused["error"]["code"]) == ("404", "SESSION_NOT_FOUND")
-    # The browser itself says in its console what was answered with an error.
-    visit.complaints = [one for one in visit.complaints if "404" not in one]
+    assert (status, response["error"]["code"]) == ("404", "SESSION_NOT_FOUND")
+    # Browsers log error responses on the console.
+    docs.errors = [one for one in docs.errors if "404" not in one]
 
 
-def test_a_breach_of_the_policy_would_be_heard(visit: ConnectionContext) -> None:
-    with visit.page.expect_console_message(lambda said: said.text.startswith("policy img-src")):
-        visit.page.evaluate("new Image().src = 'https://example.com/picture.png'")
+def test_policy_violations_are_detected(docs: DocsPage) -> None:
+    with docs.page.expect_console_message(
+        lambda message: message.text.startswith("policy img-src")
+    ):
+        docs.page.evaluate("new Image().src = 'https://example.com/picture.png'")
 
-    assert any("Content Security Policy" in one for one in visit.complaints)
-    visit.complaints.clear()
+    assert any("Content Security Policy" in one for one in docs.errors)
+    docs.errors.clear()

@@ -1,4 +1,4 @@
-"""The examples, served as each of them says, and used as people would."""
+"""The examples, served as their comments say, and used as people would."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 from tests.e2e.instances import ROOT, Instance
 
 from .accessibility import Axe
-from .arbiter import Arbiter
-from .screens import Screens, chromium_running, watched
+from .screens import Screens, checked_screens, running_chromium
+from .session_api import SessionApi
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.html"))
 SCREENS: dict[str, dict[str, Any]] = {
@@ -26,27 +26,27 @@ SCREENS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def newcomer(playwright: Playwright, stack: Instance, files_url: str) -> Iterator[Browser]:
-    """A browser in which everything has the addresses that the examples name, wherever it is."""
-    here = {
+def mapped_browser(playwright: Playwright, stack: Instance, files_url: str) -> Iterator[Browser]:
+    """A browser that maps the addresses in the examples to the ports of this test run."""
+    addresses = {
         "localhost:8000": stack.rest_url,
         "localhost:8001": stack.websocket_url,
         "localhost:9000": files_url,
     }
-    rules = ", ".join(f"MAP {name} {urlsplit(url).netloc}" for name, url in here.items())
-    with chromium_running(playwright, f"--host-resolver-rules={rules}") as browser:
+    rules = ", ".join(f"MAP {name} {urlsplit(url).netloc}" for name, url in addresses.items())
+    with running_chromium(playwright, f"--host-resolver-rules={rules}") as browser:
         yield browser
 
 
 @pytest.fixture
-def desk(newcomer: Browser) -> Iterator[Screens]:
-    with watched(newcomer) as screens:
+def example_screens(mapped_browser: Browser) -> Iterator[Screens]:
+    with checked_screens(mapped_browser) as screens:
         yield screens
 
 
-def opened(desk: Screens, name: str, **context: Any) -> Page:
-    """A page of a session of its own, which the server has told of."""
-    page = desk.open(f"http://localhost:9000/examples/{name}.html", **context)
+def open_example(example_screens: Screens, name: str, **context: Any) -> Page:
+    """A page of an example with a new session, once it shows the session's clocks."""
+    page = example_screens.open(f"http://localhost:9000/examples/{name}.html", **context)
     expect(page).to_have_url(re.compile("#[0-9a-f-]{36}$"))
     expect(page.locator("[data-participant]").first).to_have_text(re.compile(r"\d"))
     return page
@@ -62,27 +62,27 @@ def press(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_accessible_before_and_after_its_start(
-    path: Path, screen: str, desk: Screens, axe: Axe
+def test_example_is_accessible_before_and_after_start(
+    path: Path, screen: str, example_screens: Screens, axe: Axe
 ) -> None:
-    page = opened(desk, path.stem, reduced_motion="reduce", **SCREENS[screen])
-    assert axe.faults(page) == []
+    page = open_example(example_screens, path.stem, reduced_motion="reduce", **SCREENS[screen])
+    assert axe.violations(page) == []
     page.get_by_role("button", name=re.compile("Start|White")).first.click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    assert axe.faults(page) == []
+    assert axe.violations(page) == []
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1], "it has to be moved sideways"
+    assert width[0] <= width[1], "the page scrolls horizontally"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_one_short_file(path: Path) -> None:
+def test_example_is_one_short_file(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) < 150
     assert max(map(len, lines)) <= 120
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_without_a_stack_an_example_says_what_is_missing(
+def test_example_without_a_stack_explains_what_to_do(
     path: Path, screens: Screens, files_url: str
 ) -> None:
     screens.expect("ERR_CONNECTION_REFUSED|ERR_FAILED")
@@ -92,13 +92,13 @@ def test_without_a_stack_an_example_says_what_is_missing(
     expect(page.get_by_role("status")).to_contain_text("Is the local stack running?")
 
 
-def test_the_readme_tells_of_each_example() -> None:
-    told = re.findall(r"\]\(([\w-]+\.html)\)", (ROOT / "examples/README.md").read_text())
-    assert sorted(told) == [path.name for path in EXAMPLES]
+def test_readme_lists_every_example() -> None:
+    listed = re.findall(r"\]\(([\w-]+\.html)\)", (ROOT / "examples/README.md").read_text())
+    assert sorted(listed) == [path.name for path in EXAMPLES]
 
 
-def test_a_game_on_the_chess_clock(desk: Screens, arbiter: Arbiter) -> None:
-    board = opened(desk, "chess-clock")
+def test_chess_clock(example_screens: Screens, session_api: SessionApi) -> None:
+    board = open_example(example_screens, "chess-clock")
     white, black = (board.locator(".side", has_text=name) for name in ("White", "Black"))
     status = board.get_by_role("status")
     expect(white).to_contain_text("3:00")
@@ -107,7 +107,7 @@ def test_a_game_on_the_chess_clock(desk: Screens, arbiter: Arbiter) -> None:
     expect(status).to_have_text("White to move")
     expect(white).to_contain_text("2:59")
 
-    # Whose turn it isn't presses in vain.
+    # The side whose turn it is not does nothing.
     black.dblclick()
     white.click()
     expect(status).to_have_text("Black to move")
@@ -116,20 +116,20 @@ def test_a_game_on_the_chess_clock(desk: Screens, arbiter: Arbiter) -> None:
     board.keyboard.press("Space")
     expect(status).to_have_text("White to move")
     expect(black).to_contain_text("Moves: 1")
-    press(board, "Take back")
+    press(board, "Undo")
     expect(status).to_have_text("Black to move")
     expect(black).to_contain_text("Moves: 0")
 
     press(board, "Pause")
     expect(status).to_have_text("Paused")
-    standing = black.inner_text()
-    spectator = desk.open(board.url)
+    paused = black.inner_text()
+    spectator = example_screens.open(board.url)
     expect(spectator.get_by_role("status")).to_have_text("Paused")
-    assert spectator.locator(".side", has_text="Black").inner_text() == standing
+    assert spectator.locator(".side", has_text="Black").inner_text() == paused
     press(spectator, "Resume")
     expect(status).to_have_text("Black to move")
 
-    arbiter.leave(session_of(board), 2_000)
+    session_api.set_remaining(session_of(board), 2_000)
     for screen in (board, spectator):
         expect(screen.get_by_role("status")).to_have_text("Time is up: White wins")
         expect(screen.locator(".side.expired b")).to_have_text("0:00")
@@ -138,9 +138,9 @@ def test_a_game_on_the_chess_clock(desk: Screens, arbiter: Arbiter) -> None:
     assert board.url != spectator.url
 
 
-def test_a_quiz(desk: Screens, arbiter: Arbiter) -> None:
-    host = opened(desk, "quiz")
-    audience = desk.open(host.url)
+def test_quiz(example_screens: Screens, session_api: SessionApi) -> None:
+    host = open_example(example_screens, "quiz")
+    audience = example_screens.open(host.url)
     question, teams = host.get_by_role("heading", level=2), host.get_by_role("listitem")
     press(host, "Start")
     expect(question).to_have_text("Which planet has the shortest day?")
@@ -154,8 +154,8 @@ def test_a_quiz(desk: Screens, arbiter: Arbiter) -> None:
     press(audience, "Pause")
     expect(host.get_by_role("button", name="Clocks")).to_be_hidden()
     press(audience, "Resume")
-    arbiter.leave(session_of(host), 1_500)
-    # Nobody answers, and it goes on by itself.
+    session_api.set_remaining(session_of(host), 1_500)
+    # No team answers; the next turn starts when the time is up.
     expect(question).to_have_text("How many minutes has a week?")
     expect(teams.nth(2)).to_have_class("plain active")
 
@@ -164,11 +164,11 @@ def test_a_quiz(desk: Screens, arbiter: Arbiter) -> None:
     expect(host.get_by_role("status")).to_have_text("Caesium is right!")
     for screen in (host, audience):
         expect(screen.get_by_role("heading", level=2)).to_have_text("The quiz is over.")
-    assert arbiter.state(session_of(host))["status"] == "completed"
+    assert session_api.state(session_of(host))["status"] == "completed"
 
 
-def test_an_exam(desk: Screens, arbiter: Arbiter) -> None:
-    room = opened(desk, "exam")
+def test_exam(example_screens: Screens, session_api: SessionApi) -> None:
+    room = open_example(example_screens, "exam")
     left, log = room.get_by_role("timer"), room.get_by_role("listitem")
     expect(left).to_have_text("1:30:00")
     press(room, "Start")
@@ -176,39 +176,39 @@ def test_an_exam(desk: Screens, arbiter: Arbiter) -> None:
     expect(left).to_have_text(re.compile("1:29:5"))
     expect(room.get_by_text(re.compile(r"^until \d+"))).to_be_visible()
     press(room, "Pause")
-    expect(log.first).to_contain_text("the clock stands")
+    expect(log.first).to_contain_text("Paused")
     press(room, "Resume")
-    press(room, "Give 5 minutes")
-    expect(log.first).to_contain_text("The end moves by 5 minutes.")
+    press(room, "Add 5 minutes")
+    expect(log.first).to_contain_text("5 minutes added.")
     expect(left).to_have_text(re.compile("1:34:5"))
 
-    other_room = desk.open(room.url)
-    arbiter.leave(session_of(room), 15 * 60_000 + 1_000)
-    expect(log.first).to_contain_text("15 minutes are left.")
+    other_room = example_screens.open(room.url)
+    session_api.set_remaining(session_of(room), 15 * 60_000 + 1_000)
+    expect(log.first).to_contain_text("15 minutes left.")
     expect(left).to_have_class("warning")
-    arbiter.leave(session_of(room), 2_000)
+    session_api.set_remaining(session_of(room), 2_000)
     expect(log.first).to_contain_text("Time is up.")
     for screen in (room, other_room):
         expect(screen.get_by_role("timer")).to_have_text("0:00")
         expect(screen.get_by_role("timer")).to_have_class("expired")
-    assert arbiter.state(session_of(room))["status"] == "expired"
+    assert session_api.state(session_of(room))["status"] == "expired"
 
 
-def test_a_speakers_timer(desk: Screens, arbiter: Arbiter) -> None:
-    chair = opened(desk, "speaker")
-    lectern = desk.open(chair.url)
+def test_speaker_timer(example_screens: Screens, session_api: SessionApi) -> None:
+    chair = open_example(example_screens, "speaker")
+    lectern = example_screens.open(chair.url)
     press(chair, "Start")
     face = lectern.locator("#face")
     expect(face).to_have_class("green")
     expect(face).to_contain_text("Ada")
-    press(chair, "One minute more")
+    press(chair, "Add 1 minute")
     expect(face).to_contain_text("20:5")
     press(chair, "Pause")
     expect(chair.get_by_role("button", name="Resume")).to_be_visible()
     press(chair, "Resume")
-    arbiter.leave(session_of(chair), 3 * 60_000 + 1_000)
+    session_api.set_remaining(session_of(chair), 3 * 60_000 + 1_000)
     expect(face).to_have_class("amber")
-    arbiter.leave(session_of(chair), 1_500)
+    session_api.set_remaining(session_of(chair), 1_500)
     expect(face).to_have_class("red")
     expect(face).to_contain_text("0:00")
     expect(face).to_contain_text("0:01 over")

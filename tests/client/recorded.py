@@ -1,9 +1,8 @@
-"""What the server shows of the sessions of docs/clocks.md, for the clients' own tests.
+"""Recordings of what the server shows, which the tests of both clients compare their results with.
 
-Every example is played as its picture tells it. ``python -m tests.client.recorded``
-prints, as JSON, two things a client must come to by itself: each view of one
-version beside the first view of it, and each whole view beside the one before
-and the partial update between them.
+Plays every example of docs/clocks.md as its picture does. ``python -m tests.client.recorded``
+prints as JSON: ``later``, pairs of states of one version at two instants, and ``partials``, pairs
+of successive whole states and the partial update between them.
 """
 
 from __future__ import annotations
@@ -30,29 +29,32 @@ WARN_AT_MS = (5_000, 2_000)
 
 
 def recorded() -> dict[str, list[dict[str, Any]]]:
-    """``later`` has views of one version, ``partials`` what changed between two."""
+    """The recordings; see the module's docstring."""
     later: list[dict[str, Any]] = []
     partials: list[dict[str, Any]] = []
     for shown in pictures(DOCUMENT.read_text()):
-        held: tuple[Session, int, SessionState] | None = None
+        first: tuple[Session, int, SessionState] | None = None
         setup = replace(shown.setup(), warn_at_ms=WARN_AT_MS)
         for session, now_ms in _played(setup, STORIES[shown.name]):
             state, name = session_state(session, now_ms), f"{shown.name} at {now_ms - EPOCH_MS}"
-            if held is not None and held[0].version == session.version:
-                _, since_ms, first = held
-                later.append({"name": name, "state": first, "after": now_ms - since_ms})
-                later[-1]["shows"] = state
+            if first is not None and first[0].version == session.version:
+                _, since_ms, state_before = first
+                elapsed_ms = now_ms - since_ms
+                later.append({"name": name, "state": state_before, "elapsed_ms": elapsed_ms})
+                later[-1]["expected"] = state
                 continue
-            if held is not None:
-                changed = changed_positions(held[0], session)
-                partial = _of_changed(session_state(session, now_ms, changed))
-                partials.append({"name": name, "held": held[2], "partial": partial, "is": state})
-            held = session, now_ms, state
+            if first is not None:
+                changed = changed_positions(first[0], session)
+                partial = _without_other_groups(session_state(session, now_ms, changed))
+                partials.append(
+                    {"name": name, "before": first[2], "partial": partial, "after": state}
+                )
+            first = session, now_ms, state
     return {"later": later, "partials": partials}
 
 
 def _played(setup: Setup, story: Story) -> Iterator[tuple[Session, int]]:
-    """The session whenever something happens, and often in between."""
+    """The session at every change, and at short intervals in between."""
     session, at_ms = create(setup, "", EPOCH_MS), 0
     while at_ms <= story.until_ms:
         now_ms = EPOCH_MS + at_ms
@@ -67,8 +69,8 @@ def _played(setup: Setup, story: Story) -> Iterator[tuple[Session, int]]:
         at_ms = min(one for one in coming if one > at_ms)
 
 
-def _of_changed(state: SessionState) -> SessionState:
-    """As a push leaves out the groups of those it leaves out."""
+def _without_other_groups(state: SessionState) -> SessionState:
+    """The state as a partial update has it: without the groups of participants it leaves out."""
     if "groups" in state:
         shown = {one["group_id"] for one in state["participants"]}
         state["groups"] = [one for one in state["groups"] if one["group_id"] in shown]

@@ -1,4 +1,4 @@
-"""Milliseconds as a clock shows them."""
+"""Milliseconds are formatted as clocks show them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickless.format import (
-    time_left,
-    time_left_changes_in_ms,
-    time_passed,
-    time_passed_changes_in_ms,
+    elapsed_changes_in_ms,
+    format_elapsed,
+    format_remaining,
+    remaining_changes_in_ms,
 )
 
 
@@ -36,31 +36,31 @@ from tickless.format import (
         (36_000_000, "10:00:00"),
     ],
 )
-def test_time_left_is_rounded_up_and_zero_means_that_it_has_run_out(ms: int, text: str) -> None:
-    assert time_left(ms) == text
+def test_remaining_time_is_rounded_up_so_that_zero_means_expired(ms: int, text: str) -> None:
+    assert format_remaining(ms) == text
 
 
-def test_tenths_can_be_left_out_or_begin_elsewhere() -> None:
-    assert time_left(1, 0) == "0:01"
-    assert time_left(19_950, 20_000) == "20.0"
+def test_tenths_can_be_turned_off_or_start_at_another_time() -> None:
+    assert format_remaining(1, 0) == "0:01"
+    assert format_remaining(19_950, 20_000) == "20.0"
 
 
-def test_time_passed_counts_whole_seconds_only() -> None:
-    shown = [time_passed(ms) for ms in (0, 999, 1_000, 3_599_999, 3_600_000)]
+def test_elapsed_time_counts_whole_seconds() -> None:
+    shown = [format_elapsed(ms) for ms in (0, 999, 1_000, 3_599_999, 3_600_000)]
     assert shown == ["0:00", "0:00", "0:01", "59:59", "1:00:00"]
 
 
 @given(ms=st.integers(1, 100_000_000).map(lambda tenths: tenths / 4), below=st.integers(0, 12_345))
-def test_digits_change_when_they_are_said_to_and_not_before(ms: float, below: int) -> None:
-    changes_in_ms = time_left_changes_in_ms(ms, below)
+def test_text_changes_exactly_when_predicted(ms: float, below: int) -> None:
+    changes_in_ms = remaining_changes_in_ms(ms, below)
 
     assert 0 < changes_in_ms <= 1_000
-    assert time_left(ms - changes_in_ms + 0.01, below) == time_left(ms, below)
-    # Where tenths begin on a full second, that second itself is shown for an instant.
-    assert time_left(max(0, ms - changes_in_ms - 0.01), below) != time_left(ms, below)
+    assert format_remaining(ms - changes_in_ms + 0.01, below) == format_remaining(ms, below)
+    # If tenths start on a full second, that second itself is shown for an instant.
+    assert format_remaining(max(0, ms - changes_in_ms - 0.01), below) != format_remaining(ms, below)
 
 
-def test_what_has_run_out_changes_no_more_and_a_stopwatch_on_the_second() -> None:
-    assert time_left_changes_in_ms(0) == inf
-    assert time_passed_changes_in_ms(0) == 1_000
-    assert time_passed_changes_in_ms(1_250.5) == 749.5
+def test_expired_clock_never_changes_and_a_stopwatch_changes_on_the_second() -> None:
+    assert remaining_changes_in_ms(0) == inf
+    assert elapsed_changes_in_ms(0) == 1_000
+    assert elapsed_changes_in_ms(1_250.5) == 749.5

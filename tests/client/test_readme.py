@@ -1,4 +1,4 @@
-"""The examples of the Python client's README print what it says they do, on the real stack."""
+"""The examples of the Python client's README print what it says, on the real stack."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.servers import RedisProcess
 README = Path(__file__).parents[2] / "client" / "python" / "README.md"
 
 
-def test_the_examples_print_what_is_said_below_them(valkey: RedisProcess, tmp_path: Path) -> None:
+def test_examples_print_what_the_readme_says(valkey: RedisProcess, tmp_path: Path) -> None:
     text = README.read_text()
     examples = re.findall(r"```python\n(.*?)```\n\nprints (.*?)[.:]\s", text, re.DOTALL)
     assert len(examples) == text.count("```python")
-    known: dict[str, Any] = {}
+    namespace: dict[str, Any] = {}
     with instances(1, valkey.url, tmp_path) as (instance,):
         for code, prints in examples:
             here = code.replace("http://127.0.0.1:8000", instance.rest_url)
             here = here.replace("ws://127.0.0.1:8001/dev", instance.websocket_url)
-            said = StringIO()
-            with redirect_stdout(said):
-                exec(here, known)
-            assert said.getvalue().splitlines() == re.findall(r"`([^`]*)`", prints)
+            output = StringIO()
+            with redirect_stdout(output):
+                exec(here, namespace)
+            assert output.getvalue().splitlines() == re.findall(r"`([^`]*)`", prints)

@@ -1,4 +1,4 @@
-"""What the clients are measured against has every kind of clock in it."""
+"""The recordings contain every kind of clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib.core.setup import SyncMode
 from .recorded import recorded
 
 
-def test_every_mode_and_control_is_recorded_with_moving_clocks_and_without() -> None:
+def test_every_mode_and_time_control_is_recorded_running_and_stopped() -> None:
     record = recorded()
     states = [one["state"] for one in record["later"]]
 
@@ -19,16 +19,20 @@ def test_every_mode_and_control_is_recorded_with_moving_clocks_and_without() -> 
     assert any(one["overtime_ms"] for state in states for one in state["participants"])
 
 
-def test_partial_updates_of_every_mode_leave_somebody_out() -> None:
+def test_every_mode_has_a_partial_update_that_leaves_out_participants() -> None:
     partials = recorded()["partials"]
-    short = [one for one in partials if _people(one["partial"]) < _people(one["is"])]
+    short = [
+        one
+        for one in partials
+        if _participant_count(one["partial"]) < _participant_count(one["after"])
+    ]
 
-    assert {one["is"]["sync_mode"] for one in short} == set(SyncMode)
+    assert {one["after"]["sync_mode"] for one in short} == set(SyncMode)
 
 
 def _control(state: dict[str, Any]) -> dict[str, Any]:
     return state["time_control"] or {}
 
 
-def _people(state: dict[str, Any]) -> int:
+def _participant_count(state: dict[str, Any]) -> int:
     return len(state["participants"])

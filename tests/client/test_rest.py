@@ -1,8 +1,9 @@
-"""REST from Python: what is sent, what becomes of refusals, and when something is sent again."""
+"""The REST clients: the requests they send, the errors they raise, and what they retry."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -20,12 +21,15 @@ from tickless import (
     ApiError,
     AsyncRestClient,
     InternalError,
-    NoAnswer,
+    NoResponse,
     RateLimitExceeded,
     RestClient,
-    Retries,
+    RetryPolicy,
+    SessionResponse,
     StaleCycle,
     StoreUnavailable,
+    SwitchResult,
+    rest_operations,
 )
 
 STATE = {"data": {"session_id": "s", "version": 2}, "timestamp": 7, "events": [{"type": "x"}]}
@@ -33,8 +37,8 @@ PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 
 @dataclass(frozen=True)
-class Given:
-    """An answer, as often as it is wanted."""
+class Prepared:
+    """A prepared response."""
 
     status: int
     content: bytes = b""
@@ -42,38 +46,38 @@ class Given:
 
 
 class Server:
-    """Answers in turn, the last one again and again; ``waits_s`` is what a client slept."""
+    """Sends each response once, then repeats the last. ``delays_s`` are the client's sleeps."""
 
-    def __init__(self, *answers: Given | Exception) -> None:
-        self._answers = list(answers)
+    def __init__(self, *responses: Prepared | Exception) -> None:
+        self._responses = list(responses)
         self.requests: list[httpx.Request] = []
-        self.waits_s: list[float] = []
+        self.delays_s: list[float] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return httpx.Response(answer.status, content=answer.content, headers=answer.headers)
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return httpx.Response(response.status, content=response.content, headers=response.headers)
 
     def client(self, **more: Any) -> RestClient:
         return RestClient(
             "http://host/",
             transport=httpx.MockTransport(self),
-            sleep=self.waits_s.append,
-            chance=lambda: 0.5,
+            sleep=self.delays_s.append,
+            random=lambda: 0.5,
             **more,
         )
 
     def async_client(self, **more: Any) -> AsyncRestClient:
         async def sleep(seconds: float) -> None:
-            self.waits_s.append(seconds)
+            self.delays_s.append(seconds)
 
         return AsyncRestClient(
             "http://host/",
             transport=httpx.MockTransport(self),
             sleep=sleep,
-            chance=lambda: 0.5,
+            random=lambda: 0.5,
             **more,
         )
 
@@ -82,19 +86,19 @@ class Server:
         return self.requests[-1]
 
 
-def ok(body: object = STATE) -> Given:
-    return Given(200, json.dumps(body).encode())
+def ok(body: object = STATE) -> Prepared:
+    return Prepared(200, json.dumps(body).encode())
 
 
-def no(status: int, code: str, headers: dict[str, str] | None = None, **more: Any) -> Given:
+def refusal(status: int, code: str, headers: dict[str, str] | None = None, **more: Any) -> Prepared:
     error = {"error": {"code": code, "message": "No", **more}}
-    return Given(status, json.dumps(error).encode(), headers or {})
+    return Prepared(status, json.dumps(error).encode(), headers or {})
 
 
 CALLS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
-    (lambda one: one.create({"session_id": "s"}), "POST", "", {"session_id": "s"}),
-    (lambda one: one.get("s"), "GET", "/s", None),
-    (lambda one: one.delete("s"), "DELETE", "/s", None),
+    (lambda one: one.create_session({"session_id": "s"}), "POST", "", {"session_id": "s"}),
+    (lambda one: one.get_session("s"), "GET", "/s", None),
+    (lambda one: one.delete_session("s"), "DELETE", "/s", None),
     (lambda one: one.start("s"), "POST", "/s/start", {}),
     (lambda one: one.switch("s"), "POST", "/s/switch", {}),
     (
@@ -118,29 +122,29 @@ CALLS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("call", "method", "path", "body"), CALLS)
-def test_both_faces_ask_for_the_same(
+def test_both_clients_send_the_same_requests(
     call: Callable[[Any], Any], method: str, path: str, body: Any
 ) -> None:
     server = Server(ok())
     with server.client() as client:
-        waited_for = call(client)
+        result = call(client)
 
-    async def awaited() -> Any:
-        async with server.async_client() as other:
-            return await call(other)
+    async def call_async() -> Any:
+        async with server.async_client() as client:
+            return await call(client)
 
-    assert asyncio.run(awaited()) == waited_for
+    assert asyncio.run(call_async()) == result
     for request in server.requests:
         assert (request.method, str(request.url)) == (method, f"http://host/v1/sessions{path}")
         assert (json.loads(request.content) if request.content else None) == body
         has_effect = method != "GET"
         assert ("Idempotency-Key" in request.headers) == has_effect
-    if waited_for is not None:
-        assert (waited_for.data, waited_for.timestamp) == (STATE["data"], 7)
-        assert waited_for.events == [{"type": "x"}]
+    if result is not None:
+        assert (result.data, result.timestamp) == (STATE["data"], 7)
+        assert result.events == [{"type": "x"}]
 
 
-def test_each_request_that_has_an_effect_has_a_key_of_its_own_unless_one_is_given() -> None:
+def test_each_write_has_its_own_idempotency_key_unless_one_is_given() -> None:
     server = Server(ok())
     with server.client() as client:
         client.switch("s")
@@ -151,66 +155,66 @@ def test_each_request_that_has_an_effect_has_a_key_of_its_own_unless_one_is_give
     assert (keys[2], server.request.headers["If-Match"]) == ("mine", '"4"')
 
 
-def test_who_holds_the_version_is_told_nothing_new() -> None:
-    server = Server(Given(304))
+def test_get_session_returns_none_if_the_version_is_unchanged() -> None:
+    server = Server(Prepared(304))
     with server.client() as client:
-        assert client.get("s", if_none_match=3) is None
+        assert client.get_session("s", if_none_match=3) is None
     assert server.request.headers["If-None-Match"] == '"3"'
 
-    async def awaited() -> object:
-        async with server.async_client() as other:
-            return await other.get("s", if_none_match=3)
+    async def call_async() -> object:
+        async with server.async_client() as client:
+            return await client.get_session("s", if_none_match=3)
 
-    assert asyncio.run(awaited()) is None
+    assert asyncio.run(call_async()) is None
 
 
-def test_an_id_stays_within_its_part_of_the_path() -> None:
+def test_session_id_is_escaped_in_the_path() -> None:
     server = Server(ok())
     with server.client() as client:
         client.start("../a b?c")
     assert server.request.url.raw_path == b"/v1/sessions/..%2Fa%20b%3Fc/start"
 
 
-def test_the_log_comes_in_pages_and_the_time_unwrapped() -> None:
+def test_events_are_returned_in_pages_and_the_time_as_it_is() -> None:
     page = {"events": [{"id": "1-0", "type": "session_created"}], "next": "1-0"}
     server = Server(ok({"data": page}), ok({"data": page}), ok({"timestamp_ms": 5}))
     with server.client() as client:
-        assert client.events("s") == page
+        assert client.get_events("s") == page
         assert not server.request.url.query
-        assert client.events("s", after="1-0", limit=2) == page
+        assert client.get_events("s", after="1-0", limit=2) == page
         assert dict(server.request.url.params) == {"after": "1-0", "limit": "2"}
-        assert client.time()["timestamp_ms"] == 5
+        assert client.get_time()["timestamp_ms"] == 5
 
-    async def awaited() -> tuple[Any, Any]:
-        async with Server(ok({"data": page}), ok({"timestamp_ms": 5})).async_client() as other:
-            return await other.events("s"), await other.time()
+    async def call_async() -> tuple[Any, Any]:
+        async with Server(ok({"data": page}), ok({"timestamp_ms": 5})).async_client() as client:
+            return await client.get_events("s"), await client.get_time()
 
-    assert asyncio.run(awaited()) == (page, {"timestamp_ms": 5})
+    assert asyncio.run(call_async()) == (page, {"timestamp_ms": 5})
 
 
-def test_a_token_goes_with_every_request_and_is_renewed_by_who_is_asked() -> None:
+def test_token_is_sent_with_every_request_and_a_function_is_called_each_time() -> None:
     server, numbers = Server(ok()), count()
 
     async def renew() -> str:
         return f"t{next(numbers)}"
 
-    async def awaited() -> None:
-        async with server.async_client(token=renew) as other:
-            await other.get("s")
-        async with server.async_client(token="fixed") as other:
-            await other.get("s")
+    async def call_async() -> None:
+        async with server.async_client(token=renew) as client:
+            await client.get_session("s")
+        async with server.async_client(token="fixed") as client:
+            await client.get_session("s")
 
     with server.client(token=lambda: f"t{next(numbers)}") as client:
-        client.get("s")
-        client.get("s")
+        client.get_session("s")
+        client.get_session("s")
     with server.client(token="fixed") as client:
-        client.get("s")
-    asyncio.run(awaited())
+        client.get_session("s")
+    asyncio.run(call_async())
     sent = [request.headers["Authorization"] for request in server.requests]
     assert sent == [f"Bearer {token}" for token in ("t0", "t1", "fixed", "t2", "fixed")]
 
 
-def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
+def test_failed_token_renewal_is_retried() -> None:
     failures = [httpx.ConnectError("no network")]
 
     def renew() -> str:
@@ -220,35 +224,35 @@ def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
 
     server = Server(ok())
     with server.client(token=renew) as client:
-        client.get("s")
-    assert (len(server.requests), server.waits_s) == (1, [0.1])
+        client.get_session("s")
+    assert (len(server.requests), server.delays_s) == (1, [0.1])
 
 
-def test_links_come_with_a_creation_and_no_print_shows_them() -> None:
+def test_creation_returns_links_and_repr_hides_them() -> None:
     links: Any = {"host": {"token": "a.b.c", "token_id": "t"}, "participants": []}
     server = Server(ok({**STATE, "links": links}), ok())
     with server.client() as client:
-        made, found = client.create({"session_id": "s"}), client.get("s")
+        created, found = client.create_session({"session_id": "s"}), client.get_session("s")
     assert found is not None
-    assert (made.links, found.links) == (links, None)
-    assert "a.b.c" not in repr(made)
+    assert (created.links, found.links) == (links, None)
+    assert "a.b.c" not in repr(created)
 
 
-def test_tokens_are_minted_and_revoked_by_their_name() -> None:
+def test_tokens_are_minted_and_revoked() -> None:
     minted = {"token": "a.b.c", "token_id": "t", "role": "participant"}
-    server = Server(ok({"data": minted}), Given(204), ok({"data": minted}), Given(204))
+    server = Server(ok({"data": minted}), Prepared(204), ok({"data": minted}), Prepared(204))
     with server.client() as client:
-        assert client.mint("s", "participant", participant_id="p") == minted
-        client.revoke("s", "t/t")
+        assert client.mint_token("s", "participant", participant_id="p") == minted
+        client.revoke_token("s", "t/t")
 
-    async def awaited() -> None:
-        async with server.async_client() as other:
-            assert await other.mint("s", "viewer", expires_in_seconds=60) == minted
-            await other.revoke("s", "t")
+    async def call_async() -> None:
+        async with server.async_client() as client:
+            assert await client.mint_token("s", "viewer", expires_in_seconds=60) == minted
+            await client.revoke_token("s", "t")
 
-    asyncio.run(awaited())
-    asked = [(one.method, one.url.raw_path.decode()) for one in server.requests]
-    assert asked == [
+    asyncio.run(call_async())
+    sent = [(one.method, one.url.raw_path.decode()) for one in server.requests]
+    assert sent == [
         ("POST", "/v1/sessions/s/tokens"),
         ("DELETE", "/v1/sessions/s/tokens/t%2Ft"),
         ("POST", "/v1/sessions/s/tokens"),
@@ -261,10 +265,10 @@ def test_tokens_are_minted_and_revoked_by_their_name() -> None:
     ]
 
 
-# Refusals
+# Errors
 
 
-def test_every_documented_code_of_rest_is_an_exception_of_its_own() -> None:
+def test_every_documented_code_has_an_exception() -> None:
     errors = PROTOCOL.read_text().partition("## Errors")[2].partition("## An example")[0]
     assert ApiError.by_code.keys() == set(re.findall(r"`([A-Z]+_?[A-Z_]+)`", errors))
     for code, kind in ApiError.by_code.items():
@@ -273,9 +277,9 @@ def test_every_documented_code_of_rest_is_an_exception_of_its_own() -> None:
         assert kind.__name__ in tickless.__all__
 
 
-def test_a_refusal_has_what_the_server_said() -> None:
+def test_api_error_has_the_fields_of_the_response() -> None:
     details = [{"field": "delta_ms", "message": "too much", "code": "less_than_equal"}]
-    server = Server(no(400, "VALIDATION_ERROR", details=details))
+    server = Server(refusal(400, "VALIDATION_ERROR", details=details))
     with server.client() as client, pytest.raises(tickless.InvalidRequest) as raised:
         client.adjust("s", 1)
     error = raised.value
@@ -285,8 +289,8 @@ def test_a_refusal_has_what_the_server_said() -> None:
     assert len(server.requests) == 1
 
 
-def test_a_code_that_is_not_known_yet_is_still_a_refusal() -> None:
-    server = Server(no(409, "SOMETHING_NEW"))
+def test_unknown_code_is_a_plain_api_error() -> None:
+    server = Server(refusal(409, "SOMETHING_NEW"))
     with server.client() as client, pytest.raises(ApiError) as raised:
         client.start("s")
     assert (type(raised.value), raised.value.code) == (ApiError, "SOMETHING_NEW")
@@ -294,27 +298,25 @@ def test_a_code_that_is_not_known_yet_is_still_a_refusal() -> None:
 
 @pytest.mark.parametrize("status", [301, 403])
 @pytest.mark.parametrize("content", [b"<html>", b"[1]", b"null", b'{"error": "no"}', b""])
-def test_what_somebody_in_between_answers_is_a_refusal_without_a_code(
-    status: int, content: bytes
-) -> None:
-    server = Server(Given(status, content, {"Retry-After": "soon"}))
+def test_response_of_a_proxy_is_an_api_error_without_a_code(status: int, content: bytes) -> None:
+    server = Server(Prepared(status, content, {"Retry-After": "soon"}))
     with server.client() as client, pytest.raises(ApiError) as raised:
         client.start("s")
     assert (type(raised.value), raised.value.code) == (ApiError, "UNKNOWN")
     assert raised.value.retry_after_s is None
 
 
-def test_a_failure_of_the_server_leads_to_its_log() -> None:
-    server = Server(no(500, "INTERNAL_ERROR", request_id="r1"))
+def test_internal_error_has_the_request_id() -> None:
+    server = Server(refusal(500, "INTERNAL_ERROR", request_id="r1"))
     with (
-        server.client(retries=Retries(tries=1)) as client,
+        server.client(retry_policy=RetryPolicy(max_attempts=1)) as client,
         pytest.raises(InternalError) as raised,
     ):
         client.start("s")
     assert raised.value.request_id == "r1"
 
 
-# Sending again
+# Retries
 
 
 @pytest.mark.parametrize(
@@ -322,65 +324,93 @@ def test_a_failure_of_the_server_leads_to_its_log() -> None:
     [
         httpx.ConnectError("refused"),
         httpx.ReadTimeout("slow"),
-        no(503, "STORE_UNAVAILABLE"),
-        Given(200, b"{half"),
+        refusal(503, "STORE_UNAVAILABLE"),
+        Prepared(200, b"{half"),
     ],
 )
-def test_what_may_not_have_been_heard_is_sent_again_the_very_same(
-    failure: Given | Exception,
+def test_request_that_may_not_have_arrived_is_sent_again_unchanged(
+    failure: Prepared | Exception,
 ) -> None:
     server = Server(failure, failure, ok())
     with server.client() as client:
         assert client.switch("s").data["version"] == 2
     assert len({request.headers["Idempotency-Key"] for request in server.requests}) == 1
     assert len({request.content for request in server.requests}) == 1
-    assert server.waits_s == [0.1, 0.2]
+    assert server.delays_s == [0.1, 0.2]
 
-    again = Server(failure, ok())
+    second = Server(failure, ok())
 
-    async def awaited() -> int:
-        async with again.async_client() as other:
-            return (await other.switch("s")).data["version"]
+    async def call_async() -> int:
+        async with second.async_client() as client:
+            return (await client.switch("s")).data["version"]
 
-    assert asyncio.run(awaited()) == 2
-    assert again.waits_s == [0.1]
+    assert asyncio.run(call_async()) == 2
+    assert second.delays_s == [0.1]
 
 
-def test_in_the_end_it_is_for_the_caller_who_can_go_on_under_the_same_key() -> None:
+def test_error_after_the_last_attempt_has_the_idempotency_key() -> None:
     server = Server(httpx.ConnectError("refused"))
-    with server.client() as client, pytest.raises(NoAnswer) as raised:
+    with server.client() as client, pytest.raises(NoResponse) as raised:
         client.switch("s")
-    assert len(server.requests) == Retries().tries
+    assert len(server.requests) == RetryPolicy().max_attempts
     assert raised.value.idempotency_key == server.request.headers["Idempotency-Key"]
     assert isinstance(raised.value.__cause__, httpx.ConnectError)
 
-    async def awaited() -> None:
-        async with server.async_client(retries=Retries(tries=1)) as other:
-            await other.switch("s")
+    async def call_async() -> None:
+        async with server.async_client(retry_policy=RetryPolicy(max_attempts=1)) as client:
+            await client.switch("s")
 
-    with pytest.raises(NoAnswer):
-        asyncio.run(awaited())
+    with pytest.raises(NoResponse):
+        asyncio.run(call_async())
 
-    failing = Server(no(503, "STORE_UNAVAILABLE", {"Retry-After": "1"}))
+    failing = Server(refusal(503, "STORE_UNAVAILABLE", {"Retry-After": "1"}))
     with failing.client() as client, pytest.raises(StoreUnavailable) as refused:
         client.switch("s")
     assert refused.value.retry_after_s == 1
-    assert failing.waits_s == [1.1, 1.2, 1.4]
+    assert failing.delays_s == [1.1, 1.2, 1.4]
 
 
-def test_one_too_many_waits_as_long_as_the_server_says_but_not_for_ever() -> None:
-    server = Server(no(429, "RATE_LIMIT_EXCEEDED", retry_after_seconds=2), ok())
+def test_retry_waits_as_long_as_retry_after_says_up_to_a_maximum() -> None:
+    server = Server(refusal(429, "RATE_LIMIT_EXCEEDED", retry_after_seconds=2), ok())
     with server.client() as client:
         client.switch("s")
-    assert server.waits_s == [2.1]
-    patient = Server(no(429, "RATE_LIMIT_EXCEEDED", retry_after_seconds=60))
-    with patient.client() as client, pytest.raises(RateLimitExceeded) as raised:
+    assert server.delays_s == [2.1]
+    limited = Server(refusal(429, "RATE_LIMIT_EXCEEDED", retry_after_seconds=60))
+    with limited.client() as client, pytest.raises(RateLimitExceeded) as raised:
         client.switch("s")
-    assert (raised.value.retry_after_s, patient.waits_s) == (60, [])
+    assert (raised.value.retry_after_s, limited.delays_s) == (60, [])
 
 
-def test_what_was_refused_for_good_is_not_sent_again() -> None:
-    server = Server(no(409, "STALE_CYCLE"))
+def test_permanent_error_is_not_retried() -> None:
+    server = Server(refusal(409, "STALE_CYCLE"))
     with server.client() as client, pytest.raises(StaleCycle):
         client.switch("s", current_participant_id="a")
     assert len(server.requests) == 1
+
+
+# One description
+
+
+def test_both_clients_have_every_operation_with_the_same_signature() -> None:
+    operations = {
+        name: signature
+        for name, one in vars(rest_operations).items()
+        if inspect.isfunction(one)
+        and not name.startswith("_")
+        and str((signature := inspect.signature(one)).return_annotation).startswith("Request[")
+    }
+    assert {"create_session", "switch", "get_time"} <= operations.keys()
+    for client in (RestClient, AsyncRestClient):
+        methods = {name for name, one in vars(client).items() if inspect.isfunction(one)}
+        assert {one for one in methods if not one.startswith("_")} == {*operations, "close"}
+        for name, signature in operations.items():
+            method = inspect.signature(getattr(client, name))
+            assert list(method.parameters)[1:] == list(signature.parameters), name
+
+
+def test_method_is_documented_as_its_operation() -> None:
+    with Server(ok()).client() as client:
+        signature = inspect.signature(client.switch)
+        assert next(iter(signature.parameters)) == "session_id"
+        assert signature.return_annotation == SessionResponse[SwitchResult]
+        assert client.switch.__doc__ == rest_operations.switch.__doc__

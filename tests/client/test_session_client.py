@@ -1,4 +1,4 @@
-"""A client on sockets and in a time of the test's own: every instant is exact."""
+"""SessionClient in a fake environment with virtual time: every instant is exact."""
 
 from __future__ import annotations
 
@@ -12,142 +12,141 @@ from statistics import mean
 import httpx
 import pytest
 
-from tests.client.virtual_time import (
-    TIME,
-    FakeSocket,
-    Told,
-    answer_pings,
+from tickless import ClientTimeouts, CommandError, SessionClient
+from tickless.wire_types import Message
+
+from .factories import (
+    SERVER_START_MS,
     connected,
     current,
-    now,
-    passes,
     pong,
     sync,
-    timeless,
     update,
+    version_fields,
 )
-from tickless import CommandError, Pace, SessionClient
-from tickless.states import Message
-
-from .states import place_of
+from .fakes import FakeSocket, RecordedClient, answer_pings
+from .virtual_time import advance, now, with_virtual_time
 
 
 def iso(ms: float) -> str:
-    at = datetime.fromtimestamp((TIME + ms) / 1000, UTC)
+    at = datetime.fromtimestamp((SERVER_START_MS + ms) / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # Connections
 
 
-@timeless
-async def test_it_says_connecting_live_reconnecting_and_closed() -> None:
-    told = Told()
-    await told.live()
-    told.socket.ends()
-    await told.back()
-    await told.client.close()
+@with_virtual_time
+async def test_connection_goes_from_connecting_to_live_reconnecting_and_closed() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.socket.end()
+    await recorded.reconnect()
+    await recorded.client.close()
 
-    assert told.connections == ["connecting", "live", "reconnecting", "live", "closed"]
-    assert told.socket.goodbye == "closed"
-    await passes(600_000)
-    assert len(told.world.sockets) == 2
-
-
-@timeless
-async def test_it_can_be_closed_again_or_before_and_connected_anew() -> None:
-    told = Told()
-    await told.client.close()
-    await told.live()
-    told.client.connect()
-    assert len(told.world.sockets) == 1
-    await told.client.close()
-    await told.client.close()
-    async with told.client:
-        await passes(0)
-        assert len(told.world.sockets) == 2
-    assert told.connections == ["connecting", "live", "closed", "connecting", "closed"]
+    assert recorded.connections == ["connecting", "live", "reconnecting", "live", "closed"]
+    assert recorded.socket.ended_by == "closed"
+    await advance(600_000)
+    assert len(recorded.environment.sockets) == 2
 
 
-@timeless
-async def test_who_aborts_leaves_without_a_word() -> None:
-    told = Told()
-    await told.live()
-    told.client.abort()
-    assert (told.client.connection, told.socket.goodbye) == ("closed", "aborted")
-    await passes(600_000)
-    assert len(told.world.sockets) == 1
+@with_virtual_time
+async def test_client_can_be_closed_at_any_time_and_connected_again() -> None:
+    recorded = RecordedClient()
+    await recorded.client.close()
+    await recorded.go_live()
+    recorded.client.connect()
+    assert len(recorded.environment.sockets) == 1
+    await recorded.client.close()
+    await recorded.client.close()
+    async with recorded.client:
+        await advance(0)
+        assert len(recorded.environment.sockets) == 2
+    assert recorded.connections == ["connecting", "live", "closed", "connecting", "closed"]
 
 
-@timeless
-async def test_the_session_is_named_in_the_address_beside_what_that_has() -> None:
+@with_virtual_time
+async def test_abort_closes_without_a_closing_handshake() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.client.abort()
+    assert (recorded.client.connection, recorded.socket.ended_by) == ("closed", "aborted")
+    await advance(600_000)
+    assert len(recorded.environment.sockets) == 1
+
+
+@with_virtual_time
+async def test_session_id_is_added_to_the_query_of_the_url() -> None:
     asked: list[str] = []
 
     def url() -> str:
         asked.append("")
         return f"wss://host/prod?stage={len(asked)}"
 
-    told = Told(url=url)
-    await told.connected()
-    first = told.socket.url
-    told.socket.ends()
-    await passes(2_000)
+    recorded = RecordedClient(url=url)
+    await recorded.open()
+    first = recorded.socket.url
+    recorded.socket.end()
+    await advance(2_000)
 
     assert first.endswith("&sessionId=a+b")
     assert first.startswith("wss://host/prod?stage=")
-    assert told.socket.url != first
+    assert recorded.socket.url != first
 
 
-@timeless
-async def test_an_address_that_is_none_is_refused_to_who_gave_it() -> None:
+@with_virtual_time
+async def test_connect_raises_on_an_invalid_url() -> None:
     for url in ("nowhere", "http://host/dev", "ws://"):
-        told = Told(url=url)
-        with pytest.raises(ValueError, match="no address"):
-            told.client.connect()
-        assert told.client.connection == "closed"
+        recorded = RecordedClient(url=url)
+        with pytest.raises(ValueError, match="must be a ws:// or wss:// address"):
+            recorded.client.connect()
+        assert recorded.client.connection == "closed"
 
 
-@timeless
-async def test_a_token_is_a_subprotocol_and_renewed_for_every_connection() -> None:
+@with_virtual_time
+async def test_token_is_sent_as_a_subprotocol_and_renewed_for_every_connection() -> None:
     renewed: list[str] = []
 
     async def renew() -> str:
         renewed.append(f"t{len(renewed)}")
         return renewed[-1]
 
-    told = Told(token=renew)
-    await told.live()
-    told.socket.ends()
-    await told.back()
-    assert [one.subprotocols for one in told.world.sockets] == [("bearer.t0",), ("bearer.t1",)]
+    recorded = RecordedClient(token=renew)
+    await recorded.go_live()
+    recorded.socket.end()
+    await recorded.reconnect()
+    assert [one.subprotocols for one in recorded.environment.sockets] == [
+        ("bearer.t0",),
+        ("bearer.t1",),
+    ]
 
-    fixed = Told(token="x.y.z")
-    await fixed.connected()
+    fixed = RecordedClient(token="x.y.z")
+    await fixed.open()
     assert fixed.socket.subprotocols == ("bearer.x.y.z",)
-    none = Told()
-    await none.connected()
+    none = RecordedClient()
+    await none.open()
     assert none.socket.subprotocols == ()
 
 
-@timeless
-async def test_a_handshake_whose_token_is_refused_is_told_and_tried_again() -> None:
-    told = Told()
-    told.world.refuses = True
-    told.client.connect()
-    for told.world.status in (401, 503, None, 403):
-        await passes(40_000)
-    told.world.refuses = False
-    await told.client.until(lambda _: bool(told.world.sockets))
+@with_virtual_time
+async def test_handshake_refused_for_its_token_is_reported_and_retried() -> None:
+    recorded = RecordedClient()
+    recorded.environment.refuses = True
+    recorded.client.connect()
+    for recorded.environment.status in (401, 503, None, 403):
+        await advance(40_000)
+    recorded.environment.refuses = False
+    await recorded.client.wait_until(lambda _: bool(recorded.environment.sockets))
 
-    codes = [one["code"] for one in told.refusals]
+    codes = [one["code"] for one in recorded.errors]
     assert set(codes) == {"UNAUTHENTICATED", "FORBIDDEN"}
-    # While nobody is there, or the store is not, that is no matter of the token.
+    # An unreachable server or store is not reported: the token is not the reason.
     assert codes == sorted(codes, reverse=True)
-    assert told.connections == ["connecting"]
+    assert recorded.connections == ["connecting"]
 
 
-@timeless
-async def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
+@with_virtual_time
+async def test_failed_token_renewal_is_retried() -> None:
     failures: list[Exception] = [httpx.ConnectError("no network"), OSError("none")]
 
     async def renew() -> str:
@@ -155,322 +154,318 @@ async def test_a_token_that_cannot_be_renewed_now_is_asked_for_again() -> None:
             raise failures.pop()
         return "t"
 
-    told = Told(token=renew)
-    told.client.connect()
-    await passes(5_000)
-    assert told.socket.subprotocols == ("bearer.t",)
-    assert len(told.world.tries_at) == 1
+    recorded = RecordedClient(token=renew)
+    recorded.client.connect()
+    await advance(5_000)
+    assert recorded.socket.subprotocols == ("bearer.t",)
+    assert len(recorded.environment.attempts_at) == 1
 
 
-@timeless
-async def test_tries_come_after_a_random_part_of_a_delay_that_doubles_up_to_30_s() -> None:
+@with_virtual_time
+async def test_reconnect_backoff_doubles_up_to_30_s_with_full_jitter() -> None:
     waits: list[list[float]] = [[] for _ in range(7)]
     for seed in range(200):
-        told = Told(seed=seed)
-        told.world.refuses = True
-        await told.connected()
-        while len(told.world.tries_at) < 8:
-            await passes(100)
-        at_ms = told.world.tries_at
-        for place, those in enumerate(waits):
-            those.append(at_ms[place + 1] - at_ms[place])
-        assert told.client.connection == "connecting"
-        await told.client.close()
+        recorded = RecordedClient(seed=seed)
+        recorded.environment.refuses = True
+        await recorded.open()
+        while len(recorded.environment.attempts_at) < 8:
+            await advance(100)
+        at_ms = recorded.environment.attempts_at
+        for failures, delays in enumerate(waits):
+            delays.append(at_ms[failures + 1] - at_ms[failures])
+        assert recorded.client.connection == "connecting"
+        await recorded.client.close()
 
-    for failures, those in enumerate(waits):
+    for failures, delays in enumerate(waits):
         longest_ms = min(30_000, 1_000 * 2**failures)
-        assert max(those) <= longest_ms
-        assert min(those) < longest_ms / 10
-        assert abs(mean(those) / longest_ms - 0.5) < 0.1
+        assert max(delays) <= longest_ms
+        assert min(delays) < longest_ms / 10
+        assert abs(mean(delays) / longest_ms - 0.5) < 0.1
 
 
-@timeless
-async def test_a_connection_that_was_live_is_not_held_against_the_next_one() -> None:
-    told = Told()
-    await told.live()
+@with_virtual_time
+async def test_backoff_starts_over_after_a_live_connection() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
     for _ in range(5):
-        told.socket.ends()
+        recorded.socket.end()
         before = now()
-        await told.back()
+        await recorded.reconnect()
         assert now() - before <= 1_000
 
 
-@timeless
-async def test_who_hears_nothing_asks_after_two_seconds_again_and_again() -> None:
-    told = Told(pace=Pace(samples=0))
-    await told.connected()
-    await passes(1_999)
-    assert told.socket.all("RECONNECT") == []
-    await passes(2_100)
-    assert told.socket.all("RECONNECT") == [{"type": "RECONNECT"}] * 2
-    told.socket.hears({"type": "SESSION_DELETED", "timestamp": TIME})
-    await passes(10_000)
-    assert len(told.socket.all("RECONNECT")) == 2
-    assert told.connections[-1] == "live"
+@with_virtual_time
+async def test_reconnect_is_sent_every_two_seconds_until_the_server_answers() -> None:
+    recorded = RecordedClient(timeouts=ClientTimeouts(clock_samples=0))
+    await recorded.open()
+    await advance(1_999)
+    assert recorded.socket.sent_of_type("RECONNECT") == []
+    await advance(2_100)
+    assert recorded.socket.sent_of_type("RECONNECT") == [{"type": "RECONNECT"}] * 2
+    recorded.socket.deliver({"type": "SESSION_DELETED", "timestamp": SERVER_START_MS})
+    await advance(10_000)
+    assert len(recorded.socket.sent_of_type("RECONNECT")) == 2
+    assert recorded.connections[-1] == "live"
 
 
-@timeless
-async def test_after_a_loss_it_resumes_with_what_it_holds_and_is_live_once_answered() -> None:
-    told = Told()
-    await told.live()
-    told.socket.ends()
-    await told.client.until(lambda _: len(told.world.sockets) == 2)
-    await passes(0)
-    assert told.socket.sent[0] == {"type": "RECONNECT", **place_of(3)}
-    told.socket.hears(connected())
-    await passes(0)
-    assert told.connections[-1] == "reconnecting"
-    told.socket.hears(sync(2, {"epoch": "another"}))
-    await passes(0)
-    assert told.connections[-1] == "live"
-    assert told.client.held is not None
-    assert told.client.held.epoch == "another"
+@with_virtual_time
+async def test_reconnect_names_the_snapshot_and_its_answer_makes_the_client_live() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.socket.end()
+    await recorded.client.wait_until(lambda _: len(recorded.environment.sockets) == 2)
+    await advance(0)
+    assert recorded.socket.sent[0] == {"type": "RECONNECT", **version_fields(3)}
+    recorded.socket.deliver(connected())
+    await advance(0)
+    assert recorded.connections[-1] == "reconnecting"
+    recorded.socket.deliver(sync(2, {"epoch": "another"}))
+    await advance(0)
+    assert recorded.connections[-1] == "live"
+    assert recorded.client.snapshot is not None
+    assert recorded.client.snapshot.epoch == "another"
 
 
-@timeless
-async def test_a_handshake_that_does_not_end_is_given_up() -> None:
-    told = Told()
-    told.world.hangs = True
-    await told.connected()
-    await passes(11_001)
-    assert len(told.world.tries_at) == 2
-    assert told.client.connection == "connecting"
-    await told.client.close()
+@with_virtual_time
+async def test_handshake_times_out() -> None:
+    recorded = RecordedClient()
+    recorded.environment.hangs = True
+    await recorded.open()
+    await advance(11_001)
+    assert len(recorded.environment.attempts_at) == 2
+    assert recorded.client.connection == "connecting"
+    await recorded.client.close()
 
 
-@timeless
-async def test_a_connection_that_was_silent_for_three_of_the_heartbeats_told_is_given_up() -> None:
+@with_virtual_time
+async def test_connection_silent_for_three_heartbeats_is_dropped() -> None:
     for heartbeat_ms in (5_000, 60_000):
-        told = Told()
-        await told.connected()
-        told.socket.hears(connected(heartbeat_ms))
-        await passes(3 * heartbeat_ms - 1)
-        assert told.connections[-1] == "live"
-        first = told.socket
-        await passes(2)
-        assert told.connections[-1] == "reconnecting"
-        assert first.goodbye == "aborted"
-        await told.client.close()
+        recorded = RecordedClient()
+        await recorded.open()
+        recorded.socket.deliver(connected(heartbeat_ms))
+        await advance(3 * heartbeat_ms - 1)
+        assert recorded.connections[-1] == "live"
+        first = recorded.socket
+        await advance(2)
+        assert recorded.connections[-1] == "reconnecting"
+        assert first.ended_by == "aborted"
+        await recorded.client.close()
 
 
-@timeless
-async def test_who_can_say_nothing_any_more_gives_the_connection_up() -> None:
-    told = Told()
-    await told.live()
-
-    async def blocked(text: str) -> None:
-        await asyncio.Event().wait()
-
-    vars(told.socket)["send"] = blocked
-    await passes(15_000)
-    assert len(told.world.sockets) > 1
+@with_virtual_time
+async def test_connection_whose_sending_blocks_is_dropped() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.socket.is_blocked = True
+    await advance(15_000)
+    assert len(recorded.environment.sockets) > 1
 
 
-@timeless
-async def test_what_comes_while_it_says_goodbye_is_not_heard() -> None:
-    told = Told()
-    await told.live()
-    closing = asyncio.create_task(told.client.close())
-    await passes(1)
-    told.socket.hears(sync(9))
-    await passes(1)
-    told.socket.ends()
+@with_virtual_time
+async def test_messages_during_the_closing_handshake_are_ignored() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    closing = asyncio.create_task(recorded.client.close())
+    await advance(1)
+    recorded.socket.deliver(sync(9))
+    await advance(1)
+    recorded.socket.end()
     await closing
-    await passes(60_000)
-    assert (told.connections[-1], told.versions) == ("closed", [3])
-    assert len(told.world.sockets) == 1
+    await advance(60_000)
+    assert (recorded.connections[-1], recorded.versions) == ("closed", [3])
+    assert len(recorded.environment.sockets) == 1
 
 
-@timeless
-async def test_a_listener_may_leave_and_nothing_comes_after() -> None:
-    told: Told = Told(on_state=lambda held: told.client.abort())
-    await told.connected()
-    told.socket.hears(sync(3, deadline_at=iso(0)))
-    told.socket.hears(update(4))
-    await passes(600_000)
-    assert told.connections == ["connecting", "closed"]
-    assert len(told.world.sockets) == 1
-    assert told.socket.all("CLAIM") == []
+@with_virtual_time
+async def test_callback_may_abort_the_client() -> None:
+    recorded: RecordedClient = RecordedClient(on_state=lambda snapshot: recorded.client.abort())
+    await recorded.open()
+    recorded.socket.deliver(sync(3, deadline_at=iso(0)))
+    recorded.socket.deliver(update(4))
+    await advance(600_000)
+    assert recorded.connections == ["connecting", "closed"]
+    assert len(recorded.environment.sockets) == 1
+    assert recorded.socket.sent_of_type("CLAIM") == []
 
 
 # Heartbeats
 
 
-@timeless
-async def test_a_round_of_pings_begins_a_connection_and_heartbeats_go_on_as_often_as_is_told() -> (
-    None
-):
-    told = Told()
-    await told.connected()
-    answer_pings(told.socket)
-    told.socket.hears(connected(5_000))
-    told.socket.hears(sync(3))
-    await passes(2_000)
-    # The last was due before the tenth had been answered.
-    assert len(told.socket.all("PING")) == 11
-    await passes(58_000)
-    assert 11 + 11 <= len(told.socket.all("PING")) <= 11 + 12
-    told.socket.ends()
-    await told.back()
-    answer_pings(told.socket)
-    await passes(2_000)
-    assert len(told.socket.all("PING")) == 11
+@with_virtual_time
+async def test_connection_starts_with_a_burst_of_pings_and_continues_with_heartbeats() -> None:
+    recorded = RecordedClient()
+    await recorded.open()
+    answer_pings(recorded.socket)
+    recorded.socket.deliver(connected(5_000))
+    recorded.socket.deliver(sync(3))
+    await advance(2_000)
+    # The eleventh was due before the tenth had been answered.
+    assert len(recorded.socket.sent_of_type("PING")) == 11
+    await advance(58_000)
+    assert 11 + 11 <= len(recorded.socket.sent_of_type("PING")) <= 11 + 12
+    recorded.socket.end()
+    await recorded.reconnect()
+    answer_pings(recorded.socket)
+    await advance(2_000)
+    assert len(recorded.socket.sent_of_type("PING")) == 11
 
 
-@timeless
-async def test_a_connected_that_comes_late_brings_the_next_heartbeat_forward_alone() -> None:
+@with_virtual_time
+async def test_late_connected_may_bring_the_next_heartbeat_forward_but_never_delays_it() -> None:
     for heartbeat_ms, in_ms in ((5_000, 5_000), (60_000, 18_000)):
-        told = Told(pace=Pace(samples=0))
-        await told.connected()
-        told.socket.hears(sync(3))
-        await passes(12_000)
-        told.socket.hears(connected(heartbeat_ms))
-        await passes(in_ms - 100)
-        assert len(told.socket.all("PING")) == 1
-        await passes(200)
-        assert len(told.socket.all("PING")) == 2
-        await told.client.close()
+        recorded = RecordedClient(timeouts=ClientTimeouts(clock_samples=0))
+        await recorded.open()
+        recorded.socket.deliver(sync(3))
+        await advance(12_000)
+        recorded.socket.deliver(connected(heartbeat_ms))
+        await advance(in_ms - 100)
+        assert len(recorded.socket.sent_of_type("PING")) == 1
+        await advance(200)
+        assert len(recorded.socket.sent_of_type("PING")) == 2
+        await recorded.client.close()
 
 
-@timeless
-async def test_a_pong_that_differs_is_believed_after_a_second_unless_the_update_comes() -> None:
-    told = Told()
-    await told.live()
-    told.socket.hears(pong(0, 4))
-    await passes(900)
-    told.socket.hears(update(4))
-    await passes(5_000)
-    assert told.socket.all("RECONNECT") == []
-    told.socket.hears(pong(0, 5))
-    await passes(999)
-    assert told.socket.all("RECONNECT") == []
-    await passes(2)
-    assert told.socket.all("RECONNECT") == [{"type": "RECONNECT", **place_of(4)}]
-
-
-@timeless
-async def test_what_is_due_is_said_in_a_flood_of_messages_too() -> None:
-    told = Told(pace=Pace(heartbeat_ms=1_000, samples=0))
-    await told.connected()
-    for version in range(3, 52):
-        told.socket.hears(update(version))
-        await passes(100)
-    assert len(told.socket.all("PING")) == 5
-
-
-@timeless
-async def test_what_the_gateway_says_of_itself_and_what_is_no_json_is_no_message() -> None:
-    told = Told()
-    await told.live()
-    told.socket.hears({"message": "Internal server error", "connectionId": "x", "requestId": "y"})
-    told.socket.hears(["type"])
-    told.socket.hears_raw(b"nonsense")
-    told.socket.hears_raw(b"\xff")
-    await passes(0)
-    assert told.connections[-1] == "live"
-
-
-@timeless
-async def test_who_has_slept_measures_again_and_gives_up_a_connection_that_does_not_answer() -> (
+@with_virtual_time
+async def test_pong_that_differs_causes_a_reconnect_after_a_second_unless_the_update_arrives() -> (
     None
 ):
-    told = Told()
-    await told.live()
-    answer_pings(told.socket)
-    await passes(3_000)
-    told.socket.on_sent = lambda message: None
-    told.world.slept_ms += 3_600_000
-    told.client.clock.now()
-    told.socket.hears(current(3))
-    before = len(told.socket.all("PING"))
-    await passes(1)
-    assert len(told.socket.all("PING")) == before + 1
-    await passes(90_001)
-    assert told.connections[-1] == "reconnecting"
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.socket.deliver(pong(0, 4))
+    await advance(900)
+    recorded.socket.deliver(update(4))
+    await advance(5_000)
+    assert recorded.socket.sent_of_type("RECONNECT") == []
+    recorded.socket.deliver(pong(0, 5))
+    await advance(999)
+    assert recorded.socket.sent_of_type("RECONNECT") == []
+    await advance(2)
+    assert recorded.socket.sent_of_type("RECONNECT") == [{"type": "RECONNECT", **version_fields(4)}]
 
 
-@timeless
-async def test_a_sleep_that_a_heartbeat_notices_is_not_waited_out() -> None:
-    told = Told()
-    await told.live()
-    answer_pings(told.socket)
-    await passes(3_000)
-    told.socket.on_sent = lambda message: None
-    told.world.slept_ms += 3_600_000
-    await passes(30_000)
-    assert told.connections[-1] == "live"
-    await passes(5_001)
-    assert told.connections[-1] == "reconnecting"
+@with_virtual_time
+async def test_heartbeats_are_sent_during_a_flood_of_messages() -> None:
+    recorded = RecordedClient(timeouts=ClientTimeouts(heartbeat_ms=1_000, clock_samples=0))
+    await recorded.open()
+    for version in range(3, 52):
+        recorded.socket.deliver(update(version))
+        await advance(100)
+    assert len(recorded.socket.sent_of_type("PING")) == 5
 
 
-# What is shown
+@with_virtual_time
+async def test_messages_without_a_type_and_invalid_json_are_ignored() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.socket.deliver(
+        {"message": "Internal server error", "connectionId": "x", "requestId": "y"}
+    )
+    recorded.socket.deliver(["type"])
+    recorded.socket.deliver_raw(b"nonsense")
+    recorded.socket.deliver_raw(b"\xff")
+    await advance(0)
+    assert recorded.connections[-1] == "live"
 
 
-@timeless
-async def test_versions_are_shown_once_and_in_order_with_the_events_that_made_them() -> None:
-    told = Told()
-    await told.live()
+@with_virtual_time
+async def test_after_a_sleep_the_clock_is_measured_again_and_a_dead_connection_dropped() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    answer_pings(recorded.socket)
+    await advance(3_000)
+    recorded.socket.on_sent = lambda message: None
+    recorded.environment.slept_ms += 3_600_000
+    recorded.client.clock.now()
+    recorded.socket.deliver(current(3))
+    before = len(recorded.socket.sent_of_type("PING"))
+    await advance(1)
+    assert len(recorded.socket.sent_of_type("PING")) == before + 1
+    await advance(90_001)
+    assert recorded.connections[-1] == "reconnecting"
+
+
+@with_virtual_time
+async def test_sleep_noticed_by_a_heartbeat_shortens_the_timeout() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    answer_pings(recorded.socket)
+    await advance(3_000)
+    recorded.socket.on_sent = lambda message: None
+    recorded.environment.slept_ms += 3_600_000
+    await advance(30_000)
+    assert recorded.connections[-1] == "live"
+    await advance(5_001)
+    assert recorded.connections[-1] == "reconnecting"
+
+
+# Snapshots
+
+
+@with_virtual_time
+async def test_each_version_is_reported_once_in_order_with_its_events() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
     events = [{"type": "cycle_switched", "at": "now"}]
-    told.socket.hears(update(4, {"events": events}))
-    told.socket.hears(update(4, {"events": events}))
-    told.socket.hears(update(3))
-    await passes(0)
-    assert told.versions == [3, 4]
-    assert told.events == [events]
-    assert told.socket.all("RECONNECT") == []
+    recorded.socket.deliver(update(4, {"events": events}))
+    recorded.socket.deliver(update(4, {"events": events}))
+    recorded.socket.deliver(update(3))
+    await advance(0)
+    assert recorded.versions == [3, 4]
+    assert recorded.events == [events]
+    assert recorded.socket.sent_of_type("RECONNECT") == []
 
 
-@timeless
-async def test_states_come_one_after_another_and_only_the_newest_of_several() -> None:
-    told = Told()
+@with_virtual_time
+async def test_snapshots_skips_all_but_the_newest() -> None:
+    recorded = RecordedClient()
     seen: list[int | None] = []
 
     async def watch() -> None:
-        async for held in told.client.states():
-            seen.append(held.version if held else None)
-            await passes(100)
+        async for snapshot in recorded.client.snapshots():
+            seen.append(snapshot.version if snapshot else None)
+            await advance(100)
 
-    await told.live()
+    await recorded.go_live()
     watching = asyncio.create_task(watch())
-    await passes(10)
+    await advance(10)
     for version in (4, 5, 6):
-        told.socket.hears(update(version))
-    await passes(500)
-    told.socket.hears({"type": "SESSION_DELETED", "timestamp": TIME})
-    await passes(500)
-    await told.client.close()
+        recorded.socket.deliver(update(version))
+    await advance(500)
+    recorded.socket.deliver({"type": "SESSION_DELETED", "timestamp": SERVER_START_MS})
+    await advance(500)
+    await recorded.client.close()
     await watching
     assert seen == [3, 6, None]
 
 
-@timeless
-async def test_what_a_listener_raises_ends_the_client_and_is_raised_by_who_waits() -> None:
+@with_virtual_time
+async def test_exception_of_a_callback_ends_the_client_and_reaches_the_caller() -> None:
     def fail(_: object) -> None:
         raise LookupError("no screen")
 
-    told = Told(on_state=fail)
-    told.client.connect()
-    await passes(0)
-    told.socket.hears(connected())
-    told.socket.hears(sync(3))
+    recorded = RecordedClient(on_state=fail)
+    recorded.client.connect()
+    await advance(0)
+    recorded.socket.deliver(connected())
+    recorded.socket.deliver(sync(3))
     with pytest.raises(LookupError, match="no screen"):
-        await told.client.until(lambda client: False)
+        await recorded.client.wait_until(lambda client: False)
     with pytest.raises(LookupError):
-        assert [one async for one in told.client.states()]
+        assert [one async for one in recorded.client.snapshots()]
     with pytest.raises(LookupError):
-        await told.client.close()
-    assert told.client.connection == "closed"
-    assert told.socket.goodbye == "aborted"
+        await recorded.client.close()
+    assert recorded.client.connection == "closed"
+    assert recorded.socket.ended_by == "aborted"
 
 
 # Commands
 
 
-@timeless
-async def test_switch_and_pause_name_the_cycle_that_is_held() -> None:
-    told = Told()
-    await told.live()
-    client = told.client
+@with_virtual_time
+async def test_switch_and_pause_name_the_current_cycle() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    client = recorded.client
     calls = [
         client.command("switch", {"next_participant_id": "b"}),
         client.command("pause"),
@@ -478,8 +473,8 @@ async def test_switch_and_pause_name_the_cycle_that_is_held() -> None:
         client.command("adjust", {"delta_ms": 5}, expected_version=3),
     ]
     waiting = [asyncio.create_task(call) for call in calls]
-    await passes(0)
-    sent = [dict(one) for one in told.socket.all("COMMAND")]
+    await advance(0)
+    sent = [dict(one) for one in recorded.socket.sent_of_type("COMMAND")]
     ids = [one.pop("id") for one in sent]
     assert len(set(ids)) == 4
     assert sent == [
@@ -493,7 +488,9 @@ async def test_switch_and_pause_name_the_cycle_that_is_held() -> None:
         {"type": "COMMAND", "command": "adjust", "args": {"delta_ms": 5}, "expectedVersion": 3},
     ]
     for number, name in reversed(list(enumerate(ids, 4))):
-        told.socket.hears({"type": "ACK", "timestamp": TIME, "id": name, "version": number})
+        recorded.socket.deliver(
+            {"type": "ACK", "timestamp": SERVER_START_MS, "id": name, "version": number}
+        )
     assert await asyncio.gather(*waiting) == [4, 5, 6, 7]
 
 
@@ -503,183 +500,197 @@ async def failure(call: Awaitable[int]) -> tuple[str, str]:
     return raised.value.code, raised.value.outcome
 
 
-@timeless
-async def test_a_refused_command_fails_with_the_code_of_the_server() -> None:
-    told = Told()
-    await told.live()
-    told.socket.on_sent = lambda message: told.socket.hears(refused(message))
-    assert await failure(told.client.command("switch")) == ("STALE_CYCLE", "refused")
-    error = {"type": "ERROR", "timestamp": TIME, "code": "STORE_UNAVAILABLE", "message": "Gone"}
-    told.socket.hears(error)
-    await passes(0)
-    assert [one["code"] for one in told.refusals] == ["STORE_UNAVAILABLE"]
+@with_virtual_time
+async def test_refused_command_raises_the_code_of_the_server() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.socket.on_sent = lambda message: recorded.socket.deliver(refused(message))
+    assert await failure(recorded.client.command("switch")) == ("STALE_CYCLE", "refused")
+    error = {
+        "type": "ERROR",
+        "timestamp": SERVER_START_MS,
+        "code": "STORE_UNAVAILABLE",
+        "message": "Gone",
+    }
+    recorded.socket.deliver(error)
+    await advance(0)
+    assert [one["code"] for one in recorded.errors] == ["STORE_UNAVAILABLE"]
 
 
 def refused(message: Message) -> Message:
-    reason = {"code": "STALE_CYCLE", "message": "Somebody else is active"}
-    return {"type": "ERROR", "timestamp": TIME, "id": message.get("id", ""), **reason}
+    reason = {"code": "STALE_CYCLE", "message": "Another participant is active"}
+    return {"type": "ERROR", "timestamp": SERVER_START_MS, "id": message.get("id", ""), **reason}
 
 
-@timeless
-async def test_a_command_is_never_kept_for_later_but_fails_at_once_and_is_not_sent() -> None:
-    told = Told()
+@with_virtual_time
+async def test_command_without_a_live_session_fails_at_once_and_is_never_sent() -> None:
+    recorded = RecordedClient()
     not_live = ("NOT_LIVE", "unsent")
-    assert await failure(told.client.command("switch")) == not_live
-    await told.connected()
-    assert await failure(told.client.command("switch")) == not_live
-    told.socket.hears(connected())
-    await passes(0)
-    # There is no session yet.
-    assert await failure(told.client.command("switch")) == not_live
-    told.socket.hears(sync(3))
-    await passes(0)
-    told.socket.ends()
-    await passes(0)
-    assert await failure(told.client.command("switch")) == not_live
-    await told.back()
-    await passes(60_000)
-    assert [one for socket in told.world.sockets for one in socket.all("COMMAND")] == []
+    assert await failure(recorded.client.command("switch")) == not_live
+    await recorded.open()
+    assert await failure(recorded.client.command("switch")) == not_live
+    recorded.socket.deliver(connected())
+    await advance(0)
+    # No session has arrived yet.
+    assert await failure(recorded.client.command("switch")) == not_live
+    recorded.socket.deliver(sync(3))
+    await advance(0)
+    recorded.socket.end()
+    await advance(0)
+    assert await failure(recorded.client.command("switch")) == not_live
+    await recorded.reconnect()
+    await advance(60_000)
+    assert [
+        one for socket in recorded.environment.sockets for one in socket.sent_of_type("COMMAND")
+    ] == []
 
 
-@pytest.mark.parametrize("loss", [FakeSocket.ends, None])
-@timeless
-async def test_what_became_of_a_command_is_unknown_when_the_connection_is_lost(
+@pytest.mark.parametrize("loss", [FakeSocket.end, None])
+@with_virtual_time
+async def test_outcome_is_unknown_if_the_connection_is_lost(
     loss: Callable[[FakeSocket], None] | None,
 ) -> None:
-    told = Told()
-    await told.live()
-    waiting = asyncio.create_task(told.client.command("switch"))
-    await passes(0)
+    recorded = RecordedClient()
+    await recorded.go_live()
+    waiting = asyncio.create_task(recorded.client.command("switch"))
+    await advance(0)
     if loss is None:
-        await told.client.close()
+        await recorded.client.close()
     else:
-        loss(told.socket)
+        loss(recorded.socket)
     assert await failure(waiting) == ("CONNECTION_LOST", "unknown")
 
 
-@timeless
-async def test_so_it_is_when_sending_fails_and_nobody_complains_of_what_was_not_asked_for(
+@with_virtual_time
+async def test_outcome_is_unknown_if_sending_fails_and_asyncio_logs_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told = Told()
-    await told.live()
-    told.socket.goodbye = "ended"
+    recorded = RecordedClient()
+    await recorded.go_live()
+    recorded.socket.ended_by = "server"
     with caplog.at_level(logging.ERROR):
-        assert await failure(told.client.command("switch")) == ("CONNECTION_LOST", "unknown")
+        assert await failure(recorded.client.command("switch")) == ("CONNECTION_LOST", "unknown")
         gc.collect()
     assert caplog.records == []
 
 
-@timeless
-async def test_what_became_of_a_command_is_unknown_when_no_answer_comes() -> None:
-    told = Told()
-    await told.live()
-    assert await failure(told.client.command("switch")) == ("NO_ANSWER", "unknown")
+@with_virtual_time
+async def test_outcome_is_unknown_if_no_answer_arrives() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    assert await failure(recorded.client.command("switch")) == ("NO_ANSWER", "unknown")
     assert now() >= 10_000
-    assert told.connections[-1] == "live"
+    assert recorded.connections[-1] == "live"
 
 
-@timeless
-async def test_an_answer_that_comes_as_the_caller_gives_up_does_no_harm() -> None:
-    told = Told()
-    await told.live()
-    waiting = asyncio.create_task(told.client.command("switch"))
-    await passes(0)
-    name = told.socket.all("COMMAND")[0]["id"]
-    told.socket.hears({"type": "ACK", "timestamp": TIME, "id": name, "version": 4})
+@with_virtual_time
+async def test_answer_to_a_cancelled_command_is_ignored() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    waiting = asyncio.create_task(recorded.client.command("switch"))
+    await advance(0)
+    name = recorded.socket.sent_of_type("COMMAND")[0]["id"]
+    recorded.socket.deliver({"type": "ACK", "timestamp": SERVER_START_MS, "id": name, "version": 4})
     waiting.cancel()
-    await passes(1)
-    told.socket.hears({"type": "ACK", "timestamp": TIME, "id": name, "version": 4})
-    told.socket.hears(update(4))
-    await passes(1)
+    await advance(1)
+    recorded.socket.deliver({"type": "ACK", "timestamp": SERVER_START_MS, "id": name, "version": 4})
+    recorded.socket.deliver(update(4))
+    await advance(1)
     assert waiting.cancelled()
-    assert (told.client.connection, told.versions) == ("live", [3, 4])
+    assert (recorded.client.connection, recorded.versions) == ("live", [3, 4])
 
 
 # Claims
 
 
-@timeless
-async def test_a_clock_at_zero_is_claimed_after_a_moment_and_then_with_growing_patience() -> None:
-    told = Told()
-    await told.live(deadline_at=iso(10_000))
-    answer_pings(told.socket)
-    await passes(10_200 - now())
-    assert told.socket.all("CLAIM") == []
-    await passes(1_100)
-    assert len(told.socket.all("CLAIM")) == 1
-    await passes(60_000)
-    assert 4 <= len(told.socket.all("CLAIM")) <= 10
+@with_virtual_time
+async def test_expired_clock_is_claimed_with_a_growing_delay() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live(deadline_at=iso(10_000))
+    answer_pings(recorded.socket)
+    await advance(10_200 - now())
+    assert recorded.socket.sent_of_type("CLAIM") == []
+    await advance(1_100)
+    assert len(recorded.socket.sent_of_type("CLAIM")) == 1
+    await advance(60_000)
+    assert 4 <= len(recorded.socket.sent_of_type("CLAIM")) <= 10
 
 
-@timeless
-async def test_who_is_told_in_time_claims_nothing() -> None:
-    told = Told()
-    await told.live(deadline_at=iso(10_000))
-    answer_pings(told.socket)
-    await passes(10_100 - now())
-    told.socket.hears(update(4, status="expired"))
-    await passes(60_000)
-    assert told.socket.all("CLAIM") == []
+@with_virtual_time
+async def test_update_before_the_claim_makes_it_unnecessary() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live(deadline_at=iso(10_000))
+    answer_pings(recorded.socket)
+    await advance(10_100 - now())
+    recorded.socket.deliver(update(4, status="expired"))
+    await advance(60_000)
+    assert recorded.socket.sent_of_type("CLAIM") == []
 
 
-@timeless
-async def test_who_may_not_claim_does_so_once_in_a_connection_and_tells_nobody() -> None:
-    told = Told()
-    await told.live(deadline_at=iso(1_000))
-    answer_pings(told.socket)
-    refusal = {"type": "ERROR", "timestamp": TIME, "code": "FORBIDDEN", "message": "Not you"}
-    await passes(3_000)
-    told.socket.hears(refusal)
-    await passes(600_000)
-    assert (len(told.socket.all("CLAIM")), told.refusals) == (1, [])
+@with_virtual_time
+async def test_forbidden_claim_is_sent_once_per_connection_and_not_reported() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live(deadline_at=iso(1_000))
+    answer_pings(recorded.socket)
+    refusal = {
+        "type": "ERROR",
+        "timestamp": SERVER_START_MS,
+        "code": "FORBIDDEN",
+        "message": "A viewer may not claim",
+    }
+    await advance(3_000)
+    recorded.socket.deliver(refusal)
+    await advance(600_000)
+    assert (len(recorded.socket.sent_of_type("CLAIM")), recorded.errors) == (1, [])
 
-    told.socket.ends()
-    await told.back()
-    answer_pings(told.socket)
-    await passes(3_000)
-    assert told.socket.all("CLAIM")
-
-
-@timeless
-async def test_who_is_told_to_claims_nothing() -> None:
-    told = Told(pace=Pace(claim_after_ms=float("inf")))
-    await told.live(deadline_at=iso(0))
-    answer_pings(told.socket)
-    await passes(60_000)
-    assert told.socket.all("CLAIM") == []
+    recorded.socket.end()
+    await recorded.reconnect()
+    answer_pings(recorded.socket)
+    await advance(3_000)
+    assert recorded.socket.sent_of_type("CLAIM")
 
 
-@timeless
-async def test_who_may_not_claim_is_told_so_once_and_nobody_else_of_it() -> None:
-    told = Told()
-    await told.live(deadline_at=iso(0))
-    answer_pings(told.socket)
-    await passes(2_000)
-    before = len(told.socket.all("CLAIM"))
+@with_virtual_time
+async def test_claims_can_be_turned_off() -> None:
+    recorded = RecordedClient(timeouts=ClientTimeouts(claim_delay_ms=float("inf")))
+    await recorded.go_live(deadline_at=iso(0))
+    answer_pings(recorded.socket)
+    await advance(60_000)
+    assert recorded.socket.sent_of_type("CLAIM") == []
+
+
+@with_virtual_time
+async def test_forbidden_claim_is_not_repeated_at_an_overdue_deadline() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live(deadline_at=iso(0))
+    answer_pings(recorded.socket)
+    await advance(2_000)
+    before = len(recorded.socket.sent_of_type("CLAIM"))
     assert before >= 1
-    told.socket.hears({"type": "ERROR", "timestamp": TIME, "code": "FORBIDDEN", "message": "No"})
-    await passes(60_000)
-    assert len(told.socket.all("CLAIM")) == before
-    assert told.refusals == []
+    recorded.socket.deliver(
+        {"type": "ERROR", "timestamp": SERVER_START_MS, "code": "FORBIDDEN", "message": "No"}
+    )
+    await advance(60_000)
+    assert len(recorded.socket.sent_of_type("CLAIM")) == before
+    assert recorded.errors == []
 
 
-@timeless
-async def test_a_claim_that_was_not_heard_is_made_again_on_the_next_connection() -> None:
-    told = Told()
-    await told.live(deadline_at=iso(1_000))
-    answer_pings(told.socket)
-    await passes(3_000)
-    assert told.socket.all("CLAIM")
-    told.socket.ends()
-    await told.back()
-    answer_pings(told.socket)
-    await passes(3_000)
-    assert told.socket.all("CLAIM")
+@with_virtual_time
+async def test_unanswered_claim_is_repeated_on_the_next_connection() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live(deadline_at=iso(1_000))
+    answer_pings(recorded.socket)
+    await advance(3_000)
+    assert recorded.socket.sent_of_type("CLAIM")
+    recorded.socket.end()
+    await recorded.reconnect()
+    answer_pings(recorded.socket)
+    await advance(3_000)
+    assert recorded.socket.sent_of_type("CLAIM")
 
 
-@timeless
-async def test_a_client_without_a_world_of_its_own_lives_in_ours() -> None:
+@with_virtual_time
+async def test_default_environment_connects_to_a_real_address() -> None:
     async with SessionClient("ws://127.0.0.1:9/dev", "s") as client:
         assert client.connection == "connecting"
         client.abort()

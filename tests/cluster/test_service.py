@@ -125,7 +125,7 @@ async def a_fall(
             for session_id in ids
             for at in range(WATCHERS)
         ]
-        await all_until(watchers, lambda client: client.held, why="greeted")
+        await all_until(watchers, lambda client: client.snapshot, why="greeted")
 
         callers = Callers()
         answers = callers.answers
@@ -176,7 +176,7 @@ async def until_converged(rest: Rest, session_id: str, watchers: list[Client]) -
     began = time.monotonic()
 
     def like_get(client: Client) -> bool:
-        return agrees(client.held, answer)
+        return agrees(client.snapshot, answer)
 
     await all_until(watchers, like_get, HEARTBEAT_S + ON_TOP_S, "what GET shows")
     return time.monotonic() - began

@@ -15,20 +15,20 @@ from math import inf
 from typing import Any, NamedTuple, Self
 
 from tests.api_docs.conformance import check_heard, check_said
-from tickless import Held, Pace, Place, SessionClient, World
-from tickless.place import place_of
-from tickless.states import CommandName, Message
-from tickless.world import Socket, SocketClosed, SocketRefused, open_socket
+from tickless import ClientTimeouts, Environment, SessionClient, Snapshot, StateVersion
+from tickless.environment import ConnectionFailed, Socket, SocketClosed, open_socket
+from tickless.state_version import state_version_of
+from tickless.wire_types import CommandName, Message
 
 FRAME_BYTES = 32 * 1024
 WITHIN_S = 20.0
 
-PACE = Pace(
-    first_backoff_ms=100,
-    longest_backoff_ms=2_000,
+PACE = ClientTimeouts(
+    initial_backoff_ms=100,
+    max_backoff_ms=2_000,
     # What these tests are about is told by heartbeats alone, and settled by the service alone.
-    samples=0,
-    claim_after_ms=inf,
+    clock_samples=0,
+    claim_delay_ms=inf,
 )
 
 
@@ -39,7 +39,7 @@ class Note(NamedTuple):
     """
 
     message: Message
-    place: Place
+    place: StateVersion
     was_sent: bool
     is_answer: bool
 
@@ -95,14 +95,14 @@ class Client(SessionClient):
             where,
             session_id,
             on_state=self._on_state,
-            pace=replace(PACE, heartbeat_ms=heartbeat_s * 1000),
-            world=World(open_socket=self._open),
+            timeouts=replace(PACE, heartbeat_ms=heartbeat_s * 1000),
+            environment=Environment(open_socket=self._open),
         )
         self.session_id = session_id
         self._keeps_messages = keeps_messages
         self._wire: Recorded | None = None
         self._notes: list[Note] = []
-        self._hearing: tuple[Message, Held | None] | None = None
+        self._hearing: tuple[Message, Snapshot | None] | None = None
         self.messages: list[Message] = []
         self.kinds: Counter[str] = Counter()
         self.shown: list[tuple[str, int]] = []
@@ -115,11 +115,11 @@ class Client(SessionClient):
 
     @property
     def version(self) -> int:
-        return self.held.version if self.held else 0
+        return self.snapshot.version if self.snapshot else 0
 
     @property
-    def place(self) -> Place:
-        return place_of(self.held)
+    def place(self) -> StateVersion:
+        return state_version_of(self.snapshot)
 
     @property
     def notes(self) -> list[Note]:
@@ -145,7 +145,7 @@ class Client(SessionClient):
         """Wait until what was heard fulfils a condition."""
         try:
             async with asyncio.timeout(within_s):
-                await super().until(condition)
+                await super().wait_until(condition)
         except TimeoutError:
             last = [(one["type"], one.get("version")) for one in self.messages[-8:]]
             raise AssertionError(
@@ -167,7 +167,7 @@ class Client(SessionClient):
         expected_version: int | None = None,
     ) -> int:
         """Whoever's turn it is, and as soon as there is a session."""
-        await self.until(lambda one: one.connection == "live" and one.held, why="live")
+        await self.until(lambda one: one.connection == "live" and one.snapshot, why="live")
         args = {"current_participant_id": None, **(args or {})} if command == "switch" else args
         return await super().command(command, args, expected_version=expected_version)
 
@@ -176,7 +176,7 @@ class Client(SessionClient):
     async def _open(self, url: str, subprotocols: tuple[str, ...]) -> Socket:
         try:
             socket = await open_socket(url, subprotocols)
-        except SocketRefused:
+        except ConnectionFailed:
             self.refusals += 1
             raise
         self.connections += 1
@@ -203,14 +203,14 @@ class Client(SessionClient):
             self.connection_id = message["connectionId"]
         if self._keeps_messages:
             self.messages.append(message)
-            self._hearing = message, self.held
+            self._hearing = message, self.snapshot
 
     def taken(self) -> None:
         """The client has made of the last message what it makes of it."""
         hearing, self._hearing = self._hearing, None
         if hearing is not None:
             message, before = hearing
-            is_answer = message.get("type") == "STATE_SYNC" and self.held is not before
+            is_answer = message.get("type") == "STATE_SYNC" and self.snapshot is not before
             self._notes.append(Note(message, self.place, was_sent=False, is_answer=is_answer))
 
     def says(self, text: str) -> None:
@@ -223,7 +223,7 @@ class Client(SessionClient):
         if self._keeps_messages:
             self._notes.append(Note(message, self.place, was_sent=True, is_answer=False))
 
-    def _on_state(self, held: Held | None) -> None:
+    def _on_state(self, held: Snapshot | None) -> None:
         if held is not None:
             self.shown.append((held.epoch, held.version))
 

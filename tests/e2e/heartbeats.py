@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tickless import Place
+from tickless import StateVersion
 
 from .client import Client, Note
 
@@ -26,7 +26,7 @@ def heartbeats_needed(clients: Iterable[Client], since_ms: int) -> Counter[int]:
     return Counter(found_wanting(client.notes, truth, since_ms) for client in clients)
 
 
-def found_wanting(notes: Sequence[Note], truth: Place, since_ms: int) -> int:
+def found_wanting(notes: Sequence[Note], truth: StateVersion, since_ms: int) -> int:
     """How many heartbeats found that ``truth`` was not what the client showed.
 
     Raises:
@@ -38,7 +38,7 @@ def found_wanting(notes: Sequence[Note], truth: Place, since_ms: int) -> int:
         if was_sent:
             asks = asks or kind == "RECONNECT"
         elif kind == "PONG" and message["receivedAt"] >= since_ms:
-            assert Place.told(message) == truth
+            assert StateVersion.from_message(message) == truth
             if place != truth and asks:
                 # Until it asks, another heartbeat has nothing new to tell.
                 found, asks = found + 1, False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from tickless import Held, shown_at
+from tickless import Snapshot, state_at
 
 from .instances import Answer
 
@@ -26,19 +26,19 @@ def a_session(participants: int = 3, mode: str = "per_participant", **more: Any)
     }
 
 
-def agrees(held: Held | None, answer: Answer) -> bool:
+def agrees(held: Snapshot | None, answer: Answer) -> bool:
     """Whether a client shows exactly what GET does, each brought to the later instant."""
     if held is None or answer.status == 404:
         return held is None and answer.status == 404
     return not differences(held, answer)
 
 
-def differences(held: Held, answer: Answer) -> list[str]:
+def differences(held: Snapshot, answer: Answer) -> list[str]:
     """What a client shows otherwise than GET, each brought to the later instant."""
     theirs, timestamp = answer.data, answer.body["timestamp"]
     now = max(held.timestamp, timestamp)
-    ours = by_id(shown_at(held.state, held.timestamp, now))
-    theirs = by_id(shown_at(theirs, timestamp, now))
+    ours = by_id(state_at(held.state, held.timestamp, now))
+    theirs = by_id(state_at(theirs, timestamp, now))
     return [
         f"{name}: {ours.get(name)} is {theirs.get(name)}"
         for name in sorted({*ours, *theirs})

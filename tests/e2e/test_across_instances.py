@@ -57,8 +57,8 @@ async def everybody_hears_everything(pair: list[Instance], commands: int) -> Non
             in_order = [version for _, version in client.shown]
             assert in_order == sorted(set(in_order))
             assert in_order[-1] == last
-            assert client.held is not None
-            assert differences(client.held, answer) == []
+            assert client.snapshot is not None
+            assert differences(client.snapshot, answer) == []
             assert (client.connections, client.reconnects) == (1, 0)
             assert client.largest_bytes <= FRAME_BYTES
     tell(f"{commands} commands, {2 * EACH} clients: {commands / seconds:.0f} commands/s")
@@ -111,7 +111,9 @@ async def newcomers_in_a_flood(pair: list[Instance], newcomers: int) -> None:
                 )
                 if number % 20 == 19:
                     # In waves, so that there is a flood left for the last to meet.
-                    await all_until(clients, lambda client: client.held, why="something to show")
+                    await all_until(
+                        clients, lambda client: client.snapshot, why="something to show"
+                    )
             everybody_is_here.set()
         versions = 2 + sum(task.result() for task in floods)
         seconds = time.monotonic() - began
@@ -121,8 +123,8 @@ async def newcomers_in_a_flood(pair: list[Instance], newcomers: int) -> None:
         # On a busy machine news may come late enough to be asked for, and yet it comes.
         await all_until(clients, has_missed_nothing, why="each version since the greeting")
         for client in clients:
-            assert client.held is not None
-            assert differences(client.held, answer) == []
+            assert client.snapshot is not None
+            assert differences(client.snapshot, answer) == []
             assert client.connections == 1
     tell(f"{newcomers} newcomers within {seconds:.1f} s, {versions} versions meanwhile")
 
@@ -131,8 +133,8 @@ def has_missed_nothing(client: Client) -> bool:
     """Whether it need not have asked: each version it wasn't greeted with was told."""
     greeting = client.heard("STATE_SYNC")[0]["version"]
     told = {update["version"] for update in client.heard("STATE_UPDATE")}
-    assert client.held is not None
-    return told.issuperset(range(greeting + 1, client.held.version + 1))
+    assert client.snapshot is not None
+    return told.issuperset(range(greeting + 1, client.snapshot.version + 1))
 
 
 def test_who_connects_in_a_flood_of_updates_ends_with_the_newest_and_has_missed_nothing(

@@ -12,15 +12,15 @@ import pytest
 
 from chalicelib.auth.policy import Role
 from tests.servers import RedisProcess, running, valkey_binary
-from tickless import AsyncRestClient, Pace, SessionClient, StaleCycle, Unauthenticated
-from tickless.states import Message
+from tickless import AsyncRestClient, ClientTimeouts, SessionClient, StaleCycle, Unauthenticated
+from tickless.wire_types import Message
 
 from .instances import Instance, instances
 from .sessions import a_session
 from .test_authorization import ENVIRONMENT, a_token
 
 WITHIN_S = 20.0
-PACE = Pace(first_backoff_ms=100, longest_backoff_ms=500)
+PACE = ClientTimeouts(initial_backoff_ms=100, max_backoff_ms=500)
 # Whose token has ended is found by the next message or sweep, each once in a heartbeat.
 PROMPT = {**ENVIRONMENT, "HEARTBEAT_INTERVAL_MS": "500"}
 
@@ -62,16 +62,16 @@ class Wallet:
             instance.websocket_url,
             session_id,
             token=self.renew,
-            on_refusal=self.refused,
-            pace=PACE,
+            on_error=self.refused,
+            timeouts=PACE,
             **more,
         )
 
 
 async def until(client: SessionClient, state: str, version: int = 1) -> None:
     async with asyncio.timeout(WITHIN_S):
-        await client.until(
-            lambda one: one.connection == state and one.held and one.held.version >= version
+        await client.wait_until(
+            lambda one: one.connection == state and one.snapshot and one.snapshot.version >= version
         )
 
 
@@ -80,7 +80,7 @@ def test_links_open_a_session_and_a_button_switches_its_own_clock(instance: Inst
         session = a_session(2)
         session_id = session["session_id"]
         async with AsyncRestClient(instance.rest_url, token=a_token()) as server:
-            links = (await server.create(session)).links
+            links = (await server.create_session(session)).links
         assert links is not None
         anne, ben = (Wallet(one["token"]) for one in links["participants"])
         async with (
@@ -106,8 +106,8 @@ def test_a_client_whose_token_ends_is_told_and_comes_back_with_a_new_one(
         session = a_session(2)
         session_id = session["session_id"]
         async with AsyncRestClient(instance.rest_url, token=a_token()) as server:
-            await server.create(session)
-            short = await server.mint(session_id, "viewer", expires_in_seconds=5)
+            await server.create_session(session)
+            short = await server.mint_token(session_id, "viewer", expires_in_seconds=5)
             wallet = Wallet(short["token"])
             async with wallet.follows(instance, session_id) as client:
                 await until(client, "live")
@@ -126,24 +126,24 @@ def test_a_client_whose_token_is_revoked_is_told_until_it_has_another(instance: 
         session = a_session(2)
         session_id = session["session_id"]
         async with AsyncRestClient(instance.rest_url, token=a_token()) as server:
-            await server.create(session)
-            revoked = await server.mint(session_id, "host")
+            await server.create_session(session)
+            revoked = await server.mint_token(session_id, "host")
             wallet = Wallet(revoked["token"])
             async with (
                 wallet.follows(instance, session_id) as client,
                 AsyncRestClient(instance.rest_url, token=wallet.renew) as host,
             ):
                 await until(client, "live")
-                await server.revoke(session_id, revoked["token_id"])
+                await server.revoke_token(session_id, revoked["token_id"])
                 with pytest.raises(Unauthenticated):
                     await host.start(session_id)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WITHIN_S):
                         while wallet.codes.count("UNAUTHENTICATED") < 2:
-                            await client.changed()
+                            await client.wait_for_change()
                 assert wallet.told == ["SESSION_FORBIDDEN", "UNAUTHENTICATED"]
                 assert client.connection == "reconnecting"
-                wallet.token = (await server.mint(session_id, "host"))["token"]
+                wallet.token = (await server.mint_token(session_id, "host"))["token"]
                 await until(client, "live")
                 assert await client.command("start") == 2
 

@@ -65,11 +65,11 @@ async def converge(
     since_ms = (await persist(rest, "GET", "time")).body["timestamp_ms"]
 
     def like_get(client: Client) -> bool:
-        if client.held is not None and answer.status == 200:
-            place = (client.held.state["session_id"], client.version)
+        if client.snapshot is not None and answer.status == 200:
+            place = (client.snapshot.state["session_id"], client.version)
             if place != (session_id, answer.data["version"]):
                 return False
-        return agrees(client.held, answer)
+        return agrees(client.snapshot, answer)
 
     await all_until(list(clients), like_get, GIVE_UP_AFTER_S, "what GET shows")
     needed = heartbeats_needed(clients, since_ms)
@@ -117,7 +117,7 @@ async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watc
             await stack.enter_async_context(a_client(pair[number % 2], small["session_id"]))
             for number in range(10)
         ]
-        await all_until(fickle, lambda client: client.held, why="greeted")
+        await all_until(fickle, lambda client: client.snapshot, why="greeted")
         # Of some, CONNECTED was lost, too.
         names = [client.connection_id for client in fickle if client.connection_id]
         for number in range(switches):

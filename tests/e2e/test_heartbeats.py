@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from tickless.place import NOWHERE, Place
-from tickless.states import Message
+from tickless.state_version import NO_SESSION, StateVersion
+from tickless.wire_types import Message
 
 from .client import Note
 from .heartbeats import found_wanting
 
-OLD, NEW = Place("e", 1, "early"), Place("e", 2, "late")
+OLD, NEW = StateVersion("e", 1, "early"), StateVersion("e", 2, "late")
 SINCE_MS = 100
 PING: Message = {"type": "PING"}
 RECONNECT: Message = {"type": "RECONNECT"}
 
 
-def pong(told: Place, at_ms: int = SINCE_MS) -> Message:
-    return {"type": "PONG", "receivedAt": at_ms, **told.named()}
+def pong(told: StateVersion, at_ms: int = SINCE_MS) -> Message:
+    return {"type": "PONG", "receivedAt": at_ms, **told.to_message()}
 
 
 def sync(at_ms: int = SINCE_MS) -> Message:
     return {"type": "STATE_SYNC", "timestamp": at_ms}
 
 
-def heard(message: Message, shows: Place, *, is_answer: bool = False) -> Note:
+def heard(message: Message, shows: StateVersion, *, is_answer: bool = False) -> Note:
     return Note(message, shows, was_sent=False, is_answer=is_answer)
 
 
-def sent(message: Message, shows: Place) -> Note:
+def sent(message: Message, shows: StateVersion) -> Note:
     return Note(message, shows, was_sent=True, is_answer=False)
 
 
@@ -54,7 +54,7 @@ def test_an_answer_that_got_through_and_did_not_help_is_a_fault() -> None:
         found_wanting([heard(sync(), OLD, is_answer=True)], NEW, SINCE_MS)
 
 
-@pytest.mark.parametrize("told", [OLD, NEW._replace(updated_at="later"), NOWHERE])
-def test_a_heartbeat_that_tells_of_another_state_is_a_fault(told: Place) -> None:
+@pytest.mark.parametrize("told", [OLD, NEW._replace(updated_at="later"), NO_SESSION])
+def test_a_heartbeat_that_tells_of_another_state_is_a_fault(told: StateVersion) -> None:
     with pytest.raises(AssertionError):
         found_wanting([heard(pong(told), NEW)], NEW, SINCE_MS)

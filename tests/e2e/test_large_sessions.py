@@ -113,8 +113,8 @@ async def a_walk(pair: list[Instance], session: dict[str, Any], steps: int, seed
         for last in ("pause", "complete"):
             await rest[0].command(session_id, last)
             await everybody_shows_what_get_does(rest[0], session_id, clients)
-        assert early.held is not None
-        assert early.held.state["status"] in ("completed", "expired")
+        assert early.snapshot is not None
+        assert early.snapshot.state["status"] in ("completed", "expired")
         await everybody_shows_what_get_does(rest[0], session_id, clients)
     for client in clients:
         assert 0 < client.largest_bytes <= FRAME_BYTES
@@ -152,7 +152,7 @@ async def everybody_shows_what_get_does(rest: Rest, session_id: str, clients: li
         answer = await rest.get(session_id)
         version = answer.data["version"]
         await all_until(clients, has_reached(version), why=f"version {version}")
-        compared = [client.held for client in clients if client.version == version]
+        compared = [client.snapshot for client in clients if client.version == version]
         for held in compared:
             assert held is not None
             assert differences(held, answer) == []

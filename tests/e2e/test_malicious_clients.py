@@ -149,8 +149,8 @@ async def under_attack(
                 "each version once, in its order"
             )
             assert (client.connections, client.reconnects) == (1, 0)
-            assert client.held is not None
-            assert differences(client.held, answer) == []
+            assert client.snapshot is not None
+            assert differences(client.snapshot, answer) == []
     tell(f"{', '.join(kinds)}: in peace {peace}; under attack {attacked}, {len(attacked)} updates")
     return peace, attacked
 

@@ -56,7 +56,7 @@ async def scenario(instance: Instance, watching_each: int) -> None:
         ]
         for client in clients:
             await client.__aenter__()
-        await all_until(clients, lambda client: client.held, why="a greeting")
+        await all_until(clients, lambda client: client.snapshot, why="a greeting")
 
         for kill in range(KILLS):
             enough = asyncio.Event()
@@ -84,7 +84,7 @@ async def scenario(instance: Instance, watching_each: int) -> None:
                 f"kill {kill + 1}: {len(clients)} clients at the newest version"
                 f" {time.monotonic() - quiet_s:.2f} s after the last command"
             )
-            assert all(agrees(client.held, newest[client.session_id]) for client in clients)
+            assert all(agrees(client.snapshot, newest[client.session_id]) for client in clients)
 
         # Nobody was cut off, and nobody had to ask.
         assert {client.connections for client in clients} == {1}

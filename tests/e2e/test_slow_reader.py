@@ -77,7 +77,7 @@ async def scenario(inline: Instance, store: redis.Redis, api: ConnectionsApi) ->
         clients = [Client(inline.where, session_id) for _ in range(QUICK)]
         for client in clients:
             await client.__aenter__()
-        await all_until(clients, lambda client: client.held, why="a greeting")
+        await all_until(clients, lambda client: client.snapshot, why="a greeting")
         _, before_s = await switched(rest, session_id)
         known = watchers(store, session_id).keys()
 

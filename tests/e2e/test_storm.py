@@ -87,7 +87,7 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
                 for number in range(many // 2)
             ]
             await asyncio.gather(*callers)
-            await all_until(clients, lambda client: client.held, 60, "a greeting")
+            await all_until(clients, lambda client: client.snapshot, 60, "a greeting")
             version = (await rest.command(session_id, "switch")).data["version"]
             await all_until(clients, has_reached(version), 60, "the newest")
             # Half of them say goodbye.

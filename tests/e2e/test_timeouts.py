@@ -145,7 +145,7 @@ async def completed(rest: Rest, session_id: str, clients: list[Client]) -> None:
 
 
 def is_over(client: Client) -> bool:
-    return client.held is not None and client.held.state["status"] == "completed"
+    return client.snapshot is not None and client.snapshot.state["status"] == "completed"
 
 
 async def nobody_does_anything(pair: list[Instance]) -> None:

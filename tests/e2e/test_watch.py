@@ -24,7 +24,7 @@ def test_it_waits_for_the_session_draws_it_and_ends_with_it(pair: list[Instance]
             text=True,
         ) as watcher,
     ):
-        rest.create(session)
+        rest.create_session(session)
         rest.start(session_id)
         rest.complete(session_id)
         said, _ = watcher.communicate(timeout=20)

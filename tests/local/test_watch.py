@@ -12,9 +12,17 @@ from rich.console import Console
 
 from local.dials import MOST_ROWS, Screen, big_digits, drawing
 from local.watch import ShutOut, draw, leave
-from tests.client.states import RUNNING, a_participant, a_state, held_now
-from tests.client.virtual_time import TIME, Told, answer_pings, passes, timeless, update
-from tickless import look_at
+from tests.client.factories import (
+    RUNNING,
+    SERVER_START_MS,
+    make_participant,
+    make_snapshot,
+    make_state,
+    update,
+)
+from tests.client.fakes import RecordedClient, answer_pings
+from tests.client.virtual_time import advance, with_virtual_time
+from tickless import display_frame
 
 
 def a_console() -> Console:
@@ -22,9 +30,9 @@ def a_console() -> Console:
 
 
 def shown(state: Any = None, *, at_ms: float = 0, bound_ms: float = 3.4) -> str:
-    held = None if state is None else held_now(state)
+    held = None if state is None else make_snapshot(state)
     console = a_console()
-    console.print(drawing(Screen("s", "live", bound_ms, held, look_at(held, at_ms))))
+    console.print(drawing(Screen("s", "live", bound_ms, held, display_frame(held, at_ms))))
     return console.export_text()
 
 
@@ -34,8 +42,8 @@ def row_of(name: str, text: str) -> list[str]:
 
 
 def test_whose_turn_it_is_stands_in_big_digits_above_everybody() -> None:
-    anne = a_participant("anne", **RUNNING, time_remaining_ms=62_500)
-    text = shown(a_state(anne, a_participant("ben")), at_ms=1_000)
+    anne = make_participant("anne", **RUNNING, time_remaining_ms=62_500)
+    text = shown(make_state(anne, make_participant("ben")), at_ms=1_000)
 
     assert "s  per_participant  running  version 1" in text
     assert "live  clock ±3 ms" in text
@@ -64,26 +72,26 @@ def test_without_a_session_and_without_an_idea_of_the_time_that_is_said() -> Non
 
 def test_overtime_delay_and_periods_have_columns_of_their_own() -> None:
     late = {"has_expired": True, "time_remaining_ms": 0, "overtime_ms": 61_000, "is_active": True}
-    assert row_of("anne", shown(a_state(a_participant("anne", **late)))) == [
+    assert row_of("anne", shown(make_state(make_participant("anne", **late)))) == [
         *("▶", "anne", "0:00", "1:01", "overtime"),
     ]
-    slow = a_participant("anne", **RUNNING, delay_remaining_ms=3_000)
-    assert row_of("anne", shown(a_state(slow))) == ["▶", "anne", "1:00", "0:03"]
+    slow = make_participant("anne", **RUNNING, delay_remaining_ms=3_000)
+    assert row_of("anne", shown(make_state(slow))) == ["▶", "anne", "1:00", "0:03"]
     for figure, words in (("periods_left", "3 periods"), ("cycles_left", "3 cycles")):
-        one = a_participant("anne", **{figure: 3})
-        assert words in shown(a_state(one))
+        one = make_participant("anne", **{figure: 3})
+        assert words in shown(make_state(one))
 
 
 def test_of_many_those_around_the_active_one_are_shown() -> None:
-    people = [a_participant(f"p{number}", is_active=number == 500) for number in range(1_000)]
-    text = shown(a_state(*people))
+    people = [make_participant(f"p{number}", is_active=number == 500) for number in range(1_000)]
+    text = shown(make_state(*people))
     names = [f"p{number}" for number in range(1_000) if f"p{number}" in text.split()]
     assert (len(names), names[0]) == (MOST_ROWS, f"p{500 - MOST_ROWS // 2}")
     assert "980 more" in text
 
 
 def test_the_session_clock_of_global_is_big_beside_the_others() -> None:
-    state = a_state(a_participant("anne"), sync_mode="global", session_remaining_ms=754_000)
+    state = make_state(make_participant("anne"), sync_mode="global", session_remaining_ms=754_000)
     text = shown(state)
     assert row_of("session", text) == ["▶", "session", "12:34"]
     assert big_digits("12:34")[0].rstrip() in text
@@ -92,21 +100,21 @@ def test_the_session_clock_of_global_is_big_beside_the_others() -> None:
 END: list[tuple[dict[str, Any], str]] = [
     (update(4, status="completed"), "completed"),
     (update(4, status="expired"), "expired"),
-    ({"type": "SESSION_DELETED", "timestamp": TIME}, "deleted"),
+    ({"type": "SESSION_DELETED", "timestamp": SERVER_START_MS}, "deleted"),
 ]
 
 
 @pytest.mark.parametrize(("message", "ending"), END)
-@timeless
+@with_virtual_time
 async def test_it_draws_until_the_session_has_ended(message: dict[str, Any], ending: str) -> None:
-    told, console = Told(), a_console()
-    await told.connected()
+    told, console = RecordedClient(), a_console()
+    await told.open()
     drawn = asyncio.create_task(draw(told.client, "s", console))
-    await passes(100)
-    await told.live()
+    await advance(100)
+    await told.go_live()
     answer_pings(told.socket)
-    await passes(5_000)
-    told.socket.hears(message)
+    await advance(5_000)
+    told.socket.deliver(message)
     await drawn
     text = console.export_text()
     assert text.rstrip().endswith(f"The session is {ending}.")
@@ -117,25 +125,30 @@ async def test_it_draws_until_the_session_has_ended(message: dict[str, Any], end
     await told.client.close()
 
 
-@timeless
+@with_virtual_time
 async def test_it_ends_where_it_may_not_look_and_goes_on_after_any_other_refusal() -> None:
-    told = Told(on_refusal=leave)
-    await told.live()
+    told = RecordedClient(on_error=leave)
+    await told.go_live()
     drawn = asyncio.create_task(draw(told.client, "s", a_console()))
-    refusal = {"type": "ERROR", "timestamp": TIME, "code": "INTERNAL_ERROR", "message": "No"}
-    told.socket.hears(refusal)
-    await passes(100)
+    refusal = {
+        "type": "ERROR",
+        "timestamp": SERVER_START_MS,
+        "code": "INTERNAL_ERROR",
+        "message": "No",
+    }
+    told.socket.deliver(refusal)
+    await advance(100)
     assert not drawn.done()
-    told.socket.hears({**refusal, "code": "SESSION_FORBIDDEN"})
+    told.socket.deliver({**refusal, "code": "SESSION_FORBIDDEN"})
     with pytest.raises(ShutOut):
         await drawn
 
 
-@timeless
+@with_virtual_time
 async def test_it_ends_with_its_client() -> None:
-    told = Told()
-    await told.live()
+    told = RecordedClient()
+    await told.go_live()
     drawn = asyncio.create_task(draw(told.client, "s", a_console()))
-    await passes(100)
+    await advance(100)
     await told.client.close()
     await drawn

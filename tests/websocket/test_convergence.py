@@ -28,15 +28,17 @@ from tests.e2e.instances import Answer
 from tests.e2e.sessions import agrees
 from tests.fakes import FakeRegistry
 from tests.strategies import uuid
-from tickless import Pace
-from tickless.conversation import Conversation, Listener
-from tickless.follower import DOUBT_FOR_MS
-from tickless.states import Message
+from tickless import ClientTimeouts
+from tickless.session_protocol import Callbacks, SessionProtocol
+from tickless.state_sync import MISMATCH_GRACE_MS
+from tickless.wire_types import Message
 
 from .conftest import Room, a_room
 
 SESSION = uuid(0)
-PACE = Pace(heartbeat_ms=HeartbeatPolicy().heartbeat_ms, samples=0, claim_after_ms=inf)
+PACE = ClientTimeouts(
+    heartbeat_ms=HeartbeatPolicy().heartbeat_ms, clock_samples=0, claim_delay_ms=inf
+)
 """Heartbeats alone tell, and nobody else asks."""
 
 TOO_MANY_FOR_ONE_MESSAGE = 170
@@ -74,10 +76,10 @@ class World:
         self._room: Room = a_room()
         self._setup = setup
         clock = self._room.store
-        here = tickless.World(
-            now=lambda: clock.clock_ms, wall=lambda: clock.clock_ms, random=lambda: 0.5
+        here = tickless.Environment(
+            now=lambda: clock.clock_ms, wall_clock=lambda: clock.clock_ms, random=lambda: 0.5
         )
-        self._talk = Conversation(here, PACE, Listener())
+        self._talk = SessionProtocol(here, PACE, Callbacks())
         self._connections = 0
         self._loses_nothing = False
         self.replicate()
@@ -141,25 +143,25 @@ class World:
                 self.under_way.pop(0)
             else:
                 message = self.under_way.pop(-1 if fate is Fate.BACKWARDS else 0)
-                self._say(self._talk.heard(message))
+                self._say(self._talk.receive(message))
 
     # The client
 
     def connect(self) -> None:
         """Open a connection; one that was there has broken."""
         if self._connections:
-            self._talk.lost()
+            self._talk.connection_lost()
         self._connections += 1
         assert self._room.connect(self._name, SESSION) == 200
         self._room.greet()
-        self._say(self._talk.opened())
+        self._say(self._talk.connection_opened())
 
     def wait(self, ms: int) -> None:
         """Let time pass, in which the client does what falls due."""
         until_ms = self._room.store.clock_ms + ms
         while self._talk.due_at_ms <= until_ms:
             self._room.store.clock_ms = max(self._room.store.clock_ms, ceil(self._talk.due_at_ms))
-            if self._talk.is_silent:
+            if self._talk.is_dead:
                 self.connect()
             else:
                 self._say(self._talk.tick())
@@ -171,13 +173,13 @@ class World:
         """All that is said gets through, until a heartbeat has had its effect."""
         self._loses_nothing = True
         self.suffer(Fate.ARRIVES)
-        self.wait(round(PACE.heartbeat_ms) + DOUBT_FOR_MS)
+        self.wait(round(PACE.heartbeat_ms) + MISMATCH_GRACE_MS)
 
     def shows_what_get_does(self) -> bool:
         answer = self.get()
         # A timeout that was due is told to everybody when it is noticed.
         self.suffer(Fate.ARRIVES)
-        return agrees(self._talk.held, answer)
+        return agrees(self._talk.snapshot, answer)
 
     @property
     def _name(self) -> str:

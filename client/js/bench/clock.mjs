@@ -40,10 +40,10 @@ for (const [name, way] of Object.entries({ queueing, bell })) {
       bounds.push(ours.boundMs);
       within += Number(error <= ours.boundMs);
     }
-    const figures = Object.values(errors).map((one) => quantile(one, 0.95).toFixed(2));
-    const { rttMs, jitterMs, mustMs, aimMs } = network;
+    const percentiles = Object.values(errors).map((one) => quantile(one, 0.95).toFixed(2));
+    const { rttMs, jitterMs, limitMs, targetMs } = network;
     console.log(
-      `| ${rttMs} / ${jitterMs} | ${figures.join(' | ')} | ${mustMs} | ${aimMs} | ` +
+      `| ${rttMs} / ${jitterMs} | ${percentiles.join(' | ')} | ${limitMs} | ${targetMs} | ` +
         `${quantile(bounds, 0.5).toFixed(1)} | ${((100 * within) / TRIALS).toFixed(2)} % |`,
     );
   }

@@ -1,23 +1,23 @@
 /**
- * Simulated networks, and what algorithms make of the samples they give.
+ * Simulated networks, and the offsets that different algorithms estimate from their samples.
  *
  * @module
  */
 
 import { ServerClock } from '../src/server-clock.js';
 
-/** @typedef {{rttMs: number, jitterMs: number, mustMs: number, aimMs: number}} Network */
+/** @typedef {{rttMs: number, jitterMs: number, limitMs: number, targetMs: number}} Network */
 
 /** @type {Network[]} */
 export const NETWORKS = [
-  { rttMs: 20, jitterMs: 3, mustMs: 1.0, aimMs: 0.8 },
-  { rttMs: 60, jitterMs: 15, mustMs: 5.5, aimMs: 4.2 },
-  { rttMs: 150, jitterMs: 60, mustMs: 26, aimMs: 19 },
-  { rttMs: 450, jitterMs: 80, mustMs: 35, aimMs: 25 },
+  { rttMs: 20, jitterMs: 3, limitMs: 1.0, targetMs: 0.8 },
+  { rttMs: 60, jitterMs: 15, limitMs: 5.5, targetMs: 4.2 },
+  { rttMs: 150, jitterMs: 60, limitMs: 26, targetMs: 19 },
+  { rttMs: 450, jitterMs: 80, limitMs: 35, targetMs: 25 },
 ];
 
 /**
- * Mulberry32: numbers from 0 to 1 that a seed repeats.
+ * Mulberry32, a seeded random number generator: numbers from 0 to 1.
  *
  * @param {number} seed
  * @returns {() => number}
@@ -32,9 +32,9 @@ export function seeded(seed) {
 }
 
 /**
- * One way through a network, in milliseconds: queues make packets late and
- * never early, so what lies above the least is exponential. Its mean, and so
- * its standard deviation, is the jitter; that of the way is half the round trip.
+ * A one-way delay in milliseconds. Queues delay packets and never speed them up, so the delay
+ * above the minimum is exponentially distributed. Its mean and standard deviation are the jitter;
+ * the mean of the whole delay is half of the round trip.
  *
  * @param {Network} network
  * @param {() => number} random
@@ -44,7 +44,7 @@ export function queueing({ rttMs, jitterMs }, random) {
 }
 
 /**
- * The same with a bell curve, in which early is as likely as late.
+ * A one-way delay with a normal distribution.
  *
  * @param {Network} network
  * @param {() => number} random
@@ -57,21 +57,21 @@ export function bell({ rttMs, jitterMs }, random) {
 /** @typedef {{sentAt: number, receivedAt: number, timestamp: number, arrivedAt: number}} Stamps */
 
 /**
- * PINGs a hundred milliseconds apart and their PONGs, in order of arrival. The
- * server's clock is the client's plus `offsetMs`, and speaks whole milliseconds.
+ * PINGs a hundred milliseconds apart and their PONGs, in order of arrival. The server's clock is
+ * `offsetMs` ahead of the client's, and has whole milliseconds.
  *
- * @param {() => number} wayMs
+ * @param {() => number} oneWayMs
  * @param {number} offsetMs
  * @param {number} [count]
  * @returns {Stamps[]}
  */
-export function samples(wayMs, offsetMs, count = 10) {
+export function samples(oneWayMs, offsetMs, count = 10) {
   const all = [];
   for (let number = 0; number < count; number += 1) {
     const sentAt = number * 100;
-    const at = sentAt + wayMs();
+    const at = sentAt + oneWayMs();
     const stamp = Math.floor(at + offsetMs);
-    all.push({ sentAt, receivedAt: stamp, timestamp: stamp, arrivedAt: at + wayMs() });
+    all.push({ sentAt, receivedAt: stamp, timestamp: stamp, arrivedAt: at + oneWayMs() });
   }
   return all.sort((one, other) => one.arrivedAt - other.arrivedAt);
 }
@@ -112,17 +112,17 @@ export const OTHERS = {
 };
 
 /**
- * What a ServerClock makes of them, once its round is complete and any gap has closed.
+ * The estimate of a ServerClock after a burst, once the slew has ended.
  *
  * @param {Stamps[]} all
  * @returns {{offsetMs: number, boundMs: number}}
  */
 export function serverClock(all) {
   let now = 0;
-  const clock = new ServerClock({ now: () => now, wall: () => now });
+  const clock = new ServerClock({ now: () => now, wallClock: () => now });
   for (const { sentAt, receivedAt, timestamp, arrivedAt } of all) {
     now = arrivedAt;
-    clock.sample({ type: 'PONG', clientTime: sentAt, receivedAt, timestamp });
+    clock.receivePong({ type: 'PONG', clientTime: sentAt, receivedAt, timestamp });
   }
   const boundMs = clock.errorBoundMs;
   now += 1_000;

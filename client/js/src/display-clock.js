@@ -1,48 +1,50 @@
 /**
- * What stands on the screen, and when it has to be changed.
+ * What a screen shows of a session's clocks, and when that changes next.
  *
- * Owns the faces of one session's clocks and one timer. It wakes just after a
- * digit has changed, not every frame, and never counts: each time it reads the
- * server's time and calculates. It touches no page; who made it does.
+ * Owns the clock faces of one session and one timer, which fires just after a digit has changed
+ * instead of on every frame. Nothing is counted down: each time, the server's time is read and
+ * the face calculated. Draws nothing itself.
  *
  * @module
  */
 
-import { participantAt, sessionRemainingMs } from './figures.js';
-import { timeLeft, timeLeftChangesIn, timePassed, timePassedChangesIn } from './format.js';
-import { browser } from './world.js';
+import { participantAt, sessionRemainingMs } from './clock-math.js';
+import { browserEnvironment } from './environment.js';
+import {
+  elapsedChangesInMs,
+  formatElapsed,
+  formatRemaining,
+  remainingChangesInMs,
+} from './format.js';
 
-/** @typedef {import('./types.js').Held} Held */
-/** @typedef {import('./types.js').ParticipantState} ParticipantState */
-/** @typedef {import('./types.js').SessionState} SessionState */
-/** @typedef {import('./types.js').World} World */
+/** @import { Environment, ParticipantState, SessionState, Snapshot } from './types.js' */
 
 /**
- * One clock as it is shown now.
+ * One clock as displayed at an instant.
  *
- * @typedef {object} Face
- * @property {string} id of the participant; `session` for the session clock of `global`
+ * @typedef {object} ClockFace
+ * @property {string} id the participant's, or `session` for the session clock of `global`
  * @property {string} text the digits: with byo-yomi and Canadian overtime of the main time, then
  *   of the period; in `count_up` of the time used
  * @property {'plain' | 'warning' | 'expired' | 'overtime'} phase
- * @property {number} warning how many marks of `warn_at_ms` have been reached
+ * @property {number} warning how many marks of `warn_at_ms` have been passed
  * @property {boolean} isActive
  * @property {boolean} isRunning
- * @property {string} delay digits of a delay that is still to pass, or nothing
- * @property {string} overtime digits of the time since zero, or nothing
- * @property {number} [periodsLeft] the one that runs included
+ * @property {string} delay digits of the remaining delay, or empty
+ * @property {string} overtime digits of the time since zero, or empty
+ * @property {number} [periodsLeft] includes the period that is running
  * @property {number} [cyclesLeft]
  */
 
-/** Timers may come a little early, and would then find the same digits. */
-const AFTER_MS = 1;
+/** Timers may fire slightly early, when the digits are still the same. */
+const TIMER_SLACK_MS = 1;
 
 export class DisplayClock {
-  /** @type {Held | null} */
-  #held = null;
-  /** @type {Map<string, string>} what was shown last, by id */
+  /** @type {Snapshot | null} */
+  #snapshot = null;
+  /** @type {Map<string, string>} the last face of each clock, serialized */
   #shown = new Map();
-  /** @type {ParticipantState[]} those whose clocks move until there is another state */
+  /** @type {ParticipantState[]} those whose clocks move until the next snapshot */
   #moving = [];
   /** @type {unknown} */
   #timer;
@@ -50,148 +52,156 @@ export class DisplayClock {
   #clock;
   #show;
   #tenthsBelowMs;
-  #world;
+  #environment;
 
   /**
    * @param {object} options
    * @param {{now: () => number}} options.clock the server's time
-   * @param {(face: Face) => void} options.show called with every face that has changed
+   * @param {(face: ClockFace) => void} options.show called with every face that has changed
    * @param {number} [options.tenthsBelowMs] 0 for no tenths
-   * @param {Partial<Pick<World, 'setTimer' | 'clearTimer' | 'onWake'>>} [options.world]
+   * @param {Partial<Pick<Environment, 'setTimer' | 'clearTimer' | 'onWake'>>} [options.environment]
    */
-  constructor({ clock, show, tenthsBelowMs = 10_000, world }) {
+  constructor({ clock, show, tenthsBelowMs = 10_000, environment }) {
     this.#clock = clock;
     this.#show = show;
     this.#tenthsBelowMs = tenthsBelowMs;
-    this.#world = { ...browser, ...world };
+    this.#environment = { ...browserEnvironment, ...environment };
   }
 
   /**
-   * There is another state, or none.
+   * Show another snapshot, or nothing.
    *
-   * @param {Held | null} held
+   * @param {Snapshot | null} snapshot
    */
-  update(held) {
+  update(snapshot) {
     this.#stopWaking();
-    this.#held = held;
-    if (held) {
-      // A page that nobody sees has its timers held back.
-      this.#stopWaking = this.#world.onWake(() => this.refresh());
-      this.#moving = held.state.participants;
+    this.#snapshot = snapshot;
+    if (snapshot) {
+      // Browsers delay the timers of a hidden page.
+      this.#stopWaking = this.#environment.onWake(() => this.refresh());
+      this.#moving = snapshot.state.participants;
       this.refresh();
       this.#moving = this.#moving.filter((one) => one.is_running || one.is_active);
     } else {
       this.#shown.clear();
-      this.#world.clearTimer(this.#timer);
+      this.#environment.clearTimer(this.#timer);
     }
   }
 
-  /** Show nothing any more. */
+  /** Stop showing anything. */
   stop() {
     this.update(null);
   }
 
-  /** Show what is right now, and wake when that changes. */
+  /** Show what has changed, and set the timer for the next change. */
   refresh() {
-    this.#world.clearTimer(this.#timer);
-    if (!this.#held) return;
-    const { state, timestamp } = this.#held;
-    const elapsed = Math.max(0, this.#clock.now() - timestamp) || 0;
-    let changesIn = Infinity;
-    /** @type {(look: Look) => void} */
-    const look = ({ face, changesInMs }) => {
-      changesIn = Math.min(changesIn, changesInMs);
-      const shown = Object.values(face).join();
-      if (this.#shown.get(face.id) === shown) return;
-      this.#shown.set(face.id, shown);
+    this.#environment.clearTimer(this.#timer);
+    if (!this.#snapshot) return;
+    const { state, timestamp } = this.#snapshot;
+    // NaN until something is known of the server's time.
+    const elapsedMs = Math.max(0, this.#clock.now() - timestamp) || 0;
+    let nextChangeInMs = Infinity;
+    /** @type {(change: TimedFace) => void} */
+    const showIfChanged = ({ face, changesInMs }) => {
+      nextChangeInMs = Math.min(nextChangeInMs, changesInMs);
+      const serialized = Object.values(face).join();
+      if (this.#shown.get(face.id) === serialized) return;
+      this.#shown.set(face.id, serialized);
       this.#show(face);
     };
     for (const one of this.#moving) {
-      look(participantLook(participantAt(one, state, elapsed), state, this.#tenthsBelowMs));
+      const now = participantAt(one, state, elapsedMs);
+      showIfChanged(participantFace(now, state, this.#tenthsBelowMs));
     }
     if (state.session_remaining_ms !== undefined) {
-      look(sessionLook(sessionRemainingMs(state, elapsed), state, this.#tenthsBelowMs));
+      const leftMs = sessionRemainingMs(state, elapsedMs);
+      showIfChanged(sessionFace(leftMs, state, this.#tenthsBelowMs));
     }
-    if (changesIn < Infinity) {
-      this.#timer = this.#world.setTimer(() => this.refresh(), changesIn + AFTER_MS);
+    if (nextChangeInMs < Infinity) {
+      const delayMs = nextChangeInMs + TIMER_SLACK_MS;
+      this.#timer = this.#environment.setTimer(() => this.refresh(), delayMs);
     }
   }
 }
 
-/** @typedef {{face: Face, changesInMs: number}} Look a face, and for how long it is right */
+/** @typedef {{face: ClockFace, changesInMs: number}} TimedFace a face, and when it changes */
 
 /**
- * @param {number} left
+ * @param {number} leftMs
  * @param {SessionState} state
  * @param {number} tenthsBelowMs
- * @returns {Look}
+ * @returns {TimedFace}
  */
-function sessionLook(left, state, tenthsBelowMs) {
+function sessionFace(leftMs, state, tenthsBelowMs) {
   const isRunning = state.status === 'running';
-  const { warning, next } = marks(state, left);
+  const { warning, nextInMs } = warnings(state, leftMs);
   return {
     face: {
       id: 'session',
-      text: timeLeft(left, tenthsBelowMs),
-      phase: left <= 0 ? 'expired' : warning ? 'warning' : 'plain',
+      text: formatRemaining(leftMs, tenthsBelowMs),
+      phase: leftMs <= 0 ? 'expired' : warning ? 'warning' : 'plain',
       warning,
       isActive: isRunning,
       isRunning,
       delay: '',
       overtime: '',
     },
-    changesInMs: isRunning ? Math.min(timeLeftChangesIn(left, tenthsBelowMs), next) : Infinity,
+    changesInMs: isRunning
+      ? Math.min(remainingChangesInMs(leftMs, tenthsBelowMs), nextInMs)
+      : Infinity,
   };
 }
 
 /**
- * @param {ParticipantState} now its figures as they are now
+ * @param {ParticipantState} now
  * @param {SessionState} state
  * @param {number} tenthsBelowMs
- * @returns {Look}
+ * @returns {TimedFace}
  */
-function participantLook(now, state, tenthsBelowMs) {
-  const left = now.time_remaining_ms;
-  const dial = now.main_remaining_ms || (now.period_remaining_ms ?? left);
-  const delay = now.delay_remaining_ms ?? 0;
+function participantFace(now, state, tenthsBelowMs) {
+  const leftMs = now.time_remaining_ms;
+  const shownMs = now.main_remaining_ms || (now.period_remaining_ms ?? leftMs);
+  const delayMs = now.delay_remaining_ms ?? 0;
   const countsUp = state.sync_mode === 'count_up';
-  const used = Math.min(now.time_used_ms, (countsUp && state.max_time_ms) || Infinity);
-  const { warning, next } = marks(state, left);
+  const usedMs = Math.min(now.time_used_ms, (countsUp && state.max_time_ms) || Infinity);
+  const { warning, nextInMs } = warnings(state, leftMs);
   const inOvertime = now.is_active && now.has_expired && !now.is_running;
-  const ranOut = now.has_expired || (left <= 0 && !countsUp);
-  /** @type {Face} */
+  const isExpired = now.has_expired || (leftMs <= 0 && !countsUp);
+  /** @type {ClockFace} */
   const face = {
     id: now.participant_id,
-    text: countsUp ? timePassed(used) : timeLeft(dial, tenthsBelowMs),
-    phase: inOvertime ? 'overtime' : ranOut ? 'expired' : warning ? 'warning' : 'plain',
+    text: countsUp ? formatElapsed(usedMs) : formatRemaining(shownMs, tenthsBelowMs),
+    phase: inOvertime ? 'overtime' : isExpired ? 'expired' : warning ? 'warning' : 'plain',
     warning,
     isActive: now.is_active,
     isRunning: now.is_running,
-    delay: delay > 0 && now.is_running ? timeLeft(delay, 0) : '',
-    overtime: now.overtime_ms > 0 ? timePassed(now.overtime_ms) : '',
+    delay: delayMs > 0 && now.is_running ? formatRemaining(delayMs, 0) : '',
+    overtime: now.overtime_ms > 0 ? formatElapsed(now.overtime_ms) : '',
     periodsLeft: now.periods_left,
     cyclesLeft: now.cycles_left,
   };
   let changesInMs = Infinity;
   if (now.is_running) {
     changesInMs = Math.min(
-      delay > 0 ? timeLeftChangesIn(delay, 0) : Infinity,
-      countsUp ? timePassedChangesIn(used) : delay + timeLeftChangesIn(dial, tenthsBelowMs),
-      delay + next,
+      delayMs > 0 ? remainingChangesInMs(delayMs, 0) : Infinity,
+      countsUp
+        ? elapsedChangesInMs(usedMs)
+        : delayMs + remainingChangesInMs(shownMs, tenthsBelowMs),
+      delayMs + nextInMs,
     );
   } else if (inOvertime && state.status === 'running') {
-    changesInMs = timePassedChangesIn(now.overtime_ms);
+    changesInMs = elapsedChangesInMs(now.overtime_ms);
   }
   return { face, changesInMs };
 }
 
 /**
- * How many of the marks have been reached, and how far it is to the next.
+ * How many warnings have been passed, and how far it is to the next.
  *
  * @param {SessionState} state
- * @param {number} left
+ * @param {number} leftMs
  */
-function marks({ warn_at_ms = [] }, left) {
-  const ahead = warn_at_ms.filter((mark) => mark < left);
-  return { warning: warn_at_ms.length - ahead.length, next: left - Math.max(...ahead) };
+function warnings({ warn_at_ms = [] }, leftMs) {
+  const ahead = warn_at_ms.filter((markMs) => markMs < leftMs);
+  return { warning: warn_at_ms.length - ahead.length, nextInMs: leftMs - Math.max(...ahead) };
 }

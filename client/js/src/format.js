@@ -1,5 +1,5 @@
 /**
- * Milliseconds as a clock shows them, and how long it goes on showing them.
+ * Formats milliseconds as clocks show them, and says how long the text stays the same.
  *
  * @module
  */
@@ -8,53 +8,52 @@ const SECOND_MS = 1_000;
 const TENTH_MS = 100;
 
 /**
- * Time left. Part of a second counts as a whole one, so that `0:00` means that
- * nothing is left at all; so does part of a tenth, where tenths are shown.
+ * Remaining time, rounded up to a second or a tenth: `0:00` means that none is left.
  *
  * @param {number} ms
  * @param {number} [tenthsBelowMs]
  */
-export function timeLeft(ms, tenthsBelowMs = 10_000) {
+export function formatRemaining(ms, tenthsBelowMs = 10_000) {
   if (ms > 0 && ms < tenthsBelowMs) return (Math.ceil(ms / TENTH_MS) / 10).toFixed(1);
   return digits(Math.ceil(Math.max(0, ms) / SECOND_MS));
 }
 
 /**
- * How much less must be left for other digits; Infinity where nothing is left.
+ * After how much less time the text changes; Infinity if no time is left.
  *
  * @param {number} ms
  * @param {number} [tenthsBelowMs]
  */
-export function timeLeftChangesIn(ms, tenthsBelowMs = 10_000) {
+export function remainingChangesInMs(ms, tenthsBelowMs = 10_000) {
   if (ms <= 0) return Infinity;
-  const unit = ms < tenthsBelowMs ? TENTH_MS : SECOND_MS;
-  const digitChangesIn = ms - (Math.ceil(ms / unit) - 1) * unit;
-  const tenthsBeginIn = ms < tenthsBelowMs ? Infinity : ms - tenthsBelowMs;
-  return Math.min(digitChangesIn, tenthsBeginIn);
+  const unitMs = ms < tenthsBelowMs ? TENTH_MS : SECOND_MS;
+  const digitChangesInMs = ms - (Math.ceil(ms / unitMs) - 1) * unitMs;
+  const tenthsStartInMs = ms < tenthsBelowMs ? Infinity : ms - tenthsBelowMs;
+  return Math.min(digitChangesInMs, tenthsStartInMs);
 }
 
 /**
- * Time that has passed: only whole seconds have.
+ * Elapsed time, rounded down to a second.
  *
  * @param {number} ms
  */
-export function timePassed(ms) {
+export function formatElapsed(ms) {
   return digits(Math.floor(Math.max(0, ms) / SECOND_MS));
 }
 
 /**
- * How much more must have passed for other digits.
+ * After how much more time the text changes.
  *
  * @param {number} ms
  */
-export function timePassedChangesIn(ms) {
+export function elapsedChangesInMs(ms) {
   return SECOND_MS - (ms % SECOND_MS);
 }
 
 /** @param {number} seconds */
 function digits(seconds) {
-  const two = (/** @type {number} */ value) => String(value).padStart(2, '0');
+  const twoDigits = (/** @type {number} */ value) => String(value).padStart(2, '0');
   const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
-  const rest = two(seconds % 60);
-  return hours ? `${hours}:${two(minutes % 60)}:${rest}` : `${minutes}:${rest}`;
+  const rest = twoDigits(seconds % 60);
+  return hours ? `${hours}:${twoDigits(minutes % 60)}:${rest}` : `${minutes}:${rest}`;
 }

@@ -1,181 +1,180 @@
 /**
- * The server's time, from a clock of one's own and what PINGs bring back.
+ * Estimates the server's time from PING and PONG, with a bound on the error.
  *
- * Owns the samples and what follows from them; never sends anything, and reads
- * no clock but those it was given. All instants are in milliseconds; an offset
- * is what has to be added to an instant of one's own to get the server's.
+ * Owns the samples and the estimate. Sends nothing, and reads no clocks but those it is given.
+ * All instants are in milliseconds; an offset is what must be added to the local monotonic clock
+ * to get the server's time.
  *
- * A PONG says two things that no network can make untrue: when it came in, the
- * server had not yet passed `receivedAt` at the instant the PING was sent, and
- * it had passed `timestamp` when the PONG arrived. So each sample is an upper
- * and a lower limit of the offset, the truth lies between the least of the
- * upper and the greatest of the lower ones (as in Marzullo's algorithm), and
- * half of the way between them is both the estimate and how wrong it may be.
- * The two limits may come from different samples, so this is never worse
- * than the sample with the shortest round trip, and as a rule much better.
+ * Each PONG proves two things, however slow the network: the server had not yet passed
+ * `receivedAt` when the PING was sent, and it had passed `timestamp` when the PONG arrived. So a
+ * sample gives an upper and a lower limit of the offset. The offset lies between the lowest upper
+ * and the highest lower limit of all samples (Marzullo's algorithm); the middle of that interval
+ * is the estimate, and half of its width the error bound. The two limits may come from different
+ * samples, so the estimate is never worse than the sample with the shortest round trip, and
+ * usually much better.
  *
  * @module
  */
 
-/** @typedef {import('./types.js').Pong} Pong */
-/** @typedef {import('./types.js').World} World */
+/** @import { Environment, Pong } from './types.js' */
 /**
- * The limits of one sample, and the instants of one's own at which they held.
+ * The limits that one PONG gives, and the local instants at which they held.
  *
- * @typedef {{sentAt: number, atMost: number, arrivedAt: number, atLeast: number}} Sample
+ * @typedef {{sentAt: number, upper: number, arrivedAt: number, lower: number}} Sample
  */
 
-/** With so many samples a round of them is complete. */
-const ROUND = 10;
+/** A burst ends after so many samples. */
+const BURST_SAMPLES = 10;
 
-/** So many PINGs are tried for a round; some may be lost. */
-const TRIES = 20;
+/** A burst ends after so many PINGs, answered or not. */
+const BURST_PINGS = 20;
 
-/** Half as often as a server lets one connection speak. */
-const TRY_EVERY_MS = 100;
+/** Half of the rate at which a server accepts messages from one connection. */
+const BURST_INTERVAL_MS = 100;
 
-/** Half an hour of heartbeats; older ones say nothing about now, and little about the skew. */
-const SAMPLES = 64;
+/** Half an hour of heartbeats; older samples add little. */
+const MAX_SAMPLES = 64;
 
-/** No two clocks that are in use run further apart than this, of a million. */
-const ANY_SKEW = 200e-6;
+/** No two clocks in practical use differ in speed by more than this. */
+const MAX_SKEW = 200e-6;
 
-/** How much a skew may change with the temperature while it is being measured. */
-const WANDER = 20e-6;
+/** How much the skew may change with temperature while it is being measured. */
+const SKEW_DRIFT = 20e-6;
 
-/** Timestamps are whole milliseconds, and the server's own arithmetic rounds. */
+/** Timestamps are whole milliseconds. */
 const ROUNDING_MS = 0.5;
 
-const STEP_FROM_MS = 1_000;
-const CLOSE_WITHIN_MS = 1_000;
+const STEP_THRESHOLD_MS = 1_000;
+const SLEW_WITHIN_MS = 1_000;
 
-/** A clock that stops while a machine sleeps falls behind the time of day by what it slept. */
-const SLEPT_MS = 500;
+/** A monotonic clock that stops while the machine sleeps falls behind the time of day. */
+const SLEEP_THRESHOLD_MS = 500;
 
 export class ServerClock {
-  /** @type {Sample[]} the latest last */
+  /** @type {Sample[]} the newest last */
   #samples = [];
-  #tries = 0;
-  #gained = 0;
-  #since = -Infinity;
-  #ahead;
-  #world;
+  #burstPings = 0;
+  #burstPongs = 0;
+  #validSince = -Infinity;
+  #wallAhead;
+  #environment;
   #onWake;
 
-  // What is shown is a line, and a gap to it that closes.
-  #at = 0;
+  // The estimate is a line through (base, base + offset), and a slew towards it.
+  #base = 0;
   #offset = NaN;
   #skew = 0;
-  #gap = 0;
+  #slew = 0;
 
   /**
-   * @param {Pick<World, 'now' | 'wall'>} world
-   * @param {() => void} [onWake] called when the machine turns out to have slept
+   * @param {Pick<Environment, 'now' | 'wallClock'>} environment
+   * @param {() => void} [onWake] called when the clock notices that the machine has slept
    */
-  constructor(world, onWake = () => {}) {
-    this.#world = world;
+  constructor(environment, onWake = () => {}) {
+    this.#environment = environment;
     this.#onWake = onWake;
-    this.#ahead = world.wall() - world.now();
+    this.#wallAhead = environment.wallClock() - environment.now();
   }
 
   /**
-   * The server's time; NaN before anything has been heard of it.
+   * The server's time; NaN until a message has arrived.
    *
-   * It never goes back: where the estimate has been ahead, this runs slower until it is not.
+   * Never goes back: where the estimate was ahead, the clock runs slower until it is right.
    */
   now() {
-    return this.#shownAt(this.#now());
+    return this.#serverTimeAt(this.#localNow());
   }
 
-  /** By how much `now` may be wrong at most; infinite until a PONG has come. */
+  /** The maximum error of `now`; Infinity until the first PONG. */
   get errorBoundMs() {
-    const now = this.#now();
-    const { atLeast, atMost } = this.#limits(now, ...this.#regression());
-    const shown = this.#shownAt(now) - now;
-    return Math.max(atMost - shown, shown - atLeast, 0) + ROUNDING_MS || Infinity;
+    const now = this.#localNow();
+    const { lower, upper } = this.#offsetLimits(now, ...this.#estimateSkew());
+    const offset = this.#serverTimeAt(now) - now;
+    return Math.max(upper - offset, offset - lower, 0) + ROUNDING_MS || Infinity;
   }
 
-  /** By how much the server's clock runs faster than this one, of a million. */
+  /** How much faster the server's clock runs than the local one, in parts per million. */
   get skewPpm() {
     return this.#skew * 1e6;
   }
 
-  /** How long to wait between two PINGs, where the heartbeat alone would be `heartbeatMs`. */
-  pingEveryMs(/** @type {number} */ heartbeatMs) {
-    return this.#gained < ROUND && this.#tries < TRIES ? TRY_EVERY_MS : heartbeatMs;
+  /** How long to wait before the next PING: short during a burst, else `heartbeatMs`. */
+  pingIntervalMs(/** @type {number} */ heartbeatMs) {
+    const inBurst = this.#burstPongs < BURST_SAMPLES && this.#burstPings < BURST_PINGS;
+    return inBurst ? BURST_INTERVAL_MS : heartbeatMs;
   }
 
   /** A PING to send now. */
   ping() {
-    this.#tries += 1;
-    return { type: 'PING', clientTime: this.#now() };
+    this.#burstPings += 1;
+    return { type: 'PING', clientTime: this.#localNow() };
   }
 
   /**
-   * Begin a new round of samples.
+   * Start a new burst of samples.
    *
-   * @param {boolean} [slept] whether this machine's clock stood still: then
-   *   what was measured before says nothing any more
+   * @param {boolean} [afterSleep] drop the samples from before a sleep: the local clock stood
+   *   still in between
    */
-  resync(slept = false) {
-    this.#tries = this.#gained = 0;
-    if (slept) {
+  resync(afterSleep = false) {
+    this.#burstPings = this.#burstPongs = 0;
+    if (afterSleep) {
       this.#samples = [];
-      this.#since = this.#world.now();
+      this.#validSince = this.#environment.now();
     }
   }
 
   /**
-   * Any message shows how late it is at least, which will do until the first PONG.
+   * Use the timestamp of any message as a lower limit until the first PONG.
    *
    * @param {number} timestamp
    */
-  heard(timestamp) {
-    const now = this.#world.now();
-    if (this.#samples.length || timestamp <= this.#shownAt(now)) return;
-    this.#at = now;
+  receiveTimestamp(timestamp) {
+    const now = this.#environment.now();
+    if (this.#samples.length || timestamp <= this.#serverTimeAt(now)) return;
+    this.#base = now;
     this.#offset = timestamp - now;
-    this.#gap = 0;
+    this.#slew = 0;
   }
 
   /**
-   * A PONG has come, this very moment.
+   * Add the sample of a PONG that has just arrived.
    *
    * @param {Pong} pong
    */
-  sample({ clientTime, receivedAt, timestamp }) {
-    const now = this.#now();
-    // One that was under way while this clock stood still would be believed too much.
-    if (!(clientTime >= this.#since && clientTime <= now)) return;
-    const shown = this.#shownAt(now);
+  receivePong({ clientTime, receivedAt, timestamp }) {
+    const now = this.#localNow();
+    // The round trip of a PONG that was under way during a sleep is unknown.
+    if (!(clientTime >= this.#validSince && clientTime <= now)) return;
+    const before = this.#serverTimeAt(now);
     const isFirst = !this.#samples.length;
-    this.#gained += 1;
+    this.#burstPongs += 1;
     this.#samples.push({
       sentAt: clientTime,
-      // The server's milliseconds are whole ones that have begun.
-      atMost: receivedAt + 1 - clientTime,
+      // The server's timestamps are rounded down.
+      upper: receivedAt + 1 - clientTime,
       arrivedAt: now,
-      atLeast: timestamp - now,
+      lower: timestamp - now,
     });
-    if (this.#samples.length > SAMPLES) this.#samples.shift();
+    if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
 
-    const [skew, doubt] = this.#regression();
-    const { atLeast, atMost, agreeing } = this.#limits(now, skew, doubt);
+    const [skew, skewError] = this.#estimateSkew();
+    const { lower, upper, agreeing } = this.#offsetLimits(now, skew, skewError);
     this.#samples.splice(0, this.#samples.length - agreeing);
-    this.#at = now;
+    this.#base = now;
     this.#skew = skew;
-    this.#offset = (atLeast + atMost) / 2;
-    const gap = now + this.#offset - shown;
-    // What was shown before the first sample was a guess; forward is no harm.
-    this.#gap = gap <= (isFirst ? 0 : STEP_FROM_MS) ? gap : 0;
+    this.#offset = (lower + upper) / 2;
+    const slew = now + this.#offset - before;
+    // A large forward correction is a step; at the first sample, every forward one is.
+    this.#slew = slew <= (isFirst ? 0 : STEP_THRESHOLD_MS) ? slew : 0;
   }
 
-  /** One's own time, and whether this machine has slept since it was last asked for. */
-  #now() {
-    const now = this.#world.now();
-    const ahead = this.#world.wall() - now;
-    if (Math.abs(ahead - this.#ahead) > SLEPT_MS) {
-      this.#ahead = ahead;
+  /** The monotonic clock; notices whether the machine has slept since the last call. */
+  #localNow() {
+    const now = this.#environment.now();
+    const wallAhead = this.#environment.wallClock() - now;
+    if (Math.abs(wallAhead - this.#wallAhead) > SLEEP_THRESHOLD_MS) {
+      this.#wallAhead = wallAhead;
       this.resync(true);
       this.#onWake();
     }
@@ -183,50 +182,51 @@ export class ServerClock {
   }
 
   /** @param {number} now */
-  #shownAt(now) {
-    const passed = now - this.#at;
-    // Closes within a second, at no more than half speed: so it always runs forward.
-    const closed = (passed * Math.min(Math.abs(this.#gap), CLOSE_WITHIN_MS / 2)) / CLOSE_WITHIN_MS;
-    const left = Math.sign(this.#gap) * Math.max(0, Math.abs(this.#gap) - closed);
+  #serverTimeAt(now) {
+    const passed = now - this.#base;
+    const total = Math.abs(this.#slew);
+    // Corrected within a second, at no more than half speed, so that time never goes back.
+    const done = (passed * Math.min(total, SLEW_WITHIN_MS / 2)) / SLEW_WITHIN_MS;
+    const left = Math.sign(this.#slew) * Math.max(0, total - done);
     return now + this.#offset + this.#skew * passed - left;
   }
 
   /**
-   * What all samples together say of the offset at an instant. Where older
-   * ones contradict newer ones, a clock has been set, and the older are wrong.
+   * The lower and upper limit of the offset, and how many of the newest samples agree. If older
+   * samples contradict newer ones, a clock has been set, and the older are wrong.
    *
    * @param {number} now
    * @param {number} skew
-   * @param {number} doubt
+   * @param {number} skewError
    */
-  #limits(now, skew, doubt) {
-    let atLeast = -Infinity;
-    let atMost = Infinity;
+  #offsetLimits(now, skew, skewError) {
+    let lower = -Infinity;
+    let upper = Infinity;
     let agreeing = 0;
     for (const one of [...this.#samples].reverse()) {
-      const least = one.atLeast + (skew - doubt) * (now - one.arrivedAt);
-      const most = one.atMost + (skew + doubt) * (now - one.sentAt);
-      if (least > atMost + 2 * ROUNDING_MS || most < atLeast - 2 * ROUNDING_MS) break;
-      atLeast = Math.max(atLeast, least);
-      atMost = Math.min(atMost, most);
+      const oneLower = one.lower + (skew - skewError) * (now - one.arrivedAt);
+      const oneUpper = one.upper + (skew + skewError) * (now - one.sentAt);
+      if (oneLower > upper + 2 * ROUNDING_MS || oneUpper < lower - 2 * ROUNDING_MS) break;
+      lower = Math.max(lower, oneLower);
+      upper = Math.min(upper, oneUpper);
       agreeing += 1;
     }
-    return { atLeast, atMost, agreeing };
+    return { lower, upper, agreeing };
   }
 
   /**
-   * The skew as the slope of the samples, by weighted least squares, and how wrong it may be.
+   * The skew and its error: the slope of the samples, by weighted least squares.
    *
-   * @returns {[skew: number, doubt: number]}
+   * @returns {[skew: number, skewError: number]}
    */
-  #regression() {
+  #estimateSkew() {
     const samples = this.#samples;
-    const narrowest = Math.min(...samples.map((one) => one.atMost - one.atLeast));
+    const narrowest = Math.min(...samples.map((one) => one.upper - one.lower));
     let [n, x, y] = [0, 0, 0];
-    const points = samples.map(({ sentAt, arrivedAt, atLeast, atMost }) => {
-      // What a round trip took longer than the shortest may all have been on one way.
-      const weight = 1 / (1 + atMost - atLeast - narrowest) ** 2;
-      const point = { at: (sentAt + arrivedAt) / 2, offset: (atLeast + atMost) / 2, weight };
+    const points = samples.map(({ sentAt, arrivedAt, lower, upper }) => {
+      // The extra time of a slow round trip may all have been spent in one direction.
+      const weight = 1 / (1 + upper - lower - narrowest) ** 2;
+      const point = { at: (sentAt + arrivedAt) / 2, offset: (lower + upper) / 2, weight };
       n += weight;
       x += weight * point.at;
       y += weight * point.offset;
@@ -240,7 +240,9 @@ export class ServerClock {
     }
     const skew = xy / xx;
     const deviation = Math.sqrt(Math.max(0, yy / xx - skew ** 2) / (samples.length - 2));
-    const doubt = 4 * deviation + WANDER;
-    return samples.length >= ROUND && doubt < ANY_SKEW ? [skew, doubt] : [0, ANY_SKEW];
+    const skewError = 4 * deviation + SKEW_DRIFT;
+    return samples.length >= BURST_SAMPLES && skewError < MAX_SKEW
+      ? [skew, skewError]
+      : [0, MAX_SKEW];
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The words that the parts share. Nothing here runs.
+ * The types that modules share: the JSON of the server, and the client's environment.
  *
- * Names that end in `_ms` or `_at` are the wire's and are left as they are;
- * docs/protocol.md of the project says what each of them means.
+ * Types only. Names with underscores are those on the wire; docs/protocol.md of the project
+ * describes them.
  *
  * @module
  */
@@ -59,21 +59,21 @@
 /** @typedef {{type: string, at: string, [field: string]: unknown}} SessionEvent */
 
 /**
- * What a client shows: a state as of `timestamp`, the server's time.
+ * A whole state of a session as of `timestamp`, the server's time.
  *
- * @typedef {{epoch: string, version: number, timestamp: number, state: SessionState}} Held
+ * @typedef {{epoch: string, version: number, timestamp: number, state: SessionState}} Snapshot
  */
 
 /**
- * Which state of a session, as messages name it; nothing where there is no session.
+ * Epoch, version, and the `updated_at` of that version; empty for no session.
  *
- * @typedef {{epoch?: string, version?: number, updatedAt?: string}} Place
+ * @typedef {{epoch?: string, version?: number, updatedAt?: string}} StateVersion
  */
 
 /**
- * A message of the server that brings a state.
+ * A server message that contains a state.
  *
- * @typedef {Held & {
+ * @typedef {Snapshot & {
  *   type: 'STATE_SYNC' | 'STATE_UPDATE',
  *   page?: number, pages?: number,
  *   partial?: boolean, baseVersion?: number, baseUpdatedAt?: string,
@@ -86,13 +86,13 @@
  *   | {type: 'CONNECTED', timestamp: number, heartbeatIntervalMs: number}
  *   | {type: 'SESSION_DELETED', timestamp: number}
  *   | Pong
- *   | {type: 'CURRENT', timestamp: number} & Required<Place>
+ *   | {type: 'CURRENT', timestamp: number} & Required<StateVersion>
  *   | {type: 'ACK', timestamp: number, id: string, version: number}
  *   | {type: 'ERROR', timestamp: number, code: string, message: string, id?: string}
  * } ServerMessage
  */
 
-/** @typedef {{type: 'PONG', timestamp: number, receivedAt: number, clientTime: number} & Place} Pong */
+/** @typedef {{type: 'PONG', timestamp: number, receivedAt: number, clientTime: number} & StateVersion} Pong */
 
 /** @typedef {{type: string, [field: string]: unknown}} ClientMessage */
 
@@ -101,7 +101,7 @@
 /** @typedef {'connecting' | 'live' | 'reconnecting' | 'closed'} ConnectionState */
 
 /**
- * As much of a WebSocket as is needed.
+ * What the client needs of a WebSocket.
  *
  * @typedef {object} Socket
  * @property {(data: string) => void} send
@@ -114,17 +114,17 @@
  */
 
 /**
- * Everything that differs between a page and a test.
+ * The client's access to the outside world.
  *
- * @typedef {object} World
- * @property {() => number} now milliseconds that only ever grow
- * @property {() => number} wall the time of day in milliseconds, which may be set
+ * @typedef {object} Environment
+ * @property {() => number} now a monotonic clock, in milliseconds
+ * @property {() => number} wallClock the time of day in milliseconds; it may be set
  * @property {() => number} random from 0 to 1, 1 excluded
  * @property {(callback: () => void, delayMs: number) => unknown} setTimer
  * @property {(timer: any) => void} clearTimer
  * @property {(url: string, protocol?: string) => Socket} openSocket
- * @property {(callback: () => void) => () => void} onWake calls back when the page is seen, or
- *   the machine is online, again; returns how to stop that
+ * @property {(callback: () => void) => () => void} onWake calls back when the page becomes
+ *   visible or the machine goes online; returns a function that stops this
  */
 
 export {};

@@ -2,74 +2,74 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { SessionClient } from '../src/index.js';
-import { FakeWorld } from './fakes.js';
-import { FakeServer } from './server.js';
+import { FakeEnvironment } from './fakes.js';
+import { FakeServer } from './fake-server.js';
 
-/** A heartbeat, a second of doubt, and two tries of two seconds. */
-const HEALED_WITHIN_MS = 30_000 + 1_000 + 4_000;
+/** A heartbeat, the grace period of a second, and two RECONNECTs two seconds apart. */
+const RECOVERY_TIME_MS = 30_000 + 1_000 + 4_000;
 
 for (const large of [false, true]) {
-  test(`whatever is lost, late, cut, deleted or made twice, a heartbeat later all is right: ${large ? 'in parts' : 'whole'}`, () => {
+  test(`after any losses, delays and failovers one heartbeat restores the state: ${large ? 'paged' : 'whole'}`, () => {
     for (let trial = 0; trial < 300; trial += 1) {
-      const world = new FakeWorld(trial + 1);
-      const server = new FakeServer(world, { large });
-      const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', world });
+      const environment = new FakeEnvironment(trial + 1);
+      const server = new FakeServer(environment, { large });
+      const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', environment });
       client.connect();
-      server.serve(world.random() * 1_000);
+      server.serve(environment.random() * 1_000);
 
-      server.loss = world.random() * 0.5;
-      server.slowestMs = 10 + 3_000 * world.random() ** 3;
+      server.loss = environment.random() * 0.5;
+      server.slowestMs = 10 + 3_000 * environment.random() ** 3;
       for (let step = 0; step < 40; step += 1) {
-        const chance = world.random();
+        const chance = environment.random();
         if (chance < 0.6) server.commit();
         else if (chance < 0.65) server.cut();
         else if (chance < 0.68) server.delete();
         else if (chance < 0.75) server.failOver();
-        server.serve(1 + world.random() ** 2 * 4_000);
+        server.serve(1 + environment.random() ** 2 * 4_000);
       }
       Object.assign(server, { loss: 0, slowestMs: 20 });
-      server.serve(HEALED_WITHIN_MS);
+      server.serve(RECOVERY_TIME_MS);
 
       assert.equal(client.connection, 'live', `trial ${trial}`);
-      assert.deepEqual(client.held?.state ?? null, server.state, `trial ${trial}`);
+      assert.deepEqual(client.snapshot?.state ?? null, server.state, `trial ${trial}`);
     }
   });
 }
 
 for (const large of [false, true]) {
   for (const further of [0, 1]) {
-    test(`a version that was made twice is told apart, ${large ? 'in parts' : 'whole'}, ${further} later`, () => {
-      const world = new FakeWorld(7);
-      const server = new FakeServer(world, { large });
-      const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', world });
+    test(`a version that was made twice is told apart: ${large ? 'paged' : 'whole'}, ${further} later`, () => {
+      const environment = new FakeEnvironment(7);
+      const server = new FakeServer(environment, { large });
+      const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', environment });
       server.create();
       client.connect();
       server.serve(100);
       server.commit();
       server.serve(3_000);
-      assert.equal(client.held?.version, 2);
+      assert.equal(client.snapshot?.version, 2);
 
-      // Of what comes now the client hears nothing.
+      // The client receives none of this.
       server.loss = 1;
       server.failOver(1);
       server.commit();
       server.serve(100);
       server.loss = 0;
       for (let time = 0; time < further; time += 1) server.commit();
-      assert.notDeepEqual(client.held?.state, server.state);
-      server.serve(HEALED_WITHIN_MS);
+      assert.notDeepEqual(client.snapshot?.state, server.state);
+      server.serve(RECOVERY_TIME_MS);
 
-      assert.equal(client.held?.version, 2 + further);
-      assert.deepEqual(client.held?.state, server.state);
+      assert.equal(client.snapshot?.version, 2 + further);
+      assert.deepEqual(client.snapshot?.state, server.state);
     });
   }
 }
 
-test('on a network that loses nothing, nobody asks for what is under way', () => {
+test('on a network without losses no RECONNECT is sent', () => {
   for (const large of [false, true]) {
-    const world = new FakeWorld(large ? 5 : 6);
-    const server = new FakeServer(world, { large });
-    const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', world });
+    const environment = new FakeEnvironment(large ? 5 : 6);
+    const server = new FakeServer(environment, { large });
+    const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', environment });
     server.create();
     client.connect();
     for (let step = 0; step < 50; step += 1) {
@@ -78,9 +78,9 @@ test('on a network that loses nothing, nobody asks for what is under way', () =>
     }
     server.serve(100);
 
-    assert.deepEqual(client.held?.state, server.state);
+    assert.deepEqual(client.snapshot?.state, server.state);
     assert.deepEqual(
-      server.heard.filter((one) => one.type === 'RECONNECT'),
+      server.received.filter((one) => one.type === 'RECONNECT'),
       [],
     );
   }

@@ -2,46 +2,45 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { DisplayClock, ServerClock } from '../src/index.js';
-import { FakeWorld } from './fakes.js';
-import { aParticipant, aState, heldNow, RUNNING } from './states.js';
+import { FakeEnvironment } from './fakes.js';
+import { makeParticipant, makeState, makeSnapshot, RUNNING } from './factories.js';
 
-/** @typedef {import('../src/display-clock.js').Face} Face */
-/** @typedef {import('../src/types.js').ParticipantState} ParticipantState */
-/** @typedef {import('../src/types.js').SessionState} SessionState */
+/** @import { ClockFace } from '../src/display-clock.js' */
+/** @import { ParticipantState, SessionState } from '../src/types.js' */
 
 /**
- * A display on a server's clock that is this world's own.
+ * A display whose server clock is the local clock.
  *
- * @param {{tenthsBelowMs?: number, lateMs?: number}} [how] `lateMs`: how late every timer comes
+ * @param {{tenthsBelowMs?: number, lateMs?: number}} [options] `lateMs`: how late every timer fires
  */
 function aDisplay({ tenthsBelowMs, lateMs = 0 } = {}) {
-  const world = new FakeWorld();
-  /** @type {(Face & {at: number})[]} */
+  const environment = new FakeEnvironment();
+  /** @type {(ClockFace & {at: number})[]} */
   const shown = [];
   const display = new DisplayClock({
-    clock: { now: world.now },
-    show: (face) => shown.push({ ...face, at: world.now() }),
+    clock: { now: environment.now },
+    show: (face) => shown.push({ ...face, at: environment.now() }),
     tenthsBelowMs,
-    world: {
-      ...world,
-      setTimer: (callback, delayMs) => world.setTimer(callback, delayMs + lateMs),
+    environment: {
+      ...environment,
+      setTimer: (callback, delayMs) => environment.setTimer(callback, delayMs + lateMs),
     },
   });
   const texts = (id = 'a') => shown.filter((one) => one.id === id).map((one) => one.text);
-  return { world, display, shown, texts };
+  return { environment, display, shown, texts };
 }
 
 /**
- * @param {Partial<ParticipantState>} figures of a, whose clock runs
+ * @param {Partial<ParticipantState>} fields of a participant whose clock is running
  * @param {Partial<SessionState>} [more]
  */
-const ofOne = (figures, more) =>
-  heldNow(aState([aParticipant('a', { ...RUNNING, ...figures })], more));
+const withOneParticipant = (fields, more) =>
+  makeSnapshot(makeState([makeParticipant('a', { ...RUNNING, ...fields })], more));
 
-test('it wakes once for each change of its digits, just after it', () => {
-  const { world, display, shown } = aDisplay();
-  display.update(ofOne({ time_remaining_ms: 62_500 }));
-  world.pass(52_400);
+test('the display wakes just after each change of its digits', () => {
+  const { environment, display, shown } = aDisplay();
+  display.update(withOneParticipant({ time_remaining_ms: 62_500 }));
+  environment.advance(52_400);
 
   assert.equal(shown.length, 53);
   for (const [place, { at, text }] of shown.entries()) {
@@ -54,33 +53,33 @@ test('it wakes once for each change of its digits, just after it', () => {
   );
 });
 
-test('below ten seconds it shows tenths, down to 0:00, and then rests', () => {
-  const { world, display, texts } = aDisplay();
-  display.update(ofOne({ time_remaining_ms: 10_250 }));
-  world.pass(20_000);
+test('below ten seconds tenths are shown, down to 0:00', () => {
+  const { environment, display, texts } = aDisplay();
+  display.update(withOneParticipant({ time_remaining_ms: 10_250 }));
+  environment.advance(20_000);
 
   const tenths = Array.from({ length: 100 }, (_, place) => ((100 - place) / 10).toFixed(1));
   assert.deepEqual(
     texts().filter((text) => text !== '0:10'),
     ['0:11', ...tenths, '0:00'],
   );
-  assert.equal(world.timers, 0);
+  assert.equal(environment.timerCount, 0);
 });
 
-test('a clock that stands needs no timer', () => {
+test('a stopped clock needs no timer', () => {
   for (const status of /** @type {const} */ (['pending', 'paused', 'completed'])) {
-    const { world, display, texts } = aDisplay();
-    const figures = { is_running: false, has_expired: true, is_active: status === 'paused' };
-    display.update(ofOne(figures, { status }));
+    const { environment, display, texts } = aDisplay();
+    const fields = { is_running: false, has_expired: true, is_active: status === 'paused' };
+    display.update(withOneParticipant(fields, { status }));
     assert.deepEqual(texts(), ['1:00']);
-    assert.equal(world.timers, 0);
+    assert.equal(environment.timerCount, 0);
   }
 });
 
-test('the delay falls first', () => {
-  const { world, display, shown } = aDisplay();
-  display.update(ofOne({ time_remaining_ms: 30_000, delay_remaining_ms: 2_500 }));
-  world.pass(4_600);
+test('the delay runs before the clock', () => {
+  const { environment, display, shown } = aDisplay();
+  display.update(withOneParticipant({ time_remaining_ms: 30_000, delay_remaining_ms: 2_500 }));
+  environment.advance(4_600);
 
   assert.deepEqual(
     shown.map((one) => [one.text, one.delay]),
@@ -95,11 +94,11 @@ test('the delay falls first', () => {
   );
 });
 
-test('main time is followed by periods, each of which is full when it begins', () => {
-  const { world, display, shown } = aDisplay({ tenthsBelowMs: 0 });
+test('main time is followed by periods, each of which starts full', () => {
+  const { environment, display, shown } = aDisplay({ tenthsBelowMs: 0 });
   const control = { type: 'byoyomi', period_ms: 3_000, periods: 2 };
   display.update(
-    ofOne(
+    withOneParticipant(
       {
         time_remaining_ms: 8_000,
         main_remaining_ms: 2_000,
@@ -109,7 +108,7 @@ test('main time is followed by periods, each of which is full when it begins', (
       { time_control: control },
     ),
   );
-  world.pass(20_000);
+  environment.advance(20_000);
 
   assert.deepEqual(
     shown.map((one) => `${one.text} (${one.periodsLeft})`),
@@ -127,49 +126,54 @@ test('main time is followed by periods, each of which is full when it begins', (
   );
 });
 
-test('with odds it is the period of his own control that follows', () => {
-  const { world, display, texts } = aDisplay({ tenthsBelowMs: 0 });
-  const figures = {
+test('periods are as long as the time control of the participant says', () => {
+  const { environment, display, texts } = aDisplay({ tenthsBelowMs: 0 });
+  const fields = {
     time_remaining_ms: 5_000,
     main_remaining_ms: 0,
     period_remaining_ms: 1_000,
     periods_left: 3,
   };
   display.update(
-    ofOne(
-      { ...figures, time_control: { type: 'byoyomi', period_ms: 2_000 } },
+    withOneParticipant(
+      { ...fields, time_control: { type: 'byoyomi', period_ms: 2_000 } },
       { time_control: { type: 'byoyomi', period_ms: 9_000 } },
     ),
   );
-  world.pass(3_100);
+  environment.advance(3_100);
   assert.deepEqual(texts(), ['0:01', '0:02', '0:01', '0:02']);
 });
 
-test('a stopwatch counts whole seconds up to its limit, and no further', () => {
-  const { world, display, texts } = aDisplay();
+test('a stopwatch counts whole seconds up to its limit', () => {
+  const { environment, display, texts } = aDisplay();
   display.update(
-    ofOne(
+    withOneParticipant(
       { time_used_ms: 2_300, time_remaining_ms: 2_700 },
       { sync_mode: 'count_up', max_time_ms: 5_000 },
     ),
   );
-  world.pass(10_000);
+  environment.advance(10_000);
   assert.deepEqual(texts(), ['0:02', '0:03', '0:04', '0:05']);
 });
 
-test('a stopwatch without a limit goes on', () => {
-  const { world, display, texts } = aDisplay();
-  display.update(ofOne({ time_remaining_ms: 1_000 }, { sync_mode: 'count_up' }));
-  world.pass(3_100);
+test('a stopwatch without a limit keeps counting', () => {
+  const { environment, display, texts } = aDisplay();
+  display.update(withOneParticipant({ time_remaining_ms: 1_000 }, { sync_mode: 'count_up' }));
+  environment.advance(3_100);
   assert.deepEqual(texts(), ['0:00', '0:01', '0:02', '0:03']);
 });
 
-test('overtime counts from where the server says it is', () => {
-  const { world, display, shown } = aDisplay();
+test('overtime keeps counting from the value of the server', () => {
+  const { environment, display, shown } = aDisplay();
   display.update(
-    ofOne({ time_remaining_ms: 0, overtime_ms: 1_400, has_expired: true, is_running: false }),
+    withOneParticipant({
+      time_remaining_ms: 0,
+      overtime_ms: 1_400,
+      has_expired: true,
+      is_running: false,
+    }),
   );
-  world.pass(1_700);
+  environment.advance(1_700);
   assert.deepEqual(
     shown.map((one) => [one.text, one.overtime, one.phase]),
     [
@@ -180,12 +184,14 @@ test('overtime counts from where the server says it is', () => {
   );
 });
 
-test('marks that are reached are counted, and the phase says so at that instant', () => {
-  const { world, display, shown } = aDisplay();
-  display.update(ofOne({ time_remaining_ms: 12_250 }, { warn_at_ms: [12_100, 11_000, 500] }));
-  world.pass(13_000);
-  const first = (/** @type {(face: Face) => boolean} */ wanted) =>
-    Math.round(shown.find(wanted)?.at ?? NaN);
+test('the phase and the count of warnings change at the instant of each warning', () => {
+  const { environment, display, shown } = aDisplay();
+  display.update(
+    withOneParticipant({ time_remaining_ms: 12_250 }, { warn_at_ms: [12_100, 11_000, 500] }),
+  );
+  environment.advance(13_000);
+  const first = (/** @type {(face: ClockFace) => boolean} */ matches) =>
+    Math.round(shown.find(matches)?.at ?? NaN);
 
   assert.deepEqual(
     [1, 2, 3].map((mark) => first((one) => one.warning === mark)),
@@ -202,79 +208,82 @@ test('marks that are reached are counted, and the phase says so at that instant'
   assert.equal(shown[0]?.phase, 'plain');
 });
 
-test('the session clock of global has a face of its own', () => {
-  const { world, display, texts, shown } = aDisplay();
+test('the session clock of global has its own face', () => {
+  const { environment, display, texts, shown } = aDisplay();
   display.update(
-    ofOne(
+    withOneParticipant(
       { time_remaining_ms: 20_000 },
       { sync_mode: 'global', session_remaining_ms: 21_500, warn_at_ms: [20_500] },
     ),
   );
-  world.pass(1_100);
+  environment.advance(1_100);
   assert.deepEqual(texts('session'), ['0:22', '0:21', '0:21']);
   assert.deepEqual(texts(), ['0:20', '0:19']);
   assert.equal(shown.at(-1)?.phase, 'warning');
 });
 
-test('only faces that have changed are shown again', () => {
-  const { world, display, shown } = aDisplay();
-  const state = aState([aParticipant('a', RUNNING), aParticipant('b')]);
-  display.update(heldNow(state));
-  display.update(heldNow({ ...state, version: 2 }, { timestamp: 10 }));
-  world.pass(1_100);
+test('only changed faces are shown again', () => {
+  const { environment, display, shown } = aDisplay();
+  const state = makeState([makeParticipant('a', RUNNING), makeParticipant('b')]);
+  display.update(makeSnapshot(state));
+  display.update(makeSnapshot({ ...state, version: 2 }, { timestamp: 10 }));
+  environment.advance(1_100);
   assert.deepEqual(
     shown.map((one) => one.id),
     ['a', 'b', 'a'],
   );
 });
 
-test('a timer that is held back is made up for when the page is seen again', () => {
-  const { world, display, texts } = aDisplay({ lateMs: 60_000 });
-  display.update(ofOne({}));
-  world.pass(20_500);
+test('a delayed timer is made up for when the page becomes visible', () => {
+  const { environment, display, texts } = aDisplay({ lateMs: 60_000 });
+  display.update(withOneParticipant({}));
+  environment.advance(20_500);
   assert.deepEqual(texts(), ['1:00']);
-  world.wake();
+  environment.wake();
   assert.deepEqual(texts(), ['1:00', '0:40']);
 });
 
-test('a display that was stopped shows nothing any more', () => {
-  const { world, display, texts } = aDisplay();
-  display.update(ofOne({}));
+test('a stopped display shows nothing', () => {
+  const { environment, display, texts } = aDisplay();
+  display.update(withOneParticipant({}));
   display.stop();
-  world.wake();
-  world.pass(60_000);
+  environment.wake();
+  environment.advance(60_000);
   assert.deepEqual(texts(), ['1:00']);
-  assert.equal(world.timers, 0);
+  assert.equal(environment.timerCount, 0);
 });
 
-test('between two states no display ever goes back, however the network shakes', () => {
-  const value = (/** @type {Face} */ { text }) =>
+test('between two states no display goes back, however the network delays messages', () => {
+  const value = (/** @type {ClockFace} */ { text }) =>
     text.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
-  let looks = 0;
+  let shownCount = 0;
   for (let trial = 0; trial < 100; trial += 1) {
-    const world = new FakeWorld(trial);
-    const clock = new ServerClock(world);
+    const environment = new FakeEnvironment(trial);
+    const clock = new ServerClock(environment);
     let last = Infinity;
     const display = new DisplayClock({
       clock,
-      world,
+      environment,
       show(face) {
         assert.ok(value(face) <= last, `${face.text} after ${last}`);
         last = value(face);
-        looks += 1;
+        shownCount += 1;
       },
     });
-    clock.heard(1_000_000);
-    display.update({ ...ofOne({}), timestamp: 1_000_000 });
-    while (world.now() < 60_000) {
+    clock.receiveTimestamp(1_000_000);
+    display.update({ ...withOneParticipant({}), timestamp: 1_000_000 });
+    while (environment.now() < 60_000) {
       const { clientTime } = clock.ping();
       const stamp = Math.floor(
-        1_000_000 + world.now() + 300 * world.random() + (world.random() < 0.05 ? 2_000 : 0),
+        1_000_000 +
+          environment.now() +
+          300 * environment.random() +
+          (environment.random() < 0.05 ? 2_000 : 0),
       );
-      world.pass(400 * world.random());
-      clock.sample({ type: 'PONG', clientTime, receivedAt: stamp, timestamp: stamp });
+      environment.advance(400 * environment.random());
+      clock.receivePong({ type: 'PONG', clientTime, receivedAt: stamp, timestamp: stamp });
     }
     assert.ok(last < 3);
   }
-  assert.ok(looks > 10_000);
+  assert.ok(shownCount > 10_000);
 });

@@ -1,13 +1,13 @@
 /**
- * A world that stands still until it is told to go on: clocks, timers, sockets.
+ * A fake environment: sockets whose other end the test holds, and clocks and timers that the test
+ * advances.
  *
  * @module
  */
 
 import { seeded } from '../bench/networks.js';
 
-/** @typedef {import('../src/types.js').Socket} Socket */
-/** @typedef {import('../src/types.js').World} World */
+/** @import { Environment, Socket } from '../src/types.js' */
 
 /** @implements {Socket} */
 export class FakeSocket {
@@ -47,35 +47,35 @@ export class FakeSocket {
     this.readyState = 2;
   }
 
-  opens() {
+  open() {
     this.readyState = 1;
     this.onopen?.({});
   }
 
   /** @param {object} message */
-  hears(message) {
+  deliver(message) {
     this.onmessage?.({ data: JSON.stringify(message) });
   }
 
-  /** The server has said goodbye; the end itself is told later. */
-  isEnding() {
+  /** The closing handshake has started; `end` completes it. */
+  startClosing() {
     this.readyState = 2;
   }
 
-  ends() {
+  end() {
     this.closed = true;
     this.readyState = 3;
     this.onclose?.({ code: 1001 });
   }
 
   /** @param {string} type */
-  all(type) {
+  sentOfType(type) {
     return this.sent.filter((one) => one.type === type);
   }
 }
 
-/** @implements {World} */
-export class FakeWorld {
+/** @implements {Environment} */
+export class FakeEnvironment {
   /** @type {FakeSocket[]} */
   sockets = [];
   slept = 0;
@@ -85,7 +85,7 @@ export class FakeWorld {
   /** @type {Map<number, {at: number, callback: () => void}>} */
   #timers = new Map();
   /** @type {Set<() => void>} */
-  #wakers = new Set();
+  #wakeListeners = new Set();
 
   /** @param {number} [seed] */
   constructor(seed = 1) {
@@ -93,19 +93,19 @@ export class FakeWorld {
   }
 
   now = () => this.#now;
-  wall = () => this.#now + this.slept + 1.6e12;
+  wallClock = () => this.#now + this.slept + 1.6e12;
   random = () => this.#random();
 
-  /** @type {World['setTimer']} */
+  /** @type {Environment['setTimer']} */
   setTimer = (callback, delayMs) => {
     this.#timers.set((this.#numbers += 1), { at: this.#now + delayMs, callback });
     return this.#numbers;
   };
 
-  /** @type {World['clearTimer']} */
+  /** @type {Environment['clearTimer']} */
   clearTimer = (timer) => this.#timers.delete(timer);
 
-  /** @type {World['openSocket']} */
+  /** @type {Environment['openSocket']} */
   openSocket = (url, protocol) => {
     const socket = new FakeSocket(url, protocol);
     this.sockets.push(socket);
@@ -114,35 +114,35 @@ export class FakeWorld {
 
   /** @param {() => void} callback */
   onWake = (callback) => {
-    this.#wakers.add(callback);
-    return () => this.#wakers.delete(callback);
+    this.#wakeListeners.add(callback);
+    return () => this.#wakeListeners.delete(callback);
   };
 
   wake() {
-    for (const waker of this.#wakers) waker();
+    for (const listener of this.#wakeListeners) listener();
   }
 
   get socket() {
     const socket = this.sockets.at(-1);
-    if (!socket) throw new Error('nobody has connected');
+    if (!socket) throw new Error('no connection has been opened');
     return socket;
   }
 
-  get wakers() {
-    return this.#wakers.size;
+  get wakeListenerCount() {
+    return this.#wakeListeners.size;
   }
 
-  get timers() {
+  get timerCount() {
     return this.#timers.size;
   }
 
-  /** When the next timer is due; Infinity without one. */
-  get nextAt() {
+  /** When the next timer fires; Infinity without one. */
+  get nextTimerAt() {
     return Math.min(...[...this.#timers.values()].map((one) => one.at));
   }
 
   /**
-   * Let time pass without any timer, as a machine does that sleeps.
+   * Let time pass without firing timers, as on a machine that sleeps.
    *
    * @param {number} ms
    */
@@ -151,15 +151,15 @@ export class FakeWorld {
   }
 
   /**
-   * Let time pass, and every timer come when it is due.
+   * Let time pass, and fire every timer when it is due.
    *
    * @param {number} ms
    */
-  pass(ms) {
+  advance(ms) {
     const until = this.#now + ms;
-    for (let rounds = 0; this.nextAt <= until; rounds += 1) {
-      if (rounds > 1e6) throw new Error('timers without end');
-      const at = this.nextAt;
+    for (let rounds = 0; this.nextTimerAt <= until; rounds += 1) {
+      if (rounds > 1e6) throw new Error('timers never end');
+      const at = this.nextTimerAt;
       const due = [...this.#timers].find(([, one]) => one.at === at);
       if (!due) break;
       this.#timers.delete(due[0]);

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { timeLeft, timeLeftChangesIn, timePassed, timePassedChangesIn } from '../src/format.js';
+import {
+  formatRemaining,
+  remainingChangesInMs,
+  formatElapsed,
+  elapsedChangesInMs,
+} from '../src/format.js';
 
-test('time left is rounded up, and 0:00 means that it has run out', () => {
+test('remaining time is rounded up, so that 0:00 means expired', () => {
   const shown = Object.fromEntries(
     [
       0, 1, 99, 100, 101, 9_899, 9_900, 9_901, 9_999, 10_000, 10_001, 11_000, 59_001, 60_000,
       60_001, 3_599_000,
-    ].map((ms) => [ms, timeLeft(ms)]),
+    ].map((ms) => [ms, formatRemaining(ms)]),
   );
 
   assert.deepEqual(shown, {
@@ -31,19 +36,19 @@ test('time left is rounded up, and 0:00 means that it has run out', () => {
   });
 });
 
-test('hours are shown from one hour on, to which rounding up belongs', () => {
-  assert.equal(timeLeft(3_599_001), '1:00:00');
-  assert.equal(timeLeft(3_661_000), '1:01:01');
-  assert.equal(timeLeft(36_000_000), '10:00:00');
+test('hours are shown from one hour on, after rounding up', () => {
+  assert.equal(formatRemaining(3_599_001), '1:00:00');
+  assert.equal(formatRemaining(3_661_000), '1:01:01');
+  assert.equal(formatRemaining(36_000_000), '10:00:00');
 });
 
-test('tenths can be left out, or begin elsewhere', () => {
-  assert.equal(timeLeft(1, 0), '0:01');
-  assert.equal(timeLeft(19_950, 20_000), '20.0');
+test('tenths can be turned off, or start at another time', () => {
+  assert.equal(formatRemaining(1, 0), '0:01');
+  assert.equal(formatRemaining(19_950, 20_000), '20.0');
 });
 
-test('time passed counts whole seconds only', () => {
-  assert.deepEqual([0, 999, 1_000, 3_599_999, 3_600_000].map(timePassed), [
+test('elapsed time counts whole seconds', () => {
+  assert.deepEqual([0, 999, 1_000, 3_599_999, 3_600_000].map(formatElapsed), [
     '0:00',
     '0:00',
     '0:01',
@@ -53,25 +58,29 @@ test('time passed counts whole seconds only', () => {
 });
 
 for (const tenthsBelowMs of [0, 5_000, 10_000, 12_345]) {
-  test(`digits change when they are said to, and not before: tenths below ${tenthsBelowMs} ms`, () => {
+  test(`the text changes exactly when predicted: tenths below ${tenthsBelowMs} ms`, () => {
     for (let ms = 25_000.25; ms > 0; ms -= 7.5) {
-      const changesIn = timeLeftChangesIn(ms, tenthsBelowMs);
-      const text = timeLeft(ms, tenthsBelowMs);
+      const changesIn = remainingChangesInMs(ms, tenthsBelowMs);
+      const text = formatRemaining(ms, tenthsBelowMs);
 
       assert.ok(changesIn > 0 && changesIn <= 1_000, `${ms}: ${changesIn}`);
-      assert.equal(timeLeft(ms - changesIn + 0.01, tenthsBelowMs), text, `too late after ${ms}`);
-      // Where tenths begin on a full second, that second itself is shown for an instant.
+      assert.equal(
+        formatRemaining(ms - changesIn + 0.01, tenthsBelowMs),
+        text,
+        `too late after ${ms}`,
+      );
+      // If tenths start on a full second, that second itself is shown for an instant.
       assert.notEqual(
-        timeLeft(Math.max(0, ms - changesIn - 0.01), tenthsBelowMs),
+        formatRemaining(Math.max(0, ms - changesIn - 0.01), tenthsBelowMs),
         text,
         `too early after ${ms}`,
       );
     }
-    assert.equal(timeLeftChangesIn(0, tenthsBelowMs), Infinity);
+    assert.equal(remainingChangesInMs(0, tenthsBelowMs), Infinity);
   });
 }
 
 test('a stopwatch changes on the second', () => {
-  assert.equal(timePassedChangesIn(0), 1_000);
-  assert.equal(timePassedChangesIn(1_250.5), 749.5);
+  assert.equal(elapsedChangesInMs(0), 1_000);
+  assert.equal(elapsedChangesInMs(1_250.5), 749.5);
 });

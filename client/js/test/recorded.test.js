@@ -2,41 +2,39 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { participantAt, sessionRemainingMs } from '../src/figures.js';
-import { merged } from '../src/merging.js';
+import { participantAt, sessionRemainingMs } from '../src/clock-math.js';
+import { mergePartial } from '../src/state-merge.js';
 
-/** @typedef {import('../src/types.js').SessionState} SessionState */
+/** @import { SessionState } from '../src/types.js' */
 
 const RECORDED = new URL('recorded.json', import.meta.url);
-const missing = existsSync(RECORDED)
-  ? false
-  : '`make test-client` has the server record its sessions';
+const missing = existsSync(RECORDED) ? false : '`make test-client` records the sessions';
 
 /**
  * @type {{
- *   later: {name: string, state: SessionState, after: number, shows: SessionState}[],
- *   partials: {name: string, held: SessionState, partial: SessionState, is: SessionState}[],
+ *   later: {name: string, state: SessionState, elapsed_ms: number, expected: SessionState}[],
+ *   partials: {name: string, before: SessionState, partial: SessionState, after: SessionState}[],
  * }}
  */
 const { later, partials } = missing
   ? { later: [], partials: [] }
   : JSON.parse(readFileSync(RECORDED, 'utf8'));
 
-test('a client calculates every figure that the server shows later', { skip: missing }, () => {
+test('recorded states are calculated from earlier ones', { skip: missing }, () => {
   assert.ok(later.length > 500);
-  for (const { name, state, after, shows } of later) {
-    for (const [place, one] of state.participants.entries()) {
-      assert.deepEqual(participantAt(one, state, after), shows.participants[place], name);
+  for (const { name, state, elapsed_ms, expected } of later) {
+    for (const [index, one] of state.participants.entries()) {
+      assert.deepEqual(participantAt(one, state, elapsed_ms), expected.participants[index], name);
     }
-    if (shows.session_remaining_ms !== undefined) {
-      assert.equal(sessionRemainingMs(state, after), shows.session_remaining_ms, name);
+    if (expected.session_remaining_ms !== undefined) {
+      assert.equal(sessionRemainingMs(state, elapsed_ms), expected.session_remaining_ms, name);
     }
   }
 });
 
-test('a partial update makes the whole state that the server has', { skip: missing }, () => {
+test('recorded partial updates merge into the recorded states', { skip: missing }, () => {
   assert.ok(partials.length > 50);
-  for (const { name, held, partial, is } of partials) {
-    assert.deepEqual(merged(held, partial), is, name);
+  for (const { name, before, partial, after } of partials) {
+    assert.deepEqual(mergePartial(before, partial), after, name);
   }
 });

@@ -12,29 +12,29 @@ import {
   serverClock,
 } from '../bench/networks.js';
 import { ServerClock } from '../src/server-clock.js';
-import { FakeWorld } from './fakes.js';
+import { FakeEnvironment } from './fakes.js';
 
 const OFFSET_MS = 1_767_225_600_000.3;
 
 /**
  * A server behind a network, whose clock may run at another speed.
  *
- * @param {FakeWorld} world
- * @param {{wayMs?: (world: FakeWorld) => number, skew?: number, offsetMs?: number}} [how]
+ * @param {FakeEnvironment} environment
+ * @param {{oneWayMs?: (environment: FakeEnvironment) => number, skew?: number, offsetMs?: number}} [how]
  */
-function aServer(world, { wayMs = () => 10, skew = 0, offsetMs = OFFSET_MS } = {}) {
+function makeServer(environment, { oneWayMs = () => 10, skew = 0, offsetMs = OFFSET_MS } = {}) {
   const server = {
     offsetMs,
     at: (/** @type {number} */ now) => now * (1 + skew) + server.offsetMs,
     /** @type {(clock: ServerClock) => void} */
     ping(clock) {
       const { clientTime } = clock.ping();
-      const sent = world.now();
-      const there = wayMs(world);
+      const sent = environment.now();
+      const there = oneWayMs(environment);
       const stamp = Math.floor(server.at(sent + there));
-      world.setTimer(
-        () => clock.sample({ type: 'PONG', clientTime, receivedAt: stamp, timestamp: stamp }),
-        there + wayMs(world),
+      environment.setTimer(
+        () => clock.receivePong({ type: 'PONG', clientTime, receivedAt: stamp, timestamp: stamp }),
+        there + oneWayMs(environment),
       );
     },
   };
@@ -42,29 +42,29 @@ function aServer(world, { wayMs = () => 10, skew = 0, offsetMs = OFFSET_MS } = {
 }
 
 /**
- * PINGs as often as the clock wants them, for so long.
+ * Let time pass, and send PINGs at the clock's intervals.
  *
- * @param {FakeWorld} world
+ * @param {FakeEnvironment} environment
  * @param {ServerClock} clock
- * @param {ReturnType<typeof aServer>} server
+ * @param {ReturnType<typeof makeServer>} server
  * @param {number} ms
- * @param {(at: number) => void} [look] every so often
+ * @param {(at: number) => void} [check] called at short intervals
  */
-function live(world, clock, server, ms, look = () => {}) {
-  const until = world.now() + ms;
-  let pingAt = world.now();
-  while (world.now() < until) {
-    const everyMs = clock.pingEveryMs(30_000);
-    if (world.now() >= pingAt) {
+function run(environment, clock, server, ms, check = () => {}) {
+  const until = environment.now() + ms;
+  let pingAt = environment.now();
+  while (environment.now() < until) {
+    const intervalMs = clock.pingIntervalMs(30_000);
+    if (environment.now() >= pingAt) {
       server.ping(clock);
-      pingAt = world.now() + everyMs;
+      pingAt = environment.now() + intervalMs;
     }
-    world.pass(Math.min(everyMs < 1_000 ? 50 : 999, until - world.now()));
-    look(world.now());
+    environment.advance(Math.min(intervalMs < 1_000 ? 50 : 999, until - environment.now()));
+    check(environment.now());
   }
 }
 
-test('on networks that queue, 95 % of the errors stay within the aim, and all within errorBoundMs', () => {
+test('on queueing networks errors meet the target and never exceed errorBoundMs', () => {
   for (const network of NETWORKS) {
     const random = seeded(network.rttMs);
     const errors = [];
@@ -78,7 +78,7 @@ test('on networks that queue, 95 % of the errors stay within the aim, and all wi
     }
 
     assert.ok(
-      quantile(errors, 0.95) <= network.aimMs,
+      quantile(errors, 0.95) <= network.targetMs,
       `${network.rttMs} ms: ${quantile(errors, 0.95)}`,
     );
     assert.equal(within, errors.length);
@@ -86,7 +86,7 @@ test('on networks that queue, 95 % of the errors stay within the aim, and all wi
 });
 
 for (const [name, way] of Object.entries({ queueing, bell })) {
-  test(`it is never behind the sample with the shortest round trip: ${name}`, () => {
+  test(`the estimate is better than that of the sample with the shortest round trip: ${name}`, () => {
     for (const network of NETWORKS) {
       const random = seeded(7);
       /** @type {number[]} */
@@ -104,46 +104,47 @@ for (const [name, way] of Object.entries({ queueing, bell })) {
   });
 }
 
-test('for hours, at any skew, asymmetric or not, the error stays within errorBoundMs', () => {
-  let [looks, within] = [0, 0];
+test('the error stays within errorBoundMs for hours, at any skew, asymmetric or not', () => {
+  let [checks, within] = [0, 0];
   /** @type {number[]} */
   const skewErrors = [];
   for (let trial = 0; trial < 60; trial += 1) {
-    const world = new FakeWorld(trial);
+    const environment = new FakeEnvironment(trial);
     const network = /** @type {any} */ (NETWORKS[trial % 4]);
-    const skew = (world.random() - 0.5) * 200e-6;
-    const server = aServer(world, {
+    const skew = (environment.random() - 0.5) * 200e-6;
+    const server = makeServer(environment, {
       skew,
-      wayMs: () => queueing(network, world.random) + (trial % 3 ? 0 : 20 * world.random()),
+      oneWayMs: () =>
+        queueing(network, environment.random) + (trial % 3 ? 0 : 20 * environment.random()),
     });
-    const clock = new ServerClock(world);
-    live(world, clock, server, 2 * 3_600_000, (now) => {
+    const clock = new ServerClock(environment);
+    run(environment, clock, server, 2 * 3_600_000, (now) => {
       if (!(clock.errorBoundMs < Infinity)) return;
-      looks += 1;
+      checks += 1;
       within += Number(Math.abs(clock.now() - server.at(now)) <= clock.errorBoundMs);
     });
     skewErrors.push(Math.abs(clock.skewPpm - skew * 1e6));
   }
 
-  assert.ok(looks > 4e5);
+  assert.ok(checks > 4e5);
   assert.ok(quantile(skewErrors, 0.5) < 5, `${quantile(skewErrors, 0.5)} ppm`);
   assert.ok(quantile(skewErrors, 0.95) < 50, `${quantile(skewErrors, 0.95)} ppm`);
-  assert.ok(within / looks >= 0.999, `${within} of ${looks}`);
+  assert.ok(within / checks >= 0.999, `${within} of ${checks}`);
 });
 
-test('it never goes back, and never stands, however samples contradict each other', () => {
+test('time never goes back or stops, even if samples contradict each other', () => {
   for (let trial = 0; trial < 200; trial += 1) {
-    const world = new FakeWorld(trial);
-    const server = aServer(world, { wayMs: () => 300 * world.random() });
-    const clock = new ServerClock(world);
+    const environment = new FakeEnvironment(trial);
+    const server = makeServer(environment, { oneWayMs: () => 300 * environment.random() });
+    const clock = new ServerClock(environment);
     server.ping(clock);
-    world.pass(700);
+    environment.advance(700);
     let last = clock.now();
     for (let step = 0; step < 300; step += 1) {
-      if (world.random() < 0.05) server.offsetMs += (world.random() - 0.5) * 20_000;
-      if (world.random() < 0.2) server.ping(clock);
-      const passed = 1 + 200 * world.random();
-      world.pass(passed);
+      if (environment.random() < 0.05) server.offsetMs += (environment.random() - 0.5) * 20_000;
+      if (environment.random() < 0.2) server.ping(clock);
+      const passed = 1 + 200 * environment.random();
+      environment.advance(passed);
       const now = clock.now();
       assert.ok(now - last >= passed * 0.49, `${now - last} in ${passed}`);
       last = now;
@@ -151,94 +152,94 @@ test('it never goes back, and never stands, however samples contradict each othe
   }
 });
 
-test('small corrections are slewed, and done within a second', () => {
-  const world = new FakeWorld();
-  const server = aServer(world);
-  const clock = new ServerClock(world);
-  live(world, clock, server, 3_000);
+test('small corrections are slewed within a second', () => {
+  const environment = new FakeEnvironment();
+  const server = makeServer(environment);
+  const clock = new ServerClock(environment);
+  run(environment, clock, server, 3_000);
   server.offsetMs += 100;
   server.ping(clock);
-  world.pass(20);
-  const error = () => clock.now() - server.at(world.now());
+  environment.advance(20);
+  const error = () => clock.now() - server.at(environment.now());
 
   assert.ok(Math.abs(error() + 100) < 2, `${error()}`);
-  world.pass(500);
+  environment.advance(500);
   assert.ok(Math.abs(error() + 50) < 2, `${error()}`);
-  world.pass(500);
+  environment.advance(500);
   assert.ok(Math.abs(error()) < 2, `${error()}`);
 });
 
-test('before the first PONG any message will do, and nobody pretends to know how well', () => {
-  const world = new FakeWorld();
-  const clock = new ServerClock(world);
+test('any timestamp serves before the first PONG, without an error bound', () => {
+  const environment = new FakeEnvironment();
+  const clock = new ServerClock(environment);
 
   assert.ok(Number.isNaN(clock.now()));
   assert.equal(clock.errorBoundMs, Infinity);
-  clock.heard(5_000);
-  world.pass(100);
-  clock.heard(5_050);
+  clock.receiveTimestamp(5_000);
+  environment.advance(100);
+  clock.receiveTimestamp(5_050);
   assert.equal(clock.now(), 5_100);
-  clock.heard(5_180);
+  clock.receiveTimestamp(5_180);
   assert.equal(clock.now(), 5_180);
   assert.equal(clock.errorBoundMs, Infinity);
 });
 
-test('one PONG makes it right at once, to half of its round trip', () => {
-  const world = new FakeWorld();
-  const server = aServer(world, { wayMs: () => 200 });
-  const clock = new ServerClock(world);
-  clock.heard(OFFSET_MS - 150);
+test('the first PONG corrects the clock to half of its round trip', () => {
+  const environment = new FakeEnvironment();
+  const server = makeServer(environment, { oneWayMs: () => 200 });
+  const clock = new ServerClock(environment);
+  clock.receiveTimestamp(OFFSET_MS - 150);
   server.ping(clock);
-  world.pass(400);
+  environment.advance(400);
 
   assert.ok(Math.abs(clock.now() - server.at(400)) < 1);
   assert.ok(clock.errorBoundMs > 199 && clock.errorBoundMs < 202);
 });
 
-test('ten samples are taken in a second, and one with each heartbeat from then on', () => {
-  const world = new FakeWorld();
-  const clock = new ServerClock(world);
-  const server = aServer(world);
+test('a burst takes ten samples in a second, then one with each heartbeat', () => {
+  const environment = new FakeEnvironment();
+  const clock = new ServerClock(environment);
+  const server = makeServer(environment);
   for (let number = 0; number < 10; number += 1) {
-    assert.equal(clock.pingEveryMs(30_000), 100);
+    assert.equal(clock.pingIntervalMs(30_000), 100);
     server.ping(clock);
-    world.pass(100);
+    environment.advance(100);
   }
 
-  assert.equal(clock.pingEveryMs(30_000), 30_000);
+  assert.equal(clock.pingIntervalMs(30_000), 30_000);
   clock.resync();
-  assert.equal(clock.pingEveryMs(30_000), 100);
+  assert.equal(clock.pingIntervalMs(30_000), 100);
 });
 
-test('a server that answers no PING is not asked in a hurry for ever', () => {
-  const clock = new ServerClock(new FakeWorld());
+test('a burst ends even if the server answers no PING', () => {
+  const clock = new ServerClock(new FakeEnvironment());
   for (let number = 0; number < 20; number += 1) clock.ping();
 
-  assert.equal(clock.pingEveryMs(30_000), 30_000);
+  assert.equal(clock.pingIntervalMs(30_000), 30_000);
 });
 
-test('a machine whose clock stood still while it slept is right again with the first PONG', () => {
-  const world = new FakeWorld();
-  const server = aServer(world);
-  let woken = 0;
-  const clock = new ServerClock(world, () => (woken += 1));
-  live(world, clock, server, 5_000);
+test('the first PONG after a sleep corrects the clock', () => {
+  const environment = new FakeEnvironment();
+  const server = makeServer(environment);
+  let wakeCount = 0;
+  const clock = new ServerClock(environment, () => (wakeCount += 1));
+  run(environment, clock, server, 5_000);
   server.ping(clock);
-  world.pass(1);
+  environment.advance(1);
 
-  world.slept += 3_600_000;
+  environment.slept += 3_600_000;
   server.offsetMs += 3_600_000;
   const before = clock.now();
-  assert.equal(woken, 1);
+  assert.equal(wakeCount, 1);
   assert.equal(clock.errorBoundMs, Infinity);
-  world.pass(50);
-  // The answer to what was sent before counts for nothing.
+  environment.advance(50);
+  // The answer to a PING from before the sleep is ignored.
   assert.equal(clock.errorBoundMs, Infinity);
   server.ping(clock);
-  world.pass(20);
+  environment.advance(20);
 
-  assert.ok(Math.abs(clock.now() - server.at(world.now())) < 2);
+  assert.ok(Math.abs(clock.now() - server.at(environment.now())) < 2);
   assert.ok(clock.now() > before);
   assert.ok(clock.errorBoundMs < 12);
-  assert.equal(woken, 1);
+  assert.equal(wakeCount, 1);
 });

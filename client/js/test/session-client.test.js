@@ -2,36 +2,43 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { CommandError, SessionClient } from '../src/index.js';
-import { FakeWorld } from './fakes.js';
-import { aParticipant, aState, madeAt, RUNNING } from './states.js';
+import { FakeEnvironment } from './fakes.js';
+import { makeParticipant, makeState, updatedAtOf, RUNNING } from './factories.js';
 
-/** @typedef {import('../src/types.js').SessionState} SessionState */
+/** @import { SessionState } from '../src/types.js' */
 
-const TIME = 1_767_225_600_000;
+const SERVER_START_MS = 1_767_225_600_000;
 
 /** @typedef {string | (() => string | Promise<string>)} Token */
 
 /** @param {{seed?: number, url?: string | (() => string), token?: Token}} [how] */
-function aClient({ seed = 1, url = 'ws://server/dev', token } = {}) {
-  const world = new FakeWorld(seed);
-  const client = new SessionClient({ url, sessionId: 'a b', token, world });
+function makeClient({ seed = 1, url = 'ws://server/dev', token } = {}) {
+  const environment = new FakeEnvironment(seed);
+  const client = new SessionClient({ url, sessionId: 'a b', token, environment });
   /** @type {[string, any][]} */
-  const told = [];
-  for (const type of ['connection', 'state', 'events', 'refusal']) {
-    client.addEventListener(type, (event) => told.push([type, /** @type {any} */ (event).detail]));
+  const events = [];
+  for (const type of ['connection', 'state', 'events', 'error']) {
+    client.addEventListener(type, (event) =>
+      events.push([type, /** @type {any} */ (event).detail]),
+    );
   }
-  const all = (/** @type {string} */ type) =>
-    told.filter((one) => one[0] === type).map((one) => one[1]);
-  return { world, client, all };
+  const details = (/** @type {string} */ type) =>
+    events.filter((one) => one[0] === type).map((one) => one[1]);
+  return { environment, client, details };
 }
 
-const place = (/** @type {number} */ version) => ({
+const versionFields = (/** @type {number} */ version) => ({
   epoch: 'e',
   version,
-  updatedAt: madeAt(version),
+  updatedAt: updatedAtOf(version),
 });
 
-const connected = { type: 'CONNECTED', timestamp: TIME, heartbeatIntervalMs: 30_000, protocol: 1 };
+const connected = {
+  type: 'CONNECTED',
+  timestamp: SERVER_START_MS,
+  heartbeatIntervalMs: 30_000,
+  protocol: 1,
+};
 
 /**
  * @param {number} version
@@ -39,10 +46,13 @@ const connected = { type: 'CONNECTED', timestamp: TIME, heartbeatIntervalMs: 30_
  * @param {object} [more]
  */
 function sync(version, state, more) {
-  const whole = aState([aParticipant('a', RUNNING), aParticipant('b')], { version, ...state });
+  const whole = makeState([makeParticipant('a', RUNNING), makeParticipant('b')], {
+    version,
+    ...state,
+  });
   return {
     type: 'STATE_SYNC',
-    timestamp: TIME + version,
+    timestamp: SERVER_START_MS + version,
     epoch: 'e',
     version,
     state: whole,
@@ -59,277 +69,298 @@ function update(version, state, more) {
   return { ...sync(version, state), type: 'STATE_UPDATE', events: [], ...more };
 }
 
-/** @param {Parameters<typeof aClient>[0] & {state?: Partial<SessionState>}} [how] */
+/** @param {Parameters<typeof makeClient>[0] & {state?: Partial<SessionState>}} [how] */
 function liveClient(how = {}) {
-  const made = aClient(how);
-  made.client.connect();
-  made.world.socket.opens();
-  made.world.socket.hears(connected);
-  made.world.socket.hears(sync(3, how.state));
-  return made;
+  const opened = makeClient(how);
+  opened.client.connect();
+  opened.environment.socket.open();
+  opened.environment.socket.deliver(connected);
+  opened.environment.socket.deliver(sync(3, how.state));
+  return opened;
 }
 
 /**
- * Answer the round of PINGs that follows a connection, at once.
+ * Answer the burst of PINGs at the start of a connection, without delay.
  *
- * @param {FakeWorld} world
+ * @param {FakeEnvironment} environment
  */
-function answerPings(world) {
-  const { socket } = world;
+function answerPings(environment) {
+  const { socket } = environment;
   const pong = (/** @type {any} */ message) => {
-    const timestamp = TIME + Math.floor(world.now());
+    const timestamp = SERVER_START_MS + Math.floor(environment.now());
     if (message.type !== 'PING') return;
-    world.setTimer(
+    environment.setTimer(
       () =>
-        socket.hears({
+        socket.deliver({
           type: 'PONG',
           clientTime: message.clientTime,
           receivedAt: timestamp,
           timestamp,
-          ...place(3),
+          ...versionFields(3),
         }),
       0,
     );
   };
   socket.onsent = pong;
-  for (const message of socket.all('PING')) pong(message);
-  world.pass(2_000);
+  for (const message of socket.sentOfType('PING')) pong(message);
+  environment.advance(2_000);
 }
 
-test('it says connecting, live, reconnecting and closed', () => {
-  const { world, client, all } = liveClient();
-  world.socket.ends();
-  world.pass(1_000);
-  world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
+test('the connection goes from connecting to live, reconnecting and closed', () => {
+  const { environment, client, details } = liveClient();
+  environment.socket.end();
+  environment.advance(1_000);
+  environment.socket.open();
+  environment.socket.deliver({ type: 'CURRENT', timestamp: SERVER_START_MS, ...versionFields(3) });
   client.close();
 
-  assert.deepEqual(all('connection'), ['connecting', 'live', 'reconnecting', 'live', 'closed']);
-  assert.ok(world.socket.closed);
-  assert.equal(world.timers, 0);
-  assert.equal(world.wakers, 0);
+  assert.deepEqual(details('connection'), ['connecting', 'live', 'reconnecting', 'live', 'closed']);
+  assert.ok(environment.socket.closed);
+  assert.equal(environment.timerCount, 0);
+  assert.equal(environment.wakeListenerCount, 0);
 });
 
-test('the session is named in the address, beside what the address has', () => {
-  let asked = 0;
-  const { world, client } = aClient({ url: () => `wss://host/prod?token=${(asked += 1)}` });
+test('the session id is added to the query of the URL', () => {
+  let calls = 0;
+  const { environment, client } = makeClient({
+    url: () => `wss://host/prod?token=${(calls += 1)}`,
+  });
   client.connect();
-  assert.equal(world.socket.url, 'wss://host/prod?token=1&sessionId=a+b');
-  world.socket.ends();
-  world.pass(1_000);
-  assert.equal(world.socket.url, 'wss://host/prod?token=2&sessionId=a+b');
+  assert.equal(environment.socket.url, 'wss://host/prod?token=1&sessionId=a+b');
+  environment.socket.end();
+  environment.advance(1_000);
+  assert.equal(environment.socket.url, 'wss://host/prod?token=2&sessionId=a+b');
 });
 
-test('an address that is none is refused to who gave it', () => {
-  const { client } = aClient({ url: 'nowhere' });
+test('connect throws on an invalid URL', () => {
+  const { client } = makeClient({ url: 'nowhere' });
   assert.throws(() => client.connect(), TypeError);
   assert.equal(client.connection, 'closed');
 });
 
-test('versions are shown once and in order, with the events that made them', () => {
-  const { world, client, all } = liveClient();
+test('each version is reported once, in order, with its events', () => {
+  const { environment, client, details } = liveClient();
   const events = [{ type: 'cycle_switched', at: 'now' }];
-  world.socket.hears(update(4, {}, { events }));
-  world.socket.hears(update(4, {}, { events }));
-  world.socket.hears(update(3));
+  environment.socket.deliver(update(4, {}, { events }));
+  environment.socket.deliver(update(4, {}, { events }));
+  environment.socket.deliver(update(3));
 
   assert.deepEqual(
-    all('state').map((one) => one.version),
+    details('state').map((one) => one.version),
     [3, 4],
   );
-  assert.deepEqual(all('events'), [events]);
-  assert.equal(client.held?.version, 4);
-  assert.deepEqual(world.socket.all('RECONNECT'), []);
+  assert.deepEqual(details('events'), [events]);
+  assert.equal(client.snapshot?.version, 4);
+  assert.deepEqual(environment.socket.sentOfType('RECONNECT'), []);
 });
 
-test('after a loss it resumes with what it holds, and is live once that is answered', () => {
-  const { world, client } = liveClient();
-  world.socket.ends();
-  world.pass(1_000);
-  world.socket.opens();
-  assert.deepEqual(world.socket.sent[0], { type: 'RECONNECT', ...place(3) });
-  world.socket.hears(connected);
+test('RECONNECT names the snapshot, and its answer makes the client live', () => {
+  const { environment, client } = liveClient();
+  environment.socket.end();
+  environment.advance(1_000);
+  environment.socket.open();
+  assert.deepEqual(environment.socket.sent[0], { type: 'RECONNECT', ...versionFields(3) });
+  environment.socket.deliver(connected);
   assert.equal(client.connection, 'reconnecting');
-  world.socket.hears(sync(2, {}, { epoch: 'another' }));
+  environment.socket.deliver(sync(2, {}, { epoch: 'another' }));
 
   assert.equal(client.connection, 'live');
-  assert.equal(client.held?.epoch, 'another');
+  assert.equal(client.snapshot?.epoch, 'another');
 });
 
-test('connections are tried again after a random part of a delay that doubles up to 30 s', () => {
+test('the reconnect backoff doubles up to 30 s, with full jitter', () => {
   /** @type {number[][]} */
   const waits = [[], [], [], [], [], [], []];
   for (let seed = 1; seed <= 400; seed += 1) {
-    const { world, client } = aClient({ seed });
+    const { environment, client } = makeClient({ seed });
     client.connect();
-    for (const those of waits) {
-      const count = world.sockets.length;
-      const since = world.now();
-      world.socket.ends();
-      while (world.sockets.length === count) world.pass(Math.max(0, world.nextAt - world.now()));
-      those.push(world.now() - since);
+    for (const delays of waits) {
+      const count = environment.sockets.length;
+      const since = environment.now();
+      environment.socket.end();
+      while (environment.sockets.length === count)
+        environment.advance(Math.max(0, environment.nextTimerAt - environment.now()));
+      delays.push(environment.now() - since);
     }
   }
 
-  for (const [failures, those] of waits.entries()) {
+  for (const [failures, delays] of waits.entries()) {
     const longest = Math.min(30_000, 1_000 * 2 ** failures);
-    const mean = those.reduce((sum, one) => sum + one) / those.length;
-    assert.ok(Math.max(...those) <= longest && Math.min(...those) < longest / 10);
+    const mean = delays.reduce((sum, one) => sum + one) / delays.length;
+    assert.ok(Math.max(...delays) <= longest && Math.min(...delays) < longest / 10);
     assert.ok(Math.abs(mean / longest - 0.5) < 0.1, `${mean} of ${longest}`);
   }
 });
 
-test('a connection that was live is not held against the next one', () => {
-  const { world } = liveClient();
+test('the backoff starts over after a live connection', () => {
+  const { environment } = liveClient();
   for (let time = 0; time < 5; time += 1) {
-    world.socket.ends();
-    world.pass(1_000);
-    world.socket.opens();
-    world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
+    environment.socket.end();
+    environment.advance(1_000);
+    environment.socket.open();
+    environment.socket.deliver({
+      type: 'CURRENT',
+      timestamp: SERVER_START_MS,
+      ...versionFields(3),
+    });
   }
-  assert.equal(world.sockets.length, 6);
+  assert.equal(environment.sockets.length, 6);
 });
 
-test('who hears nothing asks after two seconds, again and again', () => {
-  const { world, client } = aClient();
+test('RECONNECT is sent every two seconds until the server answers', () => {
+  const { environment, client } = makeClient();
   client.connect();
-  world.socket.opens();
-  world.pass(1_999);
-  assert.deepEqual(world.socket.all('RECONNECT'), []);
-  world.pass(1);
-  world.pass(2_000);
-  assert.deepEqual(world.socket.all('RECONNECT'), [{ type: 'RECONNECT' }, { type: 'RECONNECT' }]);
-  world.socket.hears({ type: 'SESSION_DELETED', timestamp: TIME });
-  world.pass(10_000);
+  environment.socket.open();
+  environment.advance(1_999);
+  assert.deepEqual(environment.socket.sentOfType('RECONNECT'), []);
+  environment.advance(1);
+  environment.advance(2_000);
+  assert.deepEqual(environment.socket.sentOfType('RECONNECT'), [
+    { type: 'RECONNECT' },
+    { type: 'RECONNECT' },
+  ]);
+  environment.socket.deliver({ type: 'SESSION_DELETED', timestamp: SERVER_START_MS });
+  environment.advance(10_000);
 
-  assert.equal(world.socket.all('RECONNECT').length, 2);
+  assert.equal(environment.socket.sentOfType('RECONNECT').length, 2);
   assert.equal(client.connection, 'live');
 });
 
-test('a heartbeat is sent as often as CONNECTED says', () => {
-  const { client, world } = aClient();
+test('heartbeats are sent at the interval of CONNECTED', () => {
+  const { client, environment } = makeClient();
   client.connect();
-  world.socket.opens();
-  world.socket.hears({ ...connected, heartbeatIntervalMs: 5_000 });
-  world.socket.hears(sync(3));
-  answerPings(world);
-  world.pass(60_000 - world.now());
-  const count = world.socket.all('PING').length;
+  environment.socket.open();
+  environment.socket.deliver({ ...connected, heartbeatIntervalMs: 5_000 });
+  environment.socket.deliver(sync(3));
+  answerPings(environment);
+  environment.advance(60_000 - environment.now());
+  const count = environment.socket.sentOfType('PING').length;
 
   assert.ok(count >= 10 + 11 && count <= 10 + 13, `${count}`);
 });
 
-test('a CONNECTED that comes late brings the next heartbeat forward, and never puts it off', () => {
+test('a late CONNECTED may bring the next heartbeat forward, but never delays it', () => {
   for (const [heartbeatIntervalMs, inMs] of /** @type {const} */ ([
     [5_000, 5_000],
     [60_000, 19_000],
   ])) {
-    const { client, world } = aClient();
+    const { client, environment } = makeClient();
     client.connect();
-    world.socket.opens();
-    world.socket.hears(sync(3));
-    answerPings(world);
-    world.pass(12_000 - world.now());
-    world.socket.hears({ ...connected, heartbeatIntervalMs });
-    const count = world.socket.all('PING').length;
-    world.pass(inMs - 1_100);
-    assert.equal(world.socket.all('PING').length, count);
-    world.pass(1_100);
-    assert.equal(world.socket.all('PING').length, count + 1);
+    environment.socket.open();
+    environment.socket.deliver(sync(3));
+    answerPings(environment);
+    environment.advance(12_000 - environment.now());
+    environment.socket.deliver({ ...connected, heartbeatIntervalMs });
+    const count = environment.socket.sentOfType('PING').length;
+    environment.advance(inMs - 1_100);
+    assert.equal(environment.socket.sentOfType('PING').length, count);
+    environment.advance(1_100);
+    assert.equal(environment.socket.sentOfType('PING').length, count + 1);
   }
 });
 
-test('a connection that has been silent for three of the heartbeats told is given up', () => {
+test('a connection silent for three of the announced heartbeats is dropped', () => {
   for (const heartbeatIntervalMs of [5_000, 60_000]) {
-    const { client, world } = aClient();
+    const { client, environment } = makeClient();
     client.connect();
-    world.socket.opens();
-    world.socket.hears({ ...connected, heartbeatIntervalMs });
-    world.pass(3 * heartbeatIntervalMs - 1);
+    environment.socket.open();
+    environment.socket.deliver({ ...connected, heartbeatIntervalMs });
+    environment.advance(3 * heartbeatIntervalMs - 1);
     assert.equal(client.connection, 'live');
-    world.pass(1);
+    environment.advance(1);
     assert.equal(client.connection, 'reconnecting');
   }
 });
 
-test('a connection that has been silent for three heartbeats is given up', () => {
-  const { world, client } = liveClient();
-  const first = world.socket;
-  world.pass(89_999);
+test('a connection silent for three heartbeats is dropped', () => {
+  const { environment, client } = liveClient();
+  const first = environment.socket;
+  environment.advance(89_999);
   assert.equal(client.connection, 'live');
-  world.pass(1);
+  environment.advance(1);
   assert.equal(client.connection, 'reconnecting');
   assert.ok(first.closed);
-  world.pass(1_000);
-  assert.notEqual(world.socket, first);
-  first.hears(update(9));
-  assert.equal(client.held?.version, 3);
+  environment.advance(1_000);
+  assert.notEqual(environment.socket, first);
+  first.deliver(update(9));
+  assert.equal(client.snapshot?.version, 3);
 });
 
-test('a handshake that does not end is given up', () => {
-  const { world, client } = aClient();
+test('a handshake times out', () => {
+  const { environment, client } = makeClient();
   client.connect();
-  world.pass(11_000);
-  assert.ok(world.sockets.length > 1);
+  environment.advance(11_000);
+  assert.ok(environment.sockets.length > 1);
   assert.equal(client.connection, 'connecting');
 });
 
-test('a PONG that differs is believed after a second, unless the update comes', () => {
-  const { world } = liveClient();
+test('a PONG that differs causes a RECONNECT after a second, unless the update arrives', () => {
+  const { environment } = liveClient();
   const differs = {
     type: 'PONG',
     clientTime: 0,
-    receivedAt: TIME,
-    timestamp: TIME,
-    ...place(4),
+    receivedAt: SERVER_START_MS,
+    timestamp: SERVER_START_MS,
+    ...versionFields(4),
   };
-  world.socket.hears(differs);
-  world.pass(900);
-  world.socket.hears(update(4));
-  world.pass(5_000);
-  assert.deepEqual(world.socket.all('RECONNECT'), []);
-  world.socket.hears({ ...differs, ...place(5) });
-  world.pass(999);
-  assert.deepEqual(world.socket.all('RECONNECT'), []);
-  world.pass(1);
-  assert.deepEqual(world.socket.all('RECONNECT'), [{ type: 'RECONNECT', ...place(4) }]);
+  environment.socket.deliver(differs);
+  environment.advance(900);
+  environment.socket.deliver(update(4));
+  environment.advance(5_000);
+  assert.deepEqual(environment.socket.sentOfType('RECONNECT'), []);
+  environment.socket.deliver({ ...differs, ...versionFields(5) });
+  environment.advance(999);
+  assert.deepEqual(environment.socket.sentOfType('RECONNECT'), []);
+  environment.advance(1);
+  assert.deepEqual(environment.socket.sentOfType('RECONNECT'), [
+    { type: 'RECONNECT', ...versionFields(4) },
+  ]);
 });
 
-test('a PONG of no session makes it ask, and the answer clears what is held', () => {
-  const { world, client, all } = liveClient();
-  world.socket.hears({ type: 'PONG', clientTime: 0, receivedAt: TIME, timestamp: TIME });
-  world.pass(1_000);
-  assert.equal(world.socket.all('RECONNECT').length, 1);
-  world.socket.hears({ type: 'SESSION_DELETED', timestamp: TIME });
+test('a PONG without a session causes a RECONNECT, and deletion clears the snapshot', () => {
+  const { environment, client, details } = liveClient();
+  environment.socket.deliver({
+    type: 'PONG',
+    clientTime: 0,
+    receivedAt: SERVER_START_MS,
+    timestamp: SERVER_START_MS,
+  });
+  environment.advance(1_000);
+  assert.equal(environment.socket.sentOfType('RECONNECT').length, 1);
+  environment.socket.deliver({ type: 'SESSION_DELETED', timestamp: SERVER_START_MS });
 
-  assert.equal(client.held, null);
-  assert.equal(all('state').at(-1), null);
+  assert.equal(client.snapshot, null);
+  assert.equal(details('state').at(-1), null);
 });
 
-test('a store that fell behind and counts on is told by its later timestamp', () => {
-  const { world, client } = liveClient();
-  world.socket.hears(update(2, {}, { timestamp: TIME + 5_000 }));
-  assert.deepEqual(world.socket.all('RECONNECT'), [{ type: 'RECONNECT' }]);
-  world.socket.hears(sync(2, {}, { timestamp: TIME + 5_001 }));
-  assert.equal(client.held?.version, 2);
+test('an older version with a later timestamp causes a RECONNECT for the whole state', () => {
+  const { environment, client } = liveClient();
+  environment.socket.deliver(update(2, {}, { timestamp: SERVER_START_MS + 5_000 }));
+  assert.deepEqual(environment.socket.sentOfType('RECONNECT'), [{ type: 'RECONNECT' }]);
+  environment.socket.deliver(sync(2, {}, { timestamp: SERVER_START_MS + 5_001 }));
+  assert.equal(client.snapshot?.version, 2);
 });
 
-test('what the gateway says of itself, and what is no JSON, is no message', () => {
-  const { world, client } = liveClient();
-  world.socket.hears({ message: 'Internal server error', connectionId: 'x', requestId: 'y' });
-  world.socket.onmessage?.({ data: 'nonsense' });
+test('messages without a type and invalid JSON are ignored', () => {
+  const { environment, client } = liveClient();
+  environment.socket.deliver({
+    message: 'Internal server error',
+    connectionId: 'x',
+    requestId: 'y',
+  });
+  environment.socket.onmessage?.({ data: 'nonsense' });
   assert.equal(client.connection, 'live');
 });
 
-test('switch and pause name the cycle that is on the screen', () => {
-  const { world, client } = liveClient();
+test('switch and pause name the current cycle', () => {
+  const { environment, client } = liveClient();
   client.command('switch', { next_participant_id: 'b' });
   client.command('pause');
   client.command('switch', { current_participant_id: 'b' });
   client.command('adjust', { delta_ms: 5 }, { expectedVersion: 3 });
 
   assert.deepEqual(
-    world.socket.all('COMMAND').map(({ id, ...rest }) => (assert.ok(id), rest)),
+    environment.socket.sentOfType('COMMAND').map(({ id, ...rest }) => (assert.ok(id), rest)),
     [
       {
         type: 'COMMAND',
@@ -341,16 +372,16 @@ test('switch and pause name the cycle that is on the screen', () => {
       { type: 'COMMAND', command: 'adjust', args: { delta_ms: 5 }, expectedVersion: 3 },
     ],
   );
-  const ids = world.socket.all('COMMAND').map((one) => one.id);
+  const ids = environment.socket.sentOfType('COMMAND').map((one) => one.id);
   assert.equal(new Set(ids).size, 4);
 });
 
-test('a command is fulfilled by its ACK, with the version it made', async () => {
-  const { world, client } = liveClient();
+test('a command resolves to the version in its ACK', async () => {
+  const { environment, client } = liveClient();
   const [first, second] = [client.command('switch'), client.command('undo')];
-  const [one, other] = world.socket.all('COMMAND');
-  world.socket.hears({ type: 'ACK', timestamp: TIME, id: other.id, version: 5 });
-  world.socket.hears({ type: 'ACK', timestamp: TIME, id: one.id, version: 4 });
+  const [one, other] = environment.socket.sentOfType('COMMAND');
+  environment.socket.deliver({ type: 'ACK', timestamp: SERVER_START_MS, id: other.id, version: 5 });
+  environment.socket.deliver({ type: 'ACK', timestamp: SERVER_START_MS, id: one.id, version: 4 });
 
   assert.deepEqual(await Promise.all([first, second]), [4, 5]);
 });
@@ -360,7 +391,7 @@ test('a command is fulfilled by its ACK, with the version it made', async () => 
  * @param {string} code
  * @param {string} outcome
  */
-async function isRefused(promise, code, outcome) {
+async function failsWith(promise, code, outcome) {
   await assert.rejects(promise, (error) => {
     assert.ok(error instanceof CommandError);
     assert.deepEqual([error.code, error.outcome], [code, outcome]);
@@ -369,362 +400,384 @@ async function isRefused(promise, code, outcome) {
 }
 
 test('a refused command fails with the code of the server', async () => {
-  const { world, client, all } = liveClient();
+  const { environment, client, details } = liveClient();
   const promise = client.command('switch');
-  const { id } = world.socket.sent.at(-1);
-  world.socket.hears({
+  const { id } = environment.socket.sent.at(-1);
+  environment.socket.deliver({
     type: 'ERROR',
-    timestamp: TIME,
+    timestamp: SERVER_START_MS,
     code: 'STALE_CYCLE',
-    message: 'Somebody else is',
+    message: 'Another participant is active',
     id,
   });
 
-  await isRefused(promise, 'STALE_CYCLE', 'refused');
-  world.socket.hears({
+  await failsWith(promise, 'STALE_CYCLE', 'refused');
+  environment.socket.deliver({
     type: 'ERROR',
-    timestamp: TIME,
+    timestamp: SERVER_START_MS,
     code: 'STORE_UNAVAILABLE',
     message: 'Gone',
   });
-  assert.equal(all('refusal')[0].code, 'STORE_UNAVAILABLE');
+  assert.equal(details('error')[0].code, 'STORE_UNAVAILABLE');
 });
 
-test('a command is never kept for later: not live, it fails at once and is not sent', async () => {
-  const { world, client } = aClient();
-  await isRefused(client.command('switch'), 'NOT_LIVE', 'unsent');
+test('a command without a live session fails at once and is never sent', async () => {
+  const { environment, client } = makeClient();
+  await failsWith(client.command('switch'), 'NOT_LIVE', 'unsent');
   client.connect();
-  await isRefused(client.command('switch'), 'NOT_LIVE', 'unsent');
-  world.socket.opens();
-  world.socket.hears(connected);
-  await isRefused(client.command('switch'), 'NOT_LIVE', 'unsent');
-  world.socket.hears(sync(3));
-  world.socket.ends();
-  await isRefused(client.command('switch'), 'NOT_LIVE', 'unsent');
-  world.pass(1_000);
-  world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
-  world.pass(60_000);
+  await failsWith(client.command('switch'), 'NOT_LIVE', 'unsent');
+  environment.socket.open();
+  environment.socket.deliver(connected);
+  await failsWith(client.command('switch'), 'NOT_LIVE', 'unsent');
+  environment.socket.deliver(sync(3));
+  environment.socket.end();
+  await failsWith(client.command('switch'), 'NOT_LIVE', 'unsent');
+  environment.advance(1_000);
+  environment.socket.open();
+  environment.socket.deliver({ type: 'CURRENT', timestamp: SERVER_START_MS, ...versionFields(3) });
+  environment.advance(60_000);
 
   assert.deepEqual(
-    world.sockets.flatMap((one) => one.all('COMMAND')),
+    environment.sockets.flatMap((one) => one.sentOfType('COMMAND')),
     [],
   );
 });
 
-test('what became of a command is unknown when the connection is lost before the ACK', async () => {
-  const { world, client } = liveClient();
+test('the outcome is unknown if the connection is lost before the ACK', async () => {
+  const { environment, client } = liveClient();
   const promise = client.command('switch');
-  world.socket.ends();
-  await isRefused(promise, 'CONNECTION_LOST', 'unknown');
+  environment.socket.end();
+  await failsWith(promise, 'CONNECTION_LOST', 'unknown');
 });
 
-test('what became of a command is unknown when no ACK comes', async () => {
-  const { world, client } = liveClient();
+test('the outcome is unknown if no ACK arrives', async () => {
+  const { environment, client } = liveClient();
   const promise = client.command('switch');
-  world.pass(10_000);
-  await isRefused(promise, 'NO_ANSWER', 'unknown');
+  environment.advance(10_000);
+  await failsWith(promise, 'NO_ANSWER', 'unknown');
   assert.equal(client.connection, 'live');
 });
 
-test('who closes the client while a command is under way is told that it is unknown', async () => {
+test('the outcome of a pending command is unknown when the client is closed', async () => {
   const { client } = liveClient();
   const promise = client.command('switch');
   client.close();
-  await isRefused(promise, 'CONNECTION_LOST', 'unknown');
+  await failsWith(promise, 'CONNECTION_LOST', 'unknown');
 });
 
-const iso = (/** @type {number} */ ms) => new Date(TIME + ms).toISOString();
+const iso = (/** @type {number} */ ms) => new Date(SERVER_START_MS + ms).toISOString();
 
-test('a clock at zero is claimed after a moment, and then with growing patience', () => {
-  const { world } = liveClient({ state: { deadline_at: iso(10_000) } });
-  answerPings(world);
-  world.pass(10_200 - world.now());
-  assert.equal(world.socket.all('CLAIM').length, 0);
-  world.pass(1_100);
-  assert.equal(world.socket.all('CLAIM').length, 1);
-  world.pass(60_000);
-  const claims = world.socket.all('CLAIM').length;
+test('an expired clock is claimed with a growing delay', () => {
+  const { environment } = liveClient({ state: { deadline_at: iso(10_000) } });
+  answerPings(environment);
+  environment.advance(10_200 - environment.now());
+  assert.equal(environment.socket.sentOfType('CLAIM').length, 0);
+  environment.advance(1_100);
+  assert.equal(environment.socket.sentOfType('CLAIM').length, 1);
+  environment.advance(60_000);
+  const claims = environment.socket.sentOfType('CLAIM').length;
   assert.ok(claims >= 4 && claims <= 10, `${claims}`);
 });
 
-test('who is told in time claims nothing', () => {
-  const { world } = liveClient({ state: { deadline_at: iso(10_000) } });
-  answerPings(world);
-  world.pass(10_100 - world.now());
-  world.socket.hears(update(4, { status: 'expired', deadline_at: null }));
-  world.pass(60_000);
-  assert.equal(world.socket.all('CLAIM').length, 0);
+test('an update before the claim makes it unnecessary', () => {
+  const { environment } = liveClient({ state: { deadline_at: iso(10_000) } });
+  answerPings(environment);
+  environment.advance(10_100 - environment.now());
+  environment.socket.deliver(update(4, { status: 'expired', deadline_at: null }));
+  environment.advance(60_000);
+  assert.equal(environment.socket.sentOfType('CLAIM').length, 0);
 });
 
-test('of a thousand that see a clock at zero few claim at once', () => {
+test('the claims of many clients are spread over time', () => {
   const at = [];
   for (let seed = 1; seed <= 200; seed += 1) {
-    const { world } = liveClient({ seed, state: { deadline_at: iso(10_000) } });
-    answerPings(world);
-    while (!world.socket.all('CLAIM').length) world.pass(10);
-    at.push(world.now());
+    const { environment } = liveClient({ seed, state: { deadline_at: iso(10_000) } });
+    answerPings(environment);
+    while (!environment.socket.sentOfType('CLAIM').length) environment.advance(10);
+    at.push(environment.now());
   }
   assert.ok(Math.min(...at) < 10_400 && Math.max(...at) > 10_850);
 });
 
-test('a claim outlives the connection it could not be made on', () => {
-  const { world } = liveClient({ state: { deadline_at: iso(10_000) } });
-  world.pass(5_000);
-  world.socket.ends();
-  world.pass(8_000);
-  world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME + 13_000, ...place(3) });
-  answerPings(world);
-  world.pass(3_000);
-  assert.equal(world.socket.all('CLAIM').length > 0, true);
+test('a claim that was due while disconnected is sent on the next connection', () => {
+  const { environment } = liveClient({ state: { deadline_at: iso(10_000) } });
+  environment.advance(5_000);
+  environment.socket.end();
+  environment.advance(8_000);
+  environment.socket.open();
+  environment.socket.deliver({
+    type: 'CURRENT',
+    timestamp: SERVER_START_MS + 13_000,
+    ...versionFields(3),
+  });
+  answerPings(environment);
+  environment.advance(3_000);
+  assert.equal(environment.socket.sentOfType('CLAIM').length > 0, true);
 });
 
-test('a claim that was not heard is made again on the next connection', () => {
-  const { world } = liveClient({ state: { deadline_at: iso(1_000) } });
-  answerPings(world);
-  world.pass(3_000);
-  assert.ok(world.socket.all('CLAIM').length > 0);
-  world.socket.ends();
-  world.pass(1_000);
-  world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME + world.now(), ...place(3) });
-  answerPings(world);
-  world.pass(2_000);
-  assert.ok(world.socket.all('CLAIM').length > 0);
+test('an unanswered claim is repeated on the next connection', () => {
+  const { environment } = liveClient({ state: { deadline_at: iso(1_000) } });
+  answerPings(environment);
+  environment.advance(3_000);
+  assert.ok(environment.socket.sentOfType('CLAIM').length > 0);
+  environment.socket.end();
+  environment.advance(1_000);
+  environment.socket.open();
+  environment.socket.deliver({
+    type: 'CURRENT',
+    timestamp: SERVER_START_MS + environment.now(),
+    ...versionFields(3),
+  });
+  answerPings(environment);
+  environment.advance(2_000);
+  assert.ok(environment.socket.sentOfType('CLAIM').length > 0);
 });
 
-test('each connection has a round of PINGs of its own', () => {
-  const { world } = liveClient();
-  answerPings(world);
-  const first = world.socket.all('PING').length;
-  world.socket.ends();
-  world.pass(1_000);
-  world.socket.opens();
-  world.socket.hears({ type: 'CURRENT', timestamp: TIME, ...place(3) });
-  answerPings(world);
+test('each connection starts with a burst of PINGs', () => {
+  const { environment } = liveClient();
+  answerPings(environment);
+  const first = environment.socket.sentOfType('PING').length;
+  environment.socket.end();
+  environment.advance(1_000);
+  environment.socket.open();
+  environment.socket.deliver({ type: 'CURRENT', timestamp: SERVER_START_MS, ...versionFields(3) });
+  answerPings(environment);
   assert.equal(first, 11);
-  assert.equal(world.socket.all('PING').length, first);
+  assert.equal(environment.socket.sentOfType('PING').length, first);
 });
 
-test('who wakes measures again, and gives up a connection that does not answer', () => {
-  const { world, client } = liveClient();
-  answerPings(world);
-  const count = world.socket.all('PING').length;
-  world.socket.onsent = () => {};
-  world.wake();
-  world.pass(0);
-  assert.equal(world.socket.all('PING').length, count + 1);
-  world.pass(4_999);
+test('after waking the clock is measured again, and a dead connection dropped', () => {
+  const { environment, client } = liveClient();
+  answerPings(environment);
+  const count = environment.socket.sentOfType('PING').length;
+  environment.socket.onsent = () => {};
+  environment.wake();
+  environment.advance(0);
+  assert.equal(environment.socket.sentOfType('PING').length, count + 1);
+  environment.advance(4_999);
   assert.equal(client.connection, 'live');
-  world.pass(1);
+  environment.advance(1);
   assert.equal(client.connection, 'reconnecting');
 });
 
-test('who wakes between two connections does not wait any longer', () => {
-  const { world, client } = aClient();
+test('waking ends the backoff', () => {
+  const { environment, client } = makeClient();
   client.connect();
   for (let failures = 0; failures < 6; failures += 1) {
-    world.socket.ends();
-    world.pass(failures < 5 ? 30_000 : 0);
+    environment.socket.end();
+    environment.advance(failures < 5 ? 30_000 : 0);
   }
-  const count = world.sockets.length;
-  world.wake();
-  world.pass(0);
-  assert.equal(world.sockets.length, count + 1);
+  const count = environment.sockets.length;
+  environment.wake();
+  environment.advance(0);
+  assert.equal(environment.sockets.length, count + 1);
 });
 
-test('a sleep in which no timer came is noticed by the next one', () => {
-  const { world } = liveClient();
-  answerPings(world);
-  world.slept += 3_600_000;
-  const count = world.socket.all('PING').length;
-  world.pass(30_000);
-  assert.ok(world.socket.all('PING').length > count + 1);
+test('a sleep is noticed by the next timer', () => {
+  const { environment } = liveClient();
+  answerPings(environment);
+  environment.slept += 3_600_000;
+  const count = environment.socket.sentOfType('PING').length;
+  environment.advance(30_000);
+  assert.ok(environment.socket.sentOfType('PING').length > count + 1);
 });
 
-test('what is held is told of again when a sleep has put the clock behind, and only then', () => {
-  const { world, client, all } = liveClient();
-  answerPings(world);
-  const hears = (/** @type {number} */ asleepMs) =>
-    world.socket.hears({
+test('the snapshot is reported again if a sleep put the clock behind, and only then', () => {
+  const { environment, client, details } = liveClient();
+  answerPings(environment);
+  const receive = (/** @type {number} */ asleepMs) =>
+    environment.socket.deliver({
       type: 'CURRENT',
-      timestamp: Math.floor(TIME + world.now() + asleepMs),
-      ...place(3),
+      timestamp: Math.floor(SERVER_START_MS + environment.now() + asleepMs),
+      ...versionFields(3),
     });
-  hears(0);
-  assert.equal(all('state').length, 1);
-  world.slept += 3_000;
-  hears(3_000);
-  hears(3_000);
-  assert.deepEqual(all('state'), [client.held, client.held]);
+  receive(0);
+  assert.equal(details('state').length, 1);
+  environment.slept += 3_000;
+  receive(3_000);
+  receive(3_000);
+  assert.deepEqual(details('state'), [client.snapshot, client.snapshot]);
 });
 
-test('after a sleep through which the clock went on the connection is given up at once', () => {
-  const { world, client } = liveClient();
-  answerPings(world);
-  world.skip(3_600_000);
-  world.pass(0);
+test('the connection is dropped after a sleep during which the clock kept running', () => {
+  const { environment, client } = liveClient();
+  answerPings(environment);
+  environment.skip(3_600_000);
+  environment.advance(0);
   assert.equal(client.connection, 'reconnecting');
-  world.pass(1_000);
-  world.socket.opens();
+  environment.advance(1_000);
+  environment.socket.open();
   assert.deepEqual(
-    world.socket.sent.map((one) => one.type),
+    environment.socket.sent.map((one) => one.type),
     ['RECONNECT', 'PING'],
   );
 });
 
-test('an update that is applied once more is told of once', () => {
-  const { world, client, all } = liveClient();
+test('the events of an update applied twice are reported once', () => {
+  const { environment, client, details } = liveClient();
   const events = (/** @type {string} */ type) => ({ events: [{ type, at: 'then' }] });
-  world.socket.hears(update(9, {}, { epoch: 'another' }));
-  world.socket.hears(update(4, {}, events('first')));
-  world.socket.hears(update(5, {}, { ...events('second'), timestamp: TIME + 4 }));
-  world.socket.hears(sync(3));
+  environment.socket.deliver(update(9, {}, { epoch: 'another' }));
+  environment.socket.deliver(update(4, {}, events('first')));
+  environment.socket.deliver(
+    update(5, {}, { ...events('second'), timestamp: SERVER_START_MS + 4 }),
+  );
+  environment.socket.deliver(sync(3));
 
-  assert.equal(client.held?.version, 5);
+  assert.equal(client.snapshot?.version, 5);
   assert.deepEqual(
-    all('events')
+    details('events')
       .flat()
       .map((one) => one.type),
     ['first', 'second'],
   );
 });
 
-test('a listener may close the client, and nothing comes after', () => {
-  const { world, client, all } = aClient();
+test('a listener may close the client', () => {
+  const { environment, client, details } = makeClient();
   client.addEventListener('state', () => client.close());
   client.connect();
-  world.socket.opens();
-  world.socket.hears(sync(3, { deadline_at: iso(0) }));
-  world.pass(600_000);
+  environment.socket.open();
+  environment.socket.deliver(sync(3, { deadline_at: iso(0) }));
+  environment.advance(600_000);
 
-  assert.equal(all('connection').at(-1), 'closed');
-  assert.equal(world.timers, 0);
-  assert.equal(world.sockets.length, 1);
+  assert.equal(details('connection').at(-1), 'closed');
+  assert.equal(environment.timerCount, 0);
+  assert.equal(environment.sockets.length, 1);
 });
 
-test('nor does it when there was more to come of the same answer', () => {
-  const { world, client } = liveClient();
+test('a listener may close the client while buffered updates remain', () => {
+  const { environment, client } = liveClient();
   const due = { deadline_at: iso(0) };
-  world.socket.hears(update(9, {}, { epoch: 'another' }));
-  world.socket.hears(update(5, due));
+  environment.socket.deliver(update(9, {}, { epoch: 'another' }));
+  environment.socket.deliver(update(5, due));
   client.addEventListener('state', () => client.close(), { once: true });
-  world.socket.hears(sync(4, due));
-  assert.equal(world.timers, 0);
+  environment.socket.deliver(sync(4, due));
+  assert.equal(environment.timerCount, 0);
 });
 
-// A connection that is about to end
+// Closing sockets
 
-test('a socket that is ending is sent nothing, and a command fails at once', async () => {
-  const { world, client } = liveClient();
-  answerPings(world);
-  world.socket.isEnding();
-  const before = world.socket.sent.length;
+test('nothing is sent on a closing socket, and a command fails at once', async () => {
+  const { environment, client } = liveClient();
+  answerPings(environment);
+  environment.socket.startClosing();
+  const before = environment.socket.sent.length;
 
-  world.pass(60_000);
+  environment.advance(60_000);
   await assert.rejects(client.command('switch'), { code: 'NOT_LIVE', outcome: 'unsent' });
 
-  assert.equal(world.socket.sent.length, before);
+  assert.equal(environment.socket.sent.length, before);
 });
 
 // Tokens
 
-const settled = () => new Promise((resolve) => setImmediate(resolve));
+const promisesSettled = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a token goes as a subprotocol, and stands in no address', () => {
-  const { world, client } = aClient({ token: 'secret' });
+test('a token is sent as a subprotocol and is not part of the URL', () => {
+  const { environment, client } = makeClient({ token: 'secret' });
   client.connect();
 
-  assert.equal(world.socket.protocol, 'bearer.secret');
-  assert.ok(!world.socket.url.includes('secret'));
+  assert.equal(environment.socket.protocol, 'bearer.secret');
+  assert.ok(!environment.socket.url.includes('secret'));
 });
 
-test('without one there is no subprotocol', () => {
-  const { world, client } = aClient();
+test('without a token there is no subprotocol', () => {
+  const { environment, client } = makeClient();
   client.connect();
 
-  assert.equal(world.socket.protocol, '');
+  assert.equal(environment.socket.protocol, '');
 });
 
-test('a function is asked for a token before every connection', async () => {
+test('a token function is called before every connection', async () => {
   let number = 0;
-  const { world, client, all } = aClient({ token: async () => `token-${(number += 1)}` });
+  const { environment, client, details } = makeClient({
+    token: async () => `token-${(number += 1)}`,
+  });
   client.connect();
-  assert.deepEqual(all('connection'), ['connecting']);
-  await settled();
-  assert.equal(world.socket.protocol, 'bearer.token-1');
+  assert.deepEqual(details('connection'), ['connecting']);
+  await promisesSettled();
+  assert.equal(environment.socket.protocol, 'bearer.token-1');
 
-  world.socket.ends();
-  world.pass(1_000);
-  await settled();
+  environment.socket.end();
+  environment.advance(1_000);
+  await promisesSettled();
 
-  assert.equal(world.sockets.length, 2);
-  assert.equal(world.socket.protocol, 'bearer.token-2');
+  assert.equal(environment.sockets.length, 2);
+  assert.equal(environment.socket.protocol, 'bearer.token-2');
 });
 
-test('a token that can not be had is asked for again, as if a connection had been lost', async () => {
-  let asked = 0;
+test('a failed token function is called again after the backoff', async () => {
+  let calls = 0;
   const token = () => {
-    asked += 1;
-    if (asked === 1) throw new Error('nobody there');
-    return asked === 2 ? Promise.reject(new Error('nor there')) : 'secret';
+    calls += 1;
+    if (calls === 1) throw new Error('unreachable');
+    return calls === 2 ? Promise.reject(new Error('still unreachable')) : 'secret';
   };
-  const { world, client } = aClient({ token });
+  const { environment, client } = makeClient({ token });
   client.connect();
   for (let number = 0; number < 2; number += 1) {
-    await settled();
-    assert.equal(world.sockets.length, 0);
-    world.pass(4_000);
+    await promisesSettled();
+    assert.equal(environment.sockets.length, 0);
+    environment.advance(4_000);
   }
-  await settled();
+  await promisesSettled();
 
-  assert.equal(asked, 3);
-  assert.equal(world.socket.protocol, 'bearer.secret');
+  assert.equal(calls, 3);
+  assert.equal(environment.socket.protocol, 'bearer.secret');
 });
 
-test('a token that takes too long, or comes after the end, opens nothing', async () => {
+test('a token that arrives too late, or after close, opens no connection', async () => {
   /** @type {((token: string) => void)[]} */
-  const given = [];
+  const resolvers = [];
   const token = () =>
-    new Promise((/** @type {(token: string) => void} */ give) => given.push(give));
-  const { world, client } = aClient({ token });
+    new Promise((/** @type {(token: string) => void} */ resolve) => resolvers.push(resolve));
+  const { environment, client } = makeClient({ token });
   client.connect();
-  world.pass(10_000 + 1_000);
-  assert.equal(given.length, 2);
+  environment.advance(10_000 + 1_000);
+  assert.equal(resolvers.length, 2);
 
-  given[0]?.('too late');
-  await settled();
-  assert.equal(world.sockets.length, 0);
+  resolvers[0]?.('too late');
+  await promisesSettled();
+  assert.equal(environment.sockets.length, 0);
 
   client.close();
-  given[1]?.('after the end');
-  await settled();
-  assert.equal(world.sockets.length, 0);
+  resolvers[1]?.('after the end');
+  await promisesSettled();
+  assert.equal(environment.sockets.length, 0);
 });
 
-test('who may not claim is told so once, and the page nothing of it', () => {
-  const { world, all } = liveClient({
-    state: { deadline_at: new Date(TIME + 1_000).toISOString() },
+test('a forbidden claim is not repeated and not reported', () => {
+  const { environment, details } = liveClient({
+    state: { deadline_at: new Date(SERVER_START_MS + 1_000).toISOString() },
   });
-  answerPings(world);
-  world.pass(5_000);
-  const { socket } = world;
-  const before = socket.all('CLAIM').length;
+  answerPings(environment);
+  environment.advance(5_000);
+  const { socket } = environment;
+  const before = socket.sentOfType('CLAIM').length;
   assert.ok(before >= 1);
 
-  socket.hears({ type: 'ERROR', timestamp: TIME, code: 'FORBIDDEN', message: 'This token ...' });
-  world.pass(20_000);
+  socket.deliver({
+    type: 'ERROR',
+    timestamp: SERVER_START_MS,
+    code: 'FORBIDDEN',
+    message: 'This token ...',
+  });
+  environment.advance(20_000);
 
-  assert.equal(socket.all('CLAIM').length, before);
-  assert.deepEqual(all('refusal'), []);
+  assert.equal(socket.sentOfType('CLAIM').length, before);
+  assert.deepEqual(details('error'), []);
 });
 
-test('a token that holds no more is told as a refusal', () => {
-  const { world, all } = liveClient();
-  const refusal = { type: 'ERROR', timestamp: TIME, code: 'SESSION_FORBIDDEN', message: 'No more' };
+test('an invalid token is reported as an error', () => {
+  const { environment, details } = liveClient();
+  const message = {
+    type: 'ERROR',
+    timestamp: SERVER_START_MS,
+    code: 'SESSION_FORBIDDEN',
+    message: 'Token revoked',
+  };
 
-  world.socket.hears(refusal);
+  environment.socket.deliver(message);
 
-  assert.deepEqual(all('refusal'), [refusal]);
+  assert.deepEqual(details('error'), [message]);
 });

@@ -5,15 +5,15 @@ import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
 
 import { SessionClient } from '../src/index.js';
-import { skip, startStack, until } from './stack.js';
+import { skip, startStack, waitUntil } from './local-stack.js';
 
-/** @typedef {import('../src/types.js').Socket} Socket */
+/** @import { Socket } from '../src/types.js' */
 
-/** @type {import('./stack.js').Stack} */
+/** @type {import('./local-stack.js').Stack} */
 let at;
 
 before(async () => {
-  // Whose token has ended is found by the next message or sweep, each once in a heartbeat.
+  // An expired token is noticed at the next message or sweep, both of which come every heartbeat.
   if (!skip) at = await startStack({ AUTH: 'on', AUTH_KEYS: '', HEARTBEAT_INTERVAL_MS: '500' });
 });
 
@@ -35,7 +35,7 @@ async function rest(method, path, body) {
   return answer.status === 204 ? null : answer.json();
 }
 
-async function aSession() {
+async function createSession() {
   const session_id = randomUUID();
   const participants = [1, 2].map(() => ({ participant_id: randomUUID(), total_time_ms: 60_000 }));
   const { links } = await rest('POST', '', {
@@ -48,43 +48,43 @@ async function aSession() {
 }
 
 /**
- * A client whose token is asked for before each connection, and what it tells.
+ * A client with a token function, its error codes, and the subprotocols of its connections.
  *
  * @param {string} sessionId
  * @param {() => string} token
  */
-function aClient(sessionId, token) {
+function connectClient(sessionId, token) {
   /** @type {string[]} */
   const codes = [];
   /** @type {(string | undefined)[]} */
   const protocols = [];
   const openSocket = (/** @type {string} */ url, /** @type {string | undefined} */ protocol) => {
-    // The token stands in no address.
+    // The token must not be part of the URL.
     assert.deepEqual([...new URL(url).searchParams.keys()], ['sessionId']);
     const socket = new WebSocket(url, protocol);
     socket.on('open', () => protocols.push(socket.protocol));
     return /** @type {Socket} */ (/** @type {unknown} */ (socket));
   };
-  const world = { openSocket, random: () => 0.2 };
-  const client = new SessionClient({ url: at.WS, sessionId, token, world });
-  client.addEventListener('refusal', (event) => {
+  const environment = { openSocket, random: () => 0.2 };
+  const client = new SessionClient({ url: at.WS, sessionId, token, environment });
+  client.addEventListener('error', (event) => {
     codes.push(/** @type {any} */ (event).detail.code);
   });
   client.connect();
   return { client, codes, protocols };
 }
 
-test('a link opens its session, for what it allows', { skip }, async () => {
-  const { sessionId, links } = await aSession();
-  const host = aClient(sessionId, () => links.host.token);
-  const viewer = aClient(sessionId, () => links.viewer.token);
+test('a link opens its session with the rights of its role', { skip }, async () => {
+  const { sessionId, links } = await createSession();
+  const host = connectClient(sessionId, () => links.host.token);
+  const viewer = connectClient(sessionId, () => links.viewer.token);
   for (const { client } of [host, viewer]) {
-    await until(client, () => client.connection === 'live' && client.held);
+    await waitUntil(client, () => client.connection === 'live' && client.snapshot);
   }
   assert.deepEqual(host.protocols, [`bearer.${links.host.token}`]);
 
   assert.equal(await host.client.command('start'), 2);
-  await until(viewer.client, () => viewer.client.held?.version === 2);
+  await waitUntil(viewer.client, () => viewer.client.snapshot?.version === 2);
   await assert.rejects(viewer.client.command('switch'), { code: 'FORBIDDEN' });
 
   host.client.close();
@@ -92,56 +92,53 @@ test('a link opens its session, for what it allows', { skip }, async () => {
 });
 
 /**
- * A message of ours that crosses the notice is answered with another.
+ * The codes without repetitions: a message sent before the close arrived is refused, too.
+ *
  * @param {string[]} codes
  */
-const onceEach = (codes) => [...new Set(codes)];
+const withoutRepetitions = (codes) => [...new Set(codes)];
 
-test('a token that ends is told as a refusal, and renewed', { skip }, async () => {
-  const { sessionId, links } = await aSession();
+test('an expired token is reported as an error and renewed', { skip }, async () => {
+  const { sessionId, links } = await createSession();
   const short = await rest('POST', `/${sessionId}/tokens`, {
     role: 'viewer',
     expires_in_seconds: 5,
   });
   let token = short.data.token;
-  const { client, codes, protocols } = aClient(sessionId, () => token);
-  await until(client, () => client.connection === 'live');
+  const { client, codes, protocols } = connectClient(sessionId, () => token);
+  await waitUntil(client, () => client.connection === 'live');
 
   token = links.viewer.token;
-  await until(client, () => client.connection === 'reconnecting');
-  await until(client, () => client.connection === 'live');
+  await waitUntil(client, () => client.connection === 'reconnecting');
+  await waitUntil(client, () => client.connection === 'live');
 
-  assert.deepEqual(onceEach(codes), ['SESSION_FORBIDDEN']);
+  assert.deepEqual(withoutRepetitions(codes), ['SESSION_FORBIDDEN']);
   assert.deepEqual(protocols, [`bearer.${short.data.token}`, `bearer.${token}`]);
   client.close();
 });
 
-test(
-  'a token that is revoked closes its connection at once, and opens none',
-  { skip },
-  async () => {
-    const { sessionId, links } = await aSession();
-    let { token } = links.viewer;
-    let tries = 0;
-    /** @type {(value?: unknown) => void} */
-    let hasTriedAgain;
-    const triedAgain = new Promise((resolve) => (hasTriedAgain = resolve));
-    const { client, codes, protocols } = aClient(sessionId, () => {
-      tries += 1;
-      if (tries === 4) hasTriedAgain();
-      return token;
-    });
-    await until(client, () => client.connection === 'live');
+test('a revoked token closes its connection at once and opens no other', { skip }, async () => {
+  const { sessionId, links } = await createSession();
+  let { token } = links.viewer;
+  let tries = 0;
+  /** @type {(value?: unknown) => void} */
+  let hasTriedAgain;
+  const triedAgain = new Promise((resolve) => (hasTriedAgain = resolve));
+  const { client, codes, protocols } = connectClient(sessionId, () => {
+    tries += 1;
+    if (tries === 4) hasTriedAgain();
+    return token;
+  });
+  await waitUntil(client, () => client.connection === 'live');
 
-    await rest('DELETE', `/${sessionId}/tokens/${links.viewer.token_id}`);
-    await until(client, () => client.connection === 'reconnecting');
-    await triedAgain;
-    assert.deepEqual(onceEach(codes), ['SESSION_FORBIDDEN']);
-    assert.equal(client.connection, 'reconnecting');
-    assert.equal(protocols.length, 1);
+  await rest('DELETE', `/${sessionId}/tokens/${links.viewer.token_id}`);
+  await waitUntil(client, () => client.connection === 'reconnecting');
+  await triedAgain;
+  assert.deepEqual(withoutRepetitions(codes), ['SESSION_FORBIDDEN']);
+  assert.equal(client.connection, 'reconnecting');
+  assert.equal(protocols.length, 1);
 
-    token = links.host.token;
-    await until(client, () => client.connection === 'live');
-    client.close();
-  },
-);
+  token = links.host.token;
+  await waitUntil(client, () => client.connection === 'live');
+  client.close();
+});

@@ -1,12 +1,12 @@
 /**
- * The page's one live region: says what has happened, and doesn't chatter.
+ * The page's one live region, for screen readers.
  *
- * Of what comes faster than it can be read aloud only the last is said.
+ * If messages arrive faster than they can be read aloud, only the newest is announced.
  *
  * @module
  */
 
-import { write } from './dom.js';
+import { setText } from './dom.js';
 
 const PAUSE_MS = 1_500;
 
@@ -22,18 +22,18 @@ export class Announcer {
   }
 
   /** @param {string} text */
-  say(text) {
+  announce(text) {
     this.#next = text;
-    if (!this.#isPausing) this.#speak();
+    if (!this.#isPausing) this.#announceNext();
   }
 
-  #speak() {
+  #announceNext() {
     this.#isPausing = this.#next !== null;
     if (this.#next === null) return;
-    // The same once more would be no change, and not be read.
-    const same = this.#region.textContent === this.#next;
-    write(this.#region, same ? `${this.#next}\u00a0` : this.#next);
+    // Screen readers ignore a text that does not change.
+    const isSame = this.#region.textContent === this.#next;
+    setText(this.#region, isSame ? `${this.#next}\u00a0` : this.#next);
     this.#next = null;
-    setTimeout(() => this.#speak(), PAUSE_MS);
+    setTimeout(() => this.#announceNext(), PAUSE_MS);
   }
 }

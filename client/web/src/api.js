@@ -1,22 +1,22 @@
 /**
- * What goes over REST: making a session, deleting it, its log, and tokens for those who join it.
+ * The REST calls of the page: sessions, their event log, and tokens.
  *
  * @module
  */
 
-/** @typedef {import('../../js/src/types.js').SessionEvent} SessionEvent */
+/** @import { SessionEvent } from '../../js/src/types.js' */
 
-/** @typedef {import('./place.js').Role} Role */
+/** @import { Role } from './route.js' */
 
 /** @typedef {SessionEvent & {id: string}} LoggedEvent */
 
 /**
  * @typedef {object} Created
  * @property {{session_id: string}} data
- * @property {{host: {token: string}}} [links] where the server asks for tokens
+ * @property {{host: {token: string}}} [links] if the server requires tokens
  */
 
-/** The server said no, or nothing. */
+/** The server refused a request, or could not be reached. */
 export class ApiError extends Error {
   /**
    * @param {string} code the server's, or `UNREACHABLE`
@@ -47,48 +47,44 @@ export class Api {
    * @param {Record<string, unknown>} request
    * @returns {Promise<Created>}
    */
-  create(request) {
+  createSession(request) {
     return this.#call('POST', 'v1/sessions', request);
   }
 
   /**
-   * Whether the session may be seen, and is there.
-   *
    * @param {string} session
    * @returns {Promise<unknown>}
    * @throws {ApiError}
    */
-  look(session) {
+  getSession(session) {
     return this.#call('GET', `v1/sessions/${session}`);
   }
 
   /**
-   * A token that opens the session for somebody else.
-   *
    * @param {string} session
    * @param {Role} role
-   * @param {string} [participant] whose it is, of a participant
+   * @param {string} [participant] for the role of a participant
    * @returns {Promise<string>}
    */
-  async mint(session, role, participant) {
-    const asked = { role, ...(participant && { participant_id: participant }) };
-    const { data } = await this.#call('POST', `v1/sessions/${session}/tokens`, asked);
+  async mintToken(session, role, participant) {
+    const body = { role, ...(participant && { participant_id: participant }) };
+    const { data } = await this.#call('POST', `v1/sessions/${session}/tokens`, body);
     return data.token;
   }
 
   /** @param {string} session */
-  delete(session) {
+  deleteSession(session) {
     return this.#call('DELETE', `v1/sessions/${session}`);
   }
 
   /**
-   * What has happened since the event called `after`, oldest first.
+   * The events after the one with the id `after`, oldest first.
    *
    * @param {string} session
    * @param {string} [after]
    * @returns {Promise<LoggedEvent[]>}
    */
-  async events(session, after) {
+  async getEvents(session, after) {
     const query = new URLSearchParams({ limit: '1000', ...(after && { after }) });
     const { data } = await this.#call('GET', `v1/sessions/${session}/events?${query}`);
     return data.events;
@@ -117,7 +113,11 @@ export class Api {
     }
     const answer = response.status === 204 ? null : await response.json().catch(() => null);
     if (response.ok) return answer;
-    const { code = 'INTERNAL_ERROR', message = 'That didn’t work.', details } = answer?.error ?? {};
+    const {
+      code = 'INTERNAL_ERROR',
+      message = 'Something went wrong.',
+      details,
+    } = answer?.error ?? {};
     throw new ApiError(code, message, Array.isArray(details) ? details : []);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * What a device can do beside showing: sound, staying awake, the whole screen, a buzz.
+ * Features of the device: sound, vibration, wake lock, full screen, clipboard.
  *
- * Each of these may be missing or refused, and the page works without.
+ * Each may be missing or refused; the page works without them.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 /** @type {AudioContext | null} */
 let audio = null;
 
-/** To be called while a click or a key is handled: elsewhere browsers keep silent. */
+/** Call it while handling a click or a key: browsers allow sound only from then on. */
 export function unmute() {
   audio ??= new AudioContext();
   void audio.resume();
@@ -31,68 +31,68 @@ export function chime() {
   }
 }
 
-export function buzz() {
+export function vibrate() {
   navigator.vibrate?.(30);
 }
 
 /**
- * Keep the screen on for as long as it is wanted; a page that was hidden asks again.
+ * Keep the screen on while `isNeeded`; a page that was hidden requests the lock again.
  *
- * @param {() => boolean} isWanted
- * @returns {{check: () => void, stop: () => void}}
+ * @param {() => boolean} isNeeded
+ * @returns {{update: () => void, stop: () => void}}
  */
-export function wakefulness(isWanted) {
+export function wakeLock(isNeeded) {
   /** @type {Promise<WakeLockSentinel | null> | null} */
   let lock = null;
   const release = () => {
-    void lock?.then((held) => held?.release());
+    void lock?.then((sentinel) => sentinel?.release());
     lock = null;
   };
-  const check = () => {
-    if (document.hidden || !isWanted()) return release();
+  const update = () => {
+    if (document.hidden || !isNeeded()) return release();
     lock ??= navigator.wakeLock?.request('screen').catch(() => null) ?? null;
   };
-  const seen = () => {
-    // The browser has released it meanwhile.
+  const onVisibilityChange = () => {
+    // The browser releases the lock of a hidden page.
     lock = null;
-    check();
+    update();
   };
-  document.addEventListener('visibilitychange', seen);
+  document.addEventListener('visibilitychange', onVisibilityChange);
   return {
-    check,
+    update,
     stop() {
-      document.removeEventListener('visibilitychange', seen);
+      document.removeEventListener('visibilitychange', onVisibilityChange);
       release();
     },
   };
 }
 
-export const canFillScreen = document.fullscreenEnabled;
+export const hasFullScreen = document.fullscreenEnabled;
 
 export async function toggleFullScreen() {
   try {
     if (document.fullscreenElement) await document.exitFullscreen();
     else await document.documentElement.requestFullscreen();
   } catch {
-    // Refused: the page stays as it is.
+    // Refused by the browser.
   }
 }
 
 /**
  * @param {string} text
- * @returns {Promise<boolean>} whether it could be copied
+ * @returns {Promise<boolean>} whether it was copied
  */
-export async function copy(text) {
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Only pages that came encrypted, or from this machine, may.
+    // The clipboard requires HTTPS or localhost.
     return false;
   }
 }
 
-/** A UUID; `crypto.randomUUID` is missing where the page came unencrypted. */
+/** A UUID; `crypto.randomUUID` requires HTTPS or localhost. */
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const hex = Array.from(bytes, (byte, at) => {

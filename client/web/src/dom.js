@@ -1,5 +1,5 @@
 /**
- * Elements, made and written to without HTML, so that no name can become markup.
+ * Creates and changes elements without HTML strings, so that no name can become markup.
  *
  * @module
  */
@@ -9,8 +9,8 @@
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, unknown>} [properties] of the element; with a hyphen, and `role` and
- *   `for`: attributes; `on` and a name: listeners
+ * @param {Record<string, unknown>} [properties] those with a hyphen, `role` and `for` are
+ *   attributes; those that start with `on` are listeners
  * @param {...Child} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -28,32 +28,34 @@ export function el(tag, properties = {}, ...children) {
 }
 
 /**
- * Write only what is new: everything else costs layout, too.
+ * Set the text if it has changed: setting the same text costs layout, too.
  *
  * @param {HTMLElement} element
  * @param {string} text
  */
-export function write(element, text) {
+export function setText(element, text) {
   const [node] = element.childNodes;
   if (!(node instanceof Text)) element.textContent = text;
   else if (node.data !== text) node.data = text;
 }
 
 /**
+ * Set a data attribute if it has changed.
+ *
  * @param {HTMLElement} element
  * @param {string} name
  * @param {string} value
  */
-export function mark(element, name, value) {
+export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
 /**
- * Whether a key that was pressed is meant for what has the focus.
+ * Whether a key belongs to the focused element, and must not be a shortcut.
  *
  * @param {KeyboardEvent} event
  */
-export function isTaken({ key, target, ctrlKey, altKey, metaKey, defaultPrevented }) {
+export function belongsToFocus({ key, target, ctrlKey, altKey, metaKey, defaultPrevented }) {
   if (ctrlKey || altKey || metaKey || defaultPrevented) return true;
   if (!(target instanceof Element)) return false;
   const pressed = key === ' ' || key === 'Enter' ? ', button, a, summary' : '';

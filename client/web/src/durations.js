@@ -1,7 +1,5 @@
 /**
- * Times as people write them, and in words.
- *
- * Values in, values out.
+ * Parses durations, and formats them in words. Pure.
  *
  * @module
  */
@@ -14,20 +12,24 @@ const UNITS_MS = { h: 3_600_000, m: 60_000, s: 1_000 };
  * @param {string} text
  * @returns {number | null} milliseconds
  */
-export function readDuration(text) {
-  const written = text.trim().toLowerCase().replace(/\s+/g, '');
-  if (/^\d+$/.test(written)) return Number(written) * UNITS_MS.m;
-  if (/^\d+(:\d\d){1,2}$/.test(written)) {
-    return written.split(':').reduce((sum, part) => sum * 60 + Number(part), 0) * UNITS_MS.s;
+export function parseDuration(text) {
+  const compact = text.trim().toLowerCase().replace(/\s+/g, '');
+  if (/^\d+$/.test(compact)) return Number(compact) * UNITS_MS.m;
+  if (/^\d+(:\d\d){1,2}$/.test(compact)) {
+    return compact.split(':').reduce((sum, part) => sum * 60 + Number(part), 0) * UNITS_MS.s;
   }
-  const parts = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(written);
-  if (!parts || !written) return null;
+  const parts = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(compact);
+  if (!parts || !compact) return null;
   const [, h = 0, m = 0, s = 0] = parts;
   return Number(h) * UNITS_MS.h + Number(m) * UNITS_MS.m + Number(s) * UNITS_MS.s;
 }
 
-/** @param {number} ms */
-export function inWords(ms) {
+/**
+ * In words, as `1 hour 30 minutes`.
+ *
+ * @param {number} ms
+ */
+export function formatDuration(ms) {
   const seconds = Math.round(ms / 1_000);
   /** @type {[number, string][]} */
   const parts = [
@@ -35,14 +37,14 @@ export function inWords(ms) {
     [Math.floor(seconds / 60) % 60, 'minute'],
     [seconds % 60, 'second'],
   ];
-  const said = parts.filter(([count]) => count).map(([count, unit]) => counted(count, unit));
-  return said.join(' ') || '0 seconds';
+  const words = parts.filter(([count]) => count).map(([count, unit]) => pluralize(count, unit));
+  return words.join(' ') || '0 seconds';
 }
 
 /**
  * @param {number} count
  * @param {string} unit
  */
-export function counted(count, unit) {
+export function pluralize(count, unit) {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }

@@ -1,76 +1,81 @@
 /**
- * Reads where one is and shows that; a session is connected to before anything else is loaded.
+ * Shows the screen of the URL's route. A session is connected before its view is loaded.
  *
  * @module
  */
 
-import { addressesOf } from './addresses.js';
 import { el } from './dom.js';
-import { readPlace } from './place.js';
-import { Room } from './room.js';
+import { resolveEndpoints } from './endpoints.js';
+import { parseRoute } from './route.js';
+import { SessionScreen } from './session-screen.js';
 
 const ROOT = /** @type {HTMLElement} */ (document.querySelector('#page'));
 
 /** @type {() => void} */
-let leave = () => {};
+let dispose = () => {};
 
 /** @param {string} name */
-const told = (name) =>
+const configured = (name) =>
   document.querySelector(`meta[name=tickless-${name}]`)?.getAttribute('content') ?? '';
 
-async function show() {
-  leave();
-  leave = () => {};
-  const addresses = addressesOf(location.href, { api: told('api'), websocket: told('websocket') });
-  const place = readPlace(location.hash);
+async function showRoute() {
+  dispose();
+  dispose = () => {};
+  const endpoints = resolveEndpoints(location.href, {
+    api: configured('api'),
+    websocket: configured('websocket'),
+  });
+  const route = parseRoute(location.hash);
   scrollTo(0, 0);
-  document.body.dataset['view'] = typeof place === 'string' ? place : place.as;
-  if (place === 'form') {
-    const { showForm } = await import('./create.js');
-    if (location.hash.length < 2) showForm(ROOT, addresses);
+  document.body.dataset['view'] = typeof route === 'string' ? route : route.as;
+  if (route === 'create') {
+    const { showCreateForm } = await import('./create-form.js');
+    if (location.hash.length < 2) showCreateForm(ROOT, endpoints);
     return;
   }
-  if (place === 'broken') return say('This link is incomplete', 'Ask for it once more.');
-  if (!addresses.websocket) {
-    return say('No address to connect to', 'Whoever runs this has to set WEBSOCKET_URL.');
+  if (route === 'invalid') {
+    return showNotice('This link is incomplete', 'Ask the host for a new link.');
   }
-  const room = new Room(place, addresses);
-  let hasLeft = false;
-  leave = () => {
-    hasLeft = true;
-    room.leave();
+  if (!endpoints.websocket) {
+    return showNotice('No WebSocket address', 'The operator must set WEBSOCKET_URL.');
+  }
+  const screen = new SessionScreen(route, endpoints);
+  let isDisposed = false;
+  dispose = () => {
+    isDisposed = true;
+    screen.dispose();
   };
-  const view = await viewOf(room);
-  if (!hasLeft) room.show(ROOT, view);
+  const view = await loadView(screen);
+  if (!isDisposed) screen.show(ROOT, view);
 }
 
-/** @param {Room} room */
-async function viewOf(room) {
-  switch (room.place.as) {
+/** @param {SessionScreen} screen */
+async function loadView(screen) {
+  switch (screen.route.as) {
     case 'host':
-      return new (await import('./host.js')).Host(room);
+      return new (await import('./host-view.js')).HostView(screen);
     case 'viewer':
-      return new (await import('./viewer.js')).Viewer(room);
+      return new (await import('./viewer-view.js')).ViewerView(screen);
     case 'participant':
-      return new (await import('./participant.js')).Participant(room);
+      return new (await import('./participant-view.js')).ParticipantView(screen);
   }
 }
 
 /**
- * @param {string} headline
+ * @param {string} title
  * @param {string} text
  */
-function say(headline, text) {
+function showNotice(title, text) {
   ROOT.replaceChildren(
     el(
       'section',
       { className: 'notice' },
-      el('h1', {}, headline),
+      el('h1', {}, title),
       el('p', {}, text),
       el('p', {}, el('a', { className: 'button', href: '#' }, 'New session')),
     ),
   );
 }
 
-addEventListener('hashchange', () => void show());
-void show();
+addEventListener('hashchange', () => void showRoute());
+void showRoute();

@@ -1,28 +1,28 @@
 /**
- * What most people want a clock for, ready to be made or changed by hand.
+ * Presets of the form for common uses.
  *
  * @module
  */
 
-/** @typedef {import('./setup.js').Form} Form */
+/** @import { Form } from './create-request.js' */
 
 /**
  * @typedef {object} Preset
  * @property {string} id
  * @property {string} name
- * @property {string} face what its clock shows at first
- * @property {string} about
+ * @property {string} time what its clocks show at first
+ * @property {string} description
  * @property {Form} form
  */
 
 /** @type {Form} */
-const PLAIN = {
+const DEFAULTS = {
   title: '',
   mode: 'per_participant',
   control: '5',
   cycle: '',
   total: '',
-  most: '',
+  max: '',
   action: 'notify',
   warnings: '',
   count: 2,
@@ -35,38 +35,38 @@ export const PRESETS = [
   {
     id: 'blitz',
     name: 'Blitz',
-    face: '3:00',
-    about: '3 minutes, 2 seconds a move',
-    form: { ...PLAIN, control: '3+2', names: 'White\nBlack', warnings: '20s' },
+    time: '3:00',
+    description: '3 minutes, 2 seconds per move',
+    form: { ...DEFAULTS, control: '3+2', names: 'White\nBlack', warnings: '20s' },
   },
   {
     id: 'delay',
     name: 'US delay',
-    face: '25:00',
-    about: '25 minutes, 5 seconds before they run',
-    form: { ...PLAIN, control: '25 d5', names: 'White\nBlack', warnings: '1m' },
+    time: '25:00',
+    description: '25 minutes, 5 seconds delay per move',
+    form: { ...DEFAULTS, control: '25 d5', names: 'White\nBlack', warnings: '1m' },
   },
   {
     id: 'byoyomi',
     name: 'Byo-yomi',
-    face: '10:00',
-    about: '10 minutes, then 5 periods of 30 seconds',
-    form: { ...PLAIN, control: '10+5x30s', names: 'Black\nWhite' },
+    time: '10:00',
+    description: '10 minutes, then 5 periods of 30 seconds',
+    form: { ...DEFAULTS, control: '10+5x30s', names: 'Black\nWhite' },
   },
   {
     id: 'debate',
     name: 'Debate',
-    face: '4:00',
-    about: 'Two speakers, 4 minutes each',
-    form: { ...PLAIN, control: '4', names: 'For\nAgainst', warnings: '1m, 15s' },
+    time: '4:00',
+    description: 'Two speakers, 4 minutes each',
+    form: { ...DEFAULTS, control: '4', names: 'For\nAgainst', warnings: '1m, 15s' },
   },
   {
     id: 'quiz',
     name: 'Quiz',
-    face: '0:30',
-    about: '30 seconds for each answer, one after another',
+    time: '0:30',
+    description: '30 seconds per answer, in turn',
     form: {
-      ...PLAIN,
+      ...DEFAULTS,
       mode: 'per_cycle',
       cycle: '30s',
       action: 'skip_cycle',
@@ -77,17 +77,24 @@ export const PRESETS = [
   {
     id: 'exam',
     name: 'Exam',
-    face: '1:30:00',
-    about: 'One clock for a whole room',
-    form: { ...PLAIN, mode: 'global', total: '90', warnings: '15m, 5m', count: 1, names: 'Room' },
+    time: '1:30:00',
+    description: 'One clock for the whole room',
+    form: {
+      ...DEFAULTS,
+      mode: 'global',
+      total: '90',
+      warnings: '15m, 5m',
+      count: 1,
+      names: 'Room',
+    },
   },
   {
     id: 'auction',
     name: 'Auction',
-    face: '0:20',
-    about: 'Every bid gives 20 seconds more',
+    time: '0:20',
+    description: '20 seconds after each bid',
     form: {
-      ...PLAIN,
+      ...DEFAULTS,
       mode: 'global',
       total: '60',
       cycle: '20s',
@@ -100,10 +107,10 @@ export const PRESETS = [
   {
     id: 'team',
     name: 'Teams',
-    face: '15:00',
-    about: 'Two teams, a clock for each',
+    time: '15:00',
+    description: 'Two teams, one clock each',
     form: {
-      ...PLAIN,
+      ...DEFAULTS,
       mode: 'per_group',
       control: '15',
       warnings: '1m',
@@ -114,15 +121,15 @@ export const PRESETS = [
   {
     id: 'stopwatch',
     name: 'Stopwatch',
-    face: '0:00',
-    about: 'Counts up until you stop it',
-    form: { ...PLAIN, mode: 'count_up', action: 'end_session', count: 1, names: 'Stopwatch' },
+    time: '0:00',
+    description: 'Counts up until you stop it',
+    form: { ...DEFAULTS, mode: 'count_up', action: 'end_session', count: 1, names: 'Stopwatch' },
   },
   {
-    id: 'own',
-    name: 'Your own',
-    face: '–:––',
-    about: 'By hand, from the details below',
-    form: PLAIN,
+    id: 'custom',
+    name: 'Custom',
+    time: '–:––',
+    description: 'Your own settings',
+    form: DEFAULTS,
   },
 ];

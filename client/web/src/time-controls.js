@@ -1,56 +1,60 @@
 /**
- * Time controls as players write them, made ready for the server and put into words.
+ * Parses time controls as players write them. Pure.
  *
- * Values in, values out. Players write `5+3` for five minutes and three
- * seconds; the server takes a bare number for seconds, wherever it stands.
+ * Players write `5+3` for five minutes and three seconds; for the server, every plain number is
+ * seconds.
  *
  * @module
  */
 
-import { counted, inWords, readDuration } from './durations.js';
+import { formatDuration, parseDuration, pluralize } from './durations.js';
 
-/** @typedef {{text: string, words: string}} Control what the server is sent; what it means */
+/** @typedef {{text: string, words: string}} Control for the server; in words */
 
 const TIME = '(\\d+[hms\\d]*)';
 
 /** @type {[string, (one: string, two: string) => string][]} */
-const FORMS = [
+const SYNTAXES = [
   [TIME, () => ''],
-  [`${TIME}\\+${TIME}`, (one) => `, ${seconds(one)} added after every turn`],
+  [`${TIME}\\+${TIME}`, (one) => `, ${seconds(one)} added after each turn`],
   [
     `${TIME}\\+(\\d+)x${TIME}`,
-    (one, two) => `, then ${counted(+one, 'period')} of ${seconds(two)}`,
+    (one, two) => `, then ${pluralize(+one, 'period')} of ${seconds(two)}`,
   ],
   [
     `${TIME}\\+(\\d+)/${TIME}`,
-    (one, two) => `, then ${counted(+one, 'turn')} every ${seconds(two)}`,
+    (one, two) => `, then ${pluralize(+one, 'turn')} every ${seconds(two)}`,
   ],
-  [`${TIME} d${TIME}`, (one) => `, running only after ${seconds(one)} of a turn`],
-  [`${TIME} b${TIME}`, (one) => `, up to ${seconds(one)} of a turn given back`],
-  [`\\*${TIME}`, () => ', and what one uses the other gains'],
+  [`${TIME} d${TIME}`, (one) => `, with a delay of ${seconds(one)} per turn`],
+  [`${TIME} b${TIME}`, (one) => `, up to ${seconds(one)} returned per turn`],
+  [`\\*${TIME}`, () => ', time used by one is added to the other'],
 ];
 
 /**
  * @param {string} text
  * @returns {Control | null}
  */
-export function readControl(text) {
-  const written = text
+export function parseTimeControl(text) {
+  const normalized = text
     .trim()
     .toLowerCase()
     .replace(/\s*([+x/*])\s*/g, '$1')
     .replace(/\s+/g, ' ');
-  for (const [form, more] of FORMS) {
-    const found = new RegExp(`^${form}$`).exec(written);
-    if (!found) continue;
-    const [, main = '', one = '', two = ''] = found;
+  for (const [syntax, describe] of SYNTAXES) {
+    const match = new RegExp(`^${syntax}$`).exec(normalized);
+    if (!match) continue;
+    const [, main = '', one = '', two = ''] = match;
     const minutes = /^\d+$/.test(main) ? `${main}m` : main;
-    const ms = readDuration(minutes);
+    const ms = parseDuration(minutes);
     if (!ms) return null;
-    return { text: written.replace(main, minutes), words: `${inWords(ms)} each${more(one, two)}` };
+    return {
+      text: normalized.replace(main, minutes),
+      words: `${formatDuration(ms)} each${describe(one, two)}`,
+    };
   }
   return null;
 }
 
 /** @param {string} time */
-const seconds = (time) => inWords(readDuration(/^\d+$/.test(time) ? `${time}s` : time) ?? 0);
+const seconds = (time) =>
+  formatDuration(parseDuration(/^\d+$/.test(time) ? `${time}s` : time) ?? 0);

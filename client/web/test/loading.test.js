@@ -9,7 +9,7 @@ const links = (html) =>
   [...html.matchAll(/(?:href|src)="((?:\.\.\/js\/)?src\/[^"]+)"/g)].map(([, path]) => `${path}`);
 
 /**
- * Everything that a module imports before it runs, itself included.
+ * A module and all of its static imports.
  *
  * @param {URL} module
  * @param {Set<string>} [found]
@@ -24,18 +24,18 @@ async function imported(module, found = new Set()) {
   return found;
 }
 
-test('the page names everything that comes before the first digit, so that it is loaded at once', async () => {
+test('index.html preloads every module that is needed before the first digit', async () => {
   const html = await readFile(new URL('index.html', PAGE), 'utf8');
-  const named = links(html).filter((path) => path.endsWith('.js'));
+  const preloaded = links(html).filter((path) => path.endsWith('.js'));
 
   assert.deepEqual(
-    new Set(named.map((path) => new URL(path, PAGE).href)),
+    new Set(preloaded.map((path) => new URL(path, PAGE).href)),
     await imported(new URL('src/main.js', PAGE)),
   );
 });
 
-test('there is no module that nothing loads', async () => {
-  const lazy = ['create', 'host', 'viewer', 'participant'];
+test('every module is loaded by some screen', async () => {
+  const lazy = ['create-form', 'host-view', 'viewer-view', 'participant-view'];
   const loaded = await imported(new URL('src/main.js', PAGE));
   for (const name of lazy) await imported(new URL(`src/${name}.js`, PAGE), loaded);
   const all = (await readdir(new URL('src/', PAGE))).filter((name) => name.endsWith('.js'));

@@ -1,6 +1,6 @@
 /**
- * What `npm run vendor` writes into src/uqr.js: of the package only what draws a code, in one
- * file, with its licence.
+ * Builds src/uqr.js for `npm run vendor`: the QR encoder of the uqr package in one file, with its
+ * licence.
  *
  * @module
  */

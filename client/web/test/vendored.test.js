@@ -4,6 +4,6 @@ import { test } from 'node:test';
 
 import { vendored } from './vendored.js';
 
-test('the code that draws QR codes is what npm has under the version that is pinned', async () => {
+test('the vendored QR encoder equals the pinned version of the npm package', async () => {
   assert.equal(await readFile(new URL('../src/uqr.js', import.meta.url), 'utf8'), await vendored());
 });

@@ -1,13 +1,12 @@
 """The Python client of Tickless.
 
-Law: it stands alone. It imports nothing of the server, and nothing but httpx
-and websockets besides the standard library.
+It stands alone: it imports nothing of the server, and needs only httpx and websockets.
 """
 
 from .async_rest import AsyncRestClient
-from .calls import Answer, Retries
-from .conversation import Pace
-from .display_clock import Face, Look, look_at, looks
+from .clock_math import participant_at, session_remaining_ms, state_at
+from .display_clock import ClockFace, DisplayFrame, display_frame, display_frames
+from .environment import Environment, TokenSource
 from .errors import (
     ApiError,
     BadRequest,
@@ -21,7 +20,7 @@ from .errors import (
     KeysUnavailable,
     MalformedJson,
     MethodNotAllowed,
-    NoAnswer,
+    NoResponse,
     NotFound,
     ParticipantExpired,
     PayloadTooLarge,
@@ -35,17 +34,19 @@ from .errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
-from .figures import participant_at, session_remaining_ms, shown_at
-from .format import time_left, time_passed
-from .place import Held, Place
+from .format import format_elapsed, format_remaining
 from .rest import RestClient
+from .rest_operations import SessionResponse
+from .rest_request import RetryPolicy
 from .server_clock import ServerClock
 from .session_client import SessionClient
-from .states import (
+from .session_protocol import ClientTimeouts
+from .state_version import Snapshot, StateVersion
+from .wire_types import (
     CommandName,
     ConnectionState,
+    EventPage,
     Links,
-    LogPage,
     MintedToken,
     ParticipantState,
     Role,
@@ -53,62 +54,61 @@ from .states import (
     SessionState,
     SwitchResult,
 )
-from .world import Token, World
 
 __all__ = [
-    "Answer",
     "ApiError",
     "AsyncRestClient",
     "BadRequest",
+    "ClientTimeouts",
+    "ClockFace",
     "CommandError",
     "CommandName",
     "Conflict",
     "ConnectionState",
-    "Face",
+    "DisplayFrame",
+    "Environment",
+    "EventPage",
     "Forbidden",
-    "Held",
     "IdempotencyKeyReused",
     "InternalError",
     "InvalidRequest",
     "InvalidStateTransition",
     "KeysUnavailable",
     "Links",
-    "LogPage",
-    "Look",
     "MalformedJson",
     "MethodNotAllowed",
     "MintedToken",
-    "NoAnswer",
+    "NoResponse",
     "NotFound",
-    "Pace",
     "ParticipantExpired",
     "ParticipantState",
     "PayloadTooLarge",
-    "Place",
     "PreconditionFailed",
     "RateLimitExceeded",
     "RestClient",
-    "Retries",
+    "RetryPolicy",
     "Role",
     "ServerClock",
     "SessionClient",
     "SessionEvent",
     "SessionExists",
     "SessionNotFound",
+    "SessionResponse",
     "SessionState",
+    "Snapshot",
     "StaleCycle",
+    "StateVersion",
     "StoreUnavailable",
     "SwitchResult",
     "TicklessError",
-    "Token",
+    "TokenSource",
     "Unauthenticated",
     "UnsupportedMediaType",
-    "World",
-    "look_at",
-    "looks",
+    "display_frame",
+    "display_frames",
+    "format_elapsed",
+    "format_remaining",
     "participant_at",
     "session_remaining_ms",
-    "shown_at",
-    "time_left",
-    "time_passed",
+    "state_at",
 ]

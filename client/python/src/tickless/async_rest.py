@@ -1,43 +1,83 @@
-"""REST for who awaits: the same as ``rest``, beside a SessionClient."""
+"""The asynchronous REST client: sends the operations of ``rest_operations``.
+
+Owns the connection and the retries. ``rest`` is the same without ``await``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from . import calls
-from .calls import TIMEOUT_S, Answer, Call, Options, Reply, Retries
-from .errors import ApiError, NoAnswer
-from .states import LogPage, MintedToken, Role, ServerTime, SessionState, SwitchResult
-from .world import Token, token_of
+from . import rest_operations
+from .environment import TokenSource, resolve_token
+from .errors import ApiError, NoResponse
+from .rest_operations import method_signature
+from .rest_request import TIMEOUT_S, Request, RetryPolicy
 
-Read = TypeVar("Read")
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _method(
+    operation: Callable[P, Request[T]],
+) -> Callable[Concatenate[AsyncRestClient, P], Coroutine[Any, Any, T]]:
+    """A coroutine method that sends the operation's request and returns its result."""
+
+    @wraps(operation)
+    async def send(client: AsyncRestClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await client._execute(operation(*args, **kwargs))
+
+    vars(send)["__signature__"] = method_signature(operation)
+    return send
 
 
 class AsyncRestClient:
-    """``url`` is where ``/v1`` is. ``token`` may be a function, asked before every request."""
+    """A client of the REST API at ``url``, which is where ``/v1`` is.
+
+    Each method raises ApiError or NoResponse. ``token`` may be an asynchronous function; it is
+    called before every request. ``transport`` is httpx's.
+    """
 
     def __init__(
         self,
         url: str,
         *,
-        token: Token = None,
-        retries: Retries | None = None,
+        token: TokenSource = None,
+        retry_policy: RetryPolicy | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
+        random: Callable[[], float] = random.random,
     ) -> None:
         self._url = url.rstrip("/")
         self._token = token
-        self._retries = retries or Retries()
+        self._retry_policy = retry_policy or RetryPolicy()
         self._http = httpx.AsyncClient(timeout=TIMEOUT_S, transport=transport)
         self._sleep = sleep
-        self._chance = chance
+        self._random = random
+
+    create_session = _method(rest_operations.create_session)
+    get_session = _method(rest_operations.get_session)
+    delete_session = _method(rest_operations.delete_session)
+    get_events = _method(rest_operations.get_events)
+
+    start = _method(rest_operations.start)
+    switch = _method(rest_operations.switch)
+    pause = _method(rest_operations.pause)
+    resume = _method(rest_operations.resume)
+    complete = _method(rest_operations.complete)
+    cancel = _method(rest_operations.cancel)
+    undo = _method(rest_operations.undo)
+    adjust = _method(rest_operations.adjust)
+
+    mint_token = _method(rest_operations.mint_token)
+    revoke_token = _method(rest_operations.revoke_token)
+    get_time = _method(rest_operations.get_time)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -50,127 +90,22 @@ class AsyncRestClient:
     ) -> None:
         await self.close()
 
-    async def create(
-        self, session: Mapping[str, Any], **options: Unpack[Options]
-    ) -> Answer[SessionState]:
-        """Create a session; the same request again answers what has become of it."""
-        return await self._do(calls.create(session, options))
-
-    async def get(
-        self, session_id: str, *, if_none_match: int | None = None
-    ) -> Answer[SessionState] | None:
-        """The state as of now; ``None`` if it is still of the version that is held."""
-        return await self._do(calls.get(session_id, if_none_match))
-
-    async def delete(self, session_id: str, **options: Unpack[Options]) -> None:
-        """Make it gone, whether it was there or not."""
-        await self._do(calls.delete(session_id, options))
-
-    async def start(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
-        return await self._command(session_id, "start", {}, options)
-
-    async def switch(
-        self,
-        session_id: str,
-        *,
-        next_participant_id: str | None = None,
-        current_participant_id: str | None = None,
-        **options: Unpack[Options],
-    ) -> Answer[SwitchResult]:
-        """End the running cycle, of whom ``current_participant_id`` names, and begin the next."""
-        args = {
-            "next_participant_id": next_participant_id,
-            "current_participant_id": current_participant_id,
-        }
-        return await self._do(calls.switch(session_id, args, options))
-
-    async def pause(
-        self,
-        session_id: str,
-        *,
-        current_participant_id: str | None = None,
-        **options: Unpack[Options],
-    ) -> Answer[SessionState]:
-        args = {"current_participant_id": current_participant_id}
-        return await self._command(session_id, "pause", args, options)
-
-    async def resume(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
-        return await self._command(session_id, "resume", {}, options)
-
-    async def complete(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
-        return await self._command(session_id, "complete", {}, options)
-
-    async def cancel(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
-        return await self._command(session_id, "cancel", {}, options)
-
-    async def undo(self, session_id: str, **options: Unpack[Options]) -> Answer[SessionState]:
-        """Take back the last switch."""
-        return await self._command(session_id, "undo", {}, options)
-
-    async def adjust(
-        self,
-        session_id: str,
-        delta_ms: int,
-        *,
-        participant_id: str | None = None,
-        group_id: str | None = None,
-        reason: str | None = None,
-        **options: Unpack[Options],
-    ) -> Answer[SessionState]:
-        """Give a clock time, or take some."""
-        args = {
-            "delta_ms": delta_ms,
-            "participant_id": participant_id,
-            "group_id": group_id,
-            "reason": reason,
-        }
-        return await self._command(session_id, "adjust", args, options)
-
-    async def events(
-        self, session_id: str, *, after: str | None = None, limit: int | None = None
-    ) -> LogPage:
-        """A page of the event log, which goes on after the id that its ``next`` is."""
-        return await self._do(calls.events(session_id, after, limit))
-
-    async def mint(
-        self,
-        session_id: str,
-        role: Role,
-        *,
-        participant_id: str | None = None,
-        expires_in_seconds: int | None = None,
-    ) -> MintedToken:
-        """Another token for a session, which holds no longer than that of this client."""
-        return await self._do(calls.mint(session_id, role, participant_id, expires_in_seconds))
-
-    async def revoke(self, session_id: str, token_id: str) -> None:
-        """Have a token hold no more, and send away whoever is connected with it."""
-        await self._do(calls.revoke(session_id, token_id))
-
-    async def time(self) -> ServerTime:
-        return await self._do(calls.time())
-
-    async def _command(
-        self, session_id: str, name: str, args: Mapping[str, Any], options: Options
-    ) -> Answer[SessionState]:
-        return await self._do(calls.command(session_id, name, args, options))
-
-    async def _do(self, call: Call[Read]) -> Read:
+    async def _execute(self, request: Request[T]) -> T:
         failures = 0
         while True:
             try:
-                return call.result(await self._exchange(call))
-            except (ApiError, NoAnswer) as error:
+                return await self._send(request)
+            except (ApiError, NoResponse) as error:
                 failures += 1
-                wait_s = self._retries.wait_s(failures, error, self._chance())
-                if wait_s is None:
+                delay_s = self._retry_policy.delay_s(failures, error, self._random())
+                if delay_s is None:
                     raise
-            await self._sleep(wait_s)
+            await self._sleep(delay_s)
 
-    async def _exchange(self, call: Call[Read]) -> Reply:
+    async def _send(self, request: Request[T]) -> T:
         try:
-            token = await token_of(self._token)
-            answer = await self._http.request(**call.request(self._url, token))
+            token = await resolve_token(self._token)
+            response = await self._http.request(**request.httpx_arguments(self._url, token))
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise NoAnswer(call.idempotency_key) from error
-        return call.reply(answer.status_code, answer.headers, answer.content)
+            raise NoResponse(request.idempotency_key) from error
+        return request.result(response.status_code, response.headers, response.content)

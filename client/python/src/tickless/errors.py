@@ -1,12 +1,12 @@
-"""What can go wrong, as exceptions with data.
+"""The exceptions of the client.
 
     TicklessError
-      CommandError           a command over the socket
-      NoAnswer               a request over REST that was left without an answer
-      ApiError               a request that was refused; one class for each code
+      CommandError           a command over the socket failed
+      NoResponse             a REST request got no response
+      ApiError               the server refused a REST request; one class for each code
         InvalidRequest, MalformedJson, ...
 
-Codes and what they mean are docs/protocol.md's.
+The codes are described in docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -14,43 +14,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-Outcome = Literal["unsent", "refused", "unknown"]
+CommandOutcome = Literal["unsent", "refused", "unknown"]
 
 
 class TicklessError(Exception):
-    """Anything that a server or the way to it makes go wrong."""
+    """The base of every error that the server or the network causes."""
 
 
 class CommandError(TicklessError):
-    """A command that was not carried out, or of which nobody knows.
+    """A command failed, or its outcome is unknown.
 
-    ``code`` is the server's, or ``NOT_LIVE``, ``CONNECTION_LOST``, ``NO_ANSWER``. Where
-    ``outcome`` is ``unknown`` it may have been carried out; what is held will show.
+    ``code`` is the server's, or ``NOT_LIVE``, ``CONNECTION_LOST`` or ``NO_ANSWER``. If
+    ``outcome`` is ``unknown``, the command may have been carried out; the next snapshot shows it.
     """
 
-    def __init__(self, code: str, message: str, outcome: Outcome) -> None:
+    def __init__(self, code: str, message: str, outcome: CommandOutcome) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.outcome = outcome
 
 
-class NoAnswer(TicklessError):
-    """No answer came over REST, however often the request was sent; its cause says why.
+class NoResponse(TicklessError):
+    """A REST request got no response, retries included; the cause says why.
 
-    It may have been carried out. Sent again under ``idempotency_key``, it has one effect.
+    It may have been carried out. Sent again with the same ``idempotency_key``, it takes effect
+    only once.
     """
 
     def __init__(self, idempotency_key: str | None) -> None:
-        super().__init__("No answer came: the request may have been carried out, or not")
+        super().__init__("No response arrived; the request may or may not have been carried out")
         self.idempotency_key = idempotency_key
 
 
 class ApiError(TicklessError):
-    """A request that was refused.
+    """The server refused a request.
 
-    ``details`` are those of the code, ``request_id`` leads to it in the server's log, and
-    ``retry_after_s`` says how long to wait before it is sent again, where the server does.
+    ``details`` depend on the code, ``request_id`` finds the request in the server's log, and
+    ``retry_after_s`` is how long to wait before the next try, if the server says so.
     """
 
     code: str = "UNKNOWN"
@@ -78,26 +79,26 @@ class ApiError(TicklessError):
         ApiError.by_code[cls.code] = cls
 
 
-def api_error(status: int, headers: Mapping[str, str], body: Any) -> ApiError:
-    """The exception for an answer; one without a code of ours is whoever's is in between."""
-    told = body.get("error") if isinstance(body, dict) else None
-    told = told if isinstance(told, dict) else {}
-    code = str(told.get("code", ApiError.code))
-    retry_after = told.get("retry_after_seconds", headers.get("Retry-After"))
+def error_from_response(status: int, headers: Mapping[str, str], body: Any) -> ApiError:
+    """The exception for a response; a plain ApiError if a proxy answered instead of the server."""
+    error = body.get("error") if isinstance(body, dict) else None
+    error = error if isinstance(error, dict) else {}
+    code = str(error.get("code", ApiError.code))
+    retry_after = error.get("retry_after_seconds", headers.get("Retry-After"))
     return ApiError.by_code.get(code, ApiError)(
-        str(told.get("message", "Refused without a reason")),
+        str(error.get("message", "The response gives no reason")),
         status=status,
         code=code,
-        details=told.get("details"),
-        request_id=told.get("request_id") or headers.get("x-amzn-RequestId"),
+        details=error.get("details"),
+        request_id=error.get("request_id") or headers.get("x-amzn-RequestId"),
         retry_after_s=_seconds(retry_after),
     )
 
 
-def _seconds(told: object) -> float | None:
-    """A Retry-After in seconds; none of ours is a date."""
+def _seconds(retry_after: object) -> float | None:
+    """A Retry-After in seconds; the server never sends a date."""
     try:
-        return float(str(told))
+        return float(str(retry_after))
     except ValueError:
         return None
 
@@ -185,12 +186,12 @@ class InternalError(ApiError):
 
 
 class KeysUnavailable(ApiError):
-    """Nothing was done: the server can't tell whose tokens are its own."""
+    """Nothing was done: the server could not load the keys that verify tokens."""
 
     code = "KEYS_UNAVAILABLE"
 
 
 class StoreUnavailable(ApiError):
-    """Whether there was an effect is not known: send it again under the same key."""
+    """The request may or may not have taken effect; send it again with the same key."""
 
     code = "STORE_UNAVAILABLE"

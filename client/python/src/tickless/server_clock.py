@@ -1,17 +1,15 @@
-"""The server's time, from a clock of one's own and what PINGs bring back.
+"""Estimates the server's time from PING and PONG, with a bound on the error.
 
-Owns the samples and what follows from them; never sends anything, and reads no
-clock but those it was given. An offset is what has to be added to an instant of
-one's own to get the server's.
+Owns the samples and the estimate. Sends nothing, and reads no clocks but those it is given. An
+offset is what must be added to the local monotonic clock to get the server's time.
 
-A PONG says two things that no network can make untrue: when it came in, the
-server had not yet passed ``receivedAt`` at the instant the PING was sent, and it
-had passed ``timestamp`` when the PONG arrived. So each sample is an upper and a
-lower limit of the offset, the truth lies between the least of the upper and the
-greatest of the lower ones (as in Marzullo's algorithm), and half of the way
-between them is both the estimate and how wrong it may be. The two limits may
-come from different samples, so this is never worse than the sample with the
-shortest round trip, and as a rule much better.
+Each PONG proves two things, however slow the network: the server had not yet passed
+``receivedAt`` when the PING was sent, and it had passed ``timestamp`` when the PONG arrived. So
+a sample gives an upper and a lower limit of the offset. The offset lies between the lowest upper
+and the highest lower limit of all samples (Marzullo's algorithm); the middle of that interval is
+the estimate, and half of its width the error bound. The two limits may come from different
+samples, so the estimate is never worse than the sample with the shortest round trip, and
+usually much better.
 """
 
 from __future__ import annotations
@@ -21,41 +19,41 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import copysign, inf, nan, sqrt
 
-from .states import Message
+from .wire_types import Message
 
-SAMPLES = 10
-"""With so many samples a round of them is complete; twice as many PINGs are tried for it."""
+BURST_SAMPLES = 10
+"""A burst ends after so many samples, or twice as many PINGs."""
 
-TRY_EVERY_MS = 100
-"""Half as often as a server lets one connection speak."""
+BURST_INTERVAL_MS = 100
+"""Half of the rate at which a server accepts messages from one connection."""
 
-KEPT = 64
-"""Half an hour of heartbeats; older ones say nothing about now, and little about the skew."""
+MAX_SAMPLES = 64
+"""Half an hour of heartbeats; older samples add little."""
 
-ANY_SKEW = 200e-6
-"""No two clocks that are in use run further apart than this."""
+MAX_SKEW = 200e-6
+"""No two clocks in practical use differ in speed by more than this."""
 
-WANDER = 20e-6
-"""How much a skew may change with the temperature while it is being measured."""
+SKEW_DRIFT = 20e-6
+"""How much the skew may change with temperature while it is being measured."""
 
 ROUNDING_MS = 0.5
-"""Timestamps are whole milliseconds, and the server's own arithmetic rounds."""
+"""Timestamps are whole milliseconds."""
 
-STEP_FROM_MS = 1_000
-CLOSE_WITHIN_MS = 1_000
+STEP_THRESHOLD_MS = 1_000
+SLEW_WITHIN_MS = 1_000
 
-SLEPT_MS = 500
-"""A clock that stops while a machine sleeps falls behind the time of day by what it slept."""
+SLEEP_THRESHOLD_MS = 500
+"""A monotonic clock that stops while the machine sleeps falls behind the time of day."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """The limits that one PONG gives, and the instants of one's own at which they held."""
+    """The limits that one PONG gives, and the local instants at which they held."""
 
     sent_at_ms: float
-    at_most_ms: float
+    upper_ms: float
     arrived_at_ms: float
-    at_least_ms: float
+    lower_ms: float
 
     @property
     def at_ms(self) -> float:
@@ -63,156 +61,160 @@ class _Sample:
 
     @property
     def offset_ms(self) -> float:
-        return (self.at_least_ms + self.at_most_ms) / 2
+        return (self.lower_ms + self.upper_ms) / 2
 
     @property
     def width_ms(self) -> float:
-        return self.at_most_ms - self.at_least_ms
+        return self.upper_ms - self.lower_ms
 
 
 class ServerClock:
-    """``now`` gives milliseconds that only ever grow, ``wall`` the time of day, which may be set.
+    """``now`` is a monotonic clock in milliseconds, ``wall_clock`` the time of day.
 
-    ``on_wake`` is called when the machine turns out to have slept.
+    ``on_wake`` is called when the clock notices that the machine has slept.
     """
 
     def __init__(
         self,
         now: Callable[[], float],
-        wall: Callable[[], float],
+        wall_clock: Callable[[], float],
         *,
         on_wake: Callable[[], object] = lambda: None,
-        samples: int = SAMPLES,
+        burst_samples: int = BURST_SAMPLES,
     ) -> None:
-        self._own_now = now
-        self._wall = wall
+        self._monotonic = now
+        self._wall_clock = wall_clock
         self._on_wake = on_wake
-        self._wanted = samples
-        self._samples: deque[_Sample] = deque(maxlen=KEPT)
-        self._tries = 0
-        self._gained = 0
-        self._since_ms = -inf
-        self._ahead_ms = wall() - now()
-        # What is shown is a line, and a gap to it that closes.
-        self._at_ms = 0.0
+        self._burst_samples = burst_samples
+        self._samples: deque[_Sample] = deque(maxlen=MAX_SAMPLES)
+        self._burst_pings = 0
+        self._burst_pongs = 0
+        self._valid_since_ms = -inf
+        self._wall_ahead_ms = wall_clock() - now()
+        # The estimate is a line through (base, base + offset), and a slew towards it.
+        self._base_ms = 0.0
         self._offset_ms = nan
         self._skew = 0.0
-        self._gap_ms = 0.0
+        self._slew_ms = 0.0
 
     def now(self) -> float:
-        """The server's time in milliseconds; NaN before anything has been heard of it.
+        """The server's time in milliseconds; NaN until a message has arrived.
 
-        It never goes back: where the estimate has been ahead, this runs slower until it is not.
+        Never goes back: where the estimate was ahead, the clock runs slower until it is right.
         """
-        return self._shown_at(self._now())
+        return self._server_time_at(self._local_now())
 
     @property
     def error_bound_ms(self) -> float:
-        """By how much ``now`` may be wrong at most; infinite until a PONG has come."""
-        now_ms = self._now()
+        """The maximum error of ``now``; infinite until the first PONG."""
+        now_ms = self._local_now()
         if not self._samples:
             return inf
-        at_least_ms, at_most_ms, _ = self._limits(now_ms, *self._regression())
-        shown_ms = self._shown_at(now_ms) - now_ms
-        return max(at_most_ms - shown_ms, shown_ms - at_least_ms, 0) + ROUNDING_MS
+        lower_ms, upper_ms, _ = self._offset_limits(now_ms, *self._estimate_skew())
+        offset_ms = self._server_time_at(now_ms) - now_ms
+        return max(upper_ms - offset_ms, offset_ms - lower_ms, 0) + ROUNDING_MS
 
     @property
     def skew_ppm(self) -> float:
-        """By how much the server's clock runs faster than this one, of a million."""
+        """How much faster the server's clock runs than the local one, in parts per million."""
         return self._skew * 1e6
 
-    def ping_every_ms(self, heartbeat_ms: float) -> float:
-        """How long to wait between two PINGs, where the heartbeat alone would be that."""
-        is_complete = self._gained >= self._wanted or self._tries >= 2 * self._wanted
-        return heartbeat_ms if is_complete else TRY_EVERY_MS
+    def ping_interval_ms(self, heartbeat_ms: float) -> float:
+        """How long to wait before the next PING: short during a burst, else the heartbeat."""
+        is_over = (
+            self._burst_pongs >= self._burst_samples or self._burst_pings >= 2 * self._burst_samples
+        )
+        return heartbeat_ms if is_over else BURST_INTERVAL_MS
 
     def ping(self) -> Message:
         """A PING to send now."""
-        self._tries += 1
-        return {"type": "PING", "clientTime": self._now()}
+        self._burst_pings += 1
+        return {"type": "PING", "clientTime": self._local_now()}
 
-    def resync(self, *, slept: bool = False) -> None:
-        """Begin a new round of samples.
+    def resync(self, *, after_sleep: bool = False) -> None:
+        """Start a new burst of samples.
 
-        Where this machine's clock stood still, what was measured before says nothing any more.
+        Samples from before a sleep are dropped: the local clock stood still in between.
         """
-        self._tries = self._gained = 0
-        if slept:
+        self._burst_pings = self._burst_pongs = 0
+        if after_sleep:
             self._samples.clear()
-            self._since_ms = self._own_now()
+            self._valid_since_ms = self._monotonic()
 
-    def heard(self, timestamp: float) -> None:
-        """Any message shows how late it is at least, which will do until the first PONG."""
-        now_ms = self._own_now()
-        if self._samples or timestamp <= self._shown_at(now_ms):
+    def receive_timestamp(self, timestamp: float) -> None:
+        """Use the timestamp of any message as a lower limit until the first PONG."""
+        now_ms = self._monotonic()
+        if self._samples or timestamp <= self._server_time_at(now_ms):
             return
-        self._at_ms, self._offset_ms, self._gap_ms = now_ms, timestamp - now_ms, 0.0
+        self._base_ms, self._offset_ms, self._slew_ms = now_ms, timestamp - now_ms, 0.0
 
-    def sample(self, pong: Message) -> None:
-        """A PONG has come, this very moment."""
-        now_ms = self._now()
+    def receive_pong(self, pong: Message) -> None:
+        """Add the sample of a PONG that has just arrived."""
+        now_ms = self._local_now()
         sent_at_ms = pong["clientTime"]
-        # One that was under way while this clock stood still would be believed too much.
-        if sent_at_ms is None or not self._since_ms <= sent_at_ms <= now_ms:
+        # The round trip of a PONG that was under way during a sleep is unknown.
+        if sent_at_ms is None or not self._valid_since_ms <= sent_at_ms <= now_ms:
             return
-        shown_ms = self._shown_at(now_ms)
+        before_ms = self._server_time_at(now_ms)
         is_first = not self._samples
-        self._gained += 1
-        # The server's milliseconds are whole ones that have begun.
-        at_most_ms = pong["receivedAt"] + 1 - sent_at_ms
-        self._samples.append(_Sample(sent_at_ms, at_most_ms, now_ms, pong["timestamp"] - now_ms))
+        self._burst_pongs += 1
+        # The server's timestamps are rounded down.
+        upper_ms = pong["receivedAt"] + 1 - sent_at_ms
+        self._samples.append(_Sample(sent_at_ms, upper_ms, now_ms, pong["timestamp"] - now_ms))
 
-        self._skew, doubt = self._regression()
-        at_least_ms, at_most_ms, agreeing = self._limits(now_ms, self._skew, doubt)
+        self._skew, skew_error = self._estimate_skew()
+        lower_ms, upper_ms, agreeing = self._offset_limits(now_ms, self._skew, skew_error)
         while len(self._samples) > agreeing:
             self._samples.popleft()
-        self._at_ms = now_ms
-        self._offset_ms = (at_least_ms + at_most_ms) / 2
-        gap_ms = now_ms + self._offset_ms - shown_ms
-        # What was shown before the first sample was a guess; forward is no harm.
-        self._gap_ms = gap_ms if gap_ms <= (0 if is_first else STEP_FROM_MS) else 0.0
+        self._base_ms = now_ms
+        self._offset_ms = (lower_ms + upper_ms) / 2
+        slew_ms = now_ms + self._offset_ms - before_ms
+        # A large forward correction is a step; at the first sample, every forward one is.
+        self._slew_ms = slew_ms if slew_ms <= (0 if is_first else STEP_THRESHOLD_MS) else 0.0
 
-    def _now(self) -> float:
-        """One's own time, and whether this machine has slept since it was last asked for."""
-        now_ms = self._own_now()
-        ahead_ms = self._wall() - now_ms
-        if abs(ahead_ms - self._ahead_ms) > SLEPT_MS:
-            self._ahead_ms = ahead_ms
-            self.resync(slept=True)
+    def _local_now(self) -> float:
+        """The monotonic clock; notices whether the machine has slept since the last call."""
+        now_ms = self._monotonic()
+        wall_ahead_ms = self._wall_clock() - now_ms
+        if abs(wall_ahead_ms - self._wall_ahead_ms) > SLEEP_THRESHOLD_MS:
+            self._wall_ahead_ms = wall_ahead_ms
+            self.resync(after_sleep=True)
             self._on_wake()
         return now_ms
 
-    def _shown_at(self, now_ms: float) -> float:
-        passed_ms = now_ms - self._at_ms
-        gap_ms = abs(self._gap_ms)
-        # Closes within a second, at no more than half speed: so it always runs forward.
-        closed_ms = passed_ms * min(gap_ms, CLOSE_WITHIN_MS / 2) / CLOSE_WITHIN_MS
-        left_ms = copysign(max(0.0, gap_ms - closed_ms), self._gap_ms)
+    def _server_time_at(self, now_ms: float) -> float:
+        passed_ms = now_ms - self._base_ms
+        total_ms = abs(self._slew_ms)
+        # Corrected within a second, at no more than half speed, so that time never goes back.
+        done_ms = passed_ms * min(total_ms, SLEW_WITHIN_MS / 2) / SLEW_WITHIN_MS
+        left_ms = copysign(max(0.0, total_ms - done_ms), self._slew_ms)
         return now_ms + self._offset_ms + self._skew * passed_ms - left_ms
 
-    def _limits(self, now_ms: float, skew: float, doubt: float) -> tuple[float, float, int]:
-        """At least, at most: what all samples together say of the offset; how many agree.
+    def _offset_limits(
+        self, now_ms: float, skew: float, skew_error: float
+    ) -> tuple[float, float, int]:
+        """The lower and upper limit of the offset, and how many of the newest samples agree.
 
-        Where older ones contradict newer ones, a clock has been set, and the older are wrong.
+        If older samples contradict newer ones, a clock has been set, and the older are wrong.
         """
-        at_least_ms, at_most_ms, agreeing = -inf, inf, 0
+        lower_ms, upper_ms, agreeing = -inf, inf, 0
         for one in reversed(self._samples):
-            least_ms = one.at_least_ms + (skew - doubt) * (now_ms - one.arrived_at_ms)
-            most_ms = one.at_most_ms + (skew + doubt) * (now_ms - one.sent_at_ms)
-            beyond_ms = max(least_ms - at_most_ms, at_least_ms - most_ms)
-            if beyond_ms > 2 * ROUNDING_MS:
+            one_lower_ms = one.lower_ms + (skew - skew_error) * (now_ms - one.arrived_at_ms)
+            one_upper_ms = one.upper_ms + (skew + skew_error) * (now_ms - one.sent_at_ms)
+            contradiction_ms = max(one_lower_ms - upper_ms, lower_ms - one_upper_ms)
+            if contradiction_ms > 2 * ROUNDING_MS:
                 break
-            at_least_ms, at_most_ms = max(at_least_ms, least_ms), min(at_most_ms, most_ms)
+            lower_ms, upper_ms = max(lower_ms, one_lower_ms), min(upper_ms, one_upper_ms)
             agreeing += 1
-        return at_least_ms, at_most_ms, agreeing
+        return lower_ms, upper_ms, agreeing
 
-    def _regression(self) -> tuple[float, float]:
-        """The skew as the slope of the samples, by weighted least squares; how wrong it may be."""
+    def _estimate_skew(self) -> tuple[float, float]:
+        """The skew and its error: the slope of the samples, by weighted least squares."""
         samples = self._samples
-        if len(samples) < SAMPLES:
-            return 0.0, ANY_SKEW
+        if len(samples) < BURST_SAMPLES:
+            return 0.0, MAX_SKEW
         narrowest_ms = min(one.width_ms for one in samples)
-        # What a round trip took longer than the shortest may all have been on one way.
+        # The extra time of a slow round trip may all have been spent in one direction.
         weighted = [(one, 1 / (1 + one.width_ms - narrowest_ms) ** 2) for one in samples]
         total = sum(weight for _, weight in weighted)
         x = sum(weight * one.at_ms for one, weight in weighted) / total
@@ -221,8 +223,8 @@ class ServerClock:
         xy = sum(weight * (one.at_ms - x) * (one.offset_ms - y) for one, weight in weighted)
         yy = sum(weight * (one.offset_ms - y) ** 2 for one, weight in weighted)
         if not xx:
-            return 0.0, ANY_SKEW
+            return 0.0, MAX_SKEW
         skew = xy / xx
         deviation = sqrt(max(0.0, yy / xx - skew**2) / (len(samples) - 2))
-        doubt = 4 * deviation + WANDER
-        return (skew, doubt) if doubt < ANY_SKEW else (0.0, ANY_SKEW)
+        skew_error = 4 * deviation + SKEW_DRIFT
+        return (skew, skew_error) if skew_error < MAX_SKEW else (0.0, MAX_SKEW)

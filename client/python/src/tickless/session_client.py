@@ -1,7 +1,6 @@
-"""One session, followed over any number of connections, and told what to do.
+"""The socket client: follows one session over any number of connections, and sends commands.
 
-Owns the socket and the task that reads it. What is said, and when, is the
-Conversation's to decide.
+Owns the socket and the task that reads it. ``SessionProtocol`` decides what is sent, and when.
 """
 
 from __future__ import annotations
@@ -17,23 +16,37 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
 
-from .conversation import Conversation, Listener, Pace, nobody, nobody_knows, not_live
-from .place import Held
+from .environment import (
+    ConnectionFailed,
+    Environment,
+    Socket,
+    SocketClosed,
+    TokenSource,
+    resolve_token,
+)
 from .server_clock import ServerClock
-from .states import CommandName, ConnectionState, Message, SessionEvent
-from .world import Socket, SocketClosed, SocketRefused, Token, World, token_of
+from .session_protocol import (
+    Callbacks,
+    ClientTimeouts,
+    SessionProtocol,
+    ignore,
+    not_live,
+    outcome_unknown,
+)
+from .state_version import Snapshot
+from .wire_types import CommandName, ConnectionState, Message, SessionEvent
 
 BEARER = "bearer."
 
 
 class SessionClient:
-    """Follows ``session_id`` from ``connect``, or ``async with``, until it is closed.
+    """Follows ``session_id`` from ``connect`` or ``async with`` until it is closed.
 
-    ``url`` is the stage's, ``wss://HOST/STAGE``; a function is asked before every connection.
-    ``on_connection`` is told a ConnectionState, ``on_state`` what is held, ``on_events`` what
-    made a new version, in order, and ``on_refusal`` an ERROR that answers no command, or one as
-    of a handshake whose token was refused. They are called at once, from the client's own task:
-    what they raise ends the client, and is raised by whatever waits for it.
+    ``url`` is the stage's, ``wss://HOST/STAGE``; a function is called before every connection.
+    ``on_connection`` receives a ConnectionState, ``on_state`` the snapshot, ``on_events`` the
+    events of a new version in order, and ``on_error`` an ERROR that answers no command, or one
+    for a handshake whose token was refused. They are called synchronously from the client's
+    task. An exception of a callback ends the client, and is raised where the caller awaits it.
     """
 
     def __init__(
@@ -41,61 +54,61 @@ class SessionClient:
         url: str | Callable[[], str],
         session_id: str,
         *,
-        token: Token = None,
-        on_connection: Callable[[ConnectionState], object] = nobody,
-        on_state: Callable[[Held | None], object] = nobody,
-        on_events: Callable[[list[SessionEvent]], object] = nobody,
-        on_refusal: Callable[[Message], object] = nobody,
-        pace: Pace | None = None,
-        world: World | None = None,
+        token: TokenSource = None,
+        on_connection: Callable[[ConnectionState], object] = ignore,
+        on_state: Callable[[Snapshot | None], object] = ignore,
+        on_events: Callable[[list[SessionEvent]], object] = ignore,
+        on_error: Callable[[Message], object] = ignore,
+        timeouts: ClientTimeouts | None = None,
+        environment: Environment | None = None,
     ) -> None:
         self._url = url
         self._session_id = session_id
         self._token = token
-        self._world = world or World()
-        self._pace = pace or Pace()
-        listener = Listener(on_connection, on_state, on_events, on_refusal)
-        self._talk = Conversation(self._world, self._pace, listener)
+        self._environment = environment or Environment()
+        self._timeouts = timeouts or ClientTimeouts()
+        callbacks = Callbacks(on_connection, on_state, on_events, on_error)
+        self._protocol = SessionProtocol(self._environment, self._timeouts, callbacks)
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._change = asyncio.Event()
 
     @property
     def connection(self) -> ConnectionState:
-        return self._talk.connection
+        return self._protocol.connection
 
     @property
-    def held(self) -> Held | None:
-        """What to show; ``None`` while there is no session."""
-        return self._talk.held
+    def snapshot(self) -> Snapshot | None:
+        """The newest state; ``None`` while there is no session."""
+        return self._protocol.snapshot
 
     @property
     def clock(self) -> ServerClock:
         """The server's time."""
-        return self._talk.clock
+        return self._protocol.clock
 
     @property
-    def is_over(self) -> bool:
-        """Whether nobody wants it to be connected."""
+    def is_closed(self) -> bool:
+        """Whether the client is neither connected nor trying to connect."""
         return self.connection == "closed"
 
-    # Life
+    # Opening and closing
 
     def connect(self) -> None:
         """Connect, and stay connected until ``close``.
 
         Raises:
-            ValueError: The address is none.
+            ValueError: ``url`` is not the address of a WebSocket.
         """
         if self._task is None:
             self._address()
-            self._talk.begin()
+            self._protocol.start()
             self._task = asyncio.create_task(self._run())
-            self._task.add_done_callback(self._finished)
+            self._task.add_done_callback(self._on_task_done)
 
     async def close(self) -> None:
-        """End the connection, and open no other."""
-        socket, task = self._socket, self._leave()
+        """Close the connection, and open no other."""
+        socket, task = self._socket, self._stop()
         if socket is not None:
             await socket.close()
         if task is not None:
@@ -105,17 +118,17 @@ class SessionClient:
                 task.result()
 
     def abort(self) -> None:
-        """The same at once, and without a word to the server."""
-        socket, task = self._socket, self._leave()
+        """Close at once, without a closing handshake."""
+        socket, task = self._socket, self._stop()
         if socket is not None:
             socket.abort()
         if task is not None:
             task.cancel()
 
-    def _leave(self) -> asyncio.Task[None] | None:
+    def _stop(self) -> asyncio.Task[None] | None:
         task, self._task = self._task, None
-        self._talk.ended()
-        self._changed()
+        self._protocol.stop()
+        self._notify()
         return task
 
     async def __aenter__(self) -> Self:
@@ -127,33 +140,33 @@ class SessionClient:
     ) -> None:
         await self.close()
 
-    # Watching
+    # Waiting
 
-    async def states(self) -> AsyncIterator[Held | None]:
-        """What is held, now and whenever it has changed; the newest, where several have come."""
-        shown: Held | None = None
-        while not self.is_over:
-            if self.held is shown:
-                await self.changed()
+    async def snapshots(self) -> AsyncIterator[Snapshot | None]:
+        """The snapshot now and after each change; only the newest if several have arrived."""
+        last: Snapshot | None = None
+        while not self.is_closed:
+            if self.snapshot is last:
+                await self.wait_for_change()
             else:
-                shown = self.held
-                yield shown
+                last = self.snapshot
+                yield last
 
-    async def until(self, condition: Callable[[Self], object]) -> None:
-        """Wait until something is true of this client."""
+    async def wait_until(self, condition: Callable[[Self], object]) -> None:
+        """Wait until a condition of this client is true."""
         while not condition(self):
-            await self.changed()
+            await self.wait_for_change()
 
-    async def changed(self, within_ms: float = inf) -> None:
-        """Wait until anything has been heard or has happened, or so much time has passed."""
+    async def wait_for_change(self, timeout_ms: float = inf) -> None:
+        """Wait for the next message or change of the connection, or until the timeout."""
         if self._task is not None and self._task.done():
             self._task.result()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_seconds(within_ms)):
+            async with asyncio.timeout(_seconds(timeout_ms)):
                 await self._change.wait()
 
-    def _changed(self) -> None:
-        # Who waits now is woken; who waits from now on, by the next change.
+    def _notify(self) -> None:
+        # Wakes those who are waiting now; the next ones wait for the next change.
         self._change.set()
         self._change.clear()
 
@@ -166,105 +179,105 @@ class SessionClient:
         *,
         expected_version: int | None = None,
     ) -> int:
-        """Send a command; the version it made, once it has been carried out.
+        """Send a command; returns the version that it made.
 
-        ``switch`` and ``pause`` name the cycle that is held, so that a second press of one
-        button is refused and not a second switch. ``args`` are as REST takes them, and may say
-        otherwise: ``{"current_participant_id": None}`` means whoever's turn it is.
+        ``switch`` and ``pause`` name the current cycle, so that a double press of a button is
+        refused instead of switching twice. ``args`` are the same as over REST and take
+        precedence: ``{"current_participant_id": None}`` switches whichever cycle is running.
 
         Raises:
-            CommandError: It was not carried out, or nobody knows.
+            CommandError: The command failed, or its outcome is unknown.
         """
         socket = self._socket
         if socket is None:
             raise not_live()
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        message = self._talk.command(answer, command, args, expected_version)
+        message = self._protocol.send_command(answer, command, args, expected_version)
         try:
-            async with asyncio.timeout(_seconds(self._pace.answer_within_ms)):
+            async with asyncio.timeout(_seconds(self._timeouts.command_timeout_ms)):
                 await socket.send(json.dumps(message))
                 return await answer
         except SocketClosed as closed:
-            raise nobody_knows("CONNECTION_LOST") from closed
-        except TimeoutError as late:
-            raise nobody_knows("NO_ANSWER") from late
+            raise outcome_unknown("CONNECTION_LOST") from closed
+        except TimeoutError as timeout:
+            raise outcome_unknown("NO_ANSWER") from timeout
         finally:
-            self._talk.forget(message["id"])
+            self._protocol.forget_command(message["id"])
             if answer.done() and not answer.cancelled():
-                # Where sending failed first, nobody has asked, and asyncio would complain.
+                # If sending failed, the answer was never awaited; asyncio would log that.
                 answer.exception()
 
     # The socket
 
     async def _run(self) -> None:
-        talk = self._talk
+        protocol = self._protocol
         while self._task is asyncio.current_task():
             try:
                 with suppress(SocketClosed, TimeoutError):
-                    await self._converse()
-            except SocketRefused as refused:
-                talk.refused(refused.status)
-            wait_ms = talk.lost()
-            self._changed()
-            await asyncio.sleep(wait_ms / 1000)
+                    await self._run_connection()
+            except ConnectionFailed as failed:
+                protocol.handshake_refused(failed.status)
+            backoff_ms = protocol.connection_lost()
+            self._notify()
+            await asyncio.sleep(backoff_ms / 1000)
 
-    async def _converse(self) -> None:
-        """One connection, until it ends."""
-        async with asyncio.timeout(_seconds(self._pace.open_within_ms)):
-            socket = await self._opened()
+    async def _run_connection(self) -> None:
+        """Open one connection and read it until it ends."""
+        async with asyncio.timeout(_seconds(self._timeouts.open_timeout_ms)):
+            socket = await self._open_socket()
         try:
             self._socket = socket
-            await self._listen(socket)
+            await self._read(socket)
         finally:
             self._socket = None
             socket.abort()
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        """The task ends when it is cancelled, or by what a listener has raised."""
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """The task was cancelled, or a callback raised."""
         if not task.cancelled() and task.exception():
-            self._talk.lost()
-        self._changed()
+            self._protocol.connection_lost()
+        self._notify()
 
-    async def _opened(self) -> Socket:
+    async def _open_socket(self) -> Socket:
         try:
-            token = await token_of(self._token)
+            token = await resolve_token(self._token)
         except (OSError, httpx.TransportError) as error:
-            # Whoever renews it is out of reach, as the server may be: both are tried again.
-            raise SocketRefused("There is no token") from error
+            # The issuer of tokens may be unreachable, as the server may be: both are retried.
+            raise ConnectionFailed("No token could be obtained") from error
         subprotocols = () if token is None else (f"{BEARER}{token}",)
-        return await self._world.open_socket(self._address(), subprotocols)
+        return await self._environment.open_socket(self._address(), subprotocols)
 
-    async def _listen(self, socket: Socket) -> None:
-        """Hear and answer until the connection ends, or is found dead."""
-        talk = self._talk
-        await self._say(socket, talk.opened())
-        self._changed()
-        while not talk.is_silent:
+    async def _read(self, socket: Socket) -> None:
+        """Process messages until the connection ends or is dead."""
+        protocol = self._protocol
+        await self._send_all(socket, protocol.connection_opened())
+        self._notify()
+        while not protocol.is_dead:
             try:
-                async with asyncio.timeout(_seconds(talk.due_at_ms - self._world.now())):
+                async with asyncio.timeout(_seconds(protocol.due_at_ms - self._environment.now())):
                     data = await socket.recv()
             except TimeoutError:
-                sent = talk.tick()
+                to_send = protocol.tick()
             else:
-                sent = talk.heard(data)
-            self._changed()
-            await self._say(socket, sent)
+                to_send = protocol.receive(data)
+            self._notify()
+            await self._send_all(socket, to_send)
 
-    async def _say(self, socket: Socket, messages: list[Message]) -> None:
+    async def _send_all(self, socket: Socket, messages: list[Message]) -> None:
         for message in messages:
-            # Where the other side takes nothing any more, this would wait for ever.
-            async with asyncio.timeout(_seconds(self._pace.open_within_ms)):
+            # If the peer stops reading, sending would block forever.
+            async with asyncio.timeout(_seconds(self._timeouts.open_timeout_ms)):
                 await socket.send(json.dumps(message))
 
     def _address(self) -> str:
         url = self._url if isinstance(self._url, str) else self._url()
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of a WebSocket")
+            raise ValueError(f"url must be a ws:// or wss:// address with a host, got {url!r}")
         query = urlencode([*parse_qsl(parts.query), ("sessionId", self._session_id)])
         return urlunsplit(parts._replace(query=query))
 
 
 def _seconds(ms: float) -> float | None:
-    """As timeouts want it: ``None`` for ever."""
+    """A timeout in seconds; ``None`` for no timeout."""
     return None if ms == inf else max(0.0, ms) / 1000

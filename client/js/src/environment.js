@@ -1,0 +1,29 @@
+/**
+ * The client's access to the browser: clocks, randomness, timers and WebSockets.
+ *
+ * Nothing else in the client touches a global, so tests replace the Environment.
+ *
+ * @module
+ */
+
+/** @import { Environment } from './types.js' */
+
+/** @type {Environment} */
+export const browserEnvironment = {
+  now: () => performance.now(),
+  wallClock: () => Date.now(),
+  random: () => Math.random(),
+  setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
+  clearTimer: (timer) => clearTimeout(timer),
+  openSocket: (url, protocol) => new WebSocket(url, protocol),
+  onWake(callback) {
+    const page = globalThis.document;
+    const onVisible = () => page.hidden || callback();
+    page?.addEventListener('visibilitychange', onVisible);
+    globalThis.addEventListener?.('online', callback);
+    return () => {
+      page?.removeEventListener('visibilitychange', onVisible);
+      globalThis.removeEventListener?.('online', callback);
+    };
+  },
+};

@@ -1,0 +1,320 @@
+/**
+ * The socket protocol of one session, without sockets or timers (sans-I/O).
+ *
+ * Owns heartbeats, claims, pending commands and the reconnect backoff. `StateSync` owns the
+ * snapshot, `ServerClock` the time. A command is never queued: it is sent now or fails now,
+ * because a "switch" from a minute ago is no longer wanted.
+ *
+ * @module
+ */
+
+import { CommandError, notLive, outcomeUnknown } from './errors.js';
+import { ServerClock } from './server-clock.js';
+import { StateSync } from './state-sync.js';
+
+/**
+ * @import { ClientMessage, CommandName, ConnectionState, Environment } from './types.js'
+ * @import { ServerMessage, SessionEvent, Snapshot } from './types.js'
+ */
+
+/** Until CONNECTED says otherwise. */
+const HEARTBEAT_MS = 30_000;
+
+/** A connection that is silent for so many heartbeats is dead. */
+const MISSED_HEARTBEATS = 3;
+
+const INITIAL_BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 30_000;
+const COMMAND_TIMEOUT_MS = 10_000;
+
+/** A connection from before a sleep may be dead already; it gets less time to answer. */
+const WAKE_TIMEOUT_MS = 5_000;
+
+/** A correction of the clock from which on the displayed digits are wrong. */
+const STEP_MS = 50;
+
+/** The server reports timeouts promptly, so a short delay makes nearly every CLAIM unnecessary. */
+const CLAIM_DELAY_MS = 250;
+const CLAIM_SPREAD_MS = 750;
+const MAX_CLAIM_DELAY_MS = 30_000;
+
+/**
+ * What to call when the connection, the snapshot or events change, on errors, and when the
+ * machine has slept.
+ *
+ * @typedef {object} Callbacks
+ * @property {(connection: ConnectionState) => void} onConnection
+ * @property {(snapshot: Snapshot | null) => void} onState
+ * @property {(events: SessionEvent[]) => void} onEvents
+ * @property {(error: {code: string, message: string}) => void} onError
+ * @property {() => void} onWake
+ */
+
+/**
+ * Receives the result of a command.
+ *
+ * @typedef {object} PendingCommand
+ * @property {(version: number) => void} resolve
+ * @property {(error: CommandError) => void} reject
+ */
+
+/** One session. Methods return the messages to send; call `tick` at `dueAtMs`. */
+export class SessionProtocol {
+  /** @type {ConnectionState} */
+  connection = 'closed';
+
+  #environment;
+  #callbacks;
+  #sync;
+  #heartbeatMs = HEARTBEAT_MS;
+  #isOpen = false;
+  #failures = 0;
+  #commandCount = 0;
+  #claimsSent = 0;
+  #mayClaim = true;
+  /** @type {Map<string, PendingCommand & {timeoutAtMs: number}>} */
+  #pending = new Map();
+  #pingAtMs = Infinity;
+  #deadAtMs = Infinity;
+  #claimAtMs = Infinity;
+
+  /**
+   * @param {Environment} environment
+   * @param {Callbacks} callbacks
+   */
+  constructor(environment, callbacks) {
+    this.#environment = environment;
+    this.#callbacks = callbacks;
+    this.#sync = new StateSync((snapshot, events) => this.#onSnapshot(snapshot, events));
+    this.clock = new ServerClock(environment, callbacks.onWake);
+  }
+
+  /** @returns {Snapshot | null} The newest state; null while there is no session. */
+  get snapshot() {
+    return this.#sync.snapshot;
+  }
+
+  /** Whether the connection has been silent for too long. */
+  get isDead() {
+    return this.#environment.now() >= this.#deadAtMs;
+  }
+
+  /** When to call `tick` next, or to give the connection up. */
+  get dueAtMs() {
+    return Math.min(
+      this.#pingAtMs,
+      this.#deadAtMs,
+      this.#claimAtMs,
+      this.#sync.dueAtMs,
+      ...[...this.#pending.values()].map((one) => one.timeoutAtMs),
+    );
+  }
+
+  /** The client wants to connect. */
+  start() {
+    this.#setConnection('connecting');
+  }
+
+  /** The client does not want to be connected any more. */
+  stop() {
+    this.#resetConnection();
+    this.#failures = 0;
+    this.#setConnection('closed');
+  }
+
+  /**
+   * A connection is open.
+   *
+   * @returns {ClientMessage[]}
+   */
+  connectionOpened() {
+    const nowMs = this.#environment.now();
+    this.#isOpen = this.#mayClaim = true;
+    this.#pingAtMs = nowMs;
+    this.#deadAtMs = nowMs + MISSED_HEARTBEATS * this.#heartbeatMs;
+    this.clock.resync();
+    return [...this.#sync.connectionOpened(nowMs), ...this.tick()];
+  }
+
+  /**
+   * The connection ended or could not be opened.
+   *
+   * @returns {number} the backoff before the next attempt, in milliseconds
+   */
+  connectionLost() {
+    this.#resetConnection();
+    const backoffMs = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** this.#failures);
+    this.#failures += 1;
+    // A client that was never live is still connecting.
+    if (this.connection === 'live') this.#setConnection('reconnecting');
+    return this.#environment.random() * backoffMs;
+  }
+
+  #resetConnection() {
+    this.#isOpen = false;
+    this.#pingAtMs = this.#deadAtMs = this.#claimAtMs = Infinity;
+    this.#claimsSent = 0;
+    this.#sync.connectionLost();
+    for (const id of [...this.#pending.keys()]) this.#fail(id, 'CONNECTION_LOST');
+  }
+
+  /** The machine has slept, or the page is visible again. */
+  wake() {
+    const nowMs = this.#environment.now();
+    this.clock.resync();
+    if (this.#isOpen) {
+      this.#pingAtMs = nowMs;
+      this.#deadAtMs = Math.min(this.#deadAtMs, nowMs + WAKE_TIMEOUT_MS);
+    }
+  }
+
+  /**
+   * Process a message from the server.
+   *
+   * @param {unknown} data
+   * @returns {ClientMessage[]}
+   */
+  receive(data) {
+    const message = parse(data);
+    // API Gateway's own errors have no type.
+    if (!message?.type) return [];
+    const nowMs = this.#environment.now();
+    if (message.type === 'CONNECTED') {
+      this.#heartbeatMs = message.heartbeatIntervalMs;
+      this.#pingAtMs = Math.min(this.#pingAtMs, nowMs + this.#heartbeatMs);
+    }
+    this.#deadAtMs = nowMs + MISSED_HEARTBEATS * this.#heartbeatMs;
+    const before = this.clock.now();
+    if (message.type === 'PONG') this.clock.receivePong(message);
+    this.clock.receiveTimestamp(message.timestamp);
+    const stepMs = this.clock.now() - before;
+    // The server's time is known more precisely now.
+    if (message.type === 'PONG' && !this.#claimsSent) this.#scheduleClaim();
+    if (message.type === 'ACK') this.#settle(message.id)?.resolve(message.version);
+    if (message.type === 'ERROR') this.#receiveError(message);
+    const toSend = this.#sync.receive(message, nowMs);
+    // Otherwise the display would keep its digits until the next change at the wrong time.
+    if (stepMs > STEP_MS && this.snapshot) this.#callbacks.onState(this.snapshot);
+    if (this.#sync.isLive && this.connection !== 'live') {
+      this.#failures = 0;
+      this.#setConnection('live');
+    }
+    return toSend;
+  }
+
+  /**
+   * Send what is due, and fail commands that got no answer.
+   *
+   * @returns {ClientMessage[]}
+   */
+  tick() {
+    const nowMs = this.#environment.now();
+    for (const [id, { timeoutAtMs }] of this.#pending) {
+      if (nowMs >= timeoutAtMs) this.#fail(id, 'NO_ANSWER');
+    }
+    if (!this.#isOpen) return [];
+    const toSend = this.#sync.tick(nowMs);
+    if (nowMs >= this.#pingAtMs) {
+      toSend.push(this.clock.ping());
+      this.#pingAtMs = nowMs + this.clock.pingIntervalMs(this.#heartbeatMs);
+    }
+    if (nowMs >= this.#claimAtMs) {
+      this.#claimsSent += 1;
+      toSend.push({ type: 'CLAIM' });
+      this.#scheduleClaim();
+    }
+    return toSend;
+  }
+
+  /**
+   * The message of a command; `pending` receives the version that it made.
+   *
+   * @param {PendingCommand} pending
+   * @param {CommandName} command
+   * @param {Record<string, unknown>} args
+   * @param {{expectedVersion?: number}} options
+   * @returns {ClientMessage}
+   * @throws {CommandError} there is no live session
+   */
+  sendCommand(pending, command, args, options) {
+    const { snapshot } = this;
+    if (this.connection !== 'live' || !snapshot) throw notLive();
+    const current_participant_id = snapshot.state.active_participant_id;
+    if (current_participant_id && (command === 'switch' || command === 'pause')) {
+      args = { current_participant_id, ...args };
+    }
+    const id = `c${(this.#commandCount += 1)}`;
+    const timeoutAtMs = this.#environment.now() + COMMAND_TIMEOUT_MS;
+    this.#pending.set(id, { ...pending, timeoutAtMs });
+    return { type: 'COMMAND', id, command, args, ...options };
+  }
+
+  /** @param {ServerMessage & {type: 'ERROR'}} error */
+  #receiveError(error) {
+    const pending = this.#settle(error.id ?? '');
+    if (pending) pending.reject(new CommandError(error.code, error.message, 'refused'));
+    else if (error.code === 'FORBIDDEN') {
+      // Of the messages without an id, only CLAIM needs a permission. It is not reported: a
+      // viewer's client claims by itself.
+      this.#mayClaim = false;
+      this.#scheduleClaim();
+    } else this.#callbacks.onError(error);
+  }
+
+  /**
+   * @param {Snapshot | null} snapshot
+   * @param {SessionEvent[]} events
+   */
+  #onSnapshot(snapshot, events) {
+    this.#claimsSent = 0;
+    this.#scheduleClaim();
+    this.#callbacks.onState(snapshot);
+    if (events.length) this.#callbacks.onEvents(events);
+  }
+
+  /** Claim shortly after the deadline, which is when the first clock reaches zero. */
+  #scheduleClaim() {
+    const { deadline_at } = this.snapshot?.state ?? {};
+    this.#claimAtMs = Infinity;
+    if (!deadline_at || !this.#isOpen || !this.#mayClaim) return;
+    const leftMs = Math.max(0, Date.parse(deadline_at) - this.clock.now());
+    const spreadMs = this.#environment.random() * CLAIM_SPREAD_MS;
+    const delayMs = (CLAIM_DELAY_MS + spreadMs) * 2 ** this.#claimsSent;
+    this.#claimAtMs = this.#environment.now() + leftMs + Math.min(delayMs, MAX_CLAIM_DELAY_MS);
+  }
+
+  /**
+   * The command that an answer belongs to; it is no longer pending.
+   *
+   * @param {string} id
+   */
+  #settle(id) {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} code
+   */
+  #fail(id, code) {
+    this.#settle(id)?.reject(outcomeUnknown(code));
+  }
+
+  /** @param {ConnectionState} connection */
+  #setConnection(connection) {
+    this.connection = connection;
+    this.#callbacks.onConnection(connection);
+  }
+}
+
+/** @type {(data: unknown) => ServerMessage | null} */
+function parse(data) {
+  try {
+    return JSON.parse(String(data));
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}

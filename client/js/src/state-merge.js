@@ -1,0 +1,112 @@
+/**
+ * Building whole states from parts: joins pages, merges partial updates.
+ *
+ * Pure; never changes its arguments. The rules are in docs/protocol.md of the project, "Sessions
+ * too large for a message".
+ *
+ * @module
+ */
+
+import { isSameVersion, stateVersionOf } from './state-version.js';
+
+/** @import { ParticipantState, SessionState, Snapshot, StateMessage } from './types.js' */
+
+/** The fields that all members of a group have in common. */
+const GROUP_CLOCK_FIELDS = /** @type {const} */ ([
+  'time_remaining_ms',
+  'delay_remaining_ms',
+  'main_remaining_ms',
+  'period_remaining_ms',
+  'periods_left',
+  'cycles_left',
+  'is_running',
+  'has_expired',
+]);
+
+/**
+ * The snapshot in a STATE_SYNC or STATE_UPDATE.
+ *
+ * @param {StateMessage} message
+ * @param {SessionState} [state] replaces a partial one
+ * @returns {Snapshot}
+ */
+export function snapshotFrom({ epoch, version, timestamp, state: own }, state = own) {
+  return { epoch, version, timestamp, state };
+}
+
+/**
+ * The snapshot after an update; null if a partial one is based on another version.
+ *
+ * @param {Snapshot} snapshot
+ * @param {StateMessage} update
+ * @returns {Snapshot | null}
+ */
+export function applyUpdate(snapshot, update) {
+  if (!update.partial) return snapshotFrom(update);
+  const { epoch, baseVersion: version, baseUpdatedAt: updatedAt } = update;
+  return isSameVersion({ epoch, version, updatedAt }, stateVersionOf(snapshot))
+    ? snapshotFrom(update, mergePartial(snapshot.state, update.state))
+    : null;
+}
+
+/**
+ * The whole state from all of its pages.
+ *
+ * @param {SessionState[]} pages in their order, at least one
+ * @returns {SessionState}
+ */
+export function joinPages(pages) {
+  const last = /** @type {SessionState} */ (pages.at(-1));
+  const whole = { ...last, participants: pages.flatMap((page) => page.participants) };
+  if (last.groups) {
+    whole.groups = [...byGroup(pages.flatMap((page) => page.groups ?? [])).values()];
+  }
+  return whole;
+}
+
+/**
+ * The whole state as of `partial`, which follows `state`.
+ *
+ * Only the clock of an active participant moves. Each participant who was or is active is in
+ * `partial`, as is one member of each group whose clock moves; the others keep their values.
+ *
+ * @param {SessionState} state
+ * @param {SessionState} partial
+ * @returns {SessionState}
+ */
+export function mergePartial(state, partial) {
+  const updated = new Map(partial.participants.map((one) => [one.participant_id, one]));
+  const members = byGroup(partial.participants);
+  const [first] = partial.participants;
+
+  /** @type {(one: ParticipantState) => ParticipantState} */
+  const carriedOver = (one) => {
+    const member = members.get(one.group_id);
+    if (partial.sync_mode === 'global' && first) {
+      const { time_remaining_ms, is_running } = first;
+      return { ...one, time_remaining_ms, is_running, has_expired: false };
+    }
+    return partial.sync_mode === 'per_group' && member ? { ...one, ...groupClock(member) } : one;
+  };
+
+  const whole = {
+    ...partial,
+    participants: state.participants.map(
+      (one) => updated.get(one.participant_id) ?? carriedOver(one),
+    ),
+  };
+  if (state.groups) {
+    const groups = byGroup(partial.groups ?? []);
+    whole.groups = state.groups.map((one) => groups.get(one.group_id) ?? one);
+  }
+  return whole;
+}
+
+/** @type {<T extends {group_id: string | null}>(all: T[]) => Map<string | null, T>} */
+const byGroup = (all) => new Map(all.map((one) => [one.group_id, one]));
+
+/** @type {(member: ParticipantState) => Partial<ParticipantState>} */
+const groupClock = (member) =>
+  Object.fromEntries(
+    GROUP_CLOCK_FIELDS.filter((name) => name in member).map((name) => [name, member[name]]),
+  );

@@ -1,0 +1,84 @@
+"""Building whole states from parts: joins pages, merges partial updates.
+
+Pure; never changes its arguments. The rules are in docs/protocol.md, "Sessions too large for a
+message".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from .state_version import Snapshot, StateVersion
+from .wire_types import Message, ParticipantState, SessionState
+
+GROUP_CLOCK_FIELDS = (
+    "time_remaining_ms",
+    "delay_remaining_ms",
+    "main_remaining_ms",
+    "period_remaining_ms",
+    "periods_left",
+    "cycles_left",
+    "is_running",
+    "has_expired",
+)
+"""The fields that all members of a group have in common."""
+
+
+def snapshot_from(message: Message, state: SessionState | None = None) -> Snapshot:
+    """The snapshot in a STATE_SYNC or STATE_UPDATE; ``state`` replaces a partial one."""
+    whole = message["state"] if state is None else state
+    return Snapshot(message["epoch"], message["version"], message["timestamp"], whole)
+
+
+def apply_update(snapshot: Snapshot, update: Message) -> Snapshot | None:
+    """The snapshot after an update; ``None`` if a partial one is based on another version."""
+    if not update.get("partial"):
+        return snapshot_from(update)
+    base = StateVersion(update["epoch"], update["baseVersion"], update["baseUpdatedAt"])
+    if base != snapshot.state_version:
+        return None
+    return snapshot_from(update, merge_partial(snapshot.state, update["state"]))
+
+
+def join_pages(pages: Sequence[SessionState]) -> SessionState:
+    """The whole state from all of its pages, in their order."""
+    whole = pages[-1].copy()
+    whole["participants"] = [one for page in pages for one in page["participants"]]
+    if "groups" in whole:
+        groups = {one["group_id"]: one for page in pages for one in page.get("groups", ())}
+        whole["groups"] = list(groups.values())
+    return whole
+
+
+def merge_partial(state: SessionState, partial: SessionState) -> SessionState:
+    """The whole state as of ``partial``, which follows ``state``.
+
+    Only the clock of an active participant moves. Each participant who was or is active is in
+    ``partial``, as is one member of each group whose clock moves; the others keep their values.
+    """
+    updated = {one["participant_id"]: one for one in partial["participants"]}
+    by_group = {one["group_id"]: one for one in partial["participants"]}
+    first = next(iter(partial["participants"]), None)
+
+    def carried_over(one: ParticipantState) -> ParticipantState:
+        if partial["sync_mode"] == "global" and first is not None:
+            return _with_fields(one, first, ("time_remaining_ms", "is_running"), has_expired=False)
+        member = by_group.get(one["group_id"]) if partial["sync_mode"] == "per_group" else None
+        return one if member is None else _with_fields(one, member, GROUP_CLOCK_FIELDS)
+
+    whole = partial.copy()
+    whole["participants"] = [
+        updated.get(one["participant_id"]) or carried_over(one) for one in state["participants"]
+    ]
+    if "groups" in state:
+        groups = {one["group_id"]: one for one in partial.get("groups", ())}
+        whole["groups"] = [groups.get(one["group_id"], one) for one in state["groups"]]
+    return whole
+
+
+def _with_fields(
+    one: ParticipantState, source: Mapping[str, Any], names: Sequence[str], **more: Any
+) -> ParticipantState:
+    copied = {name: source[name] for name in names if name in source}
+    return cast(ParticipantState, {**one, **copied, **more})

@@ -1,0 +1,114 @@
+"""The types of the JSON that the server sends, with the names it has on the wire.
+
+Types only. docs/protocol.md describes the fields; a server may send more than these.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+SyncMode = Literal["per_participant", "per_group", "per_cycle", "global", "count_up"]
+Status = Literal["pending", "running", "paused", "expired", "completed", "cancelled"]
+CommandName = Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+Role = Literal["host", "participant", "viewer"]
+ConnectionState = Literal["connecting", "live", "reconnecting", "closed"]
+
+Message = dict[str, Any]
+"""A socket message in either direction."""
+
+SessionEvent = dict[str, Any]
+"""``type``, ``at``, and the fields of each type."""
+
+
+class ParticipantState(TypedDict):
+    participant_id: str
+    participant_index: int
+    group_id: str | None
+    total_time_ms: int
+    time_used_ms: int
+    time_remaining_ms: int
+    overtime_ms: int
+    cycle_count: int
+    is_active: bool
+    is_running: bool
+    has_expired: bool
+    delay_remaining_ms: NotRequired[int]
+    main_remaining_ms: NotRequired[int]
+    period_remaining_ms: NotRequired[int]
+    periods_left: NotRequired[int]
+    cycles_left: NotRequired[int]
+    time_control: NotRequired[dict[str, Any]]
+
+
+class GroupState(TypedDict):
+    group_id: str
+    total_time_ms: int
+    time_remaining_ms: int
+    has_expired: bool
+
+
+class SessionState(TypedDict):
+    session_id: str
+    sync_mode: SyncMode
+    status: Status
+    version: int
+    participants: list[ParticipantState]
+    active_participant_id: str | None
+    total_time_ms: int
+    time_per_cycle_ms: int | None
+    increment_ms: int
+    max_time_ms: int | None
+    time_control: dict[str, Any] | None
+    action_on_timeout: dict[str, Any]
+    warn_at_ms: list[int]
+    metadata: dict[str, Any] | None
+    cycle_started_at: str | None
+    cycle_elapsed_ms: int
+    session_started_at: str | None
+    session_completed_at: str | None
+    created_at: str
+    updated_at: str
+    deadline_at: str | None
+    groups: NotRequired[list[GroupState]]
+    session_remaining_ms: NotRequired[int]
+
+
+class SwitchResult(TypedDict):
+    session_id: str
+    version: int
+    active_participant_id: str | None
+    cycle_started_at: str | None
+    participants: list[ParticipantState]
+    status: Status
+    expired_participant_id: NotRequired[str]
+
+
+class MintedToken(TypedDict):
+    """A token and its claims; ``token_id`` is what revokes it."""
+
+    token: str
+    token_id: str
+    role: Role
+    participant_id: NotRequired[str]
+    expires_at: str
+
+
+class Links(TypedDict):
+    """The tokens of a new session: for its host, its viewers and each participant."""
+
+    host: MintedToken
+    viewer: MintedToken
+    participants: list[MintedToken]
+
+
+class EventPage(TypedDict):
+    """Events with their ``id`` and ``version``; ``next`` is the ``after`` of the next page."""
+
+    events: list[SessionEvent]
+    next: str | None
+
+
+class ServerTime(TypedDict):
+    timestamp_ms: int
+    server_version: str
+    drift_tolerance_ms: int

@@ -1,0 +1,94 @@
+/**
+ * The event log of a session, newest first.
+ *
+ * @module
+ */
+
+import { el, setText } from './dom.js';
+import { eventText } from './event-text.js';
+import { UNKNOWN } from './names.js';
+
+/** @import { Api, LoggedEvent } from './api.js' */
+/** @import { SessionNames } from './names.js' */
+
+const MAX_ENTRIES = 200;
+const MIN_INTERVAL_MS = 1_000;
+
+export class ActivityLog {
+  #api;
+  #session;
+  #names;
+  #list = el('ol', { reversed: true });
+  #error = el('p', { className: 'hint' });
+  /** @type {string | undefined} */
+  #lastId;
+  #isThrottled = false;
+  #isStale = false;
+
+  /**
+   * @param {Api} api
+   * @param {string} session
+   * @param {() => SessionNames | null} names
+   */
+  constructor(api, session, names) {
+    this.#api = api;
+    this.#session = session;
+    this.#names = names;
+    this.element = el(
+      'section',
+      { className: 'panel activity', 'aria-labelledby': 'activity' },
+      el('h2', { id: 'activity' }, 'Activity'),
+      this.#error,
+      // Focusable, so that the keyboard can scroll it.
+      el(
+        'div',
+        { className: 'entries', tabIndex: 0, role: 'group', 'aria-label': 'Activity log' },
+        this.#list,
+      ),
+    );
+  }
+
+  /** Load new events, at most once a second. */
+  refresh() {
+    if (this.#isThrottled) {
+      this.#isStale = true;
+      return;
+    }
+    this.#isThrottled = true;
+    this.#isStale = false;
+    void this.#load();
+    setTimeout(() => {
+      this.#isThrottled = false;
+      if (this.#isStale) this.refresh();
+    }, MIN_INTERVAL_MS);
+  }
+
+  async #load() {
+    try {
+      const events = await this.#api.getEvents(this.#session, this.#lastId);
+      this.#lastId = events.at(-1)?.id ?? this.#lastId;
+      for (const event of events) this.#list.prepend(this.#entry(event));
+      while (this.#list.childElementCount > MAX_ENTRIES) this.#list.lastElementChild?.remove();
+      setText(this.#error, '');
+    } catch {
+      setText(this.#error, 'The activity can’t be loaded right now.');
+    }
+  }
+
+  /** @param {LoggedEvent} event */
+  #entry(event) {
+    const at = new Date(event.at);
+    const time = at.toLocaleTimeString([], {
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+    });
+    const names = this.#names() ?? { nameOf: () => UNKNOWN };
+    return el(
+      'li',
+      {},
+      el('time', { dateTime: event.at }, time),
+      el('span', { dir: 'auto' }, eventText(event, names)),
+    );
+  }
+}

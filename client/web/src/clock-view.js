@@ -1,0 +1,78 @@
+/**
+ * One clock on the page: a name, digits, and a note that says in words what the colour says.
+ *
+ * @module
+ */
+
+import { el, setData, setText } from './dom.js';
+import { pluralize } from './durations.js';
+
+/** @import { ClockFace } from '../../js/src/index.js' */
+
+/** Keeps the size of the digits when only seconds and tenths are left. */
+const MIN_CHARACTERS = 4;
+
+export class ClockView {
+  #name = el('span', { className: 'name', dir: 'auto' });
+  #team = el('span', { className: 'team', dir: 'auto' });
+  #digits = el('p', { className: 'digits', role: 'timer' });
+  #note = el('p', { className: 'note' });
+  #characters = 0;
+
+  /** @param {...(Node | false)} children below the digits */
+  constructor(...children) {
+    this.element = el(
+      'div',
+      { className: 'clock' },
+      el('h2', {}, this.#name, this.#team),
+      this.#digits,
+      this.#note,
+      ...children,
+    );
+    setText(this.#digits, '–:––');
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} [team]
+   */
+  setName(name, team = '') {
+    setText(this.#name, name);
+    this.#name.title = name;
+    setText(this.#team, team);
+    this.#digits.setAttribute('aria-label', name);
+  }
+
+  /** @param {ClockFace} face */
+  show(face) {
+    setText(this.#digits, face.text);
+    const characters = Math.max(face.text.length, MIN_CHARACTERS);
+    if (characters !== this.#characters) {
+      this.#characters = characters;
+      this.#digits.style.setProperty('--characters', String(characters));
+    }
+    setData(this.#digits, 'participant', face.id);
+    setData(this.element, 'phase', face.phase);
+    if (this.element.ariaCurrent !== String(face.isActive)) {
+      this.element.ariaCurrent = String(face.isActive);
+    }
+    setData(this.element, 'active', String(face.isActive));
+    setData(this.element, 'running', String(face.isRunning));
+    setText(this.#note, noteFor(face));
+  }
+}
+
+/**
+ * @param {ClockFace} face
+ * @returns {string}
+ */
+export function noteFor({ phase, delay, overtime, periodsLeft, cyclesLeft }) {
+  const parts = [];
+  if (phase === 'overtime') parts.push(`■ Over by ${overtime}`);
+  else if (phase === 'expired') parts.push('■ Out of time');
+  else if (phase === 'warning') parts.push('▲ Low');
+  if (delay) parts.push(`Starts in ${delay}`);
+  if (periodsLeft !== undefined) parts.push(pluralize(periodsLeft, 'period'));
+  if (cyclesLeft !== undefined) parts.push(`${pluralize(cyclesLeft, 'turn')} to go`);
+  return parts.join(' · ');
+}

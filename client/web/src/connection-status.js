@@ -1,0 +1,61 @@
+/**
+ * What the page says about its connection, and when it replaces the clocks with a notice. Pure.
+ *
+ * @module
+ */
+
+/** @import { ConnectionState } from '../../js/src/index.js' */
+
+/**
+ * @typedef {object} Status
+ * @property {ConnectionState} connection
+ * @property {boolean} isRefused whether the server has refused the link's token
+ * @property {boolean} hasSession whether there is a session to show
+ * @property {boolean} hadSession
+ * @property {boolean} isWaiting whether it is too early for an error
+ */
+
+/** @typedef {{title: string, text: string} | null} Notice null if the clocks are shown */
+
+/**
+ * @param {Status} status
+ * @returns {Notice}
+ */
+export function noticeFor({ connection, isRefused, hasSession, hadSession, isWaiting }) {
+  if (isRefused) {
+    return {
+      title: 'This link doesn’t work',
+      text: 'It has expired, was revoked, or is incomplete. Ask the host for a new link.',
+    };
+  }
+  if (hasSession) return null;
+  if (hadSession) {
+    return { title: 'This session no longer exists', text: 'It was deleted or has expired.' };
+  }
+  if (isWaiting) return { title: 'Connecting', text: '' };
+  if (connection !== 'live') {
+    return {
+      title: 'The server can’t be reached',
+      text: 'This page keeps trying, and shows the clocks once it is connected.',
+    };
+  }
+  return {
+    title: 'Session not found',
+    text: 'It may have been deleted, or not created yet. If it is created, it appears here.',
+  };
+}
+
+/**
+ * The text of the connection indicator.
+ *
+ * @param {ConnectionState} connection
+ * @param {number} errorBoundMs
+ */
+export function connectionLabel(connection, errorBoundMs) {
+  if (connection === 'reconnecting') return 'Reconnecting';
+  if (connection === 'connecting') return 'Connecting';
+  if (connection === 'closed') return 'Not connected';
+  return Number.isFinite(errorBoundMs)
+    ? `Live ±${Math.max(1, Math.ceil(errorBoundMs))} ms`
+    : 'Live';
+}

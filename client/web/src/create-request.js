@@ -1,0 +1,193 @@
+/**
+ * Builds the request that creates a session from the values of the form. Pure.
+ *
+ * @module
+ */
+
+import { formatDuration, parseDuration } from './durations.js';
+import { parseTimeControl } from './time-controls.js';
+
+/** @import { SyncMode } from '../../js/src/types.js' */
+
+/**
+ * The values of the form; times are text.
+ *
+ * @typedef {object} Form
+ * @property {string} title
+ * @property {SyncMode} mode
+ * @property {string} control of `per_participant` and `per_group`
+ * @property {string} cycle the time of a turn
+ * @property {string} total the time of the session
+ * @property {string} max the maximum of a stopwatch
+ * @property {'notify' | 'skip_cycle' | 'end_session'} action on timeout
+ * @property {string} warnings
+ * @property {number} count the minimum number of participants
+ * @property {string} names one per line; with teams as `Red: Ada`
+ * @property {'pass' | 'take'} turn what the participant button does with the turn
+ */
+
+/** @typedef {keyof Form} Field */
+
+export const MAX_PARTICIPANTS = 1_000;
+const MIN_MS = 1_000;
+const MAX_MS = 86_400_000;
+const MAX_METADATA_BYTES = 4_096;
+const MAX_WARNINGS = 10;
+
+/** The additional fields of each mode. */
+export const FIELDS = /** @type {const} */ ({
+  per_participant: ['control'],
+  per_group: ['control'],
+  per_cycle: ['cycle'],
+  global: ['total', 'cycle'],
+  count_up: ['max'],
+});
+
+/** The value of a field is invalid. */
+export class FormError extends Error {
+  /**
+   * @param {Field} field
+   * @param {string} message
+   */
+  constructor(field, message) {
+    super(message);
+    this.field = field;
+  }
+}
+
+/**
+ * @param {Form} form
+ * @param {() => string} newId
+ * @returns {Record<string, unknown>} the body of `POST /v1/sessions`
+ * @throws {FormError}
+ */
+export function buildCreateRequest(form, newId) {
+  const participants = parseParticipants(form);
+  /** @type {Map<string, string>} */
+  const teams = new Map();
+  for (const { team } of participants) {
+    if (team !== undefined && !teams.has(team)) teams.set(team, newId());
+  }
+  const { title, mode, turn } = form;
+  const metadata = {
+    ...(title.trim() && { title: title.trim() }),
+    ...(form.names.trim() && { names: participants.map(({ name }) => name) }),
+    ...(teams.size && { teams: [...teams.keys()] }),
+    ...(turn === 'take' && { turn }),
+  };
+  if (new TextEncoder().encode(JSON.stringify(metadata)).length > MAX_METADATA_BYTES) {
+    throw new FormError('names', 'The names are longer than 4 KB in total; shorten or remove some');
+  }
+  return {
+    session_id: newId(),
+    sync_mode: mode,
+    ...timesOf(form),
+    participants: participants.map(({ team }) => ({
+      participant_id: newId(),
+      ...(mode !== 'per_participant' && mode !== 'per_group' && { total_time_ms: bankMs(form) }),
+      ...(team !== undefined && { group_id: teams.get(team) }),
+    })),
+    action_on_timeout: { type: form.action },
+    ...(form.warnings.trim() && { warn_at_ms: parseWarnings(form.warnings) }),
+    metadata,
+  };
+}
+
+/**
+ * The value of a field in words.
+ *
+ * @param {Form} form
+ * @param {Field} field
+ * @throws {FormError}
+ */
+export function describeField(form, field) {
+  if (field === 'control') return parseControl(form).words;
+  const text = String(form[field]);
+  if (field === 'warnings')
+    return text.trim() && parseWarnings(text).map(formatDuration).join(', ');
+  return text.trim() ? formatDuration(parseField(form, field)) : '';
+}
+
+/** @param {Form} form */
+function timesOf(form) {
+  switch (form.mode) {
+    case 'per_participant':
+    case 'per_group':
+      return { time_control: parseControl(form).text };
+    case 'per_cycle':
+      return { total_time_ms: bankMs(form), time_per_cycle_ms: parseField(form, 'cycle') };
+    case 'global':
+      return {
+        total_time_ms: bankMs(form),
+        ...(form.cycle.trim() && { time_per_cycle_ms: parseField(form, 'cycle') }),
+      };
+    case 'count_up':
+      return {
+        total_time_ms: bankMs(form),
+        ...(form.max.trim() && { max_time_ms: parseField(form, 'max') }),
+      };
+  }
+}
+
+/** @param {Form} form */
+function bankMs(form) {
+  if (form.mode === 'per_cycle') return parseField(form, 'cycle');
+  if (form.mode === 'global') return parseField(form, 'total');
+  // The API requires a total time even of a stopwatch without a limit.
+  return form.max.trim() ? parseField(form, 'max') : MAX_MS;
+}
+
+/** @param {Form} form */
+function parseControl(form) {
+  const control = parseTimeControl(form.control);
+  if (control) return control;
+  throw new FormError(
+    'control',
+    'Invalid time control. Examples: 5, 3+2, 10+5x30s, 10+20/5m, 25 d5, *5',
+  );
+}
+
+/**
+ * @param {Form} form
+ * @param {Field} field
+ */
+function parseField(form, field) {
+  const ms = parseDuration(String(form[field]));
+  if (ms === null)
+    throw new FormError(field, 'Invalid duration. Examples: 5 (minutes), 90s, 1h30m, 2:30');
+  if (ms < MIN_MS || ms > MAX_MS) throw new FormError(field, 'Must be 1 second to 24 hours');
+  return ms;
+}
+
+/** @param {string} text */
+function parseWarnings(text) {
+  const marks = text.split(/[,;]/).map((one) => parseDuration(one));
+  if (marks.some((mark) => !mark || mark > MAX_MS)) {
+    throw new FormError('warnings', 'Invalid duration. Example: 1m, 15s');
+  }
+  const distinct = [...new Set(/** @type {number[]} */ (marks))];
+  if (distinct.length > MAX_WARNINGS) {
+    throw new FormError('warnings', `Must be at most ${MAX_WARNINGS}, not ${distinct.length}`);
+  }
+  return distinct;
+}
+
+/**
+ * @param {Form} form
+ * @returns {{name: string, team?: string}[]}
+ */
+function parseParticipants({ names, count, mode }) {
+  const lines = names.split('\n').map((line) => line.trim());
+  while (lines.at(-1) === '') lines.pop();
+  const total = Math.max(lines.length, count);
+  if (!(total >= 1 && total <= MAX_PARTICIPANTS)) {
+    throw new FormError('count', `Must be 1 to ${MAX_PARTICIPANTS}`);
+  }
+  const all = Array.from({ length: total }, (_, index) => lines[index] ?? '');
+  if (mode !== 'per_group') return all.map((name) => ({ name }));
+  return all.map((line) => {
+    const [, team, name] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
+    if (!team) throw new FormError('names', 'Each line must start with a team, as “Red: Ada”');
+    return { name: name ?? '', team: team.trim() };
+  });
+}

@@ -1,0 +1,321 @@
+/**
+ * The host's view: every clock, every command, share links and the activity log.
+ *
+ * @module
+ */
+
+import { ActivityLog } from './activity-log.js';
+import { adjustTarget } from './adjustments.js';
+import { ClockView } from './clock-view.js';
+import { confirm } from './confirm.js';
+import { belongsToFocus, el, setData, setText } from './dom.js';
+import { errorText } from './event-text.js';
+import { ParticipantList } from './participant-list.js';
+import { hostAction, isFinished } from './primary-action.js';
+import { ShareLinks } from './share-links.js';
+
+/** @import { ClockFace, CommandName } from '../../js/src/index.js' */
+/** @import { SessionState } from '../../js/src/types.js' */
+/** @import { SessionScreen } from './session-screen.js' */
+
+/**
+ * A clock with its buttons.
+ *
+ * @typedef {object} Card
+ * @property {HTMLElement} element
+ * @property {ClockView} clock
+ * @property {HTMLButtonElement} less
+ * @property {HTMLButtonElement} more
+ * @property {HTMLButtonElement} give
+ */
+
+const MIN_PARTICIPANTS_FOR_SEARCH = 13;
+const ADJUSTMENTS_S = [10, 30, 60, 300];
+
+const SHORTCUTS = [
+  ['Space', 'Start, pass turn, resume'],
+  ['P', 'Pause, resume'],
+  ['U', 'Undo the last switch'],
+  ['+  −', 'Add or remove time'],
+  ['/', 'Search'],
+];
+
+export class HostView {
+  #screen;
+  #links;
+  #log;
+  /** @type {SessionState | null} */
+  #state = null;
+  #session = this.#card('session');
+  /** @type {ParticipantList<Card>} */
+  #list = new ParticipantList((id) => this.#participantCard(id));
+  #search = el('input', {
+    type: 'search',
+    placeholder: 'Search participants',
+    'aria-label': 'Search participants',
+    hidden: true,
+    oninput: () => this.#updateList(),
+  });
+  #noMatch = el('p', { className: 'hint', hidden: true }, 'No participant has this name.');
+  #error = el('p', { className: 'error', role: 'alert' });
+  #primary = this.#button('', () => this.#runPrimaryAction(), 'primary');
+  #pause = this.#button('Pause', () => this.#pauseOrResume());
+  #undo = this.#button('Undo', () => this.#send('undo'));
+  #complete = this.#button('Complete', () => this.#confirmComplete());
+  #delete = this.#button('Delete', () => this.#confirmDelete(), 'danger');
+  #adjustment = el(
+    'select',
+    { 'aria-label': 'Time added or removed by + and −' },
+    ...ADJUSTMENTS_S.map(
+      (step) => new Option(step < 60 ? `± ${step} s` : `± ${step / 60} min`, `${step}`),
+    ),
+  );
+
+  /** @param {SessionScreen} screen */
+  constructor(screen) {
+    this.#screen = screen;
+    this.#links = new ShareLinks(screen.route, screen.api);
+    this.#log = new ActivityLog(screen.api, screen.route.session, () => screen.names);
+    this.#session.element.classList.add('session');
+    this.element = el(
+      'main',
+      { className: 'host' },
+      el(
+        'div',
+        { className: 'clocks' },
+        this.#session.element,
+        this.#search,
+        this.#noMatch,
+        this.#list.element,
+        el(
+          'div',
+          { className: 'controls', role: 'group', 'aria-label': 'Controls' },
+          this.#error,
+          this.#primary,
+          this.#pause,
+          this.#undo,
+          this.#complete,
+          this.#adjustment,
+          this.#delete,
+        ),
+      ),
+      el('div', { className: 'sidebar' }, this.#links.element, this.#log.element, shortcuts()),
+    );
+  }
+
+  /** @param {SessionState} state */
+  onState(state) {
+    const isFirst = this.#state === null;
+    this.#state = state;
+    const { names } = this.#screen;
+    if (!names) return;
+    this.#links.setNames(names);
+    this.#session.element.hidden = state.session_remaining_ms === undefined;
+    this.#session.clock.setName('Session time');
+    // A single participant of a global session would show the same clock twice.
+    this.#list.element.hidden = !this.#session.element.hidden && names.participants.size === 1;
+    this.#updateCard(this.#session, 'session');
+    this.#search.hidden = names.participants.size < MIN_PARTICIPANTS_FOR_SEARCH;
+    this.#updateList();
+    for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
+    this.#updateControls();
+    if (isFirst) this.#log.refresh();
+  }
+
+  /** @param {ClockFace} face */
+  onFace(face) {
+    if (face.id === 'session') this.#session.clock.show(face);
+    else this.#list.cards.get(face.id)?.clock.show(face);
+  }
+
+  onEvents() {
+    this.#log.refresh();
+  }
+
+  onConnection() {
+    this.#updateControls();
+    const { connection, snapshot } = this.#screen.client;
+    if (connection === 'live' && snapshot) this.#log.refresh();
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (belongsToFocus(event) || event.repeat || !this.#state) return;
+    const active =
+      this.#state.session_remaining_ms === undefined
+        ? this.#state.active_participant_id
+        : 'session';
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ' ': () => this.#runPrimaryAction(),
+      p: () => this.#pauseOrResume(),
+      u: () => this.#send('undo'),
+      '+': () => active && this.#adjust(active, 1),
+      '-': () => active && this.#adjust(active, -1),
+      '/': () => this.#search.focus(),
+    };
+    const action = keys[event.key.toLowerCase()];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  /** Show the participants that match the search. */
+  #updateList() {
+    const participants = [...(this.#screen.names?.participants.values() ?? [])];
+    const query = this.#search.value.trim().toLowerCase();
+    const matches = participants.filter(({ name, team }) =>
+      `${name} ${team}`.toLowerCase().includes(query),
+    );
+    this.#noMatch.hidden = matches.length > 0;
+    this.#list.show(
+      matches.map(({ id }) => id),
+      participants.length,
+    );
+    setData(this.#list.element, 'size', sizeOf(participants.length));
+  }
+
+  #updateControls() {
+    const state = this.#state;
+    if (!state) return;
+    const isLive = this.#screen.client.connection === 'live';
+    const action = hostAction(state);
+    setText(this.#primary, action.label);
+    this.#primary.disabled = !isLive || action.command === null;
+    const isOver = isFinished(state);
+    this.#complete.hidden = this.#adjustment.hidden = isOver;
+    this.#pause.hidden = isOver || action.command === 'pause';
+    setText(this.#pause, state.status === 'paused' ? 'Resume' : 'Pause');
+    this.#pause.disabled = !isLive || state.status !== 'running';
+    this.#undo.hidden = isOver || state.participants.length === 1;
+    this.#undo.disabled = !isLive || state.status !== 'running';
+    this.#complete.disabled = !isLive;
+  }
+
+  /**
+   * @param {Card} card
+   * @param {string} id
+   */
+  #updateCard(card, id) {
+    const state = this.#state;
+    if (!state) return;
+    const canAdjust = adjustTarget(state, id) !== null;
+    card.less.hidden = card.more.hidden = !canAdjust;
+    const canTakeTurn = id !== 'session' && id !== state.active_participant_id;
+    card.give.hidden = !canTakeTurn || state.status !== 'running';
+  }
+
+  /** @param {string} id */
+  #participantCard(id) {
+    const card = this.#card(id);
+    const participant = this.#screen.names?.participants.get(id);
+    card.clock.setName(participant?.name ?? '', participant?.team);
+    const face = this.#screen.faces.get(id);
+    if (face) card.clock.show(face);
+    this.#updateCard(card, id);
+    return card;
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Card}
+   */
+  #card(id) {
+    const name = id === 'session' ? 'the session' : this.#screen.names?.nameOf(id);
+    const less = this.#button('−', () => this.#adjust(id, -1));
+    const more = this.#button('+', () => this.#adjust(id, 1));
+    const give = this.#button('Give turn', () => this.#send('switch', { next_participant_id: id }));
+    const link = this.#button('Link', () => this.#links.select(id));
+    less.ariaLabel = `Remove time from ${name}`;
+    more.ariaLabel = `Add time to ${name}`;
+    give.ariaLabel = `Give turn to ${name}`;
+    link.ariaLabel = `Link for ${name}`;
+    link.hidden = id === 'session';
+    const clock = new ClockView(el('div', { className: 'buttons' }, less, more, give, link));
+    return { element: clock.element, clock, less, more, give };
+  }
+
+  /**
+   * @param {string} label
+   * @param {() => unknown} onclick
+   * @param {string} [className]
+   */
+  #button(label, onclick, className = '') {
+    return el('button', { type: 'button', className, onclick }, label);
+  }
+
+  #runPrimaryAction() {
+    const action = this.#state && hostAction(this.#state);
+    if (action?.command) void this.#send(action.command, action.args);
+  }
+
+  #pauseOrResume() {
+    const status = this.#state?.status;
+    if (status === 'running') void this.#send('pause');
+    if (status === 'paused') void this.#send('resume');
+  }
+
+  /**
+   * @param {string} id
+   * @param {1 | -1} sign
+   */
+  #adjust(id, sign) {
+    const target = this.#state && adjustTarget(this.#state, id);
+    const delta_ms = sign * Number(this.#adjustment.value) * 1_000;
+    if (target) void this.#send('adjust', { ...target, delta_ms });
+  }
+
+  async #confirmComplete() {
+    const isConfirmed = await confirm({
+      title: 'Complete the session?',
+      text: 'All clocks stop for every participant. This can’t be undone.',
+      action: 'Complete',
+    });
+    if (isConfirmed) await this.#send('complete');
+  }
+
+  async #confirmDelete() {
+    const isConfirmed = await confirm({
+      title: 'Delete the session?',
+      text: 'It disappears from every screen, and its links stop working. This can’t be undone.',
+      action: 'Delete',
+    });
+    if (isConfirmed) {
+      await this.#try(() => this.#screen.api.deleteSession(this.#screen.route.session));
+    }
+  }
+
+  /**
+   * @param {CommandName} command
+   * @param {Record<string, unknown>} [args]
+   */
+  #send(command, args) {
+    return this.#try(() => this.#screen.client.command(command, args));
+  }
+
+  /** Show the error of `action`, if it fails. @param {() => Promise<unknown>} action */
+  async #try(action) {
+    try {
+      await action();
+      setText(this.#error, '');
+    } catch (error) {
+      setText(this.#error, errorText(error));
+    }
+  }
+}
+
+/** @param {number} count */
+const sizeOf = (count) => (count <= 2 ? 'two' : count <= 4 ? 'four' : 'more');
+
+function shortcuts() {
+  return el(
+    'details',
+    { className: 'panel shortcuts' },
+    el('summary', {}, 'Keyboard shortcuts'),
+    el(
+      'dl',
+      {},
+      ...SHORTCUTS.flatMap(([key, text]) => [el('dt', {}, el('kbd', {}, key)), el('dd', {}, text)]),
+    ),
+  );
+}

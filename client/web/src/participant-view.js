@@ -1,0 +1,128 @@
+/**
+ * A participant's view: the own clock, and one large button.
+ *
+ * @module
+ */
+
+import { ClockView } from './clock-view.js';
+import { vibrate, wakeLock } from './device.js';
+import { belongsToFocus, el, setData, setText } from './dom.js';
+import { errorText } from './event-text.js';
+import { UNKNOWN } from './names.js';
+import { participantAction } from './primary-action.js';
+
+/** @import { ClockFace } from '../../js/src/index.js' */
+/** @import { SessionState } from '../../js/src/types.js' */
+/** @import { Action } from './primary-action.js' */
+/** @import { SessionScreen } from './session-screen.js' */
+
+export class ParticipantView {
+  #screen;
+  #id;
+  #ownClock = new ClockView();
+  #activeClock = el('p', { className: 'active-clock' });
+  #activeName = el('span', { dir: 'auto' });
+  #activeTime = el('span', { className: 'time' });
+  #error = el('p', { className: 'error', role: 'alert' });
+  #label = el('span', { className: 'label' });
+  #hint = el('span', { className: 'hint' });
+  #button = el('button', {
+    type: 'button',
+    className: 'action-button',
+    onclick: () => this.#runAction(),
+  });
+  #wakeLock;
+  /** @type {Action} */
+  #action = { label: '', command: null };
+  #isSending = false;
+  #isUnknown = false;
+
+  /** @param {SessionScreen} screen */
+  constructor(screen) {
+    this.#screen = screen;
+    this.#id = screen.route.participant ?? '';
+    this.#activeClock.append(this.#activeName, ' ', this.#activeTime);
+    this.#button.append(this.#label, this.#hint);
+    this.element = el(
+      'main',
+      { className: 'participant' },
+      el('div', { className: 'own-clock' }, this.#ownClock.element, this.#activeClock, this.#error),
+      this.#button,
+    );
+    this.#wakeLock = wakeLock(() => screen.client.snapshot?.state.status === 'running');
+  }
+
+  /** @param {SessionState} state */
+  onState(state) {
+    const { names } = this.#screen;
+    const participant = names?.participants.get(this.#id);
+    this.#isUnknown = !participant;
+    this.#ownClock.setName(participant?.name ?? UNKNOWN, participant?.team);
+    const active = state.active_participant_id;
+    const isOther = active !== null && active !== this.#id;
+    this.#activeClock.hidden = !isOther;
+    if (isOther) {
+      setText(this.#activeName, names?.nameOf(active) ?? '');
+      setText(this.#activeTime, this.#screen.faces.get(active)?.text ?? '');
+    }
+    this.#wakeLock.update();
+    this.#updateButton(state);
+  }
+
+  /** @param {ClockFace} face */
+  onFace(face) {
+    if (face.id === this.#id) this.#ownClock.show(face);
+    else if (face.isActive && face.id !== 'session') setText(this.#activeTime, face.text);
+  }
+
+  onConnection() {
+    const { snapshot } = this.#screen.client;
+    if (snapshot) this.#updateButton(snapshot.state);
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    if (event.key !== ' ' || belongsToFocus(event)) return;
+    event.preventDefault();
+    if (!event.repeat) void this.#runAction();
+  }
+
+  dispose() {
+    this.#wakeLock.stop();
+  }
+
+  /** @param {SessionState} state */
+  #updateButton(state) {
+    const isLive = this.#screen.client.connection === 'live';
+    this.#action = participantAction(state, this.#id, {
+      takesTurns: this.#screen.names?.takesTurns ?? false,
+      hasToken: this.#screen.route.token !== undefined,
+    });
+    if (this.#isUnknown) this.#action = { label: UNKNOWN, command: null };
+    const isEnabled = isLive && this.#action.command !== null && !this.#isSending;
+    setText(this.#label, isLive ? this.#action.label : 'Not connected');
+    setText(this.#hint, isEnabled ? 'Tap or press Space' : '');
+    // A button with `disabled` would lose the focus.
+    this.#button.setAttribute('aria-disabled', String(!isEnabled));
+    const buttonState = isEnabled ? 'enabled' : this.#isSending ? 'sending' : 'disabled';
+    setData(this.#button, 'state', buttonState);
+  }
+
+  async #runAction() {
+    const { client } = this.#screen;
+    const { command, args } = this.#action;
+    if (command === null || this.#isSending || client.connection !== 'live') return;
+    vibrate();
+    setText(this.#error, '');
+    this.#isSending = true;
+    this.onConnection();
+    try {
+      await client.command(command, args);
+    } catch (error) {
+      setText(this.#error, errorText(error));
+    } finally {
+      this.#isSending = false;
+      this.onConnection();
+    }
+  }
+}

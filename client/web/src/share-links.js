@@ -1,0 +1,163 @@
+/**
+ * The links to a session's screens, with a QR code, to copy and to open.
+ *
+ * QR codes are drawn here, because a link contains a token and must not be sent to any service.
+ *
+ * @module
+ */
+
+import { copyText } from './device.js';
+import { el, setText } from './dom.js';
+import { isLoopback } from './endpoints.js';
+import { errorText } from './event-text.js';
+import { formatRoute } from './route.js';
+import { encode } from './uqr.js';
+
+/** @import { Api } from './api.js' */
+/** @import { SessionNames } from './names.js' */
+/** @import { Route } from './route.js' */
+
+const SVG = 'http://www.w3.org/2000/svg';
+const VIEWER = 'viewer';
+const HOST = 'host';
+
+export class ShareLinks {
+  #hostRoute;
+  #api;
+  /** Routes with a token, or a pending one, by recipient. @type {Map<string, Promise<Route>>} */
+  #routes = new Map();
+  #recipient = el('select', { id: 'recipient', onchange: () => void this.#update() });
+  #code = el('div', { className: 'qr-code' });
+  #open = el('a', { className: 'button', target: '_blank', rel: 'noopener' }, 'Open');
+  #error = el('p', { className: 'error', role: 'alert' });
+  #link = el('input', {
+    readOnly: true,
+    'aria-label': 'Link',
+    onfocus: () => this.#link.select(),
+  });
+  #copy = el('button', { type: 'button', onclick: () => void this.#copyLink() }, 'Copy');
+  #count = 0;
+
+  /**
+   * @param {Route} hostRoute
+   * @param {Api} api with the host's token, which may mint others
+   */
+  constructor(hostRoute, api) {
+    this.#hostRoute = hostRoute;
+    this.#api = api;
+    this.element = el(
+      'section',
+      { className: 'panel share-links', 'aria-labelledby': 'share-links' },
+      el('h2', { id: 'share-links' }, 'Share'),
+      el('label', { for: 'recipient' }, 'Link for'),
+      this.#recipient,
+      this.#error,
+      this.#code,
+      el('div', { className: 'buttons' }, this.#copy, this.#open),
+      this.#link,
+      isLoopback(location.hostname) &&
+        el(
+          'p',
+          { className: 'hint' },
+          `Other devices can’t reach ${location.hostname}. Run with --host 0.0.0.0, and open this page at the machine’s name or address.`,
+        ),
+    );
+  }
+
+  /** @param {SessionNames} names */
+  setNames({ participants }) {
+    if (this.#count === participants.size) return;
+    this.#count = participants.size;
+    this.#recipient.replaceChildren(
+      new Option('Viewer (large clocks)', VIEWER),
+      new Option('Host (all controls)', HOST),
+      ...Array.from(participants.values(), ({ id, name }) => new Option(name, id)),
+    );
+    void this.#update();
+  }
+
+  /** @param {string} participant */
+  select(participant) {
+    this.#recipient.value = participant;
+    void this.#update();
+    this.element.scrollIntoView({ block: 'nearest' });
+    this.#recipient.focus();
+  }
+
+  async #update() {
+    const { value } = this.#recipient;
+    setText(this.#error, '');
+    setText(this.#copy, 'Copy');
+    try {
+      const route = this.#routeFor(value);
+      this.#show(route instanceof Promise ? '' : urlOf(route));
+      const url = urlOf(await route);
+      if (value === this.#recipient.value) this.#show(url);
+    } catch (error) {
+      if (value === this.#recipient.value) setText(this.#error, errorText(error));
+    }
+  }
+
+  /** @param {string} url empty until the token has arrived */
+  #show(url) {
+    if (url === this.#link.value) return;
+    this.#link.value = url;
+    if (url) this.#open.href = url;
+    else this.#open.removeAttribute('href');
+    this.#copy.disabled = !url;
+    this.#code.replaceChildren(...(url ? [qrCode(url)] : []));
+  }
+
+  /**
+   * @param {string} recipient
+   * @returns {Route | Promise<Route>} a promise if a token has to be minted
+   */
+  #routeFor(recipient) {
+    if (recipient === HOST) return this.#hostRoute;
+    const { session, token } = this.#hostRoute;
+    /** @type {Route} */
+    const route =
+      recipient === VIEWER
+        ? { session, as: 'viewer' }
+        : { session, as: 'participant', participant: recipient };
+    if (!token) return route;
+    const known = this.#routes.get(recipient);
+    if (known) return known;
+    const minted = this.#api
+      .mintToken(session, route.as, route.participant)
+      .then((own) => ({ ...route, token: own }));
+    this.#routes.set(recipient, minted);
+    minted.catch(() => this.#routes.delete(recipient));
+    return minted;
+  }
+
+  async #copyLink() {
+    const isCopied = await copyText(this.#link.value);
+    setText(this.#copy, isCopied ? 'Copied' : 'Press Ctrl+C');
+    if (!isCopied) this.#link.focus();
+  }
+}
+
+/** @param {Route} route */
+const urlOf = (route) => new URL(formatRoute(route), location.href).href;
+
+/**
+ * @param {string} text
+ * @returns {SVGElement}
+ */
+function qrCode(text) {
+  const { data, size } = /** @type {{data: boolean[][], size: number}} */ (encode(text));
+  const modules = data.flatMap((row, y) =>
+    row.flatMap((isDark, x) => (isDark ? [`M${x} ${y}h1v1h-1z`] : [])),
+  );
+  const image = document.createElementNS(SVG, 'svg');
+  image.setAttribute('viewBox', `0 0 ${size} ${size}`);
+  // A link with a token needs more modules, which must stay large enough for cameras.
+  image.style.maxInlineSize = `${Math.min(Math.max(190, size * 4), 250)}px`;
+  image.setAttribute('role', 'img');
+  image.setAttribute('aria-label', 'QR code of the link');
+  const path = document.createElementNS(SVG, 'path');
+  path.setAttribute('d', modules.join(''));
+  image.append(path);
+  return image;
+}

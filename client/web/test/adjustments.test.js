@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { adjustTarget } from '../src/adjustments.js';
+import { makeState } from './factories.js';
+
+test('each mode has its own clocks that can be adjusted', () => {
+  assert.deepEqual(adjustTarget(makeState(), 'b'), { participant_id: 'b' });
+  assert.deepEqual(adjustTarget(makeState({ sync_mode: 'per_group' }), 'b'), { group_id: 'blue' });
+  assert.deepEqual(adjustTarget(makeState({ sync_mode: 'per_cycle' }), 'a'), {});
+  assert.equal(adjustTarget(makeState({ sync_mode: 'per_cycle' }), 'b'), null);
+  assert.deepEqual(adjustTarget(makeState({ sync_mode: 'global' }), 'session'), {});
+  assert.equal(adjustTarget(makeState({ sync_mode: 'global' }), 'a'), null);
+  assert.equal(adjustTarget(makeState({ sync_mode: 'count_up' }), 'a'), null);
+  assert.equal(adjustTarget(makeState({ status: 'completed' }), 'a'), null);
+});

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { connectionLabel, noticeFor } from '../src/connection-status.js';
+
+/** @import { Status } from '../src/connection-status.js' */
+
+test('a notice explains why there are no clocks, after a grace period', () => {
+  /** @param {Partial<Status>} [changes] */
+  const title = (changes) =>
+    noticeFor({
+      connection: 'live',
+      isRefused: false,
+      hasSession: false,
+      hadSession: false,
+      isWaiting: false,
+      ...changes,
+    })?.title;
+
+  assert.equal(title({ hasSession: true }), undefined);
+  assert.equal(title(), 'Session not found');
+  assert.equal(title({ isWaiting: true }), 'Connecting');
+  assert.equal(
+    title({ hadSession: true, connection: 'reconnecting' }),
+    'This session no longer exists',
+  );
+  assert.equal(title({ connection: 'connecting' }), 'The server can’t be reached');
+  const refused = title({ isRefused: true, hasSession: true, connection: 'closed' });
+  assert.equal(refused, 'This link doesn’t work');
+});
+
+test('the indicator shows the connection and the maximum clock error', () => {
+  assert.equal(connectionLabel('live', 2.1), 'Live ±3 ms');
+  assert.equal(connectionLabel('live', Infinity), 'Live');
+  assert.equal(connectionLabel('reconnecting', 2), 'Reconnecting');
+  assert.equal(connectionLabel('closed', 2), 'Not connected');
+});

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { FormError, buildCreateRequest, describeField } from '../src/create-request.js';
+import { PRESETS } from '../src/presets.js';
+
+/** @import { Form } from '../src/create-request.js' */
+
+function ids() {
+  let last = 0;
+  return () => `id-${(last += 1)}`;
+}
+
+/**
+ * The form of a preset.
+ *
+ * @param {string} id
+ * @param {Partial<Form>} [changes]
+ * @returns {Form}
+ */
+function form(id, changes) {
+  const preset = PRESETS.find((one) => one.id === id);
+  assert.ok(preset);
+  return { ...preset.form, ...changes };
+}
+
+/**
+ * The field that is invalid, or null.
+ *
+ * @param {Form} values
+ */
+function invalidField(values) {
+  try {
+    buildCreateRequest(values, ids());
+  } catch (error) {
+    assert.ok(error instanceof FormError);
+    return error.field;
+  }
+  return null;
+}
+
+test('participants are assigned to the teams in front of their names', () => {
+  const request = buildCreateRequest(form('team'), ids());
+  const participants = /** @type {{group_id: string}[]} */ (request['participants']);
+
+  assert.deepEqual(request['metadata'], {
+    names: ['Ada', 'Ben', 'Cleo', 'Dan'],
+    teams: ['Red', 'Blue'],
+  });
+  assert.equal(participants[0]?.group_id, participants[2]?.group_id);
+  assert.notEqual(participants[0]?.group_id, participants[1]?.group_id);
+  assert.equal(request['time_control'], '15m');
+});
+
+test('the number of participants is the number of names or the count, whichever is larger', () => {
+  const names = 'Ada\n\nCleo\n\n';
+  const request = buildCreateRequest(form('quiz', { names, count: 2 }), ids());
+
+  assert.equal(/** @type {unknown[]} */ (request['participants']).length, 3);
+  assert.deepEqual(request['metadata'], { names: ['Ada', '', 'Cleo'] });
+  const many = buildCreateRequest(form('quiz', { count: 1_000 }), ids());
+  assert.equal(/** @type {unknown[]} */ (many['participants']).length, 1_000);
+});
+
+test('an invalid value is reported with its field', () => {
+  assert.equal(invalidField(form('blitz', { control: 'fast' })), 'control');
+  assert.equal(invalidField(form('quiz', { cycle: '' })), 'cycle');
+  assert.equal(invalidField(form('exam', { total: '25h' })), 'total');
+  assert.equal(invalidField(form('stopwatch', { max: 'never' })), 'max');
+  assert.equal(invalidField(form('blitz', { warnings: '1m, soon' })), 'warnings');
+  assert.equal(
+    invalidField(form('blitz', { warnings: '1s,2s,3s,4s,5s,6s,7s,8s,9s,10s,11s' })),
+    'warnings',
+  );
+  assert.equal(invalidField(form('quiz', { count: 1_001 })), 'count');
+  assert.equal(invalidField(form('quiz', { count: NaN })), 'count');
+  assert.equal(invalidField(form('team', { names: 'Ada\nBen' })), 'names');
+  const long = { names: 'Wolfeschlegelsteinhausen\n'.repeat(200) };
+  assert.equal(invalidField(form('quiz', long)), 'names');
+});
+
+test('the fields of a preset are described in words', () => {
+  assert.equal(
+    describeField(form('blitz'), 'control'),
+    '3 minutes each, 2 seconds added after each turn',
+  );
+  assert.equal(describeField(form('exam'), 'warnings'), '15 minutes, 5 minutes');
+  assert.equal(describeField(form('stopwatch'), 'max'), '');
+});

@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { formatDuration, parseDuration } from '../src/durations.js';
+
+test('durations are parsed; a plain number is minutes', () => {
+  assert.equal(parseDuration('5'), 300_000);
+  assert.equal(parseDuration(' 90 s'), 90_000);
+  assert.equal(parseDuration('1h30m'), 5_400_000);
+  assert.equal(parseDuration('2:30'), 150_000);
+  assert.equal(parseDuration('1:00:00'), 3_600_000);
+  for (const text of ['', 'soon', '1.5', '-3', '5 apples']) assert.equal(parseDuration(text), null);
+});
+
+test('durations are formatted in words', () => {
+  assert.equal(formatDuration(5_401_000), '1 hour 30 minutes 1 second');
+  assert.equal(formatDuration(0), '0 seconds');
+});

@@ -1,0 +1,239 @@
+"""Sessions on the page: created, shown on other screens, played and ended."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.instances import Instance
+
+from .screens import Screens
+from .session_page import (
+    PHONE,
+    VIEWER,
+    card,
+    clock,
+    create_session,
+    link_for,
+    press,
+    wait_until_live,
+)
+
+PRESETS = [
+    "Blitz",
+    "US delay",
+    "Byo-yomi",
+    "Debate",
+    "Quiz",
+    "Exam",
+    "Auction",
+    "Teams",
+    "Stopwatch",
+    "Custom",
+]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_preset_creates_a_session_that_can_be_started_and_completed(
+    screens: Screens, stack: Instance, preset: str
+) -> None:
+    host = create_session(screens, stack.rest_url, preset)
+
+    press(host, "Start")
+    expect(host.locator(".header .status")).to_have_text("Running")
+    press(host, "Complete")
+    host.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    expect(host.locator(".header .status")).to_have_text("Completed")
+    expect(host.locator(".activity li")).to_have_count(3)
+
+
+def test_game_on_two_phones_with_a_viewer(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", names="Ada\nBen", title="Final")
+    viewer = screens.open(link_for(host, VIEWER))
+    ada = screens.open(link_for(host, "Ada"), **PHONE)
+    ben = screens.open(link_for(host, "Ben"), **PHONE)
+    for page in (viewer, ada, ben):
+        wait_until_live(page)
+        expect(page.get_by_role("heading", name="Final")).to_be_visible()
+    expect(ada.get_by_role("button", name="Not started yet")).to_have_attribute(
+        "aria-disabled", "true"
+    )
+
+    press(host, "Start")
+    expect(card(viewer, "Ada")).to_have_attribute("data-active", "true")
+    expect(ben.get_by_role("button", name="Not your turn")).to_have_attribute(
+        "aria-disabled", "true"
+    )
+
+    ada.get_by_role("button", name=re.compile("Pass turn")).tap()
+    expect(card(viewer, "Ben")).to_have_attribute("data-active", "true")
+    # Two seconds were added, and the first move took some time.
+    expect(clock(viewer, "Ada")).to_have_text(re.compile(r"^3:0[0-2]$|^2:5\d$"))
+    expect(ada.get_by_text("Ben")).to_be_visible()
+
+    # The space bar works wherever the focus is.
+    ben.locator("body").press("Space")
+    expect(card(host, "Ada")).to_have_attribute("data-active", "true")
+
+    press(host, "Undo")
+    expect(card(viewer, "Ben")).to_have_attribute("data-active", "true")
+    press(host, "Pause")
+    expect(viewer.locator(".header .status")).to_have_text("Paused")
+    expect(ben.get_by_role("button", name="Paused")).to_have_attribute("aria-disabled", "true")
+    paused = clock(viewer, "Ben").inner_text()
+    assert paused == clock(ben, "Ben").inner_text() == clock(host, "Ben").inner_text()
+
+
+def test_late_press_shows_an_error(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", names="Ada\nBen")
+    # Ignores updates once isDeaf is set; sending still works.
+    deaf = """
+        window.WebSocket = class extends WebSocket {
+            set onmessage(listen) {
+                super.onmessage = (event) => {
+                    const { type } = JSON.parse(event.data);
+                    if (window.isDeaf && type === 'STATE_UPDATE') return;
+                    listen?.(event);
+                };
+            }
+        };
+    """
+    ada = screens.open(link_for(host, "Ada"), script=deaf)
+    press(host, "Start")
+    button = ada.get_by_role("button", name=re.compile("Pass turn"))
+    expect(button).to_be_visible()
+    ada.evaluate("window.isDeaf = true")
+    press(host, "Pass turn")
+    expect(card(host, "Ben")).to_have_attribute("data-active", "true")
+
+    button.click()
+
+    expect(ada.get_by_role("alert")).to_have_text("The turn has already changed.")
+
+
+def test_time_is_added_and_removed(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Debate", names="For\nAgainst")
+
+    host.get_by_role("combobox", name=re.compile("^Time added or removed")).select_option(
+        label="± 1 min"
+    )
+    press(host, "Add time to Against")
+    expect(clock(host, "Against")).to_have_text("5:00")
+    press(host, "Remove time from For")
+    expect(clock(host, "For")).to_have_text("3:00")
+    log = host.get_by_role("group", name="Activity log")
+    expect(log.get_by_text("1 minute added for Against")).to_be_visible()
+
+
+def test_bidder_leads_the_auction(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Auction", names="Ada\nBen\nCleo")
+    cleo = screens.open(link_for(host, "Cleo"), **PHONE)
+    viewer = screens.open(link_for(host, VIEWER))
+    press(host, "Start")
+
+    cleo.get_by_role("button", name=re.compile("Bid")).tap()
+
+    expect(cleo.get_by_role("button", name="You lead")).to_be_visible()
+    expect(clock(viewer, "Cleo")).to_be_visible()
+
+
+def test_missing_and_deleted_sessions_show_a_notice(screens: Screens, stack: Instance) -> None:
+    unknown = "#s=00000000-0000-4000-8000-000000000000&as=viewer"
+    missing = screens.open(f"{stack.rest_url}/{unknown}")
+    expect(missing.get_by_role("heading", name="Session not found")).to_be_visible()
+    broken = screens.open(f"{stack.rest_url}/#s=1")
+    expect(broken.get_by_role("heading", name="This link is incomplete")).to_be_visible()
+
+    host = create_session(screens, stack.rest_url, "Stopwatch")
+    viewer = screens.open(link_for(host, VIEWER))
+    wait_until_live(viewer)
+    press(host, "Delete")
+    host.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(clock(host, "Stopwatch")).to_be_visible()
+    press(host, "Delete")
+    host.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    for page in (host, viewer):
+        expect(page.get_by_role("heading", name="This session no longer exists")).to_be_visible()
+
+
+def test_lost_connection_is_shown_and_disables_the_button(
+    screens: Screens, stack: Instance
+) -> None:
+    cut = """
+        const sockets = [];
+        window.WebSocket = class extends WebSocket {
+            constructor(...address) {
+                super(...address);
+                sockets.push(this);
+            }
+        };
+        window.cut = () => {
+            window.WebSocket = class {
+                constructor() { setTimeout(() => this.onclose?.(), 5); }
+                close() {}
+            };
+            for (const socket of sockets) socket.close();
+        };
+    """
+    host = create_session(screens, stack.rest_url, "Blitz", names="Ada\nBen")
+    ada = screens.open(link_for(host, "Ada"), script=cut)
+    press(host, "Start")
+    expect(ada.get_by_role("button", name=re.compile("Pass turn"))).to_be_visible()
+
+    ada.evaluate("window.cut()")
+
+    expect(ada.get_by_text("Reconnecting")).to_be_visible()
+    expect(ada.get_by_role("button", name="Not connected")).to_have_attribute(
+        "aria-disabled", "true"
+    )
+    # The clock keeps running, as it does on the server.
+    shown = clock(ada, "Ada").inner_text()
+    expect(clock(ada, "Ada")).not_to_have_text(shown)
+
+
+def test_invalid_value_is_explained_at_its_field(screens: Screens, stack: Instance) -> None:
+    page = screens.open(f"{stack.rest_url}/")
+    control = page.get_by_label("Time control")
+    expect(page.get_by_text("3 minutes each, 2 seconds added after each turn")).to_be_visible()
+    control.fill("quick")
+    page.get_by_role("button", name="Create session").click()
+
+    expect(control).to_be_focused()
+    expect(control).to_have_attribute("aria-invalid", "true")
+    expect(control).to_have_accessible_description(re.compile("^Invalid time control"))
+
+
+def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(
+    screens: Screens, stack: Instance
+) -> None:
+    count = """
+        window.tones = 0;
+        const { start } = AudioScheduledSourceNode.prototype;
+        AudioScheduledSourceNode.prototype.start = function (...when) {
+            window.tones += 1;
+            return start.apply(this, when);
+        };
+    """
+    host = create_session(screens, stack.rest_url, "Quiz", cycle="2s", warnings="")
+    viewer = screens.open(link_for(host, VIEWER), script=count)
+    viewer.get_by_role("button", name="Sound off").click()
+    expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
+    before = viewer.evaluate("window.tones")
+    press(host, "Start")
+    expect(card(viewer, "Participant 2")).to_have_attribute("data-active", "true")
+
+    assert viewer.evaluate("window.tones") > before
+    viewer.reload()
+    expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
+
+
+def test_page_opened_by_another_host_name_connects_to_that_host(
+    screens: Screens, stack: Instance
+) -> None:
+    # Another name than the stack's own, as on a phone.
+    rest_url = stack.rest_url.replace("127.0.0.1", "localhost")
+    host = create_session(screens, rest_url, "Blitz")
+
+    assert link_for(host, VIEWER).startswith(rest_url)

@@ -1,0 +1,81 @@
+"""Merging pages and partial updates gives the state that the server has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from pydantic_core import to_json
+
+from chalicelib.core.session import Session
+from chalicelib.core.setup import Setup
+from chalicelib.core.view import changed_positions
+from chalicelib.schemas.states import session_state
+from tests.e2e.sessions import by_id
+from tests.strategies import Step, play, setups, walks
+from tickless.state_merge import join_pages, merge_partial
+
+from .factories import make_participant, make_state
+from .recorded import recorded
+
+
+def server_state(session: Session, now_ms: int) -> Any:
+    return json.loads(to_json(session_state(session, now_ms)))
+
+
+def partial_state(before: Session, after: Session, now_ms: int) -> Any:
+    """The state of a partial update."""
+    state = session_state(after, now_ms, changed_positions(before, after))
+    groups = {participant["group_id"] for participant in state["participants"]}
+    if "groups" in state:
+        state["groups"] = [group for group in state["groups"] if group["group_id"] in groups]
+    return json.loads(to_json(state))
+
+
+@given(setup=setups(tiny=True), walk=walks(tiny=True))
+def test_merging_every_partial_update_gives_the_whole_state(
+    setup: Setup, walk: Sequence[Step]
+) -> None:
+    merged: Any = None
+    for played in play(setup, walk):
+        before, after = played.before, played.after
+        if merged is None:
+            merged = server_state(before, before.updated_at_ms)
+        if after is before:
+            continue
+        merged = merge_partial(merged, partial_state(before, after, played.now_ms))
+        assert by_id(merged) == by_id(server_state(after, played.now_ms))
+
+
+def test_partial_update_of_global_clears_has_expired_of_participants_it_leaves_out() -> None:
+    late = {"has_expired": True, "time_remaining_ms": 0}
+    state = make_state(
+        make_participant("a", **late), make_participant("b", **late), sync_mode="global"
+    )
+    running = {"is_running": True, "time_remaining_ms": 5}
+    partial = make_state(make_participant("a", **running), sync_mode="global")
+
+    assert merge_partial(state, partial)["participants"][1] == make_participant("b", **running)
+    empty = make_state(sync_mode="global")
+    assert merge_partial(state, empty)["participants"] == state["participants"]
+
+
+def test_joined_pages_have_every_participant_and_every_group_once() -> None:
+    groups = [{"group_id": name, "total_time_ms": 1} for name in ("g", "h")]
+    pages = [
+        make_state(make_participant("a"), make_participant("b"), groups=groups),
+        make_state(make_participant("c"), groups=groups[:1], version=2),
+    ]
+    whole = join_pages(pages)
+    assert [one["participant_id"] for one in whole["participants"]] == ["a", "b", "c"]
+    assert (whole["groups"], whole["version"]) == (groups, 2)
+    assert len(pages[1]["participants"]) == 1
+
+
+def test_recorded_partial_updates_merge_into_the_recorded_states() -> None:
+    partials = json.loads(to_json(recorded()["partials"]))
+    assert len(partials) > 50
+    for one in partials:
+        assert merge_partial(one["before"], one["partial"]) == one["after"], one["name"]

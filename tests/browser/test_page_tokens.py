@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
-from chalicelib.access import tokens
 from playwright.sync_api import Page, expect
 
+from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import new_key
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from tests.auth.bearers import a_key_set

@@ -1,8 +1,8 @@
-"""Builds everything once per process, and is the seam at which tests replace it.
+"""Dependency container: builds each service of a process once, when it is first used.
 
-Nothing is built at import, and nothing imported that only some functions need:
-a Lambda that answers REST pays for no sockets, one that is asked for its health
-for no store. Whoever wants other services says so before the first request.
+``app.py`` makes one and hands it to the routes and handlers; tests make their own. Nothing is
+built at import, and what only some functions need is imported by the service that needs it: a
+function that serves REST imports nothing of the WebSocket API, and ``/health`` opens no store.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import gc
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from .cached_service import cached_service
@@ -45,12 +43,12 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("tickless")
 
-LEAVE_WITHIN_SECONDS = 0.2
-"""So long posts that are under way may take when a process ends."""
+CLOSE_WITHIN_SECONDS = 0.2
+"""How long posts in flight may take when a process exits."""
 
 
-class _Awaited:
-    """An Broadcaster that is built once there is something to announce: reads go without."""
+class _LazyBroadcaster:
+    """A Broadcaster that is built with the first commit: reads import nothing that posts."""
 
     def __init__(self, build: Callable[[], Broadcaster]) -> None:
         self._build = build
@@ -65,11 +63,54 @@ class _Awaited:
         self._build().close_revoked(session_id)
 
 
-@dataclass
 class Container:
-    """What the functions use; each part is built when it is first asked for."""
+    """The services of one process; each is built when it is first used.
 
-    settings: Settings
+    Without ``settings`` the environment is read at the first use, so that importing the
+    application reads nothing.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        if settings is not None:
+            self.__dict__["settings"] = settings
+
+    @classmethod
+    def from_environment(cls) -> Container:
+        """A container whose settings are read now, with logging started.
+
+        Raises:
+            InvalidSetting: A variable of the environment is invalid.
+        """
+        from .telemetry.logging import start_logging
+
+        settings = read_settings()
+        start_logging(settings)
+        started = cls(settings)
+        _ = started.telemetry, started.tracing
+        return started
+
+    @cached_service
+    def settings(self) -> Settings:
+        """The settings of a Lambda function, which logs what is wrong with them.
+
+        Raises:
+            InvalidSetting: A variable of the environment is invalid.
+        """
+        from .telemetry.logging import start_logging
+
+        try:
+            settings = read_settings()
+        except InvalidSetting as error:
+            # No caller of a function reads what it raises, and LOG_FORMAT may be what is wrong.
+            start_logging(default_settings())
+            LOG.error("settings: %s", error)
+            raise
+        start_logging(settings)
+        # Lambda kills its processes without a signal; one that exits by itself closes in order.
+        atexit.register(self.close, CLOSE_WITHIN_SECONDS)
+        # What has been imported stays: no garbage collection need look at it again.
+        gc.freeze()
+        return settings
 
     @cached_service
     def sink(self) -> Sink:
@@ -133,14 +174,14 @@ class Container:
         return RedisStats(self.redis, self.settings.shards, self.heartbeat_policy)
 
     def metrics_page(self) -> bytes:
-        """What a scrape is answered: the fleet's facts, and figures of our own if we keep any."""
+        """The store's statistics, and this process's own metrics if it keeps any."""
         from .telemetry.prometheus import PrometheusSink, StatsCollector, page
 
         own = self.sink.collectors() if isinstance(self.sink, PrometheusSink) else ()
         return page([StatsCollector(self.stats), *own])
 
     @cached_service
-    def management_api(self) -> ConnectionsApi:
+    def connections_api(self) -> ConnectionsApi:
         from .broadcast.connections_api import (
             given_or_found,
             open_boto3_client,
@@ -163,25 +204,27 @@ class Container:
 
     @property
     def broadcaster(self) -> Broadcaster | None:
-        """Who is told of commits here; None where relays are."""
-        return _Awaited(lambda: self.inline) if self.settings.broadcast == "inline" else None
+        """Posts each commit from here; None where relays do."""
+        return (
+            _LazyBroadcaster(lambda: self.inline) if self.settings.broadcast == "inline" else None
+        )
 
     @cached_service
     def inline(self) -> InlineBroadcaster:
         from .broadcast.inline import InlineBroadcaster
 
         return InlineBroadcaster(
-            self.connections, lambda: self.management_api, telemetry=self.telemetry
+            self.connections, lambda: self.connections_api, telemetry=self.telemetry
         )
 
     @property
     def authenticator(self) -> TokenAuthenticator | None:
-        """What reads tokens and signs them; None where nobody is asked for any."""
-        return self.open_authenticator if self.settings.auth else None
+        """Verifies and signs tokens; None with AUTH=off."""
+        return self.required_authenticator if self.settings.auth else None
 
     @cached_service
-    def open_authenticator(self) -> TokenAuthenticator:
-        """The gate; its keys, which may have to be fetched, are looked up with the first token."""
+    def required_authenticator(self) -> TokenAuthenticator:
+        """Its keys, which may have to be fetched, are looked up with the first token."""
         from .auth.authenticator import TokenAuthenticator
         from .auth.key_cache import KeyCache
         from .auth.key_source import KeySource
@@ -199,7 +242,7 @@ class Container:
         )
 
     @cached_service
-    def sockets(self) -> WebSocketHandlers:
+    def websocket(self) -> WebSocketHandlers:
         from .websocket.connect_authorizer import ConnectAuthorizer
         from .websocket.handlers import WebSocketHandlers
         from .websocket.welcome import WelcomeInvoker
@@ -208,12 +251,12 @@ class Container:
             engine=self.engine,
             store=self.store,
             registry=self.connections,
-            api=self.management_api,
+            api=self.connections_api,
             limits=self.limits,
             greeter=WelcomeInvoker(self.settings.greeter, self.settings.aws_region),
             connect_authorizer=ConnectAuthorizer(
                 self.store,
-                (lambda: self.open_authenticator) if self.settings.auth else None,
+                (lambda: self.required_authenticator) if self.settings.auth else None,
                 self.settings.allowed_origins,
             ),
             endpoint=self.settings.websocket_endpoint or None,
@@ -229,7 +272,7 @@ class Container:
             lambda: subscription(self.settings),
             self.connections,
             self.engine,
-            self.management_api,
+            self.connections_api,
             endpoint,
             telemetry=self.telemetry,
             sweep_every_seconds=self.settings.heartbeat_interval_ms / 1000,
@@ -245,84 +288,27 @@ class Container:
             self.engine,
             self.deadlines,
             lambda: deadline_notifications(self.settings),
-            # Who posts before it returns is given one session at a time: connections
-            # that don't answer keep nobody but their own session waiting.
+            # Inline posting takes one session at a time: connections that do not answer
+            # delay no session but their own.
             share=SHARE if broadcaster is None else 1,
-            # Relays sweep the connections of their own endpoints.
+            # With relays, each sweeps the connections of its own endpoint.
             aside=None if broadcaster is None else broadcaster.sweep,
             aside_every_seconds=self.settings.heartbeat_interval_ms / 1000,
             telemetry=self.telemetry,
         )
 
     def sweep_for_a_minute(self, remaining_ms: int) -> None:
-        """What a function does that is called once a minute and has ``remaining_ms`` left."""
+        """The scheduled function: sweep until the next call, within ``remaining_ms``."""
         self.sweeper().work_through_minute(remaining_ms)
-        # Nobody scrapes a function. That the store is away others say, and louder.
+        # A function is not scraped. That the store is unavailable is reported elsewhere.
         with suppress(StoreUnavailable):
             self.telemetry.overdue(self.stats.facts())
 
     def close(self, within_seconds: float) -> None:
-        """Let posts that are under way end, and leave the store."""
-        if "management_api" in self.__dict__:
-            self.management_api.close(within_seconds)
+        """Let posts in flight end, and disconnect from the store."""
+        if "connections_api" in self.__dict__:
+            self.connections_api.close(within_seconds)
         if "redis" in self.__dict__:
             self.redis.close()
         if "sink" in self.__dict__:
             self.sink.flush()
-
-
-class _Process:
-    container: Container | None = None
-    lock = Lock()
-
-
-def container() -> Container:
-    """The services of this process.
-
-    Raises:
-        InvalidSetting: The environment asks for something that can't be; the log says so.
-    """
-    found = _Process.container
-    if found is None:
-        # Of logs and figures there must be one, however many threads ask at first.
-        with _Process.lock:
-            found = _Process.container
-            if found is None:
-                found = _Process.container = _services_of_functions()
-                # A Lambda is ended without a word; a process that ends by itself leaves in order.
-                atexit.register(found.close, LEAVE_WITHIN_SECONDS)
-                # What has been imported stays: no garbage collection need look at it again.
-                gc.freeze()
-    return found
-
-
-def _services_of_functions() -> Container:
-    try:
-        return start_container()
-    except InvalidSetting as error:
-        # Nobody reads what a function raises; and how logs are to look may be what is wrong.
-        from .telemetry.logging import start_logging
-
-        start_logging(default_settings())
-        LOG.error("settings: %s", error)
-        raise
-
-
-def start_container() -> Container:
-    """The container as the environment asks for it, and logs that are written as it asks.
-
-    Raises:
-        InvalidSetting: It asks for something that can't be.
-    """
-    from .telemetry.logging import start_logging
-
-    settings = read_settings()
-    start_logging(settings)
-    started = Container(settings)
-    _ = started.telemetry, started.tracing
-    return started
-
-
-def replace_container(replacement: Container | None) -> None:
-    """Have everybody use other services; ``None`` builds them anew from the environment."""
-    _Process.container = replacement

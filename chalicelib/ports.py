@@ -32,7 +32,7 @@ class IdempotencyRecord:
 
     version: int
     fingerprint: bytes = b""
-    answer: bytes = b""
+    response: bytes = b""
     epoch: str = ""
 
 
@@ -142,12 +142,12 @@ class SessionStore(Protocol):
         Some of them may stand even where StoreUnavailable is raised, as with ``commit``.
         """
 
-    def keep(
+    def save_response(
         self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
     ) -> IdempotencyRecord:
         """Keep the receipt of a command that changes nothing, unless there is one; which stands."""
 
-    def admit(
+    def authorize(
         self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
     ) -> int:
         """As ``load``, of a session that need not be there, nor readable; the store's time."""
@@ -158,7 +158,7 @@ class SessionStore(Protocol):
         Relays hear of it by an empty message.
         """
 
-    def count(self, limit_check: RateLimitCheck) -> None:
+    def count_request(self, limit_check: RateLimitCheck) -> None:
         """Count a request beside no load."""
 
     def delete(
@@ -177,7 +177,9 @@ class SessionStore(Protocol):
         kept as a commit's. With a ``base`` nothing but that is deleted.
         """
 
-    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+    def read_events(
+        self, session_id: str, after: str | None, limit: int
+    ) -> Sequence[LoggedEvent] | None:
         """At most ``limit`` events, oldest first, from behind the one whose id is ``after``.
 
         ``None`` if there is no log. An id is two numbers below 2^63 joined by

@@ -90,18 +90,19 @@ class FakeStore:
         if limit_check is not None and limit_check.scope == "switch":
             if stored is not None and record is None:
                 self._look_for_room(limit_check)
+                limit_check.enforce()
         elif limit_check is not None:
-            self.count(limit_check)
+            self.count_request(limit_check)
         return Loaded(stored.session if stored else None, self.clock_ms, record)
 
-    def admit(
+    def authorize(
         self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
     ) -> int:
         self._answer()
         if bearer is not None:
             self._look_at(session_id, bearer, limit_check)
         if limit_check is not None:
-            self.count(limit_check)
+            self.count_request(limit_check)
         return self.clock_ms
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
@@ -120,10 +121,14 @@ class FakeStore:
         if self.holds(session_id, bearer):
             return
         if limit_check is not None and limit_check.scope == "general":
-            self.count(limit_check)
+            self._count(limit_check)
         raise Unauthenticated
 
-    def count(self, limit_check: RateLimitCheck) -> None:
+    def count_request(self, limit_check: RateLimitCheck) -> None:
+        self._count(limit_check)
+        limit_check.enforce()
+
+    def _count(self, limit_check: RateLimitCheck) -> None:
         if self.away or self.cannot_count:
             limit_check.failed_open()
         else:
@@ -132,7 +137,7 @@ class FakeStore:
     def _look_for_room(self, limit_check: RateLimitCheck) -> None:
         drained_at_us, now_us, fits = self._measure(limit_check)
         if not fits:
-            limit_check.counted(drained_at_us, now_us, fits)
+            limit_check.record(drained_at_us, now_us, fits)
 
     def pour(self, limit_check: RateLimitCheck) -> None:
         """As bucket.lua does."""
@@ -140,7 +145,7 @@ class FakeStore:
         if fits:
             drained_at_us += limit_check.limit.interval_us
             self._drained_at_us[limit_check.scope, limit_check.subject] = drained_at_us
-        limit_check.counted(drained_at_us, now_us, fits)
+        limit_check.record(drained_at_us, now_us, fits)
 
     def _measure(self, limit_check: RateLimitCheck) -> tuple[int, int, bool]:
         now_us, limit = self.clock_ms * 1000, limit_check.limit
@@ -149,7 +154,7 @@ class FakeStore:
         fits = drained_at_us + limit.interval_us - now_us <= limit.most_us
         return drained_at_us, now_us, fits
 
-    def keep(
+    def save_response(
         self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
     ) -> IdempotencyRecord:
         self._answer()
@@ -186,7 +191,7 @@ class FakeStore:
             return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         if switch is not None:
             self.pour(switch)
-            switch.admit()
+            switch.enforce()
         if stored is None:
             stored = self._sessions[session_id] = _Stored(session, [], None)
         # A session's setup is written only when it is created.
@@ -240,7 +245,9 @@ class FakeStore:
             self.published.append((session_id, final_message))
         return Deleted(stored is not None)
 
-    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+    def read_events(
+        self, session_id: str, after: str | None, limit: int
+    ) -> Sequence[LoggedEvent] | None:
         self._answer()
         events = self.events(session_id)
         if not events:
@@ -407,6 +414,8 @@ class FakeRegistry:
         listed[connection_id] = Connection(
             connection_id, endpoint, registered_at_ms, now_ms, until_ms
         )
+        if limit_check is not None:
+            limit_check.enforce()
         if loaded.session is None:
             return Heartbeat(now_ms)
         session = loaded.session

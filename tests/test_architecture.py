@@ -17,8 +17,9 @@ import pytest
 
 import app as tickless
 from chalicelib.api_docs.operations import OPERATIONS
+from chalicelib.container import Container
 from chalicelib.engine.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
-from chalicelib.rest.session_requests import CountedResource
+from chalicelib.rest.session_request import SessionResource
 
 ROOT = Path(__file__).parent.parent
 VIEWS = {
@@ -167,8 +168,8 @@ def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
 def test_who_asks_for_no_tokens_imports_nothing_that_reads_them() -> None:
     code = """
 import sys, app
-from chalicelib.container import container
-container().engine, container().sockets, container().authenticator
+import app
+app.container.engine, app.container.websocket, app.container.authenticator
 print([name for name in sys.modules if name.split(".")[0] == "jwt"])
 """
     credentials = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -220,7 +221,7 @@ def test_every_call_of_a_session_needs_a_token_and_no_other_does() -> None:
 
 def test_a_view_that_does_not_say_what_it_does_is_not_registered() -> None:
     with pytest.raises(TypeError):
-        CountedResource("nowhere").view("/v1/sessions/{session_id}/anything", "POST")
+        SessionResource("nowhere", Container()).view("/v1/sessions/{session_id}/anything", "POST")
 
 
 def test_each_requirement_is_pinned_once_and_says_what_it_is_for() -> None:

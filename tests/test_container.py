@@ -48,7 +48,7 @@ def api() -> FakeConnectionsApi:
 def container_with(api: FakeConnectionsApi, **settings: Any) -> Container:
     container = Container(Settings(**settings))
     store = FakeStore()
-    vars(container).update(store=store, connections=FakeRegistry(store), management_api=api)
+    vars(container).update(store=store, connections=FakeRegistry(store), connections_api=api)
     setup = create_setup(
         session_id=SESSION,
         sync_mode=SyncMode.PER_PARTICIPANT,

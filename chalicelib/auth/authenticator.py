@@ -40,7 +40,7 @@ class TokenAuthenticator:
         self._token_ttl_seconds = token_ttl_seconds
         self._new_id = new_id
 
-    def bearer(self, token: str | None) -> Bearer:
+    def authenticate(self, token: str | None) -> Bearer:
         """Whom a token names.
 
         Raises:
@@ -59,10 +59,10 @@ class TokenAuthenticator:
                 raise
             return self._read(token, newer)
 
-    def signed(self, bearer: Bearer) -> str:
+    def sign(self, bearer: Bearer) -> str:
         return tokens.sign(bearer, self._keyring.keys())
 
-    def minted(
+    def mint(
         self,
         by: Bearer,
         session_id: str,

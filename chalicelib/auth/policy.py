@@ -133,7 +133,7 @@ class Bearer:
             raise Forbidden
         return f"{self.token_id}.{name}" if self.is_revocable else name
 
-    def may(self, action: Action, session_id: str | None = None) -> None:
+    def authorize(self, action: Action, session_id: str | None = None) -> None:
         """Go on, if this may be done to the session, at least to some of its cycles.
 
         Raises:

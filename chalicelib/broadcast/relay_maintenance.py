@@ -168,7 +168,9 @@ class RelayMaintenance:
         self._snapshots.begin(session_ids)
         found = recipients_of_each(self._registry, session_ids, self._endpoint)
         recipient_lists = [recipients for recipients in found if recipients.present]
-        outcomes = self._engine.settle([recipients.session_id for recipients in recipient_lists])
+        outcomes = self._engine.settle_many(
+            [recipients.session_id for recipients in recipient_lists]
+        )
         under_way, settled = 0, Semaphore(0)
         for recipients, outcome in zip(recipient_lists, outcomes, strict=True):
             messages: list[bytes] = []

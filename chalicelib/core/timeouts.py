@@ -59,7 +59,12 @@ def settle(
 
 def due_ms(session: Session) -> int | None:
     """The next instant at which there is something to settle."""
-    ends_ms, warns_ms = deadline_ms(session), next_warning_ms(session)
+    return due_with_deadline_ms(session, deadline_ms(session))
+
+
+def due_with_deadline_ms(session: Session, ends_ms: int | None) -> int | None:
+    """As :func:`due_ms`, for a caller that knows the deadline already."""
+    warns_ms = next_warning_ms(session)
     if ends_ms is None or warns_ms is None:
         return warns_ms if ends_ms is None else ends_ms
     return min(ends_ms, warns_ms)

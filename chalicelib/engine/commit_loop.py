@@ -1,7 +1,8 @@
-"""One change of one session: settled, decided, committed; again where somebody was faster.
+"""Optimistic commit loop.
 
-It owns what a commit is made of, the race with others and whom it is blamed
-on. What may be asked for is the engine's.
+Loads a session, settles its timeouts, applies one command and commits the result atomically;
+retries with backoff when another writer wins. Contains no clock rules (see ``core``) and no Redis
+commands (see ``store``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import uuid
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from ..auth.policy import Bearer
@@ -26,10 +28,10 @@ from ..core.errors import (
     SessionExists,
     SessionNotFound,
 )
-from ..core.events import SessionCreated
+from ..core.events import Event, SessionCreated
 from ..core.session import Session, create
 from ..core.setup import Setup
-from ..core.timeouts import due_ms
+from ..core.timeouts import due_with_deadline_ms
 from ..ports import (
     REMEMBER_COMMANDS_MS,
     Broadcaster,
@@ -42,9 +44,10 @@ from ..ports import (
     Stale,
 )
 from ..schemas.pushes import state_update
+from ..schemas.states import SessionState, state_with_deadline
 from ..telemetry.log_context import append_keys
 from ..telemetry.ports import SILENT, Telemetry
-from .idempotency import IdempotentRequest, Outcome
+from .idempotency import IdempotentRequest
 from .retry import DEFAULT_RETRY, RetryPolicy
 
 
@@ -52,14 +55,43 @@ def random_id() -> str:
     return uuid.uuid4().hex
 
 
-class Made(NamedTuple):
-    """What a commit left: the receipt that stands, ours or that of an equal request before."""
+@dataclass(frozen=True)
+class CommandResult:
+    """A session as shown at ``now_ms``, and the events of this call.
+
+    ``expired_participant_id`` is the participant whose clock had run out in the cycle that a
+    switch ended. ``created`` is False for a creation that was repeated.
+    """
+
+    session: Session
+    now_ms: int
+    events: tuple[Event, ...] = ()
+    expired_participant_id: str | None = None
+    created: bool = False
+
+    @cached_property
+    def state(self) -> SessionState:
+        """What clients are shown of the session; built when first used."""
+        return state_with_deadline(self.session, self.now_ms, None, self.deadline_ms)
+
+    @cached_property
+    def deadline_ms(self) -> int | None:
+        """When the running clock runs out; None if none does."""
+        return deadline_ms(self.session)
+
+    @classmethod
+    def of(cls, decision: Decision, now_ms: int) -> CommandResult:
+        return cls(decision.session, now_ms, decision.events, decision.expired_participant_id)
+
+
+class StoredRecord(NamedTuple):
+    """The record that a commit left in the store: ours, or that of an equal earlier request."""
 
     record: IdempotencyRecord
     is_ours: bool
 
 
-class Changes:
+class CommitLoop:
     """Makes changes to sessions, one atomic commit at a time; raises what the engine raises."""
 
     def __init__(
@@ -73,11 +105,11 @@ class Changes:
         retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
         self._store = store
-        self._announcer = broadcaster
+        self._broadcaster = broadcaster
         self._session_ttl_ms = session_ttl_ms
         self._telemetry = telemetry
         self._new_id = new_id
-        self._races = retry
+        self._retry = retry
 
     def load(
         self,
@@ -86,53 +118,53 @@ class Changes:
         idempotency: IdempotentRequest | None = None,
         bearer: Bearer | None = None,
     ) -> Loaded:
-        """The session, and the receipt of a request that was here before, where it is admitted."""
-        loaded = self._store.load(
-            session_id, idempotency.command_id if idempotency else None, limit_check, bearer
-        )
-        if limit_check is not None:
-            limit_check.admit()
-        return loaded
+        """The session, and the record of an earlier request with the same key."""
+        key = idempotency.key if idempotency else None
+        return self._store.load(session_id, key, limit_check, bearer)
 
     def create(
         self, loaded: Loaded, setup: Setup, idempotency: IdempotentRequest | None
-    ) -> tuple[Outcome, Made | None]:
+    ) -> tuple[CommandResult, StoredRecord | None]:
+        """The created session, and the stored record; None if it existed already."""
         epoch = self._new_id()
         while loaded.session is None:
             now_ms = loaded.now_ms
-            created = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
-            outcome = replace(outcome_of(created, now_ms), created=True)
-            result = self._commit(None, outcome, idempotency, renew=True)
-            if isinstance(result, Made):
-                return outcome, result
-            loaded = result.current
+            decision = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
+            result = replace(CommandResult.of(decision, now_ms), created=True)
+            committed = self._commit(None, result, idempotency, renew=True)
+            if isinstance(committed, StoredRecord):
+                return result, committed
+            loaded = committed.current
         if not _identical(loaded.session.setup, setup):
             raise SessionExists(setup.session_id)
-        return self.settled(loaded, setup.session_id), None
+        return self.settle(loaded, setup.session_id), None
 
-    def settled(self, loaded: Loaded, session_id: str) -> Outcome:
-        outcome, _ = self.change(loaded, session_id, None)
-        return outcome
+    def settle(self, loaded: Loaded, session_id: str) -> CommandResult:
+        """The session with its due timeouts committed."""
+        result, _ = self.change(loaded, session_id, None)
+        return result
 
-    def expect(self, loaded: Loaded, session_id: str, versions: Collection[int] | None) -> None:
-        """Go on, if the session is at one of these versions, or any will do.
+    def check_preconditions(
+        self, loaded: Loaded, session_id: str, versions: Collection[int] | None
+    ) -> None:
+        """Return if the session is at one of ``versions``, or if that is None.
 
-        A timeout that is due has made another version, whether or not anybody
-        has noticed; where that keeps the request from going on, it is committed.
+        A timeout that is due has made another version, whether or not it is committed yet;
+        where that fails the check, it is committed.
 
         Raises:
-            PreconditionFailed: It is not.
+            PreconditionFailed: The session is at another version.
         """
         if versions is None:
             return
         stored, version = loaded.session, None
         if stored is not None:
-            by_now = apply(stored, None, loaded.now_ms).session
-            if stored.version in versions and by_now.version in versions:
+            settled = apply(stored, None, loaded.now_ms).session
+            if stored.version in versions and settled.version in versions:
                 return
-            # Whoever is told of a version has to find it.
+            # The client must be able to read the version it is told.
             with suppress(SessionNotFound):
-                version = self.settled(loaded, session_id).session.version
+                version = self.settle(loaded, session_id).session.version
         raise PreconditionFailed(versions, version)
 
     def change(
@@ -143,136 +175,117 @@ class Changes:
         idempotency: IdempotentRequest | None = None,
         expected_versions: Collection[int] | None = None,
         limit_check: RateLimitCheck | None = None,
-    ) -> tuple[Outcome, Made | None]:
-        """What became of the session, and what was committed, if anything was."""
-        first, race = loaded.session, self._races.begin()
+    ) -> tuple[CommandResult, StoredRecord | None]:
+        """Apply a command, or only due timeouts; the result, and the record if one was stored."""
+        first, retry = loaded.session, self._retry.begin()
         while True:
-            session, now_ms, made = loaded.session, loaded.now_ms, None
+            session, now_ms, stored = loaded.session, loaded.now_ms, None
             if session is None or first is None:
                 raise SessionNotFound(session_id)
-            self.expect(loaded, session_id, expected_versions)
+            self.check_preconditions(loaded, session_id, expected_versions)
             decision = apply(session, command, now_ms)
-            outcome = outcome_of(decision, now_ms)
+            result = CommandResult.of(decision, now_ms)
             if decision.session is not session:
-                # Only commands renew a session, and only those that are carried out.
+                # Only a command that is carried out renews the session's time to live, and a
+                # refused one may be sent again with its key.
                 carried_out = command is not None and decision.refusal is None
-                # A refused command may be tried again under its id.
-                result = (
-                    self._commit(session, outcome, idempotency, renew=True, limit_check=limit_check)
+                committed = (
+                    self._commit(session, result, idempotency, renew=True, limit_check=limit_check)
                     if carried_out
-                    else self._commit(session, outcome, None, renew=False)
+                    else self._commit(session, result, None, renew=False)
                 )
-                if isinstance(result, Stale):
-                    loaded = result.current
-                    if not race.backoff():
+                if isinstance(committed, Stale):
+                    loaded = committed.current
+                    if not retry.backoff():
                         raise Conflict(session.version, _version(loaded))
                     continue
-                made = result
+                stored = committed
             elif decision.refusal is None:
-                _note(session)
+                _log_version(session)
             if decision.refusal is not None:
-                raise _to_blame(decision, decision.refusal, first, command, now_ms)
-            return outcome, made
+                raise classify_refusal(decision, decision.refusal, first, command, now_ms)
+            return result, stored
 
-    def answer(
-        self, session_id: str, idempotency: IdempotentRequest, outcome: Outcome, made: Made | None
+    def response(
+        self,
+        session_id: str,
+        idempotency: IdempotentRequest,
+        result: CommandResult,
+        stored: StoredRecord | None,
     ) -> bytes:
-        """What the request is answered with, the first time and ever after."""
-        if made is None:
-            # Nothing had to be changed, so nothing was committed and nothing kept.
-            ours = idempotency.record(outcome)
-            kept = self._store.keep(session_id, idempotency.command_id, ours, idempotency.keep_ms)
-            made = Made(kept, kept == ours)
-        return made.record.answer if made.is_ours else repeat(idempotency, made.record)
+        """The response to an idempotent request, the same for each repetition."""
+        if stored is None:
+            # Nothing was changed, so no commit has stored a record.
+            ours = idempotency.record(result)
+            record = self._store.save_response(
+                session_id, idempotency.key, ours, idempotency.keep_ms
+            )
+            stored = StoredRecord(record, record == ours)
+        return stored.record.response if stored.is_ours else idempotency.replay(stored.record)
 
     def _commit(
         self,
         before: Session | None,
-        outcome: Outcome,
+        result: CommandResult,
         idempotency: IdempotentRequest | None,
         *,
         renew: bool,
         limit_check: RateLimitCheck | None = None,
-    ) -> Made | Stale:
-        commit = self.commit_of(before, outcome, idempotency, renew=renew)
-        result = self._store.commit(commit, limit_check)
-        if isinstance(result, Committed) and _is_ours(commit, result):
-            # Whatever goes wrong in the telling is about this version.
-            _note(commit.session)
-        self.follow_up(commit, result)
-        if isinstance(result, Stale):
-            return result
-        record = result.before or commit.record or IdempotencyRecord(result.version)
-        return Made(record, _is_ours(commit, result))
+    ) -> StoredRecord | Stale:
+        commit = self.commit_of(before, result, idempotency, renew=renew)
+        committed = self._store.commit(commit, limit_check)
+        if isinstance(committed, Committed) and _is_ours(commit, committed):
+            # What follows, errors included, is about this version.
+            _log_version(commit.session)
+        self.publish(commit, committed)
+        if isinstance(committed, Stale):
+            return committed
+        record = committed.before or commit.record or IdempotencyRecord(committed.version)
+        return StoredRecord(record, _is_ours(commit, committed))
 
     def commit_of(
         self,
         before: Session | None,
-        outcome: Outcome,
+        result: CommandResult,
         idempotency: IdempotentRequest | None,
         *,
         renew: bool,
     ) -> Commit:
-        session, now_ms = outcome.session, outcome.now_ms
-        ends_ms = deadline_ms(session)
+        session, now_ms, ends_ms = result.session, result.now_ms, result.deadline_ms
         return Commit(
             session=session,
             base_version=before.version if before is not None else 0,
-            command_id=idempotency.command_id if idempotency else self._new_id(),
-            events=outcome.events,
-            due_ms=due_ms(session),
+            command_id=idempotency.key if idempotency else self._new_id(),
+            events=result.events,
+            due_ms=due_with_deadline_ms(session, ends_ms),
             expires_at_ms=max(now_ms, ends_ms or 0) + self._session_ttl_ms if renew else None,
-            update=state_update(before, session, now_ms, outcome.events, lambda: outcome.state),
-            record=idempotency.record(outcome) if idempotency else None,
+            update=state_update(before, session, now_ms, result.events, lambda: result.state),
+            record=idempotency.record(result) if idempotency else None,
             keep_ms=idempotency.keep_ms if idempotency else REMEMBER_COMMANDS_MS,
             base_updated_at_ms=before.updated_at_ms if before is not None else None,
         )
 
-    def follow_up(self, commit: Commit, result: Committed | Stale) -> None:
-        """Tell whoever is to hear of a commit, or of the race that it lost."""
-        if isinstance(result, Stale):
+    def publish(self, commit: Commit, committed: Committed | Stale) -> None:
+        """Broadcast a commit, or count the race that it lost."""
+        if isinstance(committed, Stale):
             self._telemetry.lost_race()
             return
-        # What an equal request has made is for that one to announce.
-        if self._announcer is not None and _is_ours(commit, result):
-            self._announcer.broadcast(commit.session.setup.session_id, commit.update)
+        # An equal request's commit is broadcast by that request.
+        if self._broadcaster is not None and _is_ours(commit, committed):
+            self._broadcaster.broadcast(commit.session.setup.session_id, commit.update)
 
 
-def repeat(idempotency: IdempotentRequest, kept: IdempotencyRecord) -> bytes:
-    """What was answered before.
-
-    Raises:
-        IdempotencyKeyReused: It was to another request.
-    """
-    answer = idempotency.repeat(kept)
-    append_keys(repeated=True)
-    if kept.version:
-        # The session may have been deleted and created again since.
-        append_keys(epoch=kept.epoch, version=kept.version)
-    return answer
-
-
-def _note(session: Session) -> None:
-    """Have the log say which version is shown; to be called once that version stands."""
+def _log_version(session: Session) -> None:
     append_keys(epoch=session.epoch, version=session.version)
 
 
-def _is_ours(commit: Commit, result: Committed) -> bool:
-    """Whether this very commit stands; one whose reply was lost is known by its receipt."""
-    return commit.record is None or result.before in (None, commit.record)
-
-
-def outcome_of(decision: Decision, now_ms: int) -> Outcome:
-    return Outcome(
-        session=decision.session,
-        now_ms=now_ms,
-        events=decision.events,
-        expired_participant_id=decision.expired_participant_id,
-    )
+def _is_ours(commit: Commit, committed: Committed) -> bool:
+    """Whether this commit stands; one whose reply was lost is known by its record."""
+    return commit.record is None or committed.before in (None, commit.record)
 
 
 def _identical(one: Setup, other: Setup) -> bool:
-    """Whether two setups ask for the same; Python alone takes 1 for True and for 1.0."""
+    """Whether two setups are equal as JSON; Python takes 1 for True and for 1.0."""
     theirs = (one.metadata, one.action_data), (other.metadata, other.action_data)
     mine, others = (json.dumps(given, sort_keys=True) for given in theirs)
     return one == other and mine == others
@@ -282,13 +295,13 @@ def _version(loaded: Loaded) -> int:
     return loaded.session.version if loaded.session is not None else 0
 
 
-def _to_blame(
+def classify_refusal(
     decision: Decision, refusal: RuleError, first: Session, command: Command | None, now_ms: int
 ) -> Exception:
-    """Tell a command that never was valid from one that lost its validity in a race.
+    """The refusal, or Conflict if the command was valid before another writer won.
 
-    A deadline that passes is no race, so the session as first read is asked
-    once more, at the instant of the refusal.
+    A deadline that passes is no race, so the session as first read is asked at the instant of
+    the refusal.
     """
     if not isinstance(refusal, InvalidTransition | ParticipantExpired | InvalidAdjustment):
         return refusal

@@ -1,71 +1,64 @@
-"""What becomes of a call to the engine, and how one that comes twice has one effect."""
+"""Idempotency: one effect and one response for a request, however often it is sent.
+
+A request that may be repeated has a key. Its commit stores, in the same atomic step, an
+IdempotencyRecord: the version it made, a fingerprint of the request, and the response. When the
+key comes again, the record is found by the load (or, if both copies run at once, by the commit),
+and its response is replayed. The same key with another fingerprint is refused. Errors are not
+stored: nothing was changed, so the request may be sent again with its key.
+
+Commits without a key get a random one, which makes the store's own retry of a lost reply safe.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from ..core.errors import IdempotencyKeyReused
-from ..core.events import Event
-from ..core.session import Session
 from ..ports import REMEMBER_COMMANDS_MS, IdempotencyRecord
-from ..schemas.states import SessionState, session_state
+from ..telemetry.log_context import append_keys
+
+if TYPE_CHECKING:
+    from .commit_loop import CommandResult
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A session as it is shown at ``now_ms``, and what this call made happen.
-
-    ``expired_participant_id`` is whose clock had run out in the cycle that a
-    switch ended. ``created`` is False for a creation that was asked for again.
-    """
-
-    session: Session
-    now_ms: int
-    events: tuple[Event, ...] = ()
-    expired_participant_id: str | None = None
-    created: bool = False
-
-    @cached_property
-    def state(self) -> SessionState:
-        """What clients are shown of the session; made when it is asked for."""
-        return session_state(self.session, self.now_ms)
-
-
-def fingerprint(asked: str, body: bytes) -> bytes:
-    """What tells apart two requests of one name: what is asked for, and the very bytes."""
-    return blake2b(asked.encode() + b"\n" + body, digest_size=16).hexdigest().encode()
+def fingerprint(operation: str, body: bytes) -> bytes:
+    """A digest of what a request asks for; two requests of one key must have the same."""
+    return blake2b(operation.encode() + b"\n" + body, digest_size=16).hexdigest().encode()
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """How a request is known again, and what it is answered with, every time.
+    """A request with a key.
 
-    ``command_id`` is its name within the session, ``fingerprint`` (of any
-    characters but spaces) what it asks for. ``answer`` makes the answer of an
-    outcome; it is called before the commit, which keeps the answer for
-    ``keep_ms``. A refusal is not kept: nothing was done, and it may be tried again.
+    ``key`` is unique within the session; ``fingerprint`` has no spaces. ``respond`` makes the
+    response of a result: it is called before the commit, which stores it for ``keep_ms``.
     """
 
-    command_id: str
+    key: str
     fingerprint: bytes
-    answer: Callable[[Outcome], bytes]
+    respond: Callable[[CommandResult], bytes]
     keep_ms: int = REMEMBER_COMMANDS_MS
 
-    def record(self, outcome: Outcome) -> IdempotencyRecord:
-        session = outcome.session
+    def record(self, result: CommandResult) -> IdempotencyRecord:
+        """What a commit of this result stores."""
+        session = result.session
         return IdempotencyRecord(
-            session.version, self.fingerprint, self.answer(outcome), session.epoch
+            session.version, self.fingerprint, self.respond(result), session.epoch
         )
 
-    def repeat(self, kept: IdempotencyRecord) -> bytes:
-        """What was answered before.
+    def replay(self, record: IdempotencyRecord) -> bytes:
+        """The response of the first request with this key.
 
         Raises:
-            IdempotencyKeyReused: It was to another request.
+            IdempotencyKeyReused: That was another request.
         """
-        if kept.fingerprint != self.fingerprint:
+        if record.fingerprint != self.fingerprint:
             raise IdempotencyKeyReused
-        return kept.answer
+        append_keys(repeated=True)
+        if record.version:
+            # The session may have been deleted and created again since.
+            append_keys(epoch=record.epoch, version=record.version)
+        return record.response

@@ -1,4 +1,4 @@
-"""RetryPolicy: how soon, and for how long, one that was lost is run again."""
+"""Retry policy of the commit loop: exponential backoff with jitter, for a bounded time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-RACE_SECONDS = 2.0
-"""For so long after its first loss a race is run again, then the caller is told of the conflict.
+RETRY_SECONDS = 2.0
+"""How long after the first lost race a commit is retried before the client gets CONFLICT.
 
-What came before that loss is no race: a store that fails over may take as long by itself.
+What came before that is no race: a store that fails over can take as long by itself.
 """
 
 MAX_BACKOFF_SECONDS = 0.05
@@ -18,7 +18,7 @@ MAX_BACKOFF_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Makes races, on a clock that tests replace."""
+    """How long, and how soon, a lost commit is retried; tests replace the clock."""
 
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -32,21 +32,21 @@ DEFAULT_RETRY = RetryPolicy()
 
 
 class Retry:
-    """One that has begun, and may be lost many times before it is won."""
+    """The retries of one command."""
 
-    def __init__(self, retry: RetryPolicy) -> None:
-        self._races = retry
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
         self._give_up_at: float | None = None
         self._lost = 0
 
     def backoff(self) -> bool:
-        """Wait for the next attempt, longer each time; False at once if it has been long enough."""
+        """Sleep before the next attempt, longer each time; False when the time is over."""
         self._lost += 1
-        now = self._races.monotonic()
+        now = self._policy.monotonic()
         if self._give_up_at is None:
-            self._give_up_at = now + RACE_SECONDS
+            self._give_up_at = now + RETRY_SECONDS
         if now >= self._give_up_at:
             return False
         backoff_seconds = min(MAX_BACKOFF_SECONDS, 0.001 * 2**self._lost)
-        self._races.sleep(self._races.jitter() * backoff_seconds)
+        self._policy.sleep(self._policy.jitter() * backoff_seconds)
         return True

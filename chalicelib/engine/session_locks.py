@@ -1,4 +1,4 @@
-"""SessionLocks: the threads of one process, one after another at the same session."""
+"""Session locks: the threads of one process change a session one after another."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-TURN_SECONDS = 0.5
-"""Long enough for hundreds to go first; short, should the store be away."""
+WAIT_SECONDS = 0.5
+"""Long enough for hundreds of commits; short if the store is unavailable."""
 
 
 class SessionLocks:
-    """Has the threads of one process take turns at a session.
+    """Locks by session, to avoid races among the threads of one process.
 
-    Only the store decides races; but a race among our own threads costs a
-    round trip for each of the losers and leaves who wins to chance. Sessions
-    share locks, and nobody waits for long: a turn that does not come is taken.
+    The store decides races; but each loser among our own threads costs a round trip. Sessions
+    share locks, and a lock is waited for only briefly: after that the thread goes on without.
     """
 
     def __init__(self) -> None:
         self._locks = tuple(Lock() for _ in range(256))
 
     @contextmanager
-    def at(self, session_id: str) -> Iterator[None]:
+    def hold(self, session_id: str) -> Iterator[None]:
         lock = self._locks[hash(session_id) % len(self._locks)]
-        taken = lock.acquire(timeout=TURN_SECONDS)
+        taken = lock.acquire(timeout=WAIT_SECONDS)
         try:
             yield
         finally:

@@ -21,7 +21,8 @@ from ..core.events import TimeWarning
 from ..core.timeouts import due_ms
 from ..ports import Deadline, DeadlineIndex, DeadlineNotifications
 from ..telemetry.ports import SILENT, Telemetry
-from .sync_engine import Outcome, SyncEngine
+from .commit_loop import CommandResult
+from .sync_engine import SyncEngine
 
 LOG = logging.getLogger("tickless")
 
@@ -209,7 +210,7 @@ class Sweeper:
             StoreUnavailable: It can't be reached; nothing is lost by trying again.
         """
         try:
-            outcomes = self._engine.settle([one.session_id for one in due])
+            outcomes = self._engine.settle_many([one.session_id for one in due])
             for one, outcome in zip(due, outcomes, strict=True):
                 if outcome is not None and outcome.events:
                     self._report(one, outcome)
@@ -226,7 +227,7 @@ class Sweeper:
             LOG.exception("sweeper: session %s is put off", one.session_id)
             self._put_off[one.session_id] = time.monotonic() + PUT_OFF_SECONDS
 
-    def _report(self, due: Deadline, outcome: Outcome) -> None:
+    def _report(self, due: Deadline, outcome: CommandResult) -> None:
         if all(isinstance(event, TimeWarning) for event in outcome.events):
             return
         lag_ms = max(0, outcome.now_ms - due.at_ms)
@@ -241,7 +242,7 @@ class Sweeper:
             },
         )
 
-    def _correct(self, due: Deadline, outcome: Outcome | None) -> None:
+    def _correct(self, due: Deadline, outcome: CommandResult | None) -> None:
         if outcome is None:
             self._index.correct(due.session_id, None, None)
             return

@@ -1,8 +1,7 @@
-"""The SyncEngine: load, settle, apply a rule, commit.
+"""The SyncEngine: what can be done to sessions, each by one atomic commit.
 
-It owns what may be asked for, and that a request that comes again has one
-effect. It decides nothing about clocks, which the core does, and knows no
-store but the port.
+Decides nothing about clocks (see ``core``), knows the store only by its port, and leaves retries
+to the commit loop.
 """
 
 from __future__ import annotations
@@ -10,18 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from ..auth.policy import Bearer
-from ..core.commands import (
-    Adjust,
-    Cancel,
-    Command,
-    Complete,
-    Pause,
-    Resume,
-    Start,
-    Switch,
-    Undo,
-    apply,
-)
+from ..core.commands import Command, Complete, Pause, Resume, Start, Switch, apply
 from ..core.errors import SessionNotFound
 from ..core.setup import Setup
 from ..ports import (
@@ -39,20 +27,18 @@ from ..ports import (
 from ..schemas.pushes import session_deleted
 from ..settings import LONGEST_TOKEN_SECONDS
 from ..telemetry.ports import SILENT, Telemetry
-from .commit_loop import Changes, outcome_of, random_id, repeat
+from .commit_loop import CommandResult, CommitLoop, random_id
 from .idempotency import IdempotentRequest
-from .idempotency import Outcome as Outcome
 from .retry import DEFAULT_RETRY, RetryPolicy
 from .session_locks import SessionLocks
 
 
 class SyncEngine:
-    """Sessions and what may be done to them, one atomic commit at a time.
+    """Sessions, and the commands on them.
 
-    Every method raises StoreUnavailable when the store can't be reached, and
-    Conflict when others were faster for two seconds on end; where a ``charge``
-    is given, RateLimited if it was one too many, and where a ``bearer`` is,
-    Unauthenticated if his token does not hold.
+    Every method raises StoreUnavailable when the store can't be reached; Conflict when other
+    writers won for two seconds; RateLimited when its ``limit_check`` is exceeded; Unauthenticated
+    when the token of its ``bearer`` has expired or was revoked.
     """
 
     def __init__(
@@ -66,10 +52,10 @@ class SyncEngine:
         retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
         self._store = store
-        self._announcer = broadcaster
+        self._broadcaster = broadcaster
         self._new_id = new_id
-        self._turns = SessionLocks()
-        self._changes = Changes(
+        self._locks = SessionLocks()
+        self._loop = CommitLoop(
             store,
             broadcaster=broadcaster,
             session_ttl_ms=session_ttl_ms,
@@ -84,17 +70,17 @@ class SyncEngine:
         *,
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
-    ) -> Outcome:
-        """Create a session; the same setup again is answered with what became of it.
+    ) -> CommandResult:
+        """Create a session; the same setup again returns the session as it is now.
 
         Raises:
-            SessionExists: The id is taken by a session that was set up differently.
+            SessionExists: A session of this id was set up differently.
         """
-        loaded = self._changes.load(setup.session_id, limit_check, bearer=bearer)
-        made, _ = self._changes.create(loaded, setup, None)
-        return made
+        loaded = self._loop.load(setup.session_id, limit_check, bearer=bearer)
+        result, _ = self._loop.create(loaded, setup, None)
+        return result
 
-    def create_session_once(
+    def create_session_idempotent(
         self,
         setup: Setup,
         idempotency: IdempotentRequest,
@@ -102,16 +88,16 @@ class SyncEngine:
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> bytes:
-        """As :meth:`create_session`; what was answered, now or the first time.
+        """As :meth:`create_session`; the response, now or the first time.
 
         Raises:
-            IdempotencyKeyReused: The first time it was another request.
+            IdempotencyKeyReused: The key belongs to another request.
         """
-        loaded = self._changes.load(setup.session_id, limit_check, idempotency, bearer)
+        loaded = self._loop.load(setup.session_id, limit_check, idempotency, bearer)
         if loaded.record is not None:
-            return repeat(idempotency, loaded.record)
-        outcome, made = self._changes.create(loaded, setup, idempotency)
-        return self._changes.answer(setup.session_id, idempotency, outcome, made)
+            return idempotency.replay(loaded.record)
+        result, stored = self._loop.create(loaded, setup, idempotency)
+        return self._loop.response(setup.session_id, idempotency, result, stored)
 
     def get_current_state(
         self,
@@ -119,45 +105,44 @@ class SyncEngine:
         *,
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
-    ) -> Outcome:
-        """The session as of now; a timeout that was due is committed first.
+    ) -> CommandResult:
+        """The session as of now; timeouts that are due are committed first.
 
         Raises:
-            SessionNotFound: There is none of this id.
+            SessionNotFound: There is no session of this id.
         """
-        loaded = self._changes.load(session_id, limit_check, bearer=bearer)
-        return self._changes.settled(loaded, session_id)
+        loaded = self._loop.load(session_id, limit_check, bearer=bearer)
+        return self._loop.settle(loaded, session_id)
 
-    def settle(self, session_ids: Sequence[str]) -> Sequence[Outcome | None]:
-        """What became of each session, in two round trips; ``None`` where there is none.
+    def settle_many(self, session_ids: Sequence[str]) -> Sequence[CommandResult | None]:
+        """Each session with its due timeouts committed, in two round trips; None if missing.
 
-        As :meth:`get_current_state` of one after another, for many that are
-        probably due, and different ones. What one of them raises is raised for
-        all, and some may be settled then.
+        The ids must differ. What is raised for one is raised for all, and some may be settled
+        then.
         """
         loaded = self._store.load_many(session_ids)
-        outcomes: list[Outcome | None] = []
+        results: list[CommandResult | None] = []
         commits: list[tuple[int, Commit]] = []
-        for place, one in enumerate(loaded):
+        for index, one in enumerate(loaded):
             if one.session is None:
-                outcomes.append(None)
+                results.append(None)
                 continue
             decision = apply(one.session, None, one.now_ms)
-            outcome = outcome_of(decision, one.now_ms)
-            outcomes.append(outcome)
+            result = CommandResult.of(decision, one.now_ms)
+            results.append(result)
             if decision.session is not one.session:
-                commit = self._changes.commit_of(one.session, outcome, None, renew=False)
-                commits.append((place, commit))
-        results = self._store.commit_many([commit for _, commit in commits])
-        for (place, commit), result in zip(commits, results, strict=True):
-            self._changes.follow_up(commit, result)
-            if isinstance(result, Stale):
-                # Others were faster: the usual way leads to what they left.
+                commit = self._loop.commit_of(one.session, result, None, renew=False)
+                commits.append((index, commit))
+        committed = self._store.commit_many([commit for _, commit in commits])
+        for (index, commit), outcome in zip(commits, committed, strict=True):
+            self._loop.publish(commit, outcome)
+            if isinstance(outcome, Stale):
+                # Another writer won: go on from what it left.
                 try:
-                    outcomes[place] = self._changes.settled(result.current, session_ids[place])
+                    results[index] = self._loop.settle(outcome.current, session_ids[index])
                 except SessionNotFound:
-                    outcomes[place] = None
-        return outcomes
+                    results[index] = None
+        return results
 
     def get_events(
         self,
@@ -168,10 +153,10 @@ class SyncEngine:
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Sequence[LoggedEvent]:
-        """What has happened by now, from behind the event ``after`` on; see SessionStore.log.
+        """At most ``limit`` events after the one whose id is ``after``; see SessionStore.
 
         Raises:
-            SessionNotFound: There is none of this id, and no log of it either.
+            SessionNotFound: There is neither a session of this id nor a log of one.
         """
         missing = None
         try:
@@ -179,12 +164,12 @@ class SyncEngine:
             self.get_current_state(session_id, limit_check=limit_check, bearer=bearer)
         except SessionNotFound as error:
             missing = error
-        events = self._store.log(session_id, after, limit)
+        events = self._store.read_events(session_id, after, limit)
         if events is None and missing is not None:
             raise missing
         return events or ()
 
-    def start_session(self, session_id: str) -> Outcome:
+    def start_session(self, session_id: str) -> CommandResult:
         return self.execute(session_id, Start())
 
     def switch_cycle(
@@ -192,33 +177,19 @@ class SyncEngine:
         session_id: str,
         next_participant_id: str | None = None,
         current_participant_id: str | None = None,
-    ) -> Outcome:
+    ) -> CommandResult:
         return self.execute(session_id, Switch(next_participant_id, current_participant_id))
 
-    def pause_session(self, session_id: str, current_participant_id: str | None = None) -> Outcome:
+    def pause_session(
+        self, session_id: str, current_participant_id: str | None = None
+    ) -> CommandResult:
         return self.execute(session_id, Pause(current_participant_id))
 
-    def resume_session(self, session_id: str) -> Outcome:
+    def resume_session(self, session_id: str) -> CommandResult:
         return self.execute(session_id, Resume())
 
-    def complete_session(self, session_id: str) -> Outcome:
+    def complete_session(self, session_id: str) -> CommandResult:
         return self.execute(session_id, Complete())
-
-    def cancel_session(self, session_id: str) -> Outcome:
-        return self.execute(session_id, Cancel())
-
-    def undo_switch(self, session_id: str) -> Outcome:
-        return self.execute(session_id, Undo())
-
-    def adjust_time(
-        self,
-        session_id: str,
-        delta_ms: int,
-        participant_id: str | None = None,
-        group_id: str | None = None,
-        reason: str | None = None,
-    ) -> Outcome:
-        return self.execute(session_id, Adjust(delta_ms, participant_id, group_id, reason))
 
     def execute(
         self,
@@ -228,23 +199,23 @@ class SyncEngine:
         expected_versions: Collection[int] | None = None,
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
-    ) -> Outcome:
-        """Apply a command to the session as it is when its turn comes.
+    ) -> CommandResult:
+        """Apply a command to the session as it is then.
 
-        With ``expected_versions`` nothing but one of these is changed.
+        With ``expected_versions`` only a session at one of them is changed.
 
         Raises:
-            SessionNotFound: There is none of this id.
+            SessionNotFound: There is no session of this id.
             PreconditionFailed: It is at another version.
-            RuleError: The rules refuse it; timeouts that were due are committed.
-            Conflict: It was valid when first read, and after a lost race no longer.
+            RuleError: The rules refuse the command; due timeouts are committed all the same.
+            Conflict: It was valid when first read, and not after another writer won.
         """
-        with self._turns.at(session_id):
-            loaded = self._changes.load(session_id, limit_check, bearer=bearer)
-            outcome, _ = self._changes.change(
+        with self._locks.hold(session_id):
+            loaded = self._loop.load(session_id, limit_check, bearer=bearer)
+            result, _ = self._loop.change(
                 loaded, session_id, command, None, expected_versions, limit_check
             )
-        return outcome
+        return result
 
     def execute_idempotent(
         self,
@@ -256,33 +227,21 @@ class SyncEngine:
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> bytes:
-        """As :meth:`carry_out`; what was answered, now or the first time.
+        """As :meth:`execute`; the response, now or the first time.
 
-        What was answered before is, whatever version is expected now.
+        A repetition is not held against ``expected_versions``.
 
         Raises:
-            IdempotencyKeyReused: The first time it was another request.
+            IdempotencyKeyReused: The key belongs to another request.
         """
-        with self._turns.at(session_id):
-            loaded = self._changes.load(session_id, limit_check, idempotency, bearer)
+        with self._locks.hold(session_id):
+            loaded = self._loop.load(session_id, limit_check, idempotency, bearer)
             if loaded.record is not None:
-                return repeat(idempotency, loaded.record)
-            outcome, made = self._changes.change(
+                return idempotency.replay(loaded.record)
+            result, stored = self._loop.change(
                 loaded, session_id, command, idempotency, expected_versions, limit_check
             )
-            return self._changes.answer(session_id, idempotency, outcome, made)
-
-    def admit(
-        self, session_id: str, bearer: Bearer | None, *, limit_check: RateLimitCheck | None = None
-    ) -> int:
-        """Have a request counted, and its token looked at, for a session that need not be there.
-
-        Returns the store's time.
-        """
-        now_ms = self._store.admit(session_id, bearer, limit_check)
-        if limit_check is not None:
-            limit_check.admit()
-        return now_ms
+            return self._loop.response(session_id, idempotency, result, stored)
 
     def revoke_token(
         self,
@@ -292,11 +251,11 @@ class SyncEngine:
         *,
         limit_check: RateLimitCheck | None = None,
     ) -> None:
-        """Have a token of the session not hold from now on, and send away whoever came with it."""
-        self.admit(session_id, bearer, limit_check=limit_check)
+        """Revoke a token of the session, and close the connections that were opened with it."""
+        self._store.authorize(session_id, bearer, limit_check)
         self._store.revoke(session_id, token_id, LONGEST_TOKEN_SECONDS * 1000)
-        if self._announcer is not None:
-            self._announcer.close_revoked(session_id)
+        if self._broadcaster is not None:
+            self._broadcaster.close_revoked(session_id)
 
     def delete_session(
         self,
@@ -307,35 +266,35 @@ class SyncEngine:
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> None:
-        """Make the session gone, whether there was one or not.
+        """Delete the session. Idempotent.
 
         Raises:
-            PreconditionFailed: It is not at one of the ``expected_versions``.
-            IdempotencyKeyReused: It was another request ``once`` before.
+            PreconditionFailed: It is at none of the ``expected_versions``.
+            IdempotencyKeyReused: The key belongs to another request.
         """
         if idempotency is None and expected_versions is None:
-            # Without a look at it: what can't be read can still be deleted.
-            loaded = Loaded(None, self.admit(session_id, bearer, limit_check=limit_check))
+            # Without reading it: a session that can't be decoded can still be deleted.
+            loaded = Loaded(None, self._store.authorize(session_id, bearer, limit_check))
         else:
-            loaded = self._changes.load(session_id, limit_check, idempotency, bearer)
+            loaded = self._loop.load(session_id, limit_check, idempotency, bearer)
         while True:
             if idempotency is not None and loaded.record is not None:
-                repeat(idempotency, loaded.record)
+                idempotency.replay(loaded.record)
                 return
-            self._changes.expect(loaded, session_id, expected_versions)
+            self._loop.check_preconditions(loaded, session_id, expected_versions)
             final_message = session_deleted(session_id, loaded.now_ms)
-            result = self._store.delete(
+            outcome = self._store.delete(
                 session_id,
-                idempotency.command_id if idempotency else self._new_id(),
+                idempotency.key if idempotency else self._new_id(),
                 final_message,
                 base=loaded.session if expected_versions is not None else None,
                 record=IdempotencyRecord(0, idempotency.fingerprint) if idempotency else None,
                 keep_ms=idempotency.keep_ms if idempotency else REMEMBER_COMMANDS_MS,
             )
-            if isinstance(result, Deleted):
+            if isinstance(outcome, Deleted):
                 break
-            loaded = result.current
-        if idempotency is not None and result.before is not None:
-            repeat(idempotency, result.before)
-        if result.existed and self._announcer is not None:
-            self._announcer.broadcast_and_close(session_id, final_message)
+            loaded = outcome.current
+        if idempotency is not None and outcome.before is not None:
+            idempotency.replay(outcome.before)
+        if outcome.existed and self._broadcaster is not None:
+            self._broadcaster.broadcast_and_close(session_id, final_message)

@@ -106,10 +106,11 @@ UNOBSERVED: LimitObserver = _Unobserved()
 
 
 class RateLimitCheck:
-    """One request, to be counted once against a limit; the store notes down here what is left.
+    """One request, to be counted once against a limit.
 
-    ``quota`` stays None while it has not been counted, and where it is not to be or
-    could not be; it is settled in either case.
+    The store counts it, calls one of ``record``, ``skipped`` and ``failed_open``, and then
+    ``enforce``: no other code decides whether a request is refused. ``quota`` stays None until it
+    is counted, and where it is not to be or could not be; ``is_settled`` tells these apart.
     """
 
     def __init__(
@@ -123,12 +124,25 @@ class RateLimitCheck:
         self.subject = subject
         self.limit = limit
         self.quota: Quota | None = None
+        self.counted_at_ms: int | None = None
         self.is_settled = False
         self._observer = observer
 
-    def counted(self, drained_at_us: int, now_us: int, let_through: int) -> None:
+    def record(self, drained_at_us: int, now_us: int, let_through: int) -> None:
+        """Note what the bucket says, on the store's clock."""
         self.is_settled = True
+        self.counted_at_ms = now_us // 1000
         self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
+
+    def enforce(self) -> None:
+        """Return unless the bucket had no room for the request.
+
+        Raises:
+            RateLimited: It had none.
+        """
+        if self.quota is not None and self.quota.exceeded:
+            self._observer.rate_limited(self.scope)
+            raise RateLimited(self.scope, self.quota.retry_after_seconds)
 
     def skipped(self) -> None:
         """It has been counted before: this is the same request once more."""
@@ -138,13 +152,3 @@ class RateLimitCheck:
         """It could not be counted, and is let through for that."""
         self.is_settled = True
         self._observer.limiter_failed_open()
-
-    def admit(self) -> None:
-        """Go on, unless it was one too many.
-
-        Raises:
-            RateLimited: It was.
-        """
-        if self.quota is not None and self.quota.exceeded:
-            self._observer.rate_limited(self.scope)
-            raise RateLimited(self.scope, self.quota.retry_after_seconds)

@@ -21,13 +21,13 @@ class RateLimiter:
         self._message = _limit(settings.rate_limit_message, SECOND_US)
         self._observer = observer
 
-    def of_request(self, address: str) -> RateLimitCheck | None:
+    def for_request(self, address: str) -> RateLimitCheck | None:
         return self._charge("general", _network(address), self._general)
 
-    def of_switch(self, session_id: str) -> RateLimitCheck | None:
+    def for_switch(self, session_id: str) -> RateLimitCheck | None:
         return self._charge("switch", session_id, self._switch)
 
-    def of_message(self, connection_id: str) -> RateLimitCheck | None:
+    def for_message(self, connection_id: str) -> RateLimitCheck | None:
         return self._charge("message", connection_id, self._message)
 
     def _charge(self, scope: Scope, subject: str, limit: Limit | None) -> RateLimitCheck | None:

@@ -11,52 +11,52 @@ from pydantic_core import to_json
 from ..schemas.errors import Problem
 from .responses import JSON, Resource, refuse
 
-routes = Resource(__name__)
-
 # A deployment changes the contract at any time; what an address with a digest leads to, never.
 CHANGING = {"Cache-Control": "public, max-age=300"}
 LASTING = {"Cache-Control": "public, max-age=31536000, immutable"}
 UNSNIFFED = {"X-Content-Type-Options": "nosniff"}
 
 
-@routes.view("/openapi.json", "GET", "HEAD")
-def get_openapi() -> Response:
-    return _sent(_openapi(), {**JSON, **CHANGING})
+def blueprint() -> Resource:
+    routes = Resource(__name__)
 
+    @routes.view("/openapi.json", "GET", "HEAD")
+    def get_openapi() -> Response:
+        return _sent(_openapi(), {**JSON, **CHANGING})
 
-@routes.view("/asyncapi.json", "GET", "HEAD")
-def get_asyncapi() -> Response:
-    return _sent(_asyncapi(), {**JSON, **CHANGING})
+    @routes.view("/asyncapi.json", "GET", "HEAD")
+    def get_asyncapi() -> Response:
+        return _sent(_asyncapi(), {**JSON, **CHANGING})
 
+    @routes.view("/docs", "GET", "HEAD")
+    def get_docs() -> Response:
+        from ..api_docs.page import POLICY, html
 
-@routes.view("/docs", "GET", "HEAD")
-def get_docs() -> Response:
-    from ..api_docs.page import POLICY, html
+        # Addresses are relative: on AWS the stage stands before the path, here it doesn't.
+        asked_for: str = routes.current_request.context["path"]
+        page = html("../" if asked_for.endswith("/") else "")
+        headers = {
+            **CHANGING,
+            **UNSNIFFED,
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": POLICY,
+            "Referrer-Policy": "no-referrer",
+        }
+        return _sent(page, headers)
 
-    # Addresses are relative: on AWS the stage stands before the path, here it doesn't.
-    asked_for: str = routes.current_request.context["path"]
-    page = html("../" if asked_for.endswith("/") else "")
-    headers = {
-        **CHANGING,
-        **UNSNIFFED,
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": POLICY,
-        "Referrer-Policy": "no-referrer",
-    }
-    return _sent(page, headers)
+    @routes.view("/docs/{asset}", "GET", "HEAD")
+    def get_asset(asset: str) -> Response:
+        from ..api_docs.page import asset as of_page
 
+        found = of_page(asset)
+        if found is None:
+            return refuse(Problem("NOT_FOUND", "The page has no such part"))
+        # While a deployment is under way, a new page may ask an old function for its assets.
+        query: Mapping[str, str] = routes.current_request.query_params or {}
+        kept = LASTING if query.get("v") == found.digest else CHANGING
+        return _sent(found.text, {**kept, **UNSNIFFED, "Content-Type": found.media_type})
 
-@routes.view("/docs/{asset}", "GET", "HEAD")
-def get_asset(asset: str) -> Response:
-    from ..api_docs.page import asset as of_page
-
-    found = of_page(asset)
-    if found is None:
-        return refuse(Problem("NOT_FOUND", "The page has no such part"))
-    # While a deployment is under way, a new page may ask an old function for its assets.
-    query: Mapping[str, str] = routes.current_request.query_params or {}
-    kept = LASTING if query.get("v") == found.digest else CHANGING
-    return _sent(found.text, {**kept, **UNSNIFFED, "Content-Type": found.media_type})
+    return routes
 
 
 def _sent(text: str, headers: Mapping[str, str]) -> Response:

@@ -1,30 +1,36 @@
-"""/health: this process answers. /ready: and its store does too."""
+"""/health: this process responds. /ready: and its store does too."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalice.app import Response
 
-from ..container import container
 from ..core.errors import StoreUnavailable
 from ..schemas.errors import RETRY_AFTER_SECONDS
 from .responses import Resource, plain
 
-routes = Resource(__name__)
+if TYPE_CHECKING:
+    from ..container import Container
 
 
-@routes.view("/health", "GET", "HEAD")
-def health() -> Response:
-    return plain({"status": "ok"})
+def blueprint(container: Container) -> Resource:
+    routes = Resource(__name__)
 
+    @routes.view("/health", "GET", "HEAD")
+    def health() -> Response:
+        return plain({"status": "ok"})
 
-@routes.view("/ready", "GET", "HEAD")
-def ready() -> Response:
-    try:
-        container().store.ping()
-    except StoreUnavailable:
-        return plain(
-            {"status": "not_ready", "error": "The store can't be reached"},
-            503,
-            {"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
-    return plain({"status": "ready"})
+    @routes.view("/ready", "GET", "HEAD")
+    def ready() -> Response:
+        try:
+            container.store.ping()
+        except StoreUnavailable:
+            return plain(
+                {"status": "not_ready", "error": "The store can't be reached"},
+                503,
+                {"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+        return plain({"status": "ready"})
+
+    return routes

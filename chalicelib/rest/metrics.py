@@ -1,17 +1,25 @@
-"""/metrics: what Prometheus collects."""
+"""/metrics: what Prometheus scrapes."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalice.app import Response
 
-from ..container import container
 from .responses import Resource
 
-routes = Resource(__name__)
+if TYPE_CHECKING:
+    from ..container import Container
 
 
-@routes.view("/metrics", "GET", "HEAD")
-def metrics() -> Response:
-    from ..telemetry.prometheus import CONTENT_TYPE  # noqa: PLC0415 (most functions never need it)
+def blueprint(container: Container) -> Resource:
+    routes = Resource(__name__)
 
-    return Response(container().metrics_page().decode(), {"Content-Type": CONTENT_TYPE}, 200)
+    @routes.view("/metrics", "GET", "HEAD")
+    def metrics() -> Response:
+        # Most functions never need it.
+        from ..telemetry.prometheus import CONTENT_TYPE  # noqa: PLC0415
+
+        return Response(container.metrics_page().decode(), {"Content-Type": CONTENT_TYPE}, 200)
+
+    return routes

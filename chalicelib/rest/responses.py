@@ -11,7 +11,6 @@ from chalice.app import Blueprint, Chalice, CORSConfig, Response
 from chalice.app import Request as ChaliceRequest
 from pydantic_core import to_json
 
-from ..engine.sync_engine import Outcome
 from ..schemas.conditions import entity_tag
 from ..schemas.errors import CODES, PayloadTooLarge, Problem, internal_error, problem
 from ..schemas.fields import Request
@@ -22,6 +21,9 @@ from ..telemetry.log_context import append_keys
 
 if TYPE_CHECKING:
     from ..schemas.answers import Body, StateAnswer, SwitchAnswer
+
+if TYPE_CHECKING:
+    from ..engine.commit_loop import CommandResult
 
 LOG = logging.getLogger("tickless")
 
@@ -48,11 +50,13 @@ CORS = CORSConfig(
 )
 
 
-def succeed(answer: StateAnswer | SwitchAnswer, outcome: Outcome, status: int = 200) -> Response:
+def succeed(
+    answer: StateAnswer | SwitchAnswer, result: CommandResult, status: int = 200
+) -> Response:
     """A session's answer, tagged with its version; a command's also says what happened."""
-    if outcome.events:
-        answer["events"] = [event_view(event) for event in outcome.events]
-    return plain(answer, status, {"ETag": entity_tag(outcome.session.version)})
+    if result.events:
+        answer["events"] = [event_view(event) for event in result.events]
+    return plain(answer, status, {"ETag": entity_tag(result.session.version)})
 
 
 def plain(body: Body, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -63,9 +67,9 @@ def no_content() -> Response:
     return Response("", {}, 204)
 
 
-def not_modified(outcome: Outcome) -> Response:
+def not_modified(result: CommandResult) -> Response:
     """Whoever asks holds this version; how far its clocks have run is for him to calculate."""
-    return Response("", {"ETag": entity_tag(outcome.session.version)}, 304)
+    return Response("", {"ETag": entity_tag(result.session.version)}, 304)
 
 
 def body_as(model: type[Model], request: ChaliceRequest) -> Model:
@@ -109,13 +113,13 @@ class Resource(Blueprint):
             )
             @wraps(view)
             def answered(**arguments: str) -> Response:
-                return self.answer(partial(view, **arguments))
+                return self.respond(partial(view, **arguments))
 
             return view
 
         return register
 
-    def answer(self, work: Callable[[], Response]) -> Response:
+    def respond(self, work: Callable[[], Response]) -> Response:
         """What ``work`` returns, or the answer to what it raises."""
         try:
             return work()

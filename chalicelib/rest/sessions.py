@@ -3,178 +3,139 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
 from ..auth.policy import Action
-from ..container import container
-from ..core.commands import Adjust, Cancel, Command, Complete, Pause, Resume, Start, Switch, Undo
-from ..engine.sync_engine import Outcome
-from ..schemas.requests import (
-    AdjustTime,
-    CreateSession,
-    NoFields,
-    PauseSession,
-    SwitchCycle,
-    read_page,
-    read_session_id,
-)
+from ..schemas.commands import COMMANDS, CommandName, CommandSpec
+from ..schemas.requests import CreateSession, read_page
 from ..schemas.states import log_page, switch_result
 from ..telemetry.log_context import append_keys
-from .responses import body_as, no_content, not_modified, plain, succeed
-from .session_requests import Call, CountedResource, unpacked
+from .responses import View, body_as, no_content, not_modified, plain, succeed
+from .session_request import SessionRequest, SessionResource, unpack
 from .tokens import with_links
 
-routes = CountedResource(__name__)
+if TYPE_CHECKING:
+    from ..container import Container
+    from ..core.commands import Command
+    from ..engine.commit_loop import CommandResult
+    from ..engine.sync_engine import SyncEngine
 
 SESSION = "/v1/sessions/{session_id}"
 
 
-@routes.view("/v1/sessions", "POST", action=Action.CREATE)
-def create_session(call: Call) -> Response:
-    setup = body_as(CreateSession, call.request).setup()
-    append_keys(session_id=setup.session_id)
-    idempotency, engine = call.idempotency(_created), container().engine
-    if idempotency is None:
-        made = engine.create_session(setup, limit_check=call.limit_check, bearer=call.bearer)
-        return with_links(_created(made))
-    return with_links(
-        unpacked(
-            engine.create_session_once(
-                setup, idempotency, limit_check=call.limit_check, bearer=call.bearer
+def blueprint(container: Container) -> SessionResource:
+    routes = SessionResource(__name__, container)
+
+    @routes.view("/v1/sessions", "POST", action=Action.CREATE)
+    def create_session(request: SessionRequest) -> Response:
+        setup = body_as(CreateSession, request.http).setup()
+        append_keys(session_id=setup.session_id)
+        idempotency = request.idempotency(_created)
+        engine, check, bearer = container.engine, request.limit_check, request.bearer
+        if idempotency is None:
+            created = _created(engine.create_session(setup, limit_check=check, bearer=bearer))
+        else:
+            created = unpack(
+                engine.create_session_idempotent(
+                    setup, idempotency, limit_check=check, bearer=bearer
+                )
             )
+        return with_links(created, container.authenticator)
+
+    @routes.view(SESSION, "GET", "HEAD", action=Action.READ)
+    def get_session(request: SessionRequest) -> Response:
+        held = request.held_versions()
+        result = container.engine.get_current_state(
+            request.session_id, limit_check=request.limit_check, bearer=request.bearer
         )
-    )
+        response = not_modified(result) if result.session.version in held else _state(result)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    @routes.view(SESSION, "DELETE", action=Action.DELETE)
+    def delete_session(request: SessionRequest) -> Response:
+        container.engine.delete_session(
+            request.session_id,
+            idempotency=request.idempotency(lambda _: no_content()),
+            expected_versions=request.expected_versions(),
+            limit_check=request.limit_check,
+            bearer=request.bearer,
+        )
+        return no_content()
+
+    @routes.view(f"{SESSION}/events", "GET", "HEAD", action=Action.READ)
+    def get_events(request: SessionRequest) -> Response:
+        page = read_page(request.http.query_params or {})
+        events = container.engine.get_events(
+            request.session_id,
+            page.after,
+            # One more than is shown tells whether anything follows.
+            page.limit + 1,
+            limit_check=request.limit_check,
+            bearer=request.bearer,
+        )
+        return plain({"data": log_page(events, page.limit)})
+
+    for name, spec in COMMANDS.items():
+        view = _command_view(container, name, spec)
+        routes.view(f"{SESSION}/{name}", "POST", action=spec.action)(view)
+    return routes
 
 
-@routes.view(SESSION, "GET", "HEAD", action=Action.READ)
-def get_session(call: Call, session_id: str) -> Response:
-    held = call.held_versions()
-    outcome = container().engine.get_current_state(
-        read_session_id(session_id), limit_check=call.limit_check, bearer=call.bearer
-    )
-    response = not_modified(outcome) if outcome.session.version in held else _state(outcome)
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+def _command_view(container: Container, name: CommandName, spec: CommandSpec) -> View:
+    def command_view(request: SessionRequest) -> Response:
+        command = spec.build(body_as(spec.model, request.http))
+        if name == "switch":
+            request.count_as_switch()
+            return _execute(container.engine, request, command, _switched)
+        return _execute(container.engine, request, command, _state)
+
+    # Chalice names a route by its view.
+    command_view.__name__ = spec.operation_id
+    return command_view
 
 
-@routes.view(SESSION, "DELETE", action=Action.DELETE)
-def delete_session(call: Call, session_id: str) -> Response:
-    container().engine.delete_session(
-        read_session_id(session_id),
-        idempotency=call.idempotency(lambda _: no_content()),
-        expected_versions=call.expected_versions(),
-        limit_check=call.limit_check,
-        bearer=call.bearer,
-    )
-    return no_content()
-
-
-@routes.view(f"{SESSION}/events", "GET", "HEAD", action=Action.READ)
-def get_events(call: Call, session_id: str) -> Response:
-    page = read_page(call.request.query_params or {})
-    events = container().engine.get_events(
-        read_session_id(session_id),
-        page.after,
-        # One more than is shown: whether anything follows.
-        page.limit + 1,
-        limit_check=call.limit_check,
-        bearer=call.bearer,
-    )
-    return plain({"data": log_page(events, page.limit)})
-
-
-@routes.view(f"{SESSION}/start", "POST", action=Action.START)
-def start_session(call: Call, session_id: str) -> Response:
-    body_as(NoFields, call.request)
-    return _carry_out(call, session_id, Start(), _state)
-
-
-@routes.view(f"{SESSION}/switch", "POST", action=Action.SWITCH)
-def switch_cycle(call: Call, session_id: str) -> Response:
-    asked = body_as(SwitchCycle, call.request)
-    call.counts_as_switch_of(read_session_id(session_id))
-    switch = Switch(asked.next_participant_id, asked.current_participant_id)
-    return _carry_out(call, session_id, switch, _switched)
-
-
-@routes.view(f"{SESSION}/pause", "POST", action=Action.PAUSE)
-def pause_session(call: Call, session_id: str) -> Response:
-    asked = body_as(PauseSession, call.request)
-    return _carry_out(call, session_id, Pause(asked.current_participant_id), _state)
-
-
-@routes.view(f"{SESSION}/resume", "POST", action=Action.RESUME)
-def resume_session(call: Call, session_id: str) -> Response:
-    body_as(NoFields, call.request)
-    return _carry_out(call, session_id, Resume(), _state)
-
-
-@routes.view(f"{SESSION}/complete", "POST", action=Action.COMPLETE)
-def complete_session(call: Call, session_id: str) -> Response:
-    body_as(NoFields, call.request)
-    return _carry_out(call, session_id, Complete(), _state)
-
-
-@routes.view(f"{SESSION}/cancel", "POST", action=Action.CANCEL)
-def cancel_session(call: Call, session_id: str) -> Response:
-    body_as(NoFields, call.request)
-    return _carry_out(call, session_id, Cancel(), _state)
-
-
-@routes.view(f"{SESSION}/adjust", "POST", action=Action.ADJUST)
-def adjust_time(call: Call, session_id: str) -> Response:
-    asked = body_as(AdjustTime, call.request)
-    adjust = Adjust(asked.delta_ms, asked.participant_id, asked.group_id, asked.reason)
-    return _carry_out(call, session_id, adjust, _state)
-
-
-@routes.view(f"{SESSION}/undo", "POST", action=Action.UNDO)
-def undo_switch(call: Call, session_id: str) -> Response:
-    body_as(NoFields, call.request)
-    return _carry_out(call, session_id, Undo(), _state)
-
-
-def _carry_out(
-    call: Call, session_id: str, command: Command, shown: Callable[[Outcome], Response]
+def _execute(
+    engine: SyncEngine,
+    request: SessionRequest,
+    command: Command,
+    respond: Callable[[CommandResult], Response],
 ) -> Response:
-    session_id = read_session_id(session_id)
-    command = call.restrict(command)
-    idempotency, expected, engine = (
-        call.idempotency(shown),
-        call.expected_versions(),
-        container().engine,
-    )
+    command = request.restrict(command)
+    idempotency = request.idempotency(respond)
+    expected_versions = request.expected_versions()
     if idempotency is None:
-        return shown(
+        return respond(
             engine.execute(
-                session_id,
+                request.session_id,
                 command,
-                expected_versions=expected,
-                limit_check=call.limit_check,
-                bearer=call.bearer,
+                expected_versions=expected_versions,
+                limit_check=request.limit_check,
+                bearer=request.bearer,
             )
         )
-    return unpacked(
+    return unpack(
         engine.execute_idempotent(
-            session_id,
+            request.session_id,
             command,
             idempotency,
-            expected_versions=expected,
-            limit_check=call.limit_check,
-            bearer=call.bearer,
+            expected_versions=expected_versions,
+            limit_check=request.limit_check,
+            bearer=request.bearer,
         )
     )
 
 
-def _state(outcome: Outcome, status: int = 200) -> Response:
-    return succeed({"data": outcome.state, "timestamp": outcome.now_ms}, outcome, status)
+def _state(result: CommandResult, status: int = 200) -> Response:
+    return succeed({"data": result.state, "timestamp": result.now_ms}, result, status)
 
 
-def _created(outcome: Outcome) -> Response:
-    return _state(outcome, 201 if outcome.created else 200)
+def _created(result: CommandResult) -> Response:
+    return _state(result, 201 if result.created else 200)
 
 
-def _switched(outcome: Outcome) -> Response:
-    result = switch_result(outcome.state, outcome.expired_participant_id)
-    return succeed({"data": result, "timestamp": outcome.now_ms}, outcome)
+def _switched(result: CommandResult) -> Response:
+    switched = switch_result(result.state, result.expired_participant_id)
+    return succeed({"data": switched, "timestamp": result.now_ms}, result)

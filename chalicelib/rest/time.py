@@ -1,24 +1,31 @@
-"""/v1/time: the only clock there is, for clients that set theirs by it."""
+"""/v1/time: the store's clock, for clients that set theirs by it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
 from .. import __version__
-from ..container import container
 from .responses import Resource, plain
 
-routes = Resource(__name__)
+if TYPE_CHECKING:
+    from ..container import Container
 
 DRIFT_TOLERANCE_MS = 50
 
 
-@routes.view("/v1/time", "GET", "HEAD")
-def get_time() -> Response:
-    return plain(
-        {
-            "timestamp_ms": container().store.now_ms(),
-            "server_version": __version__,
-            "drift_tolerance_ms": DRIFT_TOLERANCE_MS,
-        }
-    )
+def blueprint(container: Container) -> Resource:
+    routes = Resource(__name__)
+
+    @routes.view("/v1/time", "GET", "HEAD")
+    def get_time() -> Response:
+        return plain(
+            {
+                "timestamp_ms": container.store.now_ms(),
+                "server_version": __version__,
+                "drift_tolerance_ms": DRIFT_TOLERANCE_MS,
+            }
+        )
+
+    return routes

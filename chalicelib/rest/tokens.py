@@ -1,7 +1,7 @@
-"""/v1/sessions/{id}/tokens: mint and revoke tokens; and those that come with a new session.
+"""/v1/sessions/{id}/tokens: mint and revoke tokens; and the links of a new session.
 
-Tokens are made for each answer and kept nowhere, not even with the answers that
-are kept for an Idempotency-Key.
+Tokens are signed for each response and stored nowhere, not even with the responses that are
+stored for an Idempotency-Key.
 """
 
 from __future__ import annotations
@@ -14,62 +14,63 @@ from chalice.app import Response
 from pydantic_core import from_json
 
 from ..auth.policy import Action, Role
-from ..container import container
 from ..schemas.errors import Problem
-from ..schemas.requests import read_session_id
 from ..schemas.tokens import Links, MintedToken, MintToken, minted_token, read_token_id
 from .responses import body_as, no_content, plain, refuse
-from .session_requests import Call, CountedResource
+from .session_request import SessionRequest, SessionResource
 
 if TYPE_CHECKING:
+    from ..auth.authenticator import TokenAuthenticator
+    from ..container import Container
     from ..schemas.answers import CreationAnswer
 
-routes = CountedResource(__name__)
-
 TOKENS = "/v1/sessions/{session_id}/tokens"
-NOWHERE = Problem("NOT_FOUND", "There are no tokens where AUTH is off")
+AUTH_OFF = Problem("NOT_FOUND", "There are no tokens where AUTH is off")
 
-UNKEPT = {"Cache-Control": "no-store"}
-
-
-@routes.view(TOKENS, "POST", action=Action.MINT)
-def mint_token(call: Call, session_id: str) -> Response:
-    authenticator, by = container().authenticator, call.bearer
-    if authenticator is None or by is None:
-        return refuse(NOWHERE)
-    asked = body_as(MintToken, call.request)
-    outcome = container().engine.get_current_state(
-        read_session_id(session_id), limit_check=call.limit_check, bearer=by
-    )
-    setup = outcome.session.setup
-    asked.check({one.participant_id for one in setup.participants})
-    minted = authenticator.minted(
-        by,
-        setup.session_id,
-        Role(asked.role),
-        asked.participant_id,
-        asked.expires_in_seconds,
-        outcome.now_ms,
-    )
-    return plain({"data": minted_token(minted, authenticator.signed(minted))}, 201, UNKEPT)
+NOT_STORED = {"Cache-Control": "no-store"}
 
 
-@routes.view(f"{TOKENS}/{{token_id}}", "DELETE", action=Action.REVOKE)
-def revoke_token(call: Call, session_id: str, token_id: str) -> Response:
-    if call.bearer is None:
-        return refuse(NOWHERE)
-    container().engine.revoke_token(
-        read_session_id(session_id),
-        read_token_id(token_id),
-        call.bearer,
-        limit_check=call.limit_check,
-    )
-    return no_content()
+def blueprint(container: Container) -> SessionResource:
+    routes = SessionResource(__name__, container)
+
+    @routes.view(TOKENS, "POST", action=Action.MINT)
+    def mint_token(request: SessionRequest) -> Response:
+        authenticator, minter = container.authenticator, request.bearer
+        if authenticator is None or minter is None:
+            return refuse(AUTH_OFF)
+        fields = body_as(MintToken, request.http)
+        result = container.engine.get_current_state(
+            request.session_id, limit_check=request.limit_check, bearer=minter
+        )
+        setup = result.session.setup
+        fields.check({one.participant_id for one in setup.participants})
+        minted = authenticator.mint(
+            minter,
+            setup.session_id,
+            Role(fields.role),
+            fields.participant_id,
+            fields.expires_in_seconds,
+            result.now_ms,
+        )
+        return plain({"data": minted_token(minted, authenticator.sign(minted))}, 201, NOT_STORED)
+
+    @routes.view(f"{TOKENS}/{{token_id}}", "DELETE", action=Action.REVOKE)
+    def revoke_token(request: SessionRequest, token_id: str) -> Response:
+        if request.bearer is None:
+            return refuse(AUTH_OFF)
+        container.engine.revoke_token(
+            request.session_id,
+            read_token_id(token_id),
+            request.bearer,
+            limit_check=request.limit_check,
+        )
+        return no_content()
+
+    return routes
 
 
-def with_links(created: Response) -> Response:
-    """The answer to a creation, with a token for everybody who has to do with the session."""
-    authenticator = container().authenticator
+def with_links(created: Response, authenticator: TokenAuthenticator | None) -> Response:
+    """The response to a creation, with a token for the host, viewers and each participant."""
     if authenticator is None:
         return created
     body: CreationAnswer = from_json(cast(str, created.body))
@@ -80,9 +81,10 @@ def with_links(created: Response) -> Response:
         round(datetime.fromisoformat(state["created_at"]).timestamp() * 1000),
     )
     body["links"] = _links(
-        [minted_token(guest, authenticator.signed(guest)) for guest in session_tokens]
+        [minted_token(bearer, authenticator.sign(bearer)) for bearer in session_tokens]
     )
-    return plain(body, created.status_code, {**cast(dict[str, str], created.headers), **UNKEPT})
+    headers = {**cast(dict[str, str], created.headers), **NOT_STORED}
+    return plain(body, created.status_code, headers)
 
 
 def _links(minted: Sequence[MintedToken]) -> Links:

@@ -13,20 +13,14 @@ from pydantic import Field, JsonValue, StringConstraints
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
-from ..core import commands as rules
+from ..core.commands import Command
 from ..core.session import Session
 from ..core.view import GroupView
+from .commands import COMMANDS, CommandName
 from .errors import MalformedJson
 from .fields import Request
 from .pushes import FRAME_BYTES
-from .requests import (
-    AdjustTime,
-    NoFields,
-    PauseSession,
-    SwitchCycle,
-    read_json,
-    read_value,
-)
+from .requests import read_json, read_value
 from .states import ParticipantState, SessionState, session_state
 
 PROTOCOL = 1
@@ -52,42 +46,18 @@ class Reconnect(Request):
 class CommandMessage(Request):
     type: Literal["COMMAND"]
     id: MessageId
-    command: Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+    command: CommandName
     args: dict[str, JsonValue] | None = None
     expectedVersion: Version | None = None  # noqa: N815
 
-    def rule(self) -> rules.Command:
+    def build(self) -> Command:
         """The command for the core.
 
         Raises:
             InvalidRequest: Its arguments are not what the command takes.
         """
-        match self.command:
-            case "switch":
-                switch = read_value(SwitchCycle, self.args)
-                return rules.Switch(switch.next_participant_id, switch.current_participant_id)
-            case "pause":
-                return rules.Pause(read_value(PauseSession, self.args).current_participant_id)
-            case "start":
-                read_value(NoFields, self.args)
-                return rules.Start()
-            case "resume":
-                read_value(NoFields, self.args)
-                return rules.Resume()
-            case "complete":
-                read_value(NoFields, self.args)
-                return rules.Complete()
-            case "cancel":
-                read_value(NoFields, self.args)
-                return rules.Cancel()
-            case "undo":
-                read_value(NoFields, self.args)
-                return rules.Undo()
-            case "adjust":
-                adjust = read_value(AdjustTime, self.args)
-                return rules.Adjust(
-                    adjust.delta_ms, adjust.participant_id, adjust.group_id, adjust.reason
-                )
+        spec = COMMANDS[self.command]
+        return spec.build(read_value(spec.model, self.args))
 
 
 class Claim(Request):

@@ -270,15 +270,25 @@ def read_value(model: type[Model], value: object) -> Model:
         raise from_validation(error) from None
 
 
+def parse_session_id(text: str) -> str | None:
+    """A session id in lower case; None if it is not a UUID in canonical form."""
+    return text.lower() if re.fullmatch(UUID_FORM, text) else None
+
+
+def invalid_session_id() -> InvalidRequest:
+    return InvalidRequest([{"field": "session_id", "message": "Not a UUID", "code": "uuid"}])
+
+
 def read_session_id(text: str) -> str:
-    """A session id from a path or a query, in lower case.
+    """A session id from a query, in lower case.
 
     Raises:
-        InvalidRequest: It is no UUID in canonical form.
+        InvalidRequest: It is not a UUID in canonical form.
     """
-    if not re.fullmatch(UUID_FORM, text):
-        raise InvalidRequest([{"field": "session_id", "message": "Not a UUID", "code": "uuid"}])
-    return text.lower()
+    session_id = parse_session_id(text)
+    if session_id is None:
+        raise invalid_session_id()
+    return session_id
 
 
 class Page(NamedTuple):

@@ -113,6 +113,13 @@ def session_state(
     session: Session, now_ms: int, positions: Iterable[int] | None = None
 ) -> SessionState:
     """The settled session as it is shown at ``now_ms``, with all participants or some."""
+    return state_with_deadline(session, now_ms, positions, deadline_ms(session))
+
+
+def state_with_deadline(
+    session: Session, now_ms: int, positions: Iterable[int] | None, ends_ms: int | None
+) -> SessionState:
+    """As :func:`session_state`, for a caller that knows the deadline already."""
     setup, active = session.setup, session.active
     shown = clocks(session, now_ms, positions)
     participants = cast(list[ParticipantState], shown.participants)
@@ -137,7 +144,7 @@ def session_state(
         "session_completed_at": _iso(session.completed_at_ms),
         "created_at": iso(session.created_at_ms),
         "updated_at": iso(session.updated_at_ms),
-        "deadline_at": _iso(deadline_ms(session)),
+        "deadline_at": _iso(ends_ms),
     }
     if setup.time_control is not None:
         state["time_control"] = _control(setup.time_control)

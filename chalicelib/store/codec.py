@@ -168,7 +168,7 @@ def encode_receipt(record: IdempotencyRecord) -> bytes:
     if not record.fingerprint:
         return version.encode()
     made = f"{version}:{record.epoch}".encode()
-    return b" ".join((made, record.fingerprint, record.answer))
+    return b" ".join((made, record.fingerprint, record.response))
 
 
 def decode_receipt(stored: bytes) -> IdempotencyRecord:

@@ -80,7 +80,7 @@ class RequestBuckets:
             )
             limit_check.failed_open()
         else:
-            limit_check.counted(*counted)
+            limit_check.record(*counted)
 
 
 def _words(limit_check: RateLimitCheck) -> Words:

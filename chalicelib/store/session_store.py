@@ -62,7 +62,7 @@ class RedisStore:
     ) -> Loaded:
         return _loaded(self._loaded(session_id, command_id, limit_check, bearer))
 
-    def admit(
+    def authorize(
         self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
     ) -> int:
         now_ms: int = self._loaded(session_id, None, limit_check, bearer)[0]
@@ -87,7 +87,9 @@ class RedisStore:
         loaded = checked(answer, bearer)
         counted = loaded[LOADED:]
         if switch is not None and counted:
-            switch.counted(*counted)
+            switch.record(*counted)
+        if limit_check is not None:
+            limit_check.enforce()
         return loaded
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
@@ -95,8 +97,9 @@ class RedisStore:
         words = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
         self._revoke.run(self._client, 2, *words)
 
-    def count(self, limit_check: RateLimitCheck) -> None:
+    def count_request(self, limit_check: RateLimitCheck) -> None:
         self._requests.count(limit_check)
+        limit_check.enforce()
 
     def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
         calls = [self._to_load(session_id) for session_id in session_ids]
@@ -159,7 +162,7 @@ class RedisStore:
             *map(codec.encode_event, commit.events),
         )
 
-    def keep(
+    def save_response(
         self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
     ) -> IdempotencyRecord:
         key = SessionKeys.of(session_id, self._shards).reply(command_id)
@@ -200,7 +203,9 @@ class RedisStore:
             return Deleted(False, codec.decode_receipt(answer[0]))
         return Deleted(answer[0] == 1)
 
-    def log(self, session_id: str, after: str | None, limit: int) -> Sequence[LoggedEvent] | None:
+    def read_events(
+        self, session_id: str, after: str | None, limit: int
+    ) -> Sequence[LoggedEvent] | None:
         keys = SessionKeys.of(session_id, self._shards)
         begin = "-" if after is None else f"({after}"
         logged = self._log.run(self._client, 1, keys.events, begin, limit)
@@ -237,8 +242,8 @@ def _made(
         before = codec.decode_receipt(told[0])
         return Committed(before.version, before)
     if switch is not None:
-        switch.counted(*told)
-        switch.admit()
+        switch.record(*told)
+        switch.enforce()
     return Committed(commit.session.version)
 
 

@@ -11,20 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..auth.policy import Action, Bearer
 from ..core.errors import Forbidden, Unauthenticated
 from ..ports import SessionStore
 
+if TYPE_CHECKING:
+    from ..auth.authenticator import TokenAuthenticator
+
 SUBPROTOCOL = "bearer."
-
-
-class TokenAuthenticator(Protocol):
-    """Says whom a token names."""
-
-    def bearer(self, token: str | None) -> Bearer:
-        """Raises Unauthenticated of what is no token of ours, or KeysUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class ConnectAuthorizer:
         self._open_gate = open_authenticator
         self._allowed_origins = allowed_origins
 
-    def admit(self, event: Mapping[str, Any], session_id: str) -> AuthResult:
+    def authorize(self, event: Mapping[str, Any], session_id: str) -> AuthResult:
         """Go on, if this handshake may watch the session.
 
         Raises:
@@ -65,10 +61,10 @@ class ConnectAuthorizer:
         subprotocol = _offered(event)
         if self._open_gate is None:
             return AuthResult(subprotocol=subprotocol)
-        bearer = self._open_gate().bearer(_token(event, subprotocol))
-        bearer.may(Action.WATCH, session_id)
+        bearer = self._open_gate().authenticate(_token(event, subprotocol))
+        bearer.authorize(Action.WATCH, session_id)
         # Before anything is written: who is refused leaves no trace.
-        self._store.admit(session_id, bearer)
+        self._store.authorize(session_id, bearer)
         return AuthResult(bearer, subprotocol)
 
     def expect(self, bearer: Bearer | None) -> None:

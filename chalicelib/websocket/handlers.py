@@ -27,9 +27,16 @@ from ..core.errors import (
     StoreUnavailable,
     Unauthenticated,
 )
+from ..engine.commit_loop import CommandResult
 from ..engine.idempotency import IdempotentRequest, fingerprint
-from ..engine.sync_engine import Outcome, SyncEngine
-from ..ports import ConnectionContext, ConnectionRegistry, Heartbeat, SessionStore
+from ..engine.sync_engine import SyncEngine
+from ..ports import (
+    ConnectionContext,
+    ConnectionRegistry,
+    Heartbeat,
+    RateLimitCheck,
+    SessionStore,
+)
 from ..rate_limit.policy import RateLimiter
 from ..schemas import messages as socket
 from ..schemas.errors import STATUS, InvalidRequest, Problem, problem
@@ -111,7 +118,7 @@ class WebSocketHandlers:
         connection_id, endpoint = self._place(event)
         append_keys(session_id=session_id)
         try:
-            entry = self._connect_authorizer.admit(event, session_id)
+            entry = self._connect_authorizer.authorize(event, session_id)
             self._registry.watch(session_id, connection_id, endpoint, bearer=entry.bearer)
         except (Unauthenticated, Forbidden) as error:
             return {"statusCode": STATUS[error.code]}
@@ -177,6 +184,7 @@ class WebSocketHandlers:
         text = str(event.get("body") or "")
         # Only while the store is away, or refuses a token, does the gateway's clock have to do.
         now_ms: int = event["requestContext"]["requestTimeEpoch"]
+        limit_check: RateLimitCheck | None = None
         try:
             visit = self._registry.context_of(connection_id)
             if visit is None:
@@ -187,16 +195,16 @@ class WebSocketHandlers:
             session_id, bearer = visit
             append_keys(session_id=session_id)
             self._connect_authorizer.expect(bearer)
-            limit_check = self._limits.of_message(connection_id)
+            limit_check = self._limits.for_message(connection_id)
             heard = self._registry.watch(session_id, connection_id, endpoint, limit_check, bearer)
             now_ms = heard.now_ms
-            if limit_check is not None:
-                limit_check.admit()
             answers = self._answers(visit, connection_id, text, heard)
         except Unauthenticated:
             self._send_away(endpoint, connection_id, now_ms)
             return
         except Exception as error:
+            if limit_check is not None and limit_check.counted_at_ms is not None:
+                now_ms = limit_check.counted_at_ms
             answers = [self._refusal(connection_id, text, error, now_ms)]
         patience_s = LIMITED_SECONDS if len(answers) == 1 else PAGES_LIMITED_SECONDS
         self._post(endpoint, connection_id, *answers, limited_seconds=patience_s)
@@ -209,7 +217,7 @@ class WebSocketHandlers:
         message = socket.read_message(text)
         append_keys(type=message.type)
         if bearer is not None and (action := ASKED.get(message.type)) is not None:
-            bearer.may(action, session_id)
+            bearer.authorize(action, session_id)
         match message:
             case socket.Ping():
                 return [self._pong(message, heard, started)]
@@ -263,7 +271,7 @@ class WebSocketHandlers:
         bearer: Bearer | None,
     ) -> bytes:
         append_keys(command=message.command)
-        command = message.rule()
+        command = message.build()
         if bearer is not None:
             command = bearer.restrict(command)
         expected = message.expectedVersion
@@ -278,7 +286,9 @@ class WebSocketHandlers:
                 lambda outcome: _acknowledgement(message.id, outcome),
             ),
             expected_versions=None if expected is None else (expected,),
-            limit_check=self._limits.of_switch(session_id) if isinstance(command, Switch) else None,
+            limit_check=self._limits.for_switch(session_id)
+            if isinstance(command, Switch)
+            else None,
         )
 
     def _refusal(self, connection_id: str, text: str, error: Exception, now_ms: int) -> bytes:
@@ -346,7 +356,7 @@ def _let_in(entry: AuthResult) -> dict[str, Any]:
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": entry.subprotocol}}
 
 
-def _acknowledgement(sent_as: str, outcome: Outcome) -> bytes:
+def _acknowledgement(sent_as: str, outcome: CommandResult) -> bytes:
     return socket.encode(
         {
             "type": "ACK",
@@ -357,7 +367,7 @@ def _acknowledgement(sent_as: str, outcome: Outcome) -> bytes:
     )
 
 
-def _current(session_id: str, outcome: Outcome) -> socket.Current:
+def _current(session_id: str, outcome: CommandResult) -> socket.Current:
     return {
         "type": "CURRENT",
         "timestamp": outcome.now_ms,

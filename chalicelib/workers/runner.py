@@ -12,7 +12,7 @@ from threading import Event, Thread
 from types import FrameType
 from typing import Protocol
 
-from ..container import Container, start_container
+from ..container import Container
 from ..settings import InvalidSetting
 
 READY_WITHIN_SECONDS = 5.0
@@ -60,7 +60,7 @@ def run(name: str, part_of: Callable[[Container], Worker], arguments: Sequence[s
     if options.while_parent:
         Thread(target=_when_input_ends, args=(told_to_stop,), daemon=True).start()
     try:
-        container = start_container()
+        container = Container.from_environment()
         part = part_of(container)
         if options.metrics_port is not None:
             _answer_scrapes(container, part, options.metrics_port)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import app as tickless
-from chalicelib.container import Container, replace_container
+from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_said
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
-from tests.rest.client import RestClient
+from tests.rest.client import rest_client
 
 from .examples import Asked, Later, Line, differences, read_examples
 
@@ -43,7 +41,7 @@ class World:
         self.doorstep = Doorstep()
         container = Container(Settings(broadcast="inline"))
         vars(container).update(
-            store=self.store, connections=FakeRegistry(self.store), management_api=self.api
+            store=self.store, connections=FakeRegistry(self.store), connections_api=self.api
         )
         self.sockets = WebSocketHandlers(
             engine=container.engine,
@@ -54,8 +52,7 @@ class World:
             greeter=self.doorstep,
             monotonic=lambda: 0.0,
         )
-        replace_container(container)
-        self.rest = RestClient(tickless.app)
+        self.rest = rest_client(container)
         self.session_id = ""
         self._taken = 0
 
@@ -99,9 +96,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    yield World()
-    replace_container(None)
+def world() -> World:
+    return World()
 
 
 def test_every_example_happens_as_it_is_shown(world: World) -> None:

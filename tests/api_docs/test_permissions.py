@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import pytest
 
-import app as tickless
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.policy import ROLES, Role
-from chalicelib.container import Container, replace_container
+from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_said
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, a_bearer
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
-from tests.rest.client import ANNE, BEN, SESSION, RestClient, creation
+from tests.rest.client import ANNE, BEN, SESSION, creation, rest_client
 
 CONNECTION = "PJqB0fHsqRcCHlw="
 
@@ -71,10 +69,9 @@ class Application:
             Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=0)
         )
         vars(container).update(
-            store=self.store, connections=FakeRegistry(self.store), management_api=self.api
+            store=self.store, connections=FakeRegistry(self.store), connections_api=self.api
         )
-        replace_container(container)
-        self.rest = RestClient(tickless.app)
+        self.rest = rest_client(container)
         self.engine = container.engine
         self.sockets = WebSocketHandlers(
             engine=container.engine,
@@ -83,7 +80,9 @@ class Application:
             api=self.api,
             limits=container.limits,
             greeter=Doorstep(),
-            connect_authorizer=ConnectAuthorizer(self.store, lambda: container.open_authenticator),
+            connect_authorizer=ConnectAuthorizer(
+                self.store, lambda: container.required_authenticator
+            ),
         )
 
     def begin(self, commands: tuple[str, ...]) -> None:
@@ -122,9 +121,8 @@ class Application:
 
 
 @pytest.fixture
-def application() -> Iterator[Application]:
-    yield Application()
-    replace_container(None)
+def application() -> Application:
+    return Application()
 
 
 def token_of(role: Role, **changes: Any) -> str:

@@ -67,11 +67,11 @@ def test_nobody_is_asked_before_the_first_token_and_once_for_all_others() -> Non
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
     for token in (None, None):
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(token)
+            authenticator.authenticate(token)
     assert secret.asked == 0
 
     for number in range(3):
-        assert authenticator.bearer(a_token(SECRET, token_id=f"t{number}"))
+        assert authenticator.authenticate(a_token(SECRET, token_id=f"t{number}"))
     assert secret.asked == 1
 
 
@@ -166,36 +166,36 @@ def test_one_asks_and_all_who_wait_meanwhile_are_told_the_same() -> None:
 def test_a_token_of_a_key_that_came_later_is_let_in() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(SECRET))
     secret.store(BOTH)
     secret.now_s = SAME_FOR_SECONDS
 
-    assert authenticator.bearer(a_token(NEW)) == a_bearer(token_id="a-token")
-    assert tokens.read(authenticator.signed(a_bearer()), a_key_set(NEW)) == a_bearer()
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(NEW)) == a_bearer(token_id="a-token")
+    assert tokens.read(authenticator.sign(a_bearer()), a_key_set(NEW)) == a_bearer()
+    assert authenticator.authenticate(a_token(SECRET))
 
 
 def test_with_it_goes_the_key_that_was_taken_out_and_what_was_verified_with_it() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
     old = a_token(SECRET)
-    assert authenticator.bearer(old)
+    assert authenticator.authenticate(old)
     secret.store(NEW_ONLY)
     secret.now_s = SAME_FOR_SECONDS
 
-    assert authenticator.bearer(a_token(NEW))
+    assert authenticator.authenticate(a_token(NEW))
     with pytest.raises(Unauthenticated):
-        authenticator.bearer(old)
+        authenticator.authenticate(old)
 
 
 def test_names_that_anybody_makes_up_have_nobody_asked_but_now_and_then() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(SECRET))
     for tenth in range(301):
         secret.now_s = tenth / 10
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(a_token(new_key(f"made up {tenth}")))
+            authenticator.authenticate(a_token(new_key(f"made up {tenth}")))
 
     assert secret.asked == 1 + 30 / SAME_FOR_SECONDS
 
@@ -203,11 +203,11 @@ def test_names_that_anybody_makes_up_have_nobody_asked_but_now_and_then() -> Non
 def test_nobody_is_asked_because_of_a_wrong_signature_or_of_what_is_no_token() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(SECRET))
     secret.now_s = SAME_FOR_SECONDS
     for token in (a_token(new_key("first")), a_token(SECRET) + "x", "x", ""):
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(token)
+            authenticator.authenticate(token)
 
     assert secret.asked == 1
 
@@ -243,15 +243,15 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
 ) -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(SECRET))
     secret.is_away = fails == "away"
     secret.text = "hush"
     for instant_s in (SAME_FOR_SECONDS, SAME_FOR_SECONDS + FAILED_FOR_SECONDS):
         secret.now_s = instant_s
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(a_token(NEW))
+            authenticator.authenticate(a_token(NEW))
 
-    assert authenticator.bearer(a_token(SECRET, token_id="another"))
+    assert authenticator.authenticate(a_token(SECRET, token_id="another"))
     assert secret.asked == 2
     (line,) = caplog.records
     why = "away" if fails == "away" else "The keys are no JSON"
@@ -263,7 +263,7 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
     secret.is_away = False
     secret.store(BOTH)
     secret.now_s = 3 * SAME_FOR_SECONDS
-    assert authenticator.bearer(a_token(NEW))
+    assert authenticator.authenticate(a_token(NEW))
 
 
 # Keys that grow old
@@ -273,17 +273,17 @@ def test_a_key_that_was_taken_out_is_refused_once_what_was_read_is_old() -> None
     secret = Secret(BOTH)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
     old = a_token(SECRET)
-    assert authenticator.bearer(old)
+    assert authenticator.authenticate(old)
     secret.store(NEW_ONLY)
 
     secret.now_s = MAX_AGE_S - 0.1
-    assert authenticator.bearer(old)
+    assert authenticator.authenticate(old)
     assert secret.asked == 1
 
     secret.now_s = MAX_AGE_S
     with pytest.raises(Unauthenticated):
-        authenticator.bearer(old)
-    assert authenticator.bearer(a_token(NEW))
+        authenticator.authenticate(old)
+    assert authenticator.authenticate(a_token(NEW))
 
 
 def test_one_call_reads_what_is_old_and_the_others_do_not_wait_for_it() -> None:

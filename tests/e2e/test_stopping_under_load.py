@@ -169,7 +169,7 @@ async def until_it_stops(instance: Instance) -> tuple[list[str], Seen, int, floa
 def carried_out(url: str, session_ids: list[str]) -> set[str | None]:
     server = connect_store(Settings(redis_url=url))
     store = RedisStore(server, 16)
-    logs = [store.log(session_id, None, 5_000) or () for session_id in session_ids]
+    logs = [store.read_events(session_id, None, 5_000) or () for session_id in session_ids]
     server.close()
     return {one.event.reason for log in logs for one in log if isinstance(one.event, TimeAdjusted)}
 

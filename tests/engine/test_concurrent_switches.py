@@ -11,7 +11,8 @@ import pytest
 
 from chalicelib.core.errors import StaleCycle
 from chalicelib.core.setup import Participant, SyncMode, create_setup
-from chalicelib.engine.sync_engine import Outcome, SyncEngine
+from chalicelib.engine.commit_loop import CommandResult
+from chalicelib.engine.sync_engine import SyncEngine
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess
 
@@ -32,12 +33,12 @@ def running_session(engine: SyncEngine, participants: int = 3) -> str:
     return session_id
 
 
-def at_once(calls: list[Callable[[], Outcome]]) -> list[Outcome]:
+def at_once(calls: list[Callable[[], CommandResult]]) -> list[CommandResult]:
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
-def cycles(outcome: Outcome) -> int:
+def cycles(outcome: CommandResult) -> int:
     return sum(participant["cycle_count"] for participant in outcome.state["participants"])
 
 
@@ -65,7 +66,7 @@ def test_racing_switches_that_name_their_cycle_are_one_switch(engines: list[Sync
     session_id = running_session(engines[0])
     active = engines[0].get_current_state(session_id).state["active_participant_id"]
 
-    def press(engine: SyncEngine) -> Outcome | None:
+    def press(engine: SyncEngine) -> CommandResult | None:
         try:
             return engine.switch_cycle(session_id, current_participant_id=active)
         except StaleCycle:

@@ -14,7 +14,8 @@ from chalicelib.core.errors import RuleError
 from chalicelib.core.session import Session
 from chalicelib.core.setup import Setup
 from chalicelib.core.view import clocks
-from chalicelib.engine.sync_engine import Outcome, SyncEngine
+from chalicelib.engine.commit_loop import CommandResult
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
@@ -46,7 +47,7 @@ def versions_of(
     """Every version that came to be in a walk, and the instant at which it did."""
     versions: dict[int, tuple[Session, int]] = {}
 
-    def append_keys(outcome: Outcome) -> Session:
+    def append_keys(outcome: CommandResult) -> Session:
         versions.setdefault(outcome.session.version, (outcome.session, outcome.now_ms))
         return outcome.session
 

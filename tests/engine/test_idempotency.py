@@ -9,8 +9,9 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Complete, Pause, Resume, Start, Switch
+from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.idempotency import IdempotentRequest, fingerprint
-from chalicelib.engine.sync_engine import Outcome, SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import RateLimitCheck
 from chalicelib.rate_limit.gcra import SECOND_US, Limit
 from tests.fakes import FakeStore
@@ -26,7 +27,7 @@ class Clerk:
 
     answered: list[int] = field(default_factory=list)
 
-    def answer(self, outcome: Outcome) -> bytes:
+    def answer(self, outcome: CommandResult) -> bytes:
         self.answered.append(outcome.session.version)
         return f"answer {len(self.answered)}: {outcome.session.version}".encode()
 
@@ -112,7 +113,7 @@ def test_another_request_under_the_same_key_is_refused_and_changes_nothing(
 
     for call in (
         lambda: engine.execute_idempotent(SESSION, Switch(), idempotency(asked=b"switch")),
-        lambda: engine.create_session_once(chess(), idempotency(asked=b"create")),
+        lambda: engine.create_session_idempotent(chess(), idempotency(asked=b"create")),
         lambda: engine.delete_session(SESSION, idempotency=idempotency(asked=b"delete")),
     ):
         with pytest.raises(errors.IdempotencyKeyReused):
@@ -228,7 +229,7 @@ def test_of_two_racing_requests_that_change_nothing_both_are_answered_alike(
 
     class Overtaken(FakeStore):
         def __getattribute__(self, name: str) -> object:
-            if name == "keep":
+            if name == "save_response":
                 theirs.append(rival.execute_idempotent(SESSION, Complete(), idempotency()))
             return getattr(store, name)
 
@@ -263,19 +264,19 @@ def test_a_creation_that_comes_twice_is_answered_as_the_first_one(
     store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
-    first = engine.create_session_once(chess(), idempotency())
+    first = engine.create_session_idempotent(chess(), idempotency())
     engine.start_session(SESSION)
 
-    assert engine.create_session_once(chess(), idempotency()) == first == b"answer 1: 1"
+    assert engine.create_session_idempotent(chess(), idempotency()) == first == b"answer 1: 1"
 
 
 def test_a_creation_of_what_was_there_is_answered_alike_as_well(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    first = engine.create_session_once(chess(), idempotency())
+    first = engine.create_session_idempotent(chess(), idempotency())
     engine.start_session(SESSION)
 
-    assert engine.create_session_once(chess(), idempotency()) == first
+    assert engine.create_session_idempotent(chess(), idempotency()) == first
 
 
 def test_a_deletion_that_comes_twice_spares_what_was_created_since(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.core.commands import Pause, Start, Switch
+from chalicelib.core.commands import Cancel, Pause, Start, Switch
 from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.telemetry.log_context import log_context
@@ -68,7 +68,7 @@ def test_what_was_committed_is_noted(
 def test_a_command_that_loses_to_another_notes_no_version(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    store.intruders = [meanwhile(lambda: engine_of(store).cancel_session(SESSION))]
+    store.intruders = [meanwhile(lambda: engine_of(store).execute(SESSION, Cancel()))]
 
     log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Pause(), ONCE))
 
@@ -145,7 +145,7 @@ def test_a_deletion_that_comes_again_made_no_version(engine: SyncEngine) -> None
 
 def test_another_request_under_the_same_key_notes_nothing(engine: SyncEngine) -> None:
     engine.execute_idempotent(SESSION, Switch(), ONCE)
-    other = IdempotentRequest("key", b"another", ONCE.answer)
+    other = IdempotentRequest("key", b"another", ONCE.respond)
 
     log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Start(), other))
 

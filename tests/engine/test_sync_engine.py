@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from chalicelib.core import errors
-from chalicelib.core.commands import Pause, Start, Switch
+from chalicelib.core.commands import Adjust, Cancel, Pause, Start, Switch, Undo
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.retry import RetryPolicy
-from chalicelib.engine.sync_engine import Outcome, SyncEngine
+from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Deleted, RateLimitCheck, Stale
 from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
@@ -122,7 +123,7 @@ def rival(store: RacedStore) -> SyncEngine:
     return SyncEngine(store, session_ttl_ms=TTL_MS)
 
 
-def active(outcome: Outcome) -> str | None:
+def active(outcome: CommandResult) -> str | None:
     return outcome.state["active_participant_id"]
 
 
@@ -219,9 +220,9 @@ def test_commands_count_versions_one_by_one(engine: SyncEngine) -> None:
         lambda engine: engine.pause_session(SESSION),
         lambda engine: engine.resume_session(SESSION),
         lambda engine: engine.complete_session(SESSION),
-        lambda engine: engine.cancel_session(SESSION),
-        lambda engine: engine.adjust_time(SESSION, 1, ANNE),
-        lambda engine: engine.undo_switch(SESSION),
+        lambda engine: engine.execute(SESSION, Cancel()),
+        lambda engine: engine.execute(SESSION, Adjust(1, ANNE)),
+        lambda engine: engine.execute(SESSION, Undo()),
     ],
 )
 def test_what_is_not_there_is_not_found(
@@ -526,7 +527,7 @@ def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
 
     def commit_during_a_failover() -> None:
         watch.seconds += 2.5
-        rival.adjust_time(SESSION, 1, participant_id=ANNE)
+        rival.execute(SESSION, Adjust(1, ANNE))
 
     store.intruders = [commit_during_a_failover]
 
@@ -649,7 +650,7 @@ def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
         store.advance(1_000)
     store.advance(8_500)
 
-    outcomes = engine.settle(["session 0", "session 1", "nobody", "session 2"])
+    outcomes = engine.settle_many(["session 0", "session 1", "nobody", "session 2"])
 
     assert [outcome and [event.at_ms for event in outcome.events] for outcome in outcomes] == [
         [deadlines["session 0"]],
@@ -669,7 +670,7 @@ def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
     store.advance(10_000)
     store.intruders = [lambda: engine.switch_cycle(SESSION)]
 
-    (outcome,) = engine.settle([SESSION])
+    (outcome,) = engine.settle_many([SESSION])
 
     assert outcome is not None
     assert (outcome.session.version, outcome.events) == (3, ())
@@ -677,4 +678,4 @@ def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
 
     store.advance(10_000)
     store.intruders = [lambda: engine.delete_session(SESSION)]
-    assert list(engine.settle([SESSION])) == [None]
+    assert list(engine.settle_many([SESSION])) == [None]

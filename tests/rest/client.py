@@ -8,6 +8,8 @@ from typing import Any
 
 from chalice.app import Chalice
 
+from chalicelib.container import Container
+from chalicelib.rest import register
 from local.gateway.http_messages import Request
 from local.gateway.lambdas import LambdaContext, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity, proxy_event
@@ -55,6 +57,13 @@ class Answer:
     @property
     def error(self) -> Any:
         return self.json["error"]
+
+
+def rest_client(container: Container) -> RestClient:
+    """A client of an application with these services, of REST alone."""
+    app = Chalice(app_name="tickless", configure_logs=False)
+    register(app, container)
+    return RestClient(app)
 
 
 class RestClient:

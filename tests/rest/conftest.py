@@ -1,35 +1,34 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-import app as tickless
-from chalicelib.container import Container, replace_container
+from chalicelib.container import Container
 from chalicelib.ports import SessionStore
 from chalicelib.settings import Settings
 from tests.fakes import FakeStore
 
-from .client import RestClient
+from .client import RestClient, rest_client
 
 
 class FakeContainer(Container):
-    """The services as wired, on a store in memory, and without limits unless they are given."""
+    """The services on a store in memory, without rate limits unless they are given."""
 
     def __init__(self, store: SessionStore, general: int = 0, switch: int = 0) -> None:
         super().__init__(Settings(rate_limit_general=general, rate_limit_switch=switch))
-        # A cached property gives way to what stands under its name.
+        # A cached service gives way to an attribute of its name.
         self.__dict__["store"] = store
 
 
 @pytest.fixture
-def store() -> Iterator[FakeStore]:
-    store = FakeStore()
-    replace_container(FakeContainer(store))
-    yield store
-    replace_container(None)
+def store() -> FakeStore:
+    return FakeStore()
 
 
 @pytest.fixture
-def rest(store: FakeStore) -> RestClient:
-    return RestClient(tickless.app)
+def container(store: FakeStore) -> Container:
+    return FakeContainer(store)
+
+
+@pytest.fixture
+def rest(container: Container) -> RestClient:
+    return rest_client(container)

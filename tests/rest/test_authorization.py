@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-import app as tickless
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import new_key
 from chalicelib.auth.policy import Bearer, Role
-from chalicelib.container import Container, replace_container
+from chalicelib.container import Container
 from chalicelib.settings import Settings
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, UNTIL_S, a_bearer, a_key_set
 from tests.fakes import FakeRegistry, FakeStore
 
-from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
+from .client import ANNE, BEN, SESSION, Answer, RestClient, creation, rest_client
 
 DAY_S = 86_400
 
 
 @pytest.fixture
-def store() -> Iterator[FakeStore]:
-    store = FakeStore()
+def container(store: FakeStore) -> Container:
     settings = Settings(
         auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=0, rate_limit_switch=0
     )
     container = Container(settings)
     vars(container).update(store=store, connections=FakeRegistry(store))
-    replace_container(container)
-    yield store
-    replace_container(None)
-
-
-@pytest.fixture
-def rest(store: FakeStore) -> RestClient:
-    return RestClient(tickless.app)
+    return container
 
 
 def bearing(bearer: Bearer) -> dict[str, str]:
@@ -238,7 +228,7 @@ def test_no_token_is_kept_with_an_answer(rest: RestClient, store: FakeStore) -> 
     create(rest, {**SERVER, "Idempotency-Key": "key"})
 
     ((receipt, _),) = store._receipts.values()
-    assert b"token" not in zlib.decompress(receipt.answer)
+    assert b"token" not in zlib.decompress(receipt.response)
 
 
 def mint(rest: RestClient, headers: dict[str, str], **body: Any) -> Answer:
@@ -350,11 +340,11 @@ def test_what_is_no_name_of_a_token_is_refused(session: RestClient) -> None:
 
 
 def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
-    rest: RestClient, store: FakeStore, caplog: pytest.LogCaptureFixture
+    store: FakeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     container = Container(Settings(auth=True, auth_keys='{"keys": [{"kid": "x", "k": "hush"}]}'))
     vars(container)["store"] = store
-    replace_container(container)
+    rest = rest_client(container)
 
     for method, path, body in CALLS:
         answer = rest.call(method, path, body, headers=SERVER)
@@ -370,17 +360,17 @@ def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
     assert "hush" not in caplog.text
 
 
-def test_who_brings_no_token_needs_no_keys_to_be_refused(rest: RestClient) -> None:
-    replace_container(Container(Settings(auth=True, auth_keys="nonsense", rate_limit_general=0)))
+def test_who_brings_no_token_needs_no_keys_to_be_refused() -> None:
+    rest = rest_client(Container(Settings(auth=True, auth_keys="nonsense", rate_limit_general=0)))
 
     assert rest.get(f"/v1/sessions/{SESSION}").status == 401
     assert rest.get("/health").status == 200
 
 
-def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens(rest: RestClient) -> None:
+def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens() -> None:
     container = Container(Settings(rate_limit_general=0))
     vars(container)["store"] = FakeStore()
-    replace_container(container)
+    rest = rest_client(container)
 
     made = create(rest, {})
     assert (made.status, "links" in made.json) == (201, False)
@@ -394,8 +384,7 @@ def test_calls_without_a_token_that_holds_count_for_their_address(store: FakeSto
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=3)
     container = Container(settings)
     vars(container)["store"] = store
-    replace_container(container)
-    rest = RestClient(tickless.app)
+    rest = rest_client(container)
     path = f"/v1/sessions/{SESSION}"
     ended = NO_TOKENS["one that has ended"]
 
@@ -412,8 +401,7 @@ def test_nobody_uses_up_the_switches_of_a_session_who_may_not_switch(
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_switch=1)
     container = Container(settings)
     vars(container).update(store=store, connections=FakeRegistry(store))
-    replace_container(container)
-    rest = RestClient(tickless.app)
+    rest = rest_client(container)
     create(rest)
     rest.command("start", headers=HOST)
     for headers in (NO_TOKENS["one that has ended"], NO_TOKENS["a stranger's"], VIEWER, {}):

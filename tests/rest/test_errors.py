@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.container import replace_container
 from chalicelib.core.errors import Conflict
 from chalicelib.ports import Commit, Committed, Loaded, RateLimitCheck, Stale
 from tests.fakes import FakeStore
 
-from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
+from .client import ANNE, BEN, SESSION, Answer, RestClient, creation, rest_client
 from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
@@ -294,23 +293,21 @@ def test_a_lost_race_answers_409_with_both_versions(rest: RestClient, store: Fak
             raise Conflict(2, 3)
 
     rest.post("/v1/sessions", creation())
-    replace_container(FakeContainer(Raced()))
+    raced = rest_client(FakeContainer(Raced()))
 
-    details = refused(rest.command("start"), 409, "CONFLICT")
+    details = refused(raced.command("start"), 409, "CONFLICT")
 
     assert details == {"expected_version": 2, "actual_version": 3}
 
 
 def test_a_fault_of_our_own_answers_500_with_nothing_but_a_request_id(
-    rest: RestClient, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Broken(FakeStore):
         def load(self, session_id: str, *_: Any) -> Loaded:
             raise RuntimeError("secret detail")
 
-    replace_container(FakeContainer(Broken()))
-
-    answer = rest.get(PATH)
+    answer = rest_client(FakeContainer(Broken())).get(PATH)
 
     refused(answer, 500, "INTERNAL_ERROR")
     assert answer.error["request_id"] == "request-1"

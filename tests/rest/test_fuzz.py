@@ -12,12 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import app as tickless
-from chalicelib.container import replace_container
 from chalicelib.schemas.errors import STATUS
 from tests.fakes import FakeStore
 
-from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
+from .client import ANNE, BEN, SESSION, Answer, RestClient, creation, rest_client
 from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
@@ -128,15 +126,19 @@ def sound(answer: Answer) -> None:
     assert "Traceback" not in answer.text
 
 
+CONTAINER = FakeContainer(FakeStore())
+
+
 @pytest.fixture(scope="module")
-def rest() -> Iterator[RestClient]:
-    yield RestClient(tickless.app)
-    replace_container(None)
+def rest() -> RestClient:
+    return rest_client(CONTAINER)
 
 
 def fresh() -> FakeStore:
+    """Another store for each example, and so another engine."""
     store = FakeStore()
-    replace_container(FakeContainer(store))
+    CONTAINER.__dict__["store"] = store
+    CONTAINER.__dict__.pop("engine", None)
     return store
 
 

@@ -7,7 +7,7 @@ from chalice.app import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.rest.session_requests import packed, unpacked
+from chalicelib.rest.session_request import pack, unpack
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
@@ -147,6 +147,6 @@ def test_a_key_may_be_of_any_visible_characters(rest: RestClient, key: str) -> N
 def test_what_is_kept_of_an_answer_is_all_of_it(
     status: int, headers: dict[str, str], body: str
 ) -> None:
-    again = unpacked(packed(Response(body, dict(headers), status)))
+    again = unpack(pack(Response(body, dict(headers), status)))
 
     assert (again.status_code, again.headers, again.body) == (status, headers, body)

@@ -10,7 +10,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import app as tickless
-from chalicelib.container import replace_container
 from chalicelib.core.session import Status
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.log_context import log_keys
@@ -37,7 +36,6 @@ def container(store: FakeStore) -> FakeContainer:
     container = FakeContainer(store)
     registry = FakeRegistry(store)
     container.__dict__.update(connections=registry, stats=FakeFleet(store, registry))
-    replace_container(container)
     return container
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 
-import app as tickless
-from chalicelib.container import Container, replace_container
+from chalicelib.container import Container
 from chalicelib.rest import web_page as web
 from chalicelib.settings import Settings
 
-from .client import RestClient
+from .client import RestClient, rest_client
 
 MOST_BYTES = 65_000
 SOCKETS = "wss://sockets.example/prod"
@@ -27,11 +25,9 @@ ASSETS = [
 
 
 @pytest.fixture
-def rest() -> Iterator[RestClient]:
+def rest() -> RestClient:
     # Neither a store nor a limit: the page must ask for none.
-    replace_container(Container(Settings(websocket_url=SOCKETS, redis_url="redis://nowhere:1")))
-    yield RestClient(tickless.app)
-    replace_container(None)
+    return rest_client(Container(Settings(websocket_url=SOCKETS, redis_url="redis://nowhere:1")))
 
 
 def loaded(html: str) -> list[str]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-import app as tickless
-from chalicelib.container import replace_container
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.fakes import FakeStore, RecordingSink
 
-from .client import BEN, SESSION, Answer, RestClient, creation
+from .client import BEN, SESSION, Answer, RestClient, creation, rest_client
 from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
@@ -20,8 +18,7 @@ HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 @pytest.fixture
 def rest(store: FakeStore) -> RestClient:
     """Six calls of an address in a minute, two switches of a session in a second."""
-    replace_container(FakeContainer(store, general=6, switch=2))
-    return RestClient(tickless.app)
+    return rest_client(FakeContainer(store, general=6, switch=2))
 
 
 def told(answer: Answer) -> tuple[int, ...]:
@@ -147,8 +144,7 @@ def test_who_asks_in_vain_for_switches_takes_no_room_from_others(rest: RestClien
 
 
 def test_where_only_addresses_are_limited_what_is_no_switch_still_counts(store: FakeStore) -> None:
-    replace_container(FakeContainer(store, general=2))
-    rest = RestClient(tickless.app)
+    rest = rest_client(FakeContainer(store, general=2))
 
     assert [rest.command("switch").status for _ in range(3)] == [404, 404, 429]
 
@@ -199,8 +195,7 @@ def test_where_nothing_can_be_counted_everything_is_let_through(
 def test_a_call_that_can_not_be_counted_is_let_through_once(store: FakeStore) -> None:
     container, sink = FakeContainer(store, general=6, switch=2), RecordingSink()
     container.__dict__["telemetry"] = Telemetry(sink)
-    replace_container(container)
-    rest = RestClient(tickless.app)
+    rest = rest_client(container)
     store.cannot_count = True
 
     rest.get(PATH)
@@ -218,7 +213,7 @@ def test_while_the_store_is_away_that_is_what_is_said(rest: RestClient, store: F
 
 
 def test_without_limits_nothing_is_said_of_them(store: FakeStore) -> None:
-    rest = RestClient(tickless.app)
+    rest = rest_client(FakeContainer(store))
     rest.post("/v1/sessions", creation())
     rest.command("start")
 

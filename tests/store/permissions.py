@@ -59,18 +59,18 @@ def _play(container: Container) -> str:
         new_id("key"), b"switch", lambda outcome: b"%d" % outcome.session.version
     )
     for is_new in (True, False):
-        limit_check = limits.of_switch(session_id)
+        limit_check = limits.for_switch(session_id)
         answer = engine.execute_idempotent(
             session_id, Switch(), idempotency, limit_check=limit_check
         )
         assert (answer, limit_check is not None and limit_check.is_settled) == (b"3", is_new)
-    counted = limits.of_request(new_id())
+    counted = limits.for_request(new_id())
     engine.get_current_state(session_id, limit_check=counted)
     assert counted is not None
     assert counted.quota is not None
     logged = engine.get_events(session_id, None, 10)
     assert not engine.get_events(session_id, logged[-1].event_id, 10)
-    container.store.keep(session_id, new_id("key"), IdempotencyRecord(3), 1_000)
+    container.store.save_response(session_id, new_id("key"), IdempotencyRecord(3), 1_000)
     return session_id
 
 
@@ -78,7 +78,7 @@ def _watch(container: Container, session_id: str) -> None:
     registry, limits = container.connections, container.limits
     staying, leaving = new_id("connection"), new_id("connection")
     for connection_id in (staying, leaving):
-        limit_check = limits.of_message(connection_id)
+        limit_check = limits.for_message(connection_id)
         heard = registry.watch(session_id, connection_id, "https://here/dev", limit_check)
         assert (heard.version, limit_check is not None and limit_check.quota is not None) == (
             3,
@@ -94,7 +94,7 @@ def _watch(container: Container, session_id: str) -> None:
 
 def _revoke(container: Container, session_id: str) -> None:
     guest = Bearer(Role.VIEWER, session_id, new_id("token"), 0, 2**33)
-    container.store.admit(session_id, guest)
+    container.store.authorize(session_id, guest)
     container.store.revoke(session_id, guest.token_id, 60_000)
     with suppress(Unauthenticated):
         container.store.load(session_id, bearer=guest)
@@ -107,7 +107,9 @@ def _look_after(container: Container, session_id: str) -> None:
     found = container.store.load(session_id).session
     deadlines.correct(session_id, found, None)
     deadlines.correct(session_id, found, container.store.now_ms() + 60_000)
-    assert [one and one.session.version for one in container.engine.settle([session_id])] == [3]
+    assert [one and one.session.version for one in container.engine.settle_many([session_id])] == [
+        3
+    ]
     assert found is not None
     # As what a timeout makes is committed: the session lives no longer for that.
     commit = next_of(found, Switch(), container.store.now_ms(), expires_at_ms=None)

@@ -64,7 +64,7 @@ def test_a_receipt_is_kept_for_as_long_as_asked(place: Place, store: SessionStor
         keep_ms=50,
     )
     store.commit(commit)
-    store.keep(session_id, "kept", IdempotencyRecord(2, b"f", b"a"), 50)
+    store.save_response(session_id, "kept", IdempotencyRecord(2, b"f", b"a"), 50)
 
     place.wait_until(store.now_ms() + 60)
 
@@ -98,8 +98,8 @@ def test_what_changes_nothing_can_be_kept_too_and_the_first_one_stands(
     session_id, key = new_id(), new_id("key")
     other = IdempotencyRecord(9, b"another", b"answer")
 
-    assert store.keep(session_id, key, KEPT, LONG_MS) == KEPT
-    assert store.keep(session_id, key, other, LONG_MS) == KEPT
+    assert store.save_response(session_id, key, KEPT, LONG_MS) == KEPT
+    assert store.save_response(session_id, key, other, LONG_MS) == KEPT
     assert store.load(session_id, key).record == KEPT
 
 

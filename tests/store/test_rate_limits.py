@@ -64,9 +64,8 @@ def asked(
 ) -> RateLimitCheck:
     """A read, or a switch, as the engine makes it; what became of its charge."""
     limit_check = RateLimitCheck(scope, session_id, limit, observer)
-    store.load(session_id, key, limit_check)
     with suppress(RateLimited):
-        limit_check.admit()
+        store.load(session_id, key, limit_check)
         if scope == "switch":
             switch(store, session_id, key, limit_check)
     return limit_check
@@ -90,12 +89,13 @@ def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
     assert [remaining(limit_check) for limit_check in limit_checks] == [2, 1, 0, 0, 0]
     assert observer.limited == [scope, scope]
     for limit_check in limit_checks[3:]:
-        with pytest.raises(RateLimited) as refused:
-            limit_check.admit()
-        assert 15 <= refused.value.retry_after_seconds <= 20
-    session = store.load(
-        session_id, limit_check=RateLimitCheck(scope, session_id, THREE_A_MINUTE)
-    ).session
+        assert limit_check.quota is not None
+        assert 15 <= limit_check.quota.retry_after_seconds <= 20
+    one_more = RateLimitCheck(scope, session_id, THREE_A_MINUTE)
+    with pytest.raises(RateLimited) as refused:
+        store.load(session_id, limit_check=one_more)
+    assert 15 <= refused.value.retry_after_seconds <= 20
+    session = store.load(session_id).session
     assert session is not None
     assert session.version == (5 if scope == "switch" else 2)
 
@@ -107,7 +107,7 @@ def test_what_drains_makes_room_and_the_rest_is_forgotten(
     for _ in range(4):
         asked(store, "switch", session_id, limit)
     place.wait_until(store.now_ms() + 60)
-    asked(store, "switch", session_id, limit).admit()
+    assert passed(asked(store, "switch", session_id, limit))
 
     place.wait_until(store.now_ms() + 110)
     assert remaining(asked(store, "switch", session_id, limit)) == 1
@@ -124,7 +124,7 @@ def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore
     address = new_id("address")
     limit_checks = [RateLimitCheck("general", address, THREE_A_MINUTE) for _ in range(2)]
     store.load(new_id(), limit_check=limit_checks[0])
-    store.count(limit_checks[1])
+    store.count_request(limit_checks[1])
 
     assert [remaining(limit_check) for limit_check in limit_checks] == [2, 1]
 
@@ -152,7 +152,6 @@ def test_a_switch_for_which_others_left_no_room_changes_nothing(store: SessionSt
     session_id, limit = started(store).setup.session_id, Limit(1, MINUTE_US)
     limit_check = RateLimitCheck("switch", session_id, limit)
     store.load(session_id, limit_check=limit_check)
-    limit_check.admit()
     asked(store, "switch", session_id, limit)
 
     with pytest.raises(RateLimited):
@@ -186,7 +185,6 @@ def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
     limit_checks = [RateLimitCheck("switch", session_id, limit) for _ in range(3)]
     for limit_check in limit_checks:
         store.load(session_id, key, limit_check)
-        limit_check.admit()
     commit = next_of(session, Switch(), store.now_ms(), command_id=key)
 
     for limit_check in limit_checks:
@@ -224,7 +222,8 @@ def test_no_bucket_is_fuller_than_full_though_time_steps_back(
     with any_server.admin() as admin:
         admin.set(requests(address), (store.now_ms() + 3_600_000) * 1000)
         limit_check = RateLimitCheck("general", address, THREE_A_MINUTE)
-        store.count(limit_check)
+        with pytest.raises(RateLimited):
+            store.count_request(limit_check)
 
     assert limit_check.quota is not None
     assert limit_check.quota.retry_after_seconds == 20
@@ -241,7 +240,7 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
 ) -> None:
     store = open_store(own_server.url)
     session = started(store)
-    store.count(RateLimitCheck("general", "an address", THREE_A_MINUTE))
+    store.count_request(RateLimitCheck("general", "an address", THREE_A_MINUTE))
     with own_server.admin() as admin:
         admin.config_set("maxmemory", "1")
         limit_checks = [
@@ -250,7 +249,6 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
         for limit_check in limit_checks:
             loaded = store.load(session.setup.session_id, limit_check=limit_check)
             assert loaded.session == session
-            limit_check.admit()
         admin.config_set("maxmemory", "0")
 
     assert observer.failed_open == 5
@@ -288,7 +286,7 @@ def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
 
     assert store.load(session.setup.session_id, limit_check=beside).session == session
     # Another store has not yet heard that counting fails.
-    open_store(any_server.url).count(alone)
+    open_store(any_server.url).count_request(alone)
 
     assert observer.failed_open == 2
     assert caplog.text.count("WRONGTYPE") == 2
@@ -381,7 +379,7 @@ def test_in_a_cluster_the_node_that_counts_may_be_away(
     own_cluster.nodes[2].kill()
     begun = time.monotonic()
     for _ in range(20):
-        loaded().admit()
+        loaded()
 
     # Only the first one found out.
     assert time.monotonic() - begun < 2

@@ -48,8 +48,8 @@ def works(open_store: OpenStore, url: str) -> None:
     assert switch(store, session_id, limit_check=limit_checks[1]) == 3
     assert all(limit_check.quota is not None for limit_check in limit_checks)
     store.commit(next_of(session, Switch(), store.now_ms(), expires_at_ms=None))
-    assert store.log(session_id, None, 1)
-    store.keep(session_id, new_id("key"), IdempotencyRecord(3), 1_000)
+    assert store.read_events(session_id, None, 1)
+    store.save_response(session_id, new_id("key"), IdempotencyRecord(3), 1_000)
     store.delete(session_id, new_id("command"), b"gone")
 
 

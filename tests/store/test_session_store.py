@@ -318,13 +318,13 @@ def test_a_log_is_read_in_pages_that_leave_nothing_out(place: Place, store: Sess
     session_id = started(store).setup.session_id
     for _ in range(6):
         switch(store, session_id)
-    whole = store.log(session_id, None, 100)
+    whole = store.read_events(session_id, None, 100)
     assert whole is not None
     assert [(one.version, one.event.type) for one in whole] == [
         (version, event["type"]) for version, event in place.log(session_id)
     ]
     pages: list[LoggedEvent] = []
-    while page := store.log(session_id, pages[-1].event_id if pages else None, 3):
+    while page := store.read_events(session_id, pages[-1].event_id if pages else None, 3):
         assert len(page) <= 3
         pages += page
     assert pages == whole
@@ -339,28 +339,28 @@ def test_logged_events_are_the_events_that_were_committed(store: SessionStore) -
     )
     decision = replace(apply(session, Switch(), store.now_ms()), events=events)
     store.commit(the_commit(decision, session.version))
-    logged = store.log(session.setup.session_id, None, 100)
+    logged = store.read_events(session.setup.session_id, None, 100)
     assert logged is not None
     assert tuple(one.event for one in logged[-3:]) == events
     assert {one.version for one in logged[-3:]} == {3}
 
 
 def test_there_is_no_log_of_a_session_that_never_was_or_is_no_more(store: SessionStore) -> None:
-    assert store.log(new_id(), None, 10) is None
+    assert store.read_events(new_id(), None, 10) is None
     session_id = started(store).setup.session_id
     store.delete(session_id, new_id("command"), b"gone")
-    assert store.log(session_id, None, 10) is None
+    assert store.read_events(session_id, None, 10) is None
 
 
 def test_behind_the_last_event_there_is_nothing_yet(store: SessionStore) -> None:
     session_id = started(store).setup.session_id
-    (last,) = store.log(session_id, None, 10) or ()
-    assert store.log(session_id, last.event_id, 10) == []
+    (last,) = store.read_events(session_id, None, 10) or ()
+    assert store.read_events(session_id, last.event_id, 10) == []
     switch(store, session_id)
-    (next_one,) = store.log(session_id, last.event_id, 10) or ()
+    (next_one,) = store.read_events(session_id, last.event_id, 10) or ()
     assert next_one.version == 3
     far = f"{2**63 - 1}-{2**63 - 1}"
-    assert store.log(session_id, far, 10) == []
+    assert store.read_events(session_id, far, 10) == []
 
 
 def test_many_are_loaded_each_as_it_would_be_alone(store: SessionStore) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
-from chalicelib.core.errors import Unauthenticated
+from chalicelib.core.errors import RateLimited, Unauthenticated
 from chalicelib.ports import IdempotencyRecord, RateLimitCheck
 from chalicelib.rate_limit.gcra import MINUTE_US, Limit
 from chalicelib.store.token_checks import read_bearer, written_bearer
@@ -33,7 +33,7 @@ def holds(place: Place, session_id: str, bearer: Bearer) -> bool:
     for ask in (
         lambda: place.store.load(session_id, bearer=bearer),
         lambda: place.store.load(session_id, new_id("command"), bearer=bearer),
-        lambda: place.store.admit(session_id, bearer),
+        lambda: place.store.authorize(session_id, bearer),
     ):
         try:
             ask()
@@ -48,7 +48,9 @@ def test_whose_token_holds_is_told_of_the_session_as_anybody_is(place: Place) ->
     session = started(place.store)
     session_id = session.setup.session_id
     bearer = a_host(place, session_id)
-    place.store.keep(session_id, "command", IdempotencyRecord(2, b"asked", b"answer"), KEEP_MS)
+    place.store.save_response(
+        session_id, "command", IdempotencyRecord(2, b"asked", b"answer"), KEEP_MS
+    )
 
     loaded = place.store.load(session_id, "command", bearer=bearer)
 
@@ -157,7 +159,8 @@ def test_whose_token_does_not_hold_is_told_nothing_of_a_limit_either(place: Plac
     with pytest.raises(Unauthenticated):
         place.store.load(session_id, new_id("command"), refused, revoked)
     allowed = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
-    place.store.load(session_id, new_id("command"), allowed, a_host(place, session_id))
+    with pytest.raises(RateLimited):
+        place.store.load(session_id, new_id("command"), allowed, a_host(place, session_id))
 
     assert not refused.is_settled
     assert allowed.quota is not None

@@ -20,14 +20,14 @@ SWITCH = f"""
 import sys
 from tests.fakes import FakeConnectionsApi
 from tests.rest.client import SESSION, RestClient, creation
-from chalicelib.container import container
+import app
 import app
 
-container().__dict__["management_api"] = FakeConnectionsApi()
+app.container.__dict__["connections_api"] = FakeConnectionsApi()
 rest, path = RestClient(app.app), f"/v1/sessions/{{SESSION}}"
 assert rest.call("POST", "/v1/sessions", creation()).status == 201
 for number in range(2):
-    connections = container().connections
+    connections = app.container.connections
     connections.watch(SESSION, f"PJqB0fHsqRcCHl{{number}}=", "https://api/prod")
 assert rest.call("POST", path + "/start").status == 200
 for stream in (sys.stdout, sys.stderr):

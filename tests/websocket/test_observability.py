@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import app as tickless
-from chalicelib.container import Container, replace_container
+from chalicelib.container import Container
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.telemetry import metrics as names
@@ -42,16 +42,19 @@ EVENTS = Path(__file__).parents[1] / "events"
 def container(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Container]:
     # Lambda's own; Chalice insists on it.
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    container = Container(Settings())
-    container.__dict__.update(
-        sockets=room.sockets,
+    container = tickless.container
+    before = dict(vars(container))
+    vars(container).clear()
+    vars(container).update(
+        settings=Settings(),
+        websocket=room.sockets,
         engine=room.engine,
         telemetry=Telemetry(room.told),
         stats=FakeFleet(room.store, room.registry),
     )
-    replace_container(container)
     yield container
-    replace_container(None)
+    vars(container).clear()
+    vars(container).update(before)
 
 
 def invoke(name: str, event: dict[str, Any]) -> Any:
@@ -99,7 +102,7 @@ def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_o
     container: Container,
 ) -> None:
     room = a_room(messages=3)
-    container.__dict__.update(sockets=room.sockets, telemetry=Telemetry(room.told))
+    container.__dict__.update(websocket=room.sockets, telemetry=Telemetry(room.told))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     for message in ({"type": "COMMAND"}, {"type": ["PING"]}, {"type": "DANCE"}):
         invoke("message", an_event("message", body=json.dumps(message)))

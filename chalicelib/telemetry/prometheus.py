@@ -105,7 +105,7 @@ def _gauge(gauge: Gauge, values: dict[tuple[str, ...], float]) -> Family:
 
 def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
     """A registry that collects from all of them."""
-    registry = CollectorRegistry()
+    registry = CollectorRegistry(support_collectors_without_names=True)
     for collector in collectors:
         registry.register(collector)
     return registry

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import BENCHMARKS
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
     *ROOT.glob("*.md"),
@@ -44,6 +46,17 @@ def test_every_claim_of_the_readme_names_a_test_that_exists() -> None:
 
     assert len(named) >= 10
     assert [one for one in named if not (ROOT / one).exists()] == []
+
+
+def test_all_that_is_written_by_hand_is_there_with_what_measures_it() -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [line for line in architecture.splitlines() if line.startswith("| ") and "`" in line]
+    paths = re.findall(r"\b((?:bench|chalicelib|client|infra|local|tests)/[\w/.]+)", "".join(rows))
+    benchmarks = re.findall(r"python -m bench --only (\w+)", architecture)
+
+    assert len(rows) >= 30
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert set(benchmarks) <= BENCHMARKS.keys()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -1,20 +1,17 @@
-"""Metrics for CloudWatch: lines in the log, which it takes metrics from.
+"""CloudWatch sink: metrics as lines of the log in the Embedded Metric Format, by Powertools.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 A Lambda sleeps between invocations and may never wake again, so what an
-invocation has gathered is written before it ends. Labels become dimensions, and
-``service`` is one of every figure, so that services don't add up. Logs are paid
-for by the byte: figures share a line unless they would contradict each other there.
+invocation has counted is written before it ends. Labels become dimensions, and
+``service`` is one of every metric, so that services don't add up. Powertools
+publishes one set of dimensions at a time, so each has a line of its own.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable
 from threading import Lock
-from typing import Any, cast
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
@@ -22,90 +19,48 @@ from .metrics import Gauge, Metric
 
 NAMESPACE = "Tickless"
 
-KEPT = 50
-"""Figures gathered before they are written unasked, as a relay has many in no time.
-
-Far enough below the hundred that a line can hold, whoever adds one meanwhile.
-"""
-
 Dimensions = tuple[tuple[str, str], ...]
-Line = dict[str, Any]
 
 
 class CloudWatchSink:
-    """Gathers figures and writes them to standard output."""
+    """Collects metrics until they are flushed; Powertools writes a set earlier, at 100 values."""
 
     def __init__(self, service: str = "tickless") -> None:
         self._service = service
         self._lock = Lock()
-        self._counts: dict[tuple[Dimensions, str], int] = {}
-        self._values: list[tuple[Dimensions, str, MetricUnit, float]] = []
+        self._by_dimensions: dict[Dimensions, EphemeralMetrics] = {}
 
     def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
-        key = _dimensions(metric, labels), metric.name
-        with self._lock:
-            self._counts[key] = self._counts.get(key, 0) + amount
-        self._write_if_many()
+        self._add(_dimensions(metric, labels), metric.name, MetricUnit.Count, amount)
 
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
-        self._take(_dimensions(metric, labels), metric.name, MetricUnit.Seconds, round(seconds, 6))
+        self._add(_dimensions(metric, labels), metric.name, MetricUnit.Seconds, round(seconds, 6))
 
     def find(self, gauge: Gauge, value: float) -> None:
         seconds = gauge.name.endswith("_seconds")
-        self._take((), gauge.name, MetricUnit.Seconds if seconds else MetricUnit.Count, value)
+        self._add((), gauge.name, MetricUnit.Seconds if seconds else MetricUnit.Count, value)
 
     def flush(self) -> None:
         with self._lock:
-            counts, self._counts = self._counts, {}
-            values, self._values = self._values, []
-        alike: dict[Dimensions, EphemeralMetrics] = {}
-        for (dimensions, name), amount in counts.items():
-            self._of(alike, dimensions).add_metric(name, MetricUnit.Count, amount)
-        for dimensions, name, unit, value in values:
-            self._of(alike, dimensions).add_metric(name, unit, value)
-        parts = [cast(Line, figures.serialize_metric_set()) for figures in alike.values()]
-        if parts:
-            lines = (json.dumps(line, separators=(",", ":")) + "\n" for line in _together(parts))
-            sys.stdout.write("".join(lines))
-            # A pipe, as a container has, keeps back what does not fill its buffer.
-            sys.stdout.flush()
+            sets, self._by_dimensions = self._by_dimensions, {}
+            for metrics in sets.values():
+                # Powertools has emptied those that were full.
+                if metrics.metric_set:
+                    metrics.flush_metrics()
+        # A pipe, as a container has, keeps back what does not fill its buffer.
+        sys.stdout.flush()
 
-    def _take(self, dimensions: Dimensions, name: str, unit: MetricUnit, value: float) -> None:
+    def _add(self, dimensions: Dimensions, name: str, unit: MetricUnit, value: float) -> None:
+        # Powertools takes no care of threads.
         with self._lock:
-            self._values.append((dimensions, name, unit, value))
-        self._write_if_many()
-
-    def _write_if_many(self) -> None:
-        if len(self._counts) + len(self._values) >= KEPT:
-            self.flush()
-
-    def _of(
-        self, alike: dict[Dimensions, EphemeralMetrics], dimensions: Dimensions
-    ) -> EphemeralMetrics:
-        """The figures of these dimensions."""
-        found = alike.get(dimensions)
-        if found is None:
-            found = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
-            alike[dimensions] = found
-            for name, value in dimensions:
-                found.add_dimension(name, value)
-        return found
+            metrics = self._by_dimensions.get(dimensions)
+            if metrics is None:
+                metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+                for label, text in dimensions:
+                    metrics.add_dimension(label, text)
+                self._by_dimensions[dimensions] = metrics
+            metrics.add_metric(name, unit, value)
 
 
 def _dimensions(metric: Metric, labels: tuple[str, ...]) -> Dimensions:
     return tuple(zip(metric.labels, labels, strict=True))
-
-
-def _together(parts: Iterable[Line]) -> list[Line]:
-    """The parts in as few lines as can hold them: a line says of each name one thing."""
-    lines: list[Line] = []
-    for part in parts:
-        about = part.pop("_aws")
-        for line in lines:
-            if all(line.get(name, value) == value for name, value in part.items()):
-                line["_aws"]["CloudWatchMetrics"] += about["CloudWatchMetrics"]
-                line.update(part)
-                break
-        else:
-            lines.append({"_aws": about, **part})
-    return lines

@@ -1,17 +1,27 @@
 """The port of a process that stands alone: whether it is ready, and its figures.
 
-``/ready`` is for whoever keeps it running, ``/metrics`` for Prometheus. The facts of
-the fleet are not here: every instance's own /metrics has those.
+``/ready`` is for whoever keeps it running, ``/metrics``, which prometheus_client answers, for
+Prometheus. The facts of the fleet are not here: every instance's own /metrics has those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterable
 from threading import Thread
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from .prometheus import CONTENT_TYPE, PrometheusSink, page
+from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
+
+from .prometheus import PrometheusSink, registry_of
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log nothing: every few seconds the same two requests come."""
 
 
 def answer_scrapes(sink: PrometheusSink, port: int, is_ready: Callable[[], bool]) -> None:
@@ -20,31 +30,21 @@ def answer_scrapes(sink: PrometheusSink, port: int, is_ready: Callable[[], bool]
     Raises:
         OSError: The port can't be had.
     """
+    metrics = make_wsgi_app(registry_of(sink.collectors()))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            match self.path.partition("?")[0]:
-                case "/ready" if is_ready():
-                    self._answer(HTTPStatus.OK, b'{"status":"ready"}')
-                case "/ready":
-                    self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"not_ready"}')
-                case "/metrics":
-                    self._answer(HTTPStatus.OK, page(sink.collectors()), CONTENT_TYPE)
-                case _:
-                    self._answer(HTTPStatus.NOT_FOUND, b'{"error":"There is nothing here"}')
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        match environ["PATH_INFO"]:
+            case "/metrics":
+                body: Iterable[bytes] = metrics(environ, start_response)
+                return body
+            case "/ready" if is_ready():
+                status, text = "200 OK", b'{"status":"ready"}'
+            case "/ready":
+                status, text = "503 Service Unavailable", b'{"status":"not_ready"}'
+            case _:
+                status, text = "404 Not Found", b'{"error":"There is nothing here"}'
+        start_response(status, [("Content-Type", "application/json")])
+        return [text]
 
-        def _answer(
-            self, status: HTTPStatus, body: bytes, content_type: str = "application/json"
-        ) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Every few seconds the same two requests come."""
-
-    server = ThreadingHTTPServer(("", port), Handler)
-    server.daemon_threads = True
+    server = make_server("", port, answer, ThreadingWSGIServer, _Handler)
     Thread(target=server.serve_forever, name="scrapes", daemon=True).start()

@@ -8,7 +8,6 @@ must be the only one of its process.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from threading import Lock
 from typing import cast
 
 from prometheus_client import (
@@ -41,9 +40,6 @@ class PrometheusSink:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._made = {metric: _make(metric, self.registry) for metric in names.METRICS}
-        # Looking a child up takes as long as counting.
-        self._children: dict[tuple[Metric, tuple[str, ...]], Counter | Histogram] = {}
-        self._lock = Lock()
         self._directory = directory
 
     def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
@@ -68,13 +64,8 @@ class PrometheusSink:
         )
 
     def _child(self, metric: Metric, labels: tuple[str, ...]) -> Counter | Histogram:
-        try:
-            return self._children[metric, labels]
-        except KeyError:
-            made = self._made[metric]
-            with self._lock:
-                child = made.labels(*labels) if labels else made
-                return self._children.setdefault((metric, labels), child)
+        made = self._made[metric]
+        return made.labels(*labels) if labels else made
 
 
 def _make(metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
@@ -112,15 +103,14 @@ def _gauge(gauge: Gauge, values: dict[tuple[str, ...], float]) -> Family:
     return family
 
 
-class _Together(Collector):
-    def __init__(self, collectors: Iterable[Collector]) -> None:
-        self._collectors = collectors
-
-    def collect(self) -> Iterator[Family]:
-        for collector in self._collectors:
-            yield from collector.collect()
+def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
+    """A registry that collects from all of them."""
+    registry = CollectorRegistry(support_collectors_without_names=True)
+    for collector in collectors:
+        registry.register(collector)
+    return registry
 
 
 def page(collectors: Iterable[Collector]) -> bytes:
     """What all of them say, in Prometheus's text format."""
-    return generate_latest(_Together(collectors))
+    return generate_latest(registry_of(collectors))

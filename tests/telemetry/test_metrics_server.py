@@ -32,6 +32,7 @@ def test_figures_are_shown_and_nothing_else_is_there() -> None:
     sink.count(names.LOST_RACES, (), 3)
     answer_scrapes(sink, port, lambda: True)
 
-    status, page = asked(port, "/metrics")
-    assert (status, f"{names.LOST_RACES.name} 3.0" in page) == (200, True)
+    for path in ("/metrics", f"/metrics?name[]={names.LOST_RACES.name}"):
+        status, page = asked(port, path)
+        assert (status, f"{names.LOST_RACES.name} 3.0" in page) == (200, True)
     assert asked(port, "/v1/sessions")[0] == 404

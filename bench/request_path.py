@@ -35,7 +35,7 @@ OURS = (f"{ROOT}/chalicelib/", f"{ROOT}/app.py")
 
 
 class RequestPath:
-    """Calls of our functions in one thread, and how often a call is in another file than the last."""
+    """Calls of our functions in one thread, and changes of file from one call to the next."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -76,6 +76,7 @@ def _call(app: Chalice, method: str, path: str, body: bytes = b"{}") -> Any:
         server_port=443,
     )
     matched = RouteTable(app.routes).match(path)
+    assert matched is not None
     event = proxy_event(
         request,
         matched,

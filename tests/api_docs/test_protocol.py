@@ -59,7 +59,7 @@ def fields(described: dict[str, Any]) -> set[str]:
 
 def test_operations() -> None:
     told = set()
-    for call, _, _ in [row for row in rows(section("The contract: REST")) if len(row) == 3]:
+    for call, _, _ in [row for row in rows(section("REST API")) if len(row) == 3]:
         first, *others = re.findall(r"`([^`]+)`", call) or [""]
         method, _, path = first.partition(" ")
         path = path.replace("{id}", "{session_id}")
@@ -70,7 +70,7 @@ def test_operations() -> None:
 
 
 def test_statuses_of_success() -> None:
-    for call, _, answers in [row for row in rows(section("The contract: REST")) if len(row) == 3]:
+    for call, _, answers in [row for row in rows(section("REST API")) if len(row) == 3]:
         for method, path in re.findall(r"`(GET|POST|DELETE) (/\S*)`", call):
             path_ = path.replace("{id}", "{session_id}")
             (operation,) = [one for one in OPERATIONS if (one.method, one.path) == (method, path_)]
@@ -101,7 +101,7 @@ def test_limits() -> None:
     settings = Settings()
     told = {
         words(setting).pop(): int(limit.partition(" ")[0])
-        for _, limit, setting in [row for row in rows(section("Limits")) if len(row) == 3]
+        for _, limit, setting in [row for row in rows(section("Rate limits")) if len(row) == 3]
         if words(setting)
     }
 
@@ -112,7 +112,7 @@ def test_limits() -> None:
 
 
 def test_rights_of_roles() -> None:
-    table = [row for row in rows(section("Tokens")) if len(row) == 5][1:]
+    table = [row for row in rows(section("Roles")) if len(row) == 5][1:]
     told = {
         Action(action): tuple(Right(one) for one in rights)
         for named, *rights in table
@@ -168,7 +168,7 @@ def test_events() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "always"),
-    [("What the server says", {"type", "timestamp"}), ("What a client says", {"type"})],
+    [("Server messages", {"type", "timestamp"}), ("Client messages", {"type"})],
 )
 def test_messages(heading: str, always: set[str]) -> None:
     document = asyncapi_document()
@@ -182,7 +182,7 @@ def test_messages(heading: str, always: set[str]) -> None:
 
 
 def test_every_message_is_told_of() -> None:
-    both = section("What the server says") + section("What a client says")
+    both = section("Server messages") + section("Client messages")
     told = {words(row[0]).pop() for row in rows(both) if words(row[0])}
 
     # The gateway's own has no type, and no row.
@@ -190,14 +190,14 @@ def test_every_message_is_told_of() -> None:
 
 
 def test_what_the_gateway_says_by_itself() -> None:
-    told = section("The contract: WebSocket").partition("API Gateway itself")[2]
+    told = section("WebSocket API").partition("API Gateway itself")[2]
     named = set(re.findall(r'"(\w+)"', told.partition("}")[0]))
 
     assert named == fields(schema(asyncapi_document(), BY_GATEWAY.shape.__name__))
 
 
 def test_commands_of_the_socket() -> None:
-    (told,) = [row[2] for row in rows(section("What a client says")) if row[0] == "`COMMAND`"]
+    (told,) = [row[2] for row in rows(section("Client messages")) if row[0] == "`COMMAND`"]
     command = schema(asyncapi_document(), "CommandMessage")["properties"]["command"]
 
     assert words(told) - {"args"} == set(command["enum"])

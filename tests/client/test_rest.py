@@ -269,7 +269,7 @@ def test_tokens_are_minted_and_revoked() -> None:
 
 
 def test_every_documented_code_has_an_exception() -> None:
-    errors = PROTOCOL.read_text().partition("## Errors")[2].partition("## An example")[0]
+    errors = PROTOCOL.read_text().partition("## Errors")[2].partition("## Example")[0]
     assert ApiError.by_code.keys() == set(re.findall(r"`([A-Z]+_?[A-Z_]+)`", errors))
     for code, kind in ApiError.by_code.items():
         assert kind.code == code

@@ -1,4 +1,4 @@
-"""What the documents say of a deployment is what the templates say, and their sums are right."""
+"""docs/deploying.md agrees with the templates, and its costs add up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
 def rows_below(heading: str) -> list[list[str]]:
-    """The cells of a table's rows, by what its first row says."""
+    """The cells of the rows of the table with this header."""
     _, _, table = DEPLOYING.partition(f"| {heading} |\n|---|---|---|\n")
     lines = table.partition("\n\n")[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -33,7 +33,7 @@ def alarms() -> dict[str, Any]:
     }
 
 
-def test_every_parameter_stands_there_with_its_default() -> None:
+def test_every_parameter_is_documented_with_its_default() -> None:
     documented = {name: default for name, default, _ in rows_below("parameter | default |")}
 
     assert documented == {
@@ -42,7 +42,7 @@ def test_every_parameter_stands_there_with_its_default() -> None:
     }
 
 
-def test_the_commands_name_a_stage_and_parameters_that_there_are() -> None:
+def test_commands_use_an_existing_stage_and_existing_parameters() -> None:
     commands = "".join(re.findall(r"^    .*\n", DEPLOYING, re.MULTILINE))
     (stage,) = re.findall(r"make package STAGE=(\w+)", commands)
     given = re.findall(r"--parameter-overrides (\w+)=", commands)
@@ -53,12 +53,12 @@ def test_the_commands_name_a_stage_and_parameters_that_there_are() -> None:
     assert set(given) <= merged()["Parameters"].keys()
 
 
-def test_what_to_do_about_every_alarm_stands_there() -> None:
+def test_every_alarm_is_documented() -> None:
     assert set(alarms()) == set(re.findall(r"^\| `(\w+Alarm)` \|", OPERATING, re.MULTILINE))
 
 
 def product(arithmetic: str) -> float:
-    """What ``0.20 / 1000000 x 43800`` comes to, and ``2 x 3`` as well."""
+    """The value of a product such as ``0.20 / 1000000 x 43800`` or ``2 x 3``."""
     return prod(
         float(number) if sign != "/" else 1 / float(number)
         for sign, number in re.findall(r"([x/]?) ?([\d.]+)", arithmetic)
@@ -66,7 +66,7 @@ def product(arithmetic: str) -> float:
 
 
 @pytest.mark.parametrize("heading", ["what | how much | a month", "what | how much | W = 2"])
-def test_costs_are_added_up_correctly(heading: str) -> None:
+def test_costs_add_up(heading: str) -> None:
     *items, (_, _, total) = rows_below(heading)
 
     assert len(items) >= 7
@@ -75,7 +75,7 @@ def test_costs_are_added_up_correctly(heading: str) -> None:
     assert sum(float(cost) for _, _, cost in items) == pytest.approx(float(total), abs=0.005)
 
 
-def test_the_formula_for_a_million_switches_gives_what_the_table_does() -> None:
+def test_formula_for_a_million_switches_agrees_with_its_table() -> None:
     found = re.search(r"`([\d.]+) \+ ([\d.]+) t \+ ([\d.]+) e \+ ([\d.]+) W`", DEPLOYING)
     assert found
     fixed, for_time, for_store, for_watchers = map(float, found.groups())
@@ -85,7 +85,7 @@ def test_the_formula_for_a_million_switches_gives_what_the_table_does() -> None:
     assert together == pytest.approx(float(total), abs=0.01)
 
 
-def test_alarms_are_paid_for_by_the_metrics_they_watch() -> None:
+def test_cost_of_alarms_counts_the_metrics_they_watch() -> None:
     watched = sum(
         sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1
         for alarm in alarms().values()

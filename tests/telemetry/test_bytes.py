@@ -65,5 +65,5 @@ def test_a_switch_writes_as_much_as_is_reckoned_with(own_valkey: RedisProcess) -
     assert [json.loads(line)["message"] for line in lines.splitlines()] == ["fan-out", "request"]
     posts = [line.get("tickless_posts_total") for line in map(json.loads, figures.splitlines())]
     assert [values for values in posts if values] == [[2.0]]
-    assert len(figures) == pytest.approx(said("figures"), rel=0.1)
+    assert len(figures) == pytest.approx(said("metrics"), rel=0.1)
     assert len(lines) == pytest.approx(said("log lines"), rel=0.1)

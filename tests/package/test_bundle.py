@@ -67,7 +67,7 @@ def test_all_of_the_application_is_in_it_scripts_included(names: set[str]) -> No
 def test_modules_come_with_byte_code_of_lambda_s_python(names: set[str]) -> None:
     assert {
         "__pycache__/app.cpython-313.pyc",
-        "chalicelib/__pycache__/engine.cpython-313.pyc",
+        "chalicelib/engine/__pycache__/sync_engine.cpython-313.pyc",
         "hiredis/__pycache__/__init__.cpython-313.pyc",
     } <= names
 

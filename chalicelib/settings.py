@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-HIGHEST_LIMIT = 1_000_000
+MAX_RATE_LIMIT = 1_000_000
 """One in a microsecond, if it is by the second; who wants more wants no limit."""
 
-LONGEST_TOKEN_SECONDS = 30 * 24 * 60 * 60
+MAX_TOKEN_TTL_SECONDS = 30 * 24 * 60 * 60
 """For so long a token that was revoked has to be remembered."""
 
 
@@ -194,9 +194,9 @@ def _secret_arn(text: str) -> str:
 
 def _token_ttl(environment: Mapping[str, str], default: int) -> int:
     seconds = _count(environment, "TOKEN_TTL_SECONDS", default)
-    if seconds > LONGEST_TOKEN_SECONDS:
+    if seconds > MAX_TOKEN_TTL_SECONDS:
         raise InvalidSetting(
-            f"TOKEN_TTL_SECONDS is {seconds}; it must be at most {LONGEST_TOKEN_SECONDS}"
+            f"TOKEN_TTL_SECONDS is {seconds}; it must be at most {MAX_TOKEN_TTL_SECONDS}"
         )
     return seconds
 
@@ -290,6 +290,6 @@ def _limit(environment: Mapping[str, str], name: str, default: int) -> int:
     if value in ("0", "off"):
         return 0
     count = _count(environment, name, default)
-    if count > HIGHEST_LIMIT:
-        raise InvalidSetting(f"{name} is {value}; it must be at most {HIGHEST_LIMIT}, or off")
+    if count > MAX_RATE_LIMIT:
+        raise InvalidSetting(f"{name} is {value}; it must be at most {MAX_RATE_LIMIT}, or off")
     return count

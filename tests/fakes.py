@@ -127,26 +127,26 @@ class FakeStore:
         if self.away or self.cannot_count:
             limit_check.failed_open()
         else:
-            self.pour(limit_check)
+            self.consume(limit_check)
 
     def _look_for_room(self, limit_check: RateLimitCheck) -> None:
         drained_at_us, now_us, fits = self._measure(limit_check)
         if not fits:
-            limit_check.counted(drained_at_us, now_us, fits)
+            limit_check.record(drained_at_us, now_us, fits)
 
-    def pour(self, limit_check: RateLimitCheck) -> None:
+    def consume(self, limit_check: RateLimitCheck) -> None:
         """As bucket.lua does."""
         drained_at_us, now_us, fits = self._measure(limit_check)
         if fits:
             drained_at_us += limit_check.limit.interval_us
             self._drained_at_us[limit_check.scope, limit_check.subject] = drained_at_us
-        limit_check.counted(drained_at_us, now_us, fits)
+        limit_check.record(drained_at_us, now_us, fits)
 
     def _measure(self, limit_check: RateLimitCheck) -> tuple[int, int, bool]:
         now_us, limit = self.clock_ms * 1000, limit_check.limit
         drained_at_us = self._drained_at_us.get((limit_check.scope, limit_check.subject), now_us)
         drained_at_us = max(now_us, drained_at_us)
-        fits = drained_at_us + limit.interval_us - now_us <= limit.most_us
+        fits = drained_at_us + limit.interval_us - now_us <= limit.capacity_us
         return drained_at_us, now_us, fits
 
     def keep(
@@ -185,8 +185,8 @@ class FakeStore:
         if not fits:
             return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         if switch is not None:
-            self.pour(switch)
-            switch.admit()
+            self.consume(switch)
+            switch.enforce()
         if stored is None:
             stored = self._sessions[session_id] = _Stored(session, [], None)
         # A session's setup is written only when it is created.
@@ -396,7 +396,7 @@ class FakeRegistry:
         loaded = self.store.load(session_id, bearer=bearer)
         self.store.mend_index(session_id)
         if limit_check is not None:
-            self.store.pour(limit_check)
+            self.store.consume(limit_check)
         now_ms = loaded.now_ms
         context = ConnectionContext(session_id, bearer)
         self._sessions[connection_id] = (context, now_ms + self.heartbeat_policy.abandoned_ms)

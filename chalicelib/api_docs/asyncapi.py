@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .. import __version__
-from ..schemas.fields import UUID_FORM
+from ..schemas.fields import UUID_PATTERN
 from ..schemas.messages import CommandMessage, ErrorMessage
 from . import error_codes as codes
 from . import examples
@@ -124,7 +124,7 @@ def _query() -> Schema:
             "sessionId": {
                 "type": "string",
                 "format": "uuid",
-                "pattern": f"^{UUID_FORM}$",
+                "pattern": f"^{UUID_PATTERN}$",
                 "description": "The session to watch.",
             },
             "token": {

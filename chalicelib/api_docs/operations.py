@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from ..auth.policy import JTI_FORM, Action
+from ..auth.policy import JTI_PATTERN, Action
 from ..schemas.answers import (
     Alive,
     CreationAnswer,
@@ -22,8 +22,8 @@ from ..schemas.answers import (
     SwitchAnswer,
     TokenAnswer,
 )
-from ..schemas.conditions import KEY_FORM
-from ..schemas.fields import UUID_FORM, Request
+from ..schemas.conditions import KEY_PATTERN
+from ..schemas.fields import UUID_PATTERN, Request
 from ..schemas.requests import (
     EVENTS_A_PAGE,
     MOST_EVENTS_A_PAGE,
@@ -131,13 +131,13 @@ SESSION_ID: Final = Parameter(
     "session_id",
     "path",
     "A UUID; any case comes in, lower case goes out.",
-    {"type": "string", "format": "uuid", "pattern": f"^{UUID_FORM}$"},
+    {"type": "string", "format": "uuid", "pattern": f"^{UUID_PATTERN}$"},
 )
 TOKEN_ID: Final = Parameter(
     "token_id",
     "path",
     "The `token_id` that a token was minted with, its `jti`.",
-    {"type": "string", "pattern": f"^{JTI_FORM}$"},
+    {"type": "string", "pattern": f"^{JTI_PATTERN}$"},
 )
 AFTER: Final = Parameter(
     "after",
@@ -173,7 +173,7 @@ IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
     "header",
     "The same key with the same request has the same answer for a day, and one effect.",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{KEY_FORM}$"},
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{KEY_PATTERN}$"},
 )
 
 BODY_ERRORS: Final = (

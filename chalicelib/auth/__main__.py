@@ -21,9 +21,9 @@ from .policy import EVERY_SESSION, Bearer, Role
 
 DAY_S = 24 * 60 * 60
 
-MOST_DAYS = 10 * 365
+MAX_DAYS = 10 * 365
 
-CLOCKS_DIFFER_BY_S = 5 * 60
+CLOCK_SKEW_S = 5 * 60
 """A token made here is judged by the store's clock, which may well be behind this machine's."""
 
 
@@ -57,7 +57,7 @@ def _key_set(settings: Settings) -> str:
 def _token(settings: Settings, days: int) -> str:
     """A token for a server; made where no store is at hand, so by this machine's clock."""
     now_s = int(time.time())
-    since_s, until_s = now_s - CLOCKS_DIFFER_BY_S, now_s + days * DAY_S
+    since_s, until_s = now_s - CLOCK_SKEW_S, now_s + days * DAY_S
     server = Bearer(Role.SERVER, EVERY_SESSION, random_token_id(), since_s, until_s)
     if not (settings.auth_keys or settings.auth_keys_secret):
         raise InvalidKeys("There are no keys; set AUTH_KEYS or AUTH_KEYS_SECRET")
@@ -78,8 +78,8 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _days(text: str) -> int:
     days = int(text)
-    if not 1 <= days <= MOST_DAYS:
-        raise argparse.ArgumentTypeError(f"{days} is not from 1 to {MOST_DAYS}")
+    if not 1 <= days <= MAX_DAYS:
+        raise argparse.ArgumentTypeError(f"{days} is not from 1 to {MAX_DAYS}")
     return days
 
 

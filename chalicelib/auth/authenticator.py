@@ -16,7 +16,7 @@ from . import jwt as tokens
 from .key_cache import KeyCache
 from .policy import Bearer, Role
 
-REMEMBERED = 1_024
+TOKEN_CACHE_SIZE = 1_024
 """Whose tokens need not be verified again while a process lives."""
 
 
@@ -33,14 +33,14 @@ class TokenAuthenticator:
         token_ttl_seconds: int,
         new_id: Callable[[], str] = random_token_id,
     ) -> None:
-        self._keyring = key_cache
+        self._key_cache = key_cache
         # A signature that was right stays right while the keys are the same; whether the
         # token holds is asked each time.
-        self._read = lru_cache(maxsize=REMEMBERED)(tokens.read)
+        self._read = lru_cache(maxsize=TOKEN_CACHE_SIZE)(tokens.read)
         self._token_ttl_seconds = token_ttl_seconds
         self._new_id = new_id
 
-    def bearer(self, token: str | None) -> Bearer:
+    def authenticate(self, token: str | None) -> Bearer:
         """Whom a token names.
 
         Raises:
@@ -49,20 +49,20 @@ class TokenAuthenticator:
         """
         if token is None:
             raise Unauthenticated
-        known = self._keyring.keys()
+        known = self._key_cache.keys()
         try:
             return self._read(token, known)
         except tokens.UnknownKey:
             # Another instance may have signed it with a key that came after ours.
-            newer = self._keyring.newer_than(known)
+            newer = self._key_cache.newer_than(known)
             if newer is None:
                 raise
             return self._read(token, newer)
 
-    def signed(self, bearer: Bearer) -> str:
-        return tokens.sign(bearer, self._keyring.keys())
+    def sign(self, bearer: Bearer) -> str:
+        return tokens.sign(bearer, self._key_cache.keys())
 
-    def minted(
+    def mint(
         self,
         by: Bearer,
         session_id: str,

@@ -19,7 +19,7 @@ from jwt.algorithms import HMACAlgorithm, has_crypto
 from jwt.exceptions import InvalidKeyError
 from jwt.utils import base64url_encode
 
-LEAST_SECRET_BYTES: Final = 32
+MIN_SECRET_BYTES: Final = 32
 """RFC 7518, 3.2: an HMAC's key is at least as long as its digest."""
 
 ALGORITHMS: Final = {"oct": "HS256", "OKP": "EdDSA"}
@@ -55,7 +55,7 @@ class KeySet:
     def __contains__(self, key: Key) -> bool:
         return key is not self._dummy_key
 
-    def named(self, kid: object) -> Key:
+    def key_for(self, kid: object) -> Key:
         """The key of this name; for any other name one that nobody has signed with.
 
         So a key that does not exist fails where, and as late as, a wrong signature does.
@@ -83,7 +83,7 @@ def read_keys(text: str) -> KeySet:
 
 def new_key(kid: str) -> dict[str, str]:
     """A new key for HS256, as a JSON Web Key."""
-    secret = base64url_encode(secrets.token_bytes(LEAST_SECRET_BYTES)).decode()
+    secret = base64url_encode(secrets.token_bytes(MIN_SECRET_BYTES)).decode()
     return {"kty": "oct", "kid": kid, "alg": "HS256", "k": secret}
 
 
@@ -112,8 +112,8 @@ def _read(key: Mapping[str, Any]) -> Key:
 
 def _of_secret(kid: str, key: Mapping[str, Any]) -> Key:
     secret = HMACAlgorithm.from_jwk(dict(key))
-    if len(secret) < LEAST_SECRET_BYTES:
-        raise InvalidKeys(f"Key {kid} has less than {LEAST_SECRET_BYTES} bytes")
+    if len(secret) < MIN_SECRET_BYTES:
+        raise InvalidKeys(f"Key {kid} has less than {MIN_SECRET_BYTES} bytes")
     return Key(kid, "HS256", secret, secret)
 
 
@@ -129,7 +129,7 @@ def _of_curve(kid: str, key: Mapping[str, Any]) -> Key:
 
 def _dummy_key(algorithm: str) -> Key:
     if algorithm == "HS256":
-        secret = secrets.token_bytes(LEAST_SECRET_BYTES)
+        secret = secrets.token_bytes(MIN_SECRET_BYTES)
         return Key("", algorithm, secret, None)
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
         Ed25519PrivateKey,

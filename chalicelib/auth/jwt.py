@@ -15,12 +15,12 @@ from typing import Any, Final
 import jwt
 
 from ..core.errors import Unauthenticated
-from ..settings import LONGEST_TOKEN_SECONDS
+from ..settings import MAX_TOKEN_TTL_SECONDS
 from .jwks import KeySet
-from .policy import EVERY_SESSION, JTI_FORM, Bearer, Role
+from .policy import EVERY_SESSION, JTI_PATTERN, Bearer, Role
 
-MOST_CHARACTERS: Final = 2_048
-LATEST_S: Final = 2**40
+MAX_TOKEN_LENGTH: Final = 2_048
+MAX_TIMESTAMP_S: Final = 2**40
 """Some 34,000 years; what is later is a mistake, or made to be one."""
 
 _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -61,10 +61,10 @@ def read(token: str, keys: KeySet) -> Bearer:
         UnknownKey: It names none of the keys.
         Unauthenticated: It is no token, or not signed by one of the keys, or says nonsense.
     """
-    if len(token) > MOST_CHARACTERS or not token.isascii():
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         raise Unauthenticated
     try:
-        key = keys.named(jwt.get_unverified_header(token).get("kid"))
+        key = keys.key_for(jwt.get_unverified_header(token).get("kid"))
     except jwt.PyJWTError:
         raise Unauthenticated from None
     try:
@@ -90,9 +90,9 @@ def _bearer(claims: Mapping[str, Any]) -> Bearer:
         if role is not Role.HOST:
             raise Unauthenticated
         role = Role.SERVER
-    elif until_s - since_s > LONGEST_TOKEN_SECONDS:
+    elif until_s - since_s > MAX_TOKEN_TTL_SECONDS:
         raise Unauthenticated
-    if not isinstance(token_id, str) or not re.fullmatch(JTI_FORM, token_id):
+    if not isinstance(token_id, str) or not re.fullmatch(JTI_PATTERN, token_id):
         raise Unauthenticated
     return Bearer(role, session_id, token_id, since_s, until_s, participant_id)
 
@@ -105,6 +105,6 @@ def _id(value: object) -> str:
 
 def _seconds(value: object) -> int:
     # True is an int in Python, and none in JSON.
-    if type(value) is not int or not 0 <= value < LATEST_S:
+    if type(value) is not int or not 0 <= value < MAX_TIMESTAMP_S:
         raise Unauthenticated
     return value

@@ -19,10 +19,10 @@ from .jwks import InvalidKeys, KeySet, read_keys
 
 LOG = logging.getLogger("tickless")
 
-FAILED_FOR_SECONDS: Final = 1.0
+RETRY_AFTER_FAILURE_SECONDS: Final = 1.0
 """So long after a failure nothing is read again while there are no keys: calls fail at once."""
 
-SAME_FOR_SECONDS: Final = 10.0
+MIN_REFRESH_INTERVAL_SECONDS: Final = 10.0
 """So long no unknown name of a key has them read again: anyone can make one up."""
 
 
@@ -93,5 +93,7 @@ class KeyCache:
                 LOG.error("%s; those known before go on", self._failure)
         # A text that is remembered may be asked for with each call.
         if fresh or self._failure is not None:
-            wait_s = FAILED_FOR_SECONDS if self._keys is None else SAME_FOR_SECONDS
+            wait_s = (
+                RETRY_AFTER_FAILURE_SECONDS if self._keys is None else MIN_REFRESH_INTERVAL_SECONDS
+            )
             self._not_before_s = self._monotonic() + wait_s

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MAX_AGE_SECONDS: Final = 300
 """So long a secret is taken for what it was; after that a key that was taken out is refused."""
 
-CONNECT_WITHIN_SECONDS: Final = 0.5
-ANSWER_WITHIN_SECONDS: Final = 0.9
+CONNECT_TIMEOUT_SECONDS: Final = 0.5
+READ_TIMEOUT_SECONDS: Final = 0.9
 ATTEMPTS: Final = 2
 """Together less than two seconds where nothing is answered."""
 
@@ -77,8 +77,8 @@ class KeySource:
             boto_config=Config(
                 # The secret may be kept in another region than this function's.
                 region_name=self._arn.split(":")[3],
-                connect_timeout=CONNECT_WITHIN_SECONDS,
-                read_timeout=ANSWER_WITHIN_SECONDS,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             )
         )

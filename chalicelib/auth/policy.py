@@ -17,7 +17,9 @@ from ..core.errors import Forbidden
 
 EVERY_SESSION: Final = "*"
 MAX_DELEGATION_DEPTH: Final = 4
-JTI_FORM: Final = f"[A-Za-z0-9_-]{{1,64}}([.][A-Za-z0-9_-]{{1,64}}){{0,{MAX_DELEGATION_DEPTH - 1}}}"
+JTI_PATTERN: Final = (
+    f"[A-Za-z0-9_-]{{1,64}}([.][A-Za-z0-9_-]{{1,64}}){{0,{MAX_DELEGATION_DEPTH - 1}}}"
+)
 """A token that was minted with another is called by that one's name, a full stop, and its own."""
 
 
@@ -133,7 +135,7 @@ class Bearer:
             raise Forbidden
         return f"{self.token_id}.{name}" if self.is_revocable else name
 
-    def may(self, action: Action, session_id: str | None = None) -> None:
+    def authorize(self, action: Action, session_id: str | None = None) -> None:
         """Go on, if this may be done to the session, at least to some of its cycles.
 
         Raises:

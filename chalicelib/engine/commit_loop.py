@@ -91,7 +91,7 @@ class Changes:
             session_id, idempotency.command_id if idempotency else None, limit_check, bearer
         )
         if limit_check is not None:
-            limit_check.admit()
+            limit_check.enforce()
         return loaded
 
     def create(

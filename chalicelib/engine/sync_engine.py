@@ -37,7 +37,7 @@ from ..ports import (
     Stale,
 )
 from ..schemas.pushes import session_deleted
-from ..settings import LONGEST_TOKEN_SECONDS
+from ..settings import MAX_TOKEN_TTL_SECONDS
 from ..telemetry.ports import SILENT, Telemetry
 from .commit_loop import Changes, outcome_of, random_id, repeat
 from .idempotency import IdempotentRequest
@@ -281,7 +281,7 @@ class SyncEngine:
         """
         now_ms = self._store.admit(session_id, bearer, limit_check)
         if limit_check is not None:
-            limit_check.admit()
+            limit_check.enforce()
         return now_ms
 
     def revoke_token(
@@ -294,7 +294,7 @@ class SyncEngine:
     ) -> None:
         """Have a token of the session not hold from now on, and send away whoever came with it."""
         self.admit(session_id, bearer, limit_check=limit_check)
-        self._store.revoke(session_id, token_id, LONGEST_TOKEN_SECONDS * 1000)
+        self._store.revoke(session_id, token_id, MAX_TOKEN_TTL_SECONDS * 1000)
         if self._announcer is not None:
             self._announcer.close_revoked(session_id)
 

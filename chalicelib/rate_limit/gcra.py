@@ -39,7 +39,7 @@ class Limit:
         return self.period_us // self.count
 
     @property
-    def most_us(self) -> int:
+    def capacity_us(self) -> int:
         """What the bucket holds."""
         return self.count * self.interval_us
 
@@ -62,16 +62,16 @@ class Quota:
         return self.retry_after_seconds > 0
 
 
-def quota(limit: Limit, drained_at_us: int, now_us: int, *, let_through: bool) -> Quota:
+def quota(limit: Limit, drained_at_us: int, now_us: int, *, allowed: bool) -> Quota:
     """What is left once a request has been counted, or has not been let through."""
     level_us = max(0, drained_at_us - now_us)
-    room_us = max(0, limit.most_us - level_us)
+    room_us = max(0, limit.capacity_us - level_us)
     return Quota(
         limit=limit.count,
         remaining=room_us // limit.interval_us,
         reset_seconds=_up(level_us),
         # Never 0, however soon it is: that would invite to try again at once.
-        retry_after_seconds=0 if let_through else max(1, _up(limit.interval_us - room_us)),
+        retry_after_seconds=0 if allowed else max(1, _up(limit.interval_us - room_us)),
     )
 
 
@@ -94,7 +94,7 @@ class LimitObserver(Protocol):
         """Somebody was let through because counting did not work."""
 
 
-class _Unobserved:
+class _NullObserver:
     def rate_limited(self, scope: Scope) -> None:
         pass
 
@@ -102,7 +102,7 @@ class _Unobserved:
         pass
 
 
-UNOBSERVED: LimitObserver = _Unobserved()
+NULL_OBSERVER: LimitObserver = _NullObserver()
 
 
 class RateLimitCheck:
@@ -117,29 +117,29 @@ class RateLimitCheck:
         scope: Scope,
         subject: str,
         limit: Limit,
-        observer: LimitObserver = UNOBSERVED,
+        observer: LimitObserver = NULL_OBSERVER,
     ) -> None:
         self.scope = scope
         self.subject = subject
         self.limit = limit
         self.quota: Quota | None = None
-        self.is_settled = False
+        self.is_resolved = False
         self._observer = observer
 
-    def counted(self, drained_at_us: int, now_us: int, let_through: int) -> None:
-        self.is_settled = True
-        self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
+    def record(self, drained_at_us: int, now_us: int, allowed: int) -> None:
+        self.is_resolved = True
+        self.quota = quota(self.limit, drained_at_us, now_us, allowed=bool(allowed))
 
     def skipped(self) -> None:
         """It has been counted before: this is the same request once more."""
-        self.is_settled = True
+        self.is_resolved = True
 
     def failed_open(self) -> None:
         """It could not be counted, and is let through for that."""
-        self.is_settled = True
+        self.is_resolved = True
         self._observer.limiter_failed_open()
 
-    def admit(self) -> None:
+    def enforce(self) -> None:
         """Go on, unless it was one too many.
 
         Raises:

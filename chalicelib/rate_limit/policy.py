@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_address
 
 from ..settings import Settings
-from .gcra import MINUTE_US, SECOND_US, UNOBSERVED, Limit, LimitObserver, RateLimitCheck, Scope
+from .gcra import MINUTE_US, NULL_OBSERVER, SECOND_US, Limit, LimitObserver, RateLimitCheck, Scope
 
 
 class RateLimiter:
@@ -15,19 +15,19 @@ class RateLimiter:
     messages of a connection by the second.
     """
 
-    def __init__(self, settings: Settings, observer: LimitObserver = UNOBSERVED) -> None:
+    def __init__(self, settings: Settings, observer: LimitObserver = NULL_OBSERVER) -> None:
         self._general = _limit(settings.rate_limit_general, MINUTE_US)
         self._switch = _limit(settings.rate_limit_switch, SECOND_US)
         self._message = _limit(settings.rate_limit_message, SECOND_US)
         self._observer = observer
 
-    def of_request(self, address: str) -> RateLimitCheck | None:
+    def for_request(self, address: str) -> RateLimitCheck | None:
         return self._charge("general", _network(address), self._general)
 
-    def of_switch(self, session_id: str) -> RateLimitCheck | None:
+    def for_switch(self, session_id: str) -> RateLimitCheck | None:
         return self._charge("switch", session_id, self._switch)
 
-    def of_message(self, connection_id: str) -> RateLimitCheck | None:
+    def for_message(self, connection_id: str) -> RateLimitCheck | None:
         return self._charge("message", connection_id, self._message)
 
     def _charge(self, scope: Scope, subject: str, limit: Limit | None) -> RateLimitCheck | None:

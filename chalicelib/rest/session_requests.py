@@ -33,7 +33,7 @@ class Call:
         self.request = request
         self.bearer: Bearer | None = None
         # The address that API Gateway itself saw: what X-Forwarded-For says, anybody can say.
-        self._of_address = container().limits.of_request(request.context["identity"]["sourceIp"])
+        self._of_address = container().limits.for_request(request.context["identity"]["sourceIp"])
         self.limit_check = self._of_address
 
     def authorize(self, action: Action, session_id: str | None) -> None:
@@ -46,8 +46,8 @@ class Call:
         authenticator = container().authenticator
         if authenticator is None:
             return
-        self.bearer = authenticator.bearer(_token(self._header("Authorization")))
-        self.bearer.may(action, session_id.lower() if session_id is not None else None)
+        self.bearer = authenticator.authenticate(_token(self._header("Authorization")))
+        self.bearer.authorize(action, session_id.lower() if session_id is not None else None)
 
     def restrict(self, command: Command) -> Command:
         """The command, as whoever calls may give it."""
@@ -55,13 +55,13 @@ class Call:
 
     def counts_as_switch_of(self, session_id: str) -> None:
         """Count this call for its session; for its address only if nothing is switched."""
-        self.limit_check = container().limits.of_switch(session_id)
+        self.limit_check = container().limits.for_switch(session_id)
 
     def expected_versions(self) -> Collection[int] | None:
         return conditions.expected_versions(self._header("If-Match"))
 
-    def held_versions(self) -> Collection[int]:
-        return conditions.held_versions(self._header("If-None-Match"))
+    def cached_versions(self) -> Collection[int]:
+        return conditions.cached_versions(self._header("If-None-Match"))
 
     def idempotency(self, answer: Callable[[Outcome], Response]) -> IdempotentRequest | None:
         """How this call is known again; None if it brings no key."""
@@ -86,10 +86,10 @@ class Call:
         # Where switches have no limit, one that is carried out counts for nobody.
         is_free = self.limit_check is None and response.status_code < REFUSED_FROM
         limit_check = self._of_address
-        if limit_check is None or is_free or any(one.is_settled for one in self._charges):
+        if limit_check is None or is_free or any(one.is_resolved for one in self._charges):
             return
         container().store.count(limit_check)
-        limit_check.admit()
+        limit_check.enforce()
 
     def rate_limit_headers(self) -> Mapping[str, str]:
         """What is left of the limit that it was counted against; of one at most it was."""

@@ -49,7 +49,7 @@ def create_session(call: Call) -> Response:
 
 @routes.view(SESSION, "GET", "HEAD", action=Action.READ)
 def get_session(call: Call, session_id: str) -> Response:
-    held = call.held_versions()
+    held = call.cached_versions()
     outcome = container().engine.get_current_state(
         read_session_id(session_id), limit_check=call.limit_check, bearer=call.bearer
     )

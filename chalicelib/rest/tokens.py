@@ -43,7 +43,7 @@ def mint_token(call: Call, session_id: str) -> Response:
     )
     setup = outcome.session.setup
     asked.check({one.participant_id for one in setup.participants})
-    minted = authenticator.minted(
+    minted = authenticator.mint(
         by,
         setup.session_id,
         Role(asked.role),
@@ -51,7 +51,7 @@ def mint_token(call: Call, session_id: str) -> Response:
         asked.expires_in_seconds,
         outcome.now_ms,
     )
-    return plain({"data": minted_token(minted, authenticator.signed(minted))}, 201, UNKEPT)
+    return plain({"data": minted_token(minted, authenticator.sign(minted))}, 201, UNKEPT)
 
 
 @routes.view(f"{TOKENS}/{{token_id}}", "DELETE", action=Action.REVOKE)
@@ -80,7 +80,7 @@ def with_links(created: Response) -> Response:
         round(datetime.fromisoformat(state["created_at"]).timestamp() * 1000),
     )
     body["links"] = _links(
-        [minted_token(guest, authenticator.signed(guest)) for guest in session_tokens]
+        [minted_token(guest, authenticator.sign(guest)) for guest in session_tokens]
     )
     return plain(body, created.status_code, {**cast(dict[str, str], created.headers), **UNKEPT})
 

@@ -15,7 +15,7 @@ from .errors import InvalidRequest
 ANY_VERSION: Collection[int] = range(1, 2**53)
 """What ``*`` stands for: whatever there is, as long as there is something."""
 
-KEY_FORM = "[\x21-\x7e]{1,255}"
+KEY_PATTERN = "[\x21-\x7e]{1,255}"
 
 _TAG = '(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 # An empty element is to be taken for none, as in every list of HTTP. Nothing is
@@ -51,7 +51,7 @@ def expected_versions(if_match: str | None) -> Collection[int] | None:
     )
 
 
-def held_versions(if_none_match: str | None) -> Collection[int]:
+def cached_versions(if_none_match: str | None) -> Collection[int]:
     """The versions that a client holds already; weak tags count as well.
 
     Raises:
@@ -65,7 +65,7 @@ def held_versions(if_none_match: str | None) -> Collection[int]:
     return frozenset(int(tag.opaque) for tag in tags if _VERSION.fullmatch(tag.opaque))
 
 
-def is_held(if_none_match: str | None, tag: str) -> bool:
+def is_cached(if_none_match: str | None, tag: str) -> bool:
     """Whether a client holds what has this tag; weak ones count, what is no list holds nothing."""
     if if_none_match is None:
         return False
@@ -82,7 +82,7 @@ def idempotency_key(text: str | None) -> str | None:
     Raises:
         InvalidRequest: It is empty, too long, or not of visible ASCII characters alone.
     """
-    if text is not None and not re.fullmatch(KEY_FORM, text):
+    if text is not None and not re.fullmatch(KEY_PATTERN, text):
         raise _invalid("Idempotency-Key", "Not 1 to 255 visible ASCII characters", "key")
     return text
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-UUID_FORM = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+UUID_PATTERN = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
-Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_FORM}\z", to_lower=True)]
+Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}\z", to_lower=True)]
 """A UUID in its canonical form; any case comes in, lower case goes on."""
 
 LEAST_DURATION_MS, MOST_DURATION_MS = 1_000, 86_400_000

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError, from_json, to_json
 
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
-from .fields import MOST_DURATION_MS, UUID_FORM, Duration, Request, Uuid
+from .fields import MOST_DURATION_MS, UUID_PATTERN, Duration, Request, Uuid
 from .time_controls import TimeControlRequest
 
 METADATA_BYTES = 4096
@@ -276,7 +276,7 @@ def read_session_id(text: str) -> str:
     Raises:
         InvalidRequest: It is no UUID in canonical form.
     """
-    if not re.fullmatch(UUID_FORM, text):
+    if not re.fullmatch(UUID_PATTERN, text):
         raise InvalidRequest([{"field": "session_id", "message": "Not a UUID", "code": "uuid"}])
     return text.lower()
 

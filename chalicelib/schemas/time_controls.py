@@ -104,7 +104,7 @@ class WrittenControl:
 
 _TIME = "(?:[0-9]{1,5}s?|[0-9]{1,4}m(?:[0-9]{1,5}s)?|[0-9]{1,2}h(?:[0-9]{1,4}m)?(?:[0-9]{1,5}s)?)"
 
-WRITTEN_FORM = r"(?:TIME(?:(?:\+(?:[0-9]{1,3}[x/])?| [db])TIME)?|\*TIME)".replace("TIME", _TIME)
+NOTATION_PATTERN = r"(?:TIME(?:(?:\+(?:[0-9]{1,3}[x/])?| [db])TIME)?|\*TIME)".replace("TIME", _TIME)
 """All forms in one, for those who check a text before they send it."""
 
 # Compiled by the first text that is read, not by every cold start.
@@ -162,7 +162,7 @@ def _milliseconds(time: str) -> int:
 Written = Annotated[
     str,
     Field(
-        pattern=rf"^{WRITTEN_FORM}\z",
+        pattern=rf"^{NOTATION_PATTERN}\z",
         description="As players write it: the time on each clock, then what is added to it."
         " Sudden death, Fischer, byo-yomi (periods `x` time), Canadian (cycles `/` time),"
         " US delay (`d`), Bronstein (`b`), hourglass (`*`). Times are seconds, or hours, minutes"

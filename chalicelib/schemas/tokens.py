@@ -8,8 +8,8 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ..auth.policy import JTI_FORM, Bearer
-from ..settings import LONGEST_TOKEN_SECONDS
+from ..auth.policy import JTI_PATTERN, Bearer
+from ..settings import MAX_TOKEN_TTL_SECONDS
 from .errors import FieldProblem, InvalidRequest
 from .fields import Request, Uuid
 from .states import iso
@@ -20,7 +20,7 @@ class MintToken(Request):
 
     role: Literal["host", "participant", "viewer"]
     participant_id: Uuid | None = Field(None, description="Of a participant, and of nobody else")
-    expires_in_seconds: Annotated[int, Field(ge=1, le=LONGEST_TOKEN_SECONDS)] | None = None
+    expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_TOKEN_TTL_SECONDS)] | None = None
 
     def check(self, participant_ids: set[str]) -> None:
         """Go on, if it is for somebody who is in the session.
@@ -81,7 +81,7 @@ def read_token_id(text: str) -> str:
     Raises:
         InvalidRequest: No token is called so.
     """
-    if not re.fullmatch(JTI_FORM, text):
+    if not re.fullmatch(JTI_PATTERN, text):
         raise InvalidRequest(
             [{"field": "token_id", "message": "Not the id of a token", "code": "token_id"}]
         )

@@ -70,7 +70,7 @@ class RedisConnections:
         answer = checked(script.run(self._client, *words), bearer)
         now_ms, epoch, version, updated_at_ms, *counted = answer
         if limit_check is not None:
-            limit_check.counted(*counted)
+            limit_check.record(*counted)
         if epoch is None:
             return Heartbeat(now_ms)
         # What an older release has written says nothing of when.

@@ -87,7 +87,7 @@ class RedisStore:
         loaded = checked(answer, bearer)
         counted = loaded[LOADED:]
         if switch is not None and counted:
-            switch.counted(*counted)
+            switch.record(*counted)
         return loaded
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
@@ -237,8 +237,8 @@ def _made(
         before = codec.decode_receipt(told[0])
         return Committed(before.version, before)
     if switch is not None:
-        switch.counted(*told)
-        switch.admit()
+        switch.record(*told)
+        switch.enforce()
     return Committed(commit.session.version)
 
 

@@ -23,7 +23,7 @@ SUBPROTOCOL = "bearer."
 class TokenAuthenticator(Protocol):
     """Says whom a token names."""
 
-    def bearer(self, token: str | None) -> Bearer:
+    def authenticate(self, token: str | None) -> Bearer:
         """Raises Unauthenticated of what is no token of ours, or KeysUnavailable."""
 
 
@@ -65,8 +65,8 @@ class ConnectAuthorizer:
         subprotocol = _offered(event)
         if self._open_gate is None:
             return AuthResult(subprotocol=subprotocol)
-        bearer = self._open_gate().bearer(_token(event, subprotocol))
-        bearer.may(Action.WATCH, session_id)
+        bearer = self._open_gate().authenticate(_token(event, subprotocol))
+        bearer.authorize(Action.WATCH, session_id)
         # Before anything is written: who is refused leaves no trace.
         self._store.admit(session_id, bearer)
         return AuthResult(bearer, subprotocol)

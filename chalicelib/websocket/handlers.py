@@ -187,11 +187,11 @@ class WebSocketHandlers:
             session_id, bearer = visit
             append_keys(session_id=session_id)
             self._connect_authorizer.expect(bearer)
-            limit_check = self._limits.of_message(connection_id)
+            limit_check = self._limits.for_message(connection_id)
             heard = self._registry.watch(session_id, connection_id, endpoint, limit_check, bearer)
             now_ms = heard.now_ms
             if limit_check is not None:
-                limit_check.admit()
+                limit_check.enforce()
             answers = self._answers(visit, connection_id, text, heard)
         except Unauthenticated:
             self._send_away(endpoint, connection_id, now_ms)
@@ -209,7 +209,7 @@ class WebSocketHandlers:
         message = socket.read_message(text)
         append_keys(type=message.type)
         if bearer is not None and (action := ASKED.get(message.type)) is not None:
-            bearer.may(action, session_id)
+            bearer.authorize(action, session_id)
         match message:
             case socket.Ping():
                 return [self._pong(message, heard, started)]
@@ -278,7 +278,9 @@ class WebSocketHandlers:
                 lambda outcome: _acknowledgement(message.id, outcome),
             ),
             expected_versions=None if expected is None else (expected,),
-            limit_check=self._limits.of_switch(session_id) if isinstance(command, Switch) else None,
+            limit_check=self._limits.for_switch(session_id)
+            if isinstance(command, Switch)
+            else None,
         )
 
     def _refusal(self, connection_id: str, text: str, error: Exception, now_ms: int) -> bytes:

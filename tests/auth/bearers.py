@@ -44,7 +44,7 @@ def a_key_set(*keys: dict[str, Any]) -> KeySet:
     return read_keys(json.dumps({"keys": list(keys)}))
 
 
-def a_keyring() -> KeyCache:
+def a_key_cache() -> KeyCache:
     """One that has what ``KEYS`` are."""
     return KeyCache(lambda *, fresh: KEYS_TEXT)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.auth.authenticator import REMEMBERED, TokenAuthenticator, random_token_id
+from chalicelib.auth.authenticator import TOKEN_CACHE_SIZE, TokenAuthenticator, random_token_id
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.core.errors import Forbidden, Unauthenticated
 
-from .bearers import ANNE, BEN, SESSION, SINCE_S, UNTIL_S, a_bearer, a_keyring
+from .bearers import ANNE, BEN, SESSION, SINCE_S, UNTIL_S, a_bearer, a_key_cache
 
 DAY_S = 86_400
 CREATED_MS = SINCE_S * 1000 + 7
@@ -16,73 +16,71 @@ CREATED_MS = SINCE_S * 1000 + 7
 
 @pytest.fixture
 def authenticator() -> TokenAuthenticator:
-    return TokenAuthenticator(a_keyring(), DAY_S, iter(["a-token", "b-token"]).__next__)
+    return TokenAuthenticator(a_key_cache(), DAY_S, iter(["a-token", "b-token"]).__next__)
 
 
 def test_who_has_no_token_is_nobody(authenticator: TokenAuthenticator) -> None:
     for token in (None, "", "x"):
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(token)
+            authenticator.authenticate(token)
 
 
 def test_who_brings_a_token_is_whom_it_was_signed_for(authenticator: TokenAuthenticator) -> None:
-    assert authenticator.bearer(authenticator.signed(a_bearer())) == a_bearer()
+    assert authenticator.authenticate(authenticator.sign(a_bearer())) == a_bearer()
 
 
 def test_a_signature_is_verified_once_and_a_wrong_one_each_time(
     authenticator: TokenAuthenticator,
 ) -> None:
-    token = authenticator.signed(a_bearer())
+    token = authenticator.sign(a_bearer())
 
-    assert authenticator.bearer(token) is authenticator.bearer(token)
+    assert authenticator.authenticate(token) is authenticator.authenticate(token)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(f"{token}x")
+            authenticator.authenticate(f"{token}x")
 
 
 def test_no_more_tokens_are_remembered_than_a_process_has_room_for(
     authenticator: TokenAuthenticator,
 ) -> None:
-    first = authenticator.signed(a_bearer())
-    before = authenticator.bearer(first)
-    for number in range(REMEMBERED):
-        authenticator.bearer(authenticator.signed(a_bearer(token_id=f"token-{number}")))
+    first = authenticator.sign(a_bearer())
+    before = authenticator.authenticate(first)
+    for number in range(TOKEN_CACHE_SIZE):
+        authenticator.authenticate(authenticator.sign(a_bearer(token_id=f"token-{number}")))
 
-    assert authenticator.bearer(first) is not before
-    assert authenticator.bearer(first) == before
+    assert authenticator.authenticate(first) is not before
+    assert authenticator.authenticate(first) == before
 
 
 def test_a_token_that_is_minted_begins_now_and_ends_when_it_was_asked_to(
     authenticator: TokenAuthenticator,
 ) -> None:
     now_ms = SINCE_S * 1000 + 999
-    minted = authenticator.minted(a_bearer(), SESSION, Role.PARTICIPANT, ANNE, 60, now_ms)
+    minted = authenticator.mint(a_bearer(), SESSION, Role.PARTICIPANT, ANNE, 60, now_ms)
 
     named = "host-1.a-token"
     assert minted == Bearer(Role.PARTICIPANT, SESSION, named, SINCE_S, SINCE_S + 60, ANNE)
-    again = authenticator.minted(a_bearer(), SESSION, Role.VIEWER, None, 60, now_ms)
+    again = authenticator.mint(a_bearer(), SESSION, Role.VIEWER, None, 60, now_ms)
     assert again.token_id == "host-1.b-token"
 
 
 def test_what_a_server_mints_is_called_after_nobody(authenticator: TokenAuthenticator) -> None:
-    minted = authenticator.minted(
-        a_bearer(Role.SERVER), SESSION, Role.HOST, None, 60, SINCE_S * 1000
-    )
+    minted = authenticator.mint(a_bearer(Role.SERVER), SESSION, Role.HOST, None, 60, SINCE_S * 1000)
 
     assert (minted.token_id, minted.revocations) == ("a-token", ("a-token",))
 
 
 def test_hosts_mint_hosts_for_four_generations() -> None:
-    authenticator, bearer = TokenAuthenticator(a_keyring(), DAY_S), a_bearer()
+    authenticator, bearer = TokenAuthenticator(a_key_cache(), DAY_S), a_bearer()
     line = [bearer.token_id]
     for _ in range(3):
-        bearer = authenticator.minted(bearer, SESSION, Role.HOST, None, 60, SINCE_S * 1000)
-        assert authenticator.bearer(authenticator.signed(bearer)) == bearer
+        bearer = authenticator.mint(bearer, SESSION, Role.HOST, None, 60, SINCE_S * 1000)
+        assert authenticator.authenticate(authenticator.sign(bearer)) == bearer
         line.append(bearer.token_id)
 
     assert bearer.revocations == tuple(line)
     with pytest.raises(Forbidden):
-        authenticator.minted(bearer, SESSION, Role.VIEWER, None, 60, SINCE_S * 1000)
+        authenticator.mint(bearer, SESSION, Role.VIEWER, None, 60, SINCE_S * 1000)
 
 
 def test_no_token_that_is_minted_outlives_the_one_it_was_asked_for_with(
@@ -91,11 +89,11 @@ def test_no_token_that_is_minted_outlives_the_one_it_was_asked_for_with(
     now_ms = UNTIL_S * 1000 - 10_000
 
     assert (
-        authenticator.minted(a_bearer(), SESSION, Role.HOST, None, 11, now_ms).valid_until_s
+        authenticator.mint(a_bearer(), SESSION, Role.HOST, None, 11, now_ms).valid_until_s
         == UNTIL_S
     )
     assert (
-        authenticator.minted(a_bearer(), SESSION, Role.HOST, None, 9, now_ms).valid_until_s
+        authenticator.mint(a_bearer(), SESSION, Role.HOST, None, 9, now_ms).valid_until_s
         == UNTIL_S - 1
     )
 
@@ -103,7 +101,7 @@ def test_no_token_that_is_minted_outlives_the_one_it_was_asked_for_with(
 def test_who_does_not_say_how_long_has_a_day(authenticator: TokenAuthenticator) -> None:
     by = a_bearer(Role.SERVER, valid_until_s=UNTIL_S + 10 * DAY_S)
 
-    minted = authenticator.minted(by, SESSION, Role.VIEWER, None, None, SINCE_S * 1000)
+    minted = authenticator.mint(by, SESSION, Role.VIEWER, None, None, SINCE_S * 1000)
 
     assert minted.valid_until_s - minted.valid_from_s == DAY_S
 
@@ -124,7 +122,7 @@ def test_everybody_who_has_to_do_with_a_session_has_a_token_of_his_own(
     assert {one.valid_until_s for one in session_tokens} == {SINCE_S + DAY_S}
     assert len({one.token_id for one in session_tokens}) == 4
     assert {len(one.token_id) for one in session_tokens} == {32}
-    assert all(authenticator.bearer(authenticator.signed(one)) == one for one in session_tokens)
+    assert all(authenticator.authenticate(authenticator.sign(one)) == one for one in session_tokens)
 
 
 def test_the_same_session_has_the_same_tokens_and_another_has_others(

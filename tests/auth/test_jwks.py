@@ -102,7 +102,7 @@ def test_two_keys_of_one_name_are_refused() -> None:
 
 
 def test_one_key_is_a_set_of_one() -> None:
-    assert read_keys(json.dumps(SECRET)).named("first").kid == "first"
+    assert read_keys(json.dumps(SECRET)).key_for("first").kid == "first"
 
 
 def test_the_first_key_that_can_sign_does() -> None:
@@ -132,17 +132,17 @@ def test_a_public_key_verifies_what_its_private_one_has_signed() -> None:
 @pytest.mark.parametrize("kid", ["third", "", None, 5, ["first"]])
 def test_an_unknown_name_leads_to_a_key_that_nobody_has(kid: object) -> None:
     for key_set, algorithm in ((a_key_set(SECRET), "HS256"), (a_key_set(CURVE), "EdDSA")):
-        decoy = key_set.named(kid)
+        decoy = key_set.key_for(kid)
 
         assert (decoy.algorithm, decoy.signing, decoy.kid) == (algorithm, None, "")
-        assert decoy is key_set.named("another")
+        assert decoy is key_set.key_for("another")
         assert type(decoy.verifying) is type(key_set.signing.verifying)
         assert decoy.verifying != key_set.signing.verifying
 
 
 def test_decoys_differ_from_set_to_set() -> None:
-    assert a_key_set(SECRET).named("x").verifying != a_key_set(SECRET).named("x").verifying
-    assert len(a_key_set(SECRET).named("x").verifying) == 32
+    assert a_key_set(SECRET).key_for("x").verifying != a_key_set(SECRET).key_for("x").verifying
+    assert len(a_key_set(SECRET).key_for("x").verifying) == 32
 
 
 def test_a_new_key_is_one_that_can_be_used_and_no_other_is_like_it() -> None:

@@ -23,7 +23,7 @@ from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import KeySet, new_key
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from chalicelib.core.errors import Unauthenticated
-from chalicelib.settings import LONGEST_TOKEN_SECONDS
+from chalicelib.settings import MAX_TOKEN_TTL_SECONDS
 
 from .bearers import ANNE, KEYS, SECRET, SESSION, SINCE_S, UNTIL_S, a_bearer, a_curve_key, a_key_set
 
@@ -67,7 +67,7 @@ bearers = st.builds(
         one.session_id,
         one.token_id,
         one.valid_from_s,
-        one.valid_from_s + LONGEST_TOKEN_SECONDS,
+        one.valid_from_s + MAX_TOKEN_TTL_SECONDS,
         one.participant_id,
     )
 )
@@ -98,7 +98,7 @@ def test_a_token_is_as_the_protocol_says() -> None:
 
 
 def test_the_key_is_the_one_that_the_header_names() -> None:
-    second = KEYS.named("second")
+    second = KEYS.key_for("second")
 
     token = jwt.encode(GOOD, second.signing, "HS256", headers={"kid": "second"})
     swapped = jwt.encode(GOOD, second.signing, "HS256", headers={"kid": "first"})
@@ -153,7 +153,7 @@ def test_the_key_is_the_one_that_the_header_names() -> None:
         {"nbf": -1},
         {"nbf": float(SINCE_S)},
         {"nbf": False},
-        {"exp": SINCE_S + LONGEST_TOKEN_SECONDS + 1},
+        {"exp": SINCE_S + MAX_TOKEN_TTL_SECONDS + 1},
         {"aud": "somebody else"},
     ],
 )
@@ -170,7 +170,7 @@ def test_nonsense_is_refused_however_well_it_is_signed(claims: dict[str, Any]) -
         {"role": "viewer"},
         {"role": "participant", "pid": ANNE.upper()},
         {"jti": "a" * 64},
-        {"exp": SINCE_S + LONGEST_TOKEN_SECONDS},
+        {"exp": SINCE_S + MAX_TOKEN_TTL_SECONDS},
         {"sid": "*", "nbf": 0, "exp": 2**40 - 1},
         {"iat": 2**40, "anything": "else"},
         # Whether they hold at this instant the store decides.
@@ -189,11 +189,11 @@ def test_and_what_makes_sense_is_not(claims: dict[str, Any]) -> None:
 def test_a_token_longer_than_any_of_ours_is_not_looked_at() -> None:
     padded = {**GOOD, "x": ""}
     least = len(signed(padded))
-    longest = signed({**GOOD, "x": "a" * ((tokens.MOST_CHARACTERS - least) * 3 // 4)})
+    longest = signed({**GOOD, "x": "a" * ((tokens.MAX_TOKEN_LENGTH - least) * 3 // 4)})
 
-    assert tokens.MOST_CHARACTERS - 3 <= len(longest) <= tokens.MOST_CHARACTERS
+    assert tokens.MAX_TOKEN_LENGTH - 3 <= len(longest) <= tokens.MAX_TOKEN_LENGTH
     assert not is_refused(longest)
-    assert is_refused(signed({**GOOD, "x": "a" * tokens.MOST_CHARACTERS}))
+    assert is_refused(signed({**GOOD, "x": "a" * tokens.MAX_TOKEN_LENGTH}))
 
 
 # Forgery

@@ -13,7 +13,11 @@ import pytest
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.auth.jwks import InvalidKeys, KeySet, new_key
-from chalicelib.auth.key_cache import FAILED_FOR_SECONDS, SAME_FOR_SECONDS, KeyCache
+from chalicelib.auth.key_cache import (
+    MIN_REFRESH_INTERVAL_SECONDS,
+    RETRY_AFTER_FAILURE_SECONDS,
+    KeyCache,
+)
 from chalicelib.core.errors import KeysUnavailable, Unauthenticated
 
 from .bearers import SECRET, a_bearer, a_key_set
@@ -59,7 +63,7 @@ def a_token(*keys: dict[str, Any], token_id: str = "a-token") -> str:
 
 
 def is_known(keys: KeySet, kid: object) -> bool:
-    return keys.named(kid) in keys
+    return keys.key_for(kid) in keys
 
 
 def test_nobody_is_asked_before_the_first_token_and_once_for_all_others() -> None:
@@ -67,11 +71,11 @@ def test_nobody_is_asked_before_the_first_token_and_once_for_all_others() -> Non
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
     for token in (None, None):
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(token)
+            authenticator.authenticate(token)
     assert secret.asked == 0
 
     for number in range(3):
-        assert authenticator.bearer(a_token(SECRET, token_id=f"t{number}"))
+        assert authenticator.authenticate(a_token(SECRET, token_id=f"t{number}"))
     assert secret.asked == 1
 
 
@@ -79,13 +83,13 @@ def test_keys_that_can_not_be_had_are_asked_for_again_after_a_moment_and_no_soon
     secret = Secret()
     key_cache = secret.key_cache()
 
-    for instant_s in (0.0, 0.1, FAILED_FOR_SECONDS - 0.01):
+    for instant_s in (0.0, 0.1, RETRY_AFTER_FAILURE_SECONDS - 0.01):
         secret.now_s = instant_s
         with pytest.raises(KeysUnavailable, match=r"^keys: away$"):
             key_cache.keys()
     assert secret.asked == 1
 
-    secret.now_s = FAILED_FOR_SECONDS
+    secret.now_s = RETRY_AFTER_FAILURE_SECONDS
     with pytest.raises(KeysUnavailable):
         key_cache.keys()
     assert secret.asked == 2
@@ -99,7 +103,7 @@ def test_they_are_had_as_soon_as_they_can_be() -> None:
         key_cache.keys()
 
     secret.is_away = False
-    secret.now_s = FAILED_FOR_SECONDS
+    secret.now_s = RETRY_AFTER_FAILURE_SECONDS
 
     assert is_known(key_cache.keys(), "first")
 
@@ -113,7 +117,7 @@ def test_nonsense_is_no_keys_until_somebody_mends_it(text: str) -> None:
         key_cache.keys()
 
     secret.store(OLD_ONLY)
-    secret.now_s = FAILED_FOR_SECONDS
+    secret.now_s = RETRY_AFTER_FAILURE_SECONDS
 
     assert is_known(key_cache.keys(), "first")
 
@@ -166,48 +170,48 @@ def test_one_asks_and_all_who_wait_meanwhile_are_told_the_same() -> None:
 def test_a_token_of_a_key_that_came_later_is_let_in() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(SECRET))
     secret.store(BOTH)
-    secret.now_s = SAME_FOR_SECONDS
+    secret.now_s = MIN_REFRESH_INTERVAL_SECONDS
 
-    assert authenticator.bearer(a_token(NEW)) == a_bearer(token_id="a-token")
-    assert tokens.read(authenticator.signed(a_bearer()), a_key_set(NEW)) == a_bearer()
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(NEW)) == a_bearer(token_id="a-token")
+    assert tokens.read(authenticator.sign(a_bearer()), a_key_set(NEW)) == a_bearer()
+    assert authenticator.authenticate(a_token(SECRET))
 
 
 def test_with_it_goes_the_key_that_was_taken_out_and_what_was_verified_with_it() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
     old = a_token(SECRET)
-    assert authenticator.bearer(old)
+    assert authenticator.authenticate(old)
     secret.store(NEW_ONLY)
-    secret.now_s = SAME_FOR_SECONDS
+    secret.now_s = MIN_REFRESH_INTERVAL_SECONDS
 
-    assert authenticator.bearer(a_token(NEW))
+    assert authenticator.authenticate(a_token(NEW))
     with pytest.raises(Unauthenticated):
-        authenticator.bearer(old)
+        authenticator.authenticate(old)
 
 
 def test_names_that_anybody_makes_up_have_nobody_asked_but_now_and_then() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(SECRET))
     for tenth in range(301):
         secret.now_s = tenth / 10
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(a_token(new_key(f"made up {tenth}")))
+            authenticator.authenticate(a_token(new_key(f"made up {tenth}")))
 
-    assert secret.asked == 1 + 30 / SAME_FOR_SECONDS
+    assert secret.asked == 1 + 30 / MIN_REFRESH_INTERVAL_SECONDS
 
 
 def test_nobody_is_asked_because_of_a_wrong_signature_or_of_what_is_no_token() -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
-    secret.now_s = SAME_FOR_SECONDS
+    assert authenticator.authenticate(a_token(SECRET))
+    secret.now_s = MIN_REFRESH_INTERVAL_SECONDS
     for token in (a_token(new_key("first")), a_token(SECRET) + "x", "x", ""):
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(token)
+            authenticator.authenticate(token)
 
     assert secret.asked == 1
 
@@ -216,7 +220,7 @@ def test_keys_that_are_the_same_are_the_same_object_so_that_nothing_is_verified_
     secret = Secret(OLD_ONLY)
     key_cache = secret.key_cache()
     known = key_cache.keys()
-    secret.now_s = SAME_FOR_SECONDS
+    secret.now_s = MIN_REFRESH_INTERVAL_SECONDS
 
     assert key_cache.newer_than(known) is None
     assert secret.asked == 2
@@ -228,9 +232,9 @@ def test_what_another_thread_has_found_meanwhile_is_taken_without_asking() -> No
     key_cache = secret.key_cache()
     known = key_cache.keys()
     secret.store(BOTH)
-    secret.now_s = SAME_FOR_SECONDS
+    secret.now_s = MIN_REFRESH_INTERVAL_SECONDS
     newer = key_cache.newer_than(known)
-    secret.now_s = 2 * SAME_FOR_SECONDS
+    secret.now_s = 2 * MIN_REFRESH_INTERVAL_SECONDS
 
     assert newer is not None
     assert key_cache.newer_than(known) is newer
@@ -243,15 +247,18 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
 ) -> None:
     secret = Secret(OLD_ONLY)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
-    assert authenticator.bearer(a_token(SECRET))
+    assert authenticator.authenticate(a_token(SECRET))
     secret.is_away = fails == "away"
     secret.text = "hush"
-    for instant_s in (SAME_FOR_SECONDS, SAME_FOR_SECONDS + FAILED_FOR_SECONDS):
+    for instant_s in (
+        MIN_REFRESH_INTERVAL_SECONDS,
+        MIN_REFRESH_INTERVAL_SECONDS + RETRY_AFTER_FAILURE_SECONDS,
+    ):
         secret.now_s = instant_s
         with pytest.raises(Unauthenticated):
-            authenticator.bearer(a_token(NEW))
+            authenticator.authenticate(a_token(NEW))
 
-    assert authenticator.bearer(a_token(SECRET, token_id="another"))
+    assert authenticator.authenticate(a_token(SECRET, token_id="another"))
     assert secret.asked == 2
     (line,) = caplog.records
     why = "away" if fails == "away" else "The keys are no JSON"
@@ -262,8 +269,8 @@ def test_keys_that_are_known_go_on_while_others_can_not_be_had(
 
     secret.is_away = False
     secret.store(BOTH)
-    secret.now_s = 3 * SAME_FOR_SECONDS
-    assert authenticator.bearer(a_token(NEW))
+    secret.now_s = 3 * MIN_REFRESH_INTERVAL_SECONDS
+    assert authenticator.authenticate(a_token(NEW))
 
 
 # Keys that grow old
@@ -273,17 +280,17 @@ def test_a_key_that_was_taken_out_is_refused_once_what_was_read_is_old() -> None
     secret = Secret(BOTH)
     authenticator = TokenAuthenticator(secret.key_cache(), 60)
     old = a_token(SECRET)
-    assert authenticator.bearer(old)
+    assert authenticator.authenticate(old)
     secret.store(NEW_ONLY)
 
     secret.now_s = MAX_AGE_S - 0.1
-    assert authenticator.bearer(old)
+    assert authenticator.authenticate(old)
     assert secret.asked == 1
 
     secret.now_s = MAX_AGE_S
     with pytest.raises(Unauthenticated):
-        authenticator.bearer(old)
-    assert authenticator.bearer(a_token(NEW))
+        authenticator.authenticate(old)
+    assert authenticator.authenticate(a_token(NEW))
 
 
 def test_one_call_reads_what_is_old_and_the_others_do_not_wait_for_it() -> None:
@@ -327,11 +334,11 @@ def test_keys_that_are_old_go_on_while_they_can_not_be_read_and_are_seldom_tried
         secret.now_s = MAX_AGE_S + tenth / 10
         assert key_cache.keys() is known
 
-    tries = 1 + 10 / SAME_FOR_SECONDS
+    tries = 1 + 10 / MIN_REFRESH_INTERVAL_SECONDS
     assert len(caplog.records) == tries
     assert secret.asked == 1 + tries
 
     secret.is_away = False
     secret.store(NEW_ONLY)
-    secret.now_s += SAME_FOR_SECONDS
+    secret.now_s += MIN_REFRESH_INTERVAL_SECONDS
     assert is_known(key_cache.keys(), "new")

@@ -25,8 +25,8 @@ from bench.secrets_manager import Answer, Asked, keeping, secrets_manager
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.auth.jwks import InvalidKeys, new_key
-from chalicelib.auth.key_cache import SAME_FOR_SECONDS, KeyCache
-from chalicelib.auth.key_source import ANSWER_WITHIN_SECONDS, ATTEMPTS, KeySource
+from chalicelib.auth.key_cache import MIN_REFRESH_INTERVAL_SECONDS, KeyCache
+from chalicelib.auth.key_source import ATTEMPTS, READ_TIMEOUT_SECONDS, KeySource
 from chalicelib.container import Container
 from chalicelib.core.errors import KeysUnavailable
 from chalicelib.settings import Settings
@@ -88,11 +88,11 @@ def test_a_secret_is_what_is_stored_under_its_arn(secrets: Any) -> None:
 def test_it_is_read_with_the_first_token_and_not_again_with_the_next(secrets: Any) -> None:
     arn = stored(secrets, SecretString=json.dumps(SECRET))
     container = Container(settings_of(arn))
-    assert container.open_authenticator.bearer(TOKEN) == a_bearer()
+    assert container.open_authenticator.authenticate(TOKEN) == a_bearer()
 
     secrets.delete_secret(SecretId=arn)
 
-    assert container.open_authenticator.bearer(TOKEN) == a_bearer()
+    assert container.open_authenticator.authenticate(TOKEN) == a_bearer()
 
 
 def test_it_is_read_again_for_a_token_of_a_key_that_came_later(secrets: Any) -> None:
@@ -101,13 +101,13 @@ def test_it_is_read_again_for_a_token_of_a_key_that_came_later(secrets: Any) -> 
     authenticator = TokenAuthenticator(
         KeyCache(KeySource(settings_of(arn)).read, lambda: now_s), 60
     )
-    assert authenticator.bearer(TOKEN)
+    assert authenticator.authenticate(TOKEN)
     secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"keys": [new, SECRET]}))
 
-    now_s = SAME_FOR_SECONDS
+    now_s = MIN_REFRESH_INTERVAL_SECONDS
 
-    assert authenticator.bearer(tokens.sign(a_bearer(), a_key_set(new))) == a_bearer()
-    assert authenticator.bearer(TOKEN) == a_bearer()
+    assert authenticator.authenticate(tokens.sign(a_bearer(), a_key_set(new))) == a_bearer()
+    assert authenticator.authenticate(TOKEN) == a_bearer()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_can_not_be_read_is_named_and_so_is_why() -> None:
     with pytest.raises(InvalidKeys) as refused:
         text_of(NONE)
     with pytest.raises(KeysUnavailable) as unavailable:
-        Container(settings_of(NONE)).open_authenticator.bearer(TOKEN)
+        Container(settings_of(NONE)).open_authenticator.authenticate(TOKEN)
 
     assert (str(refused.value), str(unavailable.value)) == (why, f"keys: {why}")
 
@@ -239,7 +239,7 @@ def test_an_answer_that_does_not_come_is_waited_for_two_seconds(
         gone.set()
 
     # The import of boto3 may be part of it, and a noisy neighbour.
-    assert ATTEMPTS * ANSWER_WITHIN_SECONDS <= took_s < 4
+    assert ATTEMPTS * READ_TIMEOUT_SECONDS <= took_s < 4
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ READ = """
 import sys
 from chalicelib.container import Container
 from chalicelib.settings import read_settings
-print(Container(read_settings()).open_authenticator.bearer(sys.argv[1]).token_id)
+print(Container(read_settings()).open_authenticator.authenticate(sys.argv[1]).token_id)
 print("boto3" in sys.modules, "botocore.session" in sys.modules)
 """
 

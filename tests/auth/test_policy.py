@@ -28,7 +28,7 @@ WHO = {
 
 def may(bearer: Bearer, action: Action, session_id: str | None) -> bool:
     try:
-        bearer.may(action, session_id)
+        bearer.authorize(action, session_id)
     except Forbidden:
         return False
     return True

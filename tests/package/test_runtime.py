@@ -172,7 +172,7 @@ from chalicelib.core.errors import KeysUnavailable
 from chalicelib.container import container
 container().engine
 try:
-    container().authenticator.bearer("x")
+    container().authenticator.authenticate("x")
 except KeysUnavailable:
     pass  # Nobody is there to be asked for them.
 for module in list(sys.modules.values()):

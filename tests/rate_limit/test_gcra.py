@@ -26,7 +26,7 @@ def asked(store: FakeStore, limit: Limit) -> Quota:
 @given(limits)
 def test_a_full_limit_passes_at_once_and_drains_within_its_period(limit: Limit) -> None:
     assert limit.interval_us >= 1
-    assert limit.most_us == limit.count * limit.interval_us <= limit.period_us
+    assert limit.capacity_us == limit.count * limit.interval_us <= limit.period_us
 
 
 @given(small_limits, pauses_ms)
@@ -98,11 +98,11 @@ def test_after_the_reset_all_of_it_is_there_again(limit: Limit, pauses: list[int
 
 @given(limits, st.integers(0, 2**52), st.integers(-MINUTE_US, 2 * MINUTE_US), st.booleans())
 def test_what_clients_are_told_is_never_out_of_range(
-    limit: Limit, now_us: int, level_us: int, let_through: bool
+    limit: Limit, now_us: int, level_us: int, allowed: bool
 ) -> None:
-    found = quota(limit, now_us + level_us, now_us, let_through=let_through)
+    found = quota(limit, now_us + level_us, now_us, allowed=allowed)
 
     assert found.limit == limit.count
     assert 0 <= found.remaining <= limit.count
     assert found.reset_seconds >= 0
-    assert found.exceeded is not let_through
+    assert found.exceeded is not allowed

@@ -15,7 +15,7 @@ from chalicelib.core import time_controls as tc
 from chalicelib.core.setup import Setup
 from chalicelib.schemas.errors import InvalidRequest
 from chalicelib.schemas.requests import CreateSession, read
-from chalicelib.schemas.time_controls import WRITTEN_FORM
+from chalicelib.schemas.time_controls import NOTATION_PATTERN
 from tests.api_docs.conformance import openapi_document, validator
 from tests.strategies import uuid
 
@@ -215,7 +215,7 @@ PUBLISHED = openapi_document()["components"]["schemas"]["CreateSession"]["proper
 
 
 @settings(max_examples=500)
-@given(st.text() | NEARLY | st.from_regex(rf"\A{WRITTEN_FORM}\Z"))
+@given(st.text() | NEARLY | st.from_regex(rf"\A{NOTATION_PATTERN}\Z"))
 def test_the_published_pattern_takes_what_is_understood_and_nothing_else(text: str) -> None:
     assert validator(AS_TEXT, {}).is_valid(text) is not is_refused_as_text(text)
 

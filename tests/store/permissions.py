@@ -59,12 +59,12 @@ def _play(container: Container) -> str:
         new_id("key"), b"switch", lambda outcome: b"%d" % outcome.session.version
     )
     for is_new in (True, False):
-        limit_check = limits.of_switch(session_id)
+        limit_check = limits.for_switch(session_id)
         answer = engine.execute_idempotent(
             session_id, Switch(), idempotency, limit_check=limit_check
         )
-        assert (answer, limit_check is not None and limit_check.is_settled) == (b"3", is_new)
-    counted = limits.of_request(new_id())
+        assert (answer, limit_check is not None and limit_check.is_resolved) == (b"3", is_new)
+    counted = limits.for_request(new_id())
     engine.get_current_state(session_id, limit_check=counted)
     assert counted is not None
     assert counted.quota is not None
@@ -78,7 +78,7 @@ def _watch(container: Container, session_id: str) -> None:
     registry, limits = container.connections, container.limits
     staying, leaving = new_id("connection"), new_id("connection")
     for connection_id in (staying, leaving):
-        limit_check = limits.of_message(connection_id)
+        limit_check = limits.for_message(connection_id)
         heard = registry.watch(session_id, connection_id, "https://here/dev", limit_check)
         assert (heard.version, limit_check is not None and limit_check.quota is not None) == (
             3,

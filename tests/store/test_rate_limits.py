@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from chalicelib.core.commands import Switch
 from chalicelib.core.errors import RateLimited
 from chalicelib.ports import RateLimitCheck, Scope, SessionStore, Stale, StoreUnavailable
-from chalicelib.rate_limit.gcra import MINUTE_US, UNOBSERVED, Limit, LimitObserver
+from chalicelib.rate_limit.gcra import MINUTE_US, NULL_OBSERVER, Limit, LimitObserver
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, requests
@@ -60,13 +60,13 @@ def asked(
     session_id: str,
     limit: Limit = THREE_A_MINUTE,
     key: str | None = None,
-    observer: LimitObserver = UNOBSERVED,
+    observer: LimitObserver = NULL_OBSERVER,
 ) -> RateLimitCheck:
     """A read, or a switch, as the engine makes it; what became of its charge."""
     limit_check = RateLimitCheck(scope, session_id, limit, observer)
     store.load(session_id, key, limit_check)
     with suppress(RateLimited):
-        limit_check.admit()
+        limit_check.enforce()
         if scope == "switch":
             switch(store, session_id, key, limit_check)
     return limit_check
@@ -91,7 +91,7 @@ def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
     assert observer.limited == [scope, scope]
     for limit_check in limit_checks[3:]:
         with pytest.raises(RateLimited) as refused:
-            limit_check.admit()
+            limit_check.enforce()
         assert 15 <= refused.value.retry_after_seconds <= 20
     session = store.load(
         session_id, limit_check=RateLimitCheck(scope, session_id, THREE_A_MINUTE)
@@ -107,7 +107,7 @@ def test_what_drains_makes_room_and_the_rest_is_forgotten(
     for _ in range(4):
         asked(store, "switch", session_id, limit)
     place.wait_until(store.now_ms() + 60)
-    asked(store, "switch", session_id, limit).admit()
+    asked(store, "switch", session_id, limit).enforce()
 
     place.wait_until(store.now_ms() + 110)
     assert remaining(asked(store, "switch", session_id, limit)) == 1
@@ -137,14 +137,14 @@ def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for
     for _ in range(5):
         in_vain = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
         store.load(session_id, limit_check=in_vain)
-        assert not in_vain.is_settled
+        assert not in_vain.is_resolved
     late = next_of(session, Switch(), store.now_ms())
     assert remaining(asked(store, "switch", session_id)) == 2
 
     lost = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
     assert isinstance(store.commit(late, lost), Stale)
 
-    assert not lost.is_settled
+    assert not lost.is_resolved
     assert remaining(asked(store, "switch", session_id)) == 1
 
 
@@ -152,7 +152,7 @@ def test_a_switch_for_which_others_left_no_room_changes_nothing(store: SessionSt
     session_id, limit = started(store).setup.session_id, Limit(1, MINUTE_US)
     limit_check = RateLimitCheck("switch", session_id, limit)
     store.load(session_id, limit_check=limit_check)
-    limit_check.admit()
+    limit_check.enforce()
     asked(store, "switch", session_id, limit)
 
     with pytest.raises(RateLimited):
@@ -171,11 +171,11 @@ def test_where_there_is_no_room_left_what_needs_none_is_not_refused(store: Sessi
 
     loaded = store.load(session_id, key, again)
     assert loaded.record is not None
-    assert not again.is_settled
+    assert not again.is_resolved
 
     store.delete(session_id, new_id("key"), b"bye")
     store.load(session_id, limit_check=other)
-    assert not other.is_settled
+    assert not other.is_resolved
 
 
 def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
@@ -186,13 +186,13 @@ def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
     limit_checks = [RateLimitCheck("switch", session_id, limit) for _ in range(3)]
     for limit_check in limit_checks:
         store.load(session_id, key, limit_check)
-        limit_check.admit()
+        limit_check.enforce()
     commit = next_of(session, Switch(), store.now_ms(), command_id=key)
 
     for limit_check in limit_checks:
         store.commit(commit, limit_check)
 
-    assert all(limit_check.is_settled for limit_check in limit_checks)
+    assert all(limit_check.is_resolved for limit_check in limit_checks)
     assert [passed(limit_check) for limit_check in limit_checks] == [True, False, False]
     assert [limit_check.quota for limit_check in limit_checks[1:]] == [None, None]
 
@@ -250,7 +250,7 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
         for limit_check in limit_checks:
             loaded = store.load(session.setup.session_id, limit_check=limit_check)
             assert loaded.session == session
-            limit_check.admit()
+            limit_check.enforce()
         admin.config_set("maxmemory", "0")
 
     assert observer.failed_open == 5
@@ -381,7 +381,7 @@ def test_in_a_cluster_the_node_that_counts_may_be_away(
     own_cluster.nodes[2].kill()
     begun = time.monotonic()
     for _ in range(20):
-        loaded().admit()
+        loaded().enforce()
 
     # Only the first one found out.
     assert time.monotonic() - begun < 2

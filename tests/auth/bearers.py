@@ -1,4 +1,4 @@
-"""Whoever the tests are about: bearers of each role, and the keys that sign for them."""
+"""Test bearers of each role, and the keys that sign their tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANNE = "00000000-0000-4000-8000-00000000000a"
 BEN = "00000000-0000-4000-8000-00000000000b"
 
 SINCE_S, UNTIL_S = 1_699_999_000, 1_700_003_600
-"""Around the instant at which the clock of a fake store stands."""
+"""Around the time of a fake store's clock."""
 
 
 def a_bearer(role: Role = Role.HOST, **changes: Any) -> Bearer:
@@ -45,7 +45,7 @@ def a_key_set(*keys: dict[str, Any]) -> KeySet:
 
 
 def a_key_cache() -> KeyCache:
-    """One that has what ``KEYS`` are."""
+    """A cache of ``KEYS``."""
     return KeyCache(lambda *, fresh: KEYS_TEXT)
 
 

@@ -351,7 +351,7 @@ def test_rejection_does_not_quote_the_token() -> None:
     with pytest.raises(Unauthenticated) as refused:
         tokens.read(changed(role="Zugzwang"), KEYS)
 
-    assert str(refused.value) == "A token that holds is needed"
+    assert str(refused.value) == "A valid token is required"
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
 

@@ -83,29 +83,64 @@ def test_the_current_cycle_and_no_other() -> None:
     [
         (COUNT_UP, Adjust(1), "delta_ms", "count_up sessions have no clock to adjust"),
         (COUNT_UP, Adjust(1, "a"), "delta_ms", "count_up sessions have no clock to adjust"),
-        (PER_PARTICIPANT, Adjust(1), "participant_id", "Say by participant_id whose clock"),
+        (
+            PER_PARTICIPANT,
+            Adjust(1),
+            "participant_id",
+            "participant_id is required to choose the clock",
+        ),
         (PER_PARTICIPANT, Adjust(1, "z"), "participant_id", "z is not part of this session"),
-        (PER_PARTICIPANT, Adjust(1, "a", "x"), "group_id", "per_participant sessions have no"),
-        (PER_GROUP, Adjust(1), "group_id", "Say by group_id whose clock is meant"),
+        (
+            PER_PARTICIPANT,
+            Adjust(1, "a", "x"),
+            "group_id",
+            "per_participant sessions have no group clocks; leave group_id out",
+        ),
+        (PER_GROUP, Adjust(1), "group_id", "group_id is required to choose the clock"),
         (PER_GROUP, Adjust(1, None, "z"), "group_id", "z is not part of this session"),
-        (PER_GROUP, Adjust(1, "a", "x"), "participant_id", "per_group participants have no"),
-        (PER_CYCLE, Adjust(1, "a"), "participant_id", "per_cycle participants have no"),
-        (PER_CYCLE, Adjust(1, None, "x"), "group_id", "per_cycle sessions have no"),
-        (GLOBAL, Adjust(1, "a"), "participant_id", "global participants have no"),
-        (GLOBAL, Adjust(1, None, "x"), "group_id", "global sessions have no"),
+        (
+            PER_GROUP,
+            Adjust(1, "a", "x"),
+            "participant_id",
+            "per_group sessions have no participant clocks; leave participant_id out",
+        ),
+        (
+            PER_CYCLE,
+            Adjust(1, "a"),
+            "participant_id",
+            "per_cycle sessions have no participant clocks; leave participant_id out",
+        ),
+        (
+            PER_CYCLE,
+            Adjust(1, None, "x"),
+            "group_id",
+            "per_cycle sessions have no group clocks; leave group_id out",
+        ),
+        (
+            GLOBAL,
+            Adjust(1, "a"),
+            "participant_id",
+            "global sessions have no participant clocks; leave participant_id out",
+        ),
+        (
+            GLOBAL,
+            Adjust(1, None, "x"),
+            "group_id",
+            "global sessions have no group clocks; leave group_id out",
+        ),
     ],
 )
 def test_a_clock_that_the_mode_does_not_have_is_refused(
     mode: Any, command: Adjust, field: str, message: str
 ) -> None:
-    told = refused(started(mode, TEAMS), 1_000, command)
-    assert told[0] == field
-    assert told[1].startswith(message)
+    refusal = refused(started(mode, TEAMS), 1_000, command)
+    assert refusal[0] == field
+    assert refusal[1].startswith(message)
 
 
 def test_before_the_start_there_is_no_cycle_but_every_other_clock() -> None:
-    told = refused(game(PER_CYCLE), 1_000, Adjust(1))
-    assert told == ("delta_ms", "There is no cycle to adjust before the start")
+    refusal = refused(game(PER_CYCLE), 1_000, Adjust(1))
+    assert refusal == ("delta_ms", "No cycle to adjust: the session has not started")
     assert game(PER_PARTICIPANT).adjust(0, 5, "b").remaining(0) == {"a": 10_000, "b": 10_005}
     assert game(GLOBAL).adjust(0, -5).clocks(0).session_remaining_ms == 59_995
 
@@ -178,8 +213,8 @@ def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
 def test_a_clock_that_does_not_run_cant_be_taken_to_0(given: Game, command: Adjust) -> None:
     playing = copy(given)
     before, at_ms = playing.session, 11_000 if playing.session.version > 2 else 1_000
-    told = refused(playing, at_ms, command)
-    assert told == ("delta_ms", "A clock that does not run can't be taken to 0")
+    refusal = refused(playing, at_ms, command)
+    assert refusal == ("delta_ms", "A stopped clock must keep some time")
     assert playing.session is before
     if not playing.expired(at_ms):
         less = Adjust(command.delta_ms + 1, command.participant_id, command.group_id)

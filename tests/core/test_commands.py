@@ -106,7 +106,7 @@ def test_a_status_allows_a_command_or_is_named_in_the_refusal(
 # The order of checks
 
 
-@pytest.mark.parametrize("command", [Switch("nobody", "nobody"), Pause("nobody")])
+@pytest.mark.parametrize("command", [Switch("stranger", "stranger"), Pause("stranger")])
 def test_the_status_is_checked_before_anything_that_the_command_names(command: Command) -> None:
     for playing in (game(PER_PARTICIPANT), started(PER_PARTICIPANT).pause(500)):
         assert isinstance(playing.refused(1_000, command), errors.InvalidTransition)
@@ -116,26 +116,26 @@ def test_the_status_is_checked_before_anything_that_the_command_names(command: C
     ("command", "refusal", "message"),
     [
         (
-            Switch("nobody", "b"),
+            Switch("stranger", "b"),
             errors.StaleCycle,
             "Participant b is not active; the active one is a",
         ),
         (Switch("b", "b"), errors.StaleCycle, "Participant b is not active; the active one is a"),
         (
-            Switch(None, "nobody"),
+            Switch(None, "stranger"),
             errors.StaleCycle,
-            "Participant nobody is not active; the active one is a",
+            "Participant stranger is not active; the active one is a",
         ),
         (Pause("b"), errors.StaleCycle, "Participant b is not active; the active one is a"),
         (
-            Switch("nobody", "a"),
+            Switch("stranger", "a"),
             errors.UnknownParticipant,
-            "Participant nobody is not part of this session",
+            "Participant stranger is not part of this session",
         ),
         (
-            Switch("nobody"),
+            Switch("stranger"),
             errors.UnknownParticipant,
-            "Participant nobody is not part of this session",
+            "Participant stranger is not part of this session",
         ),
         (Switch("a", "a"), errors.ParticipantExpired, "The clock of participant a has run out"),
     ],
@@ -151,7 +151,7 @@ def test_then_whose_cycle_it_is_then_whether_the_next_is_known_then_whether_it_h
 
 def test_refusals_carry_what_they_are_about() -> None:
     stale = errors.StaleCycle("b", "a")
-    assert (stale.code, stale.named_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
+    assert (stale.code, stale.expected_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
     unknown = errors.UnknownParticipant("x")
     assert (unknown.code, unknown.participant_id) == ("VALIDATION_ERROR", "x")
     expired = errors.ParticipantExpired("x")
@@ -160,13 +160,15 @@ def test_refusals_carry_what_they_are_about() -> None:
     assert transition.code == "INVALID_STATE_TRANSITION"
     conflict = errors.Conflict(1, 2)
     assert (conflict.expected_version, conflict.actual_version) == (1, 2)
-    assert str(conflict) == "The session was changed by another request in the meantime"
+    assert str(conflict) == "Another request changed the session; the command no longer applies"
     failed = errors.PreconditionFailed({1}, 2)
     assert failed.code == "PRECONDITION_FAILED"
     assert (failed.expected_version, failed.actual_version) == (1, 2)
     assert str(failed) == "The session is at version 2, not 1"
-    assert str(errors.SessionNotFound("x")) == "There is no session x"
-    assert str(errors.SessionExists("x")) == "Session x exists and was created differently"
+    assert str(errors.SessionNotFound("x")) == "Session x does not exist"
+    assert (
+        str(errors.SessionExists("x")) == "Session x exists already, created by a different request"
+    )
 
 
 def test_the_active_participant_may_be_named_on_switch_and_pause() -> None:

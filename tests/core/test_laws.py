@@ -23,7 +23,7 @@ from chalicelib.core.events import (
 )
 from chalicelib.core.session import ENDED, LIVE, Session, Status, create
 from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, create_setup
-from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms, settle
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms, settle
 from chalicelib.core.view import ParticipantView, changed_positions, clocks
 from tests.core.build import counted_on, standing
 from tests.core.scenarios import Story
@@ -187,7 +187,7 @@ def test_settling_on_the_way_is_settling_at_the_end(
 def test_settling_at_every_deadline_is_settling_at_the_end(session: Session, gap_ms: int) -> None:
     now_ms, stepwise = session.updated_at_ms + gap_ms, session
     told: list[Event] = []
-    for _ in range(LISTED_TIMEOUTS):
+    for _ in range(MAX_LISTED_TIMEOUTS):
         next_ms = due_ms(stepwise)
         if next_ms is None or next_ms > now_ms:
             break
@@ -655,7 +655,7 @@ def test_a_gap_of_any_length_is_told_in_a_bounded_number_of_events(
     *_, last = play(setup, [Step("start", 0), Step("read", gap_ms)])
     # Those of the session clock, the first cycle and the last one.
     warnings = 3 * len(setup.warn_at_ms)
-    assert len(last.decision.events) <= 2 * LISTED_TIMEOUTS + 2 + warnings
+    assert len(last.decision.events) <= 2 * MAX_LISTED_TIMEOUTS + 2 + warnings
 
 
 # Order

@@ -10,7 +10,7 @@ from chalicelib.core.commands import Decision
 from chalicelib.core.events import Event, TimeoutsSkipped
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
-from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms
 from chalicelib.core.view import clocks
 from tests.core.model import Model
 from tests.strategies import EPOCH_MS, Step, play, setups, walks
@@ -92,10 +92,10 @@ def _same_events(events: tuple[Event, ...], log: list[tuple[int, str, str | None
     told, log = ([one for one in lines if not _warns(one)] for lines in (told, log))
     skipped = [event for event in events if isinstance(event, TimeoutsSkipped)]
     timeouts = sum(kind == "participant_expired" for _, kind, _ in log)
-    assert sum(event.count for event in skipped) == max(0, timeouts - LISTED_TIMEOUTS)
+    assert sum(event.count for event in skipped) == max(0, timeouts - MAX_LISTED_TIMEOUTS)
     assert len(skipped) == 1
     listed = [kind for _, kind, _ in told].index("participant_expired")
-    assert told[: listed + 2 * LISTED_TIMEOUTS] == log[: listed + 2 * LISTED_TIMEOUTS]
+    assert told[: listed + 2 * MAX_LISTED_TIMEOUTS] == log[: listed + 2 * MAX_LISTED_TIMEOUTS]
     last_skip = max(at for at, kind, _ in log if kind == "participant_expired")
     assert skipped[0].at_ms == last_skip
 

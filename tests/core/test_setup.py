@@ -77,7 +77,7 @@ def test_everybody_keeps_index_allocation_and_group(mode: SyncMode) -> None:
 
 def test_a_participant_is_found_by_id_in_rotation() -> None:
     given = setup(COUNT_UP, "abc")
-    assert [given.position_of(name) for name in ("a", "c", "nobody")] == [0, 2, None]
+    assert [given.position_of(name) for name in ("a", "c", "stranger")] == [0, 2, None]
 
 
 # Banks
@@ -217,7 +217,7 @@ CONTROLS: list[TimeControl] = [
 @pytest.mark.parametrize(
     ("mode", "given", "fields", "field", "message"),
     [
-        (COUNT_UP, "aba", {}, "participants", "The same id occurs twice in participants"),
+        (COUNT_UP, "aba", {}, "participants", "The ids in participants must be unique"),
         (
             PER_GROUP,
             ["x.a", "b"],
@@ -230,7 +230,7 @@ CONTROLS: list[TimeControl] = [
             TEAMS,
             {"groups": [Group("x", 1), Group("y", 1), Group("x", 1)]},
             "groups",
-            "The same id occurs twice in groups",
+            "The ids in groups must be unique",
         ),
         *(
             (
@@ -238,7 +238,7 @@ CONTROLS: list[TimeControl] = [
                 TEAMS,
                 {"groups": [Group(name, 1) for name in groups]},
                 "groups",
-                "Name each group that occurs among participants exactly once",
+                "groups must list each group_id of participants exactly once",
             )
             for groups in ("", "x", "xz", "xyz")
         ),
@@ -274,7 +274,7 @@ CONTROLS: list[TimeControl] = [
                 ["x.a", "y.b"],
                 {"time_control": control, "increment_ms": 1},
                 "increment_ms",
-                "Give time_control or increment_ms, not both",
+                "Give either time_control or increment_ms, not both",
             )
             for mode in BANKED
             for control in CONTROLS
@@ -285,13 +285,13 @@ CONTROLS: list[TimeControl] = [
                 given,
                 {"time_control": Hourglass()},
                 "time_control",
-                "An hourglass needs exactly two clocks",
+                f"An hourglass needs exactly 2 clocks, got {count}",
             )
-            for mode, given in [
-                (PER_PARTICIPANT, ["a"]),
-                (PER_PARTICIPANT, ["a", "b", "c"]),
-                (PER_GROUP, ["x.a", "x.b"]),
-                (PER_GROUP, ["x.a", "y.b", "z.c"]),
+            for mode, given, count in [
+                (PER_PARTICIPANT, ["a"], 1),
+                (PER_PARTICIPANT, ["a", "b", "c"], 3),
+                (PER_GROUP, ["x.a", "x.b"], 1),
+                (PER_GROUP, ["x.a", "y.b", "z.c"], 3),
             ]
         ),
     ],
@@ -334,7 +334,7 @@ def test_a_participants_own_control_is_his_wherever_he_sits() -> None:
 
 @pytest.mark.parametrize("mode", [PER_GROUP, *UNBANKED])
 def test_only_per_participant_has_odds(mode: SyncMode) -> None:
-    with pytest.raises(InvalidSetup, match="have no own time_control") as refusal:
+    with pytest.raises(InvalidSetup, match="cannot have their own time_control") as refusal:
         setup(mode, TEAMS, own_controls={"a": Delay(5)})
     assert refusal.value.field == "participants"
 
@@ -345,7 +345,9 @@ def test_only_per_participant_has_odds(mode: SyncMode) -> None:
 def test_an_hourglass_is_everybodys_or_nobodys(
     of_all: TimeControl | None, own: TimeControl
 ) -> None:
-    with pytest.raises(InvalidSetup, match="An hourglass is everybody's") as refusal:
+    with pytest.raises(
+        InvalidSetup, match="An hourglass must be the time_control of the session"
+    ) as refusal:
         setup(PER_PARTICIPANT, time_control=of_all, own_controls={"a": own})
     assert refusal.value.field == "participants"
 

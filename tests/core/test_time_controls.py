@@ -348,7 +348,7 @@ def test_an_expired_bank_shows_zero_in_every_figure_and_gets_nothing(
 
 def test_a_bank_without_periods_shows_none() -> None:
     # Nothing but time given to a clock that had run out leads to such a bank.
-    assert Byoyomi(5_000, 3).figures(Bank(10_000, 4_000), 1_000) == {
+    assert Byoyomi(5_000, 3).reading(Bank(10_000, 4_000), 1_000) == {
         "time_remaining_ms": 3_000,
         "main_remaining_ms": 3_000,
         "period_remaining_ms": 0,

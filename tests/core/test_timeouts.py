@@ -15,7 +15,7 @@ from chalicelib.core.commands import Cancel, Complete, Pause, Resume, Start, Swi
 from chalicelib.core.errors import InvalidTransition, ParticipantExpired
 from chalicelib.core.setup import Participant, SyncMode
 from chalicelib.core.time_controls import Fischer
-from chalicelib.core.timeouts import LISTED_TIMEOUTS, settle
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, settle
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -367,8 +367,8 @@ def test_a_commit_lists_a_hundred_timeouts_and_counts_the_rest(
 @pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
 def test_a_day_of_one_second_cycles(mode: SyncMode) -> None:
     game = rounds(mode, 2).read(DAY_MS + 500)
-    assert game.events[-1] == ev.TimeoutsSkipped(DAY_MS, 86_400 - LISTED_TIMEOUTS, "p0")
-    assert len(game.events) == 2 * LISTED_TIMEOUTS + 1
+    assert game.events[-1] == ev.TimeoutsSkipped(DAY_MS, 86_400 - MAX_LISTED_TIMEOUTS, "p0")
+    assert len(game.events) == 2 * MAX_LISTED_TIMEOUTS + 1
     assert game.used(DAY_MS + 500) == {"p0": DAY_MS // 2 + 500, "p1": DAY_MS // 2}
     assert game.cycle_counts(DAY_MS + 500) == {"p0": 43_200, "p1": 43_200}
     assert game.deadline_ms == DAY_MS + 1_000
@@ -391,7 +391,7 @@ def test_rounds_stop_short_of_the_sessions_end(total_ms: int) -> None:
     skipped, ended = game.events[-2:]
     assert skipped == ev.TimeoutsSkipped(
         (total_ms - 1) // 1_000 * 1_000,
-        (total_ms - 1) // 1_000 - LISTED_TIMEOUTS,
+        (total_ms - 1) // 1_000 - MAX_LISTED_TIMEOUTS,
         ended.previous_participant_id,  # type: ignore[attr-defined]
     )
     assert isinstance(ended, ev.SessionExpired)
@@ -406,7 +406,7 @@ def test_more_who_run_out_for_good_than_are_listed() -> None:
         ev.TimeoutsSkipped(150_000, 50, "p149"),
         ev.SessionExpired(150_000, "p149", 1_000, 0),
     )
-    assert len(game.events) == 2 * LISTED_TIMEOUTS + 2
+    assert len(game.events) == 2 * MAX_LISTED_TIMEOUTS + 2
 
 
 @pytest.mark.parametrize("participants", [100, 101])
@@ -423,7 +423,7 @@ def test_catching_up_costs_the_listed_timeouts_and_a_rotation_however_long(
     mode: SyncMode, participants: int
 ) -> None:
     session = rounds(mode, participants).session
-    bound = LISTED_TIMEOUTS + participants + 1
+    bound = MAX_LISTED_TIMEOUTS + participants + 1
     for now_ms in (DAY_MS - 1, 29 * DAY_MS - 1):
         assert steps_of(partial(settle, session, now_ms)) <= bound
 

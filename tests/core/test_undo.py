@@ -101,7 +101,7 @@ def test_ten_seconds_are_the_last_instant() -> None:
     assert refusal.code == "INVALID_STATE_TRANSITION"
     assert str(refusal) == (
         "Cannot undo a session that is running: "
-        "no switch, or a command or a timeout after it, within the last 10000 ms"
+        "no switch in the last 10000 ms, or a command or timeout followed it"
     )
     assert playing.undo(11_000).active == "a"
 

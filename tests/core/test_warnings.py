@@ -336,6 +336,6 @@ def test_marks_fall_whatever_the_order_they_were_given_in() -> None:
 
 
 def test_a_mark_given_twice_is_refused() -> None:
-    with pytest.raises(InvalidSetup, match="twice") as refused:
+    with pytest.raises(InvalidSetup, match="The times in warn_at_ms must be unique") as refused:
         setup(PER_PARTICIPANT, warn_at_ms=[2_000, 2_000])
     assert refused.value.field == "warn_at_ms"

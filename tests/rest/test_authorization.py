@@ -106,7 +106,7 @@ def test_who_has_no_token_that_holds_is_told_the_same_whatever_is_asked(
         if answer.status == 401:
             assert answer.error == {
                 "code": "UNAUTHENTICATED",
-                "message": "A token that holds is needed",
+                "message": "A valid token is required",
             }
             assert answer.headers["x-amzn-Remapped-WWW-Authenticate"] == "Bearer"
     assert store.load(SESSION).session == version
@@ -126,7 +126,7 @@ def test_a_token_tells_nothing_of_a_session_that_it_does_not_name(
             assert answer.status == 403, path
             assert answer.error == {
                 "code": "FORBIDDEN",
-                "message": "This token does not allow this",
+                "message": "The token does not allow this request",
             }
 
 

@@ -132,14 +132,14 @@ def _answer_validator(
 # The socket
 
 
-def check_said(message: Any) -> None:
+def check_server_message(message: Any) -> None:
     """Hold a message of the server against the AsyncAPI document."""
-    _check_message(message, _said())
+    _check_message(message, _server_messages())
 
 
-def check_heard(message: Any) -> None:
+def check_client_message(message: Any) -> None:
     """Hold a message of a client against the AsyncAPI document."""
-    _check_message(message, _heard())
+    _check_message(message, _client_messages())
 
 
 def _check_message(
@@ -152,7 +152,7 @@ def _check_message(
 
 
 @cache
-def _said() -> dict[str, jsonschema_rs.Draft202012Validator]:
+def _server_messages() -> dict[str, jsonschema_rs.Draft202012Validator]:
     document = asyncapi_document()
     schemas = document["components"]["schemas"]
     return {
@@ -162,7 +162,7 @@ def _said() -> dict[str, jsonschema_rs.Draft202012Validator]:
 
 
 @cache
-def _heard() -> dict[str, jsonschema_rs.Draft202012Validator]:
+def _client_messages() -> dict[str, jsonschema_rs.Draft202012Validator]:
     document = asyncapi_document()
     return {
         name: validator(

@@ -13,7 +13,7 @@ import app as tickless
 from chalicelib.container import Container, replace_container
 from chalicelib.settings import Settings
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.rest.client import RestClient
 
@@ -79,7 +79,7 @@ class World:
             self.sockets.greet(self.doorstep.waiting.pop())
         message = self.api.messages(CONNECTION)[self._taken]
         self._taken += 1
-        check_said(message)
+        check_server_message(message)
         return message
 
     @property
@@ -104,7 +104,7 @@ def world() -> Iterator[World]:
     replace_container(None)
 
 
-def test_every_example_happens_as_it_is_shown(world: World) -> None:
+def test_documented_examples_match_the_application(world: World) -> None:
     steps = list(read_examples(PROTOCOL.read_text()))
 
     for step in steps:

@@ -28,14 +28,14 @@ def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(openapi_document()).validate()
 
 
-def test_every_request_for_the_document_gets_the_same_one(rest: RestClient) -> None:
+def test_document_is_generated_once(rest: RestClient) -> None:
     answer = rest.get("/openapi.json")
 
     assert answer.json == json.loads(json.dumps(openapi.document()))
     assert answer.headers["Cache-Control"] == "public, max-age=300"
 
 
-def test_every_route_is_an_operation_and_every_operation_a_route() -> None:
+def test_operations_match_the_routes() -> None:
     routes = {
         (method, path): entry.view_name
         for path, methods in tickless.app.routes.items()
@@ -46,18 +46,18 @@ def test_every_route_is_an_operation_and_every_operation_a_route() -> None:
     assert {(one.method, one.path): one.view for one in OPERATIONS} == routes
 
 
-def test_head_goes_wherever_get_goes_and_nowhere_else() -> None:
+def test_head_is_supported_exactly_where_get_is() -> None:
     for path, methods in tickless.app.routes.items():
         gets, heads = methods["GET"].view_name, methods["HEAD"].view_name
         assert gets == heads, path
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.view)
-def test_a_status_means_either_success_or_certain_errors(operation: Operation) -> None:
+def test_status_is_either_a_success_or_an_error(operation: Operation) -> None:
     assert not operation.answers.keys() & codes.by_status(operation.codes).keys()
 
 
-def test_every_named_schema_is_used_and_every_used_one_there() -> None:
+def test_component_schemas_are_exactly_those_referenced() -> None:
     document = openapi_document()
     used = set(re.findall(rf'"{REF_PREFIX}(\w+)"', json.dumps(document)))
 
@@ -76,7 +76,7 @@ def everywhere(value: Any, word: str) -> Iterator[Any]:
             yield from everywhere(inner, word)
 
 
-def test_what_belongs_together_is_objects_of_which_generators_make_classes() -> None:
+def test_unions_are_of_objects_that_generators_can_name() -> None:
     schemas = openapi_document()["components"]["schemas"]
     parts = [one["$ref"] for several in everywhere(schemas, "allOf") for one in several]
 
@@ -85,7 +85,7 @@ def test_what_belongs_together_is_objects_of_which_generators_make_classes() -> 
         assert "properties" in schemas[part.removeprefix(REF_PREFIX)], part
 
 
-def test_every_instant_and_every_id_that_is_sent_has_its_format() -> None:
+def test_instants_and_ids_in_responses_have_formats() -> None:
     schemas = {
         **asyncapi_document()["components"]["schemas"],
         **openapi_document()["components"]["schemas"],
@@ -105,7 +105,7 @@ def test_every_instant_and_every_id_that_is_sent_has_its_format() -> None:
         assert named == ("uuid" if name.lower().endswith("id") else "date-time"), name
 
 
-def test_what_an_error_always_has_a_client_may_rely_on() -> None:
+def test_error_fields_that_are_always_present_are_required() -> None:
     schemas = openapi_document()["components"]["schemas"]
     always = {
         name: set(schema["properties"]["error"]["required"]) - {"code", "message", "details"}
@@ -120,7 +120,7 @@ def test_what_an_error_always_has_a_client_may_rely_on() -> None:
     }
 
 
-def test_every_example_fits_its_schema() -> None:
+def test_every_example_matches_its_schema() -> None:
     schemas = openapi_document()["components"]["schemas"]
     examples = [
         (name, example) for name, one in schemas.items() for example in one.get("examples", ())
@@ -142,7 +142,7 @@ BEYOND_SCHEMAS = {
 
 @settings(max_examples=300, deadline=None)
 @given(body=bent())
-def test_what_is_accepted_fits_the_schema_and_what_fits_is_refused_for_other_reasons(
+def test_schema_accepts_what_the_model_accepts(
     body: Any,
 ) -> None:
     # JSON Schema takes 1.0 for an integer, and we don't.

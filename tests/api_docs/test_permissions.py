@@ -16,7 +16,7 @@ from chalicelib.container import Container, replace_container
 from chalicelib.settings import Settings
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, a_bearer
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.rest.client import ANNE, BEN, SESSION, RestClient, creation
@@ -106,7 +106,7 @@ class Application:
         self.sockets.message(self._event(body=json.dumps(message)))
         answers = self.api.messages(CONNECTION)[before:]
         for answer in answers:
-            check_said(answer)
+            check_server_message(answer)
         return str(answers[-1].get("code", OK))
 
     def _event(self, **more: Any) -> dict[str, Any]:
@@ -155,7 +155,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("over", "name", "cycle", "role", "came"), ROWS)
-def test_a_command_comes_to_what_the_table_says(
+def test_command_outcomes_match_the_table(
     application: Application, over: str, name: str, cycle: str | None, role: Role, came: str
 ) -> None:
     application.begin(BEFORE.get(name, ("start",)))
@@ -174,7 +174,7 @@ def test_a_command_comes_to_what_the_table_says(
         for role, came in zip(ROLES, row, strict=True)
     ],
 )
-def test_and_so_it_does_while_somebody_else_is_active(
+def test_command_outcomes_while_another_participant_is_active(
     application: Application, over: str, name: str, cycle: str | None, role: Role, came: str
 ) -> None:
     application.begin(("start", "switch"))
@@ -184,7 +184,7 @@ def test_and_so_it_does_while_somebody_else_is_active(
 
 @pytest.mark.parametrize("over", ["REST", "socket"])
 @pytest.mark.parametrize(("name", "cycle"), TABLE)
-def test_with_a_token_for_another_session_nothing_is_done(
+def test_token_for_another_session_is_forbidden(
     application: Application, over: str, name: str, cycle: str | None
 ) -> None:
     application.begin(BEFORE.get(name, ("start",)))
@@ -200,7 +200,7 @@ def test_with_a_token_for_another_session_nothing_is_done(
 
 @pytest.mark.parametrize("over", ["REST", "socket"])
 @pytest.mark.parametrize("name", READS)
-def test_what_is_no_command_comes_to_what_the_table_says(
+def test_other_request_outcomes_match_the_table(
     application: Application, over: str, name: str
 ) -> None:
     application.begin(("start",))
@@ -215,7 +215,7 @@ def test_what_is_no_command_comes_to_what_the_table_says(
             assert application.over_a_socket({"type": kind}, token) == came, role
 
 
-def test_only_a_server_creates(application: Application) -> None:
+def test_only_a_server_creates_sessions(application: Application) -> None:
     for role in (Role.VIEWER, Role.PARTICIPANT, Role.HOST):
         assert application.over_rest("POST", "/v1/sessions", creation(), token_of(role)) == NO
     server = token_of(Role.SERVER)

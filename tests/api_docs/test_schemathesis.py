@@ -54,7 +54,7 @@ def strict(folder: Path, auth: str) -> Path:
 
 
 @pytest.mark.parametrize("auth", ["off", "on"])
-def test_no_answer_is_undocumented(own_valkey: RedisProcess, tmp_path: Path, auth: str) -> None:
+def test_every_response_is_documented(own_valkey: RedisProcess, tmp_path: Path, auth: str) -> None:
     now_s = int(time.time())
     token = sign(a_bearer(Role.SERVER, valid_from_s=now_s - 60, valid_until_s=now_s + 3600), KEYS)
     environment = {"AUTH": auth, "AUTH_KEYS": json.dumps(SECRET)}

@@ -57,7 +57,7 @@ def test_new_key_precedes_existing_keys(capsys: pytest.CaptureFixture[str]) -> N
         (["token"], {}, "No signing keys are configured; set AUTH_KEYS or AUTH_KEYS_SECRET\n"),
         (["token"], {"AUTH_KEYS": "x"}, "The keys are not JSON\n"),
         (["keys"], {"AUTH_KEYS": "x"}, "The keys are not JSON\n"),
-        (["keys"], {"SHARDS": "x"}, "SHARDS is 'x'; it must be a whole number above 0\n"),
+        (["keys"], {"SHARDS": "x"}, "SHARDS is 'x'; it must be a positive whole number\n"),
     ],
 )
 def test_failures_are_reported(

@@ -21,7 +21,7 @@ ROUNDS = [SyncMode.PER_CYCLE, SyncMode.GLOBAL]
 
 @settings(max_examples=3 * settings().max_examples)
 @given(setups(tiny=True), walks(tiny=True))
-def test_shows_and_answers_what_clocks_counted_down_do(setup: Setup, walk: list[Step]) -> None:
+def test_core_matches_a_millisecond_model(setup: Setup, walk: list[Step]) -> None:
     model = Model(setup, EPOCH_MS)
     for played in play(setup, walk):
         heard = len(model.log)
@@ -33,9 +33,7 @@ def test_shows_and_answers_what_clocks_counted_down_do(setup: Setup, walk: list[
 
 
 @given(setups(tiny=True), walks(tiny=True, max_steps=6))
-def test_names_the_very_instant_at_which_a_clock_comes_down_to_a_mark_or_to_zero(
-    setup: Setup, walk: list[Step]
-) -> None:
+def test_events_are_at_the_exact_millisecond(setup: Setup, walk: list[Step]) -> None:
     session, now_ms = create(setup, "epoch", EPOCH_MS), EPOCH_MS
     model = Model(setup, EPOCH_MS)
     for played in play(setup, walk):
@@ -131,7 +129,7 @@ def _who(event: Event) -> str | None:
 
 
 @given(setups(modes=ROUNDS, actions=[TimeoutAction.SKIP_CYCLE], tiny=True))
-def test_long_gaps_of_skipped_cycles_are_what_counting_makes_of_them(setup: Setup) -> None:
+def test_long_gaps_of_skipped_cycles_match_the_model(setup: Setup) -> None:
     model = Model(setup, EPOCH_MS)
     for played in play(setup, [Step("start", 0), Step("read", 4_321), Step("read", 1_234)]):
         heard = len(model.log)

@@ -96,7 +96,7 @@ def test_kept_keys_that_were_spoilt_are_said(tmp_path: Path) -> None:
         ({"AUTH_KEYS": "hush"}, "local: The keys are not JSON\n"),
         (
             {"AUTH_KEYS": "hush", "AUTH_KEYS_SECRET": "hush"},
-            "local: AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET\n",
+            "local: AUTH is on; set either AUTH_KEYS or AUTH_KEYS_SECRET\n",
         ),
     ],
 )

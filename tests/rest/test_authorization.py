@@ -362,7 +362,7 @@ def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
         assert answer.error == {
             "code": "KEYS_UNAVAILABLE",
-            "message": "The keys of tokens can't be had; try again",
+            "message": "The signing keys are unavailable; try again",
         }
     assert store.load(SESSION).session is None
     errors = [line.getMessage() for line in caplog.records if line.levelname == "ERROR"]

@@ -1,4 +1,4 @@
-"""The environment is understood, or refused by the name of the variable that is wrong."""
+"""Settings are read from the environment; errors name the invalid variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The AsyncAPI document is valid, and says what the socket's models do."""
+"""The AsyncAPI document is valid and matches the WebSocket's models."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ def sent_unprompted() -> set[str]:
 
 
 def test_documented_pushes_are_exactly_those_sent_unprompted() -> None:
-    # Somebody else has revoked its token.
+    # Sent when another client revokes the connection's token.
     sent_away = json.loads(session_forbidden(0))
-    # This is no message, and so none that an answer could belong to.
+    # Sent for a frame that is not a message.
     with pytest.raises(InvalidMessage) as nonsense:
         read_message("nonsense")
 

@@ -1,4 +1,4 @@
-"""The examples of docs/protocol.md happen as they are shown, to the millisecond."""
+"""The examples in docs/protocol.md match the application, to the millisecond."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONNECTION = "PJqB0fHsqRcCHlw="
 
 
 class Doorstep:
-    """A greeter that lets whoever comes wait until the test greets them."""
+    """Holds welcome messages until the test sends them."""
 
     def __init__(self) -> None:
         self.waiting: list[WelcomeEvent] = []
@@ -35,7 +35,7 @@ class Doorstep:
 
 
 class World:
-    """The application on a store in memory, with one client of the socket."""
+    """The application on an in-memory store, with one WebSocket client."""
 
     def __init__(self) -> None:
         self.store = FakeStore(clock_ms=NEW_YEAR_MS)

@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, and says what the routes and the models do."""
+"""The OpenAPI document is valid and matches the routes and models."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_component_schemas_are_exactly_those_referenced() -> None:
 
 
 def everywhere(value: Any, word: str) -> Iterator[Any]:
-    """What stands under a word, wherever that does."""
+    """Every value of a key, at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == word:
@@ -94,7 +94,7 @@ def test_instants_and_ids_in_responses_have_formats() -> None:
         (name, field.get("format"))
         for one in schemas.values()
         for name, field in one.get("properties", {}).items()
-        # What clients send has a pattern instead, or is any text.
+        # Requests have a pattern instead, or allow any text.
         if re.search("(^|_)(at|session_id|participant_id|group_id)$|At$|sessionId$", name)
         and "string" in field.get("type", ())
         and not ("pattern" in field and "format" not in field)
@@ -137,7 +137,7 @@ BEYOND_SCHEMAS = {
     "number_range",
     "time_control_range",
 }
-"""Why a creation that fits its schema may be refused all the same."""
+"""Reasons to reject a creation that matches its schema."""
 
 
 @settings(max_examples=300, deadline=None)
@@ -145,7 +145,7 @@ BEYOND_SCHEMAS = {
 def test_schema_accepts_what_the_model_accepts(
     body: Any,
 ) -> None:
-    # JSON Schema takes 1.0 for an integer, and we don't.
+    # 1.0 is an integer in JSON Schema, but not for us.
     body = json.loads(json.dumps(body), parse_float=lambda text: float(text) % 1 or 0.5)
     schemas = openapi_document()["components"]["schemas"]
     fits = validator(schemas[CreateSession.__name__], schemas).is_valid(body)

@@ -1,4 +1,4 @@
-"""The page at /docs loads what it needs from here, and from nowhere else."""
+"""The page at /docs loads all it needs from its own origin."""
 
 from __future__ import annotations
 

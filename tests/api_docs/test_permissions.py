@@ -1,4 +1,4 @@
-"""Who may do what: one table, tried over REST and over the socket, on the same application."""
+"""Permissions: one table, tested over REST and over the WebSocket of one application."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.rest.client import ANNE, BEN, SESSION, RestClient, creation
 
 CONNECTION = "PJqB0fHsqRcCHlw="
 
-# The participant who asks is Anne, whose cycle it is where any is running. A command names her
-# cycle, Ben's, or none; what comes of it is told for a server, a host, Anne, and a viewer.
+# The participant is Anne, who is active if any cycle is running. A command names Anne's cycle,
+# Ben's, or none; the columns are the outcomes for a server, a host, Anne and a viewer.
 OK, STALE, NO = "OK", "STALE_CYCLE", "FORBIDDEN"
 TABLE = {
     # command, whose cycle:  server host Anne viewer
@@ -55,14 +55,14 @@ READS = {"read": (OK, OK, OK, OK), "claim": (OK, OK, OK, NO), "delete": (OK, OK,
 
 
 class Doorstep:
-    """Nobody need be greeted here."""
+    """Sends no welcome messages."""
 
     def invoke(self, greeting: WelcomeEvent) -> None:
-        """Not now."""
+        """Ignore the event."""
 
 
 class Application:
-    """REST and the socket over one store in memory, with AUTH on."""
+    """REST and WebSocket on one in-memory store, with AUTH on."""
 
     def __init__(self) -> None:
         self.store = FakeStore()

@@ -1,4 +1,4 @@
-"""What docs/protocol.md lists is what the two documents have."""
+"""The tables in docs/protocol.md match the API documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION = "/v1/sessions/{session_id}"
 
 
 def section(heading: str) -> str:
-    """What stands under a heading of any level."""
+    """The text under a heading of any level."""
     found = re.search(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", PROTOCOL, re.MULTILINE | re.DOTALL)
     assert found is not None, heading
     return found[1]
@@ -39,7 +39,7 @@ def quoted(text: str) -> str:
 
 
 def words(text: str) -> set[str]:
-    """The names in a text's code, with the question marks of those that may be absent."""
+    """The names in a text's code spans; optional ones end with a question mark."""
     return set(re.findall(r"\w+\??", quoted(text)))
 
 
@@ -49,7 +49,7 @@ def schema(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def fields(described: dict[str, Any]) -> set[str]:
-    """The properties of a schema, written as the protocol writes them."""
+    """The properties of a schema, in the notation of docs/protocol.md."""
     required = described["required"]
     return {name if name in required else f"{name}?" for name in described["properties"]}
 
@@ -80,14 +80,14 @@ def test_statuses_of_success() -> None:
 
 def test_errors() -> None:
     told = {
-        # Of several the first is the application's, the others are the gateway's.
+        # The first is the application's, the others are the gateway's.
         code: int(status[:3])
         for status, named, _ in rows(section("Errors"))
         if status[:3].isdigit()
         for code in words(named)
     }
     documented = {code for one in OPERATIONS for code in one.codes}
-    # Told where there is no operation, and told by the socket alone.
+    # Codes without an operation, and codes of the WebSocket only.
     elsewhere = {"NOT_FOUND", "METHOD_NOT_ALLOWED"}
 
     assert documented <= told.keys()
@@ -185,7 +185,7 @@ def test_every_message_is_documented() -> None:
     both = section("What the server says") + section("What a client says")
     told = {words(row[0]).pop() for row in rows(both) if words(row[0])}
 
-    # The gateway's own has no type, and no row.
+    # The gateway's own message has no type and no row.
     assert told == asyncapi_document()["components"]["messages"].keys() - {GATEWAY_FAILURE.name}
 
 

@@ -1,4 +1,4 @@
-"""An operator gives a clock time, or takes some: example by example."""
+"""Adjustments: an operator adds time to a clock, or removes some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which command a session takes in which status, and what it makes of it."""
+"""Commands: allowed statuses, order of checks, effects and versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every session, whatever is asked for, done and waited."""
+"""Properties of the core that hold for any setup, commands and delays."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from tests.strategies import (
     walks,
 )
 
-# A few milliseconds each, where ties and exact landings abound; up to a day each; and
-# gaps in which more cycles are skipped than are listed.
+# A few milliseconds each, with many ties and exact deadlines; up to a day each; and gaps in which
+# more cycles are skipped than are listed.
 SMALL = st.tuples(setups(tiny=True), walks(tiny=True))
 LARGE = st.tuples(setups(), walks())
 ROUNDS = st.tuples(
@@ -62,7 +62,7 @@ def shown(session: Session, now_ms: int) -> list[ParticipantView]:
 
 
 def facts(session: Session) -> Session:
-    """A session without what counts and dates its versions."""
+    """A session without version and ``updated_at_ms``."""
     return replace(session, version=0, updated_at_ms=0)
 
 
@@ -178,7 +178,7 @@ def test_settling_in_between_does_not_matter(
     twice, later = settle(on_the_way, middle_ms + second_ms)
     once, events = settle(session, middle_ms + second_ms)
     assert facts(twice) == facts(once)
-    assert_told_alike(earlier + later, events)
+    assert_equivalent(earlier + later, events)
 
 
 @given(ANY, GAPS)
@@ -195,17 +195,16 @@ def test_settling_at_every_deadline_does_not_matter(session: Session, gap_ms: in
     assume((due_ms(stepwise) or now_ms + 1) > now_ms)
     settled, events = settle(session, now_ms)
     assert facts(stepwise) == facts(settled)
-    assert_told_alike(told, events)
+    assert_equivalent(told, events)
 
 
-def assert_told_alike(some: Sequence[Event], others: Sequence[Event]) -> None:
-    """The same, but for how many timeouts are listed and how many counted.
+def assert_equivalent(some: Sequence[Event], others: Sequence[Event]) -> None:
+    """Assert equality, except for how many timeouts are listed and how many counted.
 
-    Of cycles that began and ran out while nobody looked there are no warnings;
-    of the session clock, all.
+    Cycles that began and ran out within one settling emit no warnings; the session clock emits all.
     """
     warned, others_warned = (
-        {event for event in told if isinstance(event, TimeWarning)} for told in (some, others)
+        {event for event in events if isinstance(event, TimeWarning)} for events in (some, others)
     )
     assert warned >= others_warned
     for event in warned - others_warned:
@@ -232,7 +231,7 @@ def test_reads_do_not_affect_later_results(case: Case, tenths: list[int]) -> Non
     setup, walk = case
     session, before_ms = create(setup, "epoch", EPOCH_MS), EPOCH_MS
     for played, tenth in zip(play(setup, walk), tenths, strict=False):
-        # Somebody looks in between, anywhere up to the instant of the command.
+        # A read in between, at any instant up to the command.
         look_ms = before_ms + (played.now_ms - before_ms) * tenth // 10
         session = apply(session, None, look_ms).session
         clocks(session, look_ms)
@@ -343,11 +342,11 @@ def test_ended_session_keeps_its_last_readings(case: Case, later_ms: int) -> Non
         if ended_ms is None or played.before.status in ENDED:
             continue
         if any(event.type in OPERATED for event in played.decision.events):
-            # It changed what was shown before it made the end due.
+            # The command changed the readings before it made the end due.
             continue
         last, _ = settle(played.before, played.now_ms)
         if last.status in ENDED:
-            # A clock ended it: this is how things stood in that very millisecond.
+            # A clock ended it: these are the readings in that millisecond.
             last, _ = settle(played.before, ended_ms - 1)
         assert last.status not in ENDED
         active = last.active.position if last.active else None
@@ -389,7 +388,7 @@ def test_ended_session_never_changes(case: Case, step: Step) -> None:
 
 
 def runs_of(story: Story, now_ms: int) -> list[tuple[int, list[int], int]]:
-    """For each bank its runs that another bank has ended, and the length of the one after."""
+    """For each bank, its completed runs and the length of its current run."""
     bank_of = {one.participant_id: one.bank or 0 for one in story.setup.participants}
     cycles = [(bank_of[name], used_ms) for name, used_ms, _ in story.cycles]
     if story.active is not None:
@@ -408,7 +407,7 @@ def runs_of(story: Story, now_ms: int) -> list[tuple[int, list[int], int]]:
 
 
 def remaining_by_law(control: tc.TimeControl, total_ms: int, runs: list[int], run_ms: int) -> int:
-    """What a bank has left by what is given, spent and added, run by run only where it must be."""
+    """A bank's balance from what was given, spent and added; run by run only where needed."""
     spent_ms = sum(runs) + run_ms
     main_ms = max(0, total_ms - spent_ms)
     match control:
@@ -426,7 +425,7 @@ def remaining_by_law(control: tc.TimeControl, total_ms: int, runs: list[int], ru
 
 
 def overtimes(main_ms: int, runs: list[int]) -> list[int]:
-    """How much of each run came after the main time."""
+    """How much of each run was after main time."""
     over, spent_ms = [], 0
     for each_ms in runs:
         over.append(max(0, min(each_ms, spent_ms + each_ms - main_ms)))
@@ -436,7 +435,7 @@ def overtimes(main_ms: int, runs: list[int]) -> list[int]:
 
 def banked_cases(control: st.SearchStrategy[tc.TimeControl]) -> st.SearchStrategy[Case]:
     modes = [SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP]
-    # What operators add would be one more thing to account for; the model does that.
+    # Without adjustments, which the model covers.
     return st.tuples(setups(modes=modes, control=control, tiny=True), walks(tiny=True, verbs=PLAY))
 
 
@@ -468,7 +467,7 @@ def test_bank_balance_is_given_plus_added_minus_spent(
             for bank, runs, run_ms in runs_of(story, played.now_ms):
                 *ended, present_ms = [*runs, run_ms]
                 if played.after.banks[bank].has_expired and not run_ms:
-                    # Its last run took all there was, and nothing has been added since.
+                    # Its last run used all of it, and nothing was added since.
                     *ended, present_ms = runs
                 expected_ms = remaining_by_law(setup.control, totals_ms[bank], ended, present_ms)
                 assert left[bank] == expected_ms
@@ -520,7 +519,7 @@ def test_block_is_refilled_after_its_runs(case: Case) -> None:
             )
             spent_ms = sum(runs) + run_ms
             over = overtimes(bank.total_ms, [*runs, run_ms])
-            # A run is made in the block if it reached overtime or began with nothing else.
+            # A run counts for the block if it reached overtime or started without main time.
             made = [
                 each
                 for number, each in enumerate(over[:-1])
@@ -645,7 +644,7 @@ def test_every_timeout_event_has_participant_and_action(case: Case) -> None:
 )
 def test_gap_of_any_length_yields_bounded_events(setup: Setup, gap_ms: int) -> None:
     *_, last = play(setup, [Step("start", 0), Step("read", gap_ms)])
-    # Those of the session clock, the first cycle and the last one.
+    # The warnings of the session clock, the first cycle and the last one.
     warnings = 3 * len(setup.warn_at_ms)
     assert len(last.decision.events) <= 2 * MAX_LISTED_TIMEOUTS + 2 + warnings
 
@@ -730,6 +729,6 @@ def without_shared(view: ParticipantView) -> dict[str, Any]:
 
 
 def shared(view: ParticipantView, setup: Setup) -> dict[str, Any]:
-    # In global the clock is everybody's, but running out is the active one's alone.
+    # In global all participants share the clock, but only the active one expires.
     own = {"has_expired"} if setup.sync_mode is SyncMode.GLOBAL else set()
     return {k: v for k, v in view.items() if k in SHARED - own}

@@ -1,4 +1,4 @@
-"""The core and a model that counts milliseconds agree on whatever is done."""
+"""The core matches the millisecond model for any commands and delays."""
 
 from __future__ import annotations
 

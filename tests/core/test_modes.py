@@ -1,4 +1,4 @@
-"""Which clock runs in each sync mode, when it runs out, and what a switch does to it."""
+"""Sync modes: which clock runs, when it runs out, and how a switch affects it."""
 
 from __future__ import annotations
 

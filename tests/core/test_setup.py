@@ -1,4 +1,4 @@
-"""What may be asked for, and what is filled in where nothing is said."""
+"""Setup validation and defaults."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What each time control takes, gives back and shows.
+"""Time controls: what each uses, gives back and shows.
 
-In the tables participant a runs for as long as each number says, and b, who has
-the other bank, answers at once; times are in milliseconds.
+In the tables, participant a runs for each given time, and b, with the other bank, switches at once.
+Times are in milliseconds.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ SUDDEN_DEATH = Fischer(0)
 
 
 def figures(game: Game, name: str, at_ms: int) -> tuple[int, ...]:
-    """What a clock shows, in the order of FIGURES, as far as the control has it."""
+    """What a clock shows, in the order of FIGURES, without values its control lacks."""
     view: dict[str, Any] = dict(game.shown(at_ms)[name])
     return tuple(view[figure] for figure in FIGURES if figure in view)
 
 
 def after_runs(control: TimeControl, runs_ms: Iterable[int], **fields: Any) -> tuple[Game, int]:
-    """a has run so often, and is active again at the instant returned."""
+    """Let a make these runs; returns the instant at which a is active again."""
     game, now_ms = started(PER_PARTICIPANT, time_control=control, **fields), 0
     for run_ms in runs_ms:
         now_ms += run_ms
@@ -306,7 +306,7 @@ def test_an_hourglass_of_two_groups_passes_on_the_whole_run() -> None:
 
 def test_expired_hourglass_side_transfers_what_it_held() -> None:
     game = started(PER_PARTICIPANT, time_control=Hourglass())
-    # Five seconds of overtime belong to nobody.
+    # Five seconds of overtime are in neither bank.
     game.switch(15_000)
     assert game.remaining(15_000) == {"a": 0, "b": 20_000}
     assert game.overtime(15_000) == {"a": 5_000, "b": 0}

@@ -1,4 +1,4 @@
-"""A store that fails over may step back in time; nothing is lost and nothing comes back."""
+"""A failover can step the store's clock back: no time is lost, and none returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens when a clock runs out, at whichever instant somebody notices."""
+"""Timeouts: the result is the same whenever they are settled."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.core.build import (
 
 DAY_MS = 86_400_000
 
-# In each of these, the clock of the first cycle runs out at 10 s; a and b are of two groups.
+# In each mode, the clock of the first cycle runs out at 10 s; a and b are in different groups.
 LIMITED: list[tuple[SyncMode, dict[str, Any]]] = [
     (PER_PARTICIPANT, {}),
     (PER_GROUP, {}),
@@ -98,7 +98,7 @@ def test_notify_in_global_the_session_clock_runs_on_through_overtime() -> None:
     assert game.clocks(13_000).session_remaining_ms == 47_000
     game.read(70_000)
     assert (game.status, game.session.completed_at_ms) == ("expired", 60_000)
-    # What ran out in the last cycle stands; the session's end adds nobody.
+    # The last cycle's expiry is kept; the session's end expires no other participant.
     assert game.expired(70_000) == {"a"}
     assert game.overtime(70_000) == {"a": 50_000, "b": 0}
 
@@ -333,7 +333,7 @@ def test_timeout_events_precede_command_events() -> None:
 
 
 def rounds(mode: SyncMode, participants: int, **fields: Any) -> Game:
-    """Cycles of a second each, one after the other, for as long as nobody looks."""
+    """Consecutive one-second cycles until the next settling."""
     seated = [Participant(f"p{n}", n, 1_000) for n in range(participants)]
     return started(
         mode,
@@ -432,7 +432,7 @@ def test_step_counter_counts_steps() -> None:
 
 
 def steps_of(run: Callable[[], object]) -> int:
-    """How many timeouts are walked through, listed or not, while this runs."""
+    """Count the timeouts that are processed one by one, listed or not."""
     count, previous = 0, sys.getprofile()
 
     def look(frame: FrameType, event: str, _: object) -> None:

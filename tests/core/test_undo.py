@@ -1,4 +1,4 @@
-"""A switch that is taken back has not been: example by example, and as a law."""
+"""Undo: an undone switch leaves no trace; examples and a property."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worked examples in vectors/clocks.json, from request body to figures shown."""
+"""The worked examples in vectors/clocks.json, from request body to readings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown: which clocks move, what stands at the end, what a client makes of it."""
+"""Clock views: which clocks run, what stays at the end, what clients compute from them."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ def test_changed_positions_are_those_with_a_cycle_in_between() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "changed"),
-    # Of those who share a bank one is enough, and whoever is active is there anyway.
+    # One participant per shared bank is enough, and the active one is always included.
     [(PER_PARTICIPANT, {0: [0], 1: [0, 1], 3: [0, 3]}), (PER_GROUP, {0: [0], 1: [0, 2]})],
 )
 def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed(

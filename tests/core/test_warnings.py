@@ -1,4 +1,4 @@
-"""Warnings: when a clock that runs comes down to a mark, and when it does not."""
+"""Time warnings: when a running clock reaches a mark, and when it does not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAY_MS = 86_400_000
 
 
 def warned(game: Game) -> list[tuple[int, str | None, int]]:
-    """When, whom and of what the last step warned."""
+    """Instant, participant and remaining time of the last step's warnings."""
     return [
         (event.at_ms, event.participant_id, event.remaining_ms)
         for event in game.events

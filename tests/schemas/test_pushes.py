@@ -1,4 +1,4 @@
-"""No frame is larger than API Gateway's, and what is sent adds up to the whole state."""
+"""Push messages fit into API Gateway's frames and add up to the whole state."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_events_that_do_not_fit_are_counted() -> None:
 
     assert 0 < len(update["events"]) < 50
     assert update["eventsOmitted"] + len(update["events"]) == 120
-    # The newest ride: they say how it stands now.
+    # The newest events are kept.
     assert update["events"][-1]["at"] == iso(NOW_MS + 60_000)
 
 

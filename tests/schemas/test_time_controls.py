@@ -1,4 +1,4 @@
-"""Time controls as text: what is understood, and that nothing else is."""
+"""Time controls as text: valid notation, and rejection of anything else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
 
 
 def asked(text: str, mode: str = "per_participant", **fields: Any) -> Setup:
-    """The setup of a session for two that says only by ``text`` how much time there is."""
+    """The setup of a two-participant session whose only time is in ``text``."""
     body = {
         "session_id": uuid(0),
         "sync_mode": mode,
@@ -160,7 +160,7 @@ def test_missing_totals_are_reported_by_field() -> None:
 
 
 def members(*totals_ms: int | None) -> list[dict[str, Any]]:
-    """Participants of two groups in turn, with totals of their own where given."""
+    """Participants alternating between two groups, with optional totals."""
     return [
         {
             "participant_id": uuid(position),

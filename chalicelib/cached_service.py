@@ -1,4 +1,4 @@
-"""Parts of a service that are built when they are first asked for, and built once."""
+"""``cached_service``: a thread-safe ``cached_property`` for the container's services."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ T = TypeVar("T")
 
 
 class cached_service(Generic[T]):  # noqa: N801 - used as @property is
-    """A cached_property for many threads: since Python 3.12 that may build one for each of them.
+    """Builds a service on first access, once, even when several threads ask at the same time.
 
-    Parts may ask for others, though not in a circle: two threads would wait for each other.
+    ``functools.cached_property`` has no lock since Python 3.12. Services may use each other, but
+    not in a cycle: two threads would deadlock.
     """
 
     def __init__(self, build: Callable[[Any], T]) -> None:
         self._build = build
-        self._building = RLock()
+        self._lock = RLock()
 
     def __set_name__(self, _: type[Any], name: str) -> None:
         self._name = name
 
-    def __get__(self, whole: Any, _: type[Any] | None = None) -> T:
-        # Only until it is built: from then on it is found where it is put now.
-        with self._building:
-            built: dict[str, T] = whole.__dict__
-            if self._name not in built:
-                built[self._name] = self._build(whole)
-            return built[self._name]
+    def __get__(self, owner: Any, _: type[Any] | None = None) -> T:
+        # Runs only until the service is built: from then on, lookup finds it in ``__dict__``.
+        with self._lock:
+            services: dict[str, T] = owner.__dict__
+            if self._name not in services:
+                services[self._name] = self._build(owner)
+            return services[self._name]

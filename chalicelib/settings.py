@@ -1,4 +1,4 @@
-"""The environment, read once into one frozen value; nobody else reads it."""
+"""Settings: environment variables, parsed and validated once. No other module reads them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-HIGHEST_LIMIT = 1_000_000
-"""One in a microsecond, if it is by the second; who wants more wants no limit."""
+MAX_RATE_LIMIT = 1_000_000
+"""One request per microsecond, for limits per second; above that, use no limit."""
 
-LONGEST_TOKEN_SECONDS = 30 * 24 * 60 * 60
-"""For so long a token that was revoked has to be remembered."""
+MAX_TOKEN_TTL_SECONDS = 30 * 24 * 60 * 60
+"""How long a revocation is stored."""
 
 
 REDIS_TLS_OPTIONS: Final = frozenset(
@@ -26,47 +26,40 @@ REDIS_TLS_OPTIONS: Final = frozenset(
         "ssl_keyfile",
     )
 )
-"""What redis-py takes in a URL; its other options would undo the time limits of the client."""
+"""The redis-py options allowed in a URL; others would override the client's timeouts."""
 
 
 class InvalidSetting(ValueError):
-    """An environment variable that cannot be understood; the message names it."""
+    """An environment variable has an invalid value; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a deployment chooses; each field is the variable of that name in capitals.
+    """The settings of a deployment; each field is the environment variable in upper case.
 
-    ``redis_url`` is ``redis://`` or, with TLS, ``rediss://``, with user and
-    password where the server wants them. ``redis_cluster`` says that it leads
-    to a Redis Cluster, which a URL can't. ``shards`` is into how many hash
-    slots sessions are spread; it must never change under living sessions.
+    ``redis_url`` is ``redis://`` or, with TLS, ``rediss://``, with user and password if the server
+    requires them. ``redis_cluster`` says that it is a Redis Cluster, which a URL cannot. ``shards``
+    is the number of hash slots for sessions; it must never change while sessions exist.
 
-    ``broadcast`` is ``inline``, where the function that commits posts to every
-    watcher, or ``relay``, where relays do, one for each endpoint. An empty
-    ``websocket_endpoint`` is taken from each event, as is right on AWS;
-    ``websocket_url`` is where browsers connect to, and told to the page at /;
-    ``greeter`` is the name of the function that greets connections.
-    ``heartbeat_interval_ms`` is how often clients are told to give a sign of
-    life; after three of them without one a connection counts as gone.
-    ``management_api`` is ``fast`` or ``reference``. ``aws_*`` are Lambda's own.
+    ``broadcast`` is ``inline``, where the committing function posts to every subscriber, or
+    ``relay``, where one relay per endpoint does. An empty ``websocket_endpoint`` is taken from each
+    event, as on AWS; ``websocket_url`` is where browsers connect, and is passed to the page at /;
+    ``greeter`` is the name of the function that sends welcome messages. Clients send a PING every
+    ``heartbeat_interval_ms``; after three intervals without a message a connection is closed.
+    ``management_api`` is ``fast`` (curl) or ``reference`` (boto3). Lambda sets ``aws_*``.
 
-    ``metrics`` is ``prometheus``, ``emf`` or ``off``; ``prometheus_multiproc_dir``
-    is where processes that are scraped as one keep their figures, under the name
-    that prometheus_client knows it by. ``service`` is the name under which
-    figures, log lines and traces go, where more than one service's do. ``log_format``
-    is ``json`` or ``text``, ``log_level`` the least that is written. On a Lambda the
-    defaults are others than these: see :func:`read_settings`.
+    ``metrics`` is ``prometheus``, ``emf`` or ``off``; ``prometheus_multiproc_dir`` is the directory
+    of processes that are scraped together, named as prometheus_client names it. ``service`` names
+    this service in metrics, log lines and traces. ``log_format`` is ``json`` or ``text``;
+    ``log_level`` is the threshold. Lambda has other defaults: see ``ON_LAMBDA``.
 
-    ``rate_limit_*`` are how many there may be: requests of an address in a
-    minute, switches of a session in a second, messages of a connection in a
-    second. 0 is no limit.
+    ``rate_limit_*`` are limits: requests per address and minute, switches per session and second,
+    messages per connection and second. 0 is no limit.
 
-    ``auth`` says whether tokens are asked for. The keys they are signed with
-    are ``auth_keys``, a JSON Web Key Set, or what AWS Secrets Manager keeps
-    under ``auth_keys_secret``, an ARN. ``token_ttl_seconds`` is how long a token
-    holds unless somebody wants it shorter. ``allowed_origins`` are those of
-    pages whose browsers may open sockets; none means any.
+    ``auth`` turns tokens on. Their keys are ``auth_keys``, a JSON Web Key Set, or
+    ``auth_keys_secret``, the ARN of a secret in AWS Secrets Manager. ``token_ttl_seconds`` is the
+    default validity of a token. ``allowed_origins`` are the origins of pages that may open a
+    WebSocket; empty allows any.
     """
 
     redis_url: str = "redis://localhost:6379/0"
@@ -93,7 +86,7 @@ class Settings:
     log_level: str = "warning"
     tracing: bool = False
     auth: bool = False
-    # Whoever prints the settings prints no key.
+    # Not in repr, so that printing the settings prints no key.
     auth_keys: str = field(default="", repr=False)
     auth_keys_secret: str = ""
     token_ttl_seconds: int = 24 * 60 * 60
@@ -106,30 +99,30 @@ ON_LAMBDA: Final[dict[str, Any]] = {
     "log_level": "info",
     "auth": True,
 }
-"""What is different by default where a Lambda runs this.
+"""Defaults that differ on Lambda.
 
-Nobody can scrape it, CloudWatch reads its lines, and everybody can reach it: whoever
-leaves out who may, has not thought of it.
+Prometheus cannot scrape it, CloudWatch parses its log lines, and it is public: without tokens, any
+client could change any session.
 """
 
 
 def default_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """What holds where nothing is chosen: on a Lambda, or elsewhere."""
+    """The defaults, which depend on whether this runs on Lambda."""
     on_lambda = "AWS_LAMBDA_FUNCTION_NAME" in environment
     return replace(Settings(), **ON_LAMBDA) if on_lambda else Settings()
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that the environment asks for, defaults elsewhere.
+    """Parse the environment; unset variables have their defaults.
 
     Raises:
-        InvalidSetting: A variable is set to something it can't be.
+        InvalidSetting: A variable has an invalid value.
     """
     defaults = default_settings(environment)
 
     def text(name: str) -> str:
-        given: str = environment.get(name.upper()) or getattr(defaults, name)
-        return given
+        value: str = environment.get(name.upper()) or getattr(defaults, name)
+        return value
 
     is_cluster = _flag(environment, "REDIS_CLUSTER", defaults.redis_cluster)
     return Settings(
@@ -173,7 +166,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def read_settings_before_keys(environment: Mapping[str, str] = os.environ) -> Settings:
-    """As :func:`read_settings`, for whoever has yet to make the keys that AUTH=on wants."""
+    """:func:`read_settings` without AUTH, to create the keys that AUTH=on requires."""
     return read_settings({**environment, "AUTH": "off"})
 
 
@@ -181,22 +174,22 @@ def _auth(environment: Mapping[str, str], default: bool) -> bool:
     if _one_of(environment, "AUTH", ("off", "on"), "on" if default else "off") == "off":
         return False
     if bool(environment.get("AUTH_KEYS")) == bool(environment.get("AUTH_KEYS_SECRET")):
-        raise InvalidSetting("AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET")
+        raise InvalidSetting("AUTH is on; set either AUTH_KEYS or AUTH_KEYS_SECRET")
     return True
 
 
 def _secret_arn(text: str) -> str:
-    # Somebody may have put the secret itself there, so it is not repeated.
+    # The value may be the secret itself, so the message does not quote it.
     if text and not re.fullmatch(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d+:secret:\S+", text):
-        raise InvalidSetting("AUTH_KEYS_SECRET must be the ARN of a secret of Secrets Manager")
+        raise InvalidSetting("AUTH_KEYS_SECRET must be the ARN of a Secrets Manager secret")
     return text
 
 
 def _token_ttl(environment: Mapping[str, str], default: int) -> int:
     seconds = _count(environment, "TOKEN_TTL_SECONDS", default)
-    if seconds > LONGEST_TOKEN_SECONDS:
+    if seconds > MAX_TOKEN_TTL_SECONDS:
         raise InvalidSetting(
-            f"TOKEN_TTL_SECONDS is {seconds}; it must be at most {LONGEST_TOKEN_SECONDS}"
+            f"TOKEN_TTL_SECONDS is {seconds}; it must be at most {MAX_TOKEN_TTL_SECONDS}"
         )
     return seconds
 
@@ -206,12 +199,15 @@ def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(one.strip().lower() for one in text.split(",") if one.strip())
     for origin in origins:
         if not re.fullmatch(r"https?://[^/?#@*\s]+", origin):
-            raise InvalidSetting(f"ALLOWED_ORIGINS has {origin!r}, which is no origin")
+            raise InvalidSetting(
+                f"ALLOWED_ORIGINS has {origin!r}; an origin is scheme://host, such as"
+                " https://example.com"
+            )
     return origins
 
 
 def _redis_url(url: str, is_cluster: bool) -> str:
-    """A URL that redis-py understands; the complaint repeats no part that might be a password."""
+    """Validate a redis-py URL; messages quote nothing that might be a password."""
     try:
         parts = urlsplit(url)
         is_valid = parts.scheme in ("redis", "rediss") and parts.port != 0
@@ -221,37 +217,37 @@ def _redis_url(url: str, is_cluster: bool) -> str:
     if not is_valid:
         raise InvalidSetting("REDIS_URL must be redis://HOST:PORT or rediss://HOST:PORT")
     if parts.fragment or "@" in parts.path + parts.query:
-        # What follows such a character is the end of a password.
+        # The rest after such a character would be the end of a password.
         raise InvalidSetting(
-            "REDIS_URL must have /, ?, # and @ of user and password quoted: %2F %3F %23 %40"
+            "REDIS_URL must percent-encode /, ?, # and @ in user and password: %2F %3F %23 %40"
         )
     options = parse_qs(parts.query, keep_blank_values=True)
     allowed = REDIS_TLS_OPTIONS | {"db"} if parts.scheme == "rediss" else {"db"}
     if refused := sorted(options.keys() - allowed):
         raise InvalidSetting(
-            f"REDIS_URL has the options {', '.join(refused)}; "
-            f"{parts.scheme}:// takes {', '.join(sorted(allowed))}"
+            f"REDIS_URL has unsupported options {', '.join(refused)}; "
+            f"{parts.scheme}:// supports {', '.join(sorted(allowed))}"
         )
     verification = options.get("ssl_cert_reqs", ["required"])[0]
     if verification not in ("required", "optional", "none"):
-        raise InvalidSetting("REDIS_URL must have as ssl_cert_reqs required, optional or none")
+        raise InvalidSetting("REDIS_URL: ssl_cert_reqs must be required, optional or none")
     database = options.get("db", [parts.path.strip("/")])[0] or "0"
     if not (database.isascii() and database.isdigit()):
-        raise InvalidSetting("REDIS_URL must name its database by a number, such as /0")
+        raise InvalidSetting("REDIS_URL: the database must be a number, such as /0")
     if is_cluster and int(database):
-        raise InvalidSetting("REDIS_URL must name database 0: a Redis Cluster has no other")
+        raise InvalidSetting("REDIS_URL: a Redis Cluster has only database 0")
     return url
 
 
 def _websocket_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-        understood = not url or (parts.scheme in ("ws", "wss") and bool(parts.hostname))
-        understood = understood and parts.port != 0
+        is_valid = not url or (parts.scheme in ("ws", "wss") and bool(parts.hostname))
+        is_valid = is_valid and parts.port != 0
     except ValueError:
-        understood = False
-    # It becomes part of a header.
-    if not understood or not re.fullmatch(r"[\x21-\x7e]*", url) or re.search("[;,]", url):
+        is_valid = False
+    # The URL becomes part of a Content-Security-Policy header.
+    if not is_valid or not re.fullmatch(r"[\x21-\x7e]*", url) or re.search("[;,]", url):
         raise InvalidSetting("WEBSOCKET_URL must be ws://HOST/STAGE or wss://HOST/STAGE")
     return url.rstrip("/")
 
@@ -281,7 +277,7 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value:
         return default
     if not value.isdecimal() or int(value) < 1:
-        raise InvalidSetting(f"{name} is {value!r}; it must be a whole number above 0")
+        raise InvalidSetting(f"{name} is {value!r}; it must be a positive whole number")
     return int(value)
 
 
@@ -290,6 +286,6 @@ def _limit(environment: Mapping[str, str], name: str, default: int) -> int:
     if value in ("0", "off"):
         return 0
     count = _count(environment, name, default)
-    if count > HIGHEST_LIMIT:
-        raise InvalidSetting(f"{name} is {value}; it must be at most {HIGHEST_LIMIT}, or off")
+    if count > MAX_RATE_LIMIT:
+        raise InvalidSetting(f"{name} is {value}; it must be at most {MAX_RATE_LIMIT}, or off")
     return count

@@ -151,7 +151,7 @@ class FakeStore:
         now_us, limit = self.clock_ms * 1000, limit_check.limit
         drained_at_us = self._drained_at_us.get((limit_check.scope, limit_check.subject), now_us)
         drained_at_us = max(now_us, drained_at_us)
-        fits = drained_at_us + limit.interval_us - now_us <= limit.most_us
+        fits = drained_at_us + limit.interval_us - now_us <= limit.capacity_us
         return drained_at_us, now_us, fits
 
     def save_response(

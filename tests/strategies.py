@@ -1,12 +1,10 @@
-"""Hypothesis strategies: sessions as they may be asked for, and what is done to them.
+"""Hypothesis strategies: session setups, and sequences of commands.
 
-``setups()`` and ``walks()`` are data, so a failing example prints what was asked
-for and what was done; ``play()`` turns the two into sessions and decisions.
-``sessions()`` is for whoever only wants sessions in any state that commands and
-time can bring about.
+``setups()`` and ``walks()`` are data, so a failing example prints the request and the commands;
+``play()`` applies one to the other. ``sessions()`` yields sessions in any reachable state.
 
-Two scales: *wire*, what a request may hold, and *tiny*, a few milliseconds each,
-where ties, exact landings and many timeouts in one gap are the rule.
+Two scales: *wire*, what a request can contain, and *tiny*, a few milliseconds each, with many ties,
+exact deadlines and several timeouts in one gap.
 
 Importing this module registers the profiles ``fast`` (loaded, unless the
 environment variable HYPOTHESIS_PROFILE names another) and ``thorough``.
@@ -48,7 +46,7 @@ from chalicelib.core.setup import (
 )
 from chalicelib.core.timeouts import due_ms
 
-# A laptop's profile finds the same on every run; the other one keeps looking.
+# The laptop profile is deterministic; the other one explores.
 settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
 settings.register_profile(
     "thorough",
@@ -57,7 +55,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-# A fault that is found need not be made small and explained.
+# No shrinking and explaining of failures.
 settings.register_profile(
     "mutants",
     max_examples=15,
@@ -70,11 +68,11 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 EPOCH_MS = 1_700_000_000_000
-"""When the walks begin."""
+"""The start of each walk."""
 
 
 class Scale(NamedTuple):
-    """How long things last, as strategies."""
+    """Strategies for durations."""
 
     duration: st.SearchStrategy[int]
     session: st.SearchStrategy[int]
@@ -123,7 +121,7 @@ def uuid(number: int) -> str:
 
 
 def controls(scale: Scale = WIRE) -> st.SearchStrategy[tc.TimeControl]:
-    """Every time control; only two clocks may be an hourglass."""
+    """Any time control; an hourglass needs two clocks."""
     return st.one_of(
         st.builds(tc.Fischer, scale.increment, st.none() | scale.duration),
         st.builds(tc.Delay, scale.delay),
@@ -144,7 +142,7 @@ def setups(
     tiny: bool = False,
     max_participants: int = 5,
 ) -> Setup:
-    """Any session that may be asked for; ``control`` narrows what banks run under."""
+    """Any valid setup; ``control`` restricts the time controls."""
     scale = TINY if tiny else WIRE
     mode = draw(st.sampled_from(modes))
     chosen, increment_ms = None, 0
@@ -194,7 +192,7 @@ def _participants(
     teams = st.integers(0, 1 if two_clocks else 2)
     participants = []
     for position in range(count):
-        # The first two stand for the two groups of an hourglass.
+        # The first two participants are of different groups, for an hourglass.
         team = position if two_clocks and position < 2 else draw(teams)
         group_id = uuid(0xA00 + team) if grouped else None
         index = draw(st.just(position) | st.integers(0, 3))
@@ -203,10 +201,10 @@ def _participants(
 
 
 class Step(NamedTuple):
-    """Something done after a wait, or so long after the next deadline, or what is due next.
+    """A command after a wait, at an offset from the next deadline, or when the next thing is due.
 
-    ``successor`` and ``current`` count through the rotation: ``successor`` one
-    past its end is somebody unknown, ``current`` 0 is whoever is active.
+    ``successor`` and ``current`` count through the rotation: a ``successor`` one past its end is
+    an unknown participant, ``current`` 0 is the active one.
     """
 
     verb: str
@@ -224,10 +222,10 @@ PLAY = (
     + ["read"] * 4
     + ["start", "pause", "resume", "complete", "cancel"]
 )
-"""What is done how often; most sessions should still be alive after a few steps."""
+"""Commands by frequency; most sessions should still be live after a few steps."""
 
 VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6]
-"""The same with what an operator does, who puts right what the clocks have done."""
+"""The same, plus an operator's commands."""
 
 
 @st.composite
@@ -264,8 +262,8 @@ def walks(
     max_steps: int = 14,
     wait: st.SearchStrategy[int] | None = None,
 ) -> list[Step]:
-    """What is done to a session, one step after another; mostly it is started first."""
-    # Left to itself, Hypothesis makes lists too short to get anywhere.
+    """A sequence of steps, mostly beginning with a start."""
+    # By default, Hypothesis generates lists that are too short.
     at_least = draw(st.sampled_from([0, max_steps // 2, max_steps]))
     step = steps(tiny=tiny, verbs=verbs, wait=wait)
     walk = draw(st.lists(step, min_size=at_least, max_size=max_steps))
@@ -275,7 +273,7 @@ def walks(
 
 
 class Played(NamedTuple):
-    """One step taken: what it met, when, what it was, and what became of it."""
+    """One applied step: the session before it, the instant, the command and the decision."""
 
     before: Session
     now_ms: int
@@ -288,7 +286,7 @@ class Played(NamedTuple):
 
 
 def play(setup: Setup, walk: Sequence[Step], at_ms: int = EPOCH_MS) -> Iterator[Played]:
-    """Take the steps on a session created at ``at_ms``; of those after its end, three."""
+    """Apply the steps to a session created at ``at_ms``, at most three after its end."""
     session, now_ms, after_end = create(setup, "epoch", at_ms), at_ms, 0
     for step in walk:
         after_end += session.status in ENDED
@@ -330,7 +328,7 @@ def command_of(step: Step, session: Session) -> Command | None:
 
 
 def _adjustment(step: Step, session: Session) -> Adjust:
-    """One of the clocks there are, counted from the one in use; at times another kind's."""
+    """Adjust one of the clocks, counted from the active one; sometimes of another mode."""
     setup, participant_id, group_id = session.setup, None, None
     mode = setup.sync_mode
     if (step.clock is not None and mode in BANKED) or step.clock == 5:
@@ -361,7 +359,7 @@ def _current_id(step: Step, session: Session) -> str | None:
 
 @st.composite
 def sessions(draw: st.DrawFn, *, tiny: bool = False) -> Session:
-    """A session in any state that commands and time can bring about."""
+    """A session in any reachable state."""
     session = create(draw(setups(tiny=tiny)), "epoch", EPOCH_MS)
     for played in play(session.setup, draw(walks(tiny=tiny))):
         session = played.after

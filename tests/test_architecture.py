@@ -210,7 +210,7 @@ def test_the_bundle_which_has_no_cryptography_reads_tokens_signed_with_secrets()
         check=True,
     )
 
-    assert done.stdout.startswith("Key curve: EdDSA needs the package cryptography")
+    assert done.stdout.startswith("Key curve: EdDSA needs the cryptography package")
 
 
 def test_every_call_of_a_session_needs_a_token_and_no_other_does() -> None:

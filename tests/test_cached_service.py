@@ -1,4 +1,4 @@
-"""A part is built once, however many threads ask for it at first."""
+"""cached_service builds once, however many threads access it first."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ THREADS = 8
 
 
 @dataclass
-class Whole:
-    asked: Barrier = field(default_factory=lambda: Barrier(THREADS))
+class Owner:
+    started: Barrier = field(default_factory=lambda: Barrier(THREADS))
     built: list[str] = field(default_factory=list)
 
     @cached_service
@@ -37,38 +37,38 @@ class Whole:
         return self
 
 
-def test_whoever_asks_is_given_the_same_whatever_is_asked_for_first() -> None:
-    whole = Whole()
-    found: list[object] = []
+def test_concurrent_access_builds_a_service_once() -> None:
+    owner = Owner()
+    services: list[object] = []
 
-    def ask(number: int) -> None:
-        whole.asked.wait(10)
-        found.append(whole.outer[0] if number % 2 else whole.inner)
+    def access(number: int) -> None:
+        owner.started.wait(10)
+        services.append(owner.outer[0] if number % 2 else owner.inner)
 
-    all_at_once(ask, THREADS)
+    all_at_once(access, THREADS)
 
-    assert found == [whole.inner] * THREADS
-    assert sorted(whole.built) == ["inner", "outer"]
+    assert services == [owner.inner] * THREADS
+    assert sorted(owner.built) == ["inner", "outer"]
 
 
-def test_each_whole_has_parts_of_its_own() -> None:
-    one, other = Whole(), Whole()
+def test_services_are_cached_per_owner() -> None:
+    one, other = Owner(), Owner()
 
     assert_type(one.outer, tuple[object])
     assert one.inner is not other.inner
 
 
-def test_a_part_that_could_not_be_built_is_tried_again() -> None:
-    whole = Whole()
+def test_failed_build_is_retried() -> None:
+    owner = Owner()
     with pytest.raises(LookupError):
-        _ = whole.broken
+        _ = owner.broken
 
-    assert whole.broken is whole
+    assert owner.broken is owner
 
 
-def test_a_part_that_was_put_in_its_place_is_not_built() -> None:
-    whole, ours = Whole(), object()
-    whole.__dict__["inner"] = ours
+def test_assigned_service_is_not_built() -> None:
+    owner, ours = Owner(), object()
+    owner.__dict__["inner"] = ours
 
-    assert whole.outer == (ours,)
-    assert whole.built == ["outer"]
+    assert owner.outer == (ours,)
+    assert owner.built == ["outer"]

@@ -1,6 +1,5 @@
-"""The contract as documents that tools read: OpenAPI for REST, AsyncAPI for the socket.
+"""API documents: OpenAPI for REST, AsyncAPI for the WebSocket, and a page to read them.
 
-They are made from the models and types that serve, and from two tables: ``rest``
-has every operation, ``socket`` every message. Nothing here is imported by what
-answers other requests: who asks for a document pays for it.
+Generated from the models and types in ``schemas`` and from two tables: ``operations`` (REST) and
+``messages`` (WebSocket). Imported only when a document is requested.
 """

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document, made from the table of messages.
+"""AsyncAPI 3.0 document, generated from the table of messages.
 
 https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .. import __version__
-from ..schemas.fields import UUID_FORM
+from ..schemas.fields import UUID_PATTERN
 from ..schemas.messages import CommandMessage, ErrorMessage
 from . import error_codes as codes
 from . import examples
 from .components import Schema, component_schemas, ref
-from .messages import BY_GATEWAY, ERROR_CODES, HEARD, SAID
+from .messages import CLIENT_MESSAGES, ERROR_CODES, GATEWAY_FAILURE, SERVER_MESSAGES
 from .openapi import TITLE
 from .operations import OPERATIONS, SESSION
 
@@ -24,55 +24,55 @@ TOKENS: Final = {
         "type": "httpApiKey",
         "name": "Sec-WebSocket-Protocol",
         "in": "header",
-        "description": "`bearer.<token>`, as browsers can send it; it is answered with.",
+        "description": "`bearer.<token>`, for browsers; the server selects it in the handshake.",
     },
     "query": {
         "type": "httpApiKey",
         "name": "token",
         "in": "query",
-        "description": "The token itself.",
+        "description": "The token.",
     },
 }
-"""Where a token may stand that is needed where AUTH is on."""
+"""Where a client can put its token."""
 
 ABOUT = """\
-A connection watches one session, which need not exist yet. Every message is a text frame of JSON
-with a `type`, but for a failure of the gateway; the server's also have `timestamp`, the store's
-time in milliseconds at which what they say is right, and are no larger than 32 KB. REST is
-described in `openapi.json` beside this document."""
+A connection subscribes to one session, which need not exist yet. Every message is a JSON text frame
+with a `type`, except failures of the gateway. Server messages also have `timestamp`, the store's
+time in milliseconds at which their content is valid, and are at most 32 KB. REST is described in
+`openapi.json`."""
 
 CONNECTING = """\
-A `sessionId` that is missing or is no UUID refuses the handshake with 400; 503 says that the
-store can't be reached. Where AUTH is on, a token that is missing or does not hold refuses it with
-401, one for another session with 403; so does a page whose origin is not allowed. 503 may also say
-that the keys of tokens can't be had; whoever is connected notices nothing of that.
+The handshake fails with 400 if `sessionId` is missing or not a UUID, and with 503 if the store is
+unavailable. Where AUTH is on, it fails with 401 if the token is missing or not valid, with 403 if
+the token is for another session or the page's origin is not allowed, and with 503 if the signing
+keys are unavailable, which does not affect open connections.
 
-**Closing.** The server ends a connection with 1000 when the session is deleted, the connection has
-been silent for too long, or its token holds no more; with 1003 after a binary frame, 1007 after
-what is not UTF-8, 1009 after a frame above 32 KB or a message above 128 KB. 1001 is API Gateway's
-own, and the local stack's when it stops.
+**Close codes.** The server closes a connection with 1000 when the session is deleted, the
+connection has been silent for too long, or its token is no longer valid; with 1003 after a binary
+frame, 1007 after invalid UTF-8, and 1009 after a frame above 32 KB or a message above 128 KB. 1001
+comes from API Gateway, and from the local stack when it stops.
 
-**Tokens.** A connection whose token ends or is revoked is told nothing more but ERROR
-`SESSION_FORBIDDEN`, and closed. A command that the role may not give is ERROR `FORBIDDEN`.
+**Tokens.** When a connection's token expires or is revoked, the server sends ERROR
+`SESSION_FORBIDDEN` and closes the connection. A command that the role does not allow gets ERROR
+`FORBIDDEN`.
 
-**Heartbeat.** A client sends PING every `heartbeatIntervalMs`. A connection that has sent nothing
-for three intervals is closed; a client that has heard nothing for three ends it itself.
+**Heartbeat.** A client sends PING every `heartbeatIntervalMs`. The server closes a connection that
+has sent nothing for three intervals; a client closes one that has received nothing for three.
 
-**Coming back.** A connection that ends, whatever the code, is opened again after a random part of
-a delay that doubles with each failure: 1001 is a daily event, because API Gateway closes every
-connection after two hours and every one that was idle for ten minutes. Once open, RECONNECT names
-what is held. One without an answer within two seconds is sent again. Commands are not kept for
-later.
+**Reconnecting.** After any close code, reconnect after a random part of a delay that doubles with
+each failure. 1001 is normal: API Gateway closes every connection after two hours, and every idle
+one after ten minutes. Once open, send RECONNECT with the version you have; send it again if there
+is no reply within two seconds. Do not queue commands while disconnected.
 
-**Versions** count within an `epoch`, which is one incarnation of the session. After a failover that
-lost a version another one may be made of the same number: `updatedAt`, the `updated_at` of the
-state, tells the two apart. An update of the held epoch is applied if its version is newer; an
-update of another epoch, or a partial one whose `baseVersion` and `baseUpdatedAt` are not those
-held, makes the client send RECONNECT. A STATE_SYNC that answers it replaces what is held."""
+**Versions** count within an `epoch`, one incarnation of the session. After a failover that lost a
+version, another version may have the same number: `updatedAt`, the `updated_at` of the state,
+distinguishes them. Apply an update of the same epoch if its version is newer. Send RECONNECT after
+an update of another epoch, or after a partial one whose `baseVersion` and `baseUpdatedAt` are not
+yours. The STATE_SYNC that replies replaces your state."""
 
 
 def document() -> dict[str, Any]:
-    """The whole document, ready for JSON."""
+    """The document, ready for JSON."""
     schemas = _schemas()
     return {
         "asyncapi": "3.0.0",
@@ -88,7 +88,7 @@ def document() -> dict[str, Any]:
                 "host": "{host}",
                 "pathname": "/{stage}",
                 "protocol": "wss",
-                "description": "An API Gateway, or the local stack, where it is `ws`.",
+                "description": "API Gateway; the local stack uses `ws`.",
                 "security": [{"$ref": f"#/components/securitySchemes/{one}"} for one in TOKENS],
                 "variables": {
                     "host": {"description": "The WebSocket API's host."},
@@ -99,11 +99,11 @@ def document() -> dict[str, Any]:
         "channels": {
             "session": {
                 "address": "/",
-                "title": "A session, watched",
+                "title": "A session",
                 "description": CONNECTING,
                 "messages": {
                     one.name: {"$ref": f"#/components/messages/{one.name}"}
-                    for one in (*SAID, BY_GATEWAY, *HEARD)
+                    for one in (*SERVER_MESSAGES, GATEWAY_FAILURE, *CLIENT_MESSAGES)
                 },
                 "bindings": {"ws": {"method": "GET", "query": _query()}},
             }
@@ -124,13 +124,13 @@ def _query() -> Schema:
             "sessionId": {
                 "type": "string",
                 "format": "uuid",
-                "pattern": f"^{UUID_FORM}$",
-                "description": "The session to watch.",
+                "pattern": f"^{UUID_PATTERN}$",
+                "description": "The session to subscribe to.",
             },
             "token": {
                 "type": "string",
-                "description": "Where AUTH is on, a token for the session, unless it comes"
-                " as the subprotocol.",
+                "description": "Where AUTH is on, a token for the session, unless the"
+                " subprotocol has it.",
             },
         },
         "required": ["sessionId"],
@@ -142,7 +142,7 @@ def _operations() -> dict[str, Any]:
         "push": {
             "action": "send",
             "channel": CHANNEL,
-            "summary": "What everybody who watches is sent without asking.",
+            "summary": "Send updates to every subscriber.",
             "messages": [
                 _of_channel(name)
                 for name in ("CONNECTED", "STATE_SYNC", "STATE_UPDATE", "SESSION_DELETED")
@@ -151,11 +151,11 @@ def _operations() -> dict[str, Any]:
         "refuse": {
             "action": "send",
             "channel": CHANNEL,
-            "summary": "What answers something that is no message, and who is sent away is told.",
-            "messages": [_of_channel("ERROR"), _of_channel(BY_GATEWAY.name)],
+            "summary": "Reject an invalid message, or report why the connection is closed.",
+            "messages": [_of_channel("ERROR"), _of_channel(GATEWAY_FAILURE.name)],
         },
     }
-    asked = {
+    requests = {
         one.name.lower(): {
             "action": "receive",
             "channel": CHANNEL,
@@ -166,9 +166,9 @@ def _operations() -> dict[str, Any]:
                 "messages": [_of_channel(name) for name in one.answers],
             },
         }
-        for one in HEARD
+        for one in CLIENT_MESSAGES
     }
-    return {**pushes, **asked}
+    return {**pushes, **requests}
 
 
 def _of_channel(name: str) -> dict[str, str]:
@@ -176,33 +176,33 @@ def _of_channel(name: str) -> dict[str, str]:
 
 
 def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
-    shapes = {one.name: one.shape.__name__ for one in (*SAID, BY_GATEWAY)}
-    shapes |= {one.name: one.model.__name__ for one in HEARD}
+    shapes = {one.name: one.shape.__name__ for one in (*SERVER_MESSAGES, GATEWAY_FAILURE)}
+    shapes |= {one.name: one.model.__name__ for one in CLIENT_MESSAGES}
     return {
         one.name: {
             "name": one.name,
             "summary": one.when,
             "payload": ref(shapes[one.name]),
-            "examples": [{"payload": given} for given in examples.of(shapes[one.name])],
+            "examples": [{"payload": example} for example in examples.of(shapes[one.name])],
         }
-        for one in (*SAID, BY_GATEWAY, *HEARD)
+        for one in (*SERVER_MESSAGES, GATEWAY_FAILURE, *CLIENT_MESSAGES)
     }
 
 
 def _schemas() -> dict[str, Schema]:
     arguments = {
-        one.path.removeprefix(f"{SESSION}/"): (one.takes, not one.body_may_be_absent)
+        one.path.removeprefix(f"{SESSION}/"): (one.request, not one.is_body_optional)
         for one in OPERATIONS
-        if one.tag == "commands" and one.takes is not None
+        if one.tag == "commands" and one.request is not None
     }
-    said = [one.shape for one in (*SAID, BY_GATEWAY)]
-    heard = [one.model for one in HEARD]
-    _, schemas = component_schemas([*said, *heard, *(model for model, _ in arguments.values())])
+    sent = [one.shape for one in (*SERVER_MESSAGES, GATEWAY_FAILURE)]
+    received = [one.model for one in CLIENT_MESSAGES]
+    _, schemas = component_schemas([*sent, *received, *(model for model, _ in arguments.values())])
     schemas[ErrorMessage.__name__]["properties"]["code"] = {
         "enum": list(ERROR_CODES),
-        "description": "\n".join(f"- `{code}`: {codes.MEANINGS[code]}" for code in ERROR_CODES),
+        "description": "\n".join(f"- `{code}`: {codes.DESCRIPTIONS[code]}" for code in ERROR_CODES),
     }
-    # Which fields `args` has depends on the command, as it does on the path in REST.
+    # The command determines the fields of `args`, as the path does in REST.
     schemas[CommandMessage.__name__]["allOf"] = [
         {
             "if": {"properties": {"command": {"const": command}}},

@@ -1,7 +1,6 @@
-"""What every error code means, and what its ``details`` are.
+"""Error codes in the API documents: descriptions, ``details`` and headers.
 
-The status of a code is ``schemas.errors``' to say; here are the codes of the
-gateway besides.
+``schemas.errors`` owns the status of each code; the codes of API Gateway's own responses are here.
 """
 
 from __future__ import annotations
@@ -11,31 +10,31 @@ from typing import Any, Final
 from ..schemas.errors import STATUS, FieldProblem, Versions
 from .components import Schema
 
-MEANINGS: Final = {
-    "VALIDATION_ERROR": "A field is missing or wrong; `details` names each.",
-    "MALFORMED_JSON": "The body is not JSON as RFC 8259 has it.",
-    "INVALID_STATE_TRANSITION": "The session's status, which the message names, forbids this.",
+DESCRIPTIONS: Final = {
+    "VALIDATION_ERROR": "A field is missing or invalid; `details` lists each one.",
+    "MALFORMED_JSON": "The body is not JSON (RFC 8259).",
+    "INVALID_STATE_TRANSITION": "The session's status, given in the message, does not allow this.",
     "PARTICIPANT_EXPIRED": "The clock of the named successor has run out.",
-    "UNAUTHENTICATED": "There is no token, or none that holds: none of ours, too old, revoked.",
-    "FORBIDDEN": "The token doesn't allow this; of other sessions it tells nothing.",
-    "SESSION_FORBIDDEN": "The connection's token holds no more, and the connection is closed.",
-    "SESSION_NOT_FOUND": "There is no session of this id.",
-    "NOT_FOUND": "There is nothing at this path.",
-    "METHOD_NOT_ALLOWED": "The path doesn't take this method; `Allow` says which it does.",
-    "STALE_CYCLE": "Somebody else is active than the one named as current.",
-    "CONFLICT": "Others changed the session first, and this no longer applies to it.",
-    "SESSION_EXISTS": "The id is taken by a session that was created differently.",
-    "PRECONDITION_FAILED": "The session is not at the version that was expected.",
+    "UNAUTHENTICATED": "The token is missing, not ours, not valid now, or revoked.",
+    "FORBIDDEN": "The token does not allow this, whether the session exists or not.",
+    "SESSION_FORBIDDEN": "The connection's token is no longer valid; the connection is closed.",
+    "SESSION_NOT_FOUND": "No session has this id.",
+    "NOT_FOUND": "Nothing is at this path.",
+    "METHOD_NOT_ALLOWED": "The path does not support this method; `Allow` lists those it does.",
+    "STALE_CYCLE": "`current_participant_id` is not the active participant.",
+    "CONFLICT": "Another request changed the session first; this one no longer applies.",
+    "SESSION_EXISTS": "A session with this id was created by a different request.",
+    "PRECONDITION_FAILED": "The session is not at the expected version.",
     "PAYLOAD_TOO_LARGE": "The body is larger than 1 MiB.",
     "UNSUPPORTED_MEDIA_TYPE": "The body is not `application/json`.",
-    "IDEMPOTENCY_KEY_REUSED": "The key, or the id, was given to another request on this session.",
-    "RATE_LIMIT_EXCEEDED": "Too much within a time; `retry_after_seconds` says how long to wait.",
-    "INTERNAL_ERROR": "Our fault; `request_id` leads to it in the log.",
-    "KEYS_UNAVAILABLE": "The keys that tokens are signed with can't be had; nothing was done.",
-    "STORE_UNAVAILABLE": "The store can't be reached; whether there was an effect is not known.",
-    "BAD_REQUEST": "The gateway refused this by itself, for a reason that no other code names.",
+    "IDEMPOTENCY_KEY_REUSED": "The key, or message id, was used with a different request.",
+    "RATE_LIMIT_EXCEEDED": "Too many requests; wait `retry_after_seconds`.",
+    "INTERNAL_ERROR": "Server error; the log has it under `request_id`.",
+    "KEYS_UNAVAILABLE": "The signing keys are unavailable; nothing was done.",
+    "STORE_UNAVAILABLE": "The store is unavailable; whether the request had an effect is unknown.",
+    "BAD_REQUEST": "The gateway rejected the request for a reason without its own code.",
     "INVALID_JSON": "The message is not JSON.",
-    "UNKNOWN_TYPE": "There is no message of this `type`.",
+    "UNKNOWN_TYPE": "No message has this `type`.",
 }
 
 DETAILS: Final[dict[str, Any]] = {
@@ -49,7 +48,7 @@ ALWAYS: Final = {
     "INTERNAL_ERROR": ("request_id",),
     "RATE_LIMIT_EXCEEDED": ("retry_after_seconds",),
 }
-"""What an error of a code always has beside code and message; others may have it."""
+"""Fields that errors with a code always have, in addition to code and message."""
 
 GATEWAY_REFUSALS: Final = {
     "BAD_REQUEST": 400,
@@ -60,9 +59,9 @@ GATEWAY_REFUSALS: Final = {
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "RATE_LIMIT_EXCEEDED": 429,
 }
-"""What the gateway refuses a request with, before the application hears of it; see infra/templates.
+"""Codes of API Gateway's own rejections, before the application runs; see infra/templates.
 
-BAD_REQUEST comes with other statuses, too.
+BAD_REQUEST comes with other statuses too.
 """
 
 HEADERS: Final = {
@@ -71,27 +70,27 @@ HEADERS: Final = {
     "KEYS_UNAVAILABLE": ("Retry-After",),
     "STORE_UNAVAILABLE": ("Retry-After",),
 }
-"""The headers that come with a code."""
+"""The response headers of a code."""
 
 
 def by_status(codes: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
-    """The codes told with each status, the gateway's own included."""
+    """Group codes by status, including the gateway's own codes."""
     statuses = sorted({STATUS[code] for code in codes})
-    told = {
+    grouped = {
         status: [code for code in codes if STATUS[code] == status]
-        + [code for code, its_own in GATEWAY_REFUSALS.items() if its_own == status]
+        + [code for code, gateway_status in GATEWAY_REFUSALS.items() if gateway_status == status]
         for status in statuses
     }
-    return {status: tuple(dict.fromkeys(codes)) for status, codes in told.items()}
+    return {status: tuple(dict.fromkeys(codes)) for status, codes in grouped.items()}
 
 
 def answer_name(code: str) -> str:
-    """The component's name of the answer with an error code."""
+    """The component name of the response with an error code."""
     return "".join(word.capitalize() for word in code.split("_")) + "Answer"
 
 
 def answer_schema(code: str, body: Schema, details: Schema | None) -> Schema:
-    """The answer with an error code: ``ErrorBody``'s schema, narrowed to the code."""
+    """The schema of a response with an error code: ``ErrorBody`` narrowed to the code."""
     properties = {**body["properties"], "code": {"const": code}, "details": details}
     required = [*body["required"], *ALWAYS.get(code, ())]
     if details is None:
@@ -100,7 +99,7 @@ def answer_schema(code: str, body: Schema, details: Schema | None) -> Schema:
         required.append("details")
     error = {**body, "properties": properties, "required": required}
     return {
-        "description": MEANINGS[code],
+        "description": DESCRIPTIONS[code],
         "type": "object",
         "properties": {"error": error},
         "required": ["error"],

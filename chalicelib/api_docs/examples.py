@@ -1,7 +1,6 @@
-"""Examples of what is sent and answered: a short game, played by the rules themselves.
+"""Examples for the API documents: a short game.
 
-What a client sends is written here; everything the server says of it is
-calculated as it would be, so no example can be wrong.
+Requests are literals; the core and ``schemas`` compute the responses, so they cannot be wrong.
 """
 
 from __future__ import annotations
@@ -72,12 +71,12 @@ SENT: Final[Mapping[str, list[Any]]] = {
 
 
 def of(name: str) -> list[Any]:
-    """Examples of the type that has this name; none where there are none."""
+    """The examples of the type with this name; empty if there are none."""
     return SENT.get(name) or _answered().get(name, [])
 
 
 def attach(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Schemas by name, each with its examples."""
+    """The schemas by name, with their examples."""
     return {
         name: {**schema, "examples": of(name)} if of(name) else schema
         for name, schema in sorted(schemas.items())
@@ -134,13 +133,13 @@ def _answered() -> dict[str, list[Any]]:
             "timestamp": SWITCHED_MS + 151,
             "clientTime": SWITCHED_MS + 120,
             "receivedAt": SWITCHED_MS + 150,
-            **_place(session),
+            **_state_version(session),
         },
         "Current": {
             "type": "CURRENT",
             "timestamp": SWITCHED_MS,
             "sessionId": SESSION_ID,
-            **_place(session),
+            **_state_version(session),
         },
         "Ack": {"type": "ACK", "timestamp": SWITCHED_MS, "id": "2", "version": session.version},
         "ErrorMessage": {
@@ -168,10 +167,10 @@ def _envelope(data: Any, now_ms: int, log: list[tuple[int, Event]]) -> dict[str,
 
 
 def _refusal(error: Exception) -> Any:
-    found = problem(error)
-    return found.answer() if found else None
+    public = problem(error)
+    return public.answer() if public else None
 
 
-def _place(session: Session) -> dict[str, Any]:
+def _state_version(session: Session) -> dict[str, Any]:
     updated_at = iso(session.updated_at_ms)
     return {"epoch": session.epoch, "version": session.version, "updatedAt": updated_at}

@@ -1,7 +1,4 @@
-"""Every message of the socket: what it says, when it comes, and what answers it.
-
-The one table from which the AsyncAPI document is made.
-"""
+"""The table of WebSocket messages: shape, summary and replies. The AsyncAPI document's source."""
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ ERROR_CODES: Final = (
 
 
 class GatewayFailure(TypedDict):
-    """API Gateway's own words."""
+    """A failure that API Gateway reports in its own format."""
 
     message: str
     connectionId: str
@@ -50,8 +47,8 @@ class GatewayFailure(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A message of the server; ``name`` is its ``type``."""
+class ServerMessage:
+    """A message from the server; ``name`` is its ``type``."""
 
     name: str
     shape: Any
@@ -59,8 +56,8 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A message of a client, and the names of the messages that may answer it."""
+class ClientMessage:
+    """A message from a client, and the names of possible replies."""
 
     name: str
     when: str
@@ -71,73 +68,75 @@ class Heard:
         return MESSAGES[self.name]
 
 
-SAID: Final = (
-    Said(
+SERVER_MESSAGES: Final = (
+    ServerMessage(
         "CONNECTED",
         Connected,
-        "As soon as the connection can be posted to: once, and again only where it is not known to"
-        " have arrived. Updates may come before it.",
+        "Welcome a new connection. Sent once, and again only if delivery is uncertain; updates may"
+        " arrive before it.",
     ),
-    Said(
+    ServerMessage(
         "STATE_SYNC",
         StateSync,
-        "The whole session, in pages where it doesn't fit into one message: after CONNECTED if"
-        " the session exists, as an answer to RECONNECT, and to everybody when updates may have"
+        "Send the whole session, in pages if it does not fit into one message: after CONNECTED if"
+        " the session exists, in reply to RECONNECT, and to every subscriber when updates may have"
         " been missed.",
     ),
-    Said(
+    ServerMessage(
         "STATE_UPDATE",
         StateUpdate,
-        "After every commit, to everybody; `events` say why. With `partial`, `state` has only the"
-        " participants whose clocks can't be told from `baseVersion`, made at `baseUpdatedAt`.",
+        "Send every commit to every subscriber; `events` say why. With `partial`, `state` has only"
+        " participants whose clocks do not follow from `baseVersion` as of `baseUpdatedAt`.",
     ),
-    Said(
+    ServerMessage(
         "SESSION_DELETED",
         SessionDeleted,
-        "When the session is deleted; the connection is closed after it. Where there is none, as an"
-        " answer to RECONNECT, and to everybody when updates may have been missed; then the"
-        " connection stays, as it may wait for one.",
+        "Report that the session was deleted, then close the connection. Without a session, reply"
+        " to RECONNECT, or tell every subscriber when updates may have been missed; then the"
+        " connection stays open, as a session may be created.",
     ),
-    Said("CURRENT", Current, "As an answer to RECONNECT or CLAIM: there is nothing newer."),
-    Said(
+    ServerMessage("CURRENT", Current, "Reply to RECONNECT or CLAIM: the client is up to date."),
+    ServerMessage(
         "PONG",
         Pong,
-        "As an answer to PING. `epoch`, `version` and `updatedAt` are the session's, where it"
-        " exists: whoever holds others for longer than a second sends RECONNECT.",
+        "Reply to PING. `epoch`, `version` and `updatedAt` are the session's, if it exists: a"
+        " client that differs for longer than a second sends RECONNECT.",
     ),
-    Said("ACK", Ack, "The command of this `id` was carried out, and made this version."),
-    Said(
+    ServerMessage("ACK", Ack, "Confirm the command with this `id`; it made this version."),
+    ServerMessage(
         "ERROR",
         ErrorMessage,
-        "Something was refused; the connection stays open, unless it is SESSION_FORBIDDEN.",
+        "Reject a message. The connection stays open, except after SESSION_FORBIDDEN.",
     ),
 )
 
-BY_GATEWAY: Final = Said(
+GATEWAY_FAILURE: Final = ServerMessage(
     "GatewayFailure",
     GatewayFailure,
-    "Without a `type`: a function failed, or had no answer in time. Nobody knows whether the"
-    " message had an effect.",
+    "Report that a function failed or timed out. Has no `type`; whether the message had an effect"
+    " is unknown.",
 )
-"""What API Gateway says where the application says nothing; the one message without a type."""
+"""What API Gateway sends when the application does not respond; the only message without a type."""
 
-HEARD: Final = (
-    Heard("PING", "Every `heartbeatIntervalMs`.", ("PONG", "ERROR")),
-    Heard(
+CLIENT_MESSAGES: Final = (
+    ClientMessage(
+        "PING", "Keep the connection alive, every `heartbeatIntervalMs`.", ("PONG", "ERROR")
+    ),
+    ClientMessage(
         "RECONNECT",
-        "What the client holds, if anything: is there more?",
+        "Request what is newer than the client's version, if it has one.",
         ("STATE_SYNC", "CURRENT", "SESSION_DELETED", "ERROR"),
     ),
-    Heard(
+    ClientMessage(
         "COMMAND",
-        "What REST's commands do, with the fields they take in `args`. The same `id` on the same"
-        " connection is not carried out twice. The effect comes as an update like anybody's,"
-        " before ACK or after it.",
+        "Apply a command as in REST, with its fields in `args`. The same `id` on the same"
+        " connection has one effect. The update arrives as for every subscriber, before or after"
+        " ACK.",
         ("ACK", "ERROR"),
     ),
-    Heard(
+    ClientMessage(
         "CLAIM",
-        "A clock has reached zero: settle it. Answered with an update if something was due.",
+        "Settle a clock that has reached zero. The reply is an update if a timeout was due.",
         ("STATE_UPDATE", "CURRENT", "ERROR"),
     ),
 )

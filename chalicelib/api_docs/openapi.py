@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the table of operations.
+"""OpenAPI 3.1 document, generated from the table of operations.
 
 https://spec.openapis.org/oas/v3.1.1
 """
@@ -27,38 +27,37 @@ from .operations import (
 JSON = "application/json"
 
 BodySchemas = Mapping[Any, Schema]
-"""The schema of each body, by the type of the body."""
+"""JSON Schemas by body type."""
 
 TITLE = "Tickless"
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 ABOUT = """\
-Timers that stay in step on every screen. The WebSocket, over which everybody sees each change, is
-described in `asyncapi.json` beside this document.
+Timers in sync on every screen. The WebSocket, which pushes each change to every subscriber, is
+described in `asyncapi.json`.
 
 Names that end in `_at` (and `at`) are ISO 8601 in UTC with milliseconds; names that end in `_ms`,
 and `timestamp`, are whole milliseconds of the store's clock. Unknown fields are ignored, `null`
-stands for a field that is left out, and of a field given twice the last one counts. `HEAD` works
-wherever `GET` does. Any origin may call. Every answer has `x-amzn-RequestId`, which leads to it in
-the log."""
+means that a field is missing, and the last of duplicate fields counts. `HEAD` works wherever `GET`
+does. Any origin may call. Every response has `x-amzn-RequestId`, which is also in the log."""
 
 SCHEME = "token"
-OF_OWN = " (to end his own cycle)"
+OF_OWN = " (to end their own cycle)"
 ABOUT_TOKENS = """\
-Needed where AUTH is on, as it is on AWS unless it has been switched off, and ignored where it is
-off. A token names one session and a role in it, or is a server's and opens every session."""
+Required where AUTH is on (the default on AWS), ignored where it is off. A token grants a role in
+one session, or, for a server, access to every session."""
 
 TAGS = {
-    "sessions": "Sessions and what has happened in them.",
-    "commands": "What may be done to a session; of n sent at once all are applied, in turn.",
-    "tokens": "Who may do what, where AUTH is on.",
+    "sessions": "Sessions and their event logs.",
+    "commands": "Commands to a session. Concurrent commands are all applied, one after another.",
+    "tokens": "Tokens of a session, where AUTH is on.",
     "server": "The server's clock and health.",
-    "contract": "This contract.",
-    "page": "Clocks for people to look at.",
+    "contract": "The API documents.",
+    "page": "The web page.",
 }
 
 
 def document() -> dict[str, Any]:
-    """The whole document, ready for JSON."""
+    """The document, ready for JSON."""
     bodies, schemas = _schemas()
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
@@ -68,7 +67,7 @@ def document() -> dict[str, Any]:
     gateway = {
         "GatewayRefusal": _gateway_refusal(),
         "GatewayFailure": _response(
-            "The gateway had no answer, or none in time.",
+            "The gateway got no response, or none in time.",
             ref(codes.answer_name("INTERNAL_ERROR")),
         ),
     }
@@ -80,7 +79,7 @@ def document() -> dict[str, Any]:
             "description": ABOUT,
             "license": LICENSE,
         },
-        # Relative to where this document is, so that it holds on every stage.
+        # Relative to this document, so that it is right on every stage.
         "servers": [{"url": "."}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
@@ -108,16 +107,16 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> tuple[BodySchemas, dict[str, Schema]]:
-    """The schemas of bodies, and all that stand under components."""
-    requests = [one.takes for one in OPERATIONS if one.takes is not None]
+    """The schemas of bodies, and all component schemas."""
+    requests = [one.request for one in OPERATIONS if one.request is not None]
     answers = [answer for one in OPERATIONS for answer in one.answers.values()]
     bodies = [answer.body for answer in answers if answer.body is not None]
-    found, schemas = component_schemas([*requests, *bodies, ErrorBody, *codes.DETAILS.values()])
+    by_type, schemas = component_schemas([*requests, *bodies, ErrorBody, *codes.DETAILS.values()])
     error = schemas.pop(ErrorBody.__name__)
     for code in {code for one in OPERATIONS for code in one.codes} | codes.GATEWAY_REFUSALS.keys():
-        details = found[codes.DETAILS[code]] if code in codes.DETAILS else None
+        details = by_type[codes.DETAILS[code]] if code in codes.DETAILS else None
         schemas[codes.answer_name(code)] = codes.answer_schema(code, error, details)
-    return found, schemas
+    return by_type, schemas
 
 
 def _operation(operation: Operation, bodies: BodySchemas) -> dict[str, Any]:
@@ -129,28 +128,28 @@ def _operation(operation: Operation, bodies: BodySchemas) -> dict[str, Any]:
     }
     if operation.action is not None:
         made["security"] = [{SCHEME: []}, {}]
-        made["description"] = _who(operation.action)
+        made["description"] = _required_role(operation.action)
     if operation.parameters:
         made["parameters"] = [_parameter(one) for one in operation.parameters]
-    if operation.takes is not None:
+    if operation.request is not None:
         made["requestBody"] = {
-            "required": not operation.body_may_be_absent,
-            "content": {JSON: {"schema": ref(operation.takes.__name__)}},
+            "required": not operation.is_body_optional,
+            "content": {JSON: {"schema": ref(operation.request.__name__)}},
         }
     return made
 
 
-def _who(action: Action) -> str:
-    """Whose token allows an action."""
+def _required_role(action: Action) -> str:
+    """The roles that allow an action."""
     rights = zip(ROLES, RIGHTS[action], strict=True)
-    may = [f"{role}{OF_OWN if right is OWN else ''}" for role, right in rights if right is not NO]
-    return f"Where AUTH is on, with a token of: {', '.join(may)}."
+    roles = [f"{role}{OF_OWN if right is OWN else ''}" for role, right in rights if right is not NO]
+    return f"Where AUTH is on, requires a token with one of these roles: {', '.join(roles)}."
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
-        "in": parameter.place,
+        "in": parameter.location,
         "required": parameter.required,
         "description": parameter.description,
         "schema": parameter.schema,
@@ -159,8 +158,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _responses(operation: Operation, bodies: BodySchemas) -> dict[str, Any]:
     made = {str(status): _success(answer, bodies) for status, answer in operation.answers.items()}
-    for status, told in codes.by_status(operation.codes).items():
-        made[str(status)] = _refusal(told)
+    for status, error_codes in codes.by_status(operation.codes).items():
+        made[str(status)] = _refusal(error_codes)
     if operation.is_limited:
         for response in made.values():
             response["headers"] = {**response.get("headers", {}), **_headers(LIMIT_HEADERS)}
@@ -173,14 +172,14 @@ def _responses(operation: Operation, bodies: BodySchemas) -> dict[str, Any]:
 
 def _success(answer: Answer, bodies: BodySchemas) -> dict[str, Any]:
     if answer.media_type is not None:
-        return _response(answer.meaning, {"type": "string"}, answer.headers, answer.media_type)
+        return _response(answer.description, {"type": "string"}, answer.headers, answer.media_type)
     schema = None if answer.body is None else bodies[answer.body]
-    made = _response(answer.meaning, schema, answer.headers)
-    return {**made, "links": _links()} if answer.leads_to_session else made
+    made = _response(answer.description, schema, answer.headers)
+    return {**made, "links": _links()} if answer.links_to_session else made
 
 
 def _links() -> dict[str, Any]:
-    """Every operation on the session that an answer shows."""
+    """Links to every operation on the session in a response."""
     return {
         one.view: {
             "operationId": one.view,
@@ -191,18 +190,18 @@ def _links() -> dict[str, Any]:
     }
 
 
-def _refusal(told: tuple[str, ...]) -> dict[str, Any]:
-    """The answer with the errors of one status."""
-    meaning = "\n".join(f"- `{code}`: {codes.MEANINGS[code]}" for code in told)
-    schemas = [ref(codes.answer_name(code)) for code in told]
-    headers = (header for code in told for header in codes.HEADERS.get(code, ()))
+def _refusal(error_codes: tuple[str, ...]) -> dict[str, Any]:
+    """The error response of one status."""
+    meaning = "\n".join(f"- `{code}`: {codes.DESCRIPTIONS[code]}" for code in error_codes)
+    schemas = [ref(codes.answer_name(code)) for code in error_codes]
+    headers = (header for code in error_codes for header in codes.HEADERS.get(code, ()))
     return _response(meaning, schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, headers)
 
 
 def _gateway_refusal() -> dict[str, Any]:
-    # Without headers, of which only a 429 has any.
+    # Without headers: only 429 has any.
     made = _refusal(tuple(codes.GATEWAY_REFUSALS))
-    meaning = f"The gateway refuses the request by itself.\n\n{made['description']}"
+    meaning = f"The gateway itself rejects the request.\n\n{made['description']}"
     return {"description": meaning, "content": made["content"]}
 
 
@@ -213,8 +212,8 @@ def _response(
     media_type: str = JSON,
 ) -> dict[str, Any]:
     made: dict[str, Any] = {"description": meaning}
-    if named := _headers(headers):
-        made["headers"] = named
+    if refs := _headers(headers):
+        made["headers"] = refs
     if schema is not None:
         made["content"] = {media_type: {"schema": schema}}
     return made

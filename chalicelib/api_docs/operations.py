@@ -1,7 +1,7 @@
-"""Every REST operation: what it takes, what it answers, which errors can occur.
+"""The table of REST operations: request, responses and error codes.
 
-The one table from which the OpenAPI document is made, and which tests hold
-against the routes. ``HEAD`` goes wherever ``GET`` goes and has no entry.
+The OpenAPI document is generated from it, and tests compare it with the routes. ``HEAD`` works
+wherever ``GET`` does and has no entries.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from ..auth.policy import JTI_FORM, Action
+from ..auth.policy import JTI_PATTERN, Action
 from ..schemas.answers import (
     Alive,
     CreationAnswer,
@@ -22,11 +22,11 @@ from ..schemas.answers import (
     SwitchAnswer,
     TokenAnswer,
 )
-from ..schemas.conditions import KEY_FORM
-from ..schemas.fields import UUID_FORM, Request
+from ..schemas.conditions import KEY_PATTERN
+from ..schemas.fields import UUID_PATTERN, Request
 from ..schemas.requests import (
-    EVENTS_A_PAGE,
-    MOST_EVENTS_A_PAGE,
+    DEFAULT_PAGE_SIZE,
+    MAX_PAGE_SIZE,
     AdjustTime,
     CreateSession,
     NoFields,
@@ -42,35 +42,36 @@ SESSION: Final = "/v1/sessions/{session_id}"
 @dataclass(frozen=True, slots=True)
 class Parameter:
     name: str
-    place: Literal["path", "query", "header"]
+    location: Literal["path", "query", "header"]
     description: str
     schema: Schema
 
     @property
     def required(self) -> bool:
-        return self.place == "path"
+        return self.location == "path"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one status means. ``body`` is the type of what comes as JSON; another media
-    type has none. ``headers`` are names in ``HEADERS``. From an answer that
-    ``leads_to_session`` links go to everything that can be done with it.
+    """The response with one status.
+
+    ``body`` is the type of a JSON body; other media types have none. ``headers`` are names in
+    ``HEADERS``. A response that ``links_to_session`` has links to every operation on the session.
     """
 
-    meaning: str
+    description: str
     body: Any = None
     headers: tuple[str, ...] = ()
     media_type: str | None = None
-    leads_to_session: bool = False
+    links_to_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. ``view`` is the name of the function that serves it.
+    """One method of one path. ``view`` is the name of its route function.
 
-    ``action`` is what a token has to allow where AUTH is on; None needs no token.
-    One that ``is_limited`` may be refused for coming too often, and tells what is left.
+    ``action`` is what the token must allow where AUTH is on; ``None`` needs no token. An operation
+    that ``is_limited`` is rate limited and reports the remaining quota.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -80,16 +81,16 @@ class Operation:
     summary: str
     answers: Mapping[int, Answer]
     errors: tuple[str, ...] = ()
-    takes: type[Request] | None = None
-    body_may_be_absent: bool = True
+    request: type[Request] | None = None
+    is_body_optional: bool = True
     parameters: tuple[Parameter, ...] = field(default=())
     is_limited: bool = False
     action: Action | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Every error code that this operation can tell."""
-        of_bodies = BODY_ERRORS if self.takes else ()
+        """Every error code that this operation can return."""
+        of_bodies = BODY_ERRORS if self.request else ()
         of_tokens = TOKEN_ERRORS if self.action else ()
         of_limits = ("RATE_LIMIT_EXCEEDED",) if self.is_limited else ()
         return tuple(
@@ -101,7 +102,7 @@ COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
 
 class Header(NamedTuple):
-    """A header of answers; unless it ``is_always_there``, some of those that name it lack it."""
+    """A response header; responses that list it always have it if ``is_always_there``."""
 
     description: str
     schema: Schema
@@ -109,20 +110,20 @@ class Header(NamedTuple):
 
 
 LIMIT_HEADERS: Final = {
-    "RateLimit-Limit": Header("How many there may be.", COUNT, False),
-    "RateLimit-Remaining": Header("How many more there may be at once.", COUNT, False),
-    "RateLimit-Reset": Header("Seconds until there may be as many as ever.", COUNT, False),
+    "RateLimit-Limit": Header("The limit.", COUNT, False),
+    "RateLimit-Remaining": Header("How many more requests are allowed at once.", COUNT, False),
+    "RateLimit-Reset": Header("Seconds until the full limit is available.", COUNT, False),
 }
-"""What tells of a limit, wherever one was counted against."""
+"""The headers of a response to a request that was counted against a limit."""
 
 HEADERS: Final = {
-    "Retry-After": Header("Seconds after which to try again.", COUNT),
-    "Cache-Control": Header("For how long this may be kept.", {"type": "string"}, False),
+    "Retry-After": Header("Seconds to wait before retrying.", COUNT),
+    "Cache-Control": Header("How long the response may be cached.", {"type": "string"}, False),
     "ETag": Header(
-        "The version that is shown, in quotes; of the page its digest.",
+        "The session's version in quotes; for the page, its digest.",
         {"type": "string", "pattern": '^"[0-9a-f]+"$'},
     ),
-    # As API Gateway calls it on the way; its own refusals have none.
+    # API Gateway renames the header; its own rejections don't have it.
     "x-amzn-Remapped-WWW-Authenticate": Header("How to authenticate.", {"const": "Bearer"}, False),
     **LIMIT_HEADERS,
 }
@@ -130,50 +131,50 @@ HEADERS: Final = {
 SESSION_ID: Final = Parameter(
     "session_id",
     "path",
-    "A UUID; any case comes in, lower case goes out.",
-    {"type": "string", "format": "uuid", "pattern": f"^{UUID_FORM}$"},
+    "A UUID in any case; responses use lower case.",
+    {"type": "string", "format": "uuid", "pattern": f"^{UUID_PATTERN}$"},
 )
 TOKEN_ID: Final = Parameter(
     "token_id",
     "path",
-    "The `token_id` that a token was minted with, its `jti`.",
-    {"type": "string", "pattern": f"^{JTI_FORM}$"},
+    "The token's `token_id`, its `jti` claim.",
+    {"type": "string", "pattern": f"^{JTI_PATTERN}$"},
 )
 AFTER: Final = Parameter(
     "after",
     "query",
-    "The `id` of the last event that is known already; a page from behind it is returned.",
+    "The `id` of the last event you have; the page starts after it.",
     {"type": "string", "pattern": "^[0-9]{1,19}-[0-9]{1,19}$"},
 )
 LIMIT: Final = Parameter(
     "limit",
     "query",
-    "How many events a page has at most.",
+    "The maximum number of events in the page.",
     {
         "type": "integer",
         "minimum": 1,
-        "maximum": MOST_EVENTS_A_PAGE,
-        "default": EVENTS_A_PAGE,
+        "maximum": MAX_PAGE_SIZE,
+        "default": DEFAULT_PAGE_SIZE,
     },
 )
 
 IF_MATCH: Final = Parameter(
     "If-Match",
     "header",
-    "Entity tags of the versions that this is meant for; `*` is any, as long as there is one.",
+    "Entity tags of the expected versions; `*` matches any existing session.",
     {"type": "string"},
 )
 IF_NONE_MATCH: Final = Parameter(
     "If-None-Match",
     "header",
-    "Entity tags of versions that are known: one of them is not told again.",
+    "Entity tags of cached versions; 304 if one of them is current.",
     {"type": "string"},
 )
 IDEMPOTENCY_KEY: Final = Parameter(
     "Idempotency-Key",
     "header",
-    "The same key with the same request has the same answer for a day, and one effect.",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{KEY_FORM}$"},
+    "For 24 hours, the same request with the same key has the same response, and one effect.",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^{KEY_PATTERN}$"},
 )
 
 BODY_ERRORS: Final = (
@@ -183,7 +184,7 @@ BODY_ERRORS: Final = (
     "UNSUPPORTED_MEDIA_TYPE",
 )
 TOKEN_ERRORS: Final = ("UNAUTHENTICATED", "FORBIDDEN", "KEYS_UNAVAILABLE")
-# A read commits timeouts that are due, and can lose the race for that, too.
+# A read commits due timeouts, so it can conflict too.
 READ_ERRORS: Final = ("VALIDATION_ERROR", "SESSION_NOT_FOUND", "CONFLICT", "STORE_UNAVAILABLE")
 
 CONDITION_ERRORS: Final = ("PRECONDITION_FAILED", "IDEMPOTENCY_KEY_REUSED")
@@ -196,8 +197,8 @@ def _command(
     view: str,
     summary: str,
     *errors: str,
-    takes: type[Request] = NoFields,
-    body_may_be_absent: bool = True,
+    request: type[Request] = NoFields,
+    is_body_optional: bool = True,
     answer: Any = StateAnswer,
 ) -> Operation:
     return Operation(
@@ -206,10 +207,10 @@ def _command(
         view,
         "commands",
         summary,
-        {200: Answer("Carried out.", answer, ("ETag",))},
+        {200: Answer("The command was applied.", answer, ("ETag",))},
         (*READ_ERRORS, *errors, *CONDITION_ERRORS),
-        takes,
-        body_may_be_absent,
+        request,
+        is_body_optional,
         (SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
         is_limited=True,
         action=Action(name),
@@ -222,16 +223,16 @@ OPERATIONS: Final = (
         "/v1/sessions",
         "create_session",
         "sessions",
-        "Create a session; the same request again creates nothing twice.",
+        "Create a session. Idempotent.",
         {
             201: Answer(
-                "Created.", CreationAnswer, ("ETag", "Cache-Control"), leads_to_session=True
+                "Created.", CreationAnswer, ("ETag", "Cache-Control"), links_to_session=True
             ),
             200: Answer(
-                "Created before by the same request; as it has become.",
+                "Created before by the same request; the current state.",
                 CreationAnswer,
                 ("ETag", "Cache-Control"),
-                leads_to_session=True,
+                links_to_session=True,
             ),
         },
         (
@@ -239,11 +240,11 @@ OPERATIONS: Final = (
             "CONFLICT",
             "STORE_UNAVAILABLE",
             "IDEMPOTENCY_KEY_REUSED",
-            # It was there, and gone before what was due in it was settled.
+            # It existed, but was deleted before its due timeouts were settled.
             "SESSION_NOT_FOUND",
         ),
         CreateSession,
-        body_may_be_absent=False,
+        is_body_optional=False,
         parameters=(IDEMPOTENCY_KEY,),
         is_limited=True,
         action=Action.CREATE,
@@ -253,15 +254,15 @@ OPERATIONS: Final = (
         SESSION,
         "get_session",
         "sessions",
-        "The session as of now.",
+        "Get the current state of a session.",
         {
             200: Answer(
-                "The session, timeouts that were due settled.",
+                "The session, with due timeouts applied.",
                 StateAnswer,
                 ("ETag", "Cache-Control"),
             ),
             304: Answer(
-                "It is at a version that is known; its clocks have run on.",
+                "The session is at a cached version; its clocks have continued to run.",
                 headers=("ETag", "Cache-Control"),
             ),
         },
@@ -275,9 +276,9 @@ OPERATIONS: Final = (
         SESSION,
         "delete_session",
         "sessions",
-        "Make the session gone, whether it was there or not.",
-        {204: Answer("It is gone.")},
-        # A condition, too, commits timeouts that are due.
+        "Delete the session. Idempotent.",
+        {204: Answer("The session does not exist any more.")},
+        # Checking a precondition commits due timeouts too.
         ("VALIDATION_ERROR", "CONFLICT", "STORE_UNAVAILABLE", *CONDITION_ERRORS),
         parameters=(SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
         is_limited=True,
@@ -288,7 +289,7 @@ OPERATIONS: Final = (
         f"{SESSION}/events",
         "get_events",
         "sessions",
-        "What has happened, oldest first, in pages.",
+        "List the session's events, oldest first, in pages.",
         {200: Answer("A page of the event log.", EventsAnswer)},
         READ_ERRORS,
         parameters=(SESSION_ID, AFTER, LIMIT),
@@ -300,11 +301,11 @@ OPERATIONS: Final = (
         f"{SESSION}/tokens",
         "mint_token",
         "tokens",
-        "Sign a token for the session that holds no longer than the caller's own.",
-        {201: Answer("Signed; it is kept nowhere.", TokenAnswer, ("Cache-Control",))},
+        "Mint a token for the session. It expires no later than the caller's.",
+        {201: Answer("The token, which is not stored.", TokenAnswer, ("Cache-Control",))},
         (*READ_ERRORS, "NOT_FOUND"),
         MintToken,
-        body_may_be_absent=False,
+        is_body_optional=False,
         parameters=(SESSION_ID,),
         is_limited=True,
         action=Action.MINT,
@@ -314,8 +315,8 @@ OPERATIONS: Final = (
         f"{SESSION}/tokens/{{token_id}}",
         "revoke_token",
         "tokens",
-        "Have a token of the session not hold any more, from this moment on.",
-        {204: Answer("It holds no more, if it ever did.")},
+        "Revoke a token of the session, and every token minted with it. Idempotent.",
+        {204: Answer("The token is not valid any more.")},
         ("VALIDATION_ERROR", "STORE_UNAVAILABLE", "NOT_FOUND"),
         parameters=(SESSION_ID, TOKEN_ID),
         is_limited=True,
@@ -330,11 +331,11 @@ OPERATIONS: Final = (
     _command(
         "switch",
         "switch_cycle",
-        "End the running cycle, begin the next.",
+        "End the running cycle and begin the next.",
         "INVALID_STATE_TRANSITION",
         "STALE_CYCLE",
         "PARTICIPANT_EXPIRED",
-        takes=SwitchCycle,
+        request=SwitchCycle,
         answer=SwitchAnswer,
     ),
     _command(
@@ -343,12 +344,12 @@ OPERATIONS: Final = (
         "Stop the running clock.",
         "INVALID_STATE_TRANSITION",
         "STALE_CYCLE",
-        takes=PauseSession,
+        request=PauseSession,
     ),
     _command(
         "resume",
         "resume_session",
-        "Let the clock of a paused session run on.",
+        "Resume a paused session.",
         "INVALID_STATE_TRANSITION",
     ),
     _command(
@@ -366,15 +367,15 @@ OPERATIONS: Final = (
     _command(
         "adjust",
         "adjust_time",
-        "Give a clock time, or take some.",
+        "Add time to a clock, or remove some.",
         "INVALID_STATE_TRANSITION",
-        takes=AdjustTime,
-        body_may_be_absent=False,
+        request=AdjustTime,
+        is_body_optional=False,
     ),
     _command(
         "undo",
         "undo_switch",
-        "Take back the last switch, as if it had not been.",
+        "Undo the last switch.",
         "INVALID_STATE_TRANSITION",
     ),
     Operation(
@@ -382,8 +383,8 @@ OPERATIONS: Final = (
         "/v1/time",
         "get_time",
         "server",
-        "The store's clock, by which all times are told.",
-        {200: Answer("Now.", ServerTime)},
+        "Get the time of the store's clock, which all timestamps use.",
+        {200: Answer("The current time.", ServerTime)},
         ("STORE_UNAVAILABLE",),
     ),
     Operation(
@@ -391,18 +392,18 @@ OPERATIONS: Final = (
         "/health",
         "health",
         "server",
-        "Whether this process answers.",
-        {200: Answer("It does.", Alive)},
+        "Check that the process is alive.",
+        {200: Answer("The process is alive.", Alive)},
     ),
     Operation(
         "GET",
         "/ready",
         "ready",
         "server",
-        "Whether the store answers, too.",
+        "Check that the store is available.",
         {
-            200: Answer("It does.", Ready),
-            503: Answer("It doesn't.", NotReady, ("Retry-After",)),
+            200: Answer("The store is available.", Ready),
+            503: Answer("The store is unavailable.", NotReady, ("Retry-After",)),
         },
     ),
     Operation(
@@ -410,15 +411,15 @@ OPERATIONS: Final = (
         "/metrics",
         "metrics",
         "server",
-        "What Prometheus collects.",
-        {200: Answer("Prometheus's text format.", media_type="text/plain")},
+        "Get metrics for Prometheus.",
+        {200: Answer("Prometheus text format.", media_type="text/plain")},
     ),
     Operation(
         "GET",
         "/openapi.json",
         "get_openapi",
         "contract",
-        "This document.",
+        "Get this document.",
         {200: Answer("OpenAPI 3.1.", dict[str, Any], CACHED)},
     ),
     Operation(
@@ -426,7 +427,7 @@ OPERATIONS: Final = (
         "/asyncapi.json",
         "get_asyncapi",
         "contract",
-        "What the WebSocket says and hears.",
+        "Get the AsyncAPI document of the WebSocket.",
         {200: Answer("AsyncAPI 3.", dict[str, Any], CACHED)},
     ),
     Operation(
@@ -434,10 +435,10 @@ OPERATIONS: Final = (
         "/",
         "get_page",
         "page",
-        "The page on which sessions are made and shown.",
+        "Get the web page that creates and shows sessions.",
         {
             200: Answer("The page.", media_type="text/html", headers=("ETag", *CACHED)),
-            304: Answer("It has not changed.", headers=("ETag", *CACHED)),
+            304: Answer("The page has not changed.", headers=("ETag", *CACHED)),
         },
         parameters=(IF_NONE_MATCH,),
     ),
@@ -446,7 +447,7 @@ OPERATIONS: Final = (
         "/docs",
         "get_docs",
         "contract",
-        "A page to read this document on, and to try it.",
+        "Get a page to read and try the API documents.",
         {200: Answer("The page.", media_type="text/html", headers=CACHED)},
     ),
 )

@@ -1,8 +1,7 @@
-"""Who may do what: a table of rights, tokens that name a role, keys that sign them.
+"""Authentication and authorization: roles, JSON Web Tokens and their signing keys.
 
-``roles`` is pure and has the table; ``tokens`` reads and signs JSON Web Tokens,
-``keys`` reads the keys for that; ``gate`` puts them together. Whether a token
-still holds at this instant only the store can say, which has the clock and
-knows what was revoked. Nothing here knows HTTP, and nothing here is imported
-where AUTH is off but ``roles``.
+``policy`` is pure and holds the table of rights; ``jwt`` signs and verifies tokens; ``jwks``
+parses keys, ``key_source`` fetches them and ``key_cache`` caches them; ``authenticator`` combines
+them. Expiry and revocation are checked by the store, which has the clock and the list of revoked
+tokens. Nothing here knows HTTP. Where AUTH is off, only ``policy`` is imported.
 """

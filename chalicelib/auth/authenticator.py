@@ -1,7 +1,6 @@
-"""The gate: a token comes in, a bearer goes on; and new tokens, for whom a session is made.
+"""Token authenticator: verifies tokens, and issues the tokens of a session.
 
-Owns how long tokens hold and what they are called. Must never be asked whether
-somebody may do something: that is ``roles``'.
+Owns the validity period and the ids of issued tokens. Decides no permissions: see ``policy``.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from . import jwt as tokens
 from .key_cache import KeyCache
 from .policy import Bearer, Role
 
-REMEMBERED = 1_024
-"""Whose tokens need not be verified again while a process lives."""
+TOKEN_CACHE_SIZE = 1_024
+"""How many verified tokens a process caches."""
 
 
 def random_token_id() -> str:
@@ -25,7 +24,7 @@ def random_token_id() -> str:
 
 
 class TokenAuthenticator:
-    """Reads tokens and signs new ones; safe for many threads."""
+    """Verifies and signs tokens. Thread-safe."""
 
     def __init__(
         self,
@@ -33,34 +32,34 @@ class TokenAuthenticator:
         token_ttl_seconds: int,
         new_id: Callable[[], str] = random_token_id,
     ) -> None:
-        self._keyring = key_cache
-        # A signature that was right stays right while the keys are the same; whether the
-        # token holds is asked each time.
-        self._read = lru_cache(maxsize=REMEMBERED)(tokens.read)
+        self._key_cache = key_cache
+        # A valid signature stays valid while the keys are the same; the store checks expiry and
+        # revocation each time.
+        self._read = lru_cache(maxsize=TOKEN_CACHE_SIZE)(tokens.read)
         self._token_ttl_seconds = token_ttl_seconds
         self._new_id = new_id
 
     def authenticate(self, token: str | None) -> Bearer:
-        """Whom a token names.
+        """Verify a token's signature and claims; the store checks whether it is valid now.
 
         Raises:
-            Unauthenticated: There is none, or we have not signed it.
-            KeysUnavailable: Nobody can say whether we have.
+            Unauthenticated: The token is missing or invalid.
+            KeysUnavailable: The keys to verify it cannot be read.
         """
         if token is None:
             raise Unauthenticated
-        known = self._keyring.keys()
+        cached = self._key_cache.keys()
         try:
-            return self._read(token, known)
+            return self._read(token, cached)
         except tokens.UnknownKey:
-            # Another instance may have signed it with a key that came after ours.
-            newer = self._keyring.newer_than(known)
+            # Another instance may have signed it with a key that is newer than ours.
+            newer = self._key_cache.newer_than(cached)
             if newer is None:
                 raise
             return self._read(token, newer)
 
     def sign(self, bearer: Bearer) -> str:
-        return tokens.sign(bearer, self._keyring.keys())
+        return tokens.sign(bearer, self._key_cache.keys())
 
     def mint(
         self,
@@ -71,10 +70,10 @@ class TokenAuthenticator:
         ttl_seconds: int | None,
         now_ms: int,
     ) -> Bearer:
-        """A new bearer for a session, who stays no longer than the one it is made ``by``.
+        """A new bearer for a session, valid at most as long as its parent ``by``.
 
         Raises:
-            Forbidden: That one is too late in a line of those who made one another.
+            Forbidden: The parent is already ``MAX_DELEGATION_DEPTH`` deep.
         """
         now_s = now_ms // 1000
         until_s = now_s + (ttl_seconds or self._token_ttl_seconds)
@@ -90,21 +89,21 @@ class TokenAuthenticator:
     def session_tokens(
         self, session_id: str, participant_ids: Sequence[str], created_at_ms: int
     ) -> list[Bearer]:
-        """Host, viewer and each participant of a session, in this order.
+        """Bearers for the host, the viewer and each participant of a session, in this order.
 
-        They follow from the session: who creates it again is given the same
-        tokens again, and none that was revoked comes back under another name.
+        Token ids are derived from the session: a repeated creation returns the same tokens, so
+        a revoked token is never reissued under another id.
         """
         since_s = created_at_ms // 1000
         until_s = since_s + self._token_ttl_seconds
 
-        def guest(role: Role, participant_id: str | None = None) -> Bearer:
-            named = f"{session_id} {created_at_ms} {role} {participant_id}"
-            token_id = blake2b(named.encode(), digest_size=16).hexdigest()
+        def bearer(role: Role, participant_id: str | None = None) -> Bearer:
+            identity = f"{session_id} {created_at_ms} {role} {participant_id}"
+            token_id = blake2b(identity.encode(), digest_size=16).hexdigest()
             return Bearer(role, session_id, token_id, since_s, until_s, participant_id)
 
         return [
-            guest(Role.HOST),
-            guest(Role.VIEWER),
-            *(guest(Role.PARTICIPANT, one) for one in participant_ids),
+            bearer(Role.HOST),
+            bearer(Role.VIEWER),
+            *(bearer(Role.PARTICIPANT, one) for one in participant_ids),
         ]

@@ -1,8 +1,7 @@
-"""The keys that tokens are signed with: a JSON Web Key Set, read once.
+"""JSON Web Key Set parser: HS256 and EdDSA keys.
 
-What a key may be used for is a matter of the key alone (RFC 8725, 3.1): whoever
-makes a token chooses which key it names, never how it is verified. Of secrets
-nothing is ever part of a message.
+The key alone fixes the algorithm (RFC 8725, 3.1): a token chooses its key, never how it is
+verified. No message contains a secret.
 
 https://www.rfc-editor.org/rfc/rfc7517, rfc7518 (oct) and rfc8037 (OKP)
 """
@@ -19,19 +18,19 @@ from jwt.algorithms import HMACAlgorithm, has_crypto
 from jwt.exceptions import InvalidKeyError
 from jwt.utils import base64url_encode
 
-LEAST_SECRET_BYTES: Final = 32
-"""RFC 7518, 3.2: an HMAC's key is at least as long as its digest."""
+MIN_SECRET_BYTES: Final = 32
+"""RFC 7518, 3.2: an HMAC key is at least as long as the digest."""
 
 ALGORITHMS: Final = {"oct": "HS256", "OKP": "EdDSA"}
 
 
 class InvalidKeys(Exception):
-    """There are no keys to be had from what was given; the message names which, and why."""
+    """The configured keys cannot be read or used; the message says which one, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key and its only algorithm; ``signing`` is None of one that can but verify."""
+    """One key and its only algorithm; ``signing`` is None for a key that can only verify."""
 
     kid: str
     algorithm: str
@@ -40,7 +39,7 @@ class Key:
 
 
 class KeySet:
-    """Keys by the name that tokens call them by; the first that can signs new tokens."""
+    """Keys by their ``kid``; the first key that can sign signs new tokens."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
         self._keys = {key.kid: key for key in keys}
@@ -48,42 +47,43 @@ class KeySet:
             raise InvalidKeys("Two keys have the same kid")
         signing = [key for key in keys if key.signing is not None]
         if not signing:
-            raise InvalidKeys("There is no key that can sign")
+            raise InvalidKeys("No key can sign; add one with its secret or private part")
         self.signing = signing[0]
         self._dummy_key = _dummy_key(self.signing.algorithm)
 
     def __contains__(self, key: Key) -> bool:
         return key is not self._dummy_key
 
-    def named(self, kid: object) -> Key:
-        """The key of this name; for any other name one that nobody has signed with.
+    def key_for(self, kid: object) -> Key:
+        """The key with this ``kid``, or a dummy key that no token is signed with.
 
-        So a key that does not exist fails where, and as late as, a wrong signature does.
+        The dummy makes an unknown ``kid`` fail at the same point, and after the same work, as a
+        wrong signature.
         """
         return self._keys.get(kid, self._dummy_key) if isinstance(kid, str) else self._dummy_key
 
 
 def read_keys(text: str) -> KeySet:
-    """The keys of a JSON Web Key Set, or of a single key, as text.
+    """Parse a JSON Web Key Set, or a single JSON Web Key.
 
     Raises:
-        InvalidKeys: It is none, or one of its keys can't be used here.
+        InvalidKeys: The text is not a key set, or a key in it cannot be used.
     """
     try:
-        found = json.loads(text)
+        document = json.loads(text)
     except ValueError:
-        raise InvalidKeys("The keys are no JSON") from None
-    if isinstance(found, dict) and "kty" in found:
-        found = {"keys": [found]}
-    keys = found.get("keys") if isinstance(found, dict) else None
+        raise InvalidKeys("The keys are not JSON") from None
+    if isinstance(document, dict) and "kty" in document:
+        document = {"keys": [document]}
+    keys = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-        raise InvalidKeys("The keys are no JSON Web Key Set")
+        raise InvalidKeys("The keys are not a JSON Web Key Set")
     return KeySet([_read(key) for key in keys])
 
 
 def new_key(kid: str) -> dict[str, str]:
-    """A new key for HS256, as a JSON Web Key."""
-    secret = base64url_encode(secrets.token_bytes(LEAST_SECRET_BYTES)).decode()
+    """A new HS256 key, as a JSON Web Key."""
+    secret = base64url_encode(secrets.token_bytes(MIN_SECRET_BYTES)).decode()
     return {"kty": "oct", "kid": kid, "alg": "HS256", "k": secret}
 
 
@@ -100,25 +100,27 @@ def _read(key: Mapping[str, Any]) -> Key:
         raise InvalidKeys(f"Key {kid}: use must be sig")
     if algorithm == "EdDSA" and not has_crypto:
         raise InvalidKeys(
-            f"Key {kid}: EdDSA needs the package cryptography, which is not installed;"
-            " docs/deploying.md says how to add it"
+            f"Key {kid}: EdDSA needs the cryptography package, which is not installed;"
+            " see docs/deploying.md"
         )
     try:
         return _of_secret(kid, key) if algorithm == "HS256" else _of_curve(kid, key)
     except (InvalidKeyError, ValueError, TypeError, KeyError):
-        # What the library says may quote what it was given.
-        raise InvalidKeys(f"Key {kid} is no key for {algorithm}") from None
+        # The library's message may quote the key.
+        raise InvalidKeys(f"Key {kid} is not a valid {algorithm} key") from None
 
 
 def _of_secret(kid: str, key: Mapping[str, Any]) -> Key:
     secret = HMACAlgorithm.from_jwk(dict(key))
-    if len(secret) < LEAST_SECRET_BYTES:
-        raise InvalidKeys(f"Key {kid} has less than {LEAST_SECRET_BYTES} bytes")
+    if len(secret) < MIN_SECRET_BYTES:
+        raise InvalidKeys(
+            f"Key {kid}: k must have at least {MIN_SECRET_BYTES} bytes, got {len(secret)}"
+        )
     return Key(kid, "HS256", secret, secret)
 
 
 def _of_curve(kid: str, key: Mapping[str, Any]) -> Key:
-    # PyJWT has it only where cryptography is installed.
+    # PyJWT defines it only where cryptography is installed.
     from jwt.algorithms import OKPAlgorithm  # noqa: PLC0415
 
     if key.get("crv") != "Ed25519":
@@ -129,7 +131,7 @@ def _of_curve(kid: str, key: Mapping[str, Any]) -> Key:
 
 def _dummy_key(algorithm: str) -> Key:
     if algorithm == "HS256":
-        secret = secrets.token_bytes(LEAST_SECRET_BYTES)
+        secret = secrets.token_bytes(MIN_SECRET_BYTES)
         return Key("", algorithm, secret, None)
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
         Ed25519PrivateKey,

@@ -1,7 +1,7 @@
-"""JSON Web Tokens: whom a token names, if we have signed it, and new ones.
+"""JSON Web Tokens: sign and verify.
 
-Owns form, signature and claims. Must never ask what time it is: only the
-store has a clock, and whoever loads a session with a token has it looked at.
+Owns the format, the signature and the claims. Reads no clock: the store checks ``nbf``, ``exp``
+and revocation when it loads the session.
 
 https://www.rfc-editor.org/rfc/rfc7519 and rfc8725
 """
@@ -15,17 +15,17 @@ from typing import Any, Final
 import jwt
 
 from ..core.errors import Unauthenticated
-from ..settings import LONGEST_TOKEN_SECONDS
+from ..settings import MAX_TOKEN_TTL_SECONDS
 from .jwks import KeySet
-from .policy import EVERY_SESSION, JTI_FORM, Bearer, Role
+from .policy import EVERY_SESSION, JTI_PATTERN, Bearer, Role
 
-MOST_CHARACTERS: Final = 2_048
-LATEST_S: Final = 2**40
-"""Some 34,000 years; what is later is a mistake, or made to be one."""
+MAX_TOKEN_LENGTH: Final = 2_048
+MAX_TIMESTAMP_S: Final = 2**40
+"""About the year 36800; a later timestamp is a mistake or an attack."""
 
 _ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-# Times are the store's to judge; a token of ours has no audience, so one that has is none of ours.
+# The store validates the times. Our tokens have no audience: PyJWT rejects one that has.
 _OPTIONS: Final[Any] = {
     "require": ["sid", "role", "exp", "nbf", "jti"],
     "verify_exp": False,
@@ -35,15 +35,15 @@ _OPTIONS: Final[Any] = {
 
 
 class UnknownKey(Unauthenticated):
-    """It names none of our keys; whoever brings it is told no more than of any other."""
+    """The token names none of our keys. Clients get the same message as for any other."""
 
 
 def sign(bearer: Bearer, keys: KeySet) -> str:
-    """A token that makes its bearer this one."""
+    """The signed token of a bearer."""
     key = keys.signing
     claims: dict[str, Any] = {
         "sid": bearer.session_id,
-        # A server is the host of every session.
+        # On the wire, a server is the host of every session.
         "role": Role.HOST if bearer.role is Role.SERVER else bearer.role,
         "nbf": bearer.valid_from_s,
         "exp": bearer.valid_until_s,
@@ -55,22 +55,22 @@ def sign(bearer: Bearer, keys: KeySet) -> str:
 
 
 def read(token: str, keys: KeySet) -> Bearer:
-    """Whom a token names; whether it holds at this instant is not asked.
+    """Verify a token's signature and claims, but not whether it is valid now.
 
     Raises:
-        UnknownKey: It names none of the keys.
-        Unauthenticated: It is no token, or not signed by one of the keys, or says nonsense.
+        UnknownKey: The token names none of the keys.
+        Unauthenticated: The token is malformed, its signature is wrong, or its claims are invalid.
     """
-    if len(token) > MOST_CHARACTERS or not token.isascii():
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         raise Unauthenticated
     try:
-        key = keys.named(jwt.get_unverified_header(token).get("kid"))
+        key = keys.key_for(jwt.get_unverified_header(token).get("kid"))
     except jwt.PyJWTError:
         raise Unauthenticated from None
     try:
         claims = jwt.decode(token, key.verifying, algorithms=[key.algorithm], options=_OPTIONS)
     except jwt.PyJWTError:
-        # Why it failed is quoted from the token, and nobody's to know.
+        # PyJWT's message quotes the token: it must not reach the client or the log.
         raise (Unauthenticated if key in keys else UnknownKey) from None
     return _bearer(claims)
 
@@ -90,9 +90,9 @@ def _bearer(claims: Mapping[str, Any]) -> Bearer:
         if role is not Role.HOST:
             raise Unauthenticated
         role = Role.SERVER
-    elif until_s - since_s > LONGEST_TOKEN_SECONDS:
+    elif until_s - since_s > MAX_TOKEN_TTL_SECONDS:
         raise Unauthenticated
-    if not isinstance(token_id, str) or not re.fullmatch(JTI_FORM, token_id):
+    if not isinstance(token_id, str) or not re.fullmatch(JTI_PATTERN, token_id):
         raise Unauthenticated
     return Bearer(role, session_id, token_id, since_s, until_s, participant_id)
 
@@ -104,7 +104,7 @@ def _id(value: object) -> str:
 
 
 def _seconds(value: object) -> int:
-    # True is an int in Python, and none in JSON.
-    if type(value) is not int or not 0 <= value < LATEST_S:
+    # True is an int in Python, but not in JSON.
+    if type(value) is not int or not 0 <= value < MAX_TIMESTAMP_S:
         raise Unauthenticated
     return value

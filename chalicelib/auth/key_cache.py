@@ -1,8 +1,7 @@
-"""The keys as they are by now: read with the first token, and again as they grow old.
+"""Key cache: reads the signing keys with the first token, and refreshes them.
 
-Owns how often the text of the keys is read, and who waits for that. Where it
-comes from, and how old it may be, ``secret`` knows. Must never drop keys that
-are there because they could not be read again.
+Owns how often keys are read and which callers wait for that. ``key_source`` owns where they come
+from and how old they may be. Keeps cached keys when a refresh fails.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from .jwks import InvalidKeys, KeySet, read_keys
 
 LOG = logging.getLogger("tickless")
 
-FAILED_FOR_SECONDS: Final = 1.0
-"""So long after a failure nothing is read again while there are no keys: calls fail at once."""
+RETRY_AFTER_FAILURE_SECONDS: Final = 1.0
+"""After a failed read without cached keys, calls fail at once for this long."""
 
-SAME_FOR_SECONDS: Final = 10.0
-"""So long no unknown name of a key has them read again: anyone can make one up."""
+MIN_REFRESH_INTERVAL_SECONDS: Final = 10.0
+"""At most one refresh per interval for unknown key ids, which any client can make up."""
 
 
 class ReadText(Protocol):
-    """Gives the text of the keys, or raises InvalidKeys."""
+    """Returns the text of the keys, or raises InvalidKeys."""
 
     def __call__(self, *, fresh: bool) -> str:
-        """Unless ``fresh`` is asked for, it may be one of some minutes ago."""
+        """Unless ``fresh``, the text may be some minutes old."""
 
 
 class KeyCache:
-    """Keys of a text that ``read_text`` gives; safe for many threads."""
+    """Caches the keys that ``read_text`` returns. Thread-safe."""
 
     def __init__(
         self, read_text: ReadText, monotonic: Callable[[], float] = time.monotonic
@@ -48,33 +47,33 @@ class KeyCache:
         self._failure: str | None = None
 
     def keys(self) -> KeySet:
-        """The keys that are known, which are read if there are none, or if they are old.
+        """The cached keys; reads them first if there are none, or if they are stale.
 
         Raises:
-            KeysUnavailable: They can't be had, or can't be used.
+            KeysUnavailable: No keys are cached, and reading them failed.
         """
-        known = self._keys
-        if known is None:
-            return self._after(None)
-        # One call reads what is old; the others go on with it meanwhile.
+        cached = self._keys
+        if cached is None:
+            return self._refresh(None)
+        # One call refreshes; the others continue with the cached keys.
         if self._reading.acquire(blocking=False):
             try:
                 if self._monotonic() >= self._not_before_s:
-                    # What could not be used may have been mended.
+                    # After a failure the secret may have been fixed: bypass its cache.
                     self._read(fresh=self._failure is not None)
             finally:
                 self._reading.release()
-        return self._keys or known
+        return self._keys or cached
 
-    def newer_than(self, known: KeySet) -> KeySet | None:
-        """Other keys than these, if they have been changed."""
-        found = self._after(known)
-        return None if found is known else found
+    def newer_than(self, cached: KeySet) -> KeySet | None:
+        """The current keys if they differ from ``cached``."""
+        current = self._refresh(cached)
+        return None if current is cached else current
 
-    def _after(self, known: KeySet | None) -> KeySet:
+    def _refresh(self, cached: KeySet | None) -> KeySet:
         with self._reading:
-            # Who had to wait here takes what another call has found meanwhile, or has not.
-            if self._keys is known and self._monotonic() >= self._not_before_s:
+            # A call that waited for the lock shares the result of the call before it.
+            if self._keys is cached and self._monotonic() >= self._not_before_s:
                 self._read(fresh=True)
             if self._keys is None:
                 raise KeysUnavailable(self._failure)
@@ -84,14 +83,16 @@ class KeyCache:
         self._failure = None
         try:
             text = self._read_text(fresh=fresh)
-            # The same keys stay the same object: what was verified with them stays verified.
+            # Unchanged keys stay the same object, so that verified tokens stay cached.
             if text != self._text:
                 self._keys, self._text = read_keys(text), text
         except InvalidKeys as error:
             self._failure = f"keys: {error}"
             if self._keys is not None:
-                LOG.error("%s; those known before go on", self._failure)
-        # A text that is remembered may be asked for with each call.
+                LOG.error("%s; continuing with the cached keys", self._failure)
+        # Text from the source's own cache is cheap: it may be read with each call.
         if fresh or self._failure is not None:
-            wait_s = FAILED_FOR_SECONDS if self._keys is None else SAME_FOR_SECONDS
+            wait_s = (
+                RETRY_AFTER_FAILURE_SECONDS if self._keys is None else MIN_REFRESH_INTERVAL_SECONDS
+            )
             self._not_before_s = self._monotonic() + wait_s

@@ -1,10 +1,8 @@
-"""The text of the keys: the setting itself, or a secret of AWS Secrets Manager.
+"""Key source: the text of the keys, from the setting itself or AWS Secrets Manager.
 
-Powertools reads the secret and remembers it for ``MAX_AGE_SECONDS``. It imports
-boto3, which costs more than all else that a first token does; so it is imported
-with the first secret that is read, and not at all where a setting has the keys.
-What Secrets Manager says in full may quote what was signed: of that only the
-name of the error becomes part of a message.
+Powertools fetches the secret and caches it for ``MAX_AGE_SECONDS``. It imports boto3, the largest
+cost of a first token; so it is imported with the first secret, and never where AUTH_KEYS is set.
+Secrets Manager's messages may quote the signed request, so errors contain only the error code.
 """
 
 from __future__ import annotations
@@ -19,16 +17,16 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
 
 MAX_AGE_SECONDS: Final = 300
-"""So long a secret is taken for what it was; after that a key that was taken out is refused."""
+"""How long a secret is cached; after that, tokens of a removed key are rejected."""
 
-CONNECT_WITHIN_SECONDS: Final = 0.5
-ANSWER_WITHIN_SECONDS: Final = 0.9
+CONNECT_TIMEOUT_SECONDS: Final = 0.5
+READ_TIMEOUT_SECONDS: Final = 0.9
 ATTEMPTS: Final = 2
-"""Together less than two seconds where nothing is answered."""
+"""Less than two seconds in total when Secrets Manager does not respond."""
 
 
 class KeySource:
-    """Reads the text of the keys, wherever the settings say it is. For one thread at a time."""
+    """Reads the text of the keys. Not thread-safe."""
 
     def __init__(self, settings: Settings, max_age_seconds: int = MAX_AGE_SECONDS) -> None:
         self._text = settings.auth_keys
@@ -36,10 +34,10 @@ class KeySource:
         self._max_age_seconds = max_age_seconds
 
     def read(self, *, fresh: bool) -> str:
-        """The text; ``fresh`` asks for it even if it was read a moment ago.
+        """The text of the keys; ``fresh`` bypasses the cache.
 
         Raises:
-            InvalidKeys: AWS Secrets Manager does not give it.
+            InvalidKeys: AWS Secrets Manager did not return the secret.
         """
         return self._text or self._secret(fresh=fresh)
 
@@ -58,12 +56,12 @@ class KeySource:
             else:
                 why = type(cause).__name__
         except (BotoCoreError, ValueError) as error:
-            # No client: a profile or an endpoint in the environment that is none.
+            # No client: the environment names an invalid profile or endpoint.
             why = str(error)
         else:
             if isinstance(text, str):
                 return text
-            why = "it is binary, and must be text"
+            why = "it is binary; store it as text"
         raise InvalidKeys(f"{self._arn} could not be read: {why}")
 
     @cached_property
@@ -75,10 +73,10 @@ class KeySource:
 
         return SecretsProvider(
             boto_config=Config(
-                # The secret may be kept in another region than this function's.
+                # The secret may be in another region than this function.
                 region_name=self._arn.split(":")[3],
-                connect_timeout=CONNECT_WITHIN_SECONDS,
-                read_timeout=ANSWER_WITHIN_SECONDS,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             )
         )

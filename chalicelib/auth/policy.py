@@ -1,8 +1,8 @@
-"""The rights of each role: one table, and what it comes to for a command.
+"""Authorization policy: the table of rights by role and action. Pure.
 
-Pure: who somebody is has been found out before. A participant's right to end
-his own cycle is made a condition of the command, which the rules check at the
-very instant at which it is carried out: whoever loses a race ends nobody else's.
+A participant may end only their own cycle. That right becomes a condition of the command
+(``current_participant_id``), which the core checks at the instant it applies the command: a
+participant who loses a race cannot end another participant's cycle.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from ..core.errors import Forbidden
 
 EVERY_SESSION: Final = "*"
 MAX_DELEGATION_DEPTH: Final = 4
-JTI_FORM: Final = f"[A-Za-z0-9_-]{{1,64}}([.][A-Za-z0-9_-]{{1,64}}){{0,{MAX_DELEGATION_DEPTH - 1}}}"
-"""A token that was minted with another is called by that one's name, a full stop, and its own."""
+JTI_PATTERN: Final = (
+    f"[A-Za-z0-9_-]{{1,64}}([.][A-Za-z0-9_-]{{1,64}}){{0,{MAX_DELEGATION_DEPTH - 1}}}"
+)
+"""A minted token's id is its parent's id, a full stop, and its own name."""
 
 
 class Role(StrEnum):
-    """What a token makes of its bearer; a server's opens every session."""
+    """The role a token grants; a server has access to every session."""
 
     SERVER = "server"
     HOST = "host"
@@ -31,7 +33,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What may be asked for, over REST or the socket."""
+    """What a client can request over REST or the WebSocket."""
 
     CREATE = "create"
     READ = "read"
@@ -51,7 +53,7 @@ class Action(StrEnum):
 
 
 class Right(StrEnum):
-    """How far a role may go."""
+    """Whether a role may perform an action."""
 
     NO = "no"
     OWN = "of the own cycle"
@@ -80,7 +82,7 @@ RIGHTS: Final[Mapping[Action, tuple[Right, Right, Right, Right]]] = {
     Action.MINT: (YES, YES, NO, NO),
     Action.REVOKE: (YES, YES, NO, NO),
 }
-"""Of the session that a token names; of any other nobody but a server may anything."""
+"""Rights to the session that a token names; only a server has rights to others."""
 
 ACTIONS: Final[Mapping[type[rules.Command], Action]] = {
     rules.Start: Action.START,
@@ -96,11 +98,11 @@ ACTIONS: Final[Mapping[type[rules.Command], Action]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who somebody is, as a token says whose signature was right.
+    """The verified claims of a token.
 
-    ``session_id`` is the one session it opens, or ``*``; ``participant_id`` is
-    given for participants alone. It holds from ``valid_from_s`` until
-    ``valid_until_s``, seconds of the epoch as in the token, the end excluded.
+    ``session_id`` is the session it grants access to, or ``*``; only participants have a
+    ``participant_id``. It is valid from ``valid_from_s`` until before ``valid_until_s``, both in
+    Unix seconds.
     """
 
     role: Role
@@ -112,41 +114,41 @@ class Bearer:
 
     @property
     def is_revocable(self) -> bool:
-        """A server's token is not: it belongs to no session that could keep note of it."""
+        """False for server tokens: revocations are stored with a session."""
         return self.role is not Role.SERVER
 
     @property
     def revocations(self) -> tuple[str, ...]:
-        """The tokens with any of which it ends: those it was minted with, and itself."""
+        """The token ids whose revocation ends this token: its ancestors' and its own."""
         if not self.is_revocable:
             return ()
         names = self.token_id.split(".")
-        return tuple(".".join(names[: place + 1]) for place in range(len(names)))
+        return tuple(".".join(names[:depth]) for depth in range(1, len(names) + 1))
 
     def child_token_id(self, name: str) -> str:
-        """What a token is called that is minted with this one, and ends where this is revoked.
+        """The id of a token minted with this one; revoking this token revokes it too.
 
         Raises:
-            Forbidden: This one was itself minted with one that was minted with one, and so on.
+            Forbidden: This token is already ``MAX_DELEGATION_DEPTH`` deep.
         """
         if len(self.revocations) == MAX_DELEGATION_DEPTH:
             raise Forbidden
         return f"{self.token_id}.{name}" if self.is_revocable else name
 
     def authorize(self, action: Action, session_id: str | None = None) -> None:
-        """Go on, if this may be done to the session, at least to some of its cycles.
+        """Check the right to an action on a session, or at least on some of its cycles.
 
         Raises:
-            Forbidden: It may not.
+            Forbidden: The bearer has no such right.
         """
         if self.session_id not in (EVERY_SESSION, session_id) or self._right(action) is NO:
             raise Forbidden
 
     def restrict(self, command: rules.Command) -> rules.Command:
-        """The command as this bearer may give it: where the cycle has to be his own, it says so.
+        """The command, limited to the bearer's own cycle where the policy says so.
 
         Raises:
-            Forbidden: He may not, or names somebody else's cycle.
+            Forbidden: The bearer has no right to it, or it names another participant's cycle.
         """
         right = self._right(ACTIONS[type(command)])
         if right is YES:

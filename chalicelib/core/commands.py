@@ -1,7 +1,6 @@
-"""Commands and what they do to a session.
+"""Commands, and how each changes a session.
 
-A command meets the session as its timeouts have left it, so what ran out by
-now comes first; both together are one version.
+Due timeouts are settled before a command is applied; both together make one version.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """End the running cycle; ``current_participant_id`` says whose it should be."""
+    """End the running cycle; ``current_participant_id``, if given, must be its participant."""
 
     name: ClassVar[str] = "switch"
     next_participant_id: str | None = None
@@ -61,7 +60,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Adjust:
-    """Give the clock that is named ``delta_ms``, or take so much; see ``adjusting``."""
+    """Add ``delta_ms`` to the named clock, or remove time if negative; see ``adjustments``."""
 
     name: ClassVar[str] = "adjust"
     delta_ms: int
@@ -72,24 +71,23 @@ class Adjust:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Take back a switch that nothing has followed."""
+    """Undo the last switch, unless another command or a timeout followed it."""
 
     name: ClassVar[str] = "undo"
 
 
 Command = Start | Switch | Pause | Resume | Complete | Cancel | Adjust | Undo
 
-UNDO_WITHIN_MS = 10_000
-"""So long after a switch it can be undone."""
+UNDO_WINDOW_MS = 10_000
+"""How long after a switch it can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of a session at one instant.
+    """The result of applying a command.
 
-    ``refusal`` says why the command was refused; timeouts that were due are
-    applied all the same. ``expired_participant_id`` is whose clock had run out
-    in the cycle that a switch ended.
+    ``refusal`` is why the command was rejected; due timeouts are applied even then.
+    ``expired_participant_id`` is set if the cycle that a switch ended was in overtime.
     """
 
     session: Session
@@ -99,10 +97,9 @@ class Decision:
 
 
 def apply(session: Session, command: Command | None, now_ms: int) -> Decision:
-    """Settle ``session`` and carry out ``command``; ``None`` only settles.
+    """Settle ``session`` and apply ``command``; ``None`` only settles.
 
-    The session that comes back is the very one given where nothing changed,
-    else the next version of it.
+    Returns the same session object if nothing changed, else its next version.
     """
     settled, timeouts = settle(session, now_ms)
     if command is None:
@@ -154,12 +151,12 @@ def _start(session: Session, now_ms: int) -> Decision:
 
 def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
     cycle = _running(session, command.name)
-    _same_cycle(session, cycle, command.current_participant_id)
+    _check_active(session, cycle, command.current_participant_id)
     successor = _successor(session, command.next_participant_id)
-    kept = cycles.undoable(session, cycle)
+    undoable = cycles.undoable(session, cycle)
     switched, event = cycles.switch(session, cycle, successor, now_ms)
     if switched.status is Status.RUNNING:
-        switched = replace(switched, undoable=kept)
+        switched = replace(switched, undoable=undoable)
     expired_id = None
     if cycle.overtime_from_ms is not None:
         expired_id = session.setup.participants[cycle.position].participant_id
@@ -168,7 +165,7 @@ def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
 
 def _pause(session: Session, command: Pause, now_ms: int) -> Decision:
     cycle = _running(session, command.name)
-    _same_cycle(session, cycle, command.current_participant_id)
+    _check_active(session, cycle, command.current_participant_id)
     paused = replace(cycles.stop(session, cycle, now_ms), status=Status.PAUSED)
     return Decision(paused, (SessionPaused(now_ms),))
 
@@ -196,24 +193,24 @@ def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
     participant_id, group_id = command.participant_id, command.group_id
     adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
     event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
-    # A clock with nothing left runs out at this very instant.
+    # A running clock that was taken to 0 runs out at this instant.
     settled, timeouts = settle(updated(replace(adjusted, undoable=None), now_ms), now_ms)
     return Decision(settled, (event, *timeouts))
 
 
 def _undo(session: Session, now_ms: int) -> Decision:
-    cycle, kept = _running(session, Undo.name), session.undoable
+    cycle, undoable = _running(session, Undo.name), session.undoable
     switched_at_ms = cycle.started_at_ms
-    if kept is None or switched_at_ms is None or now_ms - switched_at_ms > UNDO_WITHIN_MS:
-        raise NothingToUndo(Undo.name, session.status, UNDO_WITHIN_MS)
+    if undoable is None or switched_at_ms is None or now_ms - switched_at_ms > UNDO_WINDOW_MS:
+        raise NothingToUndo(Undo.name, session.status, UNDO_WINDOW_MS)
     participants = session.setup.participants
     event = SwitchUndone(
         now_ms,
         participants[cycle.position].participant_id,
-        participants[kept.cycle.position].participant_id,
+        participants[undoable.cycle.position].participant_id,
     )
-    # What fell due since then does so now, at its own deadline.
-    restored = cycles.undo_switch(session, kept, switched_at_ms)
+    # Timeouts of the restored cycle since the switch apply now, each at its own deadline.
+    restored = cycles.undo_switch(session, undoable, switched_at_ms)
     settled, timeouts = settle(restored, now_ms, switched_at_ms)
     return Decision(settled, (event, *timeouts))
 
@@ -224,10 +221,10 @@ def _running(session: Session, command: str) -> Cycle:
     return session.cycle
 
 
-def _same_cycle(session: Session, cycle: Cycle, named_id: str | None) -> None:
+def _check_active(session: Session, cycle: Cycle, expected_id: str | None) -> None:
     active_id = session.setup.participants[cycle.position].participant_id
-    if named_id is not None and named_id != active_id:
-        raise StaleCycle(named_id, active_id)
+    if expected_id is not None and expected_id != active_id:
+        raise StaleCycle(expected_id, active_id)
 
 
 def _successor(session: Session, participant_id: str | None) -> int | None:

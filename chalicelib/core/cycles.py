@@ -1,7 +1,6 @@
-"""Cycles: how one begins, how it ends, whose is next, and when it runs out.
+"""Cycles: begin, stop, switch, undo, end; rotation order; deadlines.
 
-The verbs here leave version and time stamps of the session alone; that is for
-whoever decides to call them.
+These functions leave the session's version and ``updated_at_ms`` alone: their callers set them.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def begin(session: Session, position: int, at_ms: int) -> Session:
 
 
 def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
-    """The clock stands at ``at_ms``; whatever it shows, it goes on showing."""
+    """Stop the clock at ``at_ms``; its reading stays what it is."""
     lasted = lasted_ms(cycle, at_ms)
     return replace(
         session,
@@ -44,70 +43,72 @@ def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
 def switch(
     session: Session, cycle: Cycle, successor: int | None, at_ms: int
 ) -> tuple[Session, Event]:
-    """End a cycle and begin the successor's, or the next one's in rotation.
+    """End a cycle and begin the successor's, or that of the next participant in rotation.
 
-    Where nobody is left to take a cycle, the session expires.
+    The session expires if no participant has time left.
     """
-    booked = _book(session, cycle, at_ms)
+    ended = _end_cycle(session, cycle, at_ms)
     if successor is None:
-        successor = _next_in_rotation(booked.session, cycle.position)
+        successor = _next_in_rotation(ended.session, cycle.position)
     if successor is None:
-        return _end_booked(booked, Status.EXPIRED, at_ms)
+        return _end_session(ended, Status.EXPIRED, at_ms)
     participants = session.setup.participants
     event = CycleSwitched(
         at_ms,
         participants[cycle.position].participant_id,
         participants[successor].participant_id,
-        booked.time_used_ms,
-        booked.overtime_ms,
+        ended.time_used_ms,
+        ended.overtime_ms,
     )
-    return begin(_hand_over(booked, successor), successor, at_ms), event
+    return begin(_hand_over(ended, successor), successor, at_ms), event
 
 
 def undoable(session: Session, cycle: Cycle) -> Undoable:
-    """What to keep of ``session`` so that a switch which now ends its cycle can be undone."""
+    """What :func:`undo_switch` needs to undo a switch that ends this cycle now."""
     bank = session.setup.participants[cycle.position].bank
     return Undoable(cycle, None if bank is None else session.banks[bank])
 
 
-def undo_switch(session: Session, kept: Undoable, switched_at_ms: int) -> Session:
-    """The session as if the switch at that instant had not been, its cycle still running."""
-    cycle = kept.cycle
+def undo_switch(session: Session, undoable: Undoable, switched_at_ms: int) -> Session:
+    """The session without the switch at ``switched_at_ms``, the earlier cycle still running."""
+    cycle = undoable.cycle
     over_ms, used = overtime_ms(cycle, switched_at_ms), used_ms(cycle, switched_at_ms)
     tally = session.tallies[cycle.position]
     tally = Tally(tally.time_used_ms - used, tally.overtime_ms - over_ms, tally.cycle_count - 1)
     return replace(
         session,
-        tallies=_with(session.tallies, cycle.position, tally),
-        banks=_banks_before(session, kept, used),
+        tallies=_replaced(session.tallies, cycle.position, tally),
+        banks=_banks_before(session, undoable, used),
         ran_ms=session.ran_ms - (lasted_ms(cycle, switched_at_ms) - cycle.elapsed_ms),
         cycle=cycle,
         undoable=None,
     )
 
 
-def _banks_before(session: Session, kept: Undoable, used: int) -> tuple[Bank, ...]:
+def _banks_before(session: Session, undoable: Undoable, used: int) -> tuple[Bank, ...]:
     participants, banks, current = session.setup.participants, session.banks, session.cycle
-    giver = participants[kept.cycle.position].bank
-    if giver is None or kept.bank is None or current is None:
+    giver = participants[undoable.cycle.position].bank
+    if giver is None or undoable.bank is None or current is None:
         return banks
     taker = participants[current.position].bank
     if taker is not None and taker != giver and session.setup.control.transfers:
-        gained_ms = kept.bank.run_ms + used
-        banks = _with(banks, taker, banks[taker]._replace(held_ms=banks[taker].held_ms - gained_ms))
-    return _with(banks, giver, kept.bank)
+        gained_ms = undoable.bank.run_ms + used
+        banks = _replaced(
+            banks, taker, banks[taker]._replace(held_ms=banks[taker].held_ms - gained_ms)
+        )
+    return _replaced(banks, giver, undoable.bank)
 
 
 def end(session: Session, status: Status, at_ms: int) -> tuple[Session, Event]:
-    """End the session; nothing is added, refilled or transferred."""
+    """End the session; banks get no increment, refill or transfer."""
     if session.cycle is None:
         event = ENDINGS[status](at_ms, None, 0, 0)
         return replace(session, status=status, completed_at_ms=at_ms), event
-    return _end_booked(_book(session, session.cycle, at_ms), status, at_ms)
+    return _end_session(_end_cycle(session, session.cycle, at_ms), status, at_ms)
 
 
-class Booked(NamedTuple):
-    """A session whose last cycle stands and has been added to its tally."""
+class EndedCycle(NamedTuple):
+    """A session whose cycle was stopped and added to its participant's tally."""
 
     session: Session
     cycle: Cycle
@@ -115,29 +116,29 @@ class Booked(NamedTuple):
     overtime_ms: int
 
 
-def _book(session: Session, cycle: Cycle, at_ms: int) -> Booked:
+def _end_cycle(session: Session, cycle: Cycle, at_ms: int) -> EndedCycle:
     over_ms = overtime_ms(cycle, at_ms)
     used_ms = lasted_ms(cycle, at_ms) - over_ms
     tally = session.tallies[cycle.position]
     tally = Tally(tally.time_used_ms + used_ms, tally.overtime_ms + over_ms, tally.cycle_count + 1)
     stopped = cycle._replace(started_at_ms=None, elapsed_ms=used_ms + over_ms)
-    booked = replace(
+    counted = replace(
         session,
-        tallies=_with(session.tallies, cycle.position, tally),
+        tallies=_replaced(session.tallies, cycle.position, tally),
         ran_ms=session.ran_ms + stopped.elapsed_ms - cycle.elapsed_ms,
         cycle=stopped,
         undoable=None,
     )
-    return Booked(booked, stopped, used_ms, over_ms)
+    return EndedCycle(counted, stopped, used_ms, over_ms)
 
 
-def _end_booked(booked: Booked, status: Status, at_ms: int) -> tuple[Session, Event]:
-    session, cycle = booked.session, booked.cycle
+def _end_session(ended: EndedCycle, status: Status, at_ms: int) -> tuple[Session, Event]:
+    session, cycle = ended.session, ended.cycle
     last = session.setup.participants[cycle.position].participant_id
-    event = ENDINGS[status](at_ms, last, booked.time_used_ms, booked.overtime_ms)
-    # Handed over to itself, a bank keeps its run and goes on showing what it showed.
-    kept = _hand_over(booked, cycle.position)
-    return replace(kept, status=status, completed_at_ms=at_ms), event
+    event = ENDINGS[status](at_ms, last, ended.time_used_ms, ended.overtime_ms)
+    # Handing over to itself, the bank keeps its run, so its reading stays the same.
+    handed_over = _hand_over(ended, cycle.position)
+    return replace(handed_over, status=status, completed_at_ms=at_ms), event
 
 
 ENDINGS: dict[Status, type[SessionEnded]] = {
@@ -147,30 +148,30 @@ ENDINGS: dict[Status, type[SessionEnded]] = {
 }
 
 
-def _hand_over(booked: Booked, position: int) -> Session:
-    """Account for the banks as a booked cycle gives way to one of ``position``."""
-    session, cycle = booked.session, booked.cycle
+def _hand_over(ended: EndedCycle, position: int) -> Session:
+    """Update the banks when an ended cycle is followed by one of ``position``."""
+    session, cycle = ended.session, ended.cycle
     participants = session.setup.participants
     giver, taker = participants[cycle.position].bank, participants[position].bank
     if giver is None or taker is None:
         return session
     control, banks = session.setup.control_of(giver), session.banks
     bank = banks[giver]
-    run_ms = bank.run_ms + booked.time_used_ms
+    run_ms = bank.run_ms + ended.time_used_ms
     if giver == taker:
-        # One run, however many cycles: to the time control nothing has ended.
-        return replace(session, banks=_with(banks, giver, bank._replace(run_ms=run_ms)))
+        # Consecutive cycles on one bank are one run: to the time control, it continues.
+        return replace(session, banks=_replaced(banks, giver, bank._replace(run_ms=run_ms)))
     if control.transfers:
-        # The taker has time left, or it could not take over.
+        # The taker has time left, or it would not be in the rotation.
         gainer = banks[taker]._replace(held_ms=banks[taker].held_ms + run_ms)
-        banks = _with(banks, taker, gainer)
+        banks = _replaced(banks, taker, gainer)
     if not bank.has_expired:
-        banks = _with(banks, giver, control.hand_over(bank, run_ms))
+        banks = _replaced(banks, giver, control.hand_over(bank, run_ms))
     return replace(session, banks=banks)
 
 
 def _next_in_rotation(session: Session, position: int) -> int | None:
-    """Who follows ``position``, itself last; ``None`` if nobody has time left."""
+    """The position after ``position``, itself last; ``None`` if no participant has time left."""
     count = len(session.tallies)
     for step in range(1, count + 1):
         candidate = (position + step) % count
@@ -180,7 +181,7 @@ def _next_in_rotation(session: Session, position: int) -> int | None:
 
 
 def budget_ms(session: Session, cycle: Cycle) -> int | None:
-    """How much the cycle may use before its clock runs out; ``None``: any time."""
+    """How much the cycle may use before its clock runs out; ``None`` if it never does."""
     setup = session.setup
     bank = setup.participants[cycle.position].bank
     if bank is not None:
@@ -193,14 +194,14 @@ def budget_ms(session: Session, cycle: Cycle) -> int | None:
 
 
 def session_deadline_ms(session: Session, started_at_ms: int) -> int | None:
-    """When the session clock runs out, if nothing stops it first."""
+    """When the session clock runs out; ``None`` in modes without one."""
     if session.setup.sync_mode is not SyncMode.GLOBAL:
         return None
     return started_at_ms + session.total_time_ms - session.ran_ms
 
 
 def cycle_deadline_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:
-    """When the running cycle's clock runs out; ``None`` once it has."""
+    """When the running cycle's clock runs out; ``None`` in overtime or without a limit."""
     if cycle.overtime_from_ms is not None:
         return None
     cycle_budget_ms = budget_ms(session, cycle)
@@ -210,7 +211,7 @@ def cycle_deadline_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int
 
 
 def deadline_ms(session: Session) -> int | None:
-    """The next instant at which anything will run out."""
+    """When the next clock runs out; ``None`` if none is running."""
     cycle = session.cycle
     if cycle is None or cycle.started_at_ms is None:
         return None
@@ -221,5 +222,5 @@ def deadline_ms(session: Session) -> int | None:
     return min((end for end in ends if end is not None), default=None)
 
 
-def _with(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:
+def _replaced(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:
     return (*items[:position], item, *items[position + 1 :])

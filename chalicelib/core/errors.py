@@ -1,24 +1,24 @@
-"""Why something was not done.
+"""Exceptions of the core and the engine, each with its public error code.
 
 TicklessError
- ├── RuleError                 the rules refuse a command; the session is as it was
- │    ├── InvalidSetup         the request for a session contradicts itself
- │    ├── InvalidTransition    the status does not allow the command
- │    │    └── NothingToUndo   there was no switch, or something has happened since
- │    ├── StaleCycle           somebody else's cycle is running
+ ├── RuleError                 the rules reject a command; the session is unchanged
+ │    ├── InvalidSetup         the fields of a new session contradict each other
+ │    ├── InvalidTransition    the session's status does not allow the command
+ │    │    └── NothingToUndo   no recent switch, or something followed it
+ │    ├── StaleCycle           the named participant is not active
  │    ├── UnknownParticipant   the named successor is not in the session
  │    ├── ParticipantExpired   the named successor's clock has run out
- │    └── InvalidAdjustment    there is no such clock, or it can't be left with nothing
- ├── SessionNotFound           there is no session of this id
- ├── SessionExists             the id is taken by a different session
- ├── Conflict                  the session changed under a command, which no longer applies
- ├── PreconditionFailed        the session is not at a version the caller named
- ├── IdempotencyKeyReused      the key was given to another request before
- ├── RateLimited               too many of the kind, too fast
- ├── Unauthenticated           there is no token, or none that holds
- ├── Forbidden                 the token does not open this
- ├── KeysUnavailable           the keys that tokens are signed with can't be had
- └── StoreUnavailable          the store did not answer, or cannot serve now
+ │    └── InvalidAdjustment    no such clock, or it would be left with no time
+ ├── SessionNotFound           no session has this id
+ ├── SessionExists             a different session has this id
+ ├── Conflict                  another request changed the session; the command no longer applies
+ ├── PreconditionFailed        the session is at a version the caller did not expect
+ ├── IdempotencyKeyReused      the key belongs to a different request
+ ├── RateLimited               a rate limit was exceeded
+ ├── Unauthenticated           the token is missing or not valid
+ ├── Forbidden                 the token does not allow the request
+ ├── KeysUnavailable           the signing keys cannot be read
+ └── StoreUnavailable          the store did not respond, or cannot serve now
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from collections.abc import Collection
 
 
 class TicklessError(Exception):
-    """What a caller is told of by ``code``; anything else is our own fault."""
+    """An error reported to clients by its ``code``; any other exception is a server error."""
 
     code: str
 
 
 class RuleError(TicklessError):
-    """The session is as it was, but for timeouts that were due."""
+    """The session is unchanged, except for due timeouts."""
 
 
 class InvalidSetup(RuleError):
@@ -56,16 +56,16 @@ class InvalidTransition(RuleError):
 class NothingToUndo(InvalidTransition):
     def __init__(self, command: str, status: str, within_ms: int) -> None:
         super().__init__(command, status)
-        since = "no switch, or a command or a timeout after it"
-        self.args = (f"{self}: {since}, within the last {within_ms} ms",)
+        why = f"no switch in the last {within_ms} ms, or a command or timeout followed it"
+        self.args = (f"{self}: {why}",)
 
 
 class StaleCycle(RuleError):
     code = "STALE_CYCLE"
 
-    def __init__(self, named_id: str, active_id: str) -> None:
-        super().__init__(f"Participant {named_id} is not active; the active one is {active_id}")
-        self.named_id = named_id
+    def __init__(self, expected_id: str, active_id: str) -> None:
+        super().__init__(f"Participant {expected_id} is not active; the active one is {active_id}")
+        self.expected_id = expected_id
         self.active_id = active_id
 
 
@@ -97,27 +97,27 @@ class SessionNotFound(TicklessError):
     code = "SESSION_NOT_FOUND"
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"There is no session {session_id}")
+        super().__init__(f"Session {session_id} does not exist")
 
 
 class SessionExists(TicklessError):
     code = "SESSION_EXISTS"
 
     def __init__(self, session_id: str) -> None:
-        super().__init__(f"Session {session_id} exists and was created differently")
+        super().__init__(f"Session {session_id} exists already, created by a different request")
 
 
 class Conflict(TicklessError):
     code = "CONFLICT"
 
     def __init__(self, expected_version: int, actual_version: int) -> None:
-        super().__init__("The session was changed by another request in the meantime")
+        super().__init__("Another request changed the session; the command no longer applies")
         self.expected_version = expected_version
         self.actual_version = actual_version
 
 
 class PreconditionFailed(TicklessError):
-    """``expected_version`` is None where several are, ``actual_version`` without a session."""
+    """``expected_version`` is None if there are several, ``actual_version`` without a session."""
 
     code = "PRECONDITION_FAILED"
 
@@ -134,11 +134,11 @@ class IdempotencyKeyReused(TicklessError):
     code = "IDEMPOTENCY_KEY_REUSED"
 
     def __init__(self) -> None:
-        super().__init__("This key was given to another request on this session before")
+        super().__init__("This key was used with a different request; use a new key per request")
 
 
 class RateLimited(TicklessError):
-    """``scope`` is what was counted; after ``retry_after_seconds`` one more is welcome."""
+    """``scope`` names the limit; one more request passes after ``retry_after_seconds``."""
 
     code = "RATE_LIMIT_EXCEEDED"
 
@@ -149,30 +149,30 @@ class RateLimited(TicklessError):
 
 
 class Unauthenticated(TicklessError):
-    """The same words whatever was wrong with the token: nobody learns how to make a better one."""
+    """One message for every cause, so that it does not help to forge a token."""
 
     code = "UNAUTHENTICATED"
 
     def __init__(self) -> None:
-        super().__init__("A token that holds is needed")
+        super().__init__("A valid token is required")
 
 
 class Forbidden(TicklessError):
-    """The same words whether there is such a session or not."""
+    """One message whether the session exists or not."""
 
     code = "FORBIDDEN"
 
     def __init__(self) -> None:
-        super().__init__("This token does not allow this")
+        super().__init__("The token does not allow this request")
 
 
 class KeysUnavailable(TicklessError):
-    """Nothing was done, as nobody knows who calls; its message is for the log."""
+    """The caller cannot be authenticated, so nothing was done. The message is for the log."""
 
     code = "KEYS_UNAVAILABLE"
 
 
 class StoreUnavailable(TicklessError):
-    """Whether the call had an effect is not known; its message is for the log."""
+    """Whether the call had an effect is unknown. The message is for the log."""
 
     code = "STORE_UNAVAILABLE"

@@ -1,7 +1,7 @@
-"""What happened, in the past tense; ``at_ms`` is the instant it happened at.
+"""Domain events, in the past tense; ``at_ms`` is when each happened.
 
-Together the events of a session suffice to tell, for each of its versions, who
-was active, what status it had and how much time everybody had used.
+The events of a session determine, for each version, its status, its active participant, and how
+much time each participant has used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SessionStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class CycleSwitched(Event):
-    """One cycle ended and the next began; the figures are the ended cycle's."""
+    """One cycle ended and the next began; the times are the ended cycle's."""
 
     type: ClassVar[str] = "cycle_switched"
     previous_participant_id: str
@@ -42,7 +42,7 @@ class CycleSwitched(Event):
 
 @dataclass(frozen=True, slots=True)
 class SwitchUndone(Event):
-    """The last switch has not been: the cycle it ended goes on, and the one it began is none."""
+    """The last switch was undone: the cycle it ended continues, the one it began is dropped."""
 
     type: ClassVar[str] = "switch_undone"
     previous_participant_id: str
@@ -61,10 +61,10 @@ class SessionResumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class TimeAdjusted(Event):
-    """A clock was given ``delta_ms``, or had that much taken: what it really came to.
+    """An operator adjusted a clock; ``delta_ms`` is the time actually added or removed.
 
-    Whose: a participant's, a group's, or, where neither is named, the session
-    clock of global, the current cycle of per_cycle.
+    The clock is the named participant's or group's; with neither, the session clock (global) or
+    the current cycle's (per_cycle).
     """
 
     type: ClassVar[str] = "time_adjusted"
@@ -76,7 +76,7 @@ class TimeAdjusted(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded(Event):
-    """The session ended; the figures are the last cycle's, if there was one."""
+    """The session ended; the times are the last cycle's, if there was one."""
 
     previous_participant_id: str | None
     time_used_ms: int
@@ -100,9 +100,9 @@ class SessionExpired(SessionEnded):
 
 @dataclass(frozen=True, slots=True)
 class ParticipantExpired(Event):
-    """A clock ran out, at its deadline, whenever that was noticed.
+    """A clock ran out; ``at_ms`` is its deadline, even if that was settled later.
 
-    ``data`` is what the session's creator attached to ``action_on_timeout``.
+    ``data`` is the ``data`` of the session's ``action_on_timeout``.
     """
 
     type: ClassVar[str] = "participant_expired"
@@ -114,10 +114,10 @@ class ParticipantExpired(Event):
 
 @dataclass(frozen=True, slots=True)
 class TimeWarning(Event):
-    """A clock that runs has come down to ``remaining_ms``, one of the session's ``warn_at_ms``.
+    """A running clock reached ``remaining_ms``, one of the session's ``warn_at_ms``.
 
-    Whose: the active participant's, with the group whose bank it is, or, where
-    nobody is named, the session clock of global.
+    The clock is the active participant's, with the group that owns the bank; with neither, the
+    session clock (global).
     """
 
     type: ClassVar[str] = "time_warning"
@@ -128,7 +128,7 @@ class TimeWarning(Event):
 
 @dataclass(frozen=True, slots=True)
 class TimeoutsSkipped(Event):
-    """``count`` more cycles were skipped, too many to list; the last one at ``at_ms``."""
+    """``count`` further timeouts, too many to list; the last one at ``at_ms``."""
 
     type: ClassVar[str] = "timeouts_skipped"
     count: int

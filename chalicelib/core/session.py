@@ -1,7 +1,7 @@
-"""A session's facts.
+"""A session's facts, as an immutable value.
 
-They change only with a command or a timeout. A running clock changes none of
-them: how long it has run is ``now_ms`` less the instant it last began to run.
+They change only with a command or a timeout. A running clock changes none of them: its elapsed time
+is ``now_ms`` minus the instant it last started.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENDED = frozenset({Status.EXPIRED, Status.COMPLETED, Status.CANCELLED})
 
 
 class Tally(NamedTuple):
-    """What one participant's ended cycles add up to."""
+    """The totals of one participant's ended cycles."""
 
     time_used_ms: int = 0
     overtime_ms: int = 0
@@ -38,12 +38,11 @@ class Tally(NamedTuple):
 class Cycle(NamedTuple):
     """The turn of the participant at ``position`` in the rotation.
 
-    ``elapsed_ms`` is what of it ran before ``started_at_ms``, which is ``None``
-    while it does not run. ``length_ms`` is what its own clock started with, in
-    the modes where it has one. ``overtime_from_ms`` is how long it had lasted
-    when its clock ran out; ``earlier_overtime_ms``, how much overtime it had
-    before its clock was given time and went on. The last cycle stays on when the session has ended,
-    because what it showed then goes on being shown.
+    ``started_at_ms`` is ``None`` while the cycle is stopped; ``elapsed_ms`` is the time it ran
+    before that. ``length_ms`` is the length of its own clock, in modes that have one.
+    ``overtime_from_ms`` is how long it had lasted when its clock ran out; ``earlier_overtime_ms``,
+    its overtime before an adjustment gave the clock time again. An ended session keeps its last
+    cycle, because clients still see its readings.
     """
 
     position: int
@@ -55,10 +54,10 @@ class Cycle(NamedTuple):
 
 
 class Undoable(NamedTuple):
-    """What the last switch can't be undone without: the cycle it ended, as it stood before.
+    """The state needed to undo the last switch: the cycle it ended, as it was before.
 
-    ``bank`` is what that cycle drew on, before the time control was applied.
-    All else that the switch changed follows from these two.
+    ``bank`` is that cycle's bank before the time control was applied. Everything else that the
+    switch changed follows from these two.
     """
 
     cycle: Cycle
@@ -69,11 +68,10 @@ class Undoable(NamedTuple):
 class Session:
     """One incarnation (``epoch``) of a session, as of ``version``.
 
-    ``tallies`` run parallel to ``setup.participants``. ``banks`` belong to the
-    participants, or to the groups, in their order, and are absent in modes
-    without banks. ``ran_ms`` is how long the session had been running when its
-    cycle last began to run. ``undoable`` is there from a switch until the next
-    command or timeout.
+    ``tallies`` are parallel to ``setup.participants``. ``banks`` are parallel to the participants
+    or, in per_group, to the groups; empty in modes without banks. ``ran_ms`` is how long the
+    session had been running when its cycle last started. ``undoable`` is set from a switch until
+    the next command or timeout.
     """
 
     setup: Setup
@@ -93,14 +91,13 @@ class Session:
 
     @property
     def active(self) -> Cycle | None:
-        """The cycle of whoever is active; ``None`` before the start and after the end."""
+        """The active participant's cycle; ``None`` before the start and after the end."""
         return self.cycle if self.status in LIVE else None
 
     def is_out(self, position: int) -> bool:
         """Whether this participant's clock has run out for good.
 
-        A clock that belongs to the cycle, as in per_cycle and global, starts
-        anew with the next one.
+        In per_cycle and global, each cycle has a new clock.
         """
         bank = self.setup.participants[position].bank
         if bank is not None:
@@ -119,7 +116,7 @@ class Session:
 
 
 def create(setup: Setup, epoch: str, now_ms: int) -> Session:
-    """A session that waits for its start, as version 1 of its epoch."""
+    """A pending session, version 1 of its epoch."""
     totals_ms: tuple[int, ...] = ()
     if setup.sync_mode is SyncMode.PER_GROUP:
         totals_ms = tuple(group.total_time_ms for group in setup.groups)
@@ -144,30 +141,29 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
 
 def updated(session: Session, now_ms: int) -> Session:
     """The session as changed at ``now_ms``."""
-    # A store that steps back must not make what was told of untold.
+    # A store clock that steps back must not make events due again that were already sent.
     return replace(session, updated_at_ms=max(session.updated_at_ms, now_ms))
 
 
 def lasted_ms(cycle: Cycle, now_ms: int) -> int:
-    """How long a cycle has lasted at ``now_ms``, pauses left out."""
+    """How long a cycle has lasted at ``now_ms``, without pauses."""
     if cycle.started_at_ms is None:
         return cycle.elapsed_ms
-    # A store that fails over may step back. A cycle that began "in the
-    # future" has lasted no longer than it had, and a clock that has once run
-    # out stays run out.
+    # A failover can step the store's clock back. A cycle that started "in the future" has not
+    # lasted any longer, and a clock that has run out stays run out.
     lasted = cycle.elapsed_ms + max(0, now_ms - cycle.started_at_ms)
     return max(lasted, cycle.overtime_from_ms or 0)
 
 
 def overtime_ms(cycle: Cycle, now_ms: int) -> int:
-    """How much of a cycle lies behind the instant its clock ran out."""
+    """How much of a cycle is after its clock ran out."""
     if cycle.overtime_from_ms is None:
         return cycle.earlier_overtime_ms
     return cycle.earlier_overtime_ms + lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
 
 
 def used_ms(cycle: Cycle, now_ms: int) -> int:
-    """How much of a cycle its clock has counted: all but the overtime."""
+    """How much of a cycle its clock has counted: all except overtime."""
     return lasted_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
 
 

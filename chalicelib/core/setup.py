@@ -1,4 +1,4 @@
-"""What was given when a session was created; it never changes."""
+"""A session's setup: the validated creation request. It never changes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TimeoutAction(StrEnum):
 
 
 class Participant(NamedTuple):
-    """Somebody whose turn it can be; ``bank`` is the position of the bank drawn on."""
+    """A member of the rotation; ``bank`` is the position of their bank."""
 
     participant_id: str
     participant_index: int
@@ -36,7 +36,7 @@ class Participant(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Participants who share one bank, first filled with ``total_time_ms``."""
+    """Participants who share one bank of ``total_time_ms``."""
 
     group_id: str
     total_time_ms: int
@@ -44,11 +44,11 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A session as it was asked for. ``participants`` stand in rotation order.
+    """A session as requested. ``participants`` are in rotation order.
 
-    ``own_controls`` run parallel to ``participants``, or are empty where nobody
-    has one. ``warn_at_ms`` fall. ``action_data`` and ``metadata`` are the creator's own and
-    are handed back unread.
+    ``own_controls`` are parallel to ``participants``, or empty if none has their own time control.
+    ``warn_at_ms`` is in descending order. ``action_data`` and ``metadata`` are opaque: clients get
+    them back unchanged.
     """
 
     session_id: str
@@ -72,18 +72,18 @@ class Setup:
 
     @property
     def control(self) -> TimeControl:
-        """The time control in force, the short form ``increment_ms`` included."""
+        """The session's time control; ``increment_ms`` is short for Fischer."""
         if self.time_control is not None:
             return self.time_control
         return Fischer(self.increment_ms) if self.increment_ms else SUDDEN_DEATH
 
     def control_of(self, bank: int) -> TimeControl:
-        """The time control of the bank at a position: its owner's own, or the session's."""
+        """The time control of the bank at a position: its participant's own, or the session's."""
         own = self.own_controls[bank] if self.own_controls else None
         return self.control if own is None else own
 
     def cycle_length_ms(self, position: int) -> int | None:
-        """What a cycle of its own clock starts with; ``None`` where it has none."""
+        """The length of a cycle's own clock; ``None`` in modes without one."""
         if self.sync_mode is SyncMode.PER_CYCLE:
             return self.time_per_cycle_ms or self.participants[position].total_time_ms
         if self.sync_mode is SyncMode.GLOBAL:
@@ -117,17 +117,17 @@ def create_setup(
     own_controls: Mapping[str, TimeControl] | None = None,
     warn_at_ms: Iterable[int] = (),
 ) -> Setup:
-    """Bring a request into rotation order, with groups and defaults filled in.
+    """Validate a request, sort it into rotation order, and fill in groups and defaults.
 
-    ``own_controls`` are those of single participants, by their ids; ``warn_at_ms``, the
-    times left at which to warn, in any order.
+    ``own_controls`` are by participant id; ``warn_at_ms``, the remaining times to warn at, in any
+    order.
 
     Raises:
-        InvalidSetup: Its fields contradict each other.
+        InvalidSetup: The fields contradict each other.
     """
     # Sorting is stable: equal indexes keep the order of the request.
     rotation = sorted(participants, key=lambda participant: participant.participant_index)
-    _refuse_repeats("participants", [participant.participant_id for participant in rotation])
+    _check_unique("participants", [participant.participant_id for participant in rotation])
     banks: tuple[Group, ...] = ()
     if sync_mode is SyncMode.PER_GROUP:
         banks = _group_banks(rotation, groups)
@@ -147,7 +147,7 @@ def create_setup(
     _check_own_controls(sync_mode, time_control, own_controls or {})
     warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
     if len(set(warnings_ms)) != len(warnings_ms):
-        raise InvalidSetup("warn_at_ms", "The same time occurs twice in warn_at_ms")
+        raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
     if action_on_timeout is None:
         counts_up = sync_mode is SyncMode.COUNT_UP
         action_on_timeout = TimeoutAction.END_SESSION if counts_up else TimeoutAction.NOTIFY
@@ -175,9 +175,12 @@ def _check_own_controls(
     sync_mode: SyncMode, control: TimeControl | None, own: Mapping[str, TimeControl]
 ) -> None:
     if own and sync_mode is not SyncMode.PER_PARTICIPANT:
-        raise InvalidSetup("participants", f"{sync_mode} participants have no own time_control")
+        raise InvalidSetup(
+            "participants",
+            f"{sync_mode} participants cannot have their own time_control; use per_participant",
+        )
     if own and any(one is not None and one.transfers for one in (control, *own.values())):
-        raise InvalidSetup("participants", "An hourglass is everybody's time_control")
+        raise InvalidSetup("participants", "An hourglass must be the time_control of the session")
 
 
 def _check_control(
@@ -189,9 +192,9 @@ def _check_control(
         if increment_ms:
             raise InvalidSetup("increment_ms", f"{sync_mode} sessions have no increment")
     if control is not None and increment_ms:
-        raise InvalidSetup("increment_ms", "Give time_control or increment_ms, not both")
+        raise InvalidSetup("increment_ms", "Give either time_control or increment_ms, not both")
     if control is not None and control.transfers and bank_count != 2:
-        raise InvalidSetup("time_control", "An hourglass needs exactly two clocks")
+        raise InvalidSetup("time_control", f"An hourglass needs exactly 2 clocks, got {bank_count}")
 
 
 def _group_banks(
@@ -206,12 +209,12 @@ def _group_banks(
     if groups is None:
         return tuple(Group(group_id, sum_ms) for group_id, sum_ms in sums_ms.items())
     given = tuple(groups)
-    _refuse_repeats("groups", [group.group_id for group in given])
+    _check_unique("groups", [group.group_id for group in given])
     if {group.group_id for group in given} != sums_ms.keys():
-        raise InvalidSetup("groups", "Name each group that occurs among participants exactly once")
+        raise InvalidSetup("groups", "groups must list each group_id of participants exactly once")
     return given
 
 
-def _refuse_repeats(field: str, ids: list[str]) -> None:
+def _check_unique(field: str, ids: list[str]) -> None:
     if len(set(ids)) != len(ids):
-        raise InvalidSetup(field, f"The same id occurs twice in {field}")
+        raise InvalidSetup(field, f"The ids in {field} must be unique")

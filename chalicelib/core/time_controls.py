@@ -1,9 +1,7 @@
-"""Time controls: when a bank runs out, and what it holds afterwards.
+"""Time controls: when a bank runs out, and what it holds after a run.
 
-A bank is measured in runs. A run is the time one bank is the one that counts,
-over as many consecutive cycles as it takes until another bank takes over; to
-the time control it is one cycle. Throughout, ``R`` is what the bank held when
-the run began and ``e`` how long the run has lasted.
+A run is the time that one bank counts down without another taking over, over any number of
+consecutive cycles; to the time control it is one cycle.
 
 Sources: FIDE Laws of Chess (Fischer), US Chess rule 5 (delay), David
 Bronstein's proposal (an increment never above the time used), the Nihon Ki-in's
@@ -20,12 +18,11 @@ from typing_extensions import TypedDict
 
 
 class Bank(NamedTuple):
-    """A store of time that is drawn on over several cycles.
+    """A time allowance used over several cycles.
 
-    ``run_ms`` is how long the present run had lasted when the current cycle
-    began, or, once the session has ended, when it ended. ``periods_left``,
-    ``block_left_ms`` and ``cycles_left`` mean something to byo-yomi and to
-    Canadian overtime and are 0 elsewhere.
+    ``run_ms`` is how long the current run had lasted when the current cycle began or, in an ended
+    session, when it ended. ``periods_left`` is for byo-yomi, ``block_left_ms`` and ``cycles_left``
+    are for Canadian overtime; 0 elsewhere.
     """
 
     total_ms: int
@@ -37,8 +34,8 @@ class Bank(NamedTuple):
     cycles_left: int = 0
 
 
-class Figures(TypedDict):
-    """What a bank shows; beside the time remaining only what the control has."""
+class BankReading(TypedDict):
+    """What a bank shows: the remaining time, and what its time control adds."""
 
     time_remaining_ms: int
     delay_remaining_ms: NotRequired[int]
@@ -50,59 +47,58 @@ class Figures(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class TimeControl(ABC):
-    """How time is drawn from a bank that has not run out.
+    """How a run uses the time of a bank that has not run out.
 
-    The defaults are those of a plain clock: it shows, and may spend, what the
-    bank holds.
+    The defaults are a plain clock's: it can use, and shows, what the bank holds.
     """
 
     type: ClassVar[str]
     transfers: ClassVar[bool] = False
-    """Whether the time of a run goes to the bank that takes over."""
+    """Whether the time used in a run is added to the bank that takes over."""
 
     def fill(self, total_ms: int) -> Bank:
-        """The bank of somebody who has been given ``total_ms``."""
+        """A new bank of ``total_ms``."""
         return Bank(total_ms, total_ms)
 
     def budget_ms(self, bank: Bank) -> int:
-        """The length of a run at which the bank runs out; always above 0."""
+        """The length of a run at which the bank runs out; always positive."""
         return bank.held_ms
 
     def drawn_ms(self, run_ms: int) -> int:
-        """What a run of ``run_ms`` takes of main time, as far as there is any."""
+        """How much main time a run of ``run_ms`` uses, if there is that much."""
         return run_ms
 
     def main_ms(self, bank: Bank, run_ms: int) -> int:
-        """What is left of main time ``run_ms`` into a run."""
+        """The main time left ``run_ms`` into a run."""
         return max(0, bank.held_ms - self.drawn_ms(run_ms))
 
     def add(self, bank: Bank, delta_ms: int) -> Bank:
-        """The bank with more main time, or with less; there must be as much."""
-        # Increments are no allocation, yet they can be taken away again.
+        """The bank with ``delta_ms`` more main time; a removal must not exceed what it holds."""
+        # A removal may exceed the allocation, because increments can be removed too.
         total_ms = max(0, bank.total_ms + delta_ms)
         return bank._replace(total_ms=total_ms, held_ms=bank.held_ms + delta_ms)
 
     def revive(self, bank: Bank, run_ms: int, delta_ms: int) -> Bank:
-        """The bank that ran out ``run_ms`` into a run, holding ``delta_ms`` and no periods."""
+        """The bank that ran out ``run_ms`` into a run, with ``delta_ms`` left and no periods."""
         return Bank(bank.total_ms + delta_ms, self.drawn_ms(run_ms) + delta_ms, bank.run_ms)
 
     @abstractmethod
     def hand_over(self, bank: Bank, run_ms: int) -> Bank:
         """The bank after a run of ``run_ms``, when another bank takes over."""
 
-    def figures(self, bank: Bank, run_ms: int) -> Figures:
+    def reading(self, bank: Bank, run_ms: int) -> BankReading:
         """What the bank shows ``run_ms`` into a run."""
         return {"time_remaining_ms": bank.held_ms - run_ms}
 
-    def empty(self) -> Figures:
-        """What a bank shows that has run out: 0 in every figure."""
-        shown = self.figures(self.fill(0), 0)
-        return cast(Figures, dict.fromkeys(shown, 0))
+    def expired_reading(self) -> BankReading:
+        """What an expired bank shows: every value is 0."""
+        names = self.reading(self.fill(0), 0)
+        return cast(BankReading, dict.fromkeys(names, 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Fischer(TimeControl):
-    """Every run is followed by an increment; without one this is sudden death."""
+    """Each run is followed by an increment; an increment of 0 is sudden death."""
 
     increment_ms: int
     max_bank_ms: int | None = None
@@ -112,14 +108,14 @@ class Fischer(TimeControl):
         rest_ms = bank.held_ms - run_ms
         held_ms = rest_ms + self.increment_ms
         if self.max_bank_ms is not None:
-            # The cap limits what is added; it takes nothing away.
+            # The cap limits the increment; it never removes time.
             held_ms = max(rest_ms, min(held_ms, self.max_bank_ms))
         return bank._replace(held_ms=held_ms, run_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Delay(TimeControl):
-    """US delay: each run counts down a delay before it touches the bank."""
+    """US delay: each run counts down a delay before it uses the bank."""
 
     delay_ms: int
     type: ClassVar[str] = "delay"
@@ -133,7 +129,7 @@ class Delay(TimeControl):
     def hand_over(self, bank: Bank, run_ms: int) -> Bank:
         return bank._replace(held_ms=bank.held_ms - self.drawn_ms(run_ms), run_ms=0)
 
-    def figures(self, bank: Bank, run_ms: int) -> Figures:
+    def reading(self, bank: Bank, run_ms: int) -> BankReading:
         return {
             "time_remaining_ms": bank.held_ms - self.drawn_ms(run_ms),
             "delay_remaining_ms": max(0, self.delay_ms - run_ms),
@@ -142,7 +138,7 @@ class Delay(TimeControl):
 
 @dataclass(frozen=True, slots=True)
 class Bronstein(TimeControl):
-    """After a run as much is given back as it took, at most the delay."""
+    """After each run, the time used is given back, up to the delay."""
 
     delay_ms: int
     type: ClassVar[str] = "bronstein"
@@ -154,7 +150,7 @@ class Bronstein(TimeControl):
 
 @dataclass(frozen=True, slots=True)
 class Byoyomi(TimeControl):
-    """After main time, periods; one that is not used up begins anew next run."""
+    """After main time, periods; a period that is not used up is full again in the next run."""
 
     period_ms: int
     periods: int
@@ -174,14 +170,14 @@ class Byoyomi(TimeControl):
             periods_left=bank.periods_left - overtime_ms // self.period_ms,
         )
 
-    def figures(self, bank: Bank, run_ms: int) -> Figures:
+    def reading(self, bank: Bank, run_ms: int) -> BankReading:
         main_ms = max(0, bank.held_ms - run_ms)
         spent, into_period_ms = divmod(max(0, run_ms - bank.held_ms), self.period_ms)
         periods_left = bank.periods_left - spent
         return {
             "time_remaining_ms": main_ms + periods_left * self.period_ms - into_period_ms,
             "main_remaining_ms": main_ms,
-            # A bank that was given time after it had run out has no periods.
+            # A bank revived by an adjustment has no periods.
             "period_remaining_ms": self.period_ms - into_period_ms if periods_left else 0,
             "periods_left": periods_left,
         }
@@ -189,7 +185,7 @@ class Byoyomi(TimeControl):
 
 @dataclass(frozen=True, slots=True)
 class Canadian(TimeControl):
-    """After main time, a block in which a number of runs must be made."""
+    """After main time, each block of time must last for a number of runs."""
 
     period_ms: int
     cycles_per_period: int
@@ -225,7 +221,7 @@ class Canadian(TimeControl):
             cycles_left=cycles_left,
         )
 
-    def figures(self, bank: Bank, run_ms: int) -> Figures:
+    def reading(self, bank: Bank, run_ms: int) -> BankReading:
         main_ms = max(0, bank.held_ms - run_ms)
         block_ms = bank.block_left_ms - max(0, run_ms - bank.held_ms)
         return {
@@ -238,7 +234,7 @@ class Canadian(TimeControl):
 
 @dataclass(frozen=True, slots=True)
 class Hourglass(TimeControl):
-    """What one of two banks loses the other gains, when it takes over."""
+    """Two banks: the time one uses is added to the other when it takes over."""
 
     type: ClassVar[str] = "hourglass"
     transfers: ClassVar[bool] = True

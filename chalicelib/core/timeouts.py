@@ -1,8 +1,8 @@
-"""Settling: what ran out is made a fact, and what is about to is told, each at its own instant.
+"""Settling: apply due timeouts and warnings, each at its own instant.
 
-A deadline follows from the facts, so it does not matter who notices it, or
-when. Settling twice is settling once, and a long absence costs no more than
-one rotation: whole rounds of skipped cycles are counted, not walked.
+Deadlines follow from the facts, so it does not matter when, or by which process, they are settled.
+Settling is idempotent, and its cost is bounded by one rotation: whole rounds of skipped cycles are
+computed, not iterated.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from .session import Cycle, Session, Status, Tally, lasted_ms, updated
 from .setup import SyncMode, TimeoutAction
 from .warnings import cycle_countdown, next_warning_ms, session_countdown
 
-LISTED_TIMEOUTS = 100
-"""At most so many timeouts are events of their own in one commit."""
+MAX_LISTED_TIMEOUTS = 100
+"""The maximum number of timeouts listed as separate events in one commit."""
 
 
 def settle(
     session: Session, now_ms: int, cycle_since_ms: int | None = None
 ) -> tuple[Session, tuple[Event, ...]]:
-    """Apply every timeout and give every warning due at ``now_ms``.
+    """Apply every timeout and emit every warning due at ``now_ms``.
 
-    The very same session comes back if none is, else one that was updated at
-    ``now_ms``. ``cycle_since_ms`` is when its cycle was last looked at, if that
-    was before the session changed.
+    Returns the same session object if none is due, else one updated at ``now_ms``.
+    ``cycle_since_ms`` is when the cycle was last settled, if that is before the session's last
+    update.
     """
     log = _Log(
         session.updated_at_ms, session.updated_at_ms if cycle_since_ms is None else cycle_since_ms
@@ -37,7 +37,7 @@ def settle(
         cycle_end_ms = cycle_deadline_ms(settled, cycle, cycle.started_at_ms)
         if settled.setup.warn_at_ms:
             log.warn(settled, cycle, cycle.started_at_ms, now_ms)
-        # Where both clocks run out at one instant, the session's comes first.
+        # If both clocks run out at the same instant, the session's comes first.
         if session_end_ms is not None and (cycle_end_ms is None or session_end_ms <= cycle_end_ms):
             if session_end_ms > now_ms:
                 break
@@ -45,20 +45,20 @@ def settle(
         elif cycle_end_ms is None or cycle_end_ms > now_ms:
             break
         elif log.is_full and not log.rounds_skipped:
-            # Once is enough: what is left afterwards is less than a round.
+            # Once is enough: less than a round is left afterwards.
             log.rounds_skipped = True
             rounds = _whole_rounds(settled, cycle.started_at_ms, now_ms)
             if rounds:
                 settled, at_ms = _skip_rounds(settled, cycle, cycle.started_at_ms, rounds)
                 log.skip(rounds * len(settled.tallies), at_ms)
         else:
-            settled = _run_out(settled, cycle, cycle_end_ms, log)
+            settled = _expire_clock(settled, cycle, cycle_end_ms, log)
     events = log.events(settled)
     return (updated(settled, now_ms) if events else session), events
 
 
 def due_ms(session: Session) -> int | None:
-    """The next instant at which there is something to settle."""
+    """When the next timeout or warning is due."""
     return due_with_deadline_ms(session, deadline_ms(session))
 
 
@@ -72,11 +72,11 @@ def due_with_deadline_ms(session: Session, ends_ms: int | None) -> int | None:
 
 @dataclass(slots=True)
 class _Log:
-    """The events of one settling, which lists no more timeouts than it may.
+    """The events of one call of ``settle``, with at most ``MAX_LISTED_TIMEOUTS`` timeouts.
 
-    Up to two instants the warnings of the session clock and of the first
-    cycle's have been given. A cycle that both began and ran out while nobody
-    looked warns of nothing: it is too late for that.
+    ``session_warned_ms`` and ``cycle_warned_ms`` are the instants up to which warnings of the
+    session clock and of the first cycle's were already emitted. A cycle that both began and ran
+    out within one call emits no warning: it would be too late.
     """
 
     session_warned_ms: int
@@ -90,10 +90,10 @@ class _Log:
 
     @property
     def is_full(self) -> bool:
-        return self.timeouts >= LISTED_TIMEOUTS
+        return self.timeouts >= MAX_LISTED_TIMEOUTS
 
     def warn(self, session: Session, cycle: Cycle, started_at_ms: int, now_ms: int) -> None:
-        """List the warnings up to now, or to when something runs out first."""
+        """List the warnings up to now, or up to the next timeout if that is earlier."""
         ends_ms = deadline_ms(session)
         until_ms = now_ms if ends_ms is None else min(now_ms, ends_ms)
         marks_ms = session.setup.warn_at_ms
@@ -112,29 +112,29 @@ class _Log:
 
     def events(self, session: Session) -> tuple[Event, ...]:
         events = self.listed
-        if self.timeouts > LISTED_TIMEOUTS and session.cycle is not None:
+        if self.timeouts > MAX_LISTED_TIMEOUTS and session.cycle is not None:
             active = session.setup.participants[session.cycle.position]
-            count = self.timeouts - LISTED_TIMEOUTS
+            count = self.timeouts - MAX_LISTED_TIMEOUTS
             events.append(TimeoutsSkipped(self.skipped_at_ms, count, active.participant_id))
         if session.setup.warn_at_ms:
-            # Two clocks may have been counting down, beside timeouts that are not listed.
+            # Two clocks may have been counting down, and some timeouts are not listed.
             events.sort(key=lambda event: event.at_ms)
         if self.ending is not None:
             events.append(self.ending)
         return tuple(events)
 
 
-def _run_out(session: Session, cycle: Cycle, at_ms: int, log: _Log) -> Session:
-    """A clock ran out at ``at_ms``: say so, and do what was asked for in that case."""
+def _expire_clock(session: Session, cycle: Cycle, at_ms: int, log: _Log) -> Session:
+    """A clock ran out at ``at_ms``: record the event and apply ``action_on_timeout``."""
     setup = session.setup
     participant = setup.participants[cycle.position]
-    spent = cycle._replace(overtime_from_ms=lasted_ms(cycle, at_ms))
-    session = replace(session, cycle=spent, undoable=None)
+    expired = cycle._replace(overtime_from_ms=lasted_ms(cycle, at_ms))
+    session = replace(session, cycle=expired, undoable=None)
     if participant.bank is not None:
         banks = list(session.banks)
         banks[participant.bank] = banks[participant.bank]._replace(has_expired=True)
         session = replace(session, banks=tuple(banks))
-    happened: list[Event] = [
+    events: list[Event] = [
         ParticipantExpired(
             at_ms,
             participant.participant_id,
@@ -146,24 +146,24 @@ def _run_out(session: Session, cycle: Cycle, at_ms: int, log: _Log) -> Session:
     if setup.action_on_timeout is TimeoutAction.END_SESSION:
         session, log.ending = end(session, Status.EXPIRED, at_ms)
     elif setup.action_on_timeout is TimeoutAction.SKIP_CYCLE:
-        session, followed = switch(session, spent, None, at_ms)
+        session, event = switch(session, expired, None, at_ms)
         if session.status is Status.EXPIRED:
-            log.ending = followed
+            log.ending = event
         else:
-            happened.append(followed)
+            events.append(event)
     if not log.is_full:
-        log.listed += happened
+        log.listed += events
     log.skip(1, at_ms)
     return session
 
 
 def _whole_rounds(session: Session, started_at_ms: int, now_ms: int) -> int:
-    """How many whole rotations of skipped cycles, begun just now, are over."""
+    """How many whole rotations of skipped cycles, starting at ``started_at_ms``, are over."""
     if session.setup.sync_mode not in (SyncMode.PER_CYCLE, SyncMode.GLOBAL):
-        # Elsewhere a clock that has run out is out: there is no second round.
+        # In the other modes a clock that ran out stays out: there is no second round.
         return 0
     session_end_ms = session_deadline_ms(session, started_at_ms)
-    # A cycle that would end with the session does not time out.
+    # A cycle that would run out with the session does not time out.
     until_ms = now_ms if session_end_ms is None else min(now_ms, session_end_ms - 1)
     return (until_ms - started_at_ms) // sum(_lengths_ms(session))
 
@@ -171,7 +171,7 @@ def _whole_rounds(session: Session, started_at_ms: int, now_ms: int) -> int:
 def _skip_rounds(
     session: Session, cycle: Cycle, started_at_ms: int, rounds: int
 ) -> tuple[Session, int]:
-    """So many rotations later, the same participant's cycle begins, all of it left."""
+    """The session ``rounds`` rotations later, as the same participant's cycle begins."""
     lengths_ms = _lengths_ms(session)
     passed_ms = rounds * sum(lengths_ms)
     resumed_at_ms = started_at_ms + passed_ms

@@ -1,7 +1,7 @@
-"""What the clocks of a session show at an instant, calculated from its facts.
+"""Clock views: what each clock of a session shows at an instant, computed from the facts.
 
-The figures of a moving clock are right at the instant the view was made;
-``is_running`` tells a client to count on from there.
+A running clock's values are valid at the instant of the view; ``is_running`` tells clients to count
+down from there.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing_extensions import TypedDict
 
 from .session import LIVE, Session, Status, overtime_ms, ran_ms, used_ms
 from .setup import SyncMode
-from .time_controls import Figures
+from .time_controls import BankReading
 
 
-class ParticipantView(Figures):
-    """One participant's clock, with the further figures of its time control."""
+class ParticipantView(BankReading):
+    """One participant's clock, with the values that its time control adds."""
 
     participant_id: str
     participant_index: int
@@ -41,7 +41,7 @@ class GroupView(TypedDict):
 
 
 class Clocks(NamedTuple):
-    """Every clock of a session; ``session_remaining_ms`` where the session has one."""
+    """The clocks of a session; ``session_remaining_ms`` is None without a session clock."""
 
     participants: list[ParticipantView]
     groups: list[GroupView]
@@ -49,23 +49,23 @@ class Clocks(NamedTuple):
 
 
 class ClockReading(NamedTuple):
-    """The dial of a clock, apart from the time its owner has used."""
+    """What one clock shows at an instant."""
 
     total_time_ms: int
-    figures: Figures
+    bank_reading: BankReading
     has_expired: bool
     is_running: bool
 
 
 ClockFactory = Callable[[int], ClockReading]
-"""The clock of the participant at a position."""
+"""Returns the clock reading of the participant at a position."""
 
 
 class CycleSnapshot(NamedTuple):
-    """The hands at one instant: what the current, or last, cycle has used.
+    """The current, or last, cycle at one instant.
 
-    ``active`` is the position of whoever is active; ``moving``, whether that
-    clock runs, which one in overtime does not.
+    ``active`` is the position of the active participant; ``moving``, whether their clock counts,
+    which it does not in overtime.
     """
 
     used_ms: int
@@ -76,40 +76,40 @@ class CycleSnapshot(NamedTuple):
 
 
 def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None) -> Clocks:
-    """What the clocks of a settled session show at ``now_ms``: all, or those at ``positions``."""
-    setup, reading = session.setup, _read(session, now_ms)
-    dial = _DIALS[setup.sync_mode](session, reading)
+    """The clocks of a settled session at ``now_ms``: all, or those at ``positions``."""
+    setup, snapshot = session.setup, _snapshot(session, now_ms)
+    clock_at = _CLOCK_FACTORIES[setup.sync_mode](session, snapshot)
     if positions is None:
         positions = range(len(session.tallies))
     views = []
     for position in positions:
-        face, tally = dial(position), session.tallies[position]
+        reading, tally = clock_at(position), session.tallies[position]
         participant = setup.participants[position]
         view: ParticipantView = {
             "participant_id": participant.participant_id,
             "participant_index": participant.participant_index,
             "group_id": participant.group_id,
-            "total_time_ms": face.total_time_ms,
+            "total_time_ms": reading.total_time_ms,
             "time_used_ms": tally.time_used_ms,
             "overtime_ms": tally.overtime_ms,
             "cycle_count": tally.cycle_count,
             "is_active": False,
-            "is_running": face.is_running,
-            "has_expired": face.has_expired,
-            **face.figures,
+            "is_running": reading.is_running,
+            "has_expired": reading.has_expired,
+            **reading.bank_reading,
         }
-        if position == reading.active:
+        if position == snapshot.active:
             view["is_active"] = True
-            view["time_used_ms"] += reading.used_ms
-            view["overtime_ms"] += reading.overtime_ms
+            view["time_used_ms"] += snapshot.used_ms
+            view["overtime_ms"] += snapshot.overtime_ms
         views.append(view)
-    return Clocks(views, _groups(session, reading), _session_remaining_ms(session, reading))
+    return Clocks(views, _groups(session, snapshot), _session_remaining_ms(session, snapshot))
 
 
 def changed_positions(before: Session, after: Session) -> list[int]:
-    """Whose clocks can't be told at ``after`` from what they showed at ``before``.
+    """The participants whose clocks at ``after`` don't follow from those shown at ``before``.
 
-    Where clocks are shared, one of those who share it stands for all.
+    For a shared clock, one of its participants stands for all.
     """
     changed = {cycle.position for cycle in (before.cycle, after.cycle) if cycle is not None}
     for position, (old, new) in enumerate(zip(before.tallies, after.tallies, strict=True)):
@@ -118,16 +118,16 @@ def changed_positions(before: Session, after: Session) -> list[int]:
     if before.banks is not after.banks:
         participants = after.setup.participants
         pairs = enumerate(zip(before.banks, after.banks, strict=True))
-        moved = {bank for bank, (held, holds) in pairs if held != holds}
-        for bank in moved - {participants[position].bank for position in changed}:
-            owners = (position for position, one in enumerate(participants) if one.bank == bank)
-            changed.add(next(owners))
+        changed_banks = {bank for bank, (old, new) in pairs if old != new}
+        for bank in changed_banks - {participants[position].bank for position in changed}:
+            sharers = (position for position, one in enumerate(participants) if one.bank == bank)
+            changed.add(next(sharers))
     if not changed and before.total_time_ms != after.total_time_ms:
         changed.add(0)
     return sorted(changed)
 
 
-def _read(session: Session, now_ms: int) -> CycleSnapshot:
+def _snapshot(session: Session, now_ms: int) -> CycleSnapshot:
     cycle = session.cycle
     if cycle is None:
         return CycleSnapshot(0, 0, 0, None, False)
@@ -140,121 +140,125 @@ def _read(session: Session, now_ms: int) -> CycleSnapshot:
     )
 
 
-def _own_bank(session: Session, reading: CycleSnapshot) -> ClockFactory:
-    banks, active = session.banks, reading.active
+def _own_bank(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+    banks, active = session.banks, snapshot.active
     default, own = session.setup.control, session.setup.own_controls
 
-    def face(position: int) -> ClockReading:
+    def read_clock(position: int) -> ClockReading:
         bank = banks[position]
         control = (own[position] if own else None) or default
         run_ms, moving = bank.run_ms, False
         if position == active:
-            run_ms, moving = run_ms + reading.used_ms, reading.moving
-        figures = control.empty() if bank.has_expired else control.figures(bank, run_ms)
-        return ClockReading(bank.total_ms, figures, bank.has_expired, moving)
+            run_ms, moving = run_ms + snapshot.used_ms, snapshot.moving
+        bank_reading = (
+            control.expired_reading() if bank.has_expired else control.reading(bank, run_ms)
+        )
+        return ClockReading(bank.total_ms, bank_reading, bank.has_expired, moving)
 
-    return face
+    return read_clock
 
 
-def _group_bank(session: Session, reading: CycleSnapshot) -> ClockFactory:
-    """What a group's bank shows, every member shows; the allocation is each one's own."""
+def _group_bank(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+    """per_group: each member shows the group's bank, with their own allocation."""
     participants = session.setup.participants
-    faces = _bank_faces(session, reading)
+    readings = _bank_readings(session, snapshot)
 
-    def face(position: int) -> ClockReading:
+    def read_clock(position: int) -> ClockReading:
         participant = participants[position]
-        return faces[participant.bank or 0]._replace(total_time_ms=participant.total_time_ms)
+        return readings[participant.bank or 0]._replace(total_time_ms=participant.total_time_ms)
 
-    return face
+    return read_clock
 
 
-def _bank_faces(session: Session, reading: CycleSnapshot) -> list[ClockReading]:
-    # A bank's dial is the same as a participant's who has it for himself.
-    drawn_on = None
-    if reading.active is not None:
-        drawn_on = session.setup.participants[reading.active].bank
+def _bank_readings(session: Session, snapshot: CycleSnapshot) -> list[ClockReading]:
+    # A group's bank reads as if it were the bank of a single participant.
+    active_bank = None
+    if snapshot.active is not None:
+        active_bank = session.setup.participants[snapshot.active].bank
     return list(
-        map(_own_bank(session, reading._replace(active=drawn_on)), range(len(session.banks)))
+        map(_own_bank(session, snapshot._replace(active=active_bank)), range(len(session.banks)))
     )
 
 
-def _groups(session: Session, reading: CycleSnapshot) -> list[GroupView]:
+def _groups(session: Session, snapshot: CycleSnapshot) -> list[GroupView]:
     if session.setup.sync_mode is not SyncMode.PER_GROUP:
         return []
     return [
         {
             "group_id": group.group_id,
-            "total_time_ms": face.total_time_ms,
-            "time_remaining_ms": face.figures["time_remaining_ms"],
-            "has_expired": face.has_expired,
+            "total_time_ms": reading.total_time_ms,
+            "time_remaining_ms": reading.bank_reading["time_remaining_ms"],
+            "has_expired": reading.has_expired,
         }
-        for group, face in zip(session.setup.groups, _bank_faces(session, reading), strict=True)
+        for group, reading in zip(
+            session.setup.groups, _bank_readings(session, snapshot), strict=True
+        )
     ]
 
 
-def _own_cycle(session: Session, reading: CycleSnapshot) -> ClockFactory:
-    """per_cycle: what is left of the current cycle, a full one for the others."""
+def _own_cycle(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+    """per_cycle: the rest of the current cycle, and a full cycle for the others."""
     setup, cycle = session.setup, session.cycle
 
-    def face(position: int) -> ClockReading:
+    def read_clock(position: int) -> ClockReading:
         remaining_ms = setup.cycle_length_ms(position) or 0
         if cycle is not None and cycle.position == position:
-            remaining_ms = max(0, (cycle.length_ms or 0) - reading.used_ms)
+            remaining_ms = max(0, (cycle.length_ms or 0) - snapshot.used_ms)
         return ClockReading(
             setup.participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
             session.ran_out(position),
-            reading.moving and position == reading.active,
+            snapshot.moving and position == snapshot.active,
         )
 
-    return face
+    return read_clock
 
 
-def _session_remaining_ms(session: Session, reading: CycleSnapshot) -> int | None:
+def _session_remaining_ms(session: Session, snapshot: CycleSnapshot) -> int | None:
     if session.setup.sync_mode is not SyncMode.GLOBAL:
         return None
-    return max(0, session.total_time_ms - reading.session_ran_ms)
+    return max(0, session.total_time_ms - snapshot.session_ran_ms)
 
 
-def _shared_clock(session: Session, reading: CycleSnapshot) -> ClockFactory:
-    """global: everybody shows the smaller of the session clock and the cycle clock."""
+def _shared_clock(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+    """global: all participants show the smaller of the session clock and the cycle clock."""
     participants, length_ms = session.setup.participants, session.setup.time_per_cycle_ms
-    remaining_ms = max(0, session.total_time_ms - reading.session_ran_ms)
+    remaining_ms = max(0, session.total_time_ms - snapshot.session_ran_ms)
     if length_ms is not None:
-        remaining_ms = min(remaining_ms, max(0, length_ms - reading.used_ms))
+        remaining_ms = min(remaining_ms, max(0, length_ms - snapshot.used_ms))
 
-    def face(position: int) -> ClockReading:
+    def read_clock(position: int) -> ClockReading:
         return ClockReading(
             participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
             session.ran_out(position),
-            reading.moving,
+            snapshot.moving,
         )
 
-    return face
+    return read_clock
 
 
-def _stopwatch(session: Session, reading: CycleSnapshot) -> ClockFactory:
-    """count_up: what is left until the limit, or of the participant's allocation."""
+def _stopwatch(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+    """count_up: the time left until the limit, or of the participant's allocation."""
     setup = session.setup
 
-    def face(position: int) -> ClockReading:
+    def read_clock(position: int) -> ClockReading:
         participant = setup.participants[position]
         used_ms = session.tallies[position].time_used_ms
-        if position == reading.active:
-            used_ms += reading.used_ms
+        if position == snapshot.active:
+            used_ms += snapshot.used_ms
         limit_ms = setup.max_time_ms or participant.total_time_ms
         return ClockReading(
             participant.total_time_ms,
             {"time_remaining_ms": max(0, limit_ms - used_ms)},
             session.is_out(position),
-            reading.moving and position == reading.active,
+            snapshot.moving and position == snapshot.active,
         )
 
-    return face
+    return read_clock
 
 
-_DIALS: dict[SyncMode, Callable[[Session, CycleSnapshot], ClockFactory]] = {
+_CLOCK_FACTORIES: dict[SyncMode, Callable[[Session, CycleSnapshot], ClockFactory]] = {
     SyncMode.PER_PARTICIPANT: _own_bank,
     SyncMode.PER_GROUP: _group_bank,
     SyncMode.PER_CYCLE: _own_cycle,

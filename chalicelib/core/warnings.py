@@ -1,10 +1,9 @@
-"""Warnings: a clock that runs comes down to a time its session wants to hear of.
+"""Time warnings: a running clock reaches one of the session's ``warn_at_ms``.
 
-A warning is no fact. When it is due follows from the facts, as a deadline does;
-whether it has been given, from when the session last changed, because every
-change settles what was due by then. So a clock that is given time, or gains an
-increment, is warned of again when it passes the same mark once more, and one
-that begins at a mark, or is taken past it by an operator, does not pass it.
+Warnings are not stored. When one is due follows from the facts, as deadlines do; whether it was
+emitted follows from ``updated_at_ms``, because every change settles what was due by then. So a
+clock that gains time emits the warning again when it passes the same mark again, and a clock that
+starts at a mark, or is adjusted past it, does not emit it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from .setup import SyncMode
 
 
 class Countdown(NamedTuple):
-    """A clock that runs: what it showed as its run began, and when it will show 0."""
+    """A running clock: what it showed when it started, and when it reaches 0."""
 
     participant_id: str | None
     group_id: str | None
@@ -29,16 +28,16 @@ class Countdown(NamedTuple):
     def warnings(
         self, marks_ms: tuple[int, ...], since_ms: int, until_ms: int
     ) -> Iterator[TimeWarning]:
-        """Those that fall behind ``since_ms``, up to and with ``until_ms``."""
+        """The warnings due after ``since_ms``, up to and including ``until_ms``."""
         for mark_ms in marks_ms:
             at_ms = self.ends_ms - mark_ms
             if mark_ms < self.shown_ms and since_ms < at_ms <= until_ms:
                 yield TimeWarning(at_ms, self.participant_id, self.group_id, mark_ms)
 
     def next_ms(self, marks_ms: tuple[int, ...], since_ms: int) -> int | None:
-        """When the first one behind ``since_ms`` falls."""
-        to_come = (self.ends_ms - mark_ms for mark_ms in marks_ms if mark_ms < self.shown_ms)
-        return min((at_ms for at_ms in to_come if at_ms > since_ms), default=None)
+        """When the first warning after ``since_ms`` is due."""
+        upcoming = (self.ends_ms - mark_ms for mark_ms in marks_ms if mark_ms < self.shown_ms)
+        return min((at_ms for at_ms in upcoming if at_ms > since_ms), default=None)
 
 
 def session_countdown(session: Session, started_at_ms: int) -> Countdown | None:
@@ -50,26 +49,26 @@ def session_countdown(session: Session, started_at_ms: int) -> Countdown | None:
 
 
 def cycle_countdown(session: Session, cycle: Cycle, started_at_ms: int) -> Countdown | None:
-    """The clock of the active participant; none in overtime.
+    """The active participant's clock; ``None`` in overtime.
 
-    In global everybody shows the smaller of two clocks, so the cycle's counts
-    only where it will run out before the session's.
+    In global, participants show the smaller of two clocks, so the cycle's clock warns only if it
+    runs out before the session's.
     """
-    ends_ms = _shows_nothing_at_ms(session, cycle, started_at_ms)
+    ends_ms = _zero_at_ms(session, cycle, started_at_ms)
     session_ends_ms = session_deadline_ms(session, started_at_ms)
     if ends_ms is None or (session_ends_ms is not None and session_ends_ms <= ends_ms):
         return None
     participant = session.setup.participants[cycle.position]
     shown_ms = ends_ms - started_at_ms
     if participant.bank is not None:
-        # While a delay passes a clock shows less than it has.
+        # During a delay, a clock shows less than the time until it runs out.
         control = session.setup.control_of(participant.bank)
-        shown_ms = control.figures(session.banks[participant.bank], 0)["time_remaining_ms"]
+        shown_ms = control.reading(session.banks[participant.bank], 0)["time_remaining_ms"]
     return Countdown(participant.participant_id, participant.group_id, shown_ms, ends_ms)
 
 
 def next_warning_ms(session: Session) -> int | None:
-    """When the first warning is due that has not been given."""
+    """When the next warning is due."""
     cycle, marks_ms = session.cycle, session.setup.warn_at_ms
     if not marks_ms or cycle is None or cycle.started_at_ms is None:
         return None
@@ -81,12 +80,12 @@ def next_warning_ms(session: Session) -> int | None:
     return min((at_ms for at_ms in due if at_ms is not None), default=None)
 
 
-def _shows_nothing_at_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:
+def _zero_at_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:
     deadline_ms = cycle_deadline_ms(session, cycle, started_at_ms)
     setup = session.setup
     if deadline_ms is not None or setup.sync_mode is not SyncMode.COUNT_UP or setup.max_time_ms:
         return deadline_ms
-    # A stopwatch without a limit shows what is left of its allocation, and runs on.
+    # A stopwatch without a limit shows the rest of its allocation, and keeps running.
     left_ms = setup.participants[cycle.position].total_time_ms
     left_ms -= session.tallies[cycle.position].time_used_ms + cycle.elapsed_ms
     return started_at_ms + left_ms

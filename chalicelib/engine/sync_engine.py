@@ -25,7 +25,7 @@ from ..ports import (
     Stale,
 )
 from ..schemas.pushes import session_deleted
-from ..settings import LONGEST_TOKEN_SECONDS
+from ..settings import MAX_TOKEN_TTL_SECONDS
 from ..telemetry.ports import SILENT, Telemetry
 from .commit_loop import CommandResult, CommitLoop, random_id
 from .idempotency import IdempotentRequest
@@ -253,7 +253,7 @@ class SyncEngine:
     ) -> None:
         """Revoke a token of the session, and close the connections that were opened with it."""
         self._store.authorize(session_id, bearer, limit_check)
-        self._store.revoke(session_id, token_id, LONGEST_TOKEN_SECONDS * 1000)
+        self._store.revoke(session_id, token_id, MAX_TOKEN_TTL_SECONDS * 1000)
         if self._broadcaster is not None:
             self._broadcaster.close_revoked(session_id)
 

@@ -1,1 +1,1 @@
-"""GCRA rate limiting: the algorithm, and which requests count against which limit."""
+"""GCRA rate limiting: ``gcra`` is the algorithm, ``policy`` assigns requests to limits."""

@@ -1,18 +1,16 @@
-"""How much is too much, what is left of it, and who is refused. Pure: no I/O, no clock.
+"""GCRA rate limiter. Pure: no I/O, no clock.
 
-A limit of n in a period is a leaky bucket that holds n and drains evenly, n in
-a period; a request that would make it overflow is refused and pours nothing.
-All there is to store is the instant at which the bucket will have drained. In
-telephony this is GCRA, the generic cell rate algorithm (ITU-T I.371).
+A limit of n per period is a leaky bucket that holds n and drains n per period, evenly. A request
+that would overflow it is rejected and adds nothing. The only state is the time at which the bucket
+will be empty. This is the generic cell rate algorithm (ITU-T I.371).
 
-Windows of fixed length let through twice the limit around their turn, and keep
-a class behind one address waiting for the end of a minute once it is used up;
-here the next request is welcome a moment later. A log of instants is as long
-as the limit, for every address. A sliding counter stores two numbers and guesses
-how the requests were spread. One instant is exact, expires by itself, and needs one
-read and one write. What the bucket promises is that within any stretch of time no
-more pass than n and what has drained meanwhile: n at once, and n in each period
-from then on.
+The guarantee: in any interval, at most n requests pass, plus what drains during it; that is n at
+once, then n per period.
+
+Why not the alternatives: a fixed window passes twice the limit around its boundary and, once used
+up, blocks every client behind an address until it ends; a sliding log stores one timestamp per
+request; a sliding counter estimates how requests were spread. One timestamp is exact, expires by
+itself, and costs one read and one write.
 """
 
 from __future__ import annotations
@@ -28,28 +26,28 @@ MINUTE_US = 60 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many in a period; at least one, and at most one in a microsecond."""
+    """``count`` requests per period: at least one, and at most one per microsecond."""
 
     count: int
     period_us: int
 
     @property
     def interval_us(self) -> int:
-        """What one request pours: the time it takes to drain again."""
+        """What one request adds to the bucket: the time it takes to drain again."""
         return self.period_us // self.count
 
     @property
-    def most_us(self) -> int:
-        """What the bucket holds."""
+    def capacity_us(self) -> int:
+        """What a full bucket holds."""
         return self.count * self.interval_us
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What is left of a limit, as clients are told.
+    """What is left of a limit, as reported to clients.
 
-    ``reset_seconds`` is after how long all of it is; ``retry_after_seconds``,
-    0 for a request that was let through, after how long one is.
+    ``reset_seconds`` is the time until the full limit is available; ``retry_after_seconds``, the
+    time until one request is, or 0 if this request was allowed.
     """
 
     limit: int
@@ -62,39 +60,39 @@ class Quota:
         return self.retry_after_seconds > 0
 
 
-def quota(limit: Limit, drained_at_us: int, now_us: int, *, let_through: bool) -> Quota:
-    """What is left once a request has been counted, or has not been let through."""
+def quota(limit: Limit, drained_at_us: int, now_us: int, *, allowed: bool) -> Quota:
+    """The quota after a request was counted or rejected."""
     level_us = max(0, drained_at_us - now_us)
-    room_us = max(0, limit.most_us - level_us)
+    room_us = max(0, limit.capacity_us - level_us)
     return Quota(
         limit=limit.count,
         remaining=room_us // limit.interval_us,
         reset_seconds=_up(level_us),
-        # Never 0, however soon it is: that would invite to try again at once.
-        retry_after_seconds=0 if let_through else max(1, _up(limit.interval_us - room_us)),
+        # Never 0: that would invite an immediate retry.
+        retry_after_seconds=0 if allowed else max(1, _up(limit.interval_us - room_us)),
     )
 
 
 def _up(duration_us: int) -> int:
-    """In seconds, and rather a moment too late than too early."""
+    """In seconds, rounded up."""
     return -(-duration_us // SECOND_US)
 
 
 Scope = Literal["general", "switch", "message"]
-"""What is counted: requests of an address, switches of a session, messages of a connection."""
+"""What is counted: requests per address, switches per session, messages per connection."""
 
 
 class LimitObserver(Protocol):
-    """Hears what limits do."""
+    """Receives the limiter's events, for metrics."""
 
     def rate_limited(self, scope: Scope) -> None:
-        """Somebody was refused."""
+        """A request was rejected."""
 
     def limiter_failed_open(self) -> None:
-        """Somebody was let through because counting did not work."""
+        """A request was allowed because it could not be counted."""
 
 
-class _Unobserved:
+class _NullObserver:
     def rate_limited(self, scope: Scope) -> None:
         pass
 
@@ -102,15 +100,15 @@ class _Unobserved:
         pass
 
 
-UNOBSERVED: LimitObserver = _Unobserved()
+NULL_OBSERVER: LimitObserver = _NullObserver()
 
 
 class RateLimitCheck:
-    """One request, to be counted once against a limit.
+    """One request to count once against a limit.
 
     The store counts it, calls one of ``record``, ``skipped`` and ``failed_open``, and then
-    ``enforce``: no other code decides whether a request is refused. ``quota`` stays None until it
-    is counted, and where it is not to be or could not be; ``is_settled`` tells these apart.
+    ``enforce``: no other code decides whether a request is rejected. ``is_resolved`` once one of
+    the three was called; only a counted request has a ``quota``.
     """
 
     def __init__(
@@ -118,37 +116,36 @@ class RateLimitCheck:
         scope: Scope,
         subject: str,
         limit: Limit,
-        observer: LimitObserver = UNOBSERVED,
+        observer: LimitObserver = NULL_OBSERVER,
     ) -> None:
         self.scope = scope
         self.subject = subject
         self.limit = limit
         self.quota: Quota | None = None
         self.counted_at_ms: int | None = None
-        self.is_settled = False
+        self.is_resolved = False
         self._observer = observer
 
-    def record(self, drained_at_us: int, now_us: int, let_through: int) -> None:
-        """Note what the bucket says, on the store's clock."""
-        self.is_settled = True
+    def record(self, drained_at_us: int, now_us: int, allowed: int) -> None:
+        self.is_resolved = True
         self.counted_at_ms = now_us // 1000
-        self.quota = quota(self.limit, drained_at_us, now_us, let_through=bool(let_through))
+        self.quota = quota(self.limit, drained_at_us, now_us, allowed=bool(allowed))
+
+    def skipped(self) -> None:
+        """Don't count it: it repeats a request that was counted before."""
+        self.is_resolved = True
+
+    def failed_open(self) -> None:
+        """Allow it, because it could not be counted."""
+        self.is_resolved = True
+        self._observer.limiter_failed_open()
 
     def enforce(self) -> None:
-        """Return unless the bucket had no room for the request.
+        """Reject the request if it exceeded the limit.
 
         Raises:
-            RateLimited: It had none.
+            RateLimited: It did.
         """
         if self.quota is not None and self.quota.exceeded:
             self._observer.rate_limited(self.scope)
             raise RateLimited(self.scope, self.quota.retry_after_seconds)
-
-    def skipped(self) -> None:
-        """It has been counted before: this is the same request once more."""
-        self.is_settled = True
-
-    def failed_open(self) -> None:
-        """It could not be counted, and is let through for that."""
-        self.is_settled = True
-        self._observer.limiter_failed_open()

@@ -1,36 +1,36 @@
-"""Which limits are in force, and whom each request is counted for."""
+"""Rate limit policy: the configured limits, and the subject each request counts against."""
 
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
 
 from ..settings import Settings
-from .gcra import MINUTE_US, SECOND_US, UNOBSERVED, Limit, LimitObserver, RateLimitCheck, Scope
+from .gcra import MINUTE_US, NULL_OBSERVER, SECOND_US, Limit, LimitObserver, RateLimitCheck, Scope
 
 
 class RateLimiter:
-    """Makes the charge for a request; ``None`` where no limit is set.
+    """Creates the rate limit check for a request; ``None`` where no limit is set.
 
-    Requests of an address are counted by the minute; switches of a session and
-    messages of a connection by the second.
+    Limits are per minute for requests of an address, and per second for switches of a session and
+    messages of a connection.
     """
 
-    def __init__(self, settings: Settings, observer: LimitObserver = UNOBSERVED) -> None:
+    def __init__(self, settings: Settings, observer: LimitObserver = NULL_OBSERVER) -> None:
         self._general = _limit(settings.rate_limit_general, MINUTE_US)
         self._switch = _limit(settings.rate_limit_switch, SECOND_US)
         self._message = _limit(settings.rate_limit_message, SECOND_US)
         self._observer = observer
 
     def for_request(self, address: str) -> RateLimitCheck | None:
-        return self._charge("general", _network(address), self._general)
+        return self._check("general", _network(address), self._general)
 
     def for_switch(self, session_id: str) -> RateLimitCheck | None:
-        return self._charge("switch", session_id, self._switch)
+        return self._check("switch", session_id, self._switch)
 
     def for_message(self, connection_id: str) -> RateLimitCheck | None:
-        return self._charge("message", connection_id, self._message)
+        return self._check("message", connection_id, self._message)
 
-    def _charge(self, scope: Scope, subject: str, limit: Limit | None) -> RateLimitCheck | None:
+    def _check(self, scope: Scope, subject: str, limit: Limit | None) -> RateLimitCheck | None:
         return None if limit is None else RateLimitCheck(scope, subject, limit, self._observer)
 
 
@@ -39,11 +39,11 @@ def _limit(count: int, period_us: int) -> Limit | None:
 
 
 def _network(address: str) -> str:
-    """Whom an address stands for: whoever has one of IPv6 has the other 2^64 of its network."""
+    """The subject of an address: an IPv6 client owns its whole /64 network."""
     try:
         parsed = ip_address(address)
     except ValueError:
-        # Such as test-invoke-source-ip, which the console's test button sends.
+        # Such as test-invoke-source-ip, which the AWS console's test button sends.
         return address
     if not isinstance(parsed, IPv6Address):
         return address

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
-from ..schemas.conditions import is_held
+from ..schemas.conditions import is_cached
 from ..schemas.errors import Problem
 from . import web_page as web
 from .responses import Resource, refuse
@@ -32,7 +32,7 @@ def blueprint(container: Container) -> Resource:
         root = "" if asked_for.endswith("/") else f"{asked_for.rpartition('/')[2]}/"
         text = web.html(root, websocket_url)
         tag = f'"{web.digest(text)}"'
-        if is_held(routes.current_request.headers.get("If-None-Match"), tag):
+        if is_cached(routes.current_request.headers.get("If-None-Match"), tag):
             return Response("", {**ASKED_FOR_ANEW, "ETag": tag}, 304)
         return Response(
             text,

@@ -83,9 +83,9 @@ class SessionRequest:
         """The versions of If-Match; None without that header."""
         return conditions.expected_versions(self._header("If-Match"))
 
-    def held_versions(self) -> Collection[int]:
+    def cached_versions(self) -> Collection[int]:
         """The versions of If-None-Match."""
-        return conditions.held_versions(self._header("If-None-Match"))
+        return conditions.cached_versions(self._header("If-None-Match"))
 
     def idempotency(self, respond: Callable[[CommandResult], Response]) -> IdempotentRequest | None:
         """What identifies this request when it is repeated; None without an Idempotency-Key."""
@@ -110,7 +110,7 @@ class SessionRequest:
         # Where switches have no limit, one that is carried out counts against none.
         is_free = self.limit_check is None and response.status_code < REFUSED_FROM
         check = self._address_check
-        if check is None or is_free or any(one.is_settled for one in self._limit_checks):
+        if check is None or is_free or any(one.is_resolved for one in self._limit_checks):
             return
         self._container.store.count_request(check)
 

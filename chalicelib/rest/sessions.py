@@ -46,11 +46,11 @@ def blueprint(container: Container) -> SessionResource:
 
     @routes.view(SESSION, "GET", "HEAD", action=Action.READ)
     def get_session(request: SessionRequest) -> Response:
-        held = request.held_versions()
+        cached = request.cached_versions()
         result = container.engine.get_current_state(
             request.session_id, limit_check=request.limit_check, bearer=request.bearer
         )
-        response = not_modified(result) if result.session.version in held else _state(result)
+        response = not_modified(result) if result.session.version in cached else _state(result)
         response.headers["Cache-Control"] = "no-cache"
         return response
 

@@ -1,6 +1,5 @@
-"""The public contract: what clients send, what they are sent, and how errors look.
+"""The public contract: requests, responses, messages and errors.
 
-Requests are pydantic models, because what comes in has to be doubted. Messages
-are typed dicts, because what goes out has been calculated and costs nothing
-more to send; pydantic makes the published schemas from both.
+Requests are pydantic models, because input must be validated. Output is typed dicts, which need no
+validation at run time. Pydantic generates the published JSON Schemas from both.
 """

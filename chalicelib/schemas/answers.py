@@ -1,7 +1,7 @@
-"""Bodies of REST answers, as types; ``errors`` has those of errors.
+"""REST response bodies, as types; ``errors`` has those of errors.
 
-Views name them to the type checker alone, and OpenAPI is made from them, so no
-request but one for the contract imports this module.
+Only the type checker and the OpenAPI document use them, so only a request for the document imports
+this module at run time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .tokens import Links, MintedToken
 
 
 class StateAnswer(TypedDict):
-    """A session as of ``timestamp``, and what this request made happen."""
+    """A session as of ``timestamp``, and the events this request caused."""
 
     data: SessionState
     timestamp: int
@@ -34,7 +34,7 @@ class TokenAnswer(TypedDict):
 
 
 class SwitchAnswer(TypedDict):
-    """What a switch changed, as of ``timestamp``, and what it made happen."""
+    """What a switch changed, as of ``timestamp``, and the events it caused."""
 
     data: SwitchResult
     timestamp: int
@@ -46,7 +46,7 @@ class EventsAnswer(TypedDict):
 
 
 class ServerTime(TypedDict):
-    """The store's clock; a client's may differ by the tolerance and still show the same."""
+    """The store's clock. A client's clock may differ by up to ``drift_tolerance_ms``."""
 
     timestamp_ms: int
     server_version: str

@@ -1,7 +1,7 @@
-"""Request headers with a meaning of their own: If-Match, If-None-Match, Idempotency-Key.
+"""Conditional request headers: If-Match, If-None-Match, Idempotency-Key.
 
-Entity tags are read as RFC 9110 has them (8.8.3, 13.1). A session's tag is its
-version in quotes; other tags are well-formed and match nothing.
+Entity tags follow RFC 9110 (8.8.3, 13.1). A session's tag is its version in quotes; other
+well-formed tags match nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import NamedTuple
 from .errors import InvalidRequest
 
 ANY_VERSION: Collection[int] = range(1, 2**53)
-"""What ``*`` stands for: whatever there is, as long as there is something."""
+"""What ``*`` matches: any version of an existing session."""
 
-KEY_FORM = "[\x21-\x7e]{1,255}"
+KEY_PATTERN = "[\x21-\x7e]{1,255}"
 
 _TAG = '(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
-# An empty element is to be taken for none, as in every list of HTTP. Nothing is
-# tried twice (*+): ten thousand spaces would otherwise be in every possible way.
+# Empty list elements are ignored (RFC 9110, 5.6.1). Quantifiers are possessive (*+) so that
+# ten thousand spaces cannot cause catastrophic backtracking.
 _ELEMENT = re.compile(rf"[ \t]*+(?:{_TAG})?+[ \t]*+(?:,|\Z)")
 _VERSION = re.compile("[1-9][0-9]{0,15}")
 
@@ -34,12 +34,12 @@ def entity_tag(version: int) -> str:
 
 
 def expected_versions(if_match: str | None) -> Collection[int] | None:
-    """The versions that a request is meant for; None for every one, and for none at all.
+    """The versions that If-Match allows; ``None`` without the header.
 
     Weak tags match nothing (strong comparison).
 
     Raises:
-        InvalidRequest: It is no list of entity tags.
+        InvalidRequest: The header is not a list of entity tags.
     """
     if if_match is None:
         return None
@@ -51,11 +51,11 @@ def expected_versions(if_match: str | None) -> Collection[int] | None:
     )
 
 
-def held_versions(if_none_match: str | None) -> Collection[int]:
-    """The versions that a client holds already; weak tags count as well.
+def cached_versions(if_none_match: str | None) -> Collection[int]:
+    """The versions that If-None-Match says the client has cached; weak tags match too.
 
     Raises:
-        InvalidRequest: It is no list of entity tags.
+        InvalidRequest: The header is not a list of entity tags.
     """
     if if_none_match is None:
         return ()
@@ -65,8 +65,8 @@ def held_versions(if_none_match: str | None) -> Collection[int]:
     return frozenset(int(tag.opaque) for tag in tags if _VERSION.fullmatch(tag.opaque))
 
 
-def is_held(if_none_match: str | None, tag: str) -> bool:
-    """Whether a client holds what has this tag; weak ones count, what is no list holds nothing."""
+def is_cached(if_none_match: str | None, tag: str) -> bool:
+    """Whether If-None-Match matches this tag; weak tags do too, an invalid header does not."""
     if if_none_match is None:
         return False
     try:
@@ -77,31 +77,31 @@ def is_held(if_none_match: str | None, tag: str) -> bool:
 
 
 def idempotency_key(text: str | None) -> str | None:
-    """The key as it stands; whatever a client puts around it is part of it.
+    """The Idempotency-Key, verbatim: surrounding quotes are part of it.
 
     Raises:
-        InvalidRequest: It is empty, too long, or not of visible ASCII characters alone.
+        InvalidRequest: The key is empty, too long, or has other than visible ASCII characters.
     """
-    if text is not None and not re.fullmatch(KEY_FORM, text):
-        raise _invalid("Idempotency-Key", "Not 1 to 255 visible ASCII characters", "key")
+    if text is not None and not re.fullmatch(KEY_PATTERN, text):
+        raise _invalid("Idempotency-Key", "Must be 1 to 255 visible ASCII characters", "key")
     return text
 
 
 def _tags(header: str, text: str) -> list[_Tag] | None:
-    """The tags of a list, None for ``*``."""
+    """The entity tags of a list; ``None`` for ``*``."""
     if text.strip(" \t") == "*":
         return None
     tags, at = [], 0
     while at < len(text):
         element = _ELEMENT.match(text, at)
         if element is None:
-            raise _invalid(header, "Not * and no list of entity tags", "entity_tags")
+            raise _invalid(header, 'Must be * or a list of entity tags, such as "7"', "entity_tags")
         weak, opaque = element.groups()
         if opaque is not None:
             tags.append(_Tag(weak is not None, opaque))
         at = element.end()
     if not tags:
-        raise _invalid(header, "Not * and no list of entity tags", "entity_tags")
+        raise _invalid(header, 'Must be * or a list of entity tags, such as "7"', "entity_tags")
     return tags
 
 

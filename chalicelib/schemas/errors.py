@@ -1,7 +1,7 @@
-"""Every error a client can be told of, in its one shape.
+"""Error responses: ``{"error": {"code", "message", "details"?}}``.
 
-``{"error": {"code", "message", "details"?}}``. Exceptions are raised where the
-rule is; :func:`problem` alone knows how they look from outside.
+Exceptions are raised where the rule is; :func:`problem` is the only place that maps them to error
+codes, HTTP statuses and headers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .time_controls import VARIANTS
 
 
 class FieldProblem(TypedDict):
-    """What is wrong with one field; its path joined by dots, as ``participants.0.group_id``."""
+    """What is wrong with one field, named by its dotted path: ``participants.0.group_id``."""
 
     field: str
     message: str
@@ -27,7 +27,7 @@ class FieldProblem(TypedDict):
 
 
 class Versions(TypedDict):
-    """The version a command was meant for, and the one it met."""
+    """The version a command expected, and the session's actual version."""
 
     expected_version: int | None
     actual_version: int | None
@@ -46,7 +46,7 @@ class ErrorAnswer(TypedDict):
 
 
 class InvalidRequest(Exception):
-    """A request that is JSON but not what it should be."""
+    """The request is valid JSON but fails validation."""
 
     def __init__(self, details: Sequence[FieldProblem]) -> None:
         super().__init__("Request validation failed")
@@ -54,23 +54,23 @@ class InvalidRequest(Exception):
 
 
 class MalformedJson(Exception):
-    """A body that is not JSON at all."""
+    """The body is not JSON."""
 
     code = "MALFORMED_JSON"
 
 
 class PayloadTooLarge(Exception):
-    """A body above the limit, which ``limit_bytes`` tells."""
+    """The body is larger than ``limit_bytes``."""
 
     code = "PAYLOAD_TOO_LARGE"
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"The body may have at most {limit_bytes} bytes")
+        super().__init__(f"The body must be at most {limit_bytes} bytes")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as HTTP shows it; the socket takes code and message from it."""
+    """An error as an HTTP response; WebSocket errors use its code and message."""
 
     code: str
     message: str
@@ -116,28 +116,28 @@ STATUS = {
     "KEYS_UNAVAILABLE": 503,
     "STORE_UNAVAILABLE": 503,
 }
-"""The HTTP status of every code."""
+"""The HTTP status of each error code."""
 
 CODES = {
     400: "MALFORMED_JSON",
     405: "METHOD_NOT_ALLOWED",
     415: "UNSUPPORTED_MEDIA_TYPE",
 }
-"""Our code for what the framework refuses by itself."""
+"""Our code for requests that Chalice itself rejects, by status."""
 
 RETRY_AFTER_SECONDS = 1
 
-AWAY = {
-    "KEYS_UNAVAILABLE": "The keys of tokens can't be had; try again",
-    "STORE_UNAVAILABLE": "The store can't be reached; try again",
+UNAVAILABLE = {
+    "KEYS_UNAVAILABLE": "The signing keys are unavailable; try again",
+    "STORE_UNAVAILABLE": "The store is unavailable; try again",
 }
-"""What callers are told of a part that does not answer."""
+"""Public messages for dependencies that do not respond."""
 
-MESSAGE_CHARACTERS = 300
+MAX_MESSAGE_CHARACTERS = 300
 
 
 def problem(error: Exception) -> Problem | None:
-    """How an error looks from outside; ``None`` for one that is our own fault."""
+    """The public form of an error; ``None`` for an unexpected exception."""
     match error:
         case InvalidRequest():
             return _invalid(error.details)
@@ -154,15 +154,15 @@ def problem(error: Exception) -> Problem | None:
             }
             return Problem(error.code, str(error), versions)
         case core.StoreUnavailable() | core.KeysUnavailable():
-            # Who failed, and how, is for the log alone.
+            # The exception's message is for the log only.
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return Problem(error.code, AWAY[error.code], headers=headers)
+            return Problem(error.code, UNAVAILABLE[error.code], headers=headers)
         case core.RateLimited():
             seconds = error.retry_after_seconds
             headers = {"Retry-After": str(seconds)}
             return Problem(error.code, str(error), headers=headers, retry_after_seconds=seconds)
         case core.Unauthenticated():
-            # RFC 6750; API Gateway sends it on as x-amzn-Remapped-WWW-Authenticate.
+            # RFC 6750; API Gateway renames it to x-amzn-Remapped-WWW-Authenticate.
             return Problem(error.code, str(error), headers={"WWW-Authenticate": "Bearer"})
         case MalformedJson() | PayloadTooLarge() | core.TicklessError():
             return Problem(error.code, str(error))
@@ -170,26 +170,26 @@ def problem(error: Exception) -> Problem | None:
 
 
 def internal_error(request_id: str) -> Problem:
-    """The answer to a fault of our own; the id leads to it in the log."""
+    """The response to an unexpected exception; its log line has the request id."""
     return Problem("INTERNAL_ERROR", "Something went wrong on our side", request_id=request_id)
 
 
 def from_validation(error: ValidationError) -> InvalidRequest | MalformedJson:
-    """A pydantic error in our words."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    if found and found[0]["type"] == "json_invalid":
-        return MalformedJson(found[0]["msg"])
-    return InvalidRequest([_from_pydantic(one) for one in found])
+    """Convert a pydantic error."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    if errors and errors[0]["type"] == "json_invalid":
+        return MalformedJson(errors[0]["msg"])
+    return InvalidRequest([_from_pydantic(one) for one in errors])
 
 
 def _from_pydantic(detail: ErrorDetails) -> FieldProblem:
     path: list[str] = []
     for part in map(str, detail["loc"]):
-        # Which of a time control's models was tried is nothing that a client has sent.
+        # Pydantic adds the variant of time_control it tried, which is no part of the request.
         if not (path[-1:] == ["time_control"] and part in VARIANTS):
             path.append(part)
-    # pydantic quotes what it does not know, however long that is.
-    return _field(".".join(path), detail["msg"][:MESSAGE_CHARACTERS], detail["type"])
+    # Pydantic quotes unknown values in full.
+    return _field(".".join(path), detail["msg"][:MAX_MESSAGE_CHARACTERS], detail["type"])
 
 
 def _invalid(details: Sequence[FieldProblem]) -> Problem:

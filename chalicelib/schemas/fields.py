@@ -1,4 +1,4 @@
-"""What the models of requests are made of."""
+"""Field types and the base model of requests."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-UUID_FORM = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+UUID_PATTERN = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
-Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_FORM}\z", to_lower=True)]
-"""A UUID in its canonical form; any case comes in, lower case goes on."""
+Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}\z", to_lower=True)]
+"""A UUID in canonical form; any case is accepted and converted to lower case."""
 
-LEAST_DURATION_MS, MOST_DURATION_MS = 1_000, 86_400_000
+MIN_DURATION_MS, MAX_DURATION_MS = 1_000, 86_400_000
 
-Duration = Annotated[int, Field(ge=LEAST_DURATION_MS, le=MOST_DURATION_MS)]
+Duration = Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_DURATION_MS)]
 """Milliseconds, from one second to one day."""
 
 

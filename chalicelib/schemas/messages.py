@@ -1,7 +1,7 @@
-"""The socket's messages: what clients send, and the answers to it.
+"""WebSocket messages: what clients send, and the replies.
 
-A message is a text frame of JSON with ``type``. What is pushed without being
-asked for stands in ``pushes``.
+A message is a text frame of JSON with a ``type``. ``pushes`` has the messages that the server sends
+unprompted.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .requests import read_json, read_value
 from .states import ParticipantState, SessionState, session_state
 
 PROTOCOL = 1
-MESSAGE_ID_CHARACTERS = 128
+MAX_MESSAGE_ID_CHARACTERS = 128
 
 Version = Annotated[int, Field(ge=0, le=2**53 - 1)]
 ClientTime = Annotated[int | float, Field(ge=-(2**53), le=2**53, allow_inf_nan=False)]
-MessageId = Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_ID_CHARACTERS)]
+MessageId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE_ID_CHARACTERS)]
 
 
 class Ping(Request):
@@ -54,7 +54,7 @@ class CommandMessage(Request):
         """The command for the core.
 
         Raises:
-            InvalidRequest: Its arguments are not what the command takes.
+            InvalidRequest: ``args`` is not valid for this command.
         """
         spec = COMMANDS[self.command]
         return spec.build(read_value(spec.model, self.args))
@@ -75,7 +75,7 @@ MESSAGES: dict[str, type[Ping | Reconnect | CommandMessage | Claim]] = {
 
 
 class InvalidMessage(Exception):
-    """A frame that is no message: no JSON, or of a type that does not exist."""
+    """A frame that is not a message: not JSON, or of an unknown type."""
 
     def __init__(self, code: Literal["INVALID_JSON", "UNKNOWN_TYPE"], message: str) -> None:
         super().__init__(message)
@@ -83,11 +83,11 @@ class InvalidMessage(Exception):
 
 
 def read_message(text: str) -> ClientMessage:
-    """The message in a frame.
+    """Parse a frame.
 
     Raises:
-        InvalidMessage: There is none in it.
-        InvalidRequest: Its fields are not what its type wants.
+        InvalidMessage: The frame is not a message.
+        InvalidRequest: The message's fields are invalid.
     """
     try:
         value = read_json(text.encode())
@@ -96,30 +96,31 @@ def read_message(text: str) -> ClientMessage:
     kind = value.get("type") if isinstance(value, dict) else None
     model = MESSAGES.get(kind) if isinstance(kind, str) else None
     if model is None:
-        known = ", ".join(MESSAGES)
-        raise InvalidMessage("UNKNOWN_TYPE", f"A message has a type, one of {known}")
+        types = ", ".join(MESSAGES)
+        raise InvalidMessage("UNKNOWN_TYPE", f"type must be one of {types}")
     return read_value(model, value)
 
 
 class Label(NamedTuple):
-    """What a message is known by, whatever else is wrong with it; None for what it lacks."""
+    """The type and id of a message, even of an invalid one; ``None`` if missing."""
 
     type: str | None = None
     id: str | None = None
 
 
 def read_label(text: str) -> Label:
-    """The label of a message that was refused, so that its sender learns which it was."""
+    """The label of a rejected message, so that the error can name it."""
     try:
         value = read_json(text.encode())
     except (MalformedJson, UnicodeEncodeError):
         return Label()
     if not isinstance(value, dict):
         return Label()
-    kind, sent_as = value.get("type"), value.get("id")
+    kind, message_id = value.get("type"), value.get("id")
+    is_id = isinstance(message_id, str) and 0 < len(message_id) <= MAX_MESSAGE_ID_CHARACTERS
     return Label(
         kind if isinstance(kind, str) and kind in MESSAGES else None,
-        sent_as if isinstance(sent_as, str) and 0 < len(sent_as) <= MESSAGE_ID_CHARACTERS else None,
+        message_id if is_id else None,
     )
 
 
@@ -200,19 +201,19 @@ def connected(
 
 
 def session_forbidden(now_ms: int) -> bytes:
-    """The last that a connection hears whose token holds no more."""
+    """The final message to a connection whose token expired or was revoked."""
     return encode(
         {
             "type": "ERROR",
             "timestamp": now_ms,
             "code": "SESSION_FORBIDDEN",
-            "message": "The token of this connection holds no more",
+            "message": "The connection's token has expired or was revoked",
         }
     )
 
 
 def state_sync(session: Session, now_ms: int) -> list[bytes]:
-    """The settled session as of ``now_ms``, in as many pages as its participants need."""
+    """STATE_SYNC of a settled session at ``now_ms``, in as many pages as it needs."""
     state = session_state(session, now_ms)
     whole = _sync(session, state, now_ms)
     message = to_json(whole)
@@ -226,12 +227,9 @@ def state_sync(session: Session, now_ms: int) -> list[bytes]:
     parts = list(_parts(state["participants"], groups, FRAME_BYTES - len(to_json(bare))))
     pages = []
     for number, participants in enumerate(parts, 1):
-        named = dict.fromkeys(participant["group_id"] for participant in participants)
-        page = _sync(
-            session,
-            _part(state, participants, [groups[name] for name in named if name in groups]),
-            now_ms,
-        )
+        group_ids = dict.fromkeys(participant["group_id"] for participant in participants)
+        page_groups = [groups[group_id] for group_id in group_ids if group_id in groups]
+        page = _sync(session, _part(state, participants, page_groups), now_ms)
         page["page"], page["pages"] = number, len(parts)
         pages.append(to_json(page))
     return pages
@@ -261,7 +259,7 @@ def _part(
 def _parts(
     participants: list[ParticipantState], groups: Mapping[str | None, GroupView], room_bytes: int
 ) -> Iterator[list[ParticipantState]]:
-    """Participants in portions that fit, the groups they bring along counted in."""
+    """Split participants into parts that fit, including the groups they need."""
     part: list[ParticipantState] = []
     used_bytes = 0
     for participant in participants:

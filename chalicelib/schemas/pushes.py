@@ -1,8 +1,7 @@
-"""What watchers are sent of their own accord, as bytes, none larger than a frame.
+"""Push messages to subscribers, as bytes, each at most one frame.
 
-A session that fits is pushed whole. One that does not is pushed as the
-difference to the version before, which a client merges by ``participant_id``;
-docs/protocol.md says how.
+A session that fits is sent whole. Otherwise the difference to the previous version is sent, which
+clients merge by ``participant_id`` (see docs/protocol.md).
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from ..core.view import changed_positions
 from .states import EventView, SessionState, event_view, iso, session_state
 
 FRAME_BYTES = 32 * 1024
-"""API Gateway bills, and limits, WebSocket messages by frames of this size."""
+"""API Gateway's maximum frame size, which is also its billing unit."""
 
-EVENTS_A_FRAME = 50
+MAX_EVENTS_PER_FRAME = 50
 
-LEAST_PARTICIPANT_BYTES = 230
-"""No participant takes less, so that what can't fit need not be tried."""
+MIN_PARTICIPANT_BYTES = 230
+"""The minimum size of a participant, to skip encoding what cannot fit."""
 
 
 class StateUpdate(TypedDict):
@@ -55,29 +54,29 @@ def state_update(
     events: Sequence[Event],
     whole_state: Callable[[], SessionState],
 ) -> bytes:
-    """The push that tells every watcher of ``session``, made from ``before``, as of ``now_ms``.
+    """STATE_UPDATE from ``before`` to ``session``, as of ``now_ms``.
 
-    ``whole_state`` is asked for the state only where it may fit.
+    ``whole_state`` is called only if the whole state may fit.
     """
-    if len(session.tallies) * LEAST_PARTICIPANT_BYTES < FRAME_BYTES:
+    if len(session.tallies) * MIN_PARTICIPANT_BYTES < FRAME_BYTES:
         whole = _fit(_update(session, whole_state(), now_ms), events)
         if whole is not None:
             return whole
     if before is not None:
         changed = changed_positions(before, session)
-        if len(changed) * LEAST_PARTICIPANT_BYTES < FRAME_BYTES:
+        if len(changed) * MIN_PARTICIPANT_BYTES < FRAME_BYTES:
             state = _without_other_groups(session_state(session, now_ms, changed))
             partial = _fit(_difference(_update(session, state, now_ms), before), events)
             if partial is not None:
                 return partial
-    # A difference to a version that nobody holds yet: everybody asks for the pages.
+    # A difference to a version that no client has yet, so each client requests the pages.
     bare = _without_other_groups(session_state(session, now_ms, ()))
     update = _difference(_update(session, bare, now_ms), session)
     return _fit(update, events) or to_json(update)
 
 
 def session_deleted(session_id: str, now_ms: int) -> bytes:
-    """The push that tells every watcher that there is nothing left to watch."""
+    """SESSION_DELETED, the final message of a session."""
     final_message: SessionDeleted = {
         "type": "SESSION_DELETED",
         "timestamp": now_ms,
@@ -86,23 +85,20 @@ def session_deleted(session_id: str, now_ms: int) -> bytes:
     return to_json(final_message)
 
 
-def is_farewell(message: bytes) -> bool:
-    """Whether a push is the last one of its session; told without reading it all."""
+def is_final_message(message: bytes) -> bool:
+    """Whether a push is SESSION_DELETED, without parsing it."""
     return message.startswith(b'{"type":"SESSION_DELETED"')
 
 
 _VERSION = re.compile(rb'"epoch":"([^"]*)","version":(\d+)')
 _HEAD_BYTES = 256
-"""Type, timestamp and the session's id stand before epoch and version, and never take more."""
+"""Upper bound of what precedes epoch and version: type, timestamp and session id."""
 
 
 def version_of(message: bytes) -> tuple[str, int] | None:
-    """Epoch and version of the commit that a push tells of; told without reading it all.
-
-    ``None`` for a farewell, which has neither.
-    """
-    found = _VERSION.search(message, 0, _HEAD_BYTES)
-    return (found[1].decode(), int(found[2])) if found else None
+    """Epoch and version of a push, without parsing it; ``None`` for the final message."""
+    match = _VERSION.search(message, 0, _HEAD_BYTES)
+    return (match[1].decode(), int(match[2])) if match else None
 
 
 def _update(session: Session, state: SessionState, now_ms: int) -> StateUpdate:
@@ -118,17 +114,17 @@ def _update(session: Session, state: SessionState, now_ms: int) -> StateUpdate:
 
 
 def _difference(update: StateUpdate, base: Session) -> StateUpdate:
-    """The update as one that fits only who holds ``base``."""
+    """Mark the update as partial: it applies only to ``base``."""
     update["partial"] = True
     update["baseVersion"], update["baseUpdatedAt"] = base.version, iso(base.updated_at_ms)
     return update
 
 
 def _fit(update: StateUpdate, events: Sequence[Event]) -> bytes | None:
-    """The update with as many of its events as a frame takes; ``None`` if it alone is too large."""
-    count = min(len(events), EVENTS_A_FRAME)
+    """The update with as many events as fit; ``None`` if it is too large without any."""
+    count = min(len(events), MAX_EVENTS_PER_FRAME)
     while True:
-        # The newest say what has been asked for, and how it ended.
+        # Keep the newest: they tell the command and its result.
         update["events"] = [event_view(event) for event in events[len(events) - count :]]
         if count < len(events):
             update["eventsOmitted"] = len(events) - count
@@ -141,7 +137,7 @@ def _fit(update: StateUpdate, events: Sequence[Event]) -> bytes | None:
 
 
 def _without_other_groups(state: SessionState) -> SessionState:
-    """Keep the groups of the participants shown, as there can be as many groups as participants."""
+    """Drop the groups of participants that are not shown."""
     shown = {participant["group_id"] for participant in state["participants"]}
     if "groups" in state:
         state["groups"] = [group for group in state["groups"] if group["group_id"] in shown]

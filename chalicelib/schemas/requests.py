@@ -1,8 +1,8 @@
-"""What clients send: checked for shape here, for sense by the core.
+"""Request models: validate the shape of a request; the core validates its meaning.
 
-Models read JSON text, never Python values, so that pydantic's own strict
-parser is the only one in use. Unknown fields are ignored; of a field given
-twice the last one counts. Integers are integers: no floats, strings, booleans.
+Models parse JSON text, never Python values, so that pydantic's strict parser is the only one.
+Unknown fields are ignored; the last of duplicate fields counts. Integers must be JSON integers: no
+floats, strings or booleans.
 """
 
 from __future__ import annotations
@@ -17,27 +17,30 @@ from pydantic_core import PydanticCustomError, from_json, to_json
 
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
-from .fields import MOST_DURATION_MS, UUID_FORM, Duration, Request, Uuid
+from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, Request, Uuid
 from .time_controls import TimeControlRequest
 
-METADATA_BYTES = 4096
-ACTION_DATA_BYTES = 1024
-NESTING = 32
-"""Deep enough for anything meant; well within what every parser on the way takes."""
+MAX_METADATA_BYTES = 4096
+MAX_ACTION_DATA_BYTES = 1024
+MAX_NESTING = 32
+"""Well within what every JSON parser between us and the client accepts."""
 
-EVENTS_A_PAGE = 100
-MOST_EVENTS_A_PAGE = 1_000
+DEFAULT_PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1_000
 
 
 def _at_most(limit_bytes: int) -> AfterValidator:
     def check(value: JsonValue) -> JsonValue:
-        if _depth(value) > NESTING:
+        if _depth(value) > MAX_NESTING:
             raise PydanticCustomError(
-                "too_deep", "Nested deeper than {limit} levels", {"limit": NESTING}
+                "too_deep", "Must be nested at most {limit} levels deep", {"limit": MAX_NESTING}
             )
-        if len(to_json(value)) > limit_bytes:
+        size = len(to_json(value))
+        if size > limit_bytes:
             raise PydanticCustomError(
-                "too_large", "Larger than {limit} bytes of JSON", {"limit": limit_bytes}
+                "too_large",
+                "Must be at most {limit} bytes of JSON, got {size}",
+                {"limit": limit_bytes, "size": size},
             )
         return value
 
@@ -45,14 +48,14 @@ def _at_most(limit_bytes: int) -> AfterValidator:
 
 
 def _depth(value: JsonValue) -> int:
-    # The parser has bounded the depth, so this recursion is bounded too.
+    # The JSON parser limits nesting, which bounds this recursion.
     if isinstance(value, dict):
         return 1 + max(map(_depth, value.values()), default=0)
     if isinstance(value, list):
         return 1 + max(map(_depth, value), default=0)
     if isinstance(value, float) and not isfinite(value):
-        # 1e999 is JSON, but no number that could be given back.
-        raise PydanticCustomError("number_range", "A number is out of range")
+        # 1e999 is valid JSON, but we could not send it back.
+        raise PydanticCustomError("number_range", "Numbers must fit into a 64-bit float")
     return 0
 
 
@@ -70,25 +73,25 @@ class ParticipantRequest(Request):
 
     @property
     def written_ms(self) -> int | None:
-        """What the participant's own time control, as written, puts on the clock."""
+        """The main time in the participant's own time control, if written as text."""
         return self.time_control.main_ms if self.time_control else None
 
 
 class ActionOnTimeoutRequest(Request):
     type: TimeoutAction
-    data: Annotated[JsonValue, _at_most(ACTION_DATA_BYTES)] = Field(
-        None, description=f"At most {ACTION_DATA_BYTES} bytes of JSON; handed back in the event"
+    data: Annotated[JsonValue, _at_most(MAX_ACTION_DATA_BYTES)] = Field(
+        None, description=f"At most {MAX_ACTION_DATA_BYTES} bytes of JSON; returned in the event"
     )
 
 
-WarningTime = Annotated[int, Field(ge=1, le=MOST_DURATION_MS)]
+WarningTime = Annotated[int, Field(ge=1, le=MAX_DURATION_MS)]
 
 
 class CreateSession(Request):
     """POST /v1/sessions.
 
-    ``total_time_ms`` may be left out, here and of a participant, where a time
-    control that is written as text says how much time there is.
+    ``total_time_ms``, here and of a participant, is optional if a ``time_control`` written as text
+    contains the main time.
     """
 
     session_id: Uuid
@@ -102,16 +105,16 @@ class CreateSession(Request):
     time_control: TimeControlRequest | None = None
     action_on_timeout: ActionOnTimeoutRequest | None = None
     warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
-    metadata: Annotated[dict[str, JsonValue], _at_most(METADATA_BYTES)] | None = Field(
-        None, description=f"At most {METADATA_BYTES} bytes of JSON, {NESTING} levels deep"
+    metadata: Annotated[dict[str, JsonValue], _at_most(MAX_METADATA_BYTES)] | None = Field(
+        None, description=f"At most {MAX_METADATA_BYTES} bytes of JSON, {MAX_NESTING} levels deep"
     )
 
     def setup(self) -> Setup:
-        """The setup asked for.
+        """The setup for the core.
 
         Raises:
-            InvalidRequest: It is said twice, or not at all, how much time there is.
-            InvalidSetup: Its fields contradict each other.
+            InvalidRequest: A total time is missing, or contradicts the time control.
+            InvalidSetup: The fields contradict each other.
         """
         self._check_totals()
         action, control = self.action_on_timeout, self.time_control
@@ -160,23 +163,29 @@ class CreateSession(Request):
             if not self._total_ms(participant):
                 wrong.append({"field": field, "message": "Field required", "code": "missing"})
             elif participant.written_ms not in (None, self._total_ms(participant)):
-                wrong.append(_contradiction(field, "The participant's time_control says otherwise"))
+                wrong.append(
+                    _contradiction(
+                        field, "Differs from the main time in the participant's time_control"
+                    )
+                )
             elif participant.total_time_ms and self._writes_groups:
-                # Is it the group's, or a part of it? Nobody could tell.
-                wrong.append(_contradiction(field, "A group has what time_control says"))
+                # Ambiguous: it could be the group's time or a share of it.
+                message = "Leave it out: time_control sets the time of each group"
+                wrong.append(_contradiction(field, message))
         if not self.total_time_ms and self._written_ms is None:
             message = "Field required"
             wrong.append({"field": "total_time_ms", "message": message, "code": "missing"})
         elif self.total_time_ms and self._written_ms not in (None, self.total_time_ms):
-            wrong.append(_contradiction("total_time_ms", "The time_control says otherwise"))
+            message = "Differs from the main time in time_control"
+            wrong.append(_contradiction("total_time_ms", message))
         if wrong:
             raise InvalidRequest(wrong)
 
     @property
     def _writes_groups(self) -> bool:
-        """Whether a time control as written says what each group's clock holds."""
-        is_told = self.groups is not None or self._written_ms is None
-        return self.sync_mode is SyncMode.PER_GROUP and not is_told
+        """Whether the main time of a written time control is each group's total."""
+        has_totals = self.groups is not None or self._written_ms is None
+        return self.sync_mode is SyncMode.PER_GROUP and not has_totals
 
     def _groups(self) -> list[Group] | None:
         if self.groups is not None:
@@ -192,26 +201,26 @@ def _contradiction(field: str, message: str) -> FieldProblem:
 
 
 class SwitchCycle(Request):
-    """POST /v1/sessions/{id}/switch; every field may be left out, and the body too."""
+    """POST /v1/sessions/{id}/switch; all fields, and the body itself, are optional."""
 
     next_participant_id: Uuid | None = None
     current_participant_id: Uuid | None = None
 
 
 class PauseSession(Request):
-    """POST /v1/sessions/{id}/pause; the body may be left out."""
+    """POST /v1/sessions/{id}/pause; the body is optional."""
 
     current_participant_id: Uuid | None = None
 
 
 def _not_zero(value: int) -> int:
     if value == 0:
-        raise PydanticCustomError("zero", "Input should be above or below 0")
+        raise PydanticCustomError("zero", "Input should not be 0")
     return value
 
 
 class AdjustTime(Request):
-    """POST /v1/sessions/{id}/adjust; which clock there is depends on the mode."""
+    """POST /v1/sessions/{id}/adjust; the mode determines which clock can be named."""
 
     participant_id: Uuid | None = None
     group_id: Uuid | None = None
@@ -224,21 +233,20 @@ class AdjustTime(Request):
 
 
 class NoFields(Request):
-    """The body of a command that takes none: an object, or nothing."""
+    """The body of a command without fields: an object, or nothing."""
 
 
 Model = TypeVar("Model", bound=Request)
 
 
 def read(model: type[Model], body: bytes) -> Model:
-    """A request from its body; an empty one stands for ``{}``.
+    """Parse and validate a request body; an empty body means ``{}``.
 
     Raises:
-        MalformedJson: It is no JSON.
-        InvalidRequest: It is not what the model wants.
+        MalformedJson: The body is not JSON.
+        InvalidRequest: The body does not match the model.
     """
-    # The model's own parser would let NaN and Infinity pass where a field
-    # takes any JSON, and in fields that it ignores.
+    # The model's own parser accepts NaN and Infinity in fields of any JSON and in ignored fields.
     read_json(body or b"{}")
     try:
         return model.model_validate_json(body or b"{}")
@@ -247,10 +255,10 @@ def read(model: type[Model], body: bytes) -> Model:
 
 
 def read_json(text: bytes) -> Any:
-    """Any value of JSON as RFC 8259 has it, in UTF-8.
+    """Parse any JSON value (RFC 8259) in UTF-8.
 
     Raises:
-        MalformedJson: It is none.
+        MalformedJson: The text is not JSON.
     """
     try:
         return from_json(text, allow_inf_nan=False)
@@ -259,10 +267,10 @@ def read_json(text: bytes) -> Any:
 
 
 def read_value(model: type[Model], value: object) -> Model:
-    """A request from JSON that was read before; ``None`` stands for ``{}``.
+    """Validate parsed JSON; ``None`` means ``{}``.
 
     Raises:
-        InvalidRequest: It is not what the model wants.
+        InvalidRequest: The value does not match the model.
     """
     try:
         return model.model_validate({} if value is None else value)
@@ -272,18 +280,18 @@ def read_value(model: type[Model], value: object) -> Model:
 
 def parse_session_id(text: str) -> str | None:
     """A session id in lower case; None if it is not a UUID in canonical form."""
-    return text.lower() if re.fullmatch(UUID_FORM, text) else None
+    return text.lower() if re.fullmatch(UUID_PATTERN, text) else None
 
 
 def invalid_session_id() -> InvalidRequest:
-    return InvalidRequest([{"field": "session_id", "message": "Not a UUID", "code": "uuid"}])
+    return InvalidRequest([{"field": "session_id", "message": "Must be a UUID", "code": "uuid"}])
 
 
 def read_session_id(text: str) -> str:
     """A session id from a query, in lower case.
 
     Raises:
-        InvalidRequest: It is not a UUID in canonical form.
+        InvalidRequest: The text is not a UUID in canonical form.
     """
     session_id = parse_session_id(text)
     if session_id is None:
@@ -292,24 +300,24 @@ def read_session_id(text: str) -> str:
 
 
 class Page(NamedTuple):
-    """Which part of a log is asked for: so many events from behind the one called ``after``."""
+    """A page of the event log: up to ``limit`` events after the event ``after``."""
 
     after: str | None
     limit: int
 
 
 def read_page(query: Mapping[str, str]) -> Page:
-    """The page that a query string asks for.
+    """The page that a query string requests.
 
     Raises:
-        InvalidRequest: ``after`` is no event's id, or ``limit`` no number that is allowed.
+        InvalidRequest: ``after`` is not an event id, or ``limit`` is out of range.
     """
-    after, limit = query.get("after"), query.get("limit", str(EVENTS_A_PAGE))
+    after, limit = query.get("after"), query.get("limit", str(DEFAULT_PAGE_SIZE))
     wrong: list[FieldProblem] = []
     if after is not None and not _is_event_id(after):
-        wrong.append({"field": "after", "message": "Not the id of an event", "code": "event_id"})
-    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= MOST_EVENTS_A_PAGE:
-        message = f"Not a whole number from 1 to {MOST_EVENTS_A_PAGE}"
+        wrong.append({"field": "after", "message": "Must be an event id", "code": "event_id"})
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= MAX_PAGE_SIZE:
+        message = f"Must be a whole number between 1 and {MAX_PAGE_SIZE}"
         wrong.append({"field": "limit", "message": message, "code": "page_limit"})
     if wrong:
         raise InvalidRequest(wrong)

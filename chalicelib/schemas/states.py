@@ -1,7 +1,6 @@
-"""A session as clients are shown it, ready for JSON.
+"""Public representations of sessions and events, ready for JSON.
 
-``*_at`` are ISO 8601 in UTC with milliseconds, everything that ends in ``_ms``
-and every ``timestamp`` integer milliseconds.
+``*_at`` is ISO 8601 in UTC with milliseconds; ``*_ms`` and ``timestamp`` are integer milliseconds.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ..core.view import GroupView, ParticipantView, clocks
 
 
 def _json_schema_of(*classes: type) -> GetPydanticSchema:
-    """Gives a dict the JSON Schemas of the classes that it is made from."""
+    """Publish a dict with the JSON Schemas of the classes it is made from."""
     return GetPydanticSchema(
         lambda _, handler: chain_schema([handler.generate_schema(one) for one in classes])
     )
@@ -40,13 +39,13 @@ class ActionOnTimeout(TypedDict):
 
 
 class ParticipantState(ParticipantView):
-    """A participant's clock, with the time control that is not the session's."""
+    """A participant's clock, and their own time control if they have one."""
 
     time_control: NotRequired[TimeControlView]
 
 
 class SessionState(TypedDict):
-    """A session as of one instant, and what was given when it was created."""
+    """A session at one instant, including its setup."""
 
     session_id: str
     sync_mode: SyncMode
@@ -74,7 +73,7 @@ class SessionState(TypedDict):
 
 
 class SwitchResult(TypedDict):
-    """What a switch changed; ``expired_participant_id`` had run out before it."""
+    """What a switch changed; ``expired_participant_id`` was in overtime when it ended."""
 
     session_id: str
     version: int
@@ -86,14 +85,14 @@ class SwitchResult(TypedDict):
 
 
 class Logged(TypedDict):
-    """An event's place in the log, and the version of the session that it belongs to."""
+    """An event's id in the log, and the session version it belongs to."""
 
     id: str
     version: int
 
 
 class LogPage(TypedDict):
-    """A part of the event log; ``next`` is what to give as ``after`` for the one that follows."""
+    """A page of the event log; ``next`` is the ``after`` of the next page."""
 
     events: list[Annotated[dict[str, Any], _json_schema_of(Event, Logged)]]
     next: str | None
@@ -101,7 +100,7 @@ class LogPage(TypedDict):
 
 def iso(instant_ms: int) -> str:
     seconds, milliseconds = divmod(instant_ms, 1000)
-    # Not strftime, which is ten times as slow and in every answer many times.
+    # strftime takes ten times as long, and each response has many timestamps.
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{milliseconds:03}Z"
 
 
@@ -112,7 +111,7 @@ def _iso(instant_ms: int | None) -> str | None:
 def session_state(
     session: Session, now_ms: int, positions: Iterable[int] | None = None
 ) -> SessionState:
-    """The settled session as it is shown at ``now_ms``, with all participants or some."""
+    """The public state of a settled session at ``now_ms``, with all participants or some."""
     return state_with_deadline(session, now_ms, positions, deadline_ms(session))
 
 
@@ -164,7 +163,7 @@ def state_with_deadline(
 
 
 def switch_result(state: SessionState, expired_participant_id: str | None) -> SwitchResult:
-    """The part of a state that a switch changes."""
+    """The fields of a state that a switch changes."""
     result: SwitchResult = {
         "session_id": state["session_id"],
         "version": state["version"],
@@ -179,7 +178,7 @@ def switch_result(state: SessionState, expired_participant_id: str | None) -> Sw
 
 
 def event_view(event: Event) -> EventView:
-    """An event as it is pushed; fields without a value are left out."""
+    """The public form of an event, without fields that are None."""
     view: dict[str, Any] = {"type": event.type, "at": iso(event.at_ms)}
     for field in fields(event):
         value = getattr(event, field.name)
@@ -189,7 +188,7 @@ def event_view(event: Event) -> EventView:
 
 
 def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> LogPage:
-    """Of events with their ids and versions ``limit``; one more says that more follow."""
+    """The first ``limit`` of events with their ids and versions; one more means more follow."""
     shown = events[:limit]
     return {
         "events": [

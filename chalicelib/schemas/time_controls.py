@@ -1,11 +1,9 @@
-"""Time controls as they are asked for: as an object, or as chess and go players write them.
+"""Time control requests: an object, or the notation of chess and go players.
 
-``300+3``, ``25m+5x30s``, ``10m+20/15m``, ``60m d5``. The main time comes first,
-then what the control adds to it. A time is a number of seconds, or hours,
-minutes and seconds with their letters (``90``, ``1h30m``). The first form is
-that of PGN's TimeControl tag, and so is the star of an hourglass; byo-yomi,
-Canadian overtime and delay are written as go servers and US Chess do. Nothing
-else is understood: a time control that is guessed is wrong.
+``300+3``, ``25m+5x30s``, ``10m+20/15m``, ``60m d5``: the main time, then what the control adds. A
+time is a number of seconds, or hours, minutes and seconds with their letters (``90``, ``1h30m``).
+``300+3`` and the star of an hourglass are from PGN's TimeControl tag; byo-yomi, Canadian overtime
+and delay follow go servers and US Chess. Any other text is rejected, never guessed.
 """
 
 from __future__ import annotations
@@ -18,12 +16,12 @@ from pydantic import Discriminator, Field, PlainValidator, Tag, TypeAdapter, Val
 from pydantic_core import PydanticCustomError
 
 from ..core import time_controls
-from .fields import LEAST_DURATION_MS, MOST_DURATION_MS, Duration, Request
+from .fields import MAX_DURATION_MS, MIN_DURATION_MS, Duration, Request
 
 
 class ControlRequest(Request):
     main_ms: ClassVar[int | None] = None
-    """The time on each clock is said elsewhere."""
+    """An object has no main time: ``total_time_ms`` sets it."""
 
     @abstractmethod
     def control(self) -> time_controls.TimeControl: ...
@@ -91,9 +89,9 @@ ControlObject = Annotated[
 
 
 class WrittenControl:
-    """A time control that was written, and the time it puts on each clock."""
+    """A time control written as text, and its main time."""
 
-    # No dataclass, whose schema pydantic would publish although no client sends one.
+    # Not a dataclass: pydantic would publish its schema, although no client sends one.
     def __init__(self, main_ms: int, request: ControlRequest) -> None:
         self.main_ms = main_ms
         self._request = request
@@ -104,10 +102,10 @@ class WrittenControl:
 
 _TIME = "(?:[0-9]{1,5}s?|[0-9]{1,4}m(?:[0-9]{1,5}s)?|[0-9]{1,2}h(?:[0-9]{1,4}m)?(?:[0-9]{1,5}s)?)"
 
-WRITTEN_FORM = r"(?:TIME(?:(?:\+(?:[0-9]{1,3}[x/])?| [db])TIME)?|\*TIME)".replace("TIME", _TIME)
-"""All forms in one, for those who check a text before they send it."""
+NOTATION_PATTERN = r"(?:TIME(?:(?:\+(?:[0-9]{1,3}[x/])?| [db])TIME)?|\*TIME)".replace("TIME", _TIME)
+"""All notations in one pattern, for clients that validate before sending."""
 
-# Compiled by the first text that is read, not by every cold start.
+# Compiled with the first text, not at every cold start.
 _FORMS = {
     control: form.replace("TIME", _TIME)
     for control, form in {
@@ -128,29 +126,34 @@ _OBJECTS: TypeAdapter[ControlRequest] = TypeAdapter(ControlObject, config={"defe
 def _read_text(text: str) -> WrittenControl:
     for control, form in _FORMS.items():
         if (match := re.fullmatch(form, text)) is not None:
-            figures = {
-                name: _milliseconds(figure) if name.endswith("_ms") else int(figure)
-                for name, figure in match.groupdict(default="0").items()
+            fields = {
+                name: _milliseconds(value) if name.endswith("_ms") else int(value)
+                for name, value in match.groupdict(default="0").items()
             }
-            main_ms = figures.pop("main_ms")
-            if not LEAST_DURATION_MS <= main_ms <= MOST_DURATION_MS:
-                raise PydanticCustomError("time_control_range", "Not from 1 s to 24 h of main time")
-            return WrittenControl(main_ms, _within_limits({"type": control, **figures}))
+            main_ms = fields.pop("main_ms")
+            if not MIN_DURATION_MS <= main_ms <= MAX_DURATION_MS:
+                raise PydanticCustomError(
+                    "time_control_range",
+                    "main time must be between 1 s and 24 h, got {main_ms} ms",
+                    {"main_ms": main_ms},
+                )
+            return WrittenControl(main_ms, _within_limits({"type": control, **fields}))
     raise PydanticCustomError(
-        "time_control_text", "Not a time control as 300+3, 25m+5x30s, 10m+20/15m, 60m d5 are"
+        "time_control_text",
+        "Must be a time control such as 300+3, 25m+5x30s, 10m+20/15m or 60m d5",
     )
 
 
-def _within_limits(asked: dict[str, str | int]) -> ControlRequest:
+def _within_limits(fields: dict[str, str | int]) -> ControlRequest:
     try:
-        return _OBJECTS.validate_python(asked)
+        return _OBJECTS.validate_python(fields)
     except ValidationError as error:
-        # The text is one field, so what is wrong with it has to be said in one message.
+        # The text is one field, so it gets one message: the first error.
         wrong, *_ = error.errors(include_url=False, include_context=False)
         raise PydanticCustomError(
             "time_control_range",
-            "{name}: {message}",
-            {"name": wrong["loc"][-1], "message": wrong["msg"]},
+            "{name}: {message}, got {value}",
+            {"name": wrong["loc"][-1], "message": wrong["msg"], "value": wrong["input"]},
         ) from None
 
 
@@ -162,8 +165,8 @@ def _milliseconds(time: str) -> int:
 Written = Annotated[
     str,
     Field(
-        pattern=rf"^{WRITTEN_FORM}\z",
-        description="As players write it: the time on each clock, then what is added to it."
+        pattern=rf"^{NOTATION_PATTERN}\z",
+        description="Players' notation: the main time of each clock, then what the control adds."
         " Sudden death, Fischer, byo-yomi (periods `x` time), Canadian (cycles `/` time),"
         " US delay (`d`), Bronstein (`b`), hourglass (`*`). Times are seconds, or hours, minutes"
         " and seconds with their letters.",
@@ -185,4 +188,4 @@ TimeControlRequest = Annotated[
 ]
 
 VARIANTS = frozenset({"object", "text", *_FORMS})
-"""What pydantic puts into the path of an error behind ``time_control``, and no client has sent."""
+"""Parts that pydantic adds to an error's path after ``time_control``; see ``errors``."""

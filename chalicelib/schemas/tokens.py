@@ -1,4 +1,4 @@
-"""What is asked and told about tokens."""
+"""Requests and responses for tokens."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ..auth.policy import JTI_FORM, Bearer
-from ..settings import LONGEST_TOKEN_SECONDS
+from ..auth.policy import JTI_PATTERN, Bearer
+from ..settings import MAX_TOKEN_TTL_SECONDS
 from .errors import FieldProblem, InvalidRequest
 from .fields import Request, Uuid
 from .states import iso
@@ -19,24 +19,26 @@ class MintToken(Request):
     """POST /v1/sessions/{id}/tokens."""
 
     role: Literal["host", "participant", "viewer"]
-    participant_id: Uuid | None = Field(None, description="Of a participant, and of nobody else")
-    expires_in_seconds: Annotated[int, Field(ge=1, le=LONGEST_TOKEN_SECONDS)] | None = None
+    participant_id: Uuid | None = Field(
+        None, description="Required for a participant; not allowed for other roles"
+    )
+    expires_in_seconds: Annotated[int, Field(ge=1, le=MAX_TOKEN_TTL_SECONDS)] | None = None
 
     def check(self, participant_ids: set[str]) -> None:
-        """Go on, if it is for somebody who is in the session.
+        """Check that ``participant_id`` fits the role and the session.
 
         Raises:
-            InvalidRequest: A participant is not named, or not known, or one is that is none.
+            InvalidRequest: It is missing, unknown, or given for another role.
         """
-        named = self.participant_id
+        participant_id = self.participant_id
         wrong: FieldProblem | None = None
         if self.role != "participant":
-            if named is not None:
-                wrong = _wrong(f"A {self.role} is no participant", "contradiction")
-        elif named is None:
+            if participant_id is not None:
+                wrong = _wrong(f"Leave it out: a {self.role} is not a participant", "contradiction")
+        elif participant_id is None:
             wrong = _wrong("Field required", "missing")
-        elif named not in participant_ids:
-            wrong = _wrong("Not part of this session", "unknown_participant")
+        elif participant_id not in participant_ids:
+            wrong = _wrong("Must be a participant of this session", "unknown_participant")
         if wrong is not None:
             raise InvalidRequest([wrong])
 
@@ -46,7 +48,7 @@ def _wrong(message: str, code: str) -> FieldProblem:
 
 
 class MintedToken(TypedDict):
-    """A token, and what it says; ``token_id`` is the name to revoke it by."""
+    """A signed token and its claims; ``token_id`` is the id to revoke it by."""
 
     token: str
     token_id: str
@@ -56,7 +58,7 @@ class MintedToken(TypedDict):
 
 
 class Links(TypedDict):
-    """Tokens for everybody who has to do with a new session."""
+    """Tokens for the host, the viewers and each participant of a new session."""
 
     host: MintedToken
     viewer: MintedToken
@@ -64,25 +66,25 @@ class Links(TypedDict):
 
 
 def minted_token(bearer: Bearer, token: str) -> MintedToken:
-    made: MintedToken = {
+    minted: MintedToken = {
         "token": token,
         "token_id": bearer.token_id,
         "role": bearer.role.value,
         "expires_at": iso(bearer.valid_until_s * 1000),
     }
     if bearer.participant_id is not None:
-        made["participant_id"] = bearer.participant_id
-    return made
+        minted["participant_id"] = bearer.participant_id
+    return minted
 
 
 def read_token_id(text: str) -> str:
-    """A token's id from a path.
+    """A token id from a path.
 
     Raises:
-        InvalidRequest: No token is called so.
+        InvalidRequest: The text is not in the format of token ids.
     """
-    if not re.fullmatch(JTI_FORM, text):
+    if not re.fullmatch(JTI_PATTERN, text):
         raise InvalidRequest(
-            [{"field": "token_id", "message": "Not the id of a token", "code": "token_id"}]
+            [{"field": "token_id", "message": "Must be a token id", "code": "token_id"}]
         )
     return text

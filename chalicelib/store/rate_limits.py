@@ -33,7 +33,7 @@ UNCOUNTED = (StoreUnavailable, ResponseError)
 
 def limit_words(limit_check: RateLimitCheck) -> tuple[int, int]:
     """What the scripts want to know of a limit."""
-    return limit_check.limit.interval_us, limit_check.limit.most_us
+    return limit_check.limit.interval_us, limit_check.limit.capacity_us
 
 
 class RequestBuckets:

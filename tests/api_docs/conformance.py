@@ -1,8 +1,7 @@
-"""Whether what is answered and said is what the published documents say, and nothing else.
+"""Validates responses and messages against the published API documents.
 
-The documents themselves are made into validators, each once, when it is first
-needed. Answers and the server's messages are held against closed schemas: a
-field that no document names is an error, although clients must not mind it.
+Each validator is built from the documents once, on first use. Responses and server messages are
+validated against closed schemas: an undocumented field is an error, which clients must ignore.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from chalicelib.api_docs.components import REF_PREFIX, Schema
 Schemas = Mapping[str, Schema]
 
 PARTS_OF_PAGES = frozenset({"/docs/{asset}", "/page/{version}/{package}/src/{name}"})
-"""What a page loads is a part of it, and no operation for anybody else."""
+"""Assets of pages, which are not operations."""
 
 
 OF_EVERY_ANSWER = frozenset(
@@ -29,14 +28,14 @@ OF_EVERY_ANSWER = frozenset(
         "access-control-allow-origin",
         "access-control-expose-headers",
         "access-control-max-age",
-        # What pages tell browsers.
+        # Security headers of pages.
         "content-security-policy",
         "referrer-policy",
         "x-content-type-options",
     }
 )
 REMAPPED = {"www-authenticate": "x-amzn-remapped-www-authenticate"}
-"""Headers that API Gateway sends on under other names."""
+"""Headers that API Gateway renames."""
 
 
 @cache
@@ -50,7 +49,7 @@ def asyncapi_document() -> dict[str, Any]:
 
 
 def validator(schema: Schema, schemas: Schemas) -> jsonschema_rs.Draft202012Validator:
-    """What checks against a schema whose references lead to ``schemas``."""
+    """A validator for a schema whose references are in ``schemas``."""
     return jsonschema_rs.Draft202012Validator(
         {**schema, "components": {"schemas": dict(schemas)}}, validate_formats=True
     )
@@ -89,7 +88,7 @@ def problems(check: jsonschema_rs.Draft202012Validator, value: object, limit: in
 
 
 def check_answer(method: str, path: str, status: int, headers: Iterable[str], body: Any) -> None:
-    """Hold an answer of the operation at ``path`` against the OpenAPI document.
+    """Validate a response of the operation at ``path`` against the OpenAPI document.
 
     ``body`` is what was read from JSON, or the text of anything else.
     """
@@ -132,14 +131,14 @@ def _answer_validator(
 # The socket
 
 
-def check_said(message: Any) -> None:
-    """Hold a message of the server against the AsyncAPI document."""
-    _check_message(message, _said())
+def check_server_message(message: Any) -> None:
+    """Validate a server message against the AsyncAPI document."""
+    _check_message(message, _server_messages())
 
 
-def check_heard(message: Any) -> None:
-    """Hold a message of a client against the AsyncAPI document."""
-    _check_message(message, _heard())
+def check_client_message(message: Any) -> None:
+    """Validate a client message against the AsyncAPI document."""
+    _check_message(message, _client_messages())
 
 
 def _check_message(
@@ -152,7 +151,7 @@ def _check_message(
 
 
 @cache
-def _said() -> dict[str, jsonschema_rs.Draft202012Validator]:
+def _server_messages() -> dict[str, jsonschema_rs.Draft202012Validator]:
     document = asyncapi_document()
     schemas = document["components"]["schemas"]
     return {
@@ -162,7 +161,7 @@ def _said() -> dict[str, jsonschema_rs.Draft202012Validator]:
 
 
 @cache
-def _heard() -> dict[str, jsonschema_rs.Draft202012Validator]:
+def _client_messages() -> dict[str, jsonschema_rs.Draft202012Validator]:
     document = asyncapi_document()
     return {
         name: validator(

@@ -18,7 +18,7 @@ import schemathesis
 from schemathesis.generation.meta import TestPhase
 
 from chalicelib.core.setup import SyncMode
-from chalicelib.schemas.fields import UUID_FORM
+from chalicelib.schemas.fields import UUID_PATTERN
 
 STACK: Final = f"{os.environ['STACK']}/v1/sessions"
 TOKEN: Final = os.environ["TOKEN"]
@@ -42,7 +42,7 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     # A chain is about the sessions that it has itself created.
     if case.meta is not None and case.meta.phase.name is TestPhase.STATEFUL:
         return
-    if isinstance(named, str) and re.fullmatch(UUID_FORM, named) and next(_numbers) % 2:
+    if isinstance(named, str) and re.fullmatch(UUID_PATTERN, named) and next(_numbers) % 2:
         case.path_parameters["session_id"] = _a_session(*next(_lives))
 
 

@@ -1,4 +1,4 @@
-"""The AsyncAPI document is valid, and says what the socket's models do."""
+"""The AsyncAPI document is valid and matches the WebSocket's models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import jsonschema_rs
 import pytest
 
 from chalicelib.api_docs import asyncapi
-from chalicelib.api_docs.messages import BY_GATEWAY, ERROR_CODES, HEARD, SAID
+from chalicelib.api_docs.messages import (
+    CLIENT_MESSAGES,
+    ERROR_CODES,
+    GATEWAY_FAILURE,
+    SERVER_MESSAGES,
+)
 from chalicelib.api_docs.operations import OPERATIONS
 from chalicelib.schemas.fields import Request
 from chalicelib.schemas.messages import (
@@ -25,7 +30,14 @@ from chalicelib.schemas.messages import (
 from local.gateway.websocket_integration import FAILED, TIMED_OUT, error_message
 from tests.rest.client import RestClient
 
-from .conformance import asyncapi_document, check_heard, check_said, closed, problems, validator
+from .conformance import (
+    asyncapi_document,
+    check_client_message,
+    check_server_message,
+    closed,
+    problems,
+    validator,
+)
 
 HERE = Path(__file__).parent
 
@@ -42,16 +54,14 @@ def test_the_document_is_valid(specification: jsonschema_rs.Validator) -> None:
 
 
 @pytest.mark.parametrize("part", ["info", "channels", "operations", "components"])
-def test_a_document_with_a_part_that_is_wrong_would_be_found(
-    specification: jsonschema_rs.Validator, part: str
-) -> None:
+def test_invalid_document_is_detected(specification: jsonschema_rs.Validator, part: str) -> None:
     broken = copy.deepcopy(asyncapi_document())
     broken[part]["nonsense"] = 5
 
     assert not specification.is_valid(broken)
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     document = asyncapi_document()
     for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))):
         inner: Any = document
@@ -59,22 +69,27 @@ def test_every_reference_leads_somewhere() -> None:
             inner = inner[key]
 
 
-def test_every_request_for_the_document_gets_the_same_one(rest: RestClient) -> None:
+def test_document_is_generated_once(rest: RestClient) -> None:
     answer = rest.get("/asyncapi.json")
 
     assert answer.json == json.loads(json.dumps(asyncapi.document()))
     assert answer.headers["Cache-Control"] == "public, max-age=300"
 
 
-def test_every_message_that_can_be_read_is_told_of() -> None:
-    assert {one.name for one in HEARD} == MESSAGES.keys()
+def test_every_client_message_is_documented() -> None:
+    assert {one.name for one in CLIENT_MESSAGES} == MESSAGES.keys()
 
 
-def test_every_message_has_an_example_that_fits() -> None:
+def test_every_message_has_a_valid_example() -> None:
     messages = asyncapi_document()["components"]["messages"]
 
-    assert messages.keys() == {one.name for one in (*SAID, BY_GATEWAY, *HEARD)}
-    for names, check in ((SAID, check_said), (HEARD, check_heard)):
+    assert messages.keys() == {
+        one.name for one in (*SERVER_MESSAGES, GATEWAY_FAILURE, *CLIENT_MESSAGES)
+    }
+    for names, check in (
+        (SERVER_MESSAGES, check_server_message),
+        (CLIENT_MESSAGES, check_client_message),
+    ):
         for name in [one.name for one in names]:
             examples = [one["payload"] for one in messages[name]["examples"]]
             assert examples, name
@@ -83,7 +98,7 @@ def test_every_message_has_an_example_that_fits() -> None:
                 check(example)
 
 
-def sent_unasked() -> set[str]:
+def sent_unprompted() -> set[str]:
     operations = asyncapi_document()["operations"].values()
     return {
         message["$ref"].rpartition("/")[2]
@@ -93,41 +108,41 @@ def sent_unasked() -> set[str]:
     }
 
 
-def test_what_is_told_to_who_asked_for_nothing_is_something_that_is_sent() -> None:
-    # Somebody else has revoked its token.
+def test_documented_pushes_are_exactly_those_sent_unprompted() -> None:
+    # Sent when another client revokes the connection's token.
     sent_away = json.loads(session_forbidden(0))
-    # This is no message, and so none that an answer could belong to.
+    # Sent for a frame that is not a message.
     with pytest.raises(InvalidMessage) as nonsense:
         read_message("nonsense")
 
-    assert sent_away["type"] in sent_unasked()
+    assert sent_away["type"] in sent_unprompted()
     assert {sent_away["code"], nonsense.value.code} <= set(ERROR_CODES)
 
 
 @pytest.mark.parametrize("reason", [FAILED, TIMED_OUT])
-def test_what_the_gateway_says_of_a_failed_function_is_told_of(reason: str) -> None:
+def test_gateway_failure_message_is_documented(reason: str) -> None:
     document = asyncapi_document()
     schemas = document["components"]["schemas"]
-    message = document["components"]["messages"][BY_GATEWAY.name]
+    message = document["components"]["messages"][GATEWAY_FAILURE.name]
     check = validator(closed(message["payload"], schemas), {})
     said = json.loads(error_message("PJqB0fHsqRcCHlw=", reason, "PJqB1Gz8DoECHlw=").data)
 
-    assert BY_GATEWAY.name in sent_unasked()
+    assert GATEWAY_FAILURE.name in sent_unprompted()
     for one in (said, *(example["payload"] for example in message["examples"])):
         assert problems(check, one) == []
 
 
-def test_every_example_of_a_client_can_be_read() -> None:
+def test_every_client_example_parses() -> None:
     messages = asyncapi_document()["components"]["messages"]
-    for one in HEARD:
+    for one in CLIENT_MESSAGES:
         for example in messages[one.name]["examples"]:
             assert isinstance(read_message(json.dumps(example["payload"])), one.model)
 
 
-def test_every_command_takes_over_the_socket_what_it_takes_in_rest() -> None:
+def test_command_args_match_the_rest_body() -> None:
     named = get_args(CommandMessage.model_fields["command"].annotation)
     of_rest: dict[str, type[Request] | None] = {
-        one.path.rpartition("/")[2]: one.takes for one in OPERATIONS if one.tag == "commands"
+        one.path.rpartition("/")[2]: one.request for one in OPERATIONS if one.tag == "commands"
     }
 
     assert set(named) == of_rest.keys()

@@ -1,4 +1,4 @@
-"""The examples of docs/protocol.md happen as they are shown, to the millisecond."""
+"""The examples in docs/protocol.md match the application, to the millisecond."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.rest.client import rest_client
 
@@ -23,7 +23,7 @@ CONNECTION = "PJqB0fHsqRcCHlw="
 
 
 class Doorstep:
-    """A greeter that lets whoever comes wait until the test greets them."""
+    """Holds welcome messages until the test sends them."""
 
     def __init__(self) -> None:
         self.waiting: list[WelcomeEvent] = []
@@ -33,7 +33,7 @@ class Doorstep:
 
 
 class World:
-    """The application on a store in memory, with one client of the socket."""
+    """The application on an in-memory store, with one WebSocket client."""
 
     def __init__(self) -> None:
         self.store = FakeStore(clock_ms=NEW_YEAR_MS)
@@ -76,7 +76,7 @@ class World:
             self.sockets.greet(self.doorstep.waiting.pop())
         message = self.api.messages(CONNECTION)[self._taken]
         self._taken += 1
-        check_said(message)
+        check_server_message(message)
         return message
 
     @property
@@ -100,7 +100,7 @@ def world() -> World:
     return World()
 
 
-def test_every_example_happens_as_it_is_shown(world: World) -> None:
+def test_documented_examples_match_the_application(world: World) -> None:
     steps = list(read_examples(PROTOCOL.read_text()))
 
     for step in steps:

@@ -1,4 +1,4 @@
-"""The OpenAPI document is valid, and says what the routes and the models do."""
+"""The OpenAPI document is valid and matches the routes and models."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(openapi_document()).validate()
 
 
-def test_every_request_for_the_document_gets_the_same_one(rest: RestClient) -> None:
+def test_document_is_generated_once(rest: RestClient) -> None:
     answer = rest.get("/openapi.json")
 
     assert answer.json == json.loads(json.dumps(openapi.document()))
     assert answer.headers["Cache-Control"] == "public, max-age=300"
 
 
-def test_every_route_is_an_operation_and_every_operation_a_route() -> None:
+def test_operations_match_the_routes() -> None:
     routes = {
         (method, path): entry.view_name
         for path, methods in tickless.app.routes.items()
@@ -46,18 +46,18 @@ def test_every_route_is_an_operation_and_every_operation_a_route() -> None:
     assert {(one.method, one.path): one.view for one in OPERATIONS} == routes
 
 
-def test_head_goes_wherever_get_goes_and_nowhere_else() -> None:
+def test_head_is_supported_exactly_where_get_is() -> None:
     for path, methods in tickless.app.routes.items():
         gets, heads = methods["GET"].view_name, methods["HEAD"].view_name
         assert gets == heads, path
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.view)
-def test_a_status_means_either_success_or_certain_errors(operation: Operation) -> None:
+def test_status_is_either_a_success_or_an_error(operation: Operation) -> None:
     assert not operation.answers.keys() & codes.by_status(operation.codes).keys()
 
 
-def test_every_named_schema_is_used_and_every_used_one_there() -> None:
+def test_component_schemas_are_exactly_those_referenced() -> None:
     document = openapi_document()
     used = set(re.findall(rf'"{REF_PREFIX}(\w+)"', json.dumps(document)))
 
@@ -65,7 +65,7 @@ def test_every_named_schema_is_used_and_every_used_one_there() -> None:
 
 
 def everywhere(value: Any, word: str) -> Iterator[Any]:
-    """What stands under a word, wherever that does."""
+    """Every value of a key, at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == word:
@@ -76,7 +76,7 @@ def everywhere(value: Any, word: str) -> Iterator[Any]:
             yield from everywhere(inner, word)
 
 
-def test_what_belongs_together_is_objects_of_which_generators_make_classes() -> None:
+def test_unions_are_of_objects_that_generators_can_name() -> None:
     schemas = openapi_document()["components"]["schemas"]
     parts = [one["$ref"] for several in everywhere(schemas, "allOf") for one in several]
 
@@ -85,7 +85,7 @@ def test_what_belongs_together_is_objects_of_which_generators_make_classes() -> 
         assert "properties" in schemas[part.removeprefix(REF_PREFIX)], part
 
 
-def test_every_instant_and_every_id_that_is_sent_has_its_format() -> None:
+def test_instants_and_ids_in_responses_have_formats() -> None:
     schemas = {
         **asyncapi_document()["components"]["schemas"],
         **openapi_document()["components"]["schemas"],
@@ -94,7 +94,7 @@ def test_every_instant_and_every_id_that_is_sent_has_its_format() -> None:
         (name, field.get("format"))
         for one in schemas.values()
         for name, field in one.get("properties", {}).items()
-        # What clients send has a pattern instead, or is any text.
+        # Requests have a pattern instead, or allow any text.
         if re.search("(^|_)(at|session_id|participant_id|group_id)$|At$|sessionId$", name)
         and "string" in field.get("type", ())
         and not ("pattern" in field and "format" not in field)
@@ -105,7 +105,7 @@ def test_every_instant_and_every_id_that_is_sent_has_its_format() -> None:
         assert named == ("uuid" if name.lower().endswith("id") else "date-time"), name
 
 
-def test_what_an_error_always_has_a_client_may_rely_on() -> None:
+def test_error_fields_that_are_always_present_are_required() -> None:
     schemas = openapi_document()["components"]["schemas"]
     always = {
         name: set(schema["properties"]["error"]["required"]) - {"code", "message", "details"}
@@ -120,7 +120,7 @@ def test_what_an_error_always_has_a_client_may_rely_on() -> None:
     }
 
 
-def test_every_example_fits_its_schema() -> None:
+def test_every_example_matches_its_schema() -> None:
     schemas = openapi_document()["components"]["schemas"]
     examples = [
         (name, example) for name, one in schemas.items() for example in one.get("examples", ())
@@ -137,15 +137,15 @@ BEYOND_SCHEMAS = {
     "number_range",
     "time_control_range",
 }
-"""Why a creation that fits its schema may be refused all the same."""
+"""Reasons to reject a creation that matches its schema."""
 
 
 @settings(max_examples=300, deadline=None)
 @given(body=bent())
-def test_what_is_accepted_fits_the_schema_and_what_fits_is_refused_for_other_reasons(
+def test_schema_accepts_what_the_model_accepts(
     body: Any,
 ) -> None:
-    # JSON Schema takes 1.0 for an integer, and we don't.
+    # 1.0 is an integer in JSON Schema, but not for us.
     body = json.loads(json.dumps(body), parse_float=lambda text: float(text) % 1 or 0.5)
     schemas = openapi_document()["components"]["schemas"]
     fits = validator(schemas[CreateSession.__name__], schemas).is_valid(body)

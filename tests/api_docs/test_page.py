@@ -1,4 +1,4 @@
-"""The page at /docs loads what it needs from here, and from nowhere else."""
+"""The page at /docs loads all it needs from its own origin."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def loaded(html: str) -> list[str]:
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])
 @pytest.mark.parametrize("stage", ["", "/dev"])
-def test_everything_the_page_points_at_is_there_on_any_stage(
-    rest: RestClient, path: str, stage: str
-) -> None:
+def test_page_links_resolve_on_any_stage(rest: RestClient, path: str, stage: str) -> None:
     html = rest.get(path).text
     addresses = [one for one in loaded(html) if not one.startswith("data:")]
 
@@ -34,7 +32,7 @@ def test_everything_the_page_points_at_is_there_on_any_stage(
         assert answer.status == 200, address
 
 
-def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(rest: RestClient) -> None:
+def test_policy_blocks_other_origins_and_inline_scripts(rest: RestClient) -> None:
     answer = rest.get("/docs")
     policy = dict(
         one.split(" ", 1) for one in answer.headers["Content-Security-Policy"].split("; ")
@@ -49,7 +47,7 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(rest: R
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_an_asset_has_its_type_and_fits_into_an_answer(rest: RestClient, name: str) -> None:
+def test_asset_has_a_media_type_and_fits_into_a_response(rest: RestClient, name: str) -> None:
     answer = rest.get(f"/docs/{name}")
 
     media_type = {"css": "text/css", "js": "text/javascript"}[name.rpartition(".")[2]]
@@ -58,7 +56,7 @@ def test_an_asset_has_its_type_and_fits_into_an_answer(rest: RestClient, name: s
     assert len(json.dumps(answer.text)) < LAMBDA_ANSWER_BYTES
 
 
-def test_an_asset_may_be_kept_for_ever_under_an_address_that_tells_of_its_content(
+def test_asset_url_contains_its_digest_and_is_cached_forever(
     rest: RestClient,
 ) -> None:
     named = re.findall(r'"docs/([^"]+)\?v=([0-9a-f]{16})"', rest.get("/docs").text)
@@ -75,7 +73,7 @@ def test_an_asset_may_be_kept_for_ever_under_an_address_that_tells_of_its_conten
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "page.html", "__init__.py", "..%2F__init__.py"])
-def test_what_the_page_does_not_load_is_not_there(rest: RestClient, name: str) -> None:
+def test_unknown_asset_is_not_found(rest: RestClient, name: str) -> None:
     answer = rest.get(f"/docs/{name}")
 
     assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")

@@ -1,4 +1,4 @@
-"""Who may do what: one table, tried over REST and over the socket, on the same application."""
+"""Permissions: one table, tested over REST and over the WebSocket of one application."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, a_bearer
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.rest.client import ANNE, BEN, SESSION, creation, rest_client
 
 CONNECTION = "PJqB0fHsqRcCHlw="
 
-# The participant who asks is Anne, whose cycle it is where any is running. A command names her
-# cycle, Ben's, or none; what comes of it is told for a server, a host, Anne, and a viewer.
+# The participant is Anne, who is active if any cycle is running. A command names Anne's cycle,
+# Ben's, or none; the columns are the outcomes for a server, a host, Anne and a viewer.
 OK, STALE, NO = "OK", "STALE_CYCLE", "FORBIDDEN"
 TABLE = {
     # command, whose cycle:  server host Anne viewer
@@ -53,14 +53,14 @@ READS = {"read": (OK, OK, OK, OK), "claim": (OK, OK, OK, NO), "delete": (OK, OK,
 
 
 class Doorstep:
-    """Nobody need be greeted here."""
+    """Sends no welcome messages."""
 
     def invoke(self, greeting: WelcomeEvent) -> None:
-        """Not now."""
+        """Ignore the event."""
 
 
 class Application:
-    """REST and the socket over one store in memory, with AUTH on."""
+    """REST and WebSocket on one in-memory store, with AUTH on."""
 
     def __init__(self) -> None:
         self.store = FakeStore()
@@ -105,7 +105,7 @@ class Application:
         self.sockets.message(self._event(body=json.dumps(message)))
         answers = self.api.messages(CONNECTION)[before:]
         for answer in answers:
-            check_said(answer)
+            check_server_message(answer)
         return str(answers[-1].get("code", OK))
 
     def _event(self, **more: Any) -> dict[str, Any]:
@@ -153,7 +153,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("over", "name", "cycle", "role", "came"), ROWS)
-def test_a_command_comes_to_what_the_table_says(
+def test_command_outcomes_match_the_table(
     application: Application, over: str, name: str, cycle: str | None, role: Role, came: str
 ) -> None:
     application.begin(BEFORE.get(name, ("start",)))
@@ -172,7 +172,7 @@ def test_a_command_comes_to_what_the_table_says(
         for role, came in zip(ROLES, row, strict=True)
     ],
 )
-def test_and_so_it_does_while_somebody_else_is_active(
+def test_command_outcomes_while_another_participant_is_active(
     application: Application, over: str, name: str, cycle: str | None, role: Role, came: str
 ) -> None:
     application.begin(("start", "switch"))
@@ -182,7 +182,7 @@ def test_and_so_it_does_while_somebody_else_is_active(
 
 @pytest.mark.parametrize("over", ["REST", "socket"])
 @pytest.mark.parametrize(("name", "cycle"), TABLE)
-def test_with_a_token_for_another_session_nothing_is_done(
+def test_token_for_another_session_is_forbidden(
     application: Application, over: str, name: str, cycle: str | None
 ) -> None:
     application.begin(BEFORE.get(name, ("start",)))
@@ -198,7 +198,7 @@ def test_with_a_token_for_another_session_nothing_is_done(
 
 @pytest.mark.parametrize("over", ["REST", "socket"])
 @pytest.mark.parametrize("name", READS)
-def test_what_is_no_command_comes_to_what_the_table_says(
+def test_other_request_outcomes_match_the_table(
     application: Application, over: str, name: str
 ) -> None:
     application.begin(("start",))
@@ -213,7 +213,7 @@ def test_what_is_no_command_comes_to_what_the_table_says(
             assert application.over_a_socket({"type": kind}, token) == came, role
 
 
-def test_only_a_server_creates(application: Application) -> None:
+def test_only_a_server_creates_sessions(application: Application) -> None:
     for role in (Role.VIEWER, Role.PARTICIPANT, Role.HOST):
         assert application.over_rest("POST", "/v1/sessions", creation(), token_of(role)) == NO
     server = token_of(Role.SERVER)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.api_docs import error_codes as codes
-from chalicelib.api_docs.messages import BY_GATEWAY
+from chalicelib.api_docs.messages import GATEWAY_FAILURE
 from chalicelib.api_docs.operations import OPERATIONS
 from chalicelib.auth.policy import RIGHTS, Action, Right
 from chalicelib.schemas.errors import STATUS
@@ -94,7 +94,7 @@ def test_errors() -> None:
     assert documented | elsewhere == set(STATUS)
     assert told.keys() == set(STATUS)
     assert all(STATUS.get(code, status) == status for code, status in told.items())
-    assert codes.MEANINGS.keys() >= STATUS.keys()
+    assert codes.DESCRIPTIONS.keys() >= STATUS.keys()
 
 
 def test_limits() -> None:
@@ -186,14 +186,14 @@ def test_every_message_is_told_of() -> None:
     told = {words(row[0]).pop() for row in rows(both) if words(row[0])}
 
     # The gateway's own has no type, and no row.
-    assert told == asyncapi_document()["components"]["messages"].keys() - {BY_GATEWAY.name}
+    assert told == asyncapi_document()["components"]["messages"].keys() - {GATEWAY_FAILURE.name}
 
 
 def test_what_the_gateway_says_by_itself() -> None:
     told = section("WebSocket API").partition("API Gateway itself")[2]
     named = set(re.findall(r'"(\w+)"', told.partition("}")[0]))
 
-    assert named == fields(schema(asyncapi_document(), BY_GATEWAY.shape.__name__))
+    assert named == fields(schema(asyncapi_document(), GATEWAY_FAILURE.shape.__name__))
 
 
 def test_commands_of_the_socket() -> None:

@@ -1,10 +1,8 @@
-"""Schemathesis finds no answer of a running stack that the OpenAPI document does not tell of.
+"""Schemathesis finds no undocumented response of a running stack.
 
-The operations are tried one by one, with what the document allows and with what
-it doesn't, on sessions that exist and on others, and in chains that begin with
-the creation of a session; on a stack that asks nobody for a token, and on one
-that does. Bounded: a few examples and the same ones each time; with
-TICKLESS_FULL many, and others.
+It tries each operation with valid and invalid requests, on existing and unknown sessions, and
+chains that begin with the creation of a session; on a stack without AUTH and on one with it. By
+default a few fixed examples; with TICKLESS_FULL, many random ones.
 """
 
 from __future__ import annotations
@@ -31,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("TICKLESS_FULL", "") not in ("", "0")
 WITHIN_S = 600 if FULL else 60
 
-# Rules between fields, which no schema states, refuse what fits it; tests/api_docs/test_openapi.py
-# says which. Methods that are none of HTTP's common ones never reach the application on AWS.
+# Rules between fields reject some requests that match the schema; see
+# tests/api_docs/test_openapi.py. On AWS, uncommon HTTP methods never reach the application.
 LEFT_OUT = "positive_data_acceptance,unsupported_method"
 
 
@@ -54,7 +52,7 @@ def strict(folder: Path, auth: str) -> Path:
 
 
 @pytest.mark.parametrize("auth", ["off", "on"])
-def test_no_answer_is_undocumented(own_valkey: RedisProcess, tmp_path: Path, auth: str) -> None:
+def test_every_response_is_documented(own_valkey: RedisProcess, tmp_path: Path, auth: str) -> None:
     now_s = int(time.time())
     token = sign(a_bearer(Role.SERVER, valid_from_s=now_s - 60, valid_until_s=now_s + 3600), KEYS)
     environment = {"AUTH": auth, "AUTH_KEYS": json.dumps(SECRET)}

@@ -1,4 +1,4 @@
-"""Whoever the tests are about: bearers of each role, and the keys that sign for them."""
+"""Test bearers of each role, and the keys that sign their tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANNE = "00000000-0000-4000-8000-00000000000a"
 BEN = "00000000-0000-4000-8000-00000000000b"
 
 SINCE_S, UNTIL_S = 1_699_999_000, 1_700_003_600
-"""Around the instant at which the clock of a fake store stands."""
+"""Around the time of a fake store's clock."""
 
 
 def a_bearer(role: Role = Role.HOST, **changes: Any) -> Bearer:
@@ -44,8 +44,8 @@ def a_key_set(*keys: dict[str, Any]) -> KeySet:
     return read_keys(json.dumps({"keys": list(keys)}))
 
 
-def a_keyring() -> KeyCache:
-    """One that has what ``KEYS`` are."""
+def a_key_cache() -> KeyCache:
+    """A cache of ``KEYS``."""
     return KeyCache(lambda *, fresh: KEYS_TEXT)
 
 

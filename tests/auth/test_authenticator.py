@@ -1,14 +1,14 @@
-"""Tokens for guests, and tokens that a host asks for."""
+"""Token authenticator: verification, session tokens and minted tokens."""
 
 from __future__ import annotations
 
 import pytest
 
-from chalicelib.auth.authenticator import REMEMBERED, TokenAuthenticator, random_token_id
+from chalicelib.auth.authenticator import TOKEN_CACHE_SIZE, TokenAuthenticator, random_token_id
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.core.errors import Forbidden, Unauthenticated
 
-from .bearers import ANNE, BEN, SESSION, SINCE_S, UNTIL_S, a_bearer, a_keyring
+from .bearers import ANNE, BEN, SESSION, SINCE_S, UNTIL_S, a_bearer, a_key_cache
 
 DAY_S = 86_400
 CREATED_MS = SINCE_S * 1000 + 7
@@ -16,20 +16,20 @@ CREATED_MS = SINCE_S * 1000 + 7
 
 @pytest.fixture
 def authenticator() -> TokenAuthenticator:
-    return TokenAuthenticator(a_keyring(), DAY_S, iter(["a-token", "b-token"]).__next__)
+    return TokenAuthenticator(a_key_cache(), DAY_S, iter(["a-token", "b-token"]).__next__)
 
 
-def test_who_has_no_token_is_nobody(authenticator: TokenAuthenticator) -> None:
+def test_missing_or_invalid_token_is_unauthenticated(authenticator: TokenAuthenticator) -> None:
     for token in (None, "", "x"):
         with pytest.raises(Unauthenticated):
             authenticator.authenticate(token)
 
 
-def test_who_brings_a_token_is_whom_it_was_signed_for(authenticator: TokenAuthenticator) -> None:
+def test_signed_token_authenticates_its_bearer(authenticator: TokenAuthenticator) -> None:
     assert authenticator.authenticate(authenticator.sign(a_bearer())) == a_bearer()
 
 
-def test_a_signature_is_verified_once_and_a_wrong_one_each_time(
+def test_valid_signature_is_cached_and_invalid_one_is_not(
     authenticator: TokenAuthenticator,
 ) -> None:
     token = authenticator.sign(a_bearer())
@@ -40,19 +40,19 @@ def test_a_signature_is_verified_once_and_a_wrong_one_each_time(
             authenticator.authenticate(f"{token}x")
 
 
-def test_no_more_tokens_are_remembered_than_a_process_has_room_for(
+def test_token_cache_is_bounded(
     authenticator: TokenAuthenticator,
 ) -> None:
     first = authenticator.sign(a_bearer())
     before = authenticator.authenticate(first)
-    for number in range(REMEMBERED):
+    for number in range(TOKEN_CACHE_SIZE):
         authenticator.authenticate(authenticator.sign(a_bearer(token_id=f"token-{number}")))
 
     assert authenticator.authenticate(first) is not before
     assert authenticator.authenticate(first) == before
 
 
-def test_a_token_that_is_minted_begins_now_and_ends_when_it_was_asked_to(
+def test_minted_token_is_valid_from_now_for_the_requested_time(
     authenticator: TokenAuthenticator,
 ) -> None:
     now_ms = SINCE_S * 1000 + 999
@@ -64,14 +64,14 @@ def test_a_token_that_is_minted_begins_now_and_ends_when_it_was_asked_to(
     assert again.token_id == "host-1.b-token"
 
 
-def test_what_a_server_mints_is_called_after_nobody(authenticator: TokenAuthenticator) -> None:
+def test_token_minted_by_a_server_has_no_parent_id(authenticator: TokenAuthenticator) -> None:
     minted = authenticator.mint(a_bearer(Role.SERVER), SESSION, Role.HOST, None, 60, SINCE_S * 1000)
 
     assert (minted.token_id, minted.revocations) == ("a-token", ("a-token",))
 
 
-def test_hosts_mint_hosts_for_four_generations() -> None:
-    authenticator, bearer = TokenAuthenticator(a_keyring(), DAY_S), a_bearer()
+def test_delegation_depth_is_four() -> None:
+    authenticator, bearer = TokenAuthenticator(a_key_cache(), DAY_S), a_bearer()
     line = [bearer.token_id]
     for _ in range(3):
         bearer = authenticator.mint(bearer, SESSION, Role.HOST, None, 60, SINCE_S * 1000)
@@ -83,7 +83,7 @@ def test_hosts_mint_hosts_for_four_generations() -> None:
         authenticator.mint(bearer, SESSION, Role.VIEWER, None, 60, SINCE_S * 1000)
 
 
-def test_no_token_that_is_minted_outlives_the_one_it_was_asked_for_with(
+def test_minted_token_expires_no_later_than_its_parent(
     authenticator: TokenAuthenticator,
 ) -> None:
     now_ms = UNTIL_S * 1000 - 10_000
@@ -98,7 +98,7 @@ def test_no_token_that_is_minted_outlives_the_one_it_was_asked_for_with(
     )
 
 
-def test_who_does_not_say_how_long_has_a_day(authenticator: TokenAuthenticator) -> None:
+def test_default_validity_is_one_day(authenticator: TokenAuthenticator) -> None:
     by = a_bearer(Role.SERVER, valid_until_s=UNTIL_S + 10 * DAY_S)
 
     minted = authenticator.mint(by, SESSION, Role.VIEWER, None, None, SINCE_S * 1000)
@@ -106,7 +106,7 @@ def test_who_does_not_say_how_long_has_a_day(authenticator: TokenAuthenticator) 
     assert minted.valid_until_s - minted.valid_from_s == DAY_S
 
 
-def test_everybody_who_has_to_do_with_a_session_has_a_token_of_his_own(
+def test_host_viewer_and_each_participant_get_a_token(
     authenticator: TokenAuthenticator,
 ) -> None:
     session_tokens = authenticator.session_tokens(SESSION, [ANNE, BEN], CREATED_MS)
@@ -125,7 +125,7 @@ def test_everybody_who_has_to_do_with_a_session_has_a_token_of_his_own(
     assert all(authenticator.authenticate(authenticator.sign(one)) == one for one in session_tokens)
 
 
-def test_the_same_session_has_the_same_tokens_and_another_has_others(
+def test_session_tokens_are_deterministic_per_session(
     authenticator: TokenAuthenticator,
 ) -> None:
     def ids(session_id: str, created_at_ms: int) -> set[str]:
@@ -138,7 +138,7 @@ def test_the_same_session_has_the_same_tokens_and_another_has_others(
     assert not ids(SESSION, CREATED_MS) & ids(ANNE, CREATED_MS)
 
 
-def test_names_of_tokens_are_not_to_be_guessed() -> None:
+def test_random_token_ids_have_128_bits() -> None:
     names = {random_token_id() for _ in range(100)}
 
     assert len(names) == 100

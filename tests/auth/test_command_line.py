@@ -1,4 +1,4 @@
-"""``python -m chalicelib.auth``: what it prints can be used, and what can't be had is said."""
+"""``python -m chalicelib.auth``: its output is usable, and failures are reported."""
 
 from __future__ import annotations
 
@@ -20,32 +20,30 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, **environment: 
     return capsys.readouterr().out.strip()
 
 
-def test_keys_are_made_and_a_server_s_token_with_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_keys_sign_a_server_token(capsys: pytest.CaptureFixture[str]) -> None:
     keys = printed(capsys, "keys")
     token = printed(capsys, "token", "--days", "2", AUTH_KEYS=keys)
     bearer = tokens.read(token, read_keys(keys))
 
     assert bearer.role is Role.SERVER
     assert abs(bearer.valid_until_s - time.time() - 2 * 86_400) < 60
-    # The store's clock may be behind this one, and the token is to hold at once.
+    # The store's clock may be behind this one, and the token must be valid at once.
     assert abs(bearer.valid_from_s - time.time() + 300) < 60
 
 
-def test_keys_can_be_made_where_they_are_missing_most(capsys: pytest.CaptureFixture[str]) -> None:
+def test_keys_are_created_where_auth_is_on_and_has_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert read_keys(printed(capsys, "keys", AUTH="on"))
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "3651", "soon"])
-def test_a_token_that_would_never_hold_is_not_made(
-    capsys: pytest.CaptureFixture[str], days: str
-) -> None:
+def test_invalid_days_are_rejected(capsys: pytest.CaptureFixture[str], days: str) -> None:
     with pytest.raises(SystemExit):
         main(["token", "--days", days], {"AUTH_KEYS": json.dumps(SECRET)})
 
     assert "argument --days" in capsys.readouterr().err
 
 
-def test_a_new_key_goes_before_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_key_precedes_existing_keys(capsys: pytest.CaptureFixture[str]) -> None:
     for there_are in (json.dumps(SECRET), json.dumps({"keys": [SECRET]})):
         made = json.loads(printed(capsys, "keys", AUTH_KEYS=there_are))["keys"]
 
@@ -56,13 +54,13 @@ def test_a_new_key_goes_before_those_there_are(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "environment", "said"),
     [
-        (["token"], {}, "There are no keys; set AUTH_KEYS or AUTH_KEYS_SECRET\n"),
-        (["token"], {"AUTH_KEYS": "x"}, "The keys are no JSON\n"),
-        (["keys"], {"AUTH_KEYS": "x"}, "The keys are no JSON\n"),
-        (["keys"], {"SHARDS": "x"}, "SHARDS is 'x'; it must be a whole number above 0\n"),
+        (["token"], {}, "No signing keys are configured; set AUTH_KEYS or AUTH_KEYS_SECRET\n"),
+        (["token"], {"AUTH_KEYS": "x"}, "The keys are not JSON\n"),
+        (["keys"], {"AUTH_KEYS": "x"}, "The keys are not JSON\n"),
+        (["keys"], {"SHARDS": "x"}, "SHARDS is 'x'; it must be a positive whole number\n"),
     ],
 )
-def test_what_can_not_be_made_is_said(
+def test_failures_are_reported(
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     environment: dict[str, str],

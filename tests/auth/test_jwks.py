@@ -1,4 +1,4 @@
-"""Which keys are taken, and what is said of those that aren't."""
+"""JSON Web Key Set parsing: accepted keys, and the message for each rejected one."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def refusal(text: str) -> str:
     return str(refused.value)
 
 
-def refusal_of(*found: dict[str, Any]) -> str:
-    return refusal(json.dumps({"keys": list(found)}))
+def refusal_of(*keys_of_set: dict[str, Any]) -> str:
+    return refusal(json.dumps({"keys": list(keys_of_set)}))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("secret", "The keys are no JSON"),
-        ("[]", "The keys are no JSON Web Key Set"),
-        ("{}", "The keys are no JSON Web Key Set"),
-        ('{"keys": 5}', "The keys are no JSON Web Key Set"),
-        ('{"keys": [5]}', "The keys are no JSON Web Key Set"),
-        ('{"keys": []}', "There is no key that can sign"),
+        ("secret", "The keys are not JSON"),
+        ("[]", "The keys are not a JSON Web Key Set"),
+        ("{}", "The keys are not a JSON Web Key Set"),
+        ('{"keys": 5}', "The keys are not a JSON Web Key Set"),
+        ('{"keys": [5]}', "The keys are not a JSON Web Key Set"),
+        ('{"keys": []}', "No key can sign; add one with its secret or private part"),
     ],
 )
-def test_what_is_no_key_set_is_refused(text: str, message: str) -> None:
+def test_invalid_key_set_is_rejected(text: str, message: str) -> None:
     assert refusal(text) == message
 
 
@@ -55,14 +55,12 @@ def test_what_is_no_key_set_is_refused(text: str, message: str) -> None:
         ({"alg": "none"}, "Key first: an oct key is for HS256"),
         ({"alg": "EdDSA"}, "Key first: an oct key is for HS256"),
         ({"use": "enc"}, "Key first: use must be sig"),
-        ({"k": None}, "Key first is no key for HS256"),
-        ({"k": 5}, "Key first is no key for HS256"),
-        ({"k": "c2hvcnQ"}, "Key first has less than 32 bytes"),
+        ({"k": None}, "Key first is not a valid HS256 key"),
+        ({"k": 5}, "Key first is not a valid HS256 key"),
+        ({"k": "c2hvcnQ"}, "Key first: k must have at least 32 bytes, got 5"),
     ],
 )
-def test_a_key_that_can_not_be_used_is_named_and_not_shown(
-    changes: dict[str, Any], message: str
-) -> None:
+def test_unusable_key_is_named_and_not_quoted(changes: dict[str, Any], message: str) -> None:
     assert refusal_of({**SECRET, **changes}) == message
 
 
@@ -72,50 +70,50 @@ def test_a_key_that_can_not_be_used_is_named_and_not_shown(
         ({"alg": "HS256"}, "Key curve: an OKP key is for EdDSA"),
         ({"crv": "X25519"}, "Key curve: crv must be Ed25519"),
         ({"crv": "Ed448"}, "Key curve: crv must be Ed25519"),
-        ({"x": "AAAA"}, "Key curve is no key for EdDSA"),
-        ({"x": None}, "Key curve is no key for EdDSA"),
-        ({"d": "AAAA"}, "Key curve is no key for EdDSA"),
-        # What it signed nobody could verify.
-        ({"d": a_curve_key("other")["d"]}, "Key curve is no key for EdDSA"),
+        ({"x": "AAAA"}, "Key curve is not a valid EdDSA key"),
+        ({"x": None}, "Key curve is not a valid EdDSA key"),
+        ({"d": "AAAA"}, "Key curve is not a valid EdDSA key"),
+        # Its public part does not match: no signature would verify.
+        ({"d": a_curve_key("other")["d"]}, "Key curve is not a valid EdDSA key"),
     ],
 )
-def test_so_is_a_key_of_a_curve(changes: dict[str, Any], message: str) -> None:
+def test_unusable_curve_key_is_named_and_not_quoted(changes: dict[str, Any], message: str) -> None:
     assert refusal_of({**CURVE, **changes}) == message
 
 
-def test_exactly_32_bytes_are_enough() -> None:
+def test_32_byte_secret_is_accepted() -> None:
     short, enough = "A" * 42, "A" * 43
 
-    assert refusal_of({**SECRET, "k": short}) == "Key first has less than 32 bytes"
+    assert refusal_of({**SECRET, "k": short}) == "Key first: k must have at least 32 bytes, got 31"
     assert a_key_set({**SECRET, "k": enough}).signing.kid == "first"
 
 
-def test_a_key_may_leave_out_what_follows_from_its_kind() -> None:
+def test_alg_and_use_are_optional() -> None:
     bare = {name: SECRET[name] for name in ("kty", "kid", "k")}
 
     assert a_key_set(bare).signing.algorithm == "HS256"
     assert a_key_set({**bare, "use": "sig"}).signing.algorithm == "HS256"
 
 
-def test_two_keys_of_one_name_are_refused() -> None:
+def test_duplicate_kid_is_rejected() -> None:
     assert refusal_of(SECRET, new_key("first")) == "Two keys have the same kid"
 
 
-def test_one_key_is_a_set_of_one() -> None:
-    assert read_keys(json.dumps(SECRET)).named("first").kid == "first"
+def test_single_key_is_a_set_of_one() -> None:
+    assert read_keys(json.dumps(SECRET)).key_for("first").kid == "first"
 
 
-def test_the_first_key_that_can_sign_does() -> None:
+def test_first_key_that_can_sign_signs() -> None:
     assert a_key_set(SECRET, CURVE).signing.kid == "first"
     assert a_key_set(PUBLIC, SECRET).signing.kid == "first"
     assert a_key_set({**CURVE, "alg": "EdDSA"}, SECRET).signing.algorithm == "EdDSA"
 
 
-def test_keys_that_only_verify_are_not_enough() -> None:
-    assert refusal_of(PUBLIC) == "There is no key that can sign"
+def test_key_set_without_a_signing_key_is_rejected() -> None:
+    assert refusal_of(PUBLIC) == "No key can sign; add one with its secret or private part"
 
 
-def test_a_secret_signs_and_verifies_and_a_private_key_only_signs() -> None:
+def test_secret_signs_and_verifies_and_private_key_only_signs() -> None:
     secret, curve = a_key_set(SECRET).signing, a_key_set(CURVE).signing
 
     assert secret.signing == secret.verifying == b"secret secret secret secret secret"
@@ -123,29 +121,29 @@ def test_a_secret_signs_and_verifies_and_a_private_key_only_signs() -> None:
     assert isinstance(curve.verifying, Ed25519PublicKey)
 
 
-def test_a_public_key_verifies_what_its_private_one_has_signed() -> None:
+def test_public_key_verifies_signature_of_its_private_key() -> None:
     bearer = a_bearer()
 
     assert tokens.read(tokens.sign(bearer, a_key_set(CURVE)), a_key_set(SECRET, PUBLIC)) == bearer
 
 
 @pytest.mark.parametrize("kid", ["third", "", None, 5, ["first"]])
-def test_an_unknown_name_leads_to_a_key_that_nobody_has(kid: object) -> None:
+def test_unknown_kid_yields_the_dummy_key(kid: object) -> None:
     for key_set, algorithm in ((a_key_set(SECRET), "HS256"), (a_key_set(CURVE), "EdDSA")):
-        decoy = key_set.named(kid)
+        dummy = key_set.key_for(kid)
 
-        assert (decoy.algorithm, decoy.signing, decoy.kid) == (algorithm, None, "")
-        assert decoy is key_set.named("another")
-        assert type(decoy.verifying) is type(key_set.signing.verifying)
-        assert decoy.verifying != key_set.signing.verifying
-
-
-def test_decoys_differ_from_set_to_set() -> None:
-    assert a_key_set(SECRET).named("x").verifying != a_key_set(SECRET).named("x").verifying
-    assert len(a_key_set(SECRET).named("x").verifying) == 32
+        assert (dummy.algorithm, dummy.signing, dummy.kid) == (algorithm, None, "")
+        assert dummy is key_set.key_for("another")
+        assert type(dummy.verifying) is type(key_set.signing.verifying)
+        assert dummy.verifying != key_set.signing.verifying
 
 
-def test_a_new_key_is_one_that_can_be_used_and_no_other_is_like_it() -> None:
+def test_dummy_keys_differ_between_key_sets() -> None:
+    assert a_key_set(SECRET).key_for("x").verifying != a_key_set(SECRET).key_for("x").verifying
+    assert len(a_key_set(SECRET).key_for("x").verifying) == 32
+
+
+def test_new_key_is_usable_and_unique() -> None:
     made = new_key("third")
 
     assert (made["kty"], made["kid"], made["alg"]) == ("oct", "third", "HS256")
@@ -153,18 +151,18 @@ def test_a_new_key_is_one_that_can_be_used_and_no_other_is_like_it() -> None:
     assert new_key("third")["k"] != made["k"]
 
 
-def test_nobody_who_prints_a_key_prints_its_secret() -> None:
+def test_repr_of_a_key_hides_its_secret() -> None:
     assert repr(KEYS.signing) == "Key(kid='first', algorithm='HS256')"
     assert SECRET["k"] not in repr(KEYS)
 
 
-def test_without_the_package_for_it_a_curve_is_refused_and_the_remedy_named(
+def test_curve_key_without_cryptography_is_rejected_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(keys, "has_crypto", False)
 
     assert refusal_of(CURVE) == (
-        "Key curve: EdDSA needs the package cryptography, which is not installed;"
-        " docs/deploying.md says how to add it"
+        "Key curve: EdDSA needs the cryptography package, which is not installed;"
+        " see docs/deploying.md"
     )
     assert a_key_set(SECRET).signing.kid == "first"

@@ -1,4 +1,4 @@
-"""What a token says comes back as it was signed, and nothing that we have not signed gets in."""
+"""JSON Web Tokens: round trip, claim validation, forgery and timing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import KeySet, new_key
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from chalicelib.core.errors import Unauthenticated
-from chalicelib.settings import LONGEST_TOKEN_SECONDS
+from chalicelib.settings import MAX_TOKEN_TTL_SECONDS
 
 from .bearers import ANNE, KEYS, SECRET, SESSION, SINCE_S, UNTIL_S, a_bearer, a_curve_key, a_key_set
 
@@ -38,12 +38,12 @@ GOOD: dict[str, Any] = {
 
 
 def signed(claims: dict[str, Any], **header: Any) -> str:
-    """Claims under a signature that is right, whatever they say."""
+    """Arbitrary claims with a valid signature."""
     return jwt.encode(claims, KEYS.signing.signing, "HS256", headers={"kid": "first", **header})
 
 
 def changed(**changes: Any) -> str:
-    """Good claims but for these; those of ``None`` are left out."""
+    """Valid claims with these changes; ``None`` removes a claim."""
     claims = {**GOOD, **changes}
     return signed({name: value for name, value in claims.items() if value is not ...})
 
@@ -67,19 +67,19 @@ bearers = st.builds(
         one.session_id,
         one.token_id,
         one.valid_from_s,
-        one.valid_from_s + LONGEST_TOKEN_SECONDS,
+        one.valid_from_s + MAX_TOKEN_TTL_SECONDS,
         one.participant_id,
     )
 )
 
 
 @given(bearer=bearers)
-def test_what_is_signed_can_be_read(bearer: Bearer) -> None:
+def test_signed_token_reads_back(bearer: Bearer) -> None:
     for keys in (KEYS, CURVES):
         assert tokens.read(tokens.sign(bearer, keys), keys) == bearer
 
 
-def test_a_token_is_as_the_protocol_says() -> None:
+def test_token_has_the_documented_header_and_claims() -> None:
     token = tokens.sign(a_bearer(Role.PARTICIPANT), KEYS)
 
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "kid": "first", "typ": "JWT"}
@@ -97,8 +97,8 @@ def test_a_token_is_as_the_protocol_says() -> None:
     assert (server["sid"], server["role"], "pid" in server) == (EVERY_SESSION, "host", False)
 
 
-def test_the_key_is_the_one_that_the_header_names() -> None:
-    second = KEYS.named("second")
+def test_header_kid_selects_the_key() -> None:
+    second = KEYS.key_for("second")
 
     token = jwt.encode(GOOD, second.signing, "HS256", headers={"kid": "second"})
     swapped = jwt.encode(GOOD, second.signing, "HS256", headers={"kid": "first"})
@@ -153,11 +153,11 @@ def test_the_key_is_the_one_that_the_header_names() -> None:
         {"nbf": -1},
         {"nbf": float(SINCE_S)},
         {"nbf": False},
-        {"exp": SINCE_S + LONGEST_TOKEN_SECONDS + 1},
-        {"aud": "somebody else"},
+        {"exp": SINCE_S + MAX_TOKEN_TTL_SECONDS + 1},
+        {"aud": "another service"},
     ],
 )
-def test_nonsense_is_refused_however_well_it_is_signed(claims: dict[str, Any]) -> None:
+def test_invalid_claims_are_rejected(claims: dict[str, Any]) -> None:
     assert is_refused(changed(**claims))
 
 
@@ -170,15 +170,15 @@ def test_nonsense_is_refused_however_well_it_is_signed(claims: dict[str, Any]) -
         {"role": "viewer"},
         {"role": "participant", "pid": ANNE.upper()},
         {"jti": "a" * 64},
-        {"exp": SINCE_S + LONGEST_TOKEN_SECONDS},
+        {"exp": SINCE_S + MAX_TOKEN_TTL_SECONDS},
         {"sid": "*", "nbf": 0, "exp": 2**40 - 1},
         {"iat": 2**40, "anything": "else"},
-        # Whether they hold at this instant the store decides.
+        # The store checks whether they are valid now.
         {"nbf": 0, "exp": 1},
         {"nbf": 2**39, "exp": 2**39 + 1},
     ],
 )
-def test_and_what_makes_sense_is_not(claims: dict[str, Any]) -> None:
+def test_valid_claims_are_accepted(claims: dict[str, Any]) -> None:
     bearer = tokens.read(changed(**claims), KEYS)
 
     assert bearer.session_id in (SESSION, "*")
@@ -186,14 +186,14 @@ def test_and_what_makes_sense_is_not(claims: dict[str, Any]) -> None:
     assert (bearer.role is Role.SERVER) is (bearer.session_id == "*")
 
 
-def test_a_token_longer_than_any_of_ours_is_not_looked_at() -> None:
+def test_oversized_token_is_rejected_before_parsing() -> None:
     padded = {**GOOD, "x": ""}
     least = len(signed(padded))
-    longest = signed({**GOOD, "x": "a" * ((tokens.MOST_CHARACTERS - least) * 3 // 4)})
+    longest = signed({**GOOD, "x": "a" * ((tokens.MAX_TOKEN_LENGTH - least) * 3 // 4)})
 
-    assert tokens.MOST_CHARACTERS - 3 <= len(longest) <= tokens.MOST_CHARACTERS
+    assert tokens.MAX_TOKEN_LENGTH - 3 <= len(longest) <= tokens.MAX_TOKEN_LENGTH
     assert not is_refused(longest)
-    assert is_refused(signed({**GOOD, "x": "a" * tokens.MOST_CHARACTERS}))
+    assert is_refused(signed({**GOOD, "x": "a" * tokens.MAX_TOKEN_LENGTH}))
 
 
 # Forgery
@@ -204,7 +204,7 @@ def encoded(value: object) -> str:
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS384", "HS512", "EdDSA", "RS256", ""])
-def test_the_header_does_not_choose_how_it_is_verified(algorithm: str) -> None:
+def test_header_alg_does_not_choose_the_algorithm(algorithm: str) -> None:
     head = f"{encoded({'alg': algorithm, 'kid': 'first'})}.{encoded(GOOD)}"
     digest = hmac.new(KEYS.signing.signing, head.encode(), hashlib.sha256).digest()
     signature = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -213,8 +213,8 @@ def test_the_header_does_not_choose_how_it_is_verified(algorithm: str) -> None:
     assert is_refused(f"{head}.")
 
 
-def test_a_public_key_is_no_secret_to_sign_with() -> None:
-    # The classical confusion: HS256, with the bytes of the published key.
+def test_public_key_is_rejected_as_an_hmac_secret() -> None:
+    # The classic algorithm confusion: HS256 with the bytes of the public key.
     curve = a_curve_key("curve")
     keys = a_key_set(curve)
     public = base64.urlsafe_b64decode(curve["x"] + "==")
@@ -237,7 +237,7 @@ def test_a_public_key_is_no_secret_to_sign_with() -> None:
         {"crit": ["x"], "x": 5},
     ],
 )
-def test_a_header_brings_no_key_of_its_own(header: dict[str, Any]) -> None:
+def test_key_in_the_header_is_ignored(header: dict[str, Any]) -> None:
     mine = new_key("mine")
     token = jwt.encode(GOOD, mine["k"], "HS256", headers={"kid": "first"})
     head = encoded({"alg": "HS256", "kid": "first", **header})
@@ -250,7 +250,7 @@ def test_a_header_brings_no_key_of_its_own(header: dict[str, Any]) -> None:
     ["", ".", "..", "...", "a.b.c", "Bearer x", "é.é.é", "\ud800", "\0"],
     ids=map(str, range(9)),
 )
-def test_what_is_no_token_is_refused(text: str) -> None:
+def test_malformed_token_is_rejected(text: str) -> None:
     assert is_refused(text)
 
 
@@ -260,7 +260,7 @@ TOKENS = [tokens.sign(a_bearer(role), KEYS) for role in Role]
 
 @st.composite
 def mutated(draw: st.DrawFn) -> tuple[str, str]:
-    """A token, and what was made of it by some changes of characters or of parts."""
+    """A token, and a mutation of its characters or parts."""
     token = text = draw(st.sampled_from(TOKENS))
     for _ in range(draw(st.integers(1, 4))):
         at, to = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
@@ -273,14 +273,14 @@ def mutated(draw: st.DrawFn) -> tuple[str, str]:
             case "cut":
                 text = text[:at] + text[to:]
             case "exchange":
-                place = draw(st.integers(0, 2))
-                parts[place : place + 1] = [other[place]]
+                index = draw(st.integers(0, 2))
+                parts[index : index + 1] = [other[index]]
                 text = ".".join(parts)
     return token, text
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two tokens hold the same bytes: a last character has bits that stand for nothing."""
+    """Whether two tokens decode to the same bytes: a last character has unused bits."""
 
     def bytes_of(token: str) -> list[bytes]:
         return [base64.urlsafe_b64decode(part + "==") for part in token.split(".")]
@@ -292,14 +292,14 @@ def same(one: str, other: str) -> bool:
 
 
 @given(made=mutated())
-def test_no_mutation_of_a_token_gets_in(made: tuple[str, str]) -> None:
+def test_mutated_token_is_rejected(made: tuple[str, str]) -> None:
     _, text = made
     if not any(same(text, token) for token in TOKENS):
         assert is_refused(text)
 
 
 @given(claims=st.dictionaries(st.sampled_from([*GOOD, "pid", "aud"]), st.integers() | st.text()))
-def test_whatever_is_signed_is_read_or_refused(claims: dict[str, Any]) -> None:
+def test_arbitrary_claims_are_accepted_or_rejected(claims: dict[str, Any]) -> None:
     is_refused(changed(**claims))
 
 
@@ -307,10 +307,10 @@ def test_whatever_is_signed_is_read_or_refused(claims: dict[str, Any]) -> None:
 
 
 def calls_of(work: Callable[[], object]) -> list[str]:
-    """The functions of ours and of PyJWT that are called, in their order.
+    """The calls into our code and PyJWT, in order.
 
-    What the standard library makes of a secret's bytes, which PyJWT has it look
-    at to warn of mistakes, depends on the secret and not on the token.
+    Calls into the standard library are left out: PyJWT has it inspect the secret's bytes for
+    warnings, which depends on the secret and not on the token.
     """
     called: list[str] = []
 
@@ -333,7 +333,7 @@ def refuse(token: str, keys: KeySet) -> None:
         raise AssertionError("It was not refused")
 
 
-def test_a_wrong_signature_takes_the_way_that_an_unknown_key_takes() -> None:
+def test_wrong_signature_and_unknown_key_run_the_same_code() -> None:
     for keys, algorithm in ((KEYS, "HS256"), (CURVES, "EdDSA")):
         known = keys.signing
         stranger = a_key_set(new_key("x") if algorithm == "HS256" else a_curve_key("x")).signing
@@ -347,14 +347,14 @@ def test_a_wrong_signature_takes_the_way_that_an_unknown_key_takes() -> None:
         assert any("verify" in call.rpartition(":")[2] for call in ways[0])
 
 
-def test_no_word_of_a_token_is_in_its_refusal() -> None:
+def test_rejection_does_not_quote_the_token() -> None:
     with pytest.raises(Unauthenticated) as refused:
         tokens.read(changed(role="Zugzwang"), KEYS)
 
-    assert str(refused.value) == "A token that holds is needed"
+    assert str(refused.value) == "A valid token is required"
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
 
 
-def test_the_secret_of_these_tests_is_long_enough() -> None:
+def test_shared_secret_is_long_enough() -> None:
     assert len(base64.urlsafe_b64decode(SECRET["k"] + "==")) >= 32

@@ -1,6 +1,6 @@
-"""Keys are read from AWS Secrets Manager with the first token, and again when they may be others.
+"""Keys from AWS Secrets Manager: read with the first token, cached, read again for unknown keys.
 
-moto stands for it, in this process and as a server; what moto never answers a stand-in does.
+moto plays Secrets Manager, in this process and as a server; a stub sends what moto never does.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from bench.secrets_manager import Answer, Asked, keeping, secrets_manager
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.auth.jwks import InvalidKeys, new_key
-from chalicelib.auth.key_cache import SAME_FOR_SECONDS, KeyCache
-from chalicelib.auth.key_source import ANSWER_WITHIN_SECONDS, ATTEMPTS, KeySource
+from chalicelib.auth.key_cache import MIN_REFRESH_INTERVAL_SECONDS, KeyCache
+from chalicelib.auth.key_source import ATTEMPTS, READ_TIMEOUT_SECONDS, KeySource
 from chalicelib.container import Container
 from chalicelib.core.errors import KeysUnavailable
 from chalicelib.settings import Settings
@@ -42,7 +42,7 @@ CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "hush-hush",
     "AWS_SESSION_TOKEN": HUSH,
-    # The region of the ARN is what counts.
+    # Ignored in favour of the region of the ARN.
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
@@ -58,7 +58,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=["in this process", "a server"])
 def secrets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of the Secrets Manager that is asked from now on."""
+    """A Secrets Manager client; AWS calls of the test go to the same server."""
     if request.param == "a server":
         with moto_server() as endpoint:
             monkeypatch.setenv(ENDPOINT, endpoint)
@@ -81,11 +81,11 @@ def text_of(arn: str) -> str:
     return KeySource(settings_of(arn)).read(fresh=True)
 
 
-def test_a_secret_is_what_is_stored_under_its_arn(secrets: Any) -> None:
+def test_secret_is_read_by_its_arn(secrets: Any) -> None:
     assert text_of(stored(secrets, SecretString="täxt")) == "täxt"
 
 
-def test_it_is_read_with_the_first_token_and_not_again_with_the_next(secrets: Any) -> None:
+def test_secret_is_read_with_the_first_token_only(secrets: Any) -> None:
     arn = stored(secrets, SecretString=json.dumps(SECRET))
     container = Container(settings_of(arn))
     assert container.required_authenticator.authenticate(TOKEN) == a_bearer()
@@ -95,7 +95,7 @@ def test_it_is_read_with_the_first_token_and_not_again_with_the_next(secrets: An
     assert container.required_authenticator.authenticate(TOKEN) == a_bearer()
 
 
-def test_it_is_read_again_for_a_token_of_a_key_that_came_later(secrets: Any) -> None:
+def test_secret_is_read_again_for_an_unknown_kid(secrets: Any) -> None:
     new, now_s = new_key("new"), 0.0
     arn = stored(secrets, SecretString=json.dumps(SECRET))
     authenticator = TokenAuthenticator(
@@ -104,44 +104,44 @@ def test_it_is_read_again_for_a_token_of_a_key_that_came_later(secrets: Any) -> 
     assert authenticator.authenticate(TOKEN)
     secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"keys": [new, SECRET]}))
 
-    now_s = SAME_FOR_SECONDS
+    now_s = MIN_REFRESH_INTERVAL_SECONDS
 
     assert authenticator.authenticate(tokens.sign(a_bearer(), a_key_set(new))) == a_bearer()
     assert authenticator.authenticate(TOKEN) == a_bearer()
 
 
 @pytest.mark.parametrize(
-    ("max_age_seconds", "fresh", "found"),
+    ("max_age_seconds", "fresh", "expected"),
     [(60, False, "old"), (60, True, "new"), (0, False, "new")],
 )
-def test_what_was_read_is_remembered_for_its_time_unless_it_is_to_be_fresh(
-    secrets: Any, max_age_seconds: int, fresh: bool, found: str
+def test_secret_is_cached_unless_fresh(
+    secrets: Any, max_age_seconds: int, fresh: bool, expected: str
 ) -> None:
     arn = stored(secrets, SecretString="old")
     text = KeySource(settings_of(arn), max_age_seconds)
     assert text.read(fresh=False) == "old"
     secrets.put_secret_value(SecretId=arn, SecretString="new")
 
-    assert text.read(fresh=fresh) == found
+    assert text.read(fresh=fresh) == expected
 
 
 @pytest.mark.usefixtures("secrets")
-def test_what_can_not_be_read_is_named_and_so_is_why() -> None:
-    why = f"{NONE} could not be read: ResourceNotFoundException"
+def test_unreadable_secret_is_reported_with_its_reason() -> None:
+    reason = f"{NONE} could not be read: ResourceNotFoundException"
     with pytest.raises(InvalidKeys) as refused:
         text_of(NONE)
     with pytest.raises(KeysUnavailable) as unavailable:
         Container(settings_of(NONE)).required_authenticator.authenticate(TOKEN)
 
-    assert (str(refused.value), str(unavailable.value)) == (why, f"keys: {why}")
+    assert (str(refused.value), str(unavailable.value)) == (reason, f"keys: {reason}")
 
 
-def test_a_secret_of_bytes_is_none_of_ours(secrets: Any) -> None:
-    with pytest.raises(InvalidKeys, match="it is binary, and must be text"):
+def test_binary_secret_is_rejected(secrets: Any) -> None:
+    with pytest.raises(InvalidKeys, match="it is binary; store it as text"):
         text_of(stored(secrets, SecretBinary=b"x"))
 
 
-def test_credentials_are_where_boto3_finds_them(
+def test_credentials_come_from_boto3s_default_chain(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in CREDENTIALS:
@@ -162,27 +162,27 @@ def test_credentials_are_where_boto3_finds_them(
         assert text_of(NONE) == "the text"
 
 
-# What a server may answer, or not
+# Responses of the server, and missing ones
 
 
-def why(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> str:
+def reason_of(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> str:
     with secrets_manager(answer) as endpoint:
         monkeypatch.setenv(ENDPOINT, endpoint)
         with pytest.raises(InvalidKeys) as refused:
             text_of(NONE)
-    told = "".join(traceback.format_exception(refused.value))
-    assert HUSH not in told
-    assert "hush-hush" not in told
-    begin, _, why = str(refused.value).partition(" could not be read: ")
+    printed = "".join(traceback.format_exception(refused.value))
+    assert HUSH not in printed
+    assert "hush-hush" not in printed
+    begin, _, reason = str(refused.value).partition(" could not be read: ")
     assert begin == NONE
-    return why
+    return reason
 
 
 @pytest.mark.parametrize(
-    ("status", "answer", "told"),
+    ("status", "answer", "expected"),
     [
         (400, b'{"__type": "com.amazon#AccessDeniedException"}', "AccessDeniedException"),
-        # What was signed, a session token included, is quoted by such a message.
+        # Such a message quotes the signed request, session token included.
         (
             403,
             b'{"__type": "InvalidSignatureException", "message": "token:a-session-token"}',
@@ -190,25 +190,25 @@ def why(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> str:
         ),
         (400, b"", "400"),
         (403, b'{"message": "a-session-token"}', "403"),
-        # An answer without a secret.
+        # A response without a secret.
         (200, b"a-session-token", "KeyError"),
     ],
 )
-def test_what_is_answered_instead_is_told_by_its_name(
+def test_error_response_is_reported_by_its_code(
     status: int,
     answer: bytes,
-    told: str,
+    expected: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO):
-        assert why(lambda _: (status, answer), monkeypatch) == told
+        assert reason_of(lambda _: (status, answer), monkeypatch) == expected
 
     assert HUSH not in caplog.text
 
 
 @pytest.mark.parametrize(("status", "times"), [(500, ATTEMPTS), (503, ATTEMPTS), (400, 1)])
-def test_a_server_that_stumbles_is_asked_once_more_and_who_is_refused_is_not(
+def test_server_error_is_retried_once_and_denial_is_not(
     status: int, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Asked] = []
@@ -217,11 +217,11 @@ def test_a_server_that_stumbles_is_asked_once_more_and_who_is_refused_is_not(
         asked.append(request)
         return status, b""
 
-    assert why(stumble, monkeypatch) == str(status)
+    assert reason_of(stumble, monkeypatch) == str(status)
     assert len(asked) == times
 
 
-def test_an_answer_that_does_not_come_is_waited_for_two_seconds(
+def test_missing_response_times_out_within_two_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gone = Event()
@@ -238,27 +238,27 @@ def test_an_answer_that_does_not_come_is_waited_for_two_seconds(
         took_s = time.monotonic() - began_s
         gone.set()
 
-    # The import of boto3 may be part of it, and a noisy neighbour.
-    assert ATTEMPTS * ANSWER_WITHIN_SECONDS <= took_s < 4
+    # May include importing boto3, on a busy machine.
+    assert ATTEMPTS * READ_TIMEOUT_SECONDS <= took_s < 4
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "told"),
+    ("endpoint", "expected"),
     [("http://127.0.0.1:1", "EndpointConnectionError"), ("nowhere", "Invalid endpoint: nowhere")],
 )
-def test_where_nothing_listens_is_said(
-    endpoint: str, told: str, monkeypatch: pytest.MonkeyPatch
+def test_refused_connection_is_reported(
+    endpoint: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ENDPOINT, endpoint)
 
-    with pytest.raises(InvalidKeys, match=f"could not be read: {told}"):
+    with pytest.raises(InvalidKeys, match=f"could not be read: {expected}"):
         text_of(NONE)
 
 
-# What it costs
+# Cost
 
 
-def test_what_the_setting_says_is_asked_of_nobody() -> None:
+def test_keys_setting_is_used_without_a_request() -> None:
     assert KeySource(Settings(auth=True, auth_keys="the text")).read(fresh=True) == "the text"
 
 
@@ -272,7 +272,7 @@ print("boto3" in sys.modules, "botocore.session" in sys.modules)
 
 
 @pytest.mark.parametrize("of_a_secret", [False, True])
-def test_boto3_is_imported_to_read_a_secret_and_not_where_a_setting_has_the_keys(
+def test_boto3_is_imported_only_to_read_a_secret(
     of_a_secret: bool,
 ) -> None:
     key = json.dumps(SECRET)

@@ -1,4 +1,4 @@
-"""Who may do what, row by row, and what a command becomes for a participant."""
+"""The policy table row by row, and the restricted commands of participants."""
 
 from __future__ import annotations
 
@@ -10,23 +10,33 @@ from chalicelib.core.errors import Forbidden
 
 from .bearers import ANNE, BEN, OTHER_SESSION, SESSION, a_bearer
 
-EVERYBODY = {Role.SERVER, Role.HOST, Role.PARTICIPANT, Role.VIEWER}
+ALL_ROLES = {Role.SERVER, Role.HOST, Role.PARTICIPANT, Role.VIEWER}
 HOSTS = {Role.SERVER, Role.HOST}
 
-# The table once more, read from the other side: an action, and whom it takes.
-OF_HOSTS = ("start", "resume", "complete", "cancel", "adjust", "undo", "delete", "mint", "revoke")
-WHO = {
+# The table again, written independently: the roles of each action.
+HOST_ACTIONS = (
+    "start",
+    "resume",
+    "complete",
+    "cancel",
+    "adjust",
+    "undo",
+    "delete",
+    "mint",
+    "revoke",
+)
+ALLOWED_ROLES = {
     Action.CREATE: {Role.SERVER},
-    Action.READ: EVERYBODY,
-    Action.WATCH: EVERYBODY,
-    Action.CLAIM: EVERYBODY - {Role.VIEWER},
-    Action.SWITCH: EVERYBODY - {Role.VIEWER},
-    Action.PAUSE: EVERYBODY - {Role.VIEWER},
-    **dict.fromkeys(map(Action, OF_HOSTS), HOSTS),
+    Action.READ: ALL_ROLES,
+    Action.WATCH: ALL_ROLES,
+    Action.CLAIM: ALL_ROLES - {Role.VIEWER},
+    Action.SWITCH: ALL_ROLES - {Role.VIEWER},
+    Action.PAUSE: ALL_ROLES - {Role.VIEWER},
+    **dict.fromkeys(map(Action, HOST_ACTIONS), HOSTS),
 }
 
 
-def may(bearer: Bearer, action: Action, session_id: str | None) -> bool:
+def is_allowed(bearer: Bearer, action: Action, session_id: str | None) -> bool:
     try:
         bearer.authorize(action, session_id)
     except Forbidden:
@@ -35,24 +45,28 @@ def may(bearer: Bearer, action: Action, session_id: str | None) -> bool:
 
 
 @pytest.mark.parametrize("action", Action)
-def test_each_action_takes_certain_roles(action: Action) -> None:
-    assert {role for role in Role if may(a_bearer(role), action, SESSION)} == WHO[action]
+def test_action_is_allowed_for_exactly_its_roles(action: Action) -> None:
+    assert {role for role in Role if is_allowed(a_bearer(role), action, SESSION)} == ALLOWED_ROLES[
+        action
+    ]
 
 
 @pytest.mark.parametrize("action", Action)
-def test_only_a_server_reaches_a_session_that_its_token_does_not_name(action: Action) -> None:
+def test_only_a_server_has_access_to_other_sessions(action: Action) -> None:
     for session_id in (OTHER_SESSION, None):
-        assert {role for role in Role if may(a_bearer(role), action, session_id)} == {Role.SERVER}
+        assert {role for role in Role if is_allowed(a_bearer(role), action, session_id)} == {
+            Role.SERVER
+        }
 
 
-def test_every_action_and_every_role_has_its_place_in_the_table() -> None:
+def test_table_covers_every_action_and_role() -> None:
     assert RIGHTS.keys() == set(Action)
     assert set(ROLES) == set(Role)
     assert {type(rights) for rights in RIGHTS.values()} == {tuple}
     assert {len(rights) for rights in RIGHTS.values()} == {len(ROLES)}
 
 
-def test_every_command_is_an_action() -> None:
+def test_every_command_maps_to_an_action() -> None:
     assert set(ACTIONS) == set(Command.__args__)
     assert {command.__name__.lower(): action.value for command, action in ACTIONS.items()} == {
         one.value: one.value for one in ACTIONS.values()
@@ -60,7 +74,7 @@ def test_every_command_is_an_action() -> None:
 
 
 @pytest.mark.parametrize("command", [Switch(BEN, BEN), Pause(BEN), Start(), Adjust(5), Resume()])
-def test_a_host_and_a_server_give_any_command_as_it_is(command: Command) -> None:
+def test_commands_of_hosts_and_servers_are_unrestricted(command: Command) -> None:
     for role in HOSTS:
         assert a_bearer(role).restrict(command) is command
 
@@ -75,7 +89,9 @@ def test_a_host_and_a_server_give_any_command_as_it_is(command: Command) -> None
         (Pause(ANNE), Pause(ANNE)),
     ],
 )
-def test_a_participant_ends_his_own_cycle_and_says_so(given: Command, becomes: Command) -> None:
+def test_participant_command_is_restricted_to_their_own_cycle(
+    given: Command, becomes: Command
+) -> None:
     assert a_bearer(Role.PARTICIPANT).restrict(given) == becomes
 
 
@@ -83,21 +99,21 @@ def test_a_participant_ends_his_own_cycle_and_says_so(given: Command, becomes: C
     "command",
     [Switch(None, BEN), Switch(ANNE, BEN), Pause(BEN), Start(), Resume(), Adjust(5, ANNE)],
 )
-def test_a_participant_ends_nobody_else_s_cycle_and_does_nothing_else(command: Command) -> None:
+def test_other_participant_commands_are_forbidden(command: Command) -> None:
     with pytest.raises(Forbidden):
         a_bearer(Role.PARTICIPANT).restrict(command)
 
 
 @pytest.mark.parametrize("command", [Switch(), Pause(), Start(), Resume()])
-def test_a_viewer_gives_no_command(command: Command) -> None:
+def test_viewer_commands_are_forbidden(command: Command) -> None:
     with pytest.raises(Forbidden):
         a_bearer(Role.VIEWER).restrict(command)
 
 
-def test_only_what_belongs_to_one_session_can_be_revoked() -> None:
-    assert {role for role in Role if a_bearer(role).is_revocable} == EVERYBODY - {Role.SERVER}
-    assert {role for role in Role if a_bearer(role).revocations} == EVERYBODY - {Role.SERVER}
+def test_only_session_tokens_are_revocable() -> None:
+    assert {role for role in Role if a_bearer(role).is_revocable} == ALL_ROLES - {Role.SERVER}
+    assert {role for role in Role if a_bearer(role).revocations} == ALL_ROLES - {Role.SERVER}
 
 
-def test_a_right_is_one_of_three() -> None:
+def test_rights_are_no_own_and_yes() -> None:
     assert [one.value for one in Right] == ["no", "of the own cycle", "yes"]

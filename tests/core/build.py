@@ -1,4 +1,4 @@
-"""Sessions for examples: short ids, a clock that starts at 0, and commands as verbs."""
+"""Session builder for examples: short ids, a clock that starts at 0, commands as methods."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TEN_S = 10_000
 
 
 def people(names: Iterable[str] = "ab", total_ms: int = TEN_S) -> list[Participant]:
-    """Participants in this order; ``x.a`` is a of group x."""
+    """Participants in this order; ``x.a`` is participant a of group x."""
     seated = []
     for position, name in enumerate(names):
         group_id, _, participant_id = name.rpartition(".")
@@ -47,20 +47,20 @@ def people(names: Iterable[str] = "ab", total_ms: int = TEN_S) -> list[Participa
 
 
 def setup(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Setup:
-    """Everybody is given ten seconds, and all together a minute, unless said otherwise."""
+    """A setup with defaults: ten seconds per participant, a minute in total."""
     total_ms = fields.pop("each_ms", TEN_S)
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "session_id": "session",
         "sync_mode": mode,
         "participants": people(names, total_ms),
         "total_time_ms": 60_000,
         **fields,
     }
-    return create_setup(**given)
+    return create_setup(**arguments)
 
 
 class Game:
-    """A session, and what is done to it at one instant after another."""
+    """A session, with commands applied at increasing instants."""
 
     def __init__(self, setup: Setup) -> None:
         self.session: Session = create(setup, "epoch", 0)
@@ -125,7 +125,7 @@ class Game:
         return deadline_ms(self.session)
 
     def clocks(self, at_ms: int) -> Clocks:
-        """What a read at ``at_ms`` would show; the game itself stays where it is."""
+        """What a read at ``at_ms`` would show; does not change the game."""
         return clocks(apply(self.session, None, at_ms).session, at_ms)
 
     def shown(self, at_ms: int) -> dict[str, ParticipantView]:
@@ -155,12 +155,12 @@ def game(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Game:
 
 
 def started(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Game:
-    """A session that was started at 0."""
+    """A session started at 0."""
     return game(mode, names, **fields).start(0)
 
 
 def standing(views: list[ParticipantView], ended: str | None = None) -> list[dict[str, Any]]:
-    """Clocks as they stand once nobody is active; ``ended`` is whose cycle was booked."""
+    """The clocks of an ended session; ``ended`` is the participant whose cycle ended with it."""
     stopped: list[dict[str, Any]] = [
         {**view, "is_active": False, "is_running": False} for view in views
     ]
@@ -170,7 +170,7 @@ def standing(views: list[ParticipantView], ended: str | None = None) -> list[dic
 
 
 def counted_on(view: dict[str, Any], since_ms: int, mode: SyncMode) -> dict[str, Any]:
-    """A clock as a client shows it ``since_ms`` after the view was made."""
+    """A clock as a client shows it ``since_ms`` after the view."""
     if not view["is_running"]:
         return view
     delay_ms = view.get("delay_remaining_ms") or 0

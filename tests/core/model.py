@@ -1,9 +1,8 @@
-"""A session as somebody would play it with real clocks: a millisecond at a time.
+"""Reference model of a session: advances real clocks one millisecond at a time.
 
-Written from the rules' text, for comparison with the core. It knows no
-formula: clocks are counted down, periods are taken one by one, and a timeout
-happens in the very millisecond in which something reaches zero. That is slow,
-and plainly right.
+Written from the rules' text, to compare with the core. It has no formulas: clocks count down,
+periods are used one by one, and a timeout happens in the millisecond in which a clock reaches zero.
+Slow, but plainly right.
 """
 
 from __future__ import annotations
@@ -53,9 +52,9 @@ class BankClock:
     cycles: int = 0
     run: int = 0
     held: int = 0
-    """What the run began with."""
+    """The main time at the start of the run."""
     over: int = 0
-    """How much of the run came after the main time."""
+    """How much of the run was after main time."""
     total: int = 0
 
     def __post_init__(self) -> None:
@@ -90,7 +89,7 @@ class BankClock:
             self.block -= 1
 
     def give_one(self) -> None:
-        """One millisecond more of what the run began with: the first goes to what came after."""
+        """Add one millisecond of main time; it first pays back what was used after main time."""
         self.held += 1
         self.total += 1
         if self.over == 0:
@@ -126,7 +125,7 @@ class BankClock:
         return self.main == self.delay == self.periods == self.block == 0
 
     def stop(self) -> int:
-        """Another bank takes over; returns what that one gains."""
+        """Hand over to another bank; returns what that bank gains."""
         gained_by_other = self.run if isinstance(self.control, tc.Hourglass) else 0
         if not self.expired:
             self.give_back()
@@ -184,7 +183,7 @@ class Player:
     cycles: int = 0
     expired: bool = False
     cycle: int | None = None
-    """What is left of this participant's own cycle, or was when it ended last."""
+    """The time left in this participant's own cycle, or when it last ended."""
 
 
 @dataclass
@@ -202,9 +201,9 @@ class Model:
     completed_at: int | None = None
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
     session_heard_to: int = 0
-    """Until when the session clock has warned, whatever has been undone."""
+    """Until when the session clock has warned, regardless of undone switches."""
     before_switch: Model | None = None
-    """Everything as it was, until the next command or timeout."""
+    """The state before the last switch, until the next command or timeout."""
 
     def __post_init__(self) -> None:
         setup = self.setup
@@ -259,7 +258,7 @@ class Model:
             self.time_out(player)
 
     def counted_down(self, player: Player) -> list[int]:
-        """What the session clock and the active participant's show; 0 where there is none."""
+        """The session clock's and the active participant's readings; 0 without one."""
         own = 0
         if bank := self.bank_of(player):
             own = int(str(bank.shown()["time_remaining_ms"]))
@@ -267,7 +266,7 @@ class Model:
             own = player.cycle or 0
         elif self.mode is SyncMode.GLOBAL:
             own = self.shared_cycle or 0
-            # What everybody shows is the smaller one.
+            # All participants show the smaller clock.
             own = own if own < self.session_left else 0
         elif self.mode is SyncMode.COUNT_UP:
             own = (self.setup.max_time_ms or player.total) - player.used
@@ -317,7 +316,7 @@ class Model:
     # Commands
 
     def carry_out(self, command: Command | None) -> tuple[str | None, str | None]:
-        """The code of a refusal, and whose clock had run out in the cycle a switch ended."""
+        """The error code, and the participant whose clock had run out before a switch."""
         if command is None:
             return None, None
         if self.status not in ALLOWED_FROM[command.name].split():
@@ -341,7 +340,7 @@ class Model:
         assert self.active is not None
         self.log, self.session_heard_to = log, until
         self.log.append((until, "switch_undone", self.active.name))
-        # The time since has been the restored cycle's.
+        # The time since the switch belongs to the restored cycle.
         self.advance(until)
         return None
 
@@ -488,7 +487,7 @@ class Model:
         self.begin(successor)
 
     def end(self, status: str, at: int) -> None:
-        """Whatever the clocks show, they go on showing."""
+        """Stop the clocks; their readings stay."""
         self.log.append((at, f"session_{status}", self.active.name if self.active else None))
         if self.active is not None:
             self.active.cycles += 1

@@ -1,8 +1,7 @@
-"""A session as told by its events alone: status, who is active, and times used.
+"""A session reconstructed from its events: status, active participant and times used.
 
-It reads nothing of the core's arithmetic. All it needs to know beside the
-events is who takes part and, for cycles that were skipped unlisted, how long
-each cycle is.
+Independent of the core's arithmetic. In addition to the events it needs the participants and, for
+skipped cycles that are not listed, the length of each cycle.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ class Story:
     status: str = "pending"
     active: str | None = None
     cycles: list[tuple[str, int, int]] = field(default_factory=list)
-    """Every ended cycle: whose, the time it used, its overtime."""
+    """Every ended cycle: participant, time used, overtime."""
     lasted: int = 0
     since: int | None = None
     out_at: int | None = None
     """How long the current cycle had lasted when its clock ran out."""
     over_before: int = 0
-    """Overtime of the current cycle before its clock was given time."""
+    """Overtime of the current cycle before an adjustment revived its clock."""
     ended_at: int | None = None
     before_switch: Story | None = None
 
@@ -82,7 +81,7 @@ class Story:
         self.lasted, self.since, self.out_at, self.over_before = 0, at, None, 0
 
     def gives_time(self, event: TimeAdjusted) -> bool:
-        """Whether the clock that ran out is the one that was given time."""
+        """Whether the adjusted clock is the one that had run out."""
         groups = {who.participant_id: who.group_id for who in self.setup.participants}
         active = groups.get(self.active or "")
         match self.setup.sync_mode:
@@ -104,7 +103,7 @@ class Story:
         return self.lasted if self.since is None else self.lasted + now - self.since
 
     def used_at(self, now: int) -> dict[str, tuple[int, int, int]]:
-        """Time used, overtime and number of ended cycles of everybody."""
+        """Time used, overtime and number of ended cycles of each participant."""
         totals = {participant.participant_id: [0, 0, 0] for participant in self.setup.participants}
         for name, used, overtime in self.cycles:
             totals[name][0] += used

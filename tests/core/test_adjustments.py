@@ -1,4 +1,4 @@
-"""An operator gives a clock time, or takes some: example by example."""
+"""Adjustments: an operator adds time to a clock, or removes some."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def refused(playing: Game, at_ms: int, command: Adjust) -> tuple[str, str]:
 # Which clock
 
 
-def test_a_participants_bank_of_its_own() -> None:
+def test_adjusts_a_participants_bank() -> None:
     playing = started(PER_PARTICIPANT).adjust(1_000, 5_000, "b").adjust(2_000, -3_000, "a")
     assert playing.remaining(2_000) == {"a": 5_000, "b": 15_000}
     assert [view["total_time_ms"] for view in playing.clocks(2_000).participants] == [7_000, 15_000]
@@ -54,7 +54,7 @@ def test_a_participants_bank_of_its_own() -> None:
     assert playing.deadline_ms == 7_000
 
 
-def test_a_groups_bank() -> None:
+def test_adjusts_a_groups_bank() -> None:
     playing = started(PER_GROUP, TEAMS).adjust(1_000, 5_000, group="x")
     assert playing.remaining(1_000) == {"a": 24_000, "b": 10_000, "c": 24_000}
     assert playing.clocks(1_000).groups[0]["total_time_ms"] == 25_000
@@ -62,7 +62,7 @@ def test_a_groups_bank() -> None:
     assert playing.events == (ev.TimeAdjusted(1_000, None, "x", 5_000, None),)
 
 
-def test_the_session_clock_of_global_and_not_its_cycle_clock() -> None:
+def test_global_adjusts_the_session_clock_only() -> None:
     playing = started(GLOBAL, time_per_cycle_ms=10_000).adjust(1_000, -55_000)
     assert playing.clocks(1_000).session_remaining_ms == 4_000
     assert (playing.session.total_time_ms, playing.deadline_ms) == (5_000, 5_000)
@@ -70,7 +70,7 @@ def test_the_session_clock_of_global_and_not_its_cycle_clock() -> None:
     assert (playing.session.total_time_ms, playing.deadline_ms) == (55_000, 10_000)
 
 
-def test_the_current_cycle_and_no_other() -> None:
+def test_per_cycle_adjusts_the_current_cycle_only() -> None:
     playing = started(PER_CYCLE).adjust(1_000, 5_000)
     assert playing.remaining(1_000) == {"a": 14_000, "b": 10_000}
     assert playing.deadline_ms == 15_000
@@ -83,29 +83,64 @@ def test_the_current_cycle_and_no_other() -> None:
     [
         (COUNT_UP, Adjust(1), "delta_ms", "count_up sessions have no clock to adjust"),
         (COUNT_UP, Adjust(1, "a"), "delta_ms", "count_up sessions have no clock to adjust"),
-        (PER_PARTICIPANT, Adjust(1), "participant_id", "Say by participant_id whose clock"),
+        (
+            PER_PARTICIPANT,
+            Adjust(1),
+            "participant_id",
+            "participant_id is required to choose the clock",
+        ),
         (PER_PARTICIPANT, Adjust(1, "z"), "participant_id", "z is not part of this session"),
-        (PER_PARTICIPANT, Adjust(1, "a", "x"), "group_id", "per_participant sessions have no"),
-        (PER_GROUP, Adjust(1), "group_id", "Say by group_id whose clock is meant"),
+        (
+            PER_PARTICIPANT,
+            Adjust(1, "a", "x"),
+            "group_id",
+            "per_participant sessions have no group clocks; leave group_id out",
+        ),
+        (PER_GROUP, Adjust(1), "group_id", "group_id is required to choose the clock"),
         (PER_GROUP, Adjust(1, None, "z"), "group_id", "z is not part of this session"),
-        (PER_GROUP, Adjust(1, "a", "x"), "participant_id", "per_group participants have no"),
-        (PER_CYCLE, Adjust(1, "a"), "participant_id", "per_cycle participants have no"),
-        (PER_CYCLE, Adjust(1, None, "x"), "group_id", "per_cycle sessions have no"),
-        (GLOBAL, Adjust(1, "a"), "participant_id", "global participants have no"),
-        (GLOBAL, Adjust(1, None, "x"), "group_id", "global sessions have no"),
+        (
+            PER_GROUP,
+            Adjust(1, "a", "x"),
+            "participant_id",
+            "per_group sessions have no participant clocks; leave participant_id out",
+        ),
+        (
+            PER_CYCLE,
+            Adjust(1, "a"),
+            "participant_id",
+            "per_cycle sessions have no participant clocks; leave participant_id out",
+        ),
+        (
+            PER_CYCLE,
+            Adjust(1, None, "x"),
+            "group_id",
+            "per_cycle sessions have no group clocks; leave group_id out",
+        ),
+        (
+            GLOBAL,
+            Adjust(1, "a"),
+            "participant_id",
+            "global sessions have no participant clocks; leave participant_id out",
+        ),
+        (
+            GLOBAL,
+            Adjust(1, None, "x"),
+            "group_id",
+            "global sessions have no group clocks; leave group_id out",
+        ),
     ],
 )
-def test_a_clock_that_the_mode_does_not_have_is_refused(
+def test_clock_that_the_mode_does_not_have_is_rejected(
     mode: Any, command: Adjust, field: str, message: str
 ) -> None:
-    told = refused(started(mode, TEAMS), 1_000, command)
-    assert told[0] == field
-    assert told[1].startswith(message)
+    refusal = refused(started(mode, TEAMS), 1_000, command)
+    assert refusal[0] == field
+    assert refusal[1].startswith(message)
 
 
-def test_before_the_start_there_is_no_cycle_but_every_other_clock() -> None:
-    told = refused(game(PER_CYCLE), 1_000, Adjust(1))
-    assert told == ("delta_ms", "There is no cycle to adjust before the start")
+def test_pending_session_has_no_cycle_to_adjust() -> None:
+    refusal = refused(game(PER_CYCLE), 1_000, Adjust(1))
+    assert refusal == ("delta_ms", "No cycle to adjust: the session has not started")
     assert game(PER_PARTICIPANT).adjust(0, 5, "b").remaining(0) == {"a": 10_000, "b": 10_005}
     assert game(GLOBAL).adjust(0, -5).clocks(0).session_remaining_ms == 59_995
 
@@ -119,7 +154,7 @@ def test_the_reason_goes_into_the_log() -> None:
 # Taking
 
 
-def test_taking_stops_where_nothing_is_left_and_the_clock_runs_out_there_and_then() -> None:
+def test_removal_stops_at_zero_and_the_clock_runs_out_at_once() -> None:
     playing = started(PER_PARTICIPANT).adjust(4_000, -9_000, "a")
     assert playing.events == (
         ev.TimeAdjusted(4_000, "a", None, -6_000, None),
@@ -131,14 +166,14 @@ def test_taking_stops_where_nothing_is_left_and_the_clock_runs_out_there_and_the
     )
 
 
-def test_taking_all_of_it_at_the_very_start_of_a_cycle() -> None:
+def test_removing_all_time_at_the_start_of_a_cycle() -> None:
     playing = started(PER_CYCLE, action_on_timeout=SKIP).switch(3_000).adjust(3_000, -10_000)
     assert (playing.active, playing.used(3_000)) == ("a", {"a": 3_000, "b": 0})
     assert playing.cycle_counts(3_000) == {"a": 1, "b": 1}
 
 
 @pytest.mark.parametrize("mode", [PER_PARTICIPANT, PER_GROUP, PER_CYCLE])
-def test_the_timeout_does_what_was_asked_for_in_that_case(mode: Any) -> None:
+def test_removal_to_zero_applies_the_timeout_action(mode: Any) -> None:
     whose = {"per_participant": ("a", None), "per_group": (None, "x")}.get(mode, (None, None))
     skipped = started(mode, TEAMS, action_on_timeout=SKIP).adjust(1_000, -90_000, *whose)
     assert skipped.active == "b"
@@ -146,7 +181,7 @@ def test_the_timeout_does_what_was_asked_for_in_that_case(mode: Any) -> None:
     assert (ended.status, ended.session.completed_at_ms) == ("expired", 1_000)
 
 
-def test_the_session_clock_taken_to_0_ends_the_session() -> None:
+def test_session_clock_adjusted_to_zero_ends_the_session() -> None:
     playing = started(GLOBAL).adjust(1_000, -60_000)
     assert playing.events == (
         ev.TimeAdjusted(1_000, None, None, -59_000, None),
@@ -175,18 +210,18 @@ def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
         (game(GLOBAL), Adjust(-60_000)),
     ],
 )
-def test_a_clock_that_does_not_run_cant_be_taken_to_0(given: Game, command: Adjust) -> None:
+def test_stopped_clock_cannot_be_adjusted_to_zero(given: Game, command: Adjust) -> None:
     playing = copy(given)
     before, at_ms = playing.session, 11_000 if playing.session.version > 2 else 1_000
-    told = refused(playing, at_ms, command)
-    assert told == ("delta_ms", "A clock that does not run can't be taken to 0")
+    refusal = refused(playing, at_ms, command)
+    assert refusal == ("delta_ms", "A stopped clock must keep some time")
     assert playing.session is before
     if not playing.expired(at_ms):
         less = Adjust(command.delta_ms + 1, command.participant_id, command.group_id)
         assert playing.tell(at_ms, less).refusal is None
 
 
-def test_periods_and_blocks_stay() -> None:
+def test_removal_keeps_periods_and_blocks() -> None:
     for control, left_ms in [(Byoyomi(2_000, 3), 6_000), (Canadian(5_000, 2), 5_000)]:
         playing = started(PER_PARTICIPANT, time_control=control).adjust(1_000, -30_000, "a")
         assert [event.type for event in playing.events] == ["time_adjusted"]
@@ -197,7 +232,7 @@ def test_periods_and_blocks_stay() -> None:
         assert playing.events == (ev.TimeAdjusted(2_000, "a", None, 0, None),)
 
 
-def test_the_delay_stays_too() -> None:
+def test_removal_keeps_the_delay() -> None:
     playing = started(PER_PARTICIPANT, time_control=Delay(3_000)).adjust(1_000, -30_000, "a")
     assert [event.type for event in playing.events] == ["time_adjusted"]
     assert (playing.remaining(1_000)["a"], playing.deadline_ms) == (0, 3_000)
@@ -209,7 +244,7 @@ def test_the_delay_stays_too() -> None:
     assert late.expired(5_000) == {"a"}
 
 
-def test_increments_can_be_taken_but_an_allocation_is_never_below_0() -> None:
+def test_increments_can_be_removed_but_allocation_is_never_negative() -> None:
     playing = started(PER_PARTICIPANT, time_control=Fischer(60_000))
     playing.switch(1_000).adjust(2_000, -40_000, "a")
     assert playing.remaining(2_000)["a"] == 29_000
@@ -219,7 +254,7 @@ def test_increments_can_be_taken_but_an_allocation_is_never_below_0() -> None:
 # Giving
 
 
-def test_time_given_in_a_period_pays_the_period_back() -> None:
+def test_time_added_in_a_period_restores_the_period() -> None:
     playing = started(PER_PARTICIPANT, time_control=Byoyomi(2_000, 3)).adjust(15_000, 4_000, "a")
     view = playing.shown(15_000)["a"]
     assert (view["main_remaining_ms"], view["period_remaining_ms"], view["periods_left"]) == (
@@ -241,7 +276,7 @@ def test_time_given_in_a_period_pays_the_period_back() -> None:
         (Hourglass(), {"time_remaining_ms": 4_000}),
     ],
 )
-def test_an_expired_clock_that_is_given_time_goes_on_from_now(
+def test_expired_clock_given_time_continues_from_now(
     control: TimeControl, shown: dict[str, int]
 ) -> None:
     playing = started(PER_PARTICIPANT, time_control=control).read(20_000)
@@ -269,18 +304,18 @@ def test_an_expired_clock_that_is_given_time_goes_on_from_now(
     ("control", "left_ms"),
     [(Fischer(2_000), 5_000), (Delay(2_000), 3_000), (Bronstein(2_000), 5_000)],
 )
-def test_what_a_revived_clock_holds_after_its_run(control: TimeControl, left_ms: int) -> None:
+def test_revived_clock_after_its_run(control: TimeControl, left_ms: int) -> None:
     playing = started(PER_PARTICIPANT, time_control=control).adjust(20_000, 4_000, "a")
     assert playing.switch(21_000).remaining(21_000)["a"] == left_ms
 
 
-def test_both_sides_of_an_hourglass_have_what_they_were_given_after_a_revival() -> None:
+def test_hourglass_total_after_a_revival() -> None:
     playing = started(PER_PARTICIPANT, time_control=Hourglass()).adjust(12_000, 4_000, "a")
     playing.switch(13_000)
     assert playing.remaining(13_000) == {"a": 3_000, "b": 10_000 + 11_000}
 
 
-def test_an_expired_clock_that_waits_is_in_the_rotation_again() -> None:
+def test_expired_waiting_clock_rejoins_the_rotation() -> None:
     playing = started(PER_PARTICIPANT, "abc", time_control=Delay(500)).switch(11_000)
     assert playing.expired(11_000) == {"a"}
     playing.adjust(12_000, 4_000, "a")
@@ -291,13 +326,13 @@ def test_an_expired_clock_that_waits_is_in_the_rotation_again() -> None:
     assert playing.overtime(14_000)["a"] == 500
 
 
-def test_a_group_that_is_given_time_is_back_with_all_its_members() -> None:
+def test_revived_group_rejoins_with_all_members() -> None:
     playing = started(PER_GROUP, TEAMS).adjust(25_000, 1_000, group="x")
     assert playing.expired(25_000) == set()
     assert playing.remaining(25_000) == {"a": 1_000, "b": 10_000, "c": 1_000}
 
 
-def test_a_group_that_is_given_time_in_its_second_members_cycle_has_just_that() -> None:
+def test_group_revived_in_its_second_members_cycle() -> None:
     playing = (
         started(PER_GROUP, ["x.a", "x.c", "y.b"]).switch(4_000).adjust(25_000, 1_000, None, "x")
     )
@@ -305,7 +340,7 @@ def test_a_group_that_is_given_time_in_its_second_members_cycle_has_just_that() 
     assert playing.deadline_ms == 26_000
 
 
-def test_a_cycle_that_is_given_time_after_its_end_goes_on() -> None:
+def test_expired_cycle_given_time_continues() -> None:
     playing = started(PER_CYCLE).adjust(13_000, 2_000)
     assert (playing.remaining(13_000)["a"], playing.deadline_ms) == (2_000, 15_000)
     assert playing.read(16_000).overtime(16_000)["a"] == 4_000
@@ -314,14 +349,14 @@ def test_a_cycle_that_is_given_time_after_its_end_goes_on() -> None:
     assert playing.session.cycle.length_ms == 12_000
 
 
-def test_a_paused_clock_that_is_given_time_waits_for_its_resume() -> None:
+def test_paused_clock_given_time_stays_paused() -> None:
     playing = started(PER_PARTICIPANT).read(12_000).pause(13_000).adjust(20_000, 4_000, "a")
     assert (playing.remaining(30_000)["a"], playing.deadline_ms) == (4_000, None)
     assert playing.overtime(30_000)["a"] == 3_000
     assert playing.resume(40_000).deadline_ms == 44_000
 
 
-def test_a_store_that_steps_back_takes_nothing_of_what_was_used_or_overtime() -> None:
+def test_store_clock_stepping_back_keeps_used_time_and_overtime() -> None:
     playing = started(PER_PARTICIPANT).adjust(20_000, 4_000, "a").read(15_000)
     assert (playing.used(15_000)["a"], playing.overtime(15_000)["a"]) == (10_000, 10_000)
     assert playing.remaining(15_000)["a"] == 4_000

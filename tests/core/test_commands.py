@@ -1,4 +1,4 @@
-"""Which command a session takes in which status, and what it makes of it."""
+"""Commands: allowed statuses, order of checks, effects and versions."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_a_status_allows_a_command_or_is_named_in_the_refusal(
+def test_status_allows_the_command_or_is_named_in_the_refusal(
     command: Command, status: str
 ) -> None:
     playing = in_status(status)
@@ -106,8 +106,8 @@ def test_a_status_allows_a_command_or_is_named_in_the_refusal(
 # The order of checks
 
 
-@pytest.mark.parametrize("command", [Switch("nobody", "nobody"), Pause("nobody")])
-def test_the_status_is_checked_before_anything_that_the_command_names(command: Command) -> None:
+@pytest.mark.parametrize("command", [Switch("stranger", "stranger"), Pause("stranger")])
+def test_status_is_checked_before_participants(command: Command) -> None:
     for playing in (game(PER_PARTICIPANT), started(PER_PARTICIPANT).pause(500)):
         assert isinstance(playing.refused(1_000, command), errors.InvalidTransition)
 
@@ -116,31 +116,31 @@ def test_the_status_is_checked_before_anything_that_the_command_names(command: C
     ("command", "refusal", "message"),
     [
         (
-            Switch("nobody", "b"),
+            Switch("stranger", "b"),
             errors.StaleCycle,
             "Participant b is not active; the active one is a",
         ),
         (Switch("b", "b"), errors.StaleCycle, "Participant b is not active; the active one is a"),
         (
-            Switch(None, "nobody"),
+            Switch(None, "stranger"),
             errors.StaleCycle,
-            "Participant nobody is not active; the active one is a",
+            "Participant stranger is not active; the active one is a",
         ),
         (Pause("b"), errors.StaleCycle, "Participant b is not active; the active one is a"),
         (
-            Switch("nobody", "a"),
+            Switch("stranger", "a"),
             errors.UnknownParticipant,
-            "Participant nobody is not part of this session",
+            "Participant stranger is not part of this session",
         ),
         (
-            Switch("nobody"),
+            Switch("stranger"),
             errors.UnknownParticipant,
-            "Participant nobody is not part of this session",
+            "Participant stranger is not part of this session",
         ),
         (Switch("a", "a"), errors.ParticipantExpired, "The clock of participant a has run out"),
     ],
 )
-def test_then_whose_cycle_it_is_then_whether_the_next_is_known_then_whether_it_has_time(
+def test_active_is_checked_before_successor_and_its_time(
     command: Command, refusal: type[errors.RuleError], message: str
 ) -> None:
     # a, who is active, is in overtime.
@@ -149,9 +149,9 @@ def test_then_whose_cycle_it_is_then_whether_the_next_is_known_then_whether_it_h
     assert str(told) == message
 
 
-def test_refusals_carry_what_they_are_about() -> None:
+def test_errors_carry_their_data() -> None:
     stale = errors.StaleCycle("b", "a")
-    assert (stale.code, stale.named_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
+    assert (stale.code, stale.expected_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
     unknown = errors.UnknownParticipant("x")
     assert (unknown.code, unknown.participant_id) == ("VALIDATION_ERROR", "x")
     expired = errors.ParticipantExpired("x")
@@ -160,16 +160,18 @@ def test_refusals_carry_what_they_are_about() -> None:
     assert transition.code == "INVALID_STATE_TRANSITION"
     conflict = errors.Conflict(1, 2)
     assert (conflict.expected_version, conflict.actual_version) == (1, 2)
-    assert str(conflict) == "The session was changed by another request in the meantime"
+    assert str(conflict) == "Another request changed the session; the command no longer applies"
     failed = errors.PreconditionFailed({1}, 2)
     assert failed.code == "PRECONDITION_FAILED"
     assert (failed.expected_version, failed.actual_version) == (1, 2)
     assert str(failed) == "The session is at version 2, not 1"
-    assert str(errors.SessionNotFound("x")) == "There is no session x"
-    assert str(errors.SessionExists("x")) == "Session x exists and was created differently"
+    assert str(errors.SessionNotFound("x")) == "Session x does not exist"
+    assert (
+        str(errors.SessionExists("x")) == "Session x exists already, created by a different request"
+    )
 
 
-def test_the_active_participant_may_be_named_on_switch_and_pause() -> None:
+def test_current_participant_id_can_name_the_active_participant() -> None:
     playing = started(PER_PARTICIPANT).switch(1_000, "b", current="a").pause(2_000, current="b")
     assert (playing.status, playing.active) == ("paused", "b")
 
@@ -205,12 +207,12 @@ def test_pause_and_resume() -> None:
     assert playing.session.ran_ms == 4_500
 
 
-def test_a_cycle_with_a_pause_in_it_is_booked_without_the_pause() -> None:
+def test_paused_time_is_not_counted() -> None:
     playing = started(PER_CYCLE).pause(4_000).resume(9_000).switch(10_000)
     assert playing.events == (ev.CycleSwitched(10_000, "a", "b", 5_000, 0),)
 
 
-def test_complete_books_the_running_cycle() -> None:
+def test_complete_counts_the_running_cycle() -> None:
     playing = started(PER_CYCLE).complete(4_000)
     assert playing.events == (ev.SessionCompleted(4_000, "a", 4_000, 0),)
     assert (playing.active, playing.session.completed_at_ms) == (None, 4_000)
@@ -218,38 +220,38 @@ def test_complete_books_the_running_cycle() -> None:
     assert playing.used(9_000) == {"a": 4_000, "b": 0}
 
 
-def test_complete_while_paused_books_what_ran() -> None:
+def test_complete_while_paused_counts_the_time_before_the_pause() -> None:
     playing = started(PER_CYCLE).pause(4_000).complete(9_000)
     assert playing.events == (ev.SessionCompleted(9_000, "a", 4_000, 0),)
     assert playing.session.ran_ms == 4_000
 
 
-def test_complete_in_overtime_tells_it() -> None:
+def test_complete_in_overtime_reports_overtime() -> None:
     playing = started(PER_CYCLE).read(10_000).complete(12_000)
     assert playing.events == (ev.SessionCompleted(12_000, "a", 10_000, 2_000),)
 
 
-def test_complete_before_the_start_books_nothing() -> None:
+def test_complete_of_a_pending_session_counts_nothing() -> None:
     playing = game(PER_CYCLE).complete(4_000)
     assert playing.events == (ev.SessionCompleted(4_000, None, 0, 0),)
     assert playing.cycle_counts(4_000) == {"a": 0, "b": 0}
     assert (playing.session.completed_at_ms, playing.session.started_at_ms) == (4_000, None)
 
 
-def test_complete_is_answered_again_without_a_new_version() -> None:
+def test_repeated_complete_makes_no_version() -> None:
     playing = started(PER_CYCLE).complete(4_000)
     once = playing.session
     assert playing.complete(9_000).session is once
     assert playing.events == ()
 
 
-def test_cancel_books_the_running_cycle() -> None:
+def test_cancel_counts_the_running_cycle() -> None:
     playing = started(PER_CYCLE).cancel(4_000)
     assert playing.events == (ev.SessionCancelled(4_000, "a", 4_000, 0),)
     assert (playing.active, playing.session.completed_at_ms) == (None, 4_000)
 
 
-def test_cancel_is_answered_again_without_a_new_version() -> None:
+def test_repeated_cancel_makes_no_version() -> None:
     playing = started(PER_CYCLE).cancel(4_000)
     once = playing.session
     assert playing.cancel(9_000).session is once
@@ -272,26 +274,26 @@ def test_every_command_makes_one_version() -> None:
     assert (playing.session.created_at_ms, playing.session.updated_at_ms) == (0, 4_000)
 
 
-def test_a_command_and_the_timeouts_it_meets_are_one_version() -> None:
+def test_command_and_due_timeouts_make_one_version() -> None:
     playing = started(PER_CYCLE, action_on_timeout=SKIP)
     playing.switch(35_000)
     assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
     assert len(playing.events) == 3 * 2 + 1
 
 
-def test_timeouts_met_by_a_refused_command_are_one_version() -> None:
+def test_timeouts_of_a_rejected_command_make_one_version() -> None:
     playing = started(PER_CYCLE, action_on_timeout=SKIP)
     playing.refused(35_000, Resume())
     assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
     assert len(playing.events) == 3 * 2
 
 
-def test_timeouts_met_by_a_read_are_one_version() -> None:
+def test_timeouts_of_a_read_make_one_version() -> None:
     playing = started(PER_CYCLE, action_on_timeout=SKIP).read(35_000)
     assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
 
 
-def test_where_nothing_is_due_a_read_and_a_refused_command_give_back_the_same_session() -> None:
+def test_read_or_rejected_command_with_nothing_due_returns_the_same_object() -> None:
     playing = started(PER_CYCLE)
     before = playing.session
     assert playing.read(9_999).session is before
@@ -301,7 +303,7 @@ def test_where_nothing_is_due_a_read_and_a_refused_command_give_back_the_same_se
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_the_epoch_and_what_was_asked_for_never_change(mode: SyncMode) -> None:
+def test_epoch_and_setup_never_change(mode: SyncMode) -> None:
     playing = game(mode, ["x.a", "y.b"])
     before = playing.session
     after = playing.start(1).switch(2).pause(3).resume(4).complete(5).session

@@ -1,4 +1,4 @@
-"""What holds for every session, whatever is asked for, done and waited."""
+"""Properties of the core that hold for any setup, commands and delays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chalicelib.core.events import (
 )
 from chalicelib.core.session import ENDED, LIVE, Session, Status, create
 from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, create_setup
-from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms, settle
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms, settle
 from chalicelib.core.view import ParticipantView, changed_positions, clocks
 from tests.core.build import counted_on, standing
 from tests.core.scenarios import Story
@@ -41,8 +41,8 @@ from tests.strategies import (
     walks,
 )
 
-# A few milliseconds each, where ties and exact landings abound; up to a day each; and
-# gaps in which more cycles are skipped than are listed.
+# A few milliseconds each, with many ties and exact deadlines; up to a day each; and gaps in which
+# more cycles are skipped than are listed.
 SMALL = st.tuples(setups(tiny=True), walks(tiny=True))
 LARGE = st.tuples(setups(), walks())
 ROUNDS = st.tuples(
@@ -62,7 +62,7 @@ def shown(session: Session, now_ms: int) -> list[ParticipantView]:
 
 
 def facts(session: Session) -> Session:
-    """A session without what counts and dates its versions."""
+    """A session without version and ``updated_at_ms``."""
     return replace(session, version=0, updated_at_ms=0)
 
 
@@ -70,7 +70,7 @@ def facts(session: Session) -> Session:
 
 
 @given(CASES, GAPS)
-def test_no_figure_is_ever_negative(case: Case, gap_ms: int) -> None:
+def test_no_value_is_negative(case: Case, gap_ms: int) -> None:
     for played in play(*case):
         for now_ms in (played.now_ms, played.now_ms + gap_ms):
             settled, _ = settle(played.after, now_ms)
@@ -83,7 +83,7 @@ def test_no_figure_is_ever_negative(case: Case, gap_ms: int) -> None:
 
 
 @given(CASES, GAPS, GAPS)
-def test_no_clock_that_runs_rises_and_no_other_moves(
+def test_running_clocks_fall_and_others_stand_still(
     case: Case, first_ms: int, second_ms: int
 ) -> None:
     for played in play(*case):
@@ -99,9 +99,7 @@ def test_no_clock_that_runs_rises_and_no_other_moves(
 
 
 @given(CASES, GAPS, GAPS)
-def test_a_client_that_counts_on_shows_what_the_next_view_does(
-    case: Case, first_ms: int, second_ms: int
-) -> None:
+def test_client_countdown_matches_the_next_view(case: Case, first_ms: int, second_ms: int) -> None:
     for played in play(*case):
         session, mode = played.after, played.after.setup.sync_mode
         from_ms, since_ms = played.now_ms + first_ms, second_ms
@@ -120,7 +118,7 @@ def test_a_client_that_counts_on_shows_what_the_next_view_does(
 
 
 @given(CASES)
-def test_exactly_one_is_active_while_running_or_paused_and_nobody_else(case: Case) -> None:
+def test_live_session_has_exactly_one_active_participant(case: Case) -> None:
     for played in play(*case):
         active = [view for view in shown(played.after, played.now_ms) if view["is_active"]]
         assert len(active) == (played.after.status in LIVE)
@@ -138,7 +136,7 @@ def test_clocks_move_only_while_running_and_before_overtime(case: Case) -> None:
 
 
 @given(CASES)
-def test_an_allocation_is_what_was_given_and_adjusted(case: Case) -> None:
+def test_allocation_is_the_setup_plus_adjustments(case: Case) -> None:
     setup = case[0]
     given_ms = {who.participant_id: who.total_time_ms for who in setup.participants}
     given_ms |= {group.group_id: group.total_time_ms for group in setup.groups}
@@ -163,7 +161,7 @@ def test_an_allocation_is_what_was_given_and_adjusted(case: Case) -> None:
 
 
 @given(ANY, GAPS)
-def test_settling_twice_is_settling_once(session: Session, gap_ms: int) -> None:
+def test_settle_is_idempotent(session: Session, gap_ms: int) -> None:
     now_ms = session.updated_at_ms + gap_ms
     settled, _ = settle(session, now_ms)
     again, events = settle(settled, now_ms)
@@ -172,7 +170,7 @@ def test_settling_twice_is_settling_once(session: Session, gap_ms: int) -> None:
 
 
 @given(ANY, GAPS, GAPS)
-def test_settling_on_the_way_is_settling_at_the_end(
+def test_settling_in_between_does_not_matter(
     session: Session, first_ms: int, second_ms: int
 ) -> None:
     middle_ms = session.updated_at_ms + first_ms
@@ -180,14 +178,14 @@ def test_settling_on_the_way_is_settling_at_the_end(
     twice, later = settle(on_the_way, middle_ms + second_ms)
     once, events = settle(session, middle_ms + second_ms)
     assert facts(twice) == facts(once)
-    assert_told_alike(earlier + later, events)
+    assert_equivalent(earlier + later, events)
 
 
 @given(ANY, GAPS)
-def test_settling_at_every_deadline_is_settling_at_the_end(session: Session, gap_ms: int) -> None:
+def test_settling_at_every_deadline_does_not_matter(session: Session, gap_ms: int) -> None:
     now_ms, stepwise = session.updated_at_ms + gap_ms, session
     told: list[Event] = []
-    for _ in range(LISTED_TIMEOUTS):
+    for _ in range(MAX_LISTED_TIMEOUTS):
         next_ms = due_ms(stepwise)
         if next_ms is None or next_ms > now_ms:
             break
@@ -197,17 +195,16 @@ def test_settling_at_every_deadline_is_settling_at_the_end(session: Session, gap
     assume((due_ms(stepwise) or now_ms + 1) > now_ms)
     settled, events = settle(session, now_ms)
     assert facts(stepwise) == facts(settled)
-    assert_told_alike(told, events)
+    assert_equivalent(told, events)
 
 
-def assert_told_alike(some: Sequence[Event], others: Sequence[Event]) -> None:
-    """The same, but for how many timeouts are listed and how many counted.
+def assert_equivalent(some: Sequence[Event], others: Sequence[Event]) -> None:
+    """Assert equality, except for how many timeouts are listed and how many counted.
 
-    Of cycles that began and ran out while nobody looked there are no warnings;
-    of the session clock, all.
+    Cycles that began and ran out within one settling emit no warnings; the session clock emits all.
     """
     warned, others_warned = (
-        {event for event in told if isinstance(event, TimeWarning)} for told in (some, others)
+        {event for event in events if isinstance(event, TimeWarning)} for events in (some, others)
     )
     assert warned >= others_warned
     for event in warned - others_warned:
@@ -230,11 +227,11 @@ def timeouts_in(events: Sequence[Event]) -> int:
 
 
 @given(CASES, st.lists(st.integers(0, 10), min_size=20, max_size=20))
-def test_reading_changes_nothing_that_follows(case: Case, tenths: list[int]) -> None:
+def test_reads_do_not_affect_later_results(case: Case, tenths: list[int]) -> None:
     setup, walk = case
     session, before_ms = create(setup, "epoch", EPOCH_MS), EPOCH_MS
     for played, tenth in zip(play(setup, walk), tenths, strict=False):
-        # Somebody looks in between, anywhere up to the instant of the command.
+        # A read in between, at any instant up to the command.
         look_ms = before_ms + (played.now_ms - before_ms) * tenth // 10
         session = apply(session, None, look_ms).session
         clocks(session, look_ms)
@@ -246,9 +243,7 @@ def test_reading_changes_nothing_that_follows(case: Case, tenths: list[int]) -> 
 
 
 @given(ANY, GAPS)
-def test_what_is_settled_is_never_due_and_deadlines_only_move_on(
-    session: Session, gap_ms: int
-) -> None:
+def test_settled_session_is_not_due_and_deadlines_advance(session: Session, gap_ms: int) -> None:
     now_ms = session.updated_at_ms + gap_ms
     settled, events = settle(session, now_ms)
     assert (due_ms(settled) or now_ms + 1) > now_ms
@@ -259,7 +254,7 @@ def test_what_is_settled_is_never_due_and_deadlines_only_move_on(
 
 
 @given(ANY, GAPS)
-def test_events_are_told_in_order_and_the_end_comes_last(session: Session, gap_ms: int) -> None:
+def test_events_are_ordered_and_the_end_is_last(session: Session, gap_ms: int) -> None:
     now_ms = session.updated_at_ms + gap_ms
     settled, events = settle(session, now_ms)
     instants = [event.at_ms for event in events]
@@ -274,7 +269,7 @@ def test_events_are_told_in_order_and_the_end_comes_last(session: Session, gap_m
 
 
 @given(CASES)
-def test_a_version_is_one_more_than_the_one_before_or_nothing_has_changed(case: Case) -> None:
+def test_version_increments_exactly_when_facts_change(case: Case) -> None:
     for played in play(*case):
         if played.after is played.before:
             assert played.decision.events == ()
@@ -285,7 +280,7 @@ def test_a_version_is_one_more_than_the_one_before_or_nothing_has_changed(case: 
 
 
 @given(CASES)
-def test_a_refused_command_changes_what_a_read_would(case: Case) -> None:
+def test_rejected_command_equals_a_read(case: Case) -> None:
     for played in play(*case):
         if played.decision.refusal is not None:
             read = apply(played.before, None, played.now_ms)
@@ -296,7 +291,7 @@ def test_a_refused_command_changes_what_a_read_would(case: Case) -> None:
 
 
 @given(CASES, GAPS, GAPS)
-def test_a_pause_of_any_length_changes_no_figure(case: Case, gap_ms: int, length_ms: int) -> None:
+def test_pause_of_any_length_changes_no_value(case: Case, gap_ms: int, length_ms: int) -> None:
     for played in play(*case):
         paused_ms = played.now_ms + gap_ms
         resumed_ms = paused_ms + length_ms
@@ -312,7 +307,7 @@ def test_a_pause_of_any_length_changes_no_figure(case: Case, gap_ms: int, length
 
 
 @given(CASES)
-def test_used_time_and_overtime_add_up_to_the_time_spent_running(case: Case) -> None:
+def test_used_time_and_overtime_sum_to_running_time(case: Case) -> None:
     ran_ms, before_ms, running = 0, EPOCH_MS, False
     for played in play(*case):
         if running:
@@ -327,7 +322,7 @@ def test_used_time_and_overtime_add_up_to_the_time_spent_running(case: Case) -> 
 
 
 @given(CASES, st.integers(-EPOCH_MS, EPOCH_MS))
-def test_when_it_is_does_not_matter(case: Case, shift_ms: int) -> None:
+def test_results_are_invariant_under_time_shift(case: Case, shift_ms: int) -> None:
     for now, then in zip(play(*case), play(*case, at_ms=EPOCH_MS + shift_ms), strict=True):
         assert then.now_ms == now.now_ms + shift_ms
         assert clocks(then.after, then.now_ms) == clocks(now.after, now.now_ms)
@@ -340,20 +335,18 @@ def test_when_it_is_does_not_matter(case: Case, shift_ms: int) -> None:
 
 
 @given(CASES, GAPS)
-def test_what_is_shown_at_the_end_is_what_was_shown_at_that_instant(
-    case: Case, later_ms: int
-) -> None:
+def test_ended_session_keeps_its_last_readings(case: Case, later_ms: int) -> None:
     for played in play(*case):
         session = played.after
         ended_ms = session.completed_at_ms
         if ended_ms is None or played.before.status in ENDED:
             continue
         if any(event.type in OPERATED for event in played.decision.events):
-            # It changed what was shown before it made the end due.
+            # The command changed the readings before it made the end due.
             continue
         last, _ = settle(played.before, played.now_ms)
         if last.status in ENDED:
-            # A clock ended it: this is how things stood in that very millisecond.
+            # A clock ended it: these are the readings in that millisecond.
             last, _ = settle(played.before, ended_ms - 1)
         assert last.status not in ENDED
         active = last.active.position if last.active else None
@@ -383,7 +376,7 @@ FIGURES = {
 
 
 @given(CASES, steps())
-def test_nothing_changes_an_ended_session(case: Case, step: Step) -> None:
+def test_ended_session_never_changes(case: Case, step: Step) -> None:
     for played in play(*case):
         now_ms = played.now_ms + step.wait_ms
         ended = apply(played.after, Complete(), now_ms).session
@@ -395,7 +388,7 @@ def test_nothing_changes_an_ended_session(case: Case, step: Step) -> None:
 
 
 def runs_of(story: Story, now_ms: int) -> list[tuple[int, list[int], int]]:
-    """For each bank its runs that another bank has ended, and the length of the one after."""
+    """For each bank, its completed runs and the length of its current run."""
     bank_of = {one.participant_id: one.bank or 0 for one in story.setup.participants}
     cycles = [(bank_of[name], used_ms) for name, used_ms, _ in story.cycles]
     if story.active is not None:
@@ -414,7 +407,7 @@ def runs_of(story: Story, now_ms: int) -> list[tuple[int, list[int], int]]:
 
 
 def remaining_by_law(control: tc.TimeControl, total_ms: int, runs: list[int], run_ms: int) -> int:
-    """What a bank has left by what is given, spent and added, run by run only where it must be."""
+    """A bank's balance from what was given, spent and added; run by run only where needed."""
     spent_ms = sum(runs) + run_ms
     main_ms = max(0, total_ms - spent_ms)
     match control:
@@ -432,7 +425,7 @@ def remaining_by_law(control: tc.TimeControl, total_ms: int, runs: list[int], ru
 
 
 def overtimes(main_ms: int, runs: list[int]) -> list[int]:
-    """How much of each run came after the main time."""
+    """How much of each run was after main time."""
     over, spent_ms = [], 0
     for each_ms in runs:
         over.append(max(0, min(each_ms, spent_ms + each_ms - main_ms)))
@@ -442,7 +435,7 @@ def overtimes(main_ms: int, runs: list[int]) -> list[int]:
 
 def banked_cases(control: st.SearchStrategy[tc.TimeControl]) -> st.SearchStrategy[Case]:
     modes = [SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP]
-    # What operators add would be one more thing to account for; the model does that.
+    # Without adjustments, which the model covers.
     return st.tuples(setups(modes=modes, control=control, tiny=True), walks(tiny=True, verbs=PLAY))
 
 
@@ -456,7 +449,7 @@ def banked_cases(control: st.SearchStrategy[tc.TimeControl]) -> st.SearchStrateg
     ],
     ids=["fischer", "delay", "bronstein", "byoyomi"],
 )
-def test_a_bank_has_what_it_was_given_and_added_less_what_was_spent(
+def test_bank_balance_is_given_plus_added_minus_spent(
     control: st.SearchStrategy[tc.TimeControl],
 ) -> None:
     @given(banked_cases(control))
@@ -474,7 +467,7 @@ def test_a_bank_has_what_it_was_given_and_added_less_what_was_spent(
             for bank, runs, run_ms in runs_of(story, played.now_ms):
                 *ended, present_ms = [*runs, run_ms]
                 if played.after.banks[bank].has_expired and not run_ms:
-                    # Its last run took all there was, and nothing has been added since.
+                    # Its last run used all of it, and nothing was added since.
                     *ended, present_ms = runs
                 expected_ms = remaining_by_law(setup.control, totals_ms[bank], ended, present_ms)
                 assert left[bank] == expected_ms
@@ -483,7 +476,7 @@ def test_a_bank_has_what_it_was_given_and_added_less_what_was_spent(
 
 
 @given(banked_cases(st.builds(tc.Fischer, TINY.increment, TINY.duration)))
-def test_a_capped_increment_fills_a_bank_no_further_than_the_cap(case: Case) -> None:
+def test_increment_never_exceeds_the_cap(case: Case) -> None:
     control = case[0].control
     assert isinstance(control, tc.Fischer)
     assert control.max_bank_ms is not None
@@ -508,7 +501,7 @@ def test_a_capped_increment_fills_a_bank_no_further_than_the_cap(case: Case) -> 
 
 
 @given(banked_cases(st.builds(tc.Canadian, TINY.period, TINY.periods)))
-def test_a_block_is_refilled_once_enough_runs_have_been_made_in_it(case: Case) -> None:
+def test_block_is_refilled_after_its_runs(case: Case) -> None:
     control = case[0].control
     assert isinstance(control, tc.Canadian)
     story = Story(case[0])
@@ -526,7 +519,7 @@ def test_a_block_is_refilled_once_enough_runs_have_been_made_in_it(case: Case) -
             )
             spent_ms = sum(runs) + run_ms
             over = overtimes(bank.total_ms, [*runs, run_ms])
-            # A run is made in the block if it reached overtime or began with nothing else.
+            # A run counts for the block if it reached overtime or started without main time.
             made = [
                 each
                 for number, each in enumerate(over[:-1])
@@ -540,7 +533,7 @@ def test_a_block_is_refilled_once_enough_runs_have_been_made_in_it(case: Case) -
 
 
 @given(banked_cases(st.just(tc.Hourglass())))
-def test_the_two_sides_of_an_hourglass_and_the_present_run_are_constant(case: Case) -> None:
+def test_hourglass_total_is_constant(case: Case) -> None:
     story = Story(case[0])
     for played in play(*case):
         story.hear(played.decision.events)
@@ -558,7 +551,7 @@ def test_the_two_sides_of_an_hourglass_and_the_present_run_are_constant(case: Ca
 
 
 @given(st.tuples(setups(modes=sorted(BANKED), tiny=True), walks(tiny=True, verbs=PLAY)))
-def test_a_bank_that_has_run_out_is_empty_for_good(case: Case) -> None:
+def test_expired_bank_stays_empty(case: Case) -> None:
     out: set[int] = set()
     for played in play(*case):
         out |= {at for at, bank in enumerate(played.before.banks) if bank.has_expired}
@@ -574,7 +567,7 @@ def test_a_bank_that_has_run_out_is_empty_for_good(case: Case) -> None:
 
 
 @given(CASES, steps(verbs=["adjust"], tiny=True), GAPS)
-def test_an_adjustment_moves_what_is_shown_by_what_it_says_and_nobody_elses_clock(
+def test_adjustment_changes_only_its_clock_by_the_reported_amount(
     case: Case, step: Step, gap_ms: int
 ) -> None:
     for played in play(*case):
@@ -610,7 +603,7 @@ def test_an_adjustment_moves_what_is_shown_by_what_it_says_and_nobody_elses_cloc
 
 
 @given(CASES)
-def test_events_alone_tell_the_status_who_is_active_and_all_times_used(case: Case) -> None:
+def test_events_determine_status_active_and_times(case: Case) -> None:
     story = Story(case[0])
     for played in play(*case):
         story.hear(played.decision.events)
@@ -632,7 +625,7 @@ def test_events_alone_tell_the_status_who_is_active_and_all_times_used(case: Cas
 
 
 @given(SMALL)
-def test_every_timeout_is_told_of_its_participant_and_its_action(case: Case) -> None:
+def test_every_timeout_event_has_participant_and_action(case: Case) -> None:
     setup = case[0]
     groups = {one.participant_id: one.group_id for one in setup.participants}
     for played in play(*case):
@@ -649,20 +642,18 @@ def test_every_timeout_is_told_of_its_participant_and_its_action(case: Case) -> 
     setups(modes=[SyncMode.PER_CYCLE, SyncMode.GLOBAL], actions=[TimeoutAction.SKIP_CYCLE]),
     st.integers(0, 10**12),
 )
-def test_a_gap_of_any_length_is_told_in_a_bounded_number_of_events(
-    setup: Setup, gap_ms: int
-) -> None:
+def test_gap_of_any_length_yields_bounded_events(setup: Setup, gap_ms: int) -> None:
     *_, last = play(setup, [Step("start", 0), Step("read", gap_ms)])
-    # Those of the session clock, the first cycle and the last one.
+    # The warnings of the session clock, the first cycle and the last one.
     warnings = 3 * len(setup.warn_at_ms)
-    assert len(last.decision.events) <= 2 * LISTED_TIMEOUTS + 2 + warnings
+    assert len(last.decision.events) <= 2 * MAX_LISTED_TIMEOUTS + 2 + warnings
 
 
 # Order
 
 
 @given(st.data(), CASES)
-def test_the_order_of_a_request_does_not_matter_where_indexes_differ(
+def test_request_order_does_not_matter_with_distinct_indexes(
     data: st.DataObject, case: Case
 ) -> None:
     setup, walk = case
@@ -708,7 +699,7 @@ def again(setup: Setup, participants: Any, groups: Any) -> Setup:
 
 
 @given(CASES)
-def test_whoever_is_not_among_the_changed_shows_what_he_showed_or_what_his_like_show(
+def test_unchanged_participants_show_the_same_or_their_shared_clock(
     case: Case,
 ) -> None:
     before_ms = EPOCH_MS
@@ -738,6 +729,6 @@ def without_shared(view: ParticipantView) -> dict[str, Any]:
 
 
 def shared(view: ParticipantView, setup: Setup) -> dict[str, Any]:
-    # In global the clock is everybody's, but running out is the active one's alone.
+    # In global all participants share the clock, but only the active one expires.
     own = {"has_expired"} if setup.sync_mode is SyncMode.GLOBAL else set()
     return {k: v for k, v in view.items() if k in SHARED - own}

@@ -1,4 +1,4 @@
-"""The core and a model that counts milliseconds agree on whatever is done."""
+"""The core matches the millisecond model for any commands and delays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chalicelib.core.commands import Decision
 from chalicelib.core.events import Event, TimeoutsSkipped
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
-from chalicelib.core.timeouts import LISTED_TIMEOUTS, due_ms
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms
 from chalicelib.core.view import clocks
 from tests.core.model import Model
 from tests.strategies import EPOCH_MS, Step, play, setups, walks
@@ -21,7 +21,7 @@ ROUNDS = [SyncMode.PER_CYCLE, SyncMode.GLOBAL]
 
 @settings(max_examples=3 * settings().max_examples)
 @given(setups(tiny=True), walks(tiny=True))
-def test_shows_and_answers_what_clocks_counted_down_do(setup: Setup, walk: list[Step]) -> None:
+def test_core_matches_a_millisecond_model(setup: Setup, walk: list[Step]) -> None:
     model = Model(setup, EPOCH_MS)
     for played in play(setup, walk):
         heard = len(model.log)
@@ -33,9 +33,7 @@ def test_shows_and_answers_what_clocks_counted_down_do(setup: Setup, walk: list[
 
 
 @given(setups(tiny=True), walks(tiny=True, max_steps=6))
-def test_names_the_very_instant_at_which_a_clock_comes_down_to_a_mark_or_to_zero(
-    setup: Setup, walk: list[Step]
-) -> None:
+def test_events_are_at_the_exact_millisecond(setup: Setup, walk: list[Step]) -> None:
     session, now_ms = create(setup, "epoch", EPOCH_MS), EPOCH_MS
     model = Model(setup, EPOCH_MS)
     for played in play(setup, walk):
@@ -92,10 +90,10 @@ def _same_events(events: tuple[Event, ...], log: list[tuple[int, str, str | None
     told, log = ([one for one in lines if not _warns(one)] for lines in (told, log))
     skipped = [event for event in events if isinstance(event, TimeoutsSkipped)]
     timeouts = sum(kind == "participant_expired" for _, kind, _ in log)
-    assert sum(event.count for event in skipped) == max(0, timeouts - LISTED_TIMEOUTS)
+    assert sum(event.count for event in skipped) == max(0, timeouts - MAX_LISTED_TIMEOUTS)
     assert len(skipped) == 1
     listed = [kind for _, kind, _ in told].index("participant_expired")
-    assert told[: listed + 2 * LISTED_TIMEOUTS] == log[: listed + 2 * LISTED_TIMEOUTS]
+    assert told[: listed + 2 * MAX_LISTED_TIMEOUTS] == log[: listed + 2 * MAX_LISTED_TIMEOUTS]
     last_skip = max(at for at, kind, _ in log if kind == "participant_expired")
     assert skipped[0].at_ms == last_skip
 
@@ -131,7 +129,7 @@ def _who(event: Event) -> str | None:
 
 
 @given(setups(modes=ROUNDS, actions=[TimeoutAction.SKIP_CYCLE], tiny=True))
-def test_long_gaps_of_skipped_cycles_are_what_counting_makes_of_them(setup: Setup) -> None:
+def test_long_gaps_of_skipped_cycles_match_the_model(setup: Setup) -> None:
     model = Model(setup, EPOCH_MS)
     for played in play(setup, [Step("start", 0), Step("read", 4_321), Step("read", 1_234)]):
         heard = len(model.log)

@@ -1,4 +1,4 @@
-"""Which clock runs in each sync mode, when it runs out, and what a switch does to it."""
+"""Sync modes: which clock runs, when it runs out, and how a switch affects it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_before_the_start_every_clock_is_full(
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_a_switch_books_the_cycle_and_the_next_in_rotation_goes_on(mode: SyncMode) -> None:
+def test_switch_ends_the_cycle_and_the_next_in_rotation_begins(mode: SyncMode) -> None:
     playing = started(mode, TEAMS)
     assert playing.active == "a"
     assert playing.switch(2_000).active == "b"
@@ -64,7 +64,7 @@ def test_a_switch_books_the_cycle_and_the_next_in_rotation_goes_on(mode: SyncMod
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_the_named_one_goes_next_and_rotation_goes_on_from_there(mode: SyncMode) -> None:
+def test_named_successor_is_next_and_rotation_continues_from_there(mode: SyncMode) -> None:
     playing = started(mode, ["x.a", "y.b", "x.c", "y.d"])
     assert playing.switch(1_000, "c").active == "c"
     assert playing.switch(2_000).active == "d"
@@ -72,7 +72,7 @@ def test_the_named_one_goes_next_and_rotation_goes_on_from_there(mode: SyncMode)
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_naming_the_active_one_as_next_counts_as_a_cycle(mode: SyncMode) -> None:
+def test_naming_the_active_participant_as_next_counts_as_a_cycle(mode: SyncMode) -> None:
     playing = started(mode, TEAMS).switch(2_000, "a").switch(3_000, "a")
     assert playing.active == "a"
     assert playing.cycle_counts(3_000)["a"] == 2
@@ -80,7 +80,7 @@ def test_naming_the_active_one_as_next_counts_as_a_cycle(mode: SyncMode) -> None
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_who_is_alone_follows_himself(mode: SyncMode) -> None:
+def test_single_participant_follows_themself(mode: SyncMode) -> None:
     playing = started(mode, ["x.a"]).switch(2_000)
     assert (playing.active, playing.cycle_counts(2_000)) == ("a", {"a": 1})
 
@@ -96,7 +96,7 @@ def test_running_changes_no_allocation(mode: SyncMode) -> None:
 # per_participant
 
 
-def test_per_participant_only_the_active_ones_bank_runs() -> None:
+def test_per_participant_only_the_active_bank_runs() -> None:
     playing = started(PER_PARTICIPANT).switch(3_000)
     assert playing.remaining(7_000) == {"a": 7_000, "b": 6_000}
     assert playing.switch(7_000).remaining(9_000) == {"a": 5_000, "b": 6_000}
@@ -127,7 +127,7 @@ def test_per_group_members_expire_together() -> None:
     assert isinstance(playing.refused(21_000, Switch("a")), ParticipantExpired)
 
 
-def test_per_group_the_view_tells_each_groups_time() -> None:
+def test_per_group_view_has_each_groups_time() -> None:
     own = [Group("y", 8_000), Group("x", 5_000)]
     playing = started(PER_GROUP, TEAMS, groups=own)
     assert playing.clocks(2_000).groups == [
@@ -173,7 +173,7 @@ def test_per_cycle_without_a_length_a_cycle_lasts_its_participants_own_time() ->
     assert playing.deadline_ms == 14_000
 
 
-def test_per_cycle_a_successor_of_himself_starts_full() -> None:
+def test_per_cycle_participant_succeeding_themself_starts_full() -> None:
     playing = started(PER_CYCLE).switch(4_000, "a")
     assert playing.remaining(5_000) == {"a": 9_000, "b": 10_000}
 
@@ -181,7 +181,7 @@ def test_per_cycle_a_successor_of_himself_starts_full() -> None:
 # global
 
 
-def test_global_everybody_shows_one_clock_that_no_switch_touches() -> None:
+def test_global_all_participants_show_one_clock_that_a_switch_keeps() -> None:
     playing = started(GLOBAL).switch(20_000)
     assert playing.remaining(25_000) == {"a": 35_000, "b": 35_000}
     assert playing.clocks(25_000).session_remaining_ms == 35_000
@@ -205,7 +205,7 @@ def test_global_the_cycle_clock_restarts_with_every_cycle() -> None:
     assert playing.deadline_ms == 8_000
 
 
-def test_global_everybody_shows_the_smaller_of_the_two_clocks() -> None:
+def test_global_all_participants_show_the_smaller_clock() -> None:
     playing = started(GLOBAL, time_per_cycle_ms=50_000).switch(40_000)
     assert playing.remaining(41_000) == {"a": 19_000, "b": 19_000}
     assert playing.deadline_ms == 60_000
@@ -258,9 +258,7 @@ def test_count_up_a_limit_above_the_allocation_counts_instead_of_it() -> None:
 
 @pytest.mark.parametrize("mode", SyncMode)
 @pytest.mark.parametrize("length_ms", [0, 1, 60_000, 10**9])
-def test_after_a_pause_of_any_length_a_cycle_has_what_it_had(
-    mode: SyncMode, length_ms: int
-) -> None:
+def test_pause_of_any_length_keeps_the_cycles_time(mode: SyncMode, length_ms: int) -> None:
     playing = started(mode, TEAMS, time_per_cycle_ms=9_000, max_time_ms=9_500).switch(1_000)
     undisturbed = playing.deadline_ms
     assert undisturbed is not None

@@ -1,4 +1,4 @@
-"""What may be asked for, and what is filled in where nothing is said."""
+"""Setup validation and defaults."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_rotation_is_by_index_and_equal_indexes_keep_the_order_of_the_request(
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_everybody_keeps_index_allocation_and_group(mode: SyncMode) -> None:
+def test_participants_keep_index_allocation_and_group(mode: SyncMode) -> None:
     asked = [Participant("a", 9, 5_000, "x"), Participant("b", 4, 7_000, "y")]
     given = setup(mode, participants=asked)
     assert [participant[:4] for participant in given.participants] == [
@@ -77,13 +77,13 @@ def test_everybody_keeps_index_allocation_and_group(mode: SyncMode) -> None:
 
 def test_a_participant_is_found_by_id_in_rotation() -> None:
     given = setup(COUNT_UP, "abc")
-    assert [given.position_of(name) for name in ("a", "c", "nobody")] == [0, 2, None]
+    assert [given.position_of(name) for name in ("a", "c", "stranger")] == [0, 2, None]
 
 
 # Banks
 
 
-def test_in_per_participant_everybody_has_a_bank_of_their_own() -> None:
+def test_per_participant_has_one_bank_each() -> None:
     assert [participant.bank for participant in setup(PER_PARTICIPANT, TEAMS).participants] == [
         0,
         1,
@@ -91,19 +91,19 @@ def test_in_per_participant_everybody_has_a_bank_of_their_own() -> None:
     ]
 
 
-def test_in_per_group_the_members_of_a_group_share_one() -> None:
+def test_per_group_members_share_a_bank() -> None:
     assert [participant.bank for participant in setup(PER_GROUP, TEAMS).participants] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("mode", UNBANKED)
-def test_in_other_modes_nobody_has_a_bank(mode: SyncMode) -> None:
+def test_other_modes_have_no_banks(mode: SyncMode) -> None:
     given = setup(mode, TEAMS)
     assert not given.has_banks
     assert {participant.bank for participant in given.participants} == {None}
     assert create(given, "epoch", 0).banks == ()
 
 
-def test_a_group_holds_what_its_members_were_given_unless_it_is_given_its_own() -> None:
+def test_group_total_defaults_to_the_sum_of_its_members() -> None:
     asked = [
         Participant("a", 0, 1_000, "x"),
         Participant("b", 1, 2_000, "y"),
@@ -130,9 +130,7 @@ def test_a_group_holds_what_its_members_were_given_unless_it_is_given_its_own() 
         (COUNT_UP, END),
     ],
 )
-def test_what_happens_at_a_timeout_unless_something_is_asked_for(
-    mode: SyncMode, action: str
-) -> None:
+def test_default_timeout_action(mode: SyncMode, action: str) -> None:
     assert setup(mode, TEAMS).action_on_timeout == action
     assert setup(mode, TEAMS, action_on_timeout=SKIP).action_on_timeout is SKIP
 
@@ -173,7 +171,7 @@ def test_only_cycles_of_per_cycle_and_global_have_a_length(
     assert [given.cycle_length_ms(position) for position in (0, 1)] == lengths_ms
 
 
-def test_everything_else_is_kept_as_it_was_given() -> None:
+def test_other_fields_are_kept_unchanged() -> None:
     given = create_setup(
         session_id="id",
         sync_mode=COUNT_UP,
@@ -192,7 +190,7 @@ def test_everything_else_is_kept_as_it_was_given() -> None:
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_a_new_session_is_version_1_and_waits(mode: SyncMode) -> None:
+def test_new_session_is_pending_at_version_1(mode: SyncMode) -> None:
     session = create(setup(mode, TEAMS), "e1", 1_234)
     assert (session.epoch, session.version, session.status) == ("e1", 1, Status.PENDING)
     assert (session.created_at_ms, session.updated_at_ms) == (1_234, 1_234)
@@ -217,7 +215,7 @@ CONTROLS: list[TimeControl] = [
 @pytest.mark.parametrize(
     ("mode", "given", "fields", "field", "message"),
     [
-        (COUNT_UP, "aba", {}, "participants", "The same id occurs twice in participants"),
+        (COUNT_UP, "aba", {}, "participants", "The ids in participants must be unique"),
         (
             PER_GROUP,
             ["x.a", "b"],
@@ -230,7 +228,7 @@ CONTROLS: list[TimeControl] = [
             TEAMS,
             {"groups": [Group("x", 1), Group("y", 1), Group("x", 1)]},
             "groups",
-            "The same id occurs twice in groups",
+            "The ids in groups must be unique",
         ),
         *(
             (
@@ -238,7 +236,7 @@ CONTROLS: list[TimeControl] = [
                 TEAMS,
                 {"groups": [Group(name, 1) for name in groups]},
                 "groups",
-                "Name each group that occurs among participants exactly once",
+                "groups must list each group_id of participants exactly once",
             )
             for groups in ("", "x", "xz", "xyz")
         ),
@@ -274,7 +272,7 @@ CONTROLS: list[TimeControl] = [
                 ["x.a", "y.b"],
                 {"time_control": control, "increment_ms": 1},
                 "increment_ms",
-                "Give time_control or increment_ms, not both",
+                "Give either time_control or increment_ms, not both",
             )
             for mode in BANKED
             for control in CONTROLS
@@ -285,18 +283,18 @@ CONTROLS: list[TimeControl] = [
                 given,
                 {"time_control": Hourglass()},
                 "time_control",
-                "An hourglass needs exactly two clocks",
+                f"An hourglass needs exactly 2 clocks, got {count}",
             )
-            for mode, given in [
-                (PER_PARTICIPANT, ["a"]),
-                (PER_PARTICIPANT, ["a", "b", "c"]),
-                (PER_GROUP, ["x.a", "x.b"]),
-                (PER_GROUP, ["x.a", "y.b", "z.c"]),
+            for mode, given, count in [
+                (PER_PARTICIPANT, ["a"], 1),
+                (PER_PARTICIPANT, ["a", "b", "c"], 3),
+                (PER_GROUP, ["x.a", "x.b"], 1),
+                (PER_GROUP, ["x.a", "y.b", "z.c"], 3),
             ]
         ),
     ],
 )
-def test_what_contradicts_itself_is_refused_by_field(
+def test_contradictions_are_rejected_by_field(
     mode: SyncMode, given: list[str], fields: dict[str, Any], field: str, message: str
 ) -> None:
     with pytest.raises(InvalidSetup) as refused:
@@ -306,20 +304,20 @@ def test_what_contradicts_itself_is_refused_by_field(
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-def test_two_clocks_may_run_under_any_control(control: TimeControl) -> None:
+def test_two_clocks_allow_any_control(control: TimeControl) -> None:
     assert setup(PER_PARTICIPANT, time_control=control).control is control
     assert setup(PER_GROUP, ["x.a", "y.b", "x.c"], time_control=control).control is control
 
 
 @pytest.mark.parametrize("mode", UNBANKED)
-def test_an_increment_of_nothing_is_fine_in_any_mode(mode: SyncMode) -> None:
+def test_zero_increment_is_allowed_in_any_mode(mode: SyncMode) -> None:
     assert setup(mode, increment_ms=0).increment_ms == 0
 
 
 # Odds
 
 
-def test_a_participants_own_control_is_his_wherever_he_sits() -> None:
+def test_own_control_follows_its_participant_in_the_rotation() -> None:
     given = setup(
         PER_PARTICIPANT,
         participants=[Participant("a", 2, 5_000), Participant("b", 1, 60_000)],
@@ -333,8 +331,8 @@ def test_a_participants_own_control_is_his_wherever_he_sits() -> None:
 
 
 @pytest.mark.parametrize("mode", [PER_GROUP, *UNBANKED])
-def test_only_per_participant_has_odds(mode: SyncMode) -> None:
-    with pytest.raises(InvalidSetup, match="have no own time_control") as refusal:
+def test_only_per_participant_allows_own_controls(mode: SyncMode) -> None:
+    with pytest.raises(InvalidSetup, match="cannot have their own time_control") as refusal:
         setup(mode, TEAMS, own_controls={"a": Delay(5)})
     assert refusal.value.field == "participants"
 
@@ -342,13 +340,15 @@ def test_only_per_participant_has_odds(mode: SyncMode) -> None:
 @pytest.mark.parametrize(
     ("of_all", "own"), [(Hourglass(), Delay(5)), (None, Hourglass()), (Delay(5), Hourglass())]
 )
-def test_an_hourglass_is_everybodys_or_nobodys(
+def test_hourglass_cannot_be_mixed_with_own_controls(
     of_all: TimeControl | None, own: TimeControl
 ) -> None:
-    with pytest.raises(InvalidSetup, match="An hourglass is everybody's") as refusal:
+    with pytest.raises(
+        InvalidSetup, match="An hourglass must be the time_control of the session"
+    ) as refusal:
         setup(PER_PARTICIPANT, time_control=of_all, own_controls={"a": own})
     assert refusal.value.field == "participants"
 
 
-def test_without_odds_nothing_is_kept_of_them() -> None:
+def test_empty_own_controls_are_dropped() -> None:
     assert setup(PER_PARTICIPANT, own_controls={}).own_controls == ()

@@ -1,7 +1,7 @@
-"""What each time control takes, gives back and shows.
+"""Time controls: what each uses, gives back and shows.
 
-In the tables participant a runs for as long as each number says, and b, who has
-the other bank, answers at once; times are in milliseconds.
+In the tables, participant a runs for each given time, and b, with the other bank, switches at once.
+Times are in milliseconds.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ SUDDEN_DEATH = Fischer(0)
 
 
 def figures(game: Game, name: str, at_ms: int) -> tuple[int, ...]:
-    """What a clock shows, in the order of FIGURES, as far as the control has it."""
+    """What a clock shows, in the order of FIGURES, without values its control lacks."""
     view: dict[str, Any] = dict(game.shown(at_ms)[name])
     return tuple(view[figure] for figure in FIGURES if figure in view)
 
 
 def after_runs(control: TimeControl, runs_ms: Iterable[int], **fields: Any) -> tuple[Game, int]:
-    """a has run so often, and is active again at the instant returned."""
+    """Let a make these runs; returns the instant at which a is active again."""
     game, now_ms = started(PER_PARTICIPANT, time_control=control, **fields), 0
     for run_ms in runs_ms:
         now_ms += run_ms
@@ -100,7 +100,7 @@ def after_runs(control: TimeControl, runs_ms: Iterable[int], **fields: Any) -> t
         (Hourglass(), [3_000, 2_000], (5_000,)),
     ],
 )
-def test_what_a_bank_holds_when_it_is_its_turn_again(
+def test_bank_after_a_number_of_runs(
     control: TimeControl, runs_ms: list[int], shown: tuple[int, ...]
 ) -> None:
     game, now_ms = after_runs(control, runs_ms)
@@ -135,7 +135,7 @@ def test_what_a_bank_holds_when_it_is_its_turn_again(
         (Hourglass(), [], 4_000, (6_000,)),
     ],
 )
-def test_what_a_clock_shows_while_it_runs(
+def test_reading_of_a_running_clock(
     control: TimeControl, earlier_runs_ms: list[int], into_run_ms: int, shown: tuple[int, ...]
 ) -> None:
     game, now_ms = after_runs(control, earlier_runs_ms)
@@ -159,7 +159,7 @@ def test_what_a_clock_shows_while_it_runs(
     ],
 )
 @pytest.mark.parametrize("action", [NOTIFY, SKIP, END])
-def test_a_clock_runs_out_in_the_very_millisecond(
+def test_clock_runs_out_in_the_exact_millisecond(
     control: TimeControl, earlier_runs_ms: list[int], lasts_ms: int, action: str
 ) -> None:
     game, now_ms = after_runs(control, earlier_runs_ms, action_on_timeout=action)
@@ -209,7 +209,7 @@ def test_members_of_one_group_in_turn_are_one_run(
         (Hourglass(), (4_000,)),
     ],
 )
-def test_a_participant_named_as_its_own_successor_goes_on_with_the_same_run(
+def test_participant_succeeding_themself_continues_the_run(
     control: TimeControl, after: tuple[int, ...]
 ) -> None:
     game = started(PER_PARTICIPANT, time_control=control)
@@ -218,7 +218,7 @@ def test_a_participant_named_as_its_own_successor_goes_on_with_the_same_run(
     assert game.cycle_counts(6_000) == {"a": 3, "b": 0}
 
 
-def test_a_run_over_several_cycles_ends_at_the_deadline_it_had_from_the_start() -> None:
+def test_run_over_several_cycles_keeps_its_deadline() -> None:
     game = started(PER_PARTICIPANT, time_control=Delay(3_000))
     for at_ms in (0, 1_000, 2_500, 9_000):
         assert game.switch(at_ms, "a").deadline_ms == 13_000
@@ -248,7 +248,7 @@ def test_a_block_is_refilled_after_a_run_across_a_group() -> None:
     assert figures(game, "b", 26_000) == (7_000, 0, 7_000, 1)
 
 
-def test_main_time_and_block_of_a_bank_start_anew_with_the_next_run_across_a_group() -> None:
+def test_next_run_across_a_group_starts_from_the_banks_new_state() -> None:
     for control, left in [
         (Fischer(0), (13_000,)),
         (Delay(1_000), (15_000, 0)),
@@ -262,7 +262,7 @@ def test_main_time_and_block_of_a_bank_start_anew_with_the_next_run_across_a_gro
         assert figures(game, "a", 7_000) == left
 
 
-def test_the_only_one_left_goes_on_with_one_run() -> None:
+def test_last_remaining_participant_continues_one_run() -> None:
     game = started(PER_PARTICIPANT, time_control=Fischer(2_000), action_on_timeout=SKIP)
     # a is out at 10 s, and from then on b is followed by b.
     game.switch(11_000).switch(12_000).switch(13_000)
@@ -271,7 +271,7 @@ def test_the_only_one_left_goes_on_with_one_run() -> None:
     assert game.deadline_ms == 20_000
 
 
-def test_nothing_is_given_back_before_another_bank_takes_over() -> None:
+def test_time_is_given_back_only_when_another_bank_takes_over() -> None:
     game = started(PER_PARTICIPANT, time_control=Fischer(2_000))
     assert game.switch(4_000, "a").remaining(4_000) == {"a": 6_000, "b": 10_000}
 
@@ -291,7 +291,7 @@ def test_an_increment_without_a_time_control_is_fischers() -> None:
 # The hourglass
 
 
-def test_the_other_side_of_an_hourglass_gains_when_it_takes_over_not_before() -> None:
+def test_hourglass_transfers_when_the_other_side_takes_over() -> None:
     game = started(PER_PARTICIPANT, time_control=Hourglass())
     assert game.remaining(3_000) == {"a": 7_000, "b": 10_000}
     assert game.switch(3_000).remaining(3_000) == {"a": 7_000, "b": 13_000}
@@ -304,9 +304,9 @@ def test_an_hourglass_of_two_groups_passes_on_the_whole_run() -> None:
     assert game.remaining(5_000) == {"a": 15_000, "b": 15_000, "c": 15_000}
 
 
-def test_from_an_expired_side_of_an_hourglass_the_other_gains_what_it_held() -> None:
+def test_expired_hourglass_side_transfers_what_it_held() -> None:
     game = started(PER_PARTICIPANT, time_control=Hourglass())
-    # Five seconds of overtime belong to nobody.
+    # Five seconds of overtime are in neither bank.
     game.switch(15_000)
     assert game.remaining(15_000) == {"a": 0, "b": 20_000}
     assert game.overtime(15_000) == {"a": 5_000, "b": 0}
@@ -320,7 +320,7 @@ def test_the_expired_side_of_an_hourglass_gains_nothing() -> None:
     assert game.remaining(30_000) == {"a": 0, "b": 0}
 
 
-def test_a_run_that_ran_out_over_several_cycles_hands_over_all_it_held() -> None:
+def test_run_that_expired_over_several_cycles_transfers_all() -> None:
     groups = [Group("x", 10_000), Group("y", 4_000)]
     game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=Hourglass(), groups=groups)
     game.switch(7_000, "b").switch(12_000, "c")
@@ -335,9 +335,7 @@ def test_a_run_that_ran_out_over_several_cycles_hands_over_all_it_held() -> None
     [Fischer(2_000), Delay(3_000), Bronstein(3_000), Byoyomi(1_000, 1), Canadian(1_000, 1)],
 )
 @pytest.mark.parametrize("mode", [PER_PARTICIPANT, PER_GROUP])
-def test_an_expired_bank_shows_zero_in_every_figure_and_gets_nothing(
-    control: TimeControl, mode: SyncMode
-) -> None:
+def test_expired_bank_shows_zeros_and_gains_nothing(control: TimeControl, mode: SyncMode) -> None:
     game = started(mode, ["x.a", "y.b"], time_control=control)
     assert set(figures(game, "a", 14_000)) == {0}
     game.switch(15_000).switch(16_000)
@@ -348,7 +346,7 @@ def test_an_expired_bank_shows_zero_in_every_figure_and_gets_nothing(
 
 def test_a_bank_without_periods_shows_none() -> None:
     # Nothing but time given to a clock that had run out leads to such a bank.
-    assert Byoyomi(5_000, 3).figures(Bank(10_000, 4_000), 1_000) == {
+    assert Byoyomi(5_000, 3).reading(Bank(10_000, 4_000), 1_000) == {
         "time_remaining_ms": 3_000,
         "main_remaining_ms": 3_000,
         "period_remaining_ms": 0,

@@ -1,4 +1,4 @@
-"""A store that fails over may step back in time; nothing is lost and nothing comes back."""
+"""A failover can step the store's clock back: no time is lost, and none returns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEAMS = ["x.a", "y.b"]
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_a_cycle_that_began_in_the_future_has_lasted_no_time(mode: SyncMode) -> None:
+def test_cycle_started_in_the_future_has_lasted_no_time(mode: SyncMode) -> None:
     game = started(mode, TEAMS, time_per_cycle_ms=9_000).switch(5_000)
     full = game.remaining(5_000)
     assert game.remaining(4_000) == full
@@ -21,7 +21,7 @@ def test_a_cycle_that_began_in_the_future_has_lasted_no_time(mode: SyncMode) -> 
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_a_switch_in_the_past_books_no_time_and_begins_there(mode: SyncMode) -> None:
+def test_switch_in_the_past_counts_no_time(mode: SyncMode) -> None:
     game = started(mode, TEAMS).switch(5_000).switch(4_000)
     assert game.active == "a"
     assert game.used(6_000) == {"a": 7_000, "b": 0}
@@ -29,13 +29,13 @@ def test_a_switch_in_the_past_books_no_time_and_begins_there(mode: SyncMode) -> 
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_a_pause_in_the_past_keeps_what_had_run_before(mode: SyncMode) -> None:
+def test_pause_in_the_past_keeps_earlier_time(mode: SyncMode) -> None:
     game = started(mode, TEAMS).pause(3_000).resume(9_000).pause(8_000)
     assert game.used(8_000) == {"a": 3_000, "b": 0}
     assert game.resume(7_000).used(7_500) == {"a": 3_500, "b": 0}
 
 
-def test_a_clock_that_has_run_out_stays_run_out() -> None:
+def test_expired_clock_stays_expired() -> None:
     game = started(PER_CYCLE).read(12_000)
     shown = game.shown(9_000)["a"]
     assert (shown["time_used_ms"], shown["overtime_ms"]) == (10_000, 0)
@@ -47,7 +47,7 @@ def test_a_clock_that_has_run_out_stays_run_out() -> None:
     assert game.deadline_ms == 19_500
 
 
-def test_a_pause_before_the_deadline_that_has_passed_keeps_it_passed() -> None:
+def test_pause_before_a_passed_deadline_keeps_it_passed() -> None:
     game = started(PER_PARTICIPANT).read(12_000).pause(9_000)
     assert game.session.ran_ms == 10_000
     game.resume(20_000)
@@ -55,21 +55,21 @@ def test_a_pause_before_the_deadline_that_has_passed_keeps_it_passed() -> None:
     assert game.overtime(21_000) == {"a": 1_000, "b": 0}
 
 
-def test_an_end_in_the_past_stands_as_it_was_shown() -> None:
+def test_end_in_the_past_keeps_the_readings() -> None:
     game = started(PER_PARTICIPANT).switch(5_000).complete(4_000)
     assert game.session.completed_at_ms == 4_000
     assert clocks(game.session, 9_000) == game.clocks(4_000)
     assert game.remaining(4_000) == {"a": 5_000, "b": 10_000}
 
 
-def test_the_session_clock_of_global_never_rises_above_what_it_was_given() -> None:
+def test_session_clock_never_exceeds_its_allocation() -> None:
     game = started(GLOBAL, action_on_timeout=NOTIFY, time_per_cycle_ms=8_000)
     assert game.clocks(-5_000).session_remaining_ms == 60_000
     assert game.read(9_000).clocks(7_000).session_remaining_ms == 52_000
     assert game.switch(7_000).clocks(8_000).session_remaining_ms == 51_000
 
 
-def test_skipped_cycles_are_not_taken_back() -> None:
+def test_skipped_cycles_stay_skipped() -> None:
     game = started(PER_CYCLE, action_on_timeout=SKIP).read(25_000)
     assert game.active == "a"
     assert game.read(5_000).active == "a"

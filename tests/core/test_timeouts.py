@@ -1,4 +1,4 @@
-"""What happens when a clock runs out, at whichever instant somebody notices."""
+"""Timeouts: the result is the same whenever they are settled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.core.commands import Cancel, Complete, Pause, Resume, Start, Swi
 from chalicelib.core.errors import InvalidTransition, ParticipantExpired
 from chalicelib.core.setup import Participant, SyncMode
 from chalicelib.core.time_controls import Fischer
-from chalicelib.core.timeouts import LISTED_TIMEOUTS, settle
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, settle
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -31,7 +31,7 @@ from tests.core.build import (
 
 DAY_MS = 86_400_000
 
-# In each of these, the clock of the first cycle runs out at 10 s; a and b are of two groups.
+# In each mode, the clock of the first cycle runs out at 10 s; a and b are in different groups.
 LIMITED: list[tuple[SyncMode, dict[str, Any]]] = [
     (PER_PARTICIPANT, {}),
     (PER_GROUP, {}),
@@ -56,7 +56,7 @@ def limited(mode: SyncMode, fields: dict[str, Any], action: str, names: Any = TE
 
 
 @each_mode
-def test_notify_the_clock_stands_at_zero_and_further_time_is_overtime(
+def test_notify_clock_stays_at_zero_and_counts_overtime(
     mode: SyncMode, fields: dict[str, Any]
 ) -> None:
     game = limited(mode, fields, NOTIFY)
@@ -73,7 +73,7 @@ def test_notify_the_clock_stands_at_zero_and_further_time_is_overtime(
 
 
 @each_mode
-def test_notify_somebody_switches_and_is_told_who_had_run_out(
+def test_notify_switch_reports_the_expired_participant(
     mode: SyncMode, fields: dict[str, Any]
 ) -> None:
     game = limited(mode, fields, NOTIFY).switch(13_000)
@@ -98,7 +98,7 @@ def test_notify_in_global_the_session_clock_runs_on_through_overtime() -> None:
     assert game.clocks(13_000).session_remaining_ms == 47_000
     game.read(70_000)
     assert (game.status, game.session.completed_at_ms) == ("expired", 60_000)
-    # What ran out in the last cycle stands; the session's end adds nobody.
+    # The last cycle's expiry is kept; the session's end expires no other participant.
     assert game.expired(70_000) == {"a"}
     assert game.overtime(70_000) == {"a": 50_000, "b": 0}
 
@@ -107,9 +107,7 @@ def test_notify_in_global_the_session_clock_runs_on_through_overtime() -> None:
 
 
 @each_mode
-def test_skip_cycle_is_a_switch_at_the_very_deadline(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
+def test_skip_cycle_switches_at_the_exact_deadline(mode: SyncMode, fields: dict[str, Any]) -> None:
     game = limited(mode, fields, SKIP).read(13_000)
     assert (game.status, game.active) == ("running", "b")
     assert game.used(13_000) == {"a": 10_000, "b": 3_000}
@@ -130,7 +128,7 @@ def test_skip_cycle_passes_several_cycles_in_one_settle(
 
 
 @each_mode_for_good
-def test_skip_cycle_with_nobody_left_ends_the_session(
+def test_skip_cycle_without_remaining_participants_ends_the_session(
     mode: SyncMode, fields: dict[str, Any]
 ) -> None:
     game = limited(mode, fields, SKIP).read(25_000)
@@ -156,7 +154,7 @@ def test_skip_cycle_goes_round_where_clocks_belong_to_the_cycle(
     assert game.expired(35_000) == set()
 
 
-def test_skip_cycle_the_increment_goes_to_none_who_ran_out() -> None:
+def test_skip_cycle_gives_no_increment_to_expired_banks() -> None:
     game = started(PER_PARTICIPANT, time_control=Fischer(2_000), action_on_timeout=SKIP)
     assert game.remaining(12_000) == {"a": 0, "b": 8_000}
 
@@ -180,7 +178,7 @@ def test_end_session_expires_at_the_deadline(mode: SyncMode, fields: dict[str, A
 
 
 @pytest.mark.parametrize("action", [NOTIFY, SKIP, END])
-def test_where_both_clocks_run_out_at_one_instant_the_sessions_comes_first(action: str) -> None:
+def test_session_timeout_precedes_a_simultaneous_cycle_timeout(action: str) -> None:
     game = started(GLOBAL, time_per_cycle_ms=10_000, total_time_ms=10_000, action_on_timeout=action)
     assert game.deadline_ms == 10_000
     game.read(10_000)
@@ -205,7 +203,7 @@ def test_the_last_skipped_cycle_is_the_one_before_the_sessions_end(
 
 
 @each_mode_for_good
-def test_rotation_skips_who_has_run_out(mode: SyncMode, fields: dict[str, Any]) -> None:
+def test_rotation_skips_expired_participants(mode: SyncMode, fields: dict[str, Any]) -> None:
     game = limited(mode, fields, NOTIFY, ["x.a", "y.b", "z.c"])
     assert game.switch(11_000).switch(12_000).active == "c"
     assert game.switch(13_000).active == "b"
@@ -213,7 +211,9 @@ def test_rotation_skips_who_has_run_out(mode: SyncMode, fields: dict[str, Any]) 
 
 
 @each_mode_for_good
-def test_who_has_run_out_cant_be_named_as_next(mode: SyncMode, fields: dict[str, Any]) -> None:
+def test_expired_participant_cannot_be_named_as_next(
+    mode: SyncMode, fields: dict[str, Any]
+) -> None:
     game = limited(mode, fields, NOTIFY)
     # Neither while the cycle that ran out goes on, nor afterwards.
     for refusal in (
@@ -226,7 +226,7 @@ def test_who_has_run_out_cant_be_named_as_next(mode: SyncMode, fields: dict[str,
 
 
 @each_mode_for_good
-def test_a_switch_that_finds_nobody_left_expires_the_session(
+def test_switch_without_remaining_participants_expires_the_session(
     mode: SyncMode, fields: dict[str, Any]
 ) -> None:
     game = limited(mode, fields, NOTIFY).switch(11_000).switch(22_000)
@@ -238,7 +238,7 @@ def test_a_switch_that_finds_nobody_left_expires_the_session(
 
 
 @pytest.mark.parametrize(("mode", "fields"), [LIMITED[2], LIMITED[3]], ids=LIMITED_IDS[2:4])
-def test_where_clocks_belong_to_the_cycle_expiry_ends_with_it(
+def test_expiry_of_a_cycle_clock_ends_with_the_cycle(
     mode: SyncMode, fields: dict[str, Any]
 ) -> None:
     game = limited(mode, fields, NOTIFY)
@@ -250,13 +250,13 @@ def test_where_clocks_belong_to_the_cycle_expiry_ends_with_it(
 
 
 @each_mode_for_good
-def test_elsewhere_expiry_is_for_good(mode: SyncMode, fields: dict[str, Any]) -> None:
+def test_expiry_in_other_modes_is_permanent(mode: SyncMode, fields: dict[str, Any]) -> None:
     game = limited(mode, fields, NOTIFY).switch(11_000)
     assert game.expired(12_000) == {"a"}
     assert game.complete(13_000).expired(13_000) == {"a"}
 
 
-def test_count_up_one_who_stopped_short_of_the_limit_has_not_run_out() -> None:
+def test_count_up_below_the_limit_is_not_expired() -> None:
     game = started(COUNT_UP, max_time_ms=10_000, action_on_timeout=NOTIFY)
     game.switch(9_999)
     assert game.expired(10_000) == set()
@@ -266,12 +266,12 @@ def test_count_up_one_who_stopped_short_of_the_limit_has_not_run_out() -> None:
 # Commands at, after and just before the deadline
 
 
-def test_a_switch_at_the_deadline_meets_the_timeout() -> None:
+def test_switch_at_the_deadline_settles_the_timeout_first() -> None:
     assert started(PER_CYCLE).switch(9_999).decision.expired_participant_id is None
     assert started(PER_CYCLE).switch(10_000).decision.expired_participant_id == "a"
 
 
-def test_a_switch_after_a_skipped_cycle_would_end_the_next_ones_cycle() -> None:
+def test_switch_after_a_skipped_cycle_ends_the_next_cycle() -> None:
     game = started(PER_CYCLE, action_on_timeout=SKIP)
     assert game.refused(10_000, Switch(current_participant_id="a")).code == "STALE_CYCLE"
     assert game.active == "b"
@@ -289,7 +289,7 @@ def test_a_switch_after_a_skipped_cycle_would_end_the_next_ones_cycle() -> None:
         (Cancel(), "cancel"),
     ],
 )
-def test_a_command_too_late_is_refused_and_its_timeout_stands(command: Any, name: str) -> None:
+def test_late_command_is_rejected_and_its_timeout_applies(command: Any, name: str) -> None:
     game = started(PER_CYCLE, action_on_timeout=END)
     refusal = game.refused(10_000, command)
     assert isinstance(refusal, InvalidTransition)
@@ -298,7 +298,7 @@ def test_a_command_too_late_is_refused_and_its_timeout_stands(command: Any, name
     assert game.session.version == 3
 
 
-def test_pausing_at_the_deadline_pauses_a_clock_that_has_run_out() -> None:
+def test_pause_at_the_deadline_pauses_an_expired_clock() -> None:
     game = started(PER_CYCLE).pause(10_000)
     assert (game.status, game.expired(10_000)) == ("paused", {"a"})
     assert game.resume(20_000).overtime(21_000) == {"a": 1_000, "b": 0}
@@ -307,7 +307,7 @@ def test_pausing_at_the_deadline_pauses_a_clock_that_has_run_out() -> None:
 # What the events say
 
 
-def test_the_creators_data_is_handed_back_with_each_timeout() -> None:
+def test_timeout_events_carry_the_creators_data() -> None:
     data = {"webhook": ["x", 1, None]}
     game = started(PER_GROUP, TEAMS, action_data=data).read(10_000)
     assert game.events == (ev.ParticipantExpired(10_000, "a", "x", NOTIFY, data),)
@@ -321,7 +321,7 @@ def test_a_skipped_cycle_is_a_timeout_and_a_switch() -> None:
     )
 
 
-def test_the_events_of_timeouts_come_before_those_of_the_command() -> None:
+def test_timeout_events_precede_command_events() -> None:
     game = started(PER_CYCLE).switch(12_000)
     assert game.events == (
         ev.ParticipantExpired(10_000, "a", None, NOTIFY, None),
@@ -333,7 +333,7 @@ def test_the_events_of_timeouts_come_before_those_of_the_command() -> None:
 
 
 def rounds(mode: SyncMode, participants: int, **fields: Any) -> Game:
-    """Cycles of a second each, one after the other, for as long as nobody looks."""
+    """Consecutive one-second cycles until the next settling."""
     seated = [Participant(f"p{n}", n, 1_000) for n in range(participants)]
     return started(
         mode,
@@ -367,8 +367,8 @@ def test_a_commit_lists_a_hundred_timeouts_and_counts_the_rest(
 @pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
 def test_a_day_of_one_second_cycles(mode: SyncMode) -> None:
     game = rounds(mode, 2).read(DAY_MS + 500)
-    assert game.events[-1] == ev.TimeoutsSkipped(DAY_MS, 86_400 - LISTED_TIMEOUTS, "p0")
-    assert len(game.events) == 2 * LISTED_TIMEOUTS + 1
+    assert game.events[-1] == ev.TimeoutsSkipped(DAY_MS, 86_400 - MAX_LISTED_TIMEOUTS, "p0")
+    assert len(game.events) == 2 * MAX_LISTED_TIMEOUTS + 1
     assert game.used(DAY_MS + 500) == {"p0": DAY_MS // 2 + 500, "p1": DAY_MS // 2}
     assert game.cycle_counts(DAY_MS + 500) == {"p0": 43_200, "p1": 43_200}
     assert game.deadline_ms == DAY_MS + 1_000
@@ -391,7 +391,7 @@ def test_rounds_stop_short_of_the_sessions_end(total_ms: int) -> None:
     skipped, ended = game.events[-2:]
     assert skipped == ev.TimeoutsSkipped(
         (total_ms - 1) // 1_000 * 1_000,
-        (total_ms - 1) // 1_000 - LISTED_TIMEOUTS,
+        (total_ms - 1) // 1_000 - MAX_LISTED_TIMEOUTS,
         ended.previous_participant_id,  # type: ignore[attr-defined]
     )
     assert isinstance(ended, ev.SessionExpired)
@@ -399,18 +399,18 @@ def test_rounds_stop_short_of_the_sessions_end(total_ms: int) -> None:
     assert sum(game.used(3 * DAY_MS).values()) == total_ms
 
 
-def test_more_who_run_out_for_good_than_are_listed() -> None:
+def test_more_permanent_expiries_than_are_listed() -> None:
     game = rounds(PER_PARTICIPANT, 150, time_per_cycle_ms=None).read(DAY_MS)
     assert (game.status, game.session.completed_at_ms) == ("expired", 150_000)
     assert game.events[-2:] == (
         ev.TimeoutsSkipped(150_000, 50, "p149"),
         ev.SessionExpired(150_000, "p149", 1_000, 0),
     )
-    assert len(game.events) == 2 * LISTED_TIMEOUTS + 2
+    assert len(game.events) == 2 * MAX_LISTED_TIMEOUTS + 2
 
 
 @pytest.mark.parametrize("participants", [100, 101])
-def test_the_end_is_told_even_when_no_further_timeout_is(participants: int) -> None:
+def test_end_is_listed_even_when_timeouts_are_not(participants: int) -> None:
     game = rounds(PER_PARTICIPANT, participants, time_per_cycle_ms=None).read(DAY_MS)
     kinds = [event.type for event in game.events]
     assert kinds[-1] == "session_expired"
@@ -419,22 +419,20 @@ def test_the_end_is_told_even_when_no_further_timeout_is(participants: int) -> N
 
 @pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
 @pytest.mark.parametrize("participants", [2, 1_000])
-def test_catching_up_costs_the_listed_timeouts_and_a_rotation_however_long(
-    mode: SyncMode, participants: int
-) -> None:
+def test_settle_cost_is_bounded_for_any_gap(mode: SyncMode, participants: int) -> None:
     session = rounds(mode, participants).session
-    bound = LISTED_TIMEOUTS + participants + 1
+    bound = MAX_LISTED_TIMEOUTS + participants + 1
     for now_ms in (DAY_MS - 1, 29 * DAY_MS - 1):
         assert steps_of(partial(settle, session, now_ms)) <= bound
 
 
-def test_a_settling_that_counts_steps_sees_them() -> None:
+def test_step_counter_counts_steps() -> None:
     session = rounds(PER_CYCLE, 2).session
     assert steps_of(partial(settle, session, 7_500)) == 7
 
 
 def steps_of(run: Callable[[], object]) -> int:
-    """How many timeouts are walked through, listed or not, while this runs."""
+    """Count the timeouts that are processed one by one, listed or not."""
     count, previous = 0, sys.getprofile()
 
     def look(frame: FrameType, event: str, _: object) -> None:
@@ -450,7 +448,7 @@ def steps_of(run: Callable[[], object]) -> int:
     return count
 
 
-def test_settling_what_is_not_due_gives_back_the_very_same_session() -> None:
+def test_settling_with_nothing_due_returns_the_same_object() -> None:
     for session in (
         started(PER_CYCLE).session,
         started(PER_CYCLE).pause(1_000).session,

@@ -1,4 +1,4 @@
-"""A switch that is taken back has not been: example by example, and as a law."""
+"""Undo: an undone switch leaves no trace; examples and a property."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def facts(session: Session) -> Session:
 
 
 @given(st.one_of(sessions(tiny=True), sessions()), st.integers(0, 50), st.integers(0, 10_000))
-def test_a_switch_and_its_undo_leave_what_no_switch_leaves(
-    session: Session, gap_ms: int, since_ms: int
-) -> None:
+def test_switch_and_undo_equal_no_switch(session: Session, gap_ms: int, since_ms: int) -> None:
     switched_ms = session.updated_at_ms + gap_ms
     session = apply(session, None, switched_ms).session
     switched = apply(session, Switch(), switched_ms).session
@@ -57,7 +55,7 @@ def test_a_switch_and_its_undo_leave_what_no_switch_leaves(
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.type)
-def test_banks_are_as_they_were_and_the_time_since_counts(control: Any) -> None:
+def test_undo_restores_banks_and_counts_the_time_since(control: Any) -> None:
     playing = started(PER_PARTICIPANT, time_control=control).switch(1_000).switch(3_000)
     before = playing.session
     playing.switch(5_000, "b").undo(6_000)
@@ -67,7 +65,7 @@ def test_banks_are_as_they_were_and_the_time_since_counts(control: Any) -> None:
 
 
 @pytest.mark.parametrize("mode", SyncMode)
-def test_every_mode(mode: SyncMode) -> None:
+def test_undo_works_in_every_mode(mode: SyncMode) -> None:
     playing = started(mode, ["x.a", "y.b", "x.c"], time_per_cycle_ms=9_000).pause(500).resume(700)
     before = playing.session
     for successor in "abc":
@@ -75,7 +73,7 @@ def test_every_mode(mode: SyncMode) -> None:
         assert facts(playing.session) == facts(before)
 
 
-def test_what_fell_due_meanwhile_is_settled_at_its_own_deadline() -> None:
+def test_timeouts_since_the_switch_apply_at_their_deadlines() -> None:
     playing = started(PER_PARTICIPANT).switch(8_000).undo(12_000)
     assert playing.events == (
         ev.SwitchUndone(12_000, "b", "a"),
@@ -88,25 +86,25 @@ def test_what_fell_due_meanwhile_is_settled_at_its_own_deadline() -> None:
     assert (ended.status, ended.session.completed_at_ms) == ("expired", 10_000)
 
 
-def test_a_cycle_in_overtime_goes_on_in_overtime() -> None:
+def test_cycle_in_overtime_continues_in_overtime() -> None:
     playing = started(PER_PARTICIPANT).switch(11_000).undo(12_000)
     assert [event.type for event in playing.events] == ["switch_undone"]
     assert (playing.expired(12_000), playing.overtime(12_000)["a"]) == ({"a"}, 2_000)
 
 
-def test_ten_seconds_are_the_last_instant() -> None:
+def test_undo_is_allowed_for_ten_seconds() -> None:
     playing = started(PER_PARTICIPANT, each_ms=60_000).switch(1_000)
     refusal = playing.refused(11_001, Undo())
     assert isinstance(refusal, NothingToUndo)
     assert refusal.code == "INVALID_STATE_TRANSITION"
     assert str(refusal) == (
         "Cannot undo a session that is running: "
-        "no switch, or a command or a timeout after it, within the last 10000 ms"
+        "no switch in the last 10000 ms, or a command or timeout followed it"
     )
     assert playing.undo(11_000).active == "a"
 
 
-def test_there_is_nothing_to_undo_before_a_switch_and_after_anything_else() -> None:
+def test_only_the_last_switch_can_be_undone() -> None:
     game = started(PER_PARTICIPANT)
     game.refused(1, Undo())
     game.switch(100).undo(200).refused(201, Undo())
@@ -122,21 +120,21 @@ def test_there_is_nothing_to_undo_before_a_switch_and_after_anything_else() -> N
     assert isinstance(game.refused(403, Undo()), NothingToUndo)
 
 
-def test_a_refused_command_is_none() -> None:
+def test_rejected_command_does_not_prevent_undo() -> None:
     playing = started(PER_PARTICIPANT).switch(1_000)
     playing.refused(1_500, Resume())
     assert playing.undo(2_000).active == "a"
 
 
 @pytest.mark.parametrize("action", [NOTIFY, SKIP])
-def test_a_timeout_comes_between(action: Any) -> None:
+def test_timeout_prevents_undo(action: Any) -> None:
     playing = started(PER_CYCLE, action_on_timeout=action).switch(1_000)
     assert isinstance(playing.refused(11_000, Undo()), NothingToUndo)
     # A skipped cycle is no switch.
     assert isinstance(playing.refused(11_001, Undo()), NothingToUndo)
 
 
-def test_a_session_that_a_switch_has_ended_stays_ended() -> None:
+def test_switch_that_ended_the_session_cannot_be_undone() -> None:
     playing = started(PER_PARTICIPANT, "a").switch(11_000)
     assert isinstance(playing.refused(11_001, Undo()), InvalidTransition)
     assert playing.session.undoable is None
@@ -144,6 +142,6 @@ def test_a_session_that_a_switch_has_ended_stays_ended() -> None:
     assert completed.session.undoable is None
 
 
-def test_a_store_that_steps_back_undoes_all_the_same() -> None:
+def test_undo_works_when_the_store_clock_steps_back() -> None:
     playing = started(PER_PARTICIPANT).switch(5_000).undo(4_000)
     assert playing.used(4_000) == {"a": 4_000, "b": 0}

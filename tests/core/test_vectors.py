@@ -1,4 +1,4 @@
-"""The worked examples in vectors/clocks.json, from request body to figures shown."""
+"""The worked examples in vectors/clocks.json, from request body to readings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_mode_occurs_among_the_examples() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_goes_as_worked_out(case: dict[str, Any]) -> None:
+def test_worked_example(case: dict[str, Any]) -> None:
     setup = CreateSession.model_validate_json(json.dumps(case["create"])).setup()
     session = create(setup, "epoch", case["steps"][0]["at"])
     for step in case["steps"]:

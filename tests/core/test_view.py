@@ -1,4 +1,4 @@
-"""What is shown: which clocks move, what stands at the end, what a client makes of it."""
+"""Clock views: which clocks run, what stays at the end, what clients compute from them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def playing(mode: SyncMode, fields: dict[str, Any], action: TimeoutAction = NOTI
     return started(mode, names, action_on_timeout=action, **fields)
 
 
-def test_a_participant_is_shown_with_everything_a_client_needs() -> None:
+def test_participant_view_has_all_fields() -> None:
     seated = [Participant("a", 4, 9_000, "x"), Participant("b", 5, 9_000)]
     view = started(PER_PARTICIPANT, participants=seated, time_control=Delay(2_000)).shown(3_000)
     assert view["a"] == {
@@ -114,7 +114,7 @@ def test_participants_are_shown_in_rotation_order() -> None:
         (COUNT_UP, {"b"}),
     ],
 )
-def test_the_clocks_that_move_are_those_that_show_the_active_ones(
+def test_running_clocks_are_those_that_show_the_active_clock(
     mode: SyncMode, moving: set[str]
 ) -> None:
     waiting = game(mode, TEAMS)
@@ -142,7 +142,7 @@ def test_in_overtime_no_clock_moves(mode: SyncMode) -> None:
 
 
 @any_clock
-def test_nothing_runs_out_unless_the_session_runs(mode: SyncMode, fields: dict[str, Any]) -> None:
+def test_stopped_session_has_no_deadline(mode: SyncMode, fields: dict[str, Any]) -> None:
     assert game(mode, ["x.a", "y.b"], **fields).deadline_ms is None
     assert playing(mode, fields).pause(1_000).deadline_ms is None
     assert playing(mode, fields).complete(1_000).deadline_ms is None
@@ -180,7 +180,7 @@ def test_in_global_the_deadline_is_that_of_the_clock_that_runs_out_first(
     ],
     ids=str,
 )
-def test_what_was_shown_at_the_end_stands(
+def test_readings_at_the_end_are_kept(
     mode: SyncMode, fields: dict[str, Any], switches_ms: list[int], at_ms: int
 ) -> None:
     shown = playing(mode, fields)
@@ -197,7 +197,7 @@ def test_what_was_shown_at_the_end_stands(
 
 
 @any_clock
-def test_what_was_shown_when_a_pause_ended_the_session_stands(
+def test_readings_are_kept_when_a_paused_session_ends(
     mode: SyncMode, fields: dict[str, Any]
 ) -> None:
     shown = playing(mode, fields).switch(1_000).pause(5_500)
@@ -209,7 +209,7 @@ def test_what_was_shown_when_a_pause_ended_the_session_stands(
 
 @any_clock
 @pytest.mark.parametrize("action", [END, SKIP])
-def test_what_was_shown_when_a_clock_ended_the_session_stands(
+def test_readings_are_kept_when_a_clock_ends_the_session(
     mode: SyncMode, fields: dict[str, Any], action: TimeoutAction
 ) -> None:
     shown = playing(mode, fields, action).switch(1_000)
@@ -233,7 +233,7 @@ def test_what_was_shown_when_a_clock_ended_the_session_stands(
 @any_clock
 @pytest.mark.parametrize("from_ms", [2_000, 2_500, 4_999, 9_000])
 @pytest.mark.parametrize("since_ms", [0, 1, 700, 3_333, 8_000])
-def test_a_client_that_counts_on_shows_what_a_new_view_would(
+def test_client_countdown_matches_a_new_view(
     mode: SyncMode, fields: dict[str, Any], from_ms: int, since_ms: int
 ) -> None:
     shown = playing(mode, fields).switch(2_000).read(from_ms)
@@ -248,13 +248,13 @@ def test_a_client_that_counts_on_shows_what_a_new_view_would(
             assert later[name]["time_used_ms"] == expected["time_used_ms"]
 
 
-def test_a_clock_in_its_delay_stands_for_a_client_too() -> None:
+def test_client_clock_stands_during_a_delay() -> None:
     view = dict(started(PER_PARTICIPANT, time_control=Delay(3_000)).shown(1_000)["a"])
     shown = [counted_on(view, ms, PER_PARTICIPANT)["time_remaining_ms"] for ms in (0, 2_000, 2_500)]
     assert shown == [10_000, 10_000, 9_500]
 
 
-def test_a_groups_figure_moves_with_its_active_members_delay() -> None:
+def test_group_clock_follows_its_active_members_delay() -> None:
     shown = started(PER_GROUP, TEAMS, time_control=Delay(3_000)).switch(2_000, "b")
     assert shown.clocks(3_000).groups[0]["time_remaining_ms"] == 20_000
     assert shown.clocks(4_000).groups[0]["time_remaining_ms"] == 19_000
@@ -264,7 +264,7 @@ def test_a_groups_figure_moves_with_its_active_members_delay() -> None:
 # Some of the clocks
 
 
-def test_changed_are_those_whose_cycle_it_was_and_is_and_whoever_ended_one_between() -> None:
+def test_changed_positions_are_those_with_a_cycle_in_between() -> None:
     two = started(PER_CYCLE, "abcd", action_on_timeout=SKIP)
     assert changed_positions(two.session, two.session) == [0]
     assert changed_positions(two.session, two.pause(1_000).session) == [0]
@@ -277,7 +277,7 @@ def test_changed_are_those_whose_cycle_it_was_and_is_and_whoever_ended_one_betwe
 
 @pytest.mark.parametrize(
     ("mode", "changed"),
-    # Of those who share a bank one is enough, and whoever is active is there anyway.
+    # One participant per shared bank is enough, and the active one is always included.
     [(PER_PARTICIPANT, {0: [0], 1: [0, 1], 3: [0, 3]}), (PER_GROUP, {0: [0], 1: [0, 2]})],
 )
 def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed(
@@ -291,12 +291,12 @@ def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed(
         assert changed_positions(session, after) == positions
 
 
-def test_before_the_start_one_stands_for_all_whose_session_clock_was_adjusted() -> None:
+def test_adjusted_session_clock_before_the_start_changes_one_position() -> None:
     waiting = game(GLOBAL, "abcd").session
     assert changed_positions(waiting, replace(waiting, total_time_ms=1)) == [0]
 
 
-def test_the_clocks_of_some_are_those_of_all_with_the_others_left_out() -> None:
+def test_clocks_of_some_positions_equal_those_of_all() -> None:
     session = started(PER_GROUP, TEAMS).switch(1_000).session
     every, some = clocks(session, 3_000), clocks(session, 3_000, [2, 0])
     assert some.participants == [every.participants[2], every.participants[0]]

@@ -1,4 +1,4 @@
-"""Warnings: when a clock that runs comes down to a mark, and when it does not."""
+"""Time warnings: when a running clock reaches a mark, and when it does not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAY_MS = 86_400_000
 
 
 def warned(game: Game) -> list[tuple[int, str | None, int]]:
-    """When, whom and of what the last step warned."""
+    """Instant, participant and remaining time of the last step's warnings."""
     return [
         (event.at_ms, event.participant_id, event.remaining_ms)
         for event in game.events
@@ -36,7 +36,7 @@ def warned(game: Game) -> list[tuple[int, str | None, int]]:
     ]
 
 
-def test_a_clock_that_comes_down_to_a_mark_warns_at_that_very_instant_and_once() -> None:
+def test_clock_warns_once_at_the_exact_mark() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[2_000, 5_000])
 
     assert due_ms(match.session) == 5_000
@@ -57,7 +57,7 @@ def test_a_warning_changes_no_fact() -> None:
     assert warned_of.session.cycle == plain.session.cycle
 
 
-def test_once_given_a_warning_is_not_awaited_any_more() -> None:
+def test_emitted_warning_is_not_due_again() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000, 2_000])
 
     assert warned(match.read(5_000)) == [(5_000, "a", 5_000)]
@@ -65,7 +65,7 @@ def test_once_given_a_warning_is_not_awaited_any_more() -> None:
     assert warned(match.read(5_000)) == []
 
 
-def test_what_was_missed_is_told_in_order_with_the_timeout_last() -> None:
+def test_missed_warnings_are_ordered_with_the_timeout_last() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000, 2_000], action_on_timeout=END)
     match.read(60_000)
 
@@ -77,14 +77,14 @@ def test_what_was_missed_is_told_in_order_with_the_timeout_last() -> None:
     ]
 
 
-def test_a_command_brings_the_warning_before_it_along_as_one_version() -> None:
+def test_command_and_due_warning_make_one_version() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).switch(6_000)
 
     assert [event.type for event in match.events] == ["time_warning", "cycle_switched"]
     assert match.session.version == 3
 
 
-def test_each_clock_warns_for_itself() -> None:
+def test_each_clock_warns_separately() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).switch(6_000)
 
     assert due_ms(match.session) == 11_000
@@ -92,14 +92,14 @@ def test_each_clock_warns_for_itself() -> None:
 
 
 @pytest.mark.parametrize("total_ms", [5_000, 4_000])
-def test_a_clock_that_begins_at_or_below_a_mark_does_not_pass_it(total_ms: int) -> None:
+def test_clock_starting_at_or_below_a_mark_does_not_warn(total_ms: int) -> None:
     match = started(PER_PARTICIPANT, each_ms=total_ms, warn_at_ms=[5_000])
 
     assert due_ms(match.session) == total_ms
     assert warned(match.read(total_ms)) == []
 
 
-def test_an_increment_lifts_a_clock_over_a_mark_that_it_then_passes_again() -> None:
+def test_clock_lifted_over_a_mark_warns_again() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000], increment_ms=3_000)
     match.switch(6_000).switch(6_500)
 
@@ -107,7 +107,7 @@ def test_an_increment_lifts_a_clock_over_a_mark_that_it_then_passes_again() -> N
     assert warned(match.read(8_500)) == [(8_500, "a", 5_000)]
 
 
-def test_a_pause_before_a_mark_puts_it_off_and_one_behind_it_does_not_repeat_it() -> None:
+def test_pause_delays_a_warning_and_does_not_repeat_one() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).pause(4_000)
 
     assert due_ms(match.session) is None
@@ -118,14 +118,14 @@ def test_a_pause_before_a_mark_puts_it_off_and_one_behind_it_does_not_repeat_it(
     assert warned(match.read(202_000)) == []
 
 
-def test_a_clock_paused_at_the_mark_itself_has_passed_it() -> None:
+def test_clock_paused_at_the_mark_has_warned() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000])
 
     assert warned(match.pause(5_000)) == [(5_000, "a", 5_000)]
     assert warned(match.resume(9_000).read(9_500)) == []
 
 
-def test_while_a_delay_passes_the_clock_stands_and_passes_nothing() -> None:
+def test_clock_does_not_warn_during_a_delay() -> None:
     match = started(PER_PARTICIPANT, time_control=tc.Delay(3_000), warn_at_ms=[12_000, 5_000])
 
     # 10 s and the delay are left, but 10 s are shown.
@@ -133,14 +133,14 @@ def test_while_a_delay_passes_the_clock_stands_and_passes_nothing() -> None:
     assert warned(match.read(12_999)) == [(8_000, "a", 5_000)]
 
 
-def test_a_clock_that_stands_at_a_mark_while_a_delay_passes_was_never_above_it() -> None:
+def test_clock_standing_at_a_mark_during_a_delay_does_not_warn() -> None:
     match = started(PER_PARTICIPANT, time_control=tc.Delay(3_000), warn_at_ms=[10_000])
 
     assert due_ms(match.session) == 13_000
     assert warned(match.read(12_999)) == []
 
 
-def test_what_a_pause_has_left_of_a_delay_keeps_the_clock_standing() -> None:
+def test_delay_continues_after_a_pause() -> None:
     match = started(PER_PARTICIPANT, time_control=tc.Delay(3_000), warn_at_ms=[9_000])
     match.pause(1_000).resume(20_000)
 
@@ -149,13 +149,13 @@ def test_what_a_pause_has_left_of_a_delay_keeps_the_clock_standing() -> None:
     assert due_ms(match.session) == 37_500
 
 
-def test_periods_count_into_what_is_left() -> None:
+def test_remaining_time_includes_periods() -> None:
     match = started(PER_PARTICIPANT, time_control=tc.Byoyomi(4_000, 2), warn_at_ms=[4_000])
 
     assert due_ms(match.session) == 14_000
 
 
-def test_a_groups_clock_names_who_is_active_and_the_group() -> None:
+def test_group_warning_names_participant_and_group() -> None:
     match = started(PER_GROUP, ["x.a", "x.b", "y.c"], warn_at_ms=[5_000])
     match.switch(4_000).read(16_000)
 
@@ -170,13 +170,13 @@ def test_each_cycle_of_a_quiz_warns() -> None:
     assert warned(quiz.read(16_000)) == [(15_000, "b", 5_000)]
 
 
-def test_a_cycle_that_began_and_ran_out_while_nobody_looked_warns_of_nothing() -> None:
+def test_cycle_that_began_and_expired_unsettled_does_not_warn() -> None:
     quiz = started(PER_CYCLE, warn_at_ms=[5_000], action_on_timeout=SKIP)
 
     assert warned(quiz.read(25_000)) == [(5_000, "a", 5_000), (25_000, "a", 5_000)]
 
 
-def test_the_session_clock_warns_for_nobody_and_beside_the_cycles() -> None:
+def test_session_clock_warning_names_no_participant() -> None:
     auction = started(GLOBAL, time_per_cycle_ms=20_000, warn_at_ms=[10_000, 30_000])
     auction.switch(15_000)
 
@@ -187,7 +187,7 @@ def test_the_session_clock_warns_for_nobody_and_beside_the_cycles() -> None:
 
 
 @pytest.mark.parametrize("cycle_ms", [60_000, 70_000])
-def test_of_two_clocks_only_the_one_that_everybody_shows_warns(cycle_ms: int) -> None:
+def test_only_the_smaller_of_two_clocks_warns(cycle_ms: int) -> None:
     auction = started(GLOBAL, time_per_cycle_ms=cycle_ms, warn_at_ms=[10_000])
 
     assert warned(auction.read(59_999)) == [(50_000, None, 10_000)]
@@ -210,7 +210,7 @@ def test_a_stopwatch_that_was_stopped_counts_what_it_had() -> None:
     assert due_ms(talk.session) == 23_000
 
 
-def test_nobody_is_warned_before_the_start_in_overtime_or_after_the_end() -> None:
+def test_no_warning_before_the_start_in_overtime_or_after_the_end() -> None:
     match = game(PER_PARTICIPANT, warn_at_ms=[5_000])
     assert due_ms(match.session) is None
     match.start(0).read(12_000)
@@ -228,7 +228,7 @@ def test_a_cycle_in_overtime_does_not_warn_of_its_owners_allocation() -> None:
     assert warned(quiz.read(60_000)) == []
 
 
-def test_time_given_has_a_clock_pass_a_mark_again_and_time_taken_leaps_over_it() -> None:
+def test_added_time_repeats_a_warning_and_removed_time_skips_it() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).read(6_000)
 
     match.adjust(6_000, 2_000, "a")
@@ -239,28 +239,28 @@ def test_time_given_has_a_clock_pass_a_mark_again_and_time_taken_leaps_over_it()
     assert warned(match.read(10_000)) == []
 
 
-def test_a_clock_that_is_taken_past_a_mark_does_not_pass_it_however_long_nothing_happened() -> None:
+def test_clock_adjusted_past_a_mark_does_not_warn() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).adjust(4_000, -3_000, "a")
 
     assert [event.type for event in match.events] == ["time_adjusted"]
     assert warned(match.read(6_000)) == []
 
 
-def test_an_adjustment_repeats_no_warning_that_came_before_it() -> None:
+def test_adjustment_does_not_repeat_earlier_warnings() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000])
     decision = match.tell(6_000, Adjust(-1_000, "a"))
 
     assert [event.type for event in decision.events] == ["time_warning", "time_adjusted"]
 
 
-def test_a_clock_brought_back_warns_again() -> None:
+def test_revived_clock_warns_again() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).read(11_000)
     match.adjust(12_000, 6_000, "a")
 
     assert warned(match.read(14_000)) == [(13_000, "a", 5_000)]
 
 
-def test_an_undone_switch_brings_the_warning_that_it_kept_from_being_given() -> None:
+def test_undo_emits_the_warning_the_switch_prevented() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).switch(4_000).undo(7_000)
 
     assert [(event.at_ms, event.type) for event in match.events] == [
@@ -270,35 +270,35 @@ def test_an_undone_switch_brings_the_warning_that_it_kept_from_being_given() -> 
     assert warned(match.read(8_000)) == []
 
 
-def test_an_undone_switch_brings_its_warning_even_if_another_was_given_meanwhile() -> None:
+def test_undo_emits_its_warning_despite_another_in_between() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[9_000, 5_000]).switch(4_000).read(5_500)
 
     assert warned(match) == [(5_000, "b", 9_000)]
     assert warned(match.undo(7_000)) == [(5_000, "a", 5_000)]
 
 
-def test_a_mark_just_below_what_a_clock_begins_with_is_passed_at_once() -> None:
+def test_mark_just_below_the_start_warns_at_once() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[9_999])
 
     assert due_ms(match.session) == 1
     assert warned(match.read(1)) == [(1, "a", 9_999)]
 
 
-def test_a_warning_does_not_stand_in_the_way_of_an_undo() -> None:
+def test_warning_does_not_prevent_undo() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[9_000]).switch(4_000).read(6_000)
 
     assert warned(match) == [(5_000, "b", 9_000)]
     assert match.undo(7_000).active == "a"
 
 
-def test_an_undo_does_not_have_the_session_clock_warn_twice() -> None:
+def test_undo_does_not_repeat_session_clock_warnings() -> None:
     auction = started(GLOBAL, warn_at_ms=[55_000]).switch(4_000).read(5_000)
 
     assert warned(auction) == [(5_000, None, 55_000)]
     assert warned(auction.undo(6_000)) == []
 
 
-def test_after_a_long_absence_the_first_cycle_and_the_last_warn() -> None:
+def test_first_and_last_cycle_warn_after_a_long_gap() -> None:
     quiz = started(PER_CYCLE, each_ms=1_000, warn_at_ms=[400], action_on_timeout=SKIP)
     quiz.read(DAY_MS + 700)
 
@@ -306,7 +306,7 @@ def test_after_a_long_absence_the_first_cycle_and_the_last_warn() -> None:
     assert [type(event) for event in quiz.events[-2:]] == [TimeoutsSkipped, TimeWarning]
 
 
-def test_the_session_clock_warns_amid_cycles_that_are_only_counted() -> None:
+def test_session_clock_warns_among_unlisted_timeouts() -> None:
     quiz = started(
         GLOBAL,
         total_time_ms=1_000_000,
@@ -320,7 +320,7 @@ def test_the_session_clock_warns_amid_cycles_that_are_only_counted() -> None:
     assert [event.at_ms for event in quiz.events] == sorted(event.at_ms for event in quiz.events)
 
 
-def test_a_store_that_steps_back_warns_of_nothing_twice() -> None:
+def test_store_clock_stepping_back_repeats_no_warning() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000]).read(5_500)
 
     assert warned(match.read(4_800)) == []
@@ -329,13 +329,13 @@ def test_a_store_that_steps_back_warns_of_nothing_twice() -> None:
     assert warned(match.read(5_200)) == []
 
 
-def test_marks_fall_whatever_the_order_they_were_given_in() -> None:
+def test_marks_are_sorted_in_descending_order() -> None:
     asked = setup(PER_PARTICIPANT, warn_at_ms=[2_000, 9_000, 5_000], action_on_timeout=NOTIFY)
 
     assert asked.warn_at_ms == (9_000, 5_000, 2_000)
 
 
-def test_a_mark_given_twice_is_refused() -> None:
-    with pytest.raises(InvalidSetup, match="twice") as refused:
+def test_duplicate_mark_is_rejected() -> None:
+    with pytest.raises(InvalidSetup, match="The times in warn_at_ms must be unique") as refused:
         setup(PER_PARTICIPANT, warn_at_ms=[2_000, 2_000])
     assert refused.value.field == "warn_at_ms"

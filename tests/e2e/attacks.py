@@ -21,7 +21,7 @@ from botocore.config import Config
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 
 from .sessions import a_session
 
@@ -118,7 +118,7 @@ async def said(connection: ClientConnection, kind: str) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while True:
             message: dict[str, Any] = json.loads(await connection.recv())
-            check_said(message)
+            check_server_message(message)
             if message["type"] == kind:
                 return message
 
@@ -150,7 +150,7 @@ async def names_of_others(url: str, session_id: str, many: int) -> None:
                 others = {"sessionId": session_id, "session_id": session_id, "epoch": "e"}
                 await connection.send(json.dumps({**message, **others}))
                 answer = json.loads(await connection.recv())
-                check_said(answer)
+                check_server_message(answer)
                 if answer["type"] == "ERROR":
                     assert answer["code"] == "SESSION_NOT_FOUND"
                 else:

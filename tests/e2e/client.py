@@ -14,7 +14,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, NamedTuple, Self
 
-from tests.api_docs.conformance import check_heard, check_said
+from tests.api_docs.conformance import check_client_message, check_server_message
 from tickless import ClientTimeouts, Environment, SessionClient, Snapshot, StateVersion
 from tickless.environment import ConnectionFailed, Socket, SocketClosed, open_socket
 from tickless.state_version import state_version_of
@@ -198,7 +198,7 @@ class Client(SessionClient):
         kind = message.get("type", "none")
         self.kinds[kind] += 1
         if kind != "none":
-            check_said(message)
+            check_server_message(message)
         if kind == "CONNECTED":
             self.connection_id = message["connectionId"]
         if self._keeps_messages:
@@ -218,7 +218,7 @@ class Client(SessionClient):
             message: Message = json.loads(text)
         except ValueError:
             return
-        check_heard(message)
+        check_client_message(message)
         self.reconnects += message["type"] == "RECONNECT"
         if self._keeps_messages:
             self._notes.append(Note(message, self.place, was_sent=True, is_answer=False))

@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import new_key
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 from tests.auth.bearers import a_key_set
 from tests.servers import RedisProcess, running, valkey_binary
 
@@ -117,7 +117,7 @@ async def hear(socket: ClientConnection, kind: str) -> Any:
     async with asyncio.timeout(20):
         while True:
             message = json.loads(await socket.recv())
-            check_said(message)
+            check_server_message(message)
             if message["type"] == kind:
                 return message
 
@@ -126,7 +126,7 @@ async def is_closed(socket: ClientConnection) -> bool:
     async with asyncio.timeout(20):
         with suppress(ConnectionClosed):
             while True:
-                check_said(json.loads(await socket.recv()))
+                check_server_message(json.loads(await socket.recv()))
     return True
 
 

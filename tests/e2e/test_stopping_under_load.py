@@ -24,7 +24,7 @@ from chalicelib.store.client import connect as connect_store
 from chalicelib.store.keys import WATCHED
 from chalicelib.store.session_store import RedisStore
 from local.embedded import embedded_server
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 
 from .instances import Instance, Rest, awaited, instances
 from .measurements import tell
@@ -121,7 +121,7 @@ async def over_a_socket(
             await command(socket, session, seen)
         while True:
             answer = json.loads(await socket.recv())
-            check_said(answer)
+            check_server_message(answer)
             if answer["type"] == "ACK":
                 seen.answered.add(answer["id"])
                 await command(socket, session, seen)

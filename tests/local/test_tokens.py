@@ -86,17 +86,17 @@ def test_where_auth_is_off_or_unknown_to_the_app_there_are_no_keys(
 def test_kept_keys_that_were_spoilt_are_said(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("x")
 
-    with pytest.raises(TokensError, match="The keys are no JSON"):
+    with pytest.raises(TokensError, match="The keys are not JSON"):
         got(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"AUTH_KEYS": "hush"}, "local: The keys are no JSON\n"),
+        ({"AUTH_KEYS": "hush"}, "local: The keys are not JSON\n"),
         (
             {"AUTH_KEYS": "hush", "AUTH_KEYS_SECRET": "hush"},
-            "local: AUTH is on; that wants either AUTH_KEYS or AUTH_KEYS_SECRET\n",
+            "local: AUTH is on; set either AUTH_KEYS or AUTH_KEYS_SECRET\n",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The laws of the bucket, over any limit and any stream of requests."""
+"""Properties of GCRA for any limit and any stream of requests."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ pauses_ms = st.lists(
 )
 
 
-def asked(store: FakeStore, limit: Limit) -> Quota:
-    limit_check = RateLimitCheck("general", "somebody", limit)
+def consume(store: FakeStore, limit: Limit) -> Quota:
+    limit_check = RateLimitCheck("general", "198.51.100.1", limit)
     store.pour(limit_check)
     assert limit_check.quota is not None
     return limit_check.quota
 
 
 @given(limits)
-def test_a_full_limit_passes_at_once_and_drains_within_its_period(limit: Limit) -> None:
+def test_full_burst_passes_and_drains_within_the_period(limit: Limit) -> None:
     assert limit.interval_us >= 1
-    assert limit.most_us == limit.count * limit.interval_us <= limit.period_us
+    assert limit.capacity_us == limit.count * limit.interval_us <= limit.period_us
 
 
 @given(small_limits, pauses_ms)
-def test_within_any_stretch_of_time_no_more_pass_than_the_limit_and_what_has_drained(
+def test_requests_in_any_interval_are_bounded_by_burst_and_drain(
     limit: Limit, pauses: list[int]
 ) -> None:
     store = FakeStore()
     passed_us: list[int] = []
     for pause_ms in pauses:
         store.advance(pause_ms)
-        if not asked(store, limit).exceeded:
+        if not consume(store, limit).exceeded:
             passed_us.append(store.clock_ms * 1000)
     for first, begin_us in enumerate(passed_us):
         for last, end_us in enumerate(passed_us[first:], first):
@@ -46,63 +46,61 @@ def test_within_any_stretch_of_time_no_more_pass_than_the_limit_and_what_has_dra
 
 
 @given(small_limits, pauses_ms)
-def test_nobody_is_refused_who_asks_for_no_more_than_the_limit(
-    limit: Limit, pauses: list[int]
-) -> None:
+def test_requests_within_the_limit_are_never_rejected(limit: Limit, pauses: list[int]) -> None:
     store = FakeStore()
     interval_ms = -(-limit.interval_us // 1000)
     for _ in range(limit.count):
-        assert not asked(store, limit).exceeded
+        assert not consume(store, limit).exceeded
     for pause_ms in pauses:
         store.advance(interval_ms + pause_ms)
-        assert not asked(store, limit).exceeded
+        assert not consume(store, limit).exceeded
 
 
 @given(small_limits, pauses_ms)
-def test_what_is_said_to_remain_remains_and_no_more(limit: Limit, pauses: list[int]) -> None:
+def test_reported_remaining_is_exact(limit: Limit, pauses: list[int]) -> None:
     store = FakeStore()
     for pause_ms in pauses:
         store.advance(pause_ms)
-        asked(store, limit)
-    remaining = asked(store, limit).remaining
+        consume(store, limit)
+    remaining = consume(store, limit).remaining
 
-    exceeded = [asked(store, limit).exceeded for _ in range(remaining + 1)]
+    exceeded = [consume(store, limit).exceeded for _ in range(remaining + 1)]
 
     assert exceeded == [False] * remaining + [True]
 
 
 @given(small_limits, pauses_ms)
-def test_who_waits_as_long_as_told_is_let_through(limit: Limit, pauses: list[int]) -> None:
+def test_request_passes_after_retry_after(limit: Limit, pauses: list[int]) -> None:
     store = FakeStore()
     for pause_ms in pauses:
         store.advance(pause_ms)
-        found = asked(store, limit)
-        if found.exceeded:
-            assert found.retry_after_seconds <= found.reset_seconds
-            store.advance(found.retry_after_seconds * 1000)
-            assert not asked(store, limit).exceeded
+        reported = consume(store, limit)
+        if reported.exceeded:
+            assert reported.retry_after_seconds <= reported.reset_seconds
+            store.advance(reported.retry_after_seconds * 1000)
+            assert not consume(store, limit).exceeded
 
 
 @given(small_limits, pauses_ms)
-def test_after_the_reset_all_of_it_is_there_again(limit: Limit, pauses: list[int]) -> None:
+def test_full_burst_is_available_after_reset(limit: Limit, pauses: list[int]) -> None:
     store = FakeStore()
     for pause_ms in pauses:
         store.advance(pause_ms)
-        asked(store, limit)
-    found = asked(store, limit)
-    store.advance(found.reset_seconds * 1000)
+        consume(store, limit)
+    reported = consume(store, limit)
+    store.advance(reported.reset_seconds * 1000)
 
-    assert found.reset_seconds * SECOND_US <= limit.period_us + SECOND_US
-    assert asked(store, limit).remaining == limit.count - 1
+    assert reported.reset_seconds * SECOND_US <= limit.period_us + SECOND_US
+    assert consume(store, limit).remaining == limit.count - 1
 
 
 @given(limits, st.integers(0, 2**52), st.integers(-MINUTE_US, 2 * MINUTE_US), st.booleans())
-def test_what_clients_are_told_is_never_out_of_range(
-    limit: Limit, now_us: int, level_us: int, let_through: bool
+def test_reported_quota_is_in_range(
+    limit: Limit, now_us: int, level_us: int, allowed: bool
 ) -> None:
-    found = quota(limit, now_us + level_us, now_us, let_through=let_through)
+    reported = quota(limit, now_us + level_us, now_us, allowed=allowed)
 
-    assert found.limit == limit.count
-    assert 0 <= found.remaining <= limit.count
-    assert found.reset_seconds >= 0
-    assert found.exceeded is not let_through
+    assert reported.limit == limit.count
+    assert 0 <= reported.remaining <= limit.count
+    assert reported.reset_seconds >= 0
+    assert reported.exceeded is not allowed

@@ -96,7 +96,7 @@ def test_who_has_no_token_that_holds_is_told_the_same_whatever_is_asked(
         if answer.status == 401:
             assert answer.error == {
                 "code": "UNAUTHENTICATED",
-                "message": "A token that holds is needed",
+                "message": "A valid token is required",
             }
             assert answer.headers["x-amzn-Remapped-WWW-Authenticate"] == "Bearer"
     assert store.load(SESSION).session == version
@@ -116,7 +116,7 @@ def test_a_token_tells_nothing_of_a_session_that_it_does_not_name(
             assert answer.status == 403, path
             assert answer.error == {
                 "code": "FORBIDDEN",
-                "message": "This token does not allow this",
+                "message": "The token does not allow this request",
             }
 
 
@@ -352,7 +352,7 @@ def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
         assert answer.error == {
             "code": "KEYS_UNAVAILABLE",
-            "message": "The keys of tokens can't be had; try again",
+            "message": "The signing keys are unavailable; try again",
         }
     assert store.load(SESSION).session is None
     errors = [line.getMessage() for line in caplog.records if line.levelname == "ERROR"]

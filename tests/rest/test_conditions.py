@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chalicelib.schemas.conditions import (
     ANY_VERSION,
+    cached_versions,
     expected_versions,
-    held_versions,
     idempotency_key,
 )
 from chalicelib.schemas.errors import InvalidRequest
@@ -170,7 +170,7 @@ def test_every_list_of_tags_is_read(listed: list[tuple[bool, str]], space: str, 
     ]
 
     assert expected_versions(text) == {version for weak, version in versions if not weak}
-    assert held_versions(text) == {version for _, version in versions}
+    assert cached_versions(text) == {version for _, version in versions}
 
 
 @given(st.text(st.characters(max_codepoint=0x100)))
@@ -178,13 +178,13 @@ def test_every_list_of_tags_is_read(listed: list[tuple[bool, str]], space: str, 
 @example('"1"\n')
 @example('"1"' + " " * 100_000 + "x")
 def test_any_text_is_read_or_refused(text: str) -> None:
-    for read in (expected_versions, held_versions, idempotency_key):
+    for read in (expected_versions, cached_versions, idempotency_key):
         with suppress(InvalidRequest):
             read(text)
 
 
 def test_without_a_header_there_is_no_condition() -> None:
     assert expected_versions(None) is None
-    assert held_versions(None) == ()
+    assert cached_versions(None) == ()
     assert idempotency_key(None) is None
     assert 1 in ANY_VERSION

@@ -1,4 +1,4 @@
-"""No frame is larger than API Gateway's, and what is sent adds up to the whole state."""
+"""Push messages fit into API Gateway's frames and add up to the whole state."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def moved(session: Session, command: Any, now_ms: int) -> Any:
     return decision.session, pushed(session, decision.session, now_ms, decision.events)
 
 
-def test_a_session_that_fits_is_pushed_whole() -> None:
+def test_session_that_fits_is_sent_whole() -> None:
     session = session_of(80, SyncMode.PER_PARTICIPANT)
 
     started, update = moved(session, Start(), NOW_MS)
@@ -65,7 +65,7 @@ def test_a_session_that_fits_is_pushed_whole() -> None:
 
 
 @pytest.mark.parametrize("mode", list(SyncMode))
-def test_of_a_large_session_only_the_difference_is_pushed(mode: SyncMode) -> None:
+def test_large_session_is_sent_as_a_difference(mode: SyncMode) -> None:
     session, _ = moved(session_of(1_000, mode), Start(), NOW_MS)
 
     switched, update = moved(session, Switch(), NOW_MS + 500)
@@ -78,7 +78,7 @@ def test_of_a_large_session_only_the_difference_is_pushed(mode: SyncMode) -> Non
     assert rest == {name: whole[name] for name in rest}  # type: ignore[literal-required]
 
 
-def test_a_creation_too_large_to_push_has_everybody_ask_for_the_pages() -> None:
+def test_large_new_session_makes_clients_request_pages() -> None:
     session = session_of(1_000, SyncMode.PER_PARTICIPANT)
 
     update = pushed(None, session, NOW_MS, ())
@@ -89,7 +89,7 @@ def test_a_creation_too_large_to_push_has_everybody_ask_for_the_pages() -> None:
     assert update["state"]["participants"] == []
 
 
-def test_a_difference_too_large_to_push_has_everybody_ask_for_the_pages() -> None:
+def test_large_difference_makes_clients_request_pages() -> None:
     session = session_of(1_000, SyncMode.PER_CYCLE, action_on_timeout=TimeoutAction.SKIP_CYCLE)
     started, _ = moved(session, Start(), NOW_MS)
 
@@ -112,13 +112,13 @@ def test_events_that_do_not_fit_are_counted() -> None:
 
     assert 0 < len(update["events"]) < 50
     assert update["eventsOmitted"] + len(update["events"]) == 120
-    # The newest ride: they say how it stands now.
+    # The newest events are kept.
     assert update["events"][-1]["at"] == iso(NOW_MS + 60_000)
 
 
 @pytest.mark.parametrize("mode", list(SyncMode))
 @pytest.mark.parametrize("count", [2, 100, 151, 1_000])
-def test_pages_hold_everybody_once_and_the_whole_state_around_them(
+def test_pages_contain_each_participant_once_and_the_whole_state(
     mode: SyncMode, count: int
 ) -> None:
     session, _ = moved(session_of(count, mode, teams=min(count, 400)), Start(), NOW_MS)
@@ -145,13 +145,13 @@ def test_pages_hold_everybody_once_and_the_whole_state_around_them(
 
 
 @pytest.mark.parametrize("count", [2, 1_000])
-def test_its_version_can_be_told_from_its_first_bytes(count: int) -> None:
+def test_version_is_read_from_the_first_bytes(count: int) -> None:
     session = session_of(count, SyncMode.PER_PARTICIPANT, metadata={"epoch": "1", "version": 7})
     update = state_update(None, session, NOW_MS, (), lambda: session_state(session, NOW_MS))
 
     assert version_of(update) == ("epoch", 1)
 
 
-def test_what_shows_no_version_has_none() -> None:
+def test_message_without_version_yields_none() -> None:
     assert version_of(session_deleted(SESSION, NOW_MS)) is None
     assert version_of(b"") is None

@@ -1,4 +1,4 @@
-"""Time controls as text: what is understood, and that nothing else is."""
+"""Time controls as text: valid notation, and rejection of anything else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.core import time_controls as tc
 from chalicelib.core.setup import Setup
 from chalicelib.schemas.errors import InvalidRequest
 from chalicelib.schemas.requests import CreateSession, read
-from chalicelib.schemas.time_controls import WRITTEN_FORM
+from chalicelib.schemas.time_controls import NOTATION_PATTERN
 from tests.api_docs.conformance import openapi_document, validator
 from tests.strategies import uuid
 
@@ -23,7 +23,7 @@ SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
 
 
 def asked(text: str, mode: str = "per_participant", **fields: Any) -> Setup:
-    """The setup of a session for two that says only by ``text`` how much time there is."""
+    """The setup of a two-participant session whose only time is in ``text``."""
     body = {
         "session_id": uuid(0),
         "sync_mode": mode,
@@ -56,9 +56,7 @@ def problems(text: str, **fields: Any) -> list[tuple[str, str]]:
         ("*3m", 180_000, tc.Hourglass()),
     ],
 )
-def test_a_written_control_says_how_much_time_there_is_and_what_is_added(
-    text: str, main_ms: int, control: tc.TimeControl
-) -> None:
+def test_text_sets_main_time_and_control(text: str, main_ms: int, control: tc.TimeControl) -> None:
     setup = asked(text)
 
     assert setup.control == control
@@ -75,7 +73,7 @@ def test_a_written_control_says_how_much_time_there_is_and_what_is_added(
         *["60md5", "60m  d5", "60m D5", "60m d", "G/60;d5", "*", "**3m", "*3m+1", "blitz"],
     ],
 )
-def test_nothing_else_is_understood(text: str) -> None:
+def test_other_text_is_rejected(text: str) -> None:
     assert problems(text) == [("time_control", "time_control_text")]
 
 
@@ -95,17 +93,17 @@ def test_nothing_else_is_understood(text: str) -> None:
         ],
     ],
 )
-def test_what_no_object_may_ask_for_no_text_may(text: str) -> None:
+def test_text_has_the_limits_of_the_object(text: str) -> None:
     assert problems(text) == [("time_control", "time_control_range")]
 
 
-def test_the_message_names_the_figure_that_is_out_of_range() -> None:
+def test_message_names_the_value_out_of_range() -> None:
     with pytest.raises(InvalidRequest) as refused:
         asked("25m+101x30s")
     assert refused.value.details[0]["message"].startswith("periods: ")
 
 
-def test_a_text_asks_for_what_the_object_it_stands_for_does() -> None:
+def test_text_is_equivalent_to_its_object() -> None:
     people = [
         {"participant_id": uuid(1), "total_time_ms": 1_500_000},
         {"participant_id": uuid(2), "total_time_ms": 1_500_000},
@@ -122,7 +120,7 @@ def test_a_text_asks_for_what_the_object_it_stands_for_does() -> None:
     assert asked("25m+5x30s") == read(CreateSession, json.dumps(body).encode()).setup()
 
 
-def test_for_odds_somebody_may_have_other_time_or_another_control() -> None:
+def test_participant_can_have_their_own_time_or_control() -> None:
     setup = asked(
         "5m+3",
         participants=[
@@ -135,7 +133,7 @@ def test_for_odds_somebody_may_have_other_time_or_another_control() -> None:
     assert setup.own_controls == (None, tc.Delay(2_000))
 
 
-def test_time_that_is_said_twice_must_be_the_same() -> None:
+def test_contradicting_totals_are_rejected() -> None:
     written = {"participant_id": uuid(1), "time_control": "9m d2"}
 
     assert asked("5m", participants=[{**written, "total_time_ms": 540_000}])
@@ -144,7 +142,7 @@ def test_time_that_is_said_twice_must_be_the_same() -> None:
     ]
 
 
-def test_time_that_is_not_said_at_all_is_missed_wherever_it_should_stand() -> None:
+def test_missing_totals_are_reported_by_field() -> None:
     body = {
         "session_id": uuid(0),
         "sync_mode": "per_participant",
@@ -162,7 +160,7 @@ def test_time_that_is_not_said_at_all_is_missed_wherever_it_should_stand() -> No
 
 
 def members(*totals_ms: int | None) -> list[dict[str, Any]]:
-    """Participants of two groups in turn, with totals of their own where given."""
+    """Participants alternating between two groups, with optional totals."""
     return [
         {
             "participant_id": uuid(position),
@@ -173,20 +171,20 @@ def members(*totals_ms: int | None) -> list[dict[str, Any]]:
     ]
 
 
-def test_in_per_group_each_groups_clock_holds_what_is_written() -> None:
+def test_per_group_text_sets_each_groups_clock() -> None:
     setup = asked("5m+3", "per_group", participants=members(None, None, None))
 
     assert [group.total_time_ms for group in setup.groups] == [300_000, 300_000]
 
 
-def test_in_per_group_groups_come_before_what_is_written() -> None:
+def test_per_group_groups_override_text() -> None:
     groups = [{"group_id": uuid(0xA00 + at), "total_time_ms": 7_000 + at} for at in (0, 1)]
     setup = asked("5m+3", "per_group", participants=members(None, None), groups=groups)
 
     assert [group.total_time_ms for group in setup.groups] == [7_000, 7_001]
 
 
-def test_in_per_group_a_members_time_beside_what_is_written_is_refused() -> None:
+def test_per_group_member_total_with_text_is_rejected() -> None:
     beside = members(None, 20_000, None)
 
     assert problems("5m+3", mode="per_group", participants=beside) == [
@@ -194,7 +192,7 @@ def test_in_per_group_a_members_time_beside_what_is_written_is_refused() -> None
     ]
 
 
-def test_the_sessions_time_beside_what_is_written_must_be_the_same() -> None:
+def test_session_total_must_match_the_text() -> None:
     assert asked("300", total_time_ms=300_000)
     assert problems("300", total_time_ms=300_001) == [("total_time_ms", "contradiction")]
 
@@ -215,8 +213,8 @@ PUBLISHED = openapi_document()["components"]["schemas"]["CreateSession"]["proper
 
 
 @settings(max_examples=500)
-@given(st.text() | NEARLY | st.from_regex(rf"\A{WRITTEN_FORM}\Z"))
-def test_the_published_pattern_takes_what_is_understood_and_nothing_else(text: str) -> None:
+@given(st.text() | NEARLY | st.from_regex(rf"\A{NOTATION_PATTERN}\Z"))
+def test_published_pattern_accepts_exactly_valid_notation(text: str) -> None:
     assert validator(AS_TEXT, {}).is_valid(text) is not is_refused_as_text(text)
 
 
@@ -229,7 +227,7 @@ WRITTEN = st.from_regex(r"\A\*?[0-9]{1,6}[hms]?(\+| [db]|/|x)?[0-9]{0,6}[hms]?\Z
 
 
 @given(st.text() | WRITTEN)
-def test_whatever_is_written_is_understood_or_refused_as_one_field(text: str) -> None:
+def test_arbitrary_text_is_accepted_or_rejected_as_one_field(text: str) -> None:
     with suppress(InvalidRequest):
         assert asked(text).total_time_ms >= SECOND_MS
         assert re.fullmatch(r"\*?[0-9hms]+([+ ][0-9hmsxdb/]+)?", text)

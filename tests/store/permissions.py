@@ -63,7 +63,7 @@ def _play(container: Container) -> str:
         answer = engine.execute_idempotent(
             session_id, Switch(), idempotency, limit_check=limit_check
         )
-        assert (answer, limit_check is not None and limit_check.is_settled) == (b"3", is_new)
+        assert (answer, limit_check is not None and limit_check.is_resolved) == (b"3", is_new)
     counted = limits.for_request(new_id())
     engine.get_current_state(session_id, limit_check=counted)
     assert counted is not None

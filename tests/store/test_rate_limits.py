@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from chalicelib.core.commands import Switch
 from chalicelib.core.errors import RateLimited
 from chalicelib.ports import RateLimitCheck, Scope, SessionStore, Stale, StoreUnavailable
-from chalicelib.rate_limit.gcra import MINUTE_US, UNOBSERVED, Limit, LimitObserver
+from chalicelib.rate_limit.gcra import MINUTE_US, NULL_OBSERVER, Limit, LimitObserver
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, requests
@@ -60,7 +60,7 @@ def asked(
     session_id: str,
     limit: Limit = THREE_A_MINUTE,
     key: str | None = None,
-    observer: LimitObserver = UNOBSERVED,
+    observer: LimitObserver = NULL_OBSERVER,
 ) -> RateLimitCheck:
     """A read, or a switch, as the engine makes it; what became of its charge."""
     limit_check = RateLimitCheck(scope, session_id, limit, observer)
@@ -137,14 +137,14 @@ def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for
     for _ in range(5):
         in_vain = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
         store.load(session_id, limit_check=in_vain)
-        assert not in_vain.is_settled
+        assert not in_vain.is_resolved
     late = next_of(session, Switch(), store.now_ms())
     assert remaining(asked(store, "switch", session_id)) == 2
 
     lost = RateLimitCheck("switch", session_id, THREE_A_MINUTE)
     assert isinstance(store.commit(late, lost), Stale)
 
-    assert not lost.is_settled
+    assert not lost.is_resolved
     assert remaining(asked(store, "switch", session_id)) == 1
 
 
@@ -170,11 +170,11 @@ def test_where_there_is_no_room_left_what_needs_none_is_not_refused(store: Sessi
 
     loaded = store.load(session_id, key, again)
     assert loaded.record is not None
-    assert not again.is_settled
+    assert not again.is_resolved
 
     store.delete(session_id, new_id("key"), b"bye")
     store.load(session_id, limit_check=other)
-    assert not other.is_settled
+    assert not other.is_resolved
 
 
 def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
@@ -190,7 +190,7 @@ def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
     for limit_check in limit_checks:
         store.commit(commit, limit_check)
 
-    assert all(limit_check.is_settled for limit_check in limit_checks)
+    assert all(limit_check.is_resolved for limit_check in limit_checks)
     assert [passed(limit_check) for limit_check in limit_checks] == [True, False, False]
     assert [limit_check.quota for limit_check in limit_checks[1:]] == [None, None]
 

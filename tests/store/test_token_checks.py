@@ -162,7 +162,7 @@ def test_whose_token_does_not_hold_is_told_nothing_of_a_limit_either(place: Plac
     with pytest.raises(RateLimited):
         place.store.load(session_id, new_id("command"), allowed, a_host(place, session_id))
 
-    assert not refused.is_settled
+    assert not refused.is_resolved
     assert allowed.quota is not None
     assert allowed.quota.exceeded
 

@@ -12,7 +12,7 @@ from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry.ports import Telemetry
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
-from tests.api_docs.conformance import check_said
+from tests.api_docs.conformance import check_server_message
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 
 from ..broadcast.conftest import api as api
@@ -92,7 +92,7 @@ class Room:
         self.sockets.message(self.event(connection_id, body=text))
         answers = self.api.messages(connection_id)[before:]
         for answer in answers:
-            check_said(answer)
+            check_server_message(answer)
         return answers
 
 

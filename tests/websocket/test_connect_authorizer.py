@@ -17,7 +17,7 @@ from chalicelib.broadcast.recipients import recipients_of
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.ports import StoreUnavailable
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
-from tests.auth.bearers import KEYS, OTHER_SESSION, a_bearer, a_key_set, a_keyring
+from tests.auth.bearers import KEYS, OTHER_SESSION, a_bearer, a_key_cache, a_key_set
 
 from .conftest import Room, a_room
 
@@ -37,7 +37,7 @@ def room() -> Room:
 def a_guarded_room(*origins: str) -> Room:
     room = a_room()
     room.sockets._connect_authorizer = ConnectAuthorizer(
-        room.store, lambda: TokenAuthenticator(a_keyring(), 3_600), origins
+        room.store, lambda: TokenAuthenticator(a_key_cache(), 3_600), origins
     )
     setup = create_setup(
         session_id=SESSION,
@@ -166,7 +166,7 @@ def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
     assert handshake(room, connection_id="c2") == {"statusCode": 401}
     assert room.registry.context_of("c2") is None
     (line,) = caplog.records
-    told = "connection c2: not let in: keys: The keys are no JSON"
+    told = "connection c2: not let in: keys: The keys are not JSON"
     assert (line.levelname, line.getMessage()) == ("ERROR", told)
     answers = room.send("c1", PING) + room.send("c1", SWITCH)
     assert [one["type"] for one in answers if one["type"] != "STATE_UPDATE"] == ["PONG", "ACK"]
@@ -328,7 +328,7 @@ def test_who_was_let_in_without_a_token_is_sent_away_once_one_is_asked_for() -> 
     room = a_room()
     room.connect("c1", SESSION)
     room.sockets._connect_authorizer = ConnectAuthorizer(
-        room.store, lambda: TokenAuthenticator(a_keyring(), 3_600)
+        room.store, lambda: TokenAuthenticator(a_key_cache(), 3_600)
     )
 
     assert codes(room.send("c1", PING)) == ["SESSION_FORBIDDEN"]

@@ -1,8 +1,8 @@
-"""The page on which the contract is read and tried: HTML, scripts and styles, as text.
+"""API documentation page: HTML, scripts and styles, as text.
 
-Swagger UI comes from the ``offapi`` package, whose files are read without
-importing it, since it would read all of them. Nothing is loaded from anywhere
-else, so the page works offline; the policy it is sent with sees to that.
+Swagger UI comes from the ``offapi`` package; its files are read without importing it, because the
+import would read all of them. The content security policy blocks other origins, so the page works
+offline.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SWAGGER_UI: Final = "offapi"
 
 
 class Asset(NamedTuple):
-    """A part of the page; ``digest`` stands in the addresses by which the page knows it."""
+    """A file of the page; its URL contains the ``digest``."""
 
     media_type: str
     text: str
@@ -45,21 +45,21 @@ SOURCES: Final = {
     "page.css": (None, "page.css"),
     "page.js": (None, "page.js"),
 }
-"""The package and the file that each asset is read from; ours stand beside this module."""
+"""The package and file of each asset; None is this package."""
 
 _MEDIA_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 
 
 def asset(name: str) -> Asset | None:
-    """What the page loads under a name; ``None`` if it loads nothing of the kind."""
-    # Names come from anybody: only those that exist may fill the cache.
+    """The asset with this name, or ``None``."""
+    # Any client can send names: only existing ones may fill the cache.
     return _read(name) if name in SOURCES else None
 
 
 @cache
 def html(root: str) -> str:
-    """The page; ``root`` leads from its address to that of the API."""
-    # An asset's address changes with its content, so that it may be kept for ever.
+    """The page; ``root`` is the relative URL of the API."""
+    # An asset's URL changes with its content, so that it can be cached forever.
     addresses = {
         name.replace("-", "_").replace(".", "_"): f"{root}docs/{name}?v={_read(name).digest}"
         for name in SOURCES

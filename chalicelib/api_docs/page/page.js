@@ -1,4 +1,4 @@
-// Lays out the two documents: REST with Swagger UI, the socket's messages as a list.
+// Shows the two documents: REST with Swagger UI, the WebSocket's messages as a list.
 "use strict";
 
 const root = document.body.dataset.root;
@@ -16,7 +16,7 @@ function element(name, text, ...children) {
   return made;
 }
 
-// Of Markdown the contract uses bold, which is left out here, and code.
+// The documents use two Markdown features: bold, which is dropped here, and code.
 function prose(text) {
   const parts = text.replaceAll("**", "").split("`");
   return element("p", "", ...parts.map((part, at) => (at % 2 ? element("code", part) : part)));
@@ -26,19 +26,19 @@ function json(title, value) {
   return element("details", "", element("summary", title), element("pre", JSON.stringify(value, null, 2)));
 }
 
-function named(document_, reference) {
+function resolve(document_, reference) {
   return reference.slice(2).split("/").reduce((inner, key) => inner[key], document_);
 }
 
 function direction(contract, title, action) {
   const operations = Object.values(contract.operations).filter((one) => one.action === action);
   const replies = Object.values(contract.operations).flatMap((one) => one.reply?.messages ?? []);
-  const asked = operations.flatMap((one) => one.messages);
-  const all = action === "send" ? [...asked, ...replies] : asked;
+  const messages = operations.flatMap((one) => one.messages);
+  const all = action === "send" ? [...messages, ...replies] : messages;
   const references = [...new Set(all.map((one) => one.$ref))];
   const listed = references.map((reference) => {
-    const message = named(contract, named(contract, reference).$ref);
-    const schema = named(contract, message.payload.$ref);
+    const message = resolve(contract, resolve(contract, reference).$ref);
+    const schema = resolve(contract, message.payload.$ref);
     return element(
       "article",
       "",
@@ -59,8 +59,8 @@ async function socket() {
     ...`${contract.info.description}\n\n${channel.description}`
       .split("\n\n")
       .map(prose),
-    direction(contract, "What the server says", "send"),
-    direction(contract, "What a client says", "receive"),
+    direction(contract, "Server messages", "send"),
+    direction(contract, "Client messages", "receive"),
   );
 }
 

@@ -19,7 +19,7 @@
 --      15 events_kept, about how many
 --      16 status, the number of its status
 --      17 interval_us, what a switch pours; '' if there is none to count
---      18 most_us, what the bucket holds
+--      18 capacity_us, what the bucket holds
 --      19.. events, bytes each
 -- returns { 'committed' }, or { 'repeated', receipt } for a command that has been here
 --         before, or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does;
@@ -31,7 +31,7 @@ local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], AR
 local updated_at_ms, base_updated_at_ms, session_id = ARGV[6], ARGV[7], ARGV[8]
 local due_ms, expires_at_ms, channel, update = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local receipt, keep_ms, events_kept, status = ARGV[13], ARGV[14], ARGV[15], ARGV[16]
-local interval_us, most_us = ARGV[17], ARGV[18]
+local interval_us, capacity_us = ARGV[17], ARGV[18]
 local first_event = 19
 local creating = base_version == '0'
 
@@ -54,7 +54,7 @@ end
 -- The first write is one that a full server refuses, here as below: after it, nothing is.
 local counted = {}
 if interval_us ~= '' then
-  counted = { pour(switches, redis.call('TIME'), tonumber(interval_us), most_us) }
+  counted = { pour(switches, redis.call('TIME'), tonumber(interval_us), capacity_us) }
   if counted[3] == 0 then
     return { 'refused', unpack(counted) }
   end

@@ -8,14 +8,14 @@
 --       4 life_ms, for how long the list is kept after the last sign of life on it
 --       5 silent_ms, after how long without one a connection is none
 --       6 interval_us, what one message pours; nothing is counted without it
---       7 most_us, what the bucket holds
+--       7 capacity_us, what the bucket holds
 -- returns { now_ms, epoch, version, updated_at_ms }, the last three nil if there is no
 --         session, and, if one is counted, drained_at_us, now_us and let_through
 local session, connections, connected = KEYS[1], KEYS[2], KEYS[3]
 local deadlines, messages = KEYS[4], KEYS[5]
 local session_id, connection_id, endpoint = ARGV[1], ARGV[2], ARGV[3]
 local life_ms, silent_ms = ARGV[4], ARGV[5]
-local interval_us, most_us = ARGV[6], ARGV[7]
+local interval_us, capacity_us = ARGV[6], ARGV[7]
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -42,4 +42,4 @@ end
 if not interval_us then
   return { now_ms, stored[1], stored[2], stored[3] }
 end
-return { now_ms, stored[1], stored[2], stored[3], pour(messages, time, tonumber(interval_us), most_us) }
+return { now_ms, stored[1], stored[2], stored[3], pour(messages, time, tonumber(interval_us), capacity_us) }

@@ -11,18 +11,18 @@ from collections.abc import Mapping
 
 from ..schemas.pushes import version_of
 from ..telemetry.ports import Telemetry
-from .connections_api.ports import Outcome
+from .connections_api.ports import DeliveryStatus
 
 LOG = logging.getLogger("tickless")
 
-HARMLESS = {Outcome.DELIVERED, Outcome.GONE}
+HARMLESS = {DeliveryStatus.DELIVERED, DeliveryStatus.GONE}
 
 
 def report(
     telemetry: Telemetry,
     session_id: str,
     message: bytes,
-    outcomes: Mapping[Outcome, int],
+    outcomes: Mapping[DeliveryStatus, int],
     seconds: float,
 ) -> None:
     """Tell of a fan-out that is over; a warning where somebody missed the message."""

@@ -62,7 +62,7 @@ class InlineBroadcaster:
         Raises:
             StoreUnavailable: It can't be reached; the next sweep will do.
         """
-        session_ids = self._registry.watched_sessions()
+        session_ids = self._registry.sessions_with_connections()
         while some := list(islice(session_ids, LISTS_AT_ONCE)):
             for recipients in recipients_of_each(self._registry, some):
                 self._part_with(recipients)
@@ -70,15 +70,15 @@ class InlineBroadcaster:
     def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
         with _whatever_becomes_of_it(session_id):
             recipients = recipients_of(self._registry, session_id)
-            self._strike_off(session_id, self._post(recipients, message, close=close))
+            self.deregister_gone(session_id, self._post(recipients, message, close=close))
 
     def _part_with(self, recipients: Recipients) -> None:
         if recipients.leaving:
-            self._strike_off(
+            self.deregister_gone(
                 recipients.session_id, self._post(replace(recipients, present=()), b"")
             )
 
-    def _strike_off(self, session_id: str, gone: Sequence[Connection]) -> None:
+    def deregister_gone(self, session_id: str, gone: Sequence[Connection]) -> None:
         if gone:
             self._registry.remove(session_id, [one.connection_id for one in gone])
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..ports import Connection, ConnectionRegistry, HeartbeatPolicy, SessionConnections
-from .connections_api.ports import Outcome
+from .connections_api.ports import DeliveryStatus
 
 GRACE_MS = 15_000
 """A post that races $connect is answered 410 too; so long it proves nothing."""
@@ -47,23 +47,25 @@ class Recipients:
             and self.now_ms - one.heard_at_ms > self.heartbeat_policy.abandoned_ms
         ]
 
-    def is_gone(self, watcher: Connection, outcome: Outcome) -> bool:
+    def is_gone(self, watcher: Connection, outcome: DeliveryStatus) -> bool:
         """Whether what became of a post proves that nobody is there any more."""
-        return outcome is Outcome.GONE and self.now_ms - watcher.registered_at_ms >= GRACE_MS
+        return outcome is DeliveryStatus.GONE and self.now_ms - watcher.registered_at_ms >= GRACE_MS
 
 
 def recipients_of(
     registry: ConnectionRegistry, session_id: str, endpoint: str | None = None
 ) -> Recipients:
     """Everybody who watches, or only those of one endpoint."""
-    return _audience(session_id, registry.watchers(session_id), registry.heartbeat_policy, endpoint)
+    return _audience(
+        session_id, registry.connections_of(session_id), registry.heartbeat_policy, endpoint
+    )
 
 
 def recipients_of_each(
     registry: ConnectionRegistry, session_ids: Sequence[str], endpoint: str | None = None
 ) -> Sequence[Recipients]:
     """As :func:`audience_of` for each, in their order, and cheaper than one after another."""
-    lists = registry.watchers_many(session_ids)
+    lists = registry.connections_of_many(session_ids)
     return [
         _audience(session_id, listed, registry.heartbeat_policy, endpoint)
         for session_id, listed in zip(session_ids, lists, strict=True)
@@ -76,7 +78,7 @@ def _audience(
     heartbeat_policy: HeartbeatPolicy,
     endpoint: str | None,
 ) -> Recipients:
-    ours = [one for one in listed.watchers if endpoint is None or one.endpoint == endpoint]
+    ours = [one for one in listed.connections if endpoint is None or one.endpoint == endpoint]
     silent = [one for one in ours if listed.now_ms - one.heard_at_ms > heartbeat_policy.silent_ms]
     here = [one for one in ours if listed.now_ms - one.heard_at_ms <= heartbeat_policy.silent_ms]
     forbidden = [one for one in here if _has_ended(one, listed.now_ms)]

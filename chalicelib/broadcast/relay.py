@@ -19,7 +19,7 @@ from typing import Protocol
 from ..core.errors import StoreUnavailable
 from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry
-from ..schemas.pushes import is_farewell
+from ..schemas.pushes import is_final_message
 from ..telemetry.ports import SILENT, Telemetry
 from .connections_api.ports import ConnectionsApi
 from .recipients import recipients_of
@@ -122,7 +122,7 @@ class Relay:
         if message:
             self._dispatch.send(recipients, [message], heard_s)
         self._dispatch.close_revoked(recipients)
-        if is_farewell(message):
+        if is_final_message(message):
             self._dispatch.broadcast_and_close(
                 session_id, [one.connection_id for one in recipients.present]
             )

@@ -131,7 +131,7 @@ class RelayMaintenance:
             self._stopping.wait(AGAIN_AFTER_SECONDS)
 
     def _do_what_is_due(self) -> None:
-        self._strike_off()
+        self.deregister_gone()
         if self._refreshes_done != self._refreshes_wanted:
             self._refresh_all()
         elif time.monotonic() >= self._sweep_at_s:
@@ -208,16 +208,16 @@ class RelayMaintenance:
 
     def _watched_sessions(self, at_once: int) -> Iterator[Sequence[str]]:
         """So many at a time, and between them as much time for others as each of them took."""
-        session_ids = self._registry.watched_sessions()
+        session_ids = self._registry.sessions_with_connections()
         while not self._stopping.is_set() and (some := list(islice(session_ids, at_once))):
             began_s, self._waited_s = time.monotonic(), 0.0
             yield some
-            self._strike_off()
+            self.deregister_gone()
             took_s = time.monotonic() - began_s
             # What was spent waiting was left to others already.
             self._stopping.wait(max(0.0, took_s - 2 * self._waited_s))
 
-    def _strike_off(self) -> None:
+    def deregister_gone(self) -> None:
         """Take off the lists whom posts have shown to be gone."""
         for session_id, connection_ids in self._dispatch.take_gone().items():
             self._registry.remove(session_id, connection_ids)

@@ -18,7 +18,7 @@ from ..ports import Connection
 from ..schemas.messages import session_forbidden
 from ..telemetry.ports import Telemetry
 from . import fan_out_metrics as fan_out
-from .connections_api.ports import ConnectionsApi, Delete, Outcome, Post
+from .connections_api.ports import ConnectionsApi, Delete, DeliveryStatus, Post
 from .recipients import Recipients
 
 LOG = logging.getLogger("tickless")
@@ -69,7 +69,7 @@ class RelaySender:
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS
         self._api.submit_all(
             [Delete(self._endpoint, one, deadline_s) for one in connection_ids],
-            _Dismissal(session_id, self._gone).done,
+            _Closing(session_id, self._gone).done,
         )
 
     def close_revoked(self, recipients: Recipients) -> None:
@@ -108,16 +108,16 @@ class _Delivery:
         self._telemetry = telemetry
         self._since_s = since_s
         self._settled = settled
-        self._outcomes: Counter[Outcome] = Counter()
+        self._outcomes: Counter[DeliveryStatus] = Counter()
         self._left = len(recipients.present)
 
-    def done(self, post: Post, outcome: Outcome) -> None:
+    def done(self, post: Post, outcome: DeliveryStatus) -> None:
         self._outcomes[outcome] += 1
         self._left -= 1
-        if outcome is Outcome.GONE:
+        if outcome is DeliveryStatus.GONE:
             if self._audience.is_gone(self._present[post.connection_id], outcome):
                 self._gone.put((self._audience.session_id, post.connection_id))
-        elif outcome is not Outcome.DELIVERED:
+        elif outcome is not DeliveryStatus.DELIVERED:
             LOG.warning(
                 "relay: post to %s: %s",
                 post.connection_id,
@@ -141,12 +141,12 @@ class _Delivery:
         return {watcher.connection_id: watcher for watcher in self._audience.present}
 
 
-class _Dismissal:
+class _Closing:
     """Who has been sent away is off the list, however that went."""
 
     def __init__(self, session_id: str, gone: Gone) -> None:
         self._session_id = session_id
         self._gone = gone
 
-    def done(self, delete: Delete, _: Outcome) -> None:
+    def done(self, delete: Delete, _: DeliveryStatus) -> None:
         self._gone.put((self._session_id, delete.connection_id))

@@ -86,7 +86,7 @@ def session_deleted(session_id: str, now_ms: int) -> bytes:
     return to_json(final_message)
 
 
-def is_farewell(message: bytes) -> bool:
+def is_final_message(message: bytes) -> bool:
     """Whether a push is the last one of its session; told without reading it all."""
     return message.startswith(b'{"type":"SESSION_DELETED"')
 

@@ -162,7 +162,7 @@ def decode_event(stored: bytes) -> Event:
         raise UnreadableSession(f"A stored event is damaged: {error!r}") from error
 
 
-def encode_receipt(record: IdempotencyRecord) -> bytes:
+def encode_record(record: IdempotencyRecord) -> bytes:
     """The version, and where an answer is kept: version:epoch, fingerprint, and answer as it is."""
     version = str(record.version)
     if not record.fingerprint:
@@ -171,7 +171,7 @@ def encode_receipt(record: IdempotencyRecord) -> bytes:
     return b" ".join((made, record.fingerprint, record.response))
 
 
-def decode_receipt(stored: bytes) -> IdempotencyRecord:
+def decode_record(stored: bytes) -> IdempotencyRecord:
     made, *kept = stored.split(b" ", 2)
     version, _, epoch = made.partition(b":")
     fingerprint, answer = kept or (b"", b"")

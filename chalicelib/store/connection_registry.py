@@ -43,7 +43,7 @@ class RedisConnections:
         self._watch_with_token = Script("register_connection", "check_token", "gcra")
         self._watchers = Script("connections")
 
-    def watch(
+    def register(
         self,
         session_id: str,
         connection_id: str,
@@ -89,15 +89,15 @@ class RedisConnections:
         session_id, _, bearer = known.decode().partition(" ")
         return ConnectionContext(session_id, read_bearer(bearer) if bearer else None)
 
-    def forget(self, connection_id: str) -> None:
+    def deregister(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
         if session_id is not None:
             self.remove(session_id, [connection_id])
 
-    def watchers(self, session_id: str) -> SessionConnections:
+    def connections_of(self, session_id: str) -> SessionConnections:
         return _watchers(self._watchers.run(self._client, *self._to_list(session_id)))
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
+    def connections_of_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         calls = [self._to_list(session_id) for session_id in session_ids]
         return list(map(_watchers, self._watchers.run_pipeline(self._client, calls)))
 
@@ -112,7 +112,7 @@ class RedisConnections:
             ]
         )
 
-    def watched_sessions(self) -> Iterator[str]:
+    def sessions_with_connections(self) -> Iterator[str]:
         for key in self._client.scan(WATCHED, SCAN_COUNT):
             yield session_of_list(key.decode())
 

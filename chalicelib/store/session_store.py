@@ -154,7 +154,7 @@ class RedisStore:
             "" if commit.expires_at_ms is None else commit.expires_at_ms,
             keys.updates,
             commit.update,
-            codec.encode_receipt(commit.record or IdempotencyRecord(session.version)),
+            codec.encode_record(commit.record or IdempotencyRecord(session.version)),
             commit.keep_ms,
             EVENTS_KEPT,
             STATUS_NUMBERS[session.status],
@@ -166,9 +166,9 @@ class RedisStore:
         self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
     ) -> IdempotencyRecord:
         key = SessionKeys.of(session_id, self._shards).reply(command_id)
-        kept = codec.encode_receipt(record)
+        kept = codec.encode_record(record)
         before = self._keep.run(self._client, 1, key, kept, keep_ms)
-        return record if before is None else codec.decode_receipt(before)
+        return record if before is None else codec.decode_record(before)
 
     def delete(
         self,
@@ -194,13 +194,13 @@ class RedisStore:
             session_id,
             keys.updates,
             final_message,
-            codec.encode_receipt(record or IdempotencyRecord(0)),
+            codec.encode_record(record or IdempotencyRecord(0)),
             keep_ms,
         )
         if outcome == b"stale":
             return Stale(_loaded([*answer, None]))
         if outcome == b"repeated":
-            return Deleted(False, codec.decode_receipt(answer[0]))
+            return Deleted(False, codec.decode_record(answer[0]))
         return Deleted(answer[0] == 1)
 
     def read_events(
@@ -239,7 +239,7 @@ def _made(
     if outcome == b"repeated":
         if switch is not None:
             switch.skipped()
-        before = codec.decode_receipt(told[0])
+        before = codec.decode_record(told[0])
         return Committed(before.version, before)
     if switch is not None:
         switch.record(*told)
@@ -249,7 +249,7 @@ def _made(
 
 def _loaded(stored: list[Any]) -> Loaded:
     now_ms, epoch, version, setup, facts, kept = stored[:LOADED]
-    record = codec.decode_receipt(kept) if kept is not None else None
+    record = codec.decode_record(kept) if kept is not None else None
     if version is None:
         return Loaded(None, now_ms, record)
     session = codec.decode(epoch.decode(), int(version), setup, facts)

@@ -17,8 +17,7 @@ from math import inf
 from typing import Any, Protocol, TypedDict
 
 from ..auth.policy import Action, Bearer
-from ..broadcast.connections_api.ports import ConnectionsApi, Post
-from ..broadcast.connections_api.ports import Outcome as Posted
+from ..broadcast.connections_api.ports import ConnectionsApi, DeliveryStatus, Post
 from ..core.commands import Switch
 from ..core.errors import (
     Forbidden,
@@ -119,7 +118,7 @@ class WebSocketHandlers:
         append_keys(session_id=session_id)
         try:
             entry = self._connect_authorizer.authorize(event, session_id)
-            self._registry.watch(session_id, connection_id, endpoint, bearer=entry.bearer)
+            self._registry.register(session_id, connection_id, endpoint, bearer=entry.bearer)
         except (Unauthenticated, Forbidden) as error:
             return {"statusCode": STATUS[error.code]}
         except StoreUnavailable as error:
@@ -137,7 +136,7 @@ class WebSocketHandlers:
         """$disconnect, which is best effort on AWS; what it misses expires by itself."""
         connection_id, _ = self._place(event)
         try:
-            self._registry.forget(connection_id)
+            self._registry.deregister(connection_id)
         except StoreUnavailable as error:
             LOG.warning("connection %s: not forgotten: %s", connection_id, error)
 
@@ -153,7 +152,9 @@ class WebSocketHandlers:
         heartbeat_ms = self._registry.heartbeat_policy.heartbeat_ms
         hello = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
-        while self._post(endpoint, connection_id, hello, limited_seconds=inf) is Posted.GONE:
+        while (
+            self._post(endpoint, connection_id, hello, limited_seconds=inf) is DeliveryStatus.GONE
+        ):
             wait_seconds = min(
                 LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_GREETING_AFTER_SECONDS
             )
@@ -196,7 +197,9 @@ class WebSocketHandlers:
             append_keys(session_id=session_id)
             self._connect_authorizer.expect(bearer)
             limit_check = self._limits.for_message(connection_id)
-            heard = self._registry.watch(session_id, connection_id, endpoint, limit_check, bearer)
+            heard = self._registry.register(
+                session_id, connection_id, endpoint, limit_check, bearer
+            )
             now_ms = heard.now_ms
             answers = self._answers(visit, connection_id, text, heard)
         except Unauthenticated:
@@ -320,7 +323,7 @@ class WebSocketHandlers:
         self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
         with suppress(StoreUnavailable):
             # Else the next sweep does it.
-            self._registry.forget(connection_id)
+            self._registry.deregister(connection_id)
 
     def _post(
         self,
@@ -328,7 +331,7 @@ class WebSocketHandlers:
         connection_id: str,
         *messages: bytes,
         limited_seconds: float = LIMITED_SECONDS,
-    ) -> Posted:
+    ) -> DeliveryStatus:
         """Post in this order; what became of the last one.
 
         Given up once it is answered 429 for ``limited_seconds`` and nothing comes through.
@@ -338,8 +341,8 @@ class WebSocketHandlers:
         outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS, limited_seconds)
         self._telemetry.posted(Counter(outcomes))
         if not outcomes:
-            return Posted.DELIVERED
-        if outcomes[-1] not in (Posted.DELIVERED, Posted.GONE):
+            return DeliveryStatus.DELIVERED
+        if outcomes[-1] not in (DeliveryStatus.DELIVERED, DeliveryStatus.GONE):
             LOG.warning("connection %s: post %s", connection_id, outcomes[-1])
         return outcomes[-1]
 

@@ -126,12 +126,12 @@ def test_the_last_status_is_the_one_that_was_tried() -> None:
 def test_connections_count_while_they_are_heard_of(place: Place) -> None:
     session_id = created(place.store).setup.session_id
     for connection_id in ("a", "b", "c"):
-        place.registry.watch(session_id, connection_id, HERE)
-    place.registry.watch(str(uuid4()), "d", HERE)
-    place.registry.watch(session_id, "a", HERE)
+        place.registry.register(session_id, connection_id, HERE)
+    place.registry.register(str(uuid4()), "d", HERE)
+    place.registry.register(session_id, "a", HERE)
     assert place.stats.facts().connections == 4
 
-    place.registry.forget("a")
+    place.registry.deregister("a")
     place.registry.remove(session_id, ["b"])
     assert place.stats.facts().connections == 2
 

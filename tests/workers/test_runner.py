@@ -123,7 +123,7 @@ def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
         "BROADCAST": "relay",
     }
     with process("-m", "chalicelib.workers.relay", **environment) as begun:
-        container.connections.watch(session_id, "c1", NOBODY)
+        container.connections.register(session_id, "c1", NOBODY)
         container.engine.complete_session(session_id)
         # Nobody was there to be posted to, and it says so.
         assert begun.stderr is not None

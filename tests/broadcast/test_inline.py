@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.auth.policy import Role
 from chalicelib.broadcast.connections_api import Closed, ConnectionsApi, NoCredentials
-from chalicelib.broadcast.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineBroadcaster
+from chalicelib.broadcast.inline import THROTTLED_SECONDS, WITHIN_SECONDS, InlineBroadcaster
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.auth.bearers import a_bearer
@@ -44,7 +44,7 @@ def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
 
     waited_s = seconds_of(broadcaster)
 
-    assert LIMITED_SECONDS <= waited_s < WITHIN_SECONDS / 2
+    assert THROTTLED_SECONDS <= waited_s < WITHIN_SECONDS / 2
     assert all(len(stub.bodies(one)) == 2 for one in quick)
     (line,) = [vars(one) for one in caplog.records if one.levelname == "WARNING"]
     assert line["posts"] == {"delivered": 50, "limited": 1}

@@ -241,7 +241,7 @@ def test_a_fault_of_our_own_does_not_end_the_relay(
     scene.relay.start()
     scene.registry.lists[SESSION] = None  # type: ignore[assignment]
     scene.says(b'{"n": 1}')
-    eventually(lambda: "starting over" in caplog.text)
+    eventually(lambda: "restarting" in caplog.text)
     scene.registry.lists[SESSION] = {}
     scene.registry.register(SESSION, "a", HERE)
 

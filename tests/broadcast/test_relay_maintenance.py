@@ -15,7 +15,7 @@ import pytest
 from chalicelib.auth.policy import Role
 from chalicelib.broadcast import relay_maintenance as upkeep
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus, R
-from chalicelib.broadcast.recipients import LISTS_AT_ONCE
+from chalicelib.broadcast.recipients import SESSIONS_PER_READ
 from chalicelib.broadcast.relay import Relay
 from chalicelib.broadcast.relay_maintenance import SNAPSHOTS_AT_ONCE, Snapshots
 from chalicelib.engine.sync_engine import SyncEngine
@@ -199,7 +199,7 @@ def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
 
 
 def test_watched_sessions_are_looked_at_a_few_at_a_time_and_all_of_them(scene: Scene) -> None:
-    many = 3 * LISTS_AT_ONCE
+    many = 3 * SESSIONS_PER_READ
     for number in range(1, many):
         scene.registry.register(a_session_id(number), f"{number}", HERE)
     scene.store.advance(90_001)
@@ -207,7 +207,7 @@ def test_watched_sessions_are_looked_at_a_few_at_a_time_and_all_of_them(scene: S
     assert scene.relay.start()
 
     eventually(lambda: len(scene.api.closed) == many - 1)
-    assert scene.registry.largest == LISTS_AT_ONCE
+    assert scene.registry.largest == SESSIONS_PER_READ
     eventually(lambda: list(scene.registry.sessions_with_connections()) == [WATCHED])
 
 
@@ -356,9 +356,9 @@ def test_a_snapshot_goes_out_only_while_nothing_has_overtaken_it() -> None:
     def send(session_id: str) -> None:
         snapshots.send(session_id, lambda: sent.append(session_id))
 
-    snapshots.overtake("a")
+    snapshots.cancel("a")
     snapshots.begin(["a", "b"])
-    snapshots.overtake("b")
+    snapshots.cancel("b")
     for one in ("a", "b"):
         send(one)
     assert sent == ["a"]

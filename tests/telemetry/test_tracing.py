@@ -46,7 +46,7 @@ def test_without_its_sdk_a_line_says_so_and_everything_goes_on(
     monkeypatch.setitem(sys.modules, "aws_xray_sdk.core", None)
 
     assert isinstance(open_tracing(True, "tickless"), NoTracing)
-    assert "TRACING is on, but cannot be" in caplog.text
+    assert "TRACING is on, but aws-xray-sdk is missing" in caplog.text
 
 
 @dataclass

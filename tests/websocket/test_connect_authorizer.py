@@ -166,7 +166,7 @@ def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
     assert handshake(room, connection_id="c2") == {"statusCode": 401}
     assert room.registry.context_of("c2") is None
     (line,) = caplog.records
-    told = "connection c2: not let in: keys: The keys are no JSON"
+    told = "connection c2: not authenticated: keys: The keys are no JSON"
     assert (line.levelname, line.getMessage()) == ("ERROR", told)
     answers = room.send("c1", PING) + room.send("c1", SWITCH)
     assert [one["type"] for one in answers if one["type"] != "STATE_UPDATE"] == ["PONG", "ACK"]

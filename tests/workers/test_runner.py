@@ -60,7 +60,7 @@ class Loser:
     def stop(self):
         pass
 
-runner.FIGURES_EVERY_SECONDS = 0.05
+runner.FLUSH_EVERY_SECONDS = 0.05
 sys.exit(runner.run("loser", Loser, []))
 """
 

@@ -132,14 +132,14 @@ class FakeStore:
         if self.away or self.cannot_count:
             limit_check.failed_open()
         else:
-            self.pour(limit_check)
+            self.consume(limit_check)
 
     def _look_for_room(self, limit_check: RateLimitCheck) -> None:
         drained_at_us, now_us, fits = self._measure(limit_check)
         if not fits:
             limit_check.record(drained_at_us, now_us, fits)
 
-    def pour(self, limit_check: RateLimitCheck) -> None:
+    def consume(self, limit_check: RateLimitCheck) -> None:
         """As bucket.lua does."""
         drained_at_us, now_us, fits = self._measure(limit_check)
         if fits:
@@ -190,7 +190,7 @@ class FakeStore:
         if not fits:
             return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         if switch is not None:
-            self.pour(switch)
+            self.consume(switch)
             switch.enforce()
         if stored is None:
             stored = self._sessions[session_id] = _Stored(session, [], None)
@@ -403,7 +403,7 @@ class FakeRegistry:
         loaded = self.store.load(session_id, bearer=bearer)
         self.store.mend_index(session_id)
         if limit_check is not None:
-            self.store.pour(limit_check)
+            self.store.consume(limit_check)
         now_ms = loaded.now_ms
         context = ConnectionContext(session_id, bearer)
         self._sessions[connection_id] = (context, now_ms + self.heartbeat_policy.abandoned_ms)

@@ -1,9 +1,8 @@
-"""The ConnectionRegistry on Redis: who watches which session, and since when.
+"""ConnectionRegistry on Redis: the WebSocket connections of each session.
 
-Two records stand for a connection, in slots of their own: the session it
-watches, by connection id, because no message of a socket says it; and its line
-on that session's list. The first is written first and both expire, so neither
-outlives a connection for long, whatever fails in between.
+A connection has two records in different slots: its session, by connection id, because
+socket messages don't name it; and its entry in the session's hash of connections. The
+first is written first and both expire, so neither outlives a connection for long.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ class RedisConnections:
             limit_check.enforce()
         if epoch is None:
             return Heartbeat(now_ms)
-        # What an older release has written says nothing of when.
+        # Sessions written by an older release have no updated_at_ms.
         made_at_ms = None if updated_at_ms is None else int(updated_at_ms)
         return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
 
@@ -107,7 +106,7 @@ class RedisConnections:
             [
                 ("HDEL", keys.connections, *connection_ids),
                 ("ZREM", keys.connected, *connection_ids),
-                # Each lies in a slot of its own, where a cluster takes one key a call.
+                # Each key has its own slot, so a cluster takes one per command.
                 *(("UNLINK", connection(one)) for one in connection_ids),
             ]
         )

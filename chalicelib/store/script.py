@@ -1,4 +1,4 @@
-"""Lua scripts on the server: each is a file, known there by its digest."""
+"""Lua scripts: loads each from its file and calls it by its SHA-1 digest (EVALSHA)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Words = tuple[bytes | str | int, ...]
 
 
 class Script:
-    """A ``.lua`` file, after those whose functions it uses."""
+    """A ``.lua`` file, with the files it uses prepended."""
 
     def __init__(self, name: str, *uses: str) -> None:
         self._source = b"".join((SCRIPTS / f"{one}.lua").read_bytes() for one in (*uses, name))
@@ -33,7 +33,7 @@ class Script:
             return self._known(client, words, error)
 
     def run_pipeline(self, client: RedisClient, calls: Sequence[Words]) -> list[Any]:
-        """As :meth:`run`, many calls at once."""
+        """:meth:`run` for many calls, pipelined."""
         replies = client.pipeline([("EVALSHA", self._digest, *words) for words in calls])
         return [
             self._known(client, words, reply) for words, reply in zip(calls, replies, strict=True)
@@ -42,7 +42,7 @@ class Script:
     def run_with_optional(
         self, client: RedisClient, words: Words, optional: Script, optional_words: Words
     ) -> tuple[Any, Any]:
-        """As :meth:`run`, with another script whose error takes the place of its reply."""
+        """:meth:`run` with an optional second script; its error is returned as its reply."""
         reply, other = client.pipeline_with_optional(
             ("EVALSHA", self._digest, *words), ("EVALSHA", optional._digest, *optional_words)
         )
@@ -53,10 +53,10 @@ class Script:
             return reply, error
 
     def _known(self, client: RedisClient, words: Words, reply: Any) -> Any:
-        """The reply, or a second one where the server does not know the script.
+        """The reply; runs the script with EVAL if the server doesn't have it cached.
 
-        A server that restarted or took over knows none. EVAL goes where the keys are, and makes
-        the script known there.
+        A server has no scripts after a restart or failover. EVAL runs on the keys' node and
+        caches the script there.
         """
         if isinstance(reply, NoScriptError):
             return client.execute("EVAL", self._source, *words)

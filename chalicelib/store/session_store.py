@@ -1,7 +1,7 @@
-"""The SessionStore on Redis: one typed method for each script.
+"""SessionStore on Redis: one typed method per script.
 
-It decides nothing and remembers nothing. What is atomic is in the scripts,
-what bytes mean in ``codec``, where they lie in ``keys``.
+Stateless, and without session rules. The scripts hold what is atomic, ``codec`` the
+encoding, ``keys`` the names.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from .token_checks import checked, with_token
 EVENTS_KEPT = 1_000
 
 STATUS_NUMBERS = {status: number for number, status in enumerate(Status)}
-"""How scores name a status; a new one goes to the end of the enumeration."""
+"""Status numbers in sorted-set scores; append new statuses to the enumeration."""
 
 LOADED = 6
-"""How many values a load answers with, before what it says of a bucket."""
+"""How many values load.lua returns before those of a bucket."""
 
 
 class RedisStore:
@@ -226,7 +226,7 @@ class RedisStore:
 
 
 def _of_switch(limit_check: RateLimitCheck | None) -> RateLimitCheck | None:
-    """The charge, if it is one that lies with its session."""
+    """The check if it is a switch's, whose bucket lies with its session."""
     return limit_check if limit_check is not None and limit_check.scope == "switch" else None
 
 

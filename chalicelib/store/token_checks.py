@@ -1,8 +1,7 @@
-"""Tokens in the store: how scripts are asked whether one holds, and how a bearer is written down.
+"""Token checks in scripts, and the encoding of a bearer.
 
-A script that comes behind ``token.lua`` looks at the token before it does
-anything, in the same step and the same round trip. The token itself is never
-stored, only who it makes its bearer.
+A script with ``check_token.lua`` prepended checks the token first, atomically and in the
+same round trip. Only the bearer is stored, never the token.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from .keys import SessionKeys
 from .script import Words
 
 REFUSED = 1
-"""How many values a script answers with that has refused a token: what time it is."""
+"""How many values a script returns if it rejects the token: the time alone."""
 
 
 def with_token(words: Words, session: SessionKeys, bearer: Bearer) -> Words:
-    """The words of a script, for the same behind ``token.lua``."""
+    """A script's keys and arguments, extended for ``check_token.lua``."""
     number = int(words[0])
     revoked = [session.revoked(one) for one in bearer.revocations]
     keys, arguments = words[1 : number + 1], words[number + 1 :]
@@ -28,10 +27,10 @@ def with_token(words: Words, session: SessionKeys, bearer: Bearer) -> Words:
 
 
 def checked(answer: list[Any], bearer: Bearer | None) -> list[Any]:
-    """A script's answer.
+    """The script's reply.
 
     Raises:
-        Unauthenticated: It was asked with a token that does not hold.
+        Unauthenticated: The script rejected the bearer's token.
     """
     if bearer is not None and len(answer) == REFUSED:
         raise Unauthenticated
@@ -43,7 +42,7 @@ def valid_until_ms(bearer: Bearer) -> int:
 
 
 def written_bearer(bearer: Bearer) -> str:
-    """A bearer as text without line breaks; no part of it has a space."""
+    """A bearer as one line of text, its fields separated by spaces."""
     return " ".join(
         (
             bearer.role,

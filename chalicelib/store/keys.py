@@ -94,7 +94,7 @@ def connected(tag: str) -> str:
     return f"connected:{tag}"
 
 
-WATCHED = "session:*:connections"
+ALL_CONNECTIONS = "session:*:connections"
 """Matches the connections of every session."""
 
 

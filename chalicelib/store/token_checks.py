@@ -11,17 +11,17 @@ from typing import Any
 from ..auth.policy import Bearer, Role
 from ..core.errors import Unauthenticated
 from .keys import SessionKeys
-from .script import Words
+from .script import ScriptArguments
 
 REFUSED = 1
 """How many values a script returns if it rejects the token: the time alone."""
 
 
-def with_token(words: Words, session: SessionKeys, bearer: Bearer) -> Words:
+def with_token(arguments: ScriptArguments, session: SessionKeys, bearer: Bearer) -> ScriptArguments:
     """A script's keys and arguments, extended for ``check_token.lua``."""
-    number = int(words[0])
+    number = int(arguments[0])
     revoked = [session.revoked(one) for one in bearer.revocations]
-    keys, arguments = words[1 : number + 1], words[number + 1 :]
+    keys, arguments = arguments[1 : number + 1], arguments[number + 1 :]
     holds = bearer.valid_from_s * 1000, valid_until_ms(bearer), len(revoked)
     return (number + len(revoked), *keys, *revoked, *arguments, *holds)
 
@@ -41,7 +41,7 @@ def valid_until_ms(bearer: Bearer) -> int:
     return bearer.valid_until_s * 1000
 
 
-def written_bearer(bearer: Bearer) -> str:
+def encode_bearer(bearer: Bearer) -> str:
     """A bearer as one line of text, its fields separated by spaces."""
     return " ".join(
         (
@@ -55,7 +55,7 @@ def written_bearer(bearer: Bearer) -> str:
     )
 
 
-def read_bearer(text: str) -> Bearer:
+def decode_bearer(text: str) -> Bearer:
     role, session_id, token_id, from_s, until_s, participant_id = text.split(" ")
     return Bearer(
         Role(role),

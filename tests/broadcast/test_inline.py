@@ -1,4 +1,4 @@
-"""Inline broadcast: what whoever commits waits for, and what comes of it."""
+"""Inline broadcast: what a commit waits for, and the results."""
 
 from __future__ import annotations
 

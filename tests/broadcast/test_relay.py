@@ -283,7 +283,7 @@ def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
     with subscription(settings_of(proxy, valkey)) as listening:
         for _ in range(10):
             listening.next(0.1)
-        # As when the machine at the other end is gone: nobody closes the connection.
+        # As when the peer machine fails: the connection is never closed.
         proxy.blackhole()
         with pytest.raises(StoreUnavailable, match="silent"):
             drain(listening, 0.1)

@@ -34,7 +34,7 @@ def a_session_id(number: int) -> str:
 
 
 class TokenAuthenticator:
-    """Holds up whoever passes once it is shut, and says that somebody stands before it."""
+    """Blocks threads while it is shut, and reports that one is waiting."""
 
     def __init__(self) -> None:
         self.reached = Event()

@@ -112,7 +112,7 @@ def test_a_deadline_that_the_index_has_lost_or_has_too_late_is_put_right(
         place.registry.register(session_id, who, HERE)
         assert due_ms(place, session_id) == now_ms
 
-    # What is too early is found, and so corrected, by whoever looks for what is due.
+    # An entry that is too early is corrected by the sweeper that finds it due.
     place.deadlines.correct(session_id, session, now_ms - 1)
     place.registry.register(session_id, who, HERE)
     assert due_ms(place, session_id) == now_ms - 1

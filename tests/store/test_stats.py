@@ -112,7 +112,7 @@ def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
     assert sessions(place.stats.facts()) == {}
     if place.server is not None:
         key = SessionKeys.of(session.setup.session_id, SHARDS).sessions
-        # Whoever is created in the same shard takes it out.
+        # Creating a session in the same shard removes it.
         while SessionKeys.of(created(place.store).setup.session_id, SHARDS).sessions != key:
             pass
         assert place.server.execute("ZSCORE", key, session.setup.session_id) is None

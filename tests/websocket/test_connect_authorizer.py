@@ -284,7 +284,7 @@ def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
 def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(room: Room) -> None:
     bearer = enter(room)
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
-    # Its handshake has not been answered yet, so this finds nobody to close.
+    # Its handshake has not been answered yet, so this closes no connection.
     room.engine.revoke_token(SESSION, bearer.token_id, a_bearer(Role.SERVER))
     room.api.closed.clear()
 

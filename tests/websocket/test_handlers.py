@@ -487,7 +487,7 @@ def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
     assert kinds(answers) == ["ACK", "ACK", "ERROR"]
     assert answers[2]["code"] == "RATE_LIMIT_EXCEEDED"
     assert room.send("c3", command("pause"))[-1]["type"] == "ACK"
-    # Sent again it is answered as before, and takes nobody's place.
+    # Repeated, it gets the same response and consumes nothing.
     assert room.send("c1", command("switch"))[-1] == answers[0]
 
 

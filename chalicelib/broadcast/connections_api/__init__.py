@@ -25,6 +25,7 @@ from .ports import Closed, ConnectionsApi, Delete, DeliveryStatus, Post, Request
 __all__ = [
     "Closed",
     "ConnectionsApi",
+    "ConnectionsApiClient",
     "Credentials",
     "CurrentCredentials",
     "Delete",
@@ -33,7 +34,6 @@ __all__ = [
     "Post",
     "Request",
     "TransportLimits",
-    "WiredManagementApi",
     "fixed",
     "from_botocore",
     "given_or_found",

@@ -255,11 +255,11 @@ def test_connections_are_kept_and_used_again(api: ConnectionsApi, stub: Stub) ->
 def test_kept_connections_that_were_closed_meanwhile_do_no_harm(
     api: ConnectionsApi, stub: Stub
 ) -> None:
-    everybody = [f"connection-{number}" for number in range(10)]
+    connection_ids = [f"connection-{number}" for number in range(10)]
     for _ in range(3):
-        for connection_id in everybody:
+        for connection_id in connection_ids:
             stub.tell(connection_id, LAST)
-        outcomes = api.post_all([post(stub, one) for one in everybody], 60)
+        outcomes = api.post_all([post(stub, one) for one in connection_ids], 60)
         assert outcomes == [DeliveryStatus.DELIVERED] * 10
 
 
@@ -267,8 +267,8 @@ def test_kept_connections_that_have_silently_died_are_replaced(
     open_api: OpenApi, stub: Stub
 ) -> None:
     api = open_api(HURRIED)
-    everybody = [f"connection-{number}" for number in range(10)]
-    assert set(api.post_all([post(stub, one) for one in everybody], 60)) == {
+    connection_ids = [f"connection-{number}" for number in range(10)]
+    assert set(api.post_all([post(stub, one) for one in connection_ids], 60)) == {
         DeliveryStatus.DELIVERED
     }
 
@@ -368,8 +368,8 @@ def test_nothing_is_left_behind(open_api: OpenApi, stub: Stub) -> None:
     threads = set(threading.enumerate())
 
     api = open_api()
-    everybody = [f"connection-{number}" for number in range(50)]
-    assert set(api.post_all([post(stub, one) for one in everybody], 60)) == {
+    connection_ids = [f"connection-{number}" for number in range(50)]
+    assert set(api.post_all([post(stub, one) for one in connection_ids], 60)) == {
         DeliveryStatus.DELIVERED
     }
     api.close(60)

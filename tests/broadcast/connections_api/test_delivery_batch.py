@@ -86,8 +86,8 @@ def test_a_limit_that_is_lifted_in_time_costs_nobody_the_message() -> None:
 
 def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_through() -> None:
     box, batch = outbox(HURRIED, jitter=0.1), Batch(PATIENCE_S)
-    everybody = [post(batch, f"{number}") for number in range(8)]
-    accepted(box, *everybody)
+    posts = [post(batch, f"{number}") for number in range(8)]
+    accepted(box, *posts)
     now_s, through = 0.0, 0
 
     while box:
@@ -112,7 +112,7 @@ def test_whoever_was_only_to_be_closed_is_closed_though_the_farewell_meets_a_lim
     box.pass_time(PATIENCE_S)
     assert settled(box) == [(final_message, DeliveryStatus.LIMITED)]
 
-    # At once: nobody waits for a backoff that leads to nothing.
+    # At once: a backoff past the deadline is pointless.
     assert started(box) == [goodbye]
     box.answered(goodbye, 204, PATIENCE_S)
 

@@ -72,7 +72,7 @@ def test_an_idle_connection_that_is_closed_is_no_news_for_ever(poller: Poller, p
     far.close()
 
     assert [poller.wait(0.001) for _ in range(3)] == [[], [], []]
-    # Otherwise whoever waits would be woken without end, and find nothing.
+    # Otherwise each wait would return at once with nothing ready.
     poller.register(near.fileno(), READ)
     assert poller.wait(10) != []
 

@@ -216,7 +216,7 @@ def test_a_deadline_finds_who_waits_and_who_is_under_way() -> None:
     box.pass_time(10)
 
     assert settled(box) == [(under_way, DeliveryStatus.LATE), (behind, DeliveryStatus.LATE)]
-    # Nobody can call back the one under way: the order would suffer.
+    # A request in flight can not be recalled; sending the next would break the order.
     assert started(box) == []
     box.answered(under_way, 200, 11)
     assert started(box) == [later]

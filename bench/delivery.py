@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count as count_from
 
-from chalicelib.broadcast.connections_api import ConnectionsApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ConnectionsApi, DeliveryStatus, Post
 
 from .http_client import PATIENCE_SECONDS, Connection, request
 from .lab import Lab, Stack
@@ -150,7 +150,7 @@ class _Posting:
             sent_ns = time.monotonic_ns()
             post = Post(self.stack.management_url, self.connection_id, data, float("inf"))
             (outcome,) = self.api.post_all([post], PATIENCE_SECONDS)
-            if outcome is not Outcome.DELIVERED:
+            if outcome is not DeliveryStatus.DELIVERED:
                 raise RuntimeError(f"A post was {outcome}")
             (heard_ns,) = self.watchers.heard(self.group, version)
             latencies_ms.append((heard_ns - sent_ns) / 1e6)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import count as count_from
 from math import inf
 
-from chalicelib.broadcast.connections_api import ConnectionsApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ConnectionsApi, DeliveryStatus, Post
 
 from .fan_out import WITHIN_SECONDS
 from .http_client import HOST
@@ -90,7 +90,7 @@ class _Emulator:
             posts = [Post(self.endpoint, id_, data, inf) for id_ in connection_ids]
             sent_ns = time.monotonic_ns()
             outcomes = self.api.post_all(posts, WITHIN_SECONDS)
-            if outcomes.count(Outcome.DELIVERED) != len(posts):
+            if outcomes.count(DeliveryStatus.DELIVERED) != len(posts):
                 raise RuntimeError(f"{self.name}: {set(outcomes)}")
             return (self.watchers.heard(group, version)[-1] - sent_ns) / 1e6
 

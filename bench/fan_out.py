@@ -11,7 +11,7 @@ from math import inf
 import boto3
 from botocore.config import Config
 
-from chalicelib.broadcast.connections_api import ConnectionsApi, Outcome, Post
+from chalicelib.broadcast.connections_api import ConnectionsApi, DeliveryStatus, Post
 
 from .delivery import GREETING, Switching
 from .http_client import Connection
@@ -52,7 +52,7 @@ def posting(api: ConnectionsApi, endpoint: str, connection_ids: Sequence[str]) -
     """
     data = b"x" * POST_BYTES
     posts = [Post(endpoint, one, data, inf) for one in connection_ids]
-    delivered = api.post_all(posts, WITHIN_SECONDS).count(Outcome.DELIVERED)
+    delivered = api.post_all(posts, WITHIN_SECONDS).count(DeliveryStatus.DELIVERED)
     if delivered != len(posts):
         raise RuntimeError(f"Only {delivered} of {len(posts)} were delivered")
 

@@ -100,7 +100,7 @@ def measure() -> RequestPath:
         _call(app, "POST", "/v1/sessions", session)
         _call(app, "POST", f"/v1/sessions/{session_id}/start")
         for connection_id in ("one", "two"):
-            container.connections.watch(session_id, connection_id, endpoint)
+            container.connections.register(session_id, connection_id, endpoint)
         switch = f"/v1/sessions/{session_id}/switch"
         _call(app, "POST", switch)
         sys.setprofile(path.profile)

@@ -16,13 +16,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
 from chalicelib.broadcast.connections_api import (
+    ConnectionsApiClient,
     CurrentCredentials,
     TransportLimits,
-    WiredManagementApi,
     fixed,
 )
-from chalicelib.broadcast.connections_api.client import Wire
-from chalicelib.broadcast.connections_api.curl import CurlWire
+from chalicelib.broadcast.connections_api.client import Transport
+from chalicelib.broadcast.connections_api.curl import CurlTransport
 from chalicelib.broadcast.connections_api.sigv4 import SERVICE, SignedEndpoint
 
 from .fan_out import connection_ids, posting, us_per_post
@@ -57,7 +57,7 @@ class _UnsignedEndpoint(SignedEndpoint):
         return self._urls_begin + quote(connection_id, safe=""), []
 
 
-class _SigningWire(CurlWire):
+class _SigningWire(CurlTransport):
     """libcurl signs what this sends."""
 
     def _new_easy(self) -> pycurl.Curl:
@@ -75,13 +75,13 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     with ExitStack() as parts:
         endpoint = parts.enter_context(stub_server())
 
-        def sender(new_wire: type[CurlWire], new_endpoint: type[SignedEndpoint]) -> Contender:
+        def sender(new_wire: type[CurlTransport], new_endpoint: type[SignedEndpoint]) -> Contender:
             limits = TransportLimits()
 
-            def open_wire() -> Wire:
+            def open_transport() -> Transport:
                 return new_wire(REGION, current, limits, new_endpoint=new_endpoint)
 
-            api = WiredManagementApi(open_wire, limits)
+            api = ConnectionsApiClient(open_transport, limits)
             parts.callback(api.close, 1)
             own = {"relay": time.process_time}
             return Contender(one_by_one(partial(posting, api, endpoint, ids)), own)
@@ -105,8 +105,8 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         alone = turns({OURS: signer(SignedEndpoint), BOTOCORE: signer(BotocoreEndpoint)})
         sent = turns(
             {
-                OURS: sender(CurlWire, SignedEndpoint),
-                BOTOCORE: sender(CurlWire, BotocoreEndpoint),
+                OURS: sender(CurlTransport, SignedEndpoint),
+                BOTOCORE: sender(CurlTransport, BotocoreEndpoint),
                 LIBCURL: sender(_SigningWire, _UnsignedEndpoint),
             }
         )

@@ -267,7 +267,7 @@ class ConnectionContext(NamedTuple):
 class SessionConnections:
     """Who watches a session, and the store's time at the instant that was read."""
 
-    watchers: Sequence[Connection]
+    connections: Sequence[Connection]
     now_ms: int
 
 
@@ -308,7 +308,7 @@ class ConnectionRegistry(Protocol):
     @property
     def heartbeat_policy(self) -> HeartbeatPolicy: ...
 
-    def watch(
+    def register(
         self,
         session_id: str,
         connection_id: str,
@@ -331,18 +331,18 @@ class ConnectionRegistry(Protocol):
     def context_of(self, connection_id: str) -> ConnectionContext | None:
         """As ``session_of``, and who it is that watches."""
 
-    def forget(self, connection_id: str) -> None:
+    def deregister(self, connection_id: str) -> None:
         """Take a connection off every list; idempotent."""
 
-    def watchers(self, session_id: str) -> SessionConnections: ...
+    def connections_of(self, session_id: str) -> SessionConnections: ...
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
+    def connections_of_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         """As ``watchers`` of each, in their order, and cheaper than one after another."""
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         """Take connections off a session's list."""
 
-    def watched_sessions(self) -> Iterator[str]:
+    def sessions_with_connections(self) -> Iterator[str]:
         """Every session with anybody on its list; for sweeps, as it may take a while."""
 
 

@@ -40,7 +40,7 @@ class Failover(Protocol):
 
     @property
     def url(self) -> str:
-        """Where clients find it, whoever serves: what a DNS name is on AWS."""
+        """The address clients use, whichever server is primary: a DNS name on AWS."""
 
     @property
     def doomed(self) -> RedisProcess:
@@ -137,7 +137,7 @@ class ReplicatedCluster:
         return _has_confirmed(self.doomed, mark)
 
     def take_over(self) -> None:
-        # The name leads to whoever is well.
+        # The name leads to a healthy server.
         self.address.lead_to(self.cluster.nodes[1].port)
         eventually(self._is_whole_again, ELECTED_WITHIN_S)
 

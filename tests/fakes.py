@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from chalicelib.auth.policy import Bearer
-from chalicelib.broadcast.connections_api.ports import Delete, Outcome, R, Request
+from chalicelib.broadcast.connections_api.ports import Delete, DeliveryStatus, R, Request
 from chalicelib.core.errors import Unauthenticated
 from chalicelib.core.events import Event
 from chalicelib.core.session import Session, Status
@@ -132,14 +132,14 @@ class FakeStore:
         if self.away or self.cannot_count:
             limit_check.failed_open()
         else:
-            self.pour(limit_check)
+            self.consume(limit_check)
 
     def _look_for_room(self, limit_check: RateLimitCheck) -> None:
         drained_at_us, now_us, fits = self._measure(limit_check)
         if not fits:
             limit_check.record(drained_at_us, now_us, fits)
 
-    def pour(self, limit_check: RateLimitCheck) -> None:
+    def consume(self, limit_check: RateLimitCheck) -> None:
         """As bucket.lua does."""
         drained_at_us, now_us, fits = self._measure(limit_check)
         if fits:
@@ -190,7 +190,7 @@ class FakeStore:
         if not fits:
             return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         if switch is not None:
-            self.pour(switch)
+            self.consume(switch)
             switch.enforce()
         if stored is None:
             stored = self._sessions[session_id] = _Stored(session, [], None)
@@ -321,7 +321,7 @@ class FakeStore:
     def _keep(
         self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
     ) -> None:
-        kept = codec.decode_receipt(codec.encode_receipt(record))
+        kept = codec.decode_record(codec.encode_record(record))
         self._receipts[session_id, command_id] = (kept, self.clock_ms + keep_ms)
 
 
@@ -392,7 +392,7 @@ class FakeRegistry:
     lists: dict[str, dict[str, Connection]] = field(default_factory=dict)
     _sessions: dict[str, tuple[ConnectionContext, int]] = field(default_factory=dict)
 
-    def watch(
+    def register(
         self,
         session_id: str,
         connection_id: str,
@@ -403,7 +403,7 @@ class FakeRegistry:
         loaded = self.store.load(session_id, bearer=bearer)
         self.store.mend_index(session_id)
         if limit_check is not None:
-            self.store.pour(limit_check)
+            self.store.consume(limit_check)
         now_ms = loaded.now_ms
         context = ConnectionContext(session_id, bearer)
         self._sessions[connection_id] = (context, now_ms + self.heartbeat_policy.abandoned_ms)
@@ -429,12 +429,12 @@ class FakeRegistry:
         context, until_ms = self._sessions.get(connection_id, (None, 0))
         return context if until_ms > self.store.now_ms() else None
 
-    def forget(self, connection_id: str) -> None:
+    def deregister(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
         if session_id is not None:
             self.remove(session_id, [connection_id])
 
-    def watchers(self, session_id: str) -> SessionConnections:
+    def connections_of(self, session_id: str) -> SessionConnections:
         now_ms = self.store.now_ms()
         listed = list(self.lists.get(session_id, {}).values())
         return SessionConnections([self._as_of_now(session_id, one) for one in listed], now_ms)
@@ -447,8 +447,8 @@ class FakeRegistry:
             return watcher
         return watcher._replace(valid_until_ms=0)
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
-        return [self.watchers(session_id) for session_id in session_ids]
+    def connections_of_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
+        return [self.connections_of(session_id) for session_id in session_ids]
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         self.store.ping()
@@ -461,7 +461,7 @@ class FakeRegistry:
         self.lists = {name: dict(listed) for name, listed in replica.lists.items()}
         self._sessions = dict(replica._sessions)
 
-    def watched_sessions(self) -> Iterator[str]:
+    def sessions_with_connections(self) -> Iterator[str]:
         return iter([session_id for session_id, listed in self.lists.items() if listed])
 
 
@@ -527,22 +527,19 @@ class FakeConnectionsApi:
 
     sent: dict[str, list[bytes]] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
-    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    outcomes: dict[str, list[DeliveryStatus]] = field(default_factory=dict)
     endpoints: set[str] = field(default_factory=set)
 
-    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
-        done(request, self._carry_out(request))
-
-    def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, DeliveryStatus], None]) -> None:
         for request in requests:
-            self.submit(request, done)
+            done(request, self._carry_out(request))
 
     def post_all(
         self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
-    ) -> list[Outcome]:
+    ) -> list[DeliveryStatus]:
         return [self._carry_out(request) for request in requests]
 
-    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:
+    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> DeliveryStatus:
         return self._carry_out(Delete(endpoint, connection_id, within_seconds))
 
     def close(self, within_seconds: float) -> None:
@@ -551,13 +548,13 @@ class FakeConnectionsApi:
     def messages(self, connection_id: str) -> list[Any]:
         return [json.loads(data) for data in self.sent.get(connection_id, [])]
 
-    def _carry_out(self, request: Request) -> Outcome:
+    def _carry_out(self, request: Request) -> DeliveryStatus:
         self.endpoints.add(request.endpoint)
         if isinstance(request, Delete):
             self.closed.append(request.connection_id)
-            return Outcome.DELIVERED
-        planned = self.outcomes.get(request.connection_id, [Outcome.DELIVERED])
+            return DeliveryStatus.DELIVERED
+        planned = self.outcomes.get(request.connection_id, [DeliveryStatus.DELIVERED])
         outcome = planned.pop(0) if len(planned) > 1 else planned[0]
-        if outcome is Outcome.DELIVERED:
+        if outcome is DeliveryStatus.DELIVERED:
             self.sent.setdefault(request.connection_id, []).append(request.data)
         return outcome

@@ -123,7 +123,7 @@ class RedisProcess:
 
     def answers(self) -> bool:
         """Whether it accepts commands; a refusal for want of a password is an answer, too."""
-        # Whoever else answers on this port is not the one that was started.
+        # Another process answering on this port is not the one that was started.
         assert self._process is not None
         assert self._process.poll() is None, f"It ended at once; see {self.directory}"
         with suppress(OSError), socket.create_connection((HOST, self.port), 0.5) as connection:
@@ -147,7 +147,7 @@ class RedisProcess:
             self._process = None
 
     def freeze(self) -> None:
-        """It accepts connections, because the kernel does, and answers nobody."""
+        """The kernel accepts connections, but the server answers none."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -225,7 +225,7 @@ class Cluster:
             admins = [stack.enter_context(node.admin()) for node in self.nodes]
             ask(admins[giver], "FLUSHALL")
             taker_id = ask(admins[taker], "CLUSTER", "MYID")
-            # The taker first: until it knows, nobody may send it anything.
+            # The importing node first: until it knows, clients must not send it anything.
             for admin in (admins[taker], admins[giver], *admins):
                 for slot in slots:
                     ask(admin, "CLUSTER", "SETSLOT", slot, "NODE", taker_id)
@@ -362,7 +362,7 @@ class Proxy:
     def drop_next_reply(self, to: bytes, *, then_hold: bool = False) -> None:
         """Deliver the next request that contains ``to``, swallow its reply and cut.
 
-        With ``then_hold`` new connections are held from then on: nobody gets to ask again.
+        With ``then_hold`` new connections are held from then on, so no client can retry.
         """
         self._dropped.clear()
         self._then_hold = then_hold

@@ -56,7 +56,7 @@ def container_with(api: FakeConnectionsApi, **settings: Any) -> Container:
         total_time_ms=60_000,
     )
     container.engine.create_session(setup)
-    container.connections.watch(SESSION, "c1", "https://a.example")
+    container.connections.register(SESSION, "c1", "https://a.example")
     return container
 
 
@@ -76,7 +76,7 @@ def test_where_commits_are_announced_inline_watchers_are_told_of_each(
 def test_and_who_came_with_a_token_that_is_revoked_is_sent_away(api: FakeConnectionsApi) -> None:
     container = container_with(api)
     viewer = a_bearer(Role.VIEWER)
-    container.connections.watch(SESSION, "c2", "https://a.example", bearer=viewer)
+    container.connections.register(SESSION, "c2", "https://a.example", bearer=viewer)
 
     container.engine.revoke_token(SESSION, viewer.token_id, a_bearer())
 

@@ -13,7 +13,7 @@ import promql_parser
 import pytest
 import yaml
 
-from chalicelib.broadcast.connections_api.ports import Outcome
+from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.core.session import Status
 from chalicelib.schemas.errors import STATUS
 from chalicelib.telemetry.metrics import GAUGES, METRICS
@@ -27,7 +27,7 @@ PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 OF_EVERY_TARGET = {"job", "instance"}
 VALUES: dict[str, set[str]] = {
     "status": {*Status},
-    "outcome": {*Outcome},
+    "outcome": {*DeliveryStatus},
     "transport": {"rest", "websocket"},
 }
 

@@ -1,6 +1,5 @@
-"""Who watches a session, and how what happens reaches them.
+"""Broadcasting: delivers committed updates to a session's WebSocket connections.
 
-Nothing here decides what happened: the engine commits, this folder carries
-the news. Delivery is best effort; the version in every message tells a client
-what it has missed.
+Contains no session rules: the engine commits, this package delivers. Delivery is best
+effort; the version in every message shows a client what it missed.
 """

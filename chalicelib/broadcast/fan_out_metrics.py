@@ -1,7 +1,7 @@
-"""What became of one message's posts, said once: as figures, and in one line of the log.
+"""Fan-out metrics: reports one message's posts as metrics and one log line.
 
-Epoch and version name the commit that the message tells of in every process:
-whoever made it logs them with the id of the request.
+Epoch and version identify the commit across processes; the process that made the
+commit logs them with its request id.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from collections.abc import Mapping
 
 from ..schemas.pushes import version_of
 from ..telemetry.ports import Telemetry
-from .connections_api.ports import Outcome
+from .connections_api.ports import DeliveryStatus
 
 LOG = logging.getLogger("tickless")
 
-HARMLESS = {Outcome.DELIVERED, Outcome.GONE}
+EXPECTED = {DeliveryStatus.DELIVERED, DeliveryStatus.GONE}
 
 
 def report(
     telemetry: Telemetry,
     session_id: str,
     message: bytes,
-    outcomes: Mapping[Outcome, int],
+    outcomes: Mapping[DeliveryStatus, int],
     seconds: float,
 ) -> None:
-    """Tell of a fan-out that is over; a warning where somebody missed the message."""
+    """Report a finished fan-out; logs a warning if a connection missed the message."""
     posts = {str(outcome): number for outcome, number in outcomes.items()}
     telemetry.fanned_out(posts, seconds)
-    level = logging.INFO if outcomes.keys() <= HARMLESS else logging.WARNING
+    level = logging.INFO if outcomes.keys() <= EXPECTED else logging.WARNING
     if not LOG.isEnabledFor(level):
         return
-    shown = version_of(message)
-    facts = {"epoch": shown[0], "version": shown[1]} if shown else {}
+    version = version_of(message)
+    facts = {"epoch": version[0], "version": version[1]} if version else {}
     LOG.log(
         level,
         "fan-out",

@@ -1,6 +1,6 @@
-"""Inline broadcast: who commits posts to every watcher before returning.
+"""Inline broadcast: the function that commits posts to every connection before returning.
 
-The default on AWS: no infrastructure beyond the functions themselves.
+The default on AWS: needs no infrastructure beyond the functions themselves.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ..schemas.messages import session_forbidden
 from ..telemetry.ports import SILENT, Telemetry
 from . import fan_out_metrics as fan_out
 from .connections_api.ports import ConnectionsApi, Delete, Post, Request
-from .recipients import LISTS_AT_ONCE, Recipients, recipients_of, recipients_of_each
+from .recipients import SESSIONS_PER_READ, Recipients, recipients_of, recipients_of_each
 
 LOG = logging.getLogger("tickless")
 
 WITHIN_SECONDS = 3.0
-"""Whom a fan-out misses, the heartbeat heals; the caller is not kept waiting longer."""
+"""Upper bound of a fan-out. A client that misses a message catches up with its heartbeat."""
 
-LIMITED_SECONDS = 0.25
-"""Who doesn't read is answered 429 for as long as that lasts, and is waited for no longer."""
+THROTTLED_SECONDS = 0.25
+"""How long to wait while only throttled connections (429: the client doesn't read) are left."""
 
 
 class InlineBroadcaster:
-    """Announces by posting; see Broadcaster. ``api`` is called once there is anybody to tell."""
+    """A Broadcaster that posts directly. ``api`` is called when there is something to post."""
 
     def __init__(
         self,
@@ -46,46 +46,46 @@ class InlineBroadcaster:
         self._monotonic = monotonic
 
     def broadcast(self, session_id: str, message: bytes) -> None:
-        self._tell(session_id, message, close=False)
+        self._broadcast(session_id, message, close=False)
 
     def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
-        self._tell(session_id, final_message, close=True)
+        self._broadcast(session_id, final_message, close=True)
 
     def close_revoked(self, session_id: str) -> None:
-        # Whoever could not be reached is told nothing either, and closed by the next sweep.
-        with _whatever_becomes_of_it(session_id):
-            self._part_with(recipients_of(self._registry, session_id))
+        # The next sweep closes connections that could not be reached.
+        with _logged_failures(session_id):
+            self._close_leaving(recipients_of(self._registry, session_id))
 
     def sweep(self) -> None:
-        """Close whom nobody should watch any more, where nothing is announced that would find out.
+        """Close silent and revoked connections of sessions without broadcasts.
 
         Raises:
-            StoreUnavailable: It can't be reached; the next sweep will do.
+            StoreUnavailable: The next sweep tries again.
         """
-        session_ids = self._registry.watched_sessions()
-        while some := list(islice(session_ids, LISTS_AT_ONCE)):
+        session_ids = self._registry.sessions_with_connections()
+        while some := list(islice(session_ids, SESSIONS_PER_READ)):
             for recipients in recipients_of_each(self._registry, some):
-                self._part_with(recipients)
+                self._close_leaving(recipients)
 
-    def _tell(self, session_id: str, message: bytes, *, close: bool) -> None:
-        with _whatever_becomes_of_it(session_id):
+    def _broadcast(self, session_id: str, message: bytes, *, close: bool) -> None:
+        with _logged_failures(session_id):
             recipients = recipients_of(self._registry, session_id)
-            self._strike_off(session_id, self._post(recipients, message, close=close))
+            self.deregister_gone(session_id, self._post(recipients, message, close=close))
 
-    def _part_with(self, recipients: Recipients) -> None:
+    def _close_leaving(self, recipients: Recipients) -> None:
         if recipients.leaving:
-            self._strike_off(
+            self.deregister_gone(
                 recipients.session_id, self._post(replace(recipients, present=()), b"")
             )
 
-    def _strike_off(self, session_id: str, gone: Sequence[Connection]) -> None:
+    def deregister_gone(self, session_id: str, gone: Sequence[Connection]) -> None:
         if gone:
             self._registry.remove(session_id, [one.connection_id for one in gone])
 
     def _post(
         self, recipients: Recipients, message: bytes, *, close: bool = False
     ) -> Sequence[Connection]:
-        """Post, and close where that is asked for; returns whom to strike from the list."""
+        """Post, and close if ``close``; returns the connections to deregister."""
         began_s = self._monotonic()
         deadline_s = began_s + WITHIN_SECONDS
         posts: list[Request] = [
@@ -101,7 +101,7 @@ class InlineBroadcaster:
         if not posts and not deletes:
             return ()
         outcomes = self._api().post_all(
-            [*posts, *reasons, *deletes], WITHIN_SECONDS, LIMITED_SECONDS
+            [*posts, *reasons, *deletes], WITHIN_SECONDS, THROTTLED_SECONDS
         )
         if posts:
             fan_out.report(
@@ -123,11 +123,11 @@ class InlineBroadcaster:
 
 
 @contextmanager
-def _whatever_becomes_of_it(session_id: str) -> Iterator[None]:
-    """The commit stands, and whoever made it is answered."""
+def _logged_failures(session_id: str) -> Iterator[None]:
+    """Log failures instead of raising: the commit stands and its caller gets their response."""
     try:
         yield
     except StoreUnavailable as error:
-        LOG.warning("session %s: not everybody was told: %s", session_id, error)
+        LOG.warning("session %s: broadcast incomplete: %s", session_id, error)
     except Exception:
-        LOG.exception("session %s: not everybody was told", session_id)
+        LOG.exception("session %s: broadcast incomplete", session_id)

@@ -1,7 +1,6 @@
-"""Who is to hear of a session, and who no longer listens.
+"""Recipients of a broadcast: a session's connections, sorted into present, silent and revoked.
 
-Pure but for the registry it is given: it reads the list and says what may be
-struck from it.
+Reads the registry it is given and does no other I/O.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..ports import Connection, ConnectionRegistry, HeartbeatPolicy, SessionConnections
-from .connections_api.ports import Outcome
+from .connections_api.ports import DeliveryStatus
 
 GRACE_MS = 15_000
-"""A post that races $connect is answered 410 too; so long it proves nothing."""
+"""A post that races $connect also gets 410, so a 410 proves nothing this soon."""
 
-LISTS_AT_ONCE = 64
-"""Of whoever goes through all lists, so many in one round trip."""
+SESSIONS_PER_READ = 64
+"""How many sessions' connections a sweep reads in one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """The watchers of a session at one instant of the store's clock.
+    """A session's connections at one instant of the store's clock.
 
-    Who is ``forbidden`` has come with a token that holds no more, and is told nothing.
+    ``forbidden`` connections have an expired or revoked token and receive no updates.
     """
 
     session_id: str
@@ -35,11 +34,11 @@ class Recipients:
 
     @property
     def leaving(self) -> Sequence[Connection]:
-        """Whose connections are to be closed."""
+        """The connections to close."""
         return [*self.silent, *self.forbidden]
 
     def abandoned(self, endpoint: str) -> Sequence[str]:
-        """Connections of other endpoints than this one that nobody there takes off the list."""
+        """Silent connections of other endpoints, which no process there deregisters."""
         return [
             one.connection_id
             for one in self.silent
@@ -47,36 +46,38 @@ class Recipients:
             and self.now_ms - one.heard_at_ms > self.heartbeat_policy.abandoned_ms
         ]
 
-    def is_gone(self, watcher: Connection, outcome: Outcome) -> bool:
-        """Whether what became of a post proves that nobody is there any more."""
-        return outcome is Outcome.GONE and self.now_ms - watcher.registered_at_ms >= GRACE_MS
+    def is_gone(self, watcher: Connection, outcome: DeliveryStatus) -> bool:
+        """Whether the status of a post proves that the connection is gone."""
+        return outcome is DeliveryStatus.GONE and self.now_ms - watcher.registered_at_ms >= GRACE_MS
 
 
 def recipients_of(
     registry: ConnectionRegistry, session_id: str, endpoint: str | None = None
 ) -> Recipients:
-    """Everybody who watches, or only those of one endpoint."""
-    return _audience(session_id, registry.watchers(session_id), registry.heartbeat_policy, endpoint)
+    """The session's recipients, optionally of one endpoint only."""
+    return _recipients(
+        session_id, registry.connections_of(session_id), registry.heartbeat_policy, endpoint
+    )
 
 
 def recipients_of_each(
     registry: ConnectionRegistry, session_ids: Sequence[str], endpoint: str | None = None
 ) -> Sequence[Recipients]:
-    """As :func:`audience_of` for each, in their order, and cheaper than one after another."""
-    lists = registry.watchers_many(session_ids)
+    """:func:`recipients_of` for each session, in the same order, in one round trip."""
+    lists = registry.connections_of_many(session_ids)
     return [
-        _audience(session_id, listed, registry.heartbeat_policy, endpoint)
+        _recipients(session_id, listed, registry.heartbeat_policy, endpoint)
         for session_id, listed in zip(session_ids, lists, strict=True)
     ]
 
 
-def _audience(
+def _recipients(
     session_id: str,
     listed: SessionConnections,
     heartbeat_policy: HeartbeatPolicy,
     endpoint: str | None,
 ) -> Recipients:
-    ours = [one for one in listed.watchers if endpoint is None or one.endpoint == endpoint]
+    ours = [one for one in listed.connections if endpoint is None or one.endpoint == endpoint]
     silent = [one for one in ours if listed.now_ms - one.heard_at_ms > heartbeat_policy.silent_ms]
     here = [one for one in ours if listed.now_ms - one.heard_at_ms <= heartbeat_policy.silent_ms]
     forbidden = [one for one in here if _has_ended(one, listed.now_ms)]

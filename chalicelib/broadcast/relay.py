@@ -1,10 +1,9 @@
-"""The relay: what the store publishes goes to the connections of one endpoint.
+"""Relay: forwards updates published in the store to one endpoint's connections.
 
-A thread of a long-running process that only hears and hands over; all else is
-its upkeep's. It holds no state but its subscription: who watches what is read
-anew for every message. A subscription that is lost is not mended but replaced,
-and since nobody knows what was missed meanwhile, everybody on the endpoint is
-then sent a fresh snapshot.
+A thread of a long-running process that only receives and forwards; RelayMaintenance
+does the rest. Its only state is the subscription: recipients are read again for every
+message. A lost subscription is replaced; because messages may have been missed, every
+connection of the endpoint is then sent a fresh snapshot.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ from .relay_sender import RelaySender
 LOG = logging.getLogger("tickless")
 
 LISTEN_SECONDS = 0.25
-AGAIN_AFTER_SECONDS = 0.1
-COMPLAIN_EVERY = 100
-"""Of attempts in a row that failed, so few are worth a line in the log."""
+RETRY_AFTER_SECONDS = 0.1
+LOG_EVERY = 100
+"""Log one in this many consecutive failures."""
 
 
 class Subscription(Protocol):
-    """Hears what is published for every session."""
+    """Receives the updates of every session."""
 
     def next(self, within_seconds: float) -> tuple[str, bytes] | None:
-        """The next message and the id of its session; None if there is none in time.
+        """The next session id and message; None after ``within_seconds`` without one.
 
         Raises:
             StoreUnavailable: The subscription is lost.
@@ -46,7 +45,7 @@ class Subscription(Protocol):
 
 
 class Relay:
-    """Carries updates to the connections of ``endpoint``, from ``start`` to ``stop``."""
+    """Forwards updates to the connections of ``endpoint``, from ``start`` to ``stop``."""
 
     def __init__(
         self,
@@ -62,18 +61,18 @@ class Relay:
         self._subscribe = subscribe
         self._registry = registry
         self._endpoint = endpoint
-        self._dispatch = RelaySender(api, endpoint, telemetry)
-        self._upkeep = RelayMaintenance(
-            registry, engine, self._dispatch, endpoint, sweep_every_seconds
+        self._sender = RelaySender(api, endpoint, telemetry)
+        self._maintenance = RelayMaintenance(
+            registry, engine, self._sender, endpoint, sweep_every_seconds
         )
         self._stopping = Event()
         self._listening = Event()
         self._thread = Thread(target=self._run, name="relay", daemon=True)
 
     def start(self, within_seconds: float = 5.0) -> bool:
-        """Begin; whether it listens already, which a store that is away delays."""
+        """Start; returns whether the subscription is established."""
         self._thread.start()
-        self._upkeep.start()
+        self._maintenance.start()
         return self._listening.wait(within_seconds)
 
     def is_ready(self) -> bool:
@@ -83,46 +82,46 @@ class Relay:
         stop_at_s = time.monotonic() + within_seconds
         self._stopping.set()
         self._thread.join(within_seconds)
-        self._upkeep.stop(max(0.0, stop_at_s - time.monotonic()))
+        self._maintenance.stop(max(0.0, stop_at_s - time.monotonic()))
 
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
             try:
                 with self._subscribe() as subscription:
-                    # Also at first: it may stand in for one that was killed.
-                    self._upkeep.refresh(tell_of_loss=failures > 0)
+                    # Also on the first start: this relay may replace one that was killed.
+                    self._maintenance.refresh(report_loss=failures > 0)
                     if failures:
-                        LOG.warning("relay: listening again; everybody is sent a snapshot")
+                        LOG.warning("relay: subscribed again; sending snapshots")
                     failures = 0
                     self._listening.set()
                     self._listen(subscription)
             except StoreUnavailable as error:
-                if failures % COMPLAIN_EVERY == 0:
+                if failures % LOG_EVERY == 0:
                     LOG.warning("relay: %s", error)
             except Exception:
-                # Whatever is wrong, a relay that is gone would be worse.
-                if failures % COMPLAIN_EVERY == 0:
-                    LOG.exception("relay: starting over")
+                # A relay that stops would be worse than any error.
+                if failures % LOG_EVERY == 0:
+                    LOG.exception("relay: restarting")
             failures += 1
             self._listening.clear()
-            self._stopping.wait(AGAIN_AFTER_SECONDS)
+            self._stopping.wait(RETRY_AFTER_SECONDS)
 
     def _listen(self, subscription: Subscription) -> None:
         while not self._stopping.is_set():
-            heard = subscription.next(LISTEN_SECONDS)
-            if heard is not None:
-                self._spread(*heard)
+            update = subscription.next(LISTEN_SECONDS)
+            if update is not None:
+                self._forward(*update)
 
-    def _spread(self, session_id: str, message: bytes) -> None:
-        heard_s = time.monotonic()
-        self._upkeep.heard(session_id)
+    def _forward(self, session_id: str, message: bytes) -> None:
+        received_s = time.monotonic()
+        self._maintenance.cancel_snapshot(session_id)
         recipients = recipients_of(self._registry, session_id, self._endpoint)
-        # An empty message has nobody told anything, and only those leave who have to.
+        # An empty message posts nothing; it only closes revoked connections.
         if message:
-            self._dispatch.send(recipients, [message], heard_s)
-        self._dispatch.close_revoked(recipients)
+            self._sender.send(recipients, [message], received_s)
+        self._sender.close_revoked(recipients)
         if is_final_message(message):
-            self._dispatch.broadcast_and_close(
+            self._sender.broadcast_and_close(
                 session_id, [one.connection_id for one in recipients.present]
             )

@@ -1,9 +1,8 @@
-"""What a relay does beside listening: snapshots, sweeps, and striking off who is gone.
+"""Relay maintenance: snapshots after a lost subscription, sweeps, deregistering gone connections.
 
-It has a thread of its own, and goes through the watched sessions a few at a
-time, in one round trip each, leaving the processor to others in between. So
-ten thousand sessions take it seconds, minutes at worst where nobody takes the
-snapshots, and a message that comes meanwhile waits for none of it.
+Runs on its own thread and handles a few sessions per round trip, yielding the processor
+in between. Ten thousand sessions take seconds, or minutes if no client reads its
+snapshot; updates never wait for it.
 """
 
 from __future__ import annotations
@@ -20,72 +19,72 @@ from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.messages import state_sync
 from ..schemas.pushes import session_deleted
-from .recipients import LISTS_AT_ONCE, recipients_of_each
+from .recipients import SESSIONS_PER_READ, recipients_of_each
 from .relay_sender import RelaySender
 
 LOG = logging.getLogger("tickless")
 
 SNAPSHOTS_AT_ONCE = 16
-NAP_SECONDS = 0.25
+IDLE_SECONDS = 0.25
 POSTED_WITHIN_SECONDS = 0.25
-"""So long are a few snapshots waited for before the next; who doesn't answer holds up nobody."""
+"""How long to wait for a group of snapshots before sending the next group."""
 
-AGAIN_AFTER_SECONDS = 0.1
-COMPLAIN_EVERY = 100
-"""Of attempts in a row that failed, so few are worth a line in the log."""
+RETRY_AFTER_SECONDS = 0.1
+LOG_EVERY = 100
+"""Log one in this many consecutive failures."""
 
 
 class Snapshots:
-    """Keeps a snapshot from following an update that is newer.
+    """Prevents a snapshot from being sent after a newer update.
 
-    Whoever is sent one takes it for the truth, whatever the versions. What is
-    heard while one is made makes it superfluous: the update says as much.
+    Clients accept a snapshot whatever its version. An update received while a snapshot
+    is prepared makes that superfluous, because it contains the same state.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._making: set[str] = set()
+        self._preparing: set[str] = set()
 
     def begin(self, session_ids: Iterable[str]) -> None:
-        """Snapshots of these sessions will be made of what is read from now on."""
+        """Start preparing snapshots; call before reading the sessions."""
         with self._lock:
-            self._making = set(session_ids)
+            self._preparing = set(session_ids)
 
-    def overtake(self, session_id: str) -> None:
-        """Something was heard of a session, and will be sent after this."""
+    def cancel(self, session_id: str) -> None:
+        """Cancel a session's snapshot; call before sending an update of it."""
         with self._lock:
-            self._making.discard(session_id)
+            self._preparing.discard(session_id)
 
     def send(self, session_id: str, send: Callable[[], None]) -> bool:
-        """Send a session's snapshot, unless something has overtaken it; whether it was sent."""
+        """Send a session's snapshot unless it was cancelled; returns whether it was sent."""
         with self._lock:
-            is_news = session_id in self._making
-            if is_news:
+            is_current = session_id in self._preparing
+            if is_current:
                 send()
-            return is_news
+            return is_current
 
 
 class RelayMaintenance:
-    """Keeps up the connections of ``endpoint``, from ``start`` to ``stop``."""
+    """Maintains the connections of ``endpoint``, from ``start`` to ``stop``."""
 
     def __init__(
         self,
         registry: ConnectionRegistry,
         engine: SyncEngine,
-        dispatch: RelaySender,
+        sender: RelaySender,
         endpoint: str,
         sweep_every_seconds: float,
     ) -> None:
         self._registry = registry
         self._engine = engine
-        self._dispatch = dispatch
+        self._sender = sender
         self._endpoint = endpoint
         self._sweep_every_seconds = sweep_every_seconds
         self._sweep_at_s = time.monotonic() + sweep_every_seconds
         self._snapshots = Snapshots()
         self._refreshes_wanted = 0
         self._refreshes_done = 0
-        self._tells_of_loss = False
+        self._reports_loss = False
         self._waited_s = 0.0
         self._stopping = Event()
         self._wanted = Event()
@@ -100,53 +99,53 @@ class RelayMaintenance:
         if self._thread.is_alive():
             self._thread.join(within_seconds)
 
-    def refresh(self, *, tell_of_loss: bool) -> None:
-        """Have a snapshot sent to everybody here; the truth may be older than what they hold.
+    def refresh(self, *, report_loss: bool) -> None:
+        """Send a snapshot to every connection here, even if it is older than the client's state.
 
-        Who waits for a session that has never been need not be told of its loss.
+        With ``report_loss``, connections whose session doesn't exist receive SESSION_DELETED.
         """
-        self._tells_of_loss = tell_of_loss
+        self._reports_loss = report_loss
         self._refreshes_wanted += 1
         self._wanted.set()
 
-    def heard(self, session_id: str) -> None:
-        """Something was heard of a session; to be called before it is sent."""
-        self._snapshots.overtake(session_id)
+    def cancel_snapshot(self, session_id: str) -> None:
+        """Cancel a session's snapshot; call before sending an update of it."""
+        self._snapshots.cancel(session_id)
 
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
             try:
-                self._do_what_is_due()
+                self._run_once()
                 failures = 0
                 continue
             except StoreUnavailable as error:
-                if failures % COMPLAIN_EVERY == 0:
-                    LOG.warning("relay: upkeep: %s", error)
+                if failures % LOG_EVERY == 0:
+                    LOG.warning("relay: maintenance: %s", error)
             except Exception:
-                # Whatever is wrong, nobody else closes who is silent.
-                if failures % COMPLAIN_EVERY == 0:
-                    LOG.exception("relay: upkeep is begun anew")
+                # No other process closes this endpoint's silent connections.
+                if failures % LOG_EVERY == 0:
+                    LOG.exception("relay: maintenance restarts")
             failures += 1
-            self._stopping.wait(AGAIN_AFTER_SECONDS)
+            self._stopping.wait(RETRY_AFTER_SECONDS)
 
-    def _do_what_is_due(self) -> None:
-        self._strike_off()
+    def _run_once(self) -> None:
+        self.deregister_gone()
         if self._refreshes_done != self._refreshes_wanted:
             self._refresh_all()
         elif time.monotonic() >= self._sweep_at_s:
             self._sweep()
             self._sweep_at_s = time.monotonic() + self._sweep_every_seconds
         else:
-            nap_s = min(NAP_SECONDS, self._sweep_at_s - time.monotonic())
+            nap_s = min(IDLE_SECONDS, self._sweep_at_s - time.monotonic())
             self._wanted.wait(max(0.0, nap_s))
             self._wanted.clear()
 
     def _refresh_all(self) -> None:
         wanted = self._refreshes_wanted
-        for session_ids in self._watched_sessions(SNAPSHOTS_AT_ONCE):
+        for session_ids in self._session_groups(SNAPSHOTS_AT_ONCE):
             if wanted != self._refreshes_wanted:
-                # More may have been missed since those at the beginning were looked at.
+                # The subscription was lost again: start over.
                 return
             self._refresh(session_ids)
         self._refreshes_done = wanted
@@ -158,7 +157,7 @@ class RelayMaintenance:
             raise
         except Exception:
             if len(session_ids) > 1:
-                # One of them, perhaps, can't be read: the others can be shown.
+                # One session may be unreadable: send the others.
                 for one in session_ids:
                     self._refresh([one])
                 return
@@ -176,12 +175,12 @@ class RelayMaintenance:
             messages: list[bytes] = []
             if outcome is not None:
                 messages = state_sync(outcome.session, outcome.now_ms)
-            elif self._tells_of_loss:
+            elif self._reports_loss:
                 messages = [session_deleted(recipients.session_id, recipients.now_ms)]
-            send = partial(self._dispatch.send, recipients, messages, settled=settled.release)
+            send = partial(self._sender.send, recipients, messages, settled=settled.release)
             if self._snapshots.send(recipients.session_id, send):
                 under_way += len(messages)
-        # Were all of them posted at once, an update would have to wait behind them.
+        # Posting all of them at once would make updates wait behind them.
         began_s = time.monotonic()
         give_up_at_s = began_s + POSTED_WITHIN_SECONDS
         while under_way and settled.acquire(timeout=max(0.0, give_up_at_s - time.monotonic())):
@@ -189,35 +188,34 @@ class RelayMaintenance:
         self._waited_s += time.monotonic() - began_s
 
     def _sweep(self) -> None:
-        """Close the connections here that have been silent for too long, or whose token has ended.
+        """Close silent and revoked connections here, and deregister abandoned ones elsewhere.
 
-        Those of an endpoint that is no more have nobody else to take them off
-        the lists, which live on as long as anybody watches.
+        The process of a removed endpoint can't deregister its own connections.
         """
-        for session_ids in self._watched_sessions(LISTS_AT_ONCE):
+        for session_ids in self._session_groups(SESSIONS_PER_READ):
             for recipients in recipients_of_each(self._registry, session_ids):
                 ours = [one for one in recipients.silent if one.endpoint == self._endpoint]
                 if ours:
-                    self._dispatch.broadcast_and_close(
+                    self._sender.broadcast_and_close(
                         recipients.session_id, [one.connection_id for one in ours]
                     )
-                self._dispatch.close_revoked(recipients)
+                self._sender.close_revoked(recipients)
                 abandoned = recipients.abandoned(self._endpoint)
                 if abandoned:
                     self._registry.remove(recipients.session_id, abandoned)
 
-    def _watched_sessions(self, at_once: int) -> Iterator[Sequence[str]]:
-        """So many at a time, and between them as much time for others as each of them took."""
-        session_ids = self._registry.watched_sessions()
+    def _session_groups(self, at_once: int) -> Iterator[Sequence[str]]:
+        """Session ids in groups; sleeps after each group for as long as its handling took."""
+        session_ids = self._registry.sessions_with_connections()
         while not self._stopping.is_set() and (some := list(islice(session_ids, at_once))):
             began_s, self._waited_s = time.monotonic(), 0.0
             yield some
-            self._strike_off()
+            self.deregister_gone()
             took_s = time.monotonic() - began_s
-            # What was spent waiting was left to others already.
+            # Time spent waiting was already left to others.
             self._stopping.wait(max(0.0, took_s - 2 * self._waited_s))
 
-    def _strike_off(self) -> None:
-        """Take off the lists whom posts have shown to be gone."""
-        for session_id, connection_ids in self._dispatch.take_gone().items():
+    def deregister_gone(self) -> None:
+        """Deregister the connections that posts found gone."""
+        for session_id, connection_ids in self._sender.take_gone().items():
             self._registry.remove(session_id, connection_ids)

@@ -1,7 +1,7 @@
-"""What a relay posts to its endpoint's connections, and who turns out to be gone.
+"""Relay sender: posts to one endpoint's connections and collects those that are gone.
 
-It hands over and takes notes, and must never wait: neither for a connection,
-nor for the store, in which whoever is gone is for others to strike off.
+Must never block, neither on a connection nor on the store; RelayMaintenance
+deregisters the gone connections.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..ports import Connection
 from ..schemas.messages import session_forbidden
 from ..telemetry.ports import Telemetry
 from . import fan_out_metrics as fan_out
-from .connections_api.ports import ConnectionsApi, Delete, Outcome, Post
+from .connections_api.ports import ConnectionsApi, Delete, DeliveryStatus, Post
 from .recipients import Recipients
 
 LOG = logging.getLogger("tickless")
@@ -26,7 +26,7 @@ LOG = logging.getLogger("tickless")
 POST_WITHIN_SECONDS = 10.0
 
 Gone = SimpleQueue[tuple[str, str]]
-"""Ids of sessions, each with that of a connection to be taken off its list."""
+"""Pairs of session id and connection id to deregister."""
 
 
 class RelaySender:
@@ -45,10 +45,10 @@ class RelaySender:
         since_s: float | None = None,
         settled: Callable[[], object] | None = None,
     ) -> None:
-        """Messages for everybody present; ``since_s`` is when they were heard of.
+        """Post messages to all present recipients; ``since_s`` is when they were received.
 
-        ``settled`` is called once for each message, when nothing of it is under
-        way any more, on a thread that it must not keep.
+        ``settled`` is called once per message, on the client's thread, when all of its
+        posts are final. It must not block.
         """
         began_s = time.monotonic()
         deadline_s = began_s + POST_WITHIN_SECONDS
@@ -65,33 +65,33 @@ class RelaySender:
             )
 
     def broadcast_and_close(self, session_id: str, connection_ids: Iterable[str]) -> None:
-        """Close connections, each after what was posted to it before."""
+        """Close connections, each after the messages posted to it before."""
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS
         self._api.submit_all(
             [Delete(self._endpoint, one, deadline_s) for one in connection_ids],
-            _Dismissal(session_id, self._gone).done,
+            _Closing(session_id, self._gone).done,
         )
 
     def close_revoked(self, recipients: Recipients) -> None:
-        """Tell whose tokens hold no more, and close their connections here."""
+        """Send SESSION_FORBIDDEN to this endpoint's revoked connections and close them."""
         ours = [one for one in recipients.forbidden if one.endpoint == self._endpoint]
         if ours:
             self.send(replace(recipients, present=ours), [session_forbidden(recipients.now_ms)])
             self.broadcast_and_close(recipients.session_id, [one.connection_id for one in ours])
 
     def take_gone(self) -> Mapping[str, Sequence[str]]:
-        """By session, the connections that have been found gone since this was last asked."""
-        found: dict[str, list[str]] = defaultdict(list)
+        """Connections found gone since the last call, by session."""
+        gone: dict[str, list[str]] = defaultdict(list)
         while True:
             try:
                 session_id, connection_id = self._gone.get_nowait()
             except Empty:
-                return found
-            found[session_id].append(connection_id)
+                return gone
+            gone[session_id].append(connection_id)
 
 
 class _Delivery:
-    """What becomes of a message; called on the client's thread, so it only takes notes."""
+    """Collects the statuses of one message's posts. Called on the client's thread."""
 
     def __init__(
         self,
@@ -102,32 +102,32 @@ class _Delivery:
         since_s: float,
         settled: Callable[[], object] | None,
     ) -> None:
-        self._audience = recipients
+        self._recipients = recipients
         self._message = message
         self._gone = gone
         self._telemetry = telemetry
         self._since_s = since_s
         self._settled = settled
-        self._outcomes: Counter[Outcome] = Counter()
+        self._outcomes: Counter[DeliveryStatus] = Counter()
         self._left = len(recipients.present)
 
-    def done(self, post: Post, outcome: Outcome) -> None:
+    def done(self, post: Post, outcome: DeliveryStatus) -> None:
         self._outcomes[outcome] += 1
         self._left -= 1
-        if outcome is Outcome.GONE:
-            if self._audience.is_gone(self._present[post.connection_id], outcome):
-                self._gone.put((self._audience.session_id, post.connection_id))
-        elif outcome is not Outcome.DELIVERED:
+        if outcome is DeliveryStatus.GONE:
+            if self._recipients.is_gone(self._present[post.connection_id], outcome):
+                self._gone.put((self._recipients.session_id, post.connection_id))
+        elif outcome is not DeliveryStatus.DELIVERED:
             LOG.warning(
                 "relay: post to %s: %s",
                 post.connection_id,
                 outcome,
-                extra={"session_id": self._audience.session_id},
+                extra={"session_id": self._recipients.session_id},
             )
         if not self._left:
             fan_out.report(
                 self._telemetry,
-                self._audience.session_id,
+                self._recipients.session_id,
                 self._message,
                 self._outcomes,
                 time.monotonic() - self._since_s,
@@ -137,16 +137,16 @@ class _Delivery:
 
     @cached_property
     def _present(self) -> Mapping[str, Connection]:
-        """By connection; made once somebody is gone, of whom there may be thousands."""
-        return {watcher.connection_id: watcher for watcher in self._audience.present}
+        """By connection id; built lazily, for there may be thousands."""
+        return {watcher.connection_id: watcher for watcher in self._recipients.present}
 
 
-class _Dismissal:
-    """Who has been sent away is off the list, however that went."""
+class _Closing:
+    """Deregisters closed connections, whatever the status of the close."""
 
     def __init__(self, session_id: str, gone: Gone) -> None:
         self._session_id = session_id
         self._gone = gone
 
-    def done(self, delete: Delete, _: Outcome) -> None:
+    def done(self, delete: Delete, _: DeliveryStatus) -> None:
         self._gone.put((self._session_id, delete.connection_id))

@@ -1,6 +1,6 @@
-"""Sessions in Redis.
+"""The store on Redis: sessions, connections, deadlines, rate limits and stats.
 
-Law of this folder: keys are named in ``keys``, bytes are made and read in
-``codec``, whatever must be atomic is one script, and every call either
-returns or raises StoreUnavailable within two seconds. No rule is decided here.
+``keys`` names the keys, ``codec`` encodes and decodes, each atomic operation is one
+script, and every call returns or raises StoreUnavailable within two seconds. Contains no
+session rules.
 """

@@ -43,9 +43,9 @@ UNAVAILABLE_CODES = (
     *("BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "MOVED"),
     *("NOPERM", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"),
 )
-"""Error codes of a server that would obey if it, or its configuration, were in order.
+"""Error codes that mean the server or its configuration is at fault, not the command.
 
-MOVED is the answer of a cluster that the settings take for a single server.
+MOVED means that the settings take a cluster for a single server.
 """
 
 UNAVAILABLE_MESSAGES = (

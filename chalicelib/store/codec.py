@@ -1,14 +1,13 @@
-"""Sessions, events and receipts as bytes, and back.
+"""Codec: encodes sessions, events and idempotency records to bytes, and decodes them.
 
-A session is stored in two parts: its setup, written once, and its facts,
-written with each commit. Epoch and version stand beside them in the clear,
-because the scripts compare them. Both parts carry the number of the format
-they were written in, so that a later release can read what this one wrote.
+Pure: no I/O, no clock. A session is stored in two parts: its setup, written once, and its
+facts, written with each commit. Epoch and version are stored separately in plain text,
+because the scripts compare them. Both parts carry a format number, so that later releases
+can read them.
 
-Pure: no I/O, no clock. Participants, groups, tallies and banks stand in columns,
-one for each field in its order, which makes a thousand of them cheap (written
-in a fifth of the time that rows take, read in two thirds of it). A new field becomes
-a column at the end, and a new format.
+Participants, groups, tallies and banks are stored in columns, one per field, in order: a
+thousand of them are encoded in a fifth of the time of rows and decoded in two thirds. A
+new field becomes a column at the end, and a new format.
 """
 
 from __future__ import annotations
@@ -53,11 +52,11 @@ _EVENTS: dict[str, type[Event]] = {
 
 
 class UnreadableSession(Exception):
-    """What is stored is not a session that this release can read."""
+    """The stored session can't be decoded."""
 
 
 class UnknownFormat(UnreadableSession):
-    """It was written by a release that this one does not know."""
+    """The stored session has a format this release doesn't support."""
 
     def __init__(self, part: str, found: object) -> None:
         super().__init__(f"The {part} is in format {found!r}; this release reads {FORMAT}")
@@ -111,7 +110,7 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
     """The session that was stored.
 
     Raises:
-        UnknownFormat: A release that this one does not know has written it.
+        UnknownFormat: This release doesn't support its format.
         UnreadableSession: It is damaged.
     """
     current = _read("facts", facts)
@@ -131,7 +130,7 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             updated_at_ms=current["updated_at_ms"],
             started_at_ms=current["started_at_ms"],
             completed_at_ms=current["completed_at_ms"],
-            # Only there for a while, and not at all in what older releases wrote.
+            # Optional, and missing in what older releases wrote.
             undoable=_undoable(current.get("undoable")),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -162,8 +161,8 @@ def decode_event(stored: bytes) -> Event:
         raise UnreadableSession(f"A stored event is damaged: {error!r}") from error
 
 
-def encode_receipt(record: IdempotencyRecord) -> bytes:
-    """The version, and where an answer is kept: version:epoch, fingerprint, and answer as it is."""
+def encode_record(record: IdempotencyRecord) -> bytes:
+    """``version``, or ``version:epoch fingerprint response`` if a response is saved."""
     version = str(record.version)
     if not record.fingerprint:
         return version.encode()
@@ -171,7 +170,7 @@ def encode_receipt(record: IdempotencyRecord) -> bytes:
     return b" ".join((made, record.fingerprint, record.response))
 
 
-def decode_receipt(stored: bytes) -> IdempotencyRecord:
+def decode_record(stored: bytes) -> IdempotencyRecord:
     made, *kept = stored.split(b" ", 2)
     version, _, epoch = made.partition(b":")
     fingerprint, answer = kept or (b"", b"")
@@ -179,10 +178,9 @@ def decode_receipt(stored: bytes) -> IdempotencyRecord:
 
 
 def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:
-    """Rows by columns, after their number; a column of one value is that value alone.
+    """The number of rows, then one column per field; a constant column is stored as one value.
 
-    Most columns are: who has no periods has none at any time, and of a
-    thousand participants most have expired as little as the first.
+    Most columns are constant: without periods, for example, all their counts are zero.
     """
     return [
         len(rows),
@@ -200,16 +198,15 @@ def _rows(kind: type[Row], stored: list[Any]) -> tuple[Row, ...]:
     if len(columns) != len(kind._fields):
         raise ValueError(f"{len(columns)} columns of {kind.__name__}")
     values = [column if isinstance(column, list) else repeat(column, count) for column in columns]
-    # This is what _make does, without the step through Python for each row.
+    # The same as kind._make, without running Python code for each row.
     make = cast(Callable[[tuple[Any, ...]], Row], partial(tuple.__new__, kind))
     return tuple(map(make, zip(*values, strict=True)))
 
 
 def _cycle_row(cycle: Cycle | None) -> tuple[object, ...] | None:
-    """A cycle by position; a last field that has its default is left out.
+    """A cycle by position; the last field is omitted if it has its default.
 
-    Hardly any cycle has earlier overtime, and a release that knew of none can
-    read all the others.
+    Few cycles have earlier overtime, and releases without it can read all others.
     """
     if cycle is None or cycle.earlier_overtime_ms:
         return cycle
@@ -236,8 +233,7 @@ def _read(part: str, stored: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _setup(stored: bytes) -> Setup:
-    # A setup never changes, and every command on a session brings it along
-    # anew: what these very bytes mean is worth remembering.
+    # Cached: a setup never changes, and every load returns the same bytes.
     known = _read("setup", stored)
     return Setup(
         session_id=known["session_id"],

@@ -1,9 +1,8 @@
-"""The ConnectionRegistry on Redis: who watches which session, and since when.
+"""ConnectionRegistry on Redis: the WebSocket connections of each session.
 
-Two records stand for a connection, in slots of their own: the session it
-watches, by connection id, because no message of a socket says it; and its line
-on that session's list. The first is written first and both expire, so neither
-outlives a connection for long, whatever fails in between.
+A connection has two records in different slots: its session, by connection id, because
+socket messages don't name it; and its entry in the session's hash of connections. The
+first is written first and both expire, so neither outlives a connection for long.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from ..ports import (
     SessionConnections,
 )
 from .client import RedisClient
-from .keys import WATCHED, SessionKeys, connection, session_of_list
-from .rate_limits import limit_words
-from .script import Script, Words
-from .token_checks import checked, read_bearer, valid_until_ms, with_token, written_bearer
+from .keys import ALL_CONNECTIONS, SessionKeys, connection, session_of_list
+from .rate_limits import limit_arguments
+from .script import Script, ScriptArguments
+from .token_checks import checked, decode_bearer, encode_bearer, valid_until_ms, with_token
 
-LIST_LIFE_MS = 130 * 60_000
+LIST_TTL_MS = 130 * 60_000
 """API Gateway ends every connection after two hours."""
 
 SCAN_COUNT = 1_000
@@ -39,11 +38,11 @@ class RedisConnections:
         self.heartbeat_policy = heartbeat_policy
         self._client = client
         self._shards = shards
-        self._watch = Script("register_connection", "gcra")
-        self._watch_with_token = Script("register_connection", "check_token", "gcra")
-        self._watchers = Script("connections")
+        self._register = Script("register_connection", "gcra")
+        self._register_with_token = Script("register_connection", "check_token", "gcra")
+        self._connections = Script("connections")
 
-    def watch(
+    def register(
         self,
         session_id: str,
         connection_id: str,
@@ -52,29 +51,35 @@ class RedisConnections:
         bearer: Bearer | None = None,
     ) -> Heartbeat:
         heartbeat_policy, name = self.heartbeat_policy, connection(connection_id)
-        context, place, script = session_id, endpoint, self._watch
+        context, endpoint_record, script = session_id, endpoint, self._register
         if bearer is not None:
-            context = f"{session_id} {written_bearer(bearer)}"
-            place = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
+            context = f"{session_id} {encode_bearer(bearer)}"
+            endpoint_record = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
         self._client.execute("SET", name, context, "PX", heartbeat_policy.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
-        noted = (session_id, connection_id, place, LIST_LIFE_MS, heartbeat_policy.silent_ms)
+        values = (
+            session_id,
+            connection_id,
+            endpoint_record,
+            LIST_TTL_MS,
+            heartbeat_policy.silent_ms,
+        )
         lists = (keys.session, keys.connections, keys.connected, keys.deadlines)
-        words: Words = (4, *lists, *noted)
+        arguments: ScriptArguments = (4, *lists, *values)
         if limit_check is not None:
             bucket = keys.messages(connection_id)
-            words = (5, *lists, bucket, *noted, *limit_words(limit_check))
+            arguments = (5, *lists, bucket, *values, *limit_arguments(limit_check))
         if bearer is not None:
-            script = self._watch_with_token
-            words = with_token(words, keys, bearer)
-        answer = checked(script.run(self._client, *words), bearer)
+            script = self._register_with_token
+            arguments = with_token(arguments, keys, bearer)
+        answer = checked(script.run(self._client, *arguments), bearer)
         now_ms, epoch, version, updated_at_ms, *counted = answer
         if limit_check is not None:
             limit_check.record(*counted)
             limit_check.enforce()
         if epoch is None:
             return Heartbeat(now_ms)
-        # What an older release has written says nothing of when.
+        # Sessions written by an older release have no updated_at_ms.
         made_at_ms = None if updated_at_ms is None else int(updated_at_ms)
         return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
 
@@ -83,23 +88,23 @@ class RedisConnections:
         return context.session_id if context is not None else None
 
     def context_of(self, connection_id: str) -> ConnectionContext | None:
-        known: bytes | None = self._client.execute("GET", connection(connection_id))
-        if known is None:
+        context: bytes | None = self._client.execute("GET", connection(connection_id))
+        if context is None:
             return None
-        session_id, _, bearer = known.decode().partition(" ")
-        return ConnectionContext(session_id, read_bearer(bearer) if bearer else None)
+        session_id, _, bearer = context.decode().partition(" ")
+        return ConnectionContext(session_id, decode_bearer(bearer) if bearer else None)
 
-    def forget(self, connection_id: str) -> None:
+    def deregister(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
         if session_id is not None:
             self.remove(session_id, [connection_id])
 
-    def watchers(self, session_id: str) -> SessionConnections:
-        return _watchers(self._watchers.run(self._client, *self._to_list(session_id)))
+    def connections_of(self, session_id: str) -> SessionConnections:
+        return _connections(self._connections.run(self._client, *self._to_list(session_id)))
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
+    def connections_of_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         calls = [self._to_list(session_id) for session_id in session_ids]
-        return list(map(_watchers, self._watchers.run_pipeline(self._client, calls)))
+        return list(map(_connections, self._connections.run_pipeline(self._client, calls)))
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)
@@ -107,25 +112,25 @@ class RedisConnections:
             [
                 ("HDEL", keys.connections, *connection_ids),
                 ("ZREM", keys.connected, *connection_ids),
-                # Each lies in a slot of its own, where a cluster takes one key a call.
+                # Each key has its own slot, so a cluster takes one per command.
                 *(("UNLINK", connection(one)) for one in connection_ids),
             ]
         )
 
-    def watched_sessions(self) -> Iterator[str]:
-        for key in self._client.scan(WATCHED, SCAN_COUNT):
+    def sessions_with_connections(self) -> Iterator[str]:
+        for key in self._client.scan(ALL_CONNECTIONS, SCAN_COUNT):
             yield session_of_list(key.decode())
 
-    def _to_list(self, session_id: str) -> Words:
+    def _to_list(self, session_id: str) -> ScriptArguments:
         return (1, SessionKeys.of(session_id, self._shards).connections)
 
 
-def _watchers(answer: Any) -> SessionConnections:
+def _connections(answer: Any) -> SessionConnections:
     now_ms, *rows = answer
-    return SessionConnections(list(map(_watcher, rows[::2], rows[1::2])), now_ms)
+    return SessionConnections(list(map(_connection, rows[::2], rows[1::2])), now_ms)
 
 
-def _watcher(connection_id: bytes, record: bytes) -> Connection:
+def _connection(connection_id: bytes, record: bytes) -> Connection:
     registered_at_ms, heard_at_ms, endpoint, *token = record.decode().split(" ")
     until_ms = int(token[0]) if token else None
     return Connection(

@@ -1,7 +1,7 @@
-"""The DeadlineIndex on Redis: one sorted set for each shard, written by commits.
+"""DeadlineIndex on Redis: one sorted set per shard, written by commits.
 
-Nothing is ever taken out of it by looking: an entry stays until a commit has
-moved it, so whoever dies with one in hand has lost nothing.
+Reading removes nothing: an entry stays until a commit moves it, so a sweeper that
+crashes loses no deadline.
 """
 
 from __future__ import annotations

@@ -1,27 +1,25 @@
-"""Every key in Redis, and every channel, named once.
+"""Redis keys and channels: every name is defined here.
 
-All that one commit touches must lie in one slot of a Redis Cluster, so the
-hash tag is a shard, calculated from the session's id. Names are made here and
-passed to the scripts as KEYS; no script may make up one of its own.
+All keys of a commit must lie in one slot of a Redis Cluster, so the hash tag is a shard
+computed from the session id. Scripts receive names as KEYS and must not build their own.
 
     session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, setup (written
                                      once), facts
     session:{07}:<id>:events         stream: version, event; the last thousand or so
-    session:{07}:<id>:connections    hash: who watches, since when, last heard of, and where; with a
-                                     token, until when and which
-    reply:{07}:<id>:<command id>     what a command made and was answered with: for a minute, or
-                                     a day, if the id is an Idempotency-Key
-    switches:{07}:<id>               the bucket of its switches: the us at which it is drained
-    messages:{07}:<id>:<connection>  the bucket of a connection's messages
-    revoked:{07}:<id>:<token id>     that a token holds no more, for as long as it might have
-    deadlines:{07}                   sorted set: session id by the ms it is to be settled at
-                                     and channel: an instant earlier than all of these to come
+    session:{07}:<id>:connections    hash: connection id to registered_at_ms, heard_at_ms and
+                                     endpoint; with a token, its expiry and id
+    reply:{07}:<id>:<command id>     idempotency record of a command: for a minute, or a day if the
+                                     id is an Idempotency-Key
+    switches:{07}:<id>               rate-limit bucket of switches: the us at which it is drained
+    messages:{07}:<id>:<connection>  rate-limit bucket of a connection's messages
+    revoked:{07}:<id>:<token id>     exists for a revoked token, until the token would have expired
+    deadlines:{07}                   sorted set: session id by the ms at which to settle it
+                                     and channel: a deadline earlier than all others to come
     sessions:{07}                    sorted set: session id by its status and the minute it expires
-    connected:{07}                   sorted set: connection id by the ms it was last heard of
-    connection:<connection id>       the session that a connection watches, and who it is that
-                                     does, while it is heard of
-    requests:<address>               the bucket of an address, in a slot of its own
-    updates:{07}:<id>                channel: what everybody who watches is told
+    connected:{07}                   sorted set: connection id by the ms of its last heartbeat
+    connection:<connection id>       the connection's session and bearer; expires when silent
+    requests:<address>               rate-limit bucket of an address, in a slot of its own
+    updates:{07}:<id>                channel: the session's updates
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ from zlib import crc32
 
 @dataclass(frozen=True, slots=True)
 class SessionKeys:
-    """The names that belong to one session; ``shards`` must never change under it."""
+    """The names of one session's keys. ``shards`` must never change while sessions exist."""
 
     session: str
     events: str
@@ -48,7 +46,7 @@ class SessionKeys:
     @classmethod
     @lru_cache(maxsize=1024)
     def of(cls, session_id: str, shards: int) -> SessionKeys:
-        # hash() differs from process to process; a shard may not.
+        # Not hash(): it differs from process to process.
         tag = shard_tag(crc32(session_id.encode()) % shards)
         tagged = f"{tag}:{session_id}"
         session = f"session:{tagged}"
@@ -65,11 +63,10 @@ class SessionKeys:
         )
 
     def reply(self, command_id: str) -> str:
-        """What a command did is remembered by id and not within the session.
+        """Idempotency records have keys of their own, outside the session.
 
-        A session could hold only the last few ids, and where many clients
-        contend, more commits than that can pass between a lost reply and its
-        repetition.
+        A session could hold only the last few ids, and under contention more commits than
+        that can happen between a lost reply and its retry.
         """
         return f"reply:{self._tagged}:{command_id}"
 
@@ -97,23 +94,22 @@ def connected(tag: str) -> str:
     return f"connected:{tag}"
 
 
-WATCHED = "session:*:connections"
-"""Matches the list of every session that somebody watches."""
+ALL_CONNECTIONS = "session:*:connections"
+"""Matches the connections of every session."""
 
 
 def session_of_list(key: str) -> str:
-    """The id of the session whose list of connections has this name."""
+    """The session id in the key of a session's connections."""
     return key.split(":")[2]
 
 
 def connection(connection_id: str) -> str:
-    # In a slot of its own, because a message of a connection does not say
-    # which session it is about.
+    # Not in the session's slot: a socket message does not name its session.
     return f"connection:{connection_id}"
 
 
 def requests(address: str) -> str:
-    # No session's slot can be that of an address, which calls for many of them.
+    # Not in a session's slot: an address calls for many sessions.
     return f"requests:{address}"
 
 
@@ -122,14 +118,14 @@ ALL_UPDATES = "updates:*"
 
 
 def session_of_channel(channel: str) -> str:
-    """The id of the session whose updates have this channel."""
+    """The session id in an updates channel."""
     return channel.split(":")[2]
 
 
 ALL_ALARMS = "deadlines:*"
-"""Matches the channel of every shard's alarms."""
+"""Matches the deadline channel of every shard."""
 
 
 def shard_of_alarms(channel: str) -> int:
-    """The shard whose alarms have this channel."""
+    """The shard in a deadline channel."""
     return int(channel.partition(":")[2].strip("{}"))

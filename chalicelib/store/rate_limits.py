@@ -1,11 +1,9 @@
-"""The buckets of addresses: counted beside a load where there is one, and failing open.
+"""Rate limiting by address, on Redis; fails open.
 
-Those of sessions and connections lie with their session, and are counted by
-scripts that it needs anyway; only what is counted for many sessions is here.
-On a single server it travels in the same packet as the load it belongs to. In
-a Cluster it goes to another node, after the load, so that a node that is silent
-keeps nobody from a session on another. Switches that are carried out are not
-counted here and cost no round trip anywhere.
+Buckets of sessions and connections lie with their session and are counted by the
+session's scripts. On a single server, counting an address shares the round trip of the
+load. In a Cluster it goes to another node after the load, so a silent node blocks no
+session on another. Switches cost no extra round trip.
 """
 
 from __future__ import annotations
@@ -20,24 +18,24 @@ from redis.exceptions import ResponseError
 from ..ports import RateLimitCheck, StoreUnavailable
 from .client import RedisClient
 from .keys import requests
-from .script import Script, Words
+from .script import Script, ScriptArguments
 
 LOG = logging.getLogger("tickless")
 
-LEAVE_ALONE_S = 5.0
-"""Where counting has failed nobody else waits for it to fail again for so long."""
+SKIP_S = 5.0
+"""How long to skip counting after a failure, so that requests don't wait for another one."""
 
 UNCOUNTED = (StoreUnavailable, ResponseError)
-"""What keeps a request from being counted; a mistake of ours is no reason to refuse it, either."""
+"""Errors that let a request through uncounted, a bug in a script included."""
 
 
-def limit_words(limit_check: RateLimitCheck) -> tuple[int, int]:
-    """What the scripts want to know of a limit."""
+def limit_arguments(limit_check: RateLimitCheck) -> tuple[int, int]:
+    """A limit as the scripts' arguments interval_us and capacity_us."""
     return limit_check.limit.interval_us, limit_check.limit.capacity_us
 
 
 class RequestBuckets:
-    """Counts requests of addresses, and lets them through where that fails."""
+    """Counts requests by address; lets them through if counting fails."""
 
     def __init__(
         self, client: RedisClient, monotonic: Callable[[], float] = time.monotonic
@@ -45,43 +43,43 @@ class RequestBuckets:
         self._client = client
         self._count = Script("rate_limit", "gcra")
         self._monotonic = monotonic
-        self._leave_alone_until_s = 0.0
+        self._skip_until_s = 0.0
 
     def count(self, limit_check: RateLimitCheck) -> None:
-        if self._left_alone(limit_check):
+        if self._skip(limit_check):
             return
         try:
-            counted = self._count.run(self._client, *_words(limit_check))
+            counted = self._count.run(self._client, *_arguments(limit_check))
         except UNCOUNTED as error:
             counted = error
-        self._note(limit_check, counted)
+        self._record(limit_check, counted)
 
-    def count_beside(self, limit_check: RateLimitCheck, script: Script, words: Words) -> Any:
-        """What ``script`` answers, and the charge counted meanwhile."""
-        if self._left_alone(limit_check):
-            return script.run(self._client, *words)
+    def run_and_count(
+        self, limit_check: RateLimitCheck, script: Script, arguments: ScriptArguments
+    ) -> Any:
+        """Run ``script`` and count the request, in one round trip on a single server."""
+        if self._skip(limit_check):
+            return script.run(self._client, *arguments)
         answer, counted = script.run_with_optional(
-            self._client, words, self._count, _words(limit_check)
+            self._client, arguments, self._count, _arguments(limit_check)
         )
-        self._note(limit_check, counted)
+        self._record(limit_check, counted)
         return answer
 
-    def _left_alone(self, limit_check: RateLimitCheck) -> bool:
-        left_alone = self._monotonic() < self._leave_alone_until_s
-        if left_alone:
+    def _skip(self, limit_check: RateLimitCheck) -> bool:
+        skip = self._monotonic() < self._skip_until_s
+        if skip:
             limit_check.failed_open()
-        return left_alone
+        return skip
 
-    def _note(self, limit_check: RateLimitCheck, counted: Any) -> None:
+    def _record(self, limit_check: RateLimitCheck, counted: Any) -> None:
         if isinstance(counted, UNCOUNTED):
-            self._leave_alone_until_s = self._monotonic() + LEAVE_ALONE_S
-            LOG.warning(
-                "limits are off for %g s, nothing can be counted: %s", LEAVE_ALONE_S, counted
-            )
+            self._skip_until_s = self._monotonic() + SKIP_S
+            LOG.warning("rate limits are off for %g s, counting failed: %s", SKIP_S, counted)
             limit_check.failed_open()
         else:
             limit_check.record(*counted)
 
 
-def _words(limit_check: RateLimitCheck) -> Words:
-    return (1, requests(limit_check.subject), *limit_words(limit_check))
+def _arguments(limit_check: RateLimitCheck) -> ScriptArguments:
+    return (1, requests(limit_check.subject), *limit_arguments(limit_check))

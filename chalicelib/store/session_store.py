@@ -1,7 +1,7 @@
-"""The SessionStore on Redis: one typed method for each script.
+"""SessionStore on Redis: one typed method per script.
 
-It decides nothing and remembers nothing. What is atomic is in the scripts,
-what bytes mean in ``codec``, where they lie in ``keys``.
+Stateless, and without session rules. The scripts hold what is atomic, ``codec`` the
+encoding, ``keys`` the names.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from ..ports import (
 from . import codec
 from .client import RedisClient
 from .keys import SessionKeys
-from .rate_limits import RequestBuckets, limit_words
-from .script import Script, Words
+from .rate_limits import RequestBuckets, limit_arguments
+from .script import Script, ScriptArguments
 from .token_checks import checked, with_token
 
 EVENTS_KEPT = 1_000
 
 STATUS_NUMBERS = {status: number for number, status in enumerate(Status)}
-"""How scores name a status; a new one goes to the end of the enumeration."""
+"""Status numbers in sorted-set scores; append new statuses to the enumeration."""
 
 LOADED = 6
-"""How many values a load answers with, before what it says of a bucket."""
+"""How many values load.lua returns before those of a bucket."""
 
 
 class RedisStore:
@@ -48,7 +48,7 @@ class RedisStore:
         self._load = Script("load", "gcra")
         self._load_with_token = Script("load", "check_token", "gcra")
         self._commit = Script("commit", "gcra")
-        self._keep = Script("save_response")
+        self._save_response = Script("save_response")
         self._delete = Script("delete")
         self._log = Script("event_log")
         self._revoke = Script("revoke_token")
@@ -75,15 +75,15 @@ class RedisStore:
         limit_check: RateLimitCheck | None,
         bearer: Bearer | None,
     ) -> list[Any]:
-        switch = _of_switch(limit_check)
-        script, words = self._load, self._to_load(session_id, command_id, switch)
+        switch = _switch_check(limit_check)
+        script, arguments = self._load, self._to_load(session_id, command_id, switch)
         if bearer is not None:
             keys = SessionKeys.of(session_id, self._shards)
-            script, words = self._load_with_token, with_token(words, keys, bearer)
+            script, arguments = self._load_with_token, with_token(arguments, keys, bearer)
         if limit_check is None or switch is not None:
-            answer = script.run(self._client, *words)
+            answer = script.run(self._client, *arguments)
         else:
-            answer = self._requests.count_beside(limit_check, script, words)
+            answer = self._requests.run_and_count(limit_check, script, arguments)
         loaded = checked(answer, bearer)
         counted = loaded[LOADED:]
         if switch is not None and counted:
@@ -94,8 +94,8 @@ class RedisStore:
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
         keys = SessionKeys.of(session_id, self._shards)
-        words = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
-        self._revoke.run(self._client, 2, *words)
+        arguments = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
+        self._revoke.run(self._client, 2, *arguments)
 
     def count_request(self, limit_check: RateLimitCheck) -> None:
         self._requests.count(limit_check)
@@ -108,27 +108,27 @@ class RedisStore:
     def commit(
         self, commit: Commit, limit_check: RateLimitCheck | None = None
     ) -> Committed | Stale:
-        switch = _of_switch(limit_check)
+        switch = _switch_check(limit_check)
         answer = self._commit.run(self._client, *self._to_commit(commit, switch))
-        return _made(commit, answer, switch)
+        return _committed(commit, answer, switch)
 
     def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
         calls = [self._to_commit(commit) for commit in commits]
         answers = self._commit.run_pipeline(self._client, calls)
-        return [_made(commit, answer) for commit, answer in zip(commits, answers, strict=True)]
+        return [_committed(commit, answer) for commit, answer in zip(commits, answers, strict=True)]
 
     def _to_load(
         self, session_id: str, command_id: str | None = None, switch: RateLimitCheck | None = None
-    ) -> Words:
+    ) -> ScriptArguments:
         keys = SessionKeys.of(session_id, self._shards)
-        limit = limit_words(switch) if switch is not None else ()
+        limit = limit_arguments(switch) if switch is not None else ()
         if command_id is not None:
             return (3, keys.session, keys.switches, keys.reply(command_id), *limit)
         if switch is not None:
             return (2, keys.session, keys.switches, *limit)
         return (1, keys.session)
 
-    def _to_commit(self, commit: Commit, switch: RateLimitCheck | None = None) -> Words:
+    def _to_commit(self, commit: Commit, switch: RateLimitCheck | None = None) -> ScriptArguments:
         session = commit.session
         session_id = session.setup.session_id
         keys = SessionKeys.of(session_id, self._shards)
@@ -154,11 +154,11 @@ class RedisStore:
             "" if commit.expires_at_ms is None else commit.expires_at_ms,
             keys.updates,
             commit.update,
-            codec.encode_receipt(commit.record or IdempotencyRecord(session.version)),
+            codec.encode_record(commit.record or IdempotencyRecord(session.version)),
             commit.keep_ms,
             EVENTS_KEPT,
             STATUS_NUMBERS[session.status],
-            *(("", "") if switch is None else limit_words(switch)),
+            *(("", "") if switch is None else limit_arguments(switch)),
             *map(codec.encode_event, commit.events),
         )
 
@@ -166,9 +166,9 @@ class RedisStore:
         self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
     ) -> IdempotencyRecord:
         key = SessionKeys.of(session_id, self._shards).reply(command_id)
-        kept = codec.encode_receipt(record)
-        before = self._keep.run(self._client, 1, key, kept, keep_ms)
-        return record if before is None else codec.decode_receipt(before)
+        record_bytes = codec.encode_record(record)
+        before = self._save_response.run(self._client, 1, key, record_bytes, keep_ms)
+        return record if before is None else codec.decode_record(before)
 
     def delete(
         self,
@@ -194,13 +194,13 @@ class RedisStore:
             session_id,
             keys.updates,
             final_message,
-            codec.encode_receipt(record or IdempotencyRecord(0)),
+            codec.encode_record(record or IdempotencyRecord(0)),
             keep_ms,
         )
         if outcome == b"stale":
             return Stale(_loaded([*answer, None]))
         if outcome == b"repeated":
-            return Deleted(False, codec.decode_receipt(answer[0]))
+            return Deleted(False, codec.decode_record(answer[0]))
         return Deleted(answer[0] == 1)
 
     def read_events(
@@ -225,31 +225,31 @@ class RedisStore:
         self._client.execute_keyless("PING")
 
 
-def _of_switch(limit_check: RateLimitCheck | None) -> RateLimitCheck | None:
-    """The charge, if it is one that lies with its session."""
+def _switch_check(limit_check: RateLimitCheck | None) -> RateLimitCheck | None:
+    """The check if it is a switch's, whose bucket lies with its session."""
     return limit_check if limit_check is not None and limit_check.scope == "switch" else None
 
 
-def _made(
+def _committed(
     commit: Commit, answer: list[Any], switch: RateLimitCheck | None = None
 ) -> Committed | Stale:
-    outcome, *told = answer
+    outcome, *values = answer
     if outcome == b"stale":
-        return Stale(_loaded([*told, None]))
+        return Stale(_loaded([*values, None]))
     if outcome == b"repeated":
         if switch is not None:
             switch.skipped()
-        before = codec.decode_receipt(told[0])
+        before = codec.decode_record(values[0])
         return Committed(before.version, before)
     if switch is not None:
-        switch.record(*told)
+        switch.record(*values)
         switch.enforce()
     return Committed(commit.session.version)
 
 
 def _loaded(stored: list[Any]) -> Loaded:
-    now_ms, epoch, version, setup, facts, kept = stored[:LOADED]
-    record = codec.decode_receipt(kept) if kept is not None else None
+    now_ms, epoch, version, setup, facts, record_bytes = stored[:LOADED]
+    record = codec.decode_record(record_bytes) if record_bytes is not None else None
     if version is None:
         return Loaded(None, now_ms, record)
     session = codec.decode(epoch.decode(), int(version), setup, facts)

@@ -1,8 +1,7 @@
-"""The StatsReader on Redis: what every shard counts, added up.
+"""StatsReader on Redis: sums the counts of all shards.
 
-Sorted sets that commits and heartbeats write are counted, in one round trip
-where there is one server. No key is looked for, so a scrape costs the store the
-same whether there are ten sessions or a million.
+Counts sorted sets that commits and heartbeats maintain, in one round trip on a single
+server. Scans no keys, so the cost is the same for ten sessions or a million.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from .script import Script
 
 
 class RedisStats:
-    """The fleet as Redis knows it. Safe for many threads; see StatsReader for its method."""
+    """Store statistics in Redis. Safe for many threads; see StatsReader for its method."""
 
     def __init__(self, client: RedisClient, shards: int, heartbeat_policy: HeartbeatPolicy) -> None:
         self._client = client

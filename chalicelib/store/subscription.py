@@ -1,7 +1,7 @@
-"""Hearing what commits publish, of every session or shard, over one connection.
+"""Redis Pub/Sub subscriptions to updates and deadlines, over one connection each.
 
-A subscription that is lost stays lost: one that came back by itself would not
-say what it has missed. Whoever needs one opens another.
+A lost subscription raises and does not reconnect, because messages may have been missed;
+the caller opens another.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .keys import ALL_ALARMS, ALL_UPDATES, session_of_channel, shard_of_alarms
 SUBSCRIBED_WITHIN_S = 2.0
 
 QUIET_S = 2.0
-"""After so long without a message the server is sent a PING."""
+"""How long without a message before the server is sent a PING."""
 
 PONG_WITHIN_S = 2.0
-"""A server that does not answer it in time is gone, though it has closed no connection."""
+"""How long to wait for the PONG before the subscription counts as lost."""
 
 LOST = "The subscription is lost"
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class _Listener(Generic[T]):
-    """A Pub/Sub connection on which messages arrive, or at least answers to PING."""
+    """A Pub/Sub connection that is checked with PING while it is quiet."""
 
     def __init__(self, pubsub: PubSub, read: Callable[[str, bytes], T]) -> None:
         self._pubsub = pubsub
@@ -41,7 +41,7 @@ class _Listener(Generic[T]):
         self._pinged_at_s: float | None = None
 
     def next(self, within_seconds: float) -> T | None:
-        """What ``read`` makes of the next channel and message; None if there is none in time.
+        """The next message, parsed by ``read``; None after ``within_seconds`` without one.
 
         Raises:
             StoreUnavailable: The connection is lost, or its server is silent.
@@ -71,7 +71,7 @@ def subscription(settings: Settings) -> Iterator[_Listener[tuple[str, bytes]]]:
     """Subscribed to the updates of every session while the block lasts; see Subscription.
 
     Raises:
-        StoreUnavailable: It can't be had.
+        StoreUnavailable: The server can't be reached.
     """
 
     def update(channel: str, message: bytes) -> tuple[str, bytes]:
@@ -83,10 +83,10 @@ def subscription(settings: Settings) -> Iterator[_Listener[tuple[str, bytes]]]:
 
 @contextmanager
 def deadline_notifications(settings: Settings) -> Iterator[_Listener[int]]:
-    """Subscribed to the alarms of every shard while the block lasts; see DeadlineNotifications.
+    """Subscribed to every shard's deadlines while the block lasts; see DeadlineNotifications.
 
     Raises:
-        StoreUnavailable: They can't be had.
+        StoreUnavailable: The server can't be reached.
     """
     with _subscribed(settings, ALL_ALARMS, lambda channel, _: shard_of_alarms(channel)) as listener:
         yield listener
@@ -96,7 +96,7 @@ def deadline_notifications(settings: Settings) -> Iterator[_Listener[int]]:
 def _subscribed(
     settings: Settings, pattern: str, read: Callable[[str, bytes], T]
 ) -> Iterator[_Listener[T]]:
-    # What is published on one node of a cluster arrives at each.
+    # A cluster forwards published messages to every node.
     client = open_redis(settings)
     pubsub = client.pubsub()
     try:

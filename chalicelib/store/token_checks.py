@@ -1,8 +1,7 @@
-"""Tokens in the store: how scripts are asked whether one holds, and how a bearer is written down.
+"""Token checks in scripts, and the encoding of a bearer.
 
-A script that comes behind ``token.lua`` looks at the token before it does
-anything, in the same step and the same round trip. The token itself is never
-stored, only who it makes its bearer.
+A script with ``check_token.lua`` prepended checks the token first, atomically and in the
+same round trip. Only the bearer is stored, never the token.
 """
 
 from __future__ import annotations
@@ -12,26 +11,26 @@ from typing import Any
 from ..auth.policy import Bearer, Role
 from ..core.errors import Unauthenticated
 from .keys import SessionKeys
-from .script import Words
+from .script import ScriptArguments
 
 REFUSED = 1
-"""How many values a script answers with that has refused a token: what time it is."""
+"""How many values a script returns if it rejects the token: the time alone."""
 
 
-def with_token(words: Words, session: SessionKeys, bearer: Bearer) -> Words:
-    """The words of a script, for the same behind ``token.lua``."""
-    number = int(words[0])
+def with_token(arguments: ScriptArguments, session: SessionKeys, bearer: Bearer) -> ScriptArguments:
+    """A script's keys and arguments, extended for ``check_token.lua``."""
+    number = int(arguments[0])
     revoked = [session.revoked(one) for one in bearer.revocations]
-    keys, arguments = words[1 : number + 1], words[number + 1 :]
+    keys, arguments = arguments[1 : number + 1], arguments[number + 1 :]
     holds = bearer.valid_from_s * 1000, valid_until_ms(bearer), len(revoked)
     return (number + len(revoked), *keys, *revoked, *arguments, *holds)
 
 
 def checked(answer: list[Any], bearer: Bearer | None) -> list[Any]:
-    """A script's answer.
+    """The script's reply.
 
     Raises:
-        Unauthenticated: It was asked with a token that does not hold.
+        Unauthenticated: The script rejected the bearer's token.
     """
     if bearer is not None and len(answer) == REFUSED:
         raise Unauthenticated
@@ -42,8 +41,8 @@ def valid_until_ms(bearer: Bearer) -> int:
     return bearer.valid_until_s * 1000
 
 
-def written_bearer(bearer: Bearer) -> str:
-    """A bearer as text without line breaks; no part of it has a space."""
+def encode_bearer(bearer: Bearer) -> str:
+    """A bearer as one line of text, its fields separated by spaces."""
     return " ".join(
         (
             bearer.role,
@@ -56,7 +55,7 @@ def written_bearer(bearer: Bearer) -> str:
     )
 
 
-def read_bearer(text: str) -> Bearer:
+def decode_bearer(text: str) -> Bearer:
     role, session_id, token_id, from_s, until_s, participant_id = text.split(" ")
     return Bearer(
         Role(role),

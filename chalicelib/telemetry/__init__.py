@@ -1,6 +1,6 @@
-"""What the service says of itself: metrics, log lines, traces.
+"""Telemetry: metrics, logs and traces.
 
-Nothing here decides, waits for anybody or raises into what it tells of. What
-is said are counts, times, and ids of requests, sessions and connections: never
-a body, never a secret. Each way out is imported only where it is used.
+Must not block, or raise into the code it observes. Records counts, durations and ids of
+requests, sessions and connections; never a body or a secret. Each backend is imported
+only where it is used.
 """

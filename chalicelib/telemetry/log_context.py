@@ -1,7 +1,7 @@
-"""What is being worked on, as its log lines say it: a request, a message, an invocation.
+"""Log context: keys that every log line of the current request, message or invocation carries.
 
-Facts become known in the middle of the work, in places that know nothing of
-the log; they note them here, and each line written from then on says them.
+Code that learns a key in the middle of the work appends it here without logging; all
+later lines of the same context include it.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from contextvars import ContextVar
 LogValue = str | int | float
 
 _NOTHING: Mapping[str, LogValue] = {}
-_work: ContextVar[dict[str, LogValue] | None] = ContextVar("work", default=None)
+_context: ContextVar[dict[str, LogValue] | None] = ContextVar("work", default=None)
 
 
 @contextmanager
 def log_context(**facts: LogValue) -> Iterator[dict[str, LogValue]]:
-    """A piece of work, in this thread, while the block lasts; yields what is noted of it."""
-    token = _work.set(facts)
+    """A log context for the block, in this thread; yields its keys."""
+    token = _context.set(facts)
     try:
         yield facts
     finally:
-        _work.reset(token)
+        _context.reset(token)
 
 
 def append_keys(**facts: LogValue) -> None:
-    """Say more of the work that is being done; where there is none, nothing happens."""
-    log_keys = _work.get()
+    """Add keys to the current log context; no-op without one."""
+    log_keys = _context.get()
     if log_keys is not None:
         log_keys.update(facts)
 
 
 def log_keys() -> Mapping[str, LogValue]:
-    """What is known of the work being done; empty without any."""
-    return _work.get() or _NOTHING
+    """The keys of the current log context; empty without one."""
+    return _context.get() or _NOTHING

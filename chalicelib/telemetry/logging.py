@@ -1,8 +1,7 @@
-"""How log lines look, whoever writes them, and which are written.
+"""Logging setup: format and threshold of all log lines.
 
-Every logger's lines leave by one handler, on standard error: as JSON, one
-object each, in the form of Powertools for AWS Lambda, or as text for people.
-Both say what is known of the work that was being done.
+One handler writes every logger's lines to standard error: as JSON in the format of
+Powertools for AWS Lambda, or as text. Both include the log context.
 """
 
 from __future__ import annotations
@@ -13,27 +12,27 @@ from typing import TextIO
 from ..settings import Settings
 from .log_context import log_keys
 
-OURS = ("tickless", "chalicelib")
+OWN_LOGGERS = ("tickless", "chalicelib")
 
-_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def start_logging(settings: Settings, stream: TextIO | None = None) -> None:
-    """Have every line of this process written as ``settings`` want it, from now on."""
+    """Configure logging for this process."""
     handler = logging.StreamHandler(stream)
-    handler.addFilter(_say_what_is_noted)
+    handler.addFilter(_add_log_context)
     handler.setFormatter(_json(settings.service) if settings.log_format == "json" else _Text())
-    # Lambda's own handler, too, would write every line.
+    # force removes Lambda's own handler, which would write every line again.
     logging.basicConfig(handlers=[handler], force=True)
-    # Of libraries never more than warnings: botocore's finer lines hold bodies.
-    for name in OURS:
+    # Libraries log warnings at most: botocore's debug lines contain bodies.
+    for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(settings.log_level.upper())
 
 
-def _say_what_is_noted(record: logging.LogRecord) -> bool:
+def _add_log_context(record: logging.LogRecord) -> bool:
     facts = log_keys()
     for name, value in facts.items():
-        # What the line itself says is nearer to it.
+        # Keys given with the line itself win.
         record.__dict__.setdefault(name, value)
     return True
 
@@ -60,6 +59,6 @@ class _Text(logging.Formatter):
         said = [
             f" {name}={value}"
             for name, value in vars(record).items()
-            if name not in _OF_EVERY_RECORD
+            if name not in _STANDARD_ATTRIBUTES
         ]
         return super().formatMessage(record) + "".join(said)

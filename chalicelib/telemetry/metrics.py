@@ -1,7 +1,7 @@
-"""Every metric there is, named once, as Prometheus names things: base units, ``_total``.
+"""Metric definitions, named by Prometheus conventions: base units, ``_total``.
 
-The same names go to CloudWatch. Labels have few values each, known beforehand:
-a route is its path with ``{session_id}`` in it, and no id is a label.
+CloudWatch uses the same names. Labels have few, known values: a route is its path
+template with ``{session_id}``, and an id is never a label.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """A counter, or, with ``buckets``, a histogram of seconds."""
+    """A counter, or a histogram of seconds if ``buckets`` are given."""
 
     name: str
     help: str
@@ -21,7 +21,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gauge:
-    """A fact read when it is asked for."""
+    """A value read on each scrape."""
 
     name: str
     help: str
@@ -34,7 +34,7 @@ FINE_SECONDS = (
     *(0.0005, 0.00075, 0.001, 0.00125, 0.0015, 0.002, 0.0025, 0.003, 0.004, 0.005),
     *(0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5),
 )
-"""From a switch on one machine to one that lost every race it may lose."""
+"""From a switch on one machine to one that exhausted its retries."""
 
 REQUESTS = Metric(
     "tickless_http_requests_total", "Requests answered.", ("method", "route", "status")
@@ -62,15 +62,13 @@ SWITCH_SECONDS = Metric(
     ("transport",),
     FINE_SECONDS,
 )
-LOST_RACES = Metric(
-    "tickless_lost_races_total", "Commits that were refused because somebody else was faster."
-)
+LOST_RACES = Metric("tickless_lost_races_total", "Commits refused because of a concurrent one.")
 POSTS = Metric(
     "tickless_posts_total", "Posts to connections, by what became of them.", ("outcome",)
 )
 FAN_OUT_SECONDS = Metric(
     "tickless_fan_out_duration_seconds",
-    "From an update's arrival at whoever posts it to the end of the last post.",
+    "From an update's arrival at the posting process to the end of the last post.",
     (),
     SECONDS,
 )

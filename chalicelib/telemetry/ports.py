@@ -1,7 +1,7 @@
-"""What others tell: one verb for each thing that can happen, and where it goes.
+"""Metrics interface: one method per event, recorded in a :class:`Sink`.
 
-Verbs say what a happening counts as; a :class:`Sink` takes it in. Both are
-called from any thread, on the hot path.
+:class:`Telemetry` maps events to metrics, a sink stores them. Both are called from any
+thread, on the hot path.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .metrics import Gauge, Metric
 
 
 class Sink(Protocol):
-    """Takes in figures; must neither raise nor wait. Safe for many threads."""
+    """Records metrics; must neither raise nor block. Safe for many threads."""
 
     def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
         """Add to a counter; ``labels`` are in the metric's order."""
@@ -24,14 +24,14 @@ class Sink(Protocol):
         """Add one observation to a histogram."""
 
     def find(self, gauge: Gauge, value: float) -> None:
-        """Take down a fact of the fleet, without labels, where nobody comes to read it."""
+        """Record a gauge without labels, for sinks that are not scraped."""
 
     def flush(self) -> None:
-        """Send off what would be lost if this process slept from now on."""
+        """Write buffered metrics, which a frozen process would lose."""
 
 
 class NoSink:
-    """Where nothing is kept."""
+    """A sink that discards everything."""
 
     def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
         """Nothing."""
@@ -47,18 +47,18 @@ class NoSink:
 
 
 class Telemetry:
-    """What happens in the service, as figures of a sink."""
+    """Records the service's events as metrics."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was; ``route`` is the path as it was registered."""
+        """A request was answered; ``route`` is the path as registered."""
         self._sink.count(names.REQUESTS, (method, route, str(status)), 1)
         self._sink.observe(names.REQUEST_SECONDS, (method, route), seconds)
 
     def heard(self, kind: str, code: str, seconds: float) -> None:
-        """A message of a socket was carried out, or refused with ``code``."""
+        """A socket message was handled, or refused with ``code``."""
         self._sink.count(names.MESSAGES, (kind, code), 1)
         self._sink.observe(names.MESSAGE_SECONDS, (kind,), seconds)
 
@@ -67,38 +67,38 @@ class Telemetry:
         self._sink.observe(names.SWITCH_SECONDS, (transport,), seconds)
 
     def lost_race(self) -> None:
-        """A commit found that somebody else had been faster."""
+        """A commit lost against a concurrent one."""
         self._sink.count(names.LOST_RACES, (), 1)
 
     def posted(self, outcomes: Mapping[str, int]) -> None:
-        """Posts came to an end: so many with each outcome."""
+        """Posts finished; ``outcomes`` counts them by status."""
         for outcome, number in outcomes.items():
             self._sink.count(names.POSTS, (outcome,), number)
 
     def fanned_out(self, outcomes: Mapping[str, int], seconds: float) -> None:
-        """One message was posted to everybody it was for."""
+        """One message was posted to all its recipients."""
         self.posted(outcomes)
         self._sink.observe(names.FAN_OUT_SECONDS, (), seconds)
 
     def settled(self, lag_ms: int) -> None:
-        """The sweeper settled a timeout so long after its deadline."""
+        """The sweeper settled a timeout ``lag_ms`` after its deadline."""
         self._sink.observe(names.SWEEPER_LAG_SECONDS, (), lag_ms / 1000)
 
     def rate_limited(self, scope: str) -> None:
-        """Something was refused because there was too much of it within ``scope``."""
+        """A request or message exceeded the rate limit of ``scope``."""
         self._sink.count(names.RATE_LIMITED, (scope,), 1)
 
     def limiter_failed_open(self) -> None:
-        """Something was let through that could not be counted."""
+        """A request was allowed because it could not be counted."""
         self._sink.count(names.LIMITER_FAILED_OPEN, (), 1)
 
     def overdue(self, facts: StoreStats) -> None:
-        """So many deadlines have passed, and nobody has settled them."""
+        """Record how many deadlines have passed unsettled, and for how long."""
         self._sink.find(names.OVERDUE, facts.overdue)
         self._sink.find(names.OVERDUE_SECONDS, facts.overdue_ms / 1000)
 
     def flush(self) -> None:
-        """Send off what would be lost if this process slept from now on."""
+        """Write buffered metrics, which a frozen process would lose."""
         self._sink.flush()
 
 

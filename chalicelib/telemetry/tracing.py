@@ -1,7 +1,6 @@
-"""Traces: which part of an invocation took how long, for AWS X-Ray.
+"""Tracing with AWS X-Ray: spans of an invocation.
 
-Off, it costs nothing and imports nothing. On, it needs ``aws-xray-sdk``, which
-nothing else imports.
+Disabled, it costs nothing and imports nothing. Enabled, it requires ``aws-xray-sdk``.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ LOG = logging.getLogger("tickless")
 
 
 class Tracing(Protocol):
-    """Tells how long something took. Safe for many threads."""
+    """Records spans. Safe for many threads."""
 
     def span(self, name: str) -> AbstractContextManager[None]:
-        """What happens within the block, under this name."""
+        """A span of this name for the block."""
 
 
 class NoTracing:
@@ -34,8 +33,8 @@ class XRayTracing:
     def __init__(self, service: str) -> None:
         from aws_lambda_powertools import Tracer  # noqa: PLC0415
 
-        # Nothing is patched: the SDK knows neither hiredis nor pycurl, and what it
-        # knows of botocore would import that.
+        # No patching: the SDK supports neither hiredis nor pycurl, and its botocore
+        # patch would import botocore.
         self._tracer: Any = Tracer(service=service, auto_patch=False)
 
     @contextmanager
@@ -49,11 +48,11 @@ class XRayTracing:
 
 
 def open_tracing(on: bool, service: str) -> Tracing:
-    """Tracing as it is wanted, or, where its SDK is missing, none and a line that says so."""
+    """X-Ray tracing if ``on``; without its SDK, no tracing and an error log line."""
     if not on:
         return NoTracing()
     try:
         return XRayTracing(service)
     except ImportError as error:
-        LOG.error("TRACING is on, but cannot be: %s", error)
+        LOG.error("TRACING is on, but aws-xray-sdk is missing: %s", error)
         return NoTracing()

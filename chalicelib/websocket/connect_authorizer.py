@@ -1,8 +1,8 @@
-"""Whom a handshake lets in: its token, and the page it comes from.
+"""Connect authorizer: checks a WebSocket handshake's token and origin.
 
-Browsers can't give a WebSocket an Authorization header, so the token comes as
-a subprotocol, ``bearer.<token>``, or in the query. Owns where they stand in the
-event; whether a token is good is the gate's to say and the store's.
+Browsers can't send an Authorization header with a WebSocket, so the token comes as a
+subprotocol, ``bearer.<token>``, or in the query. Owns where to find both in the event;
+the TokenAuthenticator and the store decide whether a token is valid.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html
 """
@@ -25,14 +25,14 @@ SUBPROTOCOL = "bearer."
 
 @dataclass(frozen=True, slots=True)
 class AuthResult:
-    """Somebody who may come in; ``subprotocol`` is the one he is to be answered with."""
+    """An authorized handshake; ``subprotocol`` must be echoed in the response."""
 
     bearer: Bearer | None = None
     subprotocol: str | None = None
 
 
 class ConnectAuthorizer:
-    """Asks for tokens where there is a gate; ``open_gate`` is called once there is one to read."""
+    """Requires tokens if ``open_authenticator`` is given; it is called for each token."""
 
     def __init__(
         self,
@@ -41,39 +41,39 @@ class ConnectAuthorizer:
         allowed_origins: Collection[str] = (),
     ) -> None:
         self._store = store
-        self._open_gate = open_authenticator
+        self._open_authenticator = open_authenticator
         self._allowed_origins = allowed_origins
 
     def authorize(self, event: Mapping[str, Any], session_id: str) -> AuthResult:
-        """Go on, if this handshake may watch the session.
+        """Authorize a handshake to watch the session.
 
         Raises:
-            Unauthenticated: There is no token, or none that holds.
-            Forbidden: It opens another session, or comes from a page that is not allowed.
-            KeysUnavailable: Nobody can say whether it is one of ours.
-            StoreUnavailable: Nobody can say whether it holds.
+            Unauthenticated: The token is missing, invalid, expired or revoked.
+            Forbidden: The token is for another session, or the origin is not allowed.
+            KeysUnavailable: The signing keys can't be fetched.
+            StoreUnavailable: The store can't be reached.
         """
         origin = _header(event, "origin")
-        # Only browsers send it, and only they can be made to connect against their will.
+        # Only browsers send Origin, and only they are exposed to cross-site requests.
         allowed = self._allowed_origins
         if origin is not None and allowed and origin.lower() not in allowed:
             raise Forbidden
         subprotocol = _offered(event)
-        if self._open_gate is None:
+        if self._open_authenticator is None:
             return AuthResult(subprotocol=subprotocol)
-        bearer = self._open_gate().authenticate(_token(event, subprotocol))
+        bearer = self._open_authenticator().authenticate(_token(event, subprotocol))
         bearer.authorize(Action.WATCH, session_id)
-        # Before anything is written: who is refused leaves no trace.
+        # Before anything is written: a refused handshake must leave no trace.
         self._store.authorize(session_id, bearer)
         return AuthResult(bearer, subprotocol)
 
     def expect(self, bearer: Bearer | None) -> None:
-        """Go on, if a connection with this bearer may be here at all.
+        """Require a bearer if tokens are required.
 
         Raises:
-            Unauthenticated: It was let in while nobody was asked for a token.
+            Unauthenticated: The connection was opened while no tokens were required.
         """
-        if bearer is None and self._open_gate is not None:
+        if bearer is None and self._open_authenticator is not None:
             raise Unauthenticated
 
 
@@ -85,12 +85,12 @@ def _token(event: Mapping[str, Any], subprotocol: str | None) -> str | None:
 
 
 def _offered(event: Mapping[str, Any]) -> str | None:
-    """The subprotocol that has a token in it; a browser insists on hearing it again."""
+    """The subprotocol with the token; browsers require the response to echo it."""
     offered = (_header(event, "sec-websocket-protocol") or "").split(",")
     return next((one.strip() for one in offered if one.strip().startswith(SUBPROTOCOL)), None)
 
 
 def _header(event: Mapping[str, Any], wanted: str) -> str | None:
-    """A header's value; names come in the case that the client gave them."""
+    """A header's value; API Gateway keeps the case of the client's header names."""
     headers: Mapping[str, str] = event.get("headers") or {}
     return next((value for name, value in headers.items() if name.lower() == wanted), None)

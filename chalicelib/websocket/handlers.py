@@ -1,8 +1,8 @@
-"""What the WebSocket functions do: connect, message, disconnect, greet.
+"""WebSocket route handlers: $connect, $default, $disconnect, and the welcome message.
 
-Nothing can be posted to a connection before its $connect has answered, so
-$connect only registers it and has somebody else greet it. Answers to messages
-are posts too, because API Gateway discards what a message's function returns.
+Nothing can be posted to a connection before its $connect has returned, so $connect only
+registers it and invokes another function to send the welcome message. Responses to
+messages are posts too, because API Gateway discards what the function returns.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from math import inf
 from typing import Any, Protocol, TypedDict
 
 from ..auth.policy import Action, Bearer
-from ..broadcast.connections_api.ports import ConnectionsApi, Post
-from ..broadcast.connections_api.ports import Outcome as Posted
+from ..broadcast.connections_api.ports import ConnectionsApi, DeliveryStatus, Post
 from ..core.commands import Switch
 from ..core.errors import (
     Forbidden,
@@ -50,22 +49,22 @@ from .connect_authorizer import AuthResult, ConnectAuthorizer
 LOG = logging.getLogger("tickless")
 
 ANSWER_WITHIN_SECONDS = 5.0
-LIMITED_SECONDS = 0.1
-"""Who asks and doesn't read keeps a function for so long; others wait for one meanwhile."""
+THROTTLED_SECONDS = 0.1
+"""How long a function waits for a client that doesn't read its response (429)."""
 
-PAGES_LIMITED_SECONDS = 0.5
-"""Who reads slowly has no room for all pages at once, but should have for another one by then."""
+PAGES_THROTTLED_SECONDS = 0.5
+"""The same for a response of several pages: a slow reader needs time between them."""
 
-GREET_WITHIN_SECONDS = 5.0
-FIRST_GREETING_AFTER_SECONDS = 0.005
+WELCOME_WITHIN_SECONDS = 5.0
+FIRST_RETRY_AFTER_SECONDS = 0.005
 LONGEST_WAIT_SECONDS = 0.25
 
-ASKED = {"RECONNECT": Action.READ, "CLAIM": Action.CLAIM}
-"""What messages ask for that are no commands; a sign of life asks for nothing."""
+REQUIRED_ACTIONS = {"RECONNECT": Action.READ, "CLAIM": Action.CLAIM}
+"""The action that each message other than a command requires; PING requires none."""
 
 
 class WelcomeEvent(TypedDict):
-    """What the greeter is invoked with."""
+    """The event of the function that sends the welcome message."""
 
     sessionId: str
     connectionId: str
@@ -73,13 +72,13 @@ class WelcomeEvent(TypedDict):
 
 
 class Greeter(Protocol):
-    """Has the greeting carried out by another invocation, without waiting for it."""
+    """Invokes the function that sends the welcome message, without waiting for it."""
 
     def invoke(self, greeting: WelcomeEvent) -> None: ...
 
 
 class WebSocketHandlers:
-    """The socket's side of the service; every method answers and raises nothing of its own."""
+    """Handlers of the WebSocket API. Errors become status codes or ERROR messages."""
 
     def __init__(
         self,
@@ -109,160 +108,163 @@ class WebSocketHandlers:
         self._sleep = sleep
 
     def connect(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """$connect: 200, or the status that refuses the handshake."""
+        """$connect: 200, or the status code that rejects the handshake."""
         query = event.get("queryStringParameters") or {}
         try:
             session_id = read_session_id(query.get("sessionId", ""))
         except InvalidRequest:
             return {"statusCode": 400}
-        connection_id, endpoint = self._place(event)
+        connection_id, endpoint = self._connection_of(event)
         append_keys(session_id=session_id)
         try:
             entry = self._connect_authorizer.authorize(event, session_id)
-            self._registry.watch(session_id, connection_id, endpoint, bearer=entry.bearer)
+            self._registry.register(session_id, connection_id, endpoint, bearer=entry.bearer)
         except (Unauthenticated, Forbidden) as error:
             return {"statusCode": STATUS[error.code]}
         except StoreUnavailable as error:
             LOG.warning("connection %s: not registered: %s", connection_id, error)
             return {"statusCode": STATUS[error.code]}
         except KeysUnavailable as error:
-            LOG.error("connection %s: not let in: %s", connection_id, error)
+            LOG.error("connection %s: not authenticated: %s", connection_id, error)
             return {"statusCode": STATUS[error.code]}
         self._greeter.invoke(
             {"sessionId": session_id, "connectionId": connection_id, "endpoint": endpoint}
         )
-        return _let_in(entry)
+        return _accepted(entry)
 
     def disconnect(self, event: Mapping[str, Any]) -> None:
-        """$disconnect, which is best effort on AWS; what it misses expires by itself."""
-        connection_id, _ = self._place(event)
+        """$disconnect, best effort on AWS; connections it misses expire."""
+        connection_id, _ = self._connection_of(event)
         try:
-            self._registry.forget(connection_id)
+            self._registry.deregister(connection_id)
         except StoreUnavailable as error:
-            LOG.warning("connection %s: not forgotten: %s", connection_id, error)
+            LOG.warning("connection %s: not deregistered: %s", connection_id, error)
 
     def greet(self, greeting: WelcomeEvent) -> None:
-        """Say CONNECTED until it is heard, and only then look what there is to show.
+        """Post CONNECTED until it is delivered, then read and post the state.
 
-        In this order no update can be missed: what is committed after the look
-        is broadcast to a connection that can be posted to.
+        In this order the client misses no update: commits after the read are broadcast
+        to a connection that can be posted to.
         """
         session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
         endpoint = greeting["endpoint"]
         append_keys(session_id=session_id, connection_id=connection_id)
         heartbeat_ms = self._registry.heartbeat_policy.heartbeat_ms
-        hello = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
-        give_up_at, wait_seconds = self._monotonic() + GREET_WITHIN_SECONDS, 0.0
-        while self._post(endpoint, connection_id, hello, limited_seconds=inf) is Posted.GONE:
-            wait_seconds = min(
-                LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_GREETING_AFTER_SECONDS
-            )
+        connected = socket.connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
+        give_up_at, wait_seconds = self._monotonic() + WELCOME_WITHIN_SECONDS, 0.0
+        while (
+            self._post(endpoint, connection_id, connected, limited_seconds=inf)
+            is DeliveryStatus.GONE
+        ):
+            wait_seconds = min(LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_RETRY_AFTER_SECONDS)
             if self._monotonic() + wait_seconds > give_up_at:
                 return
             if self._registry.session_of(connection_id) is None:
-                # It was gone before it could be greeted.
+                # Disconnected before the welcome message was delivered.
                 return
             self._sleep(wait_seconds * (0.5 + random.random() / 2))  # noqa: S311
-        # Whoever revoked its token meanwhile could not close what was not yet open.
-        visit = self._registry.context_of(connection_id)
-        if visit is None:
+        # A concurrent revocation could not close a connection that was not yet open.
+        context = self._registry.context_of(connection_id)
+        if context is None:
             self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
             return
         try:
-            outcome = self._engine.get_current_state(session_id, bearer=visit.bearer)
+            outcome = self._engine.get_current_state(session_id, bearer=context.bearer)
         except SessionNotFound:
             return
         except Unauthenticated:
-            self._send_away(endpoint, connection_id, self._store.now_ms())
+            self._close_revoked(endpoint, connection_id, self._store.now_ms())
             return
         pages = socket.state_sync(outcome.session, outcome.now_ms)
         self._post(endpoint, connection_id, *pages, limited_seconds=inf)
 
     def message(self, event: Mapping[str, Any]) -> None:
-        """$default: read a message, do what it asks for, post the answer."""
-        connection_id, endpoint = self._place(event)
+        """$default: read a message, handle it, post the response."""
+        connection_id, endpoint = self._connection_of(event)
         text = str(event.get("body") or "")
-        # Only while the store is away, or refuses a token, does the gateway's clock have to do.
+        # The gateway's clock is the fallback when the store is unavailable or refuses the token.
         now_ms: int = event["requestContext"]["requestTimeEpoch"]
         limit_check: RateLimitCheck | None = None
         try:
-            visit = self._registry.context_of(connection_id)
-            if visit is None:
-                # Swept, and yet alive: it has to begin anew.
+            context = self._registry.context_of(connection_id)
+            if context is None:
+                # Swept but still open: the client has to reconnect.
                 append_keys(code="SWEPT")
                 self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
                 return
-            session_id, bearer = visit
+            session_id, bearer = context
             append_keys(session_id=session_id)
             self._connect_authorizer.expect(bearer)
             limit_check = self._limits.for_message(connection_id)
-            heard = self._registry.watch(session_id, connection_id, endpoint, limit_check, bearer)
-            now_ms = heard.now_ms
-            answers = self._answers(visit, connection_id, text, heard)
+            heartbeat = self._registry.register(
+                session_id, connection_id, endpoint, limit_check, bearer
+            )
+            now_ms = heartbeat.now_ms
+            answers = self._answers(context, connection_id, text, heartbeat)
         except Unauthenticated:
-            self._send_away(endpoint, connection_id, now_ms)
+            self._close_revoked(endpoint, connection_id, now_ms)
             return
         except Exception as error:
             if limit_check is not None and limit_check.counted_at_ms is not None:
                 now_ms = limit_check.counted_at_ms
             answers = [self._refusal(connection_id, text, error, now_ms)]
-        patience_s = LIMITED_SECONDS if len(answers) == 1 else PAGES_LIMITED_SECONDS
+        patience_s = THROTTLED_SECONDS if len(answers) == 1 else PAGES_THROTTLED_SECONDS
         self._post(endpoint, connection_id, *answers, limited_seconds=patience_s)
 
     def _answers(
-        self, visit: ConnectionContext, connection_id: str, text: str, heard: Heartbeat
+        self, context: ConnectionContext, connection_id: str, text: str, heartbeat: Heartbeat
     ) -> list[bytes]:
         started = self._monotonic()
-        session_id, bearer = visit
+        session_id, bearer = context
         message = socket.read_message(text)
         append_keys(type=message.type)
-        if bearer is not None and (action := ASKED.get(message.type)) is not None:
+        if bearer is not None and (action := REQUIRED_ACTIONS.get(message.type)) is not None:
             bearer.authorize(action, session_id)
         match message:
             case socket.Ping():
-                return [self._pong(message, heard, started)]
+                return [self._pong(message, heartbeat, started)]
             case socket.Reconnect():
                 return self._catch_up(session_id, message)
             case socket.Claim():
                 return self._settle(session_id)
             case socket.CommandMessage():
-                return [self._carry_out(session_id, connection_id, message, text, bearer)]
+                return [self._execute(session_id, connection_id, message, text, bearer)]
 
-    def _pong(self, ping: socket.Ping, heard: Heartbeat, started: float) -> bytes:
+    def _pong(self, ping: socket.Ping, heartbeat: Heartbeat, started: float) -> bytes:
         passed_ms = round((self._monotonic() - started) * 1000)
         pong: socket.Pong = {
             "type": "PONG",
-            "timestamp": heard.now_ms + passed_ms,
+            "timestamp": heartbeat.now_ms + passed_ms,
             "clientTime": ping.clientTime,
-            "receivedAt": heard.now_ms,
+            "receivedAt": heartbeat.now_ms,
         }
-        if heard.epoch is not None and heard.version is not None:
-            pong["epoch"], pong["version"] = heard.epoch, heard.version
-            if heard.updated_at_ms is not None:
-                pong["updatedAt"] = iso(heard.updated_at_ms)
+        if heartbeat.epoch is not None and heartbeat.version is not None:
+            pong["epoch"], pong["version"] = heartbeat.epoch, heartbeat.version
+            if heartbeat.updated_at_ms is not None:
+                pong["updatedAt"] = iso(heartbeat.updated_at_ms)
         return socket.encode(pong)
 
-    def _catch_up(self, session_id: str, held: socket.Reconnect) -> list[bytes]:
+    def _catch_up(self, session_id: str, known_state: socket.Reconnect) -> list[bytes]:
         try:
             outcome = self._engine.get_current_state(session_id)
         except SessionNotFound:
-            # Whatever the client holds is no more; it may go on waiting.
+            # The session is deleted; the client may keep waiting for a new one.
             return [session_deleted(session_id, self._store.now_ms())]
         current = _current(session_id, outcome)
         if (
-            (held.epoch, held.version) == (current["epoch"], current["version"])
-            # A version that a failover lost may have been followed by another of its number.
-            and held.updatedAt in (None, current["updatedAt"])
+            (known_state.epoch, known_state.version) == (current["epoch"], current["version"])
+            # A failover can lose a version, and a later commit reuse its number.
+            and known_state.updatedAt in (None, current["updatedAt"])
         ):
             return [socket.encode(current)]
         return socket.state_sync(outcome.session, outcome.now_ms)
 
     def _settle(self, session_id: str) -> list[bytes]:
         outcome = self._engine.get_current_state(session_id)
-        # What was due has been committed, and so everybody is told already.
+        # A settled timeout was committed, so it was broadcast to this client too.
         return [] if outcome.events else [socket.encode(_current(session_id, outcome))]
 
-    def _carry_out(
+    def _execute(
         self,
         session_id: str,
         connection_id: str,
@@ -279,8 +281,8 @@ class WebSocketHandlers:
             session_id,
             command,
             IdempotentRequest(
-                # Ids are a client's own; two clients may well count from 1. No
-                # Idempotency-Key has a space in it.
+                # Ids are unique per client only. An Idempotency-Key contains no space,
+                # so the two can't collide.
                 f"{connection_id} {message.id}",
                 fingerprint("COMMAND", text.encode()),
                 lambda outcome: _acknowledgement(message.id, outcome),
@@ -313,44 +315,44 @@ class WebSocketHandlers:
             refusal["id"] = label.id
         return socket.encode(refusal)
 
-    def _send_away(self, endpoint: str, connection_id: str, now_ms: int) -> None:
-        """Close a connection whose token holds no more, and tell it why."""
+    def _close_revoked(self, endpoint: str, connection_id: str, now_ms: int) -> None:
+        """Send SESSION_FORBIDDEN to a connection whose token is no longer valid, and close it."""
         append_keys(code="SESSION_FORBIDDEN")
         self._post(endpoint, connection_id, socket.session_forbidden(now_ms))
         self._api.delete(endpoint, connection_id, ANSWER_WITHIN_SECONDS)
         with suppress(StoreUnavailable):
-            # Else the next sweep does it.
-            self._registry.forget(connection_id)
+            # On failure the next sweep deregisters it.
+            self._registry.deregister(connection_id)
 
     def _post(
         self,
         endpoint: str,
         connection_id: str,
         *messages: bytes,
-        limited_seconds: float = LIMITED_SECONDS,
-    ) -> Posted:
-        """Post in this order; what became of the last one.
+        limited_seconds: float = THROTTLED_SECONDS,
+    ) -> DeliveryStatus:
+        """Post messages in order; returns the status of the last one.
 
-        Given up once it is answered 429 for ``limited_seconds`` and nothing comes through.
+        Gives up after ``limited_seconds`` of nothing but 429.
         """
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
         posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
         outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS, limited_seconds)
         self._telemetry.posted(Counter(outcomes))
         if not outcomes:
-            return Posted.DELIVERED
-        if outcomes[-1] not in (Posted.DELIVERED, Posted.GONE):
+            return DeliveryStatus.DELIVERED
+        if outcomes[-1] not in (DeliveryStatus.DELIVERED, DeliveryStatus.GONE):
             LOG.warning("connection %s: post %s", connection_id, outcomes[-1])
         return outcomes[-1]
 
-    def _place(self, event: Mapping[str, Any]) -> tuple[str, str]:
-        """The id of the event's connection, and where that can be posted to."""
+    def _connection_of(self, event: Mapping[str, Any]) -> tuple[str, str]:
+        """The connection's id and the endpoint it can be posted to."""
         context = event["requestContext"]
         endpoint = self._endpoint or f"https://{context['domainName']}/{context['stage']}"
         return context["connectionId"], endpoint
 
 
-def _let_in(entry: AuthResult) -> dict[str, Any]:
+def _accepted(entry: AuthResult) -> dict[str, Any]:
     if entry.subprotocol is None:
         return {"statusCode": 200}
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": entry.subprotocol}}
@@ -379,7 +381,7 @@ def _current(session_id: str, outcome: CommandResult) -> socket.Current:
 
 
 def _reason(found: Problem) -> str:
-    """The message of a problem, and which fields it is about: a socket's error has no details."""
+    """The problem's message with the fields it names: socket errors have no details."""
     if not isinstance(found.details, list):
         return found.message
     return "; ".join(f"{one['field']}: {one['message']}" for one in found.details)

@@ -1,4 +1,7 @@
-"""Has connections greeted by a function of their own, invoked without waiting for it."""
+"""Welcome invoker: starts the Lambda function that sends the welcome message.
+
+Invokes it asynchronously and doesn't wait for it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ ANSWER_SECONDS = 2
 class WelcomeInvoker:
     """Invokes the plain Lambda function ``name`` asynchronously.
 
-    boto3 is imported with the first connection: who only serves REST needs none of it.
+    boto3 is imported with the first connection: REST functions don't need it.
     """
 
     def __init__(self, name: str, region: str) -> None:
@@ -31,8 +34,8 @@ class WelcomeInvoker:
                 FunctionName=self._name, InvocationType="Event", Payload=json.dumps(greeting)
             )
         except Exception as error:
-            # The connection stands; its client sends RECONNECT after two seconds.
-            LOG.warning("connection %s: not greeted: %s", greeting["connectionId"], error)
+            # The connection stays open; its client sends RECONNECT after two seconds.
+            LOG.warning("connection %s: no welcome message: %s", greeting["connectionId"], error)
 
     @cached_service
     def _lambda(self) -> Any:

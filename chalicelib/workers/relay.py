@@ -1,8 +1,7 @@
-"""``python -m chalicelib.workers.relay``: a relay as a process, outside Lambda.
+"""``python -m chalicelib.workers.relay``: runs a relay as a process, outside Lambda.
 
-It serves the connections of WEBSOCKET_ENDPOINT until it is told to stop, or,
-with ``--while-parent``, until whoever started it is gone, which its standard
-input tells.
+Serves the connections of WEBSOCKET_ENDPOINT until a signal or, with ``--while-parent``,
+until its standard input is closed.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _relay(container: Container) -> Relay:
     endpoint = container.settings.websocket_endpoint
     if not endpoint:
-        raise InvalidSetting("WEBSOCKET_ENDPOINT must say whose connections to serve")
+        raise InvalidSetting("WEBSOCKET_ENDPOINT must be set to the endpoint to serve")
     return container.relay(endpoint)
 
 

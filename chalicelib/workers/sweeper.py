@@ -1,7 +1,7 @@
-"""``python -m chalicelib.workers.sweeper``: a sweeper as a process, as the local stack has one.
+"""``python -m chalicelib.workers.sweeper``: runs a sweeper as a process, outside Lambda.
 
-It settles what is due until it is told to stop, or, with ``--while-parent``,
-until whoever started it is gone, which its standard input tells.
+Settles due timeouts until a signal or, with ``--while-parent``, until its standard input
+is closed.
 """
 
 from __future__ import annotations

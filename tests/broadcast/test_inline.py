@@ -1,4 +1,4 @@
-"""Inline broadcast: what whoever commits waits for, and what comes of it."""
+"""Inline broadcast: what a commit waits for, and the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.auth.policy import Role
 from chalicelib.broadcast.connections_api import Closed, ConnectionsApi, NoCredentials
-from chalicelib.broadcast.inline import LIMITED_SECONDS, WITHIN_SECONDS, InlineBroadcaster
+from chalicelib.broadcast.inline import THROTTLED_SECONDS, WITHIN_SECONDS, InlineBroadcaster
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.auth.bearers import a_bearer
@@ -24,7 +24,7 @@ MESSAGE = b'{"type":"STATE_UPDATE"}'
 def announcing(api: ConnectionsApi, stub: Stub, *connection_ids: str) -> InlineBroadcaster:
     registry = FakeRegistry(FakeStore())
     for connection_id in connection_ids:
-        registry.watch(SESSION, connection_id, stub.endpoint)
+        registry.register(SESSION, connection_id, stub.endpoint)
     return InlineBroadcaster(registry, lambda: api)
 
 
@@ -44,7 +44,7 @@ def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
 
     waited_s = seconds_of(broadcaster)
 
-    assert LIMITED_SECONDS <= waited_s < WITHIN_SECONDS / 2
+    assert THROTTLED_SECONDS <= waited_s < WITHIN_SECONDS / 2
     assert all(len(stub.bodies(one)) == 2 for one in quick)
     (line,) = [vars(one) for one in caplog.records if one.levelname == "WARNING"]
     assert line["posts"] == {"delivered": 50, "limited": 1}
@@ -70,7 +70,7 @@ def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
         raise trouble
 
     registry = FakeRegistry(FakeStore())
-    registry.watch(SESSION, "a", "http://127.0.0.1:1/dev")
+    registry.register(SESSION, "a", "http://127.0.0.1:1/dev")
 
     broadcaster = InlineBroadcaster(registry, no_api)
     broadcaster.broadcast(SESSION, MESSAGE)
@@ -89,7 +89,7 @@ def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
     store = FakeStore()
     registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
     store.clock_ms = guest.valid_until_s * 1000 - 1
-    registry.watch(SESSION, "ended", "http://127.0.0.1:1/dev", bearer=guest)
+    registry.register(SESSION, "ended", "http://127.0.0.1:1/dev", bearer=guest)
     store.advance(1)
 
     InlineBroadcaster(registry, no_api).close_revoked(SESSION)
@@ -103,7 +103,7 @@ def test_what_those_are_told_who_are_sent_away_counts_as_posts(
     store, told = FakeStore(), RecordingSink()
     registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
     store.clock_ms = guest.valid_until_s * 1000 - 1
-    registry.watch(SESSION, "ended", stub.endpoint, bearer=guest)
+    registry.register(SESSION, "ended", stub.endpoint, bearer=guest)
     store.advance(1)
 
     InlineBroadcaster(registry, lambda: api, telemetry=Telemetry(told)).close_revoked(SESSION)

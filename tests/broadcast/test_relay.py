@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.auth.policy import Bearer, Role
-from chalicelib.broadcast.connections_api.ports import Outcome
+from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.relay import Relay, Subscription
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
@@ -110,7 +110,7 @@ def scene() -> Iterator[Scene]:
 
 def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> None:
     for connection_id, endpoint in (("a", HERE), ("b", HERE), ("c", THERE)):
-        scene.registry.watch(SESSION, connection_id, endpoint)
+        scene.registry.register(SESSION, connection_id, endpoint)
     assert scene.relay.start()
 
     scene.says(b'{"n": 1}')
@@ -122,42 +122,42 @@ def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> 
 
 
 def test_a_farewell_is_followed_by_the_close(scene: Scene) -> None:
-    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
     scene.says(session_deleted(SESSION, 5))
 
-    eventually(lambda: scene.registry.watchers(SESSION).watchers == [])
+    eventually(lambda: scene.registry.connections_of(SESSION).connections == [])
     assert [message["type"] for message in scene.sent("a")] == ["SESSION_DELETED"]
     assert scene.api.closed == ["a"]
 
 
 def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
-    scene.registry.watch(SESSION, "old", HERE)
+    scene.registry.register(SESSION, "old", HERE)
     scene.store.advance(15_000)
-    scene.registry.watch(SESSION, "new", HERE)
-    scene.api.outcomes = {"old": [Outcome.GONE], "new": [Outcome.GONE]}
+    scene.registry.register(SESSION, "new", HERE)
+    scene.api.outcomes = {"old": [DeliveryStatus.GONE], "new": [DeliveryStatus.GONE]}
     scene.relay.start()
 
     scene.says(b"{}")
 
-    eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
-    assert scene.registry.watchers(SESSION).watchers[0].connection_id == "new"
+    eventually(lambda: len(scene.registry.connections_of(SESSION).connections) == 1)
+    assert scene.registry.connections_of(SESSION).connections[0].connection_id == "new"
 
 
 def test_a_fan_out_is_told_once_with_what_became_of_each_post(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.create()
-    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
     # The snapshot it begins with is one, too.
     eventually(lambda: scene.told.observed)
     scene.told.counts.clear()
     scene.told.observed.clear()
     for connection_id in ("b", "c", "d"):
-        scene.registry.watch(SESSION, connection_id, HERE)
-    scene.api.outcomes = {"b": [Outcome.GONE], "c": [Outcome.FAILED]}
+        scene.registry.register(SESSION, connection_id, HERE)
+    scene.api.outcomes = {"b": [DeliveryStatus.GONE], "c": [DeliveryStatus.FAILED]}
 
     scene.says(scene.store.published[0][1])
 
@@ -182,8 +182,8 @@ def test_a_fan_out_is_told_once_with_what_became_of_each_post(
 
 def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
     other = str(uuid4())
-    scene.registry.watch(SESSION, "c", THERE)
-    scene.registry.watch(other, "b", HERE)
+    scene.registry.register(SESSION, "c", THERE)
+    scene.registry.register(other, "b", HERE)
     scene.relay.start()
 
     scene.says(b'{"n": 1}')
@@ -199,8 +199,8 @@ def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
 def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:
     scene.create()
     scene.relay.start()
-    scene.registry.watch(SESSION, "a", HERE)
-    scene.registry.watch(SESSION, "c", THERE)
+    scene.registry.register(SESSION, "a", HERE)
+    scene.registry.register(SESSION, "c", THERE)
 
     scene.subscription.heard.put(None)
     scene.engine.start_session(SESSION)
@@ -216,8 +216,8 @@ def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
     scene: Scene,
 ) -> None:
     scene.create()
-    scene.registry.watch(SESSION, "a", HERE)
-    scene.registry.watch("waits for a session", "b", HERE)
+    scene.registry.register(SESSION, "a", HERE)
+    scene.registry.register("waits for a session", "b", HERE)
     assert scene.relay.start()
 
     eventually(lambda: scene.sent("a"))
@@ -226,7 +226,7 @@ def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
 
 
 def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> None:
-    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
     scene.subscription.heard.put(None)
@@ -239,13 +239,13 @@ def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> No
 def test_a_fault_of_our_own_does_not_end_the_relay(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
     scene.registry.lists[SESSION] = None  # type: ignore[assignment]
     scene.says(b'{"n": 1}')
-    eventually(lambda: "starting over" in caplog.text)
+    eventually(lambda: "restarting" in caplog.text)
     scene.registry.lists[SESSION] = {}
-    scene.registry.watch(SESSION, "a", HERE)
+    scene.registry.register(SESSION, "a", HERE)
 
     eventually(lambda: scene.subscription.opened > 1)
     scene.says(b'{"n": 2}')
@@ -285,7 +285,7 @@ def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
     with subscription(settings_of(proxy, valkey)) as listening:
         for _ in range(10):
             listening.next(0.1)
-        # As when the machine at the other end is gone: nobody closes the connection.
+        # As when the peer machine fails: the connection is never closed.
         proxy.blackhole()
         with pytest.raises(StoreUnavailable, match="silent"):
             drain(listening, 0.1)
@@ -300,10 +300,10 @@ def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
 
 
 def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: Scene) -> None:
-    scene.registry.watch(SESSION, "here", HERE)
-    scene.registry.watch(SESSION, "there", THERE)
+    scene.registry.register(SESSION, "here", HERE)
+    scene.registry.register(SESSION, "there", THERE)
     scene.store.advance(90_001)
-    scene.registry.watch(SESSION, "lively", THERE)
+    scene.registry.register(SESSION, "lively", THERE)
     scene.relay = Relay(
         scene.subscription.open,
         scene.registry,
@@ -315,14 +315,14 @@ def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: S
     scene.relay.start()
 
     eventually(lambda: scene.api.closed == ["here"])
-    listed = scene.registry.watchers(SESSION).watchers
+    listed = scene.registry.connections_of(SESSION).connections
     assert {"there", "lively"} <= {one.connection_id for one in listed}
 
     # Its own relay has had its time.
     scene.store.advance(30_000)
-    scene.registry.watch(SESSION, "lively", THERE)
-    eventually(lambda: len(scene.registry.watchers(SESSION).watchers) == 1)
-    assert scene.registry.watchers(SESSION).watchers[0].connection_id == "lively"
+    scene.registry.register(SESSION, "lively", THERE)
+    eventually(lambda: len(scene.registry.connections_of(SESSION).connections) == 1)
+    assert scene.registry.connections_of(SESSION).connections[0].connection_id == "lively"
     assert scene.api.closed == ["here"]
 
 
@@ -331,7 +331,7 @@ def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: S
 
 def come(scene: Scene, connection_id: str, token_id: str, endpoint: str = HERE) -> Bearer:
     guest = a_bearer(Role.VIEWER, session_id=SESSION, token_id=token_id)
-    scene.registry.watch(SESSION, connection_id, endpoint, bearer=guest)
+    scene.registry.register(SESSION, connection_id, endpoint, bearer=guest)
     return guest
 
 
@@ -351,7 +351,8 @@ def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_a
     assert scene.sent("b") == scene.sent("c") == []
     eventually(
         lambda: (
-            [one.connection_id for one in scene.registry.watchers(SESSION).watchers] == ["b", "c"]
+            [one.connection_id for one in scene.registry.connections_of(SESSION).connections]
+            == ["b", "c"]
         )
     )
 
@@ -359,7 +360,7 @@ def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_a
 def test_whose_token_has_ended_hears_of_no_change_any_more(scene: Scene) -> None:
     guest = come(scene, "a", "ended")
     scene.store.clock_ms = guest.valid_until_s * 1000
-    scene.registry.watch(SESSION, "b", HERE)
+    scene.registry.register(SESSION, "b", HERE)
     scene.registry.lists[SESSION]["a"] = scene.registry.lists[SESSION]["a"]._replace(
         heard_at_ms=scene.store.clock_ms
     )

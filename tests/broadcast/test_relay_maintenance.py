@@ -14,8 +14,8 @@ import pytest
 
 from chalicelib.auth.policy import Role
 from chalicelib.broadcast import relay_maintenance as upkeep
-from chalicelib.broadcast.connections_api.ports import Outcome, R
-from chalicelib.broadcast.recipients import LISTS_AT_ONCE
+from chalicelib.broadcast.connections_api.ports import DeliveryStatus, R
+from chalicelib.broadcast.recipients import SESSIONS_PER_READ
 from chalicelib.broadcast.relay import Relay
 from chalicelib.broadcast.relay_maintenance import SNAPSHOTS_AT_ONCE, Snapshots
 from chalicelib.engine.sync_engine import SyncEngine
@@ -34,7 +34,7 @@ def a_session_id(number: int) -> str:
 
 
 class TokenAuthenticator:
-    """Holds up whoever passes once it is shut, and says that somebody stands before it."""
+    """Blocks threads while it is shut, and reports that one is waiting."""
 
     def __init__(self) -> None:
         self.reached = Event()
@@ -78,12 +78,12 @@ class SlowRegistry(FakeRegistry):
     largest: int = 0
     troubles: list[Exception] = field(default_factory=list)
 
-    def watchers_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
+    def connections_of_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         self.sweeps.passed()
         self.largest = max(self.largest, len(session_ids))
         if self.troubles:
             raise self.troubles.pop()
-        return super().watchers_many(session_ids)
+        return super().connections_of_many(session_ids)
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         self.removals.passed()
@@ -98,12 +98,13 @@ class SlowApi(FakeConnectionsApi):
     most: int = 0
     _held: SimpleQueue[Callable[[], object]] = field(default_factory=SimpleQueue)
 
-    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
-        if self.holds:
-            self._held.put(partial(super().submit, request, done))
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, DeliveryStatus], None]) -> None:
+        if not self.holds:
+            super().submit_all(requests, done)
+            return
+        for request in requests:
+            self._held.put(partial(super().submit_all, [request], done))
             self.most = max(self.most, self._held.qsize())
-        else:
-            super().submit(request, done)
 
     def let_go(self) -> None:
         while not self._held.empty():
@@ -142,7 +143,7 @@ class Scene:
 @pytest.fixture
 def scene() -> Iterator[Scene]:
     scene = Scene()
-    scene.registry.watch(WATCHED, "a", HERE)
+    scene.registry.register(WATCHED, "a", HERE)
     yield scene
     scene.open()
     scene.relay.stop()
@@ -150,7 +151,7 @@ def scene() -> Iterator[Scene]:
 
 def test_a_sweep_keeps_no_update_waiting(scene: Scene) -> None:
     for number in range(1, 1_000):
-        scene.registry.watch(a_session_id(number), f"{number}", HERE)
+        scene.registry.register(a_session_id(number), f"{number}", HERE)
     assert scene.relay.start()
     scene.registry.sweeps.shut()
     assert scene.registry.sweeps.reached.wait(10)
@@ -164,7 +165,7 @@ def test_a_sweep_closes_whose_token_has_ended_and_says_why(scene: Scene) -> None
     guest = a_bearer(Role.VIEWER, session_id=WATCHED)
     scene.store.clock_ms = guest.valid_until_s * 1000 - 1
     for connection_id, bearer in (("a", None), ("ended", guest)):
-        scene.registry.watch(WATCHED, connection_id, HERE, bearer=bearer)
+        scene.registry.register(WATCHED, connection_id, HERE, bearer=bearer)
     scene.store.advance(1)
     assert scene.relay.start()
 
@@ -184,8 +185,8 @@ def test_snapshots_for_everybody_keep_no_update_waiting(scene: Scene) -> None:
 
 
 def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
-    scene.registry.watch(WATCHED, "gone", HERE)
-    scene.api.outcomes = {"gone": [Outcome.GONE]}
+    scene.registry.register(WATCHED, "gone", HERE)
+    scene.api.outcomes = {"gone": [DeliveryStatus.GONE]}
     scene.store.advance(15_000)
     scene.registry.removals.shut()
     assert scene.relay.start()
@@ -198,30 +199,30 @@ def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
 
 
 def test_watched_sessions_are_looked_at_a_few_at_a_time_and_all_of_them(scene: Scene) -> None:
-    many = 3 * LISTS_AT_ONCE
+    many = 3 * SESSIONS_PER_READ
     for number in range(1, many):
-        scene.registry.watch(a_session_id(number), f"{number}", HERE)
+        scene.registry.register(a_session_id(number), f"{number}", HERE)
     scene.store.advance(90_001)
-    scene.registry.watch(WATCHED, "a", HERE)
+    scene.registry.register(WATCHED, "a", HERE)
     assert scene.relay.start()
 
     eventually(lambda: len(scene.api.closed) == many - 1)
-    assert scene.registry.largest == LISTS_AT_ONCE
-    eventually(lambda: list(scene.registry.watched_sessions()) == [WATCHED])
+    assert scene.registry.largest == SESSIONS_PER_READ
+    eventually(lambda: list(scene.registry.sessions_with_connections()) == [WATCHED])
 
 
 def test_thousands_who_are_gone_at_once_are_struck_off(scene: Scene) -> None:
     # To look for each among all of them would take minutes.
     many = 20_000
     for number in range(many):
-        scene.registry.watch(WATCHED, f"{number}", THERE if number % 1_000 == 0 else HERE)
-        scene.api.outcomes[f"{number}"] = [Outcome.GONE]
+        scene.registry.register(WATCHED, f"{number}", THERE if number % 1_000 == 0 else HERE)
+        scene.api.outcomes[f"{number}"] = [DeliveryStatus.GONE]
     scene.store.advance(15_000)
     assert scene.relay.start()
 
     scene.says(b'{"n": 1}')
 
-    eventually(lambda: len(scene.registry.watchers(WATCHED).watchers) == 21)
+    eventually(lambda: len(scene.registry.connections_of(WATCHED).connections) == 21)
 
 
 def test_an_update_is_not_followed_by_a_snapshot_of_what_was_before(scene: Scene) -> None:
@@ -248,7 +249,7 @@ def test_a_session_that_can_not_be_read_keeps_nobody_else_from_being_shown_their
 ) -> None:
     for number in range(2 * SNAPSHOTS_AT_ONCE):
         session_id = create_session(scene.engine, a_session_id(number))
-        scene.registry.watch(session_id, f"{number}", HERE)
+        scene.registry.register(session_id, f"{number}", HERE)
     scene.store.unreadable = {a_session_id(1)}
 
     assert scene.relay.start()
@@ -267,14 +268,14 @@ def test_trouble_is_outlived_and_said_once(
     scene: Scene, trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     create_session(scene.engine, WATCHED)
-    scene.registry.watch(WATCHED, "silent", HERE)
+    scene.registry.register(WATCHED, "silent", HERE)
     assert scene.relay.start()
     eventually(lambda: scene.sent("silent"))
     scene.registry.troubles = [trouble] * 3
 
     eventually(lambda: not scene.registry.troubles)
     scene.store.advance(90_001)
-    scene.registry.watch(WATCHED, "a", HERE)
+    scene.registry.register(WATCHED, "a", HERE)
 
     eventually(lambda: scene.api.closed == ["silent"])
     assert len(caplog.records) == 1
@@ -285,7 +286,7 @@ def shown_to_many(scene: Scene) -> list[str]:
     many = [str(number) for number in range(3 * SNAPSHOTS_AT_ONCE)]
     for name in many:
         session_id = create_session(scene.engine, a_session_id(int(name)))
-        scene.registry.watch(session_id, name, HERE)
+        scene.registry.register(session_id, name, HERE)
     return many
 
 
@@ -355,9 +356,9 @@ def test_a_snapshot_goes_out_only_while_nothing_has_overtaken_it() -> None:
     def send(session_id: str) -> None:
         snapshots.send(session_id, lambda: sent.append(session_id))
 
-    snapshots.overtake("a")
+    snapshots.cancel("a")
     snapshots.begin(["a", "b"])
-    snapshots.overtake("b")
+    snapshots.cancel("b")
     for one in ("a", "b"):
         send(one)
     assert sent == ["a"]

@@ -16,7 +16,7 @@ from statistics import median, quantiles
 import pytest
 
 from chalicelib.broadcast.inline import WITHIN_SECONDS
-from chalicelib.websocket.handlers import LIMITED_SECONDS
+from chalicelib.websocket.handlers import THROTTLED_SECONDS
 from tests.servers import RedisProcess, running, valkey_binary
 
 from .attacks import ATTACKS, intruder, masked, raid, said
@@ -177,7 +177,7 @@ def test_the_others_miss_nothing_and_are_not_kept_waiting(
     # Inline, an update is there when all have it, or when who doesn't read is given up.
     given_up_ms = WITHIN_SECONDS * 1_000 if is_deaf and broadcast == "inline" else 0
     # Several can have every function of their instance wait for them, if not for long.
-    in_line_ms = 2 * LIMITED_SECONDS * 1_000 if "several read nothing" in kinds else 0
+    in_line_ms = 2 * THROTTLED_SECONDS * 1_000 if "several read nothing" in kinds else 0
     assert_hardly_longer(attacked.updates_ms, peace.updates_ms, given_up_ms, in_line_ms)
     assert_hardly_longer(attacked.pongs_ms, peace.pongs_ms, all_by_ms=in_line_ms)
 

@@ -16,7 +16,7 @@ import redis
 from chalicelib.broadcast.connections_api import (
     ConnectionsApi,
     Credentials,
-    Outcome,
+    DeliveryStatus,
     Post,
     open_connections_api,
 )
@@ -51,11 +51,11 @@ def a_deaf_client(where: str, session_id: str) -> Iterator[None]:
 def fill(api: ConnectionsApi, endpoint: str, connection_id: str) -> None:
     """Post to a client until not even a short message finds room."""
     for size in (65_536, 4_096, 64):
-        outcome = Outcome.DELIVERED
-        while outcome is not Outcome.LIMITED:
+        outcome = DeliveryStatus.DELIVERED
+        while outcome is not DeliveryStatus.LIMITED:
             post = Post(endpoint, connection_id, b" " * size, inf)
             (outcome,) = api.post_all([post], 10, 0.2)
-            assert outcome in (Outcome.DELIVERED, Outcome.LIMITED)
+            assert outcome in (DeliveryStatus.DELIVERED, DeliveryStatus.LIMITED)
 
 
 async def switched(rest: Rest, session_id: str) -> tuple[int, list[float]]:

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from chalicelib.core.events import TimeAdjusted
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect as connect_store
-from chalicelib.store.keys import WATCHED
+from chalicelib.store.keys import ALL_CONNECTIONS
 from chalicelib.store.session_store import RedisStore
 from local.embedded import embedded_server
 from tests.api_docs.conformance import check_server_message
@@ -185,7 +185,7 @@ def test_what_was_answered_is_in_the_store_and_what_is_in_the_store_was_answered
         assert not server.adopted, "the store was stopped, last of all"
         found = carried_out(server.url, ids)
         with redis.Redis.from_url(server.url) as store:
-            left = [*store.scan_iter(WATCHED), *store.scan_iter("connection:*")]
+            left = [*store.scan_iter(ALL_CONNECTIONS), *store.scan_iter("connection:*")]
     assert seen.surprises == []
     assert found - seen.answered == set(), "carried out, and nobody was told"
     assert seen.answered - found == set(), "said to be carried out"

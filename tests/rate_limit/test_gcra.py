@@ -18,7 +18,7 @@ pauses_ms = st.lists(
 
 def consume(store: FakeStore, limit: Limit) -> Quota:
     limit_check = RateLimitCheck("general", "198.51.100.1", limit)
-    store.pour(limit_check)
+    store.consume(limit_check)
     assert limit_check.quota is not None
     return limit_check.quota
 

@@ -79,17 +79,19 @@ def _watch(container: Container, session_id: str) -> None:
     staying, leaving = new_id("connection"), new_id("connection")
     for connection_id in (staying, leaving):
         limit_check = limits.for_message(connection_id)
-        heard = registry.watch(session_id, connection_id, "https://here/dev", limit_check)
+        heard = registry.register(session_id, connection_id, "https://here/dev", limit_check)
         assert (heard.version, limit_check is not None and limit_check.quota is not None) == (
             3,
             True,
         )
     assert registry.session_of(leaving) == session_id
-    assert session_id in set(registry.watched_sessions())
+    assert session_id in set(registry.sessions_with_connections())
     assert container.stats.facts().connections >= 2
     _revoke(container, session_id)
-    registry.forget(leaving)
-    assert [one.connection_id for one in registry.watchers(session_id).watchers] == [staying]
+    registry.deregister(leaving)
+    assert [one.connection_id for one in registry.connections_of(session_id).connections] == [
+        staying
+    ]
 
 
 def _revoke(container: Container, session_id: str) -> None:

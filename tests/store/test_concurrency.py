@@ -20,7 +20,7 @@ from .sessions import HOUR_MS, a_setup, creation, new_id, started, switch, the_c
 
 
 def attempt(store: SessionStore, session_id: str, command: Command) -> None:
-    """Once, as somebody would who does not insist."""
+    """Once, without a retry."""
     loaded = store.load(session_id)
     if loaded.session is None:
         return

@@ -77,7 +77,7 @@ def who() -> str:
 
 
 def listed(place: Place, session_id: str) -> set[str]:
-    return {one.connection_id for one in place.registry.watchers(session_id).watchers}
+    return {one.connection_id for one in place.registry.connections_of(session_id).connections}
 
 
 def due_ms(place: Place, session_id: str) -> int | None:
@@ -90,10 +90,10 @@ def due_ms(place: Place, session_id: str) -> int | None:
 def test_who_watches_is_listed_with_endpoint_and_instants(
     place: Place, session_id: str, who: str
 ) -> None:
-    heard = place.registry.watch(session_id, who, HERE)
+    heard = place.registry.register(session_id, who, HERE)
 
-    watchers = place.registry.watchers(session_id)
-    (watcher,) = watchers.watchers
+    watchers = place.registry.connections_of(session_id)
+    (watcher,) = watchers.connections
     assert (watcher.connection_id, watcher.endpoint) == (who, HERE)
     assert watcher.registered_at_ms == watcher.heard_at_ms == heard.now_ms
     assert watchers.now_ms >= heard.now_ms
@@ -109,12 +109,12 @@ def test_a_deadline_that_the_index_has_lost_or_has_too_late_is_put_right(
     for wrong_ms in (None, now_ms + 60_000):
         place.deadlines.correct(session_id, session, wrong_ms)
         assert due_ms(place, session_id) is None
-        place.registry.watch(session_id, who, HERE)
+        place.registry.register(session_id, who, HERE)
         assert due_ms(place, session_id) == now_ms
 
-    # What is too early is found, and so corrected, by whoever looks for what is due.
+    # An entry that is too early is corrected by the sweeper that finds it due.
     place.deadlines.correct(session_id, session, now_ms - 1)
-    place.registry.watch(session_id, who, HERE)
+    place.registry.register(session_id, who, HERE)
     assert due_ms(place, session_id) == now_ms - 1
 
 
@@ -122,8 +122,8 @@ def test_of_a_session_that_waits_for_nothing_the_index_says_nothing(
     place: Place, session_id: str, who: str
 ) -> None:
     created(place.store, a_setup(session_id), due_ms=None)
-    place.registry.watch(session_id, who, HERE)
-    place.registry.watch(str(uuid4()), who, HERE)
+    place.registry.register(session_id, who, HERE)
+    place.registry.register(str(uuid4()), who, HERE)
 
     assert due_ms(place, session_id) is None
 
@@ -134,11 +134,11 @@ def test_messages_are_counted_each_connection_for_itself(
     def remaining(connection_id: str) -> int:
         limit_check = RateLimitCheck("message", connection_id, Limit(3, MINUTE_US))
         with suppress(RateLimited):
-            place.registry.watch(session_id, connection_id, HERE, limit_check)
+            place.registry.register(session_id, connection_id, HERE, limit_check)
         assert limit_check.quota is not None
         return -1 if limit_check.quota.exceeded else limit_check.quota.remaining
 
-    place.registry.watch(session_id, who, HERE)
+    place.registry.register(session_id, who, HERE)
 
     assert [remaining(who) for _ in range(4)] == [2, 1, 0, -1]
     assert remaining(f"{who}2") == 2
@@ -147,13 +147,13 @@ def test_messages_are_counted_each_connection_for_itself(
 def test_a_sign_of_life_moves_one_instant_and_not_the_other(
     place: Place, session_id: str, who: str
 ) -> None:
-    first = place.registry.watch(session_id, who, HERE)
+    first = place.registry.register(session_id, who, HERE)
     if isinstance(place.store, FakeStore):
         place.store.advance(5)
-    while (again := place.registry.watch(session_id, who, HERE)).now_ms == first.now_ms:
+    while (again := place.registry.register(session_id, who, HERE)).now_ms == first.now_ms:
         pass
 
-    (watcher,) = place.registry.watchers(session_id).watchers
+    (watcher,) = place.registry.connections_of(session_id).connections
     assert watcher.registered_at_ms == first.now_ms
     assert watcher.heard_at_ms == again.now_ms
 
@@ -161,11 +161,11 @@ def test_a_sign_of_life_moves_one_instant_and_not_the_other(
 def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: str) -> None:
     setup = a_setup()
     session_id = setup.session_id
-    assert place.registry.watch(session_id, who, HERE).epoch is None
+    assert place.registry.register(session_id, who, HERE).epoch is None
 
     session = created(place.store, setup)
 
-    heard = place.registry.watch(session_id, who, HERE)
+    heard = place.registry.register(session_id, who, HERE)
     assert (heard.epoch, heard.version) == (session.epoch, 1)
     assert heard.updated_at_ms == session.updated_at_ms
 
@@ -173,8 +173,8 @@ def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: st
 def test_watchers_of_one_session_are_not_those_of_another(
     place: Place, session_id: str, who: str
 ) -> None:
-    place.registry.watch(session_id, who, HERE)
-    place.registry.watch(session_id, f"2{who}", THERE)
+    place.registry.register(session_id, who, HERE)
+    place.registry.register(session_id, f"2{who}", THERE)
 
     assert listed(place, session_id) == {who, f"2{who}"}
     assert listed(place, str(uuid4())) == set()
@@ -182,58 +182,58 @@ def test_watchers_of_one_session_are_not_those_of_another(
 
 def test_many_lists_are_read_in_their_order(place: Place, session_id: str, who: str) -> None:
     other, empty = str(uuid4()), str(uuid4())
-    place.registry.watch(session_id, who, HERE)
-    place.registry.watch(other, f"2{who}", THERE)
+    place.registry.register(session_id, who, HERE)
+    place.registry.register(other, f"2{who}", THERE)
 
-    lists = place.registry.watchers_many([other, empty, session_id])
+    lists = place.registry.connections_of_many([other, empty, session_id])
 
-    assert [[one.connection_id for one in found.watchers] for found in lists] == [
+    assert [[one.connection_id for one in found.connections] for found in lists] == [
         [f"2{who}"],
         [],
         [who],
     ]
-    assert place.registry.watchers_many([]) == []
+    assert place.registry.connections_of_many([]) == []
 
 
 def test_who_is_forgotten_is_on_no_list(place: Place, session_id: str, who: str) -> None:
-    place.registry.watch(session_id, who, HERE)
-    place.registry.forget(who)
-    place.registry.forget(who)
+    place.registry.register(session_id, who, HERE)
+    place.registry.deregister(who)
+    place.registry.deregister(who)
 
     assert listed(place, session_id) == set()
     assert place.registry.session_of(who) is None
 
 
 def test_who_is_removed_may_come_again(place: Place, session_id: str, who: str) -> None:
-    place.registry.watch(session_id, who, HERE)
-    place.registry.watch(session_id, f"2{who}", HERE)
+    place.registry.register(session_id, who, HERE)
+    place.registry.register(session_id, f"2{who}", HERE)
     place.registry.remove(session_id, [who, f"2{who}", "never seen="])
     assert listed(place, session_id) == set()
 
-    place.registry.watch(session_id, who, HERE)
+    place.registry.register(session_id, who, HERE)
     assert listed(place, session_id) == {who}
 
 
 def test_every_watched_session_is_found(place: Place, session_id: str, who: str) -> None:
     other = str(uuid4())
-    place.registry.watch(session_id, who, HERE)
-    place.registry.watch(other, f"2{who}", HERE)
+    place.registry.register(session_id, who, HERE)
+    place.registry.register(other, f"2{who}", HERE)
 
-    found = set(place.registry.watched_sessions())
+    found = set(place.registry.sessions_with_connections())
 
     assert {session_id, other} <= found
-    place.registry.forget(who)
-    assert session_id not in set(place.registry.watched_sessions())
+    place.registry.deregister(who)
+    assert session_id not in set(place.registry.sessions_with_connections())
 
 
 def test_a_registry_that_is_away_says_so(place: Place, session_id: str, who: str) -> None:
     place.away()
 
     for call in (
-        lambda: place.registry.watch(session_id, who, HERE),
+        lambda: place.registry.register(session_id, who, HERE),
         lambda: place.registry.session_of(who),
-        lambda: place.registry.watchers(session_id),
-        lambda: place.registry.watchers_many([session_id]),
+        lambda: place.registry.connections_of(session_id),
+        lambda: place.registry.connections_of_many([session_id]),
         lambda: place.registry.remove(session_id, [who]),
     ):
         with pytest.raises(StoreUnavailable):
@@ -245,7 +245,7 @@ def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
     valkey: RedisProcess, session_id: str, who: str, heartbeat_ms: int
 ) -> None:
     server = connect(Settings(redis_url=valkey.url))
-    RedisConnections(server, 16, HeartbeatPolicy(heartbeat_ms)).watch(session_id, who, HERE)
+    RedisConnections(server, 16, HeartbeatPolicy(heartbeat_ms)).register(session_id, who, HERE)
 
     with valkey.admin() as admin:
         assert 3 * heartbeat_ms < admin.pttl(connection(who)) <= 4 * heartbeat_ms
@@ -259,13 +259,13 @@ def test_a_lost_reply_registers_nobody_twice(
 ) -> None:
     server = connect(Settings(redis_url=proxy.url))
     registry = RedisConnections(server, 16, HeartbeatPolicy())
-    registry.watch(session_id, f"2{who}", HERE)
+    registry.register(session_id, f"2{who}", HERE)
     proxy.drop_next_reply(to=who.encode())
 
-    registry.watch(session_id, who, HERE)
+    registry.register(session_id, who, HERE)
 
     assert proxy.has_dropped
-    assert len(registry.watchers(session_id).watchers) == 2
+    assert len(registry.connections_of(session_id).connections) == 2
     server.close()
 
 
@@ -289,20 +289,22 @@ def test_who_came_with_a_token_is_known_by_it_and_until_when(
     guest = a_guest(place, session_id)
     created(place.store, a_setup(session_id))
     for _ in range(2):
-        assert place.registry.watch(session_id, who, HERE, bearer=guest).version == 1
+        assert place.registry.register(session_id, who, HERE, bearer=guest).version == 1
 
     assert place.registry.context_of(who) == ConnectionContext(session_id, guest)
     assert place.registry.session_of(who) == session_id
-    (watcher,) = place.registry.watchers(session_id).watchers
+    (watcher,) = place.registry.connections_of(session_id).connections
     assert (watcher.endpoint, watcher.valid_until_ms) == (HERE, guest.valid_until_s * 1000)
 
 
 def test_who_came_without_one_is_known_too(place: Place, session_id: str, who: str) -> None:
-    place.registry.watch(session_id, who, HERE)
+    place.registry.register(session_id, who, HERE)
 
     assert place.registry.context_of(who) == ConnectionContext(session_id, None)
     assert place.registry.context_of(f"2{who}") is None
-    assert [one.valid_until_ms for one in place.registry.watchers(session_id).watchers] == [None]
+    assert [
+        one.valid_until_ms for one in place.registry.connections_of(session_id).connections
+    ] == [None]
 
 
 def test_a_message_with_a_token_is_counted_as_any_other(
@@ -311,7 +313,7 @@ def test_a_message_with_a_token_is_counted_as_any_other(
     guest = a_guest(place, session_id)
     for left in (1, 0):
         limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
-        place.registry.watch(session_id, who, HERE, limit_check, guest)
+        place.registry.register(session_id, who, HERE, limit_check, guest)
         assert limit_check.quota is not None
         assert limit_check.quota.remaining == left
 
@@ -325,7 +327,7 @@ def test_whose_token_does_not_hold_is_put_on_no_list(
     limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
 
     with pytest.raises(Unauthenticated):
-        place.registry.watch(session_id, who, HERE, limit_check, guest)
+        place.registry.register(session_id, who, HERE, limit_check, guest)
 
     assert listed(place, session_id) == set()
     assert limit_check.quota is None
@@ -337,11 +339,11 @@ def test_and_so_does_whose_token_was_minted_with_it(
     host = a_guest(place, session_id)
     for at, more in enumerate(("", ".a", ".a.b", "x")):
         guest = replace(host, token_id=f"{host.token_id}{more}")
-        place.registry.watch(session_id, f"{at}{who}", HERE, bearer=guest)
+        place.registry.register(session_id, f"{at}{who}", HERE, bearer=guest)
 
     place.store.revoke(session_id, host.token_id, 60_000)
 
-    listed = place.registry.watchers(session_id).watchers
+    listed = place.registry.connections_of(session_id).connections
     assert {one.connection_id for one in listed if one.valid_until_ms == 0} == {
         f"{at}{who}" for at in range(3)
     }
@@ -351,21 +353,21 @@ def test_whose_token_is_revoked_stays_on_the_list_as_one_who_has_to_leave(
     place: Place, session_id: str, who: str
 ) -> None:
     leaving, staying = a_guest(place, session_id), a_guest(place, session_id)
-    place.registry.watch(session_id, who, HERE, bearer=leaving)
-    place.registry.watch(session_id, f"2{who}", HERE, bearer=leaving)
-    place.registry.watch(session_id, f"3{who}", HERE, bearer=staying)
-    place.registry.watch(session_id, f"4{who}", HERE)
+    place.registry.register(session_id, who, HERE, bearer=leaving)
+    place.registry.register(session_id, f"2{who}", HERE, bearer=leaving)
+    place.registry.register(session_id, f"3{who}", HERE, bearer=staying)
+    place.registry.register(session_id, f"4{who}", HERE)
 
     place.store.revoke(session_id, leaving.token_id, 60_000)
 
     assert {
         (one.connection_id, one.endpoint, one.valid_until_ms)
-        for one in place.registry.watchers(session_id).watchers
+        for one in place.registry.connections_of(session_id).connections
     } == {
         (who, HERE, 0),
         (f"2{who}", HERE, 0),
         (f"3{who}", HERE, staying.valid_until_s * 1000),
         (f"4{who}", HERE, None),
     }
-    place.registry.forget(who)
+    place.registry.deregister(who)
     assert who not in listed(place, session_id)

@@ -47,7 +47,7 @@ def entry_of(index: DeadlineIndex, session: Session) -> Deadline | None:
 
 
 def overdue(place: Place, total_ms: int = 1_000) -> Session:
-    """A session whose clock has run out, and which nobody has settled."""
+    """A session whose clock has run out, not yet settled."""
     session = started(place.store, a_setup_of(total_ms))
     at_ms = deadline_ms(session)
     assert at_ms is not None

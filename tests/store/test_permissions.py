@@ -20,7 +20,7 @@ IN_ANOTHER_DATABASE = "+select"
 
 
 def grant(rights: Sequence[str], *servers: RedisProcess, database: int = 0) -> Settings:
-    """How to come in as somebody who may do this and nothing else, and finds no script known."""
+    """Connect as a user with only these permissions, to a server without cached scripts."""
     for server in servers:
         with server.admin() as admin:
             ask(admin, "ACL", "SETUSER", "tickless", "reset", "on", ">secret", *rights)

@@ -17,7 +17,7 @@ from chalicelib.rate_limit.gcra import MINUTE_US, NULL_OBSERVER, Limit, LimitObs
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, requests
-from chalicelib.store.rate_limits import LEAVE_ALONE_S, RequestBuckets
+from chalicelib.store.rate_limits import SKIP_S, RequestBuckets
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, all_at_once
 
@@ -349,7 +349,7 @@ def test_counting_that_failed_is_left_alone_for_a_while_and_then_tried_again(
     assert counted().quota is None
     assert observer.failed_open == 2
 
-    advance(LEAVE_ALONE_S)
+    advance(SKIP_S)
     assert remaining(counted()) == 3
     assert observer.failed_open == 2
 

@@ -37,7 +37,7 @@ def test_the_header_documents_what_is_bound(script: Path, array: str) -> None:
 def test_no_script_makes_up_a_key(script: Path) -> None:
     _, body = header_and_body(script)
     subjects = re.findall(r"redis\.call\('[A-Z]+', ([^,)]+)", body)
-    passed_on = re.findall(r"\b(?:measure|pour)\((\w+)", body)
+    passed_on = re.findall(r"\b(?:measure|consume)\((\w+)", body)
     assert subjects or passed_on
     keys = {"session", "events", "connections", "reply", "deadlines", "sessions", "connected"}
     keys |= {"revoked"}

@@ -89,9 +89,9 @@ def test_missing_rights_are_named_as_the_cause(
     assert store.load(new_id()).session is None
     with unavailable("(?i)permission|can't run this command"):
         started(store)
-    nobody = open_store(guarded.url.replace("redis://", "redis://visitor:visitor@"))
+    visitor = open_store(guarded.url.replace("redis://", "redis://visitor:visitor@"))
     with unavailable("(?i)permission|can't run this command"):
-        nobody.delete(new_id(), new_id("command"), b"gone")
+        visitor.delete(new_id(), new_id("command"), b"gone")
 
 
 def test_a_password_is_enough_for_the_default_user(open_store: OpenStore, tmp_path: Path) -> None:

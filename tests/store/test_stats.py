@@ -112,7 +112,7 @@ def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
     assert sessions(place.stats.facts()) == {}
     if place.server is not None:
         key = SessionKeys.of(session.setup.session_id, SHARDS).sessions
-        # Whoever is created in the same shard takes it out.
+        # Creating a session in the same shard removes it.
         while SessionKeys.of(created(place.store).setup.session_id, SHARDS).sessions != key:
             pass
         assert place.server.execute("ZSCORE", key, session.setup.session_id) is None
@@ -126,12 +126,12 @@ def test_the_last_status_is_the_one_that_was_tried() -> None:
 def test_connections_count_while_they_are_heard_of(place: Place) -> None:
     session_id = created(place.store).setup.session_id
     for connection_id in ("a", "b", "c"):
-        place.registry.watch(session_id, connection_id, HERE)
-    place.registry.watch(str(uuid4()), "d", HERE)
-    place.registry.watch(session_id, "a", HERE)
+        place.registry.register(session_id, connection_id, HERE)
+    place.registry.register(str(uuid4()), "d", HERE)
+    place.registry.register(session_id, "a", HERE)
     assert place.stats.facts().connections == 4
 
-    place.registry.forget("a")
+    place.registry.deregister("a")
     place.registry.remove(session_id, ["b"])
     assert place.stats.facts().connections == 2
 

@@ -10,7 +10,7 @@ from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from chalicelib.core.errors import RateLimited, Unauthenticated
 from chalicelib.ports import IdempotencyRecord, RateLimitCheck
 from chalicelib.rate_limit.gcra import MINUTE_US, Limit
-from chalicelib.store.token_checks import read_bearer, written_bearer
+from chalicelib.store.token_checks import decode_bearer, encode_bearer
 from tests.auth.bearers import a_bearer
 
 from .backends import Place
@@ -21,7 +21,7 @@ THREE_A_MINUTE = Limit(3, MINUTE_US)
 
 
 def a_host(place: Place, session_id: str, **changes: Any) -> Bearer:
-    """Somebody whose token holds at this instant, unless it is changed."""
+    """A bearer whose token is valid now, unless changed."""
     now_s = place.store.now_ms() // 1000
     times = {"valid_from_s": now_s - 10, "valid_until_s": now_s + 60}
     named = {"session_id": session_id, "token_id": new_id("token")}
@@ -190,4 +190,4 @@ def test_relays_hear_of_a_revocation_by_an_empty_message(place: Place) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_a_bearer_that_is_written_down_can_be_read_again(role: Role) -> None:
-    assert read_bearer(written_bearer(a_bearer(role))) == a_bearer(role)
+    assert decode_bearer(encode_bearer(a_bearer(role))) == a_bearer(role)

@@ -223,7 +223,7 @@ def test_a_primary_that_was_demoted_is_left_as_soon_as_it_says_so(
     commit = next_of(session, Switch(), session.updated_at_ms)
     with own_server.admin() as admin:
         admin.config_set("replica-read-only", "yes")
-        # A primary that nobody can reach keeps what the replica has.
+        # An unreachable primary keeps what the replica has.
         ask(admin, "REPLICAOF", "127.0.0.1", "1")
         with unavailable("READONLY"):
             store.commit(commit)

@@ -28,7 +28,7 @@ rest, path = RestClient(app.app), f"/v1/sessions/{{SESSION}}"
 assert rest.call("POST", "/v1/sessions", creation()).status == 201
 for number in range(2):
     connections = app.container.connections
-    connections.watch(SESSION, f"PJqB0fHsqRcCHl{{number}}=", "https://api/prod")
+    connections.register(SESSION, f"PJqB0fHsqRcCHl{{number}}=", "https://api/prod")
 assert rest.call("POST", path + "/start").status == 200
 for stream in (sys.stdout, sys.stderr):
     stream.write({BEFORE!r})

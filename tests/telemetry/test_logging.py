@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.settings import Settings
 from chalicelib.telemetry.log_context import append_keys, log_context, log_keys
-from chalicelib.telemetry.logging import OURS, start_logging
+from chalicelib.telemetry.logging import OWN_LOGGERS, start_logging
 
 LOG = logging.getLogger("tickless")
 
@@ -24,7 +24,10 @@ Lines = Callable[[], list[str]]
 def written_as() -> Iterator[Callable[..., Lines]]:
     """``written_as(log_format=...)``: logging as an instance starts it, and what it writes."""
     root = logging.getLogger()
-    handlers, levels = root.handlers[:], {name: logging.getLogger(name).level for name in OURS}
+    handlers, levels = (
+        root.handlers[:],
+        {name: logging.getLogger(name).level for name in OWN_LOGGERS},
+    )
     # Whatever is there would be closed.
     root.handlers[:] = []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.broadcast.connections_api.ports import Outcome, Post
+from chalicelib.broadcast.connections_api.ports import DeliveryStatus, Post
 from chalicelib.broadcast.connections_api.traced import TracedConnectionsApi
 from chalicelib.telemetry.tracing import NoTracing, open_tracing
 from tests.fakes import FakeConnectionsApi
@@ -46,7 +46,7 @@ def test_without_its_sdk_a_line_says_so_and_everything_goes_on(
     monkeypatch.setitem(sys.modules, "aws_xray_sdk.core", None)
 
     assert isinstance(open_tracing(True, "tickless"), NoTracing)
-    assert "TRACING is on, but cannot be" in caplog.text
+    assert "TRACING is on, but aws-xray-sdk is missing" in caplog.text
 
 
 @dataclass
@@ -66,15 +66,14 @@ def test_what_somebody_waits_for_is_a_span_and_everything_is_handed_on() -> None
     traced = TracedConnectionsApi(api, spans)
     post, done = Post("https://x/dev", "c1", b"1", 0.0), []
 
-    assert traced.post_all([post], 1.0) == [Outcome.DELIVERED]
-    assert traced.delete("https://x/dev", "c2", 1.0) is Outcome.DELIVERED
-    traced.submit(post, lambda _, outcome: done.append(outcome))
-    traced.submit_all([post], lambda _, outcome: done.append(outcome))
+    assert traced.post_all([post], 1.0) == [DeliveryStatus.DELIVERED]
+    assert traced.delete("https://x/dev", "c2", 1.0) is DeliveryStatus.DELIVERED
+    traced.submit_all([post, post], lambda _, outcome: done.append(outcome))
     traced.close(1.0)
 
     assert spans.names == ["posts", "close"]
     assert (api.sent, api.closed) == ({"c1": [b"1", b"1", b"1"]}, ["c2"])
-    assert done == [Outcome.DELIVERED, Outcome.DELIVERED]
+    assert done == [DeliveryStatus.DELIVERED, DeliveryStatus.DELIVERED]
 
 
 def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(

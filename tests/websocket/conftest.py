@@ -33,7 +33,7 @@ class Doorstep:
 
 @dataclass
 class Watch:
-    """Time that passes only when somebody sleeps; what happens meanwhile can be said."""
+    """A clock that advances only on sleep; ``meanwhile`` runs during it."""
 
     seconds: float = 1_000.0
     passes_with_every_look_s: float = 0.0
@@ -82,7 +82,7 @@ class Room:
         return status
 
     def greet(self) -> None:
-        """Greet everybody who came since."""
+        """Send the welcome message to each new connection."""
         while self.doorstep.greetings:
             self.sockets.greet(self.doorstep.greetings.pop(0))
 

@@ -12,7 +12,7 @@ from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.auth.jwks import new_key
 from chalicelib.auth.key_cache import KeyCache
 from chalicelib.auth.policy import Bearer, Role
-from chalicelib.broadcast.connections_api.ports import Outcome
+from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.recipients import recipients_of
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.ports import StoreUnavailable
@@ -166,7 +166,7 @@ def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
     assert handshake(room, connection_id="c2") == {"statusCode": 401}
     assert room.registry.context_of("c2") is None
     (line,) = caplog.records
-    told = "connection c2: not let in: keys: The keys are not JSON"
+    told = "connection c2: not authenticated: keys: The keys are not JSON"
     assert (line.levelname, line.getMessage()) == ("ERROR", told)
     answers = room.send("c1", PING) + room.send("c1", SWITCH)
     assert [one["type"] for one in answers if one["type"] != "STATE_UPDATE"] == ["PONG", "ACK"]
@@ -283,12 +283,12 @@ def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
 
 def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(room: Room) -> None:
     bearer = enter(room)
-    room.api.outcomes["c1"] = [Outcome.GONE]
-    # Its handshake has not been answered yet, so this finds nobody to close.
+    room.api.outcomes["c1"] = [DeliveryStatus.GONE]
+    # Its handshake has not been answered yet, so this closes no connection.
     room.engine.revoke_token(SESSION, bearer.token_id, a_bearer(Role.SERVER))
     room.api.closed.clear()
 
-    room.api.outcomes["c1"] = [Outcome.DELIVERED]
+    room.api.outcomes["c1"] = [DeliveryStatus.DELIVERED]
     room.greet()
 
     assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED"]
@@ -317,7 +317,7 @@ def test_a_token_is_revoked_although_nobody_can_be_sent_away(
         raise StoreUnavailable("away")
 
     leaving = enter(room, "c1", Role.VIEWER)
-    monkeypatch.setattr(room.registry, "watchers", unavailable)
+    monkeypatch.setattr(room.registry, "connections_of", unavailable)
 
     room.engine.revoke_token(SESSION, leaving.token_id, a_bearer())
 

@@ -39,7 +39,7 @@ SESSION = uuid(0)
 PACE = ClientTimeouts(
     heartbeat_ms=HeartbeatPolicy().heartbeat_ms, clock_samples=0, claim_delay_ms=inf
 )
-"""Heartbeats alone tell, and nobody else asks."""
+"""Only heartbeats trigger a settle."""
 
 TOO_MANY_FOR_ONE_MESSAGE = 170
 
@@ -114,7 +114,7 @@ class World:
         self.wait(1)
 
     def make_in_vain(self, command: Command) -> None:
-        """A version that everybody hears of and that no replica has."""
+        """A version that is broadcast but on no replica."""
         self.suffer(Fate.ARRIVES)
         self.replicate()
         self.command(command)
@@ -177,7 +177,7 @@ class World:
 
     def shows_what_get_does(self) -> bool:
         answer = self.get()
-        # A timeout that was due is told to everybody when it is noticed.
+        # A timeout that was due is broadcast when it is settled.
         self.suffer(Fate.ARRIVES)
         return agrees(self._talk.snapshot, answer)
 
@@ -240,9 +240,9 @@ def test_one_heartbeat_that_gets_through_shows_what_get_does(
 @pytest.mark.parametrize(
     ("participants", "fates"),
     [
-        # Nobody hears of the other version 3.
+        # The other version 3 is not broadcast.
         (2, [Fate.LOST]),
-        # Nobody hears of it, and then of what has changed since.
+        # It is not broadcast, and later changes are.
         (TOO_MANY_FOR_ONE_MESSAGE, [Fate.LOST, Fate.ARRIVES]),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.broadcast.connections_api.ports import Outcome
+from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.inline import InlineBroadcaster
 from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
@@ -61,7 +61,7 @@ def test_a_connection_is_registered_but_not_posted_to_before_connect_has_answere
 ) -> None:
     assert room.connect("c1", SESSION.upper()) == 200
 
-    (watcher,) = room.registry.watchers(SESSION).watchers
+    (watcher,) = room.registry.connections_of(SESSION).connections
     assert (watcher.connection_id, watcher.endpoint) == ("c1", ENDPOINT)
     assert room.api.sent == {}
     assert room.doorstep.greetings == [
@@ -109,7 +109,7 @@ def test_a_session_that_does_not_exist_yet_may_be_waited_for(room: Room) -> None
 
 def test_the_greeting_is_repeated_until_connect_has_answered(room: Room) -> None:
     room.engine.create_session(chess())
-    room.api.outcomes["c1"] = [Outcome.GONE] * 5 + [Outcome.DELIVERED]
+    room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 5 + [DeliveryStatus.DELIVERED]
 
     greeted(room)
 
@@ -118,7 +118,7 @@ def test_the_greeting_is_repeated_until_connect_has_answered(room: Room) -> None
 
 def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) -> None:
     room.engine.create_session(chess())
-    room.api.outcomes["c1"] = [Outcome.GONE] * 3 + [Outcome.DELIVERED]
+    room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 3 + [DeliveryStatus.DELIVERED]
     room.watch.meanwhile = [lambda: room.engine.start_session(SESSION)]
 
     greeted(room)
@@ -127,8 +127,8 @@ def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) 
 
 
 def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> None:
-    room.api.outcomes["c1"] = [Outcome.GONE]
-    room.watch.meanwhile = [lambda: room.registry.forget("c1")]
+    room.api.outcomes["c1"] = [DeliveryStatus.GONE]
+    room.watch.meanwhile = [lambda: room.registry.deregister("c1")]
     began = room.watch.monotonic()
 
     greeted(room)
@@ -138,7 +138,7 @@ def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> N
 
 
 def test_a_greeting_that_nobody_hears_is_given_up_after_five_seconds(room: Room) -> None:
-    room.api.outcomes["c1"] = [Outcome.GONE]
+    room.api.outcomes["c1"] = [DeliveryStatus.GONE]
     before = room.watch.seconds
 
     greeted(room)
@@ -154,7 +154,7 @@ def test_who_leaves_is_forgotten(room: Room) -> None:
     room.sockets.disconnect(room.event("c1"))
     room.sockets.disconnect(room.event("c1"))
 
-    assert room.registry.watchers(SESSION).watchers == []
+    assert room.registry.connections_of(SESSION).connections == []
 
 
 def test_leaving_while_the_store_is_away_is_no_error(room: Room) -> None:
@@ -213,7 +213,9 @@ def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
 
     room.engine.start_session(SESSION)
 
-    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["lively"]
+    assert [one.connection_id for one in room.registry.connections_of(SESSION).connections] == [
+        "lively"
+    ]
     assert room.api.closed == ["silent"]
     assert kinds(room.api.messages("silent")) == ["CONNECTED", "STATE_SYNC"]
     assert kinds(room.api.messages("lively"))[-1] == "STATE_UPDATE"
@@ -230,7 +232,9 @@ def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
     room.store.advance(1)
     room.broadcaster.sweep()
 
-    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["lively"]
+    assert [one.connection_id for one in room.registry.connections_of(SESSION).connections] == [
+        "lively"
+    ]
     assert room.api.closed == ["silent"]
     assert kinds(room.api.messages("lively")) == ["CONNECTED", "PONG"]
 
@@ -467,7 +471,7 @@ def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
     room.store.advance(100)
     room.send("c1", '{"type": "PING"}')
 
-    (watcher,) = room.registry.watchers(SESSION).watchers
+    (watcher,) = room.registry.connections_of(SESSION).connections
     assert watcher.heard_at_ms == room.store.clock_ms
 
 
@@ -483,7 +487,7 @@ def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
     assert kinds(answers) == ["ACK", "ACK", "ERROR"]
     assert answers[2]["code"] == "RATE_LIMIT_EXCEEDED"
     assert room.send("c3", command("pause"))[-1]["type"] == "ACK"
-    # Sent again it is answered as before, and takes nobody's place.
+    # Repeated, it gets the same response and consumes nothing.
     assert room.send("c1", command("switch"))[-1] == answers[0]
 
 
@@ -612,11 +616,13 @@ def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Ro
     greeted(room, "old")
     room.store.advance(15_000)
     greeted(room, "new")
-    room.api.outcomes = {"old": [Outcome.GONE], "new": [Outcome.GONE]}
+    room.api.outcomes = {"old": [DeliveryStatus.GONE], "new": [DeliveryStatus.GONE]}
 
     room.engine.start_session(SESSION)
 
-    assert [one.connection_id for one in room.registry.watchers(SESSION).watchers] == ["new"]
+    assert [one.connection_id for one in room.registry.connections_of(SESSION).connections] == [
+        "new"
+    ]
 
 
 def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
@@ -627,7 +633,7 @@ def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
     greeted(room, "c2")
     # CONNECTED and STATE_SYNC, to each of them.
     assert dict(room.told.counts) == {(names.POSTS.name, ("delivered",)): 4}
-    room.api.outcomes = {"c2": [Outcome.LATE]}
+    room.api.outcomes = {"c2": [DeliveryStatus.LATE]}
 
     room.engine.start_session(SESSION)
 
@@ -641,8 +647,10 @@ def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
     assert line["posts"] == {"delivered": 1, "late": 1}
 
 
-@pytest.mark.parametrize("outcome", [Outcome.LIMITED, Outcome.LATE, Outcome.FAILED])
-def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    "outcome", [DeliveryStatus.LIMITED, DeliveryStatus.LATE, DeliveryStatus.FAILED]
+)
+def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: DeliveryStatus) -> None:
     room.engine.create_session(chess())
     greeted(room)
     room.store.advance(20_000)
@@ -650,7 +658,7 @@ def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: Outcome
 
     room.engine.start_session(SESSION)
 
-    assert len(room.registry.watchers(SESSION).watchers) == 1
+    assert len(room.registry.connections_of(SESSION).connections) == 1
 
 
 def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
@@ -663,12 +671,12 @@ def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
     assert (final_message["type"], final_message["sessionId"]) == ("SESSION_DELETED", SESSION)
     assert final_message["timestamp"] == room.store.clock_ms
     assert room.api.closed == ["c1"]
-    assert room.registry.watchers(SESSION).watchers == []
+    assert room.registry.connections_of(SESSION).connections == []
 
 
 def test_a_command_stands_even_if_nobody_can_be_told(room: Room) -> None:
     class Unreachable(FakeRegistry):
-        def watchers(self, session_id: str) -> SessionConnections:
+        def connections_of(self, session_id: str) -> SessionConnections:
             raise StoreUnavailable("away")
 
     broadcaster = InlineBroadcaster(Unreachable(room.store), lambda: room.api)

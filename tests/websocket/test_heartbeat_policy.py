@@ -11,7 +11,7 @@ from chalicelib.broadcast.connections_api import ConnectionsApi
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
-from chalicelib.websocket.handlers import LIMITED_SECONDS, WebSocketHandlers
+from chalicelib.websocket.handlers import THROTTLED_SECONDS, WebSocketHandlers
 
 from ..broadcast.connections_api.stub_server import Stub
 from .conftest import Room, a_room
@@ -42,13 +42,13 @@ def sockets(room: Room, api: ConnectionsApi, stub: Stub) -> WebSocketHandlers:
 def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
-    room.registry.watch(SESSION, "deaf", stub.endpoint)
+    room.registry.register(SESSION, "deaf", stub.endpoint)
     stub.tell("deaf", *[429] * 10_000)
 
     began_s = monotonic()
     sockets.message(room.event("deaf", body=PING))
 
-    assert LIMITED_SECONDS <= monotonic() - began_s < 1
+    assert THROTTLED_SECONDS <= monotonic() - began_s < 1
 
 
 def test_who_reads_slowly_has_time_to_make_room_for_another_page(
@@ -62,7 +62,7 @@ def test_who_reads_slowly_has_time_to_make_room_for_another_page(
             total_time_ms=10_000,
         )
     )
-    room.registry.watch(SESSION, "slow", stub.endpoint)
+    room.registry.register(SESSION, "slow", stub.endpoint)
     # Three backoffs come to 350 ms at most, and hardly ever to less than 100.
     refused = 3
     stub.tell("slow", *[answer for _ in range(100) for answer in (*[429] * refused, 200)])
@@ -77,7 +77,7 @@ def test_who_reads_slowly_has_time_to_make_room_for_another_page(
 def test_a_greeting_outlasts_a_throttled_gateway(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
-    room.registry.watch(SESSION, "new", stub.endpoint)
+    room.registry.register(SESSION, "new", stub.endpoint)
     # Each after a random share of a doubled backoff: a second or so, where an answer has a tenth.
     stub.tell("new", *[429] * 7)
 

@@ -79,7 +79,7 @@ def messages(told: RecordingSink) -> dict[tuple[str, ...], int]:
 def test_messages_are_counted_by_type_and_by_what_became_of_them(
     room: Room, container: Container
 ) -> None:
-    invoke("connect", an_event("connect", queryStringParameters={"sessionId": "nobody"}))
+    invoke("connect", an_event("connect", queryStringParameters={"sessionId": "missing"}))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     switch = {"type": "COMMAND", "id": "1", "command": "switch"}
     for text in ("{", json.dumps({"type": "PING"}), json.dumps(switch)):

@@ -77,7 +77,7 @@ def test_a_port_without_prometheus_or_that_is_taken_is_refused(valkey: RedisProc
         _, said = process.communicate()
         assert (process.returncode, said) == (
             1,
-            "sweeper: --metrics-port wants METRICS=prometheus\n",
+            "sweeper: --metrics-port requires METRICS=prometheus\n",
         )
     with sweeper(valkey.url, valkey.port) as process:
         _, said = process.communicate()

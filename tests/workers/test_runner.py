@@ -22,7 +22,7 @@ from tests.servers import RedisProcess
 ROOT = Path(__file__).parents[2]
 STOP_WITHIN_S = 5
 AT_ONCE_S = 2
-NOBODY = "http://127.0.0.1:1/dev"
+UNREACHABLE = "http://127.0.0.1:1/dev"
 
 STUCK = """
 import sys, threading
@@ -60,7 +60,7 @@ class Loser:
     def stop(self):
         pass
 
-runner.FIGURES_EVERY_SECONDS = 0.05
+runner.FLUSH_EVERY_SECONDS = 0.05
 sys.exit(runner.run("loser", Loser, []))
 """
 
@@ -116,16 +116,16 @@ def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
     session_id, _ = start_session(container.engine)
     environment = {
         "REDIS_URL": valkey.url,
-        "WEBSOCKET_ENDPOINT": NOBODY,
+        "WEBSOCKET_ENDPOINT": UNREACHABLE,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "METRICS": "emf",
         "BROADCAST": "relay",
     }
     with process("-m", "chalicelib.workers.relay", **environment) as begun:
-        container.connections.watch(session_id, "c1", NOBODY)
+        container.connections.register(session_id, "c1", UNREACHABLE)
         container.engine.complete_session(session_id)
-        # Nobody was there to be posted to, and it says so.
+        # No client was reachable, and the metrics say so.
         assert begun.stderr is not None
         next(line for line in begun.stderr if "fan-out" in line)
 
@@ -149,7 +149,7 @@ def test_a_part_that_waits_for_the_store_ends_at_once_when_it_is_told_to(
 ) -> None:
     environment = {
         "REDIS_URL": "redis://127.0.0.1:1/0",
-        "WEBSOCKET_ENDPOINT": NOBODY,
+        "WEBSOCKET_ENDPOINT": UNREACHABLE,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
     }

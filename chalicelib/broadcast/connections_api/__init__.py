@@ -1,7 +1,7 @@
-"""API Gateway's @connections, as a client of it: post to connections, and close them.
+"""Client of API Gateway's @connections API: posts to WebSocket connections and closes them.
 
-A request names its endpoint, so one client serves every gateway. What a post
-says, and to whom it goes, others decide; nobody here reads the environment.
+Each request names its endpoint, so one client serves every gateway. Callers decide
+what is posted and to which connections. Nothing here reads the environment.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from .boto3_client import REFERENCE_LIMITS, Boto3Wire
-from .client import Wire, WiredManagementApi
+from .boto3_client import REFERENCE_LIMITS, Boto3Transport
+from .client import ConnectionsApiClient, Transport
 from .credentials import (
     Credentials,
     CurrentCredentials,
@@ -20,20 +20,20 @@ from .credentials import (
     from_botocore,
     given_or_found,
 )
-from .ports import Closed, ConnectionsApi, Delete, Outcome, Post, Request, TransportLimits
+from .ports import Closed, ConnectionsApi, Delete, DeliveryStatus, Post, Request, TransportLimits
 
 __all__ = [
     "Closed",
     "ConnectionsApi",
+    "ConnectionsApiClient",
     "Credentials",
     "CurrentCredentials",
     "Delete",
+    "DeliveryStatus",
     "NoCredentials",
-    "Outcome",
     "Post",
     "Request",
     "TransportLimits",
-    "WiredManagementApi",
     "fixed",
     "from_botocore",
     "given_or_found",
@@ -43,13 +43,13 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-WireMaker = Callable[[str, CurrentCredentials, TransportLimits, Path | None], Wire]
+TransportFactory = Callable[[str, CurrentCredentials, TransportLimits, Path | None], Transport]
 
 
-def _curl_wire() -> WireMaker:
-    from .curl import CurlWire  # noqa: PLC0415
+def _curl_transport() -> TransportFactory:
+    from .curl import CurlTransport  # noqa: PLC0415
 
-    return CurlWire
+    return CurlTransport
 
 
 def open_connections_api(
@@ -57,20 +57,19 @@ def open_connections_api(
     credentials: Credentials | CurrentCredentials | None = None,
     limits: TransportLimits | None = None,
     ca_bundle: Path | None = None,
-    fast_wire: Callable[[], WireMaker] = _curl_wire,
+    curl_transport: Callable[[], TransportFactory] = _curl_transport,
 ) -> ConnectionsApi:
-    """The fast client, or, where there is no pycurl, the reference and a warning.
+    """The client on libcurl. Without pycurl, the client on boto3 and a warning.
 
-    ``region`` is that of endpoints whose host names none. Without
-    ``credentials`` botocore is asked for them. Nothing is connected yet.
-    ``ca_bundle`` is a file of certificates to trust instead of those that boto3
-    trusts.
+    ``region`` applies to endpoints whose host names none. Without ``credentials``,
+    botocore looks them up. ``ca_bundle`` is a file of certificates to trust instead
+    of boto3's. Connections open with the first request.
 
     Raises:
         NoCredentials: None were given, and botocore finds none.
     """
     try:
-        new_wire = fast_wire()
+        new_transport = curl_transport()
     except ImportError as error:
         logger.warning(
             "Posting to connections through boto3, which is many times slower: %s", error
@@ -78,7 +77,9 @@ def open_connections_api(
         return open_boto3_client(region, credentials, limits, ca_bundle)
     current = _current(credentials)
     its_limits = limits or TransportLimits()
-    return WiredManagementApi(lambda: new_wire(region, current, its_limits, ca_bundle), its_limits)
+    return ConnectionsApiClient(
+        lambda: new_transport(region, current, its_limits, ca_bundle), its_limits
+    )
 
 
 def open_boto3_client(
@@ -87,10 +88,12 @@ def open_boto3_client(
     limits: TransportLimits | None = None,
     ca_bundle: Path | None = None,
 ) -> ConnectionsApi:
-    """The client made of boto3; with the arguments of :func:`open_connections_api`."""
+    """The client on boto3; takes the arguments of :func:`open_connections_api`."""
     current = _current(credentials)
     its_limits = limits or REFERENCE_LIMITS
-    return WiredManagementApi(lambda: Boto3Wire(region, current, its_limits, ca_bundle), its_limits)
+    return ConnectionsApiClient(
+        lambda: Boto3Transport(region, current, its_limits, ca_bundle), its_limits
+    )
 
 
 def _current(credentials: Credentials | CurrentCredentials | None) -> CurrentCredentials:

@@ -1,6 +1,6 @@
-"""Requests over boto3, as AWS means them to be made: slower, and beyond doubt.
+"""boto3 transport: the reference implementation. Slower than libcurl; one thread per request.
 
-boto3 is imported on first use, by the threads that need it.
+The threads that send import boto3 on first use.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 BAD_REQUEST = 400
 
 REFERENCE_LIMITS = TransportLimits(in_flight=64, in_flight_per_endpoint=48)
-"""A thread for each in flight; more of them make boto3 slower, not faster."""
+"""One thread per request in flight; more threads make boto3 slower."""
 
 
-class Boto3Wire:
-    """A :class:`~.client.Wire` made of a boto3 client for each endpoint, and threads."""
+class Boto3Transport:
+    """A :class:`~.client.Transport` with one boto3 client per endpoint and a pool of threads."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Boto3Wire:
     def wait(self, within_s: float) -> Iterable[tuple[Queued, int]]:
         answers = []
         try:
-            # A lock can't wait for ever in so many words.
+            # SimpleQueue.get rejects an infinite timeout.
             answer = self._answers.get(timeout=min(within_s, 3600))
             while True:
                 if answer is not None:
@@ -76,7 +76,7 @@ class Boto3Wire:
             self._to_do.put(None)
         close_at_s = monotonic() + within_s
         for thread in self._threads:
-            # Nothing interrupts boto3: who hangs ends with its own timeout.
+            # boto3 can't be interrupted: a hanging call ends with its own timeout.
             thread.join(max(0.0, close_at_s - monotonic()))
         for client in self._clients.values():
             client.close()
@@ -87,8 +87,8 @@ class Boto3Wire:
             try:
                 status = self._carry_out(queued)
             except Exception:
-                # Credentials that can't be renewed, say. An answer is awaited.
-                logger.exception("A request for %s could not be made", queued.request.endpoint)
+                # For example, credentials that can't be renewed. The caller awaits a status.
+                logger.exception("request to %s could not be sent", queued.request.endpoint)
             self._answers.put((queued, status))
 
     def _carry_out(self, queued: Queued) -> int:
@@ -112,7 +112,7 @@ class Boto3Wire:
         except HTTPClientError:
             return NO_ANSWER
         except (BotoCoreError, ValueError):
-            # Refused before it was sent: an endpoint that is none, say.
+            # Rejected before it was sent: an invalid endpoint, for example.
             return BAD_REQUEST
         status: int = answer["ResponseMetadata"]["HTTPStatusCode"]
         return status
@@ -162,6 +162,5 @@ class Boto3Wire:
 
 
 def _close_afterwards(request: Any, **_: object) -> None:
-    # If one idle connection was dead, the next may be, too: who repeats a
-    # request opens a connection of its own.
+    # If one idle connection was dead, the next may be too, so a retry opens its own.
     request.headers["Connection"] = "close"

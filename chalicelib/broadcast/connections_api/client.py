@@ -1,8 +1,8 @@
-"""The thread between those who submit requests and the wire that carries them out.
+"""@connections client: one thread that feeds a :class:`Transport` from a DeliveryQueue.
 
-Everything that decides is in the outbox, everything that sends is behind
-:class:`Wire`; here is only the loop that joins them, and the way in for other
-threads. Not to be used across a fork: threads and sockets stay behind.
+The queue decides what is sent and when, the transport sends it; this module owns the
+loop between them and the entry points for other threads. Must not be used across a
+fork: threads and sockets don't survive one.
 """
 
 from __future__ import annotations
@@ -17,200 +17,197 @@ from threading import Event, Lock, Thread, current_thread
 from time import monotonic
 from typing import Protocol
 
-from .ports import Closed, Delete, Outcome, R, Request, TransportLimits
+from .ports import Closed, Delete, DeliveryStatus, R, Request, TransportLimits
 from .queue import NO_ANSWER, Batch, DeliveryQueue, Queued
 
 logger = logging.getLogger(__name__)
 
 RETURNS_AFTER_DEADLINE_S = 0.1
-"""How long a blocking call waits for the client's thread to notice that time is up."""
+"""How long a blocking call waits for the client's thread to notice an expired deadline."""
 
 
-class Wire(Protocol):
-    """Carries out requests. All but :meth:`wake` is called on one thread."""
+class Transport(Protocol):
+    """Sends requests. Every method except :meth:`wake` is called on one thread."""
 
     def start(self, queued: Queued) -> None:
-        """Begin a request; must not block. What it raises counts as no answer."""
+        """Start a request without blocking. An exception counts as no answer."""
 
     def wait(self, within_s: float) -> Iterable[tuple[Queued, int]]:
-        """Work until something is answered, within_s have passed, or someone wakes it.
+        """Work until a request is answered, ``within_s`` have passed, or ``wake`` is called.
 
-        Returns what was answered, each with its HTTP status or NO_ANSWER. ``within_s``
-        may be infinite.
+        Returns the answered requests, each with its HTTP status or NO_ANSWER.
+        ``within_s`` may be infinite.
         """
 
     def wake(self) -> None:
-        """End the wait of now, or else the next one."""
+        """End the current wait, or the next one. Safe on any thread."""
 
     def close(self, within_s: float) -> None:
-        """Abandon what is under way, free everything."""
+        """Abandon the requests in flight and free all resources."""
 
 
-class WiredManagementApi:
-    """A :class:`~.ports.ConnectionsApi` on any wire; both are made when first needed.
+class ConnectionsApiClient:
+    """A :class:`~.ports.ConnectionsApi` on any transport.
 
-    ``now_s`` is the clock of the deadlines and ``jitter`` the chance in the
-    backoff; tests bring their own.
+    Thread and transport start with the first request. ``now_s`` is the clock of the
+    deadlines, ``jitter`` the random factor of the backoff.
     """
 
     def __init__(
         self,
-        open_wire: Callable[[], Wire],
+        open_transport: Callable[[], Transport],
         limits: TransportLimits,
         now_s: Callable[[], float] = monotonic,
         jitter: Callable[[], float] = random,
     ) -> None:
-        self._open_wire = open_wire
+        self._open_transport = open_transport
         self._limits = limits
         self._now_s = now_s
         self._jitter = jitter
         self._lock = Lock()
         self._inbox: deque[Queued] = deque()
         self._thread: Thread | None = None
-        self._wire: Wire | None = None
+        self._transport: Transport | None = None
         self._asleep = False
         self._closed = False
         self._close_at_s = inf
 
-    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
-        self.submit_all((request,), done)
-
-    def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, DeliveryStatus], None]) -> None:
         self._take(tuple(Queued(one, one.deadline_s, partial(done, one)) for one in requests))
 
     def post_all(
         self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
-    ) -> list[Outcome]:
+    ) -> list[DeliveryStatus]:
         deadline_s = self._now_s() + within_seconds
-        batch = _Batch(len(requests))
-        company = Batch(limited_seconds) if limited_seconds < within_seconds else None
+        pending = _PendingStatuses(len(requests))
+        batch = Batch(limited_seconds) if limited_seconds < within_seconds else None
         self._take(
             [
                 Queued(
                     request,
                     min(request.deadline_s, deadline_s),
-                    partial(batch.settle, place),
-                    company,
+                    partial(pending.settle, index),
+                    batch,
                 )
-                for place, request in enumerate(requests)
+                for index, request in enumerate(requests)
             ]
         )
-        return batch.outcomes_within(within_seconds + RETURNS_AFTER_DEADLINE_S)
+        return pending.statuses_within(within_seconds + RETURNS_AFTER_DEADLINE_S)
 
-    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:
+    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> DeliveryStatus:
         return self.post_all([Delete(endpoint, connection_id, inf)], within_seconds)[0]
 
     def close(self, within_seconds: float) -> None:
         with self._lock:
             self._close_at_s = min(self._close_at_s, self._now_s() + within_seconds)
             self._closed = True
-            thread, wire = self._thread, self._wire
-            if wire is not None:
-                wire.wake()
-        # A callback that closes the client can't wait for its own end.
+            thread, transport = self._thread, self._transport
+            if transport is not None:
+                transport.wake()
+        # A callback that closes the client runs on this thread and can't join it.
         if thread is not None and thread is not current_thread():
             thread.join(within_seconds + RETURNS_AFTER_DEADLINE_S)
 
     def _take(self, queued: Sequence[Queued]) -> None:
         with self._lock:
             if self._closed:
-                raise Closed("The client has been closed")
+                raise Closed("the client is closed; open a new one")
             if not queued:
                 return
             self._inbox.extend(queued)
-            if self._wire is None:
-                self._wire = self._open_wire()
+            if self._transport is None:
+                self._transport = self._open_transport()
                 self._thread = Thread(
-                    target=self._run, args=(self._wire,), name="management-api", daemon=True
+                    target=self._run, args=(self._transport,), name="management-api", daemon=True
                 )
                 self._thread.start()
             elif self._asleep:
-                self._wire.wake()
+                self._transport.wake()
 
-    def _run(self, wire: Wire) -> None:
-        outbox = DeliveryQueue(self._limits, self._jitter)
+    def _run(self, transport: Transport) -> None:
+        queue = DeliveryQueue(self._limits, self._jitter)
         try:
-            self._deliver(wire, outbox)
+            self._deliver(transport, queue)
         except Exception:
-            # Whoever waits must not wait for ever; the next to submit gets a
-            # new thread and a new wire.
-            logger.exception("Posting to connections was interrupted")
+            # Callers must not wait for ever; the next request starts a new thread
+            # and a new transport.
+            logger.exception("client thread failed; its requests are dropped")
         with self._lock:
-            self._wire = None
+            self._transport = None
             self._asleep = False
             left = list(self._drain())
-        outbox.drop_all()
-        self._report(outbox)
+        queue.drop_all()
+        self._report(queue)
         for queued in left:
-            _settle(queued, Outcome.DROPPED)
-        wire.close(max(0.0, self._close_at_s - self._now_s()) if self._closed else 0.0)
+            _settle(queued, DeliveryStatus.DROPPED)
+        transport.close(max(0.0, self._close_at_s - self._now_s()) if self._closed else 0.0)
 
-    def _deliver(self, wire: Wire, outbox: DeliveryQueue) -> None:
+    def _deliver(self, transport: Transport, queue: DeliveryQueue) -> None:
         while True:
             for queued in self._drain():
-                outbox.accept(queued)
+                queue.accept(queued)
             now_s = self._now_s()
-            due_at_s = outbox.due_at_s()
+            due_at_s = queue.due_at_s()
             if due_at_s <= now_s:
-                outbox.pass_time(now_s)
-            while (ready := outbox.next()) is not None:
+                queue.pass_time(now_s)
+            while (ready := queue.next()) is not None:
                 try:
-                    wire.start(ready)
+                    transport.start(ready)
                 except Exception:
-                    logger.exception("A request for %s could not be made", ready.request.endpoint)
-                    outbox.answered(ready, NO_ANSWER, now_s)
-            if outbox.settled:
-                self._report(outbox)
+                    logger.exception("request to %s could not be sent", ready.request.endpoint)
+                    queue.answered(ready, NO_ANSWER, now_s)
+            if queue.settled:
+                self._report(queue)
                 continue
-            if self._closed and (not outbox or now_s >= self._close_at_s) and not self._inbox:
+            if self._closed and (not queue or now_s >= self._close_at_s) and not self._inbox:
                 return
             self._asleep = True
-            # Looked at after saying so: who submits in between sees one or
-            # the other.
-            until_s = min(outbox.due_at_s(), self._close_at_s)
+            # The inbox is checked after setting the flag, so a concurrent submit
+            # either is seen here or wakes the transport.
+            until_s = min(queue.due_at_s(), self._close_at_s)
             within_s = 0.0 if self._inbox else max(0.0, until_s - now_s)
-            answers = wire.wait(within_s)
+            answers = transport.wait(within_s)
             self._asleep = False
             now_s = self._now_s()
             for answered, status in answers:
-                outbox.answered(answered, status, now_s)
-            if outbox.settled:
-                self._report(outbox)
+                queue.answered(answered, status, now_s)
+            if queue.settled:
+                self._report(queue)
 
     def _drain(self) -> Iterable[Queued]:
         inbox = self._inbox
         while inbox:
             yield inbox.popleft()
 
-    def _report(self, outbox: DeliveryQueue) -> None:
-        settled, outbox.settled = outbox.settled, []
-        for queued, outcome in settled:
-            _settle(queued, outcome)
+    def _report(self, queue: DeliveryQueue) -> None:
+        settled, queue.settled = queue.settled, []
+        for queued, status in settled:
+            _settle(queued, status)
 
 
-class _Batch:
-    """The outcomes of many requests, for one who waits for all."""
+class _PendingStatuses:
+    """The statuses of many requests, for a caller that waits for all of them."""
 
     def __init__(self, size: int) -> None:
-        self._outcomes: list[Outcome | None] = [None] * size
+        self._statuses: list[DeliveryStatus | None] = [None] * size
         self._missing = size
         self._complete = Event()
         if not size:
             self._complete.set()
 
-    def settle(self, place: int, outcome: Outcome) -> None:
-        self._outcomes[place] = outcome
+    def settle(self, index: int, status: DeliveryStatus) -> None:
+        self._statuses[index] = status
         self._missing -= 1
         if not self._missing:
             self._complete.set()
 
-    def outcomes_within(self, seconds: float) -> list[Outcome]:
+    def statuses_within(self, seconds: float) -> list[DeliveryStatus]:
         self._complete.wait(seconds)
-        return [outcome or Outcome.LATE for outcome in self._outcomes]
+        return [status or DeliveryStatus.LATE for status in self._statuses]
 
 
-def _settle(queued: Queued, outcome: Outcome) -> None:
+def _settle(queued: Queued, status: DeliveryStatus) -> None:
     try:
-        queued.settle(outcome)
+        queued.settle(status)
     except Exception:
-        logger.exception("Nobody took note that a request was %s", outcome)
+        logger.exception("callback failed for a request that was %s", status)

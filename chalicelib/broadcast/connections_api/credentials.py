@@ -1,4 +1,7 @@
-"""Whose signature a request bears, now. Knows no environment; botocore does, if it is asked."""
+"""AWS credentials to sign with: fixed ones, or those botocore finds and renews.
+
+Reads no environment variables itself; botocore does.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +10,29 @@ from typing import NamedTuple
 
 
 class Credentials(NamedTuple):
-    """An access key; temporary ones, as Lambda's are, come with a session token."""
+    """An access key; temporary keys, such as Lambda's, have a session token."""
 
     access_key_id: str
     secret_access_key: str
     session_token: str | None = None
 
     def __repr__(self) -> str:
-        # What is logged by accident must not be a secret.
+        # Keeps the secret out of logs.
         return f"Credentials({self.access_key_id!r}, ...)"
 
 
 CurrentCredentials = Callable[[], Credentials]
-"""Gives the credentials of this moment; asked once a second at most by the fast client."""
+"""Returns the current credentials; CurlTransport calls it at most once per second."""
 
 
 class NoCredentials(LookupError):
-    """Nowhere that botocore looks are there any credentials, or none that can be had now."""
+    """botocore finds no credentials, or can't renew them."""
 
 
 def given_or_found(
     access_key_id: str, secret_access_key: str, session_token: str
 ) -> CurrentCredentials:
-    """These, as a Lambda's settings have them; where they are empty, those that botocore finds.
+    """The given credentials, or those botocore finds if ``access_key_id`` is empty.
 
     Raises:
         NoCredentials: It finds none.
@@ -40,14 +43,14 @@ def given_or_found(
 
 
 def fixed(credentials: Credentials) -> CurrentCredentials:
-    """Always the same ones, as those in a Lambda's environment are."""
+    """Always the same credentials, as in a Lambda's environment."""
     return lambda: credentials
 
 
 def from_botocore() -> CurrentCredentials:
-    """Those that boto3 would use, wherever it finds them, renewed when they expire.
+    """boto3's credentials, renewed when they expire.
 
-    They raise NoCredentials where that fails.
+    The returned function raises NoCredentials if renewal fails.
 
     Raises:
         NoCredentials: It finds none.
@@ -61,12 +64,12 @@ def from_botocore() -> CurrentCredentials:
     except BotoCoreError as error:
         raise _none_because(error) from error
     if found is None:
-        raise NoCredentials("botocore finds no credentials")
+        raise NoCredentials("botocore finds no credentials; set AWS_ACCESS_KEY_ID or a role")
 
     def current() -> Credentials:
         try:
             frozen = found.get_frozen_credentials()
-        # The latter is what AWS says no with, where a role is to be assumed.
+        # ClientError is AWS's refusal when a role is assumed.
         except (BotoCoreError, ClientError) as error:
             raise _none_because(error) from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

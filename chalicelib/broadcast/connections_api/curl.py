@@ -1,8 +1,7 @@
-"""Requests over libcurl: many connections on one thread, kept alive, signed here.
+"""libcurl transport: many kept-alive connections on one thread.
 
-Importing this module needs pycurl. One request costs a signature, three
-options of a handle that is used again and again, and what libcurl does; no
-answer's header or body ever comes to Python.
+Importing this module requires pycurl. A request costs a signature and three options
+on a reused handle; response headers and bodies never reach Python.
 """
 
 from __future__ import annotations
@@ -17,30 +16,28 @@ import pycurl
 from pycurl import HTTPHEADER, POLL_NONE, POLL_REMOVE, POSTFIELDS, RESPONSE_CODE, URL
 
 from .credentials import CurrentCredentials
-from .poller import READ, Poller, new_readiness
+from .poller import READ, Poller, new_poller
 from .ports import Post, TransportLimits
 from .queue import NO_ANSWER, Queued
 from .sigv4 import SignedEndpoint
 
 IDLE_CONNECTIONS_USED_FOR_S = 50
-"""Idle for longer, a connection is replaced rather than used.
+"""A connection idle for longer is replaced.
 
-The other side may have forgotten it without a word, above all when this is a
-Lambda that was frozen in between.
+The peer may have dropped it silently, above all while a Lambda was frozen.
 """
 
 ALWAYS = ["Accept:", "Expect:", "Content-Type:"]
-"""Keeps libcurl from sending headers of its own, which boto3 doesn't send either."""
+"""Removes libcurl's default headers, which boto3 doesn't send either."""
 
 
 NewEndpoint = Callable[[str, str, CurrentCredentials], SignedEndpoint]
 
 
-class CurlWire:
-    """A :class:`~.client.Wire` made of one CurlMulti.
+class CurlTransport:
+    """A :class:`~.client.Transport` on one CurlMulti.
 
-    ``ca_bundle`` is the file of certificates to trust; without it, it is the
-    one that boto3 trusts.
+    ``ca_bundle`` is a file of certificates to trust; the default is boto3's.
     """
 
     def __init__(
@@ -49,7 +46,7 @@ class CurlWire:
         credentials: CurrentCredentials,
         limits: TransportLimits,
         ca_bundle: Path | None = None,
-        new_readiness: Callable[[], Poller] = new_readiness,
+        new_poller: Callable[[], Poller] = new_poller,
         new_endpoint: NewEndpoint = SignedEndpoint,
     ) -> None:
         self._region = region
@@ -60,11 +57,11 @@ class CurlWire:
         self._endpoints: dict[str, SignedEndpoint] = {}
         self._idle: list[pycurl.Curl] = []
         self._under_way: dict[pycurl.Curl, Queued] = {}
-        self._readiness = new_readiness()
+        self._poller = new_poller()
         self._wake_up, self._wake_up_call = socket.socketpair()
         self._wake_up.setblocking(False)
         self._wake_up_call.setblocking(False)
-        self._readiness.watch(self._wake_up.fileno(), READ)
+        self._poller.register(self._wake_up.fileno(), READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_MAXCONNECTS, limits.in_flight)
@@ -88,7 +85,7 @@ class CurlWire:
         if method == "DELETE":
             easy.setopt(pycurl.CUSTOMREQUEST, method)
         if queued.failures:
-            # If one idle connection was dead, the next may be, too.
+            # If one idle connection was dead, the next may be too.
             easy.setopt(pycurl.FRESH_CONNECT, 1)
         self._multi.add_handle(easy)
         self._under_way[easy] = queued
@@ -96,7 +93,7 @@ class CurlWire:
     def wait(self, within_s: float) -> list[tuple[Queued, int]]:
         multi = self._multi
         answers: list[tuple[Queued, int]] = []
-        # Also begins what has been added since.
+        # Also starts the handles added since the last call.
         multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         self._take_answers(answers)
         if answers:
@@ -106,7 +103,7 @@ class CurlWire:
             if 0 <= timeout_ms < within_s * 1000:
                 within_s = timeout_ms / 1000
         wake_up = self._wake_up.fileno()
-        for fd, ready in self._readiness.wait(within_s):
+        for fd, ready in self._poller.wait(within_s):
             if fd == wake_up:
                 with suppress(BlockingIOError):
                     self._wake_up.recv(4096)
@@ -116,7 +113,7 @@ class CurlWire:
         return answers
 
     def wake(self) -> None:
-        # Full means that it has been called often enough.
+        # A full buffer already holds a pending wake-up.
         with suppress(BlockingIOError):
             self._wake_up_call.send(b"!")
 
@@ -128,7 +125,7 @@ class CurlWire:
             easy.close()
         self._under_way.clear()
         self._idle.clear()
-        self._readiness.close()
+        self._poller.close()
         self._wake_up.close()
         self._wake_up_call.close()
 
@@ -151,9 +148,9 @@ class CurlWire:
 
     def _on_socket(self, what: int, fd: int, multi: object, data: object) -> None:
         if what == POLL_REMOVE:
-            self._readiness.forget(fd)
+            self._poller.unregister(fd)
         elif what != POLL_NONE:
-            self._readiness.watch(fd, what)
+            self._poller.register(fd, what)
 
     def _new_easy(self) -> pycurl.Curl:
         easy = pycurl.Curl()
@@ -165,8 +162,8 @@ class CurlWire:
         easy.setopt(pycurl.CONNECTTIMEOUT_MS, round(self._limits.connect_within_s * 1000))
         easy.setopt(pycurl.TIMEOUT_MS, round(self._limits.answer_within_s * 1000))
         easy.setopt(pycurl.MAXAGE_CONN, IDLE_CONNECTIONS_USED_FOR_S)
-        # Bodies are thrown away: libcurl is to hear that all was taken, and
-        # ``len`` says so without a line of Python.
+        # Discards the body: libcurl expects the number of bytes consumed, and ``len``
+        # returns it without running Python code.
         easy.setopt(pycurl.WRITEFUNCTION, len)
         if self._ca_bundle is not None:
             easy.setopt(pycurl.CAINFO, str(self._ca_bundle))
@@ -174,9 +171,9 @@ class CurlWire:
 
 
 def botocores_ca_bundle() -> Path | None:
-    """The file of certificates that botocore brings along; None where there is no botocore."""
-    # Looked up, not imported: botocore is large.
+    """Botocore's bundled certificates; None without botocore."""
+    # Located without importing it: botocore is large.
     spec = PathFinder.find_spec("botocore")
-    places = spec.submodule_search_locations if spec else None
-    bundle = Path(places[0], "cacert.pem") if places else None
+    folders = spec.submodule_search_locations if spec else None
+    bundle = Path(folders[0], "cacert.pem") if folders else None
     return bundle if bundle and bundle.is_file() else None

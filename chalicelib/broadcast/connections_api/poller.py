@@ -1,10 +1,9 @@
-"""Which sockets of libcurl's can be read or written. Owns no socket.
+"""Readiness polling for libcurl's sockets. Owns no socket.
 
-libcurl forgets a connection after each request and remembers it at the next,
-which costs two system calls a post if it is taken at its word.
-:class:`EpollReadiness` leaves a socket registered in between. Only epoll makes
-that safe: a socket that is closed leaves by itself, and ``modify`` then says
-so. Elsewhere :class:`SelectorReadiness` does it by the book.
+libcurl unregisters a connection after each request and registers it for the next,
+which would cost two system calls per post. :class:`EpollPoller` leaves the socket
+registered in between. That is safe with epoll only: a closed socket is removed
+automatically, and ``modify`` then fails. Other systems use :class:`SelectorPoller`.
 """
 
 from __future__ import annotations
@@ -17,39 +16,39 @@ from math import inf
 from typing import Protocol
 
 READ, WRITE = 1, 2
-"""As CURL_POLL_IN and _OUT have it, and CURL_CSELECT_IN and _OUT."""
+"""The values of CURL_POLL_IN and _OUT, and of CURL_CSELECT_IN and _OUT."""
 BOTH = READ | WRITE
 
 
 class Poller(Protocol):
-    """For one thread."""
+    """Waits for file descriptors to become ready. For one thread."""
 
-    def watch(self, fd: int, for_what: int) -> None:
-        """Report from now on when it can be read, or written, or either."""
+    def register(self, fd: int, events: int) -> None:
+        """Report ``fd`` when it is ready for ``events``; replaces an earlier registration."""
 
-    def forget(self, fd: int) -> None:
-        """Report it no more; it may be closed, and its number be used anew."""
+    def unregister(self, fd: int) -> None:
+        """Stop reporting ``fd``. It may then be closed and its number reused."""
 
     def wait(self, within_s: float) -> list[tuple[int, int]]:
-        """The file descriptors that have become ready, and for what; none if time is up."""
+        """Ready file descriptors with their events; empty after ``within_s``."""
 
     def close(self) -> None: ...
 
 
-class SelectorReadiness:
-    """For every system that has selectors."""
+class SelectorPoller:
+    """Polls with the standard library's selectors; works on every system."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
-    def watch(self, fd: int, for_what: int) -> None:
-        # READ and WRITE are EVENT_READ and EVENT_WRITE, too.
+    def register(self, fd: int, events: int) -> None:
+        # READ and WRITE equal EVENT_READ and EVENT_WRITE.
         if fd in self._selector.get_map():
-            self._selector.modify(fd, for_what)
+            self._selector.modify(fd, events)
         else:
-            self._selector.register(fd, for_what)
+            self._selector.register(fd, events)
 
-    def forget(self, fd: int) -> None:
+    def unregister(self, fd: int) -> None:
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
 
@@ -63,22 +62,22 @@ class SelectorReadiness:
 
 if sys.platform == "linux":
 
-    class EpollReadiness:
-        """For Linux: a post costs a sixth less CPU time with it."""
+    class EpollPoller:
+        """Polls with epoll; a post takes a sixth less CPU time than with SelectorPoller."""
 
         def __init__(self) -> None:
             self._epoll = select.epoll()
             self._watched: set[int] = set()
 
-        def watch(self, fd: int, for_what: int) -> None:
+        def register(self, fd: int, events: int) -> None:
             self._watched.add(fd)
-            bits = _EPOLL_BITS[for_what]
+            bits = _EPOLL_BITS[events]
             try:
                 self._epoll.modify(fd, bits)
             except FileNotFoundError:
                 self._epoll.register(fd, bits)
 
-        def forget(self, fd: int) -> None:
+        def unregister(self, fd: int) -> None:
             self._watched.discard(fd)
 
         def wait(self, within_s: float) -> list[tuple[int, int]]:
@@ -87,8 +86,8 @@ if sys.platform == "linux":
                 if fd in self._watched:
                     ready.append((fd, _READY.get(bits, BOTH)))
                 else:
-                    # The other side has closed an idle connection: libcurl
-                    # finds out when it next wants to use it.
+                    # The peer closed an idle connection; libcurl notices when it
+                    # next uses it.
                     with suppress(OSError):
                         self._epoll.unregister(fd)
             return ready
@@ -101,10 +100,9 @@ if sys.platform == "linux":
         WRITE: select.EPOLLOUT,
         BOTH: select.EPOLLIN | select.EPOLLOUT,
     }
-    # Whatever else is reported with them, or instead, is trouble: libcurl
-    # meets it when it reads or writes.
+    # Any other event is an error, which libcurl sees when it reads or writes.
     _READY = {select.EPOLLIN: READ, select.EPOLLOUT: WRITE}
 
-    new_readiness = EpollReadiness
+    new_poller = EpollPoller
 else:
-    new_readiness = SelectorReadiness
+    new_poller = SelectorPoller

@@ -1,6 +1,6 @@
-"""What is asked of API Gateway's @connections, and what can come of it.
+"""Interface of the @connections client: requests, delivery statuses, limits.
 
-Values and a Protocol; nothing here knows how a request travels.
+Values and a Protocol; transports live in their own modules.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from math import inf
 from typing import NamedTuple, Protocol, TypeVar
 
 
-class Outcome(StrEnum):
-    """What became of a request; each is final."""
+class DeliveryStatus(StrEnum):
+    """The final status of a request."""
 
     DELIVERED = "delivered"
-    """API Gateway took it. Whether the client ever reads it nobody learns."""
+    """API Gateway accepted it. It doesn't report whether the client reads it."""
     GONE = "gone"
-    """410 GoneException: there is no such connection, or its $connect hasn't answered yet."""
+    """410 GoneException: no such connection, or its $connect hasn't returned yet."""
     LIMITED = "limited"
-    """429 LimitExceededException, again and again until time was up."""
+    """429 LimitExceededException on every attempt until the deadline."""
     TOO_LARGE = "too_large"
     """413 PayloadTooLargeException."""
     FORBIDDEN = "forbidden"
-    """403: a wrong stage or signature, or no execute-api:ManageConnections."""
+    """403: wrong stage or signature, or execute-api:ManageConnections is missing."""
     FAILED = "failed"
-    """Another answer, or none at all."""
+    """Any other status code, or no answer."""
     LATE = "late"
-    """Its deadline passed first. A request already on its way may still arrive."""
+    """The deadline passed. A request in flight may still arrive."""
     DROPPED = "dropped"
-    """Given up: too many waited for this connection, or the client was closed."""
+    """Too many requests waited for this connection, or the client was closed."""
 
 
 class Post(NamedTuple):
-    """``data`` for a connection, to be delivered before ``deadline_s`` of time.monotonic().
+    """Send ``data`` to a connection before ``deadline_s`` (time.monotonic()).
 
-    ``endpoint`` is the connection's own: ``https://{apiId}.execute-api.{region}.amazonaws.com/{stage}``
-    or, of the local stack, ``http://127.0.0.1:8001/{stage}``.
+    ``endpoint`` is the connection's: ``https://{apiId}.execute-api.{region}.amazonaws.com/{stage}``,
+    or ``http://127.0.0.1:8001/{stage}`` on the local stack.
     """
 
     endpoint: str
@@ -47,7 +47,7 @@ class Post(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Closes a connection, once all that was submitted for it before has been delivered."""
+    """Close a connection after everything submitted for it before."""
 
     endpoint: str
     connection_id: str
@@ -60,14 +60,12 @@ R = TypeVar("R", Post, Delete)
 
 @dataclass(frozen=True, slots=True)
 class TransportLimits:
-    """How much at once, how long, how often.
+    """Concurrency, timeouts and retries.
 
-    ``in_flight_per_endpoint`` is below ``in_flight`` so that one endpoint that
-    hangs leaves room for the others. ``waiting_per_connection`` counts those
-    behind the one in flight. An attempt that failed is repeated
-    ``repeats_of_failures`` times at most, one that met a 429 until its deadline,
-    each after a random share of ``backoff_s`` doubled each time, up to
-    ``longest_backoff_s``.
+    ``in_flight_per_endpoint`` is below ``in_flight``, so that a hanging endpoint leaves
+    room for others. ``waiting_per_connection`` excludes the request in flight. A failed
+    attempt is retried at most ``repeats_of_failures`` times, a 429 until the deadline.
+    Backoff is exponential with full jitter, from ``backoff_s`` to ``longest_backoff_s``.
     """
 
     in_flight: int = 256
@@ -81,27 +79,20 @@ class TransportLimits:
 
 
 class Closed(RuntimeError):
-    """Something was submitted to a client that has been closed."""
+    """A request was submitted to a closed client."""
 
 
 class ConnectionsApi(Protocol):
-    """Posts to connections, wherever they are; safe for many threads.
+    """Posts to and closes connections of any endpoint. Safe for many threads.
 
-    Requests for one connection are carried out one at a time, in the order of
-    submission; those for different connections don't wait for each other.
+    Requests for one connection are sent one at a time, in the order of submission;
+    requests for different connections don't wait for each other.
     """
 
-    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
-        """Have the request carried out; ``done`` is called once, on the client's own thread.
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, DeliveryStatus], None]) -> None:
+        """Send requests; ``done`` is called once for each, on the client's thread.
 
-        It must be quick and must not wait for the client.
-
-        Raises:
-            Closed: The client has been closed.
-        """
-
-    def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
-        """Submit many at once, which wakes the client's thread but once.
+        ``done`` must be quick and must not wait for the client.
 
         Raises:
             Closed: The client has been closed.
@@ -109,20 +100,20 @@ class ConnectionsApi(Protocol):
 
     def post_all(
         self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
-    ) -> list[Outcome]:
-        """Carry out all of them and return what became of each, in their order.
+    ) -> list[DeliveryStatus]:
+        """Send requests and return their statuses, in the same order.
 
-        Returns after ``within_seconds``, and a moment, at the latest. The earlier of
-        that and its own deadline is a request's deadline. IdempotentRequest every request left
-        meets 429, and for ``limited_seconds`` none has come through, they are given
-        up. Not for a ``done``.
+        Returns after at most ``within_seconds`` and a moment; a request's deadline is
+        the earlier of that and its own. Once every remaining request is throttled (429)
+        and none has settled for ``limited_seconds``, the rest is given up. Must not be
+        called from a ``done``.
 
         Raises:
             Closed: The client has been closed.
         """
 
-    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:
-        """Close a connection, and wait for it; DELIVERED means that it was closed."""
+    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> DeliveryStatus:
+        """Close a connection and wait for it; DELIVERED means it was closed."""
 
     def close(self, within_seconds: float) -> None:
-        """Take no more, give what is under way ``within_seconds``, drop the rest."""
+        """Accept no more requests, finish those in flight for ``within_seconds``, drop the rest."""

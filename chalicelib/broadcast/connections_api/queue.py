@@ -1,21 +1,19 @@
-"""Whose turn it is, and what an answer means. No I/O, no clock, no threads.
+"""Delivery queue: ordering, retries, deadlines and throttling. No I/O, no clock, no threads.
 
-Theory of operation. A request enters by :meth:`DeliveryQueue.accept`. If its
-connection has another one under way it waits in that connection's line, else
-it is ready, in the line of its endpoint. :meth:`DeliveryQueue.next` gives ready ones
-while there is room in flight. Whoever carries them out reports each by
-:meth:`DeliveryQueue.answered`, which decides: final, or once more after a while. A
-connection's line moves on only when the request at its head is final *and* no
-longer in flight, so that a client sees versions in their order. A deadline
-makes a request final wherever it is; one in flight keeps its place until it is
-answered, because nobody can call it back. What is final gathers in
-:attr:`DeliveryQueue.settled` until somebody takes it.
+Theory of operation. A request enters with :meth:`DeliveryQueue.accept`. While another
+request of its connection is unfinished it waits behind that; otherwise it is ready, in
+its endpoint's queue. :meth:`DeliveryQueue.next` returns ready requests while there is
+room in flight. The transport's answer goes to :meth:`DeliveryQueue.answered`, which
+settles the request or retries it after a backoff. The next request of a connection
+becomes ready only when the one before it is final *and* no longer in flight, so a
+client sees versions in order. A deadline settles a request wherever it is; one in
+flight keeps its slot until it is answered, because it can't be recalled. Final
+requests collect in :attr:`DeliveryQueue.settled` until the client takes them.
 
-A request that meets a 429 is held up, and so are those that wait behind it.
-Requests that somebody waits for together are a :class:`Batch`: once all that
-is left of it is held up, and nothing more has become final for as long as its
-patience lasts, the rest is given up. So one client that doesn't read keeps
-nobody waiting, while an API that is throttled still lets through one by one.
+A request answered 429 is throttled, and so are those that wait behind it. Requests
+that one caller waits for together are a :class:`Batch`: once all that is left of it
+is throttled and nothing has settled for ``patience_s``, the rest is given up. So one
+client that doesn't read delays no caller, while a throttled API still makes progress.
 """
 
 from __future__ import annotations
@@ -25,15 +23,15 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
 
-from .ports import Delete, Outcome, Post, Request, TransportLimits
+from .ports import Delete, DeliveryStatus, Post, Request, TransportLimits
 
 NO_ANSWER = 0
-"""Stands for the status code where none came: refused, cut off, timed out."""
+"""Used as the status code without an answer: refused, cut off, timed out."""
 
 FINAL = {
-    403: Outcome.FORBIDDEN,
-    410: Outcome.GONE,
-    413: Outcome.TOO_LARGE,
+    403: DeliveryStatus.FORBIDDEN,
+    410: DeliveryStatus.GONE,
+    413: DeliveryStatus.TOO_LARGE,
 }
 ONCE_MORE_FROM = 500
 LIMIT_EXCEEDED = 429
@@ -41,28 +39,31 @@ DEADLINES_CHECKED_EVERY_S = 0.02
 
 
 class Batch:
-    """Requests that somebody waits for together; ``patience_s`` is for those held up at last."""
+    """Requests that one caller waits for together.
 
-    __slots__ = ("held_up", "patience_s", "unsettled")
+    ``patience_s`` bounds the wait while all that is left is throttled.
+    """
+
+    __slots__ = ("patience_s", "throttled", "unsettled")
 
     def __init__(self, patience_s: float) -> None:
         self.patience_s = patience_s
         self.unsettled = 0
-        self.held_up: dict[Queued, None] = {}
+        self.throttled: dict[Queued, None] = {}
 
     @property
-    def is_held_up(self) -> bool:
-        """Whether whoever waits for it now waits for nothing but what is held up."""
-        return len(self.held_up) == self.unsettled > 0
+    def is_throttled(self) -> bool:
+        """Whether all that is left of the batch is throttled."""
+        return len(self.throttled) == self.unsettled > 0
 
 
 class Queued:
-    """A request in the outbox, and how far it has come."""
+    """A request in the queue, with its progress."""
 
     __slots__ = (
         "attempts",
         "backs_off",
-        "company",
+        "batch",
         "deadline_s",
         "failures",
         "final",
@@ -76,17 +77,17 @@ class Queued:
         self,
         request: Request,
         deadline_s: float,
-        settle: Callable[[Outcome], None],
-        company: Batch | None = None,
+        settle: Callable[[DeliveryStatus], None],
+        batch: Batch | None = None,
     ) -> None:
         self.request = request
         self.deadline_s = deadline_s
         self.settle = settle
-        self.company = company
+        self.batch = batch
         self.key = (request.endpoint, request.connection_id)
         self.attempts = 0
         self.failures = 0
-        self.so_far = Outcome.LATE
+        self.so_far = DeliveryStatus.LATE
         self.backs_off = False
         self.final = False
 
@@ -95,8 +96,8 @@ class Queued:
         return "POST" if isinstance(self.request, Post) else "DELETE"
 
 
-class _Line:
-    """What is ready for one endpoint, and how much it already has in flight."""
+class EndpointQueue:
+    """One endpoint's ready requests and its number in flight."""
 
     __slots__ = ("in_flight", "ready")
 
@@ -106,19 +107,19 @@ class _Line:
 
 
 class DeliveryQueue:
-    """The requests that have been accepted and aren't final. For one thread.
+    """Accepted requests that aren't final. For one thread.
 
-    ``jitter`` gives random numbers from 0 to 1.
+    ``jitter`` returns random numbers from 0 to 1.
     """
 
     def __init__(self, limits: TransportLimits, jitter: Callable[[], float]) -> None:
-        self.settled: list[tuple[Queued, Outcome]] = []
+        self.settled: list[tuple[Queued, DeliveryStatus]] = []
         self._limits = limits
         self._jitter = jitter
         self._behind: dict[tuple[str, str], deque[Queued] | None] = {}
-        self._lines: dict[str, _Line] = {}
+        self.endpoint_queues: dict[str, EndpointQueue] = {}
         self._in_flight = 0
-        # In the order in which they were accepted.
+        # In order of acceptance.
         self._unsettled: dict[Queued, None] = {}
         self._check_deadlines_at_s = inf
         self._backing_off: list[tuple[float, int, Queued]] = []
@@ -134,7 +135,7 @@ class DeliveryQueue:
         return self._in_flight
 
     def accept(self, queued: Queued) -> None:
-        """Take a request; where too many wait for its connection the oldest is DROPPED."""
+        """Add a request; if too many wait for its connection, the oldest is DROPPED."""
         key = queued.key
         if key not in self._behind:
             self._behind[key] = None
@@ -145,75 +146,75 @@ class DeliveryQueue:
                 behind = self._behind[key] = deque()
             if len(behind) >= self._limits.waiting_per_connection:
                 if isinstance(behind[0].request, Delete):
-                    # Nobody is there any more for whom this could be news.
+                    # The connection is about to close, so later messages are moot.
                     queued.final = True
-                    self.settled.append((queued, Outcome.DROPPED))
+                    self.settled.append((queued, DeliveryStatus.DROPPED))
                     return
-                # The newest says most. Without it a client would take what it
-                # has for the last word, until its next heartbeat.
+                # Keep the newest: without it the client would show an old state
+                # until its next heartbeat.
                 oldest = behind.popleft()
                 if not oldest.final:
-                    self._settle(oldest, Outcome.DROPPED)
+                    self._settle(oldest, DeliveryStatus.DROPPED)
             behind.append(queued)
         self._unsettled[queued] = None
-        if queued.company is not None:
-            queued.company.unsettled += 1
+        if queued.batch is not None:
+            queued.batch.unsettled += 1
         self._check_deadlines_at_s = min(self._check_deadlines_at_s, queued.deadline_s)
 
     def next(self) -> Queued | None:
-        """The next to carry out, from now on in flight; none if nothing is ready or has room."""
+        """Take the next request into flight; None if none is ready or there is no room."""
         if self._in_flight >= self._limits.in_flight:
             return None
         room = self._limits.in_flight_per_endpoint
-        for endpoint, line in list(self._lines.items()):
-            if line.in_flight >= room:
+        for endpoint, endpoint_queue in list(self.endpoint_queues.items()):
+            if endpoint_queue.in_flight >= room:
                 continue
-            while line.ready:
-                queued = line.ready.popleft()
+            while endpoint_queue.ready:
+                queued = endpoint_queue.ready.popleft()
                 if queued.final:
                     self._move_on(queued)
                     continue
                 queued.attempts += 1
-                line.in_flight += 1
+                endpoint_queue.in_flight += 1
                 self._in_flight += 1
-                if len(self._lines) > 1:
-                    # To the end: endpoints take turns.
-                    self._lines[endpoint] = self._lines.pop(endpoint)
+                if len(self.endpoint_queues) > 1:
+                    # Round robin over endpoints.
+                    self.endpoint_queues[endpoint] = self.endpoint_queues.pop(endpoint)
                 return queued
         return None
 
     def answered(self, queued: Queued, status: int, now_s: float) -> None:
-        """Note what came of an attempt: an HTTP status, or NO_ANSWER."""
+        """Record the answer to an attempt: an HTTP status or NO_ANSWER."""
         self._in_flight -= 1
-        self._lines[queued.request.endpoint].in_flight -= 1
-        if queued.company is not None:
-            queued.company.held_up.pop(queued, None)
+        self.endpoint_queues[queued.request.endpoint].in_flight -= 1
+        if queued.batch is not None:
+            queued.batch.throttled.pop(queued, None)
         if queued.final:
             self._move_on(queued)
         elif 200 <= status < 300:
-            self._settle(queued, Outcome.DELIVERED)
+            self._settle(queued, DeliveryStatus.DELIVERED)
             self._move_on(queued)
         elif status == LIMIT_EXCEEDED:
-            queued.so_far = Outcome.LIMITED
-            self._hold_up(queued, now_s)
+            queued.so_far = DeliveryStatus.LIMITED
+            self._throttle(queued, now_s)
             self._once_more(queued, now_s)
         elif status >= ONCE_MORE_FROM or status == NO_ANSWER:
-            queued.so_far = Outcome.FAILED
+            queued.so_far = DeliveryStatus.FAILED
             queued.failures += 1
             if queued.failures <= self._limits.repeats_of_failures:
                 self._once_more(queued, now_s)
             else:
-                self._settle(queued, Outcome.FAILED)
+                self._settle(queued, DeliveryStatus.FAILED)
                 self._move_on(queued)
         else:
-            self._settle(queued, FINAL.get(status, Outcome.FAILED))
+            self._settle(queued, FINAL.get(status, DeliveryStatus.FAILED))
             self._move_on(queued)
-        company = queued.company
-        if company is not None and (queued.final or not company.is_held_up):
-            self._watch(company, now_s)
+        batch = queued.batch
+        if batch is not None and (queued.final or not batch.is_throttled):
+            self._restart_patience(batch, now_s)
 
     def due_at_s(self) -> float:
-        """When :meth:`pass_time` has something to do again; infinity if never."""
+        """When to call :meth:`pass_time` next; infinity if never."""
         due_at_s = self._check_deadlines_at_s
         if self._backing_off:
             due_at_s = min(due_at_s, self._backing_off[0][0])
@@ -222,31 +223,31 @@ class DeliveryQueue:
         return due_at_s
 
     def pass_time(self, now_s: float) -> None:
-        """Make ready whose backoff is over, and settle those for whom time is up."""
+        """Make requests ready whose backoff is over, and expire those past their deadline."""
         while self._backing_off and self._backing_off[0][0] <= now_s:
             queued = heappop(self._backing_off)[2]
             if queued.backs_off:
                 queued.backs_off = False
                 self._make_ready(queued)
-        for company in [one for one, at_s in self._give_up_at_s.items() if at_s <= now_s]:
-            self._give_up(company)
+        for batch in [one for one, at_s in self._give_up_at_s.items() if at_s <= now_s]:
+            self._give_up(batch)
         if now_s >= self._check_deadlines_at_s:
             self._check_deadlines(now_s)
 
     def drop_all(self) -> None:
         """Settle everything as DROPPED."""
         for queued in list(self._unsettled):
-            self._settle(queued, Outcome.DROPPED)
+            self._settle(queued, DeliveryStatus.DROPPED)
 
     def _make_ready(self, queued: Queued) -> None:
-        line = self._lines.get(queued.request.endpoint)
-        if line is None:
-            line = self._lines[queued.request.endpoint] = _Line()
-        line.ready.append(queued)
+        endpoint_queue = self.endpoint_queues.get(queued.request.endpoint)
+        if endpoint_queue is None:
+            endpoint_queue = self.endpoint_queues[queued.request.endpoint] = EndpointQueue()
+        endpoint_queue.ready.append(queued)
 
     def _once_more(self, queued: Queued, now_s: float) -> None:
         limits = self._limits
-        # attempts is 1 or more; beyond 2^16 the limit has long been reached.
+        # attempts is at least 1; the exponent is capped, as the limit is reached earlier.
         longest_s = min(
             limits.longest_backoff_s, limits.backoff_s * 2 ** min(queued.attempts - 1, 16)
         )
@@ -259,65 +260,69 @@ class DeliveryQueue:
         queued.backs_off = True
         heappush(self._backing_off, (at_s, self._backoffs, queued))
 
-    def _hold_up(self, queued: Queued, now_s: float) -> None:
-        """Note that a limit keeps a request waiting, and those behind it."""
+    def _throttle(self, queued: Queued, now_s: float) -> None:
+        """Mark a request, and those waiting behind it, as throttled."""
         for one in (queued, *(self._behind[queued.key] or ())):
-            if one.company is not None and not one.final:
-                one.company.held_up[one] = None
-                if one.company not in self._give_up_at_s:
-                    self._watch(one.company, now_s)
+            if one.batch is not None and not one.final:
+                one.batch.throttled[one] = None
+                if one.batch not in self._give_up_at_s:
+                    self._restart_patience(one.batch, now_s)
 
-    def _watch(self, company: Batch, now_s: float) -> None:
-        """Begin, or begin anew, to lose patience with a company, if there is cause."""
-        if company.is_held_up:
-            self._give_up_at_s[company] = now_s + company.patience_s
+    def _restart_patience(self, batch: Batch, now_s: float) -> None:
+        """Restart a batch's timer if all that is left of it is throttled, else stop it."""
+        if batch.is_throttled:
+            self._give_up_at_s[batch] = now_s + batch.patience_s
         else:
-            self._give_up_at_s.pop(company, None)
+            self._give_up_at_s.pop(batch, None)
 
-    def _give_up(self, company: Batch) -> None:
-        del self._give_up_at_s[company]
-        for queued in list(company.held_up):
-            # News can be given up untried, but not to close a connection.
+    def _give_up(self, batch: Batch) -> None:
+        del self._give_up_at_s[batch]
+        for queued in list(batch.throttled):
+            # A post may be given up untried, closing a connection may not.
             if queued.attempts or isinstance(queued.request, Post):
-                self._end(queued)
+                self._expire(queued)
 
-    def _end(self, queued: Queued) -> None:
-        """Settle a request for which time is up; nobody behind it waits for its backoff."""
+    def _expire(self, queued: Queued) -> None:
+        """Settle a request whose time is up; those behind it don't wait for its backoff."""
         self._settle(queued, queued.so_far)
         if queued.backs_off:
             queued.backs_off = False
             self._move_on(queued)
 
-    def _settle(self, queued: Queued, outcome: Outcome) -> None:
+    def _settle(self, queued: Queued, outcome: DeliveryStatus) -> None:
         queued.final = True
         del self._unsettled[queued]
         self.settled.append((queued, outcome))
-        if queued.company is not None:
-            queued.company.unsettled -= 1
-            queued.company.held_up.pop(queued, None)
+        if queued.batch is not None:
+            queued.batch.unsettled -= 1
+            queued.batch.throttled.pop(queued, None)
 
     def _move_on(self, queued: Queued) -> None:
-        """Give the turn of a connection to whoever is next in its line."""
+        """Make the connection's next request ready."""
         behind = self._behind[queued.key]
         while behind:
             following = behind.popleft()
             if not following.final:
-                if following.company is not None:
-                    following.company.held_up.pop(following, None)
+                if following.batch is not None:
+                    following.batch.throttled.pop(following, None)
                 self._make_ready(following)
                 return
         del self._behind[queued.key]
-        line = self._lines[queued.request.endpoint]
-        if not line.in_flight and not line.ready and len(self._lines) > 1:
-            # Endpoints come and go; their lines must not pile up.
-            del self._lines[queued.request.endpoint]
+        endpoint_queue = self.endpoint_queues[queued.request.endpoint]
+        if (
+            not endpoint_queue.in_flight
+            and not endpoint_queue.ready
+            and len(self.endpoint_queues) > 1
+        ):
+            # Endpoints come and go; their queues must not accumulate.
+            del self.endpoint_queues[queued.request.endpoint]
 
     def _check_deadlines(self, now_s: float) -> None:
         earliest_s = inf
         for queued in list(self._unsettled):
             if queued.deadline_s <= now_s:
-                self._end(queued)
+                self._expire(queued)
             elif queued.deadline_s < earliest_s:
                 earliest_s = queued.deadline_s
-        # Many deadlines close together must not mean many walks through all.
+        # Bounds the number of scans when many deadlines are close together.
         self._check_deadlines_at_s = max(earliest_s, now_s + DEADLINES_CHECKED_EVERY_S)

@@ -1,4 +1,4 @@
-"""The same client, with a span around whatever somebody waits for."""
+"""Tracing decorator for a ConnectionsApi: a span around each call that blocks."""
 
 from __future__ import annotations
 
@@ -6,29 +6,26 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from ...telemetry.tracing import Tracing
-from .ports import ConnectionsApi, Outcome, R, Request
+from .ports import ConnectionsApi, DeliveryStatus, R, Request
 
 
 class TracedConnectionsApi:
-    """A ConnectionsApi that hands everything on, and tells how long waiting for it took."""
+    """Forwards every call to ``api``, and traces the blocking ones."""
 
     def __init__(self, api: ConnectionsApi, tracing: Tracing) -> None:
         self._api = api
         self._tracing = tracing
 
-    def submit(self, request: R, done: Callable[[R, Outcome], None]) -> None:
-        self._api.submit(request, done)
-
-    def submit_all(self, requests: Sequence[R], done: Callable[[R, Outcome], None]) -> None:
+    def submit_all(self, requests: Sequence[R], done: Callable[[R, DeliveryStatus], None]) -> None:
         self._api.submit_all(requests, done)
 
     def post_all(
         self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
-    ) -> list[Outcome]:
+    ) -> list[DeliveryStatus]:
         with self._tracing.span("posts"):
             return self._api.post_all(requests, within_seconds, limited_seconds)
 
-    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> Outcome:
+    def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> DeliveryStatus:
         with self._tracing.span("close"):
             return self._api.delete(endpoint, connection_id, within_seconds)
 

@@ -1,11 +1,11 @@
--- For other scripts, before which it stands: what comes with a token that does not hold is refused.
+-- Token check, prepended to other scripts: rejects calls with an invalid token.
 --
--- KEYS  last        revoked, there once the token has been; before it those of the tokens that it
---                   was minted with
--- ARGV  last three  valid_from_ms and valid_until_ms, between which it holds, and how many keys
---                   there are that could end it
--- returns { now_ms } and nothing else if it is refused; nothing has been done then. Otherwise
---         the script goes on with the keys and arguments that come before these.
+-- KEYS  last        revoked, exists once the token is revoked; before it, the keys of the tokens
+--                   that it was minted with
+-- ARGV  last three  valid_from_ms and valid_until_ms, the token's validity, and the number of
+--                   revocation keys
+-- returns { now_ms } alone if the token is rejected; nothing is changed then. Otherwise the
+--         script continues with the keys and arguments before these.
 do
   local revocations = tonumber(table.remove(ARGV))
   local valid_until_ms, valid_from_ms = table.remove(ARGV), table.remove(ARGV)

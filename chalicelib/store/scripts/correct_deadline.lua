@@ -1,11 +1,11 @@
--- Have the index agree with a session, unless that has changed since it was read.
+-- Correct a session's deadline in the index, unless the session changed since it was read.
 --
 -- KEYS  1 session  2 deadlines
--- ARGV  1 session_id, as the deadlines name it
+-- ARGV  1 session_id, the member in the sorted set
 --       2 epoch, as it was read; '' if there was no session
 --       3 version, as it was read; '' if there was no session
---       4 due_ms, when it is to be settled, or '' for never
--- returns 1 if the session is still so, else 0, and nothing was changed
+--       4 due_ms, when to settle the session, or '' for never
+-- returns 1 if the deadline was corrected, 0 if the session has changed
 local session, deadlines = KEYS[1], KEYS[2]
 local session_id, epoch, version, due_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 

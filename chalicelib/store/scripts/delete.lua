@@ -1,25 +1,25 @@
--- Forget a session and tell everybody who watches; once for each command.
--- Who watches is kept: they wait for a session that is created anew.
+-- Delete a session and publish its final message; once per command.
+-- Connections are kept: clients may wait for the session to be created again.
 --
 -- KEYS  1 session  2 events  3 reply  4 deadlines  5 sessions
--- ARGV  1 epoch, of the one version that may be deleted; '' for any
+-- ARGV  1 epoch, of the only version to delete; '' for any
 --       2 version, likewise
---       3 session_id, as the deadlines name it
---       4 channel, of its updates
---       5 farewell, bytes
---       6 receipt, bytes
---       7 keep_ms, for how long that is kept
--- returns { 'deleted', existed }, the last 1 or 0, or { 'repeated', receipt } or
+--       3 session_id, the member in the sorted sets
+--       4 channel, of the session's updates
+--       5 final_message, bytes
+--       6 record, the idempotency record as bytes
+--       7 keep_ms, the record's time to live
+-- returns { 'deleted', existed }, existed being 1 or 0, or { 'repeated', record } or
 --         { 'stale', now_ms, epoch, version, setup, facts } as commit.lua does
 local session, events, reply = KEYS[1], KEYS[2], KEYS[3]
 local deadlines, sessions = KEYS[4], KEYS[5]
 local epoch, version, session_id, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local farewell, receipt, keep_ms = ARGV[5], ARGV[6], ARGV[7]
+local final_message, record, keep_ms = ARGV[5], ARGV[6], ARGV[7]
 
--- A repeated delete must not meet the session that somebody has created since.
-local kept = redis.call('GET', reply)
-if kept then
-  return { 'repeated', kept }
+-- A repeated delete must not delete a session created since.
+local saved = redis.call('GET', reply)
+if saved then
+  return { 'repeated', saved }
 end
 
 if version ~= '' then
@@ -35,8 +35,8 @@ local existed = redis.call('UNLINK', session)
 redis.call('UNLINK', events)
 redis.call('ZREM', deadlines, session_id)
 redis.call('ZREM', sessions, session_id)
-redis.call('SET', reply, receipt, 'PX', keep_ms)
+redis.call('SET', reply, record, 'PX', keep_ms)
 if existed == 1 then
-  redis.call('PUBLISH', channel, farewell)
+  redis.call('PUBLISH', channel, final_message)
 end
 return { 'deleted', existed }

@@ -1,9 +1,9 @@
--- What of a shard's deadlines has passed, earliest first, and when the next one will.
+-- Read a shard's due deadlines, earliest first, and the next one to come.
 --
 -- KEYS  1 deadlines
--- ARGV  1 limit, how many at most
+-- ARGV  1 limit, the maximum number
 -- returns { now_ms, next_ms, session_id, due_ms, session_id, due_ms, ... };
---         next_ms is '' if none is to come
+--         next_ms is '' if there is none
 local deadlines = KEYS[1]
 local limit = ARGV[1]
 

@@ -1,8 +1,8 @@
--- What has happened in a session, oldest first.
+-- Read a session's event log, oldest first.
 --
 -- KEYS  1 events
--- ARGV  1 begin, '-' for all that is kept, or '(' and the id behind which to begin
---       2 limit, how many at most
+-- ARGV  1 begin, '-' for the oldest event kept, or '(' and the id to start after
+--       2 limit, the maximum number
 -- returns { id, version, event, id, version, event, ... }, or nil if there is no log
 local events = KEYS[1]
 local begin, limit = ARGV[1], ARGV[2]

@@ -1,26 +1,26 @@
--- What is stored of a session, and what time it is, read at one instant.
+-- Load a session and the time, atomically.
 --
--- KEYS  1 session  2 switches, their bucket; given to look for room in it, or before the other
---       3 reply, to the command that is asked after
--- ARGV  1 interval_us, what one switch pours; nobody looks without it
---       2 capacity_us, what the bucket holds
--- returns { now_ms, epoch, version, setup, facts, receipt } and, if there is no room for a
---         switch, drained_at_us, now_us and 0; nil stands for what there is none of
+-- KEYS  1 session  2 switches, their bucket; given to check it, or whenever reply is
+--       3 reply, of the command to look up
+-- ARGV  1 interval_us, the cost of a switch; the bucket is not checked without it
+--       2 capacity_us, the bucket's capacity
+-- returns { now_ms, epoch, version, setup, facts, record } and, if the bucket is full,
+--         drained_at_us, now_us and 0; nil for what doesn't exist
 local session, switches, reply = KEYS[1], KEYS[2], KEYS[3]
 local interval_us, capacity_us = ARGV[1], ARGV[2]
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local stored = redis.call('HMGET', session, 'epoch', 'version', 'setup', 'facts')
-local receipt = reply ~= nil and redis.call('GET', reply)
-local loaded = { now_ms, stored[1], stored[2], stored[3], stored[4], receipt }
+local record = reply ~= nil and redis.call('GET', reply)
+local loaded = { now_ms, stored[1], stored[2], stored[3], stored[4], record }
 
--- Room needs only what may become a switch. It is taken by the commit: who asks in vain takes
--- none from others.
-if interval_us and stored[1] and not receipt then
-  local drained_at_us, now_us, fits = measure(switches, time, tonumber(interval_us), capacity_us)
-  if fits == 0 then
-    loaded[7], loaded[8], loaded[9] = drained_at_us, now_us, fits
+-- Only measured here, and only for what may become a switch. The commit consumes, so a
+-- failed command costs nothing.
+if interval_us and stored[1] and not record then
+  local drained_at_us, now_us, allowed = measure(switches, time, tonumber(interval_us), capacity_us)
+  if allowed == 0 then
+    loaded[7], loaded[8], loaded[9] = drained_at_us, now_us, allowed
   end
 end
 return loaded

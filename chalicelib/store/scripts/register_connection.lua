@@ -1,37 +1,36 @@
--- Put a connection on a session's list, or note that it is still alive.
+-- Register a connection with a session, or record its heartbeat.
 --
 -- KEYS  1 session  2 connections  3 connected  4 deadlines
 --       5 messages, their bucket; given only to count one
--- ARGV  1 session_id, as the deadlines name it
+-- ARGV  1 session_id, the member in the sorted set
 --       2 connection_id
 --       3 endpoint, where it can be posted to
---       4 life_ms, for how long the list is kept after the last sign of life on it
---       5 silent_ms, after how long without one a connection is none
---       6 interval_us, what one message pours; nothing is counted without it
---       7 capacity_us, what the bucket holds
+--       4 ttl_ms, how long the hash is kept after its last heartbeat
+--       5 silent_ms, after which a connection counts as gone
+--       6 interval_us, the cost of a message; nothing is counted without it
+--       7 capacity_us, the bucket's capacity
 -- returns { now_ms, epoch, version, updated_at_ms }, the last three nil if there is no
---         session, and, if one is counted, drained_at_us, now_us and let_through
+--         session, and, if a message is counted, drained_at_us, now_us and allowed
 local session, connections, connected = KEYS[1], KEYS[2], KEYS[3]
 local deadlines, messages = KEYS[4], KEYS[5]
 local session_id, connection_id, endpoint = ARGV[1], ARGV[2], ARGV[3]
-local life_ms, silent_ms = ARGV[4], ARGV[5]
+local ttl_ms, silent_ms = ARGV[4], ARGV[5]
 local interval_us, capacity_us = ARGV[6], ARGV[7]
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local known = redis.call('HGET', connections, connection_id)
-local registered_at_ms = known and string.match(known, '^%d+') or string.format('%d', now_ms)
+local record = redis.call('HGET', connections, connection_id)
+local registered_at_ms = record and string.match(record, '^%d+') or string.format('%d', now_ms)
 redis.call('HSET', connections, connection_id,
   registered_at_ms .. ' ' .. string.format('%d', now_ms) .. ' ' .. endpoint)
-redis.call('PEXPIRE', connections, life_ms)
+redis.call('PEXPIRE', connections, ttl_ms)
 redis.call('ZADD', connected, string.format('%d', now_ms), connection_id)
 redis.call('ZREMRANGEBYSCORE', connected, 0, string.format('(%d', now_ms - silent_ms))
 redis.call('PEXPIRE', connected, silent_ms)
 
 local stored = redis.call('HMGET', session, 'epoch', 'version', 'updated_at_ms', 'due_ms')
--- An entry that the index has lost, or has too late, is found by nobody who looks there;
--- whoever watches is waiting for it.
+-- Repair a deadline that a failover removed from the index or left too late; clients wait for it.
 local due_ms = tonumber(stored[4] or '')
 if due_ms then
   local listed_ms = redis.call('ZSCORE', deadlines, session_id)
@@ -42,4 +41,4 @@ end
 if not interval_us then
   return { now_ms, stored[1], stored[2], stored[3] }
 end
-return { now_ms, stored[1], stored[2], stored[3], pour(messages, time, tonumber(interval_us), capacity_us) }
+return { now_ms, stored[1], stored[2], stored[3], consume(messages, time, tonumber(interval_us), capacity_us) }

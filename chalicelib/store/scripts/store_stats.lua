@@ -1,14 +1,13 @@
--- How much there is in one shard, and what of it is late.
+-- Count a shard's sessions, connections and overdue deadlines.
 --
--- A session's score is the number of its status, times 2^43, and the minute in which it
--- expires, in ms. So those that are alive are told from those that are not, and nothing
--- has to be taken out when a key expires.
+-- A session's score is its status number times 2^43 plus its expiry in ms, rounded up to
+-- a minute. So expired sessions can be excluded without removing them when they expire.
 --
 -- KEYS  1 deadlines  2 sessions  3 connected
--- ARGV  1 statuses, how many there are
---       2 silent_ms, after how long without a sign of life a connection is none
+-- ARGV  1 statuses, their number
+--       2 silent_ms, after which a connection counts as gone
 -- returns { overdue, overdue_ms, connections, sessions of status 0, of status 1, ... };
---         overdue_ms is how long ago the oldest of the overdue was due
+--         overdue_ms is the age of the oldest overdue deadline
 local deadlines, sessions, connected = KEYS[1], KEYS[2], KEYS[3]
 local statuses, silent_ms = ARGV[1], ARGV[2]
 

@@ -11,16 +11,16 @@ import pytest
 
 from chalicelib.broadcast.connections_api import (
     ConnectionsApi,
+    ConnectionsApiClient,
     Credentials,
     CurrentCredentials,
     TransportLimits,
-    WiredManagementApi,
     fixed,
 )
-from chalicelib.broadcast.connections_api.boto3_client import Boto3Wire
-from chalicelib.broadcast.connections_api.client import Wire
-from chalicelib.broadcast.connections_api.curl import CurlWire
-from chalicelib.broadcast.connections_api.poller import SelectorReadiness, new_readiness
+from chalicelib.broadcast.connections_api.boto3_client import Boto3Transport
+from chalicelib.broadcast.connections_api.client import Transport
+from chalicelib.broadcast.connections_api.curl import CurlTransport
+from chalicelib.broadcast.connections_api.poller import SelectorPoller, new_poller
 
 from .stub_server import CREDENTIALS, REGION
 
@@ -34,12 +34,12 @@ PATIENT = TransportLimits(
 )
 """Waits for answers for as long as a noisy machine may need, but not between them."""
 
-NewWire = Callable[[str, CurrentCredentials, TransportLimits], Wire]
+NewWire = Callable[[str, CurrentCredentials, TransportLimits], Transport]
 
 WIRES: dict[str, NewWire] = {
-    "fast": partial(CurlWire, new_readiness=new_readiness),
-    "fast without epoll": partial(CurlWire, new_readiness=SelectorReadiness),
-    "reference": Boto3Wire,
+    "fast": partial(CurlTransport, new_poller=new_poller),
+    "fast without epoll": partial(CurlTransport, new_poller=SelectorPoller),
+    "reference": Boto3Transport,
 }
 
 OpenApi = Callable[..., ConnectionsApi]
@@ -61,7 +61,7 @@ def open_api(wire_name: str) -> Iterator[OpenApi]:
             region: str = REGION,
         ) -> ConnectionsApi:
             new_wire = partial(WIRES[wire_name], region, fixed(credentials), limits)
-            api = WiredManagementApi(new_wire, limits)
+            api = ConnectionsApiClient(new_wire, limits)
             opened.callback(api.close, 0)
             return api
 

@@ -12,10 +12,10 @@ import pytest
 
 from chalicelib.broadcast.connections_api import (
     Closed,
-    Outcome,
+    ConnectionsApiClient,
+    DeliveryStatus,
     Post,
     TransportLimits,
-    WiredManagementApi,
 )
 from chalicelib.broadcast.connections_api.queue import Queued
 
@@ -23,7 +23,7 @@ POST = Post("http://a.example/dev", "a=", b"1", inf)
 
 
 @dataclass
-class PlayedWire:
+class FakeTransport:
     """Answers when the test says so; ``trouble`` is raised by whichever method it is for."""
 
     started: SimpleQueue[Queued] = field(default_factory=SimpleQueue)
@@ -52,23 +52,23 @@ class PlayedWire:
         self.closed.set()
 
 
-def opened(*wires: PlayedWire, now_s: Callable[[], float] | None = None) -> WiredManagementApi:
+def opened(*wires: FakeTransport, now_s: Callable[[], float] | None = None) -> ConnectionsApiClient:
     left = iter(wires)
     clock = {"now_s": now_s} if now_s else {}
-    return WiredManagementApi(lambda: next(left), TransportLimits(), jitter=lambda: 0.0, **clock)
+    return ConnectionsApiClient(lambda: next(left), TransportLimits(), jitter=lambda: 0.0, **clock)
 
 
 def test_a_wire_is_opened_when_it_is_first_needed_and_closed_in_the_end() -> None:
-    wire = PlayedWire()
-    api = opened(wire)
-    done: SimpleQueue[Outcome] = SimpleQueue()
-    api.submit(POST, lambda _, how: done.put(how))
-    wire.answers.put((wire.started.get(timeout=10), 410))
+    transport = FakeTransport()
+    api = opened(transport)
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
+    api.submit_all([POST], lambda _, how: done.put(how))
+    transport.answers.put((transport.started.get(timeout=10), 410))
 
-    assert done.get(timeout=10) == Outcome.GONE
-    assert not wire.closed.is_set()
+    assert done.get(timeout=10) == DeliveryStatus.GONE
+    assert not transport.closed.is_set()
     api.close(10)
-    assert wire.closed.is_set()
+    assert transport.closed.is_set()
 
 
 def test_nothing_to_do_opens_no_wire() -> None:
@@ -81,115 +81,118 @@ def test_nothing_to_do_opens_no_wire() -> None:
 
 @pytest.mark.usefixtures("quiet")
 def test_a_request_that_cannot_be_made_fails_after_three_attempts() -> None:
-    api = opened(PlayedWire(trouble={"start": OSError()}))
+    api = opened(FakeTransport(trouble={"start": OSError()}))
 
-    assert api.post_all([POST], 10) == [Outcome.FAILED]
+    assert api.post_all([POST], 10) == [DeliveryStatus.FAILED]
     api.close(10)
 
 
 @pytest.mark.usefixtures("quiet")
 def test_a_callback_that_raises_harms_nobody() -> None:
-    wire = PlayedWire()
-    api = opened(wire)
+    transport = FakeTransport()
+    api = opened(transport)
 
-    def raising(_: Post, __: Outcome) -> None:
+    def raising(_: Post, __: DeliveryStatus) -> None:
         raise RuntimeError
 
-    done: SimpleQueue[Outcome] = SimpleQueue()
-    api.submit(POST, raising)
-    api.submit(POST, lambda _, how: done.put(how))
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
+    api.submit_all([POST], raising)
+    api.submit_all([POST], lambda _, how: done.put(how))
     for _ in range(2):
-        wire.answers.put((wire.started.get(timeout=10), 200))
+        transport.answers.put((transport.started.get(timeout=10), 200))
 
-    assert done.get(timeout=10) == Outcome.DELIVERED
+    assert done.get(timeout=10) == DeliveryStatus.DELIVERED
     api.close(10)
 
 
 @pytest.mark.usefixtures("quiet")
 def test_a_wire_that_breaks_is_replaced_and_nobody_waits_for_ever() -> None:
-    broken, sound = PlayedWire(trouble={"wait": OSError()}), PlayedWire()
+    broken, sound = FakeTransport(trouble={"wait": OSError()}), FakeTransport()
     api = opened(broken, sound)
 
-    assert api.post_all([POST], 10) == [Outcome.DROPPED]
+    assert api.post_all([POST], 10) == [DeliveryStatus.DROPPED]
     assert broken.closed.wait(10)
 
-    done: SimpleQueue[Outcome] = SimpleQueue()
-    api.submit(POST, lambda _, how: done.put(how))
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
+    api.submit_all([POST], lambda _, how: done.put(how))
     sound.answers.put((sound.started.get(timeout=10), 200))
-    assert done.get(timeout=10) == Outcome.DELIVERED
+    assert done.get(timeout=10) == DeliveryStatus.DELIVERED
     api.close(10)
 
 
 @pytest.mark.usefixtures("quiet")
 def test_what_was_submitted_while_a_wire_broke_is_settled_too() -> None:
-    done: SimpleQueue[Outcome] = SimpleQueue()
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
 
-    class Breaking(PlayedWire):
+    class Breaking(FakeTransport):
         def wait(self, within_s: float) -> Iterable[tuple[Queued, int]]:
             # From the client's own thread, as a callback might.
-            api.submit(POST, lambda _, how: done.put(how))
+            api.submit_all([POST], lambda _, how: done.put(how))
             raise OSError
 
     api = opened(Breaking())
-    assert api.post_all([POST], 10) == [Outcome.DROPPED]
+    assert api.post_all([POST], 10) == [DeliveryStatus.DROPPED]
 
-    assert done.get(timeout=10) == Outcome.DROPPED
+    assert done.get(timeout=10) == DeliveryStatus.DROPPED
 
 
 def test_a_client_may_be_closed_in_a_callback() -> None:
-    wire = PlayedWire()
-    api = opened(wire)
+    transport = FakeTransport()
+    api = opened(transport)
     refused: SimpleQueue[bool] = SimpleQueue()
 
-    def close_it(_: Post, __: Outcome) -> None:
+    def close_it(_: Post, __: DeliveryStatus) -> None:
         api.close(0)
         try:
-            api.submit(POST, close_it)
+            api.submit_all([POST], close_it)
         except Closed:
             refused.put(True)
 
-    api.submit(POST, close_it)
-    wire.answers.put((wire.started.get(timeout=10), 200))
+    api.submit_all([POST], close_it)
+    transport.answers.put((transport.started.get(timeout=10), 200))
 
     assert refused.get(timeout=10)
-    assert wire.closed.wait(10)
+    assert transport.closed.wait(10)
 
 
 def test_who_waits_does_not_wait_for_a_callback_that_blocks() -> None:
-    wire = PlayedWire()
-    api = opened(wire)
+    transport = FakeTransport()
+    api = opened(transport)
     release, blocking = threading.Event(), threading.Event()
 
-    def block(_: Post, __: Outcome) -> None:
+    def block(_: Post, __: DeliveryStatus) -> None:
         blocking.set()
         release.wait(60)
 
-    api.submit(POST, block)
-    wire.answers.put((wire.started.get(timeout=10), 200))
+    api.submit_all([POST], block)
+    transport.answers.put((transport.started.get(timeout=10), 200))
     assert blocking.wait(10)
 
-    assert api.post_all([POST], 0.05) == [Outcome.LATE]
+    assert api.post_all([POST], 0.05) == [DeliveryStatus.LATE]
     release.set()
     api.close(0)
-    assert wire.closed.wait(10)
+    assert transport.closed.wait(10)
 
 
 def test_backoff_follows_the_clock_it_was_given() -> None:
     now_s = 0.0
-    wire = PlayedWire()
-    api = WiredManagementApi(
-        lambda: wire, TransportLimits(backoff_s=4, longest_backoff_s=4), lambda: now_s, lambda: 1.0
+    transport = FakeTransport()
+    api = ConnectionsApiClient(
+        lambda: transport,
+        TransportLimits(backoff_s=4, longest_backoff_s=4),
+        lambda: now_s,
+        lambda: 1.0,
     )
-    done: SimpleQueue[Outcome] = SimpleQueue()
-    api.submit(POST, lambda _, how: done.put(how))
-    wire.answers.put((wire.started.get(timeout=10), 429))
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
+    api.submit_all([POST], lambda _, how: done.put(how))
+    transport.answers.put((transport.started.get(timeout=10), 429))
     now_s = 3.9
-    wire.wake()
+    transport.wake()
     with pytest.raises(Empty):
-        wire.started.get(timeout=0.05)
+        transport.started.get(timeout=0.05)
     now_s = 8.0
-    wire.wake()
-    wire.answers.put((wire.started.get(timeout=10), 200))
+    transport.wake()
+    transport.answers.put((transport.started.get(timeout=10), 200))
 
-    assert done.get(timeout=10) == Outcome.DELIVERED
+    assert done.get(timeout=10) == DeliveryStatus.DELIVERED
     api.close(10)

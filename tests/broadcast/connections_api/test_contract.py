@@ -16,7 +16,7 @@ from chalicelib.broadcast.connections_api import (
     ConnectionsApi,
     Credentials,
     Delete,
-    Outcome,
+    DeliveryStatus,
     Post,
     Request,
 )
@@ -39,7 +39,7 @@ def post(stub: Stub, connection_id: str = ID, data: bytes = b"{}", deadline_s: f
 def test_what_is_posted_arrives_signed_and_unchanged(api: ConnectionsApi, stub: Stub) -> None:
     data = '{"type":"STATE_UPDATE","name":"Zoë"}'.encode() + bytes(range(256))
 
-    assert api.post_all([post(stub, data=data)], 60) == [Outcome.DELIVERED]
+    assert api.post_all([post(stub, data=data)], 60) == [DeliveryStatus.DELIVERED]
 
     (received,) = stub.received
     assert (received.method, received.body) == ("POST", data)
@@ -51,7 +51,7 @@ def test_what_is_posted_arrives_signed_and_unchanged(api: ConnectionsApi, stub: 
 def test_any_connection_id_is_encoded_so_that_its_signature_holds(
     api: ConnectionsApi, stub: Stub, connection_id: str
 ) -> None:
-    assert api.post_all([post(stub, connection_id)], 60) == [Outcome.DELIVERED]
+    assert api.post_all([post(stub, connection_id)], 60) == [DeliveryStatus.DELIVERED]
     assert stub.received[0].connection_id == connection_id
 
 
@@ -61,8 +61,8 @@ def test_temporary_credentials_are_signed_with_their_token(open_api: OpenApi) ->
     stub.open()
     try:
         api = open_api(credentials=temporary)
-        assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
-        assert api.delete(stub.endpoint, ID, 10) == Outcome.DELIVERED
+        assert api.post_all([post(stub)], 60) == [DeliveryStatus.DELIVERED]
+        assert api.delete(stub.endpoint, ID, 10) == DeliveryStatus.DELIVERED
     finally:
         stub.close()
 
@@ -70,25 +70,25 @@ def test_temporary_credentials_are_signed_with_their_token(open_api: OpenApi) ->
 def test_a_signature_with_another_secret_is_forbidden(open_api: OpenApi, stub: Stub) -> None:
     api = open_api(credentials=CREDENTIALS._replace(secret_access_key="another"))
 
-    assert api.post_all([post(stub)], 60) == [Outcome.FORBIDDEN]
+    assert api.post_all([post(stub)], 60) == [DeliveryStatus.FORBIDDEN]
 
 
 def test_the_region_is_signed(open_api: OpenApi, stub: Stub) -> None:
-    assert open_api(region="us-east-1").post_all([post(stub)], 60) == [Outcome.FORBIDDEN]
+    assert open_api(region="us-east-1").post_all([post(stub)], 60) == [DeliveryStatus.FORBIDDEN]
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
-        (204, Outcome.DELIVERED),
-        (400, Outcome.FAILED),
-        (403, Outcome.FORBIDDEN),
-        (410, Outcome.GONE),
-        (413, Outcome.TOO_LARGE),
+        (204, DeliveryStatus.DELIVERED),
+        (400, DeliveryStatus.FAILED),
+        (403, DeliveryStatus.FORBIDDEN),
+        (410, DeliveryStatus.GONE),
+        (413, DeliveryStatus.TOO_LARGE),
     ],
 )
 def test_a_final_answer_is_asked_for_once(
-    api: ConnectionsApi, stub: Stub, status: int, outcome: Outcome
+    api: ConnectionsApi, stub: Stub, status: int, outcome: DeliveryStatus
 ) -> None:
     stub.tell(ID, status)
 
@@ -100,7 +100,7 @@ def test_a_final_answer_is_asked_for_once(
 def test_trouble_is_overcome_twice(api: ConnectionsApi, stub: Stub, trouble: int | str) -> None:
     stub.tell(ID, trouble, trouble)
 
-    assert api.post_all([post(stub, data=b"1")], 60) == [Outcome.DELIVERED]
+    assert api.post_all([post(stub, data=b"1")], 60) == [DeliveryStatus.DELIVERED]
     assert stub.bodies(ID) == [b"1"] * 3
 
 
@@ -108,28 +108,31 @@ def test_trouble_is_overcome_twice(api: ConnectionsApi, stub: Stub, trouble: int
 def test_after_the_third_failure_it_is_one(api: ConnectionsApi, stub: Stub, trouble: int) -> None:
     stub.tell(ID, *[trouble] * 9)
 
-    assert api.post_all([post(stub)], 60) == [Outcome.FAILED]
+    assert api.post_all([post(stub)], 60) == [DeliveryStatus.FAILED]
     assert len(stub.received) == 3
 
 
 def test_nobody_listening_is_a_failure(api: ConnectionsApi, stub: Stub) -> None:
     nowhere = Post("http://127.0.0.1:1/dev", ID, b"", inf)
 
-    assert api.post_all([nowhere, post(stub)], 60) == [Outcome.FAILED, Outcome.DELIVERED]
+    assert api.post_all([nowhere, post(stub)], 60) == [
+        DeliveryStatus.FAILED,
+        DeliveryStatus.DELIVERED,
+    ]
 
 
 def test_a_limit_is_respected_until_it_is_lifted(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, *[429] * 20)
 
-    assert api.post_all([post(stub)], 30) == [Outcome.DELIVERED]
+    assert api.post_all([post(stub)], 30) == [DeliveryStatus.DELIVERED]
     assert len(stub.received) == 21
 
 
 def test_a_limit_that_outlasts_the_deadline_is_the_outcome(api: ConnectionsApi, stub: Stub) -> None:
-    assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
+    assert api.post_all([post(stub)], 60) == [DeliveryStatus.DELIVERED]
     stub.tell(ID, *[429] * 10_000)
 
-    assert api.post_all([post(stub)], 1) == [Outcome.LIMITED]
+    assert api.post_all([post(stub)], 1) == [DeliveryStatus.LIMITED]
     assert len(stub.received) > 2
 
 
@@ -139,7 +142,7 @@ def test_one_connection_sees_everything_in_order(api: ConnectionsApi, stub: Stub
 
     outcomes = api.post_all([post(stub, data=version) for version in versions], 30)
 
-    assert outcomes == [Outcome.DELIVERED] * 40
+    assert outcomes == [DeliveryStatus.DELIVERED] * 40
     seen = stub.bodies(ID)
     assert sorted(seen, key=int) == seen
     assert sorted(set(seen), key=int) == versions
@@ -149,39 +152,39 @@ def test_requests_for_one_connection_are_never_under_way_together(
     api: ConnectionsApi, stub: Stub
 ) -> None:
     stub.tell(ID, HANG)
-    done: SimpleQueue[tuple[bytes, Outcome]] = SimpleQueue()
+    done: SimpleQueue[tuple[bytes, DeliveryStatus]] = SimpleQueue()
     for version in (b"1", b"2"):
-        api.submit(post(stub, data=version), lambda sent, how: done.put((sent.data, how)))
+        api.submit_all([post(stub, data=version)], lambda sent, how: done.put((sent.data, how)))
     stub.wait_until(lambda received: received)
     # Something that was submitted later has come and gone, elsewhere.
-    assert api.post_all([post(stub, "another=")], 60) == [Outcome.DELIVERED]
+    assert api.post_all([post(stub, "another=")], 60) == [DeliveryStatus.DELIVERED]
     assert stub.bodies(ID) == [b"1"]
 
     stub.let_go(ID)
 
     assert [done.get(timeout=60) for _ in range(2)] == [
-        (b"1", Outcome.DELIVERED),
-        (b"2", Outcome.DELIVERED),
+        (b"1", DeliveryStatus.DELIVERED),
+        (b"2", DeliveryStatus.DELIVERED),
     ]
 
 
 def test_whoever_hangs_delays_nobody_else(api: ConnectionsApi, stub: Stub) -> None:
-    hanging: SimpleQueue[Outcome] = SimpleQueue()
+    hanging: SimpleQueue[DeliveryStatus] = SimpleQueue()
     for number in range(8):
         stub.tell(f"hanging-{number}", HANG)
-        api.submit(post(stub, f"hanging-{number}"), lambda _, how: hanging.put(how))
+        api.submit_all([post(stub, f"hanging-{number}")], lambda _, how: hanging.put(how))
     stub.wait_until(lambda received: len(received) == 8)
 
     outcomes = api.post_all([post(stub, f"well-{number}") for number in range(100)], 30)
 
-    assert outcomes == [Outcome.DELIVERED] * 100
+    assert outcomes == [DeliveryStatus.DELIVERED] * 100
     assert hanging.empty()
 
 
 def test_a_request_that_hangs_is_given_up_and_made_again(open_api: OpenApi, stub: Stub) -> None:
     stub.tell(ID, HANG, HANG)
 
-    assert open_api(HURRIED).post_all([post(stub)], 60) == [Outcome.DELIVERED]
+    assert open_api(HURRIED).post_all([post(stub)], 60) == [DeliveryStatus.DELIVERED]
     assert len(stub.received) >= 3
 
 
@@ -191,31 +194,33 @@ def test_the_deadline_of_all_is_kept_whatever_hangs(api: ConnectionsApi, stub: S
 
     outcomes = api.post_all([post(stub, data=b"1"), post(stub, data=b"2")], 0.3)
 
-    assert outcomes == [Outcome.LATE] * 2
+    assert outcomes == [DeliveryStatus.LATE] * 2
     assert 0.3 <= monotonic() - began_s < PATIENT.answer_within_s
 
 
 def test_a_deadline_of_ones_own_may_be_earlier(api: ConnectionsApi, stub: Stub) -> None:
     late = post(stub, "late", deadline_s=monotonic() - 1)
 
-    assert api.post_all([late, post(stub)], 60) == [Outcome.LATE, Outcome.DELIVERED]
+    assert api.post_all([late, post(stub)], 60) == [DeliveryStatus.LATE, DeliveryStatus.DELIVERED]
     assert stub.bodies("late") == []
 
 
 def test_a_connections_line_is_bounded_and_keeps_the_newest(open_api: OpenApi, stub: Stub) -> None:
     api = open_api(replace(PATIENT, waiting_per_connection=3))
     stub.tell(ID, HANG)
-    done: SimpleQueue[tuple[bytes, Outcome]] = SimpleQueue()
+    done: SimpleQueue[tuple[bytes, DeliveryStatus]] = SimpleQueue()
     for version in range(6):
-        api.submit(post(stub, data=b"%d" % version), lambda sent, how: done.put((sent.data, how)))
+        api.submit_all(
+            [post(stub, data=b"%d" % version)], lambda sent, how: done.put((sent.data, how))
+        )
 
     assert [done.get(timeout=60) for _ in range(2)] == [
-        (b"1", Outcome.DROPPED),
-        (b"2", Outcome.DROPPED),
+        (b"1", DeliveryStatus.DROPPED),
+        (b"2", DeliveryStatus.DROPPED),
     ]
     stub.let_go(ID)
     assert [done.get(timeout=60) for _ in range(4)] == [
-        (b"%d" % version, Outcome.DELIVERED) for version in (0, 3, 4, 5)
+        (b"%d" % version, DeliveryStatus.DELIVERED) for version in (0, 3, 4, 5)
     ]
 
 
@@ -225,8 +230,8 @@ def test_a_connection_is_closed_after_what_was_posted_before(
     stub.tell(ID, 429, 200, 204)
     final_message: list[Request] = [post(stub, data=b"farewell"), Delete(stub.endpoint, ID, inf)]
 
-    assert api.post_all(final_message, 10) == [Outcome.DELIVERED] * 2
-    assert api.post_all([post(stub, data=b"next")], 60) == [Outcome.DELIVERED]
+    assert api.post_all(final_message, 10) == [DeliveryStatus.DELIVERED] * 2
+    assert api.post_all([post(stub, data=b"next")], 60) == [DeliveryStatus.DELIVERED]
     assert [(one.method, one.body) for one in stub.received[1:]] == [
         ("POST", b"farewell"),
         ("DELETE", b""),
@@ -237,12 +242,12 @@ def test_a_connection_is_closed_after_what_was_posted_before(
 def test_closing_a_connection_that_is_gone_says_so(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, 410)
 
-    assert api.delete(stub.endpoint, ID, 10) == Outcome.GONE
+    assert api.delete(stub.endpoint, ID, 10) == DeliveryStatus.GONE
 
 
 def test_connections_are_kept_and_used_again(api: ConnectionsApi, stub: Stub) -> None:
     for _ in range(20):
-        assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
+        assert api.post_all([post(stub)], 60) == [DeliveryStatus.DELIVERED]
 
     assert {received.socket for received in stub.received} == {0}
 
@@ -250,44 +255,48 @@ def test_connections_are_kept_and_used_again(api: ConnectionsApi, stub: Stub) ->
 def test_kept_connections_that_were_closed_meanwhile_do_no_harm(
     api: ConnectionsApi, stub: Stub
 ) -> None:
-    everybody = [f"connection-{number}" for number in range(10)]
+    connection_ids = [f"connection-{number}" for number in range(10)]
     for _ in range(3):
-        for connection_id in everybody:
+        for connection_id in connection_ids:
             stub.tell(connection_id, LAST)
-        outcomes = api.post_all([post(stub, one) for one in everybody], 60)
-        assert outcomes == [Outcome.DELIVERED] * 10
+        outcomes = api.post_all([post(stub, one) for one in connection_ids], 60)
+        assert outcomes == [DeliveryStatus.DELIVERED] * 10
 
 
 def test_kept_connections_that_have_silently_died_are_replaced(
     open_api: OpenApi, stub: Stub
 ) -> None:
     api = open_api(HURRIED)
-    everybody = [f"connection-{number}" for number in range(10)]
-    assert set(api.post_all([post(stub, one) for one in everybody], 60)) == {Outcome.DELIVERED}
+    connection_ids = [f"connection-{number}" for number in range(10)]
+    assert set(api.post_all([post(stub, one) for one in connection_ids], 60)) == {
+        DeliveryStatus.DELIVERED
+    }
 
     stub.forget_sockets()
 
-    assert api.post_all([post(stub)], 60) == [Outcome.DELIVERED]
+    assert api.post_all([post(stub)], 60) == [DeliveryStatus.DELIVERED]
     # Nine more of the kept ones are dead: the next attempt used none of them.
     assert len(stub.unheard) == 1
 
 
 def test_who_submits_in_a_callback_is_served(api: ConnectionsApi, stub: Stub) -> None:
-    done: SimpleQueue[Outcome] = SimpleQueue()
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
 
-    def once_more(sent: Post, _: Outcome) -> None:
-        api.submit(sent._replace(data=b"2"), lambda _, how: done.put(how))
+    def once_more(sent: Post, _: DeliveryStatus) -> None:
+        api.submit_all([sent._replace(data=b"2")], lambda _, how: done.put(how))
 
-    api.submit(post(stub, data=b"1"), once_more)
+    api.submit_all([post(stub, data=b"1")], once_more)
 
-    assert done.get(timeout=60) == Outcome.DELIVERED
+    assert done.get(timeout=60) == DeliveryStatus.DELIVERED
     assert stub.bodies(ID) == [b"1", b"2"]
 
 
 def test_callbacks_run_on_the_clients_own_thread(api: ConnectionsApi, stub: Stub) -> None:
     threads: SimpleQueue[threading.Thread] = SimpleQueue()
     for number in range(5):
-        api.submit(post(stub, f"{number}"), lambda *_: threads.put(threading.current_thread()))
+        api.submit_all(
+            [post(stub, f"{number}")], lambda *_: threads.put(threading.current_thread())
+        )
 
     found = {threads.get(timeout=60) for _ in range(5)}
     assert len(found) == 1
@@ -301,7 +310,7 @@ def test_an_endpoint_that_is_none_harms_only_its_own(
 ) -> None:
     outcomes = api.post_all([Post(endpoint, ID, b"", inf), post(stub)], 60)
 
-    assert outcomes == [Outcome.FAILED, Outcome.DELIVERED]
+    assert outcomes == [DeliveryStatus.FAILED, DeliveryStatus.DELIVERED]
 
 
 def test_nothing_to_post_is_posted_at_once(api: ConnectionsApi) -> None:
@@ -310,28 +319,28 @@ def test_nothing_to_post_is_posted_at_once(api: ConnectionsApi) -> None:
 
 def test_closing_waits_for_what_is_under_way(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, HANG)
-    done: SimpleQueue[Outcome] = SimpleQueue()
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
     for _ in range(3):
-        api.submit(post(stub), lambda _, how: done.put(how))
+        api.submit_all([post(stub)], lambda _, how: done.put(how))
     stub.wait_until(lambda received: received)
     closing = threading.Thread(target=api.close, args=(30,))
     closing.start()
     stub.let_go(ID)
     closing.join(30)
 
-    assert [done.get_nowait() for _ in range(3)] == [Outcome.DELIVERED] * 3
+    assert [done.get_nowait() for _ in range(3)] == [DeliveryStatus.DELIVERED] * 3
 
 
 def test_closing_drops_what_takes_too_long(api: ConnectionsApi, stub: Stub) -> None:
     stub.tell(ID, HANG)
-    done: SimpleQueue[Outcome] = SimpleQueue()
+    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
     for _ in range(3):
-        api.submit(post(stub), lambda _, how: done.put(how))
+        api.submit_all([post(stub)], lambda _, how: done.put(how))
     stub.wait_until(lambda received: received)
 
     api.close(0.05)
 
-    assert [done.get(timeout=60) for _ in range(3)] == [Outcome.DROPPED] * 3
+    assert [done.get(timeout=60) for _ in range(3)] == [DeliveryStatus.DROPPED] * 3
 
 
 def test_a_closed_client_takes_nothing_more(api: ConnectionsApi, stub: Stub) -> None:
@@ -340,7 +349,7 @@ def test_a_closed_client_takes_nothing_more(api: ConnectionsApi, stub: Stub) -> 
     api.close(5)
 
     with pytest.raises(Closed):
-        api.submit(post(stub), lambda *_: None)
+        api.submit_all([post(stub)], lambda *_: None)
     with pytest.raises(Closed):
         api.post_all([post(stub)], 1)
 
@@ -359,8 +368,10 @@ def test_nothing_is_left_behind(open_api: OpenApi, stub: Stub) -> None:
     threads = set(threading.enumerate())
 
     api = open_api()
-    everybody = [f"connection-{number}" for number in range(50)]
-    assert set(api.post_all([post(stub, one) for one in everybody], 60)) == {Outcome.DELIVERED}
+    connection_ids = [f"connection-{number}" for number in range(50)]
+    assert set(api.post_all([post(stub, one) for one in connection_ids], 60)) == {
+        DeliveryStatus.DELIVERED
+    }
     api.close(60)
 
     assert set(threading.enumerate()) == threads

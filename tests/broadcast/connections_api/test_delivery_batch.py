@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.broadcast.connections_api import Delete, Outcome, Post
+from chalicelib.broadcast.connections_api import Delete, DeliveryStatus, Post
 from chalicelib.broadcast.connections_api.queue import NO_ANSWER, Batch, DeliveryQueue, Queued
 
 from .test_queue import LIMITS, outbox, settled, started
@@ -20,14 +20,14 @@ HURRIED = replace(
 )
 
 
-def post(company: Batch | None, connection_id: str) -> Queued:
+def post(batch: Batch | None, connection_id: str) -> Queued:
     request = Post("one", connection_id, b"", DEADLINE_S)
-    return Queued(request, DEADLINE_S, lambda _: None, company)
+    return Queued(request, DEADLINE_S, lambda _: None, batch)
 
 
-def closes(company: Batch | None, connection_id: str) -> Queued:
+def closes(batch: Batch | None, connection_id: str) -> Queued:
     request = Delete("one", connection_id, DEADLINE_S)
-    return Queued(request, DEADLINE_S, lambda _: None, company)
+    return Queued(request, DEADLINE_S, lambda _: None, batch)
 
 
 def accepted(box: DeliveryQueue, *requests: Queued) -> None:
@@ -51,22 +51,22 @@ def answer_until(box: DeliveryQueue, until_s: float, now_s: float, status: int =
 
 
 def test_who_meets_a_limit_is_waited_for_a_little_longer_than_the_others() -> None:
-    box, company = outbox(HURRIED), Batch(PATIENCE_S)
-    slow, quick = post(company, "slow"), post(company, "quick")
+    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    slow, quick = post(batch, "slow"), post(batch, "quick")
     accepted(box, slow, quick)
     assert started(box) == [slow, quick]
 
     box.answered(slow, 429, 0.01)
     box.answered(quick, 200, 0.5)
-    assert settled(box) == [(quick, Outcome.DELIVERED)]
+    assert settled(box) == [(quick, DeliveryStatus.DELIVERED)]
 
     assert answer_until(box, DEADLINE_S, 0.5) == pytest.approx(0.5 + PATIENCE_S)
-    assert settled(box) == [(slow, Outcome.LIMITED)]
+    assert settled(box) == [(slow, DeliveryStatus.LIMITED)]
 
 
 def test_nobody_is_given_up_while_another_may_still_answer() -> None:
-    box, company = outbox(HURRIED), Batch(PATIENCE_S)
-    slow, hanging = post(company, "slow"), post(company, "hanging")
+    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    slow, hanging = post(batch, "slow"), post(batch, "hanging")
     accepted(box, slow, hanging)
     started(box)
     box.answered(slow, 429, 0)
@@ -76,18 +76,18 @@ def test_nobody_is_given_up_while_another_may_still_answer() -> None:
 
 
 def test_a_limit_that_is_lifted_in_time_costs_nobody_the_message() -> None:
-    box, company = outbox(HURRIED), Batch(PATIENCE_S)
-    accepted(box, slow := post(company, "slow"))
+    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    accepted(box, slow := post(batch, "slow"))
     answer_until(box, 0.1, 0)
 
     assert answer_until(box, DEADLINE_S, 0.1, 200) < PATIENCE_S
-    assert settled(box) == [(slow, Outcome.DELIVERED)]
+    assert settled(box) == [(slow, DeliveryStatus.DELIVERED)]
 
 
 def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_through() -> None:
-    box, company = outbox(HURRIED, jitter=0.1), Batch(PATIENCE_S)
-    everybody = [post(company, f"{number}") for number in range(8)]
-    accepted(box, *everybody)
+    box, batch = outbox(HURRIED, jitter=0.1), Batch(PATIENCE_S)
+    posts = [post(batch, f"{number}") for number in range(8)]
+    accepted(box, *posts)
     now_s, through = 0.0, 0
 
     while box:
@@ -99,38 +99,38 @@ def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_thro
         now_s = max(now_s, min(box.due_at_s(), DEADLINE_S))
         box.pass_time(now_s)
 
-    assert {how for _, how in settled(box)} == {Outcome.DELIVERED}
+    assert {how for _, how in settled(box)} == {DeliveryStatus.DELIVERED}
     assert now_s > 2 * PATIENCE_S
 
 
 def test_whoever_was_only_to_be_closed_is_closed_though_the_farewell_meets_a_limit() -> None:
-    box, company = outbox(HURRIED), Batch(PATIENCE_S)
-    final_message, goodbye = post(company, "slow"), closes(company, "slow")
+    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    final_message, goodbye = post(batch, "slow"), closes(batch, "slow")
     accepted(box, final_message, goodbye)
     answer_until(box, 0.2, 0)
     assert box.due_at_s() == PATIENCE_S
     box.pass_time(PATIENCE_S)
-    assert settled(box) == [(final_message, Outcome.LIMITED)]
+    assert settled(box) == [(final_message, DeliveryStatus.LIMITED)]
 
-    # At once: nobody waits for a backoff that leads to nothing.
+    # At once: a backoff past the deadline is pointless.
     assert started(box) == [goodbye]
     box.answered(goodbye, 204, PATIENCE_S)
 
-    assert settled(box) == [(goodbye, Outcome.DELIVERED)]
+    assert settled(box) == [(goodbye, DeliveryStatus.DELIVERED)]
     assert not box
 
 
 def test_a_close_that_meets_a_limit_is_given_up_like_anything_else() -> None:
-    box, company = outbox(HURRIED), Batch(PATIENCE_S)
-    accepted(box, goodbye := closes(company, "slow"))
+    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    accepted(box, goodbye := closes(batch, "slow"))
 
     assert answer_until(box, DEADLINE_S, 0) == pytest.approx(PATIENCE_S)
-    assert settled(box) == [(goodbye, Outcome.LIMITED)]
+    assert settled(box) == [(goodbye, DeliveryStatus.LIMITED)]
 
 
 def test_who_waits_behind_a_limit_of_somebody_elses_is_held_up_as_well() -> None:
-    box, company = outbox(HURRIED), Batch(PATIENCE_S)
-    theirs, ours, other = post(None, "slow"), post(company, "slow"), post(company, "other")
+    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    theirs, ours, other = post(None, "slow"), post(batch, "slow"), post(batch, "other")
     accepted(box, theirs, ours, other)
     started(box)
     box.answered(other, 200, 0)
@@ -140,7 +140,7 @@ def test_who_waits_behind_a_limit_of_somebody_elses_is_held_up_as_well() -> None
     answer_until(box, 2 * PATIENCE_S, 0)
 
     # Theirs has all the time that it was given.
-    assert settled(box) == [(ours, Outcome.LATE)]
+    assert settled(box) == [(ours, DeliveryStatus.LATE)]
     assert len(box) == 1
 
 
@@ -149,7 +149,7 @@ def test_whom_nobody_waits_for_together_has_until_its_deadline() -> None:
     accepted(box, slow := post(None, "slow"))
 
     assert answer_until(box, DEADLINE_S, 0) > DEADLINE_S - 1
-    assert settled(box) == [(slow, Outcome.LIMITED)]
+    assert settled(box) == [(slow, DeliveryStatus.LIMITED)]
 
 
 @given(
@@ -160,9 +160,9 @@ def test_whom_nobody_waits_for_together_has_until_its_deadline() -> None:
 def test_the_caller_waits_its_patience_longer_than_for_the_last_of_the_others(
     others_s: list[float], jitter: float, status: int
 ) -> None:
-    box, company = outbox(HURRIED, jitter=jitter), Batch(PATIENCE_S)
-    accepted(box, slow := post(company, "slow"))
-    others = {post(company, f"{number}"): at_s for number, at_s in enumerate(sorted(others_s))}
+    box, batch = outbox(HURRIED, jitter=jitter), Batch(PATIENCE_S)
+    accepted(box, slow := post(batch, "slow"))
+    others = {post(batch, f"{number}"): at_s for number, at_s in enumerate(sorted(others_s))}
     accepted(box, *others)
     box.answered(started(box)[0], 429, 0)
     now_s = 0.0
@@ -173,15 +173,15 @@ def test_the_caller_waits_its_patience_longer_than_for_the_last_of_the_others(
     now_s = answer_until(box, DEADLINE_S, now_s)
 
     assert now_s == pytest.approx(max(others_s, default=0) + PATIENCE_S)
-    assert settled(box)[-1] == (slow, Outcome.LIMITED)
+    assert settled(box)[-1] == (slow, DeliveryStatus.LIMITED)
 
 
 @given(data=st.data())
 def test_whatever_is_answered_nothing_of_a_company_is_left(data: st.DataObject) -> None:
-    box, company = outbox(HURRIED, jitter=0.7), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED, jitter=0.7), Batch(PATIENCE_S)
     for _ in range(data.draw(st.integers(1, 8))):
         make = data.draw(st.sampled_from([post, post, closes]))
-        of_whom = data.draw(st.sampled_from([company, company, None]))
+        of_whom = data.draw(st.sampled_from([batch, batch, None]))
         accepted(box, make(of_whom, data.draw(st.sampled_from("abc"))))
     now_s = 0.0
 
@@ -193,7 +193,7 @@ def test_whatever_is_answered_nothing_of_a_company_is_left(data: st.DataObject) 
         box.pass_time(now_s)
 
     assert now_s <= DEADLINE_S
-    assert (company.unsettled, company.held_up) == (0, {})
+    assert (batch.unsettled, batch.throttled) == (0, {})
     box.pass_time(2 * DEADLINE_S)
     assert not box._give_up_at_s
     assert not box._backing_off

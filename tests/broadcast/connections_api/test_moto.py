@@ -15,7 +15,7 @@ from moto.apigatewaymanagementapi.models import apigatewaymanagementapi_backends
 from chalicelib.broadcast.connections_api import (
     ConnectionsApi,
     Credentials,
-    Outcome,
+    DeliveryStatus,
     Post,
     open_boto3_client,
     open_connections_api,
@@ -46,9 +46,9 @@ def test_moto_intercepts_the_reference() -> None:
     endpoint = f"https://abc123.execute-api.{REGION}.amazonaws.com/dev"
     posts = [Post(endpoint, "PJqB0fHsqRcCHlw", data, inf) for data in (b"1", b"2", b"3")]
 
-    assert api.post_all(posts, 30) == [Outcome.DELIVERED] * 3
+    assert api.post_all(posts, 30) == [DeliveryStatus.DELIVERED] * 3
     assert heard("PJqB0fHsqRcCHlw") == b"123"
-    assert api.delete(endpoint, "PJqB0fHsqRcCHlw", 30) == Outcome.DELIVERED
+    assert api.delete(endpoint, "PJqB0fHsqRcCHlw", 30) == DeliveryStatus.DELIVERED
     api.close(10)
 
 
@@ -62,6 +62,6 @@ def test_motos_server_hears_both(
     # In this guise moto knows @connections by the beginning of the path.
     posts = [Post(endpoint, name, data, inf) for data in (b"1", b"2", b"3")]
 
-    assert api.post_all(posts, 30) == [Outcome.DELIVERED] * 3
+    assert api.post_all(posts, 30) == [DeliveryStatus.DELIVERED] * 3
     assert heard(name) == b"123"
     api.close(10)

@@ -16,8 +16,8 @@ from chalicelib.broadcast.connections_api import (
     ConnectionsApi,
     Credentials,
     CurrentCredentials,
+    DeliveryStatus,
     NoCredentials,
-    Outcome,
     Post,
     from_botocore,
     open_boto3_client,
@@ -30,7 +30,7 @@ OpenOne = Callable[[str, CurrentCredentials], ConnectionsApi]
 
 
 def is_fast(api: ConnectionsApi, stub: Stub) -> bool:
-    assert api.post_all([Post(stub.endpoint, "a=", b"1", inf)], 10) == [Outcome.DELIVERED]
+    assert api.post_all([Post(stub.endpoint, "a=", b"1", inf)], 10) == [DeliveryStatus.DELIVERED]
     api.close(10)
     return stub.received[-1].headers["user-agent"] == "tickless"
 
@@ -49,7 +49,7 @@ def test_without_pycurl_the_reference_takes_over_and_says_so(
         raise ModuleNotFoundError("No module named 'pycurl'", name="pycurl")
 
     with caplog.at_level(logging.WARNING, "chalicelib"):
-        api = open_connections_api(REGION, CREDENTIALS, fast_wire=missing)  # type: ignore[arg-type]
+        api = open_connections_api(REGION, CREDENTIALS, curl_transport=missing)  # type: ignore[arg-type]
 
     assert not is_fast(api, stub)
     assert [one.levelname for one in caplog.records if "pycurl" in one.message] == ["WARNING"]
@@ -91,12 +91,12 @@ def test_credentials_that_change_are_followed(stub: Stub, open_one: OpenOne) -> 
 
     api = open_one(REGION, lambda: current)
     post = Post(stub.endpoint, "a=", b"1", inf)
-    assert api.post_all([post], 10) == [Outcome.DELIVERED]
+    assert api.post_all([post], 10) == [DeliveryStatus.DELIVERED]
     stub.credentials = current = Credentials("ASIANEW", "another", "token")
     # The fast client looks again within a second.
     until = datetime.now(UTC) + timedelta(seconds=30)
-    while (found := api.post_all([post], 10)) != [Outcome.DELIVERED]:
-        assert found == [Outcome.FORBIDDEN]
+    while (found := api.post_all([post], 10)) != [DeliveryStatus.DELIVERED]:
+        assert found == [DeliveryStatus.FORBIDDEN]
         assert datetime.now(UTC) < until
     api.close(10)
 
@@ -115,7 +115,7 @@ def test_credentials_that_cannot_be_had_fail_the_request(stub: Stub, open_one: O
 
     api = open_one(REGION, away)
 
-    assert api.post_all([Post(stub.endpoint, "a=", b"1", inf)], 10) == [Outcome.FAILED]
+    assert api.post_all([Post(stub.endpoint, "a=", b"1", inf)], 10) == [DeliveryStatus.FAILED]
     api.close(10)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.broadcast.connections_api import Delete, Outcome, Post, TransportLimits
+from chalicelib.broadcast.connections_api import Delete, DeliveryStatus, Post, TransportLimits
 from chalicelib.broadcast.connections_api.queue import NO_ANSWER, DeliveryQueue, Queued
 
 LIMITS = TransportLimits(
@@ -40,7 +40,7 @@ def started(box: DeliveryQueue) -> list[Queued]:
     return found
 
 
-def settled(box: DeliveryQueue) -> list[tuple[Queued, Outcome]]:
+def settled(box: DeliveryQueue) -> list[tuple[Queued, DeliveryStatus]]:
     found, box.settled = box.settled, []
     return found
 
@@ -62,7 +62,7 @@ def test_a_line_that_is_full_drops_the_oldest_that_waits() -> None:
     for one in four:
         box.accept(one)
 
-    assert settled(box) == [(four[1], Outcome.DROPPED)]
+    assert settled(box) == [(four[1], DeliveryStatus.DROPPED)]
     assert len(box) == 3
     assert started(box) == [four[0]]
     box.answered(four[0], 200, 0)
@@ -78,7 +78,7 @@ def test_a_line_that_is_full_forgets_first_what_is_too_late_anyway() -> None:
     box.pass_time(1)
     box.accept(newest := queued("a"))
 
-    assert settled(box) == [(late, Outcome.LATE)]
+    assert settled(box) == [(late, DeliveryStatus.LATE)]
     assert len(box) == 3
     assert started(box) == [others[0]]
     box.answered(others[0], 200, 1)
@@ -93,7 +93,7 @@ def test_who_is_about_to_be_closed_gets_no_more_news_in_place_of_that() -> None:
     for one in (first, closing, waiting, news):
         box.accept(one)
 
-    assert settled(box) == [(news, Outcome.DROPPED)]
+    assert settled(box) == [(news, DeliveryStatus.DROPPED)]
     (in_flight,) = started(box)
     box.answered(in_flight, 200, 0)
     assert started(box) == [closing]
@@ -177,9 +177,12 @@ def test_who_backs_off_takes_no_room() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"), [(429, Outcome.LIMITED), (500, Outcome.FAILED), (0, Outcome.FAILED)]
+    ("status", "outcome"),
+    [(429, DeliveryStatus.LIMITED), (500, DeliveryStatus.FAILED), (0, DeliveryStatus.FAILED)],
 )
-def test_a_backoff_beyond_the_deadline_is_not_waited_for(status: int, outcome: Outcome) -> None:
+def test_a_backoff_beyond_the_deadline_is_not_waited_for(
+    status: int, outcome: DeliveryStatus
+) -> None:
     box = outbox()
     one = queued(deadline_s=10)
     box.accept(one)
@@ -199,7 +202,7 @@ def test_failures_count_and_limits_do_not() -> None:
         box.answered(one, status, 0)
         box.pass_time(0)
 
-    assert settled(box) == [(one, Outcome.FAILED)]
+    assert settled(box) == [(one, DeliveryStatus.FAILED)]
 
 
 def test_a_deadline_finds_who_waits_and_who_is_under_way() -> None:
@@ -212,8 +215,8 @@ def test_a_deadline_finds_who_waits_and_who_is_under_way() -> None:
 
     box.pass_time(10)
 
-    assert settled(box) == [(under_way, Outcome.LATE), (behind, Outcome.LATE)]
-    # Nobody can call back the one under way: the order would suffer.
+    assert settled(box) == [(under_way, DeliveryStatus.LATE), (behind, DeliveryStatus.LATE)]
+    # A request in flight can not be recalled; sending the next would break the order.
     assert started(box) == []
     box.answered(under_way, 200, 11)
     assert started(box) == [later]
@@ -228,7 +231,7 @@ def test_who_never_got_its_turn_is_not_sent_late() -> None:
         box.accept(one)
     started(box)
     box.pass_time(10)
-    assert settled(box) == [(ready, Outcome.LATE), (next_ready, Outcome.LATE)]
+    assert settled(box) == [(ready, DeliveryStatus.LATE), (next_ready, DeliveryStatus.LATE)]
 
     box.answered(under_way, 200, 11)
 
@@ -246,7 +249,7 @@ def test_what_a_deadline_interrupts_is_called_what_it_was() -> None:
 
     box.pass_time(10)
 
-    assert settled(box) == [(one, Outcome.LIMITED)]
+    assert settled(box) == [(one, DeliveryStatus.LIMITED)]
 
 
 def test_deadlines_close_together_are_looked_for_seldom() -> None:
@@ -278,7 +281,7 @@ def test_dropping_everything_leaves_nothing() -> None:
 
     box.drop_all()
 
-    assert settled(box) == [(one, Outcome.DROPPED) for one in all_of_it]
+    assert settled(box) == [(one, DeliveryStatus.DROPPED) for one in all_of_it]
     assert not box
 
 
@@ -290,7 +293,7 @@ answers = st.sampled_from([200, 200, 200, 410, 429, 500, NO_ANSWER])
 def test_whatever_happens_everyone_is_settled_once_and_in_order(data: st.DataObject) -> None:
     box = outbox(jitter=0.5)
     accepted: list[Queued] = []
-    outcomes: list[tuple[Queued, Outcome]] = []
+    outcomes: list[tuple[Queued, DeliveryStatus]] = []
     under_way: list[Queued] = []
     sent: list[Queued] = []
     now_s = 0.0
@@ -332,4 +335,4 @@ def test_whatever_happens_everyone_is_settled_once_and_in_order(data: st.DataObj
         assert first_sent == [one for one in accepted if one in first_sent]
     assert not box._behind
     assert not box._backing_off
-    assert len(box._lines) <= 2
+    assert len(box.endpoint_queues) <= 2

@@ -15,7 +15,7 @@ import pytest
 from chalicelib.broadcast.connections_api import (
     ConnectionsApi,
     Credentials,
-    Outcome,
+    DeliveryStatus,
     Post,
     TransportLimits,
     open_boto3_client,
@@ -67,8 +67,8 @@ def test_a_certificate_is_trusted_only_if_we_say_so(
     trusting = open_api("eu-west-1", Credentials("a", "b"), LIMITS, certificate.certificate)
     distrustful = open_api("eu-west-1", Credentials("a", "b"), LIMITS, None)
 
-    assert trusting.post_all(posts, 30) == [Outcome.DELIVERED] * 3
-    assert distrustful.post_all(posts, 30) == [Outcome.FAILED] * 3
+    assert trusting.post_all(posts, 30) == [DeliveryStatus.DELIVERED] * 3
+    assert distrustful.post_all(posts, 30) == [DeliveryStatus.FAILED] * 3
     trusting.close(10)
     distrustful.close(10)
 

@@ -126,7 +126,7 @@ def run(benchmarks: Mapping[str, Benchmark], plan: Plan, say: Progress) -> Repor
 def _twice_if_need_be(benchmark: Benchmark, lab: Lab, plan: Plan, say: Progress) -> Result:
     """On a machine that is very busy, patience can be at an end once; a fault would be there again.
 
-    Nothing is measured by halves: the second attempt begins anew.
+    Nothing is measured by halves: the second attempt begins again.
     """
     try:
         return benchmark(lab, plan, say)

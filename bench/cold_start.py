@@ -3,7 +3,7 @@
 Every sample is a process of its own; Python's own start is not counted. Each
 statement is measured with its byte code at hand, and again without, because a
 Lambda can't write next to what it was deployed with. Byte code goes into a
-folder of the run, so that nobody's old files decide.
+folder of the run, so that no old files decide.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def _none(what: str, count: int) -> Check:
 
 
 def _switch_together(redis_url: str, plan: Plan, progress: Progress) -> Counter[str]:
-    """Counts over all rounds; in each, whoever is answered OK tells which version that made."""
+    """Counts over all rounds; in each, a response of OK says which version it made."""
     totals: Counter[str] = Counter()
     threads = plan.contenders // PROCESSES
     give_up_at = time.monotonic() + plan.budget_seconds

@@ -75,7 +75,7 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
         opened = watchers.open(session_id, lab.app.watching(session_id), plan.fan_out_clients)
         watchers.told(session_id, GREETING)
         greeted_seconds = time.monotonic() - began
-        everybody = _FanOuts(Switching(connection, watchers, session_id))
+        all_clients = _FanOuts(Switching(connection, watchers, session_id))
         endpoint, api = parts.enter_context(stub_server()), open_poster()
         parts.callback(api.close, 1)
         ids = connection_ids(plan.fan_out_clients)
@@ -87,7 +87,7 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
         own = {"relay": time.process_time}
         samples = take_turns(
             {
-                LAST: Contender(everybody.do, clocks),
+                LAST: Contender(all_clients.do, clocks),
                 FLOOR: Contender(one_by_one(lambda: posting(api, endpoint, ids)), own),
             },
             rounds=plan.fan_out_rounds,
@@ -100,7 +100,7 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
     to_last["floor"], to_last["ratio"] = FLOOR, latency_ratio(last, floor)
     rows: list[Row] = [
         to_last,
-        *everybody.rows(),
+        *all_clients.rows(),
         _row(FLOOR, floor, plan.fan_out_clients),
         _opening_row(opened),
     ]

@@ -70,7 +70,7 @@ class _Recorder(RedisClient):
 
 
 def record_switch(redis_url: str, creation: bytes) -> Switch:
-    """What a switch of this session, aged, sends and receives; nobody else may switch it."""
+    """What a switch of this session, aged, sends and receives; no other client may switch it."""
     session_id = aged(redis_url, creation)
     settings = Settings(redis_url=redis_url)
     recorder = _Recorder(settings)

@@ -97,7 +97,7 @@ def _processor() -> str:
 
 
 def _busy_seconds() -> float | None:
-    """CPU time of everybody, and what a hypervisor took, since the system started."""
+    """CPU time of all processes, and what a hypervisor took, since the system started."""
     try:
         line = (PROC / "stat").read_text().splitlines()[0]
     except OSError:

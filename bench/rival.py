@@ -1,7 +1,7 @@
 """serverless-offline, the emulator that most people know: installed by npm, once, and started.
 
 npm is the only thing here that may talk to another machine. Where it can't be
-had, whoever asks is told why.
+had, the result says why.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager as far as it is asked here: what it answers, whoever starts it says."""
+"""AWS Secrets Manager as far as it is asked here: what it answers, its caller says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Answer = Callable[[Asked], tuple[int, bytes]]
 
 
 def keeping(arn: str, secret: str) -> Answer:
-    """Answers of one that has a single secret, and asks nobody for a signature."""
+    """Answers of one that has a single secret, and checks no signature."""
 
     def answer(asked: Asked) -> tuple[int, bytes]:
         wanted = (asked.headers["x-amz-target"], json.loads(asked.body))

@@ -62,9 +62,9 @@ def started(engine: SyncEngine, creation: bytes) -> str:
 
 
 def aged(redis_url: str, creation: bytes) -> str:
-    """The id of a session that runs and in which everybody has had cycles already.
+    """The id of a session that runs and in which each participant has had cycles already.
 
-    A new session is flattering: everybody's figures are the same and mostly 0,
+    A new session is flattering: all participants' times are the same and mostly 0,
     and the store writes what is the same only once.
     """
     with _store_on(redis_url) as store:

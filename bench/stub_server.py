@@ -39,7 +39,7 @@ def stub_server() -> Iterator[str]:
 
 
 def serve() -> None:
-    """Answer 200 to whatever has arrived whole, until nobody holds our standard input."""
+    """Answer 200 to whatever has arrived whole, until standard input is closed."""
     listener = socket.create_server((HOST, 0), backlog=1024)
     listener.setblocking(False)
     print(listener.getsockname()[1], flush=True)

@@ -2,7 +2,7 @@
 
 Everything is on this machine, so the store's clock is the bench's: a lag is the
 wall clock at which a message arrives, less the deadline that it tells of. The
-crowd and the pending deadlines have a store of their own, which nobody else
+crowd and the pending deadlines have a store of their own, which no other benchmark
 sweeps.
 """
 

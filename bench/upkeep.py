@@ -2,7 +2,7 @@
 
 Switches are sent at their time whether or not those before have been heard: one
 that waited for the last could meet each sweep only once, however long it takes.
-The crowd is lines on lists of the store: nobody posts to them, but each sweep
+The crowd is lines on lists of the store: nothing is posted to them, but each sweep
 reads them. They are said to have been heard of in a day, so that none is silent.
 """
 
@@ -98,7 +98,7 @@ def _switch_in_time(switching: Switching, count: int) -> Block:
     for number in range(count):
         due_ns = began_ns + number * SWITCHED_EVERY_NS
         time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
-        # As seen by whoever wanted it then, should the one before have taken long.
+        # As seen by its reader, should the one before have taken long.
         sent[switching.switch()] = due_ns
     heard = {version: switching.watchers.heard(switching.session_id, version) for version in sent}
     latencies_ms = [(heard[version][0] - due_ns) / 1e6 for version, due_ns in sent.items()]

@@ -111,7 +111,7 @@ class Watchers:
         self._ask(_Process.close, group)
 
     def say(self, group: str, text: bytes) -> None:
-        """Everybody of the group says this."""
+        """Each client of the group says this."""
         self._ask(_Process.say, group, text)
 
     def told(self, group: str, count: int) -> list[list[bytes]]:
@@ -186,14 +186,14 @@ class _Process:
     throttled: int = 0
 
     def run(self) -> None:
-        """Carry out what is asked for, until nobody is there to ask."""
+        """Carry out what is asked for, until standard input ends."""
         self.selector.register(self.pipe, selectors.EVENT_READ)
         failure: Exception | None = None
         while True:
             try:
                 self._turn()
             except (WatchersFailed, OSError) as error:
-                # Whoever asks next is told.
+                # The next command reports it.
                 failure = error
             while self.pipe.poll():
                 try:
@@ -245,9 +245,9 @@ class _Process:
         return [client.told for client in clients]
 
     def heard(self, group: str, version: int) -> list[int]:
-        everybody = len(self.groups[group])
+        expected = len(self.groups[group])
         arrived = self.arrivals[group, version]
-        self._until(lambda: len(arrived) >= everybody)
+        self._until(lambda: len(arrived) >= expected)
         return self.arrivals.pop((group, version))
 
     def echo(self, group: str, texts: Sequence[bytes]) -> list[float]:
@@ -322,7 +322,7 @@ class _Process:
         self.groups[client.group].remove(client)
         if head[9:12] not in _TRY_LATER:
             raise WatchersFailed(head.decode("latin-1"))
-        # Everybody waits, who would be refused as well.
+        # All wait, even those that would be refused.
         self.throttled += 1
         time.sleep(AGAIN_AFTER_SECONDS)
         self._connect(client.group, client.address, client.request)

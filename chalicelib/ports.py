@@ -27,7 +27,7 @@ class IdempotencyRecord:
 
     ``version`` is the one it made, 0 for a delete. ``answer`` is what the
     request of this ``fingerprint`` was answered with, and ``epoch`` the one of
-    that version; all are empty where nobody was promised the same answer.
+    that version; all are empty for a request without an Idempotency-Key.
     """
 
     version: int
@@ -57,7 +57,7 @@ class Commit:
     number, which a failover can bring about. ``command_id`` makes a repeated commit recognisable.
     ``due_ms`` is when it is to be settled next. ``expires_at_ms`` is when the
     store forgets the session; ``None`` leaves that instant as it is. ``update``
-    is the message published to everybody who watches. ``receipt`` is kept for
+    is the message published to the connections. ``record`` is kept for
     ``keep_ms``; without one the version is.
     """
 
@@ -91,7 +91,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Somebody else was faster; ``current`` is the session as it is now."""
+    """Another writer won; ``current`` is the session as it is now."""
 
     current: Loaded
 
@@ -228,7 +228,7 @@ class DeadlineIndex(Protocol):
         """Have the index say ``due_ms`` of a session that was ``found`` so.
 
         Nothing is changed where the session is no longer as it was found: then
-        whoever changed it has written the index, too.
+        that change has written the index, too.
         """
 
 
@@ -376,10 +376,10 @@ class Broadcaster(Protocol):
     """Tells watchers of what was committed, where publishing it is not enough."""
 
     def broadcast(self, session_id: str, message: bytes) -> None:
-        """Post a message to everybody who watches, and return; nothing is raised."""
+        """Post a message to each connection of the session; raises nothing."""
 
     def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
-        """Post a farewell to everybody who watches, and close their connections."""
+        """Post the final message to each connection of the session, and close them."""
 
     def close_revoked(self, session_id: str) -> None:
         """Close the connections whose tokens hold no more, and tell them why."""

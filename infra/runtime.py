@@ -98,7 +98,7 @@ class PackagedFunction:
             "AWS_LAMBDA_RUNTIME_API": f"{HOST}:{self._server.server_port}",
             "AWS_REGION": "us-east-1",
             "LAMBDA_TASK_ROOT": str(self._task_root),
-            # Where a bundle is unpacked on AWS nobody may write.
+            # Where AWS unpacks a bundle is read-only.
             "PYTHONDONTWRITEBYTECODE": "1",
             **self._variables,
         }

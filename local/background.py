@@ -81,7 +81,7 @@ class BackgroundProcess:
         output = self._process.stdout
         assert output is not None
         self._first_line.set_result(await output.readline())
-        # What nobody takes would fill the pipe, and then it would wait for ever.
+        # Output that is not read would fill the pipe and block the process.
         while line := await output.readline():
             sys.stdout.write(line.decode())
             sys.stdout.flush()
@@ -120,7 +120,7 @@ async def _start(module: str) -> Process:
         stdin=PIPE,
         stdout=PIPE,
         limit=LINE_BYTES,
-        # Ctrl-C is for whoever started them, who stops them last but one.
+        # Ctrl-C goes to the stack, which stops them after the gateway.
         start_new_session=True,
         env=dict(os.environ),
     )

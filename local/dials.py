@@ -50,7 +50,7 @@ class Screen:
 
 
 def drawing(screen: Screen) -> RenderableType:
-    """The session, whose clocks run in big digits, and a table of everybody."""
+    """The session, whose clocks run in big digits, and a table of the participants."""
     ending = [Text(f"The session is {screen.ending}.")] if screen.ending else []
     if screen.held is None:
         return Group(_heading(screen), *(ending or [Text("There is no such session yet.")]))

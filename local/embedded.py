@@ -67,7 +67,7 @@ class EmbeddedServer:
 
     async def ended(self) -> str:
         """Return once the process is there no more; how, to be read after the name."""
-        # Whether a process that somebody else started is alive only its lock tells.
+        # Only the lock tells whether another stack's process is alive.
         while not _is_unlocked(self.data_dir):
             await asyncio.sleep(_LOOK_SECONDS)
         if self.child is not None:
@@ -128,7 +128,7 @@ def _only_stack(data_dir: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int | None:
-    """A locked descriptor; ``None`` if somebody else holds the lock."""
+    """A locked descriptor; None if another process holds the lock."""
     # Windows has no such module. It has no server either, and by now somebody
     # who reads only the import's failure would not have learnt that.
     import fcntl  # noqa: PLC0415
@@ -171,14 +171,14 @@ def _adopt(data_dir: Path) -> EmbeddedServer | None:
     if port is None or pid is None:
         return None
     server = EmbeddedServer(port, pid, data_dir, adopted=True)
-    if ending:  # perhaps whoever wrote that was killed before the signal was sent
+    if ending:  # perhaps its writer was killed before it sent the signal
         _signal(server, signal.SIGTERM)
         return None
     return server
 
 
 def _start(binary: Path, data_dir: Path, lock: int, deadline_seconds: float) -> EmbeddedServer:
-    # The port of last time, so that a URL somebody noted down goes on working.
+    # The port of last time, so that a saved URL keeps working.
     port, _ = _recorded(data_dir)
     for _ in range(5):
         if port is None or not _is_free(port):
@@ -188,7 +188,7 @@ def _start(binary: Path, data_dir: Path, lock: int, deadline_seconds: float) -> 
         pid = _await_ready(child, port, data_dir, deadline_seconds)
         if pid is not None:
             return EmbeddedServer(port, pid, data_dir, adopted=False, child=child)
-        port = None  # somebody may have taken the port in between
+        port = None  # another process may have taken the port in between
     raise EmbeddedServerError(
         f"Valkey doesn't start. Its log: {data_dir / 'valkey.log'}\n{_log_tail(data_dir)}"
     )
@@ -330,7 +330,7 @@ def _recorded(data_dir: Path) -> tuple[int | None, bool]:
 
 
 def _record(data_dir: Path, port: int, *, ending: bool = False) -> None:
-    # Replaced in one step, so that nobody ever reads half of it.
+    # Replaced in one step, so that no reader gets half of it.
     unfinished = data_dir / "server.json.new"
     unfinished.write_text(json.dumps({"port": port, "ending": ending}))
     unfinished.replace(data_dir / "server.json")

@@ -27,7 +27,7 @@ def one_scrape() -> Iterator[None]:
     """Have all processes of the stack keep their figures in one folder while the block lasts.
 
     So the app's scrape has those of the relay and the sweeper, too, and counters
-    go on where one of them is started anew.
+    go on when one of them is restarted.
     """
     if VARIABLE in os.environ:
         yield
@@ -46,7 +46,7 @@ def take_away_what_is_left(parent: Path) -> None:
     if sys.platform == "win32":
         return
     for lock in parent.glob(f"{PREFIX}*/{LOCK}"):
-        # Its stack runs, or it is somebody else's, or another starts, too, and was faster.
+        # Its stack runs, or another stack that starts at the same time was first.
         with suppress(OSError), _locked(lock):
             shutil.rmtree(lock.parent, ignore_errors=True)
 

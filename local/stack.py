@@ -1,7 +1,7 @@
 """What the local cloud consists of, and in which order it starts and stops.
 
 Owns the composition. Everything enters one ``AsyncExitStack`` as it starts, so
-it stops in reverse: first nobody is let in any more, last the store goes. Must
+it stops in reverse: first new clients are refused, last the store stops. Must
 never decide how a part works.
 """
 
@@ -59,7 +59,7 @@ class Options:
     ``body_limit_bytes`` is the application's own limit, which is lower than
     API Gateway's; the gateway enforces it so that the answer is the same.
     ``idle_seconds`` and ``duration_seconds`` are how long a socket lives;
-    tests shorten them, and have ``faults`` happen. ``reload`` is for whoever runs the stack.
+    tests shorten them, and have ``faults`` happen. ``reload`` is the caller's to act on.
     """
 
     host: str = "127.0.0.1"
@@ -83,7 +83,7 @@ class Stack:
 
     ``management_url`` is where @connections is, ``websocket_url`` where clients connect.
     ``given_up`` is done, and says why, once a part of it can't be kept running.
-    ``access`` is None where nobody is asked for a token.
+    ``access`` is None with AUTH=off.
     """
 
     rest_url: str

@@ -36,7 +36,7 @@ async def access(data_dir: Path) -> Access | None:
     """Keys and a token, where tokens are asked for; the keys are in the environment then.
 
     Raises:
-        TokensError: The keys that somebody has set can't be used, or none can be made.
+        TokensError: The keys that are set can't be used, or none can be made.
     """
     if os.environ.get("AUTH", "").strip().lower() != "on" or not has_command():
         return None
@@ -52,7 +52,7 @@ def has_command() -> bool:
 
 
 async def _kept_keys(file: Path) -> str:
-    """The keys of the last time, or new ones, for nobody's eyes but this user's."""
+    """The keys of the last time, or new ones, readable by this user alone."""
     try:
         return file.read_text()
     except FileNotFoundError:

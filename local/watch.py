@@ -29,7 +29,7 @@ ENDED = ("completed", "cancelled", "expired")
 
 
 class ShutOut(Exception):
-    """The server doesn't let this token, or nobody without one, look at the session."""
+    """The server refuses this token, or a missing one, for the session."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +60,7 @@ async def _watch(url: str, session_id: str, token: str | None) -> None:
 
 
 def leave(refusal: Mapping[str, Any]) -> None:
-    """Go on, unless the session is not for whoever watches.
+    """Go on, unless the session is not for this client.
 
     Raises:
         ShutOut: It is not.

@@ -57,7 +57,7 @@ STROKES: dict[str, dict[str, Any]] = {
 
 
 class Span(NamedTuple):
-    """A stretch of time in which one participant, or nobody, is active."""
+    """A stretch of time in which one participant, or none, is active."""
 
     since_ms: int
     until_ms: int

@@ -39,13 +39,13 @@ def lines(setup: Setup) -> list[Line]:
     """The clocks worth drawing in this mode."""
     if setup.sync_mode is SyncMode.PER_GROUP:
         return [_group_line(place, one.group_id) for place, one in enumerate(setup.groups)]
-    everybody = range(len(setup.participants))
+    everyone = range(len(setup.participants))
     if setup.sync_mode is SyncMode.PER_PARTICIPANT:
-        return [_line(setup, place, "time_remaining_ms") for place in everybody]
+        return [_line(setup, place, "time_remaining_ms") for place in everyone]
     if setup.sync_mode is SyncMode.COUNT_UP:
-        return [_line(setup, place, "time_used_ms") for place in everybody]
+        return [_line(setup, place, "time_used_ms") for place in everyone]
     # Here the clocks of those who wait say nothing.
-    cycle = [_line(setup, place, "time_remaining_ms", waits=False) for place in everybody]
+    cycle = [_line(setup, place, "time_remaining_ms", waits=False) for place in everyone]
     if setup.sync_mode is SyncMode.GLOBAL:
         whole = Line(
             "session", None, lambda frame: frame.clocks.session_remaining_ms, lambda _: True

@@ -26,7 +26,7 @@ GRID_MS = 500
 
 
 class Phase(StrEnum):
-    """What a stretch of time is, to whoever looks at the clocks."""
+    """What a stretch of time is, to a viewer of the clocks."""
 
     PENDING = "pending"
     RUNNING = "running"

@@ -14,7 +14,7 @@ from chalicelib.core.commands import Adjust, Command, Pause, Resume, Start, Swit
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A remark on somebody's clock at ``at_ms``."""
+    """A remark on one clock at ``at_ms``."""
 
     at_ms: int
     participant_id: str

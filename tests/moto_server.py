@@ -1,4 +1,4 @@
-"""moto's server, which answers as AWS does: where a test is to be told so by somebody else."""
+"""moto's server, which answers as AWS does: where a test is to be told so by another server."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def report_package(package: str, outcomes: Mapping[str, str]) -> int:
     if total == 0 or counts["not checked"]:
         sys.stderr.write(f"{package}: mutmut has not tried every fault\n")
         return 1
-    # A fault that makes a test run for ever is found; whoever waits for it notices.
+    # A fault that makes a test run for ever is found; its parent notices.
     found = counts["killed"] + counts["timeout"]
     percent = 100 * found / total
     sys.stdout.write(

@@ -63,7 +63,7 @@ def test_rest_is_answered_500_and_whatever_else_is_called_raises(
         ("INTERNAL_ERROR", "request-1")
     ] * REQUESTS
     assert told == dict.fromkeys(OTHERS, "InvalidSetting")
-    # Which variable it is, whoever asks is not told.
+    # Which variable it is, the response does not say.
     assert "REDIS_URL" not in ran.stdout
 
 

@@ -162,7 +162,7 @@ class Sweeper:
             if unseen is not None:
                 raise unseen
             nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
-            # Also without a nap: alarms that nobody hears pile up in the store.
+            # Also without a nap: notifications that are not read pile up in the store.
             while (
                 earlier := deadline_notifications.next(max(0.0, min(nap_s, LISTEN_SECONDS)))
             ) is not None:
@@ -175,7 +175,7 @@ class Sweeper:
         except StoreUnavailable as error:
             LOG.warning("sweeper: %s", error)
         except Exception:
-            # A future that nobody asks would keep it to itself.
+            # A future whose result is not read would hide it.
             LOG.exception("sweeper: aside")
 
     def _look(self, shard: int) -> tuple[list[Deadline], float]:

@@ -99,7 +99,7 @@ class _Observer:
             telemetry.switched("websocket", seconds)
         telemetry.flush()
         LOG.log(
-            # Everybody sends one every half a minute.
+            # Each client sends one every half minute.
             logging.DEBUG if kind == "PING" else logging.INFO,
             "message",
             extra={"duration_ms": _ms(seconds)},

@@ -68,7 +68,7 @@ def no_content() -> Response:
 
 
 def not_modified(result: CommandResult) -> Response:
-    """Whoever asks holds this version; how far its clocks have run is for him to calculate."""
+    """304: the client has this version, and computes its clocks itself."""
     return Response("", {"ETag": entity_tag(result.session.version)}, 304)
 
 

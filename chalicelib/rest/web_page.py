@@ -34,7 +34,7 @@ class Part(NamedTuple):
 def html(root: str, websocket_url: str) -> str:
     """The page; ``root`` leads from its address to that of the API.
 
-    ``websocket_url`` is where browsers connect to, or empty where nobody knows.
+    ``websocket_url`` is where browsers connect to, or empty if that is unknown.
     """
     page = _html(root)
     for name, address in (("api", root or "./"), ("websocket", websocket_url)):

@@ -36,7 +36,7 @@ class PrometheusSink:
     """Counters and histograms of this process."""
 
     def __init__(self, directory: str | None = None) -> None:
-        # When each series began nobody asks, and it would be a series more.
+        # The creation time of each series would be another series, which no query uses.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._made = {metric: _make(metric, self.registry) for metric in names.METRICS}
@@ -52,7 +52,7 @@ class PrometheusSink:
         """Each scrape finds the facts for itself."""
 
     def flush(self) -> None:
-        """Whoever scrapes comes by himself."""
+        """Does nothing: Prometheus scrapes."""
 
     def collectors(self) -> Iterable[Collector]:
         """Where the figures of this process, or of all in its directory, are read."""

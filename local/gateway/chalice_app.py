@@ -80,7 +80,7 @@ def point_websocket_api(app: Chalice, endpoint: str) -> None:
 
 
 def load_app(folder: Path) -> Chalice:
-    """``app.app`` of ``folder``, read anew: whatever was loaded from there is forgotten.
+    """``app.app`` of ``folder``, reloaded: all modules loaded from there are dropped.
 
     Raises:
         AppError: There is none.

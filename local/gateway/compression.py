@@ -29,7 +29,7 @@ def is_compressible(response: Response, accept_encoding: str | None, minimum: in
         return False
     if any(name.lower() == "content-encoding" for name, _ in response.headers):
         return False
-    # [?] What AWS makes of q=0 isn't documented; whoever says it means it.
+    # [?] AWS does not document q=0; it is taken as a refusal.
     codings = [one.replace(" ", "").lower() for one in (accept_encoding or "").split(",")]
     return any(one.partition(";")[0] == "gzip" and not _is_nothing(one) for one in codings)
 

@@ -46,7 +46,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """A frame that is nobody's business: a ping, a pong, or a part of something."""
+    """A frame that makes no event: a ping, a pong, or a part of a message."""
 
 
 Heard = Text | Binary | Ended | Nothing
@@ -58,7 +58,7 @@ class Frames:
     """What goes over one socket after its handshake.
 
     ``receive`` keeps what comes, ``hear`` says what the next of it means, and nothing is
-    parsed before it is asked for. How much is kept is up to whoever reads the socket.
+    parsed before it is asked for. How much is kept is the socket reader's decision.
     """
 
     __slots__ = ("_at", "_frame_bytes", "_has_ended", "_message", "_missing", "_parser", "_waiting")
@@ -88,7 +88,7 @@ class Frames:
             self._at = 0
 
     def receive_eof(self) -> None:
-        """Nothing more will come, and what waits is from somebody who has left."""
+        """Nothing more will come, and what waits is from a client that has left."""
         self.drop()
         self._parser.receive_eof()
 
@@ -179,7 +179,7 @@ class Frames:
 def frame_length(data: bytes, at: int) -> int | None:
     """How many bytes the frame has that begins at ``at``; ``None`` until its head says so.
 
-    RFC 6455, 5.2. Whether a frame may be that long is for whoever parses it to say.
+    RFC 6455, 5.2. Whether a frame may be that long is for the parser to say.
     """
     there = len(data) - at
     if there < 2:

@@ -206,7 +206,7 @@ def _read_one(name: str, properties: Mapping[str, Any]) -> GatewayResponse:
     if status is not None and not re.fullmatch(r"[1-5]\d\d", str(status)):
         raise InvalidTemplate(f"{name}: StatusCode {status!r} is not a status")
     templates = properties.get("ResponseTemplates") or {"application/json": _PLAIN.body}
-    # AWS picks by the request's Accept and falls back to JSON. Nobody writes
+    # AWS picks by the request's Accept and falls back to JSON. No template has
     # several, so here it is JSON, or the only one.
     content_type = "application/json" if "application/json" in templates else next(iter(templates))
     body = templates[content_type]

@@ -1,7 +1,7 @@
 """The opening handshake: which requests ask for a WebSocket, and how they are answered.
 
 Owns what RFC 6455 demands of both sides, most of which is the ``websockets`` library's
-business. Must never know whether somebody is welcome: that is $connect's.
+business. Must not decide who may connect: $connect does.
 """
 
 from __future__ import annotations

@@ -236,7 +236,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Whoever declines the upgrade goes on in HTTP with a fresh parser.
+            # A handler that declines the upgrade goes on in HTTP with a fresh parser.
             self._parser = httptools.HttpRequestParser(self)
             self._backlog = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:

@@ -1,6 +1,6 @@
 """A small HTTP/1.1 server on asyncio; llhttp (through httptools) does the parsing.
 
-Owns the port and whoever is connected to it, from the first client to an orderly end. A
+Owns the port and its connections, from the first client to an orderly end. A
 handler turns one ``Request`` into one ``Response``, or into an ``Upgrade``, and never
 meets a socket.
 """
@@ -62,7 +62,7 @@ class HttpServer:
         self._sweeper = loop.create_task(self._sweep(loop))
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accept nobody, answer what is in flight and for the last time, then drop what is left."""
+        """Accept no connection, answer what is in flight, then drop what is left."""
         if self._listener is None or self._sweeper is None:
             return
         loop = asyncio.get_running_loop()
@@ -108,7 +108,7 @@ class HttpServer:
         self._empty.clear()
 
     async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        # One timer for everybody: a timer for each request would cost more
+        # One timer for all requests: a timer for each request would cost more
         # than its parsing, and nearly all of them would never fire.
         limits = self.limits
         shortest_seconds = min(

@@ -58,7 +58,7 @@ class InvokeError(Exception):
 class LambdaApi:
     """Runs the ``functions`` it has, under the names they would be deployed with.
 
-    ``spawn`` runs what nobody waits for. Without a ``verifier`` every call
+    ``spawn`` runs what no caller waits for. Without a ``verifier`` every call
     counts as signed.
     """
 

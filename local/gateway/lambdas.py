@@ -41,7 +41,7 @@ class FunctionTimeout(FunctionError):
 
 
 class CallerTimeout(Exception):
-    """Whoever invoked it waits no longer. The handler goes on, as it would on AWS."""
+    """The caller waits no longer. The handler goes on, as on AWS."""
 
 
 class LambdaContext:
@@ -134,7 +134,7 @@ class _Job:
     thread: threading.Thread | None = None
     ends_at: float = inf
     alarm: asyncio.TimerHandle | None = None
-    # Taken by whoever ends it: the handler that returns, or the alarm.
+    # Taken by what ends it: the handler that returns, or the alarm.
     end: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -204,7 +204,7 @@ class Environments:
             result: Any = None
             error: BaseException | None = None
             try:
-                # Whoever gave up while it waited has been told that nothing came of it.
+                # A caller that gave up while it waited has had its answer.
                 if not job.outcome.done():
                     job.thread = this_thread
                     job.ends_at = time.monotonic() + job.function.timeout_seconds
@@ -215,7 +215,7 @@ class Environments:
                 return
             try:
                 job.loop.call_soon_threadsafe(self._settle, job, result, error)
-            except RuntimeError:  # the loop is closed: nobody waits any more
+            except RuntimeError:  # the loop is closed: no caller waits
                 return
 
     def _settle(self, job: _Job, result: Any, error: BaseException | None) -> None:

@@ -9,9 +9,9 @@ Theory of operation
 
 Every method is told something (a handshake came, a text came, a Lambda has
 answered, time has passed) and returns effects, in the order in which they are
-to be carried out. Whoever carries them out decides nothing. One effect comes
+to be carried out. Carrying them out decides nothing. One effect comes
 back: the outcome of an ``Invoke`` is handed to ``answered`` together with that
-very ``Invoke``, so nobody keeps a table of what is under way.
+very ``Invoke``, so no table of what is in flight is needed.
 
 A connection is in one of four states::
 
@@ -35,7 +35,7 @@ if there was activity.
 Time is the wall clock's, in milliseconds. A laptop that slept for an hour has
 idle connections when it wakes up, and its monotonic clock wouldn't know.
 
-Where nobody has documented or measured what AWS does, [?] marks the choice.
+[?] marks a choice where what AWS does is neither documented nor measured.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class WebSocketApi:
             return self._connect_answered(connection, invoke, outcome, now_ms)
         effects: list[Effect] = []
         # What a Lambda returns for a message would be echoed only through a
-        # route response; for $disconnect nobody listens.
+        # route response; for $disconnect there is no client.
         if (
             invoke.cause is Cause.MESSAGE
             and connection.state is State.OPEN
@@ -400,7 +400,7 @@ class WebSocketApi:
         return effects
 
     def drain(self, now_ms: int) -> list[Effect]:
-        """Accept nobody any more, and no more messages; those that have come are still handled."""
+        """Accept no more clients and no more messages; those that have come are still handled."""
         self._stopping = True
         effects: list[Effect] = []
         for connection_id, connection in self._connections.items():
@@ -410,7 +410,7 @@ class WebSocketApi:
         return effects
 
     def stop(self, now_ms: int) -> list[Effect]:
-        """Accept nobody any more and close everything."""
+        """Accept no more clients and close everything."""
         self._stopping = True
         effects: list[Effect] = []
         for connection in tuple(self._connections.values()):

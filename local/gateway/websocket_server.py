@@ -308,7 +308,7 @@ class WebSocketGateway:
 
 
 def _refuse(refusal: Refusal) -> Response:
-    """What never became a request. Nobody knows what for, so 413 is said as to a post."""
+    """What never became a request. Its purpose is unknown, so 413 is said as to a post."""
     if refusal.status == 413:
         return refused(PayloadTooLargeError(refusal.reason))
     body = json.dumps({"message": refusal.reason}).encode()

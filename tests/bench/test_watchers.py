@@ -1,4 +1,4 @@
-"""The clients of the benchmarks read and write WebSocket frames as everybody does."""
+"""The clients of the benchmarks read and write WebSocket frames as any client does."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Ledger:
 class Players:
     """One for each engine, from when the block begins until it ends.
 
-    Whoever is refused because the store is away insists, under the same id,
+    A client that is refused because the store is away insists, under the same id,
     as a client does that wants its command carried out once. ``phase`` is what
     the ids of the commands that are begun from now on start with.
     """

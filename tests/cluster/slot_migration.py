@@ -27,7 +27,7 @@ def owner_of(cluster: Cluster, slot: int) -> RedisProcess:
             for first, last, (_, port, *_), *_ in ask(admin, "CLUSTER SLOTS"):
                 if first <= slot <= last and port == node.port:
                     return node
-    raise AssertionError(f"Nobody serves slot {slot}")
+    raise AssertionError(f"No node serves slot {slot}")
 
 
 def move_at_once(cluster: Cluster, slot: int, taker: RedisProcess) -> None:
@@ -56,14 +56,14 @@ def between_two(cluster: Cluster, slot: int, taker: RedisProcess) -> Iterator[Ca
             return bool(keys)
 
         yield move_one
-        # The taker first: until it knows, nobody may send it anything.
+        # The taker first: until it knows, no node may send it anything.
         for node in (taker, *cluster.nodes):
             with node.admin() as admin:
                 ask(admin, "CLUSTER", "SETSLOT", slot, "NODE", taker_id)
 
 
 def move_key_by_key(cluster: Cluster, slot: int, taker: RedisProcess) -> None:
-    """As everybody else does it: meanwhile some keys of the slot lie here, others there."""
+    """As others do it: meanwhile some keys of the slot lie here, others there."""
     with between_two(cluster, slot, taker) as move_one:
         while move_one():
             pass

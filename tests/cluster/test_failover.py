@@ -127,7 +127,7 @@ def test_where_not_all_slots_are_needed_whoever_lies_on_other_nodes_goes_on(
         with node.admin() as admin:
             admin.config_set("cluster-require-full-coverage", "no")
     started = {start_session(engine)[0] for _ in range(SESSIONS)}
-    # The last node has no replica, and nobody takes over.
+    # The last node has no replica, and no node takes over.
     others, fallen = own_cluster.nodes[:-1], own_cluster.nodes[-1]
     slots = {one: key_slot(SessionKeys.of(one, SHARDS).session.encode()) for one in started}
     gone = {one for one, slot in slots.items() if slot >= own_cluster.bounds[2]}

@@ -30,7 +30,7 @@ from .test_failover import FALLS
 pytestmark = pytest.mark.failover
 
 HEARTBEAT_S = 3.0
-"""Three of them must outlast a fall: nobody is to be taken for silent meanwhile."""
+"""Three of them must outlast a fall: no client is to be taken for silent meanwhile."""
 
 ON_TOP_S = 1.0
 """For the doubt that a heartbeat raises, the answer to it, and two busy cores."""
@@ -171,7 +171,7 @@ async def answered(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 async def until_converged(rest: Rest, session_id: str, watchers: list[Client]) -> float:
-    """Wait until everybody shows what GET does; how long that took, in seconds."""
+    """Wait until each client shows what GET does; how long that took, in seconds."""
     answer = await answered(lambda: rest.get(session_id))
     began = time.monotonic()
 
@@ -185,7 +185,7 @@ async def until_converged(rest: Rest, session_id: str, watchers: list[Client]) -
 async def until_relays_hear(
     rest: Rest, session_id: str, watchers: list[Client], fell_at: float
 ) -> None:
-    """Return once an update has reached everybody who watches without being asked for."""
+    """Return once an update has reached each connection without being asked for."""
     while True:
         answer = await answered(lambda: rest.command(session_id, "switch"))
         version = answer.data["version"]

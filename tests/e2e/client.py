@@ -166,7 +166,7 @@ class Client(SessionClient):
         *,
         expected_version: int | None = None,
     ) -> int:
-        """Whoever's turn it is, and as soon as there is a session."""
+        """The participant whose turn it is, and as soon as there is a session."""
         await self.until(lambda one: one.connection == "live" and one.snapshot, why="live")
         args = {"current_participant_id": None, **(args or {})} if command == "switch" else args
         return await super().command(command, args, expected_version=expected_version)

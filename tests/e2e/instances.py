@@ -157,7 +157,7 @@ def command_of(pid: int) -> str:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and is more than an entry nobody has collected."""
+    """Whether a process is there and is more than an entry that was never collected."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

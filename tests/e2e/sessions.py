@@ -1,4 +1,4 @@
-"""Sessions to watch, and what they look like to whoever compares."""
+"""Sessions to watch, and what they look like to a comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two instances, two gateways, one store: everybody hears of everything."""
+"""Two instances, two gateways, one store: each client hears of everything."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Stack:
         answer = Answer(response.status, dict(response.headers), response.read().decode())
         connection.close()
         if "links" not in answer.text and '"token"' not in answer.text:
-            # Elsewhere than where somebody is given them there are none.
+            # Elsewhere than where a client is given them there are none.
             self.said.append(f"{answer.headers} {answer.text}")
         return answer
 

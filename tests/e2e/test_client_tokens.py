@@ -38,7 +38,7 @@ def instance(store: RedisProcess, tmp_path: Path) -> Iterator[Instance]:
 
 
 class Wallet:
-    """Whoever renews a client's token, and what the client was told on the way."""
+    """What renews a client's token, and what the client was told on the way."""
 
     def __init__(self, token: str) -> None:
         self.token = token

@@ -60,7 +60,7 @@ async def converge(
     clients: Sequence[Client],
     at_most: int = LOSING_NONE,
 ) -> None:
-    """Wait until everybody shows what GET does, and look how they came to."""
+    """Wait until each client shows what GET does, and look how they came to."""
     answer = await persist(rest, "GET", f"sessions/{session_id}")
     since_ms = (await persist(rest, "GET", "time")).body["timestamp_ms"]
 
@@ -138,7 +138,7 @@ async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watc
 async def nothing_outlives_its_connection(
     server: RedisProcess, session_id: str, gone: list[str]
 ) -> None:
-    """Nobody says goodbye for them, and nothing is posted that could find them gone."""
+    """No client says goodbye for them, and nothing is posted that could find them gone."""
     assert gone
     with server.admin() as store:
         assert set(remembered(store, gone, PATIENCE)) <= set(gone), "each for a while only"
@@ -211,7 +211,7 @@ async def calamities(
         assert answer.data["version"] == behind
         await converge("the store behind", rest, session_id, clients)
 
-        # Once more, and now the lost versions are made anew, differently, before
+        # Once more, and now the lost versions are made again, differently, before
         # anybody can have noticed that they were lost.
         behind = await fall_behind(rest, session_id, clients, second, first)
         proxy.lead_to(first.port)
@@ -224,7 +224,7 @@ async def calamities(
         await command(rest, session_id, "switch")
         await converge("and on", rest, session_id, clients)
 
-        # Somebody else's, under the same id: versions count anew.
+        # Another client's, under the same id: versions count from 1 again.
         await persist(rest, "DELETE", f"sessions/{session_id}")
         assert (await persist(rest, "POST", "sessions", session)).status == 201
         await converge("created anew", rest, session_id, clients)

@@ -1,4 +1,4 @@
-"""A thousand participants: partial updates and pages, and nobody sees a difference."""
+"""A thousand participants: partial updates and pages, and no client sees a difference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ A_KIND_OF_EACH = (
 
 
 def short(session: dict[str, Any]) -> dict[str, Any]:
-    """With as little time for everybody as anybody may have."""
+    """With as little time for all as anybody may have."""
     for participant in session["participants"]:
         participant["total_time_ms"] = SHORT_MS
     return session

@@ -78,7 +78,7 @@ def assert_hardly_longer(
 ) -> None:
     """Against what the same machine did in the same minute: it may have other things to do.
 
-    ``some_by_ms`` is how much longer than by chance a few may take, ``all_by_ms`` everybody.
+    ``some_by_ms`` is how much longer than by chance a few may take, ``all_by_ms`` all.
     A single one says little: shared machines stand still for more than half a second at times.
     """
     assert median(attacked) <= 5 * median(peace) + 40 + all_by_ms
@@ -119,7 +119,7 @@ async def under_attack(
             version = (await here.command(session_id, "switch")).data["version"]
             await all_until(others, lambda client: client.version >= version, why="the next")
             updated = time.monotonic()
-            # Whoever shares the instance is answered, too.
+            # A client that shares the instance is answered, too.
             before = others[0].kinds["PONG"]
             await others[0].send({"type": "PING"})
             await others[0].until(lambda client: client.kinds["PONG"] > before, why="a pong")

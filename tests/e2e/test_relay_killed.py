@@ -62,7 +62,7 @@ async def scenario(instance: Instance, watching_each: int) -> None:
             enough = asyncio.Event()
             commanding = asyncio.create_task(command(rest, session_ids, enough))
             first = [client.version for client in clients]
-            # Under way: everybody has heard some of it.
+            # Under way: each client has received some of it.
             await all_until(clients, has_reached(max(first) + 2), why="commands")
             await kill_relay(instance)
             enough.set()
@@ -86,7 +86,7 @@ async def scenario(instance: Instance, watching_each: int) -> None:
             )
             assert all(agrees(client.snapshot, newest[client.session_id]) for client in clients)
 
-        # Nobody was cut off, and nobody had to ask.
+        # No client was cut off, and none had to ask.
         assert {client.connections for client in clients} == {1}
         assert [close for client in clients for close in client.closes] == []
         assert sum(client.reconnects for client in clients) == 0

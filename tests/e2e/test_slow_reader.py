@@ -59,7 +59,7 @@ def fill(api: ConnectionsApi, endpoint: str, connection_id: str) -> None:
 
 
 async def switched(rest: Rest, session_id: str) -> tuple[int, list[float]]:
-    """The newest version, and how long whoever switched has waited for each answer."""
+    """The newest version, and how long the switching client has waited for each answer."""
     waited_s, version = [], 0
     for _ in range(SWITCHES):
         began_s = time.monotonic()
@@ -89,7 +89,7 @@ async def scenario(inline: Instance, store: redis.Redis, api: ConnectionsApi) ->
 
             version, after_s = await switched(rest, session_id)
 
-            # Nobody else has missed anything, or had to ask.
+            # No other client has missed anything, or had to ask.
             await all_until(clients, has_reached(version), why="the newest")
             assert {client.version for client in clients} == {version}
             assert sum(client.reconnects for client in clients) == 0

@@ -57,7 +57,7 @@ class Seen:
 
 
 async def over_a_kept_connection(url: str, session: dict[str, Any], seen: Seen) -> None:
-    """Command until an answer says that it was the last; then nobody is let in any more."""
+    """Command until an answer says that it was the last; then no client is let in any more."""
     reader, writer = await open_connection(url)
     while not await exchange(reader, writer, session, seen):
         pass
@@ -68,7 +68,7 @@ async def over_a_kept_connection(url: str, session: dict[str, Any], seen: Seen) 
 
 
 async def over_many_connections(url: str, session: dict[str, Any], seen: Seen) -> None:
-    """Command, over a connection of its own each time, until nobody is let in any more."""
+    """Command, over a connection of its own each time, until no client is let in any more."""
     with suppress(ConnectionRefusedError):
         while True:
             reader, writer = await open_connection(url)
@@ -187,10 +187,12 @@ def test_what_was_answered_is_in_the_store_and_what_is_in_the_store_was_answered
         with redis.Redis.from_url(server.url) as store:
             left = [*store.scan_iter(ALL_CONNECTIONS), *store.scan_iter("connection:*")]
     assert seen.surprises == []
-    assert found - seen.answered == set(), "carried out, and nobody was told"
+    assert found - seen.answered == set(), "carried out, and no client was told"
     assert seen.answered - found == set(), "said to be carried out"
     assert left == [], "each $disconnect ran"
-    assert seen.goodbyes == SESSIONS // 2, "whoever kept a connection was told of the last answer"
+    assert seen.goodbyes == SESSIONS // 2, (
+        "each client that kept a connection was told of the last answer"
+    )
     assert seen.resets <= 1
     assert seen.closes == [GOING_AWAY] * SESSIONS
     assert exit_code == 0

@@ -1,4 +1,4 @@
-"""Nobody does anything, and whoever watches hears of each timeout and warning, once, in time."""
+"""No client does anything, and each connection hears of each timeout and warning, once, in time."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def logged(rest: Rest, session_id: str) -> list[dict[str, Any]]:
 
 
 async def completed(rest: Rest, session_id: str, clients: list[Client]) -> None:
-    """What would go on for ever is over, and everybody knows."""
+    """What would go on for ever is over, and each client knows."""
     await rest.command(session_id, "complete")
     await all_until(clients, is_over, why="the end")
 

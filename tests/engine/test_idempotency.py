@@ -46,7 +46,7 @@ class Recipients:
         self.dismissed += 1
 
     def close_revoked(self, _: str) -> None:
-        """Nobody here has a token."""
+        """No caller here has a token."""
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def noted_of(call: Callable[[], object]) -> dict[str, Any]:
 
 
 def meanwhile(call: Callable[[], object]) -> Callable[[], object]:
-    """Somebody else's call, whose notes are not ours."""
+    """Another client's call, whose notes are not ours."""
     return lambda: noted_of(call)
 
 

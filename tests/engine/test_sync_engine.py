@@ -46,7 +46,7 @@ def chess(total_time_ms: int = 10_000, **changes: Any) -> Setup:
 
 @dataclass
 class RacedStore(FakeStore):
-    """A store in which somebody else is faster, as often as there are intruders.
+    """A store in which another client is faster, as often as there are intruders.
 
     When it ``repeats``, the reply to each commit is lost and asked for again.
     """
@@ -76,7 +76,7 @@ class RacedStore(FakeStore):
 
 
 class Watch:
-    """Time that passes only when somebody sleeps."""
+    """Time that passes only when a caller sleeps."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

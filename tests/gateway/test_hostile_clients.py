@@ -21,7 +21,7 @@ from .serving import WITHIN_S, Backend, RawClient, Served, context_of, frame, se
 
 
 class Neighbour:
-    """Somebody else, who is connected and is served as if nothing were."""
+    """Another client, which is connected and is served as if nothing were."""
 
     def __init__(self, served: Served, backend: Backend, client: ClientConnection) -> None:
         self._served = served

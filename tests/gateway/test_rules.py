@@ -488,7 +488,7 @@ def test_draining_lets_what_has_come_be_answered_and_takes_no_more() -> None:
     assert not play.api.is_idle
     assert isinstance(play.open(), Refuse)
     (answer,) = play.api.answered(invoke, Raised(), play.now_ms)
-    assert isinstance(answer, Send), "it is open still, and nobody goes on reading it"
+    assert isinstance(answer, Send), "it is open still, and no client goes on reading it"
     assert play.api.is_idle
 
     closing, _, resuming, *_ = play.api.stop(play.now_ms)

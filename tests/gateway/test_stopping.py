@@ -36,7 +36,7 @@ def test_stopping_says_goodbye_to_everybody(loop_factory: LoopFactory) -> None:
                 assert (raised.value.rcvd.code, raised.value.rcvd.reason) == (1001, "Going away")
         assert [backend.disconnected() for _ in range(2)] == [(1001, "Going away")] * 2
         assert served.known() == 0
-    # Everybody took part, so nothing had to be waited out.
+    # All took part, so nothing had to be waited out.
     assert took_s < WITHIN_S / 2
 
 
@@ -135,7 +135,7 @@ def test_a_gateway_stops_that_never_met_anybody() -> None:
 
 
 async def storm(url: str, clients: int) -> None:
-    """Everybody comes at once; a third leaves politely, a third rudely, a third mid-message."""
+    """All come at once; a third leaves politely, a third rudely, a third mid-message."""
 
     async def one(number: int) -> None:
         async with connect(url, compression=None, open_timeout=WITHIN_S) as client:

@@ -46,7 +46,7 @@ print(*settings.noted)
 
 
 def variables(url: str, **more: str) -> dict[str, str]:
-    """What a container would be given, but for the variables of whoever runs this."""
+    """What a container would be given, but for the variables of the caller."""
     return {
         "PATH": os.environ["PATH"],
         "REDIS_URL": url,

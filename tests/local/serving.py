@@ -101,7 +101,7 @@ class Wire:
         self.socket.sendall(data)
 
     def fill(self) -> None:
-        """Send empty lines until nothing more fits, because nobody reads."""
+        """Send empty lines until nothing more fits, because the client does not read."""
         self.socket.setblocking(False)
         sent_bytes = 0
         try:

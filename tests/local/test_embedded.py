@@ -54,7 +54,7 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # An orphan that nobody waits for stays behind as a zombie in some containers.
+    # An orphan that no parent waits for stays behind as a zombie in some containers.
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
@@ -206,7 +206,7 @@ def test_letting_go_ends_the_server_without_waiting(data_dir: Path) -> None:
     with embedded_server(data_dir) as server:
         let_go(server)
         eventually(lambda: not is_alive(server.pid))
-        let_go(server)  # nobody there any more: no harm
+        let_go(server)  # no server there any more: no harm
 
 
 def test_a_server_that_was_told_to_end_is_not_adopted(data_dir: Path) -> None:

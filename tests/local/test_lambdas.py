@@ -179,7 +179,7 @@ def test_the_time_of_a_function_begins_when_it_does() -> None:
             lambda _event, context: context.get_remaining_time_in_millis(), timeout_seconds=0.2
         )
         second = asyncio.create_task(environments.invoke(short, {}))
-        # Longer than it may take, and than whoever looks after it is patient.
+        # Longer than it may take, and than its supervisor waits.
         done, _ = await asyncio.wait([second], timeout=0.5)
         assert not done
         release.set()

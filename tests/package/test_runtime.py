@@ -174,7 +174,7 @@ app.container.engine
 try:
     app.container.authenticator.authenticate("x")
 except KeysUnavailable:
-    pass  # Nobody is there to be asked for them.
+    pass  # No client is there to be asked for them.
 for module in list(sys.modules.values()):
     file, cached = getattr(module, "__file__", None), getattr(module, "__cached__", None)
     if file and file.startswith(sys.argv[1]) and file.endswith(".py"):
@@ -233,7 +233,7 @@ def asking_for_tokens(store: RedisProcess, key: dict[str, Any]) -> dict[str, str
         "AUTH_KEYS": json.dumps(key),
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
-        # Nobody is there to greet.
+        # No client is there to greet.
         "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:1",
         "REDIS_URL": store.url,
     }

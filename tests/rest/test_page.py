@@ -1,4 +1,4 @@
-"""The page at / loads what it needs from here, talks to nobody else, and may be kept."""
+"""The page at / loads what it needs from here, talks to no other host, and may be cached."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture
 def engine(open_store: OpenStore, own_valkey: RedisProcess) -> SyncEngine:
-    """What sessions are created with, past every proxy, on a server nobody else sweeps."""
+    """What sessions are created with, past every proxy, on a server no other client sweeps."""
     return SyncEngine(open_store(own_valkey.url), session_ttl_ms=TTL_MS)
 
 
@@ -200,7 +200,7 @@ def test_an_entry_too_late_is_put_right_by_whoever_reads_and_no_timeout_has_anot
         admin.zrem(index_of(session_id), session_id)
         if entry_ms is not None:
             admin.zadd(index_of(session_id), {session_id: entry_ms})
-        # Commits write the index together with their session, so only somebody else's
+        # Commits write the index together with their session, so only another client's
         # hand can have done that; nothing tells a sweeper of what is not in it.
         eventually(lambda: engine.get_current_state(session_id).now_ms > started_ms + CYCLE_MS)
         all_have(own_valkey, sessions, 3)

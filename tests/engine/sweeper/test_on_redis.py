@@ -108,7 +108,7 @@ def test_alarms_are_raised_only_for_a_deadline_earlier_than_all_of_its_shard(
         first = start_at(60_000)
         assert heard.next(5.0) == 0
         start_at(90_000)
-        # Later than before: whoever sleeps wakes up too early, and sees for himself.
+        # Later than before: a sleeper wakes up too early, and looks.
         engine.pause_session(first)
         engine.resume_session(first)
         assert heard.next(0.0) is None or heard.next(0.0) is None

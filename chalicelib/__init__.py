@@ -1,7 +1,7 @@
 """Tickless: timers that stay in step on every screen.
 
-Dependencies point inwards: routes -> wiring -> store | realtime -> engine ->
-schemas -> core -> settings. ``make check`` enforces it.
+Dependencies point inwards: rest -> container -> websocket -> store | broadcast -> engine ->
+schemas -> auth -> core. ``make check`` enforces it.
 """
 
 __version__ = "0.1.0"

@@ -85,7 +85,7 @@ Refuser = Callable[[Refusal], Response]
 
 
 def plain_refusal(refusal: Refusal) -> Response:
-    """The refusal as plain text, for a server whose owner has no shape of his own."""
+    """The refusal as plain text, for a server whose owner defines none."""
     return Response(
         refusal.status, (("Content-Type", "text/plain"),), f"{refusal.reason}\n".encode()
     )

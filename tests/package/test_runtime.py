@@ -344,4 +344,4 @@ def test_a_key_of_a_curve_fails_with_the_remedy(
     with PackagedFunction(task_root, "app.connect", variables) as function:
         assert knock(function, "x") == {"statusCode": 503}
 
-    assert "needs the package cryptography" in "".join(capfd.readouterr())
+    assert "needs the cryptography package" in "".join(capfd.readouterr())

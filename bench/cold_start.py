@@ -30,7 +30,7 @@ BARE = ", without byte code"
 STATEMENTS = {
     APP: "import app",
     REFERENCE: REFERENCE,
-    STORE: "import app; from chalicelib.container import services; services().store",
+    STORE: "import app; app.container.store",
     CHALICE: "import chalice.app",
 }
 

@@ -127,7 +127,7 @@ class SessionStore(Protocol):
     def commit(
         self, commit: Commit, limit_check: RateLimitCheck | None = None
     ) -> Committed | Stale:
-        """Make the commit; a switch is counted with it, and one that was made before waived.
+        """Make the commit; a new switch counts towards the rate limit, a repeated one does not.
 
         Raises:
             RateLimited: It was one switch too many; nothing was changed.

@@ -270,7 +270,7 @@ class FakeStore:
         self._sessions.pop(session_id, None)
 
     def mend_index(self, session_id: str) -> None:
-        """As watch.lua does."""
+        """As register_connection.lua does."""
         stored = self._stored(session_id)
         if stored is not None and stored.due_ms is not None:
             listed_ms = self.deadlines.get(session_id, stored.due_ms)

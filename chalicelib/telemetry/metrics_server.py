@@ -1,7 +1,8 @@
-"""The port of a process that stands alone: whether it is ready, and its figures.
+"""The HTTP port of a standalone process: ``/ready`` and ``/metrics``.
 
-``/ready`` is for whoever keeps it running, ``/metrics``, which prometheus_client answers, for
-Prometheus. The facts of the fleet are not here: every instance's own /metrics has those.
+``/ready`` is for the supervisor that restarts the process. ``/metrics`` is for Prometheus, and
+prometheus_client answers it. Metrics of the whole deployment are not here: each instance serves
+those at its own /metrics.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from .ports import (
 from .rate_limit.policy import RateLimiter
 from .settings import InvalidSetting, Settings, default_settings, read_settings
 from .store.client import RedisClient, connect
-from .telemetry.ports import NoSink, Sink, Telemetry
+from .telemetry.metrics import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
     from .auth.authenticator import TokenAuthenticator
@@ -302,7 +302,7 @@ class Container:
         self.sweeper().work_through_minute(remaining_ms)
         # A function is not scraped. That the store is unavailable is reported elsewhere.
         with suppress(StoreUnavailable):
-            self.telemetry.overdue(self.stats.facts())
+            self.telemetry.record_overdue(self.stats.read())
 
     def close(self, within_seconds: float) -> None:
         """Let posts in flight end, and disconnect from the store."""

@@ -363,7 +363,7 @@ class StoreStats:
 class StatsReader(Protocol):
     """What there is of everything."""
 
-    def facts(self) -> StoreStats:
+    def read(self) -> StoreStats:
         """As of now; raises StoreUnavailable when the store can't be reached.
 
         It costs the same however many sessions there are. A session counts for

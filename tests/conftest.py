@@ -1,3 +1,5 @@
+from . import hypothesis_profiles as hypothesis_profiles
+
 pytest_plugins = ["tests.fixtures"]
 
 # What needs more than `make install` brings. "package" wants Lambda's Python and minutes of the

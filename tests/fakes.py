@@ -38,7 +38,7 @@ from chalicelib.ports import (
     StoreUnavailable,
 )
 from chalicelib.store import codec
-from chalicelib.telemetry.metrics import Gauge, Metric
+from chalicelib.telemetry.definitions import Gauge, Metric
 
 
 @dataclass
@@ -472,7 +472,7 @@ class FakeFleet:
     store: FakeStore
     registry: FakeRegistry
 
-    def facts(self) -> StoreStats:
+    def read(self) -> StoreStats:
         now_ms = self.store.now_ms()
         stored = map(self.store.load, list(self.store._sessions))
         statuses = Counter(one.session.status for one in stored if one.session is not None)
@@ -510,7 +510,7 @@ class RecordingSink:
         with self._lock:
             self.observed.setdefault((metric.name, labels), []).append(seconds)
 
-    def find(self, gauge: Gauge, value: float) -> None:
+    def set(self, gauge: Gauge, value: float) -> None:
         self.found[gauge.name] = value
 
     def flush(self) -> None:

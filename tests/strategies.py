@@ -5,18 +5,13 @@
 
 Two scales: *wire*, what a request can contain, and *tiny*, a few milliseconds each, with many ties,
 exact deadlines and several timeouts in one gap.
-
-Importing this module registers the profiles ``fast`` (loaded, unless the
-environment variable HYPOTHESIS_PROFILE names another) and ``thorough``.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from chalicelib.core import time_controls as tc
@@ -45,27 +40,6 @@ from chalicelib.core.setup import (
     create_setup,
 )
 from chalicelib.core.timeouts import due_ms
-
-# The laptop profile is deterministic; the other one explores.
-settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
-settings.register_profile(
-    "thorough",
-    max_examples=1_000,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-# No shrinking and explaining of failures.
-settings.register_profile(
-    "mutants",
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 EPOCH_MS = 1_700_000_000_000
 """The start of each walk."""

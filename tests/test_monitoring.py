@@ -16,7 +16,7 @@ import yaml
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.core.session import Status
 from chalicelib.schemas.errors import STATUS
-from chalicelib.telemetry.metrics import GAUGES, METRICS
+from chalicelib.telemetry.definitions import GAUGES, METRICS
 
 ROOT = Path(__file__).parent.parent
 ALERTS = yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())

@@ -16,8 +16,7 @@ from itertools import islice
 from ..core.errors import StoreUnavailable
 from ..ports import Connection, ConnectionRegistry
 from ..schemas.messages import session_forbidden
-from ..telemetry.ports import SILENT, Telemetry
-from . import fan_out_metrics as fan_out
+from ..telemetry.metrics import SILENT, Telemetry
 from .connections_api.ports import ConnectionsApi, Delete, Post, Request
 from .recipients import SESSIONS_PER_READ, Recipients, recipients_of, recipients_of_each
 
@@ -104,15 +103,14 @@ class InlineBroadcaster:
             [*posts, *reasons, *deletes], WITHIN_SECONDS, THROTTLED_SECONDS
         )
         if posts:
-            fan_out.report(
-                self._telemetry,
+            self._telemetry.record_fan_out(
                 recipients.session_id,
                 message,
                 Counter(outcomes[: len(posts)]),
                 self._monotonic() - began_s,
             )
         if reasons:
-            self._telemetry.posted(Counter(outcomes[len(posts) :][: len(reasons)]))
+            self._telemetry.record_posts(Counter(outcomes[len(posts) :][: len(reasons)]))
         if close:
             return leaving
         delivered = zip(recipients.present, outcomes, strict=False)

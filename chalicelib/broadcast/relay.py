@@ -19,7 +19,7 @@ from ..core.errors import StoreUnavailable
 from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.pushes import is_final_message
-from ..telemetry.ports import SILENT, Telemetry
+from ..telemetry.metrics import SILENT, Telemetry
 from .connections_api.ports import ConnectionsApi
 from .recipients import recipients_of
 from .relay_maintenance import RelayMaintenance

@@ -16,8 +16,7 @@ from queue import Empty, SimpleQueue
 
 from ..ports import Connection
 from ..schemas.messages import session_forbidden
-from ..telemetry.ports import Telemetry
-from . import fan_out_metrics as fan_out
+from ..telemetry.metrics import Telemetry
 from .connections_api.ports import ConnectionsApi, Delete, DeliveryStatus, Post
 from .recipients import Recipients
 
@@ -108,11 +107,11 @@ class _Delivery:
         self._telemetry = telemetry
         self._since_s = since_s
         self._settled = settled
-        self._outcomes: Counter[DeliveryStatus] = Counter()
+        self._statuses: Counter[str] = Counter()
         self._left = len(recipients.present)
 
     def done(self, post: Post, outcome: DeliveryStatus) -> None:
-        self._outcomes[outcome] += 1
+        self._statuses[outcome] += 1
         self._left -= 1
         if outcome is DeliveryStatus.GONE:
             if self._recipients.is_gone(self._present[post.connection_id], outcome):
@@ -125,11 +124,10 @@ class _Delivery:
                 extra={"session_id": self._recipients.session_id},
             )
         if not self._left:
-            fan_out.report(
-                self._telemetry,
+            self._telemetry.record_fan_out(
                 self._recipients.session_id,
                 self._message,
-                self._outcomes,
+                self._statuses,
                 time.monotonic() - self._since_s,
             )
             if self._settled is not None:

@@ -46,7 +46,7 @@ from ..ports import (
 from ..schemas.pushes import state_update
 from ..schemas.states import SessionState, state_with_deadline
 from ..telemetry.log_context import append_keys
-from ..telemetry.ports import SILENT, Telemetry
+from ..telemetry.metrics import SILENT, Telemetry
 from .idempotency import IdempotentRequest
 from .retry import DEFAULT_RETRY, RetryPolicy
 
@@ -268,7 +268,7 @@ class CommitLoop:
     def publish(self, commit: Commit, committed: Committed | Stale) -> None:
         """Broadcast a commit, or count the race that it lost."""
         if isinstance(committed, Stale):
-            self._telemetry.lost_race()
+            self._telemetry.record_lost_race()
             return
         # An equal request's commit is broadcast by that request.
         if self._broadcaster is not None and _is_ours(commit, committed):

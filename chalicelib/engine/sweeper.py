@@ -20,7 +20,7 @@ from ..core.errors import StoreUnavailable
 from ..core.events import TimeWarning
 from ..core.timeouts import due_ms
 from ..ports import Deadline, DeadlineIndex, DeadlineNotifications
-from ..telemetry.ports import SILENT, Telemetry
+from ..telemetry.metrics import SILENT, Telemetry
 from .commit_loop import CommandResult
 from .sync_engine import SyncEngine
 
@@ -231,7 +231,7 @@ class Sweeper:
         if all(isinstance(event, TimeWarning) for event in outcome.events):
             return
         lag_ms = max(0, outcome.now_ms - due.at_ms)
-        self._telemetry.settled(lag_ms)
+        self._telemetry.record_settlement(lag_ms)
         LOG.info(
             "timeout",
             extra={

@@ -26,7 +26,7 @@ from ..ports import (
 )
 from ..schemas.pushes import session_deleted
 from ..settings import MAX_TOKEN_TTL_SECONDS
-from ..telemetry.ports import SILENT, Telemetry
+from ..telemetry.metrics import SILENT, Telemetry
 from .commit_loop import CommandResult, CommitLoop, random_id
 from .idempotency import IdempotentRequest
 from .retry import DEFAULT_RETRY, RetryPolicy

@@ -48,9 +48,9 @@ class _Observer:
                 response = get_response(request)
             seconds = time.perf_counter() - began_s
             status = response.status_code
-            telemetry.answered(method, route, status, seconds)
+            telemetry.record_request(method, route, status, seconds)
             if route.endswith("/switch") and status < REFUSED_FROM and "repeated" not in log_keys:
-                telemetry.switched("rest", seconds)
+                telemetry.record_switch("rest", seconds)
             telemetry.flush()
             LOG.log(
                 logging.DEBUG if route in PROBES else logging.INFO,
@@ -94,9 +94,9 @@ class _Observer:
     def _record_message(self, log_keys: Mapping[str, LogValue], seconds: float) -> None:
         telemetry = self._container.telemetry
         kind, code = str(log_keys["type"]), str(log_keys["code"])
-        telemetry.heard(kind, code, seconds)
+        telemetry.record_message(kind, code, seconds)
         if log_keys.get("command") == "switch" and code == "OK" and "repeated" not in log_keys:
-            telemetry.switched("websocket", seconds)
+            telemetry.record_switch("websocket", seconds)
         telemetry.flush()
         LOG.log(
             # Each client sends one every half minute.

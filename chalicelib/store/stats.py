@@ -32,7 +32,7 @@ class RedisStats:
             for tag in tags
         ]
 
-    def facts(self) -> StoreStats:
+    def read(self) -> StoreStats:
         counted = self._count.run_pipeline(self._client, self._calls)
         overdue, overdue_ms, connections, *by_status = zip(*counted, strict=True)
         return StoreStats(

@@ -15,7 +15,7 @@ from threading import Lock
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from .metrics import Gauge, Metric
+from .definitions import Gauge, Metric
 
 NAMESPACE = "Tickless"
 
@@ -36,7 +36,7 @@ class CloudWatchSink:
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
         self._add(_dimensions(metric, labels), metric.name, MetricUnit.Seconds, round(seconds, 6))
 
-    def find(self, gauge: Gauge, value: float) -> None:
+    def set(self, gauge: Gauge, value: float) -> None:
         seconds = gauge.name.endswith("_seconds")
         self._add((), gauge.name, MetricUnit.Seconds if seconds else MetricUnit.Count, value)
 

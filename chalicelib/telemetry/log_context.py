@@ -12,27 +12,27 @@ from contextvars import ContextVar
 
 LogValue = str | int | float
 
-_NOTHING: Mapping[str, LogValue] = {}
-_context: ContextVar[dict[str, LogValue] | None] = ContextVar("work", default=None)
+_NO_KEYS: Mapping[str, LogValue] = {}
+_context: ContextVar[dict[str, LogValue] | None] = ContextVar("log_context", default=None)
 
 
 @contextmanager
-def log_context(**facts: LogValue) -> Iterator[dict[str, LogValue]]:
+def log_context(**keys: LogValue) -> Iterator[dict[str, LogValue]]:
     """A log context for the block, in this thread; yields its keys."""
-    token = _context.set(facts)
+    token = _context.set(keys)
     try:
-        yield facts
+        yield keys
     finally:
         _context.reset(token)
 
 
-def append_keys(**facts: LogValue) -> None:
+def append_keys(**keys: LogValue) -> None:
     """Add keys to the current log context; no-op without one."""
     log_keys = _context.get()
     if log_keys is not None:
-        log_keys.update(facts)
+        log_keys.update(keys)
 
 
 def log_keys() -> Mapping[str, LogValue]:
     """The keys of the current log context; empty without one."""
-    return _context.get() or _NOTHING
+    return _context.get() or _NO_KEYS

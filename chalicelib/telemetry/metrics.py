@@ -1,112 +1,132 @@
-"""Metric definitions, named by Prometheus conventions: base units, ``_total``.
+"""Metrics interface: one method per event, recorded in a :class:`Sink`.
 
-CloudWatch uses the same names. Labels have few, known values: a route is its path
-template with ``{session_id}``, and an id is never a label.
+:class:`Telemetry` maps events to metrics, a sink stores them. Both are called from any
+thread, on the hot path.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from ..ports import StoreStats
+from ..schemas.pushes import version_of
+from . import definitions
+from .definitions import Gauge, Metric
+
+LOG = logging.getLogger("tickless")
+
+EXPECTED_STATUSES = {"delivered", "gone"}
+"""Delivery statuses that need no warning."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Metric:
-    """A counter, or a histogram of seconds if ``buckets`` are given."""
+class Sink(Protocol):
+    """Records metrics; must neither raise nor block. Safe for many threads."""
 
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
+    def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
+        """Add to a counter; ``labels`` are in the metric's order."""
 
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
+        """Add one observation to a histogram."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Gauge:
-    """A value read on each scrape."""
+    def set(self, gauge: Gauge, value: float) -> None:
+        """Record a gauge without labels, for sinks that are not scraped."""
 
-    name: str
-    help: str
-    labels: tuple[str, ...] = ()
+    def flush(self) -> None:
+        """Write buffered metrics, which a frozen process would lose."""
 
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+class NoSink:
+    """A sink that discards everything."""
 
-FINE_SECONDS = (
-    *(0.0005, 0.00075, 0.001, 0.00125, 0.0015, 0.002, 0.0025, 0.003, 0.004, 0.005),
-    *(0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5),
-)
-"""From a switch on one machine to one that exhausted its retries."""
+    def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
+        """Nothing."""
 
-REQUESTS = Metric(
-    "tickless_http_requests_total", "Requests answered.", ("method", "route", "status")
-)
-REQUEST_SECONDS = Metric(
-    "tickless_http_request_duration_seconds",
-    "From a request's arrival at the function to its answer.",
-    ("method", "route"),
-    SECONDS,
-)
-MESSAGES = Metric(
-    "tickless_socket_messages_total",
-    "Messages of sockets, their opening and their end; code is OK, or why it was refused.",
-    ("type", "code"),
-)
-MESSAGE_SECONDS = Metric(
-    "tickless_socket_message_duration_seconds",
-    "From a message's arrival at the function to the post of its answer.",
-    ("type",),
-    SECONDS,
-)
-SWITCH_SECONDS = Metric(
-    "tickless_switch_duration_seconds",
-    "From a switch's arrival at the function to its answer, where it was carried out.",
-    ("transport",),
-    FINE_SECONDS,
-)
-LOST_RACES = Metric("tickless_lost_races_total", "Commits refused because of a concurrent one.")
-POSTS = Metric(
-    "tickless_posts_total", "Posts to connections, by what became of them.", ("outcome",)
-)
-FAN_OUT_SECONDS = Metric(
-    "tickless_fan_out_duration_seconds",
-    "From an update's arrival at the posting process to the end of the last post.",
-    (),
-    SECONDS,
-)
-SWEEPER_LAG_SECONDS = Metric(
-    "tickless_sweeper_lag_seconds",
-    "From a deadline to the instant at which the sweeper settled it, on the store's clock.",
-    (),
-    (*SECONDS, 30, 60, 300),
-)
-RATE_LIMITED = Metric(
-    "tickless_rate_limited_total", "Requests and messages above a rate limit.", ("scope",)
-)
-LIMITER_FAILED_OPEN = Metric(
-    "tickless_limiter_failed_open_total",
-    "Requests let through uncounted because the store could not be asked.",
-)
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
+        """Nothing."""
 
-METRICS = (
-    REQUESTS,
-    REQUEST_SECONDS,
-    MESSAGES,
-    MESSAGE_SECONDS,
-    SWITCH_SECONDS,
-    LOST_RACES,
-    POSTS,
-    FAN_OUT_SECONDS,
-    SWEEPER_LAG_SECONDS,
-    RATE_LIMITED,
-    LIMITER_FAILED_OPEN,
-)
+    def set(self, gauge: Gauge, value: float) -> None:
+        """Nothing."""
 
-STORE_UP = Gauge("tickless_store_up", "1 if the store answered this scrape, else 0.")
-SESSIONS = Gauge("tickless_sessions", "Sessions in the store.", ("status",))
-CONNECTIONS = Gauge("tickless_connections", "Connections heard of within three heartbeats.")
-OVERDUE = Gauge("tickless_overdue_deadlines", "Deadlines that have passed and are not settled.")
-OVERDUE_SECONDS = Gauge(
-    "tickless_overdue_seconds", "How long ago the oldest of those passed; 0 without any."
-)
-BUILD = Gauge("tickless_build_info", "Always 1; the version that runs.", ("version",))
+    def flush(self) -> None:
+        """Nothing."""
 
-GAUGES = (STORE_UP, SESSIONS, CONNECTIONS, OVERDUE, OVERDUE_SECONDS, BUILD)
+
+class Telemetry:
+    """Records the service's events as metrics."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def record_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered; ``route`` is the path as registered."""
+        self._sink.count(definitions.REQUESTS, (method, route, str(status)), 1)
+        self._sink.observe(definitions.REQUEST_SECONDS, (method, route), seconds)
+
+    def record_message(self, kind: str, code: str, seconds: float) -> None:
+        """A socket message was handled, or refused with ``code``."""
+        self._sink.count(definitions.MESSAGES, (kind, code), 1)
+        self._sink.observe(definitions.MESSAGE_SECONDS, (kind,), seconds)
+
+    def record_switch(self, transport: str, seconds: float) -> None:
+        """A switch was carried out and answered."""
+        self._sink.observe(definitions.SWITCH_SECONDS, (transport,), seconds)
+
+    def record_lost_race(self) -> None:
+        """A commit lost against a concurrent one."""
+        self._sink.count(definitions.LOST_RACES, (), 1)
+
+    def record_posts(self, statuses: Mapping[str, int]) -> None:
+        """Posts finished; ``statuses`` counts them by DeliveryStatus."""
+        for status, count in statuses.items():
+            self._sink.count(definitions.POSTS, (status,), count)
+
+    def record_fan_out(
+        self, session_id: str, message: bytes, statuses: Mapping[str, int], seconds: float
+    ) -> None:
+        """One message was posted to all its recipients: metrics, and one log line.
+
+        Epoch and version identify the commit across processes. The line is a warning if a
+        connection missed the message.
+        """
+        self.record_posts(statuses)
+        self._sink.observe(definitions.FAN_OUT_SECONDS, (), seconds)
+        level = logging.INFO if statuses.keys() <= EXPECTED_STATUSES else logging.WARNING
+        if not LOG.isEnabledFor(level):
+            return
+        version = version_of(message)
+        LOG.log(
+            level,
+            "fan-out",
+            extra={
+                "session_id": session_id,
+                **({"epoch": version[0], "version": version[1]} if version else {}),
+                "duration_ms": round(seconds * 1000, 3),
+                "posts": {str(status): count for status, count in statuses.items()},
+            },
+        )
+
+    def record_settlement(self, lag_ms: int) -> None:
+        """The sweeper settled a timeout ``lag_ms`` after its deadline."""
+        self._sink.observe(definitions.SWEEPER_LAG_SECONDS, (), lag_ms / 1000)
+
+    def rate_limited(self, scope: str) -> None:
+        """A request or message exceeded the rate limit of ``scope``."""
+        self._sink.count(definitions.RATE_LIMITED, (scope,), 1)
+
+    def limiter_failed_open(self) -> None:
+        """A request was allowed because it could not be counted."""
+        self._sink.count(definitions.LIMITER_FAILED_OPEN, (), 1)
+
+    def record_overdue(self, stats: StoreStats) -> None:
+        """Record how many deadlines have passed unsettled, and for how long."""
+        self._sink.set(definitions.OVERDUE, stats.overdue)
+        self._sink.set(definitions.OVERDUE_SECONDS, stats.overdue_ms / 1000)
+
+    def flush(self) -> None:
+        """Write buffered metrics, which a frozen process would lose."""
+        self._sink.flush()
+
+
+SILENT = Telemetry(NoSink())

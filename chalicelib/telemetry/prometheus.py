@@ -1,8 +1,7 @@
-"""Metrics for Prometheus: a sink, and the page that a scrape gets.
+"""Prometheus sink and exposition, by prometheus_client.
 
-A process keeps its figures to itself, or, with a ``directory``, beside those of
-other processes, and then each of them can show all of them together. A sink
-must be the only one of its process.
+With a ``directory`` (prometheus_client's multiprocess mode) every process that shares it exposes
+the metrics of all of them; without one a process exposes its own. One sink per process.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from prometheus_client.registry import Collector
 from .. import __version__
 from ..core.errors import StoreUnavailable
 from ..ports import StatsReader
-from . import metrics as names
-from .metrics import Gauge, Metric
+from . import definitions
+from .definitions import Gauge, Metric
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -39,7 +38,7 @@ class PrometheusSink:
         # The creation time of each series would be another series, which no query uses.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._made = {metric: _make(metric, self.registry) for metric in names.METRICS}
+        self._made = {metric: _make(metric, self.registry) for metric in definitions.METRICS}
         self._directory = directory
 
     def count(self, metric: Metric, labels: tuple[str, ...], amount: int) -> None:
@@ -48,14 +47,14 @@ class PrometheusSink:
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float) -> None:
         cast(Histogram, self._child(metric, labels)).observe(seconds)
 
-    def find(self, gauge: Gauge, value: float) -> None:
-        """Each scrape finds the facts for itself."""
+    def set(self, gauge: Gauge, value: float) -> None:
+        """Does nothing: StatsCollector reads gauges on each scrape."""
 
     def flush(self) -> None:
         """Does nothing: Prometheus scrapes."""
 
     def collectors(self) -> Iterable[Collector]:
-        """Where the figures of this process, or of all in its directory, are read."""
+        """The collectors of this process, or of all that share its directory."""
         if self._directory is None:
             return (self.registry, ProcessCollector(registry=None))
         return (
@@ -77,23 +76,26 @@ def _make(metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
 
 
 class StatsCollector(Collector):
-    """The facts of the fleet, read from the store by each scrape; none while that is away."""
+    """Gauges of the whole deployment, read from the store on each scrape.
+
+    While the store is unavailable, ``tickless_store_up`` is 0 and the other gauges are missing.
+    """
 
     def __init__(self, stats: StatsReader) -> None:
-        self._fleet = stats
+        self._stats = stats
 
     def collect(self) -> Iterator[Family]:
-        yield _gauge(names.BUILD, {(__version__,): 1})
+        yield _gauge(definitions.BUILD, {(__version__,): 1})
         try:
-            facts = self._fleet.facts()
+            stats = self._stats.read()
         except StoreUnavailable:
-            yield _gauge(names.STORE_UP, {(): 0})
+            yield _gauge(definitions.STORE_UP, {(): 0})
             return
-        yield _gauge(names.STORE_UP, {(): 1})
-        yield _gauge(names.SESSIONS, {(status,): n for status, n in facts.sessions.items()})
-        yield _gauge(names.CONNECTIONS, {(): facts.connections})
-        yield _gauge(names.OVERDUE, {(): facts.overdue})
-        yield _gauge(names.OVERDUE_SECONDS, {(): facts.overdue_ms / 1000})
+        yield _gauge(definitions.STORE_UP, {(): 1})
+        yield _gauge(definitions.SESSIONS, {(status,): n for status, n in stats.sessions.items()})
+        yield _gauge(definitions.CONNECTIONS, {(): stats.connections})
+        yield _gauge(definitions.OVERDUE, {(): stats.overdue})
+        yield _gauge(definitions.OVERDUE_SECONDS, {(): stats.overdue_ms / 1000})
 
 
 def _gauge(gauge: Gauge, values: dict[tuple[str, ...], float]) -> Family:
@@ -104,7 +106,7 @@ def _gauge(gauge: Gauge, values: dict[tuple[str, ...], float]) -> Family:
 
 
 def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
-    """A registry that collects from all of them."""
+    """A registry of these collectors."""
     registry = CollectorRegistry(support_collectors_without_names=True)
     for collector in collectors:
         registry.register(collector)
@@ -112,5 +114,5 @@ def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
 
 
 def page(collectors: Iterable[Collector]) -> bytes:
-    """What all of them say, in Prometheus's text format."""
+    """The metrics of these collectors in Prometheus's text format."""
     return generate_latest(registry_of(collectors))

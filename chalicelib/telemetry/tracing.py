@@ -6,7 +6,7 @@ Disabled, it costs nothing and imports nothing. Enabled, it requires ``aws-xray-
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
@@ -18,13 +18,16 @@ LOG = logging.getLogger("tickless")
 class Tracing(Protocol):
     """Records spans. Safe for many threads."""
 
-    def span(self, name: str) -> AbstractContextManager[None]:
-        """A span of this name for the block."""
+    @property
+    def span(self) -> Callable[[str], AbstractContextManager[object]]:
+        """A span of the given name for the block."""
 
 
 class NoTracing:
-    def span(self, name: str) -> AbstractContextManager[None]:
-        return nullcontext()
+    """Spans that record nothing."""
+
+    def __init__(self) -> None:
+        self.span: Callable[[str], AbstractContextManager[object]] = nullcontext
 
 
 class XRayTracing:

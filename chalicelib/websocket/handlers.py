@@ -43,7 +43,7 @@ from ..schemas.pushes import session_deleted
 from ..schemas.requests import read_session_id
 from ..schemas.states import iso
 from ..telemetry.log_context import append_keys
-from ..telemetry.ports import SILENT, Telemetry
+from ..telemetry.metrics import SILENT, Telemetry
 from .connect_authorizer import AuthResult, ConnectAuthorizer
 
 LOG = logging.getLogger("tickless")
@@ -338,7 +338,7 @@ class WebSocketHandlers:
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
         posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
         outcomes = self._api.post_all(posts, ANSWER_WITHIN_SECONDS, limited_seconds)
-        self._telemetry.posted(Counter(outcomes))
+        self._telemetry.record_posts(Counter(outcomes))
         if not outcomes:
             return DeliveryStatus.DELIVERED
         if outcomes[-1] not in (DeliveryStatus.DELIVERED, DeliveryStatus.GONE):

@@ -10,8 +10,8 @@ import pytest
 from chalicelib.auth.policy import Role
 from chalicelib.broadcast.connections_api import Closed, ConnectionsApi, NoCredentials
 from chalicelib.broadcast.inline import THROTTLED_SECONDS, WITHIN_SECONDS, InlineBroadcaster
-from chalicelib.telemetry import metrics as names
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry import definitions as names
+from chalicelib.telemetry.metrics import Telemetry
 from tests.auth.bearers import a_bearer
 from tests.fakes import FakeRegistry, FakeStore, RecordingSink
 

@@ -21,8 +21,8 @@ from chalicelib.schemas.pushes import session_deleted
 from chalicelib.settings import Settings
 from chalicelib.store import subscription as subscriptions
 from chalicelib.store.subscription import subscription
-from chalicelib.telemetry import metrics as names
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry import definitions as names
+from chalicelib.telemetry.metrics import Telemetry
 from tests.auth.bearers import a_bearer
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore

@@ -19,8 +19,8 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Deleted, RateLimitCheck, Stale
 from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
-from chalicelib.telemetry import metrics as names
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry import definitions as names
+from chalicelib.telemetry.metrics import Telemetry
 from tests.fakes import FakeStore, RecordingSink
 
 TTL_MS = 60_000

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from chalicelib.telemetry.definitions import METRICS
 from chalicelib.telemetry.emf import NAMESPACE, CloudWatchSink
-from chalicelib.telemetry.metrics import METRICS
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry.metrics import Telemetry
 from infra.merging import TEMPLATES, merged
 from tests.telemetry.sample_events import tell_of_everything
 from tests.test_monitoring import VALUES, rules

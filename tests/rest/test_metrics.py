@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import app as tickless
 from chalicelib.core.session import Status
-from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import log_keys
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry.metrics import Telemetry
 from tests.fakes import FakeFleet, FakeRegistry, FakeStore, RecordingSink
 
 from .client import SESSION, RestClient, creation

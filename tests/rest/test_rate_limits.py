@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.telemetry import metrics as names
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry import definitions as names
+from chalicelib.telemetry.metrics import Telemetry
 from tests.fakes import FakeStore, RecordingSink
 
 from .client import BEN, SESSION, Answer, RestClient, creation, rest_client

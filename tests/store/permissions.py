@@ -86,7 +86,7 @@ def _watch(container: Container, session_id: str) -> None:
         )
     assert registry.session_of(leaving) == session_id
     assert session_id in set(registry.sessions_with_connections())
-    assert container.stats.facts().connections >= 2
+    assert container.stats.read().connections >= 2
     _revoke(container, session_id)
     registry.deregister(leaving)
     assert [one.connection_id for one in registry.connections_of(session_id).connections] == [

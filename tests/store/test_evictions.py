@@ -59,7 +59,7 @@ def test_an_evicted_index_leaves_the_clocks_of_its_shard_to_whoever_asks(
 
     evict(own_valkey, *(deadlines(shard_tag(shard)) for shard in range(container.settings.shards)))
 
-    assert container.stats.facts().overdue == 0
+    assert container.stats.read().overdue == 0
     while (outcome := container.engine.get_current_state(session_id)).session.version == 2:
         assert outcome.now_ms < started_ms + 5_000
     assert outcome.events[0].at_ms == started_ms + 300

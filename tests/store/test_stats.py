@@ -76,20 +76,20 @@ def sessions(facts: StoreStats) -> dict[str, int]:
 
 
 def test_at_first_there_is_nothing(place: Place) -> None:
-    assert place.stats.facts() == StoreStats(dict.fromkeys(Status, 0), 0, 0, 0)
+    assert place.stats.read() == StoreStats(dict.fromkeys(Status, 0), 0, 0, 0)
 
 
 def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None:
     for _ in range(5):
         created(place.store)
     running_ones = [started(place.store) for _ in range(4)]
-    assert sessions(place.stats.facts()) == {"pending": 5, "running": 4}
+    assert sessions(place.stats.read()) == {"pending": 5, "running": 4}
 
     now_ms = place.store.now_ms()
     place.store.commit(next_of(running_ones[0], Switch(), now_ms))
     place.store.commit(next_of(running_ones[1], Pause(), now_ms, expires_at_ms=None))
     place.store.commit(next_of(running_ones[2], Complete(), now_ms))
-    assert sessions(place.stats.facts()) == {
+    assert sessions(place.stats.read()) == {
         "pending": 5,
         "running": 2,
         "paused": 1,
@@ -97,7 +97,7 @@ def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None
     }
 
     place.store.delete(running_ones[0].setup.session_id, uuid4().hex, b"gone")
-    assert sessions(place.stats.facts())["running"] == 1
+    assert sessions(place.stats.read())["running"] == 1
 
 
 @pytest.mark.parametrize("command", [Start(), Cancel()], ids=["running", "cancelled"])
@@ -109,7 +109,7 @@ def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
     long_ago_ms = now_ms - 3_600_000
     place.store.commit(next_of(session, command, now_ms, expires_at_ms=long_ago_ms))
 
-    assert sessions(place.stats.facts()) == {}
+    assert sessions(place.stats.read()) == {}
     if place.server is not None:
         key = SessionKeys.of(session.setup.session_id, SHARDS).sessions
         # Creating a session in the same shard removes it.
@@ -129,11 +129,11 @@ def test_connections_count_while_they_are_heard_of(place: Place) -> None:
         place.registry.register(session_id, connection_id, HERE)
     place.registry.register(str(uuid4()), "d", HERE)
     place.registry.register(session_id, "a", HERE)
-    assert place.stats.facts().connections == 4
+    assert place.stats.read().connections == 4
 
     place.registry.deregister("a")
     place.registry.remove(session_id, ["b"])
-    assert place.stats.facts().connections == 2
+    assert place.stats.read().connections == 2
 
     if isinstance(place.store, FakeStore):
         place.store.advance(PATIENCE.silent_ms + 1)
@@ -143,18 +143,18 @@ def test_connections_count_while_they_are_heard_of(place: Place) -> None:
             key = f"connected:{{{shard:02}}}"
             for connection_id in place.server.execute("ZRANGE", key, 0, -1):
                 place.server.execute("ZINCRBY", key, -PATIENCE.silent_ms - 1, connection_id)
-    assert place.stats.facts().connections == 0
+    assert place.stats.read().connections == 0
 
 
 def test_a_deadline_that_passed_unsettled_is_overdue(place: Place) -> None:
     started(place.store)
-    assert place.stats.facts().overdue == 0
+    assert place.stats.read().overdue == 0
 
     for late_ms in (5_000, 60_000):
         now_ms = place.store.now_ms()
         session = created(place.store)
         place.store.commit(next_of(session, Start(), now_ms, due_ms=now_ms - late_ms))
 
-    facts = place.stats.facts()
+    facts = place.stats.read()
     assert facts.overdue == 2
     assert 60_000 <= facts.overdue_ms < 70_000

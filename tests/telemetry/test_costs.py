@@ -67,7 +67,7 @@ def test_a_lambda_writes_its_figures_before_it_sleeps() -> None:
 
 def test_a_process_that_ends_says_what_it_has_not_said_yet() -> None:
     written, _ = asked(
-        "import app; app.container.telemetry.lost_race()",
+        "import app; app.container.telemetry.record_lost_race()",
         METRICS="emf",
     )
 

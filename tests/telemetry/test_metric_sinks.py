@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry import definitions
+from chalicelib.telemetry.definitions import GAUGES, METRICS, Metric
 from chalicelib.telemetry.emf import CloudWatchSink
-from chalicelib.telemetry.metrics import GAUGES, METRICS, Metric
-from chalicelib.telemetry.ports import NoSink, Sink, Telemetry
+from chalicelib.telemetry.metrics import NoSink, Sink, Telemetry
 from chalicelib.telemetry.prometheus import PrometheusSink
 from tests.fakes import RecordingSink
 from tests.servers import all_at_once
@@ -130,26 +130,26 @@ def place(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_what_is_counted_adds_up_and_labels_are_kept_apart(place: Place) -> None:
-    place.sink.count(names.POSTS, ("delivered",), 3)
-    place.sink.count(names.POSTS, ("gone",), 1)
-    place.sink.count(names.POSTS, ("delivered",), 4)
-    place.sink.count(names.LOST_RACES, (), 1)
+    place.sink.count(definitions.POSTS, ("delivered",), 3)
+    place.sink.count(definitions.POSTS, ("gone",), 1)
+    place.sink.count(definitions.POSTS, ("delivered",), 4)
+    place.sink.count(definitions.LOST_RACES, (), 1)
 
     assert place.read().counts == {
-        (names.POSTS.name, ("delivered",)): 7,
-        (names.POSTS.name, ("gone",)): 1,
-        (names.LOST_RACES.name, ()): 1,
+        (definitions.POSTS.name, ("delivered",)): 7,
+        (definitions.POSTS.name, ("gone",)): 1,
+        (definitions.LOST_RACES.name, ()): 1,
     }
 
 
 def test_what_is_observed_is_counted_and_summed(place: Place) -> None:
-    place.sink.observe(names.SWITCH_SECONDS, ("rest",), 0.002)
-    place.sink.observe(names.SWITCH_SECONDS, ("rest",), 0.003)
-    place.sink.observe(names.FAN_OUT_SECONDS, (), 20.0)
+    place.sink.observe(definitions.SWITCH_SECONDS, ("rest",), 0.002)
+    place.sink.observe(definitions.SWITCH_SECONDS, ("rest",), 0.003)
+    place.sink.observe(definitions.FAN_OUT_SECONDS, (), 20.0)
 
     assert place.read().observed == {
-        (names.SWITCH_SECONDS.name, ("rest",)): (2, pytest.approx(0.005)),
-        (names.FAN_OUT_SECONDS.name, ()): (1, 20.0),
+        (definitions.SWITCH_SECONDS.name, ("rest",)): (2, pytest.approx(0.005)),
+        (definitions.FAN_OUT_SECONDS.name, ()): (1, 20.0),
     }
 
 
@@ -157,24 +157,24 @@ def test_nothing_told_is_nothing_said_and_nothing_is_said_twice(place: Place) ->
     place.sink.flush()
     assert place.read() == Figures({}, {})
 
-    place.sink.count(names.LOST_RACES, (), 1)
+    place.sink.count(definitions.LOST_RACES, (), 1)
     place.sink.flush()
     place.sink.flush()
 
-    assert place.read().counts == {(names.LOST_RACES.name, ()): 1}
+    assert place.read().counts == {(definitions.LOST_RACES.name, ()): 1}
 
 
 def test_many_threads_lose_nothing(place: Place) -> None:
     def tell(number: int) -> None:
         for _ in range(50):
-            place.sink.count(names.RATE_LIMITED, (f"{number % 2}",), 1)
-            place.sink.observe(names.FAN_OUT_SECONDS, (), 1.0)
+            place.sink.count(definitions.RATE_LIMITED, (f"{number % 2}",), 1)
+            place.sink.observe(definitions.FAN_OUT_SECONDS, (), 1.0)
 
     all_at_once(tell, 8)
 
     figures = place.read()
-    assert figures.counts == {(names.RATE_LIMITED.name, (half,)): 200 for half in "01"}
-    assert figures.observed == {(names.FAN_OUT_SECONDS.name, ()): (400, 400.0)}
+    assert figures.counts == {(definitions.RATE_LIMITED.name, (half,)): 200 for half in "01"}
+    assert figures.observed == {(definitions.FAN_OUT_SECONDS.name, ()): (400, 400.0)}
 
 
 def test_every_metric_has_something_that_tells_it(place: Place) -> None:
@@ -184,8 +184,8 @@ def test_every_metric_has_something_that_tells_it(place: Place) -> None:
     assert {name for name, _ in [*figures.counts, *figures.observed]} == {
         metric.name for metric in METRICS
     }
-    assert figures.counts[names.POSTS.name, ("delivered",)] == 2
-    assert figures.observed[names.SWEEPER_LAG_SECONDS.name, ()] == (1, 1.5)
+    assert figures.counts[definitions.POSTS.name, ("delivered",)] == 2
+    assert figures.observed[definitions.SWEEPER_LAG_SECONDS.name, ()] == (1, 1.5)
 
 
 def test_where_nothing_is_kept_everything_may_be_told() -> None:
@@ -197,10 +197,10 @@ def test_a_process_without_invocations_keeps_few_values_before_it_writes(
 ) -> None:
     sink = CloudWatchSink()
     for _ in range(FULL):
-        sink.observe(names.FAN_OUT_SECONDS, (), 0.5)
+        sink.observe(definitions.FAN_OUT_SECONDS, (), 0.5)
 
     (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line)[names.FAN_OUT_SECONDS.name] == [0.5] * FULL
+    assert json.loads(line)[definitions.FAN_OUT_SECONDS.name] == [0.5] * FULL
     sink.flush()
     assert capsys.readouterr().out == ""
 
@@ -217,16 +217,16 @@ def test_each_set_of_dimensions_has_a_line_with_the_service(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     telemetry = Telemetry(CloudWatchSink("tickless-prod"))
-    telemetry.answered("POST", "/v1/sessions", 201, 0.0012)
-    telemetry.posted({"delivered": 2, "gone": 1})
+    telemetry.record_request("POST", "/v1/sessions", 201, 0.0012)
+    telemetry.record_posts({"delivered": 2, "gone": 1})
     telemetry.flush()
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(directive["Dimensions"], one["Name"]) for _, directive, one in entries(lines)] == [
-        ([["method", "route", "status", "service"]], names.REQUESTS.name),
-        ([["method", "route", "service"]], names.REQUEST_SECONDS.name),
-        ([["outcome", "service"]], names.POSTS.name),
-        ([["outcome", "service"]], names.POSTS.name),
+        ([["method", "route", "status", "service"]], definitions.REQUESTS.name),
+        ([["method", "route", "service"]], definitions.REQUEST_SECONDS.name),
+        ([["outcome", "service"]], definitions.POSTS.name),
+        ([["outcome", "service"]], definitions.POSTS.name),
     ]
     assert {line["service"] for line in lines} == {"tickless-prod"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http.client import HTTPConnection
 
-from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.metrics_server import answer_scrapes
 from chalicelib.telemetry.prometheus import PrometheusSink
 from tests.servers import HOST, free_port

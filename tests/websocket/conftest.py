@@ -10,7 +10,7 @@ from chalicelib.broadcast.inline import InlineBroadcaster
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry.metrics import Telemetry
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_server_message
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink

@@ -12,7 +12,7 @@ from chalicelib.broadcast.inline import InlineBroadcaster
 from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import SessionConnections, StoreUnavailable
-from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry import definitions as names
 from tests.fakes import FakeRegistry
 
 from .conftest import ENDPOINT, Room, a_room

@@ -14,9 +14,9 @@ import app as tickless
 from chalicelib.container import Container
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
-from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import LogValue, log_keys
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry.metrics import Telemetry
 from local.gateway.lambdas import LambdaContext, LambdaFunction
 from tests.fakes import FakeFleet, RecordingSink
 from tests.rest.client import creation

@@ -51,7 +51,7 @@ class Loser:
         self.telemetry = container.telemetry
 
     def start(self, within_seconds):
-        self.telemetry.lost_race()
+        self.telemetry.record_lost_race()
         return True
 
     def is_ready(self):

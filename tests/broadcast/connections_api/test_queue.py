@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.broadcast.connections_api import Delete, DeliveryStatus, Post, TransportLimits
@@ -288,7 +288,6 @@ def test_dropping_everything_leaves_nothing() -> None:
 answers = st.sampled_from([200, 200, 200, 410, 429, 500, NO_ANSWER])
 
 
-@settings(deadline=None)  # a noisy neighbour isn't our failure
 @given(data=st.data())
 def test_whatever_happens_everyone_is_settled_once_and_in_order(data: st.DataObject) -> None:
     box = outbox(jitter=0.5)

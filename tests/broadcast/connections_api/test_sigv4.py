@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.broadcast.connections_api import Credentials
@@ -39,7 +39,6 @@ connection_ids = awss_own | st.text(min_size=1).filter(lambda text: text.strip("
 stages = st.text(st.characters(whitelist_categories=["Ll", "Nd"], max_codepoint=122), min_size=1)
 
 
-@settings(deadline=None)  # a noisy neighbour isn't our failure
 @given(
     connection_id=connection_ids,
     stage=stages,

@@ -19,7 +19,7 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
 from chalicelib.store.codec import decode_event
 from chalicelib.store.keys import SessionKeys
-from chalicelib.telemetry.ports import NoSink, Sink
+from chalicelib.telemetry.metrics import NoSink, Sink
 from tests.servers import Place
 
 ROOT = Path(__file__).parents[3]

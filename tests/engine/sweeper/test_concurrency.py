@@ -19,7 +19,7 @@ from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
-from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry import definitions as names
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.fakes import FakeConnectionsApi, RecordingSink
 from tests.servers import RedisProcess, eventually

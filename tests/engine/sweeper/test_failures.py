@@ -12,7 +12,7 @@ from chalicelib.core.errors import SessionNotFound
 from chalicelib.engine.sweeper import AT_ONCE
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.store.keys import SessionKeys
-from chalicelib.telemetry import metrics as names
+from chalicelib.telemetry import definitions as names
 from tests.fakes import RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import RedisProcess, eventually, proxy_to, running, valkey_binary

@@ -12,8 +12,8 @@ from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.sweeper import AT_ONCE, Sweeper
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Loaded, RateLimitCheck, Stale, StoreUnavailable
-from chalicelib.telemetry import metrics as names
-from chalicelib.telemetry.ports import Telemetry
+from chalicelib.telemetry import definitions as names
+from chalicelib.telemetry.metrics import Telemetry
 from tests.fakes import FakeAlarms, FakeDeadlines, FakeStore, RecordingSink
 from tests.servers import eventually
 

@@ -26,7 +26,7 @@ from .ports import (
     StatsReader,
     StoreUnavailable,
 )
-from .rate_limit.policy import RateLimiter
+from .rate_limit.limiter import RateLimiter
 from .settings import InvalidSetting, Settings, default_settings, read_settings
 from .store.client import RedisClient, connect
 from .telemetry.metrics import NoSink, Sink, Telemetry

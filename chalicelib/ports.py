@@ -14,8 +14,8 @@ from .auth.policy import Bearer
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
-from .rate_limit.gcra import RateLimitCheck as RateLimitCheck
-from .rate_limit.gcra import Scope as Scope
+from .rate_limit.limiter import RateLimitCheck as RateLimitCheck
+from .rate_limit.limiter import Scope as Scope
 
 REMEMBER_COMMANDS_MS = 60_000
 """Longer than anybody goes on repeating a command whose answer was lost."""

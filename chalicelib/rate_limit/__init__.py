@@ -1,1 +1,1 @@
-"""GCRA rate limiting: ``gcra`` is the algorithm, ``policy`` assigns requests to limits."""
+"""Rate limits per address, session and connection."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..auth.policy import Action, Bearer
     from ..container import Container
     from ..engine.commit_loop import CommandResult
-    from ..rate_limit.gcra import RateLimitCheck
+    from ..rate_limit.limiter import RateLimitCheck
 
 KEEP_RESPONSES_MS = 24 * 60 * 60_000
 REFUSED_FROM, FAILED_FROM = 400, 500

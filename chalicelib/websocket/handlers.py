@@ -36,7 +36,7 @@ from ..ports import (
     RateLimitCheck,
     SessionStore,
 )
-from ..rate_limit.policy import RateLimiter
+from ..rate_limit.limiter import RateLimiter
 from ..schemas import messages as socket
 from ..schemas.errors import STATUS, InvalidRequest, Problem, problem
 from ..schemas.pushes import session_deleted

@@ -13,7 +13,7 @@ from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.idempotency import IdempotentRequest, fingerprint
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import RateLimitCheck
-from chalicelib.rate_limit.gcra import SECOND_US, Limit
+from chalicelib.rate_limit.limiter import SECOND_US, Limit
 from tests.fakes import FakeStore
 
 from .test_sync_engine import BEN, SESSION, TTL_MS, RacedStore, chess

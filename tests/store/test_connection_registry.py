@@ -20,7 +20,7 @@ from chalicelib.ports import (
     SessionStore,
     StoreUnavailable,
 )
-from chalicelib.rate_limit.gcra import MINUTE_US, Limit
+from chalicelib.rate_limit.limiter import MINUTE_US, Limit
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.connection_registry import RedisConnections

@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from chalicelib.core.commands import Switch
 from chalicelib.core.errors import RateLimited
 from chalicelib.ports import RateLimitCheck, Scope, SessionStore, Stale, StoreUnavailable
-from chalicelib.rate_limit.gcra import MINUTE_US, NULL_OBSERVER, Limit, LimitObserver
+from chalicelib.rate_limit.limiter import MINUTE_US, NULL_OBSERVER, Limit, LimitObserver
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from chalicelib.store.keys import SessionKeys, requests

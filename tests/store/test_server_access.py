@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.core.commands import Switch
 from chalicelib.ports import IdempotencyRecord, RateLimitCheck, Scope
-from chalicelib.rate_limit.gcra import MINUTE_US, Limit
+from chalicelib.rate_limit.limiter import MINUTE_US, Limit
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
 from tests.fixtures import OpenStore

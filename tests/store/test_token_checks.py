@@ -9,7 +9,7 @@ import pytest
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from chalicelib.core.errors import RateLimited, Unauthenticated
 from chalicelib.ports import IdempotencyRecord, RateLimitCheck
-from chalicelib.rate_limit.gcra import MINUTE_US, Limit
+from chalicelib.rate_limit.limiter import MINUTE_US, Limit
 from chalicelib.store.token_checks import decode_bearer, encode_bearer
 from tests.auth.bearers import a_bearer
 

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.broadcast.inline import InlineBroadcaster
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.rate_limit.policy import RateLimiter
+from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry.metrics import Telemetry
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent

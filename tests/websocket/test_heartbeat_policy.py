@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.broadcast.connections_api import ConnectionsApi
 from chalicelib.core.setup import Participant, SyncMode, create_setup
-from chalicelib.rate_limit.policy import RateLimiter
+from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.websocket.handlers import THROTTLED_SECONDS, WebSocketHandlers
 

@@ -1,4 +1,4 @@
--- GCRA rate limiter, prepended to other scripts; rate_limit/gcra.py explains the algorithm.
+-- GCRA rate limiter, prepended to other scripts; rate_limit/limiter.py explains the algorithm.
 --
 -- measure: read the bucket without consuming.
 -- returns drained_at_us, now_us, and 1 if one more is allowed, else 0

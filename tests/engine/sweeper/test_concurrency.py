@@ -17,7 +17,7 @@ from chalicelib.core.events import Event
 from chalicelib.core.session import ENDED
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.rate_limit.policy import RateLimiter
+from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry import definitions as names
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent

@@ -1,4 +1,4 @@
-"""GCRA rate limiter. Pure: no I/O, no clock.
+"""Rate limiter (GCRA), and which limit a request counts against. Pure: no I/O, no clock.
 
 A limit of n per period is a leaky bucket that holds n and drains n per period, evenly. A request
 that would overflow it is rejected and adds nothing. The only state is the time at which the bucket
@@ -16,27 +16,30 @@ itself, and costs one read and one write.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv6Address, ip_address
 from typing import Literal, Protocol
 
 from ..core.errors import RateLimited
+from ..settings import Settings
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limit:
     """``count`` requests per period: at least one, and at most one per microsecond."""
 
     count: int
     period_us: int
 
-    @property
+    @cached_property
     def interval_us(self) -> int:
         """What one request adds to the bucket: the time it takes to drain again."""
         return self.period_us // self.count
 
-    @property
+    @cached_property
     def capacity_us(self) -> int:
         """What a full bucket holds."""
         return self.count * self.interval_us
@@ -103,6 +106,7 @@ class _NullObserver:
 NULL_OBSERVER: LimitObserver = _NullObserver()
 
 
+@dataclass(eq=False, slots=True)
 class RateLimitCheck:
     """One request to count once against a limit.
 
@@ -111,20 +115,13 @@ class RateLimitCheck:
     the three was called; only a counted request has a ``quota``.
     """
 
-    def __init__(
-        self,
-        scope: Scope,
-        subject: str,
-        limit: Limit,
-        observer: LimitObserver = NULL_OBSERVER,
-    ) -> None:
-        self.scope = scope
-        self.subject = subject
-        self.limit = limit
-        self.quota: Quota | None = None
-        self.counted_at_ms: int | None = None
-        self.is_resolved = False
-        self._observer = observer
+    scope: Scope
+    subject: str
+    limit: Limit
+    observer: LimitObserver = NULL_OBSERVER
+    quota: Quota | None = None
+    counted_at_ms: int | None = None
+    is_resolved: bool = False
 
     def record(self, drained_at_us: int, now_us: int, allowed: int) -> None:
         self.is_resolved = True
@@ -138,7 +135,7 @@ class RateLimitCheck:
     def failed_open(self) -> None:
         """Allow it, because it could not be counted."""
         self.is_resolved = True
-        self._observer.limiter_failed_open()
+        self.observer.limiter_failed_open()
 
     def enforce(self) -> None:
         """Reject the request if it exceeded the limit.
@@ -147,5 +144,49 @@ class RateLimitCheck:
             RateLimited: It did.
         """
         if self.quota is not None and self.quota.exceeded:
-            self._observer.rate_limited(self.scope)
+            self.observer.rate_limited(self.scope)
             raise RateLimited(self.scope, self.quota.retry_after_seconds)
+
+
+class RateLimiter:
+    """Creates the rate limit check for a request; ``None`` where no limit is set.
+
+    Limits are per minute for requests of an address, and per second for switches of a session and
+    messages of a connection.
+    """
+
+    def __init__(self, settings: Settings, observer: LimitObserver = NULL_OBSERVER) -> None:
+        self._general = _limit(settings.rate_limit_general, MINUTE_US)
+        self._switch = _limit(settings.rate_limit_switch, SECOND_US)
+        self._message = _limit(settings.rate_limit_message, SECOND_US)
+        self._observer = observer
+
+    def for_request(self, address: str) -> RateLimitCheck | None:
+        return self._check("general", _network(address), self._general)
+
+    def for_switch(self, session_id: str) -> RateLimitCheck | None:
+        return self._check("switch", session_id, self._switch)
+
+    def for_message(self, connection_id: str) -> RateLimitCheck | None:
+        return self._check("message", connection_id, self._message)
+
+    def _check(self, scope: Scope, subject: str, limit: Limit | None) -> RateLimitCheck | None:
+        return None if limit is None else RateLimitCheck(scope, subject, limit, self._observer)
+
+
+def _limit(count: int, period_us: int) -> Limit | None:
+    return Limit(count, period_us) if count else None
+
+
+def _network(address: str) -> str:
+    """The subject of an address: an IPv6 client owns its whole /64 network."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        # Such as test-invoke-source-ip, which the AWS console's test button sends.
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.ports import RateLimitCheck
-from chalicelib.rate_limit.gcra import MINUTE_US, SECOND_US, Limit, Quota, quota
+from chalicelib.rate_limit.limiter import MINUTE_US, SECOND_US, Limit, Quota, quota
 from tests.fakes import FakeStore
 
 limits = st.builds(Limit, st.integers(1, 1_000_000), st.sampled_from([SECOND_US, MINUTE_US]))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .cycles import stop
+from .cycles import lasted_ms, overtime_ms, ran_ms, stop, used_ms
 from .errors import InvalidAdjustment
-from .session import Cycle, Session, Status, lasted_ms, overtime_ms, ran_ms, used_ms
+from .session import Cycle, Session, Status
 from .setup import Setup, SyncMode
 
 
@@ -64,7 +64,7 @@ def _position(field: str, given_id: str | None, ids: list[str]) -> int:
 
 
 def _adjust_bank(session: Session, position: int, delta_ms: int, at_ms: int) -> tuple[Session, int]:
-    control = session.setup.control_of(position)
+    control = session.setup.controls[position]
     bank, cycle = session.banks[position], session.active
     if cycle is not None and session.setup.participants[cycle.position].bank != position:
         cycle = None

@@ -118,7 +118,9 @@ def apply(session: Session, command: Command | None, now_ms: int) -> Decision:
 def _next_version(before: Session, after: Session, now_ms: int) -> Session:
     if after is before:
         return before
-    return updated(replace(after, version=before.version + 1), now_ms)
+    # A store clock that steps back must not make events due again that were already sent.
+    updated_at_ms = max(after.updated_at_ms, now_ms)
+    return replace(after, version=before.version + 1, updated_at_ms=updated_at_ms)
 
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:

@@ -1,4 +1,4 @@
-"""Cycles: begin, stop, switch, undo, end; rotation order; deadlines.
+"""Cycles: begin, stop, switch, undo, end; rotation order; elapsed time; deadlines.
 
 These functions leave the session's version and ``updated_at_ms`` alone: their callers set them.
 """
@@ -16,7 +16,7 @@ from .events import (
     SessionEnded,
     SessionExpired,
 )
-from .session import Cycle, Session, Status, Tally, Undoable, lasted_ms, overtime_ms, used_ms
+from .session import Cycle, Session, Status, Tally, Undoable
 from .setup import SyncMode
 from .time_controls import Bank
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 def begin(session: Session, position: int, at_ms: int) -> Session:
     """Start a new cycle for the participant at ``position``."""
-    cycle = Cycle(position, at_ms, length_ms=session.setup.cycle_length_ms(position))
+    cycle = Cycle(position, at_ms, length_ms=session.setup.cycle_lengths_ms[position])
     return replace(session, status=Status.RUNNING, cycle=cycle)
 
 
@@ -155,7 +155,7 @@ def _hand_over(ended: EndedCycle, position: int) -> Session:
     giver, taker = participants[cycle.position].bank, participants[position].bank
     if giver is None or taker is None:
         return session
-    control, banks = session.setup.control_of(giver), session.banks
+    control, banks = session.setup.controls[giver], session.banks
     bank = banks[giver]
     run_ms = bank.run_ms + ended.time_used_ms
     if giver == taker:
@@ -180,12 +180,42 @@ def _next_in_rotation(session: Session, position: int) -> int | None:
     return None
 
 
+def lasted_ms(cycle: Cycle, now_ms: int) -> int:
+    """How long a cycle has lasted at ``now_ms``, without pauses."""
+    if cycle.started_at_ms is None:
+        return cycle.elapsed_ms
+    # A failover can step the store's clock back. A cycle that started "in the future" has not
+    # lasted any longer, and a clock that has run out stays run out.
+    lasted = cycle.elapsed_ms + max(0, now_ms - cycle.started_at_ms)
+    return max(lasted, cycle.overtime_from_ms or 0)
+
+
+def overtime_ms(cycle: Cycle, now_ms: int) -> int:
+    """How much of a cycle is after its clock ran out."""
+    if cycle.overtime_from_ms is None:
+        return cycle.earlier_overtime_ms
+    return cycle.earlier_overtime_ms + lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
+
+
+def used_ms(cycle: Cycle, now_ms: int) -> int:
+    """How much of a cycle its clock has counted: all except overtime."""
+    return lasted_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
+
+
+def ran_ms(session: Session, now_ms: int) -> int:
+    """How long the session has been running."""
+    cycle = session.cycle
+    if cycle is None:
+        return session.ran_ms
+    return session.ran_ms + lasted_ms(cycle, now_ms) - cycle.elapsed_ms
+
+
 def budget_ms(session: Session, cycle: Cycle) -> int | None:
     """How much the cycle may use before its clock runs out; ``None`` if it never does."""
     setup = session.setup
     bank = setup.participants[cycle.position].bank
     if bank is not None:
-        return setup.control_of(bank).budget_ms(session.banks[bank]) - session.banks[bank].run_ms
+        return setup.controls[bank].budget_ms(session.banks[bank]) - session.banks[bank].run_ms
     if setup.sync_mode is SyncMode.COUNT_UP:
         if setup.max_time_ms is None:
             return None
@@ -215,11 +245,11 @@ def deadline_ms(session: Session) -> int | None:
     cycle = session.cycle
     if cycle is None or cycle.started_at_ms is None:
         return None
-    ends = (
-        session_deadline_ms(session, cycle.started_at_ms),
-        cycle_deadline_ms(session, cycle, cycle.started_at_ms),
-    )
-    return min((end for end in ends if end is not None), default=None)
+    session_end_ms = session_deadline_ms(session, cycle.started_at_ms)
+    cycle_end_ms = cycle_deadline_ms(session, cycle, cycle.started_at_ms)
+    if session_end_ms is None or cycle_end_ms is None:
+        return cycle_end_ms if session_end_ms is None else session_end_ms
+    return min(session_end_ms, cycle_end_ms)
 
 
 def _replaced(items: tuple[T, ...], position: int, item: T) -> tuple[T, ...]:

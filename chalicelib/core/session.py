@@ -128,9 +128,7 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
         version=1,
         status=Status.PENDING,
         tallies=(Tally(),) * len(setup.participants),
-        banks=tuple(
-            setup.control_of(bank).fill(total_ms) for bank, total_ms in enumerate(totals_ms)
-        ),
+        banks=tuple(setup.controls[bank].fill(total_ms) for bank, total_ms in enumerate(totals_ms)),
         total_time_ms=setup.total_time_ms,
         ran_ms=0,
         cycle=None,
@@ -143,33 +141,3 @@ def updated(session: Session, now_ms: int) -> Session:
     """The session as changed at ``now_ms``."""
     # A store clock that steps back must not make events due again that were already sent.
     return replace(session, updated_at_ms=max(session.updated_at_ms, now_ms))
-
-
-def lasted_ms(cycle: Cycle, now_ms: int) -> int:
-    """How long a cycle has lasted at ``now_ms``, without pauses."""
-    if cycle.started_at_ms is None:
-        return cycle.elapsed_ms
-    # A failover can step the store's clock back. A cycle that started "in the future" has not
-    # lasted any longer, and a clock that has run out stays run out.
-    lasted = cycle.elapsed_ms + max(0, now_ms - cycle.started_at_ms)
-    return max(lasted, cycle.overtime_from_ms or 0)
-
-
-def overtime_ms(cycle: Cycle, now_ms: int) -> int:
-    """How much of a cycle is after its clock ran out."""
-    if cycle.overtime_from_ms is None:
-        return cycle.earlier_overtime_ms
-    return cycle.earlier_overtime_ms + lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
-
-
-def used_ms(cycle: Cycle, now_ms: int) -> int:
-    """How much of a cycle its clock has counted: all except overtime."""
-    return lasted_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
-
-
-def ran_ms(session: Session, now_ms: int) -> int:
-    """How long the session has been running."""
-    cycle = session.cycle
-    if cycle is None:
-        return session.ran_ms
-    return session.ran_ms + lasted_ms(cycle, now_ms) - cycle.elapsed_ms

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from .errors import InvalidSetup
@@ -42,7 +43,7 @@ class Group(NamedTuple):
     total_time_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Setup:
     """A session as requested. ``participants`` are in rotation order.
 
@@ -77,18 +78,24 @@ class Setup:
             return self.time_control
         return Fischer(self.increment_ms) if self.increment_ms else SUDDEN_DEATH
 
-    def control_of(self, bank: int) -> TimeControl:
-        """The time control of the bank at a position: its participant's own, or the session's."""
-        own = self.own_controls[bank] if self.own_controls else None
-        return self.control if own is None else own
+    @cached_property
+    def controls(self) -> tuple[TimeControl, ...]:
+        """The time control of each bank: its participant's own, or the session's."""
+        if self.own_controls:
+            return tuple(own or self.control for own in self.own_controls)
+        bank_count = len(self.groups) if self.groups else len(self.participants)
+        return (self.control,) * bank_count
 
-    def cycle_length_ms(self, position: int) -> int | None:
-        """The length of a cycle's own clock; ``None`` in modes without one."""
+    @cached_property
+    def cycle_lengths_ms(self) -> tuple[int | None, ...]:
+        """How long each participant's cycle may last; ``None`` in modes without such a limit."""
         if self.sync_mode is SyncMode.PER_CYCLE:
-            return self.time_per_cycle_ms or self.participants[position].total_time_ms
-        if self.sync_mode is SyncMode.GLOBAL:
-            return self.time_per_cycle_ms
-        return None
+            return tuple(
+                self.time_per_cycle_ms or participant.total_time_ms
+                for participant in self.participants
+            )
+        is_global = self.sync_mode is SyncMode.GLOBAL
+        return (self.time_per_cycle_ms if is_global else None,) * len(self.participants)
 
     def position_of(self, participant_id: str) -> int | None:
         for position, participant in enumerate(self.participants):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from .cycles import cycle_deadline_ms, deadline_ms, end, session_deadline_ms, switch
+from .cycles import cycle_deadline_ms, deadline_ms, end, lasted_ms, session_deadline_ms, switch
 from .events import Event, ParticipantExpired, TimeoutsSkipped
-from .session import Cycle, Session, Status, Tally, lasted_ms, updated
+from .session import Cycle, Session, Status, Tally, updated
 from .setup import SyncMode, TimeoutAction
 from .warnings import cycle_countdown, next_warning_ms, session_countdown
 
@@ -64,6 +64,8 @@ def due_ms(session: Session) -> int | None:
 
 def due_with_deadline_ms(session: Session, ends_ms: int | None) -> int | None:
     """As :func:`due_ms`, for a caller that knows the deadline already."""
+    if not session.setup.warn_at_ms:
+        return ends_ms
     warns_ms = next_warning_ms(session)
     if ends_ms is None or warns_ms is None:
         return warns_ms if ends_ms is None else ends_ms
@@ -190,6 +192,4 @@ def _skip_rounds(
 
 
 def _lengths_ms(session: Session) -> list[int]:
-    return [
-        session.setup.cycle_length_ms(position) or 0 for position in range(len(session.tallies))
-    ]
+    return [length_ms or 0 for length_ms in session.setup.cycle_lengths_ms]

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from typing_extensions import TypedDict
 
-from .session import LIVE, Session, Status, overtime_ms, ran_ms, used_ms
+from .cycles import overtime_ms, ran_ms, used_ms
+from .session import LIVE, Session, Status
 from .setup import SyncMode
 from .time_controls import BankReading
 
@@ -142,11 +143,10 @@ def _snapshot(session: Session, now_ms: int) -> CycleSnapshot:
 
 def _own_bank(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
     banks, active = session.banks, snapshot.active
-    default, own = session.setup.control, session.setup.own_controls
+    controls = session.setup.controls
 
     def read_clock(position: int) -> ClockReading:
-        bank = banks[position]
-        control = (own[position] if own else None) or default
+        bank, control = banks[position], controls[position]
         run_ms, moving = bank.run_ms, False
         if position == active:
             run_ms, moving = run_ms + snapshot.used_ms, snapshot.moving
@@ -201,7 +201,7 @@ def _own_cycle(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
     setup, cycle = session.setup, session.cycle
 
     def read_clock(position: int) -> ClockReading:
-        remaining_ms = setup.cycle_length_ms(position) or 0
+        remaining_ms = setup.cycle_lengths_ms[position] or 0
         if cycle is not None and cycle.position == position:
             remaining_ms = max(0, (cycle.length_ms or 0) - snapshot.used_ms)
         return ClockReading(

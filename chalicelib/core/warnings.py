@@ -62,7 +62,7 @@ def cycle_countdown(session: Session, cycle: Cycle, started_at_ms: int) -> Count
     shown_ms = ends_ms - started_at_ms
     if participant.bank is not None:
         # During a delay, a clock shows less than the time until it runs out.
-        control = session.setup.control_of(participant.bank)
+        control = session.setup.controls[participant.bank]
         shown_ms = control.reading(session.banks[participant.bank], 0)["time_remaining_ms"]
     return Countdown(participant.participant_id, participant.group_id, shown_ms, ends_ms)
 

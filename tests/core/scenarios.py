@@ -95,7 +95,7 @@ class Story:
         names = [participant.participant_id for participant in self.setup.participants]
         position = names.index(self.active or "")
         for _ in range(count):
-            self.cycles.append((names[position], self.setup.cycle_length_ms(position) or 0, 0))
+            self.cycles.append((names[position], self.setup.cycle_lengths_ms[position] or 0, 0))
             position = (position + 1) % len(names)
         self.begin(names[position], at)
 

@@ -75,7 +75,7 @@ def test_per_cycle_adjusts_the_current_cycle_only() -> None:
     assert playing.remaining(1_000) == {"a": 14_000, "b": 10_000}
     assert playing.deadline_ms == 15_000
     assert playing.switch(2_000, "a").remaining(2_000) == {"a": 10_000, "b": 10_000}
-    assert playing.session.setup.cycle_length_ms(0) == 10_000
+    assert playing.session.setup.cycle_lengths_ms[0] == 10_000
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_only_cycles_of_per_cycle_and_global_have_a_length(
 ) -> None:
     asked = [Participant("a", 0, 10_000), Participant("b", 1, 20_000)]
     given = setup(mode, participants=asked, time_per_cycle_ms=per_cycle_ms)
-    assert [given.cycle_length_ms(position) for position in (0, 1)] == lengths_ms
+    assert list(given.cycle_lengths_ms) == lengths_ms
 
 
 def test_other_fields_are_kept_unchanged() -> None:
@@ -326,7 +326,7 @@ def test_own_control_follows_its_participant_in_the_rotation() -> None:
     )
     assert names(given) == ["b", "a"]
     assert given.own_controls == (None, Byoyomi(2_000, 3))
-    assert (given.control_of(0), given.control_of(1)) == (Fischer(1_000), Byoyomi(2_000, 3))
+    assert given.controls == (Fischer(1_000), Byoyomi(2_000, 3))
     assert [bank.periods_left for bank in create(given, "epoch", 0).banks] == [0, 3]
 
 

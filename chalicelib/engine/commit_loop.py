@@ -177,7 +177,7 @@ class CommitLoop:
         limit_check: RateLimitCheck | None = None,
     ) -> tuple[CommandResult, StoredRecord | None]:
         """Apply a command, or only due timeouts; the result, and the record if one was stored."""
-        first, retry = loaded.session, self._retry.begin()
+        first, retry = loaded.session, None
         while True:
             session, now_ms, stored = loaded.session, loaded.now_ms, None
             if session is None or first is None:
@@ -196,6 +196,7 @@ class CommitLoop:
                 )
                 if isinstance(committed, Stale):
                     loaded = committed.current
+                    retry = retry or self._retry.begin()
                     if not retry.backoff():
                         raise Conflict(session.version, _version(loaded))
                     continue
@@ -237,11 +238,7 @@ class CommitLoop:
         if isinstance(committed, Committed) and _is_ours(commit, committed):
             # What follows, errors included, is about this version.
             _log_version(commit.session)
-        self.publish(commit, committed)
-        if isinstance(committed, Stale):
-            return committed
-        record = committed.before or commit.record or IdempotencyRecord(committed.version)
-        return StoredRecord(record, _is_ours(commit, committed))
+        return self.publish(commit, committed)
 
     def commit_of(
         self,
@@ -265,14 +262,17 @@ class CommitLoop:
             base_updated_at_ms=before.updated_at_ms if before is not None else None,
         )
 
-    def publish(self, commit: Commit, committed: Committed | Stale) -> None:
-        """Broadcast a commit, or count the race that it lost."""
+    def publish(self, commit: Commit, committed: Committed | Stale) -> StoredRecord | Stale:
+        """Broadcast a commit, or count the race that it lost; the record that is stored now."""
         if isinstance(committed, Stale):
             self._telemetry.record_lost_race()
-            return
+            return committed
+        record = committed.before or commit.record or IdempotencyRecord(committed.version)
+        stored = StoredRecord(record, _is_ours(commit, committed))
         # An equal request's commit is broadcast by that request.
-        if self._broadcaster is not None and _is_ours(commit, committed):
+        if self._broadcaster is not None and stored.is_ours:
             self._broadcaster.broadcast(commit.session.setup.session_id, commit.update)
+        return stored
 
 
 def _log_version(session: Session) -> None:

@@ -32,20 +32,17 @@ DEFAULT_RETRY = RetryPolicy()
 
 
 class Retry:
-    """The retries of one command."""
+    """The retries of one command that has just lost its first race."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
-        self._give_up_at: float | None = None
+        self._give_up_at = policy.monotonic() + RETRY_SECONDS
         self._lost = 0
 
     def backoff(self) -> bool:
         """Sleep before the next attempt, longer each time; False when the time is over."""
         self._lost += 1
-        now = self._policy.monotonic()
-        if self._give_up_at is None:
-            self._give_up_at = now + RETRY_SECONDS
-        if now >= self._give_up_at:
+        if self._policy.monotonic() >= self._give_up_at:
             return False
         backoff_seconds = min(MAX_BACKOFF_SECONDS, 0.001 * 2**self._lost)
         self._policy.sleep(self._policy.jitter() * backoff_seconds)

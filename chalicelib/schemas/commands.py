@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from ..auth.policy import Action
-from ..core.commands import Adjust, Cancel, Command, Complete, Pause, Resume, Start, Switch, Undo
+from ..core.commands import Cancel, Command, Complete, Resume, Start, Undo
 from .fields import Request
 from .requests import AdjustTime, NoFields, PauseSession, SwitchCycle
 
@@ -22,25 +22,13 @@ class CommandSpec(NamedTuple):
     build: Callable[[Any], Command]
 
 
-def _switch(fields: SwitchCycle) -> Command:
-    return Switch(fields.next_participant_id, fields.current_participant_id)
-
-
-def _pause(fields: PauseSession) -> Command:
-    return Pause(fields.current_participant_id)
-
-
-def _adjust(fields: AdjustTime) -> Command:
-    return Adjust(fields.delta_ms, fields.participant_id, fields.group_id, fields.reason)
-
-
 COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
     "start": CommandSpec("start_session", Action.START, NoFields, lambda _: Start()),
-    "switch": CommandSpec("switch_cycle", Action.SWITCH, SwitchCycle, _switch),
-    "pause": CommandSpec("pause_session", Action.PAUSE, PauseSession, _pause),
+    "switch": CommandSpec("switch_cycle", Action.SWITCH, SwitchCycle, SwitchCycle.command),
+    "pause": CommandSpec("pause_session", Action.PAUSE, PauseSession, PauseSession.command),
     "resume": CommandSpec("resume_session", Action.RESUME, NoFields, lambda _: Resume()),
     "complete": CommandSpec("complete_session", Action.COMPLETE, NoFields, lambda _: Complete()),
     "cancel": CommandSpec("cancel_session", Action.CANCEL, NoFields, lambda _: Cancel()),
-    "adjust": CommandSpec("adjust_time", Action.ADJUST, AdjustTime, _adjust),
+    "adjust": CommandSpec("adjust_time", Action.ADJUST, AdjustTime, AdjustTime.command),
     "undo": CommandSpec("undo_switch", Action.UNDO, NoFields, lambda _: Undo()),
 }

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError, from_json, to_json
 
+from ..core.commands import Adjust, Pause, Switch
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
 from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, Request, Uuid
@@ -206,11 +207,17 @@ class SwitchCycle(Request):
     next_participant_id: Uuid | None = None
     current_participant_id: Uuid | None = None
 
+    def command(self) -> Switch:
+        return Switch(self.next_participant_id, self.current_participant_id)
+
 
 class PauseSession(Request):
     """POST /v1/sessions/{id}/pause; the body is optional."""
 
     current_participant_id: Uuid | None = None
+
+    def command(self) -> Pause:
+        return Pause(self.current_participant_id)
 
 
 def _not_zero(value: int) -> int:
@@ -230,6 +237,9 @@ class AdjustTime(Request):
         AfterValidator(_not_zero),
     ]
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+    def command(self) -> Adjust:
+        return Adjust(self.delta_ms, self.participant_id, self.group_id, self.reason)
 
 
 class NoFields(Request):

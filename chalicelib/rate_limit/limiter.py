@@ -44,6 +44,11 @@ class Limit:
         """What a full bucket holds."""
         return self.count * self.interval_us
 
+    @cached_property
+    def script_arguments(self) -> tuple[int, int]:
+        """The limit as gcra.lua takes it."""
+        return self.interval_us, self.capacity_us
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:

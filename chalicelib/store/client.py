@@ -7,13 +7,16 @@ Must not know what is stored.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from redis import Redis, exceptions
+from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import NoScriptError, RedisClusterException, ResponseError
+from redis.connection import Connection
+from redis.exceptions import NoScriptError, ResponseError, SlotNotCoveredError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
@@ -21,7 +24,14 @@ from ..ports import StoreUnavailable
 from ..settings import Settings
 from ..telemetry.tracing import NoTracing, Tracing
 from .cluster_client import ClusterClient, SingleAttempt
-from .connection_pool import BreakerConnectionPool
+from .redis_errors import ERRORS, FINAL, LOST, UNANSWERED, mapped
+from .script import Script, ScriptArguments
+
+REFUSE_S = 0.2
+"""How long connections are refused after one timed out."""
+
+PROBE_S = 1.1
+"""How long other threads are refused at most while one probes the server again."""
 
 T = TypeVar("T")
 Command = tuple[bytes | str | int, ...]
@@ -38,30 +48,6 @@ with sockets that are dead and do not know."""
 
 KEYLESS_NODES = 3
 """How many nodes a command without a key is sent to at most, until one answers."""
-
-UNAVAILABLE_CODES = (
-    *("BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "MOVED"),
-    *("NOPERM", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"),
-)
-"""Error codes that mean the server or its configuration is at fault, not the command.
-
-MOVED means that the settings take a cluster for a single server.
-"""
-
-UNAVAILABLE_MESSAGES = (
-    "ERR ACL failure in script",  # Valkey, of a user without a right that a script needs
-    "ERR The user executing the script can't",  # Redis 7, of the same
-)
-
-UNANSWERED = exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ClusterDownError
-LOST = *UNANSWERED, exceptions.ReadOnlyError, exceptions.SlotNotCoveredError
-"""Errors after which a new connection may lead to a server that answers."""
-
-FINAL = exceptions.AuthenticationError, exceptions.BusyLoadingError, exceptions.MaxConnectionsError
-"""Those connection errors after which it would not."""
-
-ERRORS = exceptions.RedisError, RedisClusterException
-"""All that redis-py raises of its own."""
 
 
 def connect(settings: Settings, tracing: Tracing | None = None) -> RedisClient:
@@ -90,6 +76,39 @@ def _options(timeout_s: float) -> dict[str, Any]:
         "driver_info": None,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
+
+
+class BreakerConnectionPool(ConnectionPool):
+    """redis-py's pool with a circuit breaker: fails at once while its server is known to be silent.
+
+    Otherwise each thread of many would wait for its own timeout, one after another where they queue
+    for the same session.
+    """
+
+    monotonic = staticmethod(time.monotonic)
+    _open_until_s = 0.0
+
+    def get_connection(self) -> Connection:  # type: ignore[override]
+        """A connection that is ready for a command.
+
+        Raises:
+            redis.TimeoutError: It timed out, or another one did a moment ago.
+            redis.ConnectionError: The server refuses it.
+        """
+        open_until_s, now_s = self._open_until_s, self.monotonic()
+        if now_s < open_until_s:
+            raise RedisTimeoutError("Timeout connecting to server a moment ago")
+        if open_until_s:
+            # Half open: the first thread probes the server, the others go on being refused.
+            self._open_until_s = now_s + PROBE_S
+        timed_out = False
+        try:
+            return super().get_connection()
+        except RedisTimeoutError:
+            timed_out = True
+            raise
+        finally:
+            self._open_until_s = self.monotonic() + REFUSE_S if timed_out else 0.0
 
 
 class RedisClient:
@@ -126,25 +145,57 @@ class RedisClient:
         """
         return self._call(lambda client: _pipeline(client, commands, required=len(commands)))
 
-    def pipeline_with_optional(self, command: Command, optional: Command) -> tuple[Any, Any]:
-        """The replies to a command and to an optional one, sent at once to a single server.
+    def run(self, script: Script, *arguments: bytes | str | int) -> Any:
+        """The script's reply; errors as of :meth:`execute`."""
+        try:
+            return self.execute("EVALSHA", script.digest, *arguments)
+        except NoScriptError:
+            return self._evaluate(script, arguments)
 
-        Raises what :meth:`execute` raises for the command, except NoScriptError. That, and any
-        error of the optional one, StoreUnavailable included, stands in the reply's place.
+    def run_pipeline(self, script: Script, calls: Sequence[ScriptArguments]) -> list[Any]:
+        """:meth:`run` for many calls, pipelined."""
+        replies = self.pipeline([("EVALSHA", script.digest, *arguments) for arguments in calls])
+        return [
+            self._evaluate(script, arguments) if isinstance(reply, NoScriptError) else reply
+            for arguments, reply in zip(calls, replies, strict=True)
+        ]
+
+    def run_with_optional(
+        self,
+        script: Script,
+        arguments: ScriptArguments,
+        optional: Script,
+        optional_arguments: ScriptArguments,
+    ) -> tuple[Any, Any]:
+        """:meth:`run` for two scripts; an error of the optional one is returned as its reply.
+
+        A single server is sent both at once.
         """
-        if not self._is_cluster:
-            reply, other = self._call(
-                lambda client: _pipeline(client, (command, optional), required=1)
+        if self._is_cluster:
+            reply, other = self.run(script, *arguments), None
+        else:
+            calls = (
+                ("EVALSHA", script.digest, *arguments),
+                ("EVALSHA", optional.digest, *optional_arguments),
             )
-            return reply, _mapped(other) if isinstance(other, ResponseError) else other
+            reply, other = self._call(lambda client: _pipeline(client, calls, required=1))
+            if isinstance(reply, NoScriptError):
+                reply = self._evaluate(script, arguments)
         try:
-            reply = self.execute(*command)
-        except NoScriptError as error:
-            reply = error
-        try:
-            return reply, self.execute(*optional)
+            if self._is_cluster:
+                other = self.run(optional, *optional_arguments)
+            elif isinstance(other, NoScriptError):
+                other = self._evaluate(optional, optional_arguments)
         except (StoreUnavailable, ResponseError) as error:
             return reply, error
+        return reply, mapped(other) if isinstance(other, ResponseError) else other
+
+    def _evaluate(self, script: Script, arguments: ScriptArguments) -> Any:
+        """Run a script that the server does not have, which caches it there.
+
+        A server has no scripts after a restart or failover.
+        """
+        return self.execute("EVAL", script.source, *arguments)
 
     def scan(self, pattern: str, count: int) -> list[bytes]:
         """All keys that match, of all servers, ``count`` in each round trip; errors as of execute.
@@ -171,7 +222,7 @@ class RedisClient:
                     self.close()
                     return send(self._opened())
             except ERRORS as error:
-                raise _mapped(error) from error
+                raise mapped(error) from error
 
     def _opened(self) -> Redis | RedisCluster:
         client = self._client
@@ -236,21 +287,6 @@ def _node_of(client: RedisCluster, command: Command) -> ClusterNode | None:
     key = command[3] if command[0] == "EVALSHA" else command[1]
     try:
         return cast("ClusterNode | None", client.get_node_from_key(key))
-    except exceptions.SlotNotCoveredError:
+    except SlotNotCoveredError:
         client.nodes_manager.initialize()
         raise
-
-
-def _mapped(error: Exception) -> Exception:
-    """StoreUnavailable, or the same error where the server is in order and the call is not."""
-    code, message = code_and_message(error)
-    if not isinstance(error, ResponseError):
-        return StoreUnavailable(message)
-    is_unavailable = code in UNAVAILABLE_CODES or message.startswith(UNAVAILABLE_MESSAGES)
-    return StoreUnavailable(message) if is_unavailable else error
-
-
-def code_and_message(error: Exception) -> tuple[str, str]:
-    """A server's error code, such as NOSCRIPT, and all that it said; redis-py takes them apart."""
-    text, code = str(error), getattr(error, "status_code", None)
-    return (code, f"{code} {text}") if code else (text.partition(" ")[0], text)

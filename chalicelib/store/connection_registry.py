@@ -21,9 +21,8 @@ from ..ports import (
 )
 from .client import RedisClient
 from .keys import ALL_CONNECTIONS, SessionKeys, connection, session_of_list
-from .rate_limits import limit_arguments
 from .script import Script, ScriptArguments
-from .token_checks import checked, decode_bearer, encode_bearer, valid_until_ms, with_token
+from .token_checks import check_accepted, decode_bearer, encode_bearer, valid_until_ms, with_token
 
 LIST_TTL_MS = 130 * 60_000
 """API Gateway ends every connection after two hours."""
@@ -68,11 +67,13 @@ class RedisConnections:
         arguments: ScriptArguments = (4, *lists, *values)
         if limit_check is not None:
             bucket = keys.messages(connection_id)
-            arguments = (5, *lists, bucket, *values, *limit_arguments(limit_check))
+            arguments = (5, *lists, bucket, *values, *limit_check.limit.script_arguments)
         if bearer is not None:
             script = self._register_with_token
             arguments = with_token(arguments, keys, bearer)
-        answer = checked(script.run(self._client, *arguments), bearer)
+        answer = self._client.run(script, *arguments)
+        if bearer is not None:
+            check_accepted(answer)
         now_ms, epoch, version, updated_at_ms, *counted = answer
         if limit_check is not None:
             limit_check.record(*counted)
@@ -100,11 +101,11 @@ class RedisConnections:
             self.remove(session_id, [connection_id])
 
     def connections_of(self, session_id: str) -> SessionConnections:
-        return _connections(self._connections.run(self._client, *self._to_list(session_id)))
+        return _connections(self._client.run(self._connections, *self._to_list(session_id)))
 
     def connections_of_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
         calls = [self._to_list(session_id) for session_id in session_ids]
-        return list(map(_connections, self._connections.run_pipeline(self._client, calls)))
+        return list(map(_connections, self._client.run_pipeline(self._connections, calls)))
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
         keys = SessionKeys.of(session_id, self._shards)

@@ -28,7 +28,7 @@ class RedisDeadlines:
         return self._shards
 
     def due(self, shard: int, limit: int) -> Due:
-        now_ms, next_ms, *rows = self._due.run(self._client, 1, self._keys[shard], limit)
+        now_ms, next_ms, *rows = self._client.run(self._due, 1, self._keys[shard], limit)
         return Due(
             [
                 Deadline(session_id.decode(), int(at_ms))
@@ -40,8 +40,8 @@ class RedisDeadlines:
 
     def correct(self, session_id: str, found: Session | None, due_ms: int | None) -> None:
         keys = SessionKeys.of(session_id, self._shards)
-        self._correct.run(
-            self._client,
+        self._client.run(
+            self._correct,
             2,
             keys.session,
             keys.deadlines,

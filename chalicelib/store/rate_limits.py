@@ -29,11 +29,6 @@ UNCOUNTED = (StoreUnavailable, ResponseError)
 """Errors that let a request through uncounted, a bug in a script included."""
 
 
-def limit_arguments(limit_check: RateLimitCheck) -> tuple[int, int]:
-    """A limit as the scripts' arguments interval_us and capacity_us."""
-    return limit_check.limit.interval_us, limit_check.limit.capacity_us
-
-
 class RequestBuckets:
     """Counts requests by address; lets them through if counting fails."""
 
@@ -49,7 +44,7 @@ class RequestBuckets:
         if self._skip(limit_check):
             return
         try:
-            counted = self._count.run(self._client, *_arguments(limit_check))
+            counted = self._client.run(self._count, *_arguments(limit_check))
         except UNCOUNTED as error:
             counted = error
         self._record(limit_check, counted)
@@ -59,9 +54,9 @@ class RequestBuckets:
     ) -> Any:
         """Run ``script`` and count the request, in one round trip on a single server."""
         if self._skip(limit_check):
-            return script.run(self._client, *arguments)
-        answer, counted = script.run_with_optional(
-            self._client, arguments, self._count, _arguments(limit_check)
+            return self._client.run(script, *arguments)
+        answer, counted = self._client.run_with_optional(
+            script, arguments, self._count, _arguments(limit_check)
         )
         self._record(limit_check, counted)
         return answer
@@ -82,4 +77,4 @@ class RequestBuckets:
 
 
 def _arguments(limit_check: RateLimitCheck) -> ScriptArguments:
-    return (1, requests(limit_check.subject), *limit_arguments(limit_check))
+    return (1, requests(limit_check.subject), *limit_check.limit.script_arguments)

@@ -25,9 +25,9 @@ from ..ports import (
 from . import codec
 from .client import RedisClient
 from .keys import SessionKeys
-from .rate_limits import RequestBuckets, limit_arguments
+from .rate_limits import RequestBuckets
 from .script import Script, ScriptArguments
-from .token_checks import checked, with_token
+from .token_checks import check_accepted, with_token
 
 EVENTS_KEPT = 1_000
 
@@ -81,10 +81,12 @@ class RedisStore:
             keys = SessionKeys.of(session_id, self._shards)
             script, arguments = self._load_with_token, with_token(arguments, keys, bearer)
         if limit_check is None or switch is not None:
-            answer = script.run(self._client, *arguments)
+            answer = self._client.run(script, *arguments)
         else:
             answer = self._requests.run_and_count(limit_check, script, arguments)
-        loaded = checked(answer, bearer)
+        if bearer is not None:
+            check_accepted(answer)
+        loaded: list[Any] = answer
         counted = loaded[LOADED:]
         if switch is not None and counted:
             switch.record(*counted)
@@ -95,7 +97,7 @@ class RedisStore:
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
         keys = SessionKeys.of(session_id, self._shards)
         arguments = keys.revoked(token_id), keys.connections, token_id, keep_ms, keys.updates
-        self._revoke.run(self._client, 2, *arguments)
+        self._client.run(self._revoke, 2, *arguments)
 
     def count_request(self, limit_check: RateLimitCheck) -> None:
         self._requests.count(limit_check)
@@ -103,25 +105,25 @@ class RedisStore:
 
     def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
         calls = [self._to_load(session_id) for session_id in session_ids]
-        return [_loaded(answer) for answer in self._load.run_pipeline(self._client, calls)]
+        return [_loaded(answer) for answer in self._client.run_pipeline(self._load, calls)]
 
     def commit(
         self, commit: Commit, limit_check: RateLimitCheck | None = None
     ) -> Committed | Stale:
         switch = _switch_check(limit_check)
-        answer = self._commit.run(self._client, *self._to_commit(commit, switch))
+        answer = self._client.run(self._commit, *self._to_commit(commit, switch))
         return _committed(commit, answer, switch)
 
     def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
         calls = [self._to_commit(commit) for commit in commits]
-        answers = self._commit.run_pipeline(self._client, calls)
+        answers = self._client.run_pipeline(self._commit, calls)
         return [_committed(commit, answer) for commit, answer in zip(commits, answers, strict=True)]
 
     def _to_load(
         self, session_id: str, command_id: str | None = None, switch: RateLimitCheck | None = None
     ) -> ScriptArguments:
         keys = SessionKeys.of(session_id, self._shards)
-        limit = limit_arguments(switch) if switch is not None else ()
+        limit = switch.limit.script_arguments if switch is not None else ()
         if command_id is not None:
             return (3, keys.session, keys.switches, keys.reply(command_id), *limit)
         if switch is not None:
@@ -158,7 +160,7 @@ class RedisStore:
             commit.keep_ms,
             EVENTS_KEPT,
             STATUS_NUMBERS[session.status],
-            *(("", "") if switch is None else limit_arguments(switch)),
+            *(("", "") if switch is None else switch.limit.script_arguments),
             *map(codec.encode_event, commit.events),
         )
 
@@ -167,7 +169,7 @@ class RedisStore:
     ) -> IdempotencyRecord:
         key = SessionKeys.of(session_id, self._shards).reply(command_id)
         record_bytes = codec.encode_record(record)
-        before = self._save_response.run(self._client, 1, key, record_bytes, keep_ms)
+        before = self._client.run(self._save_response, 1, key, record_bytes, keep_ms)
         return record if before is None else codec.decode_record(before)
 
     def delete(
@@ -181,8 +183,8 @@ class RedisStore:
         keep_ms: int = REMEMBER_COMMANDS_MS,
     ) -> Deleted | Stale:
         keys = SessionKeys.of(session_id, self._shards)
-        outcome, *answer = self._delete.run(
-            self._client,
+        outcome, *answer = self._client.run(
+            self._delete,
             5,
             keys.session,
             keys.events,
@@ -208,7 +210,7 @@ class RedisStore:
     ) -> Sequence[LoggedEvent] | None:
         keys = SessionKeys.of(session_id, self._shards)
         begin = "-" if after is None else f"({after}"
-        logged = self._log.run(self._client, 1, keys.events, begin, limit)
+        logged = self._client.run(self._log, 1, keys.events, begin, limit)
         if logged is None:
             return None
         rows = zip(logged[::3], logged[1::3], logged[2::3], strict=True)

@@ -33,7 +33,7 @@ class RedisStats:
         ]
 
     def read(self) -> StoreStats:
-        counted = self._count.run_pipeline(self._client, self._calls)
+        counted = self._client.run_pipeline(self._count, self._calls)
         overdue, overdue_ms, connections, *by_status = zip(*counted, strict=True)
         return StoreStats(
             sessions={

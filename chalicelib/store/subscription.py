@@ -15,8 +15,9 @@ from redis.client import PubSub
 
 from ..ports import StoreUnavailable
 from ..settings import Settings
-from .client import ERRORS, code_and_message, open_redis
+from .client import open_redis
 from .keys import ALL_ALARMS, ALL_UPDATES, session_of_channel, shard_of_alarms
+from .redis_errors import ERRORS, code_and_message
 
 SUBSCRIBED_WITHIN_S = 2.0
 

@@ -26,15 +26,14 @@ def with_token(arguments: ScriptArguments, session: SessionKeys, bearer: Bearer)
     return (number + len(revoked), *keys, *revoked, *arguments, *holds)
 
 
-def checked(answer: list[Any], bearer: Bearer | None) -> list[Any]:
-    """The script's reply.
+def check_accepted(answer: list[Any]) -> None:
+    """Return if the script accepted the token.
 
     Raises:
-        Unauthenticated: The script rejected the bearer's token.
+        Unauthenticated: It rejected the token.
     """
-    if bearer is not None and len(answer) == REFUSED:
+    if len(answer) == REFUSED:
         raise Unauthenticated
-    return answer
 
 
 def valid_until_ms(bearer: Bearer) -> int:

@@ -19,9 +19,9 @@ from redis.retry import Retry
 
 from chalicelib.ports import StoreUnavailable
 from chalicelib.settings import Settings
-from chalicelib.store.client import ERRORS, connect
+from chalicelib.store.client import BreakerConnectionPool, connect
 from chalicelib.store.cluster_client import REFUSE_S, ClusterClient, SingleAttempt
-from chalicelib.store.connection_pool import BreakerConnectionPool
+from chalicelib.store.redis_errors import ERRORS
 from tests.cluster.slot_migration import between_two, joined_by_another
 from tests.servers import Cluster, free_port, running, valkey_binary
 

@@ -9,7 +9,7 @@ from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from chalicelib.store.connection_pool import PROBE_S, REFUSE_S, BreakerConnectionPool
+from chalicelib.store.client import PROBE_S, REFUSE_S, BreakerConnectionPool
 
 
 class FakeConnection(Connection):

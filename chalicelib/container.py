@@ -217,7 +217,7 @@ class Container:
             self.connections, lambda: self.connections_api, telemetry=self.telemetry
         )
 
-    @property
+    @cached_service
     def authenticator(self) -> TokenAuthenticator | None:
         """Verifies and signs tokens; None with AUTH=off."""
         return self.required_authenticator if self.settings.auth else None

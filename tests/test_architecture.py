@@ -19,7 +19,7 @@ import app as tickless
 from chalicelib.api_docs.operations import OPERATIONS
 from chalicelib.container import Container
 from chalicelib.engine.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
-from chalicelib.rest.session_request import SessionResource
+from chalicelib.rest.resource import SessionResource
 
 ROOT = Path(__file__).parent.parent
 VIEWS = {

@@ -1,7 +1,7 @@
 """REST: one Blueprint per resource. A view reads the request, calls the engine and responds.
 
 Views decide nothing about sessions and catch no error: what they raise becomes a response in
-``responses``.
+``resource``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from chalice.app import Chalice
 
 from . import api_docs, health, metrics, page, sessions, time, tokens
-from .observability import register_observability
-from .responses import answer_failures, refuse_other_methods, reshape
+from .middleware import register_middleware
+from .resource import refuse_other_methods
 
 if TYPE_CHECKING:
     from ..container import Container
@@ -32,8 +32,5 @@ def register(app: Chalice, container: Container) -> None:
         tokens.blueprint(container),
     ):
         app.register_blueprint(blueprint)
-    # From the outermost to the innermost: what is observed has its final shape.
-    app.register_middleware(answer_failures, "http")
-    register_observability(app, container)
-    app.register_middleware(reshape, "http")
+    register_middleware(app, container)
     refuse_other_methods(app)

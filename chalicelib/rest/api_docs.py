@@ -9,7 +9,8 @@ from chalice.app import Response
 from pydantic_core import to_json
 
 from ..schemas.errors import Problem
-from .responses import JSON, Resource, refuse
+from .resource import Resource
+from .responses import JSON, refuse
 
 # A deployment changes the contract at any time; what an address with a digest leads to, never.
 CHANGING = {"Cache-Control": "public, max-age=300"}

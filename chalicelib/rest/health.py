@@ -8,7 +8,8 @@ from chalice.app import Response
 
 from ..core.errors import StoreUnavailable
 from ..schemas.errors import RETRY_AFTER_SECONDS
-from .responses import Resource, plain
+from .resource import Resource
+from .responses import plain
 
 if TYPE_CHECKING:
     from ..container import Container

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
-from .responses import Resource
+from .resource import Resource
 
 if TYPE_CHECKING:
     from ..container import Container

@@ -9,7 +9,8 @@ from chalice.app import Response
 from ..schemas.conditions import is_cached
 from ..schemas.errors import Problem
 from . import web_page as web
-from .responses import Resource, refuse
+from .resource import Resource
+from .responses import refuse
 
 if TYPE_CHECKING:
     from ..container import Container

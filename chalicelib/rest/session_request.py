@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Mapping
-from functools import wraps
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chalice.app import Request, Response
 from pydantic_core import from_json, to_json
@@ -17,9 +16,10 @@ from pydantic_core import from_json, to_json
 from ..core.commands import Command
 from ..engine.idempotency import IdempotentRequest, fingerprint
 from ..schemas import conditions
-from ..schemas.requests import invalid_session_id, parse_session_id
+from ..schemas.errors import PayloadTooLarge
+from ..schemas.fields import Request as Fields
+from ..schemas.requests import invalid_session_id, parse_session_id, read
 from ..telemetry.log_context import append_keys
-from .responses import Resource, View
 
 if TYPE_CHECKING:
     from ..auth.policy import Action, Bearer
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from ..engine.commit_loop import CommandResult
     from ..rate_limit.limiter import RateLimitCheck
 
+Model = TypeVar("Model", bound=Fields)
+
+BODY_BYTES = 1024 * 1024
 KEEP_RESPONSES_MS = 24 * 60 * 60_000
-REFUSED_FROM, FAILED_FROM = 400, 500
+REFUSED_FROM = 400
 
 
 class SessionRequest:
@@ -67,6 +70,19 @@ class SessionRequest:
         if session_id is not None and parsed is None:
             raise invalid_session_id()
 
+    def body(self, model: type[Model]) -> Model:
+        """The request's body as a model.
+
+        Raises:
+            PayloadTooLarge: It is above 1 MB.
+            MalformedJson: It is not JSON.
+            InvalidRequest: It is not what the model wants.
+        """
+        raw = cast(bytes, self.http.raw_body)
+        if len(raw) > BODY_BYTES:
+            raise PayloadTooLarge(BODY_BYTES)
+        return read(model, raw)
+
     def restrict(self, command: Command) -> Command:
         """The command as the caller may give it.
 
@@ -81,17 +97,20 @@ class SessionRequest:
 
     def expected_versions(self) -> Collection[int] | None:
         """The versions of If-Match; None without that header."""
-        return conditions.expected_versions(self._header("If-Match"))
+        if_match = self._header("If-Match")
+        return None if if_match is None else conditions.expected_versions(if_match)
 
     def cached_versions(self) -> Collection[int]:
         """The versions of If-None-Match."""
-        return conditions.cached_versions(self._header("If-None-Match"))
+        if_none_match = self._header("If-None-Match")
+        return () if if_none_match is None else conditions.cached_versions(if_none_match)
 
     def idempotency(self, respond: Callable[[CommandResult], Response]) -> IdempotentRequest | None:
         """What identifies this request when it is repeated; None without an Idempotency-Key."""
-        key = conditions.idempotency_key(self._header("Idempotency-Key"))
-        if key is None:
+        header = self._header("Idempotency-Key")
+        if header is None:
             return None
+        key = conditions.idempotency_key(header)
         request, owner = self.http, self.bearer and self.bearer.participant_id
         return IdempotentRequest(
             # Participants have keys of their own: one cannot swallow another's request.
@@ -146,51 +165,10 @@ class SessionRequest:
         )
 
 
-class SessionResource(Resource):
-    """A Resource whose views take a SessionRequest, authorized and rate limited."""
-
-    def __init__(self, import_name: str, container: Container) -> None:
-        super().__init__(import_name)
-        self._container = container
-
-    def view(
-        self, path: str, *methods: str, action: Action | None = None
-    ) -> Callable[[View], View]:
-        """Register a view that performs ``action``, for callers that may."""
-        register = super().view(path, *methods)
-        if action is None:
-            raise TypeError(f"{path} must name the action that it performs")
-
-        def decorate(view: View) -> View:
-            @wraps(view)
-            def handle(session_id: str | None = None, **arguments: str) -> Response:
-                request = SessionRequest(self.current_request, self._container)
-
-                def respond() -> Response:
-                    request.authorize(action, session_id)
-                    return view(request, **arguments)
-
-                response = self.respond(respond)
-                if response.status_code < FAILED_FROM:
-                    response = self.respond(lambda: _counted(request, response))
-                response.headers.update(request.rate_limit_headers())
-                return response
-
-            register(handle)
-            return view
-
-        return decorate
-
-
 def _token(header: str | None) -> str | None:
     """The token of an Authorization header (RFC 6750, 2.1)."""
     scheme, _, token = (header or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
-
-
-def _counted(request: SessionRequest, response: Response) -> Response:
-    request.count_uncounted(response)
-    return response
 
 
 def pack(response: Response) -> bytes:

@@ -12,8 +12,9 @@ from ..schemas.commands import COMMANDS, CommandName, CommandSpec
 from ..schemas.requests import CreateSession, read_page
 from ..schemas.states import log_page, switch_result
 from ..telemetry.log_context import append_keys
-from .responses import View, body_as, no_content, not_modified, plain, succeed
-from .session_request import SessionRequest, SessionResource, unpack
+from .resource import SessionResource, View
+from .responses import no_content, not_modified, plain, succeed
+from .session_request import SessionRequest, unpack
 from .tokens import with_links
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def blueprint(container: Container) -> SessionResource:
 
     @routes.view("/v1/sessions", "POST", action=Action.CREATE)
     def create_session(request: SessionRequest) -> Response:
-        setup = body_as(CreateSession, request.http).setup()
+        setup = request.body(CreateSession).setup()
         append_keys(session_id=setup.session_id)
         idempotency = request.idempotency(_created)
         engine, check, bearer = container.engine, request.limit_check, request.bearer
@@ -86,7 +87,7 @@ def blueprint(container: Container) -> SessionResource:
 
 def _command_view(container: Container, name: CommandName, spec: CommandSpec) -> View:
     def command_view(request: SessionRequest) -> Response:
-        command = spec.build(body_as(spec.model, request.http))
+        command = spec.build(request.body(spec.model))
         if name == "switch":
             request.count_as_switch()
             return _execute(container.engine, request, command, _switched)

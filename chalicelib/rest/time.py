@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from chalice.app import Response
 
 from .. import __version__
-from .responses import Resource, plain
+from .resource import Resource
+from .responses import plain
 
 if TYPE_CHECKING:
     from ..container import Container

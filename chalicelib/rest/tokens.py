@@ -16,8 +16,9 @@ from pydantic_core import from_json
 from ..auth.policy import Action, Role
 from ..schemas.errors import Problem
 from ..schemas.tokens import Links, MintedToken, MintToken, minted_token, read_token_id
-from .responses import body_as, no_content, plain, refuse
-from .session_request import SessionRequest, SessionResource
+from .resource import SessionResource
+from .responses import no_content, plain, refuse
+from .session_request import SessionRequest
 
 if TYPE_CHECKING:
     from ..auth.authenticator import TokenAuthenticator
@@ -38,7 +39,7 @@ def blueprint(container: Container) -> SessionResource:
         authenticator, minter = container.authenticator, request.bearer
         if authenticator is None or minter is None:
             return refuse(AUTH_OFF)
-        fields = body_as(MintToken, request.http)
+        fields = request.body(MintToken)
         result = container.engine.get_current_state(
             request.session_id, limit_check=request.limit_check, bearer=minter
         )

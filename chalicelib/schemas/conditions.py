@@ -33,16 +33,14 @@ def entity_tag(version: int) -> str:
     return f'"{version}"'
 
 
-def expected_versions(if_match: str | None) -> Collection[int] | None:
-    """The versions that If-Match allows; ``None`` without the header.
+def expected_versions(if_match: str) -> Collection[int]:
+    """The versions that If-Match allows.
 
     Weak tags match nothing (strong comparison).
 
     Raises:
         InvalidRequest: The header is not a list of entity tags.
     """
-    if if_match is None:
-        return None
     tags = _tags("If-Match", if_match)
     if tags is None:
         return ANY_VERSION
@@ -51,14 +49,12 @@ def expected_versions(if_match: str | None) -> Collection[int] | None:
     )
 
 
-def cached_versions(if_none_match: str | None) -> Collection[int]:
+def cached_versions(if_none_match: str) -> Collection[int]:
     """The versions that If-None-Match says the client has cached; weak tags match too.
 
     Raises:
         InvalidRequest: The header is not a list of entity tags.
     """
-    if if_none_match is None:
-        return ()
     tags = _tags("If-None-Match", if_none_match)
     if tags is None:
         return ANY_VERSION
@@ -76,13 +72,13 @@ def is_cached(if_none_match: str | None, tag: str) -> bool:
     return tags is None or any(f'"{one.opaque}"' == tag for one in tags)
 
 
-def idempotency_key(text: str | None) -> str | None:
+def idempotency_key(text: str) -> str:
     """The Idempotency-Key, verbatim: surrounding quotes are part of it.
 
     Raises:
         InvalidRequest: The key is empty, too long, or has other than visible ASCII characters.
     """
-    if text is not None and not re.fullmatch(KEY_PATTERN, text):
+    if not re.fullmatch(KEY_PATTERN, text):
         raise _invalid("Idempotency-Key", "Must be 1 to 255 visible ASCII characters", "key")
     return text
 

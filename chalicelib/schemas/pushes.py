@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 from ..core.events import Event
 from ..core.session import Session
 from ..core.view import changed_positions
-from .states import EventView, SessionState, event_view, iso, session_state
+from .states import EventView, SessionState, event_views, iso, session_state
 
 FRAME_BYTES = 32 * 1024
 """API Gateway's maximum frame size, which is also its billing unit."""
@@ -125,7 +125,7 @@ def _fit(update: StateUpdate, events: Sequence[Event]) -> bytes | None:
     count = min(len(events), MAX_EVENTS_PER_FRAME)
     while True:
         # Keep the newest: they tell the command and its result.
-        update["events"] = [event_view(event) for event in events[len(events) - count :]]
+        update["events"] = event_views(events[len(events) - count :])
         if count < len(events):
             update["eventsOmitted"] = len(events) - count
         message = to_json(update)

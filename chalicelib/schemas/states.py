@@ -187,6 +187,10 @@ def event_view(event: Event) -> EventView:
     return view
 
 
+def event_views(events: Iterable[Event]) -> list[EventView]:
+    return [event_view(event) for event in events]
+
+
 def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> LogPage:
     """The first ``limit`` of events with their ids and versions; one more means more follow."""
     shown = events[:limit]

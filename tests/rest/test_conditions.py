@@ -9,7 +9,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.schemas.conditions import (
-    ANY_VERSION,
     cached_versions,
     expected_versions,
     idempotency_key,
@@ -181,10 +180,3 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     for read in (expected_versions, cached_versions, idempotency_key):
         with suppress(InvalidRequest):
             read(text)
-
-
-def test_without_a_header_there_is_no_condition() -> None:
-    assert expected_versions(None) is None
-    assert cached_versions(None) == ()
-    assert idempotency_key(None) is None
-    assert 1 in ANY_VERSION

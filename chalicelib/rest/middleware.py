@@ -1,4 +1,4 @@
-"""Observability middleware around every function: metrics, one log line, a trace span.
+"""Middleware: errors in our shape, and around every function metrics, one log line and a span.
 
 Code inside a function adds to the log line by ``append_keys``, and knows nothing else of this.
 """
@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Chalice, Request, Response
 
+from ..schemas.errors import CODES, Problem, internal_error
+from ..settings import InvalidSetting
 from ..telemetry.log_context import LogValue, log_context
+from .responses import CORS, refuse
 
 if TYPE_CHECKING:
     from ..container import Container
@@ -20,18 +23,20 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("tickless")
 
 PROBES = {"/health", "/ready", "/metrics"}
-"""Asked every few seconds by machines, and so worth a line only while debugging."""
+"""Requested every few seconds by machines, so logged at DEBUG only."""
 
 REFUSED_FROM = 400
 
 
-def register_observability(app: Chalice, container: Container) -> None:
-    """Observe everything that is registered from now on."""
+def register_middleware(app: Chalice, container: Container) -> None:
+    """Register from the outermost to the innermost: what is observed has its final shape."""
     observer = _Observer(container)
+    app.register_middleware(_answer_failures, "http")
     app.register_middleware(observer.request, "http")
     app.register_middleware(observer.message, "websocket")
     app.register_middleware(observer.invocation, "pure_lambda")
     app.register_middleware(observer.invocation, "scheduled")
+    app.register_middleware(_reshape, "http")
 
 
 class _Observer:
@@ -47,7 +52,7 @@ class _Observer:
             with tracing.span(f"{method} {route}"):
                 response = get_response(request)
             seconds = time.perf_counter() - began_s
-            status = response.status_code
+            status, duration_ms = response.status_code, _ms(seconds)
             telemetry.record_request(method, route, status, seconds)
             if route.endswith("/switch") and status < REFUSED_FROM and "repeated" not in log_keys:
                 telemetry.record_switch("rest", seconds)
@@ -59,7 +64,7 @@ class _Observer:
                     "method": method,
                     "route": route,
                     "status": status,
-                    "duration_ms": _ms(seconds),
+                    "duration_ms": duration_ms,
                 },
             )
         return response
@@ -118,3 +123,30 @@ class _Observer:
 
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
+
+
+def _answer_failures(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Outermost: answers what another middleware raises, such as an invalid setting."""
+    request_id = request.context.get("requestId", "")
+    try:
+        return get_response(request)
+    except InvalidSetting:
+        # The container has logged it.
+        return refuse(internal_error(request_id), CORS.get_access_control_headers())
+    except Exception as error:
+        LOG.error("request %s: %s", request_id, error, exc_info=True)
+        return refuse(internal_error(request_id), CORS.get_access_control_headers())
+
+
+def _reshape(request: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Innermost: puts Chalice's own error responses into our shape, CORS headers included."""
+    response = get_response(request)
+    body = response.body
+    if not isinstance(body, dict) or "Code" not in body:
+        return response
+    code = CODES.get(response.status_code)
+    if code is None:
+        found = internal_error(request.context.get("requestId", ""))
+    else:
+        found = Problem(code, body["Message"])
+    return refuse(found, {**CORS.get_access_control_headers(), **response.headers})

@@ -1,0 +1,122 @@
+"""Blueprints whose views may raise, and may take an authorized and rate-limited SessionRequest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING
+
+from chalice.app import Blueprint, Chalice, Response
+
+from ..schemas.errors import Problem, internal_error, problem
+from .responses import CORS, refuse
+from .session_request import SessionRequest
+
+if TYPE_CHECKING:
+    from ..auth.policy import Action
+    from ..container import Container
+
+LOG = logging.getLogger("tickless")
+
+View = Callable[..., Response]
+
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+FAILED_FROM = 500
+
+
+class Resource(Blueprint):
+    """A Blueprint whose views may raise: each exception becomes an error response.
+
+    A middleware would be too late: by then Chalice has made a 500 of the exception.
+    """
+
+    def view(self, path: str, *methods: str) -> Callable[[View], View]:
+        """Register a view, CORS and error answers included."""
+        # Requests without a body have no media type that could be wrong.
+        reads_body = "POST" in methods
+
+        def register(view: View) -> View:
+            @self.route(
+                path,
+                methods=list(methods),
+                cors=CORS,
+                content_types=["application/json"] if reads_body else [],
+                name=view.__name__,
+            )
+            @wraps(view)
+            def handle(**arguments: str) -> Response:
+                try:
+                    return view(**arguments)
+                except Exception as error:
+                    return self.error_response(error)
+
+            return view
+
+        return register
+
+    def error_response(self, error: Exception) -> Response:
+        """The response to an error that a view raised; logs it if it is ours."""
+        found = problem(error)
+        if found is None or found.status >= FAILED_FROM:
+            request_id = self.current_request.context.get("requestId", "")
+            LOG.error("request %s: %s", request_id, error, exc_info=found is None)
+            found = found or internal_error(request_id)
+        return refuse(found)
+
+
+class SessionResource(Resource):
+    """A Resource whose views take a SessionRequest, authorized and rate limited."""
+
+    def __init__(self, import_name: str, container: Container) -> None:
+        super().__init__(import_name)
+        self._container = container
+
+    def view(
+        self, path: str, *methods: str, action: Action | None = None
+    ) -> Callable[[View], View]:
+        """Register a view that performs ``action``, for callers that may."""
+        register = super().view(path, *methods)
+        if action is None:
+            raise TypeError(f"{path} must name the action that it performs")
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def handle(session_id: str | None = None, **arguments: str) -> Response:
+                request = SessionRequest(self.current_request, self._container)
+                try:
+                    request.authorize(action, session_id)
+                    response = view(request, **arguments)
+                except Exception as error:
+                    response = self.error_response(error)
+                if response.status_code < FAILED_FROM:
+                    try:
+                        request.count_uncounted(response)
+                    except Exception as error:
+                        response = self.error_response(error)
+                response.headers.update(request.rate_limit_headers())
+                return response
+
+            register(handle)
+            return view
+
+        return decorate
+
+
+def refuse_other_methods(app: Chalice) -> None:
+    """Answer 405 to every method that a path lacks, on AWS too.
+
+    API Gateway answers an unknown method as it does an unknown path or a missing token, so every
+    method is registered.
+    """
+    for path, views in list(app.routes.items()):
+        missing = [method for method in METHODS if method not in views]
+        allowed = ", ".join(sorted({*views, "OPTIONS"}))
+
+        def not_allowed(allowed: str = allowed, **_: str) -> Response:
+            found = Problem("METHOD_NOT_ALLOWED", f"This path takes {allowed}")
+            return refuse(found, {"Allow": allowed})
+
+        app.route(path, methods=missing, cors=CORS, content_types=[], name="not_allowed")(
+            not_allowed
+        )

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from .cached_service import cached_service
 from .engine.sync_engine import SyncEngine
@@ -47,20 +47,16 @@ CLOSE_WITHIN_SECONDS = 0.2
 """How long posts in flight may take when a process exits."""
 
 
-class _LazyBroadcaster:
-    """A Broadcaster that is built with the first commit: reads import nothing that posts."""
+class _Lazy:
+    """Stands for an object that is built when one of its methods is first called."""
 
-    def __init__(self, build: Callable[[], Broadcaster]) -> None:
+    def __init__(self, build: Callable[[], object]) -> None:
         self._build = build
 
-    def broadcast(self, session_id: str, message: bytes) -> None:
-        self._build().broadcast(session_id, message)
-
-    def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
-        self._build().broadcast_and_close(session_id, final_message)
-
-    def close_revoked(self, session_id: str) -> None:
-        self._build().close_revoked(session_id)
+    def __getattr__(self, name: str) -> Any:
+        # From then on, lookup finds the method in ``__dict__``.
+        method = self.__dict__[name] = getattr(self._build(), name)
+        return method
 
 
 class Container:
@@ -205,9 +201,10 @@ class Container:
     @property
     def broadcaster(self) -> Broadcaster | None:
         """Posts each commit from here; None where relays do."""
-        return (
-            _LazyBroadcaster(lambda: self.inline) if self.settings.broadcast == "inline" else None
-        )
+        if self.settings.broadcast != "inline":
+            return None
+        # Built with the first commit: reads import nothing that posts.
+        return cast(Broadcaster, _Lazy(lambda: self.inline))
 
     @cached_service
     def inline(self) -> InlineBroadcaster:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from .auth.policy import Bearer
@@ -285,20 +286,20 @@ class Heartbeat:
     updated_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeartbeatPolicy:
-    """How long a connection may be silent, where clients are told to ping so often."""
+    """How often clients are told to send a PING, and how long a connection may be silent."""
 
     heartbeat_ms: int = 30_000
 
-    @property
+    @cached_property
     def silent_ms(self) -> int:
-        """Three heartbeats: who has not been heard of for longer counts as gone."""
+        """A connection that has been silent for longer, three heartbeats, counts as gone."""
         return 3 * self.heartbeat_ms
 
-    @property
+    @cached_property
     def abandoned_ms(self) -> int:
-        """By now a sweep has closed it, if there still is anybody to sweep."""
+        """A connection that has been silent for longer has no relay left to close it."""
         return 4 * self.heartbeat_ms
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 
 from ..core.errors import StoreUnavailable
@@ -40,9 +41,13 @@ class InlineBroadcaster:
         telemetry: Telemetry = SILENT,
     ) -> None:
         self._registry = registry
-        self._api = api
+        self._open_api = api
         self._telemetry = telemetry
         self._monotonic = monotonic
+
+    @cached_property
+    def _api(self) -> ConnectionsApi:
+        return self._open_api()
 
     def broadcast(self, session_id: str, message: bytes) -> None:
         self._broadcast(session_id, message, close=False)
@@ -90,34 +95,32 @@ class InlineBroadcaster:
         posts: list[Request] = [
             Post(one.endpoint, one.connection_id, message, deadline_s) for one in recipients.present
         ]
-        reason = session_forbidden(recipients.now_ms)
-        reasons: list[Request] = [
-            Post(one.endpoint, one.connection_id, reason, deadline_s)
-            for one in recipients.forbidden
-        ]
+        reasons: list[Request] = []
+        if recipients.forbidden:
+            reason = session_forbidden(recipients.now_ms)
+            reasons = [
+                Post(one.endpoint, one.connection_id, reason, deadline_s)
+                for one in recipients.forbidden
+            ]
         leaving = [*recipients.leaving, *(recipients.present if close else ())]
         deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
         if not posts and not deletes:
             return ()
-        outcomes = self._api().post_all(
+        statuses = self._api.post_all(
             [*posts, *reasons, *deletes], WITHIN_SECONDS, THROTTLED_SECONDS
         )
         if posts:
             self._telemetry.record_fan_out(
                 recipients.session_id,
                 message,
-                Counter(outcomes[: len(posts)]),
+                Counter(map(str, statuses[: len(posts)])),
                 self._monotonic() - began_s,
             )
         if reasons:
-            self._telemetry.record_posts(Counter(outcomes[len(posts) :][: len(reasons)]))
+            self._telemetry.record_posts(Counter(map(str, statuses[len(posts) :][: len(reasons)])))
         if close:
             return leaving
-        delivered = zip(recipients.present, outcomes, strict=False)
-        return [
-            *recipients.leaving,
-            *(one for one, how in delivered if recipients.is_gone(one, how)),
-        ]
+        return [*recipients.leaving, *recipients.gone(statuses)]
 
 
 @contextmanager

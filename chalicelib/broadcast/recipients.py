@@ -5,7 +5,7 @@ Reads the registry it is given and does no other I/O.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..ports import Connection, ConnectionRegistry, HeartbeatPolicy, SessionConnections
@@ -22,20 +22,17 @@ SESSIONS_PER_READ = 64
 class Recipients:
     """A session's connections at one instant of the store's clock.
 
-    ``forbidden`` connections have an expired or revoked token and receive no updates.
+    ``forbidden`` connections have an expired or revoked token and receive no updates. ``leaving``
+    are to be closed: the silent and the forbidden.
     """
 
     session_id: str
     present: Sequence[Connection]
     silent: Sequence[Connection]
+    forbidden: Sequence[Connection]
+    leaving: Sequence[Connection]
     now_ms: int
     heartbeat_policy: HeartbeatPolicy
-    forbidden: Sequence[Connection] = ()
-
-    @property
-    def leaving(self) -> Sequence[Connection]:
-        """The connections to close."""
-        return [*self.silent, *self.forbidden]
 
     def abandoned(self, endpoint: str) -> Sequence[str]:
         """Silent connections of other endpoints, which no process there deregisters."""
@@ -46,9 +43,17 @@ class Recipients:
             and self.now_ms - one.heard_at_ms > self.heartbeat_policy.abandoned_ms
         ]
 
-    def is_gone(self, watcher: Connection, outcome: DeliveryStatus) -> bool:
-        """Whether the status of a post proves that the connection is gone."""
-        return outcome is DeliveryStatus.GONE and self.now_ms - watcher.registered_at_ms >= GRACE_MS
+    def gone(self, statuses: Iterable[DeliveryStatus]) -> Sequence[Connection]:
+        """The present connections that are gone, by the status of the post to each."""
+        return [
+            one
+            for one, status in zip(self.present, statuses, strict=False)
+            if status is DeliveryStatus.GONE and self.is_established(one)
+        ]
+
+    def is_established(self, connection: Connection) -> bool:
+        """Whether a 410 proves that the connection is gone."""
+        return self.now_ms - connection.registered_at_ms >= GRACE_MS
 
 
 def recipients_of(
@@ -77,13 +82,25 @@ def _recipients(
     heartbeat_policy: HeartbeatPolicy,
     endpoint: str | None,
 ) -> Recipients:
-    ours = [one for one in listed.connections if endpoint is None or one.endpoint == endpoint]
-    silent = [one for one in ours if listed.now_ms - one.heard_at_ms > heartbeat_policy.silent_ms]
-    here = [one for one in ours if listed.now_ms - one.heard_at_ms <= heartbeat_policy.silent_ms]
-    forbidden = [one for one in here if _has_ended(one, listed.now_ms)]
-    present = [one for one in here if not _has_ended(one, listed.now_ms)]
-    return Recipients(session_id, present, silent, listed.now_ms, heartbeat_policy, forbidden)
-
-
-def _has_ended(watcher: Connection, now_ms: int) -> bool:
-    return watcher.valid_until_ms is not None and watcher.valid_until_ms <= now_ms
+    present: list[Connection] = []
+    silent: list[Connection] = []
+    forbidden: list[Connection] = []
+    now_ms = listed.now_ms
+    for one in listed.connections:
+        if endpoint is not None and one.endpoint != endpoint:
+            continue
+        if now_ms - one.heard_at_ms > heartbeat_policy.silent_ms:
+            silent.append(one)
+        elif one.valid_until_ms is not None and one.valid_until_ms <= now_ms:
+            forbidden.append(one)
+        else:
+            present.append(one)
+    return Recipients(
+        session_id=session_id,
+        present=present,
+        silent=silent,
+        forbidden=forbidden,
+        leaving=[*silent, *forbidden],
+        now_ms=now_ms,
+        heartbeat_policy=heartbeat_policy,
+    )

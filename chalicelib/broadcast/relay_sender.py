@@ -114,7 +114,7 @@ class _Delivery:
         self._statuses[outcome] += 1
         self._left -= 1
         if outcome is DeliveryStatus.GONE:
-            if self._recipients.is_gone(self._present[post.connection_id], outcome):
+            if self._recipients.is_established(self._present[post.connection_id]):
                 self._gone.put((self._recipients.session_id, post.connection_id))
         elif outcome is not DeliveryStatus.DELIVERED:
             LOG.warning(

@@ -8,11 +8,11 @@ commands (see ``store``).
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from secrets import token_hex
 from typing import NamedTuple
 
 from ..auth.policy import Bearer
@@ -50,9 +50,8 @@ from ..telemetry.metrics import SILENT, Telemetry
 from .idempotency import IdempotentRequest
 from .retry import DEFAULT_RETRY, RetryPolicy
 
-
-def random_id() -> str:
-    return uuid.uuid4().hex
+random_id: Callable[[], str] = partial(token_hex, 16)
+"""Epochs, and the command ids of requests without a key."""
 
 
 @dataclass(frozen=True)

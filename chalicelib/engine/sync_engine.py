@@ -6,7 +6,9 @@ to the commit loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
 
 from ..auth.policy import Bearer
 from ..core.commands import Command, Complete, Pause, Resume, Start, Switch, apply
@@ -30,7 +32,9 @@ from ..telemetry.metrics import SILENT, Telemetry
 from .commit_loop import CommandResult, CommitLoop, random_id
 from .idempotency import IdempotentRequest
 from .retry import DEFAULT_RETRY, RetryPolicy
-from .session_locks import SessionLocks
+
+LOCK_WAIT_SECONDS = 0.5
+"""How long to wait for a session's lock: hundreds of commits, and short if the store is down."""
 
 
 class SyncEngine:
@@ -54,7 +58,7 @@ class SyncEngine:
         self._store = store
         self._broadcaster = broadcaster
         self._new_id = new_id
-        self._locks = SessionLocks()
+        self._locks = _SessionLocks()
         self._loop = CommitLoop(
             store,
             broadcaster=broadcaster,
@@ -298,3 +302,24 @@ class SyncEngine:
             idempotency.replay(outcome.before)
         if outcome.existed and self._broadcaster is not None:
             self._broadcaster.broadcast_and_close(session_id, final_message)
+
+
+class _SessionLocks:
+    """Locks by session, to avoid races among the threads of one process.
+
+    The store decides races; but each loser among our own threads costs a round trip. Sessions
+    share locks, and a lock is waited for only briefly: after that the thread goes on without.
+    """
+
+    def __init__(self) -> None:
+        self._locks = tuple(Lock() for _ in range(256))
+
+    @contextmanager
+    def hold(self, session_id: str) -> Iterator[None]:
+        lock = self._locks[hash(session_id) % len(self._locks)]
+        taken = lock.acquire(timeout=LOCK_WAIT_SECONDS)
+        try:
+            yield
+        finally:
+            if taken:
+                lock.release()

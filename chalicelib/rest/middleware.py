@@ -52,7 +52,7 @@ class _Observer:
             with tracing.span(f"{method} {route}"):
                 response = get_response(request)
             seconds = time.perf_counter() - began_s
-            status, duration_ms = response.status_code, _ms(seconds)
+            status, duration_ms = response.status_code, round(seconds * 1000, 3)
             telemetry.record_request(method, route, status, seconds)
             if route.endswith("/switch") and status < REFUSED_FROM and "repeated" not in log_keys:
                 telemetry.record_switch("rest", seconds)
@@ -107,7 +107,7 @@ class _Observer:
             # Each client sends one every half minute.
             logging.DEBUG if kind == "PING" else logging.INFO,
             "message",
-            extra={"duration_ms": _ms(seconds)},
+            extra={"duration_ms": round(seconds * 1000, 3)},
         )
 
     def invocation(self, event: Any, get_response: Callable[[Any], Any]) -> Any:
@@ -119,10 +119,6 @@ class _Observer:
                     return get_response(event)
             finally:
                 telemetry.flush()
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
 
 
 def _answer_failures(request: Request, get_response: Callable[[Request], Response]) -> Response:

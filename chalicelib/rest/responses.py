@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import CORSConfig, Response
 from pydantic_core import to_json
 
-from ..schemas.conditions import entity_tag
 from ..schemas.errors import Problem
-from ..schemas.states import event_views
 from ..telemetry.log_context import append_keys
 
 if TYPE_CHECKING:
-    from ..engine.commit_loop import CommandResult
     from ..schemas.answers import Body, StateAnswer, SwitchAnswer
 
 NO_HEADERS: Mapping[str, str] = {}
@@ -35,13 +32,9 @@ CORS = CORSConfig(
 )
 
 
-def succeed(
-    answer: StateAnswer | SwitchAnswer, result: CommandResult, status: int = 200
-) -> Response:
-    """A session's answer, tagged with its version; a command's also says what happened."""
-    if result.events:
-        answer["events"] = event_views(result.events)
-    return plain(answer, status, {"ETag": entity_tag(result.session.version)})
+def succeed(answer: StateAnswer | SwitchAnswer, version: int, status: int = 200) -> Response:
+    """A response about a session, with its version as the entity tag."""
+    return plain(answer, status, {"ETag": _entity_tag(version)})
 
 
 def plain(body: Body, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -52,9 +45,14 @@ def no_content() -> Response:
     return Response("", {}, 204)
 
 
-def not_modified(result: CommandResult) -> Response:
+def not_modified(version: int) -> Response:
     """304: the client has this version, and computes its clocks itself."""
-    return Response("", {"ETag": entity_tag(result.session.version)}, 304)
+    return Response("", {"ETag": _entity_tag(version)}, 304)
+
+
+def _entity_tag(version: int) -> str:
+    """See ``schemas.conditions``, which reads them."""
+    return f'"{version}"'
 
 
 def refuse(found: Problem, headers: Mapping[str, Any] = NO_HEADERS) -> Response:

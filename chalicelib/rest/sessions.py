@@ -10,7 +10,7 @@ from chalice.app import Response
 from ..auth.policy import Action
 from ..schemas.commands import COMMANDS, CommandName, CommandSpec
 from ..schemas.requests import CreateSession, read_page
-from ..schemas.states import log_page, switch_result
+from ..schemas.states import event_views, log_page, switch_result
 from ..telemetry.log_context import append_keys
 from .resource import SessionResource, View
 from .responses import no_content, not_modified, plain, succeed
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..core.commands import Command
     from ..engine.commit_loop import CommandResult
     from ..engine.sync_engine import SyncEngine
+    from ..schemas.answers import StateAnswer, SwitchAnswer
 
 SESSION = "/v1/sessions/{session_id}"
 
@@ -51,7 +52,11 @@ def blueprint(container: Container) -> SessionResource:
         result = container.engine.get_current_state(
             request.session_id, limit_check=request.limit_check, bearer=request.bearer
         )
-        response = not_modified(result) if result.session.version in cached else _state(result)
+        response = (
+            not_modified(result.session.version)
+            if result.session.version in cached
+            else _state(result)
+        )
         response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -130,7 +135,10 @@ def _execute(
 
 
 def _state(result: CommandResult, status: int = 200) -> Response:
-    return succeed({"data": result.state, "timestamp": result.now_ms}, result, status)
+    answer: StateAnswer = {"data": result.state, "timestamp": result.now_ms}
+    if result.events:
+        answer["events"] = event_views(result.events)
+    return succeed(answer, result.session.version, status)
 
 
 def _created(result: CommandResult) -> Response:
@@ -139,4 +147,7 @@ def _created(result: CommandResult) -> Response:
 
 def _switched(result: CommandResult) -> Response:
     switched = switch_result(result.state, result.expired_participant_id)
-    return succeed({"data": switched, "timestamp": result.now_ms}, result)
+    answer: SwitchAnswer = {"data": switched, "timestamp": result.now_ms}
+    if result.events:
+        answer["events"] = event_views(result.events)
+    return succeed(answer, result.session.version)

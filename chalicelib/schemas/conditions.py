@@ -29,10 +29,6 @@ class _Tag(NamedTuple):
     opaque: str
 
 
-def entity_tag(version: int) -> str:
-    return f'"{version}"'
-
-
 def expected_versions(if_match: str) -> Collection[int]:
     """The versions that If-Match allows.
 

@@ -122,13 +122,14 @@ def state_with_deadline(
     setup, active = session.setup, session.active
     shown = clocks(session, now_ms, positions)
     participants = cast(list[ParticipantState], shown.participants)
+    active_id = setup.participants[active.position].participant_id if active else None
     state: SessionState = {
         "session_id": setup.session_id,
         "sync_mode": setup.sync_mode,
         "status": session.status,
         "version": session.version,
         "participants": participants,
-        "active_participant_id": _active_id(session),
+        "active_participant_id": active_id,
         "total_time_ms": session.total_time_ms,
         "time_per_cycle_ms": setup.time_per_cycle_ms,
         "increment_ms": setup.increment_ms,
@@ -209,8 +210,3 @@ def _control(control: TimeControl) -> TimeControlView:
 
 def _ids(setup: Setup) -> list[str]:
     return [participant.participant_id for participant in setup.participants]
-
-
-def _active_id(session: Session) -> str | None:
-    active = session.active
-    return session.setup.participants[active.position].participant_id if active else None

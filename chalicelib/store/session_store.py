@@ -88,10 +88,12 @@ class RedisStore:
             check_accepted(answer)
         loaded: list[Any] = answer
         counted = loaded[LOADED:]
-        if switch is not None and counted:
+        if switch is None:
+            if limit_check is not None:
+                limit_check.enforce()
+        elif counted:
             switch.record(*counted)
-        if limit_check is not None:
-            limit_check.enforce()
+            switch.enforce()
         return loaded
 
     def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:

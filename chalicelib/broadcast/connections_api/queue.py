@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
@@ -38,18 +39,16 @@ LIMIT_EXCEEDED = 429
 DEADLINES_CHECKED_EVERY_S = 0.02
 
 
+@dataclass(eq=False, slots=True)
 class Batch:
     """Requests that one caller waits for together.
 
     ``patience_s`` bounds the wait while all that is left is throttled.
     """
 
-    __slots__ = ("patience_s", "throttled", "unsettled")
-
-    def __init__(self, patience_s: float) -> None:
-        self.patience_s = patience_s
-        self.unsettled = 0
-        self.throttled: dict[Queued, None] = {}
+    patience_s: float
+    unsettled: int = 0
+    throttled: dict[Queued, None] = field(default_factory=dict)
 
     @property
     def is_throttled(self) -> bool:
@@ -57,53 +56,35 @@ class Batch:
         return len(self.throttled) == self.unsettled > 0
 
 
+@dataclass(eq=False, slots=True)
 class Queued:
     """A request in the queue, with its progress."""
 
-    __slots__ = (
-        "attempts",
-        "backs_off",
-        "batch",
-        "deadline_s",
-        "failures",
-        "final",
-        "key",
-        "request",
-        "settle",
-        "so_far",
-    )
+    request: Request
+    deadline_s: float
+    settle: Callable[[DeliveryStatus], None]
+    batch: Batch | None = None
+    attempts: int = 0
+    failures: int = 0
+    so_far: DeliveryStatus = DeliveryStatus.LATE
+    backs_off: bool = False
+    final: bool = False
 
-    def __init__(
-        self,
-        request: Request,
-        deadline_s: float,
-        settle: Callable[[DeliveryStatus], None],
-        batch: Batch | None = None,
-    ) -> None:
-        self.request = request
-        self.deadline_s = deadline_s
-        self.settle = settle
-        self.batch = batch
-        self.key = (request.endpoint, request.connection_id)
-        self.attempts = 0
-        self.failures = 0
-        self.so_far = DeliveryStatus.LATE
-        self.backs_off = False
-        self.final = False
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.request.endpoint, self.request.connection_id
 
     @property
     def method(self) -> str:
         return "POST" if isinstance(self.request, Post) else "DELETE"
 
 
+@dataclass(eq=False, slots=True)
 class EndpointQueue:
     """One endpoint's ready requests and its number in flight."""
 
-    __slots__ = ("in_flight", "ready")
-
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self.ready: deque[Queued] = deque()
+    in_flight: int = 0
+    ready: deque[Queued] = field(default_factory=deque)
 
 
 class DeliveryQueue:

@@ -6,7 +6,10 @@ It invents every connection it is asked for, so it knows no 410.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from math import inf
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from moto import mock_aws
@@ -37,6 +40,9 @@ def heard(connection_id: str) -> bytes:
 @pytest.fixture
 def endpoint() -> Iterator[str]:
     with moto_server() as endpoint:
+        # The first request has moto import half of itself, for longer than a post may take.
+        with suppress(HTTPError):
+            urlopen(f"{endpoint}/@connections/first", timeout=60).close()
         yield endpoint
 
 

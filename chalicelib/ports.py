@@ -1,7 +1,7 @@
-"""What the engine needs of the world outside, as Protocols.
+"""Ports: what the engine needs from outside, as Protocols and values.
 
-Adapters in ``store`` and ``realtime`` fulfil them, and so do the fakes of the
-tests; one contract suite runs on both.
+``store`` and ``broadcast`` implement them, and so do the tests' fakes; one contract suite runs on
+both.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from .rate_limit.limiter import RateLimitCheck as RateLimitCheck
 from .rate_limit.limiter import Scope as Scope
 
 REMEMBER_COMMANDS_MS = 60_000
-"""Longer than anybody goes on repeating a command whose answer was lost."""
+"""How long a command without an Idempotency-Key is remembered: longer than any retry of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """What is kept of a command that was carried out, in case it comes again.
+    """What is stored of a command that was carried out, to recognise its repetition.
 
-    ``version`` is the one it made, 0 for a delete. ``answer`` is what the
-    request of this ``fingerprint`` was answered with, and ``epoch`` the one of
-    that version; all are empty for a request without an Idempotency-Key.
+    ``version`` is the version it made, 0 for a deletion. ``response`` is what the request with this
+    ``fingerprint`` got, and ``epoch`` belongs to ``version``; all three are empty without an
+    Idempotency-Key.
     """
 
     version: int
@@ -39,9 +39,9 @@ class IdempotencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A session, or none, and the store's time at the instant it was read.
+    """A session, or ``None``, as of ``now_ms``, the store's time.
 
-    ``receipt`` is that of the command asked after, if it was carried out before.
+    ``record`` is that of the command named in the call, if it was carried out before.
     """
 
     session: Session | None
@@ -51,15 +51,14 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The next version of a session, and all that goes with it.
+    """The next version of a session, and what is written with it in one atomic step.
 
-    ``base_version`` is the version it was made from, 0 for a session that must
-    not exist yet; ``base_updated_at_ms`` tells that one from another of its
-    number, which a failover can bring about. ``command_id`` makes a repeated commit recognisable.
-    ``due_ms`` is when it is to be settled next. ``expires_at_ms`` is when the
-    store forgets the session; ``None`` leaves that instant as it is. ``update``
-    is the message published to the connections. ``record`` is kept for
-    ``keep_ms``; without one the version is.
+    ``base_version`` is the version it was made from, 0 for a session that must not exist yet.
+    ``base_updated_at_ms`` distinguishes that version from another with the same number, which a
+    failover can cause. A repeated commit is recognised by ``command_id``. ``due_ms`` is when the
+    session must be settled next. ``expires_at_ms`` is when the store deletes it; ``None`` leaves
+    that unchanged. ``update`` is published to the connections. ``record``, or the version without
+    one, is kept for ``keep_ms``.
     """
 
     session: Session
@@ -76,7 +75,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The commit stands as ``version``: made now, or before, which ``before`` tells of."""
+    """The commit is in the store as ``version``; ``before`` is its record if it was made earlier."""
 
     version: int
     before: IdempotencyRecord | None = None
@@ -84,7 +83,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The session is gone: it ``existed``, or did not; or it was deleted ``before``."""
+    """The session is deleted; ``existed`` until now. ``before`` is the record of a repetition."""
 
     existed: bool
     before: IdempotencyRecord | None = None
@@ -106,10 +105,10 @@ class LoggedEvent(NamedTuple):
 
 
 class SessionStore(Protocol):
-    """Where sessions live. Every method raises StoreUnavailable when it can't be reached.
+    """Stores sessions. Every method raises StoreUnavailable if the store can't be reached.
 
-    One that is given a ``bearer`` raises Unauthenticated where that one's token
-    does not hold at that instant, or was revoked, and has done nothing then.
+    A method with a ``bearer`` raises Unauthenticated, and changes nothing, if the bearer's token
+    has expired or was revoked.
     """
 
     def load(
@@ -119,48 +118,55 @@ class SessionStore(Protocol):
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Loaded:
-        """The session; with the receipt of a command, if asked after, and a request counted.
+        """Load the session and the record of ``command_id``, and count the request.
 
-        A switch is counted by its commit; here it is refused if there is no room
-        for one that may be carried out: without a receipt, of a session that there is.
+        A switch is counted by its commit. Here it is only rejected if the limit has no room for it;
+        not if it is a repetition, or if there is no session.
+
+        Raises:
+            RateLimited: The request exceeds its limit.
         """
 
     def commit(
         self, commit: Commit, limit_check: RateLimitCheck | None = None
     ) -> Committed | Stale:
-        """Make the commit; a new switch counts towards the rate limit, a repeated one does not.
+        """Make the commit; a new switch counts towards its limit, a repeated one does not.
 
         Raises:
-            RateLimited: It was one switch too many; nothing was changed.
+            RateLimited: The switch exceeds its limit; nothing was changed.
         """
 
     def load_many(self, session_ids: Sequence[str]) -> Sequence[Loaded]:
-        """As ``load`` for each, in its order, and cheaper than one after another."""
+        """:meth:`load` for each session, in the same order, pipelined."""
 
     def commit_many(self, commits: Sequence[Commit]) -> Sequence[Committed | Stale]:
-        """As ``commit`` for each, of different sessions; each stands or falls alone.
+        """:meth:`commit` for each, pipelined. The sessions must differ; each commit is atomic.
 
-        Some of them may stand even where StoreUnavailable is raised, as with ``commit``.
+        If StoreUnavailable is raised, some commits may have been made.
         """
 
     def save_response(
         self, session_id: str, command_id: str, record: IdempotencyRecord, keep_ms: int
     ) -> IdempotencyRecord:
-        """Keep the receipt of a command that changes nothing, unless there is one; which stands."""
+        """Store the record of a command that changed nothing; returns the earlier one if any."""
 
     def authorize(
         self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
     ) -> int:
-        """As ``load``, of a session that need not be there, nor readable; the store's time."""
+        """The checks of :meth:`load` without decoding the session, which may be missing.
 
-    def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
-        """Have a token not hold any more, nor who watches with it be told anything.
-
-        Relays hear of it by an empty message.
+        Returns the store's time.
         """
 
+    def revoke(self, session_id: str, token_id: str, keep_ms: int) -> None:
+        """Revoke a token and its connections' right to updates; relays get an empty message."""
+
     def count_request(self, limit_check: RateLimitCheck) -> None:
-        """Count a request beside no load."""
+        """Count a request that loads nothing.
+
+        Raises:
+            RateLimited: It exceeds its limit.
+        """
 
     def delete(
         self,
@@ -172,30 +178,30 @@ class SessionStore(Protocol):
         record: IdempotencyRecord | None = None,
         keep_ms: int = REMEMBER_COMMANDS_MS,
     ) -> Deleted | Stale:
-        """Forget the session and all that belongs to it, and publish ``farewell``.
+        """Delete the session and its keys, and publish ``final_message`` if there was one.
 
-        Nothing is published where there was none. Idempotent; the receipt is
-        kept as a commit's. With a ``base`` nothing but that is deleted.
+        Idempotent; ``record`` is kept as a commit's is. With a ``base``, only that version is
+        deleted.
         """
 
     def read_events(
         self, session_id: str, after: str | None, limit: int
     ) -> Sequence[LoggedEvent] | None:
-        """At most ``limit`` events, oldest first, from behind the one whose id is ``after``.
+        """At most ``limit`` events after the one whose id is ``after``, oldest first.
 
-        ``None`` if there is no log. An id is two numbers below 2^63 joined by
-        a dash; ``after`` needn't be in the log any more.
+        ``None`` if there is no log. An id is two numbers below 2^63 joined by a dash; the event
+        ``after`` may have left the log.
         """
 
     def now_ms(self) -> int:
-        """The store's clock, the only one there is."""
+        """The store's clock, the only one that counts."""
 
     def ping(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When, as the index has it, a session is to be settled: timed out, or warned."""
+    """When a session must be settled next, according to the index: a timeout or a warning."""
 
     session_id: str
     at_ms: int
@@ -203,9 +209,9 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What of a shard is due at ``now_ms``, the store's time, earliest first.
+    """A shard's deadlines that have passed at ``now_ms``, the store's time, earliest first.
 
-    ``next_ms`` is the earliest deadline that is still to come.
+    ``next_ms`` is its earliest deadline in the future.
     """
 
     deadlines: Sequence[Deadline]
@@ -214,40 +220,39 @@ class Due:
 
 
 class DeadlineIndex(Protocol):
-    """When which session is to be settled. Methods raise StoreUnavailable when it can't be reached.
+    """Finds the sessions that must be settled. Methods raise StoreUnavailable.
 
-    Commits write it. It is in as many parts as there are shards, numbered from 0.
+    Commits write the index. It has one part for each shard; shards are numbered from 0.
     """
 
     @property
     def shards(self) -> int: ...
 
     def due(self, shard: int, limit: int) -> Due:
-        """At most ``limit`` deadlines that have passed; what is not due costs nothing."""
+        """At most ``limit`` deadlines that have passed."""
 
     def correct(self, session_id: str, found: Session | None, due_ms: int | None) -> None:
-        """Have the index say ``due_ms`` of a session that was ``found`` so.
+        """Set the deadline of a session that was loaded as ``found``.
 
-        Nothing is changed where the session is no longer as it was found: then
-        that change has written the index, too.
+        Changes nothing if the session has changed since, because that commit wrote its deadline.
         """
 
 
 class DeadlineNotifications(Protocol):
-    """Hears of deadlines that are earlier than all others of their shard."""
+    """Receives a message when a shard gets a deadline earlier than all its others."""
 
     def next(self, within_seconds: float) -> int | None:
-        """The shard to look at; ``None`` if there is none in time.
+        """The shard to look at; ``None`` if there was no message in ``within_seconds``.
 
         Raises:
-            StoreUnavailable: DeadlineNotifications may have been missed; nothing more is heard.
+            StoreUnavailable: Messages may have been missed; open another subscription.
         """
 
 
 class Connection(NamedTuple):
-    """A connection that watches a session; the instants are the store's.
+    """A connection subscribed to a session; instants are on the store's clock.
 
-    ``valid_until_ms`` is when its token ends, 0 once that was revoked, None without one.
+    ``valid_until_ms`` is when its token expires, 0 if it was revoked, ``None`` without a token.
     """
 
     connection_id: str
@@ -258,7 +263,7 @@ class Connection(NamedTuple):
 
 
 class ConnectionContext(NamedTuple):
-    """What is known of a connection from its handshake: what it watches, and who it is."""
+    """A connection's session and bearer, as authorized by its handshake."""
 
     session_id: str
     bearer: Bearer | None = None
@@ -266,7 +271,7 @@ class ConnectionContext(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SessionConnections:
-    """Who watches a session, and the store's time at the instant that was read."""
+    """A session's connections as of ``now_ms``, the store's time."""
 
     connections: Sequence[Connection]
     now_ms: int
@@ -274,10 +279,10 @@ class SessionConnections:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a connection's sign of life is answered with.
+    """The store's time and the session's version, returned for each message of a connection.
 
-    The rest is None without a session. ``updated_at_ms`` tells two versions of
-    one number apart, of which a failover lost the first.
+    The version is ``None`` without a session. ``updated_at_ms`` distinguishes two versions with the
+    same number, of which a failover lost the first.
     """
 
     now_ms: int
@@ -304,7 +309,7 @@ class HeartbeatPolicy:
 
 
 class ConnectionRegistry(Protocol):
-    """Who watches what. Every method raises StoreUnavailable when it can't be reached."""
+    """The connections of each session. Every method raises StoreUnavailable."""
 
     @property
     def heartbeat_policy(self) -> HeartbeatPolicy: ...
@@ -317,42 +322,43 @@ class ConnectionRegistry(Protocol):
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
     ) -> Heartbeat:
-        """Put a connection on a session's list, or note that it is still alive.
+        """Register a connection for a session, or record its heartbeat.
 
-        With a charge, the message that says so is counted. A deadline that the
-        index has lost, or has too late, is put right.
+        With ``limit_check``, counts the message. Restores the session's deadline if the index has
+        lost it or has it too late.
 
         Raises:
-            Unauthenticated: The bearer's token does not hold, or was revoked.
+            Unauthenticated: The bearer's token has expired or was revoked.
+            RateLimited: The message exceeds its limit.
         """
 
     def session_of(self, connection_id: str) -> str | None:
-        """The session that a connection watches; ``None`` once it has been silent too long."""
+        """The session of a connection; ``None`` if the connection has been silent too long."""
 
     def context_of(self, connection_id: str) -> ConnectionContext | None:
-        """As ``session_of``, and who it is that watches."""
+        """The session and bearer of a connection; ``None`` as for :meth:`session_of`."""
 
     def deregister(self, connection_id: str) -> None:
-        """Take a connection off every list; idempotent."""
+        """Remove a connection. Idempotent."""
 
     def connections_of(self, session_id: str) -> SessionConnections: ...
 
     def connections_of_many(self, session_ids: Sequence[str]) -> Sequence[SessionConnections]:
-        """As ``watchers`` of each, in their order, and cheaper than one after another."""
+        """:meth:`connections_of` for each session, in the same order, pipelined."""
 
     def remove(self, session_id: str, connection_ids: Sequence[str]) -> None:
-        """Take connections off a session's list."""
+        """Remove connections of a session. Idempotent."""
 
     def sessions_with_connections(self) -> Iterator[str]:
-        """Every session with anybody on its list; for sweeps, as it may take a while."""
+        """Every session that has connections. Scans all keys: for sweeps, not for requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """What all instances share, counted at one instant, or nearly: shard by shard.
+    """Counts over the whole store, taken shard by shard.
 
-    ``sessions`` is how many there are of each status. ``overdue`` is how many
-    deadlines have passed unsettled, the oldest of them ``overdue_ms`` ago.
+    ``sessions`` is by status. ``overdue`` deadlines have passed unsettled, the oldest of them
+    ``overdue_ms`` ago.
     """
 
     sessions: Mapping[str, int]
@@ -362,19 +368,21 @@ class StoreStats:
 
 
 class StatsReader(Protocol):
-    """What there is of everything."""
+    """Reads the store's statistics."""
 
     def read(self) -> StoreStats:
-        """As of now; raises StoreUnavailable when the store can't be reached.
+        """The current counts, at a cost that does not depend on the number of sessions.
 
-        It costs the same however many sessions there are. A session counts for
-        up to a minute longer than it lives, a connection until it has been
+        A session may be counted for a minute after it expired, and a connection until it has been
         silent for too long.
+
+        Raises:
+            StoreUnavailable: The store can't be reached.
         """
 
 
 class Broadcaster(Protocol):
-    """Tells watchers of what was committed, where publishing it is not enough."""
+    """Sends commits to subscribers, where publishing them to relays is not enough."""
 
     def broadcast(self, session_id: str, message: bytes) -> None:
         """Post a message to each connection of the session; raises nothing."""
@@ -383,4 +391,4 @@ class Broadcaster(Protocol):
         """Post the final message to each connection of the session, and close them."""
 
     def close_revoked(self, session_id: str) -> None:
-        """Close the connections whose tokens hold no more, and tell them why."""
+        """Send SESSION_FORBIDDEN to connections with expired or revoked tokens, and close them."""

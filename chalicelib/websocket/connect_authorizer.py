@@ -67,7 +67,7 @@ class ConnectAuthorizer:
         self._store.authorize(session_id, bearer)
         return AuthResult(bearer, subprotocol)
 
-    def expect(self, bearer: Bearer | None) -> None:
+    def require_bearer(self, bearer: Bearer | None) -> None:
         """Require a bearer if tokens are required.
 
         Raises:

@@ -1,21 +1,50 @@
-"""Welcome invoker: starts the Lambda function that sends the welcome message.
+"""The welcome message: CONNECTED and the state, for a connection that has just been opened.
 
-Invokes it asynchronously and doesn't wait for it.
+Nothing can be posted to a connection before its $connect has returned, so $connect invokes another
+Lambda function, asynchronously, and that one sends the message.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+import random
+import time
+from collections.abc import Callable
+from math import inf
+from typing import Any, Protocol, TypedDict
 
+from ..broadcast.connections_api.ports import DeliveryStatus
 from ..cached_service import cached_service
-from .handlers import WelcomeEvent
+from ..core.errors import SessionNotFound, Unauthenticated
+from ..engine.sync_engine import SyncEngine
+from ..ports import ConnectionRegistry, SessionStore
+from ..schemas.messages import connected, state_sync
+from ..telemetry.log_context import append_keys
+from .poster import Poster
 
 LOG = logging.getLogger("tickless")
 
 CONNECT_SECONDS = 1
 ANSWER_SECONDS = 2
+
+WITHIN_SECONDS = 5.0
+FIRST_RETRY_AFTER_SECONDS = 0.005
+LONGEST_WAIT_SECONDS = 0.25
+
+
+class WelcomeEvent(TypedDict):
+    """The event of the function that sends the welcome message."""
+
+    sessionId: str
+    connectionId: str
+    endpoint: str
+
+
+class Greeter(Protocol):
+    """Invokes the function that sends the welcome message, without waiting for it."""
+
+    def invoke(self, greeting: WelcomeEvent) -> None: ...
 
 
 class WelcomeInvoker:
@@ -52,3 +81,61 @@ class WelcomeInvoker:
                 max_pool_connections=32,
             ),
         )
+
+
+class WelcomeSender:
+    """Sends the welcome message."""
+
+    def __init__(
+        self,
+        engine: SyncEngine,
+        store: SessionStore,
+        registry: ConnectionRegistry,
+        poster: Poster,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._registry = registry
+        self._poster = poster
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    def send(self, greeting: WelcomeEvent) -> None:
+        """Post CONNECTED until it is delivered, then read and post the state.
+
+        In this order the client misses no update: commits after the read are broadcast
+        to a connection that can be posted to.
+        """
+        session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
+        endpoint = greeting["endpoint"]
+        append_keys(session_id=session_id, connection_id=connection_id)
+        heartbeat_ms = self._registry.heartbeat_policy.heartbeat_ms
+        greeted = connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
+        give_up_at, wait_seconds = self._monotonic() + WITHIN_SECONDS, 0.0
+        while (
+            self._poster.post(endpoint, connection_id, greeted, limited_seconds=inf)
+            is DeliveryStatus.GONE
+        ):
+            wait_seconds = min(LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_RETRY_AFTER_SECONDS)
+            if self._monotonic() + wait_seconds > give_up_at:
+                return
+            if self._registry.session_of(connection_id) is None:
+                # Disconnected before the welcome message was delivered.
+                return
+            self._sleep(wait_seconds * (0.5 + random.random() / 2))  # noqa: S311
+        # A concurrent revocation could not close a connection that was not yet open.
+        context = self._registry.context_of(connection_id)
+        if context is None:
+            self._poster.close(endpoint, connection_id)
+            return
+        try:
+            result = self._engine.get_current_state(session_id, bearer=context.bearer)
+        except SessionNotFound:
+            return
+        except Unauthenticated:
+            self._poster.close_revoked(endpoint, connection_id, self._store.now_ms())
+            return
+        pages = state_sync(result.session, result.now_ms)
+        self._poster.post(endpoint, connection_id, *pages, limited_seconds=inf)

@@ -10,7 +10,8 @@ import pytest
 
 from chalicelib.container import Container
 from chalicelib.settings import Settings
-from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
+from chalicelib.websocket.handlers import WebSocketHandlers
+from chalicelib.websocket.welcome import WelcomeEvent
 from tests.api_docs.conformance import check_server_message
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.rest.client import rest_client

@@ -13,7 +13,8 @@ from chalicelib.auth.policy import ROLES, Role
 from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
-from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
+from chalicelib.websocket.handlers import WebSocketHandlers
+from chalicelib.websocket.welcome import WelcomeEvent
 from tests.api_docs.conformance import check_server_message
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, a_bearer
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore

@@ -16,7 +16,7 @@ from statistics import median, quantiles
 import pytest
 
 from chalicelib.broadcast.inline import WITHIN_SECONDS
-from chalicelib.websocket.handlers import THROTTLED_SECONDS
+from chalicelib.websocket.poster import THROTTLED_SECONDS
 from tests.servers import RedisProcess, running, valkey_binary
 
 from .attacks import ATTACKS, intruder, masked, raid, said

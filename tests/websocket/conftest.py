@@ -11,7 +11,8 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry.metrics import Telemetry
-from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
+from chalicelib.websocket.handlers import WebSocketHandlers
+from chalicelib.websocket.welcome import WelcomeEvent
 from tests.api_docs.conformance import check_server_message
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 

@@ -11,7 +11,8 @@ from chalicelib.broadcast.connections_api import ConnectionsApi
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
-from chalicelib.websocket.handlers import THROTTLED_SECONDS, WebSocketHandlers
+from chalicelib.websocket.handlers import WebSocketHandlers
+from chalicelib.websocket.poster import THROTTLED_SECONDS
 
 from ..broadcast.connections_api.stub_server import Stub
 from .conftest import Room, a_room

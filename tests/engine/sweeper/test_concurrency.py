@@ -20,7 +20,8 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry import definitions as names
-from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
+from chalicelib.websocket.handlers import WebSocketHandlers
+from chalicelib.websocket.welcome import WelcomeEvent
 from tests.fakes import FakeConnectionsApi, RecordingSink
 from tests.servers import RedisProcess, eventually
 

@@ -75,7 +75,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The commit is in the store as ``version``; ``before`` is its record if it was made earlier."""
+    """The commit is stored as ``version``; ``before`` is its record if it was made earlier."""
 
     version: int
     before: IdempotencyRecord | None = None

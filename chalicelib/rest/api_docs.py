@@ -1,4 +1,4 @@
-"""/openapi.json, /asyncapi.json, /docs: the contract, made when it is first asked for."""
+"""/openapi.json, /asyncapi.json, /docs: the API's documents, built at the first request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..schemas.errors import Problem
 from .resource import Resource
 from .responses import JSON, refuse
 
-# A deployment changes the contract at any time; what an address with a digest leads to, never.
+# A deployment can change the documents; a URL with a digest never changes its content.
 CHANGING = {"Cache-Control": "public, max-age=300"}
-LASTING = {"Cache-Control": "public, max-age=31536000, immutable"}
-UNSNIFFED = {"X-Content-Type-Options": "nosniff"}
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+NO_SNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 def blueprint() -> Resource:
@@ -33,12 +33,12 @@ def blueprint() -> Resource:
     def get_docs() -> Response:
         from ..api_docs.page import POLICY, html
 
-        # Addresses are relative: on AWS the stage stands before the path, here it doesn't.
+        # URLs are relative: on AWS the stage precedes the path.
         asked_for: str = routes.current_request.context["path"]
         page = html("../" if asked_for.endswith("/") else "")
         headers = {
             **CHANGING,
-            **UNSNIFFED,
+            **NO_SNIFF,
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": POLICY,
             "Referrer-Policy": "no-referrer",
@@ -47,15 +47,15 @@ def blueprint() -> Resource:
 
     @routes.view("/docs/{asset}", "GET", "HEAD")
     def get_asset(asset: str) -> Response:
-        from ..api_docs.page import asset as of_page
+        from ..api_docs.page import asset as find_asset
 
-        found = of_page(asset)
+        found = find_asset(asset)
         if found is None:
-            return refuse(Problem("NOT_FOUND", "The page has no such part"))
-        # While a deployment is under way, a new page may ask an old function for its assets.
+            return refuse(Problem("NOT_FOUND", "The page has no such asset"))
+        # During a deployment, a new page may request its assets from an old function.
         query: Mapping[str, str] = routes.current_request.query_params or {}
-        kept = LASTING if query.get("v") == found.digest else CHANGING
-        return _sent(found.text, {**kept, **UNSNIFFED, "Content-Type": found.media_type})
+        caching = IMMUTABLE if query.get("v") == found.digest else CHANGING
+        return _sent(found.text, {**caching, **NO_SNIFF, "Content-Type": found.media_type})
 
     return routes
 

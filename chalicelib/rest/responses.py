@@ -25,7 +25,7 @@ CORS = CORSConfig(
         "RateLimit-Remaining",
         "RateLimit-Reset",
         "Retry-After",
-        # The gateway's own; a client that asks for help has it to tell.
+        # API Gateway's request id, which a bug report should contain.
         "x-amzn-RequestId",
     ],
     max_age=600,

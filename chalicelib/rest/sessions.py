@@ -77,7 +77,7 @@ def blueprint(container: Container) -> SessionResource:
         events = container.engine.get_events(
             request.session_id,
             page.after,
-            # One more than is shown tells whether anything follows.
+            # One more than is shown, to know whether there is a next page.
             page.limit + 1,
             limit_check=request.limit_check,
             bearer=request.bearer,

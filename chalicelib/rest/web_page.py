@@ -1,9 +1,8 @@
-"""The page on which sessions are made and shown: its files as text, and the policy it is sent with.
+"""The web page: its HTML and assets as text, and its Content-Security-Policy.
 
-The files are those of ``client/web`` and of ``client/js``, which lie beside this
-package in a checkout, in the bundle and in the image alike. They load each
-other by relative addresses, and every address has the version of all of them in
-it, so that browsers may keep them for ever. Must never know of sessions.
+The files are those of ``client/web`` and ``client/js``, which lie next to this package in a
+checkout, in the bundle and in the image. They load each other by relative URLs that contain a
+version of all of them, so browsers may cache them forever. Knows nothing of sessions.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ MEDIA_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
-class Part(NamedTuple):
+class Asset(NamedTuple):
     """A file that the page loads."""
 
     media_type: str
@@ -32,19 +31,19 @@ class Part(NamedTuple):
 
 
 def html(root: str, websocket_url: str) -> str:
-    """The page; ``root`` leads from its address to that of the API.
+    """The page; ``root`` is the relative URL of the API.
 
-    ``websocket_url`` is where browsers connect to, or empty if that is unknown.
+    ``websocket_url`` is the WebSocket API's, or empty if it is unknown.
     """
     page = _html(root)
     for name, address in (("api", root or "./"), ("websocket", websocket_url)):
-        untold = f'<meta name="tickless-{name}" content="">'
-        page = page.replace(untold, untold.replace('""', f'"{escape(address)}"'))
+        empty = f'<meta name="tickless-{name}" content="">'
+        page = page.replace(empty, empty.replace('""', f'"{escape(address)}"'))
     return page
 
 
 def policy(websocket_url: str) -> str:
-    """What the page may load and whom it may talk to: this server, and its sockets."""
+    """The Content-Security-Policy: only this server and its WebSocket API."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -59,15 +58,15 @@ def policy(websocket_url: str) -> str:
     )
 
 
-def part(package: str, name: str) -> Part | None:
-    """The file of that name; ``None`` if the page has none."""
-    return _parts().get((package, name))
+def asset(package: str, name: str) -> Asset | None:
+    """The asset of this name; ``None`` if the page has none."""
+    return _assets().get((package, name))
 
 
 @cache
 def version() -> str:
-    """Changes with whatever the page loads."""
-    return digest("".join(f"\0{key}\0{found.text}" for key, found in sorted(_parts().items())))
+    """A digest of all assets."""
+    return digest("".join(f"\0{key}\0{found.text}" for key, found in sorted(_assets().items())))
 
 
 def digest(text: str) -> str:
@@ -76,7 +75,7 @@ def digest(text: str) -> str:
 
 @cache
 def _html(root: str) -> str:
-    # As they lie on the disk, so that any static host can serve the folders as they are.
+    # The files on disk have other URLs, so that any static host can serve the folders unchanged.
     here = f'"{root}page/{version()}/'
     return _read_html().replace('"src/', f"{here}web/src/").replace('"../js/src/', f"{here}js/src/")
 
@@ -86,9 +85,9 @@ def _read_html() -> str:
 
 
 @cache
-def _parts() -> Mapping[tuple[str, str], Part]:
+def _assets() -> Mapping[tuple[str, str], Asset]:
     return {
-        (package, path.name): Part(MEDIA_TYPES[path.suffix], path.read_text(encoding="utf-8"))
+        (package, path.name): Asset(MEDIA_TYPES[path.suffix], path.read_text(encoding="utf-8"))
         for package in PACKAGES
         for path in sorted((CLIENT / package / "src").iterdir())
         if path.suffix in MEDIA_TYPES

@@ -123,7 +123,7 @@ def test_who_holds_the_page_is_told_that_it_is_still_the_same(rest: RestClient) 
 
 
 def test_all_of_it_is_below_65_kb_as_it_is_sent() -> None:
-    parts = [found.text for one in ASSETS if (found := web.part(*one)) is not None]
+    parts = [found.text for one in ASSETS if (found := web.asset(*one)) is not None]
     assert len(parts) == len(ASSETS)
     sent = [gzip.compress(text.encode(), 6) for text in (web.html("", SOCKETS), *parts)]
 

@@ -20,8 +20,8 @@ from typing import Self
 
 import redis
 
-from local.background import RELAY as RELAY_MODULE
-from local.embedded import EmbeddedServer, embedded_server
+from local.embedded_valkey import EmbeddedValkey, embedded_valkey
+from local.worker_processes import RELAY as RELAY_MODULE
 
 from .floors import Exchange, Switch, bare_server_on, emptied, record_switch, to_json
 from .http_client import HOST, Connection, request
@@ -95,8 +95,8 @@ class Lab:
         self._parts.close()
 
     @cached_property
-    def valkey(self) -> EmbeddedServer:
-        return self._parts.enter_context(embedded_server(self.directory / "valkey"))
+    def valkey(self) -> EmbeddedValkey:
+        return self._parts.enter_context(embedded_valkey(self.directory / "valkey"))
 
     def valkey_cpu_seconds(self) -> float | None:
         return cpu_seconds(self.valkey.pid)

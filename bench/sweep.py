@@ -35,7 +35,7 @@ from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.deadline_index import RedisDeadlines
 from chalicelib.store.keys import ALL_UPDATES, deadlines, shard_tag
 from chalicelib.store.session_store import RedisStore
-from local.embedded import EmbeddedServer, embedded_server
+from local.embedded_valkey import EmbeddedValkey, embedded_valkey
 
 from .http_client import Connection, request
 from .lab import ROOT, Lab, Stack
@@ -54,7 +54,7 @@ FILLED_A_SECOND = 2_000
 
 def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     lags_ms = asyncio.run(_screens(lab.app, plan.screens, progress))
-    with embedded_server(lab.directory / "swept") as server:
+    with embedded_valkey(lab.directory / "swept") as server:
         looks = _looks(server, plan, progress)
         crowds = {
             count: _crowd(server, lab.directory, plan, count, progress) for count in plan.sweepers
@@ -175,7 +175,7 @@ def _instant_ms(instant: str) -> float:
 # Looks
 
 
-def _looks(server: EmbeddedServer, plan: Plan, progress: Progress) -> dict[str, Samples]:
+def _looks(server: EmbeddedValkey, plan: Plan, progress: Progress) -> dict[str, Samples]:
     """What one look at every shard costs, by how many deadlines are to come."""
     progress("looks")
     store = connect(Settings(redis_url=server.url))
@@ -264,7 +264,7 @@ class _Crowd:
 
 
 def _crowd(
-    server: EmbeddedServer, directory: Path, plan: Plan, sweepers: int, progress: Progress
+    server: EmbeddedValkey, directory: Path, plan: Plan, sweepers: int, progress: Progress
 ) -> _Crowd:
     store = RedisStore(client := connect(Settings(redis_url=server.url)), SHARDS)
     # Their first deadlines come when all are there, spread over one cycle.

@@ -1,5 +1,5 @@
-"""The local cloud: what AWS manages for Tickless, on one machine.
+"""The local stack: API Gateway, Lambda and the store of Tickless, on one machine.
 
-Law: it meets the application only through its Lambda handlers and over the
-wire. Nothing here is deployed, and ``chalicelib`` never imports it.
+It reaches the app only through its Lambda handlers and over the network. Nothing here is
+deployed, and ``chalicelib`` never imports it.
 """

@@ -1,8 +1,8 @@
 """``--reload``: when to restart the stack after a change of its app.
 
 Owns the decision. The whole stack restarts, not the app alone: the relay and the sweeper
-run the app's code as well, and an app leaves threads and connections behind. Clients
-are closed with 1001 and connect again; their sessions are in the store.
+run the app's code too, and a replaced app would leave threads and connections behind. Clients
+are closed with 1001 and reconnect; their sessions are in the store.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .gateway.watch_app import watch_app
 LOG = logging.getLogger("local")
 
 
-async def app_has_changed(folder: Path, modules: Sequence[str]) -> None:
+async def wait_for_app_change(folder: Path, modules: Sequence[str]) -> None:
     """Return once the app in ``folder`` has changed, and its ``modules`` can be imported."""
     changed = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
@@ -29,11 +29,11 @@ async def app_has_changed(folder: Path, modules: Sequence[str]) -> None:
             if await _can_be_imported(folder, modules):
                 watching.cancel()
                 return
-            LOG.warning("The app can't be loaded, for the reason above; the one before stays.")
+            LOG.warning("The app can't be loaded (error above); the previous version still runs.")
 
 
 async def _can_be_imported(folder: Path, modules: Sequence[str]) -> bool:
-    # In a new process, which holds nothing of the running app and may exit.
+    # In a new process, which has no modules of the running app and may exit.
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", f"import {', '.join(modules)}", cwd=folder
     )

@@ -1,8 +1,8 @@
-"""What the local cloud consists of, and in which order it starts and stops.
+"""The local stack's components: store, Lambdas, API Gateway, relay and sweeper.
 
-Owns the composition. Everything enters one ``AsyncExitStack`` as it starts, so
-it stops in reverse: first new clients are refused, last the store stops. Must
-never decide how a part works.
+Owns what they are built from and the order in which they start. Each enters one
+``AsyncExitStack``, so they stop in reverse: first the gateway accepts no more clients,
+last the store stops. Must never decide how a component works.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from typing import Final
 
 from chalice.app import Chalice
 
-from .background import RELAY, SWEEPER, BackgroundError, background
-from .embedded import EmbeddedServer, embedded_server
-from .figures import one_scrape
+from .dev_auth import AuthKeysError, DevToken, prepare_auth
+from .embedded_valkey import EmbeddedValkey, embedded_valkey
 from .gateway.chalice_app import Lambdas, lambdas_of
 from .gateway.chalice_config import ConfigError, StageConfig
 from .gateway.compression import minimum_compression_bytes
-from .gateway.events import Api
 from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
 from .gateway.http_messages import Limits
 from .gateway.http_server import HttpServer
-from .gateway.lambdas import Environments, LambdaFunction, for_threads
+from .gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
 from .gateway.proxy_request import ApiIdentity
 from .gateway.rest import RestApi
-from .gateway.sigv4 import credentials_of
+from .gateway.sigv4 import credentials_from
+from .gateway.websocket_events import Api
 from .gateway.websocket_limits import Faults
 from .gateway.websocket_limits import Limits as SocketLimits
 from .gateway.websocket_server import WebSocketGateway
-from .supervision import Kept, supervised
-from .tokens import Access, TokensError, access
+from .metrics_dir import shared_metrics_dir
+from .supervision import Supervised, supervised
+from .worker_processes import RELAY, SWEEPER, WorkerError, worker_processes
 
-# Together they stay below the five seconds that a stop may take.
+# Their sum stays below five seconds, the maximum for a shutdown.
 REQUEST_GRACE_SECONDS: Final = 1.5
 SOCKET_GRACE_SECONDS: Final = 1.0
-BACKGROUND_GRACE_SECONDS: Final = 0.7
+WORKER_GRACE_SECONDS: Final = 0.7
 HANDLER_GRACE_SECONDS: Final = 0.5
 STORE_GRACE_SECONDS: Final = 1.0
 
 
 class StackError(Exception):
-    """The stack can't start; the message tells a developer what to do."""
+    """The stack can't start or keep running; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a stack is to run. Without a ``redis_url`` it brings its own server.
+    """Options of a stack. Without a ``redis_url`` it starts the embedded server.
 
-    ``body_limit_bytes`` is the application's own limit, which is lower than
-    API Gateway's; the gateway enforces it so that the answer is the same.
-    ``idle_seconds`` and ``duration_seconds`` are how long a socket lives;
-    tests shorten them, and have ``faults`` happen. ``reload`` is the caller's to act on.
+    ``body_limit_bytes`` is the app's own limit, lower than API Gateway's; the gateway
+    enforces it, so that the response is the same. ``idle_seconds`` and ``duration_seconds``
+    are the limits of a WebSocket connection; tests shorten them, and inject ``faults``.
+    ``reload`` is for the caller: the stack itself ignores it.
     """
 
     host: str = "127.0.0.1"
@@ -79,11 +79,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack that runs: where everything is.
+    """A running stack and its URLs.
 
-    ``management_url`` is where @connections is, ``websocket_url`` where clients connect.
-    ``given_up`` is done, and says why, once a part of it can't be kept running.
-    ``access`` is None with AUTH=off.
+    ``management_url`` is the endpoint of @connections, ``websocket_url`` that of clients.
+    ``failure`` is done once one of its processes exits too often; its result is the message.
+    ``dev_token`` is None with AUTH=off.
     """
 
     rest_url: str
@@ -91,97 +91,96 @@ class Stack:
     management_url: str
     redis_url: str
     stage: str
-    embedded: EmbeddedServer | None
-    given_up: asyncio.Task[str]
-    access: Access | None = None
+    embedded: EmbeddedValkey | None
+    failure: asyncio.Task[str]
+    dev_token: DevToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Customised:
-    """What a template says of the API beside its routes."""
+class ApiDefinition:
+    """The API settings in a CloudFormation template."""
 
     responses: Mapping[ResponseType, GatewayResponse] = field(default_factory=dict)
     minimum_compression_bytes: int | None = None
 
 
 @asynccontextmanager
-async def running(options: Options) -> AsyncIterator[Stack]:
-    """The stack, started; stopped in reverse order when the block is left.
+async def running_stack(options: Options) -> AsyncIterator[Stack]:
+    """Run the stack while the block runs; it stops in reverse order.
 
     Raises:
-        StackError: The app can't be loaded, or the port can't be had.
-        EmbeddedServerError: The store can't be had.
+        StackError: The app can't be loaded, or a port is taken.
+        EmbeddedValkeyError: The store can't be started.
     """
-    async with AsyncExitStack() as parts:
-        customised = customised_by(options.gateway_template)
+    async with AsyncExitStack() as exit_stack:
+        definition = read_api_definition(options.gateway_template)
         store = None
         if options.redis_url is None:
-            store = await _start_store(parts, options)
+            store = await _start_store(exit_stack, options)
         redis_url = options.redis_url if store is None else store.url
         assert redis_url is not None
-        config = stage_config_of(Path.cwd(), options.stage)
+        config = read_stage_config(Path.cwd(), options.stage)
         set_lambda_environment(redis_url, config)
         try:
-            how_to_get_in = await access(options.data_dir)
-        except TokensError as error:
+            dev_token = await prepare_auth(options.data_dir)
+        except AuthKeysError as error:
             raise StackError(str(error)) from error
-        parts.enter_context(one_scrape())
-        app = for_threads(load_app())
+        exit_stack.enter_context(shared_metrics_dir())
+        app = make_thread_safe(load_app())
         lambdas = lambdas_of(app, config)
-        # Of their own each: whatever sockets are up to, REST is answered, and however many
-        # connections are still being greeted, those that are there are heard.
+        # Three pools, so that WebSocket messages never delay REST, and invoked functions,
+        # which send welcome messages, delay neither.
         for_rest, for_sockets, for_functions = (
-            Environments(options.environments) for _ in range(3)
+            ExecutionEnvironments(options.environments) for _ in range(3)
         )
         for environments in (for_rest, for_sockets, for_functions):
-            parts.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS / 3)
-        sockets = await _start_sockets(parts, options, lambdas, for_sockets, for_functions)
-        management_url = f"{url_of(options.host, sockets.port)}/{options.stage}"
-        set_socket_environment(management_url, lambdas)
+            exit_stack.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS / 3)
+        sockets = await _start_sockets(exit_stack, options, lambdas, for_sockets, for_functions)
+        management_url = f"{http_url(options.host, sockets.port)}/{options.stage}"
+        set_gateway_environment(management_url, lambdas)
         wanted = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
-        modules = [module for module in wanted if module in modules_there()]
+        modules = [module for module in wanted if module in app_modules()]
         try:
-            kept: list[Kept] = [
-                *await parts.enter_async_context(background(modules, BACKGROUND_GRACE_SECONDS))
-            ]
-        except BackgroundError as error:
+            workers = await exit_stack.enter_async_context(
+                worker_processes(modules, WORKER_GRACE_SECONDS)
+            )
+        except WorkerError as error:
             raise StackError(str(error)) from error
-        if store is not None:
-            kept.append(store)
-        given_up = await parts.enter_async_context(supervised(kept))
-        rest = await _start_rest(parts, options, app, lambdas.rest, for_rest, customised)
-        # Before anything else stops, so that what sockets asked for is answered meanwhile.
-        parts.callback(sockets.drain)
+        services: list[Supervised] = [*workers, *([] if store is None else [store])]
+        failure = await exit_stack.enter_async_context(supervised(services))
+        rest = await _start_rest(exit_stack, options, app, lambdas.rest, for_rest, definition)
+        # Stopped first, so that messages that have arrived are answered while the rest stops.
+        exit_stack.callback(sockets.drain)
         yield Stack(
-            rest_url=url_of(options.host, rest.port),
-            websocket_url=websocket_url_of(management_url),
+            rest_url=http_url(options.host, rest.port),
+            websocket_url=to_websocket_url(management_url),
             management_url=management_url,
             redis_url=redis_url,
             stage=options.stage,
             embedded=store,
-            given_up=given_up,
-            access=how_to_get_in,
+            failure=failure,
+            dev_token=dev_token,
         )
 
 
-async def _start_store(parts: AsyncExitStack, options: Options) -> EmbeddedServer:
-    server = embedded_server(options.data_dir / "valkey", stop_seconds=STORE_GRACE_SECONDS)
-    # In a thread, so that signals are heard while much data is loaded.
-    starting = asyncio.create_task(asyncio.to_thread(parts.enter_context, server))
+async def _start_store(exit_stack: AsyncExitStack, options: Options) -> EmbeddedValkey:
+    server = embedded_valkey(options.data_dir / "valkey", stop_seconds=STORE_GRACE_SECONDS)
+    # In a thread, so that signals are handled while the server loads its data.
+    starting = asyncio.create_task(asyncio.to_thread(exit_stack.enter_context, server))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        # The thread goes on, and what it starts is to be among what is stopped.
+        # The thread continues: wait for it, so that the exit stack stops what it starts.
         await asyncio.gather(starting, return_exceptions=True)
         raise
 
 
 async def _start_sockets(
-    parts: AsyncExitStack,
+    exit_stack: AsyncExitStack,
     options: Options,
     lambdas: Lambdas,
-    environments: Environments,
-    function_environments: Environments,
+    environments: ExecutionEnvironments,
+    function_environments: ExecutionEnvironments,
 ) -> WebSocketGateway:
     gateway = WebSocketGateway(
         lambdas.routes,
@@ -194,69 +193,71 @@ async def _start_sockets(
             duration_ms=round(options.duration_seconds * 1000),
         ),
         faults=options.faults,
-        credentials=credentials_of(os.environ),
+        credentials=credentials_from(os.environ),
     )
     try:
         await gateway.start(options.host, options.ws_port)
     except OSError as error:
         raise StackError(
             f"Can't listen on {options.host}, port {options.ws_port}: {error.strerror}."
-            " Another port: --ws-port 0 takes any that is free."
+            " Set another port; --ws-port 0 takes a free one."
         ) from error
-    parts.push_async_callback(gateway.stop, SOCKET_GRACE_SECONDS)
+    exit_stack.push_async_callback(gateway.stop, SOCKET_GRACE_SECONDS)
     return gateway
 
 
 async def _start_rest(
-    parts: AsyncExitStack,
+    exit_stack: AsyncExitStack,
     options: Options,
     app: Chalice,
     function: LambdaFunction,
-    environments: Environments,
-    customised: Customised,
+    environments: ExecutionEnvironments,
+    definition: ApiDefinition,
 ) -> HttpServer:
     api = RestApi(
         app,
         function,
         environments,
         identity=ApiIdentity(stage=options.stage),
-        responses=customised.responses,
-        minimum_compression_bytes=customised.minimum_compression_bytes,
+        responses=definition.responses,
+        minimum_compression_bytes=definition.minimum_compression_bytes,
     )
     server = HttpServer(
-        api.handle, limits=Limits(body_bytes=options.body_limit_bytes), refuse=api.refuse
+        api.handle,
+        limits=Limits(body_bytes=options.body_limit_bytes),
+        error_response=api.error_response,
     )
     try:
         await server.start(options.host, options.port)
     except OSError as error:
         raise StackError(
             f"Can't listen on {options.host}, port {options.port}: {error.strerror}."
-            " Another port: --port 0 takes any that is free."
+            " Set another port; --port 0 takes a free one."
         ) from error
-    parts.push_async_callback(server.stop, REQUEST_GRACE_SECONDS)
+    exit_stack.push_async_callback(server.stop, REQUEST_GRACE_SECONDS)
     return server
 
 
-def customised_by(template: Path) -> Customised:
-    """How the API is customised; not at all if there is no such file.
+def read_api_definition(template: Path) -> ApiDefinition:
+    """The API settings in ``template``; the defaults if there is no such file.
 
     Raises:
-        StackError: The file is no template, or one that can't be carried out here.
+        StackError: The file is not a template, or has what the emulator doesn't support.
     """
     try:
-        read = json.loads(template.read_bytes())
-        return Customised(read_gateway_responses(read), minimum_compression_bytes(read))
+        parsed = json.loads(template.read_bytes())
+        return ApiDefinition(read_gateway_responses(parsed), minimum_compression_bytes(parsed))
     except FileNotFoundError:
-        return Customised()
+        return ApiDefinition()
     except ValueError as error:
         raise StackError(f"{template}: {error}") from error
 
 
-def stage_config_of(folder: Path, stage: str) -> StageConfig:
-    """What the app would be deployed with.
+def read_stage_config(folder: Path, stage: str) -> StageConfig:
+    """Chalice's configuration of ``stage`` for the app in ``folder``.
 
     Raises:
-        StackError: Its configuration can't be understood.
+        StackError: The configuration is invalid.
     """
     try:
         return StageConfig.read(folder, stage)
@@ -265,10 +266,9 @@ def stage_config_of(folder: Path, stage: str) -> StageConfig:
 
 
 def set_lambda_environment(redis_url: str, config: StageConfig) -> None:
-    """The variables a Lambda would find, before the app is imported.
+    """Set the environment variables of a Lambda function, before the app is imported.
 
-    What is set already stays, credentials and region above all: a developer may
-    want to reach real AWS services from a local app.
+    Variables that are set take precedence, so that a local app can use real AWS credentials.
     """
     os.environ["REDIS_URL"] = redis_url
     for name, value in {
@@ -281,27 +281,26 @@ def set_lambda_environment(redis_url: str, config: StageConfig) -> None:
         os.environ.setdefault(name, value)
 
 
-def set_socket_environment(management_url: str, lambdas: Lambdas) -> None:
-    """What the app needs to post to connections, to tell browsers, and to invoke its own functions.
+def set_gateway_environment(management_url: str, lambdas: Lambdas) -> None:
+    """Set the URLs with which the app reaches @connections and Invoke, and browsers the WebSocket.
 
-    Known only once the gateway listens, and in time: an app reads its settings
-    when it is first called.
+    They are known once the gateway listens. The app reads its settings on its first call.
     """
     os.environ["WEBSOCKET_ENDPOINT"] = management_url
-    os.environ["WEBSOCKET_URL"] = websocket_url_of(management_url)
+    os.environ["WEBSOCKET_URL"] = to_websocket_url(management_url)
     os.environ["AWS_ENDPOINT_URL_LAMBDA"] = management_url.rpartition("/")[0]
     os.environ["GREETER"] = f"{lambdas.rest.name}-greet"
     os.environ.setdefault("BROADCAST", "relay")
 
 
-def modules_there() -> list[str]:
-    """The modules that a stack starts with, as far as the app of the working directory has them."""
+def app_modules() -> list[str]:
+    """The modules that a stack imports or runs, of those that the working directory has."""
     modules = ["app", RELAY, SWEEPER]
-    return [one for one in modules if Path(*one.split(".")).with_suffix(".py").exists()]
+    return [name for name in modules if Path(*name.split(".")).with_suffix(".py").exists()]
 
 
 def load_app() -> Chalice:
-    """``app.app`` of the working directory, as on Lambda.
+    """``app.app`` in the working directory, imported as on Lambda.
 
     Raises:
         StackError: There is none.
@@ -313,16 +312,16 @@ def load_app() -> Chalice:
         sys.path.insert(0, str(here))
     app = getattr(importlib.import_module("app"), "app", None)
     if not isinstance(app, Chalice):
-        raise StackError(f"{here / 'app.py'} has no Chalice app that is named app.")
+        raise StackError(f"{here / 'app.py'} must define a Chalice app named app.")
     return app
 
 
-def websocket_url_of(management_url: str) -> str:
-    """Where clients connect: it is where @connections is, too."""
+def to_websocket_url(management_url: str) -> str:
+    """The URL at which clients connect: that of @connections, with the scheme ws."""
     return management_url.replace("http", "ws", 1)
 
 
-def url_of(host: str, port: int) -> str:
-    """How to reach, from this machine, a server that listens on ``host``."""
+def http_url(host: str, port: int) -> str:
+    """The URL, for clients on this machine, of a server that listens on ``host``."""
     reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

@@ -1,7 +1,6 @@
-"""Whatever dies while the stack runs is started again, and said; what keeps dying is given up.
+"""Supervision of the stack's processes: restart with backoff, up to a maximum rate.
 
-Owns when to start again and when that makes no sense any more. Must never know
-what it is that runs, or how it is started.
+Owns when to restart and when to give up. Must never know what it supervises or how to start it.
 """
 
 from __future__ import annotations
@@ -16,76 +15,79 @@ from typing import Final, Protocol
 
 LOG = logging.getLogger("local")
 
-DELAYS_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""Before each start within a minute: at once first, so that hardly anybody notices."""
+RESTART_DELAYS_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""The delay before each restart within the window; the first restart is immediate."""
 
-MEMORY_SECONDS: Final = 60.0
+RESTART_WINDOW_SECONDS: Final = 60.0
+"""An exit older than this no longer counts."""
 
 
-class Kept(Protocol):
-    """Something that runs, and isn't supposed to end before it is told to."""
+class Supervised(Protocol):
+    """A process that should run until it is stopped."""
 
     @property
     def name(self) -> str: ...
 
-    async def ended(self) -> str:
-        """Return once it has ended; how, to be read after its name."""
+    async def wait_for_exit(self) -> str:
+        """Return once it has exited. The result follows its name in messages: "exited with 1"."""
 
-    async def start_again(self) -> None: ...
+    async def restart(self) -> None: ...
 
 
 @dataclass(slots=True)
-class Restarts:
-    """How long to wait before each start, from what became of those before."""
+class RestartBackoff:
+    """The delay before each restart, from the recent exits."""
 
-    _ends_s: deque[float] = field(default_factory=deque)
+    _exits_s: deque[float] = field(default_factory=deque)
 
     def delay_seconds(self, now_s: float) -> float | None:
-        """It has ended now; ``None`` if that happens too often to go on."""
-        while self._ends_s and self._ends_s[0] <= now_s - MEMORY_SECONDS:
-            self._ends_s.popleft()
-        self._ends_s.append(now_s)
-        earlier = len(self._ends_s) - 1
-        return DELAYS_SECONDS[earlier] if earlier < len(DELAYS_SECONDS) else None
+        """Record an exit; the delay before the restart, or None if there were too many exits."""
+        while self._exits_s and self._exits_s[0] <= now_s - RESTART_WINDOW_SECONDS:
+            self._exits_s.popleft()
+        self._exits_s.append(now_s)
+        restarts = len(self._exits_s) - 1
+        return RESTART_DELAYS_SECONDS[restarts] if restarts < len(RESTART_DELAYS_SECONDS) else None
 
 
 @asynccontextmanager
-async def supervised(parts: Sequence[Kept]) -> AsyncIterator[asyncio.Task[str]]:
-    """Keep parts running while the block lasts; they are started before and stopped after.
+async def supervised(services: Sequence[Supervised]) -> AsyncIterator[asyncio.Task[str]]:
+    """Restart services that exit while the block runs. The caller starts and stops them.
 
-    The task is done once one of them is given up, and has what is to be said about it.
+    The task is done once a service has exited too often; its result is the error message.
     """
-    keeping = asyncio.create_task(_keep_all(parts))
+    task = asyncio.create_task(_supervise_all(services))
     try:
-        yield keeping
+        yield task
     finally:
-        await _cancelled([keeping])
+        await _cancel_all([task])
 
 
-async def _keep_all(parts: Sequence[Kept]) -> str:
-    tasks = [asyncio.create_task(_keep(part)) for part in parts]
+async def _supervise_all(services: Sequence[Supervised]) -> str:
+    tasks = [asyncio.create_task(_supervise(service)) for service in services]
     if not tasks:
         await asyncio.get_running_loop().create_future()
     try:
-        given_up, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return given_up.pop().result()
+        failed, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return failed.pop().result()
     finally:
-        await _cancelled(tasks)
+        await _cancel_all(tasks)
 
 
-async def _keep(part: Kept) -> str:
-    loop, restarts = asyncio.get_running_loop(), Restarts()
+async def _supervise(service: Supervised) -> str:
+    loop, backoff = asyncio.get_running_loop(), RestartBackoff()
     while True:
-        how = await part.ended()
-        delay_seconds = restarts.delay_seconds(loop.time())
+        how = await service.wait_for_exit()
+        delay_seconds = backoff.delay_seconds(loop.time())
         if delay_seconds is None:
-            return f"{part.name} {how}, again and again."
-        LOG.warning("%s %s; it is started again.", part.name, how)
+            exits = len(RESTART_DELAYS_SECONDS) + 1
+            window = f"{RESTART_WINDOW_SECONDS:.0f} s"
+            return f"{service.name} {how}, for the {exits}th time within {window}."
+        LOG.warning("%s %s; restarting it in %g s.", service.name, how, delay_seconds)
         await asyncio.sleep(delay_seconds)
-        await part.start_again()
+        await service.restart()
 
 
-async def _cancelled(tasks: Sequence[asyncio.Task[str]]) -> None:
+async def _cancel_all(tasks: Sequence[asyncio.Task[str]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,7 +1,7 @@
-"""``python -m local watch SESSION``: a session's clocks in the terminal, until it has ended.
+"""``python -m local watch SESSION``: a session's clocks in the terminal, until it ends.
 
-Owns arguments and the screen. What is drawn on it is the dials' to say, and what
-is true the Python client's.
+Owns the arguments and the refreshing. ``terminal_view`` renders; the Python client follows
+the session.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from rich.live import Live
 
 from tickless import SessionClient, display_frames
 
-from .dials import Screen, drawing
 from .stack import Options
+from .terminal_view import Screen, render
 
-SHUT_OUT = ("UNAUTHENTICATED", "FORBIDDEN", "SESSION_FORBIDDEN")
-NO_TOKEN = "this server asks for a token; say --token"
-OTHER_TOKEN = "this token does not open the session, or no longer"
-ENDED = ("completed", "cancelled", "expired")
+ACCESS_DENIED_CODES = ("UNAUTHENTICATED", "FORBIDDEN", "SESSION_FORBIDDEN")
+TOKEN_MISSING = "this server requires a token: pass --token"
+TOKEN_REJECTED = "this token is not valid for the session, or has expired"
+END_STATUSES = ("completed", "cancelled", "expired")
 
 
-class ShutOut(Exception):
-    """The server refuses this token, or a missing one, for the session."""
+class AccessDenied(Exception):
+    """The server rejects the token, or requires one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Watch until the session has ended, or until told to stop; the exit code."""
+    """Watch until the session has ended or Ctrl-C; the exit code."""
     defaults = Options()
     parser = argparse.ArgumentParser(
         prog="python -m local watch", description="Draws the clocks of a session."
@@ -42,45 +42,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--ws-url", default=f"ws://{defaults.host}:{defaults.ws_port}/{defaults.stage}"
     )
-    parser.add_argument("--token", help="where the API wants to know who watches")
+    parser.add_argument("--token", help="a token for the session, if the server requires one")
     given = parser.parse_args(arguments)
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(_watch(given.ws_url, str(given.session), given.token))
-    except ShutOut:
-        sys.stderr.write(f"local watch: {OTHER_TOKEN if given.token else NO_TOKEN}\n")
+    except AccessDenied:
+        sys.stderr.write(f"local watch: {TOKEN_REJECTED if given.token else TOKEN_MISSING}\n")
         return 1
     return 0
 
 
 async def _watch(url: str, session_id: str, token: str | None) -> None:
     console = Console()
-    async with SessionClient(url, session_id, token=token, on_error=leave) as client:
+    async with SessionClient(url, session_id, token=token, on_error=raise_if_denied) as client:
         await draw(client, session_id, console)
 
 
-def leave(refusal: Mapping[str, Any]) -> None:
-    """Go on, unless the session is not for this client.
+def raise_if_denied(error: Mapping[str, Any]) -> None:
+    """Ignore ``error`` unless it denies access to the session.
 
     Raises:
-        ShutOut: It is not.
+        AccessDenied: It does.
     """
-    if refusal["code"] in SHUT_OUT:
-        raise ShutOut
+    if error["code"] in ACCESS_DENIED_CODES:
+        raise AccessDenied
 
 
 async def draw(client: SessionClient, session_id: str, console: Console) -> None:
-    """Draw a session's clocks whenever they have changed, until it has ended or is deleted."""
-    was_there = False
+    """Draw a session's clocks whenever they change, until the session ends or is deleted."""
+    existed = False
     with Live(console=console, auto_refresh=False) as live:
-        async for look in display_frames(client):
-            held = client.snapshot
-            ending = "deleted" if held is None and was_there else ""
-            if held is not None and held.state["status"] in ENDED:
-                ending = held.state["status"]
+        async for frame in display_frames(client):
+            snapshot = client.snapshot
+            end_status = "deleted" if snapshot is None and existed else ""
+            if snapshot is not None and snapshot.state["status"] in END_STATUSES:
+                end_status = snapshot.state["status"]
             bound_ms = client.clock.error_bound_ms
-            screen = Screen(session_id, client.connection, bound_ms, held, look, ending)
-            live.update(drawing(screen), refresh=True)
-            if ending:
+            screen = Screen(session_id, client.connection, bound_ms, snapshot, frame, end_status)
+            live.update(render(screen), refresh=True)
+            if end_status:
                 return
-            was_there = held is not None
+            existed = snapshot is not None

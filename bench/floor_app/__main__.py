@@ -9,7 +9,7 @@ import sys
 from bench.floor_app.app import app
 from local.__main__ import fastest_loop
 from local.gateway.http_server import HttpServer
-from local.gateway.lambdas import Environments, LambdaFunction, for_threads
+from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
 from local.stack import Options
@@ -20,10 +20,10 @@ async def serve(port: int) -> None:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told_to_stop.set)
-    environments = Environments(Options().environments)
-    function = LambdaFunction("floor", for_threads(app))
+    environments = ExecutionEnvironments(Options().environments)
+    function = LambdaFunction("floor", make_thread_safe(app))
     api = RestApi(app, function, environments, identity=ApiIdentity())
-    server = HttpServer(api.handle, refuse=api.refuse)
+    server = HttpServer(api.handle, error_response=api.error_response)
     await server.start("127.0.0.1", port)
     await told_to_stop.wait()
     await server.stop(1.0)

@@ -1,5 +1,5 @@
-"""API Gateway in front of any Chalice app.
+"""Emulator of API Gateway and Lambda for any Chalice app.
 
-Law: knows nothing of Tickless. Where AWS documents what it does, that is what
-happens here; where it doesn't, the choice stands in a comment.
+Independent of Tickless. It does what AWS documents; where AWS documents nothing, a comment
+marked [?] states the choice made here.
 """

@@ -1,7 +1,6 @@
-"""``python -m local.gateway``: any Chalice app behind an API Gateway of its own.
+"""``python -m local.gateway``: any Chalice app behind the API Gateway emulator.
 
-Owns arguments, signals, what is printed, and reloading. Must never know how a
-part works.
+Owns the arguments, signals, output and reloading. Must never know how a component works.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ from .chalice_app import (
     Lambdas,
     lambdas_of,
     load_app,
-    point_websocket_api,
+    set_websocket_api_endpoint,
 )
 from .chalice_config import ConfigError, StageConfig
-from .events import Api
 from .http_server import HttpServer
-from .lambdas import Environments, for_threads
+from .lambdas import ExecutionEnvironments, make_thread_safe
 from .proxy_request import ApiIdentity
 from .rest import RestApi
-from .sigv4 import credentials_of
+from .sigv4 import credentials_from
 from .watch_app import watch_app
-from .websocket_limits import Faults, Limits, Order
+from .websocket_events import Api
+from .websocket_limits import Faults, Limits, MessageOrder
 from .websocket_server import WebSocketGateway
 
 LOG = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ _DEFAULTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The command line's options."""
 
     app: Path
     host: str = "127.0.0.1"
@@ -61,13 +60,13 @@ class Options:
     environments: int = 32
     verify_signatures: bool = True
     reload: bool = False
-    order: Order = Order.CONCURRENT
+    order: MessageOrder = MessageOrder.CONCURRENT
     limits: Limits = field(default_factory=Limits)
     faults: Faults = field(default_factory=Faults)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop; the exit code."""
+    """Run until stopped; the exit code."""
     options = read_arguments(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -84,91 +83,97 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
     limits, faults = Limits(), Faults()
     parser = argparse.ArgumentParser(
         prog="python -m local.gateway",
-        description="Serves a Chalice app as API Gateway would: REST, WebSocket, @connections,"
+        description="Serve a Chalice app as API Gateway would: REST, WebSocket, @connections"
         " and Lambda's Invoke.",
     )
-    parser.add_argument("--app", type=Path, required=True, help="the folder with app.py")
+    parser.add_argument("--app", type=Path, required=True, help="the directory with app.py")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000, help="REST; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=8000, help="REST; 0 takes a free port")
     parser.add_argument(
-        "--ws-port", type=int, default=8001, help="WebSocket, @connections and Invoke"
+        "--ws-port",
+        type=int,
+        default=8001,
+        help="WebSocket, @connections and Invoke; 0 takes a free port",
     )
     parser.add_argument("--stage", default="dev")
     parser.add_argument(
-        "--environments", type=int, default=32, help="how many Lambdas run at once, at most"
+        "--environments",
+        type=int,
+        default=32,
+        help="maximum number of concurrent Lambda environments",
     )
     parser.add_argument(
         "--no-signatures",
         dest="verify_signatures",
         action="store_false",
-        help="take unsigned calls to @connections and Invoke",
+        help="accept unsigned calls to @connections and Invoke",
     )
-    parser.add_argument("--reload", action="store_true", help="load the app anew when it changes")
+    parser.add_argument("--reload", action="store_true", help="reload the app when it changes")
     parser.add_argument(
         "--message-order",
         dest="order",
-        type=Order,
-        choices=list(Order),
-        metavar="{" + ",".join(order.value for order in Order) + "}",
-        default=Order.CONCURRENT,
-        help="in which order the messages of one connection reach the app",
+        type=MessageOrder,
+        choices=list(MessageOrder),
+        metavar="{" + ",".join(order.value for order in MessageOrder) + "}",
+        default=MessageOrder.CONCURRENT,
+        help="the order in which the messages of one connection reach the app",
     )
     parser.add_argument("--idle-seconds", type=float, default=limits.idle_ms / 1000)
     parser.add_argument("--duration-seconds", type=float, default=limits.duration_ms / 1000)
     parser.add_argument("--integration-seconds", type=float, default=limits.integration_ms / 1000)
-    chaos = parser.add_argument_group("faults", "probabilities, from 0 to 1")
-    chaos.add_argument("--drop-posts", type=float, default=faults.drop_posts)
-    chaos.add_argument("--delay-posts", type=float, default=faults.delay_posts)
-    chaos.add_argument("--reorder-posts", type=float, default=faults.reorder_posts)
-    chaos.add_argument("--lose-disconnects", type=float, default=faults.lose_disconnects)
-    chaos.add_argument("--seed", type=int, default=faults.seed, help="makes faults repeatable")
-    given = vars(parser.parse_args(arguments))
+    fault_group = parser.add_argument_group("faults", "probabilities from 0 to 1")
+    fault_group.add_argument("--drop-posts", type=float, default=faults.drop_posts)
+    fault_group.add_argument("--delay-posts", type=float, default=faults.delay_posts)
+    fault_group.add_argument("--reorder-posts", type=float, default=faults.reorder_posts)
+    fault_group.add_argument("--lose-disconnects", type=float, default=faults.lose_disconnects)
+    fault_group.add_argument("--seed", type=int, default=faults.seed, help="repeats the faults")
+    parsed = vars(parser.parse_args(arguments))
     for name in ("idle", "duration", "integration"):
-        seconds = given.pop(f"{name}_seconds")
+        seconds = parsed.pop(f"{name}_seconds")
         limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
     for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
-        faults = replace(faults, **{name: given.pop(name)})
-    return Options(**given, limits=limits, faults=faults)
+        faults = replace(faults, **{name: parsed.pop(name)})
+    return Options(**parsed, limits=limits, faults=faults)
 
 
 async def serve(options: Options) -> None:
-    """Start, say where everything is, and stop at the first signal; leave at the second.
+    """Start, print the URLs, and stop on the first signal; exit on the second.
 
     Raises:
         AppError: There is no app to serve.
-        ConfigError: Its configuration can't be understood.
-        OSError: A port can't be had.
+        ConfigError: Its configuration is invalid.
+        OSError: A port is taken.
     """
     loop = asyncio.get_running_loop()
-    told_to_stop = asyncio.Event()
+    stop_requested = asyncio.Event()
 
     def on_signal() -> None:
-        if told_to_stop.is_set():
+        if stop_requested.is_set():
             os._exit(130)
-        told_to_stop.set()
+        stop_requested.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead
             loop.add_signal_handler(number, on_signal)
-    async with AsyncExitStack() as parts:
-        served = await Served.start(parts, options)
-        print(served.describe(), flush=True)
+    async with AsyncExitStack() as exit_stack:
+        served = await ServedApp.start(exit_stack, options)
+        print(served.startup_message(), flush=True)
         if options.reload:
-            # A group, so that a watcher that fails ends the gateway instead of going unnoticed.
-            watchers = await parts.enter_async_context(asyncio.TaskGroup())
+            # In a task group, so that an error of the watcher stops the gateway.
+            watchers = await exit_stack.enter_async_context(asyncio.TaskGroup())
             watcher = watchers.create_task(served.reload_on_change())
-            parts.callback(watcher.cancel)
-        await told_to_stop.wait()
+            exit_stack.callback(watcher.cancel)
+        await stop_requested.wait()
 
 
-class Served:
-    """An app that is served, and can be exchanged for a newer one."""
+class ServedApp:
+    """A served app, which can be replaced by a newer version."""
 
     def __init__(
         self,
         options: Options,
-        environments: Environments,
-        function_environments: Environments,
+        environments: ExecutionEnvironments,
+        function_environments: ExecutionEnvironments,
         folder: Path,
         app: Chalice,
         lambdas: Lambdas,
@@ -177,7 +182,7 @@ class Served:
         self._environments = environments
         self._folder = folder
         self._rest_api = self._new_rest_api(app, lambdas)
-        self._rest = HttpServer(self._rest_api.handle, refuse=self._rest_api.refuse)
+        self._rest = HttpServer(self._rest_api.handle, error_response=self._rest_api.error_response)
         self._gateway = WebSocketGateway(
             lambdas.routes,
             environments,
@@ -187,36 +192,38 @@ class Served:
             limits=options.limits,
             order=options.order,
             faults=options.faults,
-            credentials=credentials_of(os.environ) if options.verify_signatures else None,
+            credentials=credentials_from(os.environ) if options.verify_signatures else None,
         )
 
     @classmethod
-    async def start(cls, parts: AsyncExitStack, options: Options) -> Served:
+    async def start(cls, exit_stack: AsyncExitStack, options: Options) -> ServedApp:
         folder = options.app.resolve()
         config = StageConfig.read(folder, options.stage)
         environ = {**_DEFAULTS, **config.environment()}
         for name, value in environ.items():
             os.environ.setdefault(name, value)
-        app = for_threads(load_app(folder))
-        # Of their own: functions that wait keep no message waiting.
-        environments, for_functions = (Environments(options.environments) for _ in range(2))
-        parts.push_async_callback(environments.stop, GRACE_SECONDS / 2)
-        parts.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
+        app = make_thread_safe(load_app(folder))
+        # Two pools, so that invoked functions never delay messages.
+        environments, for_functions = (
+            ExecutionEnvironments(options.environments) for _ in range(2)
+        )
+        exit_stack.push_async_callback(environments.stop, GRACE_SECONDS / 2)
+        exit_stack.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
         lambdas = lambdas_of(app, config)
         served = cls(options, environments, for_functions, folder, app, lambdas)
         await served._gateway.start(options.host, options.ws_port)
-        parts.push_async_callback(served._gateway.stop, GRACE_SECONDS)
-        point_websocket_api(app, served.endpoint)
+        exit_stack.push_async_callback(served._gateway.stop, GRACE_SECONDS)
+        set_websocket_api_endpoint(app, served.endpoint)
         await served._rest.start(options.host, options.port)
-        parts.push_async_callback(served._rest.stop, GRACE_SECONDS)
+        exit_stack.push_async_callback(served._rest.stop, GRACE_SECONDS)
         return served
 
     @property
     def endpoint(self) -> str:
-        """Where @connections is, for ``endpoint_url``."""
+        """The URL of @connections, for boto3's ``endpoint_url``."""
         return f"http://{self._authority(self._gateway.port)}/{self._options.stage}"
 
-    def describe(self) -> str:
+    def startup_message(self) -> str:
         rest, sockets = self._authority(self._rest.port), self._authority(self._gateway.port)
         return "\n".join(
             (
@@ -228,25 +235,25 @@ class Served:
         )
 
     async def reload_on_change(self) -> None:
-        """Load the app again after each change; connections stay open."""
+        """Reload the app after each change; connections stay open."""
         await watch_app(self._folder, self.reload)
 
     def reload(self) -> None:
-        """Go on with the app as it is on disk now, if it can be loaded."""
+        """Switch to the app as it is on disk, if it can be loaded."""
         try:
-            app = for_threads(load_app(self._folder))
-            point_websocket_api(app, self.endpoint)
+            app = make_thread_safe(load_app(self._folder))
+            set_websocket_api_endpoint(app, self.endpoint)
             config = StageConfig.read(self._folder, self._options.stage)
             lambdas = lambdas_of(app, config)
             rest_api = self._new_rest_api(app, lambdas)
         except (Exception, SystemExit):
-            LOG.exception("The app can't be loaded; the one before stays")
+            LOG.exception("The app can't be loaded; the previous version still runs")
             return
-        self._gateway.use(lambdas.routes, lambdas.functions)
+        self._gateway.replace_functions(lambdas.routes, lambdas.functions)
         self._rest_api = rest_api
         self._rest.handler = self._rest_api.handle
-        self._rest.refuse = self._rest_api.refuse
-        print("Loaded the app anew.", flush=True)
+        self._rest.error_response = self._rest_api.error_response
+        print("Reloaded the app.", flush=True)
 
     def _new_rest_api(self, app: Chalice, lambdas: Lambdas) -> RestApi:
         return RestApi(

@@ -1,7 +1,7 @@
-"""A Chalice app, taken apart into the Lambdas it would be deployed as.
+"""The Lambda functions as which a Chalice app is deployed.
 
-Owns names and registration, as Chalice does them, and loading an app from its
-folder. Must never run a handler.
+Owns their names, as Chalice makes them, and loading an app from its directory. Must never
+run a handler.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chalice.app import Chalice
 from .chalice_config import REST, StageConfig
 from .lambdas import LambdaFunction
 
-# What Chalice calls the Lambda of a route key, in configuration and in AWS.
+# Chalice's name for the Lambda function of a route key, in its configuration and on AWS.
 _ROUTE_RESOURCES = {
     "$connect": "websocket_connect",
     "$default": "websocket_message",
@@ -27,14 +27,14 @@ _ROUTE_RESOURCES = {
 
 
 class AppError(Exception):
-    """There is no app to run; the message tells a developer what to do."""
+    """There is no app to run; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lambdas:
-    """The functions of one app: REST's, each WebSocket route's, and the others by name.
+    """The Lambda functions of one app: REST's, each WebSocket route's, and the others by name.
 
-    ``functions`` are the plain ones and those of schedules and other event
+    ``functions`` has the pure Lambda functions and those of schedules and other event
     sources, under their deployed names (``app-stage-name``).
     """
 
@@ -44,12 +44,12 @@ class Lambdas:
 
 
 def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
-    """Under the names and with the settings that Chalice would deploy them with."""
+    """The app's functions, with the names and settings with which Chalice deploys them."""
     prefix = f"{config.app_name or app.app_name}-{config.stage}"
     handlers: Mapping[str, Any] = app.handler_map
 
     def function(name: str, handler: Any) -> LambdaFunction:
-        settings = config.of(name)
+        settings = config.function_settings(name)
         return LambdaFunction(
             prefix if name == REST else f"{prefix}-{name}",
             handler,
@@ -58,20 +58,20 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
         )
 
     routes = {
-        route_key: function(_ROUTE_RESOURCES.get(route_key, one.name), handlers[one.name])
-        for route_key, one in app.websocket_handlers.items()
+        route_key: function(_ROUTE_RESOURCES.get(route_key, route.name), handlers[route.name])
+        for route_key, route in app.websocket_handlers.items()
     }
-    named: list[Any] = [*app.pure_lambda_functions, *app.event_sources]
-    others = [function(one.name, handlers[one.name]) for one in named]
-    return Lambdas(function(REST, app), routes, {one.name: one for one in others})
+    configs: list[Any] = [*app.pure_lambda_functions, *app.event_sources]
+    functions = [function(config.name, handlers[config.name]) for config in configs]
+    return Lambdas(function(REST, app), routes, {each.name: each for each in functions})
 
 
-def point_websocket_api(app: Chalice, endpoint: str) -> None:
-    """Have ``app.websocket_api`` post to ``endpoint``; it would post to AWS otherwise.
+def set_websocket_api_endpoint(app: Chalice, endpoint: str) -> None:
+    """Make ``app.websocket_api`` post to ``endpoint`` instead of AWS.
 
-    Chalice makes the endpoint up from the API's id and heeds no setting. What
-    it has once it keeps, so it is given one. Its client is made here as well,
-    because two handlers might make it at once, which boto3 doesn't take.
+    Chalice builds the endpoint from the API's id, has no setting for it, and keeps the first.
+    Its client is created here too, because two handlers might create it concurrently, and a
+    boto3 session is not thread-safe.
     """
     api = app.websocket_api
     api._endpoint = endpoint
@@ -80,7 +80,7 @@ def point_websocket_api(app: Chalice, endpoint: str) -> None:
 
 
 def load_app(folder: Path) -> Chalice:
-    """``app.app`` of ``folder``, reloaded: all modules loaded from there are dropped.
+    """``app.app`` of ``folder``, with all modules of the app imported again.
 
     Raises:
         AppError: There is none.
@@ -90,22 +90,22 @@ def load_app(folder: Path) -> Chalice:
         raise AppError(f"There is no app.py in {folder}.")
     if sys.path[:1] != [str(folder)]:
         sys.path.insert(0, str(folder))
-    before = {name: sys.modules.pop(name) for name in _apps_modules()}
+    previous = {name: sys.modules.pop(name) for name in _app_modules()}
     importlib.invalidate_caches()
     try:
         app = importlib.import_module("app").app
     except BaseException as error:
-        for name in _apps_modules():
+        for name in _app_modules():
             del sys.modules[name]
-        sys.modules.update(before)
+        sys.modules.update(previous)
         if isinstance(error, AttributeError) and str(error).endswith("has no attribute 'app'"):
-            raise AppError(f"{folder}/app.py has no app.") from error
+            raise AppError(f"{folder}/app.py must define a Chalice app named app.") from error
         raise
     if not isinstance(app, Chalice):
-        raise AppError(f"The app in {folder}/app.py is no Chalice app.")
+        raise AppError(f"app in {folder}/app.py must be a Chalice app, not {type(app).__name__}.")
     return app
 
 
-def _apps_modules() -> list[str]:
-    # By name, for that is all that an import goes by.
+def _app_modules() -> list[str]:
+    # By name rather than by file, because imports find loaded modules by name.
     return [name for name in sys.modules if name.partition(".")[0] in ("app", "chalicelib")]

@@ -1,7 +1,7 @@
-"""``.chalice/config.json``: with which settings each function would be deployed.
+"""``.chalice/config.json``: the settings with which each function is deployed.
 
-Owns the reading of the file. Which of several values counts is for Chalice to say, by
-its own ``Config``. Must never touch this process's environment.
+Owns reading the file. Chalice's own ``Config`` decides which of several values applies.
+Must never touch this process's environment.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ REST: Final[str] = DEFAULT_HANDLER_NAME
 
 
 class ConfigError(Exception):
-    """The file can't be understood; the message tells a developer what to do."""
+    """The configuration is invalid; the message names the file and the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionSettings:
-    """Of one function; ``environment`` has all its variables, not only those of its own."""
+    """One function's settings. ``environment`` includes the variables of app and stage."""
 
     timeout_seconds: float
     memory_mb: int
@@ -39,7 +39,7 @@ class FunctionSettings:
 
 
 class StageConfig:
-    """What a project's configuration says of one stage."""
+    """A project's configuration for one stage."""
 
     def __init__(self, stage: str, on_disk: dict[str, Any] | None = None) -> None:
         self.stage = stage
@@ -48,31 +48,31 @@ class StageConfig:
 
     @classmethod
     def read(cls, folder: Path, stage: str) -> StageConfig:
-        """Of the project in ``folder``; defaults alone if it has no such file.
+        """The configuration of the project in ``folder``; Chalice's defaults without a file.
 
         Raises:
-            ConfigError: The file isn't JSON, or no configuration.
+            ConfigError: The file is not JSON, or not a valid configuration.
         """
         path = folder / ".chalice" / "config.json"
         try:
             on_disk = json.loads(path.read_bytes())
-            read = cls(stage, on_disk)
-            for name in (REST, *read._named_functions()):
-                read.of(name)
+            config = cls(stage, on_disk)
+            for name in (REST, *config._named_functions()):
+                config.function_settings(name)
         except FileNotFoundError:
             return cls(stage)
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"{path}: {error}") from error
-        return read
+        return config
 
     @property
     def app_name(self) -> str | None:
-        """By which functions are named, unless it is ``None``."""
+        """The app's configured name, or None to use the app's own."""
         name: str | None = self._config.app_name
         return name
 
-    def of(self, function: str) -> FunctionSettings:
-        """Of a function under Chalice's name for it, such as ``websocket_message``."""
+    def function_settings(self, function: str) -> FunctionSettings:
+        """The settings of a function, by Chalice's name for it, such as ``websocket_message``."""
         config = self._config.scope(self.stage, function)
         return FunctionSettings(
             float(config.lambda_timeout or DEFAULT_LAMBDA_TIMEOUT),
@@ -81,16 +81,16 @@ class StageConfig:
         )
 
     def environment(self) -> dict[str, str]:
-        """What one process may have that runs all functions: the variables of each of them.
+        """The variables of all functions, for the one process that runs them.
 
-        Where they contradict one another REST's count, and what others would have is said.
+        On a conflict REST's value applies, and a warning names the other.
         """
-        merged = dict(self.of(REST).environment)
+        merged = dict(self.function_settings(REST).environment)
         for function in self._named_functions():
-            for name, value in self.of(function).environment.items():
+            for name, value in self.function_settings(function).environment.items():
                 if merged.setdefault(name, value) != value:
                     LOG.warning(
-                        "All functions share one process here, so %s has %s=%s and not %s",
+                        "All functions share one process here, so %s has %s=%s instead of %s",
                         *(function, name, merged[name], value),
                     )
         return merged

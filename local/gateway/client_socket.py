@@ -1,7 +1,7 @@
-"""One client that speaks WebSocket, as asyncio knows it.
+"""The asyncio protocol of one open WebSocket.
 
-Owns a transport: what is read from it, when it isn't, and what is written. Must never
-decide anything: what the client says goes to the rules, and what they say is done.
+Owns the transport: reading, pausing and writing. Must never decide anything: it passes the
+client's messages to the state machine of its gateway, which performs the actions.
 """
 
 from __future__ import annotations
@@ -11,87 +11,89 @@ from collections.abc import Callable
 from enum import IntFlag
 from typing import Any, Final, Protocol, cast
 
-from .frames import Binary, Ended, Frames, Heard, Text
+from .frames import BinaryFrame, Closed, FrameEvent, FrameProtocol, TextMessage
+from .websocket_actions import Action
 from .websocket_api import BROKEN, WebSocketApi
-from .websocket_effects import Effect
 from .websocket_limits import Limits
 
-FRAMES_AT_ONCE: Final = 200
-"""After so many others get a turn: some milliseconds, where one read may hold half a second's."""
+MAX_FRAMES_PER_TURN: Final = 200
+"""The number of frames after which other sockets get a turn.
+
+They take some milliseconds to parse; all frames of one read may take half a second.
+"""
 
 
-class Obstacle(IntFlag):
-    """What keeps a socket from being read."""
+class PauseReason(IntFlag):
+    """Why reading a socket is paused. YIELD: for one iteration of the event loop."""
 
     NONE = 0
-    CLIENT_DOES_NOT_READ = 1
-    TOO_MUCH_UNANSWERED = 2
-    TURN_OF_OTHERS = 4
+    WRITE_BUFFER_FULL = 1
+    TOO_MANY_UNANSWERED = 2
+    YIELD = 4
 
 
-class Owner(Protocol):
+class Gateway(Protocol):
     """The gateway that a socket belongs to."""
 
     limits: Limits
-    rules: WebSocketApi
+    state_machine: WebSocketApi
 
-    def tell(self, input_: Callable[..., list[Effect]], *what: Any) -> None:
-        """Hand one of the rules' methods what has happened, and do what it says."""
+    def dispatch(self, method: Callable[..., list[Action]], *arguments: Any) -> None:
+        """Call a method of the state machine with the time, and perform its actions."""
 
-    def left(self, connection_id: str) -> None:
-        """The socket is no more."""
+    def socket_closed(self, connection_id: str) -> None:
+        """The socket is closed."""
 
 
 class ClientSocket(asyncio.Protocol):
-    """A socket from the handshake's answer on, which is the first that it writes.
+    """A WebSocket, which first writes ``response``, that of the handshake.
 
-    While something is in the way the transport isn't read, and what the last read
-    brought in waits as it came.
+    While there is a reason to pause, the transport isn't read, and what the last read
+    returned stays unparsed.
     """
 
-    __slots__ = ("_answer", "_frames", "_id", "_obstacles", "_owner", "_transport")
+    __slots__ = ("_frames", "_gateway", "_id", "_pause_reasons", "_response", "_transport")
 
-    def __init__(self, owner: Owner, connection_id: str, answer: bytes) -> None:
-        self._owner = owner
+    def __init__(self, gateway: Gateway, connection_id: str, response: bytes) -> None:
+        self._gateway = gateway
         self._id = connection_id
-        self._answer = answer
-        self._frames = Frames(
-            message_bytes=owner.limits.message_bytes, frame_bytes=owner.limits.frame_bytes
+        self._response = response
+        self._frames = FrameProtocol(
+            message_bytes=gateway.limits.message_bytes, frame_bytes=gateway.limits.frame_bytes
         )
-        self._obstacles = Obstacle.NONE
+        self._pause_reasons = PauseReason.NONE
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # Posts stop short of this by themselves. Only pongs can pass it, and
-        # a client that takes none gets to ask for no more.
-        self._transport.set_write_buffer_limits(high=self._owner.limits.buffer_bytes)
-        self._transport.write(self._answer)
-        self._answer = b""
+        # Posts never exceed this, pongs may. A client that doesn't read them isn't read.
+        self._transport.set_write_buffer_limits(high=self._gateway.limits.buffer_bytes)
+        self._transport.write(self._response)
+        self._response = b""
 
     def data_received(self, data: bytes) -> None:
-        self._frames.receive(data)
-        self._hear()
+        self._frames.receive_data(data)
+        self._read_events()
 
     def eof_received(self) -> bool:
-        # What is still to be written goes first, and a client that doesn't take
-        # it keeps the socket for a while; the connection ends now.
-        self._owner.tell(self._owner.rules.closed, self._id, *BROKEN)
+        # The connection ends now. The socket stays open until buffered data is written, or
+        # until the client has had its time to close.
+        self._gateway.dispatch(self._gateway.state_machine.close_received, self._id, *BROKEN)
         self._frames.receive_eof()
         self._flush()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._frames.drop()
-        self._owner.left(self._id)
+        self._frames.discard()
+        self._gateway.socket_closed(self._id)
 
     def pause_writing(self) -> None:
-        self.pause_reading(Obstacle.CLIENT_DOES_NOT_READ)
+        self.pause_reading(PauseReason.WRITE_BUFFER_FULL)
 
     def resume_writing(self) -> None:
-        self.resume_reading(Obstacle.CLIENT_DOES_NOT_READ)
+        self.resume_reading(PauseReason.WRITE_BUFFER_FULL)
 
     # What the gateway calls.
 
@@ -100,9 +102,9 @@ class ClientSocket(asyncio.Protocol):
         return self._transport.get_write_buffer_size()
 
     @property
-    def waiting_bytes(self) -> int:
-        """How much has been read and isn't parsed."""
-        return self._frames.waiting_bytes
+    def unparsed_bytes(self) -> int:
+        """The number of bytes that have been read but not parsed."""
+        return self._frames.unparsed_bytes
 
     def send(self, data: bytes) -> None:
         self._frames.send(data)
@@ -115,46 +117,46 @@ class ClientSocket(asyncio.Protocol):
     def abort(self) -> None:
         self._transport.abort()
 
-    def pause_reading(self, obstacle: Obstacle) -> None:
-        if not self._obstacles and not self._transport.is_closing():
+    def pause_reading(self, reason: PauseReason) -> None:
+        if not self._pause_reasons and not self._transport.is_closing():
             self._transport.pause_reading()
-        self._obstacles |= obstacle
+        self._pause_reasons |= reason
 
-    def resume_reading(self, obstacle: Obstacle) -> None:
-        if self._obstacles != obstacle:
-            self._obstacles &= ~obstacle
+    def resume_reading(self, reason: PauseReason) -> None:
+        if self._pause_reasons != reason:
+            self._pause_reasons &= ~reason
             return
-        self._obstacles = Obstacle.NONE
+        self._pause_reasons = PauseReason.NONE
         if self._transport.is_closing():
             return
-        # What has been read comes first, and may be enough.
-        self._hear()
-        if not self._obstacles and not self._transport.is_closing():
+        # What has been read comes first, and may be a reason to pause again.
+        self._read_events()
+        if not self._pause_reasons and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    # What the client says.
+    # Frames from the client.
 
-    def _hear(self) -> None:
-        for _ in range(FRAMES_AT_ONCE):
-            if self._obstacles or (heard := self._frames.hear()) is None:
+    def _read_events(self) -> None:
+        for _ in range(MAX_FRAMES_PER_TURN):
+            if self._pause_reasons or (event := self._frames.next_event()) is None:
                 break
-            self._pass_on(heard)
+            self._handle(event)
         else:
-            self.pause_reading(Obstacle.TURN_OF_OTHERS)
-            asyncio.get_running_loop().call_soon(self.resume_reading, Obstacle.TURN_OF_OTHERS)
+            self.pause_reading(PauseReason.YIELD)
+            asyncio.get_running_loop().call_soon(self.resume_reading, PauseReason.YIELD)
         self._flush()
 
-    def _pass_on(self, heard: Heard) -> None:
-        rules = self._owner.rules
-        if isinstance(heard, Text):
-            self._owner.tell(rules.text, self._id, heard.text)
-        elif isinstance(heard, Binary):
-            self._owner.tell(rules.binary, self._id)
-        elif isinstance(heard, Ended):
-            self._owner.tell(rules.closed, self._id, heard.code, heard.reason)
+    def _handle(self, event: FrameEvent) -> None:
+        state_machine = self._gateway.state_machine
+        if isinstance(event, TextMessage):
+            self._gateway.dispatch(state_machine.text_received, self._id, event.text)
+        elif isinstance(event, BinaryFrame):
+            self._gateway.dispatch(state_machine.binary_received, self._id)
+        elif isinstance(event, Closed):
+            self._gateway.dispatch(state_machine.close_received, self._id, event.code, event.reason)
 
     def _flush(self) -> None:
-        data, ends = self._frames.to_write()
+        data, ends = self._frames.data_to_send()
         if self._transport.is_closing():
             return
         if data:

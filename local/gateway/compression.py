@@ -1,4 +1,4 @@
-"""Responses compressed as API Gateway compresses them: from a size on, for whom it suits.
+"""gzip compression of REST responses from a minimum size, for clients that accept it.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html
 """
@@ -16,7 +16,7 @@ LEVEL: Final = 6
 
 
 def minimum_compression_bytes(template: Mapping[str, Any]) -> int | None:
-    """From what size on the API of a CloudFormation template compresses; None: it never does."""
+    """The size from which the API in a CloudFormation template compresses; None if it doesn't."""
     for resource in template.get("Resources", {}).values():
         minimum = resource.get("Properties", {}).get("DefinitionBody", {}).get(_EXTENSION)
         if isinstance(minimum, int):
@@ -29,16 +29,18 @@ def is_compressible(response: Response, accept_encoding: str | None, minimum: in
         return False
     if any(name.lower() == "content-encoding" for name, _ in response.headers):
         return False
-    # [?] AWS does not document q=0; it is taken as a refusal.
-    codings = [one.replace(" ", "").lower() for one in (accept_encoding or "").split(",")]
-    return any(one.partition(";")[0] == "gzip" and not _is_nothing(one) for one in codings)
+    # [?] AWS does not document q=0; here it is "not acceptable", as in RFC 9110, 12.4.2.
+    codings = [coding.replace(" ", "").lower() for coding in (accept_encoding or "").split(",")]
+    return any(
+        coding.partition(";")[0] == "gzip" and not _has_zero_weight(coding) for coding in codings
+    )
 
 
-def compressed(response: Response) -> Response:
+def compress(response: Response) -> Response:
     body = gzip.compress(response.body, LEVEL, mtime=0)
     return Response(response.status, (*response.headers, ("Content-Encoding", "gzip")), body)
 
 
-def _is_nothing(coding: str) -> bool:
+def _has_zero_weight(coding: str) -> bool:
     weight = coding.partition(";q=")[2]
     return bool(weight) and not weight.strip("0.")

@@ -1,7 +1,7 @@
-"""``@connections``: how a backend reaches the clients that are connected.
+"""``@connections``, the API with which a backend posts to, describes and closes connections.
 
-Owns the HTTP of it: paths, signatures, statuses and error headers. Must never
-decide about a connection.
+Owns its HTTP: paths, signatures, statuses and error headers. Must never decide about a
+connection.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
 """
@@ -14,38 +14,38 @@ from typing import Final
 from urllib.parse import unquote
 
 from . import ids
-from .callback_errors import CallbackError, ForbiddenError
+from .connections_api_errors import ConnectionsApiError, ForbiddenError
 from .http_messages import Request, Response
 from .sigv4 import SignatureError, Verifier
+from .websocket_actions import Action
 from .websocket_api import WebSocketApi
-from .websocket_effects import Effect
 
 SERVICE: Final = "execute-api"
 
 
-def is_for_connections(target: str) -> bool:
-    """Whether a request's target is meant for ``@connections``, of whatever stage."""
+def is_connections_request(target: str) -> bool:
+    """Whether a request's target is an ``@connections`` path, in any stage."""
     path, _, _ = target.partition("?")
     return "@connections" in path or "%40connections" in path
 
 
 class ConnectionsApi:
-    """Answers calls by asking ``rules``; what comes of them is ``perform``'s to carry out.
+    """Passes calls to ``state_machine``, and the actions that it returns to ``perform``.
 
-    ``buffered_bytes`` tells how much a client has still to read. Without a
-    ``verifier`` every call counts as signed.
+    ``buffered_bytes`` returns how much a client has still to read. Without a ``verifier``
+    signatures are not checked.
     """
 
     def __init__(
         self,
-        rules: WebSocketApi,
+        state_machine: WebSocketApi,
         *,
         verifier: Verifier | None,
-        perform: Callable[[list[Effect]], None],
+        perform: Callable[[list[Action]], None],
         buffered_bytes: Callable[[str], int],
         now_ms: Callable[[], int],
     ) -> None:
-        self._rules = rules
+        self._rules = state_machine
         self._verifier = verifier
         self._perform = perform
         self._buffered_bytes = buffered_bytes
@@ -54,8 +54,8 @@ class ConnectionsApi:
     def handle(self, request: Request) -> Response:
         try:
             return self._answer(request)
-        except CallbackError as error:
-            return refused(error)
+        except ConnectionsApiError as error:
+            return error_response(error)
 
     def _answer(self, request: Request) -> Response:
         connection_id = self._connection_id(request.target)
@@ -78,7 +78,7 @@ class ConnectionsApi:
         if request.method == "DELETE":
             self._perform(self._rules.delete(connection_id, now_ms))
             return Response(204, (request_id,))
-        # A method that isn't there is answered like a stage that isn't.
+        # An unknown method is answered like an unknown stage.
         raise ForbiddenError("Forbidden")
 
     def _connection_id(self, target: str) -> str:
@@ -92,11 +92,11 @@ class ConnectionsApi:
         return unquote(segments[3])
 
 
-def refused(error: CallbackError) -> Response:
-    """The error as AWS's SDKs want it: they take its type from the header.
+def error_response(error: ConnectionsApiError) -> Response:
+    """The error in the form that AWS's SDKs read: they take its type from the header.
 
-    Without the header boto3 raises a plain ``ClientError``, which no
-    ``except GoneException`` catches. A 410 has no body on AWS.
+    Without the header boto3 would raise a ``ClientError`` that ``except GoneException`` does
+    not catch. A 410 has no body on AWS.
     """
     body = b""
     if error.message:

@@ -1,7 +1,7 @@
-"""What API Gateway answers by itself, without asking a Lambda.
+"""Gateway responses: the errors that API Gateway itself returns, without a Lambda.
 
-Owns the response types with their defaults and the reading of a CloudFormation
-template that customises them. Must never know when a response is due.
+Owns the response types with their defaults, and reading their customisations in a
+CloudFormation template. Must never know which error applies.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -45,15 +45,14 @@ class ResponseType(StrEnum):
 
 
 class InvalidTemplate(ValueError):
-    """A template that can't be carried out here; the message names the resource."""
+    """A template with what the emulator doesn't support; the message names the resource."""
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayError:
-    """Why a request has no answer of a Lambda's: the facts a template may show.
+    """An error of API Gateway itself, with the values that a template may show.
 
-    ``status`` stands unless the customisation names one. ``error_type`` is what
-    goes into ``x-amzn-ErrorType``.
+    A customisation may replace ``status``. ``error_type`` goes into ``x-amzn-ErrorType``.
     """
 
     type: ResponseType
@@ -62,10 +61,9 @@ class GatewayError:
     error_type: str
 
 
-# Messages and error types as captured from AWS. A Lambda that failed and one
-# whose result is no proxy result are both answered 502 there, although the
-# table of response types says 504 and 500.
-# [?] Which type they count as is not documented.
+# Messages and error types as captured from AWS. A failed Lambda and a malformed result are
+# both 502 there, although the table of response types says 504 and 500.
+# [?] Their response types are not documented.
 MISSING_AUTHENTICATION_TOKEN: Final = GatewayError(
     ResponseType.MISSING_AUTHENTICATION_TOKEN,
     403,
@@ -93,12 +91,12 @@ FUNCTION_TIMED_OUT: Final = GatewayError(
 
 
 def no_such_method(authorization: str | None) -> GatewayError:
-    """A path or method that isn't there: AWS takes it for a request to itself, to be signed."""
+    """The error for an unknown path or method: AWS treats it as a request that must be signed."""
     if authorization is None:
         return MISSING_AUTHENTICATION_TOKEN
     digest = base64.b64encode(hashlib.sha256(authorization.encode()).digest()).decode()
     return GatewayError(
-        # [?] Neither the type that it counts as is documented, nor what exactly is hashed.
+        # [?] Neither the response type nor what exactly is hashed is documented.
         ResponseType.INVALID_SIGNATURE,
         403,
         "Invalid key=value pair (missing equal-sign) in Authorization header"
@@ -108,7 +106,7 @@ def no_such_method(authorization: str | None) -> GatewayError:
 
 
 def bad_request(status: int, reason: str) -> GatewayError:
-    """What reached the gateway is no request that it could route."""
+    """The error for a request that can't be parsed."""
     return GatewayError(ResponseType.DEFAULT_4XX, status, reason, "BadRequestException")
 
 
@@ -118,10 +116,10 @@ def internal_error(reason: str) -> GatewayError:
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """How one response type is answered.
+    """The customised response of one response type.
 
-    ``headers`` and ``body`` may contain ``$context`` variables. Without a
-    ``status`` the error's own is used.
+    ``headers`` and ``body`` may contain ``$context`` variables. ``status`` defaults to the
+    error's.
     """
 
     body: str = '{"message":$context.error.messageString}'
@@ -140,10 +138,10 @@ def gateway_response(
     responses: Mapping[ResponseType, GatewayResponse],
     context: Mapping[str, str],
 ) -> Response:
-    """The answer to ``error``: its own type's, else its class's default, else AWS's.
+    """The response to ``error``: its type's, else DEFAULT_4XX or DEFAULT_5XX, else AWS's.
 
-    ``context`` holds what is known besides the error, by the name after
-    ``$context.``. As on AWS an unknown variable comes out empty.
+    ``context`` has the request's values by their names after ``$context.``. As on AWS, an
+    unknown variable is empty.
     """
     fallback = ResponseType.DEFAULT_4XX if error.status < 500 else ResponseType.DEFAULT_5XX
     response = responses.get(error.type) or responses.get(fallback) or _PLAIN
@@ -170,13 +168,13 @@ def gateway_response(
 
 
 def read_gateway_responses(template: Mapping[str, Any]) -> dict[ResponseType, GatewayResponse]:
-    """Every gateway response that a CloudFormation template customises.
+    """The customised gateway responses in a CloudFormation template.
 
-    It may do so in a resource for each, ``AWS::ApiGateway::GatewayResponse``,
-    or in the ``DefinitionBody`` of an API, which is deployed as a whole.
+    They are resources of type ``AWS::ApiGateway::GatewayResponse``, or entries in the
+    ``DefinitionBody`` of an API.
 
     Raises:
-        InvalidTemplate: One of them says what the emulator couldn't do as AWS does.
+        InvalidTemplate: One of them has what the emulator doesn't support.
     """
     responses = {}
     for name, resource in template.get("Resources", {}).items():
@@ -206,8 +204,8 @@ def _read_one(name: str, properties: Mapping[str, Any]) -> GatewayResponse:
     if status is not None and not re.fullmatch(r"[1-5]\d\d", str(status)):
         raise InvalidTemplate(f"{name}: StatusCode {status!r} is not a status")
     templates = properties.get("ResponseTemplates") or {"application/json": _PLAIN.body}
-    # AWS picks by the request's Accept and falls back to JSON. No template has
-    # several, so here it is JSON, or the only one.
+    # AWS selects by the request's Accept and falls back to JSON. No template has several, so
+    # here it is JSON, or the only one.
     content_type = "application/json" if "application/json" in templates else next(iter(templates))
     body = templates[content_type]
     if not isinstance(body, str):

@@ -1,7 +1,7 @@
-"""The opening handshake: which requests ask for a WebSocket, and how they are answered.
+"""The WebSocket opening handshake of RFC 6455: validation and response.
 
-Owns what RFC 6455 demands of both sides, most of which is the ``websockets`` library's
-business. Must not decide who may connect: $connect does.
+The ``websockets`` library does most of it. Must not decide which client may connect:
+$connect does.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from websockets.datastructures import Headers as HandshakeHeaders
 from websockets.http11 import Request as HandshakeRequest
 from websockets.server import ServerProtocol
 
-from .callback_errors import ForbiddenError
-from .connections_api import refused
+from .connections_api import error_response
+from .connections_api_errors import ForbiddenError
 from .frames import LOG
 from .http_messages import Request, Response
 
 VERSION = "13"
 
 
-def accept_key_of(request: Request) -> str | Response:
-    """What a handshake is accepted with, or what is answered to a request that is none."""
+def check_handshake(request: Request) -> str | Response:
+    """The Sec-WebSocket-Accept of a valid handshake, or the error response to another request."""
     answer = ServerProtocol(logger=LOG).accept(
         HandshakeRequest(
             request.target, HandshakeHeaders(request.headers), request.method, "HTTP/1.1"
@@ -27,33 +27,33 @@ def accept_key_of(request: Request) -> str | Response:
     )
     status = answer.status_code
     if status == 405:
-        # Nothing but GET is there, and what isn't there is forbidden.
-        return refused(ForbiddenError("Forbidden"))
+        # Only GET exists; API Gateway answers any other method with 403.
+        return error_response(ForbiddenError("Forbidden"))
     if request.version == "1.0":
-        # [?] An Upgrade that HTTP/1.0 asks for is to be ignored (RFC 9110, 7.8), which
-        # makes this a plain GET. What AWS answers to HTTP/1.0 isn't documented.
+        # [?] A server ignores an Upgrade in HTTP/1.0 (RFC 9110, 7.8), so this is a plain GET.
+        # AWS doesn't document its answer to HTTP/1.0.
         return _upgrade_required("WebSockets need HTTP/1.1")
     if status == 101:
         return str(answer.headers["Sec-WebSocket-Accept"])
-    said = bytes(answer.body or b"").decode()
+    reason = bytes(answer.body or b"").decode()
     if status == 426 or request.header("sec-websocket-version") not in (None, "", VERSION):
-        # [?] Which status AWS has for another version isn't documented; RFC 6455, 4.4,
-        # asks for the versions that there are, and suggests this one.
-        return _upgrade_required(said)
-    return Response(status, (("Content-Type", "text/plain; charset=utf-8"),), said.encode())
+        # [?] AWS doesn't document the status for another version. RFC 6455, 4.4, requires the
+        # list of supported versions and suggests this status.
+        return _upgrade_required(reason)
+    return Response(status, (("Content-Type", "text/plain; charset=utf-8"),), reason.encode())
 
 
-def _upgrade_required(said: str) -> Response:
+def _upgrade_required(reason: str) -> Response:
     headers = (
         ("Upgrade", "websocket"),
         ("Sec-WebSocket-Version", VERSION),
         ("Content-Type", "text/plain; charset=utf-8"),
     )
-    return Response(426, headers, said.encode())
+    return Response(426, headers, reason.encode())
 
 
-def switching(accept_key: str, subprotocol: str | None) -> bytes:
-    """The 101 that lets a client in."""
+def switching_protocols(accept_key: str, subprotocol: str | None) -> bytes:
+    """The 101 response that accepts a handshake."""
     lines = [
         "HTTP/1.1 101 Switching Protocols",
         "Upgrade: websocket",

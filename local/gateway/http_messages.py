@@ -1,6 +1,6 @@
-"""HTTP/1.1 messages: what a request is, what may be answered, and how that is written.
+"""HTTP/1.1 messages: requests, responses, and the serialisation of a response.
 
-Owns their shapes, as values. Must never meet a socket.
+Owns their types, as values. Must never touch a socket.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A whole request. ``target`` and the case of header names are as they came in.
+    """A complete request, with ``target`` and header names as the client sent them.
 
-    Header bytes are read as Latin-1, which never fails and loses nothing.
+    Headers are decoded as Latin-1, which never fails and is lossless.
     """
 
     method: str
@@ -30,14 +30,14 @@ class Request:
     version: str = "1.1"
 
     def header(self, name: str) -> str | None:
-        """The first value under ``name``, in whatever case it was sent."""
+        """The first value of the header ``name``, which is case-insensitive."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What to answer; Content-Length, Date and Connection are the server's business."""
+    """A response, without the headers that the server adds: Content-Length, Date, Connection."""
 
     status: int
     headers: Headers = ()
@@ -48,15 +48,15 @@ class Response:
 class Upgrade:
     """Hands the connection over: ``protocol`` gets the transport and writes its own 101.
 
-    It is told ``connection_lost``, and nothing else, if the client has left meanwhile.
+    If the client has already left, only its ``connection_lost`` is called.
     """
 
     protocol: asyncio.Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A request that never became one; ``reason`` is for people."""
+class HttpError:
+    """An error of the server itself, such as a malformed or late request."""
 
     status: int
     reason: str
@@ -64,10 +64,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a client may ask of one connection. Sizes in bytes, times in seconds.
+    """The limits of one connection: sizes in bytes, times in seconds.
 
-    ``head_bytes`` is API Gateway's 10,240 for all headers together. The rest is
-    ours: API Gateway's edge documents no such figures.
+    ``head_bytes`` is API Gateway's limit for all headers together. The others are our own:
+    AWS documents none.
     """
 
     body_bytes: int = 10 * 1024 * 1024
@@ -81,14 +81,12 @@ class Limits:
 
 
 Handler = Callable[[Request], Awaitable[Response | Upgrade]]
-Refuser = Callable[[Refusal], Response]
+ErrorResponder = Callable[[HttpError], Response]
 
 
-def plain_refusal(refusal: Refusal) -> Response:
-    """The refusal as plain text, for a server whose owner defines none."""
-    return Response(
-        refusal.status, (("Content-Type", "text/plain"),), f"{refusal.reason}\n".encode()
-    )
+def plain_error_response(error: HttpError) -> Response:
+    """The error as plain text: the default of a server."""
+    return Response(error.status, (("Content-Type", "text/plain"),), f"{error.reason}\n".encode())
 
 
 _STATUS_LINES: Final = {
@@ -98,10 +96,10 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def serialise(response: Response, *, date: str, method: str, connection: str | None) -> bytes:
-    """The bytes of a response, head and body in one piece.
+    """The bytes of a response, headers and body together.
 
-    One piece, because a head that is written alone leaves as a segment of its
-    own, and the body then waits for the client's delayed acknowledgement.
+    Together, because headers that are written alone become a TCP segment of their own, and
+    the body would wait for the client's delayed acknowledgement.
     """
     status = response.status
     parts = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", "Date: ", date, "\r\n"]
@@ -119,7 +117,7 @@ def serialise(response: Response, *, date: str, method: str, connection: str | N
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """What the headers say of how the message goes on."""
+    """The headers that determine how the message continues."""
 
     hosts: int
     length_bytes: int
@@ -127,8 +125,8 @@ class Framing:
     expectation: str
 
 
-def framing_of(headers: Iterable[tuple[str, str]]) -> Framing:
-    """Read from headers that llhttp has accepted: their Content-Length is one number."""
+def read_framing(headers: Iterable[tuple[str, str]]) -> Framing:
+    """The framing in ``headers``. llhttp has checked them: Content-Length is a number."""
     hosts = length_bytes = 0
     chunked = False
     expectation = ""

@@ -1,8 +1,7 @@
-"""A small HTTP/1.1 server on asyncio; llhttp (through httptools) does the parsing.
+"""HTTP/1.1 server on asyncio; llhttp (through httptools) parses.
 
-Owns the port and its connections, from the first client to an orderly end. A
-handler turns one ``Request`` into one ``Response``, or into an ``Upgrade``, and never
-meets a socket.
+Owns the listening socket, the connections and graceful shutdown. A handler turns a
+``Request`` into a ``Response`` or an ``Upgrade``, and never touches a socket.
 """
 
 from __future__ import annotations
@@ -14,29 +13,32 @@ import socket
 from typing import Final
 
 from .http_connection import HttpConnection
-from .http_messages import Handler, Limits, Refuser, plain_refusal
+from .http_messages import ErrorResponder, Handler, Limits, plain_error_response
 
-# A client that keeps its connection may be sending its next request at the very
-# instant at which the server stops. So long it is still answered, and told that
-# this was the last one, where a close would reset it.
-LAST_REQUEST_SECONDS: Final = 0.2
+# A client may send its next request on a kept connection just as the server stops. For this
+# long it is answered, with "Connection: close"; closing at once would reset it.
+KEEP_ALIVE_GRACE_SECONDS: Final = 0.2
 
 
 class HttpServer:
     """Serves ``handler`` on one port, from ``start`` until ``stop``.
 
-    ``refuse`` gives the answer its shape where no request came to be: too
-    large, malformed, late, or the handler raised.
+    ``error_response`` makes the response to a request that is too large, malformed or late,
+    or whose handler raised.
     """
 
     def __init__(
-        self, handler: Handler, *, limits: Limits | None = None, refuse: Refuser = plain_refusal
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        error_response: ErrorResponder = plain_error_response,
     ) -> None:
         self.handler = handler
         self.limits = limits or Limits()
-        self.refuse = refuse
+        self.error_response = error_response
         self.stopping = False
-        self.hanging_up = False
+        self.closing_idle = False
         self.connections: set[HttpConnection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -45,7 +47,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """Where it listens, also where port 0 let the system choose."""
+        """The port it listens on, also if port 0 let the system choose."""
         assert self._listener is not None
         return int(self._listener.sockets[0].getsockname()[1])
 
@@ -53,7 +55,7 @@ class HttpServer:
         """Listen.
 
         Raises:
-            OSError: The address is taken, or isn't this machine's.
+            OSError: The address is taken, or not one of this machine.
         """
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
@@ -62,54 +64,53 @@ class HttpServer:
         self._sweeper = loop.create_task(self._sweep(loop))
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accept no connection, answer what is in flight, then drop what is left."""
+        """Accept no connection, answer the requests in flight, then drop the rest."""
         if self._listener is None or self._sweeper is None:
             return
         loop = asyncio.get_running_loop()
-        # Not yet closed, for asyncio drops whom it has accepted but not yet
-        # introduced when the listener closes, and leaks the socket.
+        # Not closed yet: closing the listener makes asyncio drop connections that it has
+        # accepted but not handed over, and leak their sockets.
         for listening in self._listener.sockets:
             with contextlib.suppress(NotImplementedError):
                 loop.remove_reader(listening.fileno())
-        # A client that was let in a moment ago is in flight too, and so is a
-        # request whose bytes have reached this machine: it takes the loop some
-        # turns to make a connection of the one and to read the other.
+        # Connections just accepted and requests just received count as in flight; the loop
+        # needs a few iterations to hand over the former and to read the latter.
         for _ in range(6):
             await asyncio.sleep(0)
-        accepted = _accept_the_last(self._listener)
+        accepted = _accept_pending(self._listener)
         self._listener.close()
         self.stopping = True
         for client in accepted:
             await loop.connect_accepted_socket(lambda: HttpConnection(self, loop), client)
         ends_at = loop.time() + grace_seconds
-        await self._until_empty(min(ends_at, loop.time() + LAST_REQUEST_SECONDS))
-        self.hanging_up = True
+        await self._wait_until_empty(min(ends_at, loop.time() + KEEP_ALIVE_GRACE_SECONDS))
+        self.closing_idle = True
         for connection in tuple(self.connections):
             connection.finish()
-        await self._until_empty(ends_at)
+        await self._wait_until_empty(ends_at)
         for connection in tuple(self.connections):
             connection.cancel()
         self._sweeper.cancel()
         await self._empty.wait()
 
-    async def _until_empty(self, ends_at: float) -> None:
+    async def _wait_until_empty(self, ends_at: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(ends_at):
                 await self._empty.wait()
 
-    def left(self, connection: HttpConnection) -> None:
-        """``connection`` is closed, or speaks another protocol now."""
+    def connection_closed(self, connection: HttpConnection) -> None:
+        """``connection`` is closed, or upgraded to another protocol."""
         self.connections.discard(connection)
         if not self.connections:
             self._empty.set()
 
-    def joined(self, connection: HttpConnection) -> None:
+    def connection_opened(self, connection: HttpConnection) -> None:
         self.connections.add(connection)
         self._empty.clear()
 
     async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        # One timer for all requests: a timer for each request would cost more
-        # than its parsing, and nearly all of them would never fire.
+        # One timer for all requests: a timer for each would cost more than parsing it, and
+        # nearly none would fire.
         limits = self.limits
         shortest_seconds = min(
             limits.head_seconds,
@@ -126,12 +127,12 @@ class HttpServer:
                     connection.expire()
 
 
-def _accept_the_last(listener: asyncio.Server) -> list[socket.socket]:
-    """Those whom the kernel has let in, and would reset when the listener closes."""
+def _accept_pending(listener: asyncio.Server) -> list[socket.socket]:
+    """The connections in the kernel's accept queue, which closing the listener would reset."""
     accepted: list[socket.socket] = []
     for listening in listener.sockets:
-        # Neither asyncio nor uvloop hands out the socket itself; Windows has no
-        # such copies of one, and resets those few.
+        # A duplicate, because neither asyncio nor uvloop exposes the socket itself. Windows
+        # can't duplicate it so, and resets these few connections.
         with (
             contextlib.suppress(OSError),
             socket.socket(fileno=os.dup(listening.fileno())) as queue,

@@ -1,7 +1,6 @@
-"""Identifiers in the shapes AWS gives them.
+"""Random identifiers in AWS's formats, for events and logs.
 
-They name things in events and logs and must never guard anything: they come
-from a fast generator, not from a secure one.
+Not secure: the generator is fast and predictable, so no identifier may serve as a secret.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ def uuid() -> str:
 
 
 def extended_request_id() -> str:
-    """16 characters: the base64 of 11 bytes and its padding."""
+    """16 characters: 11 bytes in base64, with padding."""
     return b64encode(getrandbits(88).to_bytes(11, "big")).decode()
 
 
 def connection_id() -> str:
-    """As ``extended_request_id``, in the alphabet that is safe in a URL."""
+    """As ``extended_request_id``, in URL-safe base64."""
     return urlsafe_b64encode(getrandbits(88).to_bytes(11, "big")).decode()
 
 
 def trace_id() -> str:
-    """The Root of an X-Ray trace that begins now."""
+    """The Root of a new X-Ray trace."""
     return f"Root=1-{int(time.time()):08x}-{getrandbits(96):024x}"

@@ -1,7 +1,7 @@
-"""Lambda's ``Invoke``, for functions that call one another.
+"""Lambda's ``Invoke`` API, for functions that invoke other functions.
 
-Owns the HTTP of it: names, invocation types, payloads and errors. Must never
-know what a function is for.
+Owns its HTTP: function names, invocation types, payloads and errors. Must never know what
+a function does.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
@@ -21,7 +21,7 @@ from . import ids
 from .http_messages import Request, Response
 from .lambdas import (
     ACCOUNT_ID,
-    Environments,
+    ExecutionEnvironments,
     FunctionError,
     FunctionTimeout,
     LambdaFunction,
@@ -41,12 +41,12 @@ _NAME: Final = re.compile(
 )
 
 
-def is_for_lambda(target: str) -> bool:
+def is_invoke_request(target: str) -> bool:
     return target.startswith("/2015-03-31/functions/")
 
 
 class InvokeError(Exception):
-    """Lambda's refusal to run anything; ``error_type`` is the exception SDKs raise."""
+    """An error of Lambda's API; ``error_type`` is the exception that SDKs raise."""
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -56,16 +56,16 @@ class InvokeError(Exception):
 
 
 class LambdaApi:
-    """Runs the ``functions`` it has, under the names they would be deployed with.
+    """Invokes ``functions`` by their deployed names.
 
-    ``spawn`` runs what no caller waits for. Without a ``verifier`` every call
-    counts as signed.
+    ``spawn`` starts the task of an asynchronous invocation. Without a ``verifier``
+    signatures are not checked.
     """
 
     def __init__(
         self,
         functions: Mapping[str, LambdaFunction],
-        environments: Environments,
+        environments: ExecutionEnvironments,
         *,
         verifier: Verifier | None,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
@@ -93,21 +93,25 @@ class LambdaApi:
         path, _, query = request.target.partition("?")
         match = _PATH.fullmatch(path)
         if match is None or request.method != "POST":
-            raise InvokeError(404, "UnknownOperationException", "Only Invoke is there")
+            raise InvokeError(404, "UnknownOperationException", "Only Invoke is supported")
         if self._verifier is not None:
             try:
                 self._verifier.verify(request, SERVICE)
             except SignatureError as error:
                 raise InvokeError(403, error.error_type, error.message) from error
         function = self._function(unquote(match[1]), query)
-        kind = request.header("x-amz-invocation-type") or "RequestResponse"
-        if kind == "DryRun":
+        invocation_type = request.header("x-amz-invocation-type") or "RequestResponse"
+        if invocation_type == "DryRun":
             return Response(204)
-        if kind not in ("Event", "RequestResponse"):
-            raise InvokeError(400, "InvalidParameterValueException", f"No such type: {kind}")
-        event = _event(request.body, ASYNCHRONOUS_BYTES if kind == "Event" else SYNCHRONOUS_BYTES)
-        if kind == "Event":
-            self._spawn(self._run_alone(function, event))
+        if invocation_type not in ("Event", "RequestResponse"):
+            raise InvokeError(
+                400, "InvalidParameterValueException", f"No such type: {invocation_type}"
+            )
+        event = _event(
+            request.body, ASYNCHRONOUS_BYTES if invocation_type == "Event" else SYNCHRONOUS_BYTES
+        )
+        if invocation_type == "Event":
+            self._spawn(self._run_async(function, event))
             return Response(202)
         failed, payload = await self._run(function, event, request_id)
         headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
@@ -119,7 +123,7 @@ class LambdaApi:
         match = _NAME.fullmatch(name)
         if match is None:
             raise InvokeError(
-                400, "InvalidParameterValueException", f"{name} is no function's name or ARN"
+                400, "InvalidParameterValueException", f"{name} is not a function name or ARN"
             )
         qualifier = match[2] or parse_qs(query).get("Qualifier", ["$LATEST"])[0]
         function = self.functions.get(match[1])
@@ -133,13 +137,13 @@ class LambdaApi:
     async def _run(
         self, function: LambdaFunction, event: Any, request_id: str
     ) -> tuple[bool, bytes]:
-        """Whether it failed, and the payload either way."""
+        """Whether the function failed, and the payload: its result or its error."""
         try:
             result = await self._environments.invoke(function, event)
         except FunctionTimeout as timeout:
             return True, _payload({"errorMessage": f"{ids.uuid()} {timeout}"})
         except FunctionError as error:
-            return True, _failure(error.__cause__ or error, request_id)
+            return True, _error_payload(error.__cause__ or error, request_id)
         try:
             payload = _payload(result)
         except (TypeError, ValueError) as error:
@@ -161,8 +165,8 @@ class LambdaApi:
             )
         return False, payload
 
-    async def _run_alone(self, function: LambdaFunction, event: Any) -> None:
-        # AWS would try a failed one twice more, a minute and two minutes later.
+    async def _run_async(self, function: LambdaFunction, event: Any) -> None:
+        # Without AWS's two retries, one and two minutes later.
         failed, payload = await self._run(function, event, ids.uuid())
         if failed:
             LOG.error("%s, invoked asynchronously, failed: %s", function.name, payload.decode())
@@ -185,8 +189,8 @@ def _event(body: bytes, limit_bytes: int) -> Any:
         ) from error
 
 
-def _failure(error: BaseException, request_id: str) -> bytes:
-    # The first frame is the thread's own; below it begins the handler.
+def _error_payload(error: BaseException, request_id: str) -> bytes:
+    # The first frame is the environment's; the handler's follow.
     frames = traceback.extract_tb(error.__traceback__)[1:]
     return _payload(
         {

@@ -1,11 +1,11 @@
 """Lambda functions, run in threads of this process.
 
-Owns the threads, the context object a handler is given, and what Chalice needs
-to be called by several threads. Must never know where an event came from.
+Owns the threads, the handlers' context object, and making a Chalice app thread-safe. Must
+never know where an event comes from.
 
-On AWS an environment handles one event at a time and there are as many
-environments as it takes; here an environment is a thread. On AWS one whose time is up
-is destroyed. A thread can't be: it is left alone, unheard, and another takes its place.
+On AWS an execution environment handles one event at a time, and there are as many as are
+needed; here an environment is a thread. AWS destroys the environment of a function that
+times out. A thread can't be stopped: its result is ignored, and another thread replaces it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class FunctionError(Exception):
 
 
 class FunctionTimeout(FunctionError):
-    """The handler took longer than its function may, which on AWS is an error like any other."""
+    """The function timed out, which on AWS is a function error like any other."""
 
 
 class CallerTimeout(Exception):
-    """The caller waits no longer. The handler goes on, as on AWS."""
+    """The caller's timeout has passed. The handler continues, as on AWS."""
 
 
 class LambdaContext:
-    """What Lambda passes beside the event.
+    """The context object that Lambda passes to a handler.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
@@ -69,7 +69,7 @@ class LambdaContext:
 
 @dataclass(frozen=True, slots=True)
 class LambdaFunction:
-    """A handler under the name and with the settings it would be deployed with."""
+    """A handler, with the name and settings with which it is deployed."""
 
     name: str
     handler: Callable[[Event, Any], Any]
@@ -90,65 +90,66 @@ class LambdaFunction:
         return "local/[$LATEST]"
 
 
-def for_threads(app: Chalice) -> Chalice:
-    """The same app, with ``current_request`` and ``lambda_context`` of each thread's own.
+def make_thread_safe(app: Chalice) -> Chalice:
+    """The same app, with a ``current_request`` and ``lambda_context`` per thread.
 
-    Chalice keeps both on the app, because on AWS one process handles one
-    request at a time. ``chalice local`` changes the class of the app object,
-    and so does this, since views and blueprints hold on to that very object.
+    Chalice keeps both on the app, because on AWS a process handles one request at a time.
+    As ``chalice local`` does, this changes the class of the app object, because views and
+    blueprints refer to that object.
     """
-    kind = app.__class__
-    own = {"_of_thread": threading.local()}
-    app.__class__ = type(f"Threaded{kind.__name__}", (_RequestPerThread, kind), own)
+    app_class = app.__class__
+    attributes = {"_thread_local": threading.local()}
+    app.__class__ = type(
+        f"Threaded{app_class.__name__}", (_RequestPerThread, app_class), attributes
+    )
     return app
 
 
 class _RequestPerThread:
-    _of_thread: threading.local
+    _thread_local: threading.local
 
     @property
     def current_request(self) -> Any:
-        return getattr(self._of_thread, "request", None)
+        return getattr(self._thread_local, "request", None)
 
     @current_request.setter
     def current_request(self, request: Any) -> None:
-        self._of_thread.request = request
+        self._thread_local.request = request
 
     @property
     def lambda_context(self) -> Any:
-        return getattr(self._of_thread, "context", None)
+        return getattr(self._thread_local, "context", None)
 
     @lambda_context.setter
     def lambda_context(self, context: Any) -> None:
-        self._of_thread.context = context
+        self._thread_local.context = context
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
+class _Invocation:
     function: LambdaFunction
     event: Event
     loop: asyncio.AbstractEventLoop
     outcome: asyncio.Future[Any]
-    caller_leaves_at: float = inf
-    # Until an environment is free for it there is neither.
+    caller_deadline: float = inf
+    # Set once an environment is free for it.
     thread: threading.Thread | None = None
-    ends_at: float = inf
-    alarm: asyncio.TimerHandle | None = None
-    # Taken by what ends it: the handler that returns, or the alarm.
-    end: threading.Lock = field(default_factory=threading.Lock)
+    deadline: float = inf
+    timer: asyncio.TimerHandle | None = None
+    # Acquired by what finishes it: the handler that returns, or the timer.
+    finished: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Environments:
-    """Up to ``limit`` threads, started as they are needed and kept.
+class ExecutionEnvironments:
+    """A pool of up to ``limit`` threads, started on demand and kept.
 
-    The standard library's executor would do, but for two things: at exit it
-    waits for a handler that never returns, and under load an invocation through
-    it costs about a quarter more CPU time.
+    Not the standard library's executor: at exit it waits for a handler that never returns,
+    and under load an invocation through it takes about a quarter more CPU time.
     """
 
     def __init__(self, limit: int = 32) -> None:
         self._limit = limit
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Invocation | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._numbers = count()
         self._unfinished = 0
@@ -156,29 +157,30 @@ class Environments:
     async def invoke(
         self, function: LambdaFunction, event: Event, *, timeout_seconds: float | None = None
     ) -> Any:
-        """What the handler returns.
+        """Run the handler; its result.
 
         Raises:
             FunctionError: The handler raised.
-            FunctionTimeout: It took longer than its function may, from its beginning on.
-            CallerTimeout: ``timeout_seconds`` are over, the wait for an environment included.
+            FunctionTimeout: The function's timeout has passed since the handler started.
+            CallerTimeout: ``timeout_seconds`` have passed, including the wait for an
+                environment.
         """
         loop = asyncio.get_running_loop()
-        patience_seconds = inf if timeout_seconds is None else timeout_seconds
-        job = _Job(function, event, loop, loop.create_future())
-        job.caller_leaves_at = time.monotonic() + patience_seconds
+        caller_seconds = inf if timeout_seconds is None else timeout_seconds
+        invocation = _Invocation(function, event, loop, loop.create_future())
+        invocation.caller_deadline = time.monotonic() + caller_seconds
         self._unfinished += 1
-        self._start_thread_if_wanted()
-        self._jobs.put(job)
-        job.alarm = loop.call_later(
-            min(patience_seconds, function.timeout_seconds), self._look_at, job
+        self._start_thread_if_needed()
+        self._queue.put(invocation)
+        invocation.timer = loop.call_later(
+            min(caller_seconds, function.timeout_seconds), self._check_deadlines, invocation
         )
-        return await job.outcome
+        return await invocation.outcome
 
     async def stop(self, seconds: float) -> bool:
-        """Let handlers finish; false if some had not after ``seconds``."""
+        """Wait for running handlers; false if some have not finished after ``seconds``."""
         for _ in self._threads:
-            self._jobs.put(None)
+            self._queue.put(None)
         deadline_seconds = time.monotonic() + seconds
         return await asyncio.to_thread(self._join, deadline_seconds)
 
@@ -188,70 +190,75 @@ class Environments:
             thread.join(max(0.0, deadline_seconds - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
-    def _start_thread_if_wanted(self) -> None:
+    def _start_thread_if_needed(self) -> None:
         if not self._unfinished > len(self._threads) < self._limit:
             return
-        # Daemons, so that a handler that hangs can't keep the process alive.
+        # Daemon threads, so that a handler that hangs doesn't keep the process alive.
         thread = threading.Thread(
-            target=self._work, name=f"environment-{next(self._numbers)}", daemon=True
+            target=self._run_thread, name=f"environment-{next(self._numbers)}", daemon=True
         )
         self._threads.append(thread)
         thread.start()
 
-    def _work(self) -> None:
+    def _run_thread(self) -> None:
         this_thread = threading.current_thread()
-        while (job := self._jobs.get()) is not None:
+        while (invocation := self._queue.get()) is not None:
             result: Any = None
             error: BaseException | None = None
             try:
-                # A caller that gave up while it waited has had its answer.
-                if not job.outcome.done():
-                    job.thread = this_thread
-                    job.ends_at = time.monotonic() + job.function.timeout_seconds
-                    result = job.function.handler(job.event, LambdaContext(job.function))
+                # Not if its caller has timed out while it waited.
+                if not invocation.outcome.done():
+                    invocation.thread = this_thread
+                    invocation.deadline = time.monotonic() + invocation.function.timeout_seconds
+                    result = invocation.function.handler(
+                        invocation.event, LambdaContext(invocation.function)
+                    )
             except BaseException as raised:  # SystemExit ends an environment on AWS as well
                 error = raised
-            if not job.end.acquire(blocking=False):  # its time was up: another has its place
+            if not invocation.finished.acquire(blocking=False):  # timed out: thread replaced
                 return
             try:
-                job.loop.call_soon_threadsafe(self._settle, job, result, error)
+                invocation.loop.call_soon_threadsafe(self._settle, invocation, result, error)
             except RuntimeError:  # the loop is closed: no caller waits
                 return
 
-    def _settle(self, job: _Job, result: Any, error: BaseException | None) -> None:
+    def _settle(self, invocation: _Invocation, result: Any, error: BaseException | None) -> None:
         self._unfinished -= 1
-        if job.alarm is not None:
-            job.alarm.cancel()
-        if job.outcome.done():
+        if invocation.timer is not None:
+            invocation.timer.cancel()
+        if invocation.outcome.done():
             return
         if error is None:
-            job.outcome.set_result(result)
+            invocation.outcome.set_result(result)
         else:
             failure = FunctionError(repr(error))
             failure.__cause__ = error
-            job.outcome.set_exception(failure)
+            invocation.outcome.set_exception(failure)
 
-    def _look_at(self, job: _Job) -> None:
+    def _check_deadlines(self, invocation: _Invocation) -> None:
         now = time.monotonic()
-        # One whose environment was free only later than it came has begun later, or
-        # not at all.
-        left_seconds = min(job.ends_at - now, job.function.timeout_seconds)
-        if left_seconds <= 0 and job.end.acquire(blocking=False):
-            self._replace(job)
+        # A handler that waited for an environment has started later, or not yet.
+        left_seconds = min(invocation.deadline - now, invocation.function.timeout_seconds)
+        if left_seconds <= 0 and invocation.finished.acquire(blocking=False):
+            self._replace_thread(invocation)
             return
-        if not job.outcome.done():
-            patience_seconds = job.caller_leaves_at - now
-            if patience_seconds <= 0:
-                job.outcome.set_exception(CallerTimeout())
+        if not invocation.outcome.done():
+            caller_seconds = invocation.caller_deadline - now
+            if caller_seconds <= 0:
+                invocation.outcome.set_exception(CallerTimeout())
             else:
-                left_seconds = min(left_seconds, patience_seconds)
-        job.alarm = job.loop.call_later(left_seconds, self._look_at, job)
+                left_seconds = min(left_seconds, caller_seconds)
+        invocation.timer = invocation.loop.call_later(
+            left_seconds, self._check_deadlines, invocation
+        )
 
-    def _replace(self, job: _Job) -> None:
-        assert job.thread is not None
+    def _replace_thread(self, invocation: _Invocation) -> None:
+        assert invocation.thread is not None
         self._unfinished -= 1
-        self._threads.remove(job.thread)
-        self._start_thread_if_wanted()
-        if not job.outcome.done():
-            seconds = f"{job.function.timeout_seconds:.2f}"
-            job.outcome.set_exception(FunctionTimeout(f"Task timed out after {seconds} seconds"))
+        self._threads.remove(invocation.thread)
+        self._start_thread_if_needed()
+        if not invocation.outcome.done():
+            seconds = f"{invocation.function.timeout_seconds:.2f}"
+            invocation.outcome.set_exception(
+                FunctionTimeout(f"Task timed out after {seconds} seconds")
+            )

@@ -1,7 +1,7 @@
-"""The integration request: the event that a Lambda function gets for a request.
+"""The integration request: the event that a Lambda function gets for an HTTP request.
 
-Owns payload version 1.0 of the proxy integration, as pure functions. Must never know
-which function it is for.
+Owns payload version 1.0 of the proxy integration, as pure functions. Must never know the
+function.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-input-format
 """
@@ -22,16 +22,16 @@ from .resources import Matched
 
 @dataclass(frozen=True, slots=True)
 class ApiIdentity:
-    """What the events say of the API they come through."""
+    """What events contain about the API."""
 
     stage: str = "dev"
     api_id: str = "local00000"
     scheme: str = "http"
 
 
-# What a connection is made of stays with the gateway. Content-Length too: events
-# captured on AWS have none.
-_NOT_PASSED_ON: Final = frozenset(
+# Hop-by-hop headers, which events don't contain. Neither do they contain Content-Length, as
+# events captured on AWS show.
+_DROPPED_HEADERS: Final = frozenset(
     {
         "connection",
         "content-length",
@@ -48,10 +48,10 @@ _NOT_PASSED_ON: Final = frozenset(
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """Path and query of a request's target, both still encoded."""
+    """Path and query of a request's target, percent-encoded."""
     path, _, query = target.partition("?")
     if not path.startswith("/"):
-        # The absolute form, which servers must accept (RFC 9112, 3.2.2).
+        # The absolute form, which a server must accept (RFC 9112, 3.2.2).
         _, scheme, rest = path.partition("://")
         path = f"/{rest.partition('/')[2]}" if scheme else path
     return path, query
@@ -60,11 +60,11 @@ def split_target(target: str) -> tuple[str, str]:
 def event_headers(
     headers: Headers, *, peer_ip: str, port: int, scheme: str, trace_id: str
 ) -> dict[str, list[str]]:
-    """The headers an event shows, each with all its values, names as the client wrote them.
+    """An event's headers, each with all its values, names as the client wrote them.
 
-    A name that comes in several cases counts as one, in the case that came
-    first. ``X-Forwarded-For`` grows by the peer; what a client says of port,
-    protocol and trace is replaced, as behind API Gateway.
+    A name in several cases is one header, in the case of the first. The peer is appended to
+    ``X-Forwarded-For``; a client's values for port, protocol and trace are replaced, as by
+    API Gateway.
     """
     names: dict[str, str] = {}
     values: dict[str, list[str]] = {}
@@ -73,21 +73,21 @@ def event_headers(
         known = names.get(lower)
         if known is not None:
             values[known].append(value)
-        elif lower not in _NOT_PASSED_ON:
+        elif lower not in _DROPPED_HEADERS:
             names[lower] = name
             values[name] = [value]
-    came_through = values.pop(names.get("x-forwarded-for", ""), [])
+    forwarded_for = values.pop(names.get("x-forwarded-for", ""), [])
     for lower in ("x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"):
         values.pop(names.get(lower, ""), None)
     values["X-Amzn-Trace-Id"] = [trace_id]
-    values["X-Forwarded-For"] = [", ".join([*came_through, peer_ip])]
+    values["X-Forwarded-For"] = [", ".join([*forwarded_for, peer_ip])]
     values["X-Forwarded-Port"] = [str(port)]
     values["X-Forwarded-Proto"] = [scheme]
     return values
 
 
 def query_parameters(query: str) -> dict[str, list[str]] | None:
-    """Every value of every parameter, decoded; ``None`` without any, as the event wants it."""
+    """All values of each parameter, decoded; None without parameters, as in an event."""
     if not query:
         return None
     parameters: dict[str, list[str]] = {}
@@ -99,11 +99,11 @@ def query_parameters(query: str) -> dict[str, list[str]] | None:
 def event_body(
     body: bytes, content_type: str | None, binary_types: Sequence[str]
 ) -> tuple[str | None, bool]:
-    """The body as an event carries it, and whether that is base64.
+    """An event's body, and whether it is base64.
 
-    Binary is what the API declares as such. AWS documents nothing for text
-    that isn't UTF-8 and is seen to garble it; base64 keeps every byte, so the
-    application can tell, and answer 400 rather than 500.
+    A body is binary if the API declares its media type as binary. AWS documents nothing for
+    text that isn't UTF-8, and garbles it; base64 keeps every byte, so the app can recognise
+    it and answer 400 instead of 500.
     """
     if not body:
         return None, False
@@ -151,12 +151,13 @@ def proxy_event(
     body, is_base64 = event_body(request.body, request.header("content-type"), binary_types)
     return {
         "resource": matched.resource.path,
-        # [?] Whether encoded or not is not documented; pathParameters are decoded.
+        # [?] Whether it is decoded is not documented; pathParameters are.
         "path": path,
         "httpMethod": request.method,
         "headers": single,
         "multiValueHeaders": headers,
-        "queryStringParameters": parameters and {key: all_[-1] for key, all_ in parameters.items()},
+        "queryStringParameters": parameters
+        and {key: values[-1] for key, values in parameters.items()},
         "multiValueQueryStringParameters": parameters,
         "pathParameters": matched.path_parameters,
         "stageVariables": None,

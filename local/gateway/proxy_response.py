@@ -1,6 +1,6 @@
-"""The integration response: what a client gets for what a Lambda function returned.
+"""The integration response: the HTTP response for a Lambda function's result.
 
-Owns the shape of a proxy result and what API Gateway does to its headers, as pure
+Owns the format of a proxy result and what API Gateway does to its headers, as pure
 functions. Must never invoke anything.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format
@@ -19,7 +19,7 @@ from .proxy_request import matches_media_type
 
 
 class MalformedResult(ValueError):
-    """A Lambda's result is no proxy result; the message says what is wrong with it."""
+    """A Lambda's result is not a valid proxy result; the message says why."""
 
 
 _RESULT_KEYS: Final = frozenset(
@@ -46,16 +46,17 @@ _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def http_response(result: Any, *, accept: str | None, binary_types: Sequence[str]) -> Response:
-    """What the client gets for a Lambda's result.
+    """The response for a Lambda's result.
 
-    Headers that belong to the gateway come back as ``x-amzn-Remapped-...``
+    Headers that API Gateway reserves are renamed to ``x-amzn-Remapped-...``
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
 
     Raises:
         MalformedResult: API Gateway would answer 502.
     """
     if not isinstance(result, dict) or not _RESULT_KEYS.issuperset(result):
-        raise MalformedResult("it must be an object with no other fields than a proxy result has")
+        allowed = ", ".join(sorted(_RESULT_KEYS))
+        raise MalformedResult(f"it must be an object with no other fields than {allowed}")
     headers = _result_headers(result)
     if "content-type" not in {name.lower() for name, _ in headers}:
         headers.append(("Content-Type", "application/json"))
@@ -66,23 +67,23 @@ def http_response(result: Any, *, accept: str | None, binary_types: Sequence[str
 
 def _result_status(result: Mapping[str, Any]) -> int:
     status = result.get("statusCode", 200)
-    # [?] AWS takes a number in a string. Informational answers are left out:
-    # a client would go on waiting for the real one.
+    # [?] AWS accepts a number in a string. Informational statuses are rejected: a client
+    # would wait for the final response.
     if isinstance(status, str) and status.isdecimal():
         status = int(status)
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
-        raise MalformedResult(f"statusCode is {status!r}")
+        raise MalformedResult(f"statusCode must be between 200 and 599, got {status!r}")
     return status
 
 
 def _result_headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    # A name in both ends up with the values of multiValueHeaders alone.
-    several = result.get("multiValueHeaders") or {}
+    # A name in both has the values of multiValueHeaders alone.
+    multi_value = result.get("multiValueHeaders") or {}
     single = result.get("headers") or {}
-    if not isinstance(several, dict) or not isinstance(single, dict):
+    if not isinstance(multi_value, dict) or not isinstance(single, dict):
         raise MalformedResult("headers and multiValueHeaders must be objects")
-    named = [(name, value) for name, value in single.items() if name not in several]
-    for name, values in several.items():
+    named = [(name, value) for name, value in single.items() if name not in multi_value]
+    for name, values in multi_value.items():
         if not isinstance(values, list):
             raise MalformedResult(f"multiValueHeaders: {name!r} must be a list")
         named += [(name, value) for value in values]
@@ -95,7 +96,7 @@ def _result_headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
             and isinstance(text, str)
             and _HEADER_VALUE.fullmatch(text)
         ):
-            raise MalformedResult(f"header {name!r}: {value!r}")
+            raise MalformedResult(f"header {name!r}: {value!r} is not a valid value")
         lower = name.lower()
         if lower in _REMAPPED:
             headers.append((f"x-amzn-Remapped-{name}", text))
@@ -111,9 +112,9 @@ def _result_body(
     if body is None:
         return b""
     if not isinstance(body, str):
-        raise MalformedResult(f"body is a {type(body).__name__}, not a string")
-    # Base64 is undone only for a client that accepts a binary type first of all:
-    # the trap that keeps images from working behind API Gateway.
+        raise MalformedResult(f"body must be a string, got {type(body).__name__}")
+    # Base64 is decoded only if the first type that the client accepts is binary: the usual
+    # reason why images fail behind API Gateway.
     if result.get("isBase64Encoded") is True and matches_media_type(accept, binary_types):
         try:
             return base64.b64decode(body, validate=True)

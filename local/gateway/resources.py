@@ -1,6 +1,6 @@
-"""Resource matching: which of an API's methods a path leads to.
+"""Resource matching: the API resource and path parameters for a request's path.
 
-Owns the tree of paths, and the preflights that Chalice has API Gateway answer for them.
+Owns the tree of routes, and the CORS preflights that Chalice makes API Gateway answer.
 Must never look at a request's headers or body.
 """
 
@@ -17,7 +17,7 @@ from .http_messages import Response
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A path of the API, as ``/v1/sessions/{id}``, with what its methods lead to."""
+    """An API resource, such as ``/v1/sessions/{id}``, and its methods."""
 
     path: str
     resource_id: str
@@ -62,11 +62,10 @@ class RouteTable:
             )
 
     def match(self, path: str) -> Matched | None:
-        """The resource that ``path``, still percent-encoded, leads to.
+        """The resource that matches ``path``, which is percent-encoded.
 
-        A literal segment wins over a parameter. Segments are decoded after they
-        are told apart, so an encoded slash stays within its parameter. A
-        trailing slash makes no difference.
+        A literal segment wins over a parameter. The path is split before it is decoded, so
+        an encoded slash stays within its parameter. A trailing slash is ignored.
         """
         values: list[str] = []
         resource = _find(self._root, [unquote(s) for s in _segments(path)], 0, values)
@@ -86,8 +85,7 @@ def _find(node: _Node, segments: list[str], at: int, values: list[str]) -> Resou
         found = _find(literal, segments, at + 1, values)
         if found is not None:
             return found
-    # [?] Whether AWS turns back where a literal segment led nowhere isn't
-    # documented. Turning back is the friendlier choice.
+    # [?] AWS doesn't document whether it backtracks when a literal segment leads to no match.
     if node.parameter is None or not segment:
         return None
     values.append(segment)
@@ -106,9 +104,9 @@ def _segments(path: str) -> list[str]:
 
 
 def preflight_response(methods: Mapping[str, RouteEntry]) -> Response | None:
-    """What the generated OPTIONS method of a path with CORS answers; none without CORS.
+    """The response of the OPTIONS method that Chalice generates for a path with CORS, if any.
 
-    Chalice's template makes it a mock integration, so no Lambda sees it
+    In Chalice's template it is a mock integration, so no Lambda is invoked
     (``SwaggerGenerator._add_preflight_request``).
     """
     with_cors = [method for method, route in methods.items() if route.cors is not None]

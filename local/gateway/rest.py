@@ -1,8 +1,7 @@
-"""The REST API: requests in, responses out.
+"""API Gateway's REST API with Lambda proxy integrations: a request in, a response out.
 
-Owns the pipeline, in AWS's words: resource matching, (method request,) integration
-request, integration, (integration response,) method response; whatever fails on
-the way is a gateway response. Must never touch a socket.
+Owns the pipeline, in AWS's terms: resource matching, integration request, integration,
+integration response; a failure is a gateway response. Must never touch a socket.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -18,7 +17,7 @@ from typing import Final
 from chalice.app import Chalice
 
 from . import ids
-from .compression import compressed, is_compressible
+from .compression import compress, is_compressible
 from .gateway_responses import (
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
@@ -32,8 +31,8 @@ from .gateway_responses import (
     internal_error,
     no_such_method,
 )
-from .http_messages import Refusal, Request, Response
-from .lambdas import CallerTimeout, Environments, Event, FunctionError, LambdaFunction
+from .http_messages import HttpError, Request, Response
+from .lambdas import CallerTimeout, Event, ExecutionEnvironments, FunctionError, LambdaFunction
 from .proxy_request import ApiIdentity, proxy_event, split_target
 from .proxy_response import MalformedResult, http_response
 from .resources import RouteTable
@@ -44,13 +43,13 @@ INTEGRATION_TIMEOUT_SECONDS: Final = 29.0
 
 
 class RestApi:
-    """The REST API of one Chalice app: a handler for ``HttpServer``, and its refuser."""
+    """The REST API of one Chalice app: the handler and the error response of ``HttpServer``."""
 
     def __init__(
         self,
         app: Chalice,
         function: LambdaFunction,
-        environments: Environments,
+        environments: ExecutionEnvironments,
         *,
         identity: ApiIdentity,
         responses: Mapping[ResponseType, GatewayResponse] | None = None,
@@ -67,7 +66,7 @@ class RestApi:
         self._timeout_seconds = timeout_seconds
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request, whatever happens on the way."""
+        """Answer one request; a failure is a gateway response, never an exception."""
         request_id = ids.uuid()
         extended_request_id = ids.extended_request_id()
         matched = self._routes.match(split_target(request.target)[0])
@@ -90,7 +89,7 @@ class RestApi:
         elif request.method == "OPTIONS" and matched.resource.preflight is not None:
             answer = matched.resource.preflight
         else:
-            # On AWS a method that isn't there is no different from a path that isn't.
+            # AWS answers an unknown method as it answers an unknown path.
             answer = no_such_method(request.header("authorization"))
         if isinstance(answer, GatewayError):
             answer = self._answer_error(
@@ -105,21 +104,22 @@ class RestApi:
             )
         accepted = request.header("accept-encoding")
         if is_compressible(answer, accepted, self._minimum_compression_bytes):
-            # In a thread: others need not wait for it.
-            answer = await asyncio.to_thread(compressed, answer)
+            # In a thread, so that it doesn't block the event loop.
+            answer = await asyncio.to_thread(compress, answer)
         return _with_ids(answer, request_id, extended_request_id)
 
-    def refuse(self, refusal: Refusal) -> Response:
-        """The gateway response for what never became a request."""
-        if refusal.status == 413:
-            error = REQUEST_TOO_LARGE
-        elif refusal.status >= 500:
-            error = internal_error("Internal server error")
+    def error_response(self, error: HttpError) -> Response:
+        """The gateway response to a request that can't be parsed or handled."""
+        if error.status == 413:
+            gateway_error = REQUEST_TOO_LARGE
+        elif error.status >= 500:
+            gateway_error = internal_error("Internal server error")
         else:
-            error = bad_request(refusal.status, refusal.reason)
+            gateway_error = bad_request(error.status, error.reason)
         request_id, extended_request_id = ids.uuid(), ids.extended_request_id()
         context = {"requestId": request_id, "extendedRequestId": extended_request_id}
-        return _with_ids(self._answer_error(error, context), request_id, extended_request_id)
+        response = self._answer_error(gateway_error, context)
+        return _with_ids(response, request_id, extended_request_id)
 
     async def _integrate(self, event: Event, accept: str | None) -> Response | GatewayError:
         try:
@@ -131,7 +131,10 @@ class RestApi:
             LOG.error("%s failed: %s", self._function.name, error, exc_info=error.__cause__)
             return FUNCTION_FAILED
         except CallerTimeout:
-            LOG.warning("%s took longer than API Gateway waits", self._function.name)
+            LOG.warning(
+                "%s: no result within the integration timeout of %g s",
+                *(self._function.name, self._timeout_seconds),
+            )
             return FUNCTION_TIMED_OUT
         except MalformedResult as error:
             LOG.warning("%s: malformed Lambda proxy response: %s", self._function.name, error)

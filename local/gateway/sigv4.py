@@ -1,11 +1,10 @@
-"""AWS Signature Version 4, seen from the side that verifies.
+"""Verification of AWS Signature Version 4.
 
-Owns the canonical form and the comparison. Must never sign a request, and must
-agree with botocore's ``SigV4Auth`` to the last byte: tests hold the two against
-each other.
+Owns the canonical request and the comparison. Must never sign a request. Its canonical form
+must equal that of botocore's ``SigV4Auth`` byte for byte; tests compare them.
 
-Most of the work of a signature is the four HMACs that make the signing key,
-which is the same for a day; it is kept.
+Most of the work is the four HMACs that derive the signing key, which is the same for a day,
+so it is cached.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -38,15 +37,15 @@ _EMPTY_HASH: Final = sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Whose signatures are valid. A token belongs to them, or there must be none, as on AWS."""
+    """The valid credentials. A request's session token must equal theirs, as on AWS."""
 
     access_key: str = "local"
     secret_key: str = field(default="local", repr=False)
     session_token: str | None = field(default=None, repr=False)
 
 
-def credentials_of(environ: Mapping[str, str]) -> Credentials:
-    """Those that AWS's SDKs take from the same environment; ``local`` where there are none."""
+def credentials_from(environ: Mapping[str, str]) -> Credentials:
+    """The credentials that AWS's SDKs read from this environment, or else ``local``."""
     return Credentials(
         environ.get("AWS_ACCESS_KEY_ID") or "local",
         environ.get("AWS_SECRET_ACCESS_KEY") or "local",
@@ -55,9 +54,9 @@ def credentials_of(environ: Mapping[str, str]) -> Credentials:
 
 
 class SignatureError(Exception):
-    """The request isn't signed, or not by whom it must be.
+    """The request is not signed, or its signature is not valid.
 
-    ``error_type`` is what services say that name their errors in detail.
+    ``error_type`` is the error's name in services that report it.
     """
 
     def __init__(self, message: str, error_type: str = "InvalidSignatureException") -> None:
@@ -66,7 +65,7 @@ class SignatureError(Exception):
         self.error_type = error_type
 
 
-_NO_SUCH_CALLER: Final = (
+_UNKNOWN_CREDENTIALS: Final = (
     "The security token included in the request is invalid.",
     "UnrecognizedClientException",
 )
@@ -74,9 +73,9 @@ _NO_SUCH_CALLER: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What an Authorization header says besides the signature, with the key that follows from it.
+    """An Authorization header without its signature, parsed, with its signing key.
 
-    Clients repeat it for a day, to the letter, so it is taken apart once.
+    Clients repeat it unchanged for a day, so it is parsed once.
     """
 
     service: str
@@ -99,10 +98,10 @@ class Verifier:
         self._latest = ("", 0.0)
 
     def verify(self, request: Request, service: str) -> None:
-        """Let a request through that is signed for ``service``, in any region.
+        """Check that a request is signed for ``service``, in any region.
 
         Raises:
-            SignatureError: It isn't.
+            SignatureError: It is not.
         """
         headers: dict[str, str] = {}
         for name, value in request.headers:
@@ -110,8 +109,8 @@ class Verifier:
             if lower in headers:
                 value = f"{headers[lower]},{_trimmed(value)}"  # noqa: PLW2901
             headers[lower] = value
-        said, _, signature = headers.get("authorization", "").rpartition("Signature=")
-        scope = self._scopes.get(said) or self._new_scope(said, headers)
+        prefix, _, signature = headers.get("authorization", "").rpartition("Signature=")
+        scope = self._scopes.get(prefix) or self._new_scope(prefix, headers)
         if scope.service != service:
             raise SignatureError(f"Credential should be scoped to correct service: '{service}'.")
         timestamp = headers.get("x-amz-date", "")
@@ -134,29 +133,29 @@ class Verifier:
                 " Check your AWS Secret Access Key and signing method."
             )
         if headers.get("x-amz-security-token") != self._credentials.session_token:
-            raise SignatureError(*_NO_SUCH_CALLER)
+            raise SignatureError(*_UNKNOWN_CREDENTIALS)
 
-    def _new_scope(self, said: str, headers: dict[str, str]) -> _Scope:
+    def _new_scope(self, prefix: str, headers: dict[str, str]) -> _Scope:
         if "authorization" not in headers:
             raise SignatureError(
                 "Missing Authentication Token", "MissingAuthenticationTokenException"
             )
-        match = _AUTHORIZATION.fullmatch(said)
+        match = _AUTHORIZATION.fullmatch(prefix)
         if match is None:
-            raise SignatureError("The Authorization header is no AWS4-HMAC-SHA256 signature")
+            raise SignatureError("The Authorization header is not an AWS4-HMAC-SHA256 signature")
         access_key, date, region, service, names = match.groups()
         if access_key != self._credentials.access_key:
-            raise SignatureError(*_NO_SUCH_CALLER)
+            raise SignatureError(*_UNKNOWN_CREDENTIALS)
         signed = tuple(names.split(";"))
         if list(signed) != sorted(set(signed)):
-            raise SignatureError("SignedHeaders must be in alphabetical order, each once")
+            raise SignatureError("SignedHeaders must be sorted and without duplicates")
         key = f"AWS4{self._credentials.secret_key}".encode()
         for part in (date, region, service, "aws4_request"):
             key = hmac.digest(key, part.encode(), "sha256")
         if len(self._scopes) >= 64:
             self._scopes.clear()
         scope = _Scope(service, date, f"{date}/{region}/{service}/aws4_request", names, signed, key)
-        self._scopes[said] = scope
+        self._scopes[prefix] = scope
         return scope
 
     def _check_time(self, timestamp: str, scope: _Scope) -> None:
@@ -168,25 +167,24 @@ class Verifier:
         if skew_seconds > SKEW_SECONDS:
             raise SignatureError(f"Signature expired: {timestamp} is too long ago (5 min.)")
         if skew_seconds < -SKEW_SECONDS:
-            raise SignatureError(f"Signature not yet current: {timestamp} is still to come")
+            raise SignatureError(f"Signature not yet current: {timestamp} is in the future")
 
 
 def canonical_request(method: str, target: str, headers: str, names: str, body: str) -> bytes:
-    """The bytes that are hashed. ``headers`` are lines already, ``body`` is a hash.
+    """The bytes to hash. ``headers`` are canonical lines, ``body`` is a hash.
 
-    The path is encoded once more than on the wire, as everywhere but in S3.
+    The path is encoded once more than on the wire, as for every service but S3.
     """
     path, _, query = target.partition("?")
     text = f"{method}\n{canonical_path(path)}\n{canonical_query(query)}\n{headers}\n{names}\n{body}"
-    # Latin-1 is how the server reads bytes it knows nothing about, so this
-    # gives back what was sent, which is what was signed.
+    # The server decodes headers as Latin-1, so this restores the bytes that were signed.
     return text.encode("latin-1")
 
 
 def canonical_path(path: str) -> str:
     if "//" in path or "/." in path:
         path = _without_dot_segments(path)
-    # The two that a post has, done by hand: quote takes as long as the rest.
+    # The two characters in the path of a post, by hand: quote would take as long as the rest.
     encoded = path.replace("%", "%25").replace("@", "%40")
     if _ENCODED_PATH.fullmatch(encoded):
         return encoded or "/"
@@ -201,7 +199,7 @@ def canonical_query(query: str) -> str:
 
 
 def _trimmed(value: str) -> str:
-    # Not str.split, which takes the Latin-1 look of some UTF-8 for white space.
+    # Not str.split, which treats the Latin-1 form of some UTF-8 as white space.
     if "  " in value or "\t" in value:
         return _BLANKS.sub(" ", value).strip(" ")
     return value.strip(" ")
@@ -220,13 +218,13 @@ def _without_dot_segments(path: str) -> str:
 
 
 def _epoch_seconds(timestamp: str) -> float:
-    # AWS reads a Date header too where this one is missing. No SDK sends that.
+    # AWS also accepts a Date header instead, which no SDK sends.
     if not _TIMESTAMP.fullmatch(timestamp):
         raise SignatureError("A signed request must carry X-Amz-Date")
     try:
         return datetime.fromisoformat(timestamp).timestamp()
     except ValueError:
-        raise SignatureError(f"{timestamp} is no point in time") from None
+        raise SignatureError(f"{timestamp} is not a valid time") from None
 
 
 def _signed_headers(headers: dict[str, str], scope: _Scope) -> str:
@@ -236,7 +234,7 @@ def _signed_headers(headers: dict[str, str], scope: _Scope) -> str:
     try:
         return "".join([f"{name}:{_trimmed(headers[name])}\n" for name in scope.signed])
     except KeyError as missing:
-        raise SignatureError(f"{missing} is signed and not in the request") from None
+        raise SignatureError(f"{missing} is signed but missing from the request") from None
 
 
 def _payload_hash(headers: dict[str, str], body: bytes) -> str:

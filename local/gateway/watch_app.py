@@ -1,6 +1,6 @@
-"""Watches a Chalice app's files, by watchfiles.
+"""Watches a Chalice app's files for changes, with watchfiles.
 
-Owns which files are the app's. Must never load the app.
+Owns which files belong to the app. Must never load the app.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Final
 
 from watchfiles import Change, DefaultFilter, awatch
 
-# The folder itself is watched without what is below it: there may be an
-# environment of thousands of folders, or one that only another user can read.
+# The app's directory is not watched recursively: it may have a virtual environment with
+# thousands of directories, or one that only another user can read.
 SUBFOLDERS: Final = ("chalicelib", ".chalice")
 
 
 class AppFilter(DefaultFilter):
-    """Whether a path is part of the app in ``folder``; byte code and editors' files are not."""
+    """Accepts the paths of the app in ``folder``, without bytecode and editors' files."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
 
     def __call__(self, change: Change, path: str) -> bool:
-        # Relative, so that an app below a folder named .venv can be watched, too.
+        # Relative, so that an app below a directory named .venv can be watched too.
         relative = Path(path).relative_to(self._folder)
         match relative.parts:
             case ("app.py",) | (".chalice",) | (".chalice", "config.json"):
@@ -40,7 +40,7 @@ async def watch_app(folder: Path, on_change: Callable[[], None]) -> None:
     """Call ``on_change`` after each change of the app in ``folder``, until cancelled.
 
     Raises:
-        ExceptionGroup: An OSError in it says why a folder can't be watched.
+        ExceptionGroup: Contains the OSError of a directory that can't be watched.
     """
     folder = folder.resolve()
     subfolders = {str(folder / name) for name in SUBFOLDERS}

@@ -1,41 +1,37 @@
-"""The rules of a WebSocket API: what happens to whom, and when.
+"""State machine of a WebSocket API, sans-I/O: inputs with a time in, actions out.
 
-Owns every connection's life, the choice of routes, limits, order and faults.
-Must never do I/O, look at a clock or import asyncio: what happened and when it
-happened come in, what is to be done about it goes out.
+Owns the connections' states, routing, limits, message order and faults. Must never do I/O,
+read a clock or import asyncio.
 
 Theory of operation
 -------------------
 
-Every method is told something (a handshake came, a text came, a Lambda has
-answered, time has passed) and returns effects, in the order in which they are
-to be carried out. Carrying them out decides nothing. One effect comes
-back: the outcome of an ``Invoke`` is handed to ``answered`` together with that
-very ``Invoke``, so no table of what is in flight is needed.
+Each method takes an input (a handshake or a message has arrived, a Lambda has finished,
+time has passed) and returns actions, to be performed in that order. The caller passes the
+result of an ``Invoke`` to ``invoke_finished`` with the same ``Invoke``, so the state machine
+keeps no table of invocations in flight.
 
 A connection is in one of four states::
 
-    PENDING --- $connect answered 2xx ---> OPEN --- anybody closes ---> CLOSING
-       |                                     |                             |
-       | any other answer                    | the socket is lost          | the socket is lost,
-       v                                     v                             v or its time is up
-    forgotten                               GONE <-------------------------+
+    PENDING --- $connect returns 2xx ---> OPEN --- either side closes ---> CLOSING
+       |                                    |                                |
+       | any other result                   | socket lost                    | socket lost,
+       v                                    v                                v or timeout
+    forgotten                              GONE <----------------------------+
 
-For ``@connections`` only OPEN exists; everything else is 410. The $disconnect
-event is made on leaving OPEN, which happens once, so it is made once, with the
-code and the reason of whatever happened first. A GONE connection is remembered
-only until its last Lambda has answered.
+For ``@connections`` only OPEN exists; any other state is 410. A connection leaves OPEN once,
+so there is one $disconnect event, with the code and reason of the first cause. A GONE
+connection is forgotten once its last Lambda has finished.
 
-There is one agenda of what falls due: for each connection an entry, for one that
-closes a second, and one for each message or post that is being held back. A
-connection's entry isn't moved when the connection is active, which would cost a
-heap operation per message; when it comes up, it is looked at again and put back
-if there was activity.
+The timer queue has one item for each connection, a second for one that is CLOSING, and one
+for each message or post that is delayed. Activity doesn't move a connection's item, which
+would cost a heap operation per message: when the item is due, it is added again if the
+connection has been active.
 
-Time is the wall clock's, in milliseconds. A laptop that slept for an hour has
-idle connections when it wakes up, and its monotonic clock wouldn't know.
+Time is wall-clock time in milliseconds: after a laptop has slept for an hour, its
+connections are idle. A monotonic clock might not count that hour.
 
-[?] marks a choice where what AWS does is neither documented nor measured.
+[?] marks a choice where AWS's behaviour is neither documented nor measured.
 """
 
 from __future__ import annotations
@@ -49,48 +45,48 @@ from random import Random
 from typing import Any, Final
 
 from . import ids
-from .agenda import Agenda
-from .callback_errors import (
+from .connections_api_errors import (
     BadRequestError,
     GoneError,
     LimitExceededError,
     PayloadTooLargeError,
 )
-from .deliveries import Deliveries, Held, happens
-from .events import (
+from .fault_injection import FaultInjector, HeldPost, occurs
+from .timer_queue import TimerQueue
+from .websocket_actions import (
+    Abort,
+    Accept,
+    Action,
+    Close,
+    EventType,
+    Invoke,
+    InvokeResult,
+    PauseReading,
+    Raised,
+    Reject,
+    ResumeReading,
+    Returned,
+    Send,
+)
+from .websocket_events import (
     Api,
+    ConnectionInfo,
     Handshake,
-    Occasion,
-    Origin,
+    RequestInfo,
     connect_event,
     disconnect_event,
     iso_time,
     message_event,
 )
-from .websocket_effects import (
-    Abort,
-    Accept,
-    Cause,
-    Close,
-    Effect,
-    Invoke,
-    Outcome,
-    PauseReading,
-    Raised,
-    Refuse,
-    ResumeReading,
-    Returned,
-    Send,
-)
 from .websocket_integration import (
     FAILED,
     FORBIDDEN,
     TIMED_OUT,
-    connect_answer,
+    connect_result,
     error_message,
-    selected_route,
+    select_route,
 )
-from .websocket_limits import Faults, Limits, Order, TokenBucket
+from .websocket_limits import Faults, Limits, MessageOrder, TokenBucket
 
 
 class State(Enum):
@@ -100,40 +96,40 @@ class State(Enum):
     GONE = "gone"
 
 
-# Closing codes with their reasons, as $disconnect events were seen to have them.
+# Close codes and reasons, as captured from $disconnect events on AWS.
 GOING_AWAY: Final = (1001, "Going away")
 DELETED: Final = (1000, "Connection Closed Normally")
 NO_STATUS: Final = (1005, "Client-side close frame status not set")
-# [?] The reason of a connection that broke. The code is RFC 6455's, 7.1.5.
+# [?] The reason for a lost connection. The code is that of RFC 6455, 7.1.5.
 BROKEN: Final = (1006, "")
-# [?] AWS documents the code for binary frames and no reason.
+# [?] AWS documents the code for binary frames, but no reason.
 BINARY: Final = (1003, "Binary is not supported")
 
 _CONNECTION_ID: Final = re.compile(r"[A-Za-z0-9_-]{15}=")
 _JSON: Final = (("Content-Type", "application/json"),)
 
-# [?] Of a throttled handshake only the status is documented.
-TOO_MANY: Final = Refuse(429, _JSON, b'{"message":"Too Many Requests"}')
-UNAVAILABLE: Final = Refuse(503, _JSON, b'{"message":"Service Unavailable"}')
+# [?] For a throttled handshake only the status is documented.
+TOO_MANY_REQUESTS: Final = Reject(429, _JSON, b'{"message":"Too Many Requests"}')
+UNAVAILABLE: Final = Reject(503, _JSON, b'{"message":"Service Unavailable"}')
 
 
 @dataclass(slots=True, eq=False)
 class _Connection:
-    origin: Origin
+    origin: ConnectionInfo
     last_active_ms: int
     state: State = State.PENDING
     closing_since_ms: int = 0
     unanswered: int = 0
-    # What waits until fewer of its messages are being handled.
+    # Invocations that wait until fewer of the connection's messages are in progress.
     waiting: deque[Invoke] = field(default_factory=deque)
     reading_paused: bool = False
 
 
-_Due = _Connection | Held | Send | Invoke
+_Timed = _Connection | HeldPost | Send | Invoke
 
 
-def _is_over(due: _Due) -> bool:
-    return isinstance(due, _Connection) and due.state is State.GONE
+def _is_stale(item: _Timed) -> bool:
+    return isinstance(item, _Connection) and item.state is State.GONE
 
 
 class WebSocketApi:
@@ -146,7 +142,7 @@ class WebSocketApi:
         *,
         limits: Limits | None = None,
         faults: Faults | None = None,
-        order: Order = Order.CONCURRENT,
+        order: MessageOrder = MessageOrder.CONCURRENT,
         new_connection_id: Callable[[], str] = ids.connection_id,
         new_request_id: Callable[[], str] = ids.extended_request_id,
         new_trace_id: Callable[[], str] = ids.trace_id,
@@ -161,41 +157,41 @@ class WebSocketApi:
         self._new_trace_id = new_trace_id
         self._random = Random(self._faults.seed)
         self._connections: dict[str, _Connection] = {}
-        self._agenda: Agenda[_Due] = Agenda(_is_over)
-        self._deliveries = Deliveries(self._faults, self._random, self._agenda.add)
+        self._timers: TimerQueue[_Timed] = TimerQueue(_is_stale)
+        self._fault_injector = FaultInjector(self._faults, self._random, self._timers.add)
         self._stopping = False
-        self._connects = TokenBucket(
+        self._connect_rate = TokenBucket(
             self.limits.connects_per_second, self.limits.connects_per_second
         )
-        self._posts = TokenBucket(self.limits.posts_per_second, self.limits.posts_burst)
+        self._post_rate = TokenBucket(self.limits.posts_per_second, self.limits.posts_burst)
 
     def __len__(self) -> int:
-        """How many connections are known, in whatever state."""
+        """The number of connections in any state."""
         return len(self._connections)
 
     @property
     def is_idle(self) -> bool:
-        """Whether no message is being handled, nor waits for its turn."""
+        """Whether no message is in progress or waiting."""
         return not any(connection.unanswered for connection in self._connections.values())
 
     @property
     def next_due_ms(self) -> int | None:
-        """When ``tick`` is wanted next."""
-        return self._agenda.next_ms
+        """When to call ``tick`` next."""
+        return self._timers.next_ms
 
-    def use_routes(self, routes: Collection[str]) -> None:
-        """Another version of the app is there. Connections stay, as over a deployment on AWS."""
+    def replace_routes(self, routes: Collection[str]) -> None:
+        """Switch to another version of the app. Connections stay open, as on AWS."""
         self._routes = frozenset(routes)
 
     # Handshakes.
 
-    def open(self, handshake: Handshake, now_ms: int) -> list[Effect]:
-        """A handshake for this API's stage: an ``Invoke``, an ``Accept`` or a ``Refuse``."""
+    def open(self, handshake: Handshake, now_ms: int) -> list[Action]:
+        """A handshake for this API's stage has arrived: ``Invoke``, ``Accept`` or ``Reject``."""
         if self._stopping:
             return [UNAVAILABLE]
-        if not self._connects.take(now_ms):
-            return [TOO_MANY]
-        origin = Origin(
+        if not self._connect_rate.take(now_ms):
+            return [TOO_MANY_REQUESTS]
+        origin = ConnectionInfo(
             connection_id=self._new_connection_id(),
             connected_at_ms=now_ms,
             source_ip=handshake.source_ip,
@@ -206,176 +202,183 @@ class WebSocketApi:
         self._connections[origin.connection_id] = connection
         if "$connect" not in self._routes:
             return self._accept(connection, None, now_ms)
-        occasion = self._occasion(now_ms)
+        request_info = self._request_info(now_ms)
         return [
             Invoke(
                 origin.connection_id,
-                Cause.CONNECT,
+                EventType.CONNECT,
                 "$connect",
-                occasion.request_id,
-                connect_event(self.api, origin, occasion, handshake, self._new_trace_id()),
+                request_info.request_id,
+                connect_event(self.api, origin, request_info, handshake, self._new_trace_id()),
             )
         ]
 
-    def answered(self, invoke: Invoke, outcome: Outcome, now_ms: int) -> list[Effect]:
-        """What the Lambda made of ``invoke``."""
+    def invoke_finished(self, invoke: Invoke, outcome: InvokeResult, now_ms: int) -> list[Action]:
+        """The Lambda of ``invoke`` has finished, or timed out."""
         connection = self._connections[invoke.connection_id]
-        if invoke.cause is Cause.CONNECT:
-            return self._connect_answered(connection, invoke, outcome, now_ms)
-        effects: list[Effect] = []
-        # What a Lambda returns for a message would be echoed only through a
-        # route response; for $disconnect there is no client.
+        if invoke.event_type is EventType.CONNECT:
+            return self._connect_finished(connection, invoke, outcome, now_ms)
+        actions: list[Action] = []
+        # A Lambda's result for a message reaches the client only through a route response,
+        # which Chalice doesn't configure; for $disconnect there is no client.
         if (
-            invoke.cause is Cause.MESSAGE
+            invoke.event_type is EventType.MESSAGE
             and connection.state is State.OPEN
             and not isinstance(outcome, Returned)
         ):
             message = FAILED if isinstance(outcome, Raised) else TIMED_OUT
-            effects.append(error_message(invoke.connection_id, message, invoke.request_id))
+            actions.append(error_message(invoke.connection_id, message, invoke.request_id))
         connection.unanswered -= 1
         if connection.waiting:
-            effects.append(connection.waiting.popleft())
+            actions.append(connection.waiting.popleft())
         if (
             connection.reading_paused
             and not self._stopping
-            and connection.unanswered <= self.limits.unanswered // 2
+            and connection.unanswered <= self.limits.unanswered_messages // 2
         ):
             connection.reading_paused = False
-            effects.append(ResumeReading(invoke.connection_id))
-        self._forget_if_over(connection)
-        return effects
+            actions.append(ResumeReading(invoke.connection_id))
+        self._forget_if_gone(connection)
+        return actions
 
-    def _connect_answered(
-        self, connection: _Connection, invoke: Invoke, outcome: Outcome, now_ms: int
-    ) -> list[Effect]:
-        answer = connect_answer(outcome)
+    def _connect_finished(
+        self, connection: _Connection, invoke: Invoke, outcome: InvokeResult, now_ms: int
+    ) -> list[Action]:
+        answer = connect_result(outcome)
         if 200 <= answer.status < 300:
             if not self._stopping:
                 return self._accept(connection, answer.subprotocol, now_ms)
-            # The app takes this client for connected and must learn otherwise.
+            # The app considers this client connected, so its $disconnect must run.
             connection.state = State.OPEN
-            effects: list[Effect] = [UNAVAILABLE, *self._end(connection, *GOING_AWAY, now_ms)]
+            actions: list[Action] = [
+                UNAVAILABLE,
+                *self._start_closing(connection, *GOING_AWAY, now_ms),
+            ]
             connection.state = State.GONE
-            self._forget_if_over(connection)
-            return effects
+            self._forget_if_gone(connection)
+            return actions
         del self._connections[invoke.connection_id]
         if answer.message is None:
-            return [Refuse(answer.status)]
+            return [Reject(answer.status)]
         body = error_message(invoke.connection_id, answer.message, invoke.request_id).data
-        return [Refuse(answer.status, _JSON, body)]
+        return [Reject(answer.status, _JSON, body)]
 
     def _accept(
         self, connection: _Connection, subprotocol: str | None, now_ms: int
-    ) -> list[Effect]:
+    ) -> list[Action]:
         connection.state = State.OPEN
         connection.last_active_ms = now_ms
-        self._agenda.add(self._ends_at_ms(connection), connection)
+        self._timers.add(self._deadline_ms(connection), connection)
         return [Accept(connection.origin.connection_id, subprotocol)]
 
-    # What clients do.
+    # Frames from clients.
 
-    def text(self, connection_id: str, text: str, now_ms: int) -> list[Effect]:
-        """A whole message has come."""
+    def text_received(self, connection_id: str, text: str, now_ms: int) -> list[Action]:
+        """A complete text message has arrived."""
         connection = self._connections[connection_id]
         if connection.state is not State.OPEN:
             return []
         connection.last_active_ms = now_ms
-        occasion = self._occasion(now_ms)
-        route_key = selected_route(text, self._routes)
+        request_info = self._request_info(now_ms)
+        route_key = select_route(text, self._routes)
         if route_key is None:
-            return [error_message(connection_id, FORBIDDEN, occasion.request_id)]
+            return [error_message(connection_id, FORBIDDEN, request_info.request_id)]
         event = message_event(
             self.api,
             connection.origin,
-            occasion,
+            request_info,
             route_key=route_key,
             message_id=self._new_request_id(),
             text=text,
         )
-        invoke = Invoke(connection_id, Cause.MESSAGE, route_key, occasion.request_id, event)
-        effects: list[Effect] = []
-        if self._order is Order.SHUFFLED:
+        invoke = Invoke(connection_id, EventType.MESSAGE, route_key, request_info.request_id, event)
+        actions: list[Action] = []
+        if self._order is MessageOrder.SHUFFLED:
             connection.unanswered += 1
-            self._agenda.add(now_ms + self._random.randint(0, self.limits.shuffle_ms), invoke)
+            self._timers.add(now_ms + self._random.randint(0, self.limits.shuffle_ms), invoke)
         else:
-            effects += self._dispatch(connection, invoke)
-        if connection.unanswered >= self.limits.unanswered and not connection.reading_paused:
+            actions += self._dispatch(connection, invoke)
+        if (
+            connection.unanswered >= self.limits.unanswered_messages
+            and not connection.reading_paused
+        ):
             connection.reading_paused = True
-            effects.append(PauseReading(connection_id))
-        return effects
+            actions.append(PauseReading(connection_id))
+        return actions
 
-    def binary(self, connection_id: str, now_ms: int) -> list[Effect]:
-        """A binary frame has come, which a WebSocket API doesn't take."""
+    def binary_received(self, connection_id: str, now_ms: int) -> list[Action]:
+        """A binary frame has arrived, which a WebSocket API doesn't accept."""
         return self._close(self._connections[connection_id], *BINARY, now_ms)
 
-    def closed(self, connection_id: str, code: int, reason: str, now_ms: int) -> list[Effect]:
-        """The other side has ended it, or broken the protocol and been told so.
+    def close_received(
+        self, connection_id: str, code: int, reason: str, now_ms: int
+    ) -> list[Action]:
+        """The client has closed the connection, or violated the protocol and got this close frame.
 
-        A code of 1005 stands for a close frame without one, 1006 for no close
-        frame at all.
+        A code of 1005 means a close frame without a code, 1006 no close frame.
         """
         if code == NO_STATUS[0]:
             code, reason = NO_STATUS
-        return self._end(self._connections[connection_id], code, reason, now_ms)
+        return self._start_closing(self._connections[connection_id], code, reason, now_ms)
 
-    def lost(self, connection_id: str, now_ms: int) -> list[Effect]:
-        """The socket is no more."""
+    def socket_lost(self, connection_id: str, now_ms: int) -> list[Action]:
+        """The socket is closed."""
         connection = self._connections[connection_id]
-        effects = self._end(connection, *BROKEN, now_ms)
+        actions = self._start_closing(connection, *BROKEN, now_ms)
         connection.state = State.GONE
-        self._forget_if_over(connection)
-        return effects
+        self._forget_if_gone(connection)
+        return actions
 
     # @connections.
 
     def post(
         self, connection_id: str, data: bytes, buffered_bytes: int, now_ms: int
-    ) -> list[Effect]:
-        """Send ``data`` to a client for which ``buffered_bytes`` wait already.
+    ) -> list[Action]:
+        """Send ``data`` to a client that has ``buffered_bytes`` still to read.
 
         Raises:
-            CallbackError: One of its subclasses, as @connections documents.
+            ConnectionsApiError: One of its subclasses, as @connections documents.
         """
-        if not self._posts.take(now_ms):
+        if not self._post_rate.take(now_ms):
             raise LimitExceededError("Rate exceeded")
         if len(data) > self.limits.message_bytes:
             _check_id(connection_id)
             raise PayloadTooLargeError("Message too long")
-        connection = self._open_one(connection_id)
+        connection = self._open_connection(connection_id)
         if not _is_utf8(data):
-            # [?] What AWS makes of bytes that are no text isn't documented.
+            # [?] AWS doesn't document what it does with bytes that aren't UTF-8.
             raise BadRequestError("Data must be UTF-8")
         if buffered_bytes + len(data) > self.limits.buffer_bytes:
             raise LimitExceededError("The client doesn't read fast enough")
         connection.last_active_ms = now_ms
-        return [*self._deliveries.deliver(Send(connection_id, data), now_ms)]
+        return [*self._fault_injector.apply(Send(connection_id, data), now_ms)]
 
     def describe(self, connection_id: str, now_ms: int) -> Mapping[str, Any]:
-        """What ``GET`` answers.
+        """The response body of ``GET``.
 
         Raises:
-            CallbackError: One of its subclasses, as @connections documents.
+            ConnectionsApiError: One of its subclasses, as @connections documents.
         """
-        if not self._posts.take(now_ms):
+        if not self._post_rate.take(now_ms):
             raise LimitExceededError("Rate exceeded")
-        connection = self._open_one(connection_id)
+        connection = self._open_connection(connection_id)
         return {
             "connectedAt": iso_time(connection.origin.connected_at_ms),
             "identity": connection.origin.identity(),
             "lastActiveAt": iso_time(connection.last_active_ms),
         }
 
-    def delete(self, connection_id: str, now_ms: int) -> list[Effect]:
-        """Close it.
+    def delete(self, connection_id: str, now_ms: int) -> list[Action]:
+        """Close the connection.
 
         Raises:
-            CallbackError: One of its subclasses, as @connections documents.
+            ConnectionsApiError: One of its subclasses, as @connections documents.
         """
-        if not self._posts.take(now_ms):
+        if not self._post_rate.take(now_ms):
             raise LimitExceededError("Rate exceeded")
-        return self._close(self._open_one(connection_id), *DELETED, now_ms)
+        return self._close(self._open_connection(connection_id), *DELETED, now_ms)
 
-    def _open_one(self, connection_id: str) -> _Connection:
+    def _open_connection(self, connection_id: str) -> _Connection:
         connection = self._connections.get(connection_id)
         if connection is not None and connection.state is State.OPEN:
             return connection
@@ -384,112 +387,115 @@ class WebSocketApi:
 
     # Time.
 
-    def tick(self, now_ms: int) -> list[Effect]:
-        """Everything that has fallen due."""
-        effects: list[Effect] = []
-        while (what := self._agenda.pop(now_ms)) is not None:
-            if isinstance(what, _Connection):
-                effects += self._look_at(what, now_ms)
-            elif isinstance(what, Invoke):
-                effects.append(what)
-            elif isinstance(what, Send):
-                if self._is_open(what.connection_id):
-                    effects.append(what)
+    def tick(self, now_ms: int) -> list[Action]:
+        """Time has passed: the actions that are due."""
+        actions: list[Action] = []
+        while (item := self._timers.pop(now_ms)) is not None:
+            if isinstance(item, _Connection):
+                actions += self._check_deadline(item, now_ms)
+            elif isinstance(item, Invoke):
+                actions.append(item)
+            elif isinstance(item, Send):
+                if self._is_open(item.connection_id):
+                    actions.append(item)
             else:
-                effects += self._deliveries.due(what)
-        return effects
+                actions += self._fault_injector.release(item)
+        return actions
 
-    def drain(self, now_ms: int) -> list[Effect]:
-        """Accept no more clients and no more messages; those that have come are still handled."""
+    def drain(self, now_ms: int) -> list[Action]:
+        """Accept no more clients or messages; messages that have arrived are still handled."""
         self._stopping = True
-        effects: list[Effect] = []
+        actions: list[Action] = []
         for connection_id, connection in self._connections.items():
             if connection.state is State.OPEN and not connection.reading_paused:
                 connection.reading_paused = True
-                effects.append(PauseReading(connection_id))
-        return effects
+                actions.append(PauseReading(connection_id))
+        return actions
 
-    def stop(self, now_ms: int) -> list[Effect]:
-        """Accept no more clients and close everything."""
+    def stop(self, now_ms: int) -> list[Action]:
+        """Accept no more clients and close all connections."""
         self._stopping = True
-        effects: list[Effect] = []
+        actions: list[Action] = []
         for connection in tuple(self._connections.values()):
-            effects += self._close(connection, *GOING_AWAY, now_ms)
-        return effects
+            actions += self._close(connection, *GOING_AWAY, now_ms)
+        return actions
 
-    def _look_at(self, connection: _Connection, now_ms: int) -> list[Effect]:
+    def _check_deadline(self, connection: _Connection, now_ms: int) -> list[Action]:
         if connection.state is State.GONE:
             return []
-        ends_at_ms = self._ends_at_ms(connection)
+        ends_at_ms = self._deadline_ms(connection)
         if ends_at_ms > now_ms:
-            self._agenda.add(ends_at_ms, connection)
+            self._timers.add(ends_at_ms, connection)
             return []
         if connection.state is State.CLOSING:
             return [Abort(connection.origin.connection_id)]
         return self._close(connection, *GOING_AWAY, now_ms)
 
-    def _ends_at_ms(self, connection: _Connection) -> int:
+    def _deadline_ms(self, connection: _Connection) -> int:
         if connection.state is State.CLOSING:
             return connection.closing_since_ms + self.limits.closing_ms
         return min(
-            # [?] Whether pings count isn't documented, and reports differ.
-            # Only messages count here, so an app that relies on pings notices.
+            # [?] Whether pings count isn't documented, and reports differ. Here only messages
+            # count, so that an app that relies on pings fails.
             connection.last_active_ms + self.limits.idle_ms,
             connection.origin.connected_at_ms + self.limits.duration_ms,
         )
 
-    # Endings.
+    # Closing.
 
-    def _close(self, connection: _Connection, code: int, reason: str, now_ms: int) -> list[Effect]:
+    def _close(self, connection: _Connection, code: int, reason: str, now_ms: int) -> list[Action]:
         if connection.state is not State.OPEN:
             return []
         connection_id = connection.origin.connection_id
-        effects: list[Effect] = [Close(connection_id, code, reason)]
-        effects += self._end(connection, code, reason, now_ms)
+        actions: list[Action] = [Close(connection_id, code, reason)]
+        actions += self._start_closing(connection, code, reason, now_ms)
         if connection.reading_paused:
-            # What the client says of the closing is to be heard; messages are too late.
+            # To receive the client's close frame; its messages are ignored.
             connection.reading_paused = False
-            effects.append(ResumeReading(connection_id))
-        return effects
+            actions.append(ResumeReading(connection_id))
+        return actions
 
-    def _end(self, connection: _Connection, code: int, reason: str, now_ms: int) -> list[Effect]:
+    def _start_closing(
+        self, connection: _Connection, code: int, reason: str, now_ms: int
+    ) -> list[Action]:
         if connection.state is not State.OPEN:
             return []
         connection.state = State.CLOSING
         connection.closing_since_ms = now_ms
-        self._deliveries.forget(connection.origin.connection_id)
-        self._agenda.add(now_ms + self.limits.closing_ms, connection)
-        if "$disconnect" not in self._routes or happens(
-            self._faults.lose_disconnects, self._random
-        ):
+        self._fault_injector.discard(connection.origin.connection_id)
+        self._timers.add(now_ms + self.limits.closing_ms, connection)
+        if "$disconnect" not in self._routes or occurs(self._faults.lose_disconnects, self._random):
             return []
-        occasion = self._occasion(now_ms)
-        event = disconnect_event(self.api, connection.origin, occasion, code=code, reason=reason)
+        request_info = self._request_info(now_ms)
+        event = disconnect_event(
+            self.api, connection.origin, request_info, code=code, reason=reason
+        )
         return self._dispatch(
             connection,
             Invoke(
                 connection.origin.connection_id,
-                Cause.DISCONNECT,
+                EventType.DISCONNECT,
                 "$disconnect",
-                occasion.request_id,
+                request_info.request_id,
                 event,
             ),
         )
 
-    def _forget_if_over(self, connection: _Connection) -> None:
+    def _forget_if_gone(self, connection: _Connection) -> None:
         if connection.state is State.GONE and not connection.unanswered:
             del self._connections[connection.origin.connection_id]
-            self._agenda.has_lost(2)
+            self._timers.mark_stale(2)
 
-    # Odds and ends.
+    # Helpers.
 
-    def _dispatch(self, connection: _Connection, invoke: Invoke) -> list[Effect]:
+    def _dispatch(self, connection: _Connection, invoke: Invoke) -> list[Action]:
         connection.unanswered += 1
-        at_once = self.limits.at_once
-        if self._order is Order.SERIAL:
+        at_once = self.limits.concurrent_messages
+        if self._order is MessageOrder.SERIAL:
             at_once = 1
-        elif invoke.cause is Cause.DISCONNECT:
-            # Who has left must not be taken for present until all it said is handled.
+        elif invoke.event_type is EventType.DISCONNECT:
+            # At once: a client that has left must not count as connected until all its
+            # messages are handled.
             at_once = connection.unanswered
         if connection.unanswered > at_once:
             connection.waiting.append(invoke)
@@ -500,8 +506,8 @@ class WebSocketApi:
         connection = self._connections.get(connection_id)
         return connection is not None and connection.state is State.OPEN
 
-    def _occasion(self, now_ms: int) -> Occasion:
-        return Occasion(self._new_request_id(), now_ms)
+    def _request_info(self, now_ms: int) -> RequestInfo:
+        return RequestInfo(self._new_request_id(), now_ms)
 
 
 def _check_id(connection_id: str) -> None:

@@ -1,7 +1,6 @@
-"""What a message is for, and what a Lambda's answer means to a WebSocket API.
+"""Route selection, and the meaning of a Lambda's result for a WebSocket API.
 
-Owns AWS's words and shapes for both, as pure functions. Must never know the state a
-connection is in.
+Pure functions, with AWS's messages and formats. Must never know a connection's state.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .websocket_effects import Outcome, Returned, Send, TimedOut
+from .websocket_actions import InvokeResult, Returned, Send, TimedOut
 
 FAILED: Final = "Internal server error"
 TIMED_OUT: Final = "Endpoint request timed out"
@@ -22,7 +21,7 @@ _AWS_OWN: Final = frozenset({"$connect", "$default", "$disconnect"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def selected_route(text: str, routes: Collection[str]) -> str | None:
+def select_route(text: str, routes: Collection[str]) -> str | None:
     """The route that ``$request.body.action`` selects among ``routes``, if any does."""
     default = "$default" if "$default" in routes else None
     if _AWS_OWN.issuperset(routes):
@@ -32,16 +31,15 @@ def selected_route(text: str, routes: Collection[str]) -> str | None:
     except (ValueError, RecursionError):
         return default
     action = body.get("action") if isinstance(body, dict) else None
-    # [?] A client that names one of AWS's own routes: it must not be able
-    # to make up a $connect. Neither is it documented what becomes of an
-    # action that is no string.
+    # [?] AWS documents neither an action that names one of its own routes, with which a client
+    # must not forge a $connect, nor an action that is not a string.
     if isinstance(action, str) and action in routes and not action.startswith("$"):
         return action
     return default
 
 
 def error_message(connection_id: str, message: str, request_id: str) -> Send:
-    """What a client is told whose message came to nothing, spaced exactly as on AWS."""
+    """The message to a client whose message failed, with AWS's spacing."""
     return Send(
         connection_id,
         f'{{"message": "{message}", "connectionId":"{connection_id}",'
@@ -50,19 +48,19 @@ def error_message(connection_id: str, message: str, request_id: str) -> Send:
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectAnswer:
-    """What becomes of a handshake; a ``message`` only where the gateway is the one to speak."""
+class ConnectResult:
+    """The result of $connect. ``message`` is set if the gateway itself refuses the handshake."""
 
     status: int
     subprotocol: str | None = None
     message: str | None = None
 
 
-def connect_answer(outcome: Outcome) -> ConnectAnswer:
-    """What $connect's Lambda has decided, or what is said where it has decided nothing."""
+def connect_result(outcome: InvokeResult) -> ConnectResult:
+    """The status that $connect's Lambda returned, or the gateway's own if it failed."""
     if isinstance(outcome, TimedOut):
-        # [?] Not documented for handshakes; REST answers so.
-        return ConnectAnswer(504, message=TIMED_OUT)
+        # [?] Not documented for handshakes; this is REST's status.
+        return ConnectResult(504, message=TIMED_OUT)
     if isinstance(outcome, Returned) and isinstance(outcome.result, dict):
         status = outcome.result.get("statusCode")
         subprotocol = _header_of(outcome.result, "sec-websocket-protocol")
@@ -72,11 +70,10 @@ def connect_answer(outcome: Outcome) -> ConnectAnswer:
             and 200 <= status <= 599
             and (subprotocol is None or _is_token(subprotocol))
         ):
-            # [?] Whether anything of a refusal but its status reaches the
-            # client isn't documented. Here nothing does.
-            return ConnectAnswer(status, subprotocol)
-    # What is no proxy result counts as an exception, as it does in REST.
-    return ConnectAnswer(502, message=FAILED)
+            # [?] Whether the client gets more of a refusal than its status isn't documented.
+            return ConnectResult(status, subprotocol)
+    # A malformed result counts as an exception, as in REST.
+    return ConnectResult(502, message=FAILED)
 
 
 def _is_token(value: Any) -> bool:

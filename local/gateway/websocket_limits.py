@@ -1,7 +1,7 @@
-"""What a WebSocket API allows, and what may go wrong with it.
+"""Quotas of a WebSocket API, message order, and faults to inject.
 
-Owns the quotas with their names and sizes, and the faults that can be asked for. Must
-never know a connection: who has reached a limit is the rules' to say.
+Owns their names, defaults and units. Must never know a connection: ``websocket_api``
+enforces the limits.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Order(Enum):
-    """In which order the messages of one connection reach the Lambda.
+class MessageOrder(Enum):
+    """The order in which the messages of one connection reach the Lambda.
 
-    CONCURRENT is AWS: each at once, whatever became of the one before. SERIAL
-    waits for the answer to the one before. SHUFFLED holds every message back
-    for a moment of random length.
+    CONCURRENT is AWS's: each message at once. SERIAL waits for the previous message's
+    result. SHUFFLED delays each message by a random time, up to ``Limits.shuffle_ms``.
     """
 
     CONCURRENT = "concurrent"
@@ -25,7 +24,7 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """AWS's quotas, and those of ours that it doesn't document.
+    """AWS's quotas, and limits of our own where AWS documents none ([?]).
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
     """
@@ -34,30 +33,30 @@ class Limits:
     duration_ms: int = 2 * 60 * 60 * 1000
     integration_ms: int = 29_000
     connects_per_second: float = 500.0
-    # The account's throttle, which callbacks count into.
+    # The account's throttling limit, which applies to calls of @connections.
     posts_per_second: float = 10_000.0
     posts_burst: float = 5_000.0
     message_bytes: int = 128 * 1024
     frame_bytes: int = 32 * 1024
-    # [?] How much AWS keeps for a client that doesn't read: four of the largest messages here.
+    # [?] What AWS buffers for a client that doesn't read. Here four of the largest messages.
     buffer_bytes: int = 512 * 1024
-    # [?] How long AWS waits for a client to take part in the closing.
+    # [?] How long AWS waits for the client's close frame.
     closing_ms: int = 10_000
-    # [?] From how many unanswered messages of one connection on AWS stops reading it.
-    unanswered: int = 100
-    # [?] How many messages of one connection AWS has handled at once. Here, where
-    # environments are few, one client must not be able to take them all.
-    at_once: int = 8
+    # [?] The number of unanswered messages at which AWS stops reading a connection.
+    unanswered_messages: int = 100
+    # [?] The number of messages of one connection that AWS handles concurrently. Limited here
+    # so that one client can't occupy all environments.
+    concurrent_messages: int = 8
     shuffle_ms: int = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What AWS may do and seldom does; probabilities from 0 to 1, drawn from ``seed``.
+    """Faults that AWS allows and rarely shows: probabilities from 0 to 1, drawn from ``seed``.
 
-    A dropped post is answered 200 and never arrives. A delayed one arrives up
-    to ``delay_ms`` later. A reordered one arrives after the next one to the same
-    connection, or after ``delay_ms`` if there is none.
+    A dropped post is answered 200 and never arrives. A delayed post arrives up to
+    ``delay_ms`` late. A reordered post arrives after the next post to the same connection,
+    or after ``delay_ms`` if there is none.
     """
 
     seed: int = 0
@@ -69,7 +68,7 @@ class Faults:
 
 
 class TokenBucket:
-    """So many a second, and a burst of so many at once."""
+    """Token bucket: ``per_second`` on average, at most ``burst`` at once."""
 
     __slots__ = ("_burst", "_last_ms", "_per_second", "_tokens")
 

@@ -1,10 +1,8 @@
-"""The shell around the rules: one port for sockets, ``@connections`` and ``Invoke``.
+"""The server of a WebSocket API: one port for WebSockets, ``@connections`` and ``Invoke``.
 
-Owns the sockets there are, tasks and the one timer. Must never decide anything: what is to
-happen to a connection comes from ``WebSocketApi`` as effects and is carried out
-here.
-
-HTTP is ``HttpServer``'s business, a socket that is open ``ClientSocket``'s.
+Owns the sockets, the tasks and the timer: it does the I/O of the ``WebSocketApi`` state
+machine, which decides, and performs the actions that it returns. ``HttpServer`` handles
+HTTP, ``ClientSocket`` an open WebSocket.
 """
 
 from __future__ import annotations
@@ -18,38 +16,38 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote
 
-from .callback_errors import ForbiddenError, PayloadTooLargeError
-from .client_socket import ClientSocket, Obstacle
-from .connections_api import ConnectionsApi, is_for_connections, refused
-from .events import Api, Handshake
-from .handshake import accept_key_of, switching
-from .http_messages import Refusal, Request, Response, Upgrade
+from .client_socket import ClientSocket, PauseReason
+from .connections_api import ConnectionsApi, error_response, is_connections_request
+from .connections_api_errors import ForbiddenError, PayloadTooLargeError
+from .handshake import check_handshake, switching_protocols
+from .http_messages import HttpError, Request, Response, Upgrade
 from .http_server import HttpServer
-from .lambda_api import LambdaApi, is_for_lambda
-from .lambdas import CallerTimeout, Environments, FunctionError, LambdaFunction
+from .lambda_api import LambdaApi, is_invoke_request
+from .lambdas import CallerTimeout, ExecutionEnvironments, FunctionError, LambdaFunction
 from .sigv4 import Credentials, Verifier
-from .websocket_api import WebSocketApi
-from .websocket_effects import (
+from .websocket_actions import (
     Abort,
     Accept,
+    Action,
     Close,
-    Effect,
     Invoke,
-    Outcome,
+    InvokeResult,
     PauseReading,
     Raised,
-    Refuse,
+    Reject,
     ResumeReading,
     Returned,
     Send,
     TimedOut,
 )
-from .websocket_limits import Faults, Limits, Order
+from .websocket_api import WebSocketApi
+from .websocket_events import Api, Handshake
+from .websocket_limits import Faults, Limits, MessageOrder
 
 LOG = logging.getLogger(__name__)
 
-# Of the time that stopping may take: for messages that are being handled.
-SHARE_OF_DRAINING: Final = 0.5
+# The share of the shutdown's grace period in which messages in progress can finish.
+DRAIN_SHARE: Final = 0.5
 
 
 def wall_clock_ms() -> int:
@@ -59,27 +57,27 @@ def wall_clock_ms() -> int:
 class WebSocketGateway:
     """The WebSocket API of one app, from ``start`` until ``stop``.
 
-    ``routes`` holds the Lambda of each route key, ``functions`` those that can
-    be invoked by their names, in environments of their own where they are given any.
-    Without ``credentials`` nothing needs a signature.
+    ``routes`` has the Lambda function of each route key, ``functions`` those that Invoke
+    runs, by name, in ``function_environments`` or else in ``environments``. Without
+    ``credentials`` signatures are not verified.
     """
 
     def __init__(
         self,
         routes: Mapping[str, LambdaFunction],
-        environments: Environments,
+        environments: ExecutionEnvironments,
         *,
         functions: Mapping[str, LambdaFunction] | None = None,
-        function_environments: Environments | None = None,
+        function_environments: ExecutionEnvironments | None = None,
         api: Api | None = None,
         limits: Limits | None = None,
-        order: Order = Order.CONCURRENT,
+        order: MessageOrder = MessageOrder.CONCURRENT,
         faults: Faults | None = None,
         credentials: Credentials | None = None,
         now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.limits = limits or Limits()
-        self.rules = WebSocketApi(
+        self.state_machine = WebSocketApi(
             api or Api(), routes, limits=self.limits, faults=faults, order=order
         )
         self._routes = routes
@@ -89,12 +87,12 @@ class WebSocketGateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
-        self._change = asyncio.Event()
+        self._changed = asyncio.Event()
         verifier = None
         if credentials is not None:
             verifier = Verifier(credentials, now_seconds=lambda: now_ms() / 1000)
         self._connections = ConnectionsApi(
-            self.rules,
+            self.state_machine,
             verifier=verifier,
             perform=self._perform,
             buffered_bytes=self.buffered_bytes,
@@ -106,51 +104,51 @@ class WebSocketGateway:
             verifier=verifier,
             spawn=self._spawn,
         )
-        self._server = HttpServer(self._handle, refuse=_refuse)
+        self._server = HttpServer(self._handle, error_response=_http_error_response)
 
     @property
     def port(self) -> int:
-        """Where it listens, also where port 0 let the system choose."""
+        """The port it listens on, also if port 0 let the system choose."""
         return self._server.port
 
     async def start(self, host: str, port: int) -> None:
         """Listen.
 
         Raises:
-            OSError: The address is taken, or isn't this machine's.
+            OSError: The address is taken, or not one of this machine.
         """
         await self._server.start(host, port)
 
-    def use(
+    def replace_functions(
         self,
         routes: Mapping[str, LambdaFunction],
         functions: Mapping[str, LambdaFunction] | None = None,
     ) -> None:
-        """Another version of the app. Connections stay; their next message meets the new one."""
+        """Switch to another version of the app. Connections stay open."""
         self._routes = routes
-        self.rules.use_routes(routes)
+        self.state_machine.replace_routes(routes)
         self._lambda.functions = functions or {}
 
     def drain(self) -> None:
-        """Take neither handshakes nor messages any more; what has come goes on being answered."""
-        self.tell(self.rules.drain)
+        """Accept no more handshakes or messages; messages that have arrived are still handled."""
+        self.dispatch(self.state_machine.drain)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Answer what has come, close with 1001, let $disconnects run, then drop what is left.
+        """Answer the messages that have arrived, close with 1001, run each $disconnect, stop.
 
-        Until then @connections answers: functions answer messages through it, and
-        $disconnect may want to tell the others.
+        Meanwhile @connections still answers: functions respond to messages through it, and
+        $disconnect may post to other clients.
         """
         loop = asyncio.get_running_loop()
-        begins_at = loop.time()
-        ends_at = begins_at + grace_seconds
+        starts_at = loop.time()
+        deadline = starts_at + grace_seconds
         self.drain()
-        await self._wait_until_idle(begins_at + grace_seconds * SHARE_OF_DRAINING)
-        self.tell(self.rules.stop)
-        await self._wait_until_quiet(ends_at)
+        await self._wait_until_idle(starts_at + grace_seconds * DRAIN_SHARE)
+        self.dispatch(self.state_machine.stop)
+        await self._wait_until_quiet(deadline)
         for socket in tuple(self._sockets.values()):
             socket.abort()
-        await self._server.stop(max(0.0, ends_at - loop.time()))
+        await self._server.stop(max(0.0, deadline - loop.time()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -160,88 +158,88 @@ class WebSocketGateway:
     # Requests.
 
     async def _handle(self, request: Request) -> Response | Upgrade:
-        if is_for_connections(request.target):
+        if is_connections_request(request.target):
             return self._connections.handle(request)
-        if is_for_lambda(request.target):
+        if is_invoke_request(request.target):
             return await self._lambda.handle(request)
-        return await self._shake_hands(request)
+        return await self._open_handshake(request)
 
-    async def _shake_hands(self, request: Request) -> Response | Upgrade:
-        accept_key = accept_key_of(request)
+    async def _open_handshake(self, request: Request) -> Response | Upgrade:
+        accept_key = check_handshake(request)
         if isinstance(accept_key, Response):
             return accept_key
         path, _, query = request.target.partition("?")
-        if unquote(path.removesuffix("/")) != f"/{self.rules.api.stage}":
-            return refused(ForbiddenError("Forbidden"))
-        verdict = await self._ask_connect(
+        if unquote(path.removesuffix("/")) != f"/{self.state_machine.api.stage}":
+            return error_response(ForbiddenError("Forbidden"))
+        decision = await self._run_connect(
             Handshake(request.headers, query, request.peer_ip, request.server_port)
         )
-        if isinstance(verdict, Refuse):
-            return Response(verdict.status, verdict.headers, verdict.body)
+        if isinstance(decision, Reject):
+            return Response(decision.status, decision.headers, decision.body)
         socket = ClientSocket(
-            self, verdict.connection_id, switching(accept_key, verdict.subprotocol)
+            self, decision.connection_id, switching_protocols(accept_key, decision.subprotocol)
         )
-        self._sockets[verdict.connection_id] = socket
+        self._sockets[decision.connection_id] = socket
         return Upgrade(socket)
 
-    async def _ask_connect(self, handshake: Handshake) -> Accept | Refuse:
-        effects = self.rules.open(handshake, self._now_ms())
-        invoke = effects[0]
+    async def _run_connect(self, handshake: Handshake) -> Accept | Reject:
+        actions = self.state_machine.open(handshake, self._now_ms())
+        invoke = actions[0]
         if isinstance(invoke, Invoke):
-            outcome: Outcome = TimedOut()
+            outcome: InvokeResult = TimedOut()
             try:
-                outcome = await self._outcome(invoke)
+                outcome = await self._invoke(invoke)
             finally:
-                effects = self.rules.answered(invoke, outcome, self._now_ms())
-        verdict, *others = effects
-        assert isinstance(verdict, Accept | Refuse)
+                actions = self.state_machine.invoke_finished(invoke, outcome, self._now_ms())
+        decision, *others = actions
+        assert isinstance(decision, Accept | Reject)
         self._perform(others)
-        return verdict
+        return decision
 
     def buffered_bytes(self, connection_id: str) -> int:
         socket = self._sockets.get(connection_id)
         return 0 if socket is None else socket.buffered_bytes
 
-    # Effects.
+    # Actions.
 
-    def tell(self, input_: Callable[..., list[Effect]], *what: Any) -> None:
-        """Hand one of the rules' methods what has happened, now, and do what it says."""
-        self._perform(input_(*what, self._now_ms()))
+    def dispatch(self, method: Callable[..., list[Action]], *arguments: Any) -> None:
+        """Call a method of the state machine with the time, and perform its actions."""
+        self._perform(method(*arguments, self._now_ms()))
 
-    def left(self, connection_id: str) -> None:
-        """A socket is no more."""
+    def socket_closed(self, connection_id: str) -> None:
+        """Forget a socket that is closed."""
         del self._sockets[connection_id]
-        self.tell(self.rules.lost, connection_id)
-        self._change.set()
+        self.dispatch(self.state_machine.socket_lost, connection_id)
+        self._changed.set()
 
-    def _perform(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, Invoke):
-                self._spawn(self._run(effect))
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Invoke):
+                self._spawn(self._run(action))
                 continue
-            assert not isinstance(effect, Accept | Refuse)
-            socket = self._sockets.get(effect.connection_id)
+            assert not isinstance(action, Accept | Reject)
+            socket = self._sockets.get(action.connection_id)
             if socket is None:
                 continue
-            if isinstance(effect, Send):
-                socket.send(effect.data)
-            elif isinstance(effect, Close):
-                socket.close(effect.code, effect.reason)
-            elif isinstance(effect, Abort):
+            if isinstance(action, Send):
+                socket.send(action.data)
+            elif isinstance(action, Close):
+                socket.close(action.code, action.reason)
+            elif isinstance(action, Abort):
                 socket.abort()
-            elif isinstance(effect, PauseReading):
-                socket.pause_reading(Obstacle.TOO_MUCH_UNANSWERED)
-            elif isinstance(effect, ResumeReading):
-                socket.resume_reading(Obstacle.TOO_MUCH_UNANSWERED)
+            elif isinstance(action, PauseReading):
+                socket.pause_reading(PauseReason.TOO_MANY_UNANSWERED)
+            elif isinstance(action, ResumeReading):
+                socket.resume_reading(PauseReason.TOO_MANY_UNANSWERED)
         self._set_timer()
 
     async def _run(self, invoke: Invoke) -> None:
-        outcome = await self._outcome(invoke)
-        self.tell(self.rules.answered, invoke, outcome)
+        outcome = await self._invoke(invoke)
+        self.dispatch(self.state_machine.invoke_finished, invoke, outcome)
 
-    async def _outcome(self, invoke: Invoke) -> Outcome:
+    async def _invoke(self, invoke: Invoke) -> InvokeResult:
         function = self._routes.get(invoke.route_key)
-        if function is None:  # another version of the app is there, without it
+        if function is None:  # a newer version of the app no longer has it
             return Raised()
         try:
             result = await self._environments.invoke(
@@ -251,40 +249,44 @@ class WebSocketGateway:
             LOG.error("%s failed: %s", function.name, error, exc_info=error.__cause__)
             return Raised()
         except CallerTimeout:
-            LOG.warning("%s took longer than API Gateway waits", function.name)
+            timeout_seconds = self.limits.integration_ms / 1000
+            LOG.warning(
+                "%s: no result within the integration timeout of %g s",
+                *(function.name, timeout_seconds),
+            )
             return TimedOut()
         return Returned(result)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._task_done)
         return task
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._change.set()
+        self._changed.set()
 
-    async def until_quiet(self) -> None:
-        """Return once there is no socket and no function runs."""
+    async def wait_until_quiet(self) -> None:
+        """Return once no socket is open and no function runs."""
         while self._sockets or self._tasks:
-            self._change.clear()
-            await self._change.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
-    async def _wait_until_idle(self, ends_at: float) -> None:
+    async def _wait_until_idle(self, deadline: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(ends_at):
-                while not self.rules.is_idle:
-                    self._change.clear()
-                    await self._change.wait()
+            async with asyncio.timeout_at(deadline):
+                while not self.state_machine.is_idle:
+                    self._changed.clear()
+                    await self._changed.wait()
 
-    async def _wait_until_quiet(self, ends_at: float) -> None:
+    async def _wait_until_quiet(self, deadline: float) -> None:
         try:
-            async with asyncio.timeout_at(ends_at):
-                await self.until_quiet()
+            async with asyncio.timeout_at(deadline):
+                await self.wait_until_quiet()
         except TimeoutError:
             LOG.warning(
-                "Stopping, with %d sockets open and %d functions running",
+                "Stopping with %d sockets open and %d functions running",
                 len(self._sockets),
                 len(self._tasks),
             )
@@ -292,24 +294,24 @@ class WebSocketGateway:
     # Time.
 
     def _set_timer(self) -> None:
-        due_ms = self.rules.next_due_ms
+        due_ms = self.state_machine.next_due_ms
         if due_ms is None or (self._timer is not None and self._timer_ms <= due_ms):
             return
         if self._timer is not None:
             self._timer.cancel()
-        # One more, because a millisecond that has begun isn't over.
+        # One more, because the current millisecond isn't over.
         delay_ms = max(0, due_ms - self._now_ms()) + 1
         self._timer_ms = due_ms
-        self._timer = asyncio.get_running_loop().call_later(delay_ms / 1000, self._time_has_come)
+        self._timer = asyncio.get_running_loop().call_later(delay_ms / 1000, self._timer_fired)
 
-    def _time_has_come(self) -> None:
+    def _timer_fired(self) -> None:
         self._timer = None
-        self.tell(self.rules.tick)
+        self.dispatch(self.state_machine.tick)
 
 
-def _refuse(refusal: Refusal) -> Response:
-    """What never became a request. Its purpose is unknown, so 413 is said as to a post."""
-    if refusal.status == 413:
-        return refused(PayloadTooLargeError(refusal.reason))
-    body = json.dumps({"message": refusal.reason}).encode()
-    return Response(refusal.status, (("Content-Type", "application/json"),), body)
+def _http_error_response(error: HttpError) -> Response:
+    """The response to an invalid request. Its purpose is unknown, so 413 is that of a post."""
+    if error.status == 413:
+        return error_response(PayloadTooLargeError(error.reason))
+    body = json.dumps({"message": error.reason}).encode()
+    return Response(error.status, (("Content-Type", "application/json"),), body)

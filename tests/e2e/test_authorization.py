@@ -231,8 +231,8 @@ def test_who_watches_in_a_terminal_is_told_why_nothing_is_to_be_seen(stack: Stac
     session_id = a_session(1)["session_id"]
     watch = [sys.executable, "-m", "local", "watch", session_id]
     for token, told in (
-        ([], "this server asks for a token"),
-        (["--token", a_token(STRANGERS)], "this token does not open the session"),
+        ([], "this server requires a token"),
+        (["--token", a_token(STRANGERS)], "this token is not valid for the session"),
     ):
         watched = subprocess.run(
             [*watch, "--ws-url", stack.instance.websocket_url, *token],

@@ -8,8 +8,8 @@ import signal
 import time
 from pathlib import Path
 
-from local.background import START_SECONDS
-from local.supervision import DELAYS_SECONDS
+from local.supervision import RESTART_DELAYS_SECONDS
+from local.worker_processes import START_SECONDS
 from tests.servers import RedisProcess
 
 from .client import Client, all_until, has_reached
@@ -39,7 +39,9 @@ async def kill_relay(instance: Instance) -> None:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     # Its successor is there, though it may be long before it listens.
-    await awaited(lambda: instance.relay_pid not in (None, killed), max(DELAYS_SECONDS) + 10)
+    await awaited(
+        lambda: instance.relay_pid not in (None, killed), max(RESTART_DELAYS_SECONDS) + 10
+    )
 
 
 async def scenario(instance: Instance, watching_each: int) -> None:
@@ -74,7 +76,7 @@ async def scenario(instance: Instance, watching_each: int) -> None:
                 *(
                     client.until(
                         has_reached(newest[client.session_id].data["version"]),
-                        DELAYS_SECONDS[kill] + START_SECONDS + REFRESHED_WITHIN_S,
+                        RESTART_DELAYS_SECONDS[kill] + START_SECONDS + REFRESHED_WITHIN_S,
                         f"the newest after kill {kill + 1}",
                     )
                     for client in clients

@@ -23,7 +23,7 @@ from chalicelib.settings import Settings
 from chalicelib.store.client import connect as connect_store
 from chalicelib.store.keys import ALL_CONNECTIONS
 from chalicelib.store.session_store import RedisStore
-from local.embedded import embedded_server
+from local.embedded_valkey import embedded_valkey
 from tests.api_docs.conformance import check_server_message
 
 from .instances import Instance, Rest, awaited, instances
@@ -181,7 +181,7 @@ def test_what_was_answered_is_in_the_store_and_what_is_in_the_store_was_answered
         ids, seen, exit_code, took_s = asyncio.run(until_it_stops(instance))
         said = instance.log.read_text()
     tell(f"{len(seen.answered)} answered; it took {took_s:.2f} s, {seen.resets} reset at connect")
-    with embedded_server(instance.log.parent / "valkey") as server:
+    with embedded_valkey(instance.log.parent / "valkey") as server:
         assert not server.adopted, "the store was stopped, last of all"
         found = carried_out(server.url, ids)
         with redis.Redis.from_url(server.url) as store:

@@ -211,7 +211,7 @@ async def sweepers_are_killed(pair: list[Instance], many: int) -> None:
             for client in some:
                 assert heard_by(client) == log
     for instance in pair:
-        assert instance.log.read_text().count("was ended by SIGKILL; it is started again") == KILLS
+        assert instance.log.read_text().count("was killed by SIGKILL; restarting it in") == KILLS
 
 
 async def sweeper_of(instance: Instance) -> int:

@@ -19,9 +19,9 @@ from websockets.protocol import OPEN
 from websockets.sync.client import ClientConnection, connect
 from websockets.uri import parse_uri
 
-from local.gateway.events import Api
-from local.gateway.lambdas import Environments, Event, LambdaFunction
+from local.gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
 from local.gateway.sigv4 import Credentials
+from local.gateway.websocket_events import Api
 from local.gateway.websocket_server import WebSocketGateway
 
 WITHIN_S = 10
@@ -113,12 +113,12 @@ class Served:
 
     def known(self) -> int:
         """How many connections the gateway still remembers."""
-        found: int = self.call(lambda: len(self.gateway.rules))
+        found: int = self.call(lambda: len(self.gateway.state_machine))
         return found
 
     def is_quiet(self) -> None:
         """Returns as soon as no socket and no function is left."""
-        self.run(self.gateway.until_quiet())
+        self.run(self.gateway.wait_until_quiet())
 
 
 @contextmanager
@@ -132,14 +132,14 @@ def serving(
     ready: Future[tuple[Served, asyncio.Event]] = Future()
 
     async def serve() -> None:
-        pool = Environments(environments)
+        pool = ExecutionEnvironments(environments)
         options.setdefault("credentials", CREDENTIALS)
         gateway = WebSocketGateway(routes, pool, api=Api(stage=STAGE), **options)
         await gateway.start("127.0.0.1", 0)
-        told_to_stop = asyncio.Event()
+        stop_requested = asyncio.Event()
         served = Served(gateway, asyncio.get_running_loop(), gateway.port)
-        ready.set_result((served, told_to_stop))
-        await told_to_stop.wait()
+        ready.set_result((served, stop_requested))
+        await stop_requested.wait()
         await gateway.stop(2)
         await pool.stop(2)
 
@@ -154,11 +154,11 @@ def serving(
 
     thread = threading.Thread(target=run)
     thread.start()
-    served, told_to_stop = ready.result(WITHIN_S)
+    served, stop_requested = ready.result(WITHIN_S)
     try:
         yield served
     finally:
-        served.loop.call_soon_threadsafe(told_to_stop.set)
+        served.loop.call_soon_threadsafe(stop_requested.set)
         thread.join(WITHIN_S)
         assert not thread.is_alive()
 

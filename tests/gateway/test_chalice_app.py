@@ -15,10 +15,10 @@ from local.gateway.chalice_app import (
     AppError,
     lambdas_of,
     load_app,
-    point_websocket_api,
+    set_websocket_api_endpoint,
 )
 from local.gateway.chalice_config import StageConfig
-from local.gateway.lambdas import LambdaFunction, for_threads
+from local.gateway.lambdas import LambdaFunction, make_thread_safe
 
 ECHO = Path(__file__).parent / "echo"
 
@@ -90,7 +90,7 @@ def clock() -> Chalice:
     @app.on_sns_message(topic="news")
     def news(event: Any) -> None: ...
 
-    return for_threads(app)
+    return make_thread_safe(app)
 
 
 def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
@@ -166,10 +166,10 @@ def test_an_app_that_is_none_says_what_to_do(folder: Path, tmp_path: Path) -> No
     with pytest.raises(AppError, match=r"There is no app\.py in"):
         load_app(empty)
     (folder / "app.py").write_text("application = None\n")
-    with pytest.raises(AppError, match="has no app"):
+    with pytest.raises(AppError, match="must define a Chalice app named app"):
         load_app(folder)
     (folder / "app.py").write_text("app = None\n# longer\n")
-    with pytest.raises(AppError, match="no Chalice app"):
+    with pytest.raises(AppError, match="must be a Chalice app, not NoneType"):
         load_app(folder)
 
 
@@ -186,7 +186,7 @@ def test_chalices_own_client_is_pointed_here_whatever_the_event_says() -> None:
         aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
     )
 
-    point_websocket_api(app, "http://127.0.0.1:8001/dev")
+    set_websocket_api_endpoint(app, "http://127.0.0.1:8001/dev")
 
     app.websocket_api.configure("abc.execute-api.us-east-1.amazonaws.com", "prod")
     client: Any = app.websocket_api._client
@@ -196,7 +196,7 @@ def test_chalices_own_client_is_pointed_here_whatever_the_event_says() -> None:
 def test_an_app_without_a_session_is_pointed_here_too() -> None:
     app = Chalice("clock", configure_logs=False)
 
-    point_websocket_api(app, "http://127.0.0.1:8001/dev")
+    set_websocket_api_endpoint(app, "http://127.0.0.1:8001/dev")
 
     assert app.websocket_api._endpoint == "http://127.0.0.1:8001/dev"
     assert app.websocket_api._client is None

@@ -31,7 +31,7 @@ EVERYWHERE: dict[str, Any] = {
 def test_without_a_word_a_function_has_chalices_defaults(tmp_path: Path) -> None:
     config = StageConfig.read(tmp_path, "dev")
 
-    assert config.of("greet") == FunctionSettings(60, 128, {})
+    assert config.function_settings("greet") == FunctionSettings(60, 128, {})
     assert (config.app_name, config.environment()) == (None, {})
 
 
@@ -51,7 +51,7 @@ def test_the_nearest_word_counts(
 ) -> None:
     write(tmp_path, json.dumps(EVERYWHERE))
 
-    assert StageConfig.read(tmp_path, stage).of(function) == settings
+    assert StageConfig.read(tmp_path, stage).function_settings(function) == settings
 
 
 def write(folder: Path, text: str) -> None:
@@ -76,7 +76,7 @@ def test_what_a_function_would_have_otherwise_is_said(caplog: pytest.LogCaptureF
 
     with caplog.at_level(logging.WARNING):
         assert config.environment() == {"A": "1"}
-    assert "so greet has A=1 and not 2" in caplog.text
+    assert "so greet has A=1 instead of 2" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
-from local.gateway.client_socket import FRAMES_AT_ONCE, ClientSocket, Obstacle
+from local.gateway.client_socket import MAX_FRAMES_PER_TURN, ClientSocket, PauseReason
+from local.gateway.websocket_actions import Action, Invoke, PauseReading, ResumeReading
 from local.gateway.websocket_api import WebSocketApi
-from local.gateway.websocket_effects import Effect, Invoke, PauseReading, ResumeReading
 from local.gateway.websocket_limits import Limits
 
-from .rules import OK, Played, played
+from .api_harness import OK, Played, played
 from .serving import frame
 
 
@@ -58,7 +58,7 @@ class Gateway:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._played: Played = played(limits=limits)
-        self.rules: WebSocketApi = self._played.api
+        self.state_machine: WebSocketApi = self._played.api
         self.invokes: list[Invoke] = []
         self.connection_id = self._played.connected()
         self.transport = FakeTransport()
@@ -66,29 +66,29 @@ class Gateway:
         self.socket.connection_made(self.transport)
         self.has_left = False
 
-    def tell(self, input_: Callable[..., list[Effect]], *what: Any) -> None:
-        for effect in input_(*what, self._played.now_ms):
-            if isinstance(effect, Invoke):
-                self.invokes.append(effect)
-            elif isinstance(effect, PauseReading):
-                self.socket.pause_reading(Obstacle.TOO_MUCH_UNANSWERED)
-            elif isinstance(effect, ResumeReading):
-                self.socket.resume_reading(Obstacle.TOO_MUCH_UNANSWERED)
+    def dispatch(self, input_: Callable[..., list[Action]], *what: Any) -> None:
+        for action in input_(*what, self._played.now_ms):
+            if isinstance(action, Invoke):
+                self.invokes.append(action)
+            elif isinstance(action, PauseReading):
+                self.socket.pause_reading(PauseReason.TOO_MANY_UNANSWERED)
+            elif isinstance(action, ResumeReading):
+                self.socket.resume_reading(PauseReason.TOO_MANY_UNANSWERED)
 
     def answer(self, many: int) -> None:
         for _ in range(many):
-            self.tell(self.rules.answered, self.invokes.pop(0), OK)
+            self.dispatch(self.state_machine.invoke_finished, self.invokes.pop(0), OK)
 
-    def left(self, connection_id: str) -> None:
+    def socket_closed(self, connection_id: str) -> None:
         self.has_left = True
-        self.tell(self.rules.lost, connection_id)
+        self.dispatch(self.state_machine.socket_lost, connection_id)
 
     @property
     def bodies(self) -> list[str]:
         return [invoke.event["body"] for invoke in self.invokes]
 
 
-MANY = Limits(unanswered=10, at_once=1_000)
+MANY = Limits(unanswered_messages=10, concurrent_messages=1_000)
 
 
 def texts(numbers: range) -> bytes:
@@ -111,7 +111,7 @@ def test_a_burst_is_parsed_as_far_as_the_limit_and_the_rest_waits_as_bytes() -> 
     gateway.socket.data_received(texts(range(10)) + waiting)
 
     assert gateway.bodies == strings(range(10))
-    assert gateway.socket.waiting_bytes == len(waiting)
+    assert gateway.socket.unparsed_bytes == len(waiting)
     assert not gateway.transport.is_read
 
 
@@ -125,7 +125,7 @@ def test_what_waits_is_heard_before_more_is_read() -> None:
     assert not gateway.transport.is_read
     gateway.answer(5)
     assert gateway.bodies == strings(range(10, 18))
-    assert (gateway.socket.waiting_bytes, gateway.transport.is_read) == (0, True)
+    assert (gateway.socket.unparsed_bytes, gateway.transport.is_read) == (0, True)
 
 
 @pytest.mark.parametrize("how", ["vanishes", "hangs up"])
@@ -137,7 +137,7 @@ def test_what_waits_from_somebody_who_leaves_is_dropped(how: str) -> None:
         gateway.socket.connection_lost(None)
     else:
         gateway.socket.eof_received()
-    assert gateway.socket.waiting_bytes == 0
+    assert gateway.socket.unparsed_bytes == 0
     gateway.answer(10)
 
     # What had been handed over was answered, and the app is told that this was all.
@@ -145,7 +145,7 @@ def test_what_waits_from_somebody_who_leaves_is_dropped(how: str) -> None:
 
 
 def test_who_sends_much_at_once_lets_others_have_their_turn() -> None:
-    pings = frame(Opcode.PING, b"") * (3 * FRAMES_AT_ONCE - 1)
+    pings = frame(Opcode.PING, b"") * (3 * MAX_FRAMES_PER_TURN - 1)
 
     async def scenario() -> None:
         gateway = Gateway(Limits())
@@ -157,9 +157,10 @@ def test_who_sends_much_at_once_lets_others_have_their_turn() -> None:
             pongs.append(len(gateway.transport.written))
 
         answer = len(b"101")
-        assert pongs[0] == answer + 2 * FRAMES_AT_ONCE
+        assert pongs[0] == answer + 2 * MAX_FRAMES_PER_TURN
         assert sorted(set(pongs)) == [
-            answer + 2 * number for number in (FRAMES_AT_ONCE, 2 * FRAMES_AT_ONCE, len(pings) // 6)
+            answer + 2 * number
+            for number in (MAX_FRAMES_PER_TURN, 2 * MAX_FRAMES_PER_TURN, len(pings) // 6)
         ]
 
     asyncio.run(scenario())
@@ -195,7 +196,7 @@ def test_a_client_that_is_closed_while_it_waits_is_heard_to_its_goodbye() -> Non
     gateway = Gateway(MANY)
     gateway.socket.data_received(texts(range(15)) + frame(Opcode.CLOSE, b"\x03\xe8"))
 
-    gateway.tell(gateway.rules.delete, gateway.connection_id)
+    gateway.dispatch(gateway.state_machine.delete, gateway.connection_id)
 
     # What it had said besides comes too late.
     assert [invoke.route_key for invoke in gateway.invokes].count("$default") == 10

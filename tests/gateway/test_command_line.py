@@ -20,9 +20,9 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from local.gateway.__main__ import Options, Served, main, read_arguments, serve
-from local.gateway.sigv4 import Credentials, credentials_of
-from local.gateway.websocket_limits import Faults, Limits, Order
+from local.gateway.__main__ import Options, ServedApp, main, read_arguments, serve
+from local.gateway.sigv4 import Credentials, credentials_from
+from local.gateway.websocket_limits import Faults, Limits, MessageOrder
 
 from .serving import WITHIN_S
 from .test_chalice_app import _own_modules
@@ -127,7 +127,7 @@ def test_connections_outlive_a_change_of_the_app(tmp_path: Path) -> None:
         assert client.recv(WITHIN_S) == "before"
 
         app.write_text(APP.replace("{ANSWER!r}", "'after the change'"))
-        assert run.line() == "Loaded the app anew.\n"
+        assert run.line() == "Reloaded the app.\n"
         client.send("?")
         assert client.recv(WITHIN_S) == "after the change"
         with urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S) as response:
@@ -146,7 +146,7 @@ def test_an_app_that_will_not_load_leaves_the_one_before(
 
     async def use() -> None:
         async with AsyncExitStack() as parts:
-            served = await Served.start(parts, Options(tmp_path, port=0, ws_port=0))
+            served = await ServedApp.start(parts, Options(tmp_path, port=0, ws_port=0))
             app.write_text(broken)
             served.reload()
             async with connect_async(served.endpoint.replace("http", "ws")) as client:
@@ -154,7 +154,7 @@ def test_an_app_that_will_not_load_leaves_the_one_before(
                 assert await client.recv() == "before"
 
     asyncio.run(asyncio.wait_for(use(), WITHIN_S))
-    assert "The app can't be loaded; the one before stays" in caplog.text
+    assert "The app can't be loaded; the previous version still runs" in caplog.text
 
 
 def test_a_configuration_that_cannot_be_understood_leaves_the_one_before(
@@ -164,7 +164,7 @@ def test_a_configuration_that_cannot_be_understood_leaves_the_one_before(
 
     async def use() -> None:
         async with AsyncExitStack() as parts:
-            served = await Served.start(parts, Options(tmp_path, port=0, ws_port=0))
+            served = await ServedApp.start(parts, Options(tmp_path, port=0, ws_port=0))
             (tmp_path / ".chalice").mkdir()
             (tmp_path / ".chalice" / "config.json").write_text("{")
             served.reload()
@@ -191,7 +191,7 @@ def test_signatures_are_wanted_unless_they_are_switched_off(
     async def use() -> None:
         async with AsyncExitStack() as parts:
             options = Options(ECHO, port=0, ws_port=0, verify_signatures=verify_signatures)
-            served = await Served.start(parts, options)
+            served = await ServedApp.start(parts, options)
             with pytest.raises(urllib.error.HTTPError) as raised:
                 await asyncio.to_thread(
                     urllib.request.urlopen, f"{served.endpoint}/@connections/PJqB0fHsqRcCHlw%3D"
@@ -232,7 +232,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         environments=3,
         verify_signatures=False,
         reload=True,
-        order=Order.SHUFFLED,
+        order=MessageOrder.SHUFFLED,
         limits=Limits(idle_ms=1_500, duration_ms=20_000, integration_ms=3_000),
         faults=Faults(
             seed=5, drop_posts=0.1, delay_posts=0.2, reorder_posts=0.3, lose_disconnects=0.4
@@ -242,8 +242,8 @@ def test_arguments_become_options(tmp_path: Path) -> None:
 
 
 def test_credentials_are_those_of_the_sdks_or_local() -> None:
-    assert credentials_of({}) == Credentials("local", "local", None)
-    assert credentials_of(
+    assert credentials_from({}) == Credentials("local", "local", None)
+    assert credentials_from(
         {
             "AWS_ACCESS_KEY_ID": "a",
             "AWS_SECRET_ACCESS_KEY": "b",
@@ -261,7 +261,7 @@ def test_an_app_is_served_and_replaced_within_a_process(
     async def use() -> None:
         async with AsyncExitStack() as parts:
             options = Options(tmp_path, host="0.0.0.0", port=0, ws_port=0)
-            served = await Served.start(parts, options)
+            served = await ServedApp.start(parts, options)
             url = served.endpoint.replace("http", "ws")
             async with connect_async(url) as client:
                 await client.send("?")
@@ -274,10 +274,10 @@ def test_an_app_is_served_and_replaced_within_a_process(
                 assert await client.recv() == "after the change"
             taken = Options(tmp_path, host="0.0.0.0", ws_port=int(url.split(":")[2][:-4]))
             with pytest.raises(OSError, match="in use"):
-                await Served.start(parts, taken)
+                await ServedApp.start(parts, taken)
 
     asyncio.run(asyncio.wait_for(use(), WITHIN_S))
-    assert capsys.readouterr().out == "Loaded the app anew.\n"
+    assert capsys.readouterr().out == "Reloaded the app.\n"
 
 
 def test_it_reloads_and_ends_at_a_signal(
@@ -296,7 +296,7 @@ def test_it_reloads_and_ends_at_a_signal(
         serving = asyncio.create_task(serve(Options(tmp_path, port=0, ws_port=0, reload=True)))
         await until_it_says("Lambda ")
         app.write_text(APP.replace("{ANSWER!r}", "'after the change'"))
-        await until_it_says("Loaded the app anew.")
+        await until_it_says("Reloaded the app.")
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
 
@@ -310,8 +310,8 @@ def test_it_says_how_to_reach_it_from_here(host: str, authority: str) -> None:
 
     async def describe() -> str:
         async with AsyncExitStack() as parts:
-            served = await Served.start(parts, Options(ECHO, host=host, port=0, ws_port=0))
-            return served.describe()
+            served = await ServedApp.start(parts, Options(ECHO, host=host, port=0, ws_port=0))
+            return served.startup_message()
 
     try:
         described = asyncio.run(describe())

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from local.gateway.connections_api import is_for_connections
+from local.gateway.connections_api import is_connections_request
 from local.gateway.sigv4 import Credentials
 from local.gateway.websocket_limits import Faults, Limits
 
@@ -337,6 +337,6 @@ def test_disconnects_are_lost_on_demand() -> None:
 
 
 def test_only_the_path_of_a_request_makes_it_one_for_connections() -> None:
-    assert is_for_connections("/dev/@connections/id")
-    assert is_for_connections("/dev/%40connections/id?x=1")
-    assert not is_for_connections("/dev?sessionId=1&back=/x/@connections/y")
+    assert is_connections_request("/dev/@connections/id")
+    assert is_connections_request("/dev/%40connections/id?x=1")
+    assert not is_connections_request("/dev?sessionId=1&back=/x/@connections/y")

@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationEr
 from websockets.frames import Opcode
 from websockets.sync.client import connect
 
-from local.gateway.lambdas import Environments, Event, LambdaFunction
-from local.gateway.websocket_limits import Limits, Order
+from local.gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
+from local.gateway.websocket_limits import Limits, MessageOrder
 from tests.local.serving import LoopFactory
 
 from .serving import WITHIN_S, Backend, RawClient, context_of, failing, frame, ok, reset, serving
@@ -258,7 +258,7 @@ def test_what_is_sent_before_connect_has_answered_waits_for_it() -> None:
 
     backend = Backend(connect=slow, message=echo_to(order))
     with (
-        serving(backend.routes, order=Order.SERIAL) as served,
+        serving(backend.routes, order=MessageOrder.SERIAL) as served,
         RawClient(served.port) as client,
     ):
         early = frame(Opcode.TEXT, b"1") + frame(Opcode.TEXT, b"2")
@@ -331,7 +331,7 @@ def test_functions_that_are_invoked_keep_no_message_waiting() -> None:
     go_on = threading.Event()
     backend = Backend()
     greet = LambdaFunction("app-dev-greet", lambda _event, _context: go_on.wait(WITHIN_S))
-    greetings = Environments(1)
+    greetings = ExecutionEnvironments(1)
     with serving(
         backend.routes,
         environments=1,
@@ -490,7 +490,7 @@ def test_connections_stay_when_the_app_is_replaced() -> None:
     with serving(before.routes) as served:
         with served.connect() as client:
             begun = before.connected()
-            served.call(lambda: served.gateway.use(after.routes))
+            served.call(lambda: served.gateway.replace_functions(after.routes))
             client.send("{}")
 
             assert context_of(after.message())["connectionId"] == begun["connectionId"]

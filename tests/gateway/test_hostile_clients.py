@@ -12,7 +12,7 @@ import pytest
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection
 
-from local.gateway.callback_errors import LimitExceededError
+from local.gateway.connections_api_errors import LimitExceededError
 from local.gateway.lambdas import Event
 from local.gateway.websocket_limits import Limits
 from tests.local.serving import LoopFactory
@@ -43,7 +43,7 @@ def post(served: Served, connection_id: str, data: bytes) -> None:
 
     def call() -> None:
         buffered = gateway.buffered_bytes(connection_id)
-        gateway.tell(gateway.rules.post, connection_id, data, buffered)
+        gateway.dispatch(gateway.state_machine.post, connection_id, data, buffered)
 
     served.call(call)
 
@@ -307,7 +307,9 @@ def test_who_asks_too_much_at_once_is_read_again_once_it_is_answered(
 
     backend = Backend(message=wait)
     with (
-        serving(backend.routes, limits=Limits(unanswered=4), loop_factory=loop_factory) as served,
+        serving(
+            backend.routes, limits=Limits(unanswered_messages=4), loop_factory=loop_factory
+        ) as served,
         RawClient(served.port) as client,
     ):
         client.shake_hands()
@@ -328,7 +330,7 @@ def test_who_asks_too_much_at_once_is_read_again_once_it_is_answered(
 
 def test_a_burst_waits_as_bytes_until_it_is_its_turn(loop_factory: LoopFactory) -> None:
     go_on = threading.Event()
-    limits = Limits(unanswered=20)
+    limits = Limits(unanswered_messages=20)
     many = 2_000
 
     def wait(event: Event) -> None:
@@ -342,7 +344,7 @@ def test_a_burst_waits_as_bytes_until_it_is_its_turn(loop_factory: LoopFactory) 
         # With the handshake, as a part of it may have been read before there is a connection.
         burst = b"".join(frame(Opcode.TEXT, str(number).encode()) for number in range(many))
         client.shake_hands(then=burst)
-        begun = [backend.message() for _ in range(limits.at_once)]
+        begun = [backend.message() for _ in range(limits.concurrent_messages)]
         assert backend.messages.empty()
         go_on.set()
         begun += [backend.message() for _ in range(many - len(begun))]

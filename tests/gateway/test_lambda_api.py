@@ -16,7 +16,7 @@ from chalice.app import Chalice, Rate
 from local.gateway.chalice_app import lambdas_of
 from local.gateway.chalice_config import StageConfig
 from local.gateway.lambda_api import SYNCHRONOUS_BYTES
-from local.gateway.lambdas import LambdaFunction, for_threads
+from local.gateway.lambdas import LambdaFunction, make_thread_safe
 
 from .serving import WITHIN_S, Served, serving
 
@@ -56,7 +56,7 @@ class Tasks:
         def every_minute(event: Any) -> Any:
             return "swept"
 
-        functions = dict(lambdas_of(for_threads(app), StageConfig("dev")).functions)
+        functions = dict(lambdas_of(make_thread_safe(app), StageConfig("dev")).functions)
         hanging = functions["tasks-dev-hangs"]
         functions["tasks-dev-hangs"] = LambdaFunction(
             hanging.name, hanging.handler, timeout_seconds=0.05

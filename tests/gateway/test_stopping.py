@@ -72,7 +72,7 @@ def test_who_comes_while_it_stops_is_turned_away_and_posts_still_arrive() -> Non
 
     told: list[str] = []
     served_now: list[Served] = []
-    let_go = threading.Event()
+    request_shutdown = threading.Event()
 
     def disconnect(_event: Event) -> None:
         api = management(served_now[0])
@@ -80,7 +80,7 @@ def test_who_comes_while_it_stops_is_turned_away_and_posts_still_arrive() -> Non
             api.get_connection(ConnectionId="PJqB0fHsqRcCHlw=")
         except api.exceptions.GoneException:
             told.append("410")
-        let_go.wait(WITHIN_S)
+        request_shutdown.wait(WITHIN_S)
 
     backend = Backend(disconnect=disconnect)
     with serving(backend.routes) as served:
@@ -90,7 +90,7 @@ def test_who_comes_while_it_stops_is_turned_away_and_posts_still_arrive() -> Non
             stopping = asyncio.run_coroutine_threadsafe(served.gateway.stop(WITHIN_S), served.loop)
             assert backend.disconnected() == (1001, "Going away")
             assert late.shake_hands()[0] == 503
-            let_go.set()
+            request_shutdown.set()
             client.send(Opcode.CLOSE, b"\x03\xe9")
             client.socket.close()
             stopping.result(WITHIN_S)

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from local.gateway import ids
-from local.gateway.events import iso_time
-from local.gateway.websocket_effects import Invoke
+from local.gateway.websocket_actions import Invoke
+from local.gateway.websocket_events import iso_time
 
-from .rules import HANDSHAKE, OK, Played, context, invocations, played
+from .api_harness import HANDSHAKE, OK, Played, context, invocations, played
 
 CAPTURED = Path(__file__).parent.parent / "events"
 WITHOUT_AGENT = dataclasses.replace(
@@ -35,15 +35,15 @@ WITH_QUERY = dataclasses.replace(HANDSHAKE, query="sessionId=1&sessionId=2&name=
 
 
 def connect(play: Played) -> Invoke:
-    effect = play.open(WITHOUT_AGENT)
-    assert isinstance(effect, Invoke)
-    return effect
+    action = play.open(WITHOUT_AGENT)
+    assert isinstance(action, Invoke)
+    return action
 
 
 def connect_with_query(play: Played) -> Invoke:
-    effect = play.open(WITH_QUERY)
-    assert isinstance(effect, Invoke)
-    return effect
+    action = play.open(WITH_QUERY)
+    assert isinstance(action, Invoke)
+    return action
 
 
 def message(play: Played) -> Invoke:
@@ -56,7 +56,7 @@ def message(play: Played) -> Invoke:
 def disconnect(play: Played) -> Invoke:
     connection_id = play.connected()
     play.now_ms += 2_000
-    (invoke,) = invocations(play.api.closed(connection_id, 1005, "", play.now_ms))
+    (invoke,) = invocations(play.api.close_received(connection_id, 1005, "", play.now_ms))
     return invoke
 
 
@@ -107,9 +107,9 @@ def test_whatever_a_client_does_its_events_are_valid_for_powertools(
     handshake = dataclasses.replace(HANDSHAKE, headers=(("Host", "h"), *headers), query=query)
     begun = play.open(handshake)
     assert isinstance(begun, Invoke)
-    play.api.answered(begun, OK, play.now_ms)
+    play.api.invoke_finished(begun, OK, play.now_ms)
     (said,) = invocations(play.text(begun.connection_id, text))
-    (ended,) = invocations(play.api.closed(begun.connection_id, code, reason, play.now_ms))
+    (ended,) = invocations(play.api.close_received(begun.connection_id, code, reason, play.now_ms))
 
     APIGatewayWebSocketConnectEventModel.model_validate(begun.event)
     APIGatewayWebSocketMessageEventModel.model_validate(said.event)
@@ -139,10 +139,10 @@ def test_a_body_is_the_text_as_it_came() -> None:
 
 def test_headers_come_in_the_clients_case_and_with_all_their_values() -> None:
     headers = (("HOST", "h"), ("cookie", "a=1"), ("Cookie", "b=2"), ("x-forwarded-for", "10.0.0.1"))
-    effect = played().open(dataclasses.replace(HANDSHAKE, headers=headers))
-    assert isinstance(effect, Invoke)
+    action = played().open(dataclasses.replace(HANDSHAKE, headers=headers))
+    assert isinstance(action, Invoke)
 
-    assert effect.event["multiValueHeaders"] == {
+    assert action.event["multiValueHeaders"] == {
         "HOST": ["h"],
         "cookie": ["a=1", "b=2"],
         "X-Amzn-Trace-Id": ["Root=1-65c667df-0123456789abcdef01234567"],
@@ -150,7 +150,7 @@ def test_headers_come_in_the_clients_case_and_with_all_their_values() -> None:
         "X-Forwarded-Port": ["8001"],
         "X-Forwarded-Proto": ["http"],
     }
-    assert effect.event["headers"]["cookie"] == "b=2"
+    assert action.event["headers"]["cookie"] == "b=2"
 
 
 def test_ids_are_16_characters_that_a_url_takes() -> None:

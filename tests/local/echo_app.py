@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice.app import Blueprint, Chalice, CORSConfig, Response
 
-from local.gateway.lambdas import for_threads
+from local.gateway.lambdas import make_thread_safe
 
 CORS = CORSConfig(
     allow_origin="https://example.test",
@@ -60,7 +60,7 @@ def make_app() -> Chalice:
         return Response("", headers={"Set-Cookie": ["a=1", "b=2"], "X-One": "1"})
 
     app.register_blueprint(blueprint)
-    return for_threads(app)
+    return make_thread_safe(app)
 
 
 def raising(_event: Any, _context: Any) -> Any:

@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from local.gateway.http_messages import Handler, Limits, Refuser, Request, Response, plain_refusal
+from local.gateway.http_messages import (
+    ErrorResponder,
+    Handler,
+    Limits,
+    Request,
+    Response,
+    plain_error_response,
+)
 from local.gateway.http_server import HttpServer
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -37,19 +44,19 @@ def serving(
     handler: Handler,
     *,
     limits: Limits | None = None,
-    refuse: Refuser = plain_refusal,
+    error_response: ErrorResponder = plain_error_response,
     loop_factory: LoopFactory | None = None,
 ) -> Iterator[Served]:
     ready: Future[Served] = Future()
     done: Future[asyncio.Event] = Future()
 
     async def serve() -> None:
-        server = HttpServer(handler, limits=limits, refuse=refuse)
+        server = HttpServer(handler, limits=limits, error_response=error_response)
         await server.start("127.0.0.1", 0)
-        told_to_stop = asyncio.Event()
-        done.set_result(told_to_stop)
+        stop_requested = asyncio.Event()
+        done.set_result(stop_requested)
         ready.set_result(Served(server, asyncio.get_running_loop(), server.port))
-        await told_to_stop.wait()
+        await stop_requested.wait()
         await server.stop(0.5)
 
     def run() -> None:

@@ -23,4 +23,4 @@ def test_a_fault_that_does_not_exist_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         read_arguments(["--faults", text])
-    assert "says no faults" in capsys.readouterr().err
+    assert "invalid faults" in capsys.readouterr().err

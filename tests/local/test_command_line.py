@@ -20,9 +20,17 @@ from pathlib import Path
 import pytest
 import redis
 
-from local.__main__ import examples, fastest_loop, main, read_arguments, without_password
-from local.embedded import embedded_server
-from local.stack import Customised, Options, StackError, customised_by, load_app, running, url_of
+from local.__main__ import example_commands, fastest_loop, main, read_arguments, without_password
+from local.embedded_valkey import embedded_valkey
+from local.stack import (
+    ApiDefinition,
+    Options,
+    StackError,
+    http_url,
+    load_app,
+    read_api_definition,
+    running_stack,
+)
 
 from .serving import Wire
 from .stub import APP, make_stub
@@ -105,7 +113,7 @@ def started(folder: Path, *arguments: str) -> Iterator[Run]:
 
 def no_server_is_left(folder: Path) -> bool:
     """A server that lived on would be adopted now."""
-    with embedded_server(folder / ".data" / "valkey") as server:
+    with embedded_valkey(folder / ".data" / "valkey") as server:
         return not server.adopted
 
 
@@ -250,12 +258,12 @@ def test_a_change_of_the_app_starts_it_anew_once_it_can_be_loaded(folder: Path) 
             wire.get("/count", method="POST")
         (folder / "app.py").write_text("raise RuntimeError('half done')")
         assert run.process.stderr is not None
-        while "the one before stays" not in (line := run.process.stderr.readline()):
+        while "the previous version still runs" not in (line := run.process.stderr.readline()):
             assert line
         (folder / "app.py").write_text(APP.replace('{"count": client', '{"new count": client'))
         again = said_by(run.process)
 
-        assert again.said.startswith("The app has changed: starting anew.\n")
+        assert again.said.startswith("The app has changed: restarting.\n")
         with again.wire() as wire:
             assert json.loads(wire.get("/count", method="POST").body) == {"new count": 2}
         run.process.terminate()
@@ -274,7 +282,7 @@ def test_two_stacks_on_one_folder_the_second_is_told(folder: Path) -> None:
 
 
 def test_an_existing_server_is_used_and_left_alone(folder: Path, tmp_path: Path) -> None:
-    with embedded_server(tmp_path / "theirs") as theirs:
+    with embedded_valkey(tmp_path / "theirs") as theirs:
         with started(folder, "--redis-url", theirs.url, "--stage", "other") as run:
             assert run.redis_url == theirs.url
             assert "Stage other" in run.said
@@ -290,7 +298,7 @@ def test_an_existing_server_is_used_and_left_alone(folder: Path, tmp_path: Path)
 def test_an_existing_server_is_named_without_its_password(folder: Path) -> None:
     with started(folder, "--redis-url", "redis://user:secret@127.0.0.1:1/0") as run:
         assert "Store redis://user:***@127.0.0.1:1/0" in run.said
-        assert "Data  with the store" in run.said
+        assert "Data  in the store" in run.said
         run.process.terminate()
         assert run.process.stdout is not None
         assert "Stopping" in run.process.stdout.readline()
@@ -319,7 +327,7 @@ def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_the_whole_stack_starts_and_stops(inside: Path) -> None:
     async def scenario() -> None:
-        async with running(Options(port=0, ws_port=0)) as stack:
+        async with running_stack(Options(port=0, ws_port=0)) as stack:
             assert stack.embedded is not None
             port = int(stack.rest_url.rpartition(":")[2])
 
@@ -376,7 +384,7 @@ def test_a_configuration_that_cannot_be_understood_is_said(
 )
 def test_an_app_py_without_an_app_is_said(inside: Path, source: str) -> None:
     (inside / "app.py").write_text(source)
-    with pytest.raises(StackError, match="has no Chalice app"):
+    with pytest.raises(StackError, match="must define a Chalice app named app"):
         load_app()
 
 
@@ -388,16 +396,16 @@ def test_an_app_py_that_misses_a_module_fails_with_its_own_error(inside: Path) -
 
 def test_gateway_responses_come_from_the_template_if_there_is_one(tmp_path: Path) -> None:
     template = tmp_path / "template.json"
-    assert customised_by(template) == Customised()
+    assert read_api_definition(template) == ApiDefinition()
     template.write_text('{"Resources": {}}')
-    assert customised_by(template) == Customised()
+    assert read_api_definition(template) == ApiDefinition()
     template.write_text("{")
     with pytest.raises(StackError, match=r"template\.json"):
-        customised_by(template)
+        read_api_definition(template)
 
 
 def test_the_project_s_own_template_can_be_carried_out() -> None:
-    customised = customised_by(ROOT / Options().gateway_template)
+    customised = read_api_definition(ROOT / Options().gateway_template)
     assert customised.responses
     assert customised.minimum_compression_bytes == 4096
 
@@ -413,7 +421,9 @@ def test_arguments_have_defaults_and_the_environment_may_name_the_server(
 
 
 def test_what_is_printed_to_try_can_be_pasted() -> None:
-    create, *commands, watch, listen = examples("http://127.0.0.1:8000", "ws://127.0.0.1:8001/dev")
+    create, *commands, watch, listen = example_commands(
+        "http://127.0.0.1:8000", "ws://127.0.0.1:8001/dev"
+    )
     words = shlex.split(create)
     session = json.loads(words[words.index("-d") + 1])
     assert session["sync_mode"] == "per_participant"
@@ -445,7 +455,7 @@ def test_what_is_printed_to_try_can_be_pasted() -> None:
     ],
 )
 def test_the_url_is_one_that_this_machine_can_reach(host: str, url: str) -> None:
-    assert url_of(host, 1) == url
+    assert http_url(host, 1) == url
 
 
 def test_a_password_is_not_shown() -> None:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from local.gateway.compression import compressed, is_compressible, minimum_compression_bytes
+from local.gateway.compression import compress, is_compressible, minimum_compression_bytes
 from local.gateway.http_messages import Response
 
 LARGE = Response(200, (("Content-Type", "text/plain"),), b"tick" * 1_000)
@@ -33,11 +33,11 @@ def test_it_is_done_from_a_size_on_and_once() -> None:
     assert not is_compressible(LARGE, "gzip", 4_001)
     assert not is_compressible(LARGE, "gzip", None)
     assert not is_compressible(Response(304), "gzip", 0)
-    assert not is_compressible(compressed(LARGE), "gzip", 0)
+    assert not is_compressible(compress(LARGE), "gzip", 0)
 
 
 def test_what_comes_out_is_what_went_in_and_says_that_it_is_compressed() -> None:
-    response = compressed(LARGE)
+    response = compress(LARGE)
 
     assert gzip.decompress(response.body) == LARGE.body
     assert len(response.body) < 100

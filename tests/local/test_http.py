@@ -335,7 +335,7 @@ def test_a_handler_that_fails_is_a_500_and_the_connection_lives(
 
     with serving(fail_once) as served, Wire(served.port) as wire:
         assert wire.get("/fail?token=secret").status == 500
-        assert "No answer to GET /fail\n" in caplog.text
+        assert "GET /fail: the handler failed\n" in caplog.text
         assert "ZeroDivisionError" in caplog.text
         assert wire.get("/next").status == 200
 

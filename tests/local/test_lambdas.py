@@ -11,7 +11,7 @@ import pytest
 from local.gateway.ids import connection_id, extended_request_id, trace_id, uuid
 from local.gateway.lambdas import (
     CallerTimeout,
-    Environments,
+    ExecutionEnvironments,
     FunctionError,
     FunctionTimeout,
     LambdaFunction,
@@ -23,7 +23,7 @@ def function(handler: Any, **settings: Any) -> LambdaFunction:
 
 
 async def invoked(handler: Any, *events: Any, limit: int = 8, **settings: Any) -> list[Any]:
-    environments = Environments(limit)
+    environments = ExecutionEnvironments(limit)
     try:
         return await asyncio.gather(
             *(environments.invoke(function(handler, **settings), event) for event in events),
@@ -97,7 +97,7 @@ def test_no_more_run_at_once_than_there_may_be_environments() -> None:
 
 def test_an_environment_is_used_again() -> None:
     async def one_after_the_other() -> set[int]:
-        environments = Environments()
+        environments = ExecutionEnvironments()
         reports = [
             await environments.invoke(function(lambda _event, _: threading.get_ident()), {})
             for _ in range(5)
@@ -112,7 +112,7 @@ def test_who_invoked_a_handler_waits_only_so_long_and_it_goes_on() -> None:
     release = threading.Event()
 
     async def scenario() -> None:
-        environments = Environments()
+        environments = ExecutionEnvironments()
         slow = function(lambda _event, _: release.wait(5))
         with pytest.raises(CallerTimeout):
             await environments.invoke(slow, {}, timeout_seconds=0.05)
@@ -127,7 +127,7 @@ def test_a_function_whose_time_is_up_has_failed_and_another_has_its_environment(
     release = threading.Event()
 
     async def scenario() -> None:
-        environments = Environments(limit=1)
+        environments = ExecutionEnvironments(limit=1)
         slow = function(lambda _event, _: release.wait(5), timeout_seconds=0.05)
         with pytest.raises(FunctionError, match=r"Task timed out after 0\.05 seconds") as raised:
             await environments.invoke(slow, {}, timeout_seconds=5)
@@ -150,7 +150,7 @@ def test_a_handler_that_ends_too_late_is_heard_no_more() -> None:
         return "too late"
 
     async def scenario() -> None:
-        environments = Environments(limit=1)
+        environments = ExecutionEnvironments(limit=1)
         with pytest.raises(FunctionTimeout):
             await environments.invoke(function(slow, timeout_seconds=0.05), {})
         release.set()
@@ -170,7 +170,7 @@ def test_a_handler_that_ends_too_late_is_heard_no_more() -> None:
 
 def test_the_time_of_a_function_begins_when_it_does() -> None:
     async def scenario() -> None:
-        environments = Environments(limit=1)
+        environments = ExecutionEnvironments(limit=1)
         release = threading.Event()
         first = asyncio.create_task(
             environments.invoke(function(lambda _event, _: release.wait(5)), {})
@@ -194,7 +194,7 @@ def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
     begun: list[int] = []
 
     async def scenario() -> None:
-        environments = Environments(limit=1)
+        environments = ExecutionEnvironments(limit=1)
         release = threading.Event()
         first = asyncio.create_task(
             environments.invoke(function(lambda _event, _: release.wait(5)), {})
@@ -223,8 +223,8 @@ def test_a_result_after_the_loop_has_closed_is_dropped() -> None:
         release.wait(5)
         ended.set()
 
-    async def scenario() -> Environments:
-        environments = Environments()
+    async def scenario() -> ExecutionEnvironments:
+        environments = ExecutionEnvironments()
         with pytest.raises(CallerTimeout):
             await environments.invoke(function(slow), {}, timeout_seconds=0.01)
         return environments

@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventMo
 
 from local.gateway.gateway_responses import GatewayResponse, ResponseType
 from local.gateway.http_messages import Limits
-from local.gateway.lambdas import Environments, LambdaFunction
+from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
 
@@ -33,7 +33,7 @@ def gateway(
     **settings: Any,
 ) -> Iterator[Served]:
     app = make_app()
-    environments = Environments()
+    environments = ExecutionEnvironments()
     api = RestApi(
         app,
         LambdaFunction("echo-dev", handler or app, timeout_seconds=lambda_seconds),
@@ -42,7 +42,9 @@ def gateway(
         **settings,
     )
     limits = Limits(body_bytes=1000)
-    with serving(api.handle, limits=limits, refuse=api.refuse, loop_factory=loop_factory) as served:
+    with serving(
+        api.handle, limits=limits, error_response=api.error_response, loop_factory=loop_factory
+    ) as served:
         yield served
     assert asyncio.run(environments.stop(5))
 

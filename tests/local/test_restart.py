@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.restart import LOG, app_has_changed
+from local.restart import LOG, wait_for_app_change
 
 WITHIN_S = 20
 
@@ -41,7 +41,7 @@ def test_a_broken_app_is_reported_and_watched_until_it_is_mended(
 
     async def scenario() -> None:
         async with asyncio.timeout(WITHIN_S):
-            changed = asyncio.create_task(app_has_changed(tmp_path, ["app"]))
+            changed = asyncio.create_task(wait_for_app_change(tmp_path, ["app"]))
             # The watch is open after a few turns of the loop.
             for _ in range(5):
                 await asyncio.sleep(0)
@@ -56,4 +56,4 @@ def test_a_broken_app_is_reported_and_watched_until_it_is_mended(
 
 def test_a_watch_that_fails_is_no_change(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup, match="unhandled"):
-        asyncio.run(app_has_changed(tmp_path / "gone", ["app"]))
+        asyncio.run(wait_for_app_change(tmp_path / "gone", ["app"]))

@@ -13,8 +13,13 @@ from pathlib import Path
 import pytest
 import redis
 
-from local.background import BackgroundProcess
-from local.supervision import DELAYS_SECONDS, MEMORY_SECONDS, Restarts, supervised
+from local.supervision import (
+    RESTART_DELAYS_SECONDS,
+    RESTART_WINDOW_SECONDS,
+    RestartBackoff,
+    supervised,
+)
+from local.worker_processes import WorkerProcess
 from tests.servers import eventually
 
 from .stub import make_stub
@@ -22,20 +27,22 @@ from .test_command_line import Run, no_server_is_left, started
 
 
 def test_an_end_now_and_then_is_made_good_at_once() -> None:
-    restarts = Restarts()
+    restarts = RestartBackoff()
     assert [restarts.delay_seconds(day * 86_400.0) for day in range(100)] == [0.0] * 100
 
 
 def test_one_end_after_another_is_made_good_more_and_more_slowly_and_then_no_more() -> None:
-    restarts = Restarts()
-    assert [restarts.delay_seconds(1.0) for _ in DELAYS_SECONDS] == list(DELAYS_SECONDS)
+    restarts = RestartBackoff()
+    assert [restarts.delay_seconds(1.0) for _ in RESTART_DELAYS_SECONDS] == list(
+        RESTART_DELAYS_SECONDS
+    )
     assert restarts.delay_seconds(1.0) is None
 
 
 def test_what_is_a_minute_ago_is_forgotten() -> None:
-    restarts = Restarts()
+    restarts = RestartBackoff()
     for number in range(50):
-        assert restarts.delay_seconds(number * MEMORY_SECONDS / 5) is not None
+        assert restarts.delay_seconds(number * RESTART_WINDOW_SECONDS / 5) is not None
 
 
 @dataclass
@@ -47,10 +54,10 @@ class Frail:
     ends: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     refuses: deque[Exception] = field(default_factory=deque)
 
-    async def ended(self) -> str:
+    async def wait_for_exit(self) -> str:
         return await self.ends.get()
 
-    async def start_again(self) -> None:
+    async def restart(self) -> None:
         for refusal in self.refuses:
             raise refusal
         self.starts += 1
@@ -61,18 +68,18 @@ def test_each_part_has_lives_of_its_own_and_every_end_is_said(
 ) -> None:
     async def scenario() -> None:
         one, other = Frail("one"), Frail("other")
-        async with supervised([one, other]) as given_up:
+        async with supervised([one, other]) as failure:
             for part in (one, other):
                 part.ends.put_nowait("fell over")
             while (one.starts, other.starts) != (2, 2):
                 await asyncio.sleep(0)
-            assert not given_up.done()
-        assert given_up.cancelled()
+            assert not failure.done()
+        assert failure.cancelled()
 
     asyncio.run(scenario())
     assert sorted(caplog.messages) == [
-        "one fell over; it is started again.",
-        "other fell over; it is started again.",
+        "one fell over; restarting it in 0 s.",
+        "other fell over; restarting it in 0 s.",
     ]
 
 
@@ -80,18 +87,18 @@ def test_what_can_not_even_be_started_is_a_failure_of_the_whole() -> None:
     async def scenario() -> None:
         part = Frail(refuses=deque([OSError("no more processes")]))
         part.ends.put_nowait("fell over")
-        async with supervised([part]) as given_up:
+        async with supervised([part]) as failure:
             with pytest.raises(OSError, match="no more processes"):
-                await given_up
+                await failure
 
     asyncio.run(scenario())
 
 
 def test_where_there_is_nothing_to_keep_nothing_is_given_up() -> None:
     async def scenario() -> None:
-        async with supervised([]) as given_up:
+        async with supervised([]) as failure:
             await asyncio.sleep(0)
-            assert not given_up.done()
+            assert not failure.done()
 
     asyncio.run(scenario())
 
@@ -106,16 +113,16 @@ def test_a_process_says_how_it_ended_and_can_be_started_again(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     async def scenario() -> None:
-        sleeper = await BackgroundProcess.start("sleeper")
-        await sleeper.has_started()
+        sleeper = await WorkerProcess.start("sleeper")
+        await sleeper.wait_until_started()
         os.kill(sleeper.pid, signal.SIGKILL)
-        assert await sleeper.ended() == f"(process {sleeper.pid}) was ended by SIGKILL"
+        assert await sleeper.wait_for_exit() == f"(process {sleeper.pid}) was killed by SIGKILL"
         first = sleeper.pid
-        await sleeper.start_again()
-        await sleeper.has_started()
+        await sleeper.restart()
+        await sleeper.wait_until_started()
         assert sleeper.pid != first
         await sleeper.stop(5)
-        assert await sleeper.ended() == f"(process {sleeper.pid}) was ended by SIGTERM"
+        assert await sleeper.wait_for_exit() == f"(process {sleeper.pid}) was killed by SIGTERM"
 
     asyncio.run(scenario())
 
@@ -153,7 +160,7 @@ def test_a_server_that_is_killed_is_back_with_its_data_on_its_port(folder: Path)
         line = said_on_the_side(run)
         assert line.startswith("Valkey (process ")
         assert str(folder / ".data" / "valkey" / "valkey.log") in line
-        assert line.endswith("has gone; it is started again.\n")
+        assert line.endswith("exited; restarting it in 0 s.\n")
         eventually(lambda: wire.get("/count", method="POST").status == 200)
         with run.store() as store:
             assert int(str(store.get("count"))) >= 2
@@ -169,7 +176,7 @@ def test_a_stack_that_adopted_a_server_keeps_it_running_too(folder: Path) -> Non
         with started(folder) as run, run.wire() as wire:
             assert "still running" in run.said
             kill_server(run)
-            assert "it is started again" in said_on_the_side(run)
+            assert "restarting it in" in said_on_the_side(run)
             eventually(lambda: wire.get("/count", method="POST").status == 200)
             run.process.terminate()
             assert run.ends() == 0
@@ -179,10 +186,10 @@ def test_a_stack_that_adopted_a_server_keeps_it_running_too(folder: Path) -> Non
 @pytest.mark.failover
 def test_a_server_that_is_killed_again_and_again_ends_the_stack(folder: Path) -> None:
     with started(folder) as run:
-        for _ in DELAYS_SECONDS:
+        for _ in RESTART_DELAYS_SECONDS:
             kill_server(run)
-            assert "it is started again" in said_on_the_side(run)
+            assert "restarting it in" in said_on_the_side(run)
         kill_server(run)
-        assert "again and again" in said_on_the_side(run)
+        assert "for the 6th time within 60 s" in said_on_the_side(run)
         assert run.ends() == 1
     assert no_server_is_left(folder)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.dials import MOST_ROWS, Screen, big_digits, drawing
-from local.watch import ShutOut, draw, leave
+from local.terminal_view import MAX_ROWS, Screen, big_digits, render
+from local.watch import AccessDenied, draw, raise_if_denied
 from tests.client.factories import (
     RUNNING,
     SERVER_START_MS,
@@ -32,7 +32,7 @@ def a_console() -> Console:
 def shown(state: Any = None, *, at_ms: float = 0, bound_ms: float = 3.4) -> str:
     held = None if state is None else make_snapshot(state)
     console = a_console()
-    console.print(drawing(Screen("s", "live", bound_ms, held, display_frame(held, at_ms))))
+    console.print(render(Screen("s", "live", bound_ms, held, display_frame(held, at_ms))))
     return console.export_text()
 
 
@@ -86,7 +86,7 @@ def test_of_many_those_around_the_active_one_are_shown() -> None:
     people = [make_participant(f"p{number}", is_active=number == 500) for number in range(1_000)]
     text = shown(make_state(*people))
     names = [f"p{number}" for number in range(1_000) if f"p{number}" in text.split()]
-    assert (len(names), names[0]) == (MOST_ROWS, f"p{500 - MOST_ROWS // 2}")
+    assert (len(names), names[0]) == (MAX_ROWS, f"p{500 - MAX_ROWS // 2}")
     assert "980 more" in text
 
 
@@ -127,7 +127,7 @@ async def test_it_draws_until_the_session_has_ended(message: dict[str, Any], end
 
 @with_virtual_time
 async def test_it_ends_where_it_may_not_look_and_goes_on_after_any_other_refusal() -> None:
-    told = RecordedClient(on_error=leave)
+    told = RecordedClient(on_error=raise_if_denied)
     await told.go_live()
     drawn = asyncio.create_task(draw(told.client, "s", a_console()))
     refusal = {
@@ -140,7 +140,7 @@ async def test_it_ends_where_it_may_not_look_and_goes_on_after_any_other_refusal
     await advance(100)
     assert not drawn.done()
     told.socket.deliver({**refusal, "code": "SESSION_FORBIDDEN"})
-    with pytest.raises(ShutOut):
+    with pytest.raises(AccessDenied):
         await drawn
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import app as tickless
 from infra.runtime import PackagedFunction
-from local.gateway.lambdas import Environments, LambdaFunction
+from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
 from tests.gateway.serving import CREDENTIALS, STAGE
@@ -46,7 +46,7 @@ def deployment(task_root: Path, redis_url: str) -> Iterator[Deployment]:
         "$default": deployed("app.message", "message"),
         "$disconnect": deployed("app.disconnect", "disconnect"),
     }
-    environments = Environments()
+    environments = ExecutionEnvironments()
     api = RestApi(
         tickless.app,
         deployed("app.app", "rest"),
@@ -57,7 +57,7 @@ def deployment(task_root: Path, redis_url: str) -> Iterator[Deployment]:
         stack.callback(lambda: asyncio.run(environments.stop(5)))
         greeter = {GREETER: deployed("app.greet", GREETER)}
         sockets = stack.enter_context(serving_sockets(routes, functions=greeter))
-        rest = stack.enter_context(serving_http(api.handle, refuse=api.refuse))
+        rest = stack.enter_context(serving_http(api.handle, error_response=api.error_response))
         variables = {
             "AUTH": "off",
             "AWS_ACCESS_KEY_ID": CREDENTIALS.access_key,

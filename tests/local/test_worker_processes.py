@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.background import BackgroundError, background
+from local.worker_processes import WorkerError, worker_processes
 
 SAYS_NOTHING = """
 import os, pathlib, sys
@@ -37,10 +37,10 @@ def test_one_that_ends_at_once_is_said_and_the_others_are_stopped(modules: Path)
     (modules / "broken.py").write_text("raise SystemExit(3)")
 
     async def use() -> None:
-        async with background(["silent", "broken"], stop_seconds=5):
+        async with worker_processes(["silent", "broken"], stop_seconds=5):
             raise AssertionError("Not all of them have started")
 
-    with pytest.raises(BackgroundError, match="did not start"):
+    with pytest.raises(WorkerError, match="did not start"):
         asyncio.run(asyncio.wait_for(use(), 30))
 
     pid = modules / "silent.pid"
@@ -56,7 +56,7 @@ def test_what_one_writes_while_it_runs_is_passed_on_and_keeps_it_waiting_for_nob
 
     async def use() -> None:
         nonlocal said
-        async with background(["talkative"], stop_seconds=5):
+        async with worker_processes(["talkative"], stop_seconds=5):
             while "all is said" not in said:
                 said += capsys.readouterr().out
                 await asyncio.sleep(0.01)

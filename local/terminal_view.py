@@ -1,6 +1,6 @@
-"""How a session's clocks are drawn in a terminal.
+"""Terminal view of a session: its clocks in big digits, and a table of participants.
 
-Values in, something to print out. Must never read a clock or a socket.
+Pure: takes values, returns what rich prints. Must never read a clock or a socket.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from rich.text import Text
 
 from tickless import ClockFace, ConnectionState, DisplayFrame, Snapshot
 
-MOST_ROWS = 20
-"""So many participants are shown at once: those around the one whose turn it is."""
+MAX_ROWS = 20
+"""The maximum number of participants shown: those around the active one."""
 
-STYLES = {"plain": "", "warning": "yellow", "expired": "red", "overtime": "bold red"}
-CONNECTIONS = {"live": "green", "connecting": "yellow", "reconnecting": "yellow", "closed": "red"}
+PHASE_STYLES = {"plain": "", "warning": "yellow", "expired": "red", "overtime": "bold red"}
+CONNECTION_STYLES = {
+    "live": "green",
+    "connecting": "yellow",
+    "reconnecting": "yellow",
+    "closed": "red",
+}
 
 GLYPHS = {
     "0": "███ █ █ █ █ █ █ ███",
@@ -34,50 +39,50 @@ GLYPHS = {
     ":": "     █       █     ",
     ".": "                 █ ",
 }
-"""Five rows of three columns each, a blank between two rows."""
+"""Each glyph has five rows of three columns, separated by a blank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """All that is shown: the time may be wrong by ``error_bound_ms``; ``ending`` says it's over."""
+    """What to show: ``error_bound_ms`` is the maximum clock error, ``end_status`` how it ended."""
 
     session_id: str
     connection: ConnectionState
     error_bound_ms: float
-    held: Snapshot | None
-    look: DisplayFrame
-    ending: str = ""
+    snapshot: Snapshot | None
+    frame: DisplayFrame
+    end_status: str = ""
 
 
-def drawing(screen: Screen) -> RenderableType:
-    """The session, whose clocks run in big digits, and a table of the participants."""
-    ending = [Text(f"The session is {screen.ending}.")] if screen.ending else []
-    if screen.held is None:
-        return Group(_heading(screen), *(ending or [Text("There is no such session yet.")]))
+def render(screen: Screen) -> RenderableType:
+    """A heading, the active clocks in big digits, and the table of participants."""
+    end = [Text(f"The session is {screen.end_status}.")] if screen.end_status else []
+    if screen.snapshot is None:
+        return Group(_heading(screen), *(end or [Text("There is no such session yet.")]))
     big = [
-        Text(line, style=STYLES[face.phase])
-        for face in screen.look.faces
+        Text(line, style=PHASE_STYLES[face.phase])
+        for face in screen.frame.faces
         if face.is_active
         for line in ("", *big_digits(face.text))
     ]
-    return Group(_heading(screen), *big, Text(), _table(screen.look.faces), *ending)
+    return Group(_heading(screen), *big, Text(), _table(screen.frame.faces), *end)
 
 
 def big_digits(text: str) -> list[str]:
-    """Five lines."""
+    """The five lines of ``text`` in big digits."""
     glyphs = [GLYPHS[character] for character in text]
     return ["  ".join(glyph[row * 4 : row * 4 + 3] for glyph in glyphs) for row in range(5)]
 
 
 def _heading(screen: Screen) -> Text:
     heading = Text(screen.session_id)
-    if screen.held is not None:
-        state = screen.held.state
+    if screen.snapshot is not None:
+        state = screen.snapshot.state
         heading.append(f"  {state['sync_mode']}  ")
         heading.append(state["status"], style="bold")
         heading.append(f"  version {state['version']}")
     heading.append("\n")
-    heading.append(screen.connection, style=CONNECTIONS[screen.connection])
+    heading.append(screen.connection, style=CONNECTION_STYLES[screen.connection])
     known = screen.error_bound_ms < inf
     clock = f"clock ±{screen.error_bound_ms:.0f} ms" if known else "clock not known yet"
     return heading.append(f"  {clock}")
@@ -87,26 +92,26 @@ def _table(faces: tuple[ClockFace, ...]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("", "participant", "left", "delay", "overtime", "periods", ""):
         table.add_column(name, justify="right" if name in ("left", "delay", "overtime") else "left")
-    turn = next((place for place, face in enumerate(faces) if face.is_active), 0)
-    first = max(0, min(turn - MOST_ROWS // 2, len(faces) - MOST_ROWS))
-    for face in faces[first : first + MOST_ROWS]:
+    turn = next((index for index, face in enumerate(faces) if face.is_active), 0)
+    first = max(0, min(turn - MAX_ROWS // 2, len(faces) - MAX_ROWS))
+    for face in faces[first : first + MAX_ROWS]:
         table.add_row(
             "▶" if face.is_active else "",
             face.id,
             face.text,
             face.delay,
             face.overtime,
-            _rest(face),
+            _overtime_left(face),
             "" if face.phase == "plain" else face.phase,
-            style=STYLES[face.phase],
+            style=PHASE_STYLES[face.phase],
         )
-    if len(faces) > MOST_ROWS:
-        table.add_row("", f"{len(faces) - MOST_ROWS} more")
+    if len(faces) > MAX_ROWS:
+        table.add_row("", f"{len(faces) - MAX_ROWS} more")
     return table
 
 
-def _rest(face: ClockFace) -> str:
-    """What byo-yomi and Canadian overtime have besides digits."""
+def _overtime_left(face: ClockFace) -> str:
+    """Periods left in byo-yomi, or cycles left in Canadian overtime."""
     if face.periods_left is not None:
         return f"{face.periods_left} periods"
     return "" if face.cycles_left is None else f"{face.cycles_left} cycles"

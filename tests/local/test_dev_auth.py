@@ -13,8 +13,8 @@ import pytest
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import new_key, read_keys
 from chalicelib.auth.policy import Role
-from local.__main__ import examples, main, token_set
-from local.tokens import FILE, Access, TokensError, access
+from local.__main__ import example_commands, main, token_command
+from local.dev_auth import KEYS_FILE, AuthKeysError, DevToken, prepare_auth
 
 ROOT = Path(__file__).parents[2]
 SET_BY_THE_STACK = (
@@ -36,8 +36,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def got(data_dir: Path) -> Access:
-    found = asyncio.run(access(data_dir))
+def got(data_dir: Path) -> DevToken:
+    found = asyncio.run(prepare_auth(data_dir))
     assert found is not None
     return found
 
@@ -50,9 +50,9 @@ def test_keys_are_made_once_and_kept_for_nobody_else(
     environment.setenv("AUTH_KEYS", "")
     second = got(data_dir)
 
-    kept = (data_dir / FILE).read_text()
-    assert stat.S_IMODE((data_dir / FILE).stat().st_mode) == 0o600
-    assert (first.is_ours, second.is_ours) == (True, True)
+    kept = (data_dir / KEYS_FILE).read_text()
+    assert stat.S_IMODE((data_dir / KEYS_FILE).stat().st_mode) == 0o600
+    assert (first.is_generated, second.is_generated) == (True, True)
     for one in (first, second):
         assert tokens.read(one.token, read_keys(kept)).role is Role.SERVER
         assert one.token not in repr(one)
@@ -66,7 +66,7 @@ def test_keys_that_are_given_sign_and_nothing_is_kept(
 
     found = got(tmp_path)
 
-    assert not found.is_ours
+    assert not found.is_generated
     assert tokens.read(found.token, read_keys(keys)).role is Role.SERVER
     assert list(tmp_path.iterdir()) == []
 
@@ -75,18 +75,18 @@ def test_where_auth_is_off_or_unknown_to_the_app_there_are_no_keys(
     tmp_path: Path, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("AUTH", "off")
-    assert asyncio.run(access(tmp_path)) is None
+    assert asyncio.run(prepare_auth(tmp_path)) is None
 
     environment.setenv("AUTH", "on")
     environment.chdir(tmp_path)
-    assert asyncio.run(access(tmp_path)) is None
+    assert asyncio.run(prepare_auth(tmp_path)) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_kept_keys_that_were_spoilt_are_said(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text("x")
+    (tmp_path / KEYS_FILE).write_text("x")
 
-    with pytest.raises(TokensError, match="The keys are not JSON"):
+    with pytest.raises(AuthKeysError, match="The keys are not JSON"):
         got(tmp_path)
 
 
@@ -114,13 +114,13 @@ def test_keys_that_can_not_be_used_keep_the_stack_from_starting(
 
 
 def test_what_is_printed_to_try_has_the_token_where_one_is_asked_for() -> None:
-    *calls, watch, listen = examples("http://h:1", "ws://h:2/dev", with_token=True)
+    *calls, watch, listen = example_commands("http://h:1", "ws://h:2/dev", with_token=True)
 
     for call in calls:
         words = shlex.split(call)
         assert words[words.index("-H") + 1] == "Authorization: Bearer $TOKEN"
     assert shlex.split(watch)[-2:] == ["--token", "$TOKEN"]
     assert shlex.split(listen)[-1].endswith("&token=$TOKEN")
-    assert token_set("a.b.c") == "TOKEN=a.b.c"
+    assert token_command("a.b.c") == "TOKEN=a.b.c"
     # Of keys that are not the stack's own it shows nothing.
-    assert token_set(None).endswith(" -m chalicelib.auth token)")
+    assert token_command(None).endswith(" -m chalicelib.auth token)")

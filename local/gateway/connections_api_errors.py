@@ -1,4 +1,4 @@
-"""What ``@connections`` refuses, in the terms of its model.
+"""The errors of ``@connections``, with the statuses and types of AWS's service model.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
 """
@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 from __future__ import annotations
 
 
-class CallbackError(Exception):
-    """A call to @connections that isn't carried out, in the terms of its model."""
+class ConnectionsApiError(Exception):
+    """An error that a call of @connections returns."""
 
     status: int
     error_type: str
@@ -17,28 +17,28 @@ class CallbackError(Exception):
         self.message = message
 
 
-class GoneError(CallbackError):
-    """There is no such connection, any more or yet."""
+class GoneError(ConnectionsApiError):
+    """The connection does not exist, no longer exists, or is not open yet."""
 
     status = 410
     error_type = "GoneException"
 
 
-class BadRequestError(CallbackError):
+class BadRequestError(ConnectionsApiError):
     status = 400
     error_type = "BadRequestException"
 
 
-class PayloadTooLargeError(CallbackError):
+class PayloadTooLargeError(ConnectionsApiError):
     status = 413
     error_type = "PayloadTooLargeException"
 
 
-class LimitExceededError(CallbackError):
+class LimitExceededError(ConnectionsApiError):
     status = 429
     error_type = "LimitExceededException"
 
 
-class ForbiddenError(CallbackError):
+class ForbiddenError(ConnectionsApiError):
     status = 403
     error_type = "ForbiddenException"

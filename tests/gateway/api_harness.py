@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from local.gateway.events import Api, Handshake
-from local.gateway.websocket_api import WebSocketApi
-from local.gateway.websocket_effects import (
+from local.gateway.websocket_actions import (
     Accept,
-    Effect,
+    Action,
     Invoke,
-    Outcome,
-    Refuse,
+    InvokeResult,
+    Reject,
     Returned,
 )
+from local.gateway.websocket_api import WebSocketApi
+from local.gateway.websocket_events import Api, Handshake
 from local.gateway.websocket_limits import (
     Faults,
     Limits,
-    Order,
+    MessageOrder,
 )
 
 ALL = ("$connect", "$default", "$disconnect")
@@ -50,44 +50,44 @@ def connection_ids() -> Callable[[], str]:
 
 @dataclass
 class Played:
-    """The rules, with what they last said; ``connected`` skips to an open connection."""
+    """The state_machine, with what they last said; ``connected`` skips to an open connection."""
 
     api: WebSocketApi
     now_ms: int = T0
-    effects: list[Effect] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
 
-    def open(self, handshake: Handshake = HANDSHAKE) -> Effect:
-        (effect,) = self.api.open(handshake, self.now_ms)
-        return effect
+    def open(self, handshake: Handshake = HANDSHAKE) -> Action:
+        (action,) = self.api.open(handshake, self.now_ms)
+        return action
 
     def connected(self) -> str:
-        effect = self.open()
-        if isinstance(effect, Invoke):
-            (effect,) = self.api.answered(effect, OK, self.now_ms)
-        assert isinstance(effect, Accept)
-        return effect.connection_id
+        action = self.open()
+        if isinstance(action, Invoke):
+            (action,) = self.api.invoke_finished(action, OK, self.now_ms)
+        assert isinstance(action, Accept)
+        return action.connection_id
 
-    def refused(self, outcome: Outcome) -> Refuse:
+    def refused(self, outcome: InvokeResult) -> Reject:
         invoke = self.open()
         assert isinstance(invoke, Invoke)
-        (effect,) = self.api.answered(invoke, outcome, self.now_ms)
-        assert isinstance(effect, Refuse)
-        return effect
+        (action,) = self.api.invoke_finished(invoke, outcome, self.now_ms)
+        assert isinstance(action, Reject)
+        return action
 
-    def later(self, by_ms: int) -> list[Effect]:
+    def later(self, by_ms: int) -> list[Action]:
         """Time passes, in the steps in which ``tick`` is asked for."""
         ends_ms = self.now_ms + by_ms
-        effects: list[Effect] = []
+        actions: list[Action] = []
         while (due_ms := self.api.next_due_ms) is not None and due_ms <= ends_ms:
             self.now_ms = max(self.now_ms, due_ms)
-            effects += self.api.tick(self.now_ms)
+            actions += self.api.tick(self.now_ms)
         self.now_ms = ends_ms
-        return effects
+        return actions
 
-    def text(self, connection_id: str, text: str = "{}") -> list[Effect]:
-        return self.api.text(connection_id, text, self.now_ms)
+    def text(self, connection_id: str, text: str = "{}") -> list[Action]:
+        return self.api.text_received(connection_id, text, self.now_ms)
 
-    def post(self, connection_id: str, data: bytes = b"x", buffered_bytes: int = 0) -> list[Effect]:
+    def post(self, connection_id: str, data: bytes = b"x", buffered_bytes: int = 0) -> list[Action]:
         return self.api.post(connection_id, data, buffered_bytes, self.now_ms)
 
 
@@ -96,7 +96,7 @@ def played(
     *,
     limits: Limits | None = None,
     faults: Faults | None = None,
-    order: Order = Order.CONCURRENT,
+    order: MessageOrder = MessageOrder.CONCURRENT,
 ) -> Played:
     requests = count(1)
     return Played(
@@ -113,8 +113,8 @@ def played(
     )
 
 
-def invocations(effects: Iterable[Effect]) -> list[Invoke]:
-    return [effect for effect in effects if isinstance(effect, Invoke)]
+def invocations(actions: Iterable[Action]) -> list[Invoke]:
+    return [action for action in actions if isinstance(action, Invoke)]
 
 
 def context(invoke: Invoke) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the rules of a WebSocket API say, on a clock that stands still."""
+"""What the state_machine of a WebSocket API say, on a clock that stands still."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from local.gateway.callback_errors import (
+from local.gateway.connections_api_errors import (
     BadRequestError,
-    CallbackError,
+    ConnectionsApiError,
     GoneError,
     LimitExceededError,
     PayloadTooLargeError,
 )
-from local.gateway.websocket_effects import (
+from local.gateway.websocket_actions import (
     Abort,
     Accept,
-    Cause,
     Close,
+    EventType,
     Invoke,
-    Outcome,
+    InvokeResult,
     PauseReading,
     Raised,
-    Refuse,
+    Reject,
     ResumeReading,
     Returned,
     Send,
@@ -33,11 +33,11 @@ from local.gateway.websocket_effects import (
 from local.gateway.websocket_limits import (
     Faults,
     Limits,
-    Order,
+    MessageOrder,
     TokenBucket,
 )
 
-from .rules import ALL, HANDSHAKE, OK, Played, context, invocations, played
+from .api_harness import ALL, HANDSHAKE, OK, Played, context, invocations, played
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -48,16 +48,16 @@ ERROR = '{{"message": "{}", "connectionId":"{}", "requestId":"{}"}}'
 
 
 def test_a_handshake_waits_for_connect() -> None:
-    effect = played().open()
+    action = played().open()
 
-    assert isinstance(effect, Invoke)
-    assert (effect.cause, effect.route_key) == (Cause.CONNECT, "$connect")
+    assert isinstance(action, Invoke)
+    assert (action.event_type, action.route_key) == (EventType.CONNECT, "$connect")
 
 
 def test_without_a_connect_route_everybody_is_let_in() -> None:
-    effect = played(["$default"]).open()
+    action = played(["$default"]).open()
 
-    assert effect == Accept("connection-0001=", None)
+    assert action == Accept("connection-0001=", None)
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])
@@ -66,7 +66,7 @@ def test_any_2xx_lets_a_client_in(status: int) -> None:
     invoke = play.open()
     assert isinstance(invoke, Invoke)
 
-    assert play.api.answered(invoke, Returned({"statusCode": status}), 0) == [
+    assert play.api.invoke_finished(invoke, Returned({"statusCode": status}), 0) == [
         Accept(invoke.connection_id, None)
     ]
 
@@ -84,17 +84,17 @@ def test_the_subprotocol_is_what_connect_says(result: dict[str, Any]) -> None:
     invoke = play.open()
     assert isinstance(invoke, Invoke)
 
-    (effect,) = play.api.answered(invoke, Returned(result), 0)
+    (action,) = play.api.invoke_finished(invoke, Returned(result), 0)
 
     expected = "chat" if "chat" in json.dumps(result) else None
-    assert effect == Accept(invoke.connection_id, expected)
+    assert action == Accept(invoke.connection_id, expected)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 500, 502, 504])
 def test_any_other_status_reaches_the_client_as_it_is(status: int) -> None:
     play = played()
 
-    assert play.refused(Returned({"statusCode": status, "body": "why"})) == Refuse(status)
+    assert play.refused(Returned({"statusCode": status, "body": "why"})) == Reject(status)
     assert len(play.api) == 0
 
 
@@ -123,7 +123,7 @@ def test_any_other_status_reaches_the_client_as_it_is(status: int) -> None:
     ],
 )
 def test_a_connect_that_fails_is_answered_by_the_gateway(
-    outcome: Outcome, status: int, message: str
+    outcome: InvokeResult, status: int, message: str
 ) -> None:
     refusal = played().refused(outcome)
 
@@ -138,10 +138,10 @@ def test_500_connections_a_second_and_no_more() -> None:
     play.now_ms += 10
     later = [play.open() for _ in range(6)]
 
-    assert [isinstance(effect, Accept) for effect in at_once] == [True] * 500 + [False]
-    assert isinstance(refusal := at_once[-1], Refuse)
+    assert [isinstance(action, Accept) for action in at_once] == [True] * 500 + [False]
+    assert isinstance(refusal := at_once[-1], Reject)
     assert refusal.status == 429
-    assert [isinstance(effect, Accept) for effect in later] == [True] * 5 + [False]
+    assert [isinstance(action, Accept) for action in later] == [True] * 5 + [False]
 
 
 def test_a_clock_that_steps_back_gives_nobody_more() -> None:
@@ -181,12 +181,12 @@ CUSTOM = (*ALL, "play", "stop")
 def test_the_action_selects_the_route(routes: tuple[str, ...], text: str, route_key: str) -> None:
     play = played(routes)
 
-    (effect,) = play.text(play.connected(), text)
+    (action,) = play.text(play.connected(), text)
 
-    assert isinstance(effect, Invoke)
-    assert (effect.cause, effect.route_key) == (Cause.MESSAGE, route_key)
-    assert effect.event["body"] == text
-    assert context(effect)["routeKey"] == route_key
+    assert isinstance(action, Invoke)
+    assert (action.event_type, action.route_key) == (EventType.MESSAGE, route_key)
+    assert action.event["body"] == text
+    assert context(action)["routeKey"] == route_key
 
 
 @pytest.mark.parametrize("text", ['{"action": "sing"}', "no JSON"])
@@ -195,11 +195,11 @@ def test_without_any_route_the_client_is_told_and_stays(routes: tuple[str, ...],
     play = played(routes)
     connection_id = play.connected()
 
-    (effect,) = play.text(connection_id, text)
+    (action,) = play.text(connection_id, text)
 
-    assert isinstance(effect, Send)
-    message = json.loads(effect.data)
-    assert effect.data.decode() == ERROR.format("Forbidden", connection_id, message["requestId"])
+    assert isinstance(action, Send)
+    message = json.loads(action.data)
+    assert action.data.decode() == ERROR.format("Forbidden", connection_id, message["requestId"])
     assert play.post(connection_id) == [Send(connection_id, b"x")]
 
 
@@ -216,25 +216,25 @@ def test_without_any_route_the_client_is_told_and_stays(routes: tuple[str, ...],
         (Returned("no proxy result"), None),
     ],
 )
-def test_only_a_message_that_fails_is_answered(outcome: Outcome, message: str | None) -> None:
+def test_only_a_message_that_fails_is_answered(outcome: InvokeResult, message: str | None) -> None:
     play = played()
     connection_id = play.connected()
     (invoke,) = invocations(play.text(connection_id))
 
-    effects = play.api.answered(invoke, outcome, play.now_ms)
+    actions = play.api.invoke_finished(invoke, outcome, play.now_ms)
 
     expected = ERROR.format(message, connection_id, invoke.request_id).encode()
-    assert effects == ([] if message is None else [Send(connection_id, expected)])
+    assert actions == ([] if message is None else [Send(connection_id, expected)])
 
 
 def test_a_client_that_has_left_is_told_nothing() -> None:
     play = played()
     connection_id = play.connected()
     (message,) = invocations(play.text(connection_id))
-    (disconnect,) = invocations(play.api.lost(connection_id, play.now_ms))
+    (disconnect,) = invocations(play.api.socket_lost(connection_id, play.now_ms))
 
-    assert play.api.answered(message, Raised(), play.now_ms) == []
-    assert play.api.answered(disconnect, Raised(), play.now_ms) == []
+    assert play.api.invoke_finished(message, Raised(), play.now_ms) == []
+    assert play.api.invoke_finished(disconnect, Raised(), play.now_ms) == []
     assert len(play.api) == 0
 
 
@@ -242,74 +242,74 @@ def test_messages_are_handed_over_at_once_by_default() -> None:
     play = played()
     connection_id = play.connected()
 
-    effects = [*play.text(connection_id, "1"), *play.text(connection_id, "2")]
+    actions = [*play.text(connection_id, "1"), *play.text(connection_id, "2")]
 
-    assert [invoke.event["body"] for invoke in invocations(effects)] == ["1", "2"]
+    assert [invoke.event["body"] for invoke in invocations(actions)] == ["1", "2"]
 
 
 def test_one_connection_takes_so_many_environments_and_no_more_but_may_leave_at_once() -> None:
-    play = played(limits=Limits(at_once=2))
+    play = played(limits=Limits(concurrent_messages=2))
     connection_id = play.connected()
     first, second = invocations([*play.text(connection_id, "1"), *play.text(connection_id, "2")])
 
     assert play.text(connection_id, "3") == []
-    (third,) = invocations(play.api.answered(second, OK, play.now_ms))
+    (third,) = invocations(play.api.invoke_finished(second, OK, play.now_ms))
     assert third.event["body"] == "3"
-    (leaving,) = invocations(play.api.closed(connection_id, 1000, "", play.now_ms))
-    assert leaving.cause is Cause.DISCONNECT
-    play.api.lost(connection_id, play.now_ms)
+    (leaving,) = invocations(play.api.close_received(connection_id, 1000, "", play.now_ms))
+    assert leaving.event_type is EventType.DISCONNECT
+    play.api.socket_lost(connection_id, play.now_ms)
     for invoke in (first, third, leaving):
-        assert play.api.answered(invoke, OK, play.now_ms) == []
+        assert play.api.invoke_finished(invoke, OK, play.now_ms) == []
     assert len(play.api) == 0
 
 
 def test_serial_messages_wait_for_the_one_before_and_disconnect_comes_last() -> None:
-    play = played(order=Order.SERIAL)
+    play = played(order=MessageOrder.SERIAL)
     connection_id = play.connected()
     (first,) = invocations(play.text(connection_id, "1"))
 
     assert play.text(connection_id, "2") == []
-    assert play.api.closed(connection_id, 1000, "", play.now_ms) == []
-    assert play.api.lost(connection_id, play.now_ms) == []
-    (second,) = invocations(play.api.answered(first, Raised(), play.now_ms))
-    (last,) = invocations(play.api.answered(second, OK, play.now_ms))
-    assert (second.event["body"], last.cause) == ("2", Cause.DISCONNECT)
-    assert play.api.answered(last, OK, play.now_ms) == []
+    assert play.api.close_received(connection_id, 1000, "", play.now_ms) == []
+    assert play.api.socket_lost(connection_id, play.now_ms) == []
+    (second,) = invocations(play.api.invoke_finished(first, Raised(), play.now_ms))
+    (last,) = invocations(play.api.invoke_finished(second, OK, play.now_ms))
+    assert (second.event["body"], last.event_type) == ("2", EventType.DISCONNECT)
+    assert play.api.invoke_finished(last, OK, play.now_ms) == []
     assert len(play.api) == 0
 
 
 def test_serial_connections_do_not_wait_for_each_other() -> None:
-    play = played(order=Order.SERIAL)
+    play = played(order=MessageOrder.SERIAL)
     one, other = play.connected(), play.connected()
 
     assert len(invocations([*play.text(one), *play.text(other)])) == 2
 
 
 def test_shuffled_messages_all_come_in_another_order_within_a_moment() -> None:
-    play = played(order=Order.SHUFFLED)
+    play = played(order=MessageOrder.SHUFFLED)
     connection_id = play.connected()
     sent = [str(number) for number in range(20)]
 
     for text in sent:
         assert play.text(connection_id, text) == []
-    effects = invocations(play.later(Limits().shuffle_ms))
+    actions = invocations(play.later(Limits().shuffle_ms))
 
-    came = [invoke.event["body"] for invoke in effects]
+    came = [invoke.event["body"] for invoke in actions]
     assert sorted(came) == sorted(sent)
     assert came != sent
-    for invoke in effects:
-        play.api.answered(invoke, OK, play.now_ms)
+    for invoke in actions:
+        play.api.invoke_finished(invoke, OK, play.now_ms)
 
 
 def test_who_asks_too_much_at_once_is_not_read_until_half_is_answered() -> None:
-    play = played(limits=Limits(unanswered=4))
+    play = played(limits=Limits(unanswered_messages=4))
     connection_id = play.connected()
 
-    effects = [effect for _ in range(4) for effect in play.text(connection_id)]
-    assert effects[-1] == PauseReading(connection_id)
+    actions = [action for _ in range(4) for action in play.text(connection_id)]
+    assert actions[-1] == PauseReading(connection_id)
     # What was read before the pause still counts.
-    effects += play.text(connection_id)
-    answers = [play.api.answered(invoke, OK, play.now_ms) for invoke in invocations(effects)]
+    actions += play.text(connection_id)
+    answers = [play.api.invoke_finished(invoke, OK, play.now_ms) for invoke in invocations(actions)]
 
     assert answers == [[], [], [ResumeReading(connection_id)], [], []]
 
@@ -323,19 +323,19 @@ def test_a_message_after_the_end_is_not_heard() -> None:
     play.api.delete(connection_id, play.now_ms)
 
     assert play.text(connection_id) == []
-    assert play.api.binary(connection_id, play.now_ms) == []
+    assert play.api.binary_received(connection_id, play.now_ms) == []
 
 
 @pytest.mark.parametrize(
     ("ending", "code", "reason", "frame"),
     [
-        (lambda p, c: p.api.closed(c, 1005, "", p.now_ms), 1005,
+        (lambda p, c: p.api.close_received(c, 1005, "", p.now_ms), 1005,
          "Client-side close frame status not set", False),
-        (lambda p, c: p.api.closed(c, 1001, "", p.now_ms), 1001, "", False),
-        (lambda p, c: p.api.closed(c, 1000, "bye", p.now_ms), 1000, "bye", False),
-        (lambda p, c: p.api.closed(c, 4001, "mine", p.now_ms), 4001, "mine", False),
-        (lambda p, c: p.api.lost(c, p.now_ms), 1006, "", False),
-        (lambda p, c: p.api.binary(c, p.now_ms), 1003, "Binary is not supported", True),
+        (lambda p, c: p.api.close_received(c, 1001, "", p.now_ms), 1001, "", False),
+        (lambda p, c: p.api.close_received(c, 1000, "bye", p.now_ms), 1000, "bye", False),
+        (lambda p, c: p.api.close_received(c, 4001, "mine", p.now_ms), 4001, "mine", False),
+        (lambda p, c: p.api.socket_lost(c, p.now_ms), 1006, "", False),
+        (lambda p, c: p.api.binary_received(c, p.now_ms), 1003, "Binary is not supported", True),
         (lambda p, c: p.api.delete(c, p.now_ms), 1000, "Connection Closed Normally", True),
         (lambda p, c: p.later(10 * MINUTE), 1001, "Going away", True),
         (lambda p, c: p.api.stop(p.now_ms), 1001, "Going away", True),
@@ -348,17 +348,17 @@ def test_every_ending_is_told_once_with_its_code_and_reason(
     play = played()
     connection_id = play.connected()
 
-    effects = ending(play, connection_id)
+    actions = ending(play, connection_id)
     again = [
-        *play.api.closed(connection_id, 1000, "too late", play.now_ms),
+        *play.api.close_received(connection_id, 1000, "too late", play.now_ms),
         *play.api.stop(play.now_ms),
     ]
 
-    (invoke,) = invocations(effects)
-    assert invoke.cause is Cause.DISCONNECT
+    (invoke,) = invocations(actions)
+    assert invoke.event_type is EventType.DISCONNECT
     assert context(invoke)["disconnectStatusCode"] == code
     assert context(invoke)["disconnectReason"] == reason
-    assert [effect for effect in effects if not isinstance(effect, Invoke)] == (
+    assert [action for action in actions if not isinstance(action, Invoke)] == (
         [Close(connection_id, code, reason)] if frame else []
     )
     assert again == []
@@ -369,7 +369,7 @@ def test_every_ending_is_told_once_with_its_code_and_reason(
 def test_without_a_disconnect_route_nobody_is_told() -> None:
     play = played(["$default"])
 
-    assert play.api.lost(play.connected(), play.now_ms) == []
+    assert play.api.socket_lost(play.connected(), play.now_ms) == []
     assert len(play.api) == 0
 
 
@@ -377,9 +377,9 @@ def test_disconnects_can_be_lost() -> None:
     play = played(faults=Faults(lose_disconnects=1.0))
     connection_id = play.connected()
 
-    effects = play.api.delete(connection_id, play.now_ms)
+    actions = play.api.delete(connection_id, play.now_ms)
 
-    assert effects == [Close(connection_id, 1000, "Connection Closed Normally")]
+    assert actions == [Close(connection_id, 1000, "Connection Closed Normally")]
 
 
 @pytest.mark.parametrize("who", ["client", "backend"])
@@ -426,8 +426,8 @@ def test_one_that_closes_in_time_is_left_alone() -> None:
     connection_id = play.connected()
     (_, disconnect) = play.api.delete(connection_id, play.now_ms)
     assert isinstance(disconnect, Invoke)
-    play.api.answered(disconnect, OK, play.now_ms)
-    play.api.lost(connection_id, play.now_ms)
+    play.api.invoke_finished(disconnect, OK, play.now_ms)
+    play.api.socket_lost(connection_id, play.now_ms)
 
     assert play.later(3 * HOUR) == []
     assert (len(play.api), play.api.next_due_ms) == (0, None)
@@ -438,8 +438,8 @@ def test_short_connections_are_forgotten_and_long_ones_are_not() -> None:
     stays = play.connected()
     most = 0
     for _ in range(5_000):
-        play.api.lost(play.connected(), play.now_ms)
-        most = max(most, len(play.api._agenda))
+        play.api.socket_lost(play.connected(), play.now_ms)
+        most = max(most, len(play.api._timers))
 
     assert most < 100
     assert play.later(10 * MINUTE) == [Close(stays, 1001, "Going away")]
@@ -450,33 +450,33 @@ def test_stopping_closes_everybody_and_lets_nobody_in() -> None:
     one, other, pending = play.connected(), play.connected(), play.open()
     assert isinstance(pending, Invoke)
 
-    effects = play.api.stop(play.now_ms)
-    refusal, disconnect = play.api.answered(pending, OK, play.now_ms)
+    actions = play.api.stop(play.now_ms)
+    refusal, disconnect = play.api.invoke_finished(pending, OK, play.now_ms)
 
-    assert [effect for effect in effects if isinstance(effect, Close)] == [
+    assert [action for action in actions if isinstance(action, Close)] == [
         Close(one, 1001, "Going away"),
         Close(other, 1001, "Going away"),
     ]
-    assert len(invocations(effects)) == 2
+    assert len(invocations(actions)) == 2
     # Its $connect said yes, so its $disconnect must be told.
-    assert isinstance(refusal, Refuse)
+    assert isinstance(refusal, Reject)
     assert refusal.status == 503
     assert isinstance(disconnect, Invoke)
-    assert disconnect.cause is Cause.DISCONNECT
+    assert disconnect.event_type is EventType.DISCONNECT
     assert play.open() == refusal
 
 
 def test_who_is_closed_while_it_is_not_read_is_read_again_to_hear_its_goodbye() -> None:
-    play = played(limits=Limits(unanswered=1))
+    play = played(limits=Limits(unanswered_messages=1))
     connection_id = play.connected()
     invoke, pause = play.text(connection_id)
     assert pause == PauseReading(connection_id)
 
-    effects = play.api.delete(connection_id, play.now_ms)
+    actions = play.api.delete(connection_id, play.now_ms)
 
-    assert effects[-1] == ResumeReading(connection_id)
+    assert actions[-1] == ResumeReading(connection_id)
     assert isinstance(invoke, Invoke)
-    assert play.api.answered(invoke, OK, play.now_ms) == []
+    assert play.api.invoke_finished(invoke, OK, play.now_ms) == []
 
 
 def test_draining_lets_what_has_come_be_answered_and_takes_no_more() -> None:
@@ -486,8 +486,8 @@ def test_draining_lets_what_has_come_be_answered_and_takes_no_more() -> None:
 
     assert play.api.drain(play.now_ms) == [PauseReading(busy), PauseReading(idle)]
     assert not play.api.is_idle
-    assert isinstance(play.open(), Refuse)
-    (answer,) = play.api.answered(invoke, Raised(), play.now_ms)
+    assert isinstance(play.open(), Reject)
+    (answer,) = play.api.invoke_finished(invoke, Raised(), play.now_ms)
     assert isinstance(answer, Send), "it is open still, and no client goes on reading it"
     assert play.api.is_idle
 
@@ -518,12 +518,12 @@ def test_connected_at_stays_the_same_over_a_connections_life() -> None:
     invoke = play.open()
     assert isinstance(invoke, Invoke)
     play.now_ms += 1_000
-    play.api.answered(invoke, OK, play.now_ms)
+    play.api.invoke_finished(invoke, OK, play.now_ms)
     connection_id = invoke.connection_id
     (message,) = invocations(play.text(connection_id))
     described = play.api.describe(connection_id, play.now_ms)
     play.now_ms += 1_000
-    (disconnect,) = invocations(play.api.lost(connection_id, play.now_ms))
+    (disconnect,) = invocations(play.api.socket_lost(connection_id, play.now_ms))
 
     events = [context(one) for one in (invoke, message, disconnect)]
     assert len({event["connectedAt"] for event in events}) == 1
@@ -552,7 +552,7 @@ def closing(play: Played) -> str:
 
 def gone(play: Played) -> str:
     connection_id = play.connected()
-    play.api.lost(connection_id, play.now_ms)
+    play.api.socket_lost(connection_id, play.now_ms)
     return connection_id
 
 
@@ -648,7 +648,7 @@ def test_the_rate_of_calls_is_limited(verb: str) -> None:
 
 
 def test_every_refusal_is_one_of_the_models() -> None:
-    assert {(error.status, error.error_type) for error in CallbackError.__subclasses__()} >= {
+    assert {(error.status, error.error_type) for error in ConnectionsApiError.__subclasses__()} >= {
         (400, "BadRequestException"),
         (410, "GoneException"),
         (413, "PayloadTooLargeException"),
@@ -663,7 +663,7 @@ def test_a_dropped_post_is_accepted_and_never_arrives() -> None:
     play = played(faults=Faults(drop_posts=1.0))
 
     assert play.post(play.connected()) == []
-    assert [effect for effect in play.later(MINUTE) if isinstance(effect, Send)] == []
+    assert [action for action in play.later(MINUTE) if isinstance(action, Send)] == []
 
 
 def test_a_delayed_post_arrives_within_its_delay() -> None:
@@ -678,9 +678,9 @@ def test_a_reordered_post_arrives_after_the_next() -> None:
     play = played(faults=Faults(reorder_posts=1.0, delay_ms=50))
     connection_id = play.connected()
 
-    effects = [*play.post(connection_id, b"1"), *play.post(connection_id, b"2")]
+    actions = [*play.post(connection_id, b"1"), *play.post(connection_id, b"2")]
 
-    assert effects == [Send(connection_id, b"2"), Send(connection_id, b"1")]
+    assert actions == [Send(connection_id, b"2"), Send(connection_id, b"1")]
     assert play.later(50) == []
 
 
@@ -701,7 +701,7 @@ def test_what_is_held_back_for_somebody_who_leaves_is_not_sent(faults: Faults) -
     play = played(faults=faults)
     connection_id = play.connected()
     play.post(connection_id)
-    play.api.lost(connection_id, play.now_ms)
+    play.api.socket_lost(connection_id, play.now_ms)
 
     assert play.later(50) == []
 
@@ -724,19 +724,19 @@ def test_connections_outlive_the_app_that_they_began_with() -> None:
     play = played(["$default"])
     connection_id = play.connected()
 
-    play.api.use_routes(["play", "$disconnect"])
+    play.api.replace_routes(["play", "$disconnect"])
 
     (message,) = invocations(play.text(connection_id, '{"action": "play"}'))
-    (disconnect,) = invocations(play.api.lost(connection_id, play.now_ms))
+    (disconnect,) = invocations(play.api.socket_lost(connection_id, play.now_ms))
     assert (message.route_key, disconnect.route_key) == ("play", "$disconnect")
 
 
 def test_a_handshake_without_host_or_user_agent_has_none_in_its_events() -> None:
     play = played(["$default"])
-    effect = play.open(dataclasses.replace(HANDSHAKE, headers=()))
-    assert isinstance(effect, Accept)
+    action = play.open(dataclasses.replace(HANDSHAKE, headers=()))
+    assert isinstance(action, Accept)
 
-    (message,) = invocations(play.text(effect.connection_id))
+    (message,) = invocations(play.text(action.connection_id))
 
     assert context(message)["identity"] == {"sourceIp": "192.0.2.1"}
     assert context(message)["domainName"] == ""

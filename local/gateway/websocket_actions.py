@@ -1,7 +1,6 @@
-"""What the rules of a WebSocket API say, and what they are told of it: values.
+"""Actions that the WebSocket API state machine returns, and the results of an ``Invoke``.
 
-Owns the effects, one for each thing that can be done about a client, and the outcomes
-of the one that comes back. Must never hold a rule or do anything.
+Values only: must never contain a rule or perform anything.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import Any
 from .http_messages import Headers
 from .lambdas import Event
 
-# Effects
+# Actions
 
 
-class Cause(Enum):
+class EventType(Enum):
     CONNECT = "$connect"
     MESSAGE = "message"
     DISCONNECT = "$disconnect"
@@ -24,10 +23,10 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """Run the Lambda of ``route_key`` and tell ``answered`` what came of it."""
+    """Run the Lambda of ``route_key`` and pass its result to ``invoke_finished``."""
 
     connection_id: str
-    cause: Cause
+    event_type: EventType
     route_key: str
     request_id: str
     event: Event = field(repr=False)
@@ -35,15 +34,15 @@ class Invoke:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Answer the handshake 101, naming ``subprotocol`` if there is one."""
+    """Answer the handshake with 101, and with ``subprotocol`` if there is one."""
 
     connection_id: str
     subprotocol: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
-    """Answer the handshake with this; there is no connection."""
+class Reject:
+    """Answer the handshake with this response; there is no connection."""
 
     status: int
     headers: Headers = ()
@@ -52,7 +51,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write ``data``, which is UTF-8, as a text message."""
+    """Send ``data``, which is UTF-8, as a text message."""
 
     connection_id: str
     data: bytes
@@ -60,7 +59,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Begin the closing handshake."""
+    """Start the closing handshake."""
 
     connection_id: str
     code: int
@@ -69,7 +68,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """Cut the socket: its client had its chance."""
+    """Abort the socket: its client has not closed in time."""
 
     connection_id: str
 
@@ -84,10 +83,10 @@ class ResumeReading:
     connection_id: str
 
 
-Effect = Invoke | Accept | Refuse | Send | Close | Abort | PauseReading | ResumeReading
+Action = Invoke | Accept | Reject | Send | Close | Abort | PauseReading | ResumeReading
 
 
-# Outcomes of an Invoke
+# Results of an Invoke
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +104,4 @@ class TimedOut:
     pass
 
 
-Outcome = Returned | Raised | TimedOut
+InvokeResult = Returned | Raised | TimedOut

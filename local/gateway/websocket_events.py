@@ -1,8 +1,7 @@
-"""The three events of a WebSocket API, as Lambdas are given them.
+"""The CONNECT, MESSAGE and DISCONNECT events that a WebSocket API passes to Lambdas.
 
-Owns their shape: which keys, in which order. The order is AWS's, taken from
-captured events, because people compare dumps. Must never know when an event is
-due.
+Owns their keys and the keys' order, which is AWS's, taken from captured events, because
+people compare dumps. Must never know when an event occurs.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
 """
@@ -21,9 +20,9 @@ from .proxy_request import event_headers, query_parameters
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """The HTTP request a connection begins with, still undecided.
+    """The HTTP request of an opening handshake.
 
-    ``query`` is as it came in, percent-encoded and without the question mark.
+    ``query`` is percent-encoded, without the question mark.
     """
 
     headers: Headers
@@ -37,11 +36,10 @@ class Handshake:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """What every event of one connection says, from first to last.
+class ConnectionInfo:
+    """What all events of one connection contain.
 
-    ``domain_name`` is what the client called this server, port included, so
-    that posting back to it works.
+    ``domain_name`` is the client's Host header, with the port, so that posting to it works.
     """
 
     connection_id: str
@@ -51,7 +49,7 @@ class Origin:
     domain_name: str
 
     def identity(self) -> dict[str, str]:
-        """Where the client is; ``userAgent`` is left out where it sent none."""
+        """The event's ``identity``, without ``userAgent`` if the client sent none."""
         if self.user_agent is None:
             return {"sourceIp": self.source_ip}
         return {"sourceIp": self.source_ip, "userAgent": self.user_agent}
@@ -59,22 +57,22 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What events say of the API they come through."""
+    """What events contain about the API."""
 
     stage: str = "dev"
     api_id: str = "local00001"
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """What tells one event of a connection from the next."""
+class RequestInfo:
+    """What distinguishes the events of one connection."""
 
     request_id: str
     at_ms: int
 
 
 def connect_event(
-    api: Api, origin: Origin, occasion: Occasion, handshake: Handshake, trace_id: str
+    api: Api, origin: ConnectionInfo, request_info: RequestInfo, handshake: Handshake, trace_id: str
 ) -> Event:
     headers = event_headers(
         handshake.headers,
@@ -88,19 +86,25 @@ def connect_event(
     if query is not None:
         event["queryStringParameters"] = _last_values(query)
         event["multiValueQueryStringParameters"] = query
-    event["requestContext"] = _context(api, origin, occasion, "$connect", event_type="CONNECT")
+    event["requestContext"] = _context(api, origin, request_info, "$connect", event_type="CONNECT")
     event["isBase64Encoded"] = False
     return event
 
 
 def message_event(
-    api: Api, origin: Origin, occasion: Occasion, *, route_key: str, message_id: str, text: str
+    api: Api,
+    origin: ConnectionInfo,
+    request_info: RequestInfo,
+    *,
+    route_key: str,
+    message_id: str,
+    text: str,
 ) -> Event:
     return {
         "requestContext": _context(
             api,
             origin,
-            occasion,
+            request_info,
             route_key,
             event_type="MESSAGE",
             after_route_key={"messageId": message_id},
@@ -111,9 +115,9 @@ def message_event(
 
 
 def disconnect_event(
-    api: Api, origin: Origin, occasion: Occasion, *, code: int, reason: str
+    api: Api, origin: ConnectionInfo, request_info: RequestInfo, *, code: int, reason: str
 ) -> Event:
-    # The client's own headers are gone by then; these four are what AWS sends.
+    # AWS sends these four headers instead of the client's.
     headers = {"Host": origin.domain_name, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
     return {
         "headers": headers,
@@ -121,7 +125,7 @@ def disconnect_event(
         "requestContext": _context(
             api,
             origin,
-            occasion,
+            request_info,
             "$disconnect",
             event_type="DISCONNECT",
             after_route_key={"disconnectStatusCode": code},
@@ -132,15 +136,15 @@ def disconnect_event(
 
 
 def iso_time(at_ms: int) -> str:
-    """As ``GET @connections`` writes times: UTC, with milliseconds."""
+    """The time in the format of ``GET @connections``: UTC, with milliseconds."""
     at = datetime.fromtimestamp(at_ms // 1000, UTC)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03}Z"
 
 
 def _context(
     api: Api,
-    origin: Origin,
-    occasion: Occasion,
+    origin: ConnectionInfo,
+    request_info: RequestInfo,
     route_key: str,
     *,
     event_type: str,
@@ -151,17 +155,17 @@ def _context(
         "routeKey": route_key,
         **(after_route_key or {}),
         "eventType": event_type,
-        "extendedRequestId": occasion.request_id,
+        "extendedRequestId": request_info.request_id,
         "requestTime": time.strftime(
-            "%d/%b/%Y:%H:%M:%S +0000", time.gmtime(occasion.at_ms // 1000)
+            "%d/%b/%Y:%H:%M:%S +0000", time.gmtime(request_info.at_ms // 1000)
         ),
         "messageDirection": "IN",
         **(after_direction or {}),
         "stage": api.stage,
         "connectedAt": origin.connected_at_ms,
-        "requestTimeEpoch": occasion.at_ms,
+        "requestTimeEpoch": request_info.at_ms,
         "identity": origin.identity(),
-        "requestId": occasion.request_id,
+        "requestId": request_info.request_id,
         "domainName": origin.domain_name,
         "connectionId": origin.connection_id,
         "apiId": api.api_id,
@@ -169,4 +173,4 @@ def _context(
 
 
 def _last_values(values: dict[str, list[str]]) -> dict[str, str]:
-    return {name: every[-1] for name, every in values.items()}
+    return {name: all_values[-1] for name, all_values in values.items()}

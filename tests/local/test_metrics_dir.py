@@ -14,14 +14,14 @@ from threading import Event
 
 import pytest
 
-from local.figures import VARIABLE, one_scrape, take_away_what_is_left
+from local.metrics_dir import MULTIPROC_DIR, delete_stale_dirs, shared_metrics_dir
 
 ROOT = Path(__file__).parents[2]
 
 STAY = """
 import os, sys
-from local.figures import one_scrape
-with one_scrape():
+from local.metrics_dir import shared_metrics_dir
+with shared_metrics_dir():
     print(os.environ["PROMETHEUS_MULTIPROC_DIR"], flush=True)
     sys.stdin.read()
 """
@@ -29,7 +29,7 @@ with one_scrape():
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(MULTIPROC_DIR, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -51,12 +51,12 @@ def another(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
 
 
 def test_it_goes_when_the_stack_stops(temporary: Path) -> None:
-    with one_scrape():
+    with shared_metrics_dir():
         (folder,) = temporary.iterdir()
-        assert os.environ[VARIABLE] == str(folder)
+        assert os.environ[MULTIPROC_DIR] == str(folder)
 
     assert list(temporary.iterdir()) == []
-    assert VARIABLE not in os.environ
+    assert MULTIPROC_DIR not in os.environ
 
 
 def test_one_that_a_kill_left_behind_goes_at_the_next_start(temporary: Path) -> None:
@@ -66,14 +66,14 @@ def test_one_that_a_kill_left_behind_goes_at_the_next_start(temporary: Path) -> 
         process.wait()
         assert folder.exists()
 
-        with one_scrape():
+        with shared_metrics_dir():
             assert not folder.exists()
 
 
 def test_one_of_a_stack_that_runs_stays(temporary: Path) -> None:
-    with another(temporary) as (_, folder), one_scrape():
+    with another(temporary) as (_, folder), shared_metrics_dir():
         assert folder.exists()
-        assert os.environ[VARIABLE] != str(folder)
+        assert os.environ[MULTIPROC_DIR] != str(folder)
 
 
 def test_one_that_is_just_being_made_is_its_own_stack_s_however_many_start(
@@ -83,15 +83,15 @@ def test_one_that_is_just_being_made_is_its_own_stack_s_however_many_start(
 
     def start_again_and_again() -> None:
         while not enough.is_set():
-            take_away_what_is_left(temporary)
+            delete_stale_dirs(temporary)
 
     with ThreadPoolExecutor(2) as others:
         for _ in range(2):
             others.submit(start_again_and_again)
         try:
             for _ in range(300):
-                with one_scrape():
-                    Path(os.environ[VARIABLE], "counter_1.db").touch()
+                with shared_metrics_dir():
+                    Path(os.environ[MULTIPROC_DIR], "counter_1.db").touch()
         finally:
             enough.set()
 
@@ -101,16 +101,16 @@ def test_one_that_is_just_being_made_is_its_own_stack_s_however_many_start(
 def test_what_is_no_stack_s_stays(temporary: Path) -> None:
     (temporary / "stack-metrics-of-mine").mkdir()
 
-    with one_scrape():
+    with shared_metrics_dir():
         assert (temporary / "stack-metrics-of-mine").exists()
 
 
 def test_a_folder_that_is_named_is_taken_as_it_is(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(VARIABLE, "/named")
+    monkeypatch.setenv(MULTIPROC_DIR, "/named")
 
-    with one_scrape():
-        assert os.environ[VARIABLE] == "/named"
+    with shared_metrics_dir():
+        assert os.environ[MULTIPROC_DIR] == "/named"
         assert list(temporary.iterdir()) == []
-    assert os.environ[VARIABLE] == "/named"
+    assert os.environ[MULTIPROC_DIR] == "/named"

@@ -1,4 +1,4 @@
-"""A WebSocket API on a clock that stands still until a test moves it."""
+"""The WebSocket API state machine with a manual clock."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def connection_ids() -> Callable[[], str]:
 
 
 @dataclass
-class Played:
-    """The state_machine, with what they last said; ``connected`` skips to an open connection."""
+class ApiHarness:
+    """The state machine and its clock; ``connected`` opens a connection."""
 
     api: WebSocketApi
     now_ms: int = T0
@@ -74,8 +74,8 @@ class Played:
         assert isinstance(action, Reject)
         return action
 
-    def later(self, by_ms: int) -> list[Action]:
-        """Time passes, in the steps in which ``tick`` is asked for."""
+    def advance(self, by_ms: int) -> list[Action]:
+        """Advance the clock, and call ``tick`` whenever it is due."""
         ends_ms = self.now_ms + by_ms
         actions: list[Action] = []
         while (due_ms := self.api.next_due_ms) is not None and due_ms <= ends_ms:
@@ -91,15 +91,15 @@ class Played:
         return self.api.post(connection_id, data, buffered_bytes, self.now_ms)
 
 
-def played(
+def api_harness(
     routes: Iterable[str] = ALL,
     *,
     limits: Limits | None = None,
     faults: Faults | None = None,
     order: MessageOrder = MessageOrder.CONCURRENT,
-) -> Played:
+) -> ApiHarness:
     requests = count(1)
-    return Played(
+    return ApiHarness(
         WebSocketApi(
             Api("prod", "abcd1234"),
             tuple(routes),

@@ -1,4 +1,4 @@
-"""A gateway on a loop of its own, a backend that notes what it is told, and clients."""
+"""A gateway on its own event loop, a backend that records its events, and clients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def failing(_event: Event) -> Any:
 
 
 class Backend:
-    """The Lambdas of a WebSocket API; what they are given can be waited for."""
+    """The Lambdas of a WebSocket API, whose events a test can wait for."""
 
     def __init__(
         self, connect: Handler = ok, message: Handler = ok, disconnect: Handler = ok
@@ -104,20 +104,20 @@ class Served:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WITHIN_S)
 
     def call(self, function: Callable[[], Any]) -> Any:
-        """What ``function`` returns on the loop."""
+        """Call ``function`` on the loop; its result."""
 
         async def called() -> Any:
             return function()
 
         return self.run(called())
 
-    def known(self) -> int:
-        """How many connections the gateway still remembers."""
+    def connection_count(self) -> int:
+        """The number of connections in the state machine."""
         found: int = self.call(lambda: len(self.gateway.state_machine))
         return found
 
-    def is_quiet(self) -> None:
-        """Returns as soon as no socket and no function is left."""
+    def wait_until_quiet(self) -> None:
+        """Wait until no socket is open and no function runs."""
         self.run(self.gateway.wait_until_quiet())
 
 
@@ -164,7 +164,7 @@ def serving(
 
 
 class RawClient:
-    """A WebSocket client that says exactly the bytes it is told to."""
+    """A WebSocket client that sends exactly the bytes it is given."""
 
     def __init__(self, port: int, *, receive_buffer_bytes: int | None = None) -> None:
         self.socket = socket.socket()
@@ -181,14 +181,14 @@ class RawClient:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def shake_hands(
+    def handshake(
         self, *headers: str, path: str = f"/{STAGE}", version: str = "13", then: bytes = b""
     ) -> tuple[int, dict[str, str]]:
-        """Ask for a WebSocket; status and headers of the answer."""
-        self.ask(*headers, first_line=f"GET {path} HTTP/1.1", version=version, then=then)
+        """Send a handshake; the response's status and headers."""
+        self.send_handshake(*headers, first_line=f"GET {path} HTTP/1.1", version=version, then=then)
         return self.answer()
 
-    def ask(
+    def send_handshake(
         self,
         *headers: str,
         first_line: str = f"GET /{STAGE} HTTP/1.1",
@@ -235,13 +235,13 @@ class RawClient:
         return self._frames.pop(0)
 
     def close_code(self) -> tuple[int, str]:
-        """What the server's close frame says, past whatever comes before it."""
+        """Code and reason of the server's close frame, after skipping other frames."""
         while (got := self.receive()).opcode is not Opcode.CLOSE:
             pass
         return int.from_bytes(got.data[:2], "big"), bytes(got.data[2:]).decode()
 
     def is_cut(self) -> bool:
-        """Whether the server has closed, politely or not, once everything is read."""
+        """Read everything; whether the server has closed or reset the connection."""
         try:
             while self.socket.recv(65536):
                 pass
@@ -255,7 +255,7 @@ def frame(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
 
 
 def reset(client: RawClient) -> None:
-    """Leave without a goodbye: unlike an orderly end this can't mean "I still listen"."""
+    """Reset the connection, which unlike closing can't mean a half-closed client."""
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.socket.shutdown(socket.SHUT_RD)
     client.socket.close()

@@ -1,4 +1,4 @@
-"""Chalice apps, loaded from a folder and taken apart into Lambdas."""
+"""Loading a Chalice app, and its Lambda functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ECHO = Path(__file__).parent / "echo"
 
 @pytest.fixture(autouse=True)
 def _own_modules() -> Iterator[None]:
-    """Whatever a test loads as ``app`` is unloaded again."""
+    """Unload the app that a test has loaded."""
     path = list(sys.path)
 
     def apps() -> list[str]:
@@ -57,7 +57,7 @@ def write(folder: Path, answer: str, extra: str = "") -> None:
     )
 
 
-def test_the_echo_app_is_ten_lines_and_one_route() -> None:
+def test_echo_app_has_one_route() -> None:
     app = load_app(ECHO)
 
     lambdas = lambdas_of(app, StageConfig("dev"))
@@ -93,7 +93,7 @@ def clock() -> Chalice:
     return make_thread_safe(app)
 
 
-def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
+def test_functions_have_their_deployed_names() -> None:
     lambdas = lambdas_of(clock(), StageConfig("prod"))
 
     assert {key: function.name for key, function in lambdas.routes.items()} == {
@@ -105,14 +105,14 @@ def test_functions_have_the_names_that_chalice_deploys_them_under() -> None:
     assert lambdas.functions["clock-prod-greet"].handler({"a": 1}, None) == {"a": 1}
 
 
-def test_the_configured_name_of_an_app_comes_before_its_own() -> None:
+def test_configured_app_name_takes_precedence() -> None:
     lambdas = lambdas_of(clock(), StageConfig("dev", {"app_name": "watch"}))
 
     assert lambdas.rest.name == "watch-dev"
     assert lambdas.routes["$default"].name == "watch-dev-websocket_message"
 
 
-def test_functions_have_the_time_and_the_memory_that_they_are_deployed_with() -> None:
+def test_functions_have_their_configured_timeout_and_memory() -> None:
     config = StageConfig(
         "dev",
         {
@@ -141,7 +141,7 @@ def settings(function: LambdaFunction) -> tuple[float, int]:
     return function.timeout_seconds, function.memory_mb
 
 
-def test_an_app_is_loaded_anew_with_its_modules(folder: Path) -> None:
+def test_load_app_reloads_the_app_and_its_modules(folder: Path) -> None:
     before = load_app(folder)
     write(folder, "two")
     after = load_app(folder)
@@ -149,7 +149,7 @@ def test_an_app_is_loaded_anew_with_its_modules(folder: Path) -> None:
     assert [vars(app)["answer"] for app in (before, after)] == ["1", "two"]
 
 
-def test_an_app_that_cannot_be_loaded_leaves_the_one_before(folder: Path) -> None:
+def test_failed_load_keeps_the_previous_modules(folder: Path) -> None:
     load_app(folder)
     loaded = sys.modules["app"]
     write(folder, "2", "raise RuntimeError('half written')")
@@ -160,7 +160,7 @@ def test_an_app_that_cannot_be_loaded_leaves_the_one_before(folder: Path) -> Non
     assert sys.modules["chalicelib.answers"].ANSWER == "1"
 
 
-def test_an_app_that_is_none_says_what_to_do(folder: Path, tmp_path: Path) -> None:
+def test_missing_app_is_an_error(folder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(AppError, match=r"There is no app\.py in"):
@@ -173,14 +173,14 @@ def test_an_app_that_is_none_says_what_to_do(folder: Path, tmp_path: Path) -> No
         load_app(folder)
 
 
-def test_an_error_within_the_app_is_its_own(folder: Path) -> None:
+def test_error_in_the_app_is_raised_unchanged(folder: Path) -> None:
     (folder / "app.py").write_text("import sys\nsys.no_such_thing\n")
 
     with pytest.raises(AttributeError, match="no_such_thing"):
         load_app(folder)
 
 
-def test_chalices_own_client_is_pointed_here_whatever_the_event_says() -> None:
+def test_websocket_api_posts_to_the_emulator_whatever_the_event() -> None:
     app = Chalice("clock", configure_logs=False)
     app.websocket_api.session = boto3.session.Session(
         aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
@@ -193,7 +193,7 @@ def test_chalices_own_client_is_pointed_here_whatever_the_event_says() -> None:
     assert client.meta.endpoint_url == "http://127.0.0.1:8001/dev"
 
 
-def test_an_app_without_a_session_is_pointed_here_too() -> None:
+def test_websocket_api_without_a_session_posts_to_the_emulator() -> None:
     app = Chalice("clock", configure_logs=False)
 
     set_websocket_api_endpoint(app, "http://127.0.0.1:8001/dev")

@@ -1,4 +1,4 @@
-"""What ``.chalice/config.json`` says of each function, merged as Chalice merges it."""
+"""Settings of each function in ``.chalice/config.json``, merged as Chalice merges them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVERYWHERE: dict[str, Any] = {
 }
 
 
-def test_without_a_word_a_function_has_chalices_defaults(tmp_path: Path) -> None:
+def test_missing_file_gives_chalice_s_defaults(tmp_path: Path) -> None:
     config = StageConfig.read(tmp_path, "dev")
 
     assert config.function_settings("greet") == FunctionSettings(60, 128, {})
@@ -41,12 +41,12 @@ def test_without_a_word_a_function_has_chalices_defaults(tmp_path: Path) -> None
         ("dev", "api_handler", FunctionSettings(10, 128, {"A": "1", "B": "2"})),
         ("dev", "greet", FunctionSettings(12, 300, {"A": "1", "B": "2", "C": "3"})),
         ("prod", "api_handler", FunctionSettings(20, 128, {"A": "1", "B": "1"})),
-        # A stage's word for all counts more than the project's for one.
+        # A stage's setting overrides the project's for one function.
         ("prod", "greet", FunctionSettings(20, 300, {"A": "1", "B": "1"})),
         ("test", "greet", FunctionSettings(11, 300, {"A": "1", "B": "1"})),
     ],
 )
-def test_the_nearest_word_counts(
+def test_most_specific_setting_applies(
     stage: str, function: str, settings: FunctionSettings, tmp_path: Path
 ) -> None:
     write(tmp_path, json.dumps(EVERYWHERE))
@@ -59,11 +59,11 @@ def write(folder: Path, text: str) -> None:
     (folder / ".chalice" / "config.json").write_text(text)
 
 
-def test_the_environment_has_the_variables_of_every_function() -> None:
+def test_environment_has_the_variables_of_all_functions() -> None:
     assert StageConfig("dev", EVERYWHERE).environment() == {"A": "1", "B": "2", "C": "3"}
 
 
-def test_what_a_function_would_have_otherwise_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_conflicting_variable_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     config = StageConfig(
         "dev",
         {
@@ -83,7 +83,7 @@ def test_what_a_function_would_have_otherwise_is_said(caplog: pytest.LogCaptureF
     "text",
     ["{", "[]", "1", '{"stages": []}', '{"lambda_timeout": "soon"}', '{"lambda_timeout": [10]}'],
 )
-def test_what_cannot_be_understood_is_said_with_its_place(text: str, tmp_path: Path) -> None:
+def test_invalid_configuration_is_an_error_with_the_file_s_name(text: str, tmp_path: Path) -> None:
     write(tmp_path, text)
 
     with pytest.raises(ConfigError, match=r"config\.json: "):

@@ -1,4 +1,4 @@
-"""When a client's socket is read, and when what has been read waits."""
+"""Reading and pausing of a client's socket."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from local.gateway.websocket_actions import Action, Invoke, PauseReading, Resume
 from local.gateway.websocket_api import WebSocketApi
 from local.gateway.websocket_limits import Limits
 
-from .api_harness import OK, Played, played
+from .api_harness import OK, ApiHarness, api_harness
 from .serving import frame
 
 
 class FakeTransport(asyncio.Transport):
-    """Notes what is written, and whether it would be read."""
+    """Records what is written, and whether reading is paused."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,21 +53,21 @@ class FakeTransport(asyncio.Transport):
 
 
 class Gateway:
-    """As much of a gateway as one socket needs; functions run when a test says so."""
+    """The gateway of one socket; functions finish when a test says so."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._played: Played = played(limits=limits)
-        self.state_machine: WebSocketApi = self._played.api
+        self._harness: ApiHarness = api_harness(limits=limits)
+        self.state_machine: WebSocketApi = self._harness.api
         self.invokes: list[Invoke] = []
-        self.connection_id = self._played.connected()
+        self.connection_id = self._harness.connected()
         self.transport = FakeTransport()
         self.socket = ClientSocket(self, self.connection_id, b"101")
         self.socket.connection_made(self.transport)
         self.has_left = False
 
-    def dispatch(self, input_: Callable[..., list[Action]], *what: Any) -> None:
-        for action in input_(*what, self._played.now_ms):
+    def dispatch(self, method: Callable[..., list[Action]], *arguments: Any) -> None:
+        for action in method(*arguments, self._harness.now_ms):
             if isinstance(action, Invoke):
                 self.invokes.append(action)
             elif isinstance(action, PauseReading):
@@ -104,7 +104,7 @@ async def turns_pass() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_burst_is_parsed_as_far_as_the_limit_and_the_rest_waits_as_bytes() -> None:
+def test_burst_is_parsed_up_to_the_limit_and_the_rest_stays_bytes() -> None:
     gateway = Gateway(MANY)
     waiting = texts(range(10, 30_000))
 
@@ -115,7 +115,7 @@ def test_a_burst_is_parsed_as_far_as_the_limit_and_the_rest_waits_as_bytes() -> 
     assert not gateway.transport.is_read
 
 
-def test_what_waits_is_heard_before_more_is_read() -> None:
+def test_unparsed_bytes_are_handled_before_more_is_read() -> None:
     gateway = Gateway(MANY)
     gateway.socket.data_received(texts(range(18)))
 
@@ -129,7 +129,7 @@ def test_what_waits_is_heard_before_more_is_read() -> None:
 
 
 @pytest.mark.parametrize("how", ["vanishes", "hangs up"])
-def test_what_waits_from_somebody_who_leaves_is_dropped(how: str) -> None:
+def test_unparsed_bytes_of_a_disconnected_client_are_discarded(how: str) -> None:
     gateway = Gateway(MANY)
     gateway.socket.data_received(texts(range(20)))
 
@@ -140,11 +140,11 @@ def test_what_waits_from_somebody_who_leaves_is_dropped(how: str) -> None:
     assert gateway.socket.unparsed_bytes == 0
     gateway.answer(10)
 
-    # What had been handed over was answered, and the app is told that this was all.
+    # The messages in progress are answered, then $disconnect runs.
     assert [invoke.route_key for invoke in gateway.invokes] == ["$disconnect"]
 
 
-def test_who_sends_much_at_once_lets_others_have_their_turn() -> None:
+def test_many_frames_yield_to_other_sockets() -> None:
     pings = frame(Opcode.PING, b"") * (3 * MAX_FRAMES_PER_TURN - 1)
 
     async def scenario() -> None:
@@ -166,7 +166,7 @@ def test_who_sends_much_at_once_lets_others_have_their_turn() -> None:
     asyncio.run(scenario())
 
 
-def test_a_turn_that_comes_too_late_is_nobodys() -> None:
+def test_turn_after_an_abort_does_nothing() -> None:
     async def scenario() -> None:
         gateway = Gateway(Limits())
         gateway.socket.data_received(frame(Opcode.PING, b"") * 1_000)
@@ -179,7 +179,7 @@ def test_a_turn_that_comes_too_late_is_nobodys() -> None:
     asyncio.run(scenario())
 
 
-def test_one_obstacle_less_is_not_none() -> None:
+def test_reading_resumes_only_without_any_pause_reason() -> None:
     gateway = Gateway(MANY)
     gateway.socket.data_received(texts(range(20)))
     gateway.socket.pause_writing()
@@ -192,12 +192,12 @@ def test_one_obstacle_less_is_not_none() -> None:
     assert gateway.bodies == strings(range(10, 20))
 
 
-def test_a_client_that_is_closed_while_it_waits_is_heard_to_its_goodbye() -> None:
+def test_closing_a_paused_client_reads_its_close_frame() -> None:
     gateway = Gateway(MANY)
     gateway.socket.data_received(texts(range(15)) + frame(Opcode.CLOSE, b"\x03\xe8"))
 
     gateway.dispatch(gateway.state_machine.delete, gateway.connection_id)
 
-    # What it had said besides comes too late.
+    # Its unparsed messages come too late.
     assert [invoke.route_key for invoke in gateway.invokes].count("$default") == 10
     assert gateway.transport.has_ended

@@ -1,4 +1,4 @@
-"""``python -m local.gateway`` as a process, with the echo app and with apps that change."""
+"""``python -m local.gateway`` as a process, with the echo app and with reloads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from local.gateway.websocket_limits import Faults, Limits, MessageOrder
 from .serving import WITHIN_S
 from .test_chalice_app import _own_modules
 
-__all__ = ["_own_modules"]  # a fixture, used by whichever test loads an app
+__all__ = ["_own_modules"]  # a fixture for the tests that load an app
 
 ROOT = Path(__file__).parents[2]
 ECHO = Path(__file__).parent / "echo"
@@ -35,7 +35,7 @@ ECHO = Path(__file__).parent / "echo"
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a served app is given, set here so that it is unset afterwards."""
+    """Set the variables that a served app gets, so that they are unset afterwards."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "local")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -79,7 +79,7 @@ def started(folder: Path, *arguments: str) -> Iterator[Run]:
             process.kill()
 
 
-def test_the_echo_app_echoes_and_says_goodbye() -> None:
+def test_echo_app_echoes_and_closes_with_1001() -> None:
     with started(ECHO) as run:
         with connect(run.sockets) as client:
             for text in ("hello", "für dich"):
@@ -113,14 +113,14 @@ def message(event):
 """
 
 
-def test_connections_outlive_a_change_of_the_app(tmp_path: Path) -> None:
+def test_connections_survive_a_reload(tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(APP.replace("{ANSWER!r}", "'before'"))
     with started(tmp_path, "--reload") as run, connect(run.sockets) as client:
         client.send("?")
         assert client.recv(WITHIN_S) == "before"
 
-        app.write_text("an app that is no Python")
+        app.write_text("an app that is not Python")
         while "invalid syntax" not in read_error(run):
             pass
         client.send("?")
@@ -138,7 +138,7 @@ def test_connections_outlive_a_change_of_the_app(tmp_path: Path) -> None:
     "broken",
     ["import sys\nsys.exit('half done')", "raise SystemExit", "x = 1", "app = None"],
 )
-def test_an_app_that_will_not_load_leaves_the_one_before(
+def test_app_that_fails_to_load_keeps_the_previous_version(
     broken: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = tmp_path / "app.py"
@@ -157,7 +157,7 @@ def test_an_app_that_will_not_load_leaves_the_one_before(
     assert "The app can't be loaded; the previous version still runs" in caplog.text
 
 
-def test_a_configuration_that_cannot_be_understood_leaves_the_one_before(
+def test_invalid_configuration_keeps_the_previous_version(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "app.py").write_text(APP.replace("{ANSWER!r}", "'before'"))
@@ -173,7 +173,7 @@ def test_a_configuration_that_cannot_be_understood_leaves_the_one_before(
     assert "config.json" in caplog.text
 
 
-def test_a_configuration_that_cannot_be_understood_is_said(
+def test_invalid_configuration_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "app.py").write_text(APP)
@@ -185,9 +185,7 @@ def test_a_configuration_that_cannot_be_understood_is_said(
 
 
 @pytest.mark.parametrize(("verify_signatures", "status"), [(True, 403), (False, 410)])
-def test_signatures_are_wanted_unless_they_are_switched_off(
-    verify_signatures: bool, status: int
-) -> None:
+def test_signatures_are_required_unless_disabled(verify_signatures: bool, status: int) -> None:
     async def use() -> None:
         async with AsyncExitStack() as parts:
             options = Options(ECHO, port=0, ws_port=0, verify_signatures=verify_signatures)
@@ -207,7 +205,7 @@ def read_error(run: Run) -> str:
     return run.process.stderr.readline()
 
 
-def test_without_an_app_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_app_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--app", str(tmp_path)]) == 1
     assert "There is no app.py in" in capsys.readouterr().err
 
@@ -252,9 +250,7 @@ def test_credentials_are_those_of_the_sdks_or_local() -> None:
     ) == Credentials("a", "b", "c")
 
 
-def test_an_app_is_served_and_replaced_within_a_process(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reload_replaces_the_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     app = tmp_path / "app.py"
     app.write_text(APP.replace("{ANSWER!r}", "'before'"))
 
@@ -280,7 +276,7 @@ def test_an_app_is_served_and_replaced_within_a_process(
     assert capsys.readouterr().out == "Reloaded the app.\n"
 
 
-def test_it_reloads_and_ends_at_a_signal(
+def test_serve_reloads_and_stops_on_a_signal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = tmp_path / "app.py"
@@ -306,7 +302,7 @@ def test_it_reloads_and_ends_at_a_signal(
 @pytest.mark.parametrize(
     ("host", "authority"), [("0.0.0.0", "127.0.0.1:"), ("::", "[::1]:"), ("::1", "[::1]:")]
 )
-def test_it_says_how_to_reach_it_from_here(host: str, authority: str) -> None:
+def test_startup_message_has_reachable_urls(host: str, authority: str) -> None:
 
     async def describe() -> str:
         async with AsyncExitStack() as parts:

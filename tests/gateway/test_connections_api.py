@@ -1,4 +1,4 @@
-"""``@connections``, called by boto3 as it comes, and by clients that do it wrong."""
+"""``@connections``, called by an unmodified boto3 and by clients with errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNKNOWN = "PJqB0fHsqRcCHlw="
 
 
 def management(served: Served, secret: str = "local", **options: Any) -> Any:
-    """An unmodified client: nothing but ``endpoint_url`` tells it of the emulator."""
+    """An unmodified boto3 client: only its ``endpoint_url`` is the emulator's."""
     return boto3.client(
         "apigatewaymanagementapi",
         endpoint_url=served.endpoint,
@@ -49,7 +49,7 @@ def connected(**options: Any) -> Iterator[tuple[Served, Backend, ClientConnectio
         yield served, backend, client, backend.connected()["connectionId"]
 
 
-def test_a_post_arrives() -> None:
+def test_post_arrives() -> None:
     with connected() as (served, _, client, connection_id):
         api = management(served)
         for text in ("hello", "für dich", "x" * 32_768, "y" * 131_072, ""):
@@ -59,7 +59,7 @@ def test_a_post_arrives() -> None:
             assert client.recv(WITHIN_S) == text
 
 
-def test_no_frame_is_larger_than_what_clients_are_held_to() -> None:
+def test_sent_frames_obey_the_frame_limit() -> None:
     with connected() as (served, _, client, connection_id):
         management(served).post_to_connection(ConnectionId=connection_id, Data=b"x" * 70_000)
 
@@ -67,7 +67,7 @@ def test_no_frame_is_larger_than_what_clients_are_held_to() -> None:
     assert [len(one) for one in frames] == [32_768, 32_768, 4_464]
 
 
-def test_a_connection_is_described() -> None:
+def test_get_describes_a_connection() -> None:
     before = datetime.now(UTC)
     with connected() as (served, _, _client, connection_id):
         api = management(served)
@@ -83,7 +83,7 @@ def test_a_connection_is_described() -> None:
     assert second["LastActiveAt"] >= first["LastActiveAt"]
 
 
-def test_a_connection_is_closed_and_its_disconnect_runs() -> None:
+def test_delete_closes_a_connection_and_runs_disconnect() -> None:
     with connected() as (served, backend, client, connection_id):
         api = management(served)
         answer = api.delete_connection(ConnectionId=connection_id)
@@ -102,7 +102,7 @@ def test_a_connection_is_closed_and_its_disconnect_runs() -> None:
 
 
 @pytest.mark.parametrize("verb", ["post_to_connection", "get_connection", "delete_connection"])
-def test_who_is_gone_raises_gone_exception(verb: str) -> None:
+def test_unknown_connection_raises_gone_exception(verb: str) -> None:
     with serving(Backend().routes) as served:
         api = management(served)
         with pytest.raises(api.exceptions.GoneException) as raised:
@@ -118,11 +118,11 @@ def call(api: Any, verb: str, connection_id: str) -> Any:
     return getattr(api, verb)(ConnectionId=connection_id, **data)
 
 
-def test_who_is_not_connected_yet_is_gone_and_then_is_not() -> None:
+def test_connection_is_gone_until_connect_has_returned() -> None:
     seen: list[str] = []
 
     def connect(event: dict[str, Any]) -> Any:
-        # From within $connect, as one does only once.
+        # From within $connect.
         api = management(served)
         try:
             call(api, "post_to_connection", event["requestContext"]["connectionId"])
@@ -139,7 +139,7 @@ def test_who_is_not_connected_yet_is_gone_and_then_is_not() -> None:
     assert seen == ["gone"]
 
 
-def test_too_much_raises_payload_too_large_exception() -> None:
+def test_too_large_post_raises_payload_too_large_exception() -> None:
     with connected() as (served, _, client, connection_id):
         api = management(served)
         for size in (131_073, 11 * 1024 * 1024):
@@ -150,7 +150,7 @@ def test_too_much_raises_payload_too_large_exception() -> None:
         assert client.recv(WITHIN_S) == "after"
 
 
-def test_too_often_raises_limit_exceeded_exception() -> None:
+def test_too_many_calls_raise_limit_exceeded_exception() -> None:
     limits = Limits(posts_per_second=0.001, posts_burst=2)
     with connected(limits=limits) as (served, _, _client, connection_id):
         api = management(served)
@@ -162,14 +162,14 @@ def test_too_often_raises_limit_exceeded_exception() -> None:
 
 
 @pytest.mark.parametrize("verb", ["post_to_connection", "get_connection", "delete_connection"])
-def test_a_wrong_signature_raises_forbidden_exception(verb: str) -> None:
+def test_wrong_signature_raises_forbidden_exception(verb: str) -> None:
     with connected() as (served, _, _client, connection_id):
         api = management(served, secret="another")
         with pytest.raises(api.exceptions.ForbiddenException, match="does not match"):
             call(api, verb, connection_id)
 
 
-def test_an_id_that_cannot_be_one_is_a_bad_request() -> None:
+def test_invalid_connection_id_is_a_bad_request() -> None:
     with serving(Backend().routes) as served:
         api = management(served)
         with pytest.raises(ClientError) as raised:
@@ -183,7 +183,7 @@ def test_an_id_that_cannot_be_one_is_a_bad_request() -> None:
 
 
 @pytest.mark.parametrize("stage", ["prod", "", "dev/more"])
-def test_another_stage_raises_forbidden_exception(stage: str) -> None:
+def test_other_stage_raises_forbidden_exception(stage: str) -> None:
     with serving(Backend().routes) as served:
         api = boto3.client(
             "apigatewaymanagementapi",
@@ -198,7 +198,7 @@ def test_another_stage_raises_forbidden_exception(stage: str) -> None:
     assert raised.value.response["Error"]["Message"] == "Forbidden"
 
 
-def test_aws_endpoint_url_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_endpoint_url_is_sufficient(monkeypatch: pytest.MonkeyPatch) -> None:
     with connected() as (served, _, client, connection_id):
         monkeypatch.setenv("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", served.endpoint)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
@@ -211,7 +211,7 @@ def test_aws_endpoint_url_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.recv(WITHIN_S) == "x"
 
 
-def test_temporary_credentials_work() -> None:
+def test_temporary_credentials_are_accepted() -> None:
     credentials = Credentials("local", "local", "the-token")
     with connected(credentials=credentials) as (served, _, client, connection_id):
         call(management(served, aws_session_token="the-token"), "post_to_connection", connection_id)
@@ -222,7 +222,7 @@ def test_temporary_credentials_work() -> None:
 # Without boto3
 
 
-def ask(
+def call_http(
     served: Served, method: str, path: str, body: bytes = b"", *, sign: bool = True
 ) -> tuple[int, dict[str, str], bytes]:
     request = AWSRequest(
@@ -245,20 +245,20 @@ def ask(
 
 @pytest.mark.parametrize("at", ["@connections", "%40connections"])
 @pytest.mark.parametrize("safe", ["=", ""])
-def test_the_path_may_be_encoded(at: str, safe: str) -> None:
+def test_path_may_be_percent_encoded(at: str, safe: str) -> None:
     with connected() as (served, _, client, connection_id):
         path = f"/dev/{at}/{quote(connection_id, safe=safe)}"
-        status, headers, body = ask(served, "POST", path, b"hello")
+        status, headers, body = call_http(served, "POST", path, b"hello")
 
         assert (status, body) == (200, b"")
         assert "x-amzn-requestid" in headers
         assert client.recv(WITHIN_S) == "hello"
-        status, _, body = ask(served, "GET", path)
+        status, _, body = call_http(served, "GET", path)
         assert (status, set(json.loads(body))) == (
             200,
             {"connectedAt", "identity", "lastActiveAt"},
         )
-        assert ask(served, "DELETE", path)[0] == 204
+        assert call_http(served, "DELETE", path)[0] == 204
 
 
 @pytest.mark.parametrize(
@@ -285,34 +285,34 @@ def test_the_path_may_be_encoded(at: str, safe: str) -> None:
          b'{"message":"Missing Authentication Token"}'),
     ],
 )  # fmt: skip
-def test_refusals_as_they_go_over_the_wire(
+def test_error_responses_over_http(
     method: str, path: str, sign: bool, status: int, error_type: str, body: bytes
 ) -> None:
     with serving(Backend().routes) as served:
-        got_status, headers, got_body = ask(served, method, path, sign=sign)
+        got_status, headers, got_body = call_http(served, method, path, sign=sign)
 
     assert (got_status, got_body) == (status, body)
     assert headers["x-amzn-errortype"] == error_type
 
 
-def test_signatures_can_be_switched_off() -> None:
+def test_signatures_can_be_disabled() -> None:
     with connected(credentials=None) as (served, _, client, connection_id):
         path = f"/dev/@connections/{quote(connection_id)}"
 
-        assert ask(served, "POST", path, b"hello", sign=False)[0] == 200
+        assert call_http(served, "POST", path, b"hello", sign=False)[0] == 200
         assert client.recv(WITHIN_S) == "hello"
 
 
 # Faults
 
 
-def test_posts_are_lost_late_and_out_of_order_on_demand() -> None:
+def test_faults_drop_delay_and_reorder_posts() -> None:
     faults = Faults(seed=7, drop_posts=0.1, delay_posts=0.3, reorder_posts=0.3, delay_ms=20)
     with connected(faults=faults, credentials=None) as (served, _, client, connection_id):
         path = f"/dev/@connections/{quote(connection_id)}"
         sent = [str(number) for number in range(40)]
         for text in sent:
-            assert ask(served, "POST", path, text.encode(), sign=False)[0] == 200
+            assert call_http(served, "POST", path, text.encode(), sign=False)[0] == 200
         came: list[str] = []
         try:
             while True:
@@ -325,18 +325,18 @@ def test_posts_are_lost_late_and_out_of_order_on_demand() -> None:
     assert came != sorted(came, key=int)
 
 
-def test_disconnects_are_lost_on_demand() -> None:
+def test_faults_lose_disconnects() -> None:
     backend = Backend()
     with serving(backend.routes, faults=Faults(lose_disconnects=1.0)) as served:
         with served.connect():
             backend.connected()
-        served.is_quiet()
+        served.wait_until_quiet()
 
-        assert served.known() == 0
+        assert served.connection_count() == 0
     assert backend.disconnects.empty()
 
 
-def test_only_the_path_of_a_request_makes_it_one_for_connections() -> None:
+def test_only_the_path_makes_a_connections_request() -> None:
     assert is_connections_request("/dev/@connections/id")
     assert is_connections_request("/dev/%40connections/id?x=1")
     assert not is_connections_request("/dev?sessionId=1&back=/x/@connections/y")

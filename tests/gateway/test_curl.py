@@ -1,4 +1,4 @@
-"""The gateway and libcurl, which signs by itself and not as botocore does."""
+"""Requests signed by libcurl's own SigV4 implementation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def post(url: str, data: bytes, secret: str, *headers: str) -> int:
 
 
 @pytest.mark.parametrize("token", [None, "the/token+=="])
-def test_libcurls_signatures_are_valid(token: str | None) -> None:
+def test_signatures_of_libcurl_are_valid(token: str | None) -> None:
     backend = Backend()
     credentials = Credentials("local", "local", token)
     headers = () if token is None else (f"X-Amz-Security-Token: {token}",)

@@ -1,4 +1,4 @@
-"""A gateway and real clients: handshakes, messages, endings, over a socket."""
+"""The WebSocket gateway with real clients: handshakes, messages and closing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def echo_to(messages: SimpleQueue[str]) -> Any:
 # Handshakes
 
 
-def test_a_client_connects_talks_and_leaves(loop_factory: LoopFactory) -> None:
+def test_client_connects_sends_and_disconnects(loop_factory: LoopFactory) -> None:
     backend = Backend()
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with served.connect() as client:
@@ -41,9 +41,9 @@ def test_a_client_connects_talks_and_leaves(loop_factory: LoopFactory) -> None:
             client.send("hello")
             said = backend.message()
         ended = backend.disconnected()
-        served.is_quiet()
+        served.wait_until_quiet()
 
-        assert served.known() == 0
+        assert served.connection_count() == 0
     assert (begun["eventType"], begun["stage"]) == ("CONNECT", "dev")
     assert begun["domainName"] == f"127.0.0.1:{served.port}"
     assert said["body"] == "hello"
@@ -52,7 +52,7 @@ def test_a_client_connects_talks_and_leaves(loop_factory: LoopFactory) -> None:
     assert ended == (1000, "")
 
 
-def test_the_connect_event_has_headers_and_query() -> None:
+def test_connect_event_has_headers_and_query() -> None:
     backend = Backend()
     with serving(backend.routes) as served:
         url = f"{served.url}?sessionId=1&x=a%20b&x="
@@ -77,12 +77,14 @@ def test_the_connect_event_has_headers_and_query() -> None:
         (lambda _: "no proxy result", 502, "Internal server error"),
     ],
 )
-def test_a_refused_handshake_has_its_status(handler: Any, status: int, message: str) -> None:
+def test_refused_handshake_has_the_status_of_connect(
+    handler: Any, status: int, message: str
+) -> None:
     backend = Backend(connect=handler)
     with serving(backend.routes) as served:
         with pytest.raises(InvalidStatus) as raised:
             served.connect()
-        assert served.known() == 0
+        assert served.connection_count() == 0
 
     response = raised.value.response
     assert response.status_code == status
@@ -91,7 +93,7 @@ def test_a_refused_handshake_has_its_status(handler: Any, status: int, message: 
     assert backend.disconnects.empty()
 
 
-def test_a_connect_that_takes_too_long_is_answered_504() -> None:
+def test_connect_timeout_is_a_504() -> None:
     answer = threading.Event()
     backend = Backend(connect=lambda _: answer.wait(WITHIN_S))
     with serving(backend.routes, limits=Limits(integration_ms=50)) as served:
@@ -103,7 +105,7 @@ def test_a_connect_that_takes_too_long_is_answered_504() -> None:
 
 
 @pytest.mark.parametrize("path", ["/prod", "/", "/dev/deeper", "/devil"])
-def test_another_stage_is_forbidden(path: str) -> None:
+def test_other_stage_is_forbidden(path: str) -> None:
     backend = Backend()
     with serving(backend.routes) as served, pytest.raises(InvalidStatus) as raised:
         connect(f"ws://127.0.0.1:{served.port}{path}")
@@ -114,19 +116,19 @@ def test_another_stage_is_forbidden(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/dev/", "/dev?x=1", "/%64ev"])
-def test_the_stage_is_found_however_it_is_written(path: str) -> None:
+def test_stage_may_be_percent_encoded(path: str) -> None:
     with serving(Backend().routes) as served, RawClient(served.port) as client:
-        assert client.shake_hands(path=path)[0] == 101
+        assert client.handshake(path=path)[0] == 101
 
 
-def test_a_handshake_is_answered_as_rfc_6455_says() -> None:
+def test_handshake_response_is_that_of_rfc_6455() -> None:
     with serving(Backend().routes) as served, RawClient(served.port) as client:
-        status, headers = client.shake_hands(
+        status, headers = client.handshake(
             "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat"
         )
 
     assert status == 101
-    # RFC 6455's own example, and neither extension nor subprotocol.
+    # The example of RFC 6455, with neither extension nor subprotocol.
     assert headers == {
         "upgrade": "websocket",
         "connection": "Upgrade",
@@ -134,10 +136,10 @@ def test_a_handshake_is_answered_as_rfc_6455_says() -> None:
     }
 
 
-def test_a_browser_connects() -> None:
+def test_browser_connects() -> None:
     backend = Backend()
     with serving(backend.routes) as served, RawClient(served.port) as client:
-        status, headers = client.shake_hands(
+        status, headers = client.handshake(
             "Pragma: no-cache",
             "Cache-Control: no-cache",
             "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -150,7 +152,7 @@ def test_a_browser_connects() -> None:
             "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
         )
         event = backend.connects.get(timeout=WITHIN_S)
-        # A tab that is closed says so without a reason.
+        # A closed tab sends 1001 without a reason.
         client.send(Opcode.CLOSE, b"\x03\xe9")
         told = backend.disconnected()
 
@@ -172,7 +174,7 @@ def test_a_browser_connects() -> None:
         ("DELETE", "/", {}, 403),
     ],
 )
-def test_what_is_no_handshake_is_refused(
+def test_request_without_a_handshake_is_rejected(
     method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     backend = Backend()
@@ -193,20 +195,20 @@ def test_what_is_no_handshake_is_refused(
 
 
 @pytest.mark.parametrize("version", ["8", "14", "13, 8"])
-def test_another_version_is_told_which_there_is(version: str) -> None:
+def test_other_version_is_answered_with_the_supported_version(version: str) -> None:
     backend = Backend()
     with serving(backend.routes) as served, RawClient(served.port) as client:
-        status, headers = client.shake_hands(version=version)
+        status, headers = client.handshake(version=version)
 
     assert (status, headers["sec-websocket-version"]) == (426, "13")
     assert backend.connects.empty()
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 426), ("POST", 403)])
-def test_http_1_0_cannot_ask_for_a_websocket(method: str, status: int) -> None:
+def test_http_1_0_can_not_upgrade(method: str, status: int) -> None:
     backend = Backend()
     with serving(backend.routes) as served, RawClient(served.port) as client:
-        client.ask(first_line=f"{method} /dev HTTP/1.0")
+        client.send_handshake(first_line=f"{method} /dev HTTP/1.0")
         answered, headers = client.answer()
         assert client.is_cut()
 
@@ -214,7 +216,7 @@ def test_http_1_0_cannot_ask_for_a_websocket(method: str, status: int) -> None:
     assert backend.connects.empty()
 
 
-def test_what_is_no_http_is_refused_as_json() -> None:
+def test_invalid_http_is_rejected_as_json() -> None:
     with serving(Backend().routes) as served, RawClient(served.port) as client:
         client.socket.sendall(b"HELLO\r\n\r\n")
         status, headers = client.answer()
@@ -223,7 +225,7 @@ def test_what_is_no_http_is_refused_as_json() -> None:
 
 
 @pytest.mark.parametrize("header", ["Sec-WebSocket-Protocol", "sec-websocket-protocol"])
-def test_the_subprotocol_is_connects_choice(header: str) -> None:
+def test_connect_selects_the_subprotocol(header: str) -> None:
     backend = Backend(connect=lambda _: {"statusCode": 200, "headers": {header: "v2.chat"}})
     with serving(backend.routes) as served:
         with served.connect(subprotocols=["v1.chat", "v2.chat"]) as client:
@@ -232,7 +234,7 @@ def test_the_subprotocol_is_connects_choice(header: str) -> None:
             served.connect(subprotocols=["v3.chat"])
 
 
-def test_without_routes_everybody_is_let_in_and_nothing_is_allowed() -> None:
+def test_api_without_routes_accepts_clients_and_forbids_messages() -> None:
     with serving({}) as served, served.connect() as client:
         client.send("{}")
         answer = str(client.recv(WITHIN_S))
@@ -247,12 +249,12 @@ def test_without_routes_everybody_is_let_in_and_nothing_is_allowed() -> None:
 # Messages
 
 
-def test_what_is_sent_before_connect_has_answered_waits_for_it() -> None:
+def test_messages_sent_before_connect_has_returned_wait() -> None:
     order: SimpleQueue[str] = SimpleQueue()
-    let_in = threading.Event()
+    release = threading.Event()
 
     def slow(_event: Event) -> Any:
-        assert let_in.wait(WITHIN_S)
+        assert release.wait(WITHIN_S)
         order.put("connected")
         return ok(_event)
 
@@ -262,10 +264,10 @@ def test_what_is_sent_before_connect_has_answered_waits_for_it() -> None:
         RawClient(served.port) as client,
     ):
         early = frame(Opcode.TEXT, b"1") + frame(Opcode.TEXT, b"2")
-        client.ask(then=early)
+        client.send_handshake(then=early)
         backend.connected()
         client.send(Opcode.TEXT, b"3")
-        let_in.set()
+        release.set()
 
         assert client.answer()[0] == 101
         assert [order.get(timeout=WITHIN_S) for _ in range(4)] == ["connected", "1", "2", "3"]
@@ -275,9 +277,7 @@ def test_what_is_sent_before_connect_has_answered_waits_for_it() -> None:
     ("handler", "message"),
     [(failing, "Internal server error"), (lambda _: 1 / 0, "Internal server error")],
 )
-def test_a_message_that_fails_is_answered_and_the_connection_stays(
-    handler: Any, message: str
-) -> None:
+def test_failed_message_is_answered_and_the_connection_stays(handler: Any, message: str) -> None:
     backend = Backend(message=handler)
     with serving(backend.routes) as served, served.connect() as client:
         for _ in range(2):
@@ -292,7 +292,7 @@ def test_a_message_that_fails_is_answered_and_the_connection_stays(
             )
 
 
-def test_a_message_that_takes_too_long_is_answered() -> None:
+def test_message_timeout_is_answered() -> None:
     answer = threading.Event()
     backend = Backend(message=lambda _: answer.wait(WITHIN_S))
     with (
@@ -305,7 +305,7 @@ def test_a_message_that_takes_too_long_is_answered() -> None:
 
 
 @pytest.mark.parametrize("route_key", ["$connect", "$default"])
-def test_a_function_whose_own_time_is_up_has_failed(route_key: str) -> None:
+def test_function_timeout_counts_as_a_failure(route_key: str) -> None:
     answer = threading.Event()
 
     def wait(_event: Event) -> Any:
@@ -326,11 +326,11 @@ def test_a_function_whose_own_time_is_up_has_failed(route_key: str) -> None:
         answer.set()
 
 
-def test_functions_that_are_invoked_keep_no_message_waiting() -> None:
-    """As where connections are greeted: in environments of their own."""
-    go_on = threading.Event()
+def test_invoked_functions_do_not_delay_messages() -> None:
+    """Welcome messages are sent by invoked functions, in their own environments."""
+    release = threading.Event()
     backend = Backend()
-    greet = LambdaFunction("app-dev-greet", lambda _event, _context: go_on.wait(WITHIN_S))
+    greet = LambdaFunction("app-dev-greet", lambda _event, _context: release.wait(WITHIN_S))
     greetings = ExecutionEnvironments(1)
     with serving(
         backend.routes,
@@ -350,13 +350,13 @@ def test_functions_that_are_invoked_keep_no_message_waiting() -> None:
         with served.connect() as client:
             client.send("hello")
             assert backend.message()["body"] == "hello"
-            assert not go_on.is_set()
-        go_on.set()
-        served.is_quiet()
+            assert not release.is_set()
+        release.set()
+        served.wait_until_quiet()
         served.run(greetings.stop(WITHIN_S))
 
 
-def test_messages_of_one_connection_run_side_by_side() -> None:
+def test_messages_of_one_connection_run_concurrently() -> None:
     meeting = threading.Barrier(2, timeout=WITHIN_S)
     met: SimpleQueue[int] = SimpleQueue()
     backend = Backend(message=lambda _: met.put(meeting.wait()))
@@ -368,23 +368,23 @@ def test_messages_of_one_connection_run_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_a_cap_keeps_functions_from_running_at_once(most: int) -> None:
-    go_on = threading.Event()
-    backend = Backend(message=lambda _: go_on.wait(WITHIN_S))
+def test_environments_limit_concurrent_functions(most: int) -> None:
+    release = threading.Event()
+    backend = Backend(message=lambda _: release.wait(WITHIN_S))
     with serving(backend.routes, environments=most) as served, served.connect() as client:
         for _ in range(4):
             client.send("{}")
         begun = [backend.message() for _ in range(most)]
-        # Once this is answered, all four have been handed over.
+        # Once this is answered, all four messages have arrived.
         assert client.ping().wait(WITHIN_S)
         assert backend.messages.empty()
-        go_on.set()
+        release.set()
         begun += [backend.message() for _ in range(4 - most)]
 
     assert len(begun) == 4
 
 
-def test_a_message_in_frames_is_one_message() -> None:
+def test_fragmented_message_is_one_message() -> None:
     backend = Backend()
     with serving(backend.routes) as served, served.connect() as client:
         client.send(["für ", "alle", "", "!"])
@@ -395,7 +395,7 @@ def test_a_message_in_frames_is_one_message() -> None:
         assert len(backend.message()["body"]) == 131_072
 
 
-def test_pings_are_answered_and_never_reach_the_function() -> None:
+def test_pings_are_answered_without_the_function() -> None:
     backend = Backend()
     with serving(backend.routes) as served, served.connect() as client:
         assert client.ping(b"are you there").wait(WITHIN_S)
@@ -404,7 +404,7 @@ def test_pings_are_answered_and_never_reach_the_function() -> None:
         assert backend.message()["body"] == "after"
 
 
-# Endings
+# Closing
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,9 @@ def test_pings_are_answered_and_never_reach_the_function() -> None:
         (3999, "mine", (3999, "mine")),
     ],
 )
-def test_the_clients_close_is_passed_on(code: int, reason: str, told: tuple[int, str]) -> None:
+def test_disconnect_has_the_client_s_code_and_reason(
+    code: int, reason: str, told: tuple[int, str]
+) -> None:
     backend = Backend()
     with serving(backend.routes) as served:
         with served.connect() as client:
@@ -425,11 +427,11 @@ def test_the_clients_close_is_passed_on(code: int, reason: str, told: tuple[int,
         assert backend.disconnected() == told
 
 
-def test_a_close_without_a_code_is_1005(loop_factory: LoopFactory) -> None:
+def test_close_without_a_code_is_1005(loop_factory: LoopFactory) -> None:
     backend = Backend()
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with RawClient(served.port) as client:
-            client.shake_hands()
+            client.handshake()
             client.send(Opcode.CLOSE, b"")
 
             assert client.receive().opcode is Opcode.CLOSE
@@ -437,19 +439,19 @@ def test_a_close_without_a_code_is_1005(loop_factory: LoopFactory) -> None:
         assert backend.disconnected() == (1005, "Client-side close frame status not set")
 
 
-def test_a_client_that_vanishes_is_1006(loop_factory: LoopFactory) -> None:
+def test_lost_connection_is_1006(loop_factory: LoopFactory) -> None:
     backend = Backend()
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with RawClient(served.port) as client:
-            client.shake_hands()
+            client.handshake()
 
         assert backend.disconnected() == (1006, "")
-        served.is_quiet()
-        assert served.known() == 0
+        served.wait_until_quiet()
+        assert served.connection_count() == 0
 
 
 @pytest.mark.parametrize("limits", [Limits(idle_ms=100), Limits(duration_ms=100)])
-def test_its_time_is_up_on_a_real_clock(limits: Limits, loop_factory: LoopFactory) -> None:
+def test_limits_apply_on_a_real_clock(limits: Limits, loop_factory: LoopFactory) -> None:
     backend = Backend()
     with serving(backend.routes, limits=limits, loop_factory=loop_factory) as served:
         with served.connect() as client, pytest.raises(ConnectionClosed) as raised:
@@ -461,31 +463,31 @@ def test_its_time_is_up_on_a_real_clock(limits: Limits, loop_factory: LoopFactor
 
 
 @pytest.mark.parametrize("how", ["orderly", "reset"])
-def test_a_client_that_leaves_during_connect_is_let_in_and_out(
+def test_client_that_leaves_during_connect_gets_a_disconnect(
     how: str, loop_factory: LoopFactory
 ) -> None:
-    let_in = threading.Event()
-    backend = Backend(connect=lambda _: {"statusCode": 200 if let_in.wait(WITHIN_S) else 500})
+    release = threading.Event()
+    backend = Backend(connect=lambda _: {"statusCode": 200 if release.wait(WITHIN_S) else 500})
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with RawClient(served.port) as client:
-            client.ask()
+            client.send_handshake()
             backend.connected()
             if how == "reset":
                 reset(client)
-        # Its leaving has been noticed once a later connection is served.
+        # The server has noticed the disconnect once it has served a later connection.
         with pytest.raises(InvalidStatus):
             connect(f"ws://127.0.0.1:{served.port}/nowhere")
-        let_in.set()
+        release.set()
 
         assert backend.disconnected() == (1006, "")
-        served.is_quiet()
-        assert served.known() == 0
+        served.wait_until_quiet()
+        assert served.connection_count() == 0
 
 
-# A newer app
+# Replaced functions
 
 
-def test_connections_stay_when_the_app_is_replaced() -> None:
+def test_connections_stay_when_functions_are_replaced() -> None:
     before, after = Backend(), Backend()
     with serving(before.routes) as served:
         with served.connect() as client:
@@ -498,20 +500,20 @@ def test_connections_stay_when_the_app_is_replaced() -> None:
     assert before.messages.empty()
 
 
-def test_a_route_that_has_gone_meanwhile_counts_as_failed() -> None:
+def test_missing_function_of_a_route_counts_as_a_failure() -> None:
     served_routes: dict[str, LambdaFunction] = dict(Backend().routes)
     with serving(served_routes) as served, served.connect() as client:
-        # As between the choice of a route and its function's turn.
+        # As if the functions were replaced between route selection and invocation.
         del served_routes["$default"]
         client.send("{}")
 
         assert json.loads(client.recv(WITHIN_S))["message"] == "Internal server error"
 
 
-# The rate
+# The rate limit
 
 
-def test_the_501st_connection_of_a_second_is_refused() -> None:
+def test_connection_over_the_rate_limit_is_a_429() -> None:
     with (
         serving(Backend().routes, limits=Limits(connects_per_second=1)) as served,
         served.connect(),

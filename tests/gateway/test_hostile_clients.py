@@ -1,4 +1,4 @@
-"""Clients that break every rule: each gets its answer, and the others notice nothing."""
+"""Clients that violate the protocol: each gets its close code, and others are served."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.local.serving import LoopFactory
 from .serving import WITHIN_S, Backend, RawClient, Served, context_of, frame, serving
 
 
-class Neighbour:
-    """Another client, which is connected and is served as if nothing were."""
+class OtherClient:
+    """Another connected client, which must be served normally."""
 
     def __init__(self, served: Served, backend: Backend, client: ClientConnection) -> None:
         self._served = served
@@ -30,15 +30,15 @@ class Neighbour:
         self.connection_id = backend.connected()["connectionId"]
 
     def is_served(self) -> None:
-        self._client.send("neighbour")
-        while self._backend.message()["body"] != "neighbour":
+        self._client.send("other")
+        while self._backend.message()["body"] != "other":
             pass
         post(self._served, self.connection_id, b"hello")
         assert self._client.recv(WITHIN_S) == "hello"
 
 
 def post(served: Served, connection_id: str, data: bytes) -> None:
-    """As @connections does it, without HTTP."""
+    """Post as @connections does, without HTTP."""
     gateway = served.gateway
 
     def call() -> None:
@@ -49,32 +49,32 @@ def post(served: Served, connection_id: str, data: bytes) -> None:
 
 
 def fill(served: Served, connection_id: str, data: bytes) -> int:
-    """Post until no more is taken; how many were."""
+    """Post until the buffer is full; the number of posts accepted."""
     for taken in range(100_000):
         try:
             post(served, connection_id, data)
         except LimitExceededError:
             return taken
-    raise AssertionError("The buffer has no end")
+    raise AssertionError("The buffer has no limit")
 
 
 @contextmanager
-def neighbourhood(
+def hostile_and_other_client(
     loop_factory: LoopFactory | None = None, limits: Limits | None = None
-) -> Iterator[tuple[Served, Backend, Neighbour, RawClient]]:
+) -> Iterator[tuple[Served, Backend, OtherClient, RawClient]]:
     backend = Backend()
     with serving(backend.routes, loop_factory=loop_factory, limits=limits) as served:
         with served.connect() as client:
-            neighbour = Neighbour(served, backend, client)
-            neighbour.is_served()
+            other = OtherClient(served, backend, client)
+            other.is_served()
             with RawClient(served.port, receive_buffer_bytes=4096) as hostile:
-                yield served, backend, neighbour, hostile
-                neighbour.is_served()
-        served.is_quiet()
-        assert served.known() == 0
+                yield served, backend, other, hostile
+                other.is_served()
+        served.wait_until_quiet()
+        assert served.connection_count() == 0
 
 
-BROKEN_RULES: dict[str, tuple[Callable[[RawClient], None], int]] = {
+VIOLATIONS: dict[str, tuple[Callable[[RawClient], None], int]] = {
     "a binary frame": (lambda c: c.send(Opcode.BINARY, b"\x00"), 1003),
     "an empty binary frame": (lambda c: c.send(Opcode.BINARY, b""), 1003),
     "the beginning of a binary message": (
@@ -83,7 +83,7 @@ BROKEN_RULES: dict[str, tuple[Callable[[RawClient], None], int]] = {
     ),
     "a frame of 32 KB and a byte": (lambda c: c.send(Opcode.TEXT, bytes(32_769)), 1009),
     "a frame of 40 KB": (lambda c: c.send(Opcode.TEXT, bytes(40_000)), 1009),
-    "a frame that says it has an exabyte": (
+    "a frame with a length of an exabyte": (
         lambda c: c.socket.sendall(b"\x81\xff" + (1 << 60).to_bytes(8, "big") + bytes(4)),
         1009,
     ),
@@ -105,7 +105,7 @@ BROKEN_RULES: dict[str, tuple[Callable[[RawClient], None], int]] = {
         1009,
     ),
     "invalid UTF-8": (lambda c: c.send(Opcode.TEXT, b"\xc3\x28"), 1007),
-    "UTF-8 that stops short": (lambda c: c.send(Opcode.TEXT, b"f\xc3"), 1007),
+    "truncated UTF-8": (lambda c: c.send(Opcode.TEXT, b"f\xc3"), 1007),
     "a continuation of nothing": (lambda c: c.send(Opcode.CONT, b"x"), 1002),
     "a message within a message": (
         lambda c: send_all(c, frame(Opcode.TEXT, b"1", fin=False) + frame(Opcode.TEXT, b"2")),
@@ -118,8 +118,8 @@ BROKEN_RULES: dict[str, tuple[Callable[[RawClient], None], int]] = {
         lambda c: c.socket.sendall(b"\x89\xfe\x00\x7e" + bytes(4 + 126)),
         1002,
     ),
-    "a close code that is none": (lambda c: c.send(Opcode.CLOSE, b"\x00\x01"), 1002),
-    "a close reason that is no text": (
+    "an invalid close code": (lambda c: c.send(Opcode.CLOSE, b"\x00\x01"), 1002),
+    "a close reason that is not UTF-8": (
         lambda c: c.send(Opcode.CLOSE, b"\x03\xe8\xff"),
         1007,
     ),
@@ -127,18 +127,18 @@ BROKEN_RULES: dict[str, tuple[Callable[[RawClient], None], int]] = {
 
 
 def send_all(client: RawClient, data: bytes) -> None:
-    # The server may have hung up before the end.
+    # The server may close before all is sent.
     with suppress(ConnectionError):
         client.socket.sendall(data)
 
 
-@pytest.mark.parametrize("what", BROKEN_RULES)
-def test_who_breaks_the_protocol_is_told_which_rule(what: str, loop_factory: LoopFactory) -> None:
-    spoil, code = BROKEN_RULES[what]
-    with neighbourhood(loop_factory) as (_served, backend, _, hostile):
-        hostile.shake_hands()
+@pytest.mark.parametrize("what", VIOLATIONS)
+def test_protocol_violation_closes_with_its_code(what: str, loop_factory: LoopFactory) -> None:
+    violate, code = VIOLATIONS[what]
+    with hostile_and_other_client(loop_factory) as (_served, backend, _, hostile):
+        hostile.handshake()
         backend.connected()
-        spoil(hostile)
+        violate(hostile)
 
         told, reason = hostile.close_code()
         assert told == code
@@ -147,9 +147,9 @@ def test_who_breaks_the_protocol_is_told_which_rule(what: str, loop_factory: Loo
         assert backend.messages.empty()
 
 
-def test_after_a_binary_frame_nothing_is_heard() -> None:
-    with neighbourhood() as (_served, backend, _, hostile):
-        hostile.shake_hands()
+def test_messages_after_a_binary_frame_are_ignored() -> None:
+    with hostile_and_other_client() as (_served, backend, _, hostile):
+        hostile.handshake()
         hostile.socket.sendall(frame(Opcode.BINARY, b"1") + frame(Opcode.TEXT, b"2"))
 
         assert hostile.close_code()[0] == 1003
@@ -158,9 +158,9 @@ def test_after_a_binary_frame_nothing_is_heard() -> None:
         assert backend.messages.empty()
 
 
-def test_what_came_before_the_fault_is_heard() -> None:
-    with neighbourhood() as (_served, backend, _, hostile):
-        hostile.shake_hands()
+def test_messages_before_a_violation_are_handled() -> None:
+    with hostile_and_other_client() as (_served, backend, _, hostile):
+        hostile.handshake()
         hostile.socket.sendall(frame(Opcode.TEXT, b"1") + frame(Opcode.CONT, b"2"))
 
         assert hostile.close_code()[0] == 1002
@@ -171,11 +171,11 @@ def test_what_came_before_the_fault_is_heard() -> None:
     ("last", "heard", "code"),
     [(b"goodbye", {"1", "goodbye"}, 1000), (b"no text: \xff", {"1"}, 1007)],
 )
-def test_what_is_said_in_one_breath_with_the_goodbye_is_heard(
+def test_messages_sent_with_the_close_frame_are_handled(
     last: bytes, heard: set[str], code: int
 ) -> None:
-    with neighbourhood() as (_served, backend, _, hostile):
-        hostile.shake_hands()
+    with hostile_and_other_client() as (_served, backend, _, hostile):
+        hostile.handshake()
         hostile.socket.sendall(
             frame(Opcode.TEXT, b"1") + frame(Opcode.TEXT, last) + frame(Opcode.CLOSE, b"\x03\xe8")
         )
@@ -190,31 +190,29 @@ def test_what_is_said_in_one_breath_with_the_goodbye_is_heard(
     [b"\x81", b"\x81\xfe\x10", frame(Opcode.TEXT, b"hello")[:-2], b""],
     ids=["one byte", "half a head", "half a text", "nothing"],
 )
-def test_half_a_frame_and_silence_is_idle_and_is_cut_off(
-    part: bytes, loop_factory: LoopFactory
-) -> None:
+def test_incomplete_frame_counts_as_idle(part: bytes, loop_factory: LoopFactory) -> None:
     limits = Limits(idle_ms=300, closing_ms=100)
-    with neighbourhood(loop_factory, limits) as (_served, backend, neighbour, hostile):
-        hostile.shake_hands()
+    with hostile_and_other_client(loop_factory, limits) as (_served, backend, other, hostile):
+        hostile.handshake()
         backend.connected()
         hostile.socket.sendall(part)
 
         assert hostile.close_code() == (1001, "Going away")
-        # It says nothing to that either.
+        # It doesn't answer the close frame.
         assert hostile.is_cut()
         while backend.disconnected() != (1001, "Going away"):
             pass
-        # The neighbour has been idle as well. It is told and comes again.
-        neighbour.is_served = lambda: None  # type: ignore[method-assign]
+        # The other client has been idle too, and is closed.
+        other.is_served = lambda: None  # type: ignore[method-assign]
 
 
-def test_ten_thousand_pings_are_ten_thousand_pongs(loop_factory: LoopFactory) -> None:
-    with neighbourhood(loop_factory) as (_served, backend, neighbour, hostile):
-        hostile.shake_hands()
+def test_ten_thousand_pings_get_ten_thousand_pongs(loop_factory: LoopFactory) -> None:
+    with hostile_and_other_client(loop_factory) as (_served, backend, other, hostile):
+        hostile.handshake()
         pings = b"".join(frame(Opcode.PING, str(n).encode()) for n in range(10_000))
         sender = threading.Thread(target=hostile.socket.sendall, args=(pings,))
         sender.start()
-        neighbour.is_served()
+        other.is_served()
         pongs = [hostile.receive() for _ in range(10_000)]
         sender.join(WITHIN_S)
 
@@ -223,23 +221,23 @@ def test_ten_thousand_pings_are_ten_thousand_pongs(loop_factory: LoopFactory) ->
         assert backend.messages.empty()
 
 
-def test_who_pings_and_does_not_read_is_not_read_either(loop_factory: LoopFactory) -> None:
+def test_client_that_pings_without_reading_is_not_read(loop_factory: LoopFactory) -> None:
     limits = Limits(buffer_bytes=64 * 1024)
-    with neighbourhood(loop_factory, limits) as (served, backend, neighbour, hostile):
-        hostile.shake_hands()
+    with hostile_and_other_client(loop_factory, limits) as (served, backend, other, hostile):
+        hostile.handshake()
         connection_id = backend.connected()["connectionId"]
-        pings = frame(Opcode.PING, b"x" * 125) * 50_000  # more than sockets hold on their way
+        pings = frame(Opcode.PING, b"x" * 125) * 50_000  # more than the sockets' buffers hold
         sender = threading.Thread(target=send_all, args=(hostile, pings))
         sender.start()
         ends_at = time.monotonic() + WITHIN_S
         while (buffered := buffered_bytes(served, connection_id)) <= limits.buffer_bytes:
             assert time.monotonic() < ends_at
-        neighbour.is_served()
+        other.is_served()
 
-        # One read may have brought in more than fits, and then no other follows.
+        # One read may return more than the limit; no other read follows.
         assert buffered_bytes(served, connection_id) == buffered
         assert buffered < limits.buffer_bytes + 2 * 256 * 1024
-        # Once it reads, it is read again.
+        # Once the client reads, the server reads again.
         for _ in range(50_000):
             assert hostile.receive().opcode is Opcode.PONG
         sender.join(WITHIN_S)
@@ -250,45 +248,45 @@ def buffered_bytes(served: Served, connection_id: str) -> int:
     return found
 
 
-def test_who_does_not_read_is_refused_posts_and_holds_up_nobody(
+def test_posts_to_a_client_that_does_not_read_are_refused(
     loop_factory: LoopFactory,
 ) -> None:
     limits = Limits(buffer_bytes=256 * 1024, posts_per_second=1e9, posts_burst=1e9)
-    with neighbourhood(loop_factory, limits) as (served, backend, neighbour, hostile):
-        hostile.shake_hands()
+    with hostile_and_other_client(loop_factory, limits) as (served, backend, other, hostile):
+        hostile.handshake()
         connection_id = backend.connected()["connectionId"]
         taken = fill(served, connection_id, b"x" * 30_000)
-        neighbour.is_served()
+        other.is_served()
         with pytest.raises(LimitExceededError):
             post(served, connection_id, b"x" * 30_000)
 
-        # What was taken arrives, and then there is room again.
+        # The accepted posts arrive; then there is room again.
         for _ in range(taken):
             assert len(hostile.receive().data) == 30_000
         post(served, connection_id, b"after")
         assert bytes(hostile.receive().data) == b"after"
 
 
-def test_who_does_not_read_is_answered_429_over_http(loop_factory: LoopFactory) -> None:
-    from .test_connections_api import ask  # noqa: PLC0415
+def test_post_to_a_client_that_does_not_read_is_a_429(loop_factory: LoopFactory) -> None:
+    from .test_connections_api import call_http  # noqa: PLC0415
 
     limits = Limits(buffer_bytes=1_000)
-    with neighbourhood(loop_factory, limits) as (served, backend, neighbour, hostile):
-        hostile.shake_hands()
+    with hostile_and_other_client(loop_factory, limits) as (served, backend, other, hostile):
+        hostile.handshake()
         path = f"/dev/@connections/{quote(backend.connected()['connectionId'])}"
 
-        status, headers, _ = ask(served, "POST", path, b"x" * 1_001)
+        status, headers, _ = call_http(served, "POST", path, b"x" * 1_001)
 
         assert (status, headers["x-amzn-errortype"]) == (429, "LimitExceededException")
-        assert neighbour.connection_id not in path
+        assert other.connection_id not in path
 
 
-def test_who_does_not_read_and_hangs_up_half_way_is_cut_off(loop_factory: LoopFactory) -> None:
+def test_half_closed_client_that_does_not_read_is_aborted(loop_factory: LoopFactory) -> None:
     import socket  # noqa: PLC0415
 
     limits = Limits(closing_ms=100)
-    with neighbourhood(loop_factory, limits) as (served, backend, _, hostile):
-        hostile.shake_hands()
+    with hostile_and_other_client(loop_factory, limits) as (served, backend, _, hostile):
+        hostile.handshake()
         connection_id = backend.connected()["connectionId"]
         fill(served, connection_id, b"x" * 100_000)
         hostile.socket.shutdown(socket.SHUT_WR)
@@ -297,13 +295,13 @@ def test_who_does_not_read_and_hangs_up_half_way_is_cut_off(loop_factory: LoopFa
         assert hostile.is_cut()
 
 
-def test_who_asks_too_much_at_once_is_read_again_once_it_is_answered(
+def test_reading_resumes_once_messages_are_answered(
     loop_factory: LoopFactory,
 ) -> None:
-    go_on = threading.Event()
+    release = threading.Event()
 
     def wait(event: Event) -> None:
-        go_on.wait(WITHIN_S)
+        release.wait(WITHIN_S)
 
     backend = Backend(message=wait)
     with (
@@ -312,49 +310,49 @@ def test_who_asks_too_much_at_once_is_read_again_once_it_is_answered(
         ) as served,
         RawClient(served.port) as client,
     ):
-        client.shake_hands()
+        client.handshake()
         for number in range(4):
             client.send(Opcode.TEXT, str(number).encode())
-        begun = [backend.message() for _ in range(4)]
+        started = [backend.message() for _ in range(4)]
         client.send(Opcode.TEXT, b"4")
         client.send(Opcode.PING, b"")
-        served.known()
+        served.connection_count()
         assert backend.messages.empty()
-        go_on.set()
+        release.set()
 
         assert client.receive().opcode is Opcode.PONG
-        begun.append(backend.message())
-        assert {event["body"] for event in begun} == {"0", "1", "2", "3", "4"}
-        assert len({context_of(event)["connectionId"] for event in begun}) == 1
+        started.append(backend.message())
+        assert {event["body"] for event in started} == {"0", "1", "2", "3", "4"}
+        assert len({context_of(event)["connectionId"] for event in started}) == 1
 
 
-def test_a_burst_waits_as_bytes_until_it_is_its_turn(loop_factory: LoopFactory) -> None:
-    go_on = threading.Event()
+def test_every_message_of_a_burst_is_handled(loop_factory: LoopFactory) -> None:
+    release = threading.Event()
     limits = Limits(unanswered_messages=20)
     many = 2_000
 
     def wait(event: Event) -> None:
-        go_on.wait(WITHIN_S)
+        release.wait(WITHIN_S)
 
     backend = Backend(message=wait)
     with (
         serving(backend.routes, limits=limits, loop_factory=loop_factory) as served,
         RawClient(served.port) as client,
     ):
-        # With the handshake, as a part of it may have been read before there is a connection.
+        # Sent with the handshake, so that a part is read before the connection is open.
         burst = b"".join(frame(Opcode.TEXT, str(number).encode()) for number in range(many))
-        client.shake_hands(then=burst)
-        begun = [backend.message() for _ in range(limits.concurrent_messages)]
+        client.handshake(then=burst)
+        started = [backend.message() for _ in range(limits.concurrent_messages)]
         assert backend.messages.empty()
-        go_on.set()
-        begun += [backend.message() for _ in range(many - len(begun))]
+        release.set()
+        started += [backend.message() for _ in range(many - len(started))]
 
-    assert {event["body"] for event in begun} == {str(number) for number in range(many)}
+    assert {event["body"] for event in started} == {str(number) for number in range(many)}
 
 
 @pytest.mark.parametrize("half", [b"GET /dev HTTP/1.1\r\nHost: t\r\n", b"GET"])
-def test_half_a_handshake_keeps_nobody_waiting(half: bytes) -> None:
-    with neighbourhood() as (served, _, neighbour, hostile):
+def test_incomplete_handshake_delays_no_other_client(half: bytes) -> None:
+    with hostile_and_other_client() as (served, _, other, hostile):
         hostile.socket.sendall(half)
-        neighbour.is_served()
-        assert served.known() == 1
+        other.is_served()
+        assert served.connection_count() == 1

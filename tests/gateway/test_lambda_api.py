@@ -1,4 +1,4 @@
-"""``Invoke``, called by boto3 as it comes, for functions that Chalice registered."""
+"""Lambda's ``Invoke``, called by an unmodified boto3."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ARN = "arn:aws:lambda:us-east-1:123456789012:function:tasks-dev-add"
 
 
 class Tasks:
-    """A Chalice app of plain functions."""
+    """A Chalice app with pure Lambda functions."""
 
     def __init__(self) -> None:
         app = Chalice("tasks", configure_logs=False)
         self.seen: SimpleQueue[Any] = SimpleQueue()
-        self.go_on = threading.Event()
+        self.release = threading.Event()
 
         @app.lambda_function(name="add")
         def add(event: Any, context: Any) -> Any:
@@ -50,7 +50,7 @@ class Tasks:
 
         @app.lambda_function()
         def hangs(event: Any, context: Any) -> Any:
-            self.go_on.wait(WITHIN_S)
+            self.release.wait(WITHIN_S)
 
         @app.schedule(Rate(1, unit=Rate.MINUTES))
         def every_minute(event: Any) -> Any:
@@ -85,7 +85,7 @@ def client_of(served: Served, secret: str = "local") -> Any:
         "function:tasks-dev-add",
     ],
 )
-def test_a_function_is_called_by_any_of_its_names(name: str) -> None:
+def test_function_is_invoked_by_name_or_arn(name: str) -> None:
     tasks = Tasks()
     with serving({}, functions=tasks.functions) as served:
         answer = client_of(served).invoke(FunctionName=name, Payload=b'{"numbers": [1, 2]}')
@@ -97,7 +97,7 @@ def test_a_function_is_called_by_any_of_its_names(name: str) -> None:
     assert tasks.seen.get(timeout=WITHIN_S) == ({"numbers": [1, 2]}, "tasks-dev-add")
 
 
-def test_an_event_is_taken_and_run_behind() -> None:
+def test_asynchronous_invocation_returns_at_once() -> None:
     tasks = Tasks()
     with serving({}, functions=tasks.functions) as served:
         client = client_of(served)
@@ -109,10 +109,10 @@ def test_an_event_is_taken_and_run_behind() -> None:
         assert (answer["StatusCode"], failed["StatusCode"]) == (202, 202)
         assert answer["Payload"].read() == b""
         assert tasks.seen.get(timeout=WITHIN_S)[0] == {"numbers": []}
-        served.is_quiet()
+        served.wait_until_quiet()
 
 
-def test_a_dry_run_runs_nothing() -> None:
+def test_dry_run_runs_nothing() -> None:
     tasks = Tasks()
     with serving({}, functions=tasks.functions) as served:
         answer = client_of(served).invoke(FunctionName="tasks-dev-add", InvocationType="DryRun")
@@ -121,7 +121,7 @@ def test_a_dry_run_runs_nothing() -> None:
     assert tasks.seen.empty()
 
 
-def test_without_a_payload_the_event_is_empty_and_schedules_can_be_invoked() -> None:
+def test_empty_payload_is_an_empty_event_and_schedules_can_be_invoked() -> None:
     tasks = Tasks()
     with serving({}, functions=tasks.functions) as served:
         client = client_of(served)
@@ -147,11 +147,11 @@ def test_without_a_payload_the_event_is_empty_and_schedules_can_be_invoked() -> 
         ("hangs", None, "Task timed out after 0.05 seconds"),
     ],
 )
-def test_a_function_that_fails_says_how(name: str, error_type: str | None, message: str) -> None:
+def test_failed_function_returns_its_error(name: str, error_type: str | None, message: str) -> None:
     tasks = Tasks()
     with serving({}, functions=tasks.functions) as served:
         answer = client_of(served).invoke(FunctionName=f"tasks-dev-{name}")
-        tasks.go_on.set()
+        tasks.release.set()
 
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
     payload = json.load(answer["Payload"])
@@ -204,7 +204,7 @@ def test_a_function_that_fails_says_how(name: str, error_type: str | None, messa
         ),
     ],
 )
-def test_what_cannot_be_invoked_raises_lambdas_own_exceptions(
+def test_invalid_invocations_raise_lambda_s_exceptions(
     options: dict[str, Any], error: str, status: int
 ) -> None:
     tasks = Tasks()
@@ -218,7 +218,7 @@ def test_what_cannot_be_invoked_raises_lambdas_own_exceptions(
     assert tasks.seen.empty()
 
 
-def test_a_wrong_signature_is_refused() -> None:
+def test_wrong_signature_is_rejected() -> None:
     with (
         serving({}, functions=Tasks().functions) as served,
         pytest.raises(ClientError) as raised,
@@ -229,14 +229,14 @@ def test_a_wrong_signature_is_refused() -> None:
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
-def test_without_credentials_nothing_needs_a_signature() -> None:
+def test_signatures_are_not_checked_without_credentials() -> None:
     with serving({}, functions=Tasks().functions, credentials=None) as served:
         answer = client_of(served, "another").invoke(FunctionName="tasks-dev-add")
 
     assert answer["StatusCode"] == 200
 
 
-def test_nothing_else_of_lambda_is_there() -> None:
+def test_other_operations_of_lambda_are_404() -> None:
     with (
         serving({}, functions=Tasks().functions) as served,
         pytest.raises(ClientError) as raised,

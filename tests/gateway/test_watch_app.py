@@ -1,4 +1,4 @@
-"""Changes of an app's files, real ones: each test waits for the watcher's own call."""
+"""Watching an app's files. Each test changes files and waits for the watcher's call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def watching(folder: Path) -> Iterator[Changed]:
-    """Within the block's loop; gives what returns after the next change."""
+    """Watch ``folder`` on the running loop; yields a function that waits for the next change."""
     seen = asyncio.Event()
 
     async def changed() -> None:
@@ -40,14 +40,14 @@ def watching(folder: Path) -> Iterator[Changed]:
         watcher.cancel()
 
 
-async def has_begun() -> None:
-    # The first turn starts the watcher's tasks, the second has each of them open its watch.
+async def wait_until_watching() -> None:
+    # The first iteration starts the watcher's tasks, the second opens their watches.
     for _ in range(2):
         await asyncio.sleep(0)
 
 
 def replace(path: Path, text: str) -> None:
-    """As editors do it: written beside the file, then renamed over it."""
+    """Replace a file as editors do: write a new file, then rename it over the old one."""
     aside = path.with_name(f"{path.name}~")
     aside.write_text(text)
     aside.rename(path)
@@ -58,10 +58,10 @@ def create_subfolder(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def test_a_file_is_watched_through_every_replacement(folder: Path) -> None:
+def test_replaced_file_stays_watched(folder: Path) -> None:
     async def scenario() -> None:
         with watching(folder) as changed:
-            await has_begun()
+            await wait_until_watching()
             for text in ("1", "2", "3"):
                 replace(folder / "app.py", text)
                 await changed()
@@ -69,10 +69,10 @@ def test_a_file_is_watched_through_every_replacement(folder: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_new_subpackage_is_watched(folder: Path) -> None:
+def test_new_subpackage_is_watched(folder: Path) -> None:
     async def scenario() -> None:
         with watching(folder) as changed:
-            await has_begun()
+            await wait_until_watching()
             script = create_subfolder(folder / "chalicelib", "scripts") / "commit.lua"
             await changed()
             script.write_text("return 1")
@@ -84,10 +84,10 @@ def test_a_new_subpackage_is_watched(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "file"), [("chalicelib", "engine.py"), (".chalice", "config.json")]
 )
-def test_a_folder_that_appears_later_is_watched(tmp_path: Path, name: str, file: str) -> None:
+def test_directory_created_later_is_watched(tmp_path: Path, name: str, file: str) -> None:
     async def scenario() -> None:
         with watching(tmp_path) as changed:
-            await has_begun()
+            await wait_until_watching()
             path = create_subfolder(tmp_path, name) / file
             await changed()
             path.write_text("{}")
@@ -96,7 +96,7 @@ def test_a_folder_that_appears_later_is_watched(tmp_path: Path, name: str, file:
     asyncio.run(scenario())
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup) as raised:
         asyncio.run(watch_app(tmp_path / "gone", lambda: None))
 
@@ -119,8 +119,8 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("tests/test_engine.py", False),
     ],
 )
-def test_only_what_is_deployed_is_part_of_the_app(path: str, is_part: bool) -> None:
-    # Below a folder that would be left out, were it in the app.
+def test_filter_accepts_only_files_of_the_app(path: str, is_part: bool) -> None:
+    # Below a directory that would be ignored inside the app.
     folder = Path("/home/you/.venv/app")
 
     assert AppFilter(folder)(Change.modified, str(folder / path)) is is_part

@@ -1,4 +1,4 @@
-"""What the state_machine of a WebSocket API say, on a clock that stands still."""
+"""The WebSocket API state machine, on a manual clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from local.gateway.websocket_limits import (
     TokenBucket,
 )
 
-from .api_harness import ALL, HANDSHAKE, OK, Played, context, invocations, played
+from .api_harness import ALL, HANDSHAKE, OK, ApiHarness, api_harness, context, invocations
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -47,26 +47,26 @@ ERROR = '{{"message": "{}", "connectionId":"{}", "requestId":"{}"}}'
 # Handshakes
 
 
-def test_a_handshake_waits_for_connect() -> None:
-    action = played().open()
+def test_handshake_invokes_connect() -> None:
+    action = api_harness().open()
 
     assert isinstance(action, Invoke)
     assert (action.event_type, action.route_key) == (EventType.CONNECT, "$connect")
 
 
-def test_without_a_connect_route_everybody_is_let_in() -> None:
-    action = played(["$default"]).open()
+def test_handshake_is_accepted_without_a_connect_route() -> None:
+    action = api_harness(["$default"]).open()
 
     assert action == Accept("connection-0001=", None)
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])
-def test_any_2xx_lets_a_client_in(status: int) -> None:
-    play = played()
-    invoke = play.open()
+def test_any_2xx_accepts_the_client(status: int) -> None:
+    harness = api_harness()
+    invoke = harness.open()
     assert isinstance(invoke, Invoke)
 
-    assert play.api.invoke_finished(invoke, Returned({"statusCode": status}), 0) == [
+    assert harness.api.invoke_finished(invoke, Returned({"statusCode": status}), 0) == [
         Accept(invoke.connection_id, None)
     ]
 
@@ -79,23 +79,23 @@ def test_any_2xx_lets_a_client_in(status: int) -> None:
         {"statusCode": 200, "multiValueHeaders": {"sec-websocket-protocol": ["chat"]}},
     ],
 )
-def test_the_subprotocol_is_what_connect_says(result: dict[str, Any]) -> None:
-    play = played()
-    invoke = play.open()
+def test_subprotocol_is_that_of_connect(result: dict[str, Any]) -> None:
+    harness = api_harness()
+    invoke = harness.open()
     assert isinstance(invoke, Invoke)
 
-    (action,) = play.api.invoke_finished(invoke, Returned(result), 0)
+    (action,) = harness.api.invoke_finished(invoke, Returned(result), 0)
 
     expected = "chat" if "chat" in json.dumps(result) else None
     assert action == Accept(invoke.connection_id, expected)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 500, 502, 504])
-def test_any_other_status_reaches_the_client_as_it_is(status: int) -> None:
-    play = played()
+def test_other_status_reaches_the_client_unchanged(status: int) -> None:
+    harness = api_harness()
 
-    assert play.refused(Returned({"statusCode": status, "body": "why"})) == Reject(status)
-    assert len(play.api) == 0
+    assert harness.refused(Returned({"statusCode": status, "body": "why"})) == Reject(status)
+    assert len(harness.api) == 0
 
 
 @pytest.mark.parametrize(
@@ -122,21 +122,21 @@ def test_any_other_status_reaches_the_client_as_it_is(status: int) -> None:
         ),
     ],
 )
-def test_a_connect_that_fails_is_answered_by_the_gateway(
+def test_failed_connect_is_answered_by_the_gateway(
     outcome: InvokeResult, status: int, message: str
 ) -> None:
-    refusal = played().refused(outcome)
+    refusal = api_harness().refused(outcome)
 
     assert refusal.status == status
     assert refusal.body.decode() == ERROR.format(message, "connection-0001=", "request-1")
 
 
-def test_500_connections_a_second_and_no_more() -> None:
-    play = played(["$default"])
+def test_500_connections_per_second_are_accepted() -> None:
+    harness = api_harness(["$default"])
 
-    at_once = [play.open() for _ in range(501)]
-    play.now_ms += 10
-    later = [play.open() for _ in range(6)]
+    at_once = [harness.open() for _ in range(501)]
+    harness.now_ms += 10
+    later = [harness.open() for _ in range(6)]
 
     assert [isinstance(action, Accept) for action in at_once] == [True] * 500 + [False]
     assert isinstance(refusal := at_once[-1], Reject)
@@ -144,7 +144,7 @@ def test_500_connections_a_second_and_no_more() -> None:
     assert [isinstance(action, Accept) for action in later] == [True] * 5 + [False]
 
 
-def test_a_clock_that_steps_back_gives_nobody_more() -> None:
+def test_token_bucket_ignores_a_clock_that_steps_back() -> None:
     bucket = TokenBucket(1000, 1)
 
     assert [bucket.take(now_ms) for now_ms in (50, 10, 10, 11)] == [True, False, False, True]
@@ -178,10 +178,10 @@ CUSTOM = (*ALL, "play", "stop")
         (("$connect", "play"), '{"action": "play"}', "play"),
     ],
 )
-def test_the_action_selects_the_route(routes: tuple[str, ...], text: str, route_key: str) -> None:
-    play = played(routes)
+def test_action_selects_the_route(routes: tuple[str, ...], text: str, route_key: str) -> None:
+    harness = api_harness(routes)
 
-    (action,) = play.text(play.connected(), text)
+    (action,) = harness.text(harness.connected(), text)
 
     assert isinstance(action, Invoke)
     assert (action.event_type, action.route_key) == (EventType.MESSAGE, route_key)
@@ -191,16 +191,18 @@ def test_the_action_selects_the_route(routes: tuple[str, ...], text: str, route_
 
 @pytest.mark.parametrize("text", ['{"action": "sing"}', "no JSON"])
 @pytest.mark.parametrize("routes", [("$connect",), ("play",), ()])
-def test_without_any_route_the_client_is_told_and_stays(routes: tuple[str, ...], text: str) -> None:
-    play = played(routes)
-    connection_id = play.connected()
+def test_message_without_a_route_is_forbidden_and_the_client_stays(
+    routes: tuple[str, ...], text: str
+) -> None:
+    harness = api_harness(routes)
+    connection_id = harness.connected()
 
-    (action,) = play.text(connection_id, text)
+    (action,) = harness.text(connection_id, text)
 
     assert isinstance(action, Send)
     message = json.loads(action.data)
     assert action.data.decode() == ERROR.format("Forbidden", connection_id, message["requestId"])
-    assert play.post(connection_id) == [Send(connection_id, b"x")]
+    assert harness.post(connection_id) == [Send(connection_id, b"x")]
 
 
 # Messages
@@ -216,114 +218,118 @@ def test_without_any_route_the_client_is_told_and_stays(routes: tuple[str, ...],
         (Returned("no proxy result"), None),
     ],
 )
-def test_only_a_message_that_fails_is_answered(outcome: InvokeResult, message: str | None) -> None:
-    play = played()
-    connection_id = play.connected()
-    (invoke,) = invocations(play.text(connection_id))
+def test_only_failed_messages_are_answered(outcome: InvokeResult, message: str | None) -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
+    (invoke,) = invocations(harness.text(connection_id))
 
-    actions = play.api.invoke_finished(invoke, outcome, play.now_ms)
+    actions = harness.api.invoke_finished(invoke, outcome, harness.now_ms)
 
     expected = ERROR.format(message, connection_id, invoke.request_id).encode()
     assert actions == ([] if message is None else [Send(connection_id, expected)])
 
 
-def test_a_client_that_has_left_is_told_nothing() -> None:
-    play = played()
-    connection_id = play.connected()
-    (message,) = invocations(play.text(connection_id))
-    (disconnect,) = invocations(play.api.socket_lost(connection_id, play.now_ms))
+def test_failures_are_not_sent_to_a_client_that_has_left() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
+    (message,) = invocations(harness.text(connection_id))
+    (disconnect,) = invocations(harness.api.socket_lost(connection_id, harness.now_ms))
 
-    assert play.api.invoke_finished(message, Raised(), play.now_ms) == []
-    assert play.api.invoke_finished(disconnect, Raised(), play.now_ms) == []
-    assert len(play.api) == 0
+    assert harness.api.invoke_finished(message, Raised(), harness.now_ms) == []
+    assert harness.api.invoke_finished(disconnect, Raised(), harness.now_ms) == []
+    assert len(harness.api) == 0
 
 
-def test_messages_are_handed_over_at_once_by_default() -> None:
-    play = played()
-    connection_id = play.connected()
+def test_messages_are_invoked_at_once_by_default() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
 
-    actions = [*play.text(connection_id, "1"), *play.text(connection_id, "2")]
+    actions = [*harness.text(connection_id, "1"), *harness.text(connection_id, "2")]
 
     assert [invoke.event["body"] for invoke in invocations(actions)] == ["1", "2"]
 
 
-def test_one_connection_takes_so_many_environments_and_no_more_but_may_leave_at_once() -> None:
-    play = played(limits=Limits(concurrent_messages=2))
-    connection_id = play.connected()
-    first, second = invocations([*play.text(connection_id, "1"), *play.text(connection_id, "2")])
+def test_concurrent_messages_are_limited_but_disconnect_is_not() -> None:
+    harness = api_harness(limits=Limits(concurrent_messages=2))
+    connection_id = harness.connected()
+    first, second = invocations(
+        [*harness.text(connection_id, "1"), *harness.text(connection_id, "2")]
+    )
 
-    assert play.text(connection_id, "3") == []
-    (third,) = invocations(play.api.invoke_finished(second, OK, play.now_ms))
+    assert harness.text(connection_id, "3") == []
+    (third,) = invocations(harness.api.invoke_finished(second, OK, harness.now_ms))
     assert third.event["body"] == "3"
-    (leaving,) = invocations(play.api.close_received(connection_id, 1000, "", play.now_ms))
+    (leaving,) = invocations(harness.api.close_received(connection_id, 1000, "", harness.now_ms))
     assert leaving.event_type is EventType.DISCONNECT
-    play.api.socket_lost(connection_id, play.now_ms)
+    harness.api.socket_lost(connection_id, harness.now_ms)
     for invoke in (first, third, leaving):
-        assert play.api.invoke_finished(invoke, OK, play.now_ms) == []
-    assert len(play.api) == 0
+        assert harness.api.invoke_finished(invoke, OK, harness.now_ms) == []
+    assert len(harness.api) == 0
 
 
-def test_serial_messages_wait_for_the_one_before_and_disconnect_comes_last() -> None:
-    play = played(order=MessageOrder.SERIAL)
-    connection_id = play.connected()
-    (first,) = invocations(play.text(connection_id, "1"))
+def test_serial_messages_wait_for_the_previous_one_and_disconnect_is_last() -> None:
+    harness = api_harness(order=MessageOrder.SERIAL)
+    connection_id = harness.connected()
+    (first,) = invocations(harness.text(connection_id, "1"))
 
-    assert play.text(connection_id, "2") == []
-    assert play.api.close_received(connection_id, 1000, "", play.now_ms) == []
-    assert play.api.socket_lost(connection_id, play.now_ms) == []
-    (second,) = invocations(play.api.invoke_finished(first, Raised(), play.now_ms))
-    (last,) = invocations(play.api.invoke_finished(second, OK, play.now_ms))
+    assert harness.text(connection_id, "2") == []
+    assert harness.api.close_received(connection_id, 1000, "", harness.now_ms) == []
+    assert harness.api.socket_lost(connection_id, harness.now_ms) == []
+    (second,) = invocations(harness.api.invoke_finished(first, Raised(), harness.now_ms))
+    (last,) = invocations(harness.api.invoke_finished(second, OK, harness.now_ms))
     assert (second.event["body"], last.event_type) == ("2", EventType.DISCONNECT)
-    assert play.api.invoke_finished(last, OK, play.now_ms) == []
-    assert len(play.api) == 0
+    assert harness.api.invoke_finished(last, OK, harness.now_ms) == []
+    assert len(harness.api) == 0
 
 
-def test_serial_connections_do_not_wait_for_each_other() -> None:
-    play = played(order=MessageOrder.SERIAL)
-    one, other = play.connected(), play.connected()
+def test_serial_connections_are_independent() -> None:
+    harness = api_harness(order=MessageOrder.SERIAL)
+    one, other = harness.connected(), harness.connected()
 
-    assert len(invocations([*play.text(one), *play.text(other)])) == 2
+    assert len(invocations([*harness.text(one), *harness.text(other)])) == 2
 
 
-def test_shuffled_messages_all_come_in_another_order_within_a_moment() -> None:
-    play = played(order=MessageOrder.SHUFFLED)
-    connection_id = play.connected()
+def test_shuffled_messages_arrive_in_another_order() -> None:
+    harness = api_harness(order=MessageOrder.SHUFFLED)
+    connection_id = harness.connected()
     sent = [str(number) for number in range(20)]
 
     for text in sent:
-        assert play.text(connection_id, text) == []
-    actions = invocations(play.later(Limits().shuffle_ms))
+        assert harness.text(connection_id, text) == []
+    actions = invocations(harness.advance(Limits().shuffle_ms))
 
     came = [invoke.event["body"] for invoke in actions]
     assert sorted(came) == sorted(sent)
     assert came != sent
     for invoke in actions:
-        play.api.invoke_finished(invoke, OK, play.now_ms)
+        harness.api.invoke_finished(invoke, OK, harness.now_ms)
 
 
-def test_who_asks_too_much_at_once_is_not_read_until_half_is_answered() -> None:
-    play = played(limits=Limits(unanswered_messages=4))
-    connection_id = play.connected()
+def test_reading_pauses_until_half_of_the_messages_are_answered() -> None:
+    harness = api_harness(limits=Limits(unanswered_messages=4))
+    connection_id = harness.connected()
 
-    actions = [action for _ in range(4) for action in play.text(connection_id)]
+    actions = [action for _ in range(4) for action in harness.text(connection_id)]
     assert actions[-1] == PauseReading(connection_id)
-    # What was read before the pause still counts.
-    actions += play.text(connection_id)
-    answers = [play.api.invoke_finished(invoke, OK, play.now_ms) for invoke in invocations(actions)]
+    # A message that was read before the pause is handled.
+    actions += harness.text(connection_id)
+    answers = [
+        harness.api.invoke_finished(invoke, OK, harness.now_ms) for invoke in invocations(actions)
+    ]
 
     assert answers == [[], [], [ResumeReading(connection_id)], [], []]
 
 
-# Endings
+# Closing
 
 
-def test_a_message_after_the_end_is_not_heard() -> None:
-    play = played()
-    connection_id = play.connected()
-    play.api.delete(connection_id, play.now_ms)
+def test_messages_after_closing_are_ignored() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
+    harness.api.delete(connection_id, harness.now_ms)
 
-    assert play.text(connection_id) == []
-    assert play.api.binary_received(connection_id, play.now_ms) == []
+    assert harness.text(connection_id) == []
+    assert harness.api.binary_received(connection_id, harness.now_ms) == []
 
 
 @pytest.mark.parametrize(
@@ -337,21 +343,21 @@ def test_a_message_after_the_end_is_not_heard() -> None:
         (lambda p, c: p.api.socket_lost(c, p.now_ms), 1006, "", False),
         (lambda p, c: p.api.binary_received(c, p.now_ms), 1003, "Binary is not supported", True),
         (lambda p, c: p.api.delete(c, p.now_ms), 1000, "Connection Closed Normally", True),
-        (lambda p, c: p.later(10 * MINUTE), 1001, "Going away", True),
+        (lambda p, c: p.advance(10 * MINUTE), 1001, "Going away", True),
         (lambda p, c: p.api.stop(p.now_ms), 1001, "Going away", True),
     ],
     ids=["no code", "browser", "client", "own code", "broken", "binary", "delete", "idle", "stop"],
 )  # fmt: skip
-def test_every_ending_is_told_once_with_its_code_and_reason(
+def test_disconnect_runs_once_with_code_and_reason(
     ending: Any, code: int, reason: str, frame: bool
 ) -> None:
-    play = played()
-    connection_id = play.connected()
+    harness = api_harness()
+    connection_id = harness.connected()
 
-    actions = ending(play, connection_id)
+    actions = ending(harness, connection_id)
     again = [
-        *play.api.close_received(connection_id, 1000, "too late", play.now_ms),
-        *play.api.stop(play.now_ms),
+        *harness.api.close_received(connection_id, 1000, "too late", harness.now_ms),
+        *harness.api.stop(harness.now_ms),
     ]
 
     (invoke,) = invocations(actions)
@@ -363,167 +369,167 @@ def test_every_ending_is_told_once_with_its_code_and_reason(
     )
     assert again == []
     with pytest.raises(GoneError):
-        play.post(connection_id)
+        harness.post(connection_id)
 
 
-def test_without_a_disconnect_route_nobody_is_told() -> None:
-    play = played(["$default"])
+def test_no_disconnect_without_its_route() -> None:
+    harness = api_harness(["$default"])
 
-    assert play.api.socket_lost(play.connected(), play.now_ms) == []
-    assert len(play.api) == 0
+    assert harness.api.socket_lost(harness.connected(), harness.now_ms) == []
+    assert len(harness.api) == 0
 
 
 def test_disconnects_can_be_lost() -> None:
-    play = played(faults=Faults(lose_disconnects=1.0))
-    connection_id = play.connected()
+    harness = api_harness(faults=Faults(lose_disconnects=1.0))
+    connection_id = harness.connected()
 
-    actions = play.api.delete(connection_id, play.now_ms)
+    actions = harness.api.delete(connection_id, harness.now_ms)
 
     assert actions == [Close(connection_id, 1000, "Connection Closed Normally")]
 
 
 @pytest.mark.parametrize("who", ["client", "backend"])
-def test_ten_idle_minutes_are_counted_from_the_last_message_either_way(who: str) -> None:
-    play = played()
-    connection_id = play.connected()
+def test_idle_timeout_counts_from_the_last_message_in_either_direction(who: str) -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
 
-    assert play.later(9 * MINUTE) == []
+    assert harness.advance(9 * MINUTE) == []
     if who == "client":
-        play.text(connection_id)
+        harness.text(connection_id)
     else:
-        play.post(connection_id)
-    assert play.later(10 * MINUTE - 1) == []
-    close, _ = play.later(1)
+        harness.post(connection_id)
+    assert harness.advance(10 * MINUTE - 1) == []
+    close, _ = harness.advance(1)
 
     assert close == Close(connection_id, 1001, "Going away")
 
 
-def test_two_hours_are_the_most_however_busy() -> None:
-    play = played()
-    connection_id = play.connected()
+def test_connection_closes_after_two_hours() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
 
     for _ in range(23):
-        play.later(5 * MINUTE)
-        play.text(connection_id)
-    assert play.later(5 * MINUTE - 1) == []
-    close, *_ = play.later(1)
+        harness.advance(5 * MINUTE)
+        harness.text(connection_id)
+    assert harness.advance(5 * MINUTE - 1) == []
+    close, *_ = harness.advance(1)
 
     assert close == Close(connection_id, 1001, "Going away")
-    assert play.now_ms == play.api.next_due_ms - Limits().closing_ms  # type: ignore[operator]
+    assert harness.now_ms == harness.api.next_due_ms - Limits().closing_ms  # type: ignore[operator]
 
 
-def test_a_client_that_takes_no_part_in_the_closing_is_cut_off() -> None:
-    play = played()
-    connection_id = play.connected()
-    play.api.delete(connection_id, play.now_ms)
+def test_client_without_a_close_frame_is_aborted() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
+    harness.api.delete(connection_id, harness.now_ms)
 
-    assert play.later(Limits().closing_ms - 1) == []
-    assert play.later(1) == [Abort(connection_id)]
+    assert harness.advance(Limits().closing_ms - 1) == []
+    assert harness.advance(1) == [Abort(connection_id)]
 
 
-def test_one_that_closes_in_time_is_left_alone() -> None:
-    play = played()
-    connection_id = play.connected()
-    (_, disconnect) = play.api.delete(connection_id, play.now_ms)
+def test_client_that_closes_in_time_is_not_aborted() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
+    (_, disconnect) = harness.api.delete(connection_id, harness.now_ms)
     assert isinstance(disconnect, Invoke)
-    play.api.invoke_finished(disconnect, OK, play.now_ms)
-    play.api.socket_lost(connection_id, play.now_ms)
+    harness.api.invoke_finished(disconnect, OK, harness.now_ms)
+    harness.api.socket_lost(connection_id, harness.now_ms)
 
-    assert play.later(3 * HOUR) == []
-    assert (len(play.api), play.api.next_due_ms) == (0, None)
+    assert harness.advance(3 * HOUR) == []
+    assert (len(harness.api), harness.api.next_due_ms) == (0, None)
 
 
-def test_short_connections_are_forgotten_and_long_ones_are_not() -> None:
-    play = played(["$default"], limits=Limits(connects_per_second=1e9))
-    stays = play.connected()
+def test_timers_of_short_connections_are_removed() -> None:
+    harness = api_harness(["$default"], limits=Limits(connects_per_second=1e9))
+    stays = harness.connected()
     most = 0
     for _ in range(5_000):
-        play.api.socket_lost(play.connected(), play.now_ms)
-        most = max(most, len(play.api._timers))
+        harness.api.socket_lost(harness.connected(), harness.now_ms)
+        most = max(most, len(harness.api._timers))
 
     assert most < 100
-    assert play.later(10 * MINUTE) == [Close(stays, 1001, "Going away")]
+    assert harness.advance(10 * MINUTE) == [Close(stays, 1001, "Going away")]
 
 
-def test_stopping_closes_everybody_and_lets_nobody_in() -> None:
-    play = played()
-    one, other, pending = play.connected(), play.connected(), play.open()
+def test_stop_closes_all_connections_and_accepts_none() -> None:
+    harness = api_harness()
+    one, other, pending = harness.connected(), harness.connected(), harness.open()
     assert isinstance(pending, Invoke)
 
-    actions = play.api.stop(play.now_ms)
-    refusal, disconnect = play.api.invoke_finished(pending, OK, play.now_ms)
+    actions = harness.api.stop(harness.now_ms)
+    refusal, disconnect = harness.api.invoke_finished(pending, OK, harness.now_ms)
 
     assert [action for action in actions if isinstance(action, Close)] == [
         Close(one, 1001, "Going away"),
         Close(other, 1001, "Going away"),
     ]
     assert len(invocations(actions)) == 2
-    # Its $connect said yes, so its $disconnect must be told.
+    # Its $connect accepted it, so its $disconnect must run.
     assert isinstance(refusal, Reject)
     assert refusal.status == 503
     assert isinstance(disconnect, Invoke)
     assert disconnect.event_type is EventType.DISCONNECT
-    assert play.open() == refusal
+    assert harness.open() == refusal
 
 
-def test_who_is_closed_while_it_is_not_read_is_read_again_to_hear_its_goodbye() -> None:
-    play = played(limits=Limits(unanswered_messages=1))
-    connection_id = play.connected()
-    invoke, pause = play.text(connection_id)
+def test_closing_a_paused_connection_resumes_reading() -> None:
+    harness = api_harness(limits=Limits(unanswered_messages=1))
+    connection_id = harness.connected()
+    invoke, pause = harness.text(connection_id)
     assert pause == PauseReading(connection_id)
 
-    actions = play.api.delete(connection_id, play.now_ms)
+    actions = harness.api.delete(connection_id, harness.now_ms)
 
     assert actions[-1] == ResumeReading(connection_id)
     assert isinstance(invoke, Invoke)
-    assert play.api.invoke_finished(invoke, OK, play.now_ms) == []
+    assert harness.api.invoke_finished(invoke, OK, harness.now_ms) == []
 
 
-def test_draining_lets_what_has_come_be_answered_and_takes_no_more() -> None:
-    play = played()
-    busy, idle = play.connected(), play.connected()
-    (invoke,) = invocations(play.text(busy))
+def test_drain_answers_pending_messages_and_accepts_no_more() -> None:
+    harness = api_harness()
+    busy, idle = harness.connected(), harness.connected()
+    (invoke,) = invocations(harness.text(busy))
 
-    assert play.api.drain(play.now_ms) == [PauseReading(busy), PauseReading(idle)]
-    assert not play.api.is_idle
-    assert isinstance(play.open(), Reject)
-    (answer,) = play.api.invoke_finished(invoke, Raised(), play.now_ms)
-    assert isinstance(answer, Send), "it is open still, and no client goes on reading it"
-    assert play.api.is_idle
+    assert harness.api.drain(harness.now_ms) == [PauseReading(busy), PauseReading(idle)]
+    assert not harness.api.is_idle
+    assert isinstance(harness.open(), Reject)
+    (answer,) = harness.api.invoke_finished(invoke, Raised(), harness.now_ms)
+    assert isinstance(answer, Send), "the connection is still open"
+    assert harness.api.is_idle
 
-    closing, _, resuming, *_ = play.api.stop(play.now_ms)
+    closing, _, resuming, *_ = harness.api.stop(harness.now_ms)
     assert (closing, resuming) == (Close(busy, 1001, "Going away"), ResumeReading(busy))
 
 
 # @connections
 
 
-def test_a_post_is_sent_and_delete_closes_and_get_describes() -> None:
-    play = played()
-    connection_id = play.connected()
-    play.later(1_000)
+def test_post_sends_and_get_describes() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
+    harness.advance(1_000)
 
-    assert play.post(connection_id, "für dich".encode()) == [
+    assert harness.post(connection_id, "für dich".encode()) == [
         Send(connection_id, "für dich".encode())
     ]
-    assert play.api.describe(connection_id, play.now_ms) == {
+    assert harness.api.describe(connection_id, harness.now_ms) == {
         "connectedAt": "2024-02-09T18:11:43.419Z",
         "identity": {"sourceIp": "192.0.2.1", "userAgent": "wscat/5"},
         "lastActiveAt": "2024-02-09T18:11:44.419Z",
     }
 
 
-def test_connected_at_stays_the_same_over_a_connections_life() -> None:
-    play = played()
-    invoke = play.open()
+def test_connected_at_is_the_same_in_all_events() -> None:
+    harness = api_harness()
+    invoke = harness.open()
     assert isinstance(invoke, Invoke)
-    play.now_ms += 1_000
-    play.api.invoke_finished(invoke, OK, play.now_ms)
+    harness.now_ms += 1_000
+    harness.api.invoke_finished(invoke, OK, harness.now_ms)
     connection_id = invoke.connection_id
-    (message,) = invocations(play.text(connection_id))
-    described = play.api.describe(connection_id, play.now_ms)
-    play.now_ms += 1_000
-    (disconnect,) = invocations(play.api.socket_lost(connection_id, play.now_ms))
+    (message,) = invocations(harness.text(connection_id))
+    described = harness.api.describe(connection_id, harness.now_ms)
+    harness.now_ms += 1_000
+    (disconnect,) = invocations(harness.api.socket_lost(connection_id, harness.now_ms))
 
     events = [context(one) for one in (invoke, message, disconnect)]
     assert len({event["connectedAt"] for event in events}) == 1
@@ -538,32 +544,32 @@ def test_connected_at_stays_the_same_over_a_connections_life() -> None:
 UNKNOWN = "PJqB0fHsqRcCHlw="
 
 
-def pending(play: Played) -> str:
-    invoke = play.open()
+def pending(harness: ApiHarness) -> str:
+    invoke = harness.open()
     assert isinstance(invoke, Invoke)
     return invoke.connection_id
 
 
-def closing(play: Played) -> str:
-    connection_id = play.connected()
-    play.api.delete(connection_id, play.now_ms)
+def closing(harness: ApiHarness) -> str:
+    connection_id = harness.connected()
+    harness.api.delete(connection_id, harness.now_ms)
     return connection_id
 
 
-def gone(play: Played) -> str:
-    connection_id = play.connected()
-    play.api.socket_lost(connection_id, play.now_ms)
+def gone(harness: ApiHarness) -> str:
+    connection_id = harness.connected()
+    harness.api.socket_lost(connection_id, harness.now_ms)
     return connection_id
 
 
 @pytest.mark.parametrize("who", [lambda _: UNKNOWN, pending, closing, gone])
 @pytest.mark.parametrize("verb", ["post", "get", "delete"])
-def test_who_is_not_connected_is_gone(who: Any, verb: str) -> None:
-    play = played()
-    connection_id = who(play)
+def test_connection_that_is_not_open_is_gone(who: Any, verb: str) -> None:
+    harness = api_harness()
+    connection_id = who(harness)
 
     with pytest.raises(GoneError) as raised:
-        ask(play, verb, connection_id)
+        ask(harness, verb, connection_id)
     assert (raised.value.status, raised.value.error_type) == (410, "GoneException")
     assert raised.value.message == ""
 
@@ -581,73 +587,73 @@ def test_who_is_not_connected_is_gone(who: Any, verb: str) -> None:
     ],
 )
 @pytest.mark.parametrize("verb", ["post", "get", "delete", "post too much"])
-def test_an_id_that_cannot_be_one_is_a_bad_request(connection_id: str, verb: str) -> None:
+def test_invalid_connection_id_is_a_bad_request(connection_id: str, verb: str) -> None:
     with pytest.raises(BadRequestError) as raised:
-        ask(played(), verb, connection_id)
+        ask(api_harness(), verb, connection_id)
     assert (raised.value.status, raised.value.error_type) == (400, "BadRequestException")
     assert raised.value.message == f"Invalid connectionId: {connection_id}"
 
 
-def ask(play: Played, verb: str, connection_id: str) -> object:
+def ask(harness: ApiHarness, verb: str, connection_id: str) -> object:
     if verb == "post":
-        return play.post(connection_id)
+        return harness.post(connection_id)
     if verb == "post too much":
-        return play.post(connection_id, bytes(131_073))
+        return harness.post(connection_id, bytes(131_073))
     if verb == "get":
-        return play.api.describe(connection_id, play.now_ms)
-    return play.api.delete(connection_id, play.now_ms)
+        return harness.api.describe(connection_id, harness.now_ms)
+    return harness.api.delete(connection_id, harness.now_ms)
 
 
-def test_128_kb_can_be_posted_and_not_a_byte_more() -> None:
-    play = played()
-    connection_id = play.connected()
+def test_post_over_128_kb_is_too_large() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
 
-    assert len(play.post(connection_id, bytes(131_072))) == 1
+    assert len(harness.post(connection_id, bytes(131_072))) == 1
     for whom in (connection_id, UNKNOWN):
         with pytest.raises(PayloadTooLargeError) as raised:
-            play.post(whom, bytes(131_073))
+            harness.post(whom, bytes(131_073))
         assert (raised.value.status, raised.value.error_type) == (413, "PayloadTooLargeException")
 
 
-def test_what_is_no_text_cannot_be_posted() -> None:
-    play = played()
+def test_post_must_be_utf8() -> None:
+    harness = api_harness()
 
     with pytest.raises(BadRequestError):
-        play.post(play.connected(), b"\xff\xfe")
+        harness.post(harness.connected(), b"\xff\xfe")
 
 
-def test_who_does_not_read_gets_no_more_and_counts_as_idle() -> None:
-    play = played(limits=Limits(buffer_bytes=1_000))
-    connection_id = play.connected()
+def test_refused_posts_do_not_count_as_activity() -> None:
+    harness = api_harness(limits=Limits(buffer_bytes=1_000))
+    connection_id = harness.connected()
 
-    play.later(9 * MINUTE)
+    harness.advance(9 * MINUTE)
     with pytest.raises(LimitExceededError) as raised:
-        play.post(connection_id, b"xx", buffered_bytes=999)
+        harness.post(connection_id, b"xx", buffered_bytes=999)
     assert (raised.value.status, raised.value.error_type) == (429, "LimitExceededException")
-    close, *_ = play.later(MINUTE)
+    close, *_ = harness.advance(MINUTE)
     assert close == Close(connection_id, 1001, "Going away")
 
 
-def test_a_post_that_just_fits_is_taken() -> None:
-    play = played(limits=Limits(buffer_bytes=1_000))
+def test_post_that_fits_the_buffer_is_accepted() -> None:
+    harness = api_harness(limits=Limits(buffer_bytes=1_000))
 
-    assert len(play.post(play.connected(), b"x", buffered_bytes=999)) == 1
+    assert len(harness.post(harness.connected(), b"x", buffered_bytes=999)) == 1
 
 
 @pytest.mark.parametrize("verb", ["post", "get", "delete"])
-def test_the_rate_of_calls_is_limited(verb: str) -> None:
-    play = played(limits=Limits(posts_per_second=100, posts_burst=3))
-    connection_id = play.connected()
+def test_call_rate_is_limited(verb: str) -> None:
+    harness = api_harness(limits=Limits(posts_per_second=100, posts_burst=3))
+    connection_id = harness.connected()
 
     for _ in range(3):
-        play.post(connection_id)
+        harness.post(connection_id)
     with pytest.raises(LimitExceededError):
-        ask(play, verb, connection_id)
-    play.now_ms += 10
-    ask(play, verb, connection_id)
+        ask(harness, verb, connection_id)
+    harness.now_ms += 10
+    ask(harness, verb, connection_id)
 
 
-def test_every_refusal_is_one_of_the_models() -> None:
+def test_errors_are_those_of_the_service_model() -> None:
     assert {(error.status, error.error_type) for error in ConnectionsApiError.__subclasses__()} >= {
         (400, "BadRequestException"),
         (410, "GoneException"),
@@ -659,37 +665,37 @@ def test_every_refusal_is_one_of_the_models() -> None:
 # Faults
 
 
-def test_a_dropped_post_is_accepted_and_never_arrives() -> None:
-    play = played(faults=Faults(drop_posts=1.0))
+def test_dropped_post_never_arrives() -> None:
+    harness = api_harness(faults=Faults(drop_posts=1.0))
 
-    assert play.post(play.connected()) == []
-    assert [action for action in play.later(MINUTE) if isinstance(action, Send)] == []
-
-
-def test_a_delayed_post_arrives_within_its_delay() -> None:
-    play = played(faults=Faults(delay_posts=1.0, delay_ms=50))
-    connection_id = play.connected()
-
-    assert play.post(connection_id) == []
-    assert play.later(50) == [Send(connection_id, b"x")]
+    assert harness.post(harness.connected()) == []
+    assert [action for action in harness.advance(MINUTE) if isinstance(action, Send)] == []
 
 
-def test_a_reordered_post_arrives_after_the_next() -> None:
-    play = played(faults=Faults(reorder_posts=1.0, delay_ms=50))
-    connection_id = play.connected()
+def test_delayed_post_arrives_within_its_delay() -> None:
+    harness = api_harness(faults=Faults(delay_posts=1.0, delay_ms=50))
+    connection_id = harness.connected()
 
-    actions = [*play.post(connection_id, b"1"), *play.post(connection_id, b"2")]
+    assert harness.post(connection_id) == []
+    assert harness.advance(50) == [Send(connection_id, b"x")]
+
+
+def test_reordered_post_arrives_after_the_next() -> None:
+    harness = api_harness(faults=Faults(reorder_posts=1.0, delay_ms=50))
+    connection_id = harness.connected()
+
+    actions = [*harness.post(connection_id, b"1"), *harness.post(connection_id, b"2")]
 
     assert actions == [Send(connection_id, b"2"), Send(connection_id, b"1")]
-    assert play.later(50) == []
+    assert harness.advance(50) == []
 
 
-def test_a_reordered_post_that_no_other_follows_arrives_late() -> None:
-    play = played(faults=Faults(reorder_posts=1.0, delay_ms=50))
-    connection_id = play.connected()
+def test_reordered_post_without_a_next_arrives_late() -> None:
+    harness = api_harness(faults=Faults(reorder_posts=1.0, delay_ms=50))
+    connection_id = harness.connected()
 
-    assert play.post(connection_id) == []
-    assert play.later(50) == [Send(connection_id, b"x")]
+    assert harness.post(connection_id) == []
+    assert harness.advance(50) == [Send(connection_id, b"x")]
 
 
 @pytest.mark.parametrize(
@@ -697,46 +703,46 @@ def test_a_reordered_post_that_no_other_follows_arrives_late() -> None:
     [Faults(delay_ms=50, delay_posts=1.0), Faults(delay_ms=50, reorder_posts=1.0)],
     ids=["delayed", "reordered"],
 )
-def test_what_is_held_back_for_somebody_who_leaves_is_not_sent(faults: Faults) -> None:
-    play = played(faults=faults)
-    connection_id = play.connected()
-    play.post(connection_id)
-    play.api.socket_lost(connection_id, play.now_ms)
+def test_held_post_for_a_closed_connection_is_not_sent(faults: Faults) -> None:
+    harness = api_harness(faults=faults)
+    connection_id = harness.connected()
+    harness.post(connection_id)
+    harness.api.socket_lost(connection_id, harness.now_ms)
 
-    assert play.later(50) == []
+    assert harness.advance(50) == []
 
 
-def test_faults_are_the_same_for_the_same_seed() -> None:
+def test_faults_are_repeatable_with_the_same_seed() -> None:
     def arrived(seed: int) -> list[bool]:
-        play = played(faults=Faults(seed=seed, drop_posts=0.5))
-        connection_id = play.connected()
-        return [bool(play.post(connection_id)) for _ in range(64)]
+        harness = api_harness(faults=Faults(seed=seed, drop_posts=0.5))
+        connection_id = harness.connected()
+        return [bool(harness.post(connection_id)) for _ in range(64)]
 
     assert arrived(1) == arrived(1)
     assert arrived(1) != arrived(2)
     assert 10 < sum(arrived(1)) < 54
 
 
-# A newer app
+# Replaced routes
 
 
-def test_connections_outlive_the_app_that_they_began_with() -> None:
-    play = played(["$default"])
-    connection_id = play.connected()
+def test_replaced_routes_apply_to_open_connections() -> None:
+    harness = api_harness(["$default"])
+    connection_id = harness.connected()
 
-    play.api.replace_routes(["play", "$disconnect"])
+    harness.api.replace_routes(["play", "$disconnect"])
 
-    (message,) = invocations(play.text(connection_id, '{"action": "play"}'))
-    (disconnect,) = invocations(play.api.socket_lost(connection_id, play.now_ms))
+    (message,) = invocations(harness.text(connection_id, '{"action": "play"}'))
+    (disconnect,) = invocations(harness.api.socket_lost(connection_id, harness.now_ms))
     assert (message.route_key, disconnect.route_key) == ("play", "$disconnect")
 
 
-def test_a_handshake_without_host_or_user_agent_has_none_in_its_events() -> None:
-    play = played(["$default"])
-    action = play.open(dataclasses.replace(HANDSHAKE, headers=()))
+def test_events_omit_a_missing_host_and_user_agent() -> None:
+    harness = api_harness(["$default"])
+    action = harness.open(dataclasses.replace(HANDSHAKE, headers=()))
     assert isinstance(action, Accept)
 
-    (message,) = invocations(play.text(action.connection_id))
+    (message,) = invocations(harness.text(action.connection_id))
 
     assert context(message)["identity"] == {"sourceIp": "192.0.2.1"}
     assert context(message)["domainName"] == ""

@@ -1,4 +1,4 @@
-"""The three events, held against captured shapes: the same keys, in the same order."""
+"""The events of a WebSocket API, compared with captured ones, in key order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from local.gateway import ids
 from local.gateway.websocket_actions import Invoke
 from local.gateway.websocket_events import iso_time
 
-from .api_harness import HANDSHAKE, OK, Played, context, invocations, played
+from .api_harness import HANDSHAKE, OK, ApiHarness, api_harness, context, invocations
 
 CAPTURED = Path(__file__).parent.parent / "events"
 WITHOUT_AGENT = dataclasses.replace(
@@ -34,33 +34,33 @@ WITHOUT_AGENT = dataclasses.replace(
 WITH_QUERY = dataclasses.replace(HANDSHAKE, query="sessionId=1&sessionId=2&name=f%C3%BCr")
 
 
-def connect(play: Played) -> Invoke:
-    action = play.open(WITHOUT_AGENT)
+def connect(harness: ApiHarness) -> Invoke:
+    action = harness.open(WITHOUT_AGENT)
     assert isinstance(action, Invoke)
     return action
 
 
-def connect_with_query(play: Played) -> Invoke:
-    action = play.open(WITH_QUERY)
+def connect_with_query(harness: ApiHarness) -> Invoke:
+    action = harness.open(WITH_QUERY)
     assert isinstance(action, Invoke)
     return action
 
 
-def message(play: Played) -> Invoke:
-    connection_id = play.connected()
-    play.now_ms += 2_000
-    (invoke,) = invocations(play.text(connection_id, '{"action": "hello"}'))
+def message(harness: ApiHarness) -> Invoke:
+    connection_id = harness.connected()
+    harness.now_ms += 2_000
+    (invoke,) = invocations(harness.text(connection_id, '{"action": "hello"}'))
     return invoke
 
 
-def disconnect(play: Played) -> Invoke:
-    connection_id = play.connected()
-    play.now_ms += 2_000
-    (invoke,) = invocations(play.api.close_received(connection_id, 1005, "", play.now_ms))
+def disconnect(harness: ApiHarness) -> Invoke:
+    connection_id = harness.connected()
+    harness.now_ms += 2_000
+    (invoke,) = invocations(harness.api.close_received(connection_id, 1005, "", harness.now_ms))
     return invoke
 
 
-EVENTS: dict[str, tuple[Callable[[Played], Invoke], type[BaseModel]]] = {
+EVENTS: dict[str, tuple[Callable[[ApiHarness], Invoke], type[BaseModel]]] = {
     "websocket_connect": (connect, APIGatewayWebSocketConnectEventModel),
     "websocket_connect_with_query": (connect_with_query, APIGatewayWebSocketConnectEventModel),
     "websocket_message": (message, APIGatewayWebSocketMessageEventModel),
@@ -69,21 +69,21 @@ EVENTS: dict[str, tuple[Callable[[Played], Invoke], type[BaseModel]]] = {
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event_is_what_was_captured_key_by_key_in_order(name: str) -> None:
+def test_event_equals_the_captured_one_in_order(name: str) -> None:
     make, _ = EVENTS[name]
 
-    event = make(played()).event
+    event = make(api_harness()).event
 
-    # Compared as text, because dicts that differ in order are equal.
+    # Compared as text, because dict equality ignores order.
     captured = json.loads((CAPTURED / f"{name}.json").read_text())
     assert json.dumps(event, indent=1) == json.dumps(captured, indent=1)
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event_is_valid_for_powertools(name: str) -> None:
+def test_event_is_valid_for_powertools(name: str) -> None:
     make, model = EVENTS[name]
 
-    parsed = model.model_validate(make(played()).event)
+    parsed = model.model_validate(make(api_harness()).event)
 
     dumped: Any = parsed.model_dump(by_alias=True, mode="json")
     assert dumped["requestContext"]["connectionId"] == "connection-0001="
@@ -100,16 +100,18 @@ VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=12
     code=st.integers(1000, 4999),
     reason=st.text(max_size=20),
 )
-def test_whatever_a_client_does_its_events_are_valid_for_powertools(
+def test_every_event_is_valid_for_powertools(
     headers: list[tuple[str, str]], query: str, text: str, code: int, reason: str
 ) -> None:
-    play = played()
+    harness = api_harness()
     handshake = dataclasses.replace(HANDSHAKE, headers=(("Host", "h"), *headers), query=query)
-    begun = play.open(handshake)
+    begun = harness.open(handshake)
     assert isinstance(begun, Invoke)
-    play.api.invoke_finished(begun, OK, play.now_ms)
-    (said,) = invocations(play.text(begun.connection_id, text))
-    (ended,) = invocations(play.api.close_received(begun.connection_id, code, reason, play.now_ms))
+    harness.api.invoke_finished(begun, OK, harness.now_ms)
+    (said,) = invocations(harness.text(begun.connection_id, text))
+    (ended,) = invocations(
+        harness.api.close_received(begun.connection_id, code, reason, harness.now_ms)
+    )
 
     APIGatewayWebSocketConnectEventModel.model_validate(begun.event)
     APIGatewayWebSocketMessageEventModel.model_validate(said.event)
@@ -117,9 +119,9 @@ def test_whatever_a_client_does_its_events_are_valid_for_powertools(
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event_has_one_request_id_and_chalice_can_read_it(name: str) -> None:
+def test_event_has_one_request_id_and_chalice_reads_it(name: str) -> None:
     make, _ = EVENTS[name]
-    invoke = make(played())
+    invoke = make(api_harness())
 
     assert context(invoke)["requestId"] == context(invoke)["extendedRequestId"]
     assert context(invoke)["requestId"] == invoke.request_id
@@ -128,18 +130,18 @@ def test_an_event_has_one_request_id_and_chalice_can_read_it(name: str) -> None:
     assert (event.stage, event.connection_id) == ("prod", "connection-0001=")
 
 
-def test_a_body_is_the_text_as_it_came() -> None:
-    play = played()
-    connection_id = play.connected()
+def test_message_body_is_unchanged() -> None:
+    harness = api_harness()
+    connection_id = harness.connected()
 
-    (invoke,) = invocations(play.text(connection_id, "  no JSON, für sich\n"))
+    (invoke,) = invocations(harness.text(connection_id, "  no JSON, für sich\n"))
 
     assert invoke.event["body"] == "  no JSON, für sich\n"
 
 
-def test_headers_come_in_the_clients_case_and_with_all_their_values() -> None:
+def test_headers_keep_case_and_all_values() -> None:
     headers = (("HOST", "h"), ("cookie", "a=1"), ("Cookie", "b=2"), ("x-forwarded-for", "10.0.0.1"))
-    action = played().open(dataclasses.replace(HANDSHAKE, headers=headers))
+    action = api_harness().open(dataclasses.replace(HANDSHAKE, headers=headers))
     assert isinstance(action, Invoke)
 
     assert action.event["multiValueHeaders"] == {
@@ -153,7 +155,7 @@ def test_headers_come_in_the_clients_case_and_with_all_their_values() -> None:
     assert action.event["headers"]["cookie"] == "b=2"
 
 
-def test_ids_are_16_characters_that_a_url_takes() -> None:
+def test_connection_ids_are_16_url_safe_characters() -> None:
     made = {ids.connection_id() for _ in range(1_000)}
 
     assert len(made) == 1_000

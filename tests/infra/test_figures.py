@@ -56,7 +56,7 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_every_metric_and_dimension_is_one_that_is_emitted(
+def test_alarms_use_emitted_metrics_and_dimensions(
     name: str, emitted: dict[str, set[str]]
 ) -> None:
     for metric, dimensions, _ in watched(ALARMS[name]):
@@ -66,14 +66,14 @@ def test_every_metric_and_dimension_is_one_that_is_emitted(
             assert value in VALUES[label]
 
 
-def test_functions_say_the_service_that_alarms_watch() -> None:
+def test_functions_emit_the_service_that_alarms_watch() -> None:
     variables = merged()["Globals"]["Function"]["Environment"]["Variables"]
 
     assert variables["SERVICE"] == SERVICE
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_what_is_asked_of_a_metric_fits_what_it_is(name: str) -> None:
+def test_statistic_fits_the_kind_of_metric(name: str) -> None:
     histograms = {metric.name for metric in METRICS if metric.buckets}
     counters = {metric.name for metric in METRICS} - histograms
     for metric, _, statistic in watched(ALARMS[name]):
@@ -84,7 +84,7 @@ def test_what_is_asked_of_a_metric_fits_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_expressions_are_of_the_alarm_s_own_metrics(name: str) -> None:
+def test_expressions_use_the_alarm_s_own_metrics(name: str) -> None:
     metrics = ALARMS[name].get("Metrics", [])
     asked = {
         word for one in metrics for word in re.findall(r"\b[a-z_]+\b", one.get("Expression", ""))
@@ -95,13 +95,13 @@ def test_expressions_are_of_the_alarm_s_own_metrics(name: str) -> None:
     assert len(metrics) - len(asked) == bool(metrics)
 
 
-def test_every_outcome_of_a_post_is_in_the_share_that_fails() -> None:
+def test_every_post_outcome_is_in_the_failure_rate() -> None:
     outcomes = {dimensions["outcome"] for _, dimensions, _ in watched(ALARMS["PostsFailAlarm"])}
 
     assert outcomes == VALUES["outcome"]
 
 
-def test_what_prometheus_warns_of_there_is_an_alarm_for() -> None:
+def test_every_prometheus_alert_has_an_alarm() -> None:
     alerts = {rule["alert"].removeprefix("Tickless") for rule in rules()}
 
     # Those two API Gateway and Lambda tell of by themselves: RestErrorsAlarm.

@@ -64,7 +64,7 @@ NO_SUCH_PATH = {ResponseType.MISSING_AUTHENTICATION_TOKEN, ResponseType.INVALID_
 
 
 @pytest.mark.parametrize("kind", AWS_STATUS)
-def test_each_type_answers_in_our_shape_with_a_code_of_the_contract(kind: ResponseType) -> None:
+def test_each_response_type_has_a_code_of_the_contract(kind: ResponseType) -> None:
     status, headers, error = answer(GatewayError(kind, AWS_STATUS[kind], 'its "reason"', "X"))
 
     contract = (ROOT / "docs" / "protocol.md").read_text()
@@ -80,7 +80,7 @@ def test_each_type_answers_in_our_shape_with_a_code_of_the_contract(kind: Respon
         assert "reason" not in str(error["message"])
 
 
-def test_what_is_refused_is_what_the_published_contract_says_of_refusals() -> None:
+def test_gateway_errors_match_the_published_contract() -> None:
     document = openapi_document()
     refusal = document["components"]["responses"]["GatewayRefusal"]
     schema = refusal["content"]["application/json"]["schema"]
@@ -95,7 +95,7 @@ def test_what_is_refused_is_what_the_published_contract_says_of_refusals() -> No
     assert told == GATEWAY_REFUSALS
 
 
-def test_who_is_throttled_is_told_when_to_come_again() -> None:
+def test_throttled_response_has_retry_after() -> None:
     _, headers, error = answer(GatewayError(ResponseType.THROTTLED, 429, "Too fast", "X"))
 
     assert headers["Retry-After"] == str(error["retry_after_seconds"]) == "1"
@@ -116,7 +116,7 @@ def test_who_is_throttled_is_told_when_to_come_again() -> None:
         (FUNCTION_TIMED_OUT, 504, "INTERNAL_ERROR"),
     ],
 )
-def test_the_emulator_answers_what_it_refuses_in_the_same_shape(
+def test_emulator_returns_the_same_error_body(
     error: GatewayError, status: int, code: str
 ) -> None:
     answered_status, _, answered = answer(error)
@@ -124,6 +124,6 @@ def test_the_emulator_answers_what_it_refuses_in_the_same_shape(
     assert (answered_status, answered["code"]) == (status, code)
 
 
-def test_they_are_deployed_with_the_api() -> None:
+def test_gateway_responses_are_part_of_the_api() -> None:
     # A resource of its own takes effect with the next deployment of the API, whenever that is.
     assert not re.search("AWS::ApiGateway::GatewayResponse", json.dumps(merged()))

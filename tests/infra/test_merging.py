@@ -9,7 +9,7 @@ import pytest
 from infra.merging import Conflict, merged
 
 
-def test_templates_complete_each_other(tmp_path: Path) -> None:
+def test_templates_are_merged(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("Resources: {A: {Type: X, Properties: {P: 1}}}")
     (tmp_path / "b.json").write_text('{"Resources": {"A": {"Properties": {"Q": [2]}}, "B": {}}}')
 
@@ -21,7 +21,7 @@ def test_templates_complete_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other", ["A: {P: 1}", "A: {P: 2}", "A: {P: {Q: 1}}", "A: 1"], ids=lambda text: text
 )
-def test_what_two_templates_say_is_refused_by_name(tmp_path: Path, other: str) -> None:
+def test_conflicting_templates_are_rejected_with_the_place(tmp_path: Path, other: str) -> None:
     (tmp_path / "a.yaml").write_text("A: {P: 1}")
     (tmp_path / "b.yaml").write_text(other)
 

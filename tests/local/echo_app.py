@@ -1,4 +1,4 @@
-"""A small Chalice app that shows what a gateway makes of requests and results."""
+"""A small Chalice app to test how the gateway passes requests and results."""
 
 from __future__ import annotations
 

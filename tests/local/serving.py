@@ -1,4 +1,4 @@
-"""A gateway server on a loop of its own, and a client that sees every byte."""
+"""An HTTP server on its own event loop, and a client that sends and reads raw bytes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Answer:
 
 
 class Wire:
-    """A connection on which a test says exactly what is sent, and when."""
+    """A client connection that sends exactly the bytes it is given."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=WITHIN_S)
@@ -100,7 +100,7 @@ class Wire:
         self.socket.close()
 
     def reset(self) -> None:
-        """Leave without a goodbye: unlike an orderly end this can't mean "I still listen"."""
+        """Reset the connection, which unlike closing can't mean a half-closed client."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
@@ -108,7 +108,7 @@ class Wire:
         self.socket.sendall(data)
 
     def fill(self) -> None:
-        """Send empty lines until nothing more fits, because the client does not read."""
+        """Send empty lines until the server's and the system's buffers are full."""
         self.socket.setblocking(False)
         sent_bytes = 0
         try:
@@ -142,11 +142,11 @@ class Wire:
         return data
 
     def ends(self) -> bool:
-        """Whether the server has closed, with nothing more said. A reset raises."""
+        """Whether the server has closed and sent nothing more. A reset raises."""
         return self._unread == b"" and self.socket.recv(1) == b""
 
     def is_cut(self) -> bool:
-        """Whether the connection is gone, politely or not."""
+        """Whether the server has closed or reset the connection."""
         try:
             return self.ends()
         except ConnectionResetError:
@@ -168,7 +168,7 @@ class Wire:
 
 
 async def echo(request: Request) -> Response:
-    """Says back what was understood."""
+    """Return the request as it was parsed."""
     return Response(
         200,
         (("X-Method", request.method), ("X-Target", request.target)),

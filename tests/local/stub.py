@@ -1,4 +1,4 @@
-"""A folder with an app.py that needs nothing but its store."""
+"""A directory with an app.py that needs only the store."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def environment():
 
 @app.route("/wait/{name}")
 def wait(name):
-    """Says that it has begun, then answers when told to."""
+    """Record the start, then wait for permission to respond."""
     with store() as client:
         client.rpush(f"begun:{name}", "1")
         client.blpop(f"go:{name}", timeout=20)

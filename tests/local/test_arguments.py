@@ -1,4 +1,4 @@
-"""Arguments that only tests use."""
+"""Options of ``python -m local`` that only tests use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from local.__main__ import read_arguments
 from local.gateway.websocket_limits import Faults
 
 
-def test_faults_and_short_lives_can_be_asked_for() -> None:
+def test_hidden_options_are_read() -> None:
     options = read_arguments(
         ["--faults", '{"drop_posts": 0.5}', "--idle-seconds", "1.5", "--duration-seconds", "3"]
     )
@@ -18,9 +18,7 @@ def test_faults_and_short_lives_can_be_asked_for() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7", '{"drop_everything": 1}'])
-def test_a_fault_that_does_not_exist_is_refused(
-    text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_faults_are_rejected(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         read_arguments(["--faults", text])
     assert "invalid faults" in capsys.readouterr().err

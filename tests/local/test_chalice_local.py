@@ -1,4 +1,4 @@
-"""`chalice local`, Chalice's own development server, serves REST too, given a Redis."""
+"""`chalice local`, Chalice's own development server, serves REST with a Redis."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def creation() -> dict[str, object]:
     }
 
 
-def test_a_session_is_created_started_and_switched(url: str) -> None:
+def test_session_is_created_started_and_switched(url: str) -> None:
     session = creation()
     path = f"{url}/v1/sessions/{session['session_id']}"
     created = httpx.post(f"{url}/v1/sessions", json=session)
@@ -74,7 +74,7 @@ def test_a_session_is_created_started_and_switched(url: str) -> None:
     )
 
 
-def test_keys_and_conditions_are_heeded(url: str) -> None:
+def test_idempotency_keys_and_conditions_are_honoured(url: str) -> None:
     session = creation()
     path = f"{url}/v1/sessions/{session['session_id']}"
     httpx.post(f"{url}/v1/sessions", json=session)

@@ -1,4 +1,4 @@
-"""``python -m local`` as a process, and its parts within this one."""
+"""``python -m local`` as a process, and its functions within this process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Run:
     process: subprocess.Popen[str]
     port: int
     redis_url: str
-    said: str
+    output: str
 
     def wire(self) -> Wire:
         return Wire(self.port)
@@ -66,7 +66,7 @@ class Run:
     def store(self) -> redis.Redis:
         return redis.Redis.from_url(self.redis_url, decode_responses=True)
 
-    def ends(self) -> int:
+    def exit_code(self) -> int:
         return self.process.wait(STOP_WITHIN_S)
 
 
@@ -86,22 +86,22 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def said_by(process: subprocess.Popen[str]) -> Run:
-    """Where it is, which it says as soon as it serves."""
+def wait_for_output(process: subprocess.Popen[str]) -> Run:
+    """The URLs that it prints once it serves."""
     assert process.stdout is not None
-    said = ""
-    while "Ctrl-C" not in said:
+    output = ""
+    while "Ctrl-C" not in output:
         line = process.stdout.readline()
-        assert line, f"ended after {said!r}: {process.stderr and process.stderr.read()}"
-        said += line
-    facts = dict(line.split(maxsplit=1) for line in said.splitlines() if " " in line)
-    return Run(process, int(facts["REST"].rpartition(":")[2]), facts["Store"], said)
+        assert line, f"ended after {output!r}: {process.stderr and process.stderr.read()}"
+        output += line
+    facts = dict(line.split(maxsplit=1) for line in output.splitlines() if " " in line)
+    return Run(process, int(facts["REST"].rpartition(":")[2]), facts["Store"], output)
 
 
 @contextmanager
 def started(folder: Path, *arguments: str) -> Iterator[Run]:
     with begin(folder, *arguments) as process:
-        run = said_by(process)
+        run = wait_for_output(process)
         try:
             yield run
         finally:
@@ -111,18 +111,18 @@ def started(folder: Path, *arguments: str) -> Iterator[Run]:
                     store.shutdown()
 
 
-def no_server_is_left(folder: Path) -> bool:
-    """A server that lived on would be adopted now."""
+def server_has_stopped(folder: Path) -> bool:
+    """Whether no server still runs, which would be adopted now."""
     with embedded_valkey(folder / ".data" / "valkey") as server:
         return not server.adopted
 
 
-def test_it_says_where_it_is_and_serves_the_app_of_the_folder(folder: Path) -> None:
+def test_prints_its_urls_and_serves_the_app(folder: Path) -> None:
     with started(folder) as run, run.wire() as wire:
-        assert run.said.startswith(f"Page  http://127.0.0.1:{run.port}/\n")
-        assert f"REST  http://127.0.0.1:{run.port}\n" in run.said
-        assert f"Data  {folder / '.data' / 'valkey'}\n" in run.said
-        assert "Stage dev\n" in run.said
+        assert run.output.startswith(f"Page  http://127.0.0.1:{run.port}/\n")
+        assert f"REST  http://127.0.0.1:{run.port}\n" in run.output
+        assert f"Data  {folder / '.data' / 'valkey'}\n" in run.output
+        assert "Stage dev\n" in run.output
         assert json.loads(wire.get("/count", method="POST").body) == {"count": 1}
         assert json.loads(wire.get("/environment").body) == {
             "REDIS_URL": run.redis_url,
@@ -139,7 +139,7 @@ def configure(folder: Path, text: str) -> None:
     (folder / ".chalice" / "config.json").write_text(text)
 
 
-def test_functions_have_the_time_and_the_variables_that_they_are_deployed_with(
+def test_functions_have_their_configured_timeout_and_variables(
     folder: Path,
 ) -> None:
     configure(
@@ -151,7 +151,7 @@ def test_functions_have_the_time_and_the_variables_that_they_are_deployed_with(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_requests_in_flight_be_answered(folder: Path, number: signal.Signals) -> None:
+def test_signal_lets_requests_in_flight_finish(folder: Path, number: signal.Signals) -> None:
     with (
         started(folder) as run,
         run.store() as store,
@@ -167,22 +167,22 @@ def test_a_signal_lets_requests_in_flight_be_answered(folder: Path, number: sign
         store.rpush("go:me", "1")
         assert answer.result(5).body == b'{"waited":"me"}'
         store.close()
-        assert run.ends() == 0
-    assert no_server_is_left(folder)
+        assert run.exit_code() == 0
+    assert server_has_stopped(folder)
 
 
-def test_a_handler_that_hangs_does_not_hold_up_the_end(folder: Path) -> None:
+def test_hanging_handler_does_not_delay_shutdown(folder: Path) -> None:
     with started(folder) as run, run.store() as store, run.wire() as wire:
         wire.send(b"GET /wait/ever HTTP/1.1\r\nHost: t\r\n\r\n")
         assert store.blpop(["begun:ever"], timeout=5)
-        begun_at = time.monotonic()
+        started_at = time.monotonic()
         run.process.terminate()
-        assert run.ends() == 0
-        assert time.monotonic() - begun_at < STOP_WITHIN_S
-    assert no_server_is_left(folder)
+        assert run.exit_code() == 0
+        assert time.monotonic() - started_at < STOP_WITHIN_S
+    assert server_has_stopped(folder)
 
 
-def test_a_second_ctrl_c_ends_it_at_once(folder: Path) -> None:
+def test_second_ctrl_c_exits_at_once(folder: Path) -> None:
     with started(folder) as run, run.store() as store, run.wire() as wire:
         wire.send(b"GET /wait/ever HTTP/1.1\r\nHost: t\r\n\r\n")
         assert store.blpop(["begun:ever"], timeout=5)
@@ -191,45 +191,45 @@ def test_a_second_ctrl_c_ends_it_at_once(folder: Path) -> None:
         assert "Stopping" in run.process.stdout.readline()
         run.process.send_signal(signal.SIGINT)
         assert run.process.wait(1.5) == 130
-    assert no_server_is_left(folder)
+    assert server_has_stopped(folder)
 
 
-NEVER_SAYS_THAT_IT_RUNS = """
+NEVER_READY = """
 import os, sys
 print(os.getpid(), file=sys.stderr, flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_signal_while_it_starts_ends_what_has_started_by_then(folder: Path) -> None:
+def test_signal_during_startup_stops_what_has_started(folder: Path) -> None:
     (folder / "chalicelib" / "workers").mkdir(parents=True)
     (folder / "chalicelib" / "__init__.py").touch()
     (folder / "chalicelib" / "workers" / "__init__.py").touch()
-    (folder / "chalicelib" / "workers" / "sweeper.py").write_text(NEVER_SAYS_THAT_IT_RUNS)
+    (folder / "chalicelib" / "workers" / "sweeper.py").write_text(NEVER_READY)
     with begin(folder) as process:
         assert process.stderr is not None
         sweeper = int(process.stderr.readline())
         process.terminate()
         assert process.wait(STOP_WITHIN_S) == 0
     assert not Path("/proc", str(sweeper)).exists()
-    assert no_server_is_left(folder)
+    assert server_has_stopped(folder)
 
 
-def test_after_kill_9_the_next_start_goes_on_with_server_and_data(folder: Path) -> None:
+def test_start_after_kill_9_adopts_the_server_with_its_data(folder: Path) -> None:
     with started(folder) as run, run.wire() as wire:
         wire.get("/count", method="POST")
         run.process.kill()
         run.process.wait()
         with started(folder) as again, again.wire() as other:
             assert again.redis_url == run.redis_url
-            assert "still running" in again.said
+            assert "still running" in again.output
             assert json.loads(other.get("/count", method="POST").body) == {"count": 2}
             again.process.terminate()
-            assert again.ends() == 0
-    assert no_server_is_left(folder)
+            assert again.exit_code() == 0
+    assert server_has_stopped(folder)
 
 
-def test_a_port_that_is_taken_is_said_and_the_server_stopped_again(folder: Path) -> None:
+def test_taken_port_is_reported_and_the_server_is_stopped(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with begin(folder, "--port", port) as process:
@@ -238,10 +238,10 @@ def test_a_port_that_is_taken_is_said_and_the_server_stopped_again(folder: Path)
     assert f"port {port}" in error
     assert "--port 0" in error
     assert "Traceback" not in error
-    assert no_server_is_left(folder)
+    assert server_has_stopped(folder)
 
 
-def test_a_websocket_port_that_is_taken_is_said(folder: Path) -> None:
+def test_taken_websocket_port_is_reported(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with begin(folder, "--ws-port", port) as process:
@@ -249,10 +249,10 @@ def test_a_websocket_port_that_is_taken_is_said(folder: Path) -> None:
     assert process.returncode == 1
     assert f"port {port}" in error
     assert "--ws-port 0" in error
-    assert no_server_is_left(folder)
+    assert server_has_stopped(folder)
 
 
-def test_a_change_of_the_app_starts_it_anew_once_it_can_be_loaded(folder: Path) -> None:
+def test_changed_app_restarts_the_stack_once_it_can_be_loaded(folder: Path) -> None:
     with started(folder, "--reload") as run:
         with run.wire() as wire:
             wire.get("/count", method="POST")
@@ -261,60 +261,60 @@ def test_a_change_of_the_app_starts_it_anew_once_it_can_be_loaded(folder: Path) 
         while "the previous version still runs" not in (line := run.process.stderr.readline()):
             assert line
         (folder / "app.py").write_text(APP.replace('{"count": client', '{"new count": client'))
-        again = said_by(run.process)
+        again = wait_for_output(run.process)
 
-        assert again.said.startswith("The app has changed: restarting.\n")
+        assert again.output.startswith("The app has changed: restarting.\n")
         with again.wire() as wire:
             assert json.loads(wire.get("/count", method="POST").body) == {"new count": 2}
         run.process.terminate()
-        assert run.ends() == 0
-    assert no_server_is_left(folder)
+        assert run.exit_code() == 0
+    assert server_has_stopped(folder)
 
 
-def test_two_stacks_on_one_folder_the_second_is_told(folder: Path) -> None:
+def test_second_stack_on_one_data_directory_is_an_error(folder: Path) -> None:
     with started(folder) as run:
         with begin(folder) as second:
             _, error = second.communicate(timeout=10)
         assert second.returncode == 1
         assert "Another local stack" in error
         run.process.terminate()
-        assert run.ends() == 0
+        assert run.exit_code() == 0
 
 
-def test_an_existing_server_is_used_and_left_alone(folder: Path, tmp_path: Path) -> None:
-    with embedded_valkey(tmp_path / "theirs") as theirs:
-        with started(folder, "--redis-url", theirs.url, "--stage", "other") as run:
-            assert run.redis_url == theirs.url
-            assert "Stage other" in run.said
+def test_existing_server_is_used_and_not_stopped(folder: Path, tmp_path: Path) -> None:
+    with embedded_valkey(tmp_path / "existing") as existing:
+        with started(folder, "--redis-url", existing.url, "--stage", "other") as run:
+            assert run.redis_url == existing.url
+            assert "Stage other" in run.output
             with run.wire() as wire:
                 assert json.loads(wire.get("/count", method="POST").body) == {"count": 1}
             run.process.terminate()
-            assert run.ends() == 0
+            assert run.exit_code() == 0
         assert not (folder / ".data").exists()
-        with redis.Redis.from_url(theirs.url) as store:
+        with redis.Redis.from_url(existing.url) as store:
             assert store.get("count") == b"1"
 
 
-def test_an_existing_server_is_named_without_its_password(folder: Path) -> None:
+def test_existing_server_is_printed_without_its_password(folder: Path) -> None:
     with started(folder, "--redis-url", "redis://user:secret@127.0.0.1:1/0") as run:
-        assert "Store redis://user:***@127.0.0.1:1/0" in run.said
-        assert "Data  in the store" in run.said
+        assert "Store redis://user:***@127.0.0.1:1/0" in run.output
+        assert "Data  in the store" in run.output
         run.process.terminate()
         assert run.process.stdout is not None
         assert "Stopping" in run.process.stdout.readline()
-        assert run.ends() == 0
+        assert run.exit_code() == 0
 
 
-# Within this process, where it can be looked at more closely
+# Within this process
 
 
 @pytest.fixture
 def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """This process in the stub's folder, with the modules and variables it had afterwards."""
+    """This process in the stub's directory; modules and variables are restored afterwards."""
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     for name in SET_BY_THE_STACK:
-        # Set first, or it would not be unset afterwards.
+        # Set first, so that it is unset again after the test.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a developer's own")
@@ -325,7 +325,7 @@ def inside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         sys.modules["app"] = before
 
 
-def test_the_whole_stack_starts_and_stops(inside: Path) -> None:
+def test_stack_starts_and_stops(inside: Path) -> None:
     async def scenario() -> None:
         async with running_stack(Options(port=0, ws_port=0)) as stack:
             assert stack.embedded is not None
@@ -342,7 +342,7 @@ def test_the_whole_stack_starts_and_stops(inside: Path) -> None:
             assert too_large == 413
 
     asyncio.run(scenario())
-    assert no_server_is_left(inside)
+    assert server_has_stopped(inside)
 
 
 def announce_a_body(port: int, length: int) -> int:
@@ -351,7 +351,7 @@ def announce_a_body(port: int, length: int) -> int:
         return wire.answer().status
 
 
-def test_main_returns_0_when_it_was_told_to_stop_before_it_ran(
+def test_main_returns_0_if_stopped_during_startup(
     inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (inside / "app.py").write_text(
@@ -359,10 +359,10 @@ def test_main_returns_0_when_it_was_told_to_stop_before_it_ran(
     )
     assert main(["--port", "0", "--ws-port", "0"]) == 0
     assert capsys.readouterr().out == ""
-    assert no_server_is_left(inside)
+    assert server_has_stopped(inside)
 
 
-def test_main_returns_1_and_says_why_it_can_not_start(
+def test_main_returns_1_and_prints_why_it_can_not_start(
     inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (inside / "app.py").unlink()
@@ -370,7 +370,7 @@ def test_main_returns_1_and_says_why_it_can_not_start(
     assert "There is no app.py" in capsys.readouterr().err
 
 
-def test_a_configuration_that_cannot_be_understood_is_said(
+def test_invalid_configuration_is_reported(
     inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(inside, "{")
@@ -382,19 +382,19 @@ def test_a_configuration_that_cannot_be_understood_is_said(
     "source",
     ["x = 1", "app = object()"],
 )
-def test_an_app_py_without_an_app_is_said(inside: Path, source: str) -> None:
+def test_app_py_without_an_app_is_an_error(inside: Path, source: str) -> None:
     (inside / "app.py").write_text(source)
     with pytest.raises(StackError, match="must define a Chalice app named app"):
         load_app()
 
 
-def test_an_app_py_that_misses_a_module_fails_with_its_own_error(inside: Path) -> None:
+def test_missing_module_of_app_py_raises_its_own_error(inside: Path) -> None:
     (inside / "app.py").write_text("import no_such_module_anywhere")
     with pytest.raises(ModuleNotFoundError, match="no_such_module_anywhere"):
         load_app()
 
 
-def test_gateway_responses_come_from_the_template_if_there_is_one(tmp_path: Path) -> None:
+def test_gateway_responses_come_from_the_template(tmp_path: Path) -> None:
     template = tmp_path / "template.json"
     assert read_api_definition(template) == ApiDefinition()
     template.write_text('{"Resources": {}}')
@@ -404,13 +404,13 @@ def test_gateway_responses_come_from_the_template_if_there_is_one(tmp_path: Path
         read_api_definition(template)
 
 
-def test_the_project_s_own_template_can_be_carried_out() -> None:
-    customised = read_api_definition(ROOT / Options().gateway_template)
-    assert customised.responses
-    assert customised.minimum_compression_bytes == 4096
+def test_project_template_is_supported() -> None:
+    definition = read_api_definition(ROOT / Options().gateway_template)
+    assert definition.responses
+    assert definition.minimum_compression_bytes == 4096
 
 
-def test_arguments_have_defaults_and_the_environment_may_name_the_server(
+def test_options_have_defaults_and_redis_url_may_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "")
@@ -420,7 +420,7 @@ def test_arguments_have_defaults_and_the_environment_may_name_the_server(
     assert read_arguments(["--redis-url", "redis://b"]).redis_url == "redis://b"
 
 
-def test_what_is_printed_to_try_can_be_pasted() -> None:
+def test_example_commands_can_be_pasted() -> None:
     create, *commands, watch, listen = example_commands(
         "http://127.0.0.1:8000", "ws://127.0.0.1:8001/dev"
     )
@@ -454,16 +454,16 @@ def test_what_is_printed_to_try_can_be_pasted() -> None:
         ("box.local", "http://box.local:1"),
     ],
 )
-def test_the_url_is_one_that_this_machine_can_reach(host: str, url: str) -> None:
+def test_url_is_reachable_from_this_machine(host: str, url: str) -> None:
     assert http_url(host, 1) == url
 
 
-def test_a_password_is_not_shown() -> None:
+def test_password_is_hidden() -> None:
     assert without_password("rediss://u:p%40ss@h:1/0") == "rediss://u:***@h:1/0"
     assert without_password("redis://h:1/0") == "redis://h:1/0"
 
 
-def test_without_uvloop_the_standard_loop_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_loop_is_used_without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fastest_loop() is not None
     monkeypatch.setitem(sys.modules, "uvloop", None)
     assert fastest_loop() is None

@@ -1,4 +1,4 @@
-"""What is compressed, for whom, and that nothing is lost by it."""
+"""Compression of REST responses."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ LARGE = Response(200, (("Content-Type", "text/plain"),), b"tick" * 1_000)
         (None, False),
     ],
 )
-def test_it_is_done_for_those_who_accept_it(accepted: str | None, fits: bool) -> None:
+def test_response_is_compressed_if_the_client_accepts_gzip(
+    accepted: str | None, fits: bool
+) -> None:
     assert is_compressible(LARGE, accepted, 4_000) is fits
 
 
-def test_it_is_done_from_a_size_on_and_once() -> None:
+def test_response_is_compressed_from_the_minimum_size_and_once() -> None:
     assert not is_compressible(LARGE, "gzip", 4_001)
     assert not is_compressible(LARGE, "gzip", None)
     assert not is_compressible(Response(304), "gzip", 0)
     assert not is_compressible(compress(LARGE), "gzip", 0)
 
 
-def test_what_comes_out_is_what_went_in_and_says_that_it_is_compressed() -> None:
+def test_compressed_body_decompresses_to_the_original() -> None:
     response = compress(LARGE)
 
     assert gzip.decompress(response.body) == LARGE.body
@@ -44,7 +46,7 @@ def test_what_comes_out_is_what_went_in_and_says_that_it_is_compressed() -> None
     assert dict(response.headers) == {"Content-Type": "text/plain", "Content-Encoding": "gzip"}
 
 
-def test_the_size_stands_in_the_definition_of_the_api() -> None:
+def test_minimum_size_is_read_from_the_api_definition() -> None:
     definition = json.loads('{"x-amazon-apigateway-minimum-compression-size": 7}')
     api = {"Properties": {"DefinitionBody": definition}}
 

@@ -1,4 +1,4 @@
-"""A stack where AUTH is on: it brings keys of its own, or says what is wrong with others."""
+"""Keys and token of a stack with AUTH=on."""
 
 from __future__ import annotations
 
@@ -30,48 +30,48 @@ SET_BY_THE_STACK = (
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.chdir(ROOT)
     for name in ("AUTH_KEYS", "AUTH_KEYS_SECRET", *SET_BY_THE_STACK):
-        # Set first, so that what is found now is put back after the test.
+        # Set first, so that the test's changes are undone.
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("AUTH", "on")
     return monkeypatch
 
 
-def got(data_dir: Path) -> DevToken:
-    found = asyncio.run(prepare_auth(data_dir))
-    assert found is not None
-    return found
+def prepared(data_dir: Path) -> DevToken:
+    dev_token = asyncio.run(prepare_auth(data_dir))
+    assert dev_token is not None
+    return dev_token
 
 
-def test_keys_are_made_once_and_kept_for_nobody_else(
+def test_keys_are_generated_once_and_readable_by_the_user_alone(
     tmp_path: Path, environment: pytest.MonkeyPatch
 ) -> None:
     data_dir = tmp_path / "data"
-    first = got(data_dir)
+    first = prepared(data_dir)
     environment.setenv("AUTH_KEYS", "")
-    second = got(data_dir)
+    second = prepared(data_dir)
 
-    kept = (data_dir / KEYS_FILE).read_text()
+    stored = (data_dir / KEYS_FILE).read_text()
     assert stat.S_IMODE((data_dir / KEYS_FILE).stat().st_mode) == 0o600
     assert (first.is_generated, second.is_generated) == (True, True)
     for one in (first, second):
-        assert tokens.read(one.token, read_keys(kept)).role is Role.SERVER
+        assert tokens.read(one.token, read_keys(stored)).role is Role.SERVER
         assert one.token not in repr(one)
 
 
-def test_keys_that_are_given_sign_and_nothing_is_kept(
+def test_configured_keys_sign_and_none_are_stored(
     tmp_path: Path, environment: pytest.MonkeyPatch
 ) -> None:
     keys = json.dumps(new_key("given"))
     environment.setenv("AUTH_KEYS", keys)
 
-    found = got(tmp_path)
+    dev_token = prepared(tmp_path)
 
-    assert not found.is_generated
-    assert tokens.read(found.token, read_keys(keys)).role is Role.SERVER
+    assert not dev_token.is_generated
+    assert tokens.read(dev_token.token, read_keys(keys)).role is Role.SERVER
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_auth_is_off_or_unknown_to_the_app_there_are_no_keys(
+def test_no_keys_with_auth_off_or_without_an_auth_command(
     tmp_path: Path, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("AUTH", "off")
@@ -83,11 +83,11 @@ def test_where_auth_is_off_or_unknown_to_the_app_there_are_no_keys(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_kept_keys_that_were_spoilt_are_said(tmp_path: Path) -> None:
+def test_corrupt_stored_keys_are_reported(tmp_path: Path) -> None:
     (tmp_path / KEYS_FILE).write_text("x")
 
     with pytest.raises(AuthKeysError, match="The keys are not JSON"):
-        got(tmp_path)
+        prepared(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_kept_keys_that_were_spoilt_are_said(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_keys_that_can_not_be_used_keep_the_stack_from_starting(
+def test_invalid_keys_prevent_the_start(
     environment: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     variables: dict[str, str],
@@ -113,7 +113,7 @@ def test_keys_that_can_not_be_used_keep_the_stack_from_starting(
     assert capsys.readouterr().err == said
 
 
-def test_what_is_printed_to_try_has_the_token_where_one_is_asked_for() -> None:
+def test_example_commands_include_the_token_if_required() -> None:
     *calls, watch, listen = example_commands("http://h:1", "ws://h:2/dev", with_token=True)
 
     for call in calls:
@@ -122,5 +122,5 @@ def test_what_is_printed_to_try_has_the_token_where_one_is_asked_for() -> None:
     assert shlex.split(watch)[-2:] == ["--token", "$TOKEN"]
     assert shlex.split(listen)[-1].endswith("&token=$TOKEN")
     assert token_command("a.b.c") == "TOKEN=a.b.c"
-    # Of keys that are not the stack's own it shows nothing.
+    # A token from configured keys is not printed.
     assert token_command(None).endswith(" -m chalicelib.auth token)")

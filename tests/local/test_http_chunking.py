@@ -1,4 +1,4 @@
-"""How a stream of requests is cut into reads makes no difference to the answers."""
+"""The responses don't depend on how the stream of requests is split into reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PlainSocket:
 
 
 class Recorder(asyncio.Transport):
-    """A transport that keeps what is written, and says whether reading is paused."""
+    """A transport that records what is written and whether reading is paused."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -63,8 +63,8 @@ async def describe(request: Request) -> Response:
     return Response(200, (), f"{request.method} {request.target} {request.body!r}".encode())
 
 
-async def converse(reads: list[bytes]) -> tuple[list[bytes], bool]:
-    """The bodies of the answers to what comes in, and whether the server hung up."""
+async def exchange(reads: list[bytes]) -> tuple[list[bytes], bool]:
+    """The bodies of the responses to ``reads``, and whether the server closed."""
     transport = Recorder()
     connection = HttpConnection(
         HttpServer(describe, limits=Limits(body_bytes=20)),
@@ -88,16 +88,14 @@ def cut(stream: bytes, places: list[int]) -> list[bytes]:
     st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=6),
     st.lists(st.integers(min_value=0, max_value=1000), max_size=40),
 )
-def test_requests_are_told_apart_wherever_the_stream_is_cut(
-    requests: list[bytes], places: list[int]
-) -> None:
+def test_requests_are_parsed_whatever_the_chunks(requests: list[bytes], places: list[int]) -> None:
     expected = {
         b"/a": b"GET /a b''",
         b"/b": b"POST /b b'GET / H'",
         b"/c": b"POST /c b'abc'",
         b"/d": b"GET /d b''",
     }
-    answers, _ = asyncio.run(converse(cut(b"".join(requests), places)))
+    answers, _ = asyncio.run(exchange(cut(b"".join(requests), places)))
     assert answers == [expected[request.split(b" ")[1]] for request in requests]
 
 
@@ -113,19 +111,19 @@ def test_requests_are_told_apart_wherever_the_stream_is_cut(
     ),
     st.lists(st.integers(min_value=0, max_value=1000), max_size=10),
 )
-def test_whatever_comes_in_is_taken_alike_wherever_it_is_cut(
+def test_any_input_has_the_same_result_whatever_the_chunks(
     stream: bytes, places: list[int]
 ) -> None:
     if stream:
-        assert asyncio.run(converse(cut(stream, places))) == asyncio.run(converse([stream]))
+        assert asyncio.run(exchange(cut(stream, places))) == asyncio.run(exchange([stream]))
 
 
 @given(st.integers(0, 40))
 @settings(max_examples=10, deadline=None)
-def test_thousands_in_one_read_are_all_answered_and_take_little_more_room_than_their_bytes(
+def test_thousands_of_requests_in_one_read_take_little_more_memory_than_their_bytes(
     shift: int,
 ) -> None:
-    # Shifted, so that what is parsed at once ends at any place of a request.
+    # Shifted, so that the parser's chunk ends anywhere in a request.
     stream = b"GET /%s HTTP/1.1\r\nHost: t\r\n\r\n" % (b"x" * shift)
     stream += b"".join(REQUESTS[:3]) * 1_500
 
@@ -136,10 +134,10 @@ def test_thousands_in_one_read_are_all_answered_and_take_little_more_room_than_t
         tracemalloc.start()
         try:
             connection.data_received(stream)
-            room_bytes, _ = tracemalloc.get_traced_memory()
+            memory_bytes, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert room_bytes < 3 * len(stream)
+        assert memory_bytes < 3 * len(stream)
         while len(transport.written) < 1 + 3 * 1_500:
             await asyncio.sleep(0)
         assert [written.split(b" ")[1] for written in transport.written] == [b"200"] * 4_501

@@ -1,4 +1,4 @@
-"""Handlers in threads."""
+"""Lambda functions in threads, and AWS's identifiers."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ async def invoked(handler: Any, *events: Any, limit: int = 8, **settings: Any) -
         assert await environments.stop(5)
 
 
-def test_a_handler_gets_the_event_and_its_result_comes_back() -> None:
+def test_invoke_passes_the_event_and_returns_the_result() -> None:
     event = {"a": 1}
     assert asyncio.run(invoked(lambda event, _: event, event)) == [event]
 
 
-def test_the_context_is_lambda_s() -> None:
+def test_context_is_that_of_lambda() -> None:
     def describe(_event: Any, context: Any) -> Any:
         return {name: getattr(context, name) for name in dir(context) if name[0] != "_"} | {
             "remaining": context.get_remaining_time_in_millis()
@@ -61,7 +61,7 @@ def test_the_context_is_lambda_s() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("why"), SystemExit(3), StopIteration()])
-def test_whatever_a_handler_raises_is_a_function_error(error: BaseException) -> None:
+def test_any_exception_of_a_handler_is_a_function_error(error: BaseException) -> None:
     def fail(_event: Any, _context: Any) -> Any:
         raise error
 
@@ -70,32 +70,32 @@ def test_whatever_a_handler_raises_is_a_function_error(error: BaseException) -> 
     assert outcome.__cause__ is error
 
 
-def test_handlers_run_side_by_side() -> None:
+def test_handlers_run_concurrently() -> None:
     meeting = threading.Barrier(3, timeout=5)
     outcomes = asyncio.run(invoked(lambda _event, _: meeting.wait() >= 0, {}, {}, {}))
     assert outcomes == [True, True, True]
 
 
-def test_no_more_run_at_once_than_there_may_be_environments() -> None:
+def test_environments_limit_concurrency() -> None:
     running = 0
-    most = 0
+    maximum = 0
     lock = threading.Lock()
     first = threading.Event()
 
     def count(_event: Any, _context: Any) -> None:
-        nonlocal running, most
+        nonlocal running, maximum
         with lock:
             running += 1
-            most = max(most, running)
+            maximum = max(maximum, running)
         first.wait(0.01)
         with lock:
             running -= 1
 
     asyncio.run(invoked(count, *range(20), limit=2))
-    assert most == 2
+    assert maximum == 2
 
 
-def test_an_environment_is_used_again() -> None:
+def test_environment_is_reused() -> None:
     async def one_after_the_other() -> set[int]:
         environments = ExecutionEnvironments()
         reports = [
@@ -108,7 +108,7 @@ def test_an_environment_is_used_again() -> None:
     assert len(asyncio.run(one_after_the_other())) == 1
 
 
-def test_who_invoked_a_handler_waits_only_so_long_and_it_goes_on() -> None:
+def test_handler_continues_after_its_caller_has_timed_out() -> None:
     release = threading.Event()
 
     async def scenario() -> None:
@@ -116,14 +116,14 @@ def test_who_invoked_a_handler_waits_only_so_long_and_it_goes_on() -> None:
         slow = function(lambda _event, _: release.wait(5))
         with pytest.raises(CallerTimeout):
             await environments.invoke(slow, {}, timeout_seconds=0.05)
-        assert not await environments.stop(0.05)  # it goes on, unheard
+        assert not await environments.stop(0.05)  # the handler still runs
         release.set()
         assert await environments.stop(5)
 
     asyncio.run(scenario())
 
 
-def test_a_function_whose_time_is_up_has_failed_and_another_has_its_environment() -> None:
+def test_function_timeout_is_an_error_and_frees_its_environment() -> None:
     release = threading.Event()
 
     async def scenario() -> None:
@@ -132,7 +132,7 @@ def test_a_function_whose_time_is_up_has_failed_and_another_has_its_environment(
         with pytest.raises(FunctionError, match=r"Task timed out after 0\.05 seconds") as raised:
             await environments.invoke(slow, {}, timeout_seconds=5)
         assert isinstance(raised.value, FunctionTimeout)
-        # Where its environment would be waited for this would take five seconds.
+        # If this waited for the environment, it would take five seconds.
         assert await environments.invoke(function(lambda _event, _: "next"), {}) == "next"
         assert await environments.stop(5)
         assert not release.is_set()
@@ -141,7 +141,7 @@ def test_a_function_whose_time_is_up_has_failed_and_another_has_its_environment(
     asyncio.run(scenario())
 
 
-def test_a_handler_that_ends_too_late_is_heard_no_more() -> None:
+def test_late_result_is_ignored() -> None:
     release, ended = threading.Event(), threading.Event()
 
     def slow(_event: Any, _context: Any) -> str:
@@ -155,7 +155,7 @@ def test_a_handler_that_ends_too_late_is_heard_no_more() -> None:
             await environments.invoke(function(slow, timeout_seconds=0.05), {})
         release.set()
         assert await asyncio.to_thread(ended.wait, 5)
-        # There is one environment still, and not the old one beside the new.
+        # There is still only one environment: the new one.
         names = {
             await environments.invoke(
                 function(lambda _event, _: threading.current_thread().name), {}
@@ -168,7 +168,7 @@ def test_a_handler_that_ends_too_late_is_heard_no_more() -> None:
     asyncio.run(scenario())
 
 
-def test_the_time_of_a_function_begins_when_it_does() -> None:
+def test_function_timeout_starts_with_the_function() -> None:
     async def scenario() -> None:
         environments = ExecutionEnvironments(limit=1)
         release = threading.Event()
@@ -179,7 +179,7 @@ def test_the_time_of_a_function_begins_when_it_does() -> None:
             lambda _event, context: context.get_remaining_time_in_millis(), timeout_seconds=0.2
         )
         second = asyncio.create_task(environments.invoke(short, {}))
-        # Longer than it may take, and than its supervisor waits.
+        # Longer than the function's timeout.
         done, _ = await asyncio.wait([second], timeout=0.5)
         assert not done
         release.set()
@@ -190,8 +190,8 @@ def test_the_time_of_a_function_begins_when_it_does() -> None:
     asyncio.run(scenario())
 
 
-def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
-    begun: list[int] = []
+def test_abandoned_invocation_is_not_started() -> None:
+    started: list[int] = []
 
     async def scenario() -> None:
         environments = ExecutionEnvironments(limit=1)
@@ -200,23 +200,25 @@ def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
             environments.invoke(function(lambda _event, _: release.wait(5)), {})
         )
         await asyncio.sleep(0)
-        noting = function(lambda event, _: begun.append(event["number"]))
-        impatient = environments.invoke(noting, {"number": 1}, timeout_seconds=0.02)
-        cancelled = asyncio.create_task(environments.invoke(noting, {"number": 2}))
+        recording = function(lambda event, _: started.append(event["number"]))
+        timing_out = environments.invoke(recording, {"number": 1}, timeout_seconds=0.02)
+        cancelled = asyncio.create_task(environments.invoke(recording, {"number": 2}))
         with pytest.raises(CallerTimeout):
-            await impatient
+            await timing_out
         cancelled.cancel()
-        patient = asyncio.create_task(environments.invoke(noting, {"number": 3}, timeout_seconds=5))
+        waiting = asyncio.create_task(
+            environments.invoke(recording, {"number": 3}, timeout_seconds=5)
+        )
         await asyncio.sleep(0)
         release.set()
-        await asyncio.gather(first, patient)
+        await asyncio.gather(first, waiting)
         assert await environments.stop(5)
 
     asyncio.run(scenario())
-    assert begun == [3]
+    assert started == [3]
 
 
-def test_a_result_after_the_loop_has_closed_is_dropped() -> None:
+def test_result_after_the_loop_has_closed_is_dropped() -> None:
     release, ended = threading.Event(), threading.Event()
 
     def slow(_event: Any, _context: Any) -> None:
@@ -235,7 +237,7 @@ def test_a_result_after_the_loop_has_closed_is_dropped() -> None:
     assert asyncio.run(environments.stop(5))
 
 
-def test_ids_have_the_shapes_aws_gives_them() -> None:
+def test_ids_have_the_formats_of_aws() -> None:
     from uuid import UUID  # noqa: PLC0415
 
     ids = {uuid() for _ in range(100)}

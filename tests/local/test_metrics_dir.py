@@ -1,4 +1,4 @@
-"""The folder of a stack's figures goes with the stack, also with one that was killed."""
+"""The metrics directory is deleted with its stack, even if the stack was killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local.metrics_dir import MULTIPROC_DIR, delete_stale_dirs, shared_metrics_d
 
 ROOT = Path(__file__).parents[2]
 
-STAY = """
+OTHER_STACK = """
 import os, sys
 from local.metrics_dir import shared_metrics_dir
 with shared_metrics_dir():
@@ -35,10 +35,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def another(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A process that has a folder, and where that is."""
+def other_stack(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Another process with a metrics directory, and its path."""
     with subprocess.Popen(
-        [sys.executable, "-c", STAY],
+        [sys.executable, "-c", OTHER_STACK],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         stdin=subprocess.PIPE,
@@ -50,62 +50,62 @@ def another(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         process.kill()
 
 
-def test_it_goes_when_the_stack_stops(temporary: Path) -> None:
+def test_directory_is_deleted_when_the_stack_stops(temporary: Path) -> None:
     with shared_metrics_dir():
-        (folder,) = temporary.iterdir()
-        assert os.environ[MULTIPROC_DIR] == str(folder)
+        (directory,) = temporary.iterdir()
+        assert os.environ[MULTIPROC_DIR] == str(directory)
 
     assert list(temporary.iterdir()) == []
     assert MULTIPROC_DIR not in os.environ
 
 
-def test_one_that_a_kill_left_behind_goes_at_the_next_start(temporary: Path) -> None:
-    with another(temporary) as (process, folder):
-        (folder / "counter_1.db").touch()
+def test_directory_of_a_killed_stack_is_deleted_on_the_next_start(temporary: Path) -> None:
+    with other_stack(temporary) as (process, directory):
+        (directory / "counter_1.db").touch()
         process.kill()
         process.wait()
-        assert folder.exists()
+        assert directory.exists()
 
         with shared_metrics_dir():
-            assert not folder.exists()
+            assert not directory.exists()
 
 
-def test_one_of_a_stack_that_runs_stays(temporary: Path) -> None:
-    with another(temporary) as (_, folder), shared_metrics_dir():
-        assert folder.exists()
-        assert os.environ[MULTIPROC_DIR] != str(folder)
+def test_directory_of_a_running_stack_is_kept(temporary: Path) -> None:
+    with other_stack(temporary) as (_, directory), shared_metrics_dir():
+        assert directory.exists()
+        assert os.environ[MULTIPROC_DIR] != str(directory)
 
 
-def test_one_that_is_just_being_made_is_its_own_stack_s_however_many_start(
+def test_new_directory_survives_concurrent_starts(
     temporary: Path,
 ) -> None:
-    enough = Event()
+    done = Event()
 
-    def start_again_and_again() -> None:
-        while not enough.is_set():
+    def start_repeatedly() -> None:
+        while not done.is_set():
             delete_stale_dirs(temporary)
 
     with ThreadPoolExecutor(2) as others:
         for _ in range(2):
-            others.submit(start_again_and_again)
+            others.submit(start_repeatedly)
         try:
             for _ in range(300):
                 with shared_metrics_dir():
                     Path(os.environ[MULTIPROC_DIR], "counter_1.db").touch()
         finally:
-            enough.set()
+            done.set()
 
     assert list(temporary.iterdir()) == []
 
 
-def test_what_is_no_stack_s_stays(temporary: Path) -> None:
+def test_directory_without_a_lock_is_kept(temporary: Path) -> None:
     (temporary / "stack-metrics-of-mine").mkdir()
 
     with shared_metrics_dir():
         assert (temporary / "stack-metrics-of-mine").exists()
 
 
-def test_a_folder_that_is_named_is_taken_as_it_is(
+def test_configured_directory_is_left_alone(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MULTIPROC_DIR, "/named")

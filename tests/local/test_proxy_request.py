@@ -1,4 +1,4 @@
-"""The event that a request becomes."""
+"""The event of the Lambda proxy integration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def event_of(
     )
 
 
-def test_the_whole_event_is_what_api_gateway_sends() -> None:
+def test_event_is_the_one_of_api_gateway() -> None:
     event = event_of(
         "/v1/sessions/a%20b?after=3&after=4&flag",
         ("User-Agent", "test/1"),
@@ -122,7 +122,7 @@ def test_the_whole_event_is_what_api_gateway_sends() -> None:
     }
 
 
-def test_what_is_not_there_is_null() -> None:
+def test_absent_values_are_null() -> None:
     event = event_of("/health?")
     absent = (
         "queryStringParameters",
@@ -146,7 +146,7 @@ HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255))
     body=st.binary(),
     peer_ip=st.sampled_from(["127.0.0.1", "::1", "2001:db8::1"]),
 )
-def test_every_event_is_json_and_fits_the_published_model(
+def test_every_event_is_json_and_valid_for_powertools(
     id_: str,
     query: str,
     headers: list[tuple[str, str]],
@@ -163,27 +163,27 @@ def test_every_event_is_json_and_fits_the_published_model(
 # Headers
 
 
-def passed_on(*headers: tuple[str, str]) -> dict[str, list[str]]:
-    made = event_headers(
+def forwarded(*headers: tuple[str, str]) -> dict[str, list[str]]:
+    passed = event_headers(
         headers, peer_ip="192.0.2.7", port=8000, scheme="http", trace_id="Root=1-2-3"
     )
     ours = ("X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto")
-    return {name: values for name, values in made.items() if name not in ours}
+    return {name: values for name, values in passed.items() if name not in ours}
 
 
-def test_a_name_in_several_cases_is_one_header() -> None:
-    assert passed_on(("X-a", "1"), ("x-A", "2"), ("B", "3")) == {"X-a": ["1", "2"], "B": ["3"]}
+def test_header_name_in_several_cases_is_one_header() -> None:
+    assert forwarded(("X-a", "1"), ("x-A", "2"), ("B", "3")) == {"X-a": ["1", "2"], "B": ["3"]}
 
 
 @pytest.mark.parametrize(
     "name",
     ["Connection", "content-length", "Expect", "Keep-Alive", "TE", "Transfer-Encoding", "UPGRADE"],
 )
-def test_headers_about_the_connection_stay_with_the_gateway(name: str) -> None:
-    assert passed_on((name, "x"), ("Kept", "y")) == {"Kept": ["y"]}
+def test_hop_by_hop_headers_are_dropped(name: str) -> None:
+    assert forwarded((name, "x"), ("Kept", "y")) == {"Kept": ["y"]}
 
 
-def test_a_client_cannot_say_which_way_its_request_came() -> None:
+def test_forwarding_headers_of_the_client_are_replaced() -> None:
     claims: Headers = (
         ("x-forwarded-port", "443"),
         ("X-FORWARDED-PROTO", "https"),
@@ -191,8 +191,8 @@ def test_a_client_cannot_say_which_way_its_request_came() -> None:
         ("X-Forwarded-For", "198.51.100.1"),
         ("x-forwarded-for", "198.51.100.2"),
     )
-    made = event_headers(claims, peer_ip="::1", port=8000, scheme="http", trace_id="Root=1-2-3")
-    assert made == {
+    headers = event_headers(claims, peer_ip="::1", port=8000, scheme="http", trace_id="Root=1-2-3")
+    assert headers == {
         "X-Amzn-Trace-Id": ["Root=1-2-3"],
         "X-Forwarded-For": ["198.51.100.1, 198.51.100.2, ::1"],
         "X-Forwarded-Port": ["8000"],
@@ -214,7 +214,7 @@ def test_a_client_cannot_say_which_way_its_request_came() -> None:
         ("%C3%A4=%FF", {"ä": ["\ufffd"]}),
     ],
 )
-def test_a_query_is_decoded(query: str, parameters: dict[str, list[str]] | None) -> None:
+def test_query_is_decoded(query: str, parameters: dict[str, list[str]] | None) -> None:
     assert query_parameters(query) == parameters
 
 
@@ -236,20 +236,20 @@ BINARY = ["image/png", "audio/*"]
         (b"\xff\xfe", "application/json", ("//4=", True)),
     ],
 )
-def test_a_body_travels_as_text_where_it_is_text(
+def test_body_is_base64_if_binary_or_not_utf8(
     body: bytes, content_type: str | None, expected: tuple[str | None, bool]
 ) -> None:
     assert event_body(body, content_type, BINARY) == expected
 
 
 @given(st.binary(), st.sampled_from([None, "application/json", "image/png"]))
-def test_no_byte_of_a_body_is_lost(body: bytes, content_type: str | None) -> None:
+def test_body_keeps_every_byte(body: bytes, content_type: str | None) -> None:
     text, is_base64 = event_body(body, content_type, BINARY)
     back = base64.b64decode(text or "") if is_base64 else (text or "").encode()
     assert back == body
 
 
-def test_every_media_type_can_be_declared_binary() -> None:
+def test_media_types_match_binary_types() -> None:
     assert matches_media_type(None, ["*/*"])
     assert not matches_media_type("", ["image/png"])
     assert matches_media_type("image/png,text/html", ["image/png"])

@@ -1,4 +1,4 @@
-"""The answer that a Lambda's result becomes."""
+"""The HTTP response for a Lambda's result."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def answered(result: Any, accept: str | None = None) -> Response:
         ),
     ],
 )
-def test_a_proxy_result_becomes_a_response(result: Any, response: Response) -> None:
+def test_proxy_result_becomes_a_response(result: Any, response: Response) -> None:
     assert answered(result) == response
 
 
-def test_headers_that_belong_to_the_gateway_are_renamed_or_dropped() -> None:
+def test_reserved_headers_are_renamed_or_dropped() -> None:
     names = ("WWW-Authenticate", "Server", "Date", "connection", "Content-Length")
     response = answered({"headers": {**dict.fromkeys(names, "x"), "Transfer-Encoding": "chunked"}})
     assert response.headers == (*((f"x-amzn-Remapped-{name}", "x") for name in names), JSON)
 
 
-def test_base64_is_undone_only_for_a_client_that_accepts_a_binary_type_first() -> None:
+def test_base64_is_decoded_only_if_the_client_accepts_a_binary_type_first() -> None:
     result = {"body": encoded(b"\xff"), "isBase64Encoded": True}
     assert answered(result, "image/png, */*").body == b"\xff"
     for accept in (None, "*/*", "text/html, image/png"):
@@ -84,12 +84,12 @@ def test_base64_is_undone_only_for_a_client_that_accepts_a_binary_type_first() -
         {"multiValueHeaders": {"A": [1]}},
     ],
 )
-def test_anything_else_is_malformed(result: Any) -> None:
+def test_any_other_result_is_malformed(result: Any) -> None:
     with pytest.raises(MalformedResult):
         answered(result)
 
 
 @pytest.mark.parametrize("body", ["not base64!", "abc", "\u20ac"])
-def test_a_body_that_only_claims_to_be_base64_is_malformed(body: str) -> None:
+def test_invalid_base64_is_malformed(body: str) -> None:
     with pytest.raises(MalformedResult):
         answered({"body": body, "isBase64Encoded": True}, "image/png")

@@ -1,4 +1,4 @@
-"""Which path leads to which resource."""
+"""Resource matching and CORS preflights."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SESSIONS = table(
         ("/he%61lth", "/health", None),
     ],
 )
-def test_a_path_leads_to_its_resource(
+def test_path_matches_its_resource(
     path: str, resource: str, parameters: dict[str, str] | None
 ) -> None:
     matched = SESSIONS.match(path)
@@ -58,11 +58,11 @@ def test_a_path_leads_to_its_resource(
     "path",
     ["/nowhere", "/v1", "/v1/sessions/a/b", "/v1/sessions//switch", "//health", "/Health", "*", ""],
 )
-def test_any_other_path_leads_nowhere(path: str) -> None:
+def test_other_path_matches_no_resource(path: str) -> None:
     assert SESSIONS.match(path) is None or path == ""
 
 
-def test_parameters_go_by_the_names_of_their_own_route() -> None:
+def test_parameters_have_the_names_of_their_route() -> None:
     routes = table("/{a}/x/{b}", "/{c}/y")
     matched = routes.match("/1/x/2")
     assert matched is not None
@@ -73,7 +73,7 @@ def test_parameters_go_by_the_names_of_their_own_route() -> None:
 
 
 @given(st.lists(st.text(alphabet="ab/%{}.é", min_size=1), min_size=2, max_size=2))
-def test_a_parameter_is_what_was_encoded_into_the_path(values: list[str]) -> None:
+def test_parameter_is_decoded(values: list[str]) -> None:
     from urllib.parse import quote  # noqa: PLC0415
 
     first, second = (quote(value, safe="") for value in values)
@@ -93,9 +93,7 @@ def test_a_parameter_is_what_was_encoded_into_the_path(values: list[str]) -> Non
         ("*", ("*", "")),
     ],
 )
-def test_a_target_is_split_into_path_and_query(
-    target: str, path_and_query: tuple[str, str]
-) -> None:
+def test_target_is_split_into_path_and_query(target: str, path_and_query: tuple[str, str]) -> None:
     assert split_target(target) == path_and_query
 
 
@@ -103,7 +101,7 @@ def routes_of(path: str) -> Any:
     return make_app().routes[path]
 
 
-def test_the_preflight_says_what_the_routes_allow() -> None:
+def test_preflight_has_the_routes_methods_and_headers() -> None:
     preflight = preflight_response(routes_of("/things/{name}"))
     assert preflight is not None
     assert preflight.status == 200
@@ -116,5 +114,5 @@ def test_the_preflight_says_what_the_routes_allow() -> None:
 
 
 @pytest.mark.parametrize("path", ["/event", "/custom-preflight"])
-def test_without_cors_or_with_an_own_options_view_none_is_generated(path: str) -> None:
+def test_no_preflight_without_cors_or_with_an_options_view(path: str) -> None:
     assert preflight_response(routes_of(path)) is None

@@ -1,4 +1,4 @@
-"""A Chalice app behind the gateway, over the wire."""
+"""A Chalice app behind the REST API, over HTTP."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def body_of(answer: Answer) -> Any:
     return json.loads(answer.body)
 
 
-def test_a_view_is_called_with_the_event_of_the_request(wire: Wire) -> None:
+def test_view_gets_the_event_of_the_request(wire: Wire) -> None:
     wire.send(
         b"POST /event?a=1 HTTP/1.1\r\nHost: here:99\r\nContent-Type: application/json\r\n"
         b"Content-Length: 2\r\n\r\n{}"
@@ -77,27 +77,27 @@ def test_a_view_is_called_with_the_event_of_the_request(wire: Wire) -> None:
     assert answer.header("content-type") == "application/json"
 
 
-def test_a_literal_route_wins_over_a_parameter(wire: Wire) -> None:
+def test_literal_segment_wins_over_a_parameter(wire: Wire) -> None:
     assert body_of(wire.get("/things/special")) == {"special": True}
     assert body_of(wire.get("/things/spec%69al%20x/")) == {"name": "special x"}
 
 
-def test_values_of_one_header_come_one_by_one(wire: Wire) -> None:
+def test_values_of_a_header_are_separate(wire: Wire) -> None:
     headers = wire.get("/cookies").headers
     assert [value for name, value in headers if name == "Set-Cookie"] == ["a=1", "b=2"]
 
 
-def test_a_binary_answer_arrives_as_bytes(wire: Wire) -> None:
+def test_binary_response_arrives_as_bytes(wire: Wire) -> None:
     answer = wire.get("/image", "Accept: image/png")
     assert (answer.status, answer.body) == (200, b"\x89PNG")
 
 
-def test_head_reaches_its_view(wire: Wire) -> None:
+def test_head_reaches_the_view(wire: Wire) -> None:
     assert wire.get("/event", method="HEAD").status == 200
     assert wire.get("/things/special").status == 200
 
 
-def test_the_gateway_answers_preflights_itself() -> None:
+def test_preflight_is_answered_without_a_lambda() -> None:
     with gateway(raising) as served, Wire(served.port) as wire:
         answer = wire.get("/things/x", "Origin: https://example.test", method="OPTIONS")
         assert (answer.status, answer.body) == (200, b"")
@@ -106,7 +106,7 @@ def test_the_gateway_answers_preflights_itself() -> None:
             assert answer.header(name) == value
 
 
-def test_an_options_view_is_called(wire: Wire) -> None:
+def test_options_view_is_called(wire: Wire) -> None:
     assert wire.get("/custom-preflight", method="OPTIONS").body == b"mine"
 
 
@@ -120,7 +120,7 @@ def test_an_options_view_is_called(wire: Wire) -> None:
         ("GET", "/things//"),
     ],
 )
-def test_what_has_no_method_never_reaches_the_lambda(method: str, path: str) -> None:
+def test_unknown_path_or_method_never_reaches_the_lambda(method: str, path: str) -> None:
     with gateway(raising) as served, Wire(served.port) as wire:
         answer = wire.get(path, method=method)
         assert answer.status == 403
@@ -129,7 +129,7 @@ def test_what_has_no_method_never_reaches_the_lambda(method: str, path: str) -> 
         assert answer.header("x-amzn-requestid")
 
 
-def test_with_an_authorization_it_is_taken_for_a_signature_that_is_none() -> None:
+def test_authorization_on_an_unknown_path_is_an_incomplete_signature() -> None:
     with gateway(raising) as served, Wire(served.port) as wire:
         answer = wire.get("/nowhere", "Authorization: Bearer secret")
         assert answer.status == 403
@@ -137,7 +137,7 @@ def test_with_an_authorization_it_is_taken_for_a_signature_that_is_none() -> Non
         assert "secret" not in body_of(answer)["message"]
 
 
-def test_customised_answers_know_the_request() -> None:
+def test_customised_response_shows_request_values() -> None:
     shape = GatewayResponse(
         status=404,
         body='{"id":"$context.requestId","path":"$context.path","ip":"$context.identity.sourceIp"}',
@@ -152,35 +152,35 @@ def test_customised_answers_know_the_request() -> None:
         assert answer.header("x-request") == request_id
 
 
-def test_a_body_over_the_limit_is_the_gateway_s_413(wire: Wire) -> None:
+def test_body_over_the_limit_is_a_413_of_the_gateway(wire: Wire) -> None:
     wire.send(b"POST /event HTTP/1.1\r\nHost: t\r\nContent-Length: 1001\r\n\r\n")
     answer = wire.answer()
     assert (answer.status, body_of(answer)) == (413, {"message": "Request Too Long"})
     assert answer.header("x-amzn-requestid")
 
 
-def test_what_is_no_request_is_answered_in_the_gateway_s_shape(wire: Wire) -> None:
+def test_invalid_http_gets_a_gateway_response(wire: Wire) -> None:
     wire.send(b"NONSENSE\r\n\r\n")
     answer = wire.answer()
     assert answer.status == 400
     assert "HTTP" in body_of(answer)["message"]
 
 
-def test_a_lambda_that_raises_is_a_502_that_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_lambda_that_raises_is_a_502_without_details(caplog: pytest.LogCaptureFixture) -> None:
     with gateway(raising) as served, Wire(served.port) as wire:
         answer = wire.get("/event")
         assert (answer.status, body_of(answer)) == (502, {"message": "Internal server error"})
-        assert wire.get("/event").status == 502  # and the connection lives on
+        assert wire.get("/event").status == 502  # and the connection stays open
     assert "a secret" in caplog.text
 
 
-def test_a_malformed_result_is_a_502(caplog: pytest.LogCaptureFixture) -> None:
+def test_malformed_result_is_a_502(caplog: pytest.LogCaptureFixture) -> None:
     with gateway(lambda _event, _context: {"body": 1}) as served, Wire(served.port) as wire:
         assert wire.get("/event").status == 502
     assert "malformed Lambda proxy response" in caplog.text
 
 
-def test_a_lambda_that_takes_too_long_is_a_504() -> None:
+def test_integration_timeout_is_a_504() -> None:
     release = threading.Event()
 
     def slow(_event: Any, _context: Any) -> None:
@@ -192,7 +192,7 @@ def test_a_lambda_that_takes_too_long_is_a_504() -> None:
         release.set()
 
 
-def test_a_lambda_whose_own_time_is_up_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+def test_function_timeout_is_a_502(caplog: pytest.LogCaptureFixture) -> None:
     release = threading.Event()
 
     def slow(_event: Any, _context: Any) -> None:
@@ -205,7 +205,7 @@ def test_a_lambda_whose_own_time_is_up_has_failed(caplog: pytest.LogCaptureFixtu
     assert "Task timed out after 0.05 seconds" in caplog.text
 
 
-def test_a_gateway_that_fails_says_so_in_its_own_shape(
+def test_fault_of_the_emulator_is_a_gateway_response(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> Any:
@@ -219,7 +219,7 @@ def test_a_gateway_that_fails_says_so_in_its_own_shape(
     assert "a bug" in caplog.text or "TypeError" in caplog.text
 
 
-def test_two_requests_at_a_time_each_see_their_own(loop_factory: LoopFactory) -> None:
+def test_concurrent_requests_each_see_their_own(loop_factory: LoopFactory) -> None:
     def meet(name: str) -> Any:
         with Wire(served.port) as wire:
             return body_of(wire.get(f"/meet/{name}"))
@@ -231,13 +231,13 @@ def test_two_requests_at_a_time_each_see_their_own(loop_factory: LoopFactory) ->
     assert one["request"] != two["request"]
 
 
-def test_an_app_has_no_request_outside_of_one() -> None:
+def test_app_has_no_current_request_outside_a_request() -> None:
     app = make_app()
     assert app.current_request is None
     assert app.lambda_context is None
 
 
-def test_a_large_answer_is_compressed_for_who_accepts_it(loop_factory: LoopFactory) -> None:
+def test_large_response_is_compressed_if_the_client_accepts_gzip(loop_factory: LoopFactory) -> None:
     with (
         gateway(loop_factory=loop_factory, minimum_compression_bytes=1) as served,
         Wire(served.port) as wire,

@@ -1,4 +1,4 @@
-"""When a stack restarts: after a change, and not before the app can be imported again."""
+"""``--reload``: the stack restarts after a change, once the app can be imported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reported() -> Iterator[Reported]:
     LOG.removeHandler(handler)
 
 
-def test_a_broken_app_is_reported_and_watched_until_it_is_mended(
+def test_broken_app_is_reported_and_watched_until_it_is_fixed(
     tmp_path: Path, reported: Reported
 ) -> None:
     app = tmp_path / "app.py"
@@ -42,7 +42,7 @@ def test_a_broken_app_is_reported_and_watched_until_it_is_mended(
     async def scenario() -> None:
         async with asyncio.timeout(WITHIN_S):
             changed = asyncio.create_task(wait_for_app_change(tmp_path, ["app"]))
-            # The watch is open after a few turns of the loop.
+            # The watcher starts within a few iterations of the loop.
             for _ in range(5):
                 await asyncio.sleep(0)
             app.write_text("raise RuntimeError('half done')")
@@ -54,6 +54,6 @@ def test_a_broken_app_is_reported_and_watched_until_it_is_mended(
     asyncio.run(scenario())
 
 
-def test_a_watch_that_fails_is_no_change(tmp_path: Path) -> None:
+def test_error_of_the_watcher_is_raised(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup, match="unhandled"):
         asyncio.run(wait_for_app_change(tmp_path / "gone", ["app"]))

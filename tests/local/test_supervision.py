@@ -1,4 +1,4 @@
-"""What dies is started again, and what keeps dying takes the stack with it, loudly."""
+"""Supervision: restarts with backoff, and failure after too many exits."""
 
 from __future__ import annotations
 
@@ -23,54 +23,54 @@ from local.worker_processes import WorkerProcess
 from tests.servers import eventually
 
 from .stub import make_stub
-from .test_command_line import Run, no_server_is_left, started
+from .test_command_line import Run, server_has_stopped, started
 
 
-def test_an_end_now_and_then_is_made_good_at_once() -> None:
-    restarts = RestartBackoff()
-    assert [restarts.delay_seconds(day * 86_400.0) for day in range(100)] == [0.0] * 100
+def test_occasional_exit_is_restarted_at_once() -> None:
+    backoff = RestartBackoff()
+    assert [backoff.delay_seconds(day * 86_400.0) for day in range(100)] == [0.0] * 100
 
 
-def test_one_end_after_another_is_made_good_more_and_more_slowly_and_then_no_more() -> None:
-    restarts = RestartBackoff()
-    assert [restarts.delay_seconds(1.0) for _ in RESTART_DELAYS_SECONDS] == list(
+def test_repeated_exits_are_restarted_with_backoff_and_then_given_up() -> None:
+    backoff = RestartBackoff()
+    assert [backoff.delay_seconds(1.0) for _ in RESTART_DELAYS_SECONDS] == list(
         RESTART_DELAYS_SECONDS
     )
-    assert restarts.delay_seconds(1.0) is None
+    assert backoff.delay_seconds(1.0) is None
 
 
-def test_what_is_a_minute_ago_is_forgotten() -> None:
-    restarts = RestartBackoff()
+def test_exits_before_the_window_do_not_count() -> None:
+    backoff = RestartBackoff()
     for number in range(50):
-        assert restarts.delay_seconds(number * RESTART_WINDOW_SECONDS / 5) is not None
+        assert backoff.delay_seconds(number * RESTART_WINDOW_SECONDS / 5) is not None
 
 
 @dataclass
-class Frail:
-    """Ends when it is told to."""
+class FakeService:
+    """Exits when a test says so."""
 
-    name: str = "the part"
+    name: str = "the service"
     starts: int = 1
-    ends: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    refuses: deque[Exception] = field(default_factory=deque)
+    exits: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    errors: deque[Exception] = field(default_factory=deque)
 
     async def wait_for_exit(self) -> str:
-        return await self.ends.get()
+        return await self.exits.get()
 
     async def restart(self) -> None:
-        for refusal in self.refuses:
-            raise refusal
+        for error in self.errors:
+            raise error
         self.starts += 1
 
 
-def test_each_part_has_lives_of_its_own_and_every_end_is_said(
+def test_each_service_is_restarted_and_every_exit_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
-        one, other = Frail("one"), Frail("other")
+        one, other = FakeService("one"), FakeService("other")
         async with supervised([one, other]) as failure:
-            for part in (one, other):
-                part.ends.put_nowait("fell over")
+            for service in (one, other):
+                service.exits.put_nowait("fell over")
             while (one.starts, other.starts) != (2, 2):
                 await asyncio.sleep(0)
             assert not failure.done()
@@ -83,18 +83,18 @@ def test_each_part_has_lives_of_its_own_and_every_end_is_said(
     ]
 
 
-def test_what_can_not_even_be_started_is_a_failure_of_the_whole() -> None:
+def test_failed_restart_is_raised() -> None:
     async def scenario() -> None:
-        part = Frail(refuses=deque([OSError("no more processes")]))
-        part.ends.put_nowait("fell over")
-        async with supervised([part]) as failure:
+        service = FakeService(errors=deque([OSError("no more processes")]))
+        service.exits.put_nowait("fell over")
+        async with supervised([service]) as failure:
             with pytest.raises(OSError, match="no more processes"):
                 await failure
 
     asyncio.run(scenario())
 
 
-def test_where_there_is_nothing_to_keep_nothing_is_given_up() -> None:
+def test_supervision_of_nothing_never_fails() -> None:
     async def scenario() -> None:
         async with supervised([]) as failure:
             await asyncio.sleep(0)
@@ -103,10 +103,10 @@ def test_where_there_is_nothing_to_keep_nothing_is_given_up() -> None:
     asyncio.run(scenario())
 
 
-# With real processes
+# With processes
 
 
-def test_a_process_says_how_it_ended_and_can_be_started_again(
+def test_worker_reports_how_it_exited_and_can_be_restarted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sleeper.py").write_text("import sys; print('up', flush=True); sys.stdin.read()")
@@ -133,7 +133,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def kill_server(run: Run) -> None:
-    """kill -9, once there is a server that accepts connections."""
+    """Kill the server with SIGKILL, once it accepts connections."""
 
     def pid() -> int | None:
         try:
@@ -148,16 +148,16 @@ def kill_server(run: Run) -> None:
     os.kill(found, signal.SIGKILL)
 
 
-def said_on_the_side(run: Run) -> str:
+def stderr_line(run: Run) -> str:
     assert run.process.stderr is not None
     return run.process.stderr.readline()
 
 
-def test_a_server_that_is_killed_is_back_with_its_data_on_its_port(folder: Path) -> None:
+def test_killed_server_is_restarted_with_its_data_on_its_port(folder: Path) -> None:
     with started(folder) as run, run.wire() as wire:
         assert json.loads(wire.get("/count", method="POST").body) == {"count": 1}
         kill_server(run)
-        line = said_on_the_side(run)
+        line = stderr_line(run)
         assert line.startswith("Valkey (process ")
         assert str(folder / ".data" / "valkey" / "valkey.log") in line
         assert line.endswith("exited; restarting it in 0 s.\n")
@@ -165,31 +165,31 @@ def test_a_server_that_is_killed_is_back_with_its_data_on_its_port(folder: Path)
         with run.store() as store:
             assert int(str(store.get("count"))) >= 2
         run.process.terminate()
-        assert run.ends() == 0
-    assert no_server_is_left(folder)
+        assert run.exit_code() == 0
+    assert server_has_stopped(folder)
 
 
-def test_a_stack_that_adopted_a_server_keeps_it_running_too(folder: Path) -> None:
+def test_adopted_server_is_restarted_too(folder: Path) -> None:
     with started(folder) as first:
         first.process.kill()
         first.process.wait()
         with started(folder) as run, run.wire() as wire:
-            assert "still running" in run.said
+            assert "still running" in run.output
             kill_server(run)
-            assert "restarting it in" in said_on_the_side(run)
+            assert "restarting it in" in stderr_line(run)
             eventually(lambda: wire.get("/count", method="POST").status == 200)
             run.process.terminate()
-            assert run.ends() == 0
-    assert no_server_is_left(folder)
+            assert run.exit_code() == 0
+    assert server_has_stopped(folder)
 
 
 @pytest.mark.failover
-def test_a_server_that_is_killed_again_and_again_ends_the_stack(folder: Path) -> None:
+def test_server_that_exits_too_often_stops_the_stack(folder: Path) -> None:
     with started(folder) as run:
         for _ in RESTART_DELAYS_SECONDS:
             kill_server(run)
-            assert "restarting it in" in said_on_the_side(run)
+            assert "restarting it in" in stderr_line(run)
         kill_server(run)
-        assert "for the 6th time within 60 s" in said_on_the_side(run)
-        assert run.ends() == 1
-    assert no_server_is_left(folder)
+        assert "for the 6th time within 60 s" in stderr_line(run)
+        assert run.exit_code() == 1
+    assert server_has_stopped(folder)

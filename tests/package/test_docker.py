@@ -7,7 +7,7 @@ import subprocess
 from infra.packaging import ROOT, linters
 
 
-def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+def test_hadolint_accepts_the_dockerfile() -> None:
     done = subprocess.run(
         [linters() / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
     )

@@ -76,7 +76,7 @@ NETWORK = {
 
 
 @pytest.mark.parametrize("conditions", CONDITIONS, ids=json.dumps)
-def test_each_function_may_do_what_it_does_and_nothing_else(
+def test_each_function_has_only_the_permissions_it_uses(
     template: Template, conditions: Conditions
 ) -> None:
     every = LOG | (NETWORK if conditions["MakesStore"] else set())
@@ -94,7 +94,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else(
     }
 
 
-def test_the_network_is_lambda_s_business_and_not_the_code_s(template: Template) -> None:
+def test_network_permissions_are_denied_to_function_code(template: Template) -> None:
     document = template.properties("EveryFunctionPolicy", ON_AWS)["PolicyDocument"]
     (denied,) = [one for one in document["Statement"] if one["Effect"] == "Deny"]
 
@@ -120,7 +120,7 @@ def test_there_are_no_other_roles_and_functions(template: Template) -> None:
         assert function["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogs"}}
 
 
-def test_times_fit_the_grace_that_a_connection_is_given(template: Template) -> None:
+def test_timeouts_fit_the_grace_period_of_a_connection(template: Template) -> None:
     timeouts = {name: template.properties(name, ON_AWS)["Timeout"] for name in FUNCTIONS}
 
     assert timeouts.pop("Sweep") == 75
@@ -128,14 +128,14 @@ def test_times_fit_the_grace_that_a_connection_is_given(template: Template) -> N
     assert set(timeouts.values()) == {10}
 
 
-def test_what_is_late_is_not_repeated(template: Template) -> None:
+def test_asynchronous_invocations_are_not_retried(template: Template) -> None:
     configured = template.of_type("AWS::Lambda::EventInvokeConfig").values()
 
     assert {one["FunctionName"]["Ref"] for one in configured} == {"Greet", "Sweep"}
     assert {one["MaximumRetryAttempts"] for one in configured} == {0}
 
 
-def test_functions_are_told_where_the_store_is(template: Template) -> None:
+def test_functions_have_the_store_s_url(template: Template) -> None:
     elsewhere = {**ON_AWS, "MakesStore": False}
     for name in FUNCTIONS:
         ours = template.properties(name, ON_AWS)
@@ -147,7 +147,7 @@ def test_functions_are_told_where_the_store_is(template: Template) -> None:
 
 
 @pytest.mark.parametrize(("traces", "mode"), [(True, "Active"), (False, "PassThrough")])
-def test_lambda_begins_traces_only_where_functions_are_to_go_on_with_them(
+def test_lambda_traces_only_with_tracing_on(
     template: Template, traces: bool, mode: str
 ) -> None:
     assert template.body["Parameters"]["Tracing"]["Default"] == "off"
@@ -160,12 +160,12 @@ def test_lambda_begins_traces_only_where_functions_are_to_go_on_with_them(
 
 
 @pytest.mark.parametrize("value", ["off", "on"])
-def test_the_application_understands_what_tracing_may_be(template: Template, value: str) -> None:
+def test_app_accepts_the_values_of_tracing(template: Template, value: str) -> None:
     assert value in template.body["Parameters"]["Tracing"]["AllowedValues"]
     assert read_settings({"TRACING": value}).tracing is (value == "on")
 
 
-def test_the_settings_of_the_template_are_ones_the_application_reads(template: Template) -> None:
+def test_app_reads_the_settings_of_the_template(template: Template) -> None:
     store = {
         "${StorePassword}": "arn",
         "{{resolve:secretsmanager:arn}}": "Passw0rd",
@@ -197,7 +197,7 @@ def test_the_settings_of_the_template_are_ones_the_application_reads(template: T
     assert variables["GREETER"] == {"Ref": "Greet"}
 
 
-def test_the_page_is_told_where_the_sockets_of_this_stage_are(template: Template) -> None:
+def test_page_has_the_websocket_url_of_its_stage(template: Template) -> None:
     variables = template.properties("APIHandler", ON_AWS)["Environment"]["Variables"]
     url = variables["WEBSOCKET_URL"]["Fn::Sub"]
     for name, value in {
@@ -212,7 +212,7 @@ def test_the_page_is_told_where_the_sockets_of_this_stage_are(template: Template
     assert told == "wss://1a2b3c.execute-api.eu-west-1.amazonaws.com/prod"
 
 
-def test_large_answers_are_compressed(template: Template) -> None:
+def test_large_responses_are_compressed(template: Template) -> None:
     (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
 
     assert (
@@ -223,7 +223,7 @@ def test_large_answers_are_compressed(template: Template) -> None:
     )
 
 
-def test_nothing_of_the_network_is_made_for_a_store_elsewhere(template: Template) -> None:
+def test_external_store_creates_no_network(template: Template) -> None:
     of_ours = re.compile("AWS::(EC2|ElastiCache|SecretsManager)::")
     conditions = {
         one.get("Condition")
@@ -234,7 +234,7 @@ def test_nothing_of_the_network_is_made_for_a_store_elsewhere(template: Template
     assert conditions == {"MakesStore", "MakesKeys"}
 
 
-def test_the_key_that_a_stack_makes_is_one_that_the_application_takes(template: Template) -> None:
+def test_app_accepts_the_generated_key(template: Template) -> None:
     made = template.properties("AuthKeys", ON_AWS)["GenerateSecretString"]
     assert made["ExcludePunctuation"]
     key = json.loads(made["SecretStringTemplate"])
@@ -262,7 +262,7 @@ HOLDS = {"ReadsKeys": False, "HoldsKeys": True}
         ({"AsksForTokens": False, "MakesKeys": False, "ReadsKeys": False}, "", ""),
     ],
 )
-def test_functions_are_told_where_their_keys_are_or_the_keys_and_never_both(
+def test_functions_have_their_keys_or_the_secret_but_not_both(
     template: Template, conditions: Conditions, secret: object, keys: object
 ) -> None:
     for name in FUNCTIONS:
@@ -275,7 +275,7 @@ def test_functions_are_told_where_their_keys_are_or_the_keys_and_never_both(
 @pytest.mark.parametrize(
     ("place", "condition"), [("secret", "ReadsKeys"), ("environment", "HoldsKeys")]
 )
-def test_keys_are_where_the_parameter_says(template: Template, place: str, condition: str) -> None:
+def test_auth_keys_in_selects_where_keys_are(template: Template, place: str, condition: str) -> None:
     assert template.body["Parameters"]["AuthKeysIn"]["AllowedValues"] == ["secret", "environment"]
     assert template.body["Conditions"][condition] == {
         "Fn::And": [
@@ -285,7 +285,7 @@ def test_keys_are_where_the_parameter_says(template: Template, place: str, condi
     }
 
 
-def test_gateway_responses_are_part_of_what_is_deployed(
+def test_gateway_responses_are_deployed(
     packaged: Package, template: Template
 ) -> None:
     responses = read_gateway_responses(packaged.read_template())
@@ -296,7 +296,7 @@ def test_gateway_responses_are_part_of_what_is_deployed(
     assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
 
 
-def test_each_api_has_one_stage_the_one_that_is_packaged(template: Template) -> None:
+def test_each_api_has_only_the_packaged_stage(template: Template) -> None:
     stages = [
         one["StageName"]
         for kind in ("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage")
@@ -319,7 +319,7 @@ CALLERS = {
 }
 
 
-def test_each_function_is_called_by_its_own_api_or_schedule_alone(template: Template) -> None:
+def test_each_function_is_invoked_by_its_own_api_or_schedule_only(template: Template) -> None:
     called = {}
     for one in template.of_type("AWS::Lambda::Permission").values():
         assert one["Action"] == "lambda:InvokeFunction"
@@ -340,7 +340,7 @@ def test_each_function_is_called_by_its_own_api_or_schedule_alone(template: Temp
     assert not template.of_type("AWS::Lambda::Url")
 
 
-def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Template) -> None:
+def test_rest_api_has_the_name_that_its_alarm_watches(template: Template) -> None:
     (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
     dimensions = template.properties("RestErrorsAlarm", ON_AWS)["Dimensions"]
 
@@ -351,7 +351,7 @@ def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Templat
 NOT_OF_THE_TEMPLATE = {"Dockerfile", "Duration", "ElastiCacheProcessingUnits", "NoEcho"}
 
 
-def test_what_docs_deploying_names_is_in_the_template(template: Template) -> None:
+def test_names_in_docs_deploying_are_in_the_template(template: Template) -> None:
     told = re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", (ROOT / "docs" / "deploying.md").read_text())
     parts = (template.body[name] for name in ("Parameters", "Resources", "Outputs"))
 
@@ -359,7 +359,7 @@ def test_what_docs_deploying_names_is_in_the_template(template: Template) -> Non
     assert set(told) - NOT_OF_THE_TEMPLATE - {name for part in parts for name in part} == set()
 
 
-def test_alarms_watch_metrics_of_resources_of_this_stack(template: Template) -> None:
+def test_alarms_watch_resources_of_this_stack(template: Template) -> None:
     resources = template.body["Resources"]
     for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
         metrics = [

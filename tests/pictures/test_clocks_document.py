@@ -30,7 +30,7 @@ def session_id(body: bytes) -> str:
 
 
 @pytest.mark.parametrize("body", REQUESTS, ids=session_id)
-def test_each_request_makes_a_session_that_can_be_started_and_switched(body: bytes) -> None:
+def test_each_request_creates_a_session_that_can_be_started_and_switched(body: bytes) -> None:
     session = create(read(CreateSession, body).setup(), "epoch", 0)
 
     for at_ms, command in ((0, Start()), (1_000, Switch())):
@@ -42,17 +42,17 @@ def test_each_request_makes_a_session_that_can_be_started_and_switched(body: byt
     assert session.active.position == 1 % len(session.setup.participants)
 
 
-def test_all_requests_can_be_tried_on_one_server() -> None:
+def test_requests_have_distinct_session_ids() -> None:
     ids = [session_id(body) for body in REQUESTS]
 
     assert len(set(ids)) == len(ids)
 
 
-def test_every_block_of_json_is_a_request_that_is_tried() -> None:
+def test_every_json_block_is_a_tested_request() -> None:
     assert TEXT.count("```json") == len(REQUESTS) >= len(PICTURES)
 
 
-def test_every_mode_control_and_action_is_shown() -> None:
+def test_every_mode_control_and_action_has_an_example() -> None:
     shown = {one.name for one in PICTURES}
     controls = {control.type for control in TimeControl.__subclasses__()}
 
@@ -68,14 +68,14 @@ def test_every_picture_exists_and_is_shown_once() -> None:
 
 
 @pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_picture_was_drawn_from_the_rules_as_they_are(shown: Shown) -> None:
+def test_each_picture_is_up_to_date(shown: Shown) -> None:
     film = shoot(shown.setup(), STORIES[shown.name])
 
     assert digest(film) in shown.path.read_text(), "docs/clocks.md is stale: run make pictures"
 
 
 @pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_alternative_text_says_who_runs_out_and_when(shown: Shown) -> None:
+def test_each_alt_text_names_the_timeouts(shown: Shown) -> None:
     said = [text for _, text in timeouts(shoot(shown.setup(), STORIES[shown.name]))]
 
     assert said or shown.name == "undo"
@@ -83,7 +83,7 @@ def test_each_alternative_text_says_who_runs_out_and_when(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_picture_is_a_small_svg_with_text_as_text(shown: Shown) -> None:
+def test_each_picture_is_a_small_svg_with_text(shown: Shown) -> None:
     assert shown.path.stat().st_size <= LARGEST_BYTES
     texts = [
         element.text
@@ -93,7 +93,7 @@ def test_each_picture_is_a_small_svg_with_text_as_text(shown: Shown) -> None:
     assert "seconds since the start" in texts
 
 
-def test_the_adjustment_that_is_asked_for_is_the_one_that_is_shown() -> None:
+def test_documented_adjustment_is_the_drawn_one() -> None:
     (asked,) = re.findall(
         r"^```http\nPOST /v1/sessions/(\S+)/adjust\n\n(.*?)^```$", TEXT, re.M | re.S
     )

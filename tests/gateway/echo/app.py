@@ -1,4 +1,4 @@
-"""Ten lines that say back what they next_event, with nothing but Chalice and boto3."""
+"""An echo app in ten lines, with nothing but Chalice and boto3."""
 
 import boto3
 from chalice.app import Chalice, WebsocketEvent

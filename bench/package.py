@@ -20,9 +20,9 @@ from zipfile import ZipFile
 from chalicelib.auth.jwks import new_key, read_keys
 from chalicelib.auth.jwt import sign
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
-from infra.environments import VERSION, NoInterpreter
-from infra.packaging import THIS_ARCHITECTURE, Package, chalice_package, package, packager
-from infra.runtime import PackagedFunction
+from infra.lambda_runtime import PackagedFunction
+from infra.packaging import THIS_ARCHITECTURE, Package, chalice_package, package, packager_bin
+from infra.virtualenvs import VERSION, PythonNotFound
 
 from .http_client import HOST
 from .lab import ROOT, STAGE, Lab
@@ -77,7 +77,7 @@ class _ColdStart:
 def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     try:
         ours, reference = _unpacked(lab, progress)
-    except NoInterpreter as missing:
+    except PythonNotFound as missing:
         return Result("package", TITLE, f"Not measured: {missing}.", [], [])
     key = json.dumps(new_key("bench"))
     with secrets_manager(keeping(SECRET_ARN, key)) as endpoint:
@@ -145,7 +145,7 @@ def _unpacked(lab: Lab, progress: Progress) -> tuple[Path, Path]:
     """Where both bundles have been unpacked.
 
     Raises:
-        NoInterpreter: Lambda's Python is not here.
+        PythonNotFound: Lambda's Python is not here.
     """
     progress("packaging")
     ours = package(STAGE, lab.directory / "package", architecture=THIS_ARCHITECTURE)
@@ -166,7 +166,7 @@ def _unpacked(lab: Lab, progress: Progress) -> tuple[Path, Path]:
     reference = chalice_package(source, config, STAGE, lab.directory / "reference-package", {})
     unpacked = _unpack(reference)
     # All of it, as ours has of what it imports: what is compared is what is imported.
-    compiling = (packager() / "python", "-m", "compileall", "-q", "--invalidation-mode")
+    compiling = (packager_bin() / "python", "-m", "compileall", "-q", "--invalidation-mode")
     subprocess.run([*compiling, "unchecked-hash", unpacked], check=True)
     return _unpack(ours), unpacked
 

@@ -1,6 +1,6 @@
-"""The way to AWS: the package that is deployed, and the template that deploys it.
+"""The package for AWS: the deployment bundle and its SAM template.
 
-Law: Chalice makes both. What is here is merged into its template, takes from
-its bundle what no function uses, and refuses what AWS would refuse, before AWS
-does. Nothing here talks to AWS, and nothing that is deployed imports it.
+Chalice makes both. This package merges templates into Chalice's, removes unused files from
+the bundle, and reports what AWS would reject. Nothing here calls AWS, and nothing that is
+deployed imports it.
 """

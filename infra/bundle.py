@@ -1,4 +1,4 @@
-"""The zip that Lambda unpacks: its byte code, what is left out of it, and its faults.
+"""The deployment bundle, a zip: removal of unused files, bytecode, and validation.
 
 Reads and writes zips; knows nothing of Chalice or CloudFormation.
 """
@@ -14,17 +14,17 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 LIMIT_BYTES = 20_000_000
-"""Well below the 50 MB that AWS takes; what each cold start fetches shouldn't grow unnoticed."""
+"""Well below AWS's limit of 50 MB, so that growth, which slows cold starts, is noticed."""
 
 SERVICES = frozenset({"apigatewaymanagementapi", "lambda", "secretsmanager"})
 """The AWS services that functions call; botocore describes all 400, in 16 MB."""
 
 UNUSED = (
-    # Two other viewers of OpenAPI documents, 2 MB; /docs shows Swagger UI.
+    # Two other OpenAPI viewers, 2 MB; /docs uses Swagger UI.
     "offapi/redoc.js",
     "offapi/scalar.js",
 )
-"""Files that no function opens. Without these two the bundle is within its limit."""
+"""Files that no function opens. Without these two the bundle is below its limit."""
 
 _DATA = "botocore/data/"
 _ENDPOINTS = _DATA + "endpoints.json"
@@ -39,20 +39,20 @@ _READABLE = 0o100644 << 16
 
 
 def finish(bundle: Path, python: Path) -> None:
-    """Leave out unused files, descriptions of AWS services above all, and add byte code.
+    """Remove unused files, mainly descriptions of AWS services, and add bytecode.
 
-    Lambda unpacks a bundle where it can't write, so without byte code every
-    cold start compiles every module. ``python`` must be Lambda's: another
-    version ignores this byte code, and compiles.
+    Lambda unpacks a bundle to a read-only directory, so without bytecode every cold start
+    compiles every module. ``python`` must be Lambda's version: another version ignores the
+    bytecode and compiles.
 
-    What is written depends on names and contents alone: the same sources give
-    the same bytes, and CloudFormation sees that nothing has changed.
+    The zip depends only on names and contents: the same sources give the same bytes, so
+    CloudFormation detects no change.
     """
     with ZipFile(bundle) as packed:
         files = {name: packed.read(name) for name in packed.namelist() if _is_used(name)}
-    files |= _byte_code(files, python)
+    files |= _bytecode(files, python)
     if _ENDPOINTS in files:
-        files[_ENDPOINTS] = _of_services(files[_ENDPOINTS])
+        files[_ENDPOINTS] = _endpoints_in_use(files[_ENDPOINTS])
     with ZipFile(bundle, "w", ZIP_DEFLATED, compresslevel=9) as written:
         for name, content in sorted(files.items()):
             entry = ZipInfo(name, _EARLIEST)
@@ -66,34 +66,34 @@ def _is_used(name: str) -> bool:
     return name not in UNUSED and (not described or service in SERVICES)
 
 
-def _of_services(endpoints: bytes) -> bytes:
-    """The endpoints of the services that functions call.
+def _endpoints_in_use(endpoints: bytes) -> bytes:
+    """Botocore's endpoints.json without services that functions don't call.
 
-    Of all services they are 1.2 MB of JSON, which each first client of boto3's
-    parses: half of what it takes to make one.
+    With all services it is 1.2 MB, and parsing it is half the time of creating the first
+    boto3 client.
     """
-    found = json.loads(endpoints)
-    for partition in found.get("partitions", ()):
+    parsed = json.loads(endpoints)
+    for partition in parsed.get("partitions", ()):
         services = partition["services"]
         partition["services"] = {name: services[name] for name in services if name in SERVICES}
-    return json.dumps(found, separators=(",", ":")).encode()
+    return json.dumps(parsed, separators=(",", ":")).encode()
 
 
-def _byte_code(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
+def _bytecode(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="byte-code-") as working:
         folder = Path(working)
         for name, content in files.items():
             if name.endswith(".py"):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
-        # Unchecked: the sources beside it are never newer.
+        # Unchecked: the sources in the bundle are never newer.
         options = ("-q", "--invalidation-mode", "unchecked-hash", "-s", working, "-p", _TASK_ROOT)
         subprocess.run([python, "-m", "compileall", *options, working], check=True)
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pyc")}
 
 
-def faults(bundle: Path, architecture: str, python: str) -> Iterator[str]:
-    """What would make AWS refuse this bundle, or a function of it fail."""
+def problems(bundle: Path, architecture: str, python: str) -> Iterator[str]:
+    """What would make AWS reject this bundle, or a function in it fail."""
     size = bundle.stat().st_size
     if size > LIMIT_BYTES:
         yield f"{bundle.name} has {size:,} bytes, more than {LIMIT_BYTES:,}"

@@ -1,8 +1,8 @@
-"""From sources to what AWS deploys: ``deployment.zip`` and ``sam.json``.
+"""Builds the package for AWS: ``deployment.zip`` and ``sam.json``.
 
-Chalice's own packager does the work, on a copy of what is deployed. It says
-when a requirement could not be had, and packages all the same; here that, and
-whatever else would fail on AWS, is a failure.
+Chalice's own packager does the work, on a copy of the deployed files. It only warns about a
+requirement that it could not install; here that is an error, as is everything else that
+would fail on AWS.
 """
 
 from __future__ import annotations
@@ -19,87 +19,88 @@ from pathlib import Path
 from typing import Any
 
 from . import bundle
-from .environments import VERSION, environment_of
-from .merging import merged
+from .merge_templates import merge_templates
+from .virtualenvs import VERSION, virtualenv
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
 CONFIG = Path(".chalice") / "config.json"
 THIS_ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-"""This machine's, as Lambda calls it; what is to run here must be made for it."""
+"""This machine's architecture in Lambda's terms, for packages that run here."""
 
 DEPLOYED = {
     "app.py": "app.py",
     "chalicelib": "chalicelib",
     "requirements.txt": "requirements.txt",
-    # What lies in vendor/ comes to lie beside app.py.
+    # Chalice copies the contents of vendor/ to the directory of app.py.
     "client/web/index.html": "vendor/client/web/index.html",
     "client/web/src": "vendor/client/web/src",
     "client/js/src": "vendor/client/js/src",
 }
-"""What is copied for Chalice to package, and whereto."""
+"""The deployed files, and where to copy them for Chalice."""
 
 
-class PackagingFailed(Exception):
-    """There is no package, or none that AWS would run; the message says all that is wrong."""
+class PackagingError(Exception):
+    """The package can't be built, or AWS would reject it; the message has all problems."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What was made: the bundle, and the template that deploys it."""
+    """The bundle, and the template that deploys it."""
 
     zip: Path
     template: Path
 
     def read_template(self) -> dict[str, Any]:
-        read: dict[str, Any] = json.loads(self.template.read_bytes())
-        return read
+        template: dict[str, Any] = json.loads(self.template.read_bytes())
+        return template
 
 
-def packager() -> Path:
-    """The folder of Chalice's own program, on Lambda's Python."""
-    return environment_of(ROOT / "requirements-local.txt", BUILD / "package-venv")
+def packager_bin() -> Path:
+    """The ``bin`` of Chalice's command line, on Lambda's Python."""
+    return virtualenv(ROOT / "requirements-local.txt", BUILD / "package-venv")
 
 
-def linters() -> Path:
-    """The folder of the programs that read templates as AWS does."""
-    return environment_of(ROOT / "requirements-infra.txt", BUILD / "infra-venv")
+def linters_bin() -> Path:
+    """The ``bin`` of the linters for templates and the Dockerfile."""
+    return virtualenv(ROOT / "requirements-infra.txt", BUILD / "infra-venv")
 
 
 def package(
     stage: str, folder: Path, *, source: Path = ROOT, architecture: str | None = None
 ) -> Package:
-    """Make the package of ``stage`` in ``folder``, for the configured architecture or another.
+    """Build the package of ``stage`` in ``folder``, for the configured architecture or another.
 
     Raises:
-        PackagingFailed: It can't be made, or AWS would not run it.
-        NoInterpreter: Lambda's Python is not here.
+        PackagingError: It can't be built, or AWS would reject it.
+        PythonNotFound: Lambda's Python is not on this machine.
     """
     config = json.loads((source / CONFIG).read_bytes())
     if stage not in config["stages"]:
-        raise PackagingFailed(f"{CONFIG} has no stage {stage}, but {', '.join(config['stages'])}")
+        stages = ", ".join(config["stages"])
+        raise PackagingError(f"{CONFIG} has no stage {stage}; its stages are {stages}")
     config["lambda_architecture"] = architecture or config["lambda_architecture"]
-    made = chalice_package(source, config, stage, folder, merged())
-    bundle.finish(made.zip, packager() / "python")
-    wrong = [
-        *bundle.faults(made.zip, config["lambda_architecture"], VERSION),
-        *_faults_of_template(made),
+    built = chalice_package(source, config, stage, folder, merge_templates())
+    bundle.finish(built.zip, packager_bin() / "python")
+    all_problems = [
+        *bundle.problems(built.zip, config["lambda_architecture"], VERSION),
+        *_template_problems(built),
     ]
-    if wrong:
-        raise PackagingFailed("\n".join(wrong))
-    return made
+    if all_problems:
+        raise PackagingError("\n".join(all_problems))
+    return built
 
 
 def chalice_package(
     source: Path, config: Mapping[str, Any], stage: str, folder: Path, merge: Mapping[str, Any]
 ) -> Package:
-    """What Chalice itself makes of an app, with another configuration than its own.
+    """Chalice's own package of the app in ``source``, with ``config`` as its configuration.
 
     Raises:
-        PackagingFailed: It can't be made, or a requirement is not in it.
-        NoInterpreter: Lambda's Python is not here.
+        PackagingError: It can't be built, or lacks a requirement.
+        PythonNotFound: Lambda's Python is not on this machine.
     """
-    # What an earlier run left behind must not be taken for this one's.
+    # The output of an earlier run must not be mistaken for this one's.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="package-") as working:
@@ -109,20 +110,20 @@ def chalice_package(
         _copy(source, app)
         (app / CONFIG).parent.mkdir()
         (app / CONFIG).write_text(json.dumps(config))
-        command: list[str | Path] = [packager() / "chalice", "package", "--stage", stage]
+        command: list[str | Path] = [packager_bin() / "chalice", "package", "--stage", stage]
         ran = subprocess.run(
             [*command, "--merge-template", merge_template, folder.resolve()],
             cwd=app,
-            # Chalice wants a region, and writes none into the template.
+            # Chalice requires a region, but writes none into the template.
             env={"AWS_DEFAULT_REGION": "us-east-1", **os.environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-    # It says so, and exits with 0.
+    # For a missing requirement Chalice prints a warning and exits with 0.
     if ran.returncode != 0 or "Could not install" in ran.stdout:
-        raise PackagingFailed(ran.stdout.strip())
+        raise PackagingError(ran.stdout.strip())
     return Package(folder / "deployment.zip", folder / "sam.json")
 
 
@@ -137,19 +138,22 @@ def _copy(source: Path, app: Path) -> None:
             shutil.copy(path, app / place)
 
 
-def _faults_of_template(made: Package) -> Iterator[str]:
-    resources = made.read_template()["Resources"]
+def _template_problems(built: Package) -> Iterator[str]:
+    resources = built.read_template()["Resources"]
     untyped = [name for name, resource in resources.items() if "Type" not in resource]
     if untyped:
-        # Linters would say so in many more words.
-        yield f"Chalice makes no {', '.join(untyped)}, which our templates complete"
+        # Clearer than the linter's errors.
+        yield f"Chalice makes no {', '.join(untyped)}, which templates in infra/ extend"
         return
     for name, resource in resources.items():
         runtime = resource.get("Properties", {}).get("Runtime", f"python{VERSION}")
         if runtime != f"python{VERSION}":
             yield f"{name} is for {runtime}"
     linted = subprocess.run(
-        [linters() / "cfn-lint", made.template], capture_output=True, text=True, check=False
+        [linters_bin() / "cfn-lint", built.template],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if linted.returncode != 0:
         yield linted.stdout.strip() or linted.stderr.strip()

@@ -1,4 +1,4 @@
-"""Alarms on several figures go off by any one of them, whatever the others say or don't."""
+"""Alarms on several metrics fire even if some of them have no data."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def expressions(alarm: dict[str, Any]) -> str:
     return json.dumps([one["Expression"] for one in alarm["Metrics"] if "Expression" in one])
 
 
-def figures(alarm: dict[str, Any]) -> set[str]:
+def metric_ids(alarm: dict[str, Any]) -> set[str]:
     return {one["Id"] for one in alarm.get("Metrics", []) if "MetricStat" in one}
 
 
-SEVERAL = {name: alarm for name, alarm in alarms().items() if len(figures(alarm)) > 1}
+SEVERAL = {name: alarm for name, alarm in alarms().items() if len(metric_ids(alarm)) > 1}
 
 
-# At an instant at which one operand has no figure, CloudWatch's arithmetic has no result, and the
-# alarm stays silent whatever the others are. Lambda has none of a function that was not called.
+# If one operand has no data, CloudWatch's arithmetic has no result, and the alarm doesn't fire
+# whatever the others are. Lambda emits no data for a function without calls.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 @pytest.mark.parametrize("name", SEVERAL)
 def test_missing_metric_does_not_silence_an_alarm(name: str) -> None:
@@ -31,8 +31,8 @@ def test_missing_metric_does_not_silence_an_alarm(name: str) -> None:
     filled = set(re.findall(r"FILL\((\w+), 0\)", expressions(alarm)))
     bare = re.sub(r"FILL\(\w+, 0\)", "", expressions(alarm))
 
-    assert filled == figures(alarm)
-    assert not figures(alarm) & set(re.findall(r"\w+", bare))
+    assert filled == metric_ids(alarm)
+    assert not metric_ids(alarm) & set(re.findall(r"\w+", bare))
 
 
 def test_errors_of_every_function_are_in_the_sum() -> None:
@@ -55,5 +55,5 @@ def test_errors_of_every_function_are_in_the_sum() -> None:
     }
 
     assert watched["FunctionThrottlesAlarm"] == every
-    # The sweeper's own alarm has more to say.
+    # The sweeper has its own alarm.
     assert watched["FunctionErrorsAlarm"] == every - {"Sweep"}

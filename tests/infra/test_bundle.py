@@ -1,4 +1,4 @@
-"""What is left out of a bundle, and the faults it is refused for."""
+"""Trimming and validation of the bundle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import botocore
 import pytest
 from botocore.regions import EndpointResolver
 
-from infra.bundle import LIMIT_BYTES, SERVICES, faults, finish
+from infra.bundle import LIMIT_BYTES, SERVICES, finish, problems
 
 ARM64, X86_64 = 183, 62
 PYTHON = Path(sys.executable)
@@ -78,7 +78,7 @@ def test_bytecode_is_added_and_used(tmp_path: Path) -> None:
         finished.extractall(tmp_path)
     compiled = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.pyc")}
     assert compiled == {"__pycache__", "pydantic"}
-    # With the source gone wrong, only byte code can answer.
+    # With an invalid source, only bytecode can run.
     (tmp_path / "app.py").write_text("nonsense(")
     ran = subprocess.run(
         [PYTHON, "-B", "-c", "import app; print(app.ANSWER)"],
@@ -102,7 +102,7 @@ def test_bundle_describes_only_the_services_in_use() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
 
-    # Powertools makes the third client.
+    # Powertools creates the third client.
     assert called | {"secretsmanager"} == SERVICES
 
 
@@ -142,7 +142,7 @@ def test_endpoints_of_the_services_in_use_are_unchanged(tmp_path: Path) -> None:
 def test_unusable_file_is_named(
     tmp_path: Path, files: Mapping[str, bytes], fault: str | None
 ) -> None:
-    found = list(faults(zipped(tmp_path / "a.zip", files), "arm64", "3.13"))
+    found = list(problems(zipped(tmp_path / "a.zip", files), "arm64", "3.13"))
 
     assert len(found) == (fault is not None)
     assert fault is None or re.search(fault, found[0])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.merging import merged
+from infra.merge_templates import merge_templates
 from infra.packaging import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def rows_below(heading: str) -> list[list[str]]:
 def alarms() -> dict[str, Any]:
     return {
         name: resource["Properties"]
-        for name, resource in merged()["Resources"].items()
+        for name, resource in merge_templates()["Resources"].items()
         if resource.get("Type") == "AWS::CloudWatch::Alarm"
     }
 
@@ -38,7 +38,7 @@ def test_every_parameter_is_documented_with_its_default() -> None:
 
     assert documented == {
         f"`{name}`": f"`{parameter['Default']}`" if parameter["Default"] != "" else "empty"
-        for name, parameter in merged()["Parameters"].items()
+        for name, parameter in merge_templates()["Parameters"].items()
     }
 
 
@@ -50,7 +50,7 @@ def test_commands_use_an_existing_stage_and_existing_parameters() -> None:
     assert stage in json.loads((ROOT / CONFIG).read_bytes())["stages"]
     assert set(re.findall(r"build/package/(\w+)/", commands)) == {stage}
     assert len(given) > 1
-    assert set(given) <= merged()["Parameters"].keys()
+    assert set(given) <= merge_templates()["Parameters"].keys()
 
 
 def test_every_alarm_is_documented() -> None:

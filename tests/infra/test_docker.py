@@ -1,4 +1,4 @@
-"""The image would build and run: what it copies is all that its command needs."""
+"""The Dockerfile copies what its command needs, and compose runs it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_imported_modules_are_copied() -> None:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """The folder that the Dockerfile's instructions fill."""
+    """The directory that the Dockerfile's instructions create."""
     working = tmp_path / "tickless"
     for *sources, place in map(str.split, instructions("COPY")):
         for source in sources:

@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself has our shape, on AWS as here."""
+"""Gateway responses have the error format of the app, on AWS and in the emulator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.api_docs.error_codes import GATEWAY_REFUSALS
 from chalicelib.schemas.errors import STATUS
-from infra.merging import merged
+from infra.merge_templates import merge_templates
 from local.gateway.gateway_responses import (
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
@@ -27,9 +27,9 @@ from local.gateway.gateway_responses import (
 from tests.api_docs.conformance import closed, openapi_document, problems, validator
 
 ROOT = Path(__file__).parents[2]
-RESPONSES = read_gateway_responses(merged())
+RESPONSES = read_gateway_responses(merge_templates())
 
-# What AWS answers with unless told otherwise; the defaults have none of their own.
+# AWS's default statuses; DEFAULT_4XX and DEFAULT_5XX have none.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 AWS_STATUS = {
     ResponseType.ACCESS_DENIED: 403,
@@ -60,7 +60,7 @@ def answer(error: GatewayError) -> tuple[int, dict[str, str], dict[str, object]]
 
 
 NO_SUCH_PATH = {ResponseType.MISSING_AUTHENTICATION_TOKEN, ResponseType.INVALID_SIGNATURE}
-"""Of a path that isn't there, without and with a token, since no route wants a signature."""
+"""The types for an unknown path, without and with a token, since no route uses signatures."""
 
 
 @pytest.mark.parametrize("kind", AWS_STATUS)
@@ -116,14 +116,12 @@ def test_throttled_response_has_retry_after() -> None:
         (FUNCTION_TIMED_OUT, 504, "INTERNAL_ERROR"),
     ],
 )
-def test_emulator_returns_the_same_error_body(
-    error: GatewayError, status: int, code: str
-) -> None:
+def test_emulator_returns_the_same_error_body(error: GatewayError, status: int, code: str) -> None:
     answered_status, _, answered = answer(error)
 
     assert (answered_status, answered["code"]) == (status, code)
 
 
 def test_gateway_responses_are_part_of_the_api() -> None:
-    # A resource of its own takes effect with the next deployment of the API, whenever that is.
-    assert not re.search("AWS::ApiGateway::GatewayResponse", json.dumps(merged()))
+    # A separate resource would take effect only with the next deployment of the API.
+    assert not re.search("AWS::ApiGateway::GatewayResponse", json.dumps(merge_templates()))

@@ -1,4 +1,4 @@
-"""The image as a relay: it knows whether it is well, and its variables are all told of."""
+"""The image as a relay: its health check and its documented variables."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ print(*settings.noted)
 
 
 def variables(url: str, **more: str) -> dict[str, str]:
-    """What a container would be given, but for the variables of the caller."""
+    """A container's environment, without the caller's variables."""
     return {
         "PATH": os.environ["PATH"],
         "REDIS_URL": url,
@@ -80,7 +80,7 @@ def test_every_variable_of_the_workers_is_documented(
         read |= set(done.stdout.split())
 
     assert {"REDIS_URL", "SHARDS", "LOG_LEVEL"} <= read
-    # One is the image's, and one is there to be left alone.
+    # The image sets one of them, and one is documented as not to be set.
     assert documented() == read | {"HEALTH_PORT", "AUTH"}
 
 
@@ -105,7 +105,7 @@ def relay(environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[s
 
 
 def health_check(environment: dict[str, str]) -> int:
-    """How the image's own command ends."""
+    """The exit code of the image's health check."""
     (instruction,) = instructions("HEALTHCHECK")
     _, *arguments = json.loads(instruction.partition("CMD ")[2])
     asked = subprocess.run(

@@ -1,4 +1,4 @@
-"""The rights that the template gives the store's user suffice, on a Cluster as ElastiCache's is."""
+"""The permissions of the template's store user suffice, on a Redis Cluster as ElastiCache's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 import redis
 
 from chalicelib.settings import Settings
-from infra.merging import merged
+from infra.merge_templates import merge_templates
 from tests.servers import HOST, Cluster, ask
 from tests.store.permissions import walk
 
-ACCESS: str = merged()["Resources"]["StoreUser"]["Properties"]["AccessString"]
+ACCESS: str = merge_templates()["Resources"]["StoreUser"]["Properties"]["AccessString"]
 HARM = ("FLUSHALL", "KEYS *", "CONFIG GET *", "ACL LIST", "SHUTDOWN", "CLUSTER RESET")
 
 

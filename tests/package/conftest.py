@@ -8,23 +8,23 @@ from zipfile import ZipFile
 
 import pytest
 
-from infra.packaging import THIS_ARCHITECTURE, Package, linters, package
+from infra.packaging import THIS_ARCHITECTURE, Package, linters_bin, package
 
-from .rights import Template
+from .permissions import Template
 
 
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """What is deployed."""
+    """The package for AWS."""
     return package("prod", tmp_path_factory.mktemp("packaged") / "prod")
 
 
 @pytest.fixture(scope="session")
 def template(packaged: Package) -> Template:
-    """What CloudFormation makes of it: SAM's resources replaced by AWS's own translator."""
+    """The template after AWS's own SAM transform."""
     transform = Path(__file__).with_name("sam.py")
     done = subprocess.run(
-        [linters() / "python", transform, packaged.template],
+        [linters_bin() / "python", transform, packaged.template],
         env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},
         stdout=subprocess.PIPE,
         check=True,
@@ -34,7 +34,7 @@ def template(packaged: Package) -> Template:
 
 @pytest.fixture(scope="session")
 def task_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle made for this machine, where Lambda would have unpacked it."""
+    """The directory of the unpacked bundle, built for this machine's architecture."""
     folder = tmp_path_factory.mktemp("task")
     made = package("dev", folder / "package", architecture=THIS_ARCHITECTURE)
     with ZipFile(made.zip) as bundle:

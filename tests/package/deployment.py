@@ -1,4 +1,4 @@
-"""The packaged functions behind the emulator of API Gateway: a deployment, but for AWS."""
+"""The packaged functions behind the API Gateway emulator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import app as tickless
-from infra.runtime import PackagedFunction
+from infra.lambda_runtime import PackagedFunction
 from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
@@ -24,7 +24,7 @@ HANDLERS = ("app.app", "app.connect", "app.message", "app.disconnect", "app.gree
 
 @dataclass(frozen=True)
 class Deployment:
-    """Where it is served, and its functions by handler."""
+    """Its URLs, and its functions by handler."""
 
     rest_url: str
     websocket_url: str
@@ -66,7 +66,7 @@ def deployment(task_root: Path, redis_url: str) -> Iterator[Deployment]:
             "BROADCAST": "inline",
             "GREETER": GREETER,
             "REDIS_URL": redis_url,
-            # From an event it would be https, as on AWS.
+            # Built from an event it would be https, as on AWS.
             "WEBSOCKET_ENDPOINT": sockets.endpoint,
         }
         for handler in HANDLERS:

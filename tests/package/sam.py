@@ -1,6 +1,6 @@
-"""``python sam.py TEMPLATE``: what CloudFormation's transform makes of a SAM template, as JSON.
+"""``python sam.py TEMPLATE``: CloudFormation's transform of a SAM template, as JSON.
 
-Run in the environment of the packaging tools, where AWS's translator is.
+Runs in the virtual environment of the linters, which has AWS's translator.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from samtranslator.translator.transform import transform
 
 
 class NoManagedPolicies:
-    """AWS's own policies are named in full, so none has to be looked up."""
+    """An empty set of managed policies: the template has their full ARNs."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -23,7 +23,7 @@ def main(template: Path) -> None:
     read = json.loads(template.read_bytes())
     for resource in read["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # As ``aws cloudformation package`` leaves it.
+            # As after ``aws cloudformation package``.
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
     json.dump(transform(read, {}, NoManagedPolicies()), sys.stdout)
 

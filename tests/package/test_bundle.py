@@ -1,4 +1,4 @@
-"""What is in the zip, and what is not."""
+"""Contents of the bundle, and failures of packaging."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.packaging import (
     ROOT,
     THIS_ARCHITECTURE,
     Package,
-    PackagingFailed,
+    PackagingError,
     chalice_package,
     package,
 )
@@ -97,7 +97,7 @@ def test_bundle_has_the_page_and_nothing_else_of_the_clients(names: set[str]) ->
 
 
 def wheel(folder: Path, name: str, platform_tag: str) -> Path:
-    """A distribution that there is for one platform alone."""
+    """A wheel for one platform only."""
     path = folder / f"{name}-1.0-cp313-cp313-{platform_tag}.whl"
     with ZipFile(path, "w") as packed:
         packed.writestr(f"{name}-1.0.dist-info/METADATA", f"Name: {name}\nVersion: 1.0\n")
@@ -116,7 +116,7 @@ def test_requirement_unavailable_for_lambda_fails(
     elsewhere = "x86_64" if THIS_ARCHITECTURE == "arm64" else "arm64"
     config = {"version": "2.0", "app_name": "small", "lambda_architecture": elsewhere}
 
-    with pytest.raises(PackagingFailed, match=r"(?s)Could not install.*for.here"):
+    with pytest.raises(PackagingError, match=r"(?s)Could not install.*for.here"):
         chalice_package(tmp_path, {**config, "stages": {"dev": {}}}, "dev", tmp_path / "out", {})
 
 
@@ -124,17 +124,17 @@ def test_app_that_can_not_be_imported_fails(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import nothing_of_that_name\n")
     config = {"version": "2.0", "app_name": "small", "stages": {"dev": {}}}
 
-    with pytest.raises(PackagingFailed, match="nothing_of_that_name"):
+    with pytest.raises(PackagingError, match="nothing_of_that_name"):
         chalice_package(tmp_path, config, "dev", tmp_path / "out", {})
 
 
 def test_unknown_stage_fails_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(PackagingFailed, match="no stage moon, but dev, prod"):
+    with pytest.raises(PackagingError, match="no stage moon; its stages are dev, prod"):
         package("moon", tmp_path / "out")
 
 
 def test_template_for_a_missing_resource_fails(tmp_path: Path) -> None:
-    # An app without sockets: our templates would complete functions that are not there.
+    # An app without WebSockets: our templates extend functions that it doesn't have.
     (tmp_path / ".chalice").mkdir()
     config = {"version": "2.0", "app_name": "small", "lambda_architecture": "arm64"}
     (tmp_path / ".chalice" / "config.json").write_text(
@@ -142,5 +142,5 @@ def test_template_for_a_missing_resource_fails(tmp_path: Path) -> None:
     )
     (tmp_path / "app.py").write_text(SMALL_APP)
 
-    with pytest.raises(PackagingFailed, match=r"Chalice makes no .*WebsocketConnect"):
+    with pytest.raises(PackagingError, match=r"Chalice makes no .*WebsocketConnect"):
         package("dev", tmp_path / "out", source=tmp_path)

@@ -1,4 +1,4 @@
-"""The package at work: run by AWS's runtime client, called through the emulator."""
+"""The packaged functions in AWS's runtime client, called through the emulator."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from bench.package import proxy_event
 from bench.secrets_manager import Asked, keeping, secrets_manager
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.jwks import new_key
-from infra.environments import find_python
-from infra.runtime import TRACE, FunctionFailed, PackagedFunction
+from infra.lambda_runtime import TRACE, FunctionError, PackagedFunction
+from infra.virtualenvs import find_python
 from tests.auth.bearers import KEYS, SECRET, SESSION, a_bearer, a_curve_key, a_key_set
 from tests.servers import RedisProcess, eventually, running, valkey_binary
 from tests.telemetry.daemon import daemon
@@ -45,7 +45,7 @@ SCHEDULED = {
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    """A server for these tests alone: they sweep whatever is due on it."""
+    """A server for these tests alone, because they sweep it."""
     with running(valkey_binary(), tmp_path_factory.mktemp("package-valkey")) as server:
         yield server
 
@@ -80,7 +80,7 @@ def watching(deployed: Deployment, session_id: str) -> ClientConnection:
     return connect(f"{deployed.websocket_url}?sessionId={session_id}", open_timeout=WITHIN_S)
 
 
-def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
+def receive(client: ClientConnection, kind: str) -> dict[str, Any]:
     message: dict[str, Any] = json.loads(client.recv(timeout=WITHIN_S))
     assert message["type"] == kind
     return message
@@ -91,19 +91,21 @@ def test_client_is_served_from_handshake_to_close(
 ) -> None:
     session_id = create(rest)
     with watching(deployed, session_id) as client:
-        connection_id = hear(client, "CONNECTED")["connectionId"]
-        assert hear(client, "STATE_SYNC")["version"] == 1
+        connection_id = receive(client, "CONNECTED")["connectionId"]
+        assert receive(client, "STATE_SYNC")["version"] == 1
 
         assert rest.post(f"/v1/sessions/{session_id}/start").status_code == 200
-        assert hear(client, "STATE_UPDATE")["version"] == 2
+        assert receive(client, "STATE_UPDATE")["version"] == 2
 
         client.send('{"type": "PING", "clientTime": 7}')
-        pong = hear(client, "PONG")
+        pong = receive(client, "PONG")
         assert (pong["clientTime"], pong["version"]) == (7, 2)
 
         client.send('{"type": "COMMAND", "id": "1", "command": "switch"}')
-        heard = {message["type"]: message for message in (json.loads(client.recv()) for _ in "12")}
-        assert heard["ACK"]["version"] == heard["STATE_UPDATE"]["version"] == 3
+        received = {
+            message["type"]: message for message in (json.loads(client.recv()) for _ in "12")
+        }
+        assert received["ACK"]["version"] == received["STATE_UPDATE"]["version"] == 3
 
         with store.admin() as admin:
             assert admin.exists(f"connection:{connection_id}")
@@ -111,19 +113,17 @@ def test_client_is_served_from_handshake_to_close(
         eventually(lambda: not admin.exists(f"connection:{connection_id}"))
 
 
-def test_schedule_announces_a_clock_that_runs_out(
-    deployed: Deployment, rest: httpx.Client
-) -> None:
+def test_schedule_announces_a_clock_that_runs_out(deployed: Deployment, rest: httpx.Client) -> None:
     session_id = create(rest, total_time_ms=1_000)
     rest.post(f"/v1/sessions/{session_id}/start")
     with watching(deployed, session_id) as client:
-        hear(client, "CONNECTED")
-        hear(client, "STATE_SYNC")
+        receive(client, "CONNECTED")
+        receive(client, "STATE_SYNC")
 
-        # It leaves itself 8 s before its time is up, so it sweeps for two.
-        deployed.functions["app.sweep"].invoke(SCHEDULED, within_seconds=10.0)
+        # It stops 8 s before its timeout, so it sweeps for 2 s.
+        deployed.functions["app.sweep"].invoke(SCHEDULED, timeout_seconds=10.0)
 
-        (event,) = hear(client, "STATE_UPDATE")["events"]
+        (event,) = receive(client, "STATE_UPDATE")["events"]
         assert event["type"] == "participant_expired"
 
 
@@ -184,7 +184,7 @@ for module in list(sys.modules.values()):
 
 def test_cold_start_imports_only_bytecode(task_root: Path) -> None:
     done = subprocess.run(
-        # Without a site: nothing but the bundle is there to be imported.
+        # Without site-packages: only the bundle can be imported.
         [find_python(), "-S", "-B", "-c", IMPORT, task_root],
         env={
             "AUTH": "on",
@@ -208,7 +208,7 @@ def test_cold_start_imports_only_bytecode(task_root: Path) -> None:
 def test_missing_handler_is_reported_to_lambda(task_root: Path) -> None:
     with (
         PackagedFunction(task_root, "app.nothing", {}) as function,
-        pytest.raises(FunctionFailed, match="HandlerNotFound"),
+        pytest.raises(FunctionError, match="HandlerNotFound"),
     ):
         function.invoke({})
 
@@ -216,12 +216,12 @@ def test_missing_handler_is_reported_to_lambda(task_root: Path) -> None:
 def test_handler_that_raises_is_reported_to_lambda(task_root: Path) -> None:
     with (
         PackagedFunction(task_root, "app.greet", {"REDIS_URL": "nowhere"}) as function,
-        pytest.raises(FunctionFailed, match="REDIS_URL must be"),
+        pytest.raises(FunctionError, match="REDIS_URL must be"),
     ):
         function.invoke({})
 
 
-def knock(function: PackagedFunction, token: str | None) -> Any:
+def connect_with(function: PackagedFunction, token: str | None) -> Any:
     event = json.loads((EVENTS / "websocket_connect_with_query.json").read_text())
     query = {"sessionId": SESSION, **({} if token is None else {"token": token})}
     return function.invoke({**event, "queryStringParameters": query})
@@ -233,7 +233,7 @@ def asking_for_tokens(store: RedisProcess, key: dict[str, Any]) -> dict[str, str
         "AUTH_KEYS": json.dumps(key),
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
-        # No client is there to greet.
+        # No client needs a welcome message.
         "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:1",
         "REDIS_URL": store.url,
     }
@@ -243,9 +243,9 @@ def test_tokens_signed_with_a_secret_are_accepted(task_root: Path, store: RedisP
     variables = asking_for_tokens(store, SECRET)
     stranger = tokens.sign(a_bearer(), a_key_set(new_key("first")))
     with PackagedFunction(task_root, "app.connect", variables) as function:
-        assert knock(function, None) == {"statusCode": 401}
-        assert knock(function, stranger) == {"statusCode": 401}
-        assert knock(function, a_token_that_holds()) == {"statusCode": 200}
+        assert connect_with(function, None) == {"statusCode": 401}
+        assert connect_with(function, stranger) == {"statusCode": 401}
+        assert connect_with(function, a_token_that_holds()) == {"statusCode": 200}
 
 
 IMPORTED_BY_AN_ANSWER = """
@@ -279,9 +279,7 @@ def a_token_that_holds() -> str:
     return tokens.sign(a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600), KEYS)
 
 
-def test_keys_are_fetched_from_secrets_manager(
-    task_root: Path, store: RedisProcess
-) -> None:
+def test_keys_are_fetched_from_secrets_manager(task_root: Path, store: RedisProcess) -> None:
     with (
         secrets_manager(keeping(KEYS_ARN, json.dumps(SECRET))) as endpoint,
         PackagedFunction(task_root, "app.app", fetching(store, endpoint)) as function,
@@ -290,9 +288,7 @@ def test_keys_are_fetched_from_secrets_manager(
         assert function.invoke(bearing("x"))["statusCode"] == 401
 
 
-def test_keys_in_a_variable_avoid_boto3_and_botocore(
-    task_root: Path, store: RedisProcess
-) -> None:
+def test_keys_in_a_variable_avoid_boto3_and_botocore(task_root: Path, store: RedisProcess) -> None:
     done = subprocess.run(
         [find_python(), "-S", "-B", "-c", IMPORTED_BY_AN_ANSWER, task_root],
         env={
@@ -305,20 +301,18 @@ def test_keys_in_a_variable_avoid_boto3_and_botocore(
         text=True,
         check=True,
     )
-    # Figures and lines of the log stand before them.
+    # Metrics and log lines come first.
     status, imported = done.stdout.splitlines()[-2:]
 
     assert status == "404"
     modules = imported.split()
     assert "jwt" in modules
-    # Powertools asks whether there is a botocore, whose heart of a few lines imports nothing.
+    # Powertools imports botocore's __init__, which imports nothing, to see if it is installed.
     of_boto3 = [name for name in modules if name.partition(".")[0] in ("boto3", "botocore")]
     assert of_boto3 == ["botocore"]
 
 
-def test_unavailable_keys_are_fetched_later(
-    task_root: Path, store: RedisProcess
-) -> None:
+def test_unavailable_keys_are_fetched_later(task_root: Path, store: RedisProcess) -> None:
     stored = ["nonsense"]
 
     def answer(asked: Asked) -> tuple[int, bytes]:
@@ -342,6 +336,6 @@ def test_elliptic_curve_key_fails_with_what_to_do(
 ) -> None:
     variables = asking_for_tokens(store, a_curve_key("curve"))
     with PackagedFunction(task_root, "app.connect", variables) as function:
-        assert knock(function, "x") == {"statusCode": 503}
+        assert connect_with(function, "x") == {"statusCode": 503}
 
     assert "needs the cryptography package" in "".join(capfd.readouterr())

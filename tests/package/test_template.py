@@ -1,4 +1,4 @@
-"""What CloudFormation is given: who may do what, and what functions are told."""
+"""The deployed template: permissions, settings, resources and alarms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.packaging import ROOT, Package
 from local.gateway.compression import minimum_compression_bytes
 from local.gateway.gateway_responses import ResponseType, read_gateway_responses
 
-from .rights import Conditions, Right, Template
+from .permissions import Conditions, Permission, Template
 
 CONDITIONS = [
     {
@@ -44,25 +44,27 @@ FUNCTIONS = {
 }
 
 LOG = {
-    Right("Allow", "logs:CreateLogStream", "FunctionLogs"),
-    Right("Allow", "logs:PutLogEvents", "FunctionLogs"),
+    Permission("Allow", "logs:CreateLogStream", "FunctionLogs"),
+    Permission("Allow", "logs:PutLogEvents", "FunctionLogs"),
 }
 POST = {
-    Right("Allow", "execute-api:ManageConnections", f"${{WebsocketAPI}}/*/{method}/@connections/*")
+    Permission(
+        "Allow", "execute-api:ManageConnections", f"${{WebsocketAPI}}/*/{method}/@connections/*"
+    )
     for method in ("POST", "DELETE")
 }
-GREET = {Right("Allow", "lambda:InvokeFunction", "Greet")}
+GREET = {Permission("Allow", "lambda:InvokeFunction", "Greet")}
 TRACE = {
-    Right("Allow", "xray:PutTraceSegments", "*"),
-    Right("Allow", "xray:PutTelemetryRecords", "*"),
+    Permission("Allow", "xray:PutTraceSegments", "*"),
+    Permission("Allow", "xray:PutTelemetryRecords", "*"),
 }
 STACK = {"Ref": "AWS::StackName"}
 NOT_REFERRED_TO = {"outcome", "transport"}
-"""Labels of the application's own figures; tests/infra/test_figures.py has what they may be."""
+"""Labels of the app's own metrics; tests/infra/test_metric_alarms.py checks their values."""
 
-READ_KEYS = {Right("Allow", "secretsmanager:GetSecretValue", "{'Ref': 'AuthKeys'}")}
+READ_KEYS = {Permission("Allow", "secretsmanager:GetSecretValue", "{'Ref': 'AuthKeys'}")}
 NETWORK = {
-    Right(effect, f"ec2:{action}", "*")
+    Permission(effect, f"ec2:{action}", "*")
     for effect in ("Allow", "Deny")
     for action in (
         "AssignPrivateIpAddresses",
@@ -84,7 +86,7 @@ def test_each_function_has_only_the_permissions_it_uses(
     keys = READ_KEYS if conditions["ReadsKeys"] else set()
     broadcast = POST if conditions["BroadcastsInline"] else set()
 
-    assert {name: template.rights(name, conditions) for name in FUNCTIONS} == {
+    assert {name: template.permissions(name, conditions) for name in FUNCTIONS} == {
         "APIHandler": every | broadcast | keys,
         "WebsocketConnect": every | GREET | keys,
         "WebsocketMessage": every | POST,
@@ -98,7 +100,7 @@ def test_network_permissions_are_denied_to_function_code(template: Template) -> 
     document = template.properties("EveryFunctionPolicy", ON_AWS)["PolicyDocument"]
     (denied,) = [one for one in document["Statement"] if one["Effect"] == "Deny"]
 
-    # Only calls that come from a function's code bear this key.
+    # Only requests by a function's code have this key.
     assert set(denied["Condition"]["ArnLike"]) == {"lambda:SourceFunctionArn"}
 
 
@@ -124,7 +126,7 @@ def test_timeouts_fit_the_grace_period_of_a_connection(template: Template) -> No
     timeouts = {name: template.properties(name, ON_AWS)["Timeout"] for name in FUNCTIONS}
 
     assert timeouts.pop("Sweep") == 75
-    # A registration counts as young for 15 s; $connect has to have answered by then.
+    # A registration has a grace period of 15 s, within which $connect must return.
     assert set(timeouts.values()) == {10}
 
 
@@ -147,9 +149,7 @@ def test_functions_have_the_store_s_url(template: Template) -> None:
 
 
 @pytest.mark.parametrize(("traces", "mode"), [(True, "Active"), (False, "PassThrough")])
-def test_lambda_traces_only_with_tracing_on(
-    template: Template, traces: bool, mode: str
-) -> None:
+def test_lambda_traces_only_with_tracing_on(template: Template, traces: bool, mode: str) -> None:
     assert template.body["Parameters"]["Tracing"]["Default"] == "off"
     assert template.body["Conditions"]["Traces"] == {"Fn::Equals": [{"Ref": "Tracing"}, "on"]}
     for name in FUNCTIONS:
@@ -275,7 +275,9 @@ def test_functions_have_their_keys_or_the_secret_but_not_both(
 @pytest.mark.parametrize(
     ("place", "condition"), [("secret", "ReadsKeys"), ("environment", "HoldsKeys")]
 )
-def test_auth_keys_in_selects_where_keys_are(template: Template, place: str, condition: str) -> None:
+def test_auth_keys_in_selects_where_keys_are(
+    template: Template, place: str, condition: str
+) -> None:
     assert template.body["Parameters"]["AuthKeysIn"]["AllowedValues"] == ["secret", "environment"]
     assert template.body["Conditions"][condition] == {
         "Fn::And": [
@@ -285,9 +287,7 @@ def test_auth_keys_in_selects_where_keys_are(template: Template, place: str, con
     }
 
 
-def test_gateway_responses_are_deployed(
-    packaged: Package, template: Template
-) -> None:
+def test_gateway_responses_are_deployed(packaged: Package, template: Template) -> None:
     responses = read_gateway_responses(packaged.read_template())
     (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
 
@@ -305,11 +305,11 @@ def test_each_api_has_only_the_packaged_stage(template: Template) -> None:
     (deployment,) = template.of_type("AWS::ApiGateway::Deployment").values()
 
     assert stages == ["prod", "prod"]
-    # A deployment with a name makes a stage of it, beside the one that refers to it.
+    # A named deployment creates another stage, in addition to the one that refers to it.
     assert "StageName" not in deployment
 
 
-# The service that may call each function, and for which of its resources.
+# The service that may invoke each function, and the source resource.
 CALLERS = {
     "APIHandler": ("apigateway.amazonaws.com", "RestAPI"),
     "WebsocketConnect": ("apigateway.amazonaws.com", "WebsocketAPI"),

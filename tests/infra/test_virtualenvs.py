@@ -1,4 +1,4 @@
-"""Lambda's Python is found, or its absence explained."""
+"""Finding Lambda's Python version."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.environments import VERSION, NoInterpreter, find_python
+from infra.virtualenvs import VERSION, PythonNotFound, find_python
 
 NAME = f"python{VERSION}"
 
@@ -20,7 +20,7 @@ def program(path: Path, script: str) -> Path:
 
 
 def anywhere(tmp_path: Path, **more: str) -> dict[str, str]:
-    """An environment in which nothing is to be found but what is added."""
+    """An environment with no other Python than those that a test adds."""
     return {"PATH": str(tmp_path / "bin"), "PYENV_ROOT": str(tmp_path / "pyenv"), **more}
 
 
@@ -52,17 +52,19 @@ def test_configured_python_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["echo 3.12", "exit 1", None])
-def test_configured_python_of_another_version_is_rejected(tmp_path: Path, script: str | None) -> None:
+def test_configured_python_of_another_version_is_rejected(
+    tmp_path: Path, script: str | None
+) -> None:
     there = tmp_path / "mine"
     if script is not None:
         program(there, script)
     program(tmp_path / "bin" / NAME, SAYS_SO)
 
-    with pytest.raises(NoInterpreter, match=f"mine is not Python {VERSION}.*PYTHON_3_13="):
+    with pytest.raises(PythonNotFound, match=f"mine is not Python {VERSION}.*PYTHON_3_13="):
         find_python(anywhere(tmp_path, PYTHON_3_13=str(there)))
 
 
 @elsewhere
 def test_missing_python_is_an_error_that_says_what_to_set(tmp_path: Path) -> None:
-    with pytest.raises(NoInterpreter, match=f"There is no Python {VERSION}.*PYTHON_3_13="):
+    with pytest.raises(PythonNotFound, match=f"There is no Python {VERSION}.*PYTHON_3_13="):
         find_python(anywhere(tmp_path))

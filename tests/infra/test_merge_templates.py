@@ -1,4 +1,4 @@
-"""Templates become one, and never contradict each other."""
+"""Merging of templates."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.merging import Conflict, merged
+from infra.merge_templates import MergeConflict, merge_templates
 
 
 def test_templates_are_merged(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("Resources: {A: {Type: X, Properties: {P: 1}}}")
     (tmp_path / "b.json").write_text('{"Resources": {"A": {"Properties": {"Q": [2]}}, "B": {}}}')
 
-    assert merged(tmp_path) == {
+    assert merge_templates(tmp_path) == {
         "Resources": {"A": {"Type": "X", "Properties": {"P": 1, "Q": [2]}}, "B": {}}
     }
 
@@ -25,5 +25,5 @@ def test_conflicting_templates_are_rejected_with_the_place(tmp_path: Path, other
     (tmp_path / "a.yaml").write_text("A: {P: 1}")
     (tmp_path / "b.yaml").write_text(other)
 
-    with pytest.raises(Conflict, match=r"b\.yaml: A"):
-        merged(tmp_path)
+    with pytest.raises(MergeConflict, match=r"b\.yaml: A"):
+        merge_templates(tmp_path)

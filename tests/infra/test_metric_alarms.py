@@ -1,4 +1,4 @@
-"""Alarms on the application's own figures watch what it emits, as it emits it."""
+"""Alarms on the app's own metrics watch metrics that it emits."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import yaml
 from chalicelib.telemetry.definitions import METRICS
 from chalicelib.telemetry.emf import NAMESPACE, CloudWatchSink
 from chalicelib.telemetry.metrics import Telemetry
-from infra.merging import TEMPLATES, merged
+from infra.merge_templates import TEMPLATES, merge_templates
 from tests.telemetry.sample_events import tell_of_everything
 from tests.test_monitoring import VALUES, rules
 
 SERVICE = {"Ref": "AWS::StackName"}
 ALARMS: dict[str, Any] = {
     name: resource["Properties"]
-    for name, resource in yaml.safe_load((TEMPLATES / "figures.yaml").read_text())[
+    for name, resource in yaml.safe_load((TEMPLATES / "metric_alarms.yaml").read_text())[
         "Resources"
     ].items()
 }
 
 
 def watched(alarm: dict[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
-    """The metrics of an alarm: name, dimensions, and what is asked of it."""
+    """The metrics of an alarm: name, dimensions and statistic."""
     one_of_many = [one["MetricStat"] for one in alarm.get("Metrics", []) if "MetricStat" in one]
     if not one_of_many:
         statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
@@ -45,7 +45,7 @@ def watched(alarm: dict[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
 
 @pytest.fixture
 def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
-    """The dimensions of each metric that the application emits."""
+    """The dimensions of each metric that the app emits."""
     tell_of_everything(Telemetry(CloudWatchSink()))
     return {
         metric["Name"]: set(directive["Dimensions"][0])
@@ -56,9 +56,7 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_alarms_use_emitted_metrics_and_dimensions(
-    name: str, emitted: dict[str, set[str]]
-) -> None:
+def test_alarms_use_emitted_metrics_and_dimensions(name: str, emitted: dict[str, set[str]]) -> None:
     for metric, dimensions, _ in watched(ALARMS[name]):
         assert dimensions.keys() == emitted[metric]
         assert dimensions.pop("service") == SERVICE
@@ -67,7 +65,7 @@ def test_alarms_use_emitted_metrics_and_dimensions(
 
 
 def test_functions_emit_the_service_that_alarms_watch() -> None:
-    variables = merged()["Globals"]["Function"]["Environment"]["Variables"]
+    variables = merge_templates()["Globals"]["Function"]["Environment"]["Variables"]
 
     assert variables["SERVICE"] == SERVICE
 
@@ -90,7 +88,7 @@ def test_expressions_use_the_alarm_s_own_metrics(name: str) -> None:
         word for one in metrics for word in re.findall(r"\b[a-z_]+\b", one.get("Expression", ""))
     }
 
-    # All but the one that is returned is part of another.
+    # All metrics but the returned one are operands of it.
     assert asked == {one["Id"] for one in metrics if one.get("ReturnData") is False}
     assert len(metrics) - len(asked) == bool(metrics)
 
@@ -104,5 +102,5 @@ def test_every_post_outcome_is_in_the_failure_rate() -> None:
 def test_every_prometheus_alert_has_an_alarm() -> None:
     alerts = {rule["alert"].removeprefix("Tickless") for rule in rules()}
 
-    # Those two API Gateway and Lambda tell of by themselves: RestErrorsAlarm.
+    # API Gateway's and Lambda's own metrics cover these two: RestErrorsAlarm.
     assert {f"{alert}Alarm" for alert in alerts - {"StoreAway", "ServerErrors"}} == set(ALARMS)

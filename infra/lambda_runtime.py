@@ -1,8 +1,8 @@
-"""A packaged function, run as Lambda runs it: by AWS's own runtime client, over the runtime API.
+"""Lambda's runtime API, which runs a packaged function in AWS's own runtime client.
 
-The client (awslambdaric) asks for an event, calls the handler, and posts what
-it returned. What Lambda's side answers is here; the client has an environment
-of its own, so that all else a function needs must be in its package.
+The client (awslambdaric) requests an event, calls the handler and posts its result. This is
+Lambda's side. The client has its own virtual environment, so a function must have everything
+else in its package.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -24,50 +24,50 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Self
 
-from .environments import VERSION, environment_of
 from .packaging import BUILD, ROOT
+from .virtualenvs import VERSION, virtualenv
 
 HOST = "127.0.0.1"
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-"""The trace that every invocation belongs to: X-Ray is told of those of its subsegments."""
+"""The trace of every invocation, of which the function sends subsegments to X-Ray."""
 
 _API = "/2018-06-01/runtime"
-_ANSWER = re.compile(rf"{_API}/invocation/([\w-]+)/(response|error)")
+_RESULT_PATH = re.compile(rf"{_API}/invocation/([\w-]+)/(response|error)")
 
 
-class FunctionFailed(Exception):
-    """The handler raised, or could not be loaded; what Lambda is told of it."""
+class FunctionError(Exception):
+    """The handler raised or could not be loaded; the message is the error sent to Lambda."""
 
 
 class _Invocation:
-    """One event on its way to the function, and the answer on its way back."""
+    """An event for the function, and the future of its result."""
 
-    def __init__(self, event: Any, within_seconds: float) -> None:
+    def __init__(self, event: Any, timeout_seconds: float) -> None:
         self.id = str(uuid.uuid4())
         self.event = json.dumps(event).encode()
-        self.deadline_ms = round((time.time() + within_seconds) * 1000)
+        self.deadline_ms = round((time.time() + timeout_seconds) * 1000)
         self.answer: Future[Any] = Future()
 
 
 class PackagedFunction:
-    """One environment of a function; a context manager. It handles one event at a time.
+    """One execution environment of a function, as a context manager. One event at a time.
 
-    ``task_root`` is where the bundle has been unpacked, ``variables`` are the
-    environment it sees beside what Lambda sets.
+    ``task_root`` is the directory of the unpacked bundle. ``variables`` are set in addition
+    to those that Lambda sets.
     """
 
     def __init__(self, task_root: Path, handler: str, variables: Mapping[str, str]) -> None:
         self._task_root = task_root
         self._handler = handler
         self._variables = variables
-        self._waiting: SimpleQueue[_Invocation | None] = SimpleQueue()
-        self._under_way: dict[str, _Invocation] = {}
-        self._failed: str | None = None
-        self._one_at_a_time = Lock()
+        self._queue: SimpleQueue[_Invocation | None] = SimpleQueue()
+        self._in_flight: dict[str, _Invocation] = {}
+        self._init_error: str | None = None
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
-        python = environment_of(ROOT / "requirements-runtime.txt", BUILD / "runtime-venv")
-        self._server = _server_of(self)
+        python = virtualenv(ROOT / "requirements-runtime.txt", BUILD / "runtime-venv")
+        self._server = _runtime_api(self)
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self._process = subprocess.Popen(
             [python / "python", "-m", "awslambdaric", self._handler],
@@ -80,7 +80,7 @@ class PackagedFunction:
     def __exit__(self, *raised: object) -> None:
         self._process.kill()
         self._process.wait()
-        self._waiting.put(None)
+        self._queue.put(None)
         self._server.shutdown()
         self._server.server_close()
 
@@ -98,49 +98,49 @@ class PackagedFunction:
             "AWS_LAMBDA_RUNTIME_API": f"{HOST}:{self._server.server_port}",
             "AWS_REGION": "us-east-1",
             "LAMBDA_TASK_ROOT": str(self._task_root),
-            # Where AWS unpacks a bundle is read-only.
+            # On AWS the directory of the bundle is read-only.
             "PYTHONDONTWRITEBYTECODE": "1",
             **self._variables,
         }
 
-    def invoke(self, event: Any, within_seconds: float = 30.0) -> Any:
-        """What the handler returns for ``event``, as JSON tells it.
+    def invoke(self, event: Any, timeout_seconds: float = 30.0) -> Any:
+        """Invoke the handler; its result, parsed from JSON.
 
         Raises:
-            FunctionFailed: It raised, or the process could not be initialised.
-            TimeoutError: There was no answer within its time.
+            FunctionError: It raised, or its initialisation failed.
+            TimeoutError: There was no result within ``timeout_seconds``.
         """
-        with self._one_at_a_time:
-            invocation = _Invocation(event, within_seconds)
-            self._under_way[invocation.id] = invocation
-            self._waiting.put(invocation)
-            if self._failed is not None:
-                raise FunctionFailed(self._failed)
-            return invocation.answer.result(within_seconds)
+        with self._lock:
+            invocation = _Invocation(event, timeout_seconds)
+            self._in_flight[invocation.id] = invocation
+            self._queue.put(invocation)
+            if self._init_error is not None:
+                raise FunctionError(self._init_error)
+            return invocation.answer.result(timeout_seconds)
 
     def next_invocation(self) -> _Invocation | None:
-        """What to hand to the client; None once there is nothing more to come."""
-        return self._waiting.get()
+        """The next invocation for the client; None after the last."""
+        return self._queue.get()
 
-    def answered(self, invocation_id: str, body: bytes, *, failed: bool) -> None:
-        invocation = self._under_way.pop(invocation_id)
+    def invocation_finished(self, invocation_id: str, body: bytes, *, failed: bool) -> None:
+        invocation = self._in_flight.pop(invocation_id)
         if failed:
-            invocation.answer.set_exception(FunctionFailed(body.decode()))
+            invocation.answer.set_exception(FunctionError(body.decode()))
         else:
             invocation.answer.set_result(json.loads(body))
 
-    def could_not_begin(self, body: bytes) -> None:
-        self._failed = body.decode()
-        for invocation in self._under_way.values():
-            invocation.answer.set_exception(FunctionFailed(self._failed))
+    def init_failed(self, body: bytes) -> None:
+        self._init_error = body.decode()
+        for invocation in self._in_flight.values():
+            invocation.answer.set_exception(FunctionError(self._init_error))
 
 
-def _server_of(function: PackagedFunction) -> ThreadingHTTPServer:
+def _runtime_api(function: PackagedFunction) -> ThreadingHTTPServer:
     class RuntimeApi(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def handle(self) -> None:
-            # A client that is ended leaves without a word.
+            # The client is killed while it waits for an event.
             with suppress(ConnectionError):
                 super().handle()
 
@@ -149,7 +149,7 @@ def _server_of(function: PackagedFunction) -> ThreadingHTTPServer:
             if invocation is None:
                 self.close_connection = True
                 return
-            # The client crashes where one of the last three is missing.
+            # The client crashes without the last three of these headers.
             headers = {
                 "Lambda-Runtime-Aws-Request-Id": invocation.id,
                 "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
@@ -164,11 +164,11 @@ def _server_of(function: PackagedFunction) -> ThreadingHTTPServer:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            match = _ANSWER.fullmatch(self.path)
+            match = _RESULT_PATH.fullmatch(self.path)
             if match:
-                function.answered(match[1], body, failed=match[2] == "error")
+                function.invocation_finished(match[1], body, failed=match[2] == "error")
             else:
-                function.could_not_begin(body)
+                function.init_failed(body)
             self._answer(202, b'{"status":"OK"}', {"Content-Type": "application/json"})
 
         def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:

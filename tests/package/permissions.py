@@ -1,4 +1,4 @@
-"""Reading a template as CloudFormation would: conditions decided, rights added up."""
+"""A template with its conditions resolved, and the permissions of its functions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Conditions = Mapping[str, bool]
 NOTHING = {"Ref": "AWS::NoValue"}
 
 
-class Right(NamedTuple):
-    """One action on one resource; ``where`` is the name of the resource, or its ARN's end."""
+class Permission(NamedTuple):
+    """An action on a resource; ``where`` is the resource's name, or the end of its ARN."""
 
     effect: str
     action: str
@@ -20,7 +20,7 @@ class Right(NamedTuple):
 
 @dataclass(frozen=True)
 class Template:
-    """A template without SAM."""
+    """A template after the SAM transform."""
 
     body: Mapping[str, Any]
 
@@ -32,39 +32,43 @@ class Template:
         }
 
     def properties(self, name: str, conditions: Conditions) -> Any:
-        """A resource's properties, where some conditions hold and others don't."""
-        return decided(self.body["Resources"][name]["Properties"], conditions)
+        """A resource's properties with ``conditions``."""
+        return resolve_conditions(self.body["Resources"][name]["Properties"], conditions)
 
-    def rights(self, function: str, conditions: Conditions) -> set[Right]:
-        """All that a function may and may not do."""
+    def permissions(self, function: str, conditions: Conditions) -> set[Permission]:
+        """The allowed and denied actions of a function."""
         (role, _) = self.properties(function, conditions)["Role"]["Fn::GetAtt"]
-        found = self.properties(role, conditions)
-        managed = (self.properties(one["Ref"], conditions) for one in found["ManagedPolicyArns"])
+        role_properties = self.properties(role, conditions)
+        managed = (
+            self.properties(one["Ref"], conditions) for one in role_properties["ManagedPolicyArns"]
+        )
         return {
-            right
-            for policy in (*found["Policies"], *managed)
+            permission
+            for policy in (*role_properties["Policies"], *managed)
             for statement in policy["PolicyDocument"]["Statement"]
-            for right in _rights(statement)
+            for permission in _permissions(statement)
         }
 
 
-def decided(value: Any, conditions: Conditions) -> Any:
-    """The value with every ``Fn::If`` replaced by what it comes to."""
+def resolve_conditions(value: Any, conditions: Conditions) -> Any:
+    """The value with every ``Fn::If`` resolved."""
     if isinstance(value, dict):
         if "Fn::If" in value:
             condition, then, otherwise = value["Fn::If"]
-            return decided(then if conditions[condition] else otherwise, conditions)
-        items = {key: decided(one, conditions) for key, one in value.items()}
+            return resolve_conditions(then if conditions[condition] else otherwise, conditions)
+        items = {key: resolve_conditions(one, conditions) for key, one in value.items()}
         return {key: one for key, one in items.items() if one != NOTHING}
     if isinstance(value, list):
-        return [one for one in (decided(one, conditions) for one in value) if one != NOTHING]
+        return [
+            one for one in (resolve_conditions(one, conditions) for one in value) if one != NOTHING
+        ]
     return value
 
 
-def _rights(statement: Mapping[str, Any]) -> Iterator[Right]:
+def _permissions(statement: Mapping[str, Any]) -> Iterator[Permission]:
     for action in _several(statement["Action"]):
         for resource in _several(statement["Resource"]):
-            yield Right(statement["Effect"], action, _where(resource))
+            yield Permission(statement["Effect"], action, _where(resource))
 
 
 def _several(value: Any) -> list[Any]:

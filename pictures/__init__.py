@@ -1,8 +1,7 @@
-"""The pictures of docs/clocks.md: every clock over time, drawn from the rules themselves.
+"""Draws the pictures of docs/clocks.md: clocks over time, computed by the core.
 
-What is drawn is the session that the example above the picture asks for,
-carried out by the core and read off its view; there is no arithmetic of clocks
-here. It stands beside bench and local, and not in docs, because it is code:
-linted, typed and tested. ``draw`` alone knows matplotlib, so that the tests
-of all the rest need none.
+Each picture shows the session of the example request above it, played by the core and read
+from its view; there is no clock arithmetic here. A package of its own, and not in docs,
+because it is code: linted, typed and tested. Only ``draw`` needs matplotlib, so the tests
+need none.
 """

@@ -1,4 +1,4 @@
-"""``make pictures``: draw every picture that docs/clocks.md shows."""
+"""``make pictures``: draw every picture in docs/clocks.md."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import sys
 
 from .draw import draw
 from .examples import DOCUMENT, FOLDER, pictures
-from .film import shoot
-from .stories import STORIES
+from .recording import record
+from .scenarios import SCENARIOS
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for shown in pictures(DOCUMENT.read_text()):
-        draw(shoot(shown.setup(), STORIES[shown.name]), shown.name, shown.path)
-        sys.stdout.write(f"{shown.path.stat().st_size:7,} bytes  {shown.path.name}\n")
+    for picture in pictures(DOCUMENT.read_text()):
+        draw(record(picture.setup(), SCENARIOS[picture.name]), picture.name, picture.path)
+        sys.stdout.write(f"{picture.path.stat().st_size:7,} bytes  {picture.path.name}\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Films as pictures: the only module that knows matplotlib.
+"""Draws a recording as an SVG, with matplotlib.
 
-It draws figures that others have made and works out none. The pictures are
-solid white, so that they can be read on a dark page too; colours are those of
-Okabe and Ito, which the colour-blind can tell apart, some darker for white
-letters on them, and every line is named as well. Text stays text. The same
-film makes the same bytes.
+It computes no clock values. The background is white, so that pictures are readable on a
+dark page; colours are Okabe and Ito's, which are distinct to the colour-blind, some
+darker for white text on them, and every line has its name. Text stays text. The same
+recording gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from matplotlib.ticker import MultipleLocator
 
 from chalicelib.core.setup import Setup, SyncMode
 
-from .figures import Line, digest, guides, is_delayed, lines, remarks, timeouts
-from .film import Film, Frame, Phase
-from .labels import FONT_PT, Box, Labels, Place, Point, around, beside
+from .chart import Line, digest, guides, is_delayed, lines, note_annotations, timeouts
+from .labels import FONT_PT, Box, Labels, Placement, Point, along, around
+from .recording import Frame, Phase, Recording
 
 COLOURS = ("#0072B2", "#D55E00", "#007A5A", "#9C4F86")
 SESSION_COLOUR = "#333333"
@@ -31,7 +30,7 @@ QUIET = "#666666"
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tickless",
-    # Verdana is as wide as DejaVu Sans, by which the places of texts are found.
+    # Verdana is as wide as DejaVu Sans, with which labels are placed.
     "font.sans-serif": ["DejaVu Sans", "Verdana"],
     "font.size": 9,
     "axes.spines.top": False,
@@ -46,7 +45,7 @@ STYLE = {
 POINTS_AN_INCH = 72
 SIZE_INCHES = (7.4, 3.1)
 MARGINS = {"left": 0.065, "right": 0.91, "bottom": 0.15, "top": 0.98}
-"""The same in every picture, so that those of one scale can be compared."""
+"""The same in every picture, so that pictures of the same scale can be compared."""
 
 STROKES: dict[str, dict[str, Any]] = {
     "counts": {"linewidth": 2.6},
@@ -57,7 +56,7 @@ STROKES: dict[str, dict[str, Any]] = {
 
 
 class Span(NamedTuple):
-    """A stretch of time in which one participant, or none, is active."""
+    """An interval in which one participant, or none, is active."""
 
     since_ms: int
     until_ms: int
@@ -66,31 +65,36 @@ class Span(NamedTuple):
     colour: str
 
 
-def draw(film: Film, title: str, path: Path) -> None:
+def draw(recording: Recording, title: str, path: Path) -> None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE_INCHES, facecolor="white")
         clock, band = figure.subplots(
             2, 1, sharex=True, gridspec_kw={"height_ratios": (9, 1), "hspace": 0.1, **MARGINS}
         )
-        _set_axes(clock, band, film)
-        spans = list(_spans(film))
+        _set_axes(clock, band, recording)
+        spans = list(_spans(recording))
         _draw_band(band, spans)
         _shade(clock, spans)
-        for line in lines(film.setup):
-            _draw_line(clock, film, line)
-        labels = _labels(clock, film)
-        _name_lines(clock, film, labels)
-        _write(clock, film, labels)
+        for line in lines(recording.setup):
+            _draw_line(clock, recording, line)
+        labels = _labels(clock, recording)
+        _name_lines(clock, recording, labels)
+        _write(clock, recording, labels)
         figure.savefig(
             path,
             format="svg",
-            metadata={"Title": title, "Identifier": digest(film), "Date": None, "Creator": None},
+            metadata={
+                "Title": title,
+                "Identifier": digest(recording),
+                "Date": None,
+                "Creator": None,
+            },
         )
 
 
-def _set_axes(clock: Any, band: Any, film: Film) -> None:
-    counts_up = film.setup.sync_mode is SyncMode.COUNT_UP
-    highest, until = _highest(film), film.story.until_ms / 1000
+def _set_axes(clock: Any, band: Any, recording: Recording) -> None:
+    counts_up = recording.setup.sync_mode is SyncMode.COUNT_UP
+    highest, until = _highest(recording), recording.scenario.until_ms / 1000
     clock.set_ylabel("seconds used" if counts_up else "seconds left")
     clock.set_ylim(0, highest * 1.14)
     clock.yaxis.set_major_locator(MultipleLocator(10 if highest > 15 else 5))
@@ -106,8 +110,10 @@ def _set_axes(clock: Any, band: Any, film: Film) -> None:
     band.set_xlabel("seconds since the start", labelpad=1)
 
 
-def _highest(film: Film) -> float:
-    shown = (line.value_ms(frame) or 0 for line in lines(film.setup) for frame in film.frames)
+def _highest(recording: Recording) -> float:
+    shown = (
+        line.value_ms(frame) or 0 for line in lines(recording.setup) for frame in recording.frames
+    )
     return max(shown) / 1000
 
 
@@ -115,12 +121,12 @@ def _colour(owner: int | None) -> str:
     return SESSION_COLOUR if owner is None else COLOURS[owner]
 
 
-def _spans(film: Film) -> Iterator[Span]:
+def _spans(recording: Recording) -> Iterator[Span]:
     last: Span | None = None
-    for frame, after in pairwise(film.frames):
+    for frame, after in pairwise(recording.frames):
         if frame.at_ms == after.at_ms:
             continue
-        span = _span(film.setup, frame, after.at_ms)
+        span = _span(recording.setup, frame, after.at_ms)
         if last is not None and last[2:] == span[2:]:
             last = last._replace(until_ms=span.until_ms)
             continue
@@ -143,7 +149,7 @@ def _span(setup: Setup, frame: Frame, until_ms: int) -> Span:
 
 
 def _draw_band(axes: Any, spans: list[Span]) -> None:
-    """Below the clocks: whose cycle it is."""
+    """Below the clocks: the active participant."""
     for span in spans:
         since, lasts = span.since_ms / 1000, (span.until_ms - span.since_ms) / 1000
         face, edge, colour = span.colour, "white", "white"
@@ -178,17 +184,17 @@ def _shade(axes: Any, spans: list[Span]) -> None:
             axes.axvspan(since, until, facecolor=span.colour, alpha=0.09, linewidth=0)
 
 
-def _draw_line(axes: Any, film: Film, line: Line) -> None:
-    """Thick where it counts, thin where it waits, dotted where it is delayed or jumps."""
-    for kind, points in _strokes(film, line):
+def _draw_line(axes: Any, recording: Recording, line: Line) -> None:
+    """Thick while it runs, thin while it waits, dotted while it is delayed or jumps."""
+    for kind, points in _strokes(recording, line):
         at, level = zip(*points, strict=True)
         axes.plot(at, level, color=_colour(line.owner), solid_capstyle="round", **STROKES[kind])
 
 
-def _strokes(film: Film, line: Line) -> Iterator[tuple[str, list[Point]]]:
-    """Stretches of a line that are drawn alike, without points on straight stretches."""
+def _strokes(recording: Recording, line: Line) -> Iterator[tuple[str, list[Point]]]:
+    """Segments of a line with the same style, without points on straight segments."""
     kind, points = "", list[Point]()
-    for before, after in pairwise(film.frames):
+    for before, after in pairwise(recording.frames):
         start, end = _point(line, before), _point(line, after)
         if start is None or end is None or start == end:
             continue
@@ -224,24 +230,26 @@ def _corners(points: list[Point]) -> list[Point]:
     return [points[0], *inner, points[-1]]
 
 
-def _name_lines(axes: Any, film: Film, labels: Labels) -> None:
-    """At the right end of each line its name, none on top of another."""
-    ends = [(_point(line, film.frames[-1]), line) for line in lines(film.setup)]
+def _name_lines(axes: Any, recording: Recording, labels: Labels) -> None:
+    """The name of each line at its right end, without overlaps."""
+    ends = [(_point(line, recording.frames[-1]), line) for line in lines(recording.setup)]
     shown = sorted((end[1], line.name, line.owner) for end, line in ends if end is not None)
     free = float("-inf")
     for level, name, owner in shown:
-        place = Place(film.story.until_ms / 1000, max(level, free), 5, 0, "left", "center")
-        free = place.y + _highest(film) * 0.09
+        place = Placement(
+            recording.scenario.until_ms / 1000, max(level, free), 5, 0, "left", "center"
+        )
+        free = place.y + _highest(recording) * 0.09
         _text(axes, name, labels.place(name, [place]), _colour(owner), weight="bold", fontsize=9)
 
 
-def _labels(axes: Any, film: Film) -> Labels:
+def _labels(axes: Any, recording: Recording) -> Labels:
     points = list[Point]()
-    for line in lines(film.setup):
-        for before, after in pairwise(film.frames):
+    for line in lines(recording.setup):
+        for before, after in pairwise(recording.frames):
             start, end = _point(line, before), _point(line, after)
             if start is not None and end is not None:
-                # In thirds, as what is steep would slip between two points.
+                # In thirds, so that labels avoid steep lines too.
                 points += [
                     (start[0] + (end[0] - start[0]) * part, start[1] + (end[1] - start[1]) * part)
                     for part in (0, 1 / 3, 2 / 3)
@@ -254,31 +262,36 @@ def _labels(axes: Any, film: Film) -> Labels:
     return Labels(points, Box(left, low, right + margin_pt * a_pt[0], high), a_pt)
 
 
-def _write(axes: Any, film: Film, labels: Labels) -> None:
-    counts_up = film.setup.sync_mode is SyncMode.COUNT_UP
-    level = _highest(film) if counts_up else 0.0
-    for at_ms, said in timeouts(film):
+def _write(axes: Any, recording: Recording, labels: Labels) -> None:
+    counts_up = recording.setup.sync_mode is SyncMode.COUNT_UP
+    level = _highest(recording) if counts_up else 0.0
+    for at_ms, said in timeouts(recording):
         at, text = at_ms / 1000, said.replace(", ", ",\n")
         axes.plot([at], [level], marker="X", markersize=8, color="black", zorder=5, clip_on=False)
         _text(axes, text, labels.place(text, around(at, level)), "black", zorder=6)
-    for level, text in guides(film.setup):
+    for level, text in guides(recording.setup):
         axes.axhline(level, color=QUIET, linewidth=0.8, dashes=(2, 3), zorder=1)
-        ends = [(0.0, "left"), (film.story.until_ms / 1000, "right")]
-        offers = [
-            Place(at, level, 2 if at == 0 else 0, up, ha, "bottom" if up > 0 else "top")
+        ends = [(0.0, "left"), (recording.scenario.until_ms / 1000, "right")]
+        candidates = [
+            Placement(at, level, 2 if at == 0 else 0, up, ha, "bottom" if up > 0 else "top")
             for up in (1, -2)
             for at, ha in ends
         ]
-        _text(axes, text, labels.place(text, offers), QUIET)
-    for line in lines(film.setup):
-        for (at, low), (_, high), text in _jumps(film, line):
-            _text(axes, text, labels.place(text, beside(at, low, high)), _colour(line.owner))
-    for remark in remarks(film):
-        offers = around(remark.at_ms / 1000, remark.value_ms / 1000)
-        _text(axes, remark.text, labels.place(remark.text, offers), _colour(remark.owner))
+        _text(axes, text, labels.place(text, candidates), QUIET)
+    for line in lines(recording.setup):
+        for (at, low), (_, high), text in _jumps(recording, line):
+            _text(axes, text, labels.place(text, along(at, low, high)), _colour(line.owner))
+    for annotation in note_annotations(recording):
+        candidates = around(annotation.at_ms / 1000, annotation.value_ms / 1000)
+        _text(
+            axes,
+            annotation.text,
+            labels.place(annotation.text, candidates),
+            _colour(annotation.owner),
+        )
 
 
-def _text(axes: Any, text: str, place: Place, colour: str, **style: Any) -> None:
+def _text(axes: Any, text: str, place: Placement, colour: str, **style: Any) -> None:
     axes.annotate(
         text,
         (place.x, place.y),
@@ -292,11 +305,11 @@ def _text(axes: Any, text: str, place: Place, colour: str, **style: Any) -> None
     )
 
 
-def _jumps(film: Film, line: Line) -> Iterator[tuple[Point, Point, str]]:
-    """Where a bank gains or loses time at one instant: from, to, and how much."""
-    if not film.setup.has_banks:
+def _jumps(recording: Recording, line: Line) -> Iterator[tuple[Point, Point, str]]:
+    """The jumps of a bank: from, to, and the difference."""
+    if not recording.setup.has_banks:
         return
-    for before, after in pairwise(film.frames):
+    for before, after in pairwise(recording.frames):
         start, end = _point(line, before), _point(line, after)
         if before.at_ms == after.at_ms and start and end and start != end:
             gain = f"{end[1] - start[1]:+g} s".replace("-", "\N{MINUS SIGN}")

@@ -1,7 +1,7 @@
-"""The examples of docs/clocks.md: requests, and the pictures that show what becomes of them.
+"""The examples of docs/clocks.md: requests and their pictures.
 
-A block of ``json`` there is the body of a POST /v1/sessions, and the next
-picture after it shows that session.
+A ``json`` block is the body of a POST /v1/sessions, and the next picture after it shows
+that session.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _PICTURE = r"^!\[(?P<alt>[^\]]*)\]\(pictures/(?P<name>\w+)\.svg\)$"
 _EXAMPLE = re.compile(f"{_BLOCK}|{_PICTURE}", re.MULTILINE | re.DOTALL)
 
 
-class Shown(NamedTuple):
-    """A picture as the document shows it; ``body`` is the request it illustrates."""
+class Picture(NamedTuple):
+    """A picture in the document; ``body`` is the request that it shows."""
 
     name: str
     alt: str
@@ -38,22 +38,22 @@ class Shown(NamedTuple):
 
 
 def requests(document: str) -> list[bytes]:
-    """The body of every request, in the order of the document."""
+    """The bodies of all requests, in the document's order."""
     return [one["body"].encode() for one in _EXAMPLE.finditer(document) if one["body"]]
 
 
-def pictures(document: str) -> list[Shown]:
-    """Every picture with the request above it.
+def pictures(document: str) -> list[Picture]:
+    """All pictures, with the request above each.
 
     Raises:
-        ValueError: There is a picture before the first request.
+        ValueError: A picture comes before the first request.
     """
     found, body = [], None
     for one in _EXAMPLE.finditer(document):
         if one["body"]:
             body = one["body"].encode()
         elif body is None:
-            raise ValueError(f"No request stands above the picture {one['name']}")
+            raise ValueError(f"Picture {one['name']} has no request above it")
         else:
-            found.append(Shown(one["name"], one["alt"], body))
+            found.append(Picture(one["name"], one["alt"], body))
     return found

@@ -1,8 +1,7 @@
-"""Where labels go: beside what they are about, and off the lines.
+"""Placement of labels: next to their point or line, without covering lines.
 
-Of the places that are offered for a label the first is taken that covers least
-of the lines and of the labels that are there already. Texts are measured by
-rule of thumb, which is all that can be known of a reader's fonts.
+Of the candidates for a label, the first that covers the fewest points of lines and other
+labels is chosen. Text widths are estimated, because a reader's fonts are unknown.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ LINE_PT = 1.25 * FONT_PT
 Point = tuple[float, float]
 
 
-class Place(NamedTuple):
-    """A text's alignment, as matplotlib calls it, and its distance from a point."""
+class Placement(NamedTuple):
+    """A text's alignment, in matplotlib's terms, and its offset from a point."""
 
     x: float
     y: float
@@ -29,7 +28,7 @@ class Place(NamedTuple):
 
 
 _SHARES = {"left": 0.0, "center": 0.5, "right": 1.0, "bottom": 0.0, "top": 1.0}
-"""How much of a text lies left of the point it is aligned to, or below it."""
+"""The share of a text to the left of its alignment point, or below it."""
 
 
 class Box(NamedTuple):
@@ -42,29 +41,29 @@ class Box(NamedTuple):
         return self.left <= point[0] <= self.right and self.bottom <= point[1] <= self.top
 
 
-def around(x: float, y: float) -> list[Place]:
-    """The places next to a point, the best one first."""
+def around(x: float, y: float) -> list[Placement]:
+    """The placements next to a point, the best first."""
     return [
-        Place(x, y, 5, 5, "left", "bottom"),
-        Place(x, y, 5, -5, "left", "top"),
-        Place(x, y, -5, 5, "right", "bottom"),
-        Place(x, y, -5, -5, "right", "top"),
+        Placement(x, y, 5, 5, "left", "bottom"),
+        Placement(x, y, 5, -5, "left", "top"),
+        Placement(x, y, -5, 5, "right", "bottom"),
+        Placement(x, y, -5, -5, "right", "top"),
     ]
 
 
-def beside(x: float, low: float, high: float) -> list[Place]:
-    """The places next to a vertical line, the best one first."""
+def along(x: float, low: float, high: float) -> list[Placement]:
+    """The placements along a vertical line, the best first."""
     heights = [low + (high - low) * share for share in (0.5, 0.75, 0.25)]
     return [
-        *(Place(x, y, 3, 0, "left", "center") for y in heights),
-        *(Place(x, y, -3, 0, "right", "center") for y in heights),
-        Place(x, low, 3, -1, "left", "top"),
-        Place(x, high, 3, 1, "left", "bottom"),
+        *(Placement(x, y, 3, 0, "left", "center") for y in heights),
+        *(Placement(x, y, -3, 0, "right", "center") for y in heights),
+        Placement(x, low, 3, -1, "left", "top"),
+        Placement(x, high, 3, 1, "left", "bottom"),
     ]
 
 
 class Labels:
-    """The labels of one picture; ``scale`` is what a point of type is on each axis."""
+    """The labels of one picture; ``scale`` is the size of a typographic point on each axis."""
 
     def __init__(self, lines: Iterable[Point], frame: Box, scale: Point) -> None:
         self._lines = list(lines)
@@ -72,13 +71,13 @@ class Labels:
         self._scale = scale
         self._taken: list[Box] = []
 
-    def place(self, text: str, offers: Iterable[Place]) -> Place:
-        """The best of the places offered, which is taken from then on."""
-        best = min(offers, key=lambda offer: self._covered(self._box(text, offer)))
+    def place(self, text: str, candidates: Iterable[Placement]) -> Placement:
+        """Choose the best candidate, which later labels avoid."""
+        best = min(candidates, key=lambda candidate: self._covered(self._box(text, candidate)))
         self._taken.append(self._box(text, best))
         return best
 
-    def _box(self, text: str, place: Place) -> Box:
+    def _box(self, text: str, place: Placement) -> Box:
         rows = text.split("\n")
         width = max(map(len, rows)) * CHARACTER_PT * self._scale[0]
         height = len(rows) * LINE_PT * self._scale[1]
@@ -97,5 +96,5 @@ class Labels:
         )
         corners = ((box.left, box.bottom), (box.right, box.top))
         outside = sum(not self._frame.covers(corner) for corner in corners)
-        # A label that is cut off, or on another one, can't be read at all.
+        # A label that is cut off or covered by another can't be read.
         return points + 100 * (others + outside)

@@ -21,7 +21,7 @@ from chalicelib.core.setup import Setup
 from chalicelib.core.view import changed_positions
 from chalicelib.schemas.states import SessionState, session_state
 from pictures.examples import DOCUMENT, pictures
-from pictures.stories import STORIES, Story
+from pictures.scenarios import SCENARIOS, Scenario
 
 EPOCH_MS = 1_767_225_600_000
 GRID_MS = 700
@@ -35,7 +35,7 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
     for shown in pictures(DOCUMENT.read_text()):
         first: tuple[Session, int, SessionState] | None = None
         setup = replace(shown.setup(), warn_at_ms=WARN_AT_MS)
-        for session, now_ms in _played(setup, STORIES[shown.name]):
+        for session, now_ms in _played(setup, SCENARIOS[shown.name]):
             state, name = session_state(session, now_ms), f"{shown.name} at {now_ms - EPOCH_MS}"
             if first is not None and first[0].version == session.version:
                 _, since_ms, state_before = first
@@ -53,19 +53,19 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
     return {"later": later, "partials": partials}
 
 
-def _played(setup: Setup, story: Story) -> Iterator[tuple[Session, int]]:
+def _played(setup: Setup, scenario: Scenario) -> Iterator[tuple[Session, int]]:
     """The session at every change, and at short intervals in between."""
     session, at_ms = create(setup, "", EPOCH_MS), 0
-    while at_ms <= story.until_ms:
+    while at_ms <= scenario.until_ms:
         now_ms = EPOCH_MS + at_ms
         yield session, now_ms
-        for command in (None, *(one for when_ms, one in story.steps if when_ms == at_ms)):
+        for command in (None, *(one for when_ms, one in scenario.steps if when_ms == at_ms)):
             after = apply(session, command, now_ms).session
             if after is not session:
                 session = after
                 yield session, now_ms
         due_ms = (deadline_ms(session) or 0) - EPOCH_MS
-        coming = [at_ms - at_ms % GRID_MS + GRID_MS, due_ms, *(when for when, _ in story.steps)]
+        coming = [at_ms - at_ms % GRID_MS + GRID_MS, due_ms, *(when for when, _ in scenario.steps)]
         at_ms = min(one for one in coming if one > at_ms)
 
 

@@ -1,4 +1,4 @@
-"""docs/clocks.md: its requests work, and its pictures show what the rules make of them."""
+"""docs/clocks.md: its requests work, and its pictures are up to date."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chalicelib.core.session import create
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.core.time_controls import TimeControl
 from chalicelib.schemas.requests import AdjustTime, CreateSession, read
-from pictures.examples import DOCUMENT, FOLDER, Shown, pictures, requests
-from pictures.figures import digest, timeouts
-from pictures.film import shoot
-from pictures.stories import STORIES
+from pictures.chart import digest, timeouts
+from pictures.examples import DOCUMENT, FOLDER, Picture, pictures, requests
+from pictures.recording import record
+from pictures.scenarios import SCENARIOS
 
 TEXT = DOCUMENT.read_text()
 REQUESTS = requests(TEXT)
@@ -53,41 +53,43 @@ def test_every_json_block_is_a_tested_request() -> None:
 
 
 def test_every_mode_control_and_action_has_an_example() -> None:
-    shown = {one.name for one in PICTURES}
+    names = {picture.name for picture in PICTURES}
     controls = {control.type for control in TimeControl.__subclasses__()}
 
     assert len(controls) == 6
-    assert {*SyncMode, *TimeoutAction, *controls} <= shown
+    assert {*SyncMode, *TimeoutAction, *controls} <= names
 
 
 def test_every_picture_exists_and_is_shown_once() -> None:
-    shown = [one.name for one in PICTURES]
+    names = [picture.name for picture in PICTURES]
 
-    assert len(set(shown)) == len(shown)
-    assert set(shown) == {path.stem for path in FOLDER.glob("*.svg")} == set(STORIES)
-
-
-@pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_picture_is_up_to_date(shown: Shown) -> None:
-    film = shoot(shown.setup(), STORIES[shown.name])
-
-    assert digest(film) in shown.path.read_text(), "docs/clocks.md is stale: run make pictures"
+    assert len(set(names)) == len(names)
+    assert set(names) == {path.stem for path in FOLDER.glob("*.svg")} == set(SCENARIOS)
 
 
-@pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_alt_text_names_the_timeouts(shown: Shown) -> None:
-    said = [text for _, text in timeouts(shoot(shown.setup(), STORIES[shown.name]))]
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_each_picture_is_up_to_date(picture: Picture) -> None:
+    recording = record(picture.setup(), SCENARIOS[picture.name])
 
-    assert said or shown.name == "undo"
-    assert [text for text in said if text.lower() not in shown.alt.lower()] == []
+    assert digest(recording) in picture.path.read_text(), (
+        "docs/clocks.md is stale: run make pictures"
+    )
 
 
-@pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_picture_is_a_small_svg_with_text(shown: Shown) -> None:
-    assert shown.path.stat().st_size <= LARGEST_BYTES
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_each_alt_text_names_the_timeouts(picture: Picture) -> None:
+    said = [text for _, text in timeouts(record(picture.setup(), SCENARIOS[picture.name]))]
+
+    assert said or picture.name == "undo"
+    assert [text for text in said if text.lower() not in picture.alt.lower()] == []
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_each_picture_is_a_small_svg_with_text(picture: Picture) -> None:
+    assert picture.path.stat().st_size <= LARGEST_BYTES
     texts = [
         element.text
-        for element in ElementTree.fromstring(shown.path.read_text()).iter()
+        for element in ElementTree.fromstring(picture.path.read_text()).iter()
         if element.tag == "{http://www.w3.org/2000/svg}text"
     ]
     assert "seconds since the start" in texts
@@ -97,11 +99,11 @@ def test_documented_adjustment_is_the_drawn_one() -> None:
     (asked,) = re.findall(
         r"^```http\nPOST /v1/sessions/(\S+)/adjust\n\n(.*?)^```$", TEXT, re.M | re.S
     )
-    (shown,) = (one for one in PICTURES if one.name == "adjust")
+    (picture,) = (one for one in PICTURES if one.name == "adjust")
     adjusted = read(AdjustTime, asked[1].encode())
-    (drawn,) = (step for _, step in STORIES["adjust"].steps if isinstance(step, Adjust))
+    (drawn,) = (step for _, step in SCENARIOS["adjust"].steps if isinstance(step, Adjust))
 
-    setup = shown.setup()
+    setup = picture.setup()
     assert asked[0] == setup.session_id
     assert adjusted.participant_id == setup.participants[0].participant_id
     assert drawn == Adjust(adjusted.delta_ms, "A")

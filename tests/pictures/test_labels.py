@@ -1,8 +1,8 @@
-"""Where labels go."""
+"""Placement of labels."""
 
 from __future__ import annotations
 
-from pictures.labels import Box, Labels, around, beside
+from pictures.labels import Box, Labels, along, around
 
 FRAME = Box(0, 0, 100, 100)
 POINT_OF_TYPE = (0.5, 0.5)
@@ -25,7 +25,7 @@ def test_label_avoids_a_line() -> None:
 def test_label_avoids_another_label() -> None:
     labels = Labels([], FRAME, POINT_OF_TYPE)
 
-    first, second = (labels.place("+5 s", beside(50, 20, 80)) for _ in range(2))
+    first, second = (labels.place("+5 s", along(50, 20, 80)) for _ in range(2))
 
     assert first != second
 

@@ -1,8 +1,7 @@
-"""A session played through: what its clocks showed, instant by instant.
+"""Plays a scenario, and records the clocks of its session over time.
 
-Commands go through the core's ``apply``, figures come from its ``clocks``.
-Where something changes at one instant there are two frames of it: as it was up
-to then, and as it is from then on.
+Commands go through the core's ``apply``, values come from its ``clocks``. An instant at
+which something changes has two frames: before and after the change.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from chalicelib.core.session import Session, Status, create
 from chalicelib.core.setup import Setup
 from chalicelib.core.view import Clocks, ParticipantView, clocks
 
-from .stories import Story
+from .scenarios import Scenario
 
 GRID_MS = 500
-"""Clocks are read twice a second, and whenever something happens."""
+"""Clocks are recorded twice a second, and whenever something happens."""
 
 
 class Phase(StrEnum):
-    """What a stretch of time is, to a viewer of the clocks."""
+    """The state of the session in a frame, as a viewer sees it."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -57,45 +56,45 @@ class Frame(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Film:
-    """All that is drawn of a session."""
+class Recording:
+    """The frames and events of a session."""
 
     setup: Setup
-    story: Story
+    scenario: Scenario
     frames: tuple[Frame, ...]
     events: tuple[Event, ...]
 
 
-def named(setup: Setup) -> Setup:
-    """The setup with letters for ids: participants A, B, C in rotation, groups X, Y, Z."""
-    letters = {one.group_id: "XYZ"[place] for place, one in enumerate(setup.groups)}
+def with_letter_ids(setup: Setup) -> Setup:
+    """The setup with letters as ids: participants A, B, C in rotation order, groups X, Y, Z."""
+    letters = {one.group_id: "XYZ"[position] for position, one in enumerate(setup.groups)}
     return replace(
         setup,
         participants=tuple(
             one._replace(
-                participant_id=ascii_uppercase[place],
+                participant_id=ascii_uppercase[position],
                 group_id=letters.get(one.group_id or ""),
             )
-            for place, one in enumerate(setup.participants)
+            for position, one in enumerate(setup.participants)
         ),
         groups=tuple(one._replace(group_id=letters[one.group_id]) for one in setup.groups),
     )
 
 
-def shoot(setup: Setup, story: Story) -> Film:
-    """Play the story with a session that was set up like this.
+def record(setup: Setup, scenario: Scenario) -> Recording:
+    """Play ``scenario`` with a session of this setup.
 
     Raises:
-        RuleError: A command of the story is refused.
+        RuleError: A command of the scenario is rejected.
     """
-    setup = named(setup)
+    setup = with_letter_ids(setup)
     session = create(setup, "", 0)
     frames: list[Frame] = []
     events: list[Event] = []
     at_ms: int | None = 0
     while at_ms is not None:
         frames.append(_frame(session, at_ms))
-        due = [command for when_ms, command in story.steps if when_ms == at_ms]
+        due = [command for when_ms, command in scenario.steps if when_ms == at_ms]
         for command in (None, *due):
             decision = apply(session, command, at_ms)
             if decision.refusal is not None:
@@ -104,17 +103,17 @@ def shoot(setup: Setup, story: Story) -> Film:
                 session = decision.session
                 frames.append(_frame(session, at_ms))
             events += decision.events
-        at_ms = _next_instant(session, story, at_ms)
-    return Film(setup, story, tuple(frames), tuple(events))
+        at_ms = _next_instant(session, scenario, at_ms)
+    return Recording(setup, scenario, tuple(frames), tuple(events))
 
 
-def _next_instant(session: Session, story: Story, at_ms: int) -> int | None:
+def _next_instant(session: Session, scenario: Scenario, at_ms: int) -> int | None:
     coming = [
         at_ms - at_ms % GRID_MS + GRID_MS,
         deadline_ms(session),
-        *(when_ms for when_ms, _ in story.steps),
+        *(when_ms for when_ms, _ in scenario.steps),
     ]
-    ahead = (one for one in coming if one is not None and at_ms < one <= story.until_ms)
+    ahead = (one for one in coming if one is not None and at_ms < one <= scenario.until_ms)
     return min(ahead, default=None)
 
 

@@ -1,8 +1,7 @@
-"""What is drawn of a film: lines, levels, and what is said beside them.
+"""The content of a picture: lines, levels and labels, from a recording.
 
-All of it is chosen from what the film shows, and none of it worked out. It is
-also what a picture's digest is made of, so that a change which is not to be
-seen makes no picture stale.
+It selects values of the recording and computes none. A picture's digest covers exactly
+this content, so that an invisible change doesn't make a picture stale.
 """
 
 from __future__ import annotations
@@ -17,35 +16,38 @@ from chalicelib.core.events import ParticipantExpired, SessionExpired
 from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.core.time_controls import Byoyomi, Canadian
 
-from .film import Film, Frame
+from .recording import Frame, Recording
 
 
 @dataclass(frozen=True)
 class Line:
-    """One clock over time; ``value_ms`` is ``None`` where it is not shown.
+    """One clock over time; ``value_ms`` is None where it is not shown.
 
-    ``owner`` is the place of whose clock it is, in rotation order or among the
-    groups; ``None`` for one that belongs to the session.
+    ``owner`` is the position of its participant in the rotation, or of its group; None for
+    the session's clock.
     """
 
     name: str
     owner: int | None
     value_ms: Callable[[Frame], int | None]
     counts: Callable[[Frame], bool]
-    """Whether the cycle at this frame is one on this clock."""
+    """Whether this clock is the active one in a frame."""
 
 
 def lines(setup: Setup) -> list[Line]:
-    """The clocks worth drawing in this mode."""
+    """The clocks to draw in the setup's mode."""
     if setup.sync_mode is SyncMode.PER_GROUP:
-        return [_group_line(place, one.group_id) for place, one in enumerate(setup.groups)]
-    everyone = range(len(setup.participants))
+        return [_group_line(position, one.group_id) for position, one in enumerate(setup.groups)]
+    positions = range(len(setup.participants))
     if setup.sync_mode is SyncMode.PER_PARTICIPANT:
-        return [_line(setup, place, "time_remaining_ms") for place in everyone]
+        return [_line(setup, position, "time_remaining_ms") for position in positions]
     if setup.sync_mode is SyncMode.COUNT_UP:
-        return [_line(setup, place, "time_used_ms") for place in everyone]
-    # Here the clocks of those who wait say nothing.
-    cycle = [_line(setup, place, "time_remaining_ms", waits=False) for place in everyone]
+        return [_line(setup, position, "time_used_ms") for position in positions]
+    # In these modes waiting participants have no clock.
+    cycle = [
+        _line(setup, position, "time_remaining_ms", shown_while_waiting=False)
+        for position in positions
+    ]
     if setup.sync_mode is SyncMode.GLOBAL:
         whole = Line(
             "session", None, lambda frame: frame.clocks.session_remaining_ms, lambda _: True
@@ -54,36 +56,36 @@ def lines(setup: Setup) -> list[Line]:
     return cycle
 
 
-def _line(setup: Setup, place: int, field: str, *, waits: bool = True) -> Line:
+def _line(setup: Setup, position: int, field: str, *, shown_while_waiting: bool = True) -> Line:
     def value_ms(frame: Frame) -> int | None:
-        view: Any = frame.clocks.participants[place]
-        return int(view[field]) if waits or view["is_active"] else None
+        view: Any = frame.clocks.participants[position]
+        return int(view[field]) if shown_while_waiting or view["is_active"] else None
 
     return Line(
-        setup.participants[place].participant_id,
-        place,
+        setup.participants[position].participant_id,
+        position,
         value_ms,
-        lambda frame: frame.clocks.participants[place]["is_active"],
+        lambda frame: frame.clocks.participants[position]["is_active"],
     )
 
 
-def _group_line(place: int, group_id: str) -> Line:
+def _group_line(position: int, group_id: str) -> Line:
     def counts(frame: Frame) -> bool:
         return frame.active is not None and frame.active["group_id"] == group_id
 
     return Line(
         f"group {group_id}",
-        place,
-        lambda frame: frame.clocks.groups[place]["time_remaining_ms"],
+        position,
+        lambda frame: frame.clocks.groups[position]["time_remaining_ms"],
         counts,
     )
 
 
-def timeouts(film: Film) -> list[tuple[int, str]]:
-    """When clocks ran out, and how one says so."""
-    ends_ms = {one.at_ms for one in film.events if isinstance(one, SessionExpired)}
+def timeouts(recording: Recording) -> list[tuple[int, str]]:
+    """When clocks ran out, and the label for it."""
+    ends_ms = {one.at_ms for one in recording.events if isinstance(one, SessionExpired)}
     said = []
-    for event in film.events:
+    for event in recording.events:
         at = f"at {event.at_ms / 1000:g} s"
         if isinstance(event, ParticipantExpired):
             group = event.group_id
@@ -98,7 +100,7 @@ def timeouts(film: Film) -> list[tuple[int, str]]:
 
 
 def guides(setup: Setup) -> list[tuple[float, str]]:
-    """Levels below which time is no main time, or at which counting up ends."""
+    """Levels at which main time ends, or at which counting up ends."""
     if setup.sync_mode is SyncMode.COUNT_UP and setup.max_time_ms is not None:
         return [(setup.max_time_ms / 1000, "max_time_ms")]
     match setup.control:
@@ -112,8 +114,8 @@ def guides(setup: Setup) -> list[tuple[float, str]]:
     return []
 
 
-class Remark(NamedTuple):
-    """A story's note, as it reads at its instant."""
+class Annotation(NamedTuple):
+    """A scenario's note with its values filled in."""
 
     at_ms: int
     value_ms: int
@@ -121,30 +123,30 @@ class Remark(NamedTuple):
     owner: int | None
 
 
-def remarks(film: Film) -> list[Remark]:
-    by_name = {line.name: line for line in lines(film.setup)}
+def note_annotations(recording: Recording) -> list[Annotation]:
+    by_name = {line.name: line for line in lines(recording.setup)}
     made = []
-    for note in film.story.notes:
+    for note in recording.scenario.notes:
         line = by_name[note.participant_id]
-        frame = [one for one in film.frames if one.at_ms == note.at_ms][-1]
+        frame = [one for one in recording.frames if one.at_ms == note.at_ms][-1]
         (view,) = (one for one in frame.clocks.participants if one["participant_id"] == line.name)
-        figures = {
+        values = {
             name: value / 1000 if name.endswith("_ms") and isinstance(value, int) else value
             for name, value in view.items()
         }
-        text = note.text.format(**figures)
-        made.append(Remark(note.at_ms, line.value_ms(frame) or 0, text, line.owner))
+        text = note.text.format(**values)
+        made.append(Annotation(note.at_ms, line.value_ms(frame) or 0, text, line.owner))
     return made
 
 
 def is_delayed(frame: Frame) -> bool:
-    """Whether a delay is running, and the bank does not yet."""
+    """Whether a delay is running, so that the bank isn't yet."""
     return frame.active is not None and frame.active.get("delay_remaining_ms", 0) > 0
 
 
-def digest(film: Film) -> str:
-    """Changes whenever anything does that is to be seen."""
-    drawn = lines(film.setup)
+def digest(recording: Recording) -> str:
+    """A hash of everything visible in the picture."""
+    drawn = lines(recording.setup)
     seen = [
         [
             frame.at_ms,
@@ -154,7 +156,7 @@ def digest(film: Film) -> str:
             is_delayed(frame),
             [(line.name, line.value_ms(frame), line.counts(frame)) for line in drawn],
         ]
-        for frame in film.frames
+        for frame in recording.frames
     ]
-    said = [timeouts(film), guides(film.setup), remarks(film)]
+    said = [timeouts(recording), guides(recording.setup), note_annotations(recording)]
     return hashlib.sha256(json.dumps([seen, said]).encode()).hexdigest()

@@ -1,5 +1,5 @@
-# The whole local stack: `docker compose up`. AWS gets a zip instead, and perhaps a relay or a
-# sweeper, which this image runs too, by another command: see docs/deploying.md.
+# The local stack, for `docker compose up`. The image can also run a relay or a sweeper for AWS,
+# with another command: see docs/deploying.md.
 FROM python:3.13.7-slim-bookworm
 
 RUN useradd --uid 1000 tickless && install --directory --owner=tickless /data
@@ -19,7 +19,7 @@ COPY local ./local
 USER 1000:1000
 VOLUME /data
 EXPOSE 8000 8001
-# A relay or a sweeper is healthy on its --metrics-port.
+# For a relay or a sweeper set HEALTH_PORT to its --metrics-port.
 ENV HEALTH_PORT=8000
 HEALTHCHECK --interval=10s --timeout=3s \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"HEALTH_PORT\"]}/ready')"]

@@ -194,7 +194,7 @@ def startup_message(stack: Stack) -> str:
             *(f"  {line}" for line in ([] if dev_token is None else [token_command(shown)])),
             *(f"  {line}" for line in example_commands(*urls, with_token=dev_token is not None)),
             "",
-            "Press Ctrl-C to stop.",
+            "Ctrl-C stops the stack.",
         )
     )
 

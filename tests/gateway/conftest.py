@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import uvloop
 
-from tests.local.serving import LoopFactory
+from .http_serving import LoopFactory
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

@@ -15,7 +15,7 @@ from local.gateway.websocket_api import WebSocketApi
 from local.gateway.websocket_limits import Limits
 
 from .api_harness import OK, ApiHarness, api_harness
-from .serving import frame
+from .websocket_serving import frame
 
 
 class FakeTransport(asyncio.Transport):

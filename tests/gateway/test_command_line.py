@@ -24,8 +24,8 @@ from local.gateway.__main__ import Options, ServedApp, main, read_arguments, ser
 from local.gateway.sigv4 import Credentials, credentials_from
 from local.gateway.websocket_limits import Faults, Limits, MessageOrder
 
-from .serving import WITHIN_S
 from .test_chalice_app import _own_modules
+from .websocket_serving import WITHIN_S
 
 __all__ = ["_own_modules"]  # a fixture for the tests that load an app
 

@@ -24,7 +24,7 @@ from local.gateway.connections_api import is_connections_request
 from local.gateway.sigv4 import Credentials
 from local.gateway.websocket_limits import Faults, Limits
 
-from .serving import CREDENTIALS, WITHIN_S, Backend, Served, serving
+from .websocket_serving import CREDENTIALS, WITHIN_S, Backend, Served, serving
 
 UNKNOWN = "PJqB0fHsqRcCHlw="
 

@@ -10,7 +10,7 @@ import pytest
 
 from local.gateway.sigv4 import Credentials
 
-from .serving import WITHIN_S, Backend, serving
+from .websocket_serving import WITHIN_S, Backend, serving
 
 
 def post(url: str, data: bytes, secret: str, *headers: str) -> int:

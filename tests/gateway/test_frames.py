@@ -21,7 +21,7 @@ from local.gateway.frames import (
     frame_length,
 )
 
-from .serving import frame
+from .websocket_serving import frame
 
 LARGEST = 2**17
 ENDED = Closed(1000, "")

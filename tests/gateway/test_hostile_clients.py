@@ -15,9 +15,9 @@ from websockets.sync.client import ClientConnection
 from local.gateway.connections_api_errors import LimitExceededError
 from local.gateway.lambdas import Event
 from local.gateway.websocket_limits import Limits
-from tests.local.serving import LoopFactory
 
-from .serving import WITHIN_S, Backend, RawClient, Served, context_of, frame, serving
+from .http_serving import LoopFactory
+from .websocket_serving import WITHIN_S, Backend, RawClient, Served, context_of, frame, serving
 
 
 class OtherClient:

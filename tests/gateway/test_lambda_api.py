@@ -18,7 +18,7 @@ from local.gateway.chalice_config import StageConfig
 from local.gateway.lambda_api import SYNCHRONOUS_BYTES
 from local.gateway.lambdas import LambdaFunction, make_thread_safe
 
-from .serving import WITHIN_S, Served, serving
+from .websocket_serving import WITHIN_S, Served, serving
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:tasks-dev-add"
 

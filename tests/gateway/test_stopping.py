@@ -16,9 +16,9 @@ from websockets.frames import Opcode
 
 from local.gateway.lambdas import Event
 from local.gateway.websocket_limits import Limits
-from tests.local.serving import LoopFactory
 
-from .serving import WITHIN_S, Backend, RawClient, Served, serving
+from .http_serving import LoopFactory
+from .websocket_serving import WITHIN_S, Backend, RawClient, Served, serving
 
 
 def test_stop_closes_every_client_with_1001(loop_factory: LoopFactory) -> None:

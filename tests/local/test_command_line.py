@@ -31,8 +31,8 @@ from local.stack import (
     read_api_definition,
     running_stack,
 )
+from tests.gateway.http_serving import Wire
 
-from .serving import Wire
 from .stub import APP, make_stub
 
 ROOT = Path(__file__).parents[2]

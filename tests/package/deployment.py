@@ -14,9 +14,9 @@ from infra.lambda_runtime import PackagedFunction
 from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
-from tests.gateway.serving import CREDENTIALS, STAGE
-from tests.gateway.serving import serving as serving_sockets
-from tests.local.serving import serving as serving_http
+from tests.gateway.http_serving import serving as serving_http
+from tests.gateway.websocket_serving import CREDENTIALS, STAGE
+from tests.gateway.websocket_serving import serving as serving_sockets
 
 GREETER = "tickless-prod-Greet-1A2B3C"
 HANDLERS = ("app.app", "app.connect", "app.message", "app.disconnect", "app.greet", "app.sweep")

@@ -1,4 +1,4 @@
-"""A gateway on its own event loop, a backend that records its events, and clients."""
+"""A WebSocket gateway on its own event loop, a backend that records its events, and clients."""
 
 from __future__ import annotations
 

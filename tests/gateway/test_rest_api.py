@@ -20,8 +20,8 @@ from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
 
-from .echo_app import CORS, make_app, raising
-from .serving import Answer, LoopFactory, Served, Wire, serving
+from .http_serving import Answer, LoopFactory, Served, Wire, serving
+from .rest_app import CORS, make_app, raising
 
 
 @contextmanager

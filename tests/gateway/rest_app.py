@@ -22,7 +22,7 @@ CORS = CORSConfig(
 def make_app() -> Chalice:
     """A new app; Chalice keeps an app's request on the app, so tests don't share one."""
     app = Chalice("echo", configure_logs=False)
-    blueprint = Blueprint("tests.local.echo_app")
+    blueprint = Blueprint("tests.gateway.rest_app")
     meeting = threading.Barrier(2, timeout=5)
 
     @app.route("/event", methods=["GET", "POST", "HEAD"])

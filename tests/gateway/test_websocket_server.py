@@ -17,9 +17,19 @@ from websockets.sync.client import connect
 
 from local.gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
 from local.gateway.websocket_limits import Limits, MessageOrder
-from tests.local.serving import LoopFactory
 
-from .serving import WITHIN_S, Backend, RawClient, context_of, failing, frame, ok, reset, serving
+from .http_serving import LoopFactory
+from .websocket_serving import (
+    WITHIN_S,
+    Backend,
+    RawClient,
+    context_of,
+    failing,
+    frame,
+    ok,
+    reset,
+    serving,
+)
 
 
 def echo_to(messages: SimpleQueue[str]) -> Any:

@@ -16,7 +16,7 @@ from local.gateway.http_messages import Limits, Request, Response, Upgrade, seri
 from local.gateway.http_server import HttpServer
 from tests.servers import eventually
 
-from .serving import LoopFactory, Served, Wire, echo, serving
+from .http_serving import LoopFactory, Served, Wire, echo, serving
 
 SHORT_TIMEOUTS = Limits(
     body_bytes=1000,

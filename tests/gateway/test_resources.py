@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from local.gateway.proxy_request import split_target
 from local.gateway.resources import RouteTable, preflight_response
 
-from .echo_app import CORS, make_app
+from .rest_app import CORS, make_app
 
 
 def table(*paths: str) -> RouteTable:

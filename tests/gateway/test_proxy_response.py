@@ -9,7 +9,7 @@ import pytest
 from local.gateway.http_messages import Response
 from local.gateway.proxy_response import MalformedResult, http_response
 
-from .echo_app import encoded
+from .rest_app import encoded
 
 JSON = ("Content-Type", "application/json")
 

@@ -14,14 +14,15 @@ from local.dials import MOST_ROWS, Screen, big_digits, drawing
 from local.watch import ShutOut, draw, leave
 from tests.client.factories import (
     RUNNING,
-    SERVER_START_MS,
+    SESSION_DELETED,
+    error,
     make_participant,
     make_snapshot,
     make_state,
     update,
 )
 from tests.client.fakes import RecordedClient, answer_pings
-from tests.client.virtual_time import advance, with_virtual_time
+from tests.client.virtual_time import advance
 from tickless import display_frame
 
 
@@ -100,12 +101,11 @@ def test_the_session_clock_of_global_is_big_beside_the_others() -> None:
 END: list[tuple[dict[str, Any], str]] = [
     (update(4, status="completed"), "completed"),
     (update(4, status="expired"), "expired"),
-    ({"type": "SESSION_DELETED", "timestamp": SERVER_START_MS}, "deleted"),
+    (SESSION_DELETED, "deleted"),
 ]
 
 
 @pytest.mark.parametrize(("message", "ending"), END)
-@with_virtual_time
 async def test_it_draws_until_the_session_has_ended(message: dict[str, Any], ending: str) -> None:
     told, console = RecordedClient(), a_console()
     await told.open()
@@ -125,26 +125,18 @@ async def test_it_draws_until_the_session_has_ended(message: dict[str, Any], end
     await told.client.close()
 
 
-@with_virtual_time
 async def test_it_ends_where_it_may_not_look_and_goes_on_after_any_other_refusal() -> None:
     told = RecordedClient(on_error=leave)
     await told.go_live()
     drawn = asyncio.create_task(draw(told.client, "s", a_console()))
-    refusal = {
-        "type": "ERROR",
-        "timestamp": SERVER_START_MS,
-        "code": "INTERNAL_ERROR",
-        "message": "No",
-    }
-    told.socket.deliver(refusal)
+    told.socket.deliver(error("INTERNAL_ERROR"))
     await advance(100)
     assert not drawn.done()
-    told.socket.deliver({**refusal, "code": "SESSION_FORBIDDEN"})
+    told.socket.deliver(error("SESSION_FORBIDDEN"))
     with pytest.raises(ShutOut):
         await drawn
 
 
-@with_virtual_time
 async def test_it_ends_with_its_client() -> None:
     told = RecordedClient()
     await told.go_live()

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
@@ -52,14 +52,21 @@ class _Invocation:
 class PackagedFunction:
     """One environment of a function; a context manager. It handles one event at a time.
 
-    ``task_root`` is where the bundle has been unpacked, ``variables`` are the
-    environment it sees beside what Lambda sets.
+    ``task_root`` is where the bundle has been unpacked, ``variables`` are added to the environment
+    that Lambda sets. Its output is appended to ``log``, or is this process's own.
     """
 
-    def __init__(self, task_root: Path, handler: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        task_root: Path,
+        handler: str,
+        variables: Mapping[str, str],
+        log: Path | None = None,
+    ) -> None:
         self._task_root = task_root
         self._handler = handler
         self._variables = variables
+        self._log = log
         self._waiting: SimpleQueue[_Invocation | None] = SimpleQueue()
         self._under_way: dict[str, _Invocation] = {}
         self._failed: str | None = None
@@ -69,12 +76,16 @@ class PackagedFunction:
         python = environment_of(ROOT / "requirements-runtime.txt", BUILD / "runtime-venv")
         self._server = _server_of(self)
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self._process = subprocess.Popen(
-            [python / "python", "-m", "awslambdaric", self._handler],
-            cwd=self._task_root,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-        )
+        with ExitStack() as files:
+            output = files.enter_context(self._log.open("ab")) if self._log else None
+            self._process = subprocess.Popen(
+                [python / "python", "-m", "awslambdaric", self._handler],
+                cwd=self._task_root,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
         return self
 
     def __exit__(self, *raised: object) -> None:

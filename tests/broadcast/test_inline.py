@@ -13,11 +13,11 @@ from chalicelib.broadcast.inline import THROTTLED_SECONDS, WITHIN_SECONDS, Inlin
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.auth.bearers import a_bearer
+from tests.chess import SESSION
 from tests.fakes import FakeRegistry, FakeStore, RecordingSink
 
 from .connections_api.stub_server import HANG, Stub
 
-SESSION = "00000000-0000-4000-8000-000000000000"
 MESSAGE = b'{"type":"STATE_UPDATE"}'
 
 

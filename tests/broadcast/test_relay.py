@@ -24,13 +24,13 @@ from chalicelib.store.subscription import subscription
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.auth.bearers import a_bearer
+from tests.chess import SESSION
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
 
 HERE = "http://127.0.0.1:8001/dev"
 THERE = "http://127.0.0.1:9001/dev"
-SESSION = "00000000-0000-4000-8000-000000000000"
 
 
 class FakeSubscription:

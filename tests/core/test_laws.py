@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chalicelib.core import time_controls as tc
 from chalicelib.core.commands import Adjust, Complete, Pause, Resume, apply
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.events import (
@@ -385,169 +382,6 @@ def test_ended_session_never_changes(case: Case, step: Step) -> None:
 
 
 # Banks
-
-
-def runs_of(story: Story, now_ms: int) -> list[tuple[int, list[int], int]]:
-    """For each bank, its completed runs and the length of its current run."""
-    bank_of = {one.participant_id: one.bank or 0 for one in story.setup.participants}
-    cycles = [(bank_of[name], used_ms) for name, used_ms, _ in story.cycles]
-    if story.active is not None:
-        lasted_ms = story.lasted_at(now_ms) if story.out_at is None else story.out_at
-        cycles.append((bank_of[story.active], lasted_ms))
-    runs = [
-        (bank, sum(used_ms for _, used_ms in of_bank))
-        for bank, of_bank in groupby(cycles, key=lambda cycle: cycle[0])
-    ]
-    told = []
-    for bank in sorted(set(bank_of.values())):
-        own = [used_ms for position, used_ms in runs if position == bank]
-        running = [runs[-1][1]] if runs and runs[-1][0] == bank else []
-        told.append((bank, own[: len(own) - len(running)], sum(running)))
-    return told
-
-
-def remaining_by_law(control: tc.TimeControl, total_ms: int, runs: list[int], run_ms: int) -> int:
-    """A bank's balance from what was given, spent and added; run by run only where needed."""
-    spent_ms = sum(runs) + run_ms
-    main_ms = max(0, total_ms - spent_ms)
-    match control:
-        case tc.Fischer(increment_ms, None):
-            return total_ms - spent_ms + increment_ms * len(runs)
-        case tc.Delay(delay_ms):
-            return total_ms - sum(max(0, each_ms - delay_ms) for each_ms in [*runs, run_ms])
-        case tc.Bronstein(delay_ms):
-            return total_ms - sum(max(0, each_ms - delay_ms) for each_ms in runs) - run_ms
-        case tc.Byoyomi(period_ms, periods):
-            over = overtimes(total_ms, [*runs, run_ms])
-            whole = sum(over_ms // period_ms for over_ms in over[:-1])
-            return main_ms + (periods - whole) * period_ms - over[-1]
-    raise NotImplementedError
-
-
-def overtimes(main_ms: int, runs: list[int]) -> list[int]:
-    """How much of each run was after main time."""
-    over, spent_ms = [], 0
-    for each_ms in runs:
-        over.append(max(0, min(each_ms, spent_ms + each_ms - main_ms)))
-        spent_ms += each_ms
-    return over
-
-
-def banked_cases(control: st.SearchStrategy[tc.TimeControl]) -> st.SearchStrategy[Case]:
-    modes = [SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP]
-    # Without adjustments, which the model covers.
-    return st.tuples(setups(modes=modes, control=control, tiny=True), walks(tiny=True, verbs=PLAY))
-
-
-@pytest.mark.parametrize(
-    "control",
-    [
-        st.builds(tc.Fischer, TINY.increment),
-        st.builds(tc.Delay, TINY.delay),
-        st.builds(tc.Bronstein, TINY.delay),
-        st.builds(tc.Byoyomi, TINY.period, TINY.periods),
-    ],
-    ids=["fischer", "delay", "bronstein", "byoyomi"],
-)
-def test_bank_balance_is_given_plus_added_minus_spent(
-    control: st.SearchStrategy[tc.TimeControl],
-) -> None:
-    @given(banked_cases(control))
-    def conserved(case: Case) -> None:
-        setup, story = case[0], Story(case[0])
-        for played in play(*case):
-            story.hear(played.decision.events)
-            totals_ms = [bank.total_ms for bank in played.after.banks]
-            left = {
-                participant.bank: view["time_remaining_ms"]
-                for participant, view in zip(
-                    setup.participants, shown(played.after, played.now_ms), strict=True
-                )
-            }
-            for bank, runs, run_ms in runs_of(story, played.now_ms):
-                *ended, present_ms = [*runs, run_ms]
-                if played.after.banks[bank].has_expired and not run_ms:
-                    # Its last run used all of it, and nothing was added since.
-                    *ended, present_ms = runs
-                expected_ms = remaining_by_law(setup.control, totals_ms[bank], ended, present_ms)
-                assert left[bank] == expected_ms
-
-    conserved()
-
-
-@given(banked_cases(st.builds(tc.Fischer, TINY.increment, TINY.duration)))
-def test_increment_never_exceeds_the_cap(case: Case) -> None:
-    control = case[0].control
-    assert isinstance(control, tc.Fischer)
-    assert control.max_bank_ms is not None
-    story = Story(case[0])
-    for played in play(*case):
-        story.hear(played.decision.events)
-        banks = played.after.banks
-        for position, runs, run_ms in runs_of(story, played.now_ms):
-            bank = banks[position]
-            if bank.has_expired:
-                continue
-            left_ms = bank.total_ms - sum(runs) - run_ms
-            now_ms = next(
-                view["time_remaining_ms"]
-                for participant, view in zip(
-                    case[0].participants, shown(played.after, played.now_ms), strict=True
-                )
-                if participant.bank == position
-            )
-            assert left_ms <= now_ms <= left_ms + control.increment_ms * len(runs)
-            assert now_ms <= max(bank.total_ms, control.max_bank_ms)
-
-
-@given(banked_cases(st.builds(tc.Canadian, TINY.period, TINY.periods)))
-def test_block_is_refilled_after_its_runs(case: Case) -> None:
-    control = case[0].control
-    assert isinstance(control, tc.Canadian)
-    story = Story(case[0])
-    for played in play(*case):
-        story.hear(played.decision.events)
-        views = shown(played.after, played.now_ms)
-        for position, runs, run_ms in runs_of(story, played.now_ms):
-            bank = played.after.banks[position]
-            if bank.has_expired:
-                continue
-            view: dict[str, Any] = next(
-                dict(view)
-                for participant, view in zip(case[0].participants, views, strict=True)
-                if participant.bank == position
-            )
-            spent_ms = sum(runs) + run_ms
-            over = overtimes(bank.total_ms, [*runs, run_ms])
-            # A run counts for the block if it reached overtime or started without main time.
-            made = [
-                each
-                for number, each in enumerate(over[:-1])
-                if each or sum(runs[:number]) >= bank.total_ms
-            ]
-            in_block = len(made) % control.cycles_per_period
-            block_ms = control.period_ms - sum(made[len(made) - in_block :]) - over[-1]
-            assert view["main_remaining_ms"] == max(0, bank.total_ms - spent_ms)
-            assert view["period_remaining_ms"] == block_ms
-            assert view["cycles_left"] == control.cycles_per_period - in_block
-
-
-@given(banked_cases(st.just(tc.Hourglass())))
-def test_hourglass_total_is_constant(case: Case) -> None:
-    story = Story(case[0])
-    for played in play(*case):
-        story.hear(played.decision.events)
-        banks = played.after.banks
-        left_ms = {
-            participant.bank: view["time_remaining_ms"]
-            for participant, view in zip(
-                case[0].participants, shown(played.after, played.now_ms), strict=True
-            )
-        }
-        if any(bank.has_expired for bank in banks):
-            break
-        present_ms = sum(run_ms for _, _, run_ms in runs_of(story, played.now_ms))
-        assert sum(left_ms.values()) + present_ms == sum(bank.total_ms for bank in banks)
 
 
 @given(st.tuples(setups(modes=sorted(BANKED), tiny=True), walks(tiny=True, verbs=PLAY)))

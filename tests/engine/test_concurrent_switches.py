@@ -14,7 +14,7 @@ from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.sync_engine import SyncEngine
 from tests.fixtures import OpenStore
-from tests.servers import Cluster, Proxy, RedisProcess
+from tests.servers import Cluster, RedisProcess
 
 TTL_MS = 60_000
 
@@ -91,33 +91,3 @@ def test_the_time_of_racing_cycles_adds_up_to_the_time_that_passed(
     used_ms = sum(participant["time_used_ms"] for participant in last.state["participants"])
     assert started.session.started_at_ms is not None
     assert used_ms == last.now_ms - started.session.started_at_ms
-
-
-def test_a_switch_whose_reply_is_lost_counts_once(
-    open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
-) -> None:
-    direct = SyncEngine(open_store(valkey.url), session_ttl_ms=TTL_MS)
-    session_id = running_session(direct)
-    ids = iter(["the-command-whose-reply-is-lost"])
-    unlucky = SyncEngine(open_store(proxy.url), session_ttl_ms=TTL_MS, new_id=lambda: next(ids))
-    proxy.drop_next_reply(to=b"the-command-whose-reply-is-lost")
-
-    outcome = unlucky.switch_cycle(session_id)
-
-    assert proxy.has_dropped
-    assert outcome.state["version"] == 3
-    after = direct.get_current_state(session_id)
-    assert (after.state["version"], cycles(after)) == (3, 1)
-
-
-def test_a_cycle_is_booked_by_the_clock_of_the_server(
-    engines: list[SyncEngine],
-) -> None:
-    session_id = running_session(engines[0])
-    at_ms = [engines[0].switch_cycle(session_id).now_ms for _ in range(50)]
-    after = engines[0].pause_session(session_id)
-
-    first = engines[0].get_current_state(session_id).session.started_at_ms
-    used_ms = sum(participant["time_used_ms"] for participant in after.state["participants"])
-    assert at_ms == sorted(at_ms)
-    assert used_ms == after.now_ms - (first or 0)

@@ -14,9 +14,10 @@ from chalicelib.engine.idempotency import IdempotentRequest, fingerprint
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import RateLimitCheck
 from chalicelib.rate_limit.gcra import SECOND_US, Limit
+from tests.chess import BEN, SESSION, chess
 from tests.fakes import FakeStore
 
-from .test_sync_engine import BEN, SESSION, TTL_MS, RacedStore, chess
+from .test_sync_engine import TTL_MS, RacedStore
 
 DAY_MS = 24 * 60 * 60_000
 

@@ -13,8 +13,9 @@ from chalicelib.core.commands import Cancel, Pause, Start, Switch
 from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.telemetry.log_context import log_context
+from tests.chess import SESSION, chess
 
-from .test_sync_engine import SESSION, TTL_MS, RacedStore, chess
+from .test_sync_engine import TTL_MS, RacedStore
 
 NUMBERS = count()
 # No two answers are the same: each says another instant.

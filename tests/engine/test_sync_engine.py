@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Adjust, Cancel, Pause, Start, Switch, Undo
-from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.retry import RetryPolicy
 from chalicelib.engine.sync_engine import SyncEngine
@@ -21,27 +21,10 @@ from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
+from tests.chess import ANNE, BEN, SESSION, chess
 from tests.fakes import FakeStore, RecordingSink
 
 TTL_MS = 60_000
-SESSION = "00000000-0000-4000-8000-000000000000"
-ANNE = "00000000-0000-4000-8000-00000000000a"
-BEN = "00000000-0000-4000-8000-00000000000b"
-
-
-def chess(total_time_ms: int = 10_000, **changes: Any) -> Setup:
-    return create_setup(
-        **{
-            "session_id": SESSION,
-            "sync_mode": SyncMode.PER_PARTICIPANT,
-            "participants": [
-                Participant(ANNE, 0, total_time_ms),
-                Participant(BEN, 1, total_time_ms),
-            ],
-            "total_time_ms": 2 * total_time_ms,
-            **changes,
-        }
-    )
 
 
 @dataclass
@@ -123,6 +106,12 @@ def rival(store: RacedStore) -> SyncEngine:
     return SyncEngine(store, session_ttl_ms=TTL_MS)
 
 
+def start(engine: SyncEngine, **changes: Any) -> CommandResult:
+    """Create and start a session."""
+    engine.create_session(chess(**changes))
+    return engine.start_session(SESSION)
+
+
 def active(outcome: CommandResult) -> str | None:
     return outcome.state["active_participant_id"]
 
@@ -144,8 +133,7 @@ def test_a_session_is_created_pending_as_version_one(engine: SyncEngine, store: 
 
 
 def test_the_same_creation_again_returns_the_session_as_it_has_become(engine: SyncEngine) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
 
     again = engine.create_session(chess())
 
@@ -153,10 +141,14 @@ def test_the_same_creation_again_returns_the_session_as_it_has_become(engine: Sy
     assert (again.state["status"], again.state["version"]) == ("running", 2)
 
 
-def test_a_different_creation_under_a_taken_id_is_refused(
-    engine: SyncEngine, store: RacedStore
+@pytest.mark.parametrize("during_a_race", [False, True])
+def test_different_creation_of_an_existing_id_is_refused(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, during_a_race: bool
 ) -> None:
-    engine.create_session(chess())
+    if during_a_race:
+        store.intruders = [lambda: rival.create_session(chess())]
+    else:
+        rival.create_session(chess())
 
     with pytest.raises(errors.SessionExists):
         engine.create_session(chess(20_000))
@@ -164,25 +156,14 @@ def test_a_different_creation_under_a_taken_id_is_refused(
     assert len(store.commits) == 1
 
 
-def test_of_two_racing_creations_one_creates_and_the_other_finds_it(
+def test_creation_that_loses_a_race_returns_the_equal_session_of_the_winner(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     store.intruders = [lambda: rival.create_session(chess())]
 
     outcome = engine.create_session(chess())
 
-    assert not outcome.created
-    assert outcome.state["version"] == 1
-    assert len(store.commits) == 1
-
-
-def test_of_two_racing_creations_that_differ_one_is_refused(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    store.intruders = [lambda: rival.create_session(chess(20_000))]
-
-    with pytest.raises(errors.SessionExists):
-        engine.create_session(chess())
+    assert (outcome.created, outcome.state["version"], len(store.commits)) == (False, 1, 1)
 
 
 def test_a_session_created_anew_begins_another_epoch(engine: SyncEngine) -> None:
@@ -236,8 +217,7 @@ def test_what_is_not_there_is_not_found(
 def test_a_booked_cycle_is_exact_by_the_clock_of_the_store(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.advance(1_234)
 
     outcome = engine.switch_cycle(SESSION)
@@ -248,8 +228,7 @@ def test_a_booked_cycle_is_exact_by_the_clock_of_the_store(
 
 
 def test_switch_and_pause_pass_on_whose_cycle_they_mean(engine: SyncEngine) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
 
     with pytest.raises(errors.StaleCycle):
         engine.switch_cycle(SESSION, current_participant_id=BEN)
@@ -271,8 +250,7 @@ def test_a_refused_command_changes_nothing(engine: SyncEngine, store: RacedStore
 def test_a_command_and_the_timeout_it_meets_are_one_version(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.advance(10_500)
 
     outcome = engine.switch_cycle(SESSION)
@@ -285,8 +263,7 @@ def test_a_command_and_the_timeout_it_meets_are_one_version(
 def test_a_refused_command_commits_the_timeout_it_meets(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.END_SESSION))
-    engine.start_session(SESSION)
+    start(engine, action_on_timeout=TimeoutAction.END_SESSION)
     store.advance(11_000)
 
     with pytest.raises(errors.InvalidTransition, match="expired"):
@@ -299,8 +276,7 @@ def test_a_refused_command_commits_the_timeout_it_meets(
 def test_a_read_commits_the_timeout_it_meets_and_only_once(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.advance(10_000)
 
     first, second = engine.get_current_state(SESSION), engine.get_current_state(SESSION)
@@ -366,14 +342,12 @@ def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
 def test_a_push_lists_fifty_events_and_says_how_many_more_there_were(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(
-        chess(
-            sync_mode=SyncMode.PER_CYCLE,
-            time_per_cycle_ms=1_000,
-            action_on_timeout=TimeoutAction.SKIP_CYCLE,
-        )
+    start(
+        engine,
+        sync_mode=SyncMode.PER_CYCLE,
+        time_per_cycle_ms=1_000,
+        action_on_timeout=TimeoutAction.SKIP_CYCLE,
     )
-    engine.start_session(SESSION)
     store.advance(40_000)
 
     outcome = engine.get_current_state(SESSION)
@@ -402,8 +376,7 @@ def test_a_session_lives_on_from_its_last_command_and_as_long_as_its_clock(
 def test_reads_refusals_and_timeouts_do_not_renew_a_session(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     expires_at_ms = store.expires_at_ms(SESSION)
     store.advance(11_000)
 
@@ -431,8 +404,7 @@ def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
 def test_a_lost_race_is_run_again_on_the_session_as_it_is(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, told: RecordingSink
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
     assert told.counts == {}
 
@@ -445,11 +417,10 @@ def test_a_lost_race_is_run_again_on_the_session_as_it_is(
     assert [participant["cycle_count"] for participant in outcome.state["participants"]] == [1, 1]
 
 
-def test_a_command_that_lost_its_validity_in_a_race_is_a_conflict(
+def test_command_that_lost_its_validity_in_a_race_is_a_conflict(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.intruders = [lambda: rival.pause_session(SESSION)]
 
     with pytest.raises(errors.Conflict) as conflict:
@@ -458,7 +429,7 @@ def test_a_command_that_lost_its_validity_in_a_race_is_a_conflict(
     assert (conflict.value.expected_version, conflict.value.actual_version) == (2, 3)
 
 
-def test_two_racing_completions_are_both_answered(
+def test_racing_completions_both_succeed(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     engine.create_session(chess())
@@ -467,48 +438,38 @@ def test_two_racing_completions_are_both_answered(
     assert engine.complete_session(SESSION).state["status"] == "completed"
 
 
-def test_somebody_elses_cycle_is_stale_and_not_a_conflict(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
-    store.intruders = [lambda: rival.switch_cycle(SESSION)]
+def expire(store: RacedStore, rival: SyncEngine) -> None:
+    store.advance(10_000)
+    rival.get_current_state(SESSION)
 
-    with pytest.raises(errors.StaleCycle):
+
+@pytest.mark.parametrize(
+    ("intruder", "refusal"),
+    [
+        (lambda _, rival: rival.switch_cycle(SESSION), errors.StaleCycle),
+        (expire, errors.InvalidTransition),
+        (lambda _, rival: rival.delete_session(SESSION), errors.SessionNotFound),
+    ],
+    ids=["switch", "timeout", "deletion"],
+)
+def test_lost_race_is_no_conflict_if_the_refusal_has_another_reason(
+    engine: SyncEngine,
+    rival: SyncEngine,
+    store: RacedStore,
+    intruder: Callable[[RacedStore, SyncEngine], object],
+    refusal: type[errors.TicklessError],
+) -> None:
+    start(engine, action_on_timeout=TimeoutAction.END_SESSION)
+    store.intruders = [lambda: intruder(store, rival)]
+
+    with pytest.raises(refusal):
         engine.switch_cycle(SESSION, current_participant_id=ANNE)
-
-
-def test_a_deadline_that_passes_during_a_race_is_no_conflict(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.END_SESSION))
-    engine.start_session(SESSION)
-
-    def meanwhile() -> None:
-        store.advance(10_000)
-        rival.get_current_state(SESSION)
-
-    store.intruders = [meanwhile]
-
-    with pytest.raises(errors.InvalidTransition, match="expired"):
-        engine.switch_cycle(SESSION)
-
-
-def test_a_session_deleted_in_a_race_is_not_found(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    store.intruders = [lambda: rival.delete_session(SESSION)]
-
-    with pytest.raises(errors.SessionNotFound):
-        engine.start_session(SESSION)
 
 
 def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.intruders = [lambda: rival.switch_cycle(SESSION)] * 1_000
 
     with pytest.raises(errors.Conflict):
@@ -522,8 +483,7 @@ def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
 def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
 
     def commit_during_a_failover() -> None:
         watch.seconds += 2.5
@@ -534,23 +494,11 @@ def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
     assert engine.switch_cycle(SESSION).session.version == 4
 
 
-def test_a_commit_whose_reply_was_lost_is_answered_as_made(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+def test_commit_whose_reply_was_lost_succeeds(engine: SyncEngine, store: RacedStore) -> None:
+    start(engine)
+    store.repeats = True
 
-    class Repeating(FakeStore):
-        def commit(
-            self, commit: Commit, limit_check: RateLimitCheck | None = None
-        ) -> Committed | Stale:
-            store.commit(commit)
-            return store.commit(commit)
-
-        def load(self, session_id: str, *_: Any) -> Any:
-            return store.load(session_id)
-
-    outcome = SyncEngine(Repeating(), session_ttl_ms=TTL_MS).switch_cycle(SESSION)
+    outcome = engine.switch_cycle(SESSION)
 
     assert outcome.state["version"] == engine.get_current_state(SESSION).state["version"] == 3
 
@@ -584,8 +532,7 @@ def test_a_command_may_be_meant_for_one_version_only(
 def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_noticed(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, noticed: bool
 ) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
-    engine.start_session(SESSION)
+    start(engine, action_on_timeout=TimeoutAction.SKIP_CYCLE)
     store.advance(10_000)
     if noticed:
         rival.get_current_state(SESSION)
@@ -603,8 +550,7 @@ def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_n
 def test_what_is_meant_for_any_version_meets_the_settled_session(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
-    engine.start_session(SESSION)
+    start(engine, action_on_timeout=TimeoutAction.SKIP_CYCLE)
     store.advance(10_000)
 
     outcome = engine.execute(SESSION, Pause(), expected_versions=ANY_VERSION)
@@ -615,8 +561,7 @@ def test_what_is_meant_for_any_version_meets_the_settled_session(
 def test_a_session_that_is_deleted_while_it_is_settled_is_gone(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.advance(10_000)
     store.intruders = [lambda: rival.delete_session(SESSION)]
 
@@ -665,8 +610,7 @@ def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
 def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
     store = RacedStore()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.advance(10_000)
     store.intruders = [lambda: engine.switch_cycle(SESSION)]
 

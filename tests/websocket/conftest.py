@@ -13,6 +13,7 @@ from chalicelib.settings import Settings
 from chalicelib.telemetry.ports import Telemetry
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_server_message
+from tests.chess import SESSION, chess
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 
 from ..broadcast.conftest import api as api
@@ -80,6 +81,10 @@ class Room:
         )
         status: int = answer["statusCode"]
         return status
+
+    def start_session(self) -> None:
+        self.engine.create_session(chess())
+        self.engine.start_session(SESSION)
 
     def greet(self) -> None:
         """Send the welcome message to each new connection."""

@@ -14,16 +14,13 @@ from chalicelib.auth.key_cache import KeyCache
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.recipients import recipients_of
-from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.ports import StoreUnavailable
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
-from tests.auth.bearers import KEYS, OTHER_SESSION, a_bearer, a_key_cache, a_key_set
+from tests.auth.bearers import KEYS, a_bearer, a_key_cache, a_key_set
+from tests.chess import ANNE, BEN, OTHER_SESSION, SESSION, chess
 
 from .conftest import Room, a_room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
-ANNE = "00000000-0000-4000-8000-00000000000a"
-BEN = "00000000-0000-4000-8000-00000000000b"
 HERE = "https://clocks.example"
 
 STRANGER = tokens.sign(a_bearer(), a_key_set(new_key("first")))
@@ -39,13 +36,7 @@ def a_guarded_room(*origins: str) -> Room:
     room.sockets._connect_authorizer = ConnectAuthorizer(
         room.store, lambda: TokenAuthenticator(a_key_cache(), 3_600), origins
     )
-    setup = create_setup(
-        session_id=SESSION,
-        sync_mode=SyncMode.PER_PARTICIPANT,
-        participants=[Participant(ANNE, 0, 60_000), Participant(BEN, 1, 60_000)],
-        total_time_ms=120_000,
-    )
-    room.engine.create_session(setup)
+    room.engine.create_session(chess(60_000))
     return room
 
 
@@ -217,17 +208,21 @@ PING = json.dumps({"type": "PING"})
 SWITCH = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
 
 
+def enter_with_token_that(room: Room, ends: str) -> None:
+    bearer = enter(room, valid_until_s=1_700_000_060)
+    if ends == "revoked":
+        room.store.revoke(SESSION, bearer.token_id, 60_000)
+    else:
+        room.store.advance(60_000)
+
+
 @pytest.mark.parametrize("text", [PING, SWITCH, "no JSON"])
 @pytest.mark.parametrize("ends", ["revoked", "ended"])
 def test_its_next_message_is_refused_and_the_connection_closed(
     room: Room, text: str, ends: str
 ) -> None:
     room.engine.start_session(SESSION)
-    bearer = enter(room, valid_until_s=1_700_000_060)
-    if ends == "revoked":
-        room.store.revoke(SESSION, bearer.token_id, 60_000)
-    else:
-        room.store.advance(60_000)
+    enter_with_token_that(room, ends)
 
     answers = room.send("c1", text)
 
@@ -268,11 +263,7 @@ def test_who_revokes_a_token_inline_closes_its_connections_at_once(room: Room) -
 def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
     room: Room, ends: str
 ) -> None:
-    bearer = enter(room, valid_until_s=1_700_000_060)
-    if ends == "revoked":
-        room.store.revoke(SESSION, bearer.token_id, 60_000)
-    else:
-        room.store.advance(60_000)
+    enter_with_token_that(room, ends)
 
     room.greet()
 
@@ -359,13 +350,7 @@ def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) 
 
 @pytest.mark.parametrize("kind", ["RECONNECT", "CLAIM", "PING", "COMMAND"])
 def test_a_message_that_names_another_session_is_about_its_own(room: Room, kind: str) -> None:
-    other = create_setup(
-        session_id=OTHER_SESSION,
-        sync_mode=SyncMode.PER_PARTICIPANT,
-        participants=[Participant(ANNE, 0, 60_000)],
-        total_time_ms=60_000,
-    )
-    room.engine.create_session(other)
+    room.engine.create_session(chess(session_id=OTHER_SESSION))
     enter(room)
     elsewhere = {"sessionId": OTHER_SESSION, "session_id": OTHER_SESSION}
     message = {"type": kind, "id": "1", "command": "start", "args": elsewhere, **elsewhere}

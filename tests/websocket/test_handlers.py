@@ -9,34 +9,20 @@ import pytest
 
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.inline import InlineBroadcaster
-from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import SessionConnections, StoreUnavailable
 from chalicelib.telemetry import metrics as names
+from tests.chess import ANNE, BEN, SESSION, chess
 from tests.fakes import FakeRegistry
 
 from .conftest import ENDPOINT, Room, a_room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
-ANNE = "00000000-0000-4000-8000-00000000000a"
-BEN = "00000000-0000-4000-8000-00000000000b"
 
-
-def chess(**changes: Any) -> Setup:
-    return create_setup(
-        **{
-            "session_id": SESSION,
-            "sync_mode": SyncMode.PER_PARTICIPANT,
-            "participants": [Participant(ANNE, 0, 10_000), Participant(BEN, 1, 10_000)],
-            "total_time_ms": 20_000,
-            **changes,
-        }
-    )
-
-
-def greeted(room: Room, connection_id: str = "c1") -> None:
-    assert room.connect(connection_id, SESSION) == 200
-    room.greet()
+def greeted(room: Room, *connection_ids: str) -> None:
+    """Connect clients, by default one, and send each its welcome message."""
+    for connection_id in connection_ids or ("c1",):
+        assert room.connect(connection_id, SESSION) == 200
+        room.greet()
 
 
 def kinds(messages: list[Any]) -> list[str]:
@@ -205,8 +191,7 @@ def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
 
 def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "lively")
-    greeted(room, "silent")
+    greeted(room, "lively", "silent")
     for _ in range(4):
         room.store.advance(30_000)
         room.send("lively", '{"type": "PING"}')
@@ -222,8 +207,7 @@ def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
 
 
 def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
-    greeted(room, "lively")
-    greeted(room, "silent")
+    greeted(room, "lively", "silent")
     room.store.advance(90_000)
     room.send("lively", '{"type": "PING"}')
     room.broadcaster.sweep()
@@ -268,26 +252,23 @@ def test_reconnect_is_answered_current_where_nothing_was_missed(room: Room) -> N
         }
 
 
-def test_reconnect_to_another_version_of_the_same_number_is_answered_with_the_state(
-    room: Room,
+@pytest.mark.parametrize(
+    "held",
+    [
+        {},
+        {"version": 1},
+        {"epoch": "another", "version": 1},
+        {"epoch": "?", "version": 9},
+        {"version": 1, "updatedAt": "2026-01-01T00:00:00.000Z"},
+    ],
+)
+def test_reconnect_is_answered_with_the_state_if_anything_differs(
+    room: Room, held: dict[str, Any]
 ) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
-    lost = {"epoch": created.session.epoch, "version": 1, "updatedAt": "2026-01-01T00:00:00.000Z"}
-
-    (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **lost}))
-
-    assert answer["type"] == "STATE_SYNC"
-
-
-@pytest.mark.parametrize(
-    "held", [{}, {"version": 1}, {"epoch": "another", "version": 1}, {"epoch": "?", "version": 9}]
-)
-def test_reconnect_is_answered_with_the_state_where_anything_differs(
-    room: Room, held: dict[str, Any]
-) -> None:
-    room.engine.create_session(chess())
-    greeted(room)
+    if "updatedAt" in held:
+        held = {"epoch": created.session.epoch, **held}
 
     (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **held}))
 
@@ -304,10 +285,8 @@ def test_reconnect_to_what_is_gone_is_told_so_and_goes_on_waiting(room: Room) ->
 
 
 def test_a_claim_of_a_clock_that_has_run_out_brings_the_update_to_everybody(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room, "c1")
-    greeted(room, "c2")
+    room.start_session()
+    greeted(room, "c1", "c2")
     room.store.advance(10_000)
 
     (answer,) = room.send("c1", '{"type": "CLAIM"}')
@@ -318,8 +297,7 @@ def test_a_claim_of_a_clock_that_has_run_out_brings_the_update_to_everybody(room
 
 
 def test_a_claim_too_early_is_answered_current(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
+    room.start_session()
     greeted(room)
     room.store.advance(9_999)
 
@@ -337,8 +315,7 @@ def command(name: str, **more: Any) -> str:
 
 def test_a_command_is_acknowledged_and_everybody_sees_it(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
 
     update, ack = room.send("c1", command("start"))
 
@@ -347,39 +324,41 @@ def test_a_command_is_acknowledged_and_everybody_sees_it(room: Room) -> None:
     assert room.api.messages("c2")[-1] == update
 
 
-def test_every_command_there_is_works_over_the_socket(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("name", "args", "before", "shown"),
+    [
+        ("start", None, [], {"status": "running"}),
+        (
+            "switch",
+            {"next_participant_id": BEN, "current_participant_id": ANNE},
+            ["start"],
+            {"active_participant_id": BEN},
+        ),
+        ("pause", {"current_participant_id": ANNE}, ["start"], {"status": "paused"}),
+        ("resume", {}, ["start", "pause"], {"status": "running"}),
+        ("complete", None, ["start"], {"status": "completed"}),
+        ("cancel", None, [], {"status": "cancelled"}),
+        ("undo", None, ["start", "switch"], {"active_participant_id": ANNE}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_command_is_acknowledged_with_its_version(
+    room: Room, name: str, args: dict[str, str] | None, before: list[str], shown: dict[str, str]
+) -> None:
     room.engine.create_session(chess())
     greeted(room)
+    for number, earlier in enumerate(before):
+        room.send("c1", command(earlier, id=f"earlier {number}"))
 
-    for number, (name, args) in enumerate(
-        [
-            ("start", None),
-            ("switch", {"next_participant_id": BEN, "current_participant_id": ANNE}),
-            ("pause", {"current_participant_id": BEN}),
-            ("resume", {}),
-            ("complete", None),
-        ],
-        start=2,
-    ):
-        text = json.dumps({"type": "COMMAND", "id": f"n{number}", "command": name, "args": args})
-        assert room.send("c1", text)[-1] == {
-            "type": "ACK",
-            "timestamp": room.store.clock_ms,
-            "id": f"n{number}",
-            "version": number,
-        }
+    update, ack = room.send("c1", command(name, args=args))
+
+    version = 2 + len(before)
+    assert ack == {"type": "ACK", "timestamp": room.store.clock_ms, "id": "7", "version": version}
+    assert (update["type"], update["version"]) == ("STATE_UPDATE", version)
+    assert shown.items() <= update["state"].items()
 
 
-def test_a_session_is_cancelled_over_the_socket(room: Room) -> None:
-    room.engine.create_session(chess())
-    greeted(room)
-
-    update, ack = room.send("c1", command("cancel"))
-
-    assert (ack["type"], update["state"]["status"]) == ("ACK", "cancelled")
-
-
-def test_time_is_given_over_the_socket(room: Room) -> None:
+def test_adjustment_is_pushed_with_its_reason(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room)
 
@@ -391,40 +370,17 @@ def test_time_is_given_over_the_socket(room: Room) -> None:
     assert update["events"][0]["reason"] == "pen broke"
 
 
-def test_a_switch_is_undone_over_the_socket(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room)
-    room.engine.switch_cycle(SESSION)
-
-    update, ack = room.send("c1", command("undo"))
-
-    assert (ack["type"], ack["version"]) == ("ACK", 4)
-    assert update["state"]["active_participant_id"] == ANNE
-
-
-def test_the_same_command_sent_twice_counts_once(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room)
-
-    first = room.send("c1", command("switch"))[-1]
-    second = room.send("c1", command("switch"))[-1]
-
-    assert first == second
-    assert first["version"] == 3
-    assert room.engine.get_current_state(SESSION).state["version"] == 3
-
-
-def test_a_command_that_is_sent_again_is_acknowledged_as_it_was_the_first_time(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
+def test_repeated_command_is_acknowledged_as_the_first_time_and_counts_once(room: Room) -> None:
+    room.start_session()
     greeted(room)
     first = room.send("c1", command("switch"))[-1]
     room.store.advance(1_000)
-    room.engine.switch_cycle(SESSION)
 
     assert room.send("c1", command("switch")) == [first]
+    room.engine.switch_cycle(SESSION)
+    assert room.send("c1", command("switch")) == [first]
+    assert first["version"] == 3
+    assert room.engine.get_current_state(SESSION).state["version"] == 4
 
 
 def test_another_command_of_the_same_id_is_refused(room: Room) -> None:
@@ -449,8 +405,7 @@ def test_another_command_of_the_same_id_is_refused(room: Room) -> None:
 def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> None:
     room = a_room(messages=3)
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
     for _ in range(3):
         (answer,) = room.send("c1", text)
         assert answer.get("code") != "RATE_LIMIT_EXCEEDED"
@@ -477,10 +432,8 @@ def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
 
 def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
     room = a_room(switches=2)
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    for connection_id in ("c1", "c2", "c3"):
-        greeted(room, connection_id)
+    room.start_session()
+    greeted(room, "c1", "c2", "c3")
 
     answers = [room.send(one, command("switch"))[-1] for one in ("c1", "c2", "c3")]
 
@@ -493,10 +446,8 @@ def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
 
 def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
     room = a_room(switches=1)
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room, "c1")
-    greeted(room, "c2")
+    room.start_session()
+    greeted(room, "c1", "c2")
     out_of_turn = command("switch", args={"current_participant_id": BEN})
     for _ in range(3):
         assert room.send("c1", out_of_turn)[-1]["code"] == "STALE_CYCLE"
@@ -505,10 +456,8 @@ def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
 
 
 def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room, "c1")
-    greeted(room, "c2")
+    room.start_session()
+    greeted(room, "c1", "c2")
 
     room.send("c1", command("switch"))
     room.send("c2", command("switch"))
@@ -565,7 +514,7 @@ def test_a_refusal_names_the_fields_that_are_wrong(room: Room) -> None:
     assert "next_participant_id" in answer["message"]
 
 
-def test_a_command_on_nothing_is_refused(room: Room) -> None:
+def test_command_without_a_session_is_refused(room: Room) -> None:
     greeted(room)
 
     (answer,) = room.send("c1", command("start"))
@@ -573,8 +522,7 @@ def test_a_command_on_nothing_is_refused(room: Room) -> None:
     assert (answer["code"], answer["id"]) == ("SESSION_NOT_FOUND", "7")
 
 
-def test_a_command_while_the_store_is_away_says_so(room: Room) -> None:
-    room.engine.create_session(chess())
+def test_command_while_the_store_is_unavailable_is_refused(room: Room) -> None:
     greeted(room)
     room.store.away = True
 
@@ -600,8 +548,7 @@ def test_a_fault_of_our_own_is_no_secret_but_its_reason_is(
 
 def test_a_change_is_posted_to_everybody_who_watches_and_nobody_else(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
     room.connect("elsewhere", SESSION[:-1] + "1")
 
     room.engine.start_session(SESSION)
@@ -629,8 +576,7 @@ def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
     # CONNECTED and STATE_SYNC, to each of them.
     assert dict(room.told.counts) == {(names.POSTS.name, ("delivered",)): 4}
     room.api.outcomes = {"c2": [DeliveryStatus.LATE]}

@@ -8,21 +8,16 @@ from time import monotonic
 import pytest
 
 from chalicelib.broadcast.connections_api import ConnectionsApi
-from chalicelib.core.setup import Participant, SyncMode, create_setup
+from chalicelib.core.setup import Participant
 from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.websocket.handlers import THROTTLED_SECONDS, WebSocketHandlers
+from tests.chess import SESSION, chess
 
 from ..broadcast.connections_api.stub_server import Stub
-from .conftest import Room, a_room
+from .conftest import Room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
 PING = '{"type":"PING"}'
-
-
-@pytest.fixture
-def room() -> Room:
-    return a_room()
 
 
 @pytest.fixture
@@ -55,12 +50,7 @@ def test_who_reads_slowly_has_time_to_make_room_for_another_page(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.engine.create_session(
-        create_setup(
-            session_id=SESSION,
-            sync_mode=SyncMode.PER_PARTICIPANT,
-            participants=[Participant(f"{number:036}", number, 10_000) for number in range(300)],
-            total_time_ms=10_000,
-        )
+        chess(participants=[Participant(f"{number:036}", number, 10_000) for number in range(300)])
     )
     room.registry.register(SESSION, "slow", stub.endpoint)
     # Three backoffs come to 350 ms at most, and hardly ever to less than 100.

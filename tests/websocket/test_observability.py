@@ -12,18 +12,16 @@ import pytest
 
 import app as tickless
 from chalicelib.container import Container
-from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.log_context import LogValue, log_keys
 from chalicelib.telemetry.ports import Telemetry
 from local.gateway.lambdas import LambdaContext, LambdaFunction
+from tests.chess import SESSION
 from tests.fakes import FakeFleet, RecordingSink
-from tests.rest.client import creation
 
 from .conftest import Room, a_room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
 A_MINUTE = {
     "version": "0",
     "id": "1",
@@ -121,8 +119,7 @@ def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_o
 def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
     room: Room, container: Container
 ) -> None:
-    room.engine.create_session(read(CreateSession, json.dumps(creation()).encode()).setup())
-    room.engine.start_session(SESSION)
+    room.start_session()
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     switch = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
     for _ in range(2):

@@ -269,6 +269,17 @@ class FakeStore:
         """Forget a session, but not its deadline, as a server short of memory does."""
         self._sessions.pop(session_id, None)
 
+    def keep_for_ever(self, session_id: str) -> None:
+        """Take the time to live from a session."""
+        self._sessions[session_id].expires_at_ms = None
+
+    def records(self) -> list[IdempotencyRecord]:
+        """All idempotency records that the store keeps."""
+        return [record for record, _ in self._receipts.values()]
+
+    def session_ids(self) -> list[str]:
+        return list(self._sessions)
+
     def mend_index(self, session_id: str) -> None:
         """As register_connection.lua does."""
         stored = self._stored(session_id)
@@ -474,7 +485,7 @@ class FakeFleet:
 
     def facts(self) -> StoreStats:
         now_ms = self.store.now_ms()
-        stored = map(self.store.load, list(self.store._sessions))
+        stored = map(self.store.load, self.store.session_ids())
         statuses = Counter(one.session.status for one in stored if one.session is not None)
         heard_at_ms = [
             watcher.heard_at_ms

@@ -33,7 +33,7 @@ def a_session_id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-class TokenAuthenticator:
+class Gate:
     """Blocks threads while it is shut, and reports that one is waiting."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class TokenAuthenticator:
 
 @dataclass
 class SlowStore(FakeStore):
-    gate: TokenAuthenticator = field(default_factory=TokenAuthenticator)
+    gate: Gate = field(default_factory=Gate)
     unreadable: set[str] = field(default_factory=set)
     meanwhile: Callable[[], object] | None = None
 
@@ -73,8 +73,8 @@ class SlowStore(FakeStore):
 
 @dataclass
 class SlowRegistry(FakeRegistry):
-    sweeps: TokenAuthenticator = field(default_factory=TokenAuthenticator)
-    removals: TokenAuthenticator = field(default_factory=TokenAuthenticator)
+    sweeps: Gate = field(default_factory=Gate)
+    removals: Gate = field(default_factory=Gate)
     largest: int = 0
     troubles: list[Exception] = field(default_factory=list)
 

@@ -9,12 +9,11 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chalicelib.core.commands import Adjust, Complete, Pause, Resume, apply
+from chalicelib.core.commands import Complete, Pause, Resume, apply
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.events import (
     Event,
     ParticipantExpired,
-    TimeAdjusted,
     TimeoutsSkipped,
     TimeWarning,
 )
@@ -130,28 +129,6 @@ def test_clocks_move_only_while_running_and_before_overtime(case: Case) -> None:
         }
         in_overtime = session.cycle is not None and session.cycle.overtime_from_ms is not None
         assert bool(moving) == (session.status is Status.RUNNING and not in_overtime)
-
-
-@given(CASES)
-def test_allocation_is_the_setup_plus_adjustments(case: Case) -> None:
-    setup = case[0]
-    given_ms = {who.participant_id: who.total_time_ms for who in setup.participants}
-    given_ms |= {group.group_id: group.total_time_ms for group in setup.groups}
-    session_ms = setup.total_time_ms
-    for played in play(*case):
-        for event in played.decision.events:
-            if isinstance(event, TimeAdjusted):
-                named = event.participant_id or event.group_id
-                if named is not None:
-                    given_ms[named] = max(0, given_ms[named] + event.delta_ms)
-                elif setup.sync_mode is SyncMode.GLOBAL:
-                    session_ms += event.delta_ms
-        view = clocks(played.after, played.now_ms)
-        for participant in view.participants:
-            assert participant["total_time_ms"] == given_ms[participant["participant_id"]]
-        for group in view.groups:
-            assert group["total_time_ms"] == given_ms[group["group_id"]]
-        assert played.after.total_time_ms == session_ms
 
 
 # Settling
@@ -395,42 +372,6 @@ def test_expired_bank_stays_empty(case: Case) -> None:
                 assert view["has_expired"]
                 assert {v for k, v in view.items() if k in FIGURES} == {0}
         assert all(bank.held_ms >= 0 and bank.run_ms >= 0 for bank in played.after.banks)
-
-
-# Adjusting
-
-
-@given(CASES, steps(verbs=["adjust"], tiny=True), GAPS)
-def test_adjustment_changes_only_its_clock_by_the_reported_amount(
-    case: Case, step: Step, gap_ms: int
-) -> None:
-    for played in play(*case):
-        now_ms = played.now_ms + gap_ms
-        session = apply(played.after, None, now_ms).session
-        command = command_of(step, session)
-        assert isinstance(command, Adjust)
-        decision = apply(session, command, now_ms)
-        if decision.refusal is not None:
-            assert decision.session is session
-            continue
-        event, *due = decision.events
-        assert isinstance(event, TimeAdjusted)
-        assert event.delta_ms == command.delta_ms or command.delta_ms < event.delta_ms <= 0
-        if due:
-            continue
-        mode = session.setup.sync_mode
-        for had, has in zip(shown(session, now_ms), shown(decision.session, now_ms), strict=True):
-            meant = {
-                SyncMode.PER_PARTICIPANT: had["participant_id"] == command.participant_id,
-                SyncMode.PER_GROUP: had["group_id"] == command.group_id,
-                SyncMode.PER_CYCLE: had["is_active"],
-            }
-            gained_ms = has["time_remaining_ms"] - had["time_remaining_ms"]
-            if mode in meant:
-                assert gained_ms == (event.delta_ms if meant[mode] else 0)
-            assert has["time_used_ms"] == had["time_used_ms"]
-            assert has["overtime_ms"] == had["overtime_ms"]
-            assert has["has_expired"] == had["has_expired"] or gained_ms > 0
 
 
 # Events

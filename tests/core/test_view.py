@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core import time_controls as tc
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction
-from chalicelib.core.time_controls import (
-    Bronstein,
-    Byoyomi,
-    Canadian,
-    Delay,
-    Fischer,
-    Hourglass,
-    TimeControl,
-)
 from chalicelib.core.view import changed_positions, clocks
 from tests.core.build import (
     COUNT_UP,
@@ -35,14 +27,14 @@ from tests.core.build import (
 )
 
 TEAMS = ["x.a", "x.b", "y.c"]
-CONTROLS: list[TimeControl] = [
-    Fischer(0),
-    Fischer(2_000),
-    Delay(3_000),
-    Bronstein(3_000),
-    Byoyomi(4_000, 3),
-    Canadian(9_000, 3),
-    Hourglass(),
+CONTROLS: list[tc.TimeControl] = [
+    tc.Fischer(0),
+    tc.Fischer(2_000),
+    tc.Delay(3_000),
+    tc.Bronstein(3_000),
+    tc.Byoyomi(4_000, 3),
+    tc.Canadian(9_000, 3),
+    tc.Hourglass(),
 ]
 ANY: list[tuple[SyncMode, dict[str, Any]]] = [
     *((PER_PARTICIPANT, {"time_control": control}) for control in CONTROLS),
@@ -58,13 +50,13 @@ any_clock = pytest.mark.parametrize(("mode", "fields"), ANY, ids=str)
 
 
 def playing(mode: SyncMode, fields: dict[str, Any], action: TimeoutAction = NOTIFY) -> Game:
-    names = ["x.a", "y.b"] if fields.get("time_control") == Hourglass() else TEAMS
+    names = ["x.a", "y.b"] if fields.get("time_control") == tc.Hourglass() else TEAMS
     return started(mode, names, action_on_timeout=action, **fields)
 
 
 def test_participant_view_has_all_fields() -> None:
     seated = [Participant("a", 4, 9_000, "x"), Participant("b", 5, 9_000)]
-    view = started(PER_PARTICIPANT, participants=seated, time_control=Delay(2_000)).shown(3_000)
+    view = started(PER_PARTICIPANT, participants=seated, time_control=tc.Delay(2_000)).shown(3_000)
     assert view["a"] == {
         "participant_id": "a",
         "participant_index": 4,
@@ -249,13 +241,13 @@ def test_client_countdown_matches_a_new_view(
 
 
 def test_client_clock_stands_during_a_delay() -> None:
-    view = dict(started(PER_PARTICIPANT, time_control=Delay(3_000)).shown(1_000)["a"])
+    view = dict(started(PER_PARTICIPANT, time_control=tc.Delay(3_000)).shown(1_000)["a"])
     shown = [counted_on(view, ms, PER_PARTICIPANT)["time_remaining_ms"] for ms in (0, 2_000, 2_500)]
     assert shown == [10_000, 10_000, 9_500]
 
 
 def test_group_clock_follows_its_active_members_delay() -> None:
-    shown = started(PER_GROUP, TEAMS, time_control=Delay(3_000)).switch(2_000, "b")
+    shown = started(PER_GROUP, TEAMS, time_control=tc.Delay(3_000)).switch(2_000, "b")
     assert shown.clocks(3_000).groups[0]["time_remaining_ms"] == 20_000
     assert shown.clocks(4_000).groups[0]["time_remaining_ms"] == 19_000
     assert shown.shown(2_500)["b"]["delay_remaining_ms"] == 500

@@ -17,7 +17,7 @@ from chalicelib.rate_limit.gcra import SECOND_US, Limit
 from tests.chess import BEN, SESSION, chess
 from tests.fakes import FakeStore
 
-from .test_sync_engine import TTL_MS, RacedStore
+from .conftest import TTL_MS, RacedStore
 
 DAY_MS = 24 * 60 * 60_000
 
@@ -34,8 +34,8 @@ class Clerk:
 
 
 @dataclass
-class Recipients:
-    """An announcer that takes note."""
+class RecordingBroadcaster:
+    """A broadcaster that records what it is told."""
 
     heard: list[bytes] = field(default_factory=list)
     dismissed: int = 0
@@ -64,20 +64,10 @@ def idempotency(clerk: Clerk) -> Callable[..., IdempotentRequest]:
 
 
 @pytest.fixture
-def store() -> RacedStore:
-    return RacedStore()
-
-
-@pytest.fixture
 def engine(store: RacedStore) -> SyncEngine:
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
     engine.create_session(chess())
     return engine
-
-
-@pytest.fixture
-def rival(store: RacedStore) -> SyncEngine:
-    return SyncEngine(store, session_ttl_ms=TTL_MS)
 
 
 def version(engine: SyncEngine) -> int:
@@ -98,7 +88,7 @@ def test_after_a_day_it_is_a_request_like_any_other(
     engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.execute_idempotent(SESSION, Start(), idempotency())
-    store._sessions[SESSION].expires_at_ms = None
+    store.keep_for_ever(SESSION)
     store.advance(DAY_MS - 1)
     assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
 
@@ -142,11 +132,11 @@ def test_of_two_different_requests_that_race_under_one_key_the_later_is_refused(
 def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answered_alike(
     rival: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    audience = Recipients()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
+    broadcaster = RecordingBroadcaster()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
     engine.create_session(chess())
     engine.start_session(SESSION)
-    before = list(audience.heard)
+    before = list(broadcaster.heard)
     theirs: list[bytes] = []
     store.intruders = [
         lambda: theirs.append(rival.execute_idempotent(SESSION, Switch(), idempotency()))
@@ -157,7 +147,7 @@ def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answere
     assert [ours] == theirs
     assert version(engine) == 3
     # Who has made it announces it; ours never was.
-    assert audience.heard == before
+    assert broadcaster.heard == before
 
 
 def test_equal_switches_that_race_take_one_place_in_the_limit(
@@ -185,13 +175,13 @@ def test_equal_switches_that_race_take_one_place_in_the_limit(
 def test_a_commit_whose_own_reply_was_lost_is_announced(
     store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    audience = Recipients()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
+    broadcaster = RecordingBroadcaster()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
     engine.create_session(chess())
     store.repeats = True
 
     assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
-    assert len(audience.heard) == 2
+    assert len(broadcaster.heard) == 2
 
 
 def test_a_refused_command_may_be_tried_again_under_its_key(
@@ -283,15 +273,15 @@ def test_a_creation_of_what_was_there_is_answered_alike_as_well(
 def test_a_deletion_that_comes_twice_spares_what_was_created_since(
     store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
-    audience = Recipients()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
+    broadcaster = RecordingBroadcaster()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
     engine.create_session(chess())
     engine.delete_session(SESSION, idempotency=idempotency())
     engine.create_session(chess())
     engine.delete_session(SESSION, idempotency=idempotency())
 
     assert version(engine) == 1
-    assert audience.dismissed == 1
+    assert broadcaster.dismissed == 1
 
 
 def test_a_deletion_may_be_meant_for_one_version_only(

@@ -15,16 +15,11 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.telemetry.log_context import log_context
 from tests.chess import SESSION, chess
 
-from .test_sync_engine import TTL_MS, RacedStore
+from .conftest import TTL_MS, RacedStore
 
 NUMBERS = count()
 # No two answers are the same: each says another instant.
 ONCE = IdempotentRequest("key", b"asked", lambda _: str(next(NUMBERS)).encode())
-
-
-@pytest.fixture
-def store() -> RacedStore:
-    return RacedStore()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -16,7 +15,7 @@ from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.retry import RetryPolicy
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import Commit, Committed, Deleted, RateLimitCheck, Stale
+from chalicelib.ports import Deleted, Stale
 from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
 from chalicelib.telemetry import metrics as names
@@ -24,38 +23,7 @@ from chalicelib.telemetry.ports import Telemetry
 from tests.chess import ANNE, BEN, SESSION, chess
 from tests.fakes import FakeStore, RecordingSink
 
-TTL_MS = 60_000
-
-
-@dataclass
-class RacedStore(FakeStore):
-    """A store in which another client is faster, as often as there are intruders.
-
-    When it ``repeats``, the reply to each commit is lost and asked for again.
-    """
-
-    intruders: list[Callable[[], object]] = field(default_factory=list)
-    before_delete: Callable[[], object] | None = None
-    repeats: bool = False
-
-    def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
-        intruder, self.before_delete = self.before_delete, None
-        if intruder is not None:
-            intruder()
-        return super().delete(*arguments, **more)
-
-    def commit(
-        self, commit: Commit, limit_check: RateLimitCheck | None = None
-    ) -> Committed | Stale:
-        if self.intruders:
-            intruder, *others = self.intruders
-            # What the intruder commits itself is not intruded upon.
-            self.intruders = []
-            intruder()
-            self.intruders = others
-        if self.repeats:
-            super().commit(commit, limit_check)
-        return super().commit(commit, limit_check)
+from .conftest import TTL_MS, RacedStore
 
 
 class Watch:
@@ -71,11 +39,6 @@ class Watch:
     def sleep(self, seconds: float) -> None:
         self.naps.append(seconds)
         self.seconds += seconds
-
-
-@pytest.fixture
-def store() -> RacedStore:
-    return RacedStore()
 
 
 @pytest.fixture
@@ -98,12 +61,6 @@ def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
         new_id=lambda: f"id-{next(ids)}",
         retry=RetryPolicy(watch.monotonic, watch.sleep, jitter=lambda: 1.0),
     )
-
-
-@pytest.fixture
-def rival(store: RacedStore) -> SyncEngine:
-    """Another process on the same store."""
-    return SyncEngine(store, session_ttl_ms=TTL_MS)
 
 
 def start(engine: SyncEngine, **changes: Any) -> CommandResult:
@@ -178,20 +135,6 @@ def test_a_session_created_anew_begins_another_epoch(engine: SyncEngine) -> None
 # commands
 
 
-def test_commands_count_versions_one_by_one(engine: SyncEngine) -> None:
-    engine.create_session(chess())
-
-    versions = [
-        engine.start_session(SESSION),
-        engine.switch_cycle(SESSION),
-        engine.pause_session(SESSION),
-        engine.resume_session(SESSION),
-        engine.complete_session(SESSION),
-    ]
-
-    assert [outcome.state["version"] for outcome in versions] == [2, 3, 4, 5, 6]
-
-
 @pytest.mark.parametrize(
     "call",
     [
@@ -236,28 +179,6 @@ def test_switch_and_pause_pass_on_whose_cycle_they_mean(engine: SyncEngine) -> N
         engine.pause_session(SESSION, current_participant_id=BEN)
 
     assert active(engine.switch_cycle(SESSION, ANNE, ANNE)) == ANNE
-
-
-def test_a_refused_command_changes_nothing(engine: SyncEngine, store: RacedStore) -> None:
-    engine.create_session(chess())
-
-    with pytest.raises(errors.InvalidTransition):
-        engine.switch_cycle(SESSION)
-
-    assert len(store.commits) == 1
-
-
-def test_a_command_and_the_timeout_it_meets_are_one_version(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    start(engine)
-    store.advance(10_500)
-
-    outcome = engine.switch_cycle(SESSION)
-
-    assert outcome.state["version"] == 3
-    assert outcome.expired_participant_id == ANNE
-    assert [event.type for event in outcome.events] == ["participant_expired", "cycle_switched"]
 
 
 def test_a_refused_command_commits_the_timeout_it_meets(

@@ -43,7 +43,7 @@ def wire(served: Served) -> Iterator[Wire]:
         yield wire
 
 
-class TokenAuthenticator:
+class HeldHandler:
     """A handler that answers when the test lets it."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ def test_pipelined_requests_are_answered_in_order(wire: Wire) -> None:
 
 
 def test_one_request_of_a_connection_is_handled_at_a_time(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
+    gate = HeldHandler()
     with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET /a HTTP/1.1\r\nHost: t\r\n\r\nGET /b HTTP/1.1\r\nHost: t\r\n\r\n")
         gate.wait()
@@ -109,7 +109,7 @@ def test_one_request_of_a_connection_is_handled_at_a_time(loop_factory: LoopFact
 
 
 def test_reading_pauses_while_a_request_is_handled(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
+    gate = HeldHandler()
     with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET /first HTTP/1.1\r\nHost: t\r\n\r\n")
         gate.wait()
@@ -133,7 +133,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(served: Served
 
 
 def test_a_handler_goes_on_when_its_client_has_left(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
+    gate = HeldHandler()
     with serving(gate, loop_factory=loop_factory) as served:
         with Wire(served.port) as wire:
             wire.send(b"GET /gone HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -289,7 +289,7 @@ def test_a_client_that_does_not_wait_is_not_told_to_go_on(wire: Wire) -> None:
 
 
 def test_100_continue_waits_behind_the_answers_before_it(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
+    gate = HeldHandler()
     with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(
             b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -490,7 +490,7 @@ def test_a_slow_reader_gets_a_large_answer_and_then_the_next(loop_factory: LoopF
 
 
 def test_stopping_answers_what_is_in_flight_and_closes_the_rest(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
+    gate = HeldHandler()
     with (
         serving(gate, loop_factory=loop_factory) as served,
         Wire(served.port) as idle,
@@ -541,7 +541,7 @@ def test_who_has_been_let_in_by_the_kernel_alone_is_answered(loop_factory: LoopF
 
 
 def test_stopping_is_bounded(loop_factory: LoopFactory) -> None:
-    gate = TokenAuthenticator()
+    gate = HeldHandler()
     with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
         gate.wait()
@@ -553,7 +553,7 @@ def test_stopping_is_bounded(loop_factory: LoopFactory) -> None:
 def test_pipelined_requests_behind_the_last_answer_are_not_begun(
     loop_factory: LoopFactory,
 ) -> None:
-    gate = TokenAuthenticator()
+    gate = HeldHandler()
     with serving(gate, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n")
         gate.wait()

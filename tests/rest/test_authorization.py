@@ -227,8 +227,8 @@ def test_the_same_creation_brings_the_same_tokens(rest: RestClient, store: FakeS
 def test_no_token_is_kept_with_an_answer(rest: RestClient, store: FakeStore) -> None:
     create(rest, {**SERVER, "Idempotency-Key": "key"})
 
-    ((receipt, _),) = store._receipts.values()
-    assert b"token" not in zlib.decompress(receipt.response)
+    (record,) = store.records()
+    assert b"token" not in zlib.decompress(record.response)
 
 
 def mint(rest: RestClient, headers: dict[str, str], **body: Any) -> Answer:

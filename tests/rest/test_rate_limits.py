@@ -1,4 +1,4 @@
-"""RateLimiter as REST shows them: what is counted, what is left, and who is refused."""
+"""Rate limits over REST: what is counted, what is left, and what is refused."""
 
 from __future__ import annotations
 

@@ -56,12 +56,17 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
     server = connect(settings)
     nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
-    registry = RedisConnections(server, 16, HeartbeatPolicy())
+    place = Place(
+        RedisConnections(server, 16, HeartbeatPolicy()),
+        RedisStore(server, 16),
+        RedisDeadlines(server, 16),
+    )
 
     def away() -> None:
-        registry._client = nowhere
+        place.registry = RedisConnections(nowhere, 16, HeartbeatPolicy())
 
-    yield Place(registry, RedisStore(server, 16), RedisDeadlines(server, 16), away)
+    place.away = away
+    yield place
     server.close()
     nowhere.close()
 

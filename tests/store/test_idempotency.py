@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from chalicelib.core.commands import Start, Switch
 from chalicelib.core.session import create
 from chalicelib.ports import Committed, Deleted, IdempotencyRecord, SessionStore, Stale
@@ -13,11 +11,6 @@ from .sessions import a_setup, created, creation, new_id, next_of, started
 
 KEPT = IdempotencyRecord(3, b"fingerprint", b"200 [] with spaces, \x00 and \xff\nand lines", "e1")
 LONG_MS = 60_000
-
-
-@pytest.fixture
-def store(place: Place) -> SessionStore:
-    return place.store
 
 
 def test_a_commit_keeps_its_receipt_byte_for_byte(store: SessionStore) -> None:

@@ -44,11 +44,6 @@ def observer() -> Observer:
     return Observer()
 
 
-@pytest.fixture
-def store(place: Place) -> SessionStore:
-    return place.store
-
-
 def remaining(limit_check: RateLimitCheck) -> int:
     assert limit_check.quota is not None
     return limit_check.quota.remaining

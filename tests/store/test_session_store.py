@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from chalicelib.core.commands import Complete, Decision, Pause, Resume, Start, Switch, apply
 from chalicelib.core.events import (
     ParticipantExpired,
@@ -29,11 +27,6 @@ from .sessions import (
     switch,
     the_commit,
 )
-
-
-@pytest.fixture
-def store(place: Place) -> SessionStore:
-    return place.store
 
 
 def test_a_session_that_was_never_created_is_none_and_still_tells_the_time(

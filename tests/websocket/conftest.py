@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
+from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.broadcast.inline import InlineBroadcaster
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry.ports import Telemetry
+from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
 from tests.api_docs.conformance import check_server_message
 from tests.chess import SESSION, chess
@@ -60,9 +63,21 @@ class Room:
     doorstep: Doorstep
     watch: Watch
     engine: SyncEngine
-    sockets: WebSocketHandlers
+    new_handlers: Callable[..., WebSocketHandlers]
     told: RecordingSink
     broadcaster: InlineBroadcaster
+
+    def __post_init__(self) -> None:
+        self.sockets = self.new_handlers()
+
+    def authorize_with(
+        self,
+        open_authenticator: Callable[[], TokenAuthenticator] | None = None,
+        allowed_origins: Collection[str] = (),
+    ) -> None:
+        """Replace the handlers by some that authorize connections so, as a deployment does."""
+        authorizer = ConnectAuthorizer(self.store, open_authenticator, allowed_origins)
+        self.sockets = self.new_handlers(connect_authorizer=authorizer)
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
         return {
@@ -109,7 +124,8 @@ def a_room(switches: int = 0, messages: int = 0) -> Room:
     telemetry = Telemetry(told)
     broadcaster = InlineBroadcaster(registry, lambda: api, telemetry=telemetry)
     engine = SyncEngine(store, broadcaster=broadcaster, session_ttl_ms=3_600_000)
-    sockets = WebSocketHandlers(
+    new_handlers = partial(
+        WebSocketHandlers,
         engine=engine,
         store=store,
         registry=registry,
@@ -120,7 +136,7 @@ def a_room(switches: int = 0, messages: int = 0) -> Room:
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets, told, broadcaster)
+    return Room(store, registry, api, doorstep, watch, engine, new_handlers, told, broadcaster)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.recipients import recipients_of
 from chalicelib.ports import StoreUnavailable
-from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from tests.auth.bearers import KEYS, a_bearer, a_key_cache, a_key_set
 from tests.chess import ANNE, BEN, OTHER_SESSION, SESSION, chess
 
@@ -33,9 +32,7 @@ def room() -> Room:
 
 def a_guarded_room(*origins: str) -> Room:
     room = a_room()
-    room.sockets._connect_authorizer = ConnectAuthorizer(
-        room.store, lambda: TokenAuthenticator(a_key_cache(), 3_600), origins
-    )
+    room.authorize_with(lambda: TokenAuthenticator(a_key_cache(), 3_600), origins)
     room.engine.create_session(chess(60_000))
     return room
 
@@ -151,7 +148,7 @@ def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
     room.engine.start_session(SESSION)
     enter(room, "c1")
     keyless = TokenAuthenticator(KeyCache(lambda *, fresh: "hush"), 3_600)
-    room.sockets._connect_authorizer = ConnectAuthorizer(room.store, lambda: keyless)
+    room.authorize_with(lambda: keyless)
 
     assert handshake(room, token_of(), connection_id="c2") == {"statusCode": 503}
     assert handshake(room, connection_id="c2") == {"statusCode": 401}
@@ -181,14 +178,14 @@ def test_where_none_are_named_any_page_may(room: Room) -> None:
 
 def test_pages_are_asked_for_where_auth_is_off_too() -> None:
     room = a_room()
-    room.sockets._connect_authorizer = ConnectAuthorizer(room.store, None, [HERE])
+    room.authorize_with(None, [HERE])
 
     assert handshake(room, origin="https://evil.example")["statusCode"] == 403
     assert handshake(room, origin=HERE)["statusCode"] == 200
 
 
 def test_where_auth_is_off_a_token_is_not_looked_at_but_answered(room: Room) -> None:
-    room.sockets._connect_authorizer = ConnectAuthorizer(room.store)
+    room.authorize_with()
 
     assert handshake(room, offered="bearer.x") == {
         "statusCode": 200,
@@ -318,9 +315,7 @@ def test_a_token_is_revoked_although_nobody_can_be_sent_away(
 def test_who_was_let_in_without_a_token_is_sent_away_once_one_is_asked_for() -> None:
     room = a_room()
     room.connect("c1", SESSION)
-    room.sockets._connect_authorizer = ConnectAuthorizer(
-        room.store, lambda: TokenAuthenticator(a_key_cache(), 3_600)
-    )
+    room.authorize_with(lambda: TokenAuthenticator(a_key_cache(), 3_600))
 
     assert codes(room.send("c1", PING)) == ["SESSION_FORBIDDEN"]
     assert room.api.closed == ["c1"]

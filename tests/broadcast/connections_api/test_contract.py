@@ -205,25 +205,6 @@ def test_a_deadline_of_ones_own_may_be_earlier(api: ConnectionsApi, stub: Stub) 
     assert stub.bodies("late") == []
 
 
-def test_a_connections_line_is_bounded_and_keeps_the_newest(open_api: OpenApi, stub: Stub) -> None:
-    api = open_api(replace(PATIENT, waiting_per_connection=3))
-    stub.tell(ID, HANG)
-    done: SimpleQueue[tuple[bytes, DeliveryStatus]] = SimpleQueue()
-    for version in range(6):
-        api.submit_all(
-            [post(stub, data=b"%d" % version)], lambda sent, how: done.put((sent.data, how))
-        )
-
-    assert [done.get(timeout=60) for _ in range(2)] == [
-        (b"1", DeliveryStatus.DROPPED),
-        (b"2", DeliveryStatus.DROPPED),
-    ]
-    stub.let_go(ID)
-    assert [done.get(timeout=60) for _ in range(4)] == [
-        (b"%d" % version, DeliveryStatus.DELIVERED) for version in (0, 3, 4, 5)
-    ]
-
-
 def test_a_connection_is_closed_after_what_was_posted_before(
     api: ConnectionsApi, stub: Stub
 ) -> None:
@@ -317,30 +298,24 @@ def test_nothing_to_post_is_posted_at_once(api: ConnectionsApi) -> None:
     assert api.post_all([], 60) == []
 
 
-def test_closing_waits_for_what_is_under_way(api: ConnectionsApi, stub: Stub) -> None:
+@pytest.mark.parametrize(
+    ("within_s", "outcome"), [(30, DeliveryStatus.DELIVERED), (0.05, DeliveryStatus.DROPPED)]
+)
+def test_close_waits_for_unfinished_requests_until_its_deadline(
+    api: ConnectionsApi, stub: Stub, within_s: float, outcome: DeliveryStatus
+) -> None:
     stub.tell(ID, HANG)
     done: SimpleQueue[DeliveryStatus] = SimpleQueue()
     for _ in range(3):
         api.submit_all([post(stub)], lambda _, how: done.put(how))
     stub.wait_until(lambda received: received)
-    closing = threading.Thread(target=api.close, args=(30,))
+    closing = threading.Thread(target=api.close, args=(within_s,))
     closing.start()
-    stub.let_go(ID)
+    if outcome is DeliveryStatus.DELIVERED:
+        stub.let_go(ID)
     closing.join(30)
 
-    assert [done.get_nowait() for _ in range(3)] == [DeliveryStatus.DELIVERED] * 3
-
-
-def test_closing_drops_what_takes_too_long(api: ConnectionsApi, stub: Stub) -> None:
-    stub.tell(ID, HANG)
-    done: SimpleQueue[DeliveryStatus] = SimpleQueue()
-    for _ in range(3):
-        api.submit_all([post(stub)], lambda _, how: done.put(how))
-    stub.wait_until(lambda received: received)
-
-    api.close(0.05)
-
-    assert [done.get(timeout=60) for _ in range(3)] == [DeliveryStatus.DROPPED] * 3
+    assert [done.get(timeout=60) for _ in range(3)] == [outcome] * 3
 
 
 def test_a_closed_client_takes_nothing_more(api: ConnectionsApi, stub: Stub) -> None:

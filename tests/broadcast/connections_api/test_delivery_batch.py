@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -195,5 +196,4 @@ def test_whatever_is_answered_nothing_of_a_company_is_left(data: st.DataObject) 
     assert now_s <= DEADLINE_S
     assert (batch.unsettled, batch.throttled) == (0, {})
     box.pass_time(2 * DEADLINE_S)
-    assert not box._give_up_at_s
-    assert not box._backing_off
+    assert box.due_at_s() == inf

@@ -1,4 +1,4 @@
-"""SessionLocks, backoff and deadlines, at instants that the test names."""
+"""Order, backoff and deadlines of the delivery queue, at instants that the test names."""
 
 from __future__ import annotations
 
@@ -333,6 +333,5 @@ def test_whatever_happens_everyone_is_settled_once_and_in_order(data: st.DataObj
     for key in {one.key for one in accepted}:
         first_sent = list(dict.fromkeys(one for one in sent if one.key == key))
         assert first_sent == [one for one in accepted if one in first_sent]
-    assert not box._behind
-    assert not box._backing_off
+    assert box.is_idle
     assert len(box.endpoint_queues) <= 2

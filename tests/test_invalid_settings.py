@@ -53,7 +53,7 @@ def ran() -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_rest_is_answered_500_and_whatever_else_is_called_raises(
+def test_rest_is_500_and_other_functions_raise(
     ran: subprocess.CompletedProcess[str],
 ) -> None:
     told = json.loads(ran.stdout)
@@ -67,7 +67,7 @@ def test_rest_is_answered_500_and_whatever_else_is_called_raises(
     assert "REDIS_URL" not in ran.stdout
 
 
-def test_each_call_is_one_line_that_names_the_variable_and_repeats_no_password(
+def test_each_call_logs_one_line_with_the_variable_and_no_password(
     ran: subprocess.CompletedProcess[str],
 ) -> None:
     lines = [json.loads(line) for line in ran.stderr.splitlines()]

@@ -24,7 +24,7 @@ from tests.rest.test_fuzz import bent
 from .conformance import PARTS_OF_PAGES, asyncapi_document, openapi_document, problems, validator
 
 
-def test_the_document_is_valid() -> None:
+def test_document_is_valid() -> None:
     OpenAPIV31SpecValidator(openapi_document()).validate()
 
 

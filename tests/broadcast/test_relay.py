@@ -108,7 +108,7 @@ def scene() -> Iterator[Scene]:
     scene.relay.stop()
 
 
-def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> None:
+def test_update_is_posted_to_connections_of_this_endpoint_only(scene: Scene) -> None:
     for connection_id, endpoint in (("a", HERE), ("b", HERE), ("c", THERE)):
         scene.registry.register(SESSION, connection_id, endpoint)
     assert scene.relay.start()
@@ -121,7 +121,7 @@ def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> 
     assert scene.sent("c") == []
 
 
-def test_a_farewell_is_followed_by_the_close(scene: Scene) -> None:
+def test_final_message_is_followed_by_the_close(scene: Scene) -> None:
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
@@ -132,7 +132,7 @@ def test_a_farewell_is_followed_by_the_close(scene: Scene) -> None:
     assert scene.api.closed == ["a"]
 
 
-def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
+def test_gone_connection_is_deregistered_after_the_grace_period(scene: Scene) -> None:
     scene.registry.register(SESSION, "old", HERE)
     scene.store.advance(15_000)
     scene.registry.register(SESSION, "new", HERE)
@@ -145,7 +145,7 @@ def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
     assert scene.registry.connections_of(SESSION).connections[0].connection_id == "new"
 
 
-def test_a_fan_out_is_told_once_with_what_became_of_each_post(
+def test_fan_out_is_measured_once_with_the_status_of_each_post(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.create()
@@ -180,7 +180,7 @@ def test_a_fan_out_is_told_once_with_what_became_of_each_post(
     assert len(scene.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
 
 
-def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
+def test_update_without_recipients_is_no_fan_out(scene: Scene) -> None:
     other = str(uuid4())
     scene.registry.register(SESSION, "c", THERE)
     scene.registry.register(other, "b", HERE)
@@ -196,7 +196,7 @@ def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
     assert scene.told.counts == {(names.POSTS.name, ("delivered",)): 1}
 
 
-def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:
+def test_lost_subscription_is_replaced_and_each_client_gets_a_snapshot(scene: Scene) -> None:
     scene.create()
     scene.relay.start()
     scene.registry.register(SESSION, "a", HERE)
@@ -212,7 +212,7 @@ def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Sc
     eventually(lambda: scene.sent("a")[-1] == {"n": 3})
 
 
-def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
+def test_relay_that_replaces_a_killed_one_begins_with_snapshots(
     scene: Scene,
 ) -> None:
     scene.create()
@@ -225,7 +225,7 @@ def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
     assert scene.sent("b") == []
 
 
-def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> None:
+def test_session_deleted_during_the_loss_is_announced(scene: Scene) -> None:
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
@@ -236,7 +236,7 @@ def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> No
     assert scene.api.closed == []
 
 
-def test_a_fault_of_our_own_does_not_end_the_relay(
+def test_internal_error_does_not_end_the_relay(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.registry.register(SESSION, "a", HERE)
@@ -257,7 +257,7 @@ def settings_of(proxy: Proxy, place: RedisProcess | Cluster) -> Settings:
     return Settings(redis_url=proxy.url, redis_cluster=place.is_cluster)
 
 
-def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
+def test_redis_subscription_receives_commits_and_reports_its_loss(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
@@ -277,7 +277,7 @@ def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
             drain(listening)
 
 
-def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
+def test_quiet_subscription_lasts_and_unanswered_ping_loses_it(
     valkey: RedisProcess, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "QUIET_S", 0.1)
@@ -291,7 +291,7 @@ def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
             drain(listening, 0.1)
 
 
-def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
+def test_subscribing_to_an_unavailable_store_fails() -> None:
     with (
         pytest.raises(StoreUnavailable),
         subscription(Settings(redis_url="redis://127.0.0.1:1/0")),
@@ -299,7 +299,7 @@ def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
         pass
 
 
-def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: Scene) -> None:
+def test_silent_connection_is_closed_and_one_of_a_lost_endpoint_deregistered(scene: Scene) -> None:
     scene.registry.register(SESSION, "here", HERE)
     scene.registry.register(SESSION, "there", THERE)
     scene.store.advance(90_001)
@@ -335,7 +335,7 @@ def come(scene: Scene, connection_id: str, token_id: str, endpoint: str = HERE) 
     return guest
 
 
-def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_anything(
+def test_connection_of_a_revoked_token_is_told_why_and_closed(
     scene: Scene,
 ) -> None:
     come(scene, "a", "revoked")
@@ -357,7 +357,7 @@ def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_a
     )
 
 
-def test_whose_token_has_ended_hears_of_no_change_any_more(scene: Scene) -> None:
+def test_connection_of_an_expired_token_receives_no_update(scene: Scene) -> None:
     guest = come(scene, "a", "ended")
     scene.store.clock_ms = guest.valid_until_s * 1000
     scene.registry.register(SESSION, "b", HERE)

@@ -149,7 +149,7 @@ def scene() -> Iterator[Scene]:
     scene.relay.stop()
 
 
-def test_a_sweep_keeps_no_update_waiting(scene: Scene) -> None:
+def test_sweep_delays_no_update(scene: Scene) -> None:
     for number in range(1, 1_000):
         scene.registry.register(a_session_id(number), f"{number}", HERE)
     assert scene.relay.start()
@@ -161,7 +161,7 @@ def test_a_sweep_keeps_no_update_waiting(scene: Scene) -> None:
     eventually(lambda: scene.sent() == [{"n": 1}])
 
 
-def test_a_sweep_closes_whose_token_has_ended_and_says_why(scene: Scene) -> None:
+def test_sweep_closes_connections_of_expired_tokens_and_tells_them_why(scene: Scene) -> None:
     guest = a_bearer(Role.VIEWER, session_id=WATCHED)
     scene.store.clock_ms = guest.valid_until_s * 1000 - 1
     for connection_id, bearer in (("a", None), ("ended", guest)):
@@ -174,7 +174,7 @@ def test_a_sweep_closes_whose_token_has_ended_and_says_why(scene: Scene) -> None
     assert "a" not in scene.api.closed
 
 
-def test_snapshots_for_everybody_keep_no_update_waiting(scene: Scene) -> None:
+def test_snapshots_delay_no_update(scene: Scene) -> None:
     scene.store.gate.shut()
     assert scene.relay.start()
     assert scene.store.gate.reached.wait(10)
@@ -184,7 +184,7 @@ def test_snapshots_for_everybody_keep_no_update_waiting(scene: Scene) -> None:
     eventually(lambda: scene.sent() == [{"n": 1}])
 
 
-def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
+def test_deregistering_delays_no_update(scene: Scene) -> None:
     scene.registry.register(WATCHED, "gone", HERE)
     scene.api.outcomes = {"gone": [DeliveryStatus.GONE]}
     scene.store.advance(15_000)
@@ -198,7 +198,7 @@ def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
     eventually(lambda: scene.sent() == [{"n": 1}, {"n": 2}])
 
 
-def test_watched_sessions_are_looked_at_a_few_at_a_time_and_all_of_them(scene: Scene) -> None:
+def test_all_watched_sessions_are_read_in_small_batches(scene: Scene) -> None:
     many = 3 * SESSIONS_PER_READ
     for number in range(1, many):
         scene.registry.register(a_session_id(number), f"{number}", HERE)
@@ -211,7 +211,7 @@ def test_watched_sessions_are_looked_at_a_few_at_a_time_and_all_of_them(scene: S
     eventually(lambda: list(scene.registry.sessions_with_connections()) == [WATCHED])
 
 
-def test_thousands_who_are_gone_at_once_are_struck_off(scene: Scene) -> None:
+def test_thousands_of_gone_connections_are_deregistered(scene: Scene) -> None:
     # To look for each among all of them would take minutes.
     many = 20_000
     for number in range(many):
@@ -225,7 +225,7 @@ def test_thousands_who_are_gone_at_once_are_struck_off(scene: Scene) -> None:
     eventually(lambda: len(scene.registry.connections_of(WATCHED).connections) == 21)
 
 
-def test_an_update_is_not_followed_by_a_snapshot_of_what_was_before(scene: Scene) -> None:
+def test_update_is_not_followed_by_an_older_snapshot(scene: Scene) -> None:
     create_session(scene.engine, WATCHED)
 
     def a_command() -> None:
@@ -244,7 +244,7 @@ def test_an_update_is_not_followed_by_a_snapshot_of_what_was_before(scene: Scene
     assert [(one["type"], one["version"]) for one in scene.sent()] == [("STATE_UPDATE", 2)]
 
 
-def test_a_session_that_can_not_be_read_keeps_nobody_else_from_being_shown_theirs(
+def test_unreadable_session_keeps_no_other_from_its_snapshot(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(2 * SNAPSHOTS_AT_ONCE):
@@ -264,7 +264,7 @@ def test_a_session_that_can_not_be_read_keeps_nobody_else_from_being_shown_their
 
 
 @pytest.mark.parametrize("trouble", [StoreUnavailable("away"), ValueError("nonsense")])
-def test_trouble_is_outlived_and_said_once(
+def test_repeated_failure_is_survived_and_logged_once(
     scene: Scene, trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     create_session(scene.engine, WATCHED)
@@ -290,7 +290,7 @@ def shown_to_many(scene: Scene) -> list[str]:
     return many
 
 
-def test_no_more_than_a_few_snapshots_lie_before_an_update(
+def test_number_of_snapshots_before_an_update_is_bounded(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 30)
@@ -308,7 +308,7 @@ def test_no_more_than_a_few_snapshots_lie_before_an_update(
     assert 0 < scene.api.most <= SNAPSHOTS_AT_ONCE + 1
 
 
-def test_who_does_not_answer_keeps_nobody_from_a_snapshot(
+def test_unanswered_snapshot_keeps_no_other_from_being_sent(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 0.01)
@@ -320,7 +320,7 @@ def test_who_does_not_answer_keeps_nobody_from_a_snapshot(
     eventually(lambda: scene.api.most == len(many) + 1)
 
 
-def test_time_that_was_waited_is_not_left_to_others_once_more(
+def test_time_waited_for_snapshots_is_bounded_in_total(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience_s = 0.5
@@ -336,7 +336,7 @@ def test_time_that_was_waited_is_not_left_to_others_once_more(
     assert 2 * patience_s <= monotonic() - began_s < 3.5 * patience_s
 
 
-def test_a_loss_during_snapshots_has_everybody_sent_another(scene: Scene) -> None:
+def test_loss_during_snapshots_sends_each_client_another(scene: Scene) -> None:
     create_session(scene.engine, WATCHED)
     scene.store.gate.shut()
     assert scene.relay.start()
@@ -350,7 +350,7 @@ def test_a_loss_during_snapshots_has_everybody_sent_another(scene: Scene) -> Non
     assert {one["type"] for one in scene.sent()} == {"STATE_SYNC"}
 
 
-def test_a_snapshot_goes_out_only_while_nothing_has_overtaken_it() -> None:
+def test_snapshot_overtaken_by_an_update_is_not_sent() -> None:
     snapshots, sent = Snapshots(), list[str]()
 
     def send(session_id: str) -> None:

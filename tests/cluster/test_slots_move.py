@@ -30,7 +30,7 @@ WAYS: dict[str, Callable[[Cluster, int, RedisProcess], None]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_players_go_on_while_every_slot_moves_to_a_node_that_has_just_joined(
+def test_commands_succeed_while_every_slot_moves_to_a_new_node(
     own_cluster: Cluster, open_store: OpenStore, tmp_path: Path, way: str
 ) -> None:
     engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)

@@ -137,7 +137,7 @@ def test_pending_session_has_no_cycle_to_adjust() -> None:
     assert game(GLOBAL).adjust(0, -5).clocks(0).session_remaining_ms == 59_995
 
 
-def test_the_reason_goes_into_the_log() -> None:
+def test_reason_goes_into_the_log() -> None:
     playing = started(PER_PARTICIPANT)
     playing.tell(1_000, Adjust(500, "a", reason="phone rang"))
     assert playing.events == (ev.TimeAdjusted(1_000, "a", None, 500, "phone rang"),)
@@ -181,7 +181,7 @@ def test_session_clock_adjusted_to_zero_ends_the_session() -> None:
     )
 
 
-def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
+def test_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
     playing = started(GLOBAL, time_per_cycle_ms=10_000).read(12_000).adjust(12_000, -60_000)
     assert (playing.status, playing.session.completed_at_ms) == ("expired", 12_000)
 

@@ -67,7 +67,7 @@ def test_participants_keep_index_allocation_and_group(mode: SyncMode) -> None:
     ]
 
 
-def test_a_participant_is_found_by_id_in_rotation() -> None:
+def test_participant_is_found_by_id_in_rotation() -> None:
     given = setup(COUNT_UP, "abc")
     assert [given.position_of(name) for name in ("a", "c", "stranger")] == [0, 2, None]
 
@@ -138,7 +138,7 @@ def test_default_timeout_action(mode: SyncMode, action: str) -> None:
         ({"time_control": tc.Delay(5), "increment_ms": 0}, tc.Delay(5)),
     ],
 )
-def test_the_short_form_of_a_time_control_is_an_increment(
+def test_short_form_of_a_time_control_is_an_increment(
     fields: dict[str, Any], control: tc.TimeControl
 ) -> None:
     assert setup(PER_PARTICIPANT, **fields).control == control

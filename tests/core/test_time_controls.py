@@ -225,13 +225,13 @@ def test_periods_run_on_across_a_group() -> None:
     assert figures(game, "a", 27_000) == (10_000, 0, 5_000, 2)
 
 
-def test_a_block_counts_a_run_across_a_group_once() -> None:
+def test_block_counts_a_run_across_a_group_once() -> None:
     game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=tc.Canadian(9_000, 2))
     game.switch(21_000, "b").switch(22_000, "a").switch(23_000, "c")
     assert figures(game, "a", 23_000) == (6_000, 0, 6_000, 1)
 
 
-def test_a_block_is_refilled_after_a_run_across_a_group() -> None:
+def test_block_is_refilled_after_a_run_across_a_group() -> None:
     game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=tc.Canadian(9_000, 1))
     game.switch(21_000, "b").switch(23_000, "c")
     assert figures(game, "a", 23_000) == (9_000, 0, 9_000, 1)
@@ -267,14 +267,14 @@ def test_time_is_given_back_only_when_another_bank_takes_over() -> None:
     assert game.switch(4_000, "a").remaining(4_000) == {"a": 6_000, "b": 10_000}
 
 
-def test_a_pause_does_not_end_a_run() -> None:
+def test_pause_does_not_end_a_run() -> None:
     game = started(PER_PARTICIPANT, time_control=tc.Delay(3_000))
     game.pause(2_000).resume(50_000)
     assert figures(game, "a", 50_500) == (10_000, 500)
     assert game.switch(53_000).remaining(53_000) == {"a": 8_000, "b": 10_000}
 
 
-def test_an_increment_without_a_time_control_is_fischers() -> None:
+def test_increment_without_a_time_control_is_fischers() -> None:
     game = started(PER_PARTICIPANT, increment_ms=2_000)
     assert game.switch(3_000).remaining(3_000) == {"a": 9_000, "b": 10_000}
 
@@ -289,7 +289,7 @@ def test_hourglass_transfers_when_the_other_side_takes_over() -> None:
     assert game.switch(8_000).remaining(8_000) == {"a": 12_000, "b": 8_000}
 
 
-def test_an_hourglass_of_two_groups_passes_on_the_whole_run() -> None:
+def test_hourglass_of_two_groups_passes_on_the_whole_run() -> None:
     game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=tc.Hourglass())
     game.switch(3_000, "b").switch(5_000, "c")
     assert game.remaining(5_000) == {"a": 15_000, "b": 15_000, "c": 15_000}
@@ -303,7 +303,7 @@ def test_expired_hourglass_side_transfers_what_it_held() -> None:
     assert game.overtime(15_000) == {"a": 5_000, "b": 0}
 
 
-def test_the_expired_side_of_an_hourglass_gains_nothing() -> None:
+def test_expired_side_of_an_hourglass_gains_nothing() -> None:
     game = started(PER_PARTICIPANT, time_control=tc.Hourglass(), action_on_timeout=SKIP)
     game.switch(14_000)
     assert game.active == "b"
@@ -343,7 +343,7 @@ def test_expired_bank_shows_zeros_and_gains_nothing(
     assert set(figures(game, "a", 60_000)) == {0}
 
 
-def test_a_bank_without_periods_shows_none() -> None:
+def test_bank_without_periods_shows_none() -> None:
     # Nothing but time given to a clock that had run out leads to such a bank.
     assert tc.Byoyomi(5_000, 3).reading(tc.Bank(10_000, 4_000), 1_000) == {
         "time_remaining_ms": 3_000,
@@ -353,7 +353,7 @@ def test_a_bank_without_periods_shows_none() -> None:
     }
 
 
-def test_an_hourglass_alone_transfers() -> None:
+def test_hourglass_alone_transfers() -> None:
     controls = [
         SUDDEN_DEATH,
         tc.Delay(1),

@@ -188,9 +188,7 @@ def test_session_timeout_precedes_a_simultaneous_cycle_timeout(action: str) -> N
 
 
 @pytest.mark.parametrize(("total_ms", "skipped"), [(30_000, 2), (30_001, 3), (29_999, 2)])
-def test_the_last_skipped_cycle_is_the_one_before_the_sessions_end(
-    total_ms: int, skipped: int
-) -> None:
+def test_last_skipped_cycle_is_the_one_before_the_sessions_end(total_ms: int, skipped: int) -> None:
     game = started(
         GLOBAL, time_per_cycle_ms=10_000, total_time_ms=total_ms, action_on_timeout=SKIP
     ).read(99_000)
@@ -313,7 +311,7 @@ def test_timeout_events_carry_the_creators_data() -> None:
     assert game.events == (ev.ParticipantExpired(10_000, "a", "x", NOTIFY, data),)
 
 
-def test_a_skipped_cycle_is_a_timeout_and_a_switch() -> None:
+def test_skipped_cycle_is_a_timeout_and_a_switch() -> None:
     game = started(PER_CYCLE, action_on_timeout=SKIP).read(10_000)
     assert game.events == (
         ev.ParticipantExpired(10_000, "a", None, SKIP, None),
@@ -352,7 +350,7 @@ def rounds(mode: SyncMode, participants: int, **fields: Any) -> Game:
     ("timeouts", "listed", "count"),
     [(99, 99, None), (100, 100, None), (101, 100, 1), (102, 100, 2)],
 )
-def test_a_commit_lists_a_hundred_timeouts_and_counts_the_rest(
+def test_commit_lists_a_hundred_timeouts_and_counts_the_rest(
     mode: SyncMode, timeouts: int, listed: int, count: int | None
 ) -> None:
     game = rounds(mode, 3).read(timeouts * 1_000)
@@ -365,7 +363,7 @@ def test_a_commit_lists_a_hundred_timeouts_and_counts_the_rest(
 
 
 @pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
-def test_a_day_of_one_second_cycles(mode: SyncMode) -> None:
+def test_day_of_one_second_cycles(mode: SyncMode) -> None:
     game = rounds(mode, 2).read(DAY_MS + 500)
     assert game.events[-1] == ev.TimeoutsSkipped(DAY_MS, 86_400 - MAX_LISTED_TIMEOUTS, "p0")
     assert len(game.events) == 2 * MAX_LISTED_TIMEOUTS + 1

@@ -272,7 +272,7 @@ def test_changed_positions_are_those_with_a_cycle_in_between() -> None:
     # One participant per shared bank is enough, and the active one is always included.
     [(PER_PARTICIPANT, {0: [0], 1: [0, 1], 3: [0, 3]}), (PER_GROUP, {0: [0], 1: [0, 2]})],
 )
-def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed(
+def test_bank_that_changes_outside_any_cycle_is_among_the_changed(
     mode: SyncMode, changed: dict[int, list[int]]
 ) -> None:
     session = started(mode, ["x.a", "x.b", "y.c", "y.d"]).session

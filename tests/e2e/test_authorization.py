@@ -207,7 +207,7 @@ def stored(store: RedisProcess) -> str:
         return "".join(f"{key!r} {read[client.type(key)](key)!r}" for key in keys)
 
 
-def test_no_token_is_written_anywhere(stack: Stack) -> None:
+def test_no_token_is_written_to_logs_metrics_errors_or_the_store(stack: Stack) -> None:
     used = asyncio.run(an_evening(stack))
     host, _, port = stack.instance.rest_url.removeprefix("http://").rpartition(":")
     connection = HTTPConnection(host, int(port), timeout=30)
@@ -227,7 +227,7 @@ def test_no_token_is_written_anywhere(stack: Stack) -> None:
     } == set()
 
 
-def test_who_watches_in_a_terminal_is_told_why_nothing_is_to_be_seen(stack: Stack) -> None:
+def test_terminal_view_explains_a_missing_or_refused_token(stack: Stack) -> None:
     session_id = a_session(1)["session_id"]
     watch = [sys.executable, "-m", "local", "watch", session_id]
     for token, told in (
@@ -247,7 +247,7 @@ def test_who_watches_in_a_terminal_is_told_why_nothing_is_to_be_seen(stack: Stac
         assert "Traceback" not in watched.stderr
 
 
-def test_a_thousand_handshakes_with_bad_tokens_leave_nothing_in_the_store(
+def test_thousand_handshakes_with_bad_tokens_leave_nothing_in_the_store(
     stack: Stack, size: Size
 ) -> None:
     session_id = a_session(1)["session_id"]

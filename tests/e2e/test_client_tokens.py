@@ -75,7 +75,7 @@ async def until(client: SessionClient, state: str, version: int = 1) -> None:
         )
 
 
-def test_a_client_whose_token_ends_is_told_and_comes_back_with_a_new_one(
+def test_client_whose_token_expires_reconnects_with_a_new_one(
     instance: Instance,
 ) -> None:
     async def evening() -> None:
@@ -97,7 +97,7 @@ def test_a_client_whose_token_ends_is_told_and_comes_back_with_a_new_one(
     asyncio.run(evening())
 
 
-def test_a_client_whose_token_is_revoked_is_told_until_it_has_another(instance: Instance) -> None:
+def test_client_whose_token_is_revoked_reports_it_until_it_has_another(instance: Instance) -> None:
     async def evening() -> None:
         session = a_session(2)
         session_id = session["session_id"]

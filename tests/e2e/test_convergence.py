@@ -147,7 +147,7 @@ async def nothing_outlives_its_connection(
 
 
 @pytest.mark.parametrize("broadcast", ["relay", pytest.param("inline", marks=pytest.mark.failover)])
-def test_posts_that_are_lost_late_or_out_of_order_and_lost_disconnects(
+def test_clients_converge_although_posts_and_disconnects_are_lost(
     valkey: RedisProcess, tmp_path: Path, size: Size, broadcast: str
 ) -> None:
     environment = {**SHORT_HEARTBEATS, "BROADCAST": broadcast}
@@ -266,9 +266,7 @@ def is_in_step(replica: redis.Redis) -> bool:
 
 
 @pytest.mark.failover
-def test_a_killed_instance_a_restarted_store_and_a_replica_that_had_fallen_behind(
-    tmp_path: Path, size: Size
-) -> None:
+def test_clients_converge_after_a_kill_a_restart_and_a_failover(tmp_path: Path, size: Size) -> None:
     with (
         durable(tmp_path / "first") as first,
         durable(tmp_path / "second") as second,

@@ -50,7 +50,7 @@ async def an_ending(ending: Instance, staying: Instance, valkey: RedisProcess, h
             assert remembered(store, names) == left
 
 
-def test_clients_go_to_the_other_instance_and_no_process_stays(
+def test_clients_reconnect_to_the_other_instance_and_no_process_remains(
     valkey: RedisProcess, tmp_path: Path, pair: list[Instance]
 ) -> None:
     with instances(2, valkey.url, tmp_path) as (stopped, killed):

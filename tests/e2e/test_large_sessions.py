@@ -162,7 +162,5 @@ async def everybody_shows_what_get_does(rest: Rest, session_id: str, clients: li
 
 
 @pytest.mark.parametrize("kind", SESSIONS if FULL else A_KIND_OF_EACH)
-def test_who_merges_what_comes_in_frames_shows_what_get_does(
-    pair: list[Instance], size: Size, kind: str
-) -> None:
+def test_merged_frames_show_what_get_returns(pair: list[Instance], size: Size, kind: str) -> None:
     asyncio.run(a_walk(pair, SESSIONS[kind](), size(20, 150), seed=len(kind)))

@@ -157,7 +157,7 @@ async def under_attack(
 
 @pytest.mark.parametrize("broadcast", ["relay", "inline"])
 @pytest.mark.parametrize("kinds", [*((kind,) for kind in ATTACKS), TOGETHER], ids=" and ".join)
-def test_the_others_miss_nothing_and_are_not_kept_waiting(
+def test_other_clients_miss_nothing_and_are_not_delayed(
     pair: list[Instance],
     inline_pair: list[Instance],
     attacker: ProcessPoolExecutor,
@@ -213,9 +213,7 @@ async def burst(victim: Instance) -> tuple[float, float]:
     return before_mb, most_mb
 
 
-def test_a_burst_takes_no_more_memory_than_a_few_reads(
-    valkey: RedisProcess, tmp_path: Path
-) -> None:
+def test_burst_takes_no_more_memory_than_a_few_reads(valkey: RedisProcess, tmp_path: Path) -> None:
     with instances(1, valkey.url, tmp_path) as (victim,):
         before_mb, most_mb = asyncio.run(burst(victim))
 

@@ -98,7 +98,7 @@ def of(lines: list[dict[str, Any]], message: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["message"] == message]
 
 
-def test_a_stack_tells_all_that_happens_and_nothing_that_it_was_told(tmp_path: Path) -> None:
+def test_logs_and_metrics_cover_every_request_and_contain_no_input(tmp_path: Path) -> None:
     with running(valkey_binary(), tmp_path / "valkey", "--requirepass", PASSWORD) as server:
         url = server.url.replace("redis://", f"redis://:{PASSWORD}@")
         with instances(1, url, tmp_path, environment=TELL_ALL) as (instance,):
@@ -150,7 +150,7 @@ def one_scrape_holds_what_three_processes_counted(page: str) -> None:
     assert value(page, "tickless_store_up") == 1
 
 
-def test_two_instances_count_apart_and_say_the_same_of_the_fleet(
+def test_instances_count_separately_and_agree_on_the_store(
     pair: list[Instance], valkey: RedisProcess
 ) -> None:
     async def create() -> None:

@@ -94,7 +94,7 @@ async def scenario(instance: Instance, watching_each: int) -> None:
         await asyncio.gather(*(client.leave() for client in clients))
 
 
-def test_whoever_watches_is_up_to_date_once_a_killed_relay_has_been_replaced(
+def test_clients_are_current_after_a_killed_relay_is_replaced(
     valkey: RedisProcess, tmp_path: Path, size: Size
 ) -> None:
     heartbeat = {"HEARTBEAT_INTERVAL_MS": str(HEARTBEAT_MS)}

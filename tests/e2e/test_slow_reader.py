@@ -102,7 +102,7 @@ async def scenario(inline: Instance, store: redis.Redis, api: ConnectionsApi) ->
     assert max(after_s) < WAITS_AT_MOST_S
 
 
-def test_a_client_that_does_not_read_keeps_no_command_waiting_until_the_deadline(
+def test_client_that_does_not_read_delays_no_command_until_the_deadline(
     valkey: RedisProcess, tmp_path: Path
 ) -> None:
     api = open_connections_api("us-east-1", Credentials("local", "local"))

@@ -108,7 +108,7 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
         assert last.resident_mb <= early.resident_mb + TOLERATED_MB, pid
 
 
-def test_who_comes_and_goes_leaves_nothing_behind(
+def test_clients_that_come_and_go_leave_nothing_behind(
     pair: list[Instance], valkey: RedisProcess, size: Size
 ) -> None:
     with valkey.admin() as store:

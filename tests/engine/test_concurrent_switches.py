@@ -49,7 +49,7 @@ def engines(open_store: OpenStore, anywhere: RedisProcess | Cluster) -> list[Syn
     return [SyncEngine(store, session_ttl_ms=TTL_MS) for store in stores]
 
 
-def test_of_fifty_switches_at_once_fifty_are_applied_one_after_another(
+def test_fifty_concurrent_switches_are_all_applied_in_sequence(
     engines: list[SyncEngine],
 ) -> None:
     for _ in range(4):
@@ -62,7 +62,9 @@ def test_of_fifty_switches_at_once_fifty_are_applied_one_after_another(
         assert (after.state["version"], cycles(after)) == (52, 50)
 
 
-def test_racing_switches_that_name_their_cycle_are_one_switch(engines: list[SyncEngine]) -> None:
+def test_only_one_of_racing_switches_that_name_their_cycle_is_applied(
+    engines: list[SyncEngine],
+) -> None:
     session_id = running_session(engines[0])
     active = engines[0].get_current_state(session_id).state["active_participant_id"]
 
@@ -79,7 +81,7 @@ def test_racing_switches_that_name_their_cycle_are_one_switch(engines: list[Sync
     assert cycles(engines[0].get_current_state(session_id)) == 1
 
 
-def test_the_time_of_racing_cycles_adds_up_to_the_time_that_passed(
+def test_times_of_racing_cycles_add_up_to_the_elapsed_time(
     engines: list[SyncEngine],
 ) -> None:
     session_id = running_session(engines[0])

@@ -97,7 +97,7 @@ def tells_every_version(
 
 
 @given(CASES, st.integers(1, 7))
-def test_the_log_tells_status_active_participant_and_times_used_of_every_version(
+def test_event_log_determines_status_active_participant_and_times_of_every_version(
     case: tuple[Setup, list[Step]], a_page: int
 ) -> None:
     setup, walk = case
@@ -107,7 +107,7 @@ def test_the_log_tells_status_active_participant_and_times_used_of_every_version
     tells_every_version(read(engine, setup.session_id, a_page), setup, versions)
 
 
-def test_a_real_stream_tells_as_much(own_valkey: RedisProcess) -> None:
+def test_redis_stream_contains_the_same_events(own_valkey: RedisProcess) -> None:
     server = connect(Settings(redis_url=own_valkey.url))
     runs = count()
 

@@ -74,7 +74,7 @@ def version(engine: SyncEngine) -> int:
     return engine.get_current_state(SESSION).session.version
 
 
-def test_a_command_that_comes_twice_is_carried_out_once_and_answered_alike(
+def test_repeated_command_is_applied_once_with_the_same_response(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency())
@@ -84,7 +84,7 @@ def test_a_command_that_comes_twice_is_carried_out_once_and_answered_alike(
     assert version(engine) == 3
 
 
-def test_after_a_day_it_is_a_request_like_any_other(
+def test_key_expires_after_a_day(
     engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.execute_idempotent(SESSION, Start(), idempotency())
@@ -97,7 +97,7 @@ def test_after_a_day_it_is_a_request_like_any_other(
         engine.execute_idempotent(SESSION, Start(), idempotency())
 
 
-def test_another_request_under_the_same_key_is_refused_and_changes_nothing(
+def test_reused_key_is_refused_and_changes_nothing(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.execute_idempotent(SESSION, Start(), idempotency(asked=b"start"))
@@ -112,7 +112,7 @@ def test_another_request_under_the_same_key_is_refused_and_changes_nothing(
     assert version(engine) == 2
 
 
-def test_of_two_different_requests_that_race_under_one_key_the_later_is_refused(
+def test_second_of_two_racing_requests_under_one_key_is_refused(
     engine: SyncEngine,
     rival: SyncEngine,
     store: RacedStore,
@@ -129,7 +129,7 @@ def test_of_two_different_requests_that_race_under_one_key_the_later_is_refused(
     assert version(engine) == 3
 
 
-def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answered_alike(
+def test_one_of_two_equal_racing_requests_is_applied_and_both_get_its_response(
     rival: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     broadcaster = RecordingBroadcaster()
@@ -150,7 +150,7 @@ def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answere
     assert broadcaster.heard == before
 
 
-def test_equal_switches_that_race_take_one_place_in_the_limit(
+def test_equal_racing_switches_count_once_against_the_limit(
     engine: SyncEngine,
     rival: SyncEngine,
     idempotency: Callable[..., IdempotentRequest],
@@ -172,7 +172,7 @@ def test_equal_switches_that_race_take_one_place_in_the_limit(
         engine.execute(SESSION, Switch(), limit_check=charges[2])
 
 
-def test_a_commit_whose_own_reply_was_lost_is_announced(
+def test_commit_whose_reply_was_lost_is_broadcast(
     store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     broadcaster = RecordingBroadcaster()
@@ -184,7 +184,7 @@ def test_a_commit_whose_own_reply_was_lost_is_announced(
     assert len(broadcaster.heard) == 2
 
 
-def test_a_refused_command_may_be_tried_again_under_its_key(
+def test_refused_command_can_be_retried_under_its_key(
     engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.start_session(SESSION)
@@ -197,7 +197,7 @@ def test_a_refused_command_may_be_tried_again_under_its_key(
     assert engine.get_current_state(SESSION).state["status"] == "running"
 
 
-def test_what_changes_nothing_is_answered_alike_as_well(
+def test_repeated_command_without_effect_has_the_same_response(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.complete_session(SESSION)
@@ -209,7 +209,7 @@ def test_what_changes_nothing_is_answered_alike_as_well(
     assert engine.get_current_state(SESSION).state["status"] == "pending"
 
 
-def test_of_two_racing_requests_that_change_nothing_both_are_answered_alike(
+def test_racing_commands_without_effect_have_the_same_response(
     engine: SyncEngine,
     rival: SyncEngine,
     store: RacedStore,
@@ -229,7 +229,7 @@ def test_of_two_racing_requests_that_change_nothing_both_are_answered_alike(
     assert [slow.execute_idempotent(SESSION, Complete(), idempotency())] == theirs
 
 
-def test_a_key_outlives_the_session_it_was_used_on(
+def test_key_outlives_the_session_it_was_used_on(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency())
@@ -241,7 +241,7 @@ def test_a_key_outlives_the_session_it_was_used_on(
     assert engine.get_current_state(SESSION).state["status"] == "pending"
 
 
-def test_a_key_is_looked_at_before_the_version(
+def test_key_is_checked_before_the_version(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency(), expected_versions={1})
@@ -251,7 +251,7 @@ def test_a_key_is_looked_at_before_the_version(
     )
 
 
-def test_a_creation_that_comes_twice_is_answered_as_the_first_one(
+def test_repeated_creation_has_the_first_response(
     store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
@@ -261,7 +261,7 @@ def test_a_creation_that_comes_twice_is_answered_as_the_first_one(
     assert engine.create_session_idempotent(chess(), idempotency()) == first == b"answer 1: 1"
 
 
-def test_a_creation_of_what_was_there_is_answered_alike_as_well(
+def test_repeated_creation_of_an_existing_session_has_the_first_response(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     first = engine.create_session_idempotent(chess(), idempotency())
@@ -270,7 +270,7 @@ def test_a_creation_of_what_was_there_is_answered_alike_as_well(
     assert engine.create_session_idempotent(chess(), idempotency()) == first
 
 
-def test_a_deletion_that_comes_twice_spares_what_was_created_since(
+def test_repeated_deletion_spares_a_newer_session(
     store: RacedStore, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     broadcaster = RecordingBroadcaster()
@@ -284,7 +284,7 @@ def test_a_deletion_that_comes_twice_spares_what_was_created_since(
     assert broadcaster.dismissed == 1
 
 
-def test_a_deletion_may_be_meant_for_one_version_only(
+def test_deletion_can_require_a_version(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     with pytest.raises(errors.PreconditionFailed):
@@ -299,7 +299,7 @@ def test_a_deletion_may_be_meant_for_one_version_only(
         engine.delete_session(SESSION, expected_versions={2})
 
 
-def test_keys_of_different_sessions_have_nothing_to_do_with_each_other(
+def test_keys_of_different_sessions_are_independent(
     engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
 ) -> None:
     engine.create_session(chess(session_id=BEN))

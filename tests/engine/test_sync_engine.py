@@ -80,7 +80,7 @@ def pushed(store: FakeStore) -> list[dict[str, Any]]:
 # creation
 
 
-def test_a_session_is_created_pending_as_version_one(engine: SyncEngine, store: RacedStore) -> None:
+def test_session_is_created_pending_as_version_one(engine: SyncEngine, store: RacedStore) -> None:
     outcome = engine.create_session(chess())
 
     assert outcome.created
@@ -89,7 +89,7 @@ def test_a_session_is_created_pending_as_version_one(engine: SyncEngine, store: 
     assert [event.type for event in outcome.events] == ["session_created"]
 
 
-def test_the_same_creation_again_returns_the_session_as_it_has_become(engine: SyncEngine) -> None:
+def test_repeated_creation_returns_the_current_session(engine: SyncEngine) -> None:
     start(engine)
 
     again = engine.create_session(chess())
@@ -123,7 +123,7 @@ def test_creation_that_loses_a_race_returns_the_equal_session_of_the_winner(
     assert (outcome.created, outcome.state["version"], len(store.commits)) == (False, 1, 1)
 
 
-def test_a_session_created_anew_begins_another_epoch(engine: SyncEngine) -> None:
+def test_recreated_session_has_another_epoch(engine: SyncEngine) -> None:
     first = engine.create_session(chess())
     engine.delete_session(SESSION)
     second = engine.create_session(chess())
@@ -149,7 +149,7 @@ def test_a_session_created_anew_begins_another_epoch(engine: SyncEngine) -> None
         lambda engine: engine.execute(SESSION, Undo()),
     ],
 )
-def test_what_is_not_there_is_not_found(
+def test_missing_session_is_not_found(
     engine: SyncEngine, store: RacedStore, call: Callable[[SyncEngine], object]
 ) -> None:
     with pytest.raises(errors.SessionNotFound):
@@ -157,9 +157,7 @@ def test_what_is_not_there_is_not_found(
     assert store.commits == []
 
 
-def test_a_booked_cycle_is_exact_by_the_clock_of_the_store(
-    engine: SyncEngine, store: RacedStore
-) -> None:
+def test_cycle_is_measured_by_the_clock_of_the_store(engine: SyncEngine, store: RacedStore) -> None:
     start(engine)
     store.advance(1_234)
 
@@ -170,7 +168,7 @@ def test_a_booked_cycle_is_exact_by_the_clock_of_the_store(
     assert outcome.now_ms == store.clock_ms
 
 
-def test_switch_and_pause_pass_on_whose_cycle_they_mean(engine: SyncEngine) -> None:
+def test_switch_and_pause_pass_on_the_current_participant(engine: SyncEngine) -> None:
     start(engine)
 
     with pytest.raises(errors.StaleCycle):
@@ -181,9 +179,7 @@ def test_switch_and_pause_pass_on_whose_cycle_they_mean(engine: SyncEngine) -> N
     assert active(engine.switch_cycle(SESSION, ANNE, ANNE)) == ANNE
 
 
-def test_a_refused_command_commits_the_timeout_it_meets(
-    engine: SyncEngine, store: RacedStore
-) -> None:
+def test_refused_command_commits_due_timeouts(engine: SyncEngine, store: RacedStore) -> None:
     start(engine, action_on_timeout=TimeoutAction.END_SESSION)
     store.advance(11_000)
 
@@ -194,9 +190,7 @@ def test_a_refused_command_commits_the_timeout_it_meets(
     assert store.commits[-1].session.status == "expired"
 
 
-def test_a_read_commits_the_timeout_it_meets_and_only_once(
-    engine: SyncEngine, store: RacedStore
-) -> None:
+def test_read_commits_due_timeouts_once(engine: SyncEngine, store: RacedStore) -> None:
     start(engine)
     store.advance(10_000)
 
@@ -208,7 +202,7 @@ def test_a_read_commits_the_timeout_it_meets_and_only_once(
     assert len(store.commits) == 3
 
 
-def test_completing_twice_is_completing_once(engine: SyncEngine, store: RacedStore) -> None:
+def test_repeated_completion_commits_nothing(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     first, second = engine.complete_session(SESSION), engine.complete_session(SESSION)
 
@@ -216,7 +210,7 @@ def test_completing_twice_is_completing_once(engine: SyncEngine, store: RacedSto
     assert len(store.commits) == 2
 
 
-def test_deleting_is_idempotent_and_says_so_once(engine: SyncEngine, store: RacedStore) -> None:
+def test_deletion_is_idempotent_and_pushed_once(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     engine.delete_session(SESSION)
     engine.delete_session(SESSION)
@@ -229,7 +223,7 @@ def test_deleting_is_idempotent_and_says_so_once(engine: SyncEngine, store: Race
 # pushes
 
 
-def test_what_cannot_be_read_can_still_be_deleted(store: RacedStore) -> None:
+def test_unreadable_session_can_be_deleted(store: RacedStore) -> None:
     class Damaged(FakeStore):
         def load(self, session_id: str, *_: Any) -> Any:
             raise ValueError("not a session")
@@ -244,7 +238,7 @@ def test_what_cannot_be_read_can_still_be_deleted(store: RacedStore) -> None:
     assert store.load(SESSION).session is None
 
 
-def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
+def test_commit_is_pushed_with_the_state_the_caller_gets(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     created = engine.create_session(chess())
@@ -260,9 +254,7 @@ def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
     assert [event["type"] for event in message["events"]] == ["session_started"]
 
 
-def test_a_push_lists_fifty_events_and_says_how_many_more_there_were(
-    engine: SyncEngine, store: RacedStore
-) -> None:
+def test_push_lists_fifty_events_and_counts_the_rest(engine: SyncEngine, store: RacedStore) -> None:
     start(
         engine,
         sync_mode=SyncMode.PER_CYCLE,
@@ -282,7 +274,7 @@ def test_a_push_lists_fifty_events_and_says_how_many_more_there_were(
 # life
 
 
-def test_a_session_lives_on_from_its_last_command_and_as_long_as_its_clock(
+def test_session_expires_after_its_last_command_and_its_deadline(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     created = engine.create_session(chess())
@@ -308,9 +300,7 @@ def test_reads_refusals_and_timeouts_do_not_renew_a_session(
     assert store.expires_at_ms(SESSION) == expires_at_ms
 
 
-def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
-    engine: SyncEngine, store: RacedStore
-) -> None:
+def test_deadline_is_indexed_only_while_a_clock_runs(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     assert store.deadlines == {}
     started = engine.start_session(SESSION)
@@ -322,7 +312,7 @@ def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
 # races
 
 
-def test_a_lost_race_is_run_again_on_the_session_as_it_is(
+def test_command_that_lost_a_race_is_retried_on_the_new_version(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, told: RecordingSink
 ) -> None:
     start(engine)
@@ -387,7 +377,7 @@ def test_lost_race_is_no_conflict_if_the_refusal_has_another_reason(
         engine.switch_cycle(SESSION, current_participant_id=ANNE)
 
 
-def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
+def test_race_lost_for_two_seconds_is_a_conflict(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
 ) -> None:
     start(engine)
@@ -401,7 +391,7 @@ def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
     assert max(watch.naps) <= 0.05
 
 
-def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
+def test_slow_store_does_not_use_up_the_time_for_retries(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
 ) -> None:
     start(engine)
@@ -424,7 +414,7 @@ def test_commit_whose_reply_was_lost_succeeds(engine: SyncEngine, store: RacedSt
     assert outcome.state["version"] == engine.get_current_state(SESSION).state["version"] == 3
 
 
-def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStore) -> None:
+def test_unavailable_store_is_reported(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     store.away = True
 
@@ -435,7 +425,7 @@ def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStor
 # expected versions
 
 
-def test_a_command_may_be_meant_for_one_version_only(
+def test_command_can_require_a_version(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     engine.create_session(chess())
@@ -450,7 +440,7 @@ def test_a_command_may_be_meant_for_one_version_only(
 
 
 @pytest.mark.parametrize("noticed", [True, False])
-def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_noticed(
+def test_due_timeout_counts_as_a_version_before_preconditions_are_checked(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, noticed: bool
 ) -> None:
     start(engine, action_on_timeout=TimeoutAction.SKIP_CYCLE)
@@ -468,7 +458,7 @@ def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_n
     assert active(engine.execute(SESSION, Pause(), expected_versions={3})) == BEN
 
 
-def test_what_is_meant_for_any_version_meets_the_settled_session(
+def test_command_for_any_version_applies_to_the_settled_session(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     start(engine, action_on_timeout=TimeoutAction.SKIP_CYCLE)
@@ -479,7 +469,7 @@ def test_what_is_meant_for_any_version_meets_the_settled_session(
     assert (outcome.state["version"], active(outcome)) == (3, BEN)
 
 
-def test_a_session_that_is_deleted_while_it_is_settled_is_gone(
+def test_session_deleted_while_it_is_settled_fails_the_precondition(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     start(engine)
@@ -491,7 +481,7 @@ def test_a_session_that_is_deleted_while_it_is_settled_is_gone(
 
 
 @pytest.mark.parametrize("other", [True, 1.0])
-def test_creations_that_differ_only_for_json_are_different(
+def test_creations_that_differ_in_json_types_are_different(
     engine: SyncEngine, other: object
 ) -> None:
     engine.create_session(chess(metadata={"a": 1, "b": 2}))
@@ -504,7 +494,7 @@ def test_creations_that_differ_only_for_json_are_different(
 # Settling many
 
 
-def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
+def test_settle_many_settles_each_session_at_its_own_deadline() -> None:
     store = FakeStore()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
     deadlines: dict[str, int] = {}
@@ -528,7 +518,7 @@ def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
     assert [told for told, _ in store.published[-2:]] == ["session 0", "session 1"]
 
 
-def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
+def test_settle_many_returns_the_current_session_after_a_lost_race() -> None:
     store = RacedStore()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
     start(engine)

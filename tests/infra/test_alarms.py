@@ -26,7 +26,7 @@ SEVERAL = {name: alarm for name, alarm in alarms().items() if len(figures(alarm)
 # alarm stays silent whatever the others are. Lambda has none of a function that was not called.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 @pytest.mark.parametrize("name", SEVERAL)
-def test_a_figure_that_is_missing_silences_no_other(name: str) -> None:
+def test_missing_metric_silences_no_other(name: str) -> None:
     alarm = SEVERAL[name]
     filled = set(re.findall(r"FILL\((\w+), 0\)", expressions(alarm)))
     bare = re.sub(r"FILL\(\w+, 0\)", "", expressions(alarm))
@@ -35,7 +35,7 @@ def test_a_figure_that_is_missing_silences_no_other(name: str) -> None:
     assert not figures(alarm) & set(re.findall(r"\w+", bare))
 
 
-def test_every_function_s_errors_are_in_the_sum() -> None:
+def test_errors_of_every_function_are_in_the_sum() -> None:
     watched = {
         name: {
             dimension["Value"]["Ref"]

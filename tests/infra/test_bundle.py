@@ -57,7 +57,7 @@ def test_unused_files_are_left_out(tmp_path: Path) -> None:
         assert {name: finished.read(name) for name in names} == kept
 
 
-def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
+def test_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     files = {"app.py": b"app", "chalicelib/a.lua": b"return 1"}
     one = zipped(tmp_path / "one.zip", files)
     other = zipped(tmp_path / "other.zip", dict(reversed(files.items())), year=2027)
@@ -68,7 +68,7 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_modules_are_compiled_and_what_is_compiled_is_used(tmp_path: Path) -> None:
+def test_modules_are_compiled_and_the_byte_code_is_used(tmp_path: Path) -> None:
     source = b"ANSWER = 42\n"
     bundle = zipped(tmp_path / "a.zip", {"app.py": source, "pydantic/a.py": b""})
 
@@ -90,7 +90,7 @@ def test_modules_are_compiled_and_what_is_compiled_is_used(tmp_path: Path) -> No
     assert ran.stdout.strip() == "42"
 
 
-def test_the_services_that_functions_call_are_described_and_no_others() -> None:
+def test_bundle_describes_exactly_the_aws_services_that_functions_call() -> None:
     called = {
         node.args[0].value
         for path in (Path(__file__).parents[2] / "chalicelib").rglob("*.py")
@@ -106,7 +106,7 @@ def test_the_services_that_functions_call_are_described_and_no_others() -> None:
     assert called | {"secretsmanager"} == SERVICES
 
 
-def test_endpoints_of_the_services_that_functions_call_stay_as_they_are(tmp_path: Path) -> None:
+def test_endpoints_of_the_called_services_are_unchanged(tmp_path: Path) -> None:
     described = (Path(botocore.__file__).parent / "data" / "endpoints.json").read_bytes()
     bundle = zipped(tmp_path / "a.zip", {"botocore/data/endpoints.json": described})
 
@@ -139,7 +139,7 @@ def test_endpoints_of_the_services_that_functions_call_stay_as_they_are(tmp_path
         ({"big": bytes(LIMIT_BYTES)}, "a.zip has 20,000,.* more than 20,000,000"),
     ],
 )
-def test_what_lambda_could_not_run_is_named(
+def test_module_that_lambda_cannot_run_is_named(
     tmp_path: Path, files: Mapping[str, bytes], fault: str | None
 ) -> None:
     found = list(faults(zipped(tmp_path / "a.zip", files), "arm64", "3.13"))

@@ -32,7 +32,7 @@ def copied() -> set[str]:
     return {source for copy in instructions("COPY") for source in copy.split()[:-1]}
 
 
-def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     allowed = [line[1:] for line in lines if line.startswith("!")]
 
@@ -42,7 +42,7 @@ def test_everything_that_is_copied_is_there_and_not_ignored() -> None:
         assert any(source == one or source.startswith(f"{one}/") for one in allowed), source
 
 
-def test_all_that_the_stack_imports_is_copied() -> None:
+def test_every_import_of_the_stack_is_copied() -> None:
     assert {
         ".chalice/config.json",
         "app.py",
@@ -69,7 +69,7 @@ def image(tmp_path: Path) -> Path:
     return working
 
 
-def test_what_is_copied_is_enough_to_run_the_stack_with_its_pages(image: Path) -> None:
+def test_copied_files_suffice_to_run_the_stack_with_its_pages(image: Path) -> None:
     (command,) = map(json.loads, instructions("CMD"))
     here = ("--host", "127.0.0.1", "--port", "0", "--ws-port", "0", "--data-dir", "data")
     with subprocess.Popen(
@@ -96,13 +96,13 @@ def test_what_is_copied_is_enough_to_run_the_stack_with_its_pages(image: Path) -
     subprocess.run(watch, cwd=image, env={}, check=True, stdout=subprocess.DEVNULL)
 
 
-def test_the_base_image_is_pinned_and_the_user_is_not_root() -> None:
+def test_base_image_is_pinned_and_the_user_is_not_root() -> None:
     (base,) = instructions("FROM")
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", base)
     assert instructions("USER") == ["1000:1000"]
 
 
-def test_the_command_is_the_local_stack_on_the_ports_and_the_volume_that_are_declared() -> None:
+def test_command_is_the_local_stack_on_the_ports_and_the_volume_that_are_declared() -> None:
     (command,) = map(json.loads, instructions("CMD"))
     options = read_arguments(command[3:])
 
@@ -122,7 +122,7 @@ def test_compose_serves_the_stack_on_this_machine_alone_and_keeps_its_data() -> 
     assert stack["volumes"] == [f"tickless-data:{instructions('VOLUME')[0]}"]
 
 
-def test_compose_starts_a_redis_only_where_it_is_asked_for_by_name() -> None:
+def test_compose_starts_redis_only_by_its_profile() -> None:
     container = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
     assert [name for name, one in container.items() if "profiles" not in one] == ["tickless"]

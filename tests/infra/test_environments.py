@@ -30,21 +30,21 @@ elsewhere = pytest.mark.skipif(OURS, reason="this very interpreter is Lambda's")
 
 
 @elsewhere
-def test_it_is_found_on_the_path(tmp_path: Path) -> None:
+def test_interpreter_is_found_on_the_path(tmp_path: Path) -> None:
     there = program(tmp_path / "bin" / NAME, SAYS_SO)
 
     assert find_python(anywhere(tmp_path)) == there
 
 
 @elsewhere
-def test_one_that_refuses_is_passed_over_for_pyenv_s(tmp_path: Path) -> None:
+def test_failing_interpreter_is_skipped_for_that_of_pyenv(tmp_path: Path) -> None:
     program(tmp_path / "bin" / NAME, "exit 127")
     there = program(tmp_path / "pyenv" / "versions" / f"{VERSION}.0" / "bin" / NAME, SAYS_SO)
 
     assert find_python(anywhere(tmp_path)) == there
 
 
-def test_the_one_that_is_named_is_taken(tmp_path: Path) -> None:
+def test_named_interpreter_is_used(tmp_path: Path) -> None:
     program(tmp_path / "bin" / NAME, SAYS_SO)
     there = program(tmp_path / "mine", SAYS_SO)
 
@@ -52,7 +52,9 @@ def test_the_one_that_is_named_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["echo 3.12", "exit 1", None])
-def test_one_that_is_named_and_is_another_is_refused(tmp_path: Path, script: str | None) -> None:
+def test_named_interpreter_of_another_version_is_refused(
+    tmp_path: Path, script: str | None
+) -> None:
     there = tmp_path / "mine"
     if script is not None:
         program(there, script)
@@ -63,6 +65,6 @@ def test_one_that_is_named_and_is_another_is_refused(tmp_path: Path, script: str
 
 
 @elsewhere
-def test_where_there_is_none_it_is_said_how_to_name_one(tmp_path: Path) -> None:
+def test_missing_interpreter_is_explained(tmp_path: Path) -> None:
     with pytest.raises(NoInterpreter, match=f"There is no Python {VERSION}.*PYTHON_3_13="):
         find_python(anywhere(tmp_path))

@@ -66,14 +66,14 @@ def test_every_metric_and_dimension_is_one_that_is_emitted(
             assert value in VALUES[label]
 
 
-def test_functions_say_the_service_that_alarms_watch() -> None:
+def test_functions_emit_the_service_that_alarms_watch() -> None:
     variables = merged()["Globals"]["Function"]["Environment"]["Variables"]
 
     assert variables["SERVICE"] == SERVICE
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_what_is_asked_of_a_metric_fits_what_it_is(name: str) -> None:
+def test_statistic_of_an_alarm_fits_its_metric(name: str) -> None:
     histograms = {metric.name for metric in METRICS if metric.buckets}
     counters = {metric.name for metric in METRICS} - histograms
     for metric, _, statistic in watched(ALARMS[name]):
@@ -84,7 +84,7 @@ def test_what_is_asked_of_a_metric_fits_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_expressions_are_of_the_alarm_s_own_metrics(name: str) -> None:
+def test_expression_uses_the_metrics_of_its_alarm(name: str) -> None:
     metrics = ALARMS[name].get("Metrics", [])
     asked = {
         word for one in metrics for word in re.findall(r"\b[a-z_]+\b", one.get("Expression", ""))
@@ -101,7 +101,7 @@ def test_every_outcome_of_a_post_is_in_the_share_that_fails() -> None:
     assert outcomes == VALUES["outcome"]
 
 
-def test_what_prometheus_warns_of_there_is_an_alarm_for() -> None:
+def test_every_prometheus_alert_has_an_alarm() -> None:
     alerts = {rule["alert"].removeprefix("Tickless") for rule in rules()}
 
     # Those two API Gateway and Lambda tell of by themselves: RestErrorsAlarm.

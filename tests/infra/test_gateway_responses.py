@@ -64,7 +64,7 @@ NO_SUCH_PATH = {ResponseType.MISSING_AUTHENTICATION_TOKEN, ResponseType.INVALID_
 
 
 @pytest.mark.parametrize("kind", AWS_STATUS)
-def test_each_type_answers_in_our_shape_with_a_code_of_the_contract(kind: ResponseType) -> None:
+def test_each_gateway_response_has_a_documented_code(kind: ResponseType) -> None:
     status, headers, error = answer(GatewayError(kind, AWS_STATUS[kind], 'its "reason"', "X"))
 
     contract = (ROOT / "docs" / "protocol.md").read_text()
@@ -80,7 +80,7 @@ def test_each_type_answers_in_our_shape_with_a_code_of_the_contract(kind: Respon
         assert "reason" not in str(error["message"])
 
 
-def test_what_is_refused_is_what_the_published_contract_says_of_refusals() -> None:
+def test_gateway_responses_match_the_published_contract() -> None:
     document = openapi_document()
     refusal = document["components"]["responses"]["GatewayRefusal"]
     schema = refusal["content"]["application/json"]["schema"]
@@ -95,7 +95,7 @@ def test_what_is_refused_is_what_the_published_contract_says_of_refusals() -> No
     assert told == GATEWAY_REFUSALS
 
 
-def test_who_is_throttled_is_told_when_to_come_again() -> None:
+def test_throttled_client_gets_retry_after() -> None:
     _, headers, error = answer(GatewayError(ResponseType.THROTTLED, 429, "Too fast", "X"))
 
     assert headers["Retry-After"] == str(error["retry_after_seconds"]) == "1"
@@ -116,14 +116,12 @@ def test_who_is_throttled_is_told_when_to_come_again() -> None:
         (FUNCTION_TIMED_OUT, 504, "INTERNAL_ERROR"),
     ],
 )
-def test_the_emulator_answers_what_it_refuses_in_the_same_shape(
-    error: GatewayError, status: int, code: str
-) -> None:
+def test_emulator_refuses_with_the_same_body(error: GatewayError, status: int, code: str) -> None:
     answered_status, _, answered = answer(error)
 
     assert (answered_status, answered["code"]) == (status, code)
 
 
-def test_they_are_deployed_with_the_api() -> None:
+def test_gateway_responses_are_deployed_with_the_api() -> None:
     # A resource of its own takes effect with the next deployment of the API, whenever that is.
     assert not re.search("AWS::ApiGateway::GatewayResponse", json.dumps(merged()))

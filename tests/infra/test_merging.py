@@ -21,7 +21,7 @@ def test_templates_complete_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other", ["A: {P: 1}", "A: {P: 2}", "A: {P: {Q: 1}}", "A: 1"], ids=lambda text: text
 )
-def test_what_two_templates_say_is_refused_by_name(tmp_path: Path, other: str) -> None:
+def test_key_of_two_templates_is_refused_by_name(tmp_path: Path, other: str) -> None:
     (tmp_path / "a.yaml").write_text("A: {P: 1}")
     (tmp_path / "b.yaml").write_text(other)
 

@@ -64,7 +64,7 @@ def documented() -> set[str]:
     return {name for names in table for name in re.findall(r"`([A-Z_]+)`", names)}
 
 
-def test_every_variable_that_a_relay_or_a_sweeper_reads_stands_in_the_table(
+def test_every_variable_of_relay_and_sweeper_is_documented(
     valkey: RedisProcess,
 ) -> None:
     read = set[str]()
@@ -114,7 +114,7 @@ def health_check(environment: dict[str, str]) -> int:
     return asked.returncode
 
 
-def test_the_health_check_of_the_image_asks_a_relay_that_runs(valkey: RedisProcess) -> None:
+def test_health_check_of_the_image_passes_for_a_running_relay(valkey: RedisProcess) -> None:
     port = free_port()
     environment = variables(valkey.url, HEALTH_PORT=str(port))
 
@@ -123,6 +123,6 @@ def test_the_health_check_of_the_image_asks_a_relay_that_runs(valkey: RedisProce
         assert health_check(environment) == 0
 
 
-def test_the_health_check_asks_the_stack_unless_told_otherwise() -> None:
+def test_health_check_asks_the_stack_unless_told_otherwise() -> None:
     assert "HEALTH_PORT=8000" in instructions("ENV")
     assert instructions("EXPOSE")[0].split()[0] == "8000"

@@ -28,12 +28,12 @@ def guarded(valkey_cluster: Cluster) -> Iterator[Settings]:
         yield Settings(redis_url=url, redis_cluster=True, broadcast="relay")
 
 
-def test_everything_tickless_does_with_its_store_is_allowed(guarded: Settings) -> None:
+def test_every_command_of_the_store_is_allowed(guarded: Settings) -> None:
     walk(guarded)
 
 
 @pytest.mark.parametrize("command", HARM)
-def test_what_would_harm_the_server_is_not(guarded: Settings, command: str) -> None:
+def test_harmful_commands_are_denied(guarded: Settings, command: str) -> None:
     with (
         redis.Redis.from_url(guarded.redis_url) as guest,
         pytest.raises(redis.exceptions.NoPermissionError),

@@ -48,11 +48,11 @@ def distributions(names: set[str]) -> set[str]:
     return {match[1].lower().replace("_", "-") for match in found if match}
 
 
-def test_it_is_small(packaged: Package) -> None:
+def test_bundle_is_small(packaged: Package) -> None:
     assert packaged.zip.stat().st_size < LIMIT_BYTES == 20_000_000
 
 
-def test_all_of_the_application_is_in_it_scripts_included(names: set[str]) -> None:
+def test_bundle_contains_the_whole_application(names: set[str]) -> None:
     sources = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "chalicelib").rglob("*")
@@ -64,7 +64,7 @@ def test_all_of_the_application_is_in_it_scripts_included(names: set[str]) -> No
     assert {name for name in inside if not name.endswith(".pyc")} == sources
 
 
-def test_modules_come_with_byte_code_of_lambda_s_python(names: set[str]) -> None:
+def test_modules_have_byte_code_of_the_python_of_lambda(names: set[str]) -> None:
     assert {
         "__pycache__/app.cpython-313.pyc",
         "chalicelib/engine/__pycache__/sync_engine.cpython-313.pyc",
@@ -72,7 +72,7 @@ def test_modules_come_with_byte_code_of_lambda_s_python(names: set[str]) -> None
     } <= names
 
 
-def test_what_lambda_runs_is_in_it_and_what_developers_need_is_not(names: set[str]) -> None:
+def test_bundle_contains_no_development_files(names: set[str]) -> None:
     found = distributions(names)
 
     assert pins("requirements.txt") <= found
@@ -82,7 +82,7 @@ def test_what_lambda_runs_is_in_it_and_what_developers_need_is_not(names: set[st
     assert not folders & {"local", "tests", "bench", "infra", "docs", ".chalice", "vendor"}
 
 
-def test_the_page_is_in_it_and_nothing_else_of_the_clients(names: set[str]) -> None:
+def test_bundle_contains_the_page_and_nothing_else_of_the_clients(names: set[str]) -> None:
     client = ROOT / "client"
     sources = [
         client / "web" / "index.html",
@@ -106,7 +106,7 @@ def wheel(folder: Path, name: str, platform_tag: str) -> Path:
     return path
 
 
-def test_a_requirement_that_can_not_be_had_for_lambda_is_a_failure(
+def test_unavailable_requirement_fails_the_packaging(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel(tmp_path, "for_here", f"linux_{platform.machine()}")
@@ -120,7 +120,7 @@ def test_a_requirement_that_can_not_be_had_for_lambda_is_a_failure(
         chalice_package(tmp_path, {**config, "stages": {"dev": {}}}, "dev", tmp_path / "out", {})
 
 
-def test_an_app_that_can_not_be_loaded_is_a_failure(tmp_path: Path) -> None:
+def test_broken_app_fails_the_packaging(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import nothing_of_that_name\n")
     config = {"version": "2.0", "app_name": "small", "stages": {"dev": {}}}
 
@@ -128,12 +128,12 @@ def test_an_app_that_can_not_be_loaded_is_a_failure(tmp_path: Path) -> None:
         chalice_package(tmp_path, config, "dev", tmp_path / "out", {})
 
 
-def test_a_stage_that_is_not_configured_is_refused_by_name(tmp_path: Path) -> None:
+def test_unconfigured_stage_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(PackagingFailed, match="no stage moon, but dev, prod"):
         package("moon", tmp_path / "out")
 
 
-def test_a_template_that_completes_nothing_is_a_failure(tmp_path: Path) -> None:
+def test_unmatched_template_fails_the_packaging(tmp_path: Path) -> None:
     # An app without sockets: our templates would complete functions that are not there.
     (tmp_path / ".chalice").mkdir()
     config = {"version": "2.0", "app_name": "small", "lambda_architecture": "arm64"}

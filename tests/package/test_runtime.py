@@ -86,7 +86,7 @@ def hear(client: ClientConnection, kind: str) -> dict[str, Any]:
     return message
 
 
-def test_a_client_is_served_from_handshake_to_farewell(
+def test_package_serves_a_client_from_handshake_to_final_message(
     deployed: Deployment, rest: httpx.Client, store: RedisProcess
 ) -> None:
     session_id = create(rest)
@@ -111,9 +111,7 @@ def test_a_client_is_served_from_handshake_to_farewell(
         eventually(lambda: not admin.exists(f"connection:{connection_id}"))
 
 
-def test_the_schedule_has_a_clock_that_runs_out_announced(
-    deployed: Deployment, rest: httpx.Client
-) -> None:
+def test_scheduled_sweep_broadcasts_a_timeout(deployed: Deployment, rest: httpx.Client) -> None:
     session_id = create(rest, total_time_ms=1_000)
     rest.post(f"/v1/sessions/{session_id}/start")
     with watching(deployed, session_id) as client:
@@ -127,7 +125,7 @@ def test_the_schedule_has_a_clock_that_runs_out_announced(
         assert event["type"] == "participant_expired"
 
 
-def test_the_page_and_what_it_loads_come_out_of_the_package(rest: httpx.Client) -> None:
+def test_package_serves_the_page_and_its_assets(rest: httpx.Client) -> None:
     page = rest.get("/")
     assert page.status_code == 200
 
@@ -135,13 +133,13 @@ def test_the_page_and_what_it_loads_come_out_of_the_package(rest: httpx.Client) 
         assert rest.get(f"/{address}").status_code == 200, address
 
 
-def test_what_is_refused_is_answered_by_the_package(rest: httpx.Client) -> None:
+def test_package_answers_refused_requests(rest: httpx.Client) -> None:
     assert rest.get(f"/v1/sessions/{uuid4()}").json()["error"]["code"] == "SESSION_NOT_FOUND"
     assert rest.put("/v1/sessions", json={}).status_code == 405
     assert rest.get("/ready").json() == {"status": "ready"}
 
 
-def test_with_tracing_on_x_ray_is_told_of_an_invocation_and_what_it_asked(
+def test_tracing_sends_invocations_and_their_calls_to_x_ray(
     task_root: Path, store: RedisProcess
 ) -> None:
     with daemon() as listening:
@@ -182,7 +180,7 @@ for module in list(sys.modules.values()):
 """
 
 
-def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: Path) -> None:
+def test_every_import_of_a_rest_cold_start_has_byte_code(task_root: Path) -> None:
     done = subprocess.run(
         # Without a site: nothing but the bundle is there to be imported.
         [find_python(), "-S", "-B", "-c", IMPORT, task_root],
@@ -205,7 +203,7 @@ def test_all_that_a_cold_start_of_rest_imports_comes_with_byte_code(task_root: P
     assert [file for file, cached in imported.items() if not Path(cached).exists()] == []
 
 
-def test_a_handler_that_is_not_there_is_told_to_lambda(task_root: Path) -> None:
+def test_missing_handler_is_reported_to_lambda(task_root: Path) -> None:
     with (
         PackagedFunction(task_root, "app.nothing", {}) as function,
         pytest.raises(FunctionFailed, match="HandlerNotFound"),
@@ -213,7 +211,7 @@ def test_a_handler_that_is_not_there_is_told_to_lambda(task_root: Path) -> None:
         function.invoke({})
 
 
-def test_a_handler_that_raises_is_told_to_lambda(task_root: Path) -> None:
+def test_raising_handler_is_reported_to_lambda(task_root: Path) -> None:
     with (
         PackagedFunction(task_root, "app.greet", {"REDIS_URL": "nowhere"}) as function,
         pytest.raises(FunctionFailed, match="REDIS_URL must be"),
@@ -239,7 +237,7 @@ def asking_for_tokens(store: RedisProcess, key: dict[str, Any]) -> dict[str, str
     }
 
 
-def test_the_package_reads_tokens_of_a_secret(task_root: Path, store: RedisProcess) -> None:
+def test_package_verifies_tokens_of_a_shared_secret(task_root: Path, store: RedisProcess) -> None:
     variables = asking_for_tokens(store, SECRET)
     stranger = tokens.sign(a_bearer(), a_key_set(new_key("first")))
     with PackagedFunction(task_root, "app.connect", variables) as function:
@@ -279,7 +277,7 @@ def a_token_that_holds() -> str:
     return tokens.sign(a_bearer(valid_from_s=now_s - 60, valid_until_s=now_s + 600), KEYS)
 
 
-def test_the_package_fetches_its_keys_as_the_template_has_it_do(
+def test_package_fetches_its_keys_as_the_template_configures(
     task_root: Path, store: RedisProcess
 ) -> None:
     with (
@@ -290,7 +288,7 @@ def test_the_package_fetches_its_keys_as_the_template_has_it_do(
         assert function.invoke(bearing("x"))["statusCode"] == 401
 
 
-def test_with_its_keys_in_a_variable_it_imports_neither_boto3_nor_botocore(
+def test_keys_in_a_variable_need_neither_boto3_nor_botocore(
     task_root: Path, store: RedisProcess
 ) -> None:
     done = subprocess.run(
@@ -316,9 +314,7 @@ def test_with_its_keys_in_a_variable_it_imports_neither_boto3_nor_botocore(
     assert of_boto3 == ["botocore"]
 
 
-def test_keys_that_can_not_be_had_are_had_once_they_can_be(
-    task_root: Path, store: RedisProcess
-) -> None:
+def test_unavailable_keys_are_fetched_again(task_root: Path, store: RedisProcess) -> None:
     stored = ["nonsense"]
 
     def answer(asked: Asked) -> tuple[int, bytes]:
@@ -337,7 +333,7 @@ def test_keys_that_can_not_be_had_are_had_once_they_can_be(
         eventually(lambda: function.invoke(event)["statusCode"] == 404)
 
 
-def test_a_key_of_a_curve_fails_with_the_remedy(
+def test_curve_key_fails_with_a_remedy(
     task_root: Path, store: RedisProcess, capfd: pytest.CaptureFixture[str]
 ) -> None:
     variables = asking_for_tokens(store, a_curve_key("curve"))

@@ -76,7 +76,7 @@ NETWORK = {
 
 
 @pytest.mark.parametrize("conditions", CONDITIONS, ids=json.dumps)
-def test_each_function_may_do_what_it_does_and_nothing_else(
+def test_each_function_has_only_the_permissions_it_uses(
     template: Template, conditions: Conditions
 ) -> None:
     every = LOG | (NETWORK if conditions["MakesStore"] else set())
@@ -94,7 +94,7 @@ def test_each_function_may_do_what_it_does_and_nothing_else(
     }
 
 
-def test_the_network_is_lambda_s_business_and_not_the_code_s(template: Template) -> None:
+def test_network_permissions_are_denied_to_the_code(template: Template) -> None:
     document = template.properties("EveryFunctionPolicy", ON_AWS)["PolicyDocument"]
     (denied,) = [one for one in document["Statement"] if one["Effect"] == "Deny"]
 
@@ -102,7 +102,7 @@ def test_the_network_is_lambda_s_business_and_not_the_code_s(template: Template)
     assert set(denied["Condition"]["ArnLike"]) == {"lambda:SourceFunctionArn"}
 
 
-def test_there_are_no_other_roles_and_functions(template: Template) -> None:
+def test_template_has_no_other_roles_and_functions(template: Template) -> None:
     assert not template.of_type("AWS::IAM::Policy")
     assert template.of_type("AWS::Lambda::Function").keys() == FUNCTIONS.keys()
     assert template.of_type("AWS::IAM::Role").keys() == {
@@ -128,14 +128,14 @@ def test_times_fit_the_grace_that_a_connection_is_given(template: Template) -> N
     assert set(timeouts.values()) == {10}
 
 
-def test_what_is_late_is_not_repeated(template: Template) -> None:
+def test_late_invocations_are_not_retried(template: Template) -> None:
     configured = template.of_type("AWS::Lambda::EventInvokeConfig").values()
 
     assert {one["FunctionName"]["Ref"] for one in configured} == {"Greet", "Sweep"}
     assert {one["MaximumRetryAttempts"] for one in configured} == {0}
 
 
-def test_functions_are_told_where_the_store_is(template: Template) -> None:
+def test_functions_get_the_url_of_the_store(template: Template) -> None:
     elsewhere = {**ON_AWS, "MakesStore": False}
     for name in FUNCTIONS:
         ours = template.properties(name, ON_AWS)
@@ -147,9 +147,7 @@ def test_functions_are_told_where_the_store_is(template: Template) -> None:
 
 
 @pytest.mark.parametrize(("traces", "mode"), [(True, "Active"), (False, "PassThrough")])
-def test_lambda_begins_traces_only_where_functions_are_to_go_on_with_them(
-    template: Template, traces: bool, mode: str
-) -> None:
+def test_lambda_traces_only_if_functions_trace(template: Template, traces: bool, mode: str) -> None:
     assert template.body["Parameters"]["Tracing"]["Default"] == "off"
     assert template.body["Conditions"]["Traces"] == {"Fn::Equals": [{"Ref": "Tracing"}, "on"]}
     for name in FUNCTIONS:
@@ -160,12 +158,12 @@ def test_lambda_begins_traces_only_where_functions_are_to_go_on_with_them(
 
 
 @pytest.mark.parametrize("value", ["off", "on"])
-def test_the_application_understands_what_tracing_may_be(template: Template, value: str) -> None:
+def test_every_tracing_value_is_a_valid_setting(template: Template, value: str) -> None:
     assert value in template.body["Parameters"]["Tracing"]["AllowedValues"]
     assert read_settings({"TRACING": value}).tracing is (value == "on")
 
 
-def test_the_settings_of_the_template_are_ones_the_application_reads(template: Template) -> None:
+def test_settings_of_the_template_are_read_by_the_application(template: Template) -> None:
     store = {
         "${StorePassword}": "arn",
         "{{resolve:secretsmanager:arn}}": "Passw0rd",
@@ -197,7 +195,7 @@ def test_the_settings_of_the_template_are_ones_the_application_reads(template: T
     assert variables["GREETER"] == {"Ref": "Greet"}
 
 
-def test_the_page_is_told_where_the_sockets_of_this_stage_are(template: Template) -> None:
+def test_page_gets_the_websocket_url_of_its_stage(template: Template) -> None:
     variables = template.properties("APIHandler", ON_AWS)["Environment"]["Variables"]
     url = variables["WEBSOCKET_URL"]["Fn::Sub"]
     for name, value in {
@@ -223,7 +221,7 @@ def test_large_answers_are_compressed(template: Template) -> None:
     )
 
 
-def test_nothing_of_the_network_is_made_for_a_store_elsewhere(template: Template) -> None:
+def test_external_store_creates_no_network_resources(template: Template) -> None:
     of_ours = re.compile("AWS::(EC2|ElastiCache|SecretsManager)::")
     conditions = {
         one.get("Condition")
@@ -234,7 +232,7 @@ def test_nothing_of_the_network_is_made_for_a_store_elsewhere(template: Template
     assert conditions == {"MakesStore", "MakesKeys"}
 
 
-def test_the_key_that_a_stack_makes_is_one_that_the_application_takes(template: Template) -> None:
+def test_generated_key_is_accepted_by_the_application(template: Template) -> None:
     made = template.properties("AuthKeys", ON_AWS)["GenerateSecretString"]
     assert made["ExcludePunctuation"]
     key = json.loads(made["SecretStringTemplate"])
@@ -262,7 +260,7 @@ HOLDS = {"ReadsKeys": False, "HoldsKeys": True}
         ({"AsksForTokens": False, "MakesKeys": False, "ReadsKeys": False}, "", ""),
     ],
 )
-def test_functions_are_told_where_their_keys_are_or_the_keys_and_never_both(
+def test_functions_get_either_keys_or_their_secret(
     template: Template, conditions: Conditions, secret: object, keys: object
 ) -> None:
     for name in FUNCTIONS:
@@ -275,7 +273,7 @@ def test_functions_are_told_where_their_keys_are_or_the_keys_and_never_both(
 @pytest.mark.parametrize(
     ("place", "condition"), [("secret", "ReadsKeys"), ("environment", "HoldsKeys")]
 )
-def test_keys_are_where_the_parameter_says(template: Template, place: str, condition: str) -> None:
+def test_keys_come_from_the_parameter(template: Template, place: str, condition: str) -> None:
     assert template.body["Parameters"]["AuthKeysIn"]["AllowedValues"] == ["secret", "environment"]
     assert template.body["Conditions"][condition] == {
         "Fn::And": [
@@ -285,9 +283,7 @@ def test_keys_are_where_the_parameter_says(template: Template, place: str, condi
     }
 
 
-def test_gateway_responses_are_part_of_what_is_deployed(
-    packaged: Package, template: Template
-) -> None:
+def test_gateway_responses_are_deployed(packaged: Package, template: Template) -> None:
     responses = read_gateway_responses(packaged.read_template())
     (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
 
@@ -319,7 +315,7 @@ CALLERS = {
 }
 
 
-def test_each_function_is_called_by_its_own_api_or_schedule_alone(template: Template) -> None:
+def test_each_function_is_invoked_only_by_its_own_api_or_schedule(template: Template) -> None:
     called = {}
     for one in template.of_type("AWS::Lambda::Permission").values():
         assert one["Action"] == "lambda:InvokeFunction"
@@ -340,7 +336,7 @@ def test_each_function_is_called_by_its_own_api_or_schedule_alone(template: Temp
     assert not template.of_type("AWS::Lambda::Url")
 
 
-def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Template) -> None:
+def test_rest_api_has_the_name_that_its_alarm_uses(template: Template) -> None:
     (api,) = template.of_type("AWS::ApiGateway::RestApi").values()
     dimensions = template.properties("RestErrorsAlarm", ON_AWS)["Dimensions"]
 
@@ -351,7 +347,7 @@ def test_the_rest_api_has_the_name_by_which_its_alarm_knows_it(template: Templat
 NOT_OF_THE_TEMPLATE = {"Dockerfile", "Duration", "ElastiCacheProcessingUnits", "NoEcho"}
 
 
-def test_what_docs_deploying_names_is_in_the_template(template: Template) -> None:
+def test_names_of_docs_deploying_exist_in_the_template(template: Template) -> None:
     told = re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", (ROOT / "docs" / "deploying.md").read_text())
     parts = (template.body[name] for name in ("Parameters", "Resources", "Outputs"))
 

@@ -48,7 +48,7 @@ def test_all_requests_can_be_tried_on_one_server() -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_every_block_of_json_is_a_request_that_is_tried() -> None:
+def test_every_block_of_json_is_a_tested_request() -> None:
     assert TEXT.count("```json") == len(REQUESTS) >= len(PICTURES)
 
 
@@ -68,14 +68,14 @@ def test_every_picture_exists_and_is_shown_once() -> None:
 
 
 @pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_picture_was_drawn_from_the_rules_as_they_are(shown: Shown) -> None:
+def test_each_picture_is_current(shown: Shown) -> None:
     film = shoot(shown.setup(), STORIES[shown.name])
 
     assert digest(film) in shown.path.read_text(), "docs/clocks.md is stale: run make pictures"
 
 
 @pytest.mark.parametrize("shown", PICTURES, ids=lambda one: one.name)
-def test_each_alternative_text_says_who_runs_out_and_when(shown: Shown) -> None:
+def test_each_alternative_text_names_the_expired_participant_and_instant(shown: Shown) -> None:
     said = [text for _, text in timeouts(shoot(shown.setup(), STORIES[shown.name]))]
 
     assert said or shown.name == "undo"
@@ -93,7 +93,7 @@ def test_each_picture_is_a_small_svg_with_text_as_text(shown: Shown) -> None:
     assert "seconds since the start" in texts
 
 
-def test_the_adjustment_that_is_asked_for_is_the_one_that_is_shown() -> None:
+def test_documented_adjustment_is_the_one_in_the_picture() -> None:
     (asked,) = re.findall(
         r"^```http\nPOST /v1/sessions/(\S+)/adjust\n\n(.*?)^```$", TEXT, re.M | re.S
     )

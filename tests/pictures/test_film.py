@@ -23,24 +23,24 @@ def drawn(film: Film, at_ms: int) -> dict[str, list[int | None]]:
     return {line.name: [line.value_ms(frame) for frame in frames] for line in lines(film.setup)}
 
 
-def test_where_something_happens_both_sides_of_it_are_shown() -> None:
+def test_both_sides_of_an_event_are_shown() -> None:
     film = shot(setup(PER_PARTICIPANT, increment_ms=3_000), 6_000, 4_000)
 
     assert drawn(film, 4_000) == {"A": [6_000, 9_000], "B": [10_000, 10_000]}
 
 
-def test_a_clock_that_runs_out_off_the_grid_is_read_at_that_instant() -> None:
+def test_timeout_between_samples_is_read_at_its_instant() -> None:
     film = shot(setup(PER_PARTICIPANT, each_ms=1_234, action_on_timeout=SKIP), 2_000)
 
     assert drawn(film, 1_234) == {"A": [0, 0], "B": [1_234, 1_234]}
     assert timeouts(film) == [(1_234, "A runs out at 1.234 s")]
 
 
-def test_the_film_ends_when_the_story_does() -> None:
+def test_film_ends_with_its_scenario() -> None:
     assert shot(setup(PER_PARTICIPANT), 2_000).frames[-1].at_ms == 2_000
 
 
-def test_a_stretch_of_time_is_running_overtime_paused_or_over() -> None:
+def test_stretch_of_time_is_running_overtime_paused_or_over() -> None:
     steps = ((0, Start()), (4_000, Pause()), (5_000, Resume()), (12_000, Switch()))
     film = shoot(setup(PER_PARTICIPANT, "a"), Story(13_000, steps))
     phases = {frame.at_ms: frame.phase for frame in film.frames}
@@ -55,7 +55,7 @@ def test_a_stretch_of_time_is_running_overtime_paused_or_over() -> None:
     ]
 
 
-def test_a_command_that_is_refused_is_no_story() -> None:
+def test_scenario_with_a_refused_command_is_invalid() -> None:
     with pytest.raises(InvalidTransition):
         shoot(setup(PER_PARTICIPANT), Story(1_000, ((0, Switch()),)))
 
@@ -68,7 +68,7 @@ def test_groups_have_one_line_each() -> None:
     assert [line.counts(at_four) for line in lines(film.setup)] == [False, True]
 
 
-def test_who_waits_has_no_clock_in_per_cycle_and_global() -> None:
+def test_waiting_participants_have_no_clock_in_per_cycle_and_global() -> None:
     film = shot(setup(PER_CYCLE), 2_000)
     assert drawn(film, 1_000) == {"A": [9_000], "B": [None]}
 
@@ -76,13 +76,13 @@ def test_who_waits_has_no_clock_in_per_cycle_and_global() -> None:
     assert drawn(film, 1_000) == {"session": [59_000], "A": [4_000], "B": [None]}
 
 
-def test_stopwatches_show_what_has_been_used() -> None:
+def test_stopwatches_show_the_time_used() -> None:
     film = shot(setup(COUNT_UP, max_time_ms=3_000), 4_000, 1_000)
 
     assert drawn(film, 2_000) == {"A": [1_000], "B": [1_000]}
 
 
-def test_a_session_that_ends_with_a_clock_says_so_once() -> None:
+def test_session_that_ends_with_a_clock_is_labelled_once() -> None:
     film = shot(setup(COUNT_UP, max_time_ms=3_000), 4_000)
     assert timeouts(film) == [(3_000, "A runs out at 3 s, the session ends")]
 
@@ -93,7 +93,7 @@ def test_a_session_that_ends_with_a_clock_says_so_once() -> None:
     assert timeouts(film) == [(10_000, "group X runs out at 10 s")]
 
 
-def test_a_digest_tells_films_apart() -> None:
+def test_digest_tells_films_apart() -> None:
     one, same, other = (shot(setup(PER_PARTICIPANT), 4_000, at) for at in (2_000, 2_000, 2_001))
 
     assert digest(one) == digest(same) != digest(other)

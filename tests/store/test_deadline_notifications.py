@@ -11,7 +11,7 @@ from tests.servers import RedisProcess
 from .sessions import a_setup
 
 
-def test_a_session_that_stays_overdue_keeps_no_alarm_from_being_raised(
+def test_overdue_session_suppresses_no_deadline_notification(
     own_valkey: RedisProcess,
 ) -> None:
     # What a sweeper can't read it puts off, and its entry stays where it was.

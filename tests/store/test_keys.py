@@ -42,7 +42,7 @@ def test_all_names_of_a_session_share_one_slot(session_id: str, shards: int) -> 
 
 @settings(deadline=None)
 @given(st.lists(ids, min_size=2, max_size=2, unique=True))
-def test_two_sessions_share_no_key_but_the_index(session_ids: list[str]) -> None:
+def test_sessions_share_no_key_but_the_index(session_ids: list[str]) -> None:
     one, other = (SessionKeys.of(session_id, shards=1) for session_id in session_ids)
     assert one.session != other.session
     assert one.updates != other.updates

@@ -75,11 +75,11 @@ def sessions(facts: StoreStats) -> dict[str, int]:
     return {status: number for status, number in facts.sessions.items() if number}
 
 
-def test_at_first_there_is_nothing(place: Place) -> None:
+def test_empty_store_has_zero_stats(place: Place) -> None:
     assert place.stats.facts() == StoreStats(dict.fromkeys(Status, 0), 0, 0, 0)
 
 
-def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None:
+def test_every_session_counts_once_under_its_status(place: Place) -> None:
     for _ in range(5):
         created(place.store)
     running_ones = [started(place.store) for _ in range(4)]
@@ -101,9 +101,7 @@ def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None
 
 
 @pytest.mark.parametrize("command", [Start(), Cancel()], ids=["running", "cancelled"])
-def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
-    place: Place, command: Command
-) -> None:
+def test_expired_session_is_not_counted(place: Place, command: Command) -> None:
     session = created(place.store)
     now_ms = place.store.now_ms()
     long_ago_ms = now_ms - 3_600_000
@@ -118,12 +116,12 @@ def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
         assert place.server.execute("ZSCORE", key, session.setup.session_id) is None
 
 
-def test_the_last_status_is_the_one_that_was_tried() -> None:
+def test_every_status_is_counted() -> None:
     # The scripts count on six of them.
     assert list(Status)[5:] == [Status.CANCELLED]
 
 
-def test_connections_count_while_they_are_heard_of(place: Place) -> None:
+def test_connections_count_until_they_are_silent(place: Place) -> None:
     session_id = created(place.store).setup.session_id
     for connection_id in ("a", "b", "c"):
         place.registry.register(session_id, connection_id, HERE)
@@ -146,7 +144,7 @@ def test_connections_count_while_they_are_heard_of(place: Place) -> None:
     assert place.stats.facts().connections == 0
 
 
-def test_a_deadline_that_passed_unsettled_is_overdue(place: Place) -> None:
+def test_unsettled_passed_deadline_is_overdue(place: Place) -> None:
     started(place.store)
     assert place.stats.facts().overdue == 0
 

@@ -81,7 +81,7 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_call_fails_soon_and_all_is_well_when_the_network_is_back(
+def test_every_call_fails_soon_and_recovers_with_the_network(
     open_store: OpenStore, proxy: Proxy, fault: str
 ) -> None:
     store = open_store(proxy.url)
@@ -109,7 +109,7 @@ def test_every_call_fails_soon_and_all_is_well_when_the_network_is_back(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_store_that_was_never_there_fails_soon_and_is_found_when_it_comes(
+def test_store_that_starts_later_is_used_when_it_starts(
     open_store: OpenStore, proxy: Proxy, fault: str
 ) -> None:
     FAULTS[fault](proxy)
@@ -120,7 +120,7 @@ def test_a_store_that_was_never_there_fails_soon_and_is_found_when_it_comes(
     is_back(store)
 
 
-def test_a_cut_connection_goes_unnoticed(open_store: OpenStore, proxy: Proxy) -> None:
+def test_cut_connection_is_not_noticed(open_store: OpenStore, proxy: Proxy) -> None:
     store = open_store(proxy.url)
     session = started(store)
     use_from_many_threads(store)
@@ -131,7 +131,7 @@ def test_a_cut_connection_goes_unnoticed(open_store: OpenStore, proxy: Proxy) ->
 
 
 @pytest.mark.parametrize("health_check_interval_s", [0.001, 15])
-def test_connections_that_died_without_a_word_cost_one_wait(
+def test_silently_dead_connections_cost_one_wait(
     open_store: OpenStore,
     proxy: Proxy,
     monkeypatch: pytest.MonkeyPatch,
@@ -216,7 +216,7 @@ def test_server_that_is_still_loading_is_unavailable(
     is_back(store)
 
 
-def test_after_a_failover_behind_one_address_the_new_primary_is_used(
+def test_new_primary_behind_the_same_address_is_used(
     open_store: OpenStore, own_valkey: RedisProcess, tmp_path: Path
 ) -> None:
     with (
@@ -316,7 +316,7 @@ def test_full_server_is_unavailable_and_stores_nothing(
     is_back(store)
 
 
-def test_too_many_clients_are_told_apart_from_a_mistake(
+def test_too_many_clients_is_unavailable_and_not_a_mistake(
     open_store: OpenStore, own_server: RedisProcess
 ) -> None:
     with own_server.admin() as admin:
@@ -329,7 +329,7 @@ def test_too_many_clients_are_told_apart_from_a_mistake(
     is_back(store)
 
 
-def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
+def test_script_error_is_not_reported_as_unavailable(
     open_store: OpenStore, valkey: RedisProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for file in script.SCRIPTS.glob("*.lua"):
@@ -339,9 +339,7 @@ def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
         open_store(valkey.url).load(new_id())
 
 
-def test_many_threads_give_up_together_and_not_one_after_another(
-    open_store: OpenStore, proxy: Proxy
-) -> None:
+def test_threads_give_up_together(open_store: OpenStore, proxy: Proxy) -> None:
     store = open_store(proxy.url)
     proxy.blackhole()
 
@@ -353,7 +351,7 @@ def test_many_threads_give_up_together_and_not_one_after_another(
 
 
 @pytest.mark.cluster
-def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
+def test_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
     open_store: OpenStore, own_cluster: Cluster
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
@@ -378,9 +376,7 @@ def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
 
 
 @pytest.mark.cluster
-def test_a_cluster_of_frozen_nodes_is_given_up_soon(
-    open_store: OpenStore, own_cluster: Cluster
-) -> None:
+def test_frozen_cluster_fails_soon(open_store: OpenStore, own_cluster: Cluster) -> None:
     store = open_store(own_cluster.url, cluster=True)
     session = started(store)
     use_from_many_threads(store)
@@ -405,7 +401,7 @@ def test_a_cluster_of_frozen_nodes_is_given_up_soon(
 
 
 @pytest.mark.cluster
-def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Cluster) -> None:
+def test_moved_slot_is_followed(open_store: OpenStore, own_cluster: Cluster) -> None:
     store = open_store(own_cluster.url, cluster=True)
     started(store)
     # The client's map of the first node's slots is wrong from here on.
@@ -416,7 +412,7 @@ def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Clust
         assert store.load(session.setup.session_id).session == session
 
 
-def test_those_who_queue_behind_a_silent_server_do_not_each_find_out_for_themselves(
+def test_queued_calls_share_the_timeout_of_a_silent_server(
     open_store: OpenStore, proxy: Proxy
 ) -> None:
     store = open_store(proxy.url)

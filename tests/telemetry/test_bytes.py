@@ -44,7 +44,7 @@ def said(what: str) -> float:
     return float(found[1]) * 1000
 
 
-def test_a_switch_writes_as_much_as_is_reckoned_with(own_valkey: RedisProcess) -> None:
+def test_bytes_of_a_switch_match_the_documented_cost(own_valkey: RedisProcess) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SWITCH],
         cwd=ROOT,

@@ -33,16 +33,14 @@ def kinds(messages: list[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("query", [None, {}, {"sessionId": ""}, {"sessionId": "x"}])
-def test_a_handshake_without_a_session_id_is_answered_400(
-    room: Room, query: dict[str, str] | None
-) -> None:
+def test_handshake_without_a_session_id_is_400(room: Room, query: dict[str, str] | None) -> None:
     event = room.event("c1", queryStringParameters=query)
 
     assert room.sockets.connect(event) == {"statusCode": 400}
     assert room.registry.lists == {}
 
 
-def test_a_connection_is_registered_but_not_posted_to_before_connect_has_answered(
+def test_connection_is_registered_but_not_posted_to_before_connect_has_answered(
     room: Room,
 ) -> None:
     assert room.connect("c1", SESSION.upper()) == 200
@@ -55,14 +53,14 @@ def test_a_connection_is_registered_but_not_posted_to_before_connect_has_answere
     ]
 
 
-def test_a_handshake_while_the_store_is_away_is_answered_503(room: Room) -> None:
+def test_handshake_during_a_store_outage_is_503(room: Room) -> None:
     room.store.away = True
 
     assert room.connect("c1", SESSION) == 503
     assert room.doorstep.greetings == []
 
 
-def test_a_newcomer_hears_connected_and_then_the_state(room: Room) -> None:
+def test_new_connection_gets_connected_and_then_the_state(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
 
@@ -84,7 +82,7 @@ def test_a_newcomer_hears_connected_and_then_the_state(room: Room) -> None:
     assert "page" not in sync
 
 
-def test_a_session_that_does_not_exist_yet_may_be_waited_for(room: Room) -> None:
+def test_client_can_wait_for_a_session_to_be_created(room: Room) -> None:
     greeted(room)
     assert kinds(room.api.messages("c1")) == ["CONNECTED"]
 
@@ -93,7 +91,7 @@ def test_a_session_that_does_not_exist_yet_may_be_waited_for(room: Room) -> None
     assert kinds(room.api.messages("c1")) == ["CONNECTED", "STATE_UPDATE"]
 
 
-def test_the_greeting_is_repeated_until_connect_has_answered(room: Room) -> None:
+def test_welcome_message_is_retried_until_connect_has_answered(room: Room) -> None:
     room.engine.create_session(chess())
     room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 5 + [DeliveryStatus.DELIVERED]
 
@@ -102,7 +100,7 @@ def test_the_greeting_is_repeated_until_connect_has_answered(room: Room) -> None
     assert kinds(room.api.messages("c1")) == ["CONNECTED", "STATE_SYNC"]
 
 
-def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) -> None:
+def test_welcome_state_includes_commits_made_while_it_waits(room: Room) -> None:
     room.engine.create_session(chess())
     room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 3 + [DeliveryStatus.DELIVERED]
     room.watch.meanwhile = [lambda: room.engine.start_session(SESSION)]
@@ -112,7 +110,7 @@ def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) 
     assert room.api.messages("c1")[-1]["version"] == 2
 
 
-def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> None:
+def test_client_that_leaves_gets_no_welcome_message(room: Room) -> None:
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
     room.watch.meanwhile = [lambda: room.registry.deregister("c1")]
     began = room.watch.monotonic()
@@ -123,7 +121,7 @@ def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> N
     assert room.api.messages("c1") == []
 
 
-def test_a_greeting_that_nobody_hears_is_given_up_after_five_seconds(room: Room) -> None:
+def test_welcome_message_is_given_up_after_five_seconds(room: Room) -> None:
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
     before = room.watch.seconds
 
@@ -135,7 +133,7 @@ def test_a_greeting_that_nobody_hears_is_given_up_after_five_seconds(room: Room)
 # $disconnect
 
 
-def test_who_leaves_is_forgotten(room: Room) -> None:
+def test_disconnect_deregisters_the_connection(room: Room) -> None:
     room.connect("c1", SESSION)
     room.sockets.disconnect(room.event("c1"))
     room.sockets.disconnect(room.event("c1"))
@@ -143,7 +141,7 @@ def test_who_leaves_is_forgotten(room: Room) -> None:
     assert room.registry.connections_of(SESSION).connections == []
 
 
-def test_leaving_while_the_store_is_away_is_no_error(room: Room) -> None:
+def test_disconnect_while_the_store_is_unavailable_is_no_error(room: Room) -> None:
     room.connect("c1", SESSION)
     room.store.away = True
 
@@ -153,7 +151,7 @@ def test_leaving_while_the_store_is_away_is_no_error(room: Room) -> None:
 # heartbeats
 
 
-def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: Room) -> None:
+def test_pong_has_the_time_of_the_store_and_the_version(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
 
@@ -170,7 +168,7 @@ def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: 
     }
 
 
-def test_a_pong_tells_when_the_ping_came_and_when_it_leaves_itself(room: Room) -> None:
+def test_pong_has_the_instants_of_receipt_and_response(room: Room) -> None:
     greeted(room)
     room.watch.passes_with_every_look_s = 0.25
 
@@ -180,7 +178,7 @@ def test_a_pong_tells_when_the_ping_came_and_when_it_leaves_itself(room: Room) -
     assert pong["timestamp"] == pong["receivedAt"] + 250
 
 
-def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
+def test_pong_without_a_session_has_no_version(room: Room) -> None:
     greeted(room)
 
     (pong,) = room.send("c1", '{"type": "PING"}')
@@ -189,7 +187,7 @@ def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
     assert pong["clientTime"] is None
 
 
-def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
+def test_heartbeat_keeps_a_connection_registered(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room, "lively", "silent")
     for _ in range(4):
@@ -206,7 +204,7 @@ def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
     assert kinds(room.api.messages("lively"))[-1] == "STATE_UPDATE"
 
 
-def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
+def test_silent_connection_is_swept_without_a_broadcast(room: Room) -> None:
     greeted(room, "lively", "silent")
     room.store.advance(90_000)
     room.send("lively", '{"type": "PING"}')
@@ -223,7 +221,7 @@ def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
     assert kinds(room.api.messages("lively")) == ["CONNECTED", "PONG"]
 
 
-def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> None:
+def test_message_of_a_swept_connection_closes_it(room: Room) -> None:
     greeted(room)
     room.store.advance(1_000_000)
 
@@ -234,7 +232,7 @@ def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> N
 # RECONNECT and CLAIM
 
 
-def test_reconnect_is_answered_current_where_nothing_was_missed(room: Room) -> None:
+def test_reconnect_with_the_current_version_gets_current(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
     held = {"type": "RECONNECT", "epoch": created.session.epoch, "version": 1}
@@ -275,7 +273,7 @@ def test_reconnect_is_answered_with_the_state_if_anything_differs(
     assert (answer["type"], answer["version"]) == ("STATE_SYNC", 1)
 
 
-def test_reconnect_to_what_is_gone_is_told_so_and_goes_on_waiting(room: Room) -> None:
+def test_reconnect_to_a_deleted_session_gets_session_deleted(room: Room) -> None:
     greeted(room)
 
     (answer,) = room.send("c1", '{"type": "RECONNECT", "epoch": "old", "version": 4}')
@@ -284,7 +282,7 @@ def test_reconnect_to_what_is_gone_is_told_so_and_goes_on_waiting(room: Room) ->
     assert room.api.closed == []
 
 
-def test_a_claim_of_a_clock_that_has_run_out_brings_the_update_to_everybody(room: Room) -> None:
+def test_claim_of_an_expired_clock_is_broadcast(room: Room) -> None:
     room.start_session()
     greeted(room, "c1", "c2")
     room.store.advance(10_000)
@@ -296,7 +294,7 @@ def test_a_claim_of_a_clock_that_has_run_out_brings_the_update_to_everybody(room
     assert room.api.messages("c2")[-1] == answer
 
 
-def test_a_claim_too_early_is_answered_current(room: Room) -> None:
+def test_early_claim_gets_current(room: Room) -> None:
     room.start_session()
     greeted(room)
     room.store.advance(9_999)
@@ -313,7 +311,7 @@ def command(name: str, **more: Any) -> str:
     return json.dumps({"type": "COMMAND", "id": "7", "command": name, **more})
 
 
-def test_a_command_is_acknowledged_and_everybody_sees_it(room: Room) -> None:
+def test_command_is_acknowledged_and_broadcast(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room, "c1", "c2")
 
@@ -383,7 +381,7 @@ def test_repeated_command_is_acknowledged_as_the_first_time_and_counts_once(room
     assert room.engine.get_current_state(SESSION).state["version"] == 4
 
 
-def test_another_command_of_the_same_id_is_refused(room: Room) -> None:
+def test_other_command_with_the_same_id_is_refused(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room)
     room.send("c1", command("start"))
@@ -419,7 +417,7 @@ def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> No
     assert kinds(room.send("c1", '{"type": "PING"}')) == ["PONG"]
 
 
-def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
+def test_limited_message_counts_as_a_heartbeat() -> None:
     room = a_room(messages=1)
     greeted(room)
     room.send("c1", '{"type": "PING"}')
@@ -430,7 +428,7 @@ def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
     assert watcher.heard_at_ms == room.store.clock_ms
 
 
-def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
+def test_switches_are_limited_per_session() -> None:
     room = a_room(switches=2)
     room.start_session()
     greeted(room, "c1", "c2", "c3")
@@ -444,7 +442,7 @@ def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
     assert room.send("c1", command("switch"))[-1] == answers[0]
 
 
-def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
+def test_refused_switches_do_not_count_against_other_clients() -> None:
     room = a_room(switches=1)
     room.start_session()
     greeted(room, "c1", "c2")
@@ -455,7 +453,7 @@ def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
     assert room.send("c2", command("switch"))[-1]["type"] == "ACK"
 
 
-def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
+def test_same_id_of_two_clients_is_two_commands(room: Room) -> None:
     room.start_session()
     greeted(room, "c1", "c2")
 
@@ -489,7 +487,7 @@ def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_is_refused_is_answered_and_the_connection_survives(
+def test_refused_message_gets_an_error_and_the_connection_stays(
     room: Room, text: str, code: str, sent_as: str | None
 ) -> None:
     room.engine.create_session(chess())
@@ -506,7 +504,7 @@ def test_what_is_refused_is_answered_and_the_connection_survives(
     assert room.engine.get_current_state(SESSION).state["version"] == 1
 
 
-def test_a_refusal_names_the_fields_that_are_wrong(room: Room) -> None:
+def test_error_names_the_invalid_fields(room: Room) -> None:
     greeted(room)
 
     (answer,) = room.send("c1", command("switch", args={"next_participant_id": "x"}))
@@ -531,9 +529,7 @@ def test_command_while_the_store_is_unavailable_is_refused(room: Room) -> None:
     assert (answer["code"], answer["id"]) == ("STORE_UNAVAILABLE", "7")
 
 
-def test_a_fault_of_our_own_is_no_secret_but_its_reason_is(
-    room: Room, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_internal_error_hides_its_reason(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     greeted(room)
     room.registry.lists[SESSION] = None  # type: ignore[assignment]
 
@@ -546,7 +542,7 @@ def test_a_fault_of_our_own_is_no_secret_but_its_reason_is(
 # inline broadcast
 
 
-def test_a_change_is_posted_to_everybody_who_watches_and_nobody_else(room: Room) -> None:
+def test_update_is_posted_to_connections_of_its_session_only(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room, "c1", "c2")
     room.connect("elsewhere", SESSION[:-1] + "1")
@@ -558,7 +554,7 @@ def test_a_change_is_posted_to_everybody_who_watches_and_nobody_else(room: Room)
     assert "elsewhere" not in room.api.sent
 
 
-def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Room) -> None:
+def test_gone_connection_is_deregistered_only_after_the_grace_period(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room, "old")
     room.store.advance(15_000)
@@ -572,7 +568,7 @@ def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Ro
     ]
 
 
-def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
+def test_posts_are_counted_by_status_and_fan_outs_measured_once(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     room.engine.create_session(chess())
@@ -596,7 +592,7 @@ def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
 @pytest.mark.parametrize(
     "outcome", [DeliveryStatus.LIMITED, DeliveryStatus.LATE, DeliveryStatus.FAILED]
 )
-def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: DeliveryStatus) -> None:
+def test_unreachable_connection_stays_registered(room: Room, outcome: DeliveryStatus) -> None:
     room.engine.create_session(chess())
     greeted(room)
     room.store.advance(20_000)
@@ -607,7 +603,7 @@ def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: Deliver
     assert len(room.registry.connections_of(SESSION).connections) == 1
 
 
-def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
+def test_deletion_sends_a_final_message_and_closes(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room)
 
@@ -620,7 +616,7 @@ def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
     assert room.registry.connections_of(SESSION).connections == []
 
 
-def test_a_command_stands_even_if_nobody_can_be_told(room: Room) -> None:
+def test_command_stands_if_the_broadcast_fails(room: Room) -> None:
     class Unreachable(FakeRegistry):
         def connections_of(self, session_id: str) -> SessionConnections:
             raise StoreUnavailable("away")

@@ -34,7 +34,7 @@ def sockets(room: Room, api: ConnectionsApi, stub: Stub) -> WebSocketHandlers:
     )
 
 
-def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
+def test_client_that_does_not_read_blocks_a_function_briefly(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.registry.register(SESSION, "deaf", stub.endpoint)
@@ -46,7 +46,7 @@ def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
     assert THROTTLED_SECONDS <= monotonic() - began_s < 1
 
 
-def test_who_reads_slowly_has_time_to_make_room_for_another_page(
+def test_slow_client_gets_time_for_every_page(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.engine.create_session(
@@ -64,7 +64,7 @@ def test_who_reads_slowly_has_time_to_make_room_for_another_page(
     assert len(posted) > 1
 
 
-def test_a_greeting_outlasts_a_throttled_gateway(
+def test_welcome_message_outlasts_throttling(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.registry.register(SESSION, "new", stub.endpoint)

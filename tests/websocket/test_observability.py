@@ -74,9 +74,7 @@ def messages(told: RecordingSink) -> dict[tuple[str, ...], int]:
     }
 
 
-def test_messages_are_counted_by_type_and_by_what_became_of_them(
-    room: Room, container: Container
-) -> None:
+def test_messages_are_counted_by_type_and_outcome(room: Room, container: Container) -> None:
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": "missing"}))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     switch = {"type": "COMMAND", "id": "1", "command": "switch"}
@@ -96,7 +94,7 @@ def test_messages_are_counted_by_type_and_by_what_became_of_them(
     assert room.told.flushes == 6
 
 
-def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_one(
+def test_refused_messages_are_counted_by_their_type(
     container: Container,
 ) -> None:
     room = a_room(messages=3)
@@ -116,9 +114,7 @@ def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_o
     }
 
 
-def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
-    room: Room, container: Container
-) -> None:
+def test_repeatedly_acknowledged_switch_is_measured_once(room: Room, container: Container) -> None:
     room.start_session()
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     switch = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
@@ -129,13 +125,15 @@ def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
     assert len(room.told.observed[names.SWITCH_SECONDS.name, ("websocket",)]) == 1
 
 
-def test_who_was_given_up_and_speaks_is_told_apart(room: Room, container: Container) -> None:
+def test_message_of_a_swept_connection_is_counted_separately(
+    room: Room, container: Container
+) -> None:
     invoke("message", an_event("message", body="{}"))
 
     assert messages(room.told) == {("INVALID", "SWEPT"): 1}
 
 
-def test_a_function_that_fails_is_told_of_and_fails(room: Room, container: Container) -> None:
+def test_failing_function_is_counted_and_raises(room: Room, container: Container) -> None:
     room.registry.lists = None  # type: ignore[assignment]
 
     with pytest.raises(AttributeError):
@@ -156,7 +154,7 @@ class Noting(logging.Handler):
         self.lines.append((record.levelname, dict(log_keys())))
 
 
-def test_only_the_line_at_a_message_s_end_says_how_it_ended(
+def test_only_the_last_log_line_of_a_message_has_its_code(
     room: Room, container: Container, caplog: pytest.LogCaptureFixture
 ) -> None:
     log, noting = logging.getLogger("tickless"), Noting()
@@ -175,7 +173,7 @@ def test_only_the_line_at_a_message_s_end_says_how_it_ended(
     ]
 
 
-def test_greetings_and_sweeps_leave_nothing_untold(room: Room, container: Container) -> None:
+def test_greet_and_sweep_flush_their_metrics(room: Room, container: Container) -> None:
     invoke("greet", {"sessionId": SESSION, "connectionId": "c1", "endpoint": "https://x/dev"})
     assert room.told.flushes == 1
 
@@ -185,7 +183,7 @@ def test_greetings_and_sweeps_leave_nothing_untold(room: Room, container: Contai
     assert room.told.found == {names.OVERDUE.name: 0, names.OVERDUE_SECONDS.name: 0.0}
 
 
-def test_a_store_that_is_away_leaves_the_overdue_untold(room: Room, container: Container) -> None:
+def test_unavailable_store_leaves_overdue_metrics_out(room: Room, container: Container) -> None:
     container.__dict__["sweeper"] = Finished
     room.store.away = True
 

@@ -58,7 +58,7 @@ def endpoint(certificate: Certificate) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("open_api", [open_connections_api, open_boto3_client])
-def test_a_certificate_is_trusted_only_if_we_say_so(
+def test_certificate_is_trusted_only_if_configured(
     open_api: Open,
     endpoint: str,
     certificate: Certificate,
@@ -73,7 +73,7 @@ def test_a_certificate_is_trusted_only_if_we_say_so(
     distrustful.close(10)
 
 
-def test_the_trusted_are_those_that_boto3_trusts() -> None:
+def test_trusted_certificates_are_those_of_boto3() -> None:
     bundle = botocores_ca_bundle()
 
     assert bundle is not None

@@ -114,7 +114,7 @@ def race(container: Container, act: Act, session_id: str, enough: Flag, chance: 
         act(session_id)
 
 
-def test_whoever_meets_at_a_deadline_each_clock_runs_out_once_and_at_that_instant(
+def test_clock_runs_out_once_at_its_deadline_under_concurrency(
     own_valkey: RedisProcess,
 ) -> None:
     told, told_by_sweepers = RecordingSink(), RecordingSink()

@@ -1,4 +1,4 @@
-"""Stand-ins for the world outside, one for each adapter, held to its contract suite."""
+"""Fakes of the adapters; each runs its adapter's contract suite."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from chalicelib.ports import (
 )
 from chalicelib.store import codec
 from chalicelib.telemetry.metrics import Gauge, Metric
+from chalicelib.websocket.handlers import WelcomeEvent
 
 
 @dataclass
@@ -569,3 +570,26 @@ class FakeConnectionsApi:
         if outcome is DeliveryStatus.DELIVERED:
             self.sent.setdefault(request.connection_id, []).append(request.data)
         return outcome
+
+
+@dataclass
+class RecordingGreeter:
+    """Records the welcome messages that it is asked to send."""
+
+    greetings: list[WelcomeEvent] = field(default_factory=list)
+
+    def invoke(self, greeting: WelcomeEvent) -> None:
+        self.greetings.append(greeting)
+
+
+def websocket_event(connection_id: str, at_ms: int, **more: Any) -> dict[str, Any]:
+    """An event of API Gateway's WebSocket API."""
+    return {
+        "requestContext": {
+            "connectionId": connection_id,
+            "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+            "stage": "dev",
+            "requestTimeEpoch": at_ms,
+        },
+        **more,
+    }

@@ -1,4 +1,4 @@
-"""Fixtures: servers that whole runs share, and servers a test has for itself."""
+"""Fixtures: servers shared by a whole run, and servers of a single test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wired is built when it is needed, and does what it is wired for."""
+"""The container builds services on first use, each with its dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents name and link only what exists."""
+"""Names and links in the documents exist."""
 
 from __future__ import annotations
 

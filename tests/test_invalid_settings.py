@@ -1,4 +1,4 @@
-"""Where a setting is invalid every function fails in the same way, and the log says why."""
+"""With an invalid setting every function fails in the same way, and the log says why."""
 
 from __future__ import annotations
 

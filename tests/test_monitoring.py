@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules ask for what there is, in PromQL that parses."""
+"""The dashboard and the alert rules use existing series, in valid PromQL."""
 
 from __future__ import annotations
 

@@ -75,20 +75,25 @@ def create_session(engine: SyncEngine, session_id: str) -> str:
 
 
 class Scene:
-    def __init__(self) -> None:
-        self.store = FakeStore()
-        self.registry = FakeRegistry(self.store)
-        self.api = FakeConnectionsApi()
-        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
+    """A relay whose surroundings are in memory."""
+
+    def __init__(
+        self, store: FakeStore, registry: FakeRegistry, api: FakeConnectionsApi, **options: Any
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.api = api
+        self.engine = SyncEngine(store, session_ttl_ms=3_600_000)
         self.subscription = FakeSubscription()
         self.told = RecordingSink()
         self.relay = Relay(
             self.subscription.open,
-            self.registry,
+            registry,
             self.engine,
-            self.api,
+            api,
             HERE,
             telemetry=Telemetry(self.told),
+            **options,
         )
 
     def create(self) -> None:
@@ -97,13 +102,14 @@ class Scene:
     def says(self, message: bytes) -> None:
         self.subscription.heard.put((SESSION, message))
 
-    def sent(self, connection_id: str) -> list[Any]:
+    def sent(self, connection_id: str = "a") -> list[Any]:
         return self.api.messages(connection_id)
 
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    scene = Scene()
+    store = FakeStore()
+    scene = Scene(store, FakeRegistry(store), FakeConnectionsApi())
     yield scene
     scene.relay.stop()
 

@@ -53,7 +53,7 @@ def test_commands_succeed_while_every_slot_moves_to_a_new_node(
     tell(f"{way}: {len(ledger.acknowledged)} acknowledged, {ledger.refusals} refused")
 
 
-def test_who_commits_to_a_slot_that_stays_in_between_is_refused_until_it_has_moved(
+def test_commits_to_a_slot_left_half_moved_are_refused_until_it_has_moved(
     own_cluster: Cluster, open_store: OpenStore
 ) -> None:
     engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)

@@ -17,15 +17,14 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
     TimeWarning,
 )
-from chalicelib.core.session import ENDED, LIVE, Session, Status, create
-from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.core.session import ENDED, Session, Status, create
+from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms, settle
 from chalicelib.core.view import ParticipantView, changed_positions, clocks
-from tests.core.build import counted_on, standing
-from tests.core.scenarios import Story
+from tests.core.build import counted_on, stopped_views
+from tests.core.scenarios import Scenario
 from tests.strategies import (
     EPOCH_MS,
-    PLAY,
     TINY,
     WIRE,
     Step,
@@ -111,24 +110,6 @@ def test_client_countdown_matches_the_next_view(case: Case, first_ms: int, secon
                 assert later["time_used_ms"] == expected["time_used_ms"]
             if later_ms == ends_ms and view["is_running"]:
                 assert expected["time_remaining_ms"] == 0
-
-
-@given(CASES)
-def test_live_session_has_exactly_one_active_participant(case: Case) -> None:
-    for played in play(*case):
-        active = [view for view in shown(played.after, played.now_ms) if view["is_active"]]
-        assert len(active) == (played.after.status in LIVE)
-
-
-@given(CASES)
-def test_clocks_move_only_while_running_and_before_overtime(case: Case) -> None:
-    for played in play(*case):
-        session = played.after
-        moving = {
-            view["participant_id"] for view in shown(session, played.now_ms) if view["is_running"]
-        }
-        in_overtime = session.cycle is not None and session.cycle.overtime_from_ms is not None
-        assert bool(moving) == (session.status is Status.RUNNING and not in_overtime)
 
 
 # Settling
@@ -275,7 +256,7 @@ def test_pause_of_any_length_changes_no_value(case: Case, gap_ms: int, length_ms
         paused = apply(running, Pause(), paused_ms).session
         resumed = apply(paused, Resume(), resumed_ms).session
         assert clocks(resumed, resumed_ms) == clocks(running, paused_ms)
-        assert standing(shown(paused, resumed_ms)) == standing(shown(running, paused_ms))
+        assert stopped_views(shown(paused, resumed_ms)) == stopped_views(shown(running, paused_ms))
         ends_ms = deadline_ms(running)
         assert deadline_ms(resumed) == (None if ends_ms is None else ends_ms + length_ms)
 
@@ -328,7 +309,7 @@ def test_ended_session_keeps_its_last_readings(case: Case, later_ms: int) -> Non
         for position, (before, after) in enumerate(
             zip(shown(last, ended_ms), at_the_end, strict=True)
         ):
-            expected = dict(standing([before])[0])
+            expected = dict(stopped_views([before])[0])
             expected["cycle_count"] += position == active
             if after["has_expired"] and case[0].has_banks:
                 expected = {k: 0 if k in FIGURES else v for k, v in expected.items()}
@@ -358,38 +339,22 @@ def test_ended_session_never_changes(case: Case, step: Step) -> None:
         assert apply(ended, command_of(step, ended), now_ms + 1).session is ended
 
 
-# Banks
-
-
-@given(st.tuples(setups(modes=sorted(BANKED), tiny=True), walks(tiny=True, verbs=PLAY)))
-def test_expired_bank_stays_empty(case: Case) -> None:
-    out: set[int] = set()
-    for played in play(*case):
-        out |= {at for at, bank in enumerate(played.before.banks) if bank.has_expired}
-        views = shown(played.after, played.now_ms)
-        for participant, view in zip(case[0].participants, views, strict=True):
-            if participant.bank in out:
-                assert view["has_expired"]
-                assert {v for k, v in view.items() if k in FIGURES} == {0}
-        assert all(bank.held_ms >= 0 and bank.run_ms >= 0 for bank in played.after.banks)
-
-
 # Events
 
 
 @given(CASES)
 def test_events_determine_status_active_and_times(case: Case) -> None:
-    story = Story(case[0])
+    scenario = Scenario(case[0])
     for played in play(*case):
-        story.hear(played.decision.events)
+        scenario.hear(played.decision.events)
         session = played.after
-        assert story.status == session.status
-        assert story.ended_at == session.completed_at_ms
+        assert scenario.status == session.status
+        assert scenario.ended_at == session.completed_at_ms
         active = session.active
-        assert story.active == (
+        assert scenario.active == (
             None if active is None else case[0].participants[active.position].participant_id
         )
-        assert story.used_at(played.now_ms) == {
+        assert scenario.used_at(played.now_ms) == {
             view["participant_id"]: (
                 view["time_used_ms"],
                 view["overtime_ms"],

@@ -19,7 +19,7 @@ from tests.core.build import (
     PER_GROUP,
     PER_PARTICIPANT,
     SKIP,
-    people,
+    make_participants,
     setup,
 )
 
@@ -52,7 +52,9 @@ def test_rotation_is_by_index_and_equal_indexes_keep_the_order_of_the_request(
 ) -> None:
     asked = [
         participant._replace(participant_index=index)
-        for participant, index in zip(people(["x.a", "x.b", "x.c", "x.d"]), indexes, strict=True)
+        for participant, index in zip(
+            make_participants(["x.a", "x.b", "x.c", "x.d"]), indexes, strict=True
+        )
     ]
     assert names(setup(mode, participants=asked)) == list(rotation)
 
@@ -167,7 +169,7 @@ def test_other_fields_are_kept_unchanged() -> None:
     given = create_setup(
         session_id="id",
         sync_mode=COUNT_UP,
-        participants=people("a"),
+        participants=make_participants("a"),
         total_time_ms=1,
         time_per_cycle_ms=2,
         max_time_ms=3,

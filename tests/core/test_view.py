@@ -22,8 +22,8 @@ from tests.core.build import (
     Game,
     counted_on,
     game,
-    standing,
     started,
+    stopped_views,
 )
 
 TEAMS = ["x.a", "x.b", "y.c"]
@@ -183,7 +183,7 @@ def test_readings_at_the_end_are_kept(
     shown.complete(at_ms)
     for later_ms in (at_ms, at_ms + 1, at_ms + 100_000):
         after = clocks(shown.session, later_ms)
-        assert standing(after.participants) == standing(before.participants, active)
+        assert stopped_views(after.participants) == stopped_views(before.participants, active)
         assert after.groups == before.groups
         assert after.session_remaining_ms == before.session_remaining_ms
 
@@ -195,7 +195,7 @@ def test_readings_are_kept_when_a_paused_session_ends(
     shown = playing(mode, fields).switch(1_000).pause(5_500)
     before = shown.clocks(5_500)
     after = shown.complete(8_000).clocks(9_000)
-    assert standing(after.participants) == standing(before.participants, "b")
+    assert stopped_views(after.participants) == stopped_views(before.participants, "b")
     assert after.groups == before.groups
 
 

@@ -1,4 +1,4 @@
-"""The records of connections, as the store has them."""
+"""Reads the connection records in the store."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def connections_of(store: redis.Redis, session_id: str) -> set[str]:
 
 
 def remembered(
-    store: redis.Redis, connection_ids: list[str], patience: HeartbeatPolicy | None = None
+    store: redis.Redis, connection_ids: list[str], heartbeat_policy: HeartbeatPolicy | None = None
 ) -> list[str]:
     """Of which connections the store still knows the session; each for a while only."""
-    life_ms = (patience or HeartbeatPolicy()).abandoned_ms
+    life_ms = (heartbeat_policy or HeartbeatPolicy()).abandoned_ms
     found = []
     for name in connection_ids:
         left_ms = store.pttl(connection(name))

@@ -1,4 +1,4 @@
-"""Two instances, two gateways, one store: each client hears of everything."""
+"""Two instances on one store: each client receives every version."""
 
 from __future__ import annotations
 

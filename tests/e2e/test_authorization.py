@@ -1,4 +1,4 @@
-"""A stack with AUTH on: who gets in, who is sent away, and that no token is written anywhere."""
+"""A stack with AUTH on: access control, and no token in logs, metrics or the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chalicelib.auth.jwks import new_key
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from tests.api_docs.conformance import check_server_message
 from tests.auth.bearers import a_key_set
-from tests.servers import RedisProcess, running, valkey_binary
+from tests.servers import RedisProcess
 
 from .conftest import Size
 from .instances import ROOT, Instance, instances
@@ -88,16 +88,10 @@ class Stack:
         return self.socket(session_id, subprotocols=[Subprotocol(f"bearer.{token}")])
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    with running(valkey_binary(), tmp_path_factory.mktemp("access-valkey")) as server:
-        yield server
-
-
 @pytest.fixture
-def stack(store: RedisProcess, tmp_path: Path) -> Iterator[Stack]:
-    with instances(1, store.url, tmp_path, environment=ENVIRONMENT) as (instance,):
-        yield Stack(instance, store)
+def stack(own_valkey: RedisProcess, tmp_path: Path) -> Iterator[Stack]:
+    with instances(1, own_valkey.url, tmp_path, environment=ENVIRONMENT) as (instance,):
+        yield Stack(instance, own_valkey)
 
 
 def a_token(keys: Any = KEYS, role: Role = Role.SERVER, **changes: Any) -> str:

@@ -1,4 +1,4 @@
-"""Both faces of the Python client where AUTH is on: tokens that end, are renewed, are revoked."""
+"""The Python client with AUTH on: tokens that expire, are renewed or revoked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.auth.policy import Role
-from tests.servers import RedisProcess, running, valkey_binary
+from tests.servers import RedisProcess
 from tickless import AsyncRestClient, ClientTimeouts, SessionClient, Unauthenticated
 from tickless.wire_types import Message
 
@@ -25,15 +25,9 @@ PACE = ClientTimeouts(initial_backoff_ms=100, max_backoff_ms=500)
 PROMPT = {**ENVIRONMENT, "HEARTBEAT_INTERVAL_MS": "500"}
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    with running(valkey_binary(), tmp_path_factory.mktemp("tokens-valkey")) as server:
-        yield server
-
-
 @pytest.fixture
-def instance(store: RedisProcess, tmp_path: Path) -> Iterator[Instance]:
-    with instances(1, store.url, tmp_path, environment=PROMPT) as (one,):
+def instance(own_valkey: RedisProcess, tmp_path: Path) -> Iterator[Instance]:
+    with instances(1, own_valkey.url, tmp_path, environment=PROMPT) as (one,):
         yield one
 
 

@@ -29,8 +29,8 @@ from .instances import Answer, Instance, Rest, awaited, instances, is_running
 from .measurements import tell
 from .sessions import a_session, agrees
 
-PATIENCE = HeartbeatPolicy(heartbeat_ms=2_000)
-SHORT_HEARTBEATS = {"HEARTBEAT_INTERVAL_MS": str(PATIENCE.heartbeat_ms)}
+HEARTBEAT_POLICY = HeartbeatPolicy(heartbeat_ms=2_000)
+SHORT_HEARTBEATS = {"HEARTBEAT_INTERVAL_MS": str(HEARTBEAT_POLICY.heartbeat_ms)}
 GIVE_UP_AFTER_S = 90
 
 LOSING_NONE = 1
@@ -94,7 +94,7 @@ async def command(rest: Rest, session_id: str, name: str, **body: object) -> Ans
 
 def a_client(instance: Instance, session_id: str) -> Client:
     # CONNECTED may be among what is lost.
-    return Client(instance.where, session_id, heartbeat_s=PATIENCE.heartbeat_ms / 1000)
+    return Client(instance.where, session_id, heartbeat_s=HEARTBEAT_POLICY.heartbeat_ms / 1000)
 
 
 async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watching: int) -> None:
@@ -141,9 +141,9 @@ async def nothing_outlives_its_connection(
     """No client says goodbye for them, and nothing is posted that could find them gone."""
     assert gone
     with server.admin() as store:
-        assert set(remembered(store, gone, PATIENCE)) <= set(gone), "each for a while only"
+        assert set(remembered(store, gone, HEARTBEAT_POLICY)) <= set(gone), "each for a while only"
         await awaited(lambda: not set(gone) & set(watchers(store, session_id)), GIVE_UP_AFTER_S)
-        await awaited(lambda: not remembered(store, gone, PATIENCE), GIVE_UP_AFTER_S)
+        await awaited(lambda: not remembered(store, gone, HEARTBEAT_POLICY), GIVE_UP_AFTER_S)
 
 
 @pytest.mark.parametrize("broadcast", ["relay", pytest.param("inline", marks=pytest.mark.failover)])

@@ -1,4 +1,4 @@
-"""However an instance ends, its clients learn of it and nothing of it stays."""
+"""When an instance stops or is killed, its clients reconnect and nothing of it remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judge of convergence can tell a heartbeat that helped from one that did not."""
+"""The convergence check tells a heartbeat that helped from one that did not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients do their worst; the others on the same session notice nothing."""
+"""Malicious clients do not affect other clients of the same session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stack says of itself: every commit can be followed to its posts, and no secret is out."""
+"""Logs and metrics of a stack: each commit can be traced to its posts, and no secret is logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay is killed while commands come: who watches stays connected, and ends up to date."""
+"""The relay is killed under load: clients stay connected and end up current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inline broadcast, and a client that holds its connection and reads nothing."""
+"""Inline broadcast, and a client that keeps its connection open and reads nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM in the midst of everything: who was answered was, and who was not has lost nothing."""
+"""SIGTERM under load: every answered command is stored, and every stored one was answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many come and go within seconds, again and again, and nothing of them stays."""
+"""Many clients connect and leave within seconds, repeatedly, and leave nothing behind."""
 
 from __future__ import annotations
 

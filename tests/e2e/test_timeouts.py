@@ -1,4 +1,4 @@
-"""No client does anything, and each connection hears of each timeout and warning, once, in time."""
+"""Without any command, each connection receives each timeout and warning once, at its deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m local watch``, as it is typed, beside a session that comes and ends."""
+"""``python -m local watch``, from before a session is created to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines on a real server: no switch is lost, none counts twice, however many race."""
+"""Engines on a real server: no concurrent switch is lost or counts twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log alone, read page by page, tells what every version of a session was."""
+"""The event log alone, read page by page, determines every version of a session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.session_store import EVENTS_KEPT, RedisStore
-from tests.core.scenarios import Story
+from tests.core.scenarios import Scenario
 from tests.fakes import FakeStore
 from tests.servers import RedisProcess
 from tests.strategies import EPOCH_MS, Step, command_of, instant_of, setups, walks
@@ -74,18 +74,18 @@ def tells_every_version(
     log: list[LoggedEvent], setup: Setup, versions: dict[int, tuple[Session, int]]
 ) -> None:
     assert [one.version for one in log] == sorted(one.version for one in log)
-    story, told = Story(setup), []
+    scenario, told = Scenario(setup), []
     for version, events in groupby(log, lambda one: one.version):
-        story.hear(one.event for one in events)
+        scenario.hear(one.event for one in events)
         session, now_ms = versions[version]
         active = session.active
         told.append(version)
-        assert story.status == session.status
-        assert story.ended_at == session.completed_at_ms
-        assert story.active == (
+        assert scenario.status == session.status
+        assert scenario.ended_at == session.completed_at_ms
+        assert scenario.active == (
             None if active is None else setup.participants[active.position].participant_id
         )
-        assert story.used_at(now_ms) == {
+        assert scenario.used_at(now_ms) == {
             view["participant_id"]: (
                 view["time_used_ms"],
                 view["overtime_ms"],

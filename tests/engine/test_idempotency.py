@@ -1,4 +1,4 @@
-"""A request that comes again has one effect and one answer, as long as it is the same."""
+"""Idempotent requests: a repetition has no further effect and gets the first response."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.fakes import FakeStore
 from .conftest import TTL_MS, RacedStore
 
 DAY_MS = 24 * 60 * 60_000
+NewRequest = Callable[..., IdempotentRequest]
 
 
 @dataclass
@@ -56,7 +57,7 @@ def clerk() -> Clerk:
 
 
 @pytest.fixture
-def idempotency(clerk: Clerk) -> Callable[..., IdempotentRequest]:
+def idempotency(clerk: Clerk) -> NewRequest:
     def made(key: str = "key", asked: bytes = b"{}") -> IdempotentRequest:
         return IdempotentRequest(key, fingerprint("ask", asked), clerk.answer, DAY_MS)
 
@@ -75,7 +76,7 @@ def version(engine: SyncEngine) -> int:
 
 
 def test_repeated_command_is_applied_once_with_the_same_response(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency())
     engine.switch_cycle(SESSION)
@@ -85,7 +86,7 @@ def test_repeated_command_is_applied_once_with_the_same_response(
 
 
 def test_key_expires_after_a_day(
-    engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, store: RacedStore, idempotency: NewRequest
 ) -> None:
     engine.execute_idempotent(SESSION, Start(), idempotency())
     store.keep_for_ever(SESSION)
@@ -98,7 +99,7 @@ def test_key_expires_after_a_day(
 
 
 def test_reused_key_is_refused_and_changes_nothing(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     engine.execute_idempotent(SESSION, Start(), idempotency(asked=b"start"))
 
@@ -116,7 +117,7 @@ def test_second_of_two_racing_requests_under_one_key_is_refused(
     engine: SyncEngine,
     rival: SyncEngine,
     store: RacedStore,
-    idempotency: Callable[..., IdempotentRequest],
+    idempotency: NewRequest,
 ) -> None:
     engine.start_session(SESSION)
     store.intruders = [
@@ -130,7 +131,7 @@ def test_second_of_two_racing_requests_under_one_key_is_refused(
 
 
 def test_one_of_two_equal_racing_requests_is_applied_and_both_get_its_response(
-    rival: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+    rival: SyncEngine, store: RacedStore, idempotency: NewRequest
 ) -> None:
     broadcaster = RecordingBroadcaster()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
@@ -153,7 +154,7 @@ def test_one_of_two_equal_racing_requests_is_applied_and_both_get_its_response(
 def test_equal_racing_switches_count_once_against_the_limit(
     engine: SyncEngine,
     rival: SyncEngine,
-    idempotency: Callable[..., IdempotentRequest],
+    idempotency: NewRequest,
     store: RacedStore,
 ) -> None:
     engine.start_session(SESSION)
@@ -173,7 +174,7 @@ def test_equal_racing_switches_count_once_against_the_limit(
 
 
 def test_commit_whose_reply_was_lost_is_broadcast(
-    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+    store: RacedStore, idempotency: NewRequest
 ) -> None:
     broadcaster = RecordingBroadcaster()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
@@ -185,7 +186,7 @@ def test_commit_whose_reply_was_lost_is_broadcast(
 
 
 def test_refused_command_can_be_retried_under_its_key(
-    engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, store: RacedStore, idempotency: NewRequest
 ) -> None:
     engine.start_session(SESSION)
     store.advance(10_000)
@@ -198,7 +199,7 @@ def test_refused_command_can_be_retried_under_its_key(
 
 
 def test_repeated_command_without_effect_has_the_same_response(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     engine.complete_session(SESSION)
     first = engine.execute_idempotent(SESSION, Complete(), idempotency())
@@ -213,7 +214,7 @@ def test_racing_commands_without_effect_have_the_same_response(
     engine: SyncEngine,
     rival: SyncEngine,
     store: RacedStore,
-    idempotency: Callable[..., IdempotentRequest],
+    idempotency: NewRequest,
 ) -> None:
     engine.complete_session(SESSION)
     theirs: list[bytes] = []
@@ -230,7 +231,7 @@ def test_racing_commands_without_effect_have_the_same_response(
 
 
 def test_key_outlives_the_session_it_was_used_on(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency())
     engine.delete_session(SESSION)
@@ -241,9 +242,7 @@ def test_key_outlives_the_session_it_was_used_on(
     assert engine.get_current_state(SESSION).state["status"] == "pending"
 
 
-def test_key_is_checked_before_the_version(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
-) -> None:
+def test_key_is_checked_before_the_version(engine: SyncEngine, idempotency: NewRequest) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency(), expected_versions={1})
 
     assert (
@@ -251,27 +250,20 @@ def test_key_is_checked_before_the_version(
     )
 
 
+@pytest.mark.parametrize("exists", [False, True])
 def test_repeated_creation_has_the_first_response(
-    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, idempotency: NewRequest, exists: bool
 ) -> None:
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
-    first = engine.create_session_idempotent(chess(), idempotency())
-    engine.start_session(SESSION)
+    session_id = SESSION if exists else BEN
+    setup = chess(session_id=session_id)
+    first = engine.create_session_idempotent(setup, idempotency())
+    engine.start_session(session_id)
 
-    assert engine.create_session_idempotent(chess(), idempotency()) == first == b"answer 1: 1"
-
-
-def test_repeated_creation_of_an_existing_session_has_the_first_response(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
-) -> None:
-    first = engine.create_session_idempotent(chess(), idempotency())
-    engine.start_session(SESSION)
-
-    assert engine.create_session_idempotent(chess(), idempotency()) == first
+    assert engine.create_session_idempotent(setup, idempotency()) == first == b"answer 1: 1"
 
 
 def test_repeated_deletion_spares_a_newer_session(
-    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+    store: RacedStore, idempotency: NewRequest
 ) -> None:
     broadcaster = RecordingBroadcaster()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
@@ -300,7 +292,7 @@ def test_deletion_can_require_a_version(
 
 
 def test_keys_of_different_sessions_are_independent(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     engine.create_session(chess(session_id=BEN))
 

@@ -1,4 +1,4 @@
-"""What the engine notes of its work: the version that stands, and none that never did."""
+"""Which version the engine puts into the log context of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine adds to rules and store: order, versions, races, expiry, pushes."""
+"""The sync engine: order, versions, races, expiry and pushes."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from urllib.parse import quote
 
 import pytest
 from websockets.frames import Opcode
@@ -267,20 +266,6 @@ def test_who_does_not_read_is_refused_posts_and_holds_up_nobody(
             assert len(hostile.receive().data) == 30_000
         post(served, connection_id, b"after")
         assert bytes(hostile.receive().data) == b"after"
-
-
-def test_who_does_not_read_is_answered_429_over_http(loop_factory: LoopFactory) -> None:
-    from .test_connections_api import ask  # noqa: PLC0415
-
-    limits = Limits(buffer_bytes=1_000)
-    with neighbourhood(loop_factory, limits) as (served, backend, neighbour, hostile):
-        hostile.shake_hands()
-        path = f"/dev/@connections/{quote(backend.connected()['connectionId'])}"
-
-        status, headers, _ = ask(served, "POST", path, b"x" * 1_001)
-
-        assert (status, headers["x-amzn-errortype"]) == (429, "LimitExceededException")
-        assert neighbour.connection_id not in path
 
 
 def test_who_does_not_read_and_hangs_up_half_way_is_cut_off(loop_factory: LoopFactory) -> None:

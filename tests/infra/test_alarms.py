@@ -1,4 +1,4 @@
-"""Alarms on several figures go off by any one of them, whatever the others say or don't."""
+"""Alarms on several metrics fire on any one of them, even if the others are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left out of a bundle, and the faults it is refused for."""
+"""Files left out of a bundle, and the faults that a bundle is refused for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image would build and run: what it copies is all that its command needs."""
+"""The image builds and runs: it copies all that its command needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarms on the application's own figures watch what it emits, as it emits it."""
+"""Alarms on the application's metrics watch what it emits, as it emits it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself has our shape, on AWS as here."""
+"""API Gateway's own responses have the documented shape, on AWS and locally."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Templates become one, and never contradict each other."""
+"""Templates are merged into one, and never contradict each other."""
 
 from __future__ import annotations
 

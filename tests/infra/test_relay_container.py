@@ -1,4 +1,4 @@
-"""The image as a relay: it knows whether it is well, and its variables are all told of."""
+"""The image as a relay: its health check, and its documented variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chalicelib.settings import read_settings
 from chalicelib.telemetry.logging import start_logging
 from chalicelib.container import Container
 
-class Noting:
+class RecordingSettings:
     def __init__(self):
         self.__dict__.update(settings=read_settings(), noted=set())
 
@@ -33,7 +33,7 @@ class Noting:
         self.noted.add(name.upper())
         return getattr(self.settings, name)
 
-settings = Noting()
+settings = RecordingSettings()
 start_logging(settings)
 services = Container(settings)
 services.telemetry, services.tracing

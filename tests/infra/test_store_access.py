@@ -1,4 +1,4 @@
-"""The rights that the template gives the store's user suffice, on a Cluster as ElastiCache's is."""
+"""The template's rights for the store's user suffice, on a cluster like ElastiCache's."""
 
 from __future__ import annotations
 

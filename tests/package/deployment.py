@@ -1,4 +1,4 @@
-"""The packaged functions behind the emulator of API Gateway: a deployment, but for AWS."""
+"""The packaged functions behind the emulator of API Gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the zip, and what is not."""
+"""The contents of the zip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Dockerfile is one that hadolint has nothing against."""
+"""hadolint has no objection to the Dockerfile."""
 
 from __future__ import annotations
 

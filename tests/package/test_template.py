@@ -1,4 +1,4 @@
-"""What CloudFormation is given: who may do what, and what functions are told."""
+"""The CloudFormation template: permissions, settings and resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a session becomes what is drawn of it."""
+"""Conversion of a session into what is drawn of it."""
 
 from __future__ import annotations
 

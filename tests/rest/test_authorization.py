@@ -1,4 +1,4 @@
-"""REST where AUTH is on: who is let in, what the answers tell, and tokens that are minted."""
+"""REST with AUTH on: access control, refusals and minted tokens."""
 
 from __future__ import annotations
 

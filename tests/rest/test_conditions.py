@@ -1,4 +1,4 @@
-"""ETag, If-Match and If-None-Match, as RFC 9110 has them."""
+"""ETag, If-Match and If-None-Match, as in RFC 9110."""
 
 from __future__ import annotations
 

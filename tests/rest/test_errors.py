@@ -1,4 +1,4 @@
-"""Whatever comes in wrong is answered in the one documented shape, and changes nothing."""
+"""Invalid requests get an error in the documented shape, and change nothing."""
 
 from __future__ import annotations
 

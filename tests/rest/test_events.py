@@ -12,8 +12,7 @@ LOG = f"/v1/sessions/{SESSION}/events"
 
 
 def test_event_log_contains_the_pushed_events(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     store.advance(1_500)
     told = rest.command("switch").json["events"]
 
@@ -51,8 +50,7 @@ def test_due_timeout_is_in_the_event_log_at_its_deadline(
 
 
 def test_pages_follow_each_other_and_the_last_has_no_next(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     for _ in range(4):
         rest.command("switch")
     versions: list[int] = []

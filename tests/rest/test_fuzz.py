@@ -1,4 +1,4 @@
-"""Nothing that is sent gives a 500, an answer of another shape, or half a change."""
+"""No input causes a 500, an undocumented response or a partial change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same Idempotency-Key and the same request: the same answer, and no second effect."""
+"""Idempotency-Key over REST: the same response, and no second effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/metrics, and what else is told of each request."""
+"""/metrics, and the metrics and log lines of each request."""
 
 from __future__ import annotations
 
@@ -66,8 +66,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
 def test_scrape_contains_request_and_store_metrics(
     container: FakeContainer, rest: RestClient
 ) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     rest.command("switch")
     rest.command("switch")
     rest.get("/v1/sessions/none")
@@ -123,8 +122,7 @@ def test_refused_switch_is_not_measured(rest: RestClient, told: RecordingSink) -
 
 
 def test_repeated_switch_is_measured_once(rest: RestClient, told: RecordingSink) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     for _ in range(3):
         assert rest.command("switch", headers={"Idempotency-Key": "press"}).status == 200
 

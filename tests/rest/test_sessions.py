@@ -1,4 +1,4 @@
-"""The session endpoints, as protocol.md has them."""
+"""The session endpoints, as documented in protocol.md."""
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ def test_creation_is_201_with_the_whole_state(rest: RestClient, store: FakeStore
 
 
 def test_repeated_creation_is_200(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
 
     again = rest.post("/v1/sessions", creation())
 
@@ -157,8 +156,7 @@ def test_ids_are_case_insensitive_and_returned_in_lower_case(rest: RestClient) -
 
 
 def test_read_shows_clocks_as_of_now(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    started = rest.command("start")
+    started = rest.start_session()
     store.advance(2_500)
 
     answer = rest.get(PATH)
@@ -179,8 +177,7 @@ def test_head_is_like_get(rest: RestClient) -> None:
 
 
 def test_switch_returns_what_it_changed(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     store.advance(1_000)
 
     answer = rest.command("switch")
@@ -240,8 +237,7 @@ def test_session_goes_from_start_to_end(rest: RestClient, store: FakeStore) -> N
 
 
 def test_cancelled_session_can_be_cancelled_again_and_not_completed(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
 
     cancelled = rest.command("cancel")
 
@@ -252,8 +248,7 @@ def test_cancelled_session_can_be_cancelled_again_and_not_completed(rest: RestCl
 
 
 def test_adjustment_is_shown_with_its_reason(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     store.advance(1_000)
 
     asked = {"participant_id": ANNE.upper(), "delta_ms": -30_000, "reason": "späte Ankunft"}
@@ -348,8 +343,7 @@ def test_command_that_the_status_forbids_names_the_status(rest: RestClient, name
 def test_refused_switch_has_the_code_of_its_reason(
     rest: RestClient, store: FakeStore, asked: dict[str, str], status: int, code: str
 ) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     store.advance(10_000)
     rest.command("switch")
 

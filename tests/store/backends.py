@@ -1,4 +1,4 @@
-"""Where the contract suite runs: a store, and a look behind it."""
+"""The stores that the contract suite runs on, with access to what they contain."""
 
 from __future__ import annotations
 

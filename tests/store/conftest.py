@@ -1,4 +1,4 @@
-"""The places at which the contract suite runs."""
+"""The stores that the contract suite runs on."""
 
 from __future__ import annotations
 

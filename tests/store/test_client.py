@@ -1,4 +1,4 @@
-"""The Redis client: whose replies are taken, where commands go, and TLS as the URL asks for it."""
+"""The Redis client: matching replies, routing commands, and TLS as the URL configures it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The overridden faults of redis-py's cluster client, and whether redis-py still has them."""
+"""Workarounds for faults of redis-py's cluster client, and whether redis-py still has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is encoded comes back, and what can't come back is refused by name."""
+"""Encoding round trips, and invalid data is rejected by name."""
 
 from __future__ import annotations
 

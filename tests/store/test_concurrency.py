@@ -1,4 +1,4 @@
-"""Many at once: nothing is lost, nothing happens twice, and the index keeps agreeing."""
+"""Concurrent commits: none is lost or applied twice, and the index agrees with the sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One contract for the registry of connections: the fake and Redis, standalone and Cluster."""
+"""Contract of the connection registry: the fake and Redis, standalone and Cluster."""
 
 from __future__ import annotations
 

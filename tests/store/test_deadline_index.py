@@ -1,4 +1,4 @@
-"""What every DeadlineIndex promises, the fake as much as the real one."""
+"""Contract of every DeadlineIndex, fake and real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadline notifications: who sleeps until the next instant hears of an earlier one."""
+"""Deadline notifications: a sleeping sweeper learns of an earlier deadline."""
 
 from __future__ import annotations
 

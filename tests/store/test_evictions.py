@@ -1,4 +1,4 @@
-"""What would be lost if the store evicted keys; docs/operating.md says so, and how it does not."""
+"""What is lost if the store evicts keys; docs/operating.md explains how to prevent it."""
 
 from __future__ import annotations
 

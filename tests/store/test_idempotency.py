@@ -1,4 +1,4 @@
-"""What every SessionStore promises of requests that come again."""
+"""Contract of every SessionStore: idempotency records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of keys: the same in every process, and all of a session's in one slot."""
+"""Key names: the same in every process, and one slot per session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reply that is lost must not turn one command into two versions."""
+"""A lost reply does not turn one command into two versions."""
 
 from __future__ import annotations
 

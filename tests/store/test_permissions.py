@@ -1,4 +1,4 @@
-"""The rights that the documents tell of suffice, and none of them is one too many."""
+"""The documented rights suffice, and each of them is needed."""
 
 from __future__ import annotations
 

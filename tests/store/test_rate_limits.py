@@ -1,4 +1,4 @@
-"""What every SessionStore promises of limits, and what becomes of them when counting fails."""
+"""Contract of every SessionStore: rate limits, and what happens when counting fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A script's header names what its body binds, in the same order."""
+"""A script's header documents its keys and arguments in their order."""
 
 from __future__ import annotations
 

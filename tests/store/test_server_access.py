@@ -1,4 +1,4 @@
-"""Each way a server may want to be reached, and what is said when it says no."""
+"""Passwords, rights, TLS and clusters: access to a server, and the reason if it is denied."""
 
 from __future__ import annotations
 

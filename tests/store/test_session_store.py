@@ -1,4 +1,4 @@
-"""What every SessionStore promises, the fake as much as the real one."""
+"""Contract of every SessionStore, fake and real."""
 
 from __future__ import annotations
 

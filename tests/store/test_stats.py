@@ -1,4 +1,4 @@
-"""One contract for what the fleet holds: the fake and Redis, standalone and Cluster."""
+"""Contract of the store's statistics: the fake and Redis, standalone and Cluster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.servers import redis7_binary, running, running_cluster, valkey_binary
 from tests.store.sessions import created, next_of, started
 
 SHARDS = 3
-PATIENCE = HeartbeatPolicy()
+HEARTBEAT_POLICY = HeartbeatPolicy()
 HERE = "http://127.0.0.1:8001/dev"
 
 
@@ -64,8 +64,8 @@ def on_redis(settings: Settings) -> Iterator[Place]:
     server = connect(settings)
     yield Place(
         RedisStore(server, SHARDS),
-        RedisConnections(server, SHARDS, PATIENCE),
-        RedisStats(server, SHARDS, PATIENCE),
+        RedisConnections(server, SHARDS, HEARTBEAT_POLICY),
+        RedisStats(server, SHARDS, HEARTBEAT_POLICY),
         server,
     )
     server.close()
@@ -134,13 +134,13 @@ def test_connections_count_until_they_are_silent(place: Place) -> None:
     assert place.stats.facts().connections == 2
 
     if isinstance(place.store, FakeStore):
-        place.store.advance(PATIENCE.silent_ms + 1)
+        place.store.advance(HEARTBEAT_POLICY.silent_ms + 1)
     else:
         assert place.server is not None
         for shard in range(SHARDS):
             key = f"connected:{{{shard:02}}}"
             for connection_id in place.server.execute("ZRANGE", key, 0, -1):
-                place.server.execute("ZINCRBY", key, -PATIENCE.silent_ms - 1, connection_id)
+                place.server.execute("ZINCRBY", key, -HEARTBEAT_POLICY.silent_ms - 1, connection_id)
     assert place.stats.facts().connections == 0
 
 

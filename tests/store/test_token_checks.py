@@ -1,4 +1,4 @@
-"""A token holds from its first second to its last, unless it is revoked; everywhere alike."""
+"""Token checks in the store: validity period and revocation."""
 
 from __future__ import annotations
 

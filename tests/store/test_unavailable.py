@@ -1,4 +1,4 @@
-"""A store that can't be reached says so soon, says why, and is back as soon as it is back."""
+"""An unavailable store fails soon with its reason, and recovers at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a switch writes to the log, paid for by the byte, is as much as is said of it."""
+"""The bytes that a switch logs agree with the documented cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not used is not imported, and what is said at the end of an invocation is all said."""
+"""Unused telemetry is not imported, and each invocation flushes its metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How lines look: one for each happening, with what is known of the work at hand."""
+"""Log lines: format, level and context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One contract for every sink: what is told arrives, added up, wherever it goes."""
+"""Contract of every metric sink: values arrive, added up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The port of a process that stands alone tells whether it is ready, and its figures."""
+"""The metrics port of a worker: readiness and metrics."""
 
 from __future__ import annotations
 

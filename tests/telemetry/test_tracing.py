@@ -1,4 +1,4 @@
-"""Traces: nothing when off, and when on what X-Ray's daemon is sent of each invocation."""
+"""Tracing: nothing when off, and the segments that the X-Ray daemon receives when on."""
 
 from __future__ import annotations
 

@@ -14,25 +14,22 @@ from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry.ports import Telemetry
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
-from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
+from chalicelib.websocket.handlers import WebSocketHandlers
 from tests.api_docs.conformance import check_server_message
 from tests.chess import SESSION, chess
-from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
+from tests.fakes import (
+    FakeConnectionsApi,
+    FakeRegistry,
+    FakeStore,
+    RecordingGreeter,
+    RecordingSink,
+    websocket_event,
+)
 
 from ..broadcast.conftest import api as api
 from ..broadcast.conftest import stub as stub
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
-
-
-@dataclass
-class Doorstep:
-    """A greeter that only takes note of whom it was asked to greet."""
-
-    greetings: list[WelcomeEvent] = field(default_factory=list)
-
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        self.greetings.append(greeting)
 
 
 @dataclass
@@ -60,7 +57,7 @@ class Room:
     store: FakeStore
     registry: FakeRegistry
     api: FakeConnectionsApi
-    doorstep: Doorstep
+    greeter: RecordingGreeter
     watch: Watch
     engine: SyncEngine
     new_handlers: Callable[..., WebSocketHandlers]
@@ -80,15 +77,7 @@ class Room:
         self.sockets = self.new_handlers(connect_authorizer=authorizer)
 
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
-        return {
-            "requestContext": {
-                "connectionId": connection_id,
-                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
-                "stage": "dev",
-                "requestTimeEpoch": self.store.clock_ms,
-            },
-            **more,
-        }
+        return websocket_event(connection_id, self.store.clock_ms, **more)
 
     def connect(self, connection_id: str, session_id: str) -> int:
         answer = self.sockets.connect(
@@ -103,8 +92,8 @@ class Room:
 
     def greet(self) -> None:
         """Send the welcome message to each new connection."""
-        while self.doorstep.greetings:
-            self.sockets.greet(self.doorstep.greetings.pop(0))
+        while self.greeter.greetings:
+            self.sockets.greet(self.greeter.greetings.pop(0))
 
     def send(self, connection_id: str, text: str) -> list[Any]:
         """What a message is answered with, held against the contract."""
@@ -118,7 +107,7 @@ class Room:
 
 def a_room(switches: int = 0, messages: int = 0) -> Room:
     """A room; with so many switches of a session, and messages of a connection, in a second."""
-    store, api, doorstep, watch = FakeStore(), FakeConnectionsApi(), Doorstep(), Watch()
+    store, api, greeter, watch = FakeStore(), FakeConnectionsApi(), RecordingGreeter(), Watch()
     registry = FakeRegistry(store)
     told = RecordingSink()
     telemetry = Telemetry(told)
@@ -131,12 +120,12 @@ def a_room(switches: int = 0, messages: int = 0) -> Room:
         registry=registry,
         api=api,
         limits=RateLimiter(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
-        greeter=doorstep,
+        greeter=greeter,
         telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, new_handlers, told, broadcaster)
+    return Room(store, registry, api, greeter, watch, engine, new_handlers, told, broadcaster)
 
 
 @pytest.fixture

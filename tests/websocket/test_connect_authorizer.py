@@ -1,4 +1,4 @@
-"""Handshakes where AUTH is on, and what becomes of connections whose tokens hold no more."""
+"""Handshakes with AUTH on, and connections whose tokens expire or are revoked."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ BAD_TOKENS = {
 def test_handshake_without_a_valid_token_is_401(room: Room, token: str | None) -> None:
     assert handshake(room, token) == {"statusCode": 401}
     assert handshake(room, offered=f"bearer.{token}") == {"statusCode": 401}
-    assert (room.registry.lists, room.doorstep.greetings) == ({}, [])
+    assert (room.registry.lists, room.greeter.greetings) == ({}, [])
     assert room.registry.context_of("c1") is None
 
 

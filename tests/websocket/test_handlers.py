@@ -1,4 +1,4 @@
-"""What the WebSocket functions do with a connection, from its first sign of life to its last."""
+"""The WebSocket handlers: connect, welcome message, messages, disconnect and inline broadcast."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_connection_is_registered_but_not_posted_to_before_connect_has_answered(
     (watcher,) = room.registry.connections_of(SESSION).connections
     assert (watcher.connection_id, watcher.endpoint) == ("c1", ENDPOINT)
     assert room.api.sent == {}
-    assert room.doorstep.greetings == [
+    assert room.greeter.greetings == [
         {"sessionId": SESSION, "connectionId": "c1", "endpoint": ENDPOINT}
     ]
 
@@ -57,7 +57,7 @@ def test_handshake_during_a_store_outage_is_503(room: Room) -> None:
     room.store.away = True
 
     assert room.connect("c1", SESSION) == 503
-    assert room.doorstep.greetings == []
+    assert room.greeter.greetings == []
 
 
 def test_new_connection_gets_connected_and_then_the_state(room: Room) -> None:
@@ -512,21 +512,18 @@ def test_error_names_the_invalid_fields(room: Room) -> None:
     assert "next_participant_id" in answer["message"]
 
 
-def test_command_without_a_session_is_refused(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("is_away", "code"), [(False, "SESSION_NOT_FOUND"), (True, "STORE_UNAVAILABLE")]
+)
+def test_command_without_a_session_or_store_is_refused(
+    room: Room, is_away: bool, code: str
+) -> None:
     greeted(room)
+    room.store.away = is_away
 
     (answer,) = room.send("c1", command("start"))
 
-    assert (answer["code"], answer["id"]) == ("SESSION_NOT_FOUND", "7")
-
-
-def test_command_while_the_store_is_unavailable_is_refused(room: Room) -> None:
-    greeted(room)
-    room.store.away = True
-
-    (answer,) = room.send("c1", command("start"))
-
-    assert (answer["code"], answer["id"]) == ("STORE_UNAVAILABLE", "7")
+    assert (answer["code"], answer["id"]) == (code, "7")
 
 
 def test_internal_error_hides_its_reason(room: Room, caplog: pytest.LogCaptureFixture) -> None:

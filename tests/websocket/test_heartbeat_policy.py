@@ -1,4 +1,4 @@
-"""How long a function waits for a client that it is told to wait for: answers, and the greeting."""
+"""How long a function waits for a throttled client: responses, and the welcome message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sockets(room: Room, api: ConnectionsApi, stub: Stub) -> WebSocketHandlers:
         registry=room.registry,
         api=api,
         limits=RateLimiter(Settings(rate_limit_switch=0, rate_limit_message=0)),
-        greeter=room.doorstep,
+        greeter=room.greeter,
         endpoint=stub.endpoint,
     )
 

@@ -1,4 +1,4 @@
-"""Functions that are no routes are told of, too, whatever becomes of them."""
+"""Metrics and log lines of the functions that are not routes."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_failing_function_is_counted_and_raises(room: Room, container: Container
     assert room.told.flushes == 1
 
 
-class Noting(logging.Handler):
+class ContextHandler(logging.Handler):
     """Keeps what is known of the work at hand when a line is written, and the line."""
 
     def __init__(self) -> None:
@@ -157,17 +157,17 @@ class Noting(logging.Handler):
 def test_only_the_last_log_line_of_a_message_has_its_code(
     room: Room, container: Container, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log, noting = logging.getLogger("tickless"), Noting()
+    log, handler = logging.getLogger("tickless"), ContextHandler()
     caplog.set_level("INFO", log.name)
     room.store.away = True
-    log.addHandler(noting)
+    log.addHandler(handler)
     try:
         query = {"queryStringParameters": {"sessionId": SESSION}}
         assert invoke("connect", an_event("connect", **query)) == {"statusCode": 503}
     finally:
-        log.removeHandler(noting)
+        log.removeHandler(handler)
 
-    assert [(level, facts.get("code")) for level, facts in noting.lines] == [
+    assert [(level, facts.get("code")) for level, facts in handler.lines] == [
         ("WARNING", None),
         ("INFO", "503"),
     ]

@@ -1,4 +1,4 @@
-"""A part that stands alone answers scrapes itself, or says why it can't."""
+"""The metrics port of a worker, or the reason why it has none."""
 
 from __future__ import annotations
 

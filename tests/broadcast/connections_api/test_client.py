@@ -1,4 +1,4 @@
-"""The loop between callers and a wire, on a wire that the test plays."""
+"""The client's loop between callers and a transport, on a fake transport."""
 
 from __future__ import annotations
 

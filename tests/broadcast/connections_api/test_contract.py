@@ -1,4 +1,4 @@
-"""What every client of @connections does, over real sockets."""
+"""Contract of every @connections client, over real sockets."""
 
 from __future__ import annotations
 
@@ -319,10 +319,6 @@ def test_closed_client_accepts_no_request(api: ConnectionsApi, stub: Stub) -> No
         api.submit_all([post(stub)], lambda *_: None)
     with pytest.raises(Closed):
         api.post_all([post(stub)], 1)
-
-
-def test_unused_client_can_be_closed(api: ConnectionsApi) -> None:
-    api.close(5)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts what Linux shows")

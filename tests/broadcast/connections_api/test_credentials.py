@@ -1,4 +1,4 @@
-"""Credentials that botocore has to ask AWS for."""
+"""Credentials that botocore fetches from AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long those that meet a limit are waited for, at instants that the test names."""
+"""How long throttled posts of a batch are waited for, at instants that the test names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both ways to wait for sockets, and what libcurl does to them in between."""
+"""Both socket pollers, and what libcurl does to sockets between polls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our signatures are botocore's, for every request there could be."""
+"""Signatures equal those of botocore for every possible request."""
 
 from __future__ import annotations
 

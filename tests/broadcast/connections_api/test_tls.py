@@ -1,4 +1,4 @@
-"""TLS, which on AWS there always is: whom the clients trust."""
+"""TLS: which certificates the clients trust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""At the very instants of deadlines sweepers, readers, claims and switches meet on one session."""
+"""Sweepers, reads, claims and switches meet on one session at the instant of a deadline."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.policy import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry import metrics as names
-from chalicelib.websocket.handlers import WebSocketHandlers, WelcomeEvent
-from tests.fakes import FakeConnectionsApi, RecordingSink
+from chalicelib.websocket.handlers import WebSocketHandlers
+from tests.fakes import FakeConnectionsApi, RecordingGreeter, RecordingSink
 from tests.servers import RedisProcess, eventually
 
 from .scenarios import CYCLE_MS, log_of, start_session, sweeping
@@ -42,13 +42,6 @@ PARTICIPANT, SESSION = "participant_expired", "session_expired"
 Act = Callable[[str], object]
 
 
-class Nobody:
-    """A greeter of whom nothing is expected."""
-
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        pass
-
-
 def claims(container: Container, session_ids: list[str]) -> Act:
     """What claims on a session's behalf, as a client of its own on a socket does."""
     sockets = WebSocketHandlers(
@@ -57,7 +50,7 @@ def claims(container: Container, session_ids: list[str]) -> Act:
         registry=container.connections,
         api=FakeConnectionsApi(),
         limits=RateLimiter(Settings(rate_limit_message=0)),
-        greeter=Nobody(),
+        greeter=RecordingGreeter(),
     )
 
     def event(session_id: str, **more: Any) -> dict[str, Any]:

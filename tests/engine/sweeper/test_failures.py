@@ -1,4 +1,4 @@
-"""Sweepers, servers and index entries that fail at the worst instant, made to do so."""
+"""Sweepers, servers and index entries that fail at the worst instant."""
 
 from __future__ import annotations
 

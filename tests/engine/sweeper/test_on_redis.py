@@ -1,4 +1,4 @@
-"""Sweepers on real servers, as they come and go."""
+"""Sweepers on real servers."""
 
 from __future__ import annotations
 

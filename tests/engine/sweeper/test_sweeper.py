@@ -1,4 +1,4 @@
-"""The sweeper's judgement, on a store whose clock only the test moves."""
+"""The sweeper's decisions, on a fake store whose clock the test sets."""
 
 from __future__ import annotations
 

@@ -533,8 +533,8 @@ class RecordingSink:
 class FakeConnectionsApi:
     """@connections in memory: what each connection was sent, and which were closed.
 
-    ``outcomes`` says, by connection, what becomes of its next posts, one after
-    another; the last of them stays. Who is not named is delivered to.
+    ``outcomes`` says, by connection, the status of its next posts, one after
+    another; the last of them stays. Other connections are delivered to.
     """
 
     sent: dict[str, list[bytes]] = field(default_factory=dict)

@@ -14,7 +14,6 @@ import pytest
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.relay import Relay, Subscription
-from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import StoreUnavailable
 from chalicelib.schemas.pushes import session_deleted
@@ -24,7 +23,7 @@ from chalicelib.store.subscription import subscription
 from chalicelib.telemetry import metrics as names
 from chalicelib.telemetry.ports import Telemetry
 from tests.auth.bearers import a_bearer
-from tests.chess import SESSION
+from tests.chess import SESSION, chess
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
@@ -63,14 +62,7 @@ def drain(listening: Subscription, at_a_time_s: float = 5.0) -> None:
 
 
 def create_session(engine: SyncEngine, session_id: str) -> str:
-    engine.create_session(
-        create_setup(
-            session_id=session_id,
-            sync_mode=SyncMode.PER_PARTICIPANT,
-            participants=[Participant(session_id, 0, 10_000)],
-            total_time_ms=10_000,
-        )
-    )
+    engine.create_session(chess(session_id=session_id))
     return session_id
 
 

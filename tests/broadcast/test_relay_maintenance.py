@@ -108,7 +108,7 @@ class SlowApi(FakeConnectionsApi):
 
 
 class SlowScene(Scene):
-    """A relay that sweeps without a pause, in whose way the test can put gates."""
+    """A relay that sweeps without a pause; the test can hold up what it does."""
 
     store: SlowStore
     registry: SlowRegistry
@@ -265,7 +265,7 @@ def test_repeated_failure_is_survived_and_logged_once(
 
 
 def shown_to_many(scene: SlowScene) -> list[str]:
-    """Those who watch a session of their own each."""
+    """Connections that each watch a session of their own."""
     many = [str(number) for number in range(3 * SNAPSHOTS_AT_ONCE)]
     for name in many:
         session_id = create_session(scene.engine, a_session_id(int(name)))
@@ -287,7 +287,7 @@ def test_number_of_snapshots_before_an_update_is_bounded(
 
     eventually(all_are_shown)
 
-    # Of the first session there are two who watch.
+    # Two connections watch the first session.
     assert 0 < scene.api.most <= SNAPSHOTS_AT_ONCE + 1
 
 

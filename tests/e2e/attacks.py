@@ -1,4 +1,4 @@
-"""What a client can do to a service, each as bad as it can be done by one process.
+"""Attacks on a service, each as strong as one process can make it.
 
 Each attack says what answer it gets, and fails if it gets another.
 """
@@ -57,7 +57,7 @@ async def intruder(url: str, session_id: str) -> AsyncIterator[ClientConnection]
             connection = await opened
             break
         except InvalidStatus as refused:
-            # One of many, of whom more than 500 a second knock.
+            # One of many; API Gateway accepts 500 new connections a second.
             if refused.response.status_code != 429:
                 raise
             await asyncio.sleep(0.1)

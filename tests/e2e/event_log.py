@@ -13,7 +13,7 @@ SHARDS = 16
 
 
 def watchers(store: redis.Redis, session_id: str) -> dict[str, str]:
-    """Who is on a session's list: connection id to the rest of the line."""
+    """The connections of a session: connection id to the rest of the record."""
     lines = store.hgetall(SessionKeys.of(session_id, SHARDS).connections)
     return {name.decode(): line.decode() for name, line in cast(dict[bytes, bytes], lines).items()}
 

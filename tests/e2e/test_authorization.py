@@ -174,7 +174,7 @@ async def an_evening(stack: Stack) -> set[str]:
         )
         assert stack.call("POST", f"/{session_id}/switch", ben).status == 200
 
-        # Who is sent away is closed at once, without having said anything.
+        # The connection of a revoked token is closed at once, without having sent anything.
         path = f"/{session_id}/tokens/{viewer['token_id']}"
         assert stack.call("DELETE", path, host).status == 204
         assert (await hear(watching, "ERROR"))["code"] == "SESSION_FORBIDDEN"

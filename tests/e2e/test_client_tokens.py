@@ -21,7 +21,7 @@ from .test_authorization import ENVIRONMENT, a_token
 
 WITHIN_S = 20.0
 PACE = ClientTimeouts(initial_backoff_ms=100, max_backoff_ms=500)
-# Whose token has ended is found by the next message or sweep, each once in a heartbeat.
+# An expired token is noticed by the next message or sweep, each once per heartbeat.
 PROMPT = {**ENVIRONMENT, "HEARTBEAT_INTERVAL_MS": "500"}
 
 

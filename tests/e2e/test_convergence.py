@@ -1,4 +1,4 @@
-"""Whatever gets lost: who keeps to the contract ends with the state that GET shows.
+"""Whatever gets lost, a client that follows the protocol ends with the state that GET returns.
 
 Each client needs one heartbeat that gets through; ``heartbeats`` says what that
 is. Their heartbeats are short, as a deployment may choose, and all else about
@@ -212,13 +212,13 @@ async def calamities(
         await converge("the store behind", rest, session_id, clients)
 
         # Once more, and now the lost versions are made again, differently, before
-        # anybody can have noticed that they were lost.
+        # a client can have noticed that they were lost.
         behind = await fall_behind(rest, session_id, clients, second, first)
         proxy.lead_to(first.port)
         proxy.cut()
         for _ in range(UNHEARD):
-            somebody = {"next_participant_id": session["participants"][0]["participant_id"]}
-            answer = await command(rest, session_id, "switch", **somebody)
+            successor = {"next_participant_id": session["participants"][0]["participant_id"]}
+            answer = await command(rest, session_id, "switch", **successor)
         assert answer.data["version"] == behind + UNHEARD
         await converge("versions made twice", rest, session_id, clients)
         await command(rest, session_id, "switch")
@@ -227,14 +227,14 @@ async def calamities(
         # Another client's, under the same id: versions count from 1 again.
         await persist(rest, "DELETE", f"sessions/{session_id}")
         assert (await persist(rest, "POST", "sessions", session)).status == 201
-        await converge("created anew", rest, session_id, clients)
+        await converge("created again", rest, session_id, clients)
 
-        # Nothing was written down: neither the session nor who watches it is known any more.
+        # Nothing was persisted: neither the session nor its connections are known any more.
         first.kill()
         await asyncio.to_thread(first.start, "--appendonly", "no")
         await converge("the store restarted, empty", rest, session_id, clients)
         assert (await persist(rest, "POST", "sessions", session)).status == 201
-        await converge("created anew once more", rest, session_id, clients)
+        await converge("created a third time", rest, session_id, clients)
         await persist(rest, "DELETE", f"sessions/{session_id}")
         await converge("deleted", rest, session_id, clients)
 

@@ -45,7 +45,7 @@ async def an_ending(ending: Instance, staying: Instance, valkey: RedisProcess, h
         await all_until(clients, lambda client: client.version == 2, why="started")
         with valkey.admin() as store:
             left = [name for name in names if name in watchers(store, session_id)]
-            # Who was killed could strike no connection off; what is left of them expires.
+            # A killed instance deregisters no connection; their records expire.
             assert left == (names if how == "kill" else [])
             assert remembered(store, names) == left
 

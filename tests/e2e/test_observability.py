@@ -44,7 +44,7 @@ async def busy(instance: Instance) -> str:
     async with AsyncExitStack() as stack:
         rest = await stack.enter_async_context(Rest(instance.rest_url))
         client = await stack.enter_async_context(Client(instance.where, session_id))
-        # Who is not there yet would be no part of the first fan-out.
+        # A later client would be no part of the first fan-out.
         await client.until(lambda one: one.connection_id, why="connected")
         assert (await rest.create(session)).status == 201
         await rest.command(session_id, "start")
@@ -60,7 +60,7 @@ async def busy(instance: Instance) -> str:
         assert (await rest.create(wrong)).status == 400
         await all_until([client], lambda one: one.version == 5, why="timed out")
         await client.command("switch")
-        # Who has left by then is posted nothing.
+        # A client that has left by then is posted nothing.
         await client.until(lambda one: one.version == 6, why="switched")
         await client.send(SECRETS["a text that is no JSON"])
         await client.until(lambda one: one.heard("ERROR"), why="refused")

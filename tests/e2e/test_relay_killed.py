@@ -25,7 +25,7 @@ REFRESHED_WITHIN_S = 3.0
 """A relay that listens goes through a handful of sessions at once; a busy machine has the rest."""
 
 HEARTBEAT_MS = 300_000
-"""No heartbeat, and so no doubt of a client's own, comes to anybody's help."""
+"""Longer than the test: no heartbeat helps a client to converge."""
 
 
 async def command(rest: Rest, session_ids: list[str], enough: asyncio.Event) -> None:

@@ -95,7 +95,7 @@ def due(events: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def updates_of(client: Client) -> list[dict[str, Any]]:
-    """From the start on: who has been quick has heard of the creation, too."""
+    """From the start on: an early client has received the creation, too."""
     updates = [one for one in client.heard("STATE_UPDATE") if one["version"] > 1]
     return sorted(updates, key=lambda one: int(one["version"]))
 

@@ -147,7 +147,7 @@ def test_one_of_two_equal_racing_requests_is_applied_and_both_get_its_response(
 
     assert [ours] == theirs
     assert version(engine) == 3
-    # Who has made it announces it; ours never was.
+    # The engine that committed it broadcasts it; ours did not.
     assert broadcaster.heard == before
 
 

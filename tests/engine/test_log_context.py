@@ -35,7 +35,7 @@ def epoch(store: RacedStore) -> str:
 
 
 def noted_of(call: Callable[[], object]) -> dict[str, Any]:
-    """What is noted of a call, whatever becomes of it."""
+    """The log context of a call, whether it succeeds or fails."""
     with log_context() as log_keys:
         try:
             call()
@@ -45,7 +45,7 @@ def noted_of(call: Callable[[], object]) -> dict[str, Any]:
 
 
 def meanwhile(call: Callable[[], object]) -> Callable[[], object]:
-    """Another client's call, whose notes are not ours."""
+    """Another client's call, which has a log context of its own."""
     return lambda: noted_of(call)
 
 

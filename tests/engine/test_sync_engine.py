@@ -506,7 +506,7 @@ def test_settle_many_settles_each_session_at_its_own_deadline() -> None:
         store.advance(1_000)
     store.advance(8_500)
 
-    outcomes = engine.settle_many(["session 0", "session 1", "nobody", "session 2"])
+    outcomes = engine.settle_many(["session 0", "session 1", "missing", "session 2"])
 
     assert [outcome and [event.at_ms for event in outcome.events] for outcome in outcomes] == [
         [deadlines["session 0"]],

@@ -301,7 +301,7 @@ def test_each_api_has_one_stage_the_one_that_is_packaged(template: Template) -> 
     (deployment,) = template.of_type("AWS::ApiGateway::Deployment").values()
 
     assert stages == ["prod", "prod"]
-    # A deployment with a name makes a stage of it, beside the one that refers to it.
+    # A deployment with a name makes a stage of it, in addition to the one that refers to it.
     assert "StageName" not in deployment
 
 

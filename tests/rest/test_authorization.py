@@ -404,7 +404,7 @@ def test_refused_switches_do_not_count_against_the_session(
     rest.command("start", headers=HOST)
     for headers in (NO_TOKENS["one that has ended"], NO_TOKENS["a stranger's"], VIEWER, {}):
         assert rest.command("switch", headers=headers).status in (401, 403)
-    # Nor does a participant whose turn it is not.
+    # Nor does a participant who is not active.
     assert [rest.command("switch", headers=OF_BEN).status for _ in range(3)] == [409] * 3
 
     assert rest.command("switch", headers=OF_ANNE).status == 200

@@ -111,7 +111,7 @@ def test_current_etag_of_the_page_is_304(rest: RestClient) -> None:
     first = rest.get("/")
     tag = first.headers["ETag"]
 
-    # Who compresses on the way makes weak tags of strong ones.
+    # A proxy that compresses makes weak tags of strong ones.
     for held in (tag, f"W/{tag}", f'"another", W/{tag}', "*"):
         again = rest.get("/", headers={"If-None-Match": held})
         assert (again.status, again.text, again.headers["ETag"]) == (304, "", tag)

@@ -57,7 +57,7 @@ def asked(
     key: str | None = None,
     observer: LimitObserver = NULL_OBSERVER,
 ) -> RateLimitCheck:
-    """A read, or a switch, as the engine makes it; what became of its charge."""
+    """A read, or a switch, as the engine makes it; its limit check."""
     limit_check = RateLimitCheck(scope, session_id, limit, observer)
     with suppress(RateLimited):
         store.load(session_id, key, limit_check)
@@ -275,9 +275,9 @@ def test_corrupt_bucket_refuses_no_request(
     session = started(store)
     with any_server.admin() as admin:
         admin.rpush(requests(address), "not a time")
-    beside, alone = (RateLimitCheck("general", address, THREE_A_MINUTE, observer) for _ in range(2))
+    loaded, alone = (RateLimitCheck("general", address, THREE_A_MINUTE, observer) for _ in range(2))
 
-    assert store.load(session.setup.session_id, limit_check=beside).session == session
+    assert store.load(session.setup.session_id, limit_check=loaded).session == session
     # Another store has not yet heard that counting fails.
     open_store(any_server.url).count_request(alone)
 

@@ -55,7 +55,7 @@ def works(open_store: OpenStore, url: str) -> None:
 
 @pytest.fixture
 def guarded(any_server: RedisProcess) -> Iterator[RedisProcess]:
-    """A server with two users of its own: one who may do what is needed, one who may look."""
+    """A server with two users: one with all rights that are needed, one that may only read."""
     with any_server.admin() as admin:
         ask(admin, "ACL", "SETUSER", "tickless", "on", ">s3cret/@:", *documented())
         look = ("+ping", "+time", "+eval", "+evalsha", "+hmget", "~*")

@@ -194,7 +194,7 @@ def test_without_auth_a_token_subprotocol_is_echoed_unchecked(room: Room) -> Non
     assert handshake(room, offered="tickless", connection_id="c2") == {"statusCode": 200}
 
 
-# Connections whose tokens hold no more
+# Connections whose tokens became invalid
 
 
 def codes(messages: list[Any]) -> list[str]:

@@ -135,7 +135,7 @@ class World:
         return self._room.api.sent.setdefault(self._name, [])
 
     def suffer(self, fate: Fate) -> None:
-        """What becomes of all that is under way, and of what it is answered with."""
+        """The fate of all messages in flight, and of the responses to them."""
         while self.under_way and fate is not Fate.STILL_UNDER_WAY:
             if fate is Fate.LOST:
                 self.under_way.clear()

@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
 def endpoint(certificate: Certificate) -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.socket = certificate.server_context().wrap_socket(server.socket, server_side=True)
-    # Who doesn't trust it breaks off, which is what the test wants.
+    # A client that doesn't trust it breaks off, as the test wants.
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = Thread(target=server.serve_forever)
     thread.start()

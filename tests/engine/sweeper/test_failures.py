@@ -156,19 +156,19 @@ def index_of(session_id: str) -> str:
 def test_entries_without_sessions_are_removed_and_delay_no_other(
     engine: SyncEngine, own_valkey: RedisProcess
 ) -> None:
-    nobody: list[str] = []
+    missing: list[str] = []
     sessions = [start_session(engine)]
     # More of them than are looked at together, before a session of the same shard.
-    while len(nobody) < 3 * AT_ONCE:
+    while len(missing) < 3 * AT_ONCE:
         session_id = str(uuid4())
         if index_of(session_id) == index_of(sessions[0][0]):
-            nobody.append(session_id)
+            missing.append(session_id)
     with own_valkey.admin() as admin:
-        admin.zadd(index_of(nobody[0]), dict.fromkeys(nobody, 1))
+        admin.zadd(index_of(missing[0]), dict.fromkeys(missing, 1))
         with sweeping(own_valkey.url):
             all_have(own_valkey, sessions, 2)
             each_happened_once(engine, own_valkey, sessions)
-            eventually(lambda: not admin.zcard(index_of(nobody[0])))
+            eventually(lambda: not admin.zcard(index_of(missing[0])))
 
 
 def test_early_entry_is_corrected_and_no_timeout_is_early(

@@ -128,7 +128,7 @@ def test_lag_of_a_timeout_is_measured_by_the_clock_of_the_store(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.start_session("game")
-    scene.store.deadlines["nobody"] = scene.store.clock_ms
+    scene.store.deadlines["missing"] = scene.store.clock_ms
     scene.store.advance(ALLOWED_MS + 700)
     with caplog.at_level("INFO", "tickless"):
         scene.sweeper.start()
@@ -173,7 +173,7 @@ def test_timeouts_beyond_one_batch_are_all_settled(scene: Scene) -> None:
 
 
 def test_entry_without_a_session_is_removed(scene: Scene) -> None:
-    scene.store.deadlines["nobody"] = scene.store.clock_ms - 1
+    scene.store.deadlines["missing"] = scene.store.clock_ms - 1
     scene.sweeper.start()
 
     eventually(lambda: not scene.store.deadlines)

@@ -60,9 +60,7 @@ def container_with(api: FakeConnectionsApi, **settings: Any) -> Container:
     return container
 
 
-def test_inline_broadcast_posts_each_commit(
-    api: FakeConnectionsApi,
-) -> None:
+def test_inline_broadcast_posts_each_commit(api: FakeConnectionsApi) -> None:
     container = container_with(api)
 
     container.engine.start_session(SESSION)

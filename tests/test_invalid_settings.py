@@ -53,9 +53,7 @@ def ran() -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_rest_is_500_and_other_functions_raise(
-    ran: subprocess.CompletedProcess[str],
-) -> None:
+def test_rest_is_500_and_other_functions_raise(ran: subprocess.CompletedProcess[str]) -> None:
     told = json.loads(ran.stdout)
     answers = [answer["error"] for answer in told.pop("app")]
 

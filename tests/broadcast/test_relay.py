@@ -210,9 +210,7 @@ def test_lost_subscription_is_replaced_and_each_client_gets_a_snapshot(scene: Sc
     eventually(lambda: scene.sent("a")[-1] == {"n": 3})
 
 
-def test_relay_that_replaces_a_killed_one_begins_with_snapshots(
-    scene: Scene,
-) -> None:
+def test_relay_that_replaces_a_killed_one_begins_with_snapshots(scene: Scene) -> None:
     scene.create()
     scene.registry.register(SESSION, "a", HERE)
     scene.registry.register("waits for a session", "b", HERE)
@@ -333,9 +331,7 @@ def come(scene: Scene, connection_id: str, token_id: str, endpoint: str = HERE) 
     return guest
 
 
-def test_connection_of_a_revoked_token_is_told_why_and_closed(
-    scene: Scene,
-) -> None:
+def test_connection_of_a_revoked_token_is_told_why_and_closed(scene: Scene) -> None:
     come(scene, "a", "revoked")
     come(scene, "b", "other")
     come(scene, "c", "revoked", THERE)

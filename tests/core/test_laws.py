@@ -439,9 +439,7 @@ def again(setup: Setup, participants: Any, groups: Any) -> Setup:
 
 
 @given(CASES)
-def test_unchanged_participants_show_the_same_or_their_shared_clock(
-    case: Case,
-) -> None:
+def test_unchanged_participants_show_the_same_or_their_shared_clock(case: Case) -> None:
     before_ms = EPOCH_MS
     for played in play(*case):
         changed = set(changed_positions(played.before, played.after))

@@ -69,9 +69,7 @@ async def until(client: SessionClient, state: str, version: int = 1) -> None:
         )
 
 
-def test_client_whose_token_expires_reconnects_with_a_new_one(
-    instance: Instance,
-) -> None:
+def test_client_whose_token_expires_reconnects_with_a_new_one(instance: Instance) -> None:
     async def evening() -> None:
         session = a_session(2)
         session_id = session["session_id"]

@@ -174,9 +174,7 @@ def carried_out(url: str, session_ids: list[str]) -> set[str | None]:
     return {one.event.reason for log in logs for one in log if isinstance(one.event, TimeAdjusted)}
 
 
-def test_commands_are_stored_exactly_if_they_were_answered(
-    tmp_path: Path,
-) -> None:
+def test_commands_are_stored_exactly_if_they_were_answered(tmp_path: Path) -> None:
     with instances(1, None, tmp_path) as (instance,):
         ids, seen, exit_code, took_s = asyncio.run(until_it_stops(instance))
         said = instance.log.read_text()

@@ -49,9 +49,7 @@ def engines(open_store: OpenStore, anywhere: RedisProcess | Cluster) -> list[Syn
     return [SyncEngine(store, session_ttl_ms=TTL_MS) for store in stores]
 
 
-def test_fifty_concurrent_switches_are_all_applied_in_sequence(
-    engines: list[SyncEngine],
-) -> None:
+def test_fifty_concurrent_switches_are_all_applied_in_sequence(engines: list[SyncEngine]) -> None:
     for _ in range(4):
         session_id = running_session(engines[0])
 
@@ -81,9 +79,7 @@ def test_only_one_of_racing_switches_that_name_their_cycle_is_applied(
     assert cycles(engines[0].get_current_state(session_id)) == 1
 
 
-def test_times_of_racing_cycles_add_up_to_the_elapsed_time(
-    engines: list[SyncEngine],
-) -> None:
+def test_times_of_racing_cycles_add_up_to_the_elapsed_time(engines: list[SyncEngine]) -> None:
     session_id = running_session(engines[0])
     started = engines[0].get_current_state(session_id)
 

@@ -64,9 +64,7 @@ def documented() -> set[str]:
     return {name for names in table for name in re.findall(r"`([A-Z_]+)`", names)}
 
 
-def test_every_variable_of_relay_and_sweeper_is_documented(
-    valkey: RedisProcess,
-) -> None:
+def test_every_variable_of_relay_and_sweeper_is_documented(valkey: RedisProcess) -> None:
     read = set[str]()
     for part in ("relay", "sweeper"):
         done = subprocess.run(

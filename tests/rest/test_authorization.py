@@ -158,9 +158,7 @@ def test_participant_cannot_name_the_cycle_of_another(session: RestClient) -> No
     assert session.command("switch", {"next_participant_id": ANNE}, headers=OF_ANNE).status == 200
 
 
-def test_idempotency_keys_of_participants_are_independent(
-    session: RestClient,
-) -> None:
+def test_idempotency_keys_of_participants_are_independent(session: RestClient) -> None:
     anne, ben = ({**whose, "Idempotency-Key": "1"} for whose in (OF_ANNE, OF_BEN))
 
     first = session.command("switch", headers=anne)
@@ -173,9 +171,7 @@ def test_idempotency_keys_of_participants_are_independent(
     assert again.json == first.json
 
 
-def test_repeated_request_needs_a_valid_token(
-    session: RestClient,
-) -> None:
+def test_repeated_request_needs_a_valid_token(session: RestClient) -> None:
     anne = {**OF_ANNE, "Idempotency-Key": "1"}
     assert session.command("switch", headers=anne).status == 200
     path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.PARTICIPANT).token_id}"
@@ -295,9 +291,7 @@ def test_revoked_token_is_rejected_at_once(session: RestClient) -> None:
     assert session.get(f"/v1/sessions/{SESSION}", headers=OF_ANNE).status == 200
 
 
-def test_revoking_a_token_revokes_all_minted_with_it(
-    session: RestClient,
-) -> None:
+def test_revoking_a_token_revokes_all_minted_with_it(session: RestClient) -> None:
     minted = [mint(session, HOST, role="host").data]
     for _ in range(2):
         by = {"Authorization": f"Bearer {minted[-1]['token']}"}
@@ -393,9 +387,7 @@ def test_requests_without_a_valid_token_count_against_their_address(store: FakeS
     assert answers == [401, 401, 404, 429, 401, 429]
 
 
-def test_refused_switches_do_not_count_against_the_session(
-    store: FakeStore,
-) -> None:
+def test_refused_switches_do_not_count_against_the_session(store: FakeStore) -> None:
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_switch=1)
     container = Container(settings)
     vars(container).update(store=store, connections=FakeRegistry(store))

@@ -98,9 +98,7 @@ def test_expected_version_is_reported_if_there_is_one(rest: RestClient, session:
     assert many.error["details"] == {"expected_version": None, "actual_version": 1}
 
 
-def test_command_on_a_missing_session_is_404_despite_if_match(
-    rest: RestClient,
-) -> None:
+def test_command_on_a_missing_session_is_404_despite_if_match(rest: RestClient) -> None:
     for expected in ("*", '"1"'):
         assert rest.command("start", headers={"If-Match": expected}).status == 404
 

@@ -302,9 +302,7 @@ def test_lost_race_is_409_with_both_versions(rest: RestClient, store: FakeStore)
     assert details == {"expected_version": 2, "actual_version": 3}
 
 
-def test_internal_error_is_500_with_only_a_request_id(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_internal_error_is_500_with_only_a_request_id(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(FakeStore):
         def load(self, session_id: str, *_: Any) -> Loaded:
             raise RuntimeError("secret detail")

@@ -60,9 +60,7 @@ def test_imports_of_a_module_resolve(rest: RestClient, asset: tuple[str, str]) -
         assert rest.get(urljoin(here, one)).status == 200, one
 
 
-def test_old_asset_url_gets_the_current_asset_uncached(
-    rest: RestClient,
-) -> None:
+def test_old_asset_url_gets_the_current_asset_uncached(rest: RestClient) -> None:
     answer = rest.get("/page/0123456789abcdef/web/src/main.js")
 
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
@@ -77,9 +75,7 @@ def test_files_that_the_page_does_not_load_are_not_served(rest: RestClient, path
     assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")
 
 
-def test_page_may_connect_to_its_websocket_url_only(
-    rest: RestClient,
-) -> None:
+def test_page_may_connect_to_its_websocket_url_only(rest: RestClient) -> None:
     answer = rest.get("/")
     policy = dict(
         one.split(" ", 1) for one in answer.headers["Content-Security-Policy"].split("; ")
@@ -96,7 +92,7 @@ def test_page_may_connect_to_its_websocket_url_only(
     assert "RateLimit-Limit" not in answer.headers
 
 
-def test_local_page_may_connect_to_any_local_port() -> None:
+def test_policy_of_a_local_page_allows_any_host_name() -> None:
     # Another device names this machine otherwise than it names itself.
     assert "connect-src 'self' ws://*:8001;" in web.policy("ws://127.0.0.1:8001/dev")
     assert "connect-src 'self' ws://*;" in web.policy("ws://localhost/dev")

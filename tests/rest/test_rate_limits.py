@@ -68,9 +68,7 @@ def test_refused_request_changes_nothing(rest: RestClient, store: FakeStore) -> 
     assert rest.get(PATH, address="192.0.2.7").data["version"] == 1
 
 
-def test_addresses_are_limited_separately_and_ipv6_by_network(
-    rest: RestClient,
-) -> None:
+def test_addresses_are_limited_separately_and_ipv6_by_network(rest: RestClient) -> None:
     def remaining(address: str) -> int:
         return told(rest.get(PATH, address=address))[1]
 

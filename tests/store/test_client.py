@@ -117,9 +117,7 @@ def test_server_that_does_not_reply_in_time_is_unavailable(reply: bytes) -> None
         client.execute("GET", "key")
 
 
-def test_only_unknown_script_errors_are_returned_as_replies(
-    any_server: RedisProcess,
-) -> None:
+def test_only_unknown_script_errors_are_returned_as_replies(any_server: RedisProcess) -> None:
     with client_of(any_server.url) as client:
         one, unknown, two = client.pipeline([("ECHO", "1"), ("EVALSHA", "x", 0), ("ECHO", 2)])
         assert (one, two) == (b"1", b"2")

@@ -11,9 +11,7 @@ from tests.servers import RedisProcess
 from .sessions import a_setup
 
 
-def test_overdue_session_suppresses_no_deadline_notification(
-    own_valkey: RedisProcess,
-) -> None:
+def test_overdue_session_suppresses_no_deadline_notification(own_valkey: RedisProcess) -> None:
     # What a sweeper can't read it puts off, and its entry stays where it was.
     container = Container(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))
     setup = a_setup()

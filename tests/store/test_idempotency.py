@@ -85,9 +85,7 @@ def test_stale_commit_stores_no_record(store: SessionStore) -> None:
     assert store.load(session.setup.session_id, key).record is None
 
 
-def test_first_saved_response_is_kept(
-    store: SessionStore,
-) -> None:
+def test_first_saved_response_is_kept(store: SessionStore) -> None:
     session_id, key = new_id(), new_id("key")
     other = IdempotencyRecord(9, b"another", b"answer")
 

@@ -29,9 +29,7 @@ def grant(rights: Sequence[str], *servers: RedisProcess, database: int = 0) -> S
     return Settings(redis_url=url, redis_cluster=len(servers) > 1, broadcast="relay")
 
 
-def test_documented_rights_suffice(
-    any_server: RedisProcess,
-) -> None:
+def test_documented_rights_suffice(any_server: RedisProcess) -> None:
     walk(grant(documented(), any_server))
 
 

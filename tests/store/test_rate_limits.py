@@ -122,9 +122,7 @@ def test_request_for_a_missing_session_is_counted(store: SessionStore) -> None:
     assert [remaining(limit_check) for limit_check in limit_checks] == [2, 1]
 
 
-def test_switch_is_counted_when_it_is_applied(
-    store: SessionStore,
-) -> None:
+def test_switch_is_counted_when_it_is_applied(store: SessionStore) -> None:
     session = started(store)
     session_id = session.setup.session_id
     for _ in range(5):
@@ -170,9 +168,7 @@ def test_full_bucket_does_not_refuse_repeated_commands(store: SessionStore) -> N
     assert not other.is_resolved
 
 
-def test_equal_concurrent_switches_count_once(
-    store: SessionStore,
-) -> None:
+def test_equal_concurrent_switches_count_once(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     session_id, limit = session.setup.session_id, Limit(1, MINUTE_US)
     limit_checks = [RateLimitCheck("switch", session_id, limit) for _ in range(3)]

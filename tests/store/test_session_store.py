@@ -29,9 +29,7 @@ from .sessions import (
 )
 
 
-def test_missing_session_is_none_with_the_time(
-    store: SessionStore,
-) -> None:
+def test_missing_session_is_none_with_the_time(store: SessionStore) -> None:
     before_ms = store.now_ms()
     loaded = store.load(new_id())
     assert loaded.session is None
@@ -101,9 +99,7 @@ def test_commit_never_continues_another_version_of_the_same_number(place: Place)
     assert place.store.commit(follows_kept) == Committed(3)
 
 
-def test_commit_never_continues_another_epoch_at_the_same_version(
-    store: SessionStore,
-) -> None:
+def test_commit_never_continues_another_epoch_at_the_same_version(store: SessionStore) -> None:
     former = started(store)
     store.delete(former.setup.session_id, new_id("command"), b"gone")
     present = started(store, former.setup)
@@ -130,9 +126,7 @@ def test_repeated_creation_is_recognised(store: SessionStore) -> None:
     assert store.commit(commit) == Committed(1, IdempotencyRecord(1))
 
 
-def test_command_ids_of_different_sessions_are_independent(
-    store: SessionStore,
-) -> None:
+def test_command_ids_of_different_sessions_are_independent(store: SessionStore) -> None:
     command_id = new_id("command")
     created(store, command_id=command_id)
     created(store, command_id=command_id)

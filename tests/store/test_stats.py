@@ -116,7 +116,7 @@ def test_expired_session_is_not_counted(place: Place, command: Command) -> None:
         assert place.server.execute("ZSCORE", key, session.setup.session_id) is None
 
 
-def test_every_status_is_counted() -> None:
+def test_cancelled_is_the_sixth_status_as_the_scripts_assume() -> None:
     # The scripts count on six of them.
     assert list(Status)[5:] == [Status.CANCELLED]
 

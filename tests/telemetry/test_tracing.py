@@ -61,7 +61,7 @@ class Spans:
         yield
 
 
-def test_store_calls_and_posts_are_spans() -> None:
+def test_batches_of_posts_and_closes_are_spans() -> None:
     spans, api = Spans(), FakeConnectionsApi()
     traced = TracedConnectionsApi(api, spans)
     post, done = Post("https://x/dev", "c1", b"1", 0.0), []
@@ -76,9 +76,7 @@ def test_store_calls_and_posts_are_spans() -> None:
     assert done == [DeliveryStatus.DELIVERED, DeliveryStatus.DELIVERED]
 
 
-def test_lambda_invocations_and_store_calls_are_spans(
-    own_valkey: RedisProcess,
-) -> None:
+def test_lambda_invocations_and_store_calls_are_spans(own_valkey: RedisProcess) -> None:
     with daemon() as listening:
         subprocess.run(
             [sys.executable, "-c", INVOKED],

@@ -40,9 +40,7 @@ def test_handshake_without_a_session_id_is_400(room: Room, query: dict[str, str]
     assert room.registry.lists == {}
 
 
-def test_connection_is_registered_but_not_posted_to_before_connect_has_answered(
-    room: Room,
-) -> None:
+def test_connection_is_registered_but_not_posted_to_before_connect_has_answered(room: Room) -> None:
     assert room.connect("c1", SESSION.upper()) == 200
 
     (watcher,) = room.registry.connections_of(SESSION).connections

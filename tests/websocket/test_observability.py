@@ -94,9 +94,7 @@ def test_messages_are_counted_by_type_and_outcome(room: Room, container: Contain
     assert room.told.flushes == 6
 
 
-def test_refused_messages_are_counted_by_their_type(
-    container: Container,
-) -> None:
+def test_refused_messages_are_counted_by_their_type(container: Container) -> None:
     room = a_room(messages=3)
     container.__dict__.update(websocket=room.sockets, telemetry=Telemetry(room.told))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))

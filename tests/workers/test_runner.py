@@ -109,9 +109,7 @@ def test_worker_ends_soon_after_a_signal(
         assert begun.wait(STOP_WITHIN_S) == 0
 
 
-def test_stopped_relay_writes_its_metrics(
-    valkey: RedisProcess,
-) -> None:
+def test_stopped_relay_writes_its_metrics(valkey: RedisProcess) -> None:
     container = Container(Settings(redis_url=valkey.url, broadcast="relay"))
     session_id, _ = start_session(container.engine)
     environment = {

@@ -107,9 +107,7 @@ def race(container: Container, act: Act, session_id: str, enough: Flag, chance: 
         act(session_id)
 
 
-def test_clock_runs_out_once_at_its_deadline_under_concurrency(
-    own_valkey: RedisProcess,
-) -> None:
+def test_clock_runs_out_once_at_its_deadline_under_concurrency(own_valkey: RedisProcess) -> None:
     told, told_by_sweepers = RecordingSink(), RecordingSink()
     container = Container(Settings(redis_url=own_valkey.url, broadcast="relay"))
     container.__dict__["sink"] = told

@@ -50,9 +50,7 @@ def test_cluster_is_swept_like_a_single_server(
         eventually(settled)
 
 
-def test_sweeper_process_ends_on_a_signal_or_without_its_parent(
-    valkey: RedisProcess,
-) -> None:
+def test_sweeper_process_ends_on_a_signal_or_without_its_parent(valkey: RedisProcess) -> None:
     with sweeper_process(valkey.url) as sweeper:
         sweeper.terminate()
         assert sweeper.wait(5) == 0

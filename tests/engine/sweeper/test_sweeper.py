@@ -107,9 +107,7 @@ def test_due_timeout_is_settled_at_its_deadline_and_broadcast(scene: Scene) -> N
     assert "game" not in scene.store.deadlines
 
 
-def test_warning_is_broadcast_and_its_deadline_awaited(
-    scene: Scene,
-) -> None:
+def test_warning_is_broadcast_and_its_deadline_awaited(scene: Scene) -> None:
     mark_ms = scene.start_session("game", warn_at_ms=[1_000])
     assert scene.sweeper.start()
     scene.store.advance(ALLOWED_MS - 1_000)
@@ -239,9 +237,7 @@ def test_sweeping_resumes_with_the_store_and_its_absence_is_logged_once(
     assert len(caplog.records) == 1
 
 
-def test_lost_deadline_notifications_are_reopened_and_all_shards_checked(
-    scene: Scene,
-) -> None:
+def test_lost_deadline_notifications_are_reopened_and_all_shards_checked(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.sweeper.start()
     scene.store.advance(ALLOWED_MS)
@@ -266,9 +262,7 @@ def test_internal_error_does_not_end_the_sweeper(
     eventually(lambda: scene.timeouts("game") == [deadline_ms])
 
 
-def test_periodic_task_repeats_and_delays_no_timeout(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_periodic_task_repeats_and_delays_no_timeout(caplog: pytest.LogCaptureFixture) -> None:
     scene, go_on = Scene(), Event()
     failures = iter([StoreUnavailable("the store is away"), ValueError("a fault of our own")])
 
@@ -307,9 +301,7 @@ def test_deadline_notification_of_an_unknown_shard_is_ignored(scene: Scene) -> N
     eventually(lambda: scene.timeouts("game") == [deadline_ms])
 
 
-def test_scheduled_sweep_leaves_time_for_work_in_progress(
-    scene: Scene,
-) -> None:
+def test_scheduled_sweep_leaves_time_for_work_in_progress(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.store.advance(ALLOWED_MS)
     began_s = time.monotonic()

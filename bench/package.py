@@ -55,6 +55,8 @@ class _ColdStart:
         self, task_root: Path, event: Mapping[str, Any], status: int, variables: Mapping[str, str]
     ) -> None:
         self._task_root = task_root
+        # The function logs each request; a terminal shows progress alone.
+        self._log = task_root.parent / "function.log"
         self._event = event
         self._status = status
         self._variables = variables
@@ -64,7 +66,7 @@ class _ColdStart:
         return Block(latencies_ms, sum(latencies_ms) / 1000)
 
     def _start(self) -> float:
-        function = PackagedFunction(self._task_root, "app.app", self._variables)
+        function = PackagedFunction(self._task_root, "app.app", self._variables, self._log)
         before_ns = time.perf_counter_ns()
         with function:
             answer = function.invoke(self._event)

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
@@ -54,12 +54,20 @@ class PackagedFunction:
 
     ``task_root`` is the directory of the unpacked bundle. ``variables`` are set in addition
     to those that Lambda sets.
+    The output is appended to ``log``; without one it is this process's own.
     """
 
-    def __init__(self, task_root: Path, handler: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        task_root: Path,
+        handler: str,
+        variables: Mapping[str, str],
+        log: Path | None = None,
+    ) -> None:
         self._task_root = task_root
         self._handler = handler
         self._variables = variables
+        self._log = log
         self._queue: SimpleQueue[_Invocation | None] = SimpleQueue()
         self._in_flight: dict[str, _Invocation] = {}
         self._init_error: str | None = None
@@ -69,12 +77,16 @@ class PackagedFunction:
         python = virtualenv(ROOT / "requirements-runtime.txt", BUILD / "runtime-venv")
         self._server = _runtime_api(self)
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self._process = subprocess.Popen(
-            [python / "python", "-m", "awslambdaric", self._handler],
-            cwd=self._task_root,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-        )
+        with ExitStack() as files:
+            output = files.enter_context(self._log.open("ab")) if self._log else None
+            self._process = subprocess.Popen(
+                [python / "python", "-m", "awslambdaric", self._handler],
+                cwd=self._task_root,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
         return self
 
     def __exit__(self, *raised: object) -> None:

@@ -1,4 +1,4 @@
-"""Stand-ins for the world outside, one for each adapter, held to its contract suite."""
+"""Fakes of the adapters; each runs its adapter's contract suite."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from chalicelib.ports import (
 )
 from chalicelib.store import codec
 from chalicelib.telemetry.definitions import Gauge, Metric
+from chalicelib.websocket.welcome import WelcomeEvent
 
 
 @dataclass
@@ -269,6 +270,17 @@ class FakeStore:
         """Forget a session, but not its deadline, as a server short of memory does."""
         self._sessions.pop(session_id, None)
 
+    def keep_for_ever(self, session_id: str) -> None:
+        """Take the time to live from a session."""
+        self._sessions[session_id].expires_at_ms = None
+
+    def records(self) -> list[IdempotencyRecord]:
+        """All idempotency records that the store keeps."""
+        return [record for record, _ in self._receipts.values()]
+
+    def session_ids(self) -> list[str]:
+        return list(self._sessions)
+
     def mend_index(self, session_id: str) -> None:
         """As register_connection.lua does."""
         stored = self._stored(session_id)
@@ -474,7 +486,7 @@ class FakeFleet:
 
     def read(self) -> StoreStats:
         now_ms = self.store.now_ms()
-        stored = map(self.store.load, list(self.store._sessions))
+        stored = map(self.store.load, self.store.session_ids())
         statuses = Counter(one.session.status for one in stored if one.session is not None)
         heard_at_ms = [
             watcher.heard_at_ms
@@ -521,8 +533,8 @@ class RecordingSink:
 class FakeConnectionsApi:
     """@connections in memory: what each connection was sent, and which were closed.
 
-    ``outcomes`` says, by connection, what becomes of its next posts, one after
-    another; the last of them stays. Who is not named is delivered to.
+    ``outcomes`` says, by connection, the status of its next posts, one after
+    another; the last of them stays. Other connections are delivered to.
     """
 
     sent: dict[str, list[bytes]] = field(default_factory=dict)
@@ -558,3 +570,26 @@ class FakeConnectionsApi:
         if outcome is DeliveryStatus.DELIVERED:
             self.sent.setdefault(request.connection_id, []).append(request.data)
         return outcome
+
+
+@dataclass
+class RecordingGreeter:
+    """Records the welcome messages that it is asked to send."""
+
+    greetings: list[WelcomeEvent] = field(default_factory=list)
+
+    def invoke(self, greeting: WelcomeEvent) -> None:
+        self.greetings.append(greeting)
+
+
+def websocket_event(connection_id: str, at_ms: int, **more: Any) -> dict[str, Any]:
+    """An event of API Gateway's WebSocket API."""
+    return {
+        "requestContext": {
+            "connectionId": connection_id,
+            "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+            "stage": "dev",
+            "requestTimeEpoch": at_ms,
+        },
+        **more,
+    }

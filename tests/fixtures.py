@@ -1,14 +1,15 @@
-"""Fixtures: servers that whole runs share, and servers a test has for itself."""
+"""Fixtures: servers shared by a whole run, and servers of a single test."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from chalicelib.settings import Settings
-from chalicelib.store.client import connect
+from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.deadline_index import RedisDeadlines
 from chalicelib.store.session_store import RedisStore
 
@@ -105,30 +106,25 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture
-def open_store() -> Iterator[OpenStore]:
-    """``open_store(url, cluster=False)``: a RedisStore as the application builds it."""
-    servers = []
+def open_server() -> Iterator[Callable[[str, bool], RedisClient]]:
+    """``open_server(url, is_cluster)``: a client as the application connects it."""
+    with ExitStack() as stack:
 
-    def opened(url: str, *, cluster: bool = False, shards: int = 16) -> RedisStore:
-        server = connect(Settings(redis_url=url, redis_cluster=cluster))
-        servers.append(server)
-        return RedisStore(server, shards)
+        def opened(url: str, is_cluster: bool) -> RedisClient:
+            server = connect(Settings(redis_url=url, redis_cluster=is_cluster))
+            stack.callback(server.close)
+            return server
 
-    yield opened
-    for server in servers:
-        server.close()
+        yield opened
 
 
 @pytest.fixture
-def open_deadlines() -> Iterator[OpenDeadlines]:
+def open_store(open_server: Callable[[str, bool], RedisClient]) -> OpenStore:
+    """``open_store(url, cluster=False)``: a RedisStore as the application builds it."""
+    return lambda url, *, cluster=False, shards=16: RedisStore(open_server(url, cluster), shards)
+
+
+@pytest.fixture
+def open_deadlines(open_server: Callable[[str, bool], RedisClient]) -> OpenDeadlines:
     """``open_deadlines(url, cluster=False)``: a RedisDeadlines as the application builds it."""
-    servers = []
-
-    def opened(url: str, *, cluster: bool = False, shards: int = 16) -> RedisDeadlines:
-        server = connect(Settings(redis_url=url, redis_cluster=cluster))
-        servers.append(server)
-        return RedisDeadlines(server, shards)
-
-    yield opened
-    for server in servers:
-        server.close()
+    return lambda url, *, cluster=False: RedisDeadlines(open_server(url, cluster), 16)

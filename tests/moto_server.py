@@ -1,4 +1,4 @@
-"""moto's server, which answers as AWS does: where a test is to be told so by another server."""
+"""A moto server, for tests that compare with AWS's answers."""
 
 from __future__ import annotations
 

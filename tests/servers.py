@@ -245,8 +245,8 @@ def running_cluster(binary: str, directory: Path, replicas: int = 0) -> Iterator
         for bus in buses:
             node_directory = directory / f"node-{bus}"
             options = ("--cluster-enabled", "yes", "--cluster-port", str(bus))
-            patience = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
-            nodes.append(stack.enter_context(running(binary, node_directory, *options, *patience)))
+            timing = ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+            nodes.append(stack.enter_context(running(binary, node_directory, *options, *timing)))
         admins = [stack.enter_context(node.admin()) for node in nodes]
         for number, admin in enumerate(admins[:3]):
             first, end = Cluster.bounds[number : number + 2]

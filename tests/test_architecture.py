@@ -1,4 +1,4 @@
-"""The house's rules that no linter knows."""
+"""Rules of the code base that no linter checks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ VIEWS = {
 }
 
 
-def test_app_py_registers_and_does_nothing_else() -> None:
+def test_app_py_only_registers() -> None:
     tree = ast.parse((ROOT / "app.py").read_text())
     docstring, *statements = tree.body
 
@@ -80,7 +80,7 @@ def test_app_py_registers_and_does_nothing_else() -> None:
     )
 
 
-def test_lambda_finds_the_handlers_that_are_no_routes_in_app_py() -> None:
+def test_handlers_outside_of_routes_are_in_app_py() -> None:
     sockets = {
         key: config.handler_string for key, config in tickless.app.websocket_handlers.items()
     }
@@ -94,7 +94,7 @@ def test_lambda_finds_the_handlers_that_are_no_routes_in_app_py() -> None:
     assert plain == {"greet": "app.greet"}
 
 
-def test_the_sweep_works_through_every_minute_and_has_the_time_for_it() -> None:
+def test_scheduled_sweep_runs_every_minute_with_enough_time() -> None:
     sources: Any = tickless.app.event_sources
     (schedule,) = sources
     config = json.loads((ROOT / ".chalice/config.json").read_text())
@@ -129,7 +129,7 @@ def test_only_settings_reads_the_environment(path: Path) -> None:
     assert not reads or path.name == "settings.py"
 
 
-def test_the_python_client_needs_no_more_than_it_says() -> None:
+def test_python_client_needs_only_its_declared_requirements() -> None:
     project = tomllib.loads((ROOT / "client/python/pyproject.toml").read_text())["project"]
     needed = {re.split(r"\W", one)[0] for one in project["dependencies"]}
     imported = {
@@ -148,7 +148,7 @@ def _imported(node: ast.AST) -> list[str]:
     return [str(node.module)] if isinstance(node, ast.ImportFrom) and not node.level else []
 
 
-def test_every_module_says_what_it_owns() -> None:
+def test_every_module_has_a_docstring() -> None:
     for folder in ("chalicelib", "client/python", "local", "bench", "pictures", "tests"):
         for path in (ROOT / folder).rglob("*.py"):
             source = path.read_text()
@@ -156,7 +156,7 @@ def test_every_module_says_what_it_owns() -> None:
                 assert ast.get_docstring(ast.parse(source)), path
 
 
-def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
+def test_only_api_docs_requests_import_the_api_docs() -> None:
     code = "import sys, app; print([name for name in sys.modules if 'contract' in name])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -165,7 +165,7 @@ def test_only_who_asks_for_the_contract_imports_what_makes_it() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_who_asks_for_no_tokens_imports_nothing_that_reads_them() -> None:
+def test_auth_modules_are_not_imported_without_auth() -> None:
     code = """
 import sys, app
 import app
@@ -201,7 +201,7 @@ except InvalidKeys as refused:
 """
 
 
-def test_the_bundle_which_has_no_cryptography_reads_tokens_signed_with_secrets() -> None:
+def test_hmac_tokens_are_read_without_cryptography() -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_CRYPTOGRAPHY],
         cwd=ROOT,
@@ -213,18 +213,18 @@ def test_the_bundle_which_has_no_cryptography_reads_tokens_signed_with_secrets()
     assert done.stdout.startswith("Key curve: EdDSA needs the cryptography package")
 
 
-def test_every_call_of_a_session_needs_a_token_and_no_other_does() -> None:
+def test_exactly_the_session_routes_need_a_token() -> None:
     for operation in OPERATIONS:
         needs = operation.action is not None
         assert needs is operation.path.startswith("/v1/sessions"), operation.view
 
 
-def test_a_view_that_does_not_say_what_it_does_is_not_registered() -> None:
+def test_route_without_an_action_is_not_registered() -> None:
     with pytest.raises(TypeError):
         SessionResource("nowhere", Container()).view("/v1/sessions/{session_id}/anything", "POST")
 
 
-def test_each_requirement_is_pinned_once_and_says_what_it_is_for() -> None:
+def test_each_requirement_is_pinned_once_with_its_purpose() -> None:
     lines = [
         line
         for path in ROOT.glob("requirements*.txt")
@@ -238,7 +238,7 @@ def test_each_requirement_is_pinned_once_and_says_what_it_is_for() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
-def test_the_chalice_configuration_is_one_chalice_reads() -> None:
+def test_chalice_reads_the_whole_configuration() -> None:
     config = json.loads((ROOT / ".chalice/config.json").read_text())
 
     assert config["app_name"] == tickless.app.app_name

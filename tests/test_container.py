@@ -1,4 +1,4 @@
-"""What is wired is built when it is needed, and does what it is wired for."""
+"""The container builds services on first use, each with its dependencies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ except StoreUnavailable:
 """
 
 
-def test_who_reads_imports_nothing_that_posts() -> None:
+def test_reads_import_no_broadcast_module() -> None:
     done = subprocess.run(
         [sys.executable, "-c", READING],
         cwd=Path(__file__).parents[1],
@@ -60,9 +60,7 @@ def container_with(api: FakeConnectionsApi, **settings: Any) -> Container:
     return container
 
 
-def test_where_commits_are_announced_inline_watchers_are_told_of_each(
-    api: FakeConnectionsApi,
-) -> None:
+def test_inline_broadcast_posts_each_commit(api: FakeConnectionsApi) -> None:
     container = container_with(api)
 
     container.engine.start_session(SESSION)
@@ -73,7 +71,7 @@ def test_where_commits_are_announced_inline_watchers_are_told_of_each(
     assert api.closed == ["c1"]
 
 
-def test_and_who_came_with_a_token_that_is_revoked_is_sent_away(api: FakeConnectionsApi) -> None:
+def test_inline_broadcast_closes_connections_of_revoked_tokens(api: FakeConnectionsApi) -> None:
     container = container_with(api)
     viewer = a_bearer(Role.VIEWER)
     container.connections.register(SESSION, "c2", "https://a.example", bearer=viewer)
@@ -83,7 +81,7 @@ def test_and_who_came_with_a_token_that_is_revoked_is_sent_away(api: FakeConnect
     assert api.closed == ["c2"]
 
 
-def test_where_relays_tell_them_nobody_else_does(api: FakeConnectionsApi) -> None:
+def test_relay_broadcast_posts_nothing_inline(api: FakeConnectionsApi) -> None:
     container = container_with(api, broadcast="relay")
 
     container.engine.start_session(SESSION)

@@ -1,4 +1,4 @@
-"""The documents name and link only what exists."""
+"""Names and links in the documents exist."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_every_guarantee_names_the_tests_that_prove_it() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_test_that_is_named_exists(document: Path) -> None:
+def test_every_named_test_exists(document: Path) -> None:
     named = re.findall(r"`((?:tests|client/\w+/test)/[\w./-]+)`", document.read_text())
 
     assert [one for one in named if not (ROOT / one).exists()] == []
 
 
-def test_all_that_is_written_by_hand_is_there_with_what_measures_it() -> None:
+def test_every_file_and_benchmark_of_the_own_code_table_exists() -> None:
     architecture = (ROOT / "docs" / "architecture.md").read_text()
     rows = [line for line in architecture.splitlines() if line.startswith("| ") and "`" in line]
     paths = re.findall(r"\b((?:bench|chalicelib|client|infra|local|tests)/[\w/.]+)", "".join(rows))

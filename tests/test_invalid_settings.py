@@ -1,4 +1,4 @@
-"""Where a setting is invalid every function fails in the same way, and the log says why."""
+"""With an invalid setting every function fails in the same way, and the log says why."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def ran() -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_rest_is_answered_500_and_whatever_else_is_called_raises(
-    ran: subprocess.CompletedProcess[str],
-) -> None:
+def test_rest_is_500_and_other_functions_raise(ran: subprocess.CompletedProcess[str]) -> None:
     told = json.loads(ran.stdout)
     answers = [answer["error"] for answer in told.pop("app")]
 
@@ -67,7 +65,7 @@ def test_rest_is_answered_500_and_whatever_else_is_called_raises(
     assert "REDIS_URL" not in ran.stdout
 
 
-def test_each_call_is_one_line_that_names_the_variable_and_repeats_no_password(
+def test_each_call_logs_one_line_with_the_variable_and_no_password(
     ran: subprocess.CompletedProcess[str],
 ) -> None:
     lines = [json.loads(line) for line in ran.stderr.splitlines()]

@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules ask for what there is, in PromQL that parses."""
+"""The dashboard and the alert rules use existing series, in valid PromQL."""
 
 from __future__ import annotations
 
@@ -86,9 +86,7 @@ every_expression = pytest.mark.parametrize(
 
 
 @every_expression
-def test_every_expression_parses_and_asks_for_series_that_exist(
-    title: str, expression: str
-) -> None:
+def test_every_expression_parses_and_uses_existing_series(title: str, expression: str) -> None:
     known, asked = series(), Questions(expression)
 
     assert asked.selectors, title
@@ -101,7 +99,7 @@ def test_every_expression_parses_and_asks_for_series_that_exist(
 
 
 @every_expression
-def test_every_label_that_is_kept_is_one_the_series_have(title: str, expression: str) -> None:
+def test_every_kept_label_exists(title: str, expression: str) -> None:
     known, asked = series(), Questions(expression)
 
     assert asked.kept <= set().union(*(known[str(one.name)] for one in asked.selectors)), title
@@ -109,7 +107,7 @@ def test_every_label_that_is_kept_is_one_the_series_have(title: str, expression:
         assert "le" in asked.kept
 
 
-def test_an_expression_for_something_else_would_be_found() -> None:
+def test_unknown_series_is_detected() -> None:
     (selector,) = Questions("sum by (colour) (rate(tickless_dreams_total[5m]))").selectors
 
     assert selector.name not in series()
@@ -127,7 +125,7 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert {one.name for one in (*METRICS, *GAUGES)} <= shown
 
 
-def test_server_errors_are_those_of_requests_and_of_messages() -> None:
+def test_server_errors_include_requests_and_messages() -> None:
     expression = dict(alerts())["TicklessServerErrors"]
     failing = {
         str(one.name): re.compile(one.matchers.matchers[0].value)
@@ -143,7 +141,7 @@ def test_server_errors_are_those_of_requests_and_of_messages() -> None:
     assert failing["tickless_http_requests_total"].fullmatch("503")
 
 
-def test_no_two_panels_lie_on_one_another() -> None:
+def test_panels_do_not_overlap() -> None:
     places: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         at = panel["gridPos"]
@@ -156,13 +154,13 @@ def test_no_two_panels_lie_on_one_another() -> None:
         places |= cells
 
 
-def test_operating_tells_what_each_metric_means_and_what_to_do_about_each_alert() -> None:
+def test_docs_explain_every_metric_and_alert() -> None:
     named = [one.name for one in (*METRICS, *GAUGES)] + [rule["alert"] for rule in rules()]
 
     assert [name for name in named if f"`{name}`" not in OPERATING] == []
 
 
-def test_every_alert_says_how_bad_it_is_and_what_it_is_about() -> None:
+def test_every_alert_has_a_severity_and_summary() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in {"critical", "warning"}
         assert rule["annotations"]["summary"]

@@ -9,7 +9,7 @@ from chalicelib.settings import InvalidSetting, Settings, read_settings
 ORIGIN = "an origin is scheme://host, such as https://example.com"
 
 
-def test_an_empty_environment_gives_the_defaults() -> None:
+def test_empty_environment_gives_the_defaults() -> None:
     assert read_settings({}) == Settings()
 
 

@@ -1,4 +1,4 @@
-"""The strategies reach what the laws are about; else laws would hold for no reason."""
+"""The strategies reach every case that the laws are about."""
 
 from __future__ import annotations
 

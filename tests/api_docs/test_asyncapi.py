@@ -47,7 +47,7 @@ def specification() -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for(json.loads((HERE / "asyncapi" / "3.0.0.json").read_text()))
 
 
-def test_the_document_is_valid(specification: jsonschema_rs.Validator) -> None:
+def test_document_is_valid(specification: jsonschema_rs.Validator) -> None:
     found = [error.message for error in specification.iter_errors(asyncapi_document())]
 
     assert found == []

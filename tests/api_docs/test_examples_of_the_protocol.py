@@ -11,9 +11,14 @@ import pytest
 from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.websocket.handlers import WebSocketHandlers
-from chalicelib.websocket.welcome import WelcomeEvent
 from tests.api_docs.conformance import check_server_message
-from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
+from tests.fakes import (
+    FakeConnectionsApi,
+    FakeRegistry,
+    FakeStore,
+    RecordingGreeter,
+    websocket_event,
+)
 from tests.rest.client import rest_client
 
 from .examples import Asked, Later, Line, differences, read_examples
@@ -23,23 +28,13 @@ NEW_YEAR_MS = 1_767_225_600_000
 CONNECTION = "PJqB0fHsqRcCHlw="
 
 
-class Doorstep:
-    """Holds welcome messages until the test sends them."""
-
-    def __init__(self) -> None:
-        self.waiting: list[WelcomeEvent] = []
-
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        self.waiting.append(greeting)
-
-
-class World:
+class Application:
     """The application on an in-memory store, with one WebSocket client."""
 
     def __init__(self) -> None:
         self.store = FakeStore(clock_ms=NEW_YEAR_MS)
         self.api = FakeConnectionsApi()
-        self.doorstep = Doorstep()
+        self.greeter = RecordingGreeter()
         container = Container(Settings(broadcast="inline"))
         vars(container).update(
             store=self.store, connections=FakeRegistry(self.store), connections_api=self.api
@@ -50,7 +45,7 @@ class World:
             registry=container.connections,
             api=self.api,
             limits=container.limits,
-            greeter=self.doorstep,
+            greeter=self.greeter,
             monotonic=lambda: 0.0,
         )
         self.rest = rest_client(container)
@@ -74,7 +69,7 @@ class World:
             assert self.sockets.connect(self._event(queryStringParameters=query)) == {
                 "statusCode": 200
             }
-            self.sockets.greet(self.doorstep.waiting.pop())
+            self.sockets.greet(self.greeter.greetings.pop())
         message = self.api.messages(CONNECTION)[self._taken]
         self._taken += 1
         check_server_message(message)
@@ -85,36 +80,28 @@ class World:
         return self.api.messages(CONNECTION)[self._taken :]
 
     def _event(self, **more: Any) -> dict[str, Any]:
-        return {
-            "requestContext": {
-                "connectionId": CONNECTION,
-                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
-                "stage": "dev",
-                "requestTimeEpoch": self.store.clock_ms,
-            },
-            **more,
-        }
+        return websocket_event(CONNECTION, self.store.clock_ms, **more)
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def application() -> Application:
+    return Application()
 
 
-def test_documented_examples_match_the_application(world: World) -> None:
+def test_documented_examples_match_the_application(application: Application) -> None:
     steps = list(read_examples(PROTOCOL.read_text()))
 
     for step in steps:
         match step:
             case Later():
-                world.store.advance(step.ms)
+                application.store.advance(step.ms)
             case Asked():
-                assert world.ask(step) == [], step
+                assert application.ask(step) == [], step
             case Line(is_said=True):
-                assert world.unheard == [], step
-                world.say(step.message)
+                assert application.unheard == [], step
+                application.say(step.message)
             case Line():
-                assert differences(step.message, world.hear()) == [], step
-    assert world.unheard == []
+                assert differences(step.message, application.hear()) == [], step
+    assert application.unheard == []
     assert sum(isinstance(step, Asked) for step in steps) >= 6
     assert sum(isinstance(step, Line) for step in steps) >= 10

@@ -24,7 +24,7 @@ from tests.rest.test_fuzz import bent
 from .conformance import PARTS_OF_PAGES, asyncapi_document, openapi_document, problems, validator
 
 
-def test_the_document_is_valid() -> None:
+def test_document_is_valid() -> None:
     OpenAPIV31SpecValidator(openapi_document()).validate()
 
 
@@ -142,9 +142,7 @@ BEYOND_SCHEMAS = {
 
 @settings(max_examples=300, deadline=None)
 @given(body=bent())
-def test_schema_accepts_what_the_model_accepts(
-    body: Any,
-) -> None:
+def test_schema_accepts_what_the_model_accepts(body: Any) -> None:
     # 1.0 is an integer in JSON Schema, but not for us.
     body = json.loads(json.dumps(body), parse_float=lambda text: float(text) % 1 or 0.5)
     schemas = openapi_document()["components"]["schemas"]

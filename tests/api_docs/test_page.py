@@ -56,9 +56,7 @@ def test_asset_has_a_media_type_and_fits_into_a_response(rest: RestClient, name:
     assert len(json.dumps(answer.text)) < LAMBDA_ANSWER_BYTES
 
 
-def test_asset_url_contains_its_digest_and_is_cached_forever(
-    rest: RestClient,
-) -> None:
+def test_asset_url_contains_its_digest_and_is_cached_forever(rest: RestClient) -> None:
     named = re.findall(r'"docs/([^"]+)\?v=([0-9a-f]{16})"', rest.get("/docs").text)
 
     assert {name for name, _ in named} == SOURCES.keys()

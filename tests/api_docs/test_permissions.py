@@ -14,10 +14,15 @@ from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from chalicelib.websocket.handlers import WebSocketHandlers
-from chalicelib.websocket.welcome import WelcomeEvent
 from tests.api_docs.conformance import check_server_message
 from tests.auth.bearers import KEYS, OTHER_SESSION, SECRET, a_bearer
-from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
+from tests.fakes import (
+    FakeConnectionsApi,
+    FakeRegistry,
+    FakeStore,
+    RecordingGreeter,
+    websocket_event,
+)
 from tests.rest.client import ANNE, BEN, SESSION, creation, rest_client
 
 CONNECTION = "PJqB0fHsqRcCHlw="
@@ -53,13 +58,6 @@ WHILE_BEN_IS_ACTIVE = {
 READS = {"read": (OK, OK, OK, OK), "claim": (OK, OK, OK, NO), "delete": (OK, OK, NO, NO)}
 
 
-class Doorstep:
-    """Sends no welcome messages."""
-
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        """Ignore the event."""
-
-
 class Application:
     """REST and WebSocket on one in-memory store, with AUTH on."""
 
@@ -80,7 +78,7 @@ class Application:
             registry=container.connections,
             api=self.api,
             limits=container.limits,
-            greeter=Doorstep(),
+            greeter=RecordingGreeter(),
             connect_authorizer=ConnectAuthorizer(
                 self.store, lambda: container.required_authenticator
             ),
@@ -110,15 +108,7 @@ class Application:
         return str(answers[-1].get("code", OK))
 
     def _event(self, **more: Any) -> dict[str, Any]:
-        return {
-            "requestContext": {
-                "connectionId": CONNECTION,
-                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
-                "stage": "dev",
-                "requestTimeEpoch": self.store.clock_ms,
-            },
-            **more,
-        }
+        return websocket_event(CONNECTION, self.store.clock_ms, **more)
 
 
 @pytest.fixture

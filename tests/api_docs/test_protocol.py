@@ -181,7 +181,7 @@ def test_messages(heading: str, always: set[str]) -> None:
     assert told == documented
 
 
-def test_every_message_is_told_of() -> None:
+def test_every_message_is_documented() -> None:
     both = section("Server messages") + section("Client messages")
     told = {words(row[0]).pop() for row in rows(both) if words(row[0])}
 
@@ -189,7 +189,7 @@ def test_every_message_is_told_of() -> None:
     assert told == asyncapi_document()["components"]["messages"].keys() - {GATEWAY_FAILURE.name}
 
 
-def test_what_the_gateway_says_by_itself() -> None:
+def test_messages_of_the_gateway() -> None:
     told = section("WebSocket API").partition("API Gateway itself")[2]
     named = set(re.findall(r'"(\w+)"', told.partition("}")[0]))
 

@@ -40,9 +40,7 @@ def test_valid_signature_is_cached_and_invalid_one_is_not(
             authenticator.authenticate(f"{token}x")
 
 
-def test_token_cache_is_bounded(
-    authenticator: TokenAuthenticator,
-) -> None:
+def test_token_cache_is_bounded(authenticator: TokenAuthenticator) -> None:
     first = authenticator.sign(a_bearer())
     before = authenticator.authenticate(first)
     for number in range(TOKEN_CACHE_SIZE):
@@ -83,9 +81,7 @@ def test_delegation_depth_is_four() -> None:
         authenticator.mint(bearer, SESSION, Role.VIEWER, None, 60, SINCE_S * 1000)
 
 
-def test_minted_token_expires_no_later_than_its_parent(
-    authenticator: TokenAuthenticator,
-) -> None:
+def test_minted_token_expires_no_later_than_its_parent(authenticator: TokenAuthenticator) -> None:
     now_ms = UNTIL_S * 1000 - 10_000
 
     assert (
@@ -106,9 +102,7 @@ def test_default_validity_is_one_day(authenticator: TokenAuthenticator) -> None:
     assert minted.valid_until_s - minted.valid_from_s == DAY_S
 
 
-def test_host_viewer_and_each_participant_get_a_token(
-    authenticator: TokenAuthenticator,
-) -> None:
+def test_host_viewer_and_each_participant_get_a_token(authenticator: TokenAuthenticator) -> None:
     session_tokens = authenticator.session_tokens(SESSION, [ANNE, BEN], CREATED_MS)
 
     assert [(one.role, one.participant_id) for one in session_tokens] == [
@@ -125,9 +119,7 @@ def test_host_viewer_and_each_participant_get_a_token(
     assert all(authenticator.authenticate(authenticator.sign(one)) == one for one in session_tokens)
 
 
-def test_session_tokens_are_deterministic_per_session(
-    authenticator: TokenAuthenticator,
-) -> None:
+def test_session_tokens_are_deterministic_per_session(authenticator: TokenAuthenticator) -> None:
     def ids(session_id: str, created_at_ms: int) -> set[str]:
         return {
             one.token_id for one in authenticator.session_tokens(session_id, [ANNE], created_at_ms)

@@ -92,27 +92,18 @@ def test_failed_read_is_retried_after_the_retry_interval() -> None:
     assert secret.reads == 2
 
 
-def test_recovered_source_is_read_after_the_retry_interval() -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("hush", "The keys are not JSON"), ("", "The keys are not JSON"), (None, "away")],
+)
+def test_recovered_source_is_read_after_the_retry_interval(text: str | None, reason: str) -> None:
     secret = Secret(OLD_ONLY)
-    secret.is_unavailable = True
+    secret.text, secret.is_unavailable = text or "", text is None
     key_cache = secret.key_cache()
-    with pytest.raises(KeysUnavailable):
+    with pytest.raises(KeysUnavailable, match=rf"^keys: {reason}$"):
         key_cache.keys()
 
     secret.is_unavailable = False
-    secret.now_s = RETRY_AFTER_FAILURE_SECONDS
-
-    assert is_known(key_cache.keys(), "first")
-
-
-@pytest.mark.parametrize("text", ["hush", ""])
-def test_invalid_keys_are_unavailable_until_fixed(text: str) -> None:
-    secret = Secret(OLD_ONLY)
-    secret.text = text
-    key_cache = secret.key_cache()
-    with pytest.raises(KeysUnavailable, match=r"^keys: The keys are not JSON$"):
-        key_cache.keys()
-
     secret.store(OLD_ONLY)
     secret.now_s = RETRY_AFTER_FAILURE_SECONDS
 

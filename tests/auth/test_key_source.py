@@ -221,9 +221,7 @@ def test_server_error_is_retried_once_and_denial_is_not(
     assert len(asked) == times
 
 
-def test_missing_response_times_out_within_two_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_missing_response_times_out_within_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Event()
 
     def hang(_: Asked) -> tuple[int, bytes]:
@@ -272,9 +270,7 @@ print("boto3" in sys.modules, "botocore.session" in sys.modules)
 
 
 @pytest.mark.parametrize("of_a_secret", [False, True])
-def test_boto3_is_imported_only_to_read_a_secret(
-    of_a_secret: bool,
-) -> None:
+def test_boto3_is_imported_only_to_read_a_secret(of_a_secret: bool) -> None:
     key = json.dumps(SECRET)
     with secrets_manager(keeping(NONE, key)) as endpoint:
         where = {"AUTH_KEYS_SECRET": NONE, ENDPOINT: endpoint}

@@ -13,11 +13,11 @@ from chalicelib.broadcast.inline import THROTTLED_SECONDS, WITHIN_SECONDS, Inlin
 from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.metrics import Telemetry
 from tests.auth.bearers import a_bearer
+from tests.chess import SESSION
 from tests.fakes import FakeRegistry, FakeStore, RecordingSink
 
 from .connections_api.stub_server import HANG, Stub
 
-SESSION = "00000000-0000-4000-8000-000000000000"
 MESSAGE = b'{"type":"STATE_UPDATE"}'
 
 
@@ -34,7 +34,7 @@ def seconds_of(broadcaster: InlineBroadcaster) -> float:
     return monotonic() - began_s
 
 
-def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
+def test_client_that_does_not_read_delays_the_caller_briefly_and_no_other_client(
     api: ConnectionsApi, stub: Stub, caplog: pytest.LogCaptureFixture
 ) -> None:
     quick = [f"quick-{number}" for number in range(50)]
@@ -50,7 +50,7 @@ def test_who_does_not_read_costs_the_caller_a_moment_and_the_others_nothing(
     assert line["posts"] == {"delivered": 50, "limited": 1}
 
 
-def test_who_gives_no_answer_has_until_the_deadline_of_all(
+def test_unanswered_post_is_given_up_at_the_deadline(
     api: ConnectionsApi, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chalicelib.broadcast.inline.WITHIN_SECONDS", 0.5)
@@ -63,7 +63,7 @@ def test_who_gives_no_answer_has_until_the_deadline_of_all(
 
 
 @pytest.mark.parametrize("trouble", [NoCredentials("none"), Closed("closed"), RuntimeError("bug")])
-def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
+def test_commit_stands_if_its_broadcast_fails(
     trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     def no_api() -> ConnectionsApi:
@@ -80,7 +80,7 @@ def test_a_commit_stands_whatever_keeps_its_news_from_being_told(
 
 
 @pytest.mark.parametrize("trouble", [NoCredentials("none"), Closed("closed"), RuntimeError("bug")])
-def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
+def test_token_is_revoked_if_closing_its_connections_fails(
     trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     def no_api() -> ConnectionsApi:
@@ -97,9 +97,7 @@ def test_a_token_is_revoked_whatever_keeps_its_bearer_from_being_sent_away(
     assert [one.levelno for one in caplog.records] == [logging.ERROR]
 
 
-def test_what_those_are_told_who_are_sent_away_counts_as_posts(
-    api: ConnectionsApi, stub: Stub
-) -> None:
+def test_messages_to_closed_connections_count_as_posts(api: ConnectionsApi, stub: Stub) -> None:
     store, told = FakeStore(), RecordingSink()
     registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
     store.clock_ms = guest.valid_until_s * 1000 - 1

@@ -14,7 +14,6 @@ import pytest
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.relay import Relay, Subscription
-from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import StoreUnavailable
 from chalicelib.schemas.pushes import session_deleted
@@ -24,13 +23,13 @@ from chalicelib.store.subscription import subscription
 from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.metrics import Telemetry
 from tests.auth.bearers import a_bearer
+from tests.chess import SESSION, chess
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, eventually, proxy_to
 
 HERE = "http://127.0.0.1:8001/dev"
 THERE = "http://127.0.0.1:9001/dev"
-SESSION = "00000000-0000-4000-8000-000000000000"
 
 
 class FakeSubscription:
@@ -63,32 +62,30 @@ def drain(listening: Subscription, at_a_time_s: float = 5.0) -> None:
 
 
 def create_session(engine: SyncEngine, session_id: str) -> str:
-    engine.create_session(
-        create_setup(
-            session_id=session_id,
-            sync_mode=SyncMode.PER_PARTICIPANT,
-            participants=[Participant(session_id, 0, 10_000)],
-            total_time_ms=10_000,
-        )
-    )
+    engine.create_session(chess(session_id=session_id))
     return session_id
 
 
 class Scene:
-    def __init__(self) -> None:
-        self.store = FakeStore()
-        self.registry = FakeRegistry(self.store)
-        self.api = FakeConnectionsApi()
-        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
+    """A relay whose surroundings are in memory."""
+
+    def __init__(
+        self, store: FakeStore, registry: FakeRegistry, api: FakeConnectionsApi, **options: Any
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.api = api
+        self.engine = SyncEngine(store, session_ttl_ms=3_600_000)
         self.subscription = FakeSubscription()
         self.told = RecordingSink()
         self.relay = Relay(
             self.subscription.open,
-            self.registry,
+            registry,
             self.engine,
-            self.api,
+            api,
             HERE,
             telemetry=Telemetry(self.told),
+            **options,
         )
 
     def create(self) -> None:
@@ -97,18 +94,19 @@ class Scene:
     def says(self, message: bytes) -> None:
         self.subscription.heard.put((SESSION, message))
 
-    def sent(self, connection_id: str) -> list[Any]:
+    def sent(self, connection_id: str = "a") -> list[Any]:
         return self.api.messages(connection_id)
 
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    scene = Scene()
+    store = FakeStore()
+    scene = Scene(store, FakeRegistry(store), FakeConnectionsApi())
     yield scene
     scene.relay.stop()
 
 
-def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> None:
+def test_update_is_posted_to_connections_of_this_endpoint_only(scene: Scene) -> None:
     for connection_id, endpoint in (("a", HERE), ("b", HERE), ("c", THERE)):
         scene.registry.register(SESSION, connection_id, endpoint)
     assert scene.relay.start()
@@ -121,7 +119,7 @@ def test_an_update_goes_to_everybody_here_and_nobody_elsewhere(scene: Scene) -> 
     assert scene.sent("c") == []
 
 
-def test_a_farewell_is_followed_by_the_close(scene: Scene) -> None:
+def test_final_message_is_followed_by_the_close(scene: Scene) -> None:
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
@@ -132,7 +130,7 @@ def test_a_farewell_is_followed_by_the_close(scene: Scene) -> None:
     assert scene.api.closed == ["a"]
 
 
-def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
+def test_gone_connection_is_deregistered_after_the_grace_period(scene: Scene) -> None:
     scene.registry.register(SESSION, "old", HERE)
     scene.store.advance(15_000)
     scene.registry.register(SESSION, "new", HERE)
@@ -145,7 +143,7 @@ def test_who_is_gone_is_struck_off_after_the_grace_period(scene: Scene) -> None:
     assert scene.registry.connections_of(SESSION).connections[0].connection_id == "new"
 
 
-def test_a_fan_out_is_told_once_with_what_became_of_each_post(
+def test_fan_out_is_measured_once_with_the_status_of_each_post(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.create()
@@ -180,7 +178,7 @@ def test_a_fan_out_is_told_once_with_what_became_of_each_post(
     assert len(scene.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
 
 
-def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
+def test_update_without_recipients_is_no_fan_out(scene: Scene) -> None:
     other = str(uuid4())
     scene.registry.register(SESSION, "c", THERE)
     scene.registry.register(other, "b", HERE)
@@ -196,7 +194,7 @@ def test_nobody_here_is_no_fan_out(scene: Scene) -> None:
     assert scene.told.counts == {(names.POSTS.name, ("delivered",)): 1}
 
 
-def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Scene) -> None:
+def test_lost_subscription_is_replaced_and_each_client_gets_a_snapshot(scene: Scene) -> None:
     scene.create()
     scene.relay.start()
     scene.registry.register(SESSION, "a", HERE)
@@ -212,9 +210,7 @@ def test_a_lost_subscription_is_replaced_and_everybody_gets_a_snapshot(scene: Sc
     eventually(lambda: scene.sent("a")[-1] == {"n": 3})
 
 
-def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
-    scene: Scene,
-) -> None:
+def test_relay_that_replaces_a_killed_one_begins_with_snapshots(scene: Scene) -> None:
     scene.create()
     scene.registry.register(SESSION, "a", HERE)
     scene.registry.register("waits for a session", "b", HERE)
@@ -225,7 +221,7 @@ def test_a_relay_that_stands_in_for_one_that_was_killed_begins_with_snapshots(
     assert scene.sent("b") == []
 
 
-def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> None:
+def test_session_deleted_during_the_loss_is_announced(scene: Scene) -> None:
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
@@ -236,7 +232,7 @@ def test_a_session_that_is_gone_after_the_loss_is_said_to_be(scene: Scene) -> No
     assert scene.api.closed == []
 
 
-def test_a_fault_of_our_own_does_not_end_the_relay(
+def test_internal_error_does_not_end_the_relay(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.registry.register(SESSION, "a", HERE)
@@ -257,7 +253,7 @@ def settings_of(proxy: Proxy, place: RedisProcess | Cluster) -> Settings:
     return Settings(redis_url=proxy.url, redis_cluster=place.is_cluster)
 
 
-def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
+def test_redis_subscription_receives_commits_and_reports_its_loss(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
@@ -277,7 +273,7 @@ def test_the_real_subscription_hears_commits_and_says_when_it_is_lost(
             drain(listening)
 
 
-def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
+def test_quiet_subscription_lasts_and_unanswered_ping_loses_it(
     valkey: RedisProcess, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "QUIET_S", 0.1)
@@ -291,7 +287,7 @@ def test_a_subscription_that_is_quiet_lasts_and_one_that_is_silent_is_lost(
             drain(listening, 0.1)
 
 
-def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
+def test_subscribing_to_an_unavailable_store_fails() -> None:
     with (
         pytest.raises(StoreUnavailable),
         subscription(Settings(redis_url="redis://127.0.0.1:1/0")),
@@ -299,7 +295,7 @@ def test_no_subscription_can_be_had_of_a_store_that_is_away() -> None:
         pass
 
 
-def test_who_is_silent_is_closed_and_who_lost_an_endpoint_is_struck_off(scene: Scene) -> None:
+def test_silent_connection_is_closed_and_one_of_a_lost_endpoint_deregistered(scene: Scene) -> None:
     scene.registry.register(SESSION, "here", HERE)
     scene.registry.register(SESSION, "there", THERE)
     scene.store.advance(90_001)
@@ -335,9 +331,7 @@ def come(scene: Scene, connection_id: str, token_id: str, endpoint: str = HERE) 
     return guest
 
 
-def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_anything(
-    scene: Scene,
-) -> None:
+def test_connection_of_a_revoked_token_is_told_why_and_closed(scene: Scene) -> None:
     come(scene, "a", "revoked")
     come(scene, "b", "other")
     come(scene, "c", "revoked", THERE)
@@ -357,7 +351,7 @@ def test_whose_token_is_revoked_is_told_why_and_closed_and_nobody_else_is_told_a
     )
 
 
-def test_whose_token_has_ended_hears_of_no_change_any_more(scene: Scene) -> None:
+def test_connection_of_an_expired_token_receives_no_update(scene: Scene) -> None:
     guest = come(scene, "a", "ended")
     scene.store.clock_ms = guest.valid_until_s * 1000
     scene.registry.register(SESSION, "b", HERE)

@@ -1,4 +1,4 @@
-"""What a relay does beside listening, and that nothing of it keeps a message waiting."""
+"""Relay maintenance: sweeps, snapshots and deregistering; none of them delays an update."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 from queue import SimpleQueue
 from threading import Event
 from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -16,24 +15,21 @@ from chalicelib.auth.policy import Role
 from chalicelib.broadcast import relay_maintenance as upkeep
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus, R
 from chalicelib.broadcast.recipients import SESSIONS_PER_READ
-from chalicelib.broadcast.relay import Relay
 from chalicelib.broadcast.relay_maintenance import SNAPSHOTS_AT_ONCE, Snapshots
-from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Loaded, SessionConnections, StoreUnavailable
 from tests.auth.bearers import a_bearer
+from tests.chess import SESSION
 from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore
 from tests.servers import eventually
 
-from .test_relay import HERE, THERE, FakeSubscription, create_session
-
-WATCHED = "00000000-0000-4000-8000-000000000000"
+from .test_relay import HERE, THERE, Scene, create_session
 
 
 def a_session_id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-class TokenAuthenticator:
+class Gate:
     """Blocks threads while it is shut, and reports that one is waiting."""
 
     def __init__(self) -> None:
@@ -56,7 +52,7 @@ class TokenAuthenticator:
 
 @dataclass
 class SlowStore(FakeStore):
-    gate: TokenAuthenticator = field(default_factory=TokenAuthenticator)
+    gate: Gate = field(default_factory=Gate)
     unreadable: set[str] = field(default_factory=set)
     meanwhile: Callable[[], object] | None = None
 
@@ -73,8 +69,8 @@ class SlowStore(FakeStore):
 
 @dataclass
 class SlowRegistry(FakeRegistry):
-    sweeps: TokenAuthenticator = field(default_factory=TokenAuthenticator)
-    removals: TokenAuthenticator = field(default_factory=TokenAuthenticator)
+    sweeps: Gate = field(default_factory=Gate)
+    removals: Gate = field(default_factory=Gate)
     largest: int = 0
     troubles: list[Exception] = field(default_factory=list)
 
@@ -111,29 +107,16 @@ class SlowApi(FakeConnectionsApi):
             self._held.get()()
 
 
-class Scene:
-    """A relay that sweeps without a pause, in whose way the test can put gates."""
+class SlowScene(Scene):
+    """A relay that sweeps without a pause; the test can hold up what it does."""
+
+    store: SlowStore
+    registry: SlowRegistry
+    api: SlowApi
 
     def __init__(self) -> None:
-        self.store = SlowStore()
-        self.registry = SlowRegistry(self.store)
-        self.api = SlowApi()
-        self.subscription = FakeSubscription()
-        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
-        self.relay = Relay(
-            self.subscription.open,
-            self.registry,
-            self.engine,
-            self.api,
-            HERE,
-            sweep_every_seconds=0.0,
-        )
-
-    def says(self, message: bytes) -> None:
-        self.subscription.heard.put((WATCHED, message))
-
-    def sent(self, connection_id: str = "a") -> list[Any]:
-        return self.api.messages(connection_id)
+        store = SlowStore()
+        super().__init__(store, SlowRegistry(store), SlowApi(), sweep_every_seconds=0.0)
 
     def open(self) -> None:
         for gate in (self.store.gate, self.registry.sweeps, self.registry.removals):
@@ -141,15 +124,15 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    scene = Scene()
-    scene.registry.register(WATCHED, "a", HERE)
+def scene() -> Iterator[SlowScene]:
+    scene = SlowScene()
+    scene.registry.register(SESSION, "a", HERE)
     yield scene
     scene.open()
     scene.relay.stop()
 
 
-def test_a_sweep_keeps_no_update_waiting(scene: Scene) -> None:
+def test_sweep_delays_no_update(scene: SlowScene) -> None:
     for number in range(1, 1_000):
         scene.registry.register(a_session_id(number), f"{number}", HERE)
     assert scene.relay.start()
@@ -161,11 +144,11 @@ def test_a_sweep_keeps_no_update_waiting(scene: Scene) -> None:
     eventually(lambda: scene.sent() == [{"n": 1}])
 
 
-def test_a_sweep_closes_whose_token_has_ended_and_says_why(scene: Scene) -> None:
-    guest = a_bearer(Role.VIEWER, session_id=WATCHED)
+def test_sweep_closes_connections_of_expired_tokens_and_tells_them_why(scene: SlowScene) -> None:
+    guest = a_bearer(Role.VIEWER, session_id=SESSION)
     scene.store.clock_ms = guest.valid_until_s * 1000 - 1
     for connection_id, bearer in (("a", None), ("ended", guest)):
-        scene.registry.register(WATCHED, connection_id, HERE, bearer=bearer)
+        scene.registry.register(SESSION, connection_id, HERE, bearer=bearer)
     scene.store.advance(1)
     assert scene.relay.start()
 
@@ -174,7 +157,7 @@ def test_a_sweep_closes_whose_token_has_ended_and_says_why(scene: Scene) -> None
     assert "a" not in scene.api.closed
 
 
-def test_snapshots_for_everybody_keep_no_update_waiting(scene: Scene) -> None:
+def test_snapshots_delay_no_update(scene: SlowScene) -> None:
     scene.store.gate.shut()
     assert scene.relay.start()
     assert scene.store.gate.reached.wait(10)
@@ -184,8 +167,8 @@ def test_snapshots_for_everybody_keep_no_update_waiting(scene: Scene) -> None:
     eventually(lambda: scene.sent() == [{"n": 1}])
 
 
-def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
-    scene.registry.register(WATCHED, "gone", HERE)
+def test_deregistering_delays_no_update(scene: SlowScene) -> None:
+    scene.registry.register(SESSION, "gone", HERE)
     scene.api.outcomes = {"gone": [DeliveryStatus.GONE]}
     scene.store.advance(15_000)
     scene.registry.removals.shut()
@@ -198,38 +181,38 @@ def test_striking_off_keeps_no_update_waiting(scene: Scene) -> None:
     eventually(lambda: scene.sent() == [{"n": 1}, {"n": 2}])
 
 
-def test_watched_sessions_are_looked_at_a_few_at_a_time_and_all_of_them(scene: Scene) -> None:
+def test_all_watched_sessions_are_read_in_small_batches(scene: SlowScene) -> None:
     many = 3 * SESSIONS_PER_READ
     for number in range(1, many):
         scene.registry.register(a_session_id(number), f"{number}", HERE)
     scene.store.advance(90_001)
-    scene.registry.register(WATCHED, "a", HERE)
+    scene.registry.register(SESSION, "a", HERE)
     assert scene.relay.start()
 
     eventually(lambda: len(scene.api.closed) == many - 1)
     assert scene.registry.largest == SESSIONS_PER_READ
-    eventually(lambda: list(scene.registry.sessions_with_connections()) == [WATCHED])
+    eventually(lambda: list(scene.registry.sessions_with_connections()) == [SESSION])
 
 
-def test_thousands_who_are_gone_at_once_are_struck_off(scene: Scene) -> None:
+def test_thousands_of_gone_connections_are_deregistered(scene: SlowScene) -> None:
     # To look for each among all of them would take minutes.
     many = 20_000
     for number in range(many):
-        scene.registry.register(WATCHED, f"{number}", THERE if number % 1_000 == 0 else HERE)
+        scene.registry.register(SESSION, f"{number}", THERE if number % 1_000 == 0 else HERE)
         scene.api.outcomes[f"{number}"] = [DeliveryStatus.GONE]
     scene.store.advance(15_000)
     assert scene.relay.start()
 
     scene.says(b'{"n": 1}')
 
-    eventually(lambda: len(scene.registry.connections_of(WATCHED).connections) == 21)
+    eventually(lambda: len(scene.registry.connections_of(SESSION).connections) == 21)
 
 
-def test_an_update_is_not_followed_by_a_snapshot_of_what_was_before(scene: Scene) -> None:
-    create_session(scene.engine, WATCHED)
+def test_update_is_not_followed_by_an_older_snapshot(scene: SlowScene) -> None:
+    create_session(scene.engine, SESSION)
 
     def a_command() -> None:
-        scene.engine.start_session(WATCHED)
+        scene.engine.start_session(SESSION)
         scene.says(scene.store.published[-1][1])
         eventually(scene.sent)
 
@@ -244,8 +227,8 @@ def test_an_update_is_not_followed_by_a_snapshot_of_what_was_before(scene: Scene
     assert [(one["type"], one["version"]) for one in scene.sent()] == [("STATE_UPDATE", 2)]
 
 
-def test_a_session_that_can_not_be_read_keeps_nobody_else_from_being_shown_theirs(
-    scene: Scene, caplog: pytest.LogCaptureFixture
+def test_unreadable_session_keeps_no_other_from_its_snapshot(
+    scene: SlowScene, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(2 * SNAPSHOTS_AT_ONCE):
         session_id = create_session(scene.engine, a_session_id(number))
@@ -264,25 +247,25 @@ def test_a_session_that_can_not_be_read_keeps_nobody_else_from_being_shown_their
 
 
 @pytest.mark.parametrize("trouble", [StoreUnavailable("away"), ValueError("nonsense")])
-def test_trouble_is_outlived_and_said_once(
-    scene: Scene, trouble: Exception, caplog: pytest.LogCaptureFixture
+def test_repeated_failure_is_survived_and_logged_once(
+    scene: SlowScene, trouble: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    create_session(scene.engine, WATCHED)
-    scene.registry.register(WATCHED, "silent", HERE)
+    create_session(scene.engine, SESSION)
+    scene.registry.register(SESSION, "silent", HERE)
     assert scene.relay.start()
     eventually(lambda: scene.sent("silent"))
     scene.registry.troubles = [trouble] * 3
 
     eventually(lambda: not scene.registry.troubles)
     scene.store.advance(90_001)
-    scene.registry.register(WATCHED, "a", HERE)
+    scene.registry.register(SESSION, "a", HERE)
 
     eventually(lambda: scene.api.closed == ["silent"])
     assert len(caplog.records) == 1
 
 
-def shown_to_many(scene: Scene) -> list[str]:
-    """Those who watch a session of their own each."""
+def shown_to_many(scene: SlowScene) -> list[str]:
+    """Connections that each watch a session of their own."""
     many = [str(number) for number in range(3 * SNAPSHOTS_AT_ONCE)]
     for name in many:
         session_id = create_session(scene.engine, a_session_id(int(name)))
@@ -290,8 +273,8 @@ def shown_to_many(scene: Scene) -> list[str]:
     return many
 
 
-def test_no_more_than_a_few_snapshots_lie_before_an_update(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+def test_number_of_snapshots_before_an_update_is_bounded(
+    scene: SlowScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 30)
     many = shown_to_many(scene)
@@ -304,12 +287,12 @@ def test_no_more_than_a_few_snapshots_lie_before_an_update(
 
     eventually(all_are_shown)
 
-    # Of the first session there are two who watch.
+    # Two connections watch the first session.
     assert 0 < scene.api.most <= SNAPSHOTS_AT_ONCE + 1
 
 
-def test_who_does_not_answer_keeps_nobody_from_a_snapshot(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+def test_unanswered_snapshot_keeps_no_other_from_being_sent(
+    scene: SlowScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", 0.01)
     many = shown_to_many(scene)
@@ -320,8 +303,8 @@ def test_who_does_not_answer_keeps_nobody_from_a_snapshot(
     eventually(lambda: scene.api.most == len(many) + 1)
 
 
-def test_time_that_was_waited_is_not_left_to_others_once_more(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+def test_time_waited_for_snapshots_is_bounded_in_total(
+    scene: SlowScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience_s = 0.5
     monkeypatch.setattr(upkeep, "POSTED_WITHIN_SECONDS", patience_s)
@@ -336,8 +319,8 @@ def test_time_that_was_waited_is_not_left_to_others_once_more(
     assert 2 * patience_s <= monotonic() - began_s < 3.5 * patience_s
 
 
-def test_a_loss_during_snapshots_has_everybody_sent_another(scene: Scene) -> None:
-    create_session(scene.engine, WATCHED)
+def test_loss_during_snapshots_sends_each_client_another(scene: SlowScene) -> None:
+    create_session(scene.engine, SESSION)
     scene.store.gate.shut()
     assert scene.relay.start()
     assert scene.store.gate.reached.wait(10)
@@ -350,7 +333,7 @@ def test_a_loss_during_snapshots_has_everybody_sent_another(scene: Scene) -> Non
     assert {one["type"] for one in scene.sent()} == {"STATE_SYNC"}
 
 
-def test_a_snapshot_goes_out_only_while_nothing_has_overtaken_it() -> None:
+def test_snapshot_overtaken_by_an_update_is_not_sent() -> None:
     snapshots, sent = Snapshots(), list[str]()
 
     def send(session_id: str) -> None:

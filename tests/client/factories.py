@@ -71,6 +71,17 @@ def make_snapshot(state: Any) -> Snapshot:
 
 # Messages
 
+SESSION_DELETED: Message = {"type": "SESSION_DELETED", "timestamp": SERVER_START_MS}
+
+
+def ack(command_id: str, version: int) -> Message:
+    return {"type": "ACK", "timestamp": SERVER_START_MS, "id": command_id, "version": version}
+
+
+def error(code: str, **more: Any) -> Message:
+    message = f"{code}, for a test"
+    return {"type": "ERROR", "timestamp": SERVER_START_MS, "code": code, "message": message, **more}
+
 
 def server_now() -> int:
     return SERVER_START_MS + int(now())

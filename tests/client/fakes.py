@@ -162,6 +162,12 @@ class RecordedClient:
         await advance(0)
 
 
+async def live_client(**state: Any) -> RecordedClient:
+    recorded = RecordedClient()
+    await recorded.go_live(**state)
+    return recorded
+
+
 def answer_pings(socket: FakeSocket, version: int = 3) -> None:
     """Answer every PING, past and future, at once."""
 

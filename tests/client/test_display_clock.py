@@ -21,7 +21,7 @@ from .factories import (
     update,
 )
 from .fakes import RecordedClient, answer_pings
-from .virtual_time import advance, now, with_virtual_time
+from .virtual_time import advance, now
 
 
 def frame(at_ms: float, state: Any, tenths_below_ms: float = 10_000) -> DisplayFrame:
@@ -125,7 +125,6 @@ def test_face_changes_when_a_warning_is_reached() -> None:
     assert frame(0, state).changes_in_ms == 100
 
 
-@with_virtual_time
 async def test_display_wakes_just_after_each_change_of_its_digits() -> None:
     recorded = RecordedClient()
     await recorded.go_live()

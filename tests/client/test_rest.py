@@ -33,6 +33,7 @@ from tickless import (
 )
 
 STATE = {"data": {"session_id": "s", "version": 2}, "timestamp": 7, "events": [{"type": "x"}]}
+Call = Callable[[Any], Any]
 PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 
@@ -81,6 +82,20 @@ class Server:
             **more,
         )
 
+    def call(self, call: Call, **more: Any) -> Any:
+        """What a call of a client returns."""
+        with self.client(**more) as client:
+            return call(client)
+
+    def call_async(self, call: Call, **more: Any) -> Any:
+        """The same of an asynchronous client."""
+
+        async def called() -> Any:
+            async with self.async_client(**more) as client:
+                return await call(client)
+
+        return asyncio.run(called())
+
     @property
     def request(self) -> httpx.Request:
         return self.requests[-1]
@@ -95,7 +110,15 @@ def refusal(status: int, code: str, headers: dict[str, str] | None = None, **mor
     return Prepared(status, json.dumps(error).encode(), headers or {})
 
 
-CALLS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
+def get_state(client: Any) -> Any:
+    return client.get_session("s")
+
+
+def switch(client: Any) -> Any:
+    return client.switch("s")
+
+
+CALLS: list[tuple[Call, str, str, Any]] = [
     (lambda one: one.create_session({"session_id": "s"}), "POST", "", {"session_id": "s"}),
     (lambda one: one.get_session("s"), "GET", "/s", None),
     (lambda one: one.delete_session("s"), "DELETE", "/s", None),
@@ -122,18 +145,11 @@ CALLS: list[tuple[Callable[[Any], Any], str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("call", "method", "path", "body"), CALLS)
-def test_both_clients_send_the_same_requests(
-    call: Callable[[Any], Any], method: str, path: str, body: Any
-) -> None:
+def test_both_clients_send_the_same_requests(call: Call, method: str, path: str, body: Any) -> None:
     server = Server(ok())
-    with server.client() as client:
-        result = call(client)
+    result = server.call(call)
 
-    async def call_async() -> Any:
-        async with server.async_client() as client:
-            return await call(client)
-
-    assert asyncio.run(call_async()) == result
+    assert server.call_async(call) == result
     for request in server.requests:
         assert (request.method, str(request.url)) == (method, f"http://host/v1/sessions{path}")
         assert (json.loads(request.content) if request.content else None) == body
@@ -157,21 +173,14 @@ def test_each_write_has_its_own_idempotency_key_unless_one_is_given() -> None:
 
 def test_get_session_returns_none_if_the_version_is_unchanged() -> None:
     server = Server(Prepared(304))
-    with server.client() as client:
-        assert client.get_session("s", if_none_match=3) is None
-    assert server.request.headers["If-None-Match"] == '"3"'
-
-    async def call_async() -> object:
-        async with server.async_client() as client:
-            return await client.get_session("s", if_none_match=3)
-
-    assert asyncio.run(call_async()) is None
+    for call in (server.call, server.call_async):
+        assert call(lambda client: client.get_session("s", if_none_match=3)) is None
+        assert server.request.headers["If-None-Match"] == '"3"'
 
 
 def test_session_id_is_escaped_in_the_path() -> None:
     server = Server(ok())
-    with server.client() as client:
-        client.start("../a b?c")
+    server.call(lambda client: client.start("../a b?c"))
     assert server.request.url.raw_path == b"/v1/sessions/..%2Fa%20b%3Fc/start"
 
 
@@ -185,11 +194,9 @@ def test_events_are_returned_in_pages_and_the_time_as_it_is() -> None:
         assert dict(server.request.url.params) == {"after": "1-0", "limit": "2"}
         assert client.get_time()["timestamp_ms"] == 5
 
-    async def call_async() -> tuple[Any, Any]:
-        async with Server(ok({"data": page}), ok({"timestamp_ms": 5})).async_client() as client:
-            return await client.get_events("s"), await client.get_time()
-
-    assert asyncio.run(call_async()) == (page, {"timestamp_ms": 5})
+    assert Server(ok({"data": page})).call_async(lambda client: client.get_events("s")) == page
+    times = Server(ok({"timestamp_ms": 5}))
+    assert times.call_async(lambda client: client.get_time()) == {"timestamp_ms": 5}
 
 
 def test_token_is_sent_with_every_request_and_a_function_is_called_each_time() -> None:
@@ -198,18 +205,12 @@ def test_token_is_sent_with_every_request_and_a_function_is_called_each_time() -
     async def renew() -> str:
         return f"t{next(numbers)}"
 
-    async def call_async() -> None:
-        async with server.async_client(token=renew) as client:
-            await client.get_session("s")
-        async with server.async_client(token="fixed") as client:
-            await client.get_session("s")
-
     with server.client(token=lambda: f"t{next(numbers)}") as client:
         client.get_session("s")
         client.get_session("s")
-    with server.client(token="fixed") as client:
-        client.get_session("s")
-    asyncio.run(call_async())
+    server.call(get_state, token="fixed")
+    server.call_async(get_state, token=renew)
+    server.call_async(get_state, token="fixed")
     sent = [request.headers["Authorization"] for request in server.requests]
     assert sent == [f"Bearer {token}" for token in ("t0", "t1", "fixed", "t2", "fixed")]
 
@@ -223,8 +224,7 @@ def test_failed_token_renewal_is_retried() -> None:
         return "t"
 
     server = Server(ok())
-    with server.client(token=renew) as client:
-        client.get_session("s")
+    server.call(get_state, token=renew)
     assert (len(server.requests), server.delays_s) == (1, [0.1])
 
 
@@ -241,16 +241,15 @@ def test_creation_returns_links_and_repr_hides_them() -> None:
 def test_tokens_are_minted_and_revoked() -> None:
     minted = {"token": "a.b.c", "token_id": "t", "role": "participant"}
     server = Server(ok({"data": minted}), Prepared(204), ok({"data": minted}), Prepared(204))
-    with server.client() as client:
-        assert client.mint_token("s", "participant", participant_id="p") == minted
-        client.revoke_token("s", "t/t")
-
-    async def call_async() -> None:
-        async with server.async_client() as client:
-            assert await client.mint_token("s", "viewer", expires_in_seconds=60) == minted
-            await client.revoke_token("s", "t")
-
-    asyncio.run(call_async())
+    participant = server.call(
+        lambda client: client.mint_token("s", "participant", participant_id="p")
+    )
+    server.call(lambda client: client.revoke_token("s", "t/t"))
+    viewer = server.call_async(
+        lambda client: client.mint_token("s", "viewer", expires_in_seconds=60)
+    )
+    server.call_async(lambda client: client.revoke_token("s", "t"))
+    assert (participant, viewer) == (minted, minted)
     sent = [(one.method, one.url.raw_path.decode()) for one in server.requests]
     assert sent == [
         ("POST", "/v1/sessions/s/tokens"),
@@ -280,8 +279,8 @@ def test_every_documented_code_has_an_exception() -> None:
 def test_api_error_has_the_fields_of_the_response() -> None:
     details = [{"field": "delta_ms", "message": "too much", "code": "less_than_equal"}]
     server = Server(refusal(400, "VALIDATION_ERROR", details=details))
-    with server.client() as client, pytest.raises(tickless.InvalidRequest) as raised:
-        client.adjust("s", 1)
+    with pytest.raises(tickless.InvalidRequest) as raised:
+        server.call(lambda client: client.adjust("s", 1))
     error = raised.value
     assert (error.status, error.code, error.message) == (400, "VALIDATION_ERROR", "No")
     assert (error.details, error.request_id, error.retry_after_s) == (details, None, None)
@@ -291,8 +290,8 @@ def test_api_error_has_the_fields_of_the_response() -> None:
 
 def test_unknown_code_is_a_plain_api_error() -> None:
     server = Server(refusal(409, "SOMETHING_NEW"))
-    with server.client() as client, pytest.raises(ApiError) as raised:
-        client.start("s")
+    with pytest.raises(ApiError) as raised:
+        server.call(switch)
     assert (type(raised.value), raised.value.code) == (ApiError, "SOMETHING_NEW")
 
 
@@ -300,19 +299,16 @@ def test_unknown_code_is_a_plain_api_error() -> None:
 @pytest.mark.parametrize("content", [b"<html>", b"[1]", b"null", b'{"error": "no"}', b""])
 def test_response_of_a_proxy_is_an_api_error_without_a_code(status: int, content: bytes) -> None:
     server = Server(Prepared(status, content, {"Retry-After": "soon"}))
-    with server.client() as client, pytest.raises(ApiError) as raised:
-        client.start("s")
+    with pytest.raises(ApiError) as raised:
+        server.call(switch)
     assert (type(raised.value), raised.value.code) == (ApiError, "UNKNOWN")
     assert raised.value.retry_after_s is None
 
 
 def test_internal_error_has_the_request_id() -> None:
     server = Server(refusal(500, "INTERNAL_ERROR", request_id="r1"))
-    with (
-        server.client(retry_policy=RetryPolicy(max_attempts=1)) as client,
-        pytest.raises(InternalError) as raised,
-    ):
-        client.start("s")
+    with pytest.raises(InternalError) as raised:
+        server.call(switch, retry_policy=RetryPolicy(max_attempts=1))
     assert raised.value.request_id == "r1"
 
 
@@ -332,59 +328,48 @@ def test_request_that_may_not_have_arrived_is_sent_again_unchanged(
     failure: Prepared | Exception,
 ) -> None:
     server = Server(failure, failure, ok())
-    with server.client() as client:
-        assert client.switch("s").data["version"] == 2
+    assert server.call(switch).data["version"] == 2
     assert len({request.headers["Idempotency-Key"] for request in server.requests}) == 1
     assert len({request.content for request in server.requests}) == 1
     assert server.delays_s == [0.1, 0.2]
 
     second = Server(failure, ok())
-
-    async def call_async() -> int:
-        async with second.async_client() as client:
-            return (await client.switch("s")).data["version"]
-
-    assert asyncio.run(call_async()) == 2
+    assert second.call_async(switch).data["version"] == 2
     assert second.delays_s == [0.1]
 
 
 def test_error_after_the_last_attempt_has_the_idempotency_key() -> None:
     server = Server(httpx.ConnectError("refused"))
-    with server.client() as client, pytest.raises(NoResponse) as raised:
-        client.switch("s")
+    with pytest.raises(NoResponse) as raised:
+        server.call(switch)
     assert len(server.requests) == RetryPolicy().max_attempts
     assert raised.value.idempotency_key == server.request.headers["Idempotency-Key"]
     assert isinstance(raised.value.__cause__, httpx.ConnectError)
 
-    async def call_async() -> None:
-        async with server.async_client(retry_policy=RetryPolicy(max_attempts=1)) as client:
-            await client.switch("s")
-
     with pytest.raises(NoResponse):
-        asyncio.run(call_async())
+        server.call_async(switch, retry_policy=RetryPolicy(max_attempts=1))
 
     failing = Server(refusal(503, "STORE_UNAVAILABLE", {"Retry-After": "1"}))
-    with failing.client() as client, pytest.raises(StoreUnavailable) as refused:
-        client.switch("s")
+    with pytest.raises(StoreUnavailable) as refused:
+        failing.call(switch)
     assert refused.value.retry_after_s == 1
     assert failing.delays_s == [1.1, 1.2, 1.4]
 
 
 def test_retry_waits_as_long_as_retry_after_says_up_to_a_maximum() -> None:
     server = Server(refusal(429, "RATE_LIMIT_EXCEEDED", retry_after_seconds=2), ok())
-    with server.client() as client:
-        client.switch("s")
+    server.call(switch)
     assert server.delays_s == [2.1]
     limited = Server(refusal(429, "RATE_LIMIT_EXCEEDED", retry_after_seconds=60))
-    with limited.client() as client, pytest.raises(RateLimitExceeded) as raised:
-        client.switch("s")
+    with pytest.raises(RateLimitExceeded) as raised:
+        limited.call(switch)
     assert (raised.value.retry_after_s, limited.delays_s) == (60, [])
 
 
 def test_permanent_error_is_not_retried() -> None:
     server = Server(refusal(409, "STALE_CYCLE"))
-    with server.client() as client, pytest.raises(StaleCycle):
-        client.switch("s", current_participant_id="a")
+    with pytest.raises(StaleCycle):
+        server.call(switch)
     assert len(server.requests) == 1
 
 

@@ -6,10 +6,10 @@ A test of hours takes milliseconds, and every instant is exact.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import selectors
-from collections.abc import Callable, Coroutine
-from functools import wraps
-from typing import Any
+
+import pytest
 
 
 class VirtualSelector(selectors.DefaultSelector):
@@ -38,15 +38,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual_selector.now_s
 
 
-def with_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an asynchronous test on a VirtualLoop."""
-
-    @wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            runner.run(test(*args, **kwargs))
-
-    return run
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run each ``async def`` test on a VirtualLoop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
 
 
 def now() -> float:

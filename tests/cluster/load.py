@@ -1,4 +1,4 @@
-"""Players who command sessions as fast as they are answered, and an audit of what became of it.
+"""Clients that command sessions as fast as they are answered, and an audit of the results.
 
 Every command has an id of its own. Those that adjust a clock give it as their
 reason too, so the event log says which of them there have been, and how often.

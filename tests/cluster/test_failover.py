@@ -48,7 +48,7 @@ def at_risk(store: Failover, session_id: str) -> bool:
 
 
 @pytest.mark.parametrize("fall", FALLS)
-def test_what_the_replica_had_is_there_once_and_players_and_sweepers_go_on(
+def test_replicated_commits_survive_once_and_clients_and_sweepers_go_on(
     store: Failover, engines: list[SyncEngine], fall: str
 ) -> None:
     ids = [a_session(engines[0]) for _ in range(SESSIONS)]
@@ -92,7 +92,7 @@ def test_what_the_replica_had_is_there_once_and_players_and_sweepers_go_on(
     assert back_after_s < BACK_WITHIN_S
 
 
-def test_what_a_replica_that_was_cut_off_did_not_have_is_lost_and_nothing_else(
+def test_only_commits_that_were_not_replicated_are_lost(
     tmp_path: Path, open_store: OpenStore
 ) -> None:
     with replicated(valkey_binary(), tmp_path) as store:
@@ -118,7 +118,7 @@ def test_what_a_replica_that_was_cut_off_did_not_have_is_lost_and_nothing_else(
         tell(f"{len(acknowledged)} acknowledged, {len(acknowledged - found.keys())} lost")
 
 
-def test_where_not_all_slots_are_needed_whoever_lies_on_other_nodes_goes_on(
+def test_sessions_on_other_nodes_go_on_without_full_coverage(
     own_cluster: Cluster, open_store: OpenStore
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)

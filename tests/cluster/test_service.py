@@ -202,7 +202,7 @@ async def until_relays_hear(
 
 
 @pytest.mark.parametrize("fall", FALLS)
-def test_callers_are_refused_for_a_while_watchers_converge_and_timeouts_happen(
+def test_calls_fail_briefly_clients_converge_and_timeouts_happen(
     store: Failover, open_store: OpenStore, tmp_path: Path, fall: str
 ) -> None:
     environment = {

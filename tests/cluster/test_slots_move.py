@@ -30,7 +30,7 @@ WAYS: dict[str, Callable[[Cluster, int, RedisProcess], None]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_players_go_on_while_every_slot_moves_to_a_node_that_has_just_joined(
+def test_commands_succeed_while_every_slot_moves_to_a_new_node(
     own_cluster: Cluster, open_store: OpenStore, tmp_path: Path, way: str
 ) -> None:
     engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
@@ -53,7 +53,7 @@ def test_players_go_on_while_every_slot_moves_to_a_node_that_has_just_joined(
     tell(f"{way}: {len(ledger.acknowledged)} acknowledged, {ledger.refusals} refused")
 
 
-def test_who_commits_to_a_slot_that_stays_in_between_is_refused_until_it_has_moved(
+def test_commits_to_a_slot_left_half_moved_are_refused_until_it_has_moved(
     own_cluster: Cluster, open_store: OpenStore
 ) -> None:
     engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)

@@ -37,7 +37,7 @@ END = TimeoutAction.END_SESSION
 TEN_S = 10_000
 
 
-def people(names: Iterable[str] = "ab", total_ms: int = TEN_S) -> list[Participant]:
+def make_participants(names: Iterable[str] = "ab", total_ms: int = TEN_S) -> list[Participant]:
     """Participants in this order; ``x.a`` is participant a of group x."""
     seated = []
     for position, name in enumerate(names):
@@ -52,7 +52,7 @@ def setup(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Setup:
     arguments: dict[str, Any] = {
         "session_id": "session",
         "sync_mode": mode,
-        "participants": people(names, total_ms),
+        "participants": make_participants(names, total_ms),
         "total_time_ms": 60_000,
         **fields,
     }
@@ -159,7 +159,7 @@ def started(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Game:
     return game(mode, names, **fields).start(0)
 
 
-def standing(views: list[ParticipantView], ended: str | None = None) -> list[dict[str, Any]]:
+def stopped_views(views: list[ParticipantView], ended: str | None = None) -> list[dict[str, Any]]:
     """The clocks of an ended session; ``ended`` is the participant whose cycle ended with it."""
     stopped: list[dict[str, Any]] = [
         {**view, "is_active": False, "is_running": False} for view in views

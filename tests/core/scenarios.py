@@ -25,7 +25,7 @@ from chalicelib.core.setup import Setup, SyncMode
 
 
 @dataclass
-class Story:
+class Scenario:
     setup: Setup
     status: str = "pending"
     active: str | None = None
@@ -38,9 +38,9 @@ class Story:
     over_before: int = 0
     """Overtime of the current cycle before an adjustment revived its clock."""
     ended_at: int | None = None
-    before_switch: Story | None = None
+    before_switch: Scenario | None = None
 
-    def hear(self, events: Iterable[Event]) -> Story:
+    def hear(self, events: Iterable[Event]) -> Scenario:
         for event in events:
             self.hear_one(event)
         return self

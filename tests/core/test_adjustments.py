@@ -8,17 +8,9 @@ from typing import Any
 import pytest
 
 from chalicelib.core import events as ev
+from chalicelib.core import time_controls as tc
 from chalicelib.core.commands import Adjust
 from chalicelib.core.errors import InvalidAdjustment
-from chalicelib.core.time_controls import (
-    Bronstein,
-    Byoyomi,
-    Canadian,
-    Delay,
-    Fischer,
-    Hourglass,
-    TimeControl,
-)
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -145,7 +137,7 @@ def test_pending_session_has_no_cycle_to_adjust() -> None:
     assert game(GLOBAL).adjust(0, -5).clocks(0).session_remaining_ms == 59_995
 
 
-def test_the_reason_goes_into_the_log() -> None:
+def test_reason_goes_into_the_log() -> None:
     playing = started(PER_PARTICIPANT)
     playing.tell(1_000, Adjust(500, "a", reason="phone rang"))
     assert playing.events == (ev.TimeAdjusted(1_000, "a", None, 500, "phone rang"),)
@@ -189,7 +181,7 @@ def test_session_clock_adjusted_to_zero_ends_the_session() -> None:
     )
 
 
-def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
+def test_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
     playing = started(GLOBAL, time_per_cycle_ms=10_000).read(12_000).adjust(12_000, -60_000)
     assert (playing.status, playing.session.completed_at_ms) == ("expired", 12_000)
 
@@ -200,7 +192,7 @@ def test_the_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
         (started(PER_PARTICIPANT), Adjust(-10_000, "b")),
         (started(PER_PARTICIPANT).pause(1_000), Adjust(-9_000, "a")),
         (started(PER_PARTICIPANT).read(10_000), Adjust(-1, "a")),
-        (started(PER_PARTICIPANT, time_control=Delay(500)), Adjust(-10_000, "b")),
+        (started(PER_PARTICIPANT, time_control=tc.Delay(500)), Adjust(-10_000, "b")),
         (game(PER_PARTICIPANT), Adjust(-10_000, "a")),
         (started(PER_GROUP, TEAMS), Adjust(-10_000, None, "y")),
         (started(PER_CYCLE).pause(1_000), Adjust(-9_000)),
@@ -222,7 +214,7 @@ def test_stopped_clock_cannot_be_adjusted_to_zero(given: Game, command: Adjust) 
 
 
 def test_removal_keeps_periods_and_blocks() -> None:
-    for control, left_ms in [(Byoyomi(2_000, 3), 6_000), (Canadian(5_000, 2), 5_000)]:
+    for control, left_ms in [(tc.Byoyomi(2_000, 3), 6_000), (tc.Canadian(5_000, 2), 5_000)]:
         playing = started(PER_PARTICIPANT, time_control=control).adjust(1_000, -30_000, "a")
         assert [event.type for event in playing.events] == ["time_adjusted"]
         assert playing.remaining(1_000)["a"] == left_ms
@@ -233,19 +225,19 @@ def test_removal_keeps_periods_and_blocks() -> None:
 
 
 def test_removal_keeps_the_delay() -> None:
-    playing = started(PER_PARTICIPANT, time_control=Delay(3_000)).adjust(1_000, -30_000, "a")
+    playing = started(PER_PARTICIPANT, time_control=tc.Delay(3_000)).adjust(1_000, -30_000, "a")
     assert [event.type for event in playing.events] == ["time_adjusted"]
     assert (playing.remaining(1_000)["a"], playing.deadline_ms) == (0, 3_000)
     # Made within the delay, the next run has that much once more.
     assert playing.switch(2_000).switch(2_500).deadline_ms == 5_500
     # Past the delay, the bank is all there is.
-    late = started(PER_PARTICIPANT, time_control=Delay(3_000)).adjust(5_000, -30_000, "a")
+    late = started(PER_PARTICIPANT, time_control=tc.Delay(3_000)).adjust(5_000, -30_000, "a")
     assert late.events[0] == ev.TimeAdjusted(5_000, "a", None, -8_000, None)
     assert late.expired(5_000) == {"a"}
 
 
 def test_increments_can_be_removed_but_allocation_is_never_negative() -> None:
-    playing = started(PER_PARTICIPANT, time_control=Fischer(60_000))
+    playing = started(PER_PARTICIPANT, time_control=tc.Fischer(60_000))
     playing.switch(1_000).adjust(2_000, -40_000, "a")
     assert playing.remaining(2_000)["a"] == 29_000
     assert playing.shown(2_000)["a"]["total_time_ms"] == 0
@@ -255,7 +247,7 @@ def test_increments_can_be_removed_but_allocation_is_never_negative() -> None:
 
 
 def test_time_added_in_a_period_restores_the_period() -> None:
-    playing = started(PER_PARTICIPANT, time_control=Byoyomi(2_000, 3)).adjust(15_000, 4_000, "a")
+    playing = started(PER_PARTICIPANT, time_control=tc.Byoyomi(2_000, 3)).adjust(15_000, 4_000, "a")
     view = playing.shown(15_000)["a"]
     assert (view["main_remaining_ms"], view["period_remaining_ms"], view["periods_left"]) == (
         0,
@@ -268,16 +260,16 @@ def test_time_added_in_a_period_restores_the_period() -> None:
 @pytest.mark.parametrize(
     ("control", "shown"),
     [
-        (Fischer(2_000), {"time_remaining_ms": 4_000}),
-        (Delay(3_000), {"time_remaining_ms": 4_000, "delay_remaining_ms": 0}),
-        (Bronstein(3_000), {"time_remaining_ms": 4_000}),
-        (Byoyomi(1_000, 2), {"main_remaining_ms": 4_000, "periods_left": 0}),
-        (Canadian(1_000, 2), {"main_remaining_ms": 4_000, "cycles_left": 0}),
-        (Hourglass(), {"time_remaining_ms": 4_000}),
+        (tc.Fischer(2_000), {"time_remaining_ms": 4_000}),
+        (tc.Delay(3_000), {"time_remaining_ms": 4_000, "delay_remaining_ms": 0}),
+        (tc.Bronstein(3_000), {"time_remaining_ms": 4_000}),
+        (tc.Byoyomi(1_000, 2), {"main_remaining_ms": 4_000, "periods_left": 0}),
+        (tc.Canadian(1_000, 2), {"main_remaining_ms": 4_000, "cycles_left": 0}),
+        (tc.Hourglass(), {"time_remaining_ms": 4_000}),
     ],
 )
 def test_expired_clock_given_time_continues_from_now(
-    control: TimeControl, shown: dict[str, int]
+    control: tc.TimeControl, shown: dict[str, int]
 ) -> None:
     playing = started(PER_PARTICIPANT, time_control=control).read(20_000)
     used_ms = playing.used(20_000)["a"]
@@ -302,21 +294,21 @@ def test_expired_clock_given_time_continues_from_now(
 
 @pytest.mark.parametrize(
     ("control", "left_ms"),
-    [(Fischer(2_000), 5_000), (Delay(2_000), 3_000), (Bronstein(2_000), 5_000)],
+    [(tc.Fischer(2_000), 5_000), (tc.Delay(2_000), 3_000), (tc.Bronstein(2_000), 5_000)],
 )
-def test_revived_clock_after_its_run(control: TimeControl, left_ms: int) -> None:
+def test_revived_clock_after_its_run(control: tc.TimeControl, left_ms: int) -> None:
     playing = started(PER_PARTICIPANT, time_control=control).adjust(20_000, 4_000, "a")
     assert playing.switch(21_000).remaining(21_000)["a"] == left_ms
 
 
 def test_hourglass_total_after_a_revival() -> None:
-    playing = started(PER_PARTICIPANT, time_control=Hourglass()).adjust(12_000, 4_000, "a")
+    playing = started(PER_PARTICIPANT, time_control=tc.Hourglass()).adjust(12_000, 4_000, "a")
     playing.switch(13_000)
     assert playing.remaining(13_000) == {"a": 3_000, "b": 10_000 + 11_000}
 
 
 def test_expired_waiting_clock_rejoins_the_rotation() -> None:
-    playing = started(PER_PARTICIPANT, "abc", time_control=Delay(500)).switch(11_000)
+    playing = started(PER_PARTICIPANT, "abc", time_control=tc.Delay(500)).switch(11_000)
     assert playing.expired(11_000) == {"a"}
     playing.adjust(12_000, 4_000, "a")
     assert playing.remaining(12_000)["a"] == 4_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from chalicelib.core import errors
@@ -238,10 +240,11 @@ def test_complete_of_a_pending_session_counts_nothing() -> None:
     assert (playing.session.completed_at_ms, playing.session.started_at_ms) == (4_000, None)
 
 
-def test_repeated_complete_makes_no_version() -> None:
-    playing = started(PER_CYCLE).complete(4_000)
+@pytest.mark.parametrize("repeat", [Game.complete, Game.cancel])
+def test_repeated_end_makes_no_version(repeat: Callable[[Game, int], Game]) -> None:
+    playing = repeat(started(PER_CYCLE), 4_000)
     once = playing.session
-    assert playing.complete(9_000).session is once
+    assert repeat(playing, 9_000).session is once
     assert playing.events == ()
 
 
@@ -249,13 +252,6 @@ def test_cancel_counts_the_running_cycle() -> None:
     playing = started(PER_CYCLE).cancel(4_000)
     assert playing.events == (ev.SessionCancelled(4_000, "a", 4_000, 0),)
     assert (playing.active, playing.session.completed_at_ms) == (None, 4_000)
-
-
-def test_repeated_cancel_makes_no_version() -> None:
-    playing = started(PER_CYCLE).cancel(4_000)
-    once = playing.session
-    assert playing.cancel(9_000).session is once
-    assert playing.events == ()
 
 
 # Versions
@@ -274,23 +270,14 @@ def test_every_command_makes_one_version() -> None:
     assert (playing.session.created_at_ms, playing.session.updated_at_ms) == (0, 4_000)
 
 
-def test_command_and_due_timeouts_make_one_version() -> None:
-    playing = started(PER_CYCLE, action_on_timeout=SKIP)
-    playing.switch(35_000)
-    assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
-    assert len(playing.events) == 3 * 2 + 1
-
-
-def test_timeouts_of_a_rejected_command_make_one_version() -> None:
-    playing = started(PER_CYCLE, action_on_timeout=SKIP)
-    playing.refused(35_000, Resume())
-    assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
-    assert len(playing.events) == 3 * 2
-
-
-def test_timeouts_of_a_read_make_one_version() -> None:
-    playing = started(PER_CYCLE, action_on_timeout=SKIP).read(35_000)
-    assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
+def test_due_timeouts_and_a_command_read_or_refusal_make_one_version() -> None:
+    commanded, refused, read = (started(PER_CYCLE, action_on_timeout=SKIP) for _ in range(3))
+    commanded.switch(35_000)
+    refused.refused(35_000, Resume())
+    read.read(35_000)
+    for playing, switches in ((commanded, 1), (refused, 0), (read, 0)):
+        assert (playing.session.version, playing.session.updated_at_ms) == (3, 35_000)
+        assert len(playing.events) == 3 * 2 + switches
 
 
 def test_read_or_rejected_command_with_nothing_due_returns_the_same_object() -> None:

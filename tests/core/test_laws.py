@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chalicelib.core import time_controls as tc
-from chalicelib.core.commands import Adjust, Complete, Pause, Resume, apply
+from chalicelib.core.commands import Complete, Pause, Resume, apply
 from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.events import (
     Event,
     ParticipantExpired,
-    TimeAdjusted,
     TimeoutsSkipped,
     TimeWarning,
 )
-from chalicelib.core.session import ENDED, LIVE, Session, Status, create
-from chalicelib.core.setup import BANKED, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.core.session import ENDED, Session, Status, create
+from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms, settle
 from chalicelib.core.view import ParticipantView, changed_positions, clocks
-from tests.core.build import counted_on, standing
-from tests.core.scenarios import Story
+from tests.core.build import counted_on, stopped_views
+from tests.core.scenarios import Scenario
 from tests.strategies import (
     EPOCH_MS,
-    PLAY,
     TINY,
     WIRE,
     Step,
@@ -115,46 +110,6 @@ def test_client_countdown_matches_the_next_view(case: Case, first_ms: int, secon
                 assert later["time_used_ms"] == expected["time_used_ms"]
             if later_ms == ends_ms and view["is_running"]:
                 assert expected["time_remaining_ms"] == 0
-
-
-@given(CASES)
-def test_live_session_has_exactly_one_active_participant(case: Case) -> None:
-    for played in play(*case):
-        active = [view for view in shown(played.after, played.now_ms) if view["is_active"]]
-        assert len(active) == (played.after.status in LIVE)
-
-
-@given(CASES)
-def test_clocks_move_only_while_running_and_before_overtime(case: Case) -> None:
-    for played in play(*case):
-        session = played.after
-        moving = {
-            view["participant_id"] for view in shown(session, played.now_ms) if view["is_running"]
-        }
-        in_overtime = session.cycle is not None and session.cycle.overtime_from_ms is not None
-        assert bool(moving) == (session.status is Status.RUNNING and not in_overtime)
-
-
-@given(CASES)
-def test_allocation_is_the_setup_plus_adjustments(case: Case) -> None:
-    setup = case[0]
-    given_ms = {who.participant_id: who.total_time_ms for who in setup.participants}
-    given_ms |= {group.group_id: group.total_time_ms for group in setup.groups}
-    session_ms = setup.total_time_ms
-    for played in play(*case):
-        for event in played.decision.events:
-            if isinstance(event, TimeAdjusted):
-                named = event.participant_id or event.group_id
-                if named is not None:
-                    given_ms[named] = max(0, given_ms[named] + event.delta_ms)
-                elif setup.sync_mode is SyncMode.GLOBAL:
-                    session_ms += event.delta_ms
-        view = clocks(played.after, played.now_ms)
-        for participant in view.participants:
-            assert participant["total_time_ms"] == given_ms[participant["participant_id"]]
-        for group in view.groups:
-            assert group["total_time_ms"] == given_ms[group["group_id"]]
-        assert played.after.total_time_ms == session_ms
 
 
 # Settling
@@ -301,7 +256,7 @@ def test_pause_of_any_length_changes_no_value(case: Case, gap_ms: int, length_ms
         paused = apply(running, Pause(), paused_ms).session
         resumed = apply(paused, Resume(), resumed_ms).session
         assert clocks(resumed, resumed_ms) == clocks(running, paused_ms)
-        assert standing(shown(paused, resumed_ms)) == standing(shown(running, paused_ms))
+        assert stopped_views(shown(paused, resumed_ms)) == stopped_views(shown(running, paused_ms))
         ends_ms = deadline_ms(running)
         assert deadline_ms(resumed) == (None if ends_ms is None else ends_ms + length_ms)
 
@@ -354,7 +309,7 @@ def test_ended_session_keeps_its_last_readings(case: Case, later_ms: int) -> Non
         for position, (before, after) in enumerate(
             zip(shown(last, ended_ms), at_the_end, strict=True)
         ):
-            expected = dict(standing([before])[0])
+            expected = dict(stopped_views([before])[0])
             expected["cycle_count"] += position == active
             if after["has_expired"] and case[0].has_banks:
                 expected = {k: 0 if k in FIGURES else v for k, v in expected.items()}
@@ -384,237 +339,22 @@ def test_ended_session_never_changes(case: Case, step: Step) -> None:
         assert apply(ended, command_of(step, ended), now_ms + 1).session is ended
 
 
-# Banks
-
-
-def runs_of(story: Story, now_ms: int) -> list[tuple[int, list[int], int]]:
-    """For each bank, its completed runs and the length of its current run."""
-    bank_of = {one.participant_id: one.bank or 0 for one in story.setup.participants}
-    cycles = [(bank_of[name], used_ms) for name, used_ms, _ in story.cycles]
-    if story.active is not None:
-        lasted_ms = story.lasted_at(now_ms) if story.out_at is None else story.out_at
-        cycles.append((bank_of[story.active], lasted_ms))
-    runs = [
-        (bank, sum(used_ms for _, used_ms in of_bank))
-        for bank, of_bank in groupby(cycles, key=lambda cycle: cycle[0])
-    ]
-    told = []
-    for bank in sorted(set(bank_of.values())):
-        own = [used_ms for position, used_ms in runs if position == bank]
-        running = [runs[-1][1]] if runs and runs[-1][0] == bank else []
-        told.append((bank, own[: len(own) - len(running)], sum(running)))
-    return told
-
-
-def remaining_by_law(control: tc.TimeControl, total_ms: int, runs: list[int], run_ms: int) -> int:
-    """A bank's balance from what was given, spent and added; run by run only where needed."""
-    spent_ms = sum(runs) + run_ms
-    main_ms = max(0, total_ms - spent_ms)
-    match control:
-        case tc.Fischer(increment_ms, None):
-            return total_ms - spent_ms + increment_ms * len(runs)
-        case tc.Delay(delay_ms):
-            return total_ms - sum(max(0, each_ms - delay_ms) for each_ms in [*runs, run_ms])
-        case tc.Bronstein(delay_ms):
-            return total_ms - sum(max(0, each_ms - delay_ms) for each_ms in runs) - run_ms
-        case tc.Byoyomi(period_ms, periods):
-            over = overtimes(total_ms, [*runs, run_ms])
-            whole = sum(over_ms // period_ms for over_ms in over[:-1])
-            return main_ms + (periods - whole) * period_ms - over[-1]
-    raise NotImplementedError
-
-
-def overtimes(main_ms: int, runs: list[int]) -> list[int]:
-    """How much of each run was after main time."""
-    over, spent_ms = [], 0
-    for each_ms in runs:
-        over.append(max(0, min(each_ms, spent_ms + each_ms - main_ms)))
-        spent_ms += each_ms
-    return over
-
-
-def banked_cases(control: st.SearchStrategy[tc.TimeControl]) -> st.SearchStrategy[Case]:
-    modes = [SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP]
-    # Without adjustments, which the model covers.
-    return st.tuples(setups(modes=modes, control=control, tiny=True), walks(tiny=True, verbs=PLAY))
-
-
-@pytest.mark.parametrize(
-    "control",
-    [
-        st.builds(tc.Fischer, TINY.increment),
-        st.builds(tc.Delay, TINY.delay),
-        st.builds(tc.Bronstein, TINY.delay),
-        st.builds(tc.Byoyomi, TINY.period, TINY.periods),
-    ],
-    ids=["fischer", "delay", "bronstein", "byoyomi"],
-)
-def test_bank_balance_is_given_plus_added_minus_spent(
-    control: st.SearchStrategy[tc.TimeControl],
-) -> None:
-    @given(banked_cases(control))
-    def conserved(case: Case) -> None:
-        setup, story = case[0], Story(case[0])
-        for played in play(*case):
-            story.hear(played.decision.events)
-            totals_ms = [bank.total_ms for bank in played.after.banks]
-            left = {
-                participant.bank: view["time_remaining_ms"]
-                for participant, view in zip(
-                    setup.participants, shown(played.after, played.now_ms), strict=True
-                )
-            }
-            for bank, runs, run_ms in runs_of(story, played.now_ms):
-                *ended, present_ms = [*runs, run_ms]
-                if played.after.banks[bank].has_expired and not run_ms:
-                    # Its last run used all of it, and nothing was added since.
-                    *ended, present_ms = runs
-                expected_ms = remaining_by_law(setup.control, totals_ms[bank], ended, present_ms)
-                assert left[bank] == expected_ms
-
-    conserved()
-
-
-@given(banked_cases(st.builds(tc.Fischer, TINY.increment, TINY.duration)))
-def test_increment_never_exceeds_the_cap(case: Case) -> None:
-    control = case[0].control
-    assert isinstance(control, tc.Fischer)
-    assert control.max_bank_ms is not None
-    story = Story(case[0])
-    for played in play(*case):
-        story.hear(played.decision.events)
-        banks = played.after.banks
-        for position, runs, run_ms in runs_of(story, played.now_ms):
-            bank = banks[position]
-            if bank.has_expired:
-                continue
-            left_ms = bank.total_ms - sum(runs) - run_ms
-            now_ms = next(
-                view["time_remaining_ms"]
-                for participant, view in zip(
-                    case[0].participants, shown(played.after, played.now_ms), strict=True
-                )
-                if participant.bank == position
-            )
-            assert left_ms <= now_ms <= left_ms + control.increment_ms * len(runs)
-            assert now_ms <= max(bank.total_ms, control.max_bank_ms)
-
-
-@given(banked_cases(st.builds(tc.Canadian, TINY.period, TINY.periods)))
-def test_block_is_refilled_after_its_runs(case: Case) -> None:
-    control = case[0].control
-    assert isinstance(control, tc.Canadian)
-    story = Story(case[0])
-    for played in play(*case):
-        story.hear(played.decision.events)
-        views = shown(played.after, played.now_ms)
-        for position, runs, run_ms in runs_of(story, played.now_ms):
-            bank = played.after.banks[position]
-            if bank.has_expired:
-                continue
-            view: dict[str, Any] = next(
-                dict(view)
-                for participant, view in zip(case[0].participants, views, strict=True)
-                if participant.bank == position
-            )
-            spent_ms = sum(runs) + run_ms
-            over = overtimes(bank.total_ms, [*runs, run_ms])
-            # A run counts for the block if it reached overtime or started without main time.
-            made = [
-                each
-                for number, each in enumerate(over[:-1])
-                if each or sum(runs[:number]) >= bank.total_ms
-            ]
-            in_block = len(made) % control.cycles_per_period
-            block_ms = control.period_ms - sum(made[len(made) - in_block :]) - over[-1]
-            assert view["main_remaining_ms"] == max(0, bank.total_ms - spent_ms)
-            assert view["period_remaining_ms"] == block_ms
-            assert view["cycles_left"] == control.cycles_per_period - in_block
-
-
-@given(banked_cases(st.just(tc.Hourglass())))
-def test_hourglass_total_is_constant(case: Case) -> None:
-    story = Story(case[0])
-    for played in play(*case):
-        story.hear(played.decision.events)
-        banks = played.after.banks
-        left_ms = {
-            participant.bank: view["time_remaining_ms"]
-            for participant, view in zip(
-                case[0].participants, shown(played.after, played.now_ms), strict=True
-            )
-        }
-        if any(bank.has_expired for bank in banks):
-            break
-        present_ms = sum(run_ms for _, _, run_ms in runs_of(story, played.now_ms))
-        assert sum(left_ms.values()) + present_ms == sum(bank.total_ms for bank in banks)
-
-
-@given(st.tuples(setups(modes=sorted(BANKED), tiny=True), walks(tiny=True, verbs=PLAY)))
-def test_expired_bank_stays_empty(case: Case) -> None:
-    out: set[int] = set()
-    for played in play(*case):
-        out |= {at for at, bank in enumerate(played.before.banks) if bank.has_expired}
-        views = shown(played.after, played.now_ms)
-        for participant, view in zip(case[0].participants, views, strict=True):
-            if participant.bank in out:
-                assert view["has_expired"]
-                assert {v for k, v in view.items() if k in FIGURES} == {0}
-        assert all(bank.held_ms >= 0 and bank.run_ms >= 0 for bank in played.after.banks)
-
-
-# Adjusting
-
-
-@given(CASES, steps(verbs=["adjust"], tiny=True), GAPS)
-def test_adjustment_changes_only_its_clock_by_the_reported_amount(
-    case: Case, step: Step, gap_ms: int
-) -> None:
-    for played in play(*case):
-        now_ms = played.now_ms + gap_ms
-        session = apply(played.after, None, now_ms).session
-        command = command_of(step, session)
-        assert isinstance(command, Adjust)
-        decision = apply(session, command, now_ms)
-        if decision.refusal is not None:
-            assert decision.session is session
-            continue
-        event, *due = decision.events
-        assert isinstance(event, TimeAdjusted)
-        assert event.delta_ms == command.delta_ms or command.delta_ms < event.delta_ms <= 0
-        if due:
-            continue
-        mode = session.setup.sync_mode
-        for had, has in zip(shown(session, now_ms), shown(decision.session, now_ms), strict=True):
-            meant = {
-                SyncMode.PER_PARTICIPANT: had["participant_id"] == command.participant_id,
-                SyncMode.PER_GROUP: had["group_id"] == command.group_id,
-                SyncMode.PER_CYCLE: had["is_active"],
-            }
-            gained_ms = has["time_remaining_ms"] - had["time_remaining_ms"]
-            if mode in meant:
-                assert gained_ms == (event.delta_ms if meant[mode] else 0)
-            assert has["time_used_ms"] == had["time_used_ms"]
-            assert has["overtime_ms"] == had["overtime_ms"]
-            assert has["has_expired"] == had["has_expired"] or gained_ms > 0
-
-
 # Events
 
 
 @given(CASES)
 def test_events_determine_status_active_and_times(case: Case) -> None:
-    story = Story(case[0])
+    scenario = Scenario(case[0])
     for played in play(*case):
-        story.hear(played.decision.events)
+        scenario.hear(played.decision.events)
         session = played.after
-        assert story.status == session.status
-        assert story.ended_at == session.completed_at_ms
+        assert scenario.status == session.status
+        assert scenario.ended_at == session.completed_at_ms
         active = session.active
-        assert story.active == (
+        assert scenario.active == (
             None if active is None else case[0].participants[active.position].participant_id
         )
-        assert story.used_at(played.now_ms) == {
+        assert scenario.used_at(played.now_ms) == {
             view["participant_id"]: (
                 view["time_used_ms"],
                 view["overtime_ms"],
@@ -699,9 +439,7 @@ def again(setup: Setup, participants: Any, groups: Any) -> Setup:
 
 
 @given(CASES)
-def test_unchanged_participants_show_the_same_or_their_shared_clock(
-    case: Case,
-) -> None:
+def test_unchanged_participants_show_the_same_or_their_shared_clock(case: Case) -> None:
     before_ms = EPOCH_MS
     for played in play(*case):
         changed = set(changed_positions(played.before, played.after))

@@ -274,7 +274,7 @@ def test_pause_of_any_length_keeps_the_cycles_time(mode: SyncMode, length_ms: in
     ] == (3_000 + 1_000 + 500)
 
 
-def test_a_pause_keeps_overtime() -> None:
+def test_pause_keeps_overtime() -> None:
     playing = started(PER_PARTICIPANT).pause(12_000).resume(50_000)
     assert playing.overtime(53_000) == {"a": 5_000, "b": 0}
     assert playing.used(53_000) == {"a": 10_000, "b": 0}

@@ -6,18 +6,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core import time_controls as tc
 from chalicelib.core.errors import InvalidSetup
 from chalicelib.core.session import Status, create
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, create_setup
-from chalicelib.core.time_controls import (
-    Bronstein,
-    Byoyomi,
-    Canadian,
-    Delay,
-    Fischer,
-    Hourglass,
-    TimeControl,
-)
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -27,7 +19,7 @@ from tests.core.build import (
     PER_GROUP,
     PER_PARTICIPANT,
     SKIP,
-    people,
+    make_participants,
     setup,
 )
 
@@ -60,7 +52,9 @@ def test_rotation_is_by_index_and_equal_indexes_keep_the_order_of_the_request(
 ) -> None:
     asked = [
         participant._replace(participant_index=index)
-        for participant, index in zip(people(["x.a", "x.b", "x.c", "x.d"]), indexes, strict=True)
+        for participant, index in zip(
+            make_participants(["x.a", "x.b", "x.c", "x.d"]), indexes, strict=True
+        )
     ]
     assert names(setup(mode, participants=asked)) == list(rotation)
 
@@ -75,7 +69,7 @@ def test_participants_keep_index_allocation_and_group(mode: SyncMode) -> None:
     ]
 
 
-def test_a_participant_is_found_by_id_in_rotation() -> None:
+def test_participant_is_found_by_id_in_rotation() -> None:
     given = setup(COUNT_UP, "abc")
     assert [given.position_of(name) for name in ("a", "c", "stranger")] == [0, 2, None]
 
@@ -138,16 +132,16 @@ def test_default_timeout_action(mode: SyncMode, action: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "control"),
     [
-        ({}, Fischer(0)),
-        ({"increment_ms": 0}, Fischer(0)),
-        ({"increment_ms": 1}, Fischer(1)),
-        ({"increment_ms": 3_000}, Fischer(3_000)),
-        ({"time_control": Byoyomi(1_000, 2)}, Byoyomi(1_000, 2)),
-        ({"time_control": Delay(5), "increment_ms": 0}, Delay(5)),
+        ({}, tc.Fischer(0)),
+        ({"increment_ms": 0}, tc.Fischer(0)),
+        ({"increment_ms": 1}, tc.Fischer(1)),
+        ({"increment_ms": 3_000}, tc.Fischer(3_000)),
+        ({"time_control": tc.Byoyomi(1_000, 2)}, tc.Byoyomi(1_000, 2)),
+        ({"time_control": tc.Delay(5), "increment_ms": 0}, tc.Delay(5)),
     ],
 )
-def test_the_short_form_of_a_time_control_is_an_increment(
-    fields: dict[str, Any], control: TimeControl
+def test_short_form_of_a_time_control_is_an_increment(
+    fields: dict[str, Any], control: tc.TimeControl
 ) -> None:
     assert setup(PER_PARTICIPANT, **fields).control == control
 
@@ -175,7 +169,7 @@ def test_other_fields_are_kept_unchanged() -> None:
     given = create_setup(
         session_id="id",
         sync_mode=COUNT_UP,
-        participants=people("a"),
+        participants=make_participants("a"),
         total_time_ms=1,
         time_per_cycle_ms=2,
         max_time_ms=3,
@@ -202,13 +196,13 @@ def test_new_session_is_pending_at_version_1(mode: SyncMode) -> None:
 
 # What is refused
 
-CONTROLS: list[TimeControl] = [
-    Fischer(1_000),
-    Delay(1_000),
-    Bronstein(1_000),
-    Byoyomi(1_000, 1),
-    Canadian(1_000, 1),
-    Hourglass(),
+CONTROLS: list[tc.TimeControl] = [
+    tc.Fischer(1_000),
+    tc.Delay(1_000),
+    tc.Bronstein(1_000),
+    tc.Byoyomi(1_000, 1),
+    tc.Canadian(1_000, 1),
+    tc.Hourglass(),
 ]
 
 
@@ -281,7 +275,7 @@ CONTROLS: list[TimeControl] = [
             (
                 mode,
                 given,
-                {"time_control": Hourglass()},
+                {"time_control": tc.Hourglass()},
                 "time_control",
                 f"An hourglass needs exactly 2 clocks, got {count}",
             )
@@ -304,7 +298,7 @@ def test_contradictions_are_rejected_by_field(
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-def test_two_clocks_allow_any_control(control: TimeControl) -> None:
+def test_two_clocks_allow_any_control(control: tc.TimeControl) -> None:
     assert setup(PER_PARTICIPANT, time_control=control).control is control
     assert setup(PER_GROUP, ["x.a", "y.b", "x.c"], time_control=control).control is control
 
@@ -322,26 +316,27 @@ def test_own_control_follows_its_participant_in_the_rotation() -> None:
         PER_PARTICIPANT,
         participants=[Participant("a", 2, 5_000), Participant("b", 1, 60_000)],
         increment_ms=1_000,
-        own_controls={"a": Byoyomi(2_000, 3)},
+        own_controls={"a": tc.Byoyomi(2_000, 3)},
     )
     assert names(given) == ["b", "a"]
-    assert given.own_controls == (None, Byoyomi(2_000, 3))
-    assert given.controls == (Fischer(1_000), Byoyomi(2_000, 3))
+    assert given.own_controls == (None, tc.Byoyomi(2_000, 3))
+    assert given.controls == (tc.Fischer(1_000), tc.Byoyomi(2_000, 3))
     assert [bank.periods_left for bank in create(given, "epoch", 0).banks] == [0, 3]
 
 
 @pytest.mark.parametrize("mode", [PER_GROUP, *UNBANKED])
 def test_only_per_participant_allows_own_controls(mode: SyncMode) -> None:
     with pytest.raises(InvalidSetup, match="cannot have their own time_control") as refusal:
-        setup(mode, TEAMS, own_controls={"a": Delay(5)})
+        setup(mode, TEAMS, own_controls={"a": tc.Delay(5)})
     assert refusal.value.field == "participants"
 
 
 @pytest.mark.parametrize(
-    ("of_all", "own"), [(Hourglass(), Delay(5)), (None, Hourglass()), (Delay(5), Hourglass())]
+    ("of_all", "own"),
+    [(tc.Hourglass(), tc.Delay(5)), (None, tc.Hourglass()), (tc.Delay(5), tc.Hourglass())],
 )
 def test_hourglass_cannot_be_mixed_with_own_controls(
-    of_all: TimeControl | None, own: TimeControl
+    of_all: tc.TimeControl | None, own: tc.TimeControl
 ) -> None:
     with pytest.raises(
         InvalidSetup, match="An hourglass must be the time_control of the session"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -31,35 +31,42 @@ from tests.core.build import (
 
 DAY_MS = 86_400_000
 
-# In each mode, the clock of the first cycle runs out at 10 s; a and b are in different groups.
-LIMITED: list[tuple[SyncMode, dict[str, Any]]] = [
-    (PER_PARTICIPANT, {}),
-    (PER_GROUP, {}),
-    (PER_CYCLE, {}),
-    (GLOBAL, {"time_per_cycle_ms": 10_000}),
-    (COUNT_UP, {"max_time_ms": 10_000}),
-]
-LIMITED_IDS = [mode.value for mode, _ in LIMITED]
-FOR_GOOD = [(mode, fields) for mode, fields in LIMITED if mode not in (PER_CYCLE, GLOBAL)]
-FOR_GOOD_IDS = [mode.value for mode, _ in FOR_GOOD]
+
+class Clock(NamedTuple):
+    """A mode in which the clock of the first cycle runs out at 10 s; a and b differ in group."""
+
+    mode: SyncMode
+    fields: dict[str, Any]
+
+    def start(self, action: str, names: Any = ("x.a", "y.b")) -> Game:
+        return started(self.mode, names, action_on_timeout=action, **self.fields)
+
+
+CLOCKS = {
+    mode.value: Clock(mode, fields)
+    for mode, fields in (
+        (PER_PARTICIPANT, {}),
+        (PER_GROUP, {}),
+        (PER_CYCLE, {}),
+        (GLOBAL, {"time_per_cycle_ms": 10_000}),
+        (COUNT_UP, {"max_time_ms": 10_000}),
+    )
+}
+OF_CYCLES = {name: clock for name, clock in CLOCKS.items() if clock.mode in (PER_CYCLE, GLOBAL)}
+FOR_GOOD = {name: clock for name, clock in CLOCKS.items() if name not in OF_CYCLES}
 TEAMS = ["x.a", "y.b"]
 
-each_mode = pytest.mark.parametrize(("mode", "fields"), LIMITED, ids=LIMITED_IDS)
-each_mode_for_good = pytest.mark.parametrize(("mode", "fields"), FOR_GOOD, ids=FOR_GOOD_IDS)
-
-
-def limited(mode: SyncMode, fields: dict[str, Any], action: str, names: Any = TEAMS) -> Game:
-    return started(mode, names, action_on_timeout=action, **fields)
+each_mode = pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS)
+each_mode_of_cycles = pytest.mark.parametrize("clock", OF_CYCLES.values(), ids=OF_CYCLES)
+each_mode_for_good = pytest.mark.parametrize("clock", FOR_GOOD.values(), ids=FOR_GOOD)
 
 
 # notify
 
 
 @each_mode
-def test_notify_clock_stays_at_zero_and_counts_overtime(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, NOTIFY)
+def test_notify_clock_stays_at_zero_and_counts_overtime(clock: Clock) -> None:
+    game = clock.start(NOTIFY)
     assert game.deadline_ms == 10_000
     assert game.expired(9_999) == set()
     game.read(13_000)
@@ -69,14 +76,12 @@ def test_notify_clock_stays_at_zero_and_counts_overtime(
     assert game.used(13_000)["a"] == 10_000
     assert game.overtime(13_000)["a"] == 3_000
     assert game.moving(13_000) == set()
-    assert game.deadline_ms == (60_000 if mode is GLOBAL else None)
+    assert game.deadline_ms == (60_000 if clock.mode is GLOBAL else None)
 
 
 @each_mode
-def test_notify_switch_reports_the_expired_participant(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, NOTIFY).switch(13_000)
+def test_notify_switch_reports_the_expired_participant(clock: Clock) -> None:
+    game = clock.start(NOTIFY).switch(13_000)
     assert game.decision.expired_participant_id == "a"
     assert game.active == "b"
     assert game.overtime(14_000) == {"a": 3_000, "b": 0}
@@ -86,8 +91,8 @@ def test_notify_switch_reports_the_expired_participant(
 
 
 @each_mode
-def test_notify_happens_once_in_a_cycle(mode: SyncMode, fields: dict[str, Any]) -> None:
-    game = limited(mode, fields, NOTIFY)
+def test_notify_happens_once_in_a_cycle(clock: Clock) -> None:
+    game = clock.start(NOTIFY)
     assert len(game.read(13_000).events) == 1
     assert game.read(14_000).events == ()
 
@@ -107,20 +112,18 @@ def test_notify_in_global_the_session_clock_runs_on_through_overtime() -> None:
 
 
 @each_mode
-def test_skip_cycle_switches_at_the_exact_deadline(mode: SyncMode, fields: dict[str, Any]) -> None:
-    game = limited(mode, fields, SKIP).read(13_000)
+def test_skip_cycle_switches_at_the_exact_deadline(clock: Clock) -> None:
+    game = clock.start(SKIP).read(13_000)
     assert (game.status, game.active) == ("running", "b")
     assert game.used(13_000) == {"a": 10_000, "b": 3_000}
     assert game.overtime(13_000) == {"a": 0, "b": 0}
     assert game.cycle_counts(13_000) == {"a": 1, "b": 0}
-    assert game.moving(13_000) == ({"a", "b"} if mode is GLOBAL else {"b"})
+    assert game.moving(13_000) == ({"a", "b"} if clock.mode is GLOBAL else {"b"})
 
 
 @each_mode
-def test_skip_cycle_passes_several_cycles_in_one_settle(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, SKIP, ["x.a", "y.b", "z.c"]).read(25_000)
+def test_skip_cycle_passes_several_cycles_in_one_settle(clock: Clock) -> None:
+    game = clock.start(SKIP, ["x.a", "y.b", "z.c"]).read(25_000)
     assert game.active == "c"
     assert game.used(25_000) == {"a": 10_000, "b": 10_000, "c": 5_000}
     assert [event.type for event in game.events] == ["participant_expired", "cycle_switched"] * 2
@@ -128,10 +131,8 @@ def test_skip_cycle_passes_several_cycles_in_one_settle(
 
 
 @each_mode_for_good
-def test_skip_cycle_without_remaining_participants_ends_the_session(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, SKIP).read(25_000)
+def test_skip_cycle_without_remaining_participants_ends_the_session(clock: Clock) -> None:
+    game = clock.start(SKIP).read(25_000)
     assert (game.status, game.session.completed_at_ms) == ("expired", 20_000)
     assert game.expired(25_000) == {"a", "b"}
     assert game.cycle_counts(25_000) == {"a": 1, "b": 1}
@@ -143,11 +144,9 @@ def test_skip_cycle_without_remaining_participants_ends_the_session(
     ]
 
 
-@pytest.mark.parametrize(("mode", "fields"), [LIMITED[2], LIMITED[3]], ids=LIMITED_IDS[2:4])
-def test_skip_cycle_goes_round_where_clocks_belong_to_the_cycle(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, SKIP).read(35_000)
+@each_mode_of_cycles
+def test_skip_cycle_goes_round_where_clocks_belong_to_the_cycle(clock: Clock) -> None:
+    game = clock.start(SKIP).read(35_000)
     assert (game.status, game.active) == ("running", "b")
     assert game.used(35_000) == {"a": 20_000, "b": 15_000}
     assert game.cycle_counts(35_000) == {"a": 2, "b": 1}
@@ -163,8 +162,8 @@ def test_skip_cycle_gives_no_increment_to_expired_banks() -> None:
 
 
 @each_mode
-def test_end_session_expires_at_the_deadline(mode: SyncMode, fields: dict[str, Any]) -> None:
-    game = limited(mode, fields, END).read(13_000)
+def test_end_session_expires_at_the_deadline(clock: Clock) -> None:
+    game = clock.start(END).read(13_000)
     assert (game.status, game.active) == ("expired", None)
     assert game.session.completed_at_ms == 10_000
     assert game.expired(13_000) == {"a"}
@@ -188,9 +187,7 @@ def test_session_timeout_precedes_a_simultaneous_cycle_timeout(action: str) -> N
 
 
 @pytest.mark.parametrize(("total_ms", "skipped"), [(30_000, 2), (30_001, 3), (29_999, 2)])
-def test_the_last_skipped_cycle_is_the_one_before_the_sessions_end(
-    total_ms: int, skipped: int
-) -> None:
+def test_last_skipped_cycle_is_the_one_before_the_sessions_end(total_ms: int, skipped: int) -> None:
     game = started(
         GLOBAL, time_per_cycle_ms=10_000, total_time_ms=total_ms, action_on_timeout=SKIP
     ).read(99_000)
@@ -203,18 +200,16 @@ def test_the_last_skipped_cycle_is_the_one_before_the_sessions_end(
 
 
 @each_mode_for_good
-def test_rotation_skips_expired_participants(mode: SyncMode, fields: dict[str, Any]) -> None:
-    game = limited(mode, fields, NOTIFY, ["x.a", "y.b", "z.c"])
+def test_rotation_skips_expired_participants(clock: Clock) -> None:
+    game = clock.start(NOTIFY, ["x.a", "y.b", "z.c"])
     assert game.switch(11_000).switch(12_000).active == "c"
     assert game.switch(13_000).active == "b"
     assert game.switch(14_000, "b").active == "b"
 
 
 @each_mode_for_good
-def test_expired_participant_cannot_be_named_as_next(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, NOTIFY)
+def test_expired_participant_cannot_be_named_as_next(clock: Clock) -> None:
+    game = clock.start(NOTIFY)
     # Neither while the cycle that ran out goes on, nor afterwards.
     for refusal in (
         game.refused(11_000, Switch("a")),
@@ -226,10 +221,8 @@ def test_expired_participant_cannot_be_named_as_next(
 
 
 @each_mode_for_good
-def test_switch_without_remaining_participants_expires_the_session(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, NOTIFY).switch(11_000).switch(22_000)
+def test_switch_without_remaining_participants_expires_the_session(clock: Clock) -> None:
+    game = clock.start(NOTIFY).switch(11_000).switch(22_000)
     assert (game.status, game.session.completed_at_ms) == ("expired", 22_000)
     assert game.decision.refusal is None
     assert game.decision.expired_participant_id == "b"
@@ -237,11 +230,9 @@ def test_switch_without_remaining_participants_expires_the_session(
     assert game.expired(22_000) == {"a", "b"}
 
 
-@pytest.mark.parametrize(("mode", "fields"), [LIMITED[2], LIMITED[3]], ids=LIMITED_IDS[2:4])
-def test_expiry_of_a_cycle_clock_ends_with_the_cycle(
-    mode: SyncMode, fields: dict[str, Any]
-) -> None:
-    game = limited(mode, fields, NOTIFY)
+@each_mode_of_cycles
+def test_expiry_of_a_cycle_clock_ends_with_the_cycle(clock: Clock) -> None:
+    game = clock.start(NOTIFY)
     assert game.expired(11_000) == {"a"}
     assert game.switch(11_000, "a").expired(11_000) == set()
     assert game.read(21_000).expired(21_000) == {"a"}
@@ -250,8 +241,8 @@ def test_expiry_of_a_cycle_clock_ends_with_the_cycle(
 
 
 @each_mode_for_good
-def test_expiry_in_other_modes_is_permanent(mode: SyncMode, fields: dict[str, Any]) -> None:
-    game = limited(mode, fields, NOTIFY).switch(11_000)
+def test_expiry_in_other_modes_is_permanent(clock: Clock) -> None:
+    game = clock.start(NOTIFY).switch(11_000)
     assert game.expired(12_000) == {"a"}
     assert game.complete(13_000).expired(13_000) == {"a"}
 
@@ -313,7 +304,7 @@ def test_timeout_events_carry_the_creators_data() -> None:
     assert game.events == (ev.ParticipantExpired(10_000, "a", "x", NOTIFY, data),)
 
 
-def test_a_skipped_cycle_is_a_timeout_and_a_switch() -> None:
+def test_skipped_cycle_is_a_timeout_and_a_switch() -> None:
     game = started(PER_CYCLE, action_on_timeout=SKIP).read(10_000)
     assert game.events == (
         ev.ParticipantExpired(10_000, "a", None, SKIP, None),
@@ -352,7 +343,7 @@ def rounds(mode: SyncMode, participants: int, **fields: Any) -> Game:
     ("timeouts", "listed", "count"),
     [(99, 99, None), (100, 100, None), (101, 100, 1), (102, 100, 2)],
 )
-def test_a_commit_lists_a_hundred_timeouts_and_counts_the_rest(
+def test_commit_lists_a_hundred_timeouts_and_counts_the_rest(
     mode: SyncMode, timeouts: int, listed: int, count: int | None
 ) -> None:
     game = rounds(mode, 3).read(timeouts * 1_000)
@@ -365,7 +356,7 @@ def test_a_commit_lists_a_hundred_timeouts_and_counts_the_rest(
 
 
 @pytest.mark.parametrize("mode", [PER_CYCLE, GLOBAL])
-def test_a_day_of_one_second_cycles(mode: SyncMode) -> None:
+def test_day_of_one_second_cycles(mode: SyncMode) -> None:
     game = rounds(mode, 2).read(DAY_MS + 500)
     assert game.events[-1] == ev.TimeoutsSkipped(DAY_MS, 86_400 - MAX_LISTED_TIMEOUTS, "p0")
     assert len(game.events) == 2 * MAX_LISTED_TIMEOUTS + 1

@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core import time_controls as tc
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction
-from chalicelib.core.time_controls import (
-    Bronstein,
-    Byoyomi,
-    Canadian,
-    Delay,
-    Fischer,
-    Hourglass,
-    TimeControl,
-)
 from chalicelib.core.view import changed_positions, clocks
 from tests.core.build import (
     COUNT_UP,
@@ -30,19 +22,19 @@ from tests.core.build import (
     Game,
     counted_on,
     game,
-    standing,
     started,
+    stopped_views,
 )
 
 TEAMS = ["x.a", "x.b", "y.c"]
-CONTROLS: list[TimeControl] = [
-    Fischer(0),
-    Fischer(2_000),
-    Delay(3_000),
-    Bronstein(3_000),
-    Byoyomi(4_000, 3),
-    Canadian(9_000, 3),
-    Hourglass(),
+CONTROLS: list[tc.TimeControl] = [
+    tc.Fischer(0),
+    tc.Fischer(2_000),
+    tc.Delay(3_000),
+    tc.Bronstein(3_000),
+    tc.Byoyomi(4_000, 3),
+    tc.Canadian(9_000, 3),
+    tc.Hourglass(),
 ]
 ANY: list[tuple[SyncMode, dict[str, Any]]] = [
     *((PER_PARTICIPANT, {"time_control": control}) for control in CONTROLS),
@@ -58,13 +50,13 @@ any_clock = pytest.mark.parametrize(("mode", "fields"), ANY, ids=str)
 
 
 def playing(mode: SyncMode, fields: dict[str, Any], action: TimeoutAction = NOTIFY) -> Game:
-    names = ["x.a", "y.b"] if fields.get("time_control") == Hourglass() else TEAMS
+    names = ["x.a", "y.b"] if fields.get("time_control") == tc.Hourglass() else TEAMS
     return started(mode, names, action_on_timeout=action, **fields)
 
 
 def test_participant_view_has_all_fields() -> None:
     seated = [Participant("a", 4, 9_000, "x"), Participant("b", 5, 9_000)]
-    view = started(PER_PARTICIPANT, participants=seated, time_control=Delay(2_000)).shown(3_000)
+    view = started(PER_PARTICIPANT, participants=seated, time_control=tc.Delay(2_000)).shown(3_000)
     assert view["a"] == {
         "participant_id": "a",
         "participant_index": 4,
@@ -191,7 +183,7 @@ def test_readings_at_the_end_are_kept(
     shown.complete(at_ms)
     for later_ms in (at_ms, at_ms + 1, at_ms + 100_000):
         after = clocks(shown.session, later_ms)
-        assert standing(after.participants) == standing(before.participants, active)
+        assert stopped_views(after.participants) == stopped_views(before.participants, active)
         assert after.groups == before.groups
         assert after.session_remaining_ms == before.session_remaining_ms
 
@@ -203,7 +195,7 @@ def test_readings_are_kept_when_a_paused_session_ends(
     shown = playing(mode, fields).switch(1_000).pause(5_500)
     before = shown.clocks(5_500)
     after = shown.complete(8_000).clocks(9_000)
-    assert standing(after.participants) == standing(before.participants, "b")
+    assert stopped_views(after.participants) == stopped_views(before.participants, "b")
     assert after.groups == before.groups
 
 
@@ -249,13 +241,13 @@ def test_client_countdown_matches_a_new_view(
 
 
 def test_client_clock_stands_during_a_delay() -> None:
-    view = dict(started(PER_PARTICIPANT, time_control=Delay(3_000)).shown(1_000)["a"])
+    view = dict(started(PER_PARTICIPANT, time_control=tc.Delay(3_000)).shown(1_000)["a"])
     shown = [counted_on(view, ms, PER_PARTICIPANT)["time_remaining_ms"] for ms in (0, 2_000, 2_500)]
     assert shown == [10_000, 10_000, 9_500]
 
 
 def test_group_clock_follows_its_active_members_delay() -> None:
-    shown = started(PER_GROUP, TEAMS, time_control=Delay(3_000)).switch(2_000, "b")
+    shown = started(PER_GROUP, TEAMS, time_control=tc.Delay(3_000)).switch(2_000, "b")
     assert shown.clocks(3_000).groups[0]["time_remaining_ms"] == 20_000
     assert shown.clocks(4_000).groups[0]["time_remaining_ms"] == 19_000
     assert shown.shown(2_500)["b"]["delay_remaining_ms"] == 500
@@ -280,7 +272,7 @@ def test_changed_positions_are_those_with_a_cycle_in_between() -> None:
     # One participant per shared bank is enough, and the active one is always included.
     [(PER_PARTICIPANT, {0: [0], 1: [0, 1], 3: [0, 3]}), (PER_GROUP, {0: [0], 1: [0, 2]})],
 )
-def test_a_bank_that_changes_outside_any_cycle_is_among_the_changed(
+def test_bank_that_changes_outside_any_cycle_is_among_the_changed(
     mode: SyncMode, changed: dict[int, list[int]]
 ) -> None:
     session = started(mode, ["x.a", "x.b", "y.c", "y.d"]).session

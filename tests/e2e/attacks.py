@@ -1,4 +1,4 @@
-"""What a client can do to a service, each as bad as it can be done by one process.
+"""Attacks on a service, each as strong as one process can make it.
 
 Each attack says what answer it gets, and fails if it gets another.
 """
@@ -10,11 +10,9 @@ import json
 import os
 import re
 import socket
-import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -23,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.api_docs.conformance import check_server_message
 
+from .raw_handshake import address_of, handshake, reset
 from .sessions import a_session
 
 Attack = Callable[[str, str, int], Coroutine[Any, Any, None]]
@@ -58,7 +57,7 @@ async def intruder(url: str, session_id: str) -> AsyncIterator[ClientConnection]
             connection = await opened
             break
         except InvalidStatus as refused:
-            # One of many, of whom more than 500 a second knock.
+            # One of many; API Gateway accepts 500 new connections a second.
             if refused.response.status_code != 429:
                 raise
             await asyncio.sleep(0.1)
@@ -82,36 +81,6 @@ async def binary_frames(url: str, session_id: str, many: int) -> None:
         async with intruder(url, session_id) as connection:
             await connection.send(os.urandom(1_000))
             assert await closed_with(connection) == 1003
-
-
-async def too_large(url: str, session_id: str, many: int) -> None:
-    for _ in range(many // 200):
-        async with intruder(url, session_id) as connection:
-            # One message of 200 KB, in frames that are small enough each.
-            await connection.send(["x" * 20_000 for _ in range(10)])
-            assert await closed_with(connection) == 1009
-        async with intruder(url, session_id) as connection:
-            await connection.send("x" * 40_000)
-            assert await closed_with(connection) == 1009
-
-
-async def no_text(url: str, session_id: str, many: int) -> None:
-    for _ in range(many // 100):
-        async with intruder(url, session_id) as connection:
-            await connection.send(b"\xff\xfe\x00", text=True)
-            assert await closed_with(connection) == 1007
-
-
-async def half_a_frame(url: str, session_id: str, many: int) -> None:
-    async with AsyncExitStack() as stack:
-        for _ in range(many // 100):
-            connection = await stack.enter_async_context(intruder(url, session_id))
-            # A text frame of 100 masked bytes, of which three come.
-            connection.transport.write(b"\x81\xe4\x00\x00\x00\x00{}!")
-        witness = await stack.enter_async_context(intruder(url, session_id))
-        for number in range(10):
-            await witness.send(json.dumps({"type": "PING", "clientTime": number}))
-            await said(witness, "PONG")
 
 
 async def said(connection: ClientConnection, kind: str) -> dict[str, Any]:
@@ -187,28 +156,6 @@ def masked(text: bytes) -> bytes:
     return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
 
 
-def address_of(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    assert parts.port is not None
-    return parts.hostname, parts.port
-
-
-def handshake(url: str, session_id: str) -> bytes:
-    parts = urlsplit(url)
-    return (
-        f"GET {parts.path}?sessionId={session_id} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    ).encode()
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    linger = struct.pack("ii", 1, 0)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    writer.transport.abort()
-
-
 async def all_deaf(url: str, session_id: str, many: int) -> None:
     """Several that read nothing: together they could have every function of theirs wait."""
     async with asyncio.TaskGroup() as group:
@@ -256,9 +203,6 @@ def until_full(url: str, connection_id: str) -> None:
 
 ATTACKS: dict[str, Attack] = {
     "binary frames": binary_frames,
-    "messages and frames that are too large": too_large,
-    "what is no UTF-8": no_text,
-    "half a frame, then silence": half_a_frame,
     "handshakes that are reset": resets,
     "pings and pings": pings,
     "thousands of messages in one write": bursts,

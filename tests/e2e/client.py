@@ -136,7 +136,7 @@ class Client(SessionClient):
         await self.close()
 
     def vanish(self) -> None:
-        """Leave without a word, as a laptop does whose lid is closed."""
+        """Leave without a closing handshake, as a laptop does when its lid is closed."""
         self.abort()
 
     async def until(
@@ -166,7 +166,7 @@ class Client(SessionClient):
         *,
         expected_version: int | None = None,
     ) -> int:
-        """The participant whose turn it is, and as soon as there is a session."""
+        """The active participant, as soon as there is a session."""
         await self.until(lambda one: one.connection == "live" and one.snapshot, why="live")
         args = {"current_participant_id": None, **(args or {})} if command == "switch" else args
         return await super().command(command, args, expected_version=expected_version)

@@ -1,4 +1,4 @@
-"""The records of connections, as the store has them."""
+"""Reads the connection records in the store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHARDS = 16
 
 
 def watchers(store: redis.Redis, session_id: str) -> dict[str, str]:
-    """Who is on a session's list: connection id to the rest of the line."""
+    """The connections of a session: connection id to the rest of the record."""
     lines = store.hgetall(SessionKeys.of(session_id, SHARDS).connections)
     return {name.decode(): line.decode() for name, line in cast(dict[bytes, bytes], lines).items()}
 
@@ -29,10 +29,10 @@ def connections_of(store: redis.Redis, session_id: str) -> set[str]:
 
 
 def remembered(
-    store: redis.Redis, connection_ids: list[str], patience: HeartbeatPolicy | None = None
+    store: redis.Redis, connection_ids: list[str], heartbeat_policy: HeartbeatPolicy | None = None
 ) -> list[str]:
     """Of which connections the store still knows the session; each for a while only."""
-    life_ms = (patience or HeartbeatPolicy()).abandoned_ms
+    life_ms = (heartbeat_policy or HeartbeatPolicy()).abandoned_ms
     found = []
     for name in connection_ids:
         left_ms = store.pttl(connection(name))

@@ -1,4 +1,4 @@
-"""What was measured on the way, for runs of these tests with ``-s``."""
+"""Prints measurements, for runs of these tests with ``-s``."""
 
 from __future__ import annotations
 

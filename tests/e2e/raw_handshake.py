@@ -1,7 +1,10 @@
-"""Handshakes by hand, for those who don't keep to what a client does."""
+"""WebSocket handshakes on raw sockets, for clients that break the protocol."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import struct
 from urllib.parse import urlsplit
 
 
@@ -20,3 +23,10 @@ def handshake(where: str, session_id: str) -> bytes:
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     ).encode()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close the connection with a TCP reset."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Sessions to watch, and what they look like to a comparison."""
+"""Sessions for tests, and comparison of their states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two instances, two gateways, one store: each client hears of everything."""
+"""Two instances on one store: each client receives every version."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ async def everybody_hears_everything(pair: list[Instance], commands: int) -> Non
     tell(f"{commands} commands, {2 * EACH} clients: {commands / seconds:.0f} commands/s")
 
 
-def test_every_client_of_either_instance_hears_every_version_once(
+def test_every_client_of_two_instances_receives_every_version_once(
     pair: list[Instance], size: Size
 ) -> None:
     asyncio.run(everybody_hears_everything(pair, size(300, 1_000)))
 
 
-def test_so_it_is_where_whoever_commits_posts_to_everybody_and_there_is_no_relay(
+def test_every_client_receives_every_version_once_with_inline_broadcast(
     valkey: RedisProcess, tmp_path: Path, size: Size
 ) -> None:
     with instances(2, valkey.url, tmp_path, environment={"BROADCAST": "inline"}) as pair:
@@ -79,7 +79,9 @@ def test_so_it_is_where_whoever_commits_posts_to_everybody_and_there_is_no_relay
 
 
 @pytest.mark.failover
-def test_so_it_is_on_a_cluster(own_cluster: Cluster, tmp_path: Path, size: Size) -> None:
+def test_every_client_receives_every_version_once_on_a_cluster(
+    own_cluster: Cluster, tmp_path: Path, size: Size
+) -> None:
     environment = {"REDIS_CLUSTER": "true"}
     with instances(2, own_cluster.url, tmp_path, environment=environment) as pair:
         asyncio.run(everybody_hears_everything(pair, size(300, 1_000)))
@@ -137,7 +139,7 @@ def has_missed_nothing(client: Client) -> bool:
     return told.issuperset(range(greeting + 1, client.snapshot.version + 1))
 
 
-def test_who_connects_in_a_flood_of_updates_ends_with_the_newest_and_has_missed_nothing(
+def test_client_that_connects_during_a_flood_of_updates_misses_no_version(
     pair: list[Instance], size: Size
 ) -> None:
     asyncio.run(newcomers_in_a_flood(pair, size(100, 200)))

@@ -1,4 +1,4 @@
-"""A stack with AUTH on: who gets in, who is sent away, and that no token is written anywhere."""
+"""A stack with AUTH on: access control, and no token in logs, metrics or the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chalicelib.auth.jwks import new_key
 from chalicelib.auth.policy import EVERY_SESSION, Bearer, Role
 from tests.api_docs.conformance import check_server_message
 from tests.auth.bearers import a_key_set
-from tests.servers import RedisProcess, running, valkey_binary
+from tests.servers import RedisProcess
 
 from .conftest import Size
 from .instances import ROOT, Instance, instances
@@ -88,16 +88,10 @@ class Stack:
         return self.socket(session_id, subprotocols=[Subprotocol(f"bearer.{token}")])
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    with running(valkey_binary(), tmp_path_factory.mktemp("access-valkey")) as server:
-        yield server
-
-
 @pytest.fixture
-def stack(store: RedisProcess, tmp_path: Path) -> Iterator[Stack]:
-    with instances(1, store.url, tmp_path, environment=ENVIRONMENT) as (instance,):
-        yield Stack(instance, store)
+def stack(own_valkey: RedisProcess, tmp_path: Path) -> Iterator[Stack]:
+    with instances(1, own_valkey.url, tmp_path, environment=ENVIRONMENT) as (instance,):
+        yield Stack(instance, own_valkey)
 
 
 def a_token(keys: Any = KEYS, role: Role = Role.SERVER, **changes: Any) -> str:
@@ -180,7 +174,7 @@ async def an_evening(stack: Stack) -> set[str]:
         )
         assert stack.call("POST", f"/{session_id}/switch", ben).status == 200
 
-        # Who is sent away is closed at once, without having said anything.
+        # The connection of a revoked token is closed at once, without having sent anything.
         path = f"/{session_id}/tokens/{viewer['token_id']}"
         assert stack.call("DELETE", path, host).status == 204
         assert (await hear(watching, "ERROR"))["code"] == "SESSION_FORBIDDEN"
@@ -207,7 +201,7 @@ def stored(store: RedisProcess) -> str:
         return "".join(f"{key!r} {read[client.type(key)](key)!r}" for key in keys)
 
 
-def test_no_token_is_written_anywhere(stack: Stack) -> None:
+def test_no_token_is_written_to_logs_metrics_errors_or_the_store(stack: Stack) -> None:
     used = asyncio.run(an_evening(stack))
     host, _, port = stack.instance.rest_url.removeprefix("http://").rpartition(":")
     connection = HTTPConnection(host, int(port), timeout=30)
@@ -227,7 +221,7 @@ def test_no_token_is_written_anywhere(stack: Stack) -> None:
     } == set()
 
 
-def test_who_watches_in_a_terminal_is_told_why_nothing_is_to_be_seen(stack: Stack) -> None:
+def test_terminal_view_explains_a_missing_or_refused_token(stack: Stack) -> None:
     session_id = a_session(1)["session_id"]
     watch = [sys.executable, "-m", "local", "watch", session_id]
     for token, told in (
@@ -247,7 +241,7 @@ def test_who_watches_in_a_terminal_is_told_why_nothing_is_to_be_seen(stack: Stac
         assert "Traceback" not in watched.stderr
 
 
-def test_a_thousand_handshakes_with_bad_tokens_leave_nothing_in_the_store(
+def test_thousand_handshakes_with_bad_tokens_leave_nothing_in_the_store(
     stack: Stack, size: Size
 ) -> None:
     session_id = a_session(1)["session_id"]

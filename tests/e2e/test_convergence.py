@@ -1,4 +1,4 @@
-"""Whatever gets lost: who keeps to the contract ends with the state that GET shows.
+"""Whatever gets lost, a client that follows the protocol ends with the state that GET returns.
 
 Each client needs one heartbeat that gets through; ``heartbeats`` says what that
 is. Their heartbeats are short, as a deployment may choose, and all else about
@@ -29,8 +29,8 @@ from .instances import Answer, Instance, Rest, awaited, instances, is_running
 from .measurements import tell
 from .sessions import a_session, agrees
 
-PATIENCE = HeartbeatPolicy(heartbeat_ms=2_000)
-SHORT_HEARTBEATS = {"HEARTBEAT_INTERVAL_MS": str(PATIENCE.heartbeat_ms)}
+HEARTBEAT_POLICY = HeartbeatPolicy(heartbeat_ms=2_000)
+SHORT_HEARTBEATS = {"HEARTBEAT_INTERVAL_MS": str(HEARTBEAT_POLICY.heartbeat_ms)}
 GIVE_UP_AFTER_S = 90
 
 LOSING_NONE = 1
@@ -94,7 +94,7 @@ async def command(rest: Rest, session_id: str, name: str, **body: object) -> Ans
 
 def a_client(instance: Instance, session_id: str) -> Client:
     # CONNECTED may be among what is lost.
-    return Client(instance.where, session_id, heartbeat_s=PATIENCE.heartbeat_ms / 1000)
+    return Client(instance.where, session_id, heartbeat_s=HEARTBEAT_POLICY.heartbeat_ms / 1000)
 
 
 async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watching: int) -> None:
@@ -141,13 +141,13 @@ async def nothing_outlives_its_connection(
     """No client says goodbye for them, and nothing is posted that could find them gone."""
     assert gone
     with server.admin() as store:
-        assert set(remembered(store, gone, PATIENCE)) <= set(gone), "each for a while only"
+        assert set(remembered(store, gone, HEARTBEAT_POLICY)) <= set(gone), "each for a while only"
         await awaited(lambda: not set(gone) & set(watchers(store, session_id)), GIVE_UP_AFTER_S)
-        await awaited(lambda: not remembered(store, gone, PATIENCE), GIVE_UP_AFTER_S)
+        await awaited(lambda: not remembered(store, gone, HEARTBEAT_POLICY), GIVE_UP_AFTER_S)
 
 
 @pytest.mark.parametrize("broadcast", ["relay", pytest.param("inline", marks=pytest.mark.failover)])
-def test_posts_that_are_lost_late_or_out_of_order_and_lost_disconnects(
+def test_clients_converge_although_posts_and_disconnects_are_lost(
     valkey: RedisProcess, tmp_path: Path, size: Size, broadcast: str
 ) -> None:
     environment = {**SHORT_HEARTBEATS, "BROADCAST": broadcast}
@@ -212,13 +212,13 @@ async def calamities(
         await converge("the store behind", rest, session_id, clients)
 
         # Once more, and now the lost versions are made again, differently, before
-        # anybody can have noticed that they were lost.
+        # a client can have noticed that they were lost.
         behind = await fall_behind(rest, session_id, clients, second, first)
         proxy.lead_to(first.port)
         proxy.cut()
         for _ in range(UNHEARD):
-            somebody = {"next_participant_id": session["participants"][0]["participant_id"]}
-            answer = await command(rest, session_id, "switch", **somebody)
+            successor = {"next_participant_id": session["participants"][0]["participant_id"]}
+            answer = await command(rest, session_id, "switch", **successor)
         assert answer.data["version"] == behind + UNHEARD
         await converge("versions made twice", rest, session_id, clients)
         await command(rest, session_id, "switch")
@@ -227,14 +227,14 @@ async def calamities(
         # Another client's, under the same id: versions count from 1 again.
         await persist(rest, "DELETE", f"sessions/{session_id}")
         assert (await persist(rest, "POST", "sessions", session)).status == 201
-        await converge("created anew", rest, session_id, clients)
+        await converge("created again", rest, session_id, clients)
 
-        # Nothing was written down: neither the session nor who watches it is known any more.
+        # Nothing was persisted: neither the session nor its connections are known any more.
         first.kill()
         await asyncio.to_thread(first.start, "--appendonly", "no")
         await converge("the store restarted, empty", rest, session_id, clients)
         assert (await persist(rest, "POST", "sessions", session)).status == 201
-        await converge("created anew once more", rest, session_id, clients)
+        await converge("created a third time", rest, session_id, clients)
         await persist(rest, "DELETE", f"sessions/{session_id}")
         await converge("deleted", rest, session_id, clients)
 
@@ -266,9 +266,7 @@ def is_in_step(replica: redis.Redis) -> bool:
 
 
 @pytest.mark.failover
-def test_a_killed_instance_a_restarted_store_and_a_replica_that_had_fallen_behind(
-    tmp_path: Path, size: Size
-) -> None:
+def test_clients_converge_after_a_kill_a_restart_and_a_failover(tmp_path: Path, size: Size) -> None:
     with (
         durable(tmp_path / "first") as first,
         durable(tmp_path / "second") as second,

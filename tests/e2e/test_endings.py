@@ -1,4 +1,4 @@
-"""However an instance ends, its clients learn of it and nothing of it stays."""
+"""When an instance stops or is killed, its clients reconnect and nothing of it remains."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ async def an_ending(ending: Instance, staying: Instance, valkey: RedisProcess, h
         await all_until(clients, lambda client: client.version == 2, why="started")
         with valkey.admin() as store:
             left = [name for name in names if name in watchers(store, session_id)]
-            # Who was killed could strike no connection off; what is left of them expires.
+            # A killed instance deregisters no connection; their records expire.
             assert left == (names if how == "kill" else [])
             assert remembered(store, names) == left
 
 
-def test_clients_go_to_the_other_instance_and_no_process_stays(
+def test_clients_reconnect_to_the_other_instance_and_no_process_remains(
     valkey: RedisProcess, tmp_path: Path, pair: list[Instance]
 ) -> None:
     with instances(2, valkey.url, tmp_path) as (stopped, killed):

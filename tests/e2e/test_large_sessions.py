@@ -31,7 +31,7 @@ A_KIND_OF_EACH = (
 
 
 def short(session: dict[str, Any]) -> dict[str, Any]:
-    """With as little time for all as anybody may have."""
+    """With the least time that a participant can have."""
     for participant in session["participants"]:
         participant["total_time_ms"] = SHORT_MS
     return session
@@ -78,7 +78,7 @@ SESSIONS: dict[str, Any] = {
 
 
 async def a_walk(pair: list[Instance], session: dict[str, Any], steps: int, seed: int) -> None:
-    """Random commands; after each one, who merges shows what GET does."""
+    """Random commands; after each one, a client that merges shows what GET returns."""
     random = Random(seed)
     session_id = session["session_id"]
     names = [one["participant_id"] for one in session["participants"]]
@@ -162,7 +162,5 @@ async def everybody_shows_what_get_does(rest: Rest, session_id: str, clients: li
 
 
 @pytest.mark.parametrize("kind", SESSIONS if FULL else A_KIND_OF_EACH)
-def test_who_merges_what_comes_in_frames_shows_what_get_does(
-    pair: list[Instance], size: Size, kind: str
-) -> None:
+def test_merged_frames_show_what_get_returns(pair: list[Instance], size: Size, kind: str) -> None:
     asyncio.run(a_walk(pair, SESSIONS[kind](), size(20, 150), seed=len(kind)))

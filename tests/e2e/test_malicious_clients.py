@@ -1,4 +1,4 @@
-"""Clients do their worst; the others on the same session notice nothing."""
+"""Malicious clients do not affect other clients of the same session."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ UPDATES = 20
 
 @pytest.fixture(scope="module")
 def attacker() -> Iterator[ProcessPoolExecutor]:
-    """A process of their own: what attackers compute is not to slow down who measures."""
+    """A process of its own: what attackers compute must not slow down the measurement."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         pool.submit(raid, (), "", "", 0).result()
         yield pool
@@ -144,7 +144,7 @@ async def under_attack(
         assert answer.data["version"] == last, "only what was commanded happened"
         for client in others:
             heard = [update["version"] for update in client.heard("STATE_UPDATE")]
-            # Who came early may have heard of the creation and of the start, too.
+            # An early client may have received the creation and the start, too.
             assert [version for version in heard if version > 2] == list(range(3, last + 1)), (
                 "each version once, in its order"
             )
@@ -157,7 +157,7 @@ async def under_attack(
 
 @pytest.mark.parametrize("broadcast", ["relay", "inline"])
 @pytest.mark.parametrize("kinds", [*((kind,) for kind in ATTACKS), TOGETHER], ids=" and ".join)
-def test_the_others_miss_nothing_and_are_not_kept_waiting(
+def test_other_clients_miss_nothing_and_are_not_delayed(
     pair: list[Instance],
     inline_pair: list[Instance],
     attacker: ProcessPoolExecutor,
@@ -174,7 +174,7 @@ def test_the_others_miss_nothing_and_are_not_kept_waiting(
         under_attack(victims, attacker, kinds, size(1_000, 10_000), players)
     )
 
-    # Inline, an update is there when all have it, or when who doesn't read is given up.
+    # Inline, a command returns when every client has the update, or is given up.
     given_up_ms = WITHIN_SECONDS * 1_000 if is_deaf and broadcast == "inline" else 0
     # Several can have every function of their instance wait for them, if not for long.
     in_line_ms = 2 * THROTTLED_SECONDS * 1_000 if "several read nothing" in kinds else 0
@@ -213,9 +213,7 @@ async def burst(victim: Instance) -> tuple[float, float]:
     return before_mb, most_mb
 
 
-def test_a_burst_takes_no_more_memory_than_a_few_reads(
-    valkey: RedisProcess, tmp_path: Path
-) -> None:
+def test_burst_takes_no_more_memory_than_a_few_reads(valkey: RedisProcess, tmp_path: Path) -> None:
     with instances(1, valkey.url, tmp_path) as (victim,):
         before_mb, most_mb = asyncio.run(burst(victim))
 

@@ -1,4 +1,4 @@
-"""What a stack says of itself: every commit can be followed to its posts, and no secret is out."""
+"""Logs and metrics of a stack: each commit can be traced to its posts, and no secret is logged."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def busy(instance: Instance) -> str:
     async with AsyncExitStack() as stack:
         rest = await stack.enter_async_context(Rest(instance.rest_url))
         client = await stack.enter_async_context(Client(instance.where, session_id))
-        # Who is not there yet would be no part of the first fan-out.
+        # A later client would be no part of the first fan-out.
         await client.until(lambda one: one.connection_id, why="connected")
         assert (await rest.create(session)).status == 201
         await rest.command(session_id, "start")
@@ -60,7 +60,7 @@ async def busy(instance: Instance) -> str:
         assert (await rest.create(wrong)).status == 400
         await all_until([client], lambda one: one.version == 5, why="timed out")
         await client.command("switch")
-        # Who has left by then is posted nothing.
+        # A client that has left by then is posted nothing.
         await client.until(lambda one: one.version == 6, why="switched")
         await client.send(SECRETS["a text that is no JSON"])
         await client.until(lambda one: one.heard("ERROR"), why="refused")
@@ -98,7 +98,7 @@ def of(lines: list[dict[str, Any]], message: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["message"] == message]
 
 
-def test_a_stack_tells_all_that_happens_and_nothing_that_it_was_told(tmp_path: Path) -> None:
+def test_logs_and_metrics_cover_every_request_and_contain_no_input(tmp_path: Path) -> None:
     with running(valkey_binary(), tmp_path / "valkey", "--requirepass", PASSWORD) as server:
         url = server.url.replace("redis://", f"redis://:{PASSWORD}@")
         with instances(1, url, tmp_path, environment=TELL_ALL) as (instance,):
@@ -150,7 +150,7 @@ def one_scrape_holds_what_three_processes_counted(page: str) -> None:
     assert value(page, "tickless_store_up") == 1
 
 
-def test_two_instances_count_apart_and_say_the_same_of_the_fleet(
+def test_instances_count_separately_and_agree_on_the_store(
     pair: list[Instance], valkey: RedisProcess
 ) -> None:
     async def create() -> None:

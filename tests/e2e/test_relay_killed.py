@@ -1,4 +1,4 @@
-"""The relay is killed while commands come: who watches stays connected, and ends up to date."""
+"""The relay is killed under load: clients stay connected and end up current."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REFRESHED_WITHIN_S = 3.0
 """A relay that listens goes through a handful of sessions at once; a busy machine has the rest."""
 
 HEARTBEAT_MS = 300_000
-"""No heartbeat, and so no doubt of a client's own, comes to anybody's help."""
+"""Longer than the test: no heartbeat helps a client to converge."""
 
 
 async def command(rest: Rest, session_ids: list[str], enough: asyncio.Event) -> None:
@@ -96,7 +96,7 @@ async def scenario(instance: Instance, watching_each: int) -> None:
         await asyncio.gather(*(client.leave() for client in clients))
 
 
-def test_whoever_watches_is_up_to_date_once_a_killed_relay_has_been_replaced(
+def test_clients_are_current_after_a_killed_relay_is_replaced(
     valkey: RedisProcess, tmp_path: Path, size: Size
 ) -> None:
     heartbeat = {"HEARTBEAT_INTERVAL_MS": str(HEARTBEAT_MS)}

@@ -56,7 +56,7 @@ def storm(
     return asyncio.run(all_at_once())
 
 
-def test_a_storm_of_equal_requests_has_one_effect_and_equal_answers(pair: list[Instance]) -> None:
+def test_storm_of_equal_requests_has_one_effect_and_equal_answers(pair: list[Instance]) -> None:
     session = a_session(2)
     path = f"/v1/sessions/{session['session_id']}"
 
@@ -80,7 +80,7 @@ def test_a_storm_of_equal_requests_has_one_effect_and_equal_answers(pair: list[I
     assert sum(used) == 1
 
 
-def test_of_a_storm_meant_for_one_version_one_is_applied(pair: list[Instance]) -> None:
+def test_one_of_many_requests_for_the_same_version_is_applied(pair: list[Instance]) -> None:
     session = a_session(2)
     path = f"/v1/sessions/{session['session_id']}"
     asyncio.run(exchange(pair[0].rest_url, "POST", "/v1/sessions", {}, session))
@@ -98,7 +98,7 @@ def test_of_a_storm_meant_for_one_version_one_is_applied(pair: list[Instance]) -
     assert sorted(statuses) == [200] + [412] * (STORM - 1)
 
 
-def test_a_storm_of_equal_switches_takes_one_place_in_the_limit(
+def test_storm_of_equal_switches_counts_once_against_the_limit(
     own_valkey: RedisProcess, tmp_path: Path
 ) -> None:
     limits = {"RATE_LIMIT_GENERAL": "600", "RATE_LIMIT_SWITCH": "1"}

@@ -1,4 +1,4 @@
-"""Inline broadcast, and a client that holds its connection and reads nothing."""
+"""Inline broadcast, and a client that keeps its connection open and reads nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WAITS_AT_MOST_S = 1.5
 
 @contextmanager
 def a_deaf_client(where: str, session_id: str) -> Iterator[None]:
-    """A connection whose client knocks and then never reads."""
+    """A connection whose client sends the handshake and then never reads."""
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(address_of(where))
@@ -96,13 +96,13 @@ async def scenario(inline: Instance, store: redis.Redis, api: ConnectionsApi) ->
             assert deaf in watchers(store, session_id)
         await asyncio.gather(*(client.leave() for client in clients))
     tell(
-        f"a switch beside a deaf client: {median(after_s):.3f} s, at most {max(after_s):.3f} s,"
+        f"a switch with a deaf client: {median(after_s):.3f} s, at most {max(after_s):.3f} s,"
         f" {median(after_s) / median(before_s):.0f} times the {median(before_s):.4f} s without"
     )
     assert max(after_s) < WAITS_AT_MOST_S
 
 
-def test_a_client_that_does_not_read_keeps_no_command_waiting_until_the_deadline(
+def test_client_that_does_not_read_delays_no_command_until_the_deadline(
     valkey: RedisProcess, tmp_path: Path
 ) -> None:
     api = open_connections_api("us-east-1", Credentials("local", "local"))

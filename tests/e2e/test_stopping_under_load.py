@@ -1,4 +1,4 @@
-"""SIGTERM in the midst of everything: who was answered was, and who was not has lost nothing."""
+"""SIGTERM under load: every answered command is stored, and every stored one was answered."""
 
 from __future__ import annotations
 
@@ -174,9 +174,7 @@ def carried_out(url: str, session_ids: list[str]) -> set[str | None]:
     return {one.event.reason for log in logs for one in log if isinstance(one.event, TimeAdjusted)}
 
 
-def test_what_was_answered_is_in_the_store_and_what_is_in_the_store_was_answered(
-    tmp_path: Path,
-) -> None:
+def test_commands_are_stored_exactly_if_they_were_answered(tmp_path: Path) -> None:
     with instances(1, None, tmp_path) as (instance,):
         ids, seen, exit_code, took_s = asyncio.run(until_it_stops(instance))
         said = instance.log.read_text()

@@ -1,11 +1,9 @@
-"""Many come and go within seconds, again and again, and nothing of them stays."""
+"""Many clients connect and leave within seconds, repeatedly, and leave nothing behind."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import struct
 import time
 from dataclasses import dataclass
 
@@ -25,7 +23,7 @@ from .instances import (
     threads_of,
 )
 from .measurements import tell
-from .raw_handshake import address_of, handshake
+from .raw_handshake import address_of, handshake, reset
 from .sessions import a_session
 
 TOLERATED_MB = 8.0
@@ -54,15 +52,14 @@ async def knock_and_leave(where: str, session_id: str, chance: random.Random) ->
     if chance.random() < 0.2:
         request = request[: chance.randrange(len(request))]
     patience_s = chance.choice([0.0, 0.02, 0.1]) * chance.random()
-    says_goodbye = chance.random() < 0.5
+    closes_cleanly = chance.random() < 0.5
     _, writer = await asyncio.open_connection(*address_of(where))
     writer.write(request)
     await asyncio.sleep(patience_s)
-    if not says_goodbye:
-        # A reset: nothing that is on its way matters any more.
-        its_socket = writer.get_extra_info("socket")
-        its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.close()
+    if closes_cleanly:
+        writer.close()
+    else:
+        reset(writer)
 
 
 async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: int) -> None:
@@ -111,7 +108,7 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
         assert last.resident_mb <= early.resident_mb + TOLERATED_MB, pid
 
 
-def test_who_comes_and_goes_leaves_nothing_behind(
+def test_clients_that_come_and_go_leave_nothing_behind(
     pair: list[Instance], valkey: RedisProcess, size: Size
 ) -> None:
     with valkey.admin() as store:

@@ -1,4 +1,4 @@
-"""No client does anything, and each connection hears of each timeout and warning, once, in time."""
+"""Without any command, each connection receives each timeout and warning once, at its deadline."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def due(events: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def updates_of(client: Client) -> list[dict[str, Any]]:
-    """From the start on: who has been quick has heard of the creation, too."""
+    """From the start on: an early client has received the creation, too."""
     updates = [one for one in client.heard("STATE_UPDATE") if one["version"] > 1]
     return sorted(updates, key=lambda one: int(one["version"]))
 
@@ -174,7 +174,7 @@ async def nobody_does_anything(pair: list[Instance]) -> None:
                 assert heard_by(client) == log, kind
 
 
-def test_every_mode_action_and_warning_tells_both_instances_at_the_deadline_that_was_shown(
+def test_every_timeout_and_warning_is_pushed_by_both_instances_at_its_deadline(
     pair: list[Instance],
 ) -> None:
     asyncio.run(nobody_does_anything(pair))
@@ -221,7 +221,7 @@ async def sweeper_of(instance: Instance) -> int:
 
 
 @pytest.mark.failover
-def test_a_sweeper_that_is_killed_is_replaced_and_nothing_is_lost_or_happens_twice(
+def test_killed_sweeper_is_replaced_and_each_timeout_happens_once(
     valkey: RedisProcess, tmp_path: Path
 ) -> None:
     with instances(2, valkey.url, tmp_path) as pair:

@@ -1,4 +1,4 @@
-"""``python -m local watch``, as it is typed, beside a session that comes and ends."""
+"""``python -m local watch``, from before a session is created to its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .instances import ROOT, Instance
 from .sessions import a_session
 
 
-def test_it_waits_for_the_session_draws_it_and_ends_with_it(pair: list[Instance]) -> None:
+def test_watch_waits_for_the_session_draws_it_and_ends_with_it(pair: list[Instance]) -> None:
     session = a_session(2)
     session_id = session["session_id"]
     command = [sys.executable, "-m", "local", "watch", session_id]

@@ -1,4 +1,4 @@
-"""The log alone, read page by page, tells what every version of a session was."""
+"""The event log alone, read page by page, determines every version of a session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.session_store import EVENTS_KEPT, RedisStore
-from tests.core.scenarios import Story
+from tests.core.scenarios import Scenario
 from tests.fakes import FakeStore
 from tests.servers import RedisProcess
 from tests.strategies import EPOCH_MS, Step, command_of, instant_of, setups, walks
@@ -74,18 +74,18 @@ def tells_every_version(
     log: list[LoggedEvent], setup: Setup, versions: dict[int, tuple[Session, int]]
 ) -> None:
     assert [one.version for one in log] == sorted(one.version for one in log)
-    story, told = Story(setup), []
+    scenario, told = Scenario(setup), []
     for version, events in groupby(log, lambda one: one.version):
-        story.hear(one.event for one in events)
+        scenario.hear(one.event for one in events)
         session, now_ms = versions[version]
         active = session.active
         told.append(version)
-        assert story.status == session.status
-        assert story.ended_at == session.completed_at_ms
-        assert story.active == (
+        assert scenario.status == session.status
+        assert scenario.ended_at == session.completed_at_ms
+        assert scenario.active == (
             None if active is None else setup.participants[active.position].participant_id
         )
-        assert story.used_at(now_ms) == {
+        assert scenario.used_at(now_ms) == {
             view["participant_id"]: (
                 view["time_used_ms"],
                 view["overtime_ms"],
@@ -97,7 +97,7 @@ def tells_every_version(
 
 
 @given(CASES, st.integers(1, 7))
-def test_the_log_tells_status_active_participant_and_times_used_of_every_version(
+def test_event_log_determines_status_active_participant_and_times_of_every_version(
     case: tuple[Setup, list[Step]], a_page: int
 ) -> None:
     setup, walk = case
@@ -107,7 +107,7 @@ def test_the_log_tells_status_active_participant_and_times_used_of_every_version
     tells_every_version(read(engine, setup.session_id, a_page), setup, versions)
 
 
-def test_a_real_stream_tells_as_much(own_valkey: RedisProcess) -> None:
+def test_redis_stream_contains_the_same_events(own_valkey: RedisProcess) -> None:
     server = connect(Settings(redis_url=own_valkey.url))
     runs = count()
 

@@ -1,4 +1,4 @@
-"""A request that comes again has one effect and one answer, as long as it is the same."""
+"""Idempotent requests: a repetition has no further effect and gets the first response."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from chalicelib.engine.idempotency import IdempotentRequest, fingerprint
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import RateLimitCheck
 from chalicelib.rate_limit.limiter import SECOND_US, Limit
+from tests.chess import BEN, SESSION, chess
 from tests.fakes import FakeStore
 
-from .test_sync_engine import BEN, SESSION, TTL_MS, RacedStore, chess
+from .conftest import TTL_MS, RacedStore
 
 DAY_MS = 24 * 60 * 60_000
+NewRequest = Callable[..., IdempotentRequest]
 
 
 @dataclass
@@ -33,8 +35,8 @@ class Clerk:
 
 
 @dataclass
-class Recipients:
-    """An announcer that takes note."""
+class RecordingBroadcaster:
+    """A broadcaster that records what it is told."""
 
     heard: list[bytes] = field(default_factory=list)
     dismissed: int = 0
@@ -55,16 +57,11 @@ def clerk() -> Clerk:
 
 
 @pytest.fixture
-def idempotency(clerk: Clerk) -> Callable[..., IdempotentRequest]:
+def idempotency(clerk: Clerk) -> NewRequest:
     def made(key: str = "key", asked: bytes = b"{}") -> IdempotentRequest:
         return IdempotentRequest(key, fingerprint("ask", asked), clerk.answer, DAY_MS)
 
     return made
-
-
-@pytest.fixture
-def store() -> RacedStore:
-    return RacedStore()
 
 
 @pytest.fixture
@@ -74,17 +71,12 @@ def engine(store: RacedStore) -> SyncEngine:
     return engine
 
 
-@pytest.fixture
-def rival(store: RacedStore) -> SyncEngine:
-    return SyncEngine(store, session_ttl_ms=TTL_MS)
-
-
 def version(engine: SyncEngine) -> int:
     return engine.get_current_state(SESSION).session.version
 
 
-def test_a_command_that_comes_twice_is_carried_out_once_and_answered_alike(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+def test_repeated_command_is_applied_once_with_the_same_response(
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency())
     engine.switch_cycle(SESSION)
@@ -93,11 +85,11 @@ def test_a_command_that_comes_twice_is_carried_out_once_and_answered_alike(
     assert version(engine) == 3
 
 
-def test_after_a_day_it_is_a_request_like_any_other(
-    engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+def test_key_expires_after_a_day(
+    engine: SyncEngine, store: RacedStore, idempotency: NewRequest
 ) -> None:
     engine.execute_idempotent(SESSION, Start(), idempotency())
-    store._sessions[SESSION].expires_at_ms = None
+    store.keep_for_ever(SESSION)
     store.advance(DAY_MS - 1)
     assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
 
@@ -106,8 +98,8 @@ def test_after_a_day_it_is_a_request_like_any_other(
         engine.execute_idempotent(SESSION, Start(), idempotency())
 
 
-def test_another_request_under_the_same_key_is_refused_and_changes_nothing(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+def test_reused_key_is_refused_and_changes_nothing(
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     engine.execute_idempotent(SESSION, Start(), idempotency(asked=b"start"))
 
@@ -121,11 +113,11 @@ def test_another_request_under_the_same_key_is_refused_and_changes_nothing(
     assert version(engine) == 2
 
 
-def test_of_two_different_requests_that_race_under_one_key_the_later_is_refused(
+def test_second_of_two_racing_requests_under_one_key_is_refused(
     engine: SyncEngine,
     rival: SyncEngine,
     store: RacedStore,
-    idempotency: Callable[..., IdempotentRequest],
+    idempotency: NewRequest,
 ) -> None:
     engine.start_session(SESSION)
     store.intruders = [
@@ -138,14 +130,14 @@ def test_of_two_different_requests_that_race_under_one_key_the_later_is_refused(
     assert version(engine) == 3
 
 
-def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answered_alike(
-    rival: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+def test_one_of_two_equal_racing_requests_is_applied_and_both_get_its_response(
+    rival: SyncEngine, store: RacedStore, idempotency: NewRequest
 ) -> None:
-    audience = Recipients()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
+    broadcaster = RecordingBroadcaster()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
     engine.create_session(chess())
     engine.start_session(SESSION)
-    before = list(audience.heard)
+    before = list(broadcaster.heard)
     theirs: list[bytes] = []
     store.intruders = [
         lambda: theirs.append(rival.execute_idempotent(SESSION, Switch(), idempotency()))
@@ -155,14 +147,14 @@ def test_of_two_equal_requests_that_race_one_is_carried_out_and_both_are_answere
 
     assert [ours] == theirs
     assert version(engine) == 3
-    # Who has made it announces it; ours never was.
-    assert audience.heard == before
+    # The engine that committed it broadcasts it; ours did not.
+    assert broadcaster.heard == before
 
 
-def test_equal_switches_that_race_take_one_place_in_the_limit(
+def test_equal_racing_switches_count_once_against_the_limit(
     engine: SyncEngine,
     rival: SyncEngine,
-    idempotency: Callable[..., IdempotentRequest],
+    idempotency: NewRequest,
     store: RacedStore,
 ) -> None:
     engine.start_session(SESSION)
@@ -181,20 +173,20 @@ def test_equal_switches_that_race_take_one_place_in_the_limit(
         engine.execute(SESSION, Switch(), limit_check=charges[2])
 
 
-def test_a_commit_whose_own_reply_was_lost_is_announced(
-    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+def test_commit_whose_reply_was_lost_is_broadcast(
+    store: RacedStore, idempotency: NewRequest
 ) -> None:
-    audience = Recipients()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
+    broadcaster = RecordingBroadcaster()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
     engine.create_session(chess())
     store.repeats = True
 
     assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
-    assert len(audience.heard) == 2
+    assert len(broadcaster.heard) == 2
 
 
-def test_a_refused_command_may_be_tried_again_under_its_key(
-    engine: SyncEngine, store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+def test_refused_command_can_be_retried_under_its_key(
+    engine: SyncEngine, store: RacedStore, idempotency: NewRequest
 ) -> None:
     engine.start_session(SESSION)
     store.advance(10_000)
@@ -206,8 +198,8 @@ def test_a_refused_command_may_be_tried_again_under_its_key(
     assert engine.get_current_state(SESSION).state["status"] == "running"
 
 
-def test_what_changes_nothing_is_answered_alike_as_well(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+def test_repeated_command_without_effect_has_the_same_response(
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     engine.complete_session(SESSION)
     first = engine.execute_idempotent(SESSION, Complete(), idempotency())
@@ -218,11 +210,11 @@ def test_what_changes_nothing_is_answered_alike_as_well(
     assert engine.get_current_state(SESSION).state["status"] == "pending"
 
 
-def test_of_two_racing_requests_that_change_nothing_both_are_answered_alike(
+def test_racing_commands_without_effect_have_the_same_response(
     engine: SyncEngine,
     rival: SyncEngine,
     store: RacedStore,
-    idempotency: Callable[..., IdempotentRequest],
+    idempotency: NewRequest,
 ) -> None:
     engine.complete_session(SESSION)
     theirs: list[bytes] = []
@@ -238,8 +230,8 @@ def test_of_two_racing_requests_that_change_nothing_both_are_answered_alike(
     assert [slow.execute_idempotent(SESSION, Complete(), idempotency())] == theirs
 
 
-def test_a_key_outlives_the_session_it_was_used_on(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+def test_key_outlives_the_session_it_was_used_on(
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency())
     engine.delete_session(SESSION)
@@ -250,9 +242,7 @@ def test_a_key_outlives_the_session_it_was_used_on(
     assert engine.get_current_state(SESSION).state["status"] == "pending"
 
 
-def test_a_key_is_looked_at_before_the_version(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
-) -> None:
+def test_key_is_checked_before_the_version(engine: SyncEngine, idempotency: NewRequest) -> None:
     first = engine.execute_idempotent(SESSION, Start(), idempotency(), expected_versions={1})
 
     assert (
@@ -260,40 +250,33 @@ def test_a_key_is_looked_at_before_the_version(
     )
 
 
-def test_a_creation_that_comes_twice_is_answered_as_the_first_one(
-    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
+@pytest.mark.parametrize("exists", [False, True])
+def test_repeated_creation_has_the_first_response(
+    engine: SyncEngine, idempotency: NewRequest, exists: bool
 ) -> None:
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
-    first = engine.create_session_idempotent(chess(), idempotency())
-    engine.start_session(SESSION)
+    session_id = SESSION if exists else BEN
+    setup = chess(session_id=session_id)
+    first = engine.create_session_idempotent(setup, idempotency())
+    engine.start_session(session_id)
 
-    assert engine.create_session_idempotent(chess(), idempotency()) == first == b"answer 1: 1"
+    assert engine.create_session_idempotent(setup, idempotency()) == first == b"answer 1: 1"
 
 
-def test_a_creation_of_what_was_there_is_answered_alike_as_well(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+def test_repeated_deletion_spares_a_newer_session(
+    store: RacedStore, idempotency: NewRequest
 ) -> None:
-    first = engine.create_session_idempotent(chess(), idempotency())
-    engine.start_session(SESSION)
-
-    assert engine.create_session_idempotent(chess(), idempotency()) == first
-
-
-def test_a_deletion_that_comes_twice_spares_what_was_created_since(
-    store: RacedStore, idempotency: Callable[..., IdempotentRequest]
-) -> None:
-    audience = Recipients()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=audience)
+    broadcaster = RecordingBroadcaster()
+    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
     engine.create_session(chess())
     engine.delete_session(SESSION, idempotency=idempotency())
     engine.create_session(chess())
     engine.delete_session(SESSION, idempotency=idempotency())
 
     assert version(engine) == 1
-    assert audience.dismissed == 1
+    assert broadcaster.dismissed == 1
 
 
-def test_a_deletion_may_be_meant_for_one_version_only(
+def test_deletion_can_require_a_version(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     with pytest.raises(errors.PreconditionFailed):
@@ -308,8 +291,8 @@ def test_a_deletion_may_be_meant_for_one_version_only(
         engine.delete_session(SESSION, expected_versions={2})
 
 
-def test_keys_of_different_sessions_have_nothing_to_do_with_each_other(
-    engine: SyncEngine, idempotency: Callable[..., IdempotentRequest]
+def test_keys_of_different_sessions_are_independent(
+    engine: SyncEngine, idempotency: NewRequest
 ) -> None:
     engine.create_session(chess(session_id=BEN))
 

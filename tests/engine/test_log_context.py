@@ -1,4 +1,4 @@
-"""What the engine notes of its work: the version that stands, and none that never did."""
+"""Which version the engine puts into the log context of a request."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ from chalicelib.core.commands import Cancel, Pause, Start, Switch
 from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.telemetry.log_context import log_context
+from tests.chess import SESSION, chess
 
-from .test_sync_engine import SESSION, TTL_MS, RacedStore, chess
+from .conftest import TTL_MS, RacedStore
 
 NUMBERS = count()
 # No two answers are the same: each says another instant.
 ONCE = IdempotentRequest("key", b"asked", lambda _: str(next(NUMBERS)).encode())
-
-
-@pytest.fixture
-def store() -> RacedStore:
-    return RacedStore()
 
 
 @pytest.fixture
@@ -39,7 +35,7 @@ def epoch(store: RacedStore) -> str:
 
 
 def noted_of(call: Callable[[], object]) -> dict[str, Any]:
-    """What is noted of a call, whatever becomes of it."""
+    """The log context of a call, whether it succeeds or fails."""
     with log_context() as log_keys:
         try:
             call()
@@ -49,12 +45,12 @@ def noted_of(call: Callable[[], object]) -> dict[str, Any]:
 
 
 def meanwhile(call: Callable[[], object]) -> Callable[[], object]:
-    """Another client's call, whose notes are not ours."""
+    """Another client's call, which has a log context of its own."""
     return lambda: noted_of(call)
 
 
 @pytest.mark.parametrize("idempotency", [ONCE, None])
-def test_what_was_committed_is_noted(
+def test_committed_version_is_in_the_log_context(
     engine: SyncEngine, store: RacedStore, idempotency: IdempotentRequest | None
 ) -> None:
     def switch() -> object:
@@ -65,7 +61,7 @@ def test_what_was_committed_is_noted(
     assert noted_of(switch) == {"epoch": epoch(store), "version": 3}
 
 
-def test_a_command_that_loses_to_another_notes_no_version(
+def test_command_that_loses_a_race_has_no_version_in_its_log_context(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     store.intruders = [meanwhile(lambda: engine_of(store).execute(SESSION, Cancel()))]
@@ -75,7 +71,9 @@ def test_a_command_that_loses_to_another_notes_no_version(
     assert log_keys == {"code": "Conflict"}
 
 
-def test_a_commit_that_fails_notes_no_version(engine: SyncEngine, store: RacedStore) -> None:
+def test_failed_commit_has_no_version_in_its_log_context(
+    engine: SyncEngine, store: RacedStore
+) -> None:
     store.intruders = [lambda: setattr(store, "away", True)]
 
     log_keys = noted_of(lambda: engine.execute_idempotent(SESSION, Pause(), ONCE))
@@ -83,7 +81,7 @@ def test_a_commit_that_fails_notes_no_version(engine: SyncEngine, store: RacedSt
     assert log_keys == {"code": "StoreUnavailable"}
 
 
-def test_a_refusal_notes_the_timeout_that_it_committed_and_nothing_else(
+def test_refusal_has_only_the_version_of_its_timeout_in_its_log_context(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     assert noted_of(lambda: engine.start_session(SESSION)) == {"code": "InvalidTransition"}
@@ -94,9 +92,7 @@ def test_a_refusal_notes_the_timeout_that_it_committed_and_nothing_else(
     assert late == {"epoch": epoch(store), "version": 3, "code": "InvalidTransition"}
 
 
-def test_what_is_shown_is_noted_and_so_is_what_a_log_belongs_to(
-    engine: SyncEngine, store: RacedStore
-) -> None:
+def test_shown_version_is_in_the_log_context(engine: SyncEngine, store: RacedStore) -> None:
     shown = {"epoch": epoch(store), "version": 2}
 
     assert noted_of(lambda: engine.get_current_state(SESSION)) == shown
@@ -104,7 +100,7 @@ def test_what_is_shown_is_noted_and_so_is_what_a_log_belongs_to(
     assert noted_of(lambda: engine.create_session(chess())) == shown
 
 
-def test_an_answer_given_before_notes_the_version_it_tells_of(
+def test_repeated_response_has_its_version_in_the_log_context(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     engine.execute_idempotent(SESSION, Switch(), ONCE)
@@ -115,7 +111,7 @@ def test_an_answer_given_before_notes_the_version_it_tells_of(
     assert again == {"epoch": epoch(store), "version": 3, "repeated": True}
 
 
-def test_of_two_equal_requests_that_race_one_is_noted_as_repeated(
+def test_repeated_racing_request_is_marked_in_the_log_context(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     other = engine_of(store)
@@ -126,7 +122,7 @@ def test_of_two_equal_requests_that_race_one_is_noted_as_repeated(
     assert log_keys == {"epoch": epoch(store), "version": 3, "repeated": True}
 
 
-def test_a_commit_whose_own_reply_was_lost_is_noted_as_made(
+def test_commit_whose_reply_was_lost_is_not_marked_as_repeated(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     store.repeats = True
@@ -136,14 +132,14 @@ def test_a_commit_whose_own_reply_was_lost_is_noted_as_made(
     assert log_keys == {"epoch": epoch(store), "version": 3}
 
 
-def test_a_deletion_that_comes_again_made_no_version(engine: SyncEngine) -> None:
+def test_repeated_deletion_is_marked_in_the_log_context(engine: SyncEngine) -> None:
     def delete() -> None:
         engine.delete_session(SESSION, idempotency=ONCE)
 
     assert [noted_of(delete), noted_of(delete)] == [{}, {"repeated": True}]
 
 
-def test_another_request_under_the_same_key_notes_nothing(engine: SyncEngine) -> None:
+def test_reused_key_has_no_version_in_its_log_context(engine: SyncEngine) -> None:
     engine.execute_idempotent(SESSION, Switch(), ONCE)
     other = IdempotentRequest("key", b"another", ONCE.respond)
 

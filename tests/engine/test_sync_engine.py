@@ -1,10 +1,9 @@
-"""What the engine adds to rules and store: order, versions, races, expiry, pushes."""
+"""The sync engine: order, versions, races, expiry and pushes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -12,67 +11,19 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Adjust, Cancel, Pause, Start, Switch, Undo
-from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.retry import RetryPolicy
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import Commit, Committed, Deleted, RateLimitCheck, Stale
+from chalicelib.ports import Deleted, Stale
 from chalicelib.schemas.conditions import ANY_VERSION
 from chalicelib.schemas.states import event_view
 from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.metrics import Telemetry
+from tests.chess import ANNE, BEN, SESSION, chess
 from tests.fakes import FakeStore, RecordingSink
 
-TTL_MS = 60_000
-SESSION = "00000000-0000-4000-8000-000000000000"
-ANNE = "00000000-0000-4000-8000-00000000000a"
-BEN = "00000000-0000-4000-8000-00000000000b"
-
-
-def chess(total_time_ms: int = 10_000, **changes: Any) -> Setup:
-    return create_setup(
-        **{
-            "session_id": SESSION,
-            "sync_mode": SyncMode.PER_PARTICIPANT,
-            "participants": [
-                Participant(ANNE, 0, total_time_ms),
-                Participant(BEN, 1, total_time_ms),
-            ],
-            "total_time_ms": 2 * total_time_ms,
-            **changes,
-        }
-    )
-
-
-@dataclass
-class RacedStore(FakeStore):
-    """A store in which another client is faster, as often as there are intruders.
-
-    When it ``repeats``, the reply to each commit is lost and asked for again.
-    """
-
-    intruders: list[Callable[[], object]] = field(default_factory=list)
-    before_delete: Callable[[], object] | None = None
-    repeats: bool = False
-
-    def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
-        intruder, self.before_delete = self.before_delete, None
-        if intruder is not None:
-            intruder()
-        return super().delete(*arguments, **more)
-
-    def commit(
-        self, commit: Commit, limit_check: RateLimitCheck | None = None
-    ) -> Committed | Stale:
-        if self.intruders:
-            intruder, *others = self.intruders
-            # What the intruder commits itself is not intruded upon.
-            self.intruders = []
-            intruder()
-            self.intruders = others
-        if self.repeats:
-            super().commit(commit, limit_check)
-        return super().commit(commit, limit_check)
+from .conftest import TTL_MS, RacedStore
 
 
 class Watch:
@@ -88,11 +39,6 @@ class Watch:
     def sleep(self, seconds: float) -> None:
         self.naps.append(seconds)
         self.seconds += seconds
-
-
-@pytest.fixture
-def store() -> RacedStore:
-    return RacedStore()
 
 
 @pytest.fixture
@@ -117,10 +63,10 @@ def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
     )
 
 
-@pytest.fixture
-def rival(store: RacedStore) -> SyncEngine:
-    """Another process on the same store."""
-    return SyncEngine(store, session_ttl_ms=TTL_MS)
+def start(engine: SyncEngine, **changes: Any) -> CommandResult:
+    """Create and start a session."""
+    engine.create_session(chess(**changes))
+    return engine.start_session(SESSION)
 
 
 def active(outcome: CommandResult) -> str | None:
@@ -134,7 +80,7 @@ def pushed(store: FakeStore) -> list[dict[str, Any]]:
 # creation
 
 
-def test_a_session_is_created_pending_as_version_one(engine: SyncEngine, store: RacedStore) -> None:
+def test_session_is_created_pending_as_version_one(engine: SyncEngine, store: RacedStore) -> None:
     outcome = engine.create_session(chess())
 
     assert outcome.created
@@ -143,9 +89,8 @@ def test_a_session_is_created_pending_as_version_one(engine: SyncEngine, store: 
     assert [event.type for event in outcome.events] == ["session_created"]
 
 
-def test_the_same_creation_again_returns_the_session_as_it_has_become(engine: SyncEngine) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+def test_repeated_creation_returns_the_current_session(engine: SyncEngine) -> None:
+    start(engine)
 
     again = engine.create_session(chess())
 
@@ -153,10 +98,14 @@ def test_the_same_creation_again_returns_the_session_as_it_has_become(engine: Sy
     assert (again.state["status"], again.state["version"]) == ("running", 2)
 
 
-def test_a_different_creation_under_a_taken_id_is_refused(
-    engine: SyncEngine, store: RacedStore
+@pytest.mark.parametrize("during_a_race", [False, True])
+def test_different_creation_of_an_existing_id_is_refused(
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, during_a_race: bool
 ) -> None:
-    engine.create_session(chess())
+    if during_a_race:
+        store.intruders = [lambda: rival.create_session(chess())]
+    else:
+        rival.create_session(chess())
 
     with pytest.raises(errors.SessionExists):
         engine.create_session(chess(20_000))
@@ -164,28 +113,17 @@ def test_a_different_creation_under_a_taken_id_is_refused(
     assert len(store.commits) == 1
 
 
-def test_of_two_racing_creations_one_creates_and_the_other_finds_it(
+def test_creation_that_loses_a_race_returns_the_equal_session_of_the_winner(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     store.intruders = [lambda: rival.create_session(chess())]
 
     outcome = engine.create_session(chess())
 
-    assert not outcome.created
-    assert outcome.state["version"] == 1
-    assert len(store.commits) == 1
+    assert (outcome.created, outcome.state["version"], len(store.commits)) == (False, 1, 1)
 
 
-def test_of_two_racing_creations_that_differ_one_is_refused(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    store.intruders = [lambda: rival.create_session(chess(20_000))]
-
-    with pytest.raises(errors.SessionExists):
-        engine.create_session(chess())
-
-
-def test_a_session_created_anew_begins_another_epoch(engine: SyncEngine) -> None:
+def test_recreated_session_has_another_epoch(engine: SyncEngine) -> None:
     first = engine.create_session(chess())
     engine.delete_session(SESSION)
     second = engine.create_session(chess())
@@ -195,20 +133,6 @@ def test_a_session_created_anew_begins_another_epoch(engine: SyncEngine) -> None
 
 
 # commands
-
-
-def test_commands_count_versions_one_by_one(engine: SyncEngine) -> None:
-    engine.create_session(chess())
-
-    versions = [
-        engine.start_session(SESSION),
-        engine.switch_cycle(SESSION),
-        engine.pause_session(SESSION),
-        engine.resume_session(SESSION),
-        engine.complete_session(SESSION),
-    ]
-
-    assert [outcome.state["version"] for outcome in versions] == [2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +149,7 @@ def test_commands_count_versions_one_by_one(engine: SyncEngine) -> None:
         lambda engine: engine.execute(SESSION, Undo()),
     ],
 )
-def test_what_is_not_there_is_not_found(
+def test_missing_session_is_not_found(
     engine: SyncEngine, store: RacedStore, call: Callable[[SyncEngine], object]
 ) -> None:
     with pytest.raises(errors.SessionNotFound):
@@ -233,11 +157,8 @@ def test_what_is_not_there_is_not_found(
     assert store.commits == []
 
 
-def test_a_booked_cycle_is_exact_by_the_clock_of_the_store(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+def test_cycle_is_measured_by_the_clock_of_the_store(engine: SyncEngine, store: RacedStore) -> None:
+    start(engine)
     store.advance(1_234)
 
     outcome = engine.switch_cycle(SESSION)
@@ -247,9 +168,8 @@ def test_a_booked_cycle_is_exact_by_the_clock_of_the_store(
     assert outcome.now_ms == store.clock_ms
 
 
-def test_switch_and_pause_pass_on_whose_cycle_they_mean(engine: SyncEngine) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+def test_switch_and_pause_pass_on_the_current_participant(engine: SyncEngine) -> None:
+    start(engine)
 
     with pytest.raises(errors.StaleCycle):
         engine.switch_cycle(SESSION, current_participant_id=BEN)
@@ -259,34 +179,8 @@ def test_switch_and_pause_pass_on_whose_cycle_they_mean(engine: SyncEngine) -> N
     assert active(engine.switch_cycle(SESSION, ANNE, ANNE)) == ANNE
 
 
-def test_a_refused_command_changes_nothing(engine: SyncEngine, store: RacedStore) -> None:
-    engine.create_session(chess())
-
-    with pytest.raises(errors.InvalidTransition):
-        engine.switch_cycle(SESSION)
-
-    assert len(store.commits) == 1
-
-
-def test_a_command_and_the_timeout_it_meets_are_one_version(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
-    store.advance(10_500)
-
-    outcome = engine.switch_cycle(SESSION)
-
-    assert outcome.state["version"] == 3
-    assert outcome.expired_participant_id == ANNE
-    assert [event.type for event in outcome.events] == ["participant_expired", "cycle_switched"]
-
-
-def test_a_refused_command_commits_the_timeout_it_meets(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.END_SESSION))
-    engine.start_session(SESSION)
+def test_refused_command_commits_due_timeouts(engine: SyncEngine, store: RacedStore) -> None:
+    start(engine, action_on_timeout=TimeoutAction.END_SESSION)
     store.advance(11_000)
 
     with pytest.raises(errors.InvalidTransition, match="expired"):
@@ -296,11 +190,8 @@ def test_a_refused_command_commits_the_timeout_it_meets(
     assert store.commits[-1].session.status == "expired"
 
 
-def test_a_read_commits_the_timeout_it_meets_and_only_once(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+def test_read_commits_due_timeouts_once(engine: SyncEngine, store: RacedStore) -> None:
+    start(engine)
     store.advance(10_000)
 
     first, second = engine.get_current_state(SESSION), engine.get_current_state(SESSION)
@@ -311,7 +202,7 @@ def test_a_read_commits_the_timeout_it_meets_and_only_once(
     assert len(store.commits) == 3
 
 
-def test_completing_twice_is_completing_once(engine: SyncEngine, store: RacedStore) -> None:
+def test_repeated_completion_commits_nothing(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     first, second = engine.complete_session(SESSION), engine.complete_session(SESSION)
 
@@ -319,7 +210,7 @@ def test_completing_twice_is_completing_once(engine: SyncEngine, store: RacedSto
     assert len(store.commits) == 2
 
 
-def test_deleting_is_idempotent_and_says_so_once(engine: SyncEngine, store: RacedStore) -> None:
+def test_deletion_is_idempotent_and_pushed_once(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     engine.delete_session(SESSION)
     engine.delete_session(SESSION)
@@ -332,7 +223,7 @@ def test_deleting_is_idempotent_and_says_so_once(engine: SyncEngine, store: Race
 # pushes
 
 
-def test_what_cannot_be_read_can_still_be_deleted(store: RacedStore) -> None:
+def test_unreadable_session_can_be_deleted(store: RacedStore) -> None:
     class Damaged(FakeStore):
         def load(self, session_id: str, *_: Any) -> Any:
             raise ValueError("not a session")
@@ -347,7 +238,7 @@ def test_what_cannot_be_read_can_still_be_deleted(store: RacedStore) -> None:
     assert store.load(SESSION).session is None
 
 
-def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
+def test_commit_is_pushed_with_the_state_the_caller_gets(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     created = engine.create_session(chess())
@@ -363,17 +254,13 @@ def test_every_commit_is_pushed_as_the_state_the_caller_is_shown(
     assert [event["type"] for event in message["events"]] == ["session_started"]
 
 
-def test_a_push_lists_fifty_events_and_says_how_many_more_there_were(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(
-        chess(
-            sync_mode=SyncMode.PER_CYCLE,
-            time_per_cycle_ms=1_000,
-            action_on_timeout=TimeoutAction.SKIP_CYCLE,
-        )
+def test_push_lists_fifty_events_and_counts_the_rest(engine: SyncEngine, store: RacedStore) -> None:
+    start(
+        engine,
+        sync_mode=SyncMode.PER_CYCLE,
+        time_per_cycle_ms=1_000,
+        action_on_timeout=TimeoutAction.SKIP_CYCLE,
     )
-    engine.start_session(SESSION)
     store.advance(40_000)
 
     outcome = engine.get_current_state(SESSION)
@@ -387,7 +274,7 @@ def test_a_push_lists_fifty_events_and_says_how_many_more_there_were(
 # life
 
 
-def test_a_session_lives_on_from_its_last_command_and_as_long_as_its_clock(
+def test_session_expires_after_its_last_command_and_its_deadline(
     engine: SyncEngine, store: RacedStore
 ) -> None:
     created = engine.create_session(chess())
@@ -402,8 +289,7 @@ def test_a_session_lives_on_from_its_last_command_and_as_long_as_its_clock(
 def test_reads_refusals_and_timeouts_do_not_renew_a_session(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     expires_at_ms = store.expires_at_ms(SESSION)
     store.advance(11_000)
 
@@ -414,9 +300,7 @@ def test_reads_refusals_and_timeouts_do_not_renew_a_session(
     assert store.expires_at_ms(SESSION) == expires_at_ms
 
 
-def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
-    engine: SyncEngine, store: RacedStore
-) -> None:
+def test_deadline_is_indexed_only_while_a_clock_runs(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     assert store.deadlines == {}
     started = engine.start_session(SESSION)
@@ -428,11 +312,10 @@ def test_the_deadline_is_indexed_while_a_clock_runs_and_only_then(
 # races
 
 
-def test_a_lost_race_is_run_again_on_the_session_as_it_is(
+def test_command_that_lost_a_race_is_retried_on_the_new_version(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, told: RecordingSink
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
     assert told.counts == {}
 
@@ -445,11 +328,10 @@ def test_a_lost_race_is_run_again_on_the_session_as_it_is(
     assert [participant["cycle_count"] for participant in outcome.state["participants"]] == [1, 1]
 
 
-def test_a_command_that_lost_its_validity_in_a_race_is_a_conflict(
+def test_command_that_lost_its_validity_in_a_race_is_a_conflict(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.intruders = [lambda: rival.pause_session(SESSION)]
 
     with pytest.raises(errors.Conflict) as conflict:
@@ -458,7 +340,7 @@ def test_a_command_that_lost_its_validity_in_a_race_is_a_conflict(
     assert (conflict.value.expected_version, conflict.value.actual_version) == (2, 3)
 
 
-def test_two_racing_completions_are_both_answered(
+def test_racing_completions_both_succeed(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     engine.create_session(chess())
@@ -467,48 +349,38 @@ def test_two_racing_completions_are_both_answered(
     assert engine.complete_session(SESSION).state["status"] == "completed"
 
 
-def test_somebody_elses_cycle_is_stale_and_not_a_conflict(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
-    store.intruders = [lambda: rival.switch_cycle(SESSION)]
+def expire(store: RacedStore, rival: SyncEngine) -> None:
+    store.advance(10_000)
+    rival.get_current_state(SESSION)
 
-    with pytest.raises(errors.StaleCycle):
+
+@pytest.mark.parametrize(
+    ("intruder", "refusal"),
+    [
+        (lambda _, rival: rival.switch_cycle(SESSION), errors.StaleCycle),
+        (expire, errors.InvalidTransition),
+        (lambda _, rival: rival.delete_session(SESSION), errors.SessionNotFound),
+    ],
+    ids=["switch", "timeout", "deletion"],
+)
+def test_lost_race_is_no_conflict_if_the_refusal_has_another_reason(
+    engine: SyncEngine,
+    rival: SyncEngine,
+    store: RacedStore,
+    intruder: Callable[[RacedStore, SyncEngine], object],
+    refusal: type[errors.TicklessError],
+) -> None:
+    start(engine, action_on_timeout=TimeoutAction.END_SESSION)
+    store.intruders = [lambda: intruder(store, rival)]
+
+    with pytest.raises(refusal):
         engine.switch_cycle(SESSION, current_participant_id=ANNE)
 
 
-def test_a_deadline_that_passes_during_a_race_is_no_conflict(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.END_SESSION))
-    engine.start_session(SESSION)
-
-    def meanwhile() -> None:
-        store.advance(10_000)
-        rival.get_current_state(SESSION)
-
-    store.intruders = [meanwhile]
-
-    with pytest.raises(errors.InvalidTransition, match="expired"):
-        engine.switch_cycle(SESSION)
-
-
-def test_a_session_deleted_in_a_race_is_not_found(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    store.intruders = [lambda: rival.delete_session(SESSION)]
-
-    with pytest.raises(errors.SessionNotFound):
-        engine.start_session(SESSION)
-
-
-def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
+def test_race_lost_for_two_seconds_is_a_conflict(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.intruders = [lambda: rival.switch_cycle(SESSION)] * 1_000
 
     with pytest.raises(errors.Conflict):
@@ -519,11 +391,10 @@ def test_a_race_lost_for_two_seconds_on_end_is_a_conflict(
     assert max(watch.naps) <= 0.05
 
 
-def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
+def test_slow_store_does_not_use_up_the_time_for_retries(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, watch: Watch
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
 
     def commit_during_a_failover() -> None:
         watch.seconds += 2.5
@@ -534,28 +405,16 @@ def test_a_store_that_was_slow_leaves_a_command_its_time_for_lost_races(
     assert engine.switch_cycle(SESSION).session.version == 4
 
 
-def test_a_commit_whose_reply_was_lost_is_answered_as_made(
-    engine: SyncEngine, store: RacedStore
-) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+def test_commit_whose_reply_was_lost_succeeds(engine: SyncEngine, store: RacedStore) -> None:
+    start(engine)
+    store.repeats = True
 
-    class Repeating(FakeStore):
-        def commit(
-            self, commit: Commit, limit_check: RateLimitCheck | None = None
-        ) -> Committed | Stale:
-            store.commit(commit)
-            return store.commit(commit)
-
-        def load(self, session_id: str, *_: Any) -> Any:
-            return store.load(session_id)
-
-    outcome = SyncEngine(Repeating(), session_ttl_ms=TTL_MS).switch_cycle(SESSION)
+    outcome = engine.switch_cycle(SESSION)
 
     assert outcome.state["version"] == engine.get_current_state(SESSION).state["version"] == 3
 
 
-def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStore) -> None:
+def test_unavailable_store_is_reported(engine: SyncEngine, store: RacedStore) -> None:
     engine.create_session(chess())
     store.away = True
 
@@ -566,7 +425,7 @@ def test_a_store_that_is_away_is_said_to_be(engine: SyncEngine, store: RacedStor
 # expected versions
 
 
-def test_a_command_may_be_meant_for_one_version_only(
+def test_command_can_require_a_version(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
     engine.create_session(chess())
@@ -581,11 +440,10 @@ def test_a_command_may_be_meant_for_one_version_only(
 
 
 @pytest.mark.parametrize("noticed", [True, False])
-def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_noticed(
+def test_due_timeout_counts_as_a_version_before_preconditions_are_checked(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore, noticed: bool
 ) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
-    engine.start_session(SESSION)
+    start(engine, action_on_timeout=TimeoutAction.SKIP_CYCLE)
     store.advance(10_000)
     if noticed:
         rival.get_current_state(SESSION)
@@ -600,11 +458,10 @@ def test_a_timeout_that_is_due_has_made_another_version_whether_or_not_anybody_n
     assert active(engine.execute(SESSION, Pause(), expected_versions={3})) == BEN
 
 
-def test_what_is_meant_for_any_version_meets_the_settled_session(
+def test_command_for_any_version_applies_to_the_settled_session(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess(action_on_timeout=TimeoutAction.SKIP_CYCLE))
-    engine.start_session(SESSION)
+    start(engine, action_on_timeout=TimeoutAction.SKIP_CYCLE)
     store.advance(10_000)
 
     outcome = engine.execute(SESSION, Pause(), expected_versions=ANY_VERSION)
@@ -612,11 +469,10 @@ def test_what_is_meant_for_any_version_meets_the_settled_session(
     assert (outcome.state["version"], active(outcome)) == (3, BEN)
 
 
-def test_a_session_that_is_deleted_while_it_is_settled_is_gone(
+def test_session_deleted_while_it_is_settled_fails_the_precondition(
     engine: SyncEngine, rival: SyncEngine, store: RacedStore
 ) -> None:
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.advance(10_000)
     store.intruders = [lambda: rival.delete_session(SESSION)]
 
@@ -625,7 +481,7 @@ def test_a_session_that_is_deleted_while_it_is_settled_is_gone(
 
 
 @pytest.mark.parametrize("other", [True, 1.0])
-def test_creations_that_differ_only_for_json_are_different(
+def test_creations_that_differ_in_json_types_are_different(
     engine: SyncEngine, other: object
 ) -> None:
     engine.create_session(chess(metadata={"a": 1, "b": 2}))
@@ -638,7 +494,7 @@ def test_creations_that_differ_only_for_json_are_different(
 # Settling many
 
 
-def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
+def test_settle_many_settles_each_session_at_its_own_deadline() -> None:
     store = FakeStore()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
     deadlines: dict[str, int] = {}
@@ -650,7 +506,7 @@ def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
         store.advance(1_000)
     store.advance(8_500)
 
-    outcomes = engine.settle_many(["session 0", "session 1", "nobody", "session 2"])
+    outcomes = engine.settle_many(["session 0", "session 1", "missing", "session 2"])
 
     assert [outcome and [event.at_ms for event in outcome.events] for outcome in outcomes] == [
         [deadlines["session 0"]],
@@ -662,11 +518,10 @@ def test_many_are_settled_at_once_each_at_its_own_deadline() -> None:
     assert [told for told, _ in store.published[-2:]] == ["session 0", "session 1"]
 
 
-def test_who_was_overtaken_while_settling_is_told_what_is_there() -> None:
+def test_settle_many_returns_the_current_session_after_a_lost_race() -> None:
     store = RacedStore()
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
-    engine.create_session(chess())
-    engine.start_session(SESSION)
+    start(engine)
     store.advance(10_000)
     store.intruders = [lambda: engine.switch_cycle(SESSION)]
 

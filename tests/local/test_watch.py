@@ -21,7 +21,6 @@ from tests.client.factories import (
     update,
 )
 from tests.client.fakes import RecordedClient, answer_pings
-from tests.client.virtual_time import advance, with_virtual_time
 from tickless import display_frame
 
 
@@ -107,7 +106,6 @@ END: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("message", "end_status"), END)
-@with_virtual_time
 async def test_draws_until_the_session_ends(message: dict[str, Any], end_status: str) -> None:
     recorded, console = RecordedClient(), a_console()
     await recorded.open()
@@ -127,7 +125,6 @@ async def test_draws_until_the_session_ends(message: dict[str, Any], end_status:
     await recorded.client.close()
 
 
-@with_virtual_time
 async def test_denied_access_ends_the_view_and_other_errors_do_not() -> None:
     recorded = RecordedClient(on_error=raise_if_denied)
     await recorded.go_live()
@@ -146,7 +143,6 @@ async def test_denied_access_ends_the_view_and_other_errors_do_not() -> None:
         await drawn
 
 
-@with_virtual_time
 async def test_ends_when_its_client_is_closed() -> None:
     recorded = RecordedClient()
     await recorded.go_live()

@@ -74,6 +74,11 @@ class RestClient:
         self._routes = RouteTable(app.routes)
         self._context = LambdaContext(LambdaFunction("rest", app))
 
+    def start_session(self) -> Answer:
+        """Create and start a session."""
+        self.post("/v1/sessions", creation())
+        return self.command("start")
+
     def call(
         self,
         method: str,

@@ -1,4 +1,4 @@
-"""REST where AUTH is on: who is let in, what the answers tell, and tokens that are minted."""
+"""REST with AUTH on: access control, refusals and minted tokens."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ CALLS = [
 
 @pytest.mark.parametrize("headers", NO_TOKENS.values(), ids=NO_TOKENS)
 @pytest.mark.parametrize("exists", [True, False])
-def test_who_has_no_token_that_holds_is_told_the_same_whatever_is_asked(
+def test_request_without_a_valid_token_is_401_whatever_it_asks(
     rest: RestClient, store: FakeStore, headers: dict[str, str], exists: bool
 ) -> None:
     if exists:
@@ -103,9 +103,7 @@ def test_who_has_no_token_that_holds_is_told_the_same_whatever_is_asked(
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_token_tells_nothing_of_a_session_that_it_does_not_name(
-    rest: RestClient, exists: bool
-) -> None:
+def test_token_reveals_nothing_about_another_session(rest: RestClient, exists: bool) -> None:
     if exists:
         create(rest)
     for role in (Role.HOST, Role.PARTICIPANT, Role.VIEWER):
@@ -120,7 +118,7 @@ def test_a_token_tells_nothing_of_a_session_that_it_does_not_name(
             }
 
 
-def test_a_refusal_comes_before_anything_is_said_of_the_request(session: RestClient) -> None:
+def test_authorization_is_checked_before_the_request(session: RestClient) -> None:
     path = f"/v1/sessions/{SESSION}/adjust"
 
     assert session.post(path, raw=b"{", headers={}).status == 401
@@ -130,29 +128,29 @@ def test_a_refusal_comes_before_anything_is_said_of_the_request(session: RestCli
     assert session.get("/v1/sessions/x", headers=SERVER).status == 400
 
 
-def test_ids_may_come_in_any_case(session: RestClient) -> None:
+def test_ids_are_case_insensitive(session: RestClient) -> None:
     assert session.get(f"/v1/sessions/{SESSION.upper()}", headers=VIEWER).status == 200
 
 
-def test_the_scheme_may_be_written_in_any_case(session: RestClient) -> None:
+def test_authorization_scheme_is_case_insensitive(session: RestClient) -> None:
     written = {"Authorization": VIEWER["Authorization"].replace("Bearer", "bearer")}
 
     assert session.get(f"/v1/sessions/{SESSION}", headers=written).status == 200
 
 
-def test_nobody_needs_a_token_for_what_is_no_session_s(rest: RestClient) -> None:
+def test_routes_outside_of_sessions_need_no_token(rest: RestClient) -> None:
     for path in ("/health", "/ready", "/v1/time", "/openapi.json", "/asyncapi.json", "/docs"):
         assert rest.get(path).status == 200, path
 
 
-def test_of_participants_only_the_active_one_ends_a_cycle(session: RestClient) -> None:
+def test_only_the_active_participant_ends_a_cycle(session: RestClient) -> None:
     assert session.command("switch", headers=OF_BEN).error["code"] == "STALE_CYCLE"
     assert session.command("switch", headers=OF_ANNE).data["active_participant_id"] == BEN
     assert session.command("switch", headers=OF_ANNE).error["code"] == "STALE_CYCLE"
     assert session.command("pause", headers=OF_BEN).data["status"] == "paused"
 
 
-def test_a_participant_names_nobody_else_s_cycle(session: RestClient) -> None:
+def test_participant_cannot_name_the_cycle_of_another(session: RestClient) -> None:
     for command in ("switch", "pause"):
         body = {"current_participant_id": ANNE}
 
@@ -160,9 +158,7 @@ def test_a_participant_names_nobody_else_s_cycle(session: RestClient) -> None:
     assert session.command("switch", {"next_participant_id": ANNE}, headers=OF_ANNE).status == 200
 
 
-def test_a_participant_who_sends_another_s_key_takes_nothing_from_him(
-    session: RestClient,
-) -> None:
+def test_idempotency_keys_of_participants_are_independent(session: RestClient) -> None:
     anne, ben = ({**whose, "Idempotency-Key": "1"} for whose in (OF_ANNE, OF_BEN))
 
     first = session.command("switch", headers=anne)
@@ -175,9 +171,7 @@ def test_a_participant_who_sends_another_s_key_takes_nothing_from_him(
     assert again.json == first.json
 
 
-def test_what_was_answered_once_is_told_to_nobody_whose_token_ends_meanwhile(
-    session: RestClient,
-) -> None:
+def test_repeated_request_needs_a_valid_token(session: RestClient) -> None:
     anne = {**OF_ANNE, "Idempotency-Key": "1"}
     assert session.command("switch", headers=anne).status == 200
     path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.PARTICIPANT).token_id}"
@@ -195,7 +189,7 @@ def links_of(answer: Answer) -> list[dict[str, Any]]:
     return [links["host"], links["viewer"], *links["participants"]]
 
 
-def test_with_a_new_session_come_tokens_for_everybody(rest: RestClient) -> None:
+def test_new_session_comes_with_a_token_for_each_role(rest: RestClient) -> None:
     made = create(rest)
     links = links_of(made)
 
@@ -213,7 +207,7 @@ def test_with_a_new_session_come_tokens_for_everybody(rest: RestClient) -> None:
         assert link["expires_at"] == "2023-11-15T22:13:20.000Z"
 
 
-def test_the_same_creation_brings_the_same_tokens(rest: RestClient, store: FakeStore) -> None:
+def test_repeated_creation_returns_the_same_tokens(rest: RestClient, store: FakeStore) -> None:
     keyed = {**SERVER, "Idempotency-Key": "key"}
     first = create(rest, keyed)
     store.advance(60_000)
@@ -224,18 +218,18 @@ def test_the_same_creation_brings_the_same_tokens(rest: RestClient, store: FakeS
     assert (unkeyed.status, links_of(unkeyed)) == (200, links_of(first))
 
 
-def test_no_token_is_kept_with_an_answer(rest: RestClient, store: FakeStore) -> None:
+def test_stored_response_contains_no_token(rest: RestClient, store: FakeStore) -> None:
     create(rest, {**SERVER, "Idempotency-Key": "key"})
 
-    ((receipt, _),) = store._receipts.values()
-    assert b"token" not in zlib.decompress(receipt.response)
+    (record,) = store.records()
+    assert b"token" not in zlib.decompress(record.response)
 
 
 def mint(rest: RestClient, headers: dict[str, str], **body: Any) -> Answer:
     return rest.post(f"/v1/sessions/{SESSION}/tokens", body, headers=headers)
 
 
-def test_a_host_mints_a_token_that_opens_what_it_says(session: RestClient) -> None:
+def test_minted_token_has_the_requested_rights(session: RestClient) -> None:
     minted = mint(session, HOST, role="participant", participant_id=ANNE, expires_in_seconds=60)
 
     assert (minted.status, minted.headers["Cache-Control"]) == (201, "no-store")
@@ -244,7 +238,7 @@ def test_a_host_mints_a_token_that_opens_what_it_says(session: RestClient) -> No
     assert session.command("switch", headers=headers).status == 200
 
 
-def test_no_token_outlives_the_one_it_was_minted_with(session: RestClient) -> None:
+def test_minted_token_does_not_outlive_its_parent(session: RestClient) -> None:
     minted = mint(session, HOST, role="viewer", expires_in_seconds=30 * DAY_S)
 
     assert tokens.read(minted.data["token"], KEYS).valid_until_s == UNTIL_S
@@ -275,7 +269,7 @@ def test_no_token_outlives_the_one_it_was_minted_with(session: RestClient) -> No
         ),
     ],
 )
-def test_a_token_is_for_somebody_who_is_there(
+def test_invalid_token_request_is_rejected_by_field(
     session: RestClient, body: dict[str, Any], field: str, code: str
 ) -> None:
     answer = mint(session, HOST, **body)
@@ -284,11 +278,11 @@ def test_a_token_is_for_somebody_who_is_there(
     assert [(one["field"], one["code"]) for one in answer.error["details"]] == [(field, code)]
 
 
-def test_there_is_no_token_for_a_session_that_is_not_there(rest: RestClient) -> None:
+def test_token_for_a_missing_session_is_not_found(rest: RestClient) -> None:
     assert mint(rest, HOST, role="viewer").status == 404
 
 
-def test_a_token_that_is_revoked_opens_nothing_from_that_moment_on(session: RestClient) -> None:
+def test_revoked_token_is_rejected_at_once(session: RestClient) -> None:
     path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.VIEWER).token_id}"
     for _ in range(2):
         assert session.call("DELETE", path, headers=HOST).status == 204
@@ -297,9 +291,7 @@ def test_a_token_that_is_revoked_opens_nothing_from_that_moment_on(session: Rest
     assert session.get(f"/v1/sessions/{SESSION}", headers=OF_ANNE).status == 200
 
 
-def test_a_host_s_token_that_leaked_takes_along_all_that_was_minted_with_it(
-    session: RestClient,
-) -> None:
+def test_revoking_a_token_revokes_all_minted_with_it(session: RestClient) -> None:
     minted = [mint(session, HOST, role="host").data]
     for _ in range(2):
         by = {"Authorization": f"Bearer {minted[-1]['token']}"}
@@ -317,7 +309,7 @@ def test_a_host_s_token_that_leaked_takes_along_all_that_was_minted_with_it(
     assert session.get(f"/v1/sessions/{SESSION}", headers=HOST).status == 200
 
 
-def test_a_host_may_revoke_even_his_own(session: RestClient) -> None:
+def test_host_can_revoke_their_own_token(session: RestClient) -> None:
     path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.HOST).token_id}"
     assert session.call("DELETE", path, headers=HOST).status == 204
 
@@ -325,7 +317,7 @@ def test_a_host_may_revoke_even_his_own(session: RestClient) -> None:
         assert session.call(method, path, body, headers=HOST).status == 401
 
 
-def test_a_token_can_be_revoked_while_there_is_no_session(rest: RestClient) -> None:
+def test_token_can_be_revoked_without_a_session(rest: RestClient) -> None:
     path = f"/v1/sessions/{SESSION}/tokens/{a_bearer(Role.VIEWER).token_id}"
     assert rest.call("DELETE", path, headers=HOST).status == 204
     create(rest)
@@ -333,13 +325,13 @@ def test_a_token_can_be_revoked_while_there_is_no_session(rest: RestClient) -> N
     assert rest.get(f"/v1/sessions/{SESSION}", headers=VIEWER).status == 401
 
 
-def test_what_is_no_name_of_a_token_is_refused(session: RestClient) -> None:
+def test_invalid_token_id_is_rejected(session: RestClient) -> None:
     answer = session.call("DELETE", f"/v1/sessions/{SESSION}/tokens/a..token", headers=HOST)
 
     assert (answer.status, answer.error["details"][0]["field"]) == (400, "token_id")
 
 
-def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
+def test_unusable_keys_are_503_and_reveal_no_secret(
     store: FakeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     container = Container(Settings(auth=True, auth_keys='{"keys": [{"kid": "x", "k": "hush"}]}'))
@@ -360,14 +352,14 @@ def test_keys_that_can_not_be_used_answer_every_token_503_and_no_secret(
     assert "hush" not in caplog.text
 
 
-def test_who_brings_no_token_needs_no_keys_to_be_refused() -> None:
+def test_missing_token_is_401_without_keys() -> None:
     rest = rest_client(Container(Settings(auth=True, auth_keys="nonsense", rate_limit_general=0)))
 
     assert rest.get(f"/v1/sessions/{SESSION}").status == 401
     assert rest.get("/health").status == 200
 
 
-def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens() -> None:
+def test_without_auth_no_token_is_required_or_minted() -> None:
     container = Container(Settings(rate_limit_general=0))
     vars(container)["store"] = FakeStore()
     rest = rest_client(container)
@@ -380,7 +372,7 @@ def test_where_auth_is_off_nobody_is_asked_and_there_are_no_tokens() -> None:
     assert rest.call("DELETE", path).error["code"] == "NOT_FOUND"
 
 
-def test_calls_without_a_token_that_holds_count_for_their_address(store: FakeStore) -> None:
+def test_requests_without_a_valid_token_count_against_their_address(store: FakeStore) -> None:
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_general=3)
     container = Container(settings)
     vars(container)["store"] = store
@@ -395,9 +387,7 @@ def test_calls_without_a_token_that_holds_count_for_their_address(store: FakeSto
     assert answers == [401, 401, 404, 429, 401, 429]
 
 
-def test_nobody_uses_up_the_switches_of_a_session_who_may_not_switch(
-    store: FakeStore,
-) -> None:
+def test_refused_switches_do_not_count_against_the_session(store: FakeStore) -> None:
     settings = Settings(auth=True, auth_keys=json.dumps(SECRET), rate_limit_switch=1)
     container = Container(settings)
     vars(container).update(store=store, connections=FakeRegistry(store))
@@ -406,7 +396,7 @@ def test_nobody_uses_up_the_switches_of_a_session_who_may_not_switch(
     rest.command("start", headers=HOST)
     for headers in (NO_TOKENS["one that has ended"], NO_TOKENS["a stranger's"], VIEWER, {}):
         assert rest.command("switch", headers=headers).status in (401, 403)
-    # Nor does a participant whose turn it is not.
+    # Nor does a participant who is not active.
     assert [rest.command("switch", headers=OF_BEN).status for _ in range(3)] == [409] * 3
 
     assert rest.command("switch", headers=OF_ANNE).status == 200

@@ -1,4 +1,4 @@
-"""ETag, If-Match and If-None-Match, as RFC 9110 has them."""
+"""ETag, If-Match and If-None-Match, as in RFC 9110."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def session(rest: RestClient) -> Answer:
     return rest.post("/v1/sessions", creation())
 
 
-def test_every_answer_about_a_session_is_tagged_with_its_version(
-    rest: RestClient, session: Answer
-) -> None:
+def test_every_response_has_an_etag_of_the_version(rest: RestClient, session: Answer) -> None:
     assert session.headers["ETag"] == '"1"'
     assert rest.post("/v1/sessions", creation()).headers["ETag"] == '"1"'
     assert rest.command("start").headers["ETag"] == '"2"'
@@ -40,9 +38,7 @@ def test_every_answer_about_a_session_is_tagged_with_its_version(
 
 @pytest.mark.parametrize("held", ['"1"', 'W/"1"', '"7", "1"', '"a,b" , W/"1"', "*", ', ,"1",'])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_who_holds_the_version_is_told_nothing_but_that(
-    rest: RestClient, session: Answer, held: str, method: str
-) -> None:
+def test_current_etag_is_304(rest: RestClient, session: Answer, held: str, method: str) -> None:
     answer = rest.call(method, PATH, headers={"If-None-Match": held})
 
     assert (answer.status, answer.text) == (304, "")
@@ -51,13 +47,13 @@ def test_who_holds_the_version_is_told_nothing_but_that(
 
 
 @pytest.mark.parametrize("held", ['"2"', '"01"', '""', '"é"', 'W/"11", "+1"'])
-def test_who_holds_another_is_told_the_state(rest: RestClient, session: Answer, held: str) -> None:
+def test_other_etag_gets_the_state(rest: RestClient, session: Answer, held: str) -> None:
     answer = rest.get(PATH, headers={"If-None-Match": held})
 
     assert (answer.status, answer.data["version"]) == (200, 1)
 
 
-def test_a_timeout_that_is_due_is_never_hidden_by_a_tag(rest: RestClient, store: FakeStore) -> None:
+def test_due_timeout_is_not_hidden_by_an_etag(rest: RestClient, store: FakeStore) -> None:
     rest.post("/v1/sessions", creation(action_on_timeout={"type": "end_session"}))
     tag = rest.command("start").headers["ETag"]
     store.advance(5_000)
@@ -69,19 +65,19 @@ def test_a_timeout_that_is_due_is_never_hidden_by_a_tag(rest: RestClient, store:
     assert (answer.status, answer.data["status"], answer.headers["ETag"]) == (200, "expired", '"3"')
 
 
-def test_what_is_not_there_is_held_by_nobody(rest: RestClient) -> None:
+def test_missing_session_matches_no_etag(rest: RestClient) -> None:
     assert rest.get(PATH, headers={"If-None-Match": "*"}).status == 404
 
 
 @pytest.mark.parametrize("expected", ['"1"', '"7", "1"', "*", " * ", ',"1"'])
-def test_a_command_is_applied_to_the_version_it_is_meant_for(
+def test_if_match_with_the_current_version_is_applied(
     rest: RestClient, session: Answer, expected: str
 ) -> None:
     assert rest.command("start", headers={"If-Match": expected}).status == 200
 
 
 @pytest.mark.parametrize("expected", ['"2"', 'W/"1"', '"01"', '"x"', '"2", W/"1"'])
-def test_a_command_meant_for_another_version_answers_412(
+def test_if_match_with_another_version_is_412(
     rest: RestClient, session: Answer, expected: str
 ) -> None:
     for answer in (
@@ -93,9 +89,7 @@ def test_a_command_meant_for_another_version_answers_412(
     assert rest.get(PATH).data["version"] == 1
 
 
-def test_the_version_that_was_expected_is_told_where_it_is_one(
-    rest: RestClient, session: Answer
-) -> None:
+def test_expected_version_is_reported_if_there_is_one(rest: RestClient, session: Answer) -> None:
     one = rest.command("start", headers={"If-Match": '"2"'})
     many = rest.command("start", headers={"If-Match": '"2", "3"'})
 
@@ -103,14 +97,12 @@ def test_the_version_that_was_expected_is_told_where_it_is_one(
     assert many.error["details"] == {"expected_version": None, "actual_version": 1}
 
 
-def test_a_command_for_what_is_not_there_answers_404_whatever_is_expected(
-    rest: RestClient,
-) -> None:
+def test_command_on_a_missing_session_is_404_despite_if_match(rest: RestClient) -> None:
     for expected in ("*", '"1"'):
         assert rest.command("start", headers={"If-Match": expected}).status == 404
 
 
-def test_a_deletion_that_expects_something_answers_412_where_there_is_nothing(
+def test_conditional_deletion_of_a_missing_session_is_412(
     rest: RestClient, session: Answer
 ) -> None:
     assert rest.call("DELETE", PATH, headers={"If-Match": "*"}).status == 204
@@ -138,7 +130,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("text", MALFORMED)
-def test_what_is_no_list_of_tags_is_named(rest: RestClient, session: Answer, text: str) -> None:
+def test_invalid_list_of_etags_is_named(rest: RestClient, session: Answer, text: str) -> None:
     for header, answer in (
         ("If-Match", rest.command("start", headers={"If-Match": text})),
         ("If-None-Match", rest.get(PATH, headers={"If-None-Match": text})),
@@ -158,7 +150,9 @@ spaces = st.text(" \t", max_size=2)
 
 
 @given(st.lists(tags, min_size=1), spaces, st.integers(0, 2))
-def test_every_list_of_tags_is_read(listed: list[tuple[bool, str]], space: str, empty: int) -> None:
+def test_every_valid_list_of_etags_is_read(
+    listed: list[tuple[bool, str]], space: str, empty: int
+) -> None:
     text = "," * empty + f"{space},{space}".join(
         f'{"W/" if weak else ""}"{opaque}"' for weak, opaque in listed
     )
@@ -176,7 +170,7 @@ def test_every_list_of_tags_is_read(listed: list[tuple[bool, str]], space: str, 
 @example("\n")
 @example('"1"\n')
 @example('"1"' + " " * 100_000 + "x")
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_arbitrary_text_is_read_or_rejected(text: str) -> None:
     for read in (expected_versions, cached_versions, idempotency_key):
         with suppress(InvalidRequest):
             read(text)

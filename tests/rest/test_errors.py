@@ -1,4 +1,4 @@
-"""Whatever comes in wrong is answered in the one documented shape, and changes nothing."""
+"""Invalid requests get an error in the documented shape, and change nothing."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def someone(**changes: Any) -> dict[str, Any]:
         ({"groups": [{"group_id": BEN, "total_time_ms": 5_000}]}, "groups"),
     ],
 )
-def test_a_field_that_is_wrong_is_named(
+def test_invalid_field_is_named(
     rest: RestClient, store: FakeStore, changes: dict[str, Any], field: str
 ) -> None:
     details = refused(rest.post("/v1/sessions", creation(**changes)), 400, "VALIDATION_ERROR")
@@ -128,7 +128,7 @@ def test_a_field_that_is_wrong_is_named(
         ({"delta_ms": 1}, "participant_id"),
     ],
 )
-def test_an_adjustment_that_is_wrong_names_its_field(
+def test_invalid_field_of_an_adjustment_is_named(
     rest: RestClient, asked: dict[str, Any], field: str
 ) -> None:
     rest.post("/v1/sessions", creation())
@@ -140,7 +140,7 @@ def test_an_adjustment_that_is_wrong_names_its_field(
 
 
 @pytest.mark.parametrize("missing", ["session_id", "sync_mode", "participants", "total_time_ms"])
-def test_a_field_that_is_missing_is_named(rest: RestClient, missing: str) -> None:
+def test_missing_field_is_named(rest: RestClient, missing: str) -> None:
     body = creation()
     del body[missing]
 
@@ -172,25 +172,25 @@ def test_a_field_that_is_missing_is_named(rest: RestClient, missing: str) -> Non
 @pytest.mark.parametrize(
     "path", ["/v1/sessions", *(f"{PATH}/{one}" for one in ("start", "switch"))]
 )
-def test_what_is_no_json_is_malformed(rest: RestClient, path: str, raw: bytes) -> None:
+def test_invalid_json_is_malformed(rest: RestClient, path: str, raw: bytes) -> None:
     refused(rest.post(path, raw=raw), 400, "MALFORMED_JSON")
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"5", b'"x"', b"null"])
 @pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
-def test_a_command_takes_an_object_or_nothing(rest: RestClient, name: str, raw: bytes) -> None:
+def test_command_body_must_be_an_object_or_empty(rest: RestClient, name: str, raw: bytes) -> None:
     rest.post("/v1/sessions", creation())
 
     refused(rest.post(f"{PATH}/{name}", raw=raw), 400, "VALIDATION_ERROR")
 
 
-def test_numbers_too_large_to_give_back_are_refused(rest: RestClient) -> None:
+def test_infinite_numbers_are_rejected(rest: RestClient) -> None:
     body = json.dumps(creation(metadata={"a": "?"})).replace('"?"', "1e999")
 
     refused(rest.post("/v1/sessions", raw=body.encode()), 400, "VALIDATION_ERROR")
 
 
-def test_metadata_nested_too_deeply_is_refused_and_else_returned(rest: RestClient) -> None:
+def test_metadata_nested_too_deeply_is_rejected(rest: RestClient) -> None:
     def nested(levels: int) -> dict[str, Any]:
         return {"a": nested(levels - 1)} if levels else {}
 
@@ -199,7 +199,7 @@ def test_metadata_nested_too_deeply_is_refused_and_else_returned(rest: RestClien
     assert (answer.status, answer.data["metadata"]) == (201, nested(31))
 
 
-def test_of_a_field_given_twice_the_last_one_counts(rest: RestClient) -> None:
+def test_last_of_duplicate_fields_counts(rest: RestClient) -> None:
     text = json.dumps(creation())[:-1] + ', "total_time_ms": 7000}'
 
     assert rest.post("/v1/sessions", raw=text.encode()).data["total_time_ms"] == 7_000
@@ -215,14 +215,16 @@ def test_unknown_fields_are_ignored(rest: RestClient) -> None:
 @pytest.mark.parametrize(
     "given", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
 )
-def test_another_media_type_answers_415(rest: RestClient, given: str) -> None:
+def test_other_media_type_is_415(rest: RestClient, given: str) -> None:
     answer = rest.post("/v1/sessions", creation(), headers={"Content-Type": given})
 
     refused(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize("given", ["Application/JSON", "application/json; charset=utf-8"])
-def test_json_is_json_however_it_is_written(rest: RestClient, given: str) -> None:
+def test_media_type_is_case_insensitive_and_may_have_parameters(
+    rest: RestClient, given: str
+) -> None:
     answer = rest.post("/v1/sessions", creation(), headers={"Content-Type": given})
 
     assert answer.status == 201
@@ -239,14 +241,14 @@ def test_json_is_json_however_it_is_written(rest: RestClient, given: str) -> Non
         ("PATCH", "/ready", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_another_method_answers_405(rest: RestClient, method: str, path: str, allowed: str) -> None:
+def test_other_method_is_405(rest: RestClient, method: str, path: str, allowed: str) -> None:
     answer = rest.call(method, path)
 
     refused(answer, 405, "METHOD_NOT_ALLOWED")
     assert answer.headers["Allow"] == allowed
 
 
-def test_a_body_above_the_limit_answers_413(rest: RestClient) -> None:
+def test_body_above_the_limit_is_413(rest: RestClient) -> None:
     limit = 1024 * 1024
     fits = creation(session_id="?", padding="")
     fits["padding"] = "x" * (limit - len(json.dumps(fits)))
@@ -257,7 +259,7 @@ def test_a_body_above_the_limit_answers_413(rest: RestClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "/start", "/switch"])
-def test_an_id_that_is_none_is_a_field_that_is_wrong(rest: RestClient, name: str) -> None:
+def test_invalid_id_in_the_path_is_named(rest: RestClient, name: str) -> None:
     method = "POST" if name else "GET"
 
     details = refused(rest.call(method, f"/v1/sessions/42{name}"), 400, "VALIDATION_ERROR")
@@ -265,7 +267,7 @@ def test_an_id_that_is_none_is_a_field_that_is_wrong(rest: RestClient, name: str
     assert details[0]["field"] == "session_id"
 
 
-def test_a_store_that_is_away_answers_503_and_tells_nobody_which(
+def test_unavailable_store_is_503_and_not_described(
     rest: RestClient, store: FakeStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.away = True
@@ -282,7 +284,7 @@ def test_a_store_that_is_away_answers_503_and_tells_nobody_which(
     assert rest.get("/ready").json == {"status": "ready"}
 
 
-def test_a_lost_race_answers_409_with_both_versions(rest: RestClient, store: FakeStore) -> None:
+def test_lost_race_is_409_with_both_versions(rest: RestClient, store: FakeStore) -> None:
     class Raced(FakeStore):
         def load(self, session_id: str, *_: Any) -> Loaded:
             return store.load(session_id)
@@ -300,9 +302,7 @@ def test_a_lost_race_answers_409_with_both_versions(rest: RestClient, store: Fak
     assert details == {"expected_version": 2, "actual_version": 3}
 
 
-def test_a_fault_of_our_own_answers_500_with_nothing_but_a_request_id(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_internal_error_is_500_with_only_a_request_id(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(FakeStore):
         def load(self, session_id: str, *_: Any) -> Loaded:
             raise RuntimeError("secret detail")
@@ -315,7 +315,7 @@ def test_a_fault_of_our_own_answers_500_with_nothing_but_a_request_id(
     assert "Traceback" not in answer.text
 
 
-def test_answers_may_be_read_by_any_origin_with_the_headers_that_matter(rest: RestClient) -> None:
+def test_responses_allow_any_origin_and_expose_their_headers(rest: RestClient) -> None:
     headers = rest.get("/v1/time").headers
 
     assert headers["Access-Control-Allow-Origin"] == "*"

@@ -11,9 +11,8 @@ from .client import ANNE, BEN, SESSION, RestClient, creation
 LOG = f"/v1/sessions/{SESSION}/events"
 
 
-def test_the_log_tells_what_happened_as_it_was_told(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_event_log_contains_the_pushed_events(rest: RestClient, store: FakeStore) -> None:
+    rest.start_session()
     store.advance(1_500)
     told = rest.command("switch").json["events"]
 
@@ -31,7 +30,7 @@ def test_the_log_tells_what_happened_as_it_was_told(rest: RestClient, store: Fak
     assert told[0]["time_used_ms"] == 1_500
 
 
-def test_a_timeout_that_is_due_is_in_the_log_with_its_deadline(
+def test_due_timeout_is_in_the_event_log_at_its_deadline(
     rest: RestClient, store: FakeStore
 ) -> None:
     rest.post("/v1/sessions", creation(action_on_timeout={"type": "skip_cycle", "data": [1]}))
@@ -50,9 +49,8 @@ def test_a_timeout_that_is_due_is_in_the_log_with_its_deadline(
     assert store.events(SESSION)[-1][1].at_ms == started_ms + 10_000
 
 
-def test_pages_follow_each_other_and_the_last_one_says_so(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_pages_follow_each_other_and_the_last_has_no_next(rest: RestClient) -> None:
+    rest.start_session()
     for _ in range(4):
         rest.command("switch")
     versions: list[int] = []
@@ -67,7 +65,7 @@ def test_pages_follow_each_other_and_the_last_one_says_so(rest: RestClient) -> N
     assert rest.get(f"{LOG}?after={page['events'][-1]['id']}").data == {"events": [], "next": None}
 
 
-def test_there_is_no_log_where_there_is_no_session(rest: RestClient) -> None:
+def test_event_log_of_a_missing_session_is_404(rest: RestClient) -> None:
     assert rest.get(LOG).error["code"] == "SESSION_NOT_FOUND"
     rest.post("/v1/sessions", creation())
     rest.call("DELETE", f"/v1/sessions/{SESSION}")
@@ -92,7 +90,7 @@ def test_there_is_no_log_where_there_is_no_session(rest: RestClient) -> None:
         ("limit=1.0", "limit"),
     ],
 )
-def test_a_page_that_can_not_be_is_refused(rest: RestClient, query: str, field: str) -> None:
+def test_invalid_page_is_rejected(rest: RestClient, query: str, field: str) -> None:
     rest.post("/v1/sessions", creation())
     refused = rest.get(f"{LOG}?{query}")
 
@@ -100,7 +98,7 @@ def test_a_page_that_can_not_be_is_refused(rest: RestClient, query: str, field: 
     assert [one["field"] for one in refused.error["details"]] == [field]
 
 
-def test_whatever_an_id_may_be_is_taken(rest: RestClient) -> None:
+def test_every_valid_event_id_is_accepted(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
     for after in ("0-0", "9223372036854775807-9223372036854775807", "1700000000000-0"):
         assert rest.get(f"{LOG}?after={after}&limit=1000").status == 200

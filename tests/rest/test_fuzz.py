@@ -1,4 +1,4 @@
-"""Nothing that is sent gives a 500, an answer of another shape, or half a change."""
+"""No input causes a 500, an undocumented response or a partial change."""
 
 from __future__ import annotations
 
@@ -163,14 +163,14 @@ def created_or_untouched(rest: RestClient, store: FakeStore, answer: Answer) -> 
 
 @bounded
 @given(body=bent() | values)
-def test_any_json_creates_a_session_that_works_or_none(rest: RestClient, body: Any) -> None:
+def test_arbitrary_json_creates_a_working_session_or_none(rest: RestClient, body: Any) -> None:
     store = fresh()
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=json.dumps(body).encode()))
 
 
 @bounded
 @given(raw=garbled() | st.binary(max_size=60))
-def test_any_bytes_create_a_session_that_works_or_none(rest: RestClient, raw: bytes) -> None:
+def test_arbitrary_bytes_create_a_working_session_or_none(rest: RestClient, raw: bytes) -> None:
     store = fresh()
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
 
@@ -192,7 +192,7 @@ arguments = (
 
 @bounded
 @given(steps=st.lists(st.tuples(commands, arguments, st.integers(0, 4_000)), max_size=12))
-def test_any_commands_leave_a_session_whole(
+def test_arbitrary_commands_leave_a_consistent_session(
     rest: RestClient, steps: list[tuple[str, Any, int]]
 ) -> None:
     store = fresh()
@@ -211,7 +211,7 @@ def test_any_commands_leave_a_session_whole(
 
 @bounded
 @given(text=written, marks_ms=marks, own=st.none() | written)
-def test_any_written_control_and_any_marks_make_a_session_that_works_or_none(
+def test_arbitrary_notation_and_warnings_create_a_working_session_or_none(
     rest: RestClient, text: str, marks_ms: list[Any], own: str | None
 ) -> None:
     store = fresh()
@@ -236,7 +236,7 @@ queries = st.lists(
 )
 
 
-def test_any_page_of_the_log_is_shown_or_refused(rest: RestClient) -> None:
+def test_arbitrary_page_of_the_event_log_is_returned_or_rejected(rest: RestClient) -> None:
     fresh()
     rest.post("/v1/sessions", EVERYTHING)
     rest.command("start")
@@ -268,7 +268,7 @@ segments = st.text(
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),
     ),
 )
-def test_any_path_method_and_header_is_answered(
+def test_arbitrary_path_method_and_header_get_a_response(
     rest: RestClient, method: str, segment: str, tail: str, headers: dict[str, str]
 ) -> None:
     fresh()

@@ -1,4 +1,4 @@
-"""The same Idempotency-Key and the same request: the same answer, and no second effect."""
+"""Idempotency-Key over REST: the same response, and no second effect."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def version(rest: RestClient) -> int:
         ("undo", {}),
     ],
 )
-def test_a_command_is_answered_again_as_it_was_to_the_byte(
+def test_repeated_command_gets_the_same_bytes(
     rest: RestClient, store: FakeStore, command: str, body: object
 ) -> None:
     rest.post("/v1/sessions", creation())
@@ -55,7 +55,7 @@ def test_a_command_is_answered_again_as_it_was_to_the_byte(
     assert version(rest) == made
 
 
-def test_with_a_key_the_answer_is_what_it_is_without(rest: RestClient) -> None:
+def test_response_is_the_same_with_and_without_a_key(rest: RestClient) -> None:
     def played(*keys: str | None) -> list[Answer]:
         create, start, delete = (None if key is None else {"Idempotency-Key": key} for key in keys)
         return [
@@ -67,7 +67,7 @@ def test_with_a_key_the_answer_is_what_it_is_without(rest: RestClient) -> None:
     assert played("a", "b", "c") == played(None, None, None)
 
 
-def test_a_creation_is_answered_201_again(rest: RestClient) -> None:
+def test_repeated_creation_is_201(rest: RestClient) -> None:
     first = rest.post("/v1/sessions", creation(), headers=KEY)
     rest.command("start")
 
@@ -76,7 +76,7 @@ def test_a_creation_is_answered_201_again(rest: RestClient) -> None:
     assert (first.status, again) == (201, first)
 
 
-def test_a_deletion_spares_what_was_created_since(rest: RestClient) -> None:
+def test_repeated_deletion_does_not_delete_a_newer_session(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
     assert rest.call("DELETE", PATH, headers=KEY).status == 204
     rest.post("/v1/sessions", creation())
@@ -85,7 +85,7 @@ def test_a_deletion_spares_what_was_created_since(rest: RestClient) -> None:
     assert version(rest) == 1
 
 
-def test_the_same_key_with_another_request_answers_422(rest: RestClient) -> None:
+def test_key_with_another_request_is_422(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
     rest.command("start", {}, headers=KEY)
 
@@ -101,7 +101,7 @@ def test_the_same_key_with_another_request_answers_422(rest: RestClient) -> None
     assert version(rest) == 2
 
 
-def test_a_key_belongs_to_one_session(rest: RestClient) -> None:
+def test_key_belongs_to_one_session(rest: RestClient) -> None:
     other = SESSION[:-1] + "1"
     rest.post("/v1/sessions", creation(), headers=KEY)
 
@@ -110,7 +110,7 @@ def test_a_key_belongs_to_one_session(rest: RestClient) -> None:
     assert rest.post(f"/v1/sessions/{other}/start", headers={"Idempotency-Key": "b"}).status == 200
 
 
-def test_a_refused_command_may_be_tried_again_under_its_key(rest: RestClient) -> None:
+def test_refused_command_can_be_retried_under_its_key(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
     assert rest.command("switch", headers=KEY).error["code"] == "INVALID_STATE_TRANSITION"
     rest.command("start")
@@ -119,7 +119,7 @@ def test_a_refused_command_may_be_tried_again_under_its_key(rest: RestClient) ->
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "é", "x" * 256, "tab\tbed", "a, b"])
-def test_a_key_that_is_none_is_named_and_nothing_is_done(rest: RestClient, key: str) -> None:
+def test_invalid_key_is_named_and_changes_nothing(rest: RestClient, key: str) -> None:
     rest.post("/v1/sessions", creation())
 
     for answer in (
@@ -132,7 +132,7 @@ def test_a_key_that_is_none_is_named_and_nothing_is_done(rest: RestClient, key: 
 
 
 @pytest.mark.parametrize("key", ["x" * 255, '"quoted"', "{07}:a:b*?"])
-def test_a_key_may_be_of_any_visible_characters(rest: RestClient, key: str) -> None:
+def test_key_can_contain_all_visible_characters(rest: RestClient, key: str) -> None:
     rest.post("/v1/sessions", creation())
     first = rest.command("start", headers={"idempotency-KEY": key})
 
@@ -144,9 +144,7 @@ def test_a_key_may_be_of_any_visible_characters(rest: RestClient, key: str) -> N
     st.dictionaries(st.text("abc-", min_size=1), st.text("\x21\x7e \"'")),
     st.text(),
 )
-def test_what_is_kept_of_an_answer_is_all_of_it(
-    status: int, headers: dict[str, str], body: str
-) -> None:
+def test_stored_response_is_complete(status: int, headers: dict[str, str], body: str) -> None:
     again = unpack(pack(Response(body, dict(headers), status)))
 
     assert (again.status_code, again.headers, again.body) == (status, headers, body)

@@ -1,4 +1,4 @@
-"""/metrics, and what else is told of each request."""
+"""/metrics, and the metrics and log lines of each request."""
 
 from __future__ import annotations
 
@@ -63,11 +63,10 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, Any]]]:
         logging.getLogger("tickless").removeHandler(handler)
 
 
-def test_a_scrape_shows_what_was_asked_and_what_there_is(
+def test_scrape_contains_request_and_store_metrics(
     container: FakeContainer, rest: RestClient
 ) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
     rest.command("switch")
     rest.command("switch")
     rest.get("/v1/sessions/none")
@@ -90,7 +89,7 @@ def test_a_scrape_shows_what_was_asked_and_what_there_is(
     assert SESSION not in answer.text
 
 
-def test_a_scrape_is_answered_while_the_store_is_away(
+def test_scrape_succeeds_while_the_store_is_unavailable(
     container: FakeContainer, rest: RestClient, store: FakeStore
 ) -> None:
     store.away = True
@@ -103,9 +102,7 @@ def test_a_scrape_is_answered_while_the_store_is_away(
     assert not [name for name, _ in found if name in {"tickless_sessions", "tickless_connections"}]
 
 
-def test_whatever_chalice_answers_itself_is_counted_too(
-    rest: RestClient, told: RecordingSink
-) -> None:
+def test_responses_of_chalice_are_counted(rest: RestClient, told: RecordingSink) -> None:
     rest.call("PUT", PATH)
     rest.post("/v1/sessions", raw=b"{}", headers={"Content-Type": "text/plain"})
 
@@ -116,7 +113,7 @@ def test_whatever_chalice_answers_itself_is_counted_too(
     assert told.flushes == 2
 
 
-def test_a_switch_that_is_refused_is_no_switch(rest: RestClient, told: RecordingSink) -> None:
+def test_refused_switch_is_not_measured(rest: RestClient, told: RecordingSink) -> None:
     rest.post("/v1/sessions", creation())
     rest.command("switch")
 
@@ -124,18 +121,15 @@ def test_a_switch_that_is_refused_is_no_switch(rest: RestClient, told: Recording
     assert told.observed.keys() >= {(names.REQUEST_SECONDS.name, ("POST", f"{ROUTE}/switch"))}
 
 
-def test_a_switch_that_is_answered_again_was_carried_out_once(
-    rest: RestClient, told: RecordingSink
-) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_repeated_switch_is_measured_once(rest: RestClient, told: RecordingSink) -> None:
+    rest.start_session()
     for _ in range(3):
         assert rest.command("switch", headers={"Idempotency-Key": "press"}).status == 200
 
     assert len(told.observed[names.SWITCH_SECONDS.name, ("rest",)]) == 1
 
 
-def test_answers_given_before_and_answers_without_a_state_say_which_version_they_tell_of(
+def test_repeated_and_stateless_responses_log_their_version(
     rest: RestClient, told: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
 ) -> None:
     for _ in range(2):
@@ -156,7 +150,7 @@ def test_answers_given_before_and_answers_without_a_state_say_which_version_they
     ]
 
 
-def test_each_request_is_one_line_that_says_which_version_it_showed(
+def test_each_request_is_one_log_line_with_its_version(
     rest: RestClient, told: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
 ) -> None:
     rest.post("/v1/sessions", creation())
@@ -181,7 +175,7 @@ def test_each_request_is_one_line_that_says_which_version_it_showed(
     assert created["duration_ms"] > 0
 
 
-def test_what_is_refused_before_a_view_is_asked_names_its_code_like_the_rest(
+def test_request_refused_before_its_view_logs_its_code(
     rest: RestClient, told: RecordingSink, lines: list[dict[str, Any]]
 ) -> None:
     rest.call("PATCH", PATH)
@@ -195,7 +189,7 @@ def test_what_is_refused_before_a_view_is_asked_names_its_code_like_the_rest(
     ]
 
 
-def test_the_functions_are_observed_each_by_the_kind_it_is() -> None:
+def test_each_function_is_observed_by_its_kind() -> None:
     kinds = [kind for _, kind in tickless.app.middleware_handlers]
 
     assert kinds == ["http", "http", "websocket", "pure_lambda", "scheduled", "http"]

@@ -35,7 +35,7 @@ def loaded(html: str) -> list[str]:
 
 
 @pytest.mark.parametrize("root", ["", "prod/"])
-def test_everything_the_page_names_is_there_on_any_stage(rest: RestClient, root: str) -> None:
+def test_assets_of_the_page_exist_on_any_stage(rest: RestClient, root: str) -> None:
     page = "https://api.example/prod" if root else "https://api.example/prod/"
     addresses = loaded(web.html(root, SOCKETS))
 
@@ -47,9 +47,7 @@ def test_everything_the_page_names_is_there_on_any_stage(rest: RestClient, root:
 
 
 @pytest.mark.parametrize("asset", ASSETS, ids="/".join)
-def test_what_a_module_loads_is_where_it_looks_for_it(
-    rest: RestClient, asset: tuple[str, str]
-) -> None:
+def test_imports_of_a_module_resolve(rest: RestClient, asset: tuple[str, str]) -> None:
     package, name = asset
     here = f"/page/{web.version()}/{package}/src/{name}"
     answer = rest.get(here)
@@ -62,9 +60,7 @@ def test_what_a_module_loads_is_where_it_looks_for_it(
         assert rest.get(urljoin(here, one)).status == 200, one
 
 
-def test_a_page_from_before_a_deployment_is_given_what_there_is_but_not_to_keep(
-    rest: RestClient,
-) -> None:
+def test_old_asset_url_gets_the_current_asset_uncached(rest: RestClient) -> None:
     answer = rest.get("/page/0123456789abcdef/web/src/main.js")
 
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
@@ -73,15 +69,13 @@ def test_a_page_from_before_a_deployment_is_given_what_there_is_but_not_to_keep(
 @pytest.mark.parametrize(
     "path", ["web/src/nothing.js", "web/src/..%2Findex.html", "up/src/main.js"]
 )
-def test_what_the_page_does_not_load_is_not_there(rest: RestClient, path: str) -> None:
+def test_files_that_the_page_does_not_load_are_not_served(rest: RestClient, path: str) -> None:
     answer = rest.get(f"/page/{web.version()}/{path}")
 
     assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")
 
 
-def test_the_page_knows_where_the_sockets_are_and_may_talk_to_nobody_else(
-    rest: RestClient,
-) -> None:
+def test_page_may_connect_to_its_websocket_url_only(rest: RestClient) -> None:
     answer = rest.get("/")
     policy = dict(
         one.split(" ", 1) for one in answer.headers["Content-Security-Policy"].split("; ")
@@ -98,22 +92,22 @@ def test_the_page_knows_where_the_sockets_are_and_may_talk_to_nobody_else(
     assert "RateLimit-Limit" not in answer.headers
 
 
-def test_sockets_of_this_machine_may_be_looked_for_wherever_the_page_comes_from() -> None:
+def test_policy_of_a_local_page_allows_any_host_name() -> None:
     # Another device names this machine otherwise than it names itself.
     assert "connect-src 'self' ws://*:8001;" in web.policy("ws://127.0.0.1:8001/dev")
     assert "connect-src 'self' ws://*;" in web.policy("ws://localhost/dev")
     assert "connect-src 'self';" in web.policy("")
 
 
-def test_an_address_can_not_become_markup() -> None:
+def test_url_is_escaped_in_the_page() -> None:
     assert '"wss://x/&quot;&gt;&lt;b&gt;"' in web.html("", 'wss://x/"><b>')
 
 
-def test_who_holds_the_page_is_told_that_it_is_still_the_same(rest: RestClient) -> None:
+def test_current_etag_of_the_page_is_304(rest: RestClient) -> None:
     first = rest.get("/")
     tag = first.headers["ETag"]
 
-    # Who compresses on the way makes weak tags of strong ones.
+    # A proxy that compresses makes weak tags of strong ones.
     for held in (tag, f"W/{tag}", f'"another", W/{tag}', "*"):
         again = rest.get("/", headers={"If-None-Match": held})
         assert (again.status, again.text, again.headers["ETag"]) == (304, "", tag)
@@ -122,7 +116,7 @@ def test_who_holds_the_page_is_told_that_it_is_still_the_same(rest: RestClient) 
     assert first.headers["Cache-Control"] == "no-cache"
 
 
-def test_all_of_it_is_below_65_kb_as_it_is_sent() -> None:
+def test_page_and_assets_are_below_65_kb_compressed() -> None:
     parts = [found.text for one in ASSETS if (found := web.asset(*one)) is not None]
     assert len(parts) == len(ASSETS)
     sent = [gzip.compress(text.encode(), 6) for text in (web.html("", SOCKETS), *parts)]

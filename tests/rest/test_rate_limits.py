@@ -1,4 +1,4 @@
-"""RateLimiter as REST shows them: what is counted, what is left, and who is refused."""
+"""Rate limits over REST: what is counted, what is left, and what is refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refused(answer: Answer) -> int:
     return seconds
 
 
-def test_calls_of_an_address_are_counted_and_one_too_many_is_refused(
+def test_requests_above_the_limit_of_an_address_are_refused(
     rest: RestClient, store: FakeStore
 ) -> None:
     answers = [rest.post("/v1/sessions", creation()), rest.command("start")]
@@ -48,7 +48,7 @@ def test_calls_of_an_address_are_counted_and_one_too_many_is_refused(
     assert len(store.commits) == 2
 
 
-def test_who_waits_as_long_as_told_is_let_through(rest: RestClient, store: FakeStore) -> None:
+def test_request_passes_after_retry_after_seconds(rest: RestClient, store: FakeStore) -> None:
     for _ in range(6):
         assert rest.get(PATH).status == 404
     store.advance(1_000 * refused(rest.get(PATH)))
@@ -57,7 +57,7 @@ def test_who_waits_as_long_as_told_is_let_through(rest: RestClient, store: FakeS
     refused(rest.get(PATH))
 
 
-def test_a_refused_call_changes_nothing(rest: RestClient, store: FakeStore) -> None:
+def test_refused_request_changes_nothing(rest: RestClient, store: FakeStore) -> None:
     rest.post("/v1/sessions", creation())
     for _ in range(5):
         rest.get(PATH)
@@ -68,9 +68,7 @@ def test_a_refused_call_changes_nothing(rest: RestClient, store: FakeStore) -> N
     assert rest.get(PATH, address="192.0.2.7").data["version"] == 1
 
 
-def test_addresses_are_counted_apart_and_those_of_one_ipv6_network_together(
-    rest: RestClient,
-) -> None:
+def test_addresses_are_limited_separately_and_ipv6_by_network(rest: RestClient) -> None:
     def remaining(address: str) -> int:
         return told(rest.get(PATH, address=address))[1]
 
@@ -81,18 +79,17 @@ def test_addresses_are_counted_apart_and_those_of_one_ipv6_network_together(
     assert remaining("test-invoke-source-ip") == 5
 
 
-def test_nobody_is_who_he_says_he_is(rest: RestClient) -> None:
+def test_forwarded_headers_do_not_change_the_address(rest: RestClient) -> None:
     for other in ("203.0.113.1", "203.0.113.2"):
         answer = rest.get(PATH, headers={"X-Forwarded-For": other, "Forwarded": f"for={other}"})
 
     assert told(answer)[1] == 4
 
 
-def test_switches_are_counted_by_session_and_not_by_address(
+def test_switches_are_limited_by_session_and_not_by_address(
     rest: RestClient, store: FakeStore
 ) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
 
     switches = [rest.command("switch", address=f"192.0.2.{n}") for n in range(3)]
 
@@ -103,9 +100,8 @@ def test_switches_are_counted_by_session_and_not_by_address(
     assert rest.command("switch").data["version"] == 5
 
 
-def test_a_switch_that_is_answered_again_is_a_call_of_its_address(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_repeated_switch_counts_against_its_address(rest: RestClient) -> None:
+    rest.start_session()
 
     answers = [rest.command("switch", headers={"Idempotency-Key": "a"}) for _ in range(6)]
 
@@ -118,7 +114,7 @@ def test_a_switch_that_is_answered_again_is_a_call_of_its_address(rest: RestClie
     assert told(rest.command("switch")) == (2, 0, 1)
 
 
-def test_a_switch_that_can_not_be_one_is_a_call_of_its_address(rest: RestClient) -> None:
+def test_invalid_switch_counts_against_its_address(rest: RestClient) -> None:
     key = {"Idempotency-Key": "a"}
     for _ in range(3):
         assert rest.command("switch").status == 404
@@ -130,9 +126,8 @@ def test_a_switch_that_can_not_be_one_is_a_call_of_its_address(rest: RestClient)
     refused(rest.command("switch", headers=key))
 
 
-def test_who_asks_in_vain_for_switches_takes_no_room_from_others(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_refused_switches_do_not_count_against_other_clients(rest: RestClient) -> None:
+    rest.start_session()
 
     out_of_turn = [rest.command("switch", {"current_participant_id": BEN}) for _ in range(5)]
     out_of_time = rest.command("switch", address="192.0.2.7", headers={"If-Match": '"1"'})
@@ -143,13 +138,13 @@ def test_who_asks_in_vain_for_switches_takes_no_room_from_others(rest: RestClien
     assert told(rest.command("switch")) == (2, 1, 1)
 
 
-def test_where_only_addresses_are_limited_what_is_no_switch_still_counts(store: FakeStore) -> None:
+def test_missing_session_counts_if_only_addresses_are_limited(store: FakeStore) -> None:
     rest = rest_client(FakeContainer(store, general=2))
 
     assert [rest.command("switch").status for _ in range(3)] == [404, 404, 429]
 
 
-def test_what_is_refused_before_it_is_read_is_not_counted(rest: RestClient) -> None:
+def test_request_refused_unread_is_not_counted(rest: RestClient) -> None:
     for _ in range(7):
         method = rest.call("PATCH", PATH)
         media_type = rest.command("start", {}, headers={"Content-Type": "text/plain"})
@@ -165,7 +160,7 @@ def test_some_paths_are_never_limited(rest: RestClient, path: str) -> None:
         assert not set(HEADERS) & set(answer.headers)
 
 
-def test_what_is_wrong_with_a_call_does_not_keep_it_from_being_counted(rest: RestClient) -> None:
+def test_invalid_requests_are_counted(rest: RestClient) -> None:
     wrong = [
         rest.post("/v1/sessions", raw=b"{"),
         rest.post("/v1/sessions", {}),
@@ -180,9 +175,12 @@ def test_what_is_wrong_with_a_call_does_not_keep_it_from_being_counted(rest: Res
     refused(rest.get("/v1/sessions/42"))
 
 
-def test_where_nothing_can_be_counted_everything_is_let_through(
-    rest: RestClient, store: FakeStore
+def test_requests_pass_and_are_counted_once_while_limits_cannot_be_counted(
+    store: FakeStore,
 ) -> None:
+    container, sink = FakeContainer(store, general=6, switch=2), RecordingSink()
+    container.__dict__["telemetry"] = Telemetry(sink)
+    rest = rest_client(container)
     store.cannot_count = True
 
     for _ in range(10):
@@ -190,32 +188,19 @@ def test_where_nothing_can_be_counted_everything_is_let_through(
             assert answer.status == 404
             assert not set(HEADERS) & set(answer.headers)
         assert rest.get("/v1/sessions/42").status == 400
+    assert sink.counts[names.LIMITER_FAILED_OPEN.name, ()] == 30
 
 
-def test_a_call_that_can_not_be_counted_is_let_through_once(store: FakeStore) -> None:
-    container, sink = FakeContainer(store, general=6, switch=2), RecordingSink()
-    container.__dict__["telemetry"] = Telemetry(sink)
-    rest = rest_client(container)
-    store.cannot_count = True
-
-    rest.get(PATH)
-    rest.get("/v1/sessions/42")
-    rest.command("switch")
-
-    assert sink.counts[names.LIMITER_FAILED_OPEN.name, ()] == 3
-
-
-def test_while_the_store_is_away_that_is_what_is_said(rest: RestClient, store: FakeStore) -> None:
+def test_unavailable_store_is_503_despite_limits(rest: RestClient, store: FakeStore) -> None:
     store.away = True
 
     assert rest.get(PATH).status == 503
     assert rest.command("switch").status == 503
 
 
-def test_without_limits_nothing_is_said_of_them(store: FakeStore) -> None:
+def test_without_limits_responses_have_no_limit_headers(store: FakeStore) -> None:
     rest = rest_client(FakeContainer(store))
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+    rest.start_session()
 
     for answer in (rest.get(PATH), rest.command("switch"), rest.get("/v1/sessions/42")):
         assert not set(HEADERS) & set(answer.headers)

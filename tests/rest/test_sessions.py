@@ -1,4 +1,4 @@
-"""The session endpoints, as protocol.md has them."""
+"""The session endpoints, as documented in protocol.md."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def iso_ms(instant: str | None) -> int | None:
     return round(datetime.fromisoformat(instant).timestamp() * 1000)
 
 
-def test_creation_answers_201_with_the_whole_state(rest: RestClient, store: FakeStore) -> None:
+def test_creation_is_201_with_the_whole_state(rest: RestClient, store: FakeStore) -> None:
     answer = rest.post("/v1/sessions", creation(metadata={"round": 3}))
 
     assert answer.status == 201
@@ -69,9 +69,8 @@ def test_creation_answers_201_with_the_whole_state(rest: RestClient, store: Fake
     }
 
 
-def test_the_same_creation_again_answers_200(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_repeated_creation_is_200(rest: RestClient) -> None:
+    rest.start_session()
 
     again = rest.post("/v1/sessions", creation())
 
@@ -79,7 +78,7 @@ def test_the_same_creation_again_answers_200(rest: RestClient) -> None:
     assert "events" not in again.json
 
 
-def test_another_creation_under_the_same_id_answers_409(rest: RestClient) -> None:
+def test_different_creation_of_an_existing_id_is_409(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
 
     again = rest.post("/v1/sessions", creation(total_time_ms=30_000))
@@ -108,7 +107,7 @@ def test_another_creation_under_the_same_id_answers_409(rest: RestClient) -> Non
         ({"time_per_cycle_ms": 5_000}, {}),
     ],
 )
-def test_what_was_given_is_returned_with_the_figures_it_brings(
+def test_given_fields_are_returned_with_their_readings(
     rest: RestClient, extra: dict[str, Any], shown: dict[str, int]
 ) -> None:
     state = rest.post("/v1/sessions", creation(**extra)).data
@@ -118,7 +117,7 @@ def test_what_was_given_is_returned_with_the_figures_it_brings(
     assert shown.items() <= state["participants"][0].items()
 
 
-def test_odds_are_returned_with_whom_they_belong_to(rest: RestClient) -> None:
+def test_own_time_control_is_returned_with_its_participant(rest: RestClient) -> None:
     odds = {"type": "byoyomi", "period_ms": 5_000, "periods": 3}
     body = creation(increment_ms=1_000)
     body["participants"][1] |= {"time_control": odds, "total_time_ms": 4_000}
@@ -131,7 +130,7 @@ def test_odds_are_returned_with_whom_they_belong_to(rest: RestClient) -> None:
     assert rest.get(PATH).data["participants"][1]["time_control"] == odds
 
 
-def test_participants_stand_in_rotation_order(rest: RestClient) -> None:
+def test_participants_are_in_rotation_order(rest: RestClient) -> None:
     answer = rest.post(
         "/v1/sessions",
         creation(
@@ -145,7 +144,7 @@ def test_participants_stand_in_rotation_order(rest: RestClient) -> None:
     assert [one["participant_id"] for one in answer.data["participants"]] == [BEN, ANNE]
 
 
-def test_ids_come_in_any_case_and_go_out_in_lower_case(rest: RestClient) -> None:
+def test_ids_are_case_insensitive_and_returned_in_lower_case(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation(session_id=SESSION.upper()))
 
     answer = rest.get(f"/v1/sessions/{SESSION.upper()}")
@@ -156,9 +155,8 @@ def test_ids_come_in_any_case_and_go_out_in_lower_case(rest: RestClient) -> None
     assert moved.data["active_participant_id"] == BEN
 
 
-def test_a_read_shows_clocks_as_of_now(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    started = rest.command("start")
+def test_read_shows_clocks_as_of_now(rest: RestClient, store: FakeStore) -> None:
+    started = rest.start_session()
     store.advance(2_500)
 
     answer = rest.get(PATH)
@@ -172,15 +170,14 @@ def test_a_read_shows_clocks_as_of_now(rest: RestClient, store: FakeStore) -> No
     assert answer.data["version"] == 2
 
 
-def test_head_is_answered_like_get(rest: RestClient) -> None:
+def test_head_is_like_get(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
 
     assert rest.call("HEAD", PATH).status == 200
 
 
-def test_a_switch_answers_with_what_it_changed(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_switch_returns_what_it_changed(rest: RestClient, store: FakeStore) -> None:
+    rest.start_session()
     store.advance(1_000)
 
     answer = rest.command("switch")
@@ -207,7 +204,7 @@ def test_a_switch_answers_with_what_it_changed(rest: RestClient, store: FakeStor
     ]
 
 
-def test_a_switch_tells_whose_clock_had_run_out(rest: RestClient, store: FakeStore) -> None:
+def test_switch_names_the_expired_participant(rest: RestClient, store: FakeStore) -> None:
     rest.post(
         "/v1/sessions", creation(action_on_timeout={"type": "notify", "data": {"bell": True}})
     )
@@ -224,7 +221,7 @@ def test_a_switch_tells_whose_clock_had_run_out(rest: RestClient, store: FakeSto
     assert "group_id" not in expired
 
 
-def test_a_session_goes_from_start_to_end(rest: RestClient, store: FakeStore) -> None:
+def test_session_goes_from_start_to_end(rest: RestClient, store: FakeStore) -> None:
     rest.post("/v1/sessions", creation())
 
     assert rest.command("start").data["status"] == "running"
@@ -239,9 +236,8 @@ def test_a_session_goes_from_start_to_end(rest: RestClient, store: FakeStore) ->
     assert rest.command("complete").data == completed.data
 
 
-def test_a_cancelled_session_can_be_cancelled_again_and_not_completed(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_cancelled_session_can_be_cancelled_again_and_not_completed(rest: RestClient) -> None:
+    rest.start_session()
 
     cancelled = rest.command("cancel")
 
@@ -251,11 +247,8 @@ def test_a_cancelled_session_can_be_cancelled_again_and_not_completed(rest: Rest
     assert rest.command("complete").error["code"] == "INVALID_STATE_TRANSITION"
 
 
-def test_an_adjustment_is_shown_and_told_with_its_reason(
-    rest: RestClient, store: FakeStore
-) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+def test_adjustment_is_shown_with_its_reason(rest: RestClient, store: FakeStore) -> None:
+    rest.start_session()
     store.advance(1_000)
 
     asked = {"participant_id": ANNE.upper(), "delta_ms": -30_000, "reason": "späte Ankunft"}
@@ -273,7 +266,7 @@ def test_an_adjustment_is_shown_and_told_with_its_reason(
     assert (expired["type"], expired["at"]) == ("participant_expired", adjusted["at"])
 
 
-def test_a_switch_is_undone_as_if_it_had_not_been(rest: RestClient, store: FakeStore) -> None:
+def test_undo_restores_the_state_before_the_switch(rest: RestClient, store: FakeStore) -> None:
     rest.post("/v1/sessions", creation(increment_ms=5_000))
     rest.command("start")
     store.advance(1_000)
@@ -289,7 +282,7 @@ def test_a_switch_is_undone_as_if_it_had_not_been(rest: RestClient, store: FakeS
     assert rest.command("undo").error["code"] == "INVALID_STATE_TRANSITION"
 
 
-def test_groups_and_session_clocks_are_shown_where_there_are_any(rest: RestClient) -> None:
+def test_groups_and_session_clock_are_shown_in_their_modes(rest: RestClient) -> None:
     red, blue = SESSION[:-1] + "1", SESSION[:-1] + "2"
     members = [
         {"participant_id": ANNE, "total_time_ms": 4_000, "group_id": red},
@@ -313,7 +306,7 @@ def test_groups_and_session_clocks_are_shown_where_there_are_any(rest: RestClien
     assert "groups" not in shared.data
 
 
-def test_deletion_answers_204_as_often_as_it_is_asked_for(rest: RestClient) -> None:
+def test_deletion_is_idempotent(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
 
     for _ in range(2):
@@ -323,14 +316,14 @@ def test_deletion_answers_204_as_often_as_it_is_asked_for(rest: RestClient) -> N
 
 
 @pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
-def test_commands_on_nothing_answer_404(rest: RestClient, name: str) -> None:
+def test_command_on_a_missing_session_is_404(rest: RestClient, name: str) -> None:
     answer = rest.command(name)
 
     assert (answer.status, answer.error["code"]) == (404, "SESSION_NOT_FOUND")
 
 
 @pytest.mark.parametrize("name", ["switch", "pause", "resume"])
-def test_a_command_the_status_forbids_names_the_status(rest: RestClient, name: str) -> None:
+def test_command_that_the_status_forbids_names_the_status(rest: RestClient, name: str) -> None:
     rest.post("/v1/sessions", creation())
 
     answer = rest.command(name)
@@ -339,37 +332,29 @@ def test_a_command_the_status_forbids_names_the_status(rest: RestClient, name: s
     assert "pending" in answer.error["message"]
 
 
-def test_somebody_elses_cycle_answers_409(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
-
-    answer = rest.command("switch", {"current_participant_id": BEN})
-
-    assert (answer.status, answer.error["code"]) == (409, "STALE_CYCLE")
-
-
-def test_an_expired_successor_answers_400(rest: RestClient, store: FakeStore) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ({"current_participant_id": ANNE}, 409, "STALE_CYCLE"),
+        ({"next_participant_id": ANNE}, 400, "PARTICIPANT_EXPIRED"),
+        ({"next_participant_id": SESSION}, 400, "VALIDATION_ERROR"),
+    ],
+)
+def test_refused_switch_has_the_code_of_its_reason(
+    rest: RestClient, store: FakeStore, asked: dict[str, str], status: int, code: str
+) -> None:
+    rest.start_session()
     store.advance(10_000)
     rest.command("switch")
 
-    answer = rest.command("switch", {"next_participant_id": ANNE})
+    answer = rest.command("switch", asked)
 
-    assert (answer.status, answer.error["code"]) == (400, "PARTICIPANT_EXPIRED")
-
-
-def test_an_unknown_successor_is_a_field_that_is_wrong(rest: RestClient) -> None:
-    rest.post("/v1/sessions", creation())
-    rest.command("start")
-
-    answer = rest.command("switch", {"next_participant_id": SESSION})
-
-    assert (answer.status, answer.error["code"]) == (400, "VALIDATION_ERROR")
-    assert answer.error["details"][0]["field"] == "next_participant_id"
+    assert (answer.status, answer.error["code"]) == (status, code)
+    fields = [detail["field"] for detail in answer.error.get("details", ())]
+    assert fields == (["next_participant_id"] if code == "VALIDATION_ERROR" else [])
 
 
-def test_the_time_is_the_stores(rest: RestClient, store: FakeStore) -> None:
+def test_time_is_that_of_the_store(rest: RestClient, store: FakeStore) -> None:
     answer = rest.get("/v1/time")
 
     assert answer.json == {

@@ -185,9 +185,9 @@ def test_per_group_groups_override_text() -> None:
 
 
 def test_per_group_member_total_with_text_is_rejected() -> None:
-    beside = members(None, 20_000, None)
+    with_total = members(None, 20_000, None)
 
-    assert problems("5m+3", mode="per_group", participants=beside) == [
+    assert problems("5m+3", mode="per_group", participants=with_total) == [
         ("participants.1.total_time_ms", "contradiction")
     ]
 

@@ -1,4 +1,4 @@
-"""Where the contract suite runs: a store, and a look behind it."""
+"""The stores that the contract suite runs on, with access to what they contain."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Place(Protocol):
     def log(self, session_id: str) -> list[tuple[int, dict[str, Any]]]: ...
 
     def told(self, session_id: str) -> list[bytes]:
-        """What those who watch this session have been told so far."""
+        """The messages published for this session so far."""
 
     def wait_until(self, now_ms: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The places at which the contract suite runs."""
+"""The stores that the contract suite runs on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from chalicelib.ports import SessionStore
 from tests.fixtures import ON_A_CLUSTER, OpenDeadlines, OpenStore
 
 from .backends import Memory, Place, RealRedis
@@ -35,3 +36,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     real.close()
     client.close()
     listener.close()
+
+
+@pytest.fixture
+def store(place: Place) -> SessionStore:
+    return place.store

@@ -1,4 +1,4 @@
-"""The rights that the documents tell of, and a walk through all that is done with the store."""
+"""The documented rights, and a walk through every operation of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions and commits for tests that care little what is in them."""
+"""Sessions and commits for tests whose content does not matter."""
 
 from __future__ import annotations
 

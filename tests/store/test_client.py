@@ -1,4 +1,4 @@
-"""The Redis client: whose replies are taken, where commands go, and TLS as the URL asks for it."""
+"""The Redis client: matching replies, routing commands, and TLS as the URL configures it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def says(reply: bytes) -> Serve:
     return serve
 
 
-def test_a_reply_that_no_command_asked_for_is_not_taken_for_the_next_ones() -> None:
+def test_unrequested_reply_is_not_taken_for_the_next() -> None:
     with (
         scripted(says(b"$3\r\none\r\n$8\r\nanothers\r\n"), says(b"$3\r\ntwo\r\n")) as url,
         client_of(url) as client,
@@ -84,7 +84,7 @@ def test_a_reply_that_no_command_asked_for_is_not_taken_for_the_next_ones() -> N
         assert client.execute("GET", "key") == b"two"
 
 
-def test_a_reply_that_comes_too_late_is_not_taken_for_the_next_ones() -> None:
+def test_late_reply_is_not_taken_for_the_next() -> None:
     asked_again = Event()
 
     def too_late(connection: socket.socket) -> None:
@@ -108,7 +108,7 @@ def test_a_reply_that_comes_too_late_is_not_taken_for_the_next_ones() -> None:
 
 
 @pytest.mark.parametrize("reply", [b"", b"$5\r\nhe"], ids=["nothing", "half a reply"])
-def test_a_server_that_does_not_reply_in_time_is_unavailable(reply: bytes) -> None:
+def test_server_that_does_not_reply_in_time_is_unavailable(reply: bytes) -> None:
     with (
         scripted(says(reply), says(reply)) as url,
         client_of(url) as client,
@@ -117,9 +117,7 @@ def test_a_server_that_does_not_reply_in_time_is_unavailable(reply: bytes) -> No
         client.execute("GET", "key")
 
 
-def test_errors_stand_among_the_replies_only_where_a_script_is_unknown(
-    any_server: RedisProcess,
-) -> None:
+def test_only_unknown_script_errors_are_returned_as_replies(any_server: RedisProcess) -> None:
     with client_of(any_server.url) as client:
         one, unknown, two = client.pipeline([("ECHO", "1"), ("EVALSHA", "x", 0), ("ECHO", 2)])
         assert (one, two) == (b"1", b"2")
@@ -129,7 +127,7 @@ def test_errors_stand_among_the_replies_only_where_a_script_is_unknown(
         assert client.pipeline([]) == []
 
 
-def test_the_database_of_the_url_is_used(any_server: RedisProcess) -> None:
+def test_database_of_the_url_is_used(any_server: RedisProcess) -> None:
     url = f"redis://{HOST}:{any_server.port}/3"
     with client_of(url) as client, redis.Redis(port=any_server.port, db=3) as other:
         client.execute("SET", "test:database", "here", "PX", 10_000)
@@ -137,7 +135,7 @@ def test_the_database_of_the_url_is_used(any_server: RedisProcess) -> None:
 
 
 @pytest.mark.cluster
-def test_in_a_cluster_all_shards_are_asked(valkey_cluster: Cluster) -> None:
+def test_scan_covers_all_shards_of_a_cluster(valkey_cluster: Cluster) -> None:
     keys = [f"deadlines:{shard_tag(shard)}:test" for shard in range(16)]
     values = [str(number).encode() for number in range(16)]
     with client_of(valkey_cluster.url, cluster=True) as client:
@@ -150,7 +148,7 @@ def test_in_a_cluster_all_shards_are_asked(valkey_cluster: Cluster) -> None:
 
 
 @pytest.mark.cluster
-def test_what_any_node_can_answer_is_answered_while_one_does(own_cluster: Cluster) -> None:
+def test_keyless_command_succeeds_while_any_node_answers(own_cluster: Cluster) -> None:
     with client_of(own_cluster.url, cluster=True) as client:
         client.execute_keyless("PING")
         for node in own_cluster.nodes[1:]:
@@ -165,7 +163,7 @@ def tls(valkey: RedisProcess, certificate: Certificate) -> Iterator[Proxy]:
         yield between
 
 
-def test_a_certificate_is_for_the_host_of_the_url(tls: Proxy, certificate: Certificate) -> None:
+def test_certificate_must_match_the_host_of_the_url(tls: Proxy, certificate: Certificate) -> None:
     trusted = f"rediss://localhost:{tls.port}?ssl_ca_certs={certificate.certificate}"
     with client_of(trusted) as client, pytest.raises(StoreUnavailable, match="not valid for"):
         client.execute("PING")
@@ -173,14 +171,14 @@ def test_a_certificate_is_for_the_host_of_the_url(tls: Proxy, certificate: Certi
         assert client.execute("ECHO", "here") == b"here"
 
 
-def test_a_certificate_is_verified_unless_the_url_asks_for_none(tls: Proxy) -> None:
+def test_certificate_is_verified_unless_the_url_asks_for_none(tls: Proxy) -> None:
     with client_of(tls.url) as client, pytest.raises(StoreUnavailable, match="VERIFY_FAILED"):
         client.execute("PING")
     with client_of(f"{tls.url}?ssl_cert_reqs=none") as client:
         assert client.execute("ECHO", "here") == b"here"
 
 
-def test_a_server_may_want_a_certificate_too(
+def test_client_certificate_is_sent(
     valkey: RedisProcess, certificate: Certificate, tmp_path: Path
 ) -> None:
     ours = self_signed(tmp_path)
@@ -195,7 +193,7 @@ def test_a_server_may_want_a_certificate_too(
             client.execute("PING")
 
 
-def test_a_file_of_certificates_that_does_not_exist_is_named_as_the_cause(tls: Proxy) -> None:
+def test_missing_certificate_file_is_named(tls: Proxy) -> None:
     url = f"{tls.url}?ssl_ca_certs=/nowhere.pem"
     with client_of(url) as client, pytest.raises(StoreUnavailable, match="No such file"):
         client.execute("PING")

@@ -1,4 +1,4 @@
-"""The overridden faults of redis-py's cluster client, and whether redis-py still has them."""
+"""Workarounds for faults of redis-py's cluster client, and whether redis-py still has them."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ def opened() -> Iterator[Open]:
 
 
 @pytest.mark.cluster
-def test_a_key_is_asked_for_at_a_node_that_has_just_joined(
-    own_cluster: Cluster, opened: Open, tmp_path: Path
-) -> None:
+def test_key_is_found_on_a_new_node(own_cluster: Cluster, opened: Open, tmp_path: Path) -> None:
     clients = {kind: opened(kind, own_cluster) for kind in (FAULTY, MENDED)}
     assert clients[MENDED].set(KEY, "value")
     with joined_by_another(own_cluster, valkey_binary(), tmp_path / "newcomer") as newcomer:
@@ -88,9 +86,7 @@ def test_a_key_is_asked_for_at_a_node_that_has_just_joined(
 
 
 @pytest.mark.cluster
-def test_threads_that_meet_silent_nodes_look_for_others_once(
-    own_cluster: Cluster, opened: Open
-) -> None:
+def test_threads_share_one_search_for_other_nodes(own_cluster: Cluster, opened: Open) -> None:
     clients = {kind: opened(kind, own_cluster) for kind in (FAULTY, MENDED)}
     for client in clients.values():
         client.set(KEY, "value")
@@ -117,7 +113,7 @@ def test_threads_that_meet_silent_nodes_look_for_others_once(
 
 
 @pytest.mark.cluster
-def test_a_cluster_without_slots_is_unavailable(tmp_path: Path) -> None:
+def test_cluster_without_slots_is_unavailable(tmp_path: Path) -> None:
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with running(valkey_binary(), tmp_path, *options) as node:
         client = connect(Settings(redis_url=node.url, redis_cluster=True))
@@ -128,7 +124,7 @@ def test_a_cluster_without_slots_is_unavailable(tmp_path: Path) -> None:
         client.close()
 
 
-def test_an_attempt_is_made_alone_and_its_failure_is_shared_for_a_moment() -> None:
+def test_failed_attempt_is_shared_for_a_moment() -> None:
     now_s = 100.0
     attempt = SingleAttempt(lambda: now_s)
     with pytest.raises(ZeroDivisionError), attempt():
@@ -140,7 +136,7 @@ def test_an_attempt_is_made_alone_and_its_failure_is_shared_for_a_moment() -> No
         pass
 
 
-def test_who_waits_for_anothers_attempt_does_so_for_a_bounded_time() -> None:
+def test_wait_for_the_attempt_of_another_thread_is_bounded() -> None:
     attempt, begun, enough = SingleAttempt(), Event(), Event()
 
     def hold() -> None:

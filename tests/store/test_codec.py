@@ -1,4 +1,4 @@
-"""What is encoded comes back, and what can't come back is refused by name."""
+"""Encoding round trips, and invalid data is rejected by name."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def through(session: Session) -> Session:
 
 @settings(deadline=None)
 @given(walks())
-def test_a_session_survives_its_encoding(session: Session) -> None:
+def test_session_survives_encoding(session: Session) -> None:
     decoded = through(session)
     assert decoded == session
     assert type(decoded.setup.time_control) is type(session.setup.time_control)
@@ -145,7 +145,7 @@ def test_a_session_survives_its_encoding(session: Session) -> None:
 
 @settings(deadline=None)
 @given(walks())
-def test_what_was_decoded_is_as_good_as_what_was_encoded(session: Session) -> None:
+def test_decoded_session_behaves_like_the_original(session: Session) -> None:
     now_ms = session.updated_at_ms + 1_000_000
     original, decoded = (apply(it, Switch(), now_ms) for it in (session, through(session)))
     assert (decoded.session, decoded.events) == (original.session, original.events)
@@ -154,9 +154,7 @@ def test_what_was_decoded_is_as_good_as_what_was_encoded(session: Session) -> No
 
 @settings(deadline=None)
 @given(walks(), walks())
-def test_facts_fit_the_setup_they_were_made_from_whenever_they_are_written(
-    session: Session, other: Session
-) -> None:
+def test_facts_fit_the_setup_of_their_session(session: Session, other: Session) -> None:
     setup = codec.encode_setup(session.setup)
     assert codec.encode_setup(through(session).setup) == setup
     assert codec.encode_setup(replace(other, setup=session.setup).setup) == setup
@@ -164,7 +162,7 @@ def test_facts_fit_the_setup_they_were_made_from_whenever_they_are_written(
 
 @pytest.mark.parametrize("part", ["setup", "facts"])
 @pytest.mark.parametrize("found", [0, 2, "1", None])
-def test_a_format_of_another_release_is_refused_by_its_number(part: str, found: object) -> None:
+def test_unknown_format_is_rejected_by_its_number(part: str, found: object) -> None:
     session = create(a_setup(), "epoch", 0)
     parts = {"setup": codec.encode_setup(session.setup), "facts": codec.encode_facts(session)}
     written = json.loads(parts[part])
@@ -175,7 +173,7 @@ def test_a_format_of_another_release_is_refused_by_its_number(part: str, found: 
     assert (failure.value.part, failure.value.found) == (part, found)
 
 
-def test_what_was_stored_before_cycles_had_earlier_overtime_is_read() -> None:
+def test_format_without_earlier_overtime_is_read() -> None:
     session = apply(create(a_setup(), "epoch", 0), Start(), 5).session
     facts = codec.encode_facts(session)
     assert b'"cycle":[0,5,0,null,null]' in facts
@@ -186,7 +184,7 @@ def test_what_was_stored_before_cycles_had_earlier_overtime_is_read() -> None:
     assert through(over) == over
 
 
-def test_what_undoes_a_switch_is_stored_with_it_and_only_then() -> None:
+def test_undo_data_is_stored_only_after_a_switch() -> None:
     session = apply(create(a_setup(), "epoch", 0), Start(), 5).session
     assert b"undoable" not in codec.encode_facts(session)
     switched = apply(session, Switch(), 9).session
@@ -204,7 +202,7 @@ def damaged(part: bytes, field: str) -> bytes:
     return json.dumps(fields).encode()
 
 
-def test_damage_is_refused_and_never_guessed_at() -> None:
+def test_damaged_data_is_rejected() -> None:
     session = create(a_setup(), "epoch", 0)
     setup, facts = codec.encode_setup(session.setup), codec.encode_facts(session)
     wrongs = [
@@ -223,7 +221,7 @@ def test_damage_is_refused_and_never_guessed_at() -> None:
             codec.decode("epoch", 1, *wrong)
 
 
-def test_events_tell_their_type_their_instant_and_all_they_know() -> None:
+def test_encoded_event_has_type_instant_and_fields() -> None:
     events = [
         SessionCreated(1),
         SessionStarted(2, "ann"),
@@ -266,6 +264,6 @@ def test_events_tell_their_type_their_instant_and_all_they_know() -> None:
     "stored",
     [b"", b"7", b"{}", b'{"type":"of_tomorrow","at_ms":1}', b'{"type":"session_paused"}'],
 )
-def test_an_event_that_this_release_does_not_know_is_said_to_be_unreadable(stored: bytes) -> None:
+def test_unknown_event_is_reported_as_unreadable(stored: bytes) -> None:
     with pytest.raises(codec.UnreadableSession):
         codec.decode_event(stored)

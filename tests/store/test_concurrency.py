@@ -1,4 +1,4 @@
-"""Many at once: nothing is lost, nothing happens twice, and the index keeps agreeing."""
+"""Concurrent commits: none is lost or applied twice, and the index agrees with the sessions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def expected_ms(session: Session | None) -> int | None:
     return None if session is None else due_ms(session)
 
 
-def test_every_switch_makes_exactly_one_version_however_many_compete(
+def test_every_competing_switch_makes_exactly_one_version(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
@@ -54,7 +54,7 @@ def test_every_switch_makes_exactly_one_version_however_many_compete(
         assert admin.xlen(SessionKeys.of(session_id, 16).events) == 201
 
 
-def test_the_index_agrees_with_the_session_after_whatever_race(
+def test_index_agrees_with_the_session_after_races(
     open_store: OpenStore, valkey: RedisProcess
 ) -> None:
     store = open_store(valkey.url)
@@ -83,9 +83,7 @@ def test_the_index_agrees_with_the_session_after_whatever_race(
             assert indexed_ms(admin, session_id) == expected_ms(store.load(session_id).session)
 
 
-def test_however_often_connections_are_cut_each_command_makes_one_version(
-    open_store: OpenStore, proxy: Proxy
-) -> None:
+def test_cut_connections_make_no_command_count_twice(open_store: OpenStore, proxy: Proxy) -> None:
     store = open_store(proxy.url)
     session_id = started(store).setup.session_id
     done = Event()
@@ -117,7 +115,7 @@ def test_however_often_connections_are_cut_each_command_makes_one_version(
     assert now.version == 2 + 4 * 30
 
 
-def test_one_of_many_creations_wins_and_the_others_are_told_of_it(
+def test_one_of_many_creations_wins_and_the_others_are_stale(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
@@ -148,7 +146,7 @@ def test_commands_are_remembered_for_a_minute_and_no_longer(
             assert 50_000 < admin.pttl(keys.reply(command_id)) <= 60_000
 
 
-def test_whoever_watches_is_kept_at_least_as_long_as_the_session(
+def test_connections_are_kept_at_least_as_long_as_the_session(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
@@ -170,7 +168,7 @@ def test_whoever_watches_is_kept_at_least_as_long_as_the_session(
         assert admin.exists(connections)
 
 
-def test_a_log_left_behind_is_not_continued_by_the_next_incarnation(
+def test_leftover_event_log_is_not_continued_by_a_new_session(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
@@ -184,7 +182,7 @@ def test_a_log_left_behind_is_not_continued_by_the_next_incarnation(
         assert admin.xlen(keys.events) == 1
 
 
-def test_the_log_keeps_the_latest_thousand_or_so(
+def test_event_log_keeps_about_the_latest_thousand(
     open_store: OpenStore, valkey: RedisProcess
 ) -> None:
     store = open_store(valkey.url)

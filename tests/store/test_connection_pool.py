@@ -83,7 +83,7 @@ def test_one_thread_probes_a_silent_server_while_the_others_are_refused() -> Non
     assert refused
 
 
-def test_a_server_that_refuses_is_tried_every_time() -> None:
+def test_refusing_server_is_tried_every_time() -> None:
     pool = ScriptedPool(refuse)
     with pytest.raises(RedisConnectionError, match="refused"):
         pool.use()

@@ -1,4 +1,4 @@
-"""One contract for the registry of connections: the fake and Redis, standalone and Cluster."""
+"""Contract of the connection registry: the fake and Redis, standalone and Cluster."""
 
 from __future__ import annotations
 
@@ -56,12 +56,17 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
     server = connect(settings)
     nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
-    registry = RedisConnections(server, 16, HeartbeatPolicy())
+    place = Place(
+        RedisConnections(server, 16, HeartbeatPolicy()),
+        RedisStore(server, 16),
+        RedisDeadlines(server, 16),
+    )
 
     def away() -> None:
-        registry._client = nowhere
+        place.registry = RedisConnections(nowhere, 16, HeartbeatPolicy())
 
-    yield Place(registry, RedisStore(server, 16), RedisDeadlines(server, 16), away)
+    place.away = away
+    yield place
     server.close()
     nowhere.close()
 
@@ -87,7 +92,7 @@ def due_ms(place: Place, session_id: str) -> int | None:
     return next((one.at_ms for one in due if one.session_id == session_id), None)
 
 
-def test_who_watches_is_listed_with_endpoint_and_instants(
+def test_registered_connection_is_listed_with_endpoint_and_instants(
     place: Place, session_id: str, who: str
 ) -> None:
     heard = place.registry.register(session_id, who, HERE)
@@ -100,7 +105,7 @@ def test_who_watches_is_listed_with_endpoint_and_instants(
     assert place.registry.session_of(who) == session_id
 
 
-def test_a_deadline_that_the_index_has_lost_or_has_too_late_is_put_right(
+def test_registering_restores_a_missing_or_late_deadline(
     place: Place, session_id: str, who: str
 ) -> None:
     now_ms = place.store.now_ms()
@@ -118,7 +123,7 @@ def test_a_deadline_that_the_index_has_lost_or_has_too_late_is_put_right(
     assert due_ms(place, session_id) == now_ms - 1
 
 
-def test_of_a_session_that_waits_for_nothing_the_index_says_nothing(
+def test_registering_adds_no_deadline_to_a_session_without_one(
     place: Place, session_id: str, who: str
 ) -> None:
     created(place.store, a_setup(session_id), due_ms=None)
@@ -128,9 +133,7 @@ def test_of_a_session_that_waits_for_nothing_the_index_says_nothing(
     assert due_ms(place, session_id) is None
 
 
-def test_messages_are_counted_each_connection_for_itself(
-    place: Place, session_id: str, who: str
-) -> None:
+def test_messages_are_limited_per_connection(place: Place, session_id: str, who: str) -> None:
     def remaining(connection_id: str) -> int:
         limit_check = RateLimitCheck("message", connection_id, Limit(3, MINUTE_US))
         with suppress(RateLimited):
@@ -144,7 +147,7 @@ def test_messages_are_counted_each_connection_for_itself(
     assert remaining(f"{who}2") == 2
 
 
-def test_a_sign_of_life_moves_one_instant_and_not_the_other(
+def test_heartbeat_updates_only_the_heard_at_instant(
     place: Place, session_id: str, who: str
 ) -> None:
     first = place.registry.register(session_id, who, HERE)
@@ -158,7 +161,7 @@ def test_a_sign_of_life_moves_one_instant_and_not_the_other(
     assert watcher.heard_at_ms == again.now_ms
 
 
-def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: str) -> None:
+def test_heartbeat_returns_the_current_version(place: Place, who: str) -> None:
     setup = a_setup()
     session_id = setup.session_id
     assert place.registry.register(session_id, who, HERE).epoch is None
@@ -170,9 +173,7 @@ def test_a_sign_of_life_tells_what_the_session_has_come_to(place: Place, who: st
     assert heard.updated_at_ms == session.updated_at_ms
 
 
-def test_watchers_of_one_session_are_not_those_of_another(
-    place: Place, session_id: str, who: str
-) -> None:
+def test_connections_are_listed_per_session(place: Place, session_id: str, who: str) -> None:
     place.registry.register(session_id, who, HERE)
     place.registry.register(session_id, f"2{who}", THERE)
 
@@ -180,7 +181,7 @@ def test_watchers_of_one_session_are_not_those_of_another(
     assert listed(place, str(uuid4())) == set()
 
 
-def test_many_lists_are_read_in_their_order(place: Place, session_id: str, who: str) -> None:
+def test_lists_of_many_sessions_are_read_in_order(place: Place, session_id: str, who: str) -> None:
     other, empty = str(uuid4()), str(uuid4())
     place.registry.register(session_id, who, HERE)
     place.registry.register(other, f"2{who}", THERE)
@@ -195,7 +196,7 @@ def test_many_lists_are_read_in_their_order(place: Place, session_id: str, who: 
     assert place.registry.connections_of_many([]) == []
 
 
-def test_who_is_forgotten_is_on_no_list(place: Place, session_id: str, who: str) -> None:
+def test_deregistered_connection_is_not_listed(place: Place, session_id: str, who: str) -> None:
     place.registry.register(session_id, who, HERE)
     place.registry.deregister(who)
     place.registry.deregister(who)
@@ -204,7 +205,7 @@ def test_who_is_forgotten_is_on_no_list(place: Place, session_id: str, who: str)
     assert place.registry.session_of(who) is None
 
 
-def test_who_is_removed_may_come_again(place: Place, session_id: str, who: str) -> None:
+def test_removed_connection_can_register_again(place: Place, session_id: str, who: str) -> None:
     place.registry.register(session_id, who, HERE)
     place.registry.register(session_id, f"2{who}", HERE)
     place.registry.remove(session_id, [who, f"2{who}", "never seen="])
@@ -226,7 +227,7 @@ def test_every_watched_session_is_found(place: Place, session_id: str, who: str)
     assert session_id not in set(place.registry.sessions_with_connections())
 
 
-def test_a_registry_that_is_away_says_so(place: Place, session_id: str, who: str) -> None:
+def test_unavailable_registry_raises(place: Place, session_id: str, who: str) -> None:
     place.away()
 
     for call in (
@@ -254,7 +255,7 @@ def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
     server.close()
 
 
-def test_a_lost_reply_registers_nobody_twice(
+def test_lost_reply_does_not_register_twice(
     proxy: Proxy, valkey: RedisProcess, session_id: str, who: str
 ) -> None:
     server = connect(Settings(redis_url=proxy.url))
@@ -283,7 +284,7 @@ def a_guest(place: Place, session_id: str, for_s: int = 60) -> Bearer:
     )
 
 
-def test_who_came_with_a_token_is_known_by_it_and_until_when(
+def test_connection_with_a_token_has_its_bearer_and_expiry(
     place: Place, session_id: str, who: str
 ) -> None:
     guest = a_guest(place, session_id)
@@ -297,7 +298,7 @@ def test_who_came_with_a_token_is_known_by_it_and_until_when(
     assert (watcher.endpoint, watcher.valid_until_ms) == (HERE, guest.valid_until_s * 1000)
 
 
-def test_who_came_without_one_is_known_too(place: Place, session_id: str, who: str) -> None:
+def test_connection_without_a_token_has_no_bearer(place: Place, session_id: str, who: str) -> None:
     place.registry.register(session_id, who, HERE)
 
     assert place.registry.context_of(who) == ConnectionContext(session_id, None)
@@ -307,7 +308,7 @@ def test_who_came_without_one_is_known_too(place: Place, session_id: str, who: s
     ] == [None]
 
 
-def test_a_message_with_a_token_is_counted_as_any_other(
+def test_message_with_a_token_is_limited_like_any_other(
     place: Place, session_id: str, who: str
 ) -> None:
     guest = a_guest(place, session_id)
@@ -319,7 +320,7 @@ def test_a_message_with_a_token_is_counted_as_any_other(
 
 
 @pytest.mark.parametrize("for_s", [-1, 60])
-def test_whose_token_does_not_hold_is_put_on_no_list(
+def test_connection_with_an_invalid_token_is_not_listed(
     place: Place, session_id: str, who: str, for_s: int
 ) -> None:
     guest = a_guest(place, session_id, for_s)
@@ -333,7 +334,7 @@ def test_whose_token_does_not_hold_is_put_on_no_list(
     assert limit_check.quota is None
 
 
-def test_and_so_does_whose_token_was_minted_with_it(
+def test_connections_of_tokens_minted_with_a_revoked_one_are_invalid(
     place: Place, session_id: str, who: str
 ) -> None:
     host = a_guest(place, session_id)
@@ -349,7 +350,7 @@ def test_and_so_does_whose_token_was_minted_with_it(
     }
 
 
-def test_whose_token_is_revoked_stays_on_the_list_as_one_who_has_to_leave(
+def test_connection_of_a_revoked_token_stays_listed_as_invalid(
     place: Place, session_id: str, who: str
 ) -> None:
     leaving, staying = a_guest(place, session_id), a_guest(place, session_id)

@@ -1,4 +1,4 @@
-"""What every DeadlineIndex promises, the fake as much as the real one."""
+"""Contract of every DeadlineIndex, fake and real."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ def overdue(place: Place, total_ms: int = 1_000) -> Session:
     return session
 
 
-def test_nothing_is_due_before_its_deadline_but_it_is_known_to_come(
-    place: Place, index: DeadlineIndex
-) -> None:
+def test_next_deadline_is_known_before_it_is_due(place: Place, index: DeadlineIndex) -> None:
     session = started(place.store)
     found = look(index, session)
     at_ms = deadline_ms(session)
@@ -68,21 +66,19 @@ def test_nothing_is_due_before_its_deadline_but_it_is_known_to_come(
     assert place.store.now_ms() >= found.now_ms
 
 
-def test_a_deadline_is_due_from_its_own_millisecond_on(place: Place, index: DeadlineIndex) -> None:
+def test_deadline_is_due_from_its_own_millisecond(place: Place, index: DeadlineIndex) -> None:
     session = overdue(place)
     at_ms = deadline_ms(session)
     assert at_ms is not None
     assert entry_of(index, session) == Deadline(session.setup.session_id, at_ms)
 
 
-def test_looking_takes_nothing_away(place: Place, index: DeadlineIndex) -> None:
+def test_reading_due_deadlines_removes_none(place: Place, index: DeadlineIndex) -> None:
     session = overdue(place)
     assert entry_of(index, session) == entry_of(index, session) is not None
 
 
-def test_no_more_are_named_than_were_asked_for_the_earliest_first(
-    place: Place, index: DeadlineIndex
-) -> None:
+def test_due_deadlines_are_limited_and_earliest_first(place: Place, index: DeadlineIndex) -> None:
     session = overdue(place)
     # Of the same shard, and later: sessions of other tests may stand before both.
     later = a_setup_of(1_000)
@@ -98,7 +94,7 @@ def test_no_more_are_named_than_were_asked_for_the_earliest_first(
     assert look(index, session, limit=1).deadlines == every[:1]
 
 
-def test_a_commit_moves_the_entry_or_takes_it_away(place: Place, index: DeadlineIndex) -> None:
+def test_commit_moves_or_removes_the_entry(place: Place, index: DeadlineIndex) -> None:
     session = overdue(place)
     settled = next_of(session, Switch(), place.store.now_ms())
     place.store.commit(settled)
@@ -108,7 +104,7 @@ def test_a_commit_moves_the_entry_or_takes_it_away(place: Place, index: Deadline
     assert place.deadline_ms(session.setup.session_id) is None
 
 
-def test_an_entry_without_a_session_is_taken_away(place: Place, index: DeadlineIndex) -> None:
+def test_entry_without_a_session_is_corrected_away(place: Place, index: DeadlineIndex) -> None:
     session = overdue(place)
     session_id = session.setup.session_id
     place.lose(session_id)
@@ -117,7 +113,7 @@ def test_an_entry_without_a_session_is_taken_away(place: Place, index: DeadlineI
     assert place.deadline_ms(session_id) is None
 
 
-def test_an_entry_that_disagrees_with_its_session_is_put_right(
+def test_entry_that_disagrees_with_its_session_is_corrected(
     place: Place, index: DeadlineIndex
 ) -> None:
     session = started(place.store)
@@ -133,7 +129,7 @@ def test_an_entry_that_disagrees_with_its_session_is_put_right(
     assert place.deadline_ms(session_id) is None
 
 
-def test_what_was_found_before_a_commit_corrects_nothing_after_it(
+def test_correction_based_on_an_older_version_does_nothing(
     place: Place, index: DeadlineIndex
 ) -> None:
     session = started(place.store)
@@ -145,9 +141,7 @@ def test_what_was_found_before_a_commit_corrects_nothing_after_it(
     assert place.deadline_ms(session_id) == switched.due_ms
 
 
-def test_what_was_found_of_another_incarnation_corrects_nothing(
-    place: Place, index: DeadlineIndex
-) -> None:
+def test_correction_based_on_another_epoch_does_nothing(place: Place, index: DeadlineIndex) -> None:
     former = started(place.store)
     session_id = former.setup.session_id
     place.store.delete(session_id, new_id("command"), b"gone")
@@ -157,15 +151,13 @@ def test_what_was_found_of_another_incarnation_corrects_nothing(
     assert place.deadline_ms(session_id) == deadline_ms(present)
 
 
-def test_a_session_that_came_to_be_since_keeps_its_entry(
-    place: Place, index: DeadlineIndex
-) -> None:
+def test_newly_created_session_keeps_its_entry(place: Place, index: DeadlineIndex) -> None:
     session = started(place.store, a_setup())
     index.correct(session.setup.session_id, None, None)
     assert place.deadline_ms(session.setup.session_id) == deadline_ms(session)
 
 
-def test_names_of_channels_lead_back_to_their_shards() -> None:
+def test_channel_name_yields_its_shard() -> None:
     assert [shard_of_alarms(deadlines(shard_tag(shard))) for shard in (0, 7, 15, 120)] == [
         0,
         7,

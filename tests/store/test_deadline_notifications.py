@@ -1,4 +1,4 @@
-"""Deadline notifications: who sleeps until the next instant hears of an earlier one."""
+"""Deadline notifications: a sleeping sweeper learns of an earlier deadline."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from tests.servers import RedisProcess
 from .sessions import a_setup
 
 
-def test_a_session_that_stays_overdue_keeps_no_alarm_from_being_raised(
-    own_valkey: RedisProcess,
-) -> None:
+def test_overdue_session_suppresses_no_deadline_notification(own_valkey: RedisProcess) -> None:
     # What a sweeper can't read it puts off, and its entry stays where it was.
     container = Container(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))
     setup = a_setup()

@@ -1,4 +1,4 @@
-"""What would be lost if the store evicted keys; docs/operating.md says so, and how it does not."""
+"""What is lost if the store evicts keys; docs/operating.md explains how to prevent it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def evict(server: RedisProcess, *keys: str) -> None:
         assert admin.delete(*keys)
 
 
-def test_an_evicted_session_is_gone(container: Container, own_valkey: RedisProcess) -> None:
+def test_evicted_session_is_gone(container: Container, own_valkey: RedisProcess) -> None:
     session_id, _ = start_session(container.engine)
 
     evict(own_valkey, SessionKeys.of(session_id, container.settings.shards).session)
@@ -40,7 +40,7 @@ def test_an_evicted_session_is_gone(container: Container, own_valkey: RedisProce
         container.engine.get_current_state(session_id)
 
 
-def test_an_evicted_answer_lets_a_command_that_comes_again_count_twice(
+def test_evicted_record_lets_a_repeated_command_apply_twice(
     container: Container, own_valkey: RedisProcess
 ) -> None:
     session_id, _ = start_session(container.engine, SyncMode.PER_PARTICIPANT, total_ms=60_000)
@@ -52,7 +52,7 @@ def test_an_evicted_answer_lets_a_command_that_comes_again_count_twice(
     assert container.engine.execute_idempotent(session_id, Switch(), ONCE) != first
 
 
-def test_an_evicted_index_leaves_the_clocks_of_its_shard_to_whoever_asks(
+def test_evicted_index_leaves_timeouts_to_reads(
     container: Container, own_valkey: RedisProcess
 ) -> None:
     session_id, started_ms = start_session(container.engine)

@@ -1,8 +1,6 @@
-"""What every SessionStore promises of requests that come again."""
+"""Contract of every SessionStore: idempotency records."""
 
 from __future__ import annotations
-
-import pytest
 
 from chalicelib.core.commands import Start, Switch
 from chalicelib.core.session import create
@@ -15,12 +13,7 @@ KEPT = IdempotencyRecord(3, b"fingerprint", b"200 [] with spaces, \x00 and \xff\
 LONG_MS = 60_000
 
 
-@pytest.fixture
-def store(place: Place) -> SessionStore:
-    return place.store
-
-
-def test_a_commit_keeps_its_receipt_byte_for_byte(store: SessionStore) -> None:
+def test_commit_stores_its_idempotency_record_unchanged(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     session_id = session.setup.session_id
     commit = next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT)
@@ -33,7 +26,7 @@ def test_a_commit_keeps_its_receipt_byte_for_byte(store: SessionStore) -> None:
     assert store.load(session_id, new_id("key")).record is None
 
 
-def test_of_two_commits_of_one_id_the_second_is_told_of_the_first(store: SessionStore) -> None:
+def test_second_commit_of_one_id_gets_the_record_of_the_first(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     first = next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT)
     other = IdempotencyRecord(3, b"another", b"answer")
@@ -43,7 +36,7 @@ def test_of_two_commits_of_one_id_the_second_is_told_of_the_first(store: Session
     assert store.commit(second) == Committed(3, KEPT)
 
 
-def test_without_a_receipt_the_version_is_kept(store: SessionStore) -> None:
+def test_commit_without_a_record_stores_its_version(store: SessionStore) -> None:
     commit = creation(create(a_setup(), new_id("epoch"), store.now_ms()))
     store.commit(commit)
 
@@ -52,7 +45,7 @@ def test_without_a_receipt_the_version_is_kept(store: SessionStore) -> None:
     assert found.record == IdempotencyRecord(1)
 
 
-def test_a_receipt_is_kept_for_as_long_as_asked(place: Place, store: SessionStore) -> None:
+def test_record_is_kept_for_the_requested_time(place: Place, store: SessionStore) -> None:
     session, key = created(store), new_id("key")
     session_id = session.setup.session_id
     commit = next_of(
@@ -72,7 +65,7 @@ def test_a_receipt_is_kept_for_as_long_as_asked(place: Place, store: SessionStor
     assert store.load(session_id, "kept").record is None
 
 
-def test_a_receipt_outlives_its_session(store: SessionStore) -> None:
+def test_record_outlives_its_session(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     session_id = session.setup.session_id
     store.commit(next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT))
@@ -83,7 +76,7 @@ def test_a_receipt_outlives_its_session(store: SessionStore) -> None:
     assert (found.session, found.record) == (None, KEPT)
 
 
-def test_a_stale_commit_keeps_no_receipt(store: SessionStore) -> None:
+def test_stale_commit_stores_no_record(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     late = next_of(session, Switch(), store.now_ms(), command_id=key, record=KEPT)
     store.commit(next_of(session, Switch(), store.now_ms()))
@@ -92,9 +85,7 @@ def test_a_stale_commit_keeps_no_receipt(store: SessionStore) -> None:
     assert store.load(session.setup.session_id, key).record is None
 
 
-def test_what_changes_nothing_can_be_kept_too_and_the_first_one_stands(
-    store: SessionStore,
-) -> None:
+def test_first_saved_response_is_kept(store: SessionStore) -> None:
     session_id, key = new_id(), new_id("key")
     other = IdempotencyRecord(9, b"another", b"answer")
 
@@ -103,14 +94,14 @@ def test_what_changes_nothing_can_be_kept_too_and_the_first_one_stands(
     assert store.load(session_id, key).record == KEPT
 
 
-def test_a_delete_says_whether_there_was_a_session(store: SessionStore) -> None:
+def test_delete_reports_whether_the_session_existed(store: SessionStore) -> None:
     session_id = created(store).setup.session_id
 
     assert store.delete(session_id, new_id("command"), b"gone") == Deleted(True)
     assert store.delete(session_id, new_id("command"), b"gone") == Deleted(False)
 
 
-def test_a_repeated_delete_is_told_of_the_first_one(store: SessionStore) -> None:
+def test_repeated_delete_gets_the_record_of_the_first(store: SessionStore) -> None:
     session_id, key = created(store).setup.session_id, new_id("key")
     record = IdempotencyRecord(0, b"fingerprint")
     store.delete(session_id, key, b"gone", record=record, keep_ms=LONG_MS)
@@ -119,7 +110,7 @@ def test_a_repeated_delete_is_told_of_the_first_one(store: SessionStore) -> None
     assert store.load(session_id, key).record == record
 
 
-def test_a_delete_of_one_version_deletes_no_other(place: Place, store: SessionStore) -> None:
+def test_conditional_delete_deletes_no_other_version(place: Place, store: SessionStore) -> None:
     session = created(store)
     session_id = session.setup.session_id
     running = next_of(session, Start(), store.now_ms())

@@ -1,4 +1,4 @@
-"""Names of keys: the same in every process, and all of a session's in one slot."""
+"""Key names: the same in every process, and one slot per session."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_all_names_of_a_session_share_one_slot(session_id: str, shards: int) -> 
 
 @settings(deadline=None)
 @given(st.lists(ids, min_size=2, max_size=2, unique=True))
-def test_two_sessions_share_no_key_but_the_index(session_ids: list[str]) -> None:
+def test_sessions_share_no_key_but_the_index(session_ids: list[str]) -> None:
     one, other = (SessionKeys.of(session_id, shards=1) for session_id in session_ids)
     assert one.session != other.session
     assert one.updates != other.updates

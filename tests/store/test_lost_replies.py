@@ -1,4 +1,4 @@
-"""A reply that is lost must not turn one command into two versions."""
+"""A lost reply does not turn one command into two versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def direct(open_store: OpenStore, valkey: RedisProcess) -> SessionStore:
     return open_store(valkey.url)
 
 
-def test_a_commit_whose_reply_is_lost_makes_one_version(
+def test_lost_reply_to_a_commit_makes_one_version(
     behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
 ) -> None:
     session = started(direct)
@@ -45,7 +45,7 @@ def test_a_commit_whose_reply_is_lost_makes_one_version(
 
 
 @pytest.mark.parametrize("lost", [b"key-of-a-lost-reply", b"fingerprint-of-a-lost-reply"])
-def test_an_answer_that_is_kept_survives_the_reply_that_is_lost(
+def test_stored_response_survives_a_lost_reply(
     behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy, lost: bytes
 ) -> None:
     session_id = started(direct).setup.session_id
@@ -71,7 +71,7 @@ def test_an_answer_that_is_kept_survives_the_reply_that_is_lost(
 
 
 @pytest.mark.parametrize("others", [20, 120])
-def test_a_lost_reply_is_made_good_however_many_commits_came_in_between(
+def test_lost_reply_is_recovered_after_later_commits(
     behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy, others: int
 ) -> None:
     session = started(direct)
@@ -106,7 +106,7 @@ def test_a_lost_reply_is_made_good_however_many_commits_came_in_between(
     assert now.version == 3 + others
 
 
-def test_a_creation_whose_reply_is_lost_creates_once(
+def test_lost_reply_to_a_creation_creates_once(
     behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
 ) -> None:
     session = create(a_setup(), new_id("epoch"), direct.now_ms())
@@ -117,7 +117,7 @@ def test_a_creation_whose_reply_is_lost_creates_once(
     assert direct.load(session.setup.session_id).session == session
 
 
-def test_a_delete_whose_reply_is_lost_spares_the_next_incarnation(
+def test_lost_reply_to_a_delete_spares_a_newer_session(
     behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
 ) -> None:
     session = created(direct)
@@ -134,7 +134,7 @@ def test_a_delete_whose_reply_is_lost_spares_the_next_incarnation(
     assert direct.load(session_id).session == successor
 
 
-def test_a_load_whose_reply_is_lost_is_asked_again(
+def test_lost_reply_to_a_load_is_retried(
     behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
 ) -> None:
     session = started(direct)
@@ -143,7 +143,7 @@ def test_a_load_whose_reply_is_lost_is_asked_again(
     assert proxy.has_dropped
 
 
-def test_a_commit_refused_while_away_can_be_repeated_by_its_caller(
+def test_commit_refused_while_unavailable_can_be_repeated(
     behind_proxy: SessionStore, direct: SessionStore, proxy: Proxy
 ) -> None:
     session = created(direct)

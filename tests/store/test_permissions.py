@@ -1,4 +1,4 @@
-"""The rights that the documents tell of suffice, and none of them is one too many."""
+"""The documented rights suffice, and each of them is needed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,11 @@ def grant(rights: Sequence[str], *servers: RedisProcess, database: int = 0) -> S
     return Settings(redis_url=url, redis_cluster=len(servers) > 1, broadcast="relay")
 
 
-def test_everything_is_allowed_to_whom_the_documented_rights_are_given(
-    any_server: RedisProcess,
-) -> None:
+def test_documented_rights_suffice(any_server: RedisProcess) -> None:
     walk(grant(documented(), any_server))
 
 
-def test_a_database_other_than_the_first_has_to_be_selected(any_server: RedisProcess) -> None:
+def test_other_database_needs_the_select_right(any_server: RedisProcess) -> None:
     assert f"`{IN_ANOTHER_DATABASE}`" in OPERATING.read_text()
 
     walk(grant([*documented(), IN_ANOTHER_DATABASE], any_server, database=3))
@@ -44,7 +42,7 @@ def test_a_database_other_than_the_first_has_to_be_selected(any_server: RedisPro
 
 
 @pytest.mark.cluster
-def test_a_cluster_needs_further_rights(valkey_cluster: Cluster) -> None:
+def test_cluster_needs_further_rights(valkey_cluster: Cluster) -> None:
     assert f"`{' '.join(IN_A_CLUSTER)}`" in OPERATING.read_text()
 
     settings = grant([*documented(), *IN_A_CLUSTER], *valkey_cluster.nodes)
@@ -90,5 +88,5 @@ def test_each_of_the_documented_rights_is_needed(own_valkey: RedisProcess) -> No
     assert needless == []
 
 
-def test_the_rights_are_written_as_an_acl_takes_them() -> None:
+def test_rights_are_valid_acl_rules() -> None:
     assert all(re.fullmatch(r"[~&]\w+:\*|\+\w+", right) for right in documented())

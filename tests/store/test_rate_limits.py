@@ -1,4 +1,4 @@
-"""What every SessionStore promises of limits, and what becomes of them when counting fails."""
+"""Contract of every SessionStore: rate limits, and what happens when counting fails."""
 
 from __future__ import annotations
 
@@ -44,11 +44,6 @@ def observer() -> Observer:
     return Observer()
 
 
-@pytest.fixture
-def store(place: Place) -> SessionStore:
-    return place.store
-
-
 def remaining(limit_check: RateLimitCheck) -> int:
     assert limit_check.quota is not None
     return limit_check.quota.remaining
@@ -62,7 +57,7 @@ def asked(
     key: str | None = None,
     observer: LimitObserver = NULL_OBSERVER,
 ) -> RateLimitCheck:
-    """A read, or a switch, as the engine makes it; what became of its charge."""
+    """A read, or a switch, as the engine makes it; its limit check."""
     limit_check = RateLimitCheck(scope, session_id, limit, observer)
     with suppress(RateLimited):
         store.load(session_id, key, limit_check)
@@ -79,7 +74,7 @@ scopes = pytest.mark.parametrize("scope", ["general", "switch"])
 
 
 @scopes
-def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
+def test_request_above_the_limit_is_refused_with_the_session(
     store: SessionStore, observer: Observer, scope: Scope
 ) -> None:
     session_id = started(store).setup.session_id
@@ -100,9 +95,7 @@ def test_what_is_one_too_many_is_refused_and_the_session_told_all_the_same(
     assert session.version == (5 if scope == "switch" else 2)
 
 
-def test_what_drains_makes_room_and_the_rest_is_forgotten(
-    place: Place, store: SessionStore
-) -> None:
+def test_bucket_drains_and_is_forgotten(place: Place, store: SessionStore) -> None:
     session_id, limit = started(store).setup.session_id, Limit(2, 100_000)
     for _ in range(4):
         asked(store, "switch", session_id, limit)
@@ -114,13 +107,13 @@ def test_what_drains_makes_room_and_the_rest_is_forgotten(
 
 
 @scopes
-def test_one_is_not_counted_for_another(store: SessionStore, scope: Scope) -> None:
+def test_scopes_and_sessions_are_counted_separately(store: SessionStore, scope: Scope) -> None:
     ids = [started(store).setup.session_id for _ in range(2)]
 
     assert [remaining(asked(store, scope, session_id)) for session_id in ids] == [2, 2]
 
 
-def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore) -> None:
+def test_request_for_a_missing_session_is_counted(store: SessionStore) -> None:
     address = new_id("address")
     limit_checks = [RateLimitCheck("general", address, THREE_A_MINUTE) for _ in range(2)]
     store.load(new_id(), limit_check=limit_checks[0])
@@ -129,9 +122,7 @@ def test_a_request_for_no_session_is_counted_with_the_others(store: SessionStore
     assert [remaining(limit_check) for limit_check in limit_checks] == [2, 1]
 
 
-def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for(
-    store: SessionStore,
-) -> None:
+def test_switch_is_counted_when_it_is_applied(store: SessionStore) -> None:
     session = started(store)
     session_id = session.setup.session_id
     for _ in range(5):
@@ -148,7 +139,7 @@ def test_a_switch_is_counted_when_it_is_carried_out_and_not_when_it_is_asked_for
     assert remaining(asked(store, "switch", session_id)) == 1
 
 
-def test_a_switch_for_which_others_left_no_room_changes_nothing(store: SessionStore) -> None:
+def test_switch_above_the_limit_changes_nothing(store: SessionStore) -> None:
     session_id, limit = started(store).setup.session_id, Limit(1, MINUTE_US)
     limit_check = RateLimitCheck("switch", session_id, limit)
     store.load(session_id, limit_check=limit_check)
@@ -162,7 +153,7 @@ def test_a_switch_for_which_others_left_no_room_changes_nothing(store: SessionSt
     assert session.version == 3
 
 
-def test_where_there_is_no_room_left_what_needs_none_is_not_refused(store: SessionStore) -> None:
+def test_full_bucket_does_not_refuse_repeated_commands(store: SessionStore) -> None:
     session_id, key = started(store).setup.session_id, new_id("key")
     limit = Limit(1, MINUTE_US)
     asked(store, "switch", session_id, limit, key)
@@ -177,9 +168,7 @@ def test_where_there_is_no_room_left_what_needs_none_is_not_refused(store: Sessi
     assert not other.is_resolved
 
 
-def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
-    store: SessionStore,
-) -> None:
+def test_equal_concurrent_switches_count_once(store: SessionStore) -> None:
     session, key = started(store), new_id("key")
     session_id, limit = session.setup.session_id, Limit(1, MINUTE_US)
     limit_checks = [RateLimitCheck("switch", session_id, limit) for _ in range(3)]
@@ -196,7 +185,7 @@ def test_equal_switches_at_once_take_one_place_however_little_room_is_left(
 
 
 @scopes
-def test_of_many_at_once_at_two_instances_no_more_pass_than_may(
+def test_limit_holds_across_two_instances(
     open_store: OpenStore, any_server: RedisProcess, scope: Scope
 ) -> None:
     stores = [open_store(any_server.url) for _ in range(2)]
@@ -215,7 +204,7 @@ def test_of_many_at_once_at_two_instances_no_more_pass_than_may(
     assert 20 <= len(let_in) <= 22
 
 
-def test_no_bucket_is_fuller_than_full_though_time_steps_back(
+def test_bucket_never_overfills_when_time_steps_back(
     open_store: OpenStore, any_server: RedisProcess
 ) -> None:
     store, address = open_store(any_server.url), new_id("address")
@@ -232,7 +221,7 @@ def test_no_bucket_is_fuller_than_full_though_time_steps_back(
 # When counting fails
 
 
-def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
+def test_reads_pass_and_are_logged_while_nothing_can_be_written(
     open_store: OpenStore,
     own_server: RedisProcess,
     observer: Observer,
@@ -257,7 +246,7 @@ def test_where_nothing_can_be_written_reads_pass_and_the_log_says_so(
     assert "limits are off" in caplog.text
 
 
-def test_a_full_server_that_has_forgotten_its_scripts_keeps_nobody_from_the_session(
+def test_full_server_without_scripts_still_serves_reads(
     open_store: OpenStore, own_server: RedisProcess, observer: Observer
 ) -> None:
     store = open_store(own_server.url)
@@ -272,7 +261,7 @@ def test_a_full_server_that_has_forgotten_its_scripts_keeps_nobody_from_the_sess
     assert observer.failed_open == 1
 
 
-def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
+def test_corrupt_bucket_refuses_no_request(
     open_store: OpenStore,
     any_server: RedisProcess,
     observer: Observer,
@@ -282,9 +271,9 @@ def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
     session = started(store)
     with any_server.admin() as admin:
         admin.rpush(requests(address), "not a time")
-    beside, alone = (RateLimitCheck("general", address, THREE_A_MINUTE, observer) for _ in range(2))
+    loaded, alone = (RateLimitCheck("general", address, THREE_A_MINUTE, observer) for _ in range(2))
 
-    assert store.load(session.setup.session_id, limit_check=beside).session == session
+    assert store.load(session.setup.session_id, limit_check=loaded).session == session
     # Another store has not yet heard that counting fails.
     open_store(any_server.url).count_request(alone)
 
@@ -292,7 +281,7 @@ def test_a_bucket_that_is_none_keeps_nobody_from_the_session(
     assert caplog.text.count("WRONGTYPE") == 2
 
 
-def test_a_script_that_is_not_known_any_more_is_no_failure(
+def test_forgotten_limit_script_is_sent_again(
     open_store: OpenStore, own_server: RedisProcess, observer: Observer
 ) -> None:
     store, session_id = open_store(own_server.url), new_id()
@@ -306,9 +295,7 @@ def test_a_script_that_is_not_known_any_more_is_no_failure(
     assert observer.failed_open == 0
 
 
-def test_a_store_that_is_away_is_away_whatever_is_counted(
-    open_store: OpenStore, proxy: Proxy
-) -> None:
+def test_unavailable_store_raises_despite_limits(open_store: OpenStore, proxy: Proxy) -> None:
     store = open_store(proxy.url)
     store.ping()
     proxy.refuse()
@@ -331,7 +318,7 @@ def buckets(proxy: Proxy) -> Iterator[tuple[RequestBuckets, Callable[[float], No
     server.close()
 
 
-def test_counting_that_failed_is_left_alone_for_a_while_and_then_tried_again(
+def test_failed_counting_is_skipped_for_a_while(
     buckets: tuple[RequestBuckets, Callable[[float], None]], proxy: Proxy, observer: Observer
 ) -> None:
     counting, advance = buckets
@@ -354,7 +341,7 @@ def test_counting_that_failed_is_left_alone_for_a_while_and_then_tried_again(
     assert observer.failed_open == 2
 
 
-def test_in_a_cluster_the_node_that_counts_may_be_away(
+def test_unavailable_limit_node_refuses_no_request(
     open_store: OpenStore, own_cluster: Cluster, observer: Observer
 ) -> None:
     store, first_of_the_last_node = open_store(own_cluster.url, cluster=True), 10923

@@ -1,4 +1,4 @@
-"""A script's header names what its body binds, in the same order."""
+"""A script's header documents its keys and arguments in their order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def header_and_body(script: Path) -> tuple[str, str]:
 
 @scripts
 @pytest.mark.parametrize("array", ["KEYS", "ARGV"])
-def test_the_header_documents_what_is_bound(script: Path, array: str) -> None:
+def test_script_header_documents_keys_and_arguments(script: Path, array: str) -> None:
     header, body = header_and_body(script)
     section = re.search(rf"^-- {array} ((?:.*\n(?:--  +)?)*?)-- (?=[A-Za-z])", header, re.MULTILINE)
     documented = re.findall(r"\b(\d+) ([a-z_]+)", section[1]) if section else []
@@ -34,7 +34,7 @@ def test_the_header_documents_what_is_bound(script: Path, array: str) -> None:
 
 
 @scripts
-def test_no_script_makes_up_a_key(script: Path) -> None:
+def test_no_script_builds_a_key(script: Path) -> None:
     _, body = header_and_body(script)
     subjects = re.findall(r"redis\.call\('[A-Z]+', ([^,)]+)", body)
     passed_on = re.findall(r"\b(?:measure|consume)\((\w+)", body)

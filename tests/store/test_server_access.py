@@ -1,4 +1,4 @@
-"""Each way a server may want to be reached, and what is said when it says no."""
+"""Passwords, rights, TLS and clusters: access to a server, and the reason if it is denied."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def works(open_store: OpenStore, url: str) -> None:
 
 @pytest.fixture
 def guarded(any_server: RedisProcess) -> Iterator[RedisProcess]:
-    """A server with two users of its own: one who may do what is needed, one who may look."""
+    """A server with two users: one with all rights that are needed, one that may only read."""
     with any_server.admin() as admin:
         ask(admin, "ACL", "SETUSER", "tickless", "on", ">s3cret/@:", *documented())
         look = ("+ping", "+time", "+eval", "+evalsha", "+hmget", "~*")
@@ -68,13 +68,13 @@ def as_user(server: RedisProcess, user: str) -> str:
     return f"redis://{user}@{HOST}:{server.port}/0"
 
 
-def test_a_user_is_let_in_whose_password_has_to_be_quoted(
+def test_user_with_a_quoted_password_is_accepted(
     open_store: OpenStore, guarded: RedisProcess
 ) -> None:
     works(open_store, as_user(guarded, "tickless:s3cret%2F%40%3A"))
 
 
-def test_a_wrong_password_is_named_as_the_cause_but_not_repeated(
+def test_wrong_password_is_named_as_the_cause_and_not_quoted(
     open_store: OpenStore, guarded: RedisProcess
 ) -> None:
     with unavailable("WRONGPASS invalid username-password") as failure:
@@ -94,7 +94,7 @@ def test_missing_rights_are_named_as_the_cause(
         visitor.delete(new_id(), new_id("command"), b"gone")
 
 
-def test_a_password_is_enough_for_the_default_user(open_store: OpenStore, tmp_path: Path) -> None:
+def test_password_suffices_for_the_default_user(open_store: OpenStore, tmp_path: Path) -> None:
     with running(valkey_binary(), tmp_path / "guarded", "--requirepass", "open sesame") as server:
         works(open_store, f"redis://:open%20sesame@{HOST}:{server.port}")
         with unavailable("NOAUTH"):
@@ -107,21 +107,23 @@ def tls(valkey: RedisProcess, certificate: Certificate) -> Iterator[Proxy]:
         yield between
 
 
-def test_tls_works_with_a_certificate_that_is_trusted(
+def test_tls_works_with_a_trusted_certificate(
     open_store: OpenStore, tls: Proxy, certificate: Certificate
 ) -> None:
     assert tls.url.startswith("rediss://")
     works(open_store, f"{tls.url}?ssl_ca_certs={certificate.certificate}")
 
 
-def test_tls_is_refused_to_a_stranger(open_store: OpenStore, tls: Proxy, tmp_path: Path) -> None:
+def test_untrusted_certificate_is_refused(
+    open_store: OpenStore, tls: Proxy, tmp_path: Path
+) -> None:
     stranger = self_signed(tmp_path)
     with unavailable("CERTIFICATE_VERIFY_FAILED"):
         open_store(f"{tls.url}?ssl_ca_certs={stranger.certificate}").ping()
 
 
 @pytest.mark.parametrize("fault", [Proxy.refuse, Proxy.blackhole])
-def test_tls_that_goes_unanswered_is_given_up_soon_and_found_again(
+def test_unanswered_tls_handshake_fails_soon_and_recovers(
     open_store: OpenStore, tls: Proxy, certificate: Certificate, fault: object
 ) -> None:
     store = open_store(f"{tls.url}?ssl_ca_certs={certificate.certificate}")
@@ -136,7 +138,7 @@ def test_tls_that_goes_unanswered_is_given_up_soon_and_found_again(
     is_back(store)
 
 
-def test_a_cluster_asked_for_where_there_is_none_is_named_as_the_cause(
+def test_cluster_setting_without_a_cluster_is_named_as_the_cause(
     open_store: OpenStore, valkey: RedisProcess
 ) -> None:
     with unavailable("Cluster mode is not enabled"):
@@ -144,7 +146,7 @@ def test_a_cluster_asked_for_where_there_is_none_is_named_as_the_cause(
 
 
 @pytest.mark.cluster
-def test_a_cluster_where_none_is_asked_for_is_named_as_the_cause(
+def test_cluster_without_its_setting_is_named_as_the_cause(
     open_store: OpenStore, valkey_cluster: Cluster
 ) -> None:
     store = open_store(valkey_cluster.url)
@@ -154,12 +156,12 @@ def test_a_cluster_where_none_is_asked_for_is_named_as_the_cause(
             store.load(f"session-{number}")
 
 
-def test_somebody_who_is_no_redis_is_named_as_the_cause(open_store: OpenStore) -> None:
+def test_server_that_is_not_redis_is_named_as_the_cause(open_store: OpenStore) -> None:
     with speaking_http() as port, unavailable("Protocol error"):
         open_store(f"redis://{HOST}:{port}").ping()
 
 
-def test_a_server_that_was_closed_opens_anew(any_server: RedisProcess) -> None:
+def test_closed_client_reopens(any_server: RedisProcess) -> None:
     server = connect(Settings(redis_url=any_server.url))
     server.close()
     assert server.execute("ECHO", "here") == b"here"

@@ -1,10 +1,8 @@
-"""What every SessionStore promises, the fake as much as the real one."""
+"""Contract of every SessionStore, fake and real."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-
-import pytest
 
 from chalicelib.core.commands import Complete, Decision, Pause, Resume, Start, Switch, apply
 from chalicelib.core.events import (
@@ -31,26 +29,19 @@ from .sessions import (
 )
 
 
-@pytest.fixture
-def store(place: Place) -> SessionStore:
-    return place.store
-
-
-def test_a_session_that_was_never_created_is_none_and_still_tells_the_time(
-    store: SessionStore,
-) -> None:
+def test_missing_session_is_none_with_the_time(store: SessionStore) -> None:
     before_ms = store.now_ms()
     loaded = store.load(new_id())
     assert loaded.session is None
     assert before_ms <= loaded.now_ms <= store.now_ms()
 
 
-def test_a_session_comes_back_as_it_was_committed(store: SessionStore) -> None:
+def test_session_is_loaded_as_committed(store: SessionStore) -> None:
     session = started(store)
     assert store.load(session.setup.session_id).session == session
 
 
-def test_a_second_creation_is_stale_and_is_told_what_is_there(store: SessionStore) -> None:
+def test_second_creation_is_stale_and_gets_the_current_session(store: SessionStore) -> None:
     session = created(store)
     rival = create(session.setup, new_id("epoch"), store.now_ms())
     result = store.commit(creation(rival))
@@ -59,7 +50,7 @@ def test_a_second_creation_is_stale_and_is_told_what_is_there(store: SessionStor
     assert store.load(session.setup.session_id).session == session
 
 
-def test_a_commit_from_an_older_version_is_stale_and_is_told_what_is_there(
+def test_commit_from_an_older_version_is_stale_and_gets_the_current_session(
     place: Place, store: SessionStore
 ) -> None:
     session = started(store)
@@ -74,7 +65,7 @@ def test_a_commit_from_an_older_version_is_stale_and_is_told_what_is_there(
     assert place.told(session.setup.session_id)[-1] == b"version 3"
 
 
-def test_a_commit_from_a_version_that_is_gone_is_stale(store: SessionStore) -> None:
+def test_commit_to_a_deleted_session_is_stale(store: SessionStore) -> None:
     session = started(store)
     store.delete(session.setup.session_id, new_id("command"), b"gone")
     result = store.commit(next_of(session, Switch(), store.now_ms()))
@@ -82,7 +73,7 @@ def test_a_commit_from_a_version_that_is_gone_is_stale(store: SessionStore) -> N
     assert result.current.session is None
 
 
-def test_a_commit_never_continues_another_version_of_the_same_number(place: Place) -> None:
+def test_commit_never_continues_another_version_of_the_same_number(place: Place) -> None:
     # One was made and lost with a server that fell, the other one has been made since.
     session = created(place.store)
     lost = next_of(session, Start(), place.store.now_ms())
@@ -108,9 +99,7 @@ def test_a_commit_never_continues_another_version_of_the_same_number(place: Plac
     assert place.store.commit(follows_kept) == Committed(3)
 
 
-def test_a_commit_never_continues_another_incarnation_at_the_same_version(
-    store: SessionStore,
-) -> None:
+def test_commit_never_continues_another_epoch_at_the_same_version(store: SessionStore) -> None:
     former = started(store)
     store.delete(former.setup.session_id, new_id("command"), b"gone")
     present = started(store, former.setup)
@@ -120,9 +109,7 @@ def test_a_commit_never_continues_another_incarnation_at_the_same_version(
     assert result.current.session == present
 
 
-def test_a_repeated_commit_is_answered_with_the_version_it_made(
-    place: Place, store: SessionStore
-) -> None:
+def test_repeated_commit_returns_its_version(place: Place, store: SessionStore) -> None:
     session = started(store)
     session_id = session.setup.session_id
     commit = next_of(session, Switch(), store.now_ms())
@@ -133,21 +120,19 @@ def test_a_repeated_commit_is_answered_with_the_version_it_made(
     assert [version for version, _ in place.log(session_id)] == [2, 3, 4]
 
 
-def test_a_repeated_creation_is_recognised_and_not_taken_for_a_rival(store: SessionStore) -> None:
+def test_repeated_creation_is_recognised(store: SessionStore) -> None:
     commit = creation(create(a_setup(), new_id("epoch"), store.now_ms()))
     assert store.commit(commit) == Committed(1)
     assert store.commit(commit) == Committed(1, IdempotencyRecord(1))
 
 
-def test_command_ids_of_different_sessions_have_nothing_to_do_with_each_other(
-    store: SessionStore,
-) -> None:
+def test_command_ids_of_different_sessions_are_independent(store: SessionStore) -> None:
     command_id = new_id("command")
     created(store, command_id=command_id)
     created(store, command_id=command_id)
 
 
-def test_a_stale_commit_leaves_no_trace_of_its_command(store: SessionStore) -> None:
+def test_stale_commit_leaves_no_trace_of_its_command(store: SessionStore) -> None:
     session = started(store)
     command_id = new_id("command")
     late = next_of(session, Switch(), store.now_ms(), command_id=command_id)
@@ -156,9 +141,7 @@ def test_a_stale_commit_leaves_no_trace_of_its_command(store: SessionStore) -> N
     assert switch(store, session.setup.session_id, command_id) == 4
 
 
-def test_the_index_knows_the_deadline_for_as_long_as_there_is_one(
-    place: Place, store: SessionStore
-) -> None:
+def test_index_has_the_deadline_while_there_is_one(place: Place, store: SessionStore) -> None:
     session = created(store)
     session_id = session.setup.session_id
     assert place.deadline_ms(session_id) is None
@@ -174,7 +157,7 @@ def test_the_index_knows_the_deadline_for_as_long_as_there_is_one(
     assert place.deadline_ms(session_id) is None
 
 
-def test_each_version_is_logged_with_its_events_and_told_once(
+def test_each_version_is_logged_with_its_events_and_published_once(
     place: Place, store: SessionStore
 ) -> None:
     session = create(a_setup(), new_id("epoch"), store.now_ms())
@@ -198,21 +181,19 @@ def test_each_version_is_logged_with_its_events_and_told_once(
     assert place.told(session_id) == [b"version 1", b"version 2", b"version 3"]
 
 
-def test_what_is_published_is_what_was_given_byte_for_byte(
-    place: Place, store: SessionStore
-) -> None:
+def test_update_is_published_unchanged(place: Place, store: SessionStore) -> None:
     session = created(store, update=bytes(range(256)))
     assert place.told(session.setup.session_id) == [bytes(range(256))]
 
 
-def test_a_command_renews_a_session(place: Place, store: SessionStore) -> None:
+def test_command_renews_a_session(place: Place, store: SessionStore) -> None:
     session = created(store)
     later_ms = session.created_at_ms + 48 * HOUR_MS
     store.commit(next_of(session, Start(), store.now_ms(), expires_at_ms=later_ms))
     assert place.expires_at_ms(session.setup.session_id) == later_ms
 
 
-def test_settling_alone_renews_nothing(place: Place, store: SessionStore) -> None:
+def test_settling_does_not_renew_a_session(place: Place, store: SessionStore) -> None:
     session = created(store)
     expires_at_ms = place.expires_at_ms(session.setup.session_id)
     assert expires_at_ms == session.created_at_ms + 24 * HOUR_MS
@@ -220,16 +201,14 @@ def test_settling_alone_renews_nothing(place: Place, store: SessionStore) -> Non
     assert place.expires_at_ms(session.setup.session_id) == expires_at_ms
 
 
-def test_a_session_may_live_for_ever(place: Place, store: SessionStore) -> None:
+def test_session_can_have_no_expiry(place: Place, store: SessionStore) -> None:
     session = created(store, expires_at_ms=None)
     store.commit(next_of(session, Start(), store.now_ms(), expires_at_ms=None))
     assert place.expires_at_ms(session.setup.session_id) is None
     assert store.load(session.setup.session_id).session is not None
 
 
-def test_an_expired_session_is_gone_and_can_be_created_anew(
-    place: Place, store: SessionStore
-) -> None:
+def test_expired_session_can_be_created_again(place: Place, store: SessionStore) -> None:
     expires_at_ms = store.now_ms() + 30
     session = created(store, expires_at_ms=expires_at_ms)
     session_id = session.setup.session_id
@@ -241,9 +220,7 @@ def test_an_expired_session_is_gone_and_can_be_created_anew(
     assert [version for version, _ in place.log(session_id)] == [2]
 
 
-def test_a_deleted_session_is_gone_with_its_log_and_those_who_watch_are_told(
-    place: Place, store: SessionStore
-) -> None:
+def test_deleted_session_loses_its_log_and_is_announced(place: Place, store: SessionStore) -> None:
     session = started(store)
     session_id = session.setup.session_id
     store.delete(session_id, new_id("command"), b"farewell")
@@ -252,15 +229,13 @@ def test_a_deleted_session_is_gone_with_its_log_and_those_who_watch_are_told(
     assert place.told(session_id)[-1] == b"farewell"
 
 
-def test_deleting_nothing_tells_nobody(place: Place, store: SessionStore) -> None:
+def test_deleting_a_missing_session_publishes_nothing(place: Place, store: SessionStore) -> None:
     session_id = new_id()
     store.delete(session_id, new_id("command"), b"farewell")
     assert place.told(session_id) == []
 
 
-def test_a_repeated_delete_spares_the_session_that_was_created_since(
-    place: Place, store: SessionStore
-) -> None:
+def test_repeated_delete_spares_a_newer_session(place: Place, store: SessionStore) -> None:
     session = created(store)
     session_id, command_id = session.setup.session_id, new_id("command")
     store.delete(session_id, command_id, b"farewell")
@@ -270,7 +245,7 @@ def test_a_repeated_delete_spares_the_session_that_was_created_since(
     assert place.told(session_id).count(b"farewell") == 1
 
 
-def test_a_deleted_session_can_be_created_anew_with_a_log_of_its_own(
+def test_deleted_session_can_be_created_again_with_its_own_log(
     place: Place, store: SessionStore
 ) -> None:
     session = started(store)
@@ -280,17 +255,17 @@ def test_a_deleted_session_can_be_created_anew_with_a_log_of_its_own(
     assert [version for version, _ in place.log(session.setup.session_id)] == [2]
 
 
-def test_ids_may_contain_whatever_an_id_may_contain(store: SessionStore) -> None:
+def test_ids_can_contain_any_allowed_character(store: SessionStore) -> None:
     session = created(store, a_setup(f"{{a}}:b {new_id()} é♟"))
     assert store.load(session.setup.session_id).session == session
 
 
-def test_a_thousand_participants_are_stored_like_two(store: SessionStore) -> None:
+def test_thousand_participants_are_stored_like_two(store: SessionStore) -> None:
     session = started(store, a_setup(participants=1000))
     assert store.load(session.setup.session_id).session == session
 
 
-def test_a_commit_carries_as_many_events_as_it_has(place: Place, store: SessionStore) -> None:
+def test_commit_carries_as_many_events_as_it_has(place: Place, store: SessionStore) -> None:
     session = started(store)
     decision = apply(session, Switch(), store.now_ms())
     many = replace(decision, events=decision.events * 102)
@@ -298,12 +273,12 @@ def test_a_commit_carries_as_many_events_as_it_has(place: Place, store: SessionS
     assert len(place.log(session.setup.session_id)) == 1 + 102
 
 
-def test_the_clock_does_not_go_backwards(store: SessionStore) -> None:
+def test_clock_does_not_go_backwards(store: SessionStore) -> None:
     readings = [store.now_ms(), store.load(new_id()).now_ms, store.now_ms()]
     assert readings == sorted(readings)
 
 
-def test_a_store_that_is_there_can_be_pinged(store: SessionStore) -> None:
+def test_available_store_answers_ping(store: SessionStore) -> None:
     store.ping()
 
 
@@ -314,7 +289,7 @@ def test_loading_changes_nothing(store: SessionStore) -> None:
     assert replace(first, now_ms=0) == replace(second, now_ms=0) == Loaded(session, 0)
 
 
-def test_a_log_is_read_in_pages_that_leave_nothing_out(place: Place, store: SessionStore) -> None:
+def test_event_log_is_read_completely_in_pages(place: Place, store: SessionStore) -> None:
     session_id = started(store).setup.session_id
     for _ in range(6):
         switch(store, session_id)
@@ -345,14 +320,14 @@ def test_logged_events_are_the_events_that_were_committed(store: SessionStore) -
     assert {one.version for one in logged[-3:]} == {3}
 
 
-def test_there_is_no_log_of_a_session_that_never_was_or_is_no_more(store: SessionStore) -> None:
+def test_missing_session_has_no_event_log(store: SessionStore) -> None:
     assert store.read_events(new_id(), None, 10) is None
     session_id = started(store).setup.session_id
     store.delete(session_id, new_id("command"), b"gone")
     assert store.read_events(session_id, None, 10) is None
 
 
-def test_behind_the_last_event_there_is_nothing_yet(store: SessionStore) -> None:
+def test_page_after_the_last_event_is_empty(store: SessionStore) -> None:
     session_id = started(store).setup.session_id
     (last,) = store.read_events(session_id, None, 10) or ()
     assert store.read_events(session_id, last.event_id, 10) == []
@@ -363,7 +338,7 @@ def test_behind_the_last_event_there_is_nothing_yet(store: SessionStore) -> None
     assert store.read_events(session_id, far, 10) == []
 
 
-def test_many_are_loaded_each_as_it_would_be_alone(store: SessionStore) -> None:
+def test_load_many_loads_each_session_as_load_does(store: SessionStore) -> None:
     sessions = [started(store) for _ in range(3)]
     ids = [session.setup.session_id for session in sessions]
     loaded = store.load_many([ids[0], new_id(), ids[2], ids[1]])
@@ -372,7 +347,7 @@ def test_many_are_loaded_each_as_it_would_be_alone(store: SessionStore) -> None:
     assert list(store.load_many([])) == []
 
 
-def test_many_commits_stand_or_fall_each_alone(place: Place, store: SessionStore) -> None:
+def test_commit_many_applies_each_commit_separately(place: Place, store: SessionStore) -> None:
     sessions = [started(store) for _ in range(3)]
     commits = [next_of(session, Switch(), store.now_ms()) for session in sessions]
     assert store.commit(commits[0]) == Committed(3)

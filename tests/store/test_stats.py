@@ -1,4 +1,4 @@
-"""One contract for what the fleet holds: the fake and Redis, standalone and Cluster."""
+"""Contract of the store's statistics: the fake and Redis, standalone and Cluster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.servers import redis7_binary, running, running_cluster, valkey_binary
 from tests.store.sessions import created, next_of, started
 
 SHARDS = 3
-PATIENCE = HeartbeatPolicy()
+HEARTBEAT_POLICY = HeartbeatPolicy()
 HERE = "http://127.0.0.1:8001/dev"
 
 
@@ -64,8 +64,8 @@ def on_redis(settings: Settings) -> Iterator[Place]:
     server = connect(settings)
     yield Place(
         RedisStore(server, SHARDS),
-        RedisConnections(server, SHARDS, PATIENCE),
-        RedisStats(server, SHARDS, PATIENCE),
+        RedisConnections(server, SHARDS, HEARTBEAT_POLICY),
+        RedisStats(server, SHARDS, HEARTBEAT_POLICY),
         server,
     )
     server.close()
@@ -75,11 +75,11 @@ def sessions(facts: StoreStats) -> dict[str, int]:
     return {status: number for status, number in facts.sessions.items() if number}
 
 
-def test_at_first_there_is_nothing(place: Place) -> None:
+def test_empty_store_has_zero_stats(place: Place) -> None:
     assert place.stats.read() == StoreStats(dict.fromkeys(Status, 0), 0, 0, 0)
 
 
-def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None:
+def test_every_session_counts_once_under_its_status(place: Place) -> None:
     for _ in range(5):
         created(place.store)
     running_ones = [started(place.store) for _ in range(4)]
@@ -101,9 +101,7 @@ def test_every_session_counts_once_under_the_status_it_has(place: Place) -> None
 
 
 @pytest.mark.parametrize("command", [Start(), Cancel()], ids=["running", "cancelled"])
-def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
-    place: Place, command: Command
-) -> None:
+def test_expired_session_is_not_counted(place: Place, command: Command) -> None:
     session = created(place.store)
     now_ms = place.store.now_ms()
     long_ago_ms = now_ms - 3_600_000
@@ -118,12 +116,12 @@ def test_who_has_expired_counts_no_more_and_leaves_nothing_behind(
         assert place.server.execute("ZSCORE", key, session.setup.session_id) is None
 
 
-def test_the_last_status_is_the_one_that_was_tried() -> None:
+def test_cancelled_is_the_sixth_status_as_the_scripts_assume() -> None:
     # The scripts count on six of them.
     assert list(Status)[5:] == [Status.CANCELLED]
 
 
-def test_connections_count_while_they_are_heard_of(place: Place) -> None:
+def test_connections_count_until_they_are_silent(place: Place) -> None:
     session_id = created(place.store).setup.session_id
     for connection_id in ("a", "b", "c"):
         place.registry.register(session_id, connection_id, HERE)
@@ -136,17 +134,17 @@ def test_connections_count_while_they_are_heard_of(place: Place) -> None:
     assert place.stats.read().connections == 2
 
     if isinstance(place.store, FakeStore):
-        place.store.advance(PATIENCE.silent_ms + 1)
+        place.store.advance(HEARTBEAT_POLICY.silent_ms + 1)
     else:
         assert place.server is not None
         for shard in range(SHARDS):
             key = f"connected:{{{shard:02}}}"
             for connection_id in place.server.execute("ZRANGE", key, 0, -1):
-                place.server.execute("ZINCRBY", key, -PATIENCE.silent_ms - 1, connection_id)
+                place.server.execute("ZINCRBY", key, -HEARTBEAT_POLICY.silent_ms - 1, connection_id)
     assert place.stats.read().connections == 0
 
 
-def test_a_deadline_that_passed_unsettled_is_overdue(place: Place) -> None:
+def test_unsettled_passed_deadline_is_overdue(place: Place) -> None:
     started(place.store)
     assert place.stats.read().overdue == 0
 

@@ -1,4 +1,4 @@
-"""A token holds from its first second to its last, unless it is revoked; everywhere alike."""
+"""Token checks in the store: validity period and revocation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def holds(place: Place, session_id: str, bearer: Bearer) -> bool:
     return answers[0]
 
 
-def test_whose_token_holds_is_told_of_the_session_as_anybody_is(place: Place) -> None:
+def test_valid_token_loads_the_session(place: Place) -> None:
     session = started(place.store)
     session_id = session.setup.session_id
     bearer = a_host(place, session_id)
@@ -58,13 +58,13 @@ def test_whose_token_holds_is_told_of_the_session_as_anybody_is(place: Place) ->
     assert holds(place, session_id, bearer)
 
 
-def test_a_session_need_not_be_there_for_a_token_to_hold(place: Place) -> None:
+def test_token_is_valid_without_a_session(place: Place) -> None:
     session_id = new_id()
 
     assert holds(place, session_id, a_host(place, session_id))
 
 
-def test_a_token_holds_from_its_first_instant_and_until_its_last(place: Place) -> None:
+def test_token_is_valid_from_its_first_to_its_last_instant(place: Place) -> None:
     session_id = new_id()
     now_s = place.store.now_ms() // 1000
 
@@ -77,7 +77,7 @@ def test_a_token_holds_from_its_first_instant_and_until_its_last(place: Place) -
     assert not holds(place, session_id, soon)
 
 
-def test_a_token_that_is_revoked_holds_no_more_and_others_do(place: Place) -> None:
+def test_revoked_token_is_invalid_and_others_stay_valid(place: Place) -> None:
     session_id, elsewhere = new_id(), new_id()
     revoked = a_host(place, session_id)
     place.store.revoke(session_id, revoked.token_id, KEEP_MS)
@@ -87,7 +87,7 @@ def test_a_token_that_is_revoked_holds_no_more_and_others_do(place: Place) -> No
     assert holds(place, elsewhere, a_host(place, elsewhere, token_id=revoked.token_id))
 
 
-def test_with_a_token_ends_what_was_minted_with_it_and_nothing_else(place: Place) -> None:
+def test_revocation_includes_tokens_minted_with_it_only(place: Place) -> None:
     session_id = new_id()
     first = a_host(place, session_id)
     line = [
@@ -112,7 +112,7 @@ def test_with_a_token_ends_what_was_minted_with_it_and_nothing_else(place: Place
     ]
 
 
-def test_to_revoke_it_twice_is_to_revoke_it_once(place: Place) -> None:
+def test_revocation_is_idempotent(place: Place) -> None:
     session_id = new_id()
     revoked = a_host(place, session_id)
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_to_revoke_it_twice_is_to_revoke_it_once(place: Place) -> None:
     assert not holds(place, session_id, revoked)
 
 
-def test_that_it_was_revoked_is_forgotten_when_it_could_hold_no_more(place: Place) -> None:
+def test_revocation_is_forgotten_after_the_token_expires(place: Place) -> None:
     session_id = new_id()
     revoked = a_host(place, session_id)
     place.store.revoke(session_id, revoked.token_id, 50)
@@ -130,7 +130,7 @@ def test_that_it_was_revoked_is_forgotten_when_it_could_hold_no_more(place: Plac
     assert holds(place, session_id, revoked)
 
 
-def test_a_server_s_token_is_revoked_by_nobody(place: Place) -> None:
+def test_server_token_is_not_revocable(place: Place) -> None:
     session_id = new_id()
     server = a_host(place, EVERY_SESSION)
     as_server = a_bearer(
@@ -144,7 +144,7 @@ def test_a_server_s_token_is_revoked_by_nobody(place: Place) -> None:
     assert holds(place, session_id, as_server)
 
 
-def test_whose_token_does_not_hold_is_told_nothing_of_a_limit_either(place: Place) -> None:
+def test_invalid_token_gets_no_quota(place: Place) -> None:
     session_id = started(place.store).setup.session_id
     revoked = a_host(place, session_id)
     place.store.revoke(session_id, revoked.token_id, KEEP_MS)
@@ -167,7 +167,7 @@ def test_whose_token_does_not_hold_is_told_nothing_of_a_limit_either(place: Plac
     assert allowed.quota.exceeded
 
 
-def test_but_the_address_it_comes_from_is_counted(place: Place) -> None:
+def test_invalid_token_counts_against_its_address(place: Place) -> None:
     session_id, address = new_id(), new_id("address")
     revoked = a_host(place, session_id, valid_until_s=1)
     limit_check = RateLimitCheck("general", address, THREE_A_MINUTE)
@@ -179,7 +179,7 @@ def test_but_the_address_it_comes_from_is_counted(place: Place) -> None:
     assert limit_check.quota.remaining == 2
 
 
-def test_relays_hear_of_a_revocation_by_an_empty_message(place: Place) -> None:
+def test_revocation_is_published_as_an_empty_message(place: Place) -> None:
     session_id = created(place.store).setup.session_id
     before = place.told(session_id)
 
@@ -189,5 +189,5 @@ def test_relays_hear_of_a_revocation_by_an_empty_message(place: Place) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_bearer_that_is_written_down_can_be_read_again(role: Role) -> None:
+def test_encoded_bearer_reads_back(role: Role) -> None:
     assert decode_bearer(encode_bearer(a_bearer(role))) == a_bearer(role)

@@ -1,4 +1,4 @@
-"""A store that can't be reached says so soon, says why, and is back as soon as it is back."""
+"""An unavailable store fails soon with its reason, and recovers at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+import redis
 from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
@@ -16,6 +17,7 @@ from chalicelib.core.commands import Switch
 from chalicelib.ports import Committed, SessionStore, StoreUnavailable
 from chalicelib.store import client, script
 from chalicelib.store.keys import shard_tag
+from chalicelib.store.session_store import RedisStore
 from tests.fixtures import OpenStore
 from tests.servers import (
     Cluster,
@@ -79,7 +81,7 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_call_fails_soon_and_all_is_well_when_the_network_is_back(
+def test_every_call_fails_soon_and_recovers_with_the_network(
     open_store: OpenStore, proxy: Proxy, fault: str
 ) -> None:
     store = open_store(proxy.url)
@@ -107,7 +109,7 @@ def test_every_call_fails_soon_and_all_is_well_when_the_network_is_back(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_store_that_was_never_there_fails_soon_and_is_found_when_it_comes(
+def test_store_that_starts_later_is_used_when_it_starts(
     open_store: OpenStore, proxy: Proxy, fault: str
 ) -> None:
     FAULTS[fault](proxy)
@@ -118,7 +120,7 @@ def test_a_store_that_was_never_there_fails_soon_and_is_found_when_it_comes(
     is_back(store)
 
 
-def test_a_cut_connection_goes_unnoticed(open_store: OpenStore, proxy: Proxy) -> None:
+def test_cut_connection_is_not_noticed(open_store: OpenStore, proxy: Proxy) -> None:
     store = open_store(proxy.url)
     session = started(store)
     use_from_many_threads(store)
@@ -129,7 +131,7 @@ def test_a_cut_connection_goes_unnoticed(open_store: OpenStore, proxy: Proxy) ->
 
 
 @pytest.mark.parametrize("health_check_interval_s", [0.001, 15])
-def test_connections_that_died_without_a_word_cost_one_wait(
+def test_silently_dead_connections_cost_one_wait(
     open_store: OpenStore,
     proxy: Proxy,
     monkeypatch: pytest.MonkeyPatch,
@@ -147,10 +149,15 @@ def test_connections_that_died_without_a_word_cost_one_wait(
     assert time.monotonic() - begun < BACK_WITHIN_S
 
 
-def test_a_killed_server_is_missed_soon_and_used_again_when_restarted(
-    open_store: OpenStore, own_server: RedisProcess
+@pytest.fixture
+def store(open_store: OpenStore, own_server: RedisProcess) -> RedisStore:
+    """A store on a server of its own."""
+    return open_store(own_server.url)
+
+
+def test_killed_server_fails_soon_and_is_used_again_when_restarted(
+    store: RedisStore, own_server: RedisProcess
 ) -> None:
-    store = open_store(own_server.url)
     started(store)
     use_from_many_threads(store)
     own_server.kill()
@@ -160,10 +167,9 @@ def test_a_killed_server_is_missed_soon_and_used_again_when_restarted(
     is_back(store)
 
 
-def test_a_server_restarted_unseen_leaves_no_stale_connection_behind(
-    open_store: OpenStore, own_server: RedisProcess
+def test_unnoticed_restart_leaves_no_stale_connection(
+    store: RedisStore, own_server: RedisProcess
 ) -> None:
-    store = open_store(own_server.url)
     started(store)
     use_from_many_threads(store)
     own_server.kill()
@@ -172,10 +178,9 @@ def test_a_server_restarted_unseen_leaves_no_stale_connection_behind(
     started(store)
 
 
-def test_a_frozen_server_is_given_up_soon_and_used_again_when_thawed(
-    open_store: OpenStore, own_server: RedisProcess
+def test_frozen_server_fails_soon_and_is_used_again_when_thawed(
+    store: RedisStore, own_server: RedisProcess
 ) -> None:
-    store = open_store(own_server.url)
     started(store)
     own_server.freeze()
     with unavailable("Timeout"):
@@ -184,21 +189,18 @@ def test_a_frozen_server_is_given_up_soon_and_used_again_when_thawed(
     is_back(store)
 
 
-def test_forgotten_scripts_are_sent_again(open_store: OpenStore, own_server: RedisProcess) -> None:
-    store = open_store(own_server.url)
+def test_forgotten_scripts_are_sent_again(store: RedisStore, own_server: RedisProcess) -> None:
     session = started(store)
     with own_server.admin() as admin:
         admin.script_flush()
-    assert switch(store, session.setup.session_id) == 3
-    with own_server.admin() as admin:
+        assert switch(store, session.setup.session_id) == 3
         admin.script_flush()
-    store.delete(session.setup.session_id, new_id("command"), b"gone")
+        store.delete(session.setup.session_id, new_id("command"), b"gone")
 
 
-def test_a_server_that_is_still_loading_is_away(
-    open_store: OpenStore, own_server: RedisProcess
+def test_server_that_is_still_loading_is_unavailable(
+    store: RedisStore, own_server: RedisProcess
 ) -> None:
-    store = open_store(own_server.url)
     with own_server.admin() as admin:
         ask(admin, "DEBUG", "POPULATE", 2000)
         admin.save()
@@ -214,24 +216,7 @@ def test_a_server_that_is_still_loading_is_away(
     is_back(store)
 
 
-def test_a_primary_that_was_demoted_is_left_as_soon_as_it_says_so(
-    open_store: OpenStore, own_server: RedisProcess, valkey: RedisProcess
-) -> None:
-    store = open_store(own_server.url)
-    session = created(store)
-    use_from_many_threads(store)
-    commit = next_of(session, Switch(), session.updated_at_ms)
-    with own_server.admin() as admin:
-        admin.config_set("replica-read-only", "yes")
-        # An unreachable primary keeps what the replica has.
-        ask(admin, "REPLICAOF", "127.0.0.1", "1")
-        with unavailable("READONLY"):
-            store.commit(commit)
-        ask(admin, "REPLICAOF", "NO", "ONE")
-    is_back(store)
-
-
-def test_after_a_failover_behind_one_address_the_new_primary_is_used(
+def test_new_primary_behind_the_same_address_is_used(
     open_store: OpenStore, own_valkey: RedisProcess, tmp_path: Path
 ) -> None:
     with (
@@ -250,23 +235,69 @@ def test_after_a_failover_behind_one_address_the_new_primary_is_used(
             assert admin.keys(f"*{session.setup.session_id}")
 
 
-def test_a_replica_without_its_primary_is_away(
-    open_store: OpenStore, own_server: RedisProcess
+Admin = Callable[[redis.Redis], object]
+
+
+def refuse_to_save(server: RedisProcess, admin: redis.Redis) -> None:
+    admin.config_set("save", "3600 1")
+    # Renaming onto a directory fails, and with it the snapshot.
+    (server.directory / "dump.rdb").mkdir()
+    admin.bgsave()
+    eventually(lambda: admin.info()["rdb_last_bgsave_status"] == "err")
+
+
+# An unreachable primary keeps what the replica has.
+REFUSALS: dict[str, tuple[Callable[[RedisProcess, redis.Redis], object], Admin, bool]] = {
+    "READONLY": (
+        lambda _, admin: ask(admin, "REPLICAOF", "127.0.0.1", "1"),
+        lambda admin: ask(admin, "REPLICAOF", "NO", "ONE"),
+        True,
+    ),
+    "MASTERDOWN": (
+        lambda _, admin: (
+            admin.config_set("replica-serve-stale-data", "no"),
+            ask(admin, "REPLICAOF", "127.0.0.1", "1"),
+        ),
+        lambda admin: ask(admin, "REPLICAOF", "NO", "ONE"),
+        False,
+    ),
+    "NOREPLICAS": (
+        lambda _, admin: admin.config_set("min-replicas-to-write", "1"),
+        lambda admin: admin.config_set("min-replicas-to-write", "0"),
+        True,
+    ),
+    "MISCONF": (
+        refuse_to_save,
+        lambda admin: admin.config_set("stop-writes-on-bgsave-error", "no"),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_server_that_refuses_commands_is_unavailable(
+    store: RedisStore, own_server: RedisProcess, refusal: str
 ) -> None:
-    store = open_store(own_server.url)
+    break_down, repair, is_readable = REFUSALS[refusal]
+    session = started(store)
+    use_from_many_threads(store)
+    commit = next_of(session, Switch(), store.now_ms())
     with own_server.admin() as admin:
-        admin.config_set("replica-serve-stale-data", "no")
-        ask(admin, "REPLICAOF", "127.0.0.1", "1")
-        with unavailable("MASTERDOWN"):
-            store.load(new_id())
-        ask(admin, "REPLICAOF", "NO", "ONE")
+        break_down(own_server, admin)
+        with unavailable(refusal):
+            store.commit(commit)
+        if is_readable:
+            assert store.load(session.setup.session_id).session == session
+        else:
+            with unavailable(refusal):
+                store.load(session.setup.session_id)
+        repair(admin)
     is_back(store)
 
 
-def test_a_full_server_is_away_and_has_stored_nothing(
-    open_store: OpenStore, own_server: RedisProcess
+def test_full_server_is_unavailable_and_stores_nothing(
+    store: RedisStore, own_server: RedisProcess
 ) -> None:
-    store = open_store(own_server.url)
     session = started(store)
     session_id = session.setup.session_id
     with own_server.admin() as admin:
@@ -285,36 +316,7 @@ def test_a_full_server_is_away_and_has_stored_nothing(
     is_back(store)
 
 
-def test_a_primary_that_wants_a_replica_and_has_none_is_away(
-    open_store: OpenStore, own_server: RedisProcess
-) -> None:
-    store = open_store(own_server.url)
-    session = started(store)
-    with own_server.admin() as admin:
-        admin.config_set("min-replicas-to-write", "1")
-        with unavailable("NOREPLICAS"):
-            store.commit(next_of(session, Switch(), store.now_ms()))
-        assert store.load(session.setup.session_id).session == session
-        admin.config_set("min-replicas-to-write", "0")
-    is_back(store)
-
-
-def test_a_server_that_cannot_save_is_away(open_store: OpenStore, own_server: RedisProcess) -> None:
-    store = open_store(own_server.url)
-    session = started(store)
-    with own_server.admin() as admin:
-        admin.config_set("save", "3600 1")
-        # Renaming onto a directory fails, and with it the snapshot.
-        (own_server.directory / "dump.rdb").mkdir()
-        admin.bgsave()
-        eventually(lambda: admin.info()["rdb_last_bgsave_status"] == "err")
-        with unavailable("MISCONF"):
-            store.commit(next_of(session, Switch(), store.now_ms()))
-        admin.config_set("stop-writes-on-bgsave-error", "no")
-    is_back(store)
-
-
-def test_too_many_clients_are_told_apart_from_a_mistake(
+def test_too_many_clients_is_unavailable_and_not_a_mistake(
     open_store: OpenStore, own_server: RedisProcess
 ) -> None:
     with own_server.admin() as admin:
@@ -327,7 +329,7 @@ def test_too_many_clients_are_told_apart_from_a_mistake(
     is_back(store)
 
 
-def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
+def test_script_error_is_not_reported_as_unavailable(
     open_store: OpenStore, valkey: RedisProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for file in script.SCRIPTS.glob("*.lua"):
@@ -337,9 +339,7 @@ def test_a_mistake_in_a_script_is_not_taken_for_a_server_that_is_away(
         open_store(valkey.url).load(new_id())
 
 
-def test_many_threads_give_up_together_and_not_one_after_another(
-    open_store: OpenStore, proxy: Proxy
-) -> None:
+def test_threads_give_up_together(open_store: OpenStore, proxy: Proxy) -> None:
     store = open_store(proxy.url)
     proxy.blackhole()
 
@@ -351,7 +351,7 @@ def test_many_threads_give_up_together_and_not_one_after_another(
 
 
 @pytest.mark.cluster
-def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
+def test_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
     open_store: OpenStore, own_cluster: Cluster
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
@@ -376,9 +376,7 @@ def test_a_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
 
 
 @pytest.mark.cluster
-def test_a_cluster_of_frozen_nodes_is_given_up_soon(
-    open_store: OpenStore, own_cluster: Cluster
-) -> None:
+def test_frozen_cluster_fails_soon(open_store: OpenStore, own_cluster: Cluster) -> None:
     store = open_store(own_cluster.url, cluster=True)
     session = started(store)
     use_from_many_threads(store)
@@ -403,7 +401,7 @@ def test_a_cluster_of_frozen_nodes_is_given_up_soon(
 
 
 @pytest.mark.cluster
-def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Cluster) -> None:
+def test_moved_slot_is_followed(open_store: OpenStore, own_cluster: Cluster) -> None:
     store = open_store(own_cluster.url, cluster=True)
     started(store)
     # The client's map of the first node's slots is wrong from here on.
@@ -414,7 +412,7 @@ def test_a_slot_that_moved_is_followed(open_store: OpenStore, own_cluster: Clust
         assert store.load(session.setup.session_id).session == session
 
 
-def test_those_who_queue_behind_a_silent_server_do_not_each_find_out_for_themselves(
+def test_queued_calls_share_the_timeout_of_a_silent_server(
     open_store: OpenStore, proxy: Proxy
 ) -> None:
     store = open_store(proxy.url)

@@ -1,4 +1,4 @@
-"""X-Ray's daemon, as far as it listens: what it is sent, it keeps."""
+"""A fake X-Ray daemon that keeps what it is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that can be told, told once."""
+"""Every metric, emitted once."""
 
 from __future__ import annotations
 

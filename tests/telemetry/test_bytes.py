@@ -1,4 +1,4 @@
-"""What a switch writes to the log, paid for by the byte, is as much as is said of it."""
+"""The bytes that a switch logs agree with the documented cost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def said(what: str) -> float:
     return float(found[1]) * 1000
 
 
-def test_a_switch_writes_as_much_as_is_reckoned_with(own_valkey: RedisProcess) -> None:
+def test_bytes_of_a_switch_match_the_documented_cost(own_valkey: RedisProcess) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SWITCH],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What is not used is not imported, and what is said at the end of an invocation is all said."""
+"""Unused telemetry is not imported, and each invocation flushes its metrics."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def asked(ask: str, **environment: str) -> tuple[str, list[str]]:
         (METRICS, {"METRICS": "off"}, ["prometheus_client"]),
     ],
 )
-def test_only_what_is_used_is_imported(
+def test_only_used_modules_are_imported(
     ask: str, environment: dict[str, str], imported: list[str]
 ) -> None:
     assert asked(ask, **environment)[1] == imported
 
 
-def test_a_lambda_writes_its_figures_before_it_sleeps() -> None:
+def test_lambda_writes_its_metrics_before_it_sleeps() -> None:
     written, _ = asked(HEALTH, AWS_LAMBDA_FUNCTION_NAME="tickless-dev")
 
     lines = [json.loads(line) for line in written.splitlines()]
@@ -65,7 +65,7 @@ def test_a_lambda_writes_its_figures_before_it_sleeps() -> None:
     assert len(timed["tickless_http_request_duration_seconds"]) == 1
 
 
-def test_a_process_that_ends_says_what_it_has_not_said_yet() -> None:
+def test_process_writes_remaining_metrics_at_its_end() -> None:
     written, _ = asked(
         "import app; app.container.telemetry.record_lost_race()",
         METRICS="emf",
@@ -75,7 +75,7 @@ def test_a_process_that_ends_says_what_it_has_not_said_yet() -> None:
     assert line["tickless_lost_races_total"] == [1.0]
 
 
-def test_a_scrape_of_a_lambda_has_the_facts_of_the_fleet_alone() -> None:
+def test_scrape_of_a_lambda_has_only_the_store_metrics() -> None:
     written, _ = asked(
         "print(RestClient(app.app).get('/metrics').text)", AWS_LAMBDA_FUNCTION_NAME="tickless-dev"
     )

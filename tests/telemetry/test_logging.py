@@ -1,4 +1,4 @@
-"""How lines look: one for each happening, with what is known of the work at hand."""
+"""Log lines: format, level and context."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def fail(log: Callable[[], None]) -> None:
         log()
 
 
-def test_a_line_of_json_says_what_the_work_is(written_as: Callable[..., Lines]) -> None:
+def test_json_line_contains_the_log_context(written_as: Callable[..., Lines]) -> None:
     lines = written_as(log_format="json", log_level="info")
 
     with log_context(request_id="r1", status=0):
@@ -73,7 +73,7 @@ def test_a_line_of_json_says_what_the_work_is(written_as: Callable[..., Lines]) 
     assert afterwards.keys() == {"timestamp", "level", "message", "service"}
 
 
-def test_a_stack_trace_is_part_of_its_line(written_as: Callable[..., Lines]) -> None:
+def test_stack_trace_is_part_of_its_line(written_as: Callable[..., Lines]) -> None:
     lines = written_as(log_format="json")
 
     fail(lambda: LOG.exception("session %s", "game"))
@@ -83,7 +83,7 @@ def test_a_stack_trace_is_part_of_its_line(written_as: Callable[..., Lines]) -> 
     assert "Traceback" in line["exception"]
 
 
-def test_text_is_for_people(written_as: Callable[..., Lines]) -> None:
+def test_text_format_is_readable(written_as: Callable[..., Lines]) -> None:
     lines = written_as(log_format="text", log_level="info")
 
     with log_context(request_id="r1"):
@@ -97,7 +97,7 @@ def test_text_is_for_people(written_as: Callable[..., Lines]) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_every_logger_of_ours_writes_alike_and_libraries_only_warnings(
+def test_own_loggers_write_everything_and_libraries_only_warnings(
     written_as: Callable[..., Lines], log_format: str
 ) -> None:
     lines = written_as(log_format=log_format, log_level="debug")
@@ -112,7 +112,7 @@ def test_every_logger_of_ours_writes_alike_and_libraries_only_warnings(
     assert "theirs" in lines()[1]
 
 
-def test_below_its_level_nothing_is_written(written_as: Callable[..., Lines]) -> None:
+def test_lines_below_the_level_are_not_written(written_as: Callable[..., Lines]) -> None:
     lines = written_as(log_level="warning")
 
     LOG.info("request")
@@ -120,7 +120,7 @@ def test_below_its_level_nothing_is_written(written_as: Callable[..., Lines]) ->
     assert lines() == []
 
 
-def test_work_is_known_in_its_own_thread_while_it_lasts() -> None:
+def test_log_context_is_limited_to_its_thread_and_block() -> None:
     seen = []
     with log_context(request_id="outer"):
         thread = Thread(target=lambda: seen.append(dict(log_keys())))

@@ -1,4 +1,4 @@
-"""One contract for every sink: what is told arrives, added up, wherever it goes."""
+"""Contract of every metric sink: values arrive, added up."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def place(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) ->
     return Place(cloudwatch, read)
 
 
-def test_what_is_counted_adds_up_and_labels_are_kept_apart(place: Place) -> None:
+def test_counts_add_up_per_labels(place: Place) -> None:
     place.sink.count(definitions.POSTS, ("delivered",), 3)
     place.sink.count(definitions.POSTS, ("gone",), 1)
     place.sink.count(definitions.POSTS, ("delivered",), 4)
@@ -142,7 +142,7 @@ def test_what_is_counted_adds_up_and_labels_are_kept_apart(place: Place) -> None
     }
 
 
-def test_what_is_observed_is_counted_and_summed(place: Place) -> None:
+def test_observations_are_counted_and_summed(place: Place) -> None:
     place.sink.observe(definitions.SWITCH_SECONDS, ("rest",), 0.002)
     place.sink.observe(definitions.SWITCH_SECONDS, ("rest",), 0.003)
     place.sink.observe(definitions.FAN_OUT_SECONDS, (), 20.0)
@@ -153,7 +153,7 @@ def test_what_is_observed_is_counted_and_summed(place: Place) -> None:
     }
 
 
-def test_nothing_told_is_nothing_said_and_nothing_is_said_twice(place: Place) -> None:
+def test_each_value_is_written_once(place: Place) -> None:
     place.sink.flush()
     assert place.read() == Figures({}, {})
 
@@ -164,7 +164,7 @@ def test_nothing_told_is_nothing_said_and_nothing_is_said_twice(place: Place) ->
     assert place.read().counts == {(definitions.LOST_RACES.name, ()): 1}
 
 
-def test_many_threads_lose_nothing(place: Place) -> None:
+def test_concurrent_counts_are_not_lost(place: Place) -> None:
     def tell(number: int) -> None:
         for _ in range(50):
             place.sink.count(definitions.RATE_LIMITED, (f"{number % 2}",), 1)
@@ -177,7 +177,7 @@ def test_many_threads_lose_nothing(place: Place) -> None:
     assert figures.observed == {(definitions.FAN_OUT_SECONDS.name, ()): (400, 400.0)}
 
 
-def test_every_metric_has_something_that_tells_it(place: Place) -> None:
+def test_every_metric_is_emitted(place: Place) -> None:
     tell_of_everything(Telemetry(place.sink))
 
     figures = place.read()
@@ -188,11 +188,11 @@ def test_every_metric_has_something_that_tells_it(place: Place) -> None:
     assert figures.observed[definitions.SWEEPER_LAG_SECONDS.name, ()] == (1, 1.5)
 
 
-def test_where_nothing_is_kept_everything_may_be_told() -> None:
+def test_null_sink_accepts_every_metric() -> None:
     tell_of_everything(Telemetry(NoSink()))
 
 
-def test_a_process_without_invocations_keeps_few_values_before_it_writes(
+def test_process_without_invocations_keeps_few_values_before_it_writes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sink = CloudWatchSink()
@@ -205,7 +205,7 @@ def test_a_process_without_invocations_keeps_few_values_before_it_writes(
     assert capsys.readouterr().out == ""
 
 
-def test_the_overdue_are_found_where_nobody_scrapes(place: Place) -> None:
+def test_overdue_metrics_are_emitted_without_a_scrape(place: Place) -> None:
     tell_of_everything(Telemetry(place.sink))
 
     scraped = isinstance(place.sink, PrometheusSink)
@@ -231,7 +231,7 @@ def test_each_set_of_dimensions_has_a_line_with_the_service(
     assert {line["service"] for line in lines} == {"tickless-prod"}
 
 
-def test_names_are_as_prometheus_wants_them() -> None:
+def test_metric_names_follow_prometheus_conventions() -> None:
     for metric in METRICS:
         assert metric.name.startswith("tickless_")
         assert metric.name.endswith("_seconds" if metric.buckets else "_total")

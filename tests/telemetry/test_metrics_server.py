@@ -1,4 +1,4 @@
-"""The port of a process that stands alone tells whether it is ready, and its figures."""
+"""The metrics port of a worker: readiness and metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def asked(port: int, path: str) -> tuple[int, str]:
     return answer
 
 
-def test_readiness_is_asked_for_each_time() -> None:
+def test_readiness_is_checked_for_each_request() -> None:
     port, ready = free_port(), [False, True]
     answer_scrapes(PrometheusSink(), port, lambda: ready.pop(0))
 
@@ -27,7 +27,7 @@ def test_readiness_is_asked_for_each_time() -> None:
     assert asked(port, "/ready?again") == (200, '{"status":"ready"}')
 
 
-def test_figures_are_shown_and_nothing_else_is_there() -> None:
+def test_metrics_server_serves_metrics_and_nothing_else() -> None:
     port, sink = free_port(), PrometheusSink()
     sink.count(names.LOST_RACES, (), 3)
     answer_scrapes(sink, port, lambda: True)

@@ -1,4 +1,4 @@
-"""Traces: nothing when off, and when on what X-Ray's daemon is sent of each invocation."""
+"""Tracing: nothing when off, and the segments that the X-Ray daemon receives when on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ assert RestClient(app.app).get(f"/v1/sessions/{SESSION}").status == 404
 """
 
 
-def test_off_it_is_nothing() -> None:
+def test_disabled_tracing_does_nothing() -> None:
     tracing = open_tracing(False, "tickless")
 
     assert isinstance(tracing, NoTracing)
@@ -36,7 +36,7 @@ def test_off_it_is_nothing() -> None:
         pass
 
 
-def test_without_its_sdk_a_line_says_so_and_everything_goes_on(
+def test_missing_tracing_sdk_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("aws_xray_sdk")]:
@@ -61,7 +61,7 @@ class Spans:
         yield
 
 
-def test_what_somebody_waits_for_is_a_span_and_everything_is_handed_on() -> None:
+def test_batches_of_posts_and_closes_are_spans() -> None:
     spans, api = Spans(), FakeConnectionsApi()
     traced = TracedConnectionsApi(api, spans)
     post, done = Post("https://x/dev", "c1", b"1", 0.0), []
@@ -76,9 +76,7 @@ def test_what_somebody_waits_for_is_a_span_and_everything_is_handed_on() -> None
     assert done == [DeliveryStatus.DELIVERED, DeliveryStatus.DELIVERED]
 
 
-def test_on_a_lambda_each_invocation_and_each_call_of_the_store_is_a_span(
-    own_valkey: RedisProcess,
-) -> None:
+def test_lambda_invocations_and_store_calls_are_spans(own_valkey: RedisProcess) -> None:
     with daemon() as listening:
         subprocess.run(
             [sys.executable, "-c", INVOKED],

@@ -1,35 +1,35 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
 
+from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.broadcast.inline import InlineBroadcaster
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry.metrics import Telemetry
+from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from chalicelib.websocket.handlers import WebSocketHandlers
-from chalicelib.websocket.welcome import WelcomeEvent
 from tests.api_docs.conformance import check_server_message
-from tests.fakes import FakeConnectionsApi, FakeRegistry, FakeStore, RecordingSink
+from tests.chess import SESSION, chess
+from tests.fakes import (
+    FakeConnectionsApi,
+    FakeRegistry,
+    FakeStore,
+    RecordingGreeter,
+    RecordingSink,
+    websocket_event,
+)
 
 from ..broadcast.conftest import api as api
 from ..broadcast.conftest import stub as stub
 
 ENDPOINT = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
-
-
-@dataclass
-class Doorstep:
-    """A greeter that only takes note of whom it was asked to greet."""
-
-    greetings: list[WelcomeEvent] = field(default_factory=list)
-
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        self.greetings.append(greeting)
 
 
 @dataclass
@@ -57,23 +57,27 @@ class Room:
     store: FakeStore
     registry: FakeRegistry
     api: FakeConnectionsApi
-    doorstep: Doorstep
+    greeter: RecordingGreeter
     watch: Watch
     engine: SyncEngine
-    sockets: WebSocketHandlers
+    new_handlers: Callable[..., WebSocketHandlers]
     told: RecordingSink
     broadcaster: InlineBroadcaster
 
+    def __post_init__(self) -> None:
+        self.sockets = self.new_handlers()
+
+    def authorize_with(
+        self,
+        open_authenticator: Callable[[], TokenAuthenticator] | None = None,
+        allowed_origins: Collection[str] = (),
+    ) -> None:
+        """Replace the handlers by some that authorize connections so, as a deployment does."""
+        authorizer = ConnectAuthorizer(self.store, open_authenticator, allowed_origins)
+        self.sockets = self.new_handlers(connect_authorizer=authorizer)
+
     def event(self, connection_id: str, **more: Any) -> dict[str, Any]:
-        return {
-            "requestContext": {
-                "connectionId": connection_id,
-                "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
-                "stage": "dev",
-                "requestTimeEpoch": self.store.clock_ms,
-            },
-            **more,
-        }
+        return websocket_event(connection_id, self.store.clock_ms, **more)
 
     def connect(self, connection_id: str, session_id: str) -> int:
         answer = self.sockets.connect(
@@ -82,10 +86,14 @@ class Room:
         status: int = answer["statusCode"]
         return status
 
+    def start_session(self) -> None:
+        self.engine.create_session(chess())
+        self.engine.start_session(SESSION)
+
     def greet(self) -> None:
         """Send the welcome message to each new connection."""
-        while self.doorstep.greetings:
-            self.sockets.greet(self.doorstep.greetings.pop(0))
+        while self.greeter.greetings:
+            self.sockets.greet(self.greeter.greetings.pop(0))
 
     def send(self, connection_id: str, text: str) -> list[Any]:
         """What a message is answered with, held against the contract."""
@@ -99,24 +107,25 @@ class Room:
 
 def a_room(switches: int = 0, messages: int = 0) -> Room:
     """A room; with so many switches of a session, and messages of a connection, in a second."""
-    store, api, doorstep, watch = FakeStore(), FakeConnectionsApi(), Doorstep(), Watch()
+    store, api, greeter, watch = FakeStore(), FakeConnectionsApi(), RecordingGreeter(), Watch()
     registry = FakeRegistry(store)
     told = RecordingSink()
     telemetry = Telemetry(told)
     broadcaster = InlineBroadcaster(registry, lambda: api, telemetry=telemetry)
     engine = SyncEngine(store, broadcaster=broadcaster, session_ttl_ms=3_600_000)
-    sockets = WebSocketHandlers(
+    new_handlers = partial(
+        WebSocketHandlers,
         engine=engine,
         store=store,
         registry=registry,
         api=api,
         limits=RateLimiter(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
-        greeter=doorstep,
+        greeter=greeter,
         telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, doorstep, watch, engine, sockets, told, broadcaster)
+    return Room(store, registry, api, greeter, watch, engine, new_handlers, told, broadcaster)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Handshakes where AUTH is on, and what becomes of connections whose tokens hold no more."""
+"""Handshakes with AUTH on, and connections whose tokens expire or are revoked."""
 
 from __future__ import annotations
 
@@ -14,16 +14,12 @@ from chalicelib.auth.key_cache import KeyCache
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.recipients import recipients_of
-from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.ports import StoreUnavailable
-from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
-from tests.auth.bearers import KEYS, OTHER_SESSION, a_bearer, a_key_cache, a_key_set
+from tests.auth.bearers import KEYS, a_bearer, a_key_cache, a_key_set
+from tests.chess import ANNE, BEN, OTHER_SESSION, SESSION, chess
 
 from .conftest import Room, a_room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
-ANNE = "00000000-0000-4000-8000-00000000000a"
-BEN = "00000000-0000-4000-8000-00000000000b"
 HERE = "https://clocks.example"
 
 STRANGER = tokens.sign(a_bearer(), a_key_set(new_key("first")))
@@ -36,16 +32,8 @@ def room() -> Room:
 
 def a_guarded_room(*origins: str) -> Room:
     room = a_room()
-    room.sockets._connect_authorizer = ConnectAuthorizer(
-        room.store, lambda: TokenAuthenticator(a_key_cache(), 3_600), origins
-    )
-    setup = create_setup(
-        session_id=SESSION,
-        sync_mode=SyncMode.PER_PARTICIPANT,
-        participants=[Participant(ANNE, 0, 60_000), Participant(BEN, 1, 60_000)],
-        total_time_ms=120_000,
-    )
-    room.engine.create_session(setup)
+    room.authorize_with(lambda: TokenAuthenticator(a_key_cache(), 3_600), origins)
+    room.engine.create_session(chess(60_000))
     return room
 
 
@@ -82,7 +70,7 @@ def enter(room: Room, connection_id: str = "c1", role: Role = Role.HOST, **chang
 # The handshake
 
 
-def test_a_token_may_come_in_the_query(room: Room) -> None:
+def test_token_can_be_in_the_query(room: Room) -> None:
     assert handshake(room, token_of()) == {"statusCode": 200}
     visit = room.registry.context_of("c1")
     assert visit is not None
@@ -90,7 +78,7 @@ def test_a_token_may_come_in_the_query(room: Room) -> None:
 
 
 @pytest.mark.parametrize("offered", ["{}", "tickless, {}", "{},tickless"])
-def test_or_as_a_subprotocol_which_is_then_answered_with(room: Room, offered: str) -> None:
+def test_token_subprotocol_is_echoed(room: Room, offered: str) -> None:
     protocol = f"bearer.{token_of(Role.VIEWER)}"
 
     assert handshake(room, offered=offered.format(protocol)) == {
@@ -99,12 +87,12 @@ def test_or_as_a_subprotocol_which_is_then_answered_with(room: Room, offered: st
     }
 
 
-def test_the_subprotocol_counts_where_both_are_there(room: Room) -> None:
+def test_subprotocol_takes_precedence_over_the_query(room: Room) -> None:
     assert handshake(room, STRANGER, offered=f"bearer.{token_of()}")["statusCode"] == 200
     assert handshake(room, token_of(), offered=f"bearer.{STRANGER}")["statusCode"] == 401
 
 
-def test_headers_may_come_in_any_case(room: Room) -> None:
+def test_header_names_are_case_insensitive(room: Room) -> None:
     event = room.event(
         "c1",
         queryStringParameters={"sessionId": SESSION},
@@ -125,42 +113,42 @@ BAD_TOKENS = {
 
 
 @pytest.mark.parametrize("token", BAD_TOKENS.values(), ids=BAD_TOKENS)
-def test_without_a_token_that_holds_it_is_answered_401(room: Room, token: str | None) -> None:
+def test_handshake_without_a_valid_token_is_401(room: Room, token: str | None) -> None:
     assert handshake(room, token) == {"statusCode": 401}
     assert handshake(room, offered=f"bearer.{token}") == {"statusCode": 401}
-    assert (room.registry.lists, room.doorstep.greetings) == ({}, [])
+    assert (room.registry.lists, room.greeter.greetings) == ({}, [])
     assert room.registry.context_of("c1") is None
 
 
-def test_with_a_token_for_another_session_it_is_answered_403(room: Room) -> None:
+def test_handshake_with_a_token_for_another_session_is_403(room: Room) -> None:
     assert handshake(room, token_of(session_id=OTHER_SESSION)) == {"statusCode": 403}
     assert room.registry.lists == {}
 
 
-def test_a_server_may_watch_any_session(room: Room) -> None:
+def test_server_token_can_watch_any_session(room: Room) -> None:
     assert handshake(room, token_of(Role.SERVER)) == {"statusCode": 200}
 
 
-def test_a_token_that_was_revoked_is_answered_401(room: Room) -> None:
+def test_handshake_with_a_revoked_token_is_401(room: Room) -> None:
     room.store.revoke(SESSION, a_bearer().token_id, 60_000)
 
     assert handshake(room, token_of()) == {"statusCode": 401}
 
 
-def test_while_the_store_is_away_nobody_can_say(room: Room) -> None:
+def test_handshake_while_the_store_is_unavailable_is_503(room: Room) -> None:
     room.store.away = True
 
     assert handshake(room, token_of()) == {"statusCode": 503}
     assert handshake(room, STRANGER) == {"statusCode": 401}
 
 
-def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
+def test_handshake_without_keys_is_503_and_open_connections_go_on(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     room.engine.start_session(SESSION)
     enter(room, "c1")
     keyless = TokenAuthenticator(KeyCache(lambda *, fresh: "hush"), 3_600)
-    room.sockets._connect_authorizer = ConnectAuthorizer(room.store, lambda: keyless)
+    room.authorize_with(lambda: keyless)
 
     assert handshake(room, token_of(), connection_id="c2") == {"statusCode": 503}
     assert handshake(room, connection_id="c2") == {"statusCode": 401}
@@ -175,7 +163,7 @@ def test_while_keys_can_not_be_had_nobody_comes_in_and_who_is_there_goes_on(
 # Pages
 
 
-def test_only_pages_that_are_allowed_may_connect() -> None:
+def test_only_allowed_origins_may_connect() -> None:
     room = a_guarded_room(HERE, "http://localhost:8000")
 
     for origin in (HERE, HERE.upper(), "http://localhost:8000", None):
@@ -184,20 +172,20 @@ def test_only_pages_that_are_allowed_may_connect() -> None:
         assert handshake(room, token_of(), origin=origin)["statusCode"] == 403, origin
 
 
-def test_where_none_are_named_any_page_may(room: Room) -> None:
+def test_any_origin_may_connect_by_default(room: Room) -> None:
     assert handshake(room, token_of(), origin="https://evil.example")["statusCode"] == 200
 
 
-def test_pages_are_asked_for_where_auth_is_off_too() -> None:
+def test_origins_are_checked_without_auth() -> None:
     room = a_room()
-    room.sockets._connect_authorizer = ConnectAuthorizer(room.store, None, [HERE])
+    room.authorize_with(None, [HERE])
 
     assert handshake(room, origin="https://evil.example")["statusCode"] == 403
     assert handshake(room, origin=HERE)["statusCode"] == 200
 
 
-def test_where_auth_is_off_a_token_is_not_looked_at_but_answered(room: Room) -> None:
-    room.sockets._connect_authorizer = ConnectAuthorizer(room.store)
+def test_without_auth_a_token_subprotocol_is_echoed_unchecked(room: Room) -> None:
+    room.authorize_with()
 
     assert handshake(room, offered="bearer.x") == {
         "statusCode": 200,
@@ -206,7 +194,7 @@ def test_where_auth_is_off_a_token_is_not_looked_at_but_answered(room: Room) -> 
     assert handshake(room, offered="tickless", connection_id="c2") == {"statusCode": 200}
 
 
-# Connections whose tokens hold no more
+# Connections whose tokens became invalid
 
 
 def codes(messages: list[Any]) -> list[str]:
@@ -217,17 +205,21 @@ PING = json.dumps({"type": "PING"})
 SWITCH = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
 
 
-@pytest.mark.parametrize("text", [PING, SWITCH, "no JSON"])
-@pytest.mark.parametrize("ends", ["revoked", "ended"])
-def test_its_next_message_is_refused_and_the_connection_closed(
-    room: Room, text: str, ends: str
-) -> None:
-    room.engine.start_session(SESSION)
+def enter_with_token_that(room: Room, ends: str) -> None:
     bearer = enter(room, valid_until_s=1_700_000_060)
     if ends == "revoked":
         room.store.revoke(SESSION, bearer.token_id, 60_000)
     else:
         room.store.advance(60_000)
+
+
+@pytest.mark.parametrize("text", [PING, SWITCH, "no JSON"])
+@pytest.mark.parametrize("ends", ["revoked", "ended"])
+def test_message_with_an_invalid_token_is_refused_and_closes_the_connection(
+    room: Room, text: str, ends: str
+) -> None:
+    room.engine.start_session(SESSION)
+    enter_with_token_that(room, ends)
 
     answers = room.send("c1", text)
 
@@ -239,7 +231,7 @@ def test_its_next_message_is_refused_and_the_connection_closed(
     assert loaded.version == 2
 
 
-def test_it_is_told_of_no_change_any_more_and_closed_with_the_first(room: Room) -> None:
+def test_connection_of_a_revoked_token_is_closed_instead_of_updated(room: Room) -> None:
     leaving = enter(room, "c1", Role.VIEWER)
     enter(room, "c2", Role.VIEWER, token_id="other")
     room.store.revoke(SESSION, leaving.token_id, 60_000)
@@ -253,7 +245,7 @@ def test_it_is_told_of_no_change_any_more_and_closed_with_the_first(room: Room) 
     assert set(room.registry.lists[SESSION]) == {"c2"}
 
 
-def test_who_revokes_a_token_inline_closes_its_connections_at_once(room: Room) -> None:
+def test_inline_revocation_closes_connections_at_once(room: Room) -> None:
     leaving = enter(room, "c1", Role.VIEWER)
     enter(room, "c2")
 
@@ -265,14 +257,8 @@ def test_who_revokes_a_token_inline_closes_its_connections_at_once(room: Room) -
 
 
 @pytest.mark.parametrize("ends", ["revoked", "ended"])
-def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
-    room: Room, ends: str
-) -> None:
-    bearer = enter(room, valid_until_s=1_700_000_060)
-    if ends == "revoked":
-        room.store.revoke(SESSION, bearer.token_id, 60_000)
-    else:
-        room.store.advance(60_000)
+def test_token_invalid_at_the_welcome_gets_no_state(room: Room, ends: str) -> None:
+    enter_with_token_that(room, ends)
 
     room.greet()
 
@@ -281,7 +267,7 @@ def test_whose_token_holds_no_more_when_it_is_greeted_is_shown_nothing(
     assert room.api.closed == ["c1"]
 
 
-def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(room: Room) -> None:
+def test_connection_revoked_during_its_handshake_is_closed_afterwards(room: Room) -> None:
     bearer = enter(room)
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
     # Its handshake has not been answered yet, so this closes no connection.
@@ -295,7 +281,7 @@ def test_who_is_sent_away_before_the_connection_is_open_is_closed_once_it_is(roo
     assert room.api.closed == ["c1"]
 
 
-def test_whose_token_has_ended_is_closed_by_a_sweep(room: Room) -> None:
+def test_sweep_closes_connections_of_expired_tokens(room: Room) -> None:
     bearer = enter(room)
     room.broadcaster.sweep()
     assert room.api.closed == []
@@ -310,7 +296,7 @@ def test_whose_token_has_ended_is_closed_by_a_sweep(room: Room) -> None:
     assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
 
 
-def test_a_token_is_revoked_although_nobody_can_be_sent_away(
+def test_token_is_revoked_if_its_connections_cannot_be_read(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unavailable(_: str) -> None:
@@ -324,18 +310,16 @@ def test_a_token_is_revoked_although_nobody_can_be_sent_away(
     assert not room.store.holds(SESSION, leaving)
 
 
-def test_who_was_let_in_without_a_token_is_sent_away_once_one_is_asked_for() -> None:
+def test_connection_without_a_token_is_closed_once_auth_is_on() -> None:
     room = a_room()
     room.connect("c1", SESSION)
-    room.sockets._connect_authorizer = ConnectAuthorizer(
-        room.store, lambda: TokenAuthenticator(a_key_cache(), 3_600)
-    )
+    room.authorize_with(lambda: TokenAuthenticator(a_key_cache(), 3_600))
 
     assert codes(room.send("c1", PING)) == ["SESSION_FORBIDDEN"]
     assert room.api.closed == ["c1"]
 
 
-def test_who_has_been_silent_is_swept_as_such_whatever_became_of_his_token(room: Room) -> None:
+def test_silent_connection_is_classified_as_silent_despite_a_revoked_token(room: Room) -> None:
     enter(room)
     room.store.advance(room.registry.heartbeat_policy.silent_ms + 1)
     room.store.revoke(SESSION, a_bearer().token_id, 60_000)
@@ -345,7 +329,7 @@ def test_who_has_been_silent_is_swept_as_such_whatever_became_of_his_token(room:
     assert (len(recipients.silent), recipients.forbidden, recipients.present) == (1, [], [])
 
 
-def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) -> None:
+def test_forbidden_command_is_refused_and_the_connection_stays(room: Room) -> None:
     room.engine.start_session(SESSION)
     enter(room, "c1", Role.VIEWER)
 
@@ -358,14 +342,8 @@ def test_what_a_role_may_not_do_is_refused_and_the_connection_stays(room: Room) 
 
 
 @pytest.mark.parametrize("kind", ["RECONNECT", "CLAIM", "PING", "COMMAND"])
-def test_a_message_that_names_another_session_is_about_its_own(room: Room, kind: str) -> None:
-    other = create_setup(
-        session_id=OTHER_SESSION,
-        sync_mode=SyncMode.PER_PARTICIPANT,
-        participants=[Participant(ANNE, 0, 60_000)],
-        total_time_ms=60_000,
-    )
-    room.engine.create_session(other)
+def test_message_that_names_another_session_applies_to_its_own(room: Room, kind: str) -> None:
+    room.engine.create_session(chess(session_id=OTHER_SESSION))
     enter(room)
     elsewhere = {"sessionId": OTHER_SESSION, "session_id": OTHER_SESSION}
     message = {"type": kind, "id": "1", "command": "start", "args": elsewhere, **elsewhere}
@@ -382,7 +360,7 @@ def test_a_message_that_names_another_session_is_about_its_own(room: Room, kind:
 
 
 @pytest.mark.parametrize("args", [{}, {"next_participant_id": ANNE}])
-def test_a_participant_by_no_field_of_a_command_ends_another_s_cycle(
+def test_participant_cannot_end_the_cycle_of_another_by_any_field(
     room: Room, args: dict[str, str]
 ) -> None:
     room.engine.start_session(SESSION)

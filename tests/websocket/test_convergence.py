@@ -135,7 +135,7 @@ class World:
         return self._room.api.sent.setdefault(self._name, [])
 
     def suffer(self, fate: Fate) -> None:
-        """What becomes of all that is under way, and of what it is answered with."""
+        """The fate of all messages in flight, and of the responses to them."""
         while self.under_way and fate is not Fate.STILL_UNDER_WAY:
             if fate is Fate.LOST:
                 self.under_way.clear()
@@ -221,7 +221,7 @@ EVENTS: list[Event] = [
     end=st.sampled_from(Fate),
 )
 @settings(max_examples=400)
-def test_one_heartbeat_that_gets_through_shows_what_get_does(
+def test_one_successful_heartbeat_shows_what_get_returns(
     participants: int,
     mode: SyncMode,
     bank_ms: int,
@@ -246,9 +246,7 @@ def test_one_heartbeat_that_gets_through_shows_what_get_does(
         (TOO_MANY_FOR_ONE_MESSAGE, [Fate.LOST, Fate.ARRIVES]),
     ],
 )
-def test_a_version_that_was_lost_and_made_anew_is_told_from_the_first(
-    participants: int, fates: Sequence[Fate]
-) -> None:
+def test_lost_and_recreated_version_is_told_apart(participants: int, fates: Sequence[Fate]) -> None:
     world = World(a_setup(SyncMode.PER_PARTICIPANT, participants, 3_600_000))
     world.make_in_vain(Switch())
     for fate in fates:

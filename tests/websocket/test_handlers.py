@@ -1,4 +1,4 @@
-"""What the WebSocket functions do with a connection, from its first sign of life to its last."""
+"""The WebSocket handlers: connect, welcome message, messages, disconnect and inline broadcast."""
 
 from __future__ import annotations
 
@@ -9,34 +9,20 @@ import pytest
 
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.inline import InlineBroadcaster
-from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import SessionConnections, StoreUnavailable
 from chalicelib.telemetry import definitions as names
+from tests.chess import ANNE, BEN, SESSION, chess
 from tests.fakes import FakeRegistry
 
 from .conftest import ENDPOINT, Room, a_room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
-ANNE = "00000000-0000-4000-8000-00000000000a"
-BEN = "00000000-0000-4000-8000-00000000000b"
 
-
-def chess(**changes: Any) -> Setup:
-    return create_setup(
-        **{
-            "session_id": SESSION,
-            "sync_mode": SyncMode.PER_PARTICIPANT,
-            "participants": [Participant(ANNE, 0, 10_000), Participant(BEN, 1, 10_000)],
-            "total_time_ms": 20_000,
-            **changes,
-        }
-    )
-
-
-def greeted(room: Room, connection_id: str = "c1") -> None:
-    assert room.connect(connection_id, SESSION) == 200
-    room.greet()
+def greeted(room: Room, *connection_ids: str) -> None:
+    """Connect clients, by default one, and send each its welcome message."""
+    for connection_id in connection_ids or ("c1",):
+        assert room.connect(connection_id, SESSION) == 200
+        room.greet()
 
 
 def kinds(messages: list[Any]) -> list[str]:
@@ -47,36 +33,32 @@ def kinds(messages: list[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("query", [None, {}, {"sessionId": ""}, {"sessionId": "x"}])
-def test_a_handshake_without_a_session_id_is_answered_400(
-    room: Room, query: dict[str, str] | None
-) -> None:
+def test_handshake_without_a_session_id_is_400(room: Room, query: dict[str, str] | None) -> None:
     event = room.event("c1", queryStringParameters=query)
 
     assert room.sockets.connect(event) == {"statusCode": 400}
     assert room.registry.lists == {}
 
 
-def test_a_connection_is_registered_but_not_posted_to_before_connect_has_answered(
-    room: Room,
-) -> None:
+def test_connection_is_registered_but_not_posted_to_before_connect_has_answered(room: Room) -> None:
     assert room.connect("c1", SESSION.upper()) == 200
 
     (watcher,) = room.registry.connections_of(SESSION).connections
     assert (watcher.connection_id, watcher.endpoint) == ("c1", ENDPOINT)
     assert room.api.sent == {}
-    assert room.doorstep.greetings == [
+    assert room.greeter.greetings == [
         {"sessionId": SESSION, "connectionId": "c1", "endpoint": ENDPOINT}
     ]
 
 
-def test_a_handshake_while_the_store_is_away_is_answered_503(room: Room) -> None:
+def test_handshake_during_a_store_outage_is_503(room: Room) -> None:
     room.store.away = True
 
     assert room.connect("c1", SESSION) == 503
-    assert room.doorstep.greetings == []
+    assert room.greeter.greetings == []
 
 
-def test_a_newcomer_hears_connected_and_then_the_state(room: Room) -> None:
+def test_new_connection_gets_connected_and_then_the_state(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
 
@@ -98,7 +80,7 @@ def test_a_newcomer_hears_connected_and_then_the_state(room: Room) -> None:
     assert "page" not in sync
 
 
-def test_a_session_that_does_not_exist_yet_may_be_waited_for(room: Room) -> None:
+def test_client_can_wait_for_a_session_to_be_created(room: Room) -> None:
     greeted(room)
     assert kinds(room.api.messages("c1")) == ["CONNECTED"]
 
@@ -107,7 +89,7 @@ def test_a_session_that_does_not_exist_yet_may_be_waited_for(room: Room) -> None
     assert kinds(room.api.messages("c1")) == ["CONNECTED", "STATE_UPDATE"]
 
 
-def test_the_greeting_is_repeated_until_connect_has_answered(room: Room) -> None:
+def test_welcome_message_is_retried_until_connect_has_answered(room: Room) -> None:
     room.engine.create_session(chess())
     room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 5 + [DeliveryStatus.DELIVERED]
 
@@ -116,7 +98,7 @@ def test_the_greeting_is_repeated_until_connect_has_answered(room: Room) -> None
     assert kinds(room.api.messages("c1")) == ["CONNECTED", "STATE_SYNC"]
 
 
-def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) -> None:
+def test_welcome_state_includes_commits_made_while_it_waits(room: Room) -> None:
     room.engine.create_session(chess())
     room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 3 + [DeliveryStatus.DELIVERED]
     room.watch.meanwhile = [lambda: room.engine.start_session(SESSION)]
@@ -126,7 +108,7 @@ def test_what_is_committed_while_the_greeting_waits_is_in_the_state(room: Room) 
     assert room.api.messages("c1")[-1]["version"] == 2
 
 
-def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> None:
+def test_client_that_leaves_gets_no_welcome_message(room: Room) -> None:
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
     room.watch.meanwhile = [lambda: room.registry.deregister("c1")]
     began = room.watch.monotonic()
@@ -137,7 +119,7 @@ def test_who_leaves_before_the_greeting_is_not_greeted_any_more(room: Room) -> N
     assert room.api.messages("c1") == []
 
 
-def test_a_greeting_that_nobody_hears_is_given_up_after_five_seconds(room: Room) -> None:
+def test_welcome_message_is_given_up_after_five_seconds(room: Room) -> None:
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
     before = room.watch.seconds
 
@@ -149,7 +131,7 @@ def test_a_greeting_that_nobody_hears_is_given_up_after_five_seconds(room: Room)
 # $disconnect
 
 
-def test_who_leaves_is_forgotten(room: Room) -> None:
+def test_disconnect_deregisters_the_connection(room: Room) -> None:
     room.connect("c1", SESSION)
     room.sockets.disconnect(room.event("c1"))
     room.sockets.disconnect(room.event("c1"))
@@ -157,7 +139,7 @@ def test_who_leaves_is_forgotten(room: Room) -> None:
     assert room.registry.connections_of(SESSION).connections == []
 
 
-def test_leaving_while_the_store_is_away_is_no_error(room: Room) -> None:
+def test_disconnect_while_the_store_is_unavailable_is_no_error(room: Room) -> None:
     room.connect("c1", SESSION)
     room.store.away = True
 
@@ -167,7 +149,7 @@ def test_leaving_while_the_store_is_away_is_no_error(room: Room) -> None:
 # heartbeats
 
 
-def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: Room) -> None:
+def test_pong_has_the_time_of_the_store_and_the_version(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
 
@@ -184,7 +166,7 @@ def test_a_ping_is_answered_with_the_stores_time_and_the_sessions_version(room: 
     }
 
 
-def test_a_pong_tells_when_the_ping_came_and_when_it_leaves_itself(room: Room) -> None:
+def test_pong_has_the_instants_of_receipt_and_response(room: Room) -> None:
     greeted(room)
     room.watch.passes_with_every_look_s = 0.25
 
@@ -194,7 +176,7 @@ def test_a_pong_tells_when_the_ping_came_and_when_it_leaves_itself(room: Room) -
     assert pong["timestamp"] == pong["receivedAt"] + 250
 
 
-def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
+def test_pong_without_a_session_has_no_version(room: Room) -> None:
     greeted(room)
 
     (pong,) = room.send("c1", '{"type": "PING"}')
@@ -203,10 +185,9 @@ def test_a_pong_without_a_session_names_no_version(room: Room) -> None:
     assert pong["clientTime"] is None
 
 
-def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
+def test_heartbeat_keeps_a_connection_registered(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "lively")
-    greeted(room, "silent")
+    greeted(room, "lively", "silent")
     for _ in range(4):
         room.store.advance(30_000)
         room.send("lively", '{"type": "PING"}')
@@ -221,9 +202,8 @@ def test_a_sign_of_life_keeps_a_connection_on_the_list(room: Room) -> None:
     assert kinds(room.api.messages("lively"))[-1] == "STATE_UPDATE"
 
 
-def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
-    greeted(room, "lively")
-    greeted(room, "silent")
+def test_silent_connection_is_swept_without_a_broadcast(room: Room) -> None:
+    greeted(room, "lively", "silent")
     room.store.advance(90_000)
     room.send("lively", '{"type": "PING"}')
     room.broadcaster.sweep()
@@ -239,7 +219,7 @@ def test_who_is_silent_is_swept_though_nothing_is_announced(room: Room) -> None:
     assert kinds(room.api.messages("lively")) == ["CONNECTED", "PONG"]
 
 
-def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> None:
+def test_message_of_a_swept_connection_closes_it(room: Room) -> None:
     greeted(room)
     room.store.advance(1_000_000)
 
@@ -250,7 +230,7 @@ def test_who_was_given_up_and_speaks_again_is_made_to_reconnect(room: Room) -> N
 # RECONNECT and CLAIM
 
 
-def test_reconnect_is_answered_current_where_nothing_was_missed(room: Room) -> None:
+def test_reconnect_with_the_current_version_gets_current(room: Room) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
     held = {"type": "RECONNECT", "epoch": created.session.epoch, "version": 1}
@@ -268,33 +248,30 @@ def test_reconnect_is_answered_current_where_nothing_was_missed(room: Room) -> N
         }
 
 
-def test_reconnect_to_another_version_of_the_same_number_is_answered_with_the_state(
-    room: Room,
+@pytest.mark.parametrize(
+    "held",
+    [
+        {},
+        {"version": 1},
+        {"epoch": "another", "version": 1},
+        {"epoch": "?", "version": 9},
+        {"version": 1, "updatedAt": "2026-01-01T00:00:00.000Z"},
+    ],
+)
+def test_reconnect_is_answered_with_the_state_if_anything_differs(
+    room: Room, held: dict[str, Any]
 ) -> None:
     created = room.engine.create_session(chess())
     greeted(room)
-    lost = {"epoch": created.session.epoch, "version": 1, "updatedAt": "2026-01-01T00:00:00.000Z"}
-
-    (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **lost}))
-
-    assert answer["type"] == "STATE_SYNC"
-
-
-@pytest.mark.parametrize(
-    "held", [{}, {"version": 1}, {"epoch": "another", "version": 1}, {"epoch": "?", "version": 9}]
-)
-def test_reconnect_is_answered_with_the_state_where_anything_differs(
-    room: Room, held: dict[str, Any]
-) -> None:
-    room.engine.create_session(chess())
-    greeted(room)
+    if "updatedAt" in held:
+        held = {"epoch": created.session.epoch, **held}
 
     (answer,) = room.send("c1", json.dumps({"type": "RECONNECT", **held}))
 
     assert (answer["type"], answer["version"]) == ("STATE_SYNC", 1)
 
 
-def test_reconnect_to_what_is_gone_is_told_so_and_goes_on_waiting(room: Room) -> None:
+def test_reconnect_to_a_deleted_session_gets_session_deleted(room: Room) -> None:
     greeted(room)
 
     (answer,) = room.send("c1", '{"type": "RECONNECT", "epoch": "old", "version": 4}')
@@ -303,11 +280,9 @@ def test_reconnect_to_what_is_gone_is_told_so_and_goes_on_waiting(room: Room) ->
     assert room.api.closed == []
 
 
-def test_a_claim_of_a_clock_that_has_run_out_brings_the_update_to_everybody(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room, "c1")
-    greeted(room, "c2")
+def test_claim_of_an_expired_clock_is_broadcast(room: Room) -> None:
+    room.start_session()
+    greeted(room, "c1", "c2")
     room.store.advance(10_000)
 
     (answer,) = room.send("c1", '{"type": "CLAIM"}')
@@ -317,9 +292,8 @@ def test_a_claim_of_a_clock_that_has_run_out_brings_the_update_to_everybody(room
     assert room.api.messages("c2")[-1] == answer
 
 
-def test_a_claim_too_early_is_answered_current(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
+def test_early_claim_gets_current(room: Room) -> None:
+    room.start_session()
     greeted(room)
     room.store.advance(9_999)
 
@@ -335,10 +309,9 @@ def command(name: str, **more: Any) -> str:
     return json.dumps({"type": "COMMAND", "id": "7", "command": name, **more})
 
 
-def test_a_command_is_acknowledged_and_everybody_sees_it(room: Room) -> None:
+def test_command_is_acknowledged_and_broadcast(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
 
     update, ack = room.send("c1", command("start"))
 
@@ -347,39 +320,41 @@ def test_a_command_is_acknowledged_and_everybody_sees_it(room: Room) -> None:
     assert room.api.messages("c2")[-1] == update
 
 
-def test_every_command_there_is_works_over_the_socket(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("name", "args", "before", "shown"),
+    [
+        ("start", None, [], {"status": "running"}),
+        (
+            "switch",
+            {"next_participant_id": BEN, "current_participant_id": ANNE},
+            ["start"],
+            {"active_participant_id": BEN},
+        ),
+        ("pause", {"current_participant_id": ANNE}, ["start"], {"status": "paused"}),
+        ("resume", {}, ["start", "pause"], {"status": "running"}),
+        ("complete", None, ["start"], {"status": "completed"}),
+        ("cancel", None, [], {"status": "cancelled"}),
+        ("undo", None, ["start", "switch"], {"active_participant_id": ANNE}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_command_is_acknowledged_with_its_version(
+    room: Room, name: str, args: dict[str, str] | None, before: list[str], shown: dict[str, str]
+) -> None:
     room.engine.create_session(chess())
     greeted(room)
+    for number, earlier in enumerate(before):
+        room.send("c1", command(earlier, id=f"earlier {number}"))
 
-    for number, (name, args) in enumerate(
-        [
-            ("start", None),
-            ("switch", {"next_participant_id": BEN, "current_participant_id": ANNE}),
-            ("pause", {"current_participant_id": BEN}),
-            ("resume", {}),
-            ("complete", None),
-        ],
-        start=2,
-    ):
-        text = json.dumps({"type": "COMMAND", "id": f"n{number}", "command": name, "args": args})
-        assert room.send("c1", text)[-1] == {
-            "type": "ACK",
-            "timestamp": room.store.clock_ms,
-            "id": f"n{number}",
-            "version": number,
-        }
+    update, ack = room.send("c1", command(name, args=args))
+
+    version = 2 + len(before)
+    assert ack == {"type": "ACK", "timestamp": room.store.clock_ms, "id": "7", "version": version}
+    assert (update["type"], update["version"]) == ("STATE_UPDATE", version)
+    assert shown.items() <= update["state"].items()
 
 
-def test_a_session_is_cancelled_over_the_socket(room: Room) -> None:
-    room.engine.create_session(chess())
-    greeted(room)
-
-    update, ack = room.send("c1", command("cancel"))
-
-    assert (ack["type"], update["state"]["status"]) == ("ACK", "cancelled")
-
-
-def test_time_is_given_over_the_socket(room: Room) -> None:
+def test_adjustment_is_pushed_with_its_reason(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room)
 
@@ -391,43 +366,20 @@ def test_time_is_given_over_the_socket(room: Room) -> None:
     assert update["events"][0]["reason"] == "pen broke"
 
 
-def test_a_switch_is_undone_over_the_socket(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room)
-    room.engine.switch_cycle(SESSION)
-
-    update, ack = room.send("c1", command("undo"))
-
-    assert (ack["type"], ack["version"]) == ("ACK", 4)
-    assert update["state"]["active_participant_id"] == ANNE
-
-
-def test_the_same_command_sent_twice_counts_once(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room)
-
-    first = room.send("c1", command("switch"))[-1]
-    second = room.send("c1", command("switch"))[-1]
-
-    assert first == second
-    assert first["version"] == 3
-    assert room.engine.get_current_state(SESSION).state["version"] == 3
-
-
-def test_a_command_that_is_sent_again_is_acknowledged_as_it_was_the_first_time(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
+def test_repeated_command_is_acknowledged_as_the_first_time_and_counts_once(room: Room) -> None:
+    room.start_session()
     greeted(room)
     first = room.send("c1", command("switch"))[-1]
     room.store.advance(1_000)
-    room.engine.switch_cycle(SESSION)
 
     assert room.send("c1", command("switch")) == [first]
+    room.engine.switch_cycle(SESSION)
+    assert room.send("c1", command("switch")) == [first]
+    assert first["version"] == 3
+    assert room.engine.get_current_state(SESSION).state["version"] == 4
 
 
-def test_another_command_of_the_same_id_is_refused(room: Room) -> None:
+def test_other_command_with_the_same_id_is_refused(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room)
     room.send("c1", command("start"))
@@ -449,8 +401,7 @@ def test_another_command_of_the_same_id_is_refused(room: Room) -> None:
 def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> None:
     room = a_room(messages=3)
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
     for _ in range(3):
         (answer,) = room.send("c1", text)
         assert answer.get("code") != "RATE_LIMIT_EXCEEDED"
@@ -464,7 +415,7 @@ def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> No
     assert kinds(room.send("c1", '{"type": "PING"}')) == ["PONG"]
 
 
-def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
+def test_limited_message_counts_as_a_heartbeat() -> None:
     room = a_room(messages=1)
     greeted(room)
     room.send("c1", '{"type": "PING"}')
@@ -475,12 +426,10 @@ def test_a_message_too_many_is_a_sign_of_life_all_the_same() -> None:
     assert watcher.heard_at_ms == room.store.clock_ms
 
 
-def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
+def test_switches_are_limited_per_session() -> None:
     room = a_room(switches=2)
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    for connection_id in ("c1", "c2", "c3"):
-        greeted(room, connection_id)
+    room.start_session()
+    greeted(room, "c1", "c2", "c3")
 
     answers = [room.send(one, command("switch"))[-1] for one in ("c1", "c2", "c3")]
 
@@ -491,12 +440,10 @@ def test_switches_of_a_session_are_limited_whoever_sends_them() -> None:
     assert room.send("c1", command("switch"))[-1] == answers[0]
 
 
-def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
+def test_refused_switches_do_not_count_against_other_clients() -> None:
     room = a_room(switches=1)
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room, "c1")
-    greeted(room, "c2")
+    room.start_session()
+    greeted(room, "c1", "c2")
     out_of_turn = command("switch", args={"current_participant_id": BEN})
     for _ in range(3):
         assert room.send("c1", out_of_turn)[-1]["code"] == "STALE_CYCLE"
@@ -504,11 +451,9 @@ def test_who_asks_in_vain_for_switches_takes_no_room_from_others() -> None:
     assert room.send("c2", command("switch"))[-1]["type"] == "ACK"
 
 
-def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
-    room.engine.create_session(chess())
-    room.engine.start_session(SESSION)
-    greeted(room, "c1")
-    greeted(room, "c2")
+def test_same_id_of_two_clients_is_two_commands(room: Room) -> None:
+    room.start_session()
+    greeted(room, "c1", "c2")
 
     room.send("c1", command("switch"))
     room.send("c2", command("switch"))
@@ -540,7 +485,7 @@ def test_the_same_id_of_two_clients_is_two_commands(room: Room) -> None:
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_is_refused_is_answered_and_the_connection_survives(
+def test_refused_message_gets_an_error_and_the_connection_stays(
     room: Room, text: str, code: str, sent_as: str | None
 ) -> None:
     room.engine.create_session(chess())
@@ -557,7 +502,7 @@ def test_what_is_refused_is_answered_and_the_connection_survives(
     assert room.engine.get_current_state(SESSION).state["version"] == 1
 
 
-def test_a_refusal_names_the_fields_that_are_wrong(room: Room) -> None:
+def test_error_names_the_invalid_fields(room: Room) -> None:
     greeted(room)
 
     (answer,) = room.send("c1", command("switch", args={"next_participant_id": "x"}))
@@ -565,27 +510,21 @@ def test_a_refusal_names_the_fields_that_are_wrong(room: Room) -> None:
     assert "next_participant_id" in answer["message"]
 
 
-def test_a_command_on_nothing_is_refused(room: Room) -> None:
-    greeted(room)
-
-    (answer,) = room.send("c1", command("start"))
-
-    assert (answer["code"], answer["id"]) == ("SESSION_NOT_FOUND", "7")
-
-
-def test_a_command_while_the_store_is_away_says_so(room: Room) -> None:
-    room.engine.create_session(chess())
-    greeted(room)
-    room.store.away = True
-
-    (answer,) = room.send("c1", command("start"))
-
-    assert (answer["code"], answer["id"]) == ("STORE_UNAVAILABLE", "7")
-
-
-def test_a_fault_of_our_own_is_no_secret_but_its_reason_is(
-    room: Room, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("is_away", "code"), [(False, "SESSION_NOT_FOUND"), (True, "STORE_UNAVAILABLE")]
+)
+def test_command_without_a_session_or_store_is_refused(
+    room: Room, is_away: bool, code: str
 ) -> None:
+    greeted(room)
+    room.store.away = is_away
+
+    (answer,) = room.send("c1", command("start"))
+
+    assert (answer["code"], answer["id"]) == (code, "7")
+
+
+def test_internal_error_hides_its_reason(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     greeted(room)
     room.registry.lists[SESSION] = None  # type: ignore[assignment]
 
@@ -598,10 +537,9 @@ def test_a_fault_of_our_own_is_no_secret_but_its_reason_is(
 # inline broadcast
 
 
-def test_a_change_is_posted_to_everybody_who_watches_and_nobody_else(room: Room) -> None:
+def test_update_is_posted_to_connections_of_its_session_only(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
     room.connect("elsewhere", SESSION[:-1] + "1")
 
     room.engine.start_session(SESSION)
@@ -611,7 +549,7 @@ def test_a_change_is_posted_to_everybody_who_watches_and_nobody_else(room: Room)
     assert "elsewhere" not in room.api.sent
 
 
-def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Room) -> None:
+def test_gone_connection_is_deregistered_only_after_the_grace_period(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room, "old")
     room.store.advance(15_000)
@@ -625,12 +563,11 @@ def test_who_is_gone_is_struck_off_but_not_while_the_grace_period_lasts(room: Ro
     ]
 
 
-def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
+def test_posts_are_counted_by_status_and_fan_outs_measured_once(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1")
-    greeted(room, "c2")
+    greeted(room, "c1", "c2")
     # CONNECTED and STATE_SYNC, to each of them.
     assert dict(room.told.counts) == {(names.POSTS.name, ("delivered",)): 4}
     room.api.outcomes = {"c2": [DeliveryStatus.LATE]}
@@ -650,7 +587,7 @@ def test_posts_are_told_by_what_became_of_them_and_a_fan_out_once(
 @pytest.mark.parametrize(
     "outcome", [DeliveryStatus.LIMITED, DeliveryStatus.LATE, DeliveryStatus.FAILED]
 )
-def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: DeliveryStatus) -> None:
+def test_unreachable_connection_stays_registered(room: Room, outcome: DeliveryStatus) -> None:
     room.engine.create_session(chess())
     greeted(room)
     room.store.advance(20_000)
@@ -661,7 +598,7 @@ def test_who_could_not_be_reached_stays_on_the_list(room: Room, outcome: Deliver
     assert len(room.registry.connections_of(SESSION).connections) == 1
 
 
-def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
+def test_deletion_sends_a_final_message_and_closes(room: Room) -> None:
     room.engine.create_session(chess())
     greeted(room)
 
@@ -674,7 +611,7 @@ def test_a_deletion_says_farewell_and_closes(room: Room) -> None:
     assert room.registry.connections_of(SESSION).connections == []
 
 
-def test_a_command_stands_even_if_nobody_can_be_told(room: Room) -> None:
+def test_command_stands_if_the_broadcast_fails(room: Room) -> None:
     class Unreachable(FakeRegistry):
         def connections_of(self, session_id: str) -> SessionConnections:
             raise StoreUnavailable("away")

@@ -1,4 +1,4 @@
-"""How long a function waits for a client that it is told to wait for: answers, and the greeting."""
+"""How long a function waits for a throttled client: responses, and the welcome message."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from time import monotonic
 import pytest
 
 from chalicelib.broadcast.connections_api import ConnectionsApi
-from chalicelib.core.setup import Participant, SyncMode, create_setup
+from chalicelib.core.setup import Participant
 from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.websocket.handlers import WebSocketHandlers
 from chalicelib.websocket.poster import THROTTLED_SECONDS
+from tests.chess import SESSION, chess
 
 from ..broadcast.connections_api.stub_server import Stub
-from .conftest import Room, a_room
+from .conftest import Room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
 PING = '{"type":"PING"}'
-
-
-@pytest.fixture
-def room() -> Room:
-    return a_room()
 
 
 @pytest.fixture
@@ -35,12 +30,12 @@ def sockets(room: Room, api: ConnectionsApi, stub: Stub) -> WebSocketHandlers:
         registry=room.registry,
         api=api,
         limits=RateLimiter(Settings(rate_limit_switch=0, rate_limit_message=0)),
-        greeter=room.doorstep,
+        greeter=room.greeter,
         endpoint=stub.endpoint,
     )
 
 
-def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
+def test_client_that_does_not_read_blocks_a_function_briefly(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.registry.register(SESSION, "deaf", stub.endpoint)
@@ -52,16 +47,11 @@ def test_who_asks_and_does_not_read_keeps_a_function_for_a_moment(
     assert THROTTLED_SECONDS <= monotonic() - began_s < 1
 
 
-def test_who_reads_slowly_has_time_to_make_room_for_another_page(
+def test_slow_client_gets_time_for_every_page(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.engine.create_session(
-        create_setup(
-            session_id=SESSION,
-            sync_mode=SyncMode.PER_PARTICIPANT,
-            participants=[Participant(f"{number:036}", number, 10_000) for number in range(300)],
-            total_time_ms=10_000,
-        )
+        chess(participants=[Participant(f"{number:036}", number, 10_000) for number in range(300)])
     )
     room.registry.register(SESSION, "slow", stub.endpoint)
     # Three backoffs come to 350 ms at most, and hardly ever to less than 100.
@@ -75,7 +65,7 @@ def test_who_reads_slowly_has_time_to_make_room_for_another_page(
     assert len(posted) > 1
 
 
-def test_a_greeting_outlasts_a_throttled_gateway(
+def test_welcome_message_outlasts_throttling(
     room: Room, sockets: WebSocketHandlers, stub: Stub
 ) -> None:
     room.registry.register(SESSION, "new", stub.endpoint)

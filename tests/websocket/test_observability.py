@@ -1,4 +1,4 @@
-"""Functions that are no routes are told of, too, whatever becomes of them."""
+"""Metrics and log lines of the functions that are not routes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ import pytest
 
 import app as tickless
 from chalicelib.container import Container
-from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import LogValue, log_keys
 from chalicelib.telemetry.metrics import Telemetry
 from local.gateway.lambdas import LambdaContext, LambdaFunction
+from tests.chess import SESSION
 from tests.fakes import FakeFleet, RecordingSink
-from tests.rest.client import creation
 
 from .conftest import Room, a_room
 
-SESSION = "00000000-0000-4000-8000-000000000000"
 A_MINUTE = {
     "version": "0",
     "id": "1",
@@ -76,9 +74,7 @@ def messages(told: RecordingSink) -> dict[tuple[str, ...], int]:
     }
 
 
-def test_messages_are_counted_by_type_and_by_what_became_of_them(
-    room: Room, container: Container
-) -> None:
+def test_messages_are_counted_by_type_and_outcome(room: Room, container: Container) -> None:
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": "missing"}))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     switch = {"type": "COMMAND", "id": "1", "command": "switch"}
@@ -98,9 +94,7 @@ def test_messages_are_counted_by_type_and_by_what_became_of_them(
     assert room.told.flushes == 6
 
 
-def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_one(
-    container: Container,
-) -> None:
+def test_refused_messages_are_counted_by_their_type(container: Container) -> None:
     room = a_room(messages=3)
     container.__dict__.update(websocket=room.sockets, telemetry=Telemetry(room.told))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
@@ -118,11 +112,8 @@ def test_what_is_refused_before_it_is_read_is_counted_by_its_type_where_it_has_o
     }
 
 
-def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
-    room: Room, container: Container
-) -> None:
-    room.engine.create_session(read(CreateSession, json.dumps(creation()).encode()).setup())
-    room.engine.start_session(SESSION)
+def test_repeatedly_acknowledged_switch_is_measured_once(room: Room, container: Container) -> None:
+    room.start_session()
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     switch = json.dumps({"type": "COMMAND", "id": "1", "command": "switch"})
     for _ in range(2):
@@ -132,13 +123,15 @@ def test_a_switch_that_is_acknowledged_again_was_carried_out_once(
     assert len(room.told.observed[names.SWITCH_SECONDS.name, ("websocket",)]) == 1
 
 
-def test_who_was_given_up_and_speaks_is_told_apart(room: Room, container: Container) -> None:
+def test_message_of_a_swept_connection_is_counted_separately(
+    room: Room, container: Container
+) -> None:
     invoke("message", an_event("message", body="{}"))
 
     assert messages(room.told) == {("INVALID", "SWEPT"): 1}
 
 
-def test_a_function_that_fails_is_told_of_and_fails(room: Room, container: Container) -> None:
+def test_failing_function_is_counted_and_raises(room: Room, container: Container) -> None:
     room.registry.lists = None  # type: ignore[assignment]
 
     with pytest.raises(AttributeError):
@@ -148,7 +141,7 @@ def test_a_function_that_fails_is_told_of_and_fails(room: Room, container: Conta
     assert room.told.flushes == 1
 
 
-class Noting(logging.Handler):
+class ContextHandler(logging.Handler):
     """Keeps what is known of the work at hand when a line is written, and the line."""
 
     def __init__(self) -> None:
@@ -159,26 +152,26 @@ class Noting(logging.Handler):
         self.lines.append((record.levelname, dict(log_keys())))
 
 
-def test_only_the_line_at_a_message_s_end_says_how_it_ended(
+def test_only_the_last_log_line_of_a_message_has_its_code(
     room: Room, container: Container, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log, noting = logging.getLogger("tickless"), Noting()
+    log, handler = logging.getLogger("tickless"), ContextHandler()
     caplog.set_level("INFO", log.name)
     room.store.away = True
-    log.addHandler(noting)
+    log.addHandler(handler)
     try:
         query = {"queryStringParameters": {"sessionId": SESSION}}
         assert invoke("connect", an_event("connect", **query)) == {"statusCode": 503}
     finally:
-        log.removeHandler(noting)
+        log.removeHandler(handler)
 
-    assert [(level, facts.get("code")) for level, facts in noting.lines] == [
+    assert [(level, facts.get("code")) for level, facts in handler.lines] == [
         ("WARNING", None),
         ("INFO", "503"),
     ]
 
 
-def test_greetings_and_sweeps_leave_nothing_untold(room: Room, container: Container) -> None:
+def test_greet_and_sweep_flush_their_metrics(room: Room, container: Container) -> None:
     invoke("greet", {"sessionId": SESSION, "connectionId": "c1", "endpoint": "https://x/dev"})
     assert room.told.flushes == 1
 
@@ -188,7 +181,7 @@ def test_greetings_and_sweeps_leave_nothing_untold(room: Room, container: Contai
     assert room.told.found == {names.OVERDUE.name: 0, names.OVERDUE_SECONDS.name: 0.0}
 
 
-def test_a_store_that_is_away_leaves_the_overdue_untold(room: Room, container: Container) -> None:
+def test_unavailable_store_leaves_overdue_metrics_out(room: Room, container: Container) -> None:
     container.__dict__["sweeper"] = Finished
     room.store.away = True
 

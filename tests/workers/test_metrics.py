@@ -1,4 +1,4 @@
-"""A part that stands alone answers scrapes itself, or says why it can't."""
+"""The metrics port of a worker, or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sweeper(url: str, port: int, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_part_shows_its_own_figures_on_a_port_of_its_own(valkey: RedisProcess) -> None:
+def test_worker_serves_its_metrics_on_its_own_port(valkey: RedisProcess) -> None:
     port = free_port()
     with sweeper(valkey.url, port) as process:
         assert process.stdout is not None
@@ -56,7 +56,7 @@ def ready(port: int) -> int:
     return status
 
 
-def test_a_part_is_ready_while_the_store_answers_it(own_valkey: RedisProcess) -> None:
+def test_worker_is_ready_while_the_store_is_available(own_valkey: RedisProcess) -> None:
     port = free_port()
     with sweeper(own_valkey.url, port) as process:
         assert process.stdout is not None
@@ -72,7 +72,7 @@ def test_a_part_is_ready_while_the_store_answers_it(own_valkey: RedisProcess) ->
         process.communicate()
 
 
-def test_a_port_without_prometheus_or_that_is_taken_is_refused(valkey: RedisProcess) -> None:
+def test_metrics_port_that_is_taken_or_without_prometheus_is_refused(valkey: RedisProcess) -> None:
     with sweeper(valkey.url, free_port(), METRICS="emf") as process:
         _, said = process.communicate()
         assert (process.returncode, said) == (

@@ -95,7 +95,7 @@ def says(begun: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("part", ["relay", "sweeper"])
-def test_a_part_ends_in_good_time_when_it_is_told_to(
+def test_worker_ends_soon_after_a_signal(
     valkey: RedisProcess, part: str, number: signal.Signals
 ) -> None:
     environment = {
@@ -109,9 +109,7 @@ def test_a_part_ends_in_good_time_when_it_is_told_to(
         assert begun.wait(STOP_WITHIN_S) == 0
 
 
-def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
-    valkey: RedisProcess,
-) -> None:
+def test_stopped_relay_writes_its_metrics(valkey: RedisProcess) -> None:
     container = Container(Settings(redis_url=valkey.url, broadcast="relay"))
     session_id, _ = start_session(container.engine)
     environment = {
@@ -137,16 +135,14 @@ def test_a_relay_that_is_told_to_stop_writes_the_figures_it_has_gathered(
     assert [line["tickless_posts_total"] for line in figures if line.get("outcome") == "failed"]
 
 
-def test_a_part_that_runs_writes_the_few_figures_it_has_gathered() -> None:
+def test_running_worker_writes_its_metrics() -> None:
     with process("-c", LOSER, METRICS="emf") as begun:
         assert json.loads(says(begun))["tickless_lost_races_total"] == [1.0]
 
 
 @pytest.mark.parametrize("how", ["a signal", "its parent's end"])
 @pytest.mark.parametrize("part", ["relay", "sweeper"])
-def test_a_part_that_waits_for_the_store_ends_at_once_when_it_is_told_to(
-    part: str, how: str
-) -> None:
+def test_worker_waiting_for_the_store_ends_at_once_on_a_signal(part: str, how: str) -> None:
     environment = {
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "WEBSOCKET_ENDPOINT": UNREACHABLE,
@@ -168,7 +164,7 @@ def test_a_part_that_waits_for_the_store_ends_at_once_when_it_is_told_to(
         assert says(begun) == ""
 
 
-def test_a_part_whose_figures_have_no_folder_says_so_and_ends() -> None:
+def test_worker_without_its_metrics_folder_ends_with_an_error() -> None:
     folder = {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"}
     with process("-m", "chalicelib.workers.sweeper", until="", **folder) as begun:
         _, said = begun.communicate(timeout=STOP_WITHIN_S)
@@ -176,7 +172,7 @@ def test_a_part_whose_figures_have_no_folder_says_so_and_ends() -> None:
     assert said == "sweeper: PROMETHEUS_MULTIPROC_DIR is '/nowhere', which is no folder\n"
 
 
-def test_a_part_that_takes_its_time_is_ended_by_a_second_signal() -> None:
+def test_second_signal_ends_a_slow_worker() -> None:
     with process("-c", STUCK) as begun:
         begun.terminate()
         assert says(begun) == "stopping\n"

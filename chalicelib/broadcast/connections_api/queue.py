@@ -115,6 +115,11 @@ class DeliveryQueue:
     def in_flight(self) -> int:
         return self._in_flight
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of any request is left: no line, no backoff, no batch to give up."""
+        return not (self._behind or self._backing_off or self._give_up_at_s)
+
     def accept(self, queued: Queued) -> None:
         """Add a request; if too many wait for its connection, the oldest is DROPPED."""
         key = queued.key

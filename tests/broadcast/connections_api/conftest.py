@@ -1,4 +1,4 @@
-"""Both clients, and the server they are tried against."""
+"""The curl and boto3 clients, and the server that they post to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop between callers and a wire, on a wire that the test plays."""
+"""The client's loop between callers and a transport, on a fake transport."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def opened(*wires: FakeTransport, now_s: Callable[[], float] | None = None) -> C
     return ConnectionsApiClient(lambda: next(left), TransportLimits(), jitter=lambda: 0.0, **clock)
 
 
-def test_a_wire_is_opened_when_it_is_first_needed_and_closed_in_the_end() -> None:
+def test_transport_is_opened_on_first_use_and_closed_at_the_end() -> None:
     transport = FakeTransport()
     api = opened(transport)
     done: SimpleQueue[DeliveryStatus] = SimpleQueue()
@@ -71,7 +71,7 @@ def test_a_wire_is_opened_when_it_is_first_needed_and_closed_in_the_end() -> Non
     assert transport.closed.is_set()
 
 
-def test_nothing_to_do_opens_no_wire() -> None:
+def test_unused_client_opens_no_transport() -> None:
     api = opened()
 
     assert api.post_all([], 10) == []
@@ -80,7 +80,7 @@ def test_nothing_to_do_opens_no_wire() -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_request_that_cannot_be_made_fails_after_three_attempts() -> None:
+def test_request_that_cannot_be_made_fails_after_three_attempts() -> None:
     api = opened(FakeTransport(trouble={"start": OSError()}))
 
     assert api.post_all([POST], 10) == [DeliveryStatus.FAILED]
@@ -88,7 +88,7 @@ def test_a_request_that_cannot_be_made_fails_after_three_attempts() -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_callback_that_raises_harms_nobody() -> None:
+def test_callback_that_raises_affects_no_other_request() -> None:
     transport = FakeTransport()
     api = opened(transport)
 
@@ -106,7 +106,7 @@ def test_a_callback_that_raises_harms_nobody() -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_wire_that_breaks_is_replaced_and_nobody_waits_for_ever() -> None:
+def test_broken_transport_is_replaced_and_its_requests_fail() -> None:
     broken, sound = FakeTransport(trouble={"wait": OSError()}), FakeTransport()
     api = opened(broken, sound)
 
@@ -121,7 +121,7 @@ def test_a_wire_that_breaks_is_replaced_and_nobody_waits_for_ever() -> None:
 
 
 @pytest.mark.usefixtures("quiet")
-def test_what_was_submitted_while_a_wire_broke_is_settled_too() -> None:
+def test_request_submitted_while_the_transport_breaks_is_settled() -> None:
     done: SimpleQueue[DeliveryStatus] = SimpleQueue()
 
     class Breaking(FakeTransport):
@@ -136,7 +136,7 @@ def test_what_was_submitted_while_a_wire_broke_is_settled_too() -> None:
     assert done.get(timeout=10) == DeliveryStatus.DROPPED
 
 
-def test_a_client_may_be_closed_in_a_callback() -> None:
+def test_client_can_be_closed_in_a_callback() -> None:
     transport = FakeTransport()
     api = opened(transport)
     refused: SimpleQueue[bool] = SimpleQueue()
@@ -155,7 +155,7 @@ def test_a_client_may_be_closed_in_a_callback() -> None:
     assert transport.closed.wait(10)
 
 
-def test_who_waits_does_not_wait_for_a_callback_that_blocks() -> None:
+def test_post_all_does_not_wait_for_a_blocking_callback() -> None:
     transport = FakeTransport()
     api = opened(transport)
     release, blocking = threading.Event(), threading.Event()
@@ -174,7 +174,7 @@ def test_who_waits_does_not_wait_for_a_callback_that_blocks() -> None:
     assert transport.closed.wait(10)
 
 
-def test_backoff_follows_the_clock_it_was_given() -> None:
+def test_backoff_follows_the_given_clock() -> None:
     now_s = 0.0
     transport = FakeTransport()
     api = ConnectionsApiClient(

@@ -1,4 +1,4 @@
-"""Credentials that botocore has to ask AWS for."""
+"""Credentials that botocore fetches from AWS."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def refusing_sts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
 
 
 @pytest.mark.usefixtures("refusing_sts")
-def test_a_role_that_may_not_be_assumed_gives_none() -> None:
+def test_role_that_may_not_be_assumed_gives_no_credentials() -> None:
     current = from_botocore()
     with pytest.raises(NoCredentials, match="ClientError"):
         current()

@@ -1,8 +1,9 @@
-"""How long those that meet a limit are waited for, at instants that the test names."""
+"""How long throttled posts of a batch are waited for, at instants that the test names."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def answer_until(box: DeliveryQueue, until_s: float, now_s: float, status: int =
     return now_s
 
 
-def test_who_meets_a_limit_is_waited_for_a_little_longer_than_the_others() -> None:
+def test_throttled_post_is_given_up_a_little_after_the_others_settle() -> None:
     box, batch = outbox(HURRIED), Batch(PATIENCE_S)
     slow, quick = post(batch, "slow"), post(batch, "quick")
     accepted(box, slow, quick)
@@ -64,7 +65,7 @@ def test_who_meets_a_limit_is_waited_for_a_little_longer_than_the_others() -> No
     assert settled(box) == [(slow, DeliveryStatus.LIMITED)]
 
 
-def test_nobody_is_given_up_while_another_may_still_answer() -> None:
+def test_no_post_is_given_up_while_another_may_still_be_answered() -> None:
     box, batch = outbox(HURRIED), Batch(PATIENCE_S)
     slow, hanging = post(batch, "slow"), post(batch, "hanging")
     accepted(box, slow, hanging)
@@ -75,7 +76,7 @@ def test_nobody_is_given_up_while_another_may_still_answer() -> None:
     assert settled(box) == []
 
 
-def test_a_limit_that_is_lifted_in_time_costs_nobody_the_message() -> None:
+def test_post_throttled_briefly_is_delivered() -> None:
     box, batch = outbox(HURRIED), Batch(PATIENCE_S)
     accepted(box, slow := post(batch, "slow"))
     answer_until(box, 0.1, 0)
@@ -84,7 +85,7 @@ def test_a_limit_that_is_lifted_in_time_costs_nobody_the_message() -> None:
     assert settled(box) == [(slow, DeliveryStatus.DELIVERED)]
 
 
-def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_through() -> None:
+def test_throttled_batch_continues_while_posts_settle() -> None:
     box, batch = outbox(HURRIED, jitter=0.1), Batch(PATIENCE_S)
     posts = [post(batch, f"{number}") for number in range(8)]
     accepted(box, *posts)
@@ -103,7 +104,7 @@ def test_of_a_throttled_api_everybody_has_patience_as_long_as_somebody_gets_thro
     assert now_s > 2 * PATIENCE_S
 
 
-def test_whoever_was_only_to_be_closed_is_closed_though_the_farewell_meets_a_limit() -> None:
+def test_connection_is_closed_although_its_final_message_is_throttled() -> None:
     box, batch = outbox(HURRIED), Batch(PATIENCE_S)
     final_message, goodbye = post(batch, "slow"), closes(batch, "slow")
     accepted(box, final_message, goodbye)
@@ -120,7 +121,7 @@ def test_whoever_was_only_to_be_closed_is_closed_though_the_farewell_meets_a_lim
     assert not box
 
 
-def test_a_close_that_meets_a_limit_is_given_up_like_anything_else() -> None:
+def test_throttled_close_is_given_up_like_a_post() -> None:
     box, batch = outbox(HURRIED), Batch(PATIENCE_S)
     accepted(box, goodbye := closes(batch, "slow"))
 
@@ -128,7 +129,7 @@ def test_a_close_that_meets_a_limit_is_given_up_like_anything_else() -> None:
     assert settled(box) == [(goodbye, DeliveryStatus.LIMITED)]
 
 
-def test_who_waits_behind_a_limit_of_somebody_elses_is_held_up_as_well() -> None:
+def test_post_behind_a_throttled_one_of_another_batch_is_throttled_too() -> None:
     box, batch = outbox(HURRIED), Batch(PATIENCE_S)
     theirs, ours, other = post(None, "slow"), post(batch, "slow"), post(batch, "other")
     accepted(box, theirs, ours, other)
@@ -144,7 +145,7 @@ def test_who_waits_behind_a_limit_of_somebody_elses_is_held_up_as_well() -> None
     assert len(box) == 1
 
 
-def test_whom_nobody_waits_for_together_has_until_its_deadline() -> None:
+def test_post_without_a_batch_has_until_its_deadline() -> None:
     box = outbox(HURRIED)
     accepted(box, slow := post(None, "slow"))
 
@@ -157,7 +158,7 @@ def test_whom_nobody_waits_for_together_has_until_its_deadline() -> None:
     jitter=st.floats(0.01, 1),
     status=st.sampled_from([200, 403, 410]),
 )
-def test_the_caller_waits_its_patience_longer_than_for_the_last_of_the_others(
+def test_caller_waits_patience_ms_after_the_last_other_post(
     others_s: list[float], jitter: float, status: int
 ) -> None:
     box, batch = outbox(HURRIED, jitter=jitter), Batch(PATIENCE_S)
@@ -177,7 +178,7 @@ def test_the_caller_waits_its_patience_longer_than_for_the_last_of_the_others(
 
 
 @given(data=st.data())
-def test_whatever_is_answered_nothing_of_a_company_is_left(data: st.DataObject) -> None:
+def test_settled_batch_leaves_nothing_in_the_queue(data: st.DataObject) -> None:
     box, batch = outbox(HURRIED, jitter=0.7), Batch(PATIENCE_S)
     for _ in range(data.draw(st.integers(1, 8))):
         make = data.draw(st.sampled_from([post, post, closes]))
@@ -195,5 +196,4 @@ def test_whatever_is_answered_nothing_of_a_company_is_left(data: st.DataObject) 
     assert now_s <= DEADLINE_S
     assert (batch.unsettled, batch.throttled) == (0, {})
     box.pass_time(2 * DEADLINE_S)
-    assert not box._give_up_at_s
-    assert not box._backing_off
+    assert box.due_at_s() == inf

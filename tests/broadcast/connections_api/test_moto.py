@@ -47,7 +47,7 @@ def endpoint() -> Iterator[str]:
 
 
 @mock_aws
-def test_moto_intercepts_the_reference() -> None:
+def test_moto_intercepts_the_boto3_client() -> None:
     api = open_boto3_client("us-east-1", CREDENTIALS)
     endpoint = f"https://abc123.execute-api.{REGION}.amazonaws.com/dev"
     posts = [Post(endpoint, "PJqB0fHsqRcCHlw", data, inf) for data in (b"1", b"2", b"3")]
@@ -61,7 +61,7 @@ def test_moto_intercepts_the_reference() -> None:
 @pytest.mark.parametrize(
     ("name", "open_api"), [("fast", open_connections_api), ("reference", open_boto3_client)]
 )
-def test_motos_server_hears_both(
+def test_server_of_moto_receives_from_both_clients(
     endpoint: str, name: str, open_api: Callable[[str, Credentials], ConnectionsApi]
 ) -> None:
     api = open_api(REGION, CREDENTIALS)

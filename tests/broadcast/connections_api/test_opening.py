@@ -35,14 +35,14 @@ def is_fast(api: ConnectionsApi, stub: Stub) -> bool:
     return stub.received[-1].headers["user-agent"] == "tickless"
 
 
-def test_the_fast_client_is_opened_where_there_is_pycurl(
+def test_curl_client_is_used_if_pycurl_is_installed(
     stub: Stub, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert is_fast(open_connections_api(REGION, CREDENTIALS), stub)
     assert not caplog.records
 
 
-def test_without_pycurl_the_reference_takes_over_and_says_so(
+def test_boto3_client_is_used_and_logged_without_pycurl(
     stub: Stub, caplog: pytest.LogCaptureFixture
 ) -> None:
     def missing() -> None:
@@ -55,7 +55,9 @@ def test_without_pycurl_the_reference_takes_over_and_says_so(
     assert [one.levelname for one in caplog.records if "pycurl" in one.message] == ["WARNING"]
 
 
-def test_without_credentials_botocore_is_asked(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_come_from_botocore_by_default(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIALS.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIALS.secret_access_key)
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
@@ -64,7 +66,7 @@ def test_without_credentials_botocore_is_asked(stub: Stub, monkeypatch: pytest.M
     assert not is_fast(open_boto3_client(REGION), stub)
 
 
-def test_temporary_credentials_that_botocore_finds_have_their_token(
+def test_temporary_credentials_of_botocore_have_their_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIA")
@@ -74,7 +76,9 @@ def test_temporary_credentials_that_botocore_finds_have_their_token(
     assert from_botocore()() == Credentials("ASIA", "secret", "token")
 
 
-def test_credentials_are_missed_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_credentials_are_reported_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
@@ -86,7 +90,7 @@ def test_credentials_are_missed_at_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize("open_one", [open_connections_api, open_boto3_client])
-def test_credentials_that_change_are_followed(stub: Stub, open_one: OpenOne) -> None:
+def test_rotated_credentials_are_used(stub: Stub, open_one: OpenOne) -> None:
     current = CREDENTIALS
 
     api = open_one(REGION, lambda: current)
@@ -101,7 +105,7 @@ def test_credentials_that_change_are_followed(stub: Stub, open_one: OpenOne) -> 
     api.close(10)
 
 
-def test_secrets_are_not_for_logs() -> None:
+def test_repr_of_credentials_hides_secrets() -> None:
     credentials = Credentials("AKIDEXAMPLE", "secret", "token")
 
     assert f"{credentials}" == "Credentials('AKIDEXAMPLE', ...)" == repr(credentials)
@@ -109,7 +113,7 @@ def test_secrets_are_not_for_logs() -> None:
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("open_one", [open_connections_api, open_boto3_client])
-def test_credentials_that_cannot_be_had_fail_the_request(stub: Stub, open_one: OpenOne) -> None:
+def test_request_fails_without_credentials(stub: Stub, open_one: OpenOne) -> None:
     def away() -> Credentials:
         raise OSError("no answer from the metadata service")
 
@@ -119,7 +123,7 @@ def test_credentials_that_cannot_be_had_fail_the_request(stub: Stub, open_one: O
     api.close(10)
 
 
-def test_the_fast_client_needs_neither_boto3_nor_botocore(stub: Stub) -> None:
+def test_curl_client_imports_neither_boto3_nor_botocore(stub: Stub) -> None:
     code = f"""
 import sys
 from math import inf

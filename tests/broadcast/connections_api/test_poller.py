@@ -1,4 +1,4 @@
-"""Both ways to wait for sockets, and what libcurl does to them in between."""
+"""Both socket pollers, and what libcurl does to sockets between polls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pair() -> Iterator[Pair]:
         yield near, far
 
 
-def test_what_can_be_read_or_written_is_reported_as_asked(poller: Poller, pair: Pair) -> None:
+def test_readable_and_writable_sockets_are_reported_as_asked(poller: Poller, pair: Pair) -> None:
     near, far = pair
     poller.register(near.fileno(), READ)
     assert poller.wait(0) == []
@@ -49,7 +49,7 @@ def test_what_can_be_read_or_written_is_reported_as_asked(poller: Poller, pair: 
     assert poller.wait(10) == [(near.fileno(), BOTH)]
 
 
-def test_what_is_forgotten_is_reported_no_more_and_may_be_watched_again(
+def test_unregistered_socket_is_not_reported_and_can_be_registered_again(
     poller: Poller, pair: Pair
 ) -> None:
     near, far = pair
@@ -65,7 +65,7 @@ def test_what_is_forgotten_is_reported_no_more_and_may_be_watched_again(
         near.recv(1)
 
 
-def test_an_idle_connection_that_is_closed_is_no_news_for_ever(poller: Poller, pair: Pair) -> None:
+def test_closed_idle_socket_is_not_reported_forever(poller: Poller, pair: Pair) -> None:
     near, far = pair
     poller.register(near.fileno(), READ)
     poller.unregister(near.fileno())
@@ -77,7 +77,7 @@ def test_an_idle_connection_that_is_closed_is_no_news_for_ever(poller: Poller, p
     assert poller.wait(10) != []
 
 
-def test_a_number_that_is_used_anew_is_another_socket(poller: Poller, pair: Pair) -> None:
+def test_reused_descriptor_is_another_socket(poller: Poller, pair: Pair) -> None:
     near, _ = pair
     poller.register(near.fileno(), READ)
     poller.unregister(near.fileno())
@@ -94,11 +94,11 @@ def test_a_number_that_is_used_anew_is_another_socket(poller: Poller, pair: Pair
         assert poller.wait(10) == [(number, READ)]
 
 
-def test_forgetting_what_was_never_watched_is_nothing(poller: Poller, pair: Pair) -> None:
+def test_unregistering_an_unknown_socket_does_nothing(poller: Poller, pair: Pair) -> None:
     poller.unregister(pair[0].fileno())
 
 
-def test_to_wait_for_ever_is_to_wait_for_something(poller: Poller, pair: Pair) -> None:
+def test_wait_without_timeout_ends_with_an_event(poller: Poller, pair: Pair) -> None:
     near, far = pair
     far.send(b"1")
     poller.register(near.fileno(), READ)

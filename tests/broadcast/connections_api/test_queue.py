@@ -1,4 +1,4 @@
-"""SessionLocks, backoff and deadlines, at instants that the test names."""
+"""Order, backoff and deadlines of the delivery queue, at instants that the test names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def settled(box: DeliveryQueue) -> list[tuple[Queued, DeliveryStatus]]:
     return found
 
 
-def test_one_of_a_connection_at_a_time_in_order() -> None:
+def test_connection_has_one_request_at_a_time_in_order() -> None:
     box = outbox()
     first, second, other = queued("a"), queued("a"), queued("b")
     for one in (first, second, other):
@@ -56,7 +56,7 @@ def test_one_of_a_connection_at_a_time_in_order() -> None:
     assert started(box) == [second]
 
 
-def test_a_line_that_is_full_drops_the_oldest_that_waits() -> None:
+def test_full_line_drops_the_oldest_waiting_request() -> None:
     box = outbox()
     four = [queued("a") for _ in range(4)]
     for one in four:
@@ -69,7 +69,7 @@ def test_a_line_that_is_full_drops_the_oldest_that_waits() -> None:
     assert started(box) == [four[2]]
 
 
-def test_a_line_that_is_full_forgets_first_what_is_too_late_anyway() -> None:
+def test_full_line_drops_expired_requests_first() -> None:
     box = outbox()
     late, *others = (queued("a", deadline_s=1), *(queued("a") for _ in range(2)))
     box.accept(others[0])
@@ -87,7 +87,7 @@ def test_a_line_that_is_full_forgets_first_what_is_too_late_anyway() -> None:
     assert started(box) == [newest]
 
 
-def test_who_is_about_to_be_closed_gets_no_more_news_in_place_of_that() -> None:
+def test_close_is_never_dropped_for_a_post() -> None:
     box = outbox()
     first, closing, waiting, news = queued("a"), closes("a"), queued("a"), queued("a")
     for one in (first, closing, waiting, news):
@@ -99,7 +99,7 @@ def test_who_is_about_to_be_closed_gets_no_more_news_in_place_of_that() -> None:
     assert started(box) == [closing]
 
 
-def test_no_more_in_flight_than_there_is_room() -> None:
+def test_number_in_flight_is_bounded() -> None:
     box = outbox()
     for number in range(9):
         box.accept(queued(f"{number}"))
@@ -112,7 +112,7 @@ def test_no_more_in_flight_than_there_is_room() -> None:
     assert len(started(box)) == 1
 
 
-def test_an_endpoint_that_hangs_leaves_room_for_others() -> None:
+def test_hanging_endpoint_leaves_room_for_others() -> None:
     box = outbox()
     for number in range(9):
         box.accept(queued(f"{number}", endpoint="hanging"))
@@ -152,7 +152,7 @@ def test_jitter_is_full(jitter: float) -> None:
     assert box.due_at_s() == 10 + jitter
 
 
-def test_who_backs_off_keeps_its_turn() -> None:
+def test_request_that_backs_off_keeps_its_turn() -> None:
     box = outbox()
     first, second = queued("a"), queued("a")
     box.accept(first)
@@ -165,7 +165,7 @@ def test_who_backs_off_keeps_its_turn() -> None:
     assert started(box) == [first]
 
 
-def test_who_backs_off_takes_no_room() -> None:
+def test_request_that_backs_off_takes_no_room() -> None:
     box = outbox(replace(LIMITS, in_flight=1))
     limited, other = queued("a"), queued("b")
     box.accept(limited)
@@ -180,7 +180,7 @@ def test_who_backs_off_takes_no_room() -> None:
     ("status", "outcome"),
     [(429, DeliveryStatus.LIMITED), (500, DeliveryStatus.FAILED), (0, DeliveryStatus.FAILED)],
 )
-def test_a_backoff_beyond_the_deadline_is_not_waited_for(
+def test_backoff_beyond_the_deadline_settles_the_request(
     status: int, outcome: DeliveryStatus
 ) -> None:
     box = outbox()
@@ -193,7 +193,7 @@ def test_a_backoff_beyond_the_deadline_is_not_waited_for(
     assert not box
 
 
-def test_failures_count_and_limits_do_not() -> None:
+def test_failures_count_as_attempts_and_throttling_does_not() -> None:
     box = outbox(jitter=0)
     one = queued()
     box.accept(one)
@@ -205,7 +205,7 @@ def test_failures_count_and_limits_do_not() -> None:
     assert settled(box) == [(one, DeliveryStatus.FAILED)]
 
 
-def test_a_deadline_finds_who_waits_and_who_is_under_way() -> None:
+def test_deadline_settles_waiting_and_in_flight_requests() -> None:
     box = outbox()
     under_way, behind, later = queued("a", 10), queued("a", 10), queued("a", 20)
     for one in (under_way, behind, later):
@@ -223,7 +223,7 @@ def test_a_deadline_finds_who_waits_and_who_is_under_way() -> None:
     assert settled(box) == []
 
 
-def test_who_never_got_its_turn_is_not_sent_late() -> None:
+def test_request_that_expired_while_waiting_is_not_sent() -> None:
     box = outbox(replace(LIMITS, in_flight=1))
     under_way, ready, next_ready = queued("a", 50), queued("b", 10), queued("c", 10)
     behind = queued("b", 50)
@@ -238,7 +238,7 @@ def test_who_never_got_its_turn_is_not_sent_late() -> None:
     assert started(box) == [behind]
 
 
-def test_what_a_deadline_interrupts_is_called_what_it_was() -> None:
+def test_expired_request_is_settled_with_its_last_status() -> None:
     box = outbox(jitter=0.5)
     one = queued(deadline_s=10)
     box.accept(one)
@@ -252,7 +252,7 @@ def test_what_a_deadline_interrupts_is_called_what_it_was() -> None:
     assert settled(box) == [(one, DeliveryStatus.LIMITED)]
 
 
-def test_deadlines_close_together_are_looked_for_seldom() -> None:
+def test_close_deadlines_are_checked_together() -> None:
     box = outbox()
     box.accept(queued("a", 10))
     box.accept(queued("b", 10.001))
@@ -261,7 +261,7 @@ def test_deadlines_close_together_are_looked_for_seldom() -> None:
     assert 10.001 < box.due_at_s() < 10.1
 
 
-def test_nothing_is_due_when_nothing_is_there() -> None:
+def test_empty_queue_has_no_due_time() -> None:
     box = outbox()
     assert box.due_at_s() == inf
 
@@ -272,7 +272,7 @@ def test_nothing_is_due_when_nothing_is_there() -> None:
     assert box.due_at_s() == inf
 
 
-def test_dropping_everything_leaves_nothing() -> None:
+def test_drop_all_settles_everything() -> None:
     box = outbox()
     all_of_it = [queued("a"), queued("a"), queued("b")]
     for one in all_of_it:
@@ -289,7 +289,7 @@ answers = st.sampled_from([200, 200, 200, 410, 429, 500, NO_ANSWER])
 
 
 @given(data=st.data())
-def test_whatever_happens_everyone_is_settled_once_and_in_order(data: st.DataObject) -> None:
+def test_every_request_is_settled_once_and_in_order(data: st.DataObject) -> None:
     box = outbox(jitter=0.5)
     accepted: list[Queued] = []
     outcomes: list[tuple[Queued, DeliveryStatus]] = []
@@ -332,6 +332,5 @@ def test_whatever_happens_everyone_is_settled_once_and_in_order(data: st.DataObj
     for key in {one.key for one in accepted}:
         first_sent = list(dict.fromkeys(one for one in sent if one.key == key))
         assert first_sent == [one for one in accepted if one in first_sent]
-    assert not box._behind
-    assert not box._backing_off
+    assert box.is_idle
     assert len(box.endpoint_queues) <= 2

@@ -1,4 +1,4 @@
-"""Our signatures are botocore's, for every request there could be."""
+"""Signatures equal those of botocore for every possible request."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ stages = st.text(st.characters(whitelist_categories=["Ll", "Nd"], max_codepoint=
     data=st.binary(max_size=2000),
     at_s=st.integers(AT_S - 10**8, AT_S + 10**8),
 )
-def test_botocore_would_have_signed_it_so(
+def test_signature_equals_that_of_botocore(
     connection_id: str, stage: str, secret: str, token: str | None, data: bytes, at_s: int
 ) -> None:
     credentials = Credentials("AKIDEXAMPLE", secret, token)
@@ -75,7 +75,7 @@ def test_botocore_would_have_signed_it_so(
         ("http://[::1]:8001/dev", "[::1]:8001", "http://[::1]:8001/dev/@connections/x"),
     ],
 )
-def test_the_host_is_signed_as_it_is_sent(endpoint: str, host: str, url: str) -> None:
+def test_host_is_signed_as_sent(endpoint: str, host: str, url: str) -> None:
     signed = SignedEndpoint(endpoint, "eu-west-1", lambda: PLAIN, lambda: AT_S)
 
     found, request = sent(signed, host, "x")
@@ -85,7 +85,7 @@ def test_the_host_is_signed_as_it_is_sent(endpoint: str, host: str, url: str) ->
     assert request.headers["authorization"] == signature_of(request, scheme, PLAIN, "eu-west-1")
 
 
-def test_credentials_are_asked_for_once_a_second_and_taken_up() -> None:
+def test_credentials_are_read_once_per_second() -> None:
     now_s = float(AT_S)
     offered = [PLAIN, Credentials("ASIANEW", "renewed", "token")]
     asked = []
@@ -109,7 +109,7 @@ def test_credentials_are_asked_for_once_a_second_and_taken_up() -> None:
         )
 
 
-def test_a_key_is_that_of_its_own_endpoint() -> None:
+def test_signing_key_belongs_to_its_endpoint() -> None:
     for host, region in (
         ("a.execute-api.eu-west-1.amazonaws.com", "eu-west-1"),
         ("a.execute-api.us-east-1.amazonaws.com", "us-east-1"),
@@ -130,13 +130,13 @@ def test_a_key_is_that_of_its_own_endpoint() -> None:
         ("https://not-execute-api.example.com/dev", "elsewhere"),
     ],
 )
-def test_the_region_is_that_of_the_host_where_it_names_one(endpoint: str, region: str) -> None:
+def test_region_is_taken_from_the_host_name(endpoint: str, region: str) -> None:
     assert region_of(endpoint, otherwise="elsewhere") == region
 
 
 @pytest.mark.parametrize(
     "endpoint", ["", "a.example/dev", "ws://a.example", "http://a:b/", "http:///"]
 )
-def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
+def test_invalid_endpoint_is_rejected(endpoint: str) -> None:
     with pytest.raises(InvalidEndpoint):
         SignedEndpoint(endpoint, "eu-west-1", lambda: PLAIN)

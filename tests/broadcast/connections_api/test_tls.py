@@ -1,4 +1,4 @@
-"""TLS, which on AWS there always is: whom the clients trust."""
+"""TLS: which certificates the clients trust."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
 def endpoint(certificate: Certificate) -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.socket = certificate.server_context().wrap_socket(server.socket, server_side=True)
-    # Who doesn't trust it breaks off, which is what the test wants.
+    # A client that doesn't trust it breaks off, as the test wants.
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -58,7 +58,7 @@ def endpoint(certificate: Certificate) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("open_api", [open_connections_api, open_boto3_client])
-def test_a_certificate_is_trusted_only_if_we_say_so(
+def test_certificate_is_trusted_only_if_configured(
     open_api: Open,
     endpoint: str,
     certificate: Certificate,
@@ -73,7 +73,7 @@ def test_a_certificate_is_trusted_only_if_we_say_so(
     distrustful.close(10)
 
 
-def test_the_trusted_are_those_that_boto3_trusts() -> None:
+def test_trusted_certificates_are_those_of_boto3() -> None:
     bundle = botocores_ca_bundle()
 
     assert bundle is not None

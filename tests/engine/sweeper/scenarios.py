@@ -1,4 +1,4 @@
-"""Sessions that run out within a test, sweepers, and what became of both in the log."""
+"""Sessions that run out within a test, sweepers, and checks of their event logs."""
 
 from __future__ import annotations
 

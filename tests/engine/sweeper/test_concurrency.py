@@ -1,4 +1,4 @@
-"""At the very instants of deadlines sweepers, readers, claims and switches meet on one session."""
+"""Sweepers, reads, claims and switches meet on one session at the instant of a deadline."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry import definitions as names
 from chalicelib.websocket.handlers import WebSocketHandlers
-from chalicelib.websocket.welcome import WelcomeEvent
-from tests.fakes import FakeConnectionsApi, RecordingSink
+from tests.fakes import FakeConnectionsApi, RecordingGreeter, RecordingSink
 from tests.servers import RedisProcess, eventually
 
 from .scenarios import CYCLE_MS, log_of, start_session, sweeping
@@ -43,13 +42,6 @@ PARTICIPANT, SESSION = "participant_expired", "session_expired"
 Act = Callable[[str], object]
 
 
-class Nobody:
-    """A greeter of whom nothing is expected."""
-
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        pass
-
-
 def claims(container: Container, session_ids: list[str]) -> Act:
     """What claims on a session's behalf, as a client of its own on a socket does."""
     sockets = WebSocketHandlers(
@@ -58,7 +50,7 @@ def claims(container: Container, session_ids: list[str]) -> Act:
         registry=container.connections,
         api=FakeConnectionsApi(),
         limits=RateLimiter(Settings(rate_limit_message=0)),
-        greeter=Nobody(),
+        greeter=RecordingGreeter(),
     )
 
     def event(session_id: str, **more: Any) -> dict[str, Any]:
@@ -115,9 +107,7 @@ def race(container: Container, act: Act, session_id: str, enough: Flag, chance: 
         act(session_id)
 
 
-def test_whoever_meets_at_a_deadline_each_clock_runs_out_once_and_at_that_instant(
-    own_valkey: RedisProcess,
-) -> None:
+def test_clock_runs_out_once_at_its_deadline_under_concurrency(own_valkey: RedisProcess) -> None:
     told, told_by_sweepers = RecordingSink(), RecordingSink()
     container = Container(Settings(redis_url=own_valkey.url, broadcast="relay"))
     container.__dict__["sink"] = told

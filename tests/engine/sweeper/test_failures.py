@@ -1,4 +1,4 @@
-"""Sweepers, servers and index entries that fail at the worst instant, made to do so."""
+"""Sweepers, servers and index entries that fail at the worst instant."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def each_happened_once(
 
 
 @pytest.mark.parametrize("fate", ["is lost", "comes late", "was carried out"])
-def test_a_sweeper_is_killed_and_its_commit(
+def test_each_timeout_happens_once_if_a_sweeper_and_its_commit_are_killed(
     engine: SyncEngine, own_valkey: RedisProcess, fate: str
 ) -> None:
     with proxy_to(own_valkey.port) as proxy, sweeper_process(proxy.url) as killed:
@@ -80,7 +80,7 @@ def test_a_sweeper_is_killed_and_its_commit(
             each_happened_once(engine, own_valkey, sessions)
 
 
-def test_two_sweepers_that_settle_the_same_sessions_have_each_timeout_happen_once(
+def test_each_timeout_happens_once_with_two_sweepers(
     engine: SyncEngine, own_valkey: RedisProcess
 ) -> None:
     told = [RecordingSink(), RecordingSink()]
@@ -100,9 +100,7 @@ def test_two_sweepers_that_settle_the_same_sessions_have_each_timeout_happen_onc
     assert sum(sink.counts[names.LOST_RACES.name, ()] for sink in told) >= 1
 
 
-def test_a_sweeper_whose_reply_is_lost_asks_again_and_goes_on(
-    engine: SyncEngine, own_valkey: RedisProcess
-) -> None:
+def test_sweeper_retries_after_a_lost_reply(engine: SyncEngine, own_valkey: RedisProcess) -> None:
     with proxy_to(own_valkey.port) as proxy, sweeping(proxy.url):
         proxy.drop_next_reply(to=A_TIMEOUT)
         sessions = [start_session(engine)]
@@ -111,7 +109,7 @@ def test_a_sweeper_whose_reply_is_lost_asks_again_and_goes_on(
         each_happened_once(engine, own_valkey, sessions)
 
 
-def test_a_sweeper_that_has_given_up_on_a_commit_that_stands_goes_on_behind_it(
+def test_sweeper_continues_after_a_commit_it_gave_up_on(
     engine: SyncEngine, own_valkey: RedisProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     with proxy_to(own_valkey.port) as proxy, sweeping(proxy.url):
@@ -126,7 +124,7 @@ def test_a_sweeper_that_has_given_up_on_a_commit_that_stands_goes_on_behind_it(
 
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["with its file", "without one"])
-def test_a_server_that_ends_with_a_commit_on_its_way_is_swept_on_when_it_is_back(
+def test_sweeper_continues_after_a_restart_of_the_server(
     open_store: OpenStore, tmp_path: Path, keeps: bool
 ) -> None:
     options = ("--appendonly", "yes", "--appendfsync", "always") if keeps else ()
@@ -155,25 +153,25 @@ def index_of(session_id: str) -> str:
     return SessionKeys.of(session_id, SHARDS).deadlines
 
 
-def test_entries_without_sessions_are_taken_away_and_hold_up_nobody(
+def test_entries_without_sessions_are_removed_and_delay_no_other(
     engine: SyncEngine, own_valkey: RedisProcess
 ) -> None:
-    nobody: list[str] = []
+    missing: list[str] = []
     sessions = [start_session(engine)]
     # More of them than are looked at together, before a session of the same shard.
-    while len(nobody) < 3 * AT_ONCE:
+    while len(missing) < 3 * AT_ONCE:
         session_id = str(uuid4())
         if index_of(session_id) == index_of(sessions[0][0]):
-            nobody.append(session_id)
+            missing.append(session_id)
     with own_valkey.admin() as admin:
-        admin.zadd(index_of(nobody[0]), dict.fromkeys(nobody, 1))
+        admin.zadd(index_of(missing[0]), dict.fromkeys(missing, 1))
         with sweeping(own_valkey.url):
             all_have(own_valkey, sessions, 2)
             each_happened_once(engine, own_valkey, sessions)
-            eventually(lambda: not admin.zcard(index_of(nobody[0])))
+            eventually(lambda: not admin.zcard(index_of(missing[0])))
 
 
-def test_an_entry_earlier_than_its_session_is_put_right_and_nothing_happens_early(
+def test_early_entry_is_corrected_and_no_timeout_is_early(
     engine: SyncEngine, own_valkey: RedisProcess
 ) -> None:
     waits, started_ms = start_session(engine, cycle_ms=HOUR_MS)
@@ -191,7 +189,7 @@ def test_an_entry_earlier_than_its_session_is_put_right_and_nothing_happens_earl
 
 
 @pytest.mark.parametrize("entry_ms", [None, 2**45], ids=["missing", "later than its session"])
-def test_an_entry_too_late_is_put_right_by_whoever_reads_and_no_timeout_has_another_instant(
+def test_late_entry_is_corrected_by_a_read_and_keeps_the_instant(
     engine: SyncEngine, own_valkey: RedisProcess, entry_ms: int | None
 ) -> None:
     sessions = [start_session(engine)]

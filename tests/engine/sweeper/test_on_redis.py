@@ -1,4 +1,4 @@
-"""Sweepers on real servers, as they come and go."""
+"""Sweepers on real servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.servers import Cluster, Proxy, RedisProcess, eventually
 from .scenarios import TTL_MS, expected, start_session, sweeper_process, sweeping, timeouts
 
 
-def test_a_sweeper_that_sleeps_is_woken_by_an_earlier_deadline(
+def test_sleeping_sweeper_is_woken_by_an_earlier_deadline(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
@@ -34,7 +34,7 @@ def test_a_sweeper_that_sleeps_is_woken_by_an_earlier_deadline(
 
 
 @pytest.mark.cluster
-def test_a_cluster_is_swept_like_a_single_server(
+def test_cluster_is_swept_like_a_single_server(
     open_store: OpenStore, valkey_cluster: Cluster
 ) -> None:
     store = open_store(valkey_cluster.url, cluster=True)
@@ -50,9 +50,7 @@ def test_a_cluster_is_swept_like_a_single_server(
         eventually(settled)
 
 
-def test_a_sweeper_process_ends_when_it_is_told_to_and_when_its_parent_is_gone(
-    valkey: RedisProcess,
-) -> None:
+def test_sweeper_process_ends_on_a_signal_or_without_its_parent(valkey: RedisProcess) -> None:
     with sweeper_process(valkey.url) as sweeper:
         sweeper.terminate()
         assert sweeper.wait(5) == 0
@@ -62,7 +60,7 @@ def test_a_sweeper_process_ends_when_it_is_told_to_and_when_its_parent_is_gone(
         assert sweeper.wait(5) == 0
 
 
-def test_a_sweeper_whose_replies_are_lost_again_and_again_repeats_nothing(
+def test_repeatedly_lost_replies_repeat_no_timeout(
     open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
 ) -> None:
     engine = SyncEngine(open_store(valkey.url), session_ttl_ms=TTL_MS)
@@ -85,7 +83,7 @@ def test_a_sweeper_whose_replies_are_lost_again_and_again_repeats_nothing(
         assert found == expected(started_ms, len(found))
 
 
-def test_alarms_are_raised_only_for_a_deadline_earlier_than_all_of_its_shard(
+def test_deadline_notification_is_sent_only_for_the_earliest_of_its_shard(
     own_valkey: RedisProcess,
 ) -> None:
     container = Container(Settings(redis_url=own_valkey.url, shards=1, broadcast="relay"))

@@ -1,4 +1,4 @@
-"""The sweeper's judgement, on a store whose clock only the test moves."""
+"""The sweeper's decisions, on a fake store whose clock the test sets."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def scene() -> Iterator[Scene]:
     scene.sweeper.stop()
 
 
-def test_what_is_due_happens_at_its_deadline_and_everybody_is_told(scene: Scene) -> None:
+def test_due_timeout_is_settled_at_its_deadline_and_broadcast(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     assert scene.sweeper.start()
     scene.store.advance(ALLOWED_MS + 700)
@@ -107,9 +107,7 @@ def test_what_is_due_happens_at_its_deadline_and_everybody_is_told(scene: Scene)
     assert "game" not in scene.store.deadlines
 
 
-def test_a_clock_that_passes_a_mark_is_told_of_and_then_awaited_at_its_deadline(
-    scene: Scene,
-) -> None:
+def test_warning_is_broadcast_and_its_deadline_awaited(scene: Scene) -> None:
     mark_ms = scene.start_session("game", warn_at_ms=[1_000])
     assert scene.sweeper.start()
     scene.store.advance(ALLOWED_MS - 1_000)
@@ -124,11 +122,11 @@ def test_a_clock_that_passes_a_mark_is_told_of_and_then_awaited_at_its_deadline(
     assert scene.instants("game", "time_warning") == [mark_ms]
 
 
-def test_how_late_a_timeout_was_settled_is_told_by_the_clock_of_the_store(
+def test_lag_of_a_timeout_is_measured_by_the_clock_of_the_store(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.start_session("game")
-    scene.store.deadlines["nobody"] = scene.store.clock_ms
+    scene.store.deadlines["missing"] = scene.store.clock_ms
     scene.store.advance(ALLOWED_MS + 700)
     with caplog.at_level("INFO", "tickless"):
         scene.sweeper.start()
@@ -140,7 +138,7 @@ def test_how_late_a_timeout_was_settled_is_told_by_the_clock_of_the_store(
     assert (line["session_id"], line["version"], line["lag_ms"]) == ("game", 3, 700)
 
 
-def test_what_was_due_while_no_sweeper_ran_is_made_up_for_at_once(scene: Scene) -> None:
+def test_overdue_timeouts_are_settled_at_once(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.store.advance(1_800_000)
     scene.sweeper.start()
@@ -149,7 +147,7 @@ def test_what_was_due_while_no_sweeper_ran_is_made_up_for_at_once(scene: Scene) 
     assert scene.timeouts("game") == [deadline_ms]
 
 
-def test_what_is_not_due_is_not_even_read(scene: Scene) -> None:
+def test_sessions_that_are_not_due_are_not_read(scene: Scene) -> None:
     due_ms = scene.start_session("due")
     scene.store.advance(1_000)
     scene.start_session("not due")
@@ -161,7 +159,7 @@ def test_what_is_not_due_is_not_even_read(scene: Scene) -> None:
     assert set(scene.store.read) == {"due"}
 
 
-def test_more_than_one_pass_takes_are_all_settled(scene: Scene) -> None:
+def test_timeouts_beyond_one_batch_are_all_settled(scene: Scene) -> None:
     names = [f"game {number}" for number in range(3 * AT_ONCE + 1)]
     for name in names:
         scene.start_session(name)
@@ -172,15 +170,15 @@ def test_more_than_one_pass_takes_are_all_settled(scene: Scene) -> None:
     assert all(len(scene.timeouts(name)) == 1 for name in names)
 
 
-def test_an_entry_without_a_session_goes(scene: Scene) -> None:
-    scene.store.deadlines["nobody"] = scene.store.clock_ms - 1
+def test_entry_without_a_session_is_removed(scene: Scene) -> None:
+    scene.store.deadlines["missing"] = scene.store.clock_ms - 1
     scene.sweeper.start()
 
     eventually(lambda: not scene.store.deadlines)
     assert scene.store.commits == []
 
 
-def test_an_entry_older_than_its_session_is_put_right(scene: Scene) -> None:
+def test_entry_older_than_its_session_is_corrected(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.start_session("paused")
     scene.engine.pause_session("paused")
@@ -192,7 +190,7 @@ def test_an_entry_older_than_its_session_is_put_right(scene: Scene) -> None:
     assert len(scene.store.commits) == commits
 
 
-def test_sessions_that_can_not_be_read_are_put_off_and_stand_in_nobodys_way(
+def test_unreadable_sessions_are_postponed_and_delay_no_other(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     damaged = {f"damaged {number}" for number in range(AT_ONCE + 8)}
@@ -212,7 +210,7 @@ def test_sessions_that_can_not_be_read_are_put_off_and_stand_in_nobodys_way(
 
 
 @pytest.mark.parametrize("fault", ["fail_before_commit", "fail_after_commit"])
-def test_a_commit_that_fails_or_only_seems_to_happens_once(scene: Scene, fault: str) -> None:
+def test_commit_that_fails_or_seems_to_is_applied_once(scene: Scene, fault: str) -> None:
     deadline_ms = scene.start_session("game")
     scene.store.advance(ALLOWED_MS)
     setattr(scene.store, fault, 2)
@@ -223,7 +221,7 @@ def test_a_commit_that_fails_or_only_seems_to_happens_once(scene: Scene, fault: 
     assert scene.timeouts("game") == [deadline_ms]
 
 
-def test_a_store_that_was_away_is_swept_when_it_is_back_and_not_complained_of_each_time(
+def test_sweeping_resumes_with_the_store_and_its_absence_is_logged_once(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     deadline_ms = scene.start_session("game")
@@ -239,9 +237,7 @@ def test_a_store_that_was_away_is_swept_when_it_is_back_and_not_complained_of_ea
     assert len(caplog.records) == 1
 
 
-def test_alarms_that_are_lost_are_asked_for_anew_and_everything_is_looked_at(
-    scene: Scene,
-) -> None:
+def test_lost_deadline_notifications_are_reopened_and_all_shards_checked(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.sweeper.start()
     scene.store.advance(ALLOWED_MS)
@@ -251,7 +247,7 @@ def test_alarms_that_are_lost_are_asked_for_anew_and_everything_is_looked_at(
     assert scene.deadline_notifications.opened == 2
 
 
-def test_a_fault_of_our_own_does_not_end_the_sweeper(
+def test_internal_error_does_not_end_the_sweeper(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.sweeper.start()
@@ -266,9 +262,7 @@ def test_a_fault_of_our_own_does_not_end_the_sweeper(
     eventually(lambda: scene.timeouts("game") == [deadline_ms])
 
 
-def test_what_is_done_aside_is_done_again_and_again_and_holds_nothing_up(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_periodic_task_repeats_and_delays_no_timeout(caplog: pytest.LogCaptureFixture) -> None:
     scene, go_on = Scene(), Event()
     failures = iter([StoreUnavailable("the store is away"), ValueError("a fault of our own")])
 
@@ -297,7 +291,7 @@ def test_what_is_done_aside_is_done_again_and_again_and_holds_nothing_up(
     sweeper.stop()
 
 
-def test_an_alarm_of_a_shard_that_there_is_not_is_ignored(scene: Scene) -> None:
+def test_deadline_notification_of_an_unknown_shard_is_ignored(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.sweeper.start()
     scene.store.deadline_notifications.put(99)
@@ -307,9 +301,7 @@ def test_an_alarm_of_a_shard_that_there_is_not_is_ignored(scene: Scene) -> None:
     eventually(lambda: scene.timeouts("game") == [deadline_ms])
 
 
-def test_a_function_works_for_as_long_as_it_has_and_leaves_time_for_what_is_under_way(
-    scene: Scene,
-) -> None:
+def test_scheduled_sweep_leaves_time_for_work_in_progress(scene: Scene) -> None:
     deadline_ms = scene.start_session("game")
     scene.store.advance(ALLOWED_MS)
     began_s = time.monotonic()
@@ -319,7 +311,7 @@ def test_a_function_works_for_as_long_as_it_has_and_leaves_time_for_what_is_unde
     assert 0.3 <= time.monotonic() - began_s < 3
 
 
-def test_a_function_without_time_to_spare_does_nothing(scene: Scene) -> None:
+def test_scheduled_sweep_without_time_left_does_nothing(scene: Scene) -> None:
     scene.start_session("game")
     scene.store.advance(ALLOWED_MS)
     scene.sweeper.work_through_minute(7_000)

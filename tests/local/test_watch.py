@@ -21,6 +21,7 @@ from tests.client.factories import (
     update,
 )
 from tests.client.fakes import RecordedClient, answer_pings
+from tests.client.virtual_time import advance
 from tickless import display_frame
 
 

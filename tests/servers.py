@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from random import SystemRandom
 from select import select
 from threading import Condition, Event, Lock, Thread
 from typing import Any, ClassVar, Protocol
@@ -64,10 +65,15 @@ def all_at_once(work: Callable[[int], None], threads: int) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port for a server that is started later.
+
+    Not one that the kernel would choose: it could give that to a client's connection meanwhile.
+    """
+    while True:
+        port = SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def valkey_binary() -> str:

@@ -219,12 +219,23 @@ def test_unknown_fields_are_ignored(rest: RestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
+    "given", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "*/*"]
 )
 def test_other_media_type_is_415(rest: RestClient, given: str) -> None:
     answer = rest.post("/v1/sessions", creation(), headers={"Content-Type": given})
 
     refused(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("given", ["application/x-www-form-urlencoded", "text/plain", "", "*"])
+def test_empty_body_has_no_media_type_to_refuse(rest: RestClient, given: str) -> None:
+    rest.post("/v1/sessions", creation())
+
+    # As `curl -d ''` and Python's urlopen(data=b"") send it.
+    answer = rest.post(f"{PATH}/start", raw=b"", headers={"Content-Type": given})
+    assert (answer.status, answer.data["status"]) == (200, "running")
+    missing = rest.post("/v1/sessions", raw=b"", headers={"Content-Type": given})
+    refused(missing, 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("given", ["Application/JSON", "application/json; charset=utf-8"])

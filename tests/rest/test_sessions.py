@@ -324,6 +324,7 @@ def test_deletion_is_idempotent(rest: RestClient) -> None:
     for _ in range(2):
         answer = rest.call("DELETE", PATH)
         assert (answer.status, answer.text) == (204, "")
+        assert "content-type" not in {name.lower() for name in answer.headers}
     assert rest.get(PATH).status == 404
 
 

@@ -151,7 +151,13 @@ class Container:
     def connections(self) -> ConnectionRegistry:
         from .store.connection_registry import RedisConnections
 
-        return RedisConnections(self.redis, self.settings.shards, self.heartbeat_policy)
+        settings = self.settings
+        return RedisConnections(
+            self.redis,
+            settings.shards,
+            self.heartbeat_policy,
+            settings.session_ttl_seconds * 1000,
+        )
 
     @cached_service
     def limits(self) -> RateLimiter:

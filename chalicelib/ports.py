@@ -56,9 +56,10 @@ class Commit:
     ``base_version`` is the version it was made from, 0 for a session that must not exist yet.
     ``base_updated_at_ms`` distinguishes that version from another with the same number, which a
     failover can cause. A repeated commit is recognised by ``command_id``. ``due_ms`` is when the
-    session must be settled next. ``expires_at_ms`` is when the store deletes it; ``None`` leaves
-    that unchanged. ``update`` is published to the connections. ``record``, or the version without
-    one, is kept for ``keep_ms``.
+    session must be settled next. ``expires_at_ms`` is when the store deletes it, which
+    connections may put off to ``renewable_until_ms``; ``None`` leaves these unchanged. ``update``
+    is published to the connections. ``record``, or the version without one, is kept for
+    ``keep_ms``.
     """
 
     session: Session
@@ -71,6 +72,7 @@ class Commit:
     record: IdempotencyRecord | None = None
     keep_ms: int = REMEMBER_COMMANDS_MS
     base_updated_at_ms: int | None = None
+    renewable_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +327,7 @@ class ConnectionRegistry(Protocol):
         """Register a connection for a session, or record its heartbeat.
 
         With ``limit_check``, counts the message. Restores the session's deadline if the index has
-        lost it or has it too late.
+        lost it or has it too late, and puts off its expiry.
 
         Raises:
             Unauthenticated: The bearer's token has expired or was revoked.

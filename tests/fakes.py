@@ -48,6 +48,7 @@ class _Stored:
     events: list[tuple[int, Event]]
     expires_at_ms: int | None
     due_ms: int | None = None
+    renewable_until_ms: int | None = None
 
 
 @dataclass
@@ -208,8 +209,8 @@ class FakeStore:
             if commit.due_ms < min(to_come, default=commit.due_ms + 1):
                 self.deadline_notifications.put(0)
             self.deadlines[session_id] = commit.due_ms
-        if commit.expires_at_ms is not None:
-            stored.expires_at_ms = commit.expires_at_ms
+        stored.expires_at_ms = commit.expires_at_ms or stored.expires_at_ms
+        stored.renewable_until_ms = commit.renewable_until_ms or stored.renewable_until_ms
         self.commits.append(commit)
         self.published.append((session_id, commit.update))
         return Committed(session.version)
@@ -287,6 +288,15 @@ class FakeStore:
         if stored is not None and stored.due_ms is not None:
             listed_ms = self.deadlines.get(session_id, stored.due_ms)
             self.deadlines[session_id] = min(listed_ms, stored.due_ms)
+
+    def renew(self, session_id: str, ttl_ms: int) -> None:
+        """As register_connection.lua does."""
+        stored = self._stored(session_id)
+        if stored is None or stored.expires_at_ms is None or stored.renewable_until_ms is None:
+            return
+        expires_at_ms = min(self.clock_ms + ttl_ms, stored.renewable_until_ms)
+        if expires_at_ms - stored.expires_at_ms >= min(3_600_000, ttl_ms // 2):
+            stored.expires_at_ms = expires_at_ms
 
     def copied(self) -> FakeStore:
         """A replica that hears of nothing from now on."""
@@ -401,6 +411,7 @@ class FakeRegistry:
 
     store: FakeStore
     heartbeat_policy: HeartbeatPolicy = field(default_factory=HeartbeatPolicy)
+    session_ttl_ms: int = 24 * 3_600_000
     lists: dict[str, dict[str, Connection]] = field(default_factory=dict)
     _sessions: dict[str, tuple[ConnectionContext, int]] = field(default_factory=dict)
 
@@ -414,6 +425,7 @@ class FakeRegistry:
     ) -> Heartbeat:
         loaded = self.store.load(session_id, bearer=bearer)
         self.store.mend_index(session_id)
+        self.store.renew(session_id, self.session_ttl_ms)
         if limit_check is not None:
             self.store.consume(limit_check)
         now_ms = loaded.now_ms

@@ -163,6 +163,7 @@ class RedisStore:
             EVENTS_KEPT,
             STATUS_NUMBERS[session.status],
             *(("", "") if switch is None else switch.limit.script_arguments),
+            "" if commit.renewable_until_ms is None else commit.renewable_until_ms,
             *map(codec.encode_event, commit.events),
         )
 

@@ -26,7 +26,7 @@ from chalicelib.store.session_store import RedisStore
 from chalicelib.store.stats import RedisStats
 from tests.fakes import FakeFleet, FakeRegistry, FakeStore
 from tests.servers import redis7_binary, running, running_cluster, valkey_binary
-from tests.store.sessions import created, next_of, started
+from tests.store.sessions import HOUR_MS, created, next_of, started
 
 SHARDS = 3
 HEARTBEAT_POLICY = HeartbeatPolicy()
@@ -64,7 +64,7 @@ def on_redis(settings: Settings) -> Iterator[Place]:
     server = connect(settings)
     yield Place(
         RedisStore(server, SHARDS),
-        RedisConnections(server, SHARDS, HEARTBEAT_POLICY),
+        RedisConnections(server, SHARDS, HEARTBEAT_POLICY, 24 * HOUR_MS),
         RedisStats(server, SHARDS, HEARTBEAT_POLICY),
         server,
     )

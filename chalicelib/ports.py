@@ -12,11 +12,15 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from .auth.policy import Bearer
+from .core.errors import Ending as Ending
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
 from .rate_limit.limiter import RateLimitCheck as RateLimitCheck
 from .rate_limit.limiter import Scope as Scope
+
+KEEP_ENDINGS_MS = 24 * 60 * 60_000
+"""How long the store knows that a session was deleted, or has expired."""
 
 REMEMBER_COMMANDS_MS = 60_000
 """How long a command without an Idempotency-Key is remembered: longer than any retry of it."""
@@ -41,12 +45,14 @@ class IdempotencyRecord:
 class Loaded:
     """A session, or ``None``, as of ``now_ms``, the store's time.
 
-    ``record`` is that of the command named in the call, if it was carried out before.
+    ``record`` is that of the command named in the call, if it was carried out before. ``ending``
+    is what became of a session that existed in the last 24 hours.
     """
 
     session: Session | None
     now_ms: int
     record: IdempotencyRecord | None = None
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ class CommitLoop:
         while True:
             session, now_ms, stored = loaded.session, loaded.now_ms, None
             if session is None or first is None:
-                raise SessionNotFound(session_id)
+                raise SessionNotFound(session_id, loaded.ending)
             self.check_preconditions(loaded, session_id, expected_versions)
             decision = apply(session, command, now_ms)
             result = CommandResult.of(decision, now_ms)

@@ -15,7 +15,9 @@ computed from the session id. Scripts receive names as KEYS and must not build t
     revoked:{07}:<id>:<token id>     exists for a revoked token, until the token would have expired
     deadlines:{07}                   sorted set: session id by the ms at which to settle it
                                      and channel: a deadline earlier than all others to come
-    sessions:{07}                    sorted set: session id by its status and the minute it expires
+    sessions:{07}                    sorted set: session id by its status and the minute it expires;
+                                     for a day longer, so that it is known to have expired, or by
+                                     the ms of its deletion
     connected:{07}                   sorted set: connection id by the ms of its last heartbeat
     connection:<connection id>       the connection's session and bearer; expires when silent
     requests:<address>               rate-limit bucket of an address, in a slot of its own

@@ -354,8 +354,8 @@ def test_empty_own_controls_are_dropped() -> None:
 
 
 @pytest.mark.parametrize("mode", BANKED)
-@pytest.mark.parametrize("control", [Byoyomi(30_000, 5), Canadian(60_000, 10)])
-def test_periods_can_do_without_main_time(mode: SyncMode, control: TimeControl) -> None:
+@pytest.mark.parametrize("control", [tc.Byoyomi(30_000, 5), tc.Canadian(60_000, 10)])
+def test_periods_can_do_without_main_time(mode: SyncMode, control: tc.TimeControl) -> None:
     given = setup(mode, TEAMS, each_ms=0, total_time_ms=0, time_control=control)
     game = Game(given).start()
 
@@ -363,8 +363,10 @@ def test_periods_can_do_without_main_time(mode: SyncMode, control: TimeControl) 
     assert game.shown(0)["a"]["time_remaining_ms"] == control.budget_ms(control.fill(0))
 
 
-@pytest.mark.parametrize("control", [None, Fischer(5_000), Delay(5_000), Bronstein(5), Hourglass()])
-def test_other_controls_need_main_time(control: TimeControl | None) -> None:
+@pytest.mark.parametrize(
+    "control", [None, tc.Fischer(5_000), tc.Delay(5_000), tc.Bronstein(5), tc.Hourglass()]
+)
+def test_other_controls_need_main_time(control: tc.TimeControl | None) -> None:
     assert refused_field(PER_PARTICIPANT, total_time_ms=0, time_control=control) == "total_time_ms"
     assert refused_field(PER_PARTICIPANT, each_ms=0, time_control=control) == "participants"
     groups = [Group("x", 0), Group("y", 9_000)]
@@ -379,12 +381,13 @@ def test_modes_without_time_controls_need_main_time(mode: SyncMode) -> None:
 
 
 def test_own_control_decides_whether_main_time_is_needed() -> None:
-    fields: dict[str, Any] = {"each_ms": 0, "time_control": Byoyomi(30_000, 5)}
+    fields: dict[str, Any] = {"each_ms": 0, "time_control": tc.Byoyomi(30_000, 5)}
 
     assert (
-        refused_field(PER_PARTICIPANT, own_controls={"b": Fischer(1)}, **fields) == "participants"
+        refused_field(PER_PARTICIPANT, own_controls={"b": tc.Fischer(1)}, **fields)
+        == "participants"
     )
-    assert setup(PER_PARTICIPANT, own_controls={"b": Canadian(60_000, 2)}, **fields)
+    assert setup(PER_PARTICIPANT, own_controls={"b": tc.Canadian(60_000, 2)}, **fields)
 
 
 def refused_field(mode: SyncMode, names: Any = "ab", **fields: Any) -> str:

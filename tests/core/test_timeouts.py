@@ -457,12 +457,10 @@ def test_settling_with_nothing_due_returns_the_same_object() -> None:
 
 @each_mode
 @pytest.mark.parametrize("action", [NOTIFY, SKIP, END])
-def test_clock_with_a_limit_runs_without_end_if_it_only_notifies(
-    mode: SyncMode, fields: dict[str, Any], action: str
-) -> None:
-    game = limited(mode, fields, action)
+def test_clock_with_a_limit_runs_without_end_if_it_only_notifies(clock: Clock, action: str) -> None:
+    game = clock.start(action)
     # The session clock of global ends the session.
-    expected = action is NOTIFY and mode is not GLOBAL
+    expected = action is NOTIFY and clock.mode is not GLOBAL
     assert runs_without_end(game.session) == expected
     game.read(11_000)
     assert runs_without_end(game.session) == expected

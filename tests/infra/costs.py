@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from infra.merging import merged
+from infra.merge_templates import merge_templates
 from infra.packaging import CONFIG
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def added_by_network_and_store() -> list[Item]:
 
 def _resources(kind: str, in_network: bool) -> Iterator[dict[str, Any]]:
     """Those that only a stack with its own store has, or those that every stack has."""
-    for resource in merged()["Resources"].values():
+    for resource in merge_templates()["Resources"].values():
         only_there = resource.get("Condition") == "MakesStore"
         if resource.get("Type") == kind and only_there == in_network:
             yield resource

@@ -101,10 +101,12 @@ def test_every_session_counts_once_under_its_status(place: Place) -> None:
 
 
 @pytest.mark.parametrize("command", [Start(), Cancel()], ids=["running", "cancelled"])
-def test_expired_session_is_not_counted(place: Place, command: Command) -> None:
+def test_expired_session_is_not_counted_and_forgotten_after_a_day(
+    place: Place, command: Command
+) -> None:
     session = created(place.store)
     now_ms = place.store.now_ms()
-    long_ago_ms = now_ms - 3_600_000
+    long_ago_ms = now_ms - 25 * HOUR_MS
     place.store.commit(next_of(session, command, now_ms, expires_at_ms=long_ago_ms))
 
     assert sessions(place.stats.read()) == {}

@@ -107,11 +107,13 @@ end
 local minute_ms = math.ceil(expiry_ms / 60000) * 60000
 redis.call('ZADD', sessions, string.format('%d', status * 2 ^ 43 + minute_ms), session_id)
 if creating then
-  -- Remove expired sessions of all six statuses; store_stats.lua explains the scores.
-  local time = redis.call('TIME')
-  for other = 0, 5 do
-    local first = other * 2 ^ 43
-    redis.call('ZREMRANGEBYSCORE', sessions, first, string.format('%d', first + time[1] * 1000))
+  -- Remove what ended a day ago, of all six statuses and deleted; store_stats.lua explains the
+  -- scores.
+  local day_ago_ms = (redis.call('TIME')[1] - 86400) * 1000
+  for _, other in ipairs({ 0, 1, 2, 3, 4, 5, 15 }) do
+    local first = string.format('%d', other * 2 ^ 43)
+    local last = string.format('%d', other * 2 ^ 43 + day_ago_ms)
+    redis.call('ZREMRANGEBYSCORE', sessions, first, last)
   end
 end
 

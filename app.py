@@ -45,7 +45,7 @@ def greet(event: Any, context: Any) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")
 def sweep(event: Any) -> None:
-    container.sweep_for_a_minute(event.context.get_remaining_time_in_millis())
+    container.sweep(event.context.get_remaining_time_in_millis())
 
 
 gc.freeze()

@@ -151,7 +151,13 @@ class Container:
     def connections(self) -> ConnectionRegistry:
         from .store.connection_registry import RedisConnections
 
-        return RedisConnections(self.redis, self.settings.shards, self.heartbeat_policy)
+        settings = self.settings
+        return RedisConnections(
+            self.redis,
+            settings.shards,
+            self.heartbeat_policy,
+            settings.session_ttl_seconds * 1000,
+        )
 
     @cached_service
     def limits(self) -> RateLimiter:
@@ -294,9 +300,9 @@ class Container:
             telemetry=self.telemetry,
         )
 
-    def sweep_for_a_minute(self, remaining_ms: int) -> None:
-        """The scheduled function: sweep until the next call, within ``remaining_ms``."""
-        self.sweeper().work_through_minute(remaining_ms)
+    def sweep(self, remaining_ms: int) -> None:
+        """The scheduled function: sweep while something falls due, within ``remaining_ms``."""
+        self.sweeper().work_while_due(remaining_ms)
         # A function is not scraped. That the store is unavailable is reported elsewhere.
         with suppress(StoreUnavailable):
             self.telemetry.record_overdue(self.stats.read())

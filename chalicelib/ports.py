@@ -12,11 +12,15 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from .auth.policy import Bearer
+from .core.errors import Ending as Ending
 from .core.errors import StoreUnavailable as StoreUnavailable
 from .core.events import Event
 from .core.session import Session
 from .rate_limit.limiter import RateLimitCheck as RateLimitCheck
 from .rate_limit.limiter import Scope as Scope
+
+KEEP_ENDINGS_MS = 24 * 60 * 60_000
+"""How long the store knows that a session was deleted, or has expired."""
 
 REMEMBER_COMMANDS_MS = 60_000
 """How long a command without an Idempotency-Key is remembered: longer than any retry of it."""
@@ -41,12 +45,14 @@ class IdempotencyRecord:
 class Loaded:
     """A session, or ``None``, as of ``now_ms``, the store's time.
 
-    ``record`` is that of the command named in the call, if it was carried out before.
+    ``record`` is that of the command named in the call, if it was carried out before. ``ending``
+    is what became of a session that existed in the last 24 hours.
     """
 
     session: Session | None
     now_ms: int
     record: IdempotencyRecord | None = None
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,10 @@ class Commit:
     ``base_version`` is the version it was made from, 0 for a session that must not exist yet.
     ``base_updated_at_ms`` distinguishes that version from another with the same number, which a
     failover can cause. A repeated commit is recognised by ``command_id``. ``due_ms`` is when the
-    session must be settled next. ``expires_at_ms`` is when the store deletes it; ``None`` leaves
-    that unchanged. ``update`` is published to the connections. ``record``, or the version without
-    one, is kept for ``keep_ms``.
+    session must be settled next. ``expires_at_ms`` is when the store deletes it, which
+    connections may put off to ``renewable_until_ms``; ``None`` leaves these unchanged. ``update``
+    is published to the connections. ``record``, or the version without one, is kept for
+    ``keep_ms``.
     """
 
     session: Session
@@ -71,6 +78,7 @@ class Commit:
     record: IdempotencyRecord | None = None
     keep_ms: int = REMEMBER_COMMANDS_MS
     base_updated_at_ms: int | None = None
+    renewable_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +333,7 @@ class ConnectionRegistry(Protocol):
         """Register a connection for a session, or record its heartbeat.
 
         With ``limit_check``, counts the message. Restores the session's deadline if the index has
-        lost it or has it too late.
+        lost it or has it too late, and puts off its expiry.
 
         Raises:
             Unauthenticated: The bearer's token has expired or was revoked.

@@ -18,6 +18,7 @@ from chalicelib.core.errors import Unauthenticated
 from chalicelib.core.events import Event
 from chalicelib.core.session import Session, Status
 from chalicelib.ports import (
+    KEEP_ENDINGS_MS,
     REMEMBER_COMMANDS_MS,
     Commit,
     Committed,
@@ -26,6 +27,7 @@ from chalicelib.ports import (
     Deadline,
     Deleted,
     Due,
+    Ending,
     Heartbeat,
     HeartbeatPolicy,
     IdempotencyRecord,
@@ -48,6 +50,7 @@ class _Stored:
     events: list[tuple[int, Event]]
     expires_at_ms: int | None
     due_ms: int | None = None
+    renewable_until_ms: int | None = None
 
 
 @dataclass
@@ -69,6 +72,7 @@ class FakeStore:
     commits: list[Commit] = field(default_factory=list)
     deadline_notifications: SimpleQueue[int | None] = field(default_factory=SimpleQueue)
     revoked: dict[tuple[str, str], int] = field(default_factory=dict)
+    endings: dict[str, tuple[Ending, int]] = field(default_factory=dict)
     _sessions: dict[str, _Stored] = field(default_factory=dict)
     _receipts: dict[tuple[str, str], tuple[IdempotencyRecord, int]] = field(default_factory=dict)
     _drained_at_us: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -94,7 +98,12 @@ class FakeStore:
                 limit_check.enforce()
         elif limit_check is not None:
             self.count_request(limit_check)
-        return Loaded(stored.session if stored else None, self.clock_ms, record)
+        ending = None if stored else self._ending(session_id)
+        return Loaded(stored.session if stored else None, self.clock_ms, record, ending)
+
+    def _ending(self, session_id: str) -> Ending | None:
+        ending, at_ms = self.endings.get(session_id, (None, 0))
+        return ending if self.clock_ms - at_ms < KEEP_ENDINGS_MS else None
 
     def authorize(
         self, session_id: str, bearer: Bearer | None, limit_check: RateLimitCheck | None = None
@@ -208,8 +217,8 @@ class FakeStore:
             if commit.due_ms < min(to_come, default=commit.due_ms + 1):
                 self.deadline_notifications.put(0)
             self.deadlines[session_id] = commit.due_ms
-        if commit.expires_at_ms is not None:
-            stored.expires_at_ms = commit.expires_at_ms
+        stored.expires_at_ms = commit.expires_at_ms or stored.expires_at_ms
+        stored.renewable_until_ms = commit.renewable_until_ms or stored.renewable_until_ms
         self.commits.append(commit)
         self.published.append((session_id, commit.update))
         return Committed(session.version)
@@ -240,6 +249,8 @@ class FakeStore:
             if found != (base.epoch, base.version):
                 return Stale(Loaded(stored.session if stored else None, self.clock_ms))
         self._sessions.pop(session_id, None)
+        if stored is not None or session_id in self.endings:
+            self.endings[session_id] = ("deleted", self.clock_ms)
         self.deadlines.pop(session_id, None)
         self._keep(session_id, command_id, record or IdempotencyRecord(0), keep_ms)
         if stored is not None:
@@ -288,6 +299,15 @@ class FakeStore:
             listed_ms = self.deadlines.get(session_id, stored.due_ms)
             self.deadlines[session_id] = min(listed_ms, stored.due_ms)
 
+    def renew(self, session_id: str, ttl_ms: int) -> None:
+        """As register_connection.lua does."""
+        stored = self._stored(session_id)
+        if stored is None or stored.expires_at_ms is None or stored.renewable_until_ms is None:
+            return
+        expires_at_ms = min(self.clock_ms + ttl_ms, stored.renewable_until_ms)
+        if expires_at_ms - stored.expires_at_ms >= min(3_600_000, ttl_ms // 2):
+            stored.expires_at_ms = expires_at_ms
+
     def copied(self) -> FakeStore:
         """A replica that hears of nothing from now on."""
         replica = FakeStore(self.clock_ms)
@@ -298,6 +318,7 @@ class FakeStore:
         """Fail over: what the replica had not heard of is lost. The clock goes on."""
         self.deadlines = dict(replica.deadlines)
         self._receipts = dict(replica._receipts)
+        self.endings = dict(replica.endings)
         self._sessions = {
             session_id: replace(stored, events=list(stored.events))
             for session_id, stored in replica._sessions.items()
@@ -323,6 +344,7 @@ class FakeStore:
         if stored.expires_at_ms is not None and stored.expires_at_ms <= self.clock_ms:
             # As in Redis, the index of deadlines knows nothing of this.
             del self._sessions[session_id]
+            self.endings[session_id] = ("expired", stored.expires_at_ms)
             return None
         return stored
 
@@ -401,6 +423,7 @@ class FakeRegistry:
 
     store: FakeStore
     heartbeat_policy: HeartbeatPolicy = field(default_factory=HeartbeatPolicy)
+    session_ttl_ms: int = 24 * 3_600_000
     lists: dict[str, dict[str, Connection]] = field(default_factory=dict)
     _sessions: dict[str, tuple[ConnectionContext, int]] = field(default_factory=dict)
 
@@ -414,6 +437,7 @@ class FakeRegistry:
     ) -> Heartbeat:
         loaded = self.store.load(session_id, bearer=bearer)
         self.store.mend_index(session_id)
+        self.store.renew(session_id, self.session_ttl_ms)
         if limit_check is not None:
             self.store.consume(limit_check)
         now_ms = loaded.now_ms

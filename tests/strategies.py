@@ -60,7 +60,7 @@ class Scale(NamedTuple):
 WIRE = Scale(
     duration=st.sampled_from([1_000, 5_000, 60_000]) | st.integers(1_000, 86_400_000),
     session=st.integers(3_600_000, 86_400_000),
-    increment=st.sampled_from([0, 1_000]) | st.integers(0, 60_000),
+    increment=st.sampled_from([0, 1_000]) | st.integers(0, 600_000),
     delay=st.sampled_from([1, 2_000]) | st.integers(1, 600_000),
     period=st.sampled_from([1_000, 5_000]) | st.integers(1_000, 3_600_000),
     periods=st.integers(1, 3) | st.integers(1, 100),
@@ -97,7 +97,7 @@ def uuid(number: int) -> str:
 def controls(scale: Scale = WIRE) -> st.SearchStrategy[tc.TimeControl]:
     """Any time control; an hourglass needs two clocks."""
     return st.one_of(
-        st.builds(tc.Fischer, scale.increment, st.none() | scale.duration),
+        st.builds(tc.Fischer, scale.increment, st.none() | scale.duration, st.booleans()),
         st.builds(tc.Delay, scale.delay),
         st.builds(tc.Bronstein, scale.delay),
         st.builds(tc.Byoyomi, scale.period, scale.periods),
@@ -129,10 +129,15 @@ def setups(
             increment_ms = draw(scale.increment)
     two_clocks = chosen is not None and chosen.transfers
     participants = draw(_participants(scale, mode, max_participants, two_clocks))
+    without_main_time = chosen is not None and not chosen.needs_main_time and draw(st.booleans())
+    if without_main_time:
+        participants = [one._replace(total_time_ms=0) for one in participants]
     own: dict[str, tc.TimeControl] = {}
     if mode is SyncMode.PER_PARTICIPANT and control is None and not two_clocks:
         names = st.sampled_from([participant.participant_id for participant in participants])
-        one_sided = controls(scale).filter(lambda one: not one.transfers)
+        one_sided = controls(scale).filter(
+            lambda one: not (one.transfers or (without_main_time and one.needs_main_time))
+        )
         own = draw(st.just({}) | st.dictionaries(names, one_sided, max_size=3))
     groups = None
     if mode is SyncMode.PER_GROUP and draw(st.booleans()):

@@ -69,7 +69,8 @@ class ComponentSchema(GenerateJsonSchema):
     def dataclass_schema(self, schema: core.DataclassSchema) -> Schema:
         """An object with the class's ``type``; for a class without one, any of its subclasses.
 
-        Events have ``at`` instead of ``at_ms``, and omit fields that are None.
+        Events have ``at`` instead of ``at_ms``. Fields that are None, or have their default, are
+        left out.
         """
         cls = schema["cls"]
         if "type" not in vars(cls):
@@ -80,11 +81,12 @@ class ComponentSchema(GenerateJsonSchema):
         published = {"type": core.typed_dict_field(core.literal_schema([cls.type]))}
         for field in schema["schema"]["fields"]:
             name, inner, is_required = field["name"], field["schema"], True
-            if issubclass(cls, Event):
-                if name == "at_ms":
-                    name, inner = "at", core.str_schema()
-                if inner["type"] in ("nullable", "any"):
-                    inner, is_required = inner.get("schema", inner), False
+            if issubclass(cls, Event) and name == "at_ms":
+                name, inner = "at", core.str_schema()
+            if inner["type"] == "default":
+                inner, is_required = inner["schema"], False
+            if inner["type"] in ("nullable", "any"):
+                inner, is_required = inner.get("schema", inner), False
             published[name] = core.typed_dict_field(inner, required=is_required)
         return self.typed_dict_schema(core.typed_dict_schema(published, cls=cls))
 

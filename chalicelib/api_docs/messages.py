@@ -91,9 +91,10 @@ SERVER_MESSAGES: Final = (
     ServerMessage(
         "SESSION_DELETED",
         SessionDeleted,
-        "Report that the session was deleted, then close the connection. Without a session, reply"
-        " to RECONNECT, or tell every subscriber when updates may have been missed; then the"
-        " connection stays open, as a session may be created.",
+        "Report that the session was deleted, then close the connection. For 24 hours after a"
+        " session was deleted or has expired, follow CONNECTED, reply to RECONNECT, or tell every"
+        " subscriber when updates may have been missed; then the connection stays open, as a"
+        " session may be created.",
     ),
     ServerMessage("CURRENT", Current, "Reply to RECONNECT or CLAIM: the client is up to date."),
     ServerMessage(

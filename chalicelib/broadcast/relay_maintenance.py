@@ -14,12 +14,11 @@ from functools import partial
 from itertools import islice
 from threading import Event, Lock, Semaphore, Thread
 
-from ..core.errors import StoreUnavailable
+from ..core.errors import SessionNotFound, StoreUnavailable
 from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry
-from ..schemas.messages import state_sync
-from ..schemas.pushes import session_deleted
-from .recipients import SESSIONS_PER_READ, recipients_of_each
+from ..schemas.messages import session_missing, state_sync
+from .recipients import SESSIONS_PER_READ, Recipients, recipients_of_each
 from .relay_sender import RelaySender
 
 LOG = logging.getLogger("tickless")
@@ -102,7 +101,7 @@ class RelayMaintenance:
     def refresh(self, *, report_loss: bool) -> None:
         """Send a snapshot to every connection here, even if it is older than the client's state.
 
-        With ``report_loss``, connections whose session doesn't exist receive SESSION_DELETED.
+        With ``report_loss``, connections whose session doesn't exist are told so.
         """
         self._reports_loss = report_loss
         self._refreshes_wanted += 1
@@ -176,7 +175,7 @@ class RelayMaintenance:
             if outcome is not None:
                 messages = state_sync(outcome.session, outcome.now_ms)
             elif self._reports_loss:
-                messages = [session_deleted(recipients.session_id, recipients.now_ms)]
+                messages = self._loss_report(recipients)
             send = partial(self._sender.send, recipients, messages, settled=settled.release)
             if self._snapshots.send(recipients.session_id, send):
                 under_way += len(messages)
@@ -186,6 +185,15 @@ class RelayMaintenance:
         while under_way and settled.acquire(timeout=max(0.0, give_up_at_s - time.monotonic())):
             under_way -= 1
         self._waited_s += time.monotonic() - began_s
+
+    def _loss_report(self, recipients: Recipients) -> list[bytes]:
+        """Why a session was not found; its state if it has been created since."""
+        session_id = recipients.session_id
+        try:
+            outcome = self._engine.get_current_state(session_id)
+        except SessionNotFound as error:
+            return [session_missing(error, session_id, recipients.now_ms)]
+        return state_sync(outcome.session, outcome.now_ms)
 
     def _sweep(self) -> None:
         """Close silent and revoked connections here, and deregister abandoned ones elsewhere.

@@ -24,6 +24,10 @@ TicklessError
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Literal
+
+Ending = Literal["deleted", "expired"]
+"""Why there is no session any more."""
 
 
 class TicklessError(Exception):
@@ -94,10 +98,20 @@ class InvalidAdjustment(RuleError):
 
 
 class SessionNotFound(TicklessError):
+    """``ending`` is why there is none any more: ``deleted`` or ``expired``; None if unknown."""
+
     code = "SESSION_NOT_FOUND"
 
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"Session {session_id} does not exist")
+    def __init__(self, session_id: str, ending: Ending | None = None) -> None:
+        super().__init__(f"Session {session_id} {_ENDINGS[ending]}")
+        self.ending = ending
+
+
+_ENDINGS = {
+    None: "does not exist",
+    "deleted": "was deleted",
+    "expired": "has expired, because it was not used",
+}
 
 
 class SessionExists(TicklessError):

@@ -152,6 +152,7 @@ def create_setup(
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
     _check_own_controls(sync_mode, time_control, own_controls or {})
+    _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
     warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
     if len(set(warnings_ms)) != len(warnings_ms):
         raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
@@ -188,6 +189,29 @@ def _check_own_controls(
         )
     if own and any(one is not None and one.transfers for one in (control, *own.values())):
         raise InvalidSetup("participants", "An hourglass must be the time_control of the session")
+
+
+def _check_main_times(
+    total_time_ms: int,
+    participants: Iterable[Participant],
+    groups: Iterable[Group],
+    control: TimeControl | None,
+    own: Mapping[str, TimeControl],
+) -> None:
+    default = control or SUDDEN_DEATH
+    controls = [
+        ("total_time_ms", total_time_ms, default),
+        *(("groups", group.total_time_ms, default) for group in groups),
+        *(
+            ("participants", one.total_time_ms, own.get(one.participant_id) or default)
+            for one in participants
+        ),
+    ]
+    for field, main_ms, used in controls:
+        if main_ms == 0 and used.needs_main_time:
+            raise InvalidSetup(
+                field, "A total_time_ms of 0 needs a byoyomi or canadian time_control"
+            )
 
 
 def _check_control(

@@ -55,6 +55,8 @@ class TimeControl(ABC):
     type: ClassVar[str]
     transfers: ClassVar[bool] = False
     """Whether the time used in a run is added to the bank that takes over."""
+    needs_main_time: ClassVar[bool] = True
+    """Whether a bank without main time would have run out before it began."""
 
     def fill(self, total_ms: int) -> Bank:
         """A new bank of ``total_ms``."""
@@ -98,19 +100,27 @@ class TimeControl(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Fischer(TimeControl):
-    """Each run is followed by an increment; an increment of 0 is sudden death."""
+    """Each run is followed by an increment; an increment of 0 is sudden death.
+
+    With ``first_increment``, the first run is preceded by one too, as FIDE has it.
+    """
 
     increment_ms: int
     max_bank_ms: int | None = None
+    first_increment: bool = False
     type: ClassVar[str] = "fischer"
 
+    def fill(self, total_ms: int) -> Bank:
+        held_ms = self._incremented_ms(total_ms) if self.first_increment else total_ms
+        return Bank(total_ms, held_ms)
+
     def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        rest_ms = bank.held_ms - run_ms
+        return bank._replace(held_ms=self._incremented_ms(bank.held_ms - run_ms), run_ms=0)
+
+    def _incremented_ms(self, rest_ms: int) -> int:
         held_ms = rest_ms + self.increment_ms
-        if self.max_bank_ms is not None:
-            # The cap limits the increment; it never removes time.
-            held_ms = max(rest_ms, min(held_ms, self.max_bank_ms))
-        return bank._replace(held_ms=held_ms, run_ms=0)
+        # The cap limits the increment; it never removes time.
+        return held_ms if self.max_bank_ms is None else max(rest_ms, min(held_ms, self.max_bank_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,7 @@ class Byoyomi(TimeControl):
     period_ms: int
     periods: int
     type: ClassVar[str] = "byoyomi"
+    needs_main_time: ClassVar[bool] = False
 
     def fill(self, total_ms: int) -> Bank:
         return Bank(total_ms, total_ms, periods_left=self.periods)
@@ -190,6 +201,7 @@ class Canadian(TimeControl):
     period_ms: int
     cycles_per_period: int
     type: ClassVar[str] = "canadian"
+    needs_main_time: ClassVar[bool] = False
 
     def fill(self, total_ms: int) -> Bank:
         return Bank(

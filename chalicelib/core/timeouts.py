@@ -72,6 +72,14 @@ def due_with_deadline_ms(session: Session, ends_ms: int | None) -> int | None:
     return min(ends_ms, warns_ms)
 
 
+def runs_without_end(session: Session) -> bool:
+    """Whether a clock goes on running until a command: a stopwatch, or overtime, now or later."""
+    setup = session.setup
+    if session.status is not Status.RUNNING or setup.sync_mode is SyncMode.GLOBAL:
+        return False
+    return setup.action_on_timeout is TimeoutAction.NOTIFY or deadline_ms(session) is None
+
+
 @dataclass(slots=True)
 class _Log:
     """The events of one call of ``settle``, with at most ``MAX_LISTED_TIMEOUTS`` timeouts.

@@ -31,7 +31,7 @@ from ..core.errors import (
 from ..core.events import Event, SessionCreated
 from ..core.session import Session, create
 from ..core.setup import Setup
-from ..core.timeouts import due_with_deadline_ms
+from ..core.timeouts import due_with_deadline_ms, runs_without_end
 from ..ports import (
     REMEMBER_COMMANDS_MS,
     Broadcaster,
@@ -49,6 +49,9 @@ from ..telemetry.log_context import append_keys
 from ..telemetry.metrics import SILENT, Telemetry
 from .idempotency import IdempotentRequest
 from .retry import DEFAULT_RETRY, RetryPolicy
+
+LONGEST_UNUSED_MS = 31 * 24 * 60 * 60_000
+"""How long after its last command a session may live: while a clock runs, or a client watches."""
 
 random_id: Callable[[], str] = partial(token_hex, 16)
 """Epochs, and the command ids of requests without a key."""
@@ -180,7 +183,7 @@ class CommitLoop:
         while True:
             session, now_ms, stored = loaded.session, loaded.now_ms, None
             if session is None or first is None:
-                raise SessionNotFound(session_id)
+                raise SessionNotFound(session_id, loaded.ending)
             self.check_preconditions(loaded, session_id, expected_versions)
             decision = apply(session, command, now_ms)
             result = CommandResult.of(decision, now_ms)
@@ -248,13 +251,18 @@ class CommitLoop:
         renew: bool,
     ) -> Commit:
         session, now_ms, ends_ms = result.session, result.now_ms, result.deadline_ms
+        renewable_until_ms = now_ms + max(LONGEST_UNUSED_MS, self._session_ttl_ms)
+        expires_at_ms = max(now_ms, ends_ms or 0) + self._session_ttl_ms
+        if runs_without_end(session):
+            expires_at_ms = max(expires_at_ms, renewable_until_ms)
         return Commit(
             session=session,
             base_version=before.version if before is not None else 0,
             command_id=idempotency.key if idempotency else self._new_id(),
             events=result.events,
             due_ms=due_with_deadline_ms(session, ends_ms),
-            expires_at_ms=max(now_ms, ends_ms or 0) + self._session_ttl_ms if renew else None,
+            expires_at_ms=expires_at_ms if renew else None,
+            renewable_until_ms=renewable_until_ms if renew else None,
             update=state_update(before, session, now_ms, result.events, lambda: result.state),
             record=idempotency.record(result) if idempotency else None,
             keep_ms=idempotency.keep_ms if idempotency else REMEMBER_COMMANDS_MS,

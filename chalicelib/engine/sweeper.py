@@ -1,9 +1,10 @@
-"""The sweeper: has timeouts and warnings happen when they are due, whether or not anybody looks.
+"""The sweeper: settles timeouts and warnings when they are due, whether or not a client asks.
 
-It owns when to look and what to do with what doesn't come off; what is due is
-for the core to say, and that it happens once is the store's doing. It takes nothing:
-an entry leaves the index with the commit that settles its session, so any
-number of sweepers may work at once, and any of them may die at any instant.
+It runs as a process, or as a function that is invoked once a minute and stays only while
+something falls due in that minute. It owns when to look and what to do with what fails; what is
+due is for the core to say, and that it happens once is the store's doing. It takes nothing: an
+entry leaves the index with the commit that settles its session, so any number of sweepers may
+work at once, and any of them may die at any instant.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from math import inf
 from threading import Event, Thread
 
@@ -49,8 +51,17 @@ LAST_CALLS_SECONDS = 8.0
 """So long may what is under way take, should the store or connections not answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What of a shard is to be settled now; when to look again, and when more falls due."""
+
+    due: list[Deadline]
+    again_at_s: float
+    next_due_at_s: float
+
+
 class Sweeper:
-    """Settles what is due, from ``start`` to ``stop``, or while ``work`` lasts.
+    """Settles what is due, from ``start`` to ``stop``, or while ``work_while_due`` lasts.
 
     ``aside`` is done from time to time, by a worker: what else a service that
     has no other standing process needs to have swept.
@@ -81,7 +92,8 @@ class Sweeper:
         self._quiet_until_s = 0.0
         self._stopping = Event()
         self._listening = Event()
-        self._thread = Thread(target=self.work, name="sweeper", daemon=True)
+        self._began_at_ms: int | None = 0
+        self._thread = Thread(target=self._work, args=(inf,), name="sweeper", daemon=True)
 
     def start(self, within_seconds: float = 5.0) -> bool:
         """Begin; whether it listens already, which a store that is away delays."""
@@ -96,8 +108,22 @@ class Sweeper:
         if self._thread.is_alive():
             self._thread.join(within_seconds)
 
-    def work(self, seconds: float = inf) -> None:
-        """Settle whatever becomes due in so many seconds, in this thread and some more."""
+    def work_while_due(self, remaining_ms: int) -> None:
+        """The scheduled function, which is invoked once a minute and has ``remaining_ms`` left.
+
+        Settles what is due and stays while something falls due before the next invocation. What
+        begins and ends after it has left is settled by a client's CLAIM, or by the next one.
+        """
+        # What was due before could not be settled earlier, so its lag counts from the first look.
+        self._began_at_ms = None
+        within_s = min(MINUTE_SECONDS, remaining_ms / 1000 - LAST_CALLS_SECONDS)
+        self._work(within_s, leaves=True)
+
+    def _work(self, seconds: float, *, leaves: bool = False) -> None:
+        """Settle in this thread and some more what falls due in so many seconds.
+
+        With ``leaves``, only until nothing more does.
+        """
         until_s = time.monotonic() + seconds
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sweeper")
         try:
@@ -105,7 +131,7 @@ class Sweeper:
                 try:
                     with self._listen() as deadline_notifications:
                         self._listening.set()
-                        self._watch(deadline_notifications, pool, until_s)
+                        self._watch(deadline_notifications, pool, until_s, leaves=leaves)
                 except StoreUnavailable as error:
                     if self._is_worth_a_line():
                         LOG.warning("sweeper: %s", error)
@@ -119,10 +145,6 @@ class Sweeper:
                 self._stopping.wait(AGAIN_AFTER_SECONDS)
         finally:
             pool.shutdown(cancel_futures=True)
-
-    def work_through_minute(self, remaining_ms: int) -> None:
-        """What a function does that is called once a minute and has ``remaining_ms`` left."""
-        self.work(min(MINUTE_SECONDS, remaining_ms / 1000 - LAST_CALLS_SECONDS))
 
     def _goes_on(self, until_s: float) -> bool:
         return not self._stopping.is_set() and time.monotonic() < until_s
@@ -140,34 +162,50 @@ class Sweeper:
         deadline_notifications: DeadlineNotifications,
         pool: ThreadPoolExecutor,
         until_s: float,
+        *,
+        leaves: bool,
     ) -> None:
         """Look at each shard when its next deadline passes; all of them at the beginning."""
-        look_at_s = dict.fromkeys(range(self._index.shards), 0.0)
+        looks = dict.fromkeys(range(self._index.shards), _Look([], 0.0, 0.0))
+        aside: Future[None] | None = None
         while self._goes_on(until_s):
             now_s = time.monotonic()
-            due: list[Deadline] = []
-            unseen: StoreUnavailable | None = None
-            for shard in [shard for shard, at_s in look_at_s.items() if at_s <= now_s]:
-                try:
-                    found, look_at_s[shard] = self._look(shard)
-                except StoreUnavailable as error:
-                    # Those that lie on other nodes of a cluster don't wait for this one.
-                    unseen = error
-                else:
-                    due += found
+            due, unseen = self._look_again(looks, now_s)
             self._settle_all(due, pool)
             if self._aside is not None and now_s >= self._aside_at_s:
                 self._aside_at_s = now_s + self._aside_every_seconds
-                pool.submit(self._do_aside, self._aside)
+                aside = pool.submit(self._do_aside, self._aside)
             if unseen is not None:
                 raise unseen
-            nap_s = min(*look_at_s.values(), until_s) - time.monotonic()
+            if leaves and all(
+                not one.due and one.next_due_at_s >= until_s for one in looks.values()
+            ):
+                if aside is not None:
+                    aside.result()
+                return
+            nap_s = min(*(one.again_at_s for one in looks.values()), until_s) - time.monotonic()
             # Also without a nap: notifications that are not read pile up in the store.
             while (
                 earlier := deadline_notifications.next(max(0.0, min(nap_s, LISTEN_SECONDS)))
             ) is not None:
-                if earlier in look_at_s:
-                    look_at_s[earlier] = nap_s = 0.0
+                if earlier in looks:
+                    looks[earlier], nap_s = _Look([], 0.0, 0.0), 0.0
+
+    def _look_again(
+        self, looks: dict[int, _Look], now_s: float
+    ) -> tuple[list[Deadline], StoreUnavailable | None]:
+        """Update the looks whose time has come; what is due, and why a shard was not seen."""
+        due: list[Deadline] = []
+        unseen: StoreUnavailable | None = None
+        for shard in [shard for shard, one in looks.items() if one.again_at_s <= now_s]:
+            try:
+                looks[shard] = self._look(shard)
+            except StoreUnavailable as error:
+                # Those that lie on other nodes of a cluster don't wait for this one.
+                unseen = error
+            else:
+                due += looks[shard].due
+        return due, unseen
 
     def _do_aside(self, aside: Callable[[], None]) -> None:
         try:
@@ -178,21 +216,21 @@ class Sweeper:
             # A future whose result is not read would hide it.
             LOG.exception("sweeper: aside")
 
-    def _look(self, shard: int) -> tuple[list[Deadline], float]:
-        """What of a shard is to be settled now, and when to look at it again."""
+    def _look(self, shard: int) -> _Look:
         # Those put off stand before the others, and must not be all that is seen.
         found = self._index.due(shard, AT_ONCE + len(self._put_off))
         now_s = time.monotonic()
+        if self._began_at_ms is None:
+            self._began_at_ms = found.now_ms
         self._put_off = {one: at_s for one, at_s in self._put_off.items() if at_s > now_s}
         due = [one for one in found.deadlines if one.session_id not in self._put_off]
+        to_come_s = inf if found.next_ms is None else (found.next_ms - found.now_ms) / 1000
         if due:
             # What it leaves behind is seen by looking again.
-            return due, 0.0
-        waits_s = [LOOK_AGAIN_SECONDS]
-        if found.next_ms is not None:
-            waits_s.append((found.next_ms - found.now_ms) / 1000)
+            return _Look(due, 0.0, now_s + to_come_s)
+        waits_s = [LOOK_AGAIN_SECONDS, to_come_s]
         waits_s += [self._put_off[one.session_id] - now_s for one in found.deadlines]
-        return due, now_s + min(waits_s)
+        return _Look(due, now_s + min(waits_s), now_s + to_come_s)
 
     def _settle_all(self, due: list[Deadline], pool: ThreadPoolExecutor) -> None:
         due.sort(key=lambda one: one.at_ms)
@@ -231,7 +269,8 @@ class Sweeper:
         if all(isinstance(event, TimeWarning) for event in outcome.events):
             return
         lag_ms = max(0, outcome.now_ms - due.at_ms)
-        self._telemetry.record_settlement(lag_ms)
+        began_at_ms = max(due.at_ms, self._began_at_ms or 0)
+        self._telemetry.record_settlement(max(0, outcome.now_ms - began_at_ms))
         LOG.info(
             "timeout",
             extra={

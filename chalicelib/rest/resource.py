@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING
 
-from chalice.app import Blueprint, Chalice, Response
+from chalice.app import Blueprint, Chalice, Request, Response
 
 from ..schemas.errors import Problem, internal_error, problem
 from .responses import CORS, refuse
@@ -22,6 +22,7 @@ LOG = logging.getLogger("tickless")
 View = Callable[..., Response]
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+JSON_TYPE = "application/json"
 FAILED_FROM = 500
 
 
@@ -33,7 +34,6 @@ class Resource(Blueprint):
 
     def view(self, path: str, *methods: str) -> Callable[[View], View]:
         """Register a view, CORS and error answers included."""
-        # Requests without a body have no media type that could be wrong.
         reads_body = "POST" in methods
 
         def register(view: View) -> View:
@@ -41,11 +41,14 @@ class Resource(Blueprint):
                 path,
                 methods=list(methods),
                 cors=CORS,
-                content_types=["application/json"] if reads_body else [],
+                # Chalice would also check the media type of an empty body, which has none.
+                content_types=[],
                 name=view.__name__,
             )
             @wraps(view)
             def handle(**arguments: str) -> Response:
+                if reads_body and (found := _unsupported_media_type(self.current_request)):
+                    return refuse(found)
                 try:
                     return view(**arguments)
                 except Exception as error:
@@ -63,6 +66,14 @@ class Resource(Blueprint):
             LOG.error("request %s: %s", request_id, error, exc_info=found is None)
             found = found or internal_error(request_id)
         return refuse(found)
+
+
+def _unsupported_media_type(request: Request) -> Problem | None:
+    """What is wrong with the media type of a body; an empty one has none."""
+    given = request.headers.get("content-type", JSON_TYPE)
+    if not request.raw_body or given.partition(";")[0].strip().lower() == JSON_TYPE:
+        return None
+    return Problem("UNSUPPORTED_MEDIA_TYPE", f"The body must be {JSON_TYPE}, got {given}")
 
 
 class SessionResource(Resource):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 UUID_PATTERN = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
@@ -15,6 +16,28 @@ MIN_DURATION_MS, MAX_DURATION_MS = 1_000, 86_400_000
 
 Duration = Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_DURATION_MS)]
 """Milliseconds, from one second to one day."""
+
+
+def _not_too_short(value: int) -> int:
+    if 0 < value < MIN_DURATION_MS:
+        raise PydanticCustomError(
+            "main_time_range",
+            "Input should be 0, or greater than or equal to {least}",
+            {"least": MIN_DURATION_MS},
+        )
+    return value
+
+
+MainTime = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=MAX_DURATION_MS,
+        json_schema_extra={"not": {"exclusiveMinimum": 0, "exclusiveMaximum": MIN_DURATION_MS}},
+    ),
+    AfterValidator(_not_too_short),
+]
+"""A duration, or 0 where a time control has periods after main time."""
 
 
 class Request(BaseModel):

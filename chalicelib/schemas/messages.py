@@ -14,12 +14,13 @@ from pydantic_core import to_json
 from typing_extensions import TypedDict
 
 from ..core.commands import Command
+from ..core.errors import SessionNotFound
 from ..core.session import Session
 from ..core.view import GroupView
 from .commands import COMMANDS, CommandName
 from .errors import MalformedJson
 from .fields import Request
-from .pushes import FRAME_BYTES
+from .pushes import FRAME_BYTES, session_deleted
 from .requests import read_json, read_value
 from .states import ParticipantState, SessionState, session_state
 
@@ -210,6 +211,13 @@ def session_forbidden(now_ms: int) -> bytes:
             "message": "The connection's token has expired or was revoked",
         }
     )
+
+
+def session_missing(error: SessionNotFound, session_id: str, now_ms: int) -> bytes:
+    """To a client whose session does not exist: SESSION_DELETED, or an ERROR if none is known."""
+    if error.ending is not None:
+        return session_deleted(session_id, now_ms, error.ending)
+    return encode({"type": "ERROR", "timestamp": now_ms, "code": error.code, "message": str(error)})
 
 
 def state_sync(session: Session, now_ms: int) -> list[bytes]:

@@ -13,6 +13,7 @@ from typing import Literal, NotRequired
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
+from ..core.errors import Ending
 from ..core.events import Event
 from ..core.session import Session
 from ..core.view import changed_positions
@@ -45,6 +46,7 @@ class SessionDeleted(TypedDict):
     type: Literal["SESSION_DELETED"]
     timestamp: int
     sessionId: str
+    reason: Ending
 
 
 def state_update(
@@ -75,12 +77,13 @@ def state_update(
     return _fit(update, events) or to_json(update)
 
 
-def session_deleted(session_id: str, now_ms: int) -> bytes:
-    """SESSION_DELETED, the final message of a session."""
+def session_deleted(session_id: str, now_ms: int, reason: Ending = "deleted") -> bytes:
+    """SESSION_DELETED, the final message of a session, or of one that there is no more."""
     final_message: SessionDeleted = {
         "type": "SESSION_DELETED",
         "timestamp": now_ms,
         "sessionId": session_id,
+        "reason": reason,
     }
     return to_json(final_message)
 

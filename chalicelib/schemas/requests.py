@@ -18,8 +18,8 @@ from pydantic_core import PydanticCustomError, from_json, to_json
 from ..core.commands import Adjust, Pause, Switch
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
-from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, Request, Uuid
-from .time_controls import TimeControlRequest
+from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, MainTime, Request, Uuid
+from .time_controls import MAX_INCREMENT_MS, TimeControlRequest
 
 MAX_METADATA_BYTES = 4096
 MAX_ACTION_DATA_BYTES = 1024
@@ -62,13 +62,13 @@ def _depth(value: JsonValue) -> int:
 
 class GroupRequest(Request):
     group_id: Uuid
-    total_time_ms: Duration
+    total_time_ms: MainTime
 
 
 class ParticipantRequest(Request):
     participant_id: Uuid
     participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
-    total_time_ms: Duration | None = None
+    total_time_ms: MainTime | None = None
     group_id: Uuid | None = None
     time_control: TimeControlRequest | None = None
 
@@ -98,9 +98,9 @@ class CreateSession(Request):
     session_id: Uuid
     sync_mode: SyncMode
     participants: Annotated[list[ParticipantRequest], Field(min_length=1, max_length=1000)]
-    total_time_ms: Duration | None = None
+    total_time_ms: MainTime | None = None
     time_per_cycle_ms: Duration | None = None
-    increment_ms: Annotated[int, Field(ge=0, le=60_000)] | None = None
+    increment_ms: Annotated[int, Field(ge=0, le=MAX_INCREMENT_MS)] | None = None
     max_time_ms: Duration | None = None
     groups: Annotated[list[GroupRequest], Field(max_length=1000)] | None = None
     time_control: TimeControlRequest | None = None
@@ -128,12 +128,12 @@ class CreateSession(Request):
                     position
                     if participant.participant_index is None
                     else participant.participant_index,
-                    self._total_ms(participant),
+                    self._total_ms(participant) or 0,
                     participant.group_id,
                 )
                 for position, participant in enumerate(self.participants)
             ],
-            total_time_ms=self.total_time_ms or self._written_ms or 0,
+            total_time_ms=_first(self.total_time_ms, self._written_ms) or 0,
             groups=self._groups(),
             time_per_cycle_ms=self.time_per_cycle_ms,
             increment_ms=self.increment_ms or 0,
@@ -154,14 +154,14 @@ class CreateSession(Request):
     def _written_ms(self) -> int | None:
         return self.time_control.main_ms if self.time_control else None
 
-    def _total_ms(self, participant: ParticipantRequest) -> int:
-        return participant.total_time_ms or participant.written_ms or self._written_ms or 0
+    def _total_ms(self, participant: ParticipantRequest) -> int | None:
+        return _first(participant.total_time_ms, participant.written_ms, self._written_ms)
 
     def _check_totals(self) -> None:
         wrong: list[FieldProblem] = []
         for position, participant in enumerate(self.participants):
             field = f"participants.{position}.total_time_ms"
-            if not self._total_ms(participant):
+            if self._total_ms(participant) is None:
                 wrong.append({"field": field, "message": "Field required", "code": "missing"})
             elif participant.written_ms not in (None, self._total_ms(participant)):
                 wrong.append(
@@ -169,14 +169,15 @@ class CreateSession(Request):
                         field, "Differs from the main time in the participant's time_control"
                     )
                 )
-            elif participant.total_time_ms and self._writes_groups:
+            elif participant.total_time_ms is not None and self._writes_groups:
                 # Ambiguous: it could be the group's time or a share of it.
                 message = "Leave it out: time_control sets the time of each group"
                 wrong.append(_contradiction(field, message))
-        if not self.total_time_ms and self._written_ms is None:
+        total_ms = _first(self.total_time_ms, self._written_ms)
+        if total_ms is None:
             message = "Field required"
             wrong.append({"field": "total_time_ms", "message": message, "code": "missing"})
-        elif self.total_time_ms and self._written_ms not in (None, self.total_time_ms):
+        elif self._written_ms not in (None, total_ms):
             message = "Differs from the main time in time_control"
             wrong.append(_contradiction("total_time_ms", message))
         if wrong:
@@ -195,6 +196,11 @@ class CreateSession(Request):
             return None
         ids = dict.fromkeys(member.group_id for member in self.participants if member.group_id)
         return [Group(group_id, self._written_ms or 0) for group_id in ids]
+
+
+def _first(*totals_ms: int | None) -> int | None:
+    """The first that is given; 0 is."""
+    return next((total_ms for total_ms in totals_ms if total_ms is not None), None)
 
 
 def _contradiction(field: str, message: str) -> FieldProblem:

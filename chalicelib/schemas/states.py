@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from typing import Annotated, Any, NotRequired, cast
 
@@ -205,7 +205,13 @@ def log_page(events: Sequence[tuple[str, int, Event]], limit: int) -> LogPage:
 
 
 def _control(control: TimeControl) -> TimeControlView:
-    return {"type": control.type, **asdict(control)}
+    """The object that a request gives, without what it may leave out."""
+    view: TimeControlView = {"type": control.type}
+    for field in fields(control):
+        value = getattr(control, field.name)
+        if field.default is MISSING or value != field.default:
+            view[field.name] = value
+    return view
 
 
 def _ids(setup: Setup) -> list[str]:

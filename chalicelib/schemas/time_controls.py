@@ -1,9 +1,10 @@
 """Time control requests: an object, or the notation of chess and go players.
 
 ``300+3``, ``25m+5x30s``, ``10m+20/15m``, ``60m d5``: the main time, then what the control adds. A
-time is a number of seconds, or hours, minutes and seconds with their letters (``90``, ``1h30m``).
-``300+3`` and the star of an hourglass are from PGN's TimeControl tag; byo-yomi, Canadian overtime
-and delay follow go servers and US Chess. Any other text is rejected, never guessed.
+time is a number of seconds, or hours, minutes and seconds with their letters (``90``, ``1h30m``,
+``2.5m``). ``300+3`` and the star of an hourglass are from PGN's TimeControl tag; byo-yomi, Canadian
+overtime and delay follow go servers and US Chess. ``15 | 10`` of chess sites and ``G/60;d5`` of US
+Chess are in minutes and seconds wherever they are used. Any other text is rejected, never guessed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pydantic_core import PydanticCustomError
 from ..core import time_controls
 from .fields import MAX_DURATION_MS, MIN_DURATION_MS, Duration, Request
 
+MAX_INCREMENT_MS = 600_000
+
 
 class ControlRequest(Request):
     main_ms: ClassVar[int | None] = None
@@ -29,11 +32,12 @@ class ControlRequest(Request):
 
 class FischerRequest(ControlRequest):
     type: Literal["fischer"]
-    increment_ms: Annotated[int, Field(ge=0, le=60_000)]
+    increment_ms: Annotated[int, Field(ge=0, le=MAX_INCREMENT_MS)]
     max_bank_ms: Duration | None = None
+    first_increment: bool = False
 
     def control(self) -> time_controls.TimeControl:
-        return time_controls.Fischer(self.increment_ms, self.max_bank_ms)
+        return time_controls.Fischer(self.increment_ms, self.max_bank_ms, self.first_increment)
 
 
 class DelayRequest(ControlRequest):
@@ -100,23 +104,49 @@ class WrittenControl:
         return self._request.control()
 
 
-_TIME = "(?:[0-9]{1,5}s?|[0-9]{1,4}m(?:[0-9]{1,5}s)?|[0-9]{1,2}h(?:[0-9]{1,4}m)?(?:[0-9]{1,5}s)?)"
+def _grammar(form: str) -> str:
+    """A form with its times, numbers and fractions filled in."""
+    time = (
+        "(?:[0-9]{1,5}FRACTIONs?|[0-9]{1,4}FRACTIONm|[0-9]{1,2}FRACTIONh"
+        "|[0-9]{1,4}m[0-9]{1,5}FRACTIONs"
+        "|[0-9]{1,2}h(?:[0-9]{1,4}FRACTIONm|(?:[0-9]{1,4}m)?[0-9]{1,5}FRACTIONs))"
+    )
+    parts = {
+        "BAR": r"(?: \| |\|)",
+        "TIME": time,
+        "NUMBER": "[0-9]{1,5}FRACTION",
+        "FRACTION": r"(?:\.[0-9]{1,3})?",
+    }
+    for name, part in parts.items():
+        form = form.replace(name, part)
+    return form
 
-NOTATION_PATTERN = r"(?:TIME(?:(?:\+(?:[0-9]{1,3}[x/])?| [db])TIME)?|\*TIME)".replace("TIME", _TIME)
+
+NOTATION_PATTERN = _grammar(
+    r"(?:TIME(?:\+TIME!?|\+[0-9]{1,3}[x/]TIME| [db]TIME)?|\*TIME"
+    r"|NUMBERBARNUMBER!?|G/NUMBER(?:(?:[; ]d|;\+)NUMBER)?)"
+)
 """All notations in one pattern, for clients that validate before sending."""
 
 # Compiled with the first text, not at every cold start.
-_FORMS = {
-    control: form.replace("TIME", _TIME)
-    for control, form in {
-        "fischer": r"(?P<main_ms>TIME)(?:\+(?P<increment_ms>TIME))?",
-        "byoyomi": r"(?P<main_ms>TIME)\+(?P<periods>[0-9]{1,3})x(?P<period_ms>TIME)",
-        "canadian": r"(?P<main_ms>TIME)\+(?P<cycles_per_period>[0-9]{1,3})/(?P<period_ms>TIME)",
-        "delay": r"(?P<main_ms>TIME) d(?P<delay_ms>TIME)",
-        "bronstein": r"(?P<main_ms>TIME) b(?P<delay_ms>TIME)",
-        "hourglass": r"\*(?P<main_ms>TIME)",
-    }.items()
-}
+_FORMS = [
+    (control, _grammar(form))
+    for control, form in (
+        ("fischer", r"(?P<main_ms>TIME)(?:\+(?P<increment_ms>TIME)(?P<first_increment>!)?)?"),
+        (
+            "fischer",
+            r"(?P<main_minutes>NUMBER)BAR(?P<increment_seconds>NUMBER)(?P<first_increment>!)?",
+        ),
+        # US Chess writes "no delay" as d0.
+        ("fischer", r"G/(?P<main_minutes>NUMBER)(?:[; ]d0|;\+(?P<increment_seconds>NUMBER))?"),
+        ("delay", r"G/(?P<main_minutes>NUMBER)[; ]d(?P<delay_seconds>NUMBER)"),
+        ("byoyomi", r"(?P<main_ms>TIME)\+(?P<periods>[0-9]{1,3})x(?P<period_ms>TIME)"),
+        ("canadian", r"(?P<main_ms>TIME)\+(?P<cycles_per_period>[0-9]{1,3})/(?P<period_ms>TIME)"),
+        ("delay", r"(?P<main_ms>TIME) d(?P<delay_ms>TIME)"),
+        ("bronstein", r"(?P<main_ms>TIME) b(?P<delay_ms>TIME)"),
+        ("hourglass", r"\*(?P<main_ms>TIME)"),
+    )
+]
 
 _UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "": 1_000}
 
@@ -124,24 +154,33 @@ _OBJECTS: TypeAdapter[ControlRequest] = TypeAdapter(ControlObject, config={"defe
 
 
 def _read_text(text: str) -> WrittenControl:
-    for control, form in _FORMS.items():
+    for control, form in _FORMS:
         if (match := re.fullmatch(form, text)) is not None:
-            fields = {
-                name: _milliseconds(value) if name.endswith("_ms") else int(value)
-                for name, value in match.groupdict(default="0").items()
-            }
+            fields = dict(_field(name, value) for name, value in match.groupdict().items())
             main_ms = fields.pop("main_ms")
-            if not MIN_DURATION_MS <= main_ms <= MAX_DURATION_MS:
+            request = _within_limits({"type": control, **fields})
+            can_be_zero = not request.control().needs_main_time
+            if not MIN_DURATION_MS <= main_ms <= MAX_DURATION_MS and (main_ms or not can_be_zero):
                 raise PydanticCustomError(
                     "time_control_range",
-                    "main time must be between 1 s and 24 h, got {main_ms} ms",
-                    {"main_ms": main_ms},
+                    "main time must be between 1 s and 24 h{or_zero}, got {main_ms} ms",
+                    {"main_ms": main_ms, "or_zero": " or 0" if can_be_zero else ""},
                 )
-            return WrittenControl(main_ms, _within_limits({"type": control, **fields}))
+            return WrittenControl(main_ms, request)
     raise PydanticCustomError(
         "time_control_text",
-        "Must be a time control such as 300+3, 25m+5x30s, 10m+20/15m or 60m d5",
+        "Must be a time control such as 300+3, 15 | 10, 25m+5x30s, 10m+20/15m, 60m d5 or G/60;d5",
     )
+
+
+def _field(name: str, value: str | None) -> tuple[str, int]:
+    """A field of the object, from a group of a form; one that is left out is 0."""
+    if name == "first_increment":
+        return name, value is not None
+    quantity, _, unit = name.rpartition("_")
+    if unit in ("minutes", "seconds"):
+        return f"{quantity}_ms", _milliseconds(f"{value or 0}{unit[0]}")
+    return name, _milliseconds(value or "0") if unit == "ms" else int(value or 0)
 
 
 def _within_limits(fields: dict[str, str | int]) -> ControlRequest:
@@ -158,8 +197,12 @@ def _within_limits(fields: dict[str, str | int]) -> ControlRequest:
 
 
 def _milliseconds(time: str) -> int:
-    parts = re.findall("([0-9]+)([hms]?)", time)
-    return sum(int(number) * _UNITS_MS[unit] for number, unit in parts)
+    # Three decimals of any unit are whole milliseconds.
+    parts = re.findall(r"([0-9]+)\.?([0-9]*)([hms]?)", time)
+    return sum(
+        (int(whole) * 1_000 + int(decimals.ljust(3, "0"))) * _UNITS_MS[unit] // 1_000
+        for whole, decimals, unit in parts
+    )
 
 
 Written = Annotated[
@@ -167,10 +210,14 @@ Written = Annotated[
     Field(
         pattern=rf"^{NOTATION_PATTERN}\z",
         description="Players' notation: the main time of each clock, then what the control adds."
-        " Sudden death, Fischer, byo-yomi (periods `x` time), Canadian (cycles `/` time),"
-        " US delay (`d`), Bronstein (`b`), hourglass (`*`). Times are seconds, or hours, minutes"
-        " and seconds with their letters.",
-        examples=["90m", "300+3", "25m+5x30s", "10m+20/15m", "60m d5", "60m b5", "*3m"],
+        " Sudden death, Fischer (`!`: with an increment before the first cycle), byo-yomi (periods"
+        " `x` time), Canadian (cycles `/` time), US delay (`d`), Bronstein (`b`), hourglass (`*`)."
+        " Times are seconds, or hours, minutes and seconds with their letters; `15 | 10` and"
+        " `G/60;d5` are minutes and seconds.",
+        examples=[
+            *["90m", "300+3", "300+3!", "15 | 10", "25m+5x30s", "0+5x30s", "10m+20/15m"],
+            *["60m d5", "G/60;d5", "60m b5", "*2.5m"],
+        ],
     ),
 ]
 
@@ -187,5 +234,5 @@ TimeControlRequest = Annotated[
     Discriminator(_variant),
 ]
 
-VARIANTS = frozenset({"object", "text", *_FORMS})
+VARIANTS = frozenset({"object", "text", *(control for control, _ in _FORMS)})
 """Parts that pydantic adds to an error's path after ``time_control``; see ``errors``."""

@@ -27,16 +27,26 @@ from .token_checks import check_accepted, decode_bearer, encode_bearer, valid_un
 LIST_TTL_MS = 130 * 60_000
 """API Gateway ends every connection after two hours."""
 
+RENEW_EVERY_MS = 60 * 60_000
+"""How often heartbeats put off a session's expiry at most; a shorter one's, twice in its life."""
+
 SCAN_COUNT = 1_000
 
 
 class RedisConnections:
     """Connections in Redis. Safe for many threads; see ConnectionRegistry for its methods."""
 
-    def __init__(self, client: RedisClient, shards: int, heartbeat_policy: HeartbeatPolicy) -> None:
+    def __init__(
+        self,
+        client: RedisClient,
+        shards: int,
+        heartbeat_policy: HeartbeatPolicy,
+        session_ttl_ms: int,
+    ) -> None:
         self.heartbeat_policy = heartbeat_policy
         self._client = client
         self._shards = shards
+        self._renewal_ms = session_ttl_ms, min(RENEW_EVERY_MS, session_ttl_ms // 2)
         self._register = Script("register_connection", "gcra")
         self._register_with_token = Script("register_connection", "check_token", "gcra")
         self._connections = Script("connections")
@@ -62,12 +72,20 @@ class RedisConnections:
             endpoint_record,
             LIST_TTL_MS,
             heartbeat_policy.silent_ms,
+            *self._renewal_ms,
         )
-        lists = (keys.session, keys.connections, keys.connected, keys.deadlines)
-        arguments: ScriptArguments = (4, *lists, *values)
+        lists: tuple[str, ...] = (
+            keys.session,
+            keys.connections,
+            keys.connected,
+            keys.deadlines,
+            keys.events,
+            keys.sessions,
+        )
+        arguments: ScriptArguments = (len(lists), *lists, *values)
         if limit_check is not None:
-            bucket = keys.messages(connection_id)
-            arguments = (5, *lists, bucket, *values, *limit_check.limit.script_arguments)
+            lists = (*lists, keys.messages(connection_id))
+            arguments = (len(lists), *lists, *values, *limit_check.limit.script_arguments)
         if bearer is not None:
             script = self._register_with_token
             arguments = with_token(arguments, keys, bearer)

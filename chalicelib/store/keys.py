@@ -3,8 +3,8 @@
 All keys of a commit must lie in one slot of a Redis Cluster, so the hash tag is a shard
 computed from the session id. Scripts receive names as KEYS and must not build their own.
 
-    session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, setup (written
-                                     once), facts
+    session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, facts, setup
+                                     (written once), renewable_until_ms
     session:{07}:<id>:events         stream: version, event; the last thousand or so
     session:{07}:<id>:connections    hash: connection id to registered_at_ms, heard_at_ms and
                                      endpoint; with a token, its expiry and id
@@ -15,7 +15,9 @@ computed from the session id. Scripts receive names as KEYS and must not build t
     revoked:{07}:<id>:<token id>     exists for a revoked token, until the token would have expired
     deadlines:{07}                   sorted set: session id by the ms at which to settle it
                                      and channel: a deadline earlier than all others to come
-    sessions:{07}                    sorted set: session id by its status and the minute it expires
+    sessions:{07}                    sorted set: session id by its status and the minute it expires;
+                                     for a day longer, so that it is known to have expired, or by
+                                     the ms of its deletion
     connected:{07}                   sorted set: connection id by the ms of its last heartbeat
     connection:<connection id>       the connection's session and bearer; expires when silent
     requests:<address>               rate-limit bucket of an address, in a slot of its own

@@ -12,10 +12,12 @@ from typing import Any
 from ..auth.policy import Bearer
 from ..core.session import Session, Status
 from ..ports import (
+    KEEP_ENDINGS_MS,
     REMEMBER_COMMANDS_MS,
     Commit,
     Committed,
     Deleted,
+    Ending,
     IdempotencyRecord,
     Loaded,
     LoggedEvent,
@@ -34,7 +36,13 @@ EVENTS_KEPT = 1_000
 STATUS_NUMBERS = {status: number for number, status in enumerate(Status)}
 """Status numbers in sorted-set scores; append new statuses to the enumeration."""
 
-LOADED = 6
+DELETED_NUMBER = 15
+"""The number that a deleted session has instead."""
+
+SCORES_PER_STATUS = 2**43
+MINUTE_MS = 60_000
+
+LOADED = 7
 """How many values load.lua returns before those of a bucket."""
 
 
@@ -125,12 +133,13 @@ class RedisStore:
         self, session_id: str, command_id: str | None = None, switch: RateLimitCheck | None = None
     ) -> ScriptArguments:
         keys = SessionKeys.of(session_id, self._shards)
-        limit = switch.limit.script_arguments if switch is not None else ()
+        names: tuple[str, ...] = (keys.session, keys.sessions)
         if command_id is not None:
-            return (3, keys.session, keys.switches, keys.reply(command_id), *limit)
-        if switch is not None:
-            return (2, keys.session, keys.switches, *limit)
-        return (1, keys.session)
+            names = (*names, keys.switches, keys.reply(command_id))
+        elif switch is not None:
+            names = (*names, keys.switches)
+        limit = switch.limit.script_arguments if switch is not None else ()
+        return (len(names), *names, session_id, *limit)
 
     def _to_commit(self, commit: Commit, switch: RateLimitCheck | None = None) -> ScriptArguments:
         session = commit.session
@@ -163,6 +172,7 @@ class RedisStore:
             EVENTS_KEPT,
             STATUS_NUMBERS[session.status],
             *(("", "") if switch is None else switch.limit.script_arguments),
+            "" if commit.renewable_until_ms is None else commit.renewable_until_ms,
             *map(codec.encode_event, commit.events),
         )
 
@@ -202,7 +212,7 @@ class RedisStore:
             keep_ms,
         )
         if outcome == b"stale":
-            return Stale(_loaded([*answer, None]))
+            return Stale(_loaded([*answer, None, None]))
         if outcome == b"repeated":
             return Deleted(False, codec.decode_record(answer[0]))
         return Deleted(answer[0] == 1)
@@ -239,7 +249,7 @@ def _committed(
 ) -> Committed | Stale:
     outcome, *values = answer
     if outcome == b"stale":
-        return Stale(_loaded([*values, None]))
+        return Stale(_loaded([*values, None, None]))
     if outcome == b"repeated":
         if switch is not None:
             switch.skipped()
@@ -252,9 +262,20 @@ def _committed(
 
 
 def _loaded(stored: list[Any]) -> Loaded:
-    now_ms, epoch, version, setup, facts, record_bytes = stored[:LOADED]
+    now_ms, epoch, version, setup, facts, record_bytes, ended = stored[:LOADED]
     record = codec.decode_record(record_bytes) if record_bytes is not None else None
     if version is None:
-        return Loaded(None, now_ms, record)
+        return Loaded(None, now_ms, record, _ending(ended, now_ms))
     session = codec.decode(epoch.decode(), int(version), setup, facts)
     return Loaded(session, now_ms, record)
+
+
+def _ending(score: bytes | None, now_ms: int) -> Ending | None:
+    """What the score of a missing session says; store_stats.lua explains it."""
+    if score is None:
+        return None
+    number, ended_at_ms = divmod(int(float(score)), SCORES_PER_STATUS)
+    # An expiry is rounded up; one that is further ahead is of a session that was evicted.
+    if not -MINUTE_MS <= now_ms - ended_at_ms < KEEP_ENDINGS_MS:
+        return None
+    return "deleted" if number == DELETED_NUMBER else "expired"

@@ -55,7 +55,7 @@ class WebSocketHandlers:
         self._connect_authorizer = connect_authorizer or ConnectAuthorizer(store)
         self._endpoint = endpoint
         self._poster = Poster(api, registry, telemetry, monotonic)
-        self._replies = Replies(engine, store, limits, monotonic)
+        self._replies = Replies(engine, limits, monotonic)
         self._welcome = WelcomeSender(engine, store, registry, self._poster, monotonic, sleep)
 
     def connect(self, event: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..core.errors import SessionNotFound
 from ..engine.commit_loop import CommandResult
 from ..engine.idempotency import IdempotentRequest, fingerprint
 from ..engine.sync_engine import SyncEngine
-from ..ports import ConnectionContext, Heartbeat, SessionStore
+from ..ports import ConnectionContext, Heartbeat
 from ..rate_limit.limiter import RateLimiter
 from ..schemas import messages as socket
 from ..schemas.errors import Problem, problem
@@ -35,12 +35,10 @@ class Replies:
     def __init__(
         self,
         engine: SyncEngine,
-        store: SessionStore,
         limits: RateLimiter,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._store = store
         self._limits = limits
         self._monotonic = monotonic
 
@@ -58,7 +56,7 @@ class Replies:
             case socket.Ping():
                 return [self._pong(message, heartbeat, started)]
             case socket.Reconnect():
-                return self._catch_up(session_id, message)
+                return self._catch_up(session_id, message, heartbeat.now_ms)
             case socket.Claim():
                 return self._settle(session_id)
             case socket.CommandMessage():
@@ -78,12 +76,14 @@ class Replies:
                 pong["updatedAt"] = iso(heartbeat.updated_at_ms)
         return socket.encode(pong)
 
-    def _catch_up(self, session_id: str, known_state: socket.Reconnect) -> list[bytes]:
+    def _catch_up(self, session_id: str, known_state: socket.Reconnect, now_ms: int) -> list[bytes]:
         try:
             result = self._engine.get_current_state(session_id)
-        except SessionNotFound:
-            # The session is deleted; the client may keep waiting for a new one.
-            return [session_deleted(session_id, self._store.now_ms())]
+        except SessionNotFound as error:
+            if error.ending is None:
+                raise
+            # The client may keep waiting for a new session of this id.
+            return [session_deleted(session_id, now_ms, error.ending)]
         current = _current(session_id, result)
         if (
             (known_state.epoch, known_state.version) == (current["epoch"], current["version"])

@@ -20,6 +20,7 @@ from ..core.errors import SessionNotFound, Unauthenticated
 from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry, SessionStore
 from ..schemas.messages import connected, state_sync
+from ..schemas.pushes import session_deleted
 from ..telemetry.log_context import append_keys
 from .poster import Poster
 
@@ -132,7 +133,10 @@ class WelcomeSender:
             return
         try:
             result = self._engine.get_current_state(session_id, bearer=context.bearer)
-        except SessionNotFound:
+        except SessionNotFound as error:
+            if error.ending is not None:
+                farewell = session_deleted(session_id, self._store.now_ms(), error.ending)
+                self._poster.post(endpoint, connection_id, farewell, limited_seconds=inf)
             return
         except Unauthenticated:
             self._poster.close_revoked(endpoint, connection_id, self._store.now_ms())

@@ -41,6 +41,7 @@ _REMAPPED: Final = frozenset(
     }
 )
 _DROPPED: Final = frozenset({"host", "proxy-authenticate", "te", "trailer", "transfer-encoding"})
+_WITHOUT_CONTENT: Final = frozenset({204, 304})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -57,12 +58,12 @@ def http_response(result: Any, *, accept: str | None, binary_types: Sequence[str
     if not isinstance(result, dict) or not _RESULT_KEYS.issuperset(result):
         allowed = ", ".join(sorted(_RESULT_KEYS))
         raise MalformedResult(f"it must be an object with no other fields than {allowed}")
-    headers = _result_headers(result)
-    if "content-type" not in {name.lower() for name, _ in headers}:
+    status, headers = _result_status(result), _result_headers(result)
+    # [?] Which default a response without content gets is not documented.
+    is_typed = status in _WITHOUT_CONTENT or "content-type" in {name.lower() for name, _ in headers}
+    if not is_typed:
         headers.append(("Content-Type", "application/json"))
-    return Response(
-        _result_status(result), tuple(headers), _result_body(result, accept, binary_types)
-    )
+    return Response(status, tuple(headers), _result_body(result, accept, binary_types))
 
 
 def _result_status(result: Mapping[str, Any]) -> int:

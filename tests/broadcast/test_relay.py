@@ -221,14 +221,21 @@ def test_relay_that_replaces_a_killed_one_begins_with_snapshots(scene: Scene) ->
     assert scene.sent("b") == []
 
 
-def test_session_deleted_during_the_loss_is_announced(scene: Scene) -> None:
+@pytest.mark.parametrize("there_was_one", [True, False])
+def test_session_missing_after_the_loss_is_announced(scene: Scene, there_was_one: bool) -> None:
+    if there_was_one:
+        scene.store.endings[SESSION] = ("deleted", scene.store.clock_ms)
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
     scene.subscription.heard.put(None)
 
     eventually(lambda: scene.sent("a"))
-    assert scene.sent("a")[0]["type"] == "SESSION_DELETED"
+    told = scene.sent("a")[0]
+    if there_was_one:
+        assert (told["type"], told["reason"]) == ("SESSION_DELETED", "deleted")
+    else:
+        assert (told["type"], told["code"]) == ("ERROR", "SESSION_NOT_FOUND")
     assert scene.api.closed == []
 
 

@@ -71,7 +71,11 @@ def make_snapshot(state: Any) -> Snapshot:
 
 # Messages
 
-SESSION_DELETED: Message = {"type": "SESSION_DELETED", "timestamp": SERVER_START_MS}
+SESSION_DELETED: Message = {
+    "type": "SESSION_DELETED",
+    "timestamp": SERVER_START_MS,
+    "reason": "expired",
+}
 
 
 def ack(command_id: str, version: int) -> Message:

@@ -195,6 +195,22 @@ async def test_reconnect_is_sent_every_two_seconds_until_the_server_answers() ->
     await advance(10_000)
     assert len(recorded.socket.sent_of_type("RECONNECT")) == 2
     assert recorded.connections[-1] == "live"
+    assert recorded.client.ending == "expired"
+
+
+async def test_error_that_there_is_no_session_discards_the_snapshot_and_is_not_reported() -> None:
+    recorded = RecordedClient()
+    await recorded.go_live()
+    missing = {"type": "ERROR", "code": "SESSION_NOT_FOUND", "message": "", "timestamp": 0}
+    # To a command, it is that command's answer.
+    recorded.socket.deliver({**missing, "id": "a command of long ago"})
+    assert recorded.client.snapshot is not None
+    assert len(recorded.errors) == 1
+    recorded.socket.deliver(missing)
+
+    assert recorded.client.snapshot is None
+    assert recorded.client.ending is None
+    assert len(recorded.errors) == 1
 
 
 async def test_reconnect_names_the_snapshot_and_its_answer_makes_the_client_live() -> None:

@@ -59,6 +59,11 @@ class BankClock:
 
     def __post_init__(self) -> None:
         match self.control:
+            case tc.Fischer(first_increment=True):
+                self.total = self.main
+                self.give_back()
+                self.begin_run()
+                return
             case tc.Delay(delay_ms):
                 self.delay = delay_ms
             case tc.Byoyomi(period_ms, periods):
@@ -134,7 +139,7 @@ class BankClock:
 
     def give_back(self) -> None:
         match self.control:
-            case tc.Fischer(increment, cap):
+            case tc.Fischer(increment, cap, _):
                 for _ in range(increment):
                     if cap is None or self.main < cap:
                         self.main += 1

@@ -102,7 +102,7 @@ OPERATED = ("time_adjusted", "switch_undone")
 
 
 def _in_time(log: list[tuple[int, str, str | None]]) -> list[tuple[int, str, str | None]]:
-    """Without the warnings of cycles that both began and were skipped within the log."""
+    """Without the warnings of cycles that both began and ran out within the log."""
     skips = [
         at
         for at, (instant, kind, _) in enumerate(log)
@@ -110,10 +110,12 @@ def _in_time(log: list[tuple[int, str, str | None]]) -> list[tuple[int, str, str
     ]
     if not skips:
         return log
+    ran_out = ("participant_expired", "session_expired")
+    last = max([skips[-1], *(at for at, (_, kind, _) in enumerate(log) if kind in ran_out)])
     return [
         line
         for at, line in enumerate(log)
-        if not _warns(line) or line[2] is None or at < skips[0] or at > skips[-1]
+        if not _warns(line) or line[2] is None or at < skips[0] or at > last
     ]
 
 

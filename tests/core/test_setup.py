@@ -19,6 +19,7 @@ from tests.core.build import (
     PER_GROUP,
     PER_PARTICIPANT,
     SKIP,
+    Game,
     make_participants,
     setup,
 )
@@ -347,3 +348,49 @@ def test_hourglass_cannot_be_mixed_with_own_controls(
 
 def test_empty_own_controls_are_dropped() -> None:
     assert setup(PER_PARTICIPANT, own_controls={}).own_controls == ()
+
+
+# Main time
+
+
+@pytest.mark.parametrize("mode", BANKED)
+@pytest.mark.parametrize("control", [tc.Byoyomi(30_000, 5), tc.Canadian(60_000, 10)])
+def test_periods_can_do_without_main_time(mode: SyncMode, control: tc.TimeControl) -> None:
+    given = setup(mode, TEAMS, each_ms=0, total_time_ms=0, time_control=control)
+    game = Game(given).start()
+
+    assert [bank.held_ms for bank in game.session.banks][:2] == [0, 0]
+    assert game.shown(0)["a"]["time_remaining_ms"] == control.budget_ms(control.fill(0))
+
+
+@pytest.mark.parametrize(
+    "control", [None, tc.Fischer(5_000), tc.Delay(5_000), tc.Bronstein(5), tc.Hourglass()]
+)
+def test_other_controls_need_main_time(control: tc.TimeControl | None) -> None:
+    assert refused_field(PER_PARTICIPANT, total_time_ms=0, time_control=control) == "total_time_ms"
+    assert refused_field(PER_PARTICIPANT, each_ms=0, time_control=control) == "participants"
+    groups = [Group("x", 0), Group("y", 9_000)]
+    fields = {"groups": groups, "time_control": control}
+    assert refused_field(PER_GROUP, TEAMS, **fields) == "groups"
+
+
+@pytest.mark.parametrize("mode", UNBANKED)
+def test_modes_without_time_controls_need_main_time(mode: SyncMode) -> None:
+    assert refused_field(mode, total_time_ms=0) == "total_time_ms"
+    assert refused_field(mode, each_ms=0) == "participants"
+
+
+def test_own_control_decides_whether_main_time_is_needed() -> None:
+    fields: dict[str, Any] = {"each_ms": 0, "time_control": tc.Byoyomi(30_000, 5)}
+
+    assert (
+        refused_field(PER_PARTICIPANT, own_controls={"b": tc.Fischer(1)}, **fields)
+        == "participants"
+    )
+    assert setup(PER_PARTICIPANT, own_controls={"b": tc.Canadian(60_000, 2)}, **fields)
+
+
+def refused_field(mode: SyncMode, names: Any = "ab", **fields: Any) -> str:
+    with pytest.raises(InvalidSetup) as refused:
+        setup(mode, names, **fields)
+    return refused.value.field

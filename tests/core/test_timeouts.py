@@ -15,7 +15,7 @@ from chalicelib.core.commands import Cancel, Complete, Pause, Resume, Start, Swi
 from chalicelib.core.errors import InvalidTransition, ParticipantExpired
 from chalicelib.core.setup import Participant, SyncMode
 from chalicelib.core.time_controls import Fischer
-from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, settle
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, runs_without_end, settle
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -26,6 +26,7 @@ from tests.core.build import (
     PER_PARTICIPANT,
     SKIP,
     Game,
+    setup,
     started,
 )
 
@@ -449,3 +450,26 @@ def test_settling_with_nothing_due_returns_the_same_object() -> None:
         settled, events = settle(session, session.updated_at_ms)
         assert settled is session
         assert events == ()
+
+
+# Without end
+
+
+@each_mode
+@pytest.mark.parametrize("action", [NOTIFY, SKIP, END])
+def test_clock_with_a_limit_runs_without_end_if_it_only_notifies(clock: Clock, action: str) -> None:
+    game = clock.start(action)
+    # The session clock of global ends the session.
+    expected = action is NOTIFY and clock.mode is not GLOBAL
+    assert runs_without_end(game.session) == expected
+    game.read(11_000)
+    assert runs_without_end(game.session) == expected
+
+
+def test_stopwatch_without_a_limit_runs_without_end_until_it_is_stopped() -> None:
+    game = Game(setup(COUNT_UP))
+    assert not runs_without_end(game.session)
+    game.start()
+    assert runs_without_end(game.session)
+    assert not runs_without_end(game.pause(1_000).session)
+    assert not runs_without_end(game.complete(2_000).session)

@@ -12,7 +12,7 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.core.commands import Adjust, Cancel, Pause, Start, Switch, Undo
 from chalicelib.core.setup import SyncMode, TimeoutAction
-from chalicelib.engine.commit_loop import CommandResult
+from chalicelib.engine.commit_loop import LONGEST_UNUSED_MS, CommandResult
 from chalicelib.engine.retry import RetryPolicy
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Deleted, Stale
@@ -277,13 +277,46 @@ def test_push_lists_fifty_events_and_counts_the_rest(engine: SyncEngine, store: 
 def test_session_expires_after_its_last_command_and_its_deadline(
     engine: SyncEngine, store: RacedStore
 ) -> None:
-    created = engine.create_session(chess())
+    created = engine.create_session(chess(action_on_timeout=TimeoutAction.END_SESSION))
     assert store.expires_at_ms(SESSION) == created.now_ms + TTL_MS
     store.advance(1_000)
 
     started = engine.start_session(SESSION)
 
     assert store.expires_at_ms(SESSION) == started.now_ms + 10_000 + TTL_MS
+
+
+@pytest.mark.parametrize(
+    ("mode", "action"),
+    [
+        (SyncMode.COUNT_UP, TimeoutAction.END_SESSION),
+        (SyncMode.PER_PARTICIPANT, TimeoutAction.NOTIFY),
+        (SyncMode.PER_CYCLE, TimeoutAction.NOTIFY),
+    ],
+)
+def test_session_lives_on_while_its_clock_runs_without_end(
+    engine: SyncEngine, store: RacedStore, mode: SyncMode, action: TimeoutAction
+) -> None:
+    engine.create_session(chess(sync_mode=mode, action_on_timeout=action))
+    started = engine.start_session(SESSION)
+    # Over a month untouched, most of it after its deadline, if it has one.
+    store.advance(LONGEST_UNUSED_MS - 1)
+    assert engine.get_current_state(SESSION).state["status"] == "running"
+    assert store.expires_at_ms(SESSION) == started.now_ms + LONGEST_UNUSED_MS
+
+    paused = engine.pause_session(SESSION)
+    assert store.expires_at_ms(SESSION) == paused.now_ms + TTL_MS
+
+
+def test_connections_may_renew_a_session_up_to_a_month_after_its_last_command(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    created = engine.create_session(chess())
+    assert store.commits[-1].renewable_until_ms == created.now_ms + LONGEST_UNUSED_MS
+    engine.start_session(SESSION)
+    store.advance(11_000)
+    engine.get_current_state(SESSION)
+    assert store.commits[-1].renewable_until_ms is None
 
 
 def test_reads_refusals_and_timeouts_do_not_renew_a_session(

@@ -22,7 +22,8 @@ def answered(result: Any, accept: str | None = None) -> Response:
     ("result", "response"),
     [
         ({}, Response(200, (JSON,), b"")),
-        ({"statusCode": 204, "body": None}, Response(204, (JSON,), b"")),
+        ({"statusCode": 204, "body": None}, Response(204, (), b"")),
+        ({"statusCode": 304, "headers": {"ETag": "1"}}, Response(304, (("ETag", "1"),), b"")),
         ({"statusCode": "201", "body": "ä"}, Response(201, (JSON,), "ä".encode())),
         ({"headers": {"content-type": "a/b"}}, Response(200, (("content-type", "a/b"),))),
         ({"headers": {"A": True}, "body": ""}, Response(200, (("A", "true"), JSON))),

@@ -13,6 +13,8 @@ import pytest
 from infra.merge_templates import merge_templates
 from infra.packaging import CONFIG
 
+from . import costs
+
 ROOT = Path(__file__).parents[2]
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
@@ -65,30 +67,59 @@ def product(arithmetic: str) -> float:
     )
 
 
-@pytest.mark.parametrize("heading", ["what | how much | a month", "what | how much | W = 2"])
+AT_REST = "what | how much | at rest, a month"
+ADDED = "what | how much | added, a month"
+SWITCHES = "what | how much | W = 2"
+
+
+@pytest.mark.parametrize("heading", [AT_REST, ADDED, SWITCHES])
 def test_costs_add_up(heading: str) -> None:
     *items, (_, _, total) = rows_below(heading)
 
-    assert len(items) >= 7
+    assert len(items) >= 6
     for what, arithmetic, cost in items:
         assert product(arithmetic) == pytest.approx(float(cost), abs=0.005), what
     assert sum(float(cost) for _, _, cost in items) == pytest.approx(float(total), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("heading", "items"),
+    [(AT_REST, costs.with_own_store()), (ADDED, costs.added_by_network_and_store())],
+)
+def test_costs_at_rest_are_those_of_the_templates(heading: str, items: list[costs.Item]) -> None:
+    *documented, _ = rows_below(heading)
+
+    assert [(what, arithmetic) for what, arithmetic, _ in documented] == items
+
+
+def test_stage_with_its_own_store_costs_less_than_six_dollars_at_rest() -> None:
+    *_, (_, _, total) = rows_below(AT_REST)
+
+    assert float(total) < 6
+
+
+def test_switches_are_charged_at_list_prices() -> None:
+    *items, _ = rows_below(SWITCHES)
+    prices = [arithmetic.split(" ")[0] for _, arithmetic, _ in items]
+
+    assert prices == [
+        costs.REST_CALLS_MILLION,
+        costs.INVOCATIONS_MILLION,
+        f"{float(costs.LAMBDA_GB_SECOND) * 1000:.7f}",
+        costs.MESSAGES_MILLION,
+        costs.STORE_UNITS_MILLION,
+        costs.NAT_GB,
+        costs.DATA_OUT_GB,
+        costs.DATA_OUT_GB,
+        *[costs.LOG_GB] * 3,
+    ]
 
 
 def test_formula_for_a_million_switches_agrees_with_its_table() -> None:
     found = re.search(r"`([\d.]+) \+ ([\d.]+) t \+ ([\d.]+) e \+ ([\d.]+) W`", DEPLOYING)
     assert found
     fixed, for_time, for_store, for_watchers = map(float, found.groups())
-    *_, (_, _, total) = rows_below("what | how much | W = 2")
+    *_, (_, _, total) = rows_below(SWITCHES)
 
     together = fixed + for_time * 30 + for_store * 10 + for_watchers * 2
     assert together == pytest.approx(float(total), abs=0.01)
-
-
-def test_cost_of_alarms_counts_the_metrics_they_watch() -> None:
-    watched = sum(
-        sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1
-        for alarm in alarms().values()
-    )
-
-    assert f"0.10 x {watched} |" in DEPLOYING

@@ -120,7 +120,7 @@ def test_schedule_announces_a_clock_that_runs_out(deployed: Deployment, rest: ht
         receive(client, "CONNECTED")
         receive(client, "STATE_SYNC")
 
-        # It stops 8 s before its timeout, so it sweeps for 2 s.
+        # It stops 8 s before its timeout, so it stays for 2 s at most.
         deployed.functions["app.sweep"].invoke(SCHEDULED, timeout_seconds=10.0)
 
         (event,) = receive(client, "STATE_UPDATE")["events"]

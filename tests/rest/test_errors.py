@@ -57,7 +57,9 @@ def someone(**changes: Any) -> dict[str, Any]:
         ({"total_time_ms": 10**400}, "total_time_ms"),
         ({"total_time_ms": None}, "total_time_ms"),
         ({"time_per_cycle_ms": 1}, "time_per_cycle_ms"),
-        ({"increment_ms": 60_001}, "increment_ms"),
+        ({"total_time_ms": 0}, "total_time_ms"),
+        ({"participants": [someone(total_time_ms=0)]}, "participants"),
+        ({"increment_ms": 600_001}, "increment_ms"),
         ({"increment_ms": -1}, "increment_ms"),
         ({"max_time_ms": 0}, "max_time_ms"),
         ({"metadata": []}, "metadata"),
@@ -72,7 +74,11 @@ def someone(**changes: Any) -> dict[str, Any]:
         ({"time_control": {"type": "delay", "delay_ms": 0}}, "time_control.delay_ms"),
         ({"time_control": 300}, "time_control"),
         ({"time_control": "blitz"}, "time_control"),
-        ({"time_control": "300+61"}, "time_control"),
+        ({"time_control": "300+601"}, "time_control"),
+        (
+            {"time_control": {"type": "fischer", "increment_ms": 1, "first_increment": 1}},
+            "time_control.first_increment",
+        ),
         ({"time_control": "20+3", "increment_ms": 1}, "increment_ms"),
         ({"time_control": "20+3", "sync_mode": "global"}, "time_control"),
         ({"time_control": "300+3"}, "total_time_ms"),
@@ -213,12 +219,23 @@ def test_unknown_fields_are_ignored(rest: RestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
+    "given", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "*/*"]
 )
 def test_other_media_type_is_415(rest: RestClient, given: str) -> None:
     answer = rest.post("/v1/sessions", creation(), headers={"Content-Type": given})
 
     refused(answer, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("given", ["application/x-www-form-urlencoded", "text/plain", "", "*"])
+def test_empty_body_has_no_media_type_to_refuse(rest: RestClient, given: str) -> None:
+    rest.post("/v1/sessions", creation())
+
+    # As `curl -d ''` and Python's urlopen(data=b"") send it.
+    answer = rest.post(f"{PATH}/start", raw=b"", headers={"Content-Type": given})
+    assert (answer.status, answer.data["status"]) == (200, "running")
+    missing = rest.post("/v1/sessions", raw=b"", headers={"Content-Type": given})
+    refused(missing, 400, "VALIDATION_ERROR")
 
 
 @pytest.mark.parametrize("given", ["Application/JSON", "application/json; charset=utf-8"])

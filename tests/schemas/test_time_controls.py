@@ -17,7 +17,7 @@ from chalicelib.schemas.errors import InvalidRequest
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.schemas.time_controls import NOTATION_PATTERN
 from tests.api_docs.conformance import openapi_document, validator
-from tests.strategies import uuid
+from tests.strategies import controls, uuid
 
 SECOND_MS, MINUTE_MS, HOUR_MS = 1_000, 60_000, 3_600_000
 
@@ -54,6 +54,28 @@ def problems(text: str, **fields: Any) -> list[tuple[str, str]]:
         ("60m d5", 3_600_000, tc.Delay(5_000)),
         ("1h b10", 3_600_000, tc.Bronstein(10_000)),
         ("*3m", 180_000, tc.Hourglass()),
+        ("300+3!", 300_000, tc.Fischer(3_000, first_increment=True)),
+        ("90m+10m", 5_400_000, tc.Fischer(600_000)),
+        # Chess sites, in minutes and seconds.
+        ("15 | 10", 900_000, tc.Fischer(10_000)),
+        ("3|2", 180_000, tc.Fischer(2_000)),
+        ("0.5 | 0", 30_000, tc.Fischer(0)),
+        ("90 | 30!", 5_400_000, tc.Fischer(30_000, first_increment=True)),
+        # US Chess.
+        ("G/60", 3_600_000, tc.Fischer(0)),
+        ("G/60;d5", 3_600_000, tc.Delay(5_000)),
+        ("G/60 d5", 3_600_000, tc.Delay(5_000)),
+        ("G/5;d0", 300_000, tc.Fischer(0)),
+        ("G/90;+30", 5_400_000, tc.Fischer(30_000)),
+        # Fractions, of the last unit.
+        ("2.5m", 150_000, tc.Fischer(0)),
+        ("1.5h+0.5", 5_400_000, tc.Fischer(500)),
+        ("1h0.5m", 3_630_000, tc.Fischer(0)),
+        ("60m d2.25", 3_600_000, tc.Delay(2_250)),
+        ("1.001", 1_001, tc.Fischer(0)),
+        # No main time, only periods.
+        ("0+5x30s", 0, tc.Byoyomi(30_000, 5)),
+        ("0+20/15m", 0, tc.Canadian(900_000, 20)),
     ],
 )
 def test_text_sets_main_time_and_control(text: str, main_ms: int, control: tc.TimeControl) -> None:
@@ -67,10 +89,49 @@ def test_text_sets_main_time_and_control(text: str, main_ms: int, control: tc.Ti
 @pytest.mark.parametrize(
     "text",
     [
-        *["", " ", "m", "5 m", "5M", "1.5m", "30m1h", "1m1m", "-300", "٣٠٠", "300\n", "100000"],
+        *[
+            "",
+            " ",
+            "m",
+            "5 m",
+            "5M",
+            "1,5m",
+            "1.5m30s",
+            "1.0005",
+            ".5m",
+            "5.m",
+            "30m1h",
+            "1m1m",
+            "-300",
+            "٣٠٠",
+            "300\n",
+            "100000",
+        ],
         *["+3", "5m+", "300 +3", "300+ 3", "300+3 ", "300+-3", "300+3+3", "1" * 1_000],
         *["5x30s", "25m+5x", "25m+x30s", "25m+5x30s+1", "10m+20/", "10m/20", "40/7200"],
-        *["60md5", "60m  d5", "60m D5", "60m d", "G/60;d5", "*", "**3m", "*3m+1", "blitz"],
+        *["60md5", "60m  d5", "60m D5", "60m d", "*", "**3m", "*3m+1", "blitz"],
+        *[
+            "15 |10",
+            "15  |  10",
+            "15m | 10",
+            "15 |",
+            "| 10",
+            "15 | 10 | 5",
+            "300!",
+            "*3m!",
+            "60m d5!",
+        ],
+        *[
+            "g/60",
+            "G60",
+            "G/",
+            "G/60m",
+            "G/60;5",
+            "G/60 +30",
+            "G/60;+30!",
+            "G/60;d5;d5",
+            "40/90;d5",
+        ],
     ],
 )
 def test_other_text_is_rejected(text: str) -> None:
@@ -80,7 +141,8 @@ def test_other_text_is_rejected(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *["0+3", "0+5x30s", "25h", "86401", "300+61", "300 d601", "300 d0", "300 b0"],
+        *["0", "0+3", "0 d5", "*0", "0 | 10", "G/0;d5", "0.999", "0.5+5x30s", "25h", "86401"],
+        *["300+601", "15 | 601", "G/1441", "G/60;+601", "300 d601", "300 d0", "300 b0"],
         *[
             "25m+0x0",
             "10m+999/9h",
@@ -205,7 +267,7 @@ def is_refused_as_text(text: str) -> bool:
     return False
 
 
-NEARLY = st.text("0123456789hmsbdx+/* ", max_size=12)
+NEARLY = st.text("0123456789hmsbdx+/*.|!;G ", max_size=12)
 PUBLISHED = openapi_document()["components"]["schemas"]["CreateSession"]["properties"]
 (AS_TEXT,) = [
     one for one in PUBLISHED["time_control"]["anyOf"][0]["oneOf"] if one.get("type") == "string"
@@ -223,14 +285,15 @@ def test_every_published_example_is_accepted(text: str) -> None:
     assert asked(text)
 
 
-WRITTEN = st.from_regex(r"\A\*?[0-9]{1,6}[hms]?(\+| [db]|/|x)?[0-9]{0,6}[hms]?\Z")
+WRITTEN = st.from_regex(r"\A(\*|G/)?[0-9]{1,6}[hms]?(\+| [db]|/|x|[|]|;d)?[0-9]{0,6}[hms]?!?\Z")
 
 
 @given(st.text() | WRITTEN)
 def test_arbitrary_text_is_accepted_or_rejected_as_one_field(text: str) -> None:
     with suppress(InvalidRequest):
-        assert asked(text).total_time_ms >= SECOND_MS
-        assert re.fullmatch(r"\*?[0-9hms]+([+ ][0-9hmsxdb/]+)?", text)
+        setup = asked(text)
+        assert setup.total_time_ms >= (SECOND_MS if setup.control.needs_main_time else 0)
+        assert re.fullmatch(r"(\*|G/)?[0-9.hms]+([+ |;][0-9.hmsxdb/+| ]+!?)?", text)
         return
     assert [field for field, _ in problems(text)] == ["time_control"]
 
@@ -239,7 +302,7 @@ def test_arbitrary_text_is_accepted_or_rejected_as_one_field(text: str) -> None:
     st.integers(0, 23),
     st.integers(0, 59),
     st.integers(0, 59),
-    st.integers(0, 60),
+    st.integers(0, 600),
 )
 def test_times_with_units_are_the_sum_of_their_parts(h: int, m: int, s: int, add: int) -> None:
     total_ms = h * HOUR_MS + m * MINUTE_MS + s * SECOND_MS
@@ -249,3 +312,63 @@ def test_times_with_units_are_the_sum_of_their_parts(h: int, m: int, s: int, add
 
     assert setup.total_time_ms == total_ms
     assert setup.control == tc.Fischer(add * SECOND_MS)
+
+
+def seconds(ms: int) -> str:
+    """A number of seconds, with the decimals that it needs."""
+    return f"{ms // 1_000}.{ms % 1_000:03}".rstrip("0").rstrip(".")
+
+
+def times(ms: int) -> st.SearchStrategy[str]:
+    """The ways to write a time."""
+    minutes, rest_ms = divmod(ms, MINUTE_MS)
+    hours, of_hour = divmod(minutes, 60)
+    ways = [seconds(ms), f"{seconds(ms)}s", f"{minutes}m{seconds(rest_ms)}s"]
+    ways += [f"{hours}h{of_hour}m{seconds(rest_ms)}s"]
+    ways += [f"{seconds(ms // 60)}m"] if ms % 60 == 0 else []
+    ways += [f"{seconds(ms // 3_600)}h"] if ms % 3_600 == 0 else []
+    return st.sampled_from(ways)
+
+
+@st.composite
+def written(draw: st.DrawFn, main_ms: int, control: tc.TimeControl) -> str:
+    """A text that means this control."""
+    main = draw(times(main_ms))
+    match control:
+        case tc.Fischer(increment_ms, None, first):
+            mark = "!" if first else ""
+            ways = [f"{main}+{draw(times(increment_ms))}{mark}"]
+            if main_ms % 60 == 0:
+                minutes = seconds(main_ms // 60)
+                ways.append(f"{minutes} | {seconds(increment_ms)}{mark}")
+                ways += [] if first else [f"G/{minutes};+{seconds(increment_ms)}"]
+            return draw(st.sampled_from(ways))
+        case tc.Delay(delay_ms):
+            ways = [f"{main} d{draw(times(delay_ms))}"]
+            if main_ms % 60 == 0:
+                ways += [f"G/{seconds(main_ms // 60)};d{seconds(delay_ms)}"]
+            return draw(st.sampled_from(ways))
+        case tc.Bronstein(delay_ms):
+            return f"{main} b{draw(times(delay_ms))}"
+        case tc.Byoyomi(period_ms, periods):
+            return f"{main}+{periods}x{draw(times(period_ms))}"
+        case tc.Canadian(period_ms, cycles):
+            return f"{main}+{cycles}/{draw(times(period_ms))}"
+    return f"*{main}"
+
+
+WRITABLE = controls().filter(lambda one: getattr(one, "max_bank_ms", None) is None)
+MAIN_MS = st.integers(SECOND_MS, 24 * HOUR_MS) | st.integers(1, 1_440).map(lambda m: m * MINUTE_MS)
+
+
+@settings(max_examples=300)
+@given(st.data(), WRITABLE, MAIN_MS, st.booleans())
+def test_control_that_is_written_is_read_as_the_same(
+    data: st.DataObject, control: tc.TimeControl, main_ms: int, without_main: bool
+) -> None:
+    main_ms = 0 if without_main and not control.needs_main_time else main_ms
+    text = data.draw(written(main_ms, control))
+    setup = asked(text)
+
+    assert (setup.total_time_ms, setup.control) == (main_ms, control), text
+    assert validator(AS_TEXT, {}).is_valid(text)

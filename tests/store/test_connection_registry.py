@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.auth.policy import Bearer, Role
+from chalicelib.core.commands import Start
 from chalicelib.core.errors import RateLimited, Unauthenticated
+from chalicelib.core.session import Status
 from chalicelib.ports import (
     ConnectionContext,
     ConnectionRegistry,
@@ -26,12 +28,12 @@ from chalicelib.store.client import connect
 from chalicelib.store.connection_registry import RedisConnections
 from chalicelib.store.deadline_index import RedisDeadlines
 from chalicelib.store.keys import SessionKeys, connection
-from chalicelib.store.session_store import RedisStore
+from chalicelib.store.session_store import STATUS_NUMBERS, RedisStore
 from tests.auth.bearers import a_bearer
 from tests.fakes import FakeDeadlines, FakeRegistry, FakeStore
 from tests.fixtures import ON_A_CLUSTER
 from tests.servers import Proxy, RedisProcess
-from tests.store.sessions import a_setup, created
+from tests.store.sessions import HOUR_MS, a_setup, created, next_of
 
 HERE = "https://abc.execute-api.eu-west-1.amazonaws.com/dev"
 THERE = "http://127.0.0.1:8001/dev"
@@ -42,6 +44,7 @@ class Place:
     registry: ConnectionRegistry
     store: SessionStore
     deadlines: DeadlineIndex
+    expires_at_ms: Callable[[str], int | None]
     away: Callable[[], None] = field(default=lambda: None)
 
 
@@ -50,20 +53,36 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "fake":
         store = FakeStore()
         index = FakeDeadlines(store)
-        yield Place(FakeRegistry(store), store, index, lambda: setattr(store, "away", True))
+        yield Place(
+            FakeRegistry(store),
+            store,
+            index,
+            store.expires_at_ms,
+            lambda: setattr(store, "away", True),
+        )
         return
     running = request.getfixturevalue(request.param)
     settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
     server = connect(settings)
     nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
+
+    def expires_at_ms(session_id: str) -> int | None:
+        keys = SessionKeys.of(session_id, 16)
+        session_ms, events_ms = (
+            server.execute("PEXPIRETIME", key) for key in (keys.session, keys.events)
+        )
+        assert events_ms in (-2, session_ms)
+        return session_ms if session_ms > 0 else None
+
     place = Place(
-        RedisConnections(server, 16, HeartbeatPolicy()),
+        RedisConnections(server, 16, HeartbeatPolicy(), 24 * HOUR_MS),
         RedisStore(server, 16),
         RedisDeadlines(server, 16),
+        expires_at_ms,
     )
 
     def away() -> None:
-        place.registry = RedisConnections(nowhere, 16, HeartbeatPolicy())
+        place.registry = RedisConnections(nowhere, 16, HeartbeatPolicy(), 24 * HOUR_MS)
 
     place.away = away
     yield place
@@ -131,6 +150,97 @@ def test_registering_adds_no_deadline_to_a_session_without_one(
     place.registry.register(str(uuid4()), who, HERE)
 
     assert due_ms(place, session_id) is None
+
+
+def test_session_lives_on_while_a_client_is_connected(
+    place: Place, session_id: str, who: str
+) -> None:
+    now_ms = place.store.now_ms()
+    created(
+        place.store,
+        a_setup(session_id),
+        expires_at_ms=now_ms + 23 * HOUR_MS,
+        renewable_until_ms=now_ms + 31 * 24 * HOUR_MS,
+    )
+    heard = place.registry.register(session_id, who, HERE)
+
+    assert place.expires_at_ms(session_id) == heard.now_ms + 24 * HOUR_MS
+
+
+@pytest.mark.parametrize(
+    ("expires_in_ms", "renewable_ms", "lives_ms"),
+    [
+        # At most once an hour.
+        (23 * HOUR_MS + 60_000, 31 * 24 * HOUR_MS, 23 * HOUR_MS + 60_000),
+        # Up to its limit.
+        (2 * HOUR_MS, 10 * HOUR_MS, 10 * HOUR_MS),
+        (10 * HOUR_MS, 10 * HOUR_MS, 10 * HOUR_MS),
+        # Never shorter: a clock that runs, or a deadline to come, has it live longer.
+        (40 * HOUR_MS, 10 * HOUR_MS, 40 * HOUR_MS),
+        (40 * HOUR_MS, 31 * 24 * HOUR_MS, 40 * HOUR_MS),
+        (2 * HOUR_MS, None, 2 * HOUR_MS),
+        (None, 10 * HOUR_MS, None),
+    ],
+)
+def test_session_is_renewed_at_most_once_an_hour_and_up_to_its_limit(
+    place: Place,
+    session_id: str,
+    who: str,
+    expires_in_ms: int | None,
+    renewable_ms: int | None,
+    lives_ms: int | None,
+) -> None:
+    now_ms = place.store.now_ms()
+    created(
+        place.store,
+        a_setup(session_id),
+        expires_at_ms=None if expires_in_ms is None else now_ms + expires_in_ms,
+        renewable_until_ms=None if renewable_ms is None else now_ms + renewable_ms,
+    )
+    place.registry.register(session_id, who, HERE)
+
+    assert place.expires_at_ms(session_id) == (None if lives_ms is None else now_ms + lives_ms)
+
+
+def test_settling_does_not_shorten_what_a_client_may_renew(
+    place: Place, session_id: str, who: str
+) -> None:
+    now_ms = place.store.now_ms()
+    session = created(
+        place.store,
+        a_setup(session_id),
+        expires_at_ms=now_ms + HOUR_MS,
+        renewable_until_ms=now_ms + 9 * HOUR_MS,
+    )
+    place.store.commit(next_of(session, Start(), now_ms, expires_at_ms=None))
+    place.registry.register(session_id, who, HERE)
+
+    assert place.expires_at_ms(session_id) == now_ms + 9 * HOUR_MS
+
+
+def test_renewed_session_is_counted_for_as_long_as_it_lives(
+    valkey: RedisProcess, session_id: str, who: str
+) -> None:
+    server = connect(Settings(redis_url=valkey.url))
+    store = RedisStore(server, 16)
+    now_ms = store.now_ms()
+    session = created(store, a_setup(session_id))
+    running = next_of(
+        session,
+        Start(),
+        now_ms,
+        expires_at_ms=now_ms + HOUR_MS,
+        renewable_until_ms=now_ms + 9 * HOUR_MS,
+    )
+    store.commit(running)
+    RedisConnections(server, 16, HeartbeatPolicy(), 24 * HOUR_MS).register(session_id, who, HERE)
+
+    with valkey.admin() as admin:
+        score = admin.zscore(SessionKeys.of(session_id, 16).sessions, session_id)
+    status, minute_ms = divmod(int(score or 0), 2**43)
+    assert status == STATUS_NUMBERS[Status.RUNNING]
+    assert 0 <= minute_ms - (now_ms + 9 * HOUR_MS) < 60_000
+    server.close()
 
 
 def test_messages_are_limited_per_connection(place: Place, session_id: str, who: str) -> None:
@@ -246,7 +356,8 @@ def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
     valkey: RedisProcess, session_id: str, who: str, heartbeat_ms: int
 ) -> None:
     server = connect(Settings(redis_url=valkey.url))
-    RedisConnections(server, 16, HeartbeatPolicy(heartbeat_ms)).register(session_id, who, HERE)
+    registry = RedisConnections(server, 16, HeartbeatPolicy(heartbeat_ms), 24 * HOUR_MS)
+    registry.register(session_id, who, HERE)
 
     with valkey.admin() as admin:
         assert 3 * heartbeat_ms < admin.pttl(connection(who)) <= 4 * heartbeat_ms
@@ -259,7 +370,7 @@ def test_lost_reply_does_not_register_twice(
     proxy: Proxy, valkey: RedisProcess, session_id: str, who: str
 ) -> None:
     server = connect(Settings(redis_url=proxy.url))
-    registry = RedisConnections(server, 16, HeartbeatPolicy())
+    registry = RedisConnections(server, 16, HeartbeatPolicy(), 24 * HOUR_MS)
     registry.register(session_id, f"2{who}", HERE)
     proxy.drop_next_reply(to=who.encode())
 

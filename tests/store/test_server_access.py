@@ -58,7 +58,7 @@ def guarded(any_server: RedisProcess) -> Iterator[RedisProcess]:
     """A server with two users: one with all rights that are needed, one that may only read."""
     with any_server.admin() as admin:
         ask(admin, "ACL", "SETUSER", "tickless", "on", ">s3cret/@:", *documented())
-        look = ("+ping", "+time", "+eval", "+evalsha", "+hmget", "~*")
+        look = ("+ping", "+time", "+eval", "+evalsha", "+hmget", "+zscore", "~*")
         ask(admin, "ACL", "SETUSER", "visitor", "on", ">visitor", *look)
         yield any_server
         ask(admin, "ACL", "DELUSER", "tickless", "visitor")

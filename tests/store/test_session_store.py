@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from chalicelib.core.commands import Complete, Decision, Pause, Resume, Start, Switch, apply
 from chalicelib.core.events import (
     ParticipantExpired,
@@ -218,6 +220,40 @@ def test_expired_session_can_be_created_again(place: Place, store: SessionStore)
     successor = started(store, session.setup)
     assert store.load(session_id).session == successor
     assert [version for version, _ in place.log(session_id)] == [2]
+
+
+def test_what_ended_a_session_is_known_for_a_day(place: Place, store: SessionStore) -> None:
+    deleted, expired = started(store), created(store, expires_at_ms=store.now_ms() + 30)
+    store.delete(deleted.setup.session_id, new_id("command"), b"farewell")
+    place.wait_until(store.now_ms() + 31)
+
+    assert store.load(deleted.setup.session_id).ending == "deleted"
+    assert store.load(expired.setup.session_id).ending == "expired"
+    assert store.load(new_id()).ending is None
+    # Deleting what has ended makes a difference only to what is said of it.
+    for session in (deleted, expired):
+        store.delete(session.setup.session_id, new_id("command"), b"farewell")
+        assert store.load(session.setup.session_id).ending == "deleted"
+    assert started(store, deleted.setup) == store.load(deleted.setup.session_id).session
+    assert store.load(deleted.setup.session_id).ending is None
+
+
+@pytest.mark.parametrize("ended_ms", [-23 * HOUR_MS, -25 * HOUR_MS])
+def test_session_that_expired_over_a_day_ago_is_forgotten(
+    store: SessionStore, ended_ms: int
+) -> None:
+    session = created(store, expires_at_ms=store.now_ms() + ended_ms)
+
+    loaded = store.load(session.setup.session_id)
+    assert loaded.session is None
+    assert loaded.ending == ("expired" if ended_ms == -23 * HOUR_MS else None)
+
+
+def test_session_that_was_evicted_has_not_ended(place: Place, store: SessionStore) -> None:
+    session = created(store)
+    place.lose(session.setup.session_id)
+
+    assert store.load(session.setup.session_id).ending is None
 
 
 def test_deleted_session_loses_its_log_and_is_announced(place: Place, store: SessionStore) -> None:

@@ -26,7 +26,7 @@ from chalicelib.store.session_store import RedisStore
 from chalicelib.store.stats import RedisStats
 from tests.fakes import FakeFleet, FakeRegistry, FakeStore
 from tests.servers import redis7_binary, running, running_cluster, valkey_binary
-from tests.store.sessions import created, next_of, started
+from tests.store.sessions import HOUR_MS, created, next_of, started
 
 SHARDS = 3
 HEARTBEAT_POLICY = HeartbeatPolicy()
@@ -64,7 +64,7 @@ def on_redis(settings: Settings) -> Iterator[Place]:
     server = connect(settings)
     yield Place(
         RedisStore(server, SHARDS),
-        RedisConnections(server, SHARDS, HEARTBEAT_POLICY),
+        RedisConnections(server, SHARDS, HEARTBEAT_POLICY, 24 * HOUR_MS),
         RedisStats(server, SHARDS, HEARTBEAT_POLICY),
         server,
     )
@@ -101,10 +101,12 @@ def test_every_session_counts_once_under_its_status(place: Place) -> None:
 
 
 @pytest.mark.parametrize("command", [Start(), Cancel()], ids=["running", "cancelled"])
-def test_expired_session_is_not_counted(place: Place, command: Command) -> None:
+def test_expired_session_is_not_counted_and_forgotten_after_a_day(
+    place: Place, command: Command
+) -> None:
     session = created(place.store)
     now_ms = place.store.now_ms()
-    long_ago_ms = now_ms - 3_600_000
+    long_ago_ms = now_ms - 25 * HOUR_MS
     place.store.commit(next_of(session, command, now_ms, expires_at_ms=long_ago_ms))
 
     assert sessions(place.stats.read()) == {}

@@ -271,13 +271,36 @@ def test_reconnect_is_answered_with_the_state_if_anything_differs(
     assert (answer["type"], answer["version"]) == ("STATE_SYNC", 1)
 
 
-def test_reconnect_to_a_deleted_session_gets_session_deleted(room: Room) -> None:
+RECONNECT = '{"type": "RECONNECT", "epoch": "old", "version": 4}'
+
+
+def test_reconnect_to_what_never_was_is_an_error_and_goes_on_waiting(room: Room) -> None:
     greeted(room)
 
-    (answer,) = room.send("c1", '{"type": "RECONNECT", "epoch": "old", "version": 4}')
+    (answer,) = room.send("c1", RECONNECT)
 
-    assert answer["type"] == "SESSION_DELETED"
+    assert (answer["type"], answer["code"]) == ("ERROR", "SESSION_NOT_FOUND")
+    assert "id" not in answer
     assert room.api.closed == []
+
+
+@pytest.mark.parametrize("reason", ["deleted", "expired"])
+def test_client_learns_for_a_day_why_there_is_no_session_any_more(room: Room, reason: str) -> None:
+    room.engine.create_session(chess())
+    if reason == "deleted":
+        room.engine.delete_session(SESSION)
+    else:
+        room.store.advance(3_600_000)
+    greeted(room)
+    (farewell,) = [one for one in room.api.messages("c1") if one["type"] != "CONNECTED"]
+    (answer,) = room.send("c1", RECONNECT)
+
+    assert (answer["type"], answer["reason"]) == ("SESSION_DELETED", reason)
+    assert (farewell["type"], farewell["reason"]) == ("SESSION_DELETED", reason)
+    assert room.api.closed == []
+    room.store.advance(24 * 3_600_000)
+    greeted(room, "c2")
+    assert room.send("c2", RECONNECT)[0]["code"] == "SESSION_NOT_FOUND"
 
 
 def test_claim_of_an_expired_clock_is_broadcast(room: Room) -> None:

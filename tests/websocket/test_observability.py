@@ -191,7 +191,7 @@ def test_unavailable_store_leaves_overdue_metrics_out(room: Room, container: Con
 
 
 class Finished:
-    """A sweeper that has done its minute's work."""
+    """A sweeper that has nothing left to do."""
 
-    def work_through_minute(self, remaining_ms: int) -> None:
+    def work_while_due(self, remaining_ms: int) -> None:
         assert remaining_ms > 0

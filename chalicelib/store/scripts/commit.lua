@@ -20,7 +20,8 @@
 --      16 status, as a number
 --      17 interval_us, the cost of a switch; '' if there is none to count
 --      18 capacity_us, the bucket's capacity
---      19.. events, bytes each
+--      19 renewable_until_ms, until when heartbeats may renew the session, or '' to keep it
+--      20.. events, bytes each
 -- returns { 'committed' }, or { 'repeated', record } if the command was committed before,
 --         or { 'stale', now_ms, epoch, version, setup, facts } as load.lua does;
 --         for a counted switch { 'committed', drained_at_us, now_us, 1 }, or
@@ -31,8 +32,8 @@ local epoch, base_version, version, setup, facts = ARGV[1], ARGV[2], ARGV[3], AR
 local updated_at_ms, base_updated_at_ms, session_id = ARGV[6], ARGV[7], ARGV[8]
 local due_ms, expires_at_ms, channel, update = ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local record, keep_ms, events_kept, status = ARGV[13], ARGV[14], ARGV[15], ARGV[16]
-local interval_us, capacity_us = ARGV[17], ARGV[18]
-local first_event = 19
+local interval_us, capacity_us, renewable_until_ms = ARGV[17], ARGV[18], ARGV[19]
+local first_event = 20
 local creating = base_version == '0'
 
 local saved = redis.call('GET', reply)
@@ -60,8 +61,12 @@ if interval_us ~= '' then
   end
 end
 
-redis.call('HSET', session, 'epoch', epoch, 'version', version, 'facts', facts,
-  'updated_at_ms', updated_at_ms, 'due_ms', due_ms)
+local fields = { 'epoch', epoch, 'version', version, 'facts', facts,
+  'updated_at_ms', updated_at_ms, 'due_ms', due_ms }
+if renewable_until_ms ~= '' then
+  fields[11], fields[12] = 'renewable_until_ms', renewable_until_ms
+end
+redis.call('HSET', session, unpack(fields))
 if creating then
   redis.call('HSET', session, 'setup', setup)
   redis.call('UNLINK', events)
@@ -102,11 +107,13 @@ end
 local minute_ms = math.ceil(expiry_ms / 60000) * 60000
 redis.call('ZADD', sessions, string.format('%d', status * 2 ^ 43 + minute_ms), session_id)
 if creating then
-  -- Remove expired sessions of all six statuses; store_stats.lua explains the scores.
-  local time = redis.call('TIME')
-  for other = 0, 5 do
-    local first = other * 2 ^ 43
-    redis.call('ZREMRANGEBYSCORE', sessions, first, string.format('%d', first + time[1] * 1000))
+  -- Remove what ended a day ago, of all six statuses and deleted; store_stats.lua explains the
+  -- scores.
+  local day_ago_ms = (redis.call('TIME')[1] - 86400) * 1000
+  for _, other in ipairs({ 0, 1, 2, 3, 4, 5, 15 }) do
+    local first = string.format('%d', other * 2 ^ 43)
+    local last = string.format('%d', other * 2 ^ 43 + day_ago_ms)
+    redis.call('ZREMRANGEBYSCORE', sessions, first, last)
   end
 end
 

@@ -34,7 +34,14 @@ end
 local existed = redis.call('UNLINK', session)
 redis.call('UNLINK', events)
 redis.call('ZREM', deadlines, session_id)
-redis.call('ZREM', sessions, session_id)
+-- Remember that there was one; store_stats.lua explains the score.
+local score = redis.call('ZSCORE', sessions, session_id)
+local deleted = 15 * 2 ^ 43
+if existed == 1 or score and tonumber(score) < deleted then
+  local time = redis.call('TIME')
+  local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('ZADD', sessions, string.format('%d', deleted + now_ms), session_id)
+end
 redis.call('SET', reply, record, 'PX', keep_ms)
 if existed == 1 then
   redis.call('PUBLISH', channel, final_message)

@@ -1,7 +1,9 @@
 -- Count a shard's sessions, connections and overdue deadlines.
 --
 -- A session's score is its status number times 2^43 plus its expiry in ms, rounded up to
--- a minute. So expired sessions can be excluded without removing them when they expire.
+-- a minute. So expired sessions can be excluded without removing them when they expire, and for
+-- a day their scores tell that they have. A deleted session's number is 15, its instant that of
+-- the deletion.
 --
 -- KEYS  1 deadlines  2 sessions  3 connected
 -- ARGV  1 statuses, their number

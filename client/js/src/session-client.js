@@ -86,6 +86,11 @@ export class SessionClient extends EventTarget {
     return this.#protocol.snapshot;
   }
 
+  /** Why there is no session any more: `deleted`, `expired`, or null if that is not known. */
+  get ending() {
+    return this.#protocol.ending;
+  }
+
   /** The server's time. */
   get clock() {
     return this.#protocol.clock;

@@ -10,7 +10,7 @@
 
 import { CommandError, notLive, outcomeUnknown } from './errors.js';
 import { ServerClock } from './server-clock.js';
-import { StateSync } from './state-sync.js';
+import { StateSync, isSessionMissing } from './state-sync.js';
 
 /**
  * @import { ClientMessage, CommandName, ConnectionState, Environment } from './types.js'
@@ -92,6 +92,11 @@ export class SessionProtocol {
   /** @returns {Snapshot | null} The newest state; null while there is no session. */
   get snapshot() {
     return this.#sync.snapshot;
+  }
+
+  /** Why there is no session any more, if that is known. */
+  get ending() {
+    return this.#sync.ending;
   }
 
   /** Whether the connection has been silent for too long. */
@@ -258,7 +263,7 @@ export class SessionProtocol {
       // viewer's client claims by itself.
       this.#mayClaim = false;
       this.#scheduleClaim();
-    } else this.#callbacks.onError(error);
+    } else if (!isSessionMissing(error)) this.#callbacks.onError(error);
   }
 
   /**

@@ -28,6 +28,9 @@ export class StateSync {
   /** @type {Snapshot | null} Null while there is no session. */
   snapshot = null;
 
+  /** @type {'deleted' | 'expired' | null} Why there is no session any more, if that is known. */
+  ending = null;
+
   /** Whether this connection has been welcomed, or the RECONNECT that opened it answered. */
   isLive = false;
 
@@ -126,9 +129,10 @@ export class StateSync {
         }
         return this.#receiveUpdate(message, nowMs);
       case 'SESSION_DELETED':
-        this.#clearMismatch();
-        this.#responseReceived();
-        this.#setSnapshot(null);
+        this.#sessionMissing(message.reason);
+        break;
+      case 'ERROR':
+        if (isSessionMissing(message)) this.#sessionMissing(null);
         break;
       case 'CURRENT':
         this.#responseReceived();
@@ -138,6 +142,14 @@ export class StateSync {
         this.#compare(message, nowMs);
     }
     return [];
+  }
+
+  /** @param {'deleted' | 'expired' | null} ending */
+  #sessionMissing(ending) {
+    this.#clearMismatch();
+    this.#responseReceived();
+    this.ending = ending;
+    this.#setSnapshot(null);
   }
 
   /**
@@ -215,6 +227,7 @@ export class StateSync {
    */
   #setSnapshot(snapshot, events = []) {
     this.snapshot = snapshot;
+    if (snapshot) this.ending = null;
     if (isCoveredBy(this.#mismatch, stateVersionOf(snapshot))) this.#clearMismatch();
     // An update that is applied again, to the answer to a RECONNECT, is not reported again.
     const isNew =
@@ -270,4 +283,13 @@ export class StateSync {
     this.#buffered = [];
     this.#retryAtMs = Infinity;
   }
+}
+
+/**
+ * Whether an error says that there is no session; one with an id is the answer to a command.
+ *
+ * @param {ServerMessage & {type: 'ERROR'}} error
+ */
+export function isSessionMissing(error) {
+  return error.code === 'SESSION_NOT_FOUND' && error.id === undefined;
 }

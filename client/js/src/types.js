@@ -84,7 +84,7 @@
 /**
  * @typedef {StateMessage
  *   | {type: 'CONNECTED', timestamp: number, heartbeatIntervalMs: number}
- *   | {type: 'SESSION_DELETED', timestamp: number}
+ *   | {type: 'SESSION_DELETED', timestamp: number, reason: 'deleted' | 'expired'}
  *   | Pong
  *   | {type: 'CURRENT', timestamp: number} & Required<StateVersion>
  *   | {type: 'ACK', timestamp: number, id: string, version: number}

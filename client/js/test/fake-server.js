@@ -74,7 +74,8 @@ export class FakeServer {
 
   delete() {
     this.state = null;
-    for (const one of this.#connections) this.#post(one, { type: 'SESSION_DELETED' });
+    for (const one of this.#connections)
+      this.#post(one, { type: 'SESSION_DELETED', reason: 'deleted' });
   }
 
   /**
@@ -157,7 +158,7 @@ export class FakeServer {
         });
         break;
       case 'RECONNECT':
-        if (!this.state) this.#post(socket, { type: 'SESSION_DELETED' });
+        if (!this.state) this.#post(socket, { type: 'SESSION_DELETED', reason: 'deleted' });
         else if (
           message.epoch === version.epoch &&
           message.version === version.version &&

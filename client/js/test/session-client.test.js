@@ -219,11 +219,36 @@ test('RECONNECT is sent every two seconds until the server answers', () => {
     { type: 'RECONNECT' },
     { type: 'RECONNECT' },
   ]);
-  environment.socket.deliver({ type: 'SESSION_DELETED', timestamp: SERVER_START_MS });
+  environment.socket.deliver({
+    type: 'SESSION_DELETED',
+    timestamp: SERVER_START_MS,
+    reason: 'expired',
+  });
   environment.advance(10_000);
 
   assert.equal(environment.socket.sentOfType('RECONNECT').length, 2);
   assert.equal(client.connection, 'live');
+  assert.equal(client.ending, 'expired');
+  environment.socket.deliver(sync(1));
+  assert.equal(client.ending, null);
+});
+
+test('an error that there is no session discards the snapshot and is not reported', () => {
+  const { environment, client, details } = liveClient();
+  const missing = {
+    type: 'ERROR',
+    timestamp: SERVER_START_MS,
+    code: 'SESSION_NOT_FOUND',
+    message: 'Session does not exist',
+  };
+  // To a command, it is that command's answer.
+  environment.socket.deliver({ ...missing, id: 'a command of long ago' });
+  assert.notEqual(client.snapshot, null);
+  environment.socket.deliver(missing);
+
+  assert.equal(client.snapshot, null);
+  assert.equal(client.ending, null);
+  assert.equal(details('error').length, 1);
 });
 
 test('heartbeats are sent at the interval of CONNECTED', () => {

@@ -12,8 +12,15 @@
  * @property {boolean} isRefused whether the server has refused the link's token
  * @property {boolean} hasSession whether there is a session to show
  * @property {boolean} hadSession
+ * @property {'deleted' | 'expired' | null} ending why there is no session any more, if known
  * @property {boolean} isWaiting whether it is too early for an error
  */
+
+const ENDINGS = {
+  deleted: 'It was deleted.',
+  expired: 'It expired because it was not used.',
+  unknown: 'It was deleted or has expired.',
+};
 
 /** @typedef {{title: string, text: string} | null} Notice null if the clocks are shown */
 
@@ -21,7 +28,7 @@
  * @param {Status} status
  * @returns {Notice}
  */
-export function noticeFor({ connection, isRefused, hasSession, hadSession, isWaiting }) {
+export function noticeFor({ connection, isRefused, hasSession, hadSession, ending, isWaiting }) {
   if (isRefused) {
     return {
       title: 'This link doesn’t work',
@@ -29,8 +36,8 @@ export function noticeFor({ connection, isRefused, hasSession, hadSession, isWai
     };
   }
   if (hasSession) return null;
-  if (hadSession) {
-    return { title: 'This session no longer exists', text: 'It was deleted or has expired.' };
+  if (ending || hadSession) {
+    return { title: 'This session no longer exists', text: ENDINGS[ending ?? 'unknown'] };
   }
   if (isWaiting) return { title: 'Connecting', text: '' };
   if (connection !== 'live') {

@@ -238,6 +238,7 @@ export class SessionScreen {
       isRefused: this.#isRefused,
       hasSession: snapshot !== null,
       hadSession: this.#hadSession,
+      ending: this.client.ending,
       isWaiting: this.#isWaiting,
     });
     view.element.hidden = notice !== null;

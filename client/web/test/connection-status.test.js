@@ -7,15 +7,18 @@ import { connectionLabel, noticeFor } from '../src/connection-status.js';
 
 test('a notice explains why there are no clocks, after a grace period', () => {
   /** @param {Partial<Status>} [changes] */
-  const title = (changes) =>
+  const notice = (changes) =>
     noticeFor({
       connection: 'live',
       isRefused: false,
       hasSession: false,
       hadSession: false,
+      ending: null,
       isWaiting: false,
       ...changes,
-    })?.title;
+    });
+  /** @param {Partial<Status>} [changes] */
+  const title = (changes) => notice(changes)?.title;
 
   assert.equal(title({ hasSession: true }), undefined);
   assert.equal(title(), 'Session not found');
@@ -24,6 +27,11 @@ test('a notice explains why there are no clocks, after a grace period', () => {
     title({ hadSession: true, connection: 'reconnecting' }),
     'This session no longer exists',
   );
+  assert.deepEqual(notice({ ending: 'expired', isWaiting: true }), {
+    title: 'This session no longer exists',
+    text: 'It expired because it was not used.',
+  });
+  assert.equal(notice({ ending: 'deleted', hadSession: true })?.text, 'It was deleted.');
   assert.equal(title({ connection: 'connecting' }), 'The server can’t be reached');
   const refused = title({ isRefused: true, hasSession: true, connection: 'closed' });
   assert.equal(refused, 'This link doesn’t work');

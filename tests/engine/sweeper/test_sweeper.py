@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from threading import Event
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event, Thread
 
 import pytest
 
@@ -18,6 +18,7 @@ from tests.fakes import FakeAlarms, FakeDeadlines, FakeStore, RecordingSink
 from tests.servers import eventually
 
 ALLOWED_MS = 10_000
+AT_ONCE_S = 2.0
 
 
 class FrailStore(FakeStore):
@@ -55,20 +56,26 @@ class Scene:
         self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
         self.deadline_notifications = FakeAlarms(self.store)
         self.told = RecordingSink()
-        self.sweeper = Sweeper(
+        self.sweeper = self.new_sweeper()
+
+    def new_sweeper(self, aside: Callable[[], None] | None = None) -> Sweeper:
+        return Sweeper(
             self.engine,
             FakeDeadlines(self.store),
             self.deadline_notifications.open,
+            aside=aside,
             telemetry=Telemetry(self.told),
         )
 
-    def start_session(self, session_id: str, warn_at_ms: Sequence[int] = ()) -> int:
+    def start_session(
+        self, session_id: str, warn_at_ms: Sequence[int] = (), *, total_ms: int = ALLOWED_MS
+    ) -> int:
         """The instant at which it is to be settled."""
         self.engine.create_session(
             create_setup(
                 session_id=session_id,
                 sync_mode=SyncMode.PER_PARTICIPANT,
-                participants=[Participant("anne", 0, ALLOWED_MS), Participant("ben", 1, 10_000)],
+                participants=[Participant("anne", 0, total_ms), Participant("ben", 1, 10_000)],
                 total_time_ms=20_000,
                 warn_at_ms=warn_at_ms,
             )
@@ -301,19 +308,116 @@ def test_deadline_notification_of_an_unknown_shard_is_ignored(scene: Scene) -> N
     eventually(lambda: scene.timeouts("game") == [deadline_ms])
 
 
-def test_scheduled_sweep_leaves_time_for_work_in_progress(scene: Scene) -> None:
-    deadline_ms = scene.start_session("game")
-    scene.store.advance(ALLOWED_MS)
+WHOLE_MINUTE_MS = 68_000
+"""What a scheduled function has left when it begins: its minute and its last calls."""
+
+
+def a_minute_later(scene: Scene) -> Thread:
+    """The scheduled function, which is invoked in a thread of its own."""
+    thread = Thread(target=scene.new_sweeper().work_while_due, args=(WHOLE_MINUTE_MS,))
+    thread.start()
+    return thread
+
+
+def seconds_of(call: Callable[[], None]) -> float:
     began_s = time.monotonic()
-    scene.sweeper.work_through_minute(8_300)
+    call()
+    return time.monotonic() - began_s
 
+
+def test_scheduled_sweep_leaves_at_once_if_nothing_falls_due_in_its_minute(scene: Scene) -> None:
+    scene.start_session("later", total_ms=61_000)
+    scene.start_session("paused")
+    scene.engine.pause_session("paused")
+
+    assert seconds_of(lambda: scene.sweeper.work_while_due(WHOLE_MINUTE_MS)) < AT_ONCE_S
+    assert scene.timeouts("later") == scene.timeouts("paused") == []
+
+
+def test_scheduled_sweep_settles_what_is_due_and_leaves(scene: Scene) -> None:
+    names = [f"game {number}" for number in range(AT_ONCE + 1)]
+    deadlines_ms = {name: scene.start_session(name) for name in names}
+    scene.store.advance(ALLOWED_MS + 700)
+
+    assert seconds_of(lambda: scene.sweeper.work_while_due(WHOLE_MINUTE_MS)) < AT_ONCE_S
+    assert {name: scene.timeouts(name) for name in names} == {
+        name: [deadline_ms] for name, deadline_ms in deadlines_ms.items()
+    }
+
+
+def test_scheduled_sweep_stays_until_what_falls_due_in_its_minute_is_settled(
+    scene: Scene,
+) -> None:
+    deadline_ms = scene.start_session("game")
+    sweep = a_minute_later(scene)
+    eventually(lambda: scene.deadline_notifications.opened == 1)
+    # Begun meanwhile, and due in the same minute.
+    earlier_ms = scene.start_session("sprint", total_ms=2_000)
+    assert sweep.is_alive()
+    scene.store.advance(ALLOWED_MS)
+    scene.wake()
+
+    sweep.join(AT_ONCE_S)
+    assert not sweep.is_alive()
     assert scene.timeouts("game") == [deadline_ms]
-    assert 0.3 <= time.monotonic() - began_s < 3
+    assert scene.timeouts("sprint") == [earlier_ms]
 
 
-def test_scheduled_sweep_without_time_left_does_nothing(scene: Scene) -> None:
+def test_clock_that_begins_and_ends_between_sweeps_keeps_its_instant(scene: Scene) -> None:
+    scene.sweeper.work_while_due(WHOLE_MINUTE_MS)
+    scene.store.advance(10_000)
+    deadline_ms = scene.start_session("sprint", total_ms=20_000)
+    scene.store.advance(50_000)
+    scene.new_sweeper().work_while_due(WHOLE_MINUTE_MS)
+
+    assert scene.timeouts("sprint") == [deadline_ms]
+    # It could not be earlier: how late it is counts from the beginning of the sweep.
+    assert scene.told.observed == {(names.SWEEPER_LAG_SECONDS.name, ()): [0.0]}
+
+
+def test_session_that_can_not_be_read_does_not_keep_a_scheduled_sweep(scene: Scene) -> None:
+    scene.store.deadlines["damaged"] = 17
+    scene.store.unreadable = {"damaged"}
+
+    assert seconds_of(lambda: scene.sweeper.work_while_due(WHOLE_MINUTE_MS)) < AT_ONCE_S
+    assert "damaged" in scene.store.read
+
+
+def test_scheduled_sweep_works_no_longer_than_it_has(scene: Scene) -> None:
+    scene.start_session("game", total_ms=1_000)
+    # The store's clock stands still, so the deadline is always a second away.
+    assert 0.4 < seconds_of(lambda: scene.sweeper.work_while_due(9_500)) < 1.5
+    assert scene.timeouts("game") == []
+
+
+def test_scheduled_sweep_without_time_to_spare_does_nothing(scene: Scene) -> None:
     scene.start_session("game")
     scene.store.advance(ALLOWED_MS)
-    scene.sweeper.work_through_minute(7_000)
+    scene.sweeper.work_while_due(7_000)
 
     assert scene.timeouts("game") == []
+
+
+def test_scheduled_sweep_stays_for_a_store_that_comes_back_in_its_minute(scene: Scene) -> None:
+    deadline_ms = scene.start_session("game")
+    scene.store.advance(ALLOWED_MS)
+    scene.store.away = True
+    sweep = a_minute_later(scene)
+    eventually(lambda: scene.deadline_notifications.opened > 1)
+    scene.store.away = False
+
+    sweep.join(AT_ONCE_S)
+    assert not sweep.is_alive()
+    assert scene.timeouts("game") == [deadline_ms]
+
+
+def test_scheduled_sweep_leaves_when_what_is_done_aside_is_done() -> None:
+    scene, done = Scene(), []
+
+    def aside() -> None:
+        Event().wait(0.2)
+        done.append("aside")
+
+    scene.new_sweeper(aside).work_while_due(WHOLE_MINUTE_MS)
+
+    assert done == ["aside"]

@@ -34,7 +34,7 @@ from .session_protocol import (
     outcome_unknown,
 )
 from .state_version import Snapshot
-from .wire_types import CommandName, ConnectionState, Message, SessionEvent
+from .wire_types import CommandName, ConnectionState, Ending, Message, SessionEvent
 
 BEARER = "bearer."
 
@@ -81,6 +81,11 @@ class SessionClient:
     def snapshot(self) -> Snapshot | None:
         """The newest state; ``None`` while there is no session."""
         return self._protocol.snapshot
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why there is no session any more: deleted or expired; ``None`` if that is not known."""
+        return self._protocol.ending
 
     @property
     def clock(self) -> ServerClock:

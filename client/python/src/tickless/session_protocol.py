@@ -17,9 +17,9 @@ from typing import Any, Final, Protocol
 from .environment import Environment
 from .errors import CommandError
 from .server_clock import BURST_SAMPLES, ServerClock
-from .state_sync import StateSync
+from .state_sync import StateSync, is_session_missing
 from .state_version import Snapshot
-from .wire_types import CommandName, ConnectionState, Message, SessionEvent
+from .wire_types import CommandName, ConnectionState, Ending, Message, SessionEvent
 
 MISSED_HEARTBEATS = 3
 """A connection that is silent for so many heartbeats is dead."""
@@ -108,6 +108,10 @@ class SessionProtocol:
     @property
     def snapshot(self) -> Snapshot | None:
         return self._sync.snapshot
+
+    @property
+    def ending(self) -> Ending | None:
+        return self._sync.ending
 
     @property
     def is_dead(self) -> bool:
@@ -287,7 +291,7 @@ class SessionProtocol:
             # a viewer's client claims without being told to.
             self._may_claim = False
             self._schedule_claim()
-        else:
+        elif not is_session_missing(message):
             self._callbacks.on_error(message)
 
     def _resolve(self, command_id: str, result: int | CommandError) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .state_merge import apply_update, join_pages, snapshot_from
 from .state_version import NO_SESSION, Snapshot, StateVersion, state_version_of
-from .wire_types import Message, SessionEvent
+from .wire_types import Ending, Message, SessionEvent
 
 RESPONSE_TIMEOUT_MS = 2_000
 
@@ -28,7 +28,8 @@ MAX_BUFFERED_UPDATES = 4_096
 class StateSync:
     """Follows one session over any number of connections.
 
-    ``snapshot`` is ``None`` while there is no session. ``is_live`` says whether this connection
+    ``snapshot`` is ``None`` while there is no session; ``ending`` is then why there is none any
+    more, ``deleted`` or ``expired``, if that is known. ``is_live`` says whether this connection
     has been welcomed, or the RECONNECT that opened it answered. ``on_snapshot`` is called with
     each new snapshot and the events that led to it.
     """
@@ -37,6 +38,7 @@ class StateSync:
         self, on_snapshot: Callable[[Snapshot | None, list[SessionEvent]], object]
     ) -> None:
         self.snapshot: Snapshot | None = None
+        self.ending: Ending | None = None
         self.is_live = False
         self._on_snapshot = on_snapshot
         self._is_welcomed = False
@@ -100,9 +102,9 @@ class StateSync:
                     self._buffered.append(message)
                 return self._receive_update(message, now_ms)
             case "SESSION_DELETED":
-                self._clear_mismatch()
-                self._response_received()
-                self._set_snapshot(None)
+                self._session_missing(message.get("reason"))
+            case "ERROR" if is_session_missing(message):
+                self._session_missing(None)
             case "CURRENT":
                 self._response_received()
                 self._compare(StateVersion.from_message(message), now_ms)
@@ -111,6 +113,12 @@ class StateSync:
         return []
 
     # Snapshots
+
+    def _session_missing(self, ending: Ending | None) -> None:
+        self._clear_mismatch()
+        self._response_received()
+        self.ending = ending
+        self._set_snapshot(None)
 
     def _receive_update(self, update: Message, now_ms: float) -> list[Message]:
         snapshot = self.snapshot
@@ -178,6 +186,8 @@ class StateSync:
         self, snapshot: Snapshot | None, events: list[SessionEvent] | None = None
     ) -> None:
         self.snapshot = snapshot
+        if snapshot is not None:
+            self.ending = None
         if self._mismatch.is_covered_by(state_version_of(snapshot)):
             self._clear_mismatch()
         # An update that is applied again, to the answer to a RECONNECT, is not reported again.
@@ -220,3 +230,8 @@ class StateSync:
         self.is_live = self._is_welcomed = True
         self._awaits_response, self._buffered = False, []
         self._retry_at_ms = inf
+
+
+def is_session_missing(error: Message) -> bool:
+    """Whether an ERROR says that there is no session; one with an id answers a command."""
+    return error["code"] == "SESSION_NOT_FOUND" and "id" not in error

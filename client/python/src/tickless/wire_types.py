@@ -11,6 +11,7 @@ SyncMode = Literal["per_participant", "per_group", "per_cycle", "global", "count
 Status = Literal["pending", "running", "paused", "expired", "completed", "cancelled"]
 CommandName = Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
 Role = Literal["host", "participant", "viewer"]
+Ending = Literal["deleted", "expired"]
 ConnectionState = Literal["connecting", "live", "reconnecting", "closed"]
 
 Message = dict[str, Any]

@@ -283,7 +283,7 @@ class Container:
 
     def sweeper(self) -> Sweeper:
         """A sweeper, not yet started."""
-        from .engine.sweeper import SHARE, Sweeper
+        from .engine.sweeper import BATCH_SIZE, Sweeper
         from .store.subscription import deadline_notifications
 
         broadcaster = self.inline if self.settings.broadcast == "inline" else None
@@ -291,12 +291,12 @@ class Container:
             self.engine,
             self.deadlines,
             lambda: deadline_notifications(self.settings),
-            # Inline posting takes one session at a time: connections that do not answer
-            # delay no session but their own.
-            share=SHARE if broadcaster is None else 1,
+            # Inline, each session's posts are waited for: connections that don't answer delay
+            # no session but their own.
+            batch_size=BATCH_SIZE if broadcaster is None else 1,
             # With relays, each sweeps the connections of its own endpoint.
-            aside=None if broadcaster is None else broadcaster.sweep,
-            aside_every_seconds=self.settings.heartbeat_interval_ms / 1000,
+            periodic_task=None if broadcaster is None else broadcaster.sweep,
+            task_every_seconds=self.settings.heartbeat_interval_ms / 1000,
             telemetry=self.telemetry,
         )
 

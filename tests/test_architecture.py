@@ -18,7 +18,7 @@ import pytest
 import app as tickless
 from chalicelib.api_docs.operations import OPERATIONS
 from chalicelib.container import Container
-from chalicelib.engine.sweeper import LAST_CALLS_SECONDS, MINUTE_SECONDS
+from chalicelib.engine.sweeper import CALLS_IN_FLIGHT_SECONDS, MINUTE_SECONDS
 from chalicelib.rest.resource import SessionResource
 
 ROOT = Path(__file__).parent.parent
@@ -103,7 +103,7 @@ def test_scheduled_sweep_runs_every_minute_with_enough_time() -> None:
     assert schedule.schedule_expression.to_string() == "rate(1 minute)"
     for stage in config["stages"].values():
         timeout = stage["lambda_functions"][schedule.name]["lambda_timeout"]
-        assert timeout >= MINUTE_SECONDS + LAST_CALLS_SECONDS
+        assert timeout >= MINUTE_SECONDS + CALLS_IN_FLIGHT_SECONDS
 
 
 def test_every_path_takes_every_method_so_that_405_is_ours() -> None:

@@ -1,10 +1,10 @@
 """The sweeper: settles timeouts and warnings when they are due, whether or not a client asks.
 
-It runs as a process, or as a function that is invoked once a minute and stays only while
-something falls due in that minute. It owns when to look and what to do with what fails; what is
-due is for the core to say, and that it happens once is the store's doing. It takes nothing: an
-entry leaves the index with the commit that settles its session, so any number of sweepers may
-work at once, and any of them may die at any instant.
+Runs as a process, or as a function that is invoked once a minute and stays only while something
+falls due in that minute. Owns when to scan the deadline index and what to do about failures. The
+core decides what is due, and the store's atomic commit that it happens once. A sweeper takes
+nothing from the index: an entry leaves it with the commit that settles its session, so any number
+of sweepers may run at once, and any of them may crash at any time.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from .sync_engine import SyncEngine
 LOG = logging.getLogger("tickless")
 
 WORKERS = 8
-"""Settling waits for the store, and, where it broadcasts inline, for connections."""
+"""Threads: settling waits for the store and, with an inline broadcast, for connections."""
 
-SHARE = 16
-"""What one worker settles together: round trips are what sweeping mostly costs."""
+BATCH_SIZE = 16
+"""How many sessions a worker settles in one pipeline: round trips are most of the cost."""
 
-AT_ONCE = 32
-"""Of one shard in one pass, so that a crowd in one doesn't make the others wait."""
+MAX_PER_SCAN = 32
+"""How many deadlines of a shard are settled at once, so that a full shard delays no other."""
 
 LISTEN_SECONDS = 0.25
-LOOK_AGAIN_SECONDS = 5.0
-"""An alarm that was lost is made good after this time."""
+SCAN_EVERY_SECONDS = 5.0
+"""A shard is scanned at least this often, in case a notification was lost."""
 
-PUT_OFF_SECONDS = 5.0
-AGAIN_AFTER_SECONDS = 0.1
-COMPLAIN_EVERY_SECONDS = 10.0
-"""So often at most a store that stays away is worth a line in the log."""
+POSTPONE_SECONDS = 5.0
+RECONNECT_AFTER_SECONDS = 0.1
+LOG_EVERY_SECONDS = 10.0
+"""Failures are logged at most this often."""
 
 MINUTE_SECONDS = 60.0
-LAST_CALLS_SECONDS = 8.0
-"""So long may what is under way take, should the store or connections not answer."""
+CALLS_IN_FLIGHT_SECONDS = 8.0
+"""How long calls in flight may take if the store or connections don't answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """What of a shard is to be settled now; when to look again, and when more falls due."""
+class _Scan:
+    """A shard's deadlines to settle now, when to scan it again, and its next deadline."""
 
     due: list[Deadline]
     again_at_s: float
@@ -61,10 +61,10 @@ class _Look:
 
 
 class Sweeper:
-    """Settles what is due, from ``start`` to ``stop``, or while ``work_while_due`` lasts.
+    """Settles what is due, from ``start`` to ``stop``, or during ``work_while_due``.
 
-    ``aside`` is done from time to time, by a worker: what else a service that
-    has no other standing process needs to have swept.
+    A worker calls ``periodic_task`` every ``task_every_seconds``; without relays it closes silent
+    connections.
     """
 
     def __init__(
@@ -74,29 +74,29 @@ class Sweeper:
         listen: Callable[[], AbstractContextManager[DeadlineNotifications]],
         *,
         workers: int = WORKERS,
-        share: int = SHARE,
-        aside: Callable[[], None] | None = None,
-        aside_every_seconds: float = MINUTE_SECONDS,
+        batch_size: int = BATCH_SIZE,
+        periodic_task: Callable[[], None] | None = None,
+        task_every_seconds: float = MINUTE_SECONDS,
         telemetry: Telemetry = SILENT,
     ) -> None:
         self._engine = engine
         self._index = index
         self._listen = listen
         self._workers = workers
-        self._share = share
+        self._batch_size = batch_size
         self._telemetry = telemetry
-        self._aside = aside
-        self._aside_every_seconds = aside_every_seconds
-        self._aside_at_s = 0.0
-        self._put_off: dict[str, float] = {}
-        self._quiet_until_s = 0.0
+        self._periodic_task = periodic_task
+        self._task_every_seconds = task_every_seconds
+        self._task_at_s = 0.0
+        self._postponed: dict[str, float] = {}
+        self._log_again_at_s = 0.0
         self._stopping = Event()
         self._listening = Event()
         self._began_at_ms: int | None = 0
         self._thread = Thread(target=self._work, args=(inf,), name="sweeper", daemon=True)
 
     def start(self, within_seconds: float = 5.0) -> bool:
-        """Begin; whether it listens already, which a store that is away delays."""
+        """Start the thread; returns whether it subscribed to the store in time."""
         self._thread.start()
         return self._listening.wait(within_seconds)
 
@@ -114,47 +114,47 @@ class Sweeper:
         Settles what is due and stays while something falls due before the next invocation. What
         begins and ends after it has left is settled by a client's CLAIM, or by the next one.
         """
-        # What was due before could not be settled earlier, so its lag counts from the first look.
+        # What was due before could not be settled earlier, so its lag counts from the first scan.
         self._began_at_ms = None
-        within_s = min(MINUTE_SECONDS, remaining_ms / 1000 - LAST_CALLS_SECONDS)
+        within_s = min(MINUTE_SECONDS, remaining_ms / 1000 - CALLS_IN_FLIGHT_SECONDS)
         self._work(within_s, leaves=True)
 
     def _work(self, seconds: float, *, leaves: bool = False) -> None:
-        """Settle in this thread and some more what falls due in so many seconds.
+        """Settle what falls due within ``seconds``, in this thread and a pool.
 
-        With ``leaves``, only until nothing more does.
+        With ``leaves``, return as soon as nothing more will.
         """
         until_s = time.monotonic() + seconds
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sweeper")
         try:
-            while self._goes_on(until_s):
+            while self._continues(until_s):
                 try:
                     with self._listen() as deadline_notifications:
                         self._listening.set()
                         self._watch(deadline_notifications, pool, until_s, leaves=leaves)
                 except StoreUnavailable as error:
-                    if self._is_worth_a_line():
+                    if self._should_log():
                         LOG.warning("sweeper: %s", error)
                 except Exception:
-                    # Whatever is wrong, a sweeper that is gone would be worse.
-                    if self._is_worth_a_line():
+                    # No error may end the sweeper.
+                    if self._should_log():
                         LOG.exception("sweeper: starting over")
                 else:
                     return
                 self._listening.clear()
-                self._stopping.wait(AGAIN_AFTER_SECONDS)
+                self._stopping.wait(RECONNECT_AFTER_SECONDS)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _goes_on(self, until_s: float) -> bool:
+    def _continues(self, until_s: float) -> bool:
         return not self._stopping.is_set() and time.monotonic() < until_s
 
-    def _is_worth_a_line(self) -> bool:
-        """Whether nothing was said of a failure just before; from now on something has been."""
+    def _should_log(self) -> bool:
+        """Whether to log a failure; False for LOG_EVERY_SECONDS after it was True."""
         now_s = time.monotonic()
-        if now_s < self._quiet_until_s:
+        if now_s < self._log_again_at_s:
             return False
-        self._quiet_until_s = now_s + COMPLAIN_EVERY_SECONDS
+        self._log_again_at_s = now_s + LOG_EVERY_SECONDS
         return True
 
     def _watch(
@@ -165,87 +165,88 @@ class Sweeper:
         *,
         leaves: bool,
     ) -> None:
-        """Look at each shard when its next deadline passes; all of them at the beginning."""
-        looks = dict.fromkeys(range(self._index.shards), _Look([], 0.0, 0.0))
-        aside: Future[None] | None = None
-        while self._goes_on(until_s):
+        """Scan each shard when its next deadline passes, and all of them at the start."""
+        scans = dict.fromkeys(range(self._index.shards), _Scan([], 0.0, 0.0))
+        task: Future[None] | None = None
+        while self._continues(until_s):
             now_s = time.monotonic()
-            due, unseen = self._look_again(looks, now_s)
+            due, unseen = self._scan_due_shards(scans, now_s)
             self._settle_all(due, pool)
-            if self._aside is not None and now_s >= self._aside_at_s:
-                self._aside_at_s = now_s + self._aside_every_seconds
-                aside = pool.submit(self._do_aside, self._aside)
+            if self._periodic_task is not None and now_s >= self._task_at_s:
+                self._task_at_s = now_s + self._task_every_seconds
+                task = pool.submit(self._run_task, self._periodic_task)
             if unseen is not None:
                 raise unseen
             if leaves and all(
-                not one.due and one.next_due_at_s >= until_s for one in looks.values()
+                not one.due and one.next_due_at_s >= until_s for one in scans.values()
             ):
-                if aside is not None:
-                    aside.result()
+                if task is not None:
+                    task.result()
                 return
-            nap_s = min(*(one.again_at_s for one in looks.values()), until_s) - time.monotonic()
-            # Also without a nap: notifications that are not read pile up in the store.
+            nap_s = min(*(one.again_at_s for one in scans.values()), until_s) - time.monotonic()
+            # Also without a nap: unread notifications fill the store's output buffer.
             while (
                 earlier := deadline_notifications.next(max(0.0, min(nap_s, LISTEN_SECONDS)))
             ) is not None:
-                if earlier in looks:
-                    looks[earlier], nap_s = _Look([], 0.0, 0.0), 0.0
+                if earlier in scans:
+                    scans[earlier], nap_s = _Scan([], 0.0, 0.0), 0.0
 
-    def _look_again(
-        self, looks: dict[int, _Look], now_s: float
+    def _scan_due_shards(
+        self, scans: dict[int, _Scan], now_s: float
     ) -> tuple[list[Deadline], StoreUnavailable | None]:
-        """Update the looks whose time has come; what is due, and why a shard was not seen."""
+        """Scan the shards whose time has come; what is due, and the last failure if any."""
         due: list[Deadline] = []
         unseen: StoreUnavailable | None = None
-        for shard in [shard for shard, one in looks.items() if one.again_at_s <= now_s]:
+        for shard in [shard for shard, one in scans.items() if one.again_at_s <= now_s]:
             try:
-                looks[shard] = self._look(shard)
+                scans[shard] = self._scan(shard)
             except StoreUnavailable as error:
-                # Those that lie on other nodes of a cluster don't wait for this one.
+                # Shards on other nodes of a cluster don't wait for this one.
                 unseen = error
             else:
-                due += looks[shard].due
+                due += scans[shard].due
         return due, unseen
 
-    def _do_aside(self, aside: Callable[[], None]) -> None:
+    def _run_task(self, task: Callable[[], None]) -> None:
         try:
-            aside()
+            task()
         except StoreUnavailable as error:
             LOG.warning("sweeper: %s", error)
         except Exception:
-            # A future whose result is not read would hide it.
-            LOG.exception("sweeper: aside")
+            # The future's result is not always read.
+            LOG.exception("sweeper: periodic task")
 
-    def _look(self, shard: int) -> _Look:
-        # Those put off stand before the others, and must not be all that is seen.
-        found = self._index.due(shard, AT_ONCE + len(self._put_off))
+    def _scan(self, shard: int) -> _Scan:
+        # Postponed sessions come first in the index, and must not hide the others.
+        found = self._index.due(shard, MAX_PER_SCAN + len(self._postponed))
         now_s = time.monotonic()
         if self._began_at_ms is None:
             self._began_at_ms = found.now_ms
-        self._put_off = {one: at_s for one, at_s in self._put_off.items() if at_s > now_s}
-        due = [one for one in found.deadlines if one.session_id not in self._put_off]
+        self._postponed = {one: at_s for one, at_s in self._postponed.items() if at_s > now_s}
+        due = [one for one in found.deadlines if one.session_id not in self._postponed]
         to_come_s = inf if found.next_ms is None else (found.next_ms - found.now_ms) / 1000
         if due:
-            # What it leaves behind is seen by looking again.
-            return _Look(due, 0.0, now_s + to_come_s)
-        waits_s = [LOOK_AGAIN_SECONDS, to_come_s]
-        waits_s += [self._put_off[one.session_id] - now_s for one in found.deadlines]
-        return _Look(due, now_s + min(waits_s), now_s + to_come_s)
+            # The next scan finds what this one left.
+            return _Scan(due, 0.0, now_s + to_come_s)
+        waits_s = [SCAN_EVERY_SECONDS, to_come_s]
+        waits_s += [self._postponed[one.session_id] - now_s for one in found.deadlines]
+        return _Scan(due, now_s + min(waits_s), now_s + to_come_s)
 
     def _settle_all(self, due: list[Deadline], pool: ThreadPoolExecutor) -> None:
         due.sort(key=lambda one: one.at_ms)
-        shares = [due[first : first + self._share] for first in range(0, len(due), self._share)]
-        if len(shares) == 1:
-            self._settle(shares[0])
+        size = self._batch_size
+        batches = [due[first : first + size] for first in range(0, len(due), size)]
+        if len(batches) == 1:
+            self._settle(batches[0])
             return
-        for _ in pool.map(self._settle, shares):
+        for _ in pool.map(self._settle, batches):
             pass
 
     def _settle(self, due: Sequence[Deadline]) -> None:
-        """Have the engine settle sessions, and the index agree with those it did not.
+        """Settle sessions, and correct the index for those that were not due.
 
         Raises:
-            StoreUnavailable: It can't be reached; nothing is lost by trying again.
+            StoreUnavailable: The store can't be reached. Settling is idempotent: try again.
         """
         try:
             outcomes = self._engine.settle_many([one.session_id for one in due])
@@ -257,13 +258,13 @@ class Sweeper:
             raise
         except Exception:
             if len(due) > 1:
-                # One of them, perhaps, can't be read: the others can be settled.
+                # One of them may be undecodable; settle the others.
                 for one in due:
                     self._settle([one])
                 return
             (one,) = due
-            LOG.exception("sweeper: session %s is put off", one.session_id)
-            self._put_off[one.session_id] = time.monotonic() + PUT_OFF_SECONDS
+            LOG.exception("sweeper: session %s is postponed", one.session_id)
+            self._postponed[one.session_id] = time.monotonic() + POSTPONE_SECONDS
 
     def _report(self, due: Deadline, outcome: CommandResult) -> None:
         if all(isinstance(event, TimeWarning) for event in outcome.events):
@@ -287,5 +288,5 @@ class Sweeper:
             return
         next_ms = due_ms(outcome.session)
         if not outcome.events and next_ms != due.at_ms:
-            # Others were faster, which does no harm here, or the index is wrong.
+            # Another process settled it, which does no harm here, or the index is wrong.
             self._index.correct(due.session_id, outcome.session, next_ms)

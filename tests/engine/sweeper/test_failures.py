@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.core.errors import SessionNotFound
-from chalicelib.engine.sweeper import AT_ONCE
+from chalicelib.engine.sweeper import MAX_PER_SCAN
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.store.keys import SessionKeys
 from chalicelib.telemetry import definitions as names
@@ -159,7 +159,7 @@ def test_entries_without_sessions_are_removed_and_delay_no_other(
     missing: list[str] = []
     sessions = [start_session(engine)]
     # More of them than are looked at together, before a session of the same shard.
-    while len(missing) < 3 * AT_ONCE:
+    while len(missing) < 3 * MAX_PER_SCAN:
         session_id = str(uuid4())
         if index_of(session_id) == index_of(sessions[0][0]):
             missing.append(session_id)

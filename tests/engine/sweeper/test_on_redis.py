@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.container import Container
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
-from chalicelib.engine.sweeper import LOOK_AGAIN_SECONDS
+from chalicelib.engine.sweeper import SCAN_EVERY_SECONDS
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
 from chalicelib.store.subscription import deadline_notifications
@@ -27,7 +27,7 @@ def test_sleeping_sweeper_is_woken_by_an_earlier_deadline(
     with sweeping(anywhere.url, cluster=anywhere.is_cluster):
         session_id, started_ms = start_session(engine)
         # Long before it would have looked again by itself.
-        eventually(lambda: timeouts(anywhere, session_id), LOOK_AGAIN_SECONDS - 2)
+        eventually(lambda: timeouts(anywhere, session_id), SCAN_EVERY_SECONDS - 2)
     engine.complete_session(session_id)
     found = timeouts(anywhere, session_id)
     assert found == expected(started_ms, len(found))

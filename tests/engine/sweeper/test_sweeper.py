@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 
 from chalicelib.core.setup import Participant, SyncMode, create_setup
-from chalicelib.engine.sweeper import AT_ONCE, Sweeper
+from chalicelib.engine.sweeper import MAX_PER_SCAN, Sweeper
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Loaded, RateLimitCheck, Stale, StoreUnavailable
 from chalicelib.telemetry import definitions as names
@@ -58,12 +58,12 @@ class Scene:
         self.told = RecordingSink()
         self.sweeper = self.new_sweeper()
 
-    def new_sweeper(self, aside: Callable[[], None] | None = None) -> Sweeper:
+    def new_sweeper(self, periodic_task: Callable[[], None] | None = None) -> Sweeper:
         return Sweeper(
             self.engine,
             FakeDeadlines(self.store),
             self.deadline_notifications.open,
-            aside=aside,
+            periodic_task=periodic_task,
             telemetry=Telemetry(self.told),
         )
 
@@ -167,7 +167,7 @@ def test_sessions_that_are_not_due_are_not_read(scene: Scene) -> None:
 
 
 def test_timeouts_beyond_one_batch_are_all_settled(scene: Scene) -> None:
-    names = [f"game {number}" for number in range(3 * AT_ONCE + 1)]
+    names = [f"game {number}" for number in range(3 * MAX_PER_SCAN + 1)]
     for name in names:
         scene.start_session(name)
     scene.store.advance(ALLOWED_MS)
@@ -200,7 +200,7 @@ def test_entry_older_than_its_session_is_corrected(scene: Scene) -> None:
 def test_unreadable_sessions_are_postponed_and_delay_no_other(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    damaged = {f"damaged {number}" for number in range(AT_ONCE + 8)}
+    damaged = {f"damaged {number}" for number in range(MAX_PER_SCAN + 8)}
     scene.store.deadlines |= dict.fromkeys(damaged, 17)
     scene.store.unreadable = damaged
     deadline_ms = scene.start_session("game")
@@ -212,7 +212,7 @@ def test_unreadable_sessions_are_postponed_and_delay_no_other(
     # Each was read with others, and once more alone; looking again and again would show here.
     assert all(scene.store.read.count(name) <= 2 for name in damaged)
     assert {record.getMessage() for record in caplog.records} == {
-        f"sweeper: session {name} is put off" for name in damaged
+        f"sweeper: session {name} is postponed" for name in damaged
     }
 
 
@@ -273,7 +273,7 @@ def test_periodic_task_repeats_and_delays_no_timeout(caplog: pytest.LogCaptureFi
     scene, go_on = Scene(), Event()
     failures = iter([StoreUnavailable("the store is away"), ValueError("a fault of our own")])
 
-    def aside() -> None:
+    def periodic_task() -> None:
         for failure in failures:
             raise failure
         go_on.wait(10)
@@ -282,8 +282,8 @@ def test_periodic_task_repeats_and_delays_no_timeout(caplog: pytest.LogCaptureFi
         scene.engine,
         FakeDeadlines(scene.store),
         scene.deadline_notifications.open,
-        aside=aside,
-        aside_every_seconds=0.0,
+        periodic_task=periodic_task,
+        task_every_seconds=0.0,
     )
     deadline_ms = scene.start_session("game")
     sweeper.start()
@@ -335,7 +335,7 @@ def test_scheduled_sweep_leaves_at_once_if_nothing_falls_due_in_its_minute(scene
 
 
 def test_scheduled_sweep_settles_what_is_due_and_leaves(scene: Scene) -> None:
-    names = [f"game {number}" for number in range(AT_ONCE + 1)]
+    names = [f"game {number}" for number in range(MAX_PER_SCAN + 1)]
     deadlines_ms = {name: scene.start_session(name) for name in names}
     scene.store.advance(ALLOWED_MS + 700)
 
@@ -414,10 +414,10 @@ def test_scheduled_sweep_stays_for_a_store_that_comes_back_in_its_minute(scene: 
 def test_scheduled_sweep_leaves_when_what_is_done_aside_is_done() -> None:
     scene, done = Scene(), []
 
-    def aside() -> None:
+    def periodic_task() -> None:
         Event().wait(0.2)
-        done.append("aside")
+        done.append("task")
 
-    scene.new_sweeper(aside).work_while_due(WHOLE_MINUTE_MS)
+    scene.new_sweeper(periodic_task).work_while_due(WHOLE_MINUTE_MS)
 
-    assert done == ["aside"]
+    assert done == ["task"]

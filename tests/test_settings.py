@@ -196,6 +196,10 @@ def test_error_does_not_quote_a_password() -> None:
             {"ALLOWED_ORIGINS": "https://a.example, b.example"},
             f"ALLOWED_ORIGINS has 'b.example'; {ORIGIN}",
         ),
+        (
+            {"ALLOWED_ORIGINS": "https://a.example;script-src"},
+            f"ALLOWED_ORIGINS has 'https://a.example;script-src'; {ORIGIN}",
+        ),
         ({"ALLOWED_ORIGINS": "*"}, f"ALLOWED_ORIGINS has '*'; {ORIGIN}"),
         (
             {"ALLOWED_ORIGINS": "https://*.a.example"},

@@ -7,7 +7,7 @@ down from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, NotRequired, cast
 
 from typing_extensions import TypedDict
 
@@ -22,7 +22,7 @@ class ParticipantView(BankReading):
 
     participant_id: str
     participant_index: int
-    group_id: str | None
+    group_id: NotRequired[str]
     total_time_ms: int
     time_used_ms: int
     overtime_ms: int
@@ -89,7 +89,6 @@ def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None
         view: ParticipantView = {
             "participant_id": participant.participant_id,
             "participant_index": participant.participant_index,
-            "group_id": participant.group_id,
             "total_time_ms": reading.total_time_ms,
             "time_used_ms": tally.time_used_ms,
             "overtime_ms": tally.overtime_ms,
@@ -97,8 +96,10 @@ def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None
             "is_active": False,
             "is_running": reading.is_running,
             "has_expired": reading.has_expired,
-            **reading.bank_reading,
+            **cast(ParticipantView, reading.bank_reading),
         }
+        if participant.group_id is not None:
+            view["group_id"] = participant.group_id
         if position == snapshot.active:
             view["is_active"] = True
             view["time_used_ms"] += snapshot.used_ms

@@ -27,11 +27,14 @@ def blueprint(container: Container) -> Resource:
     @routes.view("/", "GET", "HEAD")
     def get_page() -> Response:
         websocket_url = container.settings.websocket_url
+        origins = container.settings.allowed_origins
         # On AWS the stage precedes the path, and may come without a slash after it.
         asked_for: str = routes.current_request.context["path"]
         root = "" if asked_for.endswith("/") else f"{asked_for.rpartition('/')[2]}/"
         text = web.html(root, websocket_url)
-        tag = f'"{web.digest(text)}"'
+        policy = web.policy(websocket_url, origins)
+        # A 304 leaves the headers that a browser has as they are, so they are part of the version.
+        tag = f'"{web.digest(policy + text)}"'
         if is_cached(routes.current_request.headers.get("If-None-Match"), tag):
             return Response("", {**REVALIDATED, "ETag": tag}, 304)
         return Response(
@@ -41,7 +44,9 @@ def blueprint(container: Container) -> Resource:
                 "ETag": tag,
                 **NO_SNIFF,
                 "Content-Type": "text/html; charset=utf-8",
-                "Content-Security-Policy": web.policy(websocket_url),
+                "Content-Security-Policy": policy,
+                # For browsers without frame-ancestors. It can name no origins.
+                **({} if origins else {"X-Frame-Options": "DENY"}),
                 "Referrer-Policy": "no-referrer",
             },
         )

@@ -7,7 +7,7 @@ version of all of them, so browsers may cache them forever. Knows nothing of ses
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -42,8 +42,12 @@ def html(root: str, websocket_url: str) -> str:
     return page
 
 
-def policy(websocket_url: str) -> str:
-    """The Content-Security-Policy: only this server and its WebSocket API."""
+def policy(websocket_url: str, framed_by: Sequence[str] = ()) -> str:
+    """The Content-Security-Policy: only this server and its WebSocket API.
+
+    Only pages of the origins ``framed_by`` may show this one in a frame.
+    """
+    ancestors = " ".join(framed_by) or "'none'"
     return "; ".join(
         (
             "default-src 'none'",
@@ -53,7 +57,7 @@ def policy(websocket_url: str) -> str:
             f"connect-src 'self' {_sockets(websocket_url)}".rstrip(),
             "base-uri 'none'",
             "form-action 'none'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {ancestors}",
         )
     )
 

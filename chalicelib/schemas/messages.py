@@ -235,7 +235,7 @@ def state_sync(session: Session, now_ms: int) -> list[bytes]:
     parts = list(_parts(state["participants"], groups, FRAME_BYTES - len(to_json(bare))))
     pages = []
     for number, participants in enumerate(parts, 1):
-        group_ids = dict.fromkeys(participant["group_id"] for participant in participants)
+        group_ids = dict.fromkeys(participant.get("group_id") for participant in participants)
         page_groups = [groups[group_id] for group_id in group_ids if group_id in groups]
         page = _sync(session, _part(state, participants, page_groups), now_ms)
         page["page"], page["pages"] = number, len(parts)
@@ -272,7 +272,7 @@ def _parts(
     used_bytes = 0
     for participant in participants:
         needed_bytes = len(to_json(participant)) + 1
-        group = groups.get(participant["group_id"])
+        group = groups.get(participant.get("group_id"))
         if group is not None:
             needed_bytes += len(to_json(group)) + 1
         if part and used_bytes + needed_bytes > room_bytes:

@@ -24,7 +24,7 @@ FRAME_BYTES = 32 * 1024
 
 MAX_EVENTS_PER_FRAME = 50
 
-MIN_PARTICIPANT_BYTES = 230
+MIN_PARTICIPANT_BYTES = 214
 """The minimum size of a participant, to skip encoding what cannot fit."""
 
 
@@ -141,7 +141,7 @@ def _fit(update: StateUpdate, events: Sequence[Event]) -> bytes | None:
 
 def _without_other_groups(state: SessionState) -> SessionState:
     """Drop the groups of participants that are not shown."""
-    shown = {participant["group_id"] for participant in state["participants"]}
+    shown = {participant.get("group_id") for participant in state["participants"]}
     if "groups" in state:
         state["groups"] = [group for group in state["groups"] if group["group_id"] in shown]
     return state

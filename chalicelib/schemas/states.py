@@ -45,7 +45,7 @@ class ParticipantState(ParticipantView):
 
 
 class SessionState(TypedDict):
-    """A session at one instant, including its setup."""
+    """A session at one instant, including its setup; what a creation left out is left out."""
 
     session_id: str
     sync_mode: SyncMode
@@ -54,13 +54,13 @@ class SessionState(TypedDict):
     participants: list[ParticipantState]
     active_participant_id: str | None
     total_time_ms: int
-    time_per_cycle_ms: int | None
-    increment_ms: int
-    max_time_ms: int | None
-    time_control: TimeControlView | None
+    time_per_cycle_ms: NotRequired[int]
+    increment_ms: NotRequired[int]
+    max_time_ms: NotRequired[int]
+    time_control: NotRequired[TimeControlView]
     action_on_timeout: ActionOnTimeout
-    warn_at_ms: list[int]
-    metadata: Mapping[str, Any] | None
+    warn_at_ms: NotRequired[list[int]]
+    metadata: NotRequired[Mapping[str, Any]]
     cycle_started_at: str | None
     cycle_elapsed_ms: int
     session_started_at: str | None
@@ -131,13 +131,7 @@ def state_with_deadline(
         "participants": participants,
         "active_participant_id": active_id,
         "total_time_ms": session.total_time_ms,
-        "time_per_cycle_ms": setup.time_per_cycle_ms,
-        "increment_ms": setup.increment_ms,
-        "max_time_ms": setup.max_time_ms,
-        "time_control": None,
         "action_on_timeout": {"type": setup.action_on_timeout},
-        "warn_at_ms": list(setup.warn_at_ms),
-        "metadata": setup.metadata,
         "cycle_started_at": _iso(active.started_at_ms if active else None),
         "cycle_elapsed_ms": active.elapsed_ms if active else 0,
         "session_started_at": _iso(session.started_at_ms),
@@ -146,8 +140,7 @@ def state_with_deadline(
         "updated_at": iso(session.updated_at_ms),
         "deadline_at": _iso(ends_ms),
     }
-    if setup.time_control is not None:
-        state["time_control"] = _control(setup.time_control)
+    _add_given(state, setup)
     if setup.own_controls:
         own = dict(zip(_ids(setup), setup.own_controls, strict=True))
         for view in participants:
@@ -161,6 +154,22 @@ def state_with_deadline(
     if shown.session_remaining_ms is not None:
         state["session_remaining_ms"] = shown.session_remaining_ms
     return state
+
+
+def _add_given(state: SessionState, setup: Setup) -> None:
+    """Add what a request may leave out, if it did not."""
+    if setup.time_per_cycle_ms is not None:
+        state["time_per_cycle_ms"] = setup.time_per_cycle_ms
+    if setup.increment_ms:
+        state["increment_ms"] = setup.increment_ms
+    if setup.max_time_ms is not None:
+        state["max_time_ms"] = setup.max_time_ms
+    if setup.time_control is not None:
+        state["time_control"] = _control(setup.time_control)
+    if setup.warn_at_ms:
+        state["warn_at_ms"] = list(setup.warn_at_ms)
+    if setup.metadata is not None:
+        state["metadata"] = setup.metadata
 
 
 def switch_result(state: SessionState, expired_participant_id: str | None) -> SwitchResult:

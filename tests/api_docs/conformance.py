@@ -32,6 +32,7 @@ OF_EVERY_ANSWER = frozenset(
         "content-security-policy",
         "referrer-policy",
         "x-content-type-options",
+        "x-frame-options",
     }
 )
 REMAPPED = {"www-authenticate": "x-amzn-remapped-www-authenticate"}

@@ -72,7 +72,7 @@ def _played(setup: Setup, scenario: Scenario) -> Iterator[tuple[Session, int]]:
 def _without_other_groups(state: SessionState) -> SessionState:
     """The state as a partial update has it: without the groups of participants it leaves out."""
     if "groups" in state:
-        shown = {one["group_id"] for one in state["participants"]}
+        shown = {one.get("group_id") for one in state["participants"]}
         state["groups"] = [one for one in state["groups"] if one["group_id"] in shown]
     return state
 

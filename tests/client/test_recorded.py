@@ -31,7 +31,7 @@ def test_every_mode_has_a_partial_update_that_leaves_out_participants() -> None:
 
 
 def _control(state: dict[str, Any]) -> dict[str, Any]:
-    return state["time_control"] or {}
+    return state.get("time_control") or {}
 
 
 def _participant_count(state: dict[str, Any]) -> int:

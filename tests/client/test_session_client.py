@@ -204,9 +204,11 @@ async def test_error_that_there_is_no_session_discards_the_snapshot_and_is_not_r
     missing = {"type": "ERROR", "code": "SESSION_NOT_FOUND", "message": "", "timestamp": 0}
     # To a command, it is that command's answer.
     recorded.socket.deliver({**missing, "id": "a command of long ago"})
+    await advance(1)
     assert recorded.client.snapshot is not None
     assert len(recorded.errors) == 1
     recorded.socket.deliver(missing)
+    await advance(1)
 
     assert recorded.client.snapshot is None
     assert recorded.client.ending is None

@@ -28,7 +28,7 @@ def server_state(session: Session, now_ms: int) -> Any:
 def partial_state(before: Session, after: Session, now_ms: int) -> Any:
     """The state of a partial update."""
     state = session_state(after, now_ms, changed_positions(before, after))
-    groups = {participant["group_id"] for participant in state["participants"]}
+    groups = {participant.get("group_id") for participant in state["participants"]}
     if "groups" in state:
         state["groups"] = [group for group in state["groups"] if group["group_id"] in groups]
     return json.loads(to_json(state))

@@ -512,7 +512,7 @@ class Model:
                 "has_expired": player.expired,
                 "is_running": moving and self.moves_with_active(player),
                 "total_time_ms": self.total_of(player),
-                "group_id": player.group,
+                **({} if player.group is None else {"group_id": player.group}),
             }
             for player in self.players
         }

@@ -92,6 +92,36 @@ def test_page_may_connect_to_its_websocket_url_only(rest: RestClient) -> None:
     assert "RateLimit-Limit" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("origins", "ancestors", "frame_options"),
+    [
+        ((), "'none'", "DENY"),
+        (
+            ("https://school.example", "http://localhost:3000"),
+            "https://school.example http://localhost:3000",
+            None,
+        ),
+    ],
+)
+def test_page_may_be_framed_by_allowed_origins_only(
+    origins: tuple[str, ...], ancestors: str, frame_options: str | None
+) -> None:
+    rest = rest_client(Container(Settings(websocket_url=SOCKETS, allowed_origins=origins)))
+    answer = rest.get("/")
+
+    assert f"; frame-ancestors {ancestors}" in answer.headers["Content-Security-Policy"]
+    assert answer.headers.get("X-Frame-Options") == frame_options
+
+
+def test_page_is_sent_again_once_other_sites_may_frame_it() -> None:
+    tags = {
+        rest_client(Container(Settings(allowed_origins=origins))).get("/").headers["ETag"]
+        for origins in ((), ("https://school.example",))
+    }
+
+    assert len(tags) == 2
+
+
 def test_policy_of_a_local_page_allows_any_host_name() -> None:
     # Another device names this machine otherwise than it names itself.
     assert "connect-src 'self' ws://*:8001;" in web.policy("ws://127.0.0.1:8001/dev")

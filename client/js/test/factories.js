@@ -15,7 +15,6 @@ export function makeParticipant(participant_id, more) {
   return {
     participant_id,
     participant_index: 0,
-    group_id: null,
     total_time_ms: 60_000,
     time_used_ms: 0,
     time_remaining_ms: 60_000,
@@ -45,10 +44,6 @@ export function makeState(participants, more) {
     participants,
     active_participant_id: participants.find((one) => one.is_active)?.participant_id ?? null,
     total_time_ms: 60_000,
-    time_per_cycle_ms: null,
-    max_time_ms: null,
-    time_control: null,
-    warn_at_ms: [],
     updated_at: updatedAtOf(more?.version ?? 1),
     deadline_at: null,
     ...more,

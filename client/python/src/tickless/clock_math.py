@@ -35,7 +35,7 @@ def participant_at(
         later["main_remaining_ms"] = max(0, main_ms - elapsed_ms)
         later["period_remaining_ms"] = max(0, period_left_ms - beyond_ms)
         if participant.get("periods_left"):
-            control = participant.get("time_control") or state["time_control"] or {}
+            control = participant.get("time_control") or state.get("time_control") or {}
             period_ms = control["period_ms"]
             # A period starts when the one before it ends.
             spent, into_ms = divmod(beyond_ms + period_ms - period_left_ms, period_ms)

@@ -130,7 +130,7 @@ def _participant_face(
     shown_ms = now.get("main_remaining_ms") or now.get("period_remaining_ms", left_ms)
     delay_ms = now.get("delay_remaining_ms", 0)
     counts_up = state["sync_mode"] == "count_up"
-    used_ms = min(now["time_used_ms"], (counts_up and state["max_time_ms"]) or inf)
+    used_ms = min(now["time_used_ms"], (counts_up and state.get("max_time_ms")) or inf)
     warning, next_warning_in_ms = _warnings(state, left_ms)
     in_overtime = now["is_active"] and now["has_expired"] and not now["is_running"]
     is_expired = now["has_expired"] or (left_ms <= 0 and not counts_up)

@@ -58,13 +58,13 @@ def merge_partial(state: SessionState, partial: SessionState) -> SessionState:
     ``partial``, as is one member of each group whose clock moves; the others keep their values.
     """
     updated = {one["participant_id"]: one for one in partial["participants"]}
-    by_group = {one["group_id"]: one for one in partial["participants"]}
+    by_group = {one.get("group_id"): one for one in partial["participants"]}
     first = next(iter(partial["participants"]), None)
 
     def carried_over(one: ParticipantState) -> ParticipantState:
         if partial["sync_mode"] == "global" and first is not None:
             return _with_fields(one, first, ("time_remaining_ms", "is_running"), has_expired=False)
-        member = by_group.get(one["group_id"]) if partial["sync_mode"] == "per_group" else None
+        member = by_group.get(one.get("group_id")) if partial["sync_mode"] == "per_group" else None
         return one if member is None else _with_fields(one, member, GROUP_CLOCK_FIELDS)
 
     whole = partial.copy()

@@ -24,7 +24,7 @@ SessionEvent = dict[str, Any]
 class ParticipantState(TypedDict):
     participant_id: str
     participant_index: int
-    group_id: str | None
+    group_id: NotRequired[str]
     total_time_ms: int
     time_used_ms: int
     time_remaining_ms: int
@@ -56,13 +56,13 @@ class SessionState(TypedDict):
     participants: list[ParticipantState]
     active_participant_id: str | None
     total_time_ms: int
-    time_per_cycle_ms: int | None
-    increment_ms: int
-    max_time_ms: int | None
-    time_control: dict[str, Any] | None
+    time_per_cycle_ms: NotRequired[int]
+    increment_ms: NotRequired[int]
+    max_time_ms: NotRequired[int]
+    time_control: NotRequired[dict[str, Any]]
     action_on_timeout: dict[str, Any]
-    warn_at_ms: list[int]
-    metadata: dict[str, Any] | None
+    warn_at_ms: NotRequired[list[int]]
+    metadata: NotRequired[dict[str, Any]]
     cycle_started_at: str | None
     cycle_elapsed_ms: int
     session_started_at: str | None

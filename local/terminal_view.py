@@ -17,10 +17,17 @@ from tickless import ClockFace, ConnectionState, DisplayFrame, Snapshot
 MAX_ROWS = 20
 """The maximum number of participants shown: those around the active one."""
 
-PHASE_STYLES = {"plain": "", "warning": "yellow", "expired": "red", "overtime": "bold red"}
+PHASE_STYLES = {
+    "plain": "",
+    "warning": "yellow",
+    "unconfirmed": "yellow",
+    "expired": "red",
+    "overtime": "bold red",
+}
 CONNECTION_STYLES = {
     "live": "green",
     "connecting": "yellow",
+    "unconfirmed": "yellow",
     "reconnecting": "yellow",
     "closed": "red",
 }

@@ -51,7 +51,7 @@ def test_state_is_shown_as_of_its_timestamp_while_the_server_time_is_unknown() -
     [
         ({"time_remaining_ms": 5_000}, {}, ("4.0", "plain", 0)),
         ({"time_remaining_ms": 5_000}, {"warn_at_ms": [9_000, 4_000]}, ("4.0", "warning", 2)),
-        ({"time_remaining_ms": 1_000}, {}, ("0:00", "expired", 0)),
+        ({"time_remaining_ms": 1_000}, {}, ("0:00", "unconfirmed", 0)),
         ({"time_remaining_ms": 5_000, "is_running": False}, {}, ("5.0", "plain", 0)),
         ({"time_remaining_ms": 5_000}, {"status": "paused"}, ("5.0", "plain", 0)),
     ],
@@ -60,6 +60,29 @@ def test_face_after_a_second(
     fields: dict[str, Any], state: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     assert select(face(1_000, state=state, **fields), "text", "phase", "warning") == expected
+
+
+GLOBAL = {"sync_mode": "global", "session_remaining_ms": 0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "state", "phase"),
+    [
+        ({}, {}, "unconfirmed"),
+        ({"has_expired": True}, {}, "expired"),
+        ({}, GLOBAL, "unconfirmed"),
+        ({"is_running": False}, {**GLOBAL, "status": "expired"}, "expired"),
+        ({}, {"sync_mode": "count_up", "max_time_ms": 60_000}, "unconfirmed"),
+        ({}, {"sync_mode": "count_up"}, "plain"),
+    ],
+)
+def test_clock_at_zero_has_expired_only_once_the_server_says_so(
+    fields: dict[str, Any], state: dict[str, Any], phase: str
+) -> None:
+    one = make_participant("a", **{**RUNNING, "time_remaining_ms": 0, **fields})
+    faces = frame(0, make_state(one, **state)).faces
+
+    assert {each.phase for each in faces} == {phase}
 
 
 def test_overtime_keeps_counting() -> None:

@@ -26,7 +26,8 @@ import {
  * @property {string} id the participant's, or `session` for the session clock of `global`
  * @property {string} text the digits: with byo-yomi and Canadian overtime of the main time, then
  *   of the period; in `count_up` of the time used
- * @property {'plain' | 'warning' | 'expired' | 'overtime'} phase
+ * @property {'plain' | 'warning' | 'unconfirmed' | 'expired' | 'overtime'} phase `unconfirmed` at
+ *   zero until the server says that the clock has run out
  * @property {number} warning how many marks of `warn_at_ms` have been passed
  * @property {boolean} isActive
  * @property {boolean} isRunning
@@ -139,7 +140,7 @@ function sessionFace(leftMs, state, tenthsBelowMs) {
     face: {
       id: 'session',
       text: formatRemaining(leftMs, tenthsBelowMs),
-      phase: leftMs <= 0 ? 'expired' : warning ? 'warning' : 'plain',
+      phase: phaseOf(leftMs, isRunning, warning),
       warning,
       isActive: isRunning,
       isRunning,
@@ -166,12 +167,13 @@ function participantFace(now, state, tenthsBelowMs) {
   const usedMs = Math.min(now.time_used_ms, (countsUp && state.max_time_ms) || Infinity);
   const { warning, nextInMs } = warnings(state, leftMs);
   const inOvertime = now.is_active && now.has_expired && !now.is_running;
-  const isExpired = now.has_expired || (leftMs <= 0 && !countsUp);
+  // Without a maximum, a stopwatch never runs out.
+  const untilZeroMs = countsUp && !state.max_time_ms ? Infinity : leftMs;
   /** @type {ClockFace} */
   const face = {
     id: now.participant_id,
     text: countsUp ? formatElapsed(usedMs) : formatRemaining(shownMs, tenthsBelowMs),
-    phase: inOvertime ? 'overtime' : isExpired ? 'expired' : warning ? 'warning' : 'plain',
+    phase: inOvertime ? 'overtime' : phaseOf(untilZeroMs, now.is_running, warning, now.has_expired),
     warning,
     isActive: now.is_active,
     isRunning: now.is_running,
@@ -193,6 +195,22 @@ function participantFace(now, state, tenthsBelowMs) {
     changesInMs = elapsedChangesInMs(now.overtime_ms);
   }
   return { face, changesInMs };
+}
+
+/**
+ * A clock that still runs at zero has run out by the client's reckoning alone: it may have been
+ * paused, or been given time.
+ *
+ * @param {number} leftMs
+ * @param {boolean} isRunning
+ * @param {number} warning
+ * @param {boolean} [hasExpired]
+ * @returns {ClockFace['phase']}
+ */
+function phaseOf(leftMs, isRunning, warning, hasExpired = false) {
+  if (hasExpired) return 'expired';
+  if (leftMs <= 0) return isRunning ? 'unconfirmed' : 'expired';
+  return warning ? 'warning' : 'plain';
 }
 
 /**

@@ -98,7 +98,7 @@
 
 /** @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo'} CommandName */
 
-/** @typedef {'connecting' | 'live' | 'reconnecting' | 'closed'} ConnectionState */
+/** @typedef {'connecting' | 'live' | 'unconfirmed' | 'reconnecting' | 'closed'} ConnectionState */
 
 /**
  * What the client needs of a WebSocket.
@@ -123,6 +123,8 @@
  * @property {(callback: () => void, delayMs: number) => unknown} setTimer
  * @property {(timer: any) => void} clearTimer
  * @property {(url: string, protocol?: string) => Socket} openSocket
+ * @property {(callback: () => void) => () => void} onOffline calls back when the machine goes
+ *   offline; returns a function that stops this
  * @property {(callback: () => void) => () => void} onWake calls back when the page becomes
  *   visible or the machine goes online; returns a function that stops this
  */

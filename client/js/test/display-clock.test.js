@@ -202,10 +202,31 @@ test('the phase and the count of warnings change at the instant of each warning'
     151,
   );
   assert.equal(
-    first((one) => one.phase === 'expired'),
+    first((one) => one.phase === 'unconfirmed'),
     12_251,
   );
   assert.equal(shown[0]?.phase, 'plain');
+});
+
+test('a clock at zero has expired only once the server says so', () => {
+  /** @param {Partial<ParticipantState>} participant @param {Partial<SessionState>} [state] */
+  const phases = (participant, state) => {
+    const { display, shown } = aDisplay();
+    display.update(withOneParticipant({ time_remaining_ms: 0, ...participant }, state));
+    return shown.map((one) => one.phase);
+  };
+  /** @type {Partial<SessionState>} */
+  const global = { sync_mode: 'global', session_remaining_ms: 0 };
+
+  assert.deepEqual(phases({}), ['unconfirmed']);
+  assert.deepEqual(phases({ has_expired: true }), ['expired']);
+  assert.deepEqual(phases({}, global), ['unconfirmed', 'unconfirmed']);
+  assert.deepEqual(phases({ is_running: false }, { ...global, status: 'expired' }), [
+    'expired',
+    'expired',
+  ]);
+  assert.deepEqual(phases({}, { sync_mode: 'count_up', max_time_ms: 60_000 }), ['unconfirmed']);
+  assert.deepEqual(phases({}, { sync_mode: 'count_up' }), ['plain']);
 });
 
 test('the session clock of global has its own face', () => {

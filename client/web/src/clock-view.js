@@ -70,6 +70,7 @@ export function noteFor({ phase, delay, overtime, periodsLeft, cyclesLeft }) {
   const parts = [];
   if (phase === 'overtime') parts.push(`■ Over by ${overtime}`);
   else if (phase === 'expired') parts.push('■ Out of time');
+  else if (phase === 'unconfirmed') parts.push('□ At zero, not confirmed');
   else if (phase === 'warning') parts.push('▲ Low');
   if (delay) parts.push(`Starts in ${delay}`);
   if (periodsLeft !== undefined) parts.push(pluralize(periodsLeft, 'period'));

@@ -93,14 +93,16 @@ export class ParticipantView {
 
   /** @param {SessionState} state */
   #updateButton(state) {
-    const isLive = this.#screen.client.connection === 'live';
+    const { connection } = this.#screen.client;
+    const isLive = connection === 'live';
     this.#action = participantAction(state, this.#id, {
       takesTurns: this.#screen.names?.takesTurns ?? false,
       hasToken: this.#screen.route.token !== undefined,
     });
     if (this.#isUnknown) this.#action = { label: UNKNOWN, command: null };
     const isEnabled = isLive && this.#action.command !== null && !this.#isSending;
-    setText(this.#label, isLive ? this.#action.label : 'Not connected');
+    const notLive = connection === 'unconfirmed' ? 'Connection not confirmed' : 'Not connected';
+    setText(this.#label, isLive ? this.#action.label : notLive);
     setText(this.#hint, isEnabled ? 'Tap or press Space' : '');
     // A button with `disabled` would lose the focus.
     this.#button.setAttribute('aria-disabled', String(!isEnabled));

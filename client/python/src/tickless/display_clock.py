@@ -22,7 +22,7 @@ from .server_clock import ServerClock
 from .state_version import Snapshot
 from .wire_types import ParticipantState, SessionState
 
-Phase = Literal["plain", "warning", "expired", "overtime"]
+Phase = Literal["plain", "warning", "unconfirmed", "expired", "overtime"]
 
 TIMER_SLACK_MS = 1
 """Timers may fire slightly early, when the digits are still the same."""
@@ -34,7 +34,8 @@ class ClockFace:
 
     ``id`` is the participant's, or ``session`` for the session clock of ``global``. ``text``
     has the digits: with byo-yomi and Canadian overtime of the main time, then of the period; in
-    ``count_up`` of the time used. ``warning`` is how many marks of ``warn_at_ms`` have been
+    ``count_up`` of the time used. ``phase`` is ``unconfirmed`` at zero until the server says that
+    the clock has run out. ``warning`` is how many marks of ``warn_at_ms`` have been
     passed. ``delay`` and ``overtime`` are digits, or empty. ``periods_left`` includes the period
     that is running.
     """
@@ -113,7 +114,7 @@ def _session_face(
     face = ClockFace(
         id="session",
         text=format_remaining(left_ms, tenths_below_ms),
-        phase="expired" if left_ms <= 0 else "warning" if warning else "plain",
+        phase=_phase(left_ms, is_running=is_running, is_warning=warning > 0),
         warning=warning,
         is_active=is_running,
         is_running=is_running,
@@ -133,11 +134,18 @@ def _participant_face(
     used_ms = min(now["time_used_ms"], (counts_up and state.get("max_time_ms")) or inf)
     warning, next_warning_in_ms = _warnings(state, left_ms)
     in_overtime = now["is_active"] and now["has_expired"] and not now["is_running"]
-    is_expired = now["has_expired"] or (left_ms <= 0 and not counts_up)
+    # Without a maximum, a stopwatch never runs out.
+    until_zero_ms = inf if counts_up and not state.get("max_time_ms") else left_ms
     face = ClockFace(
         id=now["participant_id"],
         text=format_elapsed(used_ms) if counts_up else format_remaining(shown_ms, tenths_below_ms),
-        phase=_phase(in_overtime=in_overtime, is_expired=is_expired, is_warning=warning > 0),
+        phase=_phase(
+            until_zero_ms,
+            is_running=now["is_running"],
+            is_warning=warning > 0,
+            in_overtime=in_overtime,
+            has_expired=now["has_expired"],
+        ),
         warning=warning,
         is_active=now["is_active"],
         is_running=now["is_running"],
@@ -160,11 +168,21 @@ def _participant_face(
     return face, changes_in_ms
 
 
-def _phase(*, in_overtime: bool, is_expired: bool, is_warning: bool) -> Phase:
+def _phase(
+    left_ms: float,
+    *,
+    is_running: bool,
+    is_warning: bool,
+    in_overtime: bool = False,
+    has_expired: bool = False,
+) -> Phase:
     if in_overtime:
         return "overtime"
-    if is_expired:
+    if has_expired:
         return "expired"
+    if left_ms <= 0:
+        # By the client's reckoning alone: it may have been paused, or been given time.
+        return "unconfirmed" if is_running else "expired"
     return "warning" if is_warning else "plain"
 
 

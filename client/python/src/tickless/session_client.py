@@ -71,6 +71,7 @@ class SessionClient:
         self._protocol = SessionProtocol(self._environment, self._timeouts, callbacks)
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
+        self._reading: asyncio.Timeout | None = None
         self._change = asyncio.Event()
 
     @property
@@ -91,6 +92,15 @@ class SessionClient:
     def clock(self) -> ServerClock:
         """The server's time."""
         return self._protocol.clock
+
+    @property
+    def error_bound_ms(self) -> float:
+        """How far off what is displayed may be.
+
+        The error of the clock and, unless the connection is live, the time since the state was
+        confirmed.
+        """
+        return self._protocol.error_bound_ms
 
     @property
     def is_closed(self) -> bool:
@@ -198,6 +208,10 @@ class SessionClient:
             raise not_live()
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         message = self._protocol.send_command(answer, command, args, expected_version)
+        if self._reading is not None:
+            # The answer is due before the next heartbeat.
+            due_in_ms = self._protocol.due_at_ms - self._environment.now()
+            self._reading.reschedule(asyncio.get_running_loop().time() + due_in_ms / 1000)
         try:
             async with asyncio.timeout(_seconds(self._timeouts.command_timeout_ms)):
                 await socket.send(json.dumps(message))
@@ -259,12 +273,15 @@ class SessionClient:
         self._notify()
         while not protocol.is_dead:
             try:
-                async with asyncio.timeout(_seconds(protocol.due_at_ms - self._environment.now())):
+                due_in_ms = protocol.due_at_ms - self._environment.now()
+                async with asyncio.timeout(_seconds(due_in_ms)) as self._reading:
                     data = await socket.recv()
             except TimeoutError:
                 to_send = protocol.tick()
             else:
                 to_send = protocol.receive(data)
+            finally:
+                self._reading = None
             self._notify()
             await self._send_all(socket, to_send)
 

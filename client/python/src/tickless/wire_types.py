@@ -12,7 +12,7 @@ Status = Literal["pending", "running", "paused", "expired", "completed", "cancel
 CommandName = Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
 Role = Literal["host", "participant", "viewer"]
 Ending = Literal["deleted", "expired"]
-ConnectionState = Literal["connecting", "live", "reconnecting", "closed"]
+ConnectionState = Literal["connecting", "live", "unconfirmed", "reconnecting", "closed"]
 
 Message = dict[str, Any]
 """A socket message in either direction."""

@@ -14,6 +14,7 @@ from .screens import Screens
 from .session_page import (
     HOST,
     PHONE,
+    PRESS_MS,
     VIEWER,
     card,
     clock,
@@ -63,6 +64,7 @@ def test_everything_can_be_done_with_the_keyboard(screens: Screens, stack: Insta
 
     page.keyboard.press("Space")
     expect(page.locator(".header .status")).to_have_text("Running")
+    page.wait_for_timeout(PRESS_MS)
     page.keyboard.press("Space")
     expect(card(page, "Against")).to_have_attribute("data-active", "true")
     page.keyboard.press("u")

@@ -10,7 +10,7 @@ import { DisplayClock, SessionClient } from '../../js/src/index.js';
 import { Announcer } from './announcer.js';
 import { Api, ApiError } from './api.js';
 import { connectionLabel, noticeFor } from './connection-status.js';
-import { chime, unmute } from './device.js';
+import { chime, unmute, wakeLock } from './device.js';
 import { el, setData, setText } from './dom.js';
 import { eventText } from './event-text.js';
 import { SessionNames } from './names.js';
@@ -30,7 +30,6 @@ import { STATUS_LABELS } from './primary-action.js';
  * @property {(events: SessionEvent[]) => void} [onEvents]
  * @property {() => void} [onConnection]
  * @property {(event: KeyboardEvent) => void} [onKey]
- * @property {() => void} [dispose]
  */
 
 /** How long to wait before showing an error instead of "Connecting". */
@@ -70,6 +69,7 @@ export class SessionScreen {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #graceTimer;
   #indicatorTimer;
+  #wakeLock = wakeLock(() => this.client.snapshot?.state.status === 'running');
   #listeners = new AbortController();
   #hasSound = loadPreference('sound');
   #soundedAt = -Infinity;
@@ -149,7 +149,7 @@ export class SessionScreen {
     this.#listeners.abort();
     clearInterval(this.#indicatorTimer);
     clearTimeout(this.#graceTimer);
-    this.#view?.dispose?.();
+    this.#wakeLock.stop();
     this.#view = null;
     this.#display?.stop();
     this.client.close();
@@ -169,6 +169,7 @@ export class SessionScreen {
       }
     }
     this.#display?.update(snapshot);
+    void this.#wakeLock.update();
     this.#update();
   }
 

@@ -229,6 +229,22 @@ def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(
     expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
 
 
+def test_digits_survive_an_extension_that_splits_or_wraps_their_text(
+    screens: Screens, stack: Instance
+) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", names="Ada\nBen")
+    for meddle in (
+        "(one) => one.firstChild.splitText(1)",
+        "(one) => one.append(document.createTextNode('57'))",
+        "(one) => { one.innerHTML = `<font>${one.textContent}</font>`; }",
+        "(one) => one.replaceChildren()",
+    ):
+        clock(host, "Ben").evaluate(meddle)
+        press(host, "Add time to Ben")
+        expect(clock(host, "Ben")).to_have_text(re.compile(r"^\d:\d\d$"))
+    expect(clock(host, "Ben")).to_have_text("3:40")
+
+
 def test_page_opened_by_another_host_name_connects_to_that_host(
     screens: Screens, stack: Instance
 ) -> None:

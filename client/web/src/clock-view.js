@@ -15,7 +15,7 @@ const MIN_CHARACTERS = 4;
 export class ClockView {
   #name = el('span', { className: 'name', dir: 'auto' });
   #team = el('span', { className: 'team', dir: 'auto' });
-  #digits = el('p', { className: 'digits', role: 'timer' });
+  #digits = el('p', { className: 'digits', role: 'timer', translate: false });
   #note = el('p', { className: 'note' });
   #characters = 0;
 

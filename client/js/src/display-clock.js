@@ -17,7 +17,7 @@ import {
   remainingChangesInMs,
 } from './format.js';
 
-/** @import { Environment, ParticipantState, SessionState, Snapshot } from './types.js' */
+/** @import { Environment, ParticipantState, SessionState, Snapshot, TimeControl } from './types.js' */
 
 /**
  * One clock as displayed at an instant.
@@ -33,6 +33,9 @@ import {
  * @property {boolean} isRunning
  * @property {string} delay digits of the remaining delay, or empty
  * @property {string} overtime digits of the time since zero, or empty
+ * @property {string} periods what follows the main time, as `then 5 x 0:30`, or which period runs,
+ *   as `period 2 of 5, then 3 x 0:30`; with Canadian overtime `then 20 turns in 15:00`, and
+ *   `7 turns to go`; else empty
  * @property {number} [periodsLeft] includes the period that is running
  * @property {number} [cyclesLeft]
  */
@@ -114,7 +117,7 @@ export class DisplayClock {
       const now = participantAt(one, state, elapsedMs);
       showIfChanged(participantFace(now, state, this.#tenthsBelowMs));
     }
-    if (state.session_remaining_ms !== undefined) {
+    if (state.session_remaining_ms != null) {
       const leftMs = sessionRemainingMs(state, elapsedMs);
       showIfChanged(sessionFace(leftMs, state, this.#tenthsBelowMs));
     }
@@ -146,6 +149,7 @@ function sessionFace(leftMs, state, tenthsBelowMs) {
       isRunning,
       delay: '',
       overtime: '',
+      periods: '',
     },
     changesInMs: isRunning
       ? Math.min(remainingChangesInMs(leftMs, tenthsBelowMs), nextInMs)
@@ -179,6 +183,7 @@ function participantFace(now, state, tenthsBelowMs) {
     isRunning: now.is_running,
     delay: delayMs > 0 && now.is_running ? formatRemaining(delayMs, 0) : '',
     overtime: now.overtime_ms > 0 ? formatElapsed(now.overtime_ms) : '',
+    periods: periodsText(now, now.time_control ?? state.time_control ?? {}),
     periodsLeft: now.periods_left,
     cyclesLeft: now.cycles_left,
   };
@@ -195,6 +200,28 @@ function participantFace(now, state, tenthsBelowMs) {
     changesInMs = elapsedChangesInMs(now.overtime_ms);
   }
   return { face, changesInMs };
+}
+
+/**
+ * What the digits leave open: the same digits in main time and in the last period are different
+ * times until the clock runs out.
+ *
+ * @param {ParticipantState} now
+ * @param {Partial<TimeControl>} control
+ */
+function periodsText(now, { period_ms = 0, periods = 0 }) {
+  const { main_remaining_ms: mainMs, period_remaining_ms: periodLeftMs } = now;
+  const { periods_left: periodsLeft, cycles_left: cyclesLeft } = now;
+  if (!periodLeftMs) return '';
+  if (cyclesLeft) {
+    const turns = `${cyclesLeft} turn${cyclesLeft === 1 ? '' : 's'}`;
+    return mainMs ? `then ${turns} in ${formatRemaining(periodLeftMs, 0)}` : `${turns} to go`;
+  }
+  const then = (/** @type {number} */ count) =>
+    count > 0 ? `then ${count} x ${formatRemaining(period_ms, 0)}` : '';
+  if (!periodsLeft || mainMs) return then(periodsLeft ?? 0);
+  const period = `period ${periods - periodsLeft + 1} of ${periods}`;
+  return [period, then(periodsLeft - 1)].filter(Boolean).join(', ');
 }
 
 /**
@@ -219,7 +246,8 @@ function phaseOf(leftMs, isRunning, warning, hasExpired = false) {
  * @param {SessionState} state
  * @param {number} leftMs
  */
-function warnings({ warn_at_ms = [] }, leftMs) {
-  const ahead = warn_at_ms.filter((markMs) => markMs < leftMs);
-  return { warning: warn_at_ms.length - ahead.length, nextInMs: leftMs - Math.max(...ahead) };
+function warnings({ warn_at_ms }, leftMs) {
+  const marksMs = warn_at_ms ?? [];
+  const ahead = marksMs.filter((markMs) => markMs < leftMs);
+  return { warning: marksMs.length - ahead.length, nextInMs: leftMs - Math.max(...ahead) };
 }

@@ -116,7 +116,7 @@ export class HostView {
     const { names } = this.#screen;
     if (!names) return;
     this.#links.setNames(names);
-    this.#session.element.hidden = state.session_remaining_ms === undefined;
+    this.#session.element.hidden = state.session_remaining_ms == null;
     this.#session.clock.setName('Session time');
     // A single participant of a global session would show the same clock twice.
     this.#list.element.hidden = !this.#session.element.hidden && names.participants.size === 1;
@@ -269,7 +269,7 @@ export class HostView {
   /** @param {1 | -1} sign */
   #adjustActive(sign) {
     const { session_remaining_ms, active_participant_id } = this.#state ?? {};
-    const active = session_remaining_ms === undefined ? active_participant_id : 'session';
+    const active = session_remaining_ms == null ? active_participant_id : 'session';
     return active && this.#adjust(active, sign);
   }
 

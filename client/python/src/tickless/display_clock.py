@@ -5,10 +5,10 @@ Nothing is counted down: each frame reads the server's time and calculates. Draw
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from .clock_math import participant_at, session_remaining_ms
 from .format import (
@@ -36,8 +36,10 @@ class ClockFace:
     has the digits: with byo-yomi and Canadian overtime of the main time, then of the period; in
     ``count_up`` of the time used. ``phase`` is ``unconfirmed`` at zero until the server says that
     the clock has run out. ``warning`` is how many marks of ``warn_at_ms`` have been
-    passed. ``delay`` and ``overtime`` are digits, or empty. ``periods_left`` includes the period
-    that is running.
+    passed. ``delay`` and ``overtime`` are digits, or empty. ``periods`` is what follows the main
+    time, as ``then 5 x 0:30``, or which period runs, as ``period 2 of 5, then 3 x 0:30``; with
+    Canadian overtime ``then 20 turns in 15:00``, and ``7 turns to go``. ``periods_left`` includes
+    the period that is running.
     """
 
     id: str
@@ -48,6 +50,7 @@ class ClockFace:
     is_running: bool = False
     delay: str = ""
     overtime: str = ""
+    periods: str = ""
     periods_left: int | None = None
     cycles_left: int | None = None
 
@@ -99,7 +102,7 @@ def display_frame(
         _participant_face(participant_at(one, state, elapsed_ms), state, tenths_below_ms)
         for one in state["participants"]
     ]
-    if "session_remaining_ms" in state:
+    if state.get("session_remaining_ms") is not None:
         left_ms = session_remaining_ms(state, elapsed_ms)
         clocks.append(_session_face(left_ms, state, tenths_below_ms))
     return DisplayFrame(tuple(face for face, _ in clocks), min(in_ms for _, in_ms in clocks))
@@ -128,8 +131,11 @@ def _participant_face(
 ) -> tuple[ClockFace, float]:
     """The face of a participant's clock, and in how many milliseconds it changes."""
     left_ms = now["time_remaining_ms"]
-    shown_ms = now.get("main_remaining_ms") or now.get("period_remaining_ms", left_ms)
-    delay_ms = now.get("delay_remaining_ms", 0)
+    period_left_ms = now.get("period_remaining_ms")
+    shown_ms = now.get("main_remaining_ms") or (
+        left_ms if period_left_ms is None else period_left_ms
+    )
+    delay_ms = now.get("delay_remaining_ms") or 0
     counts_up = state["sync_mode"] == "count_up"
     used_ms = min(now["time_used_ms"], (counts_up and state.get("max_time_ms")) or inf)
     warning, next_warning_in_ms = _warnings(state, left_ms)
@@ -151,6 +157,7 @@ def _participant_face(
         is_running=now["is_running"],
         delay=format_remaining(delay_ms, 0) if delay_ms > 0 and now["is_running"] else "",
         overtime=format_elapsed(now["overtime_ms"]) if now["overtime_ms"] > 0 else "",
+        periods=_periods(now, now.get("time_control") or state.get("time_control") or {}),
         periods_left=now.get("periods_left"),
         cycles_left=now.get("cycles_left"),
     )
@@ -166,6 +173,30 @@ def _participant_face(
     else:
         changes_in_ms = inf
     return face, changes_in_ms
+
+
+def _periods(now: ParticipantState, control: Mapping[str, Any]) -> str:
+    """What the digits leave open.
+
+    The same digits in main time and in the last period are different times until the clock runs
+    out.
+    """
+    main_ms, period_left_ms = now.get("main_remaining_ms"), now.get("period_remaining_ms")
+    if not period_left_ms:
+        return ""
+    if cycles := now.get("cycles_left"):
+        turns = f"{cycles} turn{'' if cycles == 1 else 's'}"
+        return (
+            f"then {turns} in {format_remaining(period_left_ms, 0)}"
+            if main_ms
+            else f"{turns} to go"
+        )
+    left = now.get("periods_left") or 0
+    following = left if main_ms else left - 1
+    parts = [f"then {following} x {format_remaining(control['period_ms'], 0)}"] * (following > 0)
+    if left and not main_ms:
+        parts.insert(0, f"period {control['periods'] - left + 1} of {control['periods']}")
+    return ", ".join(parts)
 
 
 def _phase(
@@ -188,6 +219,6 @@ def _phase(
 
 def _warnings(state: SessionState, left_ms: float) -> tuple[int, float]:
     """How many warnings have been passed, and how far it is to the next."""
-    marks_ms = state.get("warn_at_ms", [])
+    marks_ms = state.get("warn_at_ms") or []
     ahead_ms = [mark_ms for mark_ms in marks_ms if mark_ms < left_ms]
     return len(marks_ms) - len(ahead_ms), left_ms - max(ahead_ms, default=-inf)

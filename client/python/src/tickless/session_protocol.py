@@ -286,7 +286,7 @@ class SessionProtocol:
         """Claim shortly after the deadline, which is when the first clock reaches zero."""
         self._claim_at_ms = inf
         timeouts, snapshot = self._timeouts, self.snapshot
-        deadline_at = snapshot.state["deadline_at"] if snapshot else None
+        deadline_at = snapshot.state.get("deadline_at") if snapshot else None
         may_claim = self._is_open and self._may_claim and timeouts.claim_delay_ms < inf
         if deadline_at is None or not may_claim:
             return
@@ -312,7 +312,7 @@ class SessionProtocol:
         snapshot = self.snapshot
         if self.connection != "live" or snapshot is None:
             raise not_live()
-        current = snapshot.state["active_participant_id"]
+        current = snapshot.state.get("active_participant_id")
         names_cycle = command in ("switch", "pause") and current is not None
         self._command_count += 1
         command_id = f"c{self._command_count}"

@@ -125,7 +125,7 @@ export class HostView {
     this.#updateList();
     for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
     this.#updateControls();
-    if (isFirst) this.#log.refresh();
+    if (isFirst) void this.#log.refresh();
   }
 
   /** @param {ClockFace} face */
@@ -135,13 +135,13 @@ export class HostView {
   }
 
   onEvents() {
-    this.#log.refresh();
+    void this.#log.refresh();
   }
 
   onConnection() {
     this.#updateControls();
     const { connection, snapshot } = this.#screen.client;
-    if (connection === 'live' && snapshot) this.#log.refresh();
+    if (connection === 'live' && snapshot) void this.#log.refresh();
   }
 
   /** @param {KeyboardEvent} event */

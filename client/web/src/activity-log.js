@@ -96,7 +96,7 @@ export class ActivityLog {
       minute: '2-digit',
       second: '2-digit',
     });
-    const names = this.#names() ?? { nameOf: () => UNKNOWN };
+    const names = this.#names() ?? { nameOf: () => UNKNOWN, ownerOf: () => UNKNOWN };
     return el(
       'li',
       {},

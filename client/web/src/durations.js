@@ -25,11 +25,14 @@ export function parseDuration(text) {
 }
 
 /**
- * In words, as `1 hour 30 minutes`.
+ * In words, as `1 hour 30 minutes`; below ten seconds in tenths, as `2.5 seconds`.
  *
  * @param {number} ms
  */
 export function formatDuration(ms) {
+  if (ms > 0 && ms < 10_000) {
+    return pluralize(Math.max(1, Math.round(ms / 100)) / 10, 'second');
+  }
   const seconds = Math.round(ms / 1_000);
   /** @type {[number, string][]} */
   const parts = [

@@ -12,7 +12,7 @@ import { Api, ApiError } from './api.js';
 import { connectionLabel, noticeFor } from './connection-status.js';
 import { chime, unmute, wakeLock } from './device.js';
 import { el, setData, setText } from './dom.js';
-import { eventText } from './event-text.js';
+import { eventsText } from './event-text.js';
 import { SessionNames } from './names.js';
 import { loadPreference, savePreference } from './preferences.js';
 import { STATUS_LABELS } from './primary-action.js';
@@ -203,8 +203,8 @@ export class SessionScreen {
   #onEvents(events) {
     // A skipped turn has no expired face: the next turn begins at the same instant.
     if (events.some(({ type }) => FLAG_EVENTS.includes(type))) this.#soundFlag();
-    const last = events.at(-1);
-    if (last && this.names) this.#announcer.announce(eventText(last, this.names));
+    const isTurn = events.every(({ type }) => type === 'cycle_switched');
+    if (this.names) this.#announcer.announce(eventsText(events, this.names), isTurn);
     this.#view?.onEvents?.(events);
   }
 

@@ -15,4 +15,9 @@ test('durations are parsed; a plain number is minutes', () => {
 test('durations are formatted in words', () => {
   assert.equal(formatDuration(5_401_000), '1 hour 30 minutes 1 second');
   assert.equal(formatDuration(0), '0 seconds');
+  assert.equal(formatDuration(2_500), '2.5 seconds');
+  assert.equal(formatDuration(1_000), '1 second');
+  assert.equal(formatDuration(40), '0.1 seconds');
+  assert.equal(formatDuration(9_960), '10 seconds');
+  assert.equal(formatDuration(12_400), '12 seconds');
 });

@@ -14,7 +14,7 @@ from datetime import datetime
 from math import inf
 from typing import Any, Final, Protocol
 
-from .environment import Environment
+from .environment import ConnectionFailed, Environment
 from .errors import CommandError
 from .failure_detector import PROBE_INTERVAL_MS, FailureDetector
 from .server_clock import BURST_SAMPLES, ServerClock
@@ -169,10 +169,12 @@ class SessionProtocol:
         self.clock.resync()
         return [*self._sync.connection_opened(now_ms), *self.tick()]
 
-    def handshake_refused(self, status: int | None) -> None:
-        """A handshake was refused; reported only if the token is the reason."""
-        if status in HANDSHAKE_ERRORS:
-            code, message = HANDSHAKE_ERRORS[status]
+    def connection_failed(self, failed: ConnectionFailed) -> None:
+        """An attempt failed; reported only if the token or the proxy is the reason."""
+        code, message = HANDSHAKE_ERRORS.get(failed.status, ("", ""))
+        if failed.is_proxy:
+            code, message = "PROXY_FAILED", f"The proxy can't be used: {failed}"
+        if code:
             self._callbacks.on_error({"type": "ERROR", "code": code, "message": message})
 
     def connection_lost(self) -> float:

@@ -196,13 +196,22 @@ def test_lost_connection_is_shown_and_disables_the_button(
 def test_invalid_value_is_explained_at_its_field(screens: Screens, stack: Instance) -> None:
     page = screens.open(f"{stack.rest_url}/")
     control = page.get_by_label("Time control")
-    expect(page.get_by_text("3 minutes each, 2 seconds added after each turn")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("3 minutes each, plus 2 seconds per move")
+    for text in ("15 | 10", "G/15;+10", "१५+१०"):
+        control.fill(text)
+        expect(page.get_by_role("status")).to_have_text("15 minutes each, plus 10 seconds per move")
     control.fill("quick")
+    expect(page.get_by_role("status")).to_be_empty()
     page.get_by_role("button", name="Create session").click()
 
     expect(control).to_be_focused()
     expect(control).to_have_attribute("aria-invalid", "true")
     expect(control).to_have_accessible_description(re.compile("^Invalid time control"))
+
+
+def test_what_was_understood_is_created(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", control="२ | १०")
+    expect(clock(host, "White")).to_have_text("2:00")
 
 
 def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(

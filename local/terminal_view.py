@@ -108,17 +108,10 @@ def _table(faces: tuple[ClockFace, ...]) -> Table:
             face.text,
             face.delay,
             face.overtime,
-            _overtime_left(face),
+            face.periods,
             "" if face.phase == "plain" else face.phase,
             style=PHASE_STYLES[face.phase],
         )
     if len(faces) > MAX_ROWS:
         table.add_row("", f"{len(faces) - MAX_ROWS} more")
     return table
-
-
-def _overtime_left(face: ClockFace) -> str:
-    """Periods left in byo-yomi, or cycles left in Canadian overtime."""
-    if face.periods_left is not None:
-        return f"{face.periods_left} periods"
-    return "" if face.cycles_left is None else f"{face.cycles_left} cycles"

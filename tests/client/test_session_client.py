@@ -175,13 +175,24 @@ async def test_reconnect_backoff_doubles_up_to_30_s_with_full_jitter() -> None:
         assert abs(mean(delays) / longest_ms - 0.5) < 0.1
 
 
-async def test_backoff_starts_over_after_a_live_connection() -> None:
+async def test_backoff_starts_over_after_a_connection_that_answered() -> None:
     recorded = await live_client()
     for _ in range(5):
+        answer_pings(recorded.socket)
+        await advance(1)
         recorded.socket.end()
         before = now()
         await recorded.reconnect()
         assert now() - before <= 1_000
+
+
+async def test_server_too_slow_to_answer_is_asked_less_and_less_often() -> None:
+    recorded = await live_client()
+    while now() < 600_000:
+        await recorded.reconnect()
+    # Each connection is dropped after 6.5 s, and in the end the client waits for 15 s on average.
+    assert 10 < len(recorded.environment.sockets) < 45
+    await recorded.client.close()
 
 
 async def test_reconnect_is_sent_every_two_seconds_until_the_server_answers() -> None:

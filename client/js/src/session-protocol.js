@@ -225,7 +225,6 @@ export class SessionProtocol {
     // Otherwise the display would keep its digits until the next change at the wrong time.
     if (stepMs > STEP_MS && this.snapshot) this.#callbacks.onState(this.snapshot);
     if (this.#sync.isLive && this.connection !== 'live' && !this.#isInDoubt) {
-      this.#failures = 0;
       this.#setConnection('live');
     }
     return toSend;
@@ -239,8 +238,11 @@ export class SessionProtocol {
    */
   #confirm(message, nowMs) {
     const detector = this.#detector;
-    if (message.type === 'PONG') detector.answered(message.clientTime, nowMs);
-    else if (message.type === 'ACK' || (message.type === 'ERROR' && message.id)) {
+    if (message.type === 'PONG') {
+      detector.answered(message.clientTime, nowMs);
+      // Not before: a server too slow to answer must not be asked ever faster.
+      this.#failures = 0;
+    } else if (message.type === 'ACK' || (message.type === 'ERROR' && message.id)) {
       const sentAtMs = this.#pending.get(message.id ?? '')?.sentAtMs;
       if (sentAtMs !== undefined) detector.answered(sentAtMs);
     } else if (message.type !== 'CONNECTED' && this.#claimedAtMs) {

@@ -204,8 +204,29 @@ test('the backoff starts over after a live connection', () => {
       timestamp: SERVER_START_MS,
       ...versionFields(3),
     });
+    answerPings(environment);
   }
   assert.equal(environment.sockets.length, 6);
+});
+
+test('a server that is too slow to answer is asked less and less often', () => {
+  const environment = new FakeEnvironment(3);
+  const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', environment });
+  client.connect();
+  let live = 0;
+  client.addEventListener('connection', () => (live += client.connection === 'live' ? 1 : 0));
+  while (environment.now() < 600_000) {
+    const { socket } = environment;
+    if (!socket.closed && socket.readyState === 0) {
+      socket.open();
+      socket.deliver(connected);
+      socket.deliver({ type: 'CURRENT', timestamp: SERVER_START_MS, ...versionFields(3) });
+    }
+    environment.advance(100);
+  }
+
+  // Each is dropped after 6.5 s, and waits for 15 s on average in the end.
+  assert.ok(live > 10 && live < 45, `${live}`);
 });
 
 test('RECONNECT is sent every two seconds until the server answers', () => {

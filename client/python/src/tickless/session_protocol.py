@@ -232,7 +232,6 @@ class SessionProtocol:
             self._receive_answer(message)
         to_send = self._sync.receive(message, now_ms)
         if self._sync.is_live and self.connection != "live" and not self._is_in_doubt:
-            self._failures = 0
             self._set_connection("live")
         return [*to_send, *self.tick()] if self.due_at_ms <= now_ms else to_send
 
@@ -240,6 +239,8 @@ class SessionProtocol:
         """Tell the failure detector what this message answers."""
         kind, detector = message["type"], self._detector
         if kind == "PONG":
+            # Not before: a server too slow to answer must not be asked ever faster.
+            self._failures = 0
             # A PING of another sender on this connection may have had no time.
             if message["clientTime"] is not None:
                 detector.answered(message["clientTime"], now_ms)

@@ -34,6 +34,8 @@ def open_through(
     screens: Screens, stack: Instance, network: Proxy, session_id: str, role: str = "viewer"
 ) -> Page:
     socket = f"ws://127.0.0.1:{network.port}{urlsplit(stack.websocket_url).path}"
+    # Chromium reports each attempt that gets no answer.
+    screens.expect("WebSocket connection to .* failed")
     # The page may only connect to the stack itself.
     page = screens.open(f"{stack.rest_url}/?ws={socket}#s={session_id}&as={role}", bypass_csp=True)
     wait_until_live(page)
@@ -101,7 +103,6 @@ def test_offline_is_believed_at_once_and_online_ends_the_wait(
     network.blackhole()
     page.evaluate("dispatchEvent(new Event('offline'))")
     assert indicator(page).startswith("Not confirmed")
-    screens.expect("WebSocket connection to .* failed")
     network.refuse()
     expect(page.locator(".connection")).to_have_text(re.compile("^Reconnecting"))
     # By now the next attempt is some time away.

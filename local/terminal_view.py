@@ -17,10 +17,17 @@ from tickless import ClockFace, ConnectionState, DisplayFrame, Snapshot
 MAX_ROWS = 20
 """The maximum number of participants shown: those around the active one."""
 
-PHASE_STYLES = {"plain": "", "warning": "yellow", "expired": "red", "overtime": "bold red"}
+PHASE_STYLES = {
+    "plain": "",
+    "warning": "yellow",
+    "unconfirmed": "yellow",
+    "expired": "red",
+    "overtime": "bold red",
+}
 CONNECTION_STYLES = {
     "live": "green",
     "connecting": "yellow",
+    "unconfirmed": "yellow",
     "reconnecting": "yellow",
     "closed": "red",
 }
@@ -101,17 +108,10 @@ def _table(faces: tuple[ClockFace, ...]) -> Table:
             face.text,
             face.delay,
             face.overtime,
-            _overtime_left(face),
+            face.periods,
             "" if face.phase == "plain" else face.phase,
             style=PHASE_STYLES[face.phase],
         )
     if len(faces) > MAX_ROWS:
         table.add_row("", f"{len(faces) - MAX_ROWS} more")
     return table
-
-
-def _overtime_left(face: ClockFace) -> str:
-    """Periods left in byo-yomi, or cycles left in Canadian overtime."""
-    if face.periods_left is not None:
-        return f"{face.periods_left} periods"
-    return "" if face.cycles_left is None else f"{face.cycles_left} cycles"

@@ -78,7 +78,7 @@ async def draw(client: SessionClient, session_id: str, console: Console) -> None
             end_status = "deleted" if snapshot is None and existed else ""
             if snapshot is not None and snapshot.state["status"] in END_STATUSES:
                 end_status = snapshot.state["status"]
-            bound_ms = client.clock.error_bound_ms
+            bound_ms = client.error_bound_ms
             screen = Screen(session_id, client.connection, bound_ms, snapshot, frame, end_status)
             live.update(render(screen), refresh=True)
             if end_status:

@@ -45,6 +45,11 @@ class SessionApi:
         state: State = self._http.get(f"sessions/{session_id}").raise_for_status().json()["data"]
         return state
 
+    def events(self, session_id: str) -> list[dict[str, Any]]:
+        response = self._http.get(f"sessions/{session_id}/events").raise_for_status()
+        events: list[dict[str, Any]] = response.json()["data"]["events"]
+        return events
+
     def set_remaining(self, session_id: str, remaining_ms: int) -> None:
         """Adjust the running clock so that ``remaining_ms`` are left."""
         state = self.state(session_id)

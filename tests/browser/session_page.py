@@ -9,6 +9,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from .screens import Screens
 
+PRESS_MS = 350
+"""A press that follows another of the same button sooner than 300 ms is no press of its own."""
+
 VIEWER = "Viewer (large clocks)"
 HOST = "Host (all controls)"
 PHONE: Mapping[str, Any] = {
@@ -54,4 +57,6 @@ def card(page: Page, name: str) -> Locator:
 
 
 def press(page: Page, name: str) -> None:
+    """Press a button as people do, who are slower than scripts."""
+    page.wait_for_timeout(PRESS_MS)
     page.get_by_role("button", name=name, exact=True).click()

@@ -16,6 +16,7 @@ from tests.e2e.instances import ROOT, Instance
 from .accessibility import Axe
 from .screens import Screens, checked_screens, running_chromium
 from .session_api import SessionApi
+from .session_page import PRESS_MS, press
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.html"))
 SCREENS: dict[str, dict[str, Any]] = {
@@ -54,10 +55,6 @@ def open_example(example_screens: Screens, name: str, **context: Any) -> Page:
 
 def session_of(page: Page) -> str:
     return urlsplit(page.url).fragment
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -113,6 +110,7 @@ def test_chess_clock(example_screens: Screens, session_api: SessionApi) -> None:
     expect(status).to_have_text("Black to move")
     expect(white).to_contain_text("Moves: 1")
     expect(white).to_contain_text("3:0")
+    board.wait_for_timeout(PRESS_MS)
     board.keyboard.press("Space")
     expect(status).to_have_text("White to move")
     expect(black).to_contain_text("Moves: 1")

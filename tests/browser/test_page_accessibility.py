@@ -11,9 +11,11 @@ from tests.e2e.instances import Instance
 
 from .accessibility import Axe
 from .screens import Screens
+from .session_api import SessionApi
 from .session_page import (
     HOST,
     PHONE,
+    PRESS_MS,
     VIEWER,
     card,
     clock,
@@ -63,6 +65,7 @@ def test_everything_can_be_done_with_the_keyboard(screens: Screens, stack: Insta
 
     page.keyboard.press("Space")
     expect(page.locator(".header .status")).to_have_text("Running")
+    page.wait_for_timeout(PRESS_MS)
     page.keyboard.press("Space")
     expect(card(page, "Against")).to_have_attribute("data-active", "true")
     page.keyboard.press("u")
@@ -113,6 +116,18 @@ def test_events_are_announced_to_screen_readers_and_digits_are_not(
     assert len(announced) <= 3, announced
     assert not any(re.search(r"\d:\d\d", one) for one in announced)
     assert host.locator("[aria-live]").count() == 0
+
+
+def test_a_flag_that_ends_the_session_is_announced_with_its_name(
+    screens: Screens, stack: Instance, session_api: SessionApi
+) -> None:
+    session_id = session_api.create(
+        1_500, metadata={"names": ["Ada", "Ben"]}, action_on_timeout={"type": "end_session"}
+    )
+    viewer = screens.open(f"{stack.rest_url}/#s={session_id}")
+    wait_until_live(viewer)
+    session_api.command(session_id, "start")
+    expect(viewer.get_by_role("status")).to_have_text("Ada is out of time. Time is up")
 
 
 def test_active_clock_is_recognizable_without_colour(screens: Screens, stack: Instance) -> None:

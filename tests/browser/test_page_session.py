@@ -196,13 +196,22 @@ def test_lost_connection_is_shown_and_disables_the_button(
 def test_invalid_value_is_explained_at_its_field(screens: Screens, stack: Instance) -> None:
     page = screens.open(f"{stack.rest_url}/")
     control = page.get_by_label("Time control")
-    expect(page.get_by_text("3 minutes each, 2 seconds added after each turn")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("3 minutes each, plus 2 seconds per move")
+    for text in ("15 | 10", "G/15;+10", "१५+१०"):
+        control.fill(text)
+        expect(page.get_by_role("status")).to_have_text("15 minutes each, plus 10 seconds per move")
     control.fill("quick")
+    expect(page.get_by_role("status")).to_be_empty()
     page.get_by_role("button", name="Create session").click()
 
     expect(control).to_be_focused()
     expect(control).to_have_attribute("aria-invalid", "true")
     expect(control).to_have_accessible_description(re.compile("^Invalid time control"))
+
+
+def test_what_was_understood_is_created(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", control="२ | १०")
+    expect(clock(host, "White")).to_have_text("2:00")
 
 
 def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(
@@ -227,6 +236,22 @@ def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(
     assert viewer.evaluate("window.tones") > before
     viewer.reload()
     expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
+
+
+def test_digits_survive_an_extension_that_splits_or_wraps_their_text(
+    screens: Screens, stack: Instance
+) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", names="Ada\nBen")
+    for meddle in (
+        "(one) => one.firstChild.splitText(1)",
+        "(one) => one.append(document.createTextNode('57'))",
+        "(one) => { one.innerHTML = `<font>${one.textContent}</font>`; }",
+        "(one) => one.replaceChildren()",
+    ):
+        clock(host, "Ben").evaluate(meddle)
+        press(host, "Add time to Ben")
+        expect(clock(host, "Ben")).to_have_text(re.compile(r"^\d:\d\d$"))
+    expect(clock(host, "Ben")).to_have_text("3:40")
 
 
 def test_page_opened_by_another_host_name_connects_to_that_host(

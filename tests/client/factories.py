@@ -99,10 +99,10 @@ def current(version: int) -> Message:
     return {"type": "CURRENT", "timestamp": server_now(), **version_fields(version)}
 
 
-def pong(client_time: float, version: int) -> Message:
+def pong(client_time: float, version: int | None) -> Message:
     at = server_now()
     times = {"clientTime": client_time, "receivedAt": at, "timestamp": at}
-    return {"type": "PONG", **times, **version_fields(version)}
+    return {"type": "PONG", **times, **({} if version is None else version_fields(version))}
 
 
 def sync(version: int, more: Message | None = None, **state: Any) -> Message:

@@ -61,6 +61,10 @@ class FakeSocket:
         """Have the client receive a message."""
         self._inbox.put_nowait(json.dumps(message).encode())
 
+    def deliver_later(self, message: object, delay_ms: float) -> None:
+        """Have the client receive a message after a while."""
+        asyncio.get_running_loop().call_later(delay_ms / 1000, self.deliver, message)
+
     def deliver_raw(self, data: bytes) -> None:
         self._inbox.put_nowait(data)
 
@@ -168,8 +172,8 @@ async def live_client(**state: Any) -> RecordedClient:
     return recorded
 
 
-def answer_pings(socket: FakeSocket, version: int = 3) -> None:
-    """Answer every PING, past and future, at once."""
+def answer_pings(socket: FakeSocket, version: int | None = 3) -> None:
+    """Answer every PING, past and future, at once; ``None`` if there is no session."""
 
     def answer(message: Message) -> None:
         if message["type"] == "PING":

@@ -9,8 +9,12 @@ from math import inf, nan
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tickless import ClockFace, DisplayFrame, display_frame, display_frames
+from tickless.clock_math import state_at
+from tickless.state_merge import merge_partial
 
 from .factories import (
     RUNNING,
@@ -51,7 +55,7 @@ def test_state_is_shown_as_of_its_timestamp_while_the_server_time_is_unknown() -
     [
         ({"time_remaining_ms": 5_000}, {}, ("4.0", "plain", 0)),
         ({"time_remaining_ms": 5_000}, {"warn_at_ms": [9_000, 4_000]}, ("4.0", "warning", 2)),
-        ({"time_remaining_ms": 1_000}, {}, ("0:00", "expired", 0)),
+        ({"time_remaining_ms": 1_000}, {}, ("0:00", "unconfirmed", 0)),
         ({"time_remaining_ms": 5_000, "is_running": False}, {}, ("5.0", "plain", 0)),
         ({"time_remaining_ms": 5_000}, {"status": "paused"}, ("5.0", "plain", 0)),
     ],
@@ -60,6 +64,29 @@ def test_face_after_a_second(
     fields: dict[str, Any], state: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     assert select(face(1_000, state=state, **fields), "text", "phase", "warning") == expected
+
+
+GLOBAL = {"sync_mode": "global", "session_remaining_ms": 0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "state", "phase"),
+    [
+        ({}, {}, "unconfirmed"),
+        ({"has_expired": True}, {}, "expired"),
+        ({}, GLOBAL, "unconfirmed"),
+        ({"is_running": False}, {**GLOBAL, "status": "expired"}, "expired"),
+        ({}, {"sync_mode": "count_up", "max_time_ms": 60_000}, "unconfirmed"),
+        ({}, {"sync_mode": "count_up"}, "plain"),
+    ],
+)
+def test_clock_at_zero_has_expired_only_once_the_server_says_so(
+    fields: dict[str, Any], state: dict[str, Any], phase: str
+) -> None:
+    one = make_participant("a", **{**RUNNING, "time_remaining_ms": 0, **fields})
+    faces = frame(0, make_state(one, **state)).faces
+
+    assert {each.phase for each in faces} == {phase}
 
 
 def test_overtime_keeps_counting() -> None:
@@ -92,9 +119,11 @@ def test_byoyomi_shows_the_main_time_and_then_the_period() -> None:
         "periods_left": 3,
         "time_control": control,
     }
-    assert select(face(1_000, **fields), "text", "periods_left") == ("4.0", 3)
-    assert select(face(6_000, **fields), "text", "periods_left") == ("0:29", 3)
-    assert select(face(36_000, **fields), "text", "periods_left") == ("0:29", 2)
+    names = ("text", "periods_left", "periods")
+    assert select(face(1_000, **fields), *names) == ("4.0", 3, "then 3 x 0:30")
+    assert select(face(6_000, **fields), *names) == ("0:29", 3, "period 1 of 3, then 2 x 0:30")
+    assert select(face(36_000, **fields), *names) == ("0:29", 2, "period 2 of 3, then 1 x 0:30")
+    assert select(face(66_000, **fields), *names) == ("0:29", 1, "period 3 of 3")
 
 
 def test_count_up_shows_the_time_used_up_to_its_maximum() -> None:
@@ -104,6 +133,52 @@ def test_count_up_shows_the_time_used_up_to_its_maximum() -> None:
     endless = {"sync_mode": "count_up"}
     shown = face(1_500, state=endless, time_used_ms=60_000, time_remaining_ms=0)
     assert select(shown, "text", "phase") == ("1:01", "plain")
+
+
+def test_canadian_overtime_shows_the_block_after_main_time_and_then_its_turns() -> None:
+    control = {"type": "canadian", "period_ms": 900_000, "cycles_per_period": 20}
+    fields: dict[str, Any] = {
+        "time_control": control,
+        "period_remaining_ms": 900_000,
+        "cycles_left": 20,
+    }
+    main = face(0, main_remaining_ms=5_000, time_remaining_ms=905_000, **fields)
+    assert select(main, "text", "periods") == ("5.0", "then 20 turns in 15:00")
+    fields = {**fields, "period_remaining_ms": 5_000, "cycles_left": 1}
+    block = face(0, main_remaining_ms=0, time_remaining_ms=5_000, **fields)
+    assert select(block, "text", "periods") == ("5.0", "1 turn to go")
+
+
+@st.composite
+def overtimes(draw: st.DrawFn) -> tuple[dict[str, Any], int]:
+    """A participant in any stage of byo-yomi or Canadian, and how long until they lose."""
+    period_ms, count = 1_000 * draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    is_byoyomi, in_main = draw(st.booleans()), draw(st.booleans())
+    main_ms = draw(st.integers(1, 3_000)) if in_main else 0
+    period_left_ms = period_ms if in_main else draw(st.integers(1, period_ms))
+    left = count if in_main else draw(st.integers(1, count))
+    until_loss_ms = main_ms + period_left_ms + (period_ms * (left - 1) if is_byoyomi else 0)
+    kind, counted = ("byoyomi", "periods") if is_byoyomi else ("canadian", "cycles_per_period")
+    fields = {
+        "time_control": {"type": kind, "period_ms": period_ms, counted: count},
+        "time_remaining_ms": until_loss_ms,
+        "main_remaining_ms": main_ms,
+        "period_remaining_ms": period_left_ms,
+        "periods_left" if is_byoyomi else "cycles_left": left,
+    }
+    return fields, until_loss_ms
+
+
+@given(st.lists(overtimes(), min_size=2, max_size=60))
+def test_faces_of_states_that_lose_at_different_times_differ(
+    states: list[tuple[dict[str, Any], int]],
+) -> None:
+    losses_ms: dict[tuple[Any, ...], list[int]] = {}
+    for fields, until_loss_ms in states:
+        seen = select(face(0, **fields), "text", "periods")
+        losses_ms.setdefault(seen, []).append(until_loss_ms)
+    # The digits are rounded to tenths.
+    assert all(max(each) - min(each) <= 100 for each in losses_ms.values()), losses_ms
 
 
 def test_session_clock_of_global_comes_last() -> None:
@@ -158,3 +233,18 @@ async def until_shown(text: str, frames: AsyncIterator[DisplayFrame]) -> list[tu
         if one.faces[0].text == text:
             return shown
     raise AssertionError(f"{text} was never shown")
+
+
+@pytest.mark.parametrize("mode", ["per_participant", "count_up", "per_cycle"])
+@pytest.mark.parametrize("is_null", [True, False])
+def test_optional_fields_may_be_null_or_left_out(mode: str, is_null: bool) -> None:
+    one = make_participant("a", **RUNNING, time_remaining_ms=5_000)
+    state = make_state(one, sync_mode=mode)
+    for name in ("group_id", "time_per_cycle_ms", "max_time_ms", "time_control", "warn_at_ms"):
+        for each in (one, state):
+            each.pop(name, None)
+            each.update({name: None} if is_null else {})
+
+    assert frame(1_000, state).faces[0].phase == "plain"
+    assert state_at(state, 0, 1_000)["participants"][0]["time_remaining_ms"] == 4_000
+    assert merge_partial(state, state)["participants"] == [one]

@@ -175,18 +175,30 @@ async def test_reconnect_backoff_doubles_up_to_30_s_with_full_jitter() -> None:
         assert abs(mean(delays) / longest_ms - 0.5) < 0.1
 
 
-async def test_backoff_starts_over_after_a_live_connection() -> None:
+async def test_backoff_starts_over_after_a_connection_that_answered() -> None:
     recorded = await live_client()
     for _ in range(5):
+        answer_pings(recorded.socket)
+        await advance(1)
         recorded.socket.end()
         before = now()
         await recorded.reconnect()
         assert now() - before <= 1_000
 
 
+async def test_server_too_slow_to_answer_is_asked_less_and_less_often() -> None:
+    recorded = await live_client()
+    while now() < 600_000:
+        await recorded.reconnect()
+    # Each connection is dropped after 6.5 s, and in the end the client waits for 15 s on average.
+    assert 10 < len(recorded.environment.sockets) < 45
+    await recorded.client.close()
+
+
 async def test_reconnect_is_sent_every_two_seconds_until_the_server_answers() -> None:
     recorded = RecordedClient(timeouts=ClientTimeouts(clock_samples=0))
     await recorded.open()
+    answer_pings(recorded.socket, None)
     await advance(1_999)
     assert recorded.socket.sent_of_type("RECONNECT") == []
     await advance(2_100)
@@ -243,7 +255,8 @@ async def test_handshake_times_out() -> None:
 
 async def test_connection_silent_for_three_heartbeats_is_dropped() -> None:
     for heartbeat_ms in (5_000, 60_000):
-        recorded = RecordedClient()
+        # Answers are never overdue before.
+        recorded = RecordedClient(timeouts=ClientTimeouts(min_answer_ms=600_000))
         await recorded.open()
         recorded.socket.deliver(connected(heartbeat_ms))
         await advance(3 * heartbeat_ms - 1)
@@ -312,6 +325,7 @@ async def test_late_connected_may_bring_the_next_heartbeat_forward_but_never_del
         recorded = RecordedClient(timeouts=ClientTimeouts(clock_samples=0))
         await recorded.open()
         recorded.socket.deliver(sync(3))
+        answer_pings(recorded.socket)
         await advance(12_000)
         recorded.socket.deliver(connected(heartbeat_ms))
         await advance(in_ms - 100)
@@ -325,6 +339,8 @@ async def test_pong_that_differs_causes_a_reconnect_after_a_second_unless_the_up
     None
 ):
     recorded = await live_client()
+    answer_pings(recorded.socket)
+    await advance(2_000)
     recorded.socket.deliver(pong(0, 4))
     await advance(900)
     recorded.socket.deliver(update(4))
@@ -340,6 +356,7 @@ async def test_pong_that_differs_causes_a_reconnect_after_a_second_unless_the_up
 async def test_heartbeats_are_sent_during_a_flood_of_messages() -> None:
     recorded = RecordedClient(timeouts=ClientTimeouts(heartbeat_ms=1_000, clock_samples=0))
     await recorded.open()
+    answer_pings(recorded.socket, None)
     for version in range(3, 52):
         recorded.socket.deliver(update(version))
         await advance(100)
@@ -382,7 +399,7 @@ async def test_after_a_sleep_the_clock_is_measured_again_and_a_dead_connection_d
 async def test_sleep_noticed_by_a_heartbeat_shortens_the_timeout() -> None:
     recorded = await client_after_a_sleep()
     await advance(30_000)
-    assert recorded.connections[-1] == "live"
+    assert recorded.connections[-1] == "unconfirmed"
     await advance(5_001)
     assert recorded.connections[-1] == "reconnecting"
 
@@ -539,6 +556,7 @@ async def test_outcome_is_unknown_if_sending_fails_and_asyncio_logs_no_error(
 
 async def test_outcome_is_unknown_if_no_answer_arrives() -> None:
     recorded = await live_client()
+    answer_pings(recorded.socket)
     assert await failure(recorded.client.command("switch")) == ("NO_ANSWER", "unknown")
     assert now() >= 10_000
     assert recorded.connections[-1] == "live"

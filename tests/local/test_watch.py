@@ -77,9 +77,10 @@ def test_overtime_delay_and_periods_have_their_own_columns() -> None:
     ]
     slow = make_participant("anne", **RUNNING, delay_remaining_ms=3_000)
     assert row_of("anne", rendered(make_state(slow))) == ["▶", "anne", "1:00", "0:03"]
-    for figure, words in (("periods_left", "3 periods"), ("cycles_left", "3 cycles")):
-        one = make_participant("anne", **{figure: 3})
-        assert words in rendered(make_state(one))
+    byoyomi = {"type": "byoyomi", "period_ms": 30_000, "periods": 5}
+    periods = {"main_remaining_ms": 5_000, "period_remaining_ms": 30_000, "periods_left": 5}
+    one = make_participant("anne", time_control=byoyomi, **periods)
+    assert "then 5 x 0:30" in rendered(make_state(one))
 
 
 def test_participants_around_the_active_one_are_shown() -> None:

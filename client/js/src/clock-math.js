@@ -26,12 +26,12 @@ export function participantAt(participant, state, elapsedMs) {
   const delayMs = later.delay_remaining_ms ?? 0;
   const countedMs = Math.max(0, elapsedMs - delayMs);
   later.time_remaining_ms = Math.max(0, later.time_remaining_ms - countedMs);
-  if (later.delay_remaining_ms !== undefined) {
+  if (later.delay_remaining_ms != null) {
     later.delay_remaining_ms = Math.max(0, delayMs - elapsedMs);
   }
 
   const { main_remaining_ms: mainMs, period_remaining_ms: periodLeftMs } = later;
-  if (mainMs === undefined || periodLeftMs === undefined) return later;
+  if (mainMs == null || periodLeftMs == null) return later;
   later.main_remaining_ms = Math.max(0, mainMs - elapsedMs);
   const beyondMs = Math.max(0, elapsedMs - mainMs);
   later.period_remaining_ms = Math.max(0, periodLeftMs - beyondMs);

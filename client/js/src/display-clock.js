@@ -17,7 +17,7 @@ import {
   remainingChangesInMs,
 } from './format.js';
 
-/** @import { Environment, ParticipantState, SessionState, Snapshot } from './types.js' */
+/** @import { Environment, ParticipantState, SessionState, Snapshot, TimeControl } from './types.js' */
 
 /**
  * One clock as displayed at an instant.
@@ -26,12 +26,16 @@ import {
  * @property {string} id the participant's, or `session` for the session clock of `global`
  * @property {string} text the digits: with byo-yomi and Canadian overtime of the main time, then
  *   of the period; in `count_up` of the time used
- * @property {'plain' | 'warning' | 'expired' | 'overtime'} phase
+ * @property {'plain' | 'warning' | 'unconfirmed' | 'expired' | 'overtime'} phase `unconfirmed` at
+ *   zero until the server says that the clock has run out
  * @property {number} warning how many marks of `warn_at_ms` have been passed
  * @property {boolean} isActive
  * @property {boolean} isRunning
  * @property {string} delay digits of the remaining delay, or empty
  * @property {string} overtime digits of the time since zero, or empty
+ * @property {string} periods what follows the main time, as `then 5 x 0:30`, or which period runs,
+ *   as `period 2 of 5, then 3 x 0:30`; with Canadian overtime `then 20 turns in 15:00`, and
+ *   `7 turns to go`; else empty
  * @property {number} [periodsLeft] includes the period that is running
  * @property {number} [cyclesLeft]
  */
@@ -113,7 +117,7 @@ export class DisplayClock {
       const now = participantAt(one, state, elapsedMs);
       showIfChanged(participantFace(now, state, this.#tenthsBelowMs));
     }
-    if (state.session_remaining_ms !== undefined) {
+    if (state.session_remaining_ms != null) {
       const leftMs = sessionRemainingMs(state, elapsedMs);
       showIfChanged(sessionFace(leftMs, state, this.#tenthsBelowMs));
     }
@@ -139,12 +143,13 @@ function sessionFace(leftMs, state, tenthsBelowMs) {
     face: {
       id: 'session',
       text: formatRemaining(leftMs, tenthsBelowMs),
-      phase: leftMs <= 0 ? 'expired' : warning ? 'warning' : 'plain',
+      phase: phaseOf(leftMs, isRunning, warning),
       warning,
       isActive: isRunning,
       isRunning,
       delay: '',
       overtime: '',
+      periods: '',
     },
     changesInMs: isRunning
       ? Math.min(remainingChangesInMs(leftMs, tenthsBelowMs), nextInMs)
@@ -166,17 +171,19 @@ function participantFace(now, state, tenthsBelowMs) {
   const usedMs = Math.min(now.time_used_ms, (countsUp && state.max_time_ms) || Infinity);
   const { warning, nextInMs } = warnings(state, leftMs);
   const inOvertime = now.is_active && now.has_expired && !now.is_running;
-  const isExpired = now.has_expired || (leftMs <= 0 && !countsUp);
+  // Without a maximum, a stopwatch never runs out.
+  const untilZeroMs = countsUp && !state.max_time_ms ? Infinity : leftMs;
   /** @type {ClockFace} */
   const face = {
     id: now.participant_id,
     text: countsUp ? formatElapsed(usedMs) : formatRemaining(shownMs, tenthsBelowMs),
-    phase: inOvertime ? 'overtime' : isExpired ? 'expired' : warning ? 'warning' : 'plain',
+    phase: inOvertime ? 'overtime' : phaseOf(untilZeroMs, now.is_running, warning, now.has_expired),
     warning,
     isActive: now.is_active,
     isRunning: now.is_running,
     delay: delayMs > 0 && now.is_running ? formatRemaining(delayMs, 0) : '',
     overtime: now.overtime_ms > 0 ? formatElapsed(now.overtime_ms) : '',
+    periods: periodsText(now, now.time_control ?? state.time_control ?? {}),
     periodsLeft: now.periods_left,
     cyclesLeft: now.cycles_left,
   };
@@ -196,12 +203,51 @@ function participantFace(now, state, tenthsBelowMs) {
 }
 
 /**
+ * What the digits leave open: the same digits in main time and in the last period are different
+ * times until the clock runs out.
+ *
+ * @param {ParticipantState} now
+ * @param {Partial<TimeControl>} control
+ */
+function periodsText(now, { period_ms = 0, periods = 0 }) {
+  const { main_remaining_ms: mainMs, period_remaining_ms: periodLeftMs } = now;
+  const { periods_left: periodsLeft, cycles_left: cyclesLeft } = now;
+  if (!periodLeftMs) return '';
+  if (cyclesLeft) {
+    const turns = `${cyclesLeft} turn${cyclesLeft === 1 ? '' : 's'}`;
+    return mainMs ? `then ${turns} in ${formatRemaining(periodLeftMs, 0)}` : `${turns} to go`;
+  }
+  const then = (/** @type {number} */ count) =>
+    count > 0 ? `then ${count} x ${formatRemaining(period_ms, 0)}` : '';
+  if (!periodsLeft || mainMs) return then(periodsLeft ?? 0);
+  const period = `period ${periods - periodsLeft + 1} of ${periods}`;
+  return [period, then(periodsLeft - 1)].filter(Boolean).join(', ');
+}
+
+/**
+ * A clock that still runs at zero has run out by the client's reckoning alone: it may have been
+ * paused, or been given time.
+ *
+ * @param {number} leftMs
+ * @param {boolean} isRunning
+ * @param {number} warning
+ * @param {boolean} [hasExpired]
+ * @returns {ClockFace['phase']}
+ */
+function phaseOf(leftMs, isRunning, warning, hasExpired = false) {
+  if (hasExpired) return 'expired';
+  if (leftMs <= 0) return isRunning ? 'unconfirmed' : 'expired';
+  return warning ? 'warning' : 'plain';
+}
+
+/**
  * How many warnings have been passed, and how far it is to the next.
  *
  * @param {SessionState} state
  * @param {number} leftMs
  */
-function warnings({ warn_at_ms = [] }, leftMs) {
-  const ahead = warn_at_ms.filter((markMs) => markMs < leftMs);
-  return { warning: warn_at_ms.length - ahead.length, nextInMs: leftMs - Math.max(...ahead) };
+function warnings({ warn_at_ms }, leftMs) {
+  const marksMs = warn_at_ms ?? [];
+  const ahead = marksMs.filter((markMs) => markMs < leftMs);
+  return { warning: marksMs.length - ahead.length, nextInMs: leftMs - Math.max(...ahead) };
 }

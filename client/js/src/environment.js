@@ -16,6 +16,10 @@ export const browserEnvironment = {
   setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimer: (timer) => clearTimeout(timer),
   openSocket: (url, protocol) => new WebSocket(url, protocol),
+  onOffline(callback) {
+    globalThis.addEventListener?.('offline', callback);
+    return () => globalThis.removeEventListener?.('offline', callback);
+  },
   onWake(callback) {
     const page = globalThis.document;
     const onVisible = () => page.hidden || callback();

@@ -7,6 +7,7 @@
 export { DisplayClock } from './display-clock.js';
 export { CommandError } from './errors.js';
 export { formatElapsed, formatRemaining } from './format.js';
+export { onPress } from './gesture.js';
 export { ServerClock } from './server-clock.js';
 export { ClientEvent, SessionClient } from './session-client.js';
 

@@ -46,7 +46,7 @@ export class SessionClient extends EventTarget {
   #attempt = null;
   /** @type {unknown} */
   #timer;
-  #stopWaking = () => {};
+  #stopListening = () => {};
   #connectAtMs = Infinity;
   #openTimeoutAtMs = Infinity;
 
@@ -96,18 +96,31 @@ export class SessionClient extends EventTarget {
     return this.#protocol.clock;
   }
 
+  /**
+   * How far off the digits may be, in milliseconds: the error of the clock and, unless the
+   * connection is live, the time since the state was confirmed.
+   */
+  get errorBoundMs() {
+    return this.#protocol.errorBoundMs;
+  }
+
   /** Connect, and stay connected until `close`. */
   connect() {
     if (this.connection !== 'closed') return;
     this.#connect();
-    this.#stopWaking = this.#environment.onWake(() => this.#wake());
+    const stopWaking = this.#environment.onWake(() => this.#wake());
+    const stopOffline = this.#environment.onOffline(() => this.#onOffline());
+    this.#stopListening = () => {
+      stopWaking();
+      stopOffline();
+    };
     this.#protocol.start();
     this.#schedule();
   }
 
   /** Close the connection, and open no other. */
   close() {
-    this.#stopWaking();
+    this.#stopListening();
     this.#dropSocket();
     this.#connectAtMs = Infinity;
     this.#protocol.stop();
@@ -196,6 +209,12 @@ export class SessionClient extends EventTarget {
   #wake() {
     this.#protocol.wake();
     if (this.#connectAtMs < Infinity) this.#connectAtMs = this.#environment.now();
+    this.#schedule();
+  }
+
+  #onOffline() {
+    this.#protocol.suspect();
+    this.#send(this.#protocol.tick());
     this.#schedule();
   }
 

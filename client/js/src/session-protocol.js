@@ -2,13 +2,14 @@
  * The socket protocol of one session, without sockets or timers (sans-I/O).
  *
  * Owns heartbeats, claims, pending commands and the reconnect backoff. `StateSync` owns the
- * snapshot, `ServerClock` the time. A command is never queued: it is sent now or fails now,
+ * snapshot, `ServerClock` the time, `FailureDetector` the doubt. A command is never queued: it is sent now or fails now,
  * because a "switch" from a minute ago is no longer wanted.
  *
  * @module
  */
 
 import { CommandError, notLive, outcomeUnknown } from './errors.js';
+import { FailureDetector, PROBE_INTERVAL_MS, PROBE_TIMEOUT_MS } from './failure-detector.js';
 import { ServerClock } from './server-clock.js';
 import { StateSync, isSessionMissing } from './state-sync.js';
 
@@ -20,15 +21,12 @@ import { StateSync, isSessionMissing } from './state-sync.js';
 /** Until CONNECTED says otherwise. */
 const HEARTBEAT_MS = 30_000;
 
-/** A connection that is silent for so many heartbeats is dead. */
+/** The server has closed a connection that was silent for so many heartbeats. */
 const MISSED_HEARTBEATS = 3;
 
 const INITIAL_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 30_000;
 const COMMAND_TIMEOUT_MS = 10_000;
-
-/** A connection from before a sleep may be dead already; it gets less time to answer. */
-const WAKE_TIMEOUT_MS = 5_000;
 
 /** A correction of the clock from which on the displayed digits are wrong. */
 const STEP_MS = 50;
@@ -66,17 +64,21 @@ export class SessionProtocol {
   #environment;
   #callbacks;
   #sync;
+  #detector = new FailureDetector();
   #heartbeatMs = HEARTBEAT_MS;
   #isOpen = false;
+  #isInDoubt = false;
   #failures = 0;
   #commandCount = 0;
   #claimsSent = 0;
   #mayClaim = true;
-  /** @type {Map<string, PendingCommand & {timeoutAtMs: number}>} */
+  /** @type {Map<string, PendingCommand & {sentAtMs: number}>} */
   #pending = new Map();
   #pingAtMs = Infinity;
   #deadAtMs = Infinity;
   #claimAtMs = Infinity;
+  /** Of the last CLAIM, until an answer arrives. */
+  #claimedAtMs = NaN;
 
   /**
    * @param {Environment} environment
@@ -99,19 +101,31 @@ export class SessionProtocol {
     return this.#sync.ending;
   }
 
+  /**
+   * How far off the digits may be: the error of the clock and, unless the connection is live, the
+   * time since the state was confirmed. A pause since then would make them wrong by that much.
+   */
+  get errorBoundMs() {
+    const unconfirmedMs =
+      this.connection === 'live' ? 0 : this.#environment.now() - this.#detector.confirmedAtMs;
+    return this.clock.errorBoundMs + unconfirmedMs;
+  }
+
   /** Whether the connection has been silent for too long. */
   get isDead() {
-    return this.#environment.now() >= this.#deadAtMs;
+    return this.#environment.now() >= Math.min(this.#deadAtMs, this.#detector.lostAtMs);
   }
 
   /** When to call `tick` next, or to give the connection up. */
   get dueAtMs() {
+    const { doubtAtMs, lostAtMs } = this.#detector;
     return Math.min(
       this.#pingAtMs,
       this.#deadAtMs,
+      this.#isInDoubt ? lostAtMs : doubtAtMs,
       this.#claimAtMs,
       this.#sync.dueAtMs,
-      ...[...this.#pending.values()].map((one) => one.timeoutAtMs),
+      ...[...this.#pending.values()].map((one) => one.sentAtMs + COMMAND_TIMEOUT_MS),
     );
   }
 
@@ -151,12 +165,16 @@ export class SessionProtocol {
     const backoffMs = Math.min(MAX_BACKOFF_MS, INITIAL_BACKOFF_MS * 2 ** this.#failures);
     this.#failures += 1;
     // A client that was never live is still connecting.
-    if (this.connection === 'live') this.#setConnection('reconnecting');
+    if (this.connection === 'live' || this.connection === 'unconfirmed') {
+      this.#setConnection('reconnecting');
+    }
     return this.#environment.random() * backoffMs;
   }
 
   #resetConnection() {
-    this.#isOpen = false;
+    this.#isOpen = this.#isInDoubt = false;
+    this.#detector.reset();
+    this.#claimedAtMs = NaN;
     this.#pingAtMs = this.#deadAtMs = this.#claimAtMs = Infinity;
     this.#claimsSent = 0;
     this.#sync.connectionLost();
@@ -169,8 +187,13 @@ export class SessionProtocol {
     this.clock.resync();
     if (this.#isOpen) {
       this.#pingAtMs = nowMs;
-      this.#deadAtMs = Math.min(this.#deadAtMs, nowMs + WAKE_TIMEOUT_MS);
+      this.#deadAtMs = Math.min(this.#deadAtMs, nowMs + PROBE_TIMEOUT_MS);
     }
+  }
+
+  /** The network is reported to be gone. */
+  suspect() {
+    if (this.#isOpen) this.#detector.suspect(this.#environment.now());
   }
 
   /**
@@ -190,6 +213,7 @@ export class SessionProtocol {
     }
     this.#deadAtMs = nowMs + MISSED_HEARTBEATS * this.#heartbeatMs;
     const before = this.clock.now();
+    this.#confirm(message, nowMs);
     if (message.type === 'PONG') this.clock.receivePong(message);
     this.clock.receiveTimestamp(message.timestamp);
     const stepMs = this.clock.now() - before;
@@ -200,11 +224,33 @@ export class SessionProtocol {
     const toSend = this.#sync.receive(message, nowMs);
     // Otherwise the display would keep its digits until the next change at the wrong time.
     if (stepMs > STEP_MS && this.snapshot) this.#callbacks.onState(this.snapshot);
-    if (this.#sync.isLive && this.connection !== 'live') {
-      this.#failures = 0;
+    if (this.#sync.isLive && this.connection !== 'live' && !this.#isInDoubt) {
       this.#setConnection('live');
     }
     return toSend;
+  }
+
+  /**
+   * Tell the failure detector what this message answers.
+   *
+   * @param {ServerMessage} message
+   * @param {number} nowMs
+   */
+  #confirm(message, nowMs) {
+    const detector = this.#detector;
+    if (message.type === 'PONG') {
+      detector.answered(message.clientTime, nowMs);
+      // Not before: a server too slow to answer must not be asked ever faster.
+      this.#failures = 0;
+    } else if (message.type === 'ACK' || (message.type === 'ERROR' && message.id)) {
+      const sentAtMs = this.#pending.get(message.id ?? '')?.sentAtMs;
+      if (sentAtMs !== undefined) detector.answered(sentAtMs);
+    } else if (message.type !== 'CONNECTED' && this.#claimedAtMs) {
+      // CURRENT, or the update that was due.
+      detector.answered(this.#claimedAtMs);
+      this.#claimedAtMs = NaN;
+    }
+    this.#isInDoubt &&= nowMs >= detector.doubtAtMs;
   }
 
   /**
@@ -214,17 +260,27 @@ export class SessionProtocol {
    */
   tick() {
     const nowMs = this.#environment.now();
-    for (const [id, { timeoutAtMs }] of this.#pending) {
-      if (nowMs >= timeoutAtMs) this.#fail(id, 'NO_ANSWER');
+    for (const [id, { sentAtMs }] of this.#pending) {
+      if (nowMs >= sentAtMs + COMMAND_TIMEOUT_MS) this.#fail(id, 'NO_ANSWER');
     }
     if (!this.#isOpen) return [];
     const toSend = this.#sync.tick(nowMs);
+    if (!this.#isInDoubt && nowMs >= this.#detector.doubtAtMs) {
+      this.#isInDoubt = true;
+      this.#pingAtMs = nowMs;
+      if (this.connection === 'live') this.#setConnection('unconfirmed');
+    }
     if (nowMs >= this.#pingAtMs) {
       toSend.push(this.clock.ping());
-      this.#pingAtMs = nowMs + this.clock.pingIntervalMs(this.#heartbeatMs);
+      this.#detector.sent(nowMs);
+      const intervalMs = this.clock.pingIntervalMs(this.#heartbeatMs);
+      this.#pingAtMs =
+        nowMs + (this.#isInDoubt ? Math.min(intervalMs, PROBE_INTERVAL_MS) : intervalMs);
     }
     if (nowMs >= this.#claimAtMs) {
       this.#claimsSent += 1;
+      this.#claimedAtMs = nowMs;
+      this.#detector.sent(nowMs);
       toSend.push({ type: 'CLAIM' });
       this.#scheduleClaim();
     }
@@ -249,8 +305,9 @@ export class SessionProtocol {
       args = { current_participant_id, ...args };
     }
     const id = `c${(this.#commandCount += 1)}`;
-    const timeoutAtMs = this.#environment.now() + COMMAND_TIMEOUT_MS;
-    this.#pending.set(id, { ...pending, timeoutAtMs });
+    const sentAtMs = this.#environment.now();
+    this.#pending.set(id, { ...pending, sentAtMs });
+    this.#detector.sent(sentAtMs);
     return { type: 'COMMAND', id, command, args, ...options };
   }
 

@@ -102,7 +102,7 @@ export function mergePartial(state, partial) {
   return whole;
 }
 
-/** @type {<T extends {group_id?: string}>(all: T[]) => Map<string | undefined, T>} */
+/** @type {<T extends {group_id?: string | null}>(all: T[]) => Map<string | null | undefined, T>} */
 const byGroup = (all) => new Map(all.map((one) => [one.group_id, one]));
 
 /** @type {(member: ParticipantState) => Partial<ParticipantState>} */

@@ -11,7 +11,7 @@
  * @typedef {object} ParticipantState
  * @property {string} participant_id
  * @property {number} participant_index
- * @property {string} [group_id]
+ * @property {string | null} [group_id]
  * @property {number} total_time_ms
  * @property {number} time_used_ms
  * @property {number} time_remaining_ms
@@ -25,10 +25,10 @@
  * @property {number} [period_remaining_ms]
  * @property {number} [periods_left]
  * @property {number} [cycles_left]
- * @property {TimeControl} [time_control]
+ * @property {TimeControl | null} [time_control]
  */
 
-/** @typedef {{type: string, period_ms?: number, [field: string]: unknown}} TimeControl */
+/** @typedef {{type: string, period_ms?: number, periods?: number, [field: string]: unknown}} TimeControl */
 
 /** @typedef {{group_id: string, total_time_ms: number, time_remaining_ms: number, has_expired: boolean}} GroupState */
 
@@ -45,11 +45,11 @@
  * @property {ParticipantState[]} participants
  * @property {string | null} active_participant_id
  * @property {number} total_time_ms
- * @property {number} [time_per_cycle_ms]
- * @property {number} [max_time_ms]
- * @property {TimeControl} [time_control]
- * @property {number[]} [warn_at_ms]
- * @property {Record<string, unknown>} [metadata]
+ * @property {number | null} [time_per_cycle_ms]
+ * @property {number | null} [max_time_ms]
+ * @property {TimeControl | null} [time_control]
+ * @property {number[] | null} [warn_at_ms]
+ * @property {Record<string, unknown> | null} [metadata]
  * @property {string} updated_at
  * @property {string | null} deadline_at
  * @property {GroupState[]} [groups]
@@ -98,7 +98,7 @@
 
 /** @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo'} CommandName */
 
-/** @typedef {'connecting' | 'live' | 'reconnecting' | 'closed'} ConnectionState */
+/** @typedef {'connecting' | 'live' | 'unconfirmed' | 'reconnecting' | 'closed'} ConnectionState */
 
 /**
  * What the client needs of a WebSocket.
@@ -123,6 +123,8 @@
  * @property {(callback: () => void, delayMs: number) => unknown} setTimer
  * @property {(timer: any) => void} clearTimer
  * @property {(url: string, protocol?: string) => Socket} openSocket
+ * @property {(callback: () => void) => () => void} onOffline calls back when the machine goes
+ *   offline; returns a function that stops this
  * @property {(callback: () => void) => () => void} onWake calls back when the page becomes
  *   visible or the machine goes online; returns a function that stops this
  */

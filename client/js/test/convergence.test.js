@@ -9,7 +9,7 @@ import { FakeServer } from './fake-server.js';
 const RECOVERY_TIME_MS = 30_000 + 1_000 + 4_000;
 
 for (const large of [false, true]) {
-  test(`after any losses, delays and failovers one heartbeat restores the state: ${large ? 'paged' : 'whole'}`, () => {
+  test(`after any losses, delays, silences and failovers one heartbeat restores the state: ${large ? 'paged' : 'whole'}`, () => {
     for (let trial = 0; trial < 300; trial += 1) {
       const environment = new FakeEnvironment(trial + 1);
       const server = new FakeServer(environment, { large });
@@ -25,9 +25,10 @@ for (const large of [false, true]) {
         else if (chance < 0.65) server.cut();
         else if (chance < 0.68) server.delete();
         else if (chance < 0.75) server.failOver();
+        else if (chance < 0.8) server.isSilent = !server.isSilent;
         server.serve(1 + environment.random() ** 2 * 4_000);
       }
-      Object.assign(server, { loss: 0, slowestMs: 20 });
+      Object.assign(server, { loss: 0, slowestMs: 20, isSilent: false });
       server.serve(RECOVERY_TIME_MS);
 
       assert.equal(client.connection, 'live', `trial ${trial}`);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { seeded } from '../bench/networks.js';
 import { DisplayClock, ServerClock } from '../src/index.js';
+import { mergePartial } from '../src/state-merge.js';
 import { FakeEnvironment } from './fakes.js';
 import { makeParticipant, makeState, makeSnapshot, RUNNING } from './factories.js';
 
@@ -111,19 +113,99 @@ test('main time is followed by periods, each of which starts full', () => {
   environment.advance(20_000);
 
   assert.deepEqual(
-    shown.map((one) => `${one.text} (${one.periodsLeft})`),
+    shown.map((one) => `${one.text} (${one.periodsLeft}) ${one.periods}`),
     [
-      '0:02 (2)',
-      '0:01 (2)',
-      '0:03 (2)',
-      '0:02 (2)',
-      '0:01 (2)',
-      '0:03 (1)',
-      '0:02 (1)',
-      '0:01 (1)',
-      '0:00 (0)',
+      '0:02 (2) then 2 x 0:03',
+      '0:01 (2) then 2 x 0:03',
+      '0:03 (2) period 1 of 2, then 1 x 0:03',
+      '0:02 (2) period 1 of 2, then 1 x 0:03',
+      '0:01 (2) period 1 of 2, then 1 x 0:03',
+      '0:03 (1) period 2 of 2',
+      '0:02 (1) period 2 of 2',
+      '0:01 (1) period 2 of 2',
+      '0:00 (0) ',
     ],
   );
+});
+
+/** @type {Partial<SessionState>} */
+const BYOYOMI = { time_control: { type: 'byoyomi', period_ms: 30_000, periods: 5 } };
+/** @type {Partial<SessionState>} */
+const CANADIAN = { time_control: { type: 'canadian', period_ms: 900_000, cycles_per_period: 20 } };
+
+test('a face says what follows the main time, and which period runs', () => {
+  /**
+   * @param {Partial<SessionState>} state
+   * @param {Partial<ParticipantState>} participant
+   */
+  const periods = (state, participant) => {
+    const { display, shown } = aDisplay();
+    display.update(withOneParticipant(participant, state));
+    return `${shown[0]?.text} ${shown[0]?.periods}`;
+  };
+  const at = (
+    /** @type {number} */ main,
+    /** @type {number} */ period,
+    /** @type {object} */ left,
+  ) => ({
+    main_remaining_ms: main,
+    period_remaining_ms: period,
+    ...left,
+  });
+
+  assert.equal(periods(BYOYOMI, at(5_000, 30_000, { periods_left: 5 })), '5.0 then 5 x 0:30');
+  assert.equal(
+    periods(BYOYOMI, at(0, 5_000, { periods_left: 4 })),
+    '5.0 period 2 of 5, then 3 x 0:30',
+  );
+  assert.equal(periods(BYOYOMI, at(0, 5_000, { periods_left: 1 })), '5.0 period 5 of 5');
+  assert.equal(periods(BYOYOMI, at(5_000, 0, { periods_left: 0 })), '5.0 ');
+  assert.equal(
+    periods(CANADIAN, at(5_000, 900_000, { cycles_left: 20 })),
+    '5.0 then 20 turns in 15:00',
+  );
+  assert.equal(periods(CANADIAN, at(0, 5_000, { cycles_left: 7 })), '5.0 7 turns to go');
+  assert.equal(periods(CANADIAN, at(0, 5_000, { cycles_left: 1 })), '5.0 1 turn to go');
+  assert.equal(periods({}, { time_remaining_ms: 5_000 }), '5.0 ');
+});
+
+test('of two states that lose at different times the faces differ', () => {
+  const random = seeded(5);
+  const below = (/** @type {number} */ limit) => Math.floor(random() * limit);
+  /** A running participant in any stage of a control, and how long until the clock runs out. */
+  const state = () => {
+    const period_ms = 1_000 * (1 + below(4));
+    const count = 1 + below(4);
+    const isByoyomi = random() < 0.5;
+    const control = isByoyomi
+      ? { type: 'byoyomi', period_ms, periods: count }
+      : { type: 'canadian', period_ms, cycles_per_period: count };
+    const inMain = random() < 0.5;
+    const main_remaining_ms = inMain ? 1 + below(9_000) : 0;
+    const period_remaining_ms = inMain ? period_ms : 1 + below(period_ms);
+    const left = inMain ? count : 1 + below(count);
+    const untilLossMs =
+      main_remaining_ms + period_remaining_ms + (isByoyomi ? (left - 1) * period_ms : 0);
+    const participant = {
+      time_remaining_ms: untilLossMs,
+      main_remaining_ms,
+      period_remaining_ms,
+      ...(isByoyomi ? { periods_left: left } : { cycles_left: left }),
+    };
+    const { display, shown } = aDisplay();
+    display.update(withOneParticipant(participant, { time_control: control }));
+    return { text: `${shown[0]?.text} ${shown[0]?.periods}`, untilLossMs };
+  };
+  /** @type {Map<string, number[]>} */
+  const byText = new Map();
+  for (let trial = 0; trial < 20_000; trial += 1) {
+    const { text, untilLossMs } = state();
+    byText.set(text, [...(byText.get(text) ?? []), untilLossMs]);
+  }
+  for (const [text, lossesMs] of byText) {
+    // The digits are rounded to tenths.
+    assert.ok(Math.max(...lossesMs) - Math.min(...lossesMs) <= 100, `${text}: ${lossesMs}`);
+  }
 });
 
 test('periods are as long as the time control of the participant says', () => {
@@ -202,10 +284,31 @@ test('the phase and the count of warnings change at the instant of each warning'
     151,
   );
   assert.equal(
-    first((one) => one.phase === 'expired'),
+    first((one) => one.phase === 'unconfirmed'),
     12_251,
   );
   assert.equal(shown[0]?.phase, 'plain');
+});
+
+test('a clock at zero has expired only once the server says so', () => {
+  /** @param {Partial<ParticipantState>} participant @param {Partial<SessionState>} [state] */
+  const phases = (participant, state) => {
+    const { display, shown } = aDisplay();
+    display.update(withOneParticipant({ time_remaining_ms: 0, ...participant }, state));
+    return shown.map((one) => one.phase);
+  };
+  /** @type {Partial<SessionState>} */
+  const global = { sync_mode: 'global', session_remaining_ms: 0 };
+
+  assert.deepEqual(phases({}), ['unconfirmed']);
+  assert.deepEqual(phases({ has_expired: true }), ['expired']);
+  assert.deepEqual(phases({}, global), ['unconfirmed', 'unconfirmed']);
+  assert.deepEqual(phases({ is_running: false }, { ...global, status: 'expired' }), [
+    'expired',
+    'expired',
+  ]);
+  assert.deepEqual(phases({}, { sync_mode: 'count_up', max_time_ms: 60_000 }), ['unconfirmed']);
+  assert.deepEqual(phases({}, { sync_mode: 'count_up' }), ['plain']);
 });
 
 test('the session clock of global has its own face', () => {
@@ -286,4 +389,23 @@ test('between two states no display goes back, however the network delays messag
     assert.ok(last < 3);
   }
   assert.ok(shownCount > 10_000);
+});
+
+test('optional fields may be null or left out', () => {
+  const names = ['group_id', 'time_per_cycle_ms', 'max_time_ms', 'time_control', 'warn_at_ms'];
+  for (const value of [null, undefined]) {
+    /** @type {(all: object) => any} */
+    const without = (all) => ({
+      ...Object.fromEntries(Object.entries(all).filter(([name]) => !names.includes(name))),
+      ...(value === null && Object.fromEntries(names.map((name) => [name, null]))),
+    });
+    for (const sync_mode of ['per_participant', 'count_up', 'per_cycle']) {
+      const one = without(makeParticipant('a', { ...RUNNING, time_remaining_ms: 5_000 }));
+      const state = { ...without(makeState([one])), sync_mode };
+      const { display, shown } = aDisplay();
+      display.update(makeSnapshot(state));
+      assert.equal(shown[0]?.phase, 'plain');
+      assert.deepEqual(mergePartial(state, state).participants, [one]);
+    }
+  }
 });

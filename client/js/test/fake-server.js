@@ -36,6 +36,9 @@ export class FakeServer {
     this.large = false;
     this.loss = 0;
     this.slowestMs = 20;
+    /** Connections stay open, and nothing passes. */
+    this.isSilent = false;
+    this.refuses = false;
     this.offsetMs = 5_000_000;
     Object.assign(this, conditions);
   }
@@ -46,6 +49,16 @@ export class FakeServer {
 
   get version() {
     return this.state?.version ?? 0;
+  }
+
+  get participants() {
+    return this.state?.participants ?? [];
+  }
+
+  /** A new version with other values. @param {Partial<SessionState>} changes */
+  change(changes) {
+    this.state = /** @type {SessionState} */ ({ ...this.state, ...changes });
+    this.#change(this.state, []);
   }
 
   create(count = 7) {
@@ -103,7 +116,9 @@ export class FakeServer {
     const until = this.#environment.now() + ms;
     while (this.#environment.now() < until) {
       const { socket } = this.#environment;
-      if (!socket.closed && !this.#connections.has(socket)) this.accept(socket);
+      const isNew = !socket.closed && !this.#connections.has(socket);
+      if (isNew && this.refuses) socket.end();
+      else if (isNew && !this.isSilent) this.accept(socket);
       this.#environment.advance(
         Math.min(until, Math.max(this.#environment.nextTimerAt, this.#environment.now() + 0.01)) -
           this.#environment.now(),
@@ -167,6 +182,9 @@ export class FakeServer {
           this.#post(socket, { type: 'CURRENT', ...version });
         } else this.#sync(socket);
         break;
+      case 'CLAIM':
+        this.#post(socket, { type: 'CURRENT', ...version });
+        break;
       case 'COMMAND':
         this.commit();
         this.#post(socket, { type: 'ACK', id: message.id, version: this.version });
@@ -202,8 +220,9 @@ export class FakeServer {
 
   /** @param {() => void} arrive */
   #later(arrive) {
-    if (this.#environment.random() < this.loss) return;
-    this.#environment.setTimer(arrive, this.#environment.random() * this.slowestMs);
+    if (this.isSilent || this.#environment.random() < this.loss) return;
+    const delayMs = this.#environment.random() * this.slowestMs;
+    this.#environment.setTimer(() => this.isSilent || arrive(), delayMs);
   }
 
   /** @param {number} limit */

@@ -86,6 +86,8 @@ export class FakeEnvironment {
   #timers = new Map();
   /** @type {Set<() => void>} */
   #wakeListeners = new Set();
+  /** @type {Set<() => void>} */
+  #offlineListeners = new Set();
 
   /** @param {number} [seed] */
   constructor(seed = 1) {
@@ -118,6 +120,16 @@ export class FakeEnvironment {
     return () => this.#wakeListeners.delete(callback);
   };
 
+  /** @param {() => void} callback */
+  onOffline = (callback) => {
+    this.#offlineListeners.add(callback);
+    return () => this.#offlineListeners.delete(callback);
+  };
+
+  goOffline() {
+    for (const listener of this.#offlineListeners) listener();
+  }
+
   wake() {
     for (const listener of this.#wakeListeners) listener();
   }
@@ -128,8 +140,8 @@ export class FakeEnvironment {
     return socket;
   }
 
-  get wakeListenerCount() {
-    return this.#wakeListeners.size;
+  get listenerCount() {
+    return this.#wakeListeners.size + this.#offlineListeners.size;
   }
 
   get timerCount() {

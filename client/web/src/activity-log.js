@@ -22,7 +22,9 @@ export class ActivityLog {
   #error = el('p', { className: 'hint' });
   /** @type {string | undefined} */
   #lastId;
-  #isThrottled = false;
+  /** By the id of their event, oldest first. @type {Map<string, HTMLElement>} */
+  #entries = new Map();
+  #isReading = false;
   #isStale = false;
 
   /**
@@ -48,30 +50,41 @@ export class ActivityLog {
     );
   }
 
-  /** Load new events, at most once a second. */
-  refresh() {
-    if (this.#isThrottled) {
-      this.#isStale = true;
-      return;
+  /** Load new events: one read at a time, and at most one a second. */
+  async refresh() {
+    this.#isStale = true;
+    if (this.#isReading) return;
+    this.#isReading = true;
+    while (this.#isStale) {
+      this.#isStale = false;
+      await this.#load();
+      await new Promise((resolve) => setTimeout(resolve, MIN_INTERVAL_MS));
     }
-    this.#isThrottled = true;
-    this.#isStale = false;
-    void this.#load();
-    setTimeout(() => {
-      this.#isThrottled = false;
-      if (this.#isStale) this.refresh();
-    }, MIN_INTERVAL_MS);
+    this.#isReading = false;
   }
 
   async #load() {
     try {
-      const events = await this.#api.getEvents(this.#session, this.#lastId);
-      this.#lastId = events.at(-1)?.id ?? this.#lastId;
-      for (const event of events) this.#list.prepend(this.#entry(event));
-      while (this.#list.childElementCount > MAX_ENTRIES) this.#list.lastElementChild?.remove();
+      for await (const events of this.#api.getEvents(this.#session, this.#lastId)) {
+        this.#lastId = events.at(-1)?.id ?? this.#lastId;
+        for (const event of events.slice(-MAX_ENTRIES)) this.#add(event);
+      }
       setText(this.#error, '');
     } catch {
       setText(this.#error, 'The activity can’t be loaded right now.');
+    }
+  }
+
+  /** @param {LoggedEvent} event */
+  #add(event) {
+    if (this.#entries.has(event.id)) return;
+    const entry = this.#entry(event);
+    this.#entries.set(event.id, entry);
+    this.#list.prepend(entry);
+    for (const [id, oldest] of this.#entries) {
+      if (this.#entries.size <= MAX_ENTRIES) break;
+      this.#entries.delete(id);
+      oldest.remove();
     }
   }
 
@@ -83,7 +96,7 @@ export class ActivityLog {
       minute: '2-digit',
       second: '2-digit',
     });
-    const names = this.#names() ?? { nameOf: () => UNKNOWN };
+    const names = this.#names() ?? { nameOf: () => UNKNOWN, ownerOf: () => UNKNOWN };
     return el(
       'li',
       {},

@@ -1,19 +1,17 @@
 /**
  * The page's one live region, for screen readers.
  *
- * If messages arrive faster than they can be read aloud, only the newest is announced.
- *
  * @module
  */
 
+import { Announcements } from './announcements.js';
 import { setText } from './dom.js';
 
 const PAUSE_MS = 1_500;
 
 export class Announcer {
   #region;
-  /** @type {string | null} */
-  #next = null;
+  #waiting = new Announcements();
   #isPausing = false;
 
   /** @param {HTMLElement} region */
@@ -21,19 +19,22 @@ export class Announcer {
     this.#region = region;
   }
 
-  /** @param {string} text */
-  announce(text) {
-    this.#next = text;
+  /**
+   * @param {string} text
+   * @param {boolean} [isTurn] whether it only tells whose turn it is
+   */
+  announce(text, isTurn = false) {
+    this.#waiting.add(text, isTurn);
     if (!this.#isPausing) this.#announceNext();
   }
 
   #announceNext() {
-    this.#isPausing = this.#next !== null;
-    if (this.#next === null) return;
+    const text = this.#waiting.take();
+    this.#isPausing = text !== '';
+    if (!this.#isPausing) return;
     // Screen readers ignore a text that does not change.
-    const isSame = this.#region.textContent === this.#next;
-    setText(this.#region, isSame ? `${this.#next}\u00a0` : this.#next);
-    this.#next = null;
+    const isSame = this.#region.textContent === text;
+    setText(this.#region, isSame ? `${text}\u00a0` : text);
     setTimeout(() => this.#announceNext(), PAUSE_MS);
   }
 }

@@ -78,16 +78,21 @@ export class Api {
   }
 
   /**
-   * The events after the one with the id `after`, oldest first.
+   * All events after the one with the id `after`, oldest first, page by page.
    *
    * @param {string} session
    * @param {string} [after]
-   * @returns {Promise<LoggedEvent[]>}
+   * @returns {AsyncGenerator<LoggedEvent[]>}
    */
-  async getEvents(session, after) {
-    const query = new URLSearchParams({ limit: '1000', ...(after && { after }) });
-    const { data } = await this.#call('GET', `v1/sessions/${session}/events?${query}`);
-    return data.events;
+  async *getEvents(session, after) {
+    /** @type {string | null | undefined} */
+    let cursor = after;
+    do {
+      const query = new URLSearchParams({ limit: '1000', ...(cursor && { after: cursor }) });
+      const { data } = await this.#call('GET', `v1/sessions/${session}/events?${query}`);
+      yield data.events;
+      cursor = data.next;
+    } while (cursor);
   }
 
   /**

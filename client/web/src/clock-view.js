@@ -5,7 +5,6 @@
  */
 
 import { el, setData, setText } from './dom.js';
-import { pluralize } from './durations.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
 
@@ -15,7 +14,7 @@ const MIN_CHARACTERS = 4;
 export class ClockView {
   #name = el('span', { className: 'name', dir: 'auto' });
   #team = el('span', { className: 'team', dir: 'auto' });
-  #digits = el('p', { className: 'digits', role: 'timer' });
+  #digits = el('p', { className: 'digits', role: 'timer', translate: false });
   #note = el('p', { className: 'note' });
   #characters = 0;
 
@@ -66,13 +65,13 @@ export class ClockView {
  * @param {ClockFace} face
  * @returns {string}
  */
-export function noteFor({ phase, delay, overtime, periodsLeft, cyclesLeft }) {
+export function noteFor({ phase, delay, overtime, periods }) {
   const parts = [];
   if (phase === 'overtime') parts.push(`■ Over by ${overtime}`);
   else if (phase === 'expired') parts.push('■ Out of time');
+  else if (phase === 'unconfirmed') parts.push('□ At zero, not confirmed');
   else if (phase === 'warning') parts.push('▲ Low');
   if (delay) parts.push(`Starts in ${delay}`);
-  if (periodsLeft !== undefined) parts.push(pluralize(periodsLeft, 'period'));
-  if (cyclesLeft !== undefined) parts.push(`${pluralize(cyclesLeft, 'turn')} to go`);
+  if (periods) parts.push(periods);
   return parts.join(' · ');
 }

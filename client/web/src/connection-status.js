@@ -52,17 +52,29 @@ export function noticeFor({ connection, isRefused, hasSession, hadSession, endin
   };
 }
 
+/** @type {Record<ConnectionState, string>} */
+const LABELS = {
+  connecting: 'Connecting',
+  live: 'Live',
+  unconfirmed: 'Not confirmed',
+  reconnecting: 'Reconnecting',
+  closed: 'Not connected',
+};
+
 /**
  * The text of the connection indicator.
  *
  * @param {ConnectionState} connection
- * @param {number} errorBoundMs
+ * @param {number} errorBoundMs how far off the digits may be
  */
 export function connectionLabel(connection, errorBoundMs) {
-  if (connection === 'reconnecting') return 'Reconnecting';
-  if (connection === 'connecting') return 'Connecting';
-  if (connection === 'closed') return 'Not connected';
-  return Number.isFinite(errorBoundMs)
-    ? `Live ±${Math.max(1, Math.ceil(errorBoundMs))} ms`
-    : 'Live';
+  const showsClocks = connection !== 'connecting' && connection !== 'closed';
+  const bound = showsClocks && Number.isFinite(errorBoundMs) ? ` ±${boundText(errorBoundMs)}` : '';
+  return LABELS[connection] + bound;
+}
+
+/** @param {number} ms */
+function boundText(ms) {
+  if (ms < 1_000) return `${Math.max(1, Math.ceil(ms))} ms`;
+  return ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : `${Math.ceil(ms / 60_000)} min`;
 }

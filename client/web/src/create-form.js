@@ -11,6 +11,7 @@ import {
   MAX_PARTICIPANTS,
   buildCreateRequest,
   describeField,
+  describeTimes,
 } from './create-request.js';
 import { newId } from './device.js';
 import { el, setText } from './dom.js';
@@ -40,7 +41,11 @@ const TURN_ACTIONS = [
 
 /** Field, label and hint. @type {[Field, string, string][]} */
 const TIME_FIELDS = [
-  ['control', 'Time control', 'Minutes, then seconds: 5, 3+2, 10+5x30s, 10+20/5m, 25 d5 or *5'],
+  [
+    'control',
+    'Time control',
+    'Minutes, then seconds: 5, 3+2, 15 | 10, 10+5x30s, 10+20/5m, 25 d5, G/60;d5 or *5',
+  ],
   ['total', 'Session time', '90, 90s, 1h30m or 2:30; a plain number is minutes'],
   ['cycle', 'Time per turn', '30s, 2 or 2:30; a plain number is minutes'],
   ['max', 'Maximum', 'Empty for no limit'],
@@ -68,6 +73,8 @@ class CreateForm {
   /** @type {Map<Field, HTMLElement>} */
   #rows = new Map();
   #error = el('p', { className: 'error', role: 'alert' });
+  /** What was understood, before it is created. */
+  #times = el('output', { className: 'times' });
   #button = el('button', { className: 'primary', type: 'submit' }, 'Create session');
   #token = el('input', {
     id: 'server-token',
@@ -127,7 +134,13 @@ class CreateForm {
           'One per line; with teams, as “Red: Ada”',
         ),
       ),
-      el('div', { className: 'submit-bar' }, this.#tokenRow, this.#error, this.#button),
+      el(
+        'div',
+        { className: 'submit-bar' },
+        this.#tokenRow,
+        this.#error,
+        el('div', { className: 'submit-row' }, this.#button, this.#times),
+      ),
     );
     form.addEventListener('input', () => this.#describeFields());
     this.element = el(
@@ -220,6 +233,7 @@ class CreateForm {
         if (!(error instanceof FormError)) throw error;
       }
     }
+    setText(this.#times, describeTimes(form));
     for (const field of /** @type {const} */ (['names', 'count'])) this.#setHint(field, '', false);
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatDuration, parseDuration } from './durations.js';
+import { asciiOf, formatDuration, parseDuration } from './durations.js';
 import { parseTimeControl } from './time-controls.js';
 
 /** @import { SyncMode } from '../../js/src/types.js' */
@@ -108,6 +108,34 @@ export function describeField(form, field) {
   return text.trim() ? formatDuration(parseField(form, field)) : '';
 }
 
+/**
+ * All times of the form in words; empty while one of them is invalid.
+ *
+ * @param {Form} form
+ */
+export function describeTimes(form) {
+  /** @param {Field} field */
+  const words = (field) => describeField(form, field);
+  try {
+    switch (form.mode) {
+      case 'per_participant':
+      case 'per_group':
+        return words('control');
+      case 'per_cycle':
+        return `${formatDuration(parseField(form, 'cycle'))} per turn`;
+      case 'global': {
+        const total = `${formatDuration(parseField(form, 'total'))} for all`;
+        return form.cycle.trim() ? `${total}, ${words('cycle')} per turn` : total;
+      }
+      case 'count_up':
+        return form.max.trim() ? `Counts up to ${words('max')}` : 'Counts up without a limit';
+    }
+  } catch (error) {
+    if (!(error instanceof FormError)) throw error;
+    return '';
+  }
+}
+
 /** @param {Form} form */
 function timesOf(form) {
   switch (form.mode) {
@@ -143,7 +171,7 @@ function parseControl(form) {
   if (control) return control;
   throw new FormError(
     'control',
-    'Invalid time control. Examples: 5, 3+2, 10+5x30s, 10+20/5m, 25 d5, *5',
+    'Invalid time control. Examples: 5, 3+2, 15 | 10, 10+5x30s, 10+20/5m, 25 d5, G/60;d5, *5',
   );
 }
 
@@ -161,7 +189,9 @@ function parseField(form, field) {
 
 /** @param {string} text */
 function parseWarnings(text) {
-  const marks = text.split(/[,;]/).map((one) => parseDuration(one));
+  const marks = asciiOf(text)
+    .split(/[,;]/)
+    .map((one) => parseDuration(one));
   if (marks.some((mark) => !mark || mark > MAX_MS)) {
     throw new FormError('warnings', 'Invalid duration. Example: 1m, 15s');
   }

@@ -36,32 +36,40 @@ export function vibrate() {
 }
 
 /**
- * Keep the screen on while `isNeeded`; a page that was hidden requests the lock again.
+ * Keep the screen on while `isNeeded`.
+ *
+ * The system may refuse the lock (without a gesture, or on a low battery) and may take it away, so
+ * it is requested again at the next gesture and when the page becomes visible.
  *
  * @param {() => boolean} isNeeded
- * @returns {{update: () => void, stop: () => void}}
+ * @returns {{update: () => Promise<void>, stop: () => void}}
  */
 export function wakeLock(isNeeded) {
-  /** @type {Promise<WakeLockSentinel | null> | null} */
-  let lock = null;
+  /** @type {WakeLockSentinel | null | undefined} */
+  let lock;
+  let isRequesting = false;
+  const listeners = new AbortController();
+  const { signal } = listeners;
+  const mayLock = () => !signal.aborted && !document.hidden && isNeeded();
   const release = () => {
-    void lock?.then((sentinel) => sentinel?.release());
+    void lock?.release();
     lock = null;
   };
-  const update = () => {
-    if (document.hidden || !isNeeded()) return release();
-    lock ??= navigator.wakeLock?.request('screen').catch(() => null) ?? null;
+  const update = async () => {
+    if (!mayLock()) return release();
+    if (isRequesting || lock?.released === false) return;
+    isRequesting = true;
+    lock = await navigator.wakeLock?.request('screen').catch(() => null);
+    isRequesting = false;
+    if (!mayLock()) release();
   };
-  const onVisibilityChange = () => {
-    // The browser releases the lock of a hidden page.
-    lock = null;
-    update();
-  };
-  document.addEventListener('visibilitychange', onVisibilityChange);
+  for (const type of ['visibilitychange', 'pointerup', 'keydown']) {
+    document.addEventListener(type, update, { signal });
+  }
   return {
     update,
     stop() {
-      document.removeEventListener('visibilitychange', onVisibilityChange);
+      listeners.abort();
       release();
     },
   };

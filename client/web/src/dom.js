@@ -30,12 +30,14 @@ export function el(tag, properties = {}, ...children) {
 /**
  * Set the text if it has changed: setting the same text costs layout, too.
  *
+ * Extensions may have split or wrapped the text, for example to translate it.
+ *
  * @param {HTMLElement} element
  * @param {string} text
  */
 export function setText(element, text) {
-  const [node] = element.childNodes;
-  if (!(node instanceof Text)) element.textContent = text;
+  const [node, ...others] = element.childNodes;
+  if (!(node instanceof Text) || others.length) element.textContent = text;
   else if (node.data !== text) node.data = text;
 }
 
@@ -48,6 +50,16 @@ export function setText(element, text) {
  */
 export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
+}
+
+/**
+ * The Latin character of a key: its own, or else that of its place on a Latin keyboard, so that a
+ * shortcut works on a layout of another script.
+ *
+ * @param {KeyboardEvent} event
+ */
+export function shortcutOf({ key, code }) {
+  return /^[ -~]+$/.test(key) ? key.toLowerCase() : code.replace(/^Key/, '').toLowerCase();
 }
 
 /**

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { formatDuration } from './durations.js';
+import { formatDuration, pluralize } from './durations.js';
 
 /** @import { SessionEvent } from '../../js/src/types.js' */
+/** @import { SessionNames } from './names.js' */
 
-/** @typedef {{nameOf: (id: unknown) => string}} Names */
+/** @typedef {Pick<SessionNames, 'nameOf' | 'ownerOf'>} Names */
 
 /** @type {Record<string, (event: any, names: Names) => string>} */
 const EVENT_TEXTS = {
@@ -23,17 +24,24 @@ const EVENT_TEXTS = {
   session_completed: () => 'Completed',
   session_cancelled: () => 'Cancelled',
   session_expired: () => 'Time is up',
-  time_adjusted: ({ participant_id, delta_ms }, { nameOf }) => {
-    const whose = participant_id ? ` for ${nameOf(participant_id)}` : '';
-    return `${formatDuration(Math.abs(delta_ms))} ${delta_ms < 0 ? 'removed' : 'added'}${whose}`;
+  time_adjusted: (event, names) => {
+    const { delta_ms } = event;
+    // Nothing was left to remove.
+    const time = delta_ms ? formatDuration(Math.abs(delta_ms)) : 'No time';
+    return `${time} ${delta_ms > 0 ? 'added' : 'removed'}${forOwner(event, names)}`;
   },
-  participant_expired: (event, { nameOf }) => `${nameOf(event.participant_id)} is out of time`,
-  timeouts_skipped: ({ count }) => `${count} more turns timed out`,
-  time_warning: (event, { nameOf }) => {
-    const whose = event.participant_id ? ` for ${nameOf(event.participant_id)}` : '';
-    return `${formatDuration(event.remaining_ms ?? event.warn_at_ms ?? 0)} left${whose}`;
-  },
+  participant_expired: (event, { ownerOf }) => `${ownerOf(event)} is out of time`,
+  timeouts_skipped: ({ count, active_participant_id }, { nameOf }) =>
+    `${pluralize(count, 'more turn')} timed out. ${nameOf(active_participant_id)}’s turn`,
+  time_warning: (event, names) =>
+    `${formatDuration(event.remaining_ms)} left${forOwner(event, names)}`,
 };
+
+/** @type {(event: any, names: Names) => string} */
+function forOwner(event, { ownerOf }) {
+  const owner = ownerOf(event);
+  return owner && ` for ${owner}`;
+}
 
 /**
  * @param {SessionEvent} event
@@ -42,6 +50,15 @@ const EVENT_TEXTS = {
 export function eventText(event, names) {
   return EVENT_TEXTS[event.type]?.(event, names) ?? event.type.replaceAll('_', ' ');
 }
+
+/**
+ * All events of a commit.
+ *
+ * @param {SessionEvent[]} events
+ * @param {Names} names
+ */
+export const eventsText = (events, names) =>
+  events.map((event) => eventText(event, names)).join('. ');
 
 /** @type {Record<string, string>} */
 const ERROR_TEXTS = {

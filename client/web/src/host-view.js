@@ -4,11 +4,12 @@
  * @module
  */
 
+import { onPress } from '../../js/src/index.js';
 import { ActivityLog } from './activity-log.js';
 import { adjustTarget } from './adjustments.js';
 import { ClockView } from './clock-view.js';
 import { confirm } from './confirm.js';
-import { belongsToFocus, el, setData, setText } from './dom.js';
+import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { errorText } from './event-text.js';
 import { ParticipantList } from './participant-list.js';
 import { hostAction, isFinished } from './primary-action.js';
@@ -18,15 +19,17 @@ import { ShareLinks } from './share-links.js';
 /** @import { SessionState } from '../../js/src/types.js' */
 /** @import { SessionScreen } from './session-screen.js' */
 
+/** @typedef {HTMLButtonElement & {press: (event: UIEvent) => unknown}} Button */
+
 /**
  * A clock with its buttons.
  *
  * @typedef {object} Card
  * @property {HTMLElement} element
  * @property {ClockView} clock
- * @property {HTMLButtonElement} less
- * @property {HTMLButtonElement} more
- * @property {HTMLButtonElement} give
+ * @property {Button} less
+ * @property {Button} more
+ * @property {Button} give
  */
 
 const MIN_PARTICIPANTS_FOR_SEARCH = 13;
@@ -59,8 +62,11 @@ export class HostView {
   #noMatch = el('p', { className: 'hint', hidden: true }, 'No participant has this name.');
   #error = el('p', { className: 'error', role: 'alert' });
   #primary = this.#button('', () => this.#runPrimaryAction(), 'primary');
-  #pause = this.#button('Pause', () => this.#pauseOrResume());
+  #pause = this.#button('Pause', () => this.#send('pause'));
   #undo = this.#button('Undo', () => this.#send('undo'));
+  // Not on the page: the card of the active participant may not be drawn.
+  #moreForActive = this.#button('+', () => this.#adjustActive(1), '', true);
+  #lessForActive = this.#button('−', () => this.#adjustActive(-1), '', true);
   #complete = this.#button('Complete', () => this.#confirmComplete());
   #delete = this.#button('Delete', () => this.#confirmDelete(), 'danger');
   #adjustment = el(
@@ -110,7 +116,7 @@ export class HostView {
     const { names } = this.#screen;
     if (!names) return;
     this.#links.setNames(names);
-    this.#session.element.hidden = state.session_remaining_ms === undefined;
+    this.#session.element.hidden = state.session_remaining_ms == null;
     this.#session.clock.setName('Session time');
     // A single participant of a global session would show the same clock twice.
     this.#list.element.hidden = !this.#session.element.hidden && names.participants.size === 1;
@@ -119,7 +125,7 @@ export class HostView {
     this.#updateList();
     for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
     this.#updateControls();
-    if (isFirst) this.#log.refresh();
+    if (isFirst) void this.#log.refresh();
   }
 
   /** @param {ClockFace} face */
@@ -129,35 +135,33 @@ export class HostView {
   }
 
   onEvents() {
-    this.#log.refresh();
+    void this.#log.refresh();
   }
 
   onConnection() {
     this.#updateControls();
     const { connection, snapshot } = this.#screen.client;
-    if (connection === 'live' && snapshot) this.#log.refresh();
+    if (connection === 'live' && snapshot) void this.#log.refresh();
   }
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    if (belongsToFocus(event) || event.repeat || !this.#state) return;
-    const active =
-      this.#state.session_remaining_ms === undefined
-        ? this.#state.active_participant_id
-        : 'session';
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ' ': () => this.#runPrimaryAction(),
-      p: () => this.#pauseOrResume(),
-      u: () => this.#send('undo'),
-      '+': () => active && this.#adjust(active, 1),
-      '-': () => active && this.#adjust(active, -1),
-      '/': () => this.#search.focus(),
+    if (belongsToFocus(event) || !this.#state) return;
+    const { status } = this.#state;
+    const pauses = status === 'running' && !this.#pause.hidden ? this.#pause : this.#primary;
+    /** @type {Record<string, Button>} */
+    const buttons = {
+      ' ': this.#primary,
+      ...(status !== 'pending' && { p: pauses }),
+      u: this.#undo,
+      '+': this.#moreForActive,
+      '-': this.#lessForActive,
     };
-    const action = keys[event.key.toLowerCase()];
-    if (!action) return;
+    const key = shortcutOf(event);
+    if (key === '/') this.#search.focus();
+    else if (buttons[key]) void buttons[key].press(event);
+    else return;
     event.preventDefault();
-    action();
   }
 
   /** Show the participants that match the search. */
@@ -222,8 +226,8 @@ export class HostView {
    */
   #card(id) {
     const name = id === 'session' ? 'the session' : this.#screen.names?.nameOf(id);
-    const less = this.#button('−', () => this.#adjust(id, -1));
-    const more = this.#button('+', () => this.#adjust(id, 1));
+    const less = this.#button('−', () => this.#adjust(id, -1), '', true);
+    const more = this.#button('+', () => this.#adjust(id, 1), '', true);
     const give = this.#button('Give turn', () => this.#send('switch', { next_participant_id: id }));
     const link = this.#button('Link', () => this.#links.select(id));
     less.ariaLabel = `Remove time from ${name}`;
@@ -237,22 +241,19 @@ export class HostView {
 
   /**
    * @param {string} label
-   * @param {() => unknown} onclick
+   * @param {() => unknown} action
    * @param {string} [className]
+   * @param {boolean} [inSuccession] whether several clicks in a row are meant as such
+   * @returns {Button}
    */
-  #button(label, onclick, className = '') {
-    return el('button', { type: 'button', className, onclick }, label);
+  #button(label, action, className = '', inSuccession = false) {
+    const button = el('button', { type: 'button', className }, label);
+    return Object.assign(button, { press: onPress(button, action, { inSuccession }) });
   }
 
   #runPrimaryAction() {
     const action = this.#state && hostAction(this.#state);
-    if (action?.command) void this.#send(action.command, action.args);
-  }
-
-  #pauseOrResume() {
-    const status = this.#state?.status;
-    if (status === 'running') void this.#send('pause');
-    if (status === 'paused') void this.#send('resume');
+    return action?.command && this.#send(action.command, action.args);
   }
 
   /**
@@ -262,7 +263,14 @@ export class HostView {
   #adjust(id, sign) {
     const target = this.#state && adjustTarget(this.#state, id);
     const delta_ms = sign * Number(this.#adjustment.value) * 1_000;
-    if (target) void this.#send('adjust', { ...target, delta_ms });
+    return target && this.#send('adjust', { ...target, delta_ms });
+  }
+
+  /** @param {1 | -1} sign */
+  #adjustActive(sign) {
+    const { session_remaining_ms, active_participant_id } = this.#state ?? {};
+    const active = session_remaining_ms == null ? active_participant_id : 'session';
+    return active && this.#adjust(active, sign);
   }
 
   async #confirmComplete() {

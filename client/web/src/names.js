@@ -16,26 +16,43 @@ export const UNKNOWN = 'Unknown participant';
 export class SessionNames {
   /** @type {Map<string, Participant>} in rotation order */
   participants = new Map();
+  /** Names by the id of the group. @type {Map<unknown, string>} */
+  teams = new Map();
+  #sharesClocks;
   title;
   /** Whether the participant button takes the turn instead of passing it. */
   takesTurns;
 
   /** @param {SessionState} state */
-  constructor({ metadata, participants }) {
+  constructor({ metadata, participants, sync_mode }) {
+    this.#sharesClocks = sync_mode === 'per_group';
     const { title, names, teams, turn } = metadata ?? {};
     this.title = text(title);
     this.takesTurns = turn === 'take';
-    const groups = [...new Set(participants.map((one) => one.group_id).filter(Boolean))];
+    participants.forEach(({ group_id }) => {
+      const number = this.teams.size;
+      if (!group_id || this.teams.has(group_id)) return;
+      const name = Array.isArray(teams) && text(teams[number]);
+      this.teams.set(group_id, name || `Team ${number + 1}`);
+    });
     participants.forEach(({ participant_id: id, group_id }, index) => {
       const name = (Array.isArray(names) && text(names[index])) || `Participant ${index + 1}`;
-      const group = groups.indexOf(group_id);
-      const team = Array.isArray(teams) && text(teams[group]);
-      this.participants.set(id, { id, name, team: group < 0 ? '' : team || `Team ${group + 1}` });
+      this.participants.set(id, { id, name, team: this.teams.get(group_id) ?? '' });
     });
   }
 
   /** Bound, so that it can be passed as a function. @param {unknown} id */
   nameOf = (id) => this.participants.get(String(id))?.name ?? UNKNOWN;
+
+  /**
+   * Whose clock an event is about: a team's, a participant's, or, if it names neither, empty for
+   * the clock that all share. Bound.
+   *
+   * @param {{participant_id?: unknown, group_id?: unknown}} event
+   */
+  ownerOf = ({ participant_id, group_id }) =>
+    (this.#sharesClocks && this.teams.get(group_id)) ||
+    (participant_id ? this.nameOf(participant_id) : '');
 }
 
 /** @param {unknown} value */

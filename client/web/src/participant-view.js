@@ -4,8 +4,9 @@
  * @module
  */
 
+import { onPress } from '../../js/src/index.js';
 import { ClockView } from './clock-view.js';
-import { vibrate, wakeLock } from './device.js';
+import { vibrate } from './device.js';
 import { belongsToFocus, el, setData, setText } from './dom.js';
 import { errorText } from './event-text.js';
 import { UNKNOWN } from './names.js';
@@ -26,12 +27,8 @@ export class ParticipantView {
   #error = el('p', { className: 'error', role: 'alert' });
   #label = el('span', { className: 'label' });
   #hint = el('span', { className: 'hint' });
-  #button = el('button', {
-    type: 'button',
-    className: 'action-button',
-    onclick: () => this.#runAction(),
-  });
-  #wakeLock;
+  #button = el('button', { type: 'button', className: 'action-button' });
+  #press = onPress(this.#button, () => this.#runAction());
   /** @type {Action} */
   #action = { label: '', command: null };
   #isSending = false;
@@ -49,7 +46,6 @@ export class ParticipantView {
       el('div', { className: 'own-clock' }, this.#ownClock.element, this.#activeClock, this.#error),
       this.#button,
     );
-    this.#wakeLock = wakeLock(() => screen.client.snapshot?.state.status === 'running');
   }
 
   /** @param {SessionState} state */
@@ -65,7 +61,6 @@ export class ParticipantView {
       setText(this.#activeName, names?.nameOf(active) ?? '');
       setText(this.#activeTime, this.#screen.faces.get(active)?.text ?? '');
     }
-    this.#wakeLock.update();
     this.#updateButton(state);
   }
 
@@ -84,23 +79,21 @@ export class ParticipantView {
   onKey(event) {
     if (event.key !== ' ' || belongsToFocus(event)) return;
     event.preventDefault();
-    if (!event.repeat) void this.#runAction();
-  }
-
-  dispose() {
-    this.#wakeLock.stop();
+    void this.#press(event);
   }
 
   /** @param {SessionState} state */
   #updateButton(state) {
-    const isLive = this.#screen.client.connection === 'live';
+    const { connection } = this.#screen.client;
+    const isLive = connection === 'live';
     this.#action = participantAction(state, this.#id, {
       takesTurns: this.#screen.names?.takesTurns ?? false,
       hasToken: this.#screen.route.token !== undefined,
     });
     if (this.#isUnknown) this.#action = { label: UNKNOWN, command: null };
     const isEnabled = isLive && this.#action.command !== null && !this.#isSending;
-    setText(this.#label, isLive ? this.#action.label : 'Not connected');
+    const notLive = connection === 'unconfirmed' ? 'Connection not confirmed' : 'Not connected';
+    setText(this.#label, isLive ? this.#action.label : notLive);
     setText(this.#hint, isEnabled ? 'Tap or press Space' : '');
     // A button with `disabled` would lose the focus.
     this.#button.setAttribute('aria-disabled', String(!isEnabled));

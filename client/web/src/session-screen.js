@@ -10,9 +10,9 @@ import { DisplayClock, SessionClient } from '../../js/src/index.js';
 import { Announcer } from './announcer.js';
 import { Api, ApiError } from './api.js';
 import { connectionLabel, noticeFor } from './connection-status.js';
-import { chime, unmute } from './device.js';
+import { chime, unmute, wakeLock } from './device.js';
 import { el, setData, setText } from './dom.js';
-import { eventText } from './event-text.js';
+import { eventsText } from './event-text.js';
 import { SessionNames } from './names.js';
 import { loadPreference, savePreference } from './preferences.js';
 import { STATUS_LABELS } from './primary-action.js';
@@ -30,13 +30,20 @@ import { STATUS_LABELS } from './primary-action.js';
  * @property {(events: SessionEvent[]) => void} [onEvents]
  * @property {() => void} [onConnection]
  * @property {(event: KeyboardEvent) => void} [onKey]
- * @property {() => void} [dispose]
  */
 
 /** How long to wait before showing an error instead of "Connecting". */
 const GRACE_MS = 1_500;
 const RETRY_MS = 10_000;
 const INDICATOR_MS = 1_000;
+/** What is announced. @type {Record<string, string>} */
+const CONNECTION_TEXTS = {
+  unconfirmed: 'Connection not confirmed',
+  reconnecting: 'Connection lost. Reconnecting',
+};
+/** Faces and events of one commit arrive within this time. */
+const FLAG_SOUND_MS = 250;
+const FLAG_EVENTS = ['participant_expired', 'session_expired'];
 /** The codes for a token that does not give access, over REST and over the socket. */
 const ACCESS_ERRORS = ['UNAUTHENTICATED', 'FORBIDDEN', 'SESSION_FORBIDDEN'];
 /** Tenths of more clocks than this are unreadable. */
@@ -62,8 +69,10 @@ export class SessionScreen {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #graceTimer;
   #indicatorTimer;
+  #wakeLock = wakeLock(() => this.client.snapshot?.state.status === 'running');
   #listeners = new AbortController();
   #hasSound = loadPreference('sound');
+  #soundedAt = -Infinity;
 
   #title = el('h1', { className: 'title', dir: 'auto' });
   #status = el('span', { className: 'status' });
@@ -140,7 +149,7 @@ export class SessionScreen {
     this.#listeners.abort();
     clearInterval(this.#indicatorTimer);
     clearTimeout(this.#graceTimer);
-    this.#view?.dispose?.();
+    this.#wakeLock.stop();
     this.#view = null;
     this.#display?.stop();
     this.client.close();
@@ -160,6 +169,7 @@ export class SessionScreen {
       }
     }
     this.#display?.update(snapshot);
+    void this.#wakeLock.update();
     this.#update();
   }
 
@@ -176,21 +186,31 @@ export class SessionScreen {
   #onFace(face) {
     const before = this.faces.get(face.id);
     this.faces.set(face.id, face);
+    // The flag, as the server says: a clock may have stopped before its zero here.
     const isExpired = face.phase === 'expired' || face.phase === 'overtime';
-    if (isExpired && before?.isRunning && this.#hasSound) chime();
+    if (isExpired && before?.isRunning) this.#soundFlag();
     this.#view?.onFace(face);
+  }
+
+  /** Once for a flag, whether its face or its event is noticed first. */
+  #soundFlag() {
+    const now = performance.now();
+    if (this.#hasSound && now - this.#soundedAt > FLAG_SOUND_MS) chime();
+    this.#soundedAt = now;
   }
 
   /** @param {SessionEvent[]} events */
   #onEvents(events) {
-    const last = events.at(-1);
-    if (last && this.names) this.#announcer.announce(eventText(last, this.names));
+    // A skipped turn has no expired face: the next turn begins at the same instant.
+    if (events.some(({ type }) => FLAG_EVENTS.includes(type))) this.#soundFlag();
+    const isTurn = events.every(({ type }) => type === 'cycle_switched');
+    if (this.names) this.#announcer.announce(eventsText(events, this.names), isTurn);
     this.#view?.onEvents?.(events);
   }
 
   #onConnection() {
     const { connection } = this.client;
-    if (connection === 'reconnecting') this.#announcer.announce('Connection lost. Reconnecting');
+    if (CONNECTION_TEXTS[connection]) this.#announcer.announce(CONNECTION_TEXTS[connection]);
     this.#isWaiting = true;
     this.#startGracePeriod(GRACE_MS);
     this.#update();
@@ -204,7 +224,7 @@ export class SessionScreen {
       this.#isWaiting = false;
       this.#update();
       const { connection } = this.client;
-      if (connection !== 'live' && connection !== 'closed') void this.#checkAccess();
+      if (connection === 'connecting' || connection === 'reconnecting') void this.#checkAccess();
     }, ms);
   }
 
@@ -263,11 +283,11 @@ export class SessionScreen {
   }
 
   #updateIndicator() {
-    const { connection, clock } = this.client;
-    setText(this.#connection, connectionLabel(connection, clock.errorBoundMs));
+    const { connection, errorBoundMs } = this.client;
+    setText(this.#connection, connectionLabel(connection, errorBoundMs));
     setData(this.#connection, 'connection', connection);
     setData(document.body, 'connection', connection);
-    if (!this.#connection.title) this.#connection.title = 'Connection and maximum clock error';
+    if (!this.#connection.title) this.#connection.title = 'Connection, and maximum error of clocks';
   }
 
   #soundButton() {

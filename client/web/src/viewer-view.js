@@ -5,8 +5,8 @@
  */
 
 import { ClockView } from './clock-view.js';
-import { hasFullScreen, toggleFullScreen, wakeLock } from './device.js';
-import { belongsToFocus, el, setData, setText } from './dom.js';
+import { hasFullScreen, toggleFullScreen } from './device.js';
+import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { layoutClocks } from './layout.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
@@ -21,7 +21,6 @@ export class ViewerView {
   #large = el('div', { className: 'large-clocks' });
   #small = el('div', { className: 'small-clocks' });
   #more = el('p', { className: 'more' });
-  #wakeLock;
   /** By the id of the clock face. @type {Map<string, ClockView>} */
   #clocks = new Map();
   #drawn = '';
@@ -30,7 +29,6 @@ export class ViewerView {
   constructor(screen) {
     this.#screen = screen;
     this.element = el('main', { className: 'viewer' }, this.#large, this.#small, this.#more);
-    this.#wakeLock = wakeLock(() => screen.client.snapshot?.state.status === 'running');
     if (hasFullScreen) {
       const properties = { type: 'button', className: 'header-button', onclick: toggleFullScreen };
       screen.addActions(el('button', properties, 'Full screen'));
@@ -39,7 +37,6 @@ export class ViewerView {
 
   /** @param {SessionState} state */
   onState(state) {
-    this.#wakeLock.update();
     const { names } = this.#screen;
     if (!names) return;
     const slots = layoutClocks(state, names);
@@ -89,10 +86,7 @@ export class ViewerView {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    if (event.key === 'f' && !belongsToFocus(event)) void toggleFullScreen();
-  }
-
-  dispose() {
-    this.#wakeLock.stop();
+    if (shortcutOf(event) !== 'f' || belongsToFocus(event) || event.repeat) return;
+    void toggleFullScreen();
   }
 }

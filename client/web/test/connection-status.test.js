@@ -37,9 +37,12 @@ test('a notice explains why there are no clocks, after a grace period', () => {
   assert.equal(refused, 'This link doesn’t work');
 });
 
-test('the indicator shows the connection and the maximum clock error', () => {
+test('the indicator shows the connection and how far off the digits may be', () => {
   assert.equal(connectionLabel('live', 2.1), 'Live ±3 ms');
   assert.equal(connectionLabel('live', Infinity), 'Live');
-  assert.equal(connectionLabel('reconnecting', 2), 'Reconnecting');
+  assert.equal(connectionLabel('unconfirmed', 1_503), 'Not confirmed ±2 s');
+  assert.equal(connectionLabel('reconnecting', 59_100), 'Reconnecting ±60 s');
+  assert.equal(connectionLabel('reconnecting', 61_000), 'Reconnecting ±2 min');
+  assert.equal(connectionLabel('connecting', 2), 'Connecting');
   assert.equal(connectionLabel('closed', 2), 'Not connected');
 });

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { FormError, buildCreateRequest, describeField } from '../src/create-request.js';
+import {
+  FormError,
+  buildCreateRequest,
+  describeField,
+  describeTimes,
+} from '../src/create-request.js';
 import { PRESETS } from '../src/presets.js';
 
 /** @import { Form } from '../src/create-request.js' */
@@ -80,10 +85,27 @@ test('an invalid value is reported with its field', () => {
 });
 
 test('the fields of a preset are described in words', () => {
-  assert.equal(
-    describeField(form('blitz'), 'control'),
-    '3 minutes each, 2 seconds added after each turn',
-  );
+  assert.equal(describeField(form('blitz'), 'control'), '3 minutes each, plus 2 seconds per move');
   assert.equal(describeField(form('exam'), 'warnings'), '15 minutes, 5 minutes');
   assert.equal(describeField(form('stopwatch'), 'max'), '');
+});
+
+test('the times of a form are described in words before anything is created', () => {
+  for (const [id, changes, words] of /** @type {[string, Partial<Form>, string][]} */ ([
+    ['blitz', { control: '15+10' }, '15 minutes each, plus 10 seconds per move'],
+    ['team', {}, '15 minutes each'],
+    ['quiz', {}, '30 seconds per turn'],
+    ['exam', {}, '1 hour 30 minutes for all'],
+    ['auction', {}, '1 hour for all, 20 seconds per turn'],
+    ['stopwatch', {}, 'Counts up without a limit'],
+    ['stopwatch', { max: '90s' }, 'Counts up to 1 minute 30 seconds'],
+    ['blitz', { control: 'fast' }, ''],
+  ])) {
+    assert.equal(describeTimes(form(id, changes)), words);
+  }
+});
+
+test('warnings are separated by commas of any script', () => {
+  const request = buildCreateRequest(form('blitz', { warnings: '١m، 15s；5s' }), ids());
+  assert.deepEqual(request['warn_at_ms'], [60_000, 15_000, 5_000]);
 });

@@ -24,13 +24,16 @@ def participant_at(
         later["time_used_ms" if participant["is_running"] else "overtime_ms"] += elapsed_ms
     if not participant["is_running"]:
         return cast(ParticipantState, later)
-    delay_ms = participant.get("delay_remaining_ms", 0)
+    delay_ms = participant.get("delay_remaining_ms") or 0
     counted_ms = max(0, elapsed_ms - delay_ms)
     later["time_remaining_ms"] = max(0, participant["time_remaining_ms"] - counted_ms)
-    if "delay_remaining_ms" in participant:
+    if participant.get("delay_remaining_ms") is not None:
         later["delay_remaining_ms"] = max(0, delay_ms - elapsed_ms)
-    if "main_remaining_ms" in participant and "period_remaining_ms" in participant:
-        main_ms, period_left_ms = participant["main_remaining_ms"], later["period_remaining_ms"]
+    main_ms, period_left_ms = (
+        participant.get("main_remaining_ms"),
+        participant.get("period_remaining_ms"),
+    )
+    if main_ms is not None and period_left_ms is not None:
         beyond_ms = max(0, elapsed_ms - main_ms)
         later["main_remaining_ms"] = max(0, main_ms - elapsed_ms)
         later["period_remaining_ms"] = max(0, period_left_ms - beyond_ms)
@@ -57,10 +60,10 @@ def state_at(state: SessionState, timestamp: int, now: int) -> SessionState:
     later = state.copy()
     participants = [participant_at(one, state, elapsed_ms) for one in state["participants"]]
     later["participants"] = participants
-    if "session_remaining_ms" in state:
+    if state.get("session_remaining_ms") is not None:
         later["session_remaining_ms"] = session_remaining_ms(state, elapsed_ms)
-    if "groups" in state:
-        remaining = {one["group_id"]: one["time_remaining_ms"] for one in participants}
+    if state.get("groups") is not None:
+        remaining = {one.get("group_id"): one["time_remaining_ms"] for one in participants}
         later["groups"] = [
             {**group, "time_remaining_ms": remaining[group["group_id"]]}
             for group in state["groups"]

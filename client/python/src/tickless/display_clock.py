@@ -5,10 +5,10 @@ Nothing is counted down: each frame reads the server's time and calculates. Draw
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from .clock_math import participant_at, session_remaining_ms
 from .format import (
@@ -22,7 +22,7 @@ from .server_clock import ServerClock
 from .state_version import Snapshot
 from .wire_types import ParticipantState, SessionState
 
-Phase = Literal["plain", "warning", "expired", "overtime"]
+Phase = Literal["plain", "warning", "unconfirmed", "expired", "overtime"]
 
 TIMER_SLACK_MS = 1
 """Timers may fire slightly early, when the digits are still the same."""
@@ -34,9 +34,12 @@ class ClockFace:
 
     ``id`` is the participant's, or ``session`` for the session clock of ``global``. ``text``
     has the digits: with byo-yomi and Canadian overtime of the main time, then of the period; in
-    ``count_up`` of the time used. ``warning`` is how many marks of ``warn_at_ms`` have been
-    passed. ``delay`` and ``overtime`` are digits, or empty. ``periods_left`` includes the period
-    that is running.
+    ``count_up`` of the time used. ``phase`` is ``unconfirmed`` at zero until the server says that
+    the clock has run out. ``warning`` is how many marks of ``warn_at_ms`` have been
+    passed. ``delay`` and ``overtime`` are digits, or empty. ``periods`` is what follows the main
+    time, as ``then 5 x 0:30``, or which period runs, as ``period 2 of 5, then 3 x 0:30``; with
+    Canadian overtime ``then 20 turns in 15:00``, and ``7 turns to go``. ``periods_left`` includes
+    the period that is running.
     """
 
     id: str
@@ -47,6 +50,7 @@ class ClockFace:
     is_running: bool = False
     delay: str = ""
     overtime: str = ""
+    periods: str = ""
     periods_left: int | None = None
     cycles_left: int | None = None
 
@@ -98,7 +102,7 @@ def display_frame(
         _participant_face(participant_at(one, state, elapsed_ms), state, tenths_below_ms)
         for one in state["participants"]
     ]
-    if "session_remaining_ms" in state:
+    if state.get("session_remaining_ms") is not None:
         left_ms = session_remaining_ms(state, elapsed_ms)
         clocks.append(_session_face(left_ms, state, tenths_below_ms))
     return DisplayFrame(tuple(face for face, _ in clocks), min(in_ms for _, in_ms in clocks))
@@ -113,7 +117,7 @@ def _session_face(
     face = ClockFace(
         id="session",
         text=format_remaining(left_ms, tenths_below_ms),
-        phase="expired" if left_ms <= 0 else "warning" if warning else "plain",
+        phase=_phase(left_ms, is_running=is_running, is_warning=warning > 0),
         warning=warning,
         is_active=is_running,
         is_running=is_running,
@@ -127,22 +131,33 @@ def _participant_face(
 ) -> tuple[ClockFace, float]:
     """The face of a participant's clock, and in how many milliseconds it changes."""
     left_ms = now["time_remaining_ms"]
-    shown_ms = now.get("main_remaining_ms") or now.get("period_remaining_ms", left_ms)
-    delay_ms = now.get("delay_remaining_ms", 0)
+    period_left_ms = now.get("period_remaining_ms")
+    shown_ms = now.get("main_remaining_ms") or (
+        left_ms if period_left_ms is None else period_left_ms
+    )
+    delay_ms = now.get("delay_remaining_ms") or 0
     counts_up = state["sync_mode"] == "count_up"
     used_ms = min(now["time_used_ms"], (counts_up and state.get("max_time_ms")) or inf)
     warning, next_warning_in_ms = _warnings(state, left_ms)
     in_overtime = now["is_active"] and now["has_expired"] and not now["is_running"]
-    is_expired = now["has_expired"] or (left_ms <= 0 and not counts_up)
+    # Without a maximum, a stopwatch never runs out.
+    until_zero_ms = inf if counts_up and not state.get("max_time_ms") else left_ms
     face = ClockFace(
         id=now["participant_id"],
         text=format_elapsed(used_ms) if counts_up else format_remaining(shown_ms, tenths_below_ms),
-        phase=_phase(in_overtime=in_overtime, is_expired=is_expired, is_warning=warning > 0),
+        phase=_phase(
+            until_zero_ms,
+            is_running=now["is_running"],
+            is_warning=warning > 0,
+            in_overtime=in_overtime,
+            has_expired=now["has_expired"],
+        ),
         warning=warning,
         is_active=now["is_active"],
         is_running=now["is_running"],
         delay=format_remaining(delay_ms, 0) if delay_ms > 0 and now["is_running"] else "",
         overtime=format_elapsed(now["overtime_ms"]) if now["overtime_ms"] > 0 else "",
+        periods=_periods(now, now.get("time_control") or state.get("time_control") or {}),
         periods_left=now.get("periods_left"),
         cycles_left=now.get("cycles_left"),
     )
@@ -160,16 +175,50 @@ def _participant_face(
     return face, changes_in_ms
 
 
-def _phase(*, in_overtime: bool, is_expired: bool, is_warning: bool) -> Phase:
+def _periods(now: ParticipantState, control: Mapping[str, Any]) -> str:
+    """What the digits leave open.
+
+    The same digits in main time and in the last period are different times until the clock runs
+    out.
+    """
+    main_ms, period_left_ms = now.get("main_remaining_ms"), now.get("period_remaining_ms")
+    if not period_left_ms:
+        return ""
+    if cycles := now.get("cycles_left"):
+        turns = f"{cycles} turn{'' if cycles == 1 else 's'}"
+        return (
+            f"then {turns} in {format_remaining(period_left_ms, 0)}"
+            if main_ms
+            else f"{turns} to go"
+        )
+    left = now.get("periods_left") or 0
+    following = left if main_ms else left - 1
+    parts = [f"then {following} x {format_remaining(control['period_ms'], 0)}"] * (following > 0)
+    if left and not main_ms:
+        parts.insert(0, f"period {control['periods'] - left + 1} of {control['periods']}")
+    return ", ".join(parts)
+
+
+def _phase(
+    left_ms: float,
+    *,
+    is_running: bool,
+    is_warning: bool,
+    in_overtime: bool = False,
+    has_expired: bool = False,
+) -> Phase:
     if in_overtime:
         return "overtime"
-    if is_expired:
+    if has_expired:
         return "expired"
+    if left_ms <= 0:
+        # By the client's reckoning alone: it may have been paused, or been given time.
+        return "unconfirmed" if is_running else "expired"
     return "warning" if is_warning else "plain"
 
 
 def _warnings(state: SessionState, left_ms: float) -> tuple[int, float]:
     """How many warnings have been passed, and how far it is to the next."""
-    marks_ms = state.get("warn_at_ms", [])
+    marks_ms = state.get("warn_at_ms") or []
     ahead_ms = [mark_ms for mark_ms in marks_ms if mark_ms < left_ms]
     return len(marks_ms) - len(ahead_ms), left_ms - max(ahead_ms, default=-inf)

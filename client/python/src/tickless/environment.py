@@ -9,13 +9,22 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidProxy,
+    InvalidStatus,
+    ProxyError,
+    WebSocketException,
+)
 from websockets.typing import Subprotocol
 
 CLOSE_TIMEOUT_S = 2
+
+ProxySource = str | Literal[True] | None
+"""The address of a proxy; ``True`` for the one of the environment, as ``http_proxy``."""
 
 TokenSource = str | Callable[[], Awaitable[str]] | None
 """A token, or a function that returns one; it is called before every connection and request."""
@@ -37,12 +46,14 @@ class SocketClosed(Exception):
 class ConnectionFailed(Exception):
     """A connection could not be opened; the cause says why.
 
-    ``status`` is the HTTP status of the handshake, if there was a response.
+    ``status`` is the HTTP status of the handshake, if there was a response. ``is_proxy`` if a
+    proxy is the reason.
     """
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
+    def __init__(self, reason: str, status: int | None = None, *, is_proxy: bool = False) -> None:
         super().__init__(reason)
         self.status = status
+        self.is_proxy = is_proxy
 
 
 class Socket(Protocol):
@@ -103,23 +114,33 @@ def _socket_closed(closed: ConnectionClosed) -> SocketClosed:
     return SocketClosed(frame.code, frame.reason) if frame else SocketClosed()
 
 
-async def open_socket(url: str, subprotocols: tuple[str, ...]) -> Socket:
-    """Connect to ``url``, offering ``subprotocols``.
+async def open_socket(
+    url: str, subprotocols: tuple[str, ...], *, proxy: ProxySource = True
+) -> Socket:
+    """Connect to ``url``, offering ``subprotocols``, through ``proxy``.
 
     Raises:
-        ConnectionFailed: The server can't be reached, or refused the handshake.
+        ConnectionFailed: The server or the proxy can't be reached, or refused, or the environment
+            names a proxy that can't be used.
     """
     try:
         connection = await connect(
             url,
             subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             compression=None,
+            proxy=proxy,
             # The protocol has its own heartbeats.
             ping_interval=None,
             open_timeout=None,
             close_timeout=CLOSE_TIMEOUT_S,
         )
-    except (OSError, EOFError, InvalidHandshake) as error:
+    except InvalidProxy as error:
+        # Its text contains the address, which may contain a password.
+        raise ConnectionFailed(error.msg, is_proxy=True) from error
+    except (ProxyError, ImportError, ValueError) as error:
+        # SOCKS needs a library; a port may be no number.
+        raise ConnectionFailed(str(error), is_proxy=True) from error
+    except (OSError, EOFError, WebSocketException) as error:
         status = error.response.status_code if isinstance(error, InvalidStatus) else None
         raise ConnectionFailed(str(error), status) from error
     return WebSocket(connection)

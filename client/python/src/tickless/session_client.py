@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from math import inf
 from types import TracebackType
 from typing import Any, Self
@@ -19,9 +20,11 @@ import httpx
 from .environment import (
     ConnectionFailed,
     Environment,
+    ProxySource,
     Socket,
     SocketClosed,
     TokenSource,
+    open_socket,
     resolve_token,
 )
 from .server_clock import ServerClock
@@ -37,6 +40,7 @@ from .state_version import Snapshot
 from .wire_types import CommandName, ConnectionState, Ending, Message, SessionEvent
 
 BEARER = "bearer."
+PROXY_SCHEMES = ("http", "https", "socks5h", "socks5", "socks4a", "socks4")
 
 
 class SessionClient:
@@ -45,8 +49,12 @@ class SessionClient:
     ``url`` is the stage's, ``wss://HOST/STAGE``; a function is called before every connection.
     ``on_connection`` receives a ConnectionState, ``on_state`` the snapshot, ``on_events`` the
     events of a new version in order, and ``on_error`` an ERROR that answers no command, or one
-    for a handshake whose token was refused. They are called synchronously from the client's
-    task. An exception of a callback ends the client, and is raised where the caller awaits it.
+    for an attempt to connect that failed because of the token or the proxy. They are called
+    synchronously from the client's task. An exception of a callback ends the client, and is raised
+    where the caller awaits it.
+
+    ``proxy`` is the address of a proxy, ``None`` for none, or ``True`` for that of the environment
+    (``http_proxy`` and others). An ``environment`` of your own opens its sockets without it.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class SessionClient:
         session_id: str,
         *,
         token: TokenSource = None,
+        proxy: ProxySource = True,
         on_connection: Callable[[ConnectionState], object] = ignore,
         on_state: Callable[[Snapshot | None], object] = ignore,
         on_events: Callable[[list[SessionEvent]], object] = ignore,
@@ -65,12 +74,16 @@ class SessionClient:
         self._url = url
         self._session_id = session_id
         self._token = token
-        self._environment = environment or Environment()
+        self._proxy = proxy
+        self._environment = environment or Environment(
+            open_socket=partial(open_socket, proxy=proxy)
+        )
         self._timeouts = timeouts or ClientTimeouts()
         callbacks = Callbacks(on_connection, on_state, on_events, on_error)
         self._protocol = SessionProtocol(self._environment, self._timeouts, callbacks)
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
+        self._reading: asyncio.Timeout | None = None
         self._change = asyncio.Event()
 
     @property
@@ -93,6 +106,15 @@ class SessionClient:
         return self._protocol.clock
 
     @property
+    def error_bound_ms(self) -> float:
+        """How far off what is displayed may be.
+
+        The error of the clock and, unless the connection is live, the time since the state was
+        confirmed.
+        """
+        return self._protocol.error_bound_ms
+
+    @property
     def is_closed(self) -> bool:
         """Whether the client is neither connected nor trying to connect."""
         return self.connection == "closed"
@@ -103,10 +125,15 @@ class SessionClient:
         """Connect, and stay connected until ``close``.
 
         Raises:
-            ValueError: ``url`` is not the address of a WebSocket.
+            ValueError: ``url`` is not the address of a WebSocket, or ``proxy`` of a proxy.
         """
         if self._task is None:
             self._address()
+            if isinstance(self._proxy, str) and not _is_proxy(self._proxy):
+                raise ValueError(
+                    f"proxy must be an address with a host and one of the schemes"
+                    f" {', '.join(PROXY_SCHEMES)}"
+                )
             self._protocol.start()
             self._task = asyncio.create_task(self._run())
             self._task.add_done_callback(self._on_task_done)
@@ -198,6 +225,10 @@ class SessionClient:
             raise not_live()
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         message = self._protocol.send_command(answer, command, args, expected_version)
+        if self._reading is not None:
+            # The answer is due before the next heartbeat.
+            due_in_ms = self._protocol.due_at_ms - self._environment.now()
+            self._reading.reschedule(asyncio.get_running_loop().time() + due_in_ms / 1000)
         try:
             async with asyncio.timeout(_seconds(self._timeouts.command_timeout_ms)):
                 await socket.send(json.dumps(message))
@@ -221,7 +252,7 @@ class SessionClient:
                 with suppress(SocketClosed, TimeoutError):
                     await self._run_connection()
             except ConnectionFailed as failed:
-                protocol.handshake_refused(failed.status)
+                protocol.connection_failed(failed)
             backoff_ms = protocol.connection_lost()
             self._notify()
             await asyncio.sleep(backoff_ms / 1000)
@@ -259,12 +290,15 @@ class SessionClient:
         self._notify()
         while not protocol.is_dead:
             try:
-                async with asyncio.timeout(_seconds(protocol.due_at_ms - self._environment.now())):
+                due_in_ms = protocol.due_at_ms - self._environment.now()
+                async with asyncio.timeout(_seconds(due_in_ms)) as self._reading:
                     data = await socket.recv()
             except TimeoutError:
                 to_send = protocol.tick()
             else:
                 to_send = protocol.receive(data)
+            finally:
+                self._reading = None
             self._notify()
             await self._send_all(socket, to_send)
 
@@ -281,6 +315,15 @@ class SessionClient:
             raise ValueError(f"url must be a ws:// or wss:// address with a host, got {url!r}")
         query = urlencode([*parse_qsl(parts.query), ("sessionId", self._session_id)])
         return urlunsplit(parts._replace(query=query))
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # The port is no number.
+        return False
 
 
 def _seconds(ms: float) -> float | None:

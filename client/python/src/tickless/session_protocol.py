@@ -1,8 +1,8 @@
 """The socket protocol of one session, without sockets or timers (sans-I/O).
 
 Owns heartbeats, claims, pending commands and the reconnect backoff. ``StateSync`` owns the
-snapshot, ``ServerClock`` the time. A command is never queued: it is sent now or fails now,
-because a "switch" from a minute ago is no longer wanted.
+snapshot, ``ServerClock`` the time, ``FailureDetector`` the doubt. A command is never queued: it
+is sent now or fails now, because a "switch" from a minute ago is no longer wanted.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from datetime import datetime
 from math import inf
 from typing import Any, Final, Protocol
 
-from .environment import Environment
+from .environment import ConnectionFailed, Environment
 from .errors import CommandError
+from .failure_detector import PROBE_INTERVAL_MS, FailureDetector
 from .server_clock import BURST_SAMPLES, ServerClock
 from .state_sync import StateSync, is_session_missing
 from .state_version import Snapshot
 from .wire_types import CommandName, ConnectionState, Ending, Message, SessionEvent
 
 MISSED_HEARTBEATS = 3
-"""A connection that is silent for so many heartbeats is dead."""
-
-WAKE_TIMEOUT_MS = 5_000
-"""A connection from before a sleep may be dead already; it gets less time to answer."""
+"""The server has closed a connection that was silent for so many heartbeats."""
 
 CLAIM_SPREAD_MS = 750
 MAX_CLAIM_DELAY_MS = 30_000
@@ -44,6 +42,8 @@ class ClientTimeouts:
     ``heartbeat_ms`` applies until CONNECTED says otherwise. ``clock_samples`` PINGs at the start
     of each connection synchronise the clock; a client that shows no clock needs none. The server
     reports timeouts promptly, so a short ``claim_delay_ms`` makes nearly every CLAIM unnecessary.
+    An answer is overdue after twice the usual round trip, but not before ``min_answer_ms``; then
+    the connection has ``probe_timeout_ms`` to answer.
     """
 
     heartbeat_ms: float = 30_000
@@ -53,6 +53,8 @@ class ClientTimeouts:
     open_timeout_ms: float = 10_000
     command_timeout_ms: float = 10_000
     claim_delay_ms: float = 250
+    min_answer_ms: float = 1_500
+    probe_timeout_ms: float = 5_000
 
 
 def ignore(_: Any) -> None:
@@ -100,7 +102,10 @@ class SessionProtocol:
         self._command_count = 0
         self._claims_sent = 0
         self._may_claim = True
-        self._pending: dict[str, PendingCommand] = {}
+        self._detector = FailureDetector(timeouts.min_answer_ms, timeouts.probe_timeout_ms)
+        self._is_in_doubt = False
+        self._claimed_at_ms: float | None = None
+        self._pending: dict[str, tuple[PendingCommand, float]] = {}
         self._ping_at_ms = inf
         self._dead_at_ms = inf
         self._claim_at_ms = inf
@@ -114,14 +119,33 @@ class SessionProtocol:
         return self._sync.ending
 
     @property
+    def error_bound_ms(self) -> float:
+        """How far off what is displayed may be.
+
+        The error of the clock and, unless the connection is live, the time since the state was
+        confirmed. A pause since then would make the digits wrong by that much.
+        """
+        if self.connection == "live":
+            return self.clock.error_bound_ms
+        unconfirmed_ms = self._environment.now() - self._detector.confirmed_at_ms
+        return self.clock.error_bound_ms + unconfirmed_ms
+
+    @property
     def is_dead(self) -> bool:
         """Whether the connection has been silent for too long."""
-        return self._environment.now() >= self._dead_at_ms
+        return self._environment.now() >= min(self._dead_at_ms, self._detector.lost_at_ms)
 
     @property
     def due_at_ms(self) -> float:
         """When to call ``tick`` next, or to give the connection up."""
-        return min(self._ping_at_ms, self._dead_at_ms, self._claim_at_ms, self._sync.due_at_ms)
+        detector = self._detector
+        return min(
+            self._ping_at_ms,
+            self._dead_at_ms,
+            detector.lost_at_ms if self._is_in_doubt else detector.doubt_at_ms,
+            self._claim_at_ms,
+            self._sync.due_at_ms,
+        )
 
     # Connections
 
@@ -145,10 +169,12 @@ class SessionProtocol:
         self.clock.resync()
         return [*self._sync.connection_opened(now_ms), *self.tick()]
 
-    def handshake_refused(self, status: int | None) -> None:
-        """A handshake was refused; reported only if the token is the reason."""
-        if status in HANDSHAKE_ERRORS:
-            code, message = HANDSHAKE_ERRORS[status]
+    def connection_failed(self, failed: ConnectionFailed) -> None:
+        """An attempt failed; reported only if the token or the proxy is the reason."""
+        code, message = HANDSHAKE_ERRORS.get(failed.status, ("", ""))
+        if failed.is_proxy:
+            code, message = "PROXY_FAILED", f"The proxy can't be used: {failed}"
+        if code:
             self._callbacks.on_error({"type": "ERROR", "code": code, "message": message})
 
     def connection_lost(self) -> float:
@@ -159,12 +185,14 @@ class SessionProtocol:
         # The maximum is reached long before; without the limit the power would overflow.
         self._failures = min(self._failures + 1, 64)
         # A client that was never live is still connecting.
-        if self.connection == "live":
+        if self.connection in ("live", "unconfirmed"):
             self._set_connection("reconnecting")
         return self._environment.random() * min(timeouts.max_backoff_ms, backoff_ms)
 
     def _reset_connection(self) -> None:
-        self._is_open = False
+        self._is_open = self._is_in_doubt = False
+        self._detector.reset()
+        self._claimed_at_ms = None
         self._ping_at_ms = self._dead_at_ms = self._claim_at_ms = inf
         self._claims_sent = 0
         self._sync.connection_lost()
@@ -177,7 +205,7 @@ class SessionProtocol:
         self.clock.resync()
         if self._is_open:
             self._ping_at_ms = now_ms
-            self._dead_at_ms = min(self._dead_at_ms, now_ms + WAKE_TIMEOUT_MS)
+            self._dead_at_ms = min(self._dead_at_ms, now_ms + self._timeouts.probe_timeout_ms)
 
     # Messages
 
@@ -193,6 +221,7 @@ class SessionProtocol:
             self._heartbeat_ms = message["heartbeatIntervalMs"]
             self._ping_at_ms = min(self._ping_at_ms, now_ms + self._heartbeat_ms)
         self._dead_at_ms = now_ms + MISSED_HEARTBEATS * self._heartbeat_ms
+        self._confirm(message, now_ms)
         if kind == "PONG":
             self.clock.receive_pong(message)
         self.clock.receive_timestamp(message["timestamp"])
@@ -202,10 +231,27 @@ class SessionProtocol:
         if kind in ("ACK", "ERROR"):
             self._receive_answer(message)
         to_send = self._sync.receive(message, now_ms)
-        if self._sync.is_live and self.connection != "live":
-            self._failures = 0
+        if self._sync.is_live and self.connection != "live" and not self._is_in_doubt:
             self._set_connection("live")
         return [*to_send, *self.tick()] if self.due_at_ms <= now_ms else to_send
+
+    def _confirm(self, message: Message, now_ms: float) -> None:
+        """Tell the failure detector what this message answers."""
+        kind, detector = message["type"], self._detector
+        if kind == "PONG":
+            # Not before: a server too slow to answer must not be asked ever faster.
+            self._failures = 0
+            # A PING of another sender on this connection may have had no time.
+            if message["clientTime"] is not None:
+                detector.answered(message["clientTime"], now_ms)
+        elif kind == "ACK" or (kind == "ERROR" and "id" in message):
+            if message["id"] in self._pending:
+                detector.answered(self._pending[message["id"]][1])
+        elif kind != "CONNECTED" and self._claimed_at_ms is not None:
+            # CURRENT, or the update that was due.
+            detector.answered(self._claimed_at_ms)
+            self._claimed_at_ms = None
+        self._is_in_doubt = self._is_in_doubt and now_ms >= detector.doubt_at_ms
 
     def tick(self) -> list[Message]:
         """Send what is due."""
@@ -213,11 +259,21 @@ class SessionProtocol:
         if not self._is_open:
             return []
         to_send = self._sync.tick(now_ms)
+        if not self._is_in_doubt and now_ms >= self._detector.doubt_at_ms:
+            self._is_in_doubt = True
+            self._ping_at_ms = now_ms
+            if self.connection == "live":
+                self._set_connection("unconfirmed")
         if now_ms >= self._ping_at_ms:
             to_send.append(self.clock.ping())
-            self._ping_at_ms = now_ms + self.clock.ping_interval_ms(self._heartbeat_ms)
+            self._detector.sent(now_ms)
+            interval_ms = self.clock.ping_interval_ms(self._heartbeat_ms)
+            probe_ms = min(interval_ms, PROBE_INTERVAL_MS)
+            self._ping_at_ms = now_ms + (probe_ms if self._is_in_doubt else interval_ms)
         if now_ms >= self._claim_at_ms:
             self._claims_sent += 1
+            self._claimed_at_ms = now_ms
+            self._detector.sent(now_ms)
             to_send.append({"type": "CLAIM"})
             self._schedule_claim()
         return to_send
@@ -233,7 +289,7 @@ class SessionProtocol:
         """Claim shortly after the deadline, which is when the first clock reaches zero."""
         self._claim_at_ms = inf
         timeouts, snapshot = self._timeouts, self.snapshot
-        deadline_at = snapshot.state["deadline_at"] if snapshot else None
+        deadline_at = snapshot.state.get("deadline_at") if snapshot else None
         may_claim = self._is_open and self._may_claim and timeouts.claim_delay_ms < inf
         if deadline_at is None or not may_claim:
             return
@@ -259,11 +315,13 @@ class SessionProtocol:
         snapshot = self.snapshot
         if self.connection != "live" or snapshot is None:
             raise not_live()
-        current = snapshot.state["active_participant_id"]
+        current = snapshot.state.get("active_participant_id")
         names_cycle = command in ("switch", "pause") and current is not None
         self._command_count += 1
         command_id = f"c{self._command_count}"
-        self._pending[command_id] = pending
+        sent_at_ms = self._environment.now()
+        self._pending[command_id] = pending, sent_at_ms
+        self._detector.sent(sent_at_ms)
         return {
             "type": "COMMAND",
             "id": command_id,
@@ -295,7 +353,7 @@ class SessionProtocol:
             self._callbacks.on_error(message)
 
     def _resolve(self, command_id: str, result: int | CommandError) -> None:
-        pending = self._pending.pop(command_id, None)
+        pending, _ = self._pending.pop(command_id, (None, 0.0))
         # A caller that has just stopped waiting can't receive a result.
         if pending is None or pending.done():
             return

@@ -12,7 +12,7 @@ Status = Literal["pending", "running", "paused", "expired", "completed", "cancel
 CommandName = Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
 Role = Literal["host", "participant", "viewer"]
 Ending = Literal["deleted", "expired"]
-ConnectionState = Literal["connecting", "live", "reconnecting", "closed"]
+ConnectionState = Literal["connecting", "live", "unconfirmed", "reconnecting", "closed"]
 
 Message = dict[str, Any]
 """A socket message in either direction."""
@@ -24,7 +24,7 @@ SessionEvent = dict[str, Any]
 class ParticipantState(TypedDict):
     participant_id: str
     participant_index: int
-    group_id: NotRequired[str]
+    group_id: NotRequired[str | None]
     total_time_ms: int
     time_used_ms: int
     time_remaining_ms: int
@@ -56,13 +56,13 @@ class SessionState(TypedDict):
     participants: list[ParticipantState]
     active_participant_id: str | None
     total_time_ms: int
-    time_per_cycle_ms: NotRequired[int]
-    increment_ms: NotRequired[int]
-    max_time_ms: NotRequired[int]
-    time_control: NotRequired[dict[str, Any]]
+    time_per_cycle_ms: NotRequired[int | None]
+    increment_ms: NotRequired[int | None]
+    max_time_ms: NotRequired[int | None]
+    time_control: NotRequired[dict[str, Any] | None]
     action_on_timeout: dict[str, Any]
-    warn_at_ms: NotRequired[list[int]]
-    metadata: NotRequired[dict[str, Any]]
+    warn_at_ms: NotRequired[list[int] | None]
+    metadata: NotRequired[dict[str, Any] | None]
     cycle_started_at: str | None
     cycle_elapsed_ms: int
     session_started_at: str | None

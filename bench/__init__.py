@@ -1,4 +1,4 @@
-"""Benchmarks: what Tickless costs, beside the least it could cost.
+"""Benchmarks: what Tickless costs, compared with the least it could cost.
 
 Law: a figure stands next to its floor, and both are measured in the same run,
 in turns, so that whatever slows the machine slows both. Every count is bounded

@@ -150,7 +150,7 @@ def _say(text: str) -> None:
 def _read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measures Tickless beside the least it could cost, and prints tables.",
+        description="Measures Tickless compared with the least it could cost, and prints tables.",
     )
     parser.add_argument("--quick", action="store_true", help="few samples: does it work at all?")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME")

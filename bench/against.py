@@ -74,7 +74,7 @@ class NoReport(Exception):
 
 
 def measure(before: Path, lab: Lab, plan: Plan, progress: Progress, after: Path = ROOT) -> Result:
-    """The figures of ``after`` beside those of ``before``, a checkout of another version.
+    """The figures of ``after`` compared with those of ``before``, a checkout of another version.
 
     Raises:
         NoReport: One of them could not be measured.
@@ -108,8 +108,8 @@ def measure(before: Path, lab: Lab, plan: Plan, progress: Progress, after: Path 
     return Result(
         "against",
         "Two versions",
-        f"This version beside the one in {before.resolve()}, each measured by its own `--quick`"
-        " benchmarks, in turns. Medians of the rounds; a ratio is the median of theirs.",
+        f"This version compared with the one in {before.resolve()}, each measured by its own"
+        " `--quick` benchmarks, in turns. Medians of the rounds; a ratio is the median of theirs.",
         rows,
         checks,
         sound=not wrong["after"],

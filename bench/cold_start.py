@@ -1,4 +1,4 @@
-"""What a fresh process waits for: ``import app``, beside importing chalice, boto3 and redis.
+"""What a fresh process waits for: ``import app``, compared with importing chalice, boto3 and redis.
 
 Every sample is a process of its own; Python's own start is not counted. Each
 statement is measured with its byte code at hand, and again without, because a
@@ -95,7 +95,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             not imports_boto3,
         ),
         Check(
-            f"`{APP}` beside `{REFERENCE}`",
+            f"`{APP}` compared with `{REFERENCE}`",
             f"{to_reference:.2f} x",
             "<= 1.25 x",
             to_reference <= 1.25,

@@ -1,4 +1,4 @@
-"""Emulators of API Gateway's WebSockets: ours beside serverless-offline, with equal echo apps."""
+"""Emulators of API Gateway WebSockets: ours and serverless-offline, with equal echo apps."""
 
 from __future__ import annotations
 
@@ -109,13 +109,15 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         parts.callback(api.close, 1)
         ours = parts.enter_context(_echo_app(lab))
         emulators = [_Emulator(OURS, ours, f"/{STAGE}", api, watchers, count_from(1))]
-        beside = ""
+        comparison = ""
         try:
             theirs = parts.enter_context(serverless_offline(lab, plan.rival, progress))
             emulators.append(_Emulator(NAME, theirs, "", api, watchers, count_from(1)))
-            beside = f" Beside it {versions()}, whose handlers run in its own process, too."
+            comparison = (
+                f" Compared with it is {versions()}, whose handlers run in its own process, too."
+            )
         except NotHere as reason:
-            beside = f" {NAME} was not measured: {reason}."
+            comparison = f" {NAME} was not measured: {reason}."
         found = _measure_all(emulators, plan, progress)
     opening = found[OPENING][OURS]
     checks = [
@@ -132,7 +134,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         "Emulators",
         "`python -m local.gateway` with an app that posts back what it is told, plain HTTP and no"
         " signatures; without AWS's limit of 500 new connections a second."
-        f"{beside} A post-back is one message of {POST_BYTES} bytes for each of"
+        f"{comparison} A post-back is one message of {POST_BYTES} bytes for each of"
         f" {plan.post_back_clients:,} clients, by our own client in another process, until the last"
         " of them has it. The ratio is of milliseconds for an echo, else of what is done in a"
         " second. CPU is of the emulator's process.",

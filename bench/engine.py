@@ -1,4 +1,4 @@
-"""What a switch costs the engine, beside raw round trips of the same client."""
+"""What a switch costs the engine, compared with raw round trips of the same client."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             budget_seconds=plan.budget_seconds,
             progress=progress,
         )
-    beside = {SWITCH: PING, ONE_TRIP: PING, TWO_TRIPS: PING, SCRIPTS: PING, GET: PING}
+    baseline = {SWITCH: PING, ONE_TRIP: PING, TWO_TRIPS: PING, SCRIPTS: PING, GET: PING}
     rows: list[Row] = [
         {
             "what": name,
@@ -59,8 +59,8 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             "p95_ms": found.p95_ms,
             "cpu_ms": found.cpu_ms("ours"),
             "valkey_cpu_ms": found.cpu_ms("valkey"),
-            "floor": beside.get(name),
-            "ratio": latency_ratio(found, samples[beside[name]]) if name in beside else None,
+            "floor": baseline.get(name),
+            "ratio": latency_ratio(found, samples[baseline[name]]) if name in baseline else None,
         }
         for name, found in samples.items()
     ]
@@ -70,12 +70,12 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     checks = [
         Check("switch, p50", f"{switch.p50_ms:.3f} ms", "< 3 ms", switch.p50_ms < 3),
         Check(
-            "switch, p50, beside one raw round trip (PING)",
+            "switch, p50, compared with one raw round trip (PING)",
             f"{to_ping:.2f} x",
             aim="<= 2.5 x",
             aim_holds=to_ping <= 2.5,
         ),
-        Check("switch, p50, beside its own scripts alone", f"{to_scripts:.2f} x"),
+        Check("switch, p50, compared with its own scripts alone", f"{to_scripts:.2f} x"),
     ]
     return Result(
         "engine",

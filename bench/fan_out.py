@@ -109,8 +109,8 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
         f"One switch, {plan.fan_out_clients:,} clients",
         "`python -m local`, signatures verified. The time is from sending the switch over REST to"
         " having read the update, by a process that holds all of the clients on one thread. Beside"
-        " it, only the posts, to a server that takes everything. All had their greeting"
-        f" {greeted_seconds:.1f} s after the first had knocked.",
+        " it, only the posts, to a server that takes everything. All had their welcome message"
+        f" {greeted_seconds:.1f} s after the first handshake.",
         rows,
         [
             Check(
@@ -234,7 +234,7 @@ def measure_clients(lab: Lab, plan: Plan, progress: Progress) -> Result:
         rows,
         [
             Check(
-                f"posts in a second, beside {BOTO3}",
+                f"posts in a second, compared with {BOTO3}",
                 f"{times_boto3:.1f} x",
                 ">= 10 x",
                 times_boto3 >= 10,

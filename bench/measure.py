@@ -75,7 +75,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def latency_ratio(figure: Samples, floor: Samples) -> float:
-    """The median, over the rounds, of one median beside the other.
+    """The median, over the rounds, of one median compared with the other.
 
     Round by round, because both halves of a round saw the same machine.
     """

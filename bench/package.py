@@ -1,4 +1,4 @@
-"""The packaged REST function's cold start, beside a Chalice app's that imports boto3 and redis.
+"""The packaged REST function's cold start, compared with an app that imports boto3 and redis.
 
 Both are packaged by Chalice, for this machine, unpacked, and run by AWS's own
 runtime client; from the start of its process to the first answer. Both come with

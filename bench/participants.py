@@ -1,4 +1,4 @@
-"""What a switch costs in a session of many, beside the same switch in a session of two."""
+"""What a switch costs in a session of many, compared with the same switch in a session of two."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         ratio = latency_ratio(samples[_name((kind, largest))], samples[_name((kind, smallest))])
         checks.append(
             Check(
-                f"{kind}: {largest:,} participants beside {smallest}",
+                f"{kind}: {largest:,} participants compared with {smallest}",
                 f"{ratio:.2f} x",
                 "<= 10 x",
                 ratio <= 10,

@@ -36,14 +36,14 @@ _COLUMNS = {
     "us_per_signature": ("us per signature", ".1f"),
     "us_per_post": ("CPU us per post", ".1f"),
     "kilobytes": ("KB per connection", ".1f"),
-    "floor": ("beside", ""),
+    "floor": ("baseline", ""),
     "ratio": ("ratio", ".2f"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A target beside what was measured. ``must`` is promised, ``aim`` is wished for."""
+    """A target compared with what was measured. ``must`` is promised, ``aim`` is wished for."""
 
     what: str
     measured: str

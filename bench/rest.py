@@ -1,4 +1,4 @@
-"""What a call over REST costs, beside the same front with empty handlers."""
+"""What a call over REST costs, compared with the same front with empty handlers."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _checks(
             crowd_ms <= 200,
         ),
         Check("timeouts told twice", str(told_twice), "0", told_twice == 0),
-        Check(f"{most}, beside none", f"{growth:.2f} x", "does not grow", growth < 1.5),
+        Check(f"{most}, compared with none", f"{growth:.2f} x", "does not grow", growth < 1.5),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What it costs to tell and to limit: a switch on a stack that does both, beside one that doesn't.
+"""What metrics and rate limits cost: a switch on a stack with both, compared with one without.
 
 And what a scrape costs that has a thousand series to read.
 """

@@ -28,7 +28,7 @@ def settle(
     ``cycle_since_ms`` is when the cycle was last settled, if that is before the session's last
     update.
     """
-    log = _Log(
+    log = _SettledEvents(
         session.updated_at_ms, session.updated_at_ms if cycle_since_ms is None else cycle_since_ms
     )
     settled = session
@@ -81,7 +81,7 @@ def runs_without_end(session: Session) -> bool:
 
 
 @dataclass(slots=True)
-class _Log:
+class _SettledEvents:
     """The events of one call of ``settle``, with at most ``MAX_LISTED_TIMEOUTS`` timeouts.
 
     ``session_warned_ms`` and ``cycle_warned_ms`` are the instants up to which warnings of the
@@ -134,7 +134,7 @@ class _Log:
         return tuple(events)
 
 
-def _expire_clock(session: Session, cycle: Cycle, at_ms: int, log: _Log) -> Session:
+def _expire_clock(session: Session, cycle: Cycle, at_ms: int, log: _SettledEvents) -> Session:
     """A clock ran out at ``at_ms``: record the event and apply ``action_on_timeout``."""
     setup = session.setup
     participant = setup.participants[cycle.position]

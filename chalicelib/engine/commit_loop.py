@@ -47,8 +47,8 @@ from ..schemas.pushes import state_update
 from ..schemas.states import SessionState, state_with_deadline
 from ..telemetry.log_context import append_keys
 from ..telemetry.metrics import SILENT, Telemetry
+from .commit_retry import DEFAULT_RETRY, RetryPolicy
 from .idempotency import IdempotentRequest
-from .retry import DEFAULT_RETRY, RetryPolicy
 
 LONGEST_UNUSED_MS = 31 * 24 * 60 * 60_000
 """How long after its last command a session may live: while a clock runs, or a client watches."""

@@ -30,8 +30,8 @@ from ..schemas.pushes import session_deleted
 from ..settings import MAX_TOKEN_TTL_SECONDS
 from ..telemetry.metrics import SILENT, Telemetry
 from .commit_loop import CommandResult, CommitLoop, random_id
+from .commit_retry import DEFAULT_RETRY, RetryPolicy
 from .idempotency import IdempotentRequest
-from .retry import DEFAULT_RETRY, RetryPolicy
 
 LOCK_WAIT_SECONDS = 0.5
 """How long to wait for a session's lock: hundreds of commits, and short if the store is down."""

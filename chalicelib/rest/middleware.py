@@ -36,7 +36,7 @@ def register_middleware(app: Chalice, container: Container) -> None:
     app.register_middleware(observer.message, "websocket")
     app.register_middleware(observer.invocation, "pure_lambda")
     app.register_middleware(observer.invocation, "scheduled")
-    app.register_middleware(_reshape, "http")
+    app.register_middleware(_convert_chalice_error, "http")
 
 
 class _Observer:
@@ -134,7 +134,9 @@ def _answer_failures(request: Request, get_response: Callable[[Request], Respons
         return refuse(internal_error(request_id), CORS.get_access_control_headers())
 
 
-def _reshape(request: Request, get_response: Callable[[Request], Response]) -> Response:
+def _convert_chalice_error(
+    request: Request, get_response: Callable[[Request], Response]
+) -> Response:
     """Innermost: puts Chalice's own error responses into our shape, CORS headers included."""
     response = get_response(request)
     body = response.body

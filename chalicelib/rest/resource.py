@@ -102,7 +102,7 @@ class SessionResource(Resource):
                     response = self.error_response(error)
                 if response.status_code < FAILED_FROM:
                     try:
-                        request.count_uncounted(response)
+                        request.count_refused(response)
                     except Exception as error:
                         response = self.error_response(error)
                 response.headers.update(request.rate_limit_headers())

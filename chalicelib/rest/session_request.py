@@ -74,7 +74,7 @@ class SessionRequest:
         """The request's body as a model.
 
         Raises:
-            PayloadTooLarge: It is above 1 MB.
+            PayloadTooLarge: It is above 1 MiB.
             MalformedJson: It is not JSON.
             InvalidRequest: It is not what the model wants.
         """
@@ -120,7 +120,7 @@ class SessionRequest:
             KEEP_RESPONSES_MS,
         )
 
-    def count_uncounted(self, response: Response) -> None:
+    def count_refused(self, response: Response) -> None:
         """Count against its address what was refused before it was counted, and no switch.
 
         Raises:

@@ -9,7 +9,7 @@ from chalice.app import Response
 
 from ..auth.policy import Action
 from ..schemas.commands import COMMANDS, CommandName, CommandSpec
-from ..schemas.requests import CreateSession, read_page
+from ..schemas.requests import CreateSession, read_event_log_query
 from ..schemas.states import event_views, log_page, switch_result
 from ..telemetry.log_context import append_keys
 from .resource import SessionResource, View
@@ -73,7 +73,7 @@ def blueprint(container: Container) -> SessionResource:
 
     @routes.view(f"{SESSION}/events", "GET", "HEAD", action=Action.READ)
     def get_events(request: SessionRequest) -> Response:
-        page = read_page(request.http.query_params or {})
+        page = read_event_log_query(request.http.query_params or {})
         events = container.engine.get_events(
             request.session_id,
             page.after,

@@ -102,24 +102,24 @@ def read_message(text: str) -> ClientMessage:
     return read_value(model, value)
 
 
-class Label(NamedTuple):
+class MessageHeader(NamedTuple):
     """The type and id of a message, even of an invalid one; ``None`` if missing."""
 
     type: str | None = None
     id: str | None = None
 
 
-def read_label(text: str) -> Label:
-    """The label of a rejected message, so that the error can name it."""
+def read_header(text: str) -> MessageHeader:
+    """The header of a rejected message, so that the error can name it."""
     try:
         value = read_json(text.encode())
     except (MalformedJson, UnicodeEncodeError):
-        return Label()
+        return MessageHeader()
     if not isinstance(value, dict):
-        return Label()
+        return MessageHeader()
     kind, message_id = value.get("type"), value.get("id")
     is_id = isinstance(message_id, str) and 0 < len(message_id) <= MAX_MESSAGE_ID_CHARACTERS
-    return Label(
+    return MessageHeader(
         kind if isinstance(kind, str) and kind in MESSAGES else None,
         message_id if is_id else None,
     )

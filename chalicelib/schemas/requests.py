@@ -315,14 +315,14 @@ def read_session_id(text: str) -> str:
     return session_id
 
 
-class Page(NamedTuple):
+class EventLogQuery(NamedTuple):
     """A page of the event log: up to ``limit`` events after the event ``after``."""
 
     after: str | None
     limit: int
 
 
-def read_page(query: Mapping[str, str]) -> Page:
+def read_event_log_query(query: Mapping[str, str]) -> EventLogQuery:
     """The page that a query string requests.
 
     Raises:
@@ -337,7 +337,7 @@ def read_page(query: Mapping[str, str]) -> Page:
         wrong.append({"field": "limit", "message": message, "code": "page_limit"})
     if wrong:
         raise InvalidRequest(wrong)
-    return Page(after, int(limit))
+    return EventLogQuery(after, int(limit))
 
 
 def _is_event_id(text: str) -> bool:

@@ -84,7 +84,7 @@ class SwitchResult(TypedDict):
     expired_participant_id: NotRequired[str]
 
 
-class Logged(TypedDict):
+class LogPosition(TypedDict):
     """An event's id in the log, and the session version it belongs to."""
 
     id: str
@@ -94,7 +94,7 @@ class Logged(TypedDict):
 class LogPage(TypedDict):
     """A page of the event log; ``next`` is the ``after`` of the next page."""
 
-    events: list[Annotated[dict[str, Any], _json_schema_of(Event, Logged)]]
+    events: list[Annotated[dict[str, Any], _json_schema_of(Event, LogPosition)]]
     next: str | None
 
 

@@ -24,7 +24,7 @@ from ..ports import StoreUnavailable
 from ..settings import Settings
 from ..telemetry.tracing import NoTracing, Tracing
 from .cluster_client import ClusterClient, SingleAttempt
-from .redis_errors import ERRORS, FINAL, LOST, UNANSWERED, mapped
+from .redis_errors import ERRORS, FINAL, LOST, UNANSWERED, store_error
 from .script import Script, ScriptArguments
 
 REFUSE_S = 0.2
@@ -188,7 +188,7 @@ class RedisClient:
                 other = self._evaluate(optional, optional_arguments)
         except (StoreUnavailable, ResponseError) as error:
             return reply, error
-        return reply, mapped(other) if isinstance(other, ResponseError) else other
+        return reply, store_error(other) if isinstance(other, ResponseError) else other
 
     def _evaluate(self, script: Script, arguments: ScriptArguments) -> Any:
         """Run a script that the server does not have, which caches it there.
@@ -222,7 +222,7 @@ class RedisClient:
                     self.close()
                     return send(self._opened())
             except ERRORS as error:
-                raise mapped(error) from error
+                raise store_error(error) from error
 
     def _opened(self) -> Redis | RedisCluster:
         client = self._client

@@ -32,7 +32,7 @@ ERRORS = exceptions.RedisError, RedisClusterException
 """All that redis-py raises of its own."""
 
 
-def mapped(error: Exception) -> Exception:
+def store_error(error: Exception) -> Exception:
     """StoreUnavailable, or the same error where the server is in order and the call is not."""
     code, message = code_and_message(error)
     if not isinstance(error, ResponseError):

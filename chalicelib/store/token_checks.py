@@ -19,11 +19,11 @@ REFUSED = 1
 
 def with_token(arguments: ScriptArguments, session: SessionKeys, bearer: Bearer) -> ScriptArguments:
     """A script's keys and arguments, extended for ``check_token.lua``."""
-    number = int(arguments[0])
-    revoked = [session.revoked(one) for one in bearer.revocations]
-    keys, arguments = arguments[1 : number + 1], arguments[number + 1 :]
-    holds = bearer.valid_from_s * 1000, valid_until_ms(bearer), len(revoked)
-    return (number + len(revoked), *keys, *revoked, *arguments, *holds)
+    key_count = int(arguments[0])
+    revoked = [session.revoked(token_id) for token_id in bearer.revocations]
+    keys, arguments = arguments[1 : key_count + 1], arguments[key_count + 1 :]
+    validity = bearer.valid_from_s * 1000, valid_until_ms(bearer), len(revoked)
+    return (key_count + len(revoked), *keys, *revoked, *arguments, *validity)
 
 
 def check_accepted(answer: list[Any]) -> None:

@@ -25,7 +25,7 @@ class _Handler(WSGIRequestHandler):
         """Log nothing: every few seconds the same two requests come."""
 
 
-def answer_scrapes(sink: PrometheusSink, port: int, is_ready: Callable[[], bool]) -> None:
+def start_metrics_server(sink: PrometheusSink, port: int, is_ready: Callable[[], bool]) -> None:
     """Answer on a port of this process's own, in threads that end with it.
 
     Raises:

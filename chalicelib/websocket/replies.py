@@ -137,17 +137,17 @@ class Replies:
             LOG.error("connection %s: %s", connection_id, error, exc_info=error)
             code, reason = "INTERNAL_ERROR", "Something went wrong on our side"
         append_keys(code=code)
-        label = socket.read_label(text)
-        if label.type is not None:
-            append_keys(type=label.type)
+        header = socket.read_header(text)
+        if header.type is not None:
+            append_keys(type=header.type)
         refusal: socket.ErrorMessage = {
             "type": "ERROR",
             "timestamp": now_ms,
             "code": code,
             "message": reason,
         }
-        if label.id is not None:
-            refusal["id"] = label.id
+        if header.id is not None:
+            refusal["id"] = header.id
         return socket.encode(refusal)
 
 

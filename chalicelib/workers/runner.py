@@ -63,7 +63,7 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     if options.while_parent:
-        Thread(target=_when_input_ends, args=(stop_requested,), daemon=True).start()
+        Thread(target=_stop_at_end_of_input, args=(stop_requested,), daemon=True).start()
     try:
         container = Container.from_environment()
         worker = new_worker(container)
@@ -95,18 +95,18 @@ def _wait_until_ready(worker: Worker, stop_requested: Event) -> bool:
 
 
 def _serve_metrics(container: Container, worker: Worker, port: int) -> None:
-    from ..telemetry.metrics_server import answer_scrapes  # noqa: PLC0415
+    from ..telemetry.metrics_server import start_metrics_server  # noqa: PLC0415
     from ..telemetry.prometheus import PrometheusSink  # noqa: PLC0415
 
     if not isinstance(container.sink, PrometheusSink):
         raise InvalidSetting("--metrics-port requires METRICS=prometheus")
     try:
-        answer_scrapes(container.sink, port, worker.is_ready)
+        start_metrics_server(container.sink, port, worker.is_ready)
     except OSError as error:
         raise InvalidSetting(f"--metrics-port {port}: {error.strerror}") from error
 
 
-def _when_input_ends(stop_requested: Event) -> None:
+def _stop_at_end_of_input(stop_requested: Event) -> None:
     # Not sys.stdin: Python aborts if it exits while a thread holds the lock of sys.stdin.
     with open(0, "rb", buffering=0, closefd=False) as standard_input:
         while standard_input.read(1):

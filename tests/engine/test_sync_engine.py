@@ -13,7 +13,7 @@ from chalicelib.core import errors
 from chalicelib.core.commands import Adjust, Cancel, Pause, Start, Switch, Undo
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.commit_loop import LONGEST_UNUSED_MS, CommandResult
-from chalicelib.engine.retry import RetryPolicy
+from chalicelib.engine.commit_retry import RetryPolicy
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Deleted, Stale
 from chalicelib.schemas.conditions import ANY_VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.client import HTTPConnection
 
 from chalicelib.telemetry import definitions as names
-from chalicelib.telemetry.metrics_server import answer_scrapes
+from chalicelib.telemetry.metrics_server import start_metrics_server
 from chalicelib.telemetry.prometheus import PrometheusSink
 from tests.servers import HOST, free_port
 
@@ -21,7 +21,7 @@ def asked(port: int, path: str) -> tuple[int, str]:
 
 def test_readiness_is_checked_for_each_request() -> None:
     port, ready = free_port(), [False, True]
-    answer_scrapes(PrometheusSink(), port, lambda: ready.pop(0))
+    start_metrics_server(PrometheusSink(), port, lambda: ready.pop(0))
 
     assert asked(port, "/ready") == (503, '{"status":"not_ready"}')
     assert asked(port, "/ready?again") == (200, '{"status":"ready"}')
@@ -30,7 +30,7 @@ def test_readiness_is_checked_for_each_request() -> None:
 def test_metrics_server_serves_metrics_and_nothing_else() -> None:
     port, sink = free_port(), PrometheusSink()
     sink.count(names.LOST_RACES, (), 3)
-    answer_scrapes(sink, port, lambda: True)
+    start_metrics_server(sink, port, lambda: True)
 
     for path in ("/metrics", f"/metrics?name[]={names.LOST_RACES.name}"):
         status, page = asked(port, path)

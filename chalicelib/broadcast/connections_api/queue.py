@@ -34,7 +34,7 @@ FINAL = {
     410: DeliveryStatus.GONE,
     413: DeliveryStatus.TOO_LARGE,
 }
-ONCE_MORE_FROM = 500
+RETRY_FROM = 500
 LIMIT_EXCEEDED = 429
 DEADLINES_CHECKED_EVERY_S = 0.02
 
@@ -183,12 +183,12 @@ class DeliveryQueue:
         elif status == LIMIT_EXCEEDED:
             queued.so_far = DeliveryStatus.LIMITED
             self._throttle(queued, now_s)
-            self._once_more(queued, now_s)
-        elif status >= ONCE_MORE_FROM or status == NO_ANSWER:
+            self._retry_later(queued, now_s)
+        elif status >= RETRY_FROM or status == NO_ANSWER:
             queued.so_far = DeliveryStatus.FAILED
             queued.failures += 1
             if queued.failures <= self._limits.repeats_of_failures:
-                self._once_more(queued, now_s)
+                self._retry_later(queued, now_s)
             else:
                 self._settle(queued, DeliveryStatus.FAILED)
                 self._move_on(queued)
@@ -197,7 +197,7 @@ class DeliveryQueue:
             self._move_on(queued)
         batch = queued.batch
         if batch is not None and (queued.final or not batch.is_throttled):
-            self._restart_patience(batch, now_s)
+            self._restart_throttle_timer(batch, now_s)
 
     def due_at_s(self) -> float:
         """When to call :meth:`pass_time` next; infinity if never."""
@@ -231,7 +231,7 @@ class DeliveryQueue:
             endpoint_queue = self.endpoint_queues[queued.request.endpoint] = EndpointQueue()
         endpoint_queue.ready.append(queued)
 
-    def _once_more(self, queued: Queued, now_s: float) -> None:
+    def _retry_later(self, queued: Queued, now_s: float) -> None:
         limits = self._limits
         # attempts is at least 1; the exponent is capped, as the limit is reached earlier.
         longest_s = min(
@@ -252,9 +252,9 @@ class DeliveryQueue:
             if one.batch is not None and not one.final:
                 one.batch.throttled[one] = None
                 if one.batch not in self._give_up_at_s:
-                    self._restart_patience(one.batch, now_s)
+                    self._restart_throttle_timer(one.batch, now_s)
 
-    def _restart_patience(self, batch: Batch, now_s: float) -> None:
+    def _restart_throttle_timer(self, batch: Batch, now_s: float) -> None:
         """Restart a batch's timer if all that is left of it is throttled, else stop it."""
         if batch.is_throttled:
             self._give_up_at_s[batch] = now_s + batch.patience_s

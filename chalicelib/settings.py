@@ -198,10 +198,10 @@ def _origins(text: str) -> tuple[str, ...]:
     """Origins as browsers write them, such as ``https://example.com``."""
     origins = tuple(one.strip().lower() for one in text.split(",") if one.strip())
     for origin in origins:
-        if not re.fullmatch(r"https?://[^/?#@*;,'\"\s]+", origin):
+        if not re.fullmatch(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
             raise InvalidSetting(
-                f"ALLOWED_ORIGINS has {origin!r}; an origin is scheme://host, such as"
-                " https://example.com"
+                f"ALLOWED_ORIGINS has {origin!r}; an origin is scheme://host[:port] in ASCII,"
+                " such as https://example.com"
             )
     return origins
 

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.settings import InvalidSetting, Settings, read_settings
 
-ORIGIN = "an origin is scheme://host, such as https://example.com"
+ORIGIN = "an origin is scheme://host[:port] in ASCII, such as https://example.com"
 
 
 def test_empty_environment_gives_the_defaults() -> None:
@@ -201,6 +201,15 @@ def test_error_does_not_quote_a_password() -> None:
             f"ALLOWED_ORIGINS has 'https://a.example;script-src'; {ORIGIN}",
         ),
         ({"ALLOWED_ORIGINS": "*"}, f"ALLOWED_ORIGINS has '*'; {ORIGIN}"),
+        # A browser sends the host in ASCII, so this one would never match.
+        (
+            {"ALLOWED_ORIGINS": "https://münchen.example"},
+            f"ALLOWED_ORIGINS has 'https://münchen.example'; {ORIGIN}",
+        ),
+        (
+            {"ALLOWED_ORIGINS": "https://a.example:"},
+            f"ALLOWED_ORIGINS has 'https://a.example:'; {ORIGIN}",
+        ),
         (
             {"ALLOWED_ORIGINS": "https://*.a.example"},
             f"ALLOWED_ORIGINS has 'https://*.a.example'; {ORIGIN}",

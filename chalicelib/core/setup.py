@@ -210,7 +210,9 @@ def _check_main_times(
     for field, main_ms, used in controls:
         if main_ms == 0 and used.needs_main_time:
             raise InvalidSetup(
-                field, "A total_time_ms of 0 needs a byoyomi or canadian time_control"
+                field,
+                "total_time_ms can be 0 only in per_participant and per_group sessions with a"
+                " byoyomi or canadian time_control",
             )
 
 

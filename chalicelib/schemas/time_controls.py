@@ -34,10 +34,11 @@ class FischerRequest(ControlRequest):
     type: Literal["fischer"]
     increment_ms: Annotated[int, Field(ge=0, le=MAX_INCREMENT_MS)]
     max_bank_ms: Duration | None = None
-    first_increment: bool = False
+    first_increment: bool | None = None
 
     def control(self) -> time_controls.TimeControl:
-        return time_controls.Fischer(self.increment_ms, self.max_bank_ms, self.first_increment)
+        first_increment = bool(self.first_increment)
+        return time_controls.Fischer(self.increment_ms, self.max_bank_ms, first_increment)
 
 
 class DelayRequest(ControlRequest):
@@ -124,7 +125,7 @@ def _grammar(form: str) -> str:
 
 NOTATION_PATTERN = _grammar(
     r"(?:TIME(?:\+TIME!?|\+[0-9]{1,3}[x/]TIME| [db]TIME)?|\*TIME"
-    r"|NUMBERBARNUMBER!?|G/NUMBER(?:(?:[; ]d|;\+)NUMBER)?)"
+    r"|NUMBERBARNUMBER!?|G/NUMBER(?:[; ]dNUMBER|;\+NUMBER)?)"
 )
 """All notations in one pattern, for clients that validate before sending."""
 
@@ -169,7 +170,8 @@ def _read_text(text: str) -> WrittenControl:
             return WrittenControl(main_ms, request)
     raise PydanticCustomError(
         "time_control_text",
-        "Must be a time control such as 300+3, 15 | 10, 25m+5x30s, 10m+20/15m, 60m d5 or G/60;d5",
+        "Must be a time control such as 300+3, 300+3!, 15 | 10, 25m+5x30s, 10m+20/15m, 60m d5 or"
+        " G/60;d5",
     )
 
 

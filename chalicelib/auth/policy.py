@@ -56,7 +56,7 @@ class Right(StrEnum):
     """Whether a role may perform an action."""
 
     NO = "no"
-    OWN = "of the own cycle"
+    OWN = "in their own cycle"
     YES = "yes"
 
 

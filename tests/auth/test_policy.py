@@ -116,4 +116,4 @@ def test_only_session_tokens_are_revocable() -> None:
 
 
 def test_rights_are_no_own_and_yes() -> None:
-    assert [one.value for one in Right] == ["no", "of the own cycle", "yes"]
+    assert [one.value for one in Right] == ["no", "in their own cycle", "yes"]

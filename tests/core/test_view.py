@@ -74,7 +74,6 @@ def test_participant_view_has_all_fields() -> None:
     assert view["b"] == {
         "participant_id": "b",
         "participant_index": 5,
-        "group_id": None,
         "total_time_ms": 9_000,
         "time_used_ms": 0,
         "time_remaining_ms": 9_000,

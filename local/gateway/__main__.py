@@ -19,6 +19,7 @@ from typing import Final
 
 from chalice.app import Chalice
 
+from .authorizers import Authorizers, AuthorizerSettings, UncheckedAuthorizers
 from .chalice_app import (
     AppError,
     Lambdas,
@@ -27,6 +28,7 @@ from .chalice_app import (
     set_websocket_api_endpoint,
 )
 from .chalice_config import ConfigError, StageConfig
+from .cognito import CognitoKeys, CognitoKeysError
 from .http_server import HttpServer
 from .lambdas import ExecutionEnvironments, make_thread_safe
 from .proxy_request import ApiIdentity
@@ -59,6 +61,9 @@ class Options:
     stage: str = "dev"
     environments: int = 32
     verify_signatures: bool = True
+    api_keys: tuple[str, ...] = ()
+    cognito_jwks: tuple[Path, ...] = ()
+    allow_unchecked_authorizers: bool = False
     reload: bool = False
     order: MessageOrder = MessageOrder.CONCURRENT
     limits: Limits = field(default_factory=Limits)
@@ -71,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(serve(options))
-    except (AppError, ConfigError, OSError) as error:
+    except (AppError, CognitoKeysError, ConfigError, OSError, UncheckedAuthorizers) as error:
         print(f"local.gateway: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -108,6 +113,27 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         action="store_false",
         help="accept unsigned calls to @connections and Invoke",
     )
+    parser.add_argument(
+        "--api-key",
+        dest="api_keys",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a valid API key, for routes with api_key_required; repeatable",
+    )
+    parser.add_argument(
+        "--cognito-jwks",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a user pool's keys, its .well-known/jwks.json; repeatable",
+    )
+    parser.add_argument(
+        "--allow-unchecked-authorizers",
+        action="store_true",
+        help="let any caller in where an authorizer can't be checked, instead of refusing to start",
+    )
     parser.add_argument("--reload", action="store_true", help="reload the app when it changes")
     parser.add_argument(
         "--message-order",
@@ -133,6 +159,8 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
     for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
         faults = replace(faults, **{name: parsed.pop(name)})
+    for name in ("api_keys", "cognito_jwks"):
+        parsed[name] = tuple(parsed[name])
     return Options(**parsed, limits=limits, faults=faults)
 
 
@@ -141,6 +169,8 @@ async def serve(options: Options) -> None:
 
     Raises:
         AppError: There is no app to serve.
+        CognitoKeysError: The keys of Cognito can't be read.
+        UncheckedAuthorizers: The app has authorizers that can't be checked.
         ConfigError: Its configuration is invalid.
         OSError: A port is taken.
     """
@@ -181,6 +211,12 @@ class ServedApp:
         self._options = options
         self._environments = environments
         self._folder = folder
+        self._authorizer_settings = AuthorizerSettings(
+            credentials=credentials_from(os.environ),
+            api_keys=options.api_keys,
+            cognito_keys=CognitoKeys.read(options.cognito_jwks) if options.cognito_jwks else None,
+            allow_unchecked=options.allow_unchecked_authorizers,
+        )
         self._rest_api = self._new_rest_api(app, lambdas)
         self._rest = HttpServer(self._rest_api.handle, error_response=self._rest_api.error_response)
         self._gateway = WebSocketGateway(
@@ -261,6 +297,9 @@ class ServedApp:
             lambdas.rest,
             self._environments,
             identity=ApiIdentity(stage=self._options.stage),
+            authorizers=Authorizers(
+                app, lambdas.functions, self._environments, self._authorizer_settings
+            ),
         )
 
     def _authority(self, port: int) -> str:

@@ -34,8 +34,8 @@ class AppError(Exception):
 class Lambdas:
     """The Lambda functions of one app: REST's, each WebSocket route's, and the others by name.
 
-    ``functions`` has the pure Lambda functions and those of schedules and other event
-    sources, under their deployed names (``app-stage-name``).
+    ``functions`` has the pure Lambda functions and those of authorizers, schedules and other
+    event sources, under their deployed names (``app-stage-name``).
     """
 
     rest: LambdaFunction
@@ -61,7 +61,11 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
         route_key: function(_ROUTE_RESOURCES.get(route_key, route.name), handlers[route.name])
         for route_key, route in app.websocket_handlers.items()
     }
-    configs: list[Any] = [*app.pure_lambda_functions, *app.event_sources]
+    configs: list[Any] = [
+        *app.pure_lambda_functions,
+        *app.event_sources,
+        *app.builtin_auth_handlers,
+    ]
     functions = [function(config.name, handlers[config.name]) for config in configs]
     return Lambdas(function(REST, app), routes, {each.name: each for each in functions})
 

@@ -28,6 +28,7 @@ from .ids import uuid
 LOG = logging.getLogger(__name__)
 
 ACCOUNT_ID: Final = "123456789012"
+REGION: Final = "us-east-1"
 
 Event = dict[str, Any]
 
@@ -75,7 +76,7 @@ class LambdaFunction:
     handler: Callable[[Event, Any], Any]
     memory_mb: int = 1024
     timeout_seconds: float = 60.0
-    region: str = "us-east-1"
+    region: str = REGION
 
     @property
     def arn(self) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from .http_messages import Headers, Request
-from .lambdas import ACCOUNT_ID, Event
+from .lambdas import ACCOUNT_ID, REGION, Event
 from .resources import Matched
 
 
@@ -27,6 +27,12 @@ class ApiIdentity:
     stage: str = "dev"
     api_id: str = "local00000"
     scheme: str = "http"
+
+    def method_arn(self, method: str, path: str) -> str:
+        """The ARN of a request, for the policies of authorizers."""
+        return (
+            f"arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{self.api_id}/{self.stage}/{method}{path}"
+        )
 
 
 # Hop-by-hop headers, which events don't contain. Neither do they contain Content-Length, as
@@ -135,8 +141,14 @@ def proxy_event(
     extended_request_id: str,
     trace_id: str,
     now_ms: int,
+    authorizer: Mapping[str, Any] | None = None,
+    identity: Mapping[str, str] | None = None,
 ) -> Event:
-    """The event of API Gateway's Lambda proxy integration, payload version 1.0."""
+    """The event of API Gateway's Lambda proxy integration, payload version 1.0.
+
+    ``authorizer`` is the context of the method's authorizer; ``identity`` is what else is
+    known about the caller.
+    """
     path, query = split_target(request.target)
     headers = event_headers(
         request.headers,
@@ -163,6 +175,7 @@ def proxy_event(
         "stageVariables": None,
         "requestContext": {
             "resourceId": matched.resource.resource_id,
+            **({} if authorizer is None else {"authorizer": {**authorizer}}),
             "resourcePath": matched.resource.path,
             "httpMethod": request.method,
             "extendedRequestId": extended_request_id,
@@ -187,6 +200,7 @@ def proxy_event(
                 "userArn": None,
                 "userAgent": request.header("user-agent"),
                 "user": None,
+                **(identity or {}),
             },
             "domainName": host,
             "apiId": api.api_id,

@@ -1,7 +1,7 @@
 """API Gateway's REST API with Lambda proxy integrations: a request in, a response out.
 
-Owns the pipeline, in AWS's terms: resource matching, integration request, integration,
-integration response; a failure is a gateway response. Must never touch a socket.
+Owns the pipeline, in AWS's terms: resource matching, authorization, integration request,
+integration, integration response; a failure is a gateway response. Must never touch a socket.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -17,6 +17,7 @@ from typing import Final
 from chalice.app import Chalice
 
 from . import ids
+from .authorizers import Authorizers
 from .compression import compress, is_compressible
 from .gateway_responses import (
     FUNCTION_FAILED,
@@ -35,7 +36,7 @@ from .http_messages import HttpError, Request, Response
 from .lambdas import CallerTimeout, Event, ExecutionEnvironments, FunctionError, LambdaFunction
 from .proxy_request import ApiIdentity, proxy_event, split_target
 from .proxy_response import MalformedResult, http_response
-from .resources import RouteTable
+from .resources import Matched, RouteTable
 
 LOG = logging.getLogger(__name__)
 
@@ -43,7 +44,10 @@ INTEGRATION_TIMEOUT_SECONDS: Final = 29.0
 
 
 class RestApi:
-    """The REST API of one Chalice app: the handler and the error response of ``HttpServer``."""
+    """The REST API of one Chalice app: the handler and the error response of ``HttpServer``.
+
+    ``authorizers`` are the app's; they may be left out if it has none.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class RestApi:
         environments: ExecutionEnvironments,
         *,
         identity: ApiIdentity,
+        authorizers: Authorizers | None = None,
         responses: Mapping[ResponseType, GatewayResponse] | None = None,
         minimum_compression_bytes: int | None = None,
         timeout_seconds: float = INTEGRATION_TIMEOUT_SECONDS,
@@ -61,6 +66,8 @@ class RestApi:
         self._function = function
         self._environments = environments
         self._identity = identity
+        # Without a function to run, an app with authorizers is refused.
+        self._authorizers = authorizers or Authorizers(app, {}, environments)
         self._responses = responses or {}
         self._minimum_compression_bytes = minimum_compression_bytes
         self._timeout_seconds = timeout_seconds
@@ -74,18 +81,7 @@ class RestApi:
         if matched is None:
             answer = no_such_method(request.header("authorization"))
         elif request.method in matched.resource.methods:
-            trace_id = ids.trace_id()
-            event = proxy_event(
-                request,
-                matched,
-                api=self._identity,
-                binary_types=self._binary_types,
-                request_id=request_id,
-                extended_request_id=extended_request_id,
-                trace_id=trace_id,
-                now_ms=time.time_ns() // 1_000_000,
-            )
-            answer = await self._integrate(event, request.header("accept"))
+            answer = await self._answer_method(request, matched, request_id, extended_request_id)
         elif request.method == "OPTIONS" and matched.resource.preflight is not None:
             answer = matched.resource.preflight
         else:
@@ -107,6 +103,30 @@ class RestApi:
             # In a thread, so that it doesn't block the event loop.
             answer = await asyncio.to_thread(compress, answer)
         return _with_ids(answer, request_id, extended_request_id)
+
+    async def _answer_method(
+        self, request: Request, matched: Matched, request_id: str, extended_request_id: str
+    ) -> Response | GatewayError:
+        authorized = await self._authorizers.authorize(
+            request,
+            matched.resource.path,
+            self._identity.method_arn(request.method, split_target(request.target)[0]),
+        )
+        if isinstance(authorized, GatewayError):
+            return authorized
+        event = proxy_event(
+            request,
+            matched,
+            api=self._identity,
+            binary_types=self._binary_types,
+            request_id=request_id,
+            extended_request_id=extended_request_id,
+            trace_id=ids.trace_id(),
+            now_ms=time.time_ns() // 1_000_000,
+            authorizer=authorized.context,
+            identity=authorized.identity,
+        )
+        return await self._integrate(event, request.header("accept"))
 
     def error_response(self, error: HttpError) -> Response:
         """The gateway response to a request that can't be parsed or handled."""

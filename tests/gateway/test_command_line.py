@@ -218,6 +218,8 @@ def test_arguments_become_options(tmp_path: Path) -> None:
             "--message-order", "shuffled", "--idle-seconds", "1.5", "--duration-seconds", "20",
             "--integration-seconds", "3", "--drop-posts", "0.1", "--delay-posts", "0.2",
             "--reorder-posts", "0.3", "--lose-disconnects", "0.4", "--seed", "5",
+            "--api-key", "k1", "--api-key", "k2", "--cognito-jwks", "keys.json",
+            "--allow-unchecked-authorizers",
         ]
     )  # fmt: skip
 
@@ -229,6 +231,9 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         stage="prod",
         environments=3,
         verify_signatures=False,
+        api_keys=("k1", "k2"),
+        cognito_jwks=(Path("keys.json"),),
+        allow_unchecked_authorizers=True,
         reload=True,
         order=MessageOrder.SHUFFLED,
         limits=Limits(idle_ms=1_500, duration_ms=20_000, integration_ms=3_000),
@@ -237,6 +242,47 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         ),
     )
     assert read_arguments(["--app", "x"]) == Options(app=Path("x"))
+
+
+PROTECTED = """\
+from chalice.app import Chalice
+app = Chalice("protected", configure_logs=False)
+
+@app.route("/", api_key_required=True)
+def index():
+    return app.current_request.context["identity"].get("apiKey")
+"""
+
+
+def test_app_with_an_unchecked_authorizer_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(PROTECTED)
+
+    assert main(["--app", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
+    assert "GET /: it needs an API key" in capsys.readouterr().err
+
+
+def test_unreadable_cognito_keys_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(PROTECTED)
+
+    missing = str(tmp_path / "jwks.json")
+    assert main(["--app", str(tmp_path), "--ws-port", "0", "--cognito-jwks", missing]) == 1
+    assert "jwks.json: No such file" in capsys.readouterr().err
+
+
+def test_api_key_of_the_command_line_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(PROTECTED)
+    with started(tmp_path, "--api-key", "one") as run:
+        request = urllib.request.Request(f"{run.rest}/", headers={"x-api-key": "one"})
+        with urllib.request.urlopen(request, timeout=WITHIN_S) as response:
+            assert response.read() == b"one"
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S)
+        raised.value.close()
+        assert raised.value.code == 403
 
 
 def test_credentials_are_those_of_the_sdks_or_local() -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from chalice.app import Blueprint, Chalice, Response
 
@@ -46,8 +47,10 @@ class Resource(Blueprint):
             )
             @wraps(view)
             def handle(**arguments: str) -> Response:
+                # API Gateway passes them as sent; clients may encode any character.
+                decoded = {name: unquote(value) for name, value in arguments.items()}
                 try:
-                    return view(**arguments)
+                    return view(**decoded)
                 except Exception as error:
                     return self.error_response(error)
 

@@ -163,7 +163,7 @@ def proxy_event(
     body, is_base64 = event_body(request.body, request.header("content-type"), binary_types)
     return {
         "resource": matched.resource.path,
-        # [?] Whether it is decoded is not documented; pathParameters are.
+        # As sent, like pathParameters.
         "path": path,
         "httpMethod": request.method,
         "headers": single,

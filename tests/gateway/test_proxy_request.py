@@ -85,7 +85,7 @@ def test_event_is_the_one_of_api_gateway() -> None:
         },
         "queryStringParameters": {"after": "4", "flag": ""},
         "multiValueQueryStringParameters": {"after": ["3", "4"], "flag": [""]},
-        "pathParameters": {"id": "a b"},
+        "pathParameters": {"id": "a%20b"},
         "stageVariables": None,
         "requestContext": {
             "resourceId": "r00000",

@@ -79,7 +79,15 @@ def test_view_gets_the_event_of_the_request(wire: Wire) -> None:
 
 def test_literal_segment_wins_over_a_parameter(wire: Wire) -> None:
     assert body_of(wire.get("/things/special")) == {"special": True}
-    assert body_of(wire.get("/things/spec%69al%20x/")) == {"name": "special x"}
+    assert body_of(wire.get("/things/spec%69al")) == {"special": True}
+
+
+def test_path_parameter_reaches_the_view_as_sent(wire: Wire) -> None:
+    assert body_of(wire.get("/things/spec%69al%20x/")) == {"name": "spec%69al%20x"}
+
+
+def test_greedy_path_parameter_has_the_rest_of_the_path(wire: Wire) -> None:
+    assert body_of(wire.get("/files/a/b.txt")) == {"proxy": "a/b.txt"}
 
 
 def test_values_of_a_header_are_separate(wire: Wire) -> None:

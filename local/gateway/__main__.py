@@ -100,7 +100,9 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         default=8001,
         help="WebSocket, @connections and Invoke; 0 takes a free port",
     )
-    parser.add_argument("--stage", default="dev")
+    parser.add_argument(
+        "--stage", default="dev", help="Chalice's stage: the one in .chalice/config.json"
+    )
     parser.add_argument(
         "--environments",
         type=int,
@@ -207,8 +209,10 @@ class ServedApp:
         folder: Path,
         app: Chalice,
         lambdas: Lambdas,
+        api_stage: str,
     ) -> None:
         self._options = options
+        self._api_stage = api_stage
         self._environments = environments
         self._folder = folder
         self._authorizer_settings = AuthorizerSettings(
@@ -224,7 +228,7 @@ class ServedApp:
             environments,
             functions=lambdas.functions,
             function_environments=function_environments,
-            api=Api(stage=options.stage),
+            api=Api(stage=api_stage),
             limits=options.limits,
             order=options.order,
             faults=options.faults,
@@ -246,7 +250,7 @@ class ServedApp:
         exit_stack.push_async_callback(environments.stop, GRACE_SECONDS / 2)
         exit_stack.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
         lambdas = lambdas_of(app, config)
-        served = cls(options, environments, for_functions, folder, app, lambdas)
+        served = cls(options, environments, for_functions, folder, app, lambdas, config.api_stage)
         await served._gateway.start(options.host, options.ws_port)
         exit_stack.push_async_callback(served._gateway.stop, GRACE_SECONDS)
         set_websocket_api_endpoint(app, served.endpoint)
@@ -257,14 +261,14 @@ class ServedApp:
     @property
     def endpoint(self) -> str:
         """The URL of @connections, for boto3's ``endpoint_url``."""
-        return f"http://{self._authority(self._gateway.port)}/{self._options.stage}"
+        return f"http://{self._authority(self._gateway.port)}/{self._api_stage}"
 
     def startup_message(self) -> str:
         rest, sockets = self._authority(self._rest.port), self._authority(self._gateway.port)
         return "\n".join(
             (
                 f"REST         http://{rest}",
-                f"WebSocket    ws://{sockets}/{self._options.stage}",
+                f"WebSocket    ws://{sockets}/{self._api_stage}",
                 f"@connections {self.endpoint}",
                 f"Lambda       http://{sockets}",
             )
@@ -296,7 +300,7 @@ class ServedApp:
             app,
             lambdas.rest,
             self._environments,
-            identity=ApiIdentity(stage=self._options.stage),
+            identity=ApiIdentity(stage=self._api_stage),
             authorizers=Authorizers(
                 app, lambdas.functions, self._environments, self._authorizer_settings
             ),

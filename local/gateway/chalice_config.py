@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from chalice.config import Config
 from chalice.constants import (
+    DEFAULT_APIGATEWAY_STAGE_NAME,
     DEFAULT_HANDLER_NAME,
     DEFAULT_LAMBDA_MEMORY_SIZE,
     DEFAULT_LAMBDA_TIMEOUT,
@@ -23,6 +25,7 @@ from chalice.constants import (
 LOG = logging.getLogger(__name__)
 
 REST: Final[str] = DEFAULT_HANDLER_NAME
+_STAGE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class ConfigError(Exception):
@@ -57,6 +60,11 @@ class StageConfig:
         try:
             on_disk = json.loads(path.read_bytes())
             config = cls(stage, on_disk)
+            if not _STAGE_NAME.fullmatch(config.api_stage):
+                raise ConfigError(
+                    f"{path}: api_gateway_stage must be letters, digits, - and _, got"
+                    f" {config.api_stage!r}"
+                )
             for name in (REST, *config._named_functions()):
                 config.function_settings(name)
         except FileNotFoundError:
@@ -70,6 +78,12 @@ class StageConfig:
         """The app's configured name, or None to use the app's own."""
         name: str | None = self._config.app_name
         return name
+
+    @property
+    def api_stage(self) -> str:
+        """API Gateway's stage, which is in URLs and events; not the name of Chalice's stage."""
+        name: str | None = self._config.api_gateway_stage
+        return DEFAULT_APIGATEWAY_STAGE_NAME if name is None else name
 
     def function_settings(self, function: str) -> FunctionSettings:
         """The settings of a function, by Chalice's name for it, such as ``websocket_message``."""

@@ -54,6 +54,20 @@ def test_most_specific_setting_applies(
     assert StageConfig.read(tmp_path, stage).function_settings(function) == settings
 
 
+@pytest.mark.parametrize(("stage", "api_stage"), [("dev", "v1"), ("prod", "v2"), ("test", "v2")])
+def test_api_stage_is_the_configured_one(stage: str, api_stage: str, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        '{"api_gateway_stage": "v2", "stages": {"dev": {"api_gateway_stage": "v1"}, "prod": {}}}',
+    )
+
+    assert StageConfig.read(tmp_path, stage).api_stage == api_stage
+
+
+def test_api_stage_is_chalice_s_default() -> None:
+    assert StageConfig("dev").api_stage == "api"
+
+
 def write(folder: Path, text: str) -> None:
     (folder / ".chalice").mkdir()
     (folder / ".chalice" / "config.json").write_text(text)
@@ -81,7 +95,16 @@ def test_conflicting_variable_is_logged(caplog: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", "1", '{"stages": []}', '{"lambda_timeout": "soon"}', '{"lambda_timeout": [10]}'],
+    [
+        '{"api_gateway_stage": "a/b"}',
+        '{"api_gateway_stage": 1}',
+        "{",
+        "[]",
+        "1",
+        '{"stages": []}',
+        '{"lambda_timeout": "soon"}',
+        '{"lambda_timeout": [10]}',
+    ],
 )
 def test_invalid_configuration_is_an_error_with_the_file_s_name(text: str, tmp_path: Path) -> None:
     write(tmp_path, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -283,6 +284,31 @@ def test_api_key_of_the_command_line_is_valid(tmp_path: Path) -> None:
             urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S)
         raised.value.close()
         assert raised.value.code == 403
+
+
+STAGED = """\
+import os
+from chalice.app import Chalice
+app = Chalice("staged", configure_logs=False)
+
+@app.route("/")
+def index():
+    context = app.current_request.context
+    return [context["stage"], context["path"], os.environ["TABLE"]]
+"""
+
+
+def test_api_stage_is_not_chalice_s_stage(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(STAGED)
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(
+        '{"stages": {"prod": {"api_gateway_stage": "v1",'
+        ' "environment_variables": {"TABLE": "prod-table"}}}}'
+    )
+    with started(tmp_path, "--stage", "prod") as run:
+        assert run.sockets.endswith("/v1")
+        with urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S) as response:
+            assert json.loads(response.read()) == ["v1", "/v1/", "prod-table"]
 
 
 def test_credentials_are_those_of_the_sdks_or_local() -> None:

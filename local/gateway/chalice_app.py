@@ -16,7 +16,7 @@ from typing import Any
 from chalice.app import Chalice
 
 from .chalice_config import REST, StageConfig
-from .lambdas import LambdaFunction
+from .lambdas import LambdaFunction, current_function
 
 # Chalice's name for the Lambda function of a route key, in its configuration and on AWS.
 _ROUTE_RESOURCES = {
@@ -71,16 +71,45 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
 
 
 def set_websocket_api_endpoint(app: Chalice, endpoint: str) -> None:
-    """Make ``app.websocket_api`` post to ``endpoint`` instead of AWS.
+    """Make ``app.websocket_api`` post to ``endpoint`` in functions that have configured it.
 
-    Chalice builds the endpoint from the API's id, has no setting for it, and keeps the first.
-    Its client is created here too, because two handlers might create it concurrently, and a
+    Chalice builds the endpoint from the API's id and has no setting for it. It configures the
+    functions of WebSocket routes; on AWS each of the others is a process of its own, in which
+    ``send`` fails unless the app calls ``configure``. As in ``make_thread_safe``, this changes
+    the class of the object, because handlers refer to that object.
+
+    The client is created here too, because two handlers might create it concurrently, and a
     boto3 session is not thread-safe.
     """
     api = app.websocket_api
-    api._endpoint = endpoint
+    configured_at_import = api.__dict__.pop("_endpoint", None) is not None
+    attributes = {
+        "_configured": {None} if configured_at_import else set(),
+        "_local_endpoint": endpoint,
+    }
+    base = api.__class__
+    api.__class__ = type(f"Local{base.__name__}", (_EndpointPerFunction, base), attributes)
     if api.session is not None:
         api._client = api.session.client("apigatewaymanagementapi", endpoint_url=endpoint)
+
+
+class _EndpointPerFunction:
+    _configured: set[str | None]
+    _local_endpoint: str
+
+    @property
+    def _endpoint(self) -> str | None:
+        function = current_function()
+        if function is None:  # a thread that a handler has started, whichever it was
+            configured = bool(self._configured)
+        else:
+            configured = not self._configured.isdisjoint((None, function.name))
+        return self._local_endpoint if configured else None
+
+    @_endpoint.setter
+    def _endpoint(self, _: str) -> None:
+        function = current_function()
+        self._configured.add(None if function is None else function.name)
 
 
 def load_app(folder: Path) -> Chalice:

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
@@ -89,6 +90,14 @@ class LambdaFunction:
     @property
     def log_stream_name(self) -> str:
         return "local/[$LATEST]"
+
+
+_CURRENT_FUNCTION: ContextVar[LambdaFunction | None] = ContextVar("current_function", default=None)
+
+
+def current_function() -> LambdaFunction | None:
+    """The function that this thread runs; None in threads that a handler has started."""
+    return _CURRENT_FUNCTION.get()
 
 
 def make_thread_safe(app: Chalice) -> Chalice:
@@ -211,6 +220,7 @@ class ExecutionEnvironments:
                 if not invocation.outcome.done():
                     invocation.thread = this_thread
                     invocation.deadline = time.monotonic() + invocation.function.timeout_seconds
+                    _CURRENT_FUNCTION.set(invocation.function)
                     result = invocation.function.handler(
                         invocation.event, LambdaContext(invocation.function)
                     )

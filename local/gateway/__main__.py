@@ -173,7 +173,7 @@ async def serve(options: Options) -> None:
         AppError: There is no app to serve.
         CognitoKeysError: The keys of Cognito can't be read.
         UncheckedAuthorizers: The app has authorizers that can't be checked.
-        ConfigError: Its configuration is invalid.
+        ConfigError: Its configuration is invalid, or Chalice would not deploy it.
         OSError: A port is taken.
     """
     loop = asyncio.get_running_loop()
@@ -209,10 +209,10 @@ class ServedApp:
         folder: Path,
         app: Chalice,
         lambdas: Lambdas,
-        api_stage: str,
+        config: StageConfig,
     ) -> None:
         self._options = options
-        self._api_stage = api_stage
+        self._api_stage = config.api_stage
         self._environments = environments
         self._folder = folder
         self._authorizer_settings = AuthorizerSettings(
@@ -221,14 +221,14 @@ class ServedApp:
             cognito_keys=CognitoKeys.read(options.cognito_jwks) if options.cognito_jwks else None,
             allow_unchecked=options.allow_unchecked_authorizers,
         )
-        self._rest_api = self._new_rest_api(app, lambdas)
+        self._rest_api = self._new_rest_api(app, lambdas, config)
         self._rest = HttpServer(self._rest_api.handle, error_response=self._rest_api.error_response)
         self._gateway = WebSocketGateway(
             lambdas.routes,
             environments,
             functions=lambdas.functions,
             function_environments=function_environments,
-            api=Api(stage=api_stage),
+            api=Api(stage=self._api_stage),
             limits=options.limits,
             order=options.order,
             faults=options.faults,
@@ -243,6 +243,7 @@ class ServedApp:
         for name, value in environ.items():
             os.environ.setdefault(name, value)
         app = make_thread_safe(load_app(folder))
+        config.validate(app)
         # Two pools, so that invoked functions never delay messages.
         environments, for_functions = (
             ExecutionEnvironments(options.environments) for _ in range(2)
@@ -250,7 +251,7 @@ class ServedApp:
         exit_stack.push_async_callback(environments.stop, GRACE_SECONDS / 2)
         exit_stack.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
         lambdas = lambdas_of(app, config)
-        served = cls(options, environments, for_functions, folder, app, lambdas, config.api_stage)
+        served = cls(options, environments, for_functions, folder, app, lambdas, config)
         await served._gateway.start(options.host, options.ws_port)
         exit_stack.push_async_callback(served._gateway.stop, GRACE_SECONDS)
         set_websocket_api_endpoint(app, served.endpoint)
@@ -284,8 +285,9 @@ class ServedApp:
             app = make_thread_safe(load_app(self._folder))
             set_websocket_api_endpoint(app, self.endpoint)
             config = StageConfig.read(self._folder, self._options.stage)
+            config.validate(app)
             lambdas = lambdas_of(app, config)
-            rest_api = self._new_rest_api(app, lambdas)
+            rest_api = self._new_rest_api(app, lambdas, config)
         except (Exception, SystemExit):
             LOG.exception("The app can't be loaded; the previous version still runs")
             return
@@ -295,7 +297,7 @@ class ServedApp:
         self._rest.error_response = self._rest_api.error_response
         print("Reloaded the app.", flush=True)
 
-    def _new_rest_api(self, app: Chalice, lambdas: Lambdas) -> RestApi:
+    def _new_rest_api(self, app: Chalice, lambdas: Lambdas, config: StageConfig) -> RestApi:
         return RestApi(
             app,
             lambdas.rest,
@@ -304,6 +306,8 @@ class ServedApp:
             authorizers=Authorizers(
                 app, lambdas.functions, self._environments, self._authorizer_settings
             ),
+            minimum_compression_bytes=config.minimum_compression_bytes,
+            timeout_seconds=self._options.limits.integration_ms / 1000,
         )
 
     def _authority(self, port: int) -> str:

@@ -75,6 +75,10 @@ MISSING_AUTHENTICATION_TOKEN: Final = GatewayError(
 REQUEST_TOO_LARGE: Final = GatewayError(
     ResponseType.REQUEST_TOO_LARGE, 413, "Request Too Long", "RequestEntityTooLargeException"
 )
+# Lambda's limit, not API Gateway's, as captured.
+EVENT_TOO_LARGE: Final = GatewayError(
+    ResponseType.REQUEST_TOO_LARGE, 413, "Request Too Long", "BadRequestException"
+)
 FUNCTION_FAILED: Final = GatewayError(
     ResponseType.INTEGRATION_FAILURE, 502, "Internal server error", "InternalServerErrorException"
 )

@@ -30,6 +30,11 @@ LOG = logging.getLogger(__name__)
 
 ACCOUNT_ID: Final = "123456789012"
 REGION: Final = "us-east-1"
+# A synchronous invocation's limits for its JSON.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+# AWS's error messages name these numbers.
+REQUEST_BYTES: Final = 6 * 1024 * 1024
+RESPONSE_BYTES: Final = REQUEST_BYTES + 100
 
 Event = dict[str, Any]
 

@@ -9,10 +9,11 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from chalice.app import Chalice
 
@@ -20,6 +21,7 @@ from . import ids
 from .authorizers import Authorizers
 from .compression import compress, is_compressible
 from .gateway_responses import (
+    EVENT_TOO_LARGE,
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
     MALFORMED_RESULT,
@@ -33,7 +35,15 @@ from .gateway_responses import (
     no_such_method,
 )
 from .http_messages import HttpError, Request, Response
-from .lambdas import CallerTimeout, Event, ExecutionEnvironments, FunctionError, LambdaFunction
+from .lambdas import (
+    REQUEST_BYTES,
+    RESPONSE_BYTES,
+    CallerTimeout,
+    Event,
+    ExecutionEnvironments,
+    FunctionError,
+    LambdaFunction,
+)
 from .proxy_request import ApiIdentity, proxy_event, split_target
 from .proxy_response import MalformedResult, http_response
 from .resources import Matched, RouteTable
@@ -41,6 +51,8 @@ from .resources import Matched, RouteTable
 LOG = logging.getLogger(__name__)
 
 INTEGRATION_TIMEOUT_SECONDS: Final = 29.0
+# More than everything but the body takes in an event.
+HEADROOM_BYTES: Final = 512 * 1024
 
 
 class RestApi:
@@ -142,10 +154,21 @@ class RestApi:
         return _with_ids(response, request_id, extended_request_id)
 
     async def _integrate(self, event: Event, accept: str | None) -> Response | GatewayError:
+        if await _exceeds(event, REQUEST_BYTES):
+            LOG.warning(
+                "%s: the event is larger than Lambda's %d bytes", self._function.name, REQUEST_BYTES
+            )
+            return EVENT_TOO_LARGE
         try:
             result = await self._environments.invoke(
                 self._function, event, timeout_seconds=self._timeout_seconds
             )
+            if await _exceeds(result, RESPONSE_BYTES):
+                LOG.error(
+                    "%s: the result is larger than Lambda's %d bytes",
+                    *(self._function.name, RESPONSE_BYTES),
+                )
+                return FUNCTION_FAILED
             return http_response(result, accept=accept, binary_types=self._binary_types)
         except FunctionError as error:
             LOG.error("%s failed: %s", self._function.name, error, exc_info=error.__cause__)
@@ -163,6 +186,23 @@ class RestApi:
     def _answer_error(self, error: GatewayError, context: Mapping[str, str]) -> Response:
         known = {"stage": self._identity.stage, "apiId": self._identity.api_id, **context}
         return gateway_response(error, self._responses, known)
+
+
+async def _exceeds(payload: Any, limit_bytes: int) -> bool:
+    """Whether an event or a result is longer than ``limit_bytes`` as JSON."""
+    body = payload.get("body") if isinstance(payload, dict) else None
+    # Headers and paths are limited, and a character takes six bytes at most.
+    if not isinstance(body, str) or len(body) * 6 < limit_bytes - HEADROOM_BYTES:
+        return False
+    # In a thread, so that it doesn't block the event loop.
+    return await asyncio.to_thread(_json_bytes, payload) > limit_bytes
+
+
+def _json_bytes(payload: Any) -> int:
+    try:
+        return len(json.dumps(payload, ensure_ascii=False).encode())
+    except (TypeError, ValueError):  # http_response will say what is wrong
+        return 0
 
 
 def _with_ids(response: Response, request_id: str, extended_request_id: str) -> Response:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.app import Chalice
 
 from local.gateway.chalice_config import ConfigError, FunctionSettings, StageConfig
 
@@ -62,6 +63,41 @@ def test_api_stage_is_the_configured_one(stage: str, api_stage: str, tmp_path: P
     )
 
     assert StageConfig.read(tmp_path, stage).api_stage == api_stage
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"environment_variables": {"PORT": 8000}},
+        {"stages": {"dev": {"environment_variables": {"PORT": 8000}}}},
+        {
+            "stages": {
+                "dev": {"lambda_functions": {"greet": {"environment_variables": {"PORT": 8000}}}}
+            }
+        },
+    ],
+)
+def test_variable_that_is_not_a_string_is_an_error(
+    variables: dict[str, Any], tmp_path: Path
+) -> None:
+    write(tmp_path, json.dumps(variables))
+
+    with pytest.raises(ConfigError, match="PORT must be a string, got 8000; put it in quotes"):
+        StageConfig.read(tmp_path, "dev")
+
+
+def test_compression_size_is_the_configured_one() -> None:
+    assert StageConfig("dev").minimum_compression_bytes is None
+    config = StageConfig("dev", {"stages": {"dev": {"minimum_compression_size": 7}}})
+    assert config.minimum_compression_bytes == 7
+
+
+@pytest.mark.parametrize("size", [-1, 10 * 1024 * 1024 + 1, "x"])
+def test_app_is_validated_as_before_a_deployment(size: Any) -> None:
+    app = Chalice("clock", configure_logs=False)
+    StageConfig("dev").validate(app)
+    with pytest.raises(ConfigError, match="'minimum_compression_size' must be"):
+        StageConfig("dev", {"minimum_compression_size": size}).validate(app)
 
 
 def test_api_stage_is_chalice_s_default() -> None:

@@ -102,6 +102,7 @@ from chalice.app import Chalice
 import boto3
 
 app = Chalice("changing")
+app.experimental_feature_flags.add("WEBSOCKETS")
 app.websocket_api.session = boto3.session.Session()
 
 @app.route("/")
@@ -284,6 +285,61 @@ def test_api_key_of_the_command_line_is_valid(tmp_path: Path) -> None:
             urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S)
         raised.value.close()
         assert raised.value.code == 403
+
+
+UNDEPLOYABLE = """\
+from chalice.app import Chalice
+app = Chalice("undeployable", configure_logs=False)
+{extra}
+@app.on_ws_message()
+def message(event):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("", "app.experimental_feature_flags.update"),
+        ("app.route('/x/')(lambda: 1)", "Route cannot end with a trailing slash: /x/"),
+    ],
+)
+def test_app_that_chalice_would_not_deploy_is_refused(
+    extra: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(UNDEPLOYABLE.format(extra=extra))
+
+    assert main(["--app", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
+    assert message in capsys.readouterr().err
+
+
+SLOW = """\
+import time
+from chalice.app import Chalice
+app = Chalice("slow", configure_logs=False)
+
+@app.route("/slow")
+def slow():
+    time.sleep(10)
+
+@app.route("/large")
+def large():
+    return "x" * 2000
+"""
+
+
+def test_rest_has_the_configured_timeout_and_compression(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SLOW)
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text('{"minimum_compression_size": 1000}')
+    with started(tmp_path, "--integration-seconds", "0.1") as run:
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(f"{run.rest}/slow", timeout=WITHIN_S)
+        raised.value.close()
+        assert raised.value.code == 504
+        request = urllib.request.Request(f"{run.rest}/large", headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request, timeout=WITHIN_S) as response:
+            assert response.headers["Content-Encoding"] == "gzip"
 
 
 STAGED = """\

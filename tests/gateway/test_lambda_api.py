@@ -15,8 +15,7 @@ from chalice.app import Chalice, Rate
 
 from local.gateway.chalice_app import lambdas_of
 from local.gateway.chalice_config import StageConfig
-from local.gateway.lambda_api import SYNCHRONOUS_BYTES
-from local.gateway.lambdas import LambdaFunction, make_thread_safe
+from local.gateway.lambdas import REQUEST_BYTES, RESPONSE_BYTES, LambdaFunction, make_thread_safe
 
 from .websocket_serving import WITHIN_S, Served, serving
 
@@ -46,7 +45,7 @@ class Tasks:
 
         @app.lambda_function()
         def returns_much(event: Any, context: Any) -> Any:
-            return "x" * SYNCHRONOUS_BYTES
+            return "x" * (RESPONSE_BYTES - 1)
 
         @app.lambda_function()
         def hangs(event: Any, context: Any) -> Any:
@@ -189,7 +188,7 @@ def test_failed_function_returns_its_error(name: str, error_type: str | None, me
             400,
         ),
         (
-            {"FunctionName": "tasks-dev-add", "Payload": b" " * (SYNCHRONOUS_BYTES + 1)},
+            {"FunctionName": "tasks-dev-add", "Payload": b" " * (REQUEST_BYTES + 1)},
             "RequestTooLargeException",
             413,
         ),

@@ -11,8 +11,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, chdir, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from .chalice_app import (
     Lambdas,
     lambdas_of,
     load_app,
+    runtime_environment,
     set_websocket_api_endpoint,
 )
 from .chalice_config import ConfigError, StageConfig
@@ -198,6 +199,14 @@ async def serve(options: Options) -> None:
         await stop_requested.wait()
 
 
+def _set_environment(exit_stack: AsyncExitStack, variables: Mapping[str, str]) -> None:
+    """Set the variables that are not set, until the stack closes."""
+    for name, value in variables.items():
+        if name not in os.environ:
+            os.environ[name] = value
+            exit_stack.callback(os.environ.pop, name, None)
+
+
 class ServedApp:
     """A served app, which can be replaced by a newer version."""
 
@@ -210,6 +219,7 @@ class ServedApp:
         app: Chalice,
         lambdas: Lambdas,
         config: StageConfig,
+        cognito_keys: CognitoKeys | None,
     ) -> None:
         self._options = options
         self._api_stage = config.api_stage
@@ -218,7 +228,7 @@ class ServedApp:
         self._authorizer_settings = AuthorizerSettings(
             credentials=credentials_from(os.environ),
             api_keys=options.api_keys,
-            cognito_keys=CognitoKeys.read(options.cognito_jwks) if options.cognito_jwks else None,
+            cognito_keys=cognito_keys,
             allow_unchecked=options.allow_unchecked_authorizers,
         )
         self._rest_api = self._new_rest_api(app, lambdas, config)
@@ -237,11 +247,13 @@ class ServedApp:
 
     @classmethod
     async def start(cls, exit_stack: AsyncExitStack, options: Options) -> ServedApp:
+        cognito_keys = CognitoKeys.read(options.cognito_jwks) if options.cognito_jwks else None
         folder = options.app.resolve()
         config = StageConfig.read(folder, options.stage)
-        environ = {**_DEFAULTS, **config.environment()}
-        for name, value in environ.items():
-            os.environ.setdefault(name, value)
+        _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
+        _set_environment(exit_stack, runtime_environment(folder, config))
+        if folder.is_dir():
+            exit_stack.enter_context(chdir(folder))
         app = make_thread_safe(load_app(folder))
         config.validate(app)
         # Two pools, so that invoked functions never delay messages.
@@ -251,7 +263,9 @@ class ServedApp:
         exit_stack.push_async_callback(environments.stop, GRACE_SECONDS / 2)
         exit_stack.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
         lambdas = lambdas_of(app, config)
-        served = cls(options, environments, for_functions, folder, app, lambdas, config)
+        served = cls(
+            options, environments, for_functions, folder, app, lambdas, config, cognito_keys
+        )
         await served._gateway.start(options.host, options.ws_port)
         exit_stack.push_async_callback(served._gateway.stop, GRACE_SECONDS)
         set_websocket_api_endpoint(app, served.endpoint)

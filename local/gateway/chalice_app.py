@@ -16,7 +16,7 @@ from typing import Any
 from chalice.app import Chalice
 
 from .chalice_config import REST, StageConfig
-from .lambdas import LambdaFunction, current_function
+from .lambdas import LOG_STREAM_NAME, LambdaFunction, current_function
 
 # Chalice's name for the Lambda function of a route key, in its configuration and on AWS.
 _ROUTE_RESOURCES = {
@@ -70,6 +70,30 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
     return Lambdas(function(REST, app), routes, {each.name: each for each in functions})
 
 
+def runtime_environment(folder: Path, config: StageConfig) -> dict[str, str]:
+    """The variables that Lambda's runtime sets. Those of one function are REST's.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    """
+    # Chalice requires app_name; without one the directory has to do, before the app is loaded.
+    name = f"{config.app_name or folder.name}-{config.stage}"
+    major, minor = sys.version_info[:2]
+    settings = config.function_settings(REST)
+    return {
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{major}.{minor}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": LOG_STREAM_NAME,
+        "LAMBDA_TASK_ROOT": str(folder),
+        "_HANDLER": "app.app",
+        # X-Ray's SDK takes LAMBDA_TASK_ROOT for AWS, where there is a daemon.
+        "AWS_XRAY_SDK_ENABLED": "false",
+    }
+
+
 def set_websocket_api_endpoint(app: Chalice, endpoint: str) -> None:
     """Make ``app.websocket_api`` post to ``endpoint`` in functions that have configured it.
 
@@ -121,8 +145,10 @@ def load_app(folder: Path) -> Chalice:
     folder = folder.resolve()
     if not (folder / "app.py").is_file():
         raise AppError(f"There is no app.py in {folder}.")
-    if sys.path[:1] != [str(folder)]:
-        sys.path.insert(0, str(folder))
+    # Chalice deploys the contents of vendor/ next to app.py.
+    paths = [str(folder), str(folder / "vendor")]
+    if sys.path[:2] != paths:
+        sys.path[:0] = paths
     previous = {name: sys.modules.pop(name) for name in _app_modules()}
     importlib.invalidate_caches()
     try:

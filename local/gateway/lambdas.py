@@ -30,6 +30,7 @@ LOG = logging.getLogger(__name__)
 
 ACCOUNT_ID: Final = "123456789012"
 REGION: Final = "us-east-1"
+LOG_STREAM_NAME: Final = "local/[$LATEST]"
 # A synchronous invocation's limits for its JSON.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 # AWS's error messages name these numbers.
@@ -94,7 +95,7 @@ class LambdaFunction:
 
     @property
     def log_stream_name(self) -> str:
-        return "local/[$LATEST]"
+        return LOG_STREAM_NAME
 
 
 _CURRENT_FUNCTION: ContextVar[LambdaFunction | None] = ContextVar("current_function", default=None)

@@ -154,6 +154,22 @@ def test_load_app_reloads_the_app_and_its_modules(folder: Path) -> None:
     assert [vars(app)["answer"] for app in (before, after)] == ["1", "two"]
 
 
+def test_vendored_packages_can_be_imported(folder: Path) -> None:
+    (folder / "vendor").mkdir()
+    (folder / "vendor" / "a_vendored_module.py").write_text("VALUE = 'vendored'\n")
+    (folder / "app.py").write_text(
+        "from chalice.app import Chalice\n"
+        "import a_vendored_module\n"
+        "app = Chalice('vendored', configure_logs=False)\n"
+        "app.answer = a_vendored_module.VALUE\n"
+    )
+
+    assert vars(load_app(folder))["answer"] == "vendored"
+    path = list(sys.path)
+    load_app(folder)
+    assert sys.path == path
+
+
 def test_failed_load_keeps_the_previous_modules(folder: Path) -> None:
     load_app(folder)
     loaded = sys.modules["app"]

@@ -342,6 +342,60 @@ def test_rest_has_the_configured_timeout_and_compression(tmp_path: Path) -> None
             assert response.headers["Content-Encoding"] == "gzip"
 
 
+AT_HOME = """\
+import os
+from pathlib import Path
+from chalice.app import Chalice
+app = Chalice("at-home", configure_logs=False)
+at_import = {name: os.environ[name] for name in (
+    "LAMBDA_TASK_ROOT", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "_HANDLER", "AWS_REGION",
+)}
+text = Path("chalicelib/data.txt").read_text()
+
+@app.route("/")
+def index():
+    return {**at_import, "text": text, "cwd": os.getcwd()}
+"""
+
+
+def test_app_runs_in_its_directory_with_lambda_s_variables(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(AT_HOME)
+    (tmp_path / "chalicelib").mkdir()
+    (tmp_path / "chalicelib" / "data.txt").write_text("data")
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(
+        '{"app_name": "home", "lambda_memory_size": 512}'
+    )
+    with (
+        started(tmp_path) as run,
+        urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S) as response,
+    ):
+        assert json.loads(response.read()) == {
+            "LAMBDA_TASK_ROOT": str(tmp_path.resolve()),
+            "AWS_LAMBDA_FUNCTION_NAME": "home-dev",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/home-dev",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "_HANDLER": "app.app",
+            "AWS_REGION": "us-east-1",
+            "text": "data",
+            "cwd": str(tmp_path.resolve()),
+        }
+
+
+def test_environment_and_directory_are_restored() -> None:
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            await ServedApp.start(parts, Options(ECHO, port=0, ws_port=0))
+            assert Path.cwd() == ECHO
+            assert os.environ["LAMBDA_TASK_ROOT"] == str(ECHO)
+
+    before = dict(os.environ), Path.cwd()
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+    assert (dict(os.environ), Path.cwd()) == before
+
+
 STAGED = """\
 import os
 from chalice.app import Chalice

@@ -34,8 +34,8 @@ class AppError(Exception):
 class Lambdas:
     """The Lambda functions of one app: REST's, each WebSocket route's, and the others by name.
 
-    ``functions`` has the pure Lambda functions and those of authorizers, schedules and other
-    event sources, under their deployed names (``app-stage-name``).
+    ``functions`` has all of them, those of authorizers, schedules and other event sources
+    included, under their deployed names (``app-stage-name``).
     """
 
     rest: LambdaFunction
@@ -67,7 +67,8 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
         *app.builtin_auth_handlers,
     ]
     functions = [function(config.name, handlers[config.name]) for config in configs]
-    return Lambdas(function(REST, app), routes, {each.name: each for each in functions})
+    rest = function(REST, app)
+    return Lambdas(rest, routes, {each.name: each for each in (rest, *routes.values(), *functions)})
 
 
 def runtime_environment(folder: Path, config: StageConfig) -> dict[str, str]:

@@ -29,6 +29,7 @@ from .ids import uuid
 LOG = logging.getLogger(__name__)
 
 ACCOUNT_ID: Final = "123456789012"
+API_ID: Final = "local00000"
 REGION: Final = "us-east-1"
 LOG_STREAM_NAME: Final = "local/[$LATEST]"
 # A synchronous invocation's limits for its JSON.

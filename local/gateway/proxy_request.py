@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from .http_messages import Headers, Request
-from .lambdas import ACCOUNT_ID, REGION, Event
+from .lambdas import ACCOUNT_ID, API_ID, REGION, Event
 from .resources import Matched
 
 
@@ -25,7 +25,7 @@ class ApiIdentity:
     """What events contain about the API."""
 
     stage: str = "dev"
-    api_id: str = "local00000"
+    api_id: str = API_ID
     scheme: str = "http"
 
     def method_arn(self, method: str, path: str) -> str:
@@ -159,7 +159,9 @@ def proxy_event(
     )
     single = {name: values[-1] for name, values in headers.items()}
     host = request.header("host") or ""
-    parameters = query_parameters(query)
+    # A REST API splits at semicolons, encoded ones excepted.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    parameters = query_parameters(query.replace(";", "&"))
     body, is_base64 = event_body(request.body, request.header("content-type"), binary_types)
     return {
         "resource": matched.resource.path,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .http_messages import Headers
-from .lambdas import Event
+from .lambdas import API_ID, Event
 from .proxy_request import event_headers, query_parameters
 
 
@@ -60,7 +60,7 @@ class Api:
     """What events contain about the API."""
 
     stage: str = "dev"
-    api_id: str = "local00001"
+    api_id: str = API_ID
 
 
 @dataclass(frozen=True, slots=True)

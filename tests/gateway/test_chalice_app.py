@@ -69,7 +69,8 @@ def test_echo_app_has_one_route() -> None:
     assert {key: function.name for key, function in lambdas.routes.items()} == {
         "$default": "echo-dev-websocket_message"
     }
-    assert (lambdas.rest.name, dict(lambdas.functions)) == ("echo-dev", {})
+    assert set(lambdas.functions) == {"echo-dev", "echo-dev-websocket_message"}
+    assert lambdas.functions["echo-dev"] is lambdas.rest
 
 
 def clock() -> Chalice:
@@ -106,7 +107,15 @@ def test_functions_have_their_deployed_names() -> None:
         "$default": "clock-prod-websocket_message",
         "$disconnect": "clock-prod-websocket_disconnect",
     }
-    assert set(lambdas.functions) == {"clock-prod-greet", "clock-prod-plain", "clock-prod-news"}
+    assert set(lambdas.functions) == {
+        "clock-prod",
+        "clock-prod-websocket_connect",
+        "clock-prod-websocket_message",
+        "clock-prod-websocket_disconnect",
+        "clock-prod-greet",
+        "clock-prod-plain",
+        "clock-prod-news",
+    }
     assert lambdas.functions["clock-prod-greet"].handler({"a": 1}, None) == {"a": 1}
 
 

@@ -218,6 +218,11 @@ def test_query_is_decoded(query: str, parameters: dict[str, list[str]] | None) -
     assert query_parameters(query) == parameters
 
 
+def test_semicolons_separate_parameters_unless_encoded() -> None:
+    event = event_of("/health?a=1;b=2&c=3%3B4;a=5")
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "5"], "b": ["2"], "c": ["3;4"]}
+
+
 # Bodies
 
 BINARY = ["image/png", "audio/*"]

@@ -31,6 +31,7 @@ from .chalice_app import (
 from .chalice_config import ConfigError, StageConfig
 from .cognito import CognitoKeys, CognitoKeysError
 from .http_server import HttpServer
+from .https_endpoint import https_endpoint
 from .lambdas import ExecutionEnvironments, make_thread_safe
 from .proxy_request import ApiIdentity
 from .rest import RestApi
@@ -271,6 +272,7 @@ class ServedApp:
         set_websocket_api_endpoint(app, served.endpoint)
         await served._rest.start(options.host, options.port)
         exit_stack.push_async_callback(served._rest.stop, GRACE_SECONDS)
+        exit_stack.enter_context(https_endpoint([served._gateway.port, served._rest.port]))
         return served
 
     @property

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, chdir, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from socket import gethostname
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from chalice.app import Chalice
@@ -36,6 +38,7 @@ from .lambdas import ExecutionEnvironments, make_thread_safe
 from .proxy_request import ApiIdentity
 from .rest import RestApi
 from .sigv4 import credentials_from
+from .tls import TlsError, server_context, write_certificate
 from .watch_app import watch_app
 from .websocket_events import Api
 from .websocket_limits import Faults, Limits, MessageOrder
@@ -66,6 +69,9 @@ class Options:
     api_keys: tuple[str, ...] = ()
     cognito_jwks: tuple[Path, ...] = ()
     allow_unchecked_authorizers: bool = False
+    tls: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     reload: bool = False
     order: MessageOrder = MessageOrder.CONCURRENT
     limits: Limits = field(default_factory=Limits)
@@ -78,7 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(serve(options))
-    except (AppError, CognitoKeysError, ConfigError, OSError, UncheckedAuthorizers) as error:
+    except (
+        AppError,
+        CognitoKeysError,
+        ConfigError,
+        OSError,
+        TlsError,
+        UncheckedAuthorizers,
+    ) as error:
         print(f"local.gateway: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -138,6 +151,18 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         action="store_true",
         help="let any caller in where an authorizer can't be checked, instead of refusing to start",
     )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="serve https and wss, with a certificate made at start unless one is given",
+    )
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="PEM; implies --tls")
+    parser.add_argument(
+        "--tls-key",
+        type=Path,
+        metavar="FILE",
+        help="PEM; needed if the certificate's file does not contain the key",
+    )
     parser.add_argument("--reload", action="store_true", help="reload the app when it changes")
     parser.add_argument(
         "--message-order",
@@ -163,6 +188,7 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
     for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
         faults = replace(faults, **{name: parsed.pop(name)})
+    parsed["tls"] = parsed["tls"] or parsed["tls_certificate"] is not None
     for name in ("api_keys", "cognito_jwks"):
         parsed[name] = tuple(parsed[name])
     return Options(**parsed, limits=limits, faults=faults)
@@ -177,6 +203,7 @@ async def serve(options: Options) -> None:
         UncheckedAuthorizers: The app has authorizers that can't be checked.
         ConfigError: Its configuration is invalid, or Chalice would not deploy it.
         OSError: A port is taken.
+        TlsError: The certificate can't be used or made.
     """
     loop = asyncio.get_running_loop()
     stop_requested = asyncio.Event()
@@ -208,6 +235,18 @@ def _set_environment(exit_stack: AsyncExitStack, variables: Mapping[str, str]) -
             exit_stack.callback(os.environ.pop, name, None)
 
 
+def _certificate(exit_stack: AsyncExitStack, options: Options) -> Path | None:
+    """The file of the certificate, made now unless it is given; None without TLS."""
+    if not options.tls:
+        return None
+    if options.tls_certificate is not None:
+        return options.tls_certificate.resolve()
+    path = Path(exit_stack.enter_context(TemporaryDirectory(prefix="gateway-tls-"))) / "cert.pem"
+    hosts = ["localhost", "127.0.0.1", "::1", gethostname(), options.host]
+    write_certificate(path, [host for host in hosts if host not in ("", "0.0.0.0", "::")])
+    return path
+
+
 class ServedApp:
     """A served app, which can be replaced by a newer version."""
 
@@ -221,9 +260,13 @@ class ServedApp:
         lambdas: Lambdas,
         config: StageConfig,
         cognito_keys: CognitoKeys | None,
+        certificate: Path | None,
     ) -> None:
         self._options = options
         self._api_stage = config.api_stage
+        self._certificate = certificate
+        self._scheme = "http" if certificate is None else "https"
+        tls = None if certificate is None else server_context(certificate, options.tls_key)
         self._environments = environments
         self._folder = folder
         self._authorizer_settings = AuthorizerSettings(
@@ -233,22 +276,27 @@ class ServedApp:
             allow_unchecked=options.allow_unchecked_authorizers,
         )
         self._rest_api = self._new_rest_api(app, lambdas, config)
-        self._rest = HttpServer(self._rest_api.handle, error_response=self._rest_api.error_response)
+        self._rest = HttpServer(
+            self._rest_api.handle, error_response=self._rest_api.error_response, tls=tls
+        )
         self._gateway = WebSocketGateway(
             lambdas.routes,
             environments,
             functions=lambdas.functions,
             function_environments=function_environments,
-            api=Api(stage=self._api_stage),
+            api=Api(stage=self._api_stage, scheme=self._scheme),
             limits=options.limits,
             order=options.order,
             faults=options.faults,
             credentials=credentials_from(os.environ) if options.verify_signatures else None,
+            tls=tls,
         )
 
     @classmethod
     async def start(cls, exit_stack: AsyncExitStack, options: Options) -> ServedApp:
         cognito_keys = CognitoKeys.read(options.cognito_jwks) if options.cognito_jwks else None
+        certificate = _certificate(exit_stack, options)
+        options = replace(options, tls_key=options.tls_key and options.tls_key.resolve())
         folder = options.app.resolve()
         config = StageConfig.read(folder, options.stage)
         _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
@@ -265,31 +313,42 @@ class ServedApp:
         exit_stack.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
         lambdas = lambdas_of(app, config)
         served = cls(
-            options, environments, for_functions, folder, app, lambdas, config, cognito_keys
+            options,
+            environments,
+            for_functions,
+            folder,
+            app,
+            lambdas,
+            config,
+            cognito_keys,
+            certificate,
         )
         await served._gateway.start(options.host, options.ws_port)
         exit_stack.push_async_callback(served._gateway.stop, GRACE_SECONDS)
         set_websocket_api_endpoint(app, served.endpoint)
         await served._rest.start(options.host, options.port)
         exit_stack.push_async_callback(served._rest.stop, GRACE_SECONDS)
-        exit_stack.enter_context(https_endpoint([served._gateway.port, served._rest.port]))
+        ports = served._gateway.port, served._rest.port
+        exit_stack.enter_context(https_endpoint(ports, certificate))
         return served
 
     @property
     def endpoint(self) -> str:
         """The URL of @connections, for boto3's ``endpoint_url``."""
-        return f"http://{self._authority(self._gateway.port)}/{self._api_stage}"
+        return f"{self._scheme}://{self._authority(self._gateway.port)}/{self._api_stage}"
 
     def startup_message(self) -> str:
         rest, sockets = self._authority(self._rest.port), self._authority(self._gateway.port)
-        return "\n".join(
-            (
-                f"REST         http://{rest}",
-                f"WebSocket    ws://{sockets}/{self._api_stage}",
-                f"@connections {self.endpoint}",
-                f"Lambda       http://{sockets}",
-            )
-        )
+        websocket_scheme = self._scheme.replace("http", "ws")
+        lines = [
+            f"REST         {self._scheme}://{rest}",
+            f"WebSocket    {websocket_scheme}://{sockets}/{self._api_stage}",
+            f"@connections {self.endpoint}",
+            f"Lambda       {self._scheme}://{sockets}",
+        ]
+        if self._certificate is not None:
+            lines.append(f"Certificate  {self._certificate}")
+        return "\n".join(lines)
 
     async def reload_on_change(self) -> None:
         """Reload the app after each change; connections stay open."""
@@ -318,7 +377,7 @@ class ServedApp:
             app,
             lambdas.rest,
             self._environments,
-            identity=ApiIdentity(stage=self._api_stage),
+            identity=ApiIdentity(stage=self._api_stage, scheme=self._scheme),
             authorizers=Authorizers(
                 app, lambdas.functions, self._environments, self._authorizer_settings
             ),

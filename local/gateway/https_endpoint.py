@@ -10,6 +10,7 @@ connection to another port or machine.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_ import create_urllib3_context
 
 # The certificate of each port that a gateway of this process listens on; None without TLS.
 _certificates: Final[dict[int, Path | None]] = {}
@@ -48,6 +50,10 @@ def _connect(connection: HTTPSConnection) -> None:
     certificate = _certificates[connection.port]
     if certificate is not None:
         connection.ca_certs = str(certificate)
+        # So that a certificate is trusted without the authority that issued it.
+        context = connection.ssl_context or create_urllib3_context()
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        connection.ssl_context = context
         _connect_with_tls(connection)
         return
     HTTPConnection.connect(connection)

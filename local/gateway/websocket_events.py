@@ -61,6 +61,7 @@ class Api:
 
     stage: str = "dev"
     api_id: str = API_ID
+    scheme: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def connect_event(
         handshake.headers,
         peer_ip=handshake.source_ip,
         port=handshake.server_port,
-        scheme="http",
+        scheme=api.scheme,
         trace_id=trace_id,
     )
     event: Event = {"headers": _last_values(headers), "multiValueHeaders": headers}

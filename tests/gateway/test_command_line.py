@@ -221,7 +221,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
             "--integration-seconds", "3", "--drop-posts", "0.1", "--delay-posts", "0.2",
             "--reorder-posts", "0.3", "--lose-disconnects", "0.4", "--seed", "5",
             "--api-key", "k1", "--api-key", "k2", "--cognito-jwks", "keys.json",
-            "--allow-unchecked-authorizers",
+            "--allow-unchecked-authorizers", "--tls-certificate", "c.pem", "--tls-key", "k.pem",
         ]
     )  # fmt: skip
 
@@ -236,6 +236,9 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         api_keys=("k1", "k2"),
         cognito_jwks=(Path("keys.json"),),
         allow_unchecked_authorizers=True,
+        tls=True,
+        tls_certificate=Path("c.pem"),
+        tls_key=Path("k.pem"),
         reload=True,
         order=MessageOrder.SHUFFLED,
         limits=Limits(idle_ms=1_500, duration_ms=20_000, integration_ms=3_000),

@@ -37,6 +37,8 @@ from .https_endpoint import https_endpoint
 from .lambdas import ExecutionEnvironments, make_thread_safe
 from .proxy_request import ApiIdentity
 from .rest import RestApi
+from .scheduler import ScheduledFunction, Scheduler, utc_now
+from .schedules import InvalidSchedule, parse_schedule
 from .sigv4 import credentials_from
 from .tls import TlsError, server_context, write_certificate
 from .watch_app import watch_app
@@ -72,6 +74,7 @@ class Options:
     tls: bool = False
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    schedules: bool = True
     reload: bool = False
     order: MessageOrder = MessageOrder.CONCURRENT
     limits: Limits = field(default_factory=Limits)
@@ -88,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         AppError,
         CognitoKeysError,
         ConfigError,
+        InvalidSchedule,
         OSError,
         TlsError,
         UncheckedAuthorizers,
@@ -163,6 +167,12 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
         metavar="FILE",
         help="PEM; needed if the certificate's file does not contain the key",
     )
+    parser.add_argument(
+        "--no-schedules",
+        dest="schedules",
+        action="store_false",
+        help="don't run scheduled functions when they are due",
+    )
     parser.add_argument("--reload", action="store_true", help="reload the app when it changes")
     parser.add_argument(
         "--message-order",
@@ -202,6 +212,7 @@ async def serve(options: Options) -> None:
         CognitoKeysError: The keys of Cognito can't be read.
         UncheckedAuthorizers: The app has authorizers that can't be checked.
         ConfigError: Its configuration is invalid, or Chalice would not deploy it.
+        InvalidSchedule: EventBridge would refuse a schedule.
         OSError: A port is taken.
         TlsError: The certificate can't be used or made.
     """
@@ -275,6 +286,8 @@ class ServedApp:
             cognito_keys=cognito_keys,
             allow_unchecked=options.allow_unchecked_authorizers,
         )
+        self._scheduled = self._schedules_of(lambdas)
+        self._scheduler = Scheduler(function_environments)
         self._rest_api = self._new_rest_api(app, lambdas, config)
         self._rest = HttpServer(
             self._rest_api.handle, error_response=self._rest_api.error_response, tls=tls
@@ -330,6 +343,8 @@ class ServedApp:
         exit_stack.push_async_callback(served._rest.stop, GRACE_SECONDS)
         ports = served._gateway.port, served._rest.port
         exit_stack.enter_context(https_endpoint(ports, certificate))
+        served._scheduler.replace(served._scheduled)
+        exit_stack.callback(served._scheduler.stop)
         return served
 
     @property
@@ -348,6 +363,10 @@ class ServedApp:
         ]
         if self._certificate is not None:
             lines.append(f"Certificate  {self._certificate}")
+        for name, scheduled in self._scheduled.items():
+            due = scheduled.schedule.next_after(utc_now())
+            when = "never" if due is None else f"next at {due:%Y-%m-%d %H:%M:%S} UTC"
+            lines.append(f"Schedule     {name}: {scheduled.expression}, {when}")
         return "\n".join(lines)
 
     async def reload_on_change(self) -> None:
@@ -362,15 +381,29 @@ class ServedApp:
             config = StageConfig.read(self._folder, self._options.stage)
             config.validate(app)
             lambdas = lambdas_of(app, config)
+            scheduled = self._schedules_of(lambdas)
             rest_api = self._new_rest_api(app, lambdas, config)
         except (Exception, SystemExit):
             LOG.exception("The app can't be loaded; the previous version still runs")
             return
         self._gateway.replace_functions(lambdas.routes, lambdas.functions)
+        self._scheduled = scheduled
+        self._scheduler.replace(scheduled)
         self._rest_api = rest_api
         self._rest.handler = self._rest_api.handle
         self._rest.error_response = self._rest_api.error_response
         print("Reloaded the app.", flush=True)
+
+    def _schedules_of(self, lambdas: Lambdas) -> dict[str, ScheduledFunction]:
+        # An invalid expression is an error even where nothing is run.
+        now = utc_now()
+        scheduled = {
+            name: ScheduledFunction(
+                lambdas.functions[name], expression, parse_schedule(expression, now)
+            )
+            for name, expression in lambdas.schedules.items()
+        }
+        return scheduled if self._options.schedules else {}
 
     def _new_rest_api(self, app: Chalice, lambdas: Lambdas, config: StageConfig) -> RestApi:
         return RestApi(

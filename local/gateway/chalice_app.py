@@ -9,14 +9,15 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalice.app import Chalice
+from chalice.app import Chalice, ScheduledEventConfig
 
 from .chalice_config import REST, StageConfig
 from .lambdas import LOG_STREAM_NAME, LambdaFunction, current_function
+from .schedules import expression_of
 
 # Chalice's name for the Lambda function of a route key, in its configuration and on AWS.
 _ROUTE_RESOURCES = {
@@ -35,12 +36,14 @@ class Lambdas:
     """The Lambda functions of one app: REST's, each WebSocket route's, and the others by name.
 
     ``functions`` has all of them, those of authorizers, schedules and other event sources
-    included, under their deployed names (``app-stage-name``).
+    included, under their deployed names (``app-stage-name``). ``schedules`` has the expressions
+    of those that run on a schedule, by name.
     """
 
     rest: LambdaFunction
     routes: Mapping[str, LambdaFunction]
     functions: Mapping[str, LambdaFunction]
+    schedules: Mapping[str, str] = field(default_factory=dict)
 
 
 def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
@@ -68,7 +71,16 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
     ]
     functions = [function(config.name, handlers[config.name]) for config in configs]
     rest = function(REST, app)
-    return Lambdas(rest, routes, {each.name: each for each in (rest, *routes.values(), *functions)})
+    return Lambdas(
+        rest,
+        routes,
+        {each.name: each for each in (rest, *routes.values(), *functions)},
+        {
+            f"{prefix}-{config.name}": expression_of(config)
+            for config in app.event_sources
+            if isinstance(config, ScheduledEventConfig)
+        },
+    )
 
 
 def runtime_environment(folder: Path, config: StageConfig) -> dict[str, str]:

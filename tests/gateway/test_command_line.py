@@ -222,6 +222,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
             "--reorder-posts", "0.3", "--lose-disconnects", "0.4", "--seed", "5",
             "--api-key", "k1", "--api-key", "k2", "--cognito-jwks", "keys.json",
             "--allow-unchecked-authorizers", "--tls-certificate", "c.pem", "--tls-key", "k.pem",
+            "--no-schedules",
         ]
     )  # fmt: skip
 
@@ -239,6 +240,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         tls=True,
         tls_certificate=Path("c.pem"),
         tls_key=Path("k.pem"),
+        schedules=False,
         reload=True,
         order=MessageOrder.SHUFFLED,
         limits=Limits(idle_ms=1_500, duration_ms=20_000, integration_ms=3_000),
@@ -397,6 +399,47 @@ def test_environment_and_directory_are_restored() -> None:
     before = dict(os.environ), Path.cwd()
     asyncio.run(asyncio.wait_for(use(), WITHIN_S))
     assert (dict(os.environ), Path.cwd()) == before
+
+
+SCHEDULED = """\
+from chalice.app import Chalice
+app = Chalice("scheduled", configure_logs=False)
+
+@app.schedule("{expression}", name="sweep")
+def sweep(event):
+    pass
+"""
+
+
+def test_schedules_are_listed_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SCHEDULED.format(expression="cron(0 0 1 1 ? 2199)"))
+    with started(tmp_path) as run:
+        assert run.line() == (
+            "Schedule     scheduled-dev-sweep: cron(0 0 1 1 ? 2199),"
+            " next at 2199-01-01 00:00:00 UTC\n"
+        )
+
+
+def test_invalid_schedule_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "app.py").write_text(SCHEDULED.format(expression="rate(1 minutes)"))
+
+    arguments = ["--app", str(tmp_path), "--port", "0", "--ws-port", "0", "--no-schedules"]
+    assert main(arguments) == 1
+    assert "rate(1 minutes): write rate(1 minute)" in capsys.readouterr().err
+
+
+def test_disabled_schedules_are_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SCHEDULED.format(expression="rate(1 minute)"))
+
+    async def describe(*, schedules: bool) -> str:
+        async with AsyncExitStack() as parts:
+            options = Options(tmp_path, port=0, ws_port=0, schedules=schedules)
+            served = await ServedApp.start(parts, options)
+            served.reload()
+            return served.startup_message()
+
+    assert "scheduled-dev-sweep" in asyncio.run(describe(schedules=True))
+    assert "scheduled-dev-sweep" not in asyncio.run(describe(schedules=False))
 
 
 STAGED = """\

@@ -47,10 +47,8 @@ class Resource(Blueprint):
             )
             @wraps(view)
             def handle(**arguments: str) -> Response:
-                # API Gateway passes them as sent; clients may encode any character.
-                decoded = {name: unquote(value) for name, value in arguments.items()}
                 try:
-                    return view(**decoded)
+                    return view(**_decoded(arguments))
                 except Exception as error:
                     return self.error_response(error)
 
@@ -66,6 +64,11 @@ class Resource(Blueprint):
             LOG.error("request %s: %s", request_id, error, exc_info=found is None)
             found = found or internal_error(request_id)
         return refuse(found)
+
+
+def _decoded(arguments: dict[str, str]) -> dict[str, str]:
+    """Path parameters, which API Gateway passes as sent: clients may encode any character."""
+    return {name: unquote(value) for name, value in arguments.items()}
 
 
 class SessionResource(Resource):

@@ -135,8 +135,10 @@ async def running_stack(options: Options) -> AsyncIterator[Stack]:
         )
         for environments in (for_rest, for_sockets, for_functions):
             exit_stack.push_async_callback(environments.stop, HANDLER_GRACE_SECONDS / 3)
-        sockets = await _start_sockets(exit_stack, options, lambdas, for_sockets, for_functions)
-        management_url = f"{http_url(options.host, sockets.port)}/{options.stage}"
+        sockets = await _start_sockets(
+            exit_stack, options, config.api_stage, lambdas, for_sockets, for_functions
+        )
+        management_url = f"{http_url(options.host, sockets.port)}/{config.api_stage}"
         set_gateway_environment(management_url, lambdas)
         wanted = [RELAY, SWEEPER] if os.environ["BROADCAST"] == "relay" else [SWEEPER]
         modules = [module for module in wanted if module in app_modules()]
@@ -148,7 +150,9 @@ async def running_stack(options: Options) -> AsyncIterator[Stack]:
             raise StackError(str(error)) from error
         services: list[Supervised] = [*workers, *([] if store is None else [store])]
         failure = await exit_stack.enter_async_context(supervised(services))
-        rest = await _start_rest(exit_stack, options, app, lambdas.rest, for_rest, definition)
+        rest = await _start_rest(
+            exit_stack, options, config.api_stage, app, lambdas.rest, for_rest, definition
+        )
         # Stopped first, so that messages that have arrived are answered while the rest stops.
         exit_stack.callback(sockets.drain)
         yield Stack(
@@ -178,6 +182,7 @@ async def _start_store(exit_stack: AsyncExitStack, options: Options) -> Embedded
 async def _start_sockets(
     exit_stack: AsyncExitStack,
     options: Options,
+    api_stage: str,
     lambdas: Lambdas,
     environments: ExecutionEnvironments,
     function_environments: ExecutionEnvironments,
@@ -187,7 +192,7 @@ async def _start_sockets(
         environments,
         functions=lambdas.functions,
         function_environments=function_environments,
-        api=Api(stage=options.stage),
+        api=Api(stage=api_stage),
         limits=SocketLimits(
             idle_ms=round(options.idle_seconds * 1000),
             duration_ms=round(options.duration_seconds * 1000),
@@ -209,6 +214,7 @@ async def _start_sockets(
 async def _start_rest(
     exit_stack: AsyncExitStack,
     options: Options,
+    api_stage: str,
     app: Chalice,
     function: LambdaFunction,
     environments: ExecutionEnvironments,
@@ -218,7 +224,7 @@ async def _start_rest(
         app,
         function,
         environments,
-        identity=ApiIdentity(stage=options.stage),
+        identity=ApiIdentity(stage=api_stage),
         responses=definition.responses,
         minimum_compression_bytes=definition.minimum_compression_bytes,
     )

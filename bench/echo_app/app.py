@@ -14,6 +14,7 @@ from urllib.parse import quote
 from chalice.app import Chalice, WebsocketEvent
 
 app = Chalice(app_name="echo")
+app.experimental_feature_flags.add("WEBSOCKETS")
 
 _of_thread = threading.local()
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from chalice.app import Blueprint, Chalice, Request, Response
 
@@ -50,7 +51,7 @@ class Resource(Blueprint):
                 if reads_body and (found := _unsupported_media_type(self.current_request)):
                     return refuse(found)
                 try:
-                    return view(**arguments)
+                    return view(**_decoded(arguments))
                 except Exception as error:
                     return self.error_response(error)
 
@@ -74,6 +75,11 @@ def _unsupported_media_type(request: Request) -> Problem | None:
     if not request.raw_body or given.partition(";")[0].strip().lower() == JSON_TYPE:
         return None
     return Problem("UNSUPPORTED_MEDIA_TYPE", f"The body must be {JSON_TYPE}, got {given}")
+
+
+def _decoded(arguments: dict[str, str]) -> dict[str, str]:
+    """Path parameters, which API Gateway passes as sent: clients may encode any character."""
+    return {name: unquote(value) for name, value in arguments.items()}
 
 
 class SessionResource(Resource):

@@ -9,14 +9,15 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chalice.app import Chalice
+from chalice.app import Chalice, ScheduledEventConfig
 
 from .chalice_config import REST, StageConfig
-from .lambdas import LambdaFunction
+from .lambdas import LOG_STREAM_NAME, LambdaFunction, current_function
+from .schedules import expression_of
 
 # Chalice's name for the Lambda function of a route key, in its configuration and on AWS.
 _ROUTE_RESOURCES = {
@@ -34,13 +35,15 @@ class AppError(Exception):
 class Lambdas:
     """The Lambda functions of one app: REST's, each WebSocket route's, and the others by name.
 
-    ``functions`` has the pure Lambda functions and those of schedules and other event
-    sources, under their deployed names (``app-stage-name``).
+    ``functions`` has all of them, those of authorizers, schedules and other event sources
+    included, under their deployed names (``app-stage-name``). ``schedules`` has the expressions
+    of those that run on a schedule, by name.
     """
 
     rest: LambdaFunction
     routes: Mapping[str, LambdaFunction]
     functions: Mapping[str, LambdaFunction]
+    schedules: Mapping[str, str] = field(default_factory=dict)
 
 
 def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
@@ -61,22 +64,89 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
         route_key: function(_ROUTE_RESOURCES.get(route_key, route.name), handlers[route.name])
         for route_key, route in app.websocket_handlers.items()
     }
-    configs: list[Any] = [*app.pure_lambda_functions, *app.event_sources]
+    configs: list[Any] = [
+        *app.pure_lambda_functions,
+        *app.event_sources,
+        *app.builtin_auth_handlers,
+    ]
     functions = [function(config.name, handlers[config.name]) for config in configs]
-    return Lambdas(function(REST, app), routes, {each.name: each for each in functions})
+    rest = function(REST, app)
+    return Lambdas(
+        rest,
+        routes,
+        {each.name: each for each in (rest, *routes.values(), *functions)},
+        {
+            f"{prefix}-{config.name}": expression_of(config)
+            for config in app.event_sources
+            if isinstance(config, ScheduledEventConfig)
+        },
+    )
+
+
+def runtime_environment(folder: Path, config: StageConfig) -> dict[str, str]:
+    """The variables that Lambda's runtime sets. Those of one function are REST's.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    """
+    # Chalice requires app_name; without one the directory has to do, before the app is loaded.
+    name = f"{config.app_name or folder.name}-{config.stage}"
+    major, minor = sys.version_info[:2]
+    settings = config.function_settings(REST)
+    return {
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{major}.{minor}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_mb),
+        "AWS_LAMBDA_FUNCTION_NAME": name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": LOG_STREAM_NAME,
+        "LAMBDA_TASK_ROOT": str(folder),
+        "_HANDLER": "app.app",
+        # X-Ray's SDK takes LAMBDA_TASK_ROOT for AWS, where there is a daemon.
+        "AWS_XRAY_SDK_ENABLED": "false",
+    }
 
 
 def set_websocket_api_endpoint(app: Chalice, endpoint: str) -> None:
-    """Make ``app.websocket_api`` post to ``endpoint`` instead of AWS.
+    """Make ``app.websocket_api`` post to ``endpoint`` in functions that have configured it.
 
-    Chalice builds the endpoint from the API's id, has no setting for it, and keeps the first.
-    Its client is created here too, because two handlers might create it concurrently, and a
+    Chalice builds the endpoint from the API's id and has no setting for it. It configures the
+    functions of WebSocket routes; on AWS each of the others is a process of its own, in which
+    ``send`` fails unless the app calls ``configure``. As in ``make_thread_safe``, this changes
+    the class of the object, because handlers refer to that object.
+
+    The client is created here too, because two handlers might create it concurrently, and a
     boto3 session is not thread-safe.
     """
     api = app.websocket_api
-    api._endpoint = endpoint
+    configured_at_import = api.__dict__.pop("_endpoint", None) is not None
+    attributes = {
+        "_configured": {None} if configured_at_import else set(),
+        "_local_endpoint": endpoint,
+    }
+    base = api.__class__
+    api.__class__ = type(f"Local{base.__name__}", (_EndpointPerFunction, base), attributes)
     if api.session is not None:
         api._client = api.session.client("apigatewaymanagementapi", endpoint_url=endpoint)
+
+
+class _EndpointPerFunction:
+    _configured: set[str | None]
+    _local_endpoint: str
+
+    @property
+    def _endpoint(self) -> str | None:
+        function = current_function()
+        if function is None:  # a thread that a handler has started, whichever it was
+            configured = bool(self._configured)
+        else:
+            configured = not self._configured.isdisjoint((None, function.name))
+        return self._local_endpoint if configured else None
+
+    @_endpoint.setter
+    def _endpoint(self, _: str) -> None:
+        function = current_function()
+        self._configured.add(None if function is None else function.name)
 
 
 def load_app(folder: Path) -> Chalice:
@@ -88,8 +158,10 @@ def load_app(folder: Path) -> Chalice:
     folder = folder.resolve()
     if not (folder / "app.py").is_file():
         raise AppError(f"There is no app.py in {folder}.")
-    if sys.path[:1] != [str(folder)]:
-        sys.path.insert(0, str(folder))
+    # Chalice deploys the contents of vendor/ next to app.py.
+    paths = [str(folder), str(folder / "vendor")]
+    if sys.path[:2] != paths:
+        sys.path[:0] = paths
     previous = {name: sys.modules.pop(name) for name in _app_modules()}
     importlib.invalidate_caches()
     try:

@@ -12,6 +12,7 @@ from enum import IntFlag
 from typing import Any, Final, Protocol, cast
 
 from .frames import BinaryFrame, Closed, FrameEvent, FrameProtocol, TextMessage
+from .http_messages import end_writing
 from .websocket_actions import Action
 from .websocket_api import BROKEN, WebSocketApi
 from .websocket_limits import Limits
@@ -163,6 +164,6 @@ class ClientSocket(asyncio.Protocol):
             self._transport.write(data)
         if ends:
             try:
-                self._transport.write_eof()
+                end_writing(self._transport)
             except OSError:  # the other side has reset the connection
                 self._transport.abort()

@@ -122,6 +122,9 @@ class FrameProtocol:
             if length is None:
                 return b""
             self._missing_bytes = length
+            if self._message is not None and self._buffer[self._position] & 0x0F == Opcode.CLOSE:
+                # It may interrupt a message (RFC 6455, 5.4), which the library refuses.
+                self._parser.current_size = None
         piece = self._buffer[self._position : self._position + self._missing_bytes]
         self._missing_bytes -= len(piece)
         self._position += len(piece)

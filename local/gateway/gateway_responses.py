@@ -53,12 +53,14 @@ class GatewayError:
     """An error of API Gateway itself, with the values that a template may show.
 
     A customisation may replace ``status``. ``error_type`` goes into ``x-amzn-ErrorType``.
+    AWS's own body has the message in ``key``.
     """
 
     type: ResponseType
     status: int
-    message: str
+    message: str | None
     error_type: str
+    key: str = "message"
 
 
 # Messages and error types as captured from AWS. A failed Lambda and a malformed result are
@@ -72,6 +74,10 @@ MISSING_AUTHENTICATION_TOKEN: Final = GatewayError(
 )
 REQUEST_TOO_LARGE: Final = GatewayError(
     ResponseType.REQUEST_TOO_LARGE, 413, "Request Too Long", "RequestEntityTooLargeException"
+)
+# Lambda's limit, not API Gateway's, as captured.
+EVENT_TOO_LARGE: Final = GatewayError(
+    ResponseType.REQUEST_TOO_LARGE, 413, "Request Too Long", "BadRequestException"
 )
 FUNCTION_FAILED: Final = GatewayError(
     ResponseType.INTEGRATION_FAILURE, 502, "Internal server error", "InternalServerErrorException"
@@ -88,6 +94,37 @@ FUNCTION_TIMED_OUT: Final = GatewayError(
     "Endpoint request timed out",
     "InternalServerErrorException",
 )
+# As captured: the key is capitalised, and a failed authorizer has no message.
+IMPLICITLY_DENIED: Final = GatewayError(
+    ResponseType.ACCESS_DENIED,
+    403,
+    "User is not authorized to access this resource",
+    "AccessDeniedException",
+    key="Message",
+)
+EXPLICITLY_DENIED: Final = GatewayError(
+    ResponseType.ACCESS_DENIED,
+    403,
+    "User is not authorized to access this resource with an explicit deny",
+    "AccessDeniedException",
+    key="Message",
+)
+AUTHORIZER_FAILED: Final = GatewayError(
+    ResponseType.AUTHORIZER_CONFIGURATION_ERROR, 500, None, "AuthorizerConfigurationException"
+)
+INVALID_API_KEY: Final = GatewayError(
+    ResponseType.INVALID_API_KEY, 403, "Forbidden", "ForbiddenException"
+)
+
+
+def unauthorized(message: str = "Unauthorized") -> GatewayError:
+    """The error for a token that is missing or that the authorizer refuses."""
+    return GatewayError(ResponseType.UNAUTHORIZED, 401, message, "UnauthorizedException")
+
+
+def unsigned(message: str, error_type: str) -> GatewayError:
+    """The error for a request whose signature is invalid."""
+    return GatewayError(ResponseType.INVALID_SIGNATURE, 403, message, error_type)
 
 
 def no_such_method(authorization: str | None) -> GatewayError:
@@ -144,10 +181,12 @@ def gateway_response(
     unknown variable is empty.
     """
     fallback = ResponseType.DEFAULT_4XX if error.status < 500 else ResponseType.DEFAULT_5XX
-    response = responses.get(error.type) or responses.get(fallback) or _PLAIN
+    response = responses.get(error.type) or responses.get(fallback)
+    if response is None:
+        response = GatewayResponse(body=f'{{"{error.key}":$context.error.messageString}}')
     known = {
         **context,
-        "error.message": error.message,
+        "error.message": error.message or "",
         "error.messageString": json.dumps(error.message),
         "error.responseType": error.type.value,
     }

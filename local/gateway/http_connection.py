@@ -33,6 +33,7 @@ from .http_messages import (
     Request,
     Response,
     Upgrade,
+    end_writing,
     read_framing,
     serialise,
 )
@@ -137,7 +138,8 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._eof_received = True
         # A client that has closed its sending side still gets its responses.
-        return self._busy and not self._ending
+        # TLS can't be half-closed.
+        return self._busy and not self._ending and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         self._writing_paused = True
@@ -423,9 +425,11 @@ class HttpConnection(asyncio.Protocol):
             self.close()
             return
         try:
-            self._transport.write_eof()
+            end_writing(self._transport)
         except OSError:  # the client has reset the connection
             self.abort()
+            return
+        if self._transport.is_closing():
             return
         self._resume_reading()
         self._clear_deadline()

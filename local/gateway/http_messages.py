@@ -80,6 +80,18 @@ class Limits:
     linger_seconds: float = 5.0
 
 
+def end_writing(transport: asyncio.WriteTransport) -> None:
+    """Close the sending side once buffered data is written; both sides under TLS.
+
+    Raises:
+        OSError: The client has reset the connection.
+    """
+    if transport.can_write_eof():
+        transport.write_eof()
+    else:
+        transport.close()
+
+
 Handler = Callable[[Request], Awaitable[Response | Upgrade]]
 ErrorResponder = Callable[[HttpError], Response]
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from typing import Final
 
 from .http_connection import HttpConnection
@@ -24,7 +25,7 @@ class HttpServer:
     """Serves ``handler`` on one port, from ``start`` until ``stop``.
 
     ``error_response`` makes the response to a request that is too large, malformed or late,
-    or whose handler raised.
+    or whose handler raised. With ``tls`` it serves HTTPS.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class HttpServer:
         *,
         limits: Limits | None = None,
         error_response: ErrorResponder = plain_error_response,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.handler = handler
         self.limits = limits or Limits()
         self.error_response = error_response
+        self._tls = tls
         self.stopping = False
         self.closing_idle = False
         self.connections: set[HttpConnection] = set()
@@ -59,7 +62,7 @@ class HttpServer:
         """
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
-            lambda: HttpConnection(self, loop), host, port, backlog=1024
+            lambda: HttpConnection(self, loop), host, port, backlog=1024, ssl=self._tls
         )
         self._sweeper = loop.create_task(self._sweep(loop))
 
@@ -80,8 +83,19 @@ class HttpServer:
         accepted = _accept_pending(self._listener)
         self._listener.close()
         self.stopping = True
-        for client in accepted:
-            await loop.connect_accepted_socket(lambda: HttpConnection(self, loop), client)
+        # Together, and a client that fails or doesn't finish its TLS handshake is dropped.
+        await asyncio.gather(
+            *(
+                loop.connect_accepted_socket(
+                    lambda: HttpConnection(self, loop),
+                    client,
+                    ssl=self._tls,
+                    ssl_handshake_timeout=None if self._tls is None else KEEP_ALIVE_GRACE_SECONDS,
+                )
+                for client in accepted
+            ),
+            return_exceptions=True,
+        )
         ends_at = loop.time() + grace_seconds
         await self._wait_until_empty(min(ends_at, loop.time() + KEEP_ALIVE_GRACE_SECONDS))
         self.closing_idle = True

@@ -6,7 +6,7 @@ Not secure: the generator is fast and predictable, so no identifier may serve as
 from __future__ import annotations
 
 import time
-from base64 import b64encode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from random import getrandbits
 
 
@@ -17,13 +17,13 @@ def uuid() -> str:
 
 
 def extended_request_id() -> str:
-    """16 characters: 11 bytes in base64, with padding."""
-    return b64encode(getrandbits(88).to_bytes(11, "big")).decode()
+    """16 characters: 11 bytes in URL-safe base64, with padding."""
+    return urlsafe_b64encode(getrandbits(88).to_bytes(11, "big")).decode()
 
 
 def connection_id() -> str:
-    """As ``extended_request_id``, in URL-safe base64."""
-    return urlsafe_b64encode(getrandbits(88).to_bytes(11, "big")).decode()
+    """As ``extended_request_id``."""
+    return extended_request_id()
 
 
 def trace_id() -> str:

@@ -21,6 +21,8 @@ from . import ids
 from .http_messages import Request, Response
 from .lambdas import (
     ACCOUNT_ID,
+    REQUEST_BYTES,
+    RESPONSE_BYTES,
     ExecutionEnvironments,
     FunctionError,
     FunctionTimeout,
@@ -31,7 +33,6 @@ from .sigv4 import SignatureError, Verifier
 LOG = logging.getLogger(__name__)
 
 SERVICE: Final = "lambda"
-SYNCHRONOUS_BYTES: Final = 6 * 1024 * 1024
 ASYNCHRONOUS_BYTES: Final = 1024 * 1024
 
 _PATH: Final = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
@@ -108,7 +109,7 @@ class LambdaApi:
                 400, "InvalidParameterValueException", f"No such type: {invocation_type}"
             )
         event = _event(
-            request.body, ASYNCHRONOUS_BYTES if invocation_type == "Event" else SYNCHRONOUS_BYTES
+            request.body, ASYNCHRONOUS_BYTES if invocation_type == "Event" else REQUEST_BYTES
         )
         if invocation_type == "Event":
             self._spawn(self._run_async(function, event))
@@ -155,11 +156,11 @@ class LambdaApi:
                     "stackTrace": [],
                 }
             )
-        if len(payload) > SYNCHRONOUS_BYTES:
+        if len(payload) > RESPONSE_BYTES:
             return True, _payload(
                 {
                     "errorMessage": "Response payload size exceeded maximum allowed payload size"
-                    f" ({SYNCHRONOUS_BYTES} bytes).",
+                    f" ({RESPONSE_BYTES} bytes).",
                     "errorType": "Function.ResponseSizeTooLarge",
                 }
             )

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
@@ -28,6 +29,14 @@ from .ids import uuid
 LOG = logging.getLogger(__name__)
 
 ACCOUNT_ID: Final = "123456789012"
+API_ID: Final = "local00000"
+REGION: Final = "us-east-1"
+LOG_STREAM_NAME: Final = "local/[$LATEST]"
+# A synchronous invocation's limits for its JSON.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+# AWS's error messages name these numbers.
+REQUEST_BYTES: Final = 6 * 1024 * 1024
+RESPONSE_BYTES: Final = REQUEST_BYTES + 100
 
 Event = dict[str, Any]
 
@@ -75,7 +84,7 @@ class LambdaFunction:
     handler: Callable[[Event, Any], Any]
     memory_mb: int = 1024
     timeout_seconds: float = 60.0
-    region: str = "us-east-1"
+    region: str = REGION
 
     @property
     def arn(self) -> str:
@@ -87,7 +96,15 @@ class LambdaFunction:
 
     @property
     def log_stream_name(self) -> str:
-        return "local/[$LATEST]"
+        return LOG_STREAM_NAME
+
+
+_CURRENT_FUNCTION: ContextVar[LambdaFunction | None] = ContextVar("current_function", default=None)
+
+
+def current_function() -> LambdaFunction | None:
+    """The function that this thread runs; None in threads that a handler has started."""
+    return _CURRENT_FUNCTION.get()
 
 
 def make_thread_safe(app: Chalice) -> Chalice:
@@ -210,6 +227,7 @@ class ExecutionEnvironments:
                 if not invocation.outcome.done():
                     invocation.thread = this_thread
                     invocation.deadline = time.monotonic() + invocation.function.timeout_seconds
+                    _CURRENT_FUNCTION.set(invocation.function)
                     result = invocation.function.handler(
                         invocation.event, LambdaContext(invocation.function)
                     )

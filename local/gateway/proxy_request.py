@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from .http_messages import Headers, Request
-from .lambdas import ACCOUNT_ID, Event
+from .lambdas import ACCOUNT_ID, API_ID, REGION, Event
 from .resources import Matched
 
 
@@ -25,8 +25,14 @@ class ApiIdentity:
     """What events contain about the API."""
 
     stage: str = "dev"
-    api_id: str = "local00000"
+    api_id: str = API_ID
     scheme: str = "http"
+
+    def method_arn(self, method: str, path: str) -> str:
+        """The ARN of a request, for the policies of authorizers."""
+        return (
+            f"arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{self.api_id}/{self.stage}/{method}{path}"
+        )
 
 
 # Hop-by-hop headers, which events don't contain. Neither do they contain Content-Length, as
@@ -135,8 +141,14 @@ def proxy_event(
     extended_request_id: str,
     trace_id: str,
     now_ms: int,
+    authorizer: Mapping[str, Any] | None = None,
+    identity: Mapping[str, str] | None = None,
 ) -> Event:
-    """The event of API Gateway's Lambda proxy integration, payload version 1.0."""
+    """The event of API Gateway's Lambda proxy integration, payload version 1.0.
+
+    ``authorizer`` is the context of the method's authorizer; ``identity`` is what else is
+    known about the caller.
+    """
     path, query = split_target(request.target)
     headers = event_headers(
         request.headers,
@@ -147,11 +159,13 @@ def proxy_event(
     )
     single = {name: values[-1] for name, values in headers.items()}
     host = request.header("host") or ""
-    parameters = query_parameters(query)
+    # A REST API splits at semicolons, encoded ones excepted.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    parameters = query_parameters(query.replace(";", "&"))
     body, is_base64 = event_body(request.body, request.header("content-type"), binary_types)
     return {
         "resource": matched.resource.path,
-        # [?] Whether it is decoded is not documented; pathParameters are.
+        # As sent, like pathParameters.
         "path": path,
         "httpMethod": request.method,
         "headers": single,
@@ -163,6 +177,7 @@ def proxy_event(
         "stageVariables": None,
         "requestContext": {
             "resourceId": matched.resource.resource_id,
+            **({} if authorizer is None else {"authorizer": {**authorizer}}),
             "resourcePath": matched.resource.path,
             "httpMethod": request.method,
             "extendedRequestId": extended_request_id,
@@ -187,6 +202,7 @@ def proxy_event(
                 "userArn": None,
                 "userAgent": request.header("user-agent"),
                 "user": None,
+                **(identity or {}),
             },
             "domainName": host,
             "apiId": api.api_id,

@@ -37,6 +37,7 @@ class _Node:
     resource: Resource | None
     literals: dict[str, _Node]
     parameter: _Node | None = None
+    greedy: _Node | None = None
 
 
 class RouteTable:
@@ -48,7 +49,10 @@ class RouteTable:
             segments = _segments(path)
             node = self._root
             for segment in segments:
-                if _is_parameter(segment):
+                if _is_greedy(segment):
+                    node.greedy = node.greedy or _Node(None, {})
+                    node = node.greedy
+                elif _is_parameter(segment):
                     node.parameter = node.parameter or _Node(None, {})
                     node = node.parameter
                 else:
@@ -56,7 +60,7 @@ class RouteTable:
             node.resource = Resource(
                 path=path,
                 resource_id=f"r{number:05}",
-                parameters=tuple(s[1:-1] for s in segments if _is_parameter(s)),
+                parameters=tuple(s[1:-1].removesuffix("+") for s in segments if _is_parameter(s)),
                 methods=frozenset(methods),
                 preflight=preflight_response(methods),
             )
@@ -64,11 +68,12 @@ class RouteTable:
     def match(self, path: str) -> Matched | None:
         """The resource that matches ``path``, which is percent-encoded.
 
-        A literal segment wins over a parameter. The path is split before it is decoded, so
-        an encoded slash stays within its parameter. A trailing slash is ignored.
+        A literal segment wins over a parameter, and a parameter over a greedy one such as
+        ``{proxy+}``. Values are as sent: AWS doesn't decode them for REST APIs, as captured
+        events show. A trailing slash is ignored.
         """
         values: list[str] = []
-        resource = _find(self._root, [unquote(s) for s in _segments(path)], 0, values)
+        resource = _find(self._root, _segments(path), 0, values)
         if resource is None:
             return None
         return Matched(
@@ -80,19 +85,28 @@ def _find(node: _Node, segments: list[str], at: int, values: list[str]) -> Resou
     if at == len(segments):
         return node.resource
     segment = segments[at]
-    literal = node.literals.get(segment)
+    literal = node.literals.get(unquote(segment))
     if literal is not None:
         found = _find(literal, segments, at + 1, values)
         if found is not None:
             return found
     # [?] AWS doesn't document whether it backtracks when a literal segment leads to no match.
-    if node.parameter is None or not segment:
+    if not segment:
         return None
-    values.append(segment)
-    found = _find(node.parameter, segments, at + 1, values)
-    if found is None:
+    if node.parameter is not None:
+        values.append(segment)
+        found = _find(node.parameter, segments, at + 1, values)
+        if found is not None:
+            return found
         values.pop()
-    return found
+    if node.greedy is not None:
+        values.append("/".join(segments[at:]))
+        return node.greedy.resource
+    return None
+
+
+def _is_greedy(segment: str) -> bool:
+    return segment.startswith("{") and segment.endswith("+}")
 
 
 def _is_parameter(segment: str) -> bool:

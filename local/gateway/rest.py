@@ -1,7 +1,7 @@
 """API Gateway's REST API with Lambda proxy integrations: a request in, a response out.
 
-Owns the pipeline, in AWS's terms: resource matching, integration request, integration,
-integration response; a failure is a gateway response. Must never touch a socket.
+Owns the pipeline, in AWS's terms: resource matching, authorization, integration request,
+integration, integration response; a failure is a gateway response. Must never touch a socket.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -9,16 +9,19 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from chalice.app import Chalice
 
 from . import ids
+from .authorizers import Authorizers
 from .compression import compress, is_compressible
 from .gateway_responses import (
+    EVENT_TOO_LARGE,
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
     MALFORMED_RESULT,
@@ -32,18 +35,31 @@ from .gateway_responses import (
     no_such_method,
 )
 from .http_messages import HttpError, Request, Response
-from .lambdas import CallerTimeout, Event, ExecutionEnvironments, FunctionError, LambdaFunction
+from .lambdas import (
+    REQUEST_BYTES,
+    RESPONSE_BYTES,
+    CallerTimeout,
+    Event,
+    ExecutionEnvironments,
+    FunctionError,
+    LambdaFunction,
+)
 from .proxy_request import ApiIdentity, proxy_event, split_target
 from .proxy_response import MalformedResult, http_response
-from .resources import RouteTable
+from .resources import Matched, RouteTable
 
 LOG = logging.getLogger(__name__)
 
 INTEGRATION_TIMEOUT_SECONDS: Final = 29.0
+# More than everything but the body takes in an event.
+HEADROOM_BYTES: Final = 512 * 1024
 
 
 class RestApi:
-    """The REST API of one Chalice app: the handler and the error response of ``HttpServer``."""
+    """The REST API of one Chalice app: the handler and the error response of ``HttpServer``.
+
+    ``authorizers`` are the app's; they may be left out if it has none.
+    """
 
     def __init__(
         self,
@@ -52,6 +68,7 @@ class RestApi:
         environments: ExecutionEnvironments,
         *,
         identity: ApiIdentity,
+        authorizers: Authorizers | None = None,
         responses: Mapping[ResponseType, GatewayResponse] | None = None,
         minimum_compression_bytes: int | None = None,
         timeout_seconds: float = INTEGRATION_TIMEOUT_SECONDS,
@@ -61,6 +78,8 @@ class RestApi:
         self._function = function
         self._environments = environments
         self._identity = identity
+        # Without a function to run, an app with authorizers is refused.
+        self._authorizers = authorizers or Authorizers(app, {}, environments)
         self._responses = responses or {}
         self._minimum_compression_bytes = minimum_compression_bytes
         self._timeout_seconds = timeout_seconds
@@ -74,18 +93,7 @@ class RestApi:
         if matched is None:
             answer = no_such_method(request.header("authorization"))
         elif request.method in matched.resource.methods:
-            trace_id = ids.trace_id()
-            event = proxy_event(
-                request,
-                matched,
-                api=self._identity,
-                binary_types=self._binary_types,
-                request_id=request_id,
-                extended_request_id=extended_request_id,
-                trace_id=trace_id,
-                now_ms=time.time_ns() // 1_000_000,
-            )
-            answer = await self._integrate(event, request.header("accept"))
+            answer = await self._answer_method(request, matched, request_id, extended_request_id)
         elif request.method == "OPTIONS" and matched.resource.preflight is not None:
             answer = matched.resource.preflight
         else:
@@ -108,6 +116,30 @@ class RestApi:
             answer = await asyncio.to_thread(compress, answer)
         return _with_ids(answer, request_id, extended_request_id)
 
+    async def _answer_method(
+        self, request: Request, matched: Matched, request_id: str, extended_request_id: str
+    ) -> Response | GatewayError:
+        authorized = await self._authorizers.authorize(
+            request,
+            matched.resource.path,
+            self._identity.method_arn(request.method, split_target(request.target)[0]),
+        )
+        if isinstance(authorized, GatewayError):
+            return authorized
+        event = proxy_event(
+            request,
+            matched,
+            api=self._identity,
+            binary_types=self._binary_types,
+            request_id=request_id,
+            extended_request_id=extended_request_id,
+            trace_id=ids.trace_id(),
+            now_ms=time.time_ns() // 1_000_000,
+            authorizer=authorized.context,
+            identity=authorized.identity,
+        )
+        return await self._integrate(event, request.header("accept"))
+
     def error_response(self, error: HttpError) -> Response:
         """The gateway response to a request that can't be parsed or handled."""
         if error.status == 413:
@@ -122,10 +154,21 @@ class RestApi:
         return _with_ids(response, request_id, extended_request_id)
 
     async def _integrate(self, event: Event, accept: str | None) -> Response | GatewayError:
+        if await _exceeds(event, REQUEST_BYTES):
+            LOG.warning(
+                "%s: the event is larger than Lambda's %d bytes", self._function.name, REQUEST_BYTES
+            )
+            return EVENT_TOO_LARGE
         try:
             result = await self._environments.invoke(
                 self._function, event, timeout_seconds=self._timeout_seconds
             )
+            if await _exceeds(result, RESPONSE_BYTES):
+                LOG.error(
+                    "%s: the result is larger than Lambda's %d bytes",
+                    *(self._function.name, RESPONSE_BYTES),
+                )
+                return FUNCTION_FAILED
             return http_response(result, accept=accept, binary_types=self._binary_types)
         except FunctionError as error:
             LOG.error("%s failed: %s", self._function.name, error, exc_info=error.__cause__)
@@ -143,6 +186,23 @@ class RestApi:
     def _answer_error(self, error: GatewayError, context: Mapping[str, str]) -> Response:
         known = {"stage": self._identity.stage, "apiId": self._identity.api_id, **context}
         return gateway_response(error, self._responses, known)
+
+
+async def _exceeds(payload: Any, limit_bytes: int) -> bool:
+    """Whether an event or a result is longer than ``limit_bytes`` as JSON."""
+    body = payload.get("body") if isinstance(payload, dict) else None
+    # Headers and paths are limited, and a character takes six bytes at most.
+    if not isinstance(body, str) or len(body) * 6 < limit_bytes - HEADROOM_BYTES:
+        return False
+    # In a thread, so that it doesn't block the event loop.
+    return await asyncio.to_thread(_json_bytes, payload) > limit_bytes
+
+
+def _json_bytes(payload: Any) -> int:
+    try:
+        return len(json.dumps(payload, ensure_ascii=False).encode())
+    except (TypeError, ValueError):  # http_response will say what is wrong
+        return 0
 
 
 def _with_ids(response: Response, request_id: str, extended_request_id: str) -> Response:

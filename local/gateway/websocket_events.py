@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .http_messages import Headers
-from .lambdas import Event
+from .lambdas import API_ID, Event
 from .proxy_request import event_headers, query_parameters
 
 
@@ -60,7 +60,8 @@ class Api:
     """What events contain about the API."""
 
     stage: str = "dev"
-    api_id: str = "local00001"
+    api_id: str = API_ID
+    scheme: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def connect_event(
         handshake.headers,
         peer_ip=handshake.source_ip,
         port=handshake.server_port,
-        scheme="http",
+        scheme=api.scheme,
         trace_id=trace_id,
     )
     event: Event = {"headers": _last_values(headers), "multiValueHeaders": headers}

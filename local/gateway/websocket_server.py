@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -59,7 +60,7 @@ class WebSocketGateway:
 
     ``routes`` has the Lambda function of each route key, ``functions`` those that Invoke
     runs, by name, in ``function_environments`` or else in ``environments``. Without
-    ``credentials`` signatures are not verified.
+    ``credentials`` signatures are not verified; with ``tls`` it serves ``wss`` and ``https``.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class WebSocketGateway:
         faults: Faults | None = None,
         credentials: Credentials | None = None,
         now_ms: Callable[[], int] = wall_clock_ms,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.state_machine = WebSocketApi(
@@ -104,7 +106,7 @@ class WebSocketGateway:
             verifier=verifier,
             spawn=self._spawn,
         )
-        self._server = HttpServer(self._handle, error_response=_http_error_response)
+        self._server = HttpServer(self._handle, error_response=_http_error_response, tls=tls)
 
     @property
     def port(self) -> int:

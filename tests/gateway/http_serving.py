@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -46,12 +47,13 @@ def serving(
     limits: Limits | None = None,
     error_response: ErrorResponder = plain_error_response,
     loop_factory: LoopFactory | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Served]:
     ready: Future[Served] = Future()
     done: Future[asyncio.Event] = Future()
 
     async def serve() -> None:
-        server = HttpServer(handler, limits=limits, error_response=error_response)
+        server = HttpServer(handler, limits=limits, error_response=error_response, tls=tls)
         await server.start("127.0.0.1", 0)
         stop_requested = asyncio.Event()
         done.set_result(stop_requested)

@@ -39,6 +39,12 @@ def make_app() -> Chalice:
     def special() -> Any:
         return {"special": True}
 
+    @app.route("/files/{proxy+}", methods=["GET"])
+    def files() -> Any:
+        request = app.current_request
+        assert request is not None
+        return request.uri_params
+
     @app.route("/custom-preflight", methods=["GET", "OPTIONS"], cors=True)
     def custom_preflight() -> Any:
         return Response("mine", headers={"X-Mine": "1"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,10 @@ from local.gateway.chalice_app import (
     set_websocket_api_endpoint,
 )
 from local.gateway.chalice_config import StageConfig
-from local.gateway.lambdas import LambdaFunction, make_thread_safe
+from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
+from local.gateway.websocket_actions import Invoke
+
+from .api_harness import HANDSHAKE, T0, api_harness
 
 ECHO = Path(__file__).parent / "echo"
 
@@ -64,7 +69,8 @@ def test_echo_app_has_one_route() -> None:
     assert {key: function.name for key, function in lambdas.routes.items()} == {
         "$default": "echo-dev-websocket_message"
     }
-    assert (lambdas.rest.name, dict(lambdas.functions)) == ("echo-dev", {})
+    assert set(lambdas.functions) == {"echo-dev", "echo-dev-websocket_message"}
+    assert lambdas.functions["echo-dev"] is lambdas.rest
 
 
 def clock() -> Chalice:
@@ -101,7 +107,15 @@ def test_functions_have_their_deployed_names() -> None:
         "$default": "clock-prod-websocket_message",
         "$disconnect": "clock-prod-websocket_disconnect",
     }
-    assert set(lambdas.functions) == {"clock-prod-greet", "clock-prod-plain", "clock-prod-news"}
+    assert set(lambdas.functions) == {
+        "clock-prod",
+        "clock-prod-websocket_connect",
+        "clock-prod-websocket_message",
+        "clock-prod-websocket_disconnect",
+        "clock-prod-greet",
+        "clock-prod-plain",
+        "clock-prod-news",
+    }
     assert lambdas.functions["clock-prod-greet"].handler({"a": 1}, None) == {"a": 1}
 
 
@@ -149,6 +163,22 @@ def test_load_app_reloads_the_app_and_its_modules(folder: Path) -> None:
     assert [vars(app)["answer"] for app in (before, after)] == ["1", "two"]
 
 
+def test_vendored_packages_can_be_imported(folder: Path) -> None:
+    (folder / "vendor").mkdir()
+    (folder / "vendor" / "a_vendored_module.py").write_text("VALUE = 'vendored'\n")
+    (folder / "app.py").write_text(
+        "from chalice.app import Chalice\n"
+        "import a_vendored_module\n"
+        "app = Chalice('vendored', configure_logs=False)\n"
+        "app.answer = a_vendored_module.VALUE\n"
+    )
+
+    assert vars(load_app(folder))["answer"] == "vendored"
+    path = list(sys.path)
+    load_app(folder)
+    assert sys.path == path
+
+
 def test_failed_load_keeps_the_previous_modules(folder: Path) -> None:
     load_app(folder)
     loaded = sys.modules["app"]
@@ -180,23 +210,102 @@ def test_error_in_the_app_is_raised_unchanged(folder: Path) -> None:
         load_app(folder)
 
 
-def test_websocket_api_posts_to_the_emulator_whatever_the_event() -> None:
+HERE = "http://127.0.0.1:8001/dev"
+CONFIGURE_FIRST = "WebsocketAPI.configure must be called"
+
+
+def posting_app() -> Chalice:
+    """An app whose functions tell which endpoint they would post to."""
     app = Chalice("clock", configure_logs=False)
     app.websocket_api.session = boto3.session.Session(
         aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
     )
 
-    set_websocket_api_endpoint(app, "http://127.0.0.1:8001/dev")
+    def endpoint() -> str:
+        try:
+            client: Any = app.websocket_api._get_client()
+        except ValueError as error:
+            return str(error)
+        return str(client.meta.endpoint_url)
 
-    app.websocket_api.configure("abc.execute-api.us-east-1.amazonaws.com", "prod")
-    client: Any = app.websocket_api._client
-    assert client.meta.endpoint_url == "http://127.0.0.1:8001/dev"
+    @app.on_ws_message()
+    def message(event: Any) -> Any:
+        return {"body": endpoint()}
+
+    @app.lambda_function(name="plain")
+    def plain(event: Any, context: Any) -> Any:
+        return endpoint()
+
+    @app.lambda_function(name="configures")
+    def configures(event: Any, context: Any) -> Any:
+        app.websocket_api.configure("abc.execute-api.us-east-1.amazonaws.com", "prod")
+        return endpoint()
+
+    @app.lambda_function(name="spawns")
+    def spawns(event: Any, context: Any) -> Any:
+        with ThreadPoolExecutor() as threads:
+            return threads.submit(endpoint).result()
+
+    return make_thread_safe(app)
 
 
-def test_websocket_api_without_a_session_posts_to_the_emulator() -> None:
+def results_of(app: Chalice, *names: str) -> list[Any]:
+    """What the functions return, one after the other."""
+    lambdas = lambdas_of(app, StageConfig("dev"))
+
+    async def run() -> list[Any]:
+        environments = ExecutionEnvironments(limit=1)
+        functions = {**lambdas.functions, "message": lambdas.routes["$default"]}
+        (invoke,) = api_harness().api.open(HANDSHAKE, T0)
+        assert isinstance(invoke, Invoke)
+        event = {**invoke.event, "body": ""}
+        results = [await environments.invoke(functions[name], event) for name in names]
+        await environments.stop(5)
+        return results
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(autouse=True)
+def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+
+def test_websocket_api_posts_to_the_emulator_in_functions_that_configure_it() -> None:
+    app = posting_app()
+    set_websocket_api_endpoint(app, HERE)
+
+    message, plain, configures, again = results_of(
+        app, "message", "clock-dev-plain", "clock-dev-configures", "clock-dev-plain"
+    )
+
+    assert message["body"] == HERE
+    assert configures == HERE
+    assert plain.startswith(CONFIGURE_FIRST)
+    assert again.startswith(CONFIGURE_FIRST)
+
+
+def test_websocket_api_configured_at_import_posts_to_the_emulator() -> None:
+    app = posting_app()
+    app.websocket_api.configure_from_api_id("abc", "prod")
+    set_websocket_api_endpoint(app, HERE)
+
+    assert results_of(app, "clock-dev-plain") == [HERE]
+
+
+def test_websocket_api_works_in_threads_of_a_handler() -> None:
+    app = posting_app()
+    set_websocket_api_endpoint(app, HERE)
+
+    before, _, after = results_of(app, "clock-dev-spawns", "message", "clock-dev-spawns")
+    assert before.startswith(CONFIGURE_FIRST)
+    assert after == HERE
+
+
+def test_websocket_api_without_a_session_gets_no_client() -> None:
     app = Chalice("clock", configure_logs=False)
 
-    set_websocket_api_endpoint(app, "http://127.0.0.1:8001/dev")
+    set_websocket_api_endpoint(app, HERE)
 
-    assert app.websocket_api._endpoint == "http://127.0.0.1:8001/dev"
+    assert app.websocket_api._endpoint is None
     assert app.websocket_api._client is None

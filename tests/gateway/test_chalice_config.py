@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.app import Chalice
 
 from local.gateway.chalice_config import ConfigError, FunctionSettings, StageConfig
 
@@ -54,6 +55,55 @@ def test_most_specific_setting_applies(
     assert StageConfig.read(tmp_path, stage).function_settings(function) == settings
 
 
+@pytest.mark.parametrize(("stage", "api_stage"), [("dev", "v1"), ("prod", "v2"), ("test", "v2")])
+def test_api_stage_is_the_configured_one(stage: str, api_stage: str, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        '{"api_gateway_stage": "v2", "stages": {"dev": {"api_gateway_stage": "v1"}, "prod": {}}}',
+    )
+
+    assert StageConfig.read(tmp_path, stage).api_stage == api_stage
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"environment_variables": {"PORT": 8000}},
+        {"stages": {"dev": {"environment_variables": {"PORT": 8000}}}},
+        {
+            "stages": {
+                "dev": {"lambda_functions": {"greet": {"environment_variables": {"PORT": 8000}}}}
+            }
+        },
+    ],
+)
+def test_variable_that_is_not_a_string_is_an_error(
+    variables: dict[str, Any], tmp_path: Path
+) -> None:
+    write(tmp_path, json.dumps(variables))
+
+    with pytest.raises(ConfigError, match="PORT must be a string, got 8000; put it in quotes"):
+        StageConfig.read(tmp_path, "dev")
+
+
+def test_compression_size_is_the_configured_one() -> None:
+    assert StageConfig("dev").minimum_compression_bytes is None
+    config = StageConfig("dev", {"stages": {"dev": {"minimum_compression_size": 7}}})
+    assert config.minimum_compression_bytes == 7
+
+
+@pytest.mark.parametrize("size", [-1, 10 * 1024 * 1024 + 1, "x"])
+def test_app_is_validated_as_before_a_deployment(size: Any) -> None:
+    app = Chalice("clock", configure_logs=False)
+    StageConfig("dev").validate(app)
+    with pytest.raises(ConfigError, match="'minimum_compression_size' must be"):
+        StageConfig("dev", {"minimum_compression_size": size}).validate(app)
+
+
+def test_api_stage_is_chalice_s_default() -> None:
+    assert StageConfig("dev").api_stage == "api"
+
+
 def write(folder: Path, text: str) -> None:
     (folder / ".chalice").mkdir()
     (folder / ".chalice" / "config.json").write_text(text)
@@ -81,7 +131,16 @@ def test_conflicting_variable_is_logged(caplog: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", "1", '{"stages": []}', '{"lambda_timeout": "soon"}', '{"lambda_timeout": [10]}'],
+    [
+        '{"api_gateway_stage": "a/b"}',
+        '{"api_gateway_stage": 1}',
+        "{",
+        "[]",
+        "1",
+        '{"stages": []}',
+        '{"lambda_timeout": "soon"}',
+        '{"lambda_timeout": [10]}',
+    ],
 )
 def test_invalid_configuration_is_an_error_with_the_file_s_name(text: str, tmp_path: Path) -> None:
     write(tmp_path, text)

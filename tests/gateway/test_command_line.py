@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -101,6 +102,7 @@ from chalice.app import Chalice
 import boto3
 
 app = Chalice("changing")
+app.experimental_feature_flags.add("WEBSOCKETS")
 app.websocket_api.session = boto3.session.Session()
 
 @app.route("/")
@@ -218,6 +220,9 @@ def test_arguments_become_options(tmp_path: Path) -> None:
             "--message-order", "shuffled", "--idle-seconds", "1.5", "--duration-seconds", "20",
             "--integration-seconds", "3", "--drop-posts", "0.1", "--delay-posts", "0.2",
             "--reorder-posts", "0.3", "--lose-disconnects", "0.4", "--seed", "5",
+            "--api-key", "k1", "--api-key", "k2", "--cognito-jwks", "keys.json",
+            "--allow-unchecked-authorizers", "--tls-certificate", "c.pem", "--tls-key", "k.pem",
+            "--no-schedules",
         ]
     )  # fmt: skip
 
@@ -229,6 +234,13 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         stage="prod",
         environments=3,
         verify_signatures=False,
+        api_keys=("k1", "k2"),
+        cognito_jwks=(Path("keys.json"),),
+        allow_unchecked_authorizers=True,
+        tls=True,
+        tls_certificate=Path("c.pem"),
+        tls_key=Path("k.pem"),
+        schedules=False,
         reload=True,
         order=MessageOrder.SHUFFLED,
         limits=Limits(idle_ms=1_500, duration_ms=20_000, integration_ms=3_000),
@@ -237,6 +249,222 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         ),
     )
     assert read_arguments(["--app", "x"]) == Options(app=Path("x"))
+
+
+PROTECTED = """\
+from chalice.app import Chalice
+app = Chalice("protected", configure_logs=False)
+
+@app.route("/", api_key_required=True)
+def index():
+    return app.current_request.context["identity"].get("apiKey")
+"""
+
+
+def test_app_with_an_unchecked_authorizer_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(PROTECTED)
+
+    assert main(["--app", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
+    assert "GET /: it needs an API key" in capsys.readouterr().err
+
+
+def test_unreadable_cognito_keys_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(PROTECTED)
+
+    missing = str(tmp_path / "jwks.json")
+    assert main(["--app", str(tmp_path), "--ws-port", "0", "--cognito-jwks", missing]) == 1
+    assert "jwks.json: No such file" in capsys.readouterr().err
+
+
+def test_api_key_of_the_command_line_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(PROTECTED)
+    with started(tmp_path, "--api-key", "one") as run:
+        request = urllib.request.Request(f"{run.rest}/", headers={"x-api-key": "one"})
+        with urllib.request.urlopen(request, timeout=WITHIN_S) as response:
+            assert response.read() == b"one"
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S)
+        raised.value.close()
+        assert raised.value.code == 403
+
+
+UNDEPLOYABLE = """\
+from chalice.app import Chalice
+app = Chalice("undeployable", configure_logs=False)
+{extra}
+@app.on_ws_message()
+def message(event):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("", "app.experimental_feature_flags.update"),
+        ("app.route('/x/')(lambda: 1)", "Route cannot end with a trailing slash: /x/"),
+    ],
+)
+def test_app_that_chalice_would_not_deploy_is_refused(
+    extra: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(UNDEPLOYABLE.format(extra=extra))
+
+    assert main(["--app", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
+    assert message in capsys.readouterr().err
+
+
+SLOW = """\
+import time
+from chalice.app import Chalice
+app = Chalice("slow", configure_logs=False)
+
+@app.route("/slow")
+def slow():
+    time.sleep(10)
+
+@app.route("/large")
+def large():
+    return "x" * 2000
+"""
+
+
+def test_rest_has_the_configured_timeout_and_compression(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SLOW)
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text('{"minimum_compression_size": 1000}')
+    with started(tmp_path, "--integration-seconds", "0.1") as run:
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(f"{run.rest}/slow", timeout=WITHIN_S)
+        raised.value.close()
+        assert raised.value.code == 504
+        request = urllib.request.Request(f"{run.rest}/large", headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request, timeout=WITHIN_S) as response:
+            assert response.headers["Content-Encoding"] == "gzip"
+
+
+AT_HOME = """\
+import os
+from pathlib import Path
+from chalice.app import Chalice
+app = Chalice("at-home", configure_logs=False)
+at_import = {name: os.environ[name] for name in (
+    "LAMBDA_TASK_ROOT", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "_HANDLER", "AWS_REGION",
+)}
+text = Path("chalicelib/data.txt").read_text()
+
+@app.route("/")
+def index():
+    return {**at_import, "text": text, "cwd": os.getcwd()}
+"""
+
+
+def test_app_runs_in_its_directory_with_lambda_s_variables(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(AT_HOME)
+    (tmp_path / "chalicelib").mkdir()
+    (tmp_path / "chalicelib" / "data.txt").write_text("data")
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(
+        '{"app_name": "home", "lambda_memory_size": 512}'
+    )
+    with (
+        started(tmp_path) as run,
+        urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S) as response,
+    ):
+        assert json.loads(response.read()) == {
+            "LAMBDA_TASK_ROOT": str(tmp_path.resolve()),
+            "AWS_LAMBDA_FUNCTION_NAME": "home-dev",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/home-dev",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "_HANDLER": "app.app",
+            "AWS_REGION": "us-east-1",
+            "text": "data",
+            "cwd": str(tmp_path.resolve()),
+        }
+
+
+def test_environment_and_directory_are_restored() -> None:
+    async def use() -> None:
+        async with AsyncExitStack() as parts:
+            await ServedApp.start(parts, Options(ECHO, port=0, ws_port=0))
+            assert Path.cwd() == ECHO
+            assert os.environ["LAMBDA_TASK_ROOT"] == str(ECHO)
+
+    before = dict(os.environ), Path.cwd()
+    asyncio.run(asyncio.wait_for(use(), WITHIN_S))
+    assert (dict(os.environ), Path.cwd()) == before
+
+
+SCHEDULED = """\
+from chalice.app import Chalice
+app = Chalice("scheduled", configure_logs=False)
+
+@app.schedule("{expression}", name="sweep")
+def sweep(event):
+    pass
+"""
+
+
+def test_schedules_are_listed_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SCHEDULED.format(expression="cron(0 0 1 1 ? 2199)"))
+    with started(tmp_path) as run:
+        assert run.line() == (
+            "Schedule     scheduled-dev-sweep: cron(0 0 1 1 ? 2199),"
+            " next at 2199-01-01 00:00:00 UTC\n"
+        )
+
+
+def test_invalid_schedule_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "app.py").write_text(SCHEDULED.format(expression="rate(1 minutes)"))
+
+    arguments = ["--app", str(tmp_path), "--port", "0", "--ws-port", "0", "--no-schedules"]
+    assert main(arguments) == 1
+    assert "rate(1 minutes): write rate(1 minute)" in capsys.readouterr().err
+
+
+def test_disabled_schedules_are_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SCHEDULED.format(expression="rate(1 minute)"))
+
+    async def describe(*, schedules: bool) -> str:
+        async with AsyncExitStack() as parts:
+            options = Options(tmp_path, port=0, ws_port=0, schedules=schedules)
+            served = await ServedApp.start(parts, options)
+            served.reload()
+            return served.startup_message()
+
+    assert "scheduled-dev-sweep" in asyncio.run(describe(schedules=True))
+    assert "scheduled-dev-sweep" not in asyncio.run(describe(schedules=False))
+
+
+STAGED = """\
+import os
+from chalice.app import Chalice
+app = Chalice("staged", configure_logs=False)
+
+@app.route("/")
+def index():
+    context = app.current_request.context
+    return [context["stage"], context["path"], os.environ["TABLE"]]
+"""
+
+
+def test_api_stage_is_not_chalice_s_stage(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(STAGED)
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(
+        '{"stages": {"prod": {"api_gateway_stage": "v1",'
+        ' "environment_variables": {"TABLE": "prod-table"}}}}'
+    )
+    with started(tmp_path, "--stage", "prod") as run:
+        assert run.sockets.endswith("/v1")
+        with urllib.request.urlopen(f"{run.rest}/", timeout=WITHIN_S) as response:
+            assert json.loads(response.read()) == ["v1", "/v1/", "prod-table"]
 
 
 def test_credentials_are_those_of_the_sdks_or_local() -> None:

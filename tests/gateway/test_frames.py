@@ -73,6 +73,26 @@ def test_frame_length_is_known_once_the_header_is_complete(payload: bytes) -> No
     assert known == [None] * head + [len(whole)] * (15 - head)
 
 
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_close_within_a_fragmented_message_is_answered_with_its_own_code(step: int) -> None:
+    protocol = frame_protocol()
+    data = (
+        frame(Opcode.TEXT, b"half", fin=False)
+        + frame(Opcode.PING, b"")
+        + frame(Opcode.CLOSE, b"\x0f\xa0bye")
+    )
+
+    events: list[FrameEvent] = []
+    for at in range(0, len(data), step):
+        protocol.receive_data(data[at : at + step])
+        events += all_events(protocol)
+
+    assert events == [NoEvent(), NoEvent(), Closed(4000, "bye")]
+    written, ends = protocol.data_to_send()
+    assert written.endswith(b"\x88\x05\x0f\xa0bye")
+    assert ends
+
+
 @given(st.lists(pieces, max_size=8), st.lists(st.integers(1, 50_000), max_size=8))
 def test_events_are_the_same_whatever_the_chunks(
     sent: list[tuple[bytes, list[FrameEvent]]], cuts: list[int]

@@ -48,6 +48,9 @@ class Recorder(asyncio.Transport):
     def resume_reading(self) -> None:
         self.paused = False
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def write_eof(self) -> None:
         pass
 

@@ -15,9 +15,9 @@ from chalice.app import Chalice, Rate
 
 from local.gateway.chalice_app import lambdas_of
 from local.gateway.chalice_config import StageConfig
-from local.gateway.lambda_api import SYNCHRONOUS_BYTES
-from local.gateway.lambdas import LambdaFunction, make_thread_safe
+from local.gateway.lambdas import REQUEST_BYTES, RESPONSE_BYTES, LambdaFunction, make_thread_safe
 
+from .test_proxy_request import event_of
 from .websocket_serving import WITHIN_S, Served, serving
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:tasks-dev-add"
@@ -30,6 +30,10 @@ class Tasks:
         app = Chalice("tasks", configure_logs=False)
         self.seen: SimpleQueue[Any] = SimpleQueue()
         self.release = threading.Event()
+
+        @app.route("/health")
+        def health() -> Any:
+            return {"healthy": True}
 
         @app.lambda_function(name="add")
         def add(event: Any, context: Any) -> Any:
@@ -46,7 +50,7 @@ class Tasks:
 
         @app.lambda_function()
         def returns_much(event: Any, context: Any) -> Any:
-            return "x" * SYNCHRONOUS_BYTES
+            return "x" * (RESPONSE_BYTES - 1)
 
         @app.lambda_function()
         def hangs(event: Any, context: Any) -> Any:
@@ -95,6 +99,15 @@ def test_function_is_invoked_by_name_or_arn(name: str) -> None:
     assert "FunctionError" not in answer
     assert json.load(answer["Payload"]) == {"sum": 3}
     assert tasks.seen.get(timeout=WITHIN_S) == ({"numbers": [1, 2]}, "tasks-dev-add")
+
+
+def test_functions_of_the_apis_are_invoked_by_name() -> None:
+    event = json.dumps(event_of("/health"))
+    with serving({}, functions=Tasks().functions) as served:
+        answer = client_of(served).invoke(FunctionName="tasks-dev", Payload=event)
+
+    result = json.load(answer["Payload"])
+    assert (result["statusCode"], json.loads(result["body"])) == (200, {"healthy": True})
 
 
 def test_asynchronous_invocation_returns_at_once() -> None:
@@ -189,7 +202,7 @@ def test_failed_function_returns_its_error(name: str, error_type: str | None, me
             400,
         ),
         (
-            {"FunctionName": "tasks-dev-add", "Payload": b" " * (SYNCHRONOUS_BYTES + 1)},
+            {"FunctionName": "tasks-dev-add", "Payload": b" " * (REQUEST_BYTES + 1)},
             "RequestTooLargeException",
             413,
         ),

@@ -247,5 +247,5 @@ def test_ids_have_the_formats_of_aws() -> None:
     }
     for make in (extended_request_id, connection_id):
         assert all(len(make()) == 16 and make().endswith("=") for _ in range(100))
-    assert not any(set("+/") & set(connection_id()) for _ in range(200))
+        assert not any(set("+/") & set(make()) for _ in range(200))
     assert len(trace_id()) == len("Root=1-65a6825f-0123456789abcdef01234567")

@@ -85,7 +85,7 @@ def test_event_is_the_one_of_api_gateway() -> None:
         },
         "queryStringParameters": {"after": "4", "flag": ""},
         "multiValueQueryStringParameters": {"after": ["3", "4"], "flag": [""]},
-        "pathParameters": {"id": "a b"},
+        "pathParameters": {"id": "a%20b"},
         "stageVariables": None,
         "requestContext": {
             "resourceId": "r00000",
@@ -216,6 +216,11 @@ def test_forwarding_headers_of_the_client_are_replaced() -> None:
 )
 def test_query_is_decoded(query: str, parameters: dict[str, list[str]] | None) -> None:
     assert query_parameters(query) == parameters
+
+
+def test_semicolons_separate_parameters_unless_encoded() -> None:
+    event = event_of("/health?a=1;b=2&c=3%3B4;a=5")
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "5"], "b": ["2"], "c": ["3;4"]}
 
 
 # Bodies

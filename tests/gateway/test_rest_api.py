@@ -30,6 +30,7 @@ def gateway(
     *,
     loop_factory: LoopFactory | None = None,
     lambda_seconds: float = 60,
+    body_bytes: int = 1000,
     **settings: Any,
 ) -> Iterator[Served]:
     app = make_app()
@@ -41,7 +42,7 @@ def gateway(
         identity=ApiIdentity(stage="dev"),
         **settings,
     )
-    limits = Limits(body_bytes=1000)
+    limits = Limits(body_bytes=body_bytes)
     with serving(
         api.handle, limits=limits, error_response=api.error_response, loop_factory=loop_factory
     ) as served:
@@ -79,7 +80,15 @@ def test_view_gets_the_event_of_the_request(wire: Wire) -> None:
 
 def test_literal_segment_wins_over_a_parameter(wire: Wire) -> None:
     assert body_of(wire.get("/things/special")) == {"special": True}
-    assert body_of(wire.get("/things/spec%69al%20x/")) == {"name": "special x"}
+    assert body_of(wire.get("/things/spec%69al")) == {"special": True}
+
+
+def test_path_parameter_reaches_the_view_as_sent(wire: Wire) -> None:
+    assert body_of(wire.get("/things/spec%69al%20x/")) == {"name": "spec%69al%20x"}
+
+
+def test_greedy_path_parameter_has_the_rest_of_the_path(wire: Wire) -> None:
+    assert body_of(wire.get("/files/a/b.txt")) == {"proxy": "a/b.txt"}
 
 
 def test_values_of_a_header_are_separate(wire: Wire) -> None:
@@ -190,6 +199,47 @@ def test_integration_timeout_is_a_504() -> None:
         answer = wire.get("/event")
         assert (answer.status, body_of(answer)) == (504, {"message": "Endpoint request timed out"})
         release.set()
+
+
+def posted(wire: Wire, body: bytes) -> Answer:
+    wire.send(b"POST /event HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(body))
+    wire.send(body)
+    return wire.answer()
+
+
+@pytest.mark.parametrize("character", [b"x", b'"', "é".encode()])
+def test_event_over_six_megabytes_is_413(
+    character: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    lengths: list[int] = []
+
+    def measure(event: Any, _context: Any) -> Any:
+        lengths.append(len(json.dumps(event, ensure_ascii=False).encode()))
+        return {}
+
+    with gateway(measure, body_bytes=10 * 1024 * 1024) as served, Wire(served.port) as wire:
+        assert posted(wire, b"").status == 200
+        # The same event with this body, in quotes instead of null, is exactly at the limit.
+        spare_bytes = 6 * 1024 * 1024 - lengths[0] + len("null") - len('""')
+        most = spare_bytes // len(json.dumps(character.decode(), ensure_ascii=False).encode()[1:-1])
+        assert posted(wire, character * (most - 100)).status == 200
+        answer = posted(wire, character * (most + 100))
+        assert (answer.status, body_of(answer)) == (413, {"message": "Request Too Long"})
+        assert answer.header("x-amzn-errortype") == "BadRequestException"
+    assert len(lengths) == 2
+    assert "larger than Lambda's 6291456 bytes" in caplog.text
+
+
+def test_result_over_six_megabytes_is_502(caplog: pytest.LogCaptureFixture) -> None:
+    frame_bytes = len(json.dumps({"body": ""}))
+
+    def large(event: Any, _context: Any) -> Any:
+        return {"body": "x" * (6 * 1024 * 1024 + 100 - frame_bytes + int(event["body"]))}
+
+    with gateway(large) as served, Wire(served.port) as wire:
+        assert posted(wire, b"0").status == 200
+        assert posted(wire, b"1").status == 502
+    assert "larger than Lambda's 6291556 bytes" in caplog.text
 
 
 def test_function_timeout_is_a_502(caplog: pytest.LogCaptureFixture) -> None:

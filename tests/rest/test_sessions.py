@@ -63,6 +63,15 @@ def test_creation_is_201_with_the_whole_state(rest: RestClient, store: FakeStore
     }
 
 
+def test_percent_encoded_session_id_is_decoded(rest: RestClient) -> None:
+    rest.start_session()
+
+    encoded = SESSION.replace("-", "%2D").replace("8", "%38")
+
+    assert rest.get(f"/v1/sessions/{encoded}").data["session_id"] == SESSION
+    assert rest.post(f"/v1/sessions/{encoded}/pause").data["status"] == "paused"
+
+
 def test_repeated_creation_is_200(rest: RestClient) -> None:
     rest.start_session()
 

@@ -4,6 +4,7 @@ import boto3
 from chalice.app import Chalice, WebsocketEvent
 
 app = Chalice("echo")
+app.experimental_feature_flags.add("WEBSOCKETS")
 app.websocket_api.session = boto3.session.Session()
 
 

@@ -25,10 +25,7 @@ from local.gateway.__main__ import Options, ServedApp, main, read_arguments, ser
 from local.gateway.sigv4 import Credentials, credentials_from
 from local.gateway.websocket_limits import Faults, Limits, MessageOrder
 
-from .test_chalice_app import _own_modules
 from .websocket_serving import WITHIN_S
-
-__all__ = ["_own_modules"]  # a fixture for the tests that load an app
 
 ROOT = Path(__file__).parents[2]
 ECHO = Path(__file__).parent / "echo"

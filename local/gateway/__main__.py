@@ -239,11 +239,18 @@ async def serve(options: Options) -> None:
 
 
 def _set_environment(exit_stack: AsyncExitStack, variables: Mapping[str, str]) -> None:
-    """Set the variables that are not set, until the stack closes."""
+    """Set the variables that are not set; restore all of them when the stack closes."""
+
+    def restore(name: str, previous: str | None) -> None:
+        if previous is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = previous
+
     for name, value in variables.items():
-        if name not in os.environ:
-            os.environ[name] = value
-            exit_stack.callback(os.environ.pop, name, None)
+        # Also one that was set: each Chalice app appends to AWS_EXECUTION_ENV.
+        exit_stack.callback(restore, name, os.environ.get(name))
+        os.environ.setdefault(name, value)
 
 
 def _certificate(exit_stack: AsyncExitStack, options: Options) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,22 +25,6 @@ from local.gateway.websocket_actions import Invoke
 from .api_harness import HANDSHAKE, T0, api_harness
 
 ECHO = Path(__file__).parent / "echo"
-
-
-@pytest.fixture(autouse=True)
-def _own_modules() -> Iterator[None]:
-    """Unload the app that a test has loaded."""
-    path = list(sys.path)
-
-    def apps() -> list[str]:
-        return [name for name in sys.modules if name.partition(".")[0] in ("app", "chalicelib")]
-
-    before = {name: sys.modules[name] for name in apps()}
-    yield
-    for name in apps():
-        del sys.modules[name]
-    sys.modules.update(before)
-    sys.path[:] = path
 
 
 @pytest.fixture

@@ -25,10 +25,7 @@ from local.gateway.__main__ import Options, ServedApp, main, read_arguments, ser
 from local.gateway.sigv4 import Credentials, credentials_from
 from local.gateway.websocket_limits import Faults, Limits, MessageOrder
 
-from .test_chalice_app import _own_modules
 from .websocket_serving import WITHIN_S
-
-__all__ = ["_own_modules"]  # a fixture for the tests that load an app
 
 ROOT = Path(__file__).parents[2]
 ECHO = Path(__file__).parent / "echo"
@@ -389,16 +386,24 @@ def test_app_runs_in_its_directory_with_lambda_s_variables(tmp_path: Path) -> No
         }
 
 
-def test_environment_and_directory_are_restored() -> None:
+@pytest.mark.parametrize("runtime", [None, "AWS_Lambda"])
+def test_environment_and_directory_are_restored(
+    runtime: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_EXECUTION_ENV", raising=False)
+    if runtime is not None:
+        monkeypatch.setenv("AWS_EXECUTION_ENV", runtime)
+
     async def use() -> None:
         async with AsyncExitStack() as parts:
             await ServedApp.start(parts, Options(ECHO, port=0, ws_port=0))
             assert Path.cwd() == ECHO
             assert os.environ["LAMBDA_TASK_ROOT"] == str(ECHO)
 
-    before = dict(os.environ), Path.cwd()
+    environment, directory = set(os.environ.items()), Path.cwd()
     asyncio.run(asyncio.wait_for(use(), WITHIN_S))
-    assert (dict(os.environ), Path.cwd()) == before
+    assert set(os.environ.items()) ^ environment == set()
+    assert Path.cwd() == directory
 
 
 SCHEDULED = """\

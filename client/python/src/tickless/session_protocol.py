@@ -203,6 +203,7 @@ class SessionProtocol:
         """The machine has slept."""
         now_ms = self._environment.now()
         self.clock.resync()
+        self._detector.suspended(now_ms)
         if self._is_open:
             self._ping_at_ms = now_ms
             self._dead_at_ms = min(self._dead_at_ms, now_ms + self._timeouts.probe_timeout_ms)
@@ -221,9 +222,10 @@ class SessionProtocol:
             self._heartbeat_ms = message["heartbeatIntervalMs"]
             self._ping_at_ms = min(self._ping_at_ms, now_ms + self._heartbeat_ms)
         self._dead_at_ms = now_ms + MISSED_HEARTBEATS * self._heartbeat_ms
-        self._confirm(message, now_ms)
         if kind == "PONG":
+            # The clock notices a sleep, after which this round trip is unknown.
             self.clock.receive_pong(message)
+        self._confirm(message, now_ms)
         self.clock.receive_timestamp(message["timestamp"])
         # The server's time is known more precisely now.
         if kind == "PONG" and not self._claims_sent:

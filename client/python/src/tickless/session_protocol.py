@@ -28,7 +28,7 @@ MISSED_HEARTBEATS = 3
 CLAIM_SPREAD_MS = 750
 MAX_CLAIM_DELAY_MS = 30_000
 
-HANDSHAKE_ERRORS: Final[Mapping[int | None, tuple[str, str]]] = {
+HANDSHAKE_ERRORS: Final[Mapping[int | None, tuple[str | None, str]]] = {
     401: ("UNAUTHENTICATED", "The server requires a valid token"),
     403: ("FORBIDDEN", "The token does not give access to this session"),
 }
@@ -170,10 +170,8 @@ class SessionProtocol:
         return [*self._sync.connection_opened(now_ms), *self.tick()]
 
     def connection_failed(self, failed: ConnectionFailed) -> None:
-        """An attempt failed; reported only if the token or the proxy is the reason."""
-        code, message = HANDSHAKE_ERRORS.get(failed.status, ("", ""))
-        if failed.is_proxy:
-            code, message = "PROXY_FAILED", f"The proxy can't be used: {failed}"
+        """An attempt failed; reported unless the reason may just be the network."""
+        code, message = HANDSHAKE_ERRORS.get(failed.status, (failed.code, str(failed)))
         if code:
             self._callbacks.on_error({"type": "ERROR", "code": code, "message": message})
 

@@ -110,6 +110,22 @@ def test_delay_runs_before_the_clock() -> None:
     assert frame(2_500, state).changes_in_ms == 500
 
 
+def test_delay_is_shown_while_paused() -> None:
+    fields: dict[str, Any] = {
+        "time_remaining_ms": 60_000,
+        "delay_remaining_ms": 4_989,
+        "is_running": False,
+    }
+    paused = {"status": "paused"}
+    assert select(face(9_000, state=paused, **fields), "text", "delay") == ("1:00", "0:05")
+    spent = {**fields, "delay_remaining_ms": 0}
+    assert select(face(9_000, state=paused, **spent), "text", "delay") == ("1:00", "")
+    # It is another participant's turn.
+    assert face(0, state=paused, **{**fields, "is_active": False}).delay == ""
+    state = make_state(make_participant("a", is_active=True, **fields), **paused)
+    assert frame(0, state).changes_in_ms == inf
+
+
 def test_byoyomi_shows_the_main_time_and_then_the_period() -> None:
     control = {"type": "byoyomi", "period_ms": 30_000, "periods": 3}
     fields: dict[str, Any] = {
@@ -169,16 +185,32 @@ def overtimes(draw: st.DrawFn) -> tuple[dict[str, Any], int]:
     return fields, until_loss_ms
 
 
-@given(st.lists(overtimes(), min_size=2, max_size=60))
+@st.composite
+def delays(draw: st.DrawFn) -> tuple[dict[str, Any], int]:
+    """A participant with some of their delay left, or none, and how long until they lose."""
+    left_ms, delay_ms = draw(st.integers(1, 3_000)), draw(st.integers(0, 5_000))
+    control = {"type": "delay", "delay_ms": 5_000}
+    fields = {
+        "time_control": control,
+        "time_remaining_ms": left_ms,
+        "delay_remaining_ms": delay_ms,
+    }
+    return fields, left_ms + delay_ms
+
+
+@given(st.lists(st.one_of(overtimes(), delays()), min_size=2, max_size=60), st.booleans())
 def test_faces_of_states_that_lose_at_different_times_differ(
-    states: list[tuple[dict[str, Any], int]],
+    states: list[tuple[dict[str, Any], int]], is_paused: bool
 ) -> None:
     losses_ms: dict[tuple[Any, ...], list[int]] = {}
+    paused: dict[str, Any] = {"status": "paused"} if is_paused else {}
     for fields, until_loss_ms in states:
-        seen = select(face(0, **fields), "text", "periods")
+        one = face(0, state=paused, **fields, is_running=not is_paused)
+        seen = select(one, "text", "periods", "delay")
         losses_ms.setdefault(seen, []).append(until_loss_ms)
-    # The digits are rounded to tenths.
-    assert all(max(each) - min(each) <= 100 for each in losses_ms.values()), losses_ms
+    # The digits are rounded to tenths, and those of a delay to seconds.
+    for (_, _, delay), each in losses_ms.items():
+        assert max(each) - min(each) <= (1_100 if delay else 100), losses_ms
 
 
 def test_session_clock_of_global_comes_last() -> None:

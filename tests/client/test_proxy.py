@@ -1,16 +1,27 @@
-"""Proxies that don't exist, can't be used or refuse: reported and retried, and nothing else."""
+"""Proxies and addresses that can't be used, reached or trusted: reported for what they are."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from socket import AF_INET, SOCK_STREAM, socket
 from socketserver import StreamRequestHandler, TCPServer
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from threading import Thread
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from websockets.asyncio.server import serve
 
 from tickless import SessionClient
+from tickless.environment import ConnectionFailed, ProxySource, open_socket
 from tickless.session_protocol import ClientTimeouts
 from tickless.wire_types import Message
 
@@ -41,7 +52,9 @@ async def refusals(count: int, client: SessionClient, errors: list[Message]) -> 
         ("http_proxy", "odd", "scheme  isn't supported"),
         ("http_proxy", "ftp://proxy.test:3128", "scheme ftp isn't supported"),
         ("https_proxy", "http://secret@proxy.test", "username provided without password"),
-        ("http_proxy", "http://proxy.test:port", "Port could not be cast"),
+        ("http_proxy", "http://proxy.test:port", "host or port is invalid"),
+        ("http_proxy", "http://user:secret/@proxy.test:3128", "path is meaningless"),
+        ("http_proxy", f"http://{'a' * 70}.test", "host or port is invalid"),
         ("socks_proxy", "socks5h://127.0.0.1:1080", "requires python-socks"),
     ],
 )
@@ -67,11 +80,33 @@ async def test_client_recovers_when_the_environment_does(monkeypatch: pytest.Mon
         await client.wait_until(lambda _: "python-socks" in errors[-1]["message"])
 
 
-@pytest.mark.parametrize("proxy", ["odd", "ftp://proxy.test", "http://", "http://proxy.test:port"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "",
+        "odd",
+        "ftp://proxy.test",
+        "http://",
+        "http://proxy.test:port",
+        "http://proxy.test:0",
+        "http://proxy.test:99999",
+        "http://proxy.test/path",
+        f"http://{'a' * 70}.test",
+    ],
+)
 async def test_connect_refuses_a_proxy_that_is_no_address(proxy: str) -> None:
     client = SessionClient(URL, "s", proxy=proxy)
     with pytest.raises(ValueError, match="proxy must be"):
         client.connect()
+    assert client.connection == "closed"
+
+
+@pytest.mark.parametrize("proxy", [5, 1, 0, False, b"http://proxy.test", object()])
+async def test_connect_refuses_a_proxy_of_another_type(proxy: Any) -> None:
+    client = SessionClient(URL, "s", proxy=proxy)
+    with pytest.raises(TypeError, match="proxy must be an address, True or None, got"):
+        client.connect()
+    await client.close()
     assert client.connection == "closed"
 
 
@@ -108,6 +143,140 @@ def test_proxy_is_used_and_its_refusal_is_reported() -> None:
 
     # Not on virtual time, which does not wait for a network.
     asyncio.run(connect())
+
+
+def unused_port() -> int:
+    with socket(AF_INET, SOCK_STREAM) as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("is_of_the_environment", [True, False])
+def test_proxy_that_cannot_be_reached_is_reported_once_per_attempt(
+    is_of_the_environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://127.0.0.1:{unused_port()}"
+    if is_of_the_environment:
+        monkeypatch.setenv("http_proxy", address)
+
+    async def connect() -> None:
+        errors: list[Message] = []
+        proxy: ProxySource = True if is_of_the_environment else address
+        client = SessionClient(URL, "s", proxy=proxy, on_error=errors.append, timeouts=QUICK)
+        await refusals(3, client, errors)
+        assert {one["code"] for one in errors} == {"PROXY_FAILED"}
+        assert "The connection through the proxy failed: " in errors[0]["message"]
+        assert "Connect call failed" in errors[0]["message"]
+
+    asyncio.run(connect())
+
+
+def test_proxy_that_never_answers_is_reported() -> None:
+    async def connect() -> None:
+        errors: list[Message] = []
+        timeouts = replace(QUICK, open_timeout_ms=20)
+        with socket(AF_INET, SOCK_STREAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            client = SessionClient(
+                URL, "s", proxy=address, on_error=errors.append, timeouts=timeouts
+            )
+            await refusals(2, client, errors)
+        assert {one["code"] for one in errors} == {"PROXY_FAILED"}
+        assert "longer than 20 ms" in errors[0]["message"]
+
+    asyncio.run(connect())
+
+
+@pytest.fixture
+def untrusted(tmp_path: Path) -> SSLContext:
+    """The context of a server with a certificate that it signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    at = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - timedelta(days=1))
+        .not_valid_after(at + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = tmp_path / "server.pem"
+    path.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def test_certificate_that_is_not_trusted_is_reported_as_that(untrusted: SSLContext) -> None:
+    async def connect() -> None:
+        errors: list[Message] = []
+        async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, ssl=untrusted) as server:
+            port = server.sockets[0].getsockname()[1]
+            client = SessionClient(
+                f"wss://127.0.0.1:{port}/dev",
+                "s",
+                proxy=None,
+                on_error=errors.append,
+                timeouts=QUICK,
+            )
+            await refusals(3, client, errors)
+        assert {one["code"] for one in errors} == {"CONNECTION_FAILED"}
+        assert "certificate verify failed" in errors[0]["message"]
+        assert "proxy" not in errors[0]["message"]
+
+    asyncio.run(connect())
+
+
+def test_server_that_cannot_be_reached_without_a_proxy_is_not_to_be_reported() -> None:
+    async def connect() -> None:
+        with pytest.raises(ConnectionFailed, match="Connect call failed") as raised:
+            await open_socket(f"ws://127.0.0.1:{unused_port()}/dev", (), proxy=None)
+        assert raised.value.code is None
+
+    asyncio.run(connect())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://127.0.0.1:99999/dev",
+        "ws://127.0.0.1:abc/dev",
+        "ws://127.0.0.1:0/dev",
+        "ws://[::1/dev",
+        f"ws://{'a' * 70}.test/dev",
+        "ws://a..b/dev",
+        "ws://host/dev#part",
+        "ws://user@host/dev",
+        5,
+        None,
+    ],
+)
+async def test_address_that_is_invalid_is_refused_at_once_and_reported_later(url: Any) -> None:
+    client = SessionClient(url, "s")
+    with pytest.raises(ValueError, match="url must be a ws:// or wss:// address"):
+        client.connect()
+    assert client.connection == "closed"
+
+    # A function's later addresses are not known at once.
+    urls = [URL]
+    errors: list[Message] = []
+    client = SessionClient(
+        lambda: urls.pop() if urls else url, "s", on_error=errors.append, timeouts=QUICK
+    )
+    await refusals(3, client, errors)
+    assert {one["code"] for one in errors} == {"URL_FAILED"}
+    assert "url must be" in errors[0]["message"]
 
 
 def test_without_a_proxy_that_of_the_environment_is_ignored(

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import re
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -213,6 +214,16 @@ def test_token_is_sent_with_every_request_and_a_function_is_called_each_time() -
     server.call_async(get_state, token="fixed")
     sent = [request.headers["Authorization"] for request in server.requests]
     assert sent == [f"Bearer {token}" for token in ("t0", "t1", "fixed", "t2", "fixed")]
+
+
+@pytest.mark.parametrize("token", ["s3cret b", "s3cret\n", "s3cret\u00e9", b"s3cret", ""])
+def test_token_that_cannot_be_sent_is_refused_without_quoting_it(token: Any) -> None:
+    for call in (Server.call, Server.call_async):
+        server = Server(Prepared(200, json.dumps(STATE).encode()))
+        with pytest.raises(ValueError, match="The token can't be sent") as raised:
+            call(server, lambda client: client.get_session("s"), token=token)
+        assert "s3cret" not in "".join(traceback.format_exception(raised.value, limit=0))
+        assert server.requests == []
 
 
 def test_failed_token_renewal_is_retried() -> None:

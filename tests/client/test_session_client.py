@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from statistics import mean
+from typing import Any
 
 import httpx
 import pytest
@@ -152,6 +153,106 @@ async def test_failed_token_renewal_is_retried() -> None:
     await advance(5_000)
     assert recorded.socket.subprotocols == ("bearer.t",)
     assert len(recorded.environment.attempts_at) == 1
+
+
+def issuer_refuses() -> httpx.HTTPStatusError:
+    request = httpx.Request("GET", "https://issuer.test")
+    return httpx.HTTPStatusError("401", request=request, response=httpx.Response(401))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("no network"),
+        issuer_refuses(),
+        ValueError("no JSON"),
+        LookupError("no such key"),
+        TimeoutError("no answer"),
+        # Of a task that the function awaited.
+        asyncio.CancelledError("another task"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_token_function_that_raises_is_reported_and_retried(failure: BaseException) -> None:
+    failures = [failure] * 3
+
+    async def renew() -> str:
+        if failures:
+            raise failures.pop()
+        return "t"
+
+    recorded = RecordedClient(token=renew)
+    recorded.client.connect()
+    await recorded.client.wait_until(lambda _: bool(recorded.environment.sockets))
+    assert [one["code"] for one in recorded.errors] == ["TOKEN_FAILED"] * 3
+    reason = f"{type(failure).__name__}: {failure}"
+    assert recorded.errors[0]["message"] == f"No token could be obtained: {reason}"
+    assert recorded.connections == ["connecting"]
+    assert recorded.socket.subprotocols == ("bearer.t",)
+    await recorded.client.close()
+
+
+async def test_client_whose_token_function_fails_or_hangs_can_be_closed() -> None:
+    async def fail() -> str:
+        raise ValueError("none")
+
+    async def hang() -> str:
+        await asyncio.sleep(600)
+        return "t"
+
+    for renew, reason in ((fail, "ValueError: none"), (hang, "TimeoutError")):
+        recorded = RecordedClient(token=renew)
+        recorded.client.connect()
+        await advance(11_000)
+        assert recorded.errors[0]["message"] == f"No token could be obtained: {reason}"
+        await recorded.client.close()
+        assert recorded.connections == ["connecting", "closed"]
+
+    hanging = RecordedClient(token=hang)
+    hanging.client.connect()
+    await advance(1)
+    await hanging.client.close()
+    assert hanging.errors == []
+
+
+@pytest.mark.parametrize(
+    "token", ["s3cret b", "s3cret\n", "s3cret\u00e9", "s3cret,b", b"s3cret", 5]
+)
+@pytest.mark.parametrize("is_function", [True, False])
+async def test_token_that_cannot_be_sent_is_reported_without_quoting_it(
+    token: Any, is_function: bool
+) -> None:
+    async def renew() -> Any:
+        return token
+
+    recorded = RecordedClient(token=renew if is_function else token)
+    recorded.client.connect()
+    await recorded.client.wait_until(lambda _: len(recorded.errors) >= 3)
+    assert recorded.environment.attempts_at == []
+    for one in recorded.errors:
+        assert one["code"] == "TOKEN_FAILED"
+        assert one["message"].startswith("The token can't be sent")
+        assert "s3cret" not in one["message"]
+    await recorded.client.close()
+
+
+async def test_url_function_that_raises_later_is_reported_and_retried() -> None:
+    answers: list[str | Exception] = ["ws://a/dev", "ws://a/dev", LookupError("no stage")]
+
+    def url() -> str:
+        answer = answers.pop(0) if answers else "ws://b/dev"
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    recorded = RecordedClient(url=url)
+    await recorded.go_live()
+    recorded.socket.end()
+    await recorded.reconnect()
+    assert [one["code"] for one in recorded.errors] == ["URL_FAILED"]
+    assert recorded.errors[0]["message"].endswith("LookupError: no stage")
+    assert recorded.client.connection == "live"
+    await recorded.client.close()
 
 
 async def test_reconnect_backoff_doubles_up_to_30_s_with_full_jitter() -> None:

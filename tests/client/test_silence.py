@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tickless import CommandError, display_frame
+from tickless import ClientTimeouts, CommandError, display_frame
 from tickless.wire_types import Message
 
 from .factories import SERVER_START_MS, current, pong, server_now, update
@@ -121,6 +121,22 @@ async def test_slow_round_trips_that_are_usual_are_not_doubted() -> None:
         await advance(120_000)
         assert recorded.connections == ["connecting", "live"]
         await recorded.client.close()
+
+
+async def test_answer_that_was_under_way_during_a_sleep_does_not_delay_the_doubt() -> None:
+    recorded = RecordedClient(timeouts=ClientTimeouts(clock_samples=0))
+    await recorded.go_live()
+    ping = recorded.socket.sent_of_type("PING")[0]
+    await advance(1_400)
+    recorded.environment.slept_ms += 3_600_000
+    # The first to notice the sleep is the answer.
+    recorded.socket.deliver(pong(ping["clientTime"], 3))
+    await advance(1)
+    before_ms = now()
+    await recorded.client.wait_until(lambda client: client.connection != "live")
+    assert recorded.client.connection == "unconfirmed"
+    assert now() - before_ms == pytest.approx(MIN_ANSWER_MS, abs=1)
+    await recorded.client.close()
 
 
 async def test_error_bound_includes_the_time_for_which_nothing_was_confirmed() -> None:

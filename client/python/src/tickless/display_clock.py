@@ -155,7 +155,7 @@ def _participant_face(
         warning=warning,
         is_active=now["is_active"],
         is_running=now["is_running"],
-        delay=format_remaining(delay_ms, 0) if delay_ms > 0 and now["is_running"] else "",
+        delay=format_remaining(delay_ms, 0) if delay_ms > 0 and now["is_active"] else "",
         overtime=format_elapsed(now["overtime_ms"]) if now["overtime_ms"] > 0 else "",
         periods=_periods(now, now.get("time_control") or state.get("time_control") or {}),
         periods_left=now.get("periods_left"),

@@ -9,19 +9,30 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ssl import SSLError
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidProxy,
     InvalidStatus,
+    InvalidURI,
     ProxyError,
     WebSocketException,
 )
+from websockets.proxy import get_proxy, parse_proxy
 from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
 
 CLOSE_TIMEOUT_S = 2
+
+URL_RULE = "url must be a ws:// or wss:// address with a host"
+PROXY_RULE = (
+    "proxy must be an address with a host and one of the schemes"
+    " http, https, socks5h, socks5, socks4a, socks4"
+)
 
 ProxySource = str | Literal[True] | None
 """The address of a proxy; ``True`` for the one of the environment, as ``http_proxy``."""
@@ -43,17 +54,23 @@ class SocketClosed(Exception):
         self.reason = reason
 
 
-class ConnectionFailed(Exception):
-    """A connection could not be opened; the cause says why.
+FailureCode = Literal["CONNECTION_FAILED", "PROXY_FAILED", "TOKEN_FAILED", "URL_FAILED"]
+"""Why an attempt to connect failed, where waiting alone is unlikely to help."""
 
-    ``status`` is the HTTP status of the handshake, if there was a response. ``is_proxy`` if a
-    proxy is the reason.
+
+class ConnectionFailed(Exception):
+    """A connection could not be opened; the text says why, without the token.
+
+    ``status`` is the HTTP status of the handshake, if there was a response. ``code`` is what is
+    reported, ``None`` if the reason may just be the network.
     """
 
-    def __init__(self, reason: str, status: int | None = None, *, is_proxy: bool = False) -> None:
+    def __init__(
+        self, reason: str, status: int | None = None, *, code: FailureCode | None = None
+    ) -> None:
         super().__init__(reason)
         self.status = status
-        self.is_proxy = is_proxy
+        self.code = code
 
 
 class Socket(Protocol):
@@ -114,6 +131,45 @@ def _socket_closed(closed: ConnectionClosed) -> SocketClosed:
     return SocketClosed(frame.code, frame.reason) if frame else SocketClosed()
 
 
+def check_address(url: str) -> None:
+    """Check the address of a WebSocket.
+
+    Raises:
+        ValueError: It is none. The text doesn't quote it: an address may contain a password.
+    """
+    try:
+        _check_host_and_port(parse_uri(url).host, url)
+    except InvalidURI as error:
+        raise ValueError(f"{URL_RULE}: {error.msg}") from None
+    except ValueError:
+        raise ValueError(f"{URL_RULE}: its host or port is invalid") from None
+
+
+def check_proxy(address: str) -> None:
+    """Check the address of a proxy.
+
+    Raises:
+        ValueError: It is none. The text doesn't quote it: an address may contain a password.
+    """
+    try:
+        _check_host_and_port(parse_proxy(address).host, address)
+    except InvalidProxy as error:
+        raise ValueError(f"{PROXY_RULE}: {error.msg}") from None
+    except ValueError:
+        raise ValueError(f"{PROXY_RULE}: its host or port is invalid") from None
+
+
+def _check_host_and_port(host: str, address: str) -> None:
+    # The resolver encodes names so. The libraries take the port 0 for none.
+    if not host.encode("idna") or urlsplit(address).port == 0:
+        raise ValueError
+
+
+def proxy_for(url: str, proxy: ProxySource) -> str | None:
+    """The address of the proxy for a valid ``url``, ``None`` if there is none."""
+    return get_proxy(parse_uri(url)) if proxy is True else proxy
+
+
 async def open_socket(
     url: str, subprotocols: tuple[str, ...], *, proxy: ProxySource = True
 ) -> Socket:
@@ -123,6 +179,16 @@ async def open_socket(
         ConnectionFailed: The server or the proxy can't be reached, or refused, or the environment
             names a proxy that can't be used.
     """
+    try:
+        check_address(url)
+    except ValueError as error:
+        raise ConnectionFailed(str(error), code="URL_FAILED") from error
+    address = proxy_for(url, proxy)
+    try:
+        if address is not None:
+            check_proxy(address)
+    except ValueError as error:
+        raise ConnectionFailed(f"The proxy can't be used: {error}", code="PROXY_FAILED") from error
     try:
         connection = await connect(
             url,
@@ -134,16 +200,29 @@ async def open_socket(
             open_timeout=None,
             close_timeout=CLOSE_TIMEOUT_S,
         )
-    except InvalidProxy as error:
-        # Its text contains the address, which may contain a password.
-        raise ConnectionFailed(error.msg, is_proxy=True) from error
-    except (ProxyError, ImportError, ValueError) as error:
-        # SOCKS needs a library; a port may be no number.
-        raise ConnectionFailed(str(error), is_proxy=True) from error
-    except (OSError, EOFError, WebSocketException) as error:
-        status = error.response.status_code if isinstance(error, InvalidStatus) else None
-        raise ConnectionFailed(str(error), status) from error
+    except Exception as error:
+        raise _connection_failed(error, is_proxied=address is not None) from error
     return WebSocket(connection)
+
+
+def _connection_failed(error: Exception, *, is_proxied: bool) -> ConnectionFailed:
+    if isinstance(error, SSLError):
+        # An OSError and a ValueError too, but neither a lost network nor a bad address.
+        return ConnectionFailed(f"The connection failed: {error}", code="CONNECTION_FAILED")
+    if isinstance(error, ProxyError | ImportError):
+        # SOCKS needs a library.
+        return ConnectionFailed(f"The proxy can't be used: {error}", code="PROXY_FAILED")
+    if isinstance(error, OSError | EOFError) and is_proxied:
+        return ConnectionFailed(
+            f"The connection through the proxy failed: {error}", code="PROXY_FAILED"
+        )
+    if isinstance(error, OSError | EOFError | WebSocketException):
+        status = error.response.status_code if isinstance(error, InvalidStatus) else None
+        return ConnectionFailed(str(error), status)
+    # The text may quote the token, which is in one of the headers.
+    return ConnectionFailed(
+        f"The connection failed: {type(error).__name__}", code="CONNECTION_FAILED"
+    )
 
 
 def now() -> float:

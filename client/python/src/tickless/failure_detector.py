@@ -29,6 +29,7 @@ class FailureDetector:
         self._probe_timeout_ms = probe_timeout_ms
         self._sent_at_ms: list[float] = []
         self._round_trip_ms: float | None = None
+        self._valid_since_ms = -inf
 
     @property
     def doubt_at_ms(self) -> float:
@@ -49,6 +50,10 @@ class FailureDetector:
         """A message that must be answered was sent."""
         self._sent_at_ms.append(now_ms)
 
+    def suspended(self, now_ms: float) -> None:
+        """The machine has slept: the round trip of what is under way is unknown."""
+        self._valid_since_ms = now_ms
+
     def answered(self, sent_at_ms: float, now_ms: float | None = None) -> None:
         """What was sent then is answered, so all that was sent before could get through, too.
 
@@ -56,8 +61,10 @@ class FailureDetector:
         """
         self.confirmed_at_ms = max(self.confirmed_at_ms, sent_at_ms)
         self._sent_at_ms = [at_ms for at_ms in self._sent_at_ms if at_ms > sent_at_ms]
-        if now_ms is None:
+        if now_ms is None or sent_at_ms < self._valid_since_ms:
             return
-        round_trip_ms = now_ms - sent_at_ms
+        # What takes longer is no round trip: the connection would have been dropped. The process
+        # was blocked, or has processed the answer late.
+        round_trip_ms = min(now_ms - sent_at_ms, self._probe_timeout_ms)
         usual_ms = round_trip_ms if self._round_trip_ms is None else self._round_trip_ms
         self._round_trip_ms = usual_ms + (round_trip_ms - usual_ms) * ROUND_TRIP_WEIGHT

@@ -7,6 +7,7 @@ Owns headers, JSON bodies and the retry policy. Which requests there are is in
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
@@ -15,6 +16,7 @@ from .errors import ApiError, NoResponse, error_from_response
 
 TIMEOUT_S = 10.0
 NOT_MODIFIED = 304
+VISIBLE = re.compile(r"[!-~]+")
 
 T = TypeVar("T")
 
@@ -44,7 +46,16 @@ class Request(Generic[T]):
         return self.headers.get("Idempotency-Key")
 
     def httpx_arguments(self, url: str, token: str | None) -> dict[str, Any]:
-        """The arguments of httpx's ``request``; a retry sends the same bytes."""
+        """The arguments of httpx's ``request``; a retry sends the same bytes.
+
+        Raises:
+            ValueError: The token can't be sent. The text doesn't quote it, as that of httpx would.
+        """
+        if token is not None and not (isinstance(token, str) and VISIBLE.fullmatch(token)):
+            raise ValueError(
+                "The token can't be sent: it must be a string of visible ASCII characters,"
+                " without spaces and line ends"
+            )
         content_type = {} if self.body is None else {"Content-Type": "application/json"}
         authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
         return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -15,16 +16,18 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import httpx
-
 from .environment import (
+    URL_RULE,
     ConnectionFailed,
     Environment,
     ProxySource,
     Socket,
     SocketClosed,
     TokenSource,
+    check_address,
+    check_proxy,
     open_socket,
+    proxy_for,
     resolve_token,
 )
 from .server_clock import ServerClock
@@ -40,7 +43,8 @@ from .state_version import Snapshot
 from .wire_types import CommandName, ConnectionState, Ending, Message, SessionEvent
 
 BEARER = "bearer."
-PROXY_SCHEMES = ("http", "https", "socks5h", "socks5", "socks4a", "socks4")
+SUBPROTOCOL = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+"""A token of RFC 9110, as RFC 6455 demands."""
 
 
 class SessionClient:
@@ -49,9 +53,9 @@ class SessionClient:
     ``url`` is the stage's, ``wss://HOST/STAGE``; a function is called before every connection.
     ``on_connection`` receives a ConnectionState, ``on_state`` the snapshot, ``on_events`` the
     events of a new version in order, and ``on_error`` an ERROR that answers no command, or one
-    for an attempt to connect that failed because of the token or the proxy. They are called
-    synchronously from the client's task. An exception of a callback ends the client, and is raised
-    where the caller awaits it.
+    for an attempt to connect that failed because of ``url``, ``token``, ``proxy`` or TLS: it is
+    retried. They are called synchronously from the client's task. An exception of a callback ends
+    the client, and is raised where the caller awaits it.
 
     ``proxy`` is the address of a proxy, ``None`` for none, or ``True`` for that of the environment
     (``http_proxy`` and others). An ``environment`` of your own opens its sockets without it.
@@ -75,6 +79,7 @@ class SessionClient:
         self._session_id = session_id
         self._token = token
         self._proxy = proxy
+        self._may_use_proxy = environment is None
         self._environment = environment or Environment(
             open_socket=partial(open_socket, proxy=proxy)
         )
@@ -126,14 +131,15 @@ class SessionClient:
 
         Raises:
             ValueError: ``url`` is not the address of a WebSocket, or ``proxy`` of a proxy.
+            TypeError: ``proxy`` is neither a string nor ``True`` nor ``None``.
         """
         if self._task is None:
             self._address()
-            if isinstance(self._proxy, str) and not _is_proxy(self._proxy):
-                raise ValueError(
-                    f"proxy must be an address with a host and one of the schemes"
-                    f" {', '.join(PROXY_SCHEMES)}"
-                )
+            if isinstance(self._proxy, str):
+                check_proxy(self._proxy)
+            elif self._proxy is not True and self._proxy is not None:
+                kind = type(self._proxy).__name__
+                raise TypeError(f"proxy must be an address, True or None, got {kind}")
             self._protocol.start()
             self._task = asyncio.create_task(self._run())
             self._task.add_done_callback(self._on_task_done)
@@ -259,8 +265,7 @@ class SessionClient:
 
     async def _run_connection(self) -> None:
         """Open one connection and read it until it ends."""
-        async with asyncio.timeout(_seconds(self._timeouts.open_timeout_ms)):
-            socket = await self._open_socket()
+        socket = await self._open_socket()
         try:
             self._socket = socket
             await self._read(socket)
@@ -275,13 +280,52 @@ class SessionClient:
         self._notify()
 
     async def _open_socket(self) -> Socket:
+        """Open a connection.
+
+        Raises:
+            ConnectionFailed: Whatever the reason.
+        """
+        subprotocols = await self._subprotocols()
         try:
-            token = await resolve_token(self._token)
-        except (OSError, httpx.TransportError) as error:
-            # The issuer of tokens may be unreachable, as the server may be: both are retried.
-            raise ConnectionFailed("No token could be obtained") from error
-        subprotocols = () if token is None else (f"{BEARER}{token}",)
-        return await self._environment.open_socket(self._address(), subprotocols)
+            address = self._address()
+        except Exception as error:
+            raise ConnectionFailed(
+                f"There is no address to connect to: {_reason(error)}", code="URL_FAILED"
+            ) from error
+        timeout_ms = self._timeouts.open_timeout_ms
+        try:
+            async with asyncio.timeout(_seconds(timeout_ms)):
+                return await self._environment.open_socket(address, subprotocols)
+        except TimeoutError as error:
+            is_proxied = self._may_use_proxy and proxy_for(address, self._proxy) is not None
+            raise ConnectionFailed(
+                f"The connection{' through the proxy' * is_proxied} failed: it took longer than"
+                f" {timeout_ms:g} ms",
+                code="PROXY_FAILED" if is_proxied else None,
+            ) from error
+
+    async def _subprotocols(self) -> tuple[str, ...]:
+        """The subprotocol that carries the token; the client's own errors never quote it."""
+        try:
+            async with asyncio.timeout(_seconds(self._timeouts.open_timeout_ms)):
+                token = await resolve_token(self._token)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            # The function may have awaited something that was cancelled: the client was not.
+            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                raise
+            raise ConnectionFailed(
+                f"No token could be obtained: {_reason(error)}", code="TOKEN_FAILED"
+            ) from error
+        if token is None:
+            return ()
+        if not isinstance(token, str) or not SUBPROTOCOL.fullmatch(f"{BEARER}{token}"):
+            raise ConnectionFailed(
+                "The token can't be sent: it must be a string of ASCII letters, digits and"
+                " !#$%&'*+-.^_`|~, without spaces and line ends",
+                code="TOKEN_FAILED",
+            )
+        return (f"{BEARER}{token}",)
 
     async def _read(self, socket: Socket) -> None:
         """Process messages until the connection ends or is dead."""
@@ -309,21 +353,18 @@ class SessionClient:
                 await socket.send(json.dumps(message))
 
     def _address(self) -> str:
-        url = self._url if isinstance(self._url, str) else self._url()
+        url = self._url() if callable(self._url) else self._url
+        if not isinstance(url, str):
+            raise ValueError(f"{URL_RULE}, got {type(url).__name__}")  # noqa: TRY004
+        check_address(url)
         parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise ValueError(f"url must be a ws:// or wss:// address with a host, got {url!r}")
         query = urlencode([*parse_qsl(parts.query), ("sessionId", self._session_id)])
         return urlunsplit(parts._replace(query=query))
 
 
-def _is_proxy(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        # The port is no number.
-        return False
+def _reason(error: BaseException) -> str:
+    """The kind of an exception and its text, if it has one."""
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _seconds(ms: float) -> float | None:

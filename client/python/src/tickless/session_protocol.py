@@ -28,7 +28,7 @@ MISSED_HEARTBEATS = 3
 CLAIM_SPREAD_MS = 750
 MAX_CLAIM_DELAY_MS = 30_000
 
-HANDSHAKE_ERRORS: Final[Mapping[int | None, tuple[str, str]]] = {
+HANDSHAKE_ERRORS: Final[Mapping[int | None, tuple[str | None, str]]] = {
     401: ("UNAUTHENTICATED", "The server requires a valid token"),
     403: ("FORBIDDEN", "The token does not give access to this session"),
 }
@@ -170,10 +170,8 @@ class SessionProtocol:
         return [*self._sync.connection_opened(now_ms), *self.tick()]
 
     def connection_failed(self, failed: ConnectionFailed) -> None:
-        """An attempt failed; reported only if the token or the proxy is the reason."""
-        code, message = HANDSHAKE_ERRORS.get(failed.status, ("", ""))
-        if failed.is_proxy:
-            code, message = "PROXY_FAILED", f"The proxy can't be used: {failed}"
+        """An attempt failed; reported unless the reason may just be the network."""
+        code, message = HANDSHAKE_ERRORS.get(failed.status, (failed.code, str(failed)))
         if code:
             self._callbacks.on_error({"type": "ERROR", "code": code, "message": message})
 
@@ -203,6 +201,7 @@ class SessionProtocol:
         """The machine has slept."""
         now_ms = self._environment.now()
         self.clock.resync()
+        self._detector.suspended(now_ms)
         if self._is_open:
             self._ping_at_ms = now_ms
             self._dead_at_ms = min(self._dead_at_ms, now_ms + self._timeouts.probe_timeout_ms)
@@ -221,9 +220,10 @@ class SessionProtocol:
             self._heartbeat_ms = message["heartbeatIntervalMs"]
             self._ping_at_ms = min(self._ping_at_ms, now_ms + self._heartbeat_ms)
         self._dead_at_ms = now_ms + MISSED_HEARTBEATS * self._heartbeat_ms
-        self._confirm(message, now_ms)
         if kind == "PONG":
+            # The clock notices a sleep, after which this round trip is unknown.
             self.clock.receive_pong(message)
+        self._confirm(message, now_ms)
         self.clock.receive_timestamp(message["timestamp"])
         # The server's time is known more precisely now.
         if kind == "PONG" and not self._claims_sent:

@@ -467,6 +467,27 @@ test('a connection that slept through three of the announced heartbeats is dropp
   }
 });
 
+test('a PONG that was under way during a sleep is no usual round trip', () => {
+  const { environment, client } = liveClient();
+  const [{ clientTime }] = environment.socket.sentOfType('PING');
+  environment.skip(1_400);
+  environment.slept += 3_600_000;
+  const timestamp = SERVER_START_MS;
+  environment.socket.deliver({
+    type: 'PONG',
+    clientTime,
+    receivedAt: timestamp,
+    timestamp,
+    ...versionFields(3),
+  });
+
+  // The next PING is sent at once.
+  environment.advance(1_499);
+  assert.equal(client.connection, 'live');
+  environment.advance(1);
+  assert.equal(client.connection, 'unconfirmed');
+});
+
 test('messages of a connection that was dropped are ignored', () => {
   const { environment, client } = liveClient();
   const first = environment.socket;

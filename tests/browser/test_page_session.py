@@ -207,6 +207,12 @@ def test_invalid_value_is_explained_at_its_field(screens: Screens, stack: Instan
     expect(control).to_be_focused()
     expect(control).to_have_attribute("aria-invalid", "true")
     expect(control).to_have_accessible_description(re.compile("^Invalid time control"))
+    control.fill("5+601")
+    expect(page.get_by_role("status")).to_be_empty()
+    page.get_by_role("button", name="Create session").click()
+    expect(control).to_have_accessible_description(
+        "The increment must be 0, or 1 millisecond to 10 minutes"
+    )
 
 
 def test_what_was_understood_is_created(screens: Screens, stack: Instance) -> None:

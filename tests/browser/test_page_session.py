@@ -207,11 +207,31 @@ def test_invalid_value_is_explained_at_its_field(screens: Screens, stack: Instan
     expect(control).to_be_focused()
     expect(control).to_have_attribute("aria-invalid", "true")
     expect(control).to_have_accessible_description(re.compile("^Invalid time control"))
+    control.fill("5+601")
+    expect(page.get_by_role("status")).to_be_empty()
+    page.get_by_role("button", name="Create session").click()
+    expect(control).to_have_accessible_description(
+        "The increment must be 0, or 1 millisecond to 10 minutes"
+    )
 
 
 def test_what_was_understood_is_created(screens: Screens, stack: Instance) -> None:
     host = create_session(screens, stack.rest_url, "Blitz", control="२ | १०")
     expect(clock(host, "White")).to_have_text("2:00")
+
+
+def test_paused_clock_shows_the_rest_of_its_delay(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "US delay", control="25 d60")
+    note = card(host, "White").locator(".note")
+    press(host, "Start")
+    expect(note).to_have_text(re.compile(r"^Starts in (1:00|0:\d\d)$"))
+    press(host, "Pause")
+    expect(note).to_have_text(re.compile(r"^Delay (1:00|0:\d\d) left$"))
+    expect(card(host, "Black").locator(".note")).to_be_empty()
+    press(host, "Complete")
+    host.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    expect(host.locator(".header .status")).to_have_text("Completed")
+    expect(note).to_be_empty()
 
 
 def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(

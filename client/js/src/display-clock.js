@@ -31,7 +31,8 @@ import {
  * @property {number} warning how many marks of `warn_at_ms` have been passed
  * @property {boolean} isActive
  * @property {boolean} isRunning
- * @property {string} delay digits of the remaining delay, or empty
+ * @property {string} delay digits of the remaining delay of whose turn it is, also while the clock
+ *   is paused; or empty
  * @property {string} overtime digits of the time since zero, or empty
  * @property {string} periods what follows the main time, as `then 5 x 0:30`, or which period runs,
  *   as `period 2 of 5, then 3 x 0:30`; with Canadian overtime `then 20 turns in 15:00`, and
@@ -181,7 +182,7 @@ function participantFace(now, state, tenthsBelowMs) {
     warning,
     isActive: now.is_active,
     isRunning: now.is_running,
-    delay: delayMs > 0 && now.is_running ? formatRemaining(delayMs, 0) : '',
+    delay: delayMs > 0 && now.is_active ? formatRemaining(delayMs, 0) : '',
     overtime: now.overtime_ms > 0 ? formatElapsed(now.overtime_ms) : '',
     periods: periodsText(now, now.time_control ?? state.time_control ?? {}),
     periodsLeft: now.periods_left,

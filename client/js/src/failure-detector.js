@@ -60,14 +60,16 @@ export class FailureDetector {
    * What was sent at `sentAtMs` is answered, so all that was sent before could get through, too.
    *
    * @param {number} sentAtMs
-   * @param {number} [nowMs] if the round trip is typical: commands and claims wait for the store
+   * @param {number} [nowMs] if the round trip is typical: commands and claims wait for the store,
+   *   and a suspension lengthens it
    */
   answered(sentAtMs, nowMs) {
     this.confirmedAtMs = Math.max(this.confirmedAtMs, sentAtMs);
     this.#sentAtMs = this.#sentAtMs.filter((atMs) => atMs > sentAtMs);
     if (sentAtMs >= this.#suspectedAtMs) this.#suspectedAtMs = Infinity;
     if (nowMs === undefined) return;
-    const roundTripMs = nowMs - sentAtMs;
+    // A line that slow is dropped. What is later says more about a busy page than about the line.
+    const roundTripMs = Math.min(nowMs - sentAtMs, PROBE_TIMEOUT_MS);
     this.#roundTripMs += (roundTripMs - this.#roundTripMs) * ROUND_TRIP_WEIGHT;
     if (Number.isNaN(this.#roundTripMs)) this.#roundTripMs = roundTripMs;
   }

@@ -141,11 +141,11 @@ export class ServerClock {
    * Add the sample of a PONG that has just arrived.
    *
    * @param {Pong} pong
+   * @returns {boolean} whether its round trip is known: it was not under way during a sleep
    */
   receivePong({ clientTime, receivedAt, timestamp }) {
     const now = this.#localNow();
-    // The round trip of a PONG that was under way during a sleep is unknown.
-    if (!(clientTime >= this.#validSince && clientTime <= now)) return;
+    if (!(clientTime >= this.#validSince && clientTime <= now)) return false;
     const before = this.#serverTimeAt(now);
     const isFirst = !this.#samples.length;
     this.#burstPongs += 1;
@@ -167,6 +167,7 @@ export class ServerClock {
     const slew = now + this.#offset - before;
     // A large forward correction is a step; at the first sample, every forward one is.
     this.#slew = slew <= (isFirst ? 0 : STEP_THRESHOLD_MS) ? slew : 0;
+    return true;
   }
 
   /** The monotonic clock; notices whether the machine has slept since the last call. */

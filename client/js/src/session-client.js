@@ -32,7 +32,7 @@ export class ClientEvent extends Event {
 /**
  * Dispatches `connection` (detail: a ConnectionState), `state` (the Snapshot, or null if there is
  * no session; again when the clock turns out to be behind), `events` (those of a new version, in
- * order) and `error` (an ERROR that answers no command).
+ * order) and `error` (an ERROR that answers no command, or why an attempt to connect failed).
  */
 export class SessionClient extends EventTarget {
   #url;
@@ -104,7 +104,12 @@ export class SessionClient extends EventTarget {
     return this.#protocol.errorBoundMs;
   }
 
-  /** Connect, and stay connected until `close`. */
+  /**
+   * Connect, and stay connected until `close`.
+   *
+   * @throws what `url` or the environment throws at the first attempt, unless the token comes from
+   *   a function; later failures are `error` events
+   */
   connect() {
     if (this.connection !== 'closed') return;
     this.#connect();
@@ -158,16 +163,24 @@ export class SessionClient extends EventTarget {
     const isCurrent = () => attempt === this.#attempt;
     new Promise((resolve) => resolve(token())).then(
       (renewed) => isCurrent() && this.#openSocket(renewed),
-      () => isCurrent() && this.#onLost(),
+      (error) => isCurrent() && this.#onFailed('TOKEN', 'The token function failed', error),
     );
   }
 
   /** @param {string} [token] */
   #openSocket(token) {
-    const url = new URL(typeof this.#url === 'string' ? this.#url : this.#url());
-    url.searchParams.set('sessionId', this.#sessionId);
-    // Browsers can't set headers on a WebSocket, and a query string would end up in logs.
-    const socket = this.#environment.openSocket(url.href, token && `bearer.${token}`);
+    let socket;
+    try {
+      const url = new URL(typeof this.#url === 'string' ? this.#url : this.#url());
+      url.searchParams.set('sessionId', this.#sessionId);
+      // Browsers can't set headers on a WebSocket, and a query string would end up in logs.
+      socket = this.#environment.openSocket(url.href, token && `bearer.${token}`);
+    } catch (error) {
+      // The caller of `connect` is still there to handle it.
+      if (this.connection === 'closed') throw error;
+      this.#onFailed('CONNECT', 'The connection could not be opened', error);
+      return;
+    }
     this.#socket = socket;
     socket.onopen = () => this.#onOpen();
     socket.onmessage = ({ data }) => this.#onMessage(data);
@@ -188,9 +201,26 @@ export class SessionClient extends EventTarget {
     this.#schedule();
   }
 
+  /**
+   * An attempt failed before there was a connection.
+   *
+   * @param {string} stage
+   * @param {string} what
+   * @param {any} error
+   */
+  #onFailed(stage, what, error) {
+    this.#onLost();
+    // Only the error's class: its message may quote the token, as that of WebSocket does.
+    const name = error instanceof Error ? error.name : 'Error';
+    const message = `${what} (${name}); the client tries again`;
+    this.dispatchEvent(new ClientEvent('error', { code: `${stage}_FAILED`, message }));
+  }
+
   #onLost() {
     this.#dropSocket();
     const backoffMs = this.#protocol.connectionLost();
+    // A listener may have closed the client.
+    if (this.connection === 'closed') return;
     this.#connectAtMs = this.#environment.now() + backoffMs;
     this.#schedule();
   }

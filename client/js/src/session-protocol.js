@@ -214,7 +214,6 @@ export class SessionProtocol {
     this.#deadAtMs = nowMs + MISSED_HEARTBEATS * this.#heartbeatMs;
     const before = this.clock.now();
     this.#confirm(message, nowMs);
-    if (message.type === 'PONG') this.clock.receivePong(message);
     this.clock.receiveTimestamp(message.timestamp);
     const stepMs = this.clock.now() - before;
     // The server's time is known more precisely now.
@@ -231,7 +230,7 @@ export class SessionProtocol {
   }
 
   /**
-   * Tell the failure detector what this message answers.
+   * Tell the failure detector what this message answers, and the clock what it measures.
    *
    * @param {ServerMessage} message
    * @param {number} nowMs
@@ -239,7 +238,8 @@ export class SessionProtocol {
   #confirm(message, nowMs) {
     const detector = this.#detector;
     if (message.type === 'PONG') {
-      detector.answered(message.clientTime, nowMs);
+      const isMeasured = this.clock.receivePong(message);
+      detector.answered(message.clientTime, isMeasured ? nowMs : undefined);
       // Not before: a server too slow to answer must not be asked ever faster.
       this.#failures = 0;
     } else if (message.type === 'ACK' || (message.type === 'ERROR' && message.id)) {

@@ -96,6 +96,23 @@ test('the delay runs before the clock', () => {
   );
 });
 
+test('a paused clock shows the rest of its delay, and needs no timer', () => {
+  const delay = (/** @type {Partial<ParticipantState>} */ fields, status = 'paused') => {
+    const { environment, display, shown } = aDisplay();
+    const paused = { is_running: false, delay_remaining_ms: 2_500, ...fields };
+    display.update(withOneParticipant(paused, { status: /** @type {any} */ (status) }));
+    environment.advance(5_000);
+    assert.equal(shown.length, 1);
+    assert.equal(environment.timerCount, 0);
+    return shown[0]?.delay;
+  };
+
+  assert.equal(delay({}), '0:03');
+  assert.equal(delay({ delay_remaining_ms: 0 }), '');
+  // The delay of a turn to come is no news.
+  assert.equal(delay({ is_active: false }), '');
+});
+
 test('main time is followed by periods, each of which starts full', () => {
   const { environment, display, shown } = aDisplay({ tenthsBelowMs: 0 });
   const control = { type: 'byoyomi', period_ms: 3_000, periods: 2 };
@@ -173,7 +190,7 @@ test('of two states that lose at different times the faces differ', () => {
   const random = seeded(5);
   const below = (/** @type {number} */ limit) => Math.floor(random() * limit);
   /** A running participant in any stage of a control, and how long until the clock runs out. */
-  const state = () => {
+  const stateOfPeriods = () => {
     const period_ms = 1_000 * (1 + below(4));
     const count = 1 + below(4);
     const isByoyomi = random() < 0.5;
@@ -192,19 +209,42 @@ test('of two states that lose at different times the faces differ', () => {
       period_remaining_ms,
       ...(isByoyomi ? { periods_left: left } : { cycles_left: left }),
     };
-    const { display, shown } = aDisplay();
-    display.update(withOneParticipant(participant, { time_control: control }));
-    return { text: `${shown[0]?.text} ${shown[0]?.periods}`, untilLossMs };
+    return { participant, control, untilLossMs };
   };
-  /** @type {Map<string, number[]>} */
+  const stateOfDelay = () => {
+    const delay_ms = 1_000 * (1 + below(4));
+    const time_remaining_ms = 1 + below(9_000);
+    const delay_remaining_ms = below(delay_ms + 1);
+    const participant = { time_remaining_ms, delay_remaining_ms };
+    const untilLossMs = time_remaining_ms + delay_remaining_ms;
+    return { participant, control: { type: 'delay', delay_ms }, untilLossMs };
+  };
+  const state = () => {
+    const isPaused = random() < 0.5;
+    const hasDelay = random() < 0.3;
+    const { participant, control, untilLossMs } = hasDelay ? stateOfDelay() : stateOfPeriods();
+    const { display, shown } = aDisplay();
+    display.update(
+      withOneParticipant(
+        { ...participant, is_running: !isPaused },
+        { time_control: control, status: isPaused ? 'paused' : 'running' },
+      ),
+    );
+    const [face] = shown;
+    // Of the delay, seconds are shown.
+    const roundingMs = face?.delay ? 1_100 : 100;
+    return { text: `${face?.text} ${face?.delay} ${face?.periods}`, roundingMs, untilLossMs };
+  };
+  /** @type {Map<string, {roundingMs: number, lossesMs: number[]}>} */
   const byText = new Map();
   for (let trial = 0; trial < 20_000; trial += 1) {
-    const { text, untilLossMs } = state();
-    byText.set(text, [...(byText.get(text) ?? []), untilLossMs]);
+    const { text, roundingMs, untilLossMs } = state();
+    const lossesMs = [...(byText.get(text)?.lossesMs ?? []), untilLossMs];
+    byText.set(text, { roundingMs, lossesMs });
   }
-  for (const [text, lossesMs] of byText) {
+  for (const [text, { roundingMs, lossesMs }] of byText) {
     // The digits are rounded to tenths.
-    assert.ok(Math.max(...lossesMs) - Math.min(...lossesMs) <= 100, `${text}: ${lossesMs}`);
+    assert.ok(Math.max(...lossesMs) - Math.min(...lossesMs) <= roundingMs, `${text}: ${lossesMs}`);
   }
 });
 

@@ -55,3 +55,22 @@ test('on any network whose round trips vary by less than half there is no doubt'
     }
   }
 });
+
+test('a late answer delays the doubt by no more than the limit for answers', () => {
+  const detector = new FailureDetector();
+  for (let number = 0; number < 20; number += 1) detector.answered(0, 40);
+  detector.answered(0, 60_000);
+  detector.sent(0);
+  assert.equal(detector.doubtAtMs, 1_500);
+
+  for (let trial = 1; trial <= 200; trial += 1) {
+    const random = seeded(trial);
+    const any = new FailureDetector();
+    for (let count = 0; count < 20; count += 1) {
+      any.answered(0, 10 ** (7 * random()));
+      any.sent(1);
+      assert.ok(any.doubtAtMs >= 1_501 && any.doubtAtMs <= 10_001, `trial ${trial}`);
+      any.answered(1);
+    }
+  }
+});

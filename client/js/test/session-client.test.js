@@ -11,9 +11,17 @@ const SERVER_START_MS = 1_767_225_600_000;
 
 /** @typedef {string | (() => string | Promise<string>)} Token */
 
-/** @param {{seed?: number, url?: string | (() => string), token?: Token}} [how] */
-function makeClient({ seed = 1, url = 'ws://server/dev', token } = {}) {
+/**
+ * @param {{seed?: number, url?: string | (() => string), token?: Token,
+ *   beforeOpening?: (protocol?: string) => void}} [how]
+ */
+function makeClient({ seed = 1, url = 'ws://server/dev', token, beforeOpening } = {}) {
   const environment = new FakeEnvironment(seed);
+  const { openSocket } = environment;
+  environment.openSocket = (address, protocol) => {
+    beforeOpening?.(protocol);
+    return openSocket(address, protocol);
+  };
   const client = new SessionClient({ url, sessionId: 'a b', token, environment });
   /** @type {[string, any][]} */
   const events = [];
@@ -137,6 +145,139 @@ test('connect throws on an invalid URL', () => {
   const { client } = makeClient({ url: 'nowhere' });
   assert.throws(() => client.connect(), TypeError);
   assert.equal(client.connection, 'closed');
+});
+
+/**
+ * What a browser throws at a subprotocol that is not a token of HTTP; it quotes the argument.
+ *
+ * @param {string} [protocol]
+ */
+function checkSubprotocol(protocol = '') {
+  if (/[^!-~]/.test(protocol)) {
+    throw new SyntaxError(`The subprotocol '${protocol}' is invalid.`);
+  }
+}
+
+test('an attempt that fails at once is reported, and repeated after the backoff', async () => {
+  const failure = () => {
+    throw new TypeError('secret');
+  };
+  const url = () => (failing ? failure() : 'ws://server/dev');
+  const token = () => (failing ? failure() : 'secret');
+  let failing = false;
+  const CONNECTION_FAILED = {
+    code: 'CONNECTION_FAILED',
+    message: 'The connection could not be opened (TypeError); the client tries again',
+  };
+  const TOKEN_FAILED = {
+    code: 'TOKEN_FAILED',
+    message: 'The token function failed (TypeError); the client tries again',
+  };
+  for (const { how, error } of [
+    { how: { url }, error: CONNECTION_FAILED },
+    { how: { url: () => (failing ? 'nowhere' : 'ws://server/dev') }, error: CONNECTION_FAILED },
+    { how: { url, token: async () => 'secret' }, error: CONNECTION_FAILED },
+    { how: { token }, error: TOKEN_FAILED },
+    { how: { token: async () => token() }, error: TOKEN_FAILED },
+    { how: { beforeOpening: () => failing && failure() }, error: CONNECTION_FAILED },
+  ]) {
+    failing = false;
+    const { environment, client, details } = makeClient(how);
+    client.connect();
+    await promisesSettled();
+    environment.socket.end();
+    failing = true;
+    for (const longestMs of [1_000, 2_000, 4_000]) {
+      environment.advance(longestMs);
+      await promisesSettled();
+    }
+    const failures = details('error');
+    assert.ok(failures.length >= 3);
+    for (const one of failures) assert.deepEqual(one, error);
+    assert.equal(environment.sockets.length, 1);
+    assert.equal(client.connection, 'connecting');
+
+    failing = false;
+    environment.advance(environment.nextTimerAt - environment.now());
+    await promisesSettled();
+    assert.ok(environment.sockets.length > 1);
+    environment.socket.open();
+    environment.socket.deliver(sync(3));
+    assert.equal(client.connection, 'live');
+    client.close();
+    assert.equal(environment.timerCount, 0);
+  }
+});
+
+test('a token that the browser refuses is reported without quoting it', async () => {
+  let value = 'a b';
+  const { environment, client, details } = makeClient({
+    token: async () => value,
+    beforeOpening: checkSubprotocol,
+  });
+  client.connect();
+  await promisesSettled();
+  assert.deepEqual(details('error'), [
+    {
+      code: 'CONNECTION_FAILED',
+      message: 'The connection could not be opened (SyntaxError); the client tries again',
+    },
+  ]);
+
+  value = 'ab';
+  environment.advance(1_000);
+  await promisesSettled();
+  assert.equal(environment.socket.protocol, 'bearer.ab');
+});
+
+test('what can be thrown at all is reported', async () => {
+  for (const thrown of [undefined, null, 'secret', { name: 5 }]) {
+    const { client, details } = makeClient({ token: () => Promise.reject(thrown) });
+    client.connect();
+    await promisesSettled();
+    assert.deepEqual(details('error'), [
+      {
+        code: 'TOKEN_FAILED',
+        message: 'The token function failed (Error); the client tries again',
+      },
+    ]);
+  }
+});
+
+test('connect throws what fails at once, and may be called again', () => {
+  let calls = 0;
+  const { environment, client, details } = makeClient({
+    url: () => {
+      if ((calls += 1) === 1) throw new Error('not yet');
+      return 'ws://server/dev';
+    },
+  });
+  assert.throws(() => client.connect(), { message: 'not yet' });
+  assert.equal(client.connection, 'closed');
+  assert.equal(environment.timerCount, 0);
+  client.connect();
+  assert.equal(environment.sockets.length, 1);
+  assert.deepEqual(details('error'), []);
+});
+
+test('a listener may close the client when the connection is lost or fails', async () => {
+  const { environment, client } = liveClient();
+  client.addEventListener(
+    'connection',
+    () => client.connection === 'reconnecting' && client.close(),
+  );
+  environment.socket.end();
+  environment.advance(60_000);
+  assert.equal(environment.sockets.length, 1);
+  assert.equal(environment.timerCount, 0);
+
+  const failing = makeClient({ token: () => Promise.reject(new Error('unreachable')) });
+  failing.client.addEventListener('error', () => failing.client.close());
+  failing.client.connect();
+  await promisesSettled();
+  failing.environment.advance(60_000);
+  assert.equal(failing.details('error').length, 1);
+  assert.equal(failing.environment.timerCount, 0);
 });
 
 test('each version is reported once, in order, with its events', () => {
@@ -324,6 +465,27 @@ test('a connection that slept through three of the announced heartbeats is dropp
       assert.equal(client.connection, connection);
     }
   }
+});
+
+test('a PONG that was under way during a sleep is no usual round trip', () => {
+  const { environment, client } = liveClient();
+  const [{ clientTime }] = environment.socket.sentOfType('PING');
+  environment.skip(1_400);
+  environment.slept += 3_600_000;
+  const timestamp = SERVER_START_MS;
+  environment.socket.deliver({
+    type: 'PONG',
+    clientTime,
+    receivedAt: timestamp,
+    timestamp,
+    ...versionFields(3),
+  });
+
+  // The next PING is sent at once.
+  environment.advance(1_499);
+  assert.equal(client.connection, 'live');
+  environment.advance(1);
+  assert.equal(client.connection, 'unconfirmed');
 });
 
 test('messages of a connection that was dropped are ignored', () => {

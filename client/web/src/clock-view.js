@@ -65,13 +65,13 @@ export class ClockView {
  * @param {ClockFace} face
  * @returns {string}
  */
-export function noteFor({ phase, delay, overtime, periods }) {
+export function noteFor({ phase, isRunning, delay, overtime, periods }) {
   const parts = [];
   if (phase === 'overtime') parts.push(`■ Over by ${overtime}`);
   else if (phase === 'expired') parts.push('■ Out of time');
   else if (phase === 'unconfirmed') parts.push('□ At zero, not confirmed');
   else if (phase === 'warning') parts.push('▲ Low');
-  if (delay) parts.push(`Starts in ${delay}`);
+  if (delay) parts.push(isRunning ? `Starts in ${delay}` : `Delay ${delay} left`);
   if (periods) parts.push(periods);
   return parts.join(' · ');
 }

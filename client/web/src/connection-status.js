@@ -18,7 +18,8 @@
 
 const ENDINGS = {
   deleted: 'It was deleted.',
-  expired: 'It expired because it was not used.',
+  // The page doesn't know the setting of the server.
+  expired: 'It expired: it was not used for its time to live, by default 24 hours.',
   unknown: 'It was deleted or has expired.',
 };
 

@@ -168,6 +168,7 @@ function bankMs(form) {
 /** @param {Form} form */
 function parseControl(form) {
   const control = parseTimeControl(form.control);
+  if (control && 'problem' in control) throw new FormError('control', control.problem);
   if (control) return control;
   throw new FormError(
     'control',

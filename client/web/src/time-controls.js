@@ -2,7 +2,8 @@
  * Parses time controls as players write them. Pure.
  *
  * Players write `5+3`, `5 | 3` or `G/5;+3` for five minutes and three seconds; for the server, as
- * in PGN, every plain number is seconds. So what is sent has explicit units.
+ * in PGN, every plain number is seconds. So what is sent has explicit units. The ranges are those
+ * of the server; a test in the browser compares the two.
  *
  * @module
  */
@@ -10,43 +11,67 @@
 import { asciiOf, formatDuration, parseDuration, pluralize } from './durations.js';
 
 /** @typedef {{text: string, words: string}} Control for the server; in words */
+/** @typedef {{problem: string}} OutOfRange which part is out of range, and its range */
+/** @typedef {{name: string, min: number, max: number, words: string, orZero?: boolean}} Range */
 
-const TIME = '([\\d.:hms]+)';
+/**
+ * What follows the main time.
+ *
+ * @typedef {object} Form
+ * @property {string} syntax with the groups `time`, `count` and `first`
+ * @property {(ms: number, count: number, first: string) => string} text for the server
+ * @property {(ms: number, count: number, first: string) => string} words
+ * @property {Range} [time] of the group
+ * @property {Range} [count] of the group
+ * @property {boolean} [hasPeriods] then the main time can be zero
+ */
 
-/** What follows the main time, for the server and in words; `hasMain` if it can't be zero. */
-const SYNTAXES = [
-  { syntax: '', text: () => '', words: () => '', hasMain: true },
+const TIME = '[\\d.,:hms]+';
+const COUNT = '(?<count>\\d+)';
+const LAST = `(?<time>${TIME})`;
+
+const MAIN = { name: 'main time', min: 1_000, max: 86_400_000, words: '1 second to 24 hours' };
+const MAIN_OR_ZERO = { ...MAIN, orZero: true };
+const ADDED = { min: 1, max: 600_000, words: '1 millisecond to 10 minutes' };
+const PERIOD = { name: 'period', min: 1_000, max: 3_600_000, words: '1 second to 1 hour' };
+
+/** @type {Form[]} */
+const FORMS = [
+  { syntax: '', text: () => '', words: () => '' },
   {
-    syntax: `\\+${TIME}`,
-    text: (/** @type {string} */ one) => `+${notation(one)}`,
-    words: (/** @type {string} */ one) => `plus ${inWords(one)} per move`,
-    hasMain: true,
+    syntax: `\\+${LAST}(?<first>!?)`,
+    text: (ms, _, first) => `+${write(ms)}${first}`,
+    words: (ms, _, first) =>
+      `plus ${inWords(ms)} per move${first && ', one more before the first move'}`,
+    time: { ...ADDED, name: 'increment', orZero: true },
   },
   {
-    syntax: `\\+(\\d+)x${TIME}`,
-    text: (/** @type {string} */ one, /** @type {string} */ two) => `+${one}x${notation(two)}`,
-    words: (/** @type {string} */ one, /** @type {string} */ two) =>
-      `${pluralize(+one, 'period')} of ${inWords(two)}`,
-    hasMain: false,
+    syntax: `\\+${COUNT}x${LAST}`,
+    text: (ms, count) => `+${count}x${write(ms)}`,
+    words: (ms, count) => `${pluralize(count, 'period')} of ${inWords(ms)}`,
+    time: PERIOD,
+    count: { name: 'number of periods', min: 1, max: 100, words: '1 to 100' },
+    hasPeriods: true,
   },
   {
-    syntax: `\\+(\\d+)/${TIME}`,
-    text: (/** @type {string} */ one, /** @type {string} */ two) => `+${one}/${notation(two)}`,
-    words: (/** @type {string} */ one, /** @type {string} */ two) =>
-      `${pluralize(+one, 'turn')} every ${inWords(two)}`,
-    hasMain: false,
+    syntax: `\\+${COUNT}/${LAST}`,
+    text: (ms, count) => `+${count}/${write(ms)}`,
+    words: (ms, count) => `${pluralize(count, 'turn')} every ${inWords(ms)}`,
+    time: PERIOD,
+    count: { name: 'number of turns', min: 1, max: 500, words: '1 to 500' },
+    hasPeriods: true,
   },
   {
-    syntax: ` d${TIME}`,
-    text: (/** @type {string} */ one) => ` d${notation(one)}`,
-    words: (/** @type {string} */ one) => `with a delay of ${inWords(one)} per move`,
-    hasMain: true,
+    syntax: ` d${LAST}`,
+    text: (ms) => ` d${write(ms)}`,
+    words: (ms) => `with a delay of ${inWords(ms)} per move`,
+    time: { ...ADDED, name: 'delay' },
   },
   {
-    syntax: ` b${TIME}`,
-    text: (/** @type {string} */ one) => ` b${notation(one)}`,
-    words: (/** @type {string} */ one) => `up to ${inWords(one)} returned per move`,
-    hasMain: true,
+    syntax: ` b${LAST}`,
+    text: (ms) => ` b${write(ms)}`,
+    words: (ms) => `up to ${inWords(ms)} returned per move`,
+    time: { ...ADDED, name: 'time returned' },
   },
 ];
 
@@ -54,46 +79,90 @@ const HOURGLASS_WORDS = 'time used by one is added to the other';
 
 /**
  * @param {string} text
- * @returns {Control | null}
+ * @returns {Control | OutOfRange | null} null if it is not a time control
  */
 export function parseTimeControl(text) {
   const normalized = asciiOf(text)
-    .replace(/\s*([+x/*|;])\s*/g, '$1')
+    .replace(/\s*([+x/*|;!])\s*/g, '$1')
     .replace(/\s+/g, ' ')
     .replace('|', '+')
-    // As US federations write it: the game in 60 minutes; delay or increment.
+    // As US federations write it: the game in 60 minutes; delay or increment. d0 is no delay.
+    .replace(/^g\/([^; ]+)[; ]d ?0$/, '$1')
     .replace(/^g\/([^;]+)$/, '$1')
     .replace(/^g\/([^;]+);d ?/, '$1 d')
     .replace(/^g\/([^;]+);(?:\+|inc ?)/, '$1+');
   if (normalized.startsWith('*')) {
-    const ms = parseDuration(normalized.slice(1));
-    return ms ? { text: `*${write(ms)}`, words: `${each(ms)}, ${HOURGLASS_WORDS}` } : null;
+    const ms = parseTime(normalized.slice(1), 'm');
+    if (ms === null) return null;
+    const control = { text: `*${write(ms)}`, words: `${each(ms)}, ${HOURGLASS_WORDS}` };
+    return problemOf(ms, MAIN) ?? control;
   }
-  for (const { syntax, text: rest, words, hasMain } of SYNTAXES) {
-    const match = new RegExp(`^${TIME}${syntax}$`).exec(normalized);
-    if (!match) continue;
-    const [, main = '', one = '', two = ''] = match;
-    const ms = parseDuration(main);
-    const last = two || one;
-    if (ms === null || (hasMain && !ms) || (last && parseDuration(last, 's') === null)) return null;
-    const follows = words(one, two);
-    const then = hasMain || !ms ? follows : `then ${follows}`;
-    return {
-      text: write(ms) + rest(one, two),
-      words: [each(ms), then].filter(Boolean).join(', '),
-    };
+  for (const form of FORMS) {
+    const match = new RegExp(`^(?<main>${TIME})${form.syntax}$`).exec(normalized);
+    if (match) return controlOf(form, match.groups ?? {});
   }
   return null;
 }
 
+/**
+ * @param {Form} form
+ * @param {{[group: string]: string}} groups
+ * @returns {Control | OutOfRange | null}
+ */
+function controlOf(form, { main = '', time = '0', count = '', first = '' }) {
+  const mainMs = parseTime(main, 'm');
+  const ms = parseTime(time, 's');
+  if (mainMs === null || ms === null) return null;
+  const number = Number(count);
+  const problem =
+    problemOf(mainMs, form.hasPeriods ? MAIN_OR_ZERO : MAIN) ??
+    problemOf(number, form.count) ??
+    problemOf(ms, form.time);
+  if (problem) return problem;
+  const follows = form.words(ms, number, first);
+  const then = form.hasPeriods && mainMs ? `then ${follows}` : follows;
+  return {
+    text: write(mainMs) + form.text(ms, number, first),
+    words: [each(mainMs), then].filter(Boolean).join(', '),
+  };
+}
+
+/**
+ * @param {string} text
+ * @param {'m' | 's'} unit of a plain number
+ */
+function parseTime(text, unit) {
+  const ms = parseDuration(text, unit);
+  // What is rounded to zero is too short; it isn't left out.
+  return ms === 0 && /[1-9]/.test(text) ? 0.5 : ms;
+}
+
+/**
+ * @param {number} value
+ * @param {Range} [range]
+ * @returns {OutOfRange | null}
+ */
+function problemOf(value, range) {
+  if (!range || (range.orZero && !value)) return null;
+  const { name, min, max, words, orZero } = range;
+  if (value >= min && value <= max) return null;
+  return { problem: `The ${name} must be ${orZero ? '0, or ' : ''}${words}` };
+}
+
 /** @param {number} ms */
-const each = (ms) => (ms ? `${formatDuration(ms)} each` : 'No main time');
+const each = (ms) => (ms ? `${inWords(ms)} each` : 'No main time');
 
-/** @param {string} time in seconds, unless it has a unit */
-const inWords = (time) => formatDuration(parseDuration(time, 's') ?? 0);
-
-/** @param {string} time in seconds, unless it has a unit */
-const notation = (time) => write(parseDuration(time, 's') ?? 0);
+/**
+ * A time to the millisecond, so that the words say what is sent.
+ *
+ * @param {number} ms
+ */
+function inWords(ms) {
+  if (ms % 1_000 === 0) return formatDuration(ms);
+  const secondsMs = ms % 60_000;
+  const minutes = ms > secondsMs ? `${formatDuration(ms - secondsMs)} ` : '';
+  return minutes + pluralize(secondsMs / 1_000, 'second');
+}
 
 /**
  * A time in the server's notation.

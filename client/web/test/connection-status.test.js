@@ -29,7 +29,7 @@ test('a notice explains why there are no clocks, after a grace period', () => {
   );
   assert.deepEqual(notice({ ending: 'expired', isWaiting: true }), {
     title: 'This session no longer exists',
-    text: 'It expired because it was not used.',
+    text: 'It expired: it was not used for its time to live, by default 24 hours.',
   });
   assert.equal(notice({ ending: 'deleted', hadSession: true })?.text, 'It was deleted.');
   assert.equal(title({ connection: 'connecting' }), 'The server can’t be reached');

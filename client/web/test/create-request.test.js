@@ -69,6 +69,7 @@ test('the number of participants is the number of names or the count, whichever 
 
 test('an invalid value is reported with its field', () => {
   assert.equal(invalidField(form('blitz', { control: 'fast' })), 'control');
+  assert.equal(invalidField(form('blitz', { control: '5+601' })), 'control');
   assert.equal(invalidField(form('quiz', { cycle: '' })), 'cycle');
   assert.equal(invalidField(form('exam', { total: '25h' })), 'total');
   assert.equal(invalidField(form('stopwatch', { max: 'never' })), 'max');
@@ -100,6 +101,7 @@ test('the times of a form are described in words before anything is created', ()
     ['stopwatch', {}, 'Counts up without a limit'],
     ['stopwatch', { max: '90s' }, 'Counts up to 1 minute 30 seconds'],
     ['blitz', { control: 'fast' }, ''],
+    ['blitz', { control: '5+601' }, ''],
   ])) {
     assert.equal(describeTimes(form(id, changes)), words);
   }

@@ -14,11 +14,21 @@ test('a time control is sent with explicit units, and described in words', () =>
     ['5 b3', '5m b3s', '5 minutes each, up to 3 seconds returned per move'],
     ['*5', '*5m', '5 minutes each, time used by one is added to the other'],
     ['90s+1', '1m30s+1s', '1 minute 30 seconds each, plus 1 second per move'],
+    ['5+2,5', '5m+2.5s', '5 minutes each, plus 2.5 seconds per move'],
+    ['5+0.04', '5m+0.04s', '5 minutes each, plus 0.04 seconds per move'],
+    ['5+72.25', '5m+72.25s', '5 minutes each, plus 1 minute 12.25 seconds per move'],
+    ['5+0', '5m+0', '5 minutes each, plus 0 seconds per move'],
+    [
+      '90+30!',
+      '1h30m+30s!',
+      '1 hour 30 minutes each, plus 30 seconds per move, one more before the first move',
+    ],
+    ['5+007x30', '5m+7x30s', '5 minutes each, then 7 periods of 30 seconds'],
     ['1:30:00 + 30', '1h30m+30s', '1 hour 30 minutes each, plus 30 seconds per move'],
   ]) {
     assert.deepEqual(parseTimeControl(String(input)), { text, words });
   }
-  for (const text of ['', '5+', 'blitz', '0', '0+3', '3+2+1', 'G/', '15 | ', '1.5.2', '5x30s']) {
+  for (const text of ['', '5+', 'blitz', '3+2+1', 'G/', '15 | ', '1.5.2', '5x30s', '5!', '5 d5!']) {
     assert.equal(parseTimeControl(text), null, text);
   }
 });
@@ -31,6 +41,12 @@ test('notations of clubs and sites are read in their minutes', () => {
     ['g/60; d5', '60 d5'],
     ['G/60;+5', '60+5'],
     ['G/60;inc5', '60+5'],
+    ['G/60;d0', '60'],
+    ['G/60 d0', '60'],
+    ['15 | 10!', '15+10!'],
+    ['15 + 10 !', '15+10!'],
+    ['２,５+3', '2.5+3'],
+    ['2,5+3', '2.5+3'],
     ['G/90', '90'],
     ['10 + 5×30s', '10+5x30s'],
   ]) {
@@ -57,4 +73,62 @@ test('digits and signs of other scripts are read as those of this one', () => {
     assert.deepEqual(parseTimeControl(text), expected, text);
   }
   assert.deepEqual(parseTimeControl('٢٫٥'), parseTimeControl('2.5'));
+});
+
+test('what the server would refuse is refused with its range', () => {
+  const main = 'The main time must be 1 second to 24 hours';
+  const mainOrZero = 'The main time must be 0, or 1 second to 24 hours';
+  const increment = 'The increment must be 0, or 1 millisecond to 10 minutes';
+  const period = 'The period must be 1 second to 1 hour';
+  const periods = 'The number of periods must be 1 to 100';
+  const turns = 'The number of turns must be 1 to 500';
+  const delay = 'The delay must be 1 millisecond to 10 minutes';
+  const returned = 'The time returned must be 1 millisecond to 10 minutes';
+  for (const [text, problem] of [
+    ['0', main],
+    ['0+3', main],
+    ['0 d5', main],
+    ['*0', main],
+    ['1500', main],
+    ['*1500', main],
+    ['0.001', main],
+    ['0.999s+3', main],
+    ['99999999999999999999', main],
+    [`${'9'.repeat(400)}`, main],
+    ['0.5s+5x30s', mainOrZero],
+    ['0.000001+5x30s', mainOrZero],
+    ['1441+20/5m', mainOrZero],
+    ['5+601', increment],
+    ['5+600.001', increment],
+    ['5+0.0001', increment],
+    ['5+5x0', period],
+    ['5+5x0.9', period],
+    ['5+5x61m', period],
+    ['5+20/3601', period],
+    ['5+0x30s', periods],
+    ['5+101x30s', periods],
+    ['5+200x30', periods],
+    ['5+0/5m', turns],
+    ['5+501/5m', turns],
+    ['25 d0', delay],
+    ['25 d0.0001', delay],
+    ['25 d601', delay],
+    ['G/60;d00', delay],
+    ['25 b0', returned],
+    ['25 b601', returned],
+  ]) {
+    assert.deepEqual(parseTimeControl(String(text)), { problem }, text);
+  }
+  for (const text of [
+    '24h',
+    '1s',
+    '5+600',
+    '5+100x1h',
+    '0+1x1s',
+    '5+500/1h',
+    '5 d0.001',
+    '5 b600',
+  ]) {
+    assert.ok('words' in Object(parseTimeControl(text)), text);
+  }
 });

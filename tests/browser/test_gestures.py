@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -31,7 +32,7 @@ def hold(page: Page, key: str, ms: int = 1_000) -> None:
     page.keyboard.up(key)
 
 
-def started(screens: Screens, stack: Instance, preset: str = "Blitz", **fields: str) -> Page:
+def started(screens: Screens, stack: Instance, preset: str = "Blitz", **fields: Any) -> Page:
     host = create_session(screens, stack.rest_url, preset, **fields)
     press(host, "Start")
     expect(host.locator(".header .status")).to_have_text("Running")

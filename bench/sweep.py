@@ -62,7 +62,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     told_twice = sum(crowd.told_twice for crowd in crowds.values())
     return Result(
         "sweep",
-        "Timeouts that nobody asks for",
+        "Timeouts without a request",
         f"Screens: `python -m local`, {plan.screens} sessions with a clock of a second or two and a"
         " client each, from a deadline to its update at the client. Crowd: so many sessions that"
         " skip cycle after cycle of 10 s, with 1 or 2 sweeper processes, from a deadline to its"

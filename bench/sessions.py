@@ -84,7 +84,7 @@ def _with_a_past(session: Session) -> Session:
         for _ in session.tallies
     )
     banks = tuple(
-        bank._replace(held_ms=bank.held_ms - chance.randint(1_000, LONGEST_PAST_MS))
+        bank._replace(main_ms=bank.main_ms - chance.randint(1_000, LONGEST_PAST_MS))
         for bank in session.banks
     )
     return replace(
@@ -92,7 +92,7 @@ def _with_a_past(session: Session) -> Session:
         version=session.version + 1,
         tallies=tallies,
         banks=banks,
-        ran_ms=sum(tally.time_used_ms for tally in tallies),
+        elapsed_ms=sum(tally.time_used_ms for tally in tallies),
     )
 
 

@@ -143,7 +143,7 @@ def _span(setup: Setup, frame: Frame, until_ms: int) -> Span:
         return Span(frame.at_ms, until_ms, frame.phase, frame.status.value, QUIET)
     place = setup.position_of(active["participant_id"])
     if place is not None and setup.sync_mode is SyncMode.PER_GROUP:
-        place = setup.participants[place].bank
+        place = setup.participants[place].bank_index
     text = "paused" if frame.phase is Phase.PAUSED else active["participant_id"]
     return Span(frame.at_ms, until_ms, frame.phase, text, _colour(place))
 

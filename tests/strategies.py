@@ -311,7 +311,7 @@ def _adjustment(step: Step, session: Session) -> Adjust:
     setup, participant_id, group_id = session.setup, None, None
     mode = setup.sync_mode
     if (step.clock is not None and mode in BANKED) or step.clock == 5:
-        first = session.active.position if session.active else 0
+        first = session.active_cycle.position if session.active_cycle else 0
         position = (first + (step.clock or 0)) % len(setup.participants)
         participant = setup.participants[position]
         if (mode is SyncMode.PER_GROUP) != (step.clock == 5):
@@ -330,10 +330,11 @@ def _successor_id(step: Step, session: Session) -> str | None:
 
 
 def _current_id(step: Step, session: Session) -> str | None:
-    if step.current is None or session.active is None:
+    if step.current is None or session.active_cycle is None:
         return None
     participants = session.setup.participants
-    return participants[(session.active.position + step.current) % len(participants)].participant_id
+    position = (session.active_cycle.position + step.current) % len(participants)
+    return participants[position].participant_id
 
 
 @st.composite

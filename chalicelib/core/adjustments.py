@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .cycles import lasted_ms, overtime_ms, ran_ms, stop, used_ms
+from .cycles import cycle_elapsed_ms, overtime_ms, session_elapsed_ms, stop, time_used_ms
 from .errors import InvalidAdjustment
 from .session import Cycle, Session, Status
 from .setup import Setup, SyncMode
@@ -65,10 +65,10 @@ def _position(field: str, given_id: str | None, ids: list[str]) -> int:
 
 def _adjust_bank(session: Session, position: int, delta_ms: int, at_ms: int) -> tuple[Session, int]:
     control = session.setup.controls[position]
-    bank, cycle = session.banks[position], session.active
-    if cycle is not None and session.setup.participants[cycle.position].bank != position:
+    bank, cycle = session.banks[position], session.active_cycle
+    if cycle is not None and session.setup.participants[cycle.position].bank_index != position:
         cycle = None
-    run_ms = bank.run_ms + used_ms(cycle, at_ms) if cycle is not None else 0
+    run_ms = bank.run_ms + time_used_ms(cycle, at_ms) if cycle is not None else 0
     if bank.has_expired:
         _refuse_emptied_clock(delta_ms < 0)
         if cycle is not None:
@@ -77,8 +77,8 @@ def _adjust_bank(session: Session, position: int, delta_ms: int, at_ms: int) -> 
             bank = bank._replace(run_ms=0)
         adjusted, applied_ms = control.revive(bank, run_ms, delta_ms), delta_ms
     else:
-        applied_ms = max(delta_ms, -control.main_ms(bank, run_ms))
-        adjusted = control.add(bank, applied_ms)
+        applied_ms = max(delta_ms, -control.main_remaining_ms(bank, run_ms))
+        adjusted = control.add_main_time(bank, applied_ms)
         runs = cycle is not None and session.status is Status.RUNNING
         left_ms = control.reading(adjusted, run_ms)["time_remaining_ms"]
         _refuse_emptied_clock(left_ms == 0 and not runs)
@@ -87,7 +87,7 @@ def _adjust_bank(session: Session, position: int, delta_ms: int, at_ms: int) -> 
 
 
 def _adjust_session(session: Session, delta_ms: int, at_ms: int) -> tuple[Session, int]:
-    left_ms = session.total_time_ms - ran_ms(session, at_ms)
+    left_ms = session.total_time_ms - session_elapsed_ms(session, at_ms)
     applied_ms = max(delta_ms, -left_ms)
     runs = session.status is Status.RUNNING
     _refuse_emptied_clock(left_ms + applied_ms == 0 and not runs)
@@ -95,11 +95,11 @@ def _adjust_session(session: Session, delta_ms: int, at_ms: int) -> tuple[Sessio
 
 
 def _adjust_cycle(session: Session, delta_ms: int, at_ms: int) -> tuple[Session, int]:
-    cycle = session.active
+    cycle = session.active_cycle
     if cycle is None:
         raise InvalidAdjustment("delta_ms", "No cycle to adjust: the session has not started")
     length_ms = cycle.length_ms or 0
-    left_ms = length_ms - used_ms(cycle, at_ms)
+    left_ms = length_ms - time_used_ms(cycle, at_ms)
     applied_ms = max(delta_ms, -left_ms)
     runs = session.status is Status.RUNNING and cycle.overtime_from_ms is None
     _refuse_emptied_clock(left_ms + applied_ms == 0 and not runs)
@@ -116,7 +116,7 @@ def _end_overtime(session: Session, cycle: Cycle, at_ms: int) -> Session:
     # It restarts now, so that a store clock that steps back cannot undo past time.
     continued = cycle._replace(
         started_at_ms=None if cycle.started_at_ms is None else at_ms,
-        elapsed_ms=lasted_ms(cycle, at_ms),
+        elapsed_ms=cycle_elapsed_ms(cycle, at_ms),
         overtime_from_ms=None,
         earlier_overtime_ms=overtime_ms(cycle, at_ms),
     )

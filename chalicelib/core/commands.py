@@ -152,13 +152,13 @@ def _start(session: Session, now_ms: int) -> Decision:
 
 
 def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
-    cycle = _running(session, command.name)
+    cycle = _require_running(session, command.name)
     _check_active(session, cycle, command.current_participant_id)
     successor = _successor(session, command.next_participant_id)
-    undoable = cycles.undoable(session, cycle)
+    undo_record = cycles.undo_record(session, cycle)
     switched, event = cycles.switch(session, cycle, successor, now_ms)
     if switched.status is Status.RUNNING:
-        switched = replace(switched, undoable=undoable)
+        switched = replace(switched, undo_record=undo_record)
     expired_id = None
     if cycle.overtime_from_ms is not None:
         expired_id = session.setup.participants[cycle.position].participant_id
@@ -166,7 +166,7 @@ def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
 
 
 def _pause(session: Session, command: Pause, now_ms: int) -> Decision:
-    cycle = _running(session, command.name)
+    cycle = _require_running(session, command.name)
     _check_active(session, cycle, command.current_participant_id)
     paused = replace(cycles.stop(session, cycle, now_ms), status=Status.PAUSED)
     return Decision(paused, (SessionPaused(now_ms),))
@@ -196,28 +196,28 @@ def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
     adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
     event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
     # A running clock that was taken to 0 runs out at this instant.
-    settled, timeouts = settle(updated(replace(adjusted, undoable=None), now_ms), now_ms)
+    settled, timeouts = settle(updated(replace(adjusted, undo_record=None), now_ms), now_ms)
     return Decision(settled, (event, *timeouts))
 
 
 def _undo(session: Session, now_ms: int) -> Decision:
-    cycle, undoable = _running(session, Undo.name), session.undoable
+    cycle, undo_record = _require_running(session, Undo.name), session.undo_record
     switched_at_ms = cycle.started_at_ms
-    if undoable is None or switched_at_ms is None or now_ms - switched_at_ms > UNDO_WINDOW_MS:
+    if undo_record is None or switched_at_ms is None or now_ms - switched_at_ms > UNDO_WINDOW_MS:
         raise NothingToUndo(Undo.name, session.status, UNDO_WINDOW_MS)
     participants = session.setup.participants
     event = SwitchUndone(
         now_ms,
         participants[cycle.position].participant_id,
-        participants[undoable.cycle.position].participant_id,
+        participants[undo_record.cycle.position].participant_id,
     )
     # Timeouts of the restored cycle since the switch apply now, each at its own deadline.
-    restored = cycles.undo_switch(session, undoable, switched_at_ms)
+    restored = cycles.undo_switch(session, undo_record, switched_at_ms)
     settled, timeouts = settle(restored, now_ms, switched_at_ms)
     return Decision(settled, (event, *timeouts))
 
 
-def _running(session: Session, command: str) -> Cycle:
+def _require_running(session: Session, command: str) -> Cycle:
     if session.status is not Status.RUNNING or session.cycle is None:
         raise InvalidTransition(command, session.status)
     return session.cycle
@@ -235,6 +235,6 @@ def _successor(session: Session, participant_id: str | None) -> int | None:
     position = session.setup.position_of(participant_id)
     if position is None:
         raise UnknownParticipant(participant_id)
-    if session.is_out(position):
+    if session.is_out_of_time(position):
         raise ParticipantExpired(participant_id)
     return position

@@ -1,5 +1,8 @@
 """Cycles: begin, stop, switch, undo, end; rotation order; elapsed time; deadlines.
 
+Elapsed time excludes pauses. A cycle's elapsed time is its time used, which its clock counts, plus
+its overtime, after the clock has run out. A session's elapsed time is the sum of its cycles'.
+
 These functions leave the session's version and ``updated_at_ms`` alone: their callers set them.
 """
 
@@ -16,7 +19,7 @@ from .events import (
     SessionEnded,
     SessionExpired,
 )
-from .session import Cycle, Session, Status, Tally, Undoable
+from .session import Cycle, Session, Status, Tally, UndoRecord
 from .setup import SyncMode
 from .time_controls import Bank
 
@@ -31,12 +34,12 @@ def begin(session: Session, position: int, at_ms: int) -> Session:
 
 def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
     """Stop the clock at ``at_ms``; its reading stays what it is."""
-    lasted = lasted_ms(cycle, at_ms)
+    elapsed_ms = cycle_elapsed_ms(cycle, at_ms)
     return replace(
         session,
-        ran_ms=session.ran_ms + lasted - cycle.elapsed_ms,
-        cycle=cycle._replace(started_at_ms=None, elapsed_ms=lasted),
-        undoable=None,
+        elapsed_ms=session.elapsed_ms + elapsed_ms - cycle.elapsed_ms,
+        cycle=cycle._replace(started_at_ms=None, elapsed_ms=elapsed_ms),
+        undo_record=None,
     )
 
 
@@ -60,43 +63,42 @@ def switch(
         ended.time_used_ms,
         ended.overtime_ms,
     )
-    return begin(_hand_over(ended, successor), successor, at_ms), event
+    return begin(_apply_time_control(ended, successor), successor, at_ms), event
 
 
-def undoable(session: Session, cycle: Cycle) -> Undoable:
+def undo_record(session: Session, cycle: Cycle) -> UndoRecord:
     """What :func:`undo_switch` needs to undo a switch that ends this cycle now."""
-    bank = session.setup.participants[cycle.position].bank
-    return Undoable(cycle, None if bank is None else session.banks[bank])
+    bank = session.setup.participants[cycle.position].bank_index
+    return UndoRecord(cycle, None if bank is None else session.banks[bank])
 
 
-def undo_switch(session: Session, undoable: Undoable, switched_at_ms: int) -> Session:
+def undo_switch(session: Session, record: UndoRecord, switched_at_ms: int) -> Session:
     """The session without the switch at ``switched_at_ms``, the earlier cycle still running."""
-    cycle = undoable.cycle
-    over_ms, used = overtime_ms(cycle, switched_at_ms), used_ms(cycle, switched_at_ms)
+    cycle = record.cycle
+    over_ms, used_ms = overtime_ms(cycle, switched_at_ms), time_used_ms(cycle, switched_at_ms)
+    elapsed_ms = over_ms + used_ms - cycle.elapsed_ms
     tally = session.tallies[cycle.position]
-    tally = Tally(tally.time_used_ms - used, tally.overtime_ms - over_ms, tally.cycle_count - 1)
+    tally = Tally(tally.time_used_ms - used_ms, tally.overtime_ms - over_ms, tally.cycle_count - 1)
     return replace(
         session,
         tallies=_replaced(session.tallies, cycle.position, tally),
-        banks=_banks_before(session, undoable, used),
-        ran_ms=session.ran_ms - (lasted_ms(cycle, switched_at_ms) - cycle.elapsed_ms),
+        banks=_banks_before(session, record, used_ms),
+        elapsed_ms=session.elapsed_ms - elapsed_ms,
         cycle=cycle,
-        undoable=None,
+        undo_record=None,
     )
 
 
-def _banks_before(session: Session, undoable: Undoable, used: int) -> tuple[Bank, ...]:
+def _banks_before(session: Session, record: UndoRecord, used_ms: int) -> tuple[Bank, ...]:
     participants, banks, current = session.setup.participants, session.banks, session.cycle
-    giver = participants[undoable.cycle.position].bank
-    if giver is None or undoable.bank is None or current is None:
+    previous_bank = participants[record.cycle.position].bank_index
+    if previous_bank is None or record.bank is None or current is None:
         return banks
-    taker = participants[current.position].bank
-    if taker is not None and taker != giver and session.setup.control.transfers:
-        gained_ms = undoable.bank.run_ms + used
-        banks = _replaced(
-            banks, taker, banks[taker]._replace(held_ms=banks[taker].held_ms - gained_ms)
-        )
-    return _replaced(banks, giver, undoable.bank)
+    next_bank = participants[current.position].bank_index
+    if next_bank is not None and next_bank != previous_bank and session.setup.control.transfers:
+        kept_ms = banks[next_bank].main_ms - (record.bank.run_ms + used_ms)
+        banks = _replaced(banks, next_bank, banks[next_bank]._replace(main_ms=kept_ms))
+    return _replaced(banks, previous_bank, record.bank)
 
 
 def end(session: Session, status: Status, at_ms: int) -> tuple[Session, Event]:
@@ -118,16 +120,16 @@ class EndedCycle(NamedTuple):
 
 def _end_cycle(session: Session, cycle: Cycle, at_ms: int) -> EndedCycle:
     over_ms = overtime_ms(cycle, at_ms)
-    used_ms = lasted_ms(cycle, at_ms) - over_ms
+    used_ms = cycle_elapsed_ms(cycle, at_ms) - over_ms
     tally = session.tallies[cycle.position]
     tally = Tally(tally.time_used_ms + used_ms, tally.overtime_ms + over_ms, tally.cycle_count + 1)
     stopped = cycle._replace(started_at_ms=None, elapsed_ms=used_ms + over_ms)
     counted = replace(
         session,
         tallies=_replaced(session.tallies, cycle.position, tally),
-        ran_ms=session.ran_ms + stopped.elapsed_ms - cycle.elapsed_ms,
+        elapsed_ms=session.elapsed_ms + stopped.elapsed_ms - cycle.elapsed_ms,
         cycle=stopped,
-        undoable=None,
+        undo_record=None,
     )
     return EndedCycle(counted, stopped, used_ms, over_ms)
 
@@ -136,9 +138,9 @@ def _end_session(ended: EndedCycle, status: Status, at_ms: int) -> tuple[Session
     session, cycle = ended.session, ended.cycle
     last = session.setup.participants[cycle.position].participant_id
     event = ENDINGS[status](at_ms, last, ended.time_used_ms, ended.overtime_ms)
-    # Handing over to itself, the bank keeps its run, so its reading stays the same.
-    handed_over = _hand_over(ended, cycle.position)
-    return replace(handed_over, status=status, completed_at_ms=at_ms), event
+    # Followed by its own bank, the run goes on, so the reading stays the same.
+    ended_session = _apply_time_control(ended, cycle.position)
+    return replace(ended_session, status=status, completed_at_ms=at_ms), event
 
 
 ENDINGS: dict[Status, type[SessionEnded]] = {
@@ -148,25 +150,26 @@ ENDINGS: dict[Status, type[SessionEnded]] = {
 }
 
 
-def _hand_over(ended: EndedCycle, position: int) -> Session:
-    """Update the banks when an ended cycle is followed by one of ``position``."""
+def _apply_time_control(ended: EndedCycle, position: int) -> Session:
+    """Update the banks when the cycle after an ended one is that of ``position``."""
     session, cycle = ended.session, ended.cycle
     participants = session.setup.participants
-    giver, taker = participants[cycle.position].bank, participants[position].bank
-    if giver is None or taker is None:
+    previous_bank = participants[cycle.position].bank_index
+    next_bank = participants[position].bank_index
+    if previous_bank is None or next_bank is None:
         return session
-    control, banks = session.setup.controls[giver], session.banks
-    bank = banks[giver]
+    control, banks = session.setup.controls[previous_bank], session.banks
+    bank = banks[previous_bank]
     run_ms = bank.run_ms + ended.time_used_ms
-    if giver == taker:
+    if previous_bank == next_bank:
         # Consecutive cycles on one bank are one run: to the time control, it continues.
-        return replace(session, banks=_replaced(banks, giver, bank._replace(run_ms=run_ms)))
+        return replace(session, banks=_replaced(banks, previous_bank, bank._replace(run_ms=run_ms)))
     if control.transfers:
-        # The taker has time left, or it would not be in the rotation.
-        gainer = banks[taker]._replace(held_ms=banks[taker].held_ms + run_ms)
-        banks = _replaced(banks, taker, gainer)
+        # The next bank has time left, or its participant would not be in the rotation.
+        credited = banks[next_bank]._replace(main_ms=banks[next_bank].main_ms + run_ms)
+        banks = _replaced(banks, next_bank, credited)
     if not bank.has_expired:
-        banks = _replaced(banks, giver, control.hand_over(bank, run_ms))
+        banks = _replaced(banks, previous_bank, control.end_run(bank, run_ms))
     return replace(session, banks=banks)
 
 
@@ -175,45 +178,45 @@ def _next_in_rotation(session: Session, position: int) -> int | None:
     count = len(session.tallies)
     for step in range(1, count + 1):
         candidate = (position + step) % count
-        if not session.is_out(candidate):
+        if not session.is_out_of_time(candidate):
             return candidate
     return None
 
 
-def lasted_ms(cycle: Cycle, now_ms: int) -> int:
-    """How long a cycle has lasted at ``now_ms``, without pauses."""
+def cycle_elapsed_ms(cycle: Cycle, now_ms: int) -> int:
+    """A cycle's time up to ``now_ms``, without pauses."""
     if cycle.started_at_ms is None:
         return cycle.elapsed_ms
-    # A failover can step the store's clock back. A cycle that started "in the future" has not
-    # lasted any longer, and a clock that has run out stays run out.
-    lasted = cycle.elapsed_ms + max(0, now_ms - cycle.started_at_ms)
-    return max(lasted, cycle.overtime_from_ms or 0)
+    # A failover can step the store's clock back. A cycle that started "in the future" has
+    # had no more time, and a clock that has run out stays run out.
+    elapsed_ms = cycle.elapsed_ms + max(0, now_ms - cycle.started_at_ms)
+    return max(elapsed_ms, cycle.overtime_from_ms or 0)
 
 
 def overtime_ms(cycle: Cycle, now_ms: int) -> int:
     """How much of a cycle is after its clock ran out."""
     if cycle.overtime_from_ms is None:
         return cycle.earlier_overtime_ms
-    return cycle.earlier_overtime_ms + lasted_ms(cycle, now_ms) - cycle.overtime_from_ms
+    return cycle.earlier_overtime_ms + cycle_elapsed_ms(cycle, now_ms) - cycle.overtime_from_ms
 
 
-def used_ms(cycle: Cycle, now_ms: int) -> int:
-    """How much of a cycle its clock has counted: all except overtime."""
-    return lasted_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
+def time_used_ms(cycle: Cycle, now_ms: int) -> int:
+    """How much of a cycle its clock has counted: its elapsed time without overtime."""
+    return cycle_elapsed_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
 
 
-def ran_ms(session: Session, now_ms: int) -> int:
-    """How long the session has been running."""
+def session_elapsed_ms(session: Session, now_ms: int) -> int:
+    """The time of all cycles up to ``now_ms``, without pauses."""
     cycle = session.cycle
     if cycle is None:
-        return session.ran_ms
-    return session.ran_ms + lasted_ms(cycle, now_ms) - cycle.elapsed_ms
+        return session.elapsed_ms
+    return session.elapsed_ms + cycle_elapsed_ms(cycle, now_ms) - cycle.elapsed_ms
 
 
 def budget_ms(session: Session, cycle: Cycle) -> int | None:
     """How much the cycle may use before its clock runs out; ``None`` if it never does."""
     setup = session.setup
-    bank = setup.participants[cycle.position].bank
+    bank = setup.participants[cycle.position].bank_index
     if bank is not None:
         return setup.controls[bank].budget_ms(session.banks[bank]) - session.banks[bank].run_ms
     if setup.sync_mode is SyncMode.COUNT_UP:
@@ -227,7 +230,7 @@ def session_deadline_ms(session: Session, started_at_ms: int) -> int | None:
     """When the session clock runs out; ``None`` in modes without one."""
     if session.setup.sync_mode is not SyncMode.GLOBAL:
         return None
-    return started_at_ms + session.total_time_ms - session.ran_ms
+    return started_at_ms + session.total_time_ms - session.elapsed_ms
 
 
 def cycle_deadline_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:

@@ -38,10 +38,10 @@ class Tally(NamedTuple):
 class Cycle(NamedTuple):
     """The turn of the participant at ``position`` in the rotation.
 
-    ``started_at_ms`` is ``None`` while the cycle is stopped; ``elapsed_ms`` is the time it ran
-    before that. ``length_ms`` is the length of its own clock, in modes that have one.
-    ``overtime_from_ms`` is how long it had lasted when its clock ran out; ``earlier_overtime_ms``,
-    its overtime before an adjustment gave the clock time again. An ended session keeps its last
+    ``started_at_ms`` is ``None`` while the cycle is stopped; ``elapsed_ms`` is its time before
+    that, without pauses. ``length_ms`` is the length of its own clock, in modes that have one.
+    ``overtime_from_ms`` is its elapsed time when the clock ran out; ``earlier_overtime_ms``, its
+    overtime before an adjustment gave the clock time again. An ended session keeps its last
     cycle, because clients still see its readings.
     """
 
@@ -53,8 +53,8 @@ class Cycle(NamedTuple):
     earlier_overtime_ms: int = 0
 
 
-class Undoable(NamedTuple):
-    """The state needed to undo the last switch: the cycle it ended, as it was before.
+class UndoRecord(NamedTuple):
+    """What undoing the last switch needs: the cycle it ended, as it was before.
 
     ``bank`` is that cycle's bank before the time control was applied. Everything else that the
     switch changed follows from these two.
@@ -69,9 +69,9 @@ class Session:
     """One incarnation (``epoch``) of a session, as of ``version``.
 
     ``tallies`` are parallel to ``setup.participants``. ``banks`` are parallel to the participants
-    or, in per_group, to the groups; empty in modes without banks. ``ran_ms`` is how long the
-    session had been running when its cycle last started. ``undoable`` is set from a switch until
-    the next command or timeout.
+    or, in per_group, to the groups; empty in modes without banks. ``elapsed_ms`` is the
+    time of its cycles, without pauses, when the current one last started. ``undo_record`` is set
+    from a switch until the next command or timeout.
     """
 
     setup: Setup
@@ -81,34 +81,34 @@ class Session:
     tallies: tuple[Tally, ...]
     banks: tuple[Bank, ...]
     total_time_ms: int
-    ran_ms: int
+    elapsed_ms: int
     cycle: Cycle | None
     created_at_ms: int
     updated_at_ms: int
     started_at_ms: int | None = None
     completed_at_ms: int | None = None
-    undoable: Undoable | None = None
+    undo_record: UndoRecord | None = None
 
     @property
-    def active(self) -> Cycle | None:
+    def active_cycle(self) -> Cycle | None:
         """The active participant's cycle; ``None`` before the start and after the end."""
         return self.cycle if self.status in LIVE else None
 
-    def is_out(self, position: int) -> bool:
-        """Whether this participant's clock has run out for good.
+    def is_out_of_time(self, position: int) -> bool:
+        """Whether this participant's clock has run out, so that no cycle can be theirs again.
 
-        In per_cycle and global, each cycle has a new clock.
+        Never in per_cycle and global, where each cycle has a new clock.
         """
-        bank = self.setup.participants[position].bank
+        bank = self.setup.participants[position].bank_index
         if bank is not None:
             return self.banks[bank].has_expired
         limit_ms = self.setup.max_time_ms
         if self.setup.sync_mode is not SyncMode.COUNT_UP or limit_ms is None:
             return False
-        return self.tallies[position].time_used_ms >= limit_ms or self.ran_out(position)
+        return self.tallies[position].time_used_ms >= limit_ms or self.cycle_has_expired(position)
 
-    def ran_out(self, position: int) -> bool:
-        """Whether this participant's clock ran out in the current, or last, cycle."""
+    def cycle_has_expired(self, position: int) -> bool:
+        """Whether the current, or last, cycle is this participant's and its clock has run out."""
         cycle = self.cycle
         if cycle is None or cycle.position != position:
             return False
@@ -128,9 +128,11 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
         version=1,
         status=Status.PENDING,
         tallies=(Tally(),) * len(setup.participants),
-        banks=tuple(setup.controls[bank].fill(total_ms) for bank, total_ms in enumerate(totals_ms)),
+        banks=tuple(
+            setup.controls[bank].new_bank(total_ms) for bank, total_ms in enumerate(totals_ms)
+        ),
         total_time_ms=setup.total_time_ms,
-        ran_ms=0,
+        elapsed_ms=0,
         cycle=None,
         created_at_ms=now_ms,
         updated_at_ms=now_ms,

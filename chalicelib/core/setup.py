@@ -27,13 +27,13 @@ class TimeoutAction(StrEnum):
 
 
 class Participant(NamedTuple):
-    """A member of the rotation; ``bank`` is the position of their bank."""
+    """A member of the rotation; ``bank_index`` is the position of their bank in the session's."""
 
     participant_id: str
     participant_index: int
     total_time_ms: int
     group_id: str | None = None
-    bank: int | None = None
+    bank_index: int | None = None
 
 
 class Group(NamedTuple):
@@ -140,14 +140,15 @@ def create_setup(
         banks = _group_banks(rotation, groups)
         bank_of = {group.group_id: position for position, group in enumerate(banks)}
         rotation = [
-            participant._replace(bank=bank_of[participant.group_id or ""])
+            participant._replace(bank_index=bank_of[participant.group_id or ""])
             for participant in rotation
         ]
     elif groups is not None:
         raise InvalidSetup("groups", "Only per_group sessions have groups")
     if sync_mode is SyncMode.PER_PARTICIPANT:
         rotation = [
-            participant._replace(bank=position) for position, participant in enumerate(rotation)
+            participant._replace(bank_index=position)
+            for position, participant in enumerate(rotation)
         ]
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)

@@ -1,4 +1,4 @@
-"""Time controls: when a bank runs out, and what it holds after a run.
+"""Time controls: when a bank runs out, and what time it has after a run.
 
 A run is the time that one bank counts down without another taking over, over any number of
 consecutive cycles; to the time control it is one cycle.
@@ -18,19 +18,20 @@ from typing_extensions import TypedDict
 
 
 class Bank(NamedTuple):
-    """A time allowance used over several cycles.
+    """A time allowance used over several cycles, as of the beginning of the current run.
 
-    ``run_ms`` is how long the current run had lasted when the current cycle began or, in an ended
-    session, when it ended. ``periods_left`` is for byo-yomi, ``block_left_ms`` and ``cycles_left``
-    are for Canadian overtime; 0 elsewhere.
+    ``main_ms`` is its main time: all of it, except for byo-yomi's and Canadian periods.
+    ``run_ms`` is the current run's time used when the current cycle began or, in an ended session,
+    when it ended. ``periods_left`` is for byo-yomi, ``period_left_ms`` and ``cycles_left`` are for
+    Canadian overtime; 0 elsewhere.
     """
 
     total_ms: int
-    held_ms: int
+    main_ms: int
     run_ms: int = 0
     has_expired: bool = False
     periods_left: int = 0
-    block_left_ms: int = 0
+    period_left_ms: int = 0
     cycles_left: int = 0
 
 
@@ -49,7 +50,7 @@ class BankReading(TypedDict):
 class TimeControl(ABC):
     """How a run uses the time of a bank that has not run out.
 
-    The defaults are a plain clock's: it can use, and shows, what the bank holds.
+    The defaults are a plain clock's: it can use, and shows, the main time.
     """
 
     type: ClassVar[str]
@@ -58,43 +59,43 @@ class TimeControl(ABC):
     needs_main_time: ClassVar[bool] = True
     """Whether a bank without main time would have run out before it began."""
 
-    def fill(self, total_ms: int) -> Bank:
+    def new_bank(self, total_ms: int) -> Bank:
         """A new bank of ``total_ms``."""
         return Bank(total_ms, total_ms)
 
     def budget_ms(self, bank: Bank) -> int:
         """The length of a run at which the bank runs out; always positive."""
-        return bank.held_ms
+        return bank.main_ms
 
-    def drawn_ms(self, run_ms: int) -> int:
+    def main_used_ms(self, run_ms: int) -> int:
         """How much main time a run of ``run_ms`` uses, if there is that much."""
         return run_ms
 
-    def main_ms(self, bank: Bank, run_ms: int) -> int:
+    def main_remaining_ms(self, bank: Bank, run_ms: int) -> int:
         """The main time left ``run_ms`` into a run."""
-        return max(0, bank.held_ms - self.drawn_ms(run_ms))
+        return max(0, bank.main_ms - self.main_used_ms(run_ms))
 
-    def add(self, bank: Bank, delta_ms: int) -> Bank:
-        """The bank with ``delta_ms`` more main time; a removal must not exceed what it holds."""
+    def add_main_time(self, bank: Bank, delta_ms: int) -> Bank:
+        """The bank with ``delta_ms`` more main time; a removal must not exceed what is left."""
         # A removal may exceed the allocation, because increments can be removed too.
         total_ms = max(0, bank.total_ms + delta_ms)
-        return bank._replace(total_ms=total_ms, held_ms=bank.held_ms + delta_ms)
+        return bank._replace(total_ms=total_ms, main_ms=bank.main_ms + delta_ms)
 
     def revive(self, bank: Bank, run_ms: int, delta_ms: int) -> Bank:
         """The bank that ran out ``run_ms`` into a run, with ``delta_ms`` left and no periods."""
-        return Bank(bank.total_ms + delta_ms, self.drawn_ms(run_ms) + delta_ms, bank.run_ms)
+        return Bank(bank.total_ms + delta_ms, self.main_used_ms(run_ms) + delta_ms, bank.run_ms)
 
     @abstractmethod
-    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
         """The bank after a run of ``run_ms``, when another bank takes over."""
 
     def reading(self, bank: Bank, run_ms: int) -> BankReading:
         """What the bank shows ``run_ms`` into a run."""
-        return {"time_remaining_ms": bank.held_ms - run_ms}
+        return {"time_remaining_ms": bank.main_ms - run_ms}
 
     def expired_reading(self) -> BankReading:
         """What an expired bank shows: every value is 0."""
-        names = self.reading(self.fill(0), 0)
+        names = self.reading(self.new_bank(0), 0)
         return cast(BankReading, dict.fromkeys(names, 0))
 
 
@@ -110,17 +111,17 @@ class Fischer(TimeControl):
     first_increment: bool = False
     type: ClassVar[str] = "fischer"
 
-    def fill(self, total_ms: int) -> Bank:
-        held_ms = self._incremented_ms(total_ms) if self.first_increment else total_ms
-        return Bank(total_ms, held_ms)
+    def new_bank(self, total_ms: int) -> Bank:
+        main_ms = self._incremented_ms(total_ms) if self.first_increment else total_ms
+        return Bank(total_ms, main_ms)
 
-    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        return bank._replace(held_ms=self._incremented_ms(bank.held_ms - run_ms), run_ms=0)
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
+        return bank._replace(main_ms=self._incremented_ms(bank.main_ms - run_ms), run_ms=0)
 
     def _incremented_ms(self, rest_ms: int) -> int:
-        held_ms = rest_ms + self.increment_ms
+        main_ms = rest_ms + self.increment_ms
         # The cap limits the increment; it never removes time.
-        return held_ms if self.max_bank_ms is None else max(rest_ms, min(held_ms, self.max_bank_ms))
+        return main_ms if self.max_bank_ms is None else max(rest_ms, min(main_ms, self.max_bank_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +132,17 @@ class Delay(TimeControl):
     type: ClassVar[str] = "delay"
 
     def budget_ms(self, bank: Bank) -> int:
-        return bank.held_ms + self.delay_ms
+        return bank.main_ms + self.delay_ms
 
-    def drawn_ms(self, run_ms: int) -> int:
+    def main_used_ms(self, run_ms: int) -> int:
         return max(0, run_ms - self.delay_ms)
 
-    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        return bank._replace(held_ms=bank.held_ms - self.drawn_ms(run_ms), run_ms=0)
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
+        return bank._replace(main_ms=bank.main_ms - self.main_used_ms(run_ms), run_ms=0)
 
     def reading(self, bank: Bank, run_ms: int) -> BankReading:
         return {
-            "time_remaining_ms": bank.held_ms - self.drawn_ms(run_ms),
+            "time_remaining_ms": bank.main_ms - self.main_used_ms(run_ms),
             "delay_remaining_ms": max(0, self.delay_ms - run_ms),
         }
 
@@ -153,9 +154,9 @@ class Bronstein(TimeControl):
     delay_ms: int
     type: ClassVar[str] = "bronstein"
 
-    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        held_ms = bank.held_ms - run_ms + min(run_ms, self.delay_ms)
-        return bank._replace(held_ms=held_ms, run_ms=0)
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
+        main_ms = bank.main_ms - run_ms + min(run_ms, self.delay_ms)
+        return bank._replace(main_ms=main_ms, run_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,27 +168,27 @@ class Byoyomi(TimeControl):
     type: ClassVar[str] = "byoyomi"
     needs_main_time: ClassVar[bool] = False
 
-    def fill(self, total_ms: int) -> Bank:
+    def new_bank(self, total_ms: int) -> Bank:
         return Bank(total_ms, total_ms, periods_left=self.periods)
 
     def budget_ms(self, bank: Bank) -> int:
-        return bank.held_ms + bank.periods_left * self.period_ms
+        return bank.main_ms + bank.periods_left * self.period_ms
 
-    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        overtime_ms = max(0, run_ms - bank.held_ms)
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
+        overtime_ms = max(0, run_ms - bank.main_ms)
         return bank._replace(
-            held_ms=max(0, bank.held_ms - run_ms),
+            main_ms=max(0, bank.main_ms - run_ms),
             run_ms=0,
             periods_left=bank.periods_left - overtime_ms // self.period_ms,
         )
 
     def reading(self, bank: Bank, run_ms: int) -> BankReading:
-        main_ms = max(0, bank.held_ms - run_ms)
-        spent, into_period_ms = divmod(max(0, run_ms - bank.held_ms), self.period_ms)
+        main_remaining_ms = max(0, bank.main_ms - run_ms)
+        spent, into_period_ms = divmod(max(0, run_ms - bank.main_ms), self.period_ms)
         periods_left = bank.periods_left - spent
         return {
-            "time_remaining_ms": main_ms + periods_left * self.period_ms - into_period_ms,
-            "main_remaining_ms": main_ms,
+            "time_remaining_ms": main_remaining_ms + periods_left * self.period_ms - into_period_ms,
+            "main_remaining_ms": main_remaining_ms,
             # A bank revived by an adjustment has no periods.
             "period_remaining_ms": self.period_ms - into_period_ms if periods_left else 0,
             "periods_left": periods_left,
@@ -196,50 +197,50 @@ class Byoyomi(TimeControl):
 
 @dataclass(frozen=True, slots=True)
 class Canadian(TimeControl):
-    """After main time, each block of time must last for a number of runs."""
+    """After main time, each period must last for a number of runs."""
 
     period_ms: int
     cycles_per_period: int
     type: ClassVar[str] = "canadian"
     needs_main_time: ClassVar[bool] = False
 
-    def fill(self, total_ms: int) -> Bank:
+    def new_bank(self, total_ms: int) -> Bank:
         return Bank(
             total_ms,
             total_ms,
-            block_left_ms=self.period_ms,
+            period_left_ms=self.period_ms,
             cycles_left=self.cycles_per_period,
         )
 
     def budget_ms(self, bank: Bank) -> int:
-        return bank.held_ms + bank.block_left_ms
+        return bank.main_ms + bank.period_left_ms
 
-    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        in_block = run_ms > bank.held_ms or bank.held_ms == 0
-        if not in_block:
-            return bank._replace(held_ms=bank.held_ms - run_ms, run_ms=0)
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
+        in_period = run_ms > bank.main_ms or bank.main_ms == 0
+        if not in_period:
+            return bank._replace(main_ms=bank.main_ms - run_ms, run_ms=0)
         cycles_left = bank.cycles_left - 1
         if cycles_left == 0:
             return bank._replace(
-                held_ms=0,
+                main_ms=0,
                 run_ms=0,
-                block_left_ms=self.period_ms,
+                period_left_ms=self.period_ms,
                 cycles_left=self.cycles_per_period,
             )
         return bank._replace(
-            held_ms=0,
+            main_ms=0,
             run_ms=0,
-            block_left_ms=bank.block_left_ms - (run_ms - bank.held_ms),
+            period_left_ms=bank.period_left_ms - (run_ms - bank.main_ms),
             cycles_left=cycles_left,
         )
 
     def reading(self, bank: Bank, run_ms: int) -> BankReading:
-        main_ms = max(0, bank.held_ms - run_ms)
-        block_ms = bank.block_left_ms - max(0, run_ms - bank.held_ms)
+        main_remaining_ms = max(0, bank.main_ms - run_ms)
+        period_remaining_ms = bank.period_left_ms - max(0, run_ms - bank.main_ms)
         return {
-            "time_remaining_ms": main_ms + block_ms,
-            "main_remaining_ms": main_ms,
-            "period_remaining_ms": block_ms,
+            "time_remaining_ms": main_remaining_ms + period_remaining_ms,
+            "main_remaining_ms": main_remaining_ms,
+            "period_remaining_ms": period_remaining_ms,
             "cycles_left": bank.cycles_left,
         }
 
@@ -251,8 +252,8 @@ class Hourglass(TimeControl):
     type: ClassVar[str] = "hourglass"
     transfers: ClassVar[bool] = True
 
-    def hand_over(self, bank: Bank, run_ms: int) -> Bank:
-        return bank._replace(held_ms=bank.held_ms - run_ms, run_ms=0)
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
+        return bank._replace(main_ms=bank.main_ms - run_ms, run_ms=0)
 
 
 SUDDEN_DEATH = Fischer(increment_ms=0)

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from .cycles import cycle_deadline_ms, deadline_ms, end, lasted_ms, session_deadline_ms, switch
+from .cycles import (
+    cycle_deadline_ms,
+    cycle_elapsed_ms,
+    deadline_ms,
+    end,
+    session_deadline_ms,
+    switch,
+)
 from .events import Event, ParticipantExpired, TimeoutsSkipped
 from .session import Cycle, Session, Status, Tally, updated
 from .setup import SyncMode, TimeoutAction
@@ -138,11 +145,11 @@ def _expire_clock(session: Session, cycle: Cycle, at_ms: int, log: _SettledEvent
     """A clock ran out at ``at_ms``: record the event and apply ``action_on_timeout``."""
     setup = session.setup
     participant = setup.participants[cycle.position]
-    expired = cycle._replace(overtime_from_ms=lasted_ms(cycle, at_ms))
-    session = replace(session, cycle=expired, undoable=None)
-    if participant.bank is not None:
+    expired = cycle._replace(overtime_from_ms=cycle_elapsed_ms(cycle, at_ms))
+    session = replace(session, cycle=expired, undo_record=None)
+    if participant.bank_index is not None:
         banks = list(session.banks)
-        banks[participant.bank] = banks[participant.bank]._replace(has_expired=True)
+        banks[participant.bank_index] = banks[participant.bank_index]._replace(has_expired=True)
         session = replace(session, banks=tuple(banks))
     events: list[Event] = [
         ParticipantExpired(
@@ -193,7 +200,7 @@ def _skip_rounds(
                 session.tallies, lengths_ms, strict=True
             )
         ),
-        ran_ms=session.ran_ms + passed_ms,
+        elapsed_ms=session.elapsed_ms + passed_ms,
         cycle=cycle._replace(started_at_ms=resumed_at_ms),
     )
     return later, resumed_at_ms

@@ -11,7 +11,7 @@ from typing import NamedTuple, NotRequired, cast
 
 from typing_extensions import TypedDict
 
-from .cycles import overtime_ms, ran_ms, used_ms
+from .cycles import overtime_ms, session_elapsed_ms, time_used_ms
 from .session import LIVE, Session, Status
 from .setup import SyncMode
 from .time_controls import BankReading
@@ -58,28 +58,28 @@ class ClockReading(NamedTuple):
     is_running: bool
 
 
-ClockFactory = Callable[[int], ClockReading]
+ClockReader = Callable[[int], ClockReading]
 """Returns the clock reading of the participant at a position."""
 
 
 class CycleSnapshot(NamedTuple):
     """The current, or last, cycle at one instant.
 
-    ``active`` is the position of the active participant; ``moving``, whether their clock counts,
+    ``active_position`` is the active participant's; ``is_running``, whether their clock counts,
     which it does not in overtime.
     """
 
-    used_ms: int
+    time_used_ms: int
     overtime_ms: int
-    session_ran_ms: int
-    active: int | None
-    moving: bool
+    session_elapsed_ms: int
+    active_position: int | None
+    is_running: bool
 
 
 def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None) -> Clocks:
     """The clocks of a settled session at ``now_ms``: all, or those at ``positions``."""
     setup, snapshot = session.setup, _snapshot(session, now_ms)
-    clock_at = _CLOCK_FACTORIES[setup.sync_mode](session, snapshot)
+    clock_at = _CLOCK_READERS[setup.sync_mode](session, snapshot)
     if positions is None:
         positions = range(len(session.tallies))
     views = []
@@ -100,9 +100,9 @@ def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None
         }
         if participant.group_id is not None:
             view["group_id"] = participant.group_id
-        if position == snapshot.active:
+        if position == snapshot.active_position:
             view["is_active"] = True
-            view["time_used_ms"] += snapshot.used_ms
+            view["time_used_ms"] += snapshot.time_used_ms
             view["overtime_ms"] += snapshot.overtime_ms
         views.append(view)
     return Clocks(views, _groups(session, snapshot), _session_remaining_ms(session, snapshot))
@@ -121,9 +121,10 @@ def changed_positions(before: Session, after: Session) -> list[int]:
         participants = after.setup.participants
         pairs = enumerate(zip(before.banks, after.banks, strict=True))
         changed_banks = {bank for bank, (old, new) in pairs if old != new}
-        for bank in changed_banks - {participants[position].bank for position in changed}:
-            sharers = (position for position, one in enumerate(participants) if one.bank == bank)
-            changed.add(next(sharers))
+        for bank in changed_banks - {participants[position].bank_index for position in changed}:
+            changed.add(
+                next(index for index, one in enumerate(participants) if one.bank_index == bank)
+            )
     if not changed and before.total_time_ms != after.total_time_ms:
         changed.add(0)
     return sorted(changed)
@@ -134,39 +135,40 @@ def _snapshot(session: Session, now_ms: int) -> CycleSnapshot:
     if cycle is None:
         return CycleSnapshot(0, 0, 0, None, False)
     return CycleSnapshot(
-        used_ms(cycle, now_ms),
+        time_used_ms(cycle, now_ms),
         overtime_ms(cycle, now_ms),
-        ran_ms(session, now_ms),
+        session_elapsed_ms(session, now_ms),
         cycle.position if session.status in LIVE else None,
         session.status is Status.RUNNING and cycle.overtime_from_ms is None,
     )
 
 
-def _own_bank(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
-    banks, active = session.banks, snapshot.active
+def _bank_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
+    banks, active = session.banks, snapshot.active_position
     controls = session.setup.controls
 
     def read_clock(position: int) -> ClockReading:
         bank, control = banks[position], controls[position]
-        run_ms, moving = bank.run_ms, False
+        run_ms, is_running = bank.run_ms, False
         if position == active:
-            run_ms, moving = run_ms + snapshot.used_ms, snapshot.moving
+            run_ms, is_running = run_ms + snapshot.time_used_ms, snapshot.is_running
         bank_reading = (
             control.expired_reading() if bank.has_expired else control.reading(bank, run_ms)
         )
-        return ClockReading(bank.total_ms, bank_reading, bank.has_expired, moving)
+        return ClockReading(bank.total_ms, bank_reading, bank.has_expired, is_running)
 
     return read_clock
 
 
-def _group_bank(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+def _group_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     """per_group: each member shows the group's bank, with their own allocation."""
     participants = session.setup.participants
     readings = _bank_readings(session, snapshot)
 
     def read_clock(position: int) -> ClockReading:
         participant = participants[position]
-        return readings[participant.bank or 0]._replace(total_time_ms=participant.total_time_ms)
+        reading = readings[participant.bank_index or 0]
+        return reading._replace(total_time_ms=participant.total_time_ms)
 
     return read_clock
 
@@ -174,11 +176,10 @@ def _group_bank(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
 def _bank_readings(session: Session, snapshot: CycleSnapshot) -> list[ClockReading]:
     # A group's bank reads as if it were the bank of a single participant.
     active_bank = None
-    if snapshot.active is not None:
-        active_bank = session.setup.participants[snapshot.active].bank
-    return list(
-        map(_own_bank(session, snapshot._replace(active=active_bank)), range(len(session.banks)))
-    )
+    if snapshot.active_position is not None:
+        active_bank = session.setup.participants[snapshot.active_position].bank_index
+    read_clock = _bank_clocks(session, snapshot._replace(active_position=active_bank))
+    return list(map(read_clock, range(len(session.banks))))
 
 
 def _groups(session: Session, snapshot: CycleSnapshot) -> list[GroupView]:
@@ -197,19 +198,19 @@ def _groups(session: Session, snapshot: CycleSnapshot) -> list[GroupView]:
     ]
 
 
-def _own_cycle(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+def _cycle_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     """per_cycle: the rest of the current cycle, and a full cycle for the others."""
     setup, cycle = session.setup, session.cycle
 
     def read_clock(position: int) -> ClockReading:
         remaining_ms = setup.cycle_lengths_ms[position] or 0
         if cycle is not None and cycle.position == position:
-            remaining_ms = max(0, (cycle.length_ms or 0) - snapshot.used_ms)
+            remaining_ms = max(0, (cycle.length_ms or 0) - snapshot.time_used_ms)
         return ClockReading(
             setup.participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
-            session.ran_out(position),
-            snapshot.moving and position == snapshot.active,
+            session.cycle_has_expired(position),
+            snapshot.is_running and position == snapshot.active_position,
         )
 
     return read_clock
@@ -218,51 +219,51 @@ def _own_cycle(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
 def _session_remaining_ms(session: Session, snapshot: CycleSnapshot) -> int | None:
     if session.setup.sync_mode is not SyncMode.GLOBAL:
         return None
-    return max(0, session.total_time_ms - snapshot.session_ran_ms)
+    return max(0, session.total_time_ms - snapshot.session_elapsed_ms)
 
 
-def _shared_clock(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+def _global_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     """global: all participants show the smaller of the session clock and the cycle clock."""
     participants, length_ms = session.setup.participants, session.setup.time_per_cycle_ms
-    remaining_ms = max(0, session.total_time_ms - snapshot.session_ran_ms)
+    remaining_ms = max(0, session.total_time_ms - snapshot.session_elapsed_ms)
     if length_ms is not None:
-        remaining_ms = min(remaining_ms, max(0, length_ms - snapshot.used_ms))
+        remaining_ms = min(remaining_ms, max(0, length_ms - snapshot.time_used_ms))
 
     def read_clock(position: int) -> ClockReading:
         return ClockReading(
             participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
-            session.ran_out(position),
-            snapshot.moving,
+            session.cycle_has_expired(position),
+            snapshot.is_running,
         )
 
     return read_clock
 
 
-def _stopwatch(session: Session, snapshot: CycleSnapshot) -> ClockFactory:
+def _stopwatches(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     """count_up: the time left until the limit, or of the participant's allocation."""
     setup = session.setup
 
     def read_clock(position: int) -> ClockReading:
         participant = setup.participants[position]
-        used_ms = session.tallies[position].time_used_ms
-        if position == snapshot.active:
-            used_ms += snapshot.used_ms
+        time_used_ms = session.tallies[position].time_used_ms
+        if position == snapshot.active_position:
+            time_used_ms += snapshot.time_used_ms
         limit_ms = setup.max_time_ms or participant.total_time_ms
         return ClockReading(
             participant.total_time_ms,
-            {"time_remaining_ms": max(0, limit_ms - used_ms)},
-            session.is_out(position),
-            snapshot.moving and position == snapshot.active,
+            {"time_remaining_ms": max(0, limit_ms - time_used_ms)},
+            session.is_out_of_time(position),
+            snapshot.is_running and position == snapshot.active_position,
         )
 
     return read_clock
 
 
-_CLOCK_FACTORIES: dict[SyncMode, Callable[[Session, CycleSnapshot], ClockFactory]] = {
-    SyncMode.PER_PARTICIPANT: _own_bank,
-    SyncMode.PER_GROUP: _group_bank,
-    SyncMode.PER_CYCLE: _own_cycle,
-    SyncMode.GLOBAL: _shared_clock,
-    SyncMode.COUNT_UP: _stopwatch,
+_CLOCK_READERS: dict[SyncMode, Callable[[Session, CycleSnapshot], ClockReader]] = {
+    SyncMode.PER_PARTICIPANT: _bank_clocks,
+    SyncMode.PER_GROUP: _group_clocks,
+    SyncMode.PER_CYCLE: _cycle_clocks,
+    SyncMode.GLOBAL: _global_clocks,
+    SyncMode.COUNT_UP: _stopwatches,
 }

@@ -34,7 +34,7 @@ class Countdown(NamedTuple):
             if mark_ms < self.shown_ms and since_ms < at_ms <= until_ms:
                 yield TimeWarning(at_ms, self.participant_id, self.group_id, mark_ms)
 
-    def next_ms(self, marks_ms: tuple[int, ...], since_ms: int) -> int | None:
+    def next_warning_ms(self, marks_ms: tuple[int, ...], since_ms: int) -> int | None:
         """When the first warning after ``since_ms`` is due."""
         upcoming = (self.ends_ms - mark_ms for mark_ms in marks_ms if mark_ms < self.shown_ms)
         return min((at_ms for at_ms in upcoming if at_ms > since_ms), default=None)
@@ -54,16 +54,16 @@ def cycle_countdown(session: Session, cycle: Cycle, started_at_ms: int) -> Count
     In global, participants show the smaller of two clocks, so the cycle's clock warns only if it
     runs out before the session's.
     """
-    ends_ms = _zero_at_ms(session, cycle, started_at_ms)
+    ends_ms = _reaches_zero_at_ms(session, cycle, started_at_ms)
     session_ends_ms = session_deadline_ms(session, started_at_ms)
     if ends_ms is None or (session_ends_ms is not None and session_ends_ms <= ends_ms):
         return None
     participant = session.setup.participants[cycle.position]
     shown_ms = ends_ms - started_at_ms
-    if participant.bank is not None:
+    if participant.bank_index is not None:
         # During a delay, a clock shows less than the time until it runs out.
-        control = session.setup.controls[participant.bank]
-        shown_ms = control.reading(session.banks[participant.bank], 0)["time_remaining_ms"]
+        control = session.setup.controls[participant.bank_index]
+        shown_ms = control.reading(session.banks[participant.bank_index], 0)["time_remaining_ms"]
     return Countdown(participant.participant_id, participant.group_id, shown_ms, ends_ms)
 
 
@@ -76,11 +76,15 @@ def next_warning_ms(session: Session) -> int | None:
         session_countdown(session, cycle.started_at_ms),
         cycle_countdown(session, cycle, cycle.started_at_ms),
     )
-    due = (clock.next_ms(marks_ms, session.updated_at_ms) for clock in clocks if clock is not None)
+    due = (
+        clock.next_warning_ms(marks_ms, session.updated_at_ms)
+        for clock in clocks
+        if clock is not None
+    )
     return min((at_ms for at_ms in due if at_ms is not None), default=None)
 
 
-def _zero_at_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:
+def _reaches_zero_at_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:
     deadline_ms = cycle_deadline_ms(session, cycle, started_at_ms)
     setup = session.setup
     if deadline_ms is not None or setup.sync_mode is not SyncMode.COUNT_UP or setup.max_time_ms:

@@ -119,10 +119,10 @@ def state_with_deadline(
     session: Session, now_ms: int, positions: Iterable[int] | None, ends_ms: int | None
 ) -> SessionState:
     """As :func:`session_state`, for a caller that knows the deadline already."""
-    setup, active = session.setup, session.active
+    setup, cycle = session.setup, session.active_cycle
     shown = clocks(session, now_ms, positions)
     participants = cast(list[ParticipantState], shown.participants)
-    active_id = setup.participants[active.position].participant_id if active else None
+    active_id = setup.participants[cycle.position].participant_id if cycle else None
     state: SessionState = {
         "session_id": setup.session_id,
         "sync_mode": setup.sync_mode,
@@ -132,8 +132,8 @@ def state_with_deadline(
         "active_participant_id": active_id,
         "total_time_ms": session.total_time_ms,
         "action_on_timeout": {"type": setup.action_on_timeout},
-        "cycle_started_at": _iso(active.started_at_ms if active else None),
-        "cycle_elapsed_ms": active.elapsed_ms if active else 0,
+        "cycle_started_at": _iso(cycle.started_at_ms if cycle else None),
+        "cycle_elapsed_ms": cycle.elapsed_ms if cycle else 0,
         "session_started_at": _iso(session.started_at_ms),
         "session_completed_at": _iso(session.completed_at_ms),
         "created_at": iso(session.created_at_ms),

@@ -22,7 +22,7 @@ from pydantic_core import from_json, to_json
 
 from ..core import events
 from ..core.events import Event
-from ..core.session import Cycle, Session, Status, Tally, Undoable
+from ..core.session import Cycle, Session, Status, Tally, UndoRecord
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction
 from ..core.time_controls import (
     Bank,
@@ -92,7 +92,7 @@ def encode_facts(session: Session) -> bytes:
         "format": FORMAT,
         "status": session.status.value,
         "total_time_ms": session.total_time_ms,
-        "ran_ms": session.ran_ms,
+        "elapsed_ms": session.elapsed_ms,
         "created_at_ms": session.created_at_ms,
         "updated_at_ms": session.updated_at_ms,
         "started_at_ms": session.started_at_ms,
@@ -101,8 +101,8 @@ def encode_facts(session: Session) -> bytes:
         "banks": _columns(session.banks),
         "tallies": _columns(session.tallies),
     }
-    if session.undoable is not None:
-        facts["undoable"] = (_cycle_row(session.undoable.cycle), session.undoable.bank)
+    if session.undo_record is not None:
+        facts["undo_record"] = (_cycle_row(session.undo_record.cycle), session.undo_record.bank)
     return to_json(facts)
 
 
@@ -124,14 +124,14 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             tallies=_rows(Tally, current["tallies"]),
             banks=_rows(Bank, current["banks"]),
             total_time_ms=current["total_time_ms"],
-            ran_ms=current["ran_ms"],
+            elapsed_ms=current["elapsed_ms"],
             cycle=None if cycle is None else Cycle(*cycle),
             created_at_ms=current["created_at_ms"],
             updated_at_ms=current["updated_at_ms"],
             started_at_ms=current["started_at_ms"],
             completed_at_ms=current["completed_at_ms"],
             # Optional, and missing in what older releases wrote.
-            undoable=_undoable(current.get("undoable")),
+            undo_record=_undo_record(current.get("undo_record")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableSession(f"A stored session is damaged: {error!r}") from error
@@ -213,11 +213,11 @@ def _cycle_row(cycle: Cycle | None) -> tuple[object, ...] | None:
     return cycle[:-1]
 
 
-def _undoable(row: list[Any] | None) -> Undoable | None:
+def _undo_record(row: list[Any] | None) -> UndoRecord | None:
     if row is None:
         return None
     cycle, bank = row
-    return Undoable(Cycle(*cycle), None if bank is None else Bank(*bank))
+    return UndoRecord(Cycle(*cycle), None if bank is None else Bank(*bank))
 
 
 def _read(part: str, stored: bytes) -> dict[str, Any]:

@@ -39,11 +39,11 @@ TEN_S = 10_000
 
 def make_participants(names: Iterable[str] = "ab", total_ms: int = TEN_S) -> list[Participant]:
     """Participants in this order; ``x.a`` is participant a of group x."""
-    seated = []
+    participants = []
     for position, name in enumerate(names):
         group_id, _, participant_id = name.rpartition(".")
-        seated.append(Participant(participant_id, position, total_ms, group_id or None))
-    return seated
+        participants.append(Participant(participant_id, position, total_ms, group_id or None))
+    return participants
 
 
 def setup(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Setup:
@@ -67,13 +67,13 @@ class Game:
         self.events: tuple[Event, ...] = ()
         self.decision = Decision(self.session)
 
-    def tell(self, at_ms: int, command: Command | None) -> Decision:
+    def apply_command(self, at_ms: int, command: Command | None) -> Decision:
         self.decision = apply(self.session, command, at_ms)
         self.session, self.events = self.decision.session, self.decision.events
         return self.decision
 
     def _carry_out(self, at_ms: int, command: Command | None) -> Game:
-        refusal = self.tell(at_ms, command).refusal
+        refusal = self.apply_command(at_ms, command).refusal
         assert refusal is None, refusal
         return self
 
@@ -99,15 +99,15 @@ class Game:
         return self._carry_out(at_ms, Undo())
 
     def adjust(
-        self, at_ms: int, delta_ms: int, who: str | None = None, group: str | None = None
+        self, at_ms: int, delta_ms: int, participant_id: str | None = None, group: str | None = None
     ) -> Game:
-        return self._carry_out(at_ms, Adjust(delta_ms, who, group))
+        return self._carry_out(at_ms, Adjust(delta_ms, participant_id, group))
 
     def read(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, None)
 
     def refused(self, at_ms: int, command: Command) -> RuleError:
-        refusal = self.tell(at_ms, command).refusal
+        refusal = self.apply_command(at_ms, command).refusal
         assert refusal is not None, "carried out"
         return refusal
 
@@ -117,7 +117,7 @@ class Game:
 
     @property
     def active(self) -> str | None:
-        cycle = self.session.active
+        cycle = self.session.active_cycle
         return None if cycle is None else self.session.setup.participants[cycle.position][0]
 
     @property
@@ -146,7 +146,7 @@ class Game:
     def expired(self, at_ms: int) -> set[str]:
         return {name for name, view in self.shown(at_ms).items() if view["has_expired"]}
 
-    def moving(self, at_ms: int) -> set[str]:
+    def running(self, at_ms: int) -> set[str]:
         return {name for name, view in self.shown(at_ms).items() if view["is_running"]}
 
 

@@ -48,12 +48,12 @@ class BankClock:
     delay: int = 0
     periods: int = 0
     period: int = 0
-    block: int = 0
+    canadian_period: int = 0
     cycles: int = 0
     run: int = 0
-    held: int = 0
+    main_at_start: int = 0
     """The main time at the start of the run."""
-    over: int = 0
+    after_main: int = 0
     """How much of the run was after main time."""
     total: int = 0
 
@@ -69,13 +69,13 @@ class BankClock:
             case tc.Byoyomi(period_ms, periods):
                 self.period, self.periods = period_ms, periods
             case tc.Canadian(period_ms, cycles):
-                self.block, self.cycles = period_ms, cycles
+                self.canadian_period, self.cycles = period_ms, cycles
         self.total = self.main
         self.begin_run()
 
     def begin_run(self) -> None:
-        self.run = self.over = 0
-        self.held = self.main
+        self.run = self.after_main = 0
+        self.main_at_start = self.main
 
     def tick(self) -> None:
         self.run += 1
@@ -84,32 +84,32 @@ class BankClock:
         elif self.main > 0:
             self.main -= 1
         elif self.periods > 0:
-            self.over += 1
+            self.after_main += 1
             self.period -= 1
             if self.period == 0:
                 self.periods -= 1
                 self.refill_period()
-        elif self.block > 0:
-            self.over += 1
-            self.block -= 1
+        elif self.canadian_period > 0:
+            self.after_main += 1
+            self.canadian_period -= 1
 
     def give_one(self) -> None:
         """Add one millisecond of main time; it first pays back what was used after main time."""
-        self.held += 1
+        self.main_at_start += 1
         self.total += 1
-        if self.over == 0:
+        if self.after_main == 0:
             self.main += 1
             return
-        self.over -= 1
+        self.after_main -= 1
         if isinstance(self.control, tc.Canadian):
-            self.block += 1
+            self.canadian_period += 1
         elif self.period == self.control.period_ms:  # type: ignore[attr-defined]
             self.periods, self.period = self.periods + 1, 1
         else:
             self.period += 1
 
     def take_one(self) -> None:
-        self.held -= 1
+        self.main_at_start -= 1
         self.total = max(0, self.total - 1)
         self.main -= 1
 
@@ -117,7 +117,7 @@ class BankClock:
         self.expired = False
         self.total += given
         self.main = given
-        self.periods = self.period = self.block = self.cycles = self.over = 0
+        self.periods = self.period = self.canadian_period = self.cycles = self.after_main = 0
         if isinstance(self.control, tc.Delay) and not in_use:
             self.delay = self.control.delay_ms
 
@@ -126,8 +126,8 @@ class BankClock:
             self.period = self.control.period_ms
 
     @property
-    def is_out(self) -> bool:
-        return self.main == self.delay == self.periods == self.block == 0
+    def is_out_of_time(self) -> bool:
+        return self.main == self.delay == self.periods == self.canadian_period == 0
 
     def stop(self) -> int:
         """Hand over to another bank; returns what that bank gains."""
@@ -149,32 +149,32 @@ class BankClock:
                 self.main += min(self.run, delay)
             case tc.Byoyomi():
                 self.refill_period()
-            case tc.Canadian(period, cycles) if self.over or self.held == 0:
+            case tc.Canadian(period, cycles) if self.after_main or self.main_at_start == 0:
                 self.cycles -= 1
                 if self.cycles == 0:
-                    self.block, self.cycles = period, cycles
+                    self.canadian_period, self.cycles = period, cycles
 
     def shown(self) -> Shown:
-        remaining, figures = self.main, {}
+        remaining, readings = self.main, {}
         match self.control:
             case tc.Delay():
-                figures = {"delay_remaining_ms": self.delay}
+                readings = {"delay_remaining_ms": self.delay}
             case tc.Byoyomi(period):
                 if self.periods:
                     remaining += (self.periods - 1) * period + self.period
-                figures = {
+                readings = {
                     "main_remaining_ms": self.main,
                     "period_remaining_ms": self.period if self.periods else 0,
                     "periods_left": self.periods,
                 }
             case tc.Canadian():
-                remaining += self.block
-                figures = {
+                remaining += self.canadian_period
+                readings = {
                     "main_remaining_ms": self.main,
-                    "period_remaining_ms": self.block,
+                    "period_remaining_ms": self.canadian_period,
                     "cycles_left": self.cycles,
                 }
-        shown: Shown = {"time_remaining_ms": remaining, **figures}
+        shown: Shown = {"time_remaining_ms": remaining, **readings}
         return dict.fromkeys(shown, 0) if self.expired else shown
 
 
@@ -205,7 +205,7 @@ class Model:
     switched_at: int = 0
     completed_at: int | None = None
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
-    session_heard_to: int = 0
+    session_warned_to: int = 0
     """Until when the session clock has warned, regardless of undone switches."""
     before_switch: Model | None = None
     """The state before the last switch, until the next command or timeout."""
@@ -215,8 +215,8 @@ class Model:
         self.mode = setup.sync_mode
         self.control = setup.time_control or tc.Fischer(setup.increment_ms)
         self.session_left = setup.total_time_ms
-        for who in setup.participants:
-            player = Player(who.participant_id, who.total_time_ms, who.group_id)
+        for one in setup.participants:
+            player = Player(one.participant_id, one.total_time_ms, one.group_id)
             if self.mode is SyncMode.PER_CYCLE:
                 player.cycle = self.full_cycle(player)
             self.players.append(player)
@@ -280,7 +280,7 @@ class Model:
     def warn(self, player: Player, before: list[int]) -> None:
         session, own = self.counted_down(player)
         marks = self.setup.warn_at_ms
-        if session in marks and session < before[0] and self.now > self.session_heard_to:
+        if session in marks and session < before[0] and self.now > self.session_warned_to:
             self.log.append((self.now, "time_warning", None))
         if own in marks and own < before[1]:
             self.log.append((self.now, "time_warning", player.name))
@@ -295,7 +295,7 @@ class Model:
 
     def has_run_out(self, player: Player) -> bool:
         if bank := self.bank_of(player):
-            return bank.is_out
+            return bank.is_out_of_time
         match self.mode:
             case SyncMode.PER_CYCLE:
                 return player.cycle == 0
@@ -327,23 +327,23 @@ class Model:
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
         if isinstance(command, Undo):
-            return self.told_to_undo(), None
-        kept = deepcopy(self)
+            return self.undo(), None
+        before = deepcopy(self)
         refused, expired = self.carry_out_allowed(command)
         if refused is None:
-            kept.before_switch = None
+            before.before_switch = None
             switched = isinstance(command, Switch) and self.status == "running"
-            self.before_switch = kept if switched else None
+            self.before_switch = before if switched else None
         return refused, expired
 
-    def told_to_undo(self) -> str | None:
-        kept, until = self.before_switch, self.now
-        if kept is None or until - self.switched_at > 10_000:
+    def undo(self) -> str | None:
+        before, until = self.before_switch, self.now
+        if before is None or until - self.switched_at > 10_000:
             return "INVALID_STATE_TRANSITION"
         log = self.log
-        self.__dict__.update(kept.__dict__)
+        self.__dict__.update(before.__dict__)
         assert self.active is not None
-        self.log, self.session_heard_to = log, until
+        self.log, self.session_warned_to = log, until
         self.log.append((until, "switch_undone", self.active.name))
         # The time since the switch belongs to the restored cycle.
         self.advance(until)
@@ -356,7 +356,7 @@ class Model:
                 self.log.append((self.now, "session_started", self.players[0].name))
                 self.begin(self.players[0])
             case Switch():
-                return self.told_to_switch(command)
+                return self.command_switch(command)
             case Pause(current):
                 if self.is_stale(current):
                     return "STALE_CYCLE", None
@@ -366,12 +366,12 @@ class Model:
                 self.status = "running"
                 self.log.append((self.now, "session_resumed", None))
             case Complete() | Cancel():
-                self.told_to_end("completed" if isinstance(command, Complete) else "cancelled")
+                self.command_end("completed" if isinstance(command, Complete) else "cancelled")
             case Adjust():
-                return self.told_to_adjust(command)
+                return self.command_adjust(command)
         return None, None
 
-    def told_to_switch(self, command: Switch) -> tuple[str | None, str | None]:
+    def command_switch(self, command: Switch) -> tuple[str | None, str | None]:
         assert self.active is not None
         if self.is_stale(command.current_participant_id):
             return "STALE_CYCLE", None
@@ -387,23 +387,23 @@ class Model:
         self.switch(successor)
         return None, expired
 
-    def told_to_end(self, status: str) -> None:
+    def command_end(self, status: str) -> None:
         if self.status != status:
             self.end(status, self.now)
 
-    def told_to_adjust(self, command: Adjust) -> tuple[str | None, str | None]:
-        whose = command.participant_id, command.group_id
-        moves = self.status == "running" and not self.in_overtime
-        match self.mode, whose:
+    def command_adjust(self, command: Adjust) -> tuple[str | None, str | None]:
+        target = command.participant_id, command.group_id
+        runs = self.status == "running" and not self.in_overtime
+        match self.mode, target:
             case (SyncMode.PER_PARTICIPANT, (str(named), None)) | (
                 SyncMode.PER_GROUP,
                 (None, str(named)),
             ) if named in self.banks:
-                done = self.adjust_bank(self.banks[named], command.delta_ms, moves=moves)
+                done = self.adjust_bank(self.banks[named], command.delta_ms, runs=runs)
             case (SyncMode.GLOBAL, (None, None)):
                 done = self.adjust_session(command.delta_ms)
             case (SyncMode.PER_CYCLE, (None, None)):
-                done = self.adjust_cycle(command.delta_ms, moves=moves)
+                done = self.adjust_cycle(command.delta_ms, runs=runs)
             case _:
                 done = False
         if not done:
@@ -411,7 +411,7 @@ class Model:
         self.log.append((self.now, "time_adjusted", command.participant_id))
         if self.mode is SyncMode.GLOBAL and self.session_left == 0:
             self.end("expired", self.now)
-        elif moves and self.active is not None and self.has_run_out(self.active):
+        elif runs and self.active is not None and self.has_run_out(self.active):
             self.time_out(self.active)
         return None, None
 
@@ -421,16 +421,16 @@ class Model:
         self.session_left = max(0, self.session_left + delta)
         return True
 
-    def adjust_cycle(self, delta: int, *, moves: bool) -> bool:
+    def adjust_cycle(self, delta: int, *, runs: bool) -> bool:
         player = self.active
-        if player is None or player.cycle is None or (player.cycle + delta <= 0 and not moves):
+        if player is None or player.cycle is None or (player.cycle + delta <= 0 and not runs):
             return False
         player.cycle = max(0, player.cycle + delta)
         if player.cycle and self.in_overtime:
             self.in_overtime = player.expired = False
         return True
 
-    def adjust_bank(self, bank: BankClock, delta: int, *, moves: bool) -> bool:
+    def adjust_bank(self, bank: BankClock, delta: int, *, runs: bool) -> bool:
         in_use = self.active is not None and self.bank_of(self.active) is bank
         if bank.expired:
             if delta < 0:
@@ -441,8 +441,8 @@ class Model:
             if in_use:
                 self.in_overtime = False
             return True
-        after_main = bank.periods > 0 or bank.block > 0
-        if bank.main + delta <= 0 and not (moves and in_use) and not after_main:
+        after_main = bank.periods > 0 or bank.canadian_period > 0
+        if bank.main + delta <= 0 and not (runs and in_use) and not after_main:
             return False
         for _ in range(max(0, delta)):
             bank.give_one()
@@ -483,10 +483,10 @@ class Model:
                 return
             successor = in_time[0]
         player.cycles += 1
-        giver, taker = self.bank_of(player), self.bank_of(successor)
-        if giver is not None and taker is not None and giver is not taker:
-            taker.main += giver.stop()
-            taker.begin_run()
+        previous, following = self.bank_of(player), self.bank_of(successor)
+        if previous is not None and following is not None and previous is not following:
+            following.main += previous.stop()
+            following.begin_run()
         self.log.append((self.now, "cycle_switched", successor.name))
         self.switched_at = self.now
         self.begin(successor)
@@ -501,16 +501,16 @@ class Model:
     # What is shown
 
     def shown(self) -> dict[str, Shown]:
-        moving = self.status == "running" and not self.in_overtime
+        running = self.status == "running" and not self.in_overtime
         return {
             player.name: {
-                **self.figures(player),
+                **self.readings(player),
                 "time_used_ms": player.used,
                 "overtime_ms": player.overtime,
                 "cycle_count": player.cycles,
                 "is_active": player is self.active,
                 "has_expired": player.expired,
-                "is_running": moving and self.moves_with_active(player),
+                "is_running": running and self.runs_with_active(player),
                 "total_time_ms": self.total_of(player),
                 **({} if player.group is None else {"group_id": player.group}),
             }
@@ -521,13 +521,13 @@ class Model:
         bank = self.banks.get(player.name)
         return player.total if bank is None else bank.total
 
-    def moves_with_active(self, player: Player) -> bool:
+    def runs_with_active(self, player: Player) -> bool:
         if self.mode is SyncMode.GLOBAL or player is self.active:
             return True
         assert self.active is not None
         return self.mode is SyncMode.PER_GROUP and player.group == self.active.group
 
-    def figures(self, player: Player) -> Shown:
+    def readings(self, player: Player) -> Shown:
         if bank := self.bank_of(player):
             return bank.shown()
         match self.mode:

@@ -31,21 +31,21 @@ class Scenario:
     active: str | None = None
     cycles: list[tuple[str, int, int]] = field(default_factory=list)
     """Every ended cycle: participant, time used, overtime."""
-    lasted: int = 0
+    elapsed: int = 0
     since: int | None = None
     out_at: int | None = None
-    """How long the current cycle had lasted when its clock ran out."""
+    """The current cycle's elapsed time when its clock ran out."""
     over_before: int = 0
     """Overtime of the current cycle before an adjustment revived its clock."""
     ended_at: int | None = None
     before_switch: Scenario | None = None
 
-    def hear(self, events: Iterable[Event]) -> Scenario:
+    def replay(self, events: Iterable[Event]) -> Scenario:
         for event in events:
-            self.hear_one(event)
+            self.replay_one(event)
         return self
 
-    def hear_one(self, event: Event) -> None:
+    def replay_one(self, event: Event) -> None:
         match event:
             case SessionStarted(at, active):
                 self.begin(active, at)
@@ -63,12 +63,12 @@ class Scenario:
                 assert self.active == active
             case SessionPaused(at) | SessionResumed(at):
                 resumed = isinstance(event, SessionResumed)
-                self.lasted, self.since = self.lasted_at(at), at if resumed else None
+                self.elapsed, self.since = self.elapsed_at(at), at if resumed else None
                 self.status = "running" if resumed else "paused"
             case ParticipantExpired(at):
-                self.out_at = self.lasted_at(at)
+                self.out_at = self.elapsed_at(at)
             case TimeAdjusted(at) if self.out_at is not None and self.gives_time(event):
-                self.over_before += self.lasted_at(at) - self.out_at
+                self.over_before += self.elapsed_at(at) - self.out_at
                 self.out_at = None
             case SessionEnded(at, previous, used, overtime):
                 if previous is not None:
@@ -78,11 +78,11 @@ class Scenario:
 
     def begin(self, active: str, at: int) -> None:
         self.status, self.active = "running", active
-        self.lasted, self.since, self.out_at, self.over_before = 0, at, None, 0
+        self.elapsed, self.since, self.out_at, self.over_before = 0, at, None, 0
 
     def gives_time(self, event: TimeAdjusted) -> bool:
         """Whether the adjusted clock is the one that had run out."""
-        groups = {who.participant_id: who.group_id for who in self.setup.participants}
+        groups = {one.participant_id: one.group_id for one in self.setup.participants}
         active = groups.get(self.active or "")
         match self.setup.sync_mode:
             case SyncMode.PER_PARTICIPANT:
@@ -99,8 +99,8 @@ class Scenario:
             position = (position + 1) % len(names)
         self.begin(names[position], at)
 
-    def lasted_at(self, now: int) -> int:
-        return self.lasted if self.since is None else self.lasted + now - self.since
+    def elapsed_at(self, now: int) -> int:
+        return self.elapsed if self.since is None else self.elapsed + now - self.since
 
     def used_at(self, now: int) -> dict[str, tuple[int, int, int]]:
         """Time used, overtime and number of ended cycles of each participant."""
@@ -110,8 +110,8 @@ class Scenario:
             totals[name][1] += overtime
             totals[name][2] += 1
         if self.active is not None:
-            lasted = self.lasted_at(now)
-            used = lasted if self.out_at is None else self.out_at
+            elapsed = self.elapsed_at(now)
+            used = elapsed if self.out_at is None else self.out_at
             totals[self.active][0] += used - self.over_before
-            totals[self.active][1] += lasted - used + self.over_before
+            totals[self.active][1] += elapsed - used + self.over_before
         return {name: (used, over, count) for name, (used, over, count) in totals.items()}

@@ -139,7 +139,7 @@ def test_pending_session_has_no_cycle_to_adjust() -> None:
 
 def test_reason_goes_into_the_log() -> None:
     playing = started(PER_PARTICIPANT)
-    playing.tell(1_000, Adjust(500, "a", reason="phone rang"))
+    playing.apply_command(1_000, Adjust(500, "a", reason="phone rang"))
     assert playing.events == (ev.TimeAdjusted(1_000, "a", None, 500, "phone rang"),)
 
 
@@ -166,10 +166,10 @@ def test_removing_all_time_at_the_start_of_a_cycle() -> None:
 
 @pytest.mark.parametrize("mode", [PER_PARTICIPANT, PER_GROUP, PER_CYCLE])
 def test_removal_to_zero_applies_the_timeout_action(mode: Any) -> None:
-    whose = {"per_participant": ("a", None), "per_group": (None, "x")}.get(mode, (None, None))
-    skipped = started(mode, TEAMS, action_on_timeout=SKIP).adjust(1_000, -90_000, *whose)
+    target = {"per_participant": ("a", None), "per_group": (None, "x")}.get(mode, (None, None))
+    skipped = started(mode, TEAMS, action_on_timeout=SKIP).adjust(1_000, -90_000, *target)
     assert skipped.active == "b"
-    ended = started(mode, TEAMS, action_on_timeout=END).adjust(1_000, -90_000, *whose)
+    ended = started(mode, TEAMS, action_on_timeout=END).adjust(1_000, -90_000, *target)
     assert (ended.status, ended.session.completed_at_ms) == ("expired", 1_000)
 
 
@@ -210,7 +210,7 @@ def test_stopped_clock_cannot_be_adjusted_to_zero(given: Game, command: Adjust) 
     assert playing.session is before
     if not playing.expired(at_ms):
         less = Adjust(command.delta_ms + 1, command.participant_id, command.group_id)
-        assert playing.tell(at_ms, less).refusal is None
+        assert playing.apply_command(at_ms, less).refusal is None
 
 
 def test_removal_keeps_periods_and_blocks() -> None:
@@ -275,7 +275,7 @@ def test_expired_clock_given_time_continues_from_now(
     used_ms = playing.used(20_000)["a"]
     playing.adjust(20_000, 4_000, "a")
     assert playing.expired(20_000) == set()
-    assert playing.moving(20_000) == {"a"}
+    assert playing.running(20_000) == {"a"}
     view = playing.shown(20_000)["a"]
     assert {**view, **shown} == view
     assert view["time_remaining_ms"] == 4_000

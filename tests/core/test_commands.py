@@ -88,7 +88,7 @@ def test_status_allows_the_command_or_is_named_in_the_refusal(
 ) -> None:
     playing = in_status(status)
     before = playing.session
-    decision = playing.tell(10_000, command)
+    decision = playing.apply_command(10_000, command)
     if (command.name, status) == ("adjust", "pending"):
         # Allowed, but in per_cycle there is nothing yet to adjust.
         assert isinstance(decision.refusal, errors.InvalidAdjustment)
@@ -146,9 +146,9 @@ def test_active_is_checked_before_successor_and_its_time(
     command: Command, refusal: type[errors.RuleError], message: str
 ) -> None:
     # a, who is active, is in overtime.
-    told = started(PER_PARTICIPANT).refused(11_000, command)
-    assert type(told) is refusal
-    assert str(told) == message
+    raised = started(PER_PARTICIPANT).refused(11_000, command)
+    assert type(raised) is refusal
+    assert str(raised) == message
 
 
 def test_errors_carry_their_data() -> None:
@@ -206,7 +206,7 @@ def test_pause_and_resume() -> None:
     assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (9_000, 4_000)
     playing.pause(9_500)
     assert playing.session.cycle.elapsed_ms == 4_500
-    assert playing.session.ran_ms == 4_500
+    assert playing.session.elapsed_ms == 4_500
 
 
 def test_paused_time_is_not_counted() -> None:
@@ -225,7 +225,7 @@ def test_complete_counts_the_running_cycle() -> None:
 def test_complete_while_paused_counts_the_time_before_the_pause() -> None:
     playing = started(PER_CYCLE).pause(4_000).complete(9_000)
     assert playing.events == (ev.SessionCompleted(9_000, "a", 4_000, 0),)
-    assert playing.session.ran_ms == 4_000
+    assert playing.session.elapsed_ms == 4_000
 
 
 def test_complete_in_overtime_reports_overtime() -> None:

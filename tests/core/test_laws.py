@@ -71,8 +71,8 @@ def test_no_value_is_negative(case: Case, gap_ms: int) -> None:
             settled, _ = settle(played.after, now_ms)
             view = clocks(settled, now_ms)
             for participant in view.participants:
-                figures = {k: v for k, v in participant.items() if type(v) is int}
-                assert min(figures.values()) >= 0, figures
+                values = {k: v for k, v in participant.items() if type(v) is int}
+                assert min(values.values()) >= 0, values
             assert all(group["time_remaining_ms"] >= 0 for group in view.groups)
             assert (view.session_remaining_ms or 0) >= 0
 
@@ -139,18 +139,18 @@ def test_settling_in_between_does_not_matter(
 @given(ANY, GAPS)
 def test_settling_at_every_deadline_does_not_matter(session: Session, gap_ms: int) -> None:
     now_ms, stepwise = session.updated_at_ms + gap_ms, session
-    told: list[Event] = []
+    stepwise_events: list[Event] = []
     for _ in range(MAX_LISTED_TIMEOUTS):
         next_ms = due_ms(stepwise)
         if next_ms is None or next_ms > now_ms:
             break
         stepwise, events = settle(stepwise, next_ms)
         assert {event.at_ms for event in events} == {next_ms}
-        told += events
+        stepwise_events += events
     assume((due_ms(stepwise) or now_ms + 1) > now_ms)
     settled, events = settle(session, now_ms)
     assert facts(stepwise) == facts(settled)
-    assert_equivalent(told, events)
+    assert_equivalent(stepwise_events, events)
 
 
 def assert_equivalent(some: Sequence[Event], others: Sequence[Event]) -> None:
@@ -167,7 +167,8 @@ def assert_equivalent(some: Sequence[Event], others: Sequence[Event]) -> None:
         assert event.participant_id is not None
     assert timeouts_in(some) == timeouts_in(others)
     some, others = (
-        [event for event in told if not isinstance(event, TimeWarning)] for told in (some, others)
+        [event for event in events if not isinstance(event, TimeWarning)]
+        for events in (some, others)
     )
     for one, other in zip(some, others, strict=False):
         if isinstance(one, TimeoutsSkipped) or isinstance(other, TimeoutsSkipped):
@@ -263,17 +264,17 @@ def test_pause_of_any_length_changes_no_value(case: Case, gap_ms: int, length_ms
 
 @given(CASES)
 def test_used_time_and_overtime_sum_to_running_time(case: Case) -> None:
-    ran_ms, before_ms, running = 0, EPOCH_MS, False
+    elapsed_ms, before_ms, running = 0, EPOCH_MS, False
     for played in play(*case):
         if running:
             ended_ms = played.after.completed_at_ms
-            ran_ms += (played.now_ms if ended_ms is None else ended_ms) - before_ms
+            elapsed_ms += (played.now_ms if ended_ms is None else ended_ms) - before_ms
         before_ms, running = played.now_ms, played.after.status is Status.RUNNING
         views = shown(played.after, played.now_ms)
-        assert sum(view["time_used_ms"] + view["overtime_ms"] for view in views) == ran_ms
+        assert sum(view["time_used_ms"] + view["overtime_ms"] for view in views) == elapsed_ms
         remaining_ms = clocks(played.after, played.now_ms).session_remaining_ms
         if remaining_ms is not None:
-            assert remaining_ms == played.after.total_time_ms - ran_ms
+            assert remaining_ms == played.after.total_time_ms - elapsed_ms
 
 
 @given(CASES, st.integers(-EPOCH_MS, EPOCH_MS))
@@ -304,7 +305,7 @@ def test_ended_session_keeps_its_last_readings(case: Case, later_ms: int) -> Non
             # A clock ended it: these are the readings in that millisecond.
             last, _ = settle(played.before, ended_ms - 1)
         assert last.status not in ENDED
-        active = last.active.position if last.active else None
+        active = last.active_cycle.position if last.active_cycle else None
         at_the_end = shown(session, played.now_ms + later_ms)
         for position, (before, after) in enumerate(
             zip(shown(last, ended_ms), at_the_end, strict=True)
@@ -346,11 +347,11 @@ def test_ended_session_never_changes(case: Case, step: Step) -> None:
 def test_events_determine_status_active_and_times(case: Case) -> None:
     scenario = Scenario(case[0])
     for played in play(*case):
-        scenario.hear(played.decision.events)
+        scenario.replay(played.decision.events)
         session = played.after
         assert scenario.status == session.status
         assert scenario.ended_at == session.completed_at_ms
-        active = session.active
+        active = session.active_cycle
         assert scenario.active == (
             None if active is None else case[0].participants[active.position].participant_id
         )
@@ -398,7 +399,7 @@ def test_request_order_does_not_matter_with_distinct_indexes(
 ) -> None:
     setup, walk = case
     participants = [
-        participant._replace(participant_index=position, bank=None)
+        participant._replace(participant_index=position, bank_index=None)
         for position, participant in enumerate(setup.participants)
     ]
     groups = list(setup.groups) if setup.sync_mode is SyncMode.PER_GROUP else None
@@ -428,8 +429,8 @@ def again(setup: Setup, participants: Any, groups: Any) -> Setup:
         action_data=setup.action_data,
         metadata=setup.metadata,
         own_controls={
-            who.participant_id: control
-            for who, control in zip(setup.participants, setup.own_controls, strict=False)
+            participant.participant_id: control
+            for participant, control in zip(setup.participants, setup.own_controls, strict=False)
             if control is not None
         },
     )
@@ -455,8 +456,8 @@ def test_unchanged_participants_show_the_same_or_their_shared_clock(case: Case) 
 def shares(setup: Setup, position: int, other: int) -> bool:
     if setup.sync_mode is SyncMode.GLOBAL:
         return True
-    bank = setup.participants[position].bank
-    return bank is not None and bank == setup.participants[other].bank
+    bank = setup.participants[position].bank_index
+    return bank is not None and bank == setup.participants[other].bank_index
 
 
 SHARED = {*FIGURES, "is_running", "has_expired"}

@@ -24,12 +24,12 @@ ROUNDS = [SyncMode.PER_CYCLE, SyncMode.GLOBAL]
 def test_core_matches_a_millisecond_model(setup: Setup, walk: list[Step]) -> None:
     model = Model(setup, EPOCH_MS)
     for played in play(setup, walk):
-        heard = len(model.log)
+        logged = len(model.log)
         model.advance(played.now_ms)
         refused, expired_id = model.carry_out(played.command)
         _same_answer(played.decision, refused, expired_id)
         _same_clocks(played.after, played.now_ms, model)
-        _same_events(played.decision.events, model.log[heard:])
+        _same_events(played.decision.events, model.log[logged:])
 
 
 @given(setups(tiny=True), walks(tiny=True, max_steps=6))
@@ -40,12 +40,12 @@ def test_events_are_at_the_exact_millisecond(setup: Setup, walk: list[Step]) -> 
         session, now_ms = played.after, played.now_ms
         model.advance(now_ms)
         model.carry_out(played.command)
-    future, heard = deepcopy(model), len(model.log)
-    while future.now < now_ms + LOOKAHEAD_MS and len(future.log) == heard:
+    future, logged = deepcopy(model), len(model.log)
+    while future.now < now_ms + LOOKAHEAD_MS and len(future.log) == logged:
         future.advance(future.now + 1)
     due = due_ms(session)
-    if len(future.log) > heard:
-        assert due == future.log[heard][0]
+    if len(future.log) > logged:
+        assert due == future.log[logged][0]
     else:
         assert due is None or due > future.now
 
@@ -61,10 +61,10 @@ def _same_clocks(session: Session, now_ms: int, model: Model) -> None:
     shown = clocks(session, now_ms)
     assert [view["participant_id"] for view in shown.participants] == list(model.shown())
     for view in shown.participants:
-        figures = {
+        readings = {
             k: v for k, v in view.items() if k not in ("participant_id", "participant_index")
         }
-        assert figures == model.shown()[view["participant_id"]]
+        assert readings == model.shown()[view["participant_id"]]
     assert shown.groups == model.groups()
     in_global = session.setup.sync_mode is SyncMode.GLOBAL
     assert shown.session_remaining_ms == (model.session_left if in_global else None)
@@ -77,23 +77,23 @@ def _same_events(events: tuple[Event, ...], log: list[tuple[int, str, str | None
         (at,) = [at for at, (_, kind, _) in enumerate(log) if kind in OPERATED]
         _same_events(events[operated[0] + 1 :], log[at + 1 :])
         events, log = events[: operated[0] + 1], log[: at + 1]
-    told = [
+    emitted = [
         (event.at_ms, event.type, _who(event))
         for event in events
         if not isinstance(event, TimeoutsSkipped)
     ]
     log = _in_time(log)
     if not any(isinstance(event, TimeoutsSkipped) for event in events):
-        assert told == log
+        assert emitted == log
         return
-    assert [one for one in told if _warns(one)] == [one for one in log if _warns(one)]
-    told, log = ([one for one in lines if not _warns(one)] for lines in (told, log))
+    assert [one for one in emitted if _warns(one)] == [one for one in log if _warns(one)]
+    emitted, log = ([one for one in lines if not _warns(one)] for lines in (emitted, log))
     skipped = [event for event in events if isinstance(event, TimeoutsSkipped)]
     timeouts = sum(kind == "participant_expired" for _, kind, _ in log)
     assert sum(event.count for event in skipped) == max(0, timeouts - MAX_LISTED_TIMEOUTS)
     assert len(skipped) == 1
-    listed = [kind for _, kind, _ in told].index("participant_expired")
-    assert told[: listed + 2 * MAX_LISTED_TIMEOUTS] == log[: listed + 2 * MAX_LISTED_TIMEOUTS]
+    listed = [kind for _, kind, _ in emitted].index("participant_expired")
+    assert emitted[: listed + 2 * MAX_LISTED_TIMEOUTS] == log[: listed + 2 * MAX_LISTED_TIMEOUTS]
     last_skip = max(at for at, kind, _ in log if kind == "participant_expired")
     assert skipped[0].at_ms == last_skip
 
@@ -125,8 +125,8 @@ def _warns(line: tuple[int, str, str | None]) -> bool:
 
 def _who(event: Event) -> str | None:
     for name in ("active_participant_id", "participant_id", "previous_participant_id"):
-        if (who := getattr(event, name, None)) is not None:
-            return str(who)
+        if (participant_id := getattr(event, name, None)) is not None:
+            return str(participant_id)
     return None
 
 
@@ -134,8 +134,8 @@ def _who(event: Event) -> str | None:
 def test_long_gaps_of_skipped_cycles_match_the_model(setup: Setup) -> None:
     model = Model(setup, EPOCH_MS)
     for played in play(setup, [Step("start", 0), Step("read", 4_321), Step("read", 1_234)]):
-        heard = len(model.log)
+        logged = len(model.log)
         model.advance(played.now_ms)
         model.carry_out(played.command)
         _same_clocks(played.after, played.now_ms, model)
-        _same_events(played.decision.events, model.log[heard:])
+        _same_events(played.decision.events, model.log[logged:])

@@ -79,7 +79,7 @@ def test_participant_is_found_by_id_in_rotation() -> None:
 
 
 def test_per_participant_has_one_bank_each() -> None:
-    assert [participant.bank for participant in setup(PER_PARTICIPANT, TEAMS).participants] == [
+    assert [one.bank_index for one in setup(PER_PARTICIPANT, TEAMS).participants] == [
         0,
         1,
         2,
@@ -87,14 +87,14 @@ def test_per_participant_has_one_bank_each() -> None:
 
 
 def test_per_group_members_share_a_bank() -> None:
-    assert [participant.bank for participant in setup(PER_GROUP, TEAMS).participants] == [0, 1, 0]
+    assert [one.bank_index for one in setup(PER_GROUP, TEAMS).participants] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("mode", UNBANKED)
 def test_other_modes_have_no_banks(mode: SyncMode) -> None:
     given = setup(mode, TEAMS)
     assert not given.has_banks
-    assert {participant.bank for participant in given.participants} == {None}
+    assert {participant.bank_index for participant in given.participants} == {None}
     assert create(given, "epoch", 0).banks == ()
 
 
@@ -108,8 +108,8 @@ def test_group_total_defaults_to_the_sum_of_its_members() -> None:
     own = (Group("y", 9_000), Group("x", 8_000))
     given = setup(PER_GROUP, participants=asked, groups=own)
     assert given.groups == own
-    assert [participant.bank for participant in given.participants] == [1, 0, 1]
-    assert [bank.held_ms for bank in create(given, "epoch", 0).banks] == [9_000, 8_000]
+    assert [participant.bank_index for participant in given.participants] == [1, 0, 1]
+    assert [bank.main_ms for bank in create(given, "epoch", 0).banks] == [9_000, 8_000]
 
 
 # What is filled in
@@ -190,7 +190,7 @@ def test_new_session_is_pending_at_version_1(mode: SyncMode) -> None:
     assert (session.epoch, session.version, session.status) == ("e1", 1, Status.PENDING)
     assert (session.created_at_ms, session.updated_at_ms) == (1_234, 1_234)
     assert (session.started_at_ms, session.completed_at_ms) == (None, None)
-    assert (session.cycle, session.active, session.ran_ms) == (None, None, 0)
+    assert (session.cycle, session.active_cycle, session.elapsed_ms) == (None, None, 0)
     assert session.total_time_ms == 60_000
     assert session.tallies == ((0, 0, 0),) * 3
 
@@ -359,8 +359,8 @@ def test_periods_can_do_without_main_time(mode: SyncMode, control: tc.TimeContro
     given = setup(mode, TEAMS, each_ms=0, total_time_ms=0, time_control=control)
     game = Game(given).start()
 
-    assert [bank.held_ms for bank in game.session.banks][:2] == [0, 0]
-    assert game.shown(0)["a"]["time_remaining_ms"] == control.budget_ms(control.fill(0))
+    assert [bank.main_ms for bank in game.session.banks][:2] == [0, 0]
+    assert game.shown(0)["a"]["time_remaining_ms"] == control.budget_ms(control.new_bank(0))
 
 
 @pytest.mark.parametrize(

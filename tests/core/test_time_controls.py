@@ -26,7 +26,7 @@ FIGURES = (
 SUDDEN_DEATH = tc.Fischer(0)
 
 
-def figures(game: Game, name: str, at_ms: int) -> tuple[int, ...]:
+def readings(game: Game, name: str, at_ms: int) -> tuple[int, ...]:
     """What a clock shows, in the order of FIGURES, without values its control lacks."""
     view: dict[str, Any] = dict(game.shown(at_ms)[name])
     return tuple(view[figure] for figure in FIGURES if figure in view)
@@ -99,7 +99,7 @@ def test_bank_after_a_number_of_runs(
     control: tc.TimeControl, runs_ms: list[int], shown: tuple[int, ...]
 ) -> None:
     game, now_ms = after_runs(control, runs_ms)
-    assert figures(game, "a", now_ms) == shown
+    assert readings(game, "a", now_ms) == shown
     assert game.used(now_ms)["a"] == sum(runs_ms)
 
 
@@ -134,7 +134,7 @@ def test_reading_of_a_running_clock(
     control: tc.TimeControl, earlier_runs_ms: list[int], into_run_ms: int, shown: tuple[int, ...]
 ) -> None:
     game, now_ms = after_runs(control, earlier_runs_ms)
-    assert figures(game, "a", now_ms + into_run_ms) == shown
+    assert readings(game, "a", now_ms + into_run_ms) == shown
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,10 @@ def test_clock_runs_out_in_the_exact_millisecond(
     deadline_ms = now_ms + lasts_ms
     assert game.deadline_ms == deadline_ms
     assert game.expired(deadline_ms - 1) == set()
-    assert figures(game, "a", deadline_ms - 1)[0] == 1
+    assert readings(game, "a", deadline_ms - 1)[0] == 1
     assert game.expired(deadline_ms) == {"a"}
-    assert set(figures(game, "a", deadline_ms)) == {0}
-    assert set(figures(game, "a", deadline_ms + 90_000)) == {0}
+    assert set(readings(game, "a", deadline_ms)) == {0}
+    assert set(readings(game, "a", deadline_ms + 90_000)) == {0}
 
 
 # A run
@@ -187,9 +187,9 @@ def test_members_of_one_group_in_turn_are_one_run(
 ) -> None:
     game = started(PER_GROUP, ["x.a", "x.b", "y.c", "y.d"], time_control=control)
     game.switch(4_000, "b")
-    assert figures(game, "b", 5_000) == while_running
+    assert readings(game, "b", 5_000) == while_running
     game.switch(12_000, "c")
-    assert figures(game, "a", 12_000) == figures(game, "b", 12_000) == after
+    assert readings(game, "a", 12_000) == readings(game, "b", 12_000) == after
     assert game.used(12_000) == {"a": 4_000, "b": 8_000, "c": 0, "d": 0}
 
 
@@ -209,7 +209,7 @@ def test_participant_succeeding_themself_continues_the_run(
 ) -> None:
     game = started(PER_PARTICIPANT, time_control=control)
     game.switch(2_000, "a").switch(4_000, "a").switch(6_000, "b")
-    assert figures(game, "a", 6_000) == after
+    assert readings(game, "a", 6_000) == after
     assert game.cycle_counts(6_000) == {"a": 3, "b": 0}
 
 
@@ -223,24 +223,24 @@ def test_periods_run_on_across_a_group() -> None:
     game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=tc.Byoyomi(5_000, 3))
     # 20 s of main time; 3 s of the first period are gone when b takes over.
     game.switch(23_000, "b")
-    assert figures(game, "b", 23_000) == (12_000, 0, 2_000, 3)
-    assert figures(game, "b", 25_000) == (10_000, 0, 5_000, 2)
+    assert readings(game, "b", 23_000) == (12_000, 0, 2_000, 3)
+    assert readings(game, "b", 25_000) == (10_000, 0, 5_000, 2)
     game.switch(27_000, "c")
-    assert figures(game, "a", 27_000) == (10_000, 0, 5_000, 2)
+    assert readings(game, "a", 27_000) == (10_000, 0, 5_000, 2)
 
 
 def test_block_counts_a_run_across_a_group_once() -> None:
     game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=tc.Canadian(9_000, 2))
     game.switch(21_000, "b").switch(22_000, "a").switch(23_000, "c")
-    assert figures(game, "a", 23_000) == (6_000, 0, 6_000, 1)
+    assert readings(game, "a", 23_000) == (6_000, 0, 6_000, 1)
 
 
 def test_block_is_refilled_after_a_run_across_a_group() -> None:
     game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=tc.Canadian(9_000, 1))
     game.switch(21_000, "b").switch(23_000, "c")
-    assert figures(game, "a", 23_000) == (9_000, 0, 9_000, 1)
+    assert readings(game, "a", 23_000) == (9_000, 0, 9_000, 1)
     game.switch(24_000, "b")
-    assert figures(game, "b", 26_000) == (7_000, 0, 7_000, 1)
+    assert readings(game, "b", 26_000) == (7_000, 0, 7_000, 1)
 
 
 def test_next_run_across_a_group_starts_from_the_banks_new_state() -> None:
@@ -254,7 +254,7 @@ def test_next_run_across_a_group_starts_from_the_banks_new_state() -> None:
     ]:
         game = started(PER_GROUP, ["x.a", "x.b", "y.c"], time_control=control)
         game.switch(2_000, "b").switch(4_000, "c").switch(4_000, "a")
-        assert figures(game, "a", 7_000) == left
+        assert readings(game, "a", 7_000) == left
 
 
 def test_last_remaining_participant_continues_one_run() -> None:
@@ -274,7 +274,7 @@ def test_time_is_given_back_only_when_another_bank_takes_over() -> None:
 def test_pause_does_not_end_a_run() -> None:
     game = started(PER_PARTICIPANT, time_control=tc.Delay(3_000))
     game.pause(2_000).resume(50_000)
-    assert figures(game, "a", 50_500) == (10_000, 500)
+    assert readings(game, "a", 50_500) == (10_000, 500)
     assert game.switch(53_000).remaining(53_000) == {"a": 8_000, "b": 10_000}
 
 
@@ -340,11 +340,11 @@ def test_expired_bank_shows_zeros_and_gains_nothing(
     control: tc.TimeControl, mode: SyncMode
 ) -> None:
     game = started(mode, ["x.a", "y.b"], time_control=control)
-    assert set(figures(game, "a", 14_000)) == {0}
+    assert set(readings(game, "a", 14_000)) == {0}
     game.switch(15_000).switch(16_000)
     assert game.active == "b"
-    assert set(figures(game, "a", 16_000)) == {0}
-    assert set(figures(game, "a", 60_000)) == {0}
+    assert set(readings(game, "a", 16_000)) == {0}
+    assert set(readings(game, "a", 60_000)) == {0}
 
 
 def test_bank_without_periods_shows_none() -> None:

@@ -49,7 +49,7 @@ def test_expired_clock_stays_expired() -> None:
 
 def test_pause_before_a_passed_deadline_keeps_it_passed() -> None:
     game = started(PER_PARTICIPANT).read(12_000).pause(9_000)
-    assert game.session.ran_ms == 10_000
+    assert game.session.elapsed_ms == 10_000
     game.resume(20_000)
     assert game.used(21_000) == {"a": 10_000, "b": 0}
     assert game.overtime(21_000) == {"a": 1_000, "b": 0}

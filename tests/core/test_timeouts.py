@@ -76,7 +76,7 @@ def test_notify_clock_stays_at_zero_and_counts_overtime(clock: Clock) -> None:
     assert game.remaining(13_000)["a"] == 0
     assert game.used(13_000)["a"] == 10_000
     assert game.overtime(13_000)["a"] == 3_000
-    assert game.moving(13_000) == set()
+    assert game.running(13_000) == set()
     assert game.deadline_ms == (60_000 if clock.mode is GLOBAL else None)
 
 
@@ -119,7 +119,7 @@ def test_skip_cycle_switches_at_the_exact_deadline(clock: Clock) -> None:
     assert game.used(13_000) == {"a": 10_000, "b": 3_000}
     assert game.overtime(13_000) == {"a": 0, "b": 0}
     assert game.cycle_counts(13_000) == {"a": 1, "b": 0}
-    assert game.moving(13_000) == ({"a", "b"} if clock.mode is GLOBAL else {"b"})
+    assert game.running(13_000) == ({"a", "b"} if clock.mode is GLOBAL else {"b"})
 
 
 @each_mode

@@ -36,7 +36,7 @@ CONTROLS = [
 
 
 def facts(session: Session) -> Session:
-    return replace(session, version=0, updated_at_ms=0, undoable=None)
+    return replace(session, version=0, updated_at_ms=0, undo_record=None)
 
 
 @given(st.one_of(sessions(tiny=True), sessions()), st.integers(0, 50), st.integers(0, 10_000))
@@ -111,12 +111,12 @@ def test_only_the_last_switch_can_be_undone() -> None:
     game.switch(300)
     for command in (Adjust(5, "a"), Adjust(-5, "b")):
         session = game.session
-        game.tell(400, command)
+        game.apply_command(400, command)
         assert isinstance(game.refused(401, Undo()), NothingToUndo)
         game.session = session
-    game.tell(400, Pause())
+    game.apply_command(400, Pause())
     assert not isinstance(game.refused(401, Undo()), NothingToUndo)
-    game.tell(402, Resume())
+    game.apply_command(402, Resume())
     assert isinstance(game.refused(403, Undo()), NothingToUndo)
 
 
@@ -137,9 +137,9 @@ def test_timeout_prevents_undo(action: Any) -> None:
 def test_switch_that_ended_the_session_cannot_be_undone() -> None:
     playing = started(PER_PARTICIPANT, "a").switch(11_000)
     assert isinstance(playing.refused(11_001, Undo()), InvalidTransition)
-    assert playing.session.undoable is None
+    assert playing.session.undo_record is None
     completed = started(PER_PARTICIPANT).switch(1_000).complete(1_500)
-    assert completed.session.undoable is None
+    assert completed.session.undo_record is None
 
 
 def test_undo_works_when_the_store_clock_steps_back() -> None:

@@ -46,7 +46,7 @@ def test_worked_example(case: dict[str, Any]) -> None:
 
 def _shown(session: Session, at_ms: int, wanted: dict[str, dict[str, object]]) -> dict[str, Any]:
     """What a read shows, as far as the example says what it wants to see."""
-    active = session.active
+    active = session.active_cycle
     participants = session.setup.participants
     views: dict[str, dict[str, Any]] = {
         view["participant_id"]: dict(view) for view in clocks(session, at_ms).participants

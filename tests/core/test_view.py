@@ -96,7 +96,7 @@ def test_participants_are_shown_in_rotation_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "moving"),
+    ("mode", "running"),
     [
         (PER_PARTICIPANT, {"b"}),
         (PER_GROUP, {"a", "b"}),
@@ -106,17 +106,17 @@ def test_participants_are_shown_in_rotation_order() -> None:
     ],
 )
 def test_running_clocks_are_those_that_show_the_active_clock(
-    mode: SyncMode, moving: set[str]
+    mode: SyncMode, running: set[str]
 ) -> None:
     waiting = game(mode, TEAMS)
-    assert waiting.moving(500) == set()
+    assert waiting.running(500) == set()
     shown = waiting.start(500).switch(1_000)
-    assert shown.moving(2_000) == moving
+    assert shown.running(2_000) == running
     assert {name for name, view in shown.shown(2_000).items() if view["is_active"]} == {"b"}
-    assert shown.pause(2_000).moving(3_000) == set()
+    assert shown.pause(2_000).running(3_000) == set()
     assert {name for name, view in shown.shown(3_000).items() if view["is_active"]} == {"b"}
-    assert shown.resume(3_000).moving(4_000) == moving
-    assert shown.complete(4_000).moving(5_000) == set()
+    assert shown.resume(3_000).running(4_000) == running
+    assert shown.complete(4_000).running(5_000) == set()
     assert not any(view["is_active"] for view in shown.shown(5_000).values())
 
 
@@ -125,8 +125,8 @@ def test_in_overtime_no_clock_moves(mode: SyncMode) -> None:
     overdue = started(
         mode, ["x.a", "y.b"], time_per_cycle_ms=10_000, max_time_ms=10_000, action_on_timeout=NOTIFY
     )
-    assert overdue.moving(9_999) != set()
-    assert overdue.moving(10_000) == set()
+    assert overdue.running(9_999) != set()
+    assert overdue.running(10_000) == set()
 
 
 # When something will run out next
@@ -277,7 +277,7 @@ def test_bank_that_changes_outside_any_cycle_is_among_the_changed(
     session = started(mode, ["x.a", "x.b", "y.c", "y.d"]).session
     for bank, positions in changed.items():
         banks = list(session.banks)
-        banks[bank] = banks[bank]._replace(held_ms=banks[bank].held_ms + 1)
+        banks[bank] = banks[bank]._replace(main_ms=banks[bank].main_ms + 1)
         after = replace(session, banks=tuple(banks))
         assert changed_positions(session, after) == positions
 

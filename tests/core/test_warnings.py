@@ -241,7 +241,7 @@ def test_clock_adjusted_past_a_mark_does_not_warn() -> None:
 
 def test_adjustment_does_not_repeat_earlier_warnings() -> None:
     match = started(PER_PARTICIPANT, warn_at_ms=[5_000])
-    decision = match.tell(6_000, Adjust(-1_000, "a"))
+    decision = match.apply_command(6_000, Adjust(-1_000, "a"))
 
     assert [event.type for event in decision.events] == ["time_warning", "time_adjusted"]
 

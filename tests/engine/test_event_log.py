@@ -76,9 +76,9 @@ def tells_every_version(
     assert [one.version for one in log] == sorted(one.version for one in log)
     scenario, told = Scenario(setup), []
     for version, events in groupby(log, lambda one: one.version):
-        scenario.hear(one.event for one in events)
+        scenario.replay(one.event for one in events)
         session, now_ms = versions[version]
-        active = session.active
+        active = session.active_cycle
         told.append(version)
         assert scenario.status == session.status
         assert scenario.ended_at == session.completed_at_ms

@@ -38,8 +38,8 @@ def test_each_request_creates_a_session_that_can_be_started_and_switched(body: b
         assert decision.refusal is None
         session = decision.session
 
-    assert session.active is not None
-    assert session.active.position == 1 % len(session.setup.participants)
+    assert session.active_cycle is not None
+    assert session.active_cycle.position == 1 % len(session.setup.participants)
 
 
 def test_requests_have_distinct_session_ids() -> None:

@@ -186,9 +186,9 @@ def test_format_without_earlier_overtime_is_read() -> None:
 
 def test_undo_data_is_stored_only_after_a_switch() -> None:
     session = apply(create(a_setup(), "epoch", 0), Start(), 5).session
-    assert b"undoable" not in codec.encode_facts(session)
+    assert b"undo_record" not in codec.encode_facts(session)
     switched = apply(session, Switch(), 9).session
-    assert b'"undoable":[[0,5,0,null,null],[300000,300000,0,false,0,0,0]]' in codec.encode_facts(
+    assert b'"undo_record":[[0,5,0,null,null],[300000,300000,0,false,0,0,0]]' in codec.encode_facts(
         switched
     )
     assert through(switched) == switched

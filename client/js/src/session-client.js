@@ -178,7 +178,7 @@ export class SessionClient extends EventTarget {
     } catch (error) {
       // The caller of `connect` is still there to handle it.
       if (this.connection === 'closed') throw error;
-      this.#onFailed('CONNECT', 'The connection could not be opened', error);
+      this.#onFailed('CONNECTION', 'The connection could not be opened', error);
       return;
     }
     this.#socket = socket;

@@ -39,7 +39,7 @@ for (const large of [false, true]) {
 
 for (const large of [false, true]) {
   for (const further of [0, 1]) {
-    test(`a version that was made twice is told apart: ${large ? 'paged' : 'whole'}, ${further} later`, () => {
+    test(`a version that was made twice is recognised: ${large ? 'paged' : 'whole'}, ${further} later`, () => {
       const environment = new FakeEnvironment(7);
       const server = new FakeServer(environment, { large });
       const client = new SessionClient({ url: 'ws://server/dev', sessionId: 's', environment });

@@ -22,7 +22,7 @@ test('events are described in words, unknown ones by their type', () => {
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
 });
 
-test('what is shorter than ten seconds is told in tenths', () => {
+test('what is shorter than ten seconds is shown in tenths', () => {
   const names = new SessionNames(makeState());
   /** @param {Record<string, unknown>} event */
   const text = (event) => eventText(/** @type {any} */ (event), names);
@@ -58,7 +58,7 @@ test('a clock that a team shares is the team’s', () => {
   );
 });
 
-test('every event of a commit is told, with names', () => {
+test('every event of a commit is listed, with names', () => {
   const names = new SessionNames(makeState());
   /** @param {Record<string, unknown>[]} events */
   const text = (...events) => eventsText(/** @type {any} */ (events), names);

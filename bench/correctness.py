@@ -22,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from threading import Barrier
 
 from chalicelib.core.errors import Conflict, StoreUnavailable
+from chalicelib.core.session import Rotation
 from chalicelib.engine.sync_engine import SyncEngine
 
 from .floors import bare_server_on
@@ -113,6 +114,8 @@ def _round(engine: SyncEngine, workers: list[Pipe]) -> Counter[str]:
         answers += pipe.recv()
     made = [version for version in answers if version is not None]
     session = engine.get_current_state(session_id).session
+    if not isinstance(session, Rotation):
+        raise TypeError(type(session))
     # Creation made version 1, the start version 2.
     applied = session.version - 2
     expected = set(range(3, session.version + 1))

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from chalicelib.core.session import Session, Tally
+from chalicelib.core.rules import due_ms
+from chalicelib.core.session import Rotation, Session, Tally
 from chalicelib.core.setup import Setup, SyncMode
-from chalicelib.core.timeouts import due_ms
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit
 from chalicelib.schemas.requests import CreateSession, read
@@ -70,13 +70,13 @@ def aged(redis_url: str, creation: bytes) -> str:
     with _store_on(redis_url) as store:
         session_id = started(_engine(store), creation)
         session = store.load(session_id).session
-        if session is None:
-            raise LookupError(session_id)
+        if not isinstance(session, Rotation):
+            raise TypeError(session_id)
         store.commit(_next_version(_with_a_past(session)))
     return session_id
 
 
-def _with_a_past(session: Session) -> Session:
+def _with_a_past(session: Rotation) -> Rotation:
     # The same past in every run.
     chance = random.Random(1)
     tallies = tuple(

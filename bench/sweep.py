@@ -26,9 +26,9 @@ import redis
 from websockets.asyncio.client import connect as open_socket
 
 from chalicelib.core.commands import Start, apply
+from chalicelib.core.rules import due_ms
 from chalicelib.core.session import create
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
-from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect

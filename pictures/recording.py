@@ -12,11 +12,11 @@ from string import ascii_uppercase
 from typing import NamedTuple
 
 from chalicelib.core.commands import apply
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.events import Event
+from chalicelib.core.rules import clocks, deadline_ms
 from chalicelib.core.session import Session, Status, create
 from chalicelib.core.setup import Setup
-from chalicelib.core.view import Clocks, ParticipantView, clocks
+from chalicelib.core.view import Clocks, ParticipantView
 
 from .scenarios import Scenario
 

@@ -28,7 +28,7 @@ from chalicelib.core.commands import (
     Undo,
     apply,
 )
-from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.rules import deadline_ms, due_ms
 from chalicelib.core.session import ENDED, Session, Status, create
 from chalicelib.core.setup import (
     BANKED,
@@ -39,7 +39,6 @@ from chalicelib.core.setup import (
     TimeoutAction,
     create_setup,
 )
-from chalicelib.core.timeouts import due_ms
 
 EPOCH_MS = 1_700_000_000_000
 """The start of each walk."""

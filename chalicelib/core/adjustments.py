@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from .cycles import cycle_elapsed_ms, overtime_ms, session_elapsed_ms, stop, time_used_ms
 from .errors import InvalidAdjustment
-from .session import Cycle, Session, Status
+from .session import Cycle, Rotation, Status
 from .setup import Setup, SyncMode
 
 
 def adjust(
-    session: Session, participant_id: str | None, group_id: str | None, delta_ms: int, at_ms: int
-) -> tuple[Session, int]:
+    session: Rotation, participant_id: str | None, group_id: str | None, delta_ms: int, at_ms: int
+) -> tuple[Rotation, int]:
     """Add ``delta_ms`` to the named clock; returns the session and the time actually added.
 
     A removal stops when no main time is left. A running clock at 0 is then due, and the caller
@@ -63,7 +63,9 @@ def _position(field: str, given_id: str | None, ids: list[str]) -> int:
     return ids.index(given_id)
 
 
-def _adjust_bank(session: Session, position: int, delta_ms: int, at_ms: int) -> tuple[Session, int]:
+def _adjust_bank(
+    session: Rotation, position: int, delta_ms: int, at_ms: int
+) -> tuple[Rotation, int]:
     control = session.setup.controls[position]
     bank, cycle = session.banks[position], session.active_cycle
     if cycle is not None and session.setup.participants[cycle.position].bank_index != position:
@@ -86,7 +88,7 @@ def _adjust_bank(session: Session, position: int, delta_ms: int, at_ms: int) -> 
     return replace(session, banks=banks), applied_ms
 
 
-def _adjust_session(session: Session, delta_ms: int, at_ms: int) -> tuple[Session, int]:
+def _adjust_session(session: Rotation, delta_ms: int, at_ms: int) -> tuple[Rotation, int]:
     left_ms = session.total_time_ms - session_elapsed_ms(session, at_ms)
     applied_ms = max(delta_ms, -left_ms)
     runs = session.status is Status.RUNNING
@@ -94,7 +96,7 @@ def _adjust_session(session: Session, delta_ms: int, at_ms: int) -> tuple[Sessio
     return replace(session, total_time_ms=session.total_time_ms + applied_ms), applied_ms
 
 
-def _adjust_cycle(session: Session, delta_ms: int, at_ms: int) -> tuple[Session, int]:
+def _adjust_cycle(session: Rotation, delta_ms: int, at_ms: int) -> tuple[Rotation, int]:
     cycle = session.active_cycle
     if cycle is None:
         raise InvalidAdjustment("delta_ms", "No cycle to adjust: the session has not started")
@@ -110,7 +112,7 @@ def _adjust_cycle(session: Session, delta_ms: int, at_ms: int) -> tuple[Session,
     return replace(session, cycle=cycle), applied_ms
 
 
-def _end_overtime(session: Session, cycle: Cycle, at_ms: int) -> Session:
+def _end_overtime(session: Rotation, cycle: Cycle, at_ms: int) -> Rotation:
     """Continue a cycle whose clock was given time; the overtime so far stays overtime."""
     stopped = stop(session, cycle, at_ms)
     # It restarts now, so that a store clock that steps back cannot undo past time.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from . import cycles
+from . import cycles, timeouts
 from .adjustments import adjust
 from .errors import (
     InvalidTransition,
@@ -19,8 +19,8 @@ from .errors import (
     UnknownParticipant,
 )
 from .events import Event, SessionPaused, SessionResumed, SessionStarted, SwitchUndone, TimeAdjusted
-from .session import ENDED, Cycle, Session, Status, updated
-from .timeouts import settle
+from .rules import settle
+from .session import ENDED, Cycle, Rotation, S, Session, Status, updated
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +101,21 @@ def apply(session: Session, command: Command | None, now_ms: int) -> Decision:
 
     Returns the same session object if nothing changed, else its next version.
     """
-    settled, timeouts = settle(session, now_ms)
+    settled, expired = settle(session, now_ms)
     if command is None:
-        return Decision(_next_version(session, settled, now_ms), timeouts)
+        return Decision(_next_version(session, settled, now_ms), expired)
     try:
         decision = _decide(settled, command, now_ms)
     except RuleError as refusal:
-        return Decision(_next_version(session, settled, now_ms), timeouts, refusal)
+        return Decision(_next_version(session, settled, now_ms), expired, refusal)
     return Decision(
         _next_version(session, decision.session, now_ms),
-        timeouts + decision.events,
+        expired + decision.events,
         expired_participant_id=decision.expired_participant_id,
     )
 
 
-def _next_version(before: Session, after: Session, now_ms: int) -> Session:
+def _next_version(before: S, after: S, now_ms: int) -> S:
     if after is before:
         return before
     # A store clock that steps back must not make events due again that were already sent.
@@ -124,6 +124,13 @@ def _next_version(before: Session, after: Session, now_ms: int) -> Session:
 
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:
+    match session:
+        case Rotation():
+            return _decide_in_rotation(session, command, now_ms)
+    raise TypeError(f"No commands for a {type(session).__name__}")
+
+
+def _decide_in_rotation(session: Rotation, command: Command, now_ms: int) -> Decision:
     match command:
         case Start():
             return _start(session, now_ms)
@@ -143,7 +150,7 @@ def _decide(session: Session, command: Command, now_ms: int) -> Decision:
             return _undo(session, now_ms)
 
 
-def _start(session: Session, now_ms: int) -> Decision:
+def _start(session: Rotation, now_ms: int) -> Decision:
     if session.status is not Status.PENDING:
         raise InvalidTransition(Start.name, session.status)
     started = replace(cycles.begin(session, 0, now_ms), started_at_ms=now_ms)
@@ -151,7 +158,7 @@ def _start(session: Session, now_ms: int) -> Decision:
     return Decision(started, (SessionStarted(now_ms, first.participant_id),))
 
 
-def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
+def _switch(session: Rotation, command: Switch, now_ms: int) -> Decision:
     cycle = _require_running(session, command.name)
     _check_active(session, cycle, command.current_participant_id)
     successor = _successor(session, command.next_participant_id)
@@ -165,14 +172,14 @@ def _switch(session: Session, command: Switch, now_ms: int) -> Decision:
     return Decision(switched, (event,), expired_participant_id=expired_id)
 
 
-def _pause(session: Session, command: Pause, now_ms: int) -> Decision:
+def _pause(session: Rotation, command: Pause, now_ms: int) -> Decision:
     cycle = _require_running(session, command.name)
     _check_active(session, cycle, command.current_participant_id)
     paused = replace(cycles.stop(session, cycle, now_ms), status=Status.PAUSED)
     return Decision(paused, (SessionPaused(now_ms),))
 
 
-def _resume(session: Session, now_ms: int) -> Decision:
+def _resume(session: Rotation, now_ms: int) -> Decision:
     if session.status is not Status.PAUSED or session.cycle is None:
         raise InvalidTransition(Resume.name, session.status)
     cycle = session.cycle._replace(started_at_ms=now_ms)
@@ -180,7 +187,7 @@ def _resume(session: Session, now_ms: int) -> Decision:
     return Decision(resumed, (SessionResumed(now_ms),))
 
 
-def _end(session: Session, command: str, status: Status, now_ms: int) -> Decision:
+def _end(session: Rotation, command: str, status: Status, now_ms: int) -> Decision:
     if session.status is status:
         return Decision(session)
     if session.status in ENDED:
@@ -189,18 +196,18 @@ def _end(session: Session, command: str, status: Status, now_ms: int) -> Decisio
     return Decision(ended, (event,))
 
 
-def _adjust(session: Session, command: Adjust, now_ms: int) -> Decision:
+def _adjust(session: Rotation, command: Adjust, now_ms: int) -> Decision:
     if session.status in ENDED:
         raise InvalidTransition(command.name, session.status)
     participant_id, group_id = command.participant_id, command.group_id
     adjusted, applied_ms = adjust(session, participant_id, group_id, command.delta_ms, now_ms)
     event = TimeAdjusted(now_ms, participant_id, group_id, applied_ms, command.reason)
     # A running clock that was taken to 0 runs out at this instant.
-    settled, timeouts = settle(updated(replace(adjusted, undo_record=None), now_ms), now_ms)
-    return Decision(settled, (event, *timeouts))
+    settled, expired = timeouts.settle(updated(replace(adjusted, undo_record=None), now_ms), now_ms)
+    return Decision(settled, (event, *expired))
 
 
-def _undo(session: Session, now_ms: int) -> Decision:
+def _undo(session: Rotation, now_ms: int) -> Decision:
     cycle, undo_record = _require_running(session, Undo.name), session.undo_record
     switched_at_ms = cycle.started_at_ms
     if undo_record is None or switched_at_ms is None or now_ms - switched_at_ms > UNDO_WINDOW_MS:
@@ -213,23 +220,23 @@ def _undo(session: Session, now_ms: int) -> Decision:
     )
     # Timeouts of the restored cycle since the switch apply now, each at its own deadline.
     restored = cycles.undo_switch(session, undo_record, switched_at_ms)
-    settled, timeouts = settle(restored, now_ms, switched_at_ms)
-    return Decision(settled, (event, *timeouts))
+    settled, expired = timeouts.settle(restored, now_ms, switched_at_ms)
+    return Decision(settled, (event, *expired))
 
 
-def _require_running(session: Session, command: str) -> Cycle:
+def _require_running(session: Rotation, command: str) -> Cycle:
     if session.status is not Status.RUNNING or session.cycle is None:
         raise InvalidTransition(command, session.status)
     return session.cycle
 
 
-def _check_active(session: Session, cycle: Cycle, expected_id: str | None) -> None:
+def _check_active(session: Rotation, cycle: Cycle, expected_id: str | None) -> None:
     active_id = session.setup.participants[cycle.position].participant_id
     if expected_id is not None and expected_id != active_id:
         raise StaleCycle(expected_id, active_id)
 
 
-def _successor(session: Session, participant_id: str | None) -> int | None:
+def _successor(session: Rotation, participant_id: str | None) -> int | None:
     if participant_id is None:
         return None
     position = session.setup.position_of(participant_id)

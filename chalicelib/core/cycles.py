@@ -19,20 +19,20 @@ from .events import (
     SessionEnded,
     SessionExpired,
 )
-from .session import Cycle, Session, Status, Tally, UndoRecord
+from .session import Cycle, Rotation, Status, Tally, UndoRecord
 from .setup import SyncMode
 from .time_controls import Bank
 
 T = TypeVar("T")
 
 
-def begin(session: Session, position: int, at_ms: int) -> Session:
+def begin(session: Rotation, position: int, at_ms: int) -> Rotation:
     """Start a new cycle for the participant at ``position``."""
     cycle = Cycle(position, at_ms, length_ms=session.setup.cycle_lengths_ms[position])
     return replace(session, status=Status.RUNNING, cycle=cycle)
 
 
-def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
+def stop(session: Rotation, cycle: Cycle, at_ms: int) -> Rotation:
     """Stop the clock at ``at_ms``; its reading stays what it is."""
     elapsed_ms = cycle_elapsed_ms(cycle, at_ms)
     return replace(
@@ -44,8 +44,8 @@ def stop(session: Session, cycle: Cycle, at_ms: int) -> Session:
 
 
 def switch(
-    session: Session, cycle: Cycle, successor: int | None, at_ms: int
-) -> tuple[Session, Event]:
+    session: Rotation, cycle: Cycle, successor: int | None, at_ms: int
+) -> tuple[Rotation, Event]:
     """End a cycle and begin the successor's, or that of the next participant in rotation.
 
     The session expires if no participant has time left.
@@ -66,13 +66,13 @@ def switch(
     return begin(_apply_time_control(ended, successor), successor, at_ms), event
 
 
-def undo_record(session: Session, cycle: Cycle) -> UndoRecord:
+def undo_record(session: Rotation, cycle: Cycle) -> UndoRecord:
     """What :func:`undo_switch` needs to undo a switch that ends this cycle now."""
     bank = session.setup.participants[cycle.position].bank_index
     return UndoRecord(cycle, None if bank is None else session.banks[bank])
 
 
-def undo_switch(session: Session, record: UndoRecord, switched_at_ms: int) -> Session:
+def undo_switch(session: Rotation, record: UndoRecord, switched_at_ms: int) -> Rotation:
     """The session without the switch at ``switched_at_ms``, the earlier cycle still running."""
     cycle = record.cycle
     over_ms, used_ms = overtime_ms(cycle, switched_at_ms), time_used_ms(cycle, switched_at_ms)
@@ -89,7 +89,7 @@ def undo_switch(session: Session, record: UndoRecord, switched_at_ms: int) -> Se
     )
 
 
-def _banks_before(session: Session, record: UndoRecord, used_ms: int) -> tuple[Bank, ...]:
+def _banks_before(session: Rotation, record: UndoRecord, used_ms: int) -> tuple[Bank, ...]:
     participants, banks, current = session.setup.participants, session.banks, session.cycle
     previous_bank = participants[record.cycle.position].bank_index
     if previous_bank is None or record.bank is None or current is None:
@@ -101,7 +101,7 @@ def _banks_before(session: Session, record: UndoRecord, used_ms: int) -> tuple[B
     return _replaced(banks, previous_bank, record.bank)
 
 
-def end(session: Session, status: Status, at_ms: int) -> tuple[Session, Event]:
+def end(session: Rotation, status: Status, at_ms: int) -> tuple[Rotation, Event]:
     """End the session; banks get no increment, refill or transfer."""
     if session.cycle is None:
         event = ENDINGS[status](at_ms, None, 0, 0)
@@ -112,13 +112,13 @@ def end(session: Session, status: Status, at_ms: int) -> tuple[Session, Event]:
 class EndedCycle(NamedTuple):
     """A session whose cycle was stopped and added to its participant's tally."""
 
-    session: Session
+    session: Rotation
     cycle: Cycle
     time_used_ms: int
     overtime_ms: int
 
 
-def _end_cycle(session: Session, cycle: Cycle, at_ms: int) -> EndedCycle:
+def _end_cycle(session: Rotation, cycle: Cycle, at_ms: int) -> EndedCycle:
     over_ms = overtime_ms(cycle, at_ms)
     used_ms = cycle_elapsed_ms(cycle, at_ms) - over_ms
     tally = session.tallies[cycle.position]
@@ -134,7 +134,7 @@ def _end_cycle(session: Session, cycle: Cycle, at_ms: int) -> EndedCycle:
     return EndedCycle(counted, stopped, used_ms, over_ms)
 
 
-def _end_session(ended: EndedCycle, status: Status, at_ms: int) -> tuple[Session, Event]:
+def _end_session(ended: EndedCycle, status: Status, at_ms: int) -> tuple[Rotation, Event]:
     session, cycle = ended.session, ended.cycle
     last = session.setup.participants[cycle.position].participant_id
     event = ENDINGS[status](at_ms, last, ended.time_used_ms, ended.overtime_ms)
@@ -150,7 +150,7 @@ ENDINGS: dict[Status, type[SessionEnded]] = {
 }
 
 
-def _apply_time_control(ended: EndedCycle, position: int) -> Session:
+def _apply_time_control(ended: EndedCycle, position: int) -> Rotation:
     """Update the banks when the cycle after an ended one is that of ``position``."""
     session, cycle = ended.session, ended.cycle
     participants = session.setup.participants
@@ -173,7 +173,7 @@ def _apply_time_control(ended: EndedCycle, position: int) -> Session:
     return replace(session, banks=banks)
 
 
-def _next_in_rotation(session: Session, position: int) -> int | None:
+def _next_in_rotation(session: Rotation, position: int) -> int | None:
     """The position after ``position``, itself last; ``None`` if no participant has time left."""
     count = len(session.tallies)
     for step in range(1, count + 1):
@@ -205,7 +205,7 @@ def time_used_ms(cycle: Cycle, now_ms: int) -> int:
     return cycle_elapsed_ms(cycle, now_ms) - overtime_ms(cycle, now_ms)
 
 
-def session_elapsed_ms(session: Session, now_ms: int) -> int:
+def session_elapsed_ms(session: Rotation, now_ms: int) -> int:
     """The time of all cycles up to ``now_ms``, without pauses."""
     cycle = session.cycle
     if cycle is None:
@@ -213,7 +213,7 @@ def session_elapsed_ms(session: Session, now_ms: int) -> int:
     return session.elapsed_ms + cycle_elapsed_ms(cycle, now_ms) - cycle.elapsed_ms
 
 
-def budget_ms(session: Session, cycle: Cycle) -> int | None:
+def budget_ms(session: Rotation, cycle: Cycle) -> int | None:
     """How much the cycle may use before its clock runs out; ``None`` if it never does."""
     setup = session.setup
     bank = setup.participants[cycle.position].bank_index
@@ -226,14 +226,14 @@ def budget_ms(session: Session, cycle: Cycle) -> int | None:
     return cycle.length_ms
 
 
-def session_deadline_ms(session: Session, started_at_ms: int) -> int | None:
+def session_deadline_ms(session: Rotation, started_at_ms: int) -> int | None:
     """When the session clock runs out; ``None`` in modes without one."""
     if session.setup.sync_mode is not SyncMode.GLOBAL:
         return None
     return started_at_ms + session.total_time_ms - session.elapsed_ms
 
 
-def cycle_deadline_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:
+def cycle_deadline_ms(session: Rotation, cycle: Cycle, started_at_ms: int) -> int | None:
     """When the running cycle's clock runs out; ``None`` in overtime or without a limit."""
     if cycle.overtime_from_ms is not None:
         return None
@@ -243,7 +243,7 @@ def cycle_deadline_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int
     return started_at_ms + cycle_budget_ms - (cycle.elapsed_ms - cycle.earlier_overtime_ms)
 
 
-def deadline_ms(session: Session) -> int | None:
+def deadline_ms(session: Rotation) -> int | None:
     """When the next clock runs out; ``None`` if none is running."""
     cycle = session.cycle
     if cycle is None or cycle.started_at_ms is None:

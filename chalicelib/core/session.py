@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from .setup import Setup, SyncMode
 from .time_controls import Bank
@@ -64,29 +64,45 @@ class UndoRecord(NamedTuple):
     bank: Bank | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One incarnation (``epoch``) of a session, as of ``version``.
 
-    ``tallies`` are parallel to ``setup.participants``. ``banks`` are parallel to the participants
-    or, in per_group, to the groups; empty in modes without banks. ``elapsed_ms`` is the
-    time of its cycles, without pauses, when the current one last started. ``undo_record`` is set
-    from a switch until the next command or timeout.
+    ``elapsed_ms`` is how long it had run, without pauses, when a clock last started.
     """
 
     setup: Setup
     epoch: str
     version: int
     status: Status
-    tallies: tuple[Tally, ...]
-    banks: tuple[Bank, ...]
     total_time_ms: int
     elapsed_ms: int
-    cycle: Cycle | None
     created_at_ms: int
     updated_at_ms: int
     started_at_ms: int | None = None
     completed_at_ms: int | None = None
+
+    @property
+    def active_cycle(self) -> Cycle | None:
+        """The active participant's cycle; ``None`` if participants don't take turns, or not now."""
+        return None
+
+
+S = TypeVar("S", bound=Session)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation(Session):
+    """A session whose participants take turns: one cycle at a time.
+
+    ``tallies`` are parallel to ``setup.participants``. ``banks`` are parallel to the participants
+    or, in per_group, to the groups; empty in modes without banks. ``undo_record`` is set from a
+    switch until the next command or timeout.
+    """
+
+    tallies: tuple[Tally, ...]
+    banks: tuple[Bank, ...]
+    cycle: Cycle | None
     undo_record: UndoRecord | None = None
 
     @property
@@ -122,24 +138,24 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
         totals_ms = tuple(group.total_time_ms for group in setup.groups)
     elif setup.sync_mode is SyncMode.PER_PARTICIPANT:
         totals_ms = tuple(participant.total_time_ms for participant in setup.participants)
-    return Session(
+    return Rotation(
         setup=setup,
         epoch=epoch,
         version=1,
         status=Status.PENDING,
+        total_time_ms=setup.total_time_ms,
+        elapsed_ms=0,
+        created_at_ms=now_ms,
+        updated_at_ms=now_ms,
         tallies=(Tally(),) * len(setup.participants),
         banks=tuple(
             setup.controls[bank].new_bank(total_ms) for bank, total_ms in enumerate(totals_ms)
         ),
-        total_time_ms=setup.total_time_ms,
-        elapsed_ms=0,
         cycle=None,
-        created_at_ms=now_ms,
-        updated_at_ms=now_ms,
     )
 
 
-def updated(session: Session, now_ms: int) -> Session:
+def updated(session: S, now_ms: int) -> S:
     """The session as changed at ``now_ms``."""
     # A store clock that steps back must not make events due again that were already sent.
     return replace(session, updated_at_ms=max(session.updated_at_ms, now_ms))

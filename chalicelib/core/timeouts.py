@@ -18,17 +18,17 @@ from .cycles import (
     switch,
 )
 from .events import Event, ParticipantExpired, TimeoutsSkipped
-from .session import Cycle, Session, Status, Tally, updated
+from .session import Cycle, Rotation, Status, Tally, updated
 from .setup import SyncMode, TimeoutAction
-from .warnings import cycle_countdown, next_warning_ms, session_countdown
+from .warnings import cycle_countdown, session_countdown
 
 MAX_LISTED_TIMEOUTS = 100
 """The maximum number of timeouts listed as separate events in one commit."""
 
 
 def settle(
-    session: Session, now_ms: int, cycle_since_ms: int | None = None
-) -> tuple[Session, tuple[Event, ...]]:
+    session: Rotation, now_ms: int, cycle_since_ms: int | None = None
+) -> tuple[Rotation, tuple[Event, ...]]:
     """Apply every timeout and emit every warning due at ``now_ms``.
 
     Returns the same session object if none is due, else one updated at ``now_ms``.
@@ -64,29 +64,6 @@ def settle(
     return (updated(settled, now_ms) if events else session), events
 
 
-def due_ms(session: Session) -> int | None:
-    """When the next timeout or warning is due."""
-    return due_with_deadline_ms(session, deadline_ms(session))
-
-
-def due_with_deadline_ms(session: Session, ends_ms: int | None) -> int | None:
-    """As :func:`due_ms`, for a caller that knows the deadline already."""
-    if not session.setup.warn_at_ms:
-        return ends_ms
-    warns_ms = next_warning_ms(session)
-    if ends_ms is None or warns_ms is None:
-        return warns_ms if ends_ms is None else ends_ms
-    return min(ends_ms, warns_ms)
-
-
-def runs_without_end(session: Session) -> bool:
-    """Whether a clock goes on running until a command: a stopwatch, or overtime, now or later."""
-    setup = session.setup
-    if session.status is not Status.RUNNING or setup.sync_mode is SyncMode.GLOBAL:
-        return False
-    return setup.action_on_timeout is TimeoutAction.NOTIFY or deadline_ms(session) is None
-
-
 @dataclass(slots=True)
 class _SettledEvents:
     """The events of one call of ``settle``, with at most ``MAX_LISTED_TIMEOUTS`` timeouts.
@@ -109,7 +86,7 @@ class _SettledEvents:
     def is_full(self) -> bool:
         return self.timeouts >= MAX_LISTED_TIMEOUTS
 
-    def warn(self, session: Session, cycle: Cycle, started_at_ms: int, now_ms: int) -> None:
+    def warn(self, session: Rotation, cycle: Cycle, started_at_ms: int, now_ms: int) -> None:
         """List the warnings up to now, or up to the next timeout if that is earlier."""
         ends_ms = deadline_ms(session)
         until_ms = now_ms if ends_ms is None else min(now_ms, ends_ms)
@@ -127,7 +104,7 @@ class _SettledEvents:
         self.timeouts += timeouts
         self.skipped_at_ms = at_ms
 
-    def events(self, session: Session) -> tuple[Event, ...]:
+    def events(self, session: Rotation) -> tuple[Event, ...]:
         events = self.listed
         if self.timeouts > MAX_LISTED_TIMEOUTS and session.cycle is not None:
             active = session.setup.participants[session.cycle.position]
@@ -141,7 +118,7 @@ class _SettledEvents:
         return tuple(events)
 
 
-def _expire_clock(session: Session, cycle: Cycle, at_ms: int, log: _SettledEvents) -> Session:
+def _expire_clock(session: Rotation, cycle: Cycle, at_ms: int, log: _SettledEvents) -> Rotation:
     """A clock ran out at ``at_ms``: record the event and apply ``action_on_timeout``."""
     setup = session.setup
     participant = setup.participants[cycle.position]
@@ -174,7 +151,7 @@ def _expire_clock(session: Session, cycle: Cycle, at_ms: int, log: _SettledEvent
     return session
 
 
-def _whole_rounds(session: Session, started_at_ms: int, now_ms: int) -> int:
+def _whole_rounds(session: Rotation, started_at_ms: int, now_ms: int) -> int:
     """How many whole rotations of skipped cycles, starting at ``started_at_ms``, are over."""
     if session.setup.sync_mode not in (SyncMode.PER_CYCLE, SyncMode.GLOBAL):
         # In the other modes a clock that ran out stays out: there is no second round.
@@ -186,8 +163,8 @@ def _whole_rounds(session: Session, started_at_ms: int, now_ms: int) -> int:
 
 
 def _skip_rounds(
-    session: Session, cycle: Cycle, started_at_ms: int, rounds: int
-) -> tuple[Session, int]:
+    session: Rotation, cycle: Cycle, started_at_ms: int, rounds: int
+) -> tuple[Rotation, int]:
     """The session ``rounds`` rotations later, as the same participant's cycle begins."""
     lengths_ms = _lengths_ms(session)
     passed_ms = rounds * sum(lengths_ms)
@@ -206,5 +183,5 @@ def _skip_rounds(
     return later, resumed_at_ms
 
 
-def _lengths_ms(session: Session) -> list[int]:
+def _lengths_ms(session: Rotation) -> list[int]:
     return [length_ms or 0 for length_ms in session.setup.cycle_lengths_ms]

@@ -12,7 +12,7 @@ from typing import NamedTuple, NotRequired, cast
 from typing_extensions import TypedDict
 
 from .cycles import overtime_ms, session_elapsed_ms, time_used_ms
-from .session import LIVE, Session, Status
+from .session import LIVE, Rotation, Status
 from .setup import SyncMode
 from .time_controls import BankReading
 
@@ -76,7 +76,7 @@ class CycleSnapshot(NamedTuple):
     is_running: bool
 
 
-def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None) -> Clocks:
+def clocks(session: Rotation, now_ms: int, positions: Iterable[int] | None = None) -> Clocks:
     """The clocks of a settled session at ``now_ms``: all, or those at ``positions``."""
     setup, snapshot = session.setup, _snapshot(session, now_ms)
     clock_at = _CLOCK_READERS[setup.sync_mode](session, snapshot)
@@ -108,7 +108,7 @@ def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None
     return Clocks(views, _groups(session, snapshot), _session_remaining_ms(session, snapshot))
 
 
-def changed_positions(before: Session, after: Session) -> list[int]:
+def changed_positions(before: Rotation, after: Rotation) -> list[int]:
     """The participants whose clocks at ``after`` don't follow from those shown at ``before``.
 
     For a shared clock, one of its participants stands for all.
@@ -130,7 +130,7 @@ def changed_positions(before: Session, after: Session) -> list[int]:
     return sorted(changed)
 
 
-def _snapshot(session: Session, now_ms: int) -> CycleSnapshot:
+def _snapshot(session: Rotation, now_ms: int) -> CycleSnapshot:
     cycle = session.cycle
     if cycle is None:
         return CycleSnapshot(0, 0, 0, None, False)
@@ -143,7 +143,7 @@ def _snapshot(session: Session, now_ms: int) -> CycleSnapshot:
     )
 
 
-def _bank_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
+def _bank_clocks(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
     banks, active = session.banks, snapshot.active_position
     controls = session.setup.controls
 
@@ -160,7 +160,7 @@ def _bank_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     return read_clock
 
 
-def _group_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
+def _group_clocks(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
     """per_group: each member shows the group's bank, with their own allocation."""
     participants = session.setup.participants
     readings = _bank_readings(session, snapshot)
@@ -173,7 +173,7 @@ def _group_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     return read_clock
 
 
-def _bank_readings(session: Session, snapshot: CycleSnapshot) -> list[ClockReading]:
+def _bank_readings(session: Rotation, snapshot: CycleSnapshot) -> list[ClockReading]:
     # A group's bank reads as if it were the bank of a single participant.
     active_bank = None
     if snapshot.active_position is not None:
@@ -182,7 +182,7 @@ def _bank_readings(session: Session, snapshot: CycleSnapshot) -> list[ClockReadi
     return list(map(read_clock, range(len(session.banks))))
 
 
-def _groups(session: Session, snapshot: CycleSnapshot) -> list[GroupView]:
+def _groups(session: Rotation, snapshot: CycleSnapshot) -> list[GroupView]:
     if session.setup.sync_mode is not SyncMode.PER_GROUP:
         return []
     return [
@@ -198,7 +198,7 @@ def _groups(session: Session, snapshot: CycleSnapshot) -> list[GroupView]:
     ]
 
 
-def _cycle_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
+def _cycle_clocks(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
     """per_cycle: the rest of the current cycle, and a full cycle for the others."""
     setup, cycle = session.setup, session.cycle
 
@@ -216,13 +216,13 @@ def _cycle_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     return read_clock
 
 
-def _session_remaining_ms(session: Session, snapshot: CycleSnapshot) -> int | None:
+def _session_remaining_ms(session: Rotation, snapshot: CycleSnapshot) -> int | None:
     if session.setup.sync_mode is not SyncMode.GLOBAL:
         return None
     return max(0, session.total_time_ms - snapshot.session_elapsed_ms)
 
 
-def _global_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
+def _global_clocks(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
     """global: all participants show the smaller of the session clock and the cycle clock."""
     participants, length_ms = session.setup.participants, session.setup.time_per_cycle_ms
     remaining_ms = max(0, session.total_time_ms - snapshot.session_elapsed_ms)
@@ -240,7 +240,7 @@ def _global_clocks(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     return read_clock
 
 
-def _stopwatches(session: Session, snapshot: CycleSnapshot) -> ClockReader:
+def _stopwatches(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
     """count_up: the time left until the limit, or of the participant's allocation."""
     setup = session.setup
 
@@ -260,7 +260,7 @@ def _stopwatches(session: Session, snapshot: CycleSnapshot) -> ClockReader:
     return read_clock
 
 
-_CLOCK_READERS: dict[SyncMode, Callable[[Session, CycleSnapshot], ClockReader]] = {
+_CLOCK_READERS: dict[SyncMode, Callable[[Rotation, CycleSnapshot], ClockReader]] = {
     SyncMode.PER_PARTICIPANT: _bank_clocks,
     SyncMode.PER_GROUP: _group_clocks,
     SyncMode.PER_CYCLE: _cycle_clocks,

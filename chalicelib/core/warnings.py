@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .cycles import cycle_deadline_ms, session_deadline_ms
 from .events import TimeWarning
-from .session import Cycle, Session
+from .session import Cycle, Rotation
 from .setup import SyncMode
 
 
@@ -40,7 +40,7 @@ class Countdown(NamedTuple):
         return min((at_ms for at_ms in upcoming if at_ms > since_ms), default=None)
 
 
-def session_countdown(session: Session, started_at_ms: int) -> Countdown | None:
+def session_countdown(session: Rotation, started_at_ms: int) -> Countdown | None:
     """The session clock of global."""
     ends_ms = session_deadline_ms(session, started_at_ms)
     if ends_ms is None:
@@ -48,7 +48,7 @@ def session_countdown(session: Session, started_at_ms: int) -> Countdown | None:
     return Countdown(None, None, session.total_time_ms, ends_ms)
 
 
-def cycle_countdown(session: Session, cycle: Cycle, started_at_ms: int) -> Countdown | None:
+def cycle_countdown(session: Rotation, cycle: Cycle, started_at_ms: int) -> Countdown | None:
     """The active participant's clock; ``None`` in overtime.
 
     In global, participants show the smaller of two clocks, so the cycle's clock warns only if it
@@ -67,7 +67,7 @@ def cycle_countdown(session: Session, cycle: Cycle, started_at_ms: int) -> Count
     return Countdown(participant.participant_id, participant.group_id, shown_ms, ends_ms)
 
 
-def next_warning_ms(session: Session) -> int | None:
+def next_warning_ms(session: Rotation) -> int | None:
     """When the next warning is due."""
     cycle, marks_ms = session.cycle, session.setup.warn_at_ms
     if not marks_ms or cycle is None or cycle.started_at_ms is None:
@@ -84,7 +84,7 @@ def next_warning_ms(session: Session) -> int | None:
     return min((at_ms for at_ms in due if at_ms is not None), default=None)
 
 
-def _reaches_zero_at_ms(session: Session, cycle: Cycle, started_at_ms: int) -> int | None:
+def _reaches_zero_at_ms(session: Rotation, cycle: Cycle, started_at_ms: int) -> int | None:
     deadline_ms = cycle_deadline_ms(session, cycle, started_at_ms)
     setup = session.setup
     if deadline_ms is not None or setup.sync_mode is not SyncMode.COUNT_UP or setup.max_time_ms:

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from ..auth.policy import Bearer
 from ..core.commands import Command, Decision, apply
-from ..core.cycles import deadline_ms
 from ..core.errors import (
     Conflict,
     InvalidAdjustment,
@@ -29,9 +28,9 @@ from ..core.errors import (
     SessionNotFound,
 )
 from ..core.events import Event, SessionCreated
+from ..core.rules import deadline_ms, due_with_deadline_ms, runs_without_end
 from ..core.session import Session, create
 from ..core.setup import Setup
-from ..core.timeouts import due_with_deadline_ms, runs_without_end
 from ..ports import (
     REMEMBER_COMMANDS_MS,
     Broadcaster,

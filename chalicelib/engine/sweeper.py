@@ -20,7 +20,7 @@ from threading import Event, Thread
 
 from ..core.errors import StoreUnavailable
 from ..core.events import TimeWarning
-from ..core.timeouts import due_ms
+from ..core.rules import due_ms
 from ..ports import Deadline, DeadlineIndex, DeadlineNotifications
 from ..telemetry.metrics import SILENT, Telemetry
 from .commit_loop import CommandResult

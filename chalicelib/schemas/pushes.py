@@ -15,8 +15,8 @@ from typing_extensions import TypedDict
 
 from ..core.errors import Ending
 from ..core.events import Event
+from ..core.rules import changed_positions
 from ..core.session import Session
-from ..core.view import changed_positions
 from .states import EventView, SessionState, event_views, iso, session_state
 
 FRAME_BYTES = 32 * 1024
@@ -60,7 +60,7 @@ def state_update(
 
     ``whole_state`` is called only if the whole state may fit.
     """
-    if len(session.tallies) * MIN_PARTICIPANT_BYTES < FRAME_BYTES:
+    if len(session.setup.participants) * MIN_PARTICIPANT_BYTES < FRAME_BYTES:
         whole = _fit(_update(session, whole_state(), now_ms), events)
         if whole is not None:
             return whole

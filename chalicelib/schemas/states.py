@@ -14,12 +14,12 @@ from pydantic import GetPydanticSchema
 from pydantic_core.core_schema import chain_schema
 from typing_extensions import TypedDict
 
-from ..core.cycles import deadline_ms
 from ..core.events import Event
+from ..core.rules import clocks, deadline_ms
 from ..core.session import Session, Status
 from ..core.setup import Setup, SyncMode, TimeoutAction
 from ..core.time_controls import TimeControl
-from ..core.view import GroupView, ParticipantView, clocks
+from ..core.view import GroupView, ParticipantView
 
 
 def _json_schema_of(*classes: type) -> GetPydanticSchema:

@@ -22,7 +22,7 @@ from pydantic_core import from_json, to_json
 
 from ..core import events
 from ..core.events import Event
-from ..core.session import Cycle, Session, Status, Tally, UndoRecord
+from ..core.session import Cycle, Rotation, Session, Status, Tally, UndoRecord
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction
 from ..core.time_controls import (
     Bank,
@@ -97,13 +97,22 @@ def encode_facts(session: Session) -> bytes:
         "updated_at_ms": session.updated_at_ms,
         "started_at_ms": session.started_at_ms,
         "completed_at_ms": session.completed_at_ms,
+    }
+    match session:
+        case Rotation():
+            return to_json(facts | _rotation_facts(session))
+    raise TypeError(f"A {type(session).__name__} can't be stored")
+
+
+def _rotation_facts(session: Rotation) -> dict[str, object]:
+    facts: dict[str, object] = {
         "cycle": _cycle_row(session.cycle),
         "banks": _columns(session.banks),
         "tallies": _columns(session.tallies),
     }
     if session.undo_record is not None:
         facts["undo_record"] = (_cycle_row(session.undo_record.cycle), session.undo_record.bank)
-    return to_json(facts)
+    return facts
 
 
 def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
@@ -116,20 +125,20 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
     current = _read("facts", facts)
     try:
         cycle = current["cycle"]
-        return Session(
+        return Rotation(
             setup=_setup(setup),
             epoch=epoch,
             version=version,
             status=Status(current["status"]),
-            tallies=_rows(Tally, current["tallies"]),
-            banks=_rows(Bank, current["banks"]),
             total_time_ms=current["total_time_ms"],
             elapsed_ms=current["elapsed_ms"],
-            cycle=None if cycle is None else Cycle(*cycle),
             created_at_ms=current["created_at_ms"],
             updated_at_ms=current["updated_at_ms"],
             started_at_ms=current["started_at_ms"],
             completed_at_ms=current["completed_at_ms"],
+            tallies=_rows(Tally, current["tallies"]),
+            banks=_rows(Bank, current["banks"]),
+            cycle=None if cycle is None else Cycle(*cycle),
             # Optional, and missing in what older releases wrote.
             undo_record=_undo_record(current.get("undo_record")),
         )

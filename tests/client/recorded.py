@@ -15,10 +15,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from chalicelib.core.commands import apply
-from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.rules import changed_positions, deadline_ms
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup
-from chalicelib.core.view import changed_positions
 from chalicelib.schemas.states import SessionState, session_state
 from pictures.examples import DOCUMENT, pictures
 from pictures.scenarios import SCENARIOS, Scenario

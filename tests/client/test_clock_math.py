@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.rules import deadline_ms
 from chalicelib.core.session import Session
 from chalicelib.core.setup import SyncMode
 from chalicelib.core.time_controls import Byoyomi

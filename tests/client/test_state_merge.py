@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from pydantic_core import to_json
 
+from chalicelib.core.rules import changed_positions
 from chalicelib.core.session import Session
 from chalicelib.core.setup import Setup
-from chalicelib.core.view import changed_positions
 from chalicelib.schemas.states import session_state
 from tests.e2e.sessions import by_id
 from tests.strategies import Step, play, setups, walks

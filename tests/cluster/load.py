@@ -16,9 +16,9 @@ from typing import Any, Self
 from uuid import uuid4
 
 from chalicelib.core.commands import Adjust, Command, Switch
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import StoreUnavailable
 from chalicelib.core.events import CycleSwitched, TimeAdjusted
+from chalicelib.core.rules import deadline_ms
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine

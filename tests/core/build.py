@@ -18,12 +18,12 @@ from chalicelib.core.commands import (
     Undo,
     apply,
 )
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
-from chalicelib.core.session import Session, create
+from chalicelib.core.rules import clocks, deadline_ms
+from chalicelib.core.session import Rotation, Session, create
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
-from chalicelib.core.view import Clocks, ParticipantView, clocks
+from chalicelib.core.view import Clocks, ParticipantView
 
 PER_PARTICIPANT = SyncMode.PER_PARTICIPANT
 PER_GROUP = SyncMode.PER_GROUP
@@ -110,6 +110,12 @@ class Game:
         refusal = self.apply_command(at_ms, command).refusal
         assert refusal is not None, "carried out"
         return refusal
+
+    @property
+    def rotation(self) -> Rotation:
+        """The session, as one whose participants take turns."""
+        assert isinstance(self.session, Rotation)
+        return self.session
 
     @property
     def status(self) -> str:

@@ -337,8 +337,8 @@ def test_expired_cycle_given_time_continues() -> None:
     assert (playing.remaining(13_000)["a"], playing.deadline_ms) == (2_000, 15_000)
     assert playing.read(16_000).overtime(16_000)["a"] == 4_000
     assert playing.used(16_000)["a"] == 12_000
-    assert playing.session.cycle is not None
-    assert playing.session.cycle.length_ms == 12_000
+    assert playing.rotation.cycle is not None
+    assert playing.rotation.cycle.length_ms == 12_000
 
 
 def test_paused_clock_given_time_stays_paused() -> None:

@@ -185,27 +185,33 @@ def test_start() -> None:
     playing = game(PER_CYCLE, "ab").start(500)
     assert playing.events == (ev.SessionStarted(500, "a"),)
     assert playing.session.started_at_ms == 500
-    assert playing.session.cycle is not None
-    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (500, 0)
+    assert playing.rotation.cycle is not None
+    assert (playing.rotation.cycle.started_at_ms, playing.rotation.cycle.elapsed_ms) == (500, 0)
 
 
 def test_switch() -> None:
     playing = started(PER_CYCLE).switch(4_000)
     assert playing.events == (ev.CycleSwitched(4_000, "a", "b", 4_000, 0),)
     assert playing.session.started_at_ms == 0
-    assert playing.session.cycle is not None
-    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (4_000, 0)
+    assert playing.rotation.cycle is not None
+    assert (playing.rotation.cycle.started_at_ms, playing.rotation.cycle.elapsed_ms) == (4_000, 0)
 
 
 def test_pause_and_resume() -> None:
     playing = started(PER_CYCLE)
     assert playing.pause(4_000).events == (ev.SessionPaused(4_000),)
-    assert playing.session.cycle is not None
-    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (None, 4_000)
+    assert playing.rotation.cycle is not None
+    assert (playing.rotation.cycle.started_at_ms, playing.rotation.cycle.elapsed_ms) == (
+        None,
+        4_000,
+    )
     assert playing.resume(9_000).events == (ev.SessionResumed(9_000),)
-    assert (playing.session.cycle.started_at_ms, playing.session.cycle.elapsed_ms) == (9_000, 4_000)
+    assert (playing.rotation.cycle.started_at_ms, playing.rotation.cycle.elapsed_ms) == (
+        9_000,
+        4_000,
+    )
     playing.pause(9_500)
-    assert playing.session.cycle.elapsed_ms == 4_500
+    assert playing.rotation.cycle.elapsed_ms == 4_500
     assert playing.session.elapsed_ms == 4_500
 
 

@@ -10,17 +10,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chalicelib.core.commands import Complete, Pause, Resume, apply
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.events import (
     Event,
     ParticipantExpired,
     TimeoutsSkipped,
     TimeWarning,
 )
+from chalicelib.core.rules import changed_positions, clocks, deadline_ms, due_ms, settle
 from chalicelib.core.session import ENDED, Session, Status, create
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, create_setup
-from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms, settle
-from chalicelib.core.view import ParticipantView, changed_positions, clocks
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS
+from chalicelib.core.view import ParticipantView
 from tests.core.build import counted_on, stopped_views
 from tests.core.scenarios import Scenario
 from tests.strategies import (

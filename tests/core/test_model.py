@@ -8,10 +8,10 @@ from hypothesis import given, settings
 
 from chalicelib.core.commands import Decision
 from chalicelib.core.events import Event, TimeoutsSkipped
+from chalicelib.core.rules import clocks, due_ms
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
-from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, due_ms
-from chalicelib.core.view import clocks
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS
 from tests.core.model import Model
 from tests.strategies import EPOCH_MS, Step, play, setups, walks
 

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core import time_controls as tc
 from chalicelib.core.errors import InvalidSetup
-from chalicelib.core.session import Status, create
+from chalicelib.core.session import Rotation, Status, create
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, create_setup
 from tests.core.build import (
     COUNT_UP,
@@ -27,6 +27,12 @@ from tests.core.build import (
 UNBANKED = [PER_CYCLE, GLOBAL, COUNT_UP]
 BANKED = [PER_PARTICIPANT, PER_GROUP]
 TEAMS = ["x.a", "y.b", "x.c"]
+
+
+def rotation(given: Setup) -> Rotation:
+    session = create(given, "epoch", 0)
+    assert isinstance(session, Rotation)
+    return session
 
 
 def names(given: Setup) -> list[str]:
@@ -95,7 +101,7 @@ def test_other_modes_have_no_banks(mode: SyncMode) -> None:
     given = setup(mode, TEAMS)
     assert not given.has_banks
     assert {participant.bank_index for participant in given.participants} == {None}
-    assert create(given, "epoch", 0).banks == ()
+    assert rotation(given).banks == ()
 
 
 def test_group_total_defaults_to_the_sum_of_its_members() -> None:
@@ -109,7 +115,7 @@ def test_group_total_defaults_to_the_sum_of_its_members() -> None:
     given = setup(PER_GROUP, participants=asked, groups=own)
     assert given.groups == own
     assert [participant.bank_index for participant in given.participants] == [1, 0, 1]
-    assert [bank.main_ms for bank in create(given, "epoch", 0).banks] == [9_000, 8_000]
+    assert [bank.main_ms for bank in rotation(given).banks] == [9_000, 8_000]
 
 
 # What is filled in
@@ -187,6 +193,7 @@ def test_other_fields_are_kept_unchanged() -> None:
 @pytest.mark.parametrize("mode", SyncMode)
 def test_new_session_is_pending_at_version_1(mode: SyncMode) -> None:
     session = create(setup(mode, TEAMS), "e1", 1_234)
+    assert isinstance(session, Rotation)
     assert (session.epoch, session.version, session.status) == ("e1", 1, Status.PENDING)
     assert (session.created_at_ms, session.updated_at_ms) == (1_234, 1_234)
     assert (session.started_at_ms, session.completed_at_ms) == (None, None)
@@ -322,7 +329,7 @@ def test_own_control_follows_its_participant_in_the_rotation() -> None:
     assert names(given) == ["b", "a"]
     assert given.own_controls == (None, tc.Byoyomi(2_000, 3))
     assert given.controls == (tc.Fischer(1_000), tc.Byoyomi(2_000, 3))
-    assert [bank.periods_left for bank in create(given, "epoch", 0).banks] == [0, 3]
+    assert [bank.periods_left for bank in rotation(given).banks] == [0, 3]
 
 
 @pytest.mark.parametrize("mode", [PER_GROUP, *UNBANKED])
@@ -359,7 +366,7 @@ def test_periods_can_do_without_main_time(mode: SyncMode, control: tc.TimeContro
     given = setup(mode, TEAMS, each_ms=0, total_time_ms=0, time_control=control)
     game = Game(given).start()
 
-    assert [bank.main_ms for bank in game.session.banks][:2] == [0, 0]
+    assert [bank.main_ms for bank in game.rotation.banks][:2] == [0, 0]
     assert game.shown(0)["a"]["time_remaining_ms"] == control.budget_ms(control.new_bank(0))
 
 

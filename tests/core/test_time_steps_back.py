@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.core.rules import clocks
 from chalicelib.core.setup import SyncMode
-from chalicelib.core.view import clocks
 from tests.core.build import GLOBAL, NOTIFY, PER_CYCLE, PER_PARTICIPANT, SKIP, started
 
 TEAMS = ["x.a", "y.b"]

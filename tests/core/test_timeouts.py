@@ -13,9 +13,10 @@ import pytest
 from chalicelib.core import events as ev
 from chalicelib.core.commands import Cancel, Complete, Pause, Resume, Start, Switch
 from chalicelib.core.errors import InvalidTransition, ParticipantExpired
+from chalicelib.core.rules import runs_without_end, settle
 from chalicelib.core.setup import Participant, SyncMode
 from chalicelib.core.time_controls import Fischer
-from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS, runs_without_end, settle
+from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS
 from tests.core.build import (
     COUNT_UP,
     END,

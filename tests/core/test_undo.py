@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.core import events as ev
 from chalicelib.core.commands import Adjust, Pause, Resume, Switch, Undo, apply
 from chalicelib.core.errors import InvalidTransition, NothingToUndo
-from chalicelib.core.session import Session, Status
+from chalicelib.core.session import Rotation, Session, Status
 from chalicelib.core.setup import SyncMode
 from chalicelib.core.time_controls import (
     Bronstein,
@@ -36,6 +36,7 @@ CONTROLS = [
 
 
 def facts(session: Session) -> Session:
+    assert isinstance(session, Rotation)
     return replace(session, version=0, updated_at_ms=0, undo_record=None)
 
 
@@ -137,9 +138,9 @@ def test_timeout_prevents_undo(action: Any) -> None:
 def test_switch_that_ended_the_session_cannot_be_undone() -> None:
     playing = started(PER_PARTICIPANT, "a").switch(11_000)
     assert isinstance(playing.refused(11_001, Undo()), InvalidTransition)
-    assert playing.session.undo_record is None
+    assert playing.rotation.undo_record is None
     completed = started(PER_PARTICIPANT).switch(1_000).complete(1_500)
-    assert completed.session.undo_record is None
+    assert completed.rotation.undo_record is None
 
 
 def test_undo_works_when_the_store_clock_steps_back() -> None:

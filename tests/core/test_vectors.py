@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.core.commands import Command, Complete, Pause, Resume, Start, Switch, apply
+from chalicelib.core.rules import clocks
 from chalicelib.core.session import Session, create
-from chalicelib.core.view import clocks
 from chalicelib.schemas.requests import CreateSession
 
 CASES = json.loads((Path(__file__).parent / "vectors" / "clocks.json").read_bytes())

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.core import time_controls as tc
+from chalicelib.core.rules import changed_positions, clocks
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction
-from chalicelib.core.view import changed_positions, clocks
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -274,7 +274,7 @@ def test_changed_positions_are_those_with_a_cycle_in_between() -> None:
 def test_bank_that_changes_outside_any_cycle_is_among_the_changed(
     mode: SyncMode, changed: dict[int, list[int]]
 ) -> None:
-    session = started(mode, ["x.a", "x.b", "y.c", "y.d"]).session
+    session = started(mode, ["x.a", "x.b", "y.c", "y.d"]).rotation
     for bank, positions in changed.items():
         banks = list(session.banks)
         banks[bank] = banks[bank]._replace(main_ms=banks[bank].main_ms + 1)

@@ -8,7 +8,7 @@ from chalicelib.core import time_controls as tc
 from chalicelib.core.commands import Adjust
 from chalicelib.core.errors import InvalidSetup
 from chalicelib.core.events import TimeoutsSkipped, TimeWarning
-from chalicelib.core.timeouts import due_ms
+from chalicelib.core.rules import due_ms
 from tests.core.build import (
     COUNT_UP,
     END,
@@ -55,7 +55,7 @@ def test_warning_changes_no_fact() -> None:
     plain = started(PER_PARTICIPANT).read(6_000)
 
     assert warned_of.clocks(6_000) == plain.clocks(6_000)
-    assert warned_of.session.cycle == plain.session.cycle
+    assert warned_of.rotation.cycle == plain.rotation.cycle
 
 
 def test_missed_warnings_are_ordered_with_the_timeout_last() -> None:

@@ -11,9 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.errors import RuleError
+from chalicelib.core.rules import clocks
 from chalicelib.core.session import Session
 from chalicelib.core.setup import Setup
-from chalicelib.core.view import clocks
 from chalicelib.engine.commit_loop import CommandResult
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Loaded, LoggedEvent

@@ -7,9 +7,9 @@ from itertools import count
 from uuid import uuid4
 
 from chalicelib.core.commands import Command, Decision, Start, Switch, apply
+from chalicelib.core.rules import due_ms
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
-from chalicelib.core.timeouts import due_ms
 from chalicelib.ports import Commit, Committed, RateLimitCheck, SessionStore, Stale
 
 HOUR_MS = 3_600_000

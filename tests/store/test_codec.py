@@ -29,7 +29,7 @@ from chalicelib.core.events import (
     SessionStarted,
     TimeoutsSkipped,
 )
-from chalicelib.core.session import Session, create
+from chalicelib.core.session import Rotation, Session, create
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.time_controls import (
     Bronstein,
@@ -139,6 +139,8 @@ def test_session_survives_encoding(session: Session) -> None:
     assert decoded == session
     assert type(decoded.setup.time_control) is type(session.setup.time_control)
     assert type(decoded.status) is type(session.status)
+    assert isinstance(session, Rotation)
+    assert isinstance(decoded, Rotation)
     for row in (*decoded.setup.participants, *decoded.tallies, *decoded.banks):
         assert type(row) in (Participant, type(session.tallies[0]), *map(type, session.banks))
 
@@ -178,6 +180,7 @@ def test_format_without_earlier_overtime_is_read() -> None:
     facts = codec.encode_facts(session)
     assert b'"cycle":[0,5,0,null,null]' in facts
     assert through(session) == session
+    assert isinstance(session, Rotation)
     assert session.cycle is not None
     over = replace(session, cycle=session.cycle._replace(earlier_overtime_ms=7))
     assert b'"cycle":[0,5,0,null,null,7]' in codec.encode_facts(over)

@@ -9,8 +9,8 @@ from threading import Event, Thread
 import redis
 
 from chalicelib.core.commands import Command, Pause, Resume, Start, Switch, apply
-from chalicelib.core.session import Session, create
-from chalicelib.core.timeouts import due_ms
+from chalicelib.core.rules import due_ms
+from chalicelib.core.session import Rotation, Session, create
 from chalicelib.ports import SessionStore, Stale, StoreUnavailable
 from chalicelib.store.keys import SessionKeys
 from tests.fixtures import OpenStore
@@ -47,7 +47,7 @@ def test_every_competing_switch_makes_exactly_one_version(
     all_at_once(lambda _: made.extend(switch(store, session_id) for _ in range(25)), threads=8)
     assert sorted(made) == list(range(3, 3 + 200))
     now = store.load(session_id).session
-    assert now is not None
+    assert isinstance(now, Rotation)
     assert now.version == 202
     assert sum(tally.cycle_count for tally in now.tallies) == 200
     with anywhere.admin() as admin:

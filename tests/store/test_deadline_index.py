@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.core.commands import Complete, Pause, Switch
-from chalicelib.core.cycles import deadline_ms
+from chalicelib.core.rules import deadline_ms
 from chalicelib.core.session import Session
 from chalicelib.core.setup import Participant, Setup, SyncMode, create_setup
 from chalicelib.ports import Deadline, DeadlineIndex, Due

@@ -11,9 +11,9 @@ from threading import Thread
 from typing import Any
 
 from chalicelib.container import Container
-from chalicelib.core.cycles import deadline_ms
 from chalicelib.core.errors import Conflict, InvalidTransition
 from chalicelib.core.events import Event
+from chalicelib.core.rules import deadline_ms
 from chalicelib.core.session import ENDED
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.sync_engine import SyncEngine

@@ -1,0 +1,90 @@
+"""The rules of every session behind one interface.
+
+What to do depends on the kind of session; the modules below know only theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from . import cycles, timeouts, view, warnings
+from .events import Event
+from .session import Rotation, S, Session, Status
+from .setup import SyncMode, TimeoutAction
+from .view import Clocks
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules(Generic[S]):
+    settle: Callable[[S, int], tuple[S, tuple[Event, ...]]]
+    deadline_ms: Callable[[S], int | None]
+    next_warning_ms: Callable[[S], int | None]
+    clocks: Callable[[S, int, Iterable[int] | None], Clocks]
+    changed_positions: Callable[[S, S], list[int]]
+
+
+_RULES: Mapping[type[Session], _Rules[Any]] = {
+    Rotation: _Rules(
+        timeouts.settle,
+        cycles.deadline_ms,
+        warnings.next_warning_ms,
+        view.clocks,
+        view.changed_positions,
+    )
+}
+
+
+def _rules_of(session: S) -> _Rules[S]:
+    return _RULES[type(session)]
+
+
+def settle(session: S, now_ms: int) -> tuple[S, tuple[Event, ...]]:
+    """Apply every timeout and emit every warning due at ``now_ms``, each at its own instant.
+
+    Returns the same session object if none is due, else one updated at ``now_ms``. Deadlines follow
+    from the facts, so it does not matter when, or by which process, they are settled.
+    """
+    return _rules_of(session).settle(session, now_ms)
+
+
+def deadline_ms(session: Session) -> int | None:
+    """When the next clock runs out; ``None`` if none is running."""
+    return _rules_of(session).deadline_ms(session)
+
+
+def due_ms(session: Session) -> int | None:
+    """When the next timeout or warning is due."""
+    return due_with_deadline_ms(session, deadline_ms(session))
+
+
+def due_with_deadline_ms(session: Session, ends_ms: int | None) -> int | None:
+    """As :func:`due_ms`, for a caller that knows the deadline already."""
+    if not session.setup.warn_at_ms:
+        return ends_ms
+    warns_ms = _rules_of(session).next_warning_ms(session)
+    if ends_ms is None or warns_ms is None:
+        return warns_ms if ends_ms is None else ends_ms
+    return min(ends_ms, warns_ms)
+
+
+def runs_without_end(session: Session) -> bool:
+    """Whether a clock goes on running until a command: a stopwatch, or overtime, now or later."""
+    setup = session.setup
+    if session.status is not Status.RUNNING or setup.sync_mode is SyncMode.GLOBAL:
+        return False
+    return setup.action_on_timeout is TimeoutAction.NOTIFY or deadline_ms(session) is None
+
+
+def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None) -> Clocks:
+    """The clocks of a settled session at ``now_ms``: all, or those at ``positions``."""
+    return _rules_of(session).clocks(session, now_ms, positions)
+
+
+def changed_positions(before: S, after: S) -> list[int]:
+    """The participants whose clocks at ``after`` don't follow from those shown at ``before``.
+
+    For a shared clock, one of its participants stands for all.
+    """
+    return _rules_of(after).changed_positions(before, after)

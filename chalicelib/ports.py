@@ -323,17 +323,33 @@ class ConnectionRegistry(Protocol):
     def heartbeat_policy(self) -> HeartbeatPolicy: ...
 
     def register(
+        self, session_id: str, connection_id: str, endpoint: str, bearer: Bearer | None = None
+    ) -> Heartbeat:
+        """Register a connection for a session. Idempotent.
+
+        Restores the session's deadline if the index has lost it or has it too late, and puts off
+        its expiry.
+
+        Raises:
+            Unauthenticated: The bearer's token has expired or was revoked.
+        """
+
+    def renew(self, connection_id: str) -> ConnectionContext | None:
+        """:meth:`context_of` a connection that has sent a message, which is remembered longer."""
+
+    def record_heartbeat(
         self,
         session_id: str,
         connection_id: str,
         endpoint: str,
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
-    ) -> Heartbeat:
-        """Register a connection for a session, or record its heartbeat.
+    ) -> Heartbeat | None:
+        """Record a message of a connection that :meth:`renew` has found, and count it.
 
-        With ``limit_check``, counts the message. Restores the session's deadline if the index has
-        lost it or has it too late, and puts off its expiry.
+        ``None``, and nothing changes, if the connection is no longer registered: its client may
+        leave while the message is handled, which must not register it again. Does for the session
+        what :meth:`register` does.
 
         Raises:
             Unauthenticated: The bearer's token has expired or was revoked.

@@ -419,32 +419,68 @@ class FakeAlarms:
 
 @dataclass
 class FakeRegistry:
-    """RedisConnections in memory, on the clock and the sessions of a FakeStore."""
+    """RedisConnections in memory, on the clock and the sessions of a FakeStore.
+
+    The first of ``after_renewal`` happens between a message's renewal and its heartbeat.
+    """
 
     store: FakeStore
     heartbeat_policy: HeartbeatPolicy = field(default_factory=HeartbeatPolicy)
     session_ttl_ms: int = 24 * 3_600_000
     lists: dict[str, dict[str, Connection]] = field(default_factory=dict)
+    after_renewal: list[Callable[[], object]] = field(default_factory=list)
     _sessions: dict[str, tuple[ConnectionContext, int]] = field(default_factory=dict)
 
     def register(
+        self, session_id: str, connection_id: str, endpoint: str, bearer: Bearer | None = None
+    ) -> Heartbeat:
+        heartbeat = self._record(session_id, connection_id, endpoint, None, bearer, is_new=True)
+        assert heartbeat is not None
+        self._remember(connection_id, ConnectionContext(session_id, bearer))
+        return heartbeat
+
+    def renew(self, connection_id: str) -> ConnectionContext | None:
+        context = self.context_of(connection_id)
+        if context is not None:
+            self._remember(connection_id, context)
+        if self.after_renewal:
+            self.after_renewal.pop(0)()
+        return context
+
+    def record_heartbeat(
         self,
         session_id: str,
         connection_id: str,
         endpoint: str,
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
-    ) -> Heartbeat:
+    ) -> Heartbeat | None:
+        return self._record(session_id, connection_id, endpoint, limit_check, bearer, is_new=False)
+
+    def _remember(self, connection_id: str, context: ConnectionContext) -> None:
+        until_ms = self.store.now_ms() + self.heartbeat_policy.abandoned_ms
+        self._sessions[connection_id] = (context, until_ms)
+
+    def _record(
+        self,
+        session_id: str,
+        connection_id: str,
+        endpoint: str,
+        limit_check: RateLimitCheck | None,
+        bearer: Bearer | None,
+        *,
+        is_new: bool,
+    ) -> Heartbeat | None:
         loaded = self.store.load(session_id, bearer=bearer)
+        listed = self.lists.setdefault(session_id, {})
+        known = listed.get(connection_id)
+        if known is None and not is_new:
+            return None
         self.store.mend_index(session_id)
         self.store.renew(session_id, self.session_ttl_ms)
         if limit_check is not None:
             self.store.consume(limit_check)
         now_ms = loaded.now_ms
-        context = ConnectionContext(session_id, bearer)
-        self._sessions[connection_id] = (context, now_ms + self.heartbeat_policy.abandoned_ms)
-        listed = self.lists.setdefault(session_id, {})
-        known = listed.get(connection_id)
         registered_at_ms = known.registered_at_ms if known else now_ms
         until_ms = None if bearer is None else bearer.valid_until_s * 1000
         listed[connection_id] = Connection(

@@ -2,7 +2,8 @@
 
 A connection has two records in different slots: its session, by connection id, because
 socket messages don't name it; and its entry in the session's hash of connections. The
-first is written first and both expire, so neither outlives a connection for long.
+first is written first and both expire, so neither outlives a connection for long. Only
+``register`` creates them: a heartbeat that races ``deregister`` leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -52,27 +53,51 @@ class RedisConnections:
         self._connections = Script("connections")
 
     def register(
+        self, session_id: str, connection_id: str, endpoint: str, bearer: Bearer | None = None
+    ) -> Heartbeat:
+        context = session_id if bearer is None else f"{session_id} {encode_bearer(bearer)}"
+        kept_ms = self.heartbeat_policy.abandoned_ms
+        self._client.execute("SET", connection(connection_id), context, "PX", kept_ms)
+        return _heartbeat(
+            self._record(session_id, connection_id, endpoint, None, bearer, is_new=True)
+        )
+
+    def record_heartbeat(
         self,
         session_id: str,
         connection_id: str,
         endpoint: str,
         limit_check: RateLimitCheck | None = None,
         bearer: Bearer | None = None,
-    ) -> Heartbeat:
-        heartbeat_policy, name = self.heartbeat_policy, connection(connection_id)
-        context, endpoint_record, script = session_id, endpoint, self._register
+    ) -> Heartbeat | None:
+        answer = self._record(
+            session_id, connection_id, endpoint, limit_check, bearer, is_new=False
+        )
+        return _heartbeat(answer, limit_check) if answer else None
+
+    def _record(
+        self,
+        session_id: str,
+        connection_id: str,
+        endpoint: str,
+        limit_check: RateLimitCheck | None,
+        bearer: Bearer | None,
+        *,
+        is_new: bool,
+    ) -> list[Any]:
+        """The script's answer, without any values if the connection is not registered."""
+        endpoint_record, script = endpoint, self._register
         if bearer is not None:
-            context = f"{session_id} {encode_bearer(bearer)}"
             endpoint_record = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
-        self._client.execute("SET", name, context, "PX", heartbeat_policy.abandoned_ms)
         keys = SessionKeys.of(session_id, self._shards)
         values = (
             session_id,
             connection_id,
             endpoint_record,
             LIST_TTL_MS,
-            heartbeat_policy.silent_ms,
+            self.heartbeat_policy.silent_ms,
             *self._renewal_ms,
+            int(is_new),
         )
         lists: tuple[str, ...] = (
             keys.session,
@@ -89,29 +114,21 @@ class RedisConnections:
         if bearer is not None:
             script = self._register_with_token
             arguments = with_token(arguments, keys, bearer)
-        answer = self._client.run(script, *arguments)
+        answer: list[Any] = self._client.run(script, *arguments)
         if bearer is not None:
             check_accepted(answer)
-        now_ms, epoch, version, updated_at_ms, *counted = answer
-        if limit_check is not None:
-            limit_check.record(*counted)
-            limit_check.enforce()
-        if epoch is None:
-            return Heartbeat(now_ms)
-        # Sessions written by an older release have no updated_at_ms.
-        made_at_ms = None if updated_at_ms is None else int(updated_at_ms)
-        return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
+        return answer
 
     def session_of(self, connection_id: str) -> str | None:
         context = self.context_of(connection_id)
         return context.session_id if context is not None else None
 
     def context_of(self, connection_id: str) -> ConnectionContext | None:
-        context: bytes | None = self._client.execute("GET", connection(connection_id))
-        if context is None:
-            return None
-        session_id, _, bearer = context.decode().partition(" ")
-        return ConnectionContext(session_id, decode_bearer(bearer) if bearer else None)
+        return _context(self._client.execute("GET", connection(connection_id)))
+
+    def renew(self, connection_id: str) -> ConnectionContext | None:
+        name, kept_ms = connection(connection_id), self.heartbeat_policy.abandoned_ms
+        return _context(self._client.execute("GETEX", name, "PX", kept_ms))
 
     def deregister(self, connection_id: str) -> None:
         session_id = self.session_of(connection_id)
@@ -142,6 +159,25 @@ class RedisConnections:
 
     def _to_list(self, session_id: str) -> ScriptArguments:
         return (1, SessionKeys.of(session_id, self._shards).connections)
+
+
+def _heartbeat(answer: list[Any], limit_check: RateLimitCheck | None = None) -> Heartbeat:
+    now_ms, epoch, version, updated_at_ms, *counted = answer
+    if limit_check is not None:
+        limit_check.record(*counted)
+        limit_check.enforce()
+    if epoch is None:
+        return Heartbeat(now_ms)
+    # Sessions written by an older release have no updated_at_ms.
+    made_at_ms = None if updated_at_ms is None else int(updated_at_ms)
+    return Heartbeat(now_ms, epoch.decode(), int(version), made_at_ms)
+
+
+def _context(record: bytes | None) -> ConnectionContext | None:
+    if record is None:
+        return None
+    session_id, _, bearer = record.decode().partition(" ")
+    return ConnectionContext(session_id, decode_bearer(bearer) if bearer else None)
 
 
 def _connections(answer: Any) -> SessionConnections:

@@ -103,19 +103,20 @@ class WebSocketHandlers:
         now_ms: int = event["requestContext"]["requestTimeEpoch"]
         limit_check: RateLimitCheck | None = None
         try:
-            context = self._registry.context_of(connection_id)
+            context = self._registry.renew(connection_id)
             if context is None:
-                # Swept but still open: the client has to reconnect.
-                append_keys(code="SWEPT")
-                self._poster.close(endpoint, connection_id)
+                self._close_unregistered(endpoint, connection_id)
                 return
             session_id, bearer = context
             append_keys(session_id=session_id)
             self._connect_authorizer.require_bearer(bearer)
             limit_check = self._limits.for_message(connection_id)
-            heartbeat = self._registry.register(
+            heartbeat = self._registry.record_heartbeat(
                 session_id, connection_id, endpoint, limit_check, bearer
             )
+            if heartbeat is None:
+                self._close_unregistered(endpoint, connection_id)
+                return
             now_ms = heartbeat.now_ms
             replies = self._replies.to(text, context, connection_id, heartbeat)
         except Unauthenticated:
@@ -127,6 +128,11 @@ class WebSocketHandlers:
             replies = [self._replies.to_error(text, error, connection_id, now_ms)]
         patience_s = THROTTLED_SECONDS if len(replies) == 1 else PAGES_THROTTLED_SECONDS
         self._poster.post(endpoint, connection_id, *replies, limited_seconds=patience_s)
+
+    def _close_unregistered(self, endpoint: str, connection_id: str) -> None:
+        """Close a connection that was swept, so that its client reconnects, or has just left."""
+        append_keys(code="SWEPT")
+        self._poster.close(endpoint, connection_id)
 
     def _connection_of(self, event: Mapping[str, Any]) -> tuple[str, str]:
         """The connection's id and the endpoint it can be posted to."""

@@ -92,8 +92,7 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
                 client.vanish()
             await asyncio.gather(*(client.leave() for client in clients[1::2]))
             seconds = time.monotonic() - began
-            # The store drops a connection whose end it missed after three silent heartbeats.
-            await awaited(lambda: not connections_of(store, session_id), 130, every_s=0.2)
+            await awaited(lambda: not connections_of(store, session_id), 30, every_s=0.2)
             prints.append({pid: Footprint.of(pid) for pid in pids})
             tell(
                 f"{many}, and {len(callers)} who left at once, within {seconds:.1f} s:"

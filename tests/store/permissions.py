@@ -12,7 +12,7 @@ from chalicelib.core.commands import Switch
 from chalicelib.core.errors import Unauthenticated
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.idempotency import IdempotentRequest
-from chalicelib.ports import Committed, IdempotencyRecord
+from chalicelib.ports import Committed, ConnectionContext, IdempotencyRecord
 from chalicelib.settings import Settings
 from chalicelib.store.subscription import deadline_notifications, subscription
 
@@ -78,12 +78,16 @@ def _watch(container: Container, session_id: str) -> None:
     registry, limits = container.connections, container.limits
     staying, leaving = new_id("connection"), new_id("connection")
     for connection_id in (staying, leaving):
+        registry.register(session_id, connection_id, "https://here/dev")
+        assert registry.renew(connection_id) == ConnectionContext(session_id)
         limit_check = limits.for_message(connection_id)
-        heard = registry.register(session_id, connection_id, "https://here/dev", limit_check)
-        assert (heard.version, limit_check is not None and limit_check.quota is not None) == (
-            3,
-            True,
+        heartbeat = registry.record_heartbeat(
+            session_id, connection_id, "https://here/dev", limit_check
         )
+        assert heartbeat is not None
+        assert heartbeat.version == 3
+        assert limit_check is not None
+        assert limit_check.quota is not None
     assert registry.session_of(leaving) == session_id
     assert session_id in set(registry.sessions_with_connections())
     assert container.stats.read().connections >= 2

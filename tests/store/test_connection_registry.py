@@ -17,6 +17,7 @@ from chalicelib.ports import (
     ConnectionContext,
     ConnectionRegistry,
     DeadlineIndex,
+    Heartbeat,
     HeartbeatPolicy,
     RateLimitCheck,
     SessionStore,
@@ -102,6 +103,13 @@ def who() -> str:
 
 def listed(place: Place, session_id: str) -> set[str]:
     return {one.connection_id for one in place.registry.connections_of(session_id).connections}
+
+
+def heard(place: Place, session_id: str, who: str) -> Heartbeat:
+    """The heartbeat of a registered connection."""
+    heartbeat = place.registry.record_heartbeat(session_id, who, HERE)
+    assert heartbeat is not None
+    return heartbeat
 
 
 def due_ms(place: Place, session_id: str) -> int | None:
@@ -247,11 +255,12 @@ def test_messages_are_limited_per_connection(place: Place, session_id: str, who:
     def remaining(connection_id: str) -> int:
         limit_check = RateLimitCheck("message", connection_id, Limit(3, MINUTE_US))
         with suppress(RateLimited):
-            place.registry.register(session_id, connection_id, HERE, limit_check)
+            place.registry.record_heartbeat(session_id, connection_id, HERE, limit_check)
         assert limit_check.quota is not None
         return -1 if limit_check.quota.exceeded else limit_check.quota.remaining
 
     place.registry.register(session_id, who, HERE)
+    place.registry.register(session_id, f"{who}2", HERE)
 
     assert [remaining(who) for _ in range(4)] == [2, 1, 0, -1]
     assert remaining(f"{who}2") == 2
@@ -263,12 +272,85 @@ def test_heartbeat_updates_only_the_heard_at_instant(
     first = place.registry.register(session_id, who, HERE)
     if isinstance(place.store, FakeStore):
         place.store.advance(5)
-    while (again := place.registry.register(session_id, who, HERE)).now_ms == first.now_ms:
+    while (again := heard(place, session_id, who)).now_ms == first.now_ms:
         pass
 
     (watcher,) = place.registry.connections_of(session_id).connections
     assert watcher.registered_at_ms == first.now_ms
     assert watcher.heard_at_ms == again.now_ms
+
+
+def test_heartbeat_does_for_the_session_what_registering_does(
+    place: Place, session_id: str, who: str
+) -> None:
+    now_ms = place.store.now_ms()
+    session = created(
+        place.store,
+        a_setup(session_id),
+        due_ms=now_ms,
+        expires_at_ms=now_ms + 9 * HOUR_MS,
+        renewable_until_ms=now_ms + 31 * 24 * HOUR_MS,
+    )
+    place.registry.register(session_id, who, HERE)
+    place.deadlines.correct(session_id, session, None)
+
+    heard(place, session_id, who)
+
+    assert due_ms(place, session_id) == now_ms
+
+
+def test_renewing_returns_the_context(place: Place, session_id: str, who: str) -> None:
+    guest = a_guest(place, session_id)
+    place.registry.register(session_id, who, HERE, guest)
+
+    assert place.registry.renew(who) == ConnectionContext(session_id, guest)
+    assert place.registry.renew(f"2{who}") is None
+    assert place.registry.context_of(f"2{who}") is None
+
+
+def test_heartbeat_of_an_unregistered_connection_changes_nothing(
+    place: Place, session_id: str, who: str
+) -> None:
+    now_ms = place.store.now_ms()
+    session = created(
+        place.store,
+        a_setup(session_id),
+        due_ms=now_ms,
+        expires_at_ms=now_ms + HOUR_MS,
+        renewable_until_ms=now_ms + 9 * HOUR_MS,
+    )
+    place.deadlines.correct(session_id, session, None)
+    limit_check = RateLimitCheck("message", who, Limit(1, MINUTE_US))
+
+    assert place.registry.record_heartbeat(session_id, who, HERE, limit_check) is None
+
+    assert listed(place, session_id) == set()
+    assert place.registry.context_of(who) is None
+    assert limit_check.quota is None
+    assert due_ms(place, session_id) is None
+    assert place.expires_at_ms(session_id) == now_ms + HOUR_MS
+
+
+@pytest.mark.parametrize("with_token", [False, True])
+@pytest.mark.parametrize("order", ["fdrh", "frdh", "frhd", "rfdh", "rfhd", "rhfd"])
+def test_message_that_races_the_end_of_its_connection_does_not_register_it_again(
+    place: Place, session_id: str, who: str, order: str, with_token: bool
+) -> None:
+    """A message renews, then records its heartbeat; $disconnect finds the session, then removes."""
+    guest = a_guest(place, session_id) if with_token else None
+    place.registry.register(session_id, who, HERE, guest)
+    steps: dict[str, Callable[[], object]] = {
+        "r": lambda: place.registry.renew(who),
+        "h": lambda: place.registry.record_heartbeat(session_id, who, HERE, bearer=guest),
+        "f": lambda: place.registry.session_of(who),
+        "d": lambda: place.registry.remove(session_id, [who]),
+    }
+
+    for step in order:
+        steps[step]()
+
+    assert listed(place, session_id) == set()
+    assert place.registry.context_of(who) is None
 
 
 def test_heartbeat_returns_the_current_version(place: Place, who: str) -> None:
@@ -278,9 +360,9 @@ def test_heartbeat_returns_the_current_version(place: Place, who: str) -> None:
 
     session = created(place.store, setup)
 
-    heard = place.registry.register(session_id, who, HERE)
-    assert (heard.epoch, heard.version) == (session.epoch, 1)
-    assert heard.updated_at_ms == session.updated_at_ms
+    heartbeat = heard(place, session_id, who)
+    assert (heartbeat.epoch, heartbeat.version) == (session.epoch, 1)
+    assert heartbeat.updated_at_ms == session.updated_at_ms
 
 
 def test_connections_are_listed_per_session(place: Place, session_id: str, who: str) -> None:
@@ -342,6 +424,8 @@ def test_unavailable_registry_raises(place: Place, session_id: str, who: str) ->
 
     for call in (
         lambda: place.registry.register(session_id, who, HERE),
+        lambda: place.registry.record_heartbeat(session_id, who, HERE),
+        lambda: place.registry.renew(who),
         lambda: place.registry.session_of(who),
         lambda: place.registry.connections_of(session_id),
         lambda: place.registry.connections_of_many([session_id]),
@@ -360,6 +444,9 @@ def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
     registry.register(session_id, who, HERE)
 
     with valkey.admin() as admin:
+        assert 3 * heartbeat_ms < admin.pttl(connection(who)) <= 4 * heartbeat_ms
+        admin.pexpire(connection(who), heartbeat_ms)
+        registry.renew(who)
         assert 3 * heartbeat_ms < admin.pttl(connection(who)) <= 4 * heartbeat_ms
         life_ms = admin.pttl(SessionKeys.of(session_id, 16).connections)
         assert 2 * 3_600_000 < life_ms <= 130 * 60_000
@@ -423,9 +510,10 @@ def test_message_with_a_token_is_limited_like_any_other(
     place: Place, session_id: str, who: str
 ) -> None:
     guest = a_guest(place, session_id)
+    place.registry.register(session_id, who, HERE, guest)
     for left in (1, 0):
         limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
-        place.registry.register(session_id, who, HERE, limit_check, guest)
+        place.registry.record_heartbeat(session_id, who, HERE, limit_check, guest)
         assert limit_check.quota is not None
         assert limit_check.quota.remaining == left
 
@@ -436,12 +524,22 @@ def test_connection_with_an_invalid_token_is_not_listed(
 ) -> None:
     guest = a_guest(place, session_id, for_s)
     place.store.revoke(session_id, guest.token_id, 60_000)
+
+    with pytest.raises(Unauthenticated):
+        place.registry.register(session_id, who, HERE, guest)
+
+    assert listed(place, session_id) == set()
+
+
+def test_message_of_a_revoked_token_is_not_counted(place: Place, session_id: str, who: str) -> None:
+    guest = a_guest(place, session_id)
+    place.registry.register(session_id, who, HERE, guest)
+    place.store.revoke(session_id, guest.token_id, 60_000)
     limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
 
     with pytest.raises(Unauthenticated):
-        place.registry.register(session_id, who, HERE, limit_check, guest)
+        place.registry.record_heartbeat(session_id, who, HERE, limit_check, guest)
 
-    assert listed(place, session_id) == set()
     assert limit_check.quota is None
 
 

@@ -227,6 +227,29 @@ def test_message_of_a_swept_connection_closes_it(room: Room) -> None:
     assert room.api.closed == ["c1"]
 
 
+@pytest.mark.parametrize("text", ['{"type": "PING"}', '{"type": "CLAIM"}', "no JSON"])
+def test_message_of_a_client_that_leaves_meanwhile_does_not_register_it_again(
+    room: Room, text: str
+) -> None:
+    room.start_session()
+    greeted(room)
+    room.registry.after_renewal = [lambda: room.sockets.disconnect(room.event("c1"))]
+
+    assert room.send("c1", text) == []
+
+    assert room.registry.connections_of(SESSION).connections == []
+    assert room.registry.context_of("c1") is None
+    assert room.registry.after_renewal == []
+
+
+def test_connection_that_the_store_has_lost_is_closed_by_its_next_message(room: Room) -> None:
+    greeted(room)
+    room.registry.lists.clear()
+
+    assert room.send("c1", '{"type": "PING"}') == []
+    assert room.api.closed == ["c1"]
+
+
 # RECONNECT and CLAIM
 
 

@@ -1,4 +1,4 @@
--- Register a connection with a session, or record its heartbeat.
+-- Register a connection with a session, or record the heartbeat of a registered one.
 --
 -- KEYS  1 session  2 connections  3 connected  4 deadlines  5 events  6 sessions
 --       7 messages, their bucket; given only to count one
@@ -9,21 +9,27 @@
 --       5 silent_ms, after which a connection counts as gone
 --       6 session_ttl_ms, for which a session lives on from now
 --       7 renew_after_ms, the least by which its expiry is put off
---       8 interval_us, the cost of a message; nothing is counted without it
---       9 capacity_us, the bucket's capacity
+--       8 is_new, '1' to register the connection, '0' to record a heartbeat
+--       9 interval_us, the cost of a message; nothing is counted without it
+--       10 capacity_us, the bucket's capacity
 -- returns { now_ms, epoch, version, updated_at_ms }, the last three nil if there is no
---         session, and, if a message is counted, drained_at_us, now_us and allowed
+--         session, and, if a message is counted, drained_at_us, now_us and allowed; nothing,
+--         and nothing is changed, for a heartbeat of a connection that is not registered
 local session, connections, connected = KEYS[1], KEYS[2], KEYS[3]
 local deadlines, events, sessions, messages = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local session_id, connection_id, endpoint = ARGV[1], ARGV[2], ARGV[3]
 local ttl_ms, silent_ms = ARGV[4], ARGV[5]
 local session_ttl_ms, renew_after_ms = ARGV[6], tonumber(ARGV[7])
-local interval_us, capacity_us = ARGV[8], ARGV[9]
+local is_new, interval_us, capacity_us = ARGV[8] == '1', ARGV[9], ARGV[10]
 
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local record = redis.call('HGET', connections, connection_id)
+-- $disconnect may run while a message is handled, and nothing would remove a record written after it.
+if not record and not is_new then
+  return {}
+end
 local registered_at_ms = record and string.match(record, '^%d+') or string.format('%d', now_ms)
 redis.call('HSET', connections, connection_id,
   registered_at_ms .. ' ' .. string.format('%d', now_ms) .. ' ' .. endpoint)

@@ -121,6 +121,9 @@ class WelcomeSender:
         ):
             wait_seconds = min(LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_RETRY_AFTER_SECONDS)
             if self._monotonic() + wait_seconds > give_up_at:
+                # The client left while $connect ran: its $disconnect, if there was one, may
+                # have found nothing to deregister.
+                self._registry.deregister(connection_id)
                 return
             if self._registry.session_of(connection_id) is None:
                 # Disconnected before the welcome message was delivered.

@@ -128,6 +128,17 @@ def test_welcome_message_is_given_up_after_five_seconds(room: Room) -> None:
     assert 4.0 < room.watch.seconds - before <= 5.0
 
 
+def test_client_that_left_while_connect_ran_is_deregistered(room: Room) -> None:
+    """Its $disconnect came before the registration, or never."""
+    room.sockets.disconnect(room.event("c1"))
+    room.api.outcomes["c1"] = [DeliveryStatus.GONE]
+
+    greeted(room)
+
+    assert room.registry.connections_of(SESSION).connections == []
+    assert room.registry.context_of("c1") is None
+
+
 # $disconnect
 
 

@@ -97,6 +97,11 @@ class Verifier:
         self._scopes: dict[str, _Scope] = {}
         self._latest = ("", 0.0)
 
+    @property
+    def cached_key_count(self) -> int:
+        """The number of signing keys that are kept."""
+        return len(self._scopes)
+
     def verify(self, request: Request, service: str) -> None:
         """Check that a request is signed for ``service``, in any region.
 

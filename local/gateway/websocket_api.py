@@ -170,6 +170,11 @@ class WebSocketApi:
         return len(self._connections)
 
     @property
+    def timer_count(self) -> int:
+        """The number of items in the timer queue, stale ones included."""
+        return len(self._timers)
+
+    @property
     def is_idle(self) -> bool:
         """Whether no message is in progress or waiting."""
         return not any(connection.unanswered for connection in self._connections.values())

@@ -113,6 +113,11 @@ class WebSocketGateway:
         """The port it listens on, also if port 0 let the system choose."""
         return self._server.port
 
+    @property
+    def http_connection_count(self) -> int:
+        """The number of open connections that are not, or not yet, WebSockets."""
+        return len(self._server.connections)
+
     async def start(self, host: str, port: int) -> None:
         """Listen.
 

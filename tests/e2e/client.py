@@ -155,7 +155,7 @@ class Client(SessionClient):
 
     async def send(self, message: Message | str) -> None:
         """Send what the client itself would not."""
-        await self.until(lambda one: one._wire is not None, why="connected")
+        await self.until(lambda _: self._wire is not None, why="connected")
         assert self._wire is not None
         await self._wire.send(json.dumps(message) if isinstance(message, dict) else message)
 

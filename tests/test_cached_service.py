@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.cached_service import cached_service
 from tests.servers import all_at_once
+from tests.waiting import HUNG_AFTER_S
 
 THREADS = 8
 
@@ -42,7 +43,7 @@ def test_concurrent_access_builds_a_service_once() -> None:
     services: list[object] = []
 
     def access(number: int) -> None:
-        owner.started.wait(10)
+        owner.started.wait(HUNG_AFTER_S)
         services.append(owner.outer[0] if number % 2 else owner.inner)
 
     all_at_once(access, THREADS)

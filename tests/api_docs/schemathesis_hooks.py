@@ -69,4 +69,4 @@ def _a_session(mode: SyncMode, life: tuple[str, ...]) -> str:
 def _post(path: str, body: object) -> None:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
     request = urllib.request.Request(f"{STACK}{path}", json.dumps(body).encode(), headers)
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=60).close()

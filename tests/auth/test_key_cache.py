@@ -19,12 +19,13 @@ from chalicelib.auth.key_cache import (
     KeyCache,
 )
 from chalicelib.core.errors import KeysUnavailable, Unauthenticated
+from tests.waiting import HUNG_AFTER_S
 
 from .bearers import SECRET, a_bearer, a_key_set
 
 NEW = new_key("new")
 OLD_ONLY, BOTH, NEW_ONLY = [SECRET], [NEW, SECRET], [NEW]
-WITHIN_S = 10
+WITHIN_S = HUNG_AFTER_S
 MAX_AGE_S = 300.0
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.server import serve
 
+from tests.waiting import HUNG_AFTER_S
 from tickless import SessionClient
 from tickless.environment import ConnectionFailed, ProxySource, open_socket
 from tickless.session_protocol import ClientTimeouts
@@ -38,7 +39,7 @@ def no_proxies_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def refusals(count: int, client: SessionClient, errors: list[Message]) -> None:
     """Wait for several attempts, and close the client, which raises nothing."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HUNG_AFTER_S):
         client.connect()
         await client.wait_until(lambda _: len(errors) >= count)
         assert client.connection == "connecting"
@@ -296,7 +297,7 @@ def test_without_a_proxy_that_of_the_environment_is_ignored(
                 timeouts=QUICK,
             )
             async with client:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(HUNG_AFTER_S):
                     while not requests:
                         await asyncio.sleep(0.01)
         assert requests[0].startswith(b"GET /dev?sessionId=s ")

@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.api_docs.conformance import check_server_message
+from tests.waiting import HUNG_AFTER_S
 
 from .raw_handshake import address_of, handshake, reset
 from .sessions import a_session
@@ -69,7 +70,7 @@ async def intruder(url: str, session_id: str) -> AsyncIterator[ClientConnection]
 async def closed_with(connection: ClientConnection) -> int | None:
     """The code with which the server ends the connection; whatever else it says is read."""
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HUNG_AFTER_S):
             while True:
                 await connection.recv()
     except ConnectionClosed as closed:
@@ -84,7 +85,7 @@ async def binary_frames(url: str, session_id: str, many: int) -> None:
 
 
 async def said(connection: ClientConnection, kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HUNG_AFTER_S):
         while True:
             message: dict[str, Any] = json.loads(await connection.recv())
             check_server_message(message)

@@ -15,13 +15,14 @@ from math import inf
 from typing import Any, NamedTuple, Self
 
 from tests.api_docs.conformance import check_client_message, check_server_message
+from tests.waiting import HUNG_AFTER_S
 from tickless import ClientTimeouts, Environment, SessionClient, Snapshot, StateVersion
 from tickless.environment import ConnectionFailed, Socket, SocketClosed, open_socket
 from tickless.state_version import state_version_of
 from tickless.wire_types import CommandName, Message
 
 FRAME_BYTES = 32 * 1024
-WITHIN_S = 20.0
+WITHIN_S = HUNG_AFTER_S
 
 PACE = ClientTimeouts(
     initial_backoff_ms=100,

@@ -18,14 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.waiting import HUNG_AFTER_S
+
 ROOT = Path(__file__).parents[2]
-STOP_WITHIN_S = 8
 UNLIMITED = {
     "RATE_LIMIT_GENERAL": "off",
     "RATE_LIMIT_SWITCH": "off",
     "RATE_LIMIT_MESSAGE": "off",
 }
-SECONDS_OF_PATIENCE = 30.0
 
 
 @dataclass
@@ -67,12 +67,12 @@ class Instance:
     def kill(self) -> None:
         """``kill -9``, of the instance alone."""
         self.process.kill()
-        self.process.wait(STOP_WITHIN_S)
+        self.process.wait(HUNG_AFTER_S)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""
         self.process.terminate()
-        return self.process.wait(STOP_WITHIN_S)
+        return self.process.wait(HUNG_AFTER_S)
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def _end(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(STOP_WITHIN_S)
+            process.wait(HUNG_AFTER_S)
         except subprocess.TimeoutExpired:
             process.kill()
 
@@ -181,7 +181,7 @@ def resident_mb(pid: int) -> float:
 
 
 async def awaited(
-    condition: Callable[[], object], within_s: float = 10.0, every_s: float = 0.02
+    condition: Callable[[], object], within_s: float = HUNG_AFTER_S, every_s: float = 0.02
 ) -> None:
     """Wait for what can only be looked at: a file of the kernel, a key of the store."""
     loop = asyncio.get_running_loop()
@@ -229,7 +229,7 @@ class Rest:
             f"{method} /v1/{path} HTTP/1.1\r\nHost: {self._host}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
         )
-        async with self._turn, asyncio.timeout(SECONDS_OF_PATIENCE):
+        async with self._turn, asyncio.timeout(HUNG_AFTER_S):
             try:
                 return await self._exchange(head.encode() + payload)
             except BaseException:

@@ -20,6 +20,7 @@ import redis
 
 from chalicelib.ports import HeartbeatPolicy
 from tests.servers import Proxy, RedisProcess, ask, proxy_to, running, valkey_binary
+from tests.waiting import HUNG_AFTER_S
 
 from .client import Client, all_until
 from .conftest import Size
@@ -79,7 +80,7 @@ async def converge(
 
 async def persist(rest: Rest, method: str, path: str, body: object = None) -> Answer:
     """Ask again while the store or the instance can't be reached."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HUNG_AFTER_S):
         while True:
             with suppress(OSError, EOFError):
                 answer = await rest.call(method, path, body)

@@ -84,9 +84,9 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
                 for number in range(many // 2)
             ]
             await asyncio.gather(*callers)
-            await all_until(clients, lambda client: client.snapshot, 60, "a greeting")
+            await all_until(clients, lambda client: client.snapshot, why="a greeting")
             version = (await rest.command(session_id, "switch")).data["version"]
-            await all_until(clients, has_reached(version), 60, "the newest")
+            await all_until(clients, has_reached(version), why="the newest")
             # Half of them say goodbye.
             for client in clients[::2]:
                 client.vanish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.waiting import HUNG_AFTER_S
 from tickless import RestClient
 
 from .instances import ROOT, Instance
@@ -27,7 +28,7 @@ def test_watch_waits_for_the_session_draws_it_and_ends_with_it(pair: list[Instan
         rest.create_session(session)
         rest.start(session_id)
         rest.complete(session_id)
-        said, _ = watcher.communicate(timeout=20)
+        said, _ = watcher.communicate(timeout=HUNG_AFTER_S)
     assert watcher.returncode == 0
     assert "version 3" in said
     assert said.splitlines()[-1] == "The session is completed."

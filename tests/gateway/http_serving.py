@@ -22,9 +22,10 @@ from local.gateway.http_messages import (
     plain_error_response,
 )
 from local.gateway.http_server import HttpServer
+from tests.waiting import HUNG_AFTER_S
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-WITHIN_S = 10
+WITHIN_S = HUNG_AFTER_S
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Served:
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
-    def stop(self, grace_seconds: float = 5) -> Future[Any]:
+    def stop(self, grace_seconds: float = WITHIN_S / 2) -> Future[Any]:
         return self.start(self.server.stop(grace_seconds))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from chalice.app import Blueprint, Chalice, CORSConfig, Response
 
 from local.gateway.lambdas import make_thread_safe
+from tests.waiting import HUNG_AFTER_S
 
 CORS = CORSConfig(
     allow_origin="https://example.test",
@@ -23,7 +24,7 @@ def make_app() -> Chalice:
     """A new app; Chalice keeps an app's request on the app, so tests don't share one."""
     app = Chalice("echo", configure_logs=False)
     blueprint = Blueprint("tests.gateway.rest_app")
-    meeting = threading.Barrier(2, timeout=5)
+    meeting = threading.Barrier(2, timeout=HUNG_AFTER_S)
 
     @app.route("/event", methods=["GET", "POST", "HEAD"])
     def event() -> Any:

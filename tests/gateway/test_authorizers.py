@@ -36,6 +36,7 @@ from local.gateway.lambdas import ExecutionEnvironments, make_thread_safe
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
 from local.gateway.sigv4 import Credentials
+from tests.waiting import HUNG_AFTER_S
 
 from .http_serving import Answer, Wire, serving
 
@@ -69,7 +70,7 @@ def served(
         Wire(server.port) as wire,
     ):
         yield wire
-    assert asyncio.run(environments.stop(5))
+    assert asyncio.run(environments.stop(HUNG_AFTER_S))
 
 
 def new_app() -> Chalice:

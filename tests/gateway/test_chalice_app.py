@@ -21,6 +21,7 @@ from local.gateway.chalice_app import (
 from local.gateway.chalice_config import StageConfig
 from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
 from local.gateway.websocket_actions import Invoke
+from tests.waiting import HUNG_AFTER_S
 
 from .api_harness import HANDSHAKE, T0, api_harness
 
@@ -243,7 +244,7 @@ def results_of(app: Chalice, *names: str) -> list[Any]:
         assert isinstance(invoke, Invoke)
         event = {**invoke.event, "body": ""}
         results = [await environments.invoke(functions[name], event) for name in names]
-        await environments.stop(5)
+        await environments.stop(HUNG_AFTER_S)
         return results
 
     return asyncio.run(run())

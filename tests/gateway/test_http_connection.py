@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from local.gateway.http_connection import HttpConnection
 from local.gateway.http_messages import Limits, Request, Response
 from local.gateway.http_server import HttpServer
+from tests.waiting import HUNG_AFTER_S
 
 CHUNKS = b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"
 REQUESTS = (
@@ -147,4 +148,4 @@ def test_thousands_of_requests_in_one_read_take_little_more_memory_than_their_by
         assert transport.written[-1].endswith(b"POST /c b'abc'")
         assert not transport.paused
 
-    asyncio.run(asyncio.wait_for(scenario(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), HUNG_AFTER_S))

@@ -16,7 +16,7 @@ from local.gateway.http_messages import Limits, Request, Response, Upgrade, seri
 from local.gateway.http_server import HttpServer
 from tests.servers import eventually
 
-from .http_serving import LoopFactory, Served, Wire, echo, serving
+from .http_serving import WITHIN_S, LoopFactory, Served, Wire, echo, serving
 
 SHORT_TIMEOUTS = Limits(
     body_bytes=1000,
@@ -24,7 +24,7 @@ SHORT_TIMEOUTS = Limits(
     target_bytes=100,
     head_seconds=0.3,
     body_seconds=0.3,
-    idle_seconds=0.3,
+    idle_seconds=1.0,
     write_seconds=0.3,
     linger_seconds=0.3,
 )
@@ -61,7 +61,7 @@ class BlockedHandler:
         served.loop.call_soon_threadsafe(self._released.set)
 
     def wait_until_called(self) -> None:
-        assert self._calls.acquire(timeout=5)
+        assert self._calls.acquire(timeout=WITHIN_S)
 
 
 # Connections
@@ -466,7 +466,10 @@ def test_client_that_sends_after_an_error_is_disconnected(short_timeouts: Served
 
 
 def test_client_that_does_not_read_is_disconnected(loop_factory: LoopFactory) -> None:
+    called = threading.Event()
+
     async def much(_: Request) -> Response:
+        called.set()
         return Response(200, (), b"x" * 30_000_000)
 
     with (
@@ -474,7 +477,7 @@ def test_client_that_does_not_read_is_disconnected(loop_factory: LoopFactory) ->
         Wire(served.port) as wire,
     ):
         wire.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
-        eventually(lambda: served.server.connections)
+        assert called.wait(WITHIN_S)
         eventually(lambda: not served.server.connections)
 
 
@@ -514,7 +517,7 @@ def test_stop_answers_requests_in_flight_and_closes_the_rest(loop_factory: LoopF
             answer = wire.answer()
             assert (answer.body, answer.header("connection")) == (body, "close")
             assert wire.ends()
-        stopped.result(5)
+        stopped.result(WITHIN_S)
 
 
 def test_kept_connection_gets_a_last_response_with_connection_close(
@@ -527,19 +530,19 @@ def test_kept_connection_gets_a_last_response_with_connection_close(
         answer = wire.get("/meanwhile")
         assert (answer.body, answer.header("connection")) == (b"/meanwhile", "close")
         assert wire.ends()
-        stopped.result(5)
+        stopped.result(WITHIN_S)
 
 
 def test_connections_in_the_accept_queue_are_answered(loop_factory: LoopFactory) -> None:
     with serving(echo, loop_factory=loop_factory) as served, ExitStack() as stack:
         release = threading.Event()
-        served.loop.call_soon_threadsafe(release.wait, 5)
+        served.loop.call_soon_threadsafe(release.wait, WITHIN_S)
         stopped = served.stop()
         wires = [stack.enter_context(Wire(served.port)) for _ in range(20)]
         release.set()
         for wire in wires:
             assert wire.get("/").body == b"/"
-        stopped.result(5)
+        stopped.result(WITHIN_S)
 
 
 def test_stop_is_bounded_in_time(loop_factory: LoopFactory) -> None:
@@ -547,7 +550,7 @@ def test_stop_is_bounded_in_time(loop_factory: LoopFactory) -> None:
     with serving(handler, loop_factory=loop_factory) as served, Wire(served.port) as wire:
         wire.send(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
         handler.wait_until_called()
-        served.stop(grace_seconds=0.1).result(5)
+        served.stop(grace_seconds=0.1).result(WITHIN_S)
         assert wire.is_cut()
         assert not served.server.connections
 
@@ -566,7 +569,7 @@ def test_pipelined_requests_after_the_last_response_are_not_handled(
         answer = wire.answer()
         assert (answer.body, answer.header("connection")) == (b"/a", "close")
         assert wire.ends()
-        stopped.result(5)
+        stopped.result(WITHIN_S)
         assert handler.targets == ["/a"]
 
 

@@ -20,7 +20,7 @@ from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
 from local.gateway.proxy_request import ApiIdentity
 from local.gateway.rest import RestApi
 
-from .http_serving import Answer, LoopFactory, Served, Wire, serving
+from .http_serving import WITHIN_S, Answer, LoopFactory, Served, Wire, serving
 from .rest_app import CORS, make_app, raising
 
 
@@ -47,7 +47,7 @@ def gateway(
         api.handle, limits=limits, error_response=api.error_response, loop_factory=loop_factory
     ) as served:
         yield served
-    assert asyncio.run(environments.stop(5))
+    assert asyncio.run(environments.stop(WITHIN_S))
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_integration_timeout_is_a_504() -> None:
     release = threading.Event()
 
     def slow(_event: Any, _context: Any) -> None:
-        release.wait(5)
+        release.wait(WITHIN_S)
 
     with gateway(slow, timeout_seconds=0.05) as served, Wire(served.port) as wire:
         answer = wire.get("/event")
@@ -246,7 +246,7 @@ def test_function_timeout_is_a_502(caplog: pytest.LogCaptureFixture) -> None:
     release = threading.Event()
 
     def slow(_event: Any, _context: Any) -> None:
-        release.wait(5)
+        release.wait(WITHIN_S)
 
     with gateway(slow, lambda_seconds=0.05) as served, Wire(served.port) as wire:
         answer = wire.get("/event")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
 from local.gateway.scheduler import ScheduledFunction, Scheduler
 from local.gateway.schedules import InvalidSchedule, parse_schedule, scheduled_event
+from tests.waiting import HUNG_AFTER_S
 
 START = datetime(2026, 11, 30, 10, 20, 30, tzinfo=UTC)  # a Monday
 
@@ -154,10 +155,10 @@ def run(clock: Clock, handler: Any, expression: str) -> None:
         scheduler.replace({"f": scheduled})
         await clock.done.wait()
         scheduler.stop()
-        assert await environments.stop(5)
+        assert await environments.stop(HUNG_AFTER_S)
         await asyncio.sleep(0)
 
-    asyncio.run(asyncio.wait_for(use(), 10))
+    asyncio.run(asyncio.wait_for(use(), HUNG_AFTER_S))
 
 
 def test_function_runs_each_time_that_it_is_due() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from websockets.frames import Opcode
 
 from local.gateway.lambdas import Event
 from local.gateway.websocket_limits import Limits
+from local.gateway.websocket_server import wall_clock_ms
 
 from .http_serving import LoopFactory
 from .websocket_serving import WITHIN_S, Backend, RawClient, Served, serving
@@ -25,9 +25,8 @@ def test_stop_closes_every_client_with_1001(loop_factory: LoopFactory) -> None:
     backend = Backend()
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with served.connect() as one, served.connect() as other:
-            begin = time.monotonic()
-            served.run(served.gateway.stop(WITHIN_S))
-            took_s = time.monotonic() - begin
+            # All clients close, so it needs none of its time.
+            served.run(served.gateway.stop(60 * WITHIN_S))
 
             for client in (one, other):
                 with pytest.raises(ConnectionClosed) as raised:
@@ -36,15 +35,13 @@ def test_stop_closes_every_client_with_1001(loop_factory: LoopFactory) -> None:
                 assert (raised.value.rcvd.code, raised.value.rcvd.reason) == (1001, "Going away")
         assert [backend.disconnected() for _ in range(2)] == [(1001, "Going away")] * 2
         assert served.connection_count() == 0
-    # All clients closed, so no timeout was needed.
-    assert took_s < WITHIN_S / 2
 
 
 def test_stop_is_bounded_in_time(loop_factory: LoopFactory) -> None:
     release = threading.Event()
     backend = Backend(
         connect=lambda event: slow_if_asked(event, release),
-        disconnect=lambda _: release.wait(WITHIN_S),
+        disconnect=lambda _: release.wait(2 * WITHIN_S),
     )
     with serving(backend.routes, loop_factory=loop_factory) as served:
         with RawClient(served.port) as unresponsive, RawClient(served.port) as connecting:
@@ -52,10 +49,10 @@ def test_stop_is_bounded_in_time(loop_factory: LoopFactory) -> None:
             connecting.send_handshake(first_line="GET /dev?slow=1 HTTP/1.1")
             for _ in range(2):
                 backend.connected()
-            begin = time.monotonic()
+
+            # Neither client nor function has ended yet.
             served.run(served.gateway.stop(0.3))
 
-            assert time.monotonic() - begin < 2
             assert unresponsive.is_cut()
             assert connecting.is_cut()
         release.set()
@@ -63,7 +60,7 @@ def test_stop_is_bounded_in_time(loop_factory: LoopFactory) -> None:
 
 def slow_if_asked(event: Event, release: threading.Event) -> Any:
     if "queryStringParameters" in event:
-        release.wait(WITHIN_S)
+        release.wait(2 * WITHIN_S)
     return {"statusCode": 200}
 
 
@@ -156,9 +153,7 @@ def test_many_connections_leave_nothing_behind(loop_factory: LoopFactory) -> Non
         served.wait_until_quiet()
         tasks, files = count_tasks(served), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
-        begin = time.monotonic()
         asyncio.run(storm(served.url, 300))
-        took_s = time.monotonic() - begin
         served.wait_until_quiet()
         gc.collect()
 
@@ -167,8 +162,6 @@ def test_many_connections_leave_nothing_behind(loop_factory: LoopFactory) -> Non
         assert len(os.listdir("/proc/self/fd")) <= files  # noqa: PTH208
         assert backend.connects.qsize() == backend.disconnects.qsize() == 320
         assert served.call(lambda: served.gateway.http_connection_count) == 0
-        # Including the clients, which take most of it.
-        assert took_s < WITHIN_S
 
 
 def count_tasks(served: Served) -> int:
@@ -181,11 +174,14 @@ def test_connect_rate_limits_the_functions_invoked(
 ) -> None:
     """Only the connect rate limit protects the functions from a flood of handshakes."""
     backend = Backend()
+    now_ms = wall_clock_ms()
     limits = Limits(connects_per_second=50)
-    with serving(backend.routes, limits=limits, loop_factory=loop_factory) as served:
+    with serving(
+        backend.routes, limits=limits, loop_factory=loop_factory, now_ms=lambda: now_ms
+    ) as served:
         statuses = asyncio.run(flood(served.url, 200))
 
-        assert 50 <= statuses.count(101) < 200
+        assert statuses.count(101) == 50
         assert set(statuses) == {101, 429}
         assert backend.connects.qsize() == statuses.count(101)
 

@@ -11,8 +11,9 @@ import pytest
 from watchfiles import Change
 
 from local.gateway.watch_app import AppFilter, watch_app
+from tests.waiting import HUNG_AFTER_S
 
-WITHIN_S = 5
+WITHIN_S = HUNG_AFTER_S
 
 Changed = Callable[[], Awaitable[None]]
 

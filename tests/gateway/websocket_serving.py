@@ -23,8 +23,9 @@ from local.gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
 from local.gateway.sigv4 import Credentials
 from local.gateway.websocket_events import Api
 from local.gateway.websocket_server import WebSocketGateway
+from tests.waiting import HUNG_AFTER_S
 
-WITHIN_S = 10
+WITHIN_S = HUNG_AFTER_S
 STAGE = "dev"
 CREDENTIALS = Credentials("local", "local")
 

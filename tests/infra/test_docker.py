@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from local.__main__ import read_arguments
+from tests.waiting import HUNG_AFTER_S
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 10
+WITHIN_S = HUNG_AFTER_S
 IGNORED = shutil.ignore_patterns("__pycache__", "node_modules")
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 

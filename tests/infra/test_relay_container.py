@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.servers import RedisProcess, free_port
+from tests.waiting import HUNG_AFTER_S
 
 from .test_deploying import DEPLOYING
 from .test_docker import instructions
@@ -109,7 +110,11 @@ def health_check(environment: dict[str, str]) -> int:
     (instruction,) = instructions("HEALTHCHECK")
     _, *arguments = json.loads(instruction.partition("CMD ")[2])
     asked = subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, check=False, timeout=10
+        [sys.executable, *arguments],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=HUNG_AFTER_S,
     )
     return asked.returncode
 

@@ -37,7 +37,7 @@ def wait(name):
     """Record the start, then wait for permission to respond."""
     with store() as client:
         client.rpush(f"begun:{name}", "1")
-        client.blpop(f"go:{name}", timeout=20)
+        client.blpop(f"go:{name}", timeout=60)
     return {"waited": name}
 '''
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.servers import RedisProcess, eventually, free_port
+from tests.waiting import HUNG_AFTER_S
 
 ROOT = Path(__file__).parents[2]
 CHALICE = Path(sys.executable).with_name("chalice")
@@ -39,11 +40,11 @@ def url(valkey: RedisProcess, tmp_path: Path) -> Iterator[str]:
             except httpx.TransportError:
                 return False
 
-        eventually(answers, within_s=20, every_s=0.1)
+        eventually(answers, every_s=0.1)
         yield url
     finally:
         served.terminate()
-        served.wait(10)
+        served.wait(HUNG_AFTER_S)
         log.close()
 
 

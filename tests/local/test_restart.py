@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from local.restart import LOG, wait_for_app_change
+from tests.waiting import HUNG_AFTER_S
 
-WITHIN_S = 20
+WITHIN_S = HUNG_AFTER_S
 
 
 class Reported(logging.Handler):

@@ -142,7 +142,7 @@ def kill_server(run: Run) -> None:
         except redis.RedisError:
             return None
 
-    eventually(pid, 10)
+    eventually(pid)
     found = pid()
     assert found is not None
     os.kill(found, signal.SIGKILL)

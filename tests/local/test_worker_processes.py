@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.worker_processes import WorkerError, worker_processes
+from tests.waiting import HUNG_AFTER_S
 
 SILENT = """
 import os, pathlib, sys
@@ -41,7 +42,7 @@ def test_worker_that_exits_during_startup_is_an_error_and_stops_the_others(modul
             raise AssertionError("The block ran although a worker failed")
 
     with pytest.raises(WorkerError, match="did not start"):
-        asyncio.run(asyncio.wait_for(use(), 30))
+        asyncio.run(asyncio.wait_for(use(), HUNG_AFTER_S))
 
     pid = modules / "silent.pid"
     # It may have been stopped before it wrote its pid.
@@ -61,7 +62,7 @@ def test_output_of_a_worker_is_forwarded_without_blocking_it(
                 output += capsys.readouterr().out
                 await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(use(), 30))
+    asyncio.run(asyncio.wait_for(use(), HUNG_AFTER_S))
 
     assert output.startswith("0 of a great many")
     assert len(output.splitlines()) == 20_001

@@ -18,6 +18,7 @@ from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.keys import shard_tag
 from tests.servers import HOST, Certificate, Cluster, Proxy, RedisProcess, proxy_to, self_signed
+from tests.waiting import HUNG_AFTER_S
 
 HELLO = b"%1\r\n+proto\r\n:3\r\n"
 
@@ -43,7 +44,7 @@ def scripted(*serve: Serve) -> Iterator[str]:
                 for each in serve:
                     connection, _ = listener.accept()
                     with connection:
-                        connection.settimeout(10)
+                        connection.settimeout(HUNG_AFTER_S)
                         greet(connection)
                         each(connection)
 
@@ -54,7 +55,7 @@ def scripted(*serve: Serve) -> Iterator[str]:
         finally:
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(HUNG_AFTER_S)
 
 
 def greet(connection: socket.socket) -> None:
@@ -90,7 +91,7 @@ def test_late_reply_is_not_taken_for_the_next() -> None:
     def too_late(connection: socket.socket) -> None:
         with connection, suppress(OSError):
             connection.recv(1000)
-            assert asked_again.wait(5)
+            assert asked_again.wait(HUNG_AFTER_S)
             connection.sendall(b"$4\r\nlate\r\n")
 
     def again(connection: socket.socket) -> None:

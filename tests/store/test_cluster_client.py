@@ -24,6 +24,7 @@ from chalicelib.store.cluster_client import REFUSE_S, ClusterClient, SingleAttem
 from chalicelib.store.redis_errors import ERRORS
 from tests.cluster.slot_migration import between_two, joined_by_another
 from tests.servers import Cluster, free_port, running, valkey_binary
+from tests.waiting import HUNG_AFTER_S, Bound
 
 KEY = "{07}:key"
 SLOT = key_slot(b"07")
@@ -136,20 +137,20 @@ def test_failed_attempt_is_shared_for_a_moment() -> None:
         pass
 
 
-def test_wait_for_the_attempt_of_another_thread_is_bounded() -> None:
+def test_wait_for_the_attempt_of_another_thread_is_bounded(bound: Bound) -> None:
     attempt, begun, enough = SingleAttempt(), Event(), Event()
 
     def hold() -> None:
         with attempt():
             begun.set()
-            enough.wait(10)
+            enough.wait(2 * HUNG_AFTER_S)
 
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(hold)
-        assert begun.wait(5)
+        assert begun.wait(HUNG_AFTER_S)
         began_s = time.monotonic()
         with pytest.raises(RedisClusterException, match="so far"), attempt():
             pass
-        assert time.monotonic() - began_s < 1.5
+        assert time.monotonic() - began_s < bound(1.5)
         enough.set()
-        holding.result(5)
+        holding.result(HUNG_AFTER_S)

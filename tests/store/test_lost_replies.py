@@ -14,6 +14,7 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, IdempotencyRecord, SessionStore, StoreUnavailable
 from tests.fixtures import OpenStore
 from tests.servers import Proxy, RedisProcess, eventually
+from tests.waiting import HUNG_AFTER_S
 
 from .sessions import HOUR_MS, a_setup, created, creation, new_id, next_of, started, switch
 from .test_unavailable import works
@@ -95,7 +96,7 @@ def test_lost_reply_is_recovered_after_later_commits(
     for _ in range(others):
         switch(direct, session_id)
     proxy.allow()
-    caller.join(5)
+    caller.join(HUNG_AFTER_S)
     if isinstance(answers[0], StoreUnavailable):
         # The others took longer than the store waits: its caller repeats it.
         eventually(works(behind_proxy))
@@ -129,7 +130,7 @@ def test_lost_reply_to_a_delete_spares_a_newer_session(
     eventually(lambda: proxy.has_dropped)
     successor = created(direct, session.setup)
     proxy.allow()
-    caller.join(5)
+    caller.join(HUNG_AFTER_S)
     assert not caller.is_alive()
     assert direct.load(session_id).session == successor
 

@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 
 from chalicelib.core.commands import Switch
-from chalicelib.ports import IdempotencyRecord, RateLimitCheck, Scope
+from chalicelib.ports import IdempotencyRecord, RateLimitCheck, Scope, StoreUnavailable
 from chalicelib.rate_limit.limiter import MINUTE_US, Limit
 from chalicelib.settings import Settings
 from chalicelib.store.client import connect
@@ -29,6 +29,7 @@ from tests.servers import (
     speaking_http,
     valkey_binary,
 )
+from tests.waiting import HUNG_AFTER_S, Bound
 
 from .permissions import documented
 from .sessions import new_id, next_of, started, switch
@@ -77,7 +78,7 @@ def test_user_with_a_quoted_password_is_accepted(
 def test_wrong_password_is_named_as_the_cause_and_not_quoted(
     open_store: OpenStore, guarded: RedisProcess
 ) -> None:
-    with unavailable("WRONGPASS invalid username-password") as failure:
+    with pytest.raises(StoreUnavailable, match="WRONGPASS invalid username-password") as failure:
         open_store(as_user(guarded, "tickless:wrong-secret")).ping()
     assert "wrong-secret" not in str(failure.value)
 
@@ -87,17 +88,17 @@ def test_missing_rights_are_named_as_the_cause(
 ) -> None:
     store = open_store(as_user(guarded, "visitor:visitor"))
     assert store.load(new_id()).session is None
-    with unavailable("(?i)permission|can't run this command"):
+    with pytest.raises(StoreUnavailable, match=r"(?i)permission|can't run this command"):
         started(store)
     visitor = open_store(guarded.url.replace("redis://", "redis://visitor:visitor@"))
-    with unavailable("(?i)permission|can't run this command"):
+    with pytest.raises(StoreUnavailable, match=r"(?i)permission|can't run this command"):
         visitor.delete(new_id(), new_id("command"), b"gone")
 
 
 def test_password_suffices_for_the_default_user(open_store: OpenStore, tmp_path: Path) -> None:
     with running(valkey_binary(), tmp_path / "guarded", "--requirepass", "open sesame") as server:
         works(open_store, f"redis://:open%20sesame@{HOST}:{server.port}")
-        with unavailable("NOAUTH"):
+        with pytest.raises(StoreUnavailable, match="NOAUTH"):
             open_store(server.url).load(new_id())
 
 
@@ -118,30 +119,30 @@ def test_untrusted_certificate_is_refused(
     open_store: OpenStore, tls: Proxy, tmp_path: Path
 ) -> None:
     stranger = self_signed(tmp_path)
-    with unavailable("CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(StoreUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
         open_store(f"{tls.url}?ssl_ca_certs={stranger.certificate}").ping()
 
 
 @pytest.mark.parametrize("fault", [Proxy.refuse, Proxy.blackhole])
 def test_unanswered_tls_handshake_fails_soon_and_recovers(
-    open_store: OpenStore, tls: Proxy, certificate: Certificate, fault: object
+    open_store: OpenStore, tls: Proxy, certificate: Certificate, fault: object, bound: Bound
 ) -> None:
     store = open_store(f"{tls.url}?ssl_ca_certs={certificate.certificate}")
     store.ping()
     assert callable(fault)
     fault(tls)
-    with unavailable():
+    with unavailable(bound):
         store.ping()
-    with unavailable():
+    with unavailable(bound):
         store.ping()
     tls.allow()
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_cluster_setting_without_a_cluster_is_named_as_the_cause(
     open_store: OpenStore, valkey: RedisProcess
 ) -> None:
-    with unavailable("Cluster mode is not enabled"):
+    with pytest.raises(StoreUnavailable, match="Cluster mode is not enabled"):
         open_store(valkey.url, cluster=True).ping()
 
 
@@ -150,14 +151,18 @@ def test_cluster_without_its_setting_is_named_as_the_cause(
     open_store: OpenStore, valkey_cluster: Cluster
 ) -> None:
     store = open_store(valkey_cluster.url)
-    # Of so many, some lie on other nodes.
-    with unavailable("MOVED"):
+
+    def load_some() -> None:
+        # Of so many, some lie on other nodes.
         for number in range(50):
             store.load(f"session-{number}")
 
+    with pytest.raises(StoreUnavailable, match="MOVED"):
+        load_some()
+
 
 def test_server_that_is_not_redis_is_named_as_the_cause(open_store: OpenStore) -> None:
-    with speaking_http() as port, unavailable("Protocol error"):
+    with speaking_http() as port, pytest.raises(StoreUnavailable, match="Protocol error"):
         open_store(f"redis://{HOST}:{port}").ping()
 
 
@@ -181,7 +186,7 @@ def test_sixty_four_threads_share_a_store_but_never_a_connection(
     together = Barrier(64)
 
     def use(number: int) -> None:
-        together.wait(10)
+        together.wait(HUNG_AFTER_S)
         for _ in range(5):
             loaded = store.load(sessions[number].setup.session_id)
             assert loaded.session == sessions[number]

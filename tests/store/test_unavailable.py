@@ -30,6 +30,7 @@ from tests.servers import (
     running,
     valkey_binary,
 )
+from tests.waiting import HUNG_AFTER_S, Bound
 
 from .sessions import a_setup, created, new_id, next_of, started, switch
 
@@ -38,11 +39,11 @@ BACK_WITHIN_S = 1.0
 
 
 @contextmanager
-def unavailable(match: str = ".") -> Iterator[pytest.ExceptionInfo[StoreUnavailable]]:
+def unavailable(bound: Bound, match: str = ".") -> Iterator[pytest.ExceptionInfo[StoreUnavailable]]:
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable, match=match) as failure:
         yield failure
-    assert time.monotonic() - begun < GIVES_UP_WITHIN_S
+    assert time.monotonic() - begun < bound(GIVES_UP_WITHIN_S)
 
 
 def works(store: SessionStore) -> Callable[[], bool]:
@@ -56,9 +57,9 @@ def works(store: SessionStore) -> Callable[[], bool]:
     return worked
 
 
-def is_back(store: SessionStore) -> None:
+def is_back(store: SessionStore, bound: Bound) -> None:
     """From here on it must work again within a second, and go on working."""
-    eventually(works(store), BACK_WITHIN_S)
+    eventually(works(store), bound(BACK_WITHIN_S))
     session = started(store)
     assert store.commit(next_of(session, Switch(), store.now_ms())) == Committed(3)
 
@@ -68,7 +69,7 @@ def use_from_many_threads(store: SessionStore, threads: int = 8) -> None:
     together = Barrier(threads)
 
     def use(_: int) -> None:
-        together.wait(5)
+        together.wait(HUNG_AFTER_S)
         store.ping()
 
     all_at_once(use, threads)
@@ -82,7 +83,7 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_call_fails_soon_and_recovers_with_the_network(
-    open_store: OpenStore, proxy: Proxy, fault: str
+    open_store: OpenStore, proxy: Proxy, fault: str, bound: Bound
 ) -> None:
     store = open_store(proxy.url)
     session = started(store)
@@ -99,25 +100,25 @@ def test_every_call_fails_soon_and_recovers_with_the_network(
     FAULTS[fault](proxy)
 
     def fail(number: int) -> None:
-        with unavailable():
+        with unavailable(bound):
             calls[number]()
 
     all_at_once(fail, threads=len(calls))
     proxy.allow()
-    is_back(store)
+    is_back(store, bound)
     assert store.load(session_id).session == session
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_store_that_starts_later_is_used_when_it_starts(
-    open_store: OpenStore, proxy: Proxy, fault: str
+    open_store: OpenStore, proxy: Proxy, fault: str, bound: Bound
 ) -> None:
     FAULTS[fault](proxy)
     store = open_store(proxy.url)
-    with unavailable():
+    with unavailable(bound):
         store.ping()
     proxy.allow()
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_cut_connection_is_not_noticed(open_store: OpenStore, proxy: Proxy) -> None:
@@ -136,6 +137,7 @@ def test_silently_dead_connections_cost_one_wait(
     proxy: Proxy,
     monkeypatch: pytest.MonkeyPatch,
     health_check_interval_s: float,
+    bound: Bound,
 ) -> None:
     # What a frozen Lambda finds when it thaws, before the health check's
     # interval is over and after it.
@@ -146,7 +148,7 @@ def test_silently_dead_connections_cost_one_wait(
     proxy.allow()
     begun = time.monotonic()
     store.ping()
-    assert time.monotonic() - begun < BACK_WITHIN_S
+    assert time.monotonic() - begun < bound(BACK_WITHIN_S)
 
 
 @pytest.fixture
@@ -156,15 +158,15 @@ def store(open_store: OpenStore, own_server: RedisProcess) -> RedisStore:
 
 
 def test_killed_server_fails_soon_and_is_used_again_when_restarted(
-    store: RedisStore, own_server: RedisProcess
+    store: RedisStore, own_server: RedisProcess, bound: Bound
 ) -> None:
     started(store)
     use_from_many_threads(store)
     own_server.kill()
-    with unavailable("refused|closed|reset"):
+    with unavailable(bound, "refused|closed|reset"):
         store.load(new_id())
     own_server.start()
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_unnoticed_restart_leaves_no_stale_connection(
@@ -179,14 +181,14 @@ def test_unnoticed_restart_leaves_no_stale_connection(
 
 
 def test_frozen_server_fails_soon_and_is_used_again_when_thawed(
-    store: RedisStore, own_server: RedisProcess
+    store: RedisStore, own_server: RedisProcess, bound: Bound
 ) -> None:
     started(store)
     own_server.freeze()
-    with unavailable("Timeout"):
+    with unavailable(bound, "Timeout"):
         store.load(new_id())
     own_server.thaw()
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_forgotten_scripts_are_sent_again(store: RedisStore, own_server: RedisProcess) -> None:
@@ -199,7 +201,7 @@ def test_forgotten_scripts_are_sent_again(store: RedisStore, own_server: RedisPr
 
 
 def test_server_that_is_still_loading_is_unavailable(
-    store: RedisStore, own_server: RedisProcess
+    store: RedisStore, own_server: RedisProcess, bound: Bound
 ) -> None:
     with own_server.admin() as admin:
         ask(admin, "DEBUG", "POPULATE", 2000)
@@ -210,10 +212,10 @@ def test_server_that_is_still_loading_is_unavailable(
         "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024", wait=False
     )
     eventually(own_server.is_loading)
-    with unavailable("LOADING"):
+    with unavailable(bound, "LOADING"):
         store.load(new_id())
     eventually(own_server.answers)
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_new_primary_behind_the_same_address_is_used(
@@ -276,7 +278,7 @@ REFUSALS: dict[str, tuple[Callable[[RedisProcess, redis.Redis], object], Admin, 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_server_that_refuses_commands_is_unavailable(
-    store: RedisStore, own_server: RedisProcess, refusal: str
+    store: RedisStore, own_server: RedisProcess, refusal: str, bound: Bound
 ) -> None:
     break_down, repair, is_readable = REFUSALS[refusal]
     session = started(store)
@@ -284,28 +286,28 @@ def test_server_that_refuses_commands_is_unavailable(
     commit = next_of(session, Switch(), store.now_ms())
     with own_server.admin() as admin:
         break_down(own_server, admin)
-        with unavailable(refusal):
+        with unavailable(bound, refusal):
             store.commit(commit)
         if is_readable:
             assert store.load(session.setup.session_id).session == session
         else:
-            with unavailable(refusal):
+            with unavailable(bound, refusal):
                 store.load(session.setup.session_id)
         repair(admin)
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_full_server_is_unavailable_and_stores_nothing(
-    store: RedisStore, own_server: RedisProcess
+    store: RedisStore, own_server: RedisProcess, bound: Bound
 ) -> None:
     session = started(store)
     session_id = session.setup.session_id
     with own_server.admin() as admin:
         before = sorted(admin.keys("*"))
         admin.config_set("maxmemory", "1")
-        with unavailable("OOM"):
+        with unavailable(bound, "OOM"):
             store.commit(next_of(session, Switch(), store.now_ms()))
-        with unavailable("OOM"):
+        with unavailable(bound, "OOM"):
             created(store, a_setup())
         assert store.load(session_id).session == session
         assert sorted(admin.keys("*")) == before
@@ -313,20 +315,20 @@ def test_full_server_is_unavailable_and_stores_nothing(
         store.delete(session_id, new_id("command"), b"gone")
         assert store.load(session_id).session is None
         admin.config_set("maxmemory", "0")
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_too_many_clients_is_unavailable_and_not_a_mistake(
-    open_store: OpenStore, own_server: RedisProcess
+    open_store: OpenStore, own_server: RedisProcess, bound: Bound
 ) -> None:
     with own_server.admin() as admin:
         admin.ping()
         admin.config_set("maxclients", "1")
         store = open_store(own_server.url)
-        with unavailable("max number of clients|not ready|closed|reset"):
+        with unavailable(bound, "max number of clients|not ready|closed|reset"):
             store.ping()
         admin.config_set("maxclients", "100")
-    is_back(store)
+    is_back(store, bound)
 
 
 def test_script_error_is_not_reported_as_unavailable(
@@ -339,12 +341,12 @@ def test_script_error_is_not_reported_as_unavailable(
         open_store(valkey.url).load(new_id())
 
 
-def test_threads_give_up_together(open_store: OpenStore, proxy: Proxy) -> None:
+def test_threads_give_up_together(open_store: OpenStore, proxy: Proxy, bound: Bound) -> None:
     store = open_store(proxy.url)
     proxy.blackhole()
 
     def fail(_: int) -> None:
-        with unavailable():
+        with unavailable(bound):
             store.ping()
 
     all_at_once(fail, threads=64)
@@ -352,7 +354,7 @@ def test_threads_give_up_together(open_store: OpenStore, proxy: Proxy) -> None:
 
 @pytest.mark.cluster
 def test_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
-    open_store: OpenStore, own_cluster: Cluster
+    open_store: OpenStore, own_cluster: Cluster, bound: Bound
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
     # By ids of which some, every time, lead to the one that dies.
@@ -368,15 +370,17 @@ def test_cluster_with_a_dead_node_fails_soon_and_recovers_with_it(
             store.load(session_id)
         except StoreUnavailable:
             failed += 1
-        assert time.monotonic() - begun < GIVES_UP_WITHIN_S
+        assert time.monotonic() - begun < bound(GIVES_UP_WITHIN_S)
     assert failed > 0
     victim.start()
-    eventually(own_cluster.is_whole, 10)
-    is_back(store)
+    eventually(own_cluster.is_whole)
+    is_back(store, bound)
 
 
 @pytest.mark.cluster
-def test_frozen_cluster_fails_soon(open_store: OpenStore, own_cluster: Cluster) -> None:
+def test_frozen_cluster_fails_soon(
+    open_store: OpenStore, own_cluster: Cluster, bound: Bound
+) -> None:
     store = open_store(own_cluster.url, cluster=True)
     session = started(store)
     use_from_many_threads(store)
@@ -385,19 +389,19 @@ def test_frozen_cluster_fails_soon(open_store: OpenStore, own_cluster: Cluster) 
 
     def fail(_: int) -> None:
         for _ in range(3):
-            with unavailable():
+            with unavailable(bound):
                 store.load(session.setup.session_id)
 
     # None of them waits until each of the others has found out for itself.
     all_at_once(fail, threads=32)
     never = open_store(own_cluster.url, cluster=True)
-    with unavailable():
+    with unavailable(bound):
         never.ping()
     for node in own_cluster.nodes:
         node.thaw()
-    eventually(own_cluster.is_whole, 10)
-    is_back(store)
-    is_back(never)
+    eventually(own_cluster.is_whole)
+    is_back(store, bound)
+    is_back(never, bound)
 
 
 @pytest.mark.cluster
@@ -413,7 +417,7 @@ def test_moved_slot_is_followed(open_store: OpenStore, own_cluster: Cluster) -> 
 
 
 def test_queued_calls_share_the_timeout_of_a_silent_server(
-    open_store: OpenStore, proxy: Proxy
+    open_store: OpenStore, proxy: Proxy, bound: Bound
 ) -> None:
     store = open_store(proxy.url)
     store.ping()
@@ -427,6 +431,6 @@ def test_queued_calls_share_the_timeout_of_a_silent_server(
 
     all_at_once(fail, threads=8)
 
-    assert time.monotonic() - begun < GIVES_UP_WITHIN_S
+    assert time.monotonic() - begun < bound(GIVES_UP_WITHIN_S)
     proxy.allow()
-    is_back(store)
+    is_back(store, bound)

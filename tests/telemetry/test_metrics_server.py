@@ -8,10 +8,11 @@ from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.metrics_server import start_metrics_server
 from chalicelib.telemetry.prometheus import PrometheusSink
 from tests.servers import HOST, free_port
+from tests.waiting import HUNG_AFTER_S
 
 
 def asked(port: int, path: str) -> tuple[int, str]:
-    connection = HTTPConnection(HOST, port, timeout=5)
+    connection = HTTPConnection(HOST, port, timeout=HUNG_AFTER_S)
     connection.request("GET", path)
     response = connection.getresponse()
     answer = response.status, response.read().decode()

@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import HOST, RedisProcess, eventually, free_port
+from tests.waiting import HUNG_AFTER_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,7 @@ def test_worker_serves_its_metrics_on_its_own_port(valkey: RedisProcess) -> None
     with sweeper(valkey.url, port) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "listening\n"
-        connection = HTTPConnection(HOST, port, timeout=5)
+        connection = HTTPConnection(HOST, port, timeout=HUNG_AFTER_S)
         connection.request("GET", "/metrics")
         page = connection.getresponse().read().decode()
         connection.close()
@@ -49,7 +50,7 @@ def test_worker_serves_its_metrics_on_its_own_port(valkey: RedisProcess) -> None
 
 
 def ready(port: int) -> int:
-    connection = HTTPConnection(HOST, port, timeout=5)
+    connection = HTTPConnection(HOST, port, timeout=HUNG_AFTER_S)
     connection.request("GET", "/ready")
     status = connection.getresponse().status
     connection.close()

@@ -21,6 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
 from chalicelib.broadcast.connections_api import Credentials
+from tests.waiting import HUNG_AFTER_S
 
 HOST = "127.0.0.1"
 REGION = "eu-west-1"
@@ -121,13 +122,13 @@ class Stub:
     def open(self) -> None:
         with self._changed:
             self._thread.start()
-            assert self._changed.wait_for(lambda: self.port, 10)
+            assert self._changed.wait_for(lambda: self.port, HUNG_AFTER_S)
 
     def close(self) -> None:
         if self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(HUNG_AFTER_S)
         self._loop.close()
 
     def tell(self, connection_id: str, *answers: Answer) -> None:
@@ -157,9 +158,11 @@ class Stub:
     def bodies(self, connection_id: str) -> list[bytes]:
         return [one.body for one in self.received if one.connection_id == connection_id]
 
-    def wait_until(self, holds: Callable[[list[Received]], object], within_s: float = 10) -> None:
+    def wait_until(self, holds: Callable[[list[Received]], object]) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: holds(self._received), within_s), self._received
+            assert self._changed.wait_for(lambda: holds(self._received), HUNG_AFTER_S), (
+                self._received
+            )
 
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._connected, HOST, 0, backlog=1024)

@@ -18,6 +18,7 @@ from chalicelib.broadcast.connections_api import (
     TransportLimits,
 )
 from chalicelib.broadcast.connections_api.queue import Queued
+from tests.waiting import HUNG_AFTER_S
 
 POST = Post("http://a.example/dev", "a=", b"1", inf)
 
@@ -63,9 +64,9 @@ def test_transport_is_opened_on_first_use_and_closed_at_the_end() -> None:
     api = opened(transport)
     done: SimpleQueue[DeliveryStatus] = SimpleQueue()
     api.submit_all([POST], lambda _, how: done.put(how))
-    transport.answers.put((transport.started.get(timeout=10), 410))
+    transport.answers.put((transport.started.get(timeout=HUNG_AFTER_S), 410))
 
-    assert done.get(timeout=10) == DeliveryStatus.GONE
+    assert done.get(timeout=HUNG_AFTER_S) == DeliveryStatus.GONE
     assert not transport.closed.is_set()
     api.close(10)
     assert transport.closed.is_set()
@@ -99,9 +100,9 @@ def test_callback_that_raises_affects_no_other_request() -> None:
     api.submit_all([POST], raising)
     api.submit_all([POST], lambda _, how: done.put(how))
     for _ in range(2):
-        transport.answers.put((transport.started.get(timeout=10), 200))
+        transport.answers.put((transport.started.get(timeout=HUNG_AFTER_S), 200))
 
-    assert done.get(timeout=10) == DeliveryStatus.DELIVERED
+    assert done.get(timeout=HUNG_AFTER_S) == DeliveryStatus.DELIVERED
     api.close(10)
 
 
@@ -111,12 +112,12 @@ def test_broken_transport_is_replaced_and_its_requests_fail() -> None:
     api = opened(broken, sound)
 
     assert api.post_all([POST], 10) == [DeliveryStatus.DROPPED]
-    assert broken.closed.wait(10)
+    assert broken.closed.wait(HUNG_AFTER_S)
 
     done: SimpleQueue[DeliveryStatus] = SimpleQueue()
     api.submit_all([POST], lambda _, how: done.put(how))
-    sound.answers.put((sound.started.get(timeout=10), 200))
-    assert done.get(timeout=10) == DeliveryStatus.DELIVERED
+    sound.answers.put((sound.started.get(timeout=HUNG_AFTER_S), 200))
+    assert done.get(timeout=HUNG_AFTER_S) == DeliveryStatus.DELIVERED
     api.close(10)
 
 
@@ -133,7 +134,7 @@ def test_request_submitted_while_the_transport_breaks_is_settled() -> None:
     api = opened(Breaking())
     assert api.post_all([POST], 10) == [DeliveryStatus.DROPPED]
 
-    assert done.get(timeout=10) == DeliveryStatus.DROPPED
+    assert done.get(timeout=HUNG_AFTER_S) == DeliveryStatus.DROPPED
 
 
 def test_client_can_be_closed_in_a_callback() -> None:
@@ -149,10 +150,10 @@ def test_client_can_be_closed_in_a_callback() -> None:
             refused.put(True)
 
     api.submit_all([POST], close_it)
-    transport.answers.put((transport.started.get(timeout=10), 200))
+    transport.answers.put((transport.started.get(timeout=HUNG_AFTER_S), 200))
 
-    assert refused.get(timeout=10)
-    assert transport.closed.wait(10)
+    assert refused.get(timeout=HUNG_AFTER_S)
+    assert transport.closed.wait(HUNG_AFTER_S)
 
 
 def test_post_all_does_not_wait_for_a_blocking_callback() -> None:
@@ -162,16 +163,16 @@ def test_post_all_does_not_wait_for_a_blocking_callback() -> None:
 
     def block(_: Post, __: DeliveryStatus) -> None:
         blocking.set()
-        release.wait(60)
+        release.wait(HUNG_AFTER_S)
 
     api.submit_all([POST], block)
-    transport.answers.put((transport.started.get(timeout=10), 200))
-    assert blocking.wait(10)
+    transport.answers.put((transport.started.get(timeout=HUNG_AFTER_S), 200))
+    assert blocking.wait(HUNG_AFTER_S)
 
     assert api.post_all([POST], 0.05) == [DeliveryStatus.LATE]
     release.set()
     api.close(0)
-    assert transport.closed.wait(10)
+    assert transport.closed.wait(HUNG_AFTER_S)
 
 
 def test_backoff_follows_the_given_clock() -> None:
@@ -185,14 +186,14 @@ def test_backoff_follows_the_given_clock() -> None:
     )
     done: SimpleQueue[DeliveryStatus] = SimpleQueue()
     api.submit_all([POST], lambda _, how: done.put(how))
-    transport.answers.put((transport.started.get(timeout=10), 429))
+    transport.answers.put((transport.started.get(timeout=HUNG_AFTER_S), 429))
     now_s = 3.9
     transport.wake()
     with pytest.raises(Empty):
         transport.started.get(timeout=0.05)
     now_s = 8.0
     transport.wake()
-    transport.answers.put((transport.started.get(timeout=10), 200))
+    transport.answers.put((transport.started.get(timeout=HUNG_AFTER_S), 200))
 
-    assert done.get(timeout=10) == DeliveryStatus.DELIVERED
+    assert done.get(timeout=HUNG_AFTER_S) == DeliveryStatus.DELIVERED
     api.close(10)

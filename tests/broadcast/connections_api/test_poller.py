@@ -15,6 +15,7 @@ from chalicelib.broadcast.connections_api.poller import (
     SelectorPoller,
     new_poller,
 )
+from tests.waiting import HUNG_AFTER_S
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -40,13 +41,13 @@ def test_readable_and_writable_sockets_are_reported_as_asked(poller: Poller, pai
     assert poller.wait(0) == []
 
     poller.register(near.fileno(), WRITE)
-    assert poller.wait(10) == [(near.fileno(), WRITE)]
+    assert poller.wait(HUNG_AFTER_S) == [(near.fileno(), WRITE)]
 
     far.send(b"1")
     poller.register(near.fileno(), READ)
-    assert poller.wait(10) == [(near.fileno(), READ)]
+    assert poller.wait(HUNG_AFTER_S) == [(near.fileno(), READ)]
     poller.register(near.fileno(), BOTH)
-    assert poller.wait(10) == [(near.fileno(), BOTH)]
+    assert poller.wait(HUNG_AFTER_S) == [(near.fileno(), BOTH)]
 
 
 def test_unregistered_socket_is_not_reported_and_can_be_registered_again(
@@ -61,7 +62,7 @@ def test_unregistered_socket_is_not_reported_and_can_be_registered_again(
         assert poller.wait(0) == []
 
         poller.register(near.fileno(), READ)
-        assert poller.wait(10) == [(near.fileno(), READ)]
+        assert poller.wait(HUNG_AFTER_S) == [(near.fileno(), READ)]
         near.recv(1)
 
 
@@ -74,7 +75,7 @@ def test_closed_idle_socket_is_not_reported_forever(poller: Poller, pair: Pair) 
     assert [poller.wait(0.001) for _ in range(3)] == [[], [], []]
     # Otherwise each wait would return at once with nothing ready.
     poller.register(near.fileno(), READ)
-    assert poller.wait(10) != []
+    assert poller.wait(HUNG_AFTER_S) != []
 
 
 def test_reused_descriptor_is_another_socket(poller: Poller, pair: Pair) -> None:
@@ -91,7 +92,7 @@ def test_reused_descriptor_is_another_socket(poller: Poller, pair: Pair) -> None
         successor.send(b"1")
         poller.register(number, READ)
 
-        assert poller.wait(10) == [(number, READ)]
+        assert poller.wait(HUNG_AFTER_S) == [(number, READ)]
 
 
 def test_unregistering_an_unknown_socket_does_nothing(poller: Poller, pair: Pair) -> None:

@@ -21,6 +21,7 @@ from chalicelib.store.codec import decode_event
 from chalicelib.store.keys import SessionKeys
 from chalicelib.telemetry.metrics import NoSink, Sink
 from tests.servers import Place
+from tests.waiting import HUNG_AFTER_S
 
 ROOT = Path(__file__).parents[3]
 SHARDS = Settings().shards
@@ -102,7 +103,7 @@ def sweeper_process(url: str) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.kill()
-        process.wait(5)
+        process.wait(HUNG_AFTER_S)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()

@@ -23,6 +23,7 @@ from chalicelib.telemetry import definitions as names
 from chalicelib.websocket.handlers import WebSocketHandlers
 from tests.fakes import FakeConnectionsApi, RecordingGreeter, RecordingSink
 from tests.servers import RedisProcess, eventually
+from tests.waiting import HUNG_AFTER_S
 
 from .scenarios import CYCLE_MS, log_of, start_session, sweeping
 
@@ -144,11 +145,11 @@ def test_clock_runs_out_once_at_its_deadline_under_concurrency(own_valkey: Redis
         for racer in racers:
             racer.start()
         try:
-            eventually(are_enough, 15, every_s=0.1)
+            eventually(are_enough, every_s=0.1)
         finally:
             enough.set()
             for racer in racers:
-                racer.join(5)
+                racer.join(HUNG_AFTER_S)
         for session_id, kind in kinds.items():
             if kind not in ENDING:
                 engine.complete_session(session_id)

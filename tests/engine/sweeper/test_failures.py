@@ -16,6 +16,7 @@ from chalicelib.telemetry import definitions as names
 from tests.fakes import RecordingSink
 from tests.fixtures import OpenStore
 from tests.servers import RedisProcess, eventually, proxy_to, running, valkey_binary
+from tests.waiting import HUNG_AFTER_S
 
 from .scenarios import (
     CYCLE_MS,
@@ -42,7 +43,7 @@ def engine(open_store: OpenStore, own_valkey: RedisProcess) -> SyncEngine:
 
 def all_have(server: RedisProcess, sessions: list[tuple[str, int]], number: int) -> None:
     """Wait until each of them has timed out so often."""
-    eventually(lambda: all(len(timeouts(server, one)) >= number for one, _ in sessions), 15)
+    eventually(lambda: all(len(timeouts(server, one)) >= number for one, _ in sessions))
 
 
 def each_happened_once(
@@ -64,9 +65,9 @@ def test_each_timeout_happens_once_if_a_sweeper_and_its_commit_are_killed(
         else:
             proxy.hold_requests(that_contain=A_TIMEOUT)
         sessions = [start_session(engine) for _ in range(3)]
-        eventually(lambda: proxy.has_dropped or proxy.is_holding, 10)
+        eventually(lambda: proxy.has_dropped or proxy.is_holding)
         killed.kill()
-        killed.wait(5)
+        killed.wait(HUNG_AFTER_S)
         happened = [timeouts(own_valkey, session_id) for session_id, _ in sessions]
         assert any(happened) == (fate == "was carried out")
         if fate == "is lost":

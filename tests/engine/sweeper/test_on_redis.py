@@ -9,25 +9,27 @@ import pytest
 
 from chalicelib.container import Container
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
-from chalicelib.engine.sweeper import SCAN_EVERY_SECONDS
+from chalicelib.engine import sweeper as sweepers
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
 from chalicelib.store.subscription import deadline_notifications
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, Proxy, RedisProcess, eventually
+from tests.waiting import HUNG_AFTER_S
 
 from .scenarios import TTL_MS, expected, start_session, sweeper_process, sweeping, timeouts
 
 
 def test_sleeping_sweeper_is_woken_by_an_earlier_deadline(
-    open_store: OpenStore, anywhere: RedisProcess | Cluster
+    open_store: OpenStore, anywhere: RedisProcess | Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # By itself it would not look again within this test.
+    monkeypatch.setattr(sweepers, "SCAN_EVERY_SECONDS", 3_600)
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
     engine = SyncEngine(store, session_ttl_ms=TTL_MS)
     with sweeping(anywhere.url, cluster=anywhere.is_cluster):
         session_id, started_ms = start_session(engine)
-        # Long before it would have looked again by itself.
-        eventually(lambda: timeouts(anywhere, session_id), SCAN_EVERY_SECONDS - 2)
+        eventually(lambda: timeouts(anywhere, session_id))
     engine.complete_session(session_id)
     found = timeouts(anywhere, session_id)
     assert found == expected(started_ms, len(found))
@@ -53,11 +55,11 @@ def test_cluster_is_swept_like_a_single_server(
 def test_sweeper_process_ends_on_a_signal_or_without_its_parent(valkey: RedisProcess) -> None:
     with sweeper_process(valkey.url) as sweeper:
         sweeper.terminate()
-        assert sweeper.wait(5) == 0
+        assert sweeper.wait(HUNG_AFTER_S) == 0
     with sweeper_process(valkey.url) as sweeper:
         assert sweeper.stdin is not None
         sweeper.stdin.close()
-        assert sweeper.wait(5) == 0
+        assert sweeper.wait(HUNG_AFTER_S) == 0
 
 
 def test_repeatedly_lost_replies_repeat_no_timeout(
@@ -74,9 +76,9 @@ def test_repeatedly_lost_replies_repeat_no_timeout(
     loser = Thread(target=lose)
     with sweeping(proxy.url):
         loser.start()
-        eventually(lambda: all(len(timeouts(valkey, one)) >= 3 for one, _ in sessions), 15)
+        eventually(lambda: all(len(timeouts(valkey, one)) >= 3 for one, _ in sessions))
         enough.set()
-        loser.join(5)
+        loser.join(HUNG_AFTER_S)
     for session_id, started_ms in sessions:
         engine.complete_session(session_id)
         found = timeouts(valkey, session_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-HUNG_AFTER_S = 60.0
+HUNG_AFTER_S = 60
 """Whatever takes longer has hung; a slow machine takes less."""
 
 Bound = Callable[[float], float]

@@ -307,21 +307,19 @@ def test_signatures_can_be_disabled() -> None:
 
 
 def test_faults_drop_delay_and_reorder_posts() -> None:
-    faults = Faults(seed=7, drop_posts=0.1, delay_posts=0.3, reorder_posts=0.3, delay_ms=20)
+    # Half a second: on a slow machine, too, the next post comes earlier.
+    faults = Faults(seed=7, drop_posts=0.1, delay_posts=0.3, reorder_posts=0.3, delay_ms=500)
     with connected(faults=faults, credentials=None) as (served, _, client, connection_id):
         path = f"/dev/@connections/{quote(connection_id)}"
         sent = [str(number) for number in range(40)]
         for text in sent:
             assert call_http(served, "POST", path, text.encode(), sign=False)[0] == 200
-        came: list[str] = []
-        try:
-            while True:
-                came.append(str(client.recv(0.2)))
-        except TimeoutError:
-            pass
+        # By this seed, five are dropped.
+        came = [str(client.recv(WITHIN_S)) for _ in range(40 - 5)]
+        with pytest.raises(TimeoutError):
+            client.recv(0.6)
 
     assert set(came) < set(sent)
-    assert len(came) > 20
     assert came != sorted(came, key=int)
 
 

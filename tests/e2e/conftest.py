@@ -26,6 +26,20 @@ def pair(
         yield both
 
 
+NO_HEARTBEATS = {"HEARTBEAT_INTERVAL_MS": "300000"}
+"""Longer than a test, on whatever machine: a client that asks for nothing was told everything."""
+
+
+@pytest.fixture(scope="session")
+def pair_without_heartbeats(
+    valkey: RedisProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Instance]]:
+    """Two more, shared in the same way."""
+    directory = tmp_path_factory.mktemp("without-heartbeats")
+    with instances(2, valkey.url, directory, environment=NO_HEARTBEATS) as both:
+        yield both
+
+
 FULL = os.environ.get("TICKLESS_FULL", "") not in ("", "0")
 
 

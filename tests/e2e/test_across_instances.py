@@ -12,7 +12,7 @@ import pytest
 from tests.servers import Cluster, RedisProcess
 
 from .client import FRAME_BYTES, Client, all_until, has_reached
-from .conftest import Size
+from .conftest import NO_HEARTBEATS, Size
 from .instances import Instance, Rest, instances
 from .measurements import tell
 from .sessions import a_session, differences
@@ -65,15 +65,16 @@ async def everybody_hears_everything(pair: list[Instance], commands: int) -> Non
 
 
 def test_every_client_of_two_instances_receives_every_version_once(
-    pair: list[Instance], size: Size
+    pair_without_heartbeats: list[Instance], size: Size
 ) -> None:
-    asyncio.run(everybody_hears_everything(pair, size(300, 1_000)))
+    asyncio.run(everybody_hears_everything(pair_without_heartbeats, size(300, 1_000)))
 
 
 def test_every_client_receives_every_version_once_with_inline_broadcast(
     valkey: RedisProcess, tmp_path: Path, size: Size
 ) -> None:
-    with instances(2, valkey.url, tmp_path, environment={"BROADCAST": "inline"}) as pair:
+    environment = {**NO_HEARTBEATS, "BROADCAST": "inline"}
+    with instances(2, valkey.url, tmp_path, environment=environment) as pair:
         assert [one.relay_pid for one in pair] == [None, None]
         asyncio.run(everybody_hears_everything(pair, size(100, 1_000)))
 
@@ -82,7 +83,7 @@ def test_every_client_receives_every_version_once_with_inline_broadcast(
 def test_every_client_receives_every_version_once_on_a_cluster(
     own_cluster: Cluster, tmp_path: Path, size: Size
 ) -> None:
-    environment = {"REDIS_CLUSTER": "true"}
+    environment = {**NO_HEARTBEATS, "REDIS_CLUSTER": "true"}
     with instances(2, own_cluster.url, tmp_path, environment=environment) as pair:
         asyncio.run(everybody_hears_everything(pair, size(300, 1_000)))
 

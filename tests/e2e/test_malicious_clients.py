@@ -22,7 +22,7 @@ from tests.waiting import Bound
 
 from .attacks import ATTACKS, intruder, masked, raid, said
 from .client import Client, all_until
-from .conftest import Size
+from .conftest import NO_HEARTBEATS, Size
 from .instances import Instance, Rest, instances, resident_mb
 from .measurements import tell
 from .sessions import a_session, differences
@@ -51,7 +51,10 @@ def inline_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Insta
     with (
         running(valkey_binary(), tmp_path_factory.mktemp("valkey")) as server,
         instances(
-            2, server.url, tmp_path_factory.mktemp("inline"), environment={"BROADCAST": "inline"}
+            2,
+            server.url,
+            tmp_path_factory.mktemp("inline"),
+            environment={**NO_HEARTBEATS, "BROADCAST": "inline"},
         ) as both,
     ):
         yield both
@@ -167,7 +170,7 @@ async def under_attack(
 @pytest.mark.parametrize("broadcast", ["relay", "inline"])
 @pytest.mark.parametrize("kinds", [*((kind,) for kind in ATTACKS), TOGETHER], ids=" and ".join)
 def test_other_clients_miss_nothing_and_are_not_delayed(
-    pair: list[Instance],
+    pair_without_heartbeats: list[Instance],
     inline_pair: list[Instance],
     attacker: ProcessPoolExecutor,
     size: Size,
@@ -178,7 +181,7 @@ def test_other_clients_miss_nothing_and_are_not_delayed(
     is_deaf = any("nothing" in kind for kind in kinds)
     # A deaf client fills its buffer sooner where there is much to tell it.
     players = 120 if is_deaf else 3
-    victims = pair if broadcast == "relay" else inline_pair
+    victims = pair_without_heartbeats if broadcast == "relay" else inline_pair
 
     peace, attacked = asyncio.run(
         under_attack(victims, attacker, kinds, size(1_000, 10_000), players)

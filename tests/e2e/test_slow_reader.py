@@ -24,6 +24,7 @@ from tests.servers import RedisProcess
 from tests.waiting import Bound
 
 from .client import Client, all_until, has_reached
+from .conftest import NO_HEARTBEATS
 from .event_log import watchers
 from .instances import Instance, Rest, awaited, instances
 from .measurements import tell
@@ -107,10 +108,11 @@ def test_client_that_does_not_read_delays_no_command_until_the_deadline(
     valkey: RedisProcess, tmp_path: Path, bound: Bound
 ) -> None:
     api = open_connections_api("us-east-1", Credentials("local", "local"))
+    environment = {**NO_HEARTBEATS, "BROADCAST": "inline"}
     try:
         with (
             valkey.admin() as store,
-            instances(1, valkey.url, tmp_path, environment={"BROADCAST": "inline"}) as (inline,),
+            instances(1, valkey.url, tmp_path, environment=environment) as (inline,),
         ):
             asyncio.run(scenario(inline, store, api, bound))
     finally:

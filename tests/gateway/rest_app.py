@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice.app import Blueprint, Chalice, CORSConfig, Response
 
-from local.gateway.lambdas import make_thread_safe
+from chalice_gateway.lambdas import make_thread_safe
 
 CORS = CORSConfig(
     allow_origin="https://example.test",

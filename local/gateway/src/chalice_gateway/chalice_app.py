@@ -16,6 +16,7 @@ from typing import Any
 from chalice.app import Chalice, ScheduledEventConfig
 
 from .chalice_config import REST, StageConfig
+from .errors import StartupError
 from .lambdas import LOG_STREAM_NAME, LambdaFunction, current_function
 from .schedules import expression_of
 
@@ -27,7 +28,7 @@ _ROUTE_RESOURCES = {
 }
 
 
-class AppError(Exception):
+class AppError(StartupError):
     """There is no app to run; the message says what to do."""
 
 

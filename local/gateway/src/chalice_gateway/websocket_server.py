@@ -1,7 +1,7 @@
 """The server of a WebSocket API: one port for WebSockets, ``@connections`` and ``Invoke``.
 
 Owns the sockets, the tasks and the timer: it does the I/O of the ``WebSocketApi`` state
-machine, which decides, and performs the actions that it returns. ``HttpServer`` handles
+machine, which decides, and performs the outputs that it returns. ``HttpServer`` handles
 HTTP, ``ClientSocket`` an open WebSocket.
 """
 
@@ -26,13 +26,16 @@ from .http_server import HttpServer
 from .lambda_api import LambdaApi, is_invoke_request
 from .lambdas import CallerTimeout, ExecutionEnvironments, FunctionError, LambdaFunction
 from .sigv4 import Credentials, Verifier
-from .websocket_actions import (
+from .websocket_api import WebSocketApi
+from .websocket_events import Api, Handshake
+from .websocket_limits import Faults, Limits, MessageOrder
+from .websocket_outputs import (
     Abort,
     Accept,
-    Action,
     Close,
     Invoke,
     InvokeResult,
+    Output,
     PauseReading,
     Raised,
     Reject,
@@ -41,9 +44,6 @@ from .websocket_actions import (
     Send,
     TimedOut,
 )
-from .websocket_api import WebSocketApi
-from .websocket_events import Api, Handshake
-from .websocket_limits import Faults, Limits, MessageOrder
 
 LOG = logging.getLogger(__name__)
 
@@ -185,15 +185,15 @@ class WebSocketGateway:
         return Upgrade(socket)
 
     async def _run_connect(self, handshake: Handshake) -> Accept | Reject:
-        actions = self.state_machine.open(handshake, self._now_ms())
-        invoke = actions[0]
+        outputs = self.state_machine.open(handshake, self._now_ms())
+        invoke = outputs[0]
         if isinstance(invoke, Invoke):
             outcome: InvokeResult = TimedOut()
             try:
                 outcome = await self._invoke(invoke)
             finally:
-                actions = self.state_machine.invoke_finished(invoke, outcome, self._now_ms())
-        decision, *others = actions
+                outputs = self.state_machine.invoke_finished(invoke, outcome, self._now_ms())
+        decision, *others = outputs
         assert isinstance(decision, Accept | Reject)
         self._perform(others)
         return decision
@@ -202,10 +202,10 @@ class WebSocketGateway:
         socket = self._sockets.get(connection_id)
         return 0 if socket is None else socket.buffered_bytes
 
-    # Actions.
+    # Outputs.
 
-    def dispatch(self, method: Callable[..., list[Action]], *arguments: Any) -> None:
-        """Call a method of the state machine with the time, and perform its actions."""
+    def dispatch(self, method: Callable[..., list[Output]], *arguments: Any) -> None:
+        """Call a method of the state machine with the time, and perform its outputs."""
         self._perform(method(*arguments, self._now_ms()))
 
     def socket_closed(self, connection_id: str) -> None:
@@ -214,24 +214,24 @@ class WebSocketGateway:
         self.dispatch(self.state_machine.socket_lost, connection_id)
         self._changed.set()
 
-    def _perform(self, actions: list[Action]) -> None:
-        for action in actions:
-            if isinstance(action, Invoke):
-                self._spawn(self._run(action))
+    def _perform(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Invoke):
+                self._spawn(self._run(output))
                 continue
-            assert not isinstance(action, Accept | Reject)
-            socket = self._sockets.get(action.connection_id)
+            assert not isinstance(output, Accept | Reject)
+            socket = self._sockets.get(output.connection_id)
             if socket is None:
                 continue
-            if isinstance(action, Send):
-                socket.send(action.data)
-            elif isinstance(action, Close):
-                socket.close(action.code, action.reason)
-            elif isinstance(action, Abort):
+            if isinstance(output, Send):
+                socket.send(output.data)
+            elif isinstance(output, Close):
+                socket.close(output.code, output.reason)
+            elif isinstance(output, Abort):
                 socket.abort()
-            elif isinstance(action, PauseReading):
+            elif isinstance(output, PauseReading):
                 socket.pause_reading(PauseReason.TOO_MANY_UNANSWERED)
-            elif isinstance(action, ResumeReading):
+            elif isinstance(output, ResumeReading):
                 socket.resume_reading(PauseReason.TOO_MANY_UNANSWERED)
         self._set_timer()
 

@@ -1,0 +1,149 @@
+"""The command ``chalice-gateway``: arguments, errors and exit codes.
+
+Must never know how a command does its work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from . import __version__
+from .errors import StartupError
+from .options import Options
+from .run import serve
+from .websocket_limits import Faults, Limits, MessageOrder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command until it ends; the exit code."""
+    options = read_arguments(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(serve(options))
+    except (OSError, StartupError) as error:
+        print(f"chalice-gateway: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def read_arguments(arguments: Sequence[str] | None) -> Options:
+    limits, faults = Limits(), Faults()
+    program = argparse.ArgumentParser(
+        prog="chalice-gateway",
+        description="API Gateway and Lambda for Chalice apps, on your machine.",
+    )
+    program.add_argument("--version", action="version", version=__version__)
+    commands = program.add_subparsers(required=True, metavar="COMMAND")
+    parser = commands.add_parser(
+        "run",
+        help="serve an app",
+        description="Serve a Chalice app as API Gateway would: REST, WebSocket, @connections"
+        " and Lambda's Invoke.",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path(),
+        metavar="DIR",
+        help="the directory with app.py; the current one by default",
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000, help="REST; 0 takes a free port")
+    parser.add_argument(
+        "--ws-port",
+        type=int,
+        default=8001,
+        help="WebSocket, @connections and Invoke; 0 takes a free port",
+    )
+    parser.add_argument(
+        "--stage", default="dev", help="Chalice's stage: the one in .chalice/config.json"
+    )
+    parser.add_argument(
+        "--environments",
+        type=int,
+        default=32,
+        help="maximum number of concurrent Lambda environments",
+    )
+    parser.add_argument(
+        "--no-signatures",
+        dest="verify_signatures",
+        action="store_false",
+        help="accept unsigned calls to @connections and Invoke",
+    )
+    parser.add_argument(
+        "--api-key",
+        dest="api_keys",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a valid API key, for routes with api_key_required; repeatable",
+    )
+    parser.add_argument(
+        "--cognito-jwks",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a user pool's keys, its .well-known/jwks.json; repeatable",
+    )
+    parser.add_argument(
+        "--allow-unchecked-authorizers",
+        action="store_true",
+        help="let any caller in where an authorizer can't be checked, instead of refusing to start",
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="serve https and wss, with a certificate made at start unless one is given",
+    )
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="PEM; implies --tls")
+    parser.add_argument(
+        "--tls-key",
+        type=Path,
+        metavar="FILE",
+        help="PEM; needed if the certificate's file does not contain the key",
+    )
+    parser.add_argument(
+        "--no-schedules",
+        dest="schedules",
+        action="store_false",
+        help="don't run scheduled functions when they are due",
+    )
+    parser.add_argument("--reload", action="store_true", help="reload the app when it changes")
+    parser.add_argument(
+        "--message-order",
+        dest="order",
+        type=MessageOrder,
+        choices=list(MessageOrder),
+        metavar="{" + ",".join(order.value for order in MessageOrder) + "}",
+        default=MessageOrder.CONCURRENT,
+        help="the order in which the messages of one connection reach the app",
+    )
+    parser.add_argument("--idle-seconds", type=float, default=limits.idle_ms / 1000)
+    parser.add_argument("--duration-seconds", type=float, default=limits.duration_ms / 1000)
+    parser.add_argument("--integration-seconds", type=float, default=limits.integration_ms / 1000)
+    fault_group = parser.add_argument_group("faults", "probabilities from 0 to 1")
+    fault_group.add_argument("--drop-posts", type=float, default=faults.drop_posts)
+    fault_group.add_argument("--delay-posts", type=float, default=faults.delay_posts)
+    fault_group.add_argument("--reorder-posts", type=float, default=faults.reorder_posts)
+    fault_group.add_argument("--lose-disconnects", type=float, default=faults.lose_disconnects)
+    fault_group.add_argument("--seed", type=int, default=faults.seed, help="repeats the faults")
+    parsed = vars(program.parse_args(arguments))
+    for name in ("idle", "duration", "integration"):
+        seconds = parsed.pop(f"{name}_seconds")
+        limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
+    for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
+        faults = replace(faults, **{name: parsed.pop(name)})
+    parsed["tls"] = parsed["tls"] or parsed["tls_certificate"] is not None
+    for name in ("api_keys", "cognito_jwks"):
+        parsed[name] = tuple(parsed[name])
+    return Options(**parsed, limits=limits, faults=faults)

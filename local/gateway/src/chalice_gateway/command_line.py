@@ -12,36 +12,95 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 from . import __version__
 from .errors import StartupError
+from .invoke import InvokeOptions, invoke
 from .options import Options
 from .run import serve
 from .websocket_limits import Faults, Limits, MessageOrder
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command until it ends; the exit code."""
+    """Run a command until it ends; the exit code.
+
+    1 for an app that can't be served, or an invoked function that raised; 2 for arguments
+    that are wrong, or a function that could not be invoked.
+    """
     options = read_arguments(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        if isinstance(options, InvokeOptions):
+            return invoke(options)
         asyncio.run(serve(options))
     except (OSError, StartupError) as error:
         print(f"chalice-gateway: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(options, InvokeOptions) else 1
     except KeyboardInterrupt:
         pass
     return 0
 
 
-def read_arguments(arguments: Sequence[str] | None) -> Options:
-    limits, faults = Limits(), Faults()
+def read_arguments(arguments: Sequence[str] | None) -> Options | InvokeOptions:
     program = argparse.ArgumentParser(
         prog="chalice-gateway",
         description="API Gateway and Lambda for Chalice apps, on your machine.",
     )
     program.add_argument("--version", action="version", version=__version__)
-    commands = program.add_subparsers(required=True, metavar="COMMAND")
+    commands = program.add_subparsers(required=True, dest="command", metavar="COMMAND")
+    _add_run(commands)
+    _add_invoke(commands)
+    parsed = vars(program.parse_args(arguments))
+    if parsed.pop("command") == "invoke":
+        return InvokeOptions(**parsed)
+    limits, faults = Limits(), Faults()
+    for name in ("idle", "duration", "integration"):
+        seconds = parsed.pop(f"{name}_seconds")
+        limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
+    for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
+        faults = replace(faults, **{name: parsed.pop(name)})
+    parsed["tls"] = parsed["tls"] or parsed["tls_certificate"] is not None
+    for name in ("api_keys", "cognito_jwks"):
+        parsed[name] = tuple(parsed[name])
+    return Options(**parsed, limits=limits, faults=faults)
+
+
+def _add_invoke(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "invoke",
+        help="run one function with one event",
+        description="Run one function of an app with one event, and print its answer as JSON."
+        " Exit with 1 if it raised, and with 2 if it could not be invoked.",
+    )
+    parser.add_argument("name", metavar="NAME", help="Chalice's name for the function")
+    parser.add_argument(
+        "event",
+        type=Path,
+        nargs="?",
+        metavar="EVENT.json",
+        help="the event; - reads stdin; without it, a sample of the function's kind",
+    )
+    parser.add_argument(
+        "--app",
+        type=Path,
+        dest="folder",
+        default=Path(),
+        metavar="DIR",
+        help="the directory with app.py; the current one by default",
+    )
+    parser.add_argument("--stage", default="dev", help="Chalice's stage")
+    parser.add_argument(
+        "--endpoint-url",
+        metavar="URL",
+        help="run it in the gateway that serves the app, such as http://127.0.0.1:8001",
+    )
+
+
+def _add_run(commands: Commands) -> None:
+    limits, faults = Limits(), Faults()
     parser = commands.add_parser(
         "run",
         help="serve an app",
@@ -137,13 +196,3 @@ def read_arguments(arguments: Sequence[str] | None) -> Options:
     fault_group.add_argument("--reorder-posts", type=float, default=faults.reorder_posts)
     fault_group.add_argument("--lose-disconnects", type=float, default=faults.lose_disconnects)
     fault_group.add_argument("--seed", type=int, default=faults.seed, help="repeats the faults")
-    parsed = vars(program.parse_args(arguments))
-    for name in ("idle", "duration", "integration"):
-        seconds = parsed.pop(f"{name}_seconds")
-        limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
-    for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
-        faults = replace(faults, **{name: parsed.pop(name)})
-    parsed["tls"] = parsed["tls"] or parsed["tls_certificate"] is not None
-    for name in ("api_keys", "cognito_jwks"):
-        parsed[name] = tuple(parsed[name])
-    return Options(**parsed, limits=limits, faults=faults)

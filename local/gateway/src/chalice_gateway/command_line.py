@@ -17,9 +17,11 @@ from typing import TypeAlias
 from . import __version__
 from .errors import StartupError
 from .invoke import InvokeOptions, invoke
-from .options import Options
+from .options import Options, SeveralApps
 from .run import serve
+from .run_several import serve_several
 from .websocket_limits import Faults, Limits, MessageOrder
+from .websocket_server import LOOPBACK
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if isinstance(options, InvokeOptions):
             return invoke(options)
-        asyncio.run(serve(options))
+        asyncio.run(serve_several(options) if isinstance(options, SeveralApps) else serve(options))
     except (OSError, StartupError) as error:
         print(f"chalice-gateway: {error}", file=sys.stderr)
         return 2 if isinstance(options, InvokeOptions) else 1
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read_arguments(arguments: Sequence[str] | None) -> Options | InvokeOptions:
+def read_arguments(arguments: Sequence[str] | None) -> Options | SeveralApps | InvokeOptions:
     program = argparse.ArgumentParser(
         prog="chalice-gateway",
         description="API Gateway and Lambda for Chalice apps, on your machine.",
@@ -65,7 +67,28 @@ def read_arguments(arguments: Sequence[str] | None) -> Options | InvokeOptions:
     parsed["tls"] = parsed["tls"] or parsed["tls_certificate"] is not None
     for name in ("api_keys", "cognito_jwks"):
         parsed[name] = tuple(parsed[name])
-    return Options(**parsed, limits=limits, faults=faults)
+    apps = [_split_app(text, parsed["stage"]) for text in parsed.pop("apps") or ["."]]
+    (folder, parsed["stage"]), *others = apps
+    options = Options(folder, **parsed, limits=limits, faults=faults)
+    if not others:
+        return options
+    if options.tls:
+        program.error("--tls is for one app: several are served in plain text")
+    inner = replace(options, host=LOOPBACK, port=0, ws_port=0, behind_router=True)
+    return SeveralApps(
+        tuple(replace(inner, folder=folder, stage=stage) for folder, stage in apps),
+        options.host,
+        options.port,
+        options.ws_port,
+    )
+
+
+def _split_app(text: str, default_stage: str) -> tuple[Path, str]:
+    """Directory and stage of ``DIR`` or ``DIR@STAGE``."""
+    folder, at, stage = text.rpartition("@")
+    if not at or Path(text).is_dir():
+        return Path(text), default_stage
+    return Path(folder), stage
 
 
 def _add_invoke(commands: Commands) -> None:
@@ -108,12 +131,11 @@ def _add_run(commands: Commands) -> None:
         " and Lambda's Invoke.",
     )
     parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=Path(),
-        metavar="DIR",
-        help="the directory with app.py; the current one by default",
+        "apps",
+        nargs="*",
+        metavar="DIR[@STAGE]",
+        help="a directory with app.py, the current one by default; several are served below"
+        " their names",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="REST; 0 takes a free port")

@@ -43,6 +43,13 @@ def is_invoke_request(target: str) -> bool:
     return target.startswith("/2015-03-31/functions/")
 
 
+def invoked_function(target: str) -> str | None:
+    """The function that an Invoke request names, without its ARN; None for other requests."""
+    path = _PATH.fullmatch(target.partition("?")[0])
+    name = path and _NAME.fullmatch(unquote(path[1]))
+    return name[1] if name else None
+
+
 class InvokeError(Exception):
     """An error of Lambda's API; ``error_type`` is the exception that SDKs raise."""
 

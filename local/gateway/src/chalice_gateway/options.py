@@ -10,7 +10,10 @@ from .websocket_limits import Faults, Limits, MessageOrder
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to serve the app in the directory ``folder``."""
+    """How to serve the app in the directory ``folder``.
+
+    ``behind_router`` also serves it below its name and stage, as one of ``SeveralApps``.
+    """
 
     folder: Path
     host: str = "127.0.0.1"
@@ -30,3 +33,14 @@ class Options:
     order: MessageOrder = MessageOrder.CONCURRENT
     limits: Limits = field(default_factory=Limits)
     faults: Faults = field(default_factory=Faults)
+    behind_router: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralApps:
+    """Apps that a router serves on two ports, each below its own path."""
+
+    apps: tuple[Options, ...]
+    host: str = "127.0.0.1"
+    port: int = 8000
+    ws_port: int = 8001

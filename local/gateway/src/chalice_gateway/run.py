@@ -1,4 +1,4 @@
-"""``chalice-gateway run``: serves an app until a signal stops it.
+"""``chalice-gateway run``: serves an app, or several, until a signal stops them.
 
 Owns signals and output. Must never know how a component works.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,14 @@ async def serve(options: Options) -> None:
         StartupError: The app can't be served.
         OSError: A port is taken.
     """
-    watch = _watcher() if options.reload else None
+    stop_requested = stop_signal()
+    async with serving(options) as served:
+        print(served.startup_message(), flush=True)
+        await stop_requested.wait()
+
+
+def stop_signal() -> asyncio.Event:
+    """An event that the first signal sets; the second ends the process."""
     loop = asyncio.get_running_loop()
     stop_requested = asyncio.Event()
 
@@ -37,15 +44,26 @@ async def serve(options: Options) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows, where Ctrl-C cancels instead
             loop.add_signal_handler(number, on_signal)
+    return stop_requested
+
+
+@asynccontextmanager
+async def serving(options: Options) -> AsyncIterator[ServedApp]:
+    """Serve an app while the block runs, and reload it if the options say so.
+
+    Raises:
+        StartupError: The app can't be served.
+        OSError: A port is taken.
+    """
+    watch = _watcher() if options.reload else None
     async with AsyncExitStack() as exit_stack:
         served = await ServedApp.start(exit_stack, options)
-        print(served.startup_message(), flush=True)
         if watch is not None:
             # In a task group, so that an error of the watcher stops the gateway.
             watchers = await exit_stack.enter_async_context(asyncio.TaskGroup())
             watcher = watchers.create_task(watch(served.folder, served.reload))
             exit_stack.callback(watcher.cancel)
-        await stop_requested.wait()
+        yield served
 
 
 def _watcher() -> Callable[[Path, Callable[[], None]], Coroutine[Any, Any, None]]:

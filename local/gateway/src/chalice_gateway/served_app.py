@@ -10,6 +10,7 @@ import logging
 import os
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from socket import gethostname
 from tempfile import TemporaryDirectory
@@ -19,9 +20,10 @@ from .app_runtime import LoadedApp, enter_runtime, load_again
 from .authorizers import Authorizers, AuthorizerSettings
 from .chalice_app import Lambdas, set_websocket_api_endpoint
 from .cognito import CognitoKeys
+from .http_messages import HttpError, Request, Response
 from .http_server import HttpServer
 from .https_endpoint import https_endpoint
-from .lambdas import ExecutionEnvironments
+from .lambdas import API_ID, ExecutionEnvironments
 from .options import Options
 from .proxy_request import ApiIdentity
 from .rest import RestApi
@@ -64,6 +66,9 @@ class ServedApp:
     ) -> None:
         self._options = options
         self._api_stage = loaded.config.api_stage
+        self.name = loaded.lambdas.rest.name
+        self._base_path = f"/{self.name}" if options.behind_router else ""
+        self._api_id = api_id(self.name) if options.behind_router else API_ID
         self._certificate = certificate
         self._scheme = "http" if certificate is None else "https"
         tls = None if certificate is None else server_context(certificate, options.tls_key)
@@ -79,19 +84,20 @@ class ServedApp:
         self._scheduler = Scheduler(function_environments)
         self._rest_api = self._new_rest_api(loaded)
         self._rest = HttpServer(
-            self._rest_api.handle, error_response=self._rest_api.error_response, tls=tls
+            self._handle_rest, error_response=self._rest_error_response, tls=tls
         )
         self._gateway = WebSocketGateway(
             loaded.lambdas.routes,
             environments,
             functions=loaded.lambdas.functions,
             function_environments=function_environments,
-            api=Api(stage=self._api_stage, scheme=self._scheme),
+            api=Api(self._api_stage, self._api_id, self._scheme),
             limits=options.limits,
             order=options.order,
             faults=options.faults,
             credentials=credentials_from(os.environ) if options.verify_signatures else None,
             tls=tls,
+            base_path=self._base_path,
         )
 
     @classmethod
@@ -124,24 +130,40 @@ class ServedApp:
     @property
     def endpoint(self) -> str:
         """The URL of @connections, for boto3's ``endpoint_url``."""
-        return f"{self._scheme}://{self._authority(self._gateway.port)}/{self._api_stage}"
+        authority = reachable(self._options.host, self._gateway.port)
+        return f"{self._scheme}://{authority}/{self._api_stage}"
+
+    @property
+    def rest_url(self) -> str:
+        return f"{self._scheme}://{reachable(self._options.host, self._rest.port)}"
+
+    @property
+    def ws_url(self) -> str:
+        return self.endpoint.replace("http", "ws", 1)
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The ports of REST and of the WebSocket API."""
+        return self._rest.port, self._gateway.port
+
+    @property
+    def api_stage(self) -> str:
+        return self._api_stage
 
     def startup_message(self) -> str:
-        rest, sockets = self._authority(self._rest.port), self._authority(self._gateway.port)
-        websocket_scheme = self._scheme.replace("http", "ws")
-        lines = [
-            f"REST         {self._scheme}://{rest}",
-            f"WebSocket    {websocket_scheme}://{sockets}/{self._api_stage}",
-            f"@connections {self.endpoint}",
-            f"Lambda       {self._scheme}://{sockets}",
-        ]
+        lines = [*url_lines(self.rest_url, self.endpoint), *self.schedule_lines()]
         if self._certificate is not None:
-            lines.append(f"Certificate  {self._certificate}")
+            lines.insert(4, f"Certificate  {self._certificate}")
+        return "\n".join(lines)
+
+    def schedule_lines(self) -> list[str]:
+        """What runs when."""
+        lines = []
         for name, scheduled in self._scheduled.items():
             due = scheduled.schedule.next_after(utc_now())
             when = "never" if due is None else f"next at {due:%Y-%m-%d %H:%M:%S} UTC"
             lines.append(f"Schedule     {name}: {scheduled.expression}, {when}")
-        return "\n".join(lines)
+        return lines
 
     def reload(self) -> None:
         """Switch to the app as it is on disk, if it can be loaded."""
@@ -158,8 +180,6 @@ class ServedApp:
         self._scheduled = scheduled
         self._scheduler.replace(scheduled)
         self._rest_api = rest_api
-        self._rest.handler = self._rest_api.handle
-        self._rest.error_response = self._rest_api.error_response
         print("Reloaded the app.", flush=True)
 
     def _schedules_of(self, lambdas: Lambdas) -> dict[str, ScheduledFunction]:
@@ -173,12 +193,21 @@ class ServedApp:
         }
         return scheduled if self._options.schedules else {}
 
+    async def _handle_rest(self, request: Request) -> Response:
+        if self._base_path:
+            # As on AWS the stage is part of the URL, and not of the resource's path.
+            request = request.below(f"{self._base_path}/{self._api_stage}")
+        return await self._rest_api.handle(request)
+
+    def _rest_error_response(self, error: HttpError) -> Response:
+        return self._rest_api.error_response(error)
+
     def _new_rest_api(self, loaded: LoadedApp) -> RestApi:
         return RestApi(
             loaded.app,
             loaded.lambdas.rest,
             self._environments,
-            identity=ApiIdentity(stage=self._api_stage, scheme=self._scheme),
+            identity=ApiIdentity(self._api_stage, self._api_id, self._scheme),
             authorizers=Authorizers(
                 loaded.app,
                 loaded.lambdas.functions,
@@ -189,7 +218,23 @@ class ServedApp:
             timeout_seconds=self._options.limits.integration_ms / 1000,
         )
 
-    def _authority(self, port: int) -> str:
-        host = self._options.host
-        reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return f"[{reachable}]:{port}" if ":" in reachable else f"{reachable}:{port}"
+
+def url_lines(rest_url: str, endpoint: str) -> list[str]:
+    """What is where: REST, and the rest given the URL of @connections."""
+    return [
+        f"REST         {rest_url}",
+        f"WebSocket    {endpoint.replace('http', 'ws', 1)}",
+        f"@connections {endpoint}",
+        f"Lambda       {'/'.join(endpoint.split('/')[:3])}",
+    ]
+
+
+def reachable(host: str, port: int) -> str:
+    """Host and port at which clients on this machine reach a server that listens on ``host``."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def api_id(name: str) -> str:
+    """The id of an API among several: as on AWS ten characters, and always the same."""
+    return sha256(name.encode()).hexdigest()[:10]

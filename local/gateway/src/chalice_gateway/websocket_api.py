@@ -196,7 +196,7 @@ class WebSocketApi:
             connected_at_ms=now_ms,
             source_ip=handshake.source_ip,
             user_agent=handshake.header("user-agent"),
-            domain_name=handshake.header("host") or "",
+            domain_name=handshake.domain_name or handshake.header("host") or "",
         )
         connection = _Connection(origin, now_ms)
         self._connections[origin.connection_id] = connection

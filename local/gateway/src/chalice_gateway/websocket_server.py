@@ -49,6 +49,7 @@ LOG = logging.getLogger(__name__)
 
 # The share of the shutdown's grace period in which messages in progress can finish.
 DRAIN_SHARE: Final = 0.5
+LOOPBACK: Final = "127.0.0.1"
 
 
 def wall_clock_ms() -> int:
@@ -61,6 +62,7 @@ class WebSocketGateway:
     ``routes`` has the Lambda function of each route key, ``functions`` those that Invoke
     runs, by name, in ``function_environments`` or else in ``environments``. Without
     ``credentials`` signatures are not verified; with ``tls`` it serves ``wss`` and ``https``.
+    Behind a router it is also below ``base_path``.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class WebSocketGateway:
         credentials: Credentials | None = None,
         now_ms: Callable[[], int] = wall_clock_ms,
         tls: ssl.SSLContext | None = None,
+        base_path: str = "",
     ) -> None:
         self.limits = limits or Limits()
         self.state_machine = WebSocketApi(
@@ -84,6 +87,7 @@ class WebSocketGateway:
         )
         self._routes = routes
         self._environments = environments
+        self._base_path = base_path
         self._now_ms = now_ms
         self._sockets: dict[str, ClientSocket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -160,6 +164,8 @@ class WebSocketGateway:
     # Requests.
 
     async def _handle(self, request: Request) -> Response | Upgrade:
+        if self._base_path:
+            request = request.below(self._base_path)
         if is_connections_request(request.target):
             return self._connections.handle(request)
         if is_invoke_request(request.target):
@@ -173,8 +179,10 @@ class WebSocketGateway:
         path, _, query = request.target.partition("?")
         if unquote(path.removesuffix("/")) != f"/{self.state_machine.api.stage}":
             return error_response(ForbiddenError("Forbidden"))
+        # Not the router's, whose URLs have more than a domain name and a stage.
+        domain_name = f"{LOOPBACK}:{request.server_port}" if request.full_target else None
         decision = await self._run_connect(
-            Handshake(request.headers, query, request.peer_ip, request.server_port)
+            Handshake(request.headers, query, request.peer_ip, request.server_port, domain_name)
         )
         if isinstance(decision, Reject):
             return Response(decision.status, decision.headers, decision.body)

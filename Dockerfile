@@ -6,6 +6,7 @@ RUN useradd --uid 1000 tickless && install --directory --owner=tickless /data
 
 WORKDIR /tickless
 COPY requirements.txt requirements-local.txt ./
+COPY local/gateway ./local/gateway
 RUN pip install --no-cache-dir -r requirements-local.txt
 COPY app.py ./
 COPY .chalice/config.json ./.chalice/

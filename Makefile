@@ -10,6 +10,7 @@ STAGE ?= dev
 CLIENT := client/js
 PAGE := client/web
 PYTHON_CLIENT := client/python/src
+GATEWAY := local/gateway
 
 .PHONY: help install run test test-cluster test-timing test-full test-package test-client test-browser
 .PHONY: check audit format mutants bench pictures screenshots package clean
@@ -19,7 +20,7 @@ help: ## list the targets
 
 install: $(STAMP) ## create the virtual environment, in .venv
 
-$(STAMP): requirements.txt requirements-local.txt requirements-dev.txt
+$(STAMP): requirements.txt requirements-local.txt requirements-dev.txt $(GATEWAY)/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Tickless needs Python 3.11 or newer: set PYTHON=/path/to/it"; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -72,6 +73,7 @@ check: install ## check format, lint, types, architecture and requirements
 	$(BIN)/deptry chalicelib --requirements-files requirements.txt
 	$(BIN)/deptry chalicelib local client/python/src --requirements-files requirements-local.txt
 	$(BIN)/deptry .
+	cd $(GATEWAY) && $(CURDIR)/$(BIN)/deptry src
 
 audit: $(TOOLS)/.installed ## check the requirements for known vulnerabilities; queries pypi.org
 	$(TOOLS)/bin/pip-audit --strict --requirement requirements.txt --no-deps --disable-pip

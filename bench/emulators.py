@@ -32,7 +32,7 @@ from .rival import NAME, NotHere, serverless_offline, versions
 from .stub_server import POST_BYTES
 from .watchers import Watchers, update, watching
 
-OURS = "local.gateway"
+OURS = "chalice-gateway"
 OPENING, ECHO, POST_BACK, IDLE = "opening", "echo", "post-back", "idle"
 
 AT_ONCE_FIRST = 100
@@ -132,7 +132,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     return Result(
         "emulators",
         "Emulators",
-        "`python -m local.gateway` with an app that posts back what it is told, plain HTTP and no"
+        "`chalice-gateway run` with an app that posts back what it is told, plain HTTP and no"
         " signatures; without AWS's limit of 500 new connections a second."
         f"{comparison} A post-back is one message of {POST_BYTES} bytes for each of"
         f" {plan.post_back_clients:,} clients, by our own client in another process, until the last"

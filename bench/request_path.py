@@ -17,14 +17,14 @@ from typing import Any
 
 from chalice.app import Chalice
 
+from chalice_gateway.http_messages import Request
+from chalice_gateway.lambdas import LambdaContext, LambdaFunction
+from chalice_gateway.proxy_request import ApiIdentity, proxy_event
+from chalice_gateway.resources import RouteTable
 from chalicelib.container import Container
 from chalicelib.core.setup import SyncMode
 from chalicelib.rest import register
 from chalicelib.settings import Settings
-from local.gateway.http_messages import Request
-from local.gateway.lambdas import LambdaContext, LambdaFunction
-from local.gateway.proxy_request import ApiIdentity, proxy_event
-from local.gateway.resources import RouteTable
 
 from .lab import ROOT, Lab
 from .poster import CREDENTIALS, REGION

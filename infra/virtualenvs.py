@@ -73,6 +73,7 @@ def virtualenv(requirements: Path, folder: Path) -> Path:
         subprocess.run([find_python(), "-m", "venv", "--clear", folder], check=True)
         python, silently = folder / "bin" / "python", ("-qq", "--disable-pip-version-check")
         pip = (python, "-m", "pip", "install", *silently)
-        subprocess.run([*pip, "-r", requirements], check=True)
+        # From there, because it names the folder of local/gateway relatively.
+        subprocess.run([*pip, "-r", requirements], cwd=requirements.parent, check=True)
         stamp.write_text(expected)
     return folder / "bin"

@@ -18,9 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+from chalice_gateway.websocket_limits import Faults
+
 from .dev_auth import AUTH_COMMAND
 from .embedded_valkey import EmbeddedValkey, EmbeddedValkeyError, request_shutdown
-from .gateway.websocket_limits import Faults
 from .restart import wait_for_app_change
 from .stack import Options, Stack, StackError, app_modules, running_stack
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .gateway.watch_app import watch_app
+from chalice_gateway.watch_app import watch_app
 
 LOG = logging.getLogger("local")
 

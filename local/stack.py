@@ -20,22 +20,23 @@ from typing import Final
 
 from chalice.app import Chalice
 
+from chalice_gateway.chalice_app import Lambdas, lambdas_of
+from chalice_gateway.chalice_config import ConfigError, StageConfig
+from chalice_gateway.compression import minimum_compression_bytes
+from chalice_gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
+from chalice_gateway.http_messages import Limits
+from chalice_gateway.http_server import HttpServer
+from chalice_gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
+from chalice_gateway.proxy_request import ApiIdentity
+from chalice_gateway.rest import RestApi
+from chalice_gateway.sigv4 import credentials_from
+from chalice_gateway.websocket_events import Api
+from chalice_gateway.websocket_limits import Faults
+from chalice_gateway.websocket_limits import Limits as SocketLimits
+from chalice_gateway.websocket_server import WebSocketGateway
+
 from .dev_auth import AuthKeysError, DevToken, prepare_auth
 from .embedded_valkey import EmbeddedValkey, embedded_valkey
-from .gateway.chalice_app import Lambdas, lambdas_of
-from .gateway.chalice_config import ConfigError, StageConfig
-from .gateway.compression import minimum_compression_bytes
-from .gateway.gateway_responses import GatewayResponse, ResponseType, read_gateway_responses
-from .gateway.http_messages import Limits
-from .gateway.http_server import HttpServer
-from .gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
-from .gateway.proxy_request import ApiIdentity
-from .gateway.rest import RestApi
-from .gateway.sigv4 import credentials_from
-from .gateway.websocket_events import Api
-from .gateway.websocket_limits import Faults
-from .gateway.websocket_limits import Limits as SocketLimits
-from .gateway.websocket_server import WebSocketGateway
 from .metrics_dir import shared_metrics_dir
 from .supervision import Supervised, supervised
 from .worker_processes import RELAY, SWEEPER, WorkerError, worker_processes

@@ -24,7 +24,7 @@ FLOORS = {
     "broadcast": (("chalicelib/broadcast/",), 90),
     "websocket": (("chalicelib/websocket/",), 90),
     "telemetry": (("chalicelib/telemetry/",), 90),
-    "local gateway": (("local/gateway/",), 90),
+    "chalice-gateway": (("local/gateway/",), 95),
     "Python client": (("client/python/",), 95),
     "everything": (("",), 92),
 }

@@ -142,6 +142,22 @@ def test_python_client_needs_only_its_declared_requirements() -> None:
     assert imported - sys.stdlib_module_names == needed == {"httpx", "websockets"}
 
 
+def test_gateway_needs_only_its_declared_requirements() -> None:
+    project = tomllib.loads((ROOT / "local/gateway/pyproject.toml").read_text())["project"]
+    extras = {one for all_of in project["optional-dependencies"].values() for one in all_of}
+    needed = {re.split(r"[^\w-]", one)[0] for one in (*project["dependencies"], *extras)}
+    imported = {
+        name.partition(".")[0]
+        for path in (ROOT / "local/gateway/src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported(node)
+    }
+
+    distributions = {"jwt": "pyjwt"}
+    third_party = {distributions.get(name, name) for name in imported - sys.stdlib_module_names}
+    assert third_party == needed - {"chalice-gateway"}
+
+
 def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [one.name for one in node.names]
@@ -229,7 +245,7 @@ def test_each_requirement_is_pinned_once_with_its_purpose() -> None:
         line
         for path in ROOT.glob("requirements*.txt")
         for line in path.read_text().splitlines()
-        if line and not line.startswith(("#", "-r "))
+        if line and not line.startswith(("#", "-e ", "-r "))
     ]
     read = [re.fullmatch(r"([a-z0-9-]+)==[^;# ]+(; [^#]+)?  # .+", line) for line in lines]
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
     *ROOT.glob("*.md"),
     *ROOT.glob("client/*/*.md"),
+    *ROOT.glob("local/gateway/**/*.md"),
     *(ROOT / "docs").glob("*.md"),
     ROOT / "examples/README.md",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+import chalice_gateway
 from chalicelib import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +29,21 @@ def test_python_client_has_the_version_of_the_server() -> None:
     project = tomllib.loads((ROOT / "client/python/pyproject.toml").read_text())["project"]
 
     assert project["version"] == __version__
+
+
+def test_gateway_is_a_project_with_the_same_python_and_licence() -> None:
+    project = tomllib.loads((ROOT / "local/gateway/pyproject.toml").read_text())["project"]
+    client = tomllib.loads((ROOT / "client/python/pyproject.toml").read_text())["project"]
+
+    assert project["requires-python"] == client["requires-python"]
+    assert (ROOT / "local/gateway/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_latest_release_in_the_gateways_changelog_is_its_version() -> None:
+    changelog = (ROOT / "local/gateway/CHANGELOG.md").read_text()
+    releases = re.findall(r"^## (\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)$", changelog, re.MULTILINE)
+
+    assert releases[0][0] == chalice_gateway.__version__
 
 
 def test_browser_client_has_the_version_of_the_server() -> None:
@@ -90,7 +106,8 @@ def test_dependabot_watches_every_folder_with_requirements(ecosystem: str, manif
         for update in parsed_yaml(".github/dependabot.yml")["updates"]
         if update["package-ecosystem"] == ecosystem
     }
-    folders = {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.glob(f"client/*/{manifest}")}
+    found = [*ROOT.glob(f"client/*/{manifest}"), *ROOT.glob(f"local/*/{manifest}")]
+    folders = {f"/{path.parent.relative_to(ROOT)}" for path in found}
     if (ROOT / manifest).exists():
         folders.add("/")
 

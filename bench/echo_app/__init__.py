@@ -1,1 +1,1 @@
-"""What every WebSocket tutorial begins with, behind ``local.gateway`` alone."""
+"""What every WebSocket tutorial begins with, behind ``chalice-gateway`` alone."""

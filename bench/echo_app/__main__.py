@@ -1,4 +1,4 @@
-"""``python -m bench.echo_app PORT WEBSOCKET_PORT``: ``python -m local.gateway`` for the echo app.
+"""``python -m bench.echo_app PORT WEBSOCKET_PORT``: ``chalice-gateway run`` for the echo app.
 
 Without AWS's throttle of 500 connections a second, which would be measured
 instead of the gateway, and, as the other emulator looks at none, without
@@ -12,8 +12,9 @@ import os
 import sys
 from pathlib import Path
 
-from local.gateway.__main__ import Options, serve
-from local.gateway.websocket_limits import Limits
+from chalice_gateway.options import Options
+from chalice_gateway.run import serve
+from chalice_gateway.websocket_limits import Limits
 
 UNTHROTTLED = 1e9
 
@@ -22,7 +23,7 @@ if __name__ == "__main__":
     asyncio.run(
         serve(
             Options(
-                app=Path(__file__).parent,
+                folder=Path(__file__).parent,
                 port=int(sys.argv[1]),
                 ws_port=int(sys.argv[2]),
                 verify_signatures=False,

@@ -7,11 +7,11 @@ import signal
 import sys
 
 from bench.floor_app.app import app
+from chalice_gateway.http_server import HttpServer
+from chalice_gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
+from chalice_gateway.proxy_request import ApiIdentity
+from chalice_gateway.rest import RestApi
 from local.__main__ import fastest_loop
-from local.gateway.http_server import HttpServer
-from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
-from local.gateway.proxy_request import ApiIdentity
-from local.gateway.rest import RestApi
 from local.stack import Options
 
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import jsonschema_rs
 import pytest
 
+from chalice_gateway.websocket_integration import FAILED, TIMED_OUT, error_message
 from chalicelib.api_docs import asyncapi
 from chalicelib.api_docs.messages import (
     CLIENT_MESSAGES,
@@ -27,7 +28,6 @@ from chalicelib.schemas.messages import (
     read_message,
     session_forbidden,
 )
-from local.gateway.websocket_integration import FAILED, TIMED_OUT, error_message
 from tests.rest.client import RestClient
 
 from .conformance import (

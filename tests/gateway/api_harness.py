@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from local.gateway.websocket_actions import (
-    Accept,
-    Action,
-    Invoke,
-    InvokeResult,
-    Reject,
-    Returned,
-)
-from local.gateway.websocket_api import WebSocketApi
-from local.gateway.websocket_events import Api, Handshake
-from local.gateway.websocket_limits import (
+from chalice_gateway.websocket_api import WebSocketApi
+from chalice_gateway.websocket_events import Api, Handshake
+from chalice_gateway.websocket_limits import (
     Faults,
     Limits,
     MessageOrder,
+)
+from chalice_gateway.websocket_outputs import (
+    Accept,
+    Invoke,
+    InvokeResult,
+    Output,
+    Reject,
+    Returned,
 )
 
 ALL = ("$connect", "$default", "$disconnect")
@@ -54,40 +54,40 @@ class ApiHarness:
 
     api: WebSocketApi
     now_ms: int = T0
-    actions: list[Action] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
 
-    def open(self, handshake: Handshake = HANDSHAKE) -> Action:
-        (action,) = self.api.open(handshake, self.now_ms)
-        return action
+    def open(self, handshake: Handshake = HANDSHAKE) -> Output:
+        (output,) = self.api.open(handshake, self.now_ms)
+        return output
 
     def connected(self) -> str:
-        action = self.open()
-        if isinstance(action, Invoke):
-            (action,) = self.api.invoke_finished(action, OK, self.now_ms)
-        assert isinstance(action, Accept)
-        return action.connection_id
+        output = self.open()
+        if isinstance(output, Invoke):
+            (output,) = self.api.invoke_finished(output, OK, self.now_ms)
+        assert isinstance(output, Accept)
+        return output.connection_id
 
     def refused(self, outcome: InvokeResult) -> Reject:
         invoke = self.open()
         assert isinstance(invoke, Invoke)
-        (action,) = self.api.invoke_finished(invoke, outcome, self.now_ms)
-        assert isinstance(action, Reject)
-        return action
+        (output,) = self.api.invoke_finished(invoke, outcome, self.now_ms)
+        assert isinstance(output, Reject)
+        return output
 
-    def advance(self, by_ms: int) -> list[Action]:
+    def advance(self, by_ms: int) -> list[Output]:
         """Advance the clock, and call ``tick`` whenever it is due."""
         ends_ms = self.now_ms + by_ms
-        actions: list[Action] = []
+        outputs: list[Output] = []
         while (due_ms := self.api.next_due_ms) is not None and due_ms <= ends_ms:
             self.now_ms = max(self.now_ms, due_ms)
-            actions += self.api.tick(self.now_ms)
+            outputs += self.api.tick(self.now_ms)
         self.now_ms = ends_ms
-        return actions
+        return outputs
 
-    def text(self, connection_id: str, text: str = "{}") -> list[Action]:
+    def text(self, connection_id: str, text: str = "{}") -> list[Output]:
         return self.api.text_received(connection_id, text, self.now_ms)
 
-    def post(self, connection_id: str, data: bytes = b"x", buffered_bytes: int = 0) -> list[Action]:
+    def post(self, connection_id: str, data: bytes = b"x", buffered_bytes: int = 0) -> list[Output]:
         return self.api.post(connection_id, data, buffered_bytes, self.now_ms)
 
 
@@ -113,8 +113,8 @@ def api_harness(
     )
 
 
-def invocations(actions: Iterable[Action]) -> list[Invoke]:
-    return [action for action in actions if isinstance(action, Invoke)]
+def invocations(outputs: Iterable[Output]) -> list[Invoke]:
+    return [output for output in outputs if isinstance(output, Invoke)]
 
 
 def context(invoke: Invoke) -> dict[str, Any]:

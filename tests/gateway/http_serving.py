@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-from local.gateway.http_messages import (
+from chalice_gateway.http_messages import (
     ErrorResponder,
     Handler,
     Limits,
@@ -21,7 +21,7 @@ from local.gateway.http_messages import (
     Response,
     plain_error_response,
 )
-from local.gateway.http_server import HttpServer
+from chalice_gateway.http_server import HttpServer
 from tests.waiting import HUNG_AFTER_S
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]

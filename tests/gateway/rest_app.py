@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice.app import Blueprint, Chalice, CORSConfig, Response
 
-from local.gateway.lambdas import make_thread_safe
+from chalice_gateway.lambdas import make_thread_safe
 from tests.waiting import HUNG_AFTER_S
 
 CORS = CORSConfig(

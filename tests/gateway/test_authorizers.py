@@ -27,15 +27,15 @@ from chalice.app import (
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from local.gateway.authorizers import Authorizers, AuthorizerSettings, UncheckedAuthorizers
-from local.gateway.chalice_app import lambdas_of
-from local.gateway.chalice_config import StageConfig
-from local.gateway.cognito import CognitoKeys, CognitoKeysError
-from local.gateway.gateway_responses import GatewayResponse, ResponseType
-from local.gateway.lambdas import ExecutionEnvironments, make_thread_safe
-from local.gateway.proxy_request import ApiIdentity
-from local.gateway.rest import RestApi
-from local.gateway.sigv4 import Credentials
+from chalice_gateway.authorizers import Authorizers, AuthorizerSettings, UncheckedAuthorizers
+from chalice_gateway.chalice_app import lambdas_of
+from chalice_gateway.chalice_config import StageConfig
+from chalice_gateway.cognito import CognitoKeys, CognitoKeysError
+from chalice_gateway.gateway_responses import GatewayResponse, ResponseType
+from chalice_gateway.lambdas import ExecutionEnvironments, make_thread_safe
+from chalice_gateway.proxy_request import ApiIdentity
+from chalice_gateway.rest import RestApi
+from chalice_gateway.sigv4 import Credentials
 from tests.waiting import HUNG_AFTER_S
 
 from .http_serving import Answer, Wire, serving

@@ -12,15 +12,15 @@ import boto3
 import pytest
 from chalice.app import Chalice
 
-from local.gateway.chalice_app import (
+from chalice_gateway.chalice_app import (
     AppError,
     lambdas_of,
     load_app,
     set_websocket_api_endpoint,
 )
-from local.gateway.chalice_config import StageConfig
-from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
-from local.gateway.websocket_actions import Invoke
+from chalice_gateway.chalice_config import StageConfig
+from chalice_gateway.lambdas import ExecutionEnvironments, LambdaFunction, make_thread_safe
+from chalice_gateway.websocket_outputs import Invoke
 from tests.waiting import HUNG_AFTER_S
 
 from .api_harness import HANDSHAKE, T0, api_harness

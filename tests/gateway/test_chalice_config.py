@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from chalice.app import Chalice
 
-from local.gateway.chalice_config import ConfigError, FunctionSettings, StageConfig
+from chalice_gateway.chalice_config import ConfigError, FunctionSettings, StageConfig
 
 EVERYWHERE: dict[str, Any] = {
     "app_name": "clock",

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from websockets.frames import Opcode
 
-from local.gateway.client_socket import MAX_FRAMES_PER_TURN, ClientSocket, PauseReason
-from local.gateway.websocket_actions import Action, Invoke, PauseReading, ResumeReading
-from local.gateway.websocket_api import WebSocketApi
-from local.gateway.websocket_limits import Limits
+from chalice_gateway.client_socket import MAX_FRAMES_PER_TURN, ClientSocket, PauseReason
+from chalice_gateway.websocket_api import WebSocketApi
+from chalice_gateway.websocket_limits import Limits
+from chalice_gateway.websocket_outputs import Invoke, Output, PauseReading, ResumeReading
 
 from .api_harness import OK, ApiHarness, api_harness
 from .websocket_serving import frame
@@ -69,13 +69,13 @@ class Gateway:
         self.socket.connection_made(self.transport)
         self.has_left = False
 
-    def dispatch(self, method: Callable[..., list[Action]], *arguments: Any) -> None:
-        for action in method(*arguments, self._harness.now_ms):
-            if isinstance(action, Invoke):
-                self.invokes.append(action)
-            elif isinstance(action, PauseReading):
+    def dispatch(self, method: Callable[..., list[Output]], *arguments: Any) -> None:
+        for output in method(*arguments, self._harness.now_ms):
+            if isinstance(output, Invoke):
+                self.invokes.append(output)
+            elif isinstance(output, PauseReading):
                 self.socket.pause_reading(PauseReason.TOO_MANY_UNANSWERED)
-            elif isinstance(action, ResumeReading):
+            elif isinstance(output, ResumeReading):
                 self.socket.resume_reading(PauseReason.TOO_MANY_UNANSWERED)
 
     def answer(self, many: int) -> None:

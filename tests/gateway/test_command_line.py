@@ -1,4 +1,4 @@
-"""``python -m local.gateway`` as a process, with the echo app and with reloads."""
+"""``chalice-gateway run`` as a process, with the echo app and with reloads."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from local.gateway.__main__ import Options, ServedApp, main, read_arguments, serve
-from local.gateway.sigv4 import Credentials, credentials_from
-from local.gateway.websocket_limits import Faults, Limits, MessageOrder
+from chalice_gateway.command_line import main, read_arguments
+from chalice_gateway.options import Options
+from chalice_gateway.run import serve
+from chalice_gateway.served_app import ServedApp
+from chalice_gateway.sigv4 import Credentials, credentials_from
+from chalice_gateway.websocket_limits import Faults, Limits, MessageOrder
 
 from .websocket_serving import WITHIN_S
 
@@ -54,7 +57,7 @@ class Run:
 def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {name: os.environ[name] for name in os.environ if not name.startswith("AWS_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "local.gateway", "--app", str(folder), "--port", "0",
+        [sys.executable, "-m", "chalice_gateway", "run", str(folder), "--port", "0",
          "--ws-port", "0", *arguments],
         cwd=ROOT,
         env=environment,
@@ -179,7 +182,7 @@ def test_invalid_configuration_is_reported(
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text("{")
 
-    assert main(["--app", str(tmp_path)]) == 1
+    assert main(["run", str(tmp_path)]) == 1
     assert "config.json: " in capsys.readouterr().err
 
 
@@ -205,14 +208,14 @@ def read_error(run: Run) -> str:
 
 
 def test_missing_app_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--app", str(tmp_path)]) == 1
+    assert main(["run", str(tmp_path)]) == 1
     assert "There is no app.py in" in capsys.readouterr().err
 
 
 def test_arguments_become_options(tmp_path: Path) -> None:
     options = read_arguments(
         [
-            "--app", str(tmp_path), "--host", "0.0.0.0", "--port", "1", "--ws-port", "2",
+            "run", str(tmp_path), "--host", "0.0.0.0", "--port", "1", "--ws-port", "2",
             "--stage", "prod", "--environments", "3", "--no-signatures", "--reload",
             "--message-order", "shuffled", "--idle-seconds", "1.5", "--duration-seconds", "20",
             "--integration-seconds", "3", "--drop-posts", "0.1", "--delay-posts", "0.2",
@@ -224,7 +227,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert options == Options(
-        app=tmp_path,
+        folder=tmp_path,
         host="0.0.0.0",
         port=1,
         ws_port=2,
@@ -245,7 +248,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
             seed=5, drop_posts=0.1, delay_posts=0.2, reorder_posts=0.3, lose_disconnects=0.4
         ),
     )
-    assert read_arguments(["--app", "x"]) == Options(app=Path("x"))
+    assert read_arguments(["run", "x"]) == Options(folder=Path("x"))
 
 
 PROTECTED = """\
@@ -263,7 +266,7 @@ def test_app_with_an_unchecked_authorizer_is_refused(
 ) -> None:
     (tmp_path / "app.py").write_text(PROTECTED)
 
-    assert main(["--app", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
+    assert main(["run", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
     assert "GET /: it needs an API key" in capsys.readouterr().err
 
 
@@ -273,7 +276,7 @@ def test_unreadable_cognito_keys_are_reported(
     (tmp_path / "app.py").write_text(PROTECTED)
 
     missing = str(tmp_path / "jwks.json")
-    assert main(["--app", str(tmp_path), "--ws-port", "0", "--cognito-jwks", missing]) == 1
+    assert main(["run", str(tmp_path), "--ws-port", "0", "--cognito-jwks", missing]) == 1
     assert "jwks.json: No such file" in capsys.readouterr().err
 
 
@@ -311,7 +314,7 @@ def test_app_that_chalice_would_not_deploy_is_refused(
 ) -> None:
     (tmp_path / "app.py").write_text(UNDEPLOYABLE.format(extra=extra))
 
-    assert main(["--app", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
+    assert main(["run", str(tmp_path), "--port", "0", "--ws-port", "0"]) == 1
     assert message in capsys.readouterr().err
 
 
@@ -428,7 +431,7 @@ def test_schedules_are_listed_at_the_start(tmp_path: Path) -> None:
 def test_invalid_schedule_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "app.py").write_text(SCHEDULED.format(expression="rate(1 minutes)"))
 
-    arguments = ["--app", str(tmp_path), "--port", "0", "--ws-port", "0", "--no-schedules"]
+    arguments = ["run", str(tmp_path), "--port", "0", "--ws-port", "0", "--no-schedules"]
     assert main(arguments) == 1
     assert "rate(1 minutes): write rate(1 minute)" in capsys.readouterr().err
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from local.gateway.compression import compress, is_compressible, minimum_compression_bytes
-from local.gateway.http_messages import Response
+from chalice_gateway.compression import compress, is_compressible, minimum_compression_bytes
+from chalice_gateway.http_messages import Response
 
 LARGE = Response(200, (("Content-Type", "text/plain"),), b"tick" * 1_000)
 

@@ -20,9 +20,9 @@ from botocore.exceptions import ClientError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from local.gateway.connections_api import is_connections_request
-from local.gateway.sigv4 import Credentials
-from local.gateway.websocket_limits import Faults, Limits
+from chalice_gateway.connections_api import is_connections_request
+from chalice_gateway.sigv4 import Credentials
+from chalice_gateway.websocket_limits import Faults, Limits
 
 from .websocket_serving import CREDENTIALS, WITHIN_S, Backend, Served, serving
 

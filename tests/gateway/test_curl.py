@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pycurl
 import pytest
 
-from local.gateway.sigv4 import Credentials
+from chalice_gateway.sigv4 import Credentials
 
 from .websocket_serving import WITHIN_S, Backend, serving
 

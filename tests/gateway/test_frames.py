@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from local.gateway.frames import (
+from chalice_gateway.frames import (
     BinaryFrame,
     Closed,
     FrameEvent,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.gateway.gateway_responses import (
+from chalice_gateway.gateway_responses import (
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
     MALFORMED_RESULT,
@@ -22,7 +22,7 @@ from local.gateway.gateway_responses import (
     internal_error,
     read_gateway_responses,
 )
-from local.gateway.http_messages import Response
+from chalice_gateway.http_messages import Response
 
 CONTEXT = {"requestId": "the-id", "stage": "dev"}
 

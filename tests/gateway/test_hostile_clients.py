@@ -12,9 +12,9 @@ import pytest
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection
 
-from local.gateway.connections_api_errors import LimitExceededError
-from local.gateway.lambdas import Event
-from local.gateway.websocket_limits import Limits
+from chalice_gateway.connections_api_errors import LimitExceededError
+from chalice_gateway.lambdas import Event
+from chalice_gateway.websocket_limits import Limits
 
 from .http_serving import LoopFactory
 from .websocket_serving import WITHIN_S, Backend, RawClient, Served, context_of, frame, serving

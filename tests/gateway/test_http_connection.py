@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.gateway.http_connection import HttpConnection
-from local.gateway.http_messages import Limits, Request, Response
-from local.gateway.http_server import HttpServer
+from chalice_gateway.http_connection import HttpConnection
+from chalice_gateway.http_messages import Limits, Request, Response
+from chalice_gateway.http_server import HttpServer
 from tests.waiting import HUNG_AFTER_S
 
 CHUNKS = b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"

@@ -12,8 +12,8 @@ from typing import ClassVar, cast
 
 import pytest
 
-from local.gateway.http_messages import Limits, Request, Response, Upgrade, serialise
-from local.gateway.http_server import HttpServer
+from chalice_gateway.http_messages import Limits, Request, Response, Upgrade, serialise
+from chalice_gateway.http_server import HttpServer
 from tests.servers import eventually
 
 from .http_serving import WITHIN_S, LoopFactory, Served, Wire, echo, serving

@@ -9,7 +9,7 @@ import urllib3
 from urllib3.connection import HTTPSConnection
 from websockets.sync.client import connect
 
-from local.gateway.https_endpoint import https_endpoint, is_this_machine
+from chalice_gateway.https_endpoint import https_endpoint, is_this_machine
 
 from .http_serving import echo, serving
 from .test_command_line import started

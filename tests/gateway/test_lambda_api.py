@@ -13,9 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from chalice.app import Chalice, Rate
 
-from local.gateway.chalice_app import lambdas_of
-from local.gateway.chalice_config import StageConfig
-from local.gateway.lambdas import REQUEST_BYTES, RESPONSE_BYTES, LambdaFunction, make_thread_safe
+from chalice_gateway.chalice_app import lambdas_of
+from chalice_gateway.chalice_config import StageConfig
+from chalice_gateway.lambdas import REQUEST_BYTES, RESPONSE_BYTES, LambdaFunction, make_thread_safe
 
 from .test_proxy_request import event_of
 from .websocket_serving import WITHIN_S, Served, serving

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.gateway.ids import connection_id, extended_request_id, trace_id, uuid
-from local.gateway.lambdas import (
+from chalice_gateway.ids import connection_id, extended_request_id, trace_id, uuid
+from chalice_gateway.lambdas import (
     CallerTimeout,
     ExecutionEnvironments,
     FunctionError,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.policies import Decision, InvalidPolicy, evaluate
+from chalice_gateway.policies import Decision, InvalidPolicy, evaluate
 
 API = "arn:aws:execute-api:us-east-1:123456789012:local00000/dev"
 

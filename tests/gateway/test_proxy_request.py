@@ -11,8 +11,8 @@ from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventMo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.http_messages import Headers, Request
-from local.gateway.proxy_request import (
+from chalice_gateway.http_messages import Headers, Request
+from chalice_gateway.proxy_request import (
     ApiIdentity,
     event_body,
     event_headers,
@@ -20,7 +20,7 @@ from local.gateway.proxy_request import (
     proxy_event,
     query_parameters,
 )
-from local.gateway.resources import RouteTable
+from chalice_gateway.resources import RouteTable
 
 ROUTES = RouteTable({"/v1/sessions/{id}": {}, "/health": {}})
 NOW_MS = 1_767_225_600_123

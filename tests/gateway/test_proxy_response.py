@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.gateway.http_messages import Response
-from local.gateway.proxy_response import MalformedResult, http_response
+from chalice_gateway.http_messages import Response
+from chalice_gateway.proxy_response import MalformedResult, http_response
 
 from .rest_app import encoded
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.proxy_request import split_target
-from local.gateway.resources import RouteTable, preflight_response
+from chalice_gateway.proxy_request import split_target
+from chalice_gateway.resources import RouteTable, preflight_response
 
 from .rest_app import CORS, make_app
 

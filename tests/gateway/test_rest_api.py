@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventModel
 
-from local.gateway.gateway_responses import GatewayResponse, ResponseType
-from local.gateway.http_messages import Limits
-from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
-from local.gateway.proxy_request import ApiIdentity
-from local.gateway.rest import RestApi
+from chalice_gateway.gateway_responses import GatewayResponse, ResponseType
+from chalice_gateway.http_messages import Limits
+from chalice_gateway.lambdas import ExecutionEnvironments, LambdaFunction
+from chalice_gateway.proxy_request import ApiIdentity
+from chalice_gateway.rest import RestApi
 
 from .http_serving import WITHIN_S, Answer, LoopFactory, Served, Wire, serving
 from .rest_app import CORS, make_app, raising
@@ -261,8 +261,8 @@ def test_fault_of_the_emulator_is_a_gateway_response(
     def fail(*_: object) -> Any:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("local.gateway.rest.http_response", fail)
-    monkeypatch.setattr("local.gateway.rest.proxy_event", fail)
+    monkeypatch.setattr("chalice_gateway.rest.http_response", fail)
+    monkeypatch.setattr("chalice_gateway.rest.proxy_event", fail)
     with gateway() as served, Wire(served.port) as wire:
         answer = wire.get("/event")
         assert (answer.status, body_of(answer)) == (500, {"message": "Internal server error"})

@@ -13,9 +13,9 @@ from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
-from local.gateway.scheduler import ScheduledFunction, Scheduler
-from local.gateway.schedules import InvalidSchedule, parse_schedule, scheduled_event
+from chalice_gateway.lambdas import ExecutionEnvironments, LambdaFunction
+from chalice_gateway.scheduler import ScheduledFunction, Scheduler
+from chalice_gateway.schedules import InvalidSchedule, parse_schedule, scheduled_event
 from tests.waiting import HUNG_AFTER_S
 
 START = datetime(2026, 11, 30, 10, 20, 30, tzinfo=UTC)  # a Monday

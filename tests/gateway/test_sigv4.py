@@ -15,8 +15,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.gateway.http_messages import Request
-from local.gateway.sigv4 import Credentials, SignatureError, Verifier, canonical_path
+from chalice_gateway.http_messages import Request
+from chalice_gateway.sigv4 import Credentials, SignatureError, Verifier, canonical_path
 
 HOST = "127.0.0.1:8001"
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -13,9 +13,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 
-from local.gateway.lambdas import Event
-from local.gateway.websocket_limits import Limits
-from local.gateway.websocket_server import wall_clock_ms
+from chalice_gateway.lambdas import Event
+from chalice_gateway.websocket_limits import Limits
+from chalice_gateway.websocket_server import wall_clock_ms
 
 from .http_serving import LoopFactory
 from .websocket_serving import WITHIN_S, Backend, RawClient, Served, serving

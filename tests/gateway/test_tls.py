@@ -15,9 +15,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from local.gateway.__main__ import main
-from local.gateway.http_messages import Limits, Request, Response
-from local.gateway.tls import TlsError, server_context, write_certificate
+from chalice_gateway.command_line import main
+from chalice_gateway.http_messages import Limits, Request, Response
+from chalice_gateway.tls import TlsError, server_context, write_certificate
 
 from .http_serving import LoopFactory, Served, Wire, echo, serving
 from .test_command_line import Run, started
@@ -100,7 +100,7 @@ def test_certificate_without_a_key_is_an_error(
     text = certificate.read_text()
     certificate.write_text(text[text.index("-----BEGIN CERTIFICATE") :])
 
-    arguments = ["--app", str(tmp_path), "--port", "0", "--ws-port", "0"]
+    arguments = ["run", str(tmp_path), "--port", "0", "--ws-port", "0"]
     assert main([*arguments, "--tls-certificate", str(certificate)]) == 1
     assert "made.pem can't be used for TLS" in capsys.readouterr().err
     assert main([*arguments, "--tls-certificate", "/nowhere/x.pem", "--tls-key", "y.pem"]) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from watchfiles import Change
 
-from local.gateway.watch_app import AppFilter, watch_app
+from chalice_gateway.watch_app import AppFilter, watch_app
 from tests.waiting import HUNG_AFTER_S
 
 WITHIN_S = HUNG_AFTER_S

@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 
-from local.gateway.connections_api_errors import (
+from chalice_gateway.connections_api_errors import (
     BadRequestError,
     ConnectionsApiError,
     GoneError,
     LimitExceededError,
     PayloadTooLargeError,
 )
-from local.gateway.websocket_actions import (
+from chalice_gateway.websocket_limits import (
+    Faults,
+    Limits,
+    MessageOrder,
+    TokenBucket,
+)
+from chalice_gateway.websocket_outputs import (
     Abort,
     Accept,
     Close,
@@ -30,12 +36,6 @@ from local.gateway.websocket_actions import (
     Send,
     TimedOut,
 )
-from local.gateway.websocket_limits import (
-    Faults,
-    Limits,
-    MessageOrder,
-    TokenBucket,
-)
 
 from .api_harness import ALL, HANDSHAKE, OK, ApiHarness, api_harness, context, invocations
 
@@ -48,16 +48,16 @@ ERROR = '{{"message": "{}", "connectionId":"{}", "requestId":"{}"}}'
 
 
 def test_handshake_invokes_connect() -> None:
-    action = api_harness().open()
+    output = api_harness().open()
 
-    assert isinstance(action, Invoke)
-    assert (action.event_type, action.route_key) == (EventType.CONNECT, "$connect")
+    assert isinstance(output, Invoke)
+    assert (output.event_type, output.route_key) == (EventType.CONNECT, "$connect")
 
 
 def test_handshake_is_accepted_without_a_connect_route() -> None:
-    action = api_harness(["$default"]).open()
+    output = api_harness(["$default"]).open()
 
-    assert action == Accept("connection-0001=", None)
+    assert output == Accept("connection-0001=", None)
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])
@@ -84,10 +84,10 @@ def test_subprotocol_is_that_of_connect(result: dict[str, Any]) -> None:
     invoke = harness.open()
     assert isinstance(invoke, Invoke)
 
-    (action,) = harness.api.invoke_finished(invoke, Returned(result), 0)
+    (output,) = harness.api.invoke_finished(invoke, Returned(result), 0)
 
     expected = "chat" if "chat" in json.dumps(result) else None
-    assert action == Accept(invoke.connection_id, expected)
+    assert output == Accept(invoke.connection_id, expected)
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 500, 502, 504])
@@ -138,10 +138,10 @@ def test_500_connections_per_second_are_accepted() -> None:
     harness.now_ms += 10
     later = [harness.open() for _ in range(6)]
 
-    assert [isinstance(action, Accept) for action in at_once] == [True] * 500 + [False]
+    assert [isinstance(output, Accept) for output in at_once] == [True] * 500 + [False]
     assert isinstance(refusal := at_once[-1], Reject)
     assert refusal.status == 429
-    assert [isinstance(action, Accept) for action in later] == [True] * 5 + [False]
+    assert [isinstance(output, Accept) for output in later] == [True] * 5 + [False]
 
 
 def test_token_bucket_ignores_a_clock_that_steps_back() -> None:
@@ -181,12 +181,12 @@ CUSTOM = (*ALL, "play", "stop")
 def test_action_selects_the_route(routes: tuple[str, ...], text: str, route_key: str) -> None:
     harness = api_harness(routes)
 
-    (action,) = harness.text(harness.connected(), text)
+    (output,) = harness.text(harness.connected(), text)
 
-    assert isinstance(action, Invoke)
-    assert (action.event_type, action.route_key) == (EventType.MESSAGE, route_key)
-    assert action.event["body"] == text
-    assert context(action)["routeKey"] == route_key
+    assert isinstance(output, Invoke)
+    assert (output.event_type, output.route_key) == (EventType.MESSAGE, route_key)
+    assert output.event["body"] == text
+    assert context(output)["routeKey"] == route_key
 
 
 @pytest.mark.parametrize("text", ['{"action": "sing"}', "no JSON"])
@@ -197,11 +197,11 @@ def test_message_without_a_route_is_forbidden_and_the_client_stays(
     harness = api_harness(routes)
     connection_id = harness.connected()
 
-    (action,) = harness.text(connection_id, text)
+    (output,) = harness.text(connection_id, text)
 
-    assert isinstance(action, Send)
-    message = json.loads(action.data)
-    assert action.data.decode() == ERROR.format("Forbidden", connection_id, message["requestId"])
+    assert isinstance(output, Send)
+    message = json.loads(output.data)
+    assert output.data.decode() == ERROR.format("Forbidden", connection_id, message["requestId"])
     assert harness.post(connection_id) == [Send(connection_id, b"x")]
 
 
@@ -223,10 +223,10 @@ def test_only_failed_messages_are_answered(outcome: InvokeResult, message: str |
     connection_id = harness.connected()
     (invoke,) = invocations(harness.text(connection_id))
 
-    actions = harness.api.invoke_finished(invoke, outcome, harness.now_ms)
+    outputs = harness.api.invoke_finished(invoke, outcome, harness.now_ms)
 
     expected = ERROR.format(message, connection_id, invoke.request_id).encode()
-    assert actions == ([] if message is None else [Send(connection_id, expected)])
+    assert outputs == ([] if message is None else [Send(connection_id, expected)])
 
 
 def test_failures_are_not_sent_to_a_client_that_has_left() -> None:
@@ -244,9 +244,9 @@ def test_messages_are_invoked_at_once_by_default() -> None:
     harness = api_harness()
     connection_id = harness.connected()
 
-    actions = [*harness.text(connection_id, "1"), *harness.text(connection_id, "2")]
+    outputs = [*harness.text(connection_id, "1"), *harness.text(connection_id, "2")]
 
-    assert [invoke.event["body"] for invoke in invocations(actions)] == ["1", "2"]
+    assert [invoke.event["body"] for invoke in invocations(outputs)] == ["1", "2"]
 
 
 def test_concurrent_messages_are_limited_but_disconnect_is_not() -> None:
@@ -296,12 +296,12 @@ def test_shuffled_messages_arrive_in_another_order() -> None:
 
     for text in sent:
         assert harness.text(connection_id, text) == []
-    actions = invocations(harness.advance(Limits().shuffle_ms))
+    outputs = invocations(harness.advance(Limits().shuffle_ms))
 
-    came = [invoke.event["body"] for invoke in actions]
+    came = [invoke.event["body"] for invoke in outputs]
     assert sorted(came) == sorted(sent)
     assert came != sent
-    for invoke in actions:
+    for invoke in outputs:
         harness.api.invoke_finished(invoke, OK, harness.now_ms)
 
 
@@ -309,12 +309,12 @@ def test_reading_pauses_until_half_of_the_messages_are_answered() -> None:
     harness = api_harness(limits=Limits(unanswered_messages=4))
     connection_id = harness.connected()
 
-    actions = [action for _ in range(4) for action in harness.text(connection_id)]
-    assert actions[-1] == PauseReading(connection_id)
+    outputs = [output for _ in range(4) for output in harness.text(connection_id)]
+    assert outputs[-1] == PauseReading(connection_id)
     # A message that was read before the pause is handled.
-    actions += harness.text(connection_id)
+    outputs += harness.text(connection_id)
     answers = [
-        harness.api.invoke_finished(invoke, OK, harness.now_ms) for invoke in invocations(actions)
+        harness.api.invoke_finished(invoke, OK, harness.now_ms) for invoke in invocations(outputs)
     ]
 
     assert answers == [[], [], [ResumeReading(connection_id)], [], []]
@@ -354,17 +354,17 @@ def test_disconnect_runs_once_with_code_and_reason(
     harness = api_harness()
     connection_id = harness.connected()
 
-    actions = ending(harness, connection_id)
+    outputs = ending(harness, connection_id)
     again = [
         *harness.api.close_received(connection_id, 1000, "too late", harness.now_ms),
         *harness.api.stop(harness.now_ms),
     ]
 
-    (invoke,) = invocations(actions)
+    (invoke,) = invocations(outputs)
     assert invoke.event_type is EventType.DISCONNECT
     assert context(invoke)["disconnectStatusCode"] == code
     assert context(invoke)["disconnectReason"] == reason
-    assert [action for action in actions if not isinstance(action, Invoke)] == (
+    assert [output for output in outputs if not isinstance(output, Invoke)] == (
         [Close(connection_id, code, reason)] if frame else []
     )
     assert again == []
@@ -383,9 +383,9 @@ def test_disconnects_can_be_lost() -> None:
     harness = api_harness(faults=Faults(lose_disconnects=1.0))
     connection_id = harness.connected()
 
-    actions = harness.api.delete(connection_id, harness.now_ms)
+    outputs = harness.api.delete(connection_id, harness.now_ms)
 
-    assert actions == [Close(connection_id, 1000, "Connection Closed Normally")]
+    assert outputs == [Close(connection_id, 1000, "Connection Closed Normally")]
 
 
 @pytest.mark.parametrize("who", ["client", "backend"])
@@ -456,14 +456,14 @@ def test_stop_closes_all_connections_and_accepts_none() -> None:
     one, other, pending = harness.connected(), harness.connected(), harness.open()
     assert isinstance(pending, Invoke)
 
-    actions = harness.api.stop(harness.now_ms)
+    outputs = harness.api.stop(harness.now_ms)
     refusal, disconnect = harness.api.invoke_finished(pending, OK, harness.now_ms)
 
-    assert [action for action in actions if isinstance(action, Close)] == [
+    assert [output for output in outputs if isinstance(output, Close)] == [
         Close(one, 1001, "Going away"),
         Close(other, 1001, "Going away"),
     ]
-    assert len(invocations(actions)) == 2
+    assert len(invocations(outputs)) == 2
     # Its $connect accepted it, so its $disconnect must run.
     assert isinstance(refusal, Reject)
     assert refusal.status == 503
@@ -478,9 +478,9 @@ def test_closing_a_paused_connection_resumes_reading() -> None:
     invoke, pause = harness.text(connection_id)
     assert pause == PauseReading(connection_id)
 
-    actions = harness.api.delete(connection_id, harness.now_ms)
+    outputs = harness.api.delete(connection_id, harness.now_ms)
 
-    assert actions[-1] == ResumeReading(connection_id)
+    assert outputs[-1] == ResumeReading(connection_id)
     assert isinstance(invoke, Invoke)
     assert harness.api.invoke_finished(invoke, OK, harness.now_ms) == []
 
@@ -669,7 +669,7 @@ def test_dropped_post_never_arrives() -> None:
     harness = api_harness(faults=Faults(drop_posts=1.0))
 
     assert harness.post(harness.connected()) == []
-    assert [action for action in harness.advance(MINUTE) if isinstance(action, Send)] == []
+    assert [output for output in harness.advance(MINUTE) if isinstance(output, Send)] == []
 
 
 def test_delayed_post_arrives_within_its_delay() -> None:
@@ -684,9 +684,9 @@ def test_reordered_post_arrives_after_the_next() -> None:
     harness = api_harness(faults=Faults(reorder_posts=1.0, delay_ms=50))
     connection_id = harness.connected()
 
-    actions = [*harness.post(connection_id, b"1"), *harness.post(connection_id, b"2")]
+    outputs = [*harness.post(connection_id, b"1"), *harness.post(connection_id, b"2")]
 
-    assert actions == [Send(connection_id, b"2"), Send(connection_id, b"1")]
+    assert outputs == [Send(connection_id, b"2"), Send(connection_id, b"1")]
     assert harness.advance(50) == []
 
 
@@ -739,10 +739,10 @@ def test_replaced_routes_apply_to_open_connections() -> None:
 
 def test_events_omit_a_missing_host_and_user_agent() -> None:
     harness = api_harness(["$default"])
-    action = harness.open(dataclasses.replace(HANDSHAKE, headers=()))
-    assert isinstance(action, Accept)
+    output = harness.open(dataclasses.replace(HANDSHAKE, headers=()))
+    assert isinstance(output, Accept)
 
-    (message,) = invocations(harness.text(action.connection_id))
+    (message,) = invocations(harness.text(output.connection_id))
 
     assert context(message)["identity"] == {"sourceIp": "192.0.2.1"}
     assert context(message)["domainName"] == ""

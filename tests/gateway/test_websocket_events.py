@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from local.gateway import ids
-from local.gateway.websocket_actions import Invoke
-from local.gateway.websocket_events import iso_time
+from chalice_gateway import ids
+from chalice_gateway.websocket_events import iso_time
+from chalice_gateway.websocket_outputs import Invoke
 
 from .api_harness import HANDSHAKE, OK, ApiHarness, api_harness, context, invocations
 
@@ -35,15 +35,15 @@ WITH_QUERY = dataclasses.replace(HANDSHAKE, query="sessionId=1&sessionId=2&name=
 
 
 def connect(harness: ApiHarness) -> Invoke:
-    action = harness.open(WITHOUT_AGENT)
-    assert isinstance(action, Invoke)
-    return action
+    output = harness.open(WITHOUT_AGENT)
+    assert isinstance(output, Invoke)
+    return output
 
 
 def connect_with_query(harness: ApiHarness) -> Invoke:
-    action = harness.open(WITH_QUERY)
-    assert isinstance(action, Invoke)
-    return action
+    output = harness.open(WITH_QUERY)
+    assert isinstance(output, Invoke)
+    return output
 
 
 def message(harness: ApiHarness) -> Invoke:
@@ -141,10 +141,10 @@ def test_message_body_is_unchanged() -> None:
 
 def test_headers_keep_case_and_all_values() -> None:
     headers = (("HOST", "h"), ("cookie", "a=1"), ("Cookie", "b=2"), ("x-forwarded-for", "10.0.0.1"))
-    action = api_harness().open(dataclasses.replace(HANDSHAKE, headers=headers))
-    assert isinstance(action, Invoke)
+    output = api_harness().open(dataclasses.replace(HANDSHAKE, headers=headers))
+    assert isinstance(output, Invoke)
 
-    assert action.event["multiValueHeaders"] == {
+    assert output.event["multiValueHeaders"] == {
         "HOST": ["h"],
         "cookie": ["a=1", "b=2"],
         "X-Amzn-Trace-Id": ["Root=1-65c667df-0123456789abcdef01234567"],
@@ -152,7 +152,7 @@ def test_headers_keep_case_and_all_values() -> None:
         "X-Forwarded-Port": ["8001"],
         "X-Forwarded-Proto": ["http"],
     }
-    assert action.event["headers"]["cookie"] == "b=2"
+    assert output.event["headers"]["cookie"] == "b=2"
 
 
 def test_connection_ids_are_16_url_safe_characters() -> None:

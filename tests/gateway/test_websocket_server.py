@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationEr
 from websockets.frames import Opcode
 from websockets.sync.client import connect
 
-from local.gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
-from local.gateway.websocket_limits import Limits, MessageOrder
+from chalice_gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
+from chalice_gateway.websocket_limits import Limits, MessageOrder
 
 from .http_serving import LoopFactory
 from .websocket_serving import (

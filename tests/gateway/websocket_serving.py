@@ -19,10 +19,10 @@ from websockets.protocol import OPEN
 from websockets.sync.client import ClientConnection, connect
 from websockets.uri import parse_uri
 
-from local.gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
-from local.gateway.sigv4 import Credentials
-from local.gateway.websocket_events import Api
-from local.gateway.websocket_server import WebSocketGateway
+from chalice_gateway.lambdas import Event, ExecutionEnvironments, LambdaFunction
+from chalice_gateway.sigv4 import Credentials
+from chalice_gateway.websocket_events import Api
+from chalice_gateway.websocket_server import WebSocketGateway
 from tests.waiting import HUNG_AFTER_S
 
 WITHIN_S = HUNG_AFTER_S

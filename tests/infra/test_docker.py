@@ -62,7 +62,7 @@ def image(tmp_path: Path) -> Path:
     for *sources, place in map(str.split, instructions("COPY")):
         for source in sources:
             if (ROOT / source).is_dir():
-                shutil.copytree(ROOT / source, working / place, ignore=IGNORED)
+                shutil.copytree(ROOT / source, working / place, ignore=IGNORED, dirs_exist_ok=True)
             else:
                 to = working / place / (Path(source).name if place.endswith("/") else "")
                 to.parent.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.api_docs.error_codes import GATEWAY_REFUSALS
-from chalicelib.schemas.errors import STATUS
-from infra.merge_templates import merge_templates
-from local.gateway.gateway_responses import (
+from chalice_gateway.gateway_responses import (
     FUNCTION_FAILED,
     FUNCTION_TIMED_OUT,
     MALFORMED_RESULT,
@@ -24,6 +21,9 @@ from local.gateway.gateway_responses import (
     no_such_method,
     read_gateway_responses,
 )
+from chalicelib.api_docs.error_codes import GATEWAY_REFUSALS
+from chalicelib.schemas.errors import STATUS
+from infra.merge_templates import merge_templates
 from tests.api_docs.conformance import closed, openapi_document, problems, validator
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chalice_gateway.websocket_limits import Faults
 from local.__main__ import read_arguments
-from local.gateway.websocket_limits import Faults
 
 
 def test_hidden_options_are_read() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import app as tickless
+from chalice_gateway.lambdas import ExecutionEnvironments, LambdaFunction
+from chalice_gateway.proxy_request import ApiIdentity
+from chalice_gateway.rest import RestApi
 from infra.lambda_runtime import PackagedFunction
-from local.gateway.lambdas import ExecutionEnvironments, LambdaFunction
-from local.gateway.proxy_request import ApiIdentity
-from local.gateway.rest import RestApi
 from tests.gateway.http_serving import serving as serving_http
 from tests.gateway.websocket_serving import CREDENTIALS, STAGE
 from tests.gateway.websocket_serving import serving as serving_sockets

@@ -9,11 +9,11 @@ from string import ascii_letters, digits
 
 import pytest
 
+from chalice_gateway.compression import minimum_compression_bytes
+from chalice_gateway.gateway_responses import ResponseType, read_gateway_responses
 from chalicelib.auth.jwks import read_keys
 from chalicelib.settings import read_settings
 from infra.packaging import ROOT, Package
-from local.gateway.compression import minimum_compression_bytes
-from local.gateway.gateway_responses import ResponseType, read_gateway_responses
 
 from .permissions import Conditions, Permission, Template
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from chalice.app import Chalice
 
+from chalice_gateway.http_messages import Request
+from chalice_gateway.lambdas import LambdaContext, LambdaFunction
+from chalice_gateway.proxy_request import ApiIdentity, proxy_event
+from chalice_gateway.proxy_response import http_response
+from chalice_gateway.resources import RouteTable
 from chalicelib.container import Container
 from chalicelib.rest import register
-from local.gateway.http_messages import Request
-from local.gateway.lambdas import LambdaContext, LambdaFunction
-from local.gateway.proxy_request import ApiIdentity, proxy_event
-from local.gateway.proxy_response import http_response
-from local.gateway.resources import RouteTable
 from tests.api_docs.conformance import check_answer
 
 SESSION = "00000000-0000-4000-8000-000000000000"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import app as tickless
+from chalice_gateway.lambdas import LambdaContext, LambdaFunction
 from chalicelib.container import Container
 from chalicelib.settings import Settings
 from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import LogValue, log_keys
 from chalicelib.telemetry.metrics import Telemetry
-from local.gateway.lambdas import LambdaContext, LambdaFunction
 from tests.chess import SESSION
 from tests.fakes import FakeFleet, RecordingSink
 

@@ -12,14 +12,17 @@ import json
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import jwt
+from .errors import StartupError
+
+if TYPE_CHECKING:
+    import jwt
 
 ALGORITHM: Final = "RS256"
 
 
-class CognitoKeysError(Exception):
+class CognitoKeysError(StartupError):
     """The JWK set can't be used; the message names the file and the error."""
 
 
@@ -40,6 +43,12 @@ class CognitoKeys:
         Raises:
             CognitoKeysError: A file can't be read, or has no key.
         """
+        try:
+            import jwt  # noqa: PLC0415 - only --cognito-jwks needs it
+        except ImportError as error:
+            raise CognitoKeysError(
+                "Cognito's tokens need the package pyjwt: pip install 'chalice-gateway[cognito]'"
+            ) from error
         keys: list[dict[str, Any]] = []
         for path in paths:
             try:
@@ -67,6 +76,8 @@ class CognitoKeys:
         Raises:
             InvalidToken: It is not.
         """
+        import jwt  # noqa: PLC0415 - it was there when the keys were read
+
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(

@@ -22,13 +22,15 @@ from .proxy_request import event_headers, query_parameters
 class Handshake:
     """The HTTP request of an opening handshake.
 
-    ``query`` is percent-encoded, without the question mark.
+    ``query`` is percent-encoded, without the question mark. ``domain_name`` is where
+    @connections is, if that is not the Host header.
     """
 
     headers: Headers
     query: str
     source_ip: str
     server_port: int
+    domain_name: str | None = None
 
     def header(self, name: str) -> str | None:
         wanted = name.lower()
@@ -39,7 +41,8 @@ class Handshake:
 class ConnectionInfo:
     """What all events of one connection contain.
 
-    ``domain_name`` is the client's Host header, with the port, so that posting to it works.
+    ``domain_name`` is by default the client's Host header, with the port, so that posting to
+    it works.
     """
 
     connection_id: str

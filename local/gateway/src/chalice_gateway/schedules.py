@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from . import ids
+from .errors import StartupError
 from .lambdas import ACCOUNT_ID, REGION, Event
 
 LAST_YEAR: Final = 2199
@@ -40,7 +41,7 @@ _WEEKDAYS: Final = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 _IsDue = Callable[[date], bool]
 
 
-class InvalidSchedule(ValueError):
+class InvalidSchedule(StartupError):
     """EventBridge would refuse the expression; the message says what is wrong."""
 
 

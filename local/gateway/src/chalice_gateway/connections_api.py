@@ -17,8 +17,8 @@ from . import ids
 from .connections_api_errors import ConnectionsApiError, ForbiddenError
 from .http_messages import Request, Response
 from .sigv4 import SignatureError, Verifier
-from .websocket_actions import Action
 from .websocket_api import WebSocketApi
+from .websocket_outputs import Output
 
 SERVICE: Final = "execute-api"
 
@@ -30,7 +30,7 @@ def is_connections_request(target: str) -> bool:
 
 
 class ConnectionsApi:
-    """Passes calls to ``state_machine``, and the actions that it returns to ``perform``.
+    """Passes calls to ``state_machine``, and the outputs that it returns to ``perform``.
 
     ``buffered_bytes`` returns how much a client has still to read. Without a ``verifier``
     signatures are not checked.
@@ -41,7 +41,7 @@ class ConnectionsApi:
         state_machine: WebSocketApi,
         *,
         verifier: Verifier | None,
-        perform: Callable[[list[Action]], None],
+        perform: Callable[[list[Output]], None],
         buffered_bytes: Callable[[str], int],
         now_ms: Callable[[], int],
     ) -> None:

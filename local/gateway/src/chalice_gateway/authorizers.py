@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 from chalice.app import Chalice, ChaliceAuthorizer, RouteEntry
 
 from .cognito import CognitoKeys, InvalidToken
+from .errors import StartupError
 from .gateway_responses import (
     AUTHORIZER_FAILED,
     EXPLICITLY_DENIED,
@@ -55,7 +56,7 @@ _FUNCTION_URI: Final = re.compile(
 )
 
 
-class UncheckedAuthorizers(Exception):
+class UncheckedAuthorizers(StartupError):
     """Routes have authorizers that can't be checked; the message lists them."""
 
 

@@ -1,7 +1,7 @@
 """The server of a WebSocket API: one port for WebSockets, ``@connections`` and ``Invoke``.
 
 Owns the sockets, the tasks and the timer: it does the I/O of the ``WebSocketApi`` state
-machine, which decides, and performs the actions that it returns. ``HttpServer`` handles
+machine, which decides, and performs the outputs that it returns. ``HttpServer`` handles
 HTTP, ``ClientSocket`` an open WebSocket.
 """
 
@@ -26,13 +26,16 @@ from .http_server import HttpServer
 from .lambda_api import LambdaApi, is_invoke_request
 from .lambdas import CallerTimeout, ExecutionEnvironments, FunctionError, LambdaFunction
 from .sigv4 import Credentials, Verifier
-from .websocket_actions import (
+from .websocket_api import WebSocketApi
+from .websocket_events import Api, Handshake
+from .websocket_limits import Faults, Limits, MessageOrder
+from .websocket_outputs import (
     Abort,
     Accept,
-    Action,
     Close,
     Invoke,
     InvokeResult,
+    Output,
     PauseReading,
     Raised,
     Reject,
@@ -41,14 +44,12 @@ from .websocket_actions import (
     Send,
     TimedOut,
 )
-from .websocket_api import WebSocketApi
-from .websocket_events import Api, Handshake
-from .websocket_limits import Faults, Limits, MessageOrder
 
 LOG = logging.getLogger(__name__)
 
 # The share of the shutdown's grace period in which messages in progress can finish.
 DRAIN_SHARE: Final = 0.5
+LOOPBACK: Final = "127.0.0.1"
 
 
 def wall_clock_ms() -> int:
@@ -61,6 +62,7 @@ class WebSocketGateway:
     ``routes`` has the Lambda function of each route key, ``functions`` those that Invoke
     runs, by name, in ``function_environments`` or else in ``environments``. Without
     ``credentials`` signatures are not verified; with ``tls`` it serves ``wss`` and ``https``.
+    Behind a router it is also below ``base_path``.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class WebSocketGateway:
         credentials: Credentials | None = None,
         now_ms: Callable[[], int] = wall_clock_ms,
         tls: ssl.SSLContext | None = None,
+        base_path: str = "",
     ) -> None:
         self.limits = limits or Limits()
         self.state_machine = WebSocketApi(
@@ -84,6 +87,7 @@ class WebSocketGateway:
         )
         self._routes = routes
         self._environments = environments
+        self._base_path = base_path
         self._now_ms = now_ms
         self._sockets: dict[str, ClientSocket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -165,6 +169,8 @@ class WebSocketGateway:
     # Requests.
 
     async def _handle(self, request: Request) -> Response | Upgrade:
+        if self._base_path:
+            request = request.below(self._base_path)
         if is_connections_request(request.target):
             return self._connections.handle(request)
         if is_invoke_request(request.target):
@@ -178,8 +184,10 @@ class WebSocketGateway:
         path, _, query = request.target.partition("?")
         if unquote(path.removesuffix("/")) != f"/{self.state_machine.api.stage}":
             return error_response(ForbiddenError("Forbidden"))
+        # Not the router's, whose URLs have more than a domain name and a stage.
+        domain_name = f"{LOOPBACK}:{request.server_port}" if request.full_target else None
         decision = await self._run_connect(
-            Handshake(request.headers, query, request.peer_ip, request.server_port)
+            Handshake(request.headers, query, request.peer_ip, request.server_port, domain_name)
         )
         if isinstance(decision, Reject):
             return Response(decision.status, decision.headers, decision.body)
@@ -190,15 +198,15 @@ class WebSocketGateway:
         return Upgrade(socket)
 
     async def _run_connect(self, handshake: Handshake) -> Accept | Reject:
-        actions = self.state_machine.open(handshake, self._now_ms())
-        invoke = actions[0]
+        outputs = self.state_machine.open(handshake, self._now_ms())
+        invoke = outputs[0]
         if isinstance(invoke, Invoke):
             outcome: InvokeResult = TimedOut()
             try:
                 outcome = await self._invoke(invoke)
             finally:
-                actions = self.state_machine.invoke_finished(invoke, outcome, self._now_ms())
-        decision, *others = actions
+                outputs = self.state_machine.invoke_finished(invoke, outcome, self._now_ms())
+        decision, *others = outputs
         assert isinstance(decision, Accept | Reject)
         self._perform(others)
         return decision
@@ -207,10 +215,10 @@ class WebSocketGateway:
         socket = self._sockets.get(connection_id)
         return 0 if socket is None else socket.buffered_bytes
 
-    # Actions.
+    # Outputs.
 
-    def dispatch(self, method: Callable[..., list[Action]], *arguments: Any) -> None:
-        """Call a method of the state machine with the time, and perform its actions."""
+    def dispatch(self, method: Callable[..., list[Output]], *arguments: Any) -> None:
+        """Call a method of the state machine with the time, and perform its outputs."""
         self._perform(method(*arguments, self._now_ms()))
 
     def socket_closed(self, connection_id: str) -> None:
@@ -219,24 +227,24 @@ class WebSocketGateway:
         self.dispatch(self.state_machine.socket_lost, connection_id)
         self._changed.set()
 
-    def _perform(self, actions: list[Action]) -> None:
-        for action in actions:
-            if isinstance(action, Invoke):
-                self._spawn(self._run(action))
+    def _perform(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Invoke):
+                self._spawn(self._run(output))
                 continue
-            assert not isinstance(action, Accept | Reject)
-            socket = self._sockets.get(action.connection_id)
+            assert not isinstance(output, Accept | Reject)
+            socket = self._sockets.get(output.connection_id)
             if socket is None:
                 continue
-            if isinstance(action, Send):
-                socket.send(action.data)
-            elif isinstance(action, Close):
-                socket.close(action.code, action.reason)
-            elif isinstance(action, Abort):
+            if isinstance(output, Send):
+                socket.send(output.data)
+            elif isinstance(output, Close):
+                socket.close(output.code, output.reason)
+            elif isinstance(output, Abort):
                 socket.abort()
-            elif isinstance(action, PauseReading):
+            elif isinstance(output, PauseReading):
                 socket.pause_reading(PauseReason.TOO_MANY_UNANSWERED)
-            elif isinstance(action, ResumeReading):
+            elif isinstance(output, ResumeReading):
                 socket.resume_reading(PauseReason.TOO_MANY_UNANSWERED)
         self._set_timer()
 

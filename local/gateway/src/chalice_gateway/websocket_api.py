@@ -1,4 +1,4 @@
-"""State machine of a WebSocket API, sans-I/O: inputs with a time in, actions out.
+"""State machine of a WebSocket API, sans-I/O: inputs with a time in, outputs out.
 
 Owns the connections' states, routing, limits, message order and faults. Must never do I/O,
 read a clock or import asyncio.
@@ -7,7 +7,7 @@ Theory of operation
 -------------------
 
 Each method takes an input (a handshake or a message has arrived, a Lambda has finished,
-time has passed) and returns actions, to be performed in that order. The caller passes the
+time has passed) and returns outputs, to be performed in that order. The caller passes the
 result of an ``Invoke`` to ``invoke_finished`` with the same ``Invoke``, so the state machine
 keeps no table of invocations in flight.
 
@@ -53,21 +53,6 @@ from .connections_api_errors import (
 )
 from .fault_injection import FaultInjector, HeldPost, occurs
 from .timer_queue import TimerQueue
-from .websocket_actions import (
-    Abort,
-    Accept,
-    Action,
-    Close,
-    EventType,
-    Invoke,
-    InvokeResult,
-    PauseReading,
-    Raised,
-    Reject,
-    ResumeReading,
-    Returned,
-    Send,
-)
 from .websocket_events import (
     Api,
     ConnectionInfo,
@@ -84,9 +69,24 @@ from .websocket_integration import (
     TIMED_OUT,
     connect_result,
     error_message,
-    select_route,
 )
 from .websocket_limits import Faults, Limits, MessageOrder, TokenBucket
+from .websocket_outputs import (
+    Abort,
+    Accept,
+    Close,
+    EventType,
+    Invoke,
+    InvokeResult,
+    Output,
+    PauseReading,
+    Raised,
+    Reject,
+    ResumeReading,
+    Returned,
+    Send,
+)
+from .websocket_routes import select_route
 
 
 class State(Enum):
@@ -190,7 +190,7 @@ class WebSocketApi:
 
     # Handshakes.
 
-    def open(self, handshake: Handshake, now_ms: int) -> list[Action]:
+    def open(self, handshake: Handshake, now_ms: int) -> list[Output]:
         """A handshake for this API's stage has arrived: ``Invoke``, ``Accept`` or ``Reject``."""
         if self._stopping:
             return [UNAVAILABLE]
@@ -201,7 +201,7 @@ class WebSocketApi:
             connected_at_ms=now_ms,
             source_ip=handshake.source_ip,
             user_agent=handshake.header("user-agent"),
-            domain_name=handshake.header("host") or "",
+            domain_name=handshake.domain_name or handshake.header("host") or "",
         )
         connection = _Connection(origin, now_ms)
         self._connections[origin.connection_id] = connection
@@ -218,12 +218,12 @@ class WebSocketApi:
             )
         ]
 
-    def invoke_finished(self, invoke: Invoke, outcome: InvokeResult, now_ms: int) -> list[Action]:
+    def invoke_finished(self, invoke: Invoke, outcome: InvokeResult, now_ms: int) -> list[Output]:
         """The Lambda of ``invoke`` has finished, or timed out."""
         connection = self._connections[invoke.connection_id]
         if invoke.event_type is EventType.CONNECT:
             return self._connect_finished(connection, invoke, outcome, now_ms)
-        actions: list[Action] = []
+        outputs: list[Output] = []
         # A Lambda's result for a message reaches the client only through a route response,
         # which Chalice doesn't configure; for $disconnect there is no client.
         if (
@@ -232,36 +232,36 @@ class WebSocketApi:
             and not isinstance(outcome, Returned)
         ):
             message = FAILED if isinstance(outcome, Raised) else TIMED_OUT
-            actions.append(error_message(invoke.connection_id, message, invoke.request_id))
+            outputs.append(error_message(invoke.connection_id, message, invoke.request_id))
         connection.unanswered -= 1
         if connection.waiting:
-            actions.append(connection.waiting.popleft())
+            outputs.append(connection.waiting.popleft())
         if (
             connection.reading_paused
             and not self._stopping
             and connection.unanswered <= self.limits.unanswered_messages // 2
         ):
             connection.reading_paused = False
-            actions.append(ResumeReading(invoke.connection_id))
+            outputs.append(ResumeReading(invoke.connection_id))
         self._forget_if_gone(connection)
-        return actions
+        return outputs
 
     def _connect_finished(
         self, connection: _Connection, invoke: Invoke, outcome: InvokeResult, now_ms: int
-    ) -> list[Action]:
+    ) -> list[Output]:
         answer = connect_result(outcome)
         if 200 <= answer.status < 300:
             if not self._stopping:
                 return self._accept(connection, answer.subprotocol, now_ms)
             # The app considers this client connected, so its $disconnect must run.
             connection.state = State.OPEN
-            actions: list[Action] = [
+            outputs: list[Output] = [
                 UNAVAILABLE,
                 *self._start_closing(connection, *GOING_AWAY, now_ms),
             ]
             connection.state = State.GONE
             self._forget_if_gone(connection)
-            return actions
+            return outputs
         del self._connections[invoke.connection_id]
         if answer.message is None:
             return [Reject(answer.status)]
@@ -270,7 +270,7 @@ class WebSocketApi:
 
     def _accept(
         self, connection: _Connection, subprotocol: str | None, now_ms: int
-    ) -> list[Action]:
+    ) -> list[Output]:
         connection.state = State.OPEN
         connection.last_active_ms = now_ms
         self._timers.add(self._deadline_ms(connection), connection)
@@ -278,7 +278,7 @@ class WebSocketApi:
 
     # Frames from clients.
 
-    def text_received(self, connection_id: str, text: str, now_ms: int) -> list[Action]:
+    def text_received(self, connection_id: str, text: str, now_ms: int) -> list[Output]:
         """A complete text message has arrived."""
         connection = self._connections[connection_id]
         if connection.state is not State.OPEN:
@@ -297,27 +297,27 @@ class WebSocketApi:
             text=text,
         )
         invoke = Invoke(connection_id, EventType.MESSAGE, route_key, request_info.request_id, event)
-        actions: list[Action] = []
+        outputs: list[Output] = []
         if self._order is MessageOrder.SHUFFLED:
             connection.unanswered += 1
             self._timers.add(now_ms + self._random.randint(0, self.limits.shuffle_ms), invoke)
         else:
-            actions += self._dispatch(connection, invoke)
+            outputs += self._dispatch(connection, invoke)
         if (
             connection.unanswered >= self.limits.unanswered_messages
             and not connection.reading_paused
         ):
             connection.reading_paused = True
-            actions.append(PauseReading(connection_id))
-        return actions
+            outputs.append(PauseReading(connection_id))
+        return outputs
 
-    def binary_received(self, connection_id: str, now_ms: int) -> list[Action]:
+    def binary_received(self, connection_id: str, now_ms: int) -> list[Output]:
         """A binary frame has arrived, which a WebSocket API doesn't accept."""
         return self._close(self._connections[connection_id], *BINARY, now_ms)
 
     def close_received(
         self, connection_id: str, code: int, reason: str, now_ms: int
-    ) -> list[Action]:
+    ) -> list[Output]:
         """The client has closed the connection, or violated the protocol and got this close frame.
 
         A code of 1005 means a close frame without a code, 1006 no close frame.
@@ -326,19 +326,19 @@ class WebSocketApi:
             code, reason = NO_STATUS
         return self._start_closing(self._connections[connection_id], code, reason, now_ms)
 
-    def socket_lost(self, connection_id: str, now_ms: int) -> list[Action]:
+    def socket_lost(self, connection_id: str, now_ms: int) -> list[Output]:
         """The socket is closed."""
         connection = self._connections[connection_id]
-        actions = self._start_closing(connection, *BROKEN, now_ms)
+        outputs = self._start_closing(connection, *BROKEN, now_ms)
         connection.state = State.GONE
         self._forget_if_gone(connection)
-        return actions
+        return outputs
 
     # @connections.
 
     def post(
         self, connection_id: str, data: bytes, buffered_bytes: int, now_ms: int
-    ) -> list[Action]:
+    ) -> list[Output]:
         """Send ``data`` to a client that has ``buffered_bytes`` still to read.
 
         Raises:
@@ -373,7 +373,7 @@ class WebSocketApi:
             "lastActiveAt": iso_time(connection.last_active_ms),
         }
 
-    def delete(self, connection_id: str, now_ms: int) -> list[Action]:
+    def delete(self, connection_id: str, now_ms: int) -> list[Output]:
         """Close the connection.
 
         Raises:
@@ -392,40 +392,40 @@ class WebSocketApi:
 
     # Time.
 
-    def tick(self, now_ms: int) -> list[Action]:
-        """Time has passed: the actions that are due."""
-        actions: list[Action] = []
+    def tick(self, now_ms: int) -> list[Output]:
+        """Time has passed: the outputs that are due."""
+        outputs: list[Output] = []
         while (item := self._timers.pop(now_ms)) is not None:
             if isinstance(item, _Connection):
-                actions += self._check_deadline(item, now_ms)
+                outputs += self._check_deadline(item, now_ms)
             elif isinstance(item, Invoke):
-                actions.append(item)
+                outputs.append(item)
             elif isinstance(item, Send):
                 if self._is_open(item.connection_id):
-                    actions.append(item)
+                    outputs.append(item)
             else:
-                actions += self._fault_injector.release(item)
-        return actions
+                outputs += self._fault_injector.release(item)
+        return outputs
 
-    def drain(self, now_ms: int) -> list[Action]:
+    def drain(self, now_ms: int) -> list[Output]:
         """Accept no more clients or messages; messages that have arrived are still handled."""
         self._stopping = True
-        actions: list[Action] = []
+        outputs: list[Output] = []
         for connection_id, connection in self._connections.items():
             if connection.state is State.OPEN and not connection.reading_paused:
                 connection.reading_paused = True
-                actions.append(PauseReading(connection_id))
-        return actions
+                outputs.append(PauseReading(connection_id))
+        return outputs
 
-    def stop(self, now_ms: int) -> list[Action]:
+    def stop(self, now_ms: int) -> list[Output]:
         """Accept no more clients and close all connections."""
         self._stopping = True
-        actions: list[Action] = []
+        outputs: list[Output] = []
         for connection in tuple(self._connections.values()):
-            actions += self._close(connection, *GOING_AWAY, now_ms)
-        return actions
+            outputs += self._close(connection, *GOING_AWAY, now_ms)
+        return outputs
 
-    def _check_deadline(self, connection: _Connection, now_ms: int) -> list[Action]:
+    def _check_deadline(self, connection: _Connection, now_ms: int) -> list[Output]:
         if connection.state is State.GONE:
             return []
         ends_at_ms = self._deadline_ms(connection)
@@ -448,21 +448,21 @@ class WebSocketApi:
 
     # Closing.
 
-    def _close(self, connection: _Connection, code: int, reason: str, now_ms: int) -> list[Action]:
+    def _close(self, connection: _Connection, code: int, reason: str, now_ms: int) -> list[Output]:
         if connection.state is not State.OPEN:
             return []
         connection_id = connection.origin.connection_id
-        actions: list[Action] = [Close(connection_id, code, reason)]
-        actions += self._start_closing(connection, code, reason, now_ms)
+        outputs: list[Output] = [Close(connection_id, code, reason)]
+        outputs += self._start_closing(connection, code, reason, now_ms)
         if connection.reading_paused:
             # To receive the client's close frame; its messages are ignored.
             connection.reading_paused = False
-            actions.append(ResumeReading(connection_id))
-        return actions
+            outputs.append(ResumeReading(connection_id))
+        return outputs
 
     def _start_closing(
         self, connection: _Connection, code: int, reason: str, now_ms: int
-    ) -> list[Action]:
+    ) -> list[Output]:
         if connection.state is not State.OPEN:
             return []
         connection.state = State.CLOSING
@@ -493,7 +493,7 @@ class WebSocketApi:
 
     # Helpers.
 
-    def _dispatch(self, connection: _Connection, invoke: Invoke) -> list[Action]:
+    def _dispatch(self, connection: _Connection, invoke: Invoke) -> list[Output]:
         connection.unanswered += 1
         at_once = self.limits.concurrent_messages
         if self._order is MessageOrder.SERIAL:

@@ -1,41 +1,22 @@
-"""Route selection, and the meaning of a Lambda's result for a WebSocket API.
+"""The meaning of a Lambda's result for a WebSocket API.
 
 Pure functions, with AWS's messages and formats. Must never know a connection's state.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .websocket_actions import InvokeResult, Returned, Send, TimedOut
+from .websocket_outputs import InvokeResult, Returned, Send, TimedOut
 
 FAILED: Final = "Internal server error"
 TIMED_OUT: Final = "Endpoint request timed out"
 FORBIDDEN: Final = "Forbidden"
 
-_AWS_OWN: Final = frozenset({"$connect", "$default", "$disconnect"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
-def select_route(text: str, routes: Collection[str]) -> str | None:
-    """The route that ``$request.body.action`` selects among ``routes``, if any does."""
-    default = "$default" if "$default" in routes else None
-    if _AWS_OWN.issuperset(routes):
-        return default
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return default
-    action = body.get("action") if isinstance(body, dict) else None
-    # [?] AWS documents neither an action that names one of its own routes, with which a client
-    # must not forge a $connect, nor an action that is not a string.
-    if isinstance(action, str) and action in routes and not action.startswith("$"):
-        return action
-    return default
 
 
 def error_message(connection_id: str, message: str, request_id: str) -> Send:

@@ -26,13 +26,15 @@ from chalice.constants import (
 )
 from chalice.deploy.validate import ExperimentalFeatureError, validate_configuration
 
+from .errors import StartupError
+
 LOG = logging.getLogger(__name__)
 
 REST: Final[str] = DEFAULT_HANDLER_NAME
 _STAGE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-class ConfigError(Exception):
+class ConfigError(StartupError):
     """The configuration is invalid; the message names the file and the error."""
 
 

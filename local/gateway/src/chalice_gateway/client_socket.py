@@ -1,7 +1,7 @@
 """The asyncio protocol of one open WebSocket.
 
 Owns the transport: reading, pausing and writing. Must never decide anything: it passes the
-client's messages to the state machine of its gateway, which performs the actions.
+client's messages to the state machine of its gateway, which performs the outputs.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, Final, Protocol, cast
 
 from .frames import BinaryFrame, Closed, FrameEvent, FrameProtocol, TextMessage
 from .http_messages import end_writing
-from .websocket_actions import Action
 from .websocket_api import BROKEN, WebSocketApi
 from .websocket_limits import Limits
+from .websocket_outputs import Output
 
 MAX_FRAMES_PER_TURN: Final = 200
 """The number of frames after which other sockets get a turn.
@@ -39,8 +39,8 @@ class Gateway(Protocol):
     limits: Limits
     state_machine: WebSocketApi
 
-    def dispatch(self, method: Callable[..., list[Action]], *arguments: Any) -> None:
-        """Call a method of the state machine with the time, and perform its actions."""
+    def dispatch(self, method: Callable[..., list[Output]], *arguments: Any) -> None:
+        """Call a method of the state machine with the time, and perform its outputs."""
 
     def socket_closed(self, connection_id: str) -> None:
         """The socket is closed."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from .websocket_actions import Send
 from .websocket_limits import Faults
+from .websocket_outputs import Send
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,10 +13,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from .errors import StartupError
+
 LIFETIME: Final = timedelta(days=30)
 
 
-class TlsError(Exception):
+class TlsError(StartupError):
     """The certificate can't be used or made; the message says what to do."""
 
 
@@ -48,8 +50,8 @@ def write_certificate(path: Path, hosts: Iterable[str]) -> None:
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     except ImportError as error:
         raise TlsError(
-            "Making a certificate needs the package cryptography. Install it, or give a"
-            " certificate with --tls-certificate and --tls-key."
+            "Making a certificate needs the package cryptography: pip install"
+            " 'chalice-gateway[tls]', or give one with --tls-certificate and --tls-key."
         ) from error
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "API Gateway emulator")])

@@ -12,20 +12,17 @@ import asyncio
 import json
 import logging
 import re
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from . import ids
 from .http_messages import Request, Response
+from .invocation import run_function
 from .lambdas import (
     ACCOUNT_ID,
     REQUEST_BYTES,
-    RESPONSE_BYTES,
     ExecutionEnvironments,
-    FunctionError,
-    FunctionTimeout,
     LambdaFunction,
 )
 from .sigv4 import SignatureError, Verifier
@@ -44,6 +41,13 @@ _NAME: Final = re.compile(
 
 def is_invoke_request(target: str) -> bool:
     return target.startswith("/2015-03-31/functions/")
+
+
+def invoked_function(target: str) -> str | None:
+    """The function that an Invoke request names, without its ARN; None for other requests."""
+    path = _PATH.fullmatch(target.partition("?")[0])
+    name = path and _NAME.fullmatch(unquote(path[1]))
+    return name[1] if name else None
 
 
 class InvokeError(Exception):
@@ -114,7 +118,7 @@ class LambdaApi:
         if invocation_type == "Event":
             self._spawn(self._run_async(function, event))
             return Response(202)
-        failed, payload = await self._run(function, event, request_id)
+        failed, payload = await run_function(self._environments, function, event, request_id)
         headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
         if failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
@@ -135,40 +139,9 @@ class LambdaApi:
             raise InvokeError(404, "ResourceNotFoundException", f"Function not found: {arn}")
         return function
 
-    async def _run(
-        self, function: LambdaFunction, event: Any, request_id: str
-    ) -> tuple[bool, bytes]:
-        """Whether the function failed, and the payload: its result or its error."""
-        try:
-            result = await self._environments.invoke(function, event)
-        except FunctionTimeout as timeout:
-            return True, _payload({"errorMessage": f"{ids.uuid()} {timeout}"})
-        except FunctionError as error:
-            return True, _error_payload(error.__cause__ or error, request_id)
-        try:
-            payload = _payload(result)
-        except (TypeError, ValueError) as error:
-            return True, _payload(
-                {
-                    "errorMessage": f"Unable to marshal response: {error}",
-                    "errorType": "Runtime.MarshalError",
-                    "requestId": request_id,
-                    "stackTrace": [],
-                }
-            )
-        if len(payload) > RESPONSE_BYTES:
-            return True, _payload(
-                {
-                    "errorMessage": "Response payload size exceeded maximum allowed payload size"
-                    f" ({RESPONSE_BYTES} bytes).",
-                    "errorType": "Function.ResponseSizeTooLarge",
-                }
-            )
-        return False, payload
-
     async def _run_async(self, function: LambdaFunction, event: Any) -> None:
         # Without AWS's two retries, one and two minutes later.
-        failed, payload = await self._run(function, event, ids.uuid())
+        failed, payload = await run_function(self._environments, function, event, ids.uuid())
         if failed:
             LOG.error("%s, invoked asynchronously, failed: %s", function.name, payload.decode())
 
@@ -188,20 +161,3 @@ def _event(body: bytes, limit_bytes: int) -> Any:
             "InvalidRequestContentException",
             f"Could not parse request body into json: {error}",
         ) from error
-
-
-def _error_payload(error: BaseException, request_id: str) -> bytes:
-    # The first frame is the environment's; the handler's follow.
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    return _payload(
-        {
-            "errorMessage": str(error),
-            "errorType": type(error).__name__,
-            "requestId": request_id,
-            "stackTrace": traceback.format_list(frames),
-        }
-    )
-
-
-def _payload(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -18,7 +18,8 @@ Headers = tuple[tuple[str, str], ...]
 class Request:
     """A complete request, with ``target`` and header names as the client sent them.
 
-    Headers are decoded as Latin-1, which never fails and is lossless.
+    Headers are decoded as Latin-1, which never fails and is lossless. ``full_target`` is
+    the target as sent, if ``below`` has shortened it.
     """
 
     method: str
@@ -28,6 +29,15 @@ class Request:
     peer_ip: str
     server_port: int
     version: str = "1.1"
+    full_target: str = ""
+
+    def below(self, base_path: str) -> Request:
+        """The request with its target relative to ``base_path``, if it is below it."""
+        rest = self.target.removeprefix(base_path)
+        if rest == self.target or (rest and rest[0] not in "/?"):
+            return self
+        target = rest if rest.startswith("/") else f"/{rest}"
+        return replace(self, target=target, full_target=self.target)
 
     def header(self, name: str) -> str | None:
         """The first value of the header ``name``, which is case-insensitive."""
@@ -125,6 +135,23 @@ def serialise(response: Response, *, date: str, method: str, connection: str | N
     parts.append("\r\n")
     head = "".join(parts).encode("latin-1")
     return head if bodiless or method == "HEAD" else head + response.body
+
+
+def parse_response(data: bytes) -> Response:
+    """The response that ``serialise`` has written, without what a server adds.
+
+    The body of a response to HEAD is only as long as the one that its headers describe.
+    """
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers: list[tuple[str, str]] = []
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name == "Content-Length":
+            body = body or bytes(int(value))
+        elif name not in ("Connection", "Date"):
+            headers.append((name, value))
+    return Response(int(first.split(" ")[1]), tuple(headers), body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,27 @@ import importlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from chalice.app import Chalice, ScheduledEventConfig
+from chalice.app import (
+    BuiltinAuthConfig,
+    Chalice,
+    CloudWatchEventConfig,
+    DynamoDBEventConfig,
+    KinesisEventConfig,
+    S3EventConfig,
+    ScheduledEventConfig,
+    SNSEventConfig,
+    SQSEventConfig,
+    WebsocketConnectConfig,
+    WebsocketDisconnectConfig,
+    WebsocketMessageConfig,
+)
 
 from .chalice_config import REST, StageConfig
+from .errors import StartupError
 from .lambdas import LOG_STREAM_NAME, LambdaFunction, current_function
 from .schedules import expression_of
 
@@ -27,8 +42,54 @@ _ROUTE_RESOURCES = {
 }
 
 
-class AppError(Exception):
+class FunctionKind(StrEnum):
+    """What invokes a function, and so the shape of its events."""
+
+    REST = "REST API"
+    CONNECT = "WebSocket $connect"
+    MESSAGE = "WebSocket message"
+    DISCONNECT = "WebSocket $disconnect"
+    AUTHORIZER = "authorizer"
+    SCHEDULE = "schedule"
+    EVENT_BRIDGE = "EventBridge"
+    S3 = "S3"
+    SNS = "SNS"
+    SQS = "SQS"
+    KINESIS = "Kinesis"
+    DYNAMODB = "DynamoDB"
+    PLAIN = "plain function"
+
+
+_KINDS: Mapping[type[Any], FunctionKind] = {
+    BuiltinAuthConfig: FunctionKind.AUTHORIZER,
+    CloudWatchEventConfig: FunctionKind.EVENT_BRIDGE,
+    DynamoDBEventConfig: FunctionKind.DYNAMODB,
+    KinesisEventConfig: FunctionKind.KINESIS,
+    S3EventConfig: FunctionKind.S3,
+    ScheduledEventConfig: FunctionKind.SCHEDULE,
+    SNSEventConfig: FunctionKind.SNS,
+    SQSEventConfig: FunctionKind.SQS,
+    WebsocketConnectConfig: FunctionKind.CONNECT,
+    WebsocketDisconnectConfig: FunctionKind.DISCONNECT,
+    WebsocketMessageConfig: FunctionKind.MESSAGE,
+}
+
+
+class AppError(StartupError):
     """There is no app to run; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppFunction:
+    """A function under Chalice's name for it, such as ``api_handler`` or ``websocket_message``.
+
+    ``source`` is Chalice's description of the event source: its queue, topic or bucket.
+    """
+
+    name: str
+    kind: FunctionKind
+    function: LambdaFunction
+    source: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +98,14 @@ class Lambdas:
 
     ``functions`` has all of them, those of authorizers, schedules and other event sources
     included, under their deployed names (``app-stage-name``). ``schedules`` has the expressions
-    of those that run on a schedule, by name.
+    of those that run on a schedule, by name. ``by_chalice_name`` has all of them once more.
     """
 
     rest: LambdaFunction
     routes: Mapping[str, LambdaFunction]
     functions: Mapping[str, LambdaFunction]
     schedules: Mapping[str, str] = field(default_factory=dict)
+    by_chalice_name: Mapping[str, AppFunction] = field(default_factory=dict)
 
 
 def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
@@ -51,35 +113,41 @@ def lambdas_of(app: Chalice, config: StageConfig) -> Lambdas:
     prefix = f"{config.app_name or app.app_name}-{config.stage}"
     handlers: Mapping[str, Any] = app.handler_map
 
-    def function(name: str, handler: Any) -> LambdaFunction:
+    def function(name: str, handler: Any, source: Any = None) -> AppFunction:
         settings = config.function_settings(name)
-        return LambdaFunction(
+        deployed = LambdaFunction(
             prefix if name == REST else f"{prefix}-{name}",
             handler,
             memory_mb=settings.memory_mb,
             timeout_seconds=settings.timeout_seconds,
         )
+        kind = FunctionKind.REST if name == REST else FunctionKind.PLAIN
+        return AppFunction(name, _KINDS.get(type(source), kind), deployed, source)
 
     routes = {
-        route_key: function(_ROUTE_RESOURCES.get(route_key, route.name), handlers[route.name])
+        route_key: function(
+            _ROUTE_RESOURCES.get(route_key, route.name), handlers[route.name], route
+        )
         for route_key, route in app.websocket_handlers.items()
     }
-    configs: list[Any] = [
+    sources: list[Any] = [
         *app.pure_lambda_functions,
         *app.event_sources,
         *app.builtin_auth_handlers,
     ]
-    functions = [function(config.name, handlers[config.name]) for config in configs]
+    functions = [function(source.name, handlers[source.name], source) for source in sources]
     rest = function(REST, app)
+    everything = (rest, *routes.values(), *functions)
     return Lambdas(
-        rest,
-        routes,
-        {each.name: each for each in (rest, *routes.values(), *functions)},
+        rest.function,
+        {route_key: each.function for route_key, each in routes.items()},
+        {each.function.name: each.function for each in everything},
         {
-            f"{prefix}-{config.name}": expression_of(config)
-            for config in app.event_sources
-            if isinstance(config, ScheduledEventConfig)
+            each.function.name: expression_of(each.source)
+            for each in functions
+            if each.kind is FunctionKind.SCHEDULE
         },
+        {each.name: each for each in everything},
     )
 
 

@@ -1,4 +1,4 @@
-"""Actions that the WebSocket API state machine returns, and the results of an ``Invoke``.
+"""Outputs that the WebSocket API state machine returns, and the results of an ``Invoke``.
 
 Values only: must never contain a rule or perform anything.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from .http_messages import Headers
 from .lambdas import Event
 
-# Actions
+# Outputs
 
 
 class EventType(Enum):
@@ -83,7 +83,7 @@ class ResumeReading:
     connection_id: str
 
 
-Action = Invoke | Accept | Reject | Send | Close | Abort | PauseReading | ResumeReading
+Output = Invoke | Accept | Reject | Send | Close | Abort | PauseReading | ResumeReading
 
 
 # Results of an Invoke

@@ -122,7 +122,7 @@ class Verifier:
         self._check_time(timestamp, scope)
         canonical = canonical_request(
             request.method,
-            request.target,
+            request.full_target or request.target,
             _signed_headers(headers, scope),
             scope.names,
             _payload_hash(headers, request.body),

@@ -1,0 +1,84 @@
+"""The runtime of an app's functions in this process, as Lambda sets it up.
+
+Owns the environment variables, the working directory and the order in which an app is
+configured, loaded and validated. Must never serve anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, ExitStack, chdir
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chalice.app import Chalice
+
+from .chalice_app import Lambdas, lambdas_of, load_app, runtime_environment
+from .chalice_config import StageConfig
+from .lambdas import make_thread_safe
+
+Stack = ExitStack | AsyncExitStack
+
+_DEFAULTS: Final = {
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedApp:
+    """One version of an app, with its configuration and its functions."""
+
+    app: Chalice
+    config: StageConfig
+    lambdas: Lambdas
+
+
+def enter_runtime(exit_stack: Stack, folder: Path, stage: str) -> LoadedApp:
+    """Load the app in ``folder``, in the environment of a function until the stack closes.
+
+    Raises:
+        AppError: There is no app.
+        ConfigError: Its configuration is invalid, or Chalice would not deploy it.
+    """
+    config = StageConfig.read(folder, stage)
+    _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
+    _set_environment(exit_stack, runtime_environment(folder, config))
+    if folder.is_dir():
+        exit_stack.enter_context(chdir(folder))
+    return _load(folder, config)
+
+
+def load_again(folder: Path, stage: str) -> LoadedApp:
+    """Load the app as it is now, within the runtime that ``enter_runtime`` has set up.
+
+    Raises:
+        Exception: Whatever importing the app raises.
+        ConfigError: Its configuration is invalid, or Chalice would not deploy it.
+    """
+    return _load(folder, StageConfig.read(folder, stage))
+
+
+def _load(folder: Path, config: StageConfig) -> LoadedApp:
+    app = make_thread_safe(load_app(folder))
+    config.validate(app)
+    return LoadedApp(app, config, lambdas_of(app, config))
+
+
+def _set_environment(exit_stack: Stack, variables: Mapping[str, str]) -> None:
+    """Set the variables that are not set; restore all of them when the stack closes."""
+
+    def restore(name: str, previous: str | None) -> None:
+        if previous is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = previous
+
+    for name, value in variables.items():
+        # Also one that was set: each Chalice app appends to AWS_EXECUTION_ENV.
+        exit_stack.callback(restore, name, os.environ.get(name))
+        os.environ.setdefault(name, value)

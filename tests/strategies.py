@@ -57,8 +57,9 @@ class Scale(NamedTuple):
 
 
 WIRE = Scale(
-    duration=st.sampled_from([1_000, 5_000, 60_000]) | st.integers(1_000, 86_400_000),
-    session=st.integers(3_600_000, 86_400_000),
+    duration=st.sampled_from([1_000, 5_000, 60_000, 31 * 86_400_000])
+    | st.integers(1_000, 31 * 86_400_000),
+    session=st.integers(3_600_000, 31 * 86_400_000),
     increment=st.sampled_from([0, 1_000]) | st.integers(0, 600_000),
     delay=st.sampled_from([1, 2_000]) | st.integers(1, 600_000),
     period=st.sampled_from([1_000, 5_000]) | st.integers(1_000, 3_600_000),

@@ -12,10 +12,10 @@ UUID_PATTERN = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}\z", to_lower=True)]
 """A UUID in canonical form; any case is accepted and converted to lower case."""
 
-MIN_DURATION_MS, MAX_DURATION_MS = 1_000, 86_400_000
+MIN_DURATION_MS, MAX_DURATION_MS = 1_000, 31 * 86_400_000
 
 Duration = Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_DURATION_MS)]
-"""Milliseconds, from one second to one day."""
+"""Milliseconds, from one second to 31 days."""
 
 
 def _not_too_short(value: int) -> int:

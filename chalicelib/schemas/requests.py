@@ -21,6 +21,7 @@ from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
 from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, MainTime, Request, Uuid
 from .time_controls import MAX_INCREMENT_MS, TimeControlRequest
 
+MAX_WARNING_MS = 86_400_000
 MAX_METADATA_BYTES = 4096
 MAX_ACTION_DATA_BYTES = 1024
 MAX_NESTING = 32
@@ -85,7 +86,7 @@ class ActionOnTimeoutRequest(Request):
     )
 
 
-WarningTime = Annotated[int, Field(ge=1, le=MAX_DURATION_MS)]
+WarningTime = Annotated[int, Field(ge=1, le=MAX_WARNING_MS)]
 
 
 class CreateSession(Request):
@@ -239,7 +240,7 @@ class AdjustTime(Request):
     group_id: Uuid | None = None
     delta_ms: Annotated[
         int,
-        Field(ge=-86_400_000, le=86_400_000, json_schema_extra={"not": {"const": 0}}),
+        Field(ge=-MAX_DURATION_MS, le=MAX_DURATION_MS, json_schema_extra={"not": {"const": 0}}),
         AfterValidator(_not_zero),
     ]
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None

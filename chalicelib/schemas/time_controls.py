@@ -108,9 +108,9 @@ class WrittenControl:
 def _grammar(form: str) -> str:
     """A form with its times, numbers and fractions filled in."""
     time = (
-        "(?:[0-9]{1,5}FRACTIONs?|[0-9]{1,4}FRACTIONm|[0-9]{1,2}FRACTIONh"
-        "|[0-9]{1,4}m[0-9]{1,5}FRACTIONs"
-        "|[0-9]{1,2}h(?:[0-9]{1,4}FRACTIONm|(?:[0-9]{1,4}m)?[0-9]{1,5}FRACTIONs))"
+        "(?:[0-9]{1,7}FRACTIONs?|[0-9]{1,5}FRACTIONm|[0-9]{1,3}FRACTIONh"
+        "|[0-9]{1,5}m[0-9]{1,7}FRACTIONs"
+        "|[0-9]{1,3}h(?:[0-9]{1,5}FRACTIONm|(?:[0-9]{1,5}m)?[0-9]{1,7}FRACTIONs))"
     )
     parts = {
         "BAR": r"(?: \| |\|)",
@@ -164,7 +164,7 @@ def _read_text(text: str) -> WrittenControl:
             if not MIN_DURATION_MS <= main_ms <= MAX_DURATION_MS and (main_ms or not can_be_zero):
                 raise PydanticCustomError(
                     "time_control_range",
-                    "main time must be between 1 s and 24 h{or_zero}, got {main_ms} ms",
+                    "main time must be between 1 s and 31 days{or_zero}, got {main_ms} ms",
                     {"main_ms": main_ms, "or_zero": " or 0" if can_be_zero else ""},
                 )
             return WrittenControl(main_ms, request)

@@ -45,7 +45,7 @@ from chalicelib.store import codec
 from .sessions import a_setup
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-lengths_ms = st.integers(1_000, 86_400_000)
+lengths_ms = st.integers(1_000, 31 * 86_400_000)
 jsons = st.recursive(
     st.none()
     | st.booleans()

@@ -120,7 +120,8 @@
  * @property {() => number} now a monotonic clock, in milliseconds
  * @property {() => number} wallClock the time of day in milliseconds; it may be set
  * @property {() => number} random from 0 to 1, 1 excluded
- * @property {(callback: () => void, delayMs: number) => unknown} setTimer
+ * @property {(callback: () => void, delayMs: number) => unknown} setTimer may call back early; the
+ *   callback looks at the clock, and sets another
  * @property {(timer: any) => void} clearTimer
  * @property {(url: string, protocol?: string) => Socket} openSocket
  * @property {(callback: () => void) => () => void} onOffline calls back when the machine goes

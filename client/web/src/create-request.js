@@ -30,7 +30,8 @@ import { parseTimeControl } from './time-controls.js';
 
 export const MAX_PARTICIPANTS = 1_000;
 const MIN_MS = 1_000;
-const MAX_MS = 86_400_000;
+const MAX_MS = 31 * 86_400_000;
+const MAX_WARNING_MS = 86_400_000;
 const MAX_METADATA_BYTES = 4_096;
 const MAX_WARNINGS = 10;
 
@@ -183,8 +184,8 @@ function parseControl(form) {
 function parseField(form, field) {
   const ms = parseDuration(String(form[field]));
   if (ms === null)
-    throw new FormError(field, 'Invalid duration. Examples: 5 (minutes), 90s, 1h30m, 2:30');
-  if (ms < MIN_MS || ms > MAX_MS) throw new FormError(field, 'Must be 1 second to 24 hours');
+    throw new FormError(field, 'Invalid duration. Examples: 5 (minutes), 90s, 1h30m, 2:30, 7d');
+  if (ms < MIN_MS || ms > MAX_MS) throw new FormError(field, 'Must be 1 second to 31 days');
   return ms;
 }
 
@@ -193,7 +194,7 @@ function parseWarnings(text) {
   const marks = asciiOf(text)
     .split(/[,;]/)
     .map((one) => parseDuration(one));
-  if (marks.some((mark) => !mark || mark > MAX_MS)) {
+  if (marks.some((mark) => !mark || mark > MAX_WARNING_MS)) {
     throw new FormError('warnings', 'Invalid duration. Example: 1m, 15s');
   }
   const distinct = [...new Set(/** @type {number[]} */ (marks))];

@@ -26,11 +26,13 @@ import { asciiOf, formatDuration, parseDuration, pluralize } from './durations.j
  * @property {boolean} [hasPeriods] then the main time can be zero
  */
 
-const TIME = '[\\d.,:hms]+';
+const TIME = '[\\d.,:dhms]+';
 const COUNT = '(?<count>\\d+)';
 const LAST = `(?<time>${TIME})`;
 
-const MAIN = { name: 'main time', min: 1_000, max: 86_400_000, words: '1 second to 24 hours' };
+const MAX_MS = 31 * 86_400_000;
+
+const MAIN = { name: 'main time', min: 1_000, max: MAX_MS, words: '1 second to 31 days' };
 const MAIN_OR_ZERO = { ...MAIN, orZero: true };
 const ADDED = { min: 1, max: 600_000, words: '1 millisecond to 10 minutes' };
 const PERIOD = { name: 'period', min: 1_000, max: 3_600_000, words: '1 second to 1 hour' };

@@ -71,8 +71,9 @@ test('an invalid value is reported with its field', () => {
   assert.equal(invalidField(form('blitz', { control: 'fast' })), 'control');
   assert.equal(invalidField(form('blitz', { control: '5+601' })), 'control');
   assert.equal(invalidField(form('quiz', { cycle: '' })), 'cycle');
-  assert.equal(invalidField(form('exam', { total: '25h' })), 'total');
+  assert.equal(invalidField(form('exam', { total: '745h' })), 'total');
   assert.equal(invalidField(form('stopwatch', { max: 'never' })), 'max');
+  assert.equal(invalidField(form('exam', { warnings: '25h' })), 'warnings');
   assert.equal(invalidField(form('blitz', { warnings: '1m, soon' })), 'warnings');
   assert.equal(
     invalidField(form('blitz', { warnings: '1s,2s,3s,4s,5s,6s,7s,8s,9s,10s,11s' })),
@@ -94,6 +95,7 @@ test('the fields of a preset are described in words', () => {
 test('the times of a form are described in words before anything is created', () => {
   for (const [id, changes, words] of /** @type {[string, Partial<Form>, string][]} */ ([
     ['blitz', { control: '15+10' }, '15 minutes each, plus 10 seconds per move'],
+    ['exam', { total: '31d' }, '31 days for all'],
     ['team', {}, '15 minutes each'],
     ['quiz', {}, '30 seconds per turn'],
     ['exam', {}, '1 hour 30 minutes for all'],

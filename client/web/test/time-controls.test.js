@@ -13,6 +13,7 @@ test('a time control is sent with explicit units, and described in words', () =>
     ['25 d5', '25m d5s', '25 minutes each, with a delay of 5 seconds per move'],
     ['5 b3', '5m b3s', '5 minutes each, up to 3 seconds returned per move'],
     ['*5', '*5m', '5 minutes each, time used by one is added to the other'],
+    ['14d+30', '336h+30s', '14 days each, plus 30 seconds per move'],
     ['90s+1', '1m30s+1s', '1 minute 30 seconds each, plus 1 second per move'],
     ['5+2,5', '5m+2.5s', '5 minutes each, plus 2.5 seconds per move'],
     ['5+0.04', '5m+0.04s', '5 minutes each, plus 0.04 seconds per move'],
@@ -76,8 +77,8 @@ test('digits and signs of other scripts are read as those of this one', () => {
 });
 
 test('what the server would refuse is refused with its range', () => {
-  const main = 'The main time must be 1 second to 24 hours';
-  const mainOrZero = 'The main time must be 0, or 1 second to 24 hours';
+  const main = 'The main time must be 1 second to 31 days';
+  const mainOrZero = 'The main time must be 0, or 1 second to 31 days';
   const increment = 'The increment must be 0, or 1 millisecond to 10 minutes';
   const period = 'The period must be 1 second to 1 hour';
   const periods = 'The number of periods must be 1 to 100';
@@ -89,15 +90,15 @@ test('what the server would refuse is refused with its range', () => {
     ['0+3', main],
     ['0 d5', main],
     ['*0', main],
-    ['1500', main],
-    ['*1500', main],
+    ['44641', main],
+    ['*44641', main],
     ['0.001', main],
     ['0.999s+3', main],
     ['99999999999999999999', main],
     [`${'9'.repeat(400)}`, main],
     ['0.5s+5x30s', mainOrZero],
     ['0.000001+5x30s', mainOrZero],
-    ['1441+20/5m', mainOrZero],
+    ['44641+20/5m', mainOrZero],
     ['5+601', increment],
     ['5+600.001', increment],
     ['5+0.0001', increment],
@@ -120,7 +121,9 @@ test('what the server would refuse is refused with its range', () => {
     assert.deepEqual(parseTimeControl(String(text)), { problem }, text);
   }
   for (const text of [
-    '24h',
+    '744h',
+    '31d',
+    '44640+3',
     '1s',
     '5+600',
     '5+100x1h',

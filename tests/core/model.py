@@ -441,8 +441,8 @@ class Model:
             if in_use:
                 self.in_overtime = False
             return True
-        after_main = bank.periods > 0 or bank.canadian_period > 0
-        if bank.main + delta <= 0 and not (runs and in_use) and not after_main:
+        besides_main = bank.delay > 0 or bank.periods > 0 or bank.canadian_period > 0
+        if bank.main + delta <= 0 and not (runs and in_use) and not besides_main:
             return False
         for _ in range(max(0, delta)):
             bank.give_one()

@@ -173,7 +173,7 @@ function participantFace(now, state, tenthsBelowMs) {
   const { warning, nextInMs } = warnings(state, leftMs);
   const inOvertime = now.is_active && now.has_expired && !now.is_running;
   // Without a maximum, a stopwatch never runs out.
-  const untilZeroMs = countsUp && !state.max_time_ms ? Infinity : leftMs;
+  const untilZeroMs = countsUp && !state.max_time_ms ? Infinity : leftMs + delayMs;
   /** @type {ClockFace} */
   const face = {
     id: now.participant_id,

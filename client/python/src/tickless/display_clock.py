@@ -141,7 +141,7 @@ def _participant_face(
     warning, next_warning_in_ms = _warnings(state, left_ms)
     in_overtime = now["is_active"] and now["has_expired"] and not now["is_running"]
     # Without a maximum, a stopwatch never runs out.
-    until_zero_ms = inf if counts_up and not state.get("max_time_ms") else left_ms
+    until_zero_ms = inf if counts_up and not state.get("max_time_ms") else left_ms + delay_ms
     face = ClockFace(
         id=now["participant_id"],
         text=format_elapsed(used_ms) if counts_up else format_remaining(shown_ms, tenths_below_ms),

@@ -48,6 +48,7 @@ class Scale(NamedTuple):
     """Strategies for durations."""
 
     duration: st.SearchStrategy[int]
+    stage: st.SearchStrategy[int]
     session: st.SearchStrategy[int]
     increment: st.SearchStrategy[int]
     delay: st.SearchStrategy[int]
@@ -59,6 +60,7 @@ class Scale(NamedTuple):
 WIRE = Scale(
     duration=st.sampled_from([1_000, 5_000, 60_000, 31 * 86_400_000])
     | st.integers(1_000, 31 * 86_400_000),
+    stage=st.sampled_from([1_000, 5_000, 60_000]) | st.integers(1_000, 7 * 86_400_000),
     session=st.integers(3_600_000, 31 * 86_400_000),
     increment=st.sampled_from([0, 1_000]) | st.integers(0, 600_000),
     delay=st.sampled_from([1, 2_000]) | st.integers(1, 600_000),
@@ -70,6 +72,7 @@ WIRE = Scale(
 )
 TINY = Scale(
     duration=st.sampled_from([8, 40, 120]).flatmap(lambda most: st.integers(1, most)),
+    stage=st.sampled_from([4, 20]).flatmap(lambda most: st.integers(1, most)),
     session=st.integers(200, 4_000),
     increment=st.integers(0, 10),
     delay=st.integers(1, 15),
@@ -103,7 +106,27 @@ def controls(scale: Scale = WIRE) -> st.SearchStrategy[tc.TimeControl]:
         st.builds(tc.Byoyomi, scale.period, scale.periods),
         st.builds(tc.Canadian, scale.period, scale.periods),
         st.just(tc.Hourglass()),
+        stages(scale),
     )
+
+
+@st.composite
+def stages(draw: st.DrawFn, scale: Scale = WIRE) -> tc.Stages:
+    """At most four stages, of which at most the first has an increment before its first run."""
+    runs = st.integers(1, 3) | st.integers(1, 500)
+    count = draw(st.integers(1, 4))
+    made = []
+    for number in range(1, count + 1):
+        fischer = st.builds(
+            tc.Fischer,
+            scale.increment,
+            first_increment=st.booleans() if number == 1 else st.just(False),
+        )
+        delay, bronstein = st.builds(tc.Delay, scale.delay), st.builds(tc.Bronstein, scale.delay)
+        control = st.one_of(st.none(), fischer, delay, bronstein)
+        rest = st.none() if number == count > 1 else st.nothing()
+        made.append(tc.Stage(draw(scale.stage), draw(runs | rest), draw(control)))
+    return tc.Stages(tuple(made))
 
 
 @st.composite
@@ -139,15 +162,30 @@ def setups(
             lambda one: not (one.transfers or (without_main_time and one.needs_main_time))
         )
         own = draw(st.just({}) | st.dictionaries(names, one_sided, max_size=3))
+    total_ms = draw(scale.duration | scale.session)
+    # The first stage says how much time its owner has.
+    first_ms = _first_ms(chosen)
+    if first_ms is not None:
+        total_ms = first_ms
+    if mode is SyncMode.PER_PARTICIPANT:
+        participants = [
+            one._replace(
+                total_time_ms=first_ms
+                if (first_ms := _first_ms(own.get(one.participant_id) or chosen)) is not None
+                else one.total_time_ms
+            )
+            for one in participants
+        ]
     groups = None
-    if mode is SyncMode.PER_GROUP and draw(st.booleans()):
+    if mode is SyncMode.PER_GROUP and (first_ms is not None or draw(st.booleans())):
         ids = sorted({participant.group_id or "" for participant in participants})
-        groups = [Group(group_id, draw(scale.duration)) for group_id in draw(st.permutations(ids))]
+        durations = scale.duration if first_ms is None else st.just(first_ms)
+        groups = [Group(group_id, draw(durations)) for group_id in draw(st.permutations(ids))]
     return create_setup(
         session_id=uuid(0xFACE),
         sync_mode=mode,
         participants=participants,
-        total_time_ms=draw(scale.duration | scale.session),
+        total_time_ms=total_ms,
         groups=groups,
         time_per_cycle_ms=draw(st.none() | scale.duration),
         increment_ms=increment_ms,
@@ -159,6 +197,10 @@ def setups(
         own_controls=own,
         warn_at_ms=draw(st.just([]) | st.lists(scale.duration, max_size=3, unique=True)),
     )
+
+
+def _first_ms(control: tc.TimeControl | None) -> int | None:
+    return control.stages[0].time_ms if isinstance(control, tc.Stages) else None
 
 
 @st.composite

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from .errors import InvalidSetup
-from .time_controls import SUDDEN_DEATH, Fischer, TimeControl
+from .time_controls import MAX_CLOCK_MS, SUDDEN_DEATH, Fischer, Stages, TimeControl
 
 
 class SyncMode(StrEnum):
@@ -153,6 +153,9 @@ def create_setup(
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
     _check_own_controls(sync_mode, time_control, own_controls or {})
+    _check_stages("time_control", time_control)
+    for own_control in (own_controls or {}).values():
+        _check_stages("participants", own_control)
     _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
     warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
     if len(set(warnings_ms)) != len(warnings_ms):
@@ -192,6 +195,28 @@ def _check_own_controls(
         raise InvalidSetup("participants", "An hourglass must be the time_control of the session")
 
 
+def _check_stages(field: str, control: TimeControl | None) -> None:
+    if not isinstance(control, Stages):
+        return
+    *earlier, last = control.stages
+    if not all(stage.cycles for stage in earlier):
+        raise InvalidSetup(field, "Each stage but the last needs cycles")
+    if not earlier and not last.cycles:
+        raise InvalidSetup(field, "A single stage without cycles is its control: give that instead")
+    if any(
+        isinstance(stage.control, Fischer) and stage.control.first_increment
+        for stage in control.stages[1:]
+    ):
+        raise InvalidSetup(field, "Only the first stage can have first_increment")
+    sum_ms = sum(stage.time_ms for stage in (earlier if last.cycles else control.stages))
+    if sum_ms > MAX_CLOCK_MS:
+        raise InvalidSetup(
+            field,
+            f"All stages but a repeating last one must sum up to at most {MAX_CLOCK_MS} ms, got"
+            f" {sum_ms}",
+        )
+
+
 def _check_main_times(
     total_time_ms: int,
     participants: Iterable[Participant],
@@ -214,6 +239,14 @@ def _check_main_times(
                 field,
                 "total_time_ms can be 0 only in per_participant and per_group sessions with a"
                 " byoyomi or canadian time_control",
+            )
+        # In per_group, the participants' times are shares that count for nothing.
+        has_bank = field != "participants" or not groups
+        if isinstance(used, Stages) and has_bank and main_ms != used.stages[0].time_ms:
+            raise InvalidSetup(
+                field,
+                f"total_time_ms must be the time_ms of the first stage, {used.stages[0].time_ms},"
+                f" got {main_ms}; it can be left out",
             )
 
 

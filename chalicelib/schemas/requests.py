@@ -19,7 +19,7 @@ from ..core.commands import Adjust, Pause, Switch
 from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
 from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, MainTime, Request, Uuid
-from .time_controls import MAX_INCREMENT_MS, TimeControlRequest
+from .time_controls import MAX_INCREMENT_MS, StagesRequest, TimeControlRequest
 
 MAX_WARNING_MS = 86_400_000
 MAX_METADATA_BYTES = 4096
@@ -75,7 +75,7 @@ class ParticipantRequest(Request):
 
     @property
     def written_ms(self) -> int | None:
-        """The main time in the participant's own time control, if written as text."""
+        """The main time in the participant's own time control, if that contains it."""
         return self.time_control.main_ms if self.time_control else None
 
 
@@ -92,8 +92,8 @@ WarningTime = Annotated[int, Field(ge=1, le=MAX_WARNING_MS)]
 class CreateSession(Request):
     """POST /v1/sessions.
 
-    ``total_time_ms``, here and of a participant, is optional if a ``time_control`` written as text
-    contains the main time.
+    ``total_time_ms``, here and of a participant, is optional if a ``time_control`` contains the
+    main time: one written as text, or stages.
     """
 
     session_id: Uuid
@@ -186,9 +186,13 @@ class CreateSession(Request):
 
     @property
     def _writes_groups(self) -> bool:
-        """Whether the main time of a written time control is each group's total."""
-        has_totals = self.groups is not None or self._written_ms is None
-        return self.sync_mode is SyncMode.PER_GROUP and not has_totals
+        """Whether the main time in the time control is each group's total."""
+        if self.sync_mode is not SyncMode.PER_GROUP or self.groups is not None:
+            return False
+        if isinstance(self.time_control, StagesRequest):
+            # As with other objects, members may have a share each.
+            return all(member.total_time_ms is None for member in self.participants)
+        return self._written_ms is not None
 
     def _groups(self) -> list[Group] | None:
         if self.groups is not None:

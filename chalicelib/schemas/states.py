@@ -18,7 +18,7 @@ from ..core.events import Event
 from ..core.rules import clocks, deadline_ms
 from ..core.session import Session, Status
 from ..core.setup import Setup, SyncMode, TimeoutAction
-from ..core.time_controls import TimeControl
+from ..core.time_controls import Stage, Stages, TimeControl
 from ..core.view import GroupView, ParticipantView
 
 
@@ -220,6 +220,17 @@ def _control(control: TimeControl) -> TimeControlView:
         value = getattr(control, field.name)
         if field.default is MISSING or value != field.default:
             view[field.name] = value
+    if isinstance(control, Stages):
+        view["stages"] = list(map(_stage, control.stages))
+    return view
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    view: dict[str, Any] = {"time_ms": stage.time_ms}
+    if stage.cycles is not None:
+        view["cycles"] = stage.cycles
+    if stage.control is not None:
+        view["control"] = _control(stage.control)
     return view
 
 

@@ -32,6 +32,9 @@ from ..core.time_controls import (
     Delay,
     Fischer,
     Hourglass,
+    Stage,
+    StageControl,
+    Stages,
     TimeControl,
 )
 from ..ports import IdempotencyRecord
@@ -41,7 +44,8 @@ FORMAT = 1
 Row = TypeVar("Row", Participant, Group, Tally, Bank)
 
 _CONTROLS: dict[str, Callable[..., TimeControl]] = {
-    control.type: control for control in (Fischer, Delay, Bronstein, Byoyomi, Canadian, Hourglass)
+    control.type: control
+    for control in (Fischer, Delay, Bronstein, Byoyomi, Canadian, Hourglass, Stages)
 }
 
 _EVENTS: dict[str, type[Event]] = {
@@ -107,11 +111,14 @@ def encode_facts(session: Session) -> bytes:
 def _rotation_facts(session: Rotation) -> dict[str, object]:
     facts: dict[str, object] = {
         "cycle": _cycle_row(session.cycle),
-        "banks": _columns(session.banks),
+        "banks": _bank_columns(session.banks),
         "tallies": _columns(session.tallies),
     }
     if session.undo_record is not None:
-        facts["undo_record"] = (_cycle_row(session.undo_record.cycle), session.undo_record.bank)
+        facts["undo_record"] = (
+            _cycle_row(session.undo_record.cycle),
+            _bank_row(session.undo_record.bank),
+        )
     return facts
 
 
@@ -200,10 +207,18 @@ def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:
     ]
 
 
+def _bank_columns(banks: tuple[Bank, ...]) -> list[object]:
+    """Without a column of stages if no bank has any: releases without stages can read it then."""
+    columns = _columns(banks)
+    return columns[:-1] if banks and columns[-1] == 0 else columns
+
+
 def _rows(kind: type[Row], stored: list[Any]) -> tuple[Row, ...]:
     count, *columns = stored
     if count == 0:
         return ()
+    if kind is Bank and len(columns) == len(Bank._fields) - 1:
+        columns.append(0)
     if len(columns) != len(kind._fields):
         raise ValueError(f"{len(columns)} columns of {kind.__name__}")
     values = [column if isinstance(column, list) else repeat(column, count) for column in columns]
@@ -220,6 +235,11 @@ def _cycle_row(cycle: Cycle | None) -> tuple[object, ...] | None:
     if cycle is None or cycle.earlier_overtime_ms:
         return cycle
     return cycle[:-1]
+
+
+def _bank_row(bank: Bank | None) -> tuple[object, ...] | None:
+    """A bank by position; the stage is omitted if it has none, as in the columns."""
+    return bank if bank is None or bank.stage else bank[:-1]
 
 
 def _undo_record(row: list[Any] | None) -> UndoRecord | None:
@@ -268,6 +288,11 @@ def _control_fields(control: TimeControl | None) -> dict[str, object] | None:
     stored: dict[str, object] = {"type": control.type}
     for field in fields(control):
         stored[field.name] = getattr(control, field.name)
+    if isinstance(control, Stages):
+        stored["stages"] = [
+            (stage.time_ms, stage.cycles, _control_fields(stage.control))
+            for stage in control.stages
+        ]
     return stored
 
 
@@ -275,4 +300,9 @@ def _control(stored: dict[str, Any] | None) -> TimeControl | None:
     if stored is None:
         return None
     arguments = dict(stored)
+    if "stages" in arguments:
+        arguments["stages"] = tuple(
+            Stage(time_ms, cycles, cast(StageControl | None, _control(control)))
+            for time_ms, cycles, control in arguments["stages"]
+        )
     return _CONTROLS[arguments.pop("type")](**arguments)

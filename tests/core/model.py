@@ -56,8 +56,15 @@ class BankClock:
     after_main: int = 0
     """How much of the run was after main time."""
     total: int = 0
+    stages: tuple[tc.Stage, ...] = ()
+    stage: int = 0
+    to_go: int = 0
+    """How many runs are to be completed in this stage; 0 in one for the rest."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.control, tc.Stages):
+            self.stages = self.control.stages
+            self.begin_stage(1)
         match self.control:
             case tc.Fischer(first_increment=True):
                 self.total = self.main
@@ -72,6 +79,22 @@ class BankClock:
                 self.canadian_period, self.cycles = period_ms, cycles
         self.total = self.main
         self.begin_run()
+
+    def begin_stage(self, number: int) -> None:
+        stage = self.stages[number - 1]
+        self.stage, self.to_go = number, stage.cycles or 0
+        self.control = stage.control or tc.Fischer(0)
+        self.delay = stage.control.delay_ms if isinstance(stage.control, tc.Delay) else 0
+
+    def complete_run(self) -> None:
+        if self.to_go == 0:
+            return
+        self.to_go -= 1
+        if self.to_go == 0:
+            self.begin_stage(min(self.stage + 1, len(self.stages)))
+            for _ in range(self.stages[self.stage - 1].time_ms):
+                self.main += 1
+                self.total += 1
 
     def begin_run(self) -> None:
         self.run = self.after_main = 0
@@ -134,6 +157,7 @@ class BankClock:
         gained_by_other = self.run if isinstance(self.control, tc.Hourglass) else 0
         if not self.expired:
             self.give_back()
+            self.complete_run()
             self.begin_run()
         return gained_by_other
 
@@ -175,7 +199,11 @@ class BankClock:
                     "cycles_left": self.cycles,
                 }
         shown: Shown = {"time_remaining_ms": remaining, **readings}
-        return dict.fromkeys(shown, 0) if self.expired else shown
+        if self.to_go:
+            shown["cycles_left"] = self.to_go
+        if self.expired:
+            shown = dict.fromkeys(shown, 0)
+        return {**shown, "stage": self.stage} if self.stages else shown
 
 
 @dataclass

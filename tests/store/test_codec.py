@@ -38,9 +38,12 @@ from chalicelib.core.time_controls import (
     Delay,
     Fischer,
     Hourglass,
+    Stage,
+    Stages,
     TimeControl,
 )
 from chalicelib.store import codec
+from tests.strategies import sessions
 
 from .sessions import a_setup
 
@@ -133,7 +136,7 @@ def through(session: Session) -> Session:
 
 
 @settings(deadline=None)
-@given(walks())
+@given(walks() | sessions(tiny=True))
 def test_session_survives_encoding(session: Session) -> None:
     decoded = through(session)
     assert decoded == session
@@ -197,6 +200,24 @@ def test_undo_data_is_stored_only_after_a_switch() -> None:
     assert through(switched) == switched
     undone = apply(through(switched), Undo(), 10).session
     assert replace(undone, version=2, updated_at_ms=5) == session
+
+
+def test_banks_have_a_column_of_stages_only_if_there_are_stages() -> None:
+    control = Stages((Stage(5_000, 2, Delay(300)), Stage(4_000)))
+    plain, staged = (
+        create(replace(a_setup(), time_control=control), "epoch", 0)
+        for control in (Fischer(0), control)
+    )
+    assert b'"banks":[2,300000,300000,0,false,0,0,0]' in codec.encode_facts(plain)
+    assert b'"banks":[2,300000,300000,0,false,0,0,2,1]' in codec.encode_facts(staged)
+    assert through(staged) == staged
+    assert (
+        b'"time_control":{"type":"stages","stages":'
+        b'[[5000,2,{"type":"delay","delay_ms":300}],[4000,null,null]]}'
+    ) in codec.encode_setup(staged.setup)
+    switched = apply(apply(staged, Start(), 5).session, Switch(), 9).session
+    assert b"[300000,300000,0,false,0,0,2,1]]" in codec.encode_facts(switched)
+    assert through(switched) == switched
 
 
 def damaged(part: bytes, field: str) -> bytes:

@@ -25,10 +25,13 @@
  * @property {number} [period_remaining_ms]
  * @property {number} [periods_left]
  * @property {number} [cycles_left]
+ * @property {number} [stage]
  * @property {TimeControl | null} [time_control]
  */
 
-/** @typedef {{type: string, period_ms?: number, periods?: number, [field: string]: unknown}} TimeControl */
+/** @typedef {{time_ms: number, cycles?: number, control?: TimeControl}} Stage */
+
+/** @typedef {{type: string, period_ms?: number, periods?: number, stages?: Stage[], [field: string]: unknown}} TimeControl */
 
 /** @typedef {{group_id: string, total_time_ms: number, time_remaining_ms: number, has_expired: boolean}} GroupState */
 

@@ -44,7 +44,7 @@ const TIME_FIELDS = [
   [
     'control',
     'Time control',
-    'Minutes, then seconds: 5, 3+2, 15 | 10, 10+5x30s, 10+20/5m, 25 d5, G/60;d5 or *5',
+    'Minutes, then seconds: 5, 3+2, 15 | 10, 40/90+30:30+30, 10+5x30s, 10+20/5m, 25 d5 or *5',
   ],
   ['total', 'Session time', '90, 90s, 1h30m, 7d or 2:30; a plain number is minutes'],
   ['cycle', 'Time per turn', '30s, 2 or 2:30; a plain number is minutes'],

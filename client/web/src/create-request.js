@@ -173,7 +173,7 @@ function parseControl(form) {
   if (control) return control;
   throw new FormError(
     'control',
-    'Invalid time control. Examples: 5, 3+2, 15 | 10, 10+5x30s, 10+20/5m, 25 d5, G/60;d5, *5',
+    'Invalid time control. Examples: 5, 3+2, 15 | 10, 40/90+30:30+30, 10+5x30s, 10+20/5m, 25 d5, *5',
   );
 }
 

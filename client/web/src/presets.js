@@ -40,6 +40,19 @@ export const PRESETS = [
     form: { ...DEFAULTS, control: '3+2', names: 'White\nBlack', warnings: '20s' },
   },
   {
+    id: 'classical',
+    name: 'Classical 40/90',
+    time: '1:30:00',
+    description: '40 moves in 90 minutes, then 30 minutes, 30 seconds per move',
+    form: {
+      ...DEFAULTS,
+      control: '40/90+30:30+30',
+      action: 'end_session',
+      names: 'White\nBlack',
+      warnings: '5m, 1m',
+    },
+  },
+  {
     id: 'delay',
     name: 'US delay',
     time: '25:00',

@@ -95,6 +95,11 @@ test('the fields of a preset are described in words', () => {
 test('the times of a form are described in words before anything is created', () => {
   for (const [id, changes, words] of /** @type {[string, Partial<Form>, string][]} */ ([
     ['blitz', { control: '15+10' }, '15 minutes each, plus 10 seconds per move'],
+    [
+      'classical',
+      {},
+      '40 moves in 1 hour 30 minutes, plus 30 seconds per move; then 30 minutes, plus 30 seconds per move',
+    ],
     ['exam', { total: '31d' }, '31 days for all'],
     ['team', {}, '15 minutes each'],
     ['quiz', {}, '30 seconds per turn'],

@@ -38,6 +38,7 @@ class ParticipantState(TypedDict):
     period_remaining_ms: NotRequired[int]
     periods_left: NotRequired[int]
     cycles_left: NotRequired[int]
+    stage: NotRequired[int]
     time_control: NotRequired[dict[str, Any]]
 
 

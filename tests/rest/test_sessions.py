@@ -117,6 +117,30 @@ def test_different_creation_of_an_existing_id_is_409(rest: RestClient) -> None:
             },
             {"main_remaining_ms": 0, "time_remaining_ms": 15_000, "total_time_ms": 0},
         ),
+        (
+            {
+                "time_control": {
+                    "type": "stages",
+                    "stages": [
+                        {
+                            "time_ms": 5_000,
+                            "cycles": 2,
+                            "control": {"type": "delay", "delay_ms": 700},
+                        },
+                        {"time_ms": 4_000},
+                    ],
+                },
+                "total_time_ms": 5_000,
+                "participants": [{"participant_id": ANNE}],
+            },
+            {
+                "time_remaining_ms": 5_000,
+                "delay_remaining_ms": 700,
+                "cycles_left": 2,
+                "stage": 1,
+                "total_time_ms": 5_000,
+            },
+        ),
         ({"action_on_timeout": {"type": "skip_cycle", "data": {"buzz": [1, 2.5, None]}}}, {}),
         ({"max_time_ms": 5_000}, {}),
         ({"time_per_cycle_ms": 5_000}, {}),

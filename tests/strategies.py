@@ -35,8 +35,10 @@ from chalicelib.core.setup import (
     Group,
     Participant,
     Setup,
+    SoftClose,
     SyncMode,
     TimeoutAction,
+    TurnTaking,
     create_setup,
 )
 
@@ -196,7 +198,14 @@ def setups(
         metadata=draw(st.none() | st.dictionaries(st.text(max_size=5), JSON, max_size=2)),
         own_controls=own,
         warn_at_ms=draw(st.just([]) | st.lists(scale.duration, max_size=3, unique=True)),
+        soft_close=draw(st.none() | soft_closes(scale)) if mode is SyncMode.GLOBAL else None,
+        turn_taking=draw(st.sampled_from(TurnTaking)),
     )
+
+
+def soft_closes(scale: Scale = WIRE) -> st.SearchStrategy[SoftClose]:
+    """Often more than what is left."""
+    return st.builds(SoftClose, scale.period | scale.session, st.none() | scale.duration)
 
 
 def _first_ms(control: tc.TimeControl | None) -> int | None:
@@ -224,8 +233,8 @@ def _participants(
 class Step(NamedTuple):
     """A command after a wait, at an offset from the next deadline, or when the next thing is due.
 
-    ``successor`` and ``current`` count through the rotation: a ``successor`` one past its end is
-    an unknown participant, ``current`` 0 is the active one.
+    ``successor``, ``current`` and ``asking`` count through the rotation: a ``successor`` one past
+    its end is an unknown participant, ``current`` and ``asking`` 0 are the active one.
     """
 
     verb: str
@@ -235,6 +244,7 @@ class Step(NamedTuple):
     current: int | None = None
     clock: int | None = None
     delta_ms: int = 0
+    asking: int | None = None
 
 
 PLAY = (
@@ -262,16 +272,17 @@ def steps(
     on = draw(st.sampled_from(["deadline"] * 4 + ["due"] + ["time"] * 11))
     waits = scale.wait if wait is None else wait
     wait_ms = draw(waits if on == "time" else st.integers(-1, 1))
-    successor = current = None
+    successor = current = asking = None
     if verb == "switch":
         successor = draw(st.none() | st.integers(0, 5))
+        asking = draw(st.none() | st.none() | st.integers(0, 2))
     if verb in ("switch", "pause", "pause or resume"):
         current = draw(st.none() | st.none() | st.integers(0, 1))
     clock, delta_ms = None, 0
     if verb == "adjust":
         clock = draw(st.just(0) | st.integers(0, 5) | st.none())
         delta_ms = draw(st.sampled_from([1, 1, -1])) * draw(scale.duration)
-    return Step(verb, wait_ms, on, successor, current, clock, delta_ms)
+    return Step(verb, wait_ms, on, successor, current, clock, delta_ms, asking)
 
 
 @st.composite
@@ -330,11 +341,15 @@ def command_of(step: Step, session: Session) -> Command | None:
         case "start":
             return Start()
         case "switch":
-            return Switch(_successor_id(step, session), _current_id(step, session))
+            return Switch(
+                _successor_id(step, session),
+                _named_id(step.current, session),
+                _named_id(step.asking, session),
+            )
         case "pause":
-            return Pause(_current_id(step, session))
+            return Pause(_named_id(step.current, session))
         case "pause or resume" if session.status is not Status.PAUSED:
-            return Pause(_current_id(step, session))
+            return Pause(_named_id(step.current, session))
         case "resume" | "pause or resume":
             return Resume()
         case "complete":
@@ -371,11 +386,11 @@ def _successor_id(step: Step, session: Session) -> str | None:
     return uuid(0xDEAD) if position == len(participants) else participants[position].participant_id
 
 
-def _current_id(step: Step, session: Session) -> str | None:
-    if step.current is None or session.active_cycle is None:
+def _named_id(offset: int | None, session: Session) -> str | None:
+    if offset is None or session.active_cycle is None:
         return None
     participants = session.setup.participants
-    position = (session.active_cycle.position + step.current) % len(participants)
+    position = (session.active_cycle.position + offset) % len(participants)
     return participants[position].participant_id
 
 

@@ -26,6 +26,23 @@ class TimeoutAction(StrEnum):
     END_SESSION = "end_session"
 
 
+class TurnTaking(StrEnum):
+    """What participants may do with turns: end their own, or make any their own."""
+
+    GIVE = "give"
+    TAKE = "take"
+
+
+class SoftClose(NamedTuple):
+    """A switch that finds less than ``extend_to_ms`` on the session clock sets it to that.
+
+    All extensions together are at most ``max_extension_ms``, if that is given.
+    """
+
+    extend_to_ms: int
+    max_extension_ms: int | None = None
+
+
 class Participant(NamedTuple):
     """A member of the rotation; ``bank_index`` is the position of their bank in the session's."""
 
@@ -66,6 +83,8 @@ class Setup:
     metadata: Mapping[str, object] | None = None
     own_controls: tuple[TimeControl | None, ...] = ()
     warn_at_ms: tuple[int, ...] = ()
+    soft_close: SoftClose | None = None
+    turn_taking: TurnTaking = TurnTaking.GIVE
 
     @property
     def has_banks(self) -> bool:
@@ -123,6 +142,8 @@ def create_setup(
     metadata: Mapping[str, object] | None = None,
     own_controls: Mapping[str, TimeControl] | None = None,
     warn_at_ms: Iterable[int] = (),
+    soft_close: SoftClose | None = None,
+    turn_taking: TurnTaking = TurnTaking.GIVE,
 ) -> Setup:
     """Validate a request, sort it into rotation order, and fill in groups and defaults.
 
@@ -157,6 +178,10 @@ def create_setup(
     for own_control in (own_controls or {}).values():
         _check_stages("participants", own_control)
     _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
+    if soft_close is not None and sync_mode is not SyncMode.GLOBAL:
+        raise InvalidSetup(
+            "soft_close", f"{sync_mode} sessions have no session clock to extend; use global"
+        )
     warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
     if len(set(warnings_ms)) != len(warnings_ms):
         raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
@@ -180,6 +205,8 @@ def create_setup(
         if own_controls
         else (),
         warn_at_ms=warnings_ms,
+        soft_close=soft_close,
+        turn_taking=turn_taking,
     )
 
 

@@ -16,7 +16,16 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, Valida
 from pydantic_core import PydanticCustomError, from_json, to_json
 
 from ..core.commands import Adjust, Pause, Switch
-from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
+from ..core.setup import (
+    Group,
+    Participant,
+    Setup,
+    SoftClose,
+    SyncMode,
+    TimeoutAction,
+    TurnTaking,
+    create_setup,
+)
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
 from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, MainTime, Request, Uuid
 from .time_controls import MAX_INCREMENT_MS, StagesRequest, TimeControlRequest
@@ -86,6 +95,11 @@ class ActionOnTimeoutRequest(Request):
     )
 
 
+class SoftCloseRequest(Request):
+    extend_to_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
+    max_extension_ms: Annotated[int, Field(ge=1, le=MAX_DURATION_MS)] | None = None
+
+
 WarningTime = Annotated[int, Field(ge=1, le=MAX_WARNING_MS)]
 
 
@@ -107,6 +121,8 @@ class CreateSession(Request):
     time_control: TimeControlRequest | None = None
     action_on_timeout: ActionOnTimeoutRequest | None = None
     warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
+    soft_close: SoftCloseRequest | None = None
+    turn_taking: TurnTaking | None = None
     metadata: Annotated[dict[str, JsonValue], _at_most(MAX_METADATA_BYTES)] | None = Field(
         None, description=f"At most {MAX_METADATA_BYTES} bytes of JSON, {MAX_NESTING} levels deep"
     )
@@ -119,7 +135,7 @@ class CreateSession(Request):
             InvalidSetup: The fields contradict each other.
         """
         self._check_totals()
-        action, control = self.action_on_timeout, self.time_control
+        action, control, soft_close = self.action_on_timeout, self.time_control, self.soft_close
         return create_setup(
             session_id=self.session_id,
             sync_mode=self.sync_mode,
@@ -143,6 +159,10 @@ class CreateSession(Request):
             action_on_timeout=action.type if action else None,
             action_data=action.data if action else None,
             warn_at_ms=self.warn_at_ms or (),
+            soft_close=SoftClose(soft_close.extend_to_ms, soft_close.max_extension_ms)
+            if soft_close
+            else None,
+            turn_taking=self.turn_taking or TurnTaking.GIVE,
             metadata=self.metadata,
             own_controls={
                 participant.participant_id: participant.time_control.control()

@@ -23,7 +23,15 @@ from pydantic_core import from_json, to_json
 from ..core import events
 from ..core.events import Event
 from ..core.session import Cycle, Rotation, Session, Status, Tally, UndoRecord
-from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction
+from ..core.setup import (
+    Group,
+    Participant,
+    Setup,
+    SoftClose,
+    SyncMode,
+    TimeoutAction,
+    TurnTaking,
+)
 from ..core.time_controls import (
     Bank,
     Bronstein,
@@ -88,6 +96,10 @@ def encode_setup(setup: Setup) -> bytes:
         stored["own_controls"] = [_control_fields(control) for control in setup.own_controls]
     if setup.warn_at_ms:
         stored["warn_at_ms"] = setup.warn_at_ms
+    if setup.soft_close is not None:
+        stored["soft_close"] = setup.soft_close
+    if setup.turn_taking is not TurnTaking.GIVE:
+        stored["turn_taking"] = setup.turn_taking.value
     return to_json(stored)
 
 
@@ -115,10 +127,9 @@ def _rotation_facts(session: Rotation) -> dict[str, object]:
         "tallies": _columns(session.tallies),
     }
     if session.undo_record is not None:
-        facts["undo_record"] = (
-            _cycle_row(session.undo_record.cycle),
-            _bank_row(session.undo_record.bank),
-        )
+        facts["undo_record"] = _undo_row(session.undo_record)
+    if session.extended_ms:
+        facts["extended_ms"] = session.extended_ms
     return facts
 
 
@@ -148,6 +159,7 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             cycle=None if cycle is None else Cycle(*cycle),
             # Optional, and missing in what older releases wrote.
             undo_record=_undo_record(current.get("undo_record")),
+            extended_ms=current.get("extended_ms", 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableSession(f"A stored session is damaged: {error!r}") from error
@@ -242,11 +254,16 @@ def _bank_row(bank: Bank | None) -> tuple[object, ...] | None:
     return bank if bank is None or bank.stage else bank[:-1]
 
 
+def _undo_row(record: UndoRecord) -> tuple[object, ...]:
+    row = (_cycle_row(record.cycle), _bank_row(record.bank))
+    return (*row, record.extension_ms) if record.extension_ms else row
+
+
 def _undo_record(row: list[Any] | None) -> UndoRecord | None:
     if row is None:
         return None
-    cycle, bank = row
-    return UndoRecord(Cycle(*cycle), None if bank is None else Bank(*bank))
+    cycle, bank, *extension_ms = row
+    return UndoRecord(Cycle(*cycle), None if bank is None else Bank(*bank), *extension_ms)
 
 
 def _read(part: str, stored: bytes) -> dict[str, Any]:
@@ -279,6 +296,8 @@ def _setup(stored: bytes) -> Setup:
         metadata=known["metadata"],
         own_controls=tuple(map(_control, known.get("own_controls", ()))),
         warn_at_ms=tuple(known.get("warn_at_ms", ())),
+        soft_close=SoftClose(*known["soft_close"]) if "soft_close" in known else None,
+        turn_taking=TurnTaking(known.get("turn_taking", TurnTaking.GIVE)),
     )
 
 

@@ -30,6 +30,7 @@ PRESETS = [
     "Quiz",
     "Exam",
     "Auction",
+    "Silent auction",
     "Teams",
     "Stopwatch",
     "Custom",

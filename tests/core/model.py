@@ -22,7 +22,7 @@ from chalicelib.core.commands import (
     Switch,
     Undo,
 )
-from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
+from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
 
 Shown = dict[str, object]
 
@@ -228,6 +228,8 @@ class Model:
     banks: dict[str, BankClock] = field(default_factory=dict)
     active: Player | None = None
     session_left: int = 0
+    extended: int = 0
+    """How much switches have extended the session clock."""
     shared_cycle: int | None = None
     in_overtime: bool = False
     switched_at: int = 0
@@ -352,6 +354,8 @@ class Model:
         """The error code, and the participant whose clock had run out before a switch."""
         if command is None:
             return None, None
+        if isinstance(command, Switch) and self.is_forbidden(command):
+            return "FORBIDDEN", None
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
         if isinstance(command, Undo):
@@ -368,10 +372,12 @@ class Model:
         before, until = self.before_switch, self.now
         if before is None or until - self.switched_at > 10_000:
             return "INVALID_STATE_TRANSITION"
-        log = self.log
+        log, extended = self.log, self.extended
         self.__dict__.update(before.__dict__)
         assert self.active is not None
-        self.log, self.session_warned_to = log, until
+        self.log = log
+        if self.extended == extended:
+            self.session_warned_to = until
         self.log.append((until, "switch_undone", self.active.name))
         # The time since the switch belongs to the restored cycle.
         self.advance(until)
@@ -399,21 +405,50 @@ class Model:
                 return self.command_adjust(command)
         return None, None
 
+    def is_forbidden(self, command: Switch) -> bool:
+        """Whether a participant names another one where they may not."""
+        named = command.current_participant_id
+        if self.setup.turn_taking is TurnTaking.TAKE:
+            named = command.next_participant_id
+        return None not in (command.requested_by, named) and named != command.requested_by
+
     def command_switch(self, command: Switch) -> tuple[str | None, str | None]:
         assert self.active is not None
+        asking, wanted = command.requested_by, command.next_participant_id
         if self.is_stale(command.current_participant_id):
             return "STALE_CYCLE", None
+        if asking is not None and self.setup.turn_taking is TurnTaking.GIVE:
+            if self.is_stale(asking):
+                return "STALE_CYCLE", None
+        elif asking is not None:
+            if not self.is_stale(asking):
+                return "STALE_CYCLE", None
+            wanted = asking
         successor = None
-        if command.next_participant_id is not None:
+        if wanted is not None:
             known = {player.name: player for player in self.players}
-            successor = known.get(command.next_participant_id)
+            successor = known.get(wanted)
             if successor is None:
                 return "VALIDATION_ERROR", None
             if successor.expired and self.expires_for_good:
                 return "PARTICIPANT_EXPIRED", None
         expired = self.active.name if self.in_overtime else None
         self.switch(successor)
+        if self.status == "running":
+            self.extend()
         return None, expired
+
+    def extend(self) -> None:
+        soft_close, extended = self.setup.soft_close, self.extended
+        if soft_close is None:
+            return
+        while self.session_left < soft_close.extend_to_ms:
+            if self.extended == soft_close.max_extension_ms:
+                break
+            self.session_left += 1
+            self.extended += 1
+        if self.extended > extended:
+            self.log.append((self.now, "time_extended", None))
 
     def command_end(self, status: str) -> None:
         if self.status != status:

@@ -38,6 +38,7 @@ EVERYTHING = creation(
     time_control={"type": "byoyomi", "period_ms": 1_000, "periods": 3},
     action_on_timeout={"type": "skip_cycle", "data": [1, {"a": None}]},
     warn_at_ms=[4_000, 3_999, 1],
+    turn_taking="take",
     metadata={"a": [1.5, "é", {}]},
 )
 ODDS = creation(

@@ -30,7 +30,16 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
 )
 from chalicelib.core.session import Rotation, Session, create
-from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.core.setup import (
+    Group,
+    Participant,
+    Setup,
+    SoftClose,
+    SyncMode,
+    TimeoutAction,
+    TurnTaking,
+    create_setup,
+)
 from chalicelib.core.time_controls import (
     Bronstein,
     Byoyomi,
@@ -43,6 +52,7 @@ from chalicelib.core.time_controls import (
     TimeControl,
 )
 from chalicelib.store import codec
+from tests.core import build
 from tests.strategies import sessions
 
 from .sessions import a_setup
@@ -217,6 +227,20 @@ def test_banks_have_a_column_of_stages_only_if_there_are_stages() -> None:
     ) in codec.encode_setup(staged.setup)
     switched = apply(apply(staged, Start(), 5).session, Switch(), 9).session
     assert b"[300000,300000,0,false,0,0,2,1]]" in codec.encode_facts(switched)
+    assert through(switched) == switched
+
+
+def test_soft_close_and_turn_taking_are_stored_only_if_given() -> None:
+    plain = build.setup(SyncMode.GLOBAL, total_time_ms=10_000)
+    assert not {b"soft_close", b"turn_taking"} & set(codec.encode_setup(plain).split(b'"'))
+    setup = replace(plain, soft_close=SoftClose(20_000, 15_000), turn_taking=TurnTaking.TAKE)
+    assert b'"soft_close":[20000,15000],"turn_taking":"take"' in codec.encode_setup(setup)
+    started = apply(create(setup, "epoch", 0), Start(), 5).session
+    assert through(started) == started
+    assert b"extended_ms" not in codec.encode_facts(started)
+    switched = apply(started, Switch(), 9).session
+    assert b'"undo_record":[[0,5,0,null,null],null,10004]' in codec.encode_facts(switched)
+    assert b'"extended_ms":10004' in codec.encode_facts(switched)
     assert through(switched) == switched
 
 

@@ -52,6 +52,8 @@
  * @property {number | null} [max_time_ms]
  * @property {TimeControl | null} [time_control]
  * @property {number[] | null} [warn_at_ms]
+ * @property {{extend_to_ms: number, max_extension_ms?: number}} [soft_close]
+ * @property {'take'} [turn_taking] left out for `give`
  * @property {Record<string, unknown> | null} [metadata]
  * @property {string} updated_at
  * @property {string | null} deadline_at

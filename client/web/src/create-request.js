@@ -23,7 +23,8 @@ import { parseTimeControl } from './time-controls.js';
  * @property {string} warnings
  * @property {number} count the minimum number of participants
  * @property {string} names one per line; with teams as `Red: Ada`
- * @property {'pass' | 'take'} turn what the participant button does with the turn
+ * @property {'give' | 'take'} turn what the participant button does with the turn
+ * @property {string} extend the time that a turn leaves at least on the session's clock
  */
 
 /** @typedef {keyof Form} Field */
@@ -32,6 +33,7 @@ export const MAX_PARTICIPANTS = 1_000;
 const MIN_MS = 1_000;
 const MAX_MS = 31 * 86_400_000;
 const MAX_WARNING_MS = 86_400_000;
+const MAX_EXTEND_MS = 3_600_000;
 const MAX_METADATA_BYTES = 4_096;
 const MAX_WARNINGS = 10;
 
@@ -40,7 +42,7 @@ export const FIELDS = /** @type {const} */ ({
   per_participant: ['control'],
   per_group: ['control'],
   per_cycle: ['cycle'],
-  global: ['total', 'cycle'],
+  global: ['total', 'cycle', 'extend'],
   count_up: ['max'],
 });
 
@@ -74,7 +76,6 @@ export function buildCreateRequest(form, newId) {
     ...(title.trim() && { title: title.trim() }),
     ...(form.names.trim() && { names: participants.map(({ name }) => name) }),
     ...(teams.size && { teams: [...teams.keys()] }),
-    ...(turn === 'take' && { turn }),
   };
   if (new TextEncoder().encode(JSON.stringify(metadata)).length > MAX_METADATA_BYTES) {
     throw new FormError('names', 'The names are longer than 4 KB in total; shorten or remove some');
@@ -89,6 +90,7 @@ export function buildCreateRequest(form, newId) {
       ...(team !== undefined && { group_id: teams.get(team) }),
     })),
     action_on_timeout: { type: form.action },
+    ...(turn === 'take' && { turn_taking: turn }),
     ...(form.warnings.trim() && { warn_at_ms: parseWarnings(form.warnings) }),
     metadata,
   };
@@ -126,7 +128,9 @@ export function describeTimes(form) {
         return `${formatDuration(parseField(form, 'cycle'))} per turn`;
       case 'global': {
         const total = `${formatDuration(parseField(form, 'total'))} for all`;
-        return form.cycle.trim() ? `${total}, ${words('cycle')} per turn` : total;
+        const cycle = form.cycle.trim() && `${words('cycle')} per turn`;
+        const extend = form.extend.trim() && `each turn leaves at least ${words('extend')}`;
+        return [total, cycle, extend].filter(Boolean).join(', ');
       }
       case 'count_up':
         return form.max.trim() ? `Counts up to ${words('max')}` : 'Counts up without a limit';
@@ -149,6 +153,7 @@ function timesOf(form) {
       return {
         total_time_ms: bankMs(form),
         ...(form.cycle.trim() && { time_per_cycle_ms: parseField(form, 'cycle') }),
+        ...(form.extend.trim() && { soft_close: { extend_to_ms: parseField(form, 'extend') } }),
       };
     case 'count_up':
       return {
@@ -185,7 +190,8 @@ function parseField(form, field) {
   const ms = parseDuration(String(form[field]));
   if (ms === null)
     throw new FormError(field, 'Invalid duration. Examples: 5 (minutes), 90s, 1h30m, 2:30, 7d');
-  if (ms < MIN_MS || ms > MAX_MS) throw new FormError(field, 'Must be 1 second to 31 days');
+  const [maxMs, max] = field === 'extend' ? [MAX_EXTEND_MS, '1 hour'] : [MAX_MS, '31 days'];
+  if (ms < MIN_MS || ms > maxMs) throw new FormError(field, `Must be 1 second to ${max}`);
   return ms;
 }
 

@@ -27,7 +27,8 @@ const DEFAULTS = {
   warnings: '',
   count: 2,
   names: '',
-  turn: 'pass',
+  turn: 'give',
+  extend: '',
 };
 
 /** @type {readonly Preset[]} */
@@ -113,6 +114,21 @@ export const PRESETS = [
       cycle: '20s',
       action: 'end_session',
       warnings: '5s',
+      count: 4,
+      turn: 'take',
+    },
+  },
+  {
+    id: 'silent-auction',
+    name: 'Silent auction',
+    time: '1:00:00',
+    description: 'One hour; each bid leaves at least 2 minutes',
+    form: {
+      ...DEFAULTS,
+      mode: 'global',
+      total: '60',
+      extend: '2m',
+      warnings: '10m, 1m',
       count: 4,
       turn: 'take',
     },

@@ -86,6 +86,20 @@ test('an invalid value is reported with its field', () => {
   assert.equal(invalidField(form('quiz', long)), 'names');
 });
 
+test('at an auction turns are taken, and a soft close is optional', () => {
+  const silent = buildCreateRequest(form('silent-auction'), ids());
+  assert.equal(silent['turn_taking'], 'take');
+  assert.deepEqual(silent['soft_close'], { extend_to_ms: 120_000 });
+  assert.deepEqual(silent['metadata'], {});
+  const auction = buildCreateRequest(form('auction'), ids());
+  assert.equal(auction['turn_taking'], 'take');
+  assert.ok(!('soft_close' in auction));
+  assert.ok(!('turn_taking' in buildCreateRequest(form('exam'), ids())));
+  assert.equal(invalidField(form('silent-auction', { extend: '61m' })), 'extend');
+  assert.equal(invalidField(form('silent-auction', { extend: '0.9s' })), 'extend');
+  assert.equal(invalidField(form('silent-auction', { extend: '1h' })), null);
+});
+
 test('the fields of a preset are described in words', () => {
   assert.equal(describeField(form('blitz'), 'control'), '3 minutes each, plus 2 seconds per move');
   assert.equal(describeField(form('exam'), 'warnings'), '15 minutes, 5 minutes');
@@ -105,6 +119,12 @@ test('the times of a form are described in words before anything is created', ()
     ['quiz', {}, '30 seconds per turn'],
     ['exam', {}, '1 hour 30 minutes for all'],
     ['auction', {}, '1 hour for all, 20 seconds per turn'],
+    ['silent-auction', {}, '1 hour for all, each turn leaves at least 2 minutes'],
+    [
+      'silent-auction',
+      { cycle: '5m' },
+      '1 hour for all, 5 minutes per turn, each turn leaves at least 2 minutes',
+    ],
     ['stopwatch', {}, 'Counts up without a limit'],
     ['stopwatch', { max: '90s' }, 'Counts up to 1 minute 30 seconds'],
     ['blitz', { control: 'fast' }, ''],

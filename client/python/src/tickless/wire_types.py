@@ -63,6 +63,8 @@ class SessionState(TypedDict):
     time_control: NotRequired[dict[str, Any] | None]
     action_on_timeout: dict[str, Any]
     warn_at_ms: NotRequired[list[int] | None]
+    soft_close: NotRequired[dict[str, int]]
+    turn_taking: NotRequired[Literal["take"]]
     metadata: NotRequired[dict[str, Any] | None]
     cycle_started_at: str | None
     cycle_elapsed_ms: int

@@ -171,6 +171,15 @@ def test_revived_bank_stays_in_its_stage_and_its_run_counts() -> None:
     assert figures(game, "a", now_ms + 11_000) == (7_000, None, 2, None, 18_000)
 
 
+def test_delay_of_a_revived_run_does_not_start_again() -> None:
+    game, now_ms = after_runs(two_then_rest(Delay(3_000)), 4_000)
+    game.adjust(now_ms + 14_000, 3_000, "a")
+    assert figures(game, "a", now_ms + 14_000) == (3_000, 0, 1, 1, 13_000)
+    assert game.deadline_ms == now_ms + 17_000
+    game.switch(now_ms + 15_000)
+    assert figures(game, "a", now_ms + 15_000) == (7_000, None, 2, None, 18_000)
+
+
 def test_waiting_bank_is_revived_in_its_stage() -> None:
     game, now_ms = after_runs(two_then_rest(Delay(3_000)), 4_000)
     game.switch(now_ms + 12_000).adjust(now_ms + 13_000, 3_000, "a")

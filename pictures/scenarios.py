@@ -85,6 +85,11 @@ SCENARIOS = {
         ),
     ),
     "hourglass": Scenario(GAME_UNTIL_MS, GAME),
+    "stages": Scenario(
+        GAME_UNTIL_MS,
+        GAME,
+        (Note(19_000, "A", "stage {stage}"), Note(31_000, "B", "stage {stage}")),
+    ),
     "odds": Scenario(GAME_UNTIL_MS, GAME),
     "notify": Scenario(60_000, start_and_switch(8_000, 14_000, 32_000)),
     "skip_cycle": Scenario(60_000, start_and_switch(8_000, 14_000)),

@@ -35,8 +35,10 @@ from chalicelib.core.setup import (
     Group,
     Participant,
     Setup,
+    SoftClose,
     SyncMode,
     TimeoutAction,
+    TurnTaking,
     create_setup,
 )
 
@@ -48,6 +50,7 @@ class Scale(NamedTuple):
     """Strategies for durations."""
 
     duration: st.SearchStrategy[int]
+    stage: st.SearchStrategy[int]
     session: st.SearchStrategy[int]
     increment: st.SearchStrategy[int]
     delay: st.SearchStrategy[int]
@@ -57,8 +60,10 @@ class Scale(NamedTuple):
 
 
 WIRE = Scale(
-    duration=st.sampled_from([1_000, 5_000, 60_000]) | st.integers(1_000, 86_400_000),
-    session=st.integers(3_600_000, 86_400_000),
+    duration=st.sampled_from([1_000, 5_000, 60_000, 31 * 86_400_000])
+    | st.integers(1_000, 31 * 86_400_000),
+    stage=st.sampled_from([1_000, 5_000, 60_000]) | st.integers(1_000, 7 * 86_400_000),
+    session=st.integers(3_600_000, 31 * 86_400_000),
     increment=st.sampled_from([0, 1_000]) | st.integers(0, 600_000),
     delay=st.sampled_from([1, 2_000]) | st.integers(1, 600_000),
     period=st.sampled_from([1_000, 5_000]) | st.integers(1_000, 3_600_000),
@@ -69,6 +74,7 @@ WIRE = Scale(
 )
 TINY = Scale(
     duration=st.sampled_from([8, 40, 120]).flatmap(lambda most: st.integers(1, most)),
+    stage=st.sampled_from([4, 20]).flatmap(lambda most: st.integers(1, most)),
     session=st.integers(200, 4_000),
     increment=st.integers(0, 10),
     delay=st.integers(1, 15),
@@ -102,7 +108,27 @@ def controls(scale: Scale = WIRE) -> st.SearchStrategy[tc.TimeControl]:
         st.builds(tc.Byoyomi, scale.period, scale.periods),
         st.builds(tc.Canadian, scale.period, scale.periods),
         st.just(tc.Hourglass()),
+        stages(scale),
     )
+
+
+@st.composite
+def stages(draw: st.DrawFn, scale: Scale = WIRE) -> tc.Stages:
+    """At most four stages, of which at most the first has an increment before its first run."""
+    runs = st.integers(1, 3) | st.integers(1, 500)
+    count = draw(st.integers(1, 4))
+    made = []
+    for number in range(1, count + 1):
+        fischer = st.builds(
+            tc.Fischer,
+            scale.increment,
+            first_increment=st.booleans() if number == 1 else st.just(False),
+        )
+        delay, bronstein = st.builds(tc.Delay, scale.delay), st.builds(tc.Bronstein, scale.delay)
+        control = st.one_of(st.none(), fischer, delay, bronstein)
+        rest = st.none() if number == count > 1 else st.nothing()
+        made.append(tc.Stage(draw(scale.stage), draw(runs | rest), draw(control)))
+    return tc.Stages(tuple(made))
 
 
 @st.composite
@@ -138,15 +164,30 @@ def setups(
             lambda one: not (one.transfers or (without_main_time and one.needs_main_time))
         )
         own = draw(st.just({}) | st.dictionaries(names, one_sided, max_size=3))
+    total_ms = draw(scale.duration | scale.session)
+    # The first stage says how much time its owner has.
+    first_ms = _first_ms(chosen)
+    if first_ms is not None:
+        total_ms = first_ms
+    if mode is SyncMode.PER_PARTICIPANT:
+        participants = [
+            one._replace(
+                total_time_ms=first_ms
+                if (first_ms := _first_ms(own.get(one.participant_id) or chosen)) is not None
+                else one.total_time_ms
+            )
+            for one in participants
+        ]
     groups = None
-    if mode is SyncMode.PER_GROUP and draw(st.booleans()):
+    if mode is SyncMode.PER_GROUP and (first_ms is not None or draw(st.booleans())):
         ids = sorted({participant.group_id or "" for participant in participants})
-        groups = [Group(group_id, draw(scale.duration)) for group_id in draw(st.permutations(ids))]
+        durations = scale.duration if first_ms is None else st.just(first_ms)
+        groups = [Group(group_id, draw(durations)) for group_id in draw(st.permutations(ids))]
     return create_setup(
         session_id=uuid(0xFACE),
         sync_mode=mode,
         participants=participants,
-        total_time_ms=draw(scale.duration | scale.session),
+        total_time_ms=total_ms,
         groups=groups,
         time_per_cycle_ms=draw(st.none() | scale.duration),
         increment_ms=increment_ms,
@@ -157,7 +198,18 @@ def setups(
         metadata=draw(st.none() | st.dictionaries(st.text(max_size=5), JSON, max_size=2)),
         own_controls=own,
         warn_at_ms=draw(st.just([]) | st.lists(scale.duration, max_size=3, unique=True)),
+        soft_close=draw(st.none() | soft_closes(scale)) if mode is SyncMode.GLOBAL else None,
+        turn_taking=draw(st.sampled_from(TurnTaking)),
     )
+
+
+def soft_closes(scale: Scale = WIRE) -> st.SearchStrategy[SoftClose]:
+    """Often more than what is left."""
+    return st.builds(SoftClose, scale.period | scale.session, st.none() | scale.duration)
+
+
+def _first_ms(control: tc.TimeControl | None) -> int | None:
+    return control.stages[0].time_ms if isinstance(control, tc.Stages) else None
 
 
 @st.composite
@@ -181,8 +233,8 @@ def _participants(
 class Step(NamedTuple):
     """A command after a wait, at an offset from the next deadline, or when the next thing is due.
 
-    ``successor`` and ``current`` count through the rotation: a ``successor`` one past its end is
-    an unknown participant, ``current`` 0 is the active one.
+    ``successor``, ``current`` and ``asking`` count through the rotation: a ``successor`` one past
+    its end is an unknown participant, ``current`` and ``asking`` 0 are the active one.
     """
 
     verb: str
@@ -192,6 +244,7 @@ class Step(NamedTuple):
     current: int | None = None
     clock: int | None = None
     delta_ms: int = 0
+    asking: int | None = None
 
 
 PLAY = (
@@ -219,16 +272,17 @@ def steps(
     on = draw(st.sampled_from(["deadline"] * 4 + ["due"] + ["time"] * 11))
     waits = scale.wait if wait is None else wait
     wait_ms = draw(waits if on == "time" else st.integers(-1, 1))
-    successor = current = None
+    successor = current = asking = None
     if verb == "switch":
         successor = draw(st.none() | st.integers(0, 5))
+        asking = draw(st.none() | st.none() | st.integers(0, 2))
     if verb in ("switch", "pause", "pause or resume"):
         current = draw(st.none() | st.none() | st.integers(0, 1))
     clock, delta_ms = None, 0
     if verb == "adjust":
         clock = draw(st.just(0) | st.integers(0, 5) | st.none())
         delta_ms = draw(st.sampled_from([1, 1, -1])) * draw(scale.duration)
-    return Step(verb, wait_ms, on, successor, current, clock, delta_ms)
+    return Step(verb, wait_ms, on, successor, current, clock, delta_ms, asking)
 
 
 @st.composite
@@ -287,11 +341,15 @@ def command_of(step: Step, session: Session) -> Command | None:
         case "start":
             return Start()
         case "switch":
-            return Switch(_successor_id(step, session), _current_id(step, session))
+            return Switch(
+                _successor_id(step, session),
+                _named_id(step.current, session),
+                _named_id(step.asking, session),
+            )
         case "pause":
-            return Pause(_current_id(step, session))
+            return Pause(_named_id(step.current, session))
         case "pause or resume" if session.status is not Status.PAUSED:
-            return Pause(_current_id(step, session))
+            return Pause(_named_id(step.current, session))
         case "resume" | "pause or resume":
             return Resume()
         case "complete":
@@ -328,11 +386,11 @@ def _successor_id(step: Step, session: Session) -> str | None:
     return uuid(0xDEAD) if position == len(participants) else participants[position].participant_id
 
 
-def _current_id(step: Step, session: Session) -> str | None:
-    if step.current is None or session.active_cycle is None:
+def _named_id(offset: int | None, session: Session) -> str | None:
+    if offset is None or session.active_cycle is None:
         return None
     participants = session.setup.participants
-    position = (session.active_cycle.position + step.current) % len(participants)
+    position = (session.active_cycle.position + offset) % len(participants)
     return participants[position].participant_id
 
 

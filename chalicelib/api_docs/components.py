@@ -67,18 +67,20 @@ class ComponentSchema(GenerateJsonSchema):
         return made
 
     def dataclass_schema(self, schema: core.DataclassSchema) -> Schema:
-        """An object with the class's ``type``; for a class without one, any of its subclasses.
+        """An object with the class's ``type``, if any; for a class with subclasses, any of those.
 
         Events have ``at`` instead of ``at_ms``. Fields that are None, or have their default, are
         left out.
         """
         cls = schema["cls"]
-        if "type" not in vars(cls):
+        if "type" not in vars(cls) and cls.__subclasses__():
             kinds = [TypeAdapter(kind).core_schema for kind in _kinds(cls).values()]
             made = super().dataclass_schema(schema)
             description = {key: made[key] for key in made.keys() & {"description"}}
             return {**description, "oneOf": [self.generate_inner(kind) for kind in kinds]}
-        published = {"type": core.typed_dict_field(core.literal_schema([cls.type]))}
+        published = {}
+        if "type" in vars(cls):
+            published["type"] = core.typed_dict_field(core.literal_schema([cls.type]))
         for field in schema["schema"]["fields"]:
             name, inner, is_required = field["name"], field["schema"], True
             if issubclass(cls, Event) and name == "at_ms":

@@ -1,8 +1,9 @@
 """Authorization policy: the table of rights by role and action. Pure.
 
-A participant may end only their own cycle. That right becomes a condition of the command
-(``current_participant_id``), which the core checks at the instant it applies the command: a
-participant who loses a race cannot end another participant's cycle.
+A participant may end only their own cycle, or, with ``turn_taking`` ``take``, begin one. That right
+becomes a condition of the command (``current_participant_id``, ``requested_by``), which the core
+checks at the instant it applies the command: a participant who loses a race cannot end another
+participant's cycle.
 """
 
 from __future__ import annotations
@@ -153,7 +154,9 @@ class Bearer:
         right = self._right(ACTIONS[type(command)])
         if right is YES:
             return command
-        if right is NO or not isinstance(command, rules.Switch | rules.Pause):
+        if right is OWN and isinstance(command, rules.Switch):
+            return replace(command, requested_by=self.participant_id)
+        if right is NO or not isinstance(command, rules.Pause):
             raise Forbidden
         if command.current_participant_id not in (None, self.participant_id):
             raise Forbidden

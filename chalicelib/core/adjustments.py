@@ -12,6 +12,7 @@ from .cycles import cycle_elapsed_ms, overtime_ms, session_elapsed_ms, stop, tim
 from .errors import InvalidAdjustment
 from .session import Cycle, Rotation, Status
 from .setup import Setup, SyncMode
+from .time_controls import MAX_CLOCK_MS
 
 
 def adjust(
@@ -23,7 +24,8 @@ def adjust(
     settles it.
 
     Raises:
-        InvalidAdjustment: The mode has no such clock, or the clock is stopped and would be at 0.
+        InvalidAdjustment: The mode has no such clock, or the clock is stopped and would be at 0,
+            or it would have more than MAX_CLOCK_MS.
     """
     bank = _bank_named(session.setup, participant_id, group_id)
     if bank is not None:
@@ -82,8 +84,10 @@ def _adjust_bank(
         applied_ms = max(delta_ms, -control.main_remaining_ms(bank, run_ms))
         adjusted = control.add_main_time(bank, applied_ms)
         runs = cycle is not None and session.status is Status.RUNNING
-        left_ms = control.reading(adjusted, run_ms)["time_remaining_ms"]
-        _refuse_emptied_clock(left_ms == 0 and not runs)
+        # A delay that has not passed, periods and a block are left without main time, too.
+        is_emptied = control.budget_ms(adjusted) == run_ms
+        _refuse_emptied_clock(is_emptied and not runs)
+    _refuse_too_much(control.reading(adjusted, run_ms)["time_remaining_ms"], applied_ms)
     banks = (*session.banks[:position], adjusted, *session.banks[position + 1 :])
     return replace(session, banks=banks), applied_ms
 
@@ -93,6 +97,7 @@ def _adjust_session(session: Rotation, delta_ms: int, at_ms: int) -> tuple[Rotat
     applied_ms = max(delta_ms, -left_ms)
     runs = session.status is Status.RUNNING
     _refuse_emptied_clock(left_ms + applied_ms == 0 and not runs)
+    _refuse_too_much(left_ms + applied_ms, applied_ms)
     return replace(session, total_time_ms=session.total_time_ms + applied_ms), applied_ms
 
 
@@ -105,6 +110,7 @@ def _adjust_cycle(session: Rotation, delta_ms: int, at_ms: int) -> tuple[Rotatio
     applied_ms = max(delta_ms, -left_ms)
     runs = session.status is Status.RUNNING and cycle.overtime_from_ms is None
     _refuse_emptied_clock(left_ms + applied_ms == 0 and not runs)
+    _refuse_too_much(left_ms + applied_ms, applied_ms)
     if cycle.overtime_from_ms is not None:
         session = _end_overtime(session, cycle, at_ms)
         cycle = session.cycle or cycle
@@ -123,6 +129,14 @@ def _end_overtime(session: Rotation, cycle: Cycle, at_ms: int) -> Rotation:
         earlier_overtime_ms=overtime_ms(cycle, at_ms),
     )
     return replace(stopped, cycle=continued)
+
+
+def _refuse_too_much(left_ms: int, applied_ms: int) -> None:
+    # Increments may have lifted it higher; then it can still be lowered.
+    if left_ms > MAX_CLOCK_MS and applied_ms > 0:
+        raise InvalidAdjustment(
+            "delta_ms", f"A clock can be set to at most {MAX_CLOCK_MS} ms; this would be {left_ms}"
+        )
 
 
 def _refuse_emptied_clock(is_emptied: bool) -> None:

@@ -16,11 +16,23 @@ from .errors import (
     ParticipantExpired,
     RuleError,
     StaleCycle,
+    TurnForbidden,
+    TurnTaken,
     UnknownParticipant,
 )
-from .events import Event, SessionPaused, SessionResumed, SessionStarted, SwitchUndone, TimeAdjusted
+from .events import (
+    Event,
+    SessionPaused,
+    SessionResumed,
+    SessionStarted,
+    SwitchUndone,
+    TimeAdjusted,
+    TimeExtended,
+)
 from .rules import settle
 from .session import ENDED, Cycle, Rotation, S, Session, Status, updated
+from .setup import TurnTaking
+from .soft_close import extend
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +42,15 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """End the running cycle; ``current_participant_id``, if given, must be its participant."""
+    """End the running cycle; ``current_participant_id``, if given, must be its participant.
+
+    ``requested_by`` is the participant who asks, who may not do everything; ``None`` for a host.
+    """
 
     name: ClassVar[str] = "switch"
     next_participant_id: str | None = None
     current_participant_id: str | None = None
+    requested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +175,45 @@ def _start(session: Rotation, now_ms: int) -> Decision:
 
 
 def _switch(session: Rotation, command: Switch, now_ms: int) -> Decision:
+    if command.requested_by is not None:
+        command = _as_participant(session, command, command.requested_by)
     cycle = _require_running(session, command.name)
     _check_active(session, cycle, command.current_participant_id)
     successor = _successor(session, command.next_participant_id)
     undo_record = cycles.undo_record(session, cycle)
     switched, event = cycles.switch(session, cycle, successor, now_ms)
+    events: tuple[Event, ...] = (event,)
     if switched.status is Status.RUNNING:
+        switched, extension_ms = extend(switched, now_ms)
+        if extension_ms:
+            undo_record = undo_record._replace(extension_ms=extension_ms)
+            events = (event, TimeExtended(now_ms, extension_ms))
         switched = replace(switched, undo_record=undo_record)
     expired_id = None
     if cycle.overtime_from_ms is not None:
         expired_id = session.setup.participants[cycle.position].participant_id
-    return Decision(switched, (event,), expired_participant_id=expired_id)
+    return Decision(switched, events, expired_participant_id=expired_id)
+
+
+def _as_participant(session: Rotation, command: Switch, participant_id: str) -> Switch:
+    """The switch that a participant may ask for: away from themselves, or to themselves.
+
+    Raises:
+        TurnForbidden: It names another participant where they may name only themselves.
+        TurnTaken: They take the turn that they have.
+    """
+    if session.setup.turn_taking is TurnTaking.GIVE:
+        if command.current_participant_id not in (None, participant_id):
+            raise TurnForbidden
+        return replace(command, current_participant_id=participant_id)
+    if command.next_participant_id not in (None, participant_id):
+        raise TurnForbidden
+    cycle = session.active_cycle
+    if session.status is Status.RUNNING and cycle is not None:
+        _check_active(session, cycle, command.current_participant_id)
+        if session.setup.participants[cycle.position].participant_id == participant_id:
+            raise TurnTaken(participant_id)
+    return replace(command, next_participant_id=participant_id)
 
 
 def _pause(session: Rotation, command: Pause, now_ms: int) -> Decision:
@@ -220,7 +264,8 @@ def _undo(session: Rotation, now_ms: int) -> Decision:
     )
     # Timeouts of the restored cycle since the switch apply now, each at its own deadline.
     restored = cycles.undo_switch(session, undo_record, switched_at_ms)
-    settled, expired = timeouts.settle(restored, now_ms, switched_at_ms)
+    session_since_ms = switched_at_ms if undo_record.extension_ms else None
+    settled, expired = timeouts.settle(restored, now_ms, switched_at_ms, session_since_ms)
     return Decision(settled, (event, *expired))
 
 

@@ -84,6 +84,8 @@ def undo_switch(session: Rotation, record: UndoRecord, switched_at_ms: int) -> R
         tallies=_replaced(session.tallies, cycle.position, tally),
         banks=_banks_before(session, record, used_ms),
         elapsed_ms=session.elapsed_ms - elapsed_ms,
+        total_time_ms=session.total_time_ms - record.extension_ms,
+        extended_ms=session.extended_ms - record.extension_ms,
         cycle=cycle,
         undo_record=None,
     )

@@ -6,6 +6,8 @@ TicklessError
  │    ├── InvalidTransition    the session's status does not allow the command
  │    │    └── NothingToUndo   no recent switch, or something followed it
  │    ├── StaleCycle           the named participant is not active
+ │    │    └── TurnTaken       the participant who takes the turn has it already
+ │    ├── TurnForbidden        a participant may not switch like this
  │    ├── UnknownParticipant   the named successor is not in the session
  │    ├── ParticipantExpired   the named successor's clock has run out
  │    └── InvalidAdjustment    no such clock, or it would be left with no time
@@ -71,6 +73,21 @@ class StaleCycle(RuleError):
         super().__init__(f"Participant {expected_id} is not active; the active one is {active_id}")
         self.expected_id = expected_id
         self.active_id = active_id
+
+
+class TurnTaken(StaleCycle):
+    def __init__(self, active_id: str) -> None:
+        super().__init__(active_id, active_id)
+        self.args = (f"The turn is already that of participant {active_id}",)
+
+
+class TurnForbidden(RuleError):
+    """The same answer as Forbidden; whether it is due depends on the session."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self) -> None:
+        super().__init__(str(Forbidden()))
 
 
 class UnknownParticipant(RuleError):

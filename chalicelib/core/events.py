@@ -75,6 +75,14 @@ class TimeAdjusted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TimeExtended(Event):
+    """A switch shortly before the end extended the session clock by ``delta_ms``."""
+
+    type: ClassVar[str] = "time_extended"
+    delta_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded(Event):
     """The session ended; the times are the last cycle's, if there was one."""
 

@@ -56,12 +56,13 @@ class Cycle(NamedTuple):
 class UndoRecord(NamedTuple):
     """What undoing the last switch needs: the cycle it ended, as it was before.
 
-    ``bank`` is that cycle's bank before the time control was applied. Everything else that the
-    switch changed follows from these two.
+    ``bank`` is that cycle's bank before the time control was applied, ``extension_ms`` what a soft
+    close added to the session clock. Everything else that the switch changed follows from these.
     """
 
     cycle: Cycle
     bank: Bank | None
+    extension_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +98,15 @@ class Rotation(Session):
 
     ``tallies`` are parallel to ``setup.participants``. ``banks`` are parallel to the participants
     or, in per_group, to the groups; empty in modes without banks. ``undo_record`` is set from a
-    switch until the next command or timeout.
+    switch until the next command or timeout. ``extended_ms`` is the part of ``total_time_ms`` that
+    a soft close has added.
     """
 
     tallies: tuple[Tally, ...]
     banks: tuple[Bank, ...]
     cycle: Cycle | None
     undo_record: UndoRecord | None = None
+    extended_ms: int = 0
 
     @property
     def active_cycle(self) -> Cycle | None:

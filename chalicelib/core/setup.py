@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from .errors import InvalidSetup
-from .time_controls import SUDDEN_DEATH, Fischer, TimeControl
+from .time_controls import MAX_CLOCK_MS, SUDDEN_DEATH, Fischer, Stages, TimeControl
 
 
 class SyncMode(StrEnum):
@@ -24,6 +24,23 @@ class TimeoutAction(StrEnum):
     NOTIFY = "notify"
     SKIP_CYCLE = "skip_cycle"
     END_SESSION = "end_session"
+
+
+class TurnTaking(StrEnum):
+    """What participants may do with turns: end their own, or make any their own."""
+
+    GIVE = "give"
+    TAKE = "take"
+
+
+class SoftClose(NamedTuple):
+    """A switch that finds less than ``extend_to_ms`` on the session clock sets it to that.
+
+    All extensions together are at most ``max_extension_ms``, if that is given.
+    """
+
+    extend_to_ms: int
+    max_extension_ms: int | None = None
 
 
 class Participant(NamedTuple):
@@ -66,6 +83,8 @@ class Setup:
     metadata: Mapping[str, object] | None = None
     own_controls: tuple[TimeControl | None, ...] = ()
     warn_at_ms: tuple[int, ...] = ()
+    soft_close: SoftClose | None = None
+    turn_taking: TurnTaking = TurnTaking.GIVE
 
     @property
     def has_banks(self) -> bool:
@@ -123,6 +142,8 @@ def create_setup(
     metadata: Mapping[str, object] | None = None,
     own_controls: Mapping[str, TimeControl] | None = None,
     warn_at_ms: Iterable[int] = (),
+    soft_close: SoftClose | None = None,
+    turn_taking: TurnTaking = TurnTaking.GIVE,
 ) -> Setup:
     """Validate a request, sort it into rotation order, and fill in groups and defaults.
 
@@ -153,7 +174,14 @@ def create_setup(
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
     _check_own_controls(sync_mode, time_control, own_controls or {})
+    _check_stages("time_control", time_control)
+    for own_control in (own_controls or {}).values():
+        _check_stages("participants", own_control)
     _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
+    if soft_close is not None and sync_mode is not SyncMode.GLOBAL:
+        raise InvalidSetup(
+            "soft_close", f"{sync_mode} sessions have no session clock to extend; use global"
+        )
     warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
     if len(set(warnings_ms)) != len(warnings_ms):
         raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
@@ -177,6 +205,8 @@ def create_setup(
         if own_controls
         else (),
         warn_at_ms=warnings_ms,
+        soft_close=soft_close,
+        turn_taking=turn_taking,
     )
 
 
@@ -190,6 +220,28 @@ def _check_own_controls(
         )
     if own and any(one is not None and one.transfers for one in (control, *own.values())):
         raise InvalidSetup("participants", "An hourglass must be the time_control of the session")
+
+
+def _check_stages(field: str, control: TimeControl | None) -> None:
+    if not isinstance(control, Stages):
+        return
+    *earlier, last = control.stages
+    if not all(stage.cycles for stage in earlier):
+        raise InvalidSetup(field, "Each stage but the last needs cycles")
+    if not earlier and not last.cycles:
+        raise InvalidSetup(field, "A single stage without cycles is its control: give that instead")
+    if any(
+        isinstance(stage.control, Fischer) and stage.control.first_increment
+        for stage in control.stages[1:]
+    ):
+        raise InvalidSetup(field, "Only the first stage can have first_increment")
+    sum_ms = sum(stage.time_ms for stage in (earlier if last.cycles else control.stages))
+    if sum_ms > MAX_CLOCK_MS:
+        raise InvalidSetup(
+            field,
+            f"All stages but a repeating last one must sum up to at most {MAX_CLOCK_MS} ms, got"
+            f" {sum_ms}",
+        )
 
 
 def _check_main_times(
@@ -214,6 +266,14 @@ def _check_main_times(
                 field,
                 "total_time_ms can be 0 only in per_participant and per_group sessions with a"
                 " byoyomi or canadian time_control",
+            )
+        # In per_group, the participants' times are shares that count for nothing.
+        has_bank = field != "participants" or not groups
+        if isinstance(used, Stages) and has_bank and main_ms != used.stages[0].time_ms:
+            raise InvalidSetup(
+                field,
+                f"total_time_ms must be the time_ms of the first stage, {used.stages[0].time_ms},"
+                f" got {main_ms}; it can be left out",
             )
 
 

@@ -3,9 +3,9 @@
 A run is the time that one bank counts down without another taking over, over any number of
 consecutive cycles; to the time control it is one cycle.
 
-Sources: FIDE Laws of Chess (Fischer), US Chess rule 5 (delay), David
-Bronstein's proposal (an increment never above the time used), the Nihon Ki-in's
-byo-yomi, the Canadian Go Association's overtime.
+Sources: FIDE Laws of Chess (Fischer, and stages as its periods of play), US Chess rule 5 (delay),
+David Bronstein's proposal (an increment never above the time used), the Nihon Ki-in's byo-yomi, the
+Canadian Go Association's overtime.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import ClassVar, NamedTuple, NotRequired, cast
 
 from typing_extensions import TypedDict
 
+MAX_CLOCK_MS = 31 * 24 * 60 * 60_000
+"""The most time that a clock can be given."""
+
 
 class Bank(NamedTuple):
     """A time allowance used over several cycles, as of the beginning of the current run.
@@ -23,7 +26,7 @@ class Bank(NamedTuple):
     ``main_ms`` is its main time: all of it, except for byo-yomi's and Canadian periods.
     ``run_ms`` is the current run's time used when the current cycle began or, in an ended session,
     when it ended. ``periods_left`` is for byo-yomi, ``period_left_ms`` and ``cycles_left`` are for
-    Canadian overtime; 0 elsewhere.
+    Canadian overtime, ``stage``, from 1, and ``cycles_left`` are for stages; 0 elsewhere.
     """
 
     total_ms: int
@@ -33,6 +36,7 @@ class Bank(NamedTuple):
     periods_left: int = 0
     period_left_ms: int = 0
     cycles_left: int = 0
+    stage: int = 0
 
 
 class BankReading(TypedDict):
@@ -44,6 +48,7 @@ class BankReading(TypedDict):
     period_remaining_ms: NotRequired[int]
     periods_left: NotRequired[int]
     cycles_left: NotRequired[int]
+    stage: NotRequired[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,12 @@ class TimeControl(ABC):
         """What the bank shows ``run_ms`` into a run."""
         return {"time_remaining_ms": bank.main_ms - run_ms}
 
-    def expired_reading(self) -> BankReading:
-        """What an expired bank shows: every value is 0."""
-        names = self.reading(self.new_bank(0), 0)
-        return cast(BankReading, dict.fromkeys(names, 0))
+    def expired_reading(self, bank: Bank) -> BankReading:
+        """What an expired bank shows: every value is 0, except the stage that it is in."""
+        reading = cast(BankReading, dict.fromkeys(self.reading(bank, 0), 0))
+        if bank.stage:
+            reading["stage"] = bank.stage
+        return reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +261,72 @@ class Hourglass(TimeControl):
 
     def end_run(self, bank: Bank, run_ms: int) -> Bank:
         return bank._replace(main_ms=bank.main_ms - run_ms, run_ms=0)
+
+
+StageControl = Fischer | Delay | Bronstein
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A period of play: the time that a bank gains for it, and for how many runs.
+
+    Without ``cycles``, it is for the rest; without ``control``, it is sudden death.
+    """
+
+    time_ms: int
+    cycles: int | None = None
+    control: StageControl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stages(TimeControl):
+    """After the last run of a stage, the bank gains the time of the next.
+
+    A last stage with a number of runs repeats itself.
+    """
+
+    stages: tuple[Stage, ...]
+    type: ClassVar[str] = "stages"
+
+    def new_bank(self, total_ms: int) -> Bank:
+        first = self.stages[0]
+        filled = (first.control or SUDDEN_DEATH).new_bank(total_ms)
+        return filled._replace(stage=1, cycles_left=first.cycles or 0)
+
+    def budget_ms(self, bank: Bank) -> int:
+        return self._control(bank).budget_ms(bank)
+
+    def main_remaining_ms(self, bank: Bank, run_ms: int) -> int:
+        return self._control(bank).main_remaining_ms(bank, run_ms)
+
+    def revive(self, bank: Bank, run_ms: int, delta_ms: int) -> Bank:
+        revived = self._control(bank).revive(bank, run_ms, delta_ms)
+        return revived._replace(stage=bank.stage, cycles_left=bank.cycles_left)
+
+    def end_run(self, bank: Bank, run_ms: int) -> Bank:
+        rested = self._control(bank).end_run(bank, run_ms)
+        if self.stages[bank.stage - 1].cycles is None:
+            return rested
+        if bank.cycles_left > 1:
+            return rested._replace(cycles_left=bank.cycles_left - 1)
+        number = min(bank.stage + 1, len(self.stages))
+        following = self.stages[number - 1]
+        return rested._replace(
+            total_ms=rested.total_ms + following.time_ms,
+            main_ms=rested.main_ms + following.time_ms,
+            stage=number,
+            cycles_left=following.cycles or 0,
+        )
+
+    def reading(self, bank: Bank, run_ms: int) -> BankReading:
+        reading = self._control(bank).reading(bank, run_ms)
+        if self.stages[bank.stage - 1].cycles is not None:
+            reading["cycles_left"] = bank.cycles_left
+        reading["stage"] = bank.stage
+        return reading
+
+    def _control(self, bank: Bank) -> TimeControl:
+        return self.stages[bank.stage - 1].control or SUDDEN_DEATH
 
 
 SUDDEN_DEATH = Fischer(increment_ms=0)

@@ -27,16 +27,20 @@ MAX_LISTED_TIMEOUTS = 100
 
 
 def settle(
-    session: Rotation, now_ms: int, cycle_since_ms: int | None = None
+    session: Rotation,
+    now_ms: int,
+    cycle_since_ms: int | None = None,
+    session_since_ms: int | None = None,
 ) -> tuple[Rotation, tuple[Event, ...]]:
     """Apply every timeout and emit every warning due at ``now_ms``.
 
     Returns the same session object if none is due, else one updated at ``now_ms``.
     ``cycle_since_ms`` is when the cycle was last settled, if that is before the session's last
-    update.
+    update, and ``session_since_ms`` the same of the session clock.
     """
     log = _SettledEvents(
-        session.updated_at_ms, session.updated_at_ms if cycle_since_ms is None else cycle_since_ms
+        session.updated_at_ms if session_since_ms is None else session_since_ms,
+        session.updated_at_ms if cycle_since_ms is None else cycle_since_ms,
     )
     settled = session
     while (cycle := settled.cycle) is not None and cycle.started_at_ms is not None:

@@ -153,7 +153,7 @@ def _bank_clocks(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
         if position == active:
             run_ms, is_running = run_ms + snapshot.time_used_ms, snapshot.is_running
         bank_reading = (
-            control.expired_reading() if bank.has_expired else control.reading(bank, run_ms)
+            control.expired_reading(bank) if bank.has_expired else control.reading(bank, run_ms)
         )
         return ClockReading(bank.total_ms, bank_reading, bank.has_expired, is_running)
 

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from ..core import errors as core
-from .time_controls import VARIANTS
+from .time_controls import VARIANTS, VARIANTS_BELOW
 
 
 class FieldProblem(TypedDict):
@@ -184,10 +184,14 @@ def from_validation(error: ValidationError) -> InvalidRequest | MalformedJson:
 
 def _from_pydantic(detail: ErrorDetails) -> FieldProblem:
     path: list[str] = []
+    variants = 0
     for part in map(str, detail["loc"]):
-        # Pydantic adds the variant of time_control it tried, which is no part of the request.
-        if not (path[-1:] == ["time_control"] and part in VARIANTS):
-            path.append(part)
+        # Pydantic adds the variants it tried, which are no part of the request.
+        if variants and part in VARIANTS:
+            variants -= 1
+            continue
+        path.append(part)
+        variants = VARIANTS_BELOW.get(part, 0)
     # Pydantic quotes unknown values in full.
     return _field(".".join(path), detail["msg"][:MAX_MESSAGE_CHARACTERS], detail["type"])
 

@@ -7,15 +7,17 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from ..core.time_controls import MAX_CLOCK_MS
+
 UUID_PATTERN = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}\z", to_lower=True)]
 """A UUID in canonical form; any case is accepted and converted to lower case."""
 
-MIN_DURATION_MS, MAX_DURATION_MS = 1_000, 86_400_000
+MIN_DURATION_MS, MAX_DURATION_MS = 1_000, MAX_CLOCK_MS
 
 Duration = Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_DURATION_MS)]
-"""Milliseconds, from one second to one day."""
+"""Milliseconds, from one second to 31 days."""
 
 
 def _not_too_short(value: int) -> int:

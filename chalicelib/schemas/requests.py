@@ -16,11 +16,21 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, Valida
 from pydantic_core import PydanticCustomError, from_json, to_json
 
 from ..core.commands import Adjust, Pause, Switch
-from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
+from ..core.setup import (
+    Group,
+    Participant,
+    Setup,
+    SoftClose,
+    SyncMode,
+    TimeoutAction,
+    TurnTaking,
+    create_setup,
+)
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
 from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, MainTime, Request, Uuid
-from .time_controls import MAX_INCREMENT_MS, TimeControlRequest
+from .time_controls import MAX_INCREMENT_MS, StagesRequest, TimeControlRequest
 
+MAX_WARNING_MS = 86_400_000
 MAX_METADATA_BYTES = 4096
 MAX_ACTION_DATA_BYTES = 1024
 MAX_NESTING = 32
@@ -74,7 +84,7 @@ class ParticipantRequest(Request):
 
     @property
     def written_ms(self) -> int | None:
-        """The main time in the participant's own time control, if written as text."""
+        """The main time in the participant's own time control, if that contains it."""
         return self.time_control.main_ms if self.time_control else None
 
 
@@ -85,14 +95,19 @@ class ActionOnTimeoutRequest(Request):
     )
 
 
-WarningTime = Annotated[int, Field(ge=1, le=MAX_DURATION_MS)]
+class SoftCloseRequest(Request):
+    extend_to_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
+    max_extension_ms: Annotated[int, Field(ge=1, le=MAX_DURATION_MS)] | None = None
+
+
+WarningTime = Annotated[int, Field(ge=1, le=MAX_WARNING_MS)]
 
 
 class CreateSession(Request):
     """POST /v1/sessions.
 
-    ``total_time_ms``, here and of a participant, is optional if a ``time_control`` written as text
-    contains the main time.
+    ``total_time_ms``, here and of a participant, is optional if a ``time_control`` contains the
+    main time: one written as text, or stages.
     """
 
     session_id: Uuid
@@ -106,6 +121,8 @@ class CreateSession(Request):
     time_control: TimeControlRequest | None = None
     action_on_timeout: ActionOnTimeoutRequest | None = None
     warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
+    soft_close: SoftCloseRequest | None = None
+    turn_taking: TurnTaking | None = None
     metadata: Annotated[dict[str, JsonValue], _at_most(MAX_METADATA_BYTES)] | None = Field(
         None, description=f"At most {MAX_METADATA_BYTES} bytes of JSON, {MAX_NESTING} levels deep"
     )
@@ -118,7 +135,7 @@ class CreateSession(Request):
             InvalidSetup: The fields contradict each other.
         """
         self._check_totals()
-        action, control = self.action_on_timeout, self.time_control
+        action, control, soft_close = self.action_on_timeout, self.time_control, self.soft_close
         return create_setup(
             session_id=self.session_id,
             sync_mode=self.sync_mode,
@@ -142,6 +159,10 @@ class CreateSession(Request):
             action_on_timeout=action.type if action else None,
             action_data=action.data if action else None,
             warn_at_ms=self.warn_at_ms or (),
+            soft_close=SoftClose(soft_close.extend_to_ms, soft_close.max_extension_ms)
+            if soft_close
+            else None,
+            turn_taking=self.turn_taking or TurnTaking.GIVE,
             metadata=self.metadata,
             own_controls={
                 participant.participant_id: participant.time_control.control()
@@ -185,9 +206,13 @@ class CreateSession(Request):
 
     @property
     def _writes_groups(self) -> bool:
-        """Whether the main time of a written time control is each group's total."""
-        has_totals = self.groups is not None or self._written_ms is None
-        return self.sync_mode is SyncMode.PER_GROUP and not has_totals
+        """Whether the main time in the time control is each group's total."""
+        if self.sync_mode is not SyncMode.PER_GROUP or self.groups is not None:
+            return False
+        if isinstance(self.time_control, StagesRequest):
+            # As with other objects, members may have a share each.
+            return all(member.total_time_ms is None for member in self.participants)
+        return self._written_ms is not None
 
     def _groups(self) -> list[Group] | None:
         if self.groups is not None:
@@ -239,7 +264,7 @@ class AdjustTime(Request):
     group_id: Uuid | None = None
     delta_ms: Annotated[
         int,
-        Field(ge=-86_400_000, le=86_400_000, json_schema_extra={"not": {"const": 0}}),
+        Field(ge=-MAX_DURATION_MS, le=MAX_DURATION_MS, json_schema_extra={"not": {"const": 0}}),
         AfterValidator(_not_zero),
     ]
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None

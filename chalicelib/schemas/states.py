@@ -17,8 +17,8 @@ from typing_extensions import TypedDict
 from ..core.events import Event
 from ..core.rules import clocks, deadline_ms
 from ..core.session import Session, Status
-from ..core.setup import Setup, SyncMode, TimeoutAction
-from ..core.time_controls import TimeControl
+from ..core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
+from ..core.time_controls import Stage, Stages, TimeControl
 from ..core.view import GroupView, ParticipantView
 
 
@@ -36,6 +36,11 @@ TimeControlView = Annotated[dict[str, Any], _json_schema_of(TimeControl)]
 class ActionOnTimeout(TypedDict):
     type: TimeoutAction
     data: NotRequired[Any]
+
+
+class SoftCloseState(TypedDict):
+    extend_to_ms: int
+    max_extension_ms: NotRequired[int]
 
 
 class ParticipantState(ParticipantView):
@@ -60,6 +65,8 @@ class SessionState(TypedDict):
     time_control: NotRequired[TimeControlView]
     action_on_timeout: ActionOnTimeout
     warn_at_ms: NotRequired[list[int]]
+    soft_close: NotRequired[SoftCloseState]
+    turn_taking: NotRequired[TurnTaking]
     metadata: NotRequired[Mapping[str, Any]]
     cycle_started_at: str | None
     cycle_elapsed_ms: int
@@ -168,6 +175,12 @@ def _add_given(state: SessionState, setup: Setup) -> None:
         state["time_control"] = _control(setup.time_control)
     if setup.warn_at_ms:
         state["warn_at_ms"] = list(setup.warn_at_ms)
+    if (soft_close := setup.soft_close) is not None:
+        state["soft_close"] = {"extend_to_ms": soft_close.extend_to_ms}
+        if soft_close.max_extension_ms is not None:
+            state["soft_close"]["max_extension_ms"] = soft_close.max_extension_ms
+    if setup.turn_taking is not TurnTaking.GIVE:
+        state["turn_taking"] = setup.turn_taking
     if setup.metadata is not None:
         state["metadata"] = setup.metadata
 
@@ -220,6 +233,17 @@ def _control(control: TimeControl) -> TimeControlView:
         value = getattr(control, field.name)
         if field.default is MISSING or value != field.default:
             view[field.name] = value
+    if isinstance(control, Stages):
+        view["stages"] = list(map(_stage, control.stages))
+    return view
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    view: dict[str, Any] = {"time_ms": stage.time_ms}
+    if stage.cycles is not None:
+        view["cycles"] = stage.cycles
+    if stage.control is not None:
+        view["control"] = _control(stage.control)
     return view
 
 

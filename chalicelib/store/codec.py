@@ -23,7 +23,15 @@ from pydantic_core import from_json, to_json
 from ..core import events
 from ..core.events import Event
 from ..core.session import Cycle, Rotation, Session, Status, Tally, UndoRecord
-from ..core.setup import Group, Participant, Setup, SyncMode, TimeoutAction
+from ..core.setup import (
+    Group,
+    Participant,
+    Setup,
+    SoftClose,
+    SyncMode,
+    TimeoutAction,
+    TurnTaking,
+)
 from ..core.time_controls import (
     Bank,
     Bronstein,
@@ -32,6 +40,9 @@ from ..core.time_controls import (
     Delay,
     Fischer,
     Hourglass,
+    Stage,
+    StageControl,
+    Stages,
     TimeControl,
 )
 from ..ports import IdempotencyRecord
@@ -41,7 +52,8 @@ FORMAT = 1
 Row = TypeVar("Row", Participant, Group, Tally, Bank)
 
 _CONTROLS: dict[str, Callable[..., TimeControl]] = {
-    control.type: control for control in (Fischer, Delay, Bronstein, Byoyomi, Canadian, Hourglass)
+    control.type: control
+    for control in (Fischer, Delay, Bronstein, Byoyomi, Canadian, Hourglass, Stages)
 }
 
 _EVENTS: dict[str, type[Event]] = {
@@ -84,6 +96,10 @@ def encode_setup(setup: Setup) -> bytes:
         stored["own_controls"] = [_control_fields(control) for control in setup.own_controls]
     if setup.warn_at_ms:
         stored["warn_at_ms"] = setup.warn_at_ms
+    if setup.soft_close is not None:
+        stored["soft_close"] = setup.soft_close
+    if setup.turn_taking is not TurnTaking.GIVE:
+        stored["turn_taking"] = setup.turn_taking.value
     return to_json(stored)
 
 
@@ -107,11 +123,13 @@ def encode_facts(session: Session) -> bytes:
 def _rotation_facts(session: Rotation) -> dict[str, object]:
     facts: dict[str, object] = {
         "cycle": _cycle_row(session.cycle),
-        "banks": _columns(session.banks),
+        "banks": _bank_columns(session.banks),
         "tallies": _columns(session.tallies),
     }
     if session.undo_record is not None:
-        facts["undo_record"] = (_cycle_row(session.undo_record.cycle), session.undo_record.bank)
+        facts["undo_record"] = _undo_row(session.undo_record)
+    if session.extended_ms:
+        facts["extended_ms"] = session.extended_ms
     return facts
 
 
@@ -141,6 +159,7 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             cycle=None if cycle is None else Cycle(*cycle),
             # Optional, and missing in what older releases wrote.
             undo_record=_undo_record(current.get("undo_record")),
+            extended_ms=current.get("extended_ms", 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableSession(f"A stored session is damaged: {error!r}") from error
@@ -200,10 +219,18 @@ def _columns(rows: tuple[tuple[object, ...], ...]) -> list[object]:
     ]
 
 
+def _bank_columns(banks: tuple[Bank, ...]) -> list[object]:
+    """Without a column of stages if no bank has any: releases without stages can read it then."""
+    columns = _columns(banks)
+    return columns[:-1] if banks and columns[-1] == 0 else columns
+
+
 def _rows(kind: type[Row], stored: list[Any]) -> tuple[Row, ...]:
     count, *columns = stored
     if count == 0:
         return ()
+    if kind is Bank and len(columns) == len(Bank._fields) - 1:
+        columns.append(0)
     if len(columns) != len(kind._fields):
         raise ValueError(f"{len(columns)} columns of {kind.__name__}")
     values = [column if isinstance(column, list) else repeat(column, count) for column in columns]
@@ -222,11 +249,21 @@ def _cycle_row(cycle: Cycle | None) -> tuple[object, ...] | None:
     return cycle[:-1]
 
 
+def _bank_row(bank: Bank | None) -> tuple[object, ...] | None:
+    """A bank by position; the stage is omitted if it has none, as in the columns."""
+    return bank if bank is None or bank.stage else bank[:-1]
+
+
+def _undo_row(record: UndoRecord) -> tuple[object, ...]:
+    row = (_cycle_row(record.cycle), _bank_row(record.bank))
+    return (*row, record.extension_ms) if record.extension_ms else row
+
+
 def _undo_record(row: list[Any] | None) -> UndoRecord | None:
     if row is None:
         return None
-    cycle, bank = row
-    return UndoRecord(Cycle(*cycle), None if bank is None else Bank(*bank))
+    cycle, bank, *extension_ms = row
+    return UndoRecord(Cycle(*cycle), None if bank is None else Bank(*bank), *extension_ms)
 
 
 def _read(part: str, stored: bytes) -> dict[str, Any]:
@@ -259,6 +296,8 @@ def _setup(stored: bytes) -> Setup:
         metadata=known["metadata"],
         own_controls=tuple(map(_control, known.get("own_controls", ()))),
         warn_at_ms=tuple(known.get("warn_at_ms", ())),
+        soft_close=SoftClose(*known["soft_close"]) if "soft_close" in known else None,
+        turn_taking=TurnTaking(known.get("turn_taking", TurnTaking.GIVE)),
     )
 
 
@@ -268,6 +307,11 @@ def _control_fields(control: TimeControl | None) -> dict[str, object] | None:
     stored: dict[str, object] = {"type": control.type}
     for field in fields(control):
         stored[field.name] = getattr(control, field.name)
+    if isinstance(control, Stages):
+        stored["stages"] = [
+            (stage.time_ms, stage.cycles, _control_fields(stage.control))
+            for stage in control.stages
+        ]
     return stored
 
 
@@ -275,4 +319,9 @@ def _control(stored: dict[str, Any] | None) -> TimeControl | None:
     if stored is None:
         return None
     arguments = dict(stored)
+    if "stages" in arguments:
+        arguments["stages"] = tuple(
+            Stage(time_ms, cycles, cast(StageControl | None, _control(control)))
+            for time_ms, cycles, control in arguments["stages"]
+        )
     return _CONTROLS[arguments.pop("type")](**arguments)

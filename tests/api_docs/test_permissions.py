@@ -55,6 +55,15 @@ WHILE_BEN_IS_ACTIVE = {
     ("pause", ANNE): (STALE, STALE, STALE, NO),
     ("pause", BEN): (OK, OK, NO, NO),
 }
+WHERE_TURNS_ARE_TAKEN = {
+    # whose cycle is named, who is active:  server host Anne viewer
+    (None, ANNE): (OK, OK, STALE, NO),
+    (ANNE, ANNE): (OK, OK, STALE, NO),
+    (BEN, ANNE): (STALE, STALE, STALE, NO),
+    (None, BEN): (OK, OK, OK, NO),
+    (ANNE, BEN): (STALE, STALE, STALE, NO),
+    (BEN, BEN): (OK, OK, OK, NO),
+}
 READS = {"read": (OK, OK, OK, OK), "claim": (OK, OK, OK, NO), "delete": (OK, OK, NO, NO)}
 
 
@@ -84,9 +93,9 @@ class Application:
             ),
         )
 
-    def begin(self, commands: tuple[str, ...]) -> None:
+    def begin(self, commands: tuple[str, ...], **changes: Any) -> None:
         server = token_of(Role.SERVER)
-        assert self.over_rest("POST", "/v1/sessions", creation(), server) == OK
+        assert self.over_rest("POST", "/v1/sessions", creation(**changes), server) == OK
         for command in commands:
             self.over_rest("POST", f"/v1/sessions/{SESSION}/{command}", None, server)
 
@@ -169,6 +178,41 @@ def test_command_outcomes_while_another_participant_is_active(
     application.begin(("start", "switch"))
 
     assert command(application, over, name, cycle, token_of(role)) == came
+
+
+@pytest.mark.parametrize(
+    ("over", "cycle", "active", "role", "came"),
+    [
+        (over, cycle, active, role, came)
+        for over, ((cycle, active), row) in product(
+            ("REST", "socket"), WHERE_TURNS_ARE_TAKEN.items()
+        )
+        for role, came in zip(ROLES, row, strict=True)
+    ],
+)
+def test_switch_outcomes_where_turns_are_taken(
+    application: Application, over: str, cycle: str | None, active: str, role: Role, came: str
+) -> None:
+    application.begin(("start",) if active == ANNE else ("start", "switch"), turn_taking="take")
+
+    assert command(application, over, "switch", cycle, token_of(role)) == came
+
+
+@pytest.mark.parametrize("over", ["REST", "socket"])
+def test_participant_takes_turns_for_themselves_only(application: Application, over: str) -> None:
+    application.begin(("start", "switch"), turn_taking="take")
+    for name, came in ((BEN, NO), (ANNE, OK)):
+        body, token = {"next_participant_id": name}, token_of(Role.PARTICIPANT)
+        if over == "REST":
+            path = f"/v1/sessions/{SESSION}/switch"
+            assert application.over_rest("POST", path, body, token) == came
+        else:
+            message = {"type": "COMMAND", "id": name, "command": "switch", "args": body}
+            assert application.over_a_socket(message, token) == came
+    session = application.store.load(SESSION).session
+    assert session is not None
+    assert session.active_cycle is not None
+    assert session.active_cycle.position == 0
 
 
 @pytest.mark.parametrize("over", ["REST", "socket"])

@@ -23,12 +23,14 @@ from .session_page import (
 
 PRESETS = [
     "Blitz",
+    "Classical 40/90",
     "US delay",
     "Byo-yomi",
     "Debate",
     "Quiz",
     "Exam",
     "Auction",
+    "Silent auction",
     "Teams",
     "Stopwatch",
     "Custom",
@@ -47,6 +49,17 @@ def test_each_preset_creates_a_session_that_can_be_started_and_completed(
     host.get_by_role("dialog").get_by_role("button", name="Complete").click()
     expect(host.locator(".header .status")).to_have_text("Completed")
     expect(host.locator(".activity li")).to_have_count(3)
+
+
+def test_moves_to_go_are_shown_below_the_digits(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Classical 40/90")
+    white, black = card(host, "White"), card(host, "Black")
+    expect(white.locator(".note")).to_have_text("40 moves: 40 to go")
+
+    press(host, "Start")
+    press(host, "Pass turn")
+    expect(white.locator(".note")).to_have_text("40 moves: 39 to go")
+    expect(black.locator(".note")).to_have_text("40 moves: 40 to go")
 
 
 def test_game_on_two_phones_with_a_viewer(screens: Screens, stack: Instance) -> None:

@@ -218,7 +218,7 @@ def test_commands_that_the_token_does_not_allow_show_an_error(
 @pytest.mark.parametrize(
     ("preset", "fields", "label"),
     [
-        ("Auction", {"names": "Ada\nBen"}, "Bid aloud"),
+        ("Blitz", {"names": "Ada\nBen"}, "Not your turn"),
         ("Stopwatch", {"names": "Ben"}, "Running"),
     ],
 )
@@ -232,3 +232,14 @@ def test_participant_is_offered_only_what_the_token_allows(
 
     expect(ben.get_by_role("button", name=label)).to_have_attribute("aria-disabled", "true")
     expect(clock(ben, "Ben")).to_have_text(re.compile(r"\d"))
+
+
+def test_bidder_with_a_token_leads_the_auction(screens: Screens, guarded: Instance) -> None:
+    host = create_session(screens, guarded, "Silent auction", names="Ada\nBen")
+    ben = screens.open(link_with_token(host, "Ben"), **PHONE)
+    wait_until_live(ben)
+    press(host, "Start")
+
+    ben.get_by_role("button", name=re.compile("Bid")).tap()
+
+    expect(ben.get_by_role("button", name="You lead")).to_be_visible()

@@ -165,6 +165,32 @@ def test_canadian_overtime_shows_the_block_after_main_time_and_then_its_turns() 
     assert select(block, "text", "periods") == ("5.0", "1 turn to go")
 
 
+def test_clock_with_only_a_delay_left_has_not_run_out() -> None:
+    fields: dict[str, Any] = {"time_remaining_ms": 0, "delay_remaining_ms": 500}
+    assert select(face(0, **fields), "text", "phase") == ("0:00", "plain")
+    assert face(499, **fields).phase == "plain"
+    assert face(500, **fields).phase == "unconfirmed"
+    assert face(0, is_running=False, **fields).phase == "plain"
+
+
+def test_stage_shows_how_many_of_its_moves_are_to_go() -> None:
+    stages = [
+        {"time_ms": 5_400_000, "cycles": 40},
+        {"time_ms": 60_000, "cycles": 1},
+        {"time_ms": 1},
+    ]
+    fields: dict[str, Any] = {"time_control": {"type": "stages", "stages": stages}}
+    names = ("text", "periods", "stage", "cycles_left")
+    first = face(0, time_remaining_ms=5_000, stage=1, cycles_left=12, **fields)
+    assert select(first, *names) == ("5.0", "40 moves: 12 to go", 1, 12)
+    second = face(0, time_remaining_ms=5_000, stage=2, cycles_left=1, **fields)
+    assert select(second, *names) == ("5.0", "1 move: 1 to go", 2, 1)
+    last = face(0, time_remaining_ms=5_000, stage=3, **fields)
+    assert select(last, *names) == ("5.0", "", 3, None)
+    expired = face(0, time_remaining_ms=0, has_expired=True, stage=1, cycles_left=0, **fields)
+    assert select(expired, *names) == ("0:00", "", 1, 0)
+
+
 @st.composite
 def overtimes(draw: st.DrawFn) -> tuple[dict[str, Any], int]:
     """A participant in any stage of byo-yomi or Canadian, and how long until they lose."""

@@ -62,6 +62,20 @@ def test_partial_update_of_global_clears_has_expired_of_participants_it_leaves_o
     assert merge_partial(state, empty)["participants"] == state["participants"]
 
 
+def test_members_of_a_group_lose_what_its_new_stage_lacks() -> None:
+    group = {"group_id": "x", "stage": 1, "cycles_left": 1, "delay_remaining_ms": 500}
+    state = make_state(
+        make_participant("a", **group, time_used_ms=7),
+        make_participant("b", **group, time_used_ms=8),
+        sync_mode="per_group",
+    )
+    later = {"group_id": "x", "stage": 2, "time_remaining_ms": 5}
+    partial = make_state(make_participant("a", **later), sync_mode="per_group")
+
+    merged = merge_partial(state, partial)["participants"]
+    assert merged[1] == make_participant("b", **later, time_used_ms=8)
+
+
 def test_joined_pages_have_every_participant_and_every_group_once() -> None:
     groups = [{"group_id": name, "total_time_ms": 1} for name in ("g", "h")]
     pages = [

@@ -22,7 +22,7 @@ from chalicelib.core.commands import (
     Switch,
     Undo,
 )
-from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
+from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
 
 Shown = dict[str, object]
 
@@ -56,8 +56,15 @@ class BankClock:
     after_main: int = 0
     """How much of the run was after main time."""
     total: int = 0
+    stages: tuple[tc.Stage, ...] = ()
+    stage: int = 0
+    to_go: int = 0
+    """How many runs are to be completed in this stage; 0 in one for the rest."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.control, tc.Stages):
+            self.stages = self.control.stages
+            self.begin_stage(1)
         match self.control:
             case tc.Fischer(first_increment=True):
                 self.total = self.main
@@ -72,6 +79,22 @@ class BankClock:
                 self.canadian_period, self.cycles = period_ms, cycles
         self.total = self.main
         self.begin_run()
+
+    def begin_stage(self, number: int) -> None:
+        stage = self.stages[number - 1]
+        self.stage, self.to_go = number, stage.cycles or 0
+        self.control = stage.control or tc.Fischer(0)
+        self.delay = stage.control.delay_ms if isinstance(stage.control, tc.Delay) else 0
+
+    def complete_run(self) -> None:
+        if self.to_go == 0:
+            return
+        self.to_go -= 1
+        if self.to_go == 0:
+            self.begin_stage(min(self.stage + 1, len(self.stages)))
+            for _ in range(self.stages[self.stage - 1].time_ms):
+                self.main += 1
+                self.total += 1
 
     def begin_run(self) -> None:
         self.run = self.after_main = 0
@@ -134,6 +157,7 @@ class BankClock:
         gained_by_other = self.run if isinstance(self.control, tc.Hourglass) else 0
         if not self.expired:
             self.give_back()
+            self.complete_run()
             self.begin_run()
         return gained_by_other
 
@@ -175,7 +199,11 @@ class BankClock:
                     "cycles_left": self.cycles,
                 }
         shown: Shown = {"time_remaining_ms": remaining, **readings}
-        return dict.fromkeys(shown, 0) if self.expired else shown
+        if self.to_go:
+            shown["cycles_left"] = self.to_go
+        if self.expired:
+            shown = dict.fromkeys(shown, 0)
+        return {**shown, "stage": self.stage} if self.stages else shown
 
 
 @dataclass
@@ -200,6 +228,8 @@ class Model:
     banks: dict[str, BankClock] = field(default_factory=dict)
     active: Player | None = None
     session_left: int = 0
+    extended: int = 0
+    """How much switches have extended the session clock."""
     shared_cycle: int | None = None
     in_overtime: bool = False
     switched_at: int = 0
@@ -324,6 +354,8 @@ class Model:
         """The error code, and the participant whose clock had run out before a switch."""
         if command is None:
             return None, None
+        if isinstance(command, Switch) and self.is_forbidden(command):
+            return "FORBIDDEN", None
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
         if isinstance(command, Undo):
@@ -340,10 +372,12 @@ class Model:
         before, until = self.before_switch, self.now
         if before is None or until - self.switched_at > 10_000:
             return "INVALID_STATE_TRANSITION"
-        log = self.log
+        log, extended = self.log, self.extended
         self.__dict__.update(before.__dict__)
         assert self.active is not None
-        self.log, self.session_warned_to = log, until
+        self.log = log
+        if self.extended == extended:
+            self.session_warned_to = until
         self.log.append((until, "switch_undone", self.active.name))
         # The time since the switch belongs to the restored cycle.
         self.advance(until)
@@ -371,21 +405,50 @@ class Model:
                 return self.command_adjust(command)
         return None, None
 
+    def is_forbidden(self, command: Switch) -> bool:
+        """Whether a participant names another one where they may not."""
+        named = command.current_participant_id
+        if self.setup.turn_taking is TurnTaking.TAKE:
+            named = command.next_participant_id
+        return None not in (command.requested_by, named) and named != command.requested_by
+
     def command_switch(self, command: Switch) -> tuple[str | None, str | None]:
         assert self.active is not None
+        asking, wanted = command.requested_by, command.next_participant_id
         if self.is_stale(command.current_participant_id):
             return "STALE_CYCLE", None
+        if asking is not None and self.setup.turn_taking is TurnTaking.GIVE:
+            if self.is_stale(asking):
+                return "STALE_CYCLE", None
+        elif asking is not None:
+            if not self.is_stale(asking):
+                return "STALE_CYCLE", None
+            wanted = asking
         successor = None
-        if command.next_participant_id is not None:
+        if wanted is not None:
             known = {player.name: player for player in self.players}
-            successor = known.get(command.next_participant_id)
+            successor = known.get(wanted)
             if successor is None:
                 return "VALIDATION_ERROR", None
             if successor.expired and self.expires_for_good:
                 return "PARTICIPANT_EXPIRED", None
         expired = self.active.name if self.in_overtime else None
         self.switch(successor)
+        if self.status == "running":
+            self.extend()
         return None, expired
+
+    def extend(self) -> None:
+        soft_close, extended = self.setup.soft_close, self.extended
+        if soft_close is None:
+            return
+        while self.session_left < soft_close.extend_to_ms:
+            if self.extended == soft_close.max_extension_ms:
+                break
+            self.session_left += 1
+            self.extended += 1
+        if self.extended > extended:
+            self.log.append((self.now, "time_extended", None))
 
     def command_end(self, status: str) -> None:
         if self.status != status:
@@ -441,8 +504,8 @@ class Model:
             if in_use:
                 self.in_overtime = False
             return True
-        after_main = bank.periods > 0 or bank.canadian_period > 0
-        if bank.main + delta <= 0 and not (runs and in_use) and not after_main:
+        besides_main = bank.delay > 0 or bank.periods > 0 or bank.canadian_period > 0
+        if bank.main + delta <= 0 and not (runs and in_use) and not besides_main:
             return False
         for _ in range(max(0, delta)):
             bank.give_one()

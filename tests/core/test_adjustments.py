@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,7 +193,7 @@ def test_session_clock_runs_in_the_overtime_of_a_cycle_too() -> None:
         (started(PER_PARTICIPANT), Adjust(-10_000, "b")),
         (started(PER_PARTICIPANT).pause(1_000), Adjust(-9_000, "a")),
         (started(PER_PARTICIPANT).read(10_000), Adjust(-1, "a")),
-        (started(PER_PARTICIPANT, time_control=tc.Delay(500)), Adjust(-10_000, "b")),
+        (started(PER_PARTICIPANT, time_control=tc.Delay(500)).pause(1_000), Adjust(-9_500, "a")),
         (game(PER_PARTICIPANT), Adjust(-10_000, "a")),
         (started(PER_GROUP, TEAMS), Adjust(-10_000, None, "y")),
         (started(PER_CYCLE).pause(1_000), Adjust(-9_000)),
@@ -234,6 +235,63 @@ def test_removal_keeps_the_delay() -> None:
     late = started(PER_PARTICIPANT, time_control=tc.Delay(3_000)).adjust(5_000, -30_000, "a")
     assert late.events[0] == ev.TimeAdjusted(5_000, "a", None, -8_000, None)
     assert late.expired(5_000) == {"a"}
+
+
+def test_stopped_clock_can_be_left_with_its_delay_alone() -> None:
+    playing = started(PER_PARTICIPANT, time_control=tc.Delay(3_000)).pause(2_999)
+    for name in "ab":
+        playing.adjust(5_000, -30_000, name)
+    assert playing.remaining(5_000) == {"a": 0, "b": 0}
+    playing.resume(6_000)
+    assert (playing.expired(6_000), playing.deadline_ms) == (set(), 6_001)
+    assert playing.switch(6_000).deadline_ms == 9_000
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "paused"])
+def test_clock_can_be_set_to_31_days_and_not_to_more(status: str) -> None:
+    most_ms = 31 * 86_400_000
+    for mode, names, adjusted in (
+        (PER_PARTICIPANT, "ab", {"participant_id": "b"}),
+        (PER_GROUP, TEAMS, {"group_id": "y"}),
+        (GLOBAL, "ab", {}),
+        (PER_CYCLE, "ab", {}),
+    ):
+        if mode is PER_CYCLE and status == "pending":
+            continue
+        playing = game(mode, names)
+        if status != "pending":
+            playing.start(0)
+        if status == "paused":
+            playing.pause(1_000)
+        left_ms = 60_000 if mode is GLOBAL else 10_000
+        if mode in (GLOBAL, PER_CYCLE) and status != "pending":
+            left_ms -= 1_000
+        more = Adjust(most_ms - left_ms + 1, **adjusted)
+        before = playing.session
+        assert refused(playing, 1_000, more) == (
+            "delta_ms",
+            "A clock can be set to at most 2678400000 ms; this would be 2678400001",
+        )
+        assert playing.session is before
+        fitting = replace(more, delta_ms=more.delta_ms - 1)
+        assert playing.apply_command(1_000, fitting).refusal is None
+        # However much it has, it can be lowered.
+        assert playing.apply_command(1_000, replace(more, delta_ms=-1)).refusal is None
+
+
+def test_revived_clock_has_at_most_31_days() -> None:
+    most_ms = 31 * 86_400_000
+    playing = started(PER_PARTICIPANT, time_control=tc.Fischer(5_000)).read(10_000)
+    assert refused(playing, 11_000, Adjust(most_ms + 1, "a"))[0] == "delta_ms"
+    assert playing.adjust(11_000, most_ms, "a").remaining(11_000)["a"] == most_ms
+
+
+def test_clock_that_increments_lifted_above_31_days_can_be_lowered() -> None:
+    most_ms = 31 * 86_400_000
+    playing = started(PER_PARTICIPANT, each_ms=most_ms, time_control=tc.Fischer(5_000)).switch(0)
+    assert playing.remaining(0)["a"] == most_ms + 5_000
+    assert playing.adjust(0, -1, "a").remaining(0)["a"] == most_ms + 4_999
+    assert refused(playing, 0, Adjust(1, "a"))[0] == "delta_ms"
 
 
 def test_increments_can_be_removed_but_allocation_is_never_negative() -> None:

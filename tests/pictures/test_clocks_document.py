@@ -56,7 +56,7 @@ def test_every_mode_control_and_action_has_an_example() -> None:
     names = {picture.name for picture in PICTURES}
     controls = {control.type for control in TimeControl.__subclasses__()}
 
-    assert len(controls) == 6
+    assert len(controls) == 7
     assert {*SyncMode, *TimeoutAction, *controls} <= names
 
 

@@ -38,6 +38,7 @@ EVERYTHING = creation(
     time_control={"type": "byoyomi", "period_ms": 1_000, "periods": 3},
     action_on_timeout={"type": "skip_cycle", "data": [1, {"a": None}]},
     warn_at_ms=[4_000, 3_999, 1],
+    turn_taking="take",
     metadata={"a": [1.5, "é", {}]},
 )
 ODDS = creation(
@@ -49,18 +50,38 @@ ODDS = creation(
     time_control="300+3",
     warn_at_ms=[60_000],
 )
+STAGED = creation(
+    participants=[
+        {"participant_id": ANNE},
+        {"participant_id": BEN, "time_control": "40/90m+30!:30m b5"},
+    ],
+    total_time_ms=None,
+    time_control={
+        "type": "stages",
+        "stages": [
+            {
+                "time_ms": 5_000,
+                "cycles": 2,
+                "control": {"type": "fischer", "increment_ms": 9, "first_increment": True},
+            },
+            {"time_ms": 4_000, "control": {"type": "delay", "delay_ms": 300}},
+        ],
+    },
+)
 """What can't be asked for together with the rest."""
 
 numbers = (
     st.integers(-(2**70), 2**70)
-    | st.sampled_from([0, 1, 999, 1_000, 86_400_000, 86_400_001, 2**31, 2**53, 2**63, 2**64])
+    | st.sampled_from([0, 1, 999, 1_000, 2_678_400_000, 2_678_400_001, 2**31, 2**53, 2**63, 2**64])
     | st.floats(allow_nan=False, allow_infinity=False)
 )
 words = st.text(max_size=20) | st.sampled_from(
     [ANNE, BEN, RED, SESSION.upper(), "", "global", "count_up", "per_cycle", "fischer", "\x00"]
 )
 written = (
-    st.sampled_from(["300+3", "25m+5x30s", "10m+20/15m", "60m d5", "1h30m b10", "*90", "5"])
+    st.sampled_from(
+        ["300+3", "25m+5x30s", "10m+20/15m", "60m d5", "1h30m b10", "*90", "5", "40/90:30"]
+    )
     | st.from_regex(r"[0-9hms]{1,7}([+*x/ bd][0-9hms]{0,5}){0,2}", fullmatch=True)
     | st.text("0123456789hmsbdx+/* -.٣", max_size=12)
 )
@@ -88,7 +109,7 @@ FITTING: dict[Any, st.SearchStrategy[Any]] = {"time_control": written, "warn_at_
 @st.composite
 def bent(draw: st.DrawFn) -> Any:
     """A creation that asks for much, with a few places changed or taken away."""
-    body = copy.deepcopy(draw(st.sampled_from([EVERYTHING, ODDS])))
+    body = copy.deepcopy(draw(st.sampled_from([EVERYTHING, ODDS, STAGED])))
     for _ in range(draw(st.integers(1, 3))):
         *way, last = draw(st.sampled_from(list(places(body))))
         inner = body
@@ -106,7 +127,7 @@ def bent(draw: st.DrawFn) -> Any:
 @st.composite
 def garbled(draw: st.DrawFn) -> bytes:
     """The text of a creation with a stretch of it overwritten."""
-    text = bytearray(json.dumps(draw(st.sampled_from([EVERYTHING, ODDS]))).encode())
+    text = bytearray(json.dumps(draw(st.sampled_from([EVERYTHING, ODDS, STAGED]))).encode())
     start = draw(st.integers(0, len(text)))
     text[start : start + draw(st.integers(0, 8))] = draw(st.binary(max_size=12))
     return bytes(text)

@@ -117,8 +117,41 @@ def test_different_creation_of_an_existing_id_is_409(rest: RestClient) -> None:
             },
             {"main_remaining_ms": 0, "time_remaining_ms": 15_000, "total_time_ms": 0},
         ),
+        (
+            {
+                "time_control": {
+                    "type": "stages",
+                    "stages": [
+                        {
+                            "time_ms": 5_000,
+                            "cycles": 2,
+                            "control": {"type": "delay", "delay_ms": 700},
+                        },
+                        {"time_ms": 4_000},
+                    ],
+                },
+                "total_time_ms": 5_000,
+                "participants": [{"participant_id": ANNE}],
+            },
+            {
+                "time_remaining_ms": 5_000,
+                "delay_remaining_ms": 700,
+                "cycles_left": 2,
+                "stage": 1,
+                "total_time_ms": 5_000,
+            },
+        ),
         ({"action_on_timeout": {"type": "skip_cycle", "data": {"buzz": [1, 2.5, None]}}}, {}),
         ({"max_time_ms": 5_000}, {}),
+        ({"sync_mode": "global", "soft_close": {"extend_to_ms": 1_000}}, {}),
+        (
+            {
+                "sync_mode": "global",
+                "soft_close": {"extend_to_ms": 3_600_000, "max_extension_ms": 1},
+                "turn_taking": "take",
+            },
+            {},
+        ),
         ({"time_per_cycle_ms": 5_000}, {}),
     ],
 )
@@ -130,6 +163,27 @@ def test_given_fields_are_returned_with_their_readings(
     for name in extra.keys() - {"participants"}:
         assert state[name] == extra[name]
     assert shown.items() <= state["participants"][0].items()
+
+
+def test_turns_are_given_by_default_and_that_is_left_out(rest: RestClient) -> None:
+    state = rest.post("/v1/sessions", creation(turn_taking="give")).data
+
+    assert not {"turn_taking", "soft_close"} & state.keys()
+    assert rest.post("/v1/sessions", creation()).status == 200
+
+
+def test_late_switch_extends_the_session(rest: RestClient) -> None:
+    changes = {"sync_mode": "global", "soft_close": {"extend_to_ms": 25_000}}
+    rest.post("/v1/sessions", creation(**changes))
+    rest.command("start")
+
+    answer = rest.command("switch")
+
+    switched, extended = answer.json["events"]
+    assert switched["type"] == "cycle_switched"
+    assert extended == {"type": "time_extended", "at": switched["at"], "delta_ms": 5_000}
+    state = rest.get(PATH).data
+    assert (state["total_time_ms"], state["session_remaining_ms"]) == (25_000, 25_000)
 
 
 def test_own_time_control_is_returned_with_its_participant(rest: RestClient) -> None:

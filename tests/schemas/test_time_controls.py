@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core import time_controls as tc
+from chalicelib.core.errors import InvalidSetup
 from chalicelib.core.setup import Setup
 from chalicelib.schemas.errors import InvalidRequest
 from chalicelib.schemas.requests import CreateSession, read
@@ -34,6 +35,10 @@ def asked(text: str, mode: str = "per_participant", **fields: Any) -> Setup:
     return read(CreateSession, json.dumps(body).encode()).setup()
 
 
+def staged(*stages: tuple[Any, ...]) -> tc.Stages:
+    return tc.Stages(tuple(tc.Stage(*stage) for stage in stages))
+
+
 def problems(text: str, **fields: Any) -> list[tuple[str, str]]:
     with pytest.raises(InvalidRequest) as refused:
         asked(text, **fields)
@@ -48,6 +53,10 @@ def problems(text: str, **fields: Any) -> list[tuple[str, str]]:
         ("3m+2", 180_000, tc.Fischer(2_000)),
         ("1h30m+30s", 5_400_000, tc.Fischer(30_000)),
         ("24h", 86_400_000, tc.Fischer(0)),
+        ("744h", 2_678_400_000, tc.Fischer(0)),
+        ("44640m+30", 2_678_400_000, tc.Fischer(30_000)),
+        ("2678400", 2_678_400_000, tc.Fischer(0)),
+        ("743h59m60s", 2_678_400_000, tc.Fischer(0)),
         ("25m+5x30s", 1_500_000, tc.Byoyomi(30_000, 5)),
         ("1+100x1h", 1_000, tc.Byoyomi(3_600_000, 100)),
         ("10m+20/15m", 600_000, tc.Canadian(900_000, 20)),
@@ -76,6 +85,32 @@ def problems(text: str, **fields: Any) -> list[tuple[str, str]]:
         # No main time, only periods.
         ("0+5x30s", 0, tc.Byoyomi(30_000, 5)),
         ("0+20/15m", 0, tc.Canadian(900_000, 20)),
+        # Stages.
+        (
+            "40/90m+30:30m+30",
+            5_400_000,
+            staged((5_400_000, 40, tc.Fischer(30_000)), (1_800_000, None, tc.Fischer(30_000))),
+        ),
+        ("40/7200:3600", 7_200_000, staged((7_200_000, 40), (3_600_000,))),
+        ("40/7200", 7_200_000, staged((7_200_000, 40))),
+        ("1/744h", 2_678_400_000, staged((2_678_400_000, 1))),
+        (
+            "40/90m d5:20/60m b2.5:15m",
+            5_400_000,
+            staged(
+                (5_400_000, 40, tc.Delay(5_000)),
+                (3_600_000, 20, tc.Bronstein(2_500)),
+                (900_000,),
+            ),
+        ),
+        (
+            "040/90m+30!:500/1+0",
+            5_400_000,
+            staged(
+                (5_400_000, 40, tc.Fischer(30_000, first_increment=True)),
+                (1_000, 500, tc.Fischer(0)),
+            ),
+        ),
     ],
 )
 def test_text_sets_main_time_and_control(text: str, main_ms: int, control: tc.TimeControl) -> None:
@@ -105,10 +140,20 @@ def test_text_sets_main_time_and_control(text: str, main_ms: int, control: tc.Ti
             "-300",
             "٣٠٠",
             "300\n",
-            "100000",
+            "10000000",
         ],
         *["+3", "5m+", "300 +3", "300+ 3", "300+3 ", "300+-3", "300+3+3", "1" * 1_000],
-        *["5x30s", "25m+5x", "25m+x30s", "25m+5x30s+1", "10m+20/", "10m/20", "40/7200"],
+        *["5x30s", "25m+5x", "25m+x30s", "25m+5x30s+1", "10m+20/", "10m/20", "40/"],
+        *["40/90m:", ":40/90m", "40/90m::30m", "90m:30m", "40/90m:30m:30m", "40/*3m", "40 /90m"],
+        *[
+            "40/90m!:30m",
+            "40/90m:30m+30!",
+            "40/90m: 30m",
+            "40/10m+20/15m",
+            "40/90m+5x30s",
+            "4x/90m",
+        ],
+        *["0040/90m", "40/15 | 10", "40/90m  d5", "40/90md5", "1/5:" * 10 + "5"],
         *["60md5", "60m  d5", "60m D5", "60m d", "*", "**3m", "*3m+1", "blitz"],
         *[
             "15 |10",
@@ -141,8 +186,8 @@ def test_other_text_is_rejected(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *["0", "0+3", "0 d5", "*0", "0 | 10", "G/0;d5", "0.999", "0.5+5x30s", "25h", "86401"],
-        *["300+601", "15 | 601", "G/1441", "G/60;+601", "300 d601", "300 d0", "300 b0"],
+        *["0", "0+3", "0 d5", "*0", "0 | 10", "G/0;d5", "0.999", "0.5+5x30s", "745h", "2678401"],
+        *["300+601", "15 | 601", "G/44641", "G/60;+601", "300 d601", "300 d0", "300 b0"],
         *[
             "25m+0x0",
             "10m+999/9h",
@@ -153,6 +198,8 @@ def test_other_text_is_rejected(text: str) -> None:
             "10m+0/15m",
             "10m+501/15m",
         ],
+        *["0/90m", "501/90m", "40/0:30m", "40/90m:0.9", "40/745h", "40/90m+601", "40/90m d601"],
+        *["40/90m:30m b0", "40/90m:0/30m"],
     ],
 )
 def test_text_has_the_limits_of_the_object(text: str) -> None:
@@ -163,6 +210,11 @@ def test_message_names_the_value_out_of_range() -> None:
     with pytest.raises(InvalidRequest) as refused:
         asked("25m+101x30s")
     assert refused.value.details[0]["message"].startswith("periods: ")
+    with pytest.raises(InvalidRequest) as refused:
+        asked("40/90m:501/30m")
+    assert refused.value.details[0]["message"] == (
+        "cycles: Input should be less than or equal to 500, got 501"
+    )
 
 
 def test_text_is_equivalent_to_its_object() -> None:
@@ -254,6 +306,56 @@ def test_per_group_member_total_with_text_is_rejected() -> None:
     ]
 
 
+def stages_body(**fields: Any) -> bytes:
+    stages = [{"time_ms": 9_000, "cycles": 2}, {"time_ms": 5_000}]
+    body = {
+        "session_id": uuid(0),
+        "sync_mode": "per_participant",
+        "participants": [{"participant_id": uuid(1)}, {"participant_id": uuid(2)}],
+        "time_control": {"type": "stages", "stages": stages},
+        **fields,
+    }
+    return json.dumps(body).encode()
+
+
+def test_object_of_stages_gives_the_totals() -> None:
+    setup = read(CreateSession, stages_body()).setup()
+    assert setup.control == staged((9_000, 2), (5_000,))
+    assert setup.total_time_ms == 9_000
+    assert [who.total_time_ms for who in setup.participants] == [9_000, 9_000]
+
+    grouped = read(
+        CreateSession, stages_body(sync_mode="per_group", participants=members(None, None, None))
+    )
+    assert [group.total_time_ms for group in grouped.setup().groups] == [9_000, 9_000]
+    shares = members(4_000, 6_000, 5_000, 3_000)
+    shared = read(CreateSession, stages_body(sync_mode="per_group", participants=shares))
+    assert [group.total_time_ms for group in shared.setup().groups] == [9_000, 9_000]
+
+
+def test_object_of_stages_is_checked_by_field() -> None:
+    stage = {"time_ms": 9_000, "cycles": 2}
+    capped = {**stage, "control": {"type": "fischer", "increment_ms": 0, "max_bank_ms": 10_000}}
+    byoyomi = {**stage, "control": {"type": "byoyomi", "period_ms": 10_000, "periods": 2}}
+    for stages, field, code in (
+        (None, "time_control.stages", "missing"),
+        ([], "time_control.stages", "too_short"),
+        ([stage] * 11, "time_control.stages", "too_long"),
+        ([{**stage, "cycles": 501}], "time_control.stages.0.cycles", "less_than_equal"),
+        ([stage, {"time_ms": 999}], "time_control.stages.1.time_ms", "greater_than_equal"),
+        ([stage, {}], "time_control.stages.1.time_ms", "missing"),
+        ([capped], "time_control.stages.0.control.max_bank_ms", "none_required"),
+        ([byoyomi], "time_control.stages.0.control", "union_tag_invalid"),
+    ):
+        control = {"type": "stages", **({} if stages is None else {"stages": stages})}
+        with pytest.raises(InvalidRequest) as refused:
+            read(CreateSession, stages_body(time_control=control))
+        assert [(one["field"], one["code"]) for one in refused.value.details] == [(field, code)]
+    with pytest.raises(InvalidRequest) as refused:
+        read(CreateSession, stages_body(total_time_ms=9_001)).setup()
+    assert [one["field"] for one in refused.value.details] == ["total_time_ms"]
+
+
 def test_session_total_must_match_the_text() -> None:
     assert asked("300", total_time_ms=300_000)
     assert problems("300", total_time_ms=300_001) == [("total_time_ms", "contradiction")]
@@ -264,10 +366,13 @@ def is_refused_as_text(text: str) -> bool:
         asked(text)
     except InvalidRequest as error:
         return [one["code"] for one in error.details] == ["time_control_text"]
+    except InvalidSetup:
+        # Stages that are too long together.
+        return False
     return False
 
 
-NEARLY = st.text("0123456789hmsbdx+/*.|!;G ", max_size=12)
+NEARLY = st.text("0123456789hmsbdx+/*.|!;:G ", max_size=12)
 PUBLISHED = openapi_document()["components"]["schemas"]["CreateSession"]["properties"]
 (AS_TEXT,) = [
     one for one in PUBLISHED["time_control"]["anyOf"][0]["oneOf"] if one.get("type") == "string"
@@ -299,7 +404,7 @@ def test_arbitrary_text_is_accepted_or_rejected_as_one_field(text: str) -> None:
 
 
 @given(
-    st.integers(0, 23),
+    st.integers(0, 743),
     st.integers(0, 59),
     st.integers(0, 59),
     st.integers(0, 600),
@@ -335,6 +440,8 @@ def written(draw: st.DrawFn, main_ms: int, control: tc.TimeControl) -> str:
     """A text that means this control."""
     main = draw(times(main_ms))
     match control:
+        case tc.Stages(stages):
+            return ":".join(map(draw, map(written_stage, stages)))
         case tc.Fischer(increment_ms, None, first):
             mark = "!" if first else ""
             ways = [f"{main}+{draw(times(increment_ms))}{mark}"]
@@ -357,8 +464,24 @@ def written(draw: st.DrawFn, main_ms: int, control: tc.TimeControl) -> str:
     return f"*{main}"
 
 
+@st.composite
+def written_stage(draw: st.DrawFn, stage: tc.Stage) -> str:
+    cycles = "" if stage.cycles is None else f"{stage.cycles}/"
+    main = draw(times(stage.time_ms))
+    match stage.control:
+        case tc.Fischer(increment_ms, _, first):
+            return f"{cycles}{main}+{draw(times(increment_ms))}{'!' if first else ''}"
+        case tc.Delay(delay_ms):
+            return f"{cycles}{main} d{draw(times(delay_ms))}"
+        case tc.Bronstein(delay_ms):
+            return f"{cycles}{main} b{draw(times(delay_ms))}"
+    return f"{cycles}{main}"
+
+
 WRITABLE = controls().filter(lambda one: getattr(one, "max_bank_ms", None) is None)
-MAIN_MS = st.integers(SECOND_MS, 24 * HOUR_MS) | st.integers(1, 1_440).map(lambda m: m * MINUTE_MS)
+MAIN_MS = st.integers(SECOND_MS, 744 * HOUR_MS) | st.integers(1, 44_640).map(
+    lambda m: m * MINUTE_MS
+)
 
 
 @settings(max_examples=300)
@@ -367,6 +490,8 @@ def test_control_that_is_written_is_read_as_the_same(
     data: st.DataObject, control: tc.TimeControl, main_ms: int, without_main: bool
 ) -> None:
     main_ms = 0 if without_main and not control.needs_main_time else main_ms
+    if isinstance(control, tc.Stages):
+        main_ms = control.stages[0].time_ms
     text = data.draw(written(main_ms, control))
     setup = asked(text)
 

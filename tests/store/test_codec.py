@@ -30,7 +30,16 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
 )
 from chalicelib.core.session import Rotation, Session, create
-from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
+from chalicelib.core.setup import (
+    Group,
+    Participant,
+    Setup,
+    SoftClose,
+    SyncMode,
+    TimeoutAction,
+    TurnTaking,
+    create_setup,
+)
 from chalicelib.core.time_controls import (
     Bronstein,
     Byoyomi,
@@ -38,14 +47,18 @@ from chalicelib.core.time_controls import (
     Delay,
     Fischer,
     Hourglass,
+    Stage,
+    Stages,
     TimeControl,
 )
 from chalicelib.store import codec
+from tests.core import build
+from tests.strategies import sessions
 
 from .sessions import a_setup
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-lengths_ms = st.integers(1_000, 86_400_000)
+lengths_ms = st.integers(1_000, 31 * 86_400_000)
 jsons = st.recursive(
     st.none()
     | st.booleans()
@@ -133,7 +146,7 @@ def through(session: Session) -> Session:
 
 
 @settings(deadline=None)
-@given(walks())
+@given(walks() | sessions(tiny=True))
 def test_session_survives_encoding(session: Session) -> None:
     decoded = through(session)
     assert decoded == session
@@ -197,6 +210,38 @@ def test_undo_data_is_stored_only_after_a_switch() -> None:
     assert through(switched) == switched
     undone = apply(through(switched), Undo(), 10).session
     assert replace(undone, version=2, updated_at_ms=5) == session
+
+
+def test_banks_have_a_column_of_stages_only_if_there_are_stages() -> None:
+    control = Stages((Stage(5_000, 2, Delay(300)), Stage(4_000)))
+    plain, staged = (
+        create(replace(a_setup(), time_control=control), "epoch", 0)
+        for control in (Fischer(0), control)
+    )
+    assert b'"banks":[2,300000,300000,0,false,0,0,0]' in codec.encode_facts(plain)
+    assert b'"banks":[2,300000,300000,0,false,0,0,2,1]' in codec.encode_facts(staged)
+    assert through(staged) == staged
+    assert (
+        b'"time_control":{"type":"stages","stages":'
+        b'[[5000,2,{"type":"delay","delay_ms":300}],[4000,null,null]]}'
+    ) in codec.encode_setup(staged.setup)
+    switched = apply(apply(staged, Start(), 5).session, Switch(), 9).session
+    assert b"[300000,300000,0,false,0,0,2,1]]" in codec.encode_facts(switched)
+    assert through(switched) == switched
+
+
+def test_soft_close_and_turn_taking_are_stored_only_if_given() -> None:
+    plain = build.setup(SyncMode.GLOBAL, total_time_ms=10_000)
+    assert not {b"soft_close", b"turn_taking"} & set(codec.encode_setup(plain).split(b'"'))
+    setup = replace(plain, soft_close=SoftClose(20_000, 15_000), turn_taking=TurnTaking.TAKE)
+    assert b'"soft_close":[20000,15000],"turn_taking":"take"' in codec.encode_setup(setup)
+    started = apply(create(setup, "epoch", 0), Start(), 5).session
+    assert through(started) == started
+    assert b"extended_ms" not in codec.encode_facts(started)
+    switched = apply(started, Switch(), 9).session
+    assert b'"undo_record":[[0,5,0,null,null],null,10004]' in codec.encode_facts(switched)
+    assert b'"extended_ms":10004' in codec.encode_facts(switched)
+    assert through(switched) == switched
 
 
 def damaged(part: bytes, field: str) -> bytes:

@@ -36,9 +36,10 @@ import {
  * @property {string} overtime digits of the time since zero, or empty
  * @property {string} periods what follows the main time, as `then 5 x 0:30`, or which period runs,
  *   as `period 2 of 5, then 3 x 0:30`; with Canadian overtime `then 20 turns in 15:00`, and
- *   `7 turns to go`; else empty
+ *   `7 turns to go`; in a stage `40 moves: 12 to go`; else empty
  * @property {number} [periodsLeft] includes the period that is running
- * @property {number} [cyclesLeft]
+ * @property {number} [cyclesLeft] of the block, or of the stage
+ * @property {number} [stage] from 1
  */
 
 /** Timers may fire slightly early, when the digits are still the same. */
@@ -173,7 +174,7 @@ function participantFace(now, state, tenthsBelowMs) {
   const { warning, nextInMs } = warnings(state, leftMs);
   const inOvertime = now.is_active && now.has_expired && !now.is_running;
   // Without a maximum, a stopwatch never runs out.
-  const untilZeroMs = countsUp && !state.max_time_ms ? Infinity : leftMs;
+  const untilZeroMs = countsUp && !state.max_time_ms ? Infinity : leftMs + delayMs;
   /** @type {ClockFace} */
   const face = {
     id: now.participant_id,
@@ -187,6 +188,7 @@ function participantFace(now, state, tenthsBelowMs) {
     periods: periodsText(now, now.time_control ?? state.time_control ?? {}),
     periodsLeft: now.periods_left,
     cyclesLeft: now.cycles_left,
+    stage: now.stage,
   };
   let changesInMs = Infinity;
   if (now.is_running) {
@@ -210,9 +212,13 @@ function participantFace(now, state, tenthsBelowMs) {
  * @param {ParticipantState} now
  * @param {Partial<TimeControl>} control
  */
-function periodsText(now, { period_ms = 0, periods = 0 }) {
+function periodsText(now, { period_ms = 0, periods = 0, stages = [] }) {
   const { main_remaining_ms: mainMs, period_remaining_ms: periodLeftMs } = now;
-  const { periods_left: periodsLeft, cycles_left: cyclesLeft } = now;
+  const { periods_left: periodsLeft, cycles_left: cyclesLeft, stage } = now;
+  if (stage) {
+    const { cycles = 0 } = stages[stage - 1] ?? {};
+    return cyclesLeft ? `${cycles} move${cycles === 1 ? '' : 's'}: ${cyclesLeft} to go` : '';
+  }
   if (!periodLeftMs) return '';
   if (cyclesLeft) {
     const turns = `${cyclesLeft} turn${cyclesLeft === 1 ? '' : 's'}`;

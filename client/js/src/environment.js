@@ -8,12 +8,15 @@
 
 /** @import { Environment } from './types.js' */
 
+/** With a longer delay, a browser's timer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** @type {Environment} */
 export const browserEnvironment = {
   now: () => performance.now(),
   wallClock: () => Date.now(),
   random: () => Math.random(),
-  setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
+  setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS)),
   clearTimer: (timer) => clearTimeout(timer),
   openSocket: (url, protocol) => new WebSocket(url, protocol),
   onOffline(callback) {

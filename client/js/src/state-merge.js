@@ -19,6 +19,7 @@ const GROUP_CLOCK_FIELDS = /** @type {const} */ ([
   'period_remaining_ms',
   'periods_left',
   'cycles_left',
+  'stage',
   'is_running',
   'has_expired',
 ]);
@@ -86,7 +87,7 @@ export function mergePartial(state, partial) {
       const { time_remaining_ms, is_running } = first;
       return { ...one, time_remaining_ms, is_running, has_expired: false };
     }
-    return partial.sync_mode === 'per_group' && member ? { ...one, ...groupClock(member) } : one;
+    return partial.sync_mode === 'per_group' && member ? withClockOf(one, member) : one;
   };
 
   const whole = {
@@ -105,8 +106,16 @@ export function mergePartial(state, partial) {
 /** @type {<T extends {group_id?: string | null}>(all: T[]) => Map<string | null | undefined, T>} */
 const byGroup = (all) => new Map(all.map((one) => [one.group_id, one]));
 
-/** @type {(member: ParticipantState) => Partial<ParticipantState>} */
-const groupClock = (member) =>
-  Object.fromEntries(
-    GROUP_CLOCK_FIELDS.filter((name) => name in member).map((name) => [name, member[name]]),
-  );
+/**
+ * @param {ParticipantState} one
+ * @param {ParticipantState} member of the same group
+ */
+function withClockOf(one, member) {
+  const whole = { ...one };
+  for (const name of GROUP_CLOCK_FIELDS) {
+    // A stage may lack what the one before had.
+    if (name in member) Object.assign(whole, { [name]: member[name] });
+    else Reflect.deleteProperty(whole, name);
+  }
+  return whole;
+}

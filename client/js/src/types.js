@@ -25,10 +25,13 @@
  * @property {number} [period_remaining_ms]
  * @property {number} [periods_left]
  * @property {number} [cycles_left]
+ * @property {number} [stage]
  * @property {TimeControl | null} [time_control]
  */
 
-/** @typedef {{type: string, period_ms?: number, periods?: number, [field: string]: unknown}} TimeControl */
+/** @typedef {{time_ms: number, cycles?: number, control?: TimeControl}} Stage */
+
+/** @typedef {{type: string, period_ms?: number, periods?: number, stages?: Stage[], [field: string]: unknown}} TimeControl */
 
 /** @typedef {{group_id: string, total_time_ms: number, time_remaining_ms: number, has_expired: boolean}} GroupState */
 
@@ -49,6 +52,8 @@
  * @property {number | null} [max_time_ms]
  * @property {TimeControl | null} [time_control]
  * @property {number[] | null} [warn_at_ms]
+ * @property {{extend_to_ms: number, max_extension_ms?: number}} [soft_close]
+ * @property {'take'} [turn_taking] left out for `give`
  * @property {Record<string, unknown> | null} [metadata]
  * @property {string} updated_at
  * @property {string | null} deadline_at
@@ -120,7 +125,8 @@
  * @property {() => number} now a monotonic clock, in milliseconds
  * @property {() => number} wallClock the time of day in milliseconds; it may be set
  * @property {() => number} random from 0 to 1, 1 excluded
- * @property {(callback: () => void, delayMs: number) => unknown} setTimer
+ * @property {(callback: () => void, delayMs: number) => unknown} setTimer may call back early; the
+ *   callback looks at the clock, and sets another
  * @property {(timer: any) => void} clearTimer
  * @property {(url: string, protocol?: string) => Socket} openSocket
  * @property {(callback: () => void) => () => void} onOffline calls back when the machine goes

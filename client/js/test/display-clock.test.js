@@ -186,6 +186,41 @@ test('a face says what follows the main time, and which period runs', () => {
   assert.equal(periods({}, { time_remaining_ms: 5_000 }), '5.0 ');
 });
 
+test('a clock with only a delay left has not run out', () => {
+  const { environment, display, shown } = aDisplay();
+  display.update(withOneParticipant({ time_remaining_ms: 0, delay_remaining_ms: 500 }));
+  assert.equal(shown.at(-1)?.phase, 'plain');
+  environment.advance(1_000);
+  assert.equal(shown.at(-1)?.phase, 'unconfirmed');
+});
+
+test('a face says how many moves of its stage are to go', () => {
+  const stages = [
+    { time_ms: 5_400_000, cycles: 40 },
+    { time_ms: 3_600_000, cycles: 1 },
+    { time_ms: 900_000 },
+  ];
+  /** @param {Partial<ParticipantState>} participant */
+  const faceOf = (participant) => {
+    const { display, shown } = aDisplay();
+    const time_control = { type: 'stages', stages };
+    display.update(
+      withOneParticipant({ time_remaining_ms: 5_000, ...participant }, { time_control }),
+    );
+    const [face] = shown;
+    return [face?.text, face?.periods, face?.stage, face?.cyclesLeft];
+  };
+  assert.deepEqual(faceOf({ stage: 1, cycles_left: 12 }), ['5.0', '40 moves: 12 to go', 1, 12]);
+  assert.deepEqual(faceOf({ stage: 2, cycles_left: 1 }), ['5.0', '1 move: 1 to go', 2, 1]);
+  assert.deepEqual(faceOf({ stage: 3 }), ['5.0', '', 3, undefined]);
+  const expired = { stage: 1, cycles_left: 0, time_remaining_ms: 0, has_expired: true };
+  assert.deepEqual(faceOf(expired), ['0:00', '', 1, 0]);
+  // A participant's own control comes first.
+  const time_control = { type: 'stages', stages: [{ time_ms: 60_000, cycles: 9 }] };
+  const own = { stage: 1, cycles_left: 3, time_control };
+  assert.deepEqual(faceOf(own), ['5.0', '9 moves: 3 to go', 1, 3]);
+});
+
 test('of two states that lose at different times the faces differ', () => {
   const random = seeded(5);
   const below = (/** @type {number} */ limit) => Math.floor(random() * limit);

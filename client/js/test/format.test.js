@@ -40,6 +40,7 @@ test('hours are shown from one hour on, after rounding up', () => {
   assert.equal(formatRemaining(3_599_001), '1:00:00');
   assert.equal(formatRemaining(3_661_000), '1:01:01');
   assert.equal(formatRemaining(36_000_000), '10:00:00');
+  assert.equal(formatRemaining(2_678_400_000), '744:00:00');
 });
 
 test('tenths can be turned off, or start at another time', () => {

@@ -203,6 +203,21 @@ test('pages of different answers are never mixed, whatever their order', () => {
   }
 });
 
+test('members of a group lose what its new stage lacks', () => {
+  const first = { group_id: 'x', stage: 1, cycles_left: 1, delay_remaining_ms: 500 };
+  const second = { group_id: 'x', stage: 2, time_remaining_ms: 5 };
+  const snapshot = makeState(
+    [makeParticipant('a', first), makeParticipant('b', { ...first, time_used_ms: 8 })],
+    { sync_mode: 'per_group' },
+  );
+  const updated = makeState([makeParticipant('a', second)], { sync_mode: 'per_group' });
+
+  assert.deepEqual(
+    mergePartial(snapshot, updated).participants[1],
+    makeParticipant('b', { ...second, time_used_ms: 8 }),
+  );
+});
+
 test('a partial update of global clears has_expired of participants it leaves out', () => {
   const participantsWith = (/** @type {object} */ more) =>
     ['a', 'b'].map((name) => makeParticipant(name, more));

@@ -35,7 +35,7 @@ const TIMEOUT_ACTIONS = [
   ['end_session', 'End the session'],
 ];
 const TURN_ACTIONS = [
-  ['pass', 'Passes the turn'],
+  ['give', 'Passes the turn'],
   ['take', 'Takes the turn (bids)'],
 ];
 
@@ -44,10 +44,11 @@ const TIME_FIELDS = [
   [
     'control',
     'Time control',
-    'Minutes, then seconds: 5, 3+2, 15 | 10, 10+5x30s, 10+20/5m, 25 d5, G/60;d5 or *5',
+    'Minutes, then seconds: 5, 3+2, 15 | 10, 40/90+30:30+30, 10+5x30s, 10+20/5m, 25 d5 or *5',
   ],
-  ['total', 'Session time', '90, 90s, 1h30m or 2:30; a plain number is minutes'],
+  ['total', 'Session time', '90, 90s, 1h30m, 7d or 2:30; a plain number is minutes'],
   ['cycle', 'Time per turn', '30s, 2 or 2:30; a plain number is minutes'],
+  ['extend', 'Soft close', 'The time left after each turn at least, as 2m; empty for none'],
   ['max', 'Maximum', 'Empty for no limit'],
   ['warnings', 'Warnings', 'For example 1m, 15s; empty for none'],
 ];

@@ -23,14 +23,17 @@ import { parseTimeControl } from './time-controls.js';
  * @property {string} warnings
  * @property {number} count the minimum number of participants
  * @property {string} names one per line; with teams as `Red: Ada`
- * @property {'pass' | 'take'} turn what the participant button does with the turn
+ * @property {'give' | 'take'} turn what the participant button does with the turn
+ * @property {string} extend the time that a turn leaves at least on the session's clock
  */
 
 /** @typedef {keyof Form} Field */
 
 export const MAX_PARTICIPANTS = 1_000;
 const MIN_MS = 1_000;
-const MAX_MS = 86_400_000;
+const MAX_MS = 31 * 86_400_000;
+const MAX_WARNING_MS = 86_400_000;
+const MAX_EXTEND_MS = 3_600_000;
 const MAX_METADATA_BYTES = 4_096;
 const MAX_WARNINGS = 10;
 
@@ -39,7 +42,7 @@ export const FIELDS = /** @type {const} */ ({
   per_participant: ['control'],
   per_group: ['control'],
   per_cycle: ['cycle'],
-  global: ['total', 'cycle'],
+  global: ['total', 'cycle', 'extend'],
   count_up: ['max'],
 });
 
@@ -73,7 +76,6 @@ export function buildCreateRequest(form, newId) {
     ...(title.trim() && { title: title.trim() }),
     ...(form.names.trim() && { names: participants.map(({ name }) => name) }),
     ...(teams.size && { teams: [...teams.keys()] }),
-    ...(turn === 'take' && { turn }),
   };
   if (new TextEncoder().encode(JSON.stringify(metadata)).length > MAX_METADATA_BYTES) {
     throw new FormError('names', 'The names are longer than 4 KB in total; shorten or remove some');
@@ -88,6 +90,7 @@ export function buildCreateRequest(form, newId) {
       ...(team !== undefined && { group_id: teams.get(team) }),
     })),
     action_on_timeout: { type: form.action },
+    ...(turn === 'take' && { turn_taking: turn }),
     ...(form.warnings.trim() && { warn_at_ms: parseWarnings(form.warnings) }),
     metadata,
   };
@@ -125,7 +128,9 @@ export function describeTimes(form) {
         return `${formatDuration(parseField(form, 'cycle'))} per turn`;
       case 'global': {
         const total = `${formatDuration(parseField(form, 'total'))} for all`;
-        return form.cycle.trim() ? `${total}, ${words('cycle')} per turn` : total;
+        const cycle = form.cycle.trim() && `${words('cycle')} per turn`;
+        const extend = form.extend.trim() && `each turn leaves at least ${words('extend')}`;
+        return [total, cycle, extend].filter(Boolean).join(', ');
       }
       case 'count_up':
         return form.max.trim() ? `Counts up to ${words('max')}` : 'Counts up without a limit';
@@ -148,6 +153,7 @@ function timesOf(form) {
       return {
         total_time_ms: bankMs(form),
         ...(form.cycle.trim() && { time_per_cycle_ms: parseField(form, 'cycle') }),
+        ...(form.extend.trim() && { soft_close: { extend_to_ms: parseField(form, 'extend') } }),
       };
     case 'count_up':
       return {
@@ -172,7 +178,7 @@ function parseControl(form) {
   if (control) return control;
   throw new FormError(
     'control',
-    'Invalid time control. Examples: 5, 3+2, 15 | 10, 10+5x30s, 10+20/5m, 25 d5, G/60;d5, *5',
+    'Invalid time control. Examples: 5, 3+2, 15 | 10, 40/90+30:30+30, 10+5x30s, 10+20/5m, 25 d5, *5',
   );
 }
 
@@ -183,8 +189,9 @@ function parseControl(form) {
 function parseField(form, field) {
   const ms = parseDuration(String(form[field]));
   if (ms === null)
-    throw new FormError(field, 'Invalid duration. Examples: 5 (minutes), 90s, 1h30m, 2:30');
-  if (ms < MIN_MS || ms > MAX_MS) throw new FormError(field, 'Must be 1 second to 24 hours');
+    throw new FormError(field, 'Invalid duration. Examples: 5 (minutes), 90s, 1h30m, 2:30, 7d');
+  const [maxMs, max] = field === 'extend' ? [MAX_EXTEND_MS, '1 hour'] : [MAX_MS, '31 days'];
+  if (ms < MIN_MS || ms > maxMs) throw new FormError(field, `Must be 1 second to ${max}`);
   return ms;
 }
 
@@ -193,7 +200,7 @@ function parseWarnings(text) {
   const marks = asciiOf(text)
     .split(/[,;]/)
     .map((one) => parseDuration(one));
-  if (marks.some((mark) => !mark || mark > MAX_MS)) {
+  if (marks.some((mark) => !mark || mark > MAX_WARNING_MS)) {
     throw new FormError('warnings', 'Invalid duration. Example: 1m, 15s');
   }
   const distinct = [...new Set(/** @type {number[]} */ (marks))];

@@ -4,7 +4,7 @@
  * @module
  */
 
-const UNITS_MS = { h: 3_600_000, m: 60_000, s: 1_000 };
+const UNITS_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 };
 
 /** Fractions and signs of other scripts, as they are written here. @type {Record<string, string>} */
 const SIGNS = {
@@ -46,7 +46,7 @@ function digitValue(digit) {
 }
 
 /**
- * `5` (minutes), `2.5`, `90s`, `1h30m`, `2:30` or `1:00:00`.
+ * `5` (minutes), `2.5`, `90s`, `1h30m`, `7d`, `2:30` or `1:00:00`.
  *
  * @param {string} text
  * @param {'m' | 's'} [unit] of a plain number
@@ -60,14 +60,17 @@ export function parseDuration(text, unit = 'm') {
   const number = '(\\d+(?:\\.\\d+)?|\\.\\d+)';
   const plain = new RegExp(`^${number}$`).exec(compact);
   if (plain) return Math.round(Number(plain[1]) * UNITS_MS[unit]);
-  const parts = new RegExp(`^(?:${number}h)?(?:${number}m)?(?:${number}s)?$`).exec(compact);
+  const units = /** @type {(keyof typeof UNITS_MS)[]} */ (Object.keys(UNITS_MS));
+  const syntax = units.map((unit) => `(?:${number}${unit})?`).join('');
+  const parts = new RegExp(`^${syntax}$`).exec(compact);
   if (!parts || !compact) return null;
-  const [, h = 0, m = 0, s = 0] = parts;
-  return Math.round(Number(h) * UNITS_MS.h + Number(m) * UNITS_MS.m + Number(s) * UNITS_MS.s);
+  return Math.round(
+    units.reduce((sum, unit, index) => sum + Number(parts[index + 1] ?? 0) * UNITS_MS[unit], 0),
+  );
 }
 
 /**
- * In words, as `1 hour 30 minutes`; below ten seconds in tenths, as `2.5 seconds`.
+ * In words, as `1 hour 30 minutes` or `1 day 1 hour`; below ten seconds in tenths, as `2.5 seconds`.
  *
  * @param {number} ms
  */
@@ -78,7 +81,8 @@ export function formatDuration(ms) {
   const seconds = Math.round(ms / 1_000);
   /** @type {[number, string][]} */
   const parts = [
-    [Math.floor(seconds / 3_600), 'hour'],
+    [Math.floor(seconds / 86_400), 'day'],
+    [Math.floor(seconds / 3_600) % 24, 'hour'],
     [Math.floor(seconds / 60) % 60, 'minute'],
     [seconds % 60, 'second'],
   ];

@@ -30,6 +30,7 @@ const EVENT_TEXTS = {
     const time = delta_ms ? formatDuration(Math.abs(delta_ms)) : 'No time';
     return `${time} ${delta_ms > 0 ? 'added' : 'removed'}${forOwner(event, names)}`;
   },
+  time_extended: ({ delta_ms }) => `Extended by ${formatDuration(delta_ms)}`,
   participant_expired: (event, { ownerOf }) => `${ownerOf(event)} is out of time`,
   timeouts_skipped: ({ count, active_participant_id }, { nameOf }) =>
     `${pluralize(count, 'more turn')} timed out. ${nameOf(active_participant_id)}’s turn`,

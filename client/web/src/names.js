@@ -20,15 +20,12 @@ export class SessionNames {
   teams = new Map();
   #sharesClocks;
   title;
-  /** Whether the participant button takes the turn instead of passing it. */
-  takesTurns;
 
   /** @param {SessionState} state */
   constructor({ metadata, participants, sync_mode }) {
     this.#sharesClocks = sync_mode === 'per_group';
-    const { title, names, teams, turn } = metadata ?? {};
+    const { title, names, teams } = metadata ?? {};
     this.title = text(title);
-    this.takesTurns = turn === 'take';
     participants.forEach(({ group_id }) => {
       const number = this.teams.size;
       if (!group_id || this.teams.has(group_id)) return;

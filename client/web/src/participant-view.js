@@ -87,7 +87,6 @@ export class ParticipantView {
     const { connection } = this.#screen.client;
     const isLive = connection === 'live';
     this.#action = participantAction(state, this.#id, {
-      takesTurns: this.#screen.names?.takesTurns ?? false,
       hasToken: this.#screen.route.token !== undefined,
     });
     if (this.#isUnknown) this.#action = { label: UNKNOWN, command: null };

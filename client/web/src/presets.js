@@ -27,7 +27,8 @@ const DEFAULTS = {
   warnings: '',
   count: 2,
   names: '',
-  turn: 'pass',
+  turn: 'give',
+  extend: '',
 };
 
 /** @type {readonly Preset[]} */
@@ -38,6 +39,19 @@ export const PRESETS = [
     time: '3:00',
     description: '3 minutes, 2 seconds per move',
     form: { ...DEFAULTS, control: '3+2', names: 'White\nBlack', warnings: '20s' },
+  },
+  {
+    id: 'classical',
+    name: 'Classical 40/90',
+    time: '1:30:00',
+    description: '40 moves in 90 minutes, then 30 minutes, 30 seconds per move',
+    form: {
+      ...DEFAULTS,
+      control: '40/90+30:30+30',
+      action: 'end_session',
+      names: 'White\nBlack',
+      warnings: '5m, 1m',
+    },
   },
   {
     id: 'delay',
@@ -100,6 +114,21 @@ export const PRESETS = [
       cycle: '20s',
       action: 'end_session',
       warnings: '5s',
+      count: 4,
+      turn: 'take',
+    },
+  },
+  {
+    id: 'silent-auction',
+    name: 'Silent auction',
+    time: '1:00:00',
+    description: 'One hour; each bid leaves at least 2 minutes',
+    form: {
+      ...DEFAULTS,
+      mode: 'global',
+      total: '60',
+      extend: '2m',
+      warnings: '10m, 1m',
       count: 4,
       turn: 'take',
     },

@@ -41,20 +41,19 @@ export function hostAction(state) {
 /**
  * @param {SessionState} state
  * @param {string} id
- * @param {{takesTurns: boolean, hasToken: boolean}} options a participant's token allows only to
- *   pass the own turn
+ * @param {{hasToken: boolean}} options a participant's token allows only to pass the own turn, or
+ *   to take another's
  * @returns {Action}
  */
-export function participantAction(state, id, { takesTurns, hasToken }) {
+export function participantAction(state, id, { hasToken }) {
   const isActive = state.active_participant_id === id;
   if (state.participants.length === 1 && isActive !== isFinished(state)) {
     return hasToken ? disabled(state) : hostAction(state);
   }
   if (state.status === 'pending') return { label: 'Not started yet', command: null };
   if (state.status !== 'running') return disabled(state);
-  if (takesTurns) {
+  if (state.turn_taking === 'take') {
     if (isActive) return { label: 'You lead', command: null };
-    if (hasToken) return { label: 'Bid aloud', command: null };
     return { label: 'Bid', command: 'switch', args: { next_participant_id: id } };
   }
   return isActive

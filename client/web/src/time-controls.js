@@ -26,11 +26,16 @@ import { asciiOf, formatDuration, parseDuration, pluralize } from './durations.j
  * @property {boolean} [hasPeriods] then the main time can be zero
  */
 
-const TIME = '[\\d.,:hms]+';
+const TIME = '[\\d.,:dhms]+';
 const COUNT = '(?<count>\\d+)';
 const LAST = `(?<time>${TIME})`;
 
-const MAIN = { name: 'main time', min: 1_000, max: 86_400_000, words: '1 second to 24 hours' };
+const MAX_MS = 31 * 86_400_000;
+const MAX_STAGES = 10;
+
+const MAIN = { name: 'main time', min: 1_000, max: MAX_MS, words: '1 second to 31 days' };
+const STAGE = { ...MAIN, name: 'time of each stage' };
+const MOVES = { name: 'number of moves', min: 1, max: 500, words: '1 to 500' };
 const MAIN_OR_ZERO = { ...MAIN, orZero: true };
 const ADDED = { min: 1, max: 600_000, words: '1 millisecond to 10 minutes' };
 const PERIOD = { name: 'period', min: 1_000, max: 3_600_000, words: '1 second to 1 hour' };
@@ -97,9 +102,60 @@ export function parseTimeControl(text) {
     const control = { text: `*${write(ms)}`, words: `${each(ms)}, ${HOURGLASS_WORDS}` };
     return problemOf(ms, MAIN) ?? control;
   }
+  if (/^\d+\//.test(normalized)) return stagesOf(normalized.split(/ ?: ?/));
+  const parts = partsOf(normalized);
+  if (!parts || 'problem' in parts) return parts;
+  const { mainMs, form, follows } = parts;
+  const then = form.hasPeriods && mainMs ? `then ${follows}` : follows;
+  return { text: parts.text, words: [each(mainMs), then].filter(Boolean).join(', ') };
+}
+
+/**
+ * The stages of `40/90+30:30+30`. In them, a colon ends a stage, and no time has one.
+ *
+ * @param {string[]} stages
+ * @returns {Control | OutOfRange | null}
+ */
+function stagesOf(stages) {
+  const texts = [];
+  const words = [];
+  let sumMs = 0;
+  for (const [index, stage] of stages.entries()) {
+    const isLast = index === stages.length - 1;
+    const [, moves = '', control = ''] = /^(?:(\d+)\/)?(.*)$/.exec(stage) ?? [];
+    const parts = partsOf(control, STAGE);
+    if (!parts || 'problem' in parts) return parts;
+    const { mainMs, form, text, follows } = parts;
+    if (form.hasPeriods) return null;
+    if (!moves && !isLast) {
+      return { problem: 'Each stage but the last must have a number of moves, as 40/90' };
+    }
+    const problem = moves ? problemOf(Number(moves), MOVES) : null;
+    if (problem) return problem;
+    if (text.endsWith('!') && index) {
+      return { problem: 'Only the first stage can have an increment before the first move (!)' };
+    }
+    const repeats = isLast && moves;
+    if (!repeats) sumMs += mainMs;
+    const time = [inWords(mainMs), follows, repeats && 'repeated'].filter(Boolean).join(', ');
+    texts.push(moves ? `${Number(moves)}/${text}` : text);
+    words.push(moves ? `${pluralize(Number(moves), 'move')} in ${time}` : time);
+  }
+  if (texts.length > MAX_STAGES) return { problem: `There can be at most ${MAX_STAGES} stages` };
+  if (sumMs > MAX_MS) return { problem: 'All stages together must be at most 31 days' };
+  return { text: texts.join(':'), words: words.join('; then ') };
+}
+
+/**
+ * @param {string} text
+ * @param {Range} [main]
+ * @returns {{mainMs: number, form: Form, text: string, follows: string} | OutOfRange | null} the
+ *   text for the server, and what follows the main time in words
+ */
+function partsOf(text, main) {
   for (const form of FORMS) {
-    const match = new RegExp(`^(?<main>${TIME})${form.syntax}$`).exec(normalized);
-    if (match) return controlOf(form, match.groups ?? {});
+    const match = new RegExp(`^(?<main>${TIME})${form.syntax}$`).exec(text);
+    if (match) return partsOfForm(form, match.groups ?? {}, main);
   }
   return null;
 }
@@ -107,24 +163,20 @@ export function parseTimeControl(text) {
 /**
  * @param {Form} form
  * @param {{[group: string]: string}} groups
- * @returns {Control | OutOfRange | null}
+ * @param {Range} [range]
  */
-function controlOf(form, { main = '', time = '0', count = '', first = '' }) {
+function partsOfForm(form, { main = '', time = '0', count = '', first = '' }, range) {
   const mainMs = parseTime(main, 'm');
   const ms = parseTime(time, 's');
   if (mainMs === null || ms === null) return null;
   const number = Number(count);
   const problem =
-    problemOf(mainMs, form.hasPeriods ? MAIN_OR_ZERO : MAIN) ??
+    problemOf(mainMs, range ?? (form.hasPeriods ? MAIN_OR_ZERO : MAIN)) ??
     problemOf(number, form.count) ??
     problemOf(ms, form.time);
   if (problem) return problem;
-  const follows = form.words(ms, number, first);
-  const then = form.hasPeriods && mainMs ? `then ${follows}` : follows;
-  return {
-    text: write(mainMs) + form.text(ms, number, first),
-    words: [each(mainMs), then].filter(Boolean).join(', '),
-  };
+  const text = write(mainMs) + form.text(ms, number, first);
+  return { mainMs, form, text, follows: form.words(ms, number, first) };
 }
 
 /**

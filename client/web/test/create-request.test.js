@@ -71,8 +71,9 @@ test('an invalid value is reported with its field', () => {
   assert.equal(invalidField(form('blitz', { control: 'fast' })), 'control');
   assert.equal(invalidField(form('blitz', { control: '5+601' })), 'control');
   assert.equal(invalidField(form('quiz', { cycle: '' })), 'cycle');
-  assert.equal(invalidField(form('exam', { total: '25h' })), 'total');
+  assert.equal(invalidField(form('exam', { total: '745h' })), 'total');
   assert.equal(invalidField(form('stopwatch', { max: 'never' })), 'max');
+  assert.equal(invalidField(form('exam', { warnings: '25h' })), 'warnings');
   assert.equal(invalidField(form('blitz', { warnings: '1m, soon' })), 'warnings');
   assert.equal(
     invalidField(form('blitz', { warnings: '1s,2s,3s,4s,5s,6s,7s,8s,9s,10s,11s' })),
@@ -85,6 +86,20 @@ test('an invalid value is reported with its field', () => {
   assert.equal(invalidField(form('quiz', long)), 'names');
 });
 
+test('at an auction turns are taken, and a soft close is optional', () => {
+  const silent = buildCreateRequest(form('silent-auction'), ids());
+  assert.equal(silent['turn_taking'], 'take');
+  assert.deepEqual(silent['soft_close'], { extend_to_ms: 120_000 });
+  assert.deepEqual(silent['metadata'], {});
+  const auction = buildCreateRequest(form('auction'), ids());
+  assert.equal(auction['turn_taking'], 'take');
+  assert.ok(!('soft_close' in auction));
+  assert.ok(!('turn_taking' in buildCreateRequest(form('exam'), ids())));
+  assert.equal(invalidField(form('silent-auction', { extend: '61m' })), 'extend');
+  assert.equal(invalidField(form('silent-auction', { extend: '0.9s' })), 'extend');
+  assert.equal(invalidField(form('silent-auction', { extend: '1h' })), null);
+});
+
 test('the fields of a preset are described in words', () => {
   assert.equal(describeField(form('blitz'), 'control'), '3 minutes each, plus 2 seconds per move');
   assert.equal(describeField(form('exam'), 'warnings'), '15 minutes, 5 minutes');
@@ -94,10 +109,22 @@ test('the fields of a preset are described in words', () => {
 test('the times of a form are described in words before anything is created', () => {
   for (const [id, changes, words] of /** @type {[string, Partial<Form>, string][]} */ ([
     ['blitz', { control: '15+10' }, '15 minutes each, plus 10 seconds per move'],
+    [
+      'classical',
+      {},
+      '40 moves in 1 hour 30 minutes, plus 30 seconds per move; then 30 minutes, plus 30 seconds per move',
+    ],
+    ['exam', { total: '31d' }, '31 days for all'],
     ['team', {}, '15 minutes each'],
     ['quiz', {}, '30 seconds per turn'],
     ['exam', {}, '1 hour 30 minutes for all'],
     ['auction', {}, '1 hour for all, 20 seconds per turn'],
+    ['silent-auction', {}, '1 hour for all, each turn leaves at least 2 minutes'],
+    [
+      'silent-auction',
+      { cycle: '5m' },
+      '1 hour for all, 5 minutes per turn, each turn leaves at least 2 minutes',
+    ],
     ['stopwatch', {}, 'Counts up without a limit'],
     ['stopwatch', { max: '90s' }, 'Counts up to 1 minute 30 seconds'],
     ['blitz', { control: 'fast' }, ''],

@@ -19,6 +19,10 @@ test('events are described in words, unknown ones by their type', () => {
     text({ type: 'time_warning', participant_id: null, remaining_ms: 60_000 }),
     '1 minute left',
   );
+  assert.equal(
+    text({ type: 'time_extended', delta_ms: 90_000 }),
+    'Extended by 1 minute 30 seconds',
+  );
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
 });
 

@@ -5,8 +5,8 @@ import { hostAction, participantAction } from '../src/primary-action.js';
 import { makeState } from './factories.js';
 
 const single = { participants: [{ participant_id: 'a', group_id: null }] };
-const passes = { takesTurns: false, hasToken: false };
-const takes = { takesTurns: true, hasToken: false };
+const open = { hasToken: false };
+const withToken = { hasToken: true };
 
 test('the host starts, passes the turn, pauses and resumes', () => {
   assert.equal(hostAction(makeState({ status: 'pending' })).command, 'start');
@@ -17,24 +17,31 @@ test('the host starts, passes the turn, pauses and resumes', () => {
 });
 
 test('a participant can only pass the own turn', () => {
-  assert.equal(participantAction(makeState(), 'a', passes).command, 'switch');
-  assert.equal(participantAction(makeState(), 'b', passes).command, null);
-  assert.equal(participantAction(makeState({ status: 'paused' }), 'a', passes).command, null);
-  assert.equal(participantAction(makeState({ status: 'expired' }), 'a', passes).command, null);
+  for (const options of [open, withToken]) {
+    assert.equal(participantAction(makeState(), 'a', options).command, 'switch');
+    assert.equal(participantAction(makeState(), 'b', options).command, null);
+    for (const status of ['paused', 'expired']) {
+      assert.equal(participantAction(makeState({ status }), 'a', options).command, null);
+    }
+  }
 });
 
-test('a participant who takes turns can take only the turn of another', () => {
-  assert.deepEqual(participantAction(makeState(), 'b', takes).args, { next_participant_id: 'b' });
-  assert.equal(participantAction(makeState(), 'a', takes).command, null);
+test('where turns are taken, a participant can take only the turn of another', () => {
+  const state = makeState({ turn_taking: 'take' });
+  for (const options of [open, withToken]) {
+    assert.deepEqual(participantAction(state, 'b', options), {
+      label: 'Bid',
+      command: 'switch',
+      args: { next_participant_id: 'b' },
+    });
+    assert.deepEqual(participantAction(state, 'a', options), { label: 'You lead', command: null });
+  }
 });
 
 test('a participant with a token is offered only what the token allows', () => {
-  const hasToken = true;
-  assert.equal(participantAction(makeState(), 'a', { ...passes, hasToken }).command, 'switch');
-  assert.equal(participantAction(makeState(), 'b', { ...takes, hasToken }).command, null);
   for (const status of ['pending', 'running', 'paused', 'completed']) {
     const state = makeState({ ...single, status });
-    assert.equal(participantAction(state, 'a', { ...passes, hasToken }).command, null);
+    assert.equal(participantAction(state, 'a', withToken).command, null);
   }
-  assert.equal(participantAction(makeState(single), 'a', passes).command, 'pause');
+  assert.equal(participantAction(makeState(single), 'a', open).command, 'pause');
 });

@@ -38,8 +38,9 @@ class ClockFace:
     the clock has run out. ``warning`` is how many marks of ``warn_at_ms`` have been
     passed. ``delay`` and ``overtime`` are digits, or empty. ``periods`` is what follows the main
     time, as ``then 5 x 0:30``, or which period runs, as ``period 2 of 5, then 3 x 0:30``; with
-    Canadian overtime ``then 20 turns in 15:00``, and ``7 turns to go``. ``periods_left`` includes
-    the period that is running.
+    Canadian overtime ``then 20 turns in 15:00``, and ``7 turns to go``; in a stage ``40 moves: 12
+    to go``. ``periods_left`` includes the period that is running; ``cycles_left`` is of the block,
+    or of the stage; ``stage`` counts from 1.
     """
 
     id: str
@@ -53,6 +54,7 @@ class ClockFace:
     periods: str = ""
     periods_left: int | None = None
     cycles_left: int | None = None
+    stage: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def _participant_face(
     warning, next_warning_in_ms = _warnings(state, left_ms)
     in_overtime = now["is_active"] and now["has_expired"] and not now["is_running"]
     # Without a maximum, a stopwatch never runs out.
-    until_zero_ms = inf if counts_up and not state.get("max_time_ms") else left_ms
+    until_zero_ms = inf if counts_up and not state.get("max_time_ms") else left_ms + delay_ms
     face = ClockFace(
         id=now["participant_id"],
         text=format_elapsed(used_ms) if counts_up else format_remaining(shown_ms, tenths_below_ms),
@@ -160,6 +162,7 @@ def _participant_face(
         periods=_periods(now, now.get("time_control") or state.get("time_control") or {}),
         periods_left=now.get("periods_left"),
         cycles_left=now.get("cycles_left"),
+        stage=now.get("stage"),
     )
     if now["is_running"]:
         digits_in_ms = delay_ms + remaining_changes_in_ms(shown_ms, tenths_below_ms)
@@ -182,10 +185,14 @@ def _periods(now: ParticipantState, control: Mapping[str, Any]) -> str:
     out.
     """
     main_ms, period_left_ms = now.get("main_remaining_ms"), now.get("period_remaining_ms")
+    cycles_left = now.get("cycles_left")
+    if stage := now.get("stage"):
+        cycles = control["stages"][stage - 1].get("cycles")
+        return f"{cycles} move{'' if cycles == 1 else 's'}: {cycles_left} to go" * bool(cycles_left)
     if not period_left_ms:
         return ""
-    if cycles := now.get("cycles_left"):
-        turns = f"{cycles} turn{'' if cycles == 1 else 's'}"
+    if cycles_left:
+        turns = f"{cycles_left} turn{'' if cycles_left == 1 else 's'}"
         return (
             f"then {turns} in {format_remaining(period_left_ms, 0)}"
             if main_ms

@@ -19,6 +19,7 @@ GROUP_CLOCK_FIELDS = (
     "period_remaining_ms",
     "periods_left",
     "cycles_left",
+    "stage",
     "is_running",
     "has_expired",
 )
@@ -65,7 +66,11 @@ def merge_partial(state: SessionState, partial: SessionState) -> SessionState:
         if partial["sync_mode"] == "global" and first is not None:
             return _with_fields(one, first, ("time_remaining_ms", "is_running"), has_expired=False)
         member = by_group.get(one.get("group_id")) if partial["sync_mode"] == "per_group" else None
-        return one if member is None else _with_fields(one, member, GROUP_CLOCK_FIELDS)
+        if member is None:
+            return one
+        # A stage may lack what the one before had.
+        own = {name: value for name, value in one.items() if name not in GROUP_CLOCK_FIELDS}
+        return _with_fields(own, member, GROUP_CLOCK_FIELDS)
 
     whole = partial.copy()
     whole["participants"] = [
@@ -78,7 +83,7 @@ def merge_partial(state: SessionState, partial: SessionState) -> SessionState:
 
 
 def _with_fields(
-    one: ParticipantState, source: Mapping[str, Any], names: Sequence[str], **more: Any
+    one: Mapping[str, Any], source: Mapping[str, Any], names: Sequence[str], **more: Any
 ) -> ParticipantState:
     copied = {name: source[name] for name in names if name in source}
     return cast(ParticipantState, {**one, **copied, **more})

@@ -38,6 +38,7 @@ class ParticipantState(TypedDict):
     period_remaining_ms: NotRequired[int]
     periods_left: NotRequired[int]
     cycles_left: NotRequired[int]
+    stage: NotRequired[int]
     time_control: NotRequired[dict[str, Any]]
 
 
@@ -62,6 +63,8 @@ class SessionState(TypedDict):
     time_control: NotRequired[dict[str, Any] | None]
     action_on_timeout: dict[str, Any]
     warn_at_ms: NotRequired[list[int] | None]
+    soft_close: NotRequired[dict[str, int]]
+    turn_taking: NotRequired[Literal["take"]]
     metadata: NotRequired[dict[str, Any] | None]
     cycle_started_at: str | None
     cycle_elapsed_ms: int

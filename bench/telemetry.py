@@ -124,9 +124,9 @@ def _make_series(stack: Stack) -> int:
                 connection.exchange(request(method, path))
             connection.close()
     connection = Connection(stack.port)
-    page = connection.exchange(request("GET", "/metrics"))
+    text = connection.exchange(request("GET", "/metrics"))
     connection.close()
-    return sum(line[:1] not in (b"", b"#") for line in page.split(b"\n"))
+    return sum(line[:1] not in (b"", b"#") for line in text.split(b"\n"))
 
 
 def _row(name: str, samples: dict[str, Samples], floor: str | None) -> Row:

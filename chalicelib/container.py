@@ -175,12 +175,12 @@ class Container:
 
         return RedisStats(self.redis, self.settings.shards, self.heartbeat_policy)
 
-    def metrics_page(self) -> bytes:
+    def metrics_text(self) -> bytes:
         """The store's statistics, and this process's own metrics if it keeps any."""
-        from .telemetry.prometheus import PrometheusSink, StatsCollector, page
+        from .telemetry.prometheus import PrometheusSink, StatsCollector, exposition
 
         own = self.sink.collectors() if isinstance(self.sink, PrometheusSink) else ()
-        return page([StatsCollector(self.stats), *own])
+        return exposition([StatsCollector(self.stats), *own])
 
     @cached_service
     def connections_api(self) -> ConnectionsApi:

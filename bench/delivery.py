@@ -28,7 +28,7 @@ FLOOR = "floor: one signed post to delivery"
 VERSIONS_OF_THE_FLOOR = 1_000_000
 """From here on, so that no session gets there."""
 
-GREETING = 2
+WELCOME_MESSAGES = 2
 """Messages that a new watcher is sent: CONNECTED and STATE_SYNC."""
 
 _VERSION = re.compile(rb'"version":(\d+)')
@@ -91,7 +91,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         for name, stack in ((SAME, lab.app), (OTHER, elsewhere)):
             session_id = aged(lab.valkey.url, creation(2))
             watchers.open(session_id, stack.watching(session_id), 1)
-            connection_id = greeted(watchers, session_id)
+            connection_id = connection_of(watchers, session_id)
             switching[name] = Switching(connection, watchers, session_id)
             if stack is lab.app:
                 api = open_poster()
@@ -124,9 +124,9 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     )
 
 
-def greeted(watchers: Watchers, session_id: str) -> str:
+def connection_of(watchers: Watchers, session_id: str) -> str:
     """The connection id of a session's only watcher, once that has been shown the session."""
-    ((connected, _),) = watchers.told(session_id, GREETING)
+    ((connected, _),) = watchers.told(session_id, WELCOME_MESSAGES)
     return str(json.loads(connected)["connectionId"])
 
 

@@ -19,7 +19,7 @@ import redis
 from chalicelib.settings import Settings
 from chalicelib.store.keys import SessionKeys
 
-from .delivery import Switching, greeted
+from .delivery import Switching, connection_of
 from .http_client import Connection
 from .lab import Lab, Stack
 from .measure import Block, Contender, Progress, Samples, latency_ratio, take_turns
@@ -85,7 +85,7 @@ def _switching(parts: ExitStack, lab: Lab, stack: Stack, watchers: Watchers) -> 
     parts.callback(connection.close)
     session_id = aged(lab.valkey.url, creation(2))
     watchers.open(session_id, stack.watching(session_id), 1)
-    connection_id = greeted(watchers, session_id)
+    connection_id = connection_of(watchers, session_id)
     # It will say nothing more, and must not be taken for silent.
     with redis.Redis.from_url(lab.valkey.url) as client:
         _put_on_list(client, stack, session_id, connection_id)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .cached_service import cached_service
+from .engine.commit_loop import CommitLoop
 from .engine.sync_engine import SyncEngine
 from .ports import (
     Broadcaster,
@@ -238,17 +239,19 @@ class Container:
     @cached_service
     def engine(self) -> SyncEngine:
         return SyncEngine(
-            self.store,
-            broadcaster=self.broadcaster,
-            session_ttl_ms=self.settings.session_ttl_seconds * 1000,
-            telemetry=self.telemetry,
+            CommitLoop(
+                self.store,
+                broadcaster=self.broadcaster,
+                session_ttl_ms=self.settings.session_ttl_seconds * 1000,
+                telemetry=self.telemetry,
+            )
         )
 
     @cached_service
     def websocket(self) -> WebSocketHandlers:
         from .websocket.connect_authorizer import ConnectAuthorizer
         from .websocket.handlers import WebSocketHandlers
-        from .websocket.welcome import WelcomeInvoker
+        from .websocket.welcome import LambdaWelcomeInvoker
 
         return WebSocketHandlers(
             engine=self.engine,
@@ -256,7 +259,7 @@ class Container:
             registry=self.connections,
             api=self.connections_api,
             limits=self.limits,
-            greeter=WelcomeInvoker(self.settings.greeter, self.settings.aws_region),
+            welcome_invoker=LambdaWelcomeInvoker(self.settings.greeter, self.settings.aws_region),
             connect_authorizer=ConnectAuthorizer(
                 self.store,
                 (lambda: self.required_authenticator) if self.settings.auth else None,

@@ -46,7 +46,7 @@ class Loaded:
     """A session, or ``None``, as of ``now_ms``, the store's time.
 
     ``record`` is that of the command named in the call, if it was carried out before. ``ending``
-    is what became of a session that existed in the last 24 hours.
+    is how a session that existed in the last 24 hours ended.
     """
 
     session: Session | None
@@ -301,7 +301,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class HeartbeatPolicy:
-    """How often clients are told to send a PING, and how long a connection may be silent."""
+    """How often clients are to send a PING, and how long a connection may be silent."""
 
     heartbeat_ms: int = 30_000
 

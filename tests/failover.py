@@ -90,7 +90,7 @@ class Replicated:
         return _has_confirmed(self.primary, MARK)
 
     def part(self) -> None:
-        """Promote the replica while the primary goes on: what that is told from here on is lost."""
+        """Promote the replica; the primary goes on, and what is written to it is lost."""
         with self.replica.admin() as admin:
             ask(admin, "REPLICAOF", "NO", "ONE")
 

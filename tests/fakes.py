@@ -309,13 +309,13 @@ class FakeStore:
             stored.expires_at_ms = expires_at_ms
 
     def copied(self) -> FakeStore:
-        """A replica that hears of nothing from now on."""
+        """A replica that receives nothing from now on."""
         replica = FakeStore(self.clock_ms)
         replica.become(self)
         return replica
 
     def become(self, replica: FakeStore) -> None:
-        """Fail over: what the replica had not heard of is lost. The clock goes on."""
+        """Fail over: what the replica had not received is lost. The clock goes on."""
         self.deadlines = dict(replica.deadlines)
         self._receipts = dict(replica._receipts)
         self.endings = dict(replica.endings)
@@ -607,7 +607,7 @@ class FakeConnectionsApi:
             done(request, self._carry_out(request))
 
     def post_all(
-        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+        self, requests: Sequence[Request], within_seconds: float, max_throttled_seconds: float = inf
     ) -> list[DeliveryStatus]:
         return [self._carry_out(request) for request in requests]
 
@@ -633,13 +633,13 @@ class FakeConnectionsApi:
 
 
 @dataclass
-class RecordingGreeter:
+class RecordingWelcomeInvoker:
     """Records the welcome messages that it is asked to send."""
 
-    greetings: list[WelcomeEvent] = field(default_factory=list)
+    events: list[WelcomeEvent] = field(default_factory=list)
 
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        self.greetings.append(greeting)
+    def invoke(self, event: WelcomeEvent) -> None:
+        self.events.append(event)
 
 
 def websocket_event(connection_id: str, at_ms: int, **more: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from .instances import (
     resident_mb,
     threads_of,
 )
-from .measurements import tell
+from .measurements import report
 from .raw_handshake import address_of, handshake, reset
 from .sessions import a_session
 
@@ -84,7 +84,7 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
                 for number in range(many // 2)
             ]
             await asyncio.gather(*callers)
-            await all_until(clients, lambda client: client.snapshot, why="a greeting")
+            await all_until(clients, lambda client: client.snapshot, why="welcome message")
             version = (await rest.command(session_id, "switch")).data["version"]
             await all_until(clients, has_reached(version), why="the newest")
             # Half of them say goodbye.
@@ -94,7 +94,7 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
             seconds = time.monotonic() - began
             await awaited(lambda: not connections_of(store, session_id), 30, every_s=0.2)
             prints.append({pid: Footprint.of(pid) for pid in pids})
-            tell(
+            report(
                 f"{many}, and {len(callers)} who left at once, within {seconds:.1f} s:"
                 f" {[prints[-1][pid] for pid in pids]}"
             )

@@ -122,13 +122,13 @@ def due_ms(place: Place, session_id: str) -> int | None:
 def test_registered_connection_is_listed_with_endpoint_and_instants(
     place: Place, session_id: str, who: str
 ) -> None:
-    heard = place.registry.register(session_id, who, HERE)
+    heartbeat = place.registry.register(session_id, who, HERE)
 
     watchers = place.registry.connections_of(session_id)
     (watcher,) = watchers.connections
     assert (watcher.connection_id, watcher.endpoint) == (who, HERE)
-    assert watcher.registered_at_ms == watcher.heard_at_ms == heard.now_ms
-    assert watchers.now_ms >= heard.now_ms
+    assert watcher.registered_at_ms == watcher.heard_at_ms == heartbeat.now_ms
+    assert watchers.now_ms >= heartbeat.now_ms
     assert place.registry.session_of(who) == session_id
 
 
@@ -170,9 +170,9 @@ def test_session_lives_on_while_a_client_is_connected(
         expires_at_ms=now_ms + 23 * HOUR_MS,
         renewable_until_ms=now_ms + 31 * 24 * HOUR_MS,
     )
-    heard = place.registry.register(session_id, who, HERE)
+    heartbeat = place.registry.register(session_id, who, HERE)
 
-    assert place.expires_at_ms(session_id) == heard.now_ms + 24 * HOUR_MS
+    assert place.expires_at_ms(session_id) == heartbeat.now_ms + 24 * HOUR_MS
 
 
 @pytest.mark.parametrize(

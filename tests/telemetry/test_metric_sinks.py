@@ -18,7 +18,7 @@ from chalicelib.telemetry.prometheus import PrometheusSink
 from tests.fakes import RecordingSink
 from tests.servers import all_at_once
 
-from .sample_events import tell_of_everything
+from .sample_events import record_every_metric
 
 Key = tuple[str, tuple[str, ...]]
 
@@ -165,12 +165,12 @@ def test_each_value_is_written_once(place: Place) -> None:
 
 
 def test_concurrent_counts_are_not_lost(place: Place) -> None:
-    def tell(number: int) -> None:
+    def record(number: int) -> None:
         for _ in range(50):
             place.sink.count(definitions.RATE_LIMITED, (f"{number % 2}",), 1)
             place.sink.observe(definitions.FAN_OUT_SECONDS, (), 1.0)
 
-    all_at_once(tell, 8)
+    all_at_once(record, 8)
 
     figures = place.read()
     assert figures.counts == {(definitions.RATE_LIMITED.name, (half,)): 200 for half in "01"}
@@ -178,7 +178,7 @@ def test_concurrent_counts_are_not_lost(place: Place) -> None:
 
 
 def test_every_metric_is_emitted(place: Place) -> None:
-    tell_of_everything(Telemetry(place.sink))
+    record_every_metric(Telemetry(place.sink))
 
     figures = place.read()
     assert {name for name, _ in [*figures.counts, *figures.observed]} == {
@@ -189,7 +189,7 @@ def test_every_metric_is_emitted(place: Place) -> None:
 
 
 def test_null_sink_accepts_every_metric() -> None:
-    tell_of_everything(Telemetry(NoSink()))
+    record_every_metric(Telemetry(NoSink()))
 
 
 def test_process_without_invocations_keeps_few_values_before_it_writes(
@@ -206,7 +206,7 @@ def test_process_without_invocations_keeps_few_values_before_it_writes(
 
 
 def test_overdue_metrics_are_emitted_without_a_scrape(place: Place) -> None:
-    tell_of_everything(Telemetry(place.sink))
+    record_every_metric(Telemetry(place.sink))
 
     scraped = isinstance(place.sink, PrometheusSink)
     found = {"tickless_overdue_deadlines": 3, "tickless_overdue_seconds": 4.5}

@@ -14,7 +14,7 @@ from chalicelib.broadcast.connections_api.queue import NO_ANSWER, Batch, Deliver
 
 from .test_queue import LIMITS, outbox, settled, started
 
-PATIENCE_S = 0.25
+MAX_THROTTLED_S = 0.25
 DEADLINE_S = 3.0
 HURRIED = replace(
     LIMITS, in_flight=16, in_flight_per_endpoint=16, backoff_s=0.05, longest_backoff_s=1
@@ -52,7 +52,7 @@ def answer_until(box: DeliveryQueue, until_s: float, now_s: float, status: int =
 
 
 def test_throttled_post_is_given_up_a_little_after_the_others_settle() -> None:
-    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED), Batch(MAX_THROTTLED_S)
     slow, quick = post(batch, "slow"), post(batch, "quick")
     accepted(box, slow, quick)
     assert started(box) == [slow, quick]
@@ -61,12 +61,12 @@ def test_throttled_post_is_given_up_a_little_after_the_others_settle() -> None:
     box.answered(quick, 200, 0.5)
     assert settled(box) == [(quick, DeliveryStatus.DELIVERED)]
 
-    assert answer_until(box, DEADLINE_S, 0.5) == pytest.approx(0.5 + PATIENCE_S)
+    assert answer_until(box, DEADLINE_S, 0.5) == pytest.approx(0.5 + MAX_THROTTLED_S)
     assert settled(box) == [(slow, DeliveryStatus.LIMITED)]
 
 
 def test_no_post_is_given_up_while_another_may_still_be_answered() -> None:
-    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED), Batch(MAX_THROTTLED_S)
     slow, hanging = post(batch, "slow"), post(batch, "hanging")
     accepted(box, slow, hanging)
     started(box)
@@ -77,16 +77,16 @@ def test_no_post_is_given_up_while_another_may_still_be_answered() -> None:
 
 
 def test_post_throttled_briefly_is_delivered() -> None:
-    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED), Batch(MAX_THROTTLED_S)
     accepted(box, slow := post(batch, "slow"))
     answer_until(box, 0.1, 0)
 
-    assert answer_until(box, DEADLINE_S, 0.1, 200) < PATIENCE_S
+    assert answer_until(box, DEADLINE_S, 0.1, 200) < MAX_THROTTLED_S
     assert settled(box) == [(slow, DeliveryStatus.DELIVERED)]
 
 
 def test_throttled_batch_continues_while_posts_settle() -> None:
-    box, batch = outbox(HURRIED, jitter=0.1), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED, jitter=0.1), Batch(MAX_THROTTLED_S)
     posts = [post(batch, f"{number}") for number in range(8)]
     accepted(box, *posts)
     now_s, through = 0.0, 0
@@ -101,36 +101,36 @@ def test_throttled_batch_continues_while_posts_settle() -> None:
         box.pass_time(now_s)
 
     assert {how for _, how in settled(box)} == {DeliveryStatus.DELIVERED}
-    assert now_s > 2 * PATIENCE_S
+    assert now_s > 2 * MAX_THROTTLED_S
 
 
 def test_connection_is_closed_although_its_final_message_is_throttled() -> None:
-    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED), Batch(MAX_THROTTLED_S)
     final_message, goodbye = post(batch, "slow"), closes(batch, "slow")
     accepted(box, final_message, goodbye)
     answer_until(box, 0.2, 0)
-    assert box.due_at_s() == PATIENCE_S
-    box.pass_time(PATIENCE_S)
+    assert box.due_at_s() == MAX_THROTTLED_S
+    box.pass_time(MAX_THROTTLED_S)
     assert settled(box) == [(final_message, DeliveryStatus.LIMITED)]
 
     # At once: a backoff past the deadline is pointless.
     assert started(box) == [goodbye]
-    box.answered(goodbye, 204, PATIENCE_S)
+    box.answered(goodbye, 204, MAX_THROTTLED_S)
 
     assert settled(box) == [(goodbye, DeliveryStatus.DELIVERED)]
     assert not box
 
 
 def test_throttled_close_is_given_up_like_a_post() -> None:
-    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED), Batch(MAX_THROTTLED_S)
     accepted(box, goodbye := closes(batch, "slow"))
 
-    assert answer_until(box, DEADLINE_S, 0) == pytest.approx(PATIENCE_S)
+    assert answer_until(box, DEADLINE_S, 0) == pytest.approx(MAX_THROTTLED_S)
     assert settled(box) == [(goodbye, DeliveryStatus.LIMITED)]
 
 
 def test_post_behind_a_throttled_one_of_another_batch_is_throttled_too() -> None:
-    box, batch = outbox(HURRIED), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED), Batch(MAX_THROTTLED_S)
     theirs, ours, other = post(None, "slow"), post(batch, "slow"), post(batch, "other")
     accepted(box, theirs, ours, other)
     started(box)
@@ -138,7 +138,7 @@ def test_post_behind_a_throttled_one_of_another_batch_is_throttled_too() -> None
     box.answered(theirs, 429, 0)
     settled(box)
 
-    answer_until(box, 2 * PATIENCE_S, 0)
+    answer_until(box, 2 * MAX_THROTTLED_S, 0)
 
     # Theirs has all the time that it was given.
     assert settled(box) == [(ours, DeliveryStatus.LATE)]
@@ -158,10 +158,10 @@ def test_post_without_a_batch_has_until_its_deadline() -> None:
     jitter=st.floats(0.01, 1),
     status=st.sampled_from([200, 403, 410]),
 )
-def test_caller_waits_patience_ms_after_the_last_other_post(
+def test_caller_waits_max_throttled_s_after_the_last_other_post(
     others_s: list[float], jitter: float, status: int
 ) -> None:
-    box, batch = outbox(HURRIED, jitter=jitter), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED, jitter=jitter), Batch(MAX_THROTTLED_S)
     accepted(box, slow := post(batch, "slow"))
     others = {post(batch, f"{number}"): at_s for number, at_s in enumerate(sorted(others_s))}
     accepted(box, *others)
@@ -173,13 +173,13 @@ def test_caller_waits_patience_ms_after_the_last_other_post(
         box.answered(one, status, at_s)
     now_s = answer_until(box, DEADLINE_S, now_s)
 
-    assert now_s == pytest.approx(max(others_s, default=0) + PATIENCE_S)
+    assert now_s == pytest.approx(max(others_s, default=0) + MAX_THROTTLED_S)
     assert settled(box)[-1] == (slow, DeliveryStatus.LIMITED)
 
 
 @given(data=st.data())
 def test_settled_batch_leaves_nothing_in_the_queue(data: st.DataObject) -> None:
-    box, batch = outbox(HURRIED, jitter=0.7), Batch(PATIENCE_S)
+    box, batch = outbox(HURRIED, jitter=0.7), Batch(MAX_THROTTLED_S)
     for _ in range(data.draw(st.integers(1, 8))):
         make = data.draw(st.sampled_from([post, post, closes]))
         of_whom = data.draw(st.sampled_from([batch, batch, None]))

@@ -538,7 +538,7 @@ class FakeRegistry:
 
 
 @dataclass
-class FakeFleet:
+class FakeStats:
     """RedisStats in memory: what a FakeStore and a FakeRegistry hold."""
 
     store: FakeStore

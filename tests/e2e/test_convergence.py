@@ -139,7 +139,7 @@ async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watc
 async def nothing_outlives_its_connection(
     server: RedisProcess, session_id: str, gone: list[str]
 ) -> None:
-    """No client says goodbye for them, and nothing is posted that could find them gone."""
+    """No client closes their connections, and nothing is posted that could find them gone."""
     assert gone
     with server.admin() as store:
         assert set(remembered(store, gone, HEARTBEAT_POLICY)) <= set(gone), "each for a while only"

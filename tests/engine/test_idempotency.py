@@ -39,13 +39,13 @@ class RecordingBroadcaster:
     """A broadcaster that records its messages."""
 
     messages: list[bytes] = field(default_factory=list)
-    dismissed: int = 0
+    closed: int = 0
 
     def broadcast(self, _: str, message: bytes) -> None:
         self.messages.append(message)
 
     def broadcast_and_close(self, _: str, __: bytes) -> None:
-        self.dismissed += 1
+        self.closed += 1
 
     def close_revoked(self, _: str) -> None:
         """No caller here has a token."""
@@ -273,7 +273,7 @@ def test_repeated_deletion_spares_a_newer_session(
     engine.delete_session(SESSION, idempotency=idempotency())
 
     assert version(engine) == 1
-    assert broadcaster.dismissed == 1
+    assert broadcaster.closed == 1
 
 
 def test_deletion_can_require_a_version(

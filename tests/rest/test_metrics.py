@@ -14,7 +14,7 @@ from chalicelib.core.session import Status
 from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import log_keys
 from chalicelib.telemetry.metrics import Telemetry
-from tests.fakes import FakeFleet, FakeRegistry, FakeStore, RecordingSink
+from tests.fakes import FakeRegistry, FakeStats, FakeStore, RecordingSink
 
 from .client import SESSION, RestClient, creation
 from .conftest import FakeContainer
@@ -35,7 +35,7 @@ def samples(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
 def container(store: FakeStore) -> FakeContainer:
     container = FakeContainer(store)
     registry = FakeRegistry(store)
-    container.__dict__.update(connections=registry, stats=FakeFleet(store, registry))
+    container.__dict__.update(connections=registry, stats=FakeStats(store, registry))
     return container
 
 

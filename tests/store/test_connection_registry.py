@@ -300,10 +300,10 @@ def test_heartbeat_does_for_the_session_what_registering_does(
 
 
 def test_renewing_returns_the_context(place: Place, session_id: str, who: str) -> None:
-    guest = a_guest(place, session_id)
-    place.registry.register(session_id, who, HERE, guest)
+    bearer = a_viewer(place, session_id)
+    place.registry.register(session_id, who, HERE, bearer)
 
-    assert place.registry.renew(who) == ConnectionContext(session_id, guest)
+    assert place.registry.renew(who) == ConnectionContext(session_id, bearer)
     assert place.registry.renew(f"2{who}") is None
     assert place.registry.context_of(f"2{who}") is None
 
@@ -337,11 +337,11 @@ def test_message_that_races_the_end_of_its_connection_does_not_register_it_again
     place: Place, session_id: str, who: str, order: str, with_token: bool
 ) -> None:
     """A message renews, then records its heartbeat; $disconnect finds the session, then removes."""
-    guest = a_guest(place, session_id) if with_token else None
-    place.registry.register(session_id, who, HERE, guest)
+    bearer = a_viewer(place, session_id) if with_token else None
+    place.registry.register(session_id, who, HERE, bearer)
     steps: dict[str, Callable[[], object]] = {
         "r": lambda: place.registry.renew(who),
-        "h": lambda: place.registry.record_heartbeat(session_id, who, HERE, bearer=guest),
+        "h": lambda: place.registry.record_heartbeat(session_id, who, HERE, bearer=bearer),
         "f": lambda: place.registry.session_of(who),
         "d": lambda: place.registry.remove(session_id, [who]),
     }
@@ -471,7 +471,7 @@ def test_lost_reply_does_not_register_twice(
 # Tokens
 
 
-def a_guest(place: Place, session_id: str, for_s: int = 60) -> Bearer:
+def a_viewer(place: Place, session_id: str, for_s: int = 60) -> Bearer:
     now_s = place.store.now_ms() // 1000
     return a_bearer(
         Role.PARTICIPANT,
@@ -485,15 +485,15 @@ def a_guest(place: Place, session_id: str, for_s: int = 60) -> Bearer:
 def test_connection_with_a_token_has_its_bearer_and_expiry(
     place: Place, session_id: str, who: str
 ) -> None:
-    guest = a_guest(place, session_id)
+    bearer = a_viewer(place, session_id)
     created(place.store, a_setup(session_id))
     for _ in range(2):
-        assert place.registry.register(session_id, who, HERE, bearer=guest).version == 1
+        assert place.registry.register(session_id, who, HERE, bearer=bearer).version == 1
 
-    assert place.registry.context_of(who) == ConnectionContext(session_id, guest)
+    assert place.registry.context_of(who) == ConnectionContext(session_id, bearer)
     assert place.registry.session_of(who) == session_id
     (watcher,) = place.registry.connections_of(session_id).connections
-    assert (watcher.endpoint, watcher.valid_until_ms) == (HERE, guest.valid_until_s * 1000)
+    assert (watcher.endpoint, watcher.valid_until_ms) == (HERE, bearer.valid_until_s * 1000)
 
 
 def test_connection_without_a_token_has_no_bearer(place: Place, session_id: str, who: str) -> None:
@@ -509,11 +509,11 @@ def test_connection_without_a_token_has_no_bearer(place: Place, session_id: str,
 def test_message_with_a_token_is_limited_like_any_other(
     place: Place, session_id: str, who: str
 ) -> None:
-    guest = a_guest(place, session_id)
-    place.registry.register(session_id, who, HERE, guest)
+    bearer = a_viewer(place, session_id)
+    place.registry.register(session_id, who, HERE, bearer)
     for left in (1, 0):
         limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
-        place.registry.record_heartbeat(session_id, who, HERE, limit_check, guest)
+        place.registry.record_heartbeat(session_id, who, HERE, limit_check, bearer)
         assert limit_check.quota is not None
         assert limit_check.quota.remaining == left
 
@@ -522,23 +522,23 @@ def test_message_with_a_token_is_limited_like_any_other(
 def test_connection_with_an_invalid_token_is_not_listed(
     place: Place, session_id: str, who: str, for_s: int
 ) -> None:
-    guest = a_guest(place, session_id, for_s)
-    place.store.revoke(session_id, guest.token_id, 60_000)
+    bearer = a_viewer(place, session_id, for_s)
+    place.store.revoke(session_id, bearer.token_id, 60_000)
 
     with pytest.raises(Unauthenticated):
-        place.registry.register(session_id, who, HERE, guest)
+        place.registry.register(session_id, who, HERE, bearer)
 
     assert listed(place, session_id) == set()
 
 
 def test_message_of_a_revoked_token_is_not_counted(place: Place, session_id: str, who: str) -> None:
-    guest = a_guest(place, session_id)
-    place.registry.register(session_id, who, HERE, guest)
-    place.store.revoke(session_id, guest.token_id, 60_000)
+    bearer = a_viewer(place, session_id)
+    place.registry.register(session_id, who, HERE, bearer)
+    place.store.revoke(session_id, bearer.token_id, 60_000)
     limit_check = RateLimitCheck("message", who, Limit(2, MINUTE_US))
 
     with pytest.raises(Unauthenticated):
-        place.registry.record_heartbeat(session_id, who, HERE, limit_check, guest)
+        place.registry.record_heartbeat(session_id, who, HERE, limit_check, bearer)
 
     assert limit_check.quota is None
 
@@ -546,10 +546,10 @@ def test_message_of_a_revoked_token_is_not_counted(place: Place, session_id: str
 def test_connections_of_tokens_minted_with_a_revoked_one_are_invalid(
     place: Place, session_id: str, who: str
 ) -> None:
-    host = a_guest(place, session_id)
+    host = a_viewer(place, session_id)
     for at, more in enumerate(("", ".a", ".a.b", "x")):
-        guest = replace(host, token_id=f"{host.token_id}{more}")
-        place.registry.register(session_id, f"{at}{who}", HERE, bearer=guest)
+        bearer = replace(host, token_id=f"{host.token_id}{more}")
+        place.registry.register(session_id, f"{at}{who}", HERE, bearer=bearer)
 
     place.store.revoke(session_id, host.token_id, 60_000)
 
@@ -562,7 +562,7 @@ def test_connections_of_tokens_minted_with_a_revoked_one_are_invalid(
 def test_connection_of_a_revoked_token_stays_listed_as_invalid(
     place: Place, session_id: str, who: str
 ) -> None:
-    leaving, staying = a_guest(place, session_id), a_guest(place, session_id)
+    leaving, staying = a_viewer(place, session_id), a_viewer(place, session_id)
     place.registry.register(session_id, who, HERE, bearer=leaving)
     place.registry.register(session_id, f"2{who}", HERE, bearer=leaving)
     place.registry.register(session_id, f"3{who}", HERE, bearer=staying)

@@ -18,7 +18,7 @@ from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import LogValue, log_keys
 from chalicelib.telemetry.metrics import Telemetry
 from tests.chess import SESSION
-from tests.fakes import FakeFleet, RecordingSink
+from tests.fakes import FakeStats, RecordingSink
 
 from .conftest import Room, a_room
 
@@ -48,7 +48,7 @@ def container(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Container
         websocket=room.sockets,
         engine=room.engine,
         telemetry=Telemetry(room.sink),
-        stats=FakeFleet(room.store, room.registry),
+        stats=FakeStats(room.store, room.registry),
     )
     yield container
     vars(container).clear()

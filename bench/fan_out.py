@@ -73,7 +73,7 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
         progress(f"{plan.fan_out_clients:,} clients")
         began = time.monotonic()
         opened = watchers.open(session_id, lab.app.watching(session_id), plan.fan_out_clients)
-        watchers.told(session_id, WELCOME_MESSAGES)
+        watchers.replies(session_id, WELCOME_MESSAGES)
         welcomed_seconds = time.monotonic() - began
         all_clients = _FanOuts(Switching(connection, watchers, session_id))
         endpoint, api = parts.enter_context(stub_server()), open_poster()
@@ -135,16 +135,16 @@ class _FanOuts:
 
     def do(self, count: int) -> Block:
         began = time.monotonic()
-        heard = [self._switching.one()[1] for _ in range(count)]
-        self._turns.append(heard)
-        return Block([one[-1] for one in heard], time.monotonic() - began)
+        arrivals_ms = [self._switching.one()[1] for _ in range(count)]
+        self._turns.append(arrivals_ms)
+        return Block([one[-1] for one in arrivals_ms], time.monotonic() - began)
 
     def rows(self) -> list[Row]:
         """Of all but the warm-up, which came first."""
-        heard = [one for turn in self._turns[1:] for one in turn]
+        arrivals_ms = [one for turn in self._turns[1:] for one in turn]
         every = (
-            (FIRST, [one[0] for one in heard]),
-            (MIDDLE, [one[len(one) // 2] for one in heard]),
+            (FIRST, [one[0] for one in arrivals_ms]),
+            (MIDDLE, [one[len(one) // 2] for one in arrivals_ms]),
         )
         return [
             {

@@ -1,9 +1,9 @@
 """From a switch to a screen, while the relay goes through the sessions that are watched.
 
-Switches are sent at their time whether or not those before have been heard: one
+Switches are sent at their time whether or not those before have arrived: one
 that waited for the last could meet each sweep only once, however long it takes.
 The crowd is lines on lists of the store: nothing is posted to them, but each sweep
-reads them. They are said to have been heard of in a day, so that none is silent.
+reads them. They are registered as last heard in a day, so that none is silent.
 """
 
 from __future__ import annotations
@@ -100,8 +100,10 @@ def _switch_in_time(switching: Switching, count: int) -> Block:
         time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
         # As seen by its reader, should the one before have taken long.
         sent[switching.switch()] = due_ns
-    heard = {version: switching.watchers.heard(switching.session_id, version) for version in sent}
-    latencies_ms = [(heard[version][0] - due_ns) / 1e6 for version, due_ns in sent.items()]
+    arrivals_ns = {
+        version: switching.watchers.arrivals_ns(switching.session_id, version) for version in sent
+    }
+    latencies_ms = [(arrivals_ns[version][0] - due_ns) / 1e6 for version, due_ns in sent.items()]
     return Block(latencies_ms, (time.monotonic_ns() - began_ns) / 1e9)
 
 

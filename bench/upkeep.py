@@ -3,7 +3,7 @@
 Switches are sent at their time whether or not those before have arrived: one
 that waited for the last could meet each sweep only once, however long it takes.
 The crowd is lines on lists of the store: nothing is posted to them, but each sweep
-reads them. They are registered as last heard in a day, so that none is silent.
+reads them. They are registered as last seen in a day, so that none is silent.
 """
 
 from __future__ import annotations
@@ -122,11 +122,11 @@ def _crowd(redis_url: str, stack: Stack, count: int) -> Iterator[None]:
 
 
 def _put_on_list(client: redis.Redis, stack: Stack, session_id: str, connection_id: str) -> None:
-    heard_at_ms = int(time.time() * 1000) + DAY_MS
+    last_seen_at_ms = int(time.time() * 1000) + DAY_MS
     client.hset(
         _list_of(session_id),
         connection_id,
-        f"{heard_at_ms} {heard_at_ms} {stack.management_url}",
+        f"{last_seen_at_ms} {last_seen_at_ms} {stack.management_url}",
     )
 
 

@@ -260,13 +260,14 @@ class DeadlineNotifications(Protocol):
 class Connection(NamedTuple):
     """A connection subscribed to a session; instants are on the store's clock.
 
-    ``valid_until_ms`` is when its token expires, 0 if it was revoked, ``None`` without a token.
+    ``last_seen_at_ms`` is when its client last sent a message. ``valid_until_ms`` is when its token
+    expires, 0 if it was revoked, ``None`` without a token.
     """
 
     connection_id: str
     endpoint: str
     registered_at_ms: int
-    heard_at_ms: int
+    last_seen_at_ms: int
     valid_until_ms: int | None = None
 
 

@@ -548,8 +548,8 @@ class FakeStats:
         now_ms = self.store.now_ms()
         stored = map(self.store.load, self.store.session_ids())
         statuses = Counter(one.session.status for one in stored if one.session is not None)
-        heard_at_ms = [
-            watcher.heard_at_ms
+        last_seen_at_ms = [
+            watcher.last_seen_at_ms
             for listed in self.registry.lists.values()
             for watcher in listed.values()
         ]
@@ -557,7 +557,8 @@ class FakeStats:
         return StoreStats(
             sessions={status: statuses[status] for status in Status},
             connections=sum(
-                now_ms - at_ms <= self.registry.heartbeat_policy.silent_ms for at_ms in heard_at_ms
+                now_ms - at_ms <= self.registry.heartbeat_policy.silent_ms
+                for at_ms in last_seen_at_ms
             ),
             overdue=len(late_ms),
             overdue_ms=max(late_ms, default=0),

@@ -40,7 +40,7 @@ class Recipients:
             one.connection_id
             for one in self.silent
             if one.endpoint != endpoint
-            and self.now_ms - one.heard_at_ms > self.heartbeat_policy.abandoned_ms
+            and self.now_ms - one.last_seen_at_ms > self.heartbeat_policy.abandoned_ms
         ]
 
     def gone(self, statuses: Iterable[DeliveryStatus]) -> Sequence[Connection]:
@@ -89,7 +89,7 @@ def _recipients(
     for one in listed.connections:
         if endpoint is not None and one.endpoint != endpoint:
             continue
-        if now_ms - one.heard_at_ms > heartbeat_policy.silent_ms:
+        if now_ms - one.last_seen_at_ms > heartbeat_policy.silent_ms:
             silent.append(one)
         elif one.valid_until_ms is not None and one.valid_until_ms <= now_ms:
             revoked.append(one)

@@ -204,7 +204,9 @@ class RelayMaintenance:
             for recipients in recipients_of_each(self._registry, session_ids):
                 ours = [one for one in recipients.silent if one.endpoint == self._endpoint]
                 if ours:
-                    self._sender.close(recipients.session_id, [one.connection_id for one in ours])
+                    self._sender.close_connections(
+                        recipients.session_id, [one.connection_id for one in ours]
+                    )
                 self._sender.close_revoked(recipients)
                 abandoned = recipients.abandoned(self._endpoint)
                 if abandoned:

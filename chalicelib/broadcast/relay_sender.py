@@ -63,7 +63,7 @@ class RelaySender:
                 delivery.done,
             )
 
-    def close(self, session_id: str, connection_ids: Iterable[str]) -> None:
+    def close_connections(self, session_id: str, connection_ids: Iterable[str]) -> None:
         """Close connections, each after the messages posted to it before."""
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS
         self._api.submit_all(
@@ -76,7 +76,7 @@ class RelaySender:
         ours = [one for one in recipients.revoked if one.endpoint == self._endpoint]
         if ours:
             self.send(replace(recipients, subscribers=ours), [session_forbidden(recipients.now_ms)])
-            self.close(recipients.session_id, [one.connection_id for one in ours])
+            self.close_connections(recipients.session_id, [one.connection_id for one in ours])
 
     def take_gone(self) -> Mapping[str, Sequence[str]]:
         """Connections found gone since the last call, by session."""

@@ -366,7 +366,7 @@ def test_connection_of_an_expired_token_receives_no_update(scene: Scene) -> None
     scene.store.clock_ms = guest.valid_until_s * 1000
     scene.registry.register(SESSION, "b", HERE)
     scene.registry.lists[SESSION]["a"] = scene.registry.lists[SESSION]["a"]._replace(
-        heard_at_ms=scene.store.clock_ms
+        last_seen_at_ms=scene.store.clock_ms
     )
     assert scene.relay.start()
 

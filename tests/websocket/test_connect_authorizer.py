@@ -288,7 +288,7 @@ def test_sweep_closes_connections_of_expired_tokens(room: Room) -> None:
 
     room.store.clock_ms = bearer.valid_until_s * 1000
     room.registry.lists[SESSION]["c1"] = room.registry.lists[SESSION]["c1"]._replace(
-        heard_at_ms=room.store.clock_ms
+        last_seen_at_ms=room.store.clock_ms
     )
     room.broadcaster.sweep()
 

@@ -481,7 +481,7 @@ def test_limited_message_counts_as_a_heartbeat() -> None:
     room.send("c1", '{"type": "PING"}')
 
     (watcher,) = room.registry.connections_of(SESSION).connections
-    assert watcher.heard_at_ms == room.store.clock_ms
+    assert watcher.last_seen_at_ms == room.store.clock_ms
 
 
 def test_switches_are_limited_per_session() -> None:

@@ -345,7 +345,9 @@ def test_message_that_races_the_end_of_its_connection_does_not_register_it_again
     place.registry.register(session_id, connection_id, HERE, bearer)
     steps: dict[str, Callable[[], object]] = {
         "r": lambda: place.registry.renew(connection_id),
-        "h": lambda: place.registry.record_heartbeat(session_id, connection_id, HERE, bearer=bearer),
+        "h": lambda: place.registry.record_heartbeat(
+            session_id, connection_id, HERE, bearer=bearer
+        ),
         "f": lambda: place.registry.session_of(connection_id),
         "d": lambda: place.registry.remove(session_id, [connection_id]),
     }
@@ -545,7 +547,9 @@ def test_connection_with_an_invalid_token_is_not_listed(
     assert listed(place, session_id) == set()
 
 
-def test_message_of_a_revoked_token_is_not_counted(place: Place, session_id: str, connection_id: str) -> None:
+def test_message_of_a_revoked_token_is_not_counted(
+    place: Place, session_id: str, connection_id: str
+) -> None:
     bearer = a_viewer(place, session_id)
     place.registry.register(session_id, connection_id, HERE, bearer)
     place.store.revoke(session_id, bearer.token_id, 60_000)

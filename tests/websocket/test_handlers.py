@@ -134,7 +134,7 @@ def test_client_that_left_while_connect_ran_is_deregistered(room: Room) -> None:
     room.sockets.disconnect(room.event("c1"))
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
 
-    greeted(room)
+    connected(room)
 
     assert room.registry.connections_of(SESSION).connections == []
     assert room.registry.context_of("c1") is None
@@ -244,7 +244,7 @@ def test_message_of_a_client_that_leaves_meanwhile_does_not_register_it_again(
     room: Room, text: str
 ) -> None:
     room.start_session()
-    greeted(room)
+    connected(room)
     room.registry.after_renewal = [lambda: room.sockets.disconnect(room.event("c1"))]
 
     assert room.send("c1", text) == []
@@ -255,7 +255,7 @@ def test_message_of_a_client_that_leaves_meanwhile_does_not_register_it_again(
 
 
 def test_connection_that_the_store_has_lost_is_closed_by_its_next_message(room: Room) -> None:
-    greeted(room)
+    connected(room)
     room.registry.lists.clear()
 
     assert room.send("c1", '{"type": "PING"}') == []

@@ -40,7 +40,7 @@ def disconnect(event: WebsocketEvent) -> None:
 
 @app.lambda_function(name="greet")
 def greet(event: Any, context: Any) -> None:
-    container.websocket.greet(event)
+    container.websocket.send_welcome(event)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep")

@@ -73,7 +73,7 @@ LIMIT_SECONDS = 480
 
 
 class _Ended(Exception):
-    """The run was told to end, or took too long."""
+    """The run was asked to end, or took too long."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,7 +188,7 @@ def _end_orderly() -> None:
         for other in (signal.SIGTERM, signal.SIGINT):
             signal.signal(other, signal.SIG_IGN)  # it is ending
         late = number == signal.SIGALRM
-        raise _Ended(f"not done after {LIMIT_SECONDS} s" if late else "told to end")
+        raise _Ended(f"not done after {LIMIT_SECONDS} s" if late else "asked to end")
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, end)

@@ -48,8 +48,8 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
                 )
                 for name, stack in stacks.items()
             },
-            rounds=plan.told_rounds,
-            count=plan.told_count,
+            rounds=plan.overhead_rounds,
+            count=plan.overhead_count,
             budget_seconds=plan.budget_seconds,
             progress=progress,
         )

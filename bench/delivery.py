@@ -28,7 +28,7 @@ FLOOR = "floor: one signed post to delivery"
 VERSIONS_OF_THE_FLOOR = 1_000_000
 """From here on, so that no session gets there."""
 
-GREETING = 2
+WELCOME_MESSAGES = 2
 """Messages that a new watcher is sent: CONNECTED and STATE_SYNC."""
 
 _VERSION = re.compile(rb'"version":(\d+)')
@@ -36,7 +36,7 @@ _VERSION = re.compile(rb'"version":(\d+)')
 
 @dataclass
 class Switching:
-    """Switches a session over REST, and waits until all of its watchers have heard of it."""
+    """Switches a session over REST, and waits until all of its watchers have received it."""
 
     connection: Connection
     watchers: Watchers
@@ -56,15 +56,15 @@ class Switching:
         sent_ns = time.monotonic_ns()
         version = self.switch()
         answered_ns = time.monotonic_ns()
-        heard_ns = self.watchers.heard(self.session_id, version)
-        return (answered_ns - sent_ns) / 1e6, [(one_ns - sent_ns) / 1e6 for one_ns in heard_ns]
+        arrivals_ns = self.watchers.arrivals_ns(self.session_id, version)
+        return (answered_ns - sent_ns) / 1e6, [(one_ns - sent_ns) / 1e6 for one_ns in arrivals_ns]
 
     def do(self, count: int) -> Block:
         began = time.monotonic()
         pairs = [self.one() for _ in range(count)]
         seconds = time.monotonic() - began
         self.answers.append(Block([answer_ms for answer_ms, _ in pairs], seconds))
-        return Block([heard_ms[-1] for _, heard_ms in pairs], seconds)
+        return Block([arrivals_ms[-1] for _, arrivals_ms in pairs], seconds)
 
     @property
     def answered(self) -> Samples:
@@ -91,7 +91,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         for name, stack in ((SAME, lab.app), (OTHER, elsewhere)):
             session_id = aged(lab.valkey.url, creation(2))
             watchers.open(session_id, stack.watching(session_id), 1)
-            connection_id = greeted(watchers, session_id)
+            connection_id = connection_of(watchers, session_id)
             switching[name] = Switching(connection, watchers, session_id)
             if stack is lab.app:
                 api = open_poster()
@@ -124,9 +124,9 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
     )
 
 
-def greeted(watchers: Watchers, session_id: str) -> str:
+def connection_of(watchers: Watchers, session_id: str) -> str:
     """The connection id of a session's only watcher, once that has been shown the session."""
-    ((connected, _),) = watchers.told(session_id, GREETING)
+    ((connected, _),) = watchers.replies(session_id, WELCOME_MESSAGES)
     return str(json.loads(connected)["connectionId"])
 
 
@@ -152,8 +152,8 @@ class _Posting:
             (outcome,) = self.api.post_all([post], PATIENCE_SECONDS)
             if outcome is not DeliveryStatus.DELIVERED:
                 raise RuntimeError(f"A post was {outcome}")
-            (heard_ns,) = self.watchers.heard(self.group, version)
-            latencies_ms.append((heard_ns - sent_ns) / 1e6)
+            (arrivals_ns,) = self.watchers.arrivals_ns(self.group, version)
+            latencies_ms.append((arrivals_ns - sent_ns) / 1e6)
         return Block(latencies_ms, time.monotonic() - began)
 
 

@@ -69,7 +69,7 @@ class _Emulator:
         return Block(opened.latencies_ms, opened.seconds)
 
     def echo(self, count: int) -> Block:
-        """One client says something, and hears it, again and again."""
+        """One client sends something, and receives it, again and again."""
         texts = [update(next(self.versions), POST_BYTES) for _ in range(count)]
         began = time.monotonic()
         latencies_ms = self.watchers.echo(self.group(ECHO), texts)
@@ -77,8 +77,8 @@ class _Emulator:
 
     def connection_ids(self, name: str) -> list[str]:
         group = self.group(name)
-        self.watchers.say(group, b"who")
-        return [told[0].decode() for told in self.watchers.told(group, 1)]
+        self.watchers.send(group, b"who")
+        return [replies[0].decode() for replies in self.watchers.replies(group, 1)]
 
     def posting_back(self, connection_ids: list[str]) -> Callable[[int], Block]:
         """Post to all, until the last one has it."""
@@ -92,7 +92,7 @@ class _Emulator:
             outcomes = self.api.post_all(posts, WITHIN_SECONDS)
             if outcomes.count(DeliveryStatus.DELIVERED) != len(posts):
                 raise RuntimeError(f"{self.name}: {set(outcomes)}")
-            return (self.watchers.heard(group, version)[-1] - sent_ns) / 1e6
+            return (self.watchers.arrivals_ns(group, version)[-1] - sent_ns) / 1e6
 
         def do(count: int) -> Block:
             began = time.monotonic()

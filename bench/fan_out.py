@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from chalicelib.broadcast.connections_api import ConnectionsApi, DeliveryStatus, Post
 
-from .delivery import GREETING, Switching
+from .delivery import WELCOME_MESSAGES, Switching
 from .http_client import Connection
 from .lab import Lab
 from .measure import (
@@ -73,8 +73,8 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
         progress(f"{plan.fan_out_clients:,} clients")
         began = time.monotonic()
         opened = watchers.open(session_id, lab.app.watching(session_id), plan.fan_out_clients)
-        watchers.told(session_id, GREETING)
-        greeted_seconds = time.monotonic() - began
+        watchers.replies(session_id, WELCOME_MESSAGES)
+        welcomed_seconds = time.monotonic() - began
         all_clients = _FanOuts(Switching(connection, watchers, session_id))
         endpoint, api = parts.enter_context(stub_server()), open_poster()
         parts.callback(api.close, 1)
@@ -110,7 +110,7 @@ def measure_stack(lab: Lab, plan: Plan, progress: Progress) -> Result:
         "`python -m local`, signatures verified. The time is from sending the switch over REST to"
         " having read the update, by a process that holds all of the clients on one thread. Beside"
         " it, only the posts, to a server that takes everything. All had their welcome message"
-        f" {greeted_seconds:.1f} s after the first handshake.",
+        f" {welcomed_seconds:.1f} s after the first handshake.",
         rows,
         [
             Check(
@@ -135,16 +135,16 @@ class _FanOuts:
 
     def do(self, count: int) -> Block:
         began = time.monotonic()
-        heard = [self._switching.one()[1] for _ in range(count)]
-        self._turns.append(heard)
-        return Block([one[-1] for one in heard], time.monotonic() - began)
+        arrivals_ms = [self._switching.one()[1] for _ in range(count)]
+        self._turns.append(arrivals_ms)
+        return Block([one[-1] for one in arrivals_ms], time.monotonic() - began)
 
     def rows(self) -> list[Row]:
         """Of all but the warm-up, which came first."""
-        heard = [one for turn in self._turns[1:] for one in turn]
+        arrivals_ms = [one for turn in self._turns[1:] for one in turn]
         every = (
-            (FIRST, [one[0] for one in heard]),
-            (MIDDLE, [one[len(one) // 2] for one in heard]),
+            (FIRST, [one[0] for one in arrivals_ms]),
+            (MIDDLE, [one[len(one) // 2] for one in arrivals_ms]),
         )
         return [
             {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
@@ -75,8 +76,10 @@ def record_switch(redis_url: str, creation: bytes) -> Switch:
     settings = Settings(redis_url=redis_url)
     recorder = _Recorder(settings)
     engine = SyncEngine(
-        RedisStore(recorder, settings.shards),
-        session_ttl_ms=settings.session_ttl_seconds * 1000,
+        CommitLoop(
+            RedisStore(recorder, settings.shards),
+            session_ttl_ms=settings.session_ttl_seconds * 1000,
+        )
     )
     engine.switch_cycle(session_id)
     recorder.close()

@@ -197,13 +197,13 @@ def proxy_event(
 ) -> dict[str, Any]:
     """What API Gateway would send for a GET."""
     path = resource.format(**parameters)
-    told = {"Host": HOST, **headers}
+    sent_headers = {"Host": HOST, **headers}
     return {
         "resource": resource,
         "path": path,
         "httpMethod": "GET",
-        "headers": told,
-        "multiValueHeaders": {name: [value] for name, value in told.items()},
+        "headers": sent_headers,
+        "multiValueHeaders": {name: [value] for name, value in sent_headers.items()},
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
         "pathParameters": dict(parameters) or None,

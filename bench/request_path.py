@@ -91,7 +91,7 @@ def _call(app: Chalice, method: str, path: str, body: bytes = b"{}") -> Any:
 
 
 def measure() -> RequestPath:
-    """The path of a switch that two connections are told of."""
+    """The path of a switch that is broadcast to two connections."""
     path = RequestPath()
     with Lab() as lab, stub_server() as endpoint:
         app, container = _application(lab.valkey.url)

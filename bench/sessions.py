@@ -13,6 +13,7 @@ from uuid import uuid4
 from chalicelib.core.rules import due_ms
 from chalicelib.core.session import Rotation, Session, Tally
 from chalicelib.core.setup import Setup, SyncMode
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit
 from chalicelib.schemas.requests import CreateSession, read
@@ -119,7 +120,7 @@ def _store_on(redis_url: str) -> Iterator[RedisStore]:
 
 
 def _engine(store: RedisStore) -> SyncEngine:
-    return SyncEngine(store, session_ttl_ms=Settings().session_ttl_seconds * 1000)
+    return SyncEngine(CommitLoop(store, session_ttl_ms=Settings().session_ttl_seconds * 1000))
 
 
 @contextmanager

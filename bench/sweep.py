@@ -1,7 +1,7 @@
-"""What timeouts cost: how late they are told of, and what it takes to find that none is due.
+"""What timeouts cost: how late they are reported, and what it takes to find that none is due.
 
 Everything is on this machine, so the store's clock is the bench's: a lag is the
-wall clock at which a message arrives, less the deadline that it tells of. The
+wall clock at which a message arrives, less the deadline that it reports. The
 crowd and the pending deadlines have a store of their own, which no other benchmark
 sweeps.
 """
@@ -49,7 +49,7 @@ AT_ONCE = 32
 HOUR_MS = 3_600_000
 CYCLE_MS = 10_000
 FILLED_A_SECOND = 2_000
-"""A machine that creates fewer sessions than this begins with a backlog, and is told so."""
+"""A machine that creates fewer sessions than this begins with a backlog, and says so."""
 
 
 def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
@@ -59,7 +59,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         crowds = {
             count: _crowd(server, lab.directory, plan, count, progress) for count in plan.sweepers
         }
-    told_twice = sum(crowd.told_twice for crowd in crowds.values())
+    reported_twice = sum(crowd.reported_twice for crowd in crowds.values())
     return Result(
         "sweep",
         "Timeouts without a request",
@@ -74,7 +74,7 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             *_look_rows(looks),
         ],
         _checks(lags_ms, crowds, looks),
-        sound=told_twice == 0,
+        sound=reported_twice == 0,
     )
 
 
@@ -107,7 +107,7 @@ def _checks(
     screen_ms = percentile(lags_ms, 95)
     alone = next(iter(crowds.values()))
     crowd_ms = percentile(alone.lags_ms, 95)
-    told_twice = sum(crowd.told_twice for crowd in crowds.values())
+    reported_twice = sum(crowd.reported_twice for crowd in crowds.values())
     (_, floor), *_, (most, samples) = looks.items()
     growth = latency_ratio(samples, floor)
     return [
@@ -127,7 +127,7 @@ def _checks(
             "<= 200 ms",
             crowd_ms <= 200,
         ),
-        Check("timeouts told twice", str(told_twice), "0", told_twice == 0),
+        Check("timeouts told twice", str(reported_twice), "0", reported_twice == 0),
         Check(f"{most}, compared with none", f"{growth:.2f} x", "does not grow", growth < 1.5),
     ]
 
@@ -233,10 +233,10 @@ class _Looking:
 
 @dataclass(slots=True)
 class _Crowd:
-    """What was heard of a crowd of sessions while it was listened to."""
+    """What was received from a crowd of sessions while it was measured."""
 
     lags_ms: list[float] = field(default_factory=list)
-    told_twice: int = 0
+    reported_twice: int = 0
     seconds: float = 0.0
     sweepers_cpu_seconds: float = 0.0
     backlog: str = ""
@@ -246,12 +246,12 @@ class _Crowd:
     def per_second(self) -> float:
         return len(self.lags_ms) / self.seconds
 
-    def hear(self, update: dict[str, Any], arrived_ms: float) -> None:
+    def record(self, update: dict[str, Any], arrived_ms: float) -> None:
         for event in update["events"]:
             if event["type"] == "participant_expired":
                 # A session's clocks run out one after another, never two at one instant.
                 timeout = update["sessionId"], event["at"]
-                self.told_twice += timeout in self._seen
+                self.reported_twice += timeout in self._seen
                 self._seen.add(timeout)
                 self.lags_ms.append(arrived_ms - _instant_ms(event["at"]))
 
@@ -280,14 +280,14 @@ def _crowd(
     with (
         _sweeping(server.url, sweepers, directory / "sweepers.log") as pids,
         redis.Redis.from_url(server.url) as subscriber,
-        subscriber.pubsub() as heard,
+        subscriber.pubsub() as subscription,
     ):
-        heard.psubscribe(ALL_UPDATES)
+        subscription.psubscribe(ALL_UPDATES)
         from_s = max(begin_ms / 1000, time.time()) + plan.crowd_warm_up_seconds
-        _listen(heard, until_s=from_s, crowd=None)
+        _listen(subscription, until_s=from_s, crowd=None)
         progress(f"{sweepers} sweepers, {plan.crowd_seconds:.0f} s")
         cpu_before, began = _cpu_seconds(pids), time.time()
-        _listen(heard, until_s=from_s + plan.crowd_seconds, crowd=crowd)
+        _listen(subscription, until_s=from_s + plan.crowd_seconds, crowd=crowd)
         crowd.seconds = time.time() - began
         crowd.sweepers_cpu_seconds = _cpu_seconds(pids) - cpu_before
     client.execute("FLUSHALL")
@@ -295,11 +295,11 @@ def _crowd(
     return crowd
 
 
-def _listen(heard: redis.client.PubSub, until_s: float, crowd: _Crowd | None) -> None:
+def _listen(subscription: redis.client.PubSub, until_s: float, crowd: _Crowd | None) -> None:
     while time.time() < until_s:
-        message = heard.get_message(timeout=0.2)
+        message = subscription.get_message(timeout=0.2)
         if crowd is not None and message is not None and message["type"] == "pmessage":
-            crowd.hear(json.loads(message["data"]), time.time() * 1000)
+            crowd.record(json.loads(message["data"]), time.time() * 1000)
 
 
 def _cpu_seconds(pids: list[int]) -> float:

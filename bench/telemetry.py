@@ -45,8 +45,8 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
                 )
                 for name, stack in stacks.items()
             },
-            rounds=plan.told_rounds,
-            count=plan.told_count,
+            rounds=plan.overhead_rounds,
+            count=plan.overhead_count,
             budget_seconds=plan.budget_seconds,
             progress=progress,
         )
@@ -65,14 +65,14 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             budget_seconds=plan.budget_seconds / 4,
             progress=progress,
         )
-    told_ms = more_ms(samples[TELLING], samples[SILENT])
+    recorded_ms = more_ms(samples[TELLING], samples[SILENT])
     scrape = samples[SCRAPE]
     checks = [
         Check(
             "what metrics, logs and limits add to a switch, p50",
-            f"{told_ms:+.3f} ms",
+            f"{recorded_ms:+.3f} ms",
             "<= 0.3 ms",
-            told_ms <= 0.3,
+            recorded_ms <= 0.3,
         ),
         Check(
             f"a scrape of {series:,} series, p95",
@@ -124,9 +124,9 @@ def _make_series(stack: Stack) -> int:
                 connection.exchange(request(method, path))
             connection.close()
     connection = Connection(stack.port)
-    page = connection.exchange(request("GET", "/metrics"))
+    text = connection.exchange(request("GET", "/metrics"))
     connection.close()
-    return sum(line[:1] not in (b"", b"#") for line in page.split(b"\n"))
+    return sum(line[:1] not in (b"", b"#") for line in text.split(b"\n"))
 
 
 def _row(name: str, samples: dict[str, Samples], floor: str | None) -> Row:

@@ -1,9 +1,9 @@
 """From a switch to a screen, while the relay goes through the sessions that are watched.
 
-Switches are sent at their time whether or not those before have been heard: one
+Switches are sent at their time whether or not those before have arrived: one
 that waited for the last could meet each sweep only once, however long it takes.
 The crowd is lines on lists of the store: nothing is posted to them, but each sweep
-reads them. They are said to have been heard of in a day, so that none is silent.
+reads them. They are registered as last seen in a day, so that none is silent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import redis
 from chalicelib.settings import Settings
 from chalicelib.store.keys import SessionKeys
 
-from .delivery import Switching, greeted
+from .delivery import Switching, connection_of
 from .http_client import Connection
 from .lab import Lab, Stack
 from .measure import Block, Contender, Progress, Samples, latency_ratio, take_turns
@@ -85,7 +85,7 @@ def _switching(parts: ExitStack, lab: Lab, stack: Stack, watchers: Watchers) -> 
     parts.callback(connection.close)
     session_id = aged(lab.valkey.url, creation(2))
     watchers.open(session_id, stack.watching(session_id), 1)
-    connection_id = greeted(watchers, session_id)
+    connection_id = connection_of(watchers, session_id)
     # It will say nothing more, and must not be taken for silent.
     with redis.Redis.from_url(lab.valkey.url) as client:
         _put_on_list(client, stack, session_id, connection_id)
@@ -100,8 +100,10 @@ def _switch_in_time(switching: Switching, count: int) -> Block:
         time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
         # As seen by its reader, should the one before have taken long.
         sent[switching.switch()] = due_ns
-    heard = {version: switching.watchers.heard(switching.session_id, version) for version in sent}
-    latencies_ms = [(heard[version][0] - due_ns) / 1e6 for version, due_ns in sent.items()]
+    arrivals_ns = {
+        version: switching.watchers.arrivals_ns(switching.session_id, version) for version in sent
+    }
+    latencies_ms = [(arrivals_ns[version][0] - due_ns) / 1e6 for version, due_ns in sent.items()]
     return Block(latencies_ms, (time.monotonic_ns() - began_ns) / 1e9)
 
 
@@ -120,11 +122,11 @@ def _crowd(redis_url: str, stack: Stack, count: int) -> Iterator[None]:
 
 
 def _put_on_list(client: redis.Redis, stack: Stack, session_id: str, connection_id: str) -> None:
-    heard_at_ms = int(time.time() * 1000) + DAY_MS
+    last_seen_at_ms = int(time.time() * 1000) + DAY_MS
     client.hset(
         _list_of(session_id),
         connection_id,
-        f"{heard_at_ms} {heard_at_ms} {stack.management_url}",
+        f"{last_seen_at_ms} {last_seen_at_ms} {stack.management_url}",
     )
 
 

@@ -52,7 +52,7 @@ class Opened(NamedTuple):
 
 
 def update(version: int, size_bytes: int) -> bytes:
-    """A message of this size that is told by its version, as a STATE_UPDATE is."""
+    """A message of this size that is recognised by its version, as a STATE_UPDATE is."""
     head = b'%s,"version":%d,"state":"' % (_BEGINS, version)
     return head + b"x" * (size_bytes - len(head) - 2) + b'"}'
 
@@ -110,25 +110,25 @@ class Watchers:
     def close(self, group: str) -> None:
         self._ask(_Process.close, group)
 
-    def say(self, group: str, text: bytes) -> None:
-        """Each client of the group says this."""
-        self._ask(_Process.say, group, text)
+    def send(self, group: str, text: bytes) -> None:
+        """Each client of the group sends this."""
+        self._ask(_Process.send, group, text)
 
-    def told(self, group: str, count: int) -> list[list[bytes]]:
-        """What each has been told since it last said something, updates left out.
+    def replies(self, group: str, count: int) -> list[list[bytes]]:
+        """What each has received since it last sent something, without updates.
 
-        Returns once all have been told so many messages.
+        Returns once each has received ``count`` messages.
         """
-        told: list[list[bytes]] = self._ask(_Process.told, group, count)
-        return told
+        replies: list[list[bytes]] = self._ask(_Process.replies, group, count)
+        return replies
 
-    def heard(self, group: str, version: int) -> list[int]:
+    def arrivals_ns(self, group: str, version: int) -> list[int]:
         """When, in CLOCK_MONOTONIC's nanoseconds, each had this update, earliest first."""
-        heard: list[int] = self._ask(_Process.heard, group, version)
-        return heard
+        arrivals_ns: list[int] = self._ask(_Process.arrivals_ns, group, version)
+        return arrivals_ns
 
     def echo(self, group: str, texts: Sequence[bytes]) -> list[float]:
-        """The milliseconds from saying each to hearing it, by the first of the group."""
+        """The milliseconds from sending each to receiving it, by the first of the group."""
         latencies_ms: list[float] = self._ask(_Process.echo, group, texts)
         return latencies_ms
 
@@ -173,7 +173,7 @@ class _Client:
     began_ns: int
     received: bytes = b""
     is_open: bool = False
-    told: list[bytes] = field(default_factory=list)
+    replies: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -234,17 +234,17 @@ class _Process:
         for client in self.groups.pop(group, ()):
             self._drop(client)
 
-    def say(self, group: str, text: bytes) -> None:
+    def send(self, group: str, text: bytes) -> None:
         for client in self.groups[group]:
-            client.told.clear()
+            client.replies.clear()
             client.socket.send(frame(text))
 
-    def told(self, group: str, count: int) -> list[list[bytes]]:
+    def replies(self, group: str, count: int) -> list[list[bytes]]:
         clients = self.groups[group]
-        self._until(lambda: all(len(client.told) >= count for client in clients))
-        return [client.told for client in clients]
+        self._until(lambda: all(len(client.replies) >= count for client in clients))
+        return [client.replies for client in clients]
 
-    def heard(self, group: str, version: int) -> list[int]:
+    def arrivals_ns(self, group: str, version: int) -> list[int]:
         expected = len(self.groups[group])
         arrived = self.arrivals[group, version]
         self._until(lambda: len(arrived) >= expected)
@@ -313,7 +313,7 @@ class _Process:
         for text in texts:
             version = version_of(text)
             if version is None:
-                client.told.append(text)
+                client.replies.append(text)
             else:
                 self.arrivals[client.group, version].append(now_ns)
 

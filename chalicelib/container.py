@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .cached_service import cached_service
+from .engine.commit_loop import CommitLoop
 from .engine.sync_engine import SyncEngine
 from .ports import (
     Broadcaster,
@@ -175,12 +176,12 @@ class Container:
 
         return RedisStats(self.redis, self.settings.shards, self.heartbeat_policy)
 
-    def metrics_page(self) -> bytes:
+    def metrics_text(self) -> bytes:
         """The store's statistics, and this process's own metrics if it keeps any."""
-        from .telemetry.prometheus import PrometheusSink, StatsCollector, page
+        from .telemetry.prometheus import PrometheusSink, StatsCollector, exposition
 
         own = self.sink.collectors() if isinstance(self.sink, PrometheusSink) else ()
-        return page([StatsCollector(self.stats), *own])
+        return exposition([StatsCollector(self.stats), *own])
 
     @cached_service
     def connections_api(self) -> ConnectionsApi:
@@ -238,17 +239,19 @@ class Container:
     @cached_service
     def engine(self) -> SyncEngine:
         return SyncEngine(
-            self.store,
-            broadcaster=self.broadcaster,
-            session_ttl_ms=self.settings.session_ttl_seconds * 1000,
-            telemetry=self.telemetry,
+            CommitLoop(
+                self.store,
+                broadcaster=self.broadcaster,
+                session_ttl_ms=self.settings.session_ttl_seconds * 1000,
+                telemetry=self.telemetry,
+            )
         )
 
     @cached_service
     def websocket(self) -> WebSocketHandlers:
         from .websocket.connect_authorizer import ConnectAuthorizer
         from .websocket.handlers import WebSocketHandlers
-        from .websocket.welcome import WelcomeInvoker
+        from .websocket.welcome import LambdaWelcomeInvoker
 
         return WebSocketHandlers(
             engine=self.engine,
@@ -256,7 +259,7 @@ class Container:
             registry=self.connections,
             api=self.connections_api,
             limits=self.limits,
-            greeter=WelcomeInvoker(self.settings.greeter, self.settings.aws_region),
+            welcome_invoker=LambdaWelcomeInvoker(self.settings.greeter, self.settings.aws_region),
             connect_authorizer=ConnectAuthorizer(
                 self.store,
                 (lambda: self.required_authenticator) if self.settings.auth else None,

@@ -46,7 +46,7 @@ class Loaded:
     """A session, or ``None``, as of ``now_ms``, the store's time.
 
     ``record`` is that of the command named in the call, if it was carried out before. ``ending``
-    is what became of a session that existed in the last 24 hours.
+    is how a session that existed in the last 24 hours ended.
     """
 
     session: Session | None
@@ -260,13 +260,14 @@ class DeadlineNotifications(Protocol):
 class Connection(NamedTuple):
     """A connection subscribed to a session; instants are on the store's clock.
 
-    ``valid_until_ms`` is when its token expires, 0 if it was revoked, ``None`` without a token.
+    ``last_seen_at_ms`` is when its client last sent a message. ``valid_until_ms`` is when its token
+    expires, 0 if it was revoked, ``None`` without a token.
     """
 
     connection_id: str
     endpoint: str
     registered_at_ms: int
-    heard_at_ms: int
+    last_seen_at_ms: int
     valid_until_ms: int | None = None
 
 
@@ -301,7 +302,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class HeartbeatPolicy:
-    """How often clients are told to send a PING, and how long a connection may be silent."""
+    """How often clients are to send a PING, and how long a connection may be silent."""
 
     heartbeat_ms: int = 30_000
 

@@ -38,7 +38,7 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644 << 16
 
 
-def finish(bundle: Path, python: Path) -> None:
+def optimize(bundle: Path, python: Path) -> None:
     """Remove unused files, mainly descriptions of AWS services, and add bytecode.
 
     Lambda unpacks a bundle to a read-only directory, so without bytecode every cold start
@@ -92,7 +92,7 @@ def _bytecode(files: Mapping[str, bytes], python: Path) -> dict[str, bytes]:
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pyc")}
 
 
-def problems(bundle: Path, architecture: str, python: str) -> Iterator[str]:
+def validation_errors(bundle: Path, architecture: str, python: str) -> Iterator[str]:
     """What would make AWS reject this bundle, or a function in it fail."""
     size = bundle.stat().st_size
     if size > LIMIT_BYTES:

@@ -81,9 +81,9 @@ def package(
         raise PackagingError(f"{CONFIG} has no stage {stage}; its stages are {stages}")
     config["lambda_architecture"] = architecture or config["lambda_architecture"]
     built = chalice_package(source, config, stage, folder, merge_templates())
-    bundle.finish(built.zip, packager_bin() / "python")
+    bundle.optimize(built.zip, packager_bin() / "python")
     all_problems = [
-        *bundle.problems(built.zip, config["lambda_architecture"], VERSION),
+        *bundle.validation_errors(built.zip, config["lambda_architecture"], VERSION),
         *_template_problems(built),
     ]
     if all_problems:

@@ -22,7 +22,7 @@ from chalice_gateway.websocket_limits import Faults
 
 from .dev_auth import AUTH_COMMAND
 from .embedded_valkey import EmbeddedValkey, EmbeddedValkeyError, request_shutdown
-from .restart import wait_for_app_change
+from .reload import wait_for_app_change
 from .stack import Options, Stack, StackError, app_modules, running_stack
 
 PYTHON_CLIENT = Path(__file__).parents[1] / "client" / "python" / "src"
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def watch(arguments: Sequence[str]) -> int:
     """Draw a session's clocks, with the Python client of this repository."""
     sys.path.insert(0, str(PYTHON_CLIENT))
-    from .watch import main as watch_session
+    from .watch_session import main as watch_session
 
     return watch_session(arguments)
 

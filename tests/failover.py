@@ -90,7 +90,7 @@ class Replicated:
         return _has_confirmed(self.primary, MARK)
 
     def part(self) -> None:
-        """Promote the replica while the primary goes on: what that is told from here on is lost."""
+        """Promote the replica; the primary goes on, and what is written to it is lost."""
         with self.replica.admin() as admin:
             ask(admin, "REPLICAOF", "NO", "ONE")
 
@@ -118,7 +118,7 @@ class ReplicatedCluster:
         return self.cluster.nodes[0]
 
     @property
-    def heir(self) -> RedisProcess:
+    def successor(self) -> RedisProcess:
         return self.cluster.nodes[3]
 
     @contextmanager
@@ -142,7 +142,7 @@ class ReplicatedCluster:
         eventually(self._is_whole_again, ELECTED_WITHIN_S)
 
     def _is_whole_again(self) -> bool:
-        with suppress(redis.RedisError), self.heir.admin() as admin:
+        with suppress(redis.RedisError), self.successor.admin() as admin:
             state = ask(admin, "CLUSTER INFO")["cluster_state"]
             return bool(state == "ok" and admin.info("replication")["role"] == "master")
         return False

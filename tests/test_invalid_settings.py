@@ -18,7 +18,7 @@ from tests.websocket.test_observability import A_MINUTE, an_event, invoke
 from tests.rest.client import RestClient
 
 rest = RestClient(app.app)
-told = {"app": [rest.call("GET", path).json for path in ("/health", "/ready", "/docs")]}
+outcomes = {"app": [rest.call("GET", path).json for path in ("/health", "/ready", "/docs")]}
 for name, event in {
     "connect": an_event("connect"),
     "message": an_event("message", body='{"type":"PING"}'),
@@ -29,8 +29,8 @@ for name, event in {
     try:
         invoke(name, event)
     except Exception as error:
-        told[name] = type(error).__name__
-print(json.dumps(told))
+        outcomes[name] = type(error).__name__
+print(json.dumps(outcomes))
 """
 
 REQUESTS, OTHERS = 3, ("connect", "message", "disconnect", "greet", "sweep")
@@ -54,13 +54,13 @@ def ran() -> subprocess.CompletedProcess[str]:
 
 
 def test_rest_is_500_and_other_functions_raise(ran: subprocess.CompletedProcess[str]) -> None:
-    told = json.loads(ran.stdout)
-    answers = [answer["error"] for answer in told.pop("app")]
+    outcomes = json.loads(ran.stdout)
+    answers = [answer["error"] for answer in outcomes.pop("app")]
 
     assert [(one["code"], one["request_id"]) for one in answers] == [
         ("INTERNAL_ERROR", "request-1")
     ] * REQUESTS
-    assert told == dict.fromkeys(OTHERS, "InvalidSetting")
+    assert outcomes == dict.fromkeys(OTHERS, "InvalidSetting")
     # Which variable it is, the response does not say.
     assert "REDIS_URL" not in ran.stdout
 

@@ -19,8 +19,8 @@ def test_walks_reach_every_status_and_every_kind_of_event() -> None:
 
     look()
     assert {played.after.status for played in seen} == set(Status)
-    told = [event.type for played in seen for event in played.decision.events]
-    assert set(told) == {
+    kinds = [event.type for played in seen for event in played.decision.events]
+    assert set(kinds) == {
         "session_started",
         "cycle_switched",
         "switch_undone",
@@ -34,7 +34,7 @@ def test_walks_reach_every_status_and_every_kind_of_event() -> None:
         "time_warning",
         "timeouts_skipped",
     }
-    assert told.count("participant_expired") >= 50
+    assert kinds.count("participant_expired") >= 50
     assert sum(played.after.status is Status.RUNNING for played in seen) >= len(seen) // 4
     refusals = {
         played.decision.refusal.code for played in seen if played.decision.refusal is not None

@@ -17,15 +17,15 @@ from local.stack import Options
 
 async def serve(port: int) -> None:
     loop = asyncio.get_running_loop()
-    told_to_stop = asyncio.Event()
+    stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told_to_stop.set)
+        loop.add_signal_handler(number, stopping.set)
     environments = ExecutionEnvironments(Options().environments)
     function = LambdaFunction("floor", make_thread_safe(app))
     api = RestApi(app, function, environments, identity=ApiIdentity())
     server = HttpServer(api.handle, error_response=api.error_response)
     await server.start("127.0.0.1", port)
-    await told_to_stop.wait()
+    await stopping.wait()
     await server.stop(1.0)
     await environments.stop(1.0)
 

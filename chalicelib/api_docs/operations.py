@@ -120,7 +120,7 @@ HEADERS: Final = {
     "Retry-After": Header("Seconds to wait before retrying.", COUNT),
     "Cache-Control": Header("How long the response may be cached.", {"type": "string"}, False),
     "ETag": Header(
-        "The session's version in quotes; for the page, its digest.",
+        "The session's version in quotes; for the web page, its digest.",
         {"type": "string", "pattern": '^"[0-9a-f]+"$'},
     ),
     # API Gateway renames the header; its own rejections don't have it.
@@ -437,8 +437,8 @@ OPERATIONS: Final = (
         "page",
         "Get the web page that creates and shows sessions.",
         {
-            200: Answer("The page.", media_type="text/html", headers=("ETag", *CACHED)),
-            304: Answer("The page has not changed.", headers=("ETag", *CACHED)),
+            200: Answer("The web page.", media_type="text/html", headers=("ETag", *CACHED)),
+            304: Answer("The web page has not changed.", headers=("ETag", *CACHED)),
         },
         parameters=(IF_NONE_MATCH,),
     ),
@@ -448,6 +448,6 @@ OPERATIONS: Final = (
         "get_docs",
         "contract",
         "Get a page to read and try the API documents.",
-        {200: Answer("The page.", media_type="text/html", headers=CACHED)},
+        {200: Answer("The web page.", media_type="text/html", headers=CACHED)},
     ),
 )

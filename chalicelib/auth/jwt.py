@@ -1,7 +1,7 @@
 """JSON Web Tokens: sign and verify.
 
-Owns the format, the signature and the claims. Reads no clock: the store checks ``nbf``, ``exp``
-and revocation when it loads the session.
+Owns the format, the signature and the claims. Reads no clock: ``store/scripts/check_token.lua``
+checks ``nbf``, ``exp`` and revocation, in the script that loads the session.
 
 https://www.rfc-editor.org/rfc/rfc7519 and rfc8725
 """

@@ -58,7 +58,7 @@ class InlineBroadcaster:
     def close_revoked(self, session_id: str) -> None:
         # The next sweep closes connections that could not be reached.
         with _logged_failures(session_id):
-            self._close_leaving(recipients_of(self._registry, session_id))
+            self._close_silent_and_revoked(recipients_of(self._registry, session_id))
 
     def sweep(self) -> None:
         """Close silent and revoked connections of sessions without broadcasts.
@@ -69,17 +69,17 @@ class InlineBroadcaster:
         session_ids = self._registry.sessions_with_connections()
         while some := list(islice(session_ids, SESSIONS_PER_READ)):
             for recipients in recipients_of_each(self._registry, some):
-                self._close_leaving(recipients)
+                self._close_silent_and_revoked(recipients)
 
     def _broadcast(self, session_id: str, message: bytes, *, close: bool) -> None:
         with _logged_failures(session_id):
             recipients = recipients_of(self._registry, session_id)
             self.deregister_gone(session_id, self._post(recipients, message, close=close))
 
-    def _close_leaving(self, recipients: Recipients) -> None:
-        if recipients.leaving:
+    def _close_silent_and_revoked(self, recipients: Recipients) -> None:
+        if recipients.to_close:
             self.deregister_gone(
-                recipients.session_id, self._post(replace(recipients, present=()), b"")
+                recipients.session_id, self._post(replace(recipients, subscribers=()), b"")
             )
 
     def deregister_gone(self, session_id: str, gone: Sequence[Connection]) -> None:
@@ -93,17 +93,18 @@ class InlineBroadcaster:
         began_s = self._monotonic()
         deadline_s = began_s + WITHIN_SECONDS
         posts: list[Request] = [
-            Post(one.endpoint, one.connection_id, message, deadline_s) for one in recipients.present
+            Post(one.endpoint, one.connection_id, message, deadline_s)
+            for one in recipients.subscribers
         ]
         reasons: list[Request] = []
-        if recipients.forbidden:
+        if recipients.revoked:
             reason = session_forbidden(recipients.now_ms)
             reasons = [
                 Post(one.endpoint, one.connection_id, reason, deadline_s)
-                for one in recipients.forbidden
+                for one in recipients.revoked
             ]
-        leaving = [*recipients.leaving, *(recipients.present if close else ())]
-        deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in leaving]
+        to_close = [*recipients.to_close, *(recipients.subscribers if close else ())]
+        deletes = [Delete(one.endpoint, one.connection_id, deadline_s) for one in to_close]
         if not posts and not deletes:
             return ()
         statuses = self._api.post_all(
@@ -119,8 +120,8 @@ class InlineBroadcaster:
         if reasons:
             self._telemetry.record_posts(Counter(map(str, statuses[len(posts) :][: len(reasons)])))
         if close:
-            return leaving
-        return [*recipients.leaving, *recipients.gone(statuses)]
+            return to_close
+        return [*recipients.to_close, *recipients.gone(statuses)]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Recipients of a broadcast: a session's connections, sorted into present, silent and revoked.
+"""Recipients of a broadcast: a session's connections, sorted into subscribers, silent and revoked.
 
 Reads the registry it is given and does no other I/O.
 """
@@ -22,15 +22,15 @@ SESSIONS_PER_READ = 64
 class Recipients:
     """A session's connections at one instant of the store's clock.
 
-    ``forbidden`` connections have an expired or revoked token and receive no updates. ``leaving``
+    ``revoked`` connections have an expired or revoked token and receive no updates. ``to_close``
     are to be closed: the silent and the forbidden.
     """
 
     session_id: str
-    present: Sequence[Connection]
+    subscribers: Sequence[Connection]
     silent: Sequence[Connection]
-    forbidden: Sequence[Connection]
-    leaving: Sequence[Connection]
+    revoked: Sequence[Connection]
+    to_close: Sequence[Connection]
     now_ms: int
     heartbeat_policy: HeartbeatPolicy
 
@@ -40,14 +40,14 @@ class Recipients:
             one.connection_id
             for one in self.silent
             if one.endpoint != endpoint
-            and self.now_ms - one.heard_at_ms > self.heartbeat_policy.abandoned_ms
+            and self.now_ms - one.last_seen_at_ms > self.heartbeat_policy.abandoned_ms
         ]
 
     def gone(self, statuses: Iterable[DeliveryStatus]) -> Sequence[Connection]:
-        """The present connections that are gone, by the status of the post to each."""
+        """The subscribers that are gone, by the status of the post to each."""
         return [
             one
-            for one, status in zip(self.present, statuses, strict=False)
+            for one, status in zip(self.subscribers, statuses, strict=False)
             if status is DeliveryStatus.GONE and self.is_established(one)
         ]
 
@@ -82,25 +82,25 @@ def _recipients(
     heartbeat_policy: HeartbeatPolicy,
     endpoint: str | None,
 ) -> Recipients:
-    present: list[Connection] = []
+    subscribers: list[Connection] = []
     silent: list[Connection] = []
-    forbidden: list[Connection] = []
+    revoked: list[Connection] = []
     now_ms = listed.now_ms
     for one in listed.connections:
         if endpoint is not None and one.endpoint != endpoint:
             continue
-        if now_ms - one.heard_at_ms > heartbeat_policy.silent_ms:
+        if now_ms - one.last_seen_at_ms > heartbeat_policy.silent_ms:
             silent.append(one)
         elif one.valid_until_ms is not None and one.valid_until_ms <= now_ms:
-            forbidden.append(one)
+            revoked.append(one)
         else:
-            present.append(one)
+            subscribers.append(one)
     return Recipients(
         session_id=session_id,
-        present=present,
+        subscribers=subscribers,
         silent=silent,
-        forbidden=forbidden,
-        leaving=[*silent, *forbidden],
+        revoked=revoked,
+        to_close=[*silent, *revoked],
         now_ms=now_ms,
         heartbeat_policy=heartbeat_policy,
     )

@@ -122,6 +122,6 @@ class Relay:
             self._sender.send(recipients, [message], received_s)
         self._sender.close_revoked(recipients)
         if is_final_message(message):
-            self._sender.broadcast_and_close(
-                session_id, [one.connection_id for one in recipients.present]
+            self._sender.close_connections(
+                session_id, [one.connection_id for one in recipients.subscribers]
             )

@@ -87,7 +87,7 @@ class RelayMaintenance:
         self._waited_s = 0.0
         self._stopping = Event()
         self._wanted = Event()
-        self._thread = Thread(target=self._run, name="relay-upkeep", daemon=True)
+        self._thread = Thread(target=self._run, name="relay-maintenance", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -101,7 +101,7 @@ class RelayMaintenance:
     def refresh(self, *, report_loss: bool) -> None:
         """Send a snapshot to every connection here, even if it is older than the client's state.
 
-        With ``report_loss``, connections whose session doesn't exist are told so.
+        With ``report_loss``, connections whose session doesn't exist get an error.
         """
         self._reports_loss = report_loss
         self._refreshes_wanted += 1
@@ -165,7 +165,7 @@ class RelayMaintenance:
     def _send_snapshots(self, session_ids: Sequence[str]) -> None:
         self._snapshots.begin(session_ids)
         found = recipients_of_each(self._registry, session_ids, self._endpoint)
-        recipient_lists = [recipients for recipients in found if recipients.present]
+        recipient_lists = [recipients for recipients in found if recipients.subscribers]
         outcomes = self._engine.settle_many(
             [recipients.session_id for recipients in recipient_lists]
         )
@@ -204,7 +204,7 @@ class RelayMaintenance:
             for recipients in recipients_of_each(self._registry, session_ids):
                 ours = [one for one in recipients.silent if one.endpoint == self._endpoint]
                 if ours:
-                    self._sender.broadcast_and_close(
+                    self._sender.close_connections(
                         recipients.session_id, [one.connection_id for one in ours]
                     )
                 self._sender.close_revoked(recipients)

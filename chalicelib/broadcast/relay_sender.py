@@ -44,7 +44,7 @@ class RelaySender:
         since_s: float | None = None,
         settled: Callable[[], object] | None = None,
     ) -> None:
-        """Post messages to all present recipients; ``since_s`` is when they were received.
+        """Post messages to all subscribers; ``since_s`` is when they were received.
 
         ``settled`` is called once per message, on the client's thread, when all of its
         posts are final. It must not block.
@@ -57,13 +57,13 @@ class RelaySender:
             )
             self._api.submit_all(
                 [
-                    Post(watcher.endpoint, watcher.connection_id, message, deadline_s)
-                    for watcher in recipients.present
+                    Post(connection.endpoint, connection.connection_id, message, deadline_s)
+                    for connection in recipients.subscribers
                 ],
                 delivery.done,
             )
 
-    def broadcast_and_close(self, session_id: str, connection_ids: Iterable[str]) -> None:
+    def close_connections(self, session_id: str, connection_ids: Iterable[str]) -> None:
         """Close connections, each after the messages posted to it before."""
         deadline_s = time.monotonic() + POST_WITHIN_SECONDS
         self._api.submit_all(
@@ -73,10 +73,10 @@ class RelaySender:
 
     def close_revoked(self, recipients: Recipients) -> None:
         """Send SESSION_FORBIDDEN to this endpoint's revoked connections and close them."""
-        ours = [one for one in recipients.forbidden if one.endpoint == self._endpoint]
+        ours = [one for one in recipients.revoked if one.endpoint == self._endpoint]
         if ours:
-            self.send(replace(recipients, present=ours), [session_forbidden(recipients.now_ms)])
-            self.broadcast_and_close(recipients.session_id, [one.connection_id for one in ours])
+            self.send(replace(recipients, subscribers=ours), [session_forbidden(recipients.now_ms)])
+            self.close_connections(recipients.session_id, [one.connection_id for one in ours])
 
     def take_gone(self) -> Mapping[str, Sequence[str]]:
         """Connections found gone since the last call, by session."""
@@ -108,13 +108,13 @@ class _Delivery:
         self._since_s = since_s
         self._settled = settled
         self._statuses: Counter[str] = Counter()
-        self._left = len(recipients.present)
+        self._left = len(recipients.subscribers)
 
     def done(self, post: Post, outcome: DeliveryStatus) -> None:
         self._statuses[outcome] += 1
         self._left -= 1
         if outcome is DeliveryStatus.GONE:
-            if self._recipients.is_established(self._present[post.connection_id]):
+            if self._recipients.is_established(self._connections[post.connection_id]):
                 self._gone.put((self._recipients.session_id, post.connection_id))
         elif outcome is not DeliveryStatus.DELIVERED:
             LOG.warning(
@@ -134,9 +134,9 @@ class _Delivery:
                 self._settled()
 
     @cached_property
-    def _present(self) -> Mapping[str, Connection]:
+    def _connections(self) -> Mapping[str, Connection]:
         """By connection id; built lazily, for there may be thousands."""
-        return {watcher.connection_id: watcher for watcher in self._recipients.present}
+        return {connection.connection_id: connection for connection in self._recipients.subscribers}
 
 
 class _Closing:

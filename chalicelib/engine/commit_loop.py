@@ -105,11 +105,11 @@ class CommitLoop:
         new_id: Callable[[], str] = random_id,
         retry: RetryPolicy = DEFAULT_RETRY,
     ) -> None:
-        self._store = store
-        self._broadcaster = broadcaster
+        self.store = store
+        self.broadcaster = broadcaster
         self._session_ttl_ms = session_ttl_ms
         self._telemetry = telemetry
-        self._new_id = new_id
+        self.new_id = new_id
         self._retry = retry
 
     def load(
@@ -121,13 +121,13 @@ class CommitLoop:
     ) -> Loaded:
         """The session, and the record of an earlier request with the same key."""
         key = idempotency.key if idempotency else None
-        return self._store.load(session_id, key, limit_check, bearer)
+        return self.store.load(session_id, key, limit_check, bearer)
 
     def create(
         self, loaded: Loaded, setup: Setup, idempotency: IdempotentRequest | None
     ) -> tuple[CommandResult, StoredRecord | None]:
         """The created session, and the stored record; None if it existed already."""
-        epoch = self._new_id()
+        epoch = self.new_id()
         while loaded.session is None:
             now_ms = loaded.now_ms
             decision = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
@@ -163,7 +163,7 @@ class CommitLoop:
             settled = apply(stored, None, loaded.now_ms).session
             if stored.version in versions and settled.version in versions:
                 return
-            # The client must be able to read the version it is told.
+            # The client must be able to read the version that the error names.
             with suppress(SessionNotFound):
                 version = self.settle(loaded, session_id).session.version
         raise PreconditionFailed(versions, version)
@@ -198,7 +198,7 @@ class CommitLoop:
                 if isinstance(committed, Stale):
                     loaded = committed.current
                     retry = retry or self._retry.begin()
-                    if not retry.backoff():
+                    if not retry.sleep_before_retry():
                         raise Conflict(session.version, _version(loaded))
                     continue
                 stored = committed
@@ -219,7 +219,7 @@ class CommitLoop:
         if stored is None:
             # Nothing was changed, so no commit has stored a record.
             ours = idempotency.record(result)
-            record = self._store.save_response(
+            record = self.store.save_response(
                 session_id, idempotency.key, ours, idempotency.keep_ms
             )
             stored = StoredRecord(record, record == ours)
@@ -235,7 +235,7 @@ class CommitLoop:
         limit_check: RateLimitCheck | None = None,
     ) -> StoredRecord | Stale:
         commit = self.commit_of(before, result, idempotency, renew=renew)
-        committed = self._store.commit(commit, limit_check)
+        committed = self.store.commit(commit, limit_check)
         if isinstance(committed, Committed) and _is_ours(commit, committed):
             # What follows, errors included, is about this version.
             _log_version(commit.session)
@@ -257,7 +257,7 @@ class CommitLoop:
         return Commit(
             session=session,
             base_version=before.version if before is not None else 0,
-            command_id=idempotency.key if idempotency else self._new_id(),
+            command_id=idempotency.key if idempotency else self.new_id(),
             events=result.events,
             due_ms=due_with_deadline_ms(session, ends_ms),
             expires_at_ms=expires_at_ms if renew else None,
@@ -276,8 +276,8 @@ class CommitLoop:
         record = committed.before or commit.record or IdempotencyRecord(committed.version)
         stored = StoredRecord(record, _is_ours(commit, committed))
         # An equal request's commit is broadcast by that request.
-        if self._broadcaster is not None and stored.is_ours:
-            self._broadcaster.broadcast(commit.session.setup.session_id, commit.update)
+        if self.broadcaster is not None and stored.is_ours:
+            self.broadcaster.broadcast(commit.session.setup.session_id, commit.update)
         return stored
 
 

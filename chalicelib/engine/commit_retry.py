@@ -39,7 +39,7 @@ class Retry:
         self._give_up_at = policy.monotonic() + RETRY_SECONDS
         self._lost = 0
 
-    def backoff(self) -> bool:
+    def sleep_before_retry(self) -> bool:
         """Sleep before the next attempt, longer each time; False when the time is over."""
         self._lost += 1
         if self._policy.monotonic() >= self._give_up_at:

@@ -6,7 +6,7 @@ to the commit loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
@@ -16,21 +16,17 @@ from ..core.errors import SessionNotFound
 from ..core.setup import Setup
 from ..ports import (
     REMEMBER_COMMANDS_MS,
-    Broadcaster,
     Commit,
     Deleted,
     IdempotencyRecord,
     Loaded,
     LoggedEvent,
     RateLimitCheck,
-    SessionStore,
     Stale,
 )
 from ..schemas.pushes import session_deleted
 from ..settings import MAX_TOKEN_TTL_SECONDS
-from ..telemetry.metrics import SILENT, Telemetry
-from .commit_loop import CommandResult, CommitLoop, random_id
-from .commit_retry import DEFAULT_RETRY, RetryPolicy
+from .commit_loop import CommandResult, CommitLoop
 from .idempotency import IdempotentRequest
 
 LOCK_WAIT_SECONDS = 0.5
@@ -45,28 +41,9 @@ class SyncEngine:
     when the token of its ``bearer`` has expired or was revoked.
     """
 
-    def __init__(
-        self,
-        store: SessionStore,
-        *,
-        broadcaster: Broadcaster | None = None,
-        session_ttl_ms: int,
-        telemetry: Telemetry = SILENT,
-        new_id: Callable[[], str] = random_id,
-        retry: RetryPolicy = DEFAULT_RETRY,
-    ) -> None:
-        self._store = store
-        self._broadcaster = broadcaster
-        self._new_id = new_id
+    def __init__(self, commit_loop: CommitLoop) -> None:
+        self._loop = commit_loop
         self._locks = _SessionLocks()
-        self._loop = CommitLoop(
-            store,
-            broadcaster=broadcaster,
-            session_ttl_ms=session_ttl_ms,
-            telemetry=telemetry,
-            new_id=new_id,
-            retry=retry,
-        )
 
     def create_session(
         self,
@@ -124,7 +101,7 @@ class SyncEngine:
         The ids must differ. What is raised for one is raised for all, and some may be settled
         then.
         """
-        loaded = self._store.load_many(session_ids)
+        loaded = self._loop.store.load_many(session_ids)
         results: list[CommandResult | None] = []
         commits: list[tuple[int, Commit]] = []
         for index, one in enumerate(loaded):
@@ -137,7 +114,7 @@ class SyncEngine:
             if decision.session is not one.session:
                 commit = self._loop.commit_of(one.session, result, None, renew=False)
                 commits.append((index, commit))
-        committed = self._store.commit_many([commit for _, commit in commits])
+        committed = self._loop.store.commit_many([commit for _, commit in commits])
         for (index, commit), outcome in zip(commits, committed, strict=True):
             self._loop.publish(commit, outcome)
             if isinstance(outcome, Stale):
@@ -168,7 +145,7 @@ class SyncEngine:
             self.get_current_state(session_id, limit_check=limit_check, bearer=bearer)
         except SessionNotFound as error:
             missing = error
-        events = self._store.read_events(session_id, after, limit)
+        events = self._loop.store.read_events(session_id, after, limit)
         if events is None and missing is not None:
             raise missing
         return events or ()
@@ -256,10 +233,10 @@ class SyncEngine:
         limit_check: RateLimitCheck | None = None,
     ) -> None:
         """Revoke a token of the session, and close the connections that were opened with it."""
-        self._store.authorize(session_id, bearer, limit_check)
-        self._store.revoke(session_id, token_id, MAX_TOKEN_TTL_SECONDS * 1000)
-        if self._broadcaster is not None:
-            self._broadcaster.close_revoked(session_id)
+        self._loop.store.authorize(session_id, bearer, limit_check)
+        self._loop.store.revoke(session_id, token_id, MAX_TOKEN_TTL_SECONDS * 1000)
+        if self._loop.broadcaster is not None:
+            self._loop.broadcaster.close_revoked(session_id)
 
     def delete_session(
         self,
@@ -278,7 +255,7 @@ class SyncEngine:
         """
         if idempotency is None and expected_versions is None:
             # Without reading it: a session that can't be decoded can still be deleted.
-            loaded = Loaded(None, self._store.authorize(session_id, bearer, limit_check))
+            loaded = Loaded(None, self._loop.store.authorize(session_id, bearer, limit_check))
         else:
             loaded = self._loop.load(session_id, limit_check, idempotency, bearer)
         while True:
@@ -287,9 +264,9 @@ class SyncEngine:
                 return
             self._loop.check_preconditions(loaded, session_id, expected_versions)
             final_message = session_deleted(session_id, loaded.now_ms)
-            outcome = self._store.delete(
+            outcome = self._loop.store.delete(
                 session_id,
-                idempotency.key if idempotency else self._new_id(),
+                idempotency.key if idempotency else self._loop.new_id(),
                 final_message,
                 base=loaded.session if expected_versions is not None else None,
                 record=IdempotencyRecord(0, idempotency.fingerprint) if idempotency else None,
@@ -300,8 +277,8 @@ class SyncEngine:
             loaded = outcome.current
         if idempotency is not None and outcome.before is not None:
             idempotency.replay(outcome.before)
-        if outcome.existed and self._broadcaster is not None:
-            self._broadcaster.broadcast_and_close(session_id, final_message)
+        if outcome.existed and self._loop.broadcaster is not None:
+            self._loop.broadcaster.broadcast_and_close(session_id, final_message)
 
 
 class _SessionLocks:

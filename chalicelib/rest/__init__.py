@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Chalice
 
-from . import api_docs, health, metrics, page, sessions, time, tokens
+from . import api_docs, health, metrics, sessions, time, tokens, web_page
 from .middleware import register_middleware
 from .resource import refuse_other_methods
 
@@ -26,7 +26,7 @@ def register(app: Chalice, container: Container) -> None:
         api_docs.blueprint(),
         health.blueprint(container),
         metrics.blueprint(container),
-        page.blueprint(container),
+        web_page.blueprint(container),
         sessions.blueprint(container),
         time.blueprint(container),
         tokens.blueprint(container),

@@ -31,7 +31,7 @@ def blueprint() -> Resource:
 
     @routes.view("/docs", "GET", "HEAD")
     def get_docs() -> Response:
-        from ..api_docs.page import POLICY, html
+        from ..api_docs.docs_page import POLICY, html
 
         # URLs are relative: on AWS the stage precedes the path.
         asked_for: str = routes.current_request.context["path"]
@@ -47,7 +47,7 @@ def blueprint() -> Resource:
 
     @routes.view("/docs/{asset}", "GET", "HEAD")
     def get_asset(asset: str) -> Response:
-        from ..api_docs.page import asset as find_asset
+        from ..api_docs.docs_page import asset as find_asset
 
         found = find_asset(asset)
         if found is None:

@@ -20,6 +20,6 @@ def blueprint(container: Container) -> Resource:
         # Most functions never need it.
         from ..telemetry.prometheus import CONTENT_TYPE  # noqa: PLC0415
 
-        return Response(container.metrics_page().decode(), {"Content-Type": CONTENT_TYPE}, 200)
+        return Response(container.metrics_text().decode(), {"Content-Type": CONTENT_TYPE}, 200)
 
     return routes

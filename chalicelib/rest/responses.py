@@ -1,4 +1,7 @@
-"""REST responses: envelope, errors, headers and CORS."""
+"""REST responses: envelope, errors, entity tags and CORS.
+
+The headers of an error, such as Retry-After, are set in ``schemas.errors``.
+"""
 
 from __future__ import annotations
 

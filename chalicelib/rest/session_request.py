@@ -1,7 +1,7 @@
 """Requests to sessions: the caller's rights, the headers, and the rate limit that applies.
 
 Owns when a request is authorized and counted. Whatever comes of it, the response carries the
-RateLimit headers.
+RateLimit headers. ``schemas.requests`` parses and validates the body.
 """
 
 from __future__ import annotations

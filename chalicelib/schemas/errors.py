@@ -1,7 +1,7 @@
 """Error responses: ``{"error": {"code", "message", "details"?}}``.
 
 Exceptions are raised where the rule is; :func:`problem` is the only place that maps them to error
-codes, HTTP statuses and headers.
+codes, HTTP statuses and headers (Retry-After, WWW-Authenticate).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Models parse JSON text, never Python values, so that pydantic's strict parser is the only one.
 Unknown fields are ignored; the last of duplicate fields counts. Integers must be JSON integers: no
-floats, strings or booleans.
+floats, strings or booleans. :func:`read_json` rejects a body that is not JSON (MALFORMED_JSON).
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class RedisClient:
             for arguments, reply in zip(calls, replies, strict=True)
         ]
 
-    def run_with_optional(
+    def pipeline_with_optional(
         self,
         script: Script,
         arguments: ScriptArguments,
@@ -218,7 +218,7 @@ class RedisClient:
                 except LOST as error:
                     if isinstance(error, FINAL):
                         raise
-                    # What became of one connection has probably become of all idle ones.
+                    # If one connection was lost, all idle ones probably were.
                     self.close()
                     return send(self._opened())
             except ERRORS as error:
@@ -274,7 +274,7 @@ def _pipeline(
         if isinstance(client, Redis):
             pipeline.execute_command(*command)
         else:
-            # Unless it is told the node, redis-py asks the server for each command's keys.
+            # Without the node, redis-py asks the server for each command's keys.
             pipeline.execute_command(*command, target_nodes=_node_of(client, command))
     replies = cast("list[Any]", pipeline.execute(raise_on_error=False))
     for reply in replies[:required]:

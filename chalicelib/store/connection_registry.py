@@ -186,8 +186,8 @@ def _connections(answer: Any) -> SessionConnections:
 
 
 def _connection(connection_id: bytes, record: bytes) -> Connection:
-    registered_at_ms, heard_at_ms, endpoint, *token = record.decode().split(" ")
+    registered_at_ms, last_seen_at_ms, endpoint, *token = record.decode().split(" ")
     until_ms = int(token[0]) if token else None
     return Connection(
-        connection_id.decode(), endpoint, int(registered_at_ms), int(heard_at_ms), until_ms
+        connection_id.decode(), endpoint, int(registered_at_ms), int(last_seen_at_ms), until_ms
     )

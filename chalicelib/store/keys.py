@@ -6,7 +6,7 @@ computed from the session id. Scripts receive names as KEYS and must not build t
     session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, facts, setup
                                      (written once), renewable_until_ms
     session:{07}:<id>:events         stream: version, event; the last thousand or so
-    session:{07}:<id>:connections    hash: connection id to registered_at_ms, heard_at_ms and
+    session:{07}:<id>:connections    hash: connection id to registered_at_ms, last_seen_at_ms and
                                      endpoint; with a token, its expiry and id
     reply:{07}:<id>:<command id>     idempotency record of a command: for a minute, or a day if the
                                      id is an Idempotency-Key

@@ -55,7 +55,7 @@ class RequestBuckets:
         """Run ``script`` and count the request, in one round trip on a single server."""
         if self._skip(limit_check):
             return self._client.run(script, *arguments)
-        answer, counted = self._client.run_with_optional(
+        answer, counted = self._client.pipeline_with_optional(
             script, arguments, self._count, _arguments(limit_check)
         )
         self._record(limit_check, counted)

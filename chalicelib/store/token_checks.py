@@ -1,7 +1,7 @@
 """Token checks in scripts, and the encoding of a bearer.
 
-A script with ``check_token.lua`` prepended checks the token first, atomically and in the
-same round trip. Only the bearer is stored, never the token.
+A script with ``check_token.lua`` prepended first checks the token's ``nbf``, ``exp`` and
+revocation, atomically and in the same round trip. Only the bearer is stored, never the token.
 """
 
 from __future__ import annotations

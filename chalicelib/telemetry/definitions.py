@@ -63,9 +63,7 @@ SWITCH_SECONDS = Metric(
     FINE_SECONDS,
 )
 LOST_RACES = Metric("tickless_lost_races_total", "Commits refused because of a concurrent one.")
-POSTS = Metric(
-    "tickless_posts_total", "Posts to connections, by what became of them.", ("outcome",)
-)
+POSTS = Metric("tickless_posts_total", "Posts to connections, by outcome.", ("outcome",))
 FAN_OUT_SECONDS = Metric(
     "tickless_fan_out_duration_seconds",
     "From an update's arrival at the posting process to the end of the last post.",

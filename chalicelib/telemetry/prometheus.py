@@ -113,6 +113,6 @@ def registry_of(collectors: Iterable[Collector]) -> CollectorRegistry:
     return registry
 
 
-def page(collectors: Iterable[Collector]) -> bytes:
+def exposition(collectors: Iterable[Collector]) -> bytes:
     """The metrics of these collectors in Prometheus's text format."""
     return generate_latest(registry_of(collectors))

@@ -23,7 +23,7 @@ from ..telemetry.metrics import SILENT, Telemetry
 from .connect_authorizer import AuthResult, ConnectAuthorizer
 from .poster import THROTTLED_SECONDS, Poster
 from .replies import Replies
-from .welcome import Greeter, WelcomeEvent, WelcomeSender
+from .welcome import WelcomeEvent, WelcomeInvoker, WelcomeSender
 
 LOG = logging.getLogger("tickless")
 
@@ -42,7 +42,7 @@ class WebSocketHandlers:
         registry: ConnectionRegistry,
         api: ConnectionsApi,
         limits: RateLimiter,
-        greeter: Greeter,
+        welcome_invoker: WelcomeInvoker,
         connect_authorizer: ConnectAuthorizer | None = None,
         endpoint: str | None = None,
         telemetry: Telemetry = SILENT,
@@ -51,7 +51,7 @@ class WebSocketHandlers:
     ) -> None:
         self._registry = registry
         self._limits = limits
-        self._greeter = greeter
+        self._welcome_invoker = welcome_invoker
         self._connect_authorizer = connect_authorizer or ConnectAuthorizer(store)
         self._endpoint = endpoint
         self._poster = Poster(api, registry, telemetry, monotonic)
@@ -78,7 +78,7 @@ class WebSocketHandlers:
         except KeysUnavailable as error:
             LOG.error("connection %s: not authenticated: %s", connection_id, error)
             return {"statusCode": STATUS[error.code]}
-        self._greeter.invoke(
+        self._welcome_invoker.invoke(
             {"sessionId": session_id, "connectionId": connection_id, "endpoint": endpoint}
         )
         return _accepted(authorized)
@@ -91,9 +91,9 @@ class WebSocketHandlers:
         except StoreUnavailable as error:
             LOG.warning("connection %s: not deregistered: %s", connection_id, error)
 
-    def greet(self, greeting: WelcomeEvent) -> None:
+    def send_welcome(self, event: WelcomeEvent) -> None:
         """The function that $connect invokes: send the welcome message."""
-        self._welcome.send(greeting)
+        self._welcome.send(event)
 
     def message(self, event: Mapping[str, Any]) -> None:
         """$default: read a message, handle it, post the response."""
@@ -126,8 +126,8 @@ class WebSocketHandlers:
             if limit_check is not None and limit_check.counted_at_ms is not None:
                 now_ms = limit_check.counted_at_ms
             replies = [self._replies.to_error(text, error, connection_id, now_ms)]
-        patience_s = THROTTLED_SECONDS if len(replies) == 1 else PAGES_THROTTLED_SECONDS
-        self._poster.post(endpoint, connection_id, *replies, limited_seconds=patience_s)
+        throttled_s = THROTTLED_SECONDS if len(replies) == 1 else PAGES_THROTTLED_SECONDS
+        self._poster.post(endpoint, connection_id, *replies, max_throttled_seconds=throttled_s)
 
     def _close_unregistered(self, endpoint: str, connection_id: str) -> None:
         """Close a connection that was swept, so that its client reconnects, or has just left."""

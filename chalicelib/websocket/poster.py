@@ -42,15 +42,15 @@ class Poster:
         endpoint: str,
         connection_id: str,
         *messages: bytes,
-        limited_seconds: float = THROTTLED_SECONDS,
+        max_throttled_seconds: float = THROTTLED_SECONDS,
     ) -> DeliveryStatus:
         """Post messages in order; returns the status of the last one.
 
-        Gives up after ``limited_seconds`` of nothing but 429.
+        Gives up after ``max_throttled_seconds`` of nothing but 429.
         """
         deadline_s = self._monotonic() + ANSWER_WITHIN_SECONDS
         posts = [Post(endpoint, connection_id, message, deadline_s) for message in messages]
-        statuses = self._api.post_all(posts, ANSWER_WITHIN_SECONDS, limited_seconds)
+        statuses = self._api.post_all(posts, ANSWER_WITHIN_SECONDS, max_throttled_seconds)
         self._telemetry.record_posts(Counter(statuses))
         if not statuses:
             return DeliveryStatus.DELIVERED

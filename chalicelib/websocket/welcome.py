@@ -42,13 +42,13 @@ class WelcomeEvent(TypedDict):
     endpoint: str
 
 
-class Greeter(Protocol):
+class WelcomeInvoker(Protocol):
     """Invokes the function that sends the welcome message, without waiting for it."""
 
-    def invoke(self, greeting: WelcomeEvent) -> None: ...
+    def invoke(self, event: WelcomeEvent) -> None: ...
 
 
-class WelcomeInvoker:
+class LambdaWelcomeInvoker:
     """Invokes the plain Lambda function ``name`` asynchronously.
 
     boto3 is imported with the first connection: REST functions don't need it.
@@ -58,14 +58,14 @@ class WelcomeInvoker:
         self._name = name
         self._region = region
 
-    def invoke(self, greeting: WelcomeEvent) -> None:
+    def invoke(self, event: WelcomeEvent) -> None:
         try:
             self._lambda.invoke(
-                FunctionName=self._name, InvocationType="Event", Payload=json.dumps(greeting)
+                FunctionName=self._name, InvocationType="Event", Payload=json.dumps(event)
             )
         except Exception as error:
             # The connection stays open; its client sends RECONNECT after two seconds.
-            LOG.warning("connection %s: no welcome message: %s", greeting["connectionId"], error)
+            LOG.warning("connection %s: no welcome message: %s", event["connectionId"], error)
 
     @cached_service
     def _lambda(self) -> Any:
@@ -103,20 +103,20 @@ class WelcomeSender:
         self._monotonic = monotonic
         self._sleep = sleep
 
-    def send(self, greeting: WelcomeEvent) -> None:
+    def send(self, event: WelcomeEvent) -> None:
         """Post CONNECTED until it is delivered, then read and post the state.
 
         In this order the client misses no update: commits after the read are broadcast
         to a connection that can be posted to.
         """
-        session_id, connection_id = greeting["sessionId"], greeting["connectionId"]
-        endpoint = greeting["endpoint"]
+        session_id, connection_id = event["sessionId"], event["connectionId"]
+        endpoint = event["endpoint"]
         append_keys(session_id=session_id, connection_id=connection_id)
         heartbeat_ms = self._registry.heartbeat_policy.heartbeat_ms
-        greeted = connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
+        welcome = connected(session_id, connection_id, heartbeat_ms, self._store.now_ms())
         give_up_at, wait_seconds = self._monotonic() + WITHIN_SECONDS, 0.0
         while (
-            self._poster.post(endpoint, connection_id, greeted, limited_seconds=inf)
+            self._poster.post(endpoint, connection_id, welcome, max_throttled_seconds=inf)
             is DeliveryStatus.GONE
         ):
             wait_seconds = min(LONGEST_WAIT_SECONDS, 2 * wait_seconds or FIRST_RETRY_AFTER_SECONDS)
@@ -138,11 +138,11 @@ class WelcomeSender:
             result = self._engine.get_current_state(session_id, bearer=context.bearer)
         except SessionNotFound as error:
             if error.ending is not None:
-                farewell = session_deleted(session_id, self._store.now_ms(), error.ending)
-                self._poster.post(endpoint, connection_id, farewell, limited_seconds=inf)
+                final_message = session_deleted(session_id, self._store.now_ms(), error.ending)
+                self._poster.post(endpoint, connection_id, final_message, max_throttled_seconds=inf)
             return
         except Unauthenticated:
             self._poster.close_revoked(endpoint, connection_id, self._store.now_ms())
             return
         pages = state_sync(result.session, result.now_ms)
-        self._poster.post(endpoint, connection_id, *pages, limited_seconds=inf)
+        self._poster.post(endpoint, connection_id, *pages, max_throttled_seconds=inf)

@@ -59,7 +59,7 @@ def validator(schema: Schema, schemas: Schemas) -> jsonschema_rs.Draft202012Vali
 def closed(schema: Schema, schemas: Schemas, *, is_part: bool = False) -> Schema:
     """A schema with its references put in, that allows no property it does not name.
 
-    What ``is_part`` of a larger object can't tell which properties are none's.
+    A schema that ``is_part`` of a larger object can't know which properties are unknown.
     """
     if "$ref" in schema:
         return closed(schemas[schema["$ref"].removeprefix(REF_PREFIX)], schemas, is_part=is_part)

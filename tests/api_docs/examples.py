@@ -37,9 +37,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Line:
-    """A message that is said by a client, or heard."""
+    """A message that a client sends or receives."""
 
-    is_said: bool
+    is_sent: bool
     message: Any
 
 

@@ -1,7 +1,6 @@
 """Has Schemathesis meet sessions that exist, of every mode and status; its command line loads this.
 
-Left alone it would make up an id for each request, and hear of no session but
-that there is none.
+Left alone it would make up an id for each request, and find no session.
 """
 
 from __future__ import annotations

@@ -110,13 +110,13 @@ def sent_unprompted() -> set[str]:
 
 def test_documented_pushes_are_exactly_those_sent_unprompted() -> None:
     # Sent when another client revokes the connection's token.
-    sent_away = json.loads(session_forbidden(0))
+    forbidden = json.loads(session_forbidden(0))
     # Sent for a frame that is not a message.
     with pytest.raises(InvalidMessage) as nonsense:
         read_message("nonsense")
 
-    assert sent_away["type"] in sent_unprompted()
-    assert {sent_away["code"], nonsense.value.code} <= set(ERROR_CODES)
+    assert forbidden["type"] in sent_unprompted()
+    assert {forbidden["code"], nonsense.value.code} <= set(ERROR_CODES)
 
 
 @pytest.mark.parametrize("reason", [FAILED, TIMED_OUT])

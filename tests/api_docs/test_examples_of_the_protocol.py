@@ -16,7 +16,7 @@ from tests.fakes import (
     FakeConnectionsApi,
     FakeRegistry,
     FakeStore,
-    RecordingGreeter,
+    RecordingWelcomeInvoker,
     websocket_event,
 )
 from tests.rest.client import rest_client
@@ -34,7 +34,7 @@ class Application:
     def __init__(self) -> None:
         self.store = FakeStore(clock_ms=NEW_YEAR_MS)
         self.api = FakeConnectionsApi()
-        self.greeter = RecordingGreeter()
+        self.welcome_invoker = RecordingWelcomeInvoker()
         container = Container(Settings(broadcast="inline"))
         vars(container).update(
             store=self.store, connections=FakeRegistry(self.store), connections_api=self.api
@@ -45,7 +45,7 @@ class Application:
             registry=container.connections,
             api=self.api,
             limits=container.limits,
-            greeter=self.greeter,
+            welcome_invoker=self.welcome_invoker,
             monotonic=lambda: 0.0,
         )
         self.rest = rest_client(container)
@@ -59,17 +59,17 @@ class Application:
         shown = {"status": step.status, "body": step.answer}
         return differences(shown, {"status": answer.status, "body": answer.json})
 
-    def say(self, message: Any) -> None:
+    def send(self, message: Any) -> None:
         self.sockets.message(self._event(body=json.dumps(message)))
 
-    def hear(self) -> Any:
+    def receive(self) -> Any:
         """The next message; the first opens the connection."""
         if not self.api.sent:
             query = {"sessionId": self.session_id}
             assert self.sockets.connect(self._event(queryStringParameters=query)) == {
                 "statusCode": 200
             }
-            self.sockets.greet(self.greeter.greetings.pop())
+            self.sockets.send_welcome(self.welcome_invoker.events.pop())
         message = self.api.messages(CONNECTION)[self._taken]
         self._taken += 1
         check_server_message(message)
@@ -97,11 +97,11 @@ def test_documented_examples_match_the_application(application: Application) -> 
                 application.store.advance(step.ms)
             case Asked():
                 assert application.ask(step) == [], step
-            case Line(is_said=True):
+            case Line(is_sent=True):
                 assert application.unheard == [], step
-                application.say(step.message)
+                application.send(step.message)
             case Line():
-                assert differences(step.message, application.hear()) == [], step
+                assert differences(step.message, application.receive()) == [], step
     assert application.unheard == []
     assert sum(isinstance(step, Asked) for step in steps) >= 6
     assert sum(isinstance(step, Line) for step in steps) >= 10

@@ -90,7 +90,7 @@ def test_instants_and_ids_in_responses_have_formats() -> None:
         **asyncapi_document()["components"]["schemas"],
         **openapi_document()["components"]["schemas"],
     }
-    told = {
+    formats = {
         (name, field.get("format"))
         for one in schemas.values()
         for name, field in one.get("properties", {}).items()
@@ -100,8 +100,8 @@ def test_instants_and_ids_in_responses_have_formats() -> None:
         and not ("pattern" in field and "format" not in field)
     }
 
-    assert len(told) == 17
-    for name, named in told:
+    assert len(formats) == 17
+    for name, named in formats:
         assert named == ("uuid" if name.lower().endswith("id") else "date-time"), name
 
 

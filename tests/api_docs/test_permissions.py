@@ -20,7 +20,7 @@ from tests.fakes import (
     FakeConnectionsApi,
     FakeRegistry,
     FakeStore,
-    RecordingGreeter,
+    RecordingWelcomeInvoker,
     websocket_event,
 )
 from tests.rest.client import ANNE, BEN, SESSION, creation, rest_client
@@ -87,7 +87,7 @@ class Application:
             registry=container.connections,
             api=self.api,
             limits=container.limits,
-            greeter=RecordingGreeter(),
+            welcome_invoker=RecordingWelcomeInvoker(),
             connect_authorizer=ConnectAuthorizer(
                 self.store, lambda: container.required_authenticator
             ),

@@ -58,15 +58,15 @@ def fields(described: dict[str, Any]) -> set[str]:
 
 
 def test_operations() -> None:
-    told = set()
+    described = set()
     for call, _, _ in [row for row in rows(section("REST API")) if len(row) == 3]:
         first, *others = re.findall(r"`([^`]+)`", call) or [""]
         method, _, path = first.partition(" ")
         path = path.replace("{id}", "{session_id}")
-        told |= {(method, path)} if path else set()
-        told |= {(method, f"{SESSION}{name}") for name in others}
+        described |= {(method, path)} if path else set()
+        described |= {(method, f"{SESSION}{name}") for name in others}
 
-    assert told == {(one.method, one.path) for one in OPERATIONS}
+    assert described == {(one.method, one.path) for one in OPERATIONS}
 
 
 def test_statuses_of_success() -> None:
@@ -74,12 +74,12 @@ def test_statuses_of_success() -> None:
         for method, path in re.findall(r"`(GET|POST|DELETE) (/\S*)`", call):
             path_ = path.replace("{id}", "{session_id}")
             (operation,) = [one for one in OPERATIONS if (one.method, one.path) == (method, path_)]
-            told = {int(status) for status in re.findall(r"\b\d\d\d\b", answers)}
-            assert told == set(operation.answers), operation.view
+            described = {int(status) for status in re.findall(r"\b\d\d\d\b", answers)}
+            assert described == set(operation.answers), operation.view
 
 
 def test_errors() -> None:
-    told = {
+    described = {
         # Of several the first is the application's, the others are the gateway's.
         code: int(status[:3])
         for status, named, _ in rows(section("Errors"))
@@ -87,25 +87,25 @@ def test_errors() -> None:
         for code in words(named)
     }
     documented = {code for one in OPERATIONS for code in one.codes}
-    # Told where there is no operation, and told by the socket alone.
+    # Returned where there is no operation, and sent by the socket alone.
     elsewhere = {"NOT_FOUND", "METHOD_NOT_ALLOWED"}
 
-    assert documented <= told.keys()
+    assert documented <= described.keys()
     assert documented | elsewhere == set(STATUS)
-    assert told.keys() == set(STATUS)
-    assert all(STATUS.get(code, status) == status for code, status in told.items())
+    assert described.keys() == set(STATUS)
+    assert all(STATUS.get(code, status) == status for code, status in described.items())
     assert codes.DESCRIPTIONS.keys() >= STATUS.keys()
 
 
 def test_limits() -> None:
     settings = Settings()
-    told = {
+    described = {
         words(setting).pop(): int(limit.partition(" ")[0])
         for _, limit, setting in [row for row in rows(section("Rate limits")) if len(row) == 3]
         if words(setting)
     }
 
-    assert told == {
+    assert described == {
         name: getattr(settings, name.lower())
         for name in ("RATE_LIMIT_GENERAL", "RATE_LIMIT_SWITCH", "RATE_LIMIT_MESSAGE")
     }
@@ -113,20 +113,22 @@ def test_limits() -> None:
 
 def test_rights_of_roles() -> None:
     table = [row for row in rows(section("Roles")) if len(row) == 5][1:]
-    told = {
+    described = {
         Action(action): tuple(Right(one) for one in rights)
         for named, *rights in table
         if rights[0] in set(Right)
         for action in re.findall(r"`([a-z]+)`", named)
     }
 
-    assert told == dict(RIGHTS)
+    assert described == dict(RIGHTS)
 
 
 def test_fields_of_a_creation() -> None:
-    told = {words(row[0]).pop() for row in rows(section("Creating a session")) if words(row[0])}
+    described = {
+        words(row[0]).pop() for row in rows(section("Creating a session")) if words(row[0])
+    }
 
-    assert told == set(schema(openapi_document(), "CreateSession")["properties"])
+    assert described == set(schema(openapi_document(), "CreateSession")["properties"])
 
 
 def test_fields_of_states_and_switch_results() -> None:
@@ -142,9 +144,9 @@ def test_fields_of_states_and_switch_results() -> None:
 
 
 def test_statuses_of_sessions() -> None:
-    told = section("State").partition("Status is")[2].partition(".")[0]
+    described = section("State").partition("Status is")[2].partition(".")[0]
 
-    assert words(told) == set(schema(openapi_document(), "Status")["enum"])
+    assert words(described) == set(schema(openapi_document(), "Status")["enum"])
 
 
 def test_events() -> None:
@@ -154,13 +156,13 @@ def test_events() -> None:
         for one in schema(document, "Event")["oneOf"]
     ]
     documented = {one["properties"]["type"]["const"]: fields(one) - {"type", "at"} for one in kinds}
-    told = {
+    described = {
         kind: {word for word in words(also) if word != "at"}
         for named, also in rows(section("Events"))
         for kind in words(named)
     }
 
-    assert told == documented
+    assert described == documented
 
 
 # The socket
@@ -172,32 +174,36 @@ def test_events() -> None:
 )
 def test_messages(heading: str, always: set[str]) -> None:
     document = asyncapi_document()
-    told = {words(row[0]).pop(): words(row[1]) for row in rows(section(heading)) if words(row[0])}
+    described = {
+        words(row[0]).pop(): words(row[1]) for row in rows(section(heading)) if words(row[0])
+    }
     documented = {}
-    for name in told:
+    for name in described:
         payload = document["components"]["messages"][name]["payload"]["$ref"]
         documented[name] = fields(schema(document, payload.rpartition("/")[2])) - always
 
-    assert told == documented
+    assert described == documented
 
 
 def test_every_message_is_documented() -> None:
     both = section("Server messages") + section("Client messages")
-    told = {words(row[0]).pop() for row in rows(both) if words(row[0])}
+    described = {words(row[0]).pop() for row in rows(both) if words(row[0])}
 
     # The gateway's own has no type, and no row.
-    assert told == asyncapi_document()["components"]["messages"].keys() - {GATEWAY_FAILURE.name}
+    assert described == asyncapi_document()["components"]["messages"].keys() - {
+        GATEWAY_FAILURE.name
+    }
 
 
 def test_messages_of_the_gateway() -> None:
-    told = section("WebSocket API").partition("API Gateway itself")[2]
-    named = set(re.findall(r'"(\w+)"', told.partition("}")[0]))
+    described = section("WebSocket API").partition("API Gateway itself")[2]
+    named = set(re.findall(r'"(\w+)"', described.partition("}")[0]))
 
     assert named == fields(schema(asyncapi_document(), GATEWAY_FAILURE.shape.__name__))
 
 
 def test_commands_of_the_socket() -> None:
-    (told,) = [row[2] for row in rows(section("Client messages")) if row[0] == "`COMMAND`"]
+    (described,) = [row[2] for row in rows(section("Client messages")) if row[0] == "`COMMAND`"]
     command = schema(asyncapi_document(), "CommandMessage")["properties"]["command"]
 
-    assert words(told) - {"args"} == set(command["enum"])
+    assert words(described) - {"args"} == set(command["enum"])

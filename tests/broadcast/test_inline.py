@@ -47,7 +47,7 @@ def test_client_that_does_not_read_delays_the_caller_briefly_and_no_other_client
     quick = [f"quick-{number}" for number in range(50)]
     broadcaster = announcing(api, stub, "slow", *quick)
     broadcaster.broadcast(SESSION, MESSAGE)
-    stub.tell("slow", *[429] * 10_000)
+    stub.respond("slow", *[429] * 10_000)
 
     waited_s = seconds_of(broadcaster)
 
@@ -61,8 +61,8 @@ def test_unanswered_post_is_given_up_at_the_deadline(
     api: ConnectionsApi, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inline, "WITHIN_SECONDS", 0.5)
-    stub.tell("slow", *[429] * 10_000)
-    stub.tell("hanging", HANG)
+    stub.respond("slow", *[429] * 10_000)
+    stub.respond("hanging", HANG)
 
     waited_s = seconds_of(announcing(api, stub, "slow", "hanging"))
 
@@ -105,12 +105,12 @@ def test_token_is_revoked_if_closing_its_connections_fails(
 
 
 def test_messages_to_closed_connections_count_as_posts(api: ConnectionsApi, stub: Stub) -> None:
-    store, told = FakeStore(), RecordingSink()
+    store, sink = FakeStore(), RecordingSink()
     registry, guest = FakeRegistry(store), a_bearer(Role.VIEWER, session_id=SESSION)
     store.clock_ms = guest.valid_until_s * 1000 - 1
     registry.register(SESSION, "ended", stub.endpoint, bearer=guest)
     store.advance(1)
 
-    InlineBroadcaster(registry, lambda: api, telemetry=Telemetry(told)).close_revoked(SESSION)
+    InlineBroadcaster(registry, lambda: api, telemetry=Telemetry(sink)).close_revoked(SESSION)
 
-    assert told.counts == {(names.POSTS.name, ("delivered",)): 1}
+    assert sink.counts == {(names.POSTS.name, ("delivered",)): 1}

@@ -14,6 +14,7 @@ import pytest
 from chalicelib.auth.policy import Bearer, Role
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.relay import Relay, Subscription
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import StoreUnavailable
 from chalicelib.schemas.pushes import session_deleted
@@ -34,10 +35,10 @@ THERE = "http://127.0.0.1:9001/dev"
 
 
 class FakeSubscription:
-    """Hears what it is told; None stands for the loss of the connection."""
+    """Returns queued messages; None stands for the loss of the connection."""
 
     def __init__(self) -> None:
-        self.heard: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
+        self.messages: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
         self.opened = 0
 
     @contextmanager
@@ -47,7 +48,7 @@ class FakeSubscription:
 
     def next(self, within_seconds: float) -> tuple[str, bytes] | None:
         try:
-            message = self.heard.get(timeout=within_seconds)
+            message = self.messages.get(timeout=within_seconds)
         except Empty:
             return None
         if message is None:
@@ -56,7 +57,7 @@ class FakeSubscription:
 
 
 def drain(listening: Subscription, at_a_time_s: float = 5.0) -> None:
-    """Hear everything until the subscription is lost, which must not take for ever."""
+    """Receive everything until the subscription is lost, which must not take for ever."""
     give_up_at = time.monotonic() + HUNG_AFTER_S
     while time.monotonic() < give_up_at:
         listening.next(at_a_time_s)
@@ -76,24 +77,24 @@ class Scene:
         self.store = store
         self.registry = registry
         self.api = api
-        self.engine = SyncEngine(store, session_ttl_ms=3_600_000)
+        self.engine = SyncEngine(CommitLoop(store, session_ttl_ms=3_600_000))
         self.subscription = FakeSubscription()
-        self.told = RecordingSink()
+        self.sink = RecordingSink()
         self.relay = Relay(
             self.subscription.open,
             registry,
             self.engine,
             api,
             HERE,
-            telemetry=Telemetry(self.told),
+            telemetry=Telemetry(self.sink),
             **options,
         )
 
     def create(self) -> None:
         create_session(self.engine, SESSION)
 
-    def says(self, message: bytes) -> None:
-        self.subscription.heard.put((SESSION, message))
+    def publish(self, message: bytes) -> None:
+        self.subscription.messages.put((SESSION, message))
 
     def sent(self, connection_id: str = "a") -> list[Any]:
         return self.api.messages(connection_id)
@@ -112,8 +113,8 @@ def test_update_is_posted_to_connections_of_this_endpoint_only(scene: Scene) -> 
         scene.registry.register(SESSION, connection_id, endpoint)
     assert scene.relay.start()
 
-    scene.says(b'{"n": 1}')
-    scene.says(b'{"n": 2}')
+    scene.publish(b'{"n": 1}')
+    scene.publish(b'{"n": 2}')
 
     eventually(lambda: len(scene.sent("b")) == 2)
     assert scene.sent("a") == scene.sent("b") == [{"n": 1}, {"n": 2}]
@@ -124,7 +125,7 @@ def test_final_message_is_followed_by_the_close(scene: Scene) -> None:
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
-    scene.says(session_deleted(SESSION, 5))
+    scene.publish(session_deleted(SESSION, 5))
 
     eventually(lambda: scene.registry.connections_of(SESSION).connections == [])
     assert [message["type"] for message in scene.sent("a")] == ["SESSION_DELETED"]
@@ -138,7 +139,7 @@ def test_gone_connection_is_deregistered_after_the_grace_period(scene: Scene) ->
     scene.api.outcomes = {"old": [DeliveryStatus.GONE], "new": [DeliveryStatus.GONE]}
     scene.relay.start()
 
-    scene.says(b"{}")
+    scene.publish(b"{}")
 
     eventually(lambda: len(scene.registry.connections_of(SESSION).connections) == 1)
     assert scene.registry.connections_of(SESSION).connections[0].connection_id == "new"
@@ -151,17 +152,17 @@ def test_fan_out_is_measured_once_with_the_status_of_each_post(
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
     # The snapshot it begins with is one, too.
-    eventually(lambda: scene.told.observed)
-    scene.told.counts.clear()
-    scene.told.observed.clear()
+    eventually(lambda: scene.sink.observed)
+    scene.sink.counts.clear()
+    scene.sink.observed.clear()
     for connection_id in ("b", "c", "d"):
         scene.registry.register(SESSION, connection_id, HERE)
     scene.api.outcomes = {"b": [DeliveryStatus.GONE], "c": [DeliveryStatus.FAILED]}
 
-    scene.says(scene.store.published[0][1])
+    scene.publish(scene.store.published[0][1])
 
-    eventually(lambda: len(scene.told.counts) == 3)
-    assert dict(scene.told.counts) == {
+    eventually(lambda: len(scene.sink.counts) == 3)
+    assert dict(scene.sink.counts) == {
         (names.POSTS.name, ("delivered",)): 2,
         (names.POSTS.name, ("gone",)): 1,
         (names.POSTS.name, ("failed",)): 1,
@@ -176,7 +177,7 @@ def test_fan_out_is_measured_once_with_the_status_of_each_post(
         1,
     )
     assert line["posts"] == {"delivered": 2, "gone": 1, "failed": 1}
-    assert len(scene.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+    assert len(scene.sink.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
 
 
 def test_update_without_recipients_is_no_fan_out(scene: Scene) -> None:
@@ -185,14 +186,14 @@ def test_update_without_recipients_is_no_fan_out(scene: Scene) -> None:
     scene.registry.register(other, "b", HERE)
     scene.relay.start()
 
-    scene.says(b'{"n": 1}')
+    scene.publish(b'{"n": 1}')
     # Messages are taken in their order: this one's post shows that the first is done with.
-    scene.subscription.heard.put((other, b'{"n": 2}'))
+    scene.subscription.messages.put((other, b'{"n": 2}'))
     eventually(lambda: scene.sent("b"))
 
-    eventually(lambda: scene.told.observed)
-    assert len(scene.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
-    assert scene.told.counts == {(names.POSTS.name, ("delivered",)): 1}
+    eventually(lambda: scene.sink.observed)
+    assert len(scene.sink.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+    assert scene.sink.counts == {(names.POSTS.name, ("delivered",)): 1}
 
 
 def test_lost_subscription_is_replaced_and_each_client_gets_a_snapshot(scene: Scene) -> None:
@@ -201,13 +202,13 @@ def test_lost_subscription_is_replaced_and_each_client_gets_a_snapshot(scene: Sc
     scene.registry.register(SESSION, "a", HERE)
     scene.registry.register(SESSION, "c", THERE)
 
-    scene.subscription.heard.put(None)
+    scene.subscription.messages.put(None)
     scene.engine.start_session(SESSION)
 
     eventually(lambda: scene.sent("a"))
     assert (scene.sent("a")[0]["type"], scene.subscription.opened) == ("STATE_SYNC", 2)
     assert scene.sent("c") == []
-    scene.says(b'{"n": 3}')
+    scene.publish(b'{"n": 3}')
     eventually(lambda: scene.sent("a")[-1] == {"n": 3})
 
 
@@ -229,14 +230,14 @@ def test_session_missing_after_the_loss_is_announced(scene: Scene, there_was_one
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
 
-    scene.subscription.heard.put(None)
+    scene.subscription.messages.put(None)
 
     eventually(lambda: scene.sent("a"))
-    told = scene.sent("a")[0]
+    message = scene.sent("a")[0]
     if there_was_one:
-        assert (told["type"], told["reason"]) == ("SESSION_DELETED", "deleted")
+        assert (message["type"], message["reason"]) == ("SESSION_DELETED", "deleted")
     else:
-        assert (told["type"], told["code"]) == ("ERROR", "SESSION_NOT_FOUND")
+        assert (message["type"], message["code"]) == ("ERROR", "SESSION_NOT_FOUND")
     assert scene.api.closed == []
 
 
@@ -246,13 +247,13 @@ def test_internal_error_does_not_end_the_relay(
     scene.registry.register(SESSION, "a", HERE)
     scene.relay.start()
     scene.registry.lists[SESSION] = None  # type: ignore[assignment]
-    scene.says(b'{"n": 1}')
+    scene.publish(b'{"n": 1}')
     eventually(lambda: "restarting" in caplog.text)
     scene.registry.lists[SESSION] = {}
     scene.registry.register(SESSION, "a", HERE)
 
     eventually(lambda: scene.subscription.opened > 1)
-    scene.says(b'{"n": 2}')
+    scene.publish(b'{"n": 2}')
 
     eventually(lambda: {"n": 2} in scene.sent("a"))
 
@@ -265,7 +266,7 @@ def test_redis_subscription_receives_commits_and_reports_its_loss(
     open_store: OpenStore, anywhere: RedisProcess | Cluster
 ) -> None:
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
-    engine = SyncEngine(store, session_ttl_ms=60_000)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=60_000))
     with (
         proxy_to(anywhere.port) as proxy,
         subscription(settings_of(proxy, anywhere)) as listening,
@@ -273,9 +274,9 @@ def test_redis_subscription_receives_commits_and_reports_its_loss(
         # Spread over all slots that sessions lie in, and so over all nodes.
         awaited = {create_session(engine, str(uuid4())) for _ in range(48)}
         while awaited:
-            heard = listening.next(HUNG_AFTER_S)
-            assert heard is not None
-            awaited.discard(heard[0])
+            update = listening.next(HUNG_AFTER_S)
+            assert update is not None
+            awaited.discard(update[0])
         proxy.cut()
         with pytest.raises(StoreUnavailable):
             drain(listening)
@@ -347,7 +348,7 @@ def test_connection_of_a_revoked_token_is_told_why_and_closed(scene: Scene) -> N
     assert scene.relay.start()
 
     scene.store.revoke(SESSION, "revoked", 60_000)
-    scene.says(b"")
+    scene.publish(b"")
 
     eventually(lambda: scene.api.closed == ["a"])
     assert [one["code"] for one in scene.sent("a")] == ["SESSION_FORBIDDEN"]
@@ -365,11 +366,11 @@ def test_connection_of_an_expired_token_receives_no_update(scene: Scene) -> None
     scene.store.clock_ms = guest.valid_until_s * 1000
     scene.registry.register(SESSION, "b", HERE)
     scene.registry.lists[SESSION]["a"] = scene.registry.lists[SESSION]["a"]._replace(
-        heard_at_ms=scene.store.clock_ms
+        last_seen_at_ms=scene.store.clock_ms
     )
     assert scene.relay.start()
 
-    scene.says(b'{"n": 1}')
+    scene.publish(b'{"n": 1}')
 
     eventually(lambda: scene.api.closed == ["a"])
     assert [one["code"] for one in scene.sent("a")] == ["SESSION_FORBIDDEN"]

@@ -140,7 +140,7 @@ def test_sweep_delays_no_update(scene: SlowScene) -> None:
     scene.registry.sweeps.shut()
     assert scene.registry.sweeps.reached.wait(HUNG_AFTER_S)
 
-    scene.says(b'{"n": 1}')
+    scene.publish(b'{"n": 1}')
 
     eventually(lambda: scene.sent() == [{"n": 1}])
 
@@ -163,7 +163,7 @@ def test_snapshots_delay_no_update(scene: SlowScene) -> None:
     assert scene.relay.start()
     assert scene.store.gate.reached.wait(HUNG_AFTER_S)
 
-    scene.says(b'{"n": 1}')
+    scene.publish(b'{"n": 1}')
 
     eventually(lambda: scene.sent() == [{"n": 1}])
 
@@ -174,10 +174,10 @@ def test_deregistering_delays_no_update(scene: SlowScene) -> None:
     scene.store.advance(15_000)
     scene.registry.removals.shut()
     assert scene.relay.start()
-    scene.says(b'{"n": 1}')
+    scene.publish(b'{"n": 1}')
     assert scene.registry.removals.reached.wait(HUNG_AFTER_S)
 
-    scene.says(b'{"n": 2}')
+    scene.publish(b'{"n": 2}')
 
     eventually(lambda: scene.sent() == [{"n": 1}, {"n": 2}])
 
@@ -204,7 +204,7 @@ def test_thousands_of_gone_connections_are_deregistered(scene: SlowScene) -> Non
     scene.store.advance(15_000)
     assert scene.relay.start()
 
-    scene.says(b'{"n": 1}')
+    scene.publish(b'{"n": 1}')
 
     eventually(lambda: len(scene.registry.connections_of(SESSION).connections) == 21)
 
@@ -214,7 +214,7 @@ def test_update_is_not_followed_by_an_older_snapshot(scene: SlowScene) -> None:
 
     def a_command() -> None:
         scene.engine.start_session(SESSION)
-        scene.says(scene.store.published[-1][1])
+        scene.publish(scene.store.published[-1][1])
         eventually(scene.sent)
 
     # The snapshot has been read, and not been sent.
@@ -326,7 +326,7 @@ def test_loss_during_snapshots_sends_each_client_another(scene: SlowScene) -> No
     assert scene.relay.start()
     assert scene.store.gate.reached.wait(HUNG_AFTER_S)
 
-    scene.subscription.heard.put(None)
+    scene.subscription.messages.put(None)
     eventually(lambda: scene.subscription.opened == 2)
     scene.store.gate.open()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from tickless import Snapshot
@@ -15,6 +16,12 @@ SERVER_START_MS = 1_767_225_600_000
 EPOCH = "e"
 RUNNING = {"is_active": True, "is_running": True}
 """The fields of a participant whose clock is running."""
+
+
+def iso(ms: float) -> str:
+    """The instant ``ms`` after the start of a test, as the server writes it."""
+    at = datetime.fromtimestamp((SERVER_START_MS + ms) / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def updated_at(version: int) -> str:

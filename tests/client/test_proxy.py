@@ -6,20 +6,15 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
 from socketserver import StreamRequestHandler, TCPServer
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from threading import Thread
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from websockets.asyncio.server import serve
 
+from tests.servers import Certificate
 from tests.waiting import HUNG_AFTER_S
 from tickless import SessionClient
 from tickless.environment import ConnectionFailed, ProxySource, open_socket
@@ -191,35 +186,9 @@ def test_proxy_that_never_answers_is_reported() -> None:
     asyncio.run(connect())
 
 
-@pytest.fixture
-def untrusted(tmp_path: Path) -> SSLContext:
-    """The context of a server with a certificate that it signed itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    at = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(at - timedelta(days=1))
-        .not_valid_after(at + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = tmp_path / "server.pem"
-    path.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
-    context = SSLContext(PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
+def test_certificate_that_is_not_trusted_is_reported_as_that(certificate: Certificate) -> None:
+    untrusted = certificate.server_context()
 
-
-def test_certificate_that_is_not_trusted_is_reported_as_that(untrusted: SSLContext) -> None:
     async def connect() -> None:
         errors: list[Message] = []
         async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, ssl=untrusted) as server:

@@ -49,7 +49,7 @@ def a_session(engine: SyncEngine) -> str:
 
 @dataclass
 class Ledger:
-    """What the players were told of adjustments, by command id.
+    """The responses that the players got to adjustments, by command id.
 
     ``acknowledged`` says of which session each was, ``confirmed`` which of them
     the replica is known to have had.

@@ -10,10 +10,11 @@ import pytest
 from redis.crc import key_slot
 
 from chalicelib.core.errors import StoreUnavailable
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import SessionStore
 from chalicelib.store.keys import SessionKeys
-from tests.e2e.measurements import tell
+from tests.e2e.measurements import report
 from tests.engine.sweeper.scenarios import expected, start_session, sweeping, timeouts
 from tests.failover import Failover, replicated
 from tests.fixtures import OpenStore
@@ -39,7 +40,7 @@ FALLS: dict[str, Callable[[RedisProcess], None]] = {
 def engines(store: Failover, open_store: OpenStore) -> list[SyncEngine]:
     """For each player one; they share two connections to the store, as in two processes."""
     stores = [open_store(store.url, cluster=store.is_cluster) for _ in range(2)]
-    engines = [SyncEngine(one, session_ttl_ms=TTL_MS) for one in stores]
+    engines = [SyncEngine(CommitLoop(one, session_ttl_ms=TTL_MS)) for one in stores]
     return engines * (PLAYERS // len(engines))
 
 
@@ -84,7 +85,7 @@ def test_replicated_commits_survive_once_and_clients_and_sweepers_go_on(
     for session_id, started_ms in swept:
         instants = timeouts(store, session_id)
         assert instants == expected(started_ms, len(instants)), "each timeout once, at its instant"
-    tell(
+    report(
         f"{len(ledger.acknowledged)} acknowledged, {len(lost)} of them lost,"
         f" {ledger.refusals} refused; took over after {took_over_at - fell_at:.2f} s,"
         f" back {back_after_s:.2f} s later"
@@ -96,7 +97,7 @@ def test_only_commits_that_were_not_replicated_are_lost(
     tmp_path: Path, open_store: OpenStore
 ) -> None:
     with replicated(valkey_binary(), tmp_path) as store:
-        engine = SyncEngine(open_store(store.url), session_ttl_ms=TTL_MS)
+        engine = SyncEngine(CommitLoop(open_store(store.url), session_ttl_ms=TTL_MS))
         ids = [a_session(engine) for _ in range(SESSIONS)]
         with Players([engine] * PLAYERS, ids) as players:
             more(players, MANY)
@@ -115,14 +116,14 @@ def test_only_commits_that_were_not_replicated_are_lost(
         assert players.ledger.confirmed <= found.keys()
         assert not apart & found.keys()
         assert {one for one in acknowledged if one.startswith("after")} <= found.keys()
-        tell(f"{len(acknowledged)} acknowledged, {len(acknowledged - found.keys())} lost")
+        report(f"{len(acknowledged)} acknowledged, {len(acknowledged - found.keys())} lost")
 
 
 def test_sessions_on_other_nodes_go_on_without_full_coverage(
     own_cluster: Cluster, open_store: OpenStore
 ) -> None:
     store = open_store(own_cluster.url, cluster=True)
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))
     for node in own_cluster.nodes:
         with node.admin() as admin:
             admin.config_set("cluster-require-full-coverage", "no")

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from tests.e2e.client import Client, all_until
 from tests.e2e.instances import Answer, Instance, Rest, awaited, instances
-from tests.e2e.measurements import tell
+from tests.e2e.measurements import report
 from tests.e2e.sessions import a_session, agrees
 from tests.engine.sweeper.scenarios import expected, start_session, timeouts
 from tests.failover import Failover
@@ -112,7 +113,7 @@ class Callers:
 async def a_fall(
     store: Failover, pair: list[Instance], fall: Callable[[Any], None]
 ) -> tuple[list[str], Answers, set[str]]:
-    """The sessions, what callers were told, and what the replica was known to have."""
+    """The sessions, what callers got, and what the replica was known to have."""
     sessions = [a_session(3) for _ in range(SESSIONS)]
     ids = [session["session_id"] for session in sessions]
     async with AsyncExitStack() as stack:
@@ -125,7 +126,7 @@ async def a_fall(
             for session_id in ids
             for at in range(WATCHERS)
         ]
-        await all_until(watchers, lambda client: client.snapshot, why="greeted")
+        await all_until(watchers, lambda client: client.snapshot, why="welcome message")
 
         callers = Callers()
         answers = callers.answers
@@ -152,12 +153,12 @@ async def a_fall(
             theirs = watchers[at * WATCHERS : (at + 1) * WATCHERS]
             converged_s = max(converged_s, await until_converged(rest, session_id, theirs))
         assert {client.connections for client in watchers} == {1}, "they stay connected"
-        await until_relays_hear(rest, ids[0], watchers[:WATCHERS], fell_at)
-        heard_again_s = time.monotonic() - fell_at
-        tell(
+        await until_relays_forward(rest, ids[0], watchers[:WATCHERS], fell_at)
+        forwarded_again_s = time.monotonic() - fell_at
+        report(
             f"{len(answers.versions)} acknowledged, {answers.refusals} refused; took over after"
             f" {took_over_at - fell_at:.2f} s, back {back_after_s:.2f} s later, relays"
-            f" {heard_again_s:.2f} s after the fall; converged within {converged_s:.2f} s"
+            f" {forwarded_again_s:.2f} s after the fall; converged within {converged_s:.2f} s"
         )
     return ids, answers, confirmed
 
@@ -182,7 +183,7 @@ async def until_converged(rest: Rest, session_id: str, watchers: list[Client]) -
     return time.monotonic() - began
 
 
-async def until_relays_hear(
+async def until_relays_forward(
     rest: Rest, session_id: str, watchers: list[Client], fell_at: float
 ) -> None:
     """Return once an update has reached each connection without being asked for."""
@@ -190,11 +191,11 @@ async def until_relays_hear(
         answer = await answered(lambda: rest.command(session_id, "switch"))
         version = answer.data["version"]
 
-        def heard(client: Client, version: int = version) -> bool:
-            return any(one["version"] == version for one in client.heard("STATE_UPDATE"))
+        def received(client: Client, version: int = version) -> bool:
+            return any(one["version"] == version for one in client.received("STATE_UPDATE"))
 
         try:
-            await all_until(watchers, heard, 1.0)
+            await all_until(watchers, received, 1.0)
         except* AssertionError:
             assert time.monotonic() < fell_at + HEARD_AGAIN_WITHIN_S
         else:
@@ -209,7 +210,9 @@ def test_calls_fail_briefly_clients_converge_and_timeouts_happen(
         "REDIS_CLUSTER": "true" if store.is_cluster else "false",
         "HEARTBEAT_INTERVAL_MS": f"{HEARTBEAT_S * 1000:.0f}",
     }
-    engine = SyncEngine(open_store(store.url, cluster=store.is_cluster), session_ttl_ms=600_000)
+    engine = SyncEngine(
+        CommitLoop(open_store(store.url, cluster=store.is_cluster), session_ttl_ms=600_000)
+    )
     with instances(2, store.url, tmp_path, environment=environment) as pair:
         swept, started_ms = start_session(engine)
         ids, answers, confirmed = asyncio.run(a_fall(store, pair, FALLS[fall]))

@@ -9,9 +9,10 @@ import pytest
 from redis.crc import key_slot
 
 from chalicelib.core.errors import StoreUnavailable
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.store.keys import SessionKeys, shard_tag
-from tests.e2e.measurements import tell
+from tests.e2e.measurements import report
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, RedisProcess, valkey_binary
 
@@ -33,7 +34,9 @@ WAYS: dict[str, Callable[[Cluster, int, RedisProcess], None]] = {
 def test_commands_succeed_while_every_slot_moves_to_a_new_node(
     own_cluster: Cluster, open_store: OpenStore, tmp_path: Path, way: str
 ) -> None:
-    engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
+    engine = SyncEngine(
+        CommitLoop(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
+    )
     ids = [a_session(engine) for _ in range(SESSIONS)]
     slots = [key_slot(shard_tag(shard).encode()) for shard in range(SHARDS)]
     with (
@@ -50,13 +53,15 @@ def test_commands_succeed_while_every_slot_moves_to_a_new_node(
         assert ledger.surprises == []
         found = audit(engine, own_cluster, ids)
     assert ledger.acknowledged.keys() <= found.keys()
-    tell(f"{way}: {len(ledger.acknowledged)} acknowledged, {ledger.refusals} refused")
+    report(f"{way}: {len(ledger.acknowledged)} acknowledged, {ledger.refusals} refused")
 
 
 def test_commits_to_a_slot_left_half_moved_are_refused_until_it_has_moved(
     own_cluster: Cluster, open_store: OpenStore
 ) -> None:
-    engine = SyncEngine(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
+    engine = SyncEngine(
+        CommitLoop(open_store(own_cluster.url, cluster=True), session_ttl_ms=TTL_MS)
+    )
     session_id = a_session(engine)
     slot = key_slot(SessionKeys.of(session_id, SHARDS).session.encode())
     giver = owner_of(own_cluster, slot)

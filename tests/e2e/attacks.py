@@ -172,9 +172,9 @@ async def reads_nothing(url: str, session_id: str, many: int) -> None:
         deaf.setblocking(False)
         await loop.sock_connect(deaf, address_of(url))
         await loop.sock_sendall(deaf, handshake(url, session_id))
-        heard = b""
-        while (hello := re.search(rb'"connectionId":"([^"]+)"', heard)) is None:
-            heard += await loop.sock_recv(deaf, 200)
+        received = b""
+        while (hello := re.search(rb'"connectionId":"([^"]+)"', received)) is None:
+            received += await loop.sock_recv(deaf, 200)
         message = json.dumps({"type": "RECONNECT"}).encode()
         await loop.sock_sendall(deaf, masked(message) * many)
         await asyncio.to_thread(until_full, url, hello[1].decode())

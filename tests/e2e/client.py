@@ -1,6 +1,6 @@
-"""The Python client, and everything that goes over its sockets written down.
+"""The Python client, and a record of everything that its sockets carry.
 
-Whatever it says and hears is held against the published contract. What makes it
+Whatever it sends and receives is checked against the published contract. What makes it
 shorter to wait for than a program would want is in ``PACE``.
 """
 
@@ -27,14 +27,14 @@ WITHIN_S = HUNG_AFTER_S
 PACE = ClientTimeouts(
     initial_backoff_ms=100,
     max_backoff_ms=2_000,
-    # What these tests are about is told by heartbeats alone, and settled by the service alone.
+    # What these tests are about is reported by heartbeats alone, and settled by the service alone.
     clock_samples=0,
     claim_delay_ms=inf,
 )
 
 
 class Note(NamedTuple):
-    """What was sent or heard, and what was shown after that.
+    """What was sent or received, and what was shown after that.
 
     ``is_answer`` if it was, or completed, a STATE_SYNC that is shown now.
     """
@@ -46,7 +46,7 @@ class Note(NamedTuple):
 
 
 class Recorded:
-    """A socket that tells its client of whatever goes over it."""
+    """A socket that reports to its client what it carries."""
 
     def __init__(self, socket: Socket, client: Client) -> None:
         self._socket = socket
@@ -60,12 +60,12 @@ class Recorded:
         except SocketClosed as closed:
             self._client.closed(closed)
             raise
-        self._client.hears(data)
+        self._client.record_received(data)
         return data
 
     async def send(self, text: str) -> None:
         self._client.taken()
-        self._client.says(text)
+        self._client.record_sent(text)
         await self._socket.send(text)
 
     async def close(self) -> None:
@@ -79,7 +79,7 @@ class Recorded:
 class Client(SessionClient):
     """Watches ``session_id`` at the address that ``where`` names, from ``async with`` on.
 
-    ``messages`` is all that was heard, in its order, ``notes`` that and what was sent, ``shown``
+    ``messages`` is all that was received, in order, ``notes`` that and what was sent, ``shown``
     every version that was shown, ``closes`` the codes with which connections ended.
     ``heartbeat_s`` is what it goes by before CONNECTED has come.
     """
@@ -103,7 +103,7 @@ class Client(SessionClient):
         self._keeps_messages = keeps_messages
         self._wire: Recorded | None = None
         self._notes: list[Note] = []
-        self._hearing: tuple[Message, Snapshot | None] | None = None
+        self._last_received: tuple[Message, Snapshot | None] | None = None
         self.messages: list[Message] = []
         self.kinds: Counter[str] = Counter()
         self.shown: list[tuple[str, int]] = []
@@ -127,7 +127,7 @@ class Client(SessionClient):
         self.taken()
         return self._notes
 
-    def heard(self, kind: str) -> list[Message]:
+    def received(self, kind: str) -> list[Message]:
         return [message for message in self.messages if message["type"] == kind]
 
     # What tests do with it
@@ -143,7 +143,7 @@ class Client(SessionClient):
     async def until(
         self, condition: Callable[[Self], object], within_s: float = WITHIN_S, why: str = ""
     ) -> None:
-        """Wait until what was heard fulfils a condition."""
+        """Wait until what was received fulfils a condition."""
         try:
             async with asyncio.timeout(within_s):
                 await super().wait_until(condition)
@@ -172,7 +172,7 @@ class Client(SessionClient):
         args = {"current_participant_id": None, **(args or {})} if command == "switch" else args
         return await super().command(command, args, expected_version=expected_version)
 
-    # What its sockets tell
+    # What its sockets report
 
     async def _open(self, url: str, subprotocols: tuple[str, ...]) -> Socket:
         try:
@@ -192,7 +192,7 @@ class Client(SessionClient):
         if self._wire is wire:
             self._wire = None
 
-    def hears(self, data: str | bytes) -> None:
+    def record_received(self, data: str | bytes) -> None:
         self.largest_bytes = max(self.largest_bytes, len(data))
         message: Message = json.loads(data)
         # Without a type it is the gateway's own.
@@ -204,17 +204,17 @@ class Client(SessionClient):
             self.connection_id = message["connectionId"]
         if self._keeps_messages:
             self.messages.append(message)
-            self._hearing = message, self.snapshot
+            self._last_received = message, self.snapshot
 
     def taken(self) -> None:
         """The client has made of the last message what it makes of it."""
-        hearing, self._hearing = self._hearing, None
-        if hearing is not None:
-            message, before = hearing
+        last, self._last_received = self._last_received, None
+        if last is not None:
+            message, before = last
             is_answer = message.get("type") == "STATE_SYNC" and self.snapshot is not before
             self._notes.append(Note(message, self.place, was_sent=False, is_answer=is_answer))
 
-    def says(self, text: str) -> None:
+    def record_sent(self, text: str) -> None:
         try:
             message: Message = json.loads(text)
         except ValueError:

@@ -27,7 +27,7 @@ def pair(
 
 
 NO_HEARTBEATS = {"HEARTBEAT_INTERVAL_MS": "300000"}
-"""Longer than a test, on whatever machine: a client that asks for nothing was told everything."""
+"""Longer than a test, on whatever machine: a client that asks for nothing received everything."""
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""How a client came to show what GET does, told by its own heartbeats and by no other clock.
+"""How a client came to show what GET does, by its own heartbeats and no other clock.
 
-A heartbeat gets through when its PONG is heard and, where that found the client
+A heartbeat gets through when its PONG is received and, where that found the client
 showing something else, the whole answer to the RECONNECT that follows. One such
 heartbeat is enough, however slow the machine and whatever else was lost.
 """
@@ -30,7 +30,7 @@ def found_wanting(notes: Sequence[Note], truth: StateVersion, since_ms: int) -> 
     """How many heartbeats found that ``truth`` was not what the client showed.
 
     Raises:
-        AssertionError: One got through and didn't help, or told something else.
+        AssertionError: One got through and didn't help, or reported something else.
     """
     found, asks = 0, True
     for message, place, was_sent, is_answer in notes:
@@ -40,7 +40,7 @@ def found_wanting(notes: Sequence[Note], truth: StateVersion, since_ms: int) -> 
         elif kind == "PONG" and message["receivedAt"] >= since_ms:
             assert StateVersion.from_message(message) == truth
             if place != truth and asks:
-                # Until it asks, another heartbeat has nothing new to tell.
+                # Until it asks, another heartbeat has nothing new to report.
                 found, asks = found + 1, False
         elif kind == "STATE_SYNC" and is_answer and message["timestamp"] >= since_ms:
             assert place == truth, "The answer got through, and yet it shows something else"

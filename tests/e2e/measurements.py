@@ -5,5 +5,5 @@ from __future__ import annotations
 import sys
 
 
-def tell(figure: str) -> None:
+def report(figure: str) -> None:
     sys.stdout.write(f"{figure}\n")

@@ -14,7 +14,7 @@ from tests.servers import Cluster, RedisProcess
 from .client import FRAME_BYTES, Client, all_until, has_reached
 from .conftest import NO_HEARTBEATS, Size
 from .instances import Instance, Rest, instances
-from .measurements import tell
+from .measurements import report
 from .sessions import a_session, differences
 
 EACH = 10
@@ -22,7 +22,7 @@ AHEAD = 100
 """So many versions the slowest may be behind: what a machine can post a second is no claim here."""
 
 
-async def everybody_hears_everything(pair: list[Instance], commands: int) -> None:
+async def every_client_receives_every_version(pair: list[Instance], commands: int) -> None:
     """Commands alternate between the instances, and between REST and the socket."""
     session = a_session()
     session_id = session["session_id"]
@@ -34,7 +34,7 @@ async def everybody_hears_everything(pair: list[Instance], commands: int) -> Non
             for one in pair
             for _ in range(EACH)
         ]
-        await all_until(clients, lambda client: client.version == 1, why="greeted")
+        await all_until(clients, lambda client: client.version == 1, why="welcome message")
         await rest[0].command(session_id, "start")
         began = time.monotonic()
         for number in range(commands - 1):
@@ -52,8 +52,8 @@ async def everybody_hears_everything(pair: list[Instance], commands: int) -> Non
         seconds = time.monotonic() - began
         answer = await rest[1].get(session_id)
         for client in clients:
-            heard = [update["version"] for update in client.heard("STATE_UPDATE")]
-            assert sorted(heard) == list(range(2, last + 1)), "each version once"
+            received = [update["version"] for update in client.received("STATE_UPDATE")]
+            assert sorted(received) == list(range(2, last + 1)), "each version once"
             in_order = [version for _, version in client.shown]
             assert in_order == sorted(set(in_order))
             assert in_order[-1] == last
@@ -61,13 +61,13 @@ async def everybody_hears_everything(pair: list[Instance], commands: int) -> Non
             assert differences(client.snapshot, answer) == []
             assert (client.connections, client.reconnects) == (1, 0)
             assert client.largest_bytes <= FRAME_BYTES
-    tell(f"{commands} commands, {2 * EACH} clients: {commands / seconds:.0f} commands/s")
+    report(f"{commands} commands, {2 * EACH} clients: {commands / seconds:.0f} commands/s")
 
 
 def test_every_client_of_two_instances_receives_every_version_once(
     pair_without_heartbeats: list[Instance], size: Size
 ) -> None:
-    asyncio.run(everybody_hears_everything(pair_without_heartbeats, size(300, 1_000)))
+    asyncio.run(every_client_receives_every_version(pair_without_heartbeats, size(300, 1_000)))
 
 
 def test_every_client_receives_every_version_once_with_inline_broadcast(
@@ -76,7 +76,7 @@ def test_every_client_receives_every_version_once_with_inline_broadcast(
     environment = {**NO_HEARTBEATS, "BROADCAST": "inline"}
     with instances(2, valkey.url, tmp_path, environment=environment) as pair:
         assert [one.relay_pid for one in pair] == [None, None]
-        asyncio.run(everybody_hears_everything(pair, size(100, 1_000)))
+        asyncio.run(every_client_receives_every_version(pair, size(100, 1_000)))
 
 
 @pytest.mark.failover
@@ -85,7 +85,7 @@ def test_every_client_receives_every_version_once_on_a_cluster(
 ) -> None:
     environment = {**NO_HEARTBEATS, "REDIS_CLUSTER": "true"}
     with instances(2, own_cluster.url, tmp_path, environment=environment) as pair:
-        asyncio.run(everybody_hears_everything(pair, size(300, 1_000)))
+        asyncio.run(every_client_receives_every_version(pair, size(300, 1_000)))
 
 
 async def newcomers_in_a_flood(pair: list[Instance], newcomers: int) -> None:
@@ -95,11 +95,11 @@ async def newcomers_in_a_flood(pair: list[Instance], newcomers: int) -> None:
         rest = [await stack.enter_async_context(Rest(one.rest_url)) for one in pair]
         await rest[0].create(session)
         await rest[0].command(session_id, "start")
-        everybody_is_here = asyncio.Event()
+        all_connected = asyncio.Event()
 
         async def flood(one: Rest) -> int:
             switches = 0
-            while not everybody_is_here.is_set():
+            while not all_connected.is_set():
                 await one.command(session_id, "switch")
                 switches += 1
             return switches
@@ -117,27 +117,27 @@ async def newcomers_in_a_flood(pair: list[Instance], newcomers: int) -> None:
                     await all_until(
                         clients, lambda client: client.snapshot, why="something to show"
                     )
-            everybody_is_here.set()
+            all_connected.set()
         versions = 2 + sum(task.result() for task in floods)
         seconds = time.monotonic() - began
         answer = await rest[0].get(session_id)
         assert answer.data["version"] == versions
         await all_until(clients, lambda client: client.version == versions, why="the newest")
         # On a busy machine news may come late enough to be asked for, and yet it comes.
-        await all_until(clients, has_missed_nothing, why="each version since the greeting")
+        await all_until(clients, has_missed_nothing, why="each version since the welcome message")
         for client in clients:
             assert client.snapshot is not None
             assert differences(client.snapshot, answer) == []
             assert client.connections == 1
-    tell(f"{newcomers} newcomers within {seconds:.1f} s, {versions} versions meanwhile")
+    report(f"{newcomers} newcomers within {seconds:.1f} s, {versions} versions meanwhile")
 
 
 def has_missed_nothing(client: Client) -> bool:
-    """Whether it need not have asked: each version it wasn't greeted with was told."""
-    greeting = client.heard("STATE_SYNC")[0]["version"]
-    told = {update["version"] for update in client.heard("STATE_UPDATE")}
+    """Whether it received each version after the welcome message's, without asking for it."""
+    welcome_version = client.received("STATE_SYNC")[0]["version"]
+    updates = {update["version"] for update in client.received("STATE_UPDATE")}
     assert client.snapshot is not None
-    return told.issuperset(range(greeting + 1, client.snapshot.version + 1))
+    return updates.issuperset(range(welcome_version + 1, client.snapshot.version + 1))
 
 
 def test_client_that_connects_during_a_flood_of_updates_misses_no_version(

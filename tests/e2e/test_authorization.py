@@ -107,7 +107,7 @@ def a_token(keys: Any = KEYS, role: Role = Role.SERVER, **changes: Any) -> str:
     return tokens.sign(Bearer(**claims), keys)
 
 
-async def hear(socket: ClientConnection, kind: str) -> Any:
+async def receive(socket: ClientConnection, kind: str) -> Any:
     async with asyncio.timeout(20):
         while True:
             message = json.loads(await socket.recv())
@@ -160,15 +160,15 @@ async def an_evening(stack: Stack) -> set[str]:
     ):
         assert watching.subprotocol == f"bearer.{viewer['token']}"
         for socket in (watching, playing, staying):
-            await hear(socket, "STATE_SYNC")
+            await receive(socket, "STATE_SYNC")
         assert stack.call("POST", f"/{session_id}/start", host).status == 200
         for socket in (watching, playing, staying):
-            await hear(socket, "STATE_UPDATE")
+            await receive(socket, "STATE_UPDATE")
         command = {"type": "COMMAND", "id": "1", "command": "switch"}
         await watching.send(json.dumps(command))
-        assert (await hear(watching, "ERROR"))["code"] == "FORBIDDEN"
+        assert (await receive(watching, "ERROR"))["code"] == "FORBIDDEN"
         await playing.send(json.dumps(command))
-        assert (await hear(playing, "ACK"))["version"] == 3
+        assert (await receive(playing, "ACK"))["version"] == 3
         assert stack.call("POST", f"/{session_id}/switch", anne).json["error"]["code"] == (
             "STALE_CYCLE"
         )
@@ -177,13 +177,13 @@ async def an_evening(stack: Stack) -> set[str]:
         # The connection of a revoked token is closed at once, without having sent anything.
         path = f"/{session_id}/tokens/{viewer['token_id']}"
         assert stack.call("DELETE", path, host).status == 204
-        assert (await hear(watching, "ERROR"))["code"] == "SESSION_FORBIDDEN"
+        assert (await receive(watching, "ERROR"))["code"] == "SESSION_FORBIDDEN"
         assert await is_closed(watching)
         assert await refusal(stack.offering(session_id, viewer["token"])) == 401
         assert stack.call("GET", f"/{session_id}", viewer["token"]).status == 401
         assert stack.call("GET", f"/{session_id}/events", minted["token"]).status == 200
         await staying.send(json.dumps({"type": "PING"}))
-        await hear(staying, "PONG")
+        await receive(staying, "PONG")
     assert stack.call("DELETE", f"/{session_id}", host).status == 204
     return {server, forged, host, viewer["token"], anne, ben, minted["token"]}
 
@@ -224,7 +224,7 @@ def test_no_token_is_written_to_logs_metrics_errors_or_the_store(stack: Stack) -
 def test_terminal_view_explains_a_missing_or_refused_token(stack: Stack) -> None:
     session_id = a_session(1)["session_id"]
     watch = [sys.executable, "-m", "local", "watch", session_id]
-    for token, told in (
+    for token, message in (
         ([], "this server requires a token"),
         (["--token", a_token(STRANGERS)], "this token is not valid for the session"),
     ):
@@ -237,7 +237,7 @@ def test_terminal_view_explains_a_missing_or_refused_token(stack: Stack) -> None
             timeout=30,
         )
         assert watched.returncode == 1
-        assert told in watched.stderr
+        assert message in watched.stderr
         assert "Traceback" not in watched.stderr
 
 

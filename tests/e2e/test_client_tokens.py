@@ -32,7 +32,7 @@ def instance(own_valkey: RedisProcess, tmp_path: Path) -> Iterator[Instance]:
 
 
 class Wallet:
-    """What renews a client's token, and what the client was told on the way."""
+    """What renews a client's token, and the errors the client received meanwhile."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -40,7 +40,7 @@ class Wallet:
         self.codes: list[str] = []
 
     @property
-    def told(self) -> list[str]:
+    def errors(self) -> list[str]:
         """Each code once: a message of ours that crosses a refusal is answered with another."""
         return list(dict.fromkeys(self.codes))
 
@@ -90,7 +90,7 @@ def test_client_whose_token_expires_reconnects_with_a_new_one(instance: Instance
                 await until(client, "live")
                 await server.start(session_id)
                 await until(client, "live", 2)
-        assert (wallet.told, wallet.used) == (["SESSION_FORBIDDEN"], [short["token"], other])
+        assert (wallet.errors, wallet.used) == (["SESSION_FORBIDDEN"], [short["token"], other])
 
     asyncio.run(evening())
 
@@ -115,7 +115,7 @@ def test_client_whose_token_is_revoked_reports_it_until_it_has_another(instance:
                     async with asyncio.timeout(HUNG_AFTER_S):
                         while wallet.codes.count("UNAUTHENTICATED") < 2:
                             await client.wait_for_change()
-                assert wallet.told == ["SESSION_FORBIDDEN", "UNAUTHENTICATED"]
+                assert wallet.errors == ["SESSION_FORBIDDEN", "UNAUTHENTICATED"]
                 assert client.connection == "reconnecting"
                 wallet.token = (await server.mint_token(session_id, "host"))["token"]
                 await until(client, "live")

@@ -27,7 +27,7 @@ from .conftest import Size
 from .event_log import remembered, watchers
 from .heartbeats import heartbeats_needed
 from .instances import Answer, Instance, Rest, awaited, instances, is_running
-from .measurements import tell
+from .measurements import report
 from .sessions import a_session, agrees
 
 HEARTBEAT_POLICY = HeartbeatPolicy(heartbeat_ms=2_000)
@@ -74,7 +74,7 @@ async def converge(
 
     await all_until(list(clients), like_get, GIVE_UP_AFTER_S, "what GET shows")
     needed = heartbeats_needed(clients, since_ms)
-    tell(f"{what}: clients by heartbeats needed {dict(sorted(needed.items()))}")
+    report(f"{what}: clients by heartbeats needed {dict(sorted(needed.items()))}")
     assert max(needed) <= at_most, what
 
 
@@ -118,7 +118,7 @@ async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watc
             await stack.enter_async_context(a_client(pair[number % 2], small["session_id"]))
             for number in range(10)
         ]
-        await all_until(fickle, lambda client: client.snapshot, why="greeted")
+        await all_until(fickle, lambda client: client.snapshot, why="welcome message")
         # Of some, CONNECTED was lost, too.
         names = [client.connection_id for client in fickle if client.connection_id]
         for number in range(switches):
@@ -139,7 +139,7 @@ async def losses(pair: list[Instance], valkey: RedisProcess, switches: int, watc
 async def nothing_outlives_its_connection(
     server: RedisProcess, session_id: str, gone: list[str]
 ) -> None:
-    """No client says goodbye for them, and nothing is posted that could find them gone."""
+    """No client closes their connections, and nothing is posted that could find them gone."""
     assert gone
     with server.admin() as store:
         assert set(remembered(store, gone, HEARTBEAT_POLICY)) <= set(gone), "each for a while only"
@@ -184,7 +184,7 @@ async def calamities(
             for _ in range(many // 10)
         ]
         clients = bereft + others
-        await all_until(clients, lambda client: client.version == 2, why="greeted")
+        await all_until(clients, lambda client: client.version == 2, why="welcome message")
         orphans = [client.connection_id for client in bereft]
 
         at[0] = survivor

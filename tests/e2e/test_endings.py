@@ -30,7 +30,7 @@ async def an_ending(ending: Instance, staying: Instance, valkey: RedisProcess, h
             await stack.enter_async_context(Client(lambda: at[0].websocket_url, session_id))
             for _ in range(20)
         ]
-        await all_until(clients, lambda client: client.version == 1, why="greeted")
+        await all_until(clients, lambda client: client.version == 1, why="welcome message")
         names = [client.connection_id for client in clients]
         at[0] = staying
         if how == "kill":

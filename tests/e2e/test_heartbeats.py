@@ -1,4 +1,4 @@
-"""The convergence check tells a heartbeat that helped from one that did not."""
+"""The convergence check distinguishes a heartbeat that helped from one that did not."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ PING: Message = {"type": "PING"}
 RECONNECT: Message = {"type": "RECONNECT"}
 
 
-def pong(told: StateVersion, at_ms: int = SINCE_MS) -> Message:
-    return {"type": "PONG", "receivedAt": at_ms, **told.to_message()}
+def pong(reported: StateVersion, at_ms: int = SINCE_MS) -> Message:
+    return {"type": "PONG", "receivedAt": at_ms, **reported.to_message()}
 
 
 def sync(at_ms: int = SINCE_MS) -> Message:
     return {"type": "STATE_SYNC", "timestamp": at_ms}
 
 
-def heard(message: Message, shows: StateVersion, *, is_answer: bool = False) -> Note:
+def received(message: Message, shows: StateVersion, *, is_answer: bool = False) -> Note:
     return Note(message, shows, was_sent=False, is_answer=is_answer)
 
 
@@ -33,28 +33,28 @@ def sent(message: Message, shows: StateVersion) -> Note:
 
 
 def test_current_client_needs_no_heartbeat() -> None:
-    assert found_wanting([sent(PING, NEW), heard(pong(NEW), NEW)], NEW, SINCE_MS) == 0
+    assert found_wanting([sent(PING, NEW), received(pong(NEW), NEW)], NEW, SINCE_MS) == 0
 
 
 def test_lost_heartbeat_response_requires_another() -> None:
-    one = [sent(PING, OLD), heard(pong(NEW), OLD), sent(RECONNECT, OLD)]
-    answered = [heard(sync(), OLD), heard(sync(), NEW, is_answer=True)]
+    one = [sent(PING, OLD), received(pong(NEW), OLD), sent(RECONNECT, OLD)]
+    answered = [received(sync(), OLD), received(sync(), NEW, is_answer=True)]
 
     assert found_wanting([*one, *answered], NEW, SINCE_MS) == 1
     assert found_wanting([*one, *one, *answered], NEW, SINCE_MS) == 2
 
 
 def test_messages_before_the_last_change_are_not_counted() -> None:
-    early = [heard(pong(OLD, 99), OLD), heard(sync(99), OLD, is_answer=True)]
+    early = [received(pong(OLD, 99), OLD), received(sync(99), OLD, is_answer=True)]
     assert found_wanting(early, NEW, SINCE_MS) == 0
 
 
 def test_response_that_did_not_converge_is_a_failure() -> None:
     with pytest.raises(AssertionError, match="got through"):
-        found_wanting([heard(sync(), OLD, is_answer=True)], NEW, SINCE_MS)
+        found_wanting([received(sync(), OLD, is_answer=True)], NEW, SINCE_MS)
 
 
-@pytest.mark.parametrize("told", [OLD, NEW._replace(updated_at="later"), NO_SESSION])
-def test_heartbeat_that_reports_another_state_is_a_failure(told: StateVersion) -> None:
+@pytest.mark.parametrize("reported", [OLD, NEW._replace(updated_at="later"), NO_SESSION])
+def test_heartbeat_that_reports_another_state_is_a_failure(reported: StateVersion) -> None:
     with pytest.raises(AssertionError):
-        found_wanting([heard(pong(told), NEW)], NEW, SINCE_MS)
+        found_wanting([received(pong(reported), NEW)], NEW, SINCE_MS)

@@ -13,7 +13,7 @@ import pytest
 from .client import FRAME_BYTES, Client, all_until, has_reached
 from .conftest import FULL, Size
 from .instances import Instance, Rest
-from .measurements import tell
+from .measurements import report
 from .sessions import HOUR_MS, a_session, differences
 
 PARTICIPANTS = 1_000
@@ -85,7 +85,7 @@ async def a_walk(pair: list[Instance], session: dict[str, Any], steps: int, seed
     async with AsyncExitStack() as stack:
         rest = [await stack.enter_async_context(Rest(one.rest_url)) for one in pair]
         early = await stack.enter_async_context(Client(pair[0].where, session_id))
-        await early.until(lambda client: client.kinds["CONNECTED"], why="greeted")
+        await early.until(lambda client: client.kinds["CONNECTED"], why="welcome message")
         assert (await rest[0].create(session)).status == 201
         late = await stack.enter_async_context(Client(pair[1].where, session_id))
         clients = [early, late]
@@ -97,7 +97,7 @@ async def a_walk(pair: list[Instance], session: dict[str, Any], steps: int, seed
                 # Long enough for a clock to run out, or to go into its periods.
                 await asyncio.sleep(1.1 * SHORT_MS / 1000)
                 await random.choice(clients).send({"type": "CLAIM"})
-                await everybody_shows_what_get_does(rest[0], session_id, clients)
+                await all_show_what_get_does(rest[0], session_id, clients)
             name, body = a_command(random, names, running=running)
             answer = await here.command(session_id, name, **body)
             running = name != "pause"
@@ -108,21 +108,21 @@ async def a_walk(pair: list[Instance], session: dict[str, Any], steps: int, seed
                     break
                 assert refused == "PARTICIPANT_EXPIRED"
             if random.random() < 0.3:
-                await everybody_shows_what_get_does(rest[0], session_id, clients)
-        await everybody_shows_what_get_does(rest[0], session_id, clients)
+                await all_show_what_get_does(rest[0], session_id, clients)
+        await all_show_what_get_does(rest[0], session_id, clients)
         for last in ("pause", "complete"):
             await rest[0].command(session_id, last)
-            await everybody_shows_what_get_does(rest[0], session_id, clients)
+            await all_show_what_get_does(rest[0], session_id, clients)
         assert early.snapshot is not None
         assert early.snapshot.state["status"] in ("completed", "expired")
-        await everybody_shows_what_get_does(rest[0], session_id, clients)
+        await all_show_what_get_does(rest[0], session_id, clients)
     for client in clients:
         assert 0 < client.largest_bytes <= FRAME_BYTES
-        pages = [message["pages"] for message in client.heard("STATE_SYNC")]
+        pages = [message["pages"] for message in client.received("STATE_SYNC")]
         assert min(pages) > 1
-        assert any(message.get("partial") for message in client.heard("STATE_UPDATE"))
+        assert any(message.get("partial") for message in client.received("STATE_UPDATE"))
         assert client.connections == 1
-    tell(
+    report(
         f"versions {early.version}, updates {early.kinds['STATE_UPDATE']}, asked"
         f" {early.reconnects} and {late.reconnects} times, largest {early.largest_bytes} bytes,"
         f" pages {max(pages)}"
@@ -146,7 +146,7 @@ def has_short_clocks(session: dict[str, Any]) -> bool:
     return any(SHORT_MS in clock.values() for clock in clocks)
 
 
-async def everybody_shows_what_get_does(rest: Rest, session_id: str, clients: list[Client]) -> None:
+async def all_show_what_get_does(rest: Rest, session_id: str, clients: list[Client]) -> None:
     """At one version: where clocks run out meanwhile there is a next, and all is asked again."""
     for _ in range(20):
         answer = await rest.get(session_id)

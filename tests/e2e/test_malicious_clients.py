@@ -24,7 +24,7 @@ from .attacks import ATTACKS, intruder, masked, raid, said
 from .client import Client, all_until
 from .conftest import NO_HEARTBEATS, Size
 from .instances import Instance, Rest, instances, resident_mb
-from .measurements import tell
+from .measurements import report
 from .sessions import a_session, differences
 
 TOGETHER = (
@@ -122,7 +122,7 @@ async def under_attack(
             await stack.enter_async_context(Client(pair[number % 2].where, session_id))
             for number in range(4)
         ]
-        await all_until(others, lambda client: client.version == 2, why="greeted")
+        await all_until(others, lambda client: client.version == 2, why="welcome message")
         turns = count()
 
         async def an_update(waits: Waits) -> None:
@@ -155,15 +155,17 @@ async def under_attack(
         last = 2 + len(peace) + len(attacked)
         assert answer.data["version"] == last, "only what was commanded happened"
         for client in others:
-            heard = [update["version"] for update in client.heard("STATE_UPDATE")]
+            received = [update["version"] for update in client.received("STATE_UPDATE")]
             # An early client may have received the creation and the start, too.
-            assert [version for version in heard if version > 2] == list(range(3, last + 1)), (
+            assert [version for version in received if version > 2] == list(range(3, last + 1)), (
                 "each version once, in its order"
             )
             assert (client.connections, client.reconnects) == (1, 0)
             assert client.snapshot is not None
             assert differences(client.snapshot, answer) == []
-    tell(f"{', '.join(kinds)}: in peace {peace}; under attack {attacked}, {len(attacked)} updates")
+    report(
+        f"{', '.join(kinds)}: in peace {peace}; under attack {attacked}, {len(attacked)} updates"
+    )
     return peace, attacked
 
 
@@ -179,7 +181,7 @@ def test_other_clients_miss_nothing_and_are_not_delayed(
     bound: Bound,
 ) -> None:
     is_deaf = any("nothing" in kind for kind in kinds)
-    # A deaf client fills its buffer sooner where there is much to tell it.
+    # A deaf client fills its buffer sooner where it is sent much.
     players = 120 if is_deaf else 3
     victims = pair_without_heartbeats if broadcast == "relay" else inline_pair
 
@@ -230,5 +232,5 @@ def test_burst_takes_no_more_memory_than_a_few_reads(valkey: RedisProcess, tmp_p
     with instances(1, valkey.url, tmp_path) as (victim,):
         before_mb, most_mb = asyncio.run(burst(victim))
 
-    tell(f"{before_mb:.0f} MB, and {most_mb:.0f} under a burst of {CLIENTS} times {MESSAGES:,}")
+    report(f"{before_mb:.0f} MB, and {most_mb:.0f} under a burst of {CLIENTS} times {MESSAGES:,}")
     assert most_mb - before_mb < TOLERATED_MB

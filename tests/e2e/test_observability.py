@@ -65,7 +65,7 @@ async def busy(instance: Instance) -> str:
         # A client that has left by then is posted nothing.
         await client.until(lambda one: one.version == 6, why="switched")
         await client.send(SECRETS["a text that is no JSON"])
-        await client.until(lambda one: one.heard("ERROR"), why="refused")
+        await client.until(lambda one: one.received("ERROR"), why="refused")
     return session_id
 
 
@@ -73,24 +73,24 @@ def lines_of(instance: Instance) -> list[dict[str, Any]]:
     return [json.loads(line) for line in instance.log.read_text().splitlines()]
 
 
-def page_of(instance: Instance) -> str:
+def scrape(instance: Instance) -> str:
     host, _, port = instance.rest_url.removeprefix("http://").rpartition(":")
     connection = HTTPConnection(host, int(port), timeout=HUNG_AFTER_S)
     connection.request("GET", "/metrics")
     answer = connection.getresponse()
-    page = answer.read().decode()
+    text = answer.read().decode()
     connection.close()
     assert (answer.status, answer.getheader("Content-Type")) == (
         200,
         "text/plain; version=0.0.4; charset=utf-8",
     )
-    return page
+    return text
 
 
-def value(page: str, name: str, **labels: str) -> float:
+def value(text: str, name: str, **labels: str) -> float:
     return sum(
         sample.value
-        for family in text_string_to_metric_families(page)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
         if sample.name == name and labels.items() <= sample.labels.items()
     )
@@ -106,12 +106,12 @@ def test_logs_and_metrics_cover_every_request_and_contain_no_input(tmp_path: Pat
         with instances(1, url, tmp_path, environment=TELL_ALL) as (instance,):
             session_id = asyncio.run(busy(instance))
             eventually(lambda: len(of(lines_of(instance), "fan-out")) >= 6)
-            page = page_of(instance)
+            text = scrape(instance)
             assert instance.stop() == 0
         lines = lines_of(instance)
     commits_can_be_followed(lines, session_id)
-    one_scrape_holds_what_three_processes_counted(page)
-    written = instance.log.read_text() + page
+    one_scrape_holds_what_three_processes_counted(text)
+    written = instance.log.read_text() + text
     assert {name for name, secret in SECRETS.items() if secret in written} == set()
 
 
@@ -138,18 +138,18 @@ def commits_can_be_followed(lines: list[dict[str, Any]], session_id: str) -> Non
     assert {"VALIDATION_ERROR", "INVALID_JSON"} <= {line.get("code") for line in lines}
 
 
-def one_scrape_holds_what_three_processes_counted(page: str) -> None:
+def one_scrape_holds_what_three_processes_counted(text: str) -> None:
     switch = "/v1/sessions/{session_id}/switch"
     requests = "tickless_http_requests_total"
-    assert value(page, requests, route=switch, method="POST", status="200") == 1
-    assert value(page, "tickless_switch_duration_seconds_count", transport="rest") == 1
-    assert value(page, "tickless_switch_duration_seconds_count", transport="websocket") == 1
-    assert value(page, "tickless_socket_messages_total", type="COMMAND", code="OK") == 1
+    assert value(text, requests, route=switch, method="POST", status="200") == 1
+    assert value(text, "tickless_switch_duration_seconds_count", transport="rest") == 1
+    assert value(text, "tickless_switch_duration_seconds_count", transport="websocket") == 1
+    assert value(text, "tickless_socket_messages_total", type="COMMAND", code="OK") == 1
     # The relay's, and the sweeper's.
-    assert value(page, "tickless_fan_out_duration_seconds_count") == 6
-    assert value(page, "tickless_sweeper_lag_seconds_count") == 1
-    assert value(page, "tickless_sessions", status="running") == 1
-    assert value(page, "tickless_store_up") == 1
+    assert value(text, "tickless_fan_out_duration_seconds_count") == 6
+    assert value(text, "tickless_sweeper_lag_seconds_count") == 1
+    assert value(text, "tickless_sessions", status="running") == 1
+    assert value(text, "tickless_store_up") == 1
 
 
 def test_instances_count_separately_and_agree_on_the_store(
@@ -159,13 +159,13 @@ def test_instances_count_separately_and_agree_on_the_store(
         async with Rest(pair[0].rest_url) as rest:
             assert (await rest.create(a_session())).status == 201
 
-    before = [value(page_of(one), "tickless_http_requests_total") for one in pair]
+    before = [value(scrape(one), "tickless_http_requests_total") for one in pair]
     asyncio.run(create())
-    pages = [page_of(one) for one in pair]
-    after = [value(page, "tickless_http_requests_total") for page in pages]
+    scrapes = [scrape(one) for one in pair]
+    after = [value(text, "tickless_http_requests_total") for text in scrapes]
 
     # Each also counts the scrape before.
     assert [new - old for new, old in zip(after, before, strict=True)] == [2, 1]
-    pending = {value(page, "tickless_sessions", status="pending") for page in pages}
+    pending = {value(text, "tickless_sessions", status="pending") for text in scrapes}
     assert len(pending) == 1
     assert pending.pop() >= 1

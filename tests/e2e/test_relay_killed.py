@@ -16,7 +16,7 @@ from tests.waiting import Bound
 from .client import Client, all_until, has_reached
 from .conftest import Size
 from .instances import Instance, Rest, awaited, instances
-from .measurements import tell
+from .measurements import report
 from .sessions import a_session, agrees
 
 SESSIONS = 8
@@ -57,7 +57,7 @@ async def scenario(instance: Instance, watching_each: int, bound: Bound) -> None
         ]
         for client in clients:
             await client.__aenter__()
-        await all_until(clients, lambda client: client.snapshot, why="a greeting")
+        await all_until(clients, lambda client: client.snapshot, why="welcome message")
 
         for kill in range(KILLS):
             enough = asyncio.Event()
@@ -68,7 +68,7 @@ async def scenario(instance: Instance, watching_each: int, bound: Bound) -> None
             await kill_relay(instance)
             enough.set()
             await commanding
-            # Nothing more happens: what was missed only a snapshot can tell.
+            # Nothing more happens: only a snapshot can contain what was missed.
             quiet_s = time.monotonic()
             newest = {one: await asking.get(one) for one in session_ids}
             await asyncio.gather(
@@ -81,7 +81,7 @@ async def scenario(instance: Instance, watching_each: int, bound: Bound) -> None
                     for client in clients
                 )
             )
-            tell(
+            report(
                 f"kill {kill + 1}: {len(clients)} clients at the newest version"
                 f" {time.monotonic() - quiet_s:.2f} s after the last command"
             )

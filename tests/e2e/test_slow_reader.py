@@ -27,7 +27,7 @@ from .client import Client, all_until, has_reached
 from .conftest import NO_HEARTBEATS
 from .event_log import watchers
 from .instances import Instance, Rest, awaited, instances
-from .measurements import tell
+from .measurements import report
 from .raw_handshake import address_of, handshake
 from .sessions import a_session
 
@@ -79,7 +79,7 @@ async def scenario(inline: Instance, store: redis.Redis, api: ConnectionsApi, bo
         clients = [Client(inline.where, session_id) for _ in range(QUICK)]
         for client in clients:
             await client.__aenter__()
-        await all_until(clients, lambda client: client.snapshot, why="a greeting")
+        await all_until(clients, lambda client: client.snapshot, why="welcome message")
         _, before_s = await switched(rest, session_id)
         known = watchers(store, session_id).keys()
 
@@ -97,7 +97,7 @@ async def scenario(inline: Instance, store: redis.Redis, api: ConnectionsApi, bo
             assert sum(client.reconnects for client in clients) == 0
             assert deaf in watchers(store, session_id)
         await asyncio.gather(*(client.leave() for client in clients))
-    tell(
+    report(
         f"a switch with a deaf client: {median(after_s):.3f} s, at most {max(after_s):.3f} s,"
         f" {median(after_s) / median(before_s):.0f} times the {median(before_s):.4f} s without"
     )

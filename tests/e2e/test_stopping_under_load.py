@@ -28,7 +28,7 @@ from tests.api_docs.conformance import check_server_message
 from tests.waiting import Bound
 
 from .instances import Instance, Rest, awaited, instances
-from .measurements import tell
+from .measurements import report
 from .sessions import a_session
 
 SESSIONS = 12
@@ -40,12 +40,12 @@ GOING_AWAY = 1001
 class Seen:
     """What all callers saw. A command's id is the reason it gives, which the event log has.
 
-    ``goodbyes`` counts the connections whose last answer said so, ``resets``
+    ``closing_answers`` counts the connections whose last answer said so, ``resets``
     those that were let in, but by the kernel alone, when the listener closed.
     """
 
     answered: set[str] = field(default_factory=set)
-    goodbyes: int = 0
+    closing_answers: int = 0
     resets: int = 0
     closes: list[int | None] = field(default_factory=list)
     surprises: list[Any] = field(default_factory=list)
@@ -63,7 +63,7 @@ async def over_a_kept_connection(url: str, session: dict[str, Any], seen: Seen) 
     while not await exchange(reader, writer, session, seen):
         pass
     writer.close()
-    seen.goodbyes += 1
+    seen.closing_answers += 1
     with pytest.raises(ConnectionRefusedError):
         await open_connection(url)
 
@@ -179,18 +179,18 @@ def test_commands_are_stored_exactly_if_they_were_answered(tmp_path: Path, bound
     with instances(1, None, tmp_path) as (instance,):
         ids, seen, exit_code, took_s = asyncio.run(until_it_stops(instance))
         said = instance.log.read_text()
-    tell(f"{len(seen.answered)} answered; it took {took_s:.2f} s, {seen.resets} reset at connect")
+    report(f"{len(seen.answered)} answered; it took {took_s:.2f} s, {seen.resets} reset at connect")
     with embedded_valkey(instance.log.parent / "valkey") as server:
         assert not server.adopted, "the store was stopped, last of all"
         found = carried_out(server.url, ids)
         with redis.Redis.from_url(server.url) as store:
             left = [*store.scan_iter(ALL_CONNECTIONS), *store.scan_iter("connection:*")]
     assert seen.surprises == []
-    assert found - seen.answered == set(), "carried out, and no client was told"
+    assert found - seen.answered == set(), "carried out, and no client was answered"
     assert seen.answered - found == set(), "said to be carried out"
     assert left == [], "each $disconnect ran"
-    assert seen.goodbyes == SESSIONS // 2, (
-        "each client that kept a connection was told of the last answer"
+    assert seen.closing_answers == SESSIONS // 2, (
+        "each client that kept a connection was asked to close by the last answer"
     )
     assert seen.resets <= 1
     assert seen.closes == [GOING_AWAY] * SESSIONS

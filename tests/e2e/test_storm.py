@@ -22,7 +22,7 @@ from .instances import (
     resident_mb,
     threads_of,
 )
-from .measurements import tell
+from .measurements import report
 from .raw_handshake import address_of, handshake, reset
 from .sessions import a_session
 
@@ -46,7 +46,7 @@ class Footprint:
         return cls(descriptors_of(pid), threads_of(pid), resident_mb(pid))
 
 
-async def knock_and_leave(where: str, session_id: str, chance: random.Random) -> None:
+async def connect_and_leave(where: str, session_id: str, chance: random.Random) -> None:
     """Hang up before the handshake is answered: in the midst of it, or while $connect runs."""
     request = handshake(where, session_id)
     if chance.random() < 0.2:
@@ -80,21 +80,21 @@ async def a_storm(pair: list[Instance], store: redis.Redis, many: int, rounds: i
             for client in clients:
                 await client.__aenter__()
             callers = [
-                knock_and_leave(pair[number % 2].where(), session_id, chance)
+                connect_and_leave(pair[number % 2].where(), session_id, chance)
                 for number in range(many // 2)
             ]
             await asyncio.gather(*callers)
-            await all_until(clients, lambda client: client.snapshot, why="a greeting")
+            await all_until(clients, lambda client: client.snapshot, why="welcome message")
             version = (await rest.command(session_id, "switch")).data["version"]
             await all_until(clients, has_reached(version), why="the newest")
-            # Half of them say goodbye.
+            # Half of them close their connection.
             for client in clients[::2]:
                 client.vanish()
             await asyncio.gather(*(client.leave() for client in clients[1::2]))
             seconds = time.monotonic() - began
             await awaited(lambda: not connections_of(store, session_id), 30, every_s=0.2)
             prints.append({pid: Footprint.of(pid) for pid in pids})
-            tell(
+            report(
                 f"{many}, and {len(callers)} who left at once, within {seconds:.1f} s:"
                 f" {[prints[-1][pid] for pid in pids]}"
             )

@@ -96,11 +96,11 @@ def due(events: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def updates_of(client: Client) -> list[dict[str, Any]]:
     """From the start on: an early client has received the creation, too."""
-    updates = [one for one in client.heard("STATE_UPDATE") if one["version"] > 1]
+    updates = [one for one in client.received("STATE_UPDATE") if one["version"] > 1]
     return sorted(updates, key=lambda one: int(one["version"]))
 
 
-def heard_by(client: Client) -> list[dict[str, Any]]:
+def received_by(client: Client) -> list[dict[str, Any]]:
     """All events, of updates that came once each and whose timeouts had been foretold."""
     updates = updates_of(client)
     assert [one["version"] for one in updates] == list(range(2, 2 + len(updates)))
@@ -110,13 +110,13 @@ def heard_by(client: Client) -> list[dict[str, Any]]:
     return [event for one in updates for event in one["events"]]
 
 
-def number_heard(client: Client) -> int:
+def number_received(client: Client) -> int:
     return sum(len(due(one["events"])) for one in updates_of(client))
 
 
-def has_heard(number: int) -> Callable[[Client], bool]:
+def has_received(number: int) -> Callable[[Client], bool]:
     """A condition: of so many timeouts and warnings."""
-    return lambda client: number_heard(client) >= number
+    return lambda client: number_received(client) >= number
 
 
 async def watch(
@@ -127,7 +127,7 @@ async def watch(
     clients = [
         await stack.enter_async_context(Client(one.where, session["session_id"])) for one in pair
     ]
-    await all_until(clients, lambda client: client.version == 1, why="greeted")
+    await all_until(clients, lambda client: client.version == 1, why="welcome message")
     return clients
 
 
@@ -148,7 +148,7 @@ def is_over(client: Client) -> bool:
     return client.snapshot is not None and client.snapshot.state["status"] == "completed"
 
 
-async def nobody_does_anything(pair: list[Instance]) -> None:
+async def timeouts_without_commands(pair: list[Instance]) -> None:
     async with AsyncExitStack() as stack:
         rest = await stack.enter_async_context(Rest(pair[0].rest_url))
         watched = {}
@@ -162,7 +162,7 @@ async def nobody_does_anything(pair: list[Instance]) -> None:
         for kind, (session_id, clients) in watched.items():
             expected = [(what, later(started[kind], after)) for what, after in WHAT_HAPPENS[kind]]
             for client in clients:
-                await client.until(has_heard(len(expected)), why=f"{kind}")
+                await client.until(has_received(len(expected)), why=f"{kind}")
             if kind in ENDLESS:
                 await completed(rest, session_id, clients)
             log = await logged(rest, session_id)
@@ -171,13 +171,13 @@ async def nobody_does_anything(pair: list[Instance]) -> None:
                 expected.append((PARTICIPANT, later(started[kind], number)))
             assert due(log) == expected, kind
             for client in clients:
-                assert heard_by(client) == log, kind
+                assert received_by(client) == log, kind
 
 
 def test_every_timeout_and_warning_is_pushed_by_both_instances_at_its_deadline(
     pair: list[Instance],
 ) -> None:
-    asyncio.run(nobody_does_anything(pair))
+    asyncio.run(timeouts_without_commands(pair))
 
 
 KILLS = 3
@@ -196,11 +196,11 @@ async def sweepers_are_killed(pair: list[Instance], many: int) -> None:
             started.append(answer.data["session_started_at"])
         for _ in range(KILLS):
             # In the middle of it: one session's news is out, others' are due.
-            await clients[0].until(has_heard(number_heard(clients[0]) + 1), why="a timeout")
+            await clients[0].until(has_received(number_received(clients[0]) + 1), why="a timeout")
             for instance in pair:
                 os.kill(await sweeper_of(instance), signal.SIGKILL)
-            so_far = max(number_heard(client) for client in clients)
-            await all_until(clients, has_heard(so_far + 1), why="more")
+            so_far = max(number_received(client) for client in clients)
+            await all_until(clients, has_received(so_far + 1), why="more")
         for session, some, at in zip(sessions, watched, started, strict=True):
             session_id = session["session_id"]
             await completed(rest, session_id, some)
@@ -209,7 +209,7 @@ async def sweepers_are_killed(pair: list[Instance], many: int) -> None:
             expected = [(PARTICIPANT, later(at, after)) for after in range(1, len(happened) + 1)]
             assert happened == expected
             for client in some:
-                assert heard_by(client) == log
+                assert received_by(client) == log
     for instance in pair:
         assert instance.log.read_text().count("was killed by SIGKILL; restarting it in") == KILLS
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Deleted, RateLimitCheck, Stale
 from tests.fakes import FakeStore
@@ -54,4 +55,4 @@ def store() -> RacedStore:
 @pytest.fixture
 def rival(store: RacedStore) -> SyncEngine:
     """Another process on the same store."""
-    return SyncEngine(store, session_ttl_ms=TTL_MS)
+    return SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))

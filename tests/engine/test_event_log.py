@@ -14,7 +14,7 @@ from chalicelib.core.errors import RuleError
 from chalicelib.core.rules import clocks
 from chalicelib.core.session import Session
 from chalicelib.core.setup import Setup
-from chalicelib.engine.commit_loop import CommandResult
+from chalicelib.engine.commit_loop import CommandResult, CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
@@ -70,16 +70,16 @@ def read(engine: SyncEngine, session_id: str, a_page: int) -> list[LoggedEvent]:
     return log
 
 
-def tells_every_version(
+def check_every_version(
     log: list[LoggedEvent], setup: Setup, versions: dict[int, tuple[Session, int]]
 ) -> None:
     assert [one.version for one in log] == sorted(one.version for one in log)
-    scenario, told = Scenario(setup), []
+    scenario, seen = Scenario(setup), []
     for version, events in groupby(log, lambda one: one.version):
         scenario.replay(one.event for one in events)
         session, now_ms = versions[version]
         active = session.active_cycle
-        told.append(version)
+        seen.append(version)
         assert scenario.status == session.status
         assert scenario.ended_at == session.completed_at_ms
         assert scenario.active == (
@@ -93,7 +93,7 @@ def tells_every_version(
             )
             for view in clocks(session, now_ms).participants
         }
-    assert told == sorted(versions)
+    assert seen == sorted(versions)
 
 
 @given(CASES, st.integers(1, 7))
@@ -102,9 +102,9 @@ def test_event_log_determines_status_active_participant_and_times_of_every_versi
 ) -> None:
     setup, walk = case
     store = FakeStore(clock_ms=EPOCH_MS)
-    engine = SyncEngine(store, session_ttl_ms=10**13)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=10**13))
     versions = versions_of(engine, store, setup, walk)
-    tells_every_version(read(engine, setup.session_id, a_page), setup, versions)
+    check_every_version(read(engine, setup.session_id, a_page), setup, versions)
 
 
 def test_redis_stream_contains_the_same_events(own_valkey: RedisProcess) -> None:
@@ -113,15 +113,15 @@ def test_redis_stream_contains_the_same_events(own_valkey: RedisProcess) -> None
 
     @settings(max_examples=A_FEW)
     @given(CASES, st.integers(1, 7))
-    def told(case: tuple[Setup, list[Step]], a_page: int) -> None:
+    def check(case: tuple[Setup, list[Step]], a_page: int) -> None:
         setup, walk = replace(case[0], session_id=f"walk-{next(runs)}"), case[1]
         store = TimedStore(server)
-        engine = SyncEngine(store, session_ttl_ms=10**13)
+        engine = SyncEngine(CommitLoop(store, session_ttl_ms=10**13))
         versions = versions_of(engine, store, setup, walk)
         log = read(engine, setup.session_id, a_page)
         # Of a longer one the beginning may be gone.
         assume(len(log) < EVENTS_KEPT)
-        tells_every_version(log, setup, versions)
+        check_every_version(log, setup, versions)
 
-    told()
+    check()
     server.close()

@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Complete, Pause, Resume, Start, Switch
-from chalicelib.engine.commit_loop import CommandResult
+from chalicelib.engine.commit_loop import CommandResult, CommitLoop
 from chalicelib.engine.idempotency import IdempotentRequest, fingerprint
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import RateLimitCheck
@@ -36,16 +36,16 @@ class Clerk:
 
 @dataclass
 class RecordingBroadcaster:
-    """A broadcaster that records what it is told."""
+    """A broadcaster that records its messages."""
 
-    heard: list[bytes] = field(default_factory=list)
-    dismissed: int = 0
+    messages: list[bytes] = field(default_factory=list)
+    closed: int = 0
 
     def broadcast(self, _: str, message: bytes) -> None:
-        self.heard.append(message)
+        self.messages.append(message)
 
     def broadcast_and_close(self, _: str, __: bytes) -> None:
-        self.dismissed += 1
+        self.closed += 1
 
     def close_revoked(self, _: str) -> None:
         """No caller here has a token."""
@@ -66,7 +66,7 @@ def idempotency(clerk: Clerk) -> NewRequest:
 
 @pytest.fixture
 def engine(store: RacedStore) -> SyncEngine:
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))
     engine.create_session(chess())
     return engine
 
@@ -134,10 +134,10 @@ def test_one_of_two_equal_racing_requests_is_applied_and_both_get_its_response(
     rival: SyncEngine, store: RacedStore, idempotency: NewRequest
 ) -> None:
     broadcaster = RecordingBroadcaster()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster))
     engine.create_session(chess())
     engine.start_session(SESSION)
-    before = list(broadcaster.heard)
+    before = list(broadcaster.messages)
     theirs: list[bytes] = []
     store.intruders = [
         lambda: theirs.append(rival.execute_idempotent(SESSION, Switch(), idempotency()))
@@ -148,7 +148,7 @@ def test_one_of_two_equal_racing_requests_is_applied_and_both_get_its_response(
     assert [ours] == theirs
     assert version(engine) == 3
     # The engine that committed it broadcasts it; ours did not.
-    assert broadcaster.heard == before
+    assert broadcaster.messages == before
 
 
 def test_equal_racing_switches_count_once_against_the_limit(
@@ -177,12 +177,12 @@ def test_commit_whose_reply_was_lost_is_broadcast(
     store: RacedStore, idempotency: NewRequest
 ) -> None:
     broadcaster = RecordingBroadcaster()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster))
     engine.create_session(chess())
     store.repeats = True
 
     assert engine.execute_idempotent(SESSION, Start(), idempotency()) == b"answer 1: 2"
-    assert len(broadcaster.heard) == 2
+    assert len(broadcaster.messages) == 2
 
 
 def test_refused_command_can_be_retried_under_its_key(
@@ -225,7 +225,7 @@ def test_racing_commands_without_effect_have_the_same_response(
                 theirs.append(rival.execute_idempotent(SESSION, Complete(), idempotency()))
             return getattr(store, name)
 
-    slow = SyncEngine(Overtaken(), session_ttl_ms=TTL_MS)
+    slow = SyncEngine(CommitLoop(Overtaken(), session_ttl_ms=TTL_MS))
 
     assert [slow.execute_idempotent(SESSION, Complete(), idempotency())] == theirs
 
@@ -266,14 +266,14 @@ def test_repeated_deletion_spares_a_newer_session(
     store: RacedStore, idempotency: NewRequest
 ) -> None:
     broadcaster = RecordingBroadcaster()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS, broadcaster=broadcaster))
     engine.create_session(chess())
     engine.delete_session(SESSION, idempotency=idempotency())
     engine.create_session(chess())
     engine.delete_session(SESSION, idempotency=idempotency())
 
     assert version(engine) == 1
-    assert broadcaster.dismissed == 1
+    assert broadcaster.closed == 1
 
 
 def test_deletion_can_require_a_version(

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.core import errors
 from chalicelib.core.commands import Cancel, Pause, Start, Switch
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.telemetry.log_context import log_context
@@ -24,7 +25,7 @@ ONCE = IdempotentRequest("key", b"asked", lambda _: str(next(NUMBERS)).encode())
 
 @pytest.fixture
 def engine(store: RacedStore) -> SyncEngine:
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))
     engine.create_session(chess())
     engine.start_session(SESSION)
     return engine
@@ -149,4 +150,4 @@ def test_reused_key_has_no_version_in_its_log_context(engine: SyncEngine) -> Non
 
 
 def engine_of(store: RacedStore) -> SyncEngine:
-    return SyncEngine(store, session_ttl_ms=TTL_MS)
+    return SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))

@@ -12,7 +12,7 @@ import pytest
 from chalicelib.core import errors
 from chalicelib.core.commands import Adjust, Cancel, Pause, Start, Switch, Undo
 from chalicelib.core.setup import SyncMode, TimeoutAction
-from chalicelib.engine.commit_loop import LONGEST_UNUSED_MS, CommandResult
+from chalicelib.engine.commit_loop import LONGEST_UNUSED_MS, CommandResult, CommitLoop
 from chalicelib.engine.commit_retry import RetryPolicy
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Deleted, Stale
@@ -47,19 +47,21 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def told() -> RecordingSink:
+def sink() -> RecordingSink:
     return RecordingSink()
 
 
 @pytest.fixture
-def engine(store: RacedStore, watch: Watch, told: RecordingSink) -> SyncEngine:
+def engine(store: RacedStore, watch: Watch, sink: RecordingSink) -> SyncEngine:
     ids: Iterator[int] = count(1)
     return SyncEngine(
-        store,
-        session_ttl_ms=TTL_MS,
-        telemetry=Telemetry(told),
-        new_id=lambda: f"id-{next(ids)}",
-        retry=RetryPolicy(watch.monotonic, watch.sleep, jitter=lambda: 1.0),
+        CommitLoop(
+            store,
+            session_ttl_ms=TTL_MS,
+            telemetry=Telemetry(sink),
+            new_id=lambda: f"id-{next(ids)}",
+            retry=RetryPolicy(watch.monotonic, watch.sleep, jitter=lambda: 1.0),
+        )
     )
 
 
@@ -231,9 +233,9 @@ def test_unreadable_session_can_be_deleted(store: RacedStore) -> None:
         def delete(self, *arguments: Any, **more: Any) -> Deleted | Stale:
             return store.delete(*arguments, **more)
 
-    SyncEngine(store, session_ttl_ms=TTL_MS).create_session(chess())
+    SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS)).create_session(chess())
 
-    SyncEngine(Damaged(), session_ttl_ms=TTL_MS).delete_session(SESSION)
+    SyncEngine(CommitLoop(Damaged(), session_ttl_ms=TTL_MS)).delete_session(SESSION)
 
     assert store.load(SESSION).session is None
 
@@ -346,15 +348,15 @@ def test_deadline_is_indexed_only_while_a_clock_runs(engine: SyncEngine, store: 
 
 
 def test_command_that_lost_a_race_is_retried_on_the_new_version(
-    engine: SyncEngine, rival: SyncEngine, store: RacedStore, told: RecordingSink
+    engine: SyncEngine, rival: SyncEngine, store: RacedStore, sink: RecordingSink
 ) -> None:
     start(engine)
     store.intruders = [lambda: rival.switch_cycle(SESSION)]
-    assert told.counts == {}
+    assert sink.counts == {}
 
     outcome = engine.switch_cycle(SESSION)
 
-    assert dict(told.counts) == {(names.LOST_RACES.name, ()): 1}
+    assert dict(sink.counts) == {(names.LOST_RACES.name, ()): 1}
 
     assert outcome.state["version"] == 4
     assert active(outcome) == ANNE
@@ -529,7 +531,7 @@ def test_creations_that_differ_in_json_types_are_different(
 
 def test_settle_many_settles_each_session_at_its_own_deadline() -> None:
     store = FakeStore()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))
     deadlines: dict[str, int] = {}
     for number in range(3):
         session_id = f"session {number}"
@@ -548,12 +550,12 @@ def test_settle_many_settles_each_session_at_its_own_deadline() -> None:
         [],
     ]
     assert store.deadlines == {"session 2": deadlines["session 2"]}
-    assert [told for told, _ in store.published[-2:]] == ["session 0", "session 1"]
+    assert [session_id for session_id, _ in store.published[-2:]] == ["session 0", "session 1"]
 
 
 def test_settle_many_returns_the_current_session_after_a_lost_race() -> None:
     store = RacedStore()
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))
     start(engine)
     store.advance(10_000)
     store.intruders = [lambda: engine.switch_cycle(SESSION)]

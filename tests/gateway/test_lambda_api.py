@@ -178,7 +178,7 @@ def test_failed_function_returns_its_error(name: str, error_type: str | None, me
 @pytest.mark.parametrize(
     ("options", "error", "status"),
     [
-        ({"FunctionName": "nobody"}, "ResourceNotFoundException", 404),
+        ({"FunctionName": "unknown"}, "ResourceNotFoundException", 404),
         ({"FunctionName": "tasks-dev-add:7"}, "ResourceNotFoundException", 404),
         (
             {"FunctionName": "tasks-dev-add", "Qualifier": "live"},

@@ -17,7 +17,7 @@ import botocore
 import pytest
 from botocore.regions import EndpointResolver
 
-from infra.bundle import LIMIT_BYTES, SERVICES, finish, problems
+from infra.bundle import LIMIT_BYTES, SERVICES, optimize, validation_errors
 
 ARM64, X86_64 = 183, 62
 PYTHON = Path(sys.executable)
@@ -50,7 +50,7 @@ def test_unused_files_are_left_out(tmp_path: Path) -> None:
     }
     bundle = zipped(tmp_path / "a.zip", {**others, **kept})
 
-    finish(bundle, PYTHON)
+    optimize(bundle, PYTHON)
 
     with ZipFile(bundle) as finished:
         names = [name for name in finished.namelist() if not name.endswith(".pyc")]
@@ -62,8 +62,8 @@ def test_bundle_is_reproducible(tmp_path: Path) -> None:
     one = zipped(tmp_path / "one.zip", files)
     other = zipped(tmp_path / "other.zip", dict(reversed(files.items())), year=2027)
 
-    finish(one, PYTHON)
-    finish(other, PYTHON)
+    optimize(one, PYTHON)
+    optimize(other, PYTHON)
 
     assert one.read_bytes() == other.read_bytes()
 
@@ -72,7 +72,7 @@ def test_bytecode_is_added_and_used(tmp_path: Path) -> None:
     source = b"ANSWER = 42\n"
     bundle = zipped(tmp_path / "a.zip", {"app.py": source, "pydantic/a.py": b""})
 
-    finish(bundle, PYTHON)
+    optimize(bundle, PYTHON)
 
     with ZipFile(bundle) as finished:
         finished.extractall(tmp_path)
@@ -110,7 +110,7 @@ def test_endpoints_of_the_services_in_use_are_unchanged(tmp_path: Path) -> None:
     described = (Path(botocore.__file__).parent / "data" / "endpoints.json").read_bytes()
     bundle = zipped(tmp_path / "a.zip", {"botocore/data/endpoints.json": described})
 
-    finish(bundle, PYTHON)
+    optimize(bundle, PYTHON)
 
     with ZipFile(bundle) as finished:
         left = finished.read("botocore/data/endpoints.json")
@@ -142,7 +142,7 @@ def test_endpoints_of_the_services_in_use_are_unchanged(tmp_path: Path) -> None:
 def test_unusable_file_is_named(
     tmp_path: Path, files: Mapping[str, bytes], fault: str | None
 ) -> None:
-    found = list(problems(zipped(tmp_path / "a.zip", files), "arm64", "3.13"))
+    found = list(validation_errors(zipped(tmp_path / "a.zip", files), "arm64", "3.13"))
 
     assert len(found) == (fault is not None)
     assert fault is None or re.search(fault, found[0])

@@ -85,14 +85,14 @@ def test_gateway_errors_match_the_published_contract() -> None:
     refusal = document["components"]["responses"]["GatewayRefusal"]
     schema = refusal["content"]["application/json"]["schema"]
     check = validator(closed(schema, document["components"]["schemas"]), {})
-    told = {}
+    statuses = {}
     for kind in (ResponseType.DEFAULT_4XX, *AWS_STATUS):
         status, _, error = answer(GatewayError(kind, AWS_STATUS.get(kind, 400), "so", "X"))
         if status < 500:
-            told[error["code"]] = status
+            statuses[error["code"]] = status
             assert problems(check, {"error": error}) == []
 
-    assert told == GATEWAY_REFUSALS
+    assert statuses == GATEWAY_REFUSALS
 
 
 def test_throttled_response_has_retry_after() -> None:

@@ -13,7 +13,7 @@ from chalicelib.telemetry.definitions import METRICS
 from chalicelib.telemetry.emf import NAMESPACE, CloudWatchSink
 from chalicelib.telemetry.metrics import Telemetry
 from infra.merge_templates import TEMPLATES, merge_templates
-from tests.telemetry.sample_events import tell_of_everything
+from tests.telemetry.sample_events import record_every_metric
 from tests.test_monitoring import VALUES, rules
 
 SERVICE = {"Ref": "AWS::StackName"}
@@ -46,7 +46,7 @@ def watched(alarm: dict[str, Any]) -> list[tuple[str, dict[str, Any], str]]:
 @pytest.fixture
 def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
     """The dimensions of each metric that the app emits."""
-    tell_of_everything(Telemetry(CloudWatchSink()))
+    record_every_metric(Telemetry(CloudWatchSink()))
     return {
         metric["Name"]: set(directive["Dimensions"][0])
         for line in map(json.loads, capsys.readouterr().out.splitlines())

@@ -88,9 +88,9 @@ def test_every_variable_of_the_workers_is_documented(
 @contextmanager
 def relay(environment: dict[str, str], port: int) -> Iterator[subprocess.Popen[str]]:
     (command,) = re.findall(r"^    python (-m chalicelib\.workers\.relay .*)$", RELAY, re.MULTILINE)
-    (told,) = re.findall(r"--metrics-port (\d+)", command)
+    (documented_port,) = re.findall(r"--metrics-port (\d+)", command)
     begun = subprocess.Popen(
-        [sys.executable, *command.replace(told, str(port)).split()],
+        [sys.executable, *command.replace(documented_port, str(port)).split()],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

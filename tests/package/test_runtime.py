@@ -155,13 +155,13 @@ def test_tracing_sends_the_invocation_and_its_calls_to_x_ray(
         read = proxy_event("/v1/sessions/{session_id}", session)
         with PackagedFunction(task_root, "app.app", variables) as function:
             assert function.invoke(read)["statusCode"] == 404
-        told = {span["name"]: span for span in listening.subsegments()}
+        spans = {span["name"]: span for span in listening.subsegments()}
 
-    (route,) = (name for name in told if "sessions" in name)
-    (redis,) = (name for name in told if "redis" in name)
-    assert f"Root={told[route]['trace_id']};Parent={told[route]['parent_id']};Sampled=1" == TRACE
-    assert told[redis]["parent_id"] == told[route]["id"]
-    assert told[route]["annotations"]["session_id"] == session["session_id"]
+    (route,) = (name for name in spans if "sessions" in name)
+    (redis,) = (name for name in spans if "redis" in name)
+    assert f"Root={spans[route]['trace_id']};Parent={spans[route]['parent_id']};Sampled=1" == TRACE
+    assert spans[redis]["parent_id"] == spans[route]["id"]
+    assert spans[route]["annotations"]["session_id"] == session["session_id"]
 
 
 IMPORT = """

@@ -209,8 +209,8 @@ def test_page_has_the_websocket_url_of_its_stage(template: Template) -> None:
     }.items():
         url = url.replace(name, value)
 
-    told = read_settings({"WEBSOCKET_URL": url}).websocket_url
-    assert told == "wss://1a2b3c.execute-api.eu-west-1.amazonaws.com/prod"
+    websocket_url = read_settings({"WEBSOCKET_URL": url}).websocket_url
+    assert websocket_url == "wss://1a2b3c.execute-api.eu-west-1.amazonaws.com/prod"
 
 
 def test_large_responses_are_compressed(template: Template) -> None:
@@ -353,11 +353,11 @@ NOT_OF_THE_TEMPLATE = {"Dockerfile", "Duration", "ElastiCacheProcessingUnits", "
 
 
 def test_names_in_docs_deploying_are_in_the_template(template: Template) -> None:
-    told = re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", (ROOT / "docs" / "deploying.md").read_text())
+    names = re.findall(r"`([A-Z][a-z]+[A-Za-z]*)`", (ROOT / "docs" / "deploying.md").read_text())
     parts = (template.body[name] for name in ("Parameters", "Resources", "Outputs"))
 
-    assert len(set(told)) > 20
-    assert set(told) - NOT_OF_THE_TEMPLATE - {name for part in parts for name in part} == set()
+    assert len(set(names)) > 20
+    assert set(names) - NOT_OF_THE_TEMPLATE - {name for part in parts for name in part} == set()
 
 
 def test_alarms_watch_resources_of_this_stack(template: Template) -> None:

@@ -14,7 +14,7 @@ LOG = f"/v1/sessions/{SESSION}/events"
 def test_event_log_contains_the_pushed_events(rest: RestClient, store: FakeStore) -> None:
     rest.start_session()
     store.advance(1_500)
-    told = rest.command("switch").json["events"]
+    pushed = rest.command("switch").json["events"]
 
     log = rest.get(LOG)
 
@@ -25,9 +25,9 @@ def test_event_log_contains_the_pushed_events(rest: RestClient, store: FakeStore
         (2, "session_started"),
         (3, "cycle_switched"),
     ]
-    assert log.data["events"][2] == {"id": "0-2", "version": 3, **told[0]}
-    assert told[0]["previous_participant_id"] == ANNE
-    assert told[0]["time_used_ms"] == 1_500
+    assert log.data["events"][2] == {"id": "0-2", "version": 3, **pushed[0]}
+    assert pushed[0]["previous_participant_id"] == ANNE
+    assert pushed[0]["time_used_ms"] == 1_500
 
 
 def test_due_timeout_is_in_the_event_log_at_its_deadline(

@@ -14,7 +14,7 @@ from chalicelib.core.session import Status
 from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import log_keys
 from chalicelib.telemetry.metrics import Telemetry
-from tests.fakes import FakeFleet, FakeRegistry, FakeStore, RecordingSink
+from tests.fakes import FakeRegistry, FakeStats, FakeStore, RecordingSink
 
 from .client import SESSION, RestClient, creation
 from .conftest import FakeContainer
@@ -23,10 +23,10 @@ PATH = f"/v1/sessions/{SESSION}"
 ROUTE = "/v1/sessions/{session_id}"
 
 
-def samples(page: str) -> dict[tuple[str, tuple[str, ...]], float]:
+def samples(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
     return {
         (sample.name, tuple(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(page)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 
@@ -35,12 +35,12 @@ def samples(page: str) -> dict[tuple[str, tuple[str, ...]], float]:
 def container(store: FakeStore) -> FakeContainer:
     container = FakeContainer(store)
     registry = FakeRegistry(store)
-    container.__dict__.update(connections=registry, stats=FakeFleet(store, registry))
+    container.__dict__.update(connections=registry, stats=FakeStats(store, registry))
     return container
 
 
 @pytest.fixture
-def told(container: FakeContainer) -> RecordingSink:
+def sink(container: FakeContainer) -> RecordingSink:
     sink = RecordingSink()
     container.__dict__["sink"] = sink
     container.__dict__["telemetry"] = Telemetry(sink)
@@ -102,35 +102,35 @@ def test_scrape_succeeds_while_the_store_is_unavailable(
     assert not [name for name, _ in found if name in {"tickless_sessions", "tickless_connections"}]
 
 
-def test_responses_of_chalice_are_counted(rest: RestClient, told: RecordingSink) -> None:
+def test_responses_of_chalice_are_counted(rest: RestClient, sink: RecordingSink) -> None:
     rest.call("PUT", PATH)
     rest.post("/v1/sessions", raw=b"{}", headers={"Content-Type": "text/plain"})
 
-    assert dict(told.counts) == {
+    assert dict(sink.counts) == {
         (names.REQUESTS.name, ("PUT", ROUTE, "405")): 1,
         (names.REQUESTS.name, ("POST", "/v1/sessions", "415")): 1,
     }
-    assert told.flushes == 2
+    assert sink.flushes == 2
 
 
-def test_refused_switch_is_not_measured(rest: RestClient, told: RecordingSink) -> None:
+def test_refused_switch_is_not_measured(rest: RestClient, sink: RecordingSink) -> None:
     rest.post("/v1/sessions", creation())
     rest.command("switch")
 
-    assert (names.SWITCH_SECONDS.name, ("rest",)) not in told.observed
-    assert told.observed.keys() >= {(names.REQUEST_SECONDS.name, ("POST", f"{ROUTE}/switch"))}
+    assert (names.SWITCH_SECONDS.name, ("rest",)) not in sink.observed
+    assert sink.observed.keys() >= {(names.REQUEST_SECONDS.name, ("POST", f"{ROUTE}/switch"))}
 
 
-def test_repeated_switch_is_measured_once(rest: RestClient, told: RecordingSink) -> None:
+def test_repeated_switch_is_measured_once(rest: RestClient, sink: RecordingSink) -> None:
     rest.start_session()
     for _ in range(3):
         assert rest.command("switch", headers={"Idempotency-Key": "press"}).status == 200
 
-    assert len(told.observed[names.SWITCH_SECONDS.name, ("rest",)]) == 1
+    assert len(sink.observed[names.SWITCH_SECONDS.name, ("rest",)]) == 1
 
 
 def test_repeated_and_stateless_responses_log_their_version(
-    rest: RestClient, told: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
+    rest: RestClient, sink: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
 ) -> None:
     for _ in range(2):
         rest.post("/v1/sessions", creation(), headers={"Idempotency-Key": "create"})
@@ -151,7 +151,7 @@ def test_repeated_and_stateless_responses_log_their_version(
 
 
 def test_each_request_is_one_log_line_with_its_version(
-    rest: RestClient, told: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
+    rest: RestClient, sink: RecordingSink, store: FakeStore, lines: list[dict[str, Any]]
 ) -> None:
     rest.post("/v1/sessions", creation())
     rest.command("switch")
@@ -176,7 +176,7 @@ def test_each_request_is_one_log_line_with_its_version(
 
 
 def test_request_refused_before_its_view_logs_its_code(
-    rest: RestClient, told: RecordingSink, lines: list[dict[str, Any]]
+    rest: RestClient, sink: RecordingSink, lines: list[dict[str, Any]]
 ) -> None:
     rest.call("PATCH", PATH)
     rest.command("start", {}, headers={"Content-Type": "text/plain"})

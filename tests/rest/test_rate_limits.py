@@ -21,7 +21,7 @@ def rest(store: FakeStore) -> RestClient:
     return rest_client(FakeContainer(store, general=6, switch=2))
 
 
-def told(answer: Answer) -> tuple[int, ...]:
+def rate_limit_headers(answer: Answer) -> tuple[int, ...]:
     return tuple(int(answer.headers[name]) for name in HEADERS)
 
 
@@ -38,13 +38,13 @@ def test_requests_above_the_limit_of_an_address_are_refused(
     answers = [rest.post("/v1/sessions", creation()), rest.command("start")]
     answers += [rest.get(PATH), rest.get(f"{PATH}/events"), rest.call("HEAD", PATH)]
     answers += [rest.call("DELETE", PATH)]
-    assert [told(answer) for answer in answers] == [
+    assert [rate_limit_headers(answer) for answer in answers] == [
         (6, 5, 10), (6, 4, 20), (6, 3, 30), (6, 2, 40), (6, 1, 50), (6, 0, 60)
     ]  # fmt: skip
 
     answer = rest.post("/v1/sessions", creation())
 
-    assert (refused(answer), told(answer)) == (10, (6, 0, 60))
+    assert (refused(answer), rate_limit_headers(answer)) == (10, (6, 0, 60))
     assert len(store.commits) == 2
 
 
@@ -70,7 +70,7 @@ def test_refused_request_changes_nothing(rest: RestClient, store: FakeStore) -> 
 
 def test_addresses_are_limited_separately_and_ipv6_by_network(rest: RestClient) -> None:
     def remaining(address: str) -> int:
-        return told(rest.get(PATH, address=address))[1]
+        return rate_limit_headers(rest.get(PATH, address=address))[1]
 
     assert [remaining("192.0.2.1"), remaining("192.0.2.2"), remaining("192.0.2.1")] == [5, 5, 4]
     assert [remaining("2001:db8::1"), remaining("2001:db8::ffff:2")] == [5, 4]
@@ -83,7 +83,7 @@ def test_forwarded_headers_do_not_change_the_address(rest: RestClient) -> None:
     for other in ("203.0.113.1", "203.0.113.2"):
         answer = rest.get(PATH, headers={"X-Forwarded-For": other, "Forwarded": f"for={other}"})
 
-    assert told(answer)[1] == 4
+    assert rate_limit_headers(answer)[1] == 4
 
 
 def test_switches_are_limited_by_session_and_not_by_address(
@@ -93,9 +93,9 @@ def test_switches_are_limited_by_session_and_not_by_address(
 
     switches = [rest.command("switch", address=f"192.0.2.{n}") for n in range(3)]
 
-    assert [told(answer) for answer in switches] == [(2, 1, 1), (2, 0, 1), (2, 0, 1)]
+    assert [rate_limit_headers(answer) for answer in switches] == [(2, 1, 1), (2, 0, 1), (2, 0, 1)]
     assert refused(switches[2]) == 1
-    assert told(rest.get(PATH)) == (6, 3, 30)
+    assert rate_limit_headers(rest.get(PATH)) == (6, 3, 30)
     store.advance(500)
     assert rest.command("switch").data["version"] == 5
 
@@ -106,12 +106,12 @@ def test_repeated_switch_counts_against_its_address(rest: RestClient) -> None:
     answers = [rest.command("switch", headers={"Idempotency-Key": "a"}) for _ in range(6)]
 
     assert {(answer.status, answer.text) for answer in answers[:5]} == {(200, answers[0].text)}
-    assert [told(answer)[:2] for answer in answers] == [
+    assert [rate_limit_headers(answer)[:2] for answer in answers] == [
         (2, 1), (6, 3), (6, 2), (6, 1), (6, 0), (6, 0)
     ]  # fmt: skip
     refused(answers[5])
     # The session has room all the while.
-    assert told(rest.command("switch")) == (2, 0, 1)
+    assert rate_limit_headers(rest.command("switch")) == (2, 0, 1)
 
 
 def test_invalid_switch_counts_against_its_address(rest: RestClient) -> None:
@@ -121,8 +121,12 @@ def test_invalid_switch_counts_against_its_address(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation(), headers=key)
     assert rest.command("switch", headers=key).status == 422
 
-    assert told(rest.command("switch", address="192.0.2.7", headers=key)) == (6, 5, 10)
-    assert told(rest.command("switch", headers=key)) == (6, 0, 60)
+    assert rate_limit_headers(rest.command("switch", address="192.0.2.7", headers=key)) == (
+        6,
+        5,
+        10,
+    )
+    assert rate_limit_headers(rest.command("switch", headers=key)) == (6, 0, 60)
     refused(rest.command("switch", headers=key))
 
 
@@ -133,9 +137,15 @@ def test_refused_switches_do_not_count_against_other_clients(rest: RestClient) -
     out_of_time = rest.command("switch", address="192.0.2.7", headers={"If-Match": '"1"'})
 
     assert [answer.status for answer in out_of_turn] == [409] * 4 + [429]
-    assert [told(answer)[:2] for answer in out_of_turn] == [(6, 3), (6, 2), (6, 1), (6, 0), (6, 0)]
-    assert (out_of_time.status, told(out_of_time)[:2]) == (412, (6, 5))
-    assert told(rest.command("switch")) == (2, 1, 1)
+    assert [rate_limit_headers(answer)[:2] for answer in out_of_turn] == [
+        (6, 3),
+        (6, 2),
+        (6, 1),
+        (6, 0),
+        (6, 0),
+    ]
+    assert (out_of_time.status, rate_limit_headers(out_of_time)[:2]) == (412, (6, 5))
+    assert rate_limit_headers(rest.command("switch")) == (2, 1, 1)
 
 
 def test_missing_session_counts_if_only_addresses_are_limited(store: FakeStore) -> None:
@@ -171,7 +181,7 @@ def test_invalid_requests_are_counted(rest: RestClient) -> None:
     ]
 
     assert [answer.status for answer in wrong] == [400] * 6
-    assert [told(answer)[1] for answer in wrong] == [5, 4, 3, 2, 1, 0]
+    assert [rate_limit_headers(answer)[1] for answer in wrong] == [5, 4, 3, 2, 1, 0]
     refused(rest.get("/v1/sessions/42"))
 
 

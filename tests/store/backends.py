@@ -36,7 +36,7 @@ class Place(Protocol):
 
     def log(self, session_id: str) -> list[tuple[int, dict[str, Any]]]: ...
 
-    def told(self, session_id: str) -> list[bytes]:
+    def published(self, session_id: str) -> list[bytes]:
         """The messages published for this session so far."""
 
     def wait_until(self, now_ms: int) -> None: ...
@@ -68,8 +68,10 @@ class Memory:
             for version, event in self.store.events(session_id)
         ]
 
-    def told(self, session_id: str) -> list[bytes]:
-        return [message for told_id, message in self.store.published if told_id == session_id]
+    def published(self, session_id: str) -> list[bytes]:
+        return [
+            message for published_id, message in self.store.published if published_id == session_id
+        ]
 
     def wait_until(self, now_ms: int) -> None:
         self.store.advance(max(0, now_ms - self.store.clock_ms))
@@ -119,18 +121,18 @@ class RealRedis:
             for _, entry in self._client.xrange(_keys(session_id).events)
         ]
 
-    def told(self, session_id: str) -> list[bytes]:
+    def published(self, session_id: str) -> list[bytes]:
         channel = _keys(session_id).updates
         # Messages keep their order, so whatever came before this has arrived with it.
         self._client.publish(channel, b"that was all")
-        eventually(lambda: self._hear() == (channel, b"that was all"))
+        eventually(lambda: self._receive() == (channel, b"that was all"))
         self._messages.remove((channel, b"that was all"))
-        return [message for told_on, message in self._messages if told_on == channel]
+        return [message for published_on, message in self._messages if published_on == channel]
 
     def wait_until(self, now_ms: int) -> None:
         eventually(lambda: self.store.now_ms() >= now_ms)
 
-    def _hear(self) -> tuple[str, bytes] | None:
+    def _receive(self) -> tuple[str, bytes] | None:
         message = self._listening.get_message(timeout=1)
         if message is None or message["type"] != "pmessage":
             return None

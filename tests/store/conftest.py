@@ -23,7 +23,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     indexed: OpenDeadlines = request.getfixturevalue("open_deadlines")
     if request.param == "valkey_cluster":
         cluster = request.getfixturevalue(request.param)
-        # A message published on one node is heard on each.
+        # A message published on one node is received on each.
         client: redis.Redis | redis.RedisCluster = redis.RedisCluster.from_url(cluster.url)
         listener = redis.Redis.from_url(cluster.nodes[1].url)
         store, index = opened(cluster.url, cluster=True), indexed(cluster.url, cluster=True)

@@ -99,11 +99,11 @@ def _watch(container: Container, session_id: str) -> None:
 
 
 def _revoke(container: Container, session_id: str) -> None:
-    guest = Bearer(Role.VIEWER, session_id, new_id("token"), 0, 2**33)
-    container.store.authorize(session_id, guest)
-    container.store.revoke(session_id, guest.token_id, 60_000)
+    bearer = Bearer(Role.VIEWER, session_id, new_id("token"), 0, 2**33)
+    container.store.authorize(session_id, bearer)
+    container.store.revoke(session_id, bearer.token_id, 60_000)
     with suppress(Unauthenticated):
-        container.store.load(session_id, bearer=guest)
+        container.store.load(session_id, bearer=bearer)
         raise AssertionError("A token that was revoked holds")
 
 

@@ -165,7 +165,7 @@ def tls(valkey: RedisProcess, certificate: Certificate) -> Iterator[Proxy]:
 
 
 def test_certificate_must_match_the_host_of_the_url(tls: Proxy, certificate: Certificate) -> None:
-    trusted = f"rediss://localhost:{tls.port}?ssl_ca_certs={certificate.certificate}"
+    trusted = f"rediss://localhost:{tls.port}?ssl_ca_certs={certificate.path}"
     with client_of(trusted) as client, pytest.raises(StoreUnavailable, match="not valid for"):
         client.execute("PING")
     with client_of(f"{trusted}&ssl_check_hostname=false") as client:
@@ -185,10 +185,10 @@ def test_client_certificate_is_sent(
     ours = self_signed(tmp_path)
     context = certificate.server_context()
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(ours.certificate)
+    context.load_verify_locations(ours.path)
     with proxy_to(valkey.port, context) as tls:
-        trusted = f"{tls.url}?ssl_ca_certs={certificate.certificate}"
-        with client_of(f"{trusted}&ssl_certfile={ours.certificate}&ssl_keyfile={ours.key}") as us:
+        trusted = f"{tls.url}?ssl_ca_certs={certificate.path}"
+        with client_of(f"{trusted}&ssl_certfile={ours.path}&ssl_keyfile={ours.path}") as us:
             assert us.execute("ECHO", "here") == b"here"
         with client_of(trusted) as client, pytest.raises(StoreUnavailable):
             client.execute("PING")

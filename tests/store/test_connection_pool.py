@@ -24,7 +24,7 @@ class FakeConnection(Connection):
 
 
 class ScriptedPool(BreakerConnectionPool):
-    """Time passes for it when told, and a connection is what ``connect`` does."""
+    """Its time passes when a test says so, and a connection is what ``connect`` does."""
 
     def __init__(self, connect: Callable[[], None]) -> None:
         super().__init__()

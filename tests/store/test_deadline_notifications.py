@@ -18,8 +18,8 @@ def test_overdue_session_suppresses_no_deadline_notification(own_valkey: RedisPr
     with own_valkey.admin() as admin:
         admin.zadd(SessionKeys.of(setup.session_id, 1).deadlines, {"damaged": 17})
 
-    with deadline_notifications(container.settings) as heard:
+    with deadline_notifications(container.settings) as notifications:
         container.engine.create_session(setup)
         container.engine.start_session(setup.session_id)
-        assert heard.next(5.0) == 0
+        assert notifications.next(5.0) == 0
     container.close(1)

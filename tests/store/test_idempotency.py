@@ -120,7 +120,7 @@ def test_conditional_delete_deletes_no_other_version(place: Place, store: Sessio
 
     assert isinstance(late, Stale)
     assert late.current.session == running.session
-    assert b"gone" not in place.told(session_id)
+    assert b"gone" not in place.published(session_id)
     command_id = new_id("command")
     assert store.delete(session_id, command_id, b"gone", base=running.session) == Deleted(True)
     nothing = store.delete(session_id, new_id("command"), b"gone", base=running.session)

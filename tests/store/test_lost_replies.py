@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.core.commands import Start, Switch
 from chalicelib.core.session import create
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.idempotency import IdempotentRequest
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, IdempotencyRecord, SessionStore, StoreUnavailable
@@ -56,7 +57,7 @@ def test_stored_response_survives_a_lost_reply(
         b"fingerprint-of-a-lost-reply",
         lambda outcome: f"answer {next(times)}: {outcome.session.version}".encode(),
     )
-    engine = SyncEngine(behind_proxy, session_ttl_ms=HOUR_MS)
+    engine = SyncEngine(CommitLoop(behind_proxy, session_ttl_ms=HOUR_MS))
     # Of the load, which names the key, or of the commit, which has the answer.
     proxy.drop_next_reply(to=lost)
 
@@ -125,7 +126,7 @@ def test_lost_reply_to_a_delete_spares_a_newer_session(
     session_id, command_id = session.setup.session_id, new_id("command")
     proxy.drop_next_reply(to=command_id.encode())
     proxy.hold_new_connections()
-    caller = Thread(target=behind_proxy.delete, args=(session_id, command_id, b"farewell"))
+    caller = Thread(target=behind_proxy.delete, args=(session_id, command_id, b"final message"))
     caller.start()
     eventually(lambda: proxy.has_dropped)
     successor = created(direct, session.setup)

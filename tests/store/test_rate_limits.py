@@ -276,7 +276,7 @@ def test_corrupt_bucket_refuses_no_request(
     loaded, alone = (RateLimitCheck("general", address, THREE_AN_HOUR, observer) for _ in range(2))
 
     assert store.load(session.setup.session_id, limit_check=loaded).session == session
-    # Another store has not yet heard that counting fails.
+    # Another store has not seen yet that counting fails.
     open_store(any_server.url).count_request(alone)
 
     assert observer.failed_open == 2
@@ -309,7 +309,7 @@ def test_unavailable_store_raises_despite_limits(open_store: OpenStore, proxy: P
 
 @pytest.fixture
 def buckets(proxy: Proxy) -> Iterator[tuple[RequestBuckets, Callable[[float], None]]]:
-    """Buckets that time passes for only when told."""
+    """Buckets whose time passes only when a test says so."""
     clock = [1_000.0]
     server = connect(Settings(redis_url=proxy.url))
 

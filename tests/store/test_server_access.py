@@ -112,7 +112,7 @@ def test_tls_works_with_a_trusted_certificate(
     open_store: OpenStore, tls: Proxy, certificate: Certificate
 ) -> None:
     assert tls.url.startswith("rediss://")
-    works(open_store, f"{tls.url}?ssl_ca_certs={certificate.certificate}")
+    works(open_store, f"{tls.url}?ssl_ca_certs={certificate.path}")
 
 
 def test_untrusted_certificate_is_refused(
@@ -120,14 +120,14 @@ def test_untrusted_certificate_is_refused(
 ) -> None:
     stranger = self_signed(tmp_path)
     with pytest.raises(StoreUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
-        open_store(f"{tls.url}?ssl_ca_certs={stranger.certificate}").ping()
+        open_store(f"{tls.url}?ssl_ca_certs={stranger.path}").ping()
 
 
 @pytest.mark.parametrize("fault", [Proxy.refuse, Proxy.blackhole])
 def test_unanswered_tls_handshake_fails_soon_and_recovers(
     open_store: OpenStore, tls: Proxy, certificate: Certificate, fault: object, bound: Bound
 ) -> None:
-    store = open_store(f"{tls.url}?ssl_ca_certs={certificate.certificate}")
+    store = open_store(f"{tls.url}?ssl_ca_certs={certificate.path}")
     store.ping()
     assert callable(fault)
     fault(tls)

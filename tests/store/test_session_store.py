@@ -64,7 +64,7 @@ def test_commit_from_an_older_version_is_stale_and_gets_the_current_session(
     assert isinstance(result, Stale)
     assert result.current.session == first.session
     assert before_ms <= result.current.now_ms <= store.now_ms()
-    assert place.told(session.setup.session_id)[-1] == b"version 3"
+    assert place.published(session.setup.session_id)[-1] == b"version 3"
 
 
 def test_commit_to_a_deleted_session_is_stale(store: SessionStore) -> None:
@@ -118,7 +118,7 @@ def test_repeated_commit_returns_its_version(place: Place, store: SessionStore) 
     assert store.commit(commit) == Committed(3)
     switch(store, session_id)
     assert store.commit(commit) == Committed(3, IdempotencyRecord(3))
-    assert place.told(session_id) == [f"version {n}".encode() for n in (1, 2, 3, 4)]
+    assert place.published(session_id) == [f"version {n}".encode() for n in (1, 2, 3, 4)]
     assert [version for version, _ in place.log(session_id)] == [2, 3, 4]
 
 
@@ -180,12 +180,12 @@ def test_each_version_is_logged_with_its_events_and_published_once(
         "at_ms": running.session.started_at_ms,
         "active_participant_id": "p0",
     }
-    assert place.told(session_id) == [b"version 1", b"version 2", b"version 3"]
+    assert place.published(session_id) == [b"version 1", b"version 2", b"version 3"]
 
 
 def test_update_is_published_unchanged(place: Place, store: SessionStore) -> None:
     session = created(store, update=bytes(range(256)))
-    assert place.told(session.setup.session_id) == [bytes(range(256))]
+    assert place.published(session.setup.session_id) == [bytes(range(256))]
 
 
 def test_command_renews_a_session(place: Place, store: SessionStore) -> None:
@@ -224,7 +224,7 @@ def test_expired_session_can_be_created_again(place: Place, store: SessionStore)
 
 def test_what_ended_a_session_is_known_for_a_day(place: Place, store: SessionStore) -> None:
     deleted, expired = started(store), created(store, expires_at_ms=store.now_ms() + 30)
-    store.delete(deleted.setup.session_id, new_id("command"), b"farewell")
+    store.delete(deleted.setup.session_id, new_id("command"), b"final message")
     place.wait_until(store.now_ms() + 31)
 
     assert store.load(deleted.setup.session_id).ending == "deleted"
@@ -232,7 +232,7 @@ def test_what_ended_a_session_is_known_for_a_day(place: Place, store: SessionSto
     assert store.load(new_id()).ending is None
     # Deleting what has ended makes a difference only to what is said of it.
     for session in (deleted, expired):
-        store.delete(session.setup.session_id, new_id("command"), b"farewell")
+        store.delete(session.setup.session_id, new_id("command"), b"final message")
         assert store.load(session.setup.session_id).ending == "deleted"
     assert started(store, deleted.setup) == store.load(deleted.setup.session_id).session
     assert store.load(deleted.setup.session_id).ending is None
@@ -259,33 +259,33 @@ def test_session_that_was_evicted_has_not_ended(place: Place, store: SessionStor
 def test_deleted_session_loses_its_log_and_is_announced(place: Place, store: SessionStore) -> None:
     session = started(store)
     session_id = session.setup.session_id
-    store.delete(session_id, new_id("command"), b"farewell")
+    store.delete(session_id, new_id("command"), b"final message")
     assert store.load(session_id).session is None
     assert place.log(session_id) == []
-    assert place.told(session_id)[-1] == b"farewell"
+    assert place.published(session_id)[-1] == b"final message"
 
 
 def test_deleting_a_missing_session_publishes_nothing(place: Place, store: SessionStore) -> None:
     session_id = new_id()
-    store.delete(session_id, new_id("command"), b"farewell")
-    assert place.told(session_id) == []
+    store.delete(session_id, new_id("command"), b"final message")
+    assert place.published(session_id) == []
 
 
 def test_repeated_delete_spares_a_newer_session(place: Place, store: SessionStore) -> None:
     session = created(store)
     session_id, command_id = session.setup.session_id, new_id("command")
-    store.delete(session_id, command_id, b"farewell")
+    store.delete(session_id, command_id, b"final message")
     successor = created(store, session.setup)
-    store.delete(session_id, command_id, b"farewell")
+    store.delete(session_id, command_id, b"final message")
     assert store.load(session_id).session == successor
-    assert place.told(session_id).count(b"farewell") == 1
+    assert place.published(session_id).count(b"final message") == 1
 
 
 def test_deleted_session_can_be_created_again_with_its_own_log(
     place: Place, store: SessionStore
 ) -> None:
     session = started(store)
-    store.delete(session.setup.session_id, new_id("command"), b"farewell")
+    store.delete(session.setup.session_id, new_id("command"), b"final message")
     successor = started(store, session.setup)
     assert successor.epoch != session.epoch
     assert [version for version, _ in place.log(session.setup.session_id)] == [2]

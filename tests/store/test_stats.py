@@ -24,7 +24,7 @@ from chalicelib.store.connection_registry import RedisConnections
 from chalicelib.store.keys import SessionKeys
 from chalicelib.store.session_store import RedisStore
 from chalicelib.store.stats import RedisStats
-from tests.fakes import FakeFleet, FakeRegistry, FakeStore
+from tests.fakes import FakeRegistry, FakeStats, FakeStore
 from tests.servers import redis7_binary, running, running_cluster, valkey_binary
 from tests.store.sessions import HOUR_MS, created, next_of, started
 
@@ -43,11 +43,11 @@ class Place:
 
 @pytest.fixture(params=["fake", "valkey", "redis7", "cluster"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A fleet of nothing yet."""
+    """Statistics of nothing yet."""
     if request.param == "fake":
         store = FakeStore()
         registry = FakeRegistry(store)
-        yield Place(store, registry, FakeFleet(store, registry))
+        yield Place(store, registry, FakeStats(store, registry))
         return
     if request.param == "cluster":
         with running_cluster(valkey_binary(), tmp_path) as cluster:

@@ -181,11 +181,11 @@ def test_invalid_token_counts_against_its_address(place: Place) -> None:
 
 def test_revocation_is_published_as_an_empty_message(place: Place) -> None:
     session_id = created(place.store).setup.session_id
-    before = place.told(session_id)
+    before = place.published(session_id)
 
     place.store.revoke(session_id, "a-token", KEEP_MS)
 
-    assert place.told(session_id) == [*before, b""]
+    assert place.published(session_id) == [*before, b""]
 
 
 @pytest.mark.parametrize("role", Role)

@@ -6,7 +6,7 @@ from chalicelib.ports import StoreStats
 from chalicelib.telemetry.metrics import Telemetry
 
 
-def tell_of_everything(telemetry: Telemetry) -> None:
+def record_every_metric(telemetry: Telemetry) -> None:
     telemetry.record_request("POST", "/v1/sessions/{session_id}/switch", 200, 0.001)
     telemetry.record_message("PING", "OK", 0.001)
     telemetry.record_switch("websocket", 0.001)

@@ -59,11 +59,11 @@ def test_bytes_of_a_switch_match_the_documented_cost(own_valkey: RedisProcess) -
         text=True,
         check=True,
     )
-    figures = done.stdout.partition(BEFORE)[2]
+    metrics = done.stdout.partition(BEFORE)[2]
     lines = done.stderr.partition(BEFORE)[2]
 
     assert [json.loads(line)["message"] for line in lines.splitlines()] == ["fan-out", "request"]
-    posts = [line.get("tickless_posts_total") for line in map(json.loads, figures.splitlines())]
+    posts = [line.get("tickless_posts_total") for line in map(json.loads, metrics.splitlines())]
     assert [values for values in posts if values] == [[2.0]]
-    assert len(figures) == pytest.approx(said("metrics"), rel=0.1)
+    assert len(metrics) == pytest.approx(said("metrics"), rel=0.1)
     assert len(lines) == pytest.approx(said("log lines"), rel=0.1)

@@ -18,7 +18,7 @@ from chalicelib.telemetry.prometheus import PrometheusSink
 from tests.fakes import RecordingSink
 from tests.servers import all_at_once
 
-from .sample_events import tell_of_everything
+from .sample_events import record_every_metric
 
 Key = tuple[str, tuple[str, ...]]
 
@@ -27,7 +27,7 @@ FULL = 100
 
 
 @dataclass
-class Figures:
+class Recorded:
     """What arrived: counts, of histograms how many observations and their sum, and facts."""
 
     counts: dict[Key, float]
@@ -38,32 +38,32 @@ class Figures:
 @dataclass
 class Place:
     sink: Sink
-    read: Callable[[], Figures]
+    read: Callable[[], Recorded]
 
 
-def of_fake(sink: RecordingSink) -> Figures:
-    return Figures(
+def of_fake(sink: RecordingSink) -> Recorded:
+    return Recorded(
         dict(sink.counts),
         {key: (len(values), sum(values)) for key, values in sink.observed.items()},
         dict(sink.found),
     )
 
 
-def of_prometheus(sink: PrometheusSink) -> Figures:
-    figures = Figures({}, {})
+def of_prometheus(sink: PrometheusSink) -> Recorded:
+    recorded = Recorded({}, {})
     for metric in METRICS:
         for _, name, labels, value in samples_of(sink, metric):
             key = metric.name, labels
             if name.endswith("_count"):
-                figures.observed[key] = (int(value), figures.observed.get(key, (0, 0.0))[1])
+                recorded.observed[key] = (int(value), recorded.observed.get(key, (0, 0.0))[1])
             elif name.endswith("_sum"):
-                figures.observed[key] = (figures.observed.get(key, (0, 0.0))[0], value)
+                recorded.observed[key] = (recorded.observed.get(key, (0, 0.0))[0], value)
             elif name.endswith("_total"):
-                figures.counts[key] = value
+                recorded.counts[key] = value
     # Without labels a series is there from the beginning.
-    return Figures(
-        {key: value for key, value in figures.counts.items() if value},
-        {key: value for key, value in figures.observed.items() if value[0]},
+    return Recorded(
+        {key: value for key, value in recorded.counts.items() if value},
+        {key: value for key, value in recorded.observed.items() if value[0]},
     )
 
 
@@ -78,7 +78,7 @@ def samples_of(
     ]
 
 
-def of_cloudwatch(lines: list[Any]) -> Figures:
+def of_cloudwatch(lines: list[Any]) -> Recorded:
     by_name = {metric.name: metric for metric in METRICS}
     counts: Counter[Key] = Counter()
     observed: dict[Key, list[float]] = {}
@@ -99,7 +99,7 @@ def of_cloudwatch(lines: list[Any]) -> Figures:
                 assert one["Unit"] == "Count"
                 counts[key] += int(sum(line[metric.name]))
     seen = {key: (len(values), sum(values)) for key, values in observed.items()}
-    return Figures(dict(counts), seen, found)
+    return Recorded(dict(counts), seen, found)
 
 
 def entries(lines: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
@@ -121,7 +121,7 @@ def place(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) ->
     cloudwatch = CloudWatchSink()
     written: list[Any] = []
 
-    def read() -> Figures:
+    def read() -> Recorded:
         cloudwatch.flush()
         written.extend(map(json.loads, capsys.readouterr().out.splitlines()))
         return of_cloudwatch(written)
@@ -155,7 +155,7 @@ def test_observations_are_counted_and_summed(place: Place) -> None:
 
 def test_each_value_is_written_once(place: Place) -> None:
     place.sink.flush()
-    assert place.read() == Figures({}, {})
+    assert place.read() == Recorded({}, {})
 
     place.sink.count(definitions.LOST_RACES, (), 1)
     place.sink.flush()
@@ -165,31 +165,31 @@ def test_each_value_is_written_once(place: Place) -> None:
 
 
 def test_concurrent_counts_are_not_lost(place: Place) -> None:
-    def tell(number: int) -> None:
+    def record(number: int) -> None:
         for _ in range(50):
             place.sink.count(definitions.RATE_LIMITED, (f"{number % 2}",), 1)
             place.sink.observe(definitions.FAN_OUT_SECONDS, (), 1.0)
 
-    all_at_once(tell, 8)
+    all_at_once(record, 8)
 
-    figures = place.read()
-    assert figures.counts == {(definitions.RATE_LIMITED.name, (half,)): 200 for half in "01"}
-    assert figures.observed == {(definitions.FAN_OUT_SECONDS.name, ()): (400, 400.0)}
+    recorded = place.read()
+    assert recorded.counts == {(definitions.RATE_LIMITED.name, (half,)): 200 for half in "01"}
+    assert recorded.observed == {(definitions.FAN_OUT_SECONDS.name, ()): (400, 400.0)}
 
 
 def test_every_metric_is_emitted(place: Place) -> None:
-    tell_of_everything(Telemetry(place.sink))
+    record_every_metric(Telemetry(place.sink))
 
-    figures = place.read()
-    assert {name for name, _ in [*figures.counts, *figures.observed]} == {
+    recorded = place.read()
+    assert {name for name, _ in [*recorded.counts, *recorded.observed]} == {
         metric.name for metric in METRICS
     }
-    assert figures.counts[definitions.POSTS.name, ("delivered",)] == 2
-    assert figures.observed[definitions.SWEEPER_LAG_SECONDS.name, ()] == (1, 1.5)
+    assert recorded.counts[definitions.POSTS.name, ("delivered",)] == 2
+    assert recorded.observed[definitions.SWEEPER_LAG_SECONDS.name, ()] == (1, 1.5)
 
 
 def test_null_sink_accepts_every_metric() -> None:
-    tell_of_everything(Telemetry(NoSink()))
+    record_every_metric(Telemetry(NoSink()))
 
 
 def test_process_without_invocations_keeps_few_values_before_it_writes(
@@ -206,7 +206,7 @@ def test_process_without_invocations_keeps_few_values_before_it_writes(
 
 
 def test_overdue_metrics_are_emitted_without_a_scrape(place: Place) -> None:
-    tell_of_everything(Telemetry(place.sink))
+    record_every_metric(Telemetry(place.sink))
 
     scraped = isinstance(place.sink, PrometheusSink)
     found = {"tickless_overdue_deadlines": 3, "tickless_overdue_seconds": 4.5}

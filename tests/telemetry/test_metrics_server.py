@@ -34,6 +34,6 @@ def test_metrics_server_serves_metrics_and_nothing_else() -> None:
     start_metrics_server(sink, port, lambda: True)
 
     for path in ("/metrics", f"/metrics?name[]={names.LOST_RACES.name}"):
-        status, page = asked(port, path)
-        assert (status, f"{names.LOST_RACES.name} 3.0" in page) == (200, True)
+        status, text = asked(port, path)
+        assert (status, f"{names.LOST_RACES.name} 3.0" in text) == (200, True)
     assert asked(port, "/v1/sessions")[0] == 404

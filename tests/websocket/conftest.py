@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.auth.authenticator import TokenAuthenticator
 from chalicelib.broadcast.inline import InlineBroadcaster
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
@@ -21,8 +22,8 @@ from tests.fakes import (
     FakeConnectionsApi,
     FakeRegistry,
     FakeStore,
-    RecordingGreeter,
     RecordingSink,
+    RecordingWelcomeInvoker,
     websocket_event,
 )
 
@@ -57,11 +58,11 @@ class Room:
     store: FakeStore
     registry: FakeRegistry
     api: FakeConnectionsApi
-    greeter: RecordingGreeter
+    welcome_invoker: RecordingWelcomeInvoker
     watch: Watch
     engine: SyncEngine
     new_handlers: Callable[..., WebSocketHandlers]
-    told: RecordingSink
+    sink: RecordingSink
     broadcaster: InlineBroadcaster
 
     def __post_init__(self) -> None:
@@ -90,10 +91,10 @@ class Room:
         self.engine.create_session(chess())
         self.engine.start_session(SESSION)
 
-    def greet(self) -> None:
+    def send_welcome(self) -> None:
         """Send the welcome message to each new connection."""
-        while self.greeter.greetings:
-            self.sockets.greet(self.greeter.greetings.pop(0))
+        while self.welcome_invoker.events:
+            self.sockets.send_welcome(self.welcome_invoker.events.pop(0))
 
     def send(self, connection_id: str, text: str) -> list[Any]:
         """What a message is answered with, held against the contract."""
@@ -107,12 +108,17 @@ class Room:
 
 def a_room(switches: int = 0, messages: int = 0) -> Room:
     """A room; with so many switches of a session, and messages of a connection, in a second."""
-    store, api, greeter, watch = FakeStore(), FakeConnectionsApi(), RecordingGreeter(), Watch()
+    store, api, welcome_invoker, watch = (
+        FakeStore(),
+        FakeConnectionsApi(),
+        RecordingWelcomeInvoker(),
+        Watch(),
+    )
     registry = FakeRegistry(store)
-    told = RecordingSink()
-    telemetry = Telemetry(told)
+    sink = RecordingSink()
+    telemetry = Telemetry(sink)
     broadcaster = InlineBroadcaster(registry, lambda: api, telemetry=telemetry)
-    engine = SyncEngine(store, broadcaster=broadcaster, session_ttl_ms=3_600_000)
+    engine = SyncEngine(CommitLoop(store, broadcaster=broadcaster, session_ttl_ms=3_600_000))
     new_handlers = partial(
         WebSocketHandlers,
         engine=engine,
@@ -120,12 +126,14 @@ def a_room(switches: int = 0, messages: int = 0) -> Room:
         registry=registry,
         api=api,
         limits=RateLimiter(Settings(rate_limit_switch=switches, rate_limit_message=messages)),
-        greeter=greeter,
+        welcome_invoker=welcome_invoker,
         telemetry=telemetry,
         monotonic=watch.monotonic,
         sleep=watch.sleep,
     )
-    return Room(store, registry, api, greeter, watch, engine, new_handlers, told, broadcaster)
+    return Room(
+        store, registry, api, welcome_invoker, watch, engine, new_handlers, sink, broadcaster
+    )
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ BAD_TOKENS = {
 def test_handshake_without_a_valid_token_is_401(room: Room, token: str | None) -> None:
     assert handshake(room, token) == {"statusCode": 401}
     assert handshake(room, offered=f"bearer.{token}") == {"statusCode": 401}
-    assert (room.registry.lists, room.greeter.greetings) == ({}, [])
+    assert (room.registry.lists, room.welcome_invoker.events) == ({}, [])
     assert room.registry.context_of("c1") is None
 
 
@@ -154,8 +154,8 @@ def test_handshake_without_keys_is_503_and_open_connections_go_on(
     assert handshake(room, connection_id="c2") == {"statusCode": 401}
     assert room.registry.context_of("c2") is None
     (line,) = caplog.records
-    told = "connection c2: not authenticated: keys: The keys are not JSON"
-    assert (line.levelname, line.getMessage()) == ("ERROR", told)
+    message = "connection c2: not authenticated: keys: The keys are not JSON"
+    assert (line.levelname, line.getMessage()) == ("ERROR", message)
     answers = room.send("c1", PING) + room.send("c1", SWITCH)
     assert [one["type"] for one in answers if one["type"] != "STATE_UPDATE"] == ["PONG", "ACK"]
 
@@ -260,7 +260,7 @@ def test_inline_revocation_closes_connections_at_once(room: Room) -> None:
 def test_token_invalid_at_the_welcome_gets_no_state(room: Room, ends: str) -> None:
     enter_with_token_that(room, ends)
 
-    room.greet()
+    room.send_welcome()
 
     assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED", "ERROR"]
     assert codes(room.api.messages("c1")) == ["SESSION_FORBIDDEN"]
@@ -275,7 +275,7 @@ def test_connection_revoked_during_its_handshake_is_closed_afterwards(room: Room
     room.api.closed.clear()
 
     room.api.outcomes["c1"] = [DeliveryStatus.DELIVERED]
-    room.greet()
+    room.send_welcome()
 
     assert [one["type"] for one in room.api.messages("c1")] == ["CONNECTED"]
     assert room.api.closed == ["c1"]
@@ -288,7 +288,7 @@ def test_sweep_closes_connections_of_expired_tokens(room: Room) -> None:
 
     room.store.clock_ms = bearer.valid_until_s * 1000
     room.registry.lists[SESSION]["c1"] = room.registry.lists[SESSION]["c1"]._replace(
-        heard_at_ms=room.store.clock_ms
+        last_seen_at_ms=room.store.clock_ms
     )
     room.broadcaster.sweep()
 
@@ -326,7 +326,7 @@ def test_silent_connection_is_classified_as_silent_despite_a_revoked_token(room:
 
     recipients = recipients_of(room.registry, SESSION)
 
-    assert (len(recipients.silent), recipients.forbidden, recipients.present) == (1, [], [])
+    assert (len(recipients.silent), recipients.revoked, recipients.subscribers) == (1, [], [])
 
 
 def test_forbidden_command_is_refused_and_the_connection_stays(room: Room) -> None:

@@ -1,7 +1,7 @@
 """Whatever is lost, late or out of order, one heartbeat that gets through puts it right.
 
 The service in memory, a client that keeps to ``docs/protocol.md``, and between
-them a network of which Hypothesis disposes. Time passes only when told to, so
+them a network of which Hypothesis disposes. Time passes only when a test says so, so
 this says exactly how long it may take: until the client's next heartbeat, and
 the second for which the contract lets a difference stand.
 """
@@ -153,7 +153,7 @@ class World:
             self._talk.connection_lost()
         self._connections += 1
         assert self._room.connect(self._name, SESSION) == 200
-        self._room.greet()
+        self._room.send_welcome()
         self._say(self._talk.connection_opened())
 
     def wait(self, ms: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.broadcast.connections_api.ports import DeliveryStatus
 from chalicelib.broadcast.inline import InlineBroadcaster
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import SessionConnections, StoreUnavailable
 from chalicelib.telemetry import definitions as names
@@ -18,18 +19,18 @@ from tests.fakes import FakeRegistry
 from .conftest import ENDPOINT, Room, a_room
 
 
-def greeted(room: Room, *connection_ids: str) -> None:
+def connected(room: Room, *connection_ids: str) -> None:
     """Connect clients, by default one, and send each its welcome message."""
     for connection_id in connection_ids or ("c1",):
         assert room.connect(connection_id, SESSION) == 200
-        room.greet()
+        room.send_welcome()
 
 
 def kinds(messages: list[Any]) -> list[str]:
     return [message["type"] for message in messages]
 
 
-# $connect and the greeting
+# $connect and the welcome message
 
 
 @pytest.mark.parametrize("query", [None, {}, {"sessionId": ""}, {"sessionId": "x"}])
@@ -46,7 +47,7 @@ def test_connection_is_registered_but_not_posted_to_before_connect_has_answered(
     (watcher,) = room.registry.connections_of(SESSION).connections
     assert (watcher.connection_id, watcher.endpoint) == ("c1", ENDPOINT)
     assert room.api.sent == {}
-    assert room.greeter.greetings == [
+    assert room.welcome_invoker.events == [
         {"sessionId": SESSION, "connectionId": "c1", "endpoint": ENDPOINT}
     ]
 
@@ -55,12 +56,12 @@ def test_handshake_during_a_store_outage_is_503(room: Room) -> None:
     room.store.away = True
 
     assert room.connect("c1", SESSION) == 503
-    assert room.greeter.greetings == []
+    assert room.welcome_invoker.events == []
 
 
 def test_new_connection_gets_connected_and_then_the_state(room: Room) -> None:
     created = room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
 
     hello, sync = room.api.messages("c1")
     assert hello == {
@@ -81,7 +82,7 @@ def test_new_connection_gets_connected_and_then_the_state(room: Room) -> None:
 
 
 def test_client_can_wait_for_a_session_to_be_created(room: Room) -> None:
-    greeted(room)
+    connected(room)
     assert kinds(room.api.messages("c1")) == ["CONNECTED"]
 
     room.engine.create_session(chess())
@@ -93,7 +94,7 @@ def test_welcome_message_is_retried_until_connect_has_answered(room: Room) -> No
     room.engine.create_session(chess())
     room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 5 + [DeliveryStatus.DELIVERED]
 
-    greeted(room)
+    connected(room)
 
     assert kinds(room.api.messages("c1")) == ["CONNECTED", "STATE_SYNC"]
 
@@ -103,7 +104,7 @@ def test_welcome_state_includes_commits_made_while_it_waits(room: Room) -> None:
     room.api.outcomes["c1"] = [DeliveryStatus.GONE] * 3 + [DeliveryStatus.DELIVERED]
     room.watch.meanwhile = [lambda: room.engine.start_session(SESSION)]
 
-    greeted(room)
+    connected(room)
 
     assert room.api.messages("c1")[-1]["version"] == 2
 
@@ -113,7 +114,7 @@ def test_client_that_leaves_gets_no_welcome_message(room: Room) -> None:
     room.watch.meanwhile = [lambda: room.registry.deregister("c1")]
     began = room.watch.monotonic()
 
-    greeted(room)
+    connected(room)
 
     assert room.watch.monotonic() - began < 1.0
     assert room.api.messages("c1") == []
@@ -123,7 +124,7 @@ def test_welcome_message_is_given_up_after_five_seconds(room: Room) -> None:
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
     before = room.watch.seconds
 
-    greeted(room)
+    connected(room)
 
     assert 4.0 < room.watch.seconds - before <= 5.0
 
@@ -133,7 +134,7 @@ def test_client_that_left_while_connect_ran_is_deregistered(room: Room) -> None:
     room.sockets.disconnect(room.event("c1"))
     room.api.outcomes["c1"] = [DeliveryStatus.GONE]
 
-    greeted(room)
+    connected(room)
 
     assert room.registry.connections_of(SESSION).connections == []
     assert room.registry.context_of("c1") is None
@@ -162,7 +163,7 @@ def test_disconnect_while_the_store_is_unavailable_is_no_error(room: Room) -> No
 
 def test_pong_has_the_time_of_the_store_and_the_version(room: Room) -> None:
     created = room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
 
     (pong,) = room.send("c1", '{"type": "PING", "clientTime": 12.5}')
 
@@ -178,7 +179,7 @@ def test_pong_has_the_time_of_the_store_and_the_version(room: Room) -> None:
 
 
 def test_pong_has_the_instants_of_receipt_and_response(room: Room) -> None:
-    greeted(room)
+    connected(room)
     room.watch.passes_with_every_look_s = 0.25
 
     (pong,) = room.send("c1", '{"type": "PING"}')
@@ -188,7 +189,7 @@ def test_pong_has_the_instants_of_receipt_and_response(room: Room) -> None:
 
 
 def test_pong_without_a_session_has_no_version(room: Room) -> None:
-    greeted(room)
+    connected(room)
 
     (pong,) = room.send("c1", '{"type": "PING"}')
 
@@ -198,7 +199,7 @@ def test_pong_without_a_session_has_no_version(room: Room) -> None:
 
 def test_heartbeat_keeps_a_connection_registered(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "lively", "silent")
+    connected(room, "lively", "silent")
     for _ in range(4):
         room.store.advance(30_000)
         room.send("lively", '{"type": "PING"}')
@@ -214,7 +215,7 @@ def test_heartbeat_keeps_a_connection_registered(room: Room) -> None:
 
 
 def test_silent_connection_is_swept_without_a_broadcast(room: Room) -> None:
-    greeted(room, "lively", "silent")
+    connected(room, "lively", "silent")
     room.store.advance(90_000)
     room.send("lively", '{"type": "PING"}')
     room.broadcaster.sweep()
@@ -231,7 +232,7 @@ def test_silent_connection_is_swept_without_a_broadcast(room: Room) -> None:
 
 
 def test_message_of_a_swept_connection_closes_it(room: Room) -> None:
-    greeted(room)
+    connected(room)
     room.store.advance(1_000_000)
 
     assert room.send("c1", '{"type": "PING"}') == []
@@ -243,7 +244,7 @@ def test_message_of_a_client_that_leaves_meanwhile_does_not_register_it_again(
     room: Room, text: str
 ) -> None:
     room.start_session()
-    greeted(room)
+    connected(room)
     room.registry.after_renewal = [lambda: room.sockets.disconnect(room.event("c1"))]
 
     assert room.send("c1", text) == []
@@ -254,7 +255,7 @@ def test_message_of_a_client_that_leaves_meanwhile_does_not_register_it_again(
 
 
 def test_connection_that_the_store_has_lost_is_closed_by_its_next_message(room: Room) -> None:
-    greeted(room)
+    connected(room)
     room.registry.lists.clear()
 
     assert room.send("c1", '{"type": "PING"}') == []
@@ -266,7 +267,7 @@ def test_connection_that_the_store_has_lost_is_closed_by_its_next_message(room: 
 
 def test_reconnect_with_the_current_version_gets_current(room: Room) -> None:
     created = room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
     held = {"type": "RECONNECT", "epoch": created.session.epoch, "version": 1}
 
     for more in ({}, {"updatedAt": created.state["updated_at"]}):
@@ -296,7 +297,7 @@ def test_reconnect_is_answered_with_the_state_if_anything_differs(
     room: Room, held: dict[str, Any]
 ) -> None:
     created = room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
     if "updatedAt" in held:
         held = {"epoch": created.session.epoch, **held}
 
@@ -309,7 +310,7 @@ RECONNECT = '{"type": "RECONNECT", "epoch": "old", "version": 4}'
 
 
 def test_reconnect_to_what_never_was_is_an_error_and_goes_on_waiting(room: Room) -> None:
-    greeted(room)
+    connected(room)
 
     (answer,) = room.send("c1", RECONNECT)
 
@@ -325,21 +326,21 @@ def test_client_learns_for_a_day_why_there_is_no_session_any_more(room: Room, re
         room.engine.delete_session(SESSION)
     else:
         room.store.advance(3_600_000)
-    greeted(room)
-    (farewell,) = [one for one in room.api.messages("c1") if one["type"] != "CONNECTED"]
+    connected(room)
+    (final_message,) = [one for one in room.api.messages("c1") if one["type"] != "CONNECTED"]
     (answer,) = room.send("c1", RECONNECT)
 
     assert (answer["type"], answer["reason"]) == ("SESSION_DELETED", reason)
-    assert (farewell["type"], farewell["reason"]) == ("SESSION_DELETED", reason)
+    assert (final_message["type"], final_message["reason"]) == ("SESSION_DELETED", reason)
     assert room.api.closed == []
     room.store.advance(24 * 3_600_000)
-    greeted(room, "c2")
+    connected(room, "c2")
     assert room.send("c2", RECONNECT)[0]["code"] == "SESSION_NOT_FOUND"
 
 
 def test_claim_of_an_expired_clock_is_broadcast(room: Room) -> None:
     room.start_session()
-    greeted(room, "c1", "c2")
+    connected(room, "c1", "c2")
     room.store.advance(10_000)
 
     (answer,) = room.send("c1", '{"type": "CLAIM"}')
@@ -351,7 +352,7 @@ def test_claim_of_an_expired_clock_is_broadcast(room: Room) -> None:
 
 def test_early_claim_gets_current(room: Room) -> None:
     room.start_session()
-    greeted(room)
+    connected(room)
     room.store.advance(9_999)
 
     (answer,) = room.send("c1", '{"type": "CLAIM"}')
@@ -368,7 +369,7 @@ def command(name: str, **more: Any) -> str:
 
 def test_command_is_acknowledged_and_broadcast(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1", "c2")
+    connected(room, "c1", "c2")
 
     update, ack = room.send("c1", command("start"))
 
@@ -399,7 +400,7 @@ def test_command_is_acknowledged_with_its_version(
     room: Room, name: str, args: dict[str, str] | None, before: list[str], shown: dict[str, str]
 ) -> None:
     room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
     for number, earlier in enumerate(before):
         room.send("c1", command(earlier, id=f"earlier {number}"))
 
@@ -413,7 +414,7 @@ def test_command_is_acknowledged_with_its_version(
 
 def test_adjustment_is_pushed_with_its_reason(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
 
     args = {"participant_id": BEN, "delta_ms": 500, "reason": "pen broke"}
     update, ack = room.send("c1", command("adjust", args=args))
@@ -425,7 +426,7 @@ def test_adjustment_is_pushed_with_its_reason(room: Room) -> None:
 
 def test_repeated_command_is_acknowledged_as_the_first_time_and_counts_once(room: Room) -> None:
     room.start_session()
-    greeted(room)
+    connected(room)
     first = room.send("c1", command("switch"))[-1]
     room.store.advance(1_000)
 
@@ -438,7 +439,7 @@ def test_repeated_command_is_acknowledged_as_the_first_time_and_counts_once(room
 
 def test_other_command_with_the_same_id_is_refused(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
     room.send("c1", command("start"))
 
     (answer,) = room.send("c1", command("switch"))
@@ -458,7 +459,7 @@ def test_other_command_with_the_same_id_is_refused(room: Room) -> None:
 def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> None:
     room = a_room(messages=3)
     room.engine.create_session(chess())
-    greeted(room, "c1", "c2")
+    connected(room, "c1", "c2")
     for _ in range(3):
         (answer,) = room.send("c1", text)
         assert answer.get("code") != "RATE_LIMIT_EXCEEDED"
@@ -474,19 +475,19 @@ def test_messages_of_a_connection_are_limited_and_it_stays_open(text: str) -> No
 
 def test_limited_message_counts_as_a_heartbeat() -> None:
     room = a_room(messages=1)
-    greeted(room)
+    connected(room)
     room.send("c1", '{"type": "PING"}')
     room.store.advance(100)
     room.send("c1", '{"type": "PING"}')
 
     (watcher,) = room.registry.connections_of(SESSION).connections
-    assert watcher.heard_at_ms == room.store.clock_ms
+    assert watcher.last_seen_at_ms == room.store.clock_ms
 
 
 def test_switches_are_limited_per_session() -> None:
     room = a_room(switches=2)
     room.start_session()
-    greeted(room, "c1", "c2", "c3")
+    connected(room, "c1", "c2", "c3")
 
     answers = [room.send(one, command("switch"))[-1] for one in ("c1", "c2", "c3")]
 
@@ -500,7 +501,7 @@ def test_switches_are_limited_per_session() -> None:
 def test_refused_switches_do_not_count_against_other_clients() -> None:
     room = a_room(switches=1)
     room.start_session()
-    greeted(room, "c1", "c2")
+    connected(room, "c1", "c2")
     out_of_turn = command("switch", args={"current_participant_id": BEN})
     for _ in range(3):
         assert room.send("c1", out_of_turn)[-1]["code"] == "STALE_CYCLE"
@@ -510,7 +511,7 @@ def test_refused_switches_do_not_count_against_other_clients() -> None:
 
 def test_same_id_of_two_clients_is_two_commands(room: Room) -> None:
     room.start_session()
-    greeted(room, "c1", "c2")
+    connected(room, "c1", "c2")
 
     room.send("c1", command("switch"))
     room.send("c2", command("switch"))
@@ -546,7 +547,7 @@ def test_refused_message_gets_an_error_and_the_connection_stays(
     room: Room, text: str, code: str, sent_as: str | None
 ) -> None:
     room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
 
     (answer,) = room.send("c1", text)
 
@@ -560,7 +561,7 @@ def test_refused_message_gets_an_error_and_the_connection_stays(
 
 
 def test_error_names_the_invalid_fields(room: Room) -> None:
-    greeted(room)
+    connected(room)
 
     (answer,) = room.send("c1", command("switch", args={"next_participant_id": "x"}))
 
@@ -573,7 +574,7 @@ def test_error_names_the_invalid_fields(room: Room) -> None:
 def test_command_without_a_session_or_store_is_refused(
     room: Room, is_away: bool, code: str
 ) -> None:
-    greeted(room)
+    connected(room)
     room.store.away = is_away
 
     (answer,) = room.send("c1", command("start"))
@@ -582,7 +583,7 @@ def test_command_without_a_session_or_store_is_refused(
 
 
 def test_internal_error_hides_its_reason(room: Room, caplog: pytest.LogCaptureFixture) -> None:
-    greeted(room)
+    connected(room)
     room.registry.lists[SESSION] = None  # type: ignore[assignment]
 
     (answer,) = room.send("c1", '{"type": "PING"}')
@@ -596,7 +597,7 @@ def test_internal_error_hides_its_reason(room: Room, caplog: pytest.LogCaptureFi
 
 def test_update_is_posted_to_connections_of_its_session_only(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1", "c2")
+    connected(room, "c1", "c2")
     room.connect("elsewhere", SESSION[:-1] + "1")
 
     room.engine.start_session(SESSION)
@@ -608,9 +609,9 @@ def test_update_is_posted_to_connections_of_its_session_only(room: Room) -> None
 
 def test_gone_connection_is_deregistered_only_after_the_grace_period(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room, "old")
+    connected(room, "old")
     room.store.advance(15_000)
-    greeted(room, "new")
+    connected(room, "new")
     room.api.outcomes = {"old": [DeliveryStatus.GONE], "new": [DeliveryStatus.GONE]}
 
     room.engine.start_session(SESSION)
@@ -624,18 +625,18 @@ def test_posts_are_counted_by_status_and_fan_outs_measured_once(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
     room.engine.create_session(chess())
-    greeted(room, "c1", "c2")
+    connected(room, "c1", "c2")
     # CONNECTED and STATE_SYNC, to each of them.
-    assert dict(room.told.counts) == {(names.POSTS.name, ("delivered",)): 4}
+    assert dict(room.sink.counts) == {(names.POSTS.name, ("delivered",)): 4}
     room.api.outcomes = {"c2": [DeliveryStatus.LATE]}
 
     room.engine.start_session(SESSION)
 
-    assert dict(room.told.counts) == {
+    assert dict(room.sink.counts) == {
         (names.POSTS.name, ("delivered",)): 5,
         (names.POSTS.name, ("late",)): 1,
     }
-    assert len(room.told.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
+    assert len(room.sink.observed[names.FAN_OUT_SECONDS.name, ()]) == 1
     (line,) = [vars(record) for record in caplog.records]
     assert (line["levelname"], line["version"]) == ("WARNING", 2)
     assert line["posts"] == {"delivered": 1, "late": 1}
@@ -646,7 +647,7 @@ def test_posts_are_counted_by_status_and_fan_outs_measured_once(
 )
 def test_unreachable_connection_stays_registered(room: Room, outcome: DeliveryStatus) -> None:
     room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
     room.store.advance(20_000)
     room.api.outcomes = {"c1": [outcome]}
 
@@ -657,7 +658,7 @@ def test_unreachable_connection_stays_registered(room: Room, outcome: DeliverySt
 
 def test_deletion_sends_a_final_message_and_closes(room: Room) -> None:
     room.engine.create_session(chess())
-    greeted(room)
+    connected(room)
 
     room.engine.delete_session(SESSION)
 
@@ -674,7 +675,7 @@ def test_command_stands_if_the_broadcast_fails(room: Room) -> None:
             raise StoreUnavailable("away")
 
     broadcaster = InlineBroadcaster(Unreachable(room.store), lambda: room.api)
-    engine = SyncEngine(room.store, broadcaster=broadcaster, session_ttl_ms=60_000)
+    engine = SyncEngine(CommitLoop(room.store, broadcaster=broadcaster, session_ttl_ms=60_000))
     engine.create_session(chess())
 
     assert engine.start_session(SESSION).state["status"] == "running"

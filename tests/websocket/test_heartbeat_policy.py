@@ -31,7 +31,7 @@ def sockets(room: Room, api: ConnectionsApi, stub: Stub) -> WebSocketHandlers:
         registry=room.registry,
         api=api,
         limits=RateLimiter(Settings(rate_limit_switch=0, rate_limit_message=0)),
-        greeter=room.greeter,
+        welcome_invoker=room.welcome_invoker,
         endpoint=stub.endpoint,
     )
 
@@ -40,7 +40,7 @@ def test_client_that_does_not_read_blocks_a_function_briefly(
     room: Room, sockets: WebSocketHandlers, stub: Stub, bound: Bound
 ) -> None:
     room.registry.register(SESSION, "deaf", stub.endpoint)
-    stub.tell("deaf", *[429] * 10_000)
+    stub.respond("deaf", *[429] * 10_000)
 
     began_s = monotonic()
     sockets.message(room.event("deaf", body=PING))
@@ -57,7 +57,7 @@ def test_slow_client_gets_time_for_every_page(
     room.registry.register(SESSION, "slow", stub.endpoint)
     # Three backoffs come to 350 ms at most, and hardly ever to less than 100.
     refused = 3
-    stub.tell("slow", *[answer for _ in range(100) for answer in (*[429] * refused, 200)])
+    stub.respond("slow", *[answer for _ in range(100) for answer in (*[429] * refused, 200)])
 
     sockets.message(room.event("slow", body='{"type":"RECONNECT"}'))
 
@@ -71,8 +71,8 @@ def test_welcome_message_outlasts_throttling(
 ) -> None:
     room.registry.register(SESSION, "new", stub.endpoint)
     # Each after a random share of a doubled backoff: a second or so, where an answer has a tenth.
-    stub.tell("new", *[429] * 7)
+    stub.respond("new", *[429] * 7)
 
-    sockets.greet({"sessionId": SESSION, "connectionId": "new", "endpoint": stub.endpoint})
+    sockets.send_welcome({"sessionId": SESSION, "connectionId": "new", "endpoint": stub.endpoint})
 
     assert [b"CONNECTED" in body for body in stub.bodies("new")][-1:] == [True]

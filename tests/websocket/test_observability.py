@@ -18,7 +18,7 @@ from chalicelib.telemetry import definitions as names
 from chalicelib.telemetry.log_context import LogValue, log_keys
 from chalicelib.telemetry.metrics import Telemetry
 from tests.chess import SESSION
-from tests.fakes import FakeFleet, RecordingSink
+from tests.fakes import FakeStats, RecordingSink
 
 from .conftest import Room, a_room
 
@@ -47,8 +47,8 @@ def container(room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Container
         settings=Settings(),
         websocket=room.sockets,
         engine=room.engine,
-        telemetry=Telemetry(room.told),
-        stats=FakeFleet(room.store, room.registry),
+        telemetry=Telemetry(room.sink),
+        stats=FakeStats(room.store, room.registry),
     )
     yield container
     vars(container).clear()
@@ -66,10 +66,10 @@ def an_event(kind: str, **more: Any) -> dict[str, Any]:
     return {**event, **more}
 
 
-def messages(told: RecordingSink) -> dict[tuple[str, ...], int]:
+def messages(sink: RecordingSink) -> dict[tuple[str, ...], int]:
     return {
         labels: number
-        for (name, labels), number in told.counts.items()
+        for (name, labels), number in sink.counts.items()
         if name == names.MESSAGES.name
     }
 
@@ -82,7 +82,7 @@ def test_messages_are_counted_by_type_and_outcome(room: Room, container: Contain
         invoke("message", an_event("message", body=text))
     invoke("disconnect", an_event("disconnect"))
 
-    assert messages(room.told) == {
+    assert messages(room.sink) == {
         ("CONNECT", "400"): 1,
         ("CONNECT", "OK"): 1,
         ("INVALID", "INVALID_JSON"): 1,
@@ -90,20 +90,20 @@ def test_messages_are_counted_by_type_and_outcome(room: Room, container: Contain
         ("COMMAND", "SESSION_NOT_FOUND"): 1,
         ("DISCONNECT", "OK"): 1,
     }
-    assert (names.SWITCH_SECONDS.name, ("websocket",)) not in room.told.observed
-    assert room.told.flushes == 6
+    assert (names.SWITCH_SECONDS.name, ("websocket",)) not in room.sink.observed
+    assert room.sink.flushes == 6
 
 
 def test_refused_messages_are_counted_by_their_type(container: Container) -> None:
     room = a_room(messages=3)
-    container.__dict__.update(websocket=room.sockets, telemetry=Telemetry(room.told))
+    container.__dict__.update(websocket=room.sockets, telemetry=Telemetry(room.sink))
     invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
     for message in ({"type": "COMMAND"}, {"type": ["PING"]}, {"type": "DANCE"}):
         invoke("message", an_event("message", body=json.dumps(message)))
     for text in ('{"type": "PING"}', '{"type": "DANCE"}', "[]", "{"):
         invoke("message", an_event("message", body=text))
 
-    assert messages(room.told) == {
+    assert messages(room.sink) == {
         ("CONNECT", "OK"): 1,
         ("COMMAND", "VALIDATION_ERROR"): 1,
         ("INVALID", "UNKNOWN_TYPE"): 2,
@@ -119,8 +119,8 @@ def test_repeatedly_acknowledged_switch_is_measured_once(room: Room, container: 
     for _ in range(2):
         invoke("message", an_event("message", body=switch))
 
-    assert messages(room.told)["COMMAND", "OK"] == 2
-    assert len(room.told.observed[names.SWITCH_SECONDS.name, ("websocket",)]) == 1
+    assert messages(room.sink)["COMMAND", "OK"] == 2
+    assert len(room.sink.observed[names.SWITCH_SECONDS.name, ("websocket",)]) == 1
 
 
 def test_message_of_a_swept_connection_is_counted_separately(
@@ -128,7 +128,7 @@ def test_message_of_a_swept_connection_is_counted_separately(
 ) -> None:
     invoke("message", an_event("message", body="{}"))
 
-    assert messages(room.told) == {("INVALID", "SWEPT"): 1}
+    assert messages(room.sink) == {("INVALID", "SWEPT"): 1}
 
 
 def test_failing_function_is_counted_and_raises(room: Room, container: Container) -> None:
@@ -137,8 +137,8 @@ def test_failing_function_is_counted_and_raises(room: Room, container: Container
     with pytest.raises(AttributeError):
         invoke("connect", an_event("connect", queryStringParameters={"sessionId": SESSION}))
 
-    assert messages(room.told) == {("CONNECT", "INTERNAL_ERROR"): 1}
-    assert room.told.flushes == 1
+    assert messages(room.sink) == {("CONNECT", "INTERNAL_ERROR"): 1}
+    assert room.sink.flushes == 1
 
 
 class ContextHandler(logging.Handler):
@@ -173,12 +173,12 @@ def test_only_the_last_log_line_of_a_message_has_its_code(
 
 def test_greet_and_sweep_flush_their_metrics(room: Room, container: Container) -> None:
     invoke("greet", {"sessionId": SESSION, "connectionId": "c1", "endpoint": "https://x/dev"})
-    assert room.told.flushes == 1
+    assert room.sink.flushes == 1
 
     container.__dict__["sweeper"] = Finished
     invoke("sweep", A_MINUTE)
-    assert room.told.flushes == 2
-    assert room.told.found == {names.OVERDUE.name: 0, names.OVERDUE_SECONDS.name: 0.0}
+    assert room.sink.flushes == 2
+    assert room.sink.found == {names.OVERDUE.name: 0, names.OVERDUE_SECONDS.name: 0.0}
 
 
 def test_unavailable_store_leaves_overdue_metrics_out(room: Room, container: Container) -> None:
@@ -187,7 +187,7 @@ def test_unavailable_store_leaves_overdue_metrics_out(room: Room, container: Con
 
     invoke("sweep", A_MINUTE)
 
-    assert (room.told.found, room.told.flushes) == ({}, 1)
+    assert (room.sink.found, room.sink.flushes) == ({}, 1)
 
 
 class Finished:

@@ -38,12 +38,12 @@ def test_worker_serves_its_metrics_on_its_own_port(valkey: RedisProcess) -> None
         assert process.stdout.readline() == "listening\n"
         connection = HTTPConnection(HOST, port, timeout=HUNG_AFTER_S)
         connection.request("GET", "/metrics")
-        page = connection.getresponse().read().decode()
+        text = connection.getresponse().read().decode()
         connection.close()
         process.terminate()
         process.communicate()
 
-    families = {family.name for family in text_string_to_metric_families(page)}
+    families = {family.name for family in text_string_to_metric_families(text)}
     assert "tickless_sweeper_lag_seconds" in families
     assert "process_cpu_seconds" in families
     assert process.returncode == 0

@@ -131,8 +131,8 @@ def test_stopped_relay_writes_its_metrics(valkey: RedisProcess) -> None:
         written, _ = begun.communicate(timeout=HUNG_AFTER_S)
     container.close(0)
 
-    figures = [json.loads(line) for line in written.splitlines()]
-    assert [line["tickless_posts_total"] for line in figures if line.get("outcome") == "failed"]
+    metrics = [json.loads(line) for line in written.splitlines()]
+    assert [line["tickless_posts_total"] for line in metrics if line.get("outcome") == "failed"]
 
 
 def test_running_worker_writes_its_metrics() -> None:

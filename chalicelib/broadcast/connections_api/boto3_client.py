@@ -134,18 +134,20 @@ class Boto3Transport:
 
         current = self._credentials
 
-        class Current(botocore.credentials.Credentials):  # type: ignore[misc]
+        class RenewedCredentials(botocore.credentials.Credentials):  # type: ignore[misc]
             def get_frozen_credentials(self) -> Any:
                 return botocore.credentials.ReadOnlyCredentials(*current())
 
-        class Ours(botocore.credentials.CredentialProvider):  # type: ignore[misc]
+        class GivenCredentialsProvider(botocore.credentials.CredentialProvider):  # type: ignore[misc]
             METHOD = "tickless"
 
             def load(self) -> Any:
-                return Current(*current())
+                return RenewedCredentials(*current())
 
         session = botocore.session.Session()
-        session.get_component("credential_provider").insert_before("env", Ours())
+        session.get_component("credential_provider").insert_before(
+            "env", GivenCredentialsProvider()
+        )
         return boto3.Session(botocore_session=session).client(
             "apigatewaymanagementapi",
             endpoint_url=endpoint,

@@ -76,11 +76,11 @@ class ConnectionsApiClient:
         self._take(tuple(Queued(one, one.deadline_s, partial(done, one)) for one in requests))
 
     def post_all(
-        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+        self, requests: Sequence[Request], within_seconds: float, max_throttled_seconds: float = inf
     ) -> list[DeliveryStatus]:
         deadline_s = self._now_s() + within_seconds
         pending = _PendingStatuses(len(requests))
-        batch = Batch(limited_seconds) if limited_seconds < within_seconds else None
+        batch = Batch(max_throttled_seconds) if max_throttled_seconds < within_seconds else None
         self._take(
             [
                 Queued(

@@ -99,13 +99,13 @@ class ConnectionsApi(Protocol):
         """
 
     def post_all(
-        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+        self, requests: Sequence[Request], within_seconds: float, max_throttled_seconds: float = inf
     ) -> list[DeliveryStatus]:
         """Send requests and return their statuses, in the same order.
 
         Returns after at most ``within_seconds`` and a moment; a request's deadline is
         the earlier of that and its own. Once every remaining request is throttled (429)
-        and none has settled for ``limited_seconds``, the rest is given up. Must not be
+        and none has settled for ``max_throttled_seconds``, the rest is given up. Must not be
         called from a ``done``.
 
         Raises:

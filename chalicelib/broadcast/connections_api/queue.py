@@ -12,7 +12,7 @@ requests collect in :attr:`DeliveryQueue.settled` until the client takes them.
 
 A request answered 429 is throttled, and so are those that wait behind it. Requests
 that one caller waits for together are a :class:`Batch`: once all that is left of it
-is throttled and nothing has settled for ``patience_s``, the rest is given up. So one
+is throttled and nothing has settled for ``max_throttled_s``, the rest is given up. So one
 client that doesn't read delays no caller, while a throttled API still makes progress.
 """
 
@@ -43,10 +43,10 @@ DEADLINES_CHECKED_EVERY_S = 0.02
 class Batch:
     """Requests that one caller waits for together.
 
-    ``patience_s`` bounds the wait while all that is left is throttled.
+    ``max_throttled_s`` bounds the wait while all that is left is throttled.
     """
 
-    patience_s: float
+    max_throttled_s: float
     unsettled: int = 0
     throttled: dict[Queued, None] = field(default_factory=dict)
 
@@ -66,7 +66,7 @@ class Queued:
     batch: Batch | None = None
     attempts: int = 0
     failures: int = 0
-    so_far: DeliveryStatus = DeliveryStatus.LATE
+    status_if_expired: DeliveryStatus = DeliveryStatus.LATE
     backs_off: bool = False
     final: bool = False
 
@@ -97,7 +97,7 @@ class DeliveryQueue:
         self.settled: list[tuple[Queued, DeliveryStatus]] = []
         self._limits = limits
         self._jitter = jitter
-        self._behind: dict[tuple[str, str], deque[Queued] | None] = {}
+        self._waiting: dict[tuple[str, str], deque[Queued] | None] = {}
         self.endpoint_queues: dict[str, EndpointQueue] = {}
         self._in_flight = 0
         # In order of acceptance.
@@ -117,19 +117,19 @@ class DeliveryQueue:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing of any request is left: no line, no backoff, no batch to give up."""
-        return not (self._behind or self._backing_off or self._give_up_at_s)
+        """Whether nothing is left: no request, no backoff, no batch to give up."""
+        return not (self._waiting or self._backing_off or self._give_up_at_s)
 
     def accept(self, queued: Queued) -> None:
         """Add a request; if too many wait for its connection, the oldest is DROPPED."""
         key = queued.key
-        if key not in self._behind:
-            self._behind[key] = None
+        if key not in self._waiting:
+            self._waiting[key] = None
             self._make_ready(queued)
         else:
-            behind = self._behind[key]
+            behind = self._waiting[key]
             if behind is None:
-                behind = self._behind[key] = deque()
+                behind = self._waiting[key] = deque()
             if len(behind) >= self._limits.waiting_per_connection:
                 if isinstance(behind[0].request, Delete):
                     # The connection is about to close, so later messages are moot.
@@ -158,7 +158,7 @@ class DeliveryQueue:
             while endpoint_queue.ready:
                 queued = endpoint_queue.ready.popleft()
                 if queued.final:
-                    self._move_on(queued)
+                    self._release_next(queued)
                     continue
                 queued.attempts += 1
                 endpoint_queue.in_flight += 1
@@ -176,25 +176,25 @@ class DeliveryQueue:
         if queued.batch is not None:
             queued.batch.throttled.pop(queued, None)
         if queued.final:
-            self._move_on(queued)
+            self._release_next(queued)
         elif 200 <= status < 300:
             self._settle(queued, DeliveryStatus.DELIVERED)
-            self._move_on(queued)
+            self._release_next(queued)
         elif status == LIMIT_EXCEEDED:
-            queued.so_far = DeliveryStatus.LIMITED
+            queued.status_if_expired = DeliveryStatus.LIMITED
             self._throttle(queued, now_s)
             self._retry_later(queued, now_s)
         elif status >= RETRY_FROM or status == NO_ANSWER:
-            queued.so_far = DeliveryStatus.FAILED
+            queued.status_if_expired = DeliveryStatus.FAILED
             queued.failures += 1
             if queued.failures <= self._limits.repeats_of_failures:
                 self._retry_later(queued, now_s)
             else:
                 self._settle(queued, DeliveryStatus.FAILED)
-                self._move_on(queued)
+                self._release_next(queued)
         else:
             self._settle(queued, FINAL.get(status, DeliveryStatus.FAILED))
-            self._move_on(queued)
+            self._release_next(queued)
         batch = queued.batch
         if batch is not None and (queued.final or not batch.is_throttled):
             self._restart_throttle_timer(batch, now_s)
@@ -239,8 +239,8 @@ class DeliveryQueue:
         )
         at_s = now_s + longest_s * self._jitter()
         if at_s >= queued.deadline_s:
-            self._settle(queued, queued.so_far)
-            self._move_on(queued)
+            self._settle(queued, queued.status_if_expired)
+            self._release_next(queued)
             return
         self._backoffs += 1
         queued.backs_off = True
@@ -248,7 +248,7 @@ class DeliveryQueue:
 
     def _throttle(self, queued: Queued, now_s: float) -> None:
         """Mark a request, and those waiting behind it, as throttled."""
-        for one in (queued, *(self._behind[queued.key] or ())):
+        for one in (queued, *(self._waiting[queued.key] or ())):
             if one.batch is not None and not one.final:
                 one.batch.throttled[one] = None
                 if one.batch not in self._give_up_at_s:
@@ -257,7 +257,7 @@ class DeliveryQueue:
     def _restart_throttle_timer(self, batch: Batch, now_s: float) -> None:
         """Restart a batch's timer if all that is left of it is throttled, else stop it."""
         if batch.is_throttled:
-            self._give_up_at_s[batch] = now_s + batch.patience_s
+            self._give_up_at_s[batch] = now_s + batch.max_throttled_s
         else:
             self._give_up_at_s.pop(batch, None)
 
@@ -270,10 +270,10 @@ class DeliveryQueue:
 
     def _expire(self, queued: Queued) -> None:
         """Settle a request whose time is up; those behind it don't wait for its backoff."""
-        self._settle(queued, queued.so_far)
+        self._settle(queued, queued.status_if_expired)
         if queued.backs_off:
             queued.backs_off = False
-            self._move_on(queued)
+            self._release_next(queued)
 
     def _settle(self, queued: Queued, outcome: DeliveryStatus) -> None:
         queued.final = True
@@ -283,9 +283,9 @@ class DeliveryQueue:
             queued.batch.unsettled -= 1
             queued.batch.throttled.pop(queued, None)
 
-    def _move_on(self, queued: Queued) -> None:
+    def _release_next(self, queued: Queued) -> None:
         """Make the connection's next request ready."""
-        behind = self._behind[queued.key]
+        behind = self._waiting[queued.key]
         while behind:
             following = behind.popleft()
             if not following.final:
@@ -293,7 +293,7 @@ class DeliveryQueue:
                     following.batch.throttled.pop(following, None)
                 self._make_ready(following)
                 return
-        del self._behind[queued.key]
+        del self._waiting[queued.key]
         endpoint_queue = self.endpoint_queues[queued.request.endpoint]
         if (
             not endpoint_queue.in_flight

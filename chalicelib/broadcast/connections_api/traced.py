@@ -20,10 +20,10 @@ class TracedConnectionsApi:
         self._api.submit_all(requests, done)
 
     def post_all(
-        self, requests: Sequence[Request], within_seconds: float, limited_seconds: float = inf
+        self, requests: Sequence[Request], within_seconds: float, max_throttled_seconds: float = inf
     ) -> list[DeliveryStatus]:
         with self._tracing.span("posts"):
-            return self._api.post_all(requests, within_seconds, limited_seconds)
+            return self._api.post_all(requests, within_seconds, max_throttled_seconds)
 
     def delete(self, endpoint: str, connection_id: str, within_seconds: float) -> DeliveryStatus:
         with self._tracing.span("close"):

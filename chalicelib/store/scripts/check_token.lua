@@ -1,8 +1,9 @@
--- Token check, prepended to other scripts: rejects calls with an invalid token.
+-- Token check, prepended to other scripts: rejects calls with a token that is not valid yet (nbf),
+-- has expired (exp) or was revoked.
 --
 -- KEYS  last        revoked, exists once the token is revoked; before it, the keys of the tokens
 --                   that it was minted with
--- ARGV  last three  valid_from_ms and valid_until_ms, the token's validity, and the number of
+-- ARGV  last three  valid_from_ms and valid_until_ms, the token's nbf and exp, and the number of
 --                   revocation keys
 -- returns { now_ms } alone if the token is rejected; nothing is changed then. Otherwise the
 --         script continues with the keys and arguments before these.

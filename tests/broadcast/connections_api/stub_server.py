@@ -1,6 +1,6 @@
-"""@connections as a server that does what a test tells it, and checks every signature.
+"""@connections as a server that responds as a test says, and checks every signature.
 
-It answers 200 unless told otherwise for a connection. Signatures are
+It answers 200 unless a test says otherwise for a connection. Signatures are
 recomputed with botocore's own signer: a wrong one is answered 403, as AWS does.
 """
 
@@ -131,7 +131,7 @@ class Stub:
         self._thread.join(HUNG_AFTER_S)
         self._loop.close()
 
-    def tell(self, connection_id: str, *answers: Answer) -> None:
+    def respond(self, connection_id: str, *answers: Answer) -> None:
         """Have the next requests for a connection answered so, those after them 200."""
         self._script[connection_id].extend(answers)
 
@@ -140,7 +140,7 @@ class Stub:
         self._loop.call_soon_threadsafe(self._let_go[connection_id].set)
 
     def forget_sockets(self) -> None:
-        """From now on, hear nothing on the connections open so far, and don't close them."""
+        """From now on, read nothing from the connections open so far, and don't close them."""
         with self._changed:
             self._deaf_below = self._sockets
 

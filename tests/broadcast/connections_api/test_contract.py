@@ -90,7 +90,7 @@ def test_region_is_signed(open_api: OpenApi, stub: Stub) -> None:
 def test_final_response_is_not_retried(
     api: ConnectionsApi, stub: Stub, status: int, outcome: DeliveryStatus
 ) -> None:
-    stub.tell(ID, status)
+    stub.respond(ID, status)
 
     assert api.post_all([post(stub)], 60) == [outcome]
     assert len(stub.received) == 1
@@ -98,7 +98,7 @@ def test_final_response_is_not_retried(
 
 @pytest.mark.parametrize("trouble", [500, 503, CUT, CUT_SHORT])
 def test_failure_is_retried_twice(api: ConnectionsApi, stub: Stub, trouble: int | str) -> None:
-    stub.tell(ID, trouble, trouble)
+    stub.respond(ID, trouble, trouble)
 
     assert api.post_all([post(stub, data=b"1")], 60) == [DeliveryStatus.DELIVERED]
     assert stub.bodies(ID) == [b"1"] * 3
@@ -106,7 +106,7 @@ def test_failure_is_retried_twice(api: ConnectionsApi, stub: Stub, trouble: int 
 
 @pytest.mark.parametrize("trouble", [500, 504])
 def test_third_failure_is_final(api: ConnectionsApi, stub: Stub, trouble: int) -> None:
-    stub.tell(ID, *[trouble] * 9)
+    stub.respond(ID, *[trouble] * 9)
 
     assert api.post_all([post(stub)], 60) == [DeliveryStatus.FAILED]
     assert len(stub.received) == 3
@@ -122,7 +122,7 @@ def test_refused_connection_is_a_failure(api: ConnectionsApi, stub: Stub) -> Non
 
 
 def test_throttled_post_is_retried_until_it_is_accepted(api: ConnectionsApi, stub: Stub) -> None:
-    stub.tell(ID, *[429] * 20)
+    stub.respond(ID, *[429] * 20)
 
     assert api.post_all([post(stub)], 30) == [DeliveryStatus.DELIVERED]
     assert len(stub.received) == 21
@@ -130,14 +130,14 @@ def test_throttled_post_is_retried_until_it_is_accepted(api: ConnectionsApi, stu
 
 def test_post_throttled_until_its_deadline_is_limited(api: ConnectionsApi, stub: Stub) -> None:
     assert api.post_all([post(stub)], 60) == [DeliveryStatus.DELIVERED]
-    stub.tell(ID, *[429] * 10_000)
+    stub.respond(ID, *[429] * 10_000)
 
     assert api.post_all([post(stub)], 1) == [DeliveryStatus.LIMITED]
     assert len(stub.received) > 2
 
 
 def test_connection_receives_posts_in_order(api: ConnectionsApi, stub: Stub) -> None:
-    stub.tell(ID, 429, 200, 500, CUT, 200, 429)
+    stub.respond(ID, 429, 200, 500, CUT, 200, 429)
     versions = [b"%d" % version for version in range(40)]
 
     outcomes = api.post_all([post(stub, data=version) for version in versions], 30)
@@ -149,7 +149,7 @@ def test_connection_receives_posts_in_order(api: ConnectionsApi, stub: Stub) -> 
 
 
 def test_connection_has_one_request_in_flight_at_a_time(api: ConnectionsApi, stub: Stub) -> None:
-    stub.tell(ID, HANG)
+    stub.respond(ID, HANG)
     done: SimpleQueue[tuple[bytes, DeliveryStatus]] = SimpleQueue()
     for version in (b"1", b"2"):
         api.submit_all([post(stub, data=version)], lambda sent, how: done.put((sent.data, how)))
@@ -169,7 +169,7 @@ def test_connection_has_one_request_in_flight_at_a_time(api: ConnectionsApi, stu
 def test_hanging_connection_delays_no_other(api: ConnectionsApi, stub: Stub) -> None:
     hanging: SimpleQueue[DeliveryStatus] = SimpleQueue()
     for number in range(8):
-        stub.tell(f"hanging-{number}", HANG)
+        stub.respond(f"hanging-{number}", HANG)
         api.submit_all([post(stub, f"hanging-{number}")], lambda _, how: hanging.put(how))
     stub.wait_until(lambda received: len(received) == 8)
 
@@ -180,14 +180,14 @@ def test_hanging_connection_delays_no_other(api: ConnectionsApi, stub: Stub) -> 
 
 
 def test_hanging_request_is_retried(open_api: OpenApi, stub: Stub) -> None:
-    stub.tell(ID, HANG, HANG)
+    stub.respond(ID, HANG, HANG)
 
     assert open_api(HURRIED).post_all([post(stub)], 60) == [DeliveryStatus.DELIVERED]
     assert len(stub.received) >= 3
 
 
 def test_deadline_of_a_batch_holds_if_requests_hang(api: ConnectionsApi, stub: Stub) -> None:
-    stub.tell(ID, HANG)
+    stub.respond(ID, HANG)
     began_s = monotonic()
 
     outcomes = api.post_all([post(stub, data=b"1"), post(stub, data=b"2")], 0.3)
@@ -204,20 +204,23 @@ def test_request_can_have_an_earlier_deadline(api: ConnectionsApi, stub: Stub) -
 
 
 def test_connection_is_closed_after_earlier_posts(api: ConnectionsApi, stub: Stub) -> None:
-    stub.tell(ID, 429, 200, 204)
-    final_message: list[Request] = [post(stub, data=b"farewell"), Delete(stub.endpoint, ID, inf)]
+    stub.respond(ID, 429, 200, 204)
+    final_message: list[Request] = [
+        post(stub, data=b"final message"),
+        Delete(stub.endpoint, ID, inf),
+    ]
 
     assert api.post_all(final_message, 10) == [DeliveryStatus.DELIVERED] * 2
     assert api.post_all([post(stub, data=b"next")], 60) == [DeliveryStatus.DELIVERED]
     assert [(one.method, one.body) for one in stub.received[1:]] == [
-        ("POST", b"farewell"),
+        ("POST", b"final message"),
         ("DELETE", b""),
         ("POST", b"next"),
     ]
 
 
 def test_closing_a_gone_connection_is_reported(api: ConnectionsApi, stub: Stub) -> None:
-    stub.tell(ID, 410)
+    stub.respond(ID, 410)
 
     assert api.delete(stub.endpoint, ID, 10) == DeliveryStatus.GONE
 
@@ -233,7 +236,7 @@ def test_closed_idle_sockets_fail_no_request(api: ConnectionsApi, stub: Stub) ->
     connection_ids = [f"connection-{number}" for number in range(10)]
     for _ in range(3):
         for connection_id in connection_ids:
-            stub.tell(connection_id, LAST)
+            stub.respond(connection_id, LAST)
         outcomes = api.post_all([post(stub, one) for one in connection_ids], 60)
         assert outcomes == [DeliveryStatus.DELIVERED] * 10
 
@@ -296,7 +299,7 @@ def test_empty_batch_returns_at_once(api: ConnectionsApi) -> None:
 def test_close_waits_for_unfinished_requests_until_its_deadline(
     api: ConnectionsApi, stub: Stub, within_s: float, outcome: DeliveryStatus
 ) -> None:
-    stub.tell(ID, HANG)
+    stub.respond(ID, HANG)
     done: SimpleQueue[DeliveryStatus] = SimpleQueue()
     for _ in range(3):
         api.submit_all([post(stub)], lambda _, how: done.put(how))

@@ -1,4 +1,4 @@
-"""moto, which many use to test what they build on @connections, hears both clients.
+"""moto, which many use to test what they build on @connections, receives from both clients.
 
 It invents every connection it is asked for, so it knows no 410.
 """
@@ -31,7 +31,7 @@ CREDENTIALS = Credentials("testing", "testing", "testing")
 ACCOUNT = "123456789012"
 
 
-def heard(connection_id: str) -> bytes:
+def received(connection_id: str) -> bytes:
     backend = apigatewaymanagementapi_backends[ACCOUNT][REGION]
     data: bytes = backend.connections[connection_id].data
     return data
@@ -53,7 +53,7 @@ def test_moto_intercepts_the_boto3_client() -> None:
     posts = [Post(endpoint, "PJqB0fHsqRcCHlw", data, inf) for data in (b"1", b"2", b"3")]
 
     assert api.post_all(posts, 30) == [DeliveryStatus.DELIVERED] * 3
-    assert heard("PJqB0fHsqRcCHlw") == b"123"
+    assert received("PJqB0fHsqRcCHlw") == b"123"
     assert api.delete(endpoint, "PJqB0fHsqRcCHlw", 30) == DeliveryStatus.DELIVERED
     api.close(10)
 
@@ -69,5 +69,5 @@ def test_server_of_moto_receives_from_both_clients(
     posts = [Post(endpoint, name, data, inf) for data in (b"1", b"2", b"3")]
 
     assert api.post_all(posts, 30) == [DeliveryStatus.DELIVERED] * 3
-    assert heard(name) == b"123"
+    assert received(name) == b"123"
     api.close(10)

@@ -64,7 +64,7 @@ def test_certificate_is_trusted_only_if_configured(
     certificate: Certificate,
 ) -> None:
     posts = [Post(endpoint, f"{number}", b"1", inf) for number in range(3)]
-    trusting = open_api("eu-west-1", Credentials("a", "b"), LIMITS, certificate.certificate)
+    trusting = open_api("eu-west-1", Credentials("a", "b"), LIMITS, certificate.path)
     distrustful = open_api("eu-west-1", Credentials("a", "b"), LIMITS, None)
 
     assert trusting.post_all(posts, 30) == [DeliveryStatus.DELIVERED] * 3

@@ -21,7 +21,7 @@ from chalicelib.rate_limit.limiter import RateLimiter
 from chalicelib.settings import Settings
 from chalicelib.telemetry import definitions as names
 from chalicelib.websocket.handlers import WebSocketHandlers
-from tests.fakes import FakeConnectionsApi, RecordingGreeter, RecordingSink
+from tests.fakes import FakeConnectionsApi, RecordingSink, RecordingWelcomeInvoker
 from tests.servers import RedisProcess, eventually
 from tests.waiting import HUNG_AFTER_S
 
@@ -51,7 +51,7 @@ def claims(container: Container, session_ids: list[str]) -> Act:
         registry=container.connections,
         api=FakeConnectionsApi(),
         limits=RateLimiter(Settings(rate_limit_message=0)),
-        greeter=RecordingGreeter(),
+        welcome_invoker=RecordingWelcomeInvoker(),
     )
 
     def event(session_id: str, **more: Any) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def switches(engine: SyncEngine) -> Act:
 def expiries_due(log: list[Event], mode: SyncMode, action: TimeoutAction) -> list[tuple[str, int]]:
     """What ran out when, by when cycles began and what ended them."""
     due = []
-    told = ("session_created", PARTICIPANT)
-    for begin, end in pairwise(one for one in log if one.type not in told):
+    sink = ("session_created", PARTICIPANT)
+    for begin, end in pairwise(one for one in log if one.type not in sink):
         deadline = begin.at_ms + CYCLE_MS
         if action is not TimeoutAction.NOTIFY:
             assert end.at_ms <= deadline
@@ -109,9 +109,9 @@ def race(container: Container, act: Act, session_id: str, enough: Flag, chance: 
 
 
 def test_clock_runs_out_once_at_its_deadline_under_concurrency(own_valkey: RedisProcess) -> None:
-    told, told_by_sweepers = RecordingSink(), RecordingSink()
+    sink, sweeper_sink = RecordingSink(), RecordingSink()
     container = Container(Settings(redis_url=own_valkey.url, broadcast="relay"))
-    container.__dict__["sink"] = told
+    container.__dict__["sink"] = sink
     engine, enough = container.engine, Flag()
     kinds = {
         start_session(engine, mode, action, total_ms=GLOBAL_MS)[0]: (mode, action)
@@ -141,7 +141,7 @@ def test_clock_runs_out_once_at_its_deadline_under_concurrency(own_valkey: Redis
         )
 
     url = own_valkey.url
-    with sweeping(url, sink=told_by_sweepers), sweeping(url, sink=told_by_sweepers):
+    with sweeping(url, sink=sweeper_sink), sweeping(url, sink=sweeper_sink):
         for racer in racers:
             racer.start()
         try:
@@ -155,6 +155,6 @@ def test_clock_runs_out_once_at_its_deadline_under_concurrency(own_valkey: Redis
                 engine.complete_session(session_id)
     for session_id, kind in kinds.items():
         assert happened(session_id) == expiries_due(log_of(own_valkey, session_id), *kind)
-    assert told.counts[names.LOST_RACES.name, ()]
-    assert told_by_sweepers.observed[names.SWEEPER_LAG_SECONDS.name, ()]
+    assert sink.counts[names.LOST_RACES.name, ()]
+    assert sweeper_sink.observed[names.SWEEPER_LAG_SECONDS.name, ()]
     container.close(1)

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.core.errors import SessionNotFound
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sweeper import MAX_PER_SCAN
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.store.keys import SessionKeys
@@ -38,7 +39,7 @@ HOUR_MS = 3_600_000
 @pytest.fixture
 def engine(open_store: OpenStore, own_valkey: RedisProcess) -> SyncEngine:
     """What sessions are created with, past every proxy, on a server no other client sweeps."""
-    return SyncEngine(open_store(own_valkey.url), session_ttl_ms=TTL_MS)
+    return SyncEngine(CommitLoop(open_store(own_valkey.url), session_ttl_ms=TTL_MS))
 
 
 def all_have(server: RedisProcess, sessions: list[tuple[str, int]], number: int) -> None:
@@ -84,21 +85,21 @@ def test_each_timeout_happens_once_if_a_sweeper_and_its_commit_are_killed(
 def test_each_timeout_happens_once_with_two_sweepers(
     engine: SyncEngine, own_valkey: RedisProcess
 ) -> None:
-    told = [RecordingSink(), RecordingSink()]
+    sinks = [RecordingSink(), RecordingSink()]
     with ExitStack() as stack:
-        proxies = [stack.enter_context(proxy_to(own_valkey.port)) for _ in told]
-        for proxy, sink in zip(proxies, told, strict=True):
+        proxies = [stack.enter_context(proxy_to(own_valkey.port)) for _ in sinks]
+        for proxy, sink in zip(proxies, sinks, strict=True):
             stack.enter_context(sweeping(proxy.url, sink=sink))
             proxy.hold_requests(that_contain=A_TIMEOUT)
         sessions = [start_session(engine)]
-        # Both have read it, both have decided, and neither has been heard.
+        # Both have read it, both have decided, and neither has committed.
         eventually(lambda: all(proxy.is_holding for proxy in proxies))
         assert not timeouts(own_valkey, sessions[0][0])
         for proxy in proxies:
             proxy.let_requests_go()
         all_have(own_valkey, sessions, 3)
         each_happened_once(engine, own_valkey, sessions)
-    assert sum(sink.counts[names.LOST_RACES.name, ()] for sink in told) >= 1
+    assert sum(sink.counts[names.LOST_RACES.name, ()] for sink in sinks) >= 1
 
 
 def test_sweeper_retries_after_a_lost_reply(engine: SyncEngine, own_valkey: RedisProcess) -> None:
@@ -134,7 +135,7 @@ def test_sweeper_continues_after_a_restart_of_the_server(
         proxy_to(server.port) as proxy,
         sweeping(proxy.url),
     ):
-        engine = SyncEngine(open_store(server.url), session_ttl_ms=TTL_MS)
+        engine = SyncEngine(CommitLoop(open_store(server.url), session_ttl_ms=TTL_MS))
         proxy.hold_requests(that_contain=A_TIMEOUT)
         sessions = [start_session(engine) for _ in range(3)]
         eventually(lambda: proxy.is_holding)
@@ -200,7 +201,7 @@ def test_late_entry_is_corrected_by_a_read_and_keeps_the_instant(
         if entry_ms is not None:
             admin.zadd(index_of(session_id), {session_id: entry_ms})
         # Commits write the index together with their session, so only another client's
-        # hand can have done that; nothing tells a sweeper of what is not in it.
+        # hand can have done that; no sweeper can find what is not in it.
         eventually(lambda: engine.get_current_state(session_id).now_ms > started_ms + CYCLE_MS)
         all_have(own_valkey, sessions, 3)
         each_happened_once(engine, own_valkey, sessions)

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.container import Container
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.engine import sweeper as sweepers
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
 from chalicelib.store.subscription import deadline_notifications
@@ -26,7 +27,7 @@ def test_sleeping_sweeper_is_woken_by_an_earlier_deadline(
     # By itself it would not look again within this test.
     monkeypatch.setattr(sweepers, "SCAN_EVERY_SECONDS", 3_600)
     store = open_store(anywhere.url, cluster=anywhere.is_cluster)
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))
     with sweeping(anywhere.url, cluster=anywhere.is_cluster):
         session_id, started_ms = start_session(engine)
         eventually(lambda: timeouts(anywhere, session_id))
@@ -40,7 +41,7 @@ def test_cluster_is_swept_like_a_single_server(
     open_store: OpenStore, valkey_cluster: Cluster
 ) -> None:
     store = open_store(valkey_cluster.url, cluster=True)
-    engine = SyncEngine(store, session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS))
     with sweeping(valkey_cluster.url, cluster=True):
         ids = [start_session(engine, action=TimeoutAction.NOTIFY)[0] for _ in range(20)]
 
@@ -65,7 +66,7 @@ def test_sweeper_process_ends_on_a_signal_or_without_its_parent(valkey: RedisPro
 def test_repeatedly_lost_replies_repeat_no_timeout(
     open_store: OpenStore, valkey: RedisProcess, proxy: Proxy
 ) -> None:
-    engine = SyncEngine(open_store(valkey.url), session_ttl_ms=TTL_MS)
+    engine = SyncEngine(CommitLoop(open_store(valkey.url), session_ttl_ms=TTL_MS))
     sessions = [start_session(engine) for _ in range(5)]
     enough = Event()
 
@@ -104,14 +105,14 @@ def test_deadline_notification_is_sent_only_for_the_earliest_of_its_shard(
         engine.start_session(session_id)
         return session_id
 
-    with deadline_notifications(container.settings) as heard:
+    with deadline_notifications(container.settings) as notifications:
         first = start_at(60_000)
-        assert heard.next(5.0) == 0
+        assert notifications.next(5.0) == 0
         start_at(90_000)
         # Later than before: a sleeper wakes up too early, and looks.
         engine.pause_session(first)
         engine.resume_session(first)
-        assert heard.next(0.0) is None or heard.next(0.0) is None
+        assert notifications.next(0.0) is None or notifications.next(0.0) is None
         start_at(30_000)
-        assert heard.next(5.0) == 0
+        assert notifications.next(5.0) == 0
     container.close(1)

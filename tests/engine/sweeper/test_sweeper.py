@@ -9,6 +9,7 @@ from threading import Event, Thread
 import pytest
 
 from chalicelib.core.setup import Participant, SyncMode, create_setup
+from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sweeper import MAX_PER_SCAN, Sweeper
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit, Committed, Loaded, RateLimitCheck, Stale, StoreUnavailable
@@ -64,9 +65,9 @@ class CountedNaps(FakeAlarms):
 class Scene:
     def __init__(self) -> None:
         self.store = FrailStore()
-        self.engine = SyncEngine(self.store, session_ttl_ms=3_600_000)
+        self.engine = SyncEngine(CommitLoop(self.store, session_ttl_ms=3_600_000))
         self.deadline_notifications = CountedNaps(self.store)
-        self.told = RecordingSink()
+        self.sink = RecordingSink()
         self.sweeper = self.new_sweeper()
 
     def new_sweeper(self, periodic_task: Callable[[], None] | None = None) -> Sweeper:
@@ -75,7 +76,7 @@ class Scene:
             FakeDeadlines(self.store),
             self.deadline_notifications.open,
             periodic_task=periodic_task,
-            telemetry=Telemetry(self.told),
+            telemetry=Telemetry(self.sink),
         )
 
     def start_session(
@@ -151,7 +152,7 @@ def test_lag_of_a_timeout_is_measured_by_the_clock_of_the_store(
         eventually(lambda: not scene.store.deadlines)
         eventually(lambda: "timeout" in caplog.messages)
 
-    assert scene.told.observed == {(names.SWEEPER_LAG_SECONDS.name, ()): [0.7]}
+    assert scene.sink.observed == {(names.SWEEPER_LAG_SECONDS.name, ()): [0.7]}
     (line,) = [vars(record) for record in caplog.records]
     assert (line["session_id"], line["version"], line["lag_ms"]) == ("game", 3, 700)
 
@@ -384,7 +385,7 @@ def test_clock_that_begins_and_ends_between_sweeps_keeps_its_instant(scene: Scen
 
     assert scene.timeouts("sprint") == [deadline_ms]
     # It could not be earlier: how late it is counts from the beginning of the sweep.
-    assert scene.told.observed == {(names.SWEEPER_LAG_SECONDS.name, ()): [0.0]}
+    assert scene.sink.observed == {(names.SWEEPER_LAG_SECONDS.name, ()): [0.0]}
 
 
 def test_session_that_can_not_be_read_does_not_keep_a_scheduled_sweep(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import pytest
 
 from chalicelib.container import Container
-from chalicelib.rest import page_assets
+from chalicelib.rest import web_page_assets
 from chalicelib.settings import Settings
 
 from .client import RestClient, rest_client
@@ -19,8 +19,8 @@ MOST_BYTES = 75_000
 SOCKETS = "wss://sockets.example/prod"
 ASSETS = [
     (package, path.name)
-    for package in page_assets.PACKAGES
-    for path in sorted((page_assets.CLIENT / package / "src").iterdir())
+    for package in web_page_assets.PACKAGES
+    for path in sorted((web_page_assets.CLIENT / package / "src").iterdir())
 ]
 
 
@@ -37,7 +37,7 @@ def loaded(html: str) -> list[str]:
 @pytest.mark.parametrize("root", ["", "prod/"])
 def test_assets_of_the_page_exist_on_any_stage(rest: RestClient, root: str) -> None:
     page = "https://api.example/prod" if root else "https://api.example/prod/"
-    addresses = loaded(page_assets.html(root, SOCKETS))
+    addresses = loaded(web_page_assets.html(root, SOCKETS))
 
     assert len(addresses) > 20
     for address in addresses:
@@ -49,10 +49,10 @@ def test_assets_of_the_page_exist_on_any_stage(rest: RestClient, root: str) -> N
 @pytest.mark.parametrize("asset", ASSETS, ids="/".join)
 def test_imports_of_a_module_resolve(rest: RestClient, asset: tuple[str, str]) -> None:
     package, name = asset
-    here = f"/page/{page_assets.version()}/{package}/src/{name}"
+    here = f"/page/{web_page_assets.version()}/{package}/src/{name}"
     answer = rest.get(here)
 
-    assert answer.headers["Content-Type"] == page_assets.MEDIA_TYPES[Path(name).suffix]
+    assert answer.headers["Content-Type"] == web_page_assets.MEDIA_TYPES[Path(name).suffix]
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     imports = re.findall(r"^(?:import|export) [^;]*?from '(.+?)';", answer.text, re.MULTILINE)
@@ -70,7 +70,7 @@ def test_old_asset_url_gets_the_current_asset_uncached(rest: RestClient) -> None
     "path", ["web/src/nothing.js", "web/src/..%2Findex.html", "up/src/main.js"]
 )
 def test_files_that_the_page_does_not_load_are_not_served(rest: RestClient, path: str) -> None:
-    answer = rest.get(f"/page/{page_assets.version()}/{path}")
+    answer = rest.get(f"/page/{web_page_assets.version()}/{path}")
 
     assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")
 
@@ -124,13 +124,13 @@ def test_page_is_sent_again_once_other_sites_may_frame_it() -> None:
 
 def test_policy_of_a_local_page_allows_any_host_name() -> None:
     # Another device names this machine otherwise than it names itself.
-    assert "connect-src 'self' ws://*:8001;" in page_assets.policy("ws://127.0.0.1:8001/dev")
-    assert "connect-src 'self' ws://*;" in page_assets.policy("ws://localhost/dev")
-    assert "connect-src 'self';" in page_assets.policy("")
+    assert "connect-src 'self' ws://*:8001;" in web_page_assets.policy("ws://127.0.0.1:8001/dev")
+    assert "connect-src 'self' ws://*;" in web_page_assets.policy("ws://localhost/dev")
+    assert "connect-src 'self';" in web_page_assets.policy("")
 
 
 def test_url_is_escaped_in_the_page() -> None:
-    assert '"wss://x/&quot;&gt;&lt;b&gt;"' in page_assets.html("", 'wss://x/"><b>')
+    assert '"wss://x/&quot;&gt;&lt;b&gt;"' in web_page_assets.html("", 'wss://x/"><b>')
 
 
 def test_current_etag_of_the_page_is_304(rest: RestClient) -> None:
@@ -147,8 +147,8 @@ def test_current_etag_of_the_page_is_304(rest: RestClient) -> None:
 
 
 def test_page_and_assets_are_below_75_kb_compressed() -> None:
-    parts = [found.text for one in ASSETS if (found := page_assets.asset(*one)) is not None]
+    parts = [found.text for one in ASSETS if (found := web_page_assets.asset(*one)) is not None]
     assert len(parts) == len(ASSETS)
-    sent = [gzip.compress(text.encode(), 6) for text in (page_assets.html("", SOCKETS), *parts)]
+    sent = [gzip.compress(text.encode(), 6) for text in (web_page_assets.html("", SOCKETS), *parts)]
 
     assert sum(map(len, sent)) < MOST_BYTES

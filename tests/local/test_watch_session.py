@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from local.terminal_view import MAX_ROWS, Screen, big_digits, render
-from local.watch import AccessDenied, draw, raise_if_denied
+from local.watch_session import AccessDenied, draw, raise_if_denied
 from tests.client.factories import (
     RUNNING,
     SERVER_START_MS,

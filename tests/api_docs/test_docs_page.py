@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from chalicelib.api_docs.page import SOURCES
+from chalicelib.api_docs.docs_page import SOURCES
 from tests.rest.client import RestClient
 
 LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024

@@ -8,7 +8,7 @@ from chalice.app import Response
 
 from ..schemas.conditions import is_cached
 from ..schemas.errors import Problem
-from . import page_assets
+from . import web_page_assets
 from .resource import Resource
 from .responses import refuse
 
@@ -31,10 +31,10 @@ def blueprint(container: Container) -> Resource:
         # On AWS the stage precedes the path, and may come without a slash after it.
         asked_for: str = routes.current_request.context["path"]
         root = "" if asked_for.endswith("/") else f"{asked_for.rpartition('/')[2]}/"
-        text = page_assets.html(root, websocket_url)
-        policy = page_assets.policy(websocket_url, origins)
+        text = web_page_assets.html(root, websocket_url)
+        policy = web_page_assets.policy(websocket_url, origins)
         # A 304 leaves the headers that a browser has as they are, so they are part of the version.
-        tag = f'"{page_assets.digest(policy + text)}"'
+        tag = f'"{web_page_assets.digest(policy + text)}"'
         if is_cached(routes.current_request.headers.get("If-None-Match"), tag):
             return Response("", {**REVALIDATED, "ETag": tag}, 304)
         return Response(
@@ -53,11 +53,11 @@ def blueprint(container: Container) -> Resource:
 
     @routes.view("/page/{version}/{package}/src/{name}", "GET", "HEAD")
     def get_asset(version: str, package: str, name: str) -> Response:
-        found = page_assets.asset(package, name)
+        found = web_page_assets.asset(package, name)
         if found is None:
             return refuse(Problem("NOT_FOUND", "The page has no such asset"))
         # A page from before a deployment gets the current asset, and must not cache it.
-        caching = IMMUTABLE if version == page_assets.version() else REVALIDATED
+        caching = IMMUTABLE if version == web_page_assets.version() else REVALIDATED
         return Response(found.text, {**caching, **NO_SNIFF, "Content-Type": found.media_type})
 
     return routes

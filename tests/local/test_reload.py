@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.restart import LOG, wait_for_app_change
+from local.reload import LOG, wait_for_app_change
 from tests.waiting import HUNG_AFTER_S
 
 WITHIN_S = HUNG_AFTER_S

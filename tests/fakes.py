@@ -293,14 +293,14 @@ class FakeStore:
         return list(self._sessions)
 
     def mend_index(self, session_id: str) -> None:
-        """As register_connection.lua does."""
+        """As record_heartbeat.lua does."""
         stored = self._stored(session_id)
         if stored is not None and stored.due_ms is not None:
             listed_ms = self.deadlines.get(session_id, stored.due_ms)
             self.deadlines[session_id] = min(listed_ms, stored.due_ms)
 
     def renew(self, session_id: str, ttl_ms: int) -> None:
-        """As register_connection.lua does."""
+        """As record_heartbeat.lua does."""
         stored = self._stored(session_id)
         if stored is None or stored.expires_at_ms is None or stored.renewable_until_ms is None:
             return

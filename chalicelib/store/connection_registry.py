@@ -48,8 +48,8 @@ class RedisConnections:
         self._client = client
         self._shards = shards
         self._renewal_ms = session_ttl_ms, min(RENEW_EVERY_MS, session_ttl_ms // 2)
-        self._register = Script("register_connection", "gcra")
-        self._register_with_token = Script("register_connection", "check_token", "gcra")
+        self._record_heartbeat = Script("record_heartbeat", "gcra")
+        self._record_heartbeat_with_token = Script("record_heartbeat", "check_token", "gcra")
         self._connections = Script("connections")
 
     def register(
@@ -86,7 +86,7 @@ class RedisConnections:
         is_new: bool,
     ) -> list[Any]:
         """The script's answer, without any values if the connection is not registered."""
-        endpoint_record, script = endpoint, self._register
+        endpoint_record, script = endpoint, self._record_heartbeat
         if bearer is not None:
             endpoint_record = f"{endpoint} {valid_until_ms(bearer)} {bearer.token_id}"
         keys = SessionKeys.of(session_id, self._shards)
@@ -112,7 +112,7 @@ class RedisConnections:
             lists = (*lists, keys.messages(connection_id))
             arguments = (len(lists), *lists, *values, *limit_check.limit.script_arguments)
         if bearer is not None:
-            script = self._register_with_token
+            script = self._record_heartbeat_with_token
             arguments = with_token(arguments, keys, bearer)
         answer: list[Any] = self._client.run(script, *arguments)
         if bearer is not None:

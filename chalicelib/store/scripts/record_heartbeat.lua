@@ -1,4 +1,4 @@
--- Register a connection with a session, or record the heartbeat of a registered one.
+-- Record the heartbeat of a connection; $connect registers it with its first one.
 --
 -- KEYS  1 session  2 connections  3 connected  4 deadlines  5 events  6 sessions
 --       7 messages, their bucket; given only to count one

@@ -26,8 +26,7 @@ def create_session(
 ) -> Page:
     """The host's page of a new session, created with the form."""
     page = screens.open(f"{rest_url}/", **context)
-    # The radio button itself is invisible; its card is what users see.
-    page.get_by_role("radio", name=preset).press("Space")
+    choose_preset(page, preset)
     for field, text in fields.items():
         page.locator(f"[name={field}]").fill(text)
     page.get_by_role("button", name="Create session").click()
@@ -44,6 +43,12 @@ def link_for(host: Page, recipient: str) -> str:
     """The link that the host's page shows for a recipient."""
     host.get_by_label("Link for", exact=True).select_option(label=recipient)
     return host.get_by_label("Link", exact=True).input_value()
+
+
+def choose_preset(page: Page, name: str) -> None:
+    # The radio button itself is invisible; its card is what users see.
+    cards = page.locator(".preset").filter(has=page.get_by_text(name, exact=True))
+    cards.get_by_role("radio").press("Space")
 
 
 def clock(page: Page, name: str) -> Locator:

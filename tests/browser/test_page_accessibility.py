@@ -57,7 +57,7 @@ def test_everything_can_be_done_with_the_keyboard(screens: Screens, stack: Insta
     page = screens.open(f"{stack.rest_url}/")
     expect(page.get_by_role("radio", name="Blitz")).to_be_checked()
     page.keyboard.press("Tab")
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("ArrowRight")
     expect(page.get_by_role("radio", name="Debate")).to_be_checked()
     page.get_by_label("Title").press("Enter")

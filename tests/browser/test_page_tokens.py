@@ -21,7 +21,17 @@ from tests.e2e.instances import Instance, instances
 
 from .accessibility import Axe
 from .screens import Screens
-from .session_page import HOST, PHONE, VIEWER, card, clock, link_for, press, wait_until_live
+from .session_page import (
+    HOST,
+    PHONE,
+    VIEWER,
+    card,
+    choose_preset,
+    clock,
+    link_for,
+    press,
+    wait_until_live,
+)
 
 KEY = new_key("of-the-test")
 REFUSED_LINK = "This link doesn\u2019t work"
@@ -52,7 +62,7 @@ def create_session(
     """The host's page of a new session, created with a server token."""
     screens.expect(REFUSED_REQUEST)
     page = screens.open(at or f"{guarded.rest_url}/")
-    page.get_by_role("radio", name=preset).press("Space")
+    choose_preset(page, preset)
     for field, text in fields.items():
         page.locator(f"[name={field}]").fill(text)
     page.get_by_role("button", name="Create session").click()

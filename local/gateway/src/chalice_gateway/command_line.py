@@ -62,7 +62,7 @@ def read_arguments(arguments: Sequence[str] | None) -> Options | SeveralApps | I
     for name in ("idle", "duration", "integration"):
         seconds = parsed.pop(f"{name}_seconds")
         limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
-    for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
+    for name in ("drop_posts", "delay_posts", "reorder", "lose_disconnects", "gone", "seed"):
         faults = replace(faults, **{name: parsed.pop(name)})
     parsed["tls"] = parsed["tls"] or parsed["tls_certificate"] is not None
     for name in ("api_keys", "cognito_jwks"):
@@ -215,6 +215,7 @@ def _add_run(commands: Commands) -> None:
     fault_group = parser.add_argument_group("faults", "probabilities from 0 to 1")
     fault_group.add_argument("--drop-posts", type=float, default=faults.drop_posts)
     fault_group.add_argument("--delay-posts", type=float, default=faults.delay_posts)
-    fault_group.add_argument("--reorder-posts", type=float, default=faults.reorder_posts)
+    fault_group.add_argument("--reorder", type=float, default=faults.reorder)
     fault_group.add_argument("--lose-disconnects", type=float, default=faults.lose_disconnects)
+    fault_group.add_argument("--gone", type=float, default=faults.gone)
     fault_group.add_argument("--seed", type=int, default=faults.seed, help="repeats the faults")

@@ -55,7 +55,7 @@ def invoke(options: InvokeOptions) -> int:
     # Chalice's logger writes to stdout, and so does print().
     with redirect_stdout(sys.stderr), ExitStack() as exit_stack:
         loaded = enter_runtime(exit_stack, options.folder.resolve(), options.stage)
-        invoked = _find(options.name, loaded.lambdas.by_chalice_name)
+        invoked = find_function(options.name, loaded.lambdas.by_chalice_name)
         if event is None:
             event = sample_event(loaded.app, invoked, loaded.config.api_stage)
         if options.endpoint_url is None:
@@ -82,7 +82,12 @@ def _read_event(path: Path) -> Any:
         raise StartupError(f"{path}: {error.strerror}") from error
 
 
-def _find(name: str, functions: Mapping[str, AppFunction]) -> AppFunction:
+def find_function(name: str, functions: Mapping[str, AppFunction]) -> AppFunction:
+    """The function of that name, either Chalice's or the deployed one.
+
+    Raises:
+        StartupError: There is none; the message lists all.
+    """
     for found in functions.values():
         if name in (found.name, found.function.name):
             return found

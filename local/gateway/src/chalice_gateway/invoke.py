@@ -105,12 +105,12 @@ async def _run(function: LambdaFunction, event: Any) -> tuple[bool, bytes]:
 
 
 def _run_remotely(endpoint_url: str, function: LambdaFunction, event: Any) -> tuple[bool, bytes]:
-    from botocore.config import Config  # noqa: PLC0415 - slow to import, and seldom needed
+    import boto3  # noqa: PLC0415 - slow to import, and seldom needed
+    from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from botocore.session import Session  # noqa: PLC0415
 
     credentials = credentials_from(os.environ)
-    client = Session().create_client(
+    client = boto3.client(
         "lambda",
         endpoint_url=endpoint_url,
         region_name=function.region,

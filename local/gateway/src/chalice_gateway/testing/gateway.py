@@ -125,11 +125,11 @@ class RunningGateway:
 
     def boto3_client(self, service: str, endpoint_url: str) -> Any:
         """A boto3 client with the gateway's credentials, without retries."""
-        from botocore.config import Config  # noqa: PLC0415 - slow to import
-        from botocore.session import Session  # noqa: PLC0415
+        import boto3  # noqa: PLC0415 - slow to import
+        from botocore.config import Config  # noqa: PLC0415
 
         credentials = credentials_from(os.environ)
-        return Session().create_client(
+        return boto3.session.Session().client(
             service,
             endpoint_url=endpoint_url,
             region_name=os.environ["AWS_REGION"],

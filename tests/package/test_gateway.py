@@ -109,7 +109,7 @@ def test_distributions_have_what_they_need_and_no_more(dist: Path) -> None:
 
 
 def test_installed_wheel_serves_an_app(installed: Path, project: Path) -> None:
-    command = [installed / "chalice-gateway", "run", "--port", "0", "--ws-port", "0"]
+    command = [str(installed / "chalice-gateway"), "run", "--port", "0", "--ws-port", "0"]
     with subprocess.Popen(
         command, cwd=project, env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:

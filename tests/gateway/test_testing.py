@@ -197,8 +197,9 @@ def test_silence_is_known_once_all_functions_have_finished(
 
 
 def test_function_that_never_ends_fails_the_test(app: RelayApp) -> None:
-    with running_gateway(app, timeout_seconds=0.2) as gateway:
+    with running_gateway(app) as gateway:
         client = gateway.connect()
+        gateway.timeout_seconds = 0.2
         client.send_json({"wait": True})
         try:
             with pytest.raises(TimeoutError):

@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +22,11 @@ from .chalice_app import AppFunction
 from .errors import StartupError
 from .invocation import run_function
 from .lambdas import ExecutionEnvironments, LambdaFunction
+from .options import InvokeOptions
 from .sample_events import sample_event
 from .sigv4 import credentials_from
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class InvokeOptions:
-    """What to invoke, and where.
-
-    Without an ``event`` it is a sample of the function's kind; ``-`` is stdin. With an
-    ``endpoint_url`` the function runs in the gateway there, whose app is that in ``folder``.
-    """
-
-    name: str
-    event: Path | None = None
-    folder: Path = Path()
-    stage: str = "dev"
-    endpoint_url: str | None = None
 
 
 def invoke(options: InvokeOptions) -> int:

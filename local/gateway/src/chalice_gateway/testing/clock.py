@@ -33,6 +33,9 @@ class VirtualClock:
         """Let that much time pass, and all happen that is due within it, each at its time.
 
         Returns once the functions that this has run have finished.
+
+        Raises:
+            FunctionFailed: A scheduled function has raised.
         """
         passing = timedelta(hours=hours, minutes=minutes, seconds=seconds)
         if passing < timedelta():

@@ -35,7 +35,7 @@ from ..websocket_limits import Faults, MessageOrder
 from .clock import VirtualClock
 from .socket import SocketClient
 
-TIMEOUT_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 10.0
 START_SECONDS: Final = 60.0
 
 Result = TypeVar("Result")
@@ -67,7 +67,7 @@ class RunningGateway:
         self._clients: list[SocketClient] = []
         self._open = ExitStack()
         self._connections_client: Any = None
-        clock.attach(lambda by_ms: self._run(lambda: self._advance(by_ms)))
+        clock.attach(self._advance)
 
     # Clients.
 
@@ -212,7 +212,7 @@ class RunningGateway:
 
     # Time.
 
-    async def _advance(self, by_ms: int) -> None:
+    def _advance(self, by_ms: int) -> None:
         at = self.clock.now()
         due_at = {
             name: scheduled.schedule.next_after(at)
@@ -241,18 +241,19 @@ class RunningGateway:
                 lambda: self._gateway.is_idle and not any(map(is_closing, self._gateway.sockets))
             )
 
-        await self.clock.run(by_ms, next_due_ms, act)
+        # Each step ends in time, and not all together: a day has thousands of minutes.
+        advancing = self.clock.run(by_ms, next_due_ms, lambda: self._in_time(act))
+        asyncio.run_coroutine_threadsafe(advancing, self._loop).result()
 
     # The thread.
 
     def _run(self, start: Callable[[], Awaitable[Result]]) -> Result:
         """Run a coroutine on the gateway's loop; its result."""
+        return asyncio.run_coroutine_threadsafe(self._in_time(start), self._loop).result()
 
-        async def limited() -> Result:
-            async with asyncio.timeout(self.timeout_seconds):
-                return await start()
-
-        return asyncio.run_coroutine_threadsafe(limited(), self._loop).result()
+    async def _in_time(self, start: Callable[[], Awaitable[Result]]) -> Result:
+        async with asyncio.timeout(self.timeout_seconds):
+            return await start()
 
     def close_clients(self) -> None:
         self._open.close()

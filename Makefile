@@ -6,6 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BROWSER_STAMP := .venv/.installed-browser
 TOOLS := build/tools-venv
+BUILDER := build/dist-venv
 STAGE ?= dev
 CLIENT := client/js
 PAGE := client/web
@@ -13,7 +14,7 @@ PYTHON_CLIENT := client/python/src
 GATEWAY := local/gateway
 
 .PHONY: help install run test test-cluster test-timing test-full test-package test-client test-browser
-.PHONY: check audit format mutants bench pictures screenshots package clean
+.PHONY: check audit format mutants bench pictures screenshots package dist clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,7 +45,7 @@ test-timing: install ## run the tests that compare wall-clock time with a bound;
 test-full: install ## run the end-to-end tests at full size, and print their measurements
 	TICKLESS_FULL=1 $(BIN)/python -m pytest tests/e2e -s $(ARGS)
 
-test-package: install ## test the package for AWS: template, permissions, functions; needs Python 3.13
+test-package: install ## test the package for AWS and chalice-gateway's wheel; needs Python 3.13
 	$(BIN)/python -m pytest tests/package $(ARGS)
 
 test-client: install $(CLIENT)/node_modules/.package-lock.json $(PAGE)/node_modules/.package-lock.json ## check and test the browser client and the page; needs Node 18 or newer
@@ -101,6 +102,15 @@ pictures: $(TOOLS)/.installed ## draw the pictures of docs/clocks.md
 
 package: install ## build the package for AWS in build/package/STAGE; needs Python 3.13
 	$(BIN)/python -m infra --stage $(STAGE)
+
+dist: $(BUILDER)/.installed ## build wheel and sdist of chalice-gateway in build/dist
+	rm -rf build/dist
+	$(BUILDER)/bin/python -m build --outdir build/dist $(GATEWAY)
+
+$(BUILDER)/.installed: requirements-build.txt
+	$(PYTHON) -m venv --clear $(BUILDER)
+	$(BUILDER)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 clean: ## delete the environment and the tools' caches; keeps data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache mutants .coverage

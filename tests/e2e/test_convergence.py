@@ -48,7 +48,7 @@ LOSSES = {
     "seed": 7,
     "drop_posts": 0.1,
     "delay_posts": 0.2,
-    "reorder_posts": 0.2,
+    "reorder": 0.2,
     "delay_ms": 200,
     "lose_disconnects": 0.5,
 }

@@ -219,7 +219,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
             "--stage", "prod", "--environments", "3", "--no-signatures", "--reload",
             "--message-order", "shuffled", "--idle-seconds", "1.5", "--duration-seconds", "20",
             "--integration-seconds", "3", "--drop-posts", "0.1", "--delay-posts", "0.2",
-            "--reorder-posts", "0.3", "--lose-disconnects", "0.4", "--seed", "5",
+            "--reorder", "0.3", "--lose-disconnects", "0.4", "--seed", "5",
             "--api-key", "k1", "--api-key", "k2", "--cognito-jwks", "keys.json",
             "--allow-unchecked-authorizers", "--tls-certificate", "c.pem", "--tls-key", "k.pem",
             "--no-schedules",
@@ -244,9 +244,7 @@ def test_arguments_become_options(tmp_path: Path) -> None:
         reload=True,
         order=MessageOrder.SHUFFLED,
         limits=Limits(idle_ms=1_500, duration_ms=20_000, integration_ms=3_000),
-        faults=Faults(
-            seed=5, drop_posts=0.1, delay_posts=0.2, reorder_posts=0.3, lose_disconnects=0.4
-        ),
+        faults=Faults(seed=5, drop_posts=0.1, delay_posts=0.2, reorder=0.3, lose_disconnects=0.4),
     )
     assert read_arguments(["run", "x"]) == Options(folder=Path("x"))
 

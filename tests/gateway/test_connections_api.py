@@ -306,9 +306,9 @@ def test_signatures_can_be_disabled() -> None:
 # Faults
 
 
-def test_faults_drop_delay_and_reorder_posts() -> None:
+def test_faults_drop_delay_and_reorder() -> None:
     # Half a second: on a slow machine, too, the next post comes earlier.
-    faults = Faults(seed=7, drop_posts=0.1, delay_posts=0.3, reorder_posts=0.3, delay_ms=500)
+    faults = Faults(seed=7, drop_posts=0.1, delay_posts=0.3, reorder=0.3, delay_ms=500)
     with connected(faults=faults, credentials=None) as (served, _, client, connection_id):
         path = f"/dev/@connections/{quote(connection_id)}"
         sent = [str(number) for number in range(40)]

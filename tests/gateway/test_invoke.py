@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from chalice_gateway.command_line import main, read_arguments
-from chalice_gateway.invoke import InvokeOptions
-from chalice_gateway.options import Options
+from chalice_gateway.options import InvokeOptions, Options
 from chalice_gateway.served_app import ServedApp
 
 APP = """

@@ -681,7 +681,7 @@ def test_delayed_post_arrives_within_its_delay() -> None:
 
 
 def test_reordered_post_arrives_after_the_next() -> None:
-    harness = api_harness(faults=Faults(reorder_posts=1.0, delay_ms=50))
+    harness = api_harness(faults=Faults(reorder=1.0, delay_ms=50))
     connection_id = harness.connected()
 
     outputs = [*harness.post(connection_id, b"1"), *harness.post(connection_id, b"2")]
@@ -691,7 +691,7 @@ def test_reordered_post_arrives_after_the_next() -> None:
 
 
 def test_reordered_post_without_a_next_arrives_late() -> None:
-    harness = api_harness(faults=Faults(reorder_posts=1.0, delay_ms=50))
+    harness = api_harness(faults=Faults(reorder=1.0, delay_ms=50))
     connection_id = harness.connected()
 
     assert harness.post(connection_id) == []
@@ -700,7 +700,7 @@ def test_reordered_post_without_a_next_arrives_late() -> None:
 
 @pytest.mark.parametrize(
     "faults",
-    [Faults(delay_ms=50, delay_posts=1.0), Faults(delay_ms=50, reorder_posts=1.0)],
+    [Faults(delay_ms=50, delay_posts=1.0), Faults(delay_ms=50, reorder=1.0)],
     ids=["delayed", "reordered"],
 )
 def test_held_post_for_a_closed_connection_is_not_sent(faults: Faults) -> None:

@@ -53,6 +53,18 @@ def enter_runtime(exit_stack: Stack, folder: Path, stage: str) -> LoadedApp:
     return _load(folder, config)
 
 
+def adopt_app(exit_stack: Stack, app: Chalice, config: StageConfig) -> LoadedApp:
+    """An app that is loaded already, in the same environment but for the working directory.
+
+    Raises:
+        ConfigError: Chalice would not deploy the app.
+    """
+    _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
+    _set_environment(exit_stack, runtime_environment(Path.cwd(), config))
+    config.validate(app)
+    return LoadedApp(make_thread_safe(app), config, lambdas_of(app, config))
+
+
 def load_again(folder: Path, stage: str) -> LoadedApp:
     """Load the app as it is now, within the runtime that ``enter_runtime`` has set up.
 

@@ -187,18 +187,20 @@ def set_websocket_api_endpoint(app: Chalice, endpoint: str) -> None:
     boto3 session is not thread-safe.
     """
     api = app.websocket_api
-    configured_at_import = api.__dict__.pop("_endpoint", None) is not None
-    attributes = {
-        "_configured": {None} if configured_at_import else set(),
-        "_local_endpoint": endpoint,
-    }
-    base = api.__class__
-    api.__class__ = type(f"Local{base.__name__}", (_EndpointPerFunction, base), attributes)
+    kind: Any = api.__class__
+    if not issubclass(kind, _EndpointPerFunction):
+        at_import = api.__dict__.pop("_endpoint", None) is not None
+        attributes = {"_configured_at_import": {None} if at_import else set()}
+        kind = type(f"Local{kind.__name__}", (_EndpointPerFunction, kind), attributes)
+        api.__class__ = kind
+    kind._configured = set(kind._configured_at_import)
+    kind._local_endpoint = endpoint
     if api.session is not None:
         api._client = api.session.client("apigatewaymanagementapi", endpoint_url=endpoint)
 
 
 class _EndpointPerFunction:
+    _configured_at_import: set[str | None]
     _configured: set[str | None]
     _local_endpoint: str
 

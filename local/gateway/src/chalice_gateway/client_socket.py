@@ -107,6 +107,11 @@ class ClientSocket(asyncio.Protocol):
         """The number of bytes that have been read but not parsed."""
         return self._frames.unparsed_bytes
 
+    @property
+    def client_address(self) -> Any:
+        """None until the handshake has been answered."""
+        return self._transport and self._transport.get_extra_info("peername")
+
     def send(self, data: bytes) -> None:
         self._frames.send(data)
         self._flush()

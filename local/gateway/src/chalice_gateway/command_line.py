@@ -16,12 +16,8 @@ from typing import TypeAlias
 
 from . import __version__
 from .errors import StartupError
-from .invoke import InvokeOptions, invoke
-from .options import Options, SeveralApps
-from .run import serve
-from .run_several import serve_several
+from .options import InvokeOptions, Options, SeveralApps
 from .websocket_limits import Faults, Limits, MessageOrder
-from .websocket_server import LOOPBACK
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -34,10 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = read_arguments(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Imported here, so that a command waits only for what it needs.
     try:
         if isinstance(options, InvokeOptions):
+            from .invoke import invoke  # noqa: PLC0415
+
             return invoke(options)
-        asyncio.run(serve_several(options) if isinstance(options, SeveralApps) else serve(options))
+        if isinstance(options, SeveralApps):
+            from .run_several import serve_several  # noqa: PLC0415
+
+            asyncio.run(serve_several(options))
+        else:
+            from .run import serve  # noqa: PLC0415
+
+            asyncio.run(serve(options))
     except (OSError, StartupError) as error:
         print(f"chalice-gateway: {error}", file=sys.stderr)
         return 2 if isinstance(options, InvokeOptions) else 1
@@ -62,7 +68,7 @@ def read_arguments(arguments: Sequence[str] | None) -> Options | SeveralApps | I
     for name in ("idle", "duration", "integration"):
         seconds = parsed.pop(f"{name}_seconds")
         limits = replace(limits, **{f"{name}_ms": int(seconds * 1000)})
-    for name in ("drop_posts", "delay_posts", "reorder_posts", "lose_disconnects", "seed"):
+    for name in ("drop_posts", "delay_posts", "reorder", "lose_disconnects", "gone", "seed"):
         faults = replace(faults, **{name: parsed.pop(name)})
     parsed["tls"] = parsed["tls"] or parsed["tls_certificate"] is not None
     for name in ("api_keys", "cognito_jwks"):
@@ -74,7 +80,7 @@ def read_arguments(arguments: Sequence[str] | None) -> Options | SeveralApps | I
         return options
     if options.tls:
         program.error("--tls is for one app: several are served in plain text")
-    inner = replace(options, host=LOOPBACK, port=0, ws_port=0, behind_router=True)
+    inner = replace(options, host="127.0.0.1", port=0, ws_port=0, behind_router=True)
     return SeveralApps(
         tuple(replace(inner, folder=folder, stage=stage) for folder, stage in apps),
         options.host,
@@ -215,6 +221,7 @@ def _add_run(commands: Commands) -> None:
     fault_group = parser.add_argument_group("faults", "probabilities from 0 to 1")
     fault_group.add_argument("--drop-posts", type=float, default=faults.drop_posts)
     fault_group.add_argument("--delay-posts", type=float, default=faults.delay_posts)
-    fault_group.add_argument("--reorder-posts", type=float, default=faults.reorder_posts)
+    fault_group.add_argument("--reorder", type=float, default=faults.reorder)
     fault_group.add_argument("--lose-disconnects", type=float, default=faults.lose_disconnects)
+    fault_group.add_argument("--gone", type=float, default=faults.gone)
     fault_group.add_argument("--seed", type=int, default=faults.seed, help="repeats the faults")

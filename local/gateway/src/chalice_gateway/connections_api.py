@@ -55,6 +55,8 @@ class ConnectionsApi:
         try:
             return self._answer(request)
         except ConnectionsApiError as error:
+            # An injected fault may be due.
+            self._perform([])
             return error_response(error)
 
     def _answer(self, request: Request) -> Response:

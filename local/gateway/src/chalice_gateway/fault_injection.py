@@ -27,13 +27,13 @@ class FaultInjector:
     def __init__(
         self, faults: Faults, random: Random, schedule: Callable[[int, Send | HeldPost], None]
     ) -> None:
-        self._faults = faults
+        self.faults = faults
         self._random = random
         self._schedule = schedule
         self._held: dict[str, HeldPost] = {}
 
     def apply(self, post: Send, now_ms: int) -> list[Send]:
-        faults = self._faults
+        faults = self.faults
         if occurs(faults.drop_posts, self._random):
             return []
         if occurs(faults.delay_posts, self._random):
@@ -41,7 +41,7 @@ class FaultInjector:
             return []
         if (held := self._held.pop(post.connection_id, None)) is not None:
             return [post, held.post]
-        if occurs(faults.reorder_posts, self._random):
+        if occurs(faults.reorder, self._random):
             self._held[post.connection_id] = held = HeldPost(post)
             self._schedule(now_ms + faults.delay_ms, held)
             return []

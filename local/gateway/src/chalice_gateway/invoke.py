@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +22,11 @@ from .chalice_app import AppFunction
 from .errors import StartupError
 from .invocation import run_function
 from .lambdas import ExecutionEnvironments, LambdaFunction
+from .options import InvokeOptions
 from .sample_events import sample_event
 from .sigv4 import credentials_from
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class InvokeOptions:
-    """What to invoke, and where.
-
-    Without an ``event`` it is a sample of the function's kind; ``-`` is stdin. With an
-    ``endpoint_url`` the function runs in the gateway there, whose app is that in ``folder``.
-    """
-
-    name: str
-    event: Path | None = None
-    folder: Path = Path()
-    stage: str = "dev"
-    endpoint_url: str | None = None
 
 
 def invoke(options: InvokeOptions) -> int:
@@ -55,7 +40,7 @@ def invoke(options: InvokeOptions) -> int:
     # Chalice's logger writes to stdout, and so does print().
     with redirect_stdout(sys.stderr), ExitStack() as exit_stack:
         loaded = enter_runtime(exit_stack, options.folder.resolve(), options.stage)
-        invoked = _find(options.name, loaded.lambdas.by_chalice_name)
+        invoked = find_function(options.name, loaded.lambdas.by_chalice_name)
         if event is None:
             event = sample_event(loaded.app, invoked, loaded.config.api_stage)
         if options.endpoint_url is None:
@@ -82,7 +67,12 @@ def _read_event(path: Path) -> Any:
         raise StartupError(f"{path}: {error.strerror}") from error
 
 
-def _find(name: str, functions: Mapping[str, AppFunction]) -> AppFunction:
+def find_function(name: str, functions: Mapping[str, AppFunction]) -> AppFunction:
+    """The function of that name, either Chalice's or the deployed one.
+
+    Raises:
+        StartupError: There is none; the message lists all.
+    """
     for found in functions.values():
         if name in (found.name, found.function.name):
             return found
@@ -100,12 +90,12 @@ async def _run(function: LambdaFunction, event: Any) -> tuple[bool, bytes]:
 
 
 def _run_remotely(endpoint_url: str, function: LambdaFunction, event: Any) -> tuple[bool, bytes]:
-    from botocore.config import Config  # noqa: PLC0415 - slow to import, and seldom needed
+    import boto3  # noqa: PLC0415 - slow to import, and seldom needed
+    from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-    from botocore.session import Session  # noqa: PLC0415
 
     credentials = credentials_from(os.environ)
-    client = Session().create_client(
+    client = boto3.client(
         "lambda",
         endpoint_url=endpoint_url,
         region_name=function.region,

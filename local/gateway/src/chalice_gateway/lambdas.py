@@ -114,6 +114,8 @@ def make_thread_safe(app: Chalice) -> Chalice:
     As ``chalice local`` does, this changes the class of the app object, because views and
     blueprints refer to that object.
     """
+    if isinstance(app, _RequestPerThread):
+        return app
     app_class = app.__class__
     attributes = {"_thread_local": threading.local()}
     app.__class__ = type(

@@ -1,4 +1,4 @@
-"""The options with which an app is served. Values only."""
+"""The options of each command. Values only."""
 
 from __future__ import annotations
 
@@ -44,3 +44,18 @@ class SeveralApps:
     host: str = "127.0.0.1"
     port: int = 8000
     ws_port: int = 8001
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeOptions:
+    """What to invoke, and where.
+
+    Without an ``event`` it is a sample of the function's kind; ``-`` is stdin. With an
+    ``endpoint_url`` the function runs in the gateway there, whose app is that in ``folder``.
+    """
+
+    name: str
+    event: Path | None = None
+    folder: Path = Path()
+    stage: str = "dev"
+    endpoint_url: str | None = None

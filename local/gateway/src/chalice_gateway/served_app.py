@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from hashlib import sha256
@@ -32,7 +33,7 @@ from .schedules import parse_schedule
 from .sigv4 import credentials_from
 from .tls import server_context, write_certificate
 from .websocket_events import Api
-from .websocket_server import WebSocketGateway
+from .websocket_server import WebSocketGateway, wall_clock_ms
 
 LOG = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class ServedApp:
         loaded: LoadedApp,
         cognito_keys: CognitoKeys | None,
         certificate: Path | None,
+        now_ms: Callable[[], int],
     ) -> None:
         self._options = options
         self._api_stage = loaded.config.api_stage
@@ -72,7 +74,8 @@ class ServedApp:
         self._certificate = certificate
         self._scheme = "http" if certificate is None else "https"
         tls = None if certificate is None else server_context(certificate, options.tls_key)
-        self._environments = environments
+        self.environments = environments
+        self.function_environments = function_environments
         self.folder = folder
         self._authorizer_settings = AuthorizerSettings(
             credentials=credentials_from(os.environ),
@@ -80,13 +83,15 @@ class ServedApp:
             cognito_keys=cognito_keys,
             allow_unchecked=options.allow_unchecked_authorizers,
         )
-        self._scheduled = self._schedules_of(loaded.lambdas)
+        self.app = loaded.app
+        self.lambdas = loaded.lambdas
+        self.scheduled = self._schedules_of(loaded.lambdas)
         self._scheduler = Scheduler(function_environments)
         self._rest_api = self._new_rest_api(loaded)
         self._rest = HttpServer(
             self._handle_rest, error_response=self._rest_error_response, tls=tls
         )
-        self._gateway = WebSocketGateway(
+        self.gateway = WebSocketGateway(
             loaded.lambdas.routes,
             environments,
             functions=loaded.lambdas.functions,
@@ -96,17 +101,29 @@ class ServedApp:
             order=options.order,
             faults=options.faults,
             credentials=credentials_from(os.environ) if options.verify_signatures else None,
+            now_ms=now_ms,
             tls=tls,
             base_path=self._base_path,
         )
 
     @classmethod
-    async def start(cls, exit_stack: AsyncExitStack, options: Options) -> ServedApp:
+    async def start(
+        cls,
+        exit_stack: AsyncExitStack,
+        options: Options,
+        *,
+        load: Callable[[AsyncExitStack], LoadedApp] | None = None,
+        now_ms: Callable[[], int] = wall_clock_ms,
+    ) -> ServedApp:
+        """Serve the app in ``options.folder``, or another, until the stack closes."""
         cognito_keys = CognitoKeys.read(options.cognito_jwks) if options.cognito_jwks else None
         certificate = _certificate(exit_stack, options)
         options = replace(options, tls_key=options.tls_key and options.tls_key.resolve())
         folder = options.folder.resolve()
-        loaded = enter_runtime(exit_stack, folder, options.stage)
+        if load is None:
+            loaded = enter_runtime(exit_stack, folder, options.stage)
+        else:
+            loaded = load(exit_stack)
         # Two pools, so that invoked functions never delay messages.
         environments, for_functions = (
             ExecutionEnvironments(options.environments) for _ in range(2)
@@ -114,23 +131,23 @@ class ServedApp:
         exit_stack.push_async_callback(environments.stop, GRACE_SECONDS / 2)
         exit_stack.push_async_callback(for_functions.stop, GRACE_SECONDS / 2)
         served = cls(
-            options, environments, for_functions, folder, loaded, cognito_keys, certificate
+            options, environments, for_functions, folder, loaded, cognito_keys, certificate, now_ms
         )
-        await served._gateway.start(options.host, options.ws_port)
-        exit_stack.push_async_callback(served._gateway.stop, GRACE_SECONDS)
+        await served.gateway.start(options.host, options.ws_port)
+        exit_stack.push_async_callback(served.gateway.stop, GRACE_SECONDS)
         set_websocket_api_endpoint(loaded.app, served.endpoint)
         await served._rest.start(options.host, options.port)
         exit_stack.push_async_callback(served._rest.stop, GRACE_SECONDS)
-        ports = served._gateway.port, served._rest.port
+        ports = served.gateway.port, served._rest.port
         exit_stack.enter_context(https_endpoint(ports, certificate))
-        served._scheduler.replace(served._scheduled)
+        served._scheduler.replace(served.scheduled if options.schedules else {})
         exit_stack.callback(served._scheduler.stop)
         return served
 
     @property
     def endpoint(self) -> str:
         """The URL of @connections, for boto3's ``endpoint_url``."""
-        authority = reachable(self._options.host, self._gateway.port)
+        authority = reachable(self._options.host, self.gateway.port)
         return f"{self._scheme}://{authority}/{self._api_stage}"
 
     @property
@@ -144,7 +161,7 @@ class ServedApp:
     @property
     def ports(self) -> tuple[int, int]:
         """The ports of REST and of the WebSocket API."""
-        return self._rest.port, self._gateway.port
+        return self._rest.port, self.gateway.port
 
     @property
     def api_stage(self) -> str:
@@ -158,8 +175,10 @@ class ServedApp:
 
     def schedule_lines(self) -> list[str]:
         """What runs when."""
+        if not self._options.schedules:
+            return []
         lines = []
-        for name, scheduled in self._scheduled.items():
+        for name, scheduled in self.scheduled.items():
             due = scheduled.schedule.next_after(utc_now())
             when = "never" if due is None else f"next at {due:%Y-%m-%d %H:%M:%S} UTC"
             lines.append(f"Schedule     {name}: {scheduled.expression}, {when}")
@@ -176,22 +195,23 @@ class ServedApp:
         except (Exception, SystemExit):
             LOG.exception("The app can't be loaded; the previous version still runs")
             return
-        self._gateway.replace_functions(lambdas.routes, lambdas.functions)
-        self._scheduled = scheduled
-        self._scheduler.replace(scheduled)
+        self.gateway.replace_functions(lambdas.routes, lambdas.functions)
+        self.app = loaded.app
+        self.lambdas = lambdas
+        self.scheduled = scheduled
+        self._scheduler.replace(scheduled if self._options.schedules else {})
         self._rest_api = rest_api
         print("Reloaded the app.", flush=True)
 
     def _schedules_of(self, lambdas: Lambdas) -> dict[str, ScheduledFunction]:
         # An invalid expression is an error even where nothing is run.
         now = utc_now()
-        scheduled = {
+        return {
             name: ScheduledFunction(
                 lambdas.functions[name], expression, parse_schedule(expression, now)
             )
             for name, expression in lambdas.schedules.items()
         }
-        return scheduled if self._options.schedules else {}
 
     async def _handle_rest(self, request: Request) -> Response:
         if self._base_path:
@@ -206,12 +226,12 @@ class ServedApp:
         return RestApi(
             loaded.app,
             loaded.lambdas.rest,
-            self._environments,
+            self.environments,
             identity=ApiIdentity(self._api_stage, self._api_id, self._scheme),
             authorizers=Authorizers(
                 loaded.app,
                 loaded.lambdas.functions,
-                self._environments,
+                self.environments,
                 self._authorizer_settings,
             ),
             minimum_compression_bytes=loaded.config.minimum_compression_bytes,

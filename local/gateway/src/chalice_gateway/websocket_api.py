@@ -125,7 +125,7 @@ class _Connection:
     reading_paused: bool = False
 
 
-_Timed = _Connection | HeldPost | Send | Invoke
+_Timed = _Connection | HeldPost | Send | Invoke | Abort
 
 
 def _is_stale(item: _Timed) -> bool:
@@ -184,9 +184,20 @@ class WebSocketApi:
         """When to call ``tick`` next."""
         return self._timers.next_ms
 
+    def is_closing(self, connection_id: str) -> bool:
+        """Whether the connection has ended, and its socket hasn't."""
+        connection = self._connections.get(connection_id)
+        return connection is not None and connection.state is State.CLOSING
+
     def replace_routes(self, routes: Collection[str]) -> None:
         """Switch to another version of the app. Connections stay open, as on AWS."""
         self._routes = frozenset(routes)
+
+    def replace_faults(self, faults: Faults, order: MessageOrder) -> None:
+        """Inject these faults from now on, drawn again from their seed."""
+        self._faults = self._fault_injector.faults = faults
+        self._order = order
+        self._random.seed(faults.seed)
 
     # Handshakes.
 
@@ -350,6 +361,9 @@ class WebSocketApi:
             _check_id(connection_id)
             raise PayloadTooLargeError("Message too long")
         connection = self._open_connection(connection_id)
+        if occurs(self._faults.gone, self._random):
+            self._break(connection, now_ms)
+            raise GoneError
         if not _is_utf8(data):
             # [?] AWS doesn't document what it does with bytes that aren't UTF-8.
             raise BadRequestError("Data must be UTF-8")
@@ -398,7 +412,7 @@ class WebSocketApi:
         while (item := self._timers.pop(now_ms)) is not None:
             if isinstance(item, _Connection):
                 outputs += self._check_deadline(item, now_ms)
-            elif isinstance(item, Invoke):
+            elif isinstance(item, Invoke | Abort):
                 outputs.append(item)
             elif isinstance(item, Send):
                 if self._is_open(item.connection_id):
@@ -490,6 +504,13 @@ class WebSocketApi:
         if connection.state is State.GONE and not connection.unanswered:
             del self._connections[connection.origin.connection_id]
             self._timers.mark_stale(2)
+
+    def _break(self, connection: _Connection, now_ms: int) -> None:
+        outputs = self._start_closing(connection, *BROKEN, now_ms)
+        # For the next tick, because the error is the output of this call.
+        for output in (Abort(connection.origin.connection_id), *outputs):
+            assert isinstance(output, Abort | Invoke)
+            self._timers.add(now_ms, output)
 
     # Helpers.
 

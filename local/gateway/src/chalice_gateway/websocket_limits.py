@@ -56,15 +56,17 @@ class Faults:
 
     A dropped post is answered 200 and never arrives. A delayed post arrives up to
     ``delay_ms`` late. A reordered post arrives after the next post to the same connection,
-    or after ``delay_ms`` if there is none.
+    or after ``delay_ms`` if there is none. ``gone`` breaks a client's connection just before
+    a post, which is answered 410. A lost $disconnect is not delivered.
     """
 
     seed: int = 0
     drop_posts: float = 0.0
     delay_posts: float = 0.0
-    reorder_posts: float = 0.0
+    reorder: float = 0.0
     delay_ms: int = 100
     lose_disconnects: float = 0.0
+    gone: float = 0.0
 
 
 class TokenBucket:

@@ -89,14 +89,15 @@ class WebSocketGateway:
         self._environments = environments
         self._base_path = base_path
         self._now_ms = now_ms
-        self._sockets: dict[str, ClientSocket] = {}
+        self.sockets: dict[str, ClientSocket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._changed = asyncio.Event()
         verifier = None
         if credentials is not None:
-            verifier = Verifier(credentials, now_seconds=lambda: now_ms() / 1000)
+            # By the real time, with which clients sign.
+            verifier = Verifier(credentials)
         self._connections = ConnectionsApi(
             self.state_machine,
             verifier=verifier,
@@ -154,10 +155,10 @@ class WebSocketGateway:
         starts_at = loop.time()
         deadline = starts_at + grace_seconds
         self.drain()
-        await self._wait_until_idle(starts_at + grace_seconds * DRAIN_SHARE)
+        await self._wait_until_answered(starts_at + grace_seconds * DRAIN_SHARE)
         self.dispatch(self.state_machine.stop)
         await self._wait_until_quiet(deadline)
-        for socket in tuple(self._sockets.values()):
+        for socket in tuple(self.sockets.values()):
             socket.abort()
         await self._server.stop(max(0.0, deadline - loop.time()))
         for task in self._tasks:
@@ -194,7 +195,7 @@ class WebSocketGateway:
         socket = ClientSocket(
             self, decision.connection_id, switching_protocols(accept_key, decision.subprotocol)
         )
-        self._sockets[decision.connection_id] = socket
+        self.sockets[decision.connection_id] = socket
         return Upgrade(socket)
 
     async def _run_connect(self, handshake: Handshake) -> Accept | Reject:
@@ -212,7 +213,7 @@ class WebSocketGateway:
         return decision
 
     def buffered_bytes(self, connection_id: str) -> int:
-        socket = self._sockets.get(connection_id)
+        socket = self.sockets.get(connection_id)
         return 0 if socket is None else socket.buffered_bytes
 
     # Outputs.
@@ -223,7 +224,7 @@ class WebSocketGateway:
 
     def socket_closed(self, connection_id: str) -> None:
         """Forget a socket that is closed."""
-        del self._sockets[connection_id]
+        del self.sockets[connection_id]
         self.dispatch(self.state_machine.socket_lost, connection_id)
         self._changed.set()
 
@@ -233,7 +234,7 @@ class WebSocketGateway:
                 self._spawn(self._run(output))
                 continue
             assert not isinstance(output, Accept | Reject)
-            socket = self._sockets.get(output.connection_id)
+            socket = self.sockets.get(output.connection_id)
             if socket is None:
                 continue
             if isinstance(output, Send):
@@ -282,18 +283,25 @@ class WebSocketGateway:
         self._tasks.discard(task)
         self._changed.set()
 
-    async def wait_until_quiet(self) -> None:
-        """Return once no socket is open and no function runs."""
-        while self._sockets or self._tasks:
+    @property
+    def is_idle(self) -> bool:
+        """Whether no function runs, and no message waits for one."""
+        return not self._tasks and self.state_machine.is_idle
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Return once ``condition`` is true of the sockets and functions."""
+        while not condition():
             self._changed.clear()
             await self._changed.wait()
 
-    async def _wait_until_idle(self, deadline: float) -> None:
+    async def wait_until_quiet(self) -> None:
+        """Return once no socket is open and no function runs."""
+        await self.wait_until(lambda: not (self.sockets or self._tasks))
+
+    async def _wait_until_answered(self, deadline: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
-                while not self.state_machine.is_idle:
-                    self._changed.clear()
-                    await self._changed.wait()
+                await self.wait_until(lambda: self.state_machine.is_idle)
 
     async def _wait_until_quiet(self, deadline: float) -> None:
         try:
@@ -302,7 +310,7 @@ class WebSocketGateway:
         except TimeoutError:
             LOG.warning(
                 "Stopping with %d sockets open and %d functions running",
-                len(self._sockets),
+                len(self.sockets),
                 len(self._tasks),
             )
 

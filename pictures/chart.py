@@ -39,7 +39,7 @@ def lines(setup: Setup) -> list[Line]:
     if setup.sync_mode is SyncMode.PER_GROUP:
         return [_group_line(position, one.group_id) for position, one in enumerate(setup.groups)]
     positions = range(len(setup.participants))
-    if setup.sync_mode is SyncMode.PER_PARTICIPANT:
+    if setup.sync_mode in (SyncMode.PER_PARTICIPANT, SyncMode.SIMULTANEOUS):
         return [_line(setup, position, "time_remaining_ms") for position in positions]
     if setup.sync_mode is SyncMode.COUNT_UP:
         return [_line(setup, position, "time_used_ms") for position in positions]
@@ -57,6 +57,8 @@ def lines(setup: Setup) -> list[Line]:
 
 
 def _line(setup: Setup, position: int, field: str, *, shown_while_waiting: bool = True) -> Line:
+    has_turns = setup.sync_mode is not SyncMode.SIMULTANEOUS
+
     def value_ms(frame: Frame) -> int | None:
         view: Any = frame.clocks.participants[position]
         return int(view[field]) if shown_while_waiting or view["is_active"] else None
@@ -65,7 +67,9 @@ def _line(setup: Setup, position: int, field: str, *, shown_while_waiting: bool 
         setup.participants[position].participant_id,
         position,
         value_ms,
-        lambda frame: frame.clocks.participants[position]["is_active"],
+        lambda frame: frame.clocks.participants[position][
+            "is_active" if has_turns else "is_running"
+        ],
     )
 
 

@@ -141,6 +141,8 @@ def _span(setup: Setup, frame: Frame, until_ms: int) -> Span:
     active = frame.active
     if active is None:
         return Span(frame.at_ms, until_ms, frame.phase, frame.status.value, QUIET)
+    if setup.sync_mode is SyncMode.SIMULTANEOUS:
+        return Span(frame.at_ms, until_ms, frame.phase, frame.status.value, _colour(None))
     place = setup.position_of(active["participant_id"])
     if place is not None and setup.sync_mode is SyncMode.PER_GROUP:
         place = setup.participants[place].bank_index

@@ -52,7 +52,9 @@ class Frame(NamedTuple):
             return Phase.PENDING if self.status is Status.PENDING else Phase.ENDED
         if self.status is Status.PAUSED:
             return Phase.PAUSED
-        return Phase.RUNNING if active["is_running"] else Phase.OVERTIME
+        # Where all clocks run at once, the first one that is active may be in overtime.
+        is_running = any(view["is_running"] for view in self.clocks.participants)
+        return Phase.RUNNING if is_running else Phase.OVERTIME
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.core.commands import Adjust, Command, Pause, Resume, Start, Switch, Undo
+from chalicelib.core.commands import (
+    Adjust,
+    Command,
+    Finish,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    Undo,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,17 @@ SCENARIOS = {
     "per_cycle": Scenario(60_000, start_and_switch(6_000, 22_000, 37_000, 52_000)),
     "global": Scenario(58_000, start_and_switch(6_000, 22_000, 27_000, 31_000)),
     "count_up": Scenario(44_000, start_and_switch(10_000, 18_000)),
+    "simultaneous": Scenario(
+        56_000,
+        (
+            (0, Start()),
+            (10_000, Pause()),
+            (15_000, Resume()),
+            (28_000, Finish("A")),
+            (42_000, Finish("C")),
+            (48_000, Finish("B")),
+        ),
+    ),
     "sudden_death": Scenario(GAME_UNTIL_MS, GAME),
     "fischer": Scenario(GAME_UNTIL_MS, GAME),
     "delay": Scenario(

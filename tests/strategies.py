@@ -21,6 +21,7 @@ from chalicelib.core.commands import (
     Command,
     Complete,
     Decision,
+    Finish,
     Pause,
     Resume,
     Start,
@@ -34,6 +35,7 @@ from chalicelib.core.setup import (
     BANKED,
     Group,
     Participant,
+    Permission,
     Setup,
     SoftClose,
     SyncMode,
@@ -93,6 +95,10 @@ JSON = st.recursive(
     ),
     max_leaves=4,
 )
+
+
+TURNS = tuple(mode for mode in SyncMode if mode is not SyncMode.SIMULTANEOUS)
+"""The modes in which participants take turns."""
 
 
 def uuid(number: int) -> str:
@@ -178,6 +184,13 @@ def setups(
             )
             for one in participants
         ]
+    factors: dict[str, int] = {}
+    permissions: list[Permission] = []
+    if mode is SyncMode.SIMULTANEOUS:
+        factor = st.sampled_from([1_000, 1_250, 100, 10_000]) | st.integers(100, 10_000)
+        names = st.sampled_from([participant.participant_id for participant in participants])
+        factors = draw(st.dictionaries(names, factor, max_size=3))
+        permissions = draw(st.lists(st.sampled_from(Permission), max_size=2))
     groups = None
     if mode is SyncMode.PER_GROUP and (first_ms is not None or draw(st.booleans())):
         ids = sorted({participant.group_id or "" for participant in participants})
@@ -199,7 +212,9 @@ def setups(
         own_controls=own,
         warn_at_ms=draw(st.just([]) | st.lists(scale.duration, max_size=3, unique=True)),
         soft_close=draw(st.none() | soft_closes(scale)) if mode is SyncMode.GLOBAL else None,
-        turn_taking=draw(st.sampled_from(TurnTaking)),
+        turn_taking=draw(st.sampled_from(TurnTaking)) if mode in TURNS else TurnTaking.GIVE,
+        time_factors=factors,
+        participants_may=permissions,
     )
 
 
@@ -233,6 +248,7 @@ def _participants(
 class Step(NamedTuple):
     """A command after a wait, at an offset from the next deadline, or when the next thing is due.
 
+    Where participants don't take turns, ``own`` is what one of them does instead of a switch.
     ``successor``, ``current`` and ``asking`` count through the rotation: a ``successor`` one past
     its end is an unknown participant, ``current`` and ``asking`` 0 are the active one.
     """
@@ -245,6 +261,8 @@ class Step(NamedTuple):
     clock: int | None = None
     delta_ms: int = 0
     asking: int | None = None
+    own: str = "switch"
+    is_scaled: bool = False
 
 
 PLAY = (
@@ -254,6 +272,9 @@ PLAY = (
     + ["start", "pause", "resume", "complete", "cancel"]
 )
 """Commands by frequency; most sessions should still be live after a few steps."""
+
+OWN = ["finish"] * 3 + ["start"] * 2 + ["pause"] * 3 + ["resume"] * 4 + ["switch"]
+"""What a participant of a simultaneous session does, by frequency."""
 
 VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6]
 """The same, plus an operator's commands."""
@@ -278,11 +299,14 @@ def steps(
         asking = draw(st.none() | st.none() | st.integers(0, 2))
     if verb in ("switch", "pause", "pause or resume"):
         current = draw(st.none() | st.none() | st.integers(0, 1))
-    clock, delta_ms = None, 0
+    clock, delta_ms, own, is_scaled = None, 0, "switch", False
+    if verb == "switch":
+        clock, own = draw(st.integers(0, 5)), draw(st.sampled_from(OWN))
     if verb == "adjust":
+        is_scaled = draw(st.integers(0, 3)) == 0
         clock = draw(st.just(0) | st.integers(0, 5) | st.none())
         delta_ms = draw(st.sampled_from([1, 1, -1])) * draw(scale.duration)
-    return Step(verb, wait_ms, on, successor, current, clock, delta_ms, asking)
+    return Step(verb, wait_ms, on, successor, current, clock, delta_ms, asking, own, is_scaled)
 
 
 @st.composite
@@ -336,10 +360,21 @@ def instant_of(step: Step, session: Session, now_ms: int) -> int:
     return max(now_ms, (base_ms or now_ms) + step.wait_ms)
 
 
+PLAIN: dict[str, Command] = {
+    "start": Start(),
+    "complete": Complete(),
+    "cancel": Cancel(),
+    "undo": Undo(),
+}
+
+
 def command_of(step: Step, session: Session) -> Command | None:
+    is_simultaneous = session.setup.sync_mode is SyncMode.SIMULTANEOUS
+    if is_simultaneous and step.verb == "switch" and step.own != "switch":
+        return _own_command(step, session)
     match step.verb:
-        case "start":
-            return Start()
+        case "start" | "complete" | "cancel" | "undo":
+            return PLAIN[step.verb]
         case "switch":
             return Switch(
                 _successor_id(step, session),
@@ -352,22 +387,32 @@ def command_of(step: Step, session: Session) -> Command | None:
             return Pause(_named_id(step.current, session))
         case "resume" | "pause or resume":
             return Resume()
-        case "complete":
-            return Complete()
-        case "cancel":
-            return Cancel()
-        case "undo":
-            return Undo()
         case "adjust":
             return _adjustment(step, session)
     return None
+
+
+def _own_command(step: Step, session: Session) -> Command:
+    participants = session.setup.participants
+    position = (step.clock or 0) % (len(participants) + 1)
+    named = uuid(0xDEAD) if position == len(participants) else participants[position].participant_id
+    match step.own:
+        case "start":
+            return Start(named)
+        case "pause":
+            return Pause(participant_id=named)
+        case "resume":
+            return Resume(named)
+    return Finish(named)
 
 
 def _adjustment(step: Step, session: Session) -> Adjust:
     """Adjust one of the clocks, counted from the active one; sometimes of another mode."""
     setup, participant_id, group_id = session.setup, None, None
     mode = setup.sync_mode
-    if (step.clock is not None and mode in BANKED) or step.clock == 5:
+    if mode is SyncMode.SIMULTANEOUS and step.clock is not None:
+        participant_id = setup.participants[step.clock % len(setup.participants)].participant_id
+    elif (step.clock is not None and mode in BANKED) or step.clock == 5:
         first = session.active_cycle.position if session.active_cycle else 0
         position = (first + (step.clock or 0)) % len(setup.participants)
         participant = setup.participants[position]
@@ -375,7 +420,8 @@ def _adjustment(step: Step, session: Session) -> Adjust:
             group_id = participant.group_id or uuid(0xDEAD)
         else:
             participant_id = participant.participant_id
-    return Adjust(step.delta_ms, participant_id, group_id, "why")
+    scaled = step.is_scaled and mode is SyncMode.SIMULTANEOUS
+    return Adjust(step.delta_ms, participant_id, group_id, "why", scaled)
 
 
 def _successor_id(step: Step, session: Session) -> str | None:

@@ -45,6 +45,7 @@ VIEWS = {
             "switch",
             "pause",
             "resume",
+            "finish",
             "complete",
             "cancel",
             "adjust",

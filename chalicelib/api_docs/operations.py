@@ -29,8 +29,11 @@ from ..schemas.requests import (
     MAX_PAGE_SIZE,
     AdjustTime,
     CreateSession,
+    FinishClock,
     NoFields,
     PauseSession,
+    ResumeSession,
+    StartSession,
     SwitchCycle,
 )
 from ..schemas.tokens import MintToken
@@ -325,8 +328,9 @@ OPERATIONS: Final = (
     _command(
         "start",
         "start_session",
-        "Start the first cycle of a pending session.",
+        "Start a pending session; in simultaneous, also the clocks that are waiting.",
         "INVALID_STATE_TRANSITION",
+        request=StartSession,
     ),
     _command(
         "switch",
@@ -341,7 +345,7 @@ OPERATIONS: Final = (
     _command(
         "pause",
         "pause_session",
-        "Stop the running clock.",
+        "Pause the session; in simultaneous, also one participant's clock.",
         "INVALID_STATE_TRANSITION",
         "STALE_CYCLE",
         request=PauseSession,
@@ -349,8 +353,16 @@ OPERATIONS: Final = (
     _command(
         "resume",
         "resume_session",
-        "Resume a paused session.",
+        "Resume a paused session; in simultaneous, also one participant's clock.",
         "INVALID_STATE_TRANSITION",
+        request=ResumeSession,
+    ),
+    _command(
+        "finish",
+        "finish_clock",
+        "Finish a participant's clock, in simultaneous.",
+        "INVALID_STATE_TRANSITION",
+        request=FinishClock,
     ),
     _command(
         "complete",
@@ -367,7 +379,7 @@ OPERATIONS: Final = (
     _command(
         "adjust",
         "adjust_time",
-        "Add time to a clock, or remove some.",
+        "Add time to a clock, or remove some; in simultaneous, also to all.",
         "INVALID_STATE_TRANSITION",
         request=AdjustTime,
         is_body_optional=False,

@@ -1,9 +1,9 @@
 """Authorization policy: the table of rights by role and action. Pure.
 
-A participant may end only their own cycle, or, with ``turn_taking`` ``take``, begin one. That right
-becomes a condition of the command (``current_participant_id``, ``requested_by``), which the core
-checks at the instant it applies the command: a participant who loses a race cannot end another
-participant's cycle.
+A participant may end only their own cycle or clock, or, with ``turn_taking`` ``take``, begin a
+cycle. That right becomes a condition of the command (``current_participant_id``,
+``participant_id``, ``requested_by``), which the core checks at the instant it applies the command:
+a participant who loses a race cannot end another participant's cycle.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Action(StrEnum):
     SWITCH = "switch"
     PAUSE = "pause"
     RESUME = "resume"
+    FINISH = "finish"
     COMPLETE = "complete"
     CANCEL = "cancel"
     ADJUST = "adjust"
@@ -58,10 +59,20 @@ class Right(StrEnum):
 
     NO = "no"
     OWN = "in their own cycle"
+    CLOCK = "their own clock"
+    MAY = "their own clock, if `participants_may` says so"
+    OWN_OR_MAY = "in their own cycle, or their own clock if `participants_may` says so"
     YES = "yes"
 
 
-NO, OWN, YES = Right.NO, Right.OWN, Right.YES
+NO, OWN, CLOCK, MAY, OWN_OR_MAY, YES = (
+    Right.NO,
+    Right.OWN,
+    Right.CLOCK,
+    Right.MAY,
+    Right.OWN_OR_MAY,
+    Right.YES,
+)
 
 ROLES: Final = (Role.SERVER, Role.HOST, Role.PARTICIPANT, Role.VIEWER)
 
@@ -71,10 +82,11 @@ RIGHTS: Final[Mapping[Action, tuple[Right, Right, Right, Right]]] = {
     Action.READ: (YES, YES, YES, YES),
     Action.WATCH: (YES, YES, YES, YES),
     Action.CLAIM: (YES, YES, YES, NO),
-    Action.START: (YES, YES, NO, NO),
+    Action.START: (YES, YES, MAY, NO),
     Action.SWITCH: (YES, YES, OWN, NO),
-    Action.PAUSE: (YES, YES, OWN, NO),
-    Action.RESUME: (YES, YES, NO, NO),
+    Action.PAUSE: (YES, YES, OWN_OR_MAY, NO),
+    Action.RESUME: (YES, YES, MAY, NO),
+    Action.FINISH: (YES, YES, CLOCK, NO),
     Action.COMPLETE: (YES, YES, NO, NO),
     Action.CANCEL: (YES, YES, NO, NO),
     Action.ADJUST: (YES, YES, NO, NO),
@@ -90,6 +102,7 @@ ACTIONS: Final[Mapping[type[rules.Command], Action]] = {
     rules.Switch: Action.SWITCH,
     rules.Pause: Action.PAUSE,
     rules.Resume: Action.RESUME,
+    rules.Finish: Action.FINISH,
     rules.Complete: Action.COMPLETE,
     rules.Cancel: Action.CANCEL,
     rules.Adjust: Action.ADJUST,
@@ -146,21 +159,29 @@ class Bearer:
             raise Forbidden
 
     def restrict(self, command: rules.Command) -> rules.Command:
-        """The command, limited to the bearer's own cycle where the policy says so.
+        """The command, limited to the bearer's own cycle or clock where the policy says so.
 
         Raises:
-            Forbidden: The bearer has no right to it, or it names another participant's cycle.
+            Forbidden: The bearer has no right to it, or it names another participant.
         """
         right = self._right(ACTIONS[type(command)])
         if right is YES:
             return command
-        if right is OWN and isinstance(command, rules.Switch):
-            return replace(command, requested_by=self.participant_id)
-        if right is NO or not isinstance(command, rules.Pause):
+        if right is NO:
             raise Forbidden
-        if command.current_participant_id not in (None, self.participant_id):
-            raise Forbidden
-        return replace(command, current_participant_id=self.participant_id)
+        own = (None, self.participant_id)
+        match command:
+            case rules.Switch():
+                return replace(command, requested_by=self.participant_id)
+            case rules.Finish() if command.participant_id in own:
+                return replace(command, participant_id=self.participant_id)
+            case rules.Start() | rules.Resume() if command.participant_id in own:
+                return replace(command, requested_by=self.participant_id)
+            case rules.Pause() if (
+                command.participant_id in own and command.current_participant_id in own
+            ):
+                return replace(command, requested_by=self.participant_id)
+        raise Forbidden
 
     def _right(self, action: Action) -> Right:
         return RIGHTS[action][ROLES.index(self.role)]

@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from . import cycles, timeouts
+from . import cycles, simultaneous_commands, timeouts
 from .adjustments import adjust
 from .errors import (
+    InvalidCommand,
     InvalidTransition,
     NothingToUndo,
+    NotPermitted,
     ParticipantExpired,
     RuleError,
     StaleCycle,
@@ -30,14 +32,21 @@ from .events import (
     TimeExtended,
 )
 from .rules import settle
-from .session import ENDED, Cycle, Rotation, S, Session, Status, updated
-from .setup import TurnTaking
+from .session import ENDED, Cycle, Rotation, S, Session, Simultaneous, Status, updated
+from .setup import Permission, TurnTaking
 from .soft_close import extend
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
+    """Start the session; in simultaneous, all waiting clocks, or the named participant's.
+
+    ``requested_by``, here and below, is the participant who asks, for their own clock.
+    """
+
     name: ClassVar[str] = "start"
+    participant_id: str | None = None
+    requested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +64,29 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
+    """Pause the session; in simultaneous also one participant's clock."""
+
     name: ClassVar[str] = "pause"
     current_participant_id: str | None = None
+    participant_id: str | None = None
+    requested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
+    """Resume the session; in simultaneous also one participant's clock."""
+
     name: ClassVar[str] = "resume"
+    participant_id: str | None = None
+    requested_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Finish a participant's clock, in simultaneous."""
+
+    name: ClassVar[str] = "finish"
+    participant_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +108,7 @@ class Adjust:
     participant_id: str | None = None
     group_id: str | None = None
     reason: str | None = None
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +118,7 @@ class Undo:
     name: ClassVar[str] = "undo"
 
 
-Command = Start | Switch | Pause | Resume | Complete | Cancel | Adjust | Undo
+Command = Start | Switch | Pause | Resume | Finish | Complete | Cancel | Adjust | Undo
 
 UNDO_WINDOW_MS = 10_000
 """How long after a switch it can be undone."""
@@ -141,12 +167,74 @@ def _next_version(before: S, after: S, now_ms: int) -> S:
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:
     match session:
+        case Simultaneous():
+            return _decide_simultaneous(session, command, now_ms)
         case Rotation():
             return _decide_in_rotation(session, command, now_ms)
     raise TypeError(f"No commands for a {type(session).__name__}")
 
 
+def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -> Decision:
+    _check_simultaneous(command)
+    match command:
+        case Start():
+            participant_id = _whose(session, command, Permission.START)
+            changed = simultaneous_commands.start(session, participant_id, now_ms)
+        case Pause():
+            participant_id = _whose(session, command, Permission.PAUSE)
+            changed = simultaneous_commands.pause(session, participant_id, now_ms)
+        case Resume():
+            participant_id = _whose(session, command, Permission.PAUSE)
+            changed = simultaneous_commands.resume(session, participant_id, now_ms)
+        case Finish(participant_id=str(participant_id)):
+            changed = simultaneous_commands.finish(session, participant_id, now_ms)
+        case Adjust(delta_ms, participant_id, _, reason, scaled):
+            changed = simultaneous_commands.adjust(
+                session, participant_id, delta_ms, scaled, reason, now_ms
+            )
+        case Complete() | Cancel():
+            status = Status.COMPLETED if isinstance(command, Complete) else Status.CANCELLED
+            if _is_ended_as(session, command.name, status):
+                return Decision(session)
+            changed = simultaneous_commands.end(session, status, now_ms)
+        case _:
+            raise TypeError(f"{command.name} was not refused")
+    return Decision(*changed)
+
+
+def _check_simultaneous(command: Command) -> None:
+    """Refuse what only a rotation has."""
+    match command:
+        case Switch() | Undo():
+            raise InvalidCommand(
+                "sync_mode", f"simultaneous sessions have no turns to {command.name}; use finish"
+            )
+        case Pause(current_participant_id=str()):
+            raise InvalidCommand(
+                "current_participant_id",
+                "simultaneous sessions have no current participant; use participant_id",
+            )
+        case Finish(participant_id=None):
+            raise InvalidCommand("participant_id", "participant_id is required")
+        case Adjust(group_id=str()):
+            raise InvalidCommand(
+                "group_id", "simultaneous sessions have no group clocks; leave group_id out"
+            )
+
+
+def _whose(
+    session: Simultaneous, command: Start | Pause | Resume, permission: Permission
+) -> str | None:
+    """The participant whose clock is meant; ``None`` for the whole session."""
+    if command.requested_by is None:
+        return command.participant_id
+    if permission not in session.setup.participants_may:
+        raise NotPermitted
+    return command.requested_by
+
+
 def _decide_in_rotation(session: Rotation, command: Command, now_ms: int) -> Decision:
+    _check_mode(session, command)
     match command:
         case Start():
             return _start(session, now_ms)
@@ -164,6 +252,26 @@ def _decide_in_rotation(session: Rotation, command: Command, now_ms: int) -> Dec
             return _adjust(session, command, now_ms)
         case Undo():
             return _undo(session, now_ms)
+    raise TypeError(f"{command.name} was not refused")
+
+
+def _check_mode(session: Rotation, command: Command) -> None:
+    """Refuse what only simultaneous sessions have."""
+    mode = session.setup.sync_mode
+    match command:
+        case Start(requested_by=str()) | Resume(requested_by=str()):
+            raise NotPermitted
+        case (
+            Start(participant_id=str()) | Pause(participant_id=str()) | Resume(participant_id=str())
+        ):
+            raise InvalidCommand(
+                "participant_id",
+                f"{mode} sessions {command.name} as a whole; leave participant_id out",
+            )
+        case Finish():
+            raise InvalidCommand("sync_mode", f"{mode} sessions have no finish; use switch")
+        case Adjust(scaled=True):
+            raise InvalidCommand("scaled", f"{mode} sessions have no time factors to scale by")
 
 
 def _start(session: Rotation, now_ms: int) -> Decision:
@@ -218,7 +326,7 @@ def _as_participant(session: Rotation, command: Switch, participant_id: str) -> 
 
 def _pause(session: Rotation, command: Pause, now_ms: int) -> Decision:
     cycle = _require_running(session, command.name)
-    _check_active(session, cycle, command.current_participant_id)
+    _check_active(session, cycle, command.current_participant_id or command.requested_by)
     paused = replace(cycles.stop(session, cycle, now_ms), status=Status.PAUSED)
     return Decision(paused, (SessionPaused(now_ms),))
 
@@ -232,12 +340,17 @@ def _resume(session: Rotation, now_ms: int) -> Decision:
 
 
 def _end(session: Rotation, command: str, status: Status, now_ms: int) -> Decision:
-    if session.status is status:
+    if _is_ended_as(session, command, status):
         return Decision(session)
-    if session.status in ENDED:
-        raise InvalidTransition(command, session.status)
     ended, event = cycles.end(session, status, now_ms)
     return Decision(ended, (event,))
+
+
+def _is_ended_as(session: Session, command: str, status: Status) -> bool:
+    """Whether the session ended like this already."""
+    if session.status in ENDED and session.status is not status:
+        raise InvalidTransition(command, session.status)
+    return session.status is status
 
 
 def _adjust(session: Rotation, command: Adjust, now_ms: int) -> Decision:
@@ -286,7 +399,7 @@ def _successor(session: Rotation, participant_id: str | None) -> int | None:
         return None
     position = session.setup.position_of(participant_id)
     if position is None:
-        raise UnknownParticipant(participant_id)
+        raise UnknownParticipant("next_participant_id", participant_id)
     if session.is_out_of_time(position):
         raise ParticipantExpired(participant_id)
     return position

@@ -2,13 +2,16 @@
 
 TicklessError
  ├── RuleError                 the rules reject a command; the session is unchanged
+ │    ├── InvalidCommand       the session's mode has no such command, or no such field of it
+ │    ├── NotPermitted         the session does not let participants do that
  │    ├── InvalidSetup         the fields of a new session contradict each other
  │    ├── InvalidTransition    the session's status does not allow the command
- │    │    └── NothingToUndo   no recent switch, or something followed it
+ │    │    ├── NothingToUndo   no recent switch, or something followed it
+ │    │    └── InvalidClockTransition  the named participant's clock does not allow it
  │    ├── StaleCycle           the named participant is not active
  │    │    └── TurnTaken       the participant who takes the turn has it already
  │    ├── TurnForbidden        a participant may not switch like this
- │    ├── UnknownParticipant   the named successor is not in the session
+ │    ├── UnknownParticipant   the named participant is not in the session
  │    ├── ParticipantExpired   the named successor's clock has run out
  │    └── InvalidAdjustment    no such clock, or it would be left with no time
  ├── SessionNotFound           no session has this id
@@ -66,6 +69,33 @@ class NothingToUndo(InvalidTransition):
         self.args = (f"{self}: {why}",)
 
 
+class InvalidClockTransition(InvalidTransition):
+    """The command needs a participant's clock to be in another state."""
+
+    def __init__(self, command: str, participant_id: str, state: str) -> None:
+        super().__init__(command, state)
+        self.args = (f"Cannot {command} the clock of participant {participant_id}: it is {state}",)
+
+
+class InvalidCommand(RuleError):
+    """``field`` is what is wrong with it in this mode: ``sync_mode`` is the command itself."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotPermitted(RuleError):
+    """The same answer as Forbidden; whether it is due depends on the session."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self) -> None:
+        super().__init__(str(Forbidden()))
+
+
 class StaleCycle(RuleError):
     code = "STALE_CYCLE"
 
@@ -93,8 +123,9 @@ class TurnForbidden(RuleError):
 class UnknownParticipant(RuleError):
     code = "VALIDATION_ERROR"
 
-    def __init__(self, participant_id: str) -> None:
+    def __init__(self, field: str, participant_id: str) -> None:
         super().__init__(f"Participant {participant_id} is not part of this session")
+        self.field = field
         self.participant_id = participant_id
 
 

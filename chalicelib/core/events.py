@@ -25,8 +25,42 @@ class SessionCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted(Event):
+    """The first start; ``None`` where participants don't take turns."""
+
     type: ClassVar[str] = "session_started"
-    active_participant_id: str
+    active_participant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantStarted(Event):
+    """A clock of a simultaneous session started; without a participant, all that were waiting."""
+
+    type: ClassVar[str] = "participant_started"
+    participant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantFinished(Event):
+    """A participant finished; the times are all that their clock counted."""
+
+    type: ClassVar[str] = "participant_finished"
+    participant_id: str
+    time_used_ms: int
+    overtime_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantPaused(Event):
+    type: ClassVar[str] = "participant_paused"
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantResumed(Event):
+    """A paused clock, or one that its participant had finished, runs again."""
+
+    type: ClassVar[str] = "participant_resumed"
+    participant_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +97,9 @@ class SessionResumed(Event):
 class TimeAdjusted(Event):
     """An operator adjusted a clock; ``delta_ms`` is the time actually added or removed.
 
-    The clock is the named participant's or group's; with neither, the session clock (global) or
-    the current cycle's (per_cycle).
+    The clock is the named participant's or group's; with neither, the session clock (global), the
+    current cycle's (per_cycle), or all that are not finished (simultaneous). For all, ``delta_ms``
+    is what was asked for, and ``scaled`` that each was multiplied by its time factor.
     """
 
     type: ClassVar[str] = "time_adjusted"
@@ -72,6 +107,7 @@ class TimeAdjusted(Event):
     group_id: str | None
     delta_ms: int
     reason: str | None
+    scaled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +120,11 @@ class TimeExtended(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded(Event):
-    """The session ended; the times are the last cycle's, if there was one."""
+    """The session ended; the times are the last cycle's, ``None`` in simultaneous."""
 
     previous_participant_id: str | None
-    time_used_ms: int
-    overtime_ms: int
+    time_used_ms: int | None
+    overtime_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The rules of every session behind one interface.
 
-What to do depends on the kind of session; the modules below know only theirs.
+A session is a rotation, in which participants take turns, or simultaneous, in which each has a
+clock of their own. The functions here are for both; the modules they call know only one.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from . import cycles, timeouts, view, warnings
+from . import cycles, simultaneous, simultaneous_view, timeouts, view, warnings
 from .events import Event
-from .session import Rotation, S, Session, Status
+from .session import Rotation, S, Session, Simultaneous, Status
 from .setup import SyncMode, TimeoutAction
 from .view import Clocks
 
@@ -20,6 +21,7 @@ from .view import Clocks
 class _Rules(Generic[S]):
     settle: Callable[[S, int], tuple[S, tuple[Event, ...]]]
     deadline_ms: Callable[[S], int | None]
+    last_deadline_ms: Callable[[S], int | None]
     next_warning_ms: Callable[[S], int | None]
     clocks: Callable[[S, int, Iterable[int] | None], Clocks]
     changed_positions: Callable[[S, S], list[int]]
@@ -29,10 +31,19 @@ _RULES: Mapping[type[Session], _Rules[Any]] = {
     Rotation: _Rules(
         timeouts.settle,
         cycles.deadline_ms,
+        cycles.deadline_ms,
         warnings.next_warning_ms,
         view.clocks,
         view.changed_positions,
-    )
+    ),
+    Simultaneous: _Rules(
+        simultaneous.settle,
+        simultaneous.deadline_ms,
+        simultaneous.last_deadline_ms,
+        simultaneous.next_warning_ms,
+        simultaneous_view.clocks,
+        simultaneous_view.changed_positions,
+    ),
 }
 
 
@@ -52,6 +63,11 @@ def settle(session: S, now_ms: int) -> tuple[S, tuple[Event, ...]]:
 def deadline_ms(session: Session) -> int | None:
     """When the next clock runs out; ``None`` if none is running."""
     return _rules_of(session).deadline_ms(session)
+
+
+def last_deadline_ms(session: Session) -> int | None:
+    """When the last of the clocks that are running now runs out."""
+    return _rules_of(session).last_deadline_ms(session)
 
 
 def due_ms(session: Session) -> int | None:

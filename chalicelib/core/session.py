@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
+from .clock_blocks import Block, Clock, make_blocks
 from .setup import Setup, SyncMode
 from .time_controls import Bank
 
@@ -134,8 +135,33 @@ class Rotation(Session):
         return cycle.overtime_from_ms is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simultaneous(Session):
+    """A session in which every participant has a clock of their own, all running at once.
+
+    ``blocks`` hold the clocks in rotation order. ``running_since_ms`` is the instant at which
+    ``elapsed_ms`` was brought up to date; ``None`` while the session does not run.
+    """
+
+    blocks: tuple[Block, ...]
+    running_since_ms: int | None = None
+
+
 def create(setup: Setup, epoch: str, now_ms: int) -> Session:
     """A pending session, version 1 of its epoch."""
+    if setup.sync_mode is SyncMode.SIMULTANEOUS:
+        clocks = [Clock(participant.total_time_ms) for participant in setup.participants]
+        return Simultaneous(
+            setup=setup,
+            epoch=epoch,
+            version=1,
+            status=Status.PENDING,
+            total_time_ms=setup.total_time_ms,
+            elapsed_ms=0,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+            blocks=make_blocks(clocks, setup.warn_at_ms, 0),
+        )
     totals_ms: tuple[int, ...] = ()
     if setup.sync_mode is SyncMode.PER_GROUP:
         totals_ms = tuple(group.total_time_ms for group in setup.groups)

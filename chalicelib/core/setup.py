@@ -18,6 +18,7 @@ class SyncMode(StrEnum):
     PER_CYCLE = "per_cycle"
     GLOBAL = "global"
     COUNT_UP = "count_up"
+    SIMULTANEOUS = "simultaneous"
 
 
 class TimeoutAction(StrEnum):
@@ -43,6 +44,17 @@ class SoftClose(NamedTuple):
     max_extension_ms: int | None = None
 
 
+class Permission(StrEnum):
+    """What a simultaneous session lets participants do with their own clock, besides finishing."""
+
+    START = "start"
+    PAUSE = "pause"
+
+
+THOUSANDTHS = 1_000
+"""Time factors are whole numbers of thousandths, so that they multiply exactly."""
+
+
 class Participant(NamedTuple):
     """A member of the rotation; ``bank_index`` is the position of their bank in the session's."""
 
@@ -65,8 +77,9 @@ class Setup:
     """A session as requested. ``participants`` are in rotation order.
 
     ``own_controls`` are parallel to ``participants``, or empty if none has their own time control.
-    ``warn_at_ms`` is in descending order. ``action_data`` and ``metadata`` are opaque: clients get
-    them back unchanged.
+    ``time_factors`` are, too, in thousandths; only simultaneous sessions have them, and their
+    participants' ``total_time_ms`` is already multiplied. ``warn_at_ms`` is in descending order.
+    ``action_data`` and ``metadata`` are opaque: clients get them back unchanged.
     """
 
     session_id: str
@@ -85,6 +98,8 @@ class Setup:
     warn_at_ms: tuple[int, ...] = ()
     soft_close: SoftClose | None = None
     turn_taking: TurnTaking = TurnTaking.GIVE
+    time_factors: tuple[int, ...] = ()
+    participants_may: tuple[Permission, ...] = ()
 
     @property
     def has_banks(self) -> bool:
@@ -117,10 +132,11 @@ class Setup:
         return (self.time_per_cycle_ms if is_global else None,) * len(self.participants)
 
     def position_of(self, participant_id: str) -> int | None:
-        for position, participant in enumerate(self.participants):
-            if participant.participant_id == participant_id:
-                return position
-        return None
+        return self._positions.get(participant_id)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {one.participant_id: position for position, one in enumerate(self.participants)}
 
 
 BANKED = frozenset({SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP})
@@ -144,11 +160,13 @@ def create_setup(
     warn_at_ms: Iterable[int] = (),
     soft_close: SoftClose | None = None,
     turn_taking: TurnTaking = TurnTaking.GIVE,
+    time_factors: Mapping[str, int] | None = None,
+    participants_may: Iterable[Permission] = (),
 ) -> Setup:
     """Validate a request, sort it into rotation order, and fill in groups and defaults.
 
-    ``own_controls`` are by participant id; ``warn_at_ms``, the remaining times to warn at, in any
-    order.
+    ``own_controls`` and ``time_factors``, in thousandths, are by participant id; ``warn_at_ms``,
+    the remaining times to warn at, in any order.
 
     Raises:
         InvalidSetup: The fields contradict each other.
@@ -171,6 +189,12 @@ def create_setup(
             participant._replace(bank_index=position)
             for position, participant in enumerate(rotation)
         ]
+    factors = _time_factors(sync_mode, rotation, time_factors or {})
+    if factors:
+        rotation = _allocations(rotation, factors)
+    permissions = tuple(one for one in Permission if one in set(participants_may))
+    if permissions and sync_mode is not SyncMode.SIMULTANEOUS:
+        raise InvalidSetup("participants_may", "Only simultaneous sessions have participants_may")
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
     _check_own_controls(sync_mode, time_control, own_controls or {})
@@ -178,10 +202,7 @@ def create_setup(
     for own_control in (own_controls or {}).values():
         _check_stages("participants", own_control)
     _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
-    if soft_close is not None and sync_mode is not SyncMode.GLOBAL:
-        raise InvalidSetup(
-            "soft_close", f"{sync_mode} sessions have no session clock to extend; use global"
-        )
+    _check_turns(sync_mode, soft_close, turn_taking)
     warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
     if len(set(warnings_ms)) != len(warnings_ms):
         raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
@@ -207,7 +228,45 @@ def create_setup(
         warn_at_ms=warnings_ms,
         soft_close=soft_close,
         turn_taking=turn_taking,
+        time_factors=factors,
+        participants_may=permissions,
     )
+
+
+def _check_turns(
+    sync_mode: SyncMode, soft_close: SoftClose | None, turn_taking: TurnTaking
+) -> None:
+    if turn_taking is TurnTaking.TAKE and sync_mode is SyncMode.SIMULTANEOUS:
+        raise InvalidSetup("turn_taking", f"{sync_mode} sessions have no turns to take")
+    if soft_close is not None and sync_mode is not SyncMode.GLOBAL:
+        raise InvalidSetup(
+            "soft_close", f"{sync_mode} sessions have no session clock to extend; use global"
+        )
+
+
+def _time_factors(
+    sync_mode: SyncMode, rotation: Iterable[Participant], given: Mapping[str, int]
+) -> tuple[int, ...]:
+    if sync_mode is SyncMode.SIMULTANEOUS:
+        return tuple(given.get(one.participant_id, THOUSANDTHS) for one in rotation)
+    if any(factor != THOUSANDTHS for factor in given.values()):
+        raise InvalidSetup("participants", "Only simultaneous participants have a time_factor")
+    return ()
+
+
+def _allocations(rotation: Iterable[Participant], factors: Iterable[int]) -> list[Participant]:
+    """The participants with their time multiplied, rounded up."""
+    multiplied = [
+        one._replace(total_time_ms=-(-one.total_time_ms * factor // THOUSANDTHS))
+        for one, factor in zip(rotation, factors, strict=True)
+    ]
+    most_ms = max(one.total_time_ms for one in multiplied)
+    if most_ms > MAX_CLOCK_MS:
+        raise InvalidSetup(
+            "participants",
+            f"total_time_ms times time_factor can be at most {MAX_CLOCK_MS}, got {most_ms}",
+        )
+    return multiplied
 
 
 def _check_own_controls(

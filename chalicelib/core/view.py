@@ -11,6 +11,7 @@ from typing import NamedTuple, NotRequired, cast
 
 from typing_extensions import TypedDict
 
+from .clock_blocks import ClockState
 from .cycles import overtime_ms, session_elapsed_ms, time_used_ms
 from .session import LIVE, Rotation, Status
 from .setup import SyncMode
@@ -18,7 +19,7 @@ from .time_controls import BankReading
 
 
 class ParticipantView(BankReading):
-    """One participant's clock, with the values that its time control adds."""
+    """One participant's clock, with the values that its time control or its mode adds."""
 
     participant_id: str
     participant_index: int
@@ -30,6 +31,8 @@ class ParticipantView(BankReading):
     is_active: bool
     is_running: bool
     has_expired: bool
+    clock_state: NotRequired[ClockState]
+    time_factor: NotRequired[float]
 
 
 class GroupView(TypedDict):

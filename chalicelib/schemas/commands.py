@@ -6,11 +6,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from ..auth.policy import Action
-from ..core.commands import Cancel, Command, Complete, Resume, Start, Undo
+from ..core.commands import Cancel, Command, Complete, Undo
 from .fields import Request
-from .requests import AdjustTime, NoFields, PauseSession, SwitchCycle
+from .requests import (
+    AdjustTime,
+    FinishClock,
+    NoFields,
+    PauseSession,
+    ResumeSession,
+    StartSession,
+    SwitchCycle,
+)
 
-CommandName = Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+CommandName = Literal[
+    "start", "switch", "pause", "resume", "finish", "complete", "cancel", "adjust", "undo"
+]
 
 
 class CommandSpec(NamedTuple):
@@ -23,10 +33,11 @@ class CommandSpec(NamedTuple):
 
 
 COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
-    "start": CommandSpec("start_session", Action.START, NoFields, lambda _: Start()),
+    "start": CommandSpec("start_session", Action.START, StartSession, StartSession.command),
     "switch": CommandSpec("switch_cycle", Action.SWITCH, SwitchCycle, SwitchCycle.command),
     "pause": CommandSpec("pause_session", Action.PAUSE, PauseSession, PauseSession.command),
-    "resume": CommandSpec("resume_session", Action.RESUME, NoFields, lambda _: Resume()),
+    "resume": CommandSpec("resume_session", Action.RESUME, ResumeSession, ResumeSession.command),
+    "finish": CommandSpec("finish_clock", Action.FINISH, FinishClock, FinishClock.command),
     "complete": CommandSpec("complete_session", Action.COMPLETE, NoFields, lambda _: Complete()),
     "cancel": CommandSpec("cancel_session", Action.CANCEL, NoFields, lambda _: Cancel()),
     "adjust": CommandSpec("adjust_time", Action.ADJUST, AdjustTime, AdjustTime.command),

@@ -135,18 +135,27 @@ UNAVAILABLE = {
 
 MAX_MESSAGE_CHARACTERS = 300
 
+FIELD_CODES: Mapping[type[core.RuleError], str] = {
+    core.InvalidSetup: "invalid_setup",
+    core.InvalidCommand: "invalid_command",
+    core.InvalidAdjustment: "invalid_adjustment",
+    core.UnknownParticipant: "unknown_participant",
+}
+"""The code of the field that a rule refuses."""
+
 
 def problem(error: Exception) -> Problem | None:
     """The public form of an error; ``None`` for an unexpected exception."""
     match error:
         case InvalidRequest():
             return _invalid(error.details)
-        case core.InvalidSetup():
-            return _invalid([_field(error.field, str(error), "invalid_setup")])
-        case core.UnknownParticipant():
-            return _invalid([_field("next_participant_id", str(error), "unknown_participant")])
-        case core.InvalidAdjustment():
-            return _invalid([_field(error.field, str(error), "invalid_adjustment")])
+        case (
+            core.InvalidSetup()
+            | core.InvalidCommand()
+            | core.InvalidAdjustment()
+            | core.UnknownParticipant()
+        ):
+            return _invalid([_field(error.field, str(error), FIELD_CODES[type(error)])])
         case core.Conflict() | core.PreconditionFailed():
             versions: Versions = {
                 "expected_version": error.expected_version,

@@ -15,10 +15,12 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError, from_json, to_json
 
-from ..core.commands import Adjust, Pause, Switch
+from ..core.commands import Adjust, Finish, Pause, Resume, Start, Switch
 from ..core.setup import (
+    THOUSANDTHS,
     Group,
     Participant,
+    Permission,
     Setup,
     SoftClose,
     SyncMode,
@@ -75,12 +77,27 @@ class GroupRequest(Request):
     total_time_ms: MainTime
 
 
+def _thousandths(value: float) -> float:
+    # Only the decimal number that was written is as close to the value as this.
+    if round(value * THOUSANDTHS) / THOUSANDTHS != value:
+        raise PydanticCustomError("decimals", "Input should have at most three decimals")
+    return value
+
+
+TimeFactor = Annotated[
+    float,
+    Field(ge=0.1, le=10, description="At most three decimals"),
+    AfterValidator(_thousandths),
+]
+
+
 class ParticipantRequest(Request):
     participant_id: Uuid
     participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
     total_time_ms: MainTime | None = None
     group_id: Uuid | None = None
     time_control: TimeControlRequest | None = None
+    time_factor: TimeFactor | None = None
 
     @property
     def written_ms(self) -> int | None:
@@ -107,7 +124,8 @@ class CreateSession(Request):
     """POST /v1/sessions.
 
     ``total_time_ms``, here and of a participant, is optional if a ``time_control`` contains the
-    main time: one written as text, or stages.
+    main time: one written as text, or stages. In simultaneous, a participant's is the session's by
+    default.
     """
 
     session_id: Uuid
@@ -123,6 +141,7 @@ class CreateSession(Request):
     warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
     soft_close: SoftCloseRequest | None = None
     turn_taking: TurnTaking | None = None
+    participants_may: Annotated[list[Permission], Field(max_length=2)] | None = None
     metadata: Annotated[dict[str, JsonValue], _at_most(MAX_METADATA_BYTES)] | None = Field(
         None, description=f"At most {MAX_METADATA_BYTES} bytes of JSON, {MAX_NESTING} levels deep"
     )
@@ -169,6 +188,12 @@ class CreateSession(Request):
                 for participant in self.participants
                 if participant.time_control is not None
             },
+            time_factors={
+                participant.participant_id: round(participant.time_factor * THOUSANDTHS)
+                for participant in self.participants
+                if participant.time_factor is not None
+            },
+            participants_may=self.participants_may or (),
         )
 
     @property
@@ -176,7 +201,11 @@ class CreateSession(Request):
         return self.time_control.main_ms if self.time_control else None
 
     def _total_ms(self, participant: ParticipantRequest) -> int | None:
-        return _first(participant.total_time_ms, participant.written_ms, self._written_ms)
+        is_simultaneous = self.sync_mode is SyncMode.SIMULTANEOUS
+        default_ms = self.total_time_ms if is_simultaneous else None
+        return _first(
+            participant.total_time_ms, participant.written_ms, self._written_ms, default_ms
+        )
 
     def _check_totals(self) -> None:
         wrong: list[FieldProblem] = []
@@ -242,13 +271,41 @@ class SwitchCycle(Request):
         return Switch(self.next_participant_id, self.current_participant_id)
 
 
+class StartSession(Request):
+    """POST /v1/sessions/{id}/start; a ``participant_id`` is for simultaneous sessions."""
+
+    participant_id: Uuid | None = None
+
+    def command(self) -> Start:
+        return Start(self.participant_id)
+
+
 class PauseSession(Request):
-    """POST /v1/sessions/{id}/pause; the body is optional."""
+    """POST /v1/sessions/{id}/pause; a ``participant_id`` is for simultaneous sessions."""
 
     current_participant_id: Uuid | None = None
+    participant_id: Uuid | None = None
 
     def command(self) -> Pause:
-        return Pause(self.current_participant_id)
+        return Pause(self.current_participant_id, self.participant_id)
+
+
+class ResumeSession(Request):
+    """POST /v1/sessions/{id}/resume; a ``participant_id`` is for simultaneous sessions."""
+
+    participant_id: Uuid | None = None
+
+    def command(self) -> Resume:
+        return Resume(self.participant_id)
+
+
+class FinishClock(Request):
+    """POST /v1/sessions/{id}/finish; a participant may leave their own ``participant_id`` out."""
+
+    participant_id: Uuid | None = None
+
+    def command(self) -> Finish:
+        return Finish(self.participant_id)
 
 
 def _not_zero(value: int) -> int:
@@ -268,9 +325,12 @@ class AdjustTime(Request):
         AfterValidator(_not_zero),
     ]
     reason: Annotated[str, StringConstraints(max_length=200)] | None = None
+    scaled: bool | None = None
 
     def command(self) -> Adjust:
-        return Adjust(self.delta_ms, self.participant_id, self.group_id, self.reason)
+        return Adjust(
+            self.delta_ms, self.participant_id, self.group_id, self.reason, bool(self.scaled)
+        )
 
 
 class NoFields(Request):

@@ -16,8 +16,9 @@ from typing_extensions import TypedDict
 
 from ..core.events import Event
 from ..core.rules import clocks, deadline_ms
-from ..core.session import Session, Status
-from ..core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
+from ..core.session import Session, Simultaneous, Status
+from ..core.setup import Permission, Setup, SoftClose, SyncMode, TimeoutAction, TurnTaking
+from ..core.simultaneous_view import clock_instants
 from ..core.time_controls import Stage, Stages, TimeControl
 from ..core.view import GroupView, ParticipantView
 
@@ -44,9 +45,15 @@ class SoftCloseState(TypedDict):
 
 
 class ParticipantState(ParticipantView):
-    """A participant's clock, and their own time control if they have one."""
+    """A participant's clock, and what the creation gave them.
+
+    In simultaneous: when the clock first started, when it was finished, and when it runs out.
+    """
 
     time_control: NotRequired[TimeControlView]
+    started_at: NotRequired[str | None]
+    finished_at: NotRequired[str | None]
+    deadline_at: NotRequired[str | None]
 
 
 class SessionState(TypedDict):
@@ -67,6 +74,7 @@ class SessionState(TypedDict):
     warn_at_ms: NotRequired[list[int]]
     soft_close: NotRequired[SoftCloseState]
     turn_taking: NotRequired[TurnTaking]
+    participants_may: NotRequired[list[Permission]]
     metadata: NotRequired[Mapping[str, Any]]
     cycle_started_at: str | None
     cycle_elapsed_ms: int
@@ -154,6 +162,8 @@ def state_with_deadline(
             control = own[view["participant_id"]]
             if control is not None:
                 view["time_control"] = _control(control)
+    if isinstance(session, Simultaneous):
+        _add_instants(participants, session)
     if setup.action_data is not None:
         state["action_on_timeout"]["data"] = setup.action_data
     if shown.groups:
@@ -161,6 +171,23 @@ def state_with_deadline(
     if shown.session_remaining_ms is not None:
         state["session_remaining_ms"] = shown.session_remaining_ms
     return state
+
+
+def _add_instants(participants: Iterable[ParticipantState], session: Simultaneous) -> None:
+    for view in participants:
+        position = session.setup.position_of(view["participant_id"])
+        if position is not None:
+            instants = clock_instants(session, position)
+            view["started_at"] = _iso(instants.started_at_ms)
+            view["finished_at"] = _iso(instants.finished_at_ms)
+            view["deadline_at"] = _iso(instants.deadline_ms)
+
+
+def _soft_close(soft_close: SoftClose) -> SoftCloseState:
+    view: SoftCloseState = {"extend_to_ms": soft_close.extend_to_ms}
+    if soft_close.max_extension_ms is not None:
+        view["max_extension_ms"] = soft_close.max_extension_ms
+    return view
 
 
 def _add_given(state: SessionState, setup: Setup) -> None:
@@ -175,12 +202,12 @@ def _add_given(state: SessionState, setup: Setup) -> None:
         state["time_control"] = _control(setup.time_control)
     if setup.warn_at_ms:
         state["warn_at_ms"] = list(setup.warn_at_ms)
-    if (soft_close := setup.soft_close) is not None:
-        state["soft_close"] = {"extend_to_ms": soft_close.extend_to_ms}
-        if soft_close.max_extension_ms is not None:
-            state["soft_close"]["max_extension_ms"] = soft_close.max_extension_ms
+    if setup.soft_close is not None:
+        state["soft_close"] = _soft_close(setup.soft_close)
     if setup.turn_taking is not TurnTaking.GIVE:
         state["turn_taking"] = setup.turn_taking
+    if setup.participants_may:
+        state["participants_may"] = list(setup.participants_may)
     if setup.metadata is not None:
         state["metadata"] = setup.metadata
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..auth.policy import Bearer
 from ..core.session import Session, Status
+from ..core.setup import Setup, SyncMode
 from ..ports import (
     KEEP_ENDINGS_MS,
     REMEMBER_COMMANDS_MS,
@@ -32,6 +33,8 @@ from .script import Script, ScriptArguments
 from .token_checks import check_accepted, with_token
 
 EVENTS_KEPT = 1_000
+EVENTS_KEPT_PER_CLOCK = 4
+"""What is added in a simultaneous session: each clock starts, runs out and is finished."""
 
 STATUS_NUMBERS = {status: number for number, status in enumerate(Status)}
 """Status numbers in sorted-set scores; append new statuses to the enumeration."""
@@ -169,7 +172,7 @@ class RedisStore:
             commit.update,
             codec.encode_record(commit.record or IdempotencyRecord(session.version)),
             commit.keep_ms,
-            EVENTS_KEPT,
+            _events_kept(session.setup),
             STATUS_NUMBERS[session.status],
             *(("", "") if switch is None else switch.limit.script_arguments),
             "" if commit.renewable_until_ms is None else commit.renewable_until_ms,
@@ -237,6 +240,12 @@ class RedisStore:
 
     def ping(self) -> None:
         self._client.execute_keyless("PING")
+
+
+def _events_kept(setup: Setup) -> int:
+    if setup.sync_mode is not SyncMode.SIMULTANEOUS:
+        return EVENTS_KEPT
+    return EVENTS_KEPT + EVENTS_KEPT_PER_CLOCK * len(setup.participants)
 
 
 def _switch_check(limit_check: RateLimitCheck | None) -> RateLimitCheck | None:

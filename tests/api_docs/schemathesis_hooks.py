@@ -61,7 +61,10 @@ def _a_session(mode: SyncMode, life: tuple[str, ...]) -> str:
         },
     )
     for command in life:
-        _post(f"/{session_id}/{command}", {})
+        if mode is SyncMode.SIMULTANEOUS and command == "switch":
+            _post(f"/{session_id}/finish", {"participant_id": participants[0]["participant_id"]})
+        else:
+            _post(f"/{session_id}/{command}", {})
     return session_id
 
 

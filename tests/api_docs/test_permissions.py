@@ -11,6 +11,7 @@ import pytest
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.policy import ROLES, Role
 from chalicelib.container import Container
+from chalicelib.schemas.states import session_state
 from chalicelib.settings import Settings
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
 from chalicelib.websocket.handlers import WebSocketHandlers
@@ -45,6 +46,24 @@ TABLE = {
     ("complete", None): (OK, OK, NO, NO),
     ("cancel", None): (OK, OK, NO, NO),
     ("undo", None): (OK, OK, NO, NO),
+}
+# The same in a simultaneous session: whose clock a command names, and what it lets participants do.
+OWN_CLOCKS = {
+    # command, whose clock, participants_may:  server host Anne viewer
+    ("finish", ANNE, ()): (OK, OK, OK, NO),
+    ("finish", BEN, ()): (OK, OK, NO, NO),
+    ("finish", None, ()): ("VALIDATION_ERROR", "VALIDATION_ERROR", OK, NO),
+    ("pause", ANNE, ()): (OK, OK, NO, NO),
+    ("pause", ANNE, ("pause",)): (OK, OK, OK, NO),
+    ("pause", None, ("pause",)): (OK, OK, OK, NO),
+    ("pause", BEN, ("pause",)): (OK, OK, NO, NO),
+    ("resume", ANNE, ("start",)): (OK, OK, NO, NO),
+    ("resume", ANNE, ("pause",)): (OK, OK, OK, NO),
+    ("resume", BEN, ("pause",)): (OK, OK, NO, NO),
+    ("start", ANNE, ()): (OK, OK, NO, NO),
+    ("start", ANNE, ("start",)): (OK, OK, OK, NO),
+    ("start", None, ("start",)): (OK, OK, OK, NO),
+    ("start", BEN, ("start",)): (OK, OK, NO, NO),
 }
 BEFORE = {"start": (), "resume": ("start", "pause"), "undo": ("start", "switch")}
 WHILE_BEN_IS_ACTIVE = {
@@ -138,7 +157,12 @@ def arguments(command: str, cycle: str | None) -> dict[str, Any]:
 def command(
     application: Application, over: str, name: str, cycle: str | None, token: str | None
 ) -> str:
-    body = arguments(name, cycle)
+    return send(application, over, name, arguments(name, cycle), token)
+
+
+def send(
+    application: Application, over: str, name: str, body: dict[str, Any], token: str | None
+) -> str:
     if over == "REST":
         return application.over_rest("POST", f"/v1/sessions/{SESSION}/{name}", body, token)
     message = {"type": "COMMAND", "id": "1", "command": name, "args": body}
@@ -213,6 +237,32 @@ def test_participant_takes_turns_for_themselves_only(application: Application, o
     assert session is not None
     assert session.active_cycle is not None
     assert session.active_cycle.position == 0
+
+
+@pytest.mark.parametrize("over", ["REST", "socket"])
+@pytest.mark.parametrize(("name", "whose", "may"), OWN_CLOCKS)
+@pytest.mark.parametrize("role", ROLES)
+def test_command_outcomes_where_each_has_their_own_clock(
+    application: Application, over: str, name: str, whose: str, may: tuple[str, ...], role: Role
+) -> None:
+    came = OWN_CLOCKS[name, whose, may][ROLES.index(role)]
+    begun = () if name == "start" else ("start",)
+    application.begin(begun, sync_mode="simultaneous", participants_may=list(may))
+    if name == "resume":
+        for one in (ANNE, BEN):
+            body, server = {"participant_id": one}, token_of(Role.SERVER)
+            path = f"/v1/sessions/{SESSION}/pause"
+            assert application.over_rest("POST", path, body, server) == OK
+
+    body = {} if whose is None else {"participant_id": whose}
+    assert send(application, over, name, body, token_of(role)) == came
+
+    session = application.store.load(SESSION).session
+    assert session is not None
+    if role is Role.PARTICIPANT and came == OK:
+        shown = {one["participant_id"]: one for one in session_state(session, 0)["participants"]}
+        # Without a name it was their own, too.
+        assert shown[ANNE]["clock_state"] != shown[BEN]["clock_state"]
 
 
 @pytest.mark.parametrize("over", ["REST", "socket"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.auth.policy import ACTIONS, RIGHTS, ROLES, Action, Bearer, Right, Role
-from chalicelib.core.commands import Adjust, Command, Pause, Resume, Start, Switch
+from chalicelib.core.commands import Adjust, Command, Finish, Pause, Resume, Start, Switch
 from chalicelib.core.errors import Forbidden
 
 from .bearers import ANNE, BEN, OTHER_SESSION, SESSION, a_bearer
@@ -15,8 +15,6 @@ HOSTS = {Role.SERVER, Role.HOST}
 
 # The table again, written independently: the roles of each action.
 HOST_ACTIONS = (
-    "start",
-    "resume",
     "complete",
     "cancel",
     "adjust",
@@ -32,6 +30,10 @@ ALLOWED_ROLES = {
     Action.CLAIM: ALL_ROLES - {Role.VIEWER},
     Action.SWITCH: ALL_ROLES - {Role.VIEWER},
     Action.PAUSE: ALL_ROLES - {Role.VIEWER},
+    # Where the session lets them.
+    Action.START: ALL_ROLES - {Role.VIEWER},
+    Action.RESUME: ALL_ROLES - {Role.VIEWER},
+    Action.FINISH: ALL_ROLES - {Role.VIEWER},
     **dict.fromkeys(map(Action, HOST_ACTIONS), HOSTS),
 }
 
@@ -73,7 +75,10 @@ def test_every_command_maps_to_an_action() -> None:
     }
 
 
-@pytest.mark.parametrize("command", [Switch(BEN, BEN), Pause(BEN), Start(), Adjust(5), Resume()])
+@pytest.mark.parametrize(
+    "command",
+    [Switch(BEN, BEN), Pause(BEN), Start(BEN), Adjust(5), Resume(), Finish(BEN)],
+)
 def test_commands_of_hosts_and_servers_are_unrestricted(command: Command) -> None:
     for role in HOSTS:
         assert a_bearer(role).restrict(command) is command
@@ -86,8 +91,14 @@ def test_commands_of_hosts_and_servers_are_unrestricted(command: Command) -> Non
         (Switch(BEN), Switch(BEN, requested_by=ANNE)),
         (Switch(BEN, ANNE), Switch(BEN, ANNE, ANNE)),
         (Switch(ANNE, BEN), Switch(ANNE, BEN, ANNE)),
-        (Pause(), Pause(ANNE)),
-        (Pause(ANNE), Pause(ANNE)),
+        (Pause(), Pause(requested_by=ANNE)),
+        (Pause(ANNE), Pause(ANNE, requested_by=ANNE)),
+        (Pause(participant_id=ANNE), Pause(participant_id=ANNE, requested_by=ANNE)),
+        (Start(), Start(requested_by=ANNE)),
+        (Start(ANNE), Start(ANNE, ANNE)),
+        (Resume(ANNE), Resume(ANNE, ANNE)),
+        (Finish(), Finish(ANNE)),
+        (Finish(ANNE), Finish(ANNE)),
     ],
 )
 def test_participant_command_is_restricted_to_what_they_may_do(
@@ -98,14 +109,21 @@ def test_participant_command_is_restricted_to_what_they_may_do(
 
 @pytest.mark.parametrize(
     "command",
-    [Pause(BEN), Start(), Resume(), Adjust(5, ANNE)],
+    [
+        Pause(BEN),
+        Pause(participant_id=BEN),
+        Start(BEN),
+        Resume(BEN),
+        Finish(BEN),
+        Adjust(5, ANNE),
+    ],
 )
 def test_other_participant_commands_are_forbidden(command: Command) -> None:
     with pytest.raises(Forbidden):
         a_bearer(Role.PARTICIPANT).restrict(command)
 
 
-@pytest.mark.parametrize("command", [Switch(), Pause(), Start(), Resume()])
+@pytest.mark.parametrize("command", [Switch(), Pause(), Start(), Resume(), Finish()])
 def test_viewer_commands_are_forbidden(command: Command) -> None:
     with pytest.raises(Forbidden):
         a_bearer(Role.VIEWER).restrict(command)
@@ -117,4 +135,11 @@ def test_only_session_tokens_are_revocable() -> None:
 
 
 def test_rights_are_no_own_and_yes() -> None:
-    assert [one.value for one in Right] == ["no", "in their own cycle", "yes"]
+    assert [one.value for one in Right] == [
+        "no",
+        "in their own cycle",
+        "their own clock",
+        "their own clock, if `participants_may` says so",
+        "in their own cycle, or their own clock if `participants_may` says so",
+        "yes",
+    ]

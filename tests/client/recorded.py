@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from chalicelib.core.commands import apply
 from chalicelib.core.rules import changed_positions, deadline_ms
 from chalicelib.core.session import Session, create
-from chalicelib.core.setup import Setup
+from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.schemas.states import SessionState, session_state
 from pictures.examples import DOCUMENT, pictures
 from pictures.scenarios import SCENARIOS, Scenario
@@ -43,10 +43,13 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
                 later[-1]["expected"] = state
                 continue
             if first is not None:
-                changed = changed_positions(first[0], session)
+                changed, before = changed_positions(first[0], session), first[2]
+                if setup.sync_mode is SyncMode.SIMULTANEOUS:
+                    # Those who are not in the update go on from when they were sent.
+                    before = session_state(first[0], now_ms)
                 partial = _without_other_groups(session_state(session, now_ms, changed))
                 partials.append(
-                    {"name": name, "before": first[2], "partial": partial, "after": state}
+                    {"name": name, "before": before, "partial": partial, "after": state}
                 )
             first = session, now_ms, state
     return {"later": later, "partials": partials}

@@ -11,11 +11,13 @@ from pydantic_core import to_json
 
 from chalicelib.core.rules import changed_positions
 from chalicelib.core.session import Session
-from chalicelib.core.setup import Setup
+from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.schemas.states import session_state
 from tests.e2e.sessions import by_id
-from tests.strategies import Step, play, setups, walks
-from tickless.state_merge import join_pages, merge_partial
+from tests.strategies import TURNS, Step, play, setups, walks
+from tickless.clock_math import state_at
+from tickless.state_merge import apply_update, join_pages, merge_partial
+from tickless.state_version import Snapshot
 
 from .factories import make_participant, make_state
 from .recorded import recorded
@@ -34,7 +36,7 @@ def partial_state(before: Session, after: Session, now_ms: int) -> Any:
     return json.loads(to_json(state))
 
 
-@given(setup=setups(tiny=True), walk=walks(tiny=True))
+@given(setup=setups(modes=TURNS, tiny=True), walk=walks(tiny=True))
 def test_merging_every_partial_update_gives_the_whole_state(
     setup: Setup, walk: Sequence[Step]
 ) -> None:
@@ -47,6 +49,35 @@ def test_merging_every_partial_update_gives_the_whole_state(
             continue
         merged = merge_partial(merged, partial_state(before, after, played.now_ms))
         assert by_id(merged) == by_id(server_state(after, played.now_ms))
+
+
+@given(setup=setups(modes=[SyncMode.SIMULTANEOUS], tiny=True), walk=walks(tiny=True))
+def test_simultaneous_clocks_go_on_from_when_each_was_last_sent(
+    setup: Setup, walk: Sequence[Step]
+) -> None:
+    snapshot: Snapshot | None = None
+    for played in play(setup, walk):
+        before, after, now_ms = played.before, played.after, played.now_ms
+        if snapshot is None:
+            created_ms = before.updated_at_ms
+            snapshot = Snapshot("epoch", 1, created_ms, server_state(before, created_ms))
+        if after is not before:
+            update = {
+                "epoch": "epoch",
+                "version": after.version,
+                "timestamp": now_ms,
+                "state": partial_state(before, after, now_ms),
+                "partial": True,
+                "baseVersion": before.version,
+                "baseUpdatedAt": snapshot.state["updated_at"],
+            }
+            snapshot = apply_update(snapshot, update)
+            assert snapshot is not None
+            assert snapshot.timestamp == now_ms
+        shown = state_at(
+            snapshot.state, snapshot.timestamp, now_ms, snapshot.participant_timestamps
+        )
+        assert by_id(shown) == by_id(server_state(after, now_ms))
 
 
 def test_partial_update_of_global_clears_has_expired_of_participants_it_leaves_out() -> None:

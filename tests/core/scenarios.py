@@ -13,6 +13,10 @@ from chalicelib.core.events import (
     CycleSwitched,
     Event,
     ParticipantExpired,
+    ParticipantFinished,
+    ParticipantPaused,
+    ParticipantResumed,
+    ParticipantStarted,
     SessionEnded,
     SessionPaused,
     SessionResumed,
@@ -20,6 +24,7 @@ from chalicelib.core.events import (
     SwitchUndone,
     TimeAdjusted,
     TimeoutsSkipped,
+    TimeWarning,
 )
 from chalicelib.core.setup import Setup, SyncMode
 
@@ -47,7 +52,7 @@ class Scenario:
 
     def replay_one(self, event: Event) -> None:
         match event:
-            case SessionStarted(at, active):
+            case SessionStarted(at, str(active)):
                 self.begin(active, at)
             case SwitchUndone(_, previous, active):
                 assert self.before_switch is not None
@@ -71,7 +76,7 @@ class Scenario:
                 self.over_before += self.elapsed_at(at) - self.out_at
                 self.out_at = None
             case SessionEnded(at, previous, used, overtime):
-                if previous is not None:
+                if previous is not None and used is not None and overtime is not None:
                     self.cycles.append((previous, used, overtime))
                 self.status = event.type.removeprefix("session_")
                 self.active, self.ended_at = None, at
@@ -115,3 +120,113 @@ class Scenario:
             totals[self.active][0] += used - self.over_before
             totals[self.active][1] += elapsed - used + self.over_before
         return {name: (used, over, count) for name, (used, over, count) in totals.items()}
+
+
+@dataclass
+class OwnClock:
+    """One participant's clock of a simultaneous session; it counts ``since`` an instant, or not."""
+
+    state: str = "waiting"
+    since: int | None = None
+    used: int = 0
+    overtime: int = 0
+    has_expired: bool = False
+
+    def count_to(self, at: int) -> None:
+        if self.since is None:
+            return
+        if self.has_expired:
+            self.overtime += at - self.since
+        else:
+            self.used += at - self.since
+        self.since = at
+
+
+@dataclass
+class SimultaneousScenario:
+    """As Scenario, for a session in which each participant has a clock of their own."""
+
+    setup: Setup
+    status: str = "pending"
+    active: str | None = None
+    ended_at: int | None = None
+    clocks: dict[str, OwnClock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clocks = {one.participant_id: OwnClock() for one in self.setup.participants}
+
+    def replay(self, events: Iterable[Event]) -> SimultaneousScenario:
+        told = list(events)
+        for event, following in zip(told, [*told[1:], None], strict=False):
+            for clock in self.clocks.values():
+                if not isinstance(event, TimeWarning):
+                    clock.count_to(event.at_ms)
+            # A start of one participant leaves the others waiting.
+            is_alone = isinstance(following, ParticipantStarted) and following.participant_id
+            self.replay_one(event, starts_all=not is_alone)
+        return self
+
+    def replay_one(self, event: Event, *, starts_all: bool) -> None:
+        match event:
+            case SessionStarted(at):
+                self.status = "running"
+                if starts_all:
+                    self.start(self.clocks.values(), at)
+            case SessionPaused():
+                self.stop("paused")
+            case SessionResumed(at):
+                self.status = "running"
+                self.run([one for one in self.clocks.values() if one.state == "running"], at)
+            case SessionEnded(at):
+                self.stop(event.type.removeprefix("session_"))
+                self.ended_at = at
+            case TimeAdjusted(_, one, _, delta) if delta > 0:
+                for name, clock in self.clocks.items():
+                    if one in (None, name) and clock.state != "finished":
+                        clock.has_expired = False
+            case _:
+                self.replay_own(event)
+
+    def replay_own(self, event: Event) -> None:
+        """An event of one participant's clock, or of all that start."""
+        match event:
+            case ParticipantStarted(at, one):
+                self.start(self.clocks.values() if one is None else [self.clocks[one]], at)
+            case ParticipantResumed(at, one):
+                self.run([self.clocks[one]], at)
+            case ParticipantPaused(_, one):
+                self.clocks[one].state, self.clocks[one].since = "paused", None
+            case ParticipantFinished(_, one, used, overtime):
+                clock = self.clocks[one]
+                assert (clock.used, clock.overtime) == (used, overtime)
+                clock.state, clock.since = "finished", None
+            case ParticipantExpired(_, one):
+                self.clocks[one].has_expired = True
+
+    def start(self, clocks: Iterable[OwnClock], at: int) -> None:
+        self.run([clock for clock in clocks if clock.state == "waiting"], at)
+
+    def run(self, clocks: Iterable[OwnClock], at: int) -> None:
+        for clock in clocks:
+            clock.state, clock.since = "running", at
+
+    def stop(self, status: str) -> None:
+        self.status = status
+        for clock in self.clocks.values():
+            clock.since = None
+
+    def used_at(self, now: int) -> dict[str, tuple[int, int, int]]:
+        """Time used, overtime and whether they have finished, of each participant."""
+        for clock in self.clocks.values():
+            clock.count_to(now)
+        return {
+            name: (clock.used, clock.overtime, int(clock.state == "finished"))
+            for name, clock in self.clocks.items()
+        }
+
+
+def scenario_of(setup: Setup) -> Scenario | SimultaneousScenario:
+    """A session without events."""
+    if setup.sync_mode is SyncMode.SIMULTANEOUS:
+        return SimultaneousScenario(setup)
+    return Scenario(setup)

@@ -266,7 +266,9 @@ def test_clock_can_be_set_to_31_days_and_not_to_more(status: str) -> None:
         left_ms = 60_000 if mode is GLOBAL else 10_000
         if mode in (GLOBAL, PER_CYCLE) and status != "pending":
             left_ms -= 1_000
-        more = Adjust(most_ms - left_ms + 1, **adjusted)
+        more = Adjust(
+            most_ms - left_ms + 1, adjusted.get("participant_id"), adjusted.get("group_id")
+        )
         before = playing.session
         assert refused(playing, 1_000, more) == (
             "delta_ms",

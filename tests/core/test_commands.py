@@ -30,6 +30,7 @@ from tests.core.build import (
     game,
     started,
 )
+from tests.strategies import TURNS
 
 COMMANDS: list[Command] = [
     Start(),
@@ -154,7 +155,7 @@ def test_active_is_checked_before_successor_and_its_time(
 def test_errors_carry_their_data() -> None:
     stale = errors.StaleCycle("b", "a")
     assert (stale.code, stale.expected_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
-    unknown = errors.UnknownParticipant("x")
+    unknown = errors.UnknownParticipant("next_participant_id", "x")
     assert (unknown.code, unknown.participant_id) == ("VALIDATION_ERROR", "x")
     expired = errors.ParticipantExpired("x")
     assert (expired.code, expired.participant_id) == ("PARTICIPANT_EXPIRED", "x")
@@ -295,7 +296,7 @@ def test_read_or_rejected_command_with_nothing_due_returns_the_same_object() -> 
     assert playing.events == ()
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_epoch_and_setup_never_change(mode: SyncMode) -> None:
     playing = game(mode, ["x.a", "y.b"])
     before = playing.session

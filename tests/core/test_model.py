@@ -13,16 +13,32 @@ from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
 from chalicelib.core.timeouts import MAX_LISTED_TIMEOUTS
 from tests.core.model import Model
-from tests.strategies import EPOCH_MS, Step, play, setups, walks
+from tests.core.simultaneous_model import SimultaneousModel
+from tests.strategies import EPOCH_MS, TURNS, Step, play, setups, walks
 
 LOOKAHEAD_MS = 150
 ROUNDS = [SyncMode.PER_CYCLE, SyncMode.GLOBAL]
 
 
+def model_of(setup: Setup) -> Model | SimultaneousModel:
+    is_simultaneous = setup.sync_mode is SyncMode.SIMULTANEOUS
+    return (SimultaneousModel if is_simultaneous else Model)(setup, EPOCH_MS)
+
+
 @settings(max_examples=3 * settings().max_examples)
-@given(setups(tiny=True), walks(tiny=True))
-def test_core_matches_a_millisecond_model(setup: Setup, walk: list[Step]) -> None:
-    model = Model(setup, EPOCH_MS)
+@given(setups(modes=TURNS, tiny=True), walks(tiny=True))
+def test_rotation_matches_a_millisecond_model(setup: Setup, walk: list[Step]) -> None:
+    same_as_the_model(setup, walk)
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(setups(modes=[SyncMode.SIMULTANEOUS], tiny=True), walks(tiny=True))
+def test_simultaneous_clocks_match_a_millisecond_model(setup: Setup, walk: list[Step]) -> None:
+    same_as_the_model(setup, walk)
+
+
+def same_as_the_model(setup: Setup, walk: list[Step]) -> None:
+    model = model_of(setup)
     for played in play(setup, walk):
         logged = len(model.log)
         model.advance(played.now_ms)
@@ -35,7 +51,7 @@ def test_core_matches_a_millisecond_model(setup: Setup, walk: list[Step]) -> Non
 @given(setups(tiny=True), walks(tiny=True, max_steps=6))
 def test_events_are_at_the_exact_millisecond(setup: Setup, walk: list[Step]) -> None:
     session, now_ms = create(setup, "epoch", EPOCH_MS), EPOCH_MS
-    model = Model(setup, EPOCH_MS)
+    model = model_of(setup)
     for played in play(setup, walk):
         session, now_ms = played.after, played.now_ms
         model.advance(now_ms)
@@ -55,7 +71,7 @@ def _same_answer(decision: Decision, refused: str | None, expired_id: str | None
     assert decision.expired_participant_id == expired_id
 
 
-def _same_clocks(session: Session, now_ms: int, model: Model) -> None:
+def _same_clocks(session: Session, now_ms: int, model: Model | SimultaneousModel) -> None:
     assert session.status == model.status
     assert session.completed_at_ms == model.completed_at
     shown = clocks(session, now_ms)
@@ -66,8 +82,10 @@ def _same_clocks(session: Session, now_ms: int, model: Model) -> None:
         }
         assert readings == model.shown()[view["participant_id"]]
     assert shown.groups == model.groups()
-    in_global = session.setup.sync_mode is SyncMode.GLOBAL
-    assert shown.session_remaining_ms == (model.session_left if in_global else None)
+    has_session_clock = isinstance(model, Model) and model.mode is SyncMode.GLOBAL
+    assert (shown.session_remaining_ms is not None) == has_session_clock
+    if isinstance(model, Model) and has_session_clock:
+        assert shown.session_remaining_ms == model.session_left
 
 
 def _same_events(events: tuple[Event, ...], log: list[tuple[int, str, str | None]]) -> None:
@@ -132,7 +150,7 @@ def _who(event: Event) -> str | None:
 
 @given(setups(modes=ROUNDS, actions=[TimeoutAction.SKIP_CYCLE], tiny=True))
 def test_long_gaps_of_skipped_cycles_match_the_model(setup: Setup) -> None:
-    model = Model(setup, EPOCH_MS)
+    model = model_of(setup)
     for played in play(setup, [Step("start", 0), Step("read", 4_321), Step("read", 1_234)]):
         logged = len(model.log)
         model.advance(played.now_ms)

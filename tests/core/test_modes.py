@@ -22,6 +22,7 @@ from tests.core.build import (
     game,
     started,
 )
+from tests.strategies import TURNS
 
 TEAMS = ["x.a", "x.b", "y.c"]
 UNEQUAL = [Participant("a", 0, 4_000), Participant("b", 1, 10_000)]
@@ -52,7 +53,7 @@ def test_before_the_start_every_clock_is_full(
     assert waiting.start(99_000).remaining(99_000) == remaining
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_switch_ends_the_cycle_and_the_next_in_rotation_begins(mode: SyncMode) -> None:
     playing = started(mode, TEAMS)
     assert playing.active == "a"
@@ -63,7 +64,7 @@ def test_switch_ends_the_cycle_and_the_next_in_rotation_begins(mode: SyncMode) -
     assert playing.cycle_counts(10_000) == {"a": 1, "b": 1, "c": 1}
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_named_successor_is_next_and_rotation_continues_from_there(mode: SyncMode) -> None:
     playing = started(mode, ["x.a", "y.b", "x.c", "y.d"])
     assert playing.switch(1_000, "c").active == "c"
@@ -71,7 +72,7 @@ def test_named_successor_is_next_and_rotation_continues_from_there(mode: SyncMod
     assert playing.switch(3_000).active == "a"
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_naming_the_active_participant_as_next_counts_as_a_cycle(mode: SyncMode) -> None:
     playing = started(mode, TEAMS).switch(2_000, "a").switch(3_000, "a")
     assert playing.active == "a"
@@ -79,13 +80,13 @@ def test_naming_the_active_participant_as_next_counts_as_a_cycle(mode: SyncMode)
     assert playing.used(3_500)["a"] == 3_500
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_single_participant_follows_themself(mode: SyncMode) -> None:
     playing = started(mode, ["x.a"]).switch(2_000)
     assert (playing.active, playing.cycle_counts(2_000)) == ("a", {"a": 1})
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_running_changes_no_allocation(mode: SyncMode) -> None:
     playing = started(mode, TEAMS, each_ms=4_000, action_on_timeout=SKIP)
     allocated = {name: view["total_time_ms"] for name, view in playing.shown(5_000).items()}
@@ -256,7 +257,7 @@ def test_count_up_a_limit_above_the_allocation_counts_instead_of_it() -> None:
 # Pauses
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 @pytest.mark.parametrize("length_ms", [0, 1, 60_000, 10**9])
 def test_pause_of_any_length_keeps_the_cycles_time(mode: SyncMode, length_ms: int) -> None:
     playing = started(mode, TEAMS, time_per_cycle_ms=9_000, max_time_ms=9_500).switch(1_000)

@@ -23,6 +23,7 @@ from tests.core.build import (
     make_participants,
     setup,
 )
+from tests.strategies import TURNS
 
 UNBANKED = [PER_CYCLE, GLOBAL, COUNT_UP]
 BANKED = [PER_PARTICIPANT, PER_GROUP]
@@ -42,7 +43,7 @@ def names(given: Setup) -> list[str]:
 # Rotation
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 @pytest.mark.parametrize(
     ("indexes", "rotation"),
     [
@@ -66,7 +67,7 @@ def test_rotation_is_by_index_and_equal_indexes_keep_the_order_of_the_request(
     assert names(setup(mode, participants=asked)) == list(rotation)
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_participants_keep_index_allocation_and_group(mode: SyncMode) -> None:
     asked = [Participant("a", 9, 5_000, "x"), Participant("b", 4, 7_000, "y")]
     given = setup(mode, participants=asked)
@@ -190,7 +191,7 @@ def test_other_fields_are_kept_unchanged() -> None:
     assert setup(PER_PARTICIPANT, increment_ms=7).increment_ms == 7
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_new_session_is_pending_at_version_1(mode: SyncMode) -> None:
     session = create(setup(mode, TEAMS), "e1", 1_234)
     assert isinstance(session, Rotation)

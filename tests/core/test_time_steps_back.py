@@ -7,11 +7,12 @@ import pytest
 from chalicelib.core.rules import clocks
 from chalicelib.core.setup import SyncMode
 from tests.core.build import GLOBAL, NOTIFY, PER_CYCLE, PER_PARTICIPANT, SKIP, started
+from tests.strategies import TURNS
 
 TEAMS = ["x.a", "y.b"]
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_cycle_started_in_the_future_has_lasted_no_time(mode: SyncMode) -> None:
     game = started(mode, TEAMS, time_per_cycle_ms=9_000).switch(5_000)
     full = game.remaining(5_000)
@@ -20,7 +21,7 @@ def test_cycle_started_in_the_future_has_lasted_no_time(mode: SyncMode) -> None:
     assert game.deadline_ms == game.read(4_000).deadline_ms
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_switch_in_the_past_counts_no_time(mode: SyncMode) -> None:
     game = started(mode, TEAMS).switch(5_000).switch(4_000)
     assert game.active == "a"
@@ -28,7 +29,7 @@ def test_switch_in_the_past_counts_no_time(mode: SyncMode) -> None:
     assert game.cycle_counts(6_000) == {"a": 1, "b": 1}
 
 
-@pytest.mark.parametrize("mode", SyncMode)
+@pytest.mark.parametrize("mode", TURNS)
 def test_pause_in_the_past_keeps_earlier_time(mode: SyncMode) -> None:
     game = started(mode, TEAMS).pause(3_000).resume(9_000).pause(8_000)
     assert game.used(8_000) == {"a": 3_000, "b": 0}

@@ -20,7 +20,7 @@ from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient, connect
 from chalicelib.store.session_store import EVENTS_KEPT, RedisStore
-from tests.core.scenarios import Scenario
+from tests.core.scenarios import scenario_of
 from tests.fakes import FakeStore
 from tests.servers import RedisProcess
 from tests.strategies import EPOCH_MS, Step, command_of, instant_of, setups, walks
@@ -74,7 +74,7 @@ def check_every_version(
     log: list[LoggedEvent], setup: Setup, versions: dict[int, tuple[Session, int]]
 ) -> None:
     assert [one.version for one in log] == sorted(one.version for one in log)
-    scenario, seen = Scenario(setup), []
+    scenario, seen = scenario_of(setup), []
     for version, events in groupby(log, lambda one: one.version):
         scenario.replay(one.event for one in events)
         session, now_ms = versions[version]

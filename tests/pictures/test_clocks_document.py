@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chalicelib.core.commands import Adjust, Start, Switch, apply
+from chalicelib.core.commands import Adjust, Finish, Start, Switch, apply
 from chalicelib.core.session import create
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.core.time_controls import TimeControl
@@ -32,12 +32,16 @@ def session_id(body: bytes) -> str:
 @pytest.mark.parametrize("body", REQUESTS, ids=session_id)
 def test_each_request_creates_a_session_that_can_be_started_and_switched(body: bytes) -> None:
     session = create(read(CreateSession, body).setup(), "epoch", 0)
+    is_simultaneous = session.setup.sync_mode is SyncMode.SIMULTANEOUS
+    first = session.setup.participants[0].participant_id
 
-    for at_ms, command in ((0, Start()), (1_000, Switch())):
+    for at_ms, command in ((0, Start()), (1_000, Finish(first) if is_simultaneous else Switch())):
         decision = apply(session, command, at_ms)
         assert decision.refusal is None
         session = decision.session
 
+    if is_simultaneous:
+        return
     assert session.active_cycle is not None
     assert session.active_cycle.position == 1 % len(session.setup.participants)
 

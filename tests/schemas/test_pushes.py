@@ -8,12 +8,23 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.core.commands import Start, Switch, apply
+from chalicelib.core.commands import (
+    Adjust,
+    Command,
+    Complete,
+    Finish,
+    Pause,
+    Resume,
+    Start,
+    Switch,
+    apply,
+)
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.schemas.messages import state_sync
 from chalicelib.schemas.pushes import FRAME_BYTES, session_deleted, state_update, version_of
-from chalicelib.schemas.states import iso, session_state
+from chalicelib.schemas.states import SessionState, iso, session_state
+from tests.strategies import TURNS
 
 NOW_MS = 1_700_000_000_000
 SESSION = str(UUID(int=7))
@@ -64,7 +75,7 @@ def test_session_that_fits_is_sent_whole() -> None:
     assert "partial" not in update
 
 
-@pytest.mark.parametrize("mode", list(SyncMode))
+@pytest.mark.parametrize("mode", TURNS)
 def test_large_session_is_sent_as_a_difference(mode: SyncMode) -> None:
     session, _ = moved(session_of(1_000, mode), Start(), NOW_MS)
 
@@ -76,6 +87,47 @@ def test_large_session_is_sent_as_a_difference(mode: SyncMode) -> None:
     assert update["state"]["participants"] == whole["participants"][:2]
     rest = {name: value for name, value in update["state"].items() if name != "participants"}
     assert rest == {name: whole[name] for name in rest}  # type: ignore[literal-required]
+
+
+def never() -> SessionState:
+    raise AssertionError("The whole state does not fit")
+
+
+def test_participant_of_many_is_pushed_alone() -> None:
+    session, _ = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(), NOW_MS)
+
+    for command in (
+        Finish(person(500)),
+        Resume(person(500)),
+        Pause(participant_id=person(500)),
+        Adjust(5_000, person(500)),
+    ):
+        decision = apply(session, command, NOW_MS + 500)
+        message = state_update(session, decision.session, NOW_MS + 500, decision.events, never)
+        session, update = decision.session, json.loads(message)
+        (shown,) = update["state"]["participants"]
+        assert shown == session_state(session, NOW_MS + 500)["participants"][500]
+        assert update["partial"]
+        assert len(message) < 2_048
+
+
+@pytest.mark.parametrize("command", [Pause(), Complete(), Adjust(1_000)])
+def test_change_of_all_clocks_makes_clients_request_pages(command: Command) -> None:
+    session, _ = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(), NOW_MS)
+
+    _, update = moved(session, command, NOW_MS + 500)
+
+    assert update["baseVersion"] == update["version"]
+    assert update["state"]["participants"] == []
+
+
+def test_only_clocks_that_have_begun_are_pushed_when_the_session_pauses() -> None:
+    session, update = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(person(7)), NOW_MS)
+    assert [one["participant_id"] for one in update["state"]["participants"]] == [person(7)]
+
+    _, update = moved(session, Pause(), NOW_MS + 500)
+
+    assert [one["participant_id"] for one in update["state"]["participants"]] == [person(7)]
 
 
 def test_large_new_session_makes_clients_request_pages() -> None:

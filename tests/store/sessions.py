@@ -22,11 +22,14 @@ def new_id(kind: str = "session") -> str:
 
 
 def a_setup(
-    session_id: str | None = None, participants: int = 2, warn_at_ms: Sequence[int] = ()
+    session_id: str | None = None,
+    participants: int = 2,
+    warn_at_ms: Sequence[int] = (),
+    sync_mode: SyncMode = SyncMode.PER_PARTICIPANT,
 ) -> Setup:
     return create_setup(
         session_id=session_id or new_id(),
-        sync_mode=SyncMode.PER_PARTICIPANT,
+        sync_mode=sync_mode,
         participants=[Participant(f"p{n}", n, 300_000) for n in range(participants)],
         total_time_ms=600_000,
         warn_at_ms=warn_at_ms,

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.core.clock_blocks import BLOCK_SIZE, Clock, ClockState
 from chalicelib.core.commands import (
     Adjust,
     Command,
     Complete,
+    Finish,
     Pause,
     Resume,
     Start,
@@ -29,7 +31,7 @@ from chalicelib.core.events import (
     SessionStarted,
     TimeoutsSkipped,
 )
-from chalicelib.core.session import Rotation, Session, create
+from chalicelib.core.session import Rotation, Session, Simultaneous, Tally, create
 from chalicelib.core.setup import (
     Group,
     Participant,
@@ -41,6 +43,7 @@ from chalicelib.core.setup import (
     create_setup,
 )
 from chalicelib.core.time_controls import (
+    Bank,
     Bronstein,
     Byoyomi,
     Canadian,
@@ -80,6 +83,7 @@ controls: st.SearchStrategy[TimeControl] = st.one_of(
 commands: st.SearchStrategy[Command | None] = st.one_of(
     st.sampled_from([Start(), Switch(), Switch(), Switch(), Pause(), Resume(), None]),
     st.just(Complete()),
+    st.just(Finish("")),
     st.builds(Adjust, lengths_ms),
     st.just(Undo()),
 )
@@ -152,10 +156,39 @@ def test_session_survives_encoding(session: Session) -> None:
     assert decoded == session
     assert type(decoded.setup.time_control) is type(session.setup.time_control)
     assert type(decoded.status) is type(session.status)
-    assert isinstance(session, Rotation)
-    assert isinstance(decoded, Rotation)
-    for row in (*decoded.setup.participants, *decoded.tallies, *decoded.banks):
-        assert type(row) in (Participant, type(session.tallies[0]), *map(type, session.banks))
+    rows: list[object] = [*decoded.setup.participants]
+    match decoded:
+        case Rotation():
+            rows += [*decoded.tallies, *decoded.banks]
+        case Simultaneous():
+            clocks = [clock for block in decoded.blocks for clock in block.clocks]
+            assert {type(clock.state) for clock in clocks} == {ClockState}
+            rows += clocks
+    assert {type(row) for row in rows} <= {Participant, Tally, Bank, Clock}
+
+
+@pytest.mark.parametrize("position", [0, 40, 99])
+def test_only_the_changed_block_of_clocks_is_encoded_again(position: int) -> None:
+    session = create(a_setup(participants=100, sync_mode=SyncMode.SIMULTANEOUS), "epoch", 0)
+    before = through(apply(session, Start(), 5).session)
+    after = apply(before, Finish(f"p{position}"), 1_000).session
+    lines = [codec.encode_facts(one).split(b"\n") for one in (before, after)]
+    changed = [number for number, (old, new) in enumerate(zip(*lines, strict=True)) if old != new]
+    assert changed == [0, 1 + position // BLOCK_SIZE]
+    # Reading them was not needed either.
+    assert isinstance(after, Simultaneous)
+    read = [number for number, block in enumerate(after.blocks) if "clocks" in vars(block)]
+    assert read == [position // BLOCK_SIZE]
+
+
+def test_damaged_block_of_clocks_is_reported_when_it_is_needed() -> None:
+    session = create(a_setup(participants=40, sync_mode=SyncMode.SIMULTANEOUS), "epoch", 0)
+    facts = codec.encode_facts(session).rsplit(b"\n", 1)[0] + b"\n[8,1]"
+    damaged = codec.decode("epoch", 1, codec.encode_setup(session.setup), facts)
+    with pytest.raises(codec.UnreadableSession):
+        apply(damaged, Start(), 5)
+    with pytest.raises(codec.UnreadableSession):
+        codec.decode("epoch", 1, codec.encode_setup(session.setup), facts.split(b"\n")[0])
 
 
 @settings(deadline=None)

@@ -16,8 +16,9 @@ import {
   formatRemaining,
   remainingChangesInMs,
 } from './format.js';
+import { timestampOf } from './state-merge.js';
 
-/** @import { Environment, ParticipantState, SessionState, Snapshot, TimeControl } from './types.js' */
+/** @import { ClockState, Environment, ParticipantState, SessionState, Snapshot, TimeControl } from './types.js' */
 
 /**
  * One clock as displayed at an instant.
@@ -40,6 +41,7 @@ import {
  * @property {number} [periodsLeft] includes the period that is running
  * @property {number} [cyclesLeft] of the block, or of the stage
  * @property {number} [stage] from 1
+ * @property {ClockState} [clockState] in `simultaneous`
  */
 
 /** Timers may fire slightly early, when the digits are still the same. */
@@ -103,9 +105,11 @@ export class DisplayClock {
   refresh() {
     this.#environment.clearTimer(this.#timer);
     if (!this.#snapshot) return;
-    const { state, timestamp } = this.#snapshot;
+    const snapshot = this.#snapshot;
+    const { state, timestamp } = snapshot;
+    const nowMs = this.#clock.now();
     // NaN until something is known of the server's time.
-    const elapsedMs = Math.max(0, this.#clock.now() - timestamp) || 0;
+    const sinceMs = (/** @type {number} */ sentAt) => Math.max(0, nowMs - sentAt) || 0;
     let nextChangeInMs = Infinity;
     /** @type {(change: TimedFace) => void} */
     const showIfChanged = ({ face, changesInMs }) => {
@@ -116,11 +120,12 @@ export class DisplayClock {
       this.#show(face);
     };
     for (const one of this.#moving) {
+      const elapsedMs = sinceMs(timestampOf(snapshot, one.participant_id));
       const now = participantAt(one, state, elapsedMs);
       showIfChanged(participantFace(now, state, this.#tenthsBelowMs));
     }
     if (state.session_remaining_ms != null) {
-      const leftMs = sessionRemainingMs(state, elapsedMs);
+      const leftMs = sessionRemainingMs(state, sinceMs(timestamp));
       showIfChanged(sessionFace(leftMs, state, this.#tenthsBelowMs));
     }
     if (nextChangeInMs < Infinity) {
@@ -189,6 +194,7 @@ function participantFace(now, state, tenthsBelowMs) {
     periodsLeft: now.periods_left,
     cyclesLeft: now.cycles_left,
     stage: now.stage,
+    clockState: now.clock_state,
   };
   let changesInMs = Infinity;
   if (now.is_running) {

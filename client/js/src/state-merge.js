@@ -45,10 +45,24 @@ export function snapshotFrom({ epoch, version, timestamp, state: own }, state = 
 export function applyUpdate(snapshot, update) {
   if (!update.partial) return snapshotFrom(update);
   const { epoch, baseVersion: version, baseUpdatedAt: updatedAt } = update;
-  return isSameVersion({ epoch, version, updatedAt }, stateVersionOf(snapshot))
-    ? snapshotFrom(update, mergePartial(snapshot.state, update.state))
-    : null;
+  if (!isSameVersion({ epoch, version, updatedAt }, stateVersionOf(snapshot))) return null;
+  const merged = snapshotFrom(update, mergePartial(snapshot.state, update.state));
+  if (update.state.sync_mode !== 'simultaneous') return merged;
+  const participantTimestamps = new Map(
+    merged.state.participants.map(({ participant_id: id }) => [id, timestampOf(snapshot, id)]),
+  );
+  for (const { participant_id: id } of update.state.participants) participantTimestamps.delete(id);
+  return { ...merged, participantTimestamps };
 }
+
+/**
+ * The server's time at which a participant's values are correct.
+ *
+ * @param {Snapshot} snapshot
+ * @param {string} id
+ */
+export const timestampOf = ({ timestamp, participantTimestamps }, id) =>
+  participantTimestamps?.get(id) ?? timestamp;
 
 /**
  * The whole state from all of its pages.
@@ -69,7 +83,8 @@ export function joinPages(pages) {
  * The whole state as of `partial`, which follows `state`.
  *
  * Only the clock of an active participant moves. Each participant who was or is active is in
- * `partial`, as is one member of each group whose clock moves; the others keep their values.
+ * `partial`, as is one member of each group whose clock moves; the others keep their values. In
+ * `simultaneous` the clocks of others may be running: their values are as of when they were sent.
  *
  * @param {SessionState} state
  * @param {SessionState} partial

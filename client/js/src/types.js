@@ -27,7 +27,14 @@
  * @property {number} [cycles_left]
  * @property {number} [stage]
  * @property {TimeControl | null} [time_control]
+ * @property {ClockState} [clock_state]
+ * @property {number} [time_factor]
+ * @property {string | null} [started_at]
+ * @property {string | null} [finished_at]
+ * @property {string | null} [deadline_at]
  */
+
+/** @typedef {'waiting' | 'running' | 'paused' | 'finished' | 'stopped'} ClockState */
 
 /** @typedef {{time_ms: number, cycles?: number, control?: TimeControl}} Stage */
 
@@ -37,7 +44,7 @@
 
 /** @typedef {'pending' | 'running' | 'paused' | 'expired' | 'completed' | 'cancelled'} Status */
 
-/** @typedef {'per_participant' | 'per_group' | 'per_cycle' | 'global' | 'count_up'} SyncMode */
+/** @typedef {'per_participant' | 'per_group' | 'per_cycle' | 'global' | 'count_up' | 'simultaneous'} SyncMode */
 
 /**
  * @typedef {object} SessionState
@@ -51,9 +58,11 @@
  * @property {number | null} [time_per_cycle_ms]
  * @property {number | null} [max_time_ms]
  * @property {TimeControl | null} [time_control]
+ * @property {{type: string, data?: unknown}} [action_on_timeout]
  * @property {number[] | null} [warn_at_ms]
  * @property {{extend_to_ms: number, max_extension_ms?: number}} [soft_close]
  * @property {'take'} [turn_taking] left out for `give`
+ * @property {string[] | null} [participants_may]
  * @property {Record<string, unknown> | null} [metadata]
  * @property {string} updated_at
  * @property {string | null} deadline_at
@@ -66,7 +75,13 @@
 /**
  * A whole state of a session as of `timestamp`, the server's time.
  *
- * @typedef {{epoch: string, version: number, timestamp: number, state: SessionState}} Snapshot
+ * @typedef {object} Snapshot
+ * @property {string} epoch
+ * @property {number} version
+ * @property {number} timestamp
+ * @property {SessionState} state
+ * @property {ReadonlyMap<string, number>} [participantTimestamps] of participants who were last
+ *   sent at an earlier time, by id; their values are as of then
  */
 
 /**
@@ -101,7 +116,7 @@
 
 /** @typedef {{type: string, [field: string]: unknown}} ClientMessage */
 
-/** @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo'} CommandName */
+/** @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo' | 'finish'} CommandName */
 
 /** @typedef {'connecting' | 'live' | 'unconfirmed' | 'reconnecting' | 'closed'} ConnectionState */
 

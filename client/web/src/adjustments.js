@@ -20,6 +20,10 @@ export function adjustTarget(state, id) {
   switch (state.sync_mode) {
     case 'per_participant':
       return id === 'session' ? null : { participant_id: id };
+    case 'simultaneous': {
+      const one = state.participants.find(({ participant_id }) => participant_id === id);
+      return !one || one.clock_state === 'finished' ? null : { participant_id: id };
+    }
     case 'per_group': {
       const group = state.participants.find((one) => one.participant_id === id)?.group_id;
       return group ? { group_id: group } : null;

@@ -65,8 +65,10 @@ export class ClockView {
  * @param {ClockFace} face
  * @returns {string}
  */
-export function noteFor({ phase, isRunning, delay, overtime, periods }) {
+export function noteFor({ phase, isRunning, delay, overtime, periods, clockState }) {
   const parts = [];
+  if (clockState === 'finished') parts.push('✓ Finished');
+  else if (clockState === 'paused') parts.push('Paused');
   if (phase === 'overtime') parts.push(`■ Over by ${overtime}`);
   else if (phase === 'expired') parts.push('■ Out of time');
   else if (phase === 'unconfirmed') parts.push('□ At zero, not confirmed');

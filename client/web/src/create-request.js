@@ -14,7 +14,7 @@ import { parseTimeControl } from './time-controls.js';
  *
  * @typedef {object} Form
  * @property {string} title
- * @property {SyncMode} mode
+ * @property {Exclude<SyncMode, 'simultaneous'>} mode
  * @property {string} control of `per_participant` and `per_group`
  * @property {string} cycle the time of a turn
  * @property {string} total the time of the session

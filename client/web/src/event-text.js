@@ -14,8 +14,8 @@ import { formatDuration, pluralize } from './durations.js';
 /** @type {Record<string, (event: any, names: Names) => string>} */
 const EVENT_TEXTS = {
   session_created: () => 'Session created',
-  session_started: (event, { nameOf }) =>
-    `Session started. ${nameOf(event.active_participant_id)}’s turn`,
+  session_started: ({ active_participant_id: id }, { nameOf }) =>
+    id ? `Session started. ${nameOf(id)}’s turn` : 'Session started',
   cycle_switched: (event, { nameOf }) => `${nameOf(event.active_participant_id)}’s turn`,
   switch_undone: (event, { nameOf }) =>
     `Switch undone. ${nameOf(event.active_participant_id)}’s turn`,
@@ -32,6 +32,11 @@ const EVENT_TEXTS = {
   },
   time_extended: ({ delta_ms }) => `Extended by ${formatDuration(delta_ms)}`,
   participant_expired: (event, { ownerOf }) => `${ownerOf(event)} is out of time`,
+  participant_started: ({ participant_id: id }, { nameOf }) =>
+    `${id ? nameOf(id) : 'Everyone else'} started`,
+  participant_finished: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} finished`,
+  participant_paused: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} paused`,
+  participant_resumed: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} resumed`,
   timeouts_skipped: ({ count, active_participant_id }, { nameOf }) =>
     `${pluralize(count, 'more turn')} timed out. ${nameOf(active_participant_id)}’s turn`,
   time_warning: (event, names) =>

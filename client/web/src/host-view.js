@@ -12,7 +12,7 @@ import { confirm } from './confirm.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { errorText } from './event-text.js';
 import { ParticipantList } from './participant-list.js';
-import { hostAction, isFinished } from './primary-action.js';
+import { cardAction, hostAction, isFinished } from './primary-action.js';
 import { ShareLinks } from './share-links.js';
 
 /** @import { ClockFace, CommandName } from '../../js/src/index.js' */
@@ -29,7 +29,7 @@ import { ShareLinks } from './share-links.js';
  * @property {ClockView} clock
  * @property {Button} less
  * @property {Button} more
- * @property {Button} give
+ * @property {Button} act gives the turn, or finishes or starts the participant's clock
  */
 
 const MIN_PARTICIPANTS_FOR_SEARCH = 13;
@@ -191,7 +191,8 @@ export class HostView {
     this.#pause.hidden = isOver || action.command === 'pause';
     setText(this.#pause, state.status === 'paused' ? 'Resume' : 'Pause');
     this.#pause.disabled = !isLive || state.status !== 'running';
-    this.#undo.hidden = isOver || state.participants.length === 1;
+    const hasTurns = state.participants.length > 1 && state.sync_mode !== 'simultaneous';
+    this.#undo.hidden = isOver || !hasTurns;
     this.#undo.disabled = !isLive || state.status !== 'running';
     this.#complete.disabled = !isLive;
   }
@@ -205,8 +206,12 @@ export class HostView {
     if (!state) return;
     const canAdjust = adjustTarget(state, id) !== null;
     card.less.hidden = card.more.hidden = !canAdjust;
-    const canTakeTurn = id !== 'session' && id !== state.active_participant_id;
-    card.give.hidden = !canTakeTurn || state.status !== 'running';
+    const action = cardAction(state, id);
+    card.act.hidden = action === null;
+    if (action) {
+      setText(card.act, action.label);
+      card.act.ariaLabel = `${action.label}${action.command === 'switch' ? ' to' : ''} ${this.#screen.names?.nameOf(id)}`;
+    }
   }
 
   /** @param {string} id */
@@ -228,15 +233,14 @@ export class HostView {
     const name = id === 'session' ? 'the session' : this.#screen.names?.nameOf(id);
     const less = this.#button('−', () => this.#adjust(id, -1), '', true);
     const more = this.#button('+', () => this.#adjust(id, 1), '', true);
-    const give = this.#button('Give turn', () => this.#send('switch', { next_participant_id: id }));
+    const act = this.#button('', () => this.#runCardAction(id));
     const link = this.#button('Link', () => this.#links.select(id));
     less.ariaLabel = `Remove time from ${name}`;
     more.ariaLabel = `Add time to ${name}`;
-    give.ariaLabel = `Give turn to ${name}`;
     link.ariaLabel = `Link for ${name}`;
     link.hidden = id === 'session';
-    const clock = new ClockView(el('div', { className: 'buttons' }, less, more, give, link));
-    return { element: clock.element, clock, less, more, give };
+    const clock = new ClockView(el('div', { className: 'buttons' }, less, more, act, link));
+    return { element: clock.element, clock, less, more, act };
   }
 
   /**
@@ -253,6 +257,12 @@ export class HostView {
 
   #runPrimaryAction() {
     const action = this.#state && hostAction(this.#state);
+    return action?.command && this.#send(action.command, action.args);
+  }
+
+  /** @param {string} id */
+  #runCardAction(id) {
+    const action = this.#state && cardAction(this.#state, id);
     return action?.command && this.#send(action.command, action.args);
   }
 

@@ -6,6 +6,7 @@ versions. Whole milliseconds in give whole milliseconds out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from .wire_types import ParticipantState, SessionState
@@ -54,11 +55,23 @@ def session_remaining_ms(state: SessionState, elapsed_ms: Ms) -> Ms:
     return max(0, state["session_remaining_ms"] - passed_ms)
 
 
-def state_at(state: SessionState, timestamp: int, now: int) -> SessionState:
-    """A state that was made at ``timestamp``, with every clock brought to ``now``."""
+def state_at(
+    state: SessionState,
+    timestamp: int,
+    now: int,
+    participant_timestamps: Mapping[str, int] | None = None,
+) -> SessionState:
+    """A state that was made at ``timestamp``, with every clock brought to ``now``.
+
+    ``participant_timestamps`` are those of a snapshot: participants whose values are older.
+    """
     elapsed_ms = max(0, now - timestamp)
+    sent_at = participant_timestamps or {}
     later = state.copy()
-    participants = [participant_at(one, state, elapsed_ms) for one in state["participants"]]
+    participants = [
+        participant_at(one, state, max(0, now - sent_at.get(one["participant_id"], timestamp)))
+        for one in state["participants"]
+    ]
     later["participants"] = participants
     if state.get("session_remaining_ms") is not None:
         later["session_remaining_ms"] = session_remaining_ms(state, elapsed_ms)

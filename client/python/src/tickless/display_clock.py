@@ -20,7 +20,7 @@ from .format import (
 )
 from .server_clock import ServerClock
 from .state_version import Snapshot
-from .wire_types import ParticipantState, SessionState
+from .wire_types import ClockState, ParticipantState, SessionState
 
 Phase = Literal["plain", "warning", "unconfirmed", "expired", "overtime"]
 
@@ -40,7 +40,7 @@ class ClockFace:
     time, as ``then 5 x 0:30``, or which period runs, as ``period 2 of 5, then 3 x 0:30``; with
     Canadian overtime ``then 20 turns in 15:00``, and ``7 turns to go``; in a stage ``40 moves: 12
     to go``. ``periods_left`` includes the period that is running; ``cycles_left`` is of the block,
-    or of the stage; ``stage`` counts from 1.
+    or of the stage; ``stage`` counts from 1. ``clock_state`` is for ``simultaneous``.
     """
 
     id: str
@@ -55,6 +55,7 @@ class ClockFace:
     periods_left: int | None = None
     cycles_left: int | None = None
     stage: int | None = None
+    clock_state: ClockState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +98,19 @@ def display_frame(
     if snapshot is None:
         return DisplayFrame()
     state = snapshot.state
-    elapsed_ms = now_ms - snapshot.timestamp
-    # NaN until something is known of the server's time.
-    elapsed_ms = elapsed_ms if elapsed_ms > 0 else 0.0
-    clocks = [
-        _participant_face(participant_at(one, state, elapsed_ms), state, tenths_below_ms)
-        for one in state["participants"]
-    ]
+
+    def since_ms(timestamp: int) -> float:
+        # NaN until something is known of the server's time.
+        elapsed_ms = now_ms - timestamp
+        return elapsed_ms if elapsed_ms > 0 else 0.0
+
+    clocks = []
+    for one in state["participants"]:
+        elapsed_ms = since_ms(snapshot.timestamp_of(one["participant_id"]))
+        now = participant_at(one, state, elapsed_ms)
+        clocks.append(_participant_face(now, state, tenths_below_ms))
     if state.get("session_remaining_ms") is not None:
-        left_ms = session_remaining_ms(state, elapsed_ms)
+        left_ms = session_remaining_ms(state, since_ms(snapshot.timestamp))
         clocks.append(_session_face(left_ms, state, tenths_below_ms))
     return DisplayFrame(tuple(face for face, _ in clocks), min(in_ms for _, in_ms in clocks))
 
@@ -163,6 +168,7 @@ def _participant_face(
         periods_left=now.get("periods_left"),
         cycles_left=now.get("cycles_left"),
         stage=now.get("stage"),
+        clock_state=now.get("clock_state"),
     )
     if now["is_running"]:
         digits_in_ms = delay_ms + remaining_changes_in_ms(shown_ms, tenths_below_ms)

@@ -7,6 +7,7 @@ message".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from .state_version import Snapshot, StateVersion
@@ -39,7 +40,21 @@ def apply_update(snapshot: Snapshot, update: Message) -> Snapshot | None:
     base = StateVersion(update["epoch"], update["baseVersion"], update["baseUpdatedAt"])
     if base != snapshot.state_version:
         return None
-    return snapshot_from(update, merge_partial(snapshot.state, update["state"]))
+    merged = snapshot_from(update, merge_partial(snapshot.state, update["state"]))
+    if merged.state["sync_mode"] != "simultaneous":
+        return merged
+    return replace(merged, participant_timestamps=_kept_timestamps(snapshot, update["state"]))
+
+
+def _kept_timestamps(snapshot: Snapshot, partial: SessionState) -> dict[str, int]:
+    """The timestamps of participants who are not in ``partial``: their clocks may be running."""
+    kept = {
+        one["participant_id"]: snapshot.timestamp_of(one["participant_id"])
+        for one in snapshot.state["participants"]
+    }
+    for one in partial["participants"]:
+        del kept[one["participant_id"]]
+    return kept
 
 
 def join_pages(pages: Sequence[SessionState]) -> SessionState:
@@ -57,6 +72,8 @@ def merge_partial(state: SessionState, partial: SessionState) -> SessionState:
 
     Only the clock of an active participant moves. Each participant who was or is active is in
     ``partial``, as is one member of each group whose clock moves; the others keep their values.
+    In ``simultaneous`` the clocks of others may be running: their values are as of when they were
+    sent.
     """
     updated = {one["participant_id"]: one for one in partial["participants"]}
     by_group = {one.get("group_id"): one for one in partial["participants"]}

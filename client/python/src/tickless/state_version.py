@@ -6,7 +6,8 @@ server counts the same numbers again. ``StateVersion`` tells them apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .wire_types import Message, SessionState
@@ -40,12 +41,21 @@ NO_SESSION = StateVersion(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A whole state of a session as of ``timestamp``, the server's time."""
+    """A whole state of a session as of ``timestamp``, the server's time.
+
+    ``participant_timestamps`` are of participants who were last sent at an earlier time, by id;
+    their values are as of then.
+    """
 
     epoch: str
     version: int
     timestamp: int
     state: SessionState
+    participant_timestamps: Mapping[str, int] = field(default_factory=dict)
+
+    def timestamp_of(self, participant_id: str) -> int:
+        """The server's time at which a participant's values are correct."""
+        return self.participant_timestamps.get(participant_id, self.timestamp)
 
     @property
     def state_version(self) -> StateVersion:

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-SyncMode = Literal["per_participant", "per_group", "per_cycle", "global", "count_up"]
+SyncMode = Literal[
+    "per_participant", "per_group", "per_cycle", "global", "count_up", "simultaneous"
+]
 Status = Literal["pending", "running", "paused", "expired", "completed", "cancelled"]
-CommandName = Literal["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+CommandName = Literal[
+    "start", "switch", "pause", "resume", "finish", "complete", "cancel", "adjust", "undo"
+]
+ClockState = Literal["waiting", "running", "paused", "finished", "stopped"]
 Role = Literal["host", "participant", "viewer"]
 Ending = Literal["deleted", "expired"]
 ConnectionState = Literal["connecting", "live", "unconfirmed", "reconnecting", "closed"]
@@ -40,6 +45,11 @@ class ParticipantState(TypedDict):
     cycles_left: NotRequired[int]
     stage: NotRequired[int]
     time_control: NotRequired[dict[str, Any]]
+    clock_state: NotRequired[ClockState]
+    time_factor: NotRequired[float]
+    started_at: NotRequired[str | None]
+    finished_at: NotRequired[str | None]
+    deadline_at: NotRequired[str | None]
 
 
 class GroupState(TypedDict):
@@ -65,6 +75,7 @@ class SessionState(TypedDict):
     warn_at_ms: NotRequired[list[int] | None]
     soft_close: NotRequired[dict[str, int]]
     turn_taking: NotRequired[Literal["take"]]
+    participants_may: NotRequired[list[str] | None]
     metadata: NotRequired[dict[str, Any] | None]
     cycle_started_at: str | None
     cycle_elapsed_ms: int

@@ -1,0 +1,237 @@
+"""What each command does to a simultaneous session.
+
+Each function returns the changed session and its events, or raises why the command is refused. Due
+timeouts have been settled before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .clock_blocks import Clock, ClockState
+from .cycles import ENDINGS
+from .errors import (
+    InvalidAdjustment,
+    InvalidClockTransition,
+    InvalidTransition,
+    UnknownParticipant,
+)
+from .events import (
+    Event,
+    ParticipantPaused,
+    ParticipantResumed,
+    ParticipantStarted,
+    SessionCompleted,
+    SessionPaused,
+    SessionResumed,
+    SessionStarted,
+    TimeAdjusted,
+)
+from .session import ENDED, LIVE, Simultaneous, Status, updated
+from .setup import THOUSANDTHS
+from .simultaneous import (
+    clock_of,
+    finish_event,
+    finished,
+    has_open_clocks,
+    session_time_ms,
+    settle,
+    stopped,
+    with_clocks,
+)
+from .time_controls import MAX_CLOCK_MS
+
+Changed = tuple[Simultaneous, tuple[Event, ...]]
+
+
+def start(session: Simultaneous, participant_id: str | None, now_ms: int) -> Changed:
+    """Start the session and all waiting clocks, or the one named."""
+    if session.status not in (Status.PENDING, Status.RUNNING):
+        raise InvalidTransition("start", session.status)
+    is_first = session.status is Status.PENDING
+    if participant_id is not None:
+        position = _position_of(session, participant_id)
+        clock = _require(session, position, "start", ClockState.WAITING)
+        waiting = {position: clock}
+    else:
+        waiting = _clocks_in(session, ClockState.WAITING)
+        if not waiting:
+            raise InvalidTransition("start", session.status)
+    if is_first:
+        session = replace(
+            session, status=Status.RUNNING, running_since_ms=now_ms, started_at_ms=now_ms
+        )
+    session, time_ms = _at_now(session, now_ms)
+    started = {
+        position: clock._replace(
+            state=ClockState.RUNNING, counted_to_ms=time_ms, started_at_ms=now_ms
+        )
+        for position, clock in waiting.items()
+    }
+    events: list[Event] = []
+    if is_first:
+        events.append(SessionStarted(now_ms, None))
+    if participant_id is not None or not is_first:
+        events.append(ParticipantStarted(now_ms, participant_id))
+    return with_clocks(session, started, time_ms), tuple(events)
+
+
+def finish(session: Simultaneous, participant_id: str, now_ms: int) -> Changed:
+    """Finish a participant's clock; with the last one, the session is completed."""
+    if session.status not in LIVE:
+        raise InvalidTransition("finish", session.status)
+    position = _position_of(session, participant_id)
+    clock = _require(session, position, "finish", ClockState.RUNNING, ClockState.PAUSED)
+    session, time_ms = _at_now(session, now_ms)
+    clock = finished(clock.at(time_ms), now_ms)
+    session = with_clocks(session, {position: clock}, time_ms)
+    events: list[Event] = [finish_event(session, position, clock, now_ms)]
+    if not has_open_clocks(session):
+        session = stopped(session, Status.COMPLETED, now_ms)
+        events.append(SessionCompleted(now_ms, None, None, None))
+    return session, tuple(events)
+
+
+def pause(session: Simultaneous, participant_id: str | None, now_ms: int) -> Changed:
+    """Pause the session, which changes no clock's state, or one participant's clock."""
+    if session.status is not Status.RUNNING:
+        raise InvalidTransition("pause", session.status)
+    if participant_id is not None:
+        position = _position_of(session, participant_id)
+        clock = _require(session, position, "pause", ClockState.RUNNING)
+        session, time_ms = _at_now(session, now_ms)
+        paused = clock.at(time_ms)._replace(state=ClockState.PAUSED, counted_to_ms=None)
+        event: Event = ParticipantPaused(now_ms, participant_id)
+        return with_clocks(session, {position: paused}, time_ms), (event,)
+    session, _ = _at_now(session, now_ms)
+    return replace(session, status=Status.PAUSED, running_since_ms=None), (SessionPaused(now_ms),)
+
+
+def resume(session: Simultaneous, participant_id: str | None, now_ms: int) -> Changed:
+    """Resume the session, or one clock that is paused or that its participant has finished."""
+    if participant_id is not None:
+        if session.status is not Status.RUNNING:
+            raise InvalidTransition("resume", session.status)
+        position = _position_of(session, participant_id)
+        clock = _require(session, position, "resume", ClockState.PAUSED, ClockState.FINISHED)
+        if clock.has_timed_out:
+            raise InvalidClockTransition("resume", participant_id, "finished by its timeout")
+        session, time_ms = _at_now(session, now_ms)
+        resumed = clock._replace(
+            state=ClockState.RUNNING, counted_to_ms=time_ms, finished_at_ms=None
+        )
+        event: Event = ParticipantResumed(now_ms, participant_id)
+        return with_clocks(session, {position: resumed}, time_ms), (event,)
+    if session.status is not Status.PAUSED:
+        raise InvalidTransition("resume", session.status)
+    session = replace(session, status=Status.RUNNING, running_since_ms=now_ms)
+    return session, (SessionResumed(now_ms),)
+
+
+def end(session: Simultaneous, status: Status, now_ms: int) -> Changed:
+    """End the session as ``status``."""
+    return stopped(session, status, now_ms), (ENDINGS[status](now_ms, None, None, None),)
+
+
+def adjust(
+    session: Simultaneous,
+    participant_id: str | None,
+    delta_ms: int,
+    is_scaled: bool,
+    reason: str | None,
+    now_ms: int,
+) -> Changed:
+    """Add time to one clock, or to every one that is not finished; see docs/clocks.md."""
+    if session.status in ENDED:
+        raise InvalidTransition("adjust", session.status)
+    session, time_ms = _at_now(session, now_ms)
+    if participant_id is not None:
+        if is_scaled:
+            raise InvalidAdjustment("scaled", "scaled adjusts all clocks; leave participant_id out")
+        position = _position_of(session, participant_id)
+        clock = _require(session, position, "adjust", *_ADJUSTABLE)
+        adjusted = {position: _adjusted_alone(session, clock, delta_ms, time_ms)}
+        applied_ms = adjusted[position].total_ms - clock.total_ms
+        event = TimeAdjusted(now_ms, participant_id, None, applied_ms, reason)
+    else:
+        delta_of = _scaled(session, delta_ms) if is_scaled else lambda _: delta_ms
+        adjusted = {
+            position: _adjusted(session, clock, delta_of(position), time_ms)
+            for position, clock in _clocks_in(session, *_ADJUSTABLE).items()
+        }
+        event = TimeAdjusted(now_ms, None, None, delta_ms, reason, is_scaled or None)
+    if any(clock.remaining_ms > MAX_CLOCK_MS for clock in adjusted.values()):
+        raise InvalidAdjustment(
+            "delta_ms", f"A clock can't have more than {MAX_CLOCK_MS} ms; add less time"
+        )
+    session = updated(with_clocks(session, adjusted, time_ms), now_ms)
+    # A running clock that was taken to 0 runs out at this instant.
+    settled, timeouts = settle(session, now_ms)
+    return settled, (event, *timeouts)
+
+
+_ADJUSTABLE = (ClockState.WAITING, ClockState.RUNNING, ClockState.PAUSED)
+
+
+def _adjusted_alone(session: Simultaneous, clock: Clock, delta_ms: int, time_ms: int) -> Clock:
+    """A clock that is adjusted by itself."""
+    adjusted = _adjusted(session, clock, delta_ms, time_ms, least_ms=0)
+    is_stopped = session.status is not Status.RUNNING or clock.due_ms is None
+    if (clock.has_expired and delta_ms < 0) or (is_stopped and adjusted.remaining_ms == 0):
+        raise InvalidAdjustment("delta_ms", "A stopped clock must keep some time")
+    return adjusted
+
+
+def _adjusted(
+    session: Simultaneous, clock: Clock, delta_ms: int, time_ms: int, *, least_ms: int = 1
+) -> Clock:
+    """The clock with ``delta_ms`` more, as of ``time_ms``; it keeps ``least_ms`` if it stands."""
+    clock = clock.at(time_ms)
+    if clock.has_expired:
+        if delta_ms < 0:
+            return clock
+        return clock._replace(total_ms=clock.used_ms + delta_ms, has_expired=False)
+    is_running = session.status is Status.RUNNING and clock.state is ClockState.RUNNING
+    takeable_ms = clock.remaining_ms - (0 if is_running else least_ms)
+    return clock._replace(total_ms=clock.total_ms + max(delta_ms, -takeable_ms))
+
+
+def _scaled(session: Simultaneous, delta_ms: int) -> Callable[[int], int]:
+    """``delta_ms`` times each participant's time factor, rounded away from zero."""
+    factors, sign = session.setup.time_factors, 1 if delta_ms > 0 else -1
+
+    def of(position: int) -> int:
+        factor = factors[position] if factors else THOUSANDTHS
+        return sign * -(-abs(delta_ms) * factor // THOUSANDTHS)
+
+    return of
+
+
+def _at_now(session: Simultaneous, now_ms: int) -> tuple[Simultaneous, int]:
+    """The session as changed now, and session time."""
+    time_ms = session_time_ms(session, now_ms)
+    if session.running_since_ms is not None:
+        session = replace(session, elapsed_ms=time_ms, running_since_ms=now_ms)
+    return session, time_ms
+
+
+def _position_of(session: Simultaneous, participant_id: str) -> int:
+    position = session.setup.position_of(participant_id)
+    if position is None:
+        raise UnknownParticipant("participant_id", participant_id)
+    return position
+
+
+def _require(session: Simultaneous, position: int, command: str, *states: ClockState) -> Clock:
+    clock = clock_of(session, position)
+    if clock.state not in states:
+        participant_id = session.setup.participants[position].participant_id
+        raise InvalidClockTransition(command, participant_id, clock.state)
+    return clock
+
+
+def _clocks_in(session: Simultaneous, *states: ClockState) -> dict[int, Clock]:
+    """The clocks in one of these states, by position."""
+    clocks = (clock for block in session.blocks for clock in block.clocks)
+    return {position: clock for position, clock in enumerate(clocks) if clock.state in states}

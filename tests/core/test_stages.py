@@ -169,6 +169,9 @@ def test_revived_bank_stays_in_its_stage_and_its_run_counts() -> None:
     assert figures(game, "a", now_ms + 9_000) == (3_000, None, 1, 1, 13_000)
     game.switch(now_ms + 11_000)
     assert figures(game, "a", now_ms + 11_000) == (7_000, None, 2, None, 18_000)
+    first, _ = after_runs(two_then_rest())
+    first.adjust(12_000, 3_000, "a")
+    assert figures(first, "a", 12_000) == (3_000, None, 1, 2, 13_000)
 
 
 def test_delay_of_a_revived_run_does_not_start_again() -> None:

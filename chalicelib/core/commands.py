@@ -292,7 +292,9 @@ def _switch(session: Rotation, command: Switch, now_ms: int) -> Decision:
     switched, event = cycles.switch(session, cycle, successor, now_ms)
     events: tuple[Event, ...] = (event,)
     if switched.status is Status.RUNNING:
-        switched, extension_ms = extend(switched, now_ms)
+        soft_close, extension_ms = session.setup.soft_close, 0
+        if soft_close is not None:
+            switched, extension_ms = extend(switched, soft_close, now_ms)
         if extension_ms:
             undo_record = undo_record._replace(extension_ms=extension_ms)
             events = (event, TimeExtended(now_ms, extension_ms))
@@ -400,6 +402,6 @@ def _successor(session: Rotation, participant_id: str | None) -> int | None:
     position = session.setup.position_of(participant_id)
     if position is None:
         raise UnknownParticipant("next_participant_id", participant_id)
-    if session.is_out_of_time(position):
+    if cycles.is_out_of_time(session, position):
         raise ParticipantExpired(participant_id)
     return position

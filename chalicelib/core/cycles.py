@@ -180,9 +180,32 @@ def _next_in_rotation(session: Rotation, position: int) -> int | None:
     count = len(session.tallies)
     for step in range(1, count + 1):
         candidate = (position + step) % count
-        if not session.is_out_of_time(candidate):
+        if not is_out_of_time(session, candidate):
             return candidate
     return None
+
+
+def is_out_of_time(session: Rotation, position: int) -> bool:
+    """Whether this participant's clock has run out, so that no cycle can be theirs again.
+
+    Never in per_cycle and global, where each cycle has a new clock.
+    """
+    bank = session.setup.participants[position].bank_index
+    if bank is not None:
+        return session.banks[bank].has_expired
+    limit_ms = session.setup.max_time_ms
+    if session.setup.sync_mode is not SyncMode.COUNT_UP or limit_ms is None:
+        return False
+    used_ms = session.tallies[position].time_used_ms
+    return used_ms >= limit_ms or cycle_has_expired(session, position)
+
+
+def cycle_has_expired(session: Rotation, position: int) -> bool:
+    """Whether the current, or last, cycle is this participant's and its clock has run out."""
+    cycle = session.cycle
+    if cycle is None or cycle.position != position:
+        return False
+    return cycle.overtime_from_ms is not None
 
 
 def cycle_elapsed_ms(cycle: Cycle, now_ms: int) -> int:

@@ -21,7 +21,8 @@ from .view import Clocks
 class _Rules(Generic[S]):
     settle: Callable[[S, int], tuple[S, tuple[Event, ...]]]
     deadline_ms: Callable[[S], int | None]
-    last_deadline_ms: Callable[[S], int | None]
+    last_deadline_ms: Callable[[S], int | None] | None
+    """None where one clock runs at a time, whose deadline is the first and the last."""
     next_warning_ms: Callable[[S], int | None]
     clocks: Callable[[S, int, Iterable[int] | None], Clocks]
     changed_positions: Callable[[S, S], list[int]]
@@ -31,7 +32,7 @@ _RULES: Mapping[type[Session], _Rules[Any]] = {
     Rotation: _Rules(
         timeouts.settle,
         cycles.deadline_ms,
-        cycles.deadline_ms,
+        None,
         warnings.next_warning_ms,
         view.clocks,
         view.changed_positions,
@@ -65,9 +66,10 @@ def deadline_ms(session: Session) -> int | None:
     return _rules_of(session).deadline_ms(session)
 
 
-def last_deadline_ms(session: Session) -> int | None:
-    """When the last of the clocks that are running now runs out."""
-    return _rules_of(session).last_deadline_ms(session)
+def last_deadline_ms(session: Session, first_ms: int | None) -> int | None:
+    """When the last of the clocks that are running now runs out, the first at ``first_ms``."""
+    last_ms = _rules_of(session).last_deadline_ms
+    return first_ms if last_ms is None else last_ms(session)
 
 
 def due_ms(session: Session) -> int | None:

@@ -114,26 +114,6 @@ class Rotation(Session):
         """The active participant's cycle; ``None`` before the start and after the end."""
         return self.cycle if self.status in LIVE else None
 
-    def is_out_of_time(self, position: int) -> bool:
-        """Whether this participant's clock has run out, so that no cycle can be theirs again.
-
-        Never in per_cycle and global, where each cycle has a new clock.
-        """
-        bank = self.setup.participants[position].bank_index
-        if bank is not None:
-            return self.banks[bank].has_expired
-        limit_ms = self.setup.max_time_ms
-        if self.setup.sync_mode is not SyncMode.COUNT_UP or limit_ms is None:
-            return False
-        return self.tallies[position].time_used_ms >= limit_ms or self.cycle_has_expired(position)
-
-    def cycle_has_expired(self, position: int) -> bool:
-        """Whether the current, or last, cycle is this participant's and its clock has run out."""
-        cycle = self.cycle
-        if cycle is None or cycle.position != position:
-            return False
-        return cycle.overtime_from_ms is not None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simultaneous(Session):

@@ -25,7 +25,7 @@ def clocks(session: Simultaneous, now_ms: int, positions: Iterable[int] | None =
     if positions is None:
         positions = range(len(session.setup.participants))
     time_ms = session_time_ms(session, now_ms)
-    return Clocks([_view(session, position, time_ms) for position in positions], [], None)
+    return Clocks([_view(session, position, time_ms) for position in positions], [], None, None)
 
 
 def clock_instants(session: Simultaneous, position: int) -> ClockInstants:

@@ -9,13 +9,11 @@ from dataclasses import replace
 
 from .cycles import session_elapsed_ms
 from .session import Rotation
+from .setup import SoftClose
 
 
-def extend(session: Rotation, at_ms: int) -> tuple[Rotation, int]:
+def extend(session: Rotation, soft_close: SoftClose, at_ms: int) -> tuple[Rotation, int]:
     """The session with ``extend_to_ms`` left, as far as the cap allows; and what it gained."""
-    soft_close = session.setup.soft_close
-    if soft_close is None:
-        return session, 0
     left_ms = session.total_time_ms - session_elapsed_ms(session, at_ms)
     extension_ms = soft_close.extend_to_ms - left_ms
     if soft_close.max_extension_ms is not None:

@@ -12,8 +12,14 @@ from typing import NamedTuple, NotRequired, cast
 from typing_extensions import TypedDict
 
 from .clock_blocks import ClockState
-from .cycles import overtime_ms, session_elapsed_ms, time_used_ms
-from .session import LIVE, Rotation, Status
+from .cycles import (
+    cycle_has_expired,
+    is_out_of_time,
+    overtime_ms,
+    session_elapsed_ms,
+    time_used_ms,
+)
+from .session import LIVE, Cycle, Rotation, Status
 from .setup import SyncMode
 from .time_controls import BankReading
 
@@ -45,11 +51,15 @@ class GroupView(TypedDict):
 
 
 class Clocks(NamedTuple):
-    """The clocks of a session; ``session_remaining_ms`` is None without a session clock."""
+    """The clocks of a session; ``session_remaining_ms`` is None without a session clock.
+
+    ``active_cycle`` is None if participants don't take turns, before the start and after the end.
+    """
 
     participants: list[ParticipantView]
     groups: list[GroupView]
     session_remaining_ms: int | None
+    active_cycle: Cycle | None
 
 
 class ClockReading(NamedTuple):
@@ -108,7 +118,12 @@ def clocks(session: Rotation, now_ms: int, positions: Iterable[int] | None = Non
             view["time_used_ms"] += snapshot.time_used_ms
             view["overtime_ms"] += snapshot.overtime_ms
         views.append(view)
-    return Clocks(views, _groups(session, snapshot), _session_remaining_ms(session, snapshot))
+    return Clocks(
+        views,
+        _groups(session, snapshot),
+        _session_remaining_ms(session, snapshot),
+        session.cycle if session.status in LIVE else None,
+    )
 
 
 def changed_positions(before: Rotation, after: Rotation) -> list[int]:
@@ -212,7 +227,7 @@ def _cycle_clocks(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
         return ClockReading(
             setup.participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
-            session.cycle_has_expired(position),
+            cycle_has_expired(session, position),
             snapshot.is_running and position == snapshot.active_position,
         )
 
@@ -236,7 +251,7 @@ def _global_clocks(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
         return ClockReading(
             participants[position].total_time_ms,
             {"time_remaining_ms": remaining_ms},
-            session.cycle_has_expired(position),
+            cycle_has_expired(session, position),
             snapshot.is_running,
         )
 
@@ -256,7 +271,7 @@ def _stopwatches(session: Rotation, snapshot: CycleSnapshot) -> ClockReader:
         return ClockReading(
             participant.total_time_ms,
             {"time_remaining_ms": max(0, limit_ms - time_used_ms)},
-            session.is_out_of_time(position),
+            is_out_of_time(session, position),
             snapshot.is_running and position == snapshot.active_position,
         )
 

@@ -256,7 +256,7 @@ class CommitLoop:
     ) -> Commit:
         session, now_ms, ends_ms = result.session, result.now_ms, result.deadline_ms
         renewable_until_ms = now_ms + max(LONGEST_UNUSED_MS, self._session_ttl_ms)
-        expires_at_ms = max(now_ms, last_deadline_ms(session) or 0) + self._session_ttl_ms
+        expires_at_ms = max(now_ms, last_deadline_ms(session, ends_ms) or 0) + self._session_ttl_ms
         if runs_without_end(session):
             expires_at_ms = max(expires_at_ms, renewable_until_ms)
         return Commit(

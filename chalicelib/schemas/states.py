@@ -134,8 +134,8 @@ def state_with_deadline(
     session: Session, now_ms: int, positions: Iterable[int] | None, ends_ms: int | None
 ) -> SessionState:
     """As :func:`session_state`, for a caller that knows the deadline already."""
-    setup, cycle = session.setup, session.active_cycle
-    shown = clocks(session, now_ms, positions)
+    setup, shown = session.setup, clocks(session, now_ms, positions)
+    cycle = shown.active_cycle
     participants = cast(list[ParticipantState], shown.participants)
     active_id = setup.participants[cycle.position].participant_id if cycle else None
     state: SessionState = {

@@ -386,6 +386,6 @@ def test_deadlines_at_one_instant_are_one_commit_in_rotation_order() -> None:
 
 def test_last_deadline_is_that_of_the_longest_clock() -> None:
     playing = exam("abc", action_on_timeout=SKIP, time_factors={"a": 500, "b": 10_000}).start(0)
-    assert (playing.deadline_ms, last_deadline_ms(playing.session)) == (5_000, 100_000)
+    assert (playing.deadline_ms, last_deadline_ms(playing.session, 5_000)) == (5_000, 100_000)
     assert not runs_without_end(playing.session)
     assert runs_without_end(exam(action_on_timeout=NOTIFY).start(0).session)

@@ -103,9 +103,8 @@ def test_distributions_have_what_they_need_and_no_more(dist: Path) -> None:
     assert {"chalice_gateway/py.typed", f"{NAME}.dist-info/licenses/LICENSE"} <= names
     with tarfile.open(dist / f"{NAME}.tar.gz") as sdist:
         top = {name.split("/")[1] for name in sdist.getnames()}
-    assert top == {
-        "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml", "src",
-    } | {".gitignore"}  # fmt: skip
+    ours = {"CHANGELOG.md", "LICENSE", "README.md", "docs", "examples", "pyproject.toml", "src"}
+    assert top == ours | {"PKG-INFO", ".gitignore"}
 
 
 def test_installed_wheel_serves_an_app(installed: Path, project: Path) -> None:

@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 CLIENT: Final = Path(__file__).parents[2] / "client"
 PACKAGES: Final = ("js", "web")
 
+TYPES: Final = "types.js"
+"""Types in JSDoc, which no browser loads."""
+
 MEDIA_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
@@ -94,7 +97,7 @@ def _assets() -> Mapping[tuple[str, str], Asset]:
         (package, path.name): Asset(MEDIA_TYPES[path.suffix], path.read_text(encoding="utf-8"))
         for package in PACKAGES
         for path in sorted((CLIENT / package / "src").iterdir())
-        if path.suffix in MEDIA_TYPES
+        if path.suffix in MEDIA_TYPES and path.name != TYPES
     }
 
 

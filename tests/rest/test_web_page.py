@@ -21,6 +21,7 @@ ASSETS = [
     (package, path.name)
     for package in web_page_assets.PACKAGES
     for path in sorted((web_page_assets.CLIENT / package / "src").iterdir())
+    if path.name != "types.js"
 ]
 
 
@@ -144,6 +145,10 @@ def test_current_etag_of_the_page_is_304(rest: RestClient) -> None:
     for other in ('"another"', tag.strip('"'), "W/"):
         assert rest.get("/", headers={"If-None-Match": other}).status == 200
     assert first.headers["Cache-Control"] == "no-cache"
+
+
+def test_types_are_not_sent() -> None:
+    assert web_page_assets.asset("js", "types.js") is None
 
 
 def test_page_and_assets_are_below_75_kb_compressed() -> None:

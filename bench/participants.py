@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import cycle
 
+from chalicelib.core.commands import Finish, Resume
 from chalicelib.core.setup import SyncMode
 from chalicelib.store.client import RedisClient
 
@@ -18,6 +20,7 @@ from .report import Check, Result, Row
 from .sessions import aged, creation, engine_on
 
 Key = tuple[str, int]
+SIMULTANEOUS = SyncMode.SIMULTANEOUS
 REST = "REST, per_participant"
 BYTES = "floor: two empty EVALSHAs, per_participant's bytes"
 
@@ -67,12 +70,26 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
                 ratio <= 2,
             )
         )
+    finish = samples[_name((_engine(SIMULTANEOUS), largest))]
+    to_switch = latency_ratio(finish, samples[_name((_engine(SyncMode.PER_PARTICIPANT), smallest))])
+    checks.append(
+        Check(
+            f"engine: one of {largest:,} simultaneous clocks finishes, compared with a switch of"
+            f" {smallest}",
+            f"{to_switch:.2f} x",
+            "<= 3 x",
+            to_switch <= 3,
+            "<= 1.5 x",
+            to_switch <= 1.5,
+        )
+    )
     return Result(
         "participants",
         "Sessions of many",
-        "A switch, by the number of participants, all of whom have had cycles before. CPU is of"
-        " the caller for the engine, of the server's process for REST. Bytes are what a switch and"
-        " the store exchange.",
+        "A switch, by the number of participants, all of whom have had cycles before; in"
+        " simultaneous, one participant finishes and resumes in turn. CPU is of the caller for the"
+        " engine, of the server's process for REST. Bytes are what a switch and the store"
+        " exchange.",
         [
             _row(key, samples, smallest)
             | {"bytes": switches[key[1]].exchanged_bytes if key[0] == BYTES else None}
@@ -88,8 +105,17 @@ def _engine_operations(lab: Lab, plan: Plan, parts: ExitStack) -> dict[Key, Call
     def switching(session_id: str) -> Callable[[], object]:
         return lambda: engine.switch_cycle(session_id)
 
+    def finishing(session_id: str) -> Callable[[], object]:
+        """One participant finishes, and the next time takes it back."""
+        setup = engine.get_current_state(session_id).session.setup
+        one = setup.participants[len(setup.participants) // 2].participant_id
+        commands = cycle((Finish(one), Resume(one)))
+        return lambda: engine.execute(session_id, next(commands))
+
     return {
-        (_engine(mode), size): switching(aged(lab.valkey.url, creation(size, mode)))
+        (_engine(mode), size): (finishing if mode is SIMULTANEOUS else switching)(
+            aged(lab.valkey.url, creation(size, mode))
+        )
         for mode in SyncMode
         for size in plan.sizes
     }

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from chalicelib.core.clock_blocks import make_blocks
 from chalicelib.core.rules import due_ms
-from chalicelib.core.session import Rotation, Session, Tally
+from chalicelib.core.session import Rotation, Session, Simultaneous, Tally
 from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
@@ -71,9 +72,13 @@ def aged(redis_url: str, creation: bytes) -> str:
     with _store_on(redis_url) as store:
         session_id = started(_engine(store), creation)
         session = store.load(session_id).session
-        if not isinstance(session, Rotation):
-            raise TypeError(session_id)
-        store.commit(_next_version(_with_a_past(session)))
+        match session:
+            case Rotation():
+                store.commit(_next_version(_with_a_past(session)))
+            case Simultaneous():
+                store.commit(_next_version(_with_different_clocks(session)))
+            case _:
+                raise LookupError(session_id)
     return session_id
 
 
@@ -94,6 +99,20 @@ def _with_a_past(session: Rotation) -> Rotation:
         tallies=tallies,
         banks=banks,
         elapsed_ms=sum(tally.time_used_ms for tally in tallies),
+    )
+
+
+def _with_different_clocks(session: Simultaneous) -> Simultaneous:
+    chance = random.Random(1)
+    clocks = [
+        clock._replace(used_ms=chance.randint(1_000, LONGEST_PAST_MS), overtime_ms=0)
+        for block in session.blocks
+        for clock in block.clocks
+    ]
+    return replace(
+        session,
+        version=session.version + 1,
+        blocks=make_blocks(clocks, session.setup.warn_at_ms, session.elapsed_ms),
     )
 
 

@@ -37,7 +37,7 @@ def differences(held: Snapshot, answer: Answer) -> list[str]:
     """What a client shows otherwise than GET, each brought to the later instant."""
     theirs, timestamp = answer.data, answer.body["timestamp"]
     now = max(held.timestamp, timestamp)
-    ours = by_id(state_at(held.state, held.timestamp, now))
+    ours = by_id(state_at(held.state, held.timestamp, now, held.participant_timestamps))
     theirs = by_id(state_at(theirs, timestamp, now))
     return [
         f"{name}: {ours.get(name)} is {theirs.get(name)}"

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tickless
-from chalicelib.core.commands import Adjust, Command, Pause, Resume, Start, Switch, Undo
+from chalicelib.core.commands import Adjust, Command, Finish, Pause, Resume, Start, Switch, Undo
 from chalicelib.core.errors import RuleError, SessionExists, SessionNotFound
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.ports import HeartbeatPolicy
@@ -199,6 +199,10 @@ COMMANDS: list[Command] = [
     Pause(),
     Resume(),
     Undo(),
+    Finish(uuid(1)),
+    Start(uuid(2)),
+    Pause(participant_id=uuid(2)),
+    Resume(uuid(2)),
     Adjust(-300, participant_id=uuid(1)),
 ]
 WAITS_MS = (1, 300, 1_000, 2_500, 31_000)

@@ -484,3 +484,24 @@ test('optional fields may be null or left out', () => {
     }
   }
 });
+
+test('a clock of simultaneous goes on from when its participant was last sent', () => {
+  const { environment, display, shown } = aDisplay({ tenthsBelowMs: 0 });
+  const state = makeState(
+    [
+      makeParticipant('a', { ...RUNNING, clock_state: 'running', time_remaining_ms: 60_000 }),
+      makeParticipant('b', { clock_state: 'finished', time_remaining_ms: 30_000 }),
+    ],
+    { sync_mode: 'simultaneous' },
+  );
+  const participantTimestamps = new Map([['a', environment.now() - 10_000]]);
+  display.update(makeSnapshot(state, { timestamp: environment.now(), participantTimestamps }));
+
+  assert.deepEqual(
+    shown.map(({ id, text, clockState }) => [id, text, clockState]),
+    [
+      ['a', '0:50', 'running'],
+      ['b', '0:30', 'finished'],
+    ],
+  );
+});

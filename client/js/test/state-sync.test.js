@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { StateSync } from '../src/state-sync.js';
-import { mergePartial } from '../src/state-merge.js';
+import { mergePartial, timestampOf } from '../src/state-merge.js';
 import { makeParticipant, makeState, updatedAtOf } from './factories.js';
 
 const SYNC = 'STATE_SYNC';
@@ -235,4 +235,30 @@ test('a partial update of global clears has_expired of participants it leaves ou
     mergePartial(snapshot, makeState([], { sync_mode: 'global' })).participants,
     snapshot.participants,
   );
+});
+
+test('in simultaneous each participant keeps the instant at which they were last sent', () => {
+  const all = ['a', 'b', 'c'].map((id) => makeParticipant(id, { is_active: true }));
+  /** @param {number} version @param {string[]} ids @param {number} timestamp */
+  const update = (version, ids, timestamp) =>
+    stateMessage(UPDATE, version, {
+      timestamp,
+      state: makeState(
+        all.filter((one) => ids.includes(one.participant_id)),
+        { version, sync_mode: 'simultaneous' },
+      ),
+      ...partialFields(version - 1),
+    });
+  const stateSync = openSync();
+  const whole = makeState(all, { version: 1, sync_mode: 'simultaneous' });
+  stateSync.receive(stateMessage(SYNC, 1, { timestamp: 100, state: whole }), 0);
+  stateSync.receive(update(2, ['b'], 200), 0);
+  stateSync.receive(update(3, ['c'], 300), 0);
+  const sentAt = () =>
+    all.map(({ participant_id: id }) => timestampOf(/** @type {any} */ (stateSync.snapshot), id));
+
+  assert.equal(stateSync.snapshot?.timestamp, 300);
+  assert.deepEqual(sentAt(), [100, 200, 300]);
+  stateSync.receive(stateMessage(UPDATE, 4, { timestamp: 400, state: whole }), 0);
+  assert.deepEqual(sentAt(), [400, 400, 400]);
 });

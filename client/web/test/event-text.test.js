@@ -24,6 +24,9 @@ test('events are described in words, unknown ones by their type', () => {
     'Extended by 1 minute 30 seconds',
   );
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
+  assert.equal(text({ type: 'session_started' }), 'Session started');
+  assert.equal(text({ type: 'participant_started' }), 'Everyone else started');
+  assert.equal(text({ type: 'participant_finished', participant_id: 'a' }), 'Ada finished');
 });
 
 test('what is shorter than ten seconds is shown in tenths', () => {

@@ -69,6 +69,7 @@ class RestClient:
     resume = _method(rest_operations.resume)
     complete = _method(rest_operations.complete)
     cancel = _method(rest_operations.cancel)
+    finish = _method(rest_operations.finish)
     undo = _method(rest_operations.undo)
     adjust = _method(rest_operations.adjust)
 

@@ -96,10 +96,10 @@ def get_events(
 
 
 def start(
-    session_id: str, **options: Unpack[WriteOptions]
+    session_id: str, *, participant_id: str | None = None, **options: Unpack[WriteOptions]
 ) -> Request[SessionResponse[SessionState]]:
-    """Start the first cycle of a pending session."""
-    return _command(session_id, "start", {}, options)
+    """Start the session; with a ``participant_id`` one clock of a simultaneous session."""
+    return _command(session_id, "start", {"participant_id": participant_id}, options)
 
 
 def switch(
@@ -123,18 +123,32 @@ def switch(
 
 
 def pause(
-    session_id: str, *, current_participant_id: str | None = None, **options: Unpack[WriteOptions]
+    session_id: str,
+    *,
+    current_participant_id: str | None = None,
+    participant_id: str | None = None,
+    **options: Unpack[WriteOptions],
 ) -> Request[SessionResponse[SessionState]]:
-    """Stop the running clock."""
-    args = {"current_participant_id": current_participant_id}
+    """Pause the session; with a ``participant_id`` one clock of a simultaneous session."""
+    args = {
+        "current_participant_id": current_participant_id,
+        "participant_id": participant_id,
+    }
     return _command(session_id, "pause", args, options)
 
 
 def resume(
-    session_id: str, **options: Unpack[WriteOptions]
+    session_id: str, *, participant_id: str | None = None, **options: Unpack[WriteOptions]
 ) -> Request[SessionResponse[SessionState]]:
-    """Continue a paused session."""
-    return _command(session_id, "resume", {}, options)
+    """Resume the session; with a ``participant_id`` one clock of a simultaneous session."""
+    return _command(session_id, "resume", {"participant_id": participant_id}, options)
+
+
+def finish(
+    session_id: str, participant_id: str | None = None, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Finish a participant's clock in a simultaneous session; by default the caller's own."""
+    return _command(session_id, "finish", {"participant_id": participant_id}, options)
 
 
 def complete(
@@ -165,14 +179,19 @@ def adjust(
     participant_id: str | None = None,
     group_id: str | None = None,
     reason: str | None = None,
+    scaled: bool | None = None,
     **options: Unpack[WriteOptions],
 ) -> Request[SessionResponse[SessionState]]:
-    """Add ``delta_ms`` to a clock; a negative value takes time away."""
+    """Add ``delta_ms`` to a clock; a negative value takes time away.
+
+    ``scaled`` multiplies it by each participant's time factor, where all are adjusted at once.
+    """
     args = {
         "delta_ms": delta_ms,
         "participant_id": participant_id,
         "group_id": group_id,
         "reason": reason,
+        "scaled": scaled,
     }
     return _command(session_id, "adjust", args, options)
 

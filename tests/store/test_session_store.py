@@ -14,7 +14,7 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
 )
 from chalicelib.core.session import create
-from chalicelib.core.setup import TimeoutAction
+from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.ports import Committed, IdempotencyRecord, Loaded, LoggedEvent, SessionStore, Stale
 
 from .backends import Place
@@ -396,3 +396,22 @@ def test_commit_many_applies_each_commit_separately(place: Place, store: Session
     )
     assert results[2] == Committed(3)
     assert place.deadline_ms(sessions[2].setup.session_id) == commits[2].due_ms
+
+
+def test_log_of_many_simultaneous_clocks_keeps_the_start(store: SessionStore) -> None:
+    setup = a_setup(participants=600, sync_mode=SyncMode.SIMULTANEOUS)
+    setup = replace(setup, action_on_timeout=TimeoutAction.SKIP_CYCLE)
+    session = started(store, setup)
+    # Each runs out and is finished.
+    commit = the_commit(apply(session, None, store.now_ms() + HOUR_MS), session.version)
+
+    assert store.commit(commit) == Committed(3)
+
+    assert len(commit.events) == 1_201
+    log = store.read_events(session.setup.session_id, None, 10)
+    assert log is not None
+    assert [entry.event.type for entry in log[:3]] == [
+        "session_started",
+        "participant_expired",
+        "participant_finished",
+    ]

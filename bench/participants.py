@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import cycle
 
-from chalicelib.core.commands import Finish, Resume
+from chalicelib.core.commands import Command, Finish, Resume
 from chalicelib.core.setup import SyncMode
 from chalicelib.store.client import RedisClient
 
@@ -109,7 +109,7 @@ def _engine_operations(lab: Lab, plan: Plan, parts: ExitStack) -> dict[Key, Call
         """One participant finishes, and the next time takes it back."""
         setup = engine.get_current_state(session_id).session.setup
         one = setup.participants[len(setup.participants) // 2].participant_id
-        commands = cycle((Finish(one), Resume(one)))
+        commands: Iterator[Command] = cycle((Finish(one), Resume(one)))
         return lambda: engine.execute(session_id, next(commands))
 
     return {

@@ -190,6 +190,11 @@ def setups(
         factor = st.sampled_from([1_000, 1_250, 100, 10_000]) | st.integers(100, 10_000)
         names = st.sampled_from([participant.participant_id for participant in participants])
         factors = draw(st.dictionaries(names, factor, max_size=3))
+        # Ten times as much is at most what a clock may have.
+        most_ms = tc.MAX_CLOCK_MS // 10
+        participants = [
+            one._replace(total_time_ms=min(one.total_time_ms, most_ms)) for one in participants
+        ]
         permissions = draw(st.lists(st.sampled_from(Permission), max_size=2))
     groups = None
     if mode is SyncMode.PER_GROUP and (first_ms is not None or draw(st.booleans())):

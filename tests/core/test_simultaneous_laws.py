@@ -1,0 +1,108 @@
+"""Laws of simultaneous clocks, for any setup, commands and delays."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.core.clock_blocks import make_block
+from chalicelib.core.commands import Adjust, Finish, Pause, Resume, Start, apply
+from chalicelib.core.events import ParticipantFinished
+from chalicelib.core.rules import clocks, deadline_ms, last_deadline_ms
+from chalicelib.core.session import Session, Simultaneous, Status
+from chalicelib.core.setup import Setup, SyncMode
+from chalicelib.core.simultaneous_view import clock_instants
+from chalicelib.core.view import ParticipantView
+from tests.strategies import EPOCH_MS, Played, Step, play, setups, walks
+
+MODE = [SyncMode.SIMULTANEOUS]
+CASES = st.one_of(
+    st.tuples(setups(modes=MODE, tiny=True), walks(tiny=True)),
+    st.tuples(setups(modes=MODE), walks()),
+)
+Case = tuple[Setup, list[Step]]
+FIGURES = ("time_used_ms", "time_remaining_ms", "overtime_ms", "total_time_ms", "has_expired")
+
+
+def shown(session: Session, now_ms: int) -> dict[str, ParticipantView]:
+    return {one["participant_id"]: one for one in clocks(session, now_ms).participants}
+
+
+@given(CASES)
+def test_used_time_and_overtime_are_the_time_a_clock_ran(case: Case) -> None:
+    ran_ms, before_ms, running = Counter[str](), EPOCH_MS, set[str]()
+    for played in play(*case):
+        ends_ms = dict.fromkeys(running, played.now_ms)
+        for event in played.decision.events:
+            if isinstance(event, ParticipantFinished):
+                ends_ms[event.participant_id] = event.at_ms
+        if (completed_ms := played.after.completed_at_ms) is not None:
+            ends_ms = {one: min(ended_ms, completed_ms) for one, ended_ms in ends_ms.items()}
+        for one in running:
+            ran_ms[one] += ends_ms[one] - before_ms
+        views = shown(played.after, played.now_ms)
+        is_running = played.after.status is Status.RUNNING
+        running = {one for one, view in views.items() if is_running and view["is_active"]}
+        before_ms = played.now_ms
+        for one, view in views.items():
+            assert view["time_used_ms"] + view["overtime_ms"] == ran_ms[one]
+
+
+@given(CASES)
+def test_used_and_remaining_time_are_the_allocation(case: Case) -> None:
+    for played in play(*case):
+        for view in shown(played.after, played.now_ms).values():
+            assert view["time_used_ms"] + view["time_remaining_ms"] == view["total_time_ms"]
+            assert (view["time_remaining_ms"] == 0) == view["has_expired"]
+
+
+def named(played: Played) -> str | None:
+    """The participant that a command is for."""
+    match played.command:
+        case Start(str(one)) | Resume(str(one)) | Finish(str(one)):
+            return one
+        case Pause(participant_id=str(one)) | Adjust(participant_id=str(one)):
+            return one
+    return None
+
+
+@given(CASES)
+def test_command_to_one_participant_changes_no_other_figures(case: Case) -> None:
+    for played in play(*case):
+        one = named(played)
+        if one is None or played.decision.refusal is not None:
+            continue
+        settled = apply(played.before, None, played.now_ms).session
+        before, after = shown(settled, played.now_ms), shown(played.after, played.now_ms)
+        for other in before.keys() - {one}:
+            for name in FIGURES:
+                assert before[other][name] == after[other][name]  # type: ignore[literal-required]
+
+
+@given(CASES)
+def test_deadlines_are_the_first_and_last_of_the_clocks(case: Case) -> None:
+    for played in play(*case):
+        session = played.after
+        assert isinstance(session, Simultaneous)
+        all_ms = [
+            clock_instants(session, position).deadline_ms
+            for position in range(len(case[0].participants))
+        ]
+        running_ms = [one for one in all_ms if one is not None]
+        assert deadline_ms(session) == min(running_ms, default=None)
+        last_ms = last_deadline_ms(session, deadline_ms(session))
+        assert last_ms == max(running_ms, default=None)
+        shows = shown(session, played.now_ms).values()
+        assert len(running_ms) == sum(view["is_running"] for view in shows)
+
+
+@given(CASES)
+def test_summaries_of_blocks_are_those_of_their_clocks(case: Case) -> None:
+    for played in play(*case):
+        session = played.after
+        assert isinstance(session, Simultaneous)
+        for block in session.blocks:
+            again = make_block(block.clocks, (), 0)
+            assert again.summary == block.summary._replace(warning_ms=None)

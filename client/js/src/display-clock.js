@@ -106,10 +106,11 @@ export class DisplayClock {
     this.#environment.clearTimer(this.#timer);
     if (!this.#snapshot) return;
     const snapshot = this.#snapshot;
-    const { state, timestamp } = snapshot;
+    const { state } = snapshot;
     const nowMs = this.#clock.now();
     // NaN until something is known of the server's time.
-    const sinceMs = (/** @type {number} */ sentAt) => Math.max(0, nowMs - sentAt) || 0;
+    const elapsedMs = (/** @type {string} */ id) =>
+      Math.max(0, nowMs - timestampOf(snapshot, id)) || 0;
     let nextChangeInMs = Infinity;
     /** @type {(change: TimedFace) => void} */
     const showIfChanged = ({ face, changesInMs }) => {
@@ -120,12 +121,11 @@ export class DisplayClock {
       this.#show(face);
     };
     for (const one of this.#moving) {
-      const elapsedMs = sinceMs(timestampOf(snapshot, one.participant_id));
-      const now = participantAt(one, state, elapsedMs);
+      const now = participantAt(one, state, elapsedMs(one.participant_id));
       showIfChanged(participantFace(now, state, this.#tenthsBelowMs));
     }
     if (state.session_remaining_ms != null) {
-      const leftMs = sessionRemainingMs(state, sinceMs(timestamp));
+      const leftMs = sessionRemainingMs(state, elapsedMs('session'));
       showIfChanged(sessionFace(leftMs, state, this.#tenthsBelowMs));
     }
     if (nextChangeInMs < Infinity) {

@@ -46,13 +46,14 @@ export function applyUpdate(snapshot, update) {
   if (!update.partial) return snapshotFrom(update);
   const { epoch, baseVersion: version, baseUpdatedAt: updatedAt } = update;
   if (!isSameVersion({ epoch, version, updatedAt }, stateVersionOf(snapshot))) return null;
-  const merged = snapshotFrom(update, mergePartial(snapshot.state, update.state));
-  if (update.state.sync_mode !== 'simultaneous') return merged;
+  const state = mergePartial(snapshot.state, update.state);
+  // Who was not in the update is as they were sent, and their clock may be running.
   const participantTimestamps = new Map(
-    merged.state.participants.map(({ participant_id: id }) => [id, timestampOf(snapshot, id)]),
+    snapshot.state.participants
+      .filter((one, index) => one === state.participants[index])
+      .map(({ participant_id: id }) => [id, timestampOf(snapshot, id)]),
   );
-  for (const { participant_id: id } of update.state.participants) participantTimestamps.delete(id);
-  return { ...merged, participantTimestamps };
+  return { ...snapshotFrom(update, state), participantTimestamps };
 }
 
 /**

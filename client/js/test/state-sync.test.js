@@ -244,7 +244,7 @@ test('in simultaneous each participant keeps the instant at which they were last
     stateMessage(UPDATE, version, {
       timestamp,
       state: makeState(
-        all.filter((one) => ids.includes(one.participant_id)),
+        ids.map((id) => makeParticipant(id, { is_active: true })),
         { version, sync_mode: 'simultaneous' },
       ),
       ...partialFields(version - 1),

@@ -33,7 +33,7 @@ const EVENT_TEXTS = {
   time_extended: ({ delta_ms }) => `Extended by ${formatDuration(delta_ms)}`,
   participant_expired: (event, { ownerOf }) => `${ownerOf(event)} is out of time`,
   participant_started: ({ participant_id: id }, { nameOf }) =>
-    `${id ? nameOf(id) : 'Everyone else'} started`,
+    `${id ? nameOf(id) : 'All others'} started`,
   participant_finished: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} finished`,
   participant_paused: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} paused`,
   participant_resumed: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} resumed`,

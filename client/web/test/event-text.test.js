@@ -25,7 +25,7 @@ test('events are described in words, unknown ones by their type', () => {
   );
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
   assert.equal(text({ type: 'session_started' }), 'Session started');
-  assert.equal(text({ type: 'participant_started' }), 'Everyone else started');
+  assert.equal(text({ type: 'participant_started' }), 'All others started');
   assert.equal(text({ type: 'participant_finished', participant_id: 'a' }), 'Ada finished');
 });
 

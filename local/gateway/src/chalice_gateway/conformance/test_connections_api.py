@@ -42,18 +42,24 @@ def status_of(result: Any) -> int:
 def test_post_arrives(deployment: Deployment, connections: Any) -> None:
     """Source: developer guide, "Use @connections commands in your backend service"."""
     with deployment.connect() as client:
-        result = call(connections, "post_to_connection", connection_id(client), "hé".encode())
-        assert status_of(result) == 200
-        assert client.recv(WITHIN_S) == "hé"
+        connection = connection_id(client)
+        for text in ("hé", "", "x" * 32 * KB):
+            result = call(connections, "post_to_connection", connection, text.encode())
+            assert status_of(result) == 200
+            assert client.recv(WITHIN_S) == text
 
 
 def test_get_describes_a_connection(deployment: Deployment, connections: Any) -> None:
     """Source: API reference of the ApiGatewayManagementApi, GetConnection."""
     with deployment.connect(user_agent_header="someone") as client:
-        found = call(connections, "get_connection", connection_id(client))
+        connection = connection_id(client)
+        found = call(connections, "get_connection", connection)
+        call(connections, "post_to_connection", connection)
+        later = call(connections, "get_connection", connection)
     assert status_of(found) == 200
     assert isinstance(found["ConnectedAt"], datetime)
-    assert found["LastActiveAt"] >= found["ConnectedAt"]
+    assert later["ConnectedAt"] == found["ConnectedAt"]
+    assert later["LastActiveAt"] >= found["LastActiveAt"] >= found["ConnectedAt"]
     assert found["Identity"]["UserAgent"] == "someone"
     assert found["Identity"]["SourceIp"]
 
@@ -115,21 +121,25 @@ def test_connection_is_gone_until_connect_has_returned(
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_malformed_id_is_a_bad_request(connections: Any, verb: str) -> None:
+@pytest.mark.parametrize("connection", ["x", "no id/at all"])
+def test_malformed_id_is_a_bad_request(connections: Any, verb: str, connection: str) -> None:
     """Source: localstack/localstack 4694."""
-    with pytest.raises(
-        ClientError, match=r"\(BadRequestException\).*Invalid connectionId"
-    ) as raised:
-        call(connections, verb, "x")
+    with pytest.raises(ClientError) as raised:
+        call(connections, verb, connection)
     assert status_of(raised.value.response) == 400
+    assert raised.value.response["Error"] == {
+        "Code": "BadRequestException",
+        "Message": f"Invalid connectionId: {connection}",
+    }
 
 
-def test_post_over_128_kb_is_too_large(deployment: Deployment, connections: Any) -> None:
+@pytest.mark.parametrize("size", [128 * KB + 1, 11 * KB * KB])
+def test_post_over_128_kb_is_too_large(deployment: Deployment, connections: Any, size: int) -> None:
     """Source: API reference, PayloadTooLargeException; quotas: message size."""
     with deployment.connect() as client:
         connection = connection_id(client)
         with pytest.raises(connections.exceptions.PayloadTooLargeException) as raised:
-            call(connections, "post_to_connection", connection, b"x" * (128 * KB + 1))
+            call(connections, "post_to_connection", connection, b"x" * size)
         assert status_of(raised.value.response) == 413
         client.send("still there")
         assert client.recv(WITHIN_S) == "still there"
@@ -155,10 +165,12 @@ def test_post_that_is_not_utf_8_is_a_bad_request(deployment: Deployment, connect
         assert status_of(raised.value.response) == 400
 
 
-def test_other_stage_is_forbidden(deployment: Deployment) -> None:
+@pytest.mark.parametrize("path", ["/no-such-stage", "", "/{stage}/more"])
+def test_other_stage_is_forbidden(deployment: Deployment, path: str) -> None:
     """Source: developer guide, "Use @connections commands": the stage is part of the URL."""
     url = urlsplit(deployment.endpoint)
-    elsewhere = deployment.connections(endpoint=f"{url.scheme}://{url.netloc}/no-such-stage")
+    path = path.format(stage=deployment.ws_stage)
+    elsewhere = deployment.connections(endpoint=f"{url.scheme}://{url.netloc}{path}")
     with pytest.raises(elsewhere.exceptions.ForbiddenException) as raised:
         call(elsewhere, "post_to_connection", UNKNOWN_ID)
     assert status_of(raised.value.response) == 403

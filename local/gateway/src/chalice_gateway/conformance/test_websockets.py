@@ -181,9 +181,12 @@ def test_no_extension_is_negotiated(deployment: Deployment) -> None:
 
 
 @pytest.mark.unconfirmed("A `Sec-WebSocket-Version` other than 13")
-def test_other_version_is_426_with_the_supported_version(deployment: Deployment) -> None:
+@pytest.mark.parametrize("version", ["8", "14", "13, 8"])
+def test_other_version_is_426_with_the_supported_version(
+    deployment: Deployment, version: str
+) -> None:
     with deployment.raw_socket() as sock:
-        sock.sendall(deployment.handshake(version="8"))
+        sock.sendall(deployment.handshake(version=version))
         answer = answer_to(sock)
     assert (answer.status, answer.headers["Sec-WebSocket-Version"]) == (426, "13")
 
@@ -297,10 +300,12 @@ def test_control_frames_may_come_within_a_message(deployment: Deployment) -> Non
         assert client.recv(WITHIN_S) == "one two"
 
 
-def test_ping_is_answered(deployment: Deployment) -> None:
-    """Source: RFC 6455, 5.5.2."""
+def test_ping_is_answered_without_the_function(deployment: Deployment) -> None:
+    """Source: RFC 6455, 5.5.2; developer guide, "Routes for WebSocket APIs": messages only."""
     with deployment.connect() as client:
-        assert client.ping().wait(WITHIN_S)
+        assert client.ping("fail").wait(WITHIN_S)
+        client.send("the only answer")
+        assert client.recv(WITHIN_S) == "the only answer"
 
 
 # Ends

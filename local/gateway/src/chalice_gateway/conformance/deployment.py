@@ -187,7 +187,11 @@ class Reports:
 @contextmanager
 def local_deployment(*arguments: str, too_long_s: float = 32) -> Iterator[Deployment]:
     """The app behind chalice-gateway, in a process of its own, with these arguments."""
-    environment = {name: os.environ[name] for name in os.environ if not name.startswith("AWS_")}
+    environment = {
+        name: os.environ[name]
+        for name in os.environ
+        if not name.startswith("AWS_") and name != "TZ"
+    }
     command = (
         *(sys.executable, "-m", "chalice_gateway", "run", str(APP_FOLDER)),
         *("--port", "0", "--ws-port", "0", "--api-key", secrets.token_hex()),

@@ -331,7 +331,12 @@ def test_authorizer_is_asked_before_the_api_key(rest: Rest) -> None:
     assert rest.get("/guarded-key-only").status == 401
 
 
-# What Chalice does on AWS
+# What Lambda and Chalice do
+
+
+def test_function_runs_in_its_folder_and_in_utc(rest: Rest) -> None:
+    """Source: Lambda developer guide, "Working with environment variables": defined by Lambda."""
+    assert rest.get("/runtime").json() == {"utc_offset": "+0000", "is_in_task_root": True}
 
 
 def test_modules_of_chalicelib_are_deployed(rest: Rest) -> None:

@@ -19,6 +19,7 @@ KB = 1024
 CONNECTION_ID = r"[\w-]{15}="
 CLOSE_WITHOUT_A_CODE = b"\x88\x80\0\0\0\0"  # a masked close frame with an empty body
 CLOSE_GOING_AWAY = b"\x88\x82\0\0\0\0\x03\xe9"  # the same with 1001, as a browser's closed tab
+FRAGMENT_AND_CLOSE = b"\x01\x83\0\0\0\0one" + b"\x88\x82\0\0\0\0\x0f\xa1"
 PING_AND_TEXT_IN_TWO_FRAMES = (
     b"\x01\x83\0\0\0\0one",  # the first fragment of a text
     b"\x89\x80\0\0\0\0",  # a ping
@@ -309,6 +310,13 @@ def test_ping_is_answered_without_the_function(deployment: Deployment) -> None:
 
 
 # Ends
+
+
+def test_close_within_a_message_is_answered_with_its_code(deployment: Deployment) -> None:
+    """Source: RFC 6455, 5.4 and 5.5.1."""
+    with deployment.connect() as client:
+        client.socket.sendall(FRAGMENT_AND_CLOSE)
+        assert closed(client) == 4001
 
 
 @pytest.mark.parametrize(

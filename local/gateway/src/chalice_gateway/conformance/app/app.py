@@ -8,7 +8,9 @@ annotations: `chalice deploy` fails to read them.
 from __future__ import annotations
 
 import json
+import os
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -262,6 +264,12 @@ def key_only() -> Any:
 @app.route("/guarded-key-only", authorizer=guard, api_key_required=True)
 def guarded_key_only() -> Any:
     return {}
+
+
+@app.route("/runtime")
+def runtime() -> Any:
+    root = Path(os.environ["LAMBDA_TASK_ROOT"])
+    return {"utc_offset": time.strftime("%z"), "is_in_task_root": Path.cwd() == root}
 
 
 @app.route("/send-unconfigured")

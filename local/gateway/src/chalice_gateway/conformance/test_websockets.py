@@ -152,7 +152,7 @@ def test_unknown_stage_is_403(deployment: Deployment) -> None:
 
 
 def test_plain_get_is_426(deployment: Deployment, rest: Rest) -> None:
-    """Source: RFC 9110, 15.5.22; gorillalabs and others report it of wss URLs opened by HTTP."""
+    """Source: RFC 9110, 15.5.22: what a resource that needs an upgrade answers."""
     assert rest.get(deployment.endpoint).status == 426
 
 
@@ -236,7 +236,7 @@ def test_strange_action_goes_to_default(deployment: Deployment, action: object) 
 
 
 def test_failed_message_is_answered_and_the_connection_stays(deployment: Deployment) -> None:
-    """Source: captured frames, such as in dherault/serverless-offline's WebSocket tests."""
+    """Source: captured frames."""
     with deployment.connect() as client:
         client.send("fail")
         text = str(client.recv(WITHIN_S))

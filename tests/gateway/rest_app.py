@@ -40,12 +40,6 @@ def make_app() -> Chalice:
     def special() -> Any:
         return {"special": True}
 
-    @app.route("/files/{proxy+}", methods=["GET"])
-    def files() -> Any:
-        request = app.current_request
-        assert request is not None
-        return request.uri_params
-
     @app.route("/custom-preflight", methods=["GET", "OPTIONS"], cors=True)
     def custom_preflight() -> Any:
         return Response("mine", headers={"X-Mine": "1"})
@@ -57,14 +51,6 @@ def make_app() -> Chalice:
         after = blueprint.current_request.uri_params
         context = blueprint.lambda_context
         return {"before": before, "after": after, "request": context.aws_request_id, "name": name}
-
-    @app.route("/image", methods=["GET"])
-    def image() -> Any:
-        return Response(b"\x89PNG", headers={"Content-Type": "image/png"})
-
-    @app.route("/cookies", methods=["GET"])
-    def cookies() -> Any:
-        return Response("", headers={"Set-Cookie": ["a=1", "b=2"], "X-One": "1"})
 
     app.register_blueprint(blueprint)
     return make_thread_safe(app)

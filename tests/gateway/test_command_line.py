@@ -9,10 +9,11 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from chalice_gateway.app_runtime import enter_runtime
 from chalice_gateway.command_line import main, read_arguments
 from chalice_gateway.options import Options
 from chalice_gateway.run import serve
@@ -352,7 +354,7 @@ from chalice.app import Chalice
 app = Chalice("at-home", configure_logs=False)
 at_import = {name: os.environ[name] for name in (
     "LAMBDA_TASK_ROOT", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "_HANDLER", "AWS_REGION",
+    "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "_HANDLER", "AWS_REGION", "TZ",
 )}
 text = Path("chalicelib/data.txt").read_text()
 
@@ -362,7 +364,10 @@ def index():
 """
 
 
-def test_app_runs_in_its_directory_with_lambda_s_variables(tmp_path: Path) -> None:
+def test_app_runs_in_its_directory_with_lambda_s_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TZ", raising=False)
     (tmp_path / "app.py").write_text(AT_HOME)
     (tmp_path / "chalicelib").mkdir()
     (tmp_path / "chalicelib" / "data.txt").write_text("data")
@@ -382,6 +387,7 @@ def test_app_runs_in_its_directory_with_lambda_s_variables(tmp_path: Path) -> No
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "_HANDLER": "app.app",
             "AWS_REGION": "us-east-1",
+            "TZ": ":UTC",
             "text": "data",
             "cwd": str(tmp_path.resolve()),
         }
@@ -405,6 +411,26 @@ def test_environment_and_directory_are_restored(
     asyncio.run(asyncio.wait_for(use(), WITHIN_S))
     assert set(os.environ.items()) ^ environment == set()
     assert Path.cwd() == directory
+
+
+@pytest.fixture
+def _in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process whose local time is New York's by the system's setting, not by a variable."""
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "America/New_York")
+        time.tzset()
+        del os.environ["TZ"]
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_new_york")
+def test_local_time_of_an_app_is_utc() -> None:
+    assert time.localtime(0).tm_gmtoff == -5 * 3600
+
+    with ExitStack() as parts:
+        enter_runtime(parts, ECHO, "dev")
+        assert time.localtime(0).tm_gmtoff == 0
 
 
 SCHEDULED = """\

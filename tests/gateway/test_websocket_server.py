@@ -62,22 +62,6 @@ def test_client_connects_sends_and_disconnects(loop_factory: LoopFactory) -> Non
     assert ended == (1000, "")
 
 
-def test_connect_event_has_headers_and_query() -> None:
-    backend = Backend()
-    with serving(backend.routes) as served:
-        url = f"{served.url}?sessionId=1&x=a%20b&x="
-        with connect(url, additional_headers={"X-Custom": "1"}, user_agent_header="me"):
-            event = backend.connects.get(timeout=WITHIN_S)
-
-    assert event["queryStringParameters"] == {"sessionId": "1", "x": ""}
-    assert event["multiValueQueryStringParameters"] == {"sessionId": ["1"], "x": ["a b", ""]}
-    assert event["headers"]["X-Custom"] == "1"
-    assert {"Connection", "Upgrade"}.isdisjoint(event["headers"])
-    assert {"Sec-WebSocket-Key", "X-Amzn-Trace-Id", "X-Forwarded-For"} <= set(event["headers"])
-    assert event["headers"]["X-Forwarded-Port"] == str(served.port)
-    assert context_of(event)["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "me"}
-
-
 @pytest.mark.parametrize(
     ("handler", "status", "message"),
     [
@@ -103,17 +87,6 @@ def test_refused_handshake_has_the_status_of_connect(
     assert backend.disconnects.empty()
 
 
-def test_connect_timeout_is_a_504() -> None:
-    answer = threading.Event()
-    backend = Backend(connect=lambda _: answer.wait(WITHIN_S))
-    with serving(backend.routes, limits=Limits(integration_ms=50)) as served:
-        with pytest.raises(InvalidStatus) as raised:
-            served.connect()
-        answer.set()
-
-    assert raised.value.response.status_code == 504
-
-
 @pytest.mark.parametrize("path", ["/prod", "/", "/dev/deeper", "/devil"])
 def test_other_stage_is_forbidden(path: str) -> None:
     backend = Backend()
@@ -129,21 +102,6 @@ def test_other_stage_is_forbidden(path: str) -> None:
 def test_stage_may_be_percent_encoded(path: str) -> None:
     with serving(Backend().routes) as served, RawClient(served.port) as client:
         assert client.handshake(path=path)[0] == 101
-
-
-def test_handshake_response_is_that_of_rfc_6455() -> None:
-    with serving(Backend().routes) as served, RawClient(served.port) as client:
-        status, headers = client.handshake(
-            "Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: chat"
-        )
-
-    assert status == 101
-    # The example of RFC 6455, with neither extension nor subprotocol.
-    assert headers == {
-        "upgrade": "websocket",
-        "connection": "Upgrade",
-        "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
-    }
 
 
 def test_browser_connects() -> None:
@@ -201,16 +159,6 @@ def test_request_without_a_handshake_is_rejected(
         assert response.headers["Sec-WebSocket-Version"] == "13"
     if status == 403:
         assert json.loads(body) == {"message": "Forbidden"}
-    assert backend.connects.empty()
-
-
-@pytest.mark.parametrize("version", ["8", "14", "13, 8"])
-def test_other_version_is_answered_with_the_supported_version(version: str) -> None:
-    backend = Backend()
-    with serving(backend.routes) as served, RawClient(served.port) as client:
-        status, headers = client.handshake(version=version)
-
-    assert (status, headers["sec-websocket-version"]) == (426, "13")
     assert backend.connects.empty()
 
 
@@ -281,37 +229,6 @@ def test_messages_sent_before_connect_has_returned_wait() -> None:
 
         assert client.answer()[0] == 101
         assert [order.get(timeout=WITHIN_S) for _ in range(4)] == ["connected", "1", "2", "3"]
-
-
-@pytest.mark.parametrize(
-    ("handler", "message"),
-    [(failing, "Internal server error"), (lambda _: 1 / 0, "Internal server error")],
-)
-def test_failed_message_is_answered_and_the_connection_stays(handler: Any, message: str) -> None:
-    backend = Backend(message=handler)
-    with serving(backend.routes) as served, served.connect() as client:
-        for _ in range(2):
-            client.send("{}")
-            connection_id = context_of(backend.message())["connectionId"]
-            answer = str(client.recv(WITHIN_S))
-            request_id = json.loads(answer)["requestId"]
-
-            assert answer == (
-                f'{{"message": "{message}", "connectionId":"{connection_id}",'
-                f' "requestId":"{request_id}"}}'
-            )
-
-
-def test_message_timeout_is_answered() -> None:
-    answer = threading.Event()
-    backend = Backend(message=lambda _: answer.wait(WITHIN_S))
-    with (
-        serving(backend.routes, limits=Limits(integration_ms=50)) as served,
-        served.connect() as client,
-    ):
-        client.send("{}")
-        assert json.loads(client.recv(WITHIN_S))["message"] == "Endpoint request timed out"
-        answer.set()
 
 
 @pytest.mark.parametrize("route_key", ["$connect", "$default"])
@@ -392,26 +309,6 @@ def test_environments_limit_concurrent_functions(most: int) -> None:
         begun += [backend.message() for _ in range(4 - most)]
 
     assert len(begun) == 4
-
-
-def test_fragmented_message_is_one_message() -> None:
-    backend = Backend()
-    with serving(backend.routes) as served, served.connect() as client:
-        client.send(["für ", "alle", "", "!"])
-        assert backend.message()["body"] == "für alle!"
-        client.send("x" * 32_768)
-        assert len(backend.message()["body"]) == 32_768
-        client.send(["y" * 32_768] * 4)
-        assert len(backend.message()["body"]) == 131_072
-
-
-def test_pings_are_answered_without_the_function() -> None:
-    backend = Backend()
-    with serving(backend.routes) as served, served.connect() as client:
-        assert client.ping(b"are you there").wait(WITHIN_S)
-        client.send("after")
-
-        assert backend.message()["body"] == "after"
 
 
 # Closing

@@ -7,6 +7,7 @@ configured, loaded and validated. Must never serve anything.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, ExitStack, chdir
 from dataclasses import dataclass
@@ -46,8 +47,7 @@ def enter_runtime(exit_stack: Stack, folder: Path, stage: str) -> LoadedApp:
         ConfigError: Its configuration is invalid, or Chalice would not deploy it.
     """
     config = StageConfig.read(folder, stage)
-    _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
-    _set_environment(exit_stack, runtime_environment(folder, config))
+    _enter_environment(exit_stack, folder, config)
     if folder.is_dir():
         exit_stack.enter_context(chdir(folder))
     return _load(folder, config)
@@ -59,8 +59,7 @@ def adopt_app(exit_stack: Stack, app: Chalice, config: StageConfig) -> LoadedApp
     Raises:
         ConfigError: Chalice would not deploy the app.
     """
-    _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
-    _set_environment(exit_stack, runtime_environment(Path.cwd(), config))
+    _enter_environment(exit_stack, Path.cwd(), config)
     config.validate(app)
     return LoadedApp(make_thread_safe(app), config, lambdas_of(app, config))
 
@@ -79,6 +78,19 @@ def _load(folder: Path, config: StageConfig) -> LoadedApp:
     app = make_thread_safe(load_app(folder))
     config.validate(app)
     return LoadedApp(app, config, lambdas_of(app, config))
+
+
+def _enter_environment(exit_stack: Stack, folder: Path, config: StageConfig) -> None:
+    exit_stack.callback(_read_time_zone)
+    _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
+    _set_environment(exit_stack, runtime_environment(folder, config))
+    _read_time_zone()
+
+
+def _read_time_zone() -> None:
+    """Let ``TZ`` apply to this process."""
+    if hasattr(time, "tzset"):  # not on Windows
+        time.tzset()
 
 
 def _set_environment(exit_stack: Stack, variables: Mapping[str, str]) -> None:

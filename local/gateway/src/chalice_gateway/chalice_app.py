@@ -169,6 +169,7 @@ def runtime_environment(folder: Path, config: StageConfig) -> dict[str, str]:
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": LOG_STREAM_NAME,
         "LAMBDA_TASK_ROOT": str(folder),
+        "TZ": ":UTC",
         "_HANDLER": "app.app",
         # X-Ray's SDK takes LAMBDA_TASK_ROOT for AWS, where there is a daemon.
         "AWS_XRAY_SDK_ENABLED": "false",

@@ -1,0 +1,1 @@
+"""Code of the app outside ``app.py``."""

@@ -1,0 +1,3 @@
+"""What the route ``/multifile`` imports."""
+
+GREETING = "from another file"

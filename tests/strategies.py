@@ -23,7 +23,10 @@ from chalicelib.core.commands import (
     Decision,
     Finish,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
@@ -276,7 +279,7 @@ PLAY = (
 OWN = ["finish"] * 3 + ["start"] * 2 + ["pause"] * 3 + ["resume"] * 4 + ["switch"]
 """What a participant of a simultaneous session does, by frequency."""
 
-VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6]
+VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6, *["set_turn", "reopen"] * 3, "reset"]
 """The same, plus an operator's commands."""
 
 
@@ -297,6 +300,8 @@ def steps(
     if verb == "switch":
         successor = draw(st.none() | st.integers(0, 5))
         asking = draw(st.none() | st.none() | st.integers(0, 2))
+    if verb == "set_turn":
+        successor = draw(st.integers(0, 5))
     if verb in ("switch", "pause", "pause or resume"):
         current = draw(st.none() | st.none() | st.integers(0, 1))
     clock, delta_ms, own, is_scaled = None, 0, "switch", False
@@ -387,6 +392,23 @@ def command_of(step: Step, session: Session) -> Command | None:
             return Pause(_named_id(step.current, session))
         case "resume" | "pause or resume":
             return Resume()
+    return _operators_command(step, session)
+
+
+def _operators_command(step: Step, session: Session) -> Command | None:
+    match step.verb:
+        case "complete":
+            return Complete()
+        case "cancel":
+            return Cancel()
+        case "undo":
+            return Undo()
+        case "set_turn":
+            return SetTurn(_successor_id(step, session) or "")
+        case "reopen":
+            return Reopen()
+        case "reset":
+            return Reset()
         case "adjust":
             return _adjustment(step, session)
     return None

@@ -50,6 +50,9 @@ VIEWS = {
             "cancel",
             "adjust",
             "undo",
+            "set_turn",
+            "reopen",
+            "reset",
         )
     },
 }

@@ -33,6 +33,7 @@ from ..schemas.requests import (
     NoFields,
     PauseSession,
     ResumeSession,
+    SetTurn,
     StartSession,
     SwitchCycle,
 )
@@ -389,6 +390,26 @@ OPERATIONS: Final = (
         "undo_switch",
         "Undo the last switch.",
         "INVALID_STATE_TRANSITION",
+    ),
+    _command(
+        "set_turn",
+        "set_turn",
+        "Make a participant of a paused session the active one.",
+        "INVALID_STATE_TRANSITION",
+        "PARTICIPANT_EXPIRED",
+        request=SetTurn,
+        is_body_optional=False,
+    ),
+    _command(
+        "reopen",
+        "reopen_session",
+        "Take back the end of a session: it is paused, as it stood then.",
+        "INVALID_STATE_TRANSITION",
+    ),
+    _command(
+        "reset",
+        "reset_session",
+        "Make the session pending again, with full clocks.",
     ),
     Operation(
         "GET",

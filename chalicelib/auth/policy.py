@@ -49,6 +49,9 @@ class Action(StrEnum):
     CANCEL = "cancel"
     ADJUST = "adjust"
     UNDO = "undo"
+    SET_TURN = "set_turn"
+    REOPEN = "reopen"
+    RESET = "reset"
     DELETE = "delete"
     MINT = "mint"
     REVOKE = "revoke"
@@ -91,6 +94,9 @@ RIGHTS: Final[Mapping[Action, tuple[Right, Right, Right, Right]]] = {
     Action.CANCEL: (YES, YES, NO, NO),
     Action.ADJUST: (YES, YES, NO, NO),
     Action.UNDO: (YES, YES, NO, NO),
+    Action.SET_TURN: (YES, YES, NO, NO),
+    Action.REOPEN: (YES, YES, NO, NO),
+    Action.RESET: (YES, YES, NO, NO),
     Action.DELETE: (YES, YES, NO, NO),
     Action.MINT: (YES, YES, NO, NO),
     Action.REVOKE: (YES, YES, NO, NO),
@@ -107,6 +113,9 @@ ACTIONS: Final[Mapping[type[rules.Command], Action]] = {
     rules.Cancel: Action.CANCEL,
     rules.Adjust: Action.ADJUST,
     rules.Undo: Action.UNDO,
+    rules.SetTurn: Action.SET_TURN,
+    rules.Reopen: Action.REOPEN,
+    rules.Reset: Action.RESET,
 }
 
 

@@ -25,6 +25,8 @@ from .errors import (
 from .events import (
     Event,
     SessionPaused,
+    SessionReopened,
+    SessionReset,
     SessionResumed,
     SessionStarted,
     SwitchUndone,
@@ -32,7 +34,17 @@ from .events import (
     TimeExtended,
 )
 from .rules import settle
-from .session import ENDED, Cycle, Rotation, S, Session, Simultaneous, Status, updated
+from .session import (
+    ENDED,
+    Cycle,
+    Rotation,
+    S,
+    Session,
+    Simultaneous,
+    Status,
+    reset,
+    updated,
+)
 from .setup import Permission, TurnTaking
 from .soft_close import extend
 
@@ -118,7 +130,42 @@ class Undo:
     name: ClassVar[str] = "undo"
 
 
-Command = Start | Switch | Pause | Resume | Finish | Complete | Cancel | Adjust | Undo
+@dataclass(frozen=True, slots=True)
+class SetTurn:
+    """In a pause, end the standing cycle and make ``participant_id`` the active one."""
+
+    name: ClassVar[str] = "set_turn"
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """Take back the end of the session: it is paused, as it stood then."""
+
+    name: ClassVar[str] = "reopen"
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Make the session pending again, with its clocks as at its creation."""
+
+    name: ClassVar[str] = "reset"
+
+
+Command = (
+    Start
+    | Switch
+    | Pause
+    | Resume
+    | Finish
+    | Complete
+    | Cancel
+    | Adjust
+    | Undo
+    | SetTurn
+    | Reopen
+    | Reset
+)
 
 UNDO_WINDOW_MS = 10_000
 """How long after a switch it can be undone."""
@@ -166,6 +213,8 @@ def _next_version(before: S, after: S, now_ms: int) -> S:
 
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:
+    if isinstance(command, Reset):
+        return Decision(reset(session), (SessionReset(now_ms),))
     match session:
         case Simultaneous():
             return _decide_simultaneous(session, command, now_ms)
@@ -197,6 +246,8 @@ def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -
             if _is_ended_as(session, command.name, status):
                 return Decision(session)
             changed = simultaneous_commands.end(session, status, now_ms)
+        case Reopen():
+            changed = simultaneous_commands.reopen(session, now_ms)
         case _:
             raise TypeError(f"{command.name} was not refused")
     return Decision(*changed)
@@ -205,7 +256,7 @@ def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -
 def _check_simultaneous(command: Command) -> None:
     """Refuse what only a rotation has."""
     match command:
-        case Switch() | Undo():
+        case Switch() | Undo() | SetTurn():
             raise InvalidCommand(
                 "sync_mode", f"simultaneous sessions have no turns to {command.name}; use finish"
             )
@@ -248,10 +299,19 @@ def _decide_in_rotation(session: Rotation, command: Command, now_ms: int) -> Dec
             return _end(session, command.name, Status.COMPLETED, now_ms)
         case Cancel():
             return _end(session, command.name, Status.CANCELLED, now_ms)
+    return _correct(session, command, now_ms)
+
+
+def _correct(session: Rotation, command: Command, now_ms: int) -> Decision:
+    match command:
         case Adjust():
             return _adjust(session, command, now_ms)
         case Undo():
             return _undo(session, now_ms)
+        case SetTurn():
+            return _set_turn(session, command, now_ms)
+        case Reopen():
+            return _reopen(session, now_ms)
     raise TypeError(f"{command.name} was not refused")
 
 
@@ -338,7 +398,9 @@ def _resume(session: Rotation, now_ms: int) -> Decision:
         raise InvalidTransition(Resume.name, session.status)
     cycle = session.cycle._replace(started_at_ms=now_ms)
     resumed = replace(session, status=Status.RUNNING, cycle=cycle)
-    return Decision(resumed, (SessionResumed(now_ms),))
+    # A session that was reopened may have a clock at 0, which runs out at this instant.
+    settled, expired = timeouts.settle(updated(resumed, now_ms), now_ms)
+    return Decision(settled, (SessionResumed(now_ms), *expired))
 
 
 def _end(session: Rotation, command: str, status: Status, now_ms: int) -> Decision:
@@ -382,6 +444,23 @@ def _undo(session: Rotation, now_ms: int) -> Decision:
     session_since_ms = switched_at_ms if undo_record.extension_ms else None
     settled, expired = timeouts.settle(restored, now_ms, switched_at_ms, session_since_ms)
     return Decision(settled, (event, *expired))
+
+
+def _set_turn(session: Rotation, command: SetTurn, now_ms: int) -> Decision:
+    cycle = session.cycle
+    if session.status is not Status.PAUSED or cycle is None:
+        raise InvalidTransition(command.name, session.status)
+    if session.setup.participants[cycle.position].participant_id == command.participant_id:
+        return Decision(session)
+    successor = _successor(session, command.participant_id)
+    switched, event = cycles.switch(session, cycle, successor, now_ms)
+    return Decision(switched, (event,))
+
+
+def _reopen(session: Rotation, now_ms: int) -> Decision:
+    if session.status not in ENDED:
+        raise InvalidTransition(Reopen.name, session.status)
+    return Decision(cycles.reopen(session), (SessionReopened(now_ms),))
 
 
 def _require_running(session: Rotation, command: str) -> Cycle:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from ..auth.policy import Action
-from ..core.commands import Cancel, Command, Complete, Undo
+from ..core.commands import Cancel, Command, Complete, Reopen, Reset, Undo
 from .fields import Request
 from .requests import (
     AdjustTime,
@@ -14,12 +14,24 @@ from .requests import (
     NoFields,
     PauseSession,
     ResumeSession,
+    SetTurn,
     StartSession,
     SwitchCycle,
 )
 
 CommandName = Literal[
-    "start", "switch", "pause", "resume", "finish", "complete", "cancel", "adjust", "undo"
+    "start",
+    "switch",
+    "pause",
+    "resume",
+    "finish",
+    "complete",
+    "cancel",
+    "adjust",
+    "undo",
+    "set_turn",
+    "reopen",
+    "reset",
 ]
 
 
@@ -42,4 +54,7 @@ COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
     "cancel": CommandSpec("cancel_session", Action.CANCEL, NoFields, lambda _: Cancel()),
     "adjust": CommandSpec("adjust_time", Action.ADJUST, AdjustTime, AdjustTime.command),
     "undo": CommandSpec("undo_switch", Action.UNDO, NoFields, lambda _: Undo()),
+    "set_turn": CommandSpec("set_turn", Action.SET_TURN, SetTurn, SetTurn.command),
+    "reopen": CommandSpec("reopen_session", Action.REOPEN, NoFields, lambda _: Reopen()),
+    "reset": CommandSpec("reset_session", Action.RESET, NoFields, lambda _: Reset()),
 }

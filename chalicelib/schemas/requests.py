@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError, from_json, to_json
 
+from ..core import commands
 from ..core.commands import Adjust, Finish, Pause, Resume, Start, Switch
 from ..core.setup import (
     THOUSANDTHS,
@@ -306,6 +307,15 @@ class FinishClock(Request):
 
     def command(self) -> Finish:
         return Finish(self.participant_id)
+
+
+class SetTurn(Request):
+    """POST /v1/sessions/{id}/set_turn."""
+
+    participant_id: Uuid
+
+    def command(self) -> commands.SetTurn:
+        return commands.SetTurn(self.participant_id)
 
 
 def _not_zero(value: int) -> int:

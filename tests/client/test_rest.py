@@ -136,6 +136,9 @@ CALLS: list[tuple[Call, str, str, Any]] = [
     (lambda one: one.complete("s"), "POST", "/s/complete", {}),
     (lambda one: one.cancel("s"), "POST", "/s/cancel", {}),
     (lambda one: one.undo("s"), "POST", "/s/undo", {}),
+    (lambda one: one.set_turn("s", "b"), "POST", "/s/set_turn", {"participant_id": "b"}),
+    (lambda one: one.reopen("s"), "POST", "/s/reopen", {}),
+    (lambda one: one.reset("s"), "POST", "/s/reset", {}),
     (
         lambda one: one.adjust("s", -5, group_id="g", reason="r"),
         "POST",

@@ -12,7 +12,10 @@ from chalicelib.core.commands import (
     Complete,
     Decision,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
@@ -97,6 +100,15 @@ class Game:
 
     def undo(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, Undo())
+
+    def set_turn(self, at_ms: int, to: str) -> Game:
+        return self._carry_out(at_ms, SetTurn(to))
+
+    def reopen(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Reopen())
+
+    def reset(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Reset())
 
     def adjust(
         self, at_ms: int, delta_ms: int, participant_id: str | None = None, group: str | None = None

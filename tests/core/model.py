@@ -17,7 +17,10 @@ from chalicelib.core.commands import (
     Command,
     Complete,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
@@ -35,6 +38,9 @@ ALLOWED_FROM = {
     "cancel": "pending running paused cancelled",
     "adjust": "pending running paused",
     "undo": "running",
+    "set_turn": "paused",
+    "reopen": "expired completed cancelled",
+    "reset": "pending running paused expired completed cancelled",
 }
 
 
@@ -234,6 +240,7 @@ class Model:
     in_overtime: bool = False
     switched_at: int = 0
     completed_at: int | None = None
+    last_active: Player | None = None
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
     session_warned_to: int = 0
     """Until when the session clock has warned, regardless of undone switches."""
@@ -399,10 +406,26 @@ class Model:
             case Resume():
                 self.status = "running"
                 self.log.append((self.now, "session_resumed", None))
+                if self.mode is SyncMode.GLOBAL and self.session_left == 0:
+                    self.end("expired", self.now)
             case Complete() | Cancel():
                 self.command_end("completed" if isinstance(command, Complete) else "cancelled")
+            case _:
+                return self.correct(command)
+        return None, None
+
+    def correct(self, command: Command) -> tuple[str | None, str | None]:
+        match command:
             case Adjust():
                 return self.command_adjust(command)
+            case SetTurn(named):
+                return self.command_set_turn(named)
+            case Reopen():
+                self.reopen()
+            case Reset():
+                log = [*self.log, (self.now, "session_reset", None)]
+                again = Model(self.setup, self.now, log=log, session_warned_to=self.now)
+                self.__dict__.update(again.__dict__)
         return None, None
 
     def is_forbidden(self, command: Switch) -> bool:
@@ -411,6 +434,20 @@ class Model:
         if self.setup.turn_taking is TurnTaking.TAKE:
             named = command.next_participant_id
         return None not in (command.requested_by, named) and named != command.requested_by
+
+    def command_set_turn(self, named: str) -> tuple[str | None, str | None]:
+        assert self.active is not None
+        if named == self.active.name:
+            return None, None
+        refused, _ = self.command_switch(Switch(named))
+        return refused, None
+
+    def reopen(self) -> None:
+        self.log.append((self.now, "session_reopened", None))
+        self.active, self.completed_at = self.last_active, None
+        if self.active is not None:
+            self.active.cycles -= 1
+        self.status = "pending" if self.active is None else "paused"
 
     def command_switch(self, command: Switch) -> tuple[str | None, str | None]:
         assert self.active is not None
@@ -559,7 +596,8 @@ class Model:
         self.log.append((at, f"session_{status}", self.active.name if self.active else None))
         if self.active is not None:
             self.active.cycles += 1
-        self.active, self.status, self.completed_at = None, status, at
+        self.last_active, self.active = self.active, None
+        self.status, self.completed_at = status, at
 
     # What is shown
 

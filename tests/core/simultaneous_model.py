@@ -15,7 +15,10 @@ from chalicelib.core.commands import (
     Complete,
     Finish,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
@@ -30,6 +33,8 @@ ALLOWED_FROM = {
     "complete": "pending running paused completed",
     "cancel": "pending running paused cancelled",
     "adjust": "pending running paused",
+    "reopen": "expired completed cancelled",
+    "reset": "pending running paused expired completed cancelled",
 }
 INVALID, REFUSED = "VALIDATION_ERROR", "INVALID_STATE_TRANSITION"
 
@@ -48,6 +53,9 @@ class OwnClock:
     overtime: int = 0
     expired: bool = False
     timed_out: bool = False
+    was: str = ""
+    """What it was before the session stopped it."""
+    ended_session: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -74,6 +82,7 @@ class SimultaneousModel:
     status: str = "pending"
     clocks: list[OwnClock] = field(default_factory=list)
     completed_at: int | None = None
+    has_begun: bool = False
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -110,6 +119,8 @@ class SimultaneousModel:
                 clock.state, clock.timed_out = "finished", True
                 self.log.append((self.now, "participant_finished", clock.name))
         ends = self.setup.action_on_timeout is TimeoutAction.END_SESSION
+        for clock in due:
+            clock.ended_session = ends
         if due and (ends or not any(clock.is_open for clock in self.clocks)):
             self.end("expired")
 
@@ -118,9 +129,18 @@ class SimultaneousModel:
         self.log.append((self.now, f"session_{status}", None))
         for clock in self.clocks:
             if clock.state in ("running", "paused"):
-                clock.state = "stopped"
+                clock.was, clock.state = clock.state, "stopped"
 
     # Commands
+
+    def told_to_reopen(self) -> None:
+        self.log.append((self.now, "session_reopened", None))
+        self.status, self.completed_at = "paused" if self.has_begun else "pending", None
+        for clock in self.clocks:
+            if clock.ended_session:
+                clock.state, clock.timed_out, clock.ended_session = "running", False, False
+            if clock.state == "stopped":
+                clock.state = clock.was
 
     def carry_out(self, command: Command | None) -> tuple[str | None, str | None]:
         """The error code; the second value is a switch's, and there is none."""
@@ -130,7 +150,13 @@ class SimultaneousModel:
 
     def refusal_of(self, command: Command) -> str | None:
         match command:
-            case Switch() | Undo() | Pause(current_participant_id=str()) | Adjust(group_id=str()):
+            case (
+                Switch()
+                | Undo()
+                | SetTurn()
+                | Pause(current_participant_id=str())
+                | Adjust(group_id=str())
+            ):
                 return INVALID
             case Pause(participant_id=who):
                 return self.told_to_pause(who)
@@ -145,6 +171,13 @@ class SimultaneousModel:
                 return self.told_to_finish(who)
             case Adjust():
                 return self.told_to_adjust(command)
+            case Reopen():
+                return self.told_to_reopen()
+            case Reset():
+                log = [*self.log, (self.now, "session_reset", None)]
+                again = SimultaneousModel(self.setup, self.now, log=log)
+                self.__dict__.update(again.__dict__)
+                return None
         status = "completed" if isinstance(command, Complete) else "cancelled"
         if self.status != status:
             self.end(status)
@@ -162,7 +195,7 @@ class SimultaneousModel:
         if not waiting:
             return REFUSED
         is_first = self.status == "pending"
-        self.status = "running"
+        self.status, self.has_begun = "running", True
         for clock in waiting:
             clock.state = "running"
         if is_first:

@@ -196,7 +196,10 @@ def test_arbitrary_bytes_create_a_working_session_or_none(rest: RestClient, raw:
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
 
 
-COMMANDS = ["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+COMMANDS = [
+    *("start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"),
+    *("set_turn", "reopen", "reset"),
+]
 commands = st.sampled_from(COMMANDS)
 arguments = (
     values
@@ -207,6 +210,7 @@ arguments = (
         {"delta_ms": st.integers(-20_000, 20_000) | numbers},
         optional={"group_id": st.sampled_from([RED, BLUE]) | words, "reason": words},
     )
+    | st.fixed_dictionaries({"participant_id": st.sampled_from([ANNE, BEN]) | words})
     | st.none()
 )
 

@@ -16,6 +16,8 @@ from chalicelib.core.commands import (
     Complete,
     Finish,
     Pause,
+    Reopen,
+    Reset,
     Resume,
     Start,
     Switch,
@@ -85,7 +87,7 @@ commands: st.SearchStrategy[Command | None] = st.one_of(
     st.just(Complete()),
     st.just(Finish("")),
     st.builds(Adjust, lengths_ms),
-    st.just(Undo()),
+    st.sampled_from([Undo(), Reopen(), Reset()]),
 )
 
 

@@ -20,7 +20,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tickless
-from chalicelib.core.commands import Adjust, Command, Pause, Resume, Start, Switch, Undo
+from chalicelib.core.commands import (
+    Adjust,
+    Command,
+    Complete,
+    Pause,
+    Reopen,
+    Reset,
+    Resume,
+    SetTurn,
+    Start,
+    Switch,
+    Undo,
+)
 from chalicelib.core.errors import RuleError, SessionExists, SessionNotFound
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.ports import HeartbeatPolicy
@@ -199,6 +211,10 @@ COMMANDS: list[Command] = [
     Pause(),
     Resume(),
     Undo(),
+    SetTurn(uuid(1)),
+    Complete(),
+    Reopen(),
+    Reset(),
     Adjust(-300, participant_id=uuid(1)),
 ]
 WAITS_MS = (1, 300, 1_000, 2_500, 31_000)

@@ -116,7 +116,10 @@
 
 /** @typedef {{type: string, [field: string]: unknown}} ClientMessage */
 
-/** @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo' | 'finish'} CommandName */
+/**
+ * @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo'
+ *   | 'finish' | 'set_turn' | 'reopen' | 'reset'} CommandName
+ */
 
 /** @typedef {'connecting' | 'live' | 'unconfirmed' | 'reconnecting' | 'closed'} ConnectionState */
 

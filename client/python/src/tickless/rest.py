@@ -71,6 +71,9 @@ class RestClient:
     cancel = _method(rest_operations.cancel)
     undo = _method(rest_operations.undo)
     adjust = _method(rest_operations.adjust)
+    set_turn = _method(rest_operations.set_turn)
+    reopen = _method(rest_operations.reopen)
+    reset = _method(rest_operations.reset)
 
     mint_token = _method(rest_operations.mint_token)
     revoke_token = _method(rest_operations.revoke_token)

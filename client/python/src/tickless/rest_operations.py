@@ -177,6 +177,27 @@ def adjust(
     return _command(session_id, "adjust", args, options)
 
 
+def set_turn(
+    session_id: str, participant_id: str, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Make a participant of a paused session the active one; the session stays paused."""
+    return _command(session_id, "set_turn", {"participant_id": participant_id}, options)
+
+
+def reopen(
+    session_id: str, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Take back the end of the session: it is paused, as it stood then."""
+    return _command(session_id, "reopen", {}, options)
+
+
+def reset(
+    session_id: str, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Make the session pending again, with full clocks."""
+    return _command(session_id, "reset", {}, options)
+
+
 # Tokens and time
 
 

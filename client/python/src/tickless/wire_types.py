@@ -12,7 +12,18 @@ SyncMode = Literal[
 ]
 Status = Literal["pending", "running", "paused", "expired", "completed", "cancelled"]
 CommandName = Literal[
-    "start", "switch", "pause", "resume", "finish", "complete", "cancel", "adjust", "undo"
+    "start",
+    "switch",
+    "pause",
+    "resume",
+    "finish",
+    "complete",
+    "cancel",
+    "adjust",
+    "undo",
+    "set_turn",
+    "reopen",
+    "reset",
 ]
 ClockState = Literal["waiting", "running", "paused", "finished", "stopped"]
 Role = Literal["host", "participant", "viewer"]

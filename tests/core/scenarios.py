@@ -204,10 +204,6 @@ class SimultaneousScenario:
             case SessionEnded(at):
                 self.stop(event.type.removeprefix("session_"))
                 self.ended_at = at
-            case SessionReopened():
-                self.reopen()
-            case SessionReset():
-                self.__dict__.update(SimultaneousScenario(self.setup).__dict__)
             case TimeAdjusted(_, one, _, delta) if delta > 0:
                 for name, clock in self.clocks.items():
                     if one in (None, name) and clock.state != "finished":
@@ -216,7 +212,7 @@ class SimultaneousScenario:
                 self.replay_own(event)
 
     def replay_own(self, event: Event) -> None:
-        """An event of one participant's clock, or of all that start."""
+        """An event of one participant's clock, or of all together."""
         match event:
             case ParticipantStarted(at, one):
                 self.start(self.clocks.values() if one is None else [self.clocks[one]], at)
@@ -228,6 +224,10 @@ class SimultaneousScenario:
                 clock = self.clocks[one]
                 assert (clock.used, clock.overtime) == (used, overtime)
                 clock.state, clock.since = "finished", None
+            case SessionReopened():
+                self.reopen()
+            case SessionReset():
+                self.__dict__.update(SimultaneousScenario(self.setup).__dict__)
             case ParticipantExpired(_, one, _, action):
                 self.clocks[one].has_expired = True
                 self.clocks[one].ended_session = action is TimeoutAction.END_SESSION

@@ -133,7 +133,11 @@ class SimultaneousModel:
 
     # Commands
 
-    def told_to_reopen(self) -> None:
+    def told_to_begin_again(self, command: Reopen | Reset) -> None:
+        if isinstance(command, Reset):
+            log = [*self.log, (self.now, "session_reset", None)]
+            self.__dict__.update(SimultaneousModel(self.setup, self.now, log=log).__dict__)
+            return
         self.log.append((self.now, "session_reopened", None))
         self.status, self.completed_at = "paused" if self.has_begun else "pending", None
         for clock in self.clocks:
@@ -149,6 +153,7 @@ class SimultaneousModel:
         return self.refusal_of(command), None
 
     def refusal_of(self, command: Command) -> str | None:
+        """The error code, if the command is refused."""
         match command:
             case (
                 Switch()
@@ -164,6 +169,9 @@ class SimultaneousModel:
                 return self.told_to_resume(who)
         if self.status not in ALLOWED_FROM[command.name].split():
             return REFUSED
+        if isinstance(command, Reopen | Reset):
+            self.told_to_begin_again(command)
+            return None
         match command:
             case Start(participant_id=who):
                 return self.told_to_start(who)
@@ -171,13 +179,6 @@ class SimultaneousModel:
                 return self.told_to_finish(who)
             case Adjust():
                 return self.told_to_adjust(command)
-            case Reopen():
-                return self.told_to_reopen()
-            case Reset():
-                log = [*self.log, (self.now, "session_reset", None)]
-                again = SimultaneousModel(self.setup, self.now, log=log)
-                self.__dict__.update(again.__dict__)
-                return None
         status = "completed" if isinstance(command, Complete) else "cancelled"
         if self.status != status:
             self.end(status)

@@ -68,6 +68,8 @@ export class HostView {
   #moreForActive = this.#button('+', () => this.#adjustActive(1), '', true);
   #lessForActive = this.#button('−', () => this.#adjustActive(-1), '', true);
   #complete = this.#button('Complete', () => this.#confirmComplete());
+  #reopen = this.#button('Reopen', () => this.#send('reopen'));
+  #reset = this.#button('Start over', () => this.#confirmReset());
   #delete = this.#button('Delete', () => this.#confirmDelete(), 'danger');
   #adjustment = el(
     'select',
@@ -101,6 +103,8 @@ export class HostView {
           this.#pause,
           this.#undo,
           this.#complete,
+          this.#reopen,
+          this.#reset,
           this.#adjustment,
           this.#delete,
         ),
@@ -195,6 +199,8 @@ export class HostView {
     this.#undo.hidden = isOver || !hasTurns;
     this.#undo.disabled = !isLive || state.status !== 'running';
     this.#complete.disabled = !isLive;
+    this.#reopen.hidden = this.#reset.hidden = !isOver;
+    this.#reopen.disabled = this.#reset.disabled = !isLive;
   }
 
   /**
@@ -210,7 +216,7 @@ export class HostView {
     card.act.hidden = action === null;
     if (action) {
       setText(card.act, action.label);
-      card.act.ariaLabel = `${action.label}${action.command === 'switch' ? ' to' : ''} ${this.#screen.names?.nameOf(id)}`;
+      card.act.ariaLabel = `${action.label}${/^(switch|set_turn)$/.test(action.command ?? '') ? ' to' : ''} ${this.#screen.names?.nameOf(id)}`;
     }
   }
 
@@ -286,10 +292,19 @@ export class HostView {
   async #confirmComplete() {
     const isConfirmed = await confirm({
       title: 'Complete the session?',
-      text: 'All clocks stop for every participant. This can’t be undone.',
+      text: 'All clocks stop for every participant. You can reopen it later.',
       action: 'Complete',
     });
     if (isConfirmed) await this.#send('complete');
+  }
+
+  async #confirmReset() {
+    const isConfirmed = await confirm({
+      title: 'Start over?',
+      text: 'All clocks are full again, and nothing is used, under the same links. This can’t be undone.',
+      action: 'Start over',
+    });
+    if (isConfirmed) await this.#send('reset');
   }
 
   async #confirmDelete() {

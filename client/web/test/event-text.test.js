@@ -23,6 +23,8 @@ test('events are described in words, unknown ones by their type', () => {
     text({ type: 'time_extended', delta_ms: 90_000 }),
     'Extended by 1 minute 30 seconds',
   );
+  assert.equal(text({ type: 'session_reopened' }), 'Reopened');
+  assert.equal(text({ type: 'session_reset' }), 'Reset to the beginning');
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
 });
 

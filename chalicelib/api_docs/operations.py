@@ -36,6 +36,7 @@ from ..schemas.requests import (
     SetTurn,
     StartSession,
     SwitchCycle,
+    UpdateSession,
 )
 from ..schemas.tokens import MintToken
 from .components import Schema
@@ -78,7 +79,7 @@ class Operation:
     that ``is_limited`` is rate limited and reports the remaining quota.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     view: str
     tag: str
@@ -274,6 +275,19 @@ OPERATIONS: Final = (
         parameters=(SESSION_ID, IF_NONE_MATCH),
         is_limited=True,
         action=Action.READ,
+    ),
+    Operation(
+        "PATCH",
+        SESSION,
+        "update_session",
+        "sessions",
+        "Change the session's setup, by a JSON merge patch (RFC 7396).",
+        {200: Answer("The patch was applied.", StateAnswer, ("ETag",))},
+        (*READ_ERRORS, "INVALID_STATE_TRANSITION", *CONDITION_ERRORS),
+        UpdateSession,
+        parameters=(SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
+        is_limited=True,
+        action=Action.UPDATE,
     ),
     Operation(
         "DELETE",

@@ -52,6 +52,7 @@ class Action(StrEnum):
     SET_TURN = "set_turn"
     REOPEN = "reopen"
     RESET = "reset"
+    UPDATE = "update"
     DELETE = "delete"
     MINT = "mint"
     REVOKE = "revoke"
@@ -97,6 +98,7 @@ RIGHTS: Final[Mapping[Action, tuple[Right, Right, Right, Right]]] = {
     Action.SET_TURN: (YES, YES, NO, NO),
     Action.REOPEN: (YES, YES, NO, NO),
     Action.RESET: (YES, YES, NO, NO),
+    Action.UPDATE: (YES, YES, NO, NO),
     Action.DELETE: (YES, YES, NO, NO),
     Action.MINT: (YES, YES, NO, NO),
     Action.REVOKE: (YES, YES, NO, NO),
@@ -116,6 +118,7 @@ ACTIONS: Final[Mapping[type[rules.Command], Action]] = {
     rules.SetTurn: Action.SET_TURN,
     rules.Reopen: Action.REOPEN,
     rules.Reset: Action.RESET,
+    rules.Update: Action.UPDATE,
 }
 
 

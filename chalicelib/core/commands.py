@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from . import cycles, simultaneous_commands, timeouts
 from .adjustments import adjust
+from .edits import AFTER_THE_END, WITHOUT_CLOCKS, Patch, edit
 from .errors import (
     InvalidCommand,
     InvalidTransition,
@@ -29,6 +30,7 @@ from .events import (
     SessionReset,
     SessionResumed,
     SessionStarted,
+    SessionUpdated,
     SwitchUndone,
     TimeAdjusted,
     TimeExtended,
@@ -152,6 +154,14 @@ class Reset:
     name: ClassVar[str] = "reset"
 
 
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change the setup by a JSON merge patch; see ``edits``."""
+
+    name: ClassVar[str] = "update"
+    patch: Patch
+
+
 Command = (
     Start
     | Switch
@@ -165,6 +175,7 @@ Command = (
     | SetTurn
     | Reopen
     | Reset
+    | Update
 )
 
 UNDO_WINDOW_MS = 10_000
@@ -213,6 +224,8 @@ def _next_version(before: S, after: S, now_ms: int) -> S:
 
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:
+    if isinstance(command, Update):
+        return _update(session, command, now_ms)
     if isinstance(command, Reset):
         return Decision(reset(session), (SessionReset(now_ms),))
     match session:
@@ -221,6 +234,19 @@ def _decide(session: Session, command: Command, now_ms: int) -> Decision:
         case Rotation():
             return _decide_in_rotation(session, command, now_ms)
     raise TypeError(f"No commands for a {type(session).__name__}")
+
+
+def _update(session: Session, command: Update, now_ms: int) -> Decision:
+    if session.status in ENDED and not command.patch.keys() <= AFTER_THE_END:
+        raise InvalidTransition(command.name, session.status)
+    edited, changed = edit(session, command.patch, now_ms)
+    if not changed:
+        return Decision(session)
+    if isinstance(edited, Rotation) and not WITHOUT_CLOCKS.issuperset(changed):
+        edited = replace(edited, undo_record=None)
+    if isinstance(edited, Simultaneous) and "warn_at_ms" in changed:
+        edited = simultaneous_commands.with_new_warnings(edited, now_ms)
+    return Decision(edited, (SessionUpdated(now_ms, changed),))
 
 
 def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -> Decision:

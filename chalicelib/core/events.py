@@ -108,6 +108,14 @@ class SessionReopened(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionUpdated(Event):
+    """These fields of the session's setup were changed."""
+
+    type: ClassVar[str] = "session_updated"
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TimeAdjusted(Event):
     """An operator adjusted a clock; ``delta_ms`` is the time actually added or removed.
 

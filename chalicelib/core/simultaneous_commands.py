@@ -159,6 +159,12 @@ def reopen(session: Simultaneous, now_ms: int) -> Changed:
     return replace(session, status=status, completed_at_ms=None), (SessionReopened(now_ms),)
 
 
+def with_new_warnings(session: Simultaneous, now_ms: int) -> Simultaneous:
+    """The session whose ``warn_at_ms`` was changed: marks passed by now give no warning."""
+    session, time_ms = _at_now(session, now_ms)
+    return with_clocks(session, {}, time_ms, also=range(len(session.blocks)))
+
+
 def adjust(
     session: Simultaneous,
     participant_id: str | None,

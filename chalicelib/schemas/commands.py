@@ -17,6 +17,7 @@ from .requests import (
     SetTurn,
     StartSession,
     SwitchCycle,
+    UpdateSession,
 )
 
 CommandName = Literal[
@@ -32,16 +33,21 @@ CommandName = Literal[
     "set_turn",
     "reopen",
     "reset",
+    "update",
 ]
 
 
 class CommandSpec(NamedTuple):
-    """What a command needs: ``build`` makes the core's command of an instance of ``model``."""
+    """What a command needs: ``build`` makes the core's command of an instance of ``model``.
+
+    Over REST, a command is a POST to its name below the session, or a PATCH of the session itself.
+    """
 
     operation_id: str
     action: Action
     model: type[Request]
     build: Callable[[Any], Command]
+    method: Literal["POST", "PATCH"] = "POST"
 
 
 COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
@@ -57,4 +63,7 @@ COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
     "set_turn": CommandSpec("set_turn", Action.SET_TURN, SetTurn, SetTurn.command),
     "reopen": CommandSpec("reopen_session", Action.REOPEN, NoFields, lambda _: Reopen()),
     "reset": CommandSpec("reset_session", Action.RESET, NoFields, lambda _: Reset()),
+    "update": CommandSpec(
+        "update_session", Action.UPDATE, UpdateSession, UpdateSession.command, "PATCH"
+    ),
 }

@@ -22,6 +22,7 @@ HOST_ACTIONS = (
     "set_turn",
     "reopen",
     "reset",
+    "update",
     "delete",
     "mint",
     "revoke",

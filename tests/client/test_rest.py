@@ -123,6 +123,7 @@ CALLS: list[tuple[Call, str, str, Any]] = [
     (lambda one: one.create_session({"session_id": "s"}), "POST", "", {"session_id": "s"}),
     (lambda one: one.get_session("s"), "GET", "/s", None),
     (lambda one: one.delete_session("s"), "DELETE", "/s", None),
+    (lambda one: one.update_session("s", {"message": None}), "PATCH", "/s", {"message": None}),
     (lambda one: one.start("s"), "POST", "/s/start", {}),
     (lambda one: one.switch("s"), "POST", "/s/switch", {}),
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from chalicelib.core.commands import (
     Adjust,
@@ -19,8 +19,10 @@ from chalicelib.core.commands import (
     Start,
     Switch,
     Undo,
+    Update,
     apply,
 )
+from chalicelib.core.edits import Patch
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
 from chalicelib.core.rules import clocks, deadline_ms
@@ -109,6 +111,9 @@ class Game:
 
     def reset(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, Reset())
+
+    def update(self, at_ms: int, **patch: Any) -> Game:
+        return self._carry_out(at_ms, Update(cast(Patch, patch)))
 
     def adjust(
         self, at_ms: int, delta_ms: int, participant_id: str | None = None, group: str | None = None

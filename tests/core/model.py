@@ -8,7 +8,7 @@ Slow, but plainly right.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.core import time_controls as tc
 from chalicelib.core.commands import (
@@ -24,7 +24,9 @@ from chalicelib.core.commands import (
     Start,
     Switch,
     Undo,
+    Update,
 )
+from chalicelib.core.edits import Patch
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
 
 Shown = dict[str, object]
@@ -41,6 +43,7 @@ ALLOWED_FROM = {
     "set_turn": "paused",
     "reopen": "expired completed cancelled",
     "reset": "pending running paused expired completed cancelled",
+    "update": "pending running paused",
 }
 
 
@@ -363,6 +366,8 @@ class Model:
             return None, None
         if isinstance(command, Switch) and self.is_forbidden(command):
             return "FORBIDDEN", None
+        if isinstance(command, Update):
+            return self.update(command.patch), None
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
         if isinstance(command, Undo):
@@ -375,14 +380,33 @@ class Model:
             self.before_switch = before if switched else None
         return refused, expired
 
+    def update(self, patch: Patch) -> str | None:
+        """Only what concerns clocks: whether, and how, the next timeouts and warnings come."""
+        is_over = self.status not in ALLOWED_FROM["update"].split()
+        if is_over and not set(patch) <= {"metadata", "message"}:
+            return "INVALID_STATE_TRANSITION"
+        setup = self.setup
+        if "warn_at_ms" in patch:
+            marks = sorted(patch["warn_at_ms"] or [], reverse=True)
+            setup = replace(setup, warn_at_ms=tuple(marks))
+        if "action_on_timeout" in patch:
+            usual = "end_session" if self.mode is SyncMode.COUNT_UP else "notify"
+            action = TimeoutAction((patch["action_on_timeout"] or {}).get("type") or usual)
+            data = setup.action_data if patch["action_on_timeout"] else None
+            if (action, data) != (setup.action_on_timeout, setup.action_data):
+                self.before_switch = None
+            setup = replace(setup, action_on_timeout=action, action_data=data)
+        self.setup = setup
+        return None
+
     def undo(self) -> str | None:
         before, until = self.before_switch, self.now
         if before is None or until - self.switched_at > 10_000:
             return "INVALID_STATE_TRANSITION"
-        log, extended = self.log, self.extended
+        log, extended, setup = self.log, self.extended, self.setup
         self.__dict__.update(before.__dict__)
         assert self.active is not None
-        self.log = log
+        self.log, self.setup = log, setup
         if self.extended == extended:
             self.session_warned_to = until
         self.log.append((until, "switch_undone", self.active.name))

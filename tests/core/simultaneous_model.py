@@ -6,7 +6,7 @@ clock that runs has one millisecond less after each millisecond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 
 from chalicelib.core.commands import (
@@ -22,7 +22,9 @@ from chalicelib.core.commands import (
     Start,
     Switch,
     Undo,
+    Update,
 )
+from chalicelib.core.edits import Patch
 from chalicelib.core.setup import Setup, TimeoutAction
 
 Shown = dict[str, object]
@@ -150,7 +152,21 @@ class SimultaneousModel:
         """The error code; the second value is a switch's, and there is none."""
         if command is None:
             return None, None
+        if isinstance(command, Update):
+            return self.update(command.patch), None
         return self.refusal_of(command), None
+
+    def update(self, patch: Patch) -> str | None:
+        """Only what concerns clocks: how the next timeouts come, and which warnings."""
+        if self.completed_at is not None and not set(patch) <= {"metadata", "message"}:
+            return REFUSED
+        if "warn_at_ms" in patch:
+            marks = sorted(patch["warn_at_ms"] or [], reverse=True)
+            self.setup = replace(self.setup, warn_at_ms=tuple(marks))
+        if "action_on_timeout" in patch:
+            action = (patch["action_on_timeout"] or {}).get("type") or TimeoutAction.NOTIFY
+            self.setup = replace(self.setup, action_on_timeout=action)
+        return None
 
     def refusal_of(self, command: Command) -> str | None:
         """The error code, if the command is refused."""

@@ -234,6 +234,40 @@ def test_arbitrary_commands_leave_a_consistent_session(
         assert before["version"] <= settled["version"] <= after["version"]
 
 
+patched = st.fixed_dictionaries(
+    {},
+    optional={
+        "metadata": values,
+        "message": st.fixed_dictionaries({}, optional={"text": words, "style": words}) | values,
+        "warn_at_ms": marks | values,
+        "action_on_timeout": st.fixed_dictionaries({}, optional={"type": words, "data": values})
+        | values,
+        "soft_close": st.fixed_dictionaries({}, optional={"extend_to_ms": numbers}) | values,
+    },
+)
+
+
+@bounded
+@given(patches=st.lists(patched | values, max_size=4), ends=st.booleans())
+def test_arbitrary_updates_leave_a_consistent_session(
+    rest: RestClient, patches: list[Any], ends: bool
+) -> None:
+    fresh()
+    rest.post("/v1/sessions", EVERYTHING)
+    if ends:
+        rest.command("cancel")
+    for body in patches:
+        before = rest.get(PATH).data
+        answer = rest.call("PATCH", PATH, raw=json.dumps(body).encode())
+        sound(answer)
+        after = rest.get(PATH).data
+        if answer.status >= 400:
+            assert after == before
+        else:
+            assert after == answer.data
+        assert rest.post("/v1/sessions", EVERYTHING).data == after
+
+
 @bounded
 @given(text=written, marks_ms=marks, own=st.none() | written)
 def test_arbitrary_notation_and_warnings_create_a_working_session_or_none(

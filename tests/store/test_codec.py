@@ -22,6 +22,7 @@ from chalicelib.core.commands import (
     Start,
     Switch,
     Undo,
+    Update,
     apply,
 )
 from chalicelib.core.errors import InvalidSetup
@@ -58,7 +59,7 @@ from chalicelib.core.time_controls import (
 )
 from chalicelib.store import codec
 from tests.core import build
-from tests.strategies import sessions
+from tests.strategies import patches, sessions
 
 from .sessions import a_setup
 
@@ -88,6 +89,7 @@ commands: st.SearchStrategy[Command | None] = st.one_of(
     st.just(Finish("")),
     st.builds(Adjust, lengths_ms),
     st.sampled_from([Undo(), Reopen(), Reset()]),
+    st.builds(Update, patches()),
 )
 
 

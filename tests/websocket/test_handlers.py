@@ -395,6 +395,8 @@ def test_command_is_acknowledged_and_broadcast(room: Room) -> None:
         ("undo", None, ["start", "switch"], {"active_participant_id": ANNE}),
         ("set_turn", {"participant_id": BEN}, ["start", "pause"], {"active_participant_id": BEN}),
         ("reopen", None, ["start", "cancel"], {"status": "paused"}),
+        ("update", {"action_on_timeout": {"type": "skip_cycle"}}, [], {"version": 2}),
+        ("update", {"message": {"text": "Tea", "style": "alert"}}, ["start"], {"version": 3}),
         ("reset", None, ["start"], {"status": "pending", "session_started_at": None}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -402,7 +404,7 @@ def test_command_is_acknowledged_and_broadcast(room: Room) -> None:
 def test_command_is_acknowledged_with_its_version(
     room: Room,
     name: str,
-    args: dict[str, str] | None,
+    args: dict[str, Any] | None,
     before: list[str],
     shown: dict[str, Any],
 ) -> None:

@@ -60,6 +60,7 @@ class RestClient:
 
     create_session = _method(rest_operations.create_session)
     get_session = _method(rest_operations.get_session)
+    update_session = _method(rest_operations.update_session)
     delete_session = _method(rest_operations.delete_session)
     get_events = _method(rest_operations.get_events)
 

@@ -79,6 +79,13 @@ def get_session(
     return Request("GET", _path(session_id), _session_if_modified, headers=headers)
 
 
+def update_session(
+    session_id: str, patch: Mapping[str, Any], **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Change ``metadata``, ``message`` and the like by a JSON merge patch (RFC 7396)."""
+    return Request("PATCH", _path(session_id), _session, patch, headers=_headers(options))
+
+
 def delete_session(session_id: str, **options: Unpack[WriteOptions]) -> Request[None]:
     """Delete the session. Idempotent."""
     return Request("DELETE", _path(session_id), _nothing, headers=_headers(options))

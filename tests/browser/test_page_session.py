@@ -140,6 +140,22 @@ def test_time_is_added_and_removed(screens: Screens, stack: Instance) -> None:
     expect(log.get_by_text("1 minute added for Against")).to_be_visible()
 
 
+def test_message_of_the_host_is_on_every_screen(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Debate", names="For\nAgainst")
+    viewer = screens.open(link_for(host, VIEWER))
+    press(host, "Start")
+    host.get_by_role("textbox", name="Message to every screen").fill("Five minutes")
+    press(host, "Show")
+    for page in (host, viewer):
+        expect(page.locator(".message")).to_have_text("Five minutes")
+        expect(page.locator(".message")).to_have_attribute("role", "status")
+    host.get_by_role("checkbox", name="Alert").check()
+    press(host, "Show")
+    expect(viewer.get_by_role("alert").filter(has_text="Five minutes")).to_be_visible()
+    press(host, "Clear")
+    expect(viewer.locator(".message")).to_be_hidden()
+
+
 def test_host_sets_the_turn_reopens_and_starts_over(screens: Screens, stack: Instance) -> None:
     host = create_session(screens, stack.rest_url, "Debate", names="For\nAgainst")
     press(host, "Start")

@@ -11,6 +11,7 @@ import { ClockView } from './clock-view.js';
 import { confirm } from './confirm.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { errorText } from './event-text.js';
+import { MessageForm } from './message-form.js';
 import { ParticipantList } from './participant-list.js';
 import { cardAction, hostAction, isFinished } from './primary-action.js';
 import { ShareLinks } from './share-links.js';
@@ -71,6 +72,7 @@ export class HostView {
   #reopen = this.#button('Reopen', () => this.#send('reopen'));
   #reset = this.#button('Start over', () => this.#confirmReset());
   #delete = this.#button('Delete', () => this.#confirmDelete(), 'danger');
+  #message = new MessageForm((message) => this.#send('update', { message }));
   #adjustment = el(
     'select',
     { 'aria-label': 'Time added or removed by + and −' },
@@ -108,6 +110,7 @@ export class HostView {
           this.#adjustment,
           this.#delete,
         ),
+        this.#message.element,
       ),
       el('div', { className: 'sidebar' }, this.#links.element, this.#log.element, shortcuts()),
     );
@@ -128,6 +131,7 @@ export class HostView {
     this.#search.hidden = names.participants.size < MIN_PARTICIPANTS_FOR_SEARCH;
     this.#updateList();
     for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
+    this.#message.onState(state);
     this.#updateControls();
     if (isFirst) void this.#log.refresh();
   }

@@ -25,6 +25,8 @@ test('events are described in words, unknown ones by their type', () => {
   );
   assert.equal(text({ type: 'session_reopened' }), 'Reopened');
   assert.equal(text({ type: 'session_reset' }), 'Reset to the beginning');
+  assert.equal(text({ type: 'session_updated', fields: ['message'] }), 'Message changed');
+  assert.equal(text({ type: 'session_updated', fields: ['warn_at_ms'] }), 'Settings changed');
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
 });
 

@@ -195,7 +195,14 @@ def setups(
     if mode is SyncMode.SIMULTANEOUS:
         factor = st.sampled_from([1_000, 1_250, 100, 10_000]) | st.integers(100, 10_000)
         names = st.sampled_from([participant.participant_id for participant in participants])
-        factors = draw(st.dictionaries(names, factor, max_size=3))
+        drawn = draw(st.dictionaries(names, factor, max_size=3))
+        totals_ms = {one.participant_id: one.total_time_ms for one in participants}
+        # The product has the limit of a clock.
+        factors = {
+            name: by
+            for name, by in drawn.items()
+            if totals_ms[name] * by <= tc.MAX_CLOCK_MS * 1_000
+        }
         permissions = draw(st.lists(st.sampled_from(Permission), max_size=2))
     groups = None
     if mode is SyncMode.PER_GROUP and (first_ms is not None or draw(st.booleans())):

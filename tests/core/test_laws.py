@@ -450,7 +450,7 @@ def again(setup: Setup, participants: Any, groups: Any) -> Setup:
 # Differences between versions
 
 
-@given(CASES)
+@given(TURN_CASES)
 def test_unchanged_participants_show_the_same_or_their_shared_clock(case: Case) -> None:
     before_ms = EPOCH_MS
     for played in play(*case):

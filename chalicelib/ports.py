@@ -65,7 +65,8 @@ class Commit:
     session must be settled next. ``expires_at_ms`` is when the store deletes it, which
     connections may put off to ``renewable_until_ms``; ``None`` leaves these unchanged. ``update``
     is published to the connections. ``record``, or the version without one, is kept for
-    ``keep_ms``.
+    ``keep_ms``. A creation writes the session's setup, any other commit only if it
+    ``writes_setup``.
     """
 
     session: Session
@@ -79,6 +80,7 @@ class Commit:
     keep_ms: int = REMEMBER_COMMANDS_MS
     base_updated_at_ms: int | None = None
     renewable_until_ms: int | None = None
+    writes_setup: bool = False
 
 
 @dataclass(frozen=True, slots=True)

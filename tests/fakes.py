@@ -204,8 +204,9 @@ class FakeStore:
             switch.enforce()
         if stored is None:
             stored = self._sessions[session_id] = _Stored(session, [], None)
-        # A session's setup is written only when it is created.
-        stored.session = replace(session, setup=stored.session.setup)
+        # A session's setup is written only when it is created or changed.
+        setup = session.setup if commit.writes_setup else stored.session.setup
+        stored.session = replace(session, setup=setup)
         stored.events += [(session.version, event) for event in commit.events]
         record = commit.record or IdempotencyRecord(session.version)
         self._keep(session_id, commit.command_id, record, commit.keep_ms)

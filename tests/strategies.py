@@ -10,7 +10,7 @@ exact deadlines and several timeouts in one gap.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from hypothesis import strategies as st
 
@@ -23,17 +23,23 @@ from chalicelib.core.commands import (
     Decision,
     Finish,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
+    Update,
     apply,
 )
+from chalicelib.core.edits import Patch
 from chalicelib.core.rules import deadline_ms, due_ms
 from chalicelib.core.session import ENDED, Session, Status, create
 from chalicelib.core.setup import (
     BANKED,
     Group,
+    MessageStyle,
     Participant,
     Permission,
     Setup,
@@ -268,6 +274,24 @@ class Step(NamedTuple):
     asking: int | None = None
     own: str = "switch"
     is_scaled: bool = False
+    patch: Patch | None = None
+
+
+def patches(scale: Scale = WIRE) -> st.SearchStrategy[Patch]:
+    """What can be changed in every mode."""
+    fields: dict[str, st.SearchStrategy[object]] = {
+        "metadata": st.none() | st.dictionaries(st.sampled_from("ab"), JSON, max_size=2),
+        "message": st.none()
+        | st.builds(
+            lambda text, style: {"text": text, "style": style},
+            st.sampled_from(["Tea", "Five minutes"]),
+            st.sampled_from(MessageStyle),
+        ),
+        "warn_at_ms": st.none() | st.lists(scale.duration, max_size=3, unique=True),
+        "action_on_timeout": st.none()
+        | st.builds(lambda action: {"type": action}, st.sampled_from(TimeoutAction)),
+    }
+    return cast(st.SearchStrategy[Patch], st.fixed_dictionaries({}, optional=fields).filter(bool))
 
 
 PLAY = (
@@ -281,7 +305,7 @@ PLAY = (
 OWN = ["finish"] * 3 + ["start"] * 2 + ["pause"] * 3 + ["resume"] * 4 + ["switch"]
 """What a participant of a simultaneous session does, by frequency."""
 
-VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6]
+VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6, *["set_turn", "reopen"] * 3, "reset"]
 """The same, plus an operator's commands."""
 
 
@@ -302,8 +326,11 @@ def steps(
     if verb == "switch":
         successor = draw(st.none() | st.integers(0, 5))
         asking = draw(st.none() | st.none() | st.integers(0, 2))
+    if verb == "set_turn":
+        successor = draw(st.integers(0, 5))
     if verb in ("switch", "pause", "pause or resume"):
         current = draw(st.none() | st.none() | st.integers(0, 1))
+    patch = draw(patches(scale)) if verb == "update" else None
     clock, delta_ms, own, is_scaled = None, 0, "switch", False
     if verb == "switch":
         clock, own = draw(st.integers(0, 5)), draw(st.sampled_from(OWN))
@@ -311,7 +338,9 @@ def steps(
         is_scaled = draw(st.integers(0, 3)) == 0
         clock = draw(st.just(0) | st.integers(0, 5) | st.none())
         delta_ms = draw(st.sampled_from([1, 1, -1])) * draw(scale.duration)
-    return Step(verb, wait_ms, on, successor, current, clock, delta_ms, asking, own, is_scaled)
+    return Step(
+        verb, wait_ms, on, successor, current, clock, delta_ms, asking, own, is_scaled, patch
+    )
 
 
 @st.composite
@@ -392,6 +421,25 @@ def command_of(step: Step, session: Session) -> Command | None:
             return Pause(_named_id(step.current, session))
         case "resume" | "pause or resume":
             return Resume()
+    return _operators_command(step, session)
+
+
+def _operators_command(step: Step, session: Session) -> Command | None:
+    match step.verb:
+        case "complete":
+            return Complete()
+        case "cancel":
+            return Cancel()
+        case "undo":
+            return Undo()
+        case "set_turn":
+            return SetTurn(_successor_id(step, session) or "")
+        case "reopen":
+            return Reopen()
+        case "reset":
+            return Reset()
+        case "update":
+            return Update(step.patch or {})
         case "adjust":
             return _adjustment(step, session)
     return None

@@ -34,7 +34,7 @@ VIEWS = {
     "/docs/{asset}": {"GET", "HEAD"},
     "/v1/time": {"GET", "HEAD"},
     "/v1/sessions": {"POST"},
-    "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD"},
+    "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD", "PATCH"},
     "/v1/sessions/{session_id}/events": {"GET", "HEAD"},
     "/v1/sessions/{session_id}/tokens": {"POST"},
     "/v1/sessions/{session_id}/tokens/{token_id}": {"DELETE"},
@@ -50,6 +50,9 @@ VIEWS = {
             "cancel",
             "adjust",
             "undo",
+            "set_turn",
+            "reopen",
+            "reset",
         )
     },
 }

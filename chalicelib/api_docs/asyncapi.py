@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .. import __version__
+from ..schemas.commands import COMMANDS
 from ..schemas.fields import UUID_PATTERN
 from ..schemas.messages import CommandMessage, ErrorMessage
 from . import error_codes as codes
@@ -15,7 +16,6 @@ from . import examples
 from .components import Schema, component_schemas, ref
 from .messages import CLIENT_MESSAGES, ERROR_CODES, GATEWAY_FAILURE, SERVER_MESSAGES
 from .openapi import TITLE
-from .operations import OPERATIONS, SESSION
 
 CHANNEL = {"$ref": "#/channels/session"}
 
@@ -191,9 +191,8 @@ def _messages(schemas: dict[str, Schema]) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Schema]:
     arguments = {
-        one.path.removeprefix(f"{SESSION}/"): (one.request, not one.is_body_optional)
-        for one in OPERATIONS
-        if one.tag == "commands" and one.request is not None
+        name: (spec.model, any(one.is_required() for one in spec.model.model_fields.values()))
+        for name, spec in COMMANDS.items()
     }
     sent = [one.shape for one in (*SERVER_MESSAGES, GATEWAY_FAILURE)]
     received = [one.model for one in CLIENT_MESSAGES]

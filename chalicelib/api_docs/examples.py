@@ -50,6 +50,10 @@ SENT: Final[Mapping[str, list[Any]]] = {
     "NoFields": [{}],
     "SwitchCycle": [{"current_participant_id": ANNE}],
     "PauseSession": [{"current_participant_id": BEN}],
+    "SetTurn": [{"participant_id": BEN}],
+    "UpdateSession": [
+        {"message": {"text": "Ten more minutes", "style": "alert"}, "warn_at_ms": [60_000]},
+    ],
     "AdjustTime": [{"participant_id": BEN, "delta_ms": 30_000, "reason": "clock set wrongly"}],
     "Ping": [{"type": "PING", "clientTime": SWITCHED_MS + 120}],
     "Reconnect": [

@@ -33,8 +33,10 @@ from ..schemas.requests import (
     NoFields,
     PauseSession,
     ResumeSession,
+    SetTurn,
     StartSession,
     SwitchCycle,
+    UpdateSession,
 )
 from ..schemas.tokens import MintToken
 from .components import Schema
@@ -77,7 +79,7 @@ class Operation:
     that ``is_limited`` is rate limited and reports the remaining quota.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     view: str
     tag: str
@@ -275,6 +277,19 @@ OPERATIONS: Final = (
         action=Action.READ,
     ),
     Operation(
+        "PATCH",
+        SESSION,
+        "update_session",
+        "sessions",
+        "Change the session's setup, by a JSON merge patch (RFC 7396).",
+        {200: Answer("The patch was applied.", StateAnswer, ("ETag",))},
+        (*READ_ERRORS, "INVALID_STATE_TRANSITION", *CONDITION_ERRORS),
+        UpdateSession,
+        parameters=(SESSION_ID, IF_MATCH, IDEMPOTENCY_KEY),
+        is_limited=True,
+        action=Action.UPDATE,
+    ),
+    Operation(
         "DELETE",
         SESSION,
         "delete_session",
@@ -389,6 +404,26 @@ OPERATIONS: Final = (
         "undo_switch",
         "Undo the last switch.",
         "INVALID_STATE_TRANSITION",
+    ),
+    _command(
+        "set_turn",
+        "set_turn",
+        "Make a participant of a paused session the active one.",
+        "INVALID_STATE_TRANSITION",
+        "PARTICIPANT_EXPIRED",
+        request=SetTurn,
+        is_body_optional=False,
+    ),
+    _command(
+        "reopen",
+        "reopen_session",
+        "Take back the end of a session: it is paused, as it stood then.",
+        "INVALID_STATE_TRANSITION",
+    ),
+    _command(
+        "reset",
+        "reset_session",
+        "Make the session pending again, with full clocks.",
     ),
     Operation(
         "GET",

@@ -49,6 +49,10 @@ class Action(StrEnum):
     CANCEL = "cancel"
     ADJUST = "adjust"
     UNDO = "undo"
+    SET_TURN = "set_turn"
+    REOPEN = "reopen"
+    RESET = "reset"
+    UPDATE = "update"
     DELETE = "delete"
     MINT = "mint"
     REVOKE = "revoke"
@@ -91,6 +95,10 @@ RIGHTS: Final[Mapping[Action, tuple[Right, Right, Right, Right]]] = {
     Action.CANCEL: (YES, YES, NO, NO),
     Action.ADJUST: (YES, YES, NO, NO),
     Action.UNDO: (YES, YES, NO, NO),
+    Action.SET_TURN: (YES, YES, NO, NO),
+    Action.REOPEN: (YES, YES, NO, NO),
+    Action.RESET: (YES, YES, NO, NO),
+    Action.UPDATE: (YES, YES, NO, NO),
     Action.DELETE: (YES, YES, NO, NO),
     Action.MINT: (YES, YES, NO, NO),
     Action.REVOKE: (YES, YES, NO, NO),
@@ -107,6 +115,10 @@ ACTIONS: Final[Mapping[type[rules.Command], Action]] = {
     rules.Cancel: Action.CANCEL,
     rules.Adjust: Action.ADJUST,
     rules.Undo: Action.UNDO,
+    rules.SetTurn: Action.SET_TURN,
+    rules.Reopen: Action.REOPEN,
+    rules.Reset: Action.RESET,
+    rules.Update: Action.UPDATE,
 }
 
 

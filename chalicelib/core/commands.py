@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from . import cycles, simultaneous_commands, timeouts
 from .adjustments import adjust
+from .edits import AFTER_THE_END, WITHOUT_CLOCKS, Patch, edit
 from .errors import (
     InvalidCommand,
     InvalidTransition,
@@ -25,14 +26,27 @@ from .errors import (
 from .events import (
     Event,
     SessionPaused,
+    SessionReopened,
+    SessionReset,
     SessionResumed,
     SessionStarted,
+    SessionUpdated,
     SwitchUndone,
     TimeAdjusted,
     TimeExtended,
 )
 from .rules import settle
-from .session import ENDED, Cycle, Rotation, S, Session, Simultaneous, Status, updated
+from .session import (
+    ENDED,
+    Cycle,
+    Rotation,
+    S,
+    Session,
+    Simultaneous,
+    Status,
+    reset,
+    updated,
+)
 from .setup import Permission, TurnTaking
 from .soft_close import extend
 
@@ -118,7 +132,51 @@ class Undo:
     name: ClassVar[str] = "undo"
 
 
-Command = Start | Switch | Pause | Resume | Finish | Complete | Cancel | Adjust | Undo
+@dataclass(frozen=True, slots=True)
+class SetTurn:
+    """In a pause, end the standing cycle and make ``participant_id`` the active one."""
+
+    name: ClassVar[str] = "set_turn"
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """Take back the end of the session: it is paused, as it stood then."""
+
+    name: ClassVar[str] = "reopen"
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Make the session pending again, with its clocks as at its creation."""
+
+    name: ClassVar[str] = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change the setup by a JSON merge patch; see ``edits``."""
+
+    name: ClassVar[str] = "update"
+    patch: Patch
+
+
+Command = (
+    Start
+    | Switch
+    | Pause
+    | Resume
+    | Finish
+    | Complete
+    | Cancel
+    | Adjust
+    | Undo
+    | SetTurn
+    | Reopen
+    | Reset
+    | Update
+)
 
 UNDO_WINDOW_MS = 10_000
 """How long after a switch it can be undone."""
@@ -166,12 +224,29 @@ def _next_version(before: S, after: S, now_ms: int) -> S:
 
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:
+    if isinstance(command, Update):
+        return _update(session, command, now_ms)
+    if isinstance(command, Reset):
+        return Decision(reset(session), (SessionReset(now_ms),))
     match session:
         case Simultaneous():
             return _decide_simultaneous(session, command, now_ms)
         case Rotation():
             return _decide_in_rotation(session, command, now_ms)
     raise TypeError(f"No commands for a {type(session).__name__}")
+
+
+def _update(session: Session, command: Update, now_ms: int) -> Decision:
+    if session.status in ENDED and not command.patch.keys() <= AFTER_THE_END:
+        raise InvalidTransition(command.name, session.status)
+    edited, changed = edit(session, command.patch, now_ms)
+    if not changed:
+        return Decision(session)
+    if isinstance(edited, Rotation) and not WITHOUT_CLOCKS.issuperset(changed):
+        edited = replace(edited, undo_record=None)
+    if isinstance(edited, Simultaneous) and "warn_at_ms" in changed:
+        edited = simultaneous_commands.with_new_warnings(edited, now_ms)
+    return Decision(edited, (SessionUpdated(now_ms, changed),))
 
 
 def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -> Decision:
@@ -197,6 +272,8 @@ def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -
             if _is_ended_as(session, command.name, status):
                 return Decision(session)
             changed = simultaneous_commands.end(session, status, now_ms)
+        case Reopen():
+            changed = simultaneous_commands.reopen(session, now_ms)
         case _:
             raise TypeError(f"{command.name} was not refused")
     return Decision(*changed)
@@ -205,7 +282,7 @@ def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -
 def _check_simultaneous(command: Command) -> None:
     """Refuse what only a rotation has."""
     match command:
-        case Switch() | Undo():
+        case Switch() | Undo() | SetTurn():
             raise InvalidCommand(
                 "sync_mode", f"simultaneous sessions have no turns to {command.name}; use finish"
             )
@@ -248,10 +325,19 @@ def _decide_in_rotation(session: Rotation, command: Command, now_ms: int) -> Dec
             return _end(session, command.name, Status.COMPLETED, now_ms)
         case Cancel():
             return _end(session, command.name, Status.CANCELLED, now_ms)
+    return _correct(session, command, now_ms)
+
+
+def _correct(session: Rotation, command: Command, now_ms: int) -> Decision:
+    match command:
         case Adjust():
             return _adjust(session, command, now_ms)
         case Undo():
             return _undo(session, now_ms)
+        case SetTurn():
+            return _set_turn(session, command, now_ms)
+        case Reopen():
+            return _reopen(session, now_ms)
     raise TypeError(f"{command.name} was not refused")
 
 
@@ -338,7 +424,9 @@ def _resume(session: Rotation, now_ms: int) -> Decision:
         raise InvalidTransition(Resume.name, session.status)
     cycle = session.cycle._replace(started_at_ms=now_ms)
     resumed = replace(session, status=Status.RUNNING, cycle=cycle)
-    return Decision(resumed, (SessionResumed(now_ms),))
+    # A session that was reopened may have a clock at 0, which runs out at this instant.
+    settled, expired = timeouts.settle(updated(resumed, now_ms), now_ms)
+    return Decision(settled, (SessionResumed(now_ms), *expired))
 
 
 def _end(session: Rotation, command: str, status: Status, now_ms: int) -> Decision:
@@ -382,6 +470,23 @@ def _undo(session: Rotation, now_ms: int) -> Decision:
     session_since_ms = switched_at_ms if undo_record.extension_ms else None
     settled, expired = timeouts.settle(restored, now_ms, switched_at_ms, session_since_ms)
     return Decision(settled, (event, *expired))
+
+
+def _set_turn(session: Rotation, command: SetTurn, now_ms: int) -> Decision:
+    cycle = session.cycle
+    if session.status is not Status.PAUSED or cycle is None:
+        raise InvalidTransition(command.name, session.status)
+    if session.setup.participants[cycle.position].participant_id == command.participant_id:
+        return Decision(session)
+    successor = _successor(session, command.participant_id)
+    switched, event = cycles.switch(session, cycle, successor, now_ms)
+    return Decision(switched, (event,))
+
+
+def _reopen(session: Rotation, now_ms: int) -> Decision:
+    if session.status not in ENDED:
+        raise InvalidTransition(Reopen.name, session.status)
+    return Decision(cycles.reopen(session), (SessionReopened(now_ms),))
 
 
 def _require_running(session: Rotation, command: str) -> Cycle:

@@ -1,4 +1,4 @@
-"""Cycles: begin, stop, switch, undo, end; rotation order; elapsed time; deadlines.
+"""Cycles: begin, stop, switch, undo, end, reopen; rotation order; elapsed time; deadlines.
 
 Elapsed time excludes pauses. A cycle's elapsed time is its time used, which its clock counts, plus
 its overtime, after the clock has run out. A session's elapsed time is the sum of its cycles'.
@@ -26,10 +26,11 @@ from .time_controls import Bank
 T = TypeVar("T")
 
 
-def begin(session: Rotation, position: int, at_ms: int) -> Rotation:
-    """Start a new cycle for the participant at ``position``."""
+def begin(session: Rotation, position: int, at_ms: int | None) -> Rotation:
+    """Begin a cycle of the participant at ``position``: running from ``at_ms``, or paused."""
     cycle = Cycle(position, at_ms, length_ms=session.setup.cycle_lengths_ms[position])
-    return replace(session, status=Status.RUNNING, cycle=cycle)
+    status = Status.PAUSED if at_ms is None else Status.RUNNING
+    return replace(session, status=status, cycle=cycle)
 
 
 def stop(session: Rotation, cycle: Cycle, at_ms: int) -> Rotation:
@@ -48,7 +49,7 @@ def switch(
 ) -> tuple[Rotation, Event]:
     """End a cycle and begin the successor's, or that of the next participant in rotation.
 
-    The session expires if no participant has time left.
+    A paused cycle is followed by a paused one. The session expires if no participant has time left.
     """
     ended = _end_cycle(session, cycle, at_ms)
     if successor is None:
@@ -63,7 +64,8 @@ def switch(
         ended.time_used_ms,
         ended.overtime_ms,
     )
-    return begin(_apply_time_control(ended, successor), successor, at_ms), event
+    runs_from_ms = None if cycle.started_at_ms is None else at_ms
+    return begin(_apply_time_control(ended, successor), successor, runs_from_ms), event
 
 
 def undo_record(session: Rotation, cycle: Cycle) -> UndoRecord:
@@ -75,20 +77,28 @@ def undo_record(session: Rotation, cycle: Cycle) -> UndoRecord:
 def undo_switch(session: Rotation, record: UndoRecord, switched_at_ms: int) -> Rotation:
     """The session without the switch at ``switched_at_ms``, the earlier cycle still running."""
     cycle = record.cycle
-    over_ms, used_ms = overtime_ms(cycle, switched_at_ms), time_used_ms(cycle, switched_at_ms)
-    elapsed_ms = over_ms + used_ms - cycle.elapsed_ms
-    tally = session.tallies[cycle.position]
-    tally = Tally(tally.time_used_ms - used_ms, tally.overtime_ms - over_ms, tally.cycle_count - 1)
+    elapsed_ms = cycle_elapsed_ms(cycle, switched_at_ms) - cycle.elapsed_ms
     return replace(
         session,
-        tallies=_replaced(session.tallies, cycle.position, tally),
-        banks=_banks_before(session, record, used_ms),
+        tallies=_tallies_before(session, cycle, switched_at_ms),
+        banks=_banks_before(session, record, time_used_ms(cycle, switched_at_ms)),
         elapsed_ms=session.elapsed_ms - elapsed_ms,
         total_time_ms=session.total_time_ms - record.extension_ms,
         extended_ms=session.extended_ms - record.extension_ms,
         cycle=cycle,
         undo_record=None,
     )
+
+
+def _tallies_before(session: Rotation, cycle: Cycle, ended_at_ms: int) -> tuple[Tally, ...]:
+    """The tallies without this cycle, which was the last to be added."""
+    tally = session.tallies[cycle.position]
+    earlier = Tally(
+        tally.time_used_ms - time_used_ms(cycle, ended_at_ms),
+        tally.overtime_ms - overtime_ms(cycle, ended_at_ms),
+        tally.cycle_count - 1,
+    )
+    return _replaced(session.tallies, cycle.position, earlier)
 
 
 def _banks_before(session: Rotation, record: UndoRecord, used_ms: int) -> tuple[Bank, ...]:
@@ -109,6 +119,24 @@ def end(session: Rotation, status: Status, at_ms: int) -> tuple[Rotation, Event]
         event = ENDINGS[status](at_ms, None, 0, 0)
         return replace(session, status=status, completed_at_ms=at_ms), event
     return _end_session(_end_cycle(session, session.cycle, at_ms), status, at_ms)
+
+
+def reopen(session: Rotation) -> Rotation:
+    """The session paused as it stood when it ended; pending if that was before its start."""
+    cycle, ended_at_ms = session.cycle, session.completed_at_ms
+    if cycle is None or ended_at_ms is None:
+        return replace(session, status=Status.PENDING, completed_at_ms=None)
+    banks, index = session.banks, session.setup.participants[cycle.position].bank_index
+    if index is not None:
+        run_ms = banks[index].run_ms - time_used_ms(cycle, ended_at_ms)
+        banks = _replaced(banks, index, banks[index]._replace(run_ms=run_ms))
+    return replace(
+        session,
+        status=Status.PAUSED,
+        tallies=_tallies_before(session, cycle, ended_at_ms),
+        banks=banks,
+        completed_at_ms=None,
+    )
 
 
 class EndedCycle(NamedTuple):

@@ -94,6 +94,28 @@ class SessionResumed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionReset(Event):
+    """The session is as it was created, with its setup as it is now."""
+
+    type: ClassVar[str] = "session_reset"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReopened(Event):
+    """The session's end was taken back: its last cycle is the current one again, and paused."""
+
+    type: ClassVar[str] = "session_reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUpdated(Event):
+    """These fields of the session's setup were changed."""
+
+    type: ClassVar[str] = "session_updated"
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TimeAdjusted(Event):
     """An operator adjusted a clock; ``delta_ms`` is the time actually added or removed.
 

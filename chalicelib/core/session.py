@@ -164,6 +164,12 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
     )
 
 
+def reset(session: Session) -> Session:
+    """The session as if just created with its present setup, at the same version."""
+    again = create(session.setup, session.epoch, session.created_at_ms)
+    return replace(again, version=session.version, updated_at_ms=session.updated_at_ms)
+
+
 def updated(session: S, now_ms: int) -> S:
     """The session as changed at ``now_ms``."""
     # A store clock that steps back must not make events due again that were already sent.

@@ -1,11 +1,13 @@
-"""A session's setup: the validated creation request. It never changes."""
+"""A session's setup: the validated creation request, with the edits made since (see ``edits``)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
 from functools import cached_property
+from hashlib import sha256
 from typing import NamedTuple
 
 from .errors import InvalidSetup
@@ -55,6 +57,19 @@ THOUSANDTHS = 1_000
 """Time factors are whole numbers of thousandths, so that they multiply exactly."""
 
 
+class MessageStyle(StrEnum):
+    NORMAL = "normal"
+    ALERT = "alert"
+
+
+class Message(NamedTuple):
+    """What a host tells every screen, since ``at_ms``."""
+
+    text: str
+    style: MessageStyle
+    at_ms: int
+
+
 class Participant(NamedTuple):
     """A member of the rotation; ``bank_index`` is the position of their bank in the session's."""
 
@@ -74,12 +89,13 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """A session as requested. ``participants`` are in rotation order.
+    """A session as requested, or as edited since. ``participants`` are in rotation order.
 
     ``own_controls`` are parallel to ``participants``, or empty if none has their own time control.
     ``time_factors`` are, too, in thousandths; only simultaneous sessions have them, and their
     participants' ``total_time_ms`` is already multiplied. ``warn_at_ms`` is in descending order.
-    ``action_data`` and ``metadata`` are opaque: clients get them back unchanged.
+    ``action_data`` and ``metadata`` are opaque: clients get them back unchanged. ``requested`` is
+    the fingerprint of the creation request, if the setup has changed since.
     """
 
     session_id: str
@@ -100,6 +116,12 @@ class Setup:
     turn_taking: TurnTaking = TurnTaking.GIVE
     time_factors: tuple[int, ...] = ()
     participants_may: tuple[Permission, ...] = ()
+    message: Message | None = None
+    requested: str | None = None
+
+    def was_requested_as(self, other: Setup) -> bool:
+        """Whether an unedited setup is that of the request which created this session."""
+        return (self.requested or fingerprint(self)) == fingerprint(other)
 
     @property
     def has_banks(self) -> bool:
@@ -137,6 +159,21 @@ class Setup:
     @cached_property
     def _positions(self) -> dict[str, int]:
         return {one.participant_id: position for position, one in enumerate(self.participants)}
+
+
+def fingerprint(setup: Setup) -> str:
+    """A digest that unedited setups share if, and only if, they are the same as JSON."""
+    given = {}
+    for field in fields(setup):
+        value = getattr(setup, field.name)
+        if field.default is MISSING or value != field.default:
+            given[field.name] = value
+    text = json.dumps(given, sort_keys=True, default=_control_as_json)
+    return sha256(text.encode()).hexdigest()
+
+
+def _control_as_json(control: TimeControl) -> dict[str, object]:
+    return {"type": control.type, **asdict(control)}
 
 
 BANKED = frozenset({SyncMode.PER_PARTICIPANT, SyncMode.PER_GROUP})
@@ -202,13 +239,7 @@ def create_setup(
     for own_control in (own_controls or {}).values():
         _check_stages("participants", own_control)
     _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
-    _check_turns(sync_mode, soft_close, turn_taking)
-    warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
-    if len(set(warnings_ms)) != len(warnings_ms):
-        raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
-    if action_on_timeout is None:
-        counts_up = sync_mode is SyncMode.COUNT_UP
-        action_on_timeout = TimeoutAction.END_SESSION if counts_up else TimeoutAction.NOTIFY
+    _check_turns(sync_mode, turn_taking)
     return Setup(
         session_id=session_id,
         sync_mode=sync_mode,
@@ -219,29 +250,53 @@ def create_setup(
         increment_ms=increment_ms,
         max_time_ms=max_time_ms,
         time_control=time_control,
-        action_on_timeout=action_on_timeout,
+        action_on_timeout=action_on_timeout or default_action(sync_mode),
         action_data=action_data,
         metadata=metadata,
         own_controls=tuple(own_controls.get(one.participant_id) for one in rotation)
         if own_controls
         else (),
-        warn_at_ms=warnings_ms,
-        soft_close=soft_close,
+        warn_at_ms=in_warning_order(warn_at_ms),
+        soft_close=checked_soft_close(sync_mode, soft_close),
         turn_taking=turn_taking,
         time_factors=factors,
         participants_may=permissions,
     )
 
 
-def _check_turns(
-    sync_mode: SyncMode, soft_close: SoftClose | None, turn_taking: TurnTaking
-) -> None:
+def _check_turns(sync_mode: SyncMode, turn_taking: TurnTaking) -> None:
     if turn_taking is TurnTaking.TAKE and sync_mode is SyncMode.SIMULTANEOUS:
         raise InvalidSetup("turn_taking", f"{sync_mode} sessions have no turns to take")
+
+
+def checked_soft_close(sync_mode: SyncMode, soft_close: SoftClose | None) -> SoftClose | None:
+    """The soft close, if the mode can have it.
+
+    Raises:
+        InvalidSetup: It can't.
+    """
     if soft_close is not None and sync_mode is not SyncMode.GLOBAL:
         raise InvalidSetup(
             "soft_close", f"{sync_mode} sessions have no session clock to extend; use global"
         )
+    return soft_close
+
+
+def default_action(sync_mode: SyncMode) -> TimeoutAction:
+    counts_up = sync_mode is SyncMode.COUNT_UP
+    return TimeoutAction.END_SESSION if counts_up else TimeoutAction.NOTIFY
+
+
+def in_warning_order(warn_at_ms: Iterable[int]) -> tuple[int, ...]:
+    """The remaining times to warn at, in descending order.
+
+    Raises:
+        InvalidSetup: Two are the same.
+    """
+    warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
+    if len(set(warnings_ms)) != len(warnings_ms):
+        raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
+    return warnings_ms
 
 
 def _time_factors(

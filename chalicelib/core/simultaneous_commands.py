@@ -24,12 +24,13 @@ from .events import (
     ParticipantStarted,
     SessionCompleted,
     SessionPaused,
+    SessionReopened,
     SessionResumed,
     SessionStarted,
     TimeAdjusted,
 )
 from .session import ENDED, LIVE, Simultaneous, Status, updated
-from .setup import THOUSANDTHS
+from .setup import THOUSANDTHS, TimeoutAction
 from .simultaneous import (
     clock_of,
     finish_event,
@@ -132,6 +133,36 @@ def resume(session: Simultaneous, participant_id: str | None, now_ms: int) -> Ch
 def end(session: Simultaneous, status: Status, now_ms: int) -> Changed:
     """End the session as ``status``."""
     return stopped(session, status, now_ms), (ENDINGS[status](now_ms, None, None, None),)
+
+
+def reopen(session: Simultaneous, now_ms: int) -> Changed:
+    """Take back the end: the session is paused, its clocks in the state that they had.
+
+    Clocks whose timeout ended the session are running, at 0 and expired.
+    """
+    if session.status not in ENDED:
+        raise InvalidTransition("reopen", session.status)
+    ends_session = session.setup.action_on_timeout is TimeoutAction.END_SESSION
+    ended_it = session.status is Status.EXPIRED and ends_session
+    timed_out = {
+        position: clock._replace(
+            state=ClockState.RUNNING,
+            counted_to_ms=session.elapsed_ms,
+            has_timed_out=False,
+            finished_at_ms=None,
+        )
+        for position, clock in _clocks_in(session, ClockState.FINISHED).items()
+        if ended_it and clock.has_timed_out and clock.finished_at_ms == session.completed_at_ms
+    }
+    session = with_clocks(session, timed_out, session.elapsed_ms)
+    status = Status.PENDING if session.started_at_ms is None else Status.PAUSED
+    return replace(session, status=status, completed_at_ms=None), (SessionReopened(now_ms),)
+
+
+def with_new_warnings(session: Simultaneous, now_ms: int) -> Simultaneous:
+    """The session whose ``warn_at_ms`` was changed: marks passed by now give no warning."""
+    session, time_ms = _at_now(session, now_ms)
+    return with_clocks(session, {}, time_ms, also=range(len(session.blocks)))
 
 
 def adjust(

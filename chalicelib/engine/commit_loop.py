@@ -7,7 +7,6 @@ commands (see ``store``).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -141,7 +140,7 @@ class CommitLoop:
             if isinstance(committed, StoredRecord):
                 return result, committed
             loaded = committed.current
-        if not _identical(loaded.session.setup, setup):
+        if not loaded.session.setup.was_requested_as(setup):
             raise SessionExists(setup.session_id)
         return self.settle(loaded, setup.session_id), None
 
@@ -271,6 +270,7 @@ class CommitLoop:
             record=idempotency.record(result) if idempotency else None,
             keep_ms=idempotency.keep_ms if idempotency else REMEMBER_COMMANDS_MS,
             base_updated_at_ms=before.updated_at_ms if before is not None else None,
+            writes_setup=before is not None and before.setup is not session.setup,
         )
 
     def publish(self, commit: Commit, committed: Committed | Stale) -> StoredRecord | Stale:
@@ -293,13 +293,6 @@ def _log_version(session: Session) -> None:
 def _is_ours(commit: Commit, committed: Committed) -> bool:
     """Whether this commit stands; one whose reply was lost is known by its record."""
     return commit.record is None or committed.before in (None, commit.record)
-
-
-def _identical(one: Setup, other: Setup) -> bool:
-    """Whether two setups are equal as JSON; Python takes 1 for True and for 1.0."""
-    theirs = (one.metadata, one.action_data), (other.metadata, other.action_data)
-    mine, others = (json.dumps(given, sort_keys=True) for given in theirs)
-    return one == other and mine == others
 
 
 def _version(loaded: Loaded) -> int:

@@ -24,6 +24,8 @@ View = Callable[..., Response]
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 JSON_TYPE = "application/json"
+BODY_TYPES = {"POST": (JSON_TYPE,), "PATCH": (JSON_TYPE, "application/merge-patch+json")}
+"""The media types of a body, by method; RFC 7396 has its own."""
 FAILED_FROM = 500
 
 
@@ -35,7 +37,7 @@ class Resource(Blueprint):
 
     def view(self, path: str, *methods: str) -> Callable[[View], View]:
         """Register a view, CORS and error answers included."""
-        reads_body = "POST" in methods
+        reads_body = not BODY_TYPES.keys().isdisjoint(methods)
 
         def register(view: View) -> View:
             @self.route(
@@ -72,9 +74,11 @@ class Resource(Blueprint):
 def _unsupported_media_type(request: Request) -> Problem | None:
     """What is wrong with the media type of a body; an empty one has none."""
     given = request.headers.get("content-type", JSON_TYPE)
-    if not request.raw_body or given.partition(";")[0].strip().lower() == JSON_TYPE:
+    accepted = BODY_TYPES[request.method]
+    if not request.raw_body or given.partition(";")[0].strip().lower() in accepted:
         return None
-    return Problem("UNSUPPORTED_MEDIA_TYPE", f"The body must be {JSON_TYPE}, got {given}")
+    types = " or ".join(accepted)
+    return Problem("UNSUPPORTED_MEDIA_TYPE", f"The body must be {types}, got {given}")
 
 
 def _decoded(arguments: dict[str, str]) -> dict[str, str]:

@@ -86,7 +86,8 @@ def blueprint(container: Container) -> SessionResource:
 
     for name, spec in COMMANDS.items():
         view = _command_view(container, name, spec)
-        routes.view(f"{SESSION}/{name}", "POST", action=spec.action)(view)
+        path = SESSION if spec.method == "PATCH" else f"{SESSION}/{name}"
+        routes.view(path, spec.method, action=spec.action)(view)
     return routes
 
 

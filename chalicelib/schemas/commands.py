@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from ..auth.policy import Action
-from ..core.commands import Cancel, Command, Complete, Undo
+from ..core.commands import Cancel, Command, Complete, Reopen, Reset, Undo
 from .fields import Request
 from .requests import (
     AdjustTime,
@@ -14,22 +14,40 @@ from .requests import (
     NoFields,
     PauseSession,
     ResumeSession,
+    SetTurn,
     StartSession,
     SwitchCycle,
+    UpdateSession,
 )
 
 CommandName = Literal[
-    "start", "switch", "pause", "resume", "finish", "complete", "cancel", "adjust", "undo"
+    "start",
+    "switch",
+    "pause",
+    "resume",
+    "finish",
+    "complete",
+    "cancel",
+    "adjust",
+    "undo",
+    "set_turn",
+    "reopen",
+    "reset",
+    "update",
 ]
 
 
 class CommandSpec(NamedTuple):
-    """What a command needs: ``build`` makes the core's command of an instance of ``model``."""
+    """What a command needs: ``build`` makes the core's command of an instance of ``model``.
+
+    Over REST, a command is a POST to its name below the session, or a PATCH of the session itself.
+    """
 
     operation_id: str
     action: Action
     model: type[Request]
     build: Callable[[Any], Command]
+    method: Literal["POST", "PATCH"] = "POST"
 
 
 COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
@@ -42,4 +60,10 @@ COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
     "cancel": CommandSpec("cancel_session", Action.CANCEL, NoFields, lambda _: Cancel()),
     "adjust": CommandSpec("adjust_time", Action.ADJUST, AdjustTime, AdjustTime.command),
     "undo": CommandSpec("undo_switch", Action.UNDO, NoFields, lambda _: Undo()),
+    "set_turn": CommandSpec("set_turn", Action.SET_TURN, SetTurn, SetTurn.command),
+    "reopen": CommandSpec("reopen_session", Action.REOPEN, NoFields, lambda _: Reopen()),
+    "reset": CommandSpec("reset_session", Action.RESET, NoFields, lambda _: Reset()),
+    "update": CommandSpec(
+        "update_session", Action.UPDATE, UpdateSession, UpdateSession.command, "PATCH"
+    ),
 }

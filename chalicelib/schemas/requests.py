@@ -10,15 +10,32 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints, ValidationError
-from pydantic_core import PydanticCustomError, from_json, to_json
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError, from_json
 
+from ..core import commands
 from ..core.commands import Adjust, Finish, Pause, Resume, Start, Switch
+from ..core.edits import Patch
+from ..core.json_values import (
+    MAX_ACTION_DATA_BYTES,
+    MAX_METADATA_BYTES,
+    MAX_NESTING,
+    depth,
+    size_bytes,
+)
 from ..core.setup import (
     THOUSANDTHS,
     Group,
+    MessageStyle,
     Participant,
     Permission,
     Setup,
@@ -33,22 +50,32 @@ from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, MainTime, Request, 
 from .time_controls import MAX_INCREMENT_MS, StagesRequest, TimeControlRequest
 
 MAX_WARNING_MS = 86_400_000
-MAX_METADATA_BYTES = 4096
-MAX_ACTION_DATA_BYTES = 1024
-MAX_NESTING = 32
-"""Well within what every JSON parser between us and the client accepts."""
-
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
 
 
+def _check_numbers(value: JsonValue) -> JsonValue:
+    # The JSON parser limits nesting, which bounds this recursion.
+    if isinstance(value, dict):
+        list(map(_check_numbers, value.values()))
+    if isinstance(value, list):
+        list(map(_check_numbers, value))
+    if isinstance(value, float) and not isfinite(value):
+        # 1e999 is valid JSON, but we could not send it back.
+        raise PydanticCustomError("number_range", "Numbers must fit into a 64-bit float")
+    return value
+
+
+Numbers = AfterValidator(_check_numbers)
+
+
 def _at_most(limit_bytes: int) -> AfterValidator:
     def check(value: JsonValue) -> JsonValue:
-        if _depth(value) > MAX_NESTING:
+        if depth(_check_numbers(value)) > MAX_NESTING:
             raise PydanticCustomError(
                 "too_deep", "Must be nested at most {limit} levels deep", {"limit": MAX_NESTING}
             )
-        size = len(to_json(value))
+        size = size_bytes(value)
         if size > limit_bytes:
             raise PydanticCustomError(
                 "too_large",
@@ -58,18 +85,6 @@ def _at_most(limit_bytes: int) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-def _depth(value: JsonValue) -> int:
-    # The JSON parser limits nesting, which bounds this recursion.
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    if isinstance(value, float) and not isfinite(value):
-        # 1e999 is valid JSON, but we could not send it back.
-        raise PydanticCustomError("number_range", "Numbers must fit into a 64-bit float")
-    return 0
 
 
 class GroupRequest(Request):
@@ -261,6 +276,42 @@ def _contradiction(field: str, message: str) -> FieldProblem:
     return {"field": field, "message": message, "code": "contradiction"}
 
 
+class MessagePatch(Request):
+    text: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    style: Annotated[MessageStyle, Field(strict=False)] | None = None
+
+
+class ActionOnTimeoutPatch(Request):
+    type: Annotated[TimeoutAction, Field(strict=False)] | None = None
+    data: Annotated[JsonValue, Numbers] = Field(
+        None, description=f"At most {MAX_ACTION_DATA_BYTES} bytes of JSON when merged"
+    )
+
+
+class SoftClosePatch(Request):
+    extend_to_ms: Annotated[int, Field(ge=1_000, le=3_600_000)] | None = None
+    max_extension_ms: Annotated[int, Field(ge=1, le=MAX_DURATION_MS)] | None = None
+
+
+class UpdateSession(Request):
+    """PATCH /v1/sessions/{id}, a JSON merge patch (RFC 7396); any other field is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metadata: Annotated[dict[str, JsonValue], Numbers] | None = Field(
+        None,
+        description=f"At most {MAX_METADATA_BYTES} bytes of JSON, {MAX_NESTING} levels deep when"
+        " merged",
+    )
+    message: MessagePatch | None = None
+    warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
+    action_on_timeout: ActionOnTimeoutPatch | None = None
+    soft_close: SoftClosePatch | None = None
+
+    def command(self) -> commands.Update:
+        return commands.Update(cast(Patch, self.model_dump(exclude_unset=True)))
+
+
 class SwitchCycle(Request):
     """POST /v1/sessions/{id}/switch; all fields, and the body itself, are optional."""
 
@@ -306,6 +357,15 @@ class FinishClock(Request):
 
     def command(self) -> Finish:
         return Finish(self.participant_id)
+
+
+class SetTurn(Request):
+    """POST /v1/sessions/{id}/set_turn."""
+
+    participant_id: Uuid
+
+    def command(self) -> commands.SetTurn:
+        return commands.SetTurn(self.participant_id)
 
 
 def _not_zero(value: int) -> int:

@@ -17,7 +17,15 @@ from typing_extensions import TypedDict
 from ..core.events import Event
 from ..core.rules import clocks, deadline_ms
 from ..core.session import Session, Simultaneous, Status
-from ..core.setup import Permission, Setup, SoftClose, SyncMode, TimeoutAction, TurnTaking
+from ..core.setup import (
+    MessageStyle,
+    Permission,
+    Setup,
+    SoftClose,
+    SyncMode,
+    TimeoutAction,
+    TurnTaking,
+)
 from ..core.simultaneous_view import clock_instants
 from ..core.time_controls import Stage, Stages, TimeControl
 from ..core.view import GroupView, ParticipantView
@@ -37,6 +45,14 @@ TimeControlView = Annotated[dict[str, Any], _json_schema_of(TimeControl)]
 class ActionOnTimeout(TypedDict):
     type: TimeoutAction
     data: NotRequired[Any]
+
+
+class MessageState(TypedDict):
+    """What a host tells every screen, since ``at``."""
+
+    text: str
+    style: MessageStyle
+    at: str
 
 
 class SoftCloseState(TypedDict):
@@ -73,6 +89,7 @@ class SessionState(TypedDict):
     action_on_timeout: ActionOnTimeout
     warn_at_ms: NotRequired[list[int]]
     soft_close: NotRequired[SoftCloseState]
+    message: NotRequired[MessageState]
     turn_taking: NotRequired[TurnTaking]
     participants_may: NotRequired[list[Permission]]
     metadata: NotRequired[Mapping[str, Any]]
@@ -164,6 +181,9 @@ def state_with_deadline(
                 view["time_control"] = _control(control)
     if isinstance(session, Simultaneous):
         _add_instants(participants, session)
+    if setup.message is not None:
+        text, style, at_ms = setup.message
+        state["message"] = {"text": text, "style": style, "at": iso(at_ms)}
     if setup.action_data is not None:
         state["action_on_timeout"]["data"] = setup.action_data
     if shown.groups:

@@ -1,7 +1,7 @@
 """Codec: encodes sessions, events and idempotency records to bytes, and decodes them.
 
-Pure: no I/O, no clock. A session is stored in two parts: its setup, written once, and its
-facts, written with each commit. Epoch and version are stored separately in plain text,
+Pure: no I/O, no clock. A session is stored in two parts: its setup, written when it changes,
+and its facts, written with each commit. Epoch and version are stored separately in plain text,
 because the scripts compare them. Both parts carry a format number, so that later releases
 can read them. The clocks of a simultaneous session follow its other facts in lines, one for
 each block, so that a commit decodes and encodes only the blocks it changes.
@@ -27,6 +27,8 @@ from ..core.events import Event
 from ..core.session import Cycle, Rotation, Session, Simultaneous, Status, Tally, UndoRecord
 from ..core.setup import (
     Group,
+    Message,
+    MessageStyle,
     Participant,
     Permission,
     Setup,
@@ -107,6 +109,10 @@ def encode_setup(setup: Setup) -> bytes:
         stored["time_factors"] = setup.time_factors
     if setup.participants_may:
         stored["participants_may"] = setup.participants_may
+    if setup.message is not None:
+        stored["message"] = setup.message
+    if setup.requested is not None:
+        stored["requested"] = setup.requested
     return to_json(stored)
 
 
@@ -231,6 +237,8 @@ def decode_event(stored: bytes) -> Event:
         kind = _EVENTS[row.pop("type")]
         if "action" in row:
             row["action"] = TimeoutAction(row["action"])
+        if "fields" in row:
+            row["fields"] = tuple(row["fields"])
         return kind(**row)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableSession(f"A stored event is damaged: {error!r}") from error
@@ -326,7 +334,7 @@ def _read(part: str, stored: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _setup(stored: bytes) -> Setup:
-    # Cached: a setup never changes, and every load returns the same bytes.
+    # Cached: a setup seldom changes, and every load returns the same bytes.
     known = _read("setup", stored)
     return Setup(
         session_id=known["session_id"],
@@ -347,7 +355,16 @@ def _setup(stored: bytes) -> Setup:
         turn_taking=TurnTaking(known.get("turn_taking", TurnTaking.GIVE)),
         time_factors=tuple(known.get("time_factors", ())),
         participants_may=tuple(map(Permission, known.get("participants_may", ()))),
+        message=_message(known.get("message")),
+        requested=known.get("requested"),
     )
+
+
+def _message(row: list[Any] | None) -> Message | None:
+    if row is None:
+        return None
+    text, style, at_ms = row
+    return Message(text, MessageStyle(style), at_ms)
 
 
 def _control_fields(control: TimeControl | None) -> dict[str, object] | None:

@@ -4,7 +4,7 @@ All keys of a commit must lie in one slot of a Redis Cluster, so the hash tag is
 computed from the session id. Scripts receive names as KEYS and must not build their own.
 
     session:{07}:<id>                hash: epoch, version, updated_at_ms, due_ms, facts, setup
-                                     (written once), renewable_until_ms
+                                     (written when it changes), renewable_until_ms
     session:{07}:<id>:events         stream: version, event; the last thousand or so
     session:{07}:<id>:connections    hash: connection id to registered_at_ms, last_seen_at_ms and
                                      endpoint; with a token, its expiry and id

@@ -161,7 +161,7 @@ class RedisStore:
             session.epoch,
             commit.base_version,
             session.version,
-            codec.encode_setup(session.setup) if creating else b"",
+            codec.encode_setup(session.setup) if creating or commit.writes_setup else b"",
             codec.encode_facts(session),
             session.updated_at_ms,
             "" if commit.base_updated_at_ms is None else commit.base_updated_at_ms,

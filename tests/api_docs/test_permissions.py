@@ -46,6 +46,17 @@ TABLE = {
     ("complete", None): (OK, OK, NO, NO),
     ("cancel", None): (OK, OK, NO, NO),
     ("undo", None): (OK, OK, NO, NO),
+    ("set_turn", BEN): (OK, OK, NO, NO),
+    ("reopen", None): (OK, OK, NO, NO),
+    ("reset", None): (OK, OK, NO, NO),
+    ("update", None): (OK, OK, NO, NO),
+}
+BEFORE = {
+    "start": (),
+    "resume": ("start", "pause"),
+    "undo": ("start", "switch"),
+    "set_turn": ("start", "pause"),
+    "reopen": ("start", "complete"),
 }
 # The same in a simultaneous session: whose clock a command names, and what it lets participants do.
 OWN_CLOCKS = {
@@ -151,6 +162,10 @@ def token_of(role: Role, **changes: Any) -> str:
 def arguments(command: str, cycle: str | None) -> dict[str, Any]:
     if command == "adjust":
         return {"participant_id": cycle, "delta_ms": 1_000}
+    if command == "update":
+        return {"message": {"text": "Time for tea"}}
+    if command == "set_turn":
+        return {"participant_id": cycle}
     return {} if cycle is None else {"current_participant_id": cycle}
 
 
@@ -163,6 +178,8 @@ def command(
 def send(
     application: Application, over: str, name: str, body: dict[str, Any], token: str | None
 ) -> str:
+    if over == "REST" and name == "update":
+        return application.over_rest("PATCH", f"/v1/sessions/{SESSION}", body, token)
     if over == "REST":
         return application.over_rest("POST", f"/v1/sessions/{SESSION}/{name}", body, token)
     message = {"type": "COMMAND", "id": "1", "command": name, "args": body}

@@ -19,6 +19,10 @@ HOST_ACTIONS = (
     "cancel",
     "adjust",
     "undo",
+    "set_turn",
+    "reopen",
+    "reset",
+    "update",
     "delete",
     "mint",
     "revoke",
@@ -70,7 +74,7 @@ def test_table_covers_every_action_and_role() -> None:
 
 def test_every_command_maps_to_an_action() -> None:
     assert set(ACTIONS) == set(Command.__args__)
-    assert {command.__name__.lower(): action.value for command, action in ACTIONS.items()} == {
+    assert {command.name: action.value for command, action in ACTIONS.items()} == {
         one.value: one.value for one in ACTIONS.values()
     }
 

@@ -140,6 +140,45 @@ def test_time_is_added_and_removed(screens: Screens, stack: Instance) -> None:
     expect(log.get_by_text("1 minute added for Against")).to_be_visible()
 
 
+def test_message_of_the_host_is_on_every_screen(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Debate", names="For\nAgainst")
+    viewer = screens.open(link_for(host, VIEWER))
+    press(host, "Start")
+    host.get_by_role("textbox", name="Message to every screen").fill("Five minutes")
+    press(host, "Show")
+    for page in (host, viewer):
+        expect(page.locator(".message")).to_have_text("Five minutes")
+        expect(page.locator(".message")).to_have_attribute("role", "status")
+    host.get_by_role("checkbox", name="Alert").check()
+    press(host, "Show")
+    expect(viewer.get_by_role("alert").filter(has_text="Five minutes")).to_be_visible()
+    press(host, "Clear")
+    expect(viewer.locator(".message")).to_be_hidden()
+
+
+def test_host_sets_the_turn_reopens_and_starts_over(screens: Screens, stack: Instance) -> None:
+    host = create_session(screens, stack.rest_url, "Debate", names="For\nAgainst")
+    press(host, "Start")
+    press(host, "Pause")
+    press(host, "Give turn to Against")
+    expect(card(host, "Against")).to_have_attribute("data-active", "true")
+    expect(host.locator(".header .status")).to_have_text("Paused")
+
+    press(host, "Complete")
+    host.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    expect(host.locator(".header .status")).to_have_text("Completed")
+    press(host, "Reopen")
+    expect(host.locator(".header .status")).to_have_text("Paused")
+    expect(card(host, "Against")).to_have_attribute("data-active", "true")
+
+    press(host, "Complete")
+    host.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    press(host, "Start over")
+    host.get_by_role("dialog").get_by_role("button", name="Start over").click()
+    expect(host.locator(".header .status")).to_have_text("Ready")
+    expect(clock(host, "For")).to_have_text("4:00")
+
+
 def test_bidder_leads_the_auction(screens: Screens, stack: Instance) -> None:
     host = create_session(screens, stack.rest_url, "Auction", names="Ada\nBen\nCleo")
     cleo = screens.open(link_for(host, "Cleo"), **PHONE)

@@ -123,6 +123,7 @@ CALLS: list[tuple[Call, str, str, Any]] = [
     (lambda one: one.create_session({"session_id": "s"}), "POST", "", {"session_id": "s"}),
     (lambda one: one.get_session("s"), "GET", "/s", None),
     (lambda one: one.delete_session("s"), "DELETE", "/s", None),
+    (lambda one: one.update_session("s", {"message": None}), "PATCH", "/s", {"message": None}),
     (lambda one: one.start("s"), "POST", "/s/start", {}),
     (lambda one: one.switch("s"), "POST", "/s/switch", {}),
     (
@@ -136,6 +137,9 @@ CALLS: list[tuple[Call, str, str, Any]] = [
     (lambda one: one.complete("s"), "POST", "/s/complete", {}),
     (lambda one: one.cancel("s"), "POST", "/s/cancel", {}),
     (lambda one: one.undo("s"), "POST", "/s/undo", {}),
+    (lambda one: one.set_turn("s", "b"), "POST", "/s/set_turn", {"participant_id": "b"}),
+    (lambda one: one.reopen("s"), "POST", "/s/reopen", {}),
+    (lambda one: one.reset("s"), "POST", "/s/reset", {}),
     (
         lambda one: one.adjust("s", -5, group_id="g", reason="r"),
         "POST",

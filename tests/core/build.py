@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from chalicelib.core.commands import (
     Adjust,
@@ -12,12 +12,17 @@ from chalicelib.core.commands import (
     Complete,
     Decision,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
+    Update,
     apply,
 )
+from chalicelib.core.edits import Patch
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
 from chalicelib.core.rules import clocks, deadline_ms
@@ -97,6 +102,18 @@ class Game:
 
     def undo(self, at_ms: int) -> Game:
         return self._carry_out(at_ms, Undo())
+
+    def set_turn(self, at_ms: int, to: str) -> Game:
+        return self._carry_out(at_ms, SetTurn(to))
+
+    def reopen(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Reopen())
+
+    def reset(self, at_ms: int) -> Game:
+        return self._carry_out(at_ms, Reset())
+
+    def update(self, at_ms: int, **patch: Any) -> Game:
+        return self._carry_out(at_ms, Update(cast(Patch, patch)))
 
     def adjust(
         self, at_ms: int, delta_ms: int, participant_id: str | None = None, group: str | None = None

@@ -8,7 +8,7 @@ Slow, but plainly right.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chalicelib.core import time_controls as tc
 from chalicelib.core.commands import (
@@ -17,11 +17,16 @@ from chalicelib.core.commands import (
     Command,
     Complete,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
+    Update,
 )
+from chalicelib.core.edits import Patch
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
 
 Shown = dict[str, object]
@@ -35,6 +40,10 @@ ALLOWED_FROM = {
     "cancel": "pending running paused cancelled",
     "adjust": "pending running paused",
     "undo": "running",
+    "set_turn": "paused",
+    "reopen": "expired completed cancelled",
+    "reset": "pending running paused expired completed cancelled",
+    "update": "pending running paused",
 }
 
 
@@ -234,6 +243,7 @@ class Model:
     in_overtime: bool = False
     switched_at: int = 0
     completed_at: int | None = None
+    last_active: Player | None = None
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
     session_warned_to: int = 0
     """Until when the session clock has warned, regardless of undone switches."""
@@ -356,6 +366,8 @@ class Model:
             return None, None
         if isinstance(command, Switch) and self.is_forbidden(command):
             return "FORBIDDEN", None
+        if isinstance(command, Update):
+            return self.update(command.patch), None
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
         if isinstance(command, Undo):
@@ -368,14 +380,33 @@ class Model:
             self.before_switch = before if switched else None
         return refused, expired
 
+    def update(self, patch: Patch) -> str | None:
+        """Only what concerns clocks: whether, and how, the next timeouts and warnings come."""
+        is_over = self.status not in ALLOWED_FROM["update"].split()
+        if is_over and not set(patch) <= {"metadata", "message"}:
+            return "INVALID_STATE_TRANSITION"
+        setup = self.setup
+        if "warn_at_ms" in patch:
+            marks = sorted(patch["warn_at_ms"] or [], reverse=True)
+            setup = replace(setup, warn_at_ms=tuple(marks))
+        if "action_on_timeout" in patch:
+            usual = "end_session" if self.mode is SyncMode.COUNT_UP else "notify"
+            action = TimeoutAction((patch["action_on_timeout"] or {}).get("type") or usual)
+            data = setup.action_data if patch["action_on_timeout"] else None
+            if (action, data) != (setup.action_on_timeout, setup.action_data):
+                self.before_switch = None
+            setup = replace(setup, action_on_timeout=action, action_data=data)
+        self.setup = setup
+        return None
+
     def undo(self) -> str | None:
         before, until = self.before_switch, self.now
         if before is None or until - self.switched_at > 10_000:
             return "INVALID_STATE_TRANSITION"
-        log, extended = self.log, self.extended
+        log, extended, setup = self.log, self.extended, self.setup
         self.__dict__.update(before.__dict__)
         assert self.active is not None
-        self.log = log
+        self.log, self.setup = log, setup
         if self.extended == extended:
             self.session_warned_to = until
         self.log.append((until, "switch_undone", self.active.name))
@@ -399,10 +430,26 @@ class Model:
             case Resume():
                 self.status = "running"
                 self.log.append((self.now, "session_resumed", None))
+                if self.mode is SyncMode.GLOBAL and self.session_left == 0:
+                    self.end("expired", self.now)
             case Complete() | Cancel():
                 self.command_end("completed" if isinstance(command, Complete) else "cancelled")
+            case _:
+                return self.correct(command)
+        return None, None
+
+    def correct(self, command: Command) -> tuple[str | None, str | None]:
+        match command:
             case Adjust():
                 return self.command_adjust(command)
+            case SetTurn(named):
+                return self.command_set_turn(named)
+            case Reopen():
+                self.reopen()
+            case Reset():
+                log = [*self.log, (self.now, "session_reset", None)]
+                again = Model(self.setup, self.now, log=log, session_warned_to=self.now)
+                self.__dict__.update(again.__dict__)
         return None, None
 
     def is_forbidden(self, command: Switch) -> bool:
@@ -411,6 +458,20 @@ class Model:
         if self.setup.turn_taking is TurnTaking.TAKE:
             named = command.next_participant_id
         return None not in (command.requested_by, named) and named != command.requested_by
+
+    def command_set_turn(self, named: str) -> tuple[str | None, str | None]:
+        assert self.active is not None
+        if named == self.active.name:
+            return None, None
+        refused, _ = self.command_switch(Switch(named))
+        return refused, None
+
+    def reopen(self) -> None:
+        self.log.append((self.now, "session_reopened", None))
+        self.active, self.completed_at = self.last_active, None
+        if self.active is not None:
+            self.active.cycles -= 1
+        self.status = "pending" if self.active is None else "paused"
 
     def command_switch(self, command: Switch) -> tuple[str | None, str | None]:
         assert self.active is not None
@@ -559,7 +620,8 @@ class Model:
         self.log.append((at, f"session_{status}", self.active.name if self.active else None))
         if self.active is not None:
             self.active.cycles += 1
-        self.active, self.status, self.completed_at = None, status, at
+        self.last_active, self.active = self.active, None
+        self.status, self.completed_at = status, at
 
     # What is shown
 

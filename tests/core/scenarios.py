@@ -19,6 +19,8 @@ from chalicelib.core.events import (
     ParticipantStarted,
     SessionEnded,
     SessionPaused,
+    SessionReopened,
+    SessionReset,
     SessionResumed,
     SessionStarted,
     SwitchUndone,
@@ -26,7 +28,7 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
     TimeWarning,
 )
-from chalicelib.core.setup import Setup, SyncMode
+from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Scenario:
     over_before: int = 0
     """Overtime of the current cycle before an adjustment revived its clock."""
     ended_at: int | None = None
+    last_active: str | None = None
+    """Whose cycle the session ended with."""
     before_switch: Scenario | None = None
 
     def replay(self, events: Iterable[Event]) -> Scenario:
@@ -62,7 +66,10 @@ class Scenario:
             case CycleSwitched(at, previous, active, used, overtime):
                 self.before_switch = replace(self, cycles=list(self.cycles))
                 self.cycles.append((previous, used, overtime))
+                # An arbiter sets the turn in a pause.
+                since, status = None if self.since is None else at, self.status
                 self.begin(active, at)
+                self.since, self.status = since, status
             case TimeoutsSkipped(at, count, active):
                 self.skip(count, at)
                 assert self.active == active
@@ -75,11 +82,25 @@ class Scenario:
             case TimeAdjusted(at) if self.out_at is not None and self.gives_time(event):
                 self.over_before += self.elapsed_at(at) - self.out_at
                 self.out_at = None
+            case SessionEnded() | SessionReopened() | SessionReset():
+                self.replay_ending(event)
+
+    def replay_ending(self, event: SessionEnded | SessionReopened | SessionReset) -> None:
+        match event:
             case SessionEnded(at, previous, used, overtime):
                 if previous is not None and used is not None and overtime is not None:
                     self.cycles.append((previous, used, overtime))
+                    self.elapsed, self.since = used + overtime, None
                 self.status = event.type.removeprefix("session_")
-                self.active, self.ended_at = None, at
+                self.last_active, self.active, self.ended_at = previous, None, at
+            case SessionReopened():
+                # The last cycle goes on.
+                if self.last_active is not None:
+                    self.cycles.pop()
+                self.status = "pending" if self.last_active is None else "paused"
+                self.active, self.ended_at = self.last_active, None
+            case SessionReset():
+                self.__dict__.update(Scenario(self.setup).__dict__)
 
     def begin(self, active: str, at: int) -> None:
         self.status, self.active = "running", active
@@ -131,6 +152,8 @@ class OwnClock:
     used: int = 0
     overtime: int = 0
     has_expired: bool = False
+    ended_session: bool = False
+    """Whether its timeout ended the session."""
 
     def count_to(self, at: int) -> None:
         if self.since is None:
@@ -150,6 +173,7 @@ class SimultaneousScenario:
     status: str = "pending"
     active: str | None = None
     ended_at: int | None = None
+    has_begun: bool = False
     clocks: dict[str, OwnClock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,7 +193,7 @@ class SimultaneousScenario:
     def replay_one(self, event: Event, *, starts_all: bool) -> None:
         match event:
             case SessionStarted(at):
-                self.status = "running"
+                self.status, self.has_begun = "running", True
                 if starts_all:
                     self.start(self.clocks.values(), at)
             case SessionPaused():
@@ -188,7 +212,7 @@ class SimultaneousScenario:
                 self.replay_own(event)
 
     def replay_own(self, event: Event) -> None:
-        """An event of one participant's clock, or of all that start."""
+        """An event of one participant's clock, or of all together."""
         match event:
             case ParticipantStarted(at, one):
                 self.start(self.clocks.values() if one is None else [self.clocks[one]], at)
@@ -200,8 +224,19 @@ class SimultaneousScenario:
                 clock = self.clocks[one]
                 assert (clock.used, clock.overtime) == (used, overtime)
                 clock.state, clock.since = "finished", None
-            case ParticipantExpired(_, one):
+            case SessionReopened():
+                self.reopen()
+            case SessionReset():
+                self.__dict__.update(SimultaneousScenario(self.setup).__dict__)
+            case ParticipantExpired(_, one, _, action):
                 self.clocks[one].has_expired = True
+                self.clocks[one].ended_session = action is TimeoutAction.END_SESSION
+
+    def reopen(self) -> None:
+        self.status, self.ended_at = "paused" if self.has_begun else "pending", None
+        for clock in self.clocks.values():
+            if clock.ended_session:
+                clock.state, clock.ended_session = "running", False
 
     def start(self, clocks: Iterable[OwnClock], at: int) -> None:
         self.run([clock for clock in clocks if clock.state == "waiting"], at)

@@ -6,7 +6,7 @@ clock that runs has one millisecond less after each millisecond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 
 from chalicelib.core.commands import (
@@ -15,11 +15,16 @@ from chalicelib.core.commands import (
     Complete,
     Finish,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
+    Update,
 )
+from chalicelib.core.edits import Patch
 from chalicelib.core.setup import Setup, TimeoutAction
 
 Shown = dict[str, object]
@@ -30,6 +35,8 @@ ALLOWED_FROM = {
     "complete": "pending running paused completed",
     "cancel": "pending running paused cancelled",
     "adjust": "pending running paused",
+    "reopen": "expired completed cancelled",
+    "reset": "pending running paused expired completed cancelled",
 }
 INVALID, REFUSED = "VALIDATION_ERROR", "INVALID_STATE_TRANSITION"
 
@@ -48,6 +55,9 @@ class OwnClock:
     overtime: int = 0
     expired: bool = False
     timed_out: bool = False
+    was: str = ""
+    """What it was before the session stopped it."""
+    ended_session: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -74,6 +84,7 @@ class SimultaneousModel:
     status: str = "pending"
     clocks: list[OwnClock] = field(default_factory=list)
     completed_at: int | None = None
+    has_begun: bool = False
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -110,6 +121,8 @@ class SimultaneousModel:
                 clock.state, clock.timed_out = "finished", True
                 self.log.append((self.now, "participant_finished", clock.name))
         ends = self.setup.action_on_timeout is TimeoutAction.END_SESSION
+        for clock in due:
+            clock.ended_session = ends
         if due and (ends or not any(clock.is_open for clock in self.clocks)):
             self.end("expired")
 
@@ -118,19 +131,53 @@ class SimultaneousModel:
         self.log.append((self.now, f"session_{status}", None))
         for clock in self.clocks:
             if clock.state in ("running", "paused"):
-                clock.state = "stopped"
+                clock.was, clock.state = clock.state, "stopped"
 
     # Commands
+
+    def told_to_begin_again(self, command: Reopen | Reset) -> None:
+        if isinstance(command, Reset):
+            log = [*self.log, (self.now, "session_reset", None)]
+            self.__dict__.update(SimultaneousModel(self.setup, self.now, log=log).__dict__)
+            return
+        self.log.append((self.now, "session_reopened", None))
+        self.status, self.completed_at = "paused" if self.has_begun else "pending", None
+        for clock in self.clocks:
+            if clock.ended_session:
+                clock.state, clock.timed_out, clock.ended_session = "running", False, False
+            if clock.state == "stopped":
+                clock.state = clock.was
 
     def carry_out(self, command: Command | None) -> tuple[str | None, str | None]:
         """The error code; the second value is a switch's, and there is none."""
         if command is None:
             return None, None
+        if isinstance(command, Update):
+            return self.update(command.patch), None
         return self.refusal_of(command), None
 
+    def update(self, patch: Patch) -> str | None:
+        """Only what concerns clocks: how the next timeouts come, and which warnings."""
+        if self.completed_at is not None and not set(patch) <= {"metadata", "message"}:
+            return REFUSED
+        if "warn_at_ms" in patch:
+            marks = sorted(patch["warn_at_ms"] or [], reverse=True)
+            self.setup = replace(self.setup, warn_at_ms=tuple(marks))
+        if "action_on_timeout" in patch:
+            action = (patch["action_on_timeout"] or {}).get("type") or TimeoutAction.NOTIFY
+            self.setup = replace(self.setup, action_on_timeout=action)
+        return None
+
     def refusal_of(self, command: Command) -> str | None:
+        """The error code, if the command is refused."""
         match command:
-            case Switch() | Undo() | Pause(current_participant_id=str()) | Adjust(group_id=str()):
+            case (
+                Switch()
+                | Undo()
+                | SetTurn()
+                | Pause(current_participant_id=str())
+                | Adjust(group_id=str())
+            ):
                 return INVALID
             case Pause(participant_id=who):
                 return self.told_to_pause(who)
@@ -138,6 +185,9 @@ class SimultaneousModel:
                 return self.told_to_resume(who)
         if self.status not in ALLOWED_FROM[command.name].split():
             return REFUSED
+        if isinstance(command, Reopen | Reset):
+            self.told_to_begin_again(command)
+            return None
         match command:
             case Start(participant_id=who):
                 return self.told_to_start(who)
@@ -162,7 +212,7 @@ class SimultaneousModel:
         if not waiting:
             return REFUSED
         is_first = self.status == "pending"
-        self.status = "running"
+        self.status, self.has_begun = "running", True
         for clock in waiting:
             clock.state = "running"
         if is_first:

@@ -14,7 +14,10 @@ from chalicelib.core.commands import (
     Command,
     Complete,
     Pause,
+    Reopen,
+    Reset,
     Resume,
+    SetTurn,
     Start,
     Switch,
     Undo,
@@ -41,6 +44,9 @@ COMMANDS: list[Command] = [
     Cancel(),
     Adjust(1_000),
     Undo(),
+    SetTurn("b"),
+    Reopen(),
+    Reset(),
 ]
 
 
@@ -60,7 +66,7 @@ def in_status(status: str) -> Game:
     return started(PER_CYCLE).cancel(4_000)
 
 
-ALLOWED = {
+ALLOWED: dict[str, dict[str, str]] = {
     "start": {"pending": "running"},
     "switch": {"running": "running"},
     "pause": {"running": "paused"},
@@ -79,6 +85,9 @@ ALLOWED = {
     },
     "adjust": {"running": "running", "paused": "paused"},
     "undo": {"running": "running"},
+    "set_turn": {"paused": "paused"},
+    "reopen": {"expired": "paused", "completed": "paused", "cancelled": "paused"},
+    "reset": dict.fromkeys(map(str, Status), "pending"),
 }
 
 

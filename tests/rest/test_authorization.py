@@ -72,8 +72,13 @@ CALLS = [
     ("DELETE", f"/v1/sessions/{SESSION}/tokens/a-token", None),
     *(
         ("POST", f"/v1/sessions/{SESSION}/{command}", None)
-        for command in ("start", "switch", "pause", "resume", "complete", "cancel", "undo")
+        for command in (
+            *("start", "switch", "pause", "resume", "complete", "cancel", "undo"),
+            *("reopen", "reset"),
+        )
     ),
+    ("POST", f"/v1/sessions/{SESSION}/set_turn", {"participant_id": ANNE}),
+    ("PATCH", f"/v1/sessions/{SESSION}", {"metadata": {"table": 5}}),
     ("POST", f"/v1/sessions/{SESSION}/adjust", {"participant_id": ANNE, "delta_ms": 1_000}),
 ]
 

@@ -264,7 +264,7 @@ def test_media_type_is_case_insensitive_and_may_have_parameters(
     ("method", "path", "allowed"),
     [
         ("GET", "/v1/sessions", "OPTIONS, POST"),
-        ("PUT", PATH, "DELETE, GET, HEAD, OPTIONS"),
+        ("PUT", PATH, "DELETE, GET, HEAD, OPTIONS, PATCH"),
         ("GET", f"{PATH}/switch", "OPTIONS, POST"),
         ("POST", "/v1/time", "GET, HEAD, OPTIONS"),
         ("DELETE", "/health", "GET, HEAD, OPTIONS"),

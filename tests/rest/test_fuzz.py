@@ -196,7 +196,10 @@ def test_arbitrary_bytes_create_a_working_session_or_none(rest: RestClient, raw:
     created_or_untouched(rest, store, rest.post("/v1/sessions", raw=raw or b" "))
 
 
-COMMANDS = ["start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"]
+COMMANDS = [
+    *("start", "switch", "pause", "resume", "complete", "cancel", "adjust", "undo"),
+    *("set_turn", "reopen", "reset"),
+]
 commands = st.sampled_from(COMMANDS)
 arguments = (
     values
@@ -207,6 +210,7 @@ arguments = (
         {"delta_ms": st.integers(-20_000, 20_000) | numbers},
         optional={"group_id": st.sampled_from([RED, BLUE]) | words, "reason": words},
     )
+    | st.fixed_dictionaries({"participant_id": st.sampled_from([ANNE, BEN]) | words})
     | st.none()
 )
 
@@ -228,6 +232,40 @@ def test_arbitrary_commands_leave_a_consistent_session(
         if answer.status >= 400:
             assert after == settled
         assert before["version"] <= settled["version"] <= after["version"]
+
+
+patched = st.fixed_dictionaries(
+    {},
+    optional={
+        "metadata": values,
+        "message": st.fixed_dictionaries({}, optional={"text": words, "style": words}) | values,
+        "warn_at_ms": marks | values,
+        "action_on_timeout": st.fixed_dictionaries({}, optional={"type": words, "data": values})
+        | values,
+        "soft_close": st.fixed_dictionaries({}, optional={"extend_to_ms": numbers}) | values,
+    },
+)
+
+
+@bounded
+@given(patches=st.lists(patched | values, max_size=4), ends=st.booleans())
+def test_arbitrary_updates_leave_a_consistent_session(
+    rest: RestClient, patches: list[Any], ends: bool
+) -> None:
+    fresh()
+    rest.post("/v1/sessions", EVERYTHING)
+    if ends:
+        rest.command("cancel")
+    for body in patches:
+        before = rest.get(PATH).data
+        answer = rest.call("PATCH", PATH, raw=json.dumps(body).encode())
+        sound(answer)
+        after = rest.get(PATH).data
+        if answer.status >= 400:
+            assert after == before
+        else:
+            assert after == answer.data
+        assert rest.post("/v1/sessions", EVERYTHING).data == after
 
 
 @bounded

@@ -33,6 +33,9 @@ def version(rest: RestClient) -> int:
         ("cancel", None),
         ("adjust", {"participant_id": ANNE, "delta_ms": 5_000, "reason": "é"}),
         ("undo", {}),
+        ("set_turn", {"participant_id": BEN}),
+        ("reopen", None),
+        ("reset", {}),
     ],
 )
 def test_repeated_command_gets_the_same_bytes(
@@ -41,8 +44,9 @@ def test_repeated_command_gets_the_same_bytes(
     rest.post("/v1/sessions", creation())
     if command != "start":
         rest.command("start")
-    if command == "undo":
-        rest.command("switch")
+    before = {"undo": "switch", "set_turn": "pause", "reopen": "complete"}
+    if command in before:
+        rest.command(before[command])
     store.advance(1_234)
     first = rest.command(command, body, headers=KEY)
     made = version(rest)

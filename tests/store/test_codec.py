@@ -16,10 +16,13 @@ from chalicelib.core.commands import (
     Complete,
     Finish,
     Pause,
+    Reopen,
+    Reset,
     Resume,
     Start,
     Switch,
     Undo,
+    Update,
     apply,
 )
 from chalicelib.core.errors import InvalidSetup
@@ -56,7 +59,7 @@ from chalicelib.core.time_controls import (
 )
 from chalicelib.store import codec
 from tests.core import build
-from tests.strategies import sessions
+from tests.strategies import patches, sessions
 
 from .sessions import a_setup
 
@@ -85,7 +88,8 @@ commands: st.SearchStrategy[Command | None] = st.one_of(
     st.just(Complete()),
     st.just(Finish("")),
     st.builds(Adjust, lengths_ms),
-    st.just(Undo()),
+    st.sampled_from([Undo(), Reopen(), Reset()]),
+    st.builds(Update, patches()),
 )
 
 

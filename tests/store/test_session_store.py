@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.core.commands import Complete, Decision, Pause, Resume, Start, Switch, apply
+from chalicelib.core.commands import Complete, Decision, Pause, Resume, Start, Switch, Update, apply
 from chalicelib.core.events import (
     ParticipantExpired,
     SessionCreated,
@@ -41,6 +41,23 @@ def test_missing_session_is_none_with_the_time(store: SessionStore) -> None:
 def test_session_is_loaded_as_committed(store: SessionStore) -> None:
     session = started(store)
     assert store.load(session.setup.session_id).session == session
+
+
+def test_setup_is_written_when_a_commit_says_so(store: SessionStore) -> None:
+    session = created(store)
+    update = Update({"message": {"text": "Tea"}, "metadata": {"a": [1, None]}})
+    decision = apply(session, update, store.now_ms())
+    assert store.commit(the_commit(decision, 1, writes_setup=True)) == Committed(2)
+    loaded = store.load(session.setup.session_id)
+    assert loaded.session == decision.session
+    assert loaded.session is not None
+    assert loaded.session.setup.was_requested_as(session.setup)
+    # Later commits keep it.
+    assert store.commit(next_of(decision.session, Start(), store.now_ms())) == Committed(3)
+    again = store.load(session.setup.session_id).session
+    assert again is not None
+    assert again.setup == decision.session.setup
+    assert store.read_events(session.setup.session_id, None, 10) is not None
 
 
 def test_second_creation_is_stale_and_gets_the_current_session(store: SessionStore) -> None:

@@ -20,7 +20,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tickless
-from chalicelib.core.commands import Adjust, Command, Finish, Pause, Resume, Start, Switch, Undo
+from chalicelib.core.commands import (
+    Adjust,
+    Command,
+    Complete,
+    Finish,
+    Pause,
+    Reopen,
+    Reset,
+    Resume,
+    SetTurn,
+    Start,
+    Switch,
+    Undo,
+)
 from chalicelib.core.errors import RuleError, SessionExists, SessionNotFound
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.ports import HeartbeatPolicy
@@ -203,6 +216,10 @@ COMMANDS: list[Command] = [
     Start(uuid(2)),
     Pause(participant_id=uuid(2)),
     Resume(uuid(2)),
+    SetTurn(uuid(1)),
+    Complete(),
+    Reopen(),
+    Reset(),
     Adjust(-300, participant_id=uuid(1)),
 ]
 WAITS_MS = (1, 300, 1_000, 2_500, 31_000)

@@ -393,11 +393,20 @@ def test_command_is_acknowledged_and_broadcast(room: Room) -> None:
         ("complete", None, ["start"], {"status": "completed"}),
         ("cancel", None, [], {"status": "cancelled"}),
         ("undo", None, ["start", "switch"], {"active_participant_id": ANNE}),
+        ("set_turn", {"participant_id": BEN}, ["start", "pause"], {"active_participant_id": BEN}),
+        ("reopen", None, ["start", "cancel"], {"status": "paused"}),
+        ("update", {"action_on_timeout": {"type": "skip_cycle"}}, [], {"version": 2}),
+        ("update", {"message": {"text": "Tea", "style": "alert"}}, ["start"], {"version": 3}),
+        ("reset", None, ["start"], {"status": "pending", "session_started_at": None}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_command_is_acknowledged_with_its_version(
-    room: Room, name: str, args: dict[str, str] | None, before: list[str], shown: dict[str, str]
+    room: Room,
+    name: str,
+    args: dict[str, Any] | None,
+    before: list[str],
+    shown: dict[str, Any],
 ) -> None:
     room.engine.create_session(chess())
     connected(room)

@@ -5,7 +5,7 @@
 -- ARGV  1 epoch, of the base version
 --       2 base_version; 0: the session must not exist
 --       3 version, the new one
---       4 setup, bytes; given only with base_version 0
+--       4 setup, bytes, or '' to keep it; always given with base_version 0
 --       5 facts, bytes
 --       6 updated_at_ms, of the new version
 --       7 base_updated_at_ms, of the base version; '' for any
@@ -67,8 +67,10 @@ if renewable_until_ms ~= '' then
   fields[11], fields[12] = 'renewable_until_ms', renewable_until_ms
 end
 redis.call('HSET', session, unpack(fields))
-if creating then
+if setup ~= '' then
   redis.call('HSET', session, 'setup', setup)
+end
+if creating then
   redis.call('UNLINK', events)
 end
 redis.call('SET', reply, record, 'PX', keep_ms)

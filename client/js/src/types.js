@@ -40,6 +40,12 @@
 
 /** @typedef {{type: string, period_ms?: number, periods?: number, stages?: Stage[], [field: string]: unknown}} TimeControl */
 
+/**
+ * What a host tells every screen, since `at`.
+ *
+ * @typedef {{text: string, style: 'normal' | 'alert', at: string}} SessionMessage
+ */
+
 /** @typedef {{group_id: string, total_time_ms: number, time_remaining_ms: number, has_expired: boolean}} GroupState */
 
 /** @typedef {'pending' | 'running' | 'paused' | 'expired' | 'completed' | 'cancelled'} Status */
@@ -64,6 +70,7 @@
  * @property {'take'} [turn_taking] left out for `give`
  * @property {string[] | null} [participants_may]
  * @property {Record<string, unknown> | null} [metadata]
+ * @property {SessionMessage} [message]
  * @property {string} updated_at
  * @property {string | null} deadline_at
  * @property {GroupState[]} [groups]
@@ -116,7 +123,10 @@
 
 /** @typedef {{type: string, [field: string]: unknown}} ClientMessage */
 
-/** @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo' | 'finish'} CommandName */
+/**
+ * @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo'
+ *   | 'finish' | 'set_turn' | 'reopen' | 'reset' | 'update'} CommandName
+ */
 
 /** @typedef {'connecting' | 'live' | 'unconfirmed' | 'reconnecting' | 'closed'} ConnectionState */
 

@@ -23,6 +23,10 @@ const EVENT_TEXTS = {
   session_resumed: () => 'Resumed',
   session_completed: () => 'Completed',
   session_cancelled: () => 'Cancelled',
+  session_reopened: () => 'Reopened',
+  session_reset: () => 'Reset to the beginning',
+  session_updated: ({ fields }) =>
+    fields.includes('message') ? 'Message changed' : 'Settings changed',
   session_expired: () => 'Time is up',
   time_adjusted: (event, names) => {
     const { delta_ms } = event;

@@ -11,6 +11,7 @@ import { ClockView } from './clock-view.js';
 import { confirm } from './confirm.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { errorText } from './event-text.js';
+import { MessageForm } from './message-form.js';
 import { ParticipantList } from './participant-list.js';
 import { cardAction, hostAction, isFinished } from './primary-action.js';
 import { ShareLinks } from './share-links.js';
@@ -68,7 +69,10 @@ export class HostView {
   #moreForActive = this.#button('+', () => this.#adjustActive(1), '', true);
   #lessForActive = this.#button('−', () => this.#adjustActive(-1), '', true);
   #complete = this.#button('Complete', () => this.#confirmComplete());
+  #reopen = this.#button('Reopen', () => this.#send('reopen'));
+  #reset = this.#button('Start over', () => this.#confirmReset());
   #delete = this.#button('Delete', () => this.#confirmDelete(), 'danger');
+  #message = new MessageForm((message) => this.#send('update', { message }));
   #adjustment = el(
     'select',
     { 'aria-label': 'Time added or removed by + and −' },
@@ -101,9 +105,12 @@ export class HostView {
           this.#pause,
           this.#undo,
           this.#complete,
+          this.#reopen,
+          this.#reset,
           this.#adjustment,
           this.#delete,
         ),
+        this.#message.element,
       ),
       el('div', { className: 'sidebar' }, this.#links.element, this.#log.element, shortcuts()),
     );
@@ -124,6 +131,7 @@ export class HostView {
     this.#search.hidden = names.participants.size < MIN_PARTICIPANTS_FOR_SEARCH;
     this.#updateList();
     for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
+    this.#message.onState(state);
     this.#updateControls();
     if (isFirst) void this.#log.refresh();
   }
@@ -195,6 +203,8 @@ export class HostView {
     this.#undo.hidden = isOver || !hasTurns;
     this.#undo.disabled = !isLive || state.status !== 'running';
     this.#complete.disabled = !isLive;
+    this.#reopen.hidden = this.#reset.hidden = !isOver;
+    this.#reopen.disabled = this.#reset.disabled = !isLive;
   }
 
   /**
@@ -210,7 +220,7 @@ export class HostView {
     card.act.hidden = action === null;
     if (action) {
       setText(card.act, action.label);
-      card.act.ariaLabel = `${action.label}${action.command === 'switch' ? ' to' : ''} ${this.#screen.names?.nameOf(id)}`;
+      card.act.ariaLabel = `${action.label}${/^(switch|set_turn)$/.test(action.command ?? '') ? ' to' : ''} ${this.#screen.names?.nameOf(id)}`;
     }
   }
 
@@ -286,10 +296,19 @@ export class HostView {
   async #confirmComplete() {
     const isConfirmed = await confirm({
       title: 'Complete the session?',
-      text: 'All clocks stop for every participant. This can’t be undone.',
+      text: 'All clocks stop for every participant. You can reopen it later.',
       action: 'Complete',
     });
     if (isConfirmed) await this.#send('complete');
+  }
+
+  async #confirmReset() {
+    const isConfirmed = await confirm({
+      title: 'Start over?',
+      text: 'All clocks are full again, and nothing is used, under the same links. This can’t be undone.',
+      action: 'Start over',
+    });
+    if (isConfirmed) await this.#send('reset');
   }
 
   async #confirmDelete() {

@@ -72,11 +72,15 @@ export function participantAction(state, id, { hasToken }) {
  * @returns {Action | null}
  */
 export function cardAction(state, id) {
-  if (state.status !== 'running' || id === 'session') return null;
+  const isPaused = state.status === 'paused';
+  if (!(isPaused || state.status === 'running') || id === 'session') return null;
   if (state.sync_mode !== 'simultaneous') {
     if (id === state.active_participant_id) return null;
+    // In a pause, nothing runs afterwards either.
+    if (isPaused) return { label: 'Give turn', command: 'set_turn', args: { participant_id: id } };
     return { label: 'Give turn', command: 'switch', args: { next_participant_id: id } };
   }
+  if (isPaused) return null;
   const one = state.participants.find(({ participant_id }) => participant_id === id);
   const args = { participant_id: id };
   switch (one?.clock_state) {

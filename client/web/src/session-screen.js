@@ -77,6 +77,8 @@ export class SessionScreen {
   #title = el('h1', { className: 'title', dir: 'auto' });
   #status = el('span', { className: 'status' });
   #connection = el('span', { className: 'connection' });
+  // Screen readers read it out when it changes, an alert at once.
+  #message = el('p', { className: 'message', dir: 'auto', role: 'status', hidden: true });
   #notice = el('section', { className: 'notice', hidden: true });
   #region = el('p', { className: 'visually-hidden', role: 'status' });
   #announcer = new Announcer(this.#region);
@@ -131,6 +133,7 @@ export class SessionScreen {
         this.#connection,
         this.#actions,
       ),
+      this.#message,
       this.#notice,
       view.element,
       this.#region,
@@ -272,6 +275,11 @@ export class SessionScreen {
       );
       if (notice.text) this.#announcer.announce(notice.title);
     }
+    const message = notice === null ? snapshot?.state.message : undefined;
+    this.#message.hidden = !message;
+    this.#message.role = message?.style === 'alert' ? 'alert' : 'status';
+    setData(this.#message, 'style', message?.style ?? '');
+    setText(this.#message, message?.text ?? '');
     const title = this.names?.title || 'Session';
     setText(this.#title, title);
     document.title = snapshot ? `${title} · Tickless` : 'Tickless';

@@ -23,6 +23,10 @@ test('events are described in words, unknown ones by their type', () => {
     text({ type: 'time_extended', delta_ms: 90_000 }),
     'Extended by 1 minute 30 seconds',
   );
+  assert.equal(text({ type: 'session_reopened' }), 'Reopened');
+  assert.equal(text({ type: 'session_reset' }), 'Reset to the beginning');
+  assert.equal(text({ type: 'session_updated', fields: ['message'] }), 'Message changed');
+  assert.equal(text({ type: 'session_updated', fields: ['warn_at_ms'] }), 'Settings changed');
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
   assert.equal(text({ type: 'session_started' }), 'Session started');
   assert.equal(text({ type: 'participant_started' }), 'All others started');

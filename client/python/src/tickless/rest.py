@@ -60,6 +60,7 @@ class RestClient:
 
     create_session = _method(rest_operations.create_session)
     get_session = _method(rest_operations.get_session)
+    update_session = _method(rest_operations.update_session)
     delete_session = _method(rest_operations.delete_session)
     get_events = _method(rest_operations.get_events)
 
@@ -72,6 +73,9 @@ class RestClient:
     finish = _method(rest_operations.finish)
     undo = _method(rest_operations.undo)
     adjust = _method(rest_operations.adjust)
+    set_turn = _method(rest_operations.set_turn)
+    reopen = _method(rest_operations.reopen)
+    reset = _method(rest_operations.reset)
 
     mint_token = _method(rest_operations.mint_token)
     revoke_token = _method(rest_operations.revoke_token)

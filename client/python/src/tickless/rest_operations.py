@@ -79,6 +79,13 @@ def get_session(
     return Request("GET", _path(session_id), _session_if_modified, headers=headers)
 
 
+def update_session(
+    session_id: str, patch: Mapping[str, Any], **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Change ``metadata``, ``message`` and the like by a JSON merge patch (RFC 7396)."""
+    return Request("PATCH", _path(session_id), _session, patch, headers=_headers(options))
+
+
 def delete_session(session_id: str, **options: Unpack[WriteOptions]) -> Request[None]:
     """Delete the session. Idempotent."""
     return Request("DELETE", _path(session_id), _nothing, headers=_headers(options))
@@ -194,6 +201,27 @@ def adjust(
         "scaled": scaled,
     }
     return _command(session_id, "adjust", args, options)
+
+
+def set_turn(
+    session_id: str, participant_id: str, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Make a participant of a paused session the active one; the session stays paused."""
+    return _command(session_id, "set_turn", {"participant_id": participant_id}, options)
+
+
+def reopen(
+    session_id: str, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Take back the end of the session: it is paused, as it stood then."""
+    return _command(session_id, "reopen", {}, options)
+
+
+def reset(
+    session_id: str, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Make the session pending again, with full clocks."""
+    return _command(session_id, "reset", {}, options)
 
 
 # Tokens and time

@@ -34,7 +34,7 @@ class Response:
 class Request(Generic[T]):
     """One request, and ``parse``, which reads the result from a successful response."""
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     parse: Callable[[Response], T]
     body: Mapping[str, Any] | None = None

@@ -12,7 +12,19 @@ SyncMode = Literal[
 ]
 Status = Literal["pending", "running", "paused", "expired", "completed", "cancelled"]
 CommandName = Literal[
-    "start", "switch", "pause", "resume", "finish", "complete", "cancel", "adjust", "undo"
+    "start",
+    "switch",
+    "pause",
+    "resume",
+    "finish",
+    "complete",
+    "cancel",
+    "adjust",
+    "undo",
+    "set_turn",
+    "reopen",
+    "reset",
+    "update",
 ]
 ClockState = Literal["waiting", "running", "paused", "finished", "stopped"]
 Role = Literal["host", "participant", "viewer"]
@@ -52,6 +64,14 @@ class ParticipantState(TypedDict):
     deadline_at: NotRequired[str | None]
 
 
+class SessionMessage(TypedDict):
+    """What a host tells every screen, since ``at``."""
+
+    text: str
+    style: Literal["normal", "alert"]
+    at: str
+
+
 class GroupState(TypedDict):
     group_id: str
     total_time_ms: int
@@ -77,6 +97,7 @@ class SessionState(TypedDict):
     turn_taking: NotRequired[Literal["take"]]
     participants_may: NotRequired[list[str] | None]
     metadata: NotRequired[dict[str, Any] | None]
+    message: NotRequired[SessionMessage]
     cycle_started_at: str | None
     cycle_elapsed_ms: int
     session_started_at: str | None

@@ -253,7 +253,7 @@ def event_view(event: Event) -> EventView:
     for field in fields(event):
         value = getattr(event, field.name)
         if field.name != "at_ms" and value is not None:
-            view[field.name] = value
+            view[field.name] = list(value) if isinstance(value, tuple) else value
     return view
 
 

@@ -31,8 +31,15 @@ def test_walks_reach_every_status_and_every_kind_of_event() -> None:
         "session_expired",
         "participant_expired",
         "time_adjusted",
+        "time_extended",
         "time_warning",
         "timeouts_skipped",
+        "participant_started",
+        "participant_finished",
+        "participant_paused",
+        "participant_resumed",
+        "session_reopened",
+        "session_reset",
     }
     assert kinds.count("participant_expired") >= 50
     assert sum(played.after.status is Status.RUNNING for played in seen) >= len(seen) // 4

@@ -76,7 +76,6 @@ OWN_CLOCKS = {
     ("start", None, ("start",)): (OK, OK, OK, NO),
     ("start", BEN, ("start",)): (OK, OK, NO, NO),
 }
-BEFORE = {"start": (), "resume": ("start", "pause"), "undo": ("start", "switch")}
 WHILE_BEN_IS_ACTIVE = {
     ("switch", None): (OK, OK, STALE, NO),
     ("switch", ANNE): (STALE, STALE, STALE, NO),

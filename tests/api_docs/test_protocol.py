@@ -117,7 +117,7 @@ def test_rights_of_roles() -> None:
         Action(action): tuple(Right(one) for one in rights)
         for named, *rights in table
         if rights[0] in set(Right)
-        for action in re.findall(r"`([a-z]+)`", named)
+        for action in re.findall(r"`([a-z_]+)`", named)
     }
 
     assert described == dict(RIGHTS)

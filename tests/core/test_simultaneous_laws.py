@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.core.clock_blocks import make_block
-from chalicelib.core.commands import Adjust, Finish, Pause, Resume, Start, apply
+from chalicelib.core.commands import Adjust, Finish, Pause, Reset, Resume, Start, apply
 from chalicelib.core.events import ParticipantFinished
 from chalicelib.core.rules import clocks, deadline_ms, last_deadline_ms
 from chalicelib.core.session import Session, Simultaneous, Status
@@ -42,6 +42,8 @@ def test_used_time_and_overtime_are_the_time_a_clock_ran(case: Case) -> None:
             ends_ms = {one: min(ended_ms, completed_ms) for one, ended_ms in ends_ms.items()}
         for one in running:
             ran_ms[one] += ends_ms[one] - before_ms
+        if isinstance(played.command, Reset) and played.decision.refusal is None:
+            ran_ms.clear()
         views = shown(played.after, played.now_ms)
         is_running = played.after.status is Status.RUNNING
         running = {one for one, view in views.items() if is_running and view["is_active"]}

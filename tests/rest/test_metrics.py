@@ -178,7 +178,7 @@ def test_each_request_is_one_log_line_with_its_version(
 def test_request_refused_before_its_view_logs_its_code(
     rest: RestClient, sink: RecordingSink, lines: list[dict[str, Any]]
 ) -> None:
-    rest.call("PATCH", PATH)
+    rest.call("PUT", PATH)
     rest.command("start", {}, headers={"Content-Type": "text/plain"})
     rest.post("/v1/sessions", raw=b"{")
 

@@ -156,7 +156,7 @@ def test_missing_session_counts_if_only_addresses_are_limited(store: FakeStore) 
 
 def test_request_refused_unread_is_not_counted(rest: RestClient) -> None:
     for _ in range(7):
-        method = rest.call("PATCH", PATH)
+        method = rest.call("PUT", PATH)
         media_type = rest.command("start", {}, headers={"Content-Type": "text/plain"})
         assert (method.status, media_type.status) == (405, 415)
         assert not set(HEADERS) & {*method.headers, *media_type.headers}

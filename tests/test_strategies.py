@@ -5,19 +5,23 @@ from __future__ import annotations
 from hypothesis import given, settings
 
 from chalicelib.core.session import Status
-from tests.core.test_laws import CASES, Case
+from tests.core import test_simultaneous_laws as simultaneous
+from tests.core.test_laws import CASES, TURN_CASES, Case
 from tests.strategies import Played, play
 
 
 def test_walks_reach_every_status_and_every_kind_of_event() -> None:
     seen: list[Played] = []
 
-    @settings(max_examples=max(450, settings().max_examples))
-    @given(CASES)
-    def look(case: Case) -> None:
-        seen.extend(play(*case))
+    # Each kind of session has rare events of its own.
+    for cases in (CASES, TURN_CASES, simultaneous.CASES):
 
-    look()
+        @settings(max_examples=max(450, settings().max_examples))
+        @given(cases)
+        def look(case: Case) -> None:
+            seen.extend(play(*case))
+
+        look()
     assert {played.after.status for played in seen} == set(Status)
     kinds = [event.type for played in seen for event in played.decision.events]
     assert set(kinds) == {
@@ -47,6 +51,7 @@ def test_walks_reach_every_status_and_every_kind_of_event() -> None:
         played.decision.refusal.code for played in seen if played.decision.refusal is not None
     }
     assert refusals == {
+        "FORBIDDEN",
         "INVALID_STATE_TRANSITION",
         "STALE_CYCLE",
         "VALIDATION_ERROR",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chalicelib.core.session import Status
+from chalicelib.core.setup import SyncMode
 from tests.core import test_simultaneous_laws as simultaneous
 from tests.core.test_laws import CASES, TURN_CASES, Case
-from tests.strategies import Played, play
+from tests.strategies import PLAY, Played, play, setups, walks
+
+AUCTIONS = st.tuples(setups(modes=[SyncMode.GLOBAL], tiny=True), walks(tiny=True, verbs=PLAY))
+"""Half of them have a soft close."""
 
 
 def test_walks_reach_every_status_and_every_kind_of_event() -> None:
     seen: list[Played] = []
 
     # Each kind of session has rare events of its own.
-    for cases in (CASES, TURN_CASES, simultaneous.CASES):
+    for cases in (CASES, TURN_CASES, AUCTIONS, simultaneous.CASES):
 
         @settings(max_examples=max(450, settings().max_examples))
         @given(cases)

@@ -148,6 +148,17 @@ def test_app_that_can_not_be_served_is_an_error_of_the_test(tmp_path: Path) -> N
         pass
 
 
+def test_apps_of_earlier_tests_do_not_count(app: RelayApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each Chalice app appends to it, and botocore sends it in a header of at most 10,240 bytes.
+    monkeypatch.setenv("AWS_EXECUTION_ENV", f"AWS_Lambda_python3.13{' aws-chalice/1.0' * 1_000}")
+    with running_gateway(app) as gateway:
+        client = gateway.connect()
+        client.send_json({"echo": ["a"]})
+        assert client.receive() == "a"
+        assert os.environ["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13 aws-chalice/1.0"
+    assert len(os.environ["AWS_EXECUTION_ENV"]) > 10_240
+
+
 def test_options_are_those_of_the_gateway(app: RelayApp) -> None:
     with running_gateway(app, limits=Limits(idle_ms=1000), stage="prod") as gateway:
         client = gateway.connect()

@@ -60,6 +60,7 @@ def adopt_app(exit_stack: Stack, app: Chalice, config: StageConfig) -> LoadedApp
         ConfigError: Chalice would not deploy the app.
     """
     _enter_environment(exit_stack, Path.cwd(), config)
+    _forget_earlier_apps()
     config.validate(app)
     return LoadedApp(make_thread_safe(app), config, lambdas_of(app, config))
 
@@ -76,6 +77,7 @@ def load_again(folder: Path, stage: str) -> LoadedApp:
 
 def _load(folder: Path, config: StageConfig) -> LoadedApp:
     app = make_thread_safe(load_app(folder))
+    _forget_earlier_apps()
     config.validate(app)
     return LoadedApp(app, config, lambdas_of(app, config))
 
@@ -85,6 +87,16 @@ def _enter_environment(exit_stack: Stack, folder: Path, config: StageConfig) -> 
     _set_environment(exit_stack, {**_DEFAULTS, **config.environment()})
     _set_environment(exit_stack, runtime_environment(folder, config))
     _read_time_zone()
+
+
+def _forget_earlier_apps() -> None:
+    """Make ``AWS_EXECUTION_ENV`` what it is after one app has been created.
+
+    Each one that was appended itself. botocore sends the variable in a header, so that requests
+    of a test run with hundreds of apps would exceed the limit for headers.
+    """
+    words = os.environ["AWS_EXECUTION_ENV"].split()
+    os.environ["AWS_EXECUTION_ENV"] = " ".join(dict.fromkeys(words))
 
 
 def _read_time_zone() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.settings import Settings
-from chalicelib.store.client import RedisClient, connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.session_store import RedisStore
 from chalicelib.telemetry.tracing import NoTracing
 
@@ -89,7 +89,7 @@ def record_switch(redis_url: str, creation: bytes) -> Switch:
 
 def bare_server(redis_url: str) -> RedisClient:
     """The store's way to Redis, as the application sets it up."""
-    return connect(Settings(redis_url=redis_url))
+    return RedisClient(Settings(redis_url=redis_url))
 
 
 @contextmanager

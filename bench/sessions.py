@@ -19,7 +19,7 @@ from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Commit
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
-from chalicelib.store.client import connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.session_store import RedisStore
 
 # The longest there is: no clock may run out while it is measured.
@@ -131,7 +131,7 @@ def _next_version(session: Session) -> Commit:
 @contextmanager
 def _store_on(redis_url: str) -> Iterator[RedisStore]:
     settings = Settings(redis_url=redis_url)
-    server = connect(settings)
+    server = RedisClient(settings)
     try:
         yield RedisStore(server, shards=settings.shards)
     finally:

@@ -31,7 +31,7 @@ from chalicelib.core.session import create
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.ports import Commit
 from chalicelib.settings import Settings
-from chalicelib.store.client import RedisClient, connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.deadline_index import RedisDeadlines
 from chalicelib.store.keys import ALL_UPDATES, deadlines, shard_tag
 from chalicelib.store.session_store import RedisStore
@@ -178,7 +178,7 @@ def _instant_ms(instant: str) -> float:
 def _looks(server: EmbeddedValkey, plan: Plan, progress: Progress) -> dict[str, Samples]:
     """What one look at every shard costs, by how many deadlines are to come."""
     progress("looks")
-    store = connect(Settings(redis_url=server.url))
+    store = RedisClient(Settings(redis_url=server.url))
     contenders = {}
     for number, pending in enumerate(plan.pending):
         # A set of keys of its own for each, so that they can take turns.
@@ -266,7 +266,7 @@ class _Crowd:
 def _crowd(
     server: EmbeddedValkey, directory: Path, plan: Plan, sweepers: int, progress: Progress
 ) -> _Crowd:
-    store = RedisStore(client := connect(Settings(redis_url=server.url)), SHARDS)
+    store = RedisStore(client := RedisClient(Settings(redis_url=server.url)), SHARDS)
     # Their first deadlines come when all are there, spread over one cycle.
     begin_ms = store.now_ms() + 1_000 + plan.crowd_sessions * 1_000 // FILLED_A_SECOND
     for first in range(0, plan.crowd_sessions, 100):

@@ -29,7 +29,7 @@ from .ports import (
 )
 from .rate_limit.limiter import RateLimiter
 from .settings import InvalidSetting, Settings, default_settings, read_settings
-from .store.client import RedisClient, connect
+from .store.client import RedisClient
 from .telemetry.metrics import NoSink, Sink, Telemetry
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Container:
 
     @cached_service
     def redis(self) -> RedisClient:
-        return connect(self.settings, self.tracing)
+        return RedisClient(self.settings, self.tracing)
 
     @cached_service
     def store(self) -> SessionStore:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.settings import Settings
-from chalicelib.store.client import RedisClient, connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.deadline_index import RedisDeadlines
 from chalicelib.store.session_store import RedisStore
 
@@ -126,7 +126,7 @@ def open_server() -> Iterator[Callable[[str, bool], RedisClient]]:
     with ExitStack() as stack:
 
         def opened(url: str, is_cluster: bool) -> RedisClient:
-            server = connect(Settings(redis_url=url, redis_cluster=is_cluster))
+            server = RedisClient(Settings(redis_url=url, redis_cluster=is_cluster))
             stack.callback(server.close)
             return server
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import Connection
-from redis.exceptions import NoScriptError, ResponseError, SlotNotCoveredError
+from redis.exceptions import NoScriptError, RedisError, ResponseError, SlotNotCoveredError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -34,7 +35,6 @@ PROBE_S = 1.1
 """How long other threads are refused at most while one probes the server again."""
 
 T = TypeVar("T")
-Command = tuple[bytes | str | int, ...]
 
 TIMEOUT_S = 0.5
 """How long a server may take to accept a connection, and again to send what is awaited."""
@@ -48,11 +48,6 @@ with sockets that are dead and do not know."""
 
 KEYLESS_NODES = 3
 """How many nodes a command without a key is sent to at most, until one answers."""
-
-
-def connect(settings: Settings, tracing: Tracing | None = None) -> RedisClient:
-    """The Redis, or Redis Cluster, that the settings name, not called yet; a span for each call."""
-    return RedisClient(settings, tracing or NoTracing())
 
 
 def open_redis(settings: Settings) -> Redis:
@@ -82,19 +77,19 @@ class BreakerConnectionPool(ConnectionPool):
     """redis-py's pool with a circuit breaker: fails at once while its server is known to be silent.
 
     Otherwise each thread of many would wait for its own timeout, one after another where they queue
-    for the same session.
+    for the same session. Idle connections don't go back to redis-py, which takes 30 us to lend one:
+    it locks, and counts for metrics.
     """
 
     monotonic = staticmethod(time.monotonic)
     _open_until_s = 0.0
 
-    def get_connection(self) -> Connection:  # type: ignore[override]
-        """A connection that is ready for a command.
+    def reset(self) -> None:
+        super().reset()
+        self._idle: list[Connection] = []
 
-        Raises:
-            redis.TimeoutError: It timed out, or another one did a moment ago.
-            redis.ConnectionError: The server refuses it.
-        """
+    def get_connection(self) -> Connection:  # type: ignore[override]
+        """One that is ready for a command; redis.TimeoutError also if another just timed out."""
         open_until_s, now_s = self._open_until_s, self.monotonic()
         if now_s < open_until_s:
             raise RedisTimeoutError("Timeout connecting to server a moment ago")
@@ -103,23 +98,42 @@ class BreakerConnectionPool(ConnectionPool):
             self._open_until_s = now_s + PROBE_S
         timed_out = False
         try:
-            return super().get_connection()
+            return self._idle_connection() or super().get_connection()
         except RedisTimeoutError:
             timed_out = True
             raise
         finally:
             self._open_until_s = self.monotonic() + REFUSE_S if timed_out else 0.0
 
+    def _idle_connection(self) -> Connection | None:
+        """One that is connected and has nothing to read; redis-py reconnects any other."""
+        with suppress(IndexError):
+            connection = self._idle.pop()
+            with suppress(RedisError):
+                if connection.is_connected and not connection.can_read():
+                    return connection
+            super().release(connection)
+        return None
+
+    def release(self, connection: Connection) -> None:  # type: ignore[override]
+        self._idle.append(connection)
+
+    def disconnect(self, inuse_connections: bool = True) -> None:
+        while self._idle:
+            super().release(self._idle.pop())
+        super().disconnect(inuse_connections)
+
 
 class RedisClient:
-    """Redis for many threads. A call that is lost is sent once more.
+    """The Redis, or Redis Cluster, that the settings name; for many threads.
 
-    So a call may reach the server twice: callers make sure that the second time does no harm.
+    It connects with the first call. A call that is lost is sent once more, and so may reach the
+    server twice: callers make sure that the second time does no harm.
     """
 
-    def __init__(self, settings: Settings, tracing: Tracing) -> None:
+    def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
         self._settings = settings
-        self._tracing = tracing
+        self._tracing = tracing or NoTracing()
         self._is_cluster = settings.redis_cluster
         self._single_attempt = SingleAttempt()
         self._client: Redis | RedisCluster | None = None
@@ -131,13 +145,13 @@ class RedisClient:
             StoreUnavailable: There is none; the message names the cause.
             redis.ResponseError: The server refuses the command, and is in order.
         """
-        return self._call(lambda client: client.execute_command(*command))
+        return self._call(lambda client: _execute(client, command))
 
     def execute_keyless(self, *command: bytes | str | int) -> Any:
         """As :meth:`execute`, for a command that any node can answer."""
         return self._call(lambda client: _from_any_node(client, command))
 
-    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+    def pipeline(self, commands: Sequence[ScriptArguments]) -> list[Any]:
         """The replies to many commands; each server is sent all that are for it at once.
 
         A NoScriptError stands among the replies; any other error is raised as by
@@ -198,17 +212,19 @@ class RedisClient:
         return self.execute("EVAL", script.source, *arguments)
 
     def scan(self, pattern: str, count: int) -> list[bytes]:
-        """All keys that match, of all servers, ``count`` in each round trip; errors as of execute.
-
-        A key that comes or goes meanwhile may be missing.
-        """
+        """The keys that match, of all servers, ``count`` in each round trip."""
         return self._call(lambda client: list(client.scan_iter(match=pattern, count=count)))
 
     def close(self) -> None:
         """Close idle connections; the next call opens new ones."""
-        for redis in _nodes(self._client):
-            # Those in use are other threads'.
-            redis.connection_pool.disconnect(inuse_connections=False)
+        client = self._client
+        if isinstance(client, RedisCluster):
+            servers = [node.redis_connection for node in client.get_nodes()]
+        else:
+            servers = [client]
+        for server in filter(None, servers):
+            # Connections in use are other threads'.
+            server.connection_pool.disconnect(inuse_connections=False)
 
     def _call(self, send: Callable[[Redis | RedisCluster], T]) -> T:
         with self._tracing.span("redis"):
@@ -246,15 +262,21 @@ class RedisClient:
         )
 
 
-def _nodes(client: Redis | RedisCluster | None) -> list[Redis]:
+def _execute(client: Redis | RedisCluster, command: ScriptArguments) -> Any:
     if isinstance(client, RedisCluster):
-        return [node.redis_connection for node in client.get_nodes() if node.redis_connection]
-    return [] if client is None else [client]
-
-
-def _from_any_node(client: Redis | RedisCluster, command: Command) -> Any:
-    if isinstance(client, Redis):
         return client.execute_command(*command)
+    # redis-py's execute_command takes 20 us more, for retries and metrics.
+    connection = client.connection_pool.get_connection()
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    finally:
+        client.connection_pool.release(connection)
+
+
+def _from_any_node(client: Redis | RedisCluster, command: ScriptArguments) -> Any:
+    if isinstance(client, Redis):
+        return _execute(client, command)
     primaries = client.get_primaries()
     *others, last = random.sample(primaries, min(KEYLESS_NODES, len(primaries)))
     for node in others:
@@ -266,7 +288,7 @@ def _from_any_node(client: Redis | RedisCluster, command: Command) -> Any:
 
 
 def _pipeline(
-    client: Redis | RedisCluster, commands: Sequence[Command], required: int
+    client: Redis | RedisCluster, commands: Sequence[ScriptArguments], required: int
 ) -> list[Any]:
     """The replies; errors among the first ``required`` are raised, NoScriptErrors returned."""
     pipeline = client.pipeline(transaction=False)
@@ -283,7 +305,7 @@ def _pipeline(
     return replies
 
 
-def _node_of(client: RedisCluster, command: Command) -> ClusterNode | None:
+def _node_of(client: RedisCluster, command: ScriptArguments) -> ClusterNode | None:
     key = command[3] if command[0] == "EVALSHA" else command[1]
     try:
         return cast("ClusterNode | None", client.get_node_from_key(key))

@@ -1,7 +1,7 @@
 """Redis Pub/Sub subscriptions to updates and deadlines, over one connection each.
 
-A lost subscription raises and does not reconnect, because messages may have been missed;
-the caller opens another.
+One that is lost, or can't be opened, raises StoreUnavailable. It does not reconnect, because
+messages may have been missed: the caller opens another.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from redis.client import PubSub
+from redis.connection import Connection
 
 from ..ports import StoreUnavailable
 from ..settings import Settings
 from .client import open_redis
 from .keys import ALL_ALARMS, ALL_UPDATES, session_of_channel, shard_of_alarms
 from .redis_errors import ERRORS, code_and_message
-
-SUBSCRIBED_WITHIN_S = 2.0
 
 QUIET_S = 2.0
 """How long without a message before the server is sent a PING."""
@@ -33,35 +31,36 @@ T = TypeVar("T")
 
 
 class _Listener(Generic[T]):
-    """A Pub/Sub connection that is checked with PING while it is quiet."""
+    """A Pub/Sub connection that is checked with PING while it is quiet.
 
-    def __init__(self, pubsub: PubSub, read: Callable[[str, bytes], T]) -> None:
-        self._pubsub = pubsub
+    redis-py's PubSub takes twice the time for a message, for retries, handlers and metrics.
+    """
+
+    def __init__(self, connection: Connection, read: Callable[[str, bytes], T]) -> None:
+        self._connection = connection
         self._read = read
         self._quiet_since_s = time.monotonic()
         self._pinged_at_s: float | None = None
 
     def next(self, within_seconds: float) -> T | None:
-        """The next message, parsed by ``read``; None after ``within_seconds`` without one.
-
-        Raises:
-            StoreUnavailable: The connection is lost, or its server is silent.
-        """
+        """The next message, parsed by ``read``; None after ``within_seconds`` without one."""
         with _unavailable(LOST):
-            message = self._pubsub.get_message(timeout=within_seconds)
+            has_message = self._connection.can_read(within_seconds)
+            message = self._connection.read_response(push_request=True) if has_message else None
         if message is None:
             self._check_silence(time.monotonic())
             return None
         self._quiet_since_s, self._pinged_at_s = time.monotonic(), None
-        if message["type"] != "pmessage":
-            return None
-        return self._read(message["channel"].decode(), message["data"])
+        match message:
+            case [b"pmessage", _, channel, data]:
+                return self._read(channel.decode(), data)
+        return None
 
     def _check_silence(self, now_s: float) -> None:
         if self._pinged_at_s is None:
             if now_s - self._quiet_since_s >= QUIET_S:
                 with _unavailable(LOST):
-                    self._pubsub.ping()
+                    self._connection.send_command("PING")
                 self._pinged_at_s = now_s
         elif now_s - self._pinged_at_s >= PONG_WITHIN_S:
             raise StoreUnavailable(f"{LOST}: the server is silent")
@@ -69,11 +68,7 @@ class _Listener(Generic[T]):
 
 @contextmanager
 def subscription(settings: Settings) -> Iterator[_Listener[tuple[str, bytes]]]:
-    """Subscribed to the updates of every session while the block lasts; see Subscription.
-
-    Raises:
-        StoreUnavailable: The server can't be reached.
-    """
+    """Subscribed to the updates of every session while the block lasts; see Subscription."""
 
     def update(channel: str, message: bytes) -> tuple[str, bytes]:
         return session_of_channel(channel), message
@@ -84,11 +79,7 @@ def subscription(settings: Settings) -> Iterator[_Listener[tuple[str, bytes]]]:
 
 @contextmanager
 def deadline_notifications(settings: Settings) -> Iterator[_Listener[int]]:
-    """Subscribed to every shard's deadlines while the block lasts; see DeadlineNotifications.
-
-    Raises:
-        StoreUnavailable: The server can't be reached.
-    """
+    """Subscribed to every shard's deadlines while the block lasts; see DeadlineNotifications."""
     with _subscribed(settings, ALL_ALARMS, lambda channel, _: shard_of_alarms(channel)) as listener:
         yield listener
 
@@ -99,16 +90,13 @@ def _subscribed(
 ) -> Iterator[_Listener[T]]:
     # A cluster forwards published messages to every node.
     client = open_redis(settings)
-    pubsub = client.pubsub()
     try:
         with _unavailable("No subscription"):
-            pubsub.psubscribe(pattern)
-            confirmed = pubsub.get_message(timeout=SUBSCRIBED_WITHIN_S)
-        if confirmed is None:
-            raise StoreUnavailable("No subscription: the server is silent")
-        yield _Listener(pubsub, read)
+            connection = client.connection_pool.get_connection()
+            connection.send_command("PSUBSCRIBE", pattern)
+            connection.read_response(push_request=True)
+        yield _Listener(connection, read)
     finally:
-        pubsub.close()
         client.close()
 
 

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from chalicelib.core.events import TimeAdjusted
 from chalicelib.settings import Settings
-from chalicelib.store.client import connect as connect_store
+from chalicelib.store.client import RedisClient
 from chalicelib.store.keys import ALL_CONNECTIONS
 from chalicelib.store.session_store import RedisStore
 from local.embedded_valkey import embedded_valkey
@@ -168,7 +168,7 @@ async def until_it_stops(instance: Instance) -> tuple[list[str], Seen, int, floa
 
 
 def carried_out(url: str, session_ids: list[str]) -> set[str | None]:
-    server = connect_store(Settings(redis_url=url))
+    server = RedisClient(Settings(redis_url=url))
     store = RedisStore(server, 16)
     logs = [store.read_events(session_id, None, 5_000) or () for session_id in session_ids]
     server.close()

@@ -18,7 +18,7 @@ from chalicelib.engine.commit_loop import CommandResult, CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Loaded, LoggedEvent
 from chalicelib.settings import Settings
-from chalicelib.store.client import RedisClient, connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.session_store import EVENTS_KEPT, RedisStore
 from tests.core.scenarios import scenario_of
 from tests.fakes import FakeStore
@@ -108,7 +108,7 @@ def test_event_log_determines_status_active_participant_and_times_of_every_versi
 
 
 def test_redis_stream_contains_the_same_events(own_valkey: RedisProcess) -> None:
-    server = connect(Settings(redis_url=own_valkey.url))
+    server = RedisClient(Settings(redis_url=own_valkey.url))
     runs = count()
 
     @settings(max_examples=A_FEW)

@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from chalicelib.ports import StoreUnavailable
 from chalicelib.settings import Settings
-from chalicelib.store.client import RedisClient, connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.keys import shard_tag
 from tests.servers import HOST, Certificate, Cluster, Proxy, RedisProcess, proxy_to, self_signed
 from tests.waiting import HUNG_AFTER_S
@@ -27,7 +27,7 @@ Serve = Callable[[socket.socket], None]
 
 @contextmanager
 def client_of(url: str, *, cluster: bool = False) -> Iterator[RedisClient]:
-    client = connect(Settings(redis_url=url, redis_cluster=cluster))
+    client = RedisClient(Settings(redis_url=url, redis_cluster=cluster))
     try:
         yield client
     finally:

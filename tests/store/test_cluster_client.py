@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from chalicelib.ports import StoreUnavailable
 from chalicelib.settings import Settings
-from chalicelib.store.client import BreakerConnectionPool, connect
+from chalicelib.store.client import BreakerConnectionPool, RedisClient
 from chalicelib.store.cluster_client import REFUSE_S, ClusterClient, SingleAttempt
 from chalicelib.store.redis_errors import ERRORS
 from tests.cluster.slot_migration import between_two, joined_by_another
@@ -117,7 +117,7 @@ def test_threads_share_one_search_for_other_nodes(own_cluster: Cluster, opened: 
 def test_cluster_without_slots_is_unavailable(tmp_path: Path) -> None:
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with running(valkey_binary(), tmp_path, *options) as node:
-        client = connect(Settings(redis_url=node.url, redis_cluster=True))
+        client = RedisClient(Settings(redis_url=node.url, redis_cluster=True))
         with pytest.raises(StoreUnavailable, match="serves a slot"):
             client.execute("GET", KEY)
         with pytest.raises(StoreUnavailable):

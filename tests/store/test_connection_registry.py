@@ -25,7 +25,7 @@ from chalicelib.ports import (
 )
 from chalicelib.rate_limit.limiter import MINUTE_US, Limit
 from chalicelib.settings import Settings
-from chalicelib.store.client import connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.connection_registry import RedisConnections
 from chalicelib.store.deadline_index import RedisDeadlines
 from chalicelib.store.keys import SessionKeys, connection
@@ -64,8 +64,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         return
     running = request.getfixturevalue(request.param)
     settings = Settings(redis_url=running.url, redis_cluster=running.is_cluster)
-    server = connect(settings)
-    nowhere = connect(Settings(redis_url="redis://127.0.0.1:1/0"))
+    server = RedisClient(settings)
+    nowhere = RedisClient(Settings(redis_url="redis://127.0.0.1:1/0"))
 
     def expires_at_ms(session_id: str) -> int | None:
         keys = SessionKeys.of(session_id, 16)
@@ -229,7 +229,7 @@ def test_settling_does_not_shorten_what_a_client_may_renew(
 def test_renewed_session_is_counted_for_as_long_as_it_lives(
     valkey: RedisProcess, session_id: str, connection_id: str
 ) -> None:
-    server = connect(Settings(redis_url=valkey.url))
+    server = RedisClient(Settings(redis_url=valkey.url))
     store = RedisStore(server, 16)
     now_ms = store.now_ms()
     session = created(store, a_setup(session_id))
@@ -453,7 +453,7 @@ def test_unavailable_registry_raises(place: Place, session_id: str, connection_i
 def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
     valkey: RedisProcess, session_id: str, connection_id: str, heartbeat_ms: int
 ) -> None:
-    server = connect(Settings(redis_url=valkey.url))
+    server = RedisClient(Settings(redis_url=valkey.url))
     registry = RedisConnections(server, 16, HeartbeatPolicy(heartbeat_ms), 24 * HOUR_MS)
     registry.register(session_id, connection_id, HERE)
 
@@ -470,7 +470,7 @@ def test_records_outlive_their_connection_by_a_few_heartbeats_at_most(
 def test_lost_reply_does_not_register_twice(
     proxy: Proxy, valkey: RedisProcess, session_id: str, connection_id: str
 ) -> None:
-    server = connect(Settings(redis_url=proxy.url))
+    server = RedisClient(Settings(redis_url=proxy.url))
     registry = RedisConnections(server, 16, HeartbeatPolicy(), 24 * HOUR_MS)
     registry.register(session_id, f"2{connection_id}", HERE)
     proxy.drop_next_reply(to=connection_id.encode())

@@ -15,7 +15,7 @@ from chalicelib.core.errors import RateLimited
 from chalicelib.ports import RateLimitCheck, Scope, SessionStore, Stale, StoreUnavailable
 from chalicelib.rate_limit.limiter import MINUTE_US, NULL_OBSERVER, Limit, LimitObserver
 from chalicelib.settings import Settings
-from chalicelib.store.client import connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.keys import SessionKeys, requests
 from chalicelib.store.rate_limits import SKIP_S, RequestBuckets
 from tests.fixtures import OpenStore
@@ -311,7 +311,7 @@ def test_unavailable_store_raises_despite_limits(open_store: OpenStore, proxy: P
 def buckets(proxy: Proxy) -> Iterator[tuple[RequestBuckets, Callable[[float], None]]]:
     """Buckets whose time passes only when a test says so."""
     clock = [1_000.0]
-    server = connect(Settings(redis_url=proxy.url))
+    server = RedisClient(Settings(redis_url=proxy.url))
 
     def advance(seconds: float) -> None:
         clock[0] += seconds

@@ -12,7 +12,7 @@ from chalicelib.core.commands import Switch
 from chalicelib.ports import IdempotencyRecord, RateLimitCheck, Scope, StoreUnavailable
 from chalicelib.rate_limit.limiter import MINUTE_US, Limit
 from chalicelib.settings import Settings
-from chalicelib.store.client import connect
+from chalicelib.store.client import RedisClient
 from tests.fixtures import OpenStore
 from tests.servers import (
     HOST,
@@ -167,7 +167,7 @@ def test_server_that_is_not_redis_is_named_as_the_cause(open_store: OpenStore) -
 
 
 def test_closed_client_reopens(any_server: RedisProcess) -> None:
-    server = connect(Settings(redis_url=any_server.url))
+    server = RedisClient(Settings(redis_url=any_server.url))
     server.close()
     assert server.execute("ECHO", "here") == b"here"
     with any_server.admin() as admin:

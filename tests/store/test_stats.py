@@ -19,7 +19,7 @@ from chalicelib.ports import (
     StoreStats,
 )
 from chalicelib.settings import Settings
-from chalicelib.store.client import RedisClient, connect
+from chalicelib.store.client import RedisClient
 from chalicelib.store.connection_registry import RedisConnections
 from chalicelib.store.keys import SessionKeys
 from chalicelib.store.session_store import RedisStore
@@ -61,7 +61,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def on_redis(settings: Settings) -> Iterator[Place]:
-    server = connect(settings)
+    server = RedisClient(settings)
     yield Place(
         RedisStore(server, SHARDS),
         RedisConnections(server, SHARDS, HEARTBEAT_POLICY, 24 * HOUR_MS),

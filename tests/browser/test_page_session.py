@@ -11,6 +11,7 @@ from tests.e2e.instances import Instance
 
 from .screens import Screens
 from .session_page import (
+    OVERLAY,
     PHONE,
     VIEWER,
     card,
@@ -189,6 +190,32 @@ def test_bidder_leads_the_auction(screens: Screens, stack: Instance) -> None:
 
     expect(cleo.get_by_role("button", name="You lead")).to_be_visible()
     expect(clock(viewer, "Cleo")).to_be_visible()
+
+
+def test_overlay_shows_digits_alone_on_a_transparent_ground(
+    screens: Screens, stack: Instance
+) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", names="Ada\nBen")
+    link = link_for(host, OVERLAY)
+    overlay = screens.open(link, color_scheme="dark")
+    expect(clock(overlay, "Ada")).to_have_text("3:00")
+    assert overlay.locator("body").inner_text().split() == ["3:00", "3:00"]
+    grounds = overlay.evaluate(
+        """() => [document.documentElement, document.body, document.querySelector('.clock')]
+            .map((one) => getComputedStyle(one).backgroundColor)"""
+    )
+    assert grounds == ["rgba(0, 0, 0, 0)"] * 3
+
+    style = "clean&clock=2&color=0a0&size=90&background=00000080"
+    ben = screens.open(link.replace("clean", style))
+    expect(clock(ben, "Ben")).to_have_css("color", "rgb(0, 170, 0)")
+    expect(clock(ben, "Ben")).to_have_css("font-size", "90px")
+    expect(ben.locator("body")).to_have_css("background-color", "rgba(0, 0, 0, 0.5)")
+    assert ben.get_by_role("timer").count() == 1
+    # The same tab can show another screen.
+    ben.evaluate("location.hash = location.hash.replace('as=viewer', 'as=host')")
+    wait_until_live(ben)
+    expect(ben.locator("html")).not_to_have_attribute("data-overlay", re.compile(".*"))
 
 
 def test_missing_and_deleted_sessions_show_a_notice(screens: Screens, stack: Instance) -> None:

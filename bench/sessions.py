@@ -16,7 +16,7 @@ from chalicelib.core.session import Rotation, Session, Simultaneous, Tally
 from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import Commit
+from chalicelib.ports import Broadcaster, Commit
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient
@@ -138,12 +138,30 @@ def _store_on(redis_url: str) -> Iterator[RedisStore]:
         server.close()
 
 
-def _engine(store: RedisStore) -> SyncEngine:
-    return SyncEngine(CommitLoop(store, session_ttl_ms=Settings().session_ttl_seconds * 1000))
+class Pushes:
+    """A Broadcaster that keeps what it is given, and posts nothing."""
+
+    def __init__(self) -> None:
+        self.updates: list[bytes] = []
+
+    def broadcast(self, session_id: str, message: bytes) -> None:
+        del session_id
+        self.updates.append(message)
+
+    def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
+        self.broadcast(session_id, final_message)
+
+    def close_revoked(self, session_id: str) -> None:
+        """No client is connected."""
+
+
+def _engine(store: RedisStore, broadcaster: Broadcaster | None = None) -> SyncEngine:
+    session_ttl_ms = Settings().session_ttl_seconds * 1000
+    return SyncEngine(CommitLoop(store, broadcaster=broadcaster, session_ttl_ms=session_ttl_ms))
 
 
 @contextmanager
-def engine_on(redis_url: str) -> Iterator[SyncEngine]:
-    """The engine as the application builds it."""
+def engine_on(redis_url: str, broadcaster: Broadcaster | None = None) -> Iterator[SyncEngine]:
+    """The engine as the application builds it; it broadcasts through the store by default."""
     with _store_on(redis_url) as store:
-        yield _engine(store)
+        yield _engine(store, broadcaster)

@@ -210,6 +210,6 @@ def _row(key: Key, samples: dict[str, Samples], smallest: int) -> Row:
         "p50_ms": found.p50_ms,
         "p95_ms": found.p95_ms,
         "cpu_ms": found.cpu_ms("server"),
-        "floor": None if is_least else str(smallest),
+        "floor": None if is_least else _name((kind, smallest)),
         "ratio": None if is_least else latency_ratio(found, least),
     }

@@ -13,7 +13,7 @@ import multiprocessing
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def _switch_together(redis_url: str, plan: Plan, progress: Progress) -> Counter[
     give_up_at = time.monotonic() + plan.budget_seconds
     with ExitStack() as parts:
         engine = parts.enter_context(engine_on(redis_url))
-        workers = [parts.enter_context(_worker(redis_url, threads)) for _ in range(PROCESSES)]
+        workers = [parts.enter_context(worker(_work, redis_url, threads)) for _ in range(PROCESSES)]
         for number in range(1, plan.contended_rounds + 1):
             if number % 50 == 0:
                 progress(f"round {number} of {plan.contended_rounds}")
@@ -133,11 +133,12 @@ def _round(engine: SyncEngine, workers: list[Pipe]) -> Counter[str]:
 
 
 @contextmanager
-def _worker(redis_url: str, threads: int) -> Iterator[Pipe]:
+def worker(work: Callable[..., None], *arguments: object) -> Iterator[Pipe]:
+    """A process that works for its end of a pipe, its last argument, until that sends ``None``."""
     # Spawned, not forked: a process of its own in every respect.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process: BaseProcess = context.Process(target=_work, args=(redis_url, threads, theirs))
+    process: BaseProcess = context.Process(target=work, args=(*arguments, theirs))
     process.start()
     try:
         yield ours

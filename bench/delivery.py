@@ -47,9 +47,7 @@ class Switching:
 
     def switch(self) -> int:
         """The version that it has made."""
-        found = _VERSION.search(self.connection.exchange(self._request))
-        assert found is not None
-        return int(found[1])
+        return version_in(self.connection.exchange(self._request))
 
     def one(self) -> tuple[float, list[float]]:
         """The milliseconds to the answer, and to each of the watchers, the first one first."""
@@ -122,6 +120,13 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
             *_checks("other instance", samples[OTHER], 100, (1.8, 3.2)),
         ],
     )
+
+
+def version_in(answer: bytes) -> int:
+    """The version that a command's answer names."""
+    found = _VERSION.search(answer)
+    assert found is not None
+    return int(found[1])
 
 
 def connection_of(watchers: Watchers, session_id: str) -> str:

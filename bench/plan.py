@@ -36,6 +36,9 @@ class Plan:
     contended_rounds: int = 1000
     contenders: int = 16
     cycles: int = 500
+    auction_rounds: int = 200
+    auction_seconds: float = 40.0
+    bids: int = 100
     delivery_rounds: int = 20
     delivery_count: int = 25
     watched_sessions: int = 10_000
@@ -66,6 +69,10 @@ class Plan:
     crowd_seconds: float = 15.0
     crowd_warm_up_seconds: float = 3.0
     sweepers: tuple[int, ...] = (1, 2)
+    clocks: int = 1_000
+    screens_of_all: int = 1_000
+    given_rounds: int = 3
+    run_out_rounds: int = 5
     version_rounds: int = 12
 
 
@@ -87,6 +94,8 @@ QUICK = Plan(
     cold_runs=3,
     contended_rounds=50,
     cycles=50,
+    auction_rounds=20,
+    auction_seconds=10.0,
     delivery_rounds=4,
     delivery_count=10,
     watched_sessions=1_000,
@@ -113,5 +122,9 @@ QUICK = Plan(
     crowd_seconds=2.0,
     crowd_warm_up_seconds=0.5,
     sweepers=(1,),
+    clocks=100,
+    screens_of_all=50,
+    given_rounds=2,
+    run_out_rounds=1,
     version_rounds=2,
 )

@@ -23,6 +23,7 @@ _COLUMNS = {
     "count": ("count", ",d"),
     "value": ("", ",d"),
     "bytes": ("bytes", ",d"),
+    "pushed_bytes": ("bytes pushed", ",d"),
     "before": ("before", ",.3f"),
     "after": ("after", ",.3f"),
     "p50_ms": ("p50 ms", ".3f"),

@@ -11,12 +11,13 @@ from typing import Any
 from uuid import uuid4
 
 from chalicelib.core.clock_blocks import make_blocks
+from chalicelib.core.commands import Decision
 from chalicelib.core.rules import due_ms
 from chalicelib.core.session import Rotation, Session, Simultaneous, Tally
 from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
-from chalicelib.ports import Commit
+from chalicelib.ports import Broadcaster, Commit
 from chalicelib.schemas.requests import CreateSession, read
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient
@@ -25,6 +26,7 @@ from chalicelib.store.session_store import RedisStore
 # The longest there is: no clock may run out while it is measured.
 TIME_MS = 86_400_000
 GROUPS = 10
+HOUR_MS = 3_600_000
 
 # A thousand of these are well below what a session may last.
 LONGEST_PAST_MS = 60_000
@@ -69,7 +71,7 @@ def aged(redis_url: str, creation: bytes) -> str:
     A new session is flattering: all participants' times are the same and mostly 0,
     and the store writes what is the same only once.
     """
-    with _store_on(redis_url) as store:
+    with store_on(redis_url) as store:
         session_id = started(_engine(store), creation)
         session = store.load(session_id).session
         match session:
@@ -128,8 +130,23 @@ def _next_version(session: Session) -> Commit:
     )
 
 
+def creation_commit(decision: Decision) -> Commit:
+    """What writes a session that has a past, although no store has seen it before."""
+    session = decision.session
+    return Commit(
+        session=session,
+        base_version=0,
+        command_id=uuid4().hex,
+        events=decision.events,
+        due_ms=due_ms(session),
+        expires_at_ms=session.created_at_ms + HOUR_MS,
+        update=b"{}",
+    )
+
+
 @contextmanager
-def _store_on(redis_url: str) -> Iterator[RedisStore]:
+def store_on(redis_url: str) -> Iterator[RedisStore]:
+    """The store as the application builds it."""
     settings = Settings(redis_url=redis_url)
     server = RedisClient(settings)
     try:
@@ -138,12 +155,30 @@ def _store_on(redis_url: str) -> Iterator[RedisStore]:
         server.close()
 
 
-def _engine(store: RedisStore) -> SyncEngine:
-    return SyncEngine(CommitLoop(store, session_ttl_ms=Settings().session_ttl_seconds * 1000))
+class Pushes:
+    """A Broadcaster that keeps what it is given, and posts nothing."""
+
+    def __init__(self) -> None:
+        self.updates: list[bytes] = []
+
+    def broadcast(self, session_id: str, message: bytes) -> None:
+        del session_id
+        self.updates.append(message)
+
+    def broadcast_and_close(self, session_id: str, final_message: bytes) -> None:
+        self.broadcast(session_id, final_message)
+
+    def close_revoked(self, session_id: str) -> None:
+        """No client is connected."""
+
+
+def _engine(store: RedisStore, broadcaster: Broadcaster | None = None) -> SyncEngine:
+    session_ttl_ms = Settings().session_ttl_seconds * 1000
+    return SyncEngine(CommitLoop(store, broadcaster=broadcaster, session_ttl_ms=session_ttl_ms))
 
 
 @contextmanager
-def engine_on(redis_url: str) -> Iterator[SyncEngine]:
-    """The engine as the application builds it."""
-    with _store_on(redis_url) as store:
-        yield _engine(store)
+def engine_on(redis_url: str, broadcaster: Broadcaster | None = None) -> Iterator[SyncEngine]:
+    """The engine as the application builds it; it broadcasts through the store by default."""
+    with store_on(redis_url) as store:
+        yield _engine(store, broadcaster)

@@ -26,7 +26,6 @@ import redis
 from websockets.asyncio.client import connect as open_socket
 
 from chalicelib.core.commands import Start, apply
-from chalicelib.core.rules import due_ms
 from chalicelib.core.session import create
 from chalicelib.core.setup import Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.ports import Commit
@@ -43,10 +42,10 @@ from .machine import cpu_seconds
 from .measure import Block, Contender, Progress, Samples, latency_ratio, percentile, take_turns
 from .plan import Plan
 from .report import Check, Result, Row
+from .sessions import HOUR_MS, creation_commit
 
 SHARDS = 16
 AT_ONCE = 32
-HOUR_MS = 3_600_000
 CYCLE_MS = 10_000
 FILLED_A_SECOND = 2_000
 """A machine that creates fewer sessions than this begins with a backlog, and says so."""
@@ -315,16 +314,7 @@ def _running_session(start_ms: int) -> Commit:
         total_time_ms=CYCLE_MS,
         action_on_timeout=TimeoutAction.SKIP_CYCLE,
     )
-    decision = apply(create(setup, uuid4().hex, start_ms), Start(), start_ms)
-    return Commit(
-        session=decision.session,
-        base_version=0,
-        command_id=uuid4().hex,
-        events=decision.events,
-        due_ms=due_ms(decision.session),
-        expires_at_ms=start_ms + HOUR_MS,
-        update=b"{}",
-    )
+    return creation_commit(apply(create(setup, uuid4().hex, start_ms), Start(), start_ms))
 
 
 @contextmanager

@@ -5,6 +5,9 @@ sockets, and of a message only the version is read. Its times are those of
 CLOCK_MONOTONIC, which all processes of a machine have in common, so what one
 process has sent and another has received can be subtracted.
 
+A group that follows its session answers an update that fits no client as clients do:
+with a RECONNECT, for the pages of the whole state (docs/protocol.md).
+
 Owns connections and the times at which something arrived. Must never judge.
 """
 
@@ -15,7 +18,7 @@ import re
 import selectors
 import socket
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +37,15 @@ _READ_BYTES = 64 * 1024
 _TEXT, _CLOSE = 1, 8
 _BEGINS = b'{"type":"STATE_UPDATE"'
 _VERSION = re.compile(rb'"version":(\d+)')
+_SYNC_BEGINS = b'{"type":"STATE_SYNC"'
+_STATE = b'"state":'
+_PAGES = re.compile(rb'"pages":(\d+)}$')
+_BASE_VERSION = re.compile(rb'"partial":true,"baseVersion":(\d+)')
+_TAIL_BYTES = 256
+_RECONNECT = b'{"type":"RECONNECT"}'
+_ASK_AGAIN_AFTER_NS = 2_000_000_000
+"""Rule 7 of the protocol."""
+_LOOK_AGAIN_SECONDS = 0.1
 _TRY_LATER = (b"429", b"503")
 
 
@@ -63,6 +75,12 @@ def version_of(message: bytes) -> int | None:
         return None
     found = _VERSION.search(message)
     return int(found[1]) if found else None
+
+
+def _fits_no_client(update: bytes, version: int) -> bool:
+    """Whether it is a difference to the version that it makes itself."""
+    found = _BASE_VERSION.search(update, max(0, len(update) - _TAIL_BYTES))
+    return found is not None and int(found[1]) == version
 
 
 def frame(text: bytes) -> bytes:
@@ -115,7 +133,7 @@ class Watchers:
         self._ask(_Process.send, group, text)
 
     def replies(self, group: str, count: int) -> list[list[bytes]]:
-        """What each has received since it last sent something, without updates.
+        """What each has received since it last sent something, without updates and pages.
 
         Returns once each has received ``count`` messages.
         """
@@ -126,6 +144,19 @@ class Watchers:
         """When, in CLOCK_MONOTONIC's nanoseconds, each had this update, earliest first."""
         arrivals_ns: list[int] = self._ask(_Process.arrivals_ns, group, version)
         return arrivals_ns
+
+    def follow(self, group: str) -> None:
+        """From now on, each client of the group asks for the pages where it needs them."""
+        self._ask(_Process.follow, group)
+
+    def shown_ns(self, group: str, version: int, within_seconds: float) -> list[int]:
+        """When each had all of the session at this version, earliest first.
+
+        That is with the update, or with the last page of the state that it makes a client ask for.
+        Clients that do not have it in time are left out.
+        """
+        shown_ns: list[int] = self._ask(_Process.shown_ns, group, version, within_seconds)
+        return shown_ns
 
     def echo(self, group: str, texts: Sequence[bytes]) -> list[float]:
         """The milliseconds from sending each to receiving it, by the first of the group."""
@@ -174,6 +205,14 @@ class _Client:
     received: bytes = b""
     is_open: bool = False
     replies: list[bytes] = field(default_factory=list)
+    asked_ns: int | None = None
+    """When it last asked for pages that it does not have yet."""
+    pages: Counter[bytes] = field(default_factory=Counter)
+    """How many of a response it has; by the beginning that they have in common."""
+
+    def ask_for_pages(self, now_ns: int) -> None:
+        self.asked_ns = now_ns
+        self.socket.send(frame(_RECONNECT))
 
 
 @dataclass(slots=True)
@@ -182,6 +221,10 @@ class _Process:
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     groups: dict[str, list[_Client]] = field(default_factory=lambda: defaultdict(list))
     arrivals: dict[tuple[str, int], list[int]] = field(default_factory=lambda: defaultdict(list))
+    shown: dict[tuple[str, int], dict[_Client, int]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    following: set[str] = field(default_factory=set)
     opened_ms: list[float] = field(default_factory=list)
     throttled: int = 0
 
@@ -250,6 +293,20 @@ class _Process:
         self._until(lambda: len(arrived) >= expected)
         return self.arrivals.pop((group, version))
 
+    def follow(self, group: str) -> None:
+        self.following.add(group)
+
+    def shown_ns(self, group: str, version: int, within_seconds: float) -> list[int]:
+        clients = self.groups[group]
+        shown = self.shown[group, version]
+        give_up_at_ns = time.monotonic_ns() + int(within_seconds * 1e9)
+        while len(shown) < len(clients) and (now_ns := time.monotonic_ns()) < give_up_at_ns:
+            for client in clients:
+                if client.asked_ns is not None and now_ns - client.asked_ns > _ASK_AGAIN_AFTER_NS:
+                    client.ask_for_pages(now_ns)
+            self._turn(_LOOK_AGAIN_SECONDS)
+        return sorted(self.shown.pop((group, version)).values())
+
     def echo(self, group: str, texts: Sequence[bytes]) -> list[float]:
         latencies_ms = []
         client = self.groups[group][0]
@@ -311,11 +368,29 @@ class _Process:
             self.opened_ms.append((now_ns - client.began_ns) / 1e6)
         texts, client.received = messages(received)
         for text in texts:
-            version = version_of(text)
-            if version is None:
-                client.replies.append(text)
+            self._take(client, text, now_ns)
+
+    def _take(self, client: _Client, text: bytes, now_ns: int) -> None:
+        version = version_of(text)
+        if version is not None:
+            self.arrivals[client.group, version].append(now_ns)
+            if _fits_no_client(text, version):
+                if client.group in self.following:
+                    client.ask_for_pages(now_ns)
             else:
-                self.arrivals[client.group, version].append(now_ns)
+                self.shown[client.group, version].setdefault(client, now_ns)
+            return
+        found = _PAGES.search(text, max(0, len(text) - _TAIL_BYTES))
+        if found is None or not text.startswith(_SYNC_BEGINS):
+            client.replies.append(text)
+            return
+        response = text[: text.index(_STATE)]
+        client.pages[response] += 1
+        if client.pages[response] == int(found[1]):
+            client.asked_ns = None
+            client.pages.clear()
+            (shown,) = _VERSION.findall(response)
+            self.shown[client.group, int(shown)].setdefault(client, now_ns)
 
     def _refused(self, client: _Client, head: bytes) -> None:
         self._drop(client)

@@ -6,9 +6,12 @@ import pytest
 
 from bench import fan_out
 from bench.__main__ import BENCHMARKS, DOCUMENT, TRACKED, run
+from bench.auctions import DISAGREEING, LATE, SHORT, WRONG, Auction, Bid, faults
 from bench.measure import Block, Samples, latency_ratio, percentile, throughput_ratio
 from bench.plan import Plan, Rival
 from bench.report import Check, Report, Result, as_text, into_document
+from chalicelib.core.events import CycleSwitched, Event, SessionExpired, TimeExtended
+from chalicelib.ports import LoggedEvent
 
 TINY = Plan(
     budget_seconds=5.0,
@@ -22,6 +25,9 @@ TINY = Plan(
     contended_rounds=2,
     contenders=4,
     cycles=3,
+    sizes=(2, 3),
+    size_rounds=2,
+    size_count=2,
     delivery_rounds=2,
     delivery_count=3,
     watched_sessions=100,
@@ -52,8 +58,15 @@ TINY = Plan(
     crowd_seconds=1.0,
     crowd_warm_up_seconds=0.2,
     sweepers=(1,),
+    # Too many for one message, so that clients ask for pages.
+    clocks=120,
+    screens_of_all=3,
+    given_rounds=1,
+    run_out_rounds=1,
+    auction_rounds=3,
+    bids=20,
 )
-TAKES_LONG = {"crowd", "participants", "cold", "package"}
+TAKES_LONG = {"crowd", "cold", "package"}
 
 
 def test_benchmarks_run_and_switches_are_neither_lost_nor_doubled_nor_mistimed() -> None:
@@ -81,8 +94,64 @@ def test_benchmarks_run_and_switches_are_neither_lost_nor_doubled_nor_mistimed()
     # Rounds, switches in each, answered OK, refused, lost, doubled, disagreeing; cycles, mistimed.
     values = [row["value"] for row in rows["correctness"].values()]
     assert values[:9] == [2, 4, 8, 0, 0, 0, 0, 3, 0]
+    held, bids, accepted, refused, *_ = (row["value"] for row in rows["auctions"].values())
+    assert (held, bids) == (3, 20)
+    assert isinstance(accepted, int)
+    assert isinstance(refused, int)
+    assert accepted + refused == 60
+    assert [row["count"] for row in rows["simultaneous"].values()] == [1, 1, 120]
+    pushed_bytes = rows["participants"]["engine, simultaneous, 3"]["pushed_bytes"]
+    assert isinstance(pushed_bytes, int)
+    assert 0 < pushed_bytes < 32_768
     assert all(result.sound for result in report.results)
     assert Report.from_json(report.to_json()) == report
+
+
+AUCTION = Auction("x", deadline_ms=60_000, bid_at_ms=59_995)
+
+
+@pytest.mark.parametrize(
+    ("bids", "told", "wrong"),
+    [
+        ([Bid(3, 1_000)], [(3, CycleSwitched(59_995, "a", "b", 1, 0))], [SHORT, DISAGREEING]),
+        (
+            [Bid(3, 1_000)],
+            [(3, CycleSwitched(60_000, "a", "b", 1, 0)), (3, TimeExtended(60_000, 1_000))],
+            [LATE],
+        ),
+        ([], [(3, SessionExpired(60_001, None, None, None))], [DISAGREEING]),
+        (
+            [Bid(3, 1_000)],
+            [
+                (3, CycleSwitched(59_990, "a", "b", 1, 0)),
+                (3, TimeExtended(59_990, 990)),
+                (4, CycleSwitched(59_991, "b", "a", 1, 0)),
+                (4, TimeExtended(59_991, 1)),
+            ],
+            [DISAGREEING],
+        ),
+        (
+            [Bid(3, 1_000), Bid(4, 1_000)],
+            [
+                (3, CycleSwitched(59_990, "a", "b", 1, 0)),
+                (3, TimeExtended(59_990, 990)),
+                (4, CycleSwitched(60_005, "b", "a", 1, 0)),
+                (4, TimeExtended(60_005, 15)),
+                (5, SessionExpired(61_005, None, None, None)),
+            ],
+            [],
+        ),
+    ],
+    ids=["short", "late", "expired late", "bid without an answer", "right"],
+)
+def test_faults_of_an_auction_are_found(
+    bids: list[Bid], told: list[tuple[int, Event]], wrong: list[str]
+) -> None:
+    log = [LoggedEvent(f"0-{number}", *one) for number, one in enumerate(told)]
+
+    found = faults(AUCTION, bids, log)
+
+    assert [what for what in WRONG if found[what]] == wrong
 
 
 def test_document_has_the_results_of_the_tracked_run() -> None:

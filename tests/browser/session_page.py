@@ -14,6 +14,7 @@ PRESS_MS = 350
 
 VIEWER = "Viewer (large clocks)"
 HOST = "Host (all controls)"
+OVERLAY = "Overlay (digits only)"
 PHONE: Mapping[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "has_touch": True,

@@ -10,7 +10,9 @@ from playwright.sync_api import expect
 from tests.e2e.instances import Instance
 
 from .screens import Screens
+from .session_api import SessionApi
 from .session_page import (
+    OVERLAY,
     PHONE,
     VIEWER,
     card,
@@ -191,6 +193,32 @@ def test_bidder_leads_the_auction(screens: Screens, stack: Instance) -> None:
     expect(clock(viewer, "Cleo")).to_be_visible()
 
 
+def test_overlay_shows_digits_alone_on_a_transparent_ground(
+    screens: Screens, stack: Instance
+) -> None:
+    host = create_session(screens, stack.rest_url, "Blitz", names="Ada\nBen")
+    link = link_for(host, OVERLAY)
+    overlay = screens.open(link, color_scheme="dark")
+    expect(clock(overlay, "Ada")).to_have_text("3:00")
+    assert overlay.locator("body").inner_text().split() == ["3:00", "3:00"]
+    grounds = overlay.evaluate(
+        """() => [document.documentElement, document.body, document.querySelector('.clock')]
+            .map((one) => getComputedStyle(one).backgroundColor)"""
+    )
+    assert grounds == ["rgba(0, 0, 0, 0)"] * 3
+
+    style = "clean&clock=2&color=0a0&size=90&background=00000080"
+    ben = screens.open(link.replace("clean", style))
+    expect(clock(ben, "Ben")).to_have_css("color", "rgb(0, 170, 0)")
+    expect(clock(ben, "Ben")).to_have_css("font-size", "90px")
+    expect(ben.locator("body")).to_have_css("background-color", "rgba(0, 0, 0, 0.5)")
+    assert ben.get_by_role("timer").count() == 1
+    # The same tab can show another screen.
+    ben.evaluate("location.hash = location.hash.replace('as=viewer', 'as=host')")
+    wait_until_live(ben)
+    expect(ben.locator("html")).not_to_have_attribute("data-overlay", re.compile(".*"))
+
+
 def test_missing_and_deleted_sessions_show_a_notice(screens: Screens, stack: Instance) -> None:
     unknown = "#s=00000000-0000-4000-8000-000000000000&as=viewer"
     missing = screens.open(f"{stack.rest_url}/{unknown}")
@@ -286,28 +314,60 @@ def test_paused_clock_shows_the_rest_of_its_delay(screens: Screens, stack: Insta
     expect(note).to_be_empty()
 
 
-def test_expiry_makes_a_sound_if_turned_on_and_the_preference_is_saved(
+COUNT_TONES = """
+    window.pitches = [];
+    const { start } = AudioScheduledSourceNode.prototype;
+    AudioScheduledSourceNode.prototype.start = function (...when) {
+        window.pitches.push(Math.round(this.frequency.value));
+        return start.apply(this, when);
+    };
+"""
+BELL, CHIME = 587, 880
+
+
+def test_clocks_sound_if_turned_on_and_the_preference_is_saved(
     screens: Screens, stack: Instance
 ) -> None:
-    count = """
-        window.tones = 0;
-        const { start } = AudioScheduledSourceNode.prototype;
-        AudioScheduledSourceNode.prototype.start = function (...when) {
-            window.tones += 1;
-            return start.apply(this, when);
-        };
-    """
-    host = create_session(screens, stack.rest_url, "Quiz", cycle="2s", warnings="")
-    viewer = screens.open(link_for(host, VIEWER), script=count)
+    host = create_session(screens, stack.rest_url, "Quiz", cycle="3s", warnings="2s")
+    viewer = screens.open(link_for(host, VIEWER), script=COUNT_TONES)
     viewer.get_by_role("button", name="Sound off").click()
     expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
-    before = viewer.evaluate("window.tones")
+    viewer.evaluate("window.pitches = []")
     press(host, "Start")
     expect(card(viewer, "Participant 2")).to_have_attribute("data-active", "true")
 
-    assert viewer.evaluate("window.tones") > before
+    pitches = viewer.evaluate("window.pitches")
+    assert pitches.index(BELL) < pitches.index(CHIME)
     viewer.reload()
-    expect(viewer.get_by_role("button", name="Sound on")).to_be_visible()
+    # Browsers refuse sound before a gesture, which turns nothing off.
+    viewer.get_by_role("button", name="Tap for sound").click()
+    viewer.get_by_role("button", name="Sound on").click()
+    expect(viewer.get_by_role("button", name="Sound off")).to_be_visible()
+    viewer.reload()
+    expect(viewer.get_by_role("button", name="Sound off")).to_be_visible()
+
+
+def test_participant_hears_only_their_own_of_clocks_that_all_run(
+    screens: Screens, stack: Instance, session_api: SessionApi
+) -> None:
+    session_id = session_api.create(
+        600_000, mode="simultaneous", warn_at_ms=[595_000], metadata={"names": ["Ada", "Ben"]}
+    )
+    ids = [one["participant_id"] for one in session_api.state(session_id)["participants"]]
+    page = f"{stack.rest_url}/#s={session_id}"
+    ben = screens.open(f"{page}&as=participant&p={ids[1]}", script=COUNT_TONES)
+    wait_until_live(ben)
+    ben.get_by_role("button", name="Sound off").click()
+    expect(ben.get_by_role("button", name="Sound on")).to_be_visible()
+    ben.evaluate("window.pitches = []")
+    session_api.command(session_id, "start", participant_id=ids[0])
+    viewer = screens.open(f"{page}&as=viewer")
+    expect(card(viewer, "Ada")).to_have_attribute("data-phase", "warning")
+    session_api.command(session_id, "start", participant_id=ids[1])
+    expect(card(viewer, "Ben")).to_have_attribute("data-phase", "warning")
+
+    expect(ben.locator(".own-clock .clock")).to_have_attribute("data-phase", "warning")
+    assert ben.evaluate("window.pitches").count(BELL) == 1
 
 
 def test_digits_survive_an_extension_that_splits_or_wraps_their_text(

@@ -15,20 +15,44 @@ export function unmute() {
   void audio.resume();
 }
 
+/** Whether the browser allows sound by now. */
+export const isAudible = () => navigator.userActivation?.hasBeenActive ?? audio !== null;
+
 /** Two short tones. */
 export function chime() {
-  if (audio?.state !== 'running') return;
-  for (const [tone, pitch] of [880, 660].entries()) {
-    const at = audio.currentTime + tone * 0.22;
-    const oscillator = new OscillatorNode(audio, { frequency: pitch });
-    const gain = new GainNode(audio, { gain: 0 });
-    gain.gain.setValueAtTime(0, at);
-    gain.gain.linearRampToValueAtTime(0.3, at + 0.02);
-    gain.gain.exponentialRampToValueAtTime(0.001, at + 0.6);
-    oscillator.connect(gain).connect(audio.destination);
-    oscillator.start(at);
-    oscillator.stop(at + 0.6);
+  play(0, 880, 0.6);
+  play(0.22, 660, 0.6);
+}
+
+/** A bell, struck once: its partials, the higher the shorter. */
+export function bell() {
+  for (const [ratio, lastsS] of /** @type {const} */ ([
+    [1, 1.8],
+    [2, 1.2],
+    [2.99, 0.8],
+    [4.2, 0.5],
+  ])) {
+    play(0, 587 * ratio, lastsS, 0.18 / ratio);
   }
+}
+
+/**
+ * @param {number} inS
+ * @param {number} pitch in hertz
+ * @param {number} lastsS
+ * @param {number} [volume]
+ */
+function play(inS, pitch, lastsS, volume = 0.3) {
+  if (audio?.state !== 'running') return;
+  const at = audio.currentTime + inS;
+  const oscillator = new OscillatorNode(audio, { frequency: pitch });
+  const gain = new GainNode(audio, { gain: 0 });
+  gain.gain.setValueAtTime(0, at);
+  gain.gain.linearRampToValueAtTime(volume, at + 0.02);
+  gain.gain.exponentialRampToValueAtTime(0.001, at + lastsS);
+  oscillator.connect(gain).connect(audio.destination);
+  oscillator.start(at);
+  oscillator.stop(at + lastsS);
 }
 
 export function vibrate() {

@@ -27,6 +27,7 @@ async function showRoute() {
   });
   const route = parseRoute(location.hash);
   scrollTo(0, 0);
+  delete document.documentElement.dataset['overlay'];
   document.body.dataset['view'] = typeof route === 'string' ? route : route.as;
   if (route === 'create') {
     const { showCreateForm } = await import('./create-form.js');

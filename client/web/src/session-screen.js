@@ -10,12 +10,12 @@ import { DisplayClock, SessionClient } from '../../js/src/index.js';
 import { Announcer } from './announcer.js';
 import { Api, ApiError } from './api.js';
 import { connectionLabel, noticeFor } from './connection-status.js';
-import { chime, unmute, wakeLock } from './device.js';
+import { wakeLock } from './device.js';
 import { el, setData, setText } from './dom.js';
 import { eventsText } from './event-text.js';
 import { SessionNames } from './names.js';
-import { loadPreference, savePreference } from './preferences.js';
 import { STATUS_LABELS } from './primary-action.js';
+import { Sounds } from './sounds.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
 /** @import { SessionEvent, SessionState } from '../../js/src/types.js' */
@@ -41,8 +41,6 @@ const CONNECTION_TEXTS = {
   unconfirmed: 'Connection not confirmed',
   reconnecting: 'Connection lost. Reconnecting',
 };
-/** Faces and events of one commit arrive within this time. */
-const FLAG_SOUND_MS = 250;
 const FLAG_EVENTS = ['participant_expired', 'session_expired'];
 /** The codes for a token that does not give access, over REST and over the socket. */
 const ACCESS_ERRORS = ['UNAUTHENTICATED', 'FORBIDDEN', 'SESSION_FORBIDDEN'];
@@ -71,8 +69,7 @@ export class SessionScreen {
   #indicatorTimer;
   #wakeLock = wakeLock(() => this.client.snapshot?.state.status === 'running');
   #listeners = new AbortController();
-  #hasSound = loadPreference('sound');
-  #soundedAt = -Infinity;
+  #sounds = new Sounds(this.#listeners.signal);
 
   #title = el('h1', { className: 'title', dir: 'auto' });
   #status = el('span', { className: 'status' });
@@ -114,11 +111,7 @@ export class SessionScreen {
     this.#view = view;
     const { signal } = this.#listeners;
     document.addEventListener('keydown', (event) => view.onKey?.(event), { signal });
-    // Browsers allow sound only after a click or a key.
-    const onInput = () => this.#hasSound && unmute();
-    document.addEventListener('pointerdown', onInput, { signal });
-    document.addEventListener('keydown', onInput, { signal });
-    this.#actions.prepend(this.#soundButton());
+    this.#actions.prepend(this.#sounds.button);
     root.replaceChildren(
       el(
         'header',
@@ -189,23 +182,34 @@ export class SessionScreen {
   #onFace(face) {
     const before = this.faces.get(face.id);
     this.faces.set(face.id, face);
-    // The flag, as the server says: a clock may have stopped before its zero here.
-    const isExpired = face.phase === 'expired' || face.phase === 'overtime';
-    if (isExpired && before?.isRunning) this.#soundFlag();
+    if (this.#mayHear(face.id)) {
+      // The flag, as the server says: a clock may have stopped before its zero here.
+      const isExpired = face.phase === 'expired' || face.phase === 'overtime';
+      if (isExpired && before?.isRunning) this.#sounds.flag();
+      if (face.isRunning && before?.isRunning && face.warning > before.warning) {
+        this.#sounds.warning();
+      }
+    }
     this.#view?.onFace(face);
   }
 
-  /** Once for a flag, whether its face or its event is noticed first. */
-  #soundFlag() {
-    const now = performance.now();
-    if (this.#hasSound && now - this.#soundedAt > FLAG_SOUND_MS) chime();
-    this.#soundedAt = now;
+  /**
+   * Where every clock runs by itself, participants hear their own.
+   *
+   * @param {unknown} id of a clock
+   */
+  #mayHear(id) {
+    const isOwnOnly = this.client.snapshot?.state.sync_mode === 'simultaneous';
+    const { as, participant } = this.route;
+    return as !== 'participant' || !isOwnOnly || id === participant;
   }
 
   /** @param {SessionEvent[]} events */
   #onEvents(events) {
     // A skipped turn has no expired face: the next turn begins at the same instant.
-    if (events.some(({ type }) => FLAG_EVENTS.includes(type))) this.#soundFlag();
+    const isFlag = (/** @type {SessionEvent} */ { type, participant_id: id }) =>
+      FLAG_EVENTS.includes(type) && (type === 'session_expired' || this.#mayHear(id));
+    if (events.some(isFlag)) this.#sounds.flag();
     const isTurn = events.every(({ type }) => type === 'cycle_switched');
     if (this.names) this.#announcer.announce(eventsText(events, this.names), isTurn);
     this.#view?.onEvents?.(events);
@@ -296,28 +300,6 @@ export class SessionScreen {
     setData(this.#connection, 'connection', connection);
     setData(document.body, 'connection', connection);
     if (!this.#connection.title) this.#connection.title = 'Connection, and maximum error of clocks';
-  }
-
-  #soundButton() {
-    const button = el('button', {
-      type: 'button',
-      className: 'header-button',
-      onclick: () => {
-        this.#hasSound = !this.#hasSound;
-        savePreference('sound', this.#hasSound);
-        if (this.#hasSound) {
-          unmute();
-          chime();
-        }
-        update();
-      },
-    });
-    const update = () => {
-      button.textContent = this.#hasSound ? 'Sound on' : 'Sound off';
-      setData(button, 'on', String(this.#hasSound));
-    };
-    update();
-    return button;
   }
 
   /**

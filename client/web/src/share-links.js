@@ -20,6 +20,8 @@ import { encode } from './uqr.js';
 const SVG = 'http://www.w3.org/2000/svg';
 const VIEWER = 'viewer';
 const HOST = 'host';
+/** A viewer's link, for OBS and slides. */
+const OVERLAY = 'overlay';
 
 export class ShareLinks {
   #hostRoute;
@@ -71,6 +73,7 @@ export class ShareLinks {
     this.#recipient.replaceChildren(
       new Option('Viewer (large clocks)', VIEWER),
       new Option('Host (all controls)', HOST),
+      new Option('Overlay (digits only)', OVERLAY),
       ...Array.from(participants.values(), ({ id, name }) => new Option(name, id)),
     );
     void this.#update();
@@ -90,8 +93,9 @@ export class ShareLinks {
     setText(this.#copy, 'Copy');
     try {
       const route = this.#routeFor(value);
-      this.#show(route instanceof Promise ? '' : urlOf(route));
-      const url = urlOf(await route);
+      const isOverlay = value === OVERLAY;
+      this.#show(route instanceof Promise ? '' : urlOf(route, isOverlay));
+      const url = urlOf(await route, isOverlay);
       if (value === this.#recipient.value) this.#show(url);
     } catch (error) {
       if (value === this.#recipient.value) setText(this.#error, errorText(error));
@@ -117,7 +121,7 @@ export class ShareLinks {
     const { session, token } = this.#hostRoute;
     /** @type {Route} */
     const route =
-      recipient === VIEWER
+      recipient === VIEWER || recipient === OVERLAY
         ? { session, as: 'viewer' }
         : { session, as: 'participant', participant: recipient };
     if (!token) return route;
@@ -138,8 +142,15 @@ export class ShareLinks {
   }
 }
 
-/** @param {Route} route */
-const urlOf = (route) => new URL(formatRoute(route), location.href).href;
+/**
+ * @param {Route} route
+ * @param {boolean} isOverlay
+ */
+function urlOf(route, isOverlay) {
+  const url = new URL(formatRoute(route), location.href);
+  if (isOverlay) url.search += `${url.search ? '&' : '?'}clean`;
+  return url.href;
+}
 
 /**
  * @param {string} text

@@ -1,5 +1,5 @@
 /**
- * The viewer's view, for an audience: clocks as large as possible.
+ * The viewer's view, for an audience: clocks as large as possible, or an overlay of digits alone.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import { ClockView } from './clock-view.js';
 import { hasFullScreen, toggleFullScreen } from './device.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { layoutClocks } from './layout.js';
+import { parseOverlay } from './overlay.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
 /** @import { SessionState } from '../../js/src/types.js' */
@@ -24,12 +25,19 @@ export class ViewerView {
   /** By the id of the clock face. @type {Map<string, ClockView>} */
   #clocks = new Map();
   #drawn = '';
+  #overlay = parseOverlay(location.search, (color) => CSS.supports('color', color));
 
   /** @param {SessionScreen} screen */
   constructor(screen) {
     this.#screen = screen;
     this.element = el('main', { className: 'viewer' }, this.#large, this.#small, this.#more);
-    if (hasFullScreen) {
+    if (this.#overlay) {
+      const { dataset, style } = document.documentElement;
+      dataset['overlay'] = this.#overlay.style['--overlay-color'] ? 'plain' : 'outlined';
+      for (const [name, value] of Object.entries(this.#overlay.style)) {
+        style.setProperty(name, value);
+      }
+    } else if (hasFullScreen) {
       const properties = { type: 'button', className: 'header-button', onclick: toggleFullScreen };
       screen.addActions(el('button', properties, 'Full screen'));
     }
@@ -39,7 +47,9 @@ export class ViewerView {
   onState(state) {
     const { names } = this.#screen;
     if (!names) return;
-    const slots = layoutClocks(state, names);
+    const number = this.#overlay?.clock;
+    const all = layoutClocks(state, names);
+    const slots = number ? all.slice(number - 1, number) : all;
     const areAllLarge = slots.length <= 2;
     const active = Math.max(
       0,
@@ -47,7 +57,8 @@ export class ViewerView {
     );
     const large = areAllLarge ? slots : slots.slice(active, active + 1);
     // The others in rotation order, beginning with the next.
-    const others = areAllLarge ? [] : [...slots.slice(active + 1), ...slots.slice(0, active)];
+    const others =
+      areAllLarge || this.#overlay ? [] : [...slots.slice(active + 1), ...slots.slice(0, active)];
     const small = others.slice(0, MAX_SMALL_CLOCKS);
     const hiddenCount = others.length - small.length;
     setText(this.#more, hiddenCount ? `and ${hiddenCount} more` : '');

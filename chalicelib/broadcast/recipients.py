@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 from ..ports import Connection, ConnectionRegistry, HeartbeatPolicy, SessionConnections
 from .connections_api.ports import DeliveryStatus
-
-GRACE_MS = 15_000
-"""A post that races $connect also gets 410, so a 410 proves nothing this soon."""
+from .gone_connections import is_proven_gone
 
 SESSIONS_PER_READ = 64
 """How many sessions' connections a sweep reads in one round trip."""
@@ -48,12 +46,8 @@ class Recipients:
         return [
             one
             for one, status in zip(self.subscribers, statuses, strict=False)
-            if status is DeliveryStatus.GONE and self.is_established(one)
+            if status is DeliveryStatus.GONE and is_proven_gone(one, self.now_ms)
         ]
-
-    def is_established(self, connection: Connection) -> bool:
-        """Whether a 410 proves that the connection is gone."""
-        return self.now_ms - connection.registered_at_ms >= GRACE_MS
 
 
 def recipients_of(

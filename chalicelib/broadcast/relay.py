@@ -21,6 +21,7 @@ from ..ports import ConnectionRegistry
 from ..schemas.pushes import is_final_message
 from ..telemetry.metrics import SILENT, Telemetry
 from .connections_api.ports import ConnectionsApi
+from .gone_connections import GoneConnections
 from .recipients import recipients_of
 from .relay_maintenance import RelayMaintenance
 from .relay_sender import RelaySender
@@ -61,9 +62,10 @@ class Relay:
         self._subscribe = subscribe
         self._registry = registry
         self._endpoint = endpoint
-        self._sender = RelaySender(api, endpoint, telemetry)
+        gone = GoneConnections(registry)
+        self._sender = RelaySender(api, endpoint, gone, telemetry)
         self._maintenance = RelayMaintenance(
-            registry, engine, self._sender, endpoint, sweep_every_seconds
+            registry, engine, self._sender, gone, endpoint, sweep_every_seconds
         )
         self._stopping = Event()
         self._listening = Event()

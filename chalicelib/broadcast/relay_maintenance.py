@@ -18,6 +18,7 @@ from ..core.errors import SessionNotFound, StoreUnavailable
 from ..engine.sync_engine import SyncEngine
 from ..ports import ConnectionRegistry
 from ..schemas.messages import session_missing, state_sync
+from .gone_connections import GoneConnections
 from .recipients import SESSIONS_PER_READ, Recipients, recipients_of_each
 from .relay_sender import RelaySender
 
@@ -71,12 +72,14 @@ class RelayMaintenance:
         registry: ConnectionRegistry,
         engine: SyncEngine,
         sender: RelaySender,
+        gone: GoneConnections,
         endpoint: str,
         sweep_every_seconds: float,
     ) -> None:
         self._registry = registry
         self._engine = engine
         self._sender = sender
+        self._gone = gone
         self._endpoint = endpoint
         self._sweep_every_seconds = sweep_every_seconds
         self._sweep_at_s = time.monotonic() + sweep_every_seconds
@@ -129,7 +132,7 @@ class RelayMaintenance:
             self._stopping.wait(RETRY_AFTER_SECONDS)
 
     def _run_once(self) -> None:
-        self.deregister_gone()
+        self._gone.deregister()
         if self._refreshes_done != self._refreshes_wanted:
             self._refresh_all()
         elif time.monotonic() >= self._sweep_at_s:
@@ -218,12 +221,7 @@ class RelayMaintenance:
         while not self._stopping.is_set() and (some := list(islice(session_ids, at_once))):
             began_s, self._waited_s = time.monotonic(), 0.0
             yield some
-            self.deregister_gone()
+            self._gone.deregister()
             took_s = time.monotonic() - began_s
             # Time spent waiting was already left to others.
             self._stopping.wait(max(0.0, took_s - 2 * self._waited_s))
-
-    def deregister_gone(self) -> None:
-        """Deregister the connections that posts found gone."""
-        for session_id, connection_ids in self._sender.take_gone().items():
-            self._registry.remove(session_id, connection_ids)

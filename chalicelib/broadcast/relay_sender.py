@@ -1,41 +1,39 @@
 """Relay sender: posts to one endpoint's connections and collects those that are gone.
 
-Must never block, neither on a connection nor on the store; RelayMaintenance
-deregisters the gone connections.
+Must never block, neither on a connection nor on the store.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from queue import Empty, SimpleQueue
 
 from ..ports import Connection
 from ..schemas.messages import session_forbidden
 from ..telemetry.metrics import Telemetry
 from .connections_api.ports import ConnectionsApi, Delete, DeliveryStatus, Post
+from .gone_connections import GoneConnections, is_proven_gone
 from .recipients import Recipients
 
 LOG = logging.getLogger("tickless")
 
 POST_WITHIN_SECONDS = 10.0
 
-Gone = SimpleQueue[tuple[str, str]]
-"""Pairs of session id and connection id to deregister."""
-
 
 class RelaySender:
     """Posts to, and closes, connections of ``endpoint``; safe for many threads."""
 
-    def __init__(self, api: ConnectionsApi, endpoint: str, telemetry: Telemetry) -> None:
+    def __init__(
+        self, api: ConnectionsApi, endpoint: str, gone: GoneConnections, telemetry: Telemetry
+    ) -> None:
         self._api = api
         self._endpoint = endpoint
+        self._gone = gone
         self._telemetry = telemetry
-        self._gone: Gone = SimpleQueue()
 
     def send(
         self,
@@ -78,16 +76,6 @@ class RelaySender:
             self.send(replace(recipients, subscribers=ours), [session_forbidden(recipients.now_ms)])
             self.close_connections(recipients.session_id, [one.connection_id for one in ours])
 
-    def take_gone(self) -> Mapping[str, Sequence[str]]:
-        """Connections found gone since the last call, by session."""
-        gone: dict[str, list[str]] = defaultdict(list)
-        while True:
-            try:
-                session_id, connection_id = self._gone.get_nowait()
-            except Empty:
-                return gone
-            gone[session_id].append(connection_id)
-
 
 class _Delivery:
     """Collects the statuses of one message's posts. Called on the client's thread."""
@@ -96,7 +84,7 @@ class _Delivery:
         self,
         recipients: Recipients,
         message: bytes,
-        gone: Gone,
+        gone: GoneConnections,
         telemetry: Telemetry,
         since_s: float,
         settled: Callable[[], object] | None,
@@ -114,8 +102,8 @@ class _Delivery:
         self._statuses[outcome] += 1
         self._left -= 1
         if outcome is DeliveryStatus.GONE:
-            if self._recipients.is_established(self._connections[post.connection_id]):
-                self._gone.put((self._recipients.session_id, post.connection_id))
+            if is_proven_gone(self._connections[post.connection_id], self._recipients.now_ms):
+                self._gone.add(self._recipients.session_id, post.connection_id)
         elif outcome is not DeliveryStatus.DELIVERED:
             LOG.warning(
                 "relay: post to %s: %s",
@@ -142,9 +130,9 @@ class _Delivery:
 class _Closing:
     """Deregisters closed connections, whatever the status of the close."""
 
-    def __init__(self, session_id: str, gone: Gone) -> None:
+    def __init__(self, session_id: str, gone: GoneConnections) -> None:
         self._session_id = session_id
         self._gone = gone
 
     def done(self, delete: Delete, _: DeliveryStatus) -> None:
-        self._gone.put((self._session_id, delete.connection_id))
+        self._gone.add(self._session_id, delete.connection_id)

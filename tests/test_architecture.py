@@ -36,6 +36,8 @@ VIEWS = {
     "/v1/sessions": {"POST"},
     "/v1/sessions/{session_id}": {"DELETE", "GET", "HEAD", "PATCH"},
     "/v1/sessions/{session_id}/events": {"GET", "HEAD"},
+    "/v1/sessions/{session_id}/participants": {"POST"},
+    "/v1/sessions/{session_id}/participants/{participant_id}": {"DELETE", "PATCH"},
     "/v1/sessions/{session_id}/tokens": {"POST"},
     "/v1/sessions/{session_id}/tokens/{token_id}": {"DELETE"},
     **{

@@ -197,6 +197,7 @@ def _schemas() -> dict[str, Schema]:
     sent = [one.shape for one in (*SERVER_MESSAGES, GATEWAY_FAILURE)]
     received = [one.model for one in CLIENT_MESSAGES]
     _, schemas = component_schemas([*sent, *received, *(model for model, _ in arguments.values())])
+    schemas = {name: _without_discriminators(schema) for name, schema in schemas.items()}
     schemas[ErrorMessage.__name__]["properties"]["code"] = {
         "enum": list(ERROR_CODES),
         "description": "\n".join(f"- `{code}`: {codes.DESCRIPTIONS[code]}" for code in ERROR_CODES),
@@ -210,6 +211,20 @@ def _schemas() -> dict[str, Schema]:
         for command, (model, required) in arguments.items()
     ]
     return schemas
+
+
+def _without_discriminators(schema: Any) -> Any:
+    """A schema without the discriminators of OpenAPI, which are no AsyncAPI."""
+    if isinstance(schema, list):
+        return [_without_discriminators(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    is_union = "oneOf" in schema
+    return {
+        name: _without_discriminators(one)
+        for name, one in schema.items()
+        if not (is_union and name == "discriminator")
+    }
 
 
 def _with_args(arguments: Schema, *, required: bool) -> Schema:

@@ -26,6 +26,7 @@ from .components import Schema
 SESSION_ID: Final = "0b2a5c1e-8a53-4f8e-9a67-1d2f0c6b7a10"
 ANNE: Final = "6f0e1d9c-5a2b-4c7d-8e3f-000000000001"
 BEN: Final = "6f0e1d9c-5a2b-4c7d-8e3f-000000000002"
+CLEO: Final = "6f0e1d9c-5a2b-4c7d-8e3f-000000000003"
 EPOCH: Final = "5f1d6f0a4c7b4c0f9b6f3b2a1c0d9e8f"
 CONNECTION_ID: Final = "PJqB0fHsqRcCHlw="
 
@@ -51,6 +52,8 @@ SENT: Final[Mapping[str, list[Any]]] = {
     "SwitchCycle": [{"current_participant_id": ANNE}],
     "PauseSession": [{"current_participant_id": BEN}],
     "SetTurn": [{"participant_id": BEN}],
+    "JoinSession": [{"participant_id": CLEO, "name": "Cleo", "total_time_ms": 180_000}],
+    "PatchParticipant": [{"name": "Ben"}],
     "UpdateSession": [
         {"message": {"text": "Ten more minutes", "style": "alert"}, "warn_at_ms": [60_000]},
     ],

@@ -49,6 +49,7 @@ one session, or, for a server, access to every session."""
 TAGS = {
     "sessions": "Sessions and their event logs.",
     "commands": "Commands to a session. Concurrent commands are all applied, one after another.",
+    "participants": "Who takes part in a session.",
     "tokens": "Tokens of a session, where AUTH is on.",
     "server": "The server's clock and health.",
     "contract": "The API documents.",

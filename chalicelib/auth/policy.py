@@ -53,6 +53,9 @@ class Action(StrEnum):
     REOPEN = "reopen"
     RESET = "reset"
     UPDATE = "update"
+    JOIN = "join"
+    UPDATE_PARTICIPANT = "update_participant"
+    WITHDRAW = "withdraw"
     DELETE = "delete"
     MINT = "mint"
     REVOKE = "revoke"
@@ -99,6 +102,9 @@ RIGHTS: Final[Mapping[Action, tuple[Right, Right, Right, Right]]] = {
     Action.REOPEN: (YES, YES, NO, NO),
     Action.RESET: (YES, YES, NO, NO),
     Action.UPDATE: (YES, YES, NO, NO),
+    Action.JOIN: (YES, YES, NO, NO),
+    Action.UPDATE_PARTICIPANT: (YES, YES, NO, NO),
+    Action.WITHDRAW: (YES, YES, NO, NO),
     Action.DELETE: (YES, YES, NO, NO),
     Action.MINT: (YES, YES, NO, NO),
     Action.REVOKE: (YES, YES, NO, NO),
@@ -119,6 +125,9 @@ ACTIONS: Final[Mapping[type[rules.Command], Action]] = {
     rules.Reopen: Action.REOPEN,
     rules.Reset: Action.RESET,
     rules.Update: Action.UPDATE,
+    rules.Join: Action.JOIN,
+    rules.UpdateParticipant: Action.UPDATE_PARTICIPANT,
+    rules.Withdraw: Action.WITHDRAW,
 }
 
 
@@ -186,7 +195,8 @@ class Bearer:
             case rules.Switch():
                 return replace(command, requested_by=self.participant_id)
             case rules.Finish() if command.participant_id in own:
-                return replace(command, participant_id=self.participant_id)
+                own_id = self.participant_id
+                return replace(command, participant_id=own_id, requested_by=own_id)
             case rules.Start() | rules.Resume() if command.participant_id in own:
                 return replace(command, requested_by=self.participant_id)
             case rules.Pause() if (

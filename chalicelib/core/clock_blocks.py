@@ -23,6 +23,7 @@ class ClockState(StrEnum):
     """What a participant's clock does in a simultaneous session.
 
     ``STOPPED`` is shown of a running or paused clock whose session has ended, and never stored.
+    ``WITHDRAWN`` is the clock of a participant who takes no part any more.
     """
 
     WAITING = "waiting"
@@ -30,6 +31,7 @@ class ClockState(StrEnum):
     PAUSED = "paused"
     FINISHED = "finished"
     STOPPED = "stopped"
+    WITHDRAWN = "withdrawn"
 
 
 OPEN = frozenset({ClockState.WAITING, ClockState.RUNNING, ClockState.PAUSED})
@@ -53,6 +55,11 @@ class Clock(NamedTuple):
     has_timed_out: bool = False
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether it has finished, even if its participant has withdrawn since."""
+        return self.finished_at_ms is not None
 
     @property
     def remaining_ms(self) -> int:

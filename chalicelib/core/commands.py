@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from . import cycles, simultaneous_commands, timeouts
+from . import cycles, participants, simultaneous_commands, timeouts
 from .adjustments import adjust
 from .edits import AFTER_THE_END, WITHOUT_CLOCKS, Patch, edit
 from .errors import (
@@ -16,7 +16,10 @@ from .errors import (
     InvalidTransition,
     NothingToUndo,
     NotPermitted,
+    ParticipantExists,
     ParticipantExpired,
+    ParticipantNotFound,
+    ParticipantWithdrawn,
     RuleError,
     StaleCycle,
     TurnForbidden,
@@ -35,6 +38,7 @@ from .events import (
     TimeAdjusted,
     TimeExtended,
 )
+from .participants import Joiner, ParticipantPatch
 from .rules import settle
 from .session import (
     ENDED,
@@ -44,10 +48,11 @@ from .session import (
     Session,
     Simultaneous,
     Status,
+    admit,
     reset,
     updated,
 )
-from .setup import Permission, TurnTaking
+from .setup import Permission, Setup, TurnTaking
 from .soft_close import extend
 
 
@@ -101,6 +106,7 @@ class Finish:
 
     name: ClassVar[str] = "finish"
     participant_id: str | None = None
+    requested_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,31 @@ class Update:
     patch: Patch
 
 
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Let a participant take part: a new one, or one who has withdrawn."""
+
+    name: ClassVar[str] = "join"
+    joiner: Joiner
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateParticipant:
+    """Change a participant by a JSON merge patch."""
+
+    name: ClassVar[str] = "update_participant"
+    participant_id: str
+    patch: ParticipantPatch
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take a participant out of the session; they can come back with a join."""
+
+    name: ClassVar[str] = "withdraw"
+    participant_id: str
+
+
 Command = (
     Start
     | Switch
@@ -176,6 +207,9 @@ Command = (
     | Reopen
     | Reset
     | Update
+    | Join
+    | UpdateParticipant
+    | Withdraw
 )
 
 UNDO_WINDOW_MS = 10_000
@@ -228,6 +262,14 @@ def _decide(session: Session, command: Command, now_ms: int) -> Decision:
         return _update(session, command, now_ms)
     if isinstance(command, Reset):
         return Decision(reset(session), (SessionReset(now_ms),))
+    if session.setup.withdrawn:
+        _check_requester(session, command)
+    if isinstance(command, Join):
+        return _join(session, command.joiner, now_ms)
+    if isinstance(command, UpdateParticipant):
+        return _update_participant(session, command, now_ms)
+    if isinstance(command, Withdraw):
+        return _withdraw(session, command, now_ms)
     match session:
         case Simultaneous():
             return _decide_simultaneous(session, command, now_ms)
@@ -247,6 +289,92 @@ def _update(session: Session, command: Update, now_ms: int) -> Decision:
     if isinstance(edited, Simultaneous) and "warn_at_ms" in changed:
         edited = simultaneous_commands.with_new_warnings(edited, now_ms)
     return Decision(edited, (SessionUpdated(now_ms, changed),))
+
+
+def _check_requester(session: Session, command: Command) -> None:
+    """Refuse what a participant who has withdrawn asks for.
+
+    Raises:
+        NotPermitted: The command is theirs.
+    """
+    match command:
+        case (
+            Start(requested_by=str(participant_id))
+            | Switch(requested_by=str(participant_id))
+            | Pause(requested_by=str(participant_id))
+            | Resume(requested_by=str(participant_id))
+            | Finish(requested_by=str(participant_id))
+        ) if participant_id in session.setup.withdrawn:
+            raise NotPermitted
+
+
+def _join(session: Session, joiner: Joiner, now_ms: int) -> Decision:
+    """Idempotent by the fields first given."""
+    if session.status in ENDED:
+        raise InvalidTransition(Join.name, session.status)
+    setup = session.setup
+    position = setup.position_of(joiner.participant_id)
+    if position is None:
+        setup, position = participants.admitted(setup, joiner)
+        if isinstance(session, Simultaneous):
+            admitted: Session = simultaneous_commands.admit_clock(session, setup, position, now_ms)
+        else:
+            admitted = admit(session, setup, position)
+    elif not participants.is_repeated(setup, position, joiner):
+        raise ParticipantExists(joiner.participant_id)
+    elif not setup.has_withdrawn(position):
+        return Decision(session)
+    else:
+        setup = participants.returned(setup, joiner.participant_id)
+        admitted = _with_setup(session, setup)
+        if isinstance(admitted, Simultaneous):
+            admitted = simultaneous_commands.take_back(admitted, position, now_ms)
+    return Decision(admitted, (participants.joined(setup, position, now_ms),))
+
+
+def _with_setup(session: S, setup: Setup) -> S:
+    """The session with another setup, which ends what can be undone."""
+    if isinstance(session, Rotation):
+        return replace(session, setup=setup, undo_record=None)
+    return replace(session, setup=setup)
+
+
+def _position_named(session: Session, participant_id: str) -> int:
+    position = session.setup.position_of(participant_id)
+    if position is None:
+        raise ParticipantNotFound(participant_id)
+    return position
+
+
+def _update_participant(session: Session, command: UpdateParticipant, now_ms: int) -> Decision:
+    position = _position_named(session, command.participant_id)
+    if isinstance(session, Simultaneous) and "time_factor" in command.patch:
+        simultaneous_commands.require_adjustable(session, position, command.name)
+    setup, event = participants.patched(session.setup, position, command.patch, now_ms)
+    if event is None:
+        return Decision(session)
+    if isinstance(session, Simultaneous) and event.time_factor is not None:
+        return Decision(*simultaneous_commands.rescale(session, setup, position, event, now_ms))
+    # A name changes no clock, so a switch before can still be undone.
+    return Decision(replace(session, setup=setup), (event,))
+
+
+def _withdraw(session: Session, command: Withdraw, now_ms: int) -> Decision:
+    """Idempotent, in every status."""
+    position = _position_named(session, command.participant_id)
+    if session.setup.has_withdrawn(position):
+        return Decision(session)
+    if session.status in ENDED:
+        raise InvalidTransition(command.name, session.status)
+    setup, event = participants.withdrawn(session.setup, position, now_ms)
+    session = _with_setup(session, setup)
+    if isinstance(session, Simultaneous):
+        return Decision(*simultaneous_commands.withdraw(session, position, event, now_ms))
+    cycle = session.active_cycle
+    if cycle is None or cycle.position != position or not isinstance(session, Rotation):
+        return Decision(session, (event,))
+    switched, what_follows = cycles.switch(session, cycle, None, now_ms)
+    return Decision(switched, (event, what_follows))
 
 
 def _decide_simultaneous(session: Simultaneous, command: Command, now_ms: int) -> Decision:
@@ -363,8 +491,13 @@ def _check_mode(session: Rotation, command: Command) -> None:
 def _start(session: Rotation, now_ms: int) -> Decision:
     if session.status is not Status.PENDING:
         raise InvalidTransition(Start.name, session.status)
-    started = replace(cycles.begin(session, 0, now_ms), started_at_ms=now_ms)
-    first = session.setup.participants[0]
+    position = cycles.next_in_rotation(session, -1)
+    if position is None:
+        # They have all withdrawn.
+        ended, event = cycles.end(session, Status.EXPIRED, now_ms)
+        return Decision(ended, (event,))
+    started = replace(cycles.begin(session, position, now_ms), started_at_ms=now_ms)
+    first = session.setup.participants[position]
     return Decision(started, (SessionStarted(now_ms, first.participant_id),))
 
 
@@ -507,6 +640,8 @@ def _successor(session: Rotation, participant_id: str | None) -> int | None:
     position = session.setup.position_of(participant_id)
     if position is None:
         raise UnknownParticipant("next_participant_id", participant_id)
+    if session.setup.withdrawn and session.setup.has_withdrawn(position):
+        raise ParticipantWithdrawn(participant_id)
     if cycles.is_out_of_time(session, position):
         raise ParticipantExpired(participant_id)
     return position

@@ -53,7 +53,7 @@ def switch(
     """
     ended = _end_cycle(session, cycle, at_ms)
     if successor is None:
-        successor = _next_in_rotation(ended.session, cycle.position)
+        successor = next_in_rotation(ended.session, cycle.position)
     if successor is None:
         return _end_session(ended, Status.EXPIRED, at_ms)
     participants = session.setup.participants
@@ -203,11 +203,16 @@ def _apply_time_control(ended: EndedCycle, position: int) -> Rotation:
     return replace(session, banks=banks)
 
 
-def _next_in_rotation(session: Rotation, position: int) -> int | None:
-    """The position after ``position``, itself last; ``None`` if no participant has time left."""
-    count = len(session.tallies)
+def next_in_rotation(session: Rotation, position: int) -> int | None:
+    """The position after ``position``, itself last; ``None`` if no participant has time left.
+
+    Who has withdrawn is skipped.
+    """
+    count, withdrawn = len(session.tallies), session.setup.withdrawn
     for step in range(1, count + 1):
         candidate = (position + step) % count
+        if withdrawn and session.setup.has_withdrawn(candidate):
+            continue
         if not is_out_of_time(session, candidate):
             return candidate
     return None

@@ -13,6 +13,9 @@ TicklessError
  │    ├── TurnForbidden        a participant may not switch like this
  │    ├── UnknownParticipant   the named participant is not in the session
  │    ├── ParticipantExpired   the named successor's clock has run out
+ │    ├── ParticipantWithdrawn the named successor takes no part any more
+ │    ├── ParticipantNotFound  the participant to change or withdraw is not in the session
+ │    ├── ParticipantExists    who joins is in the session already, with other fields
  │    └── InvalidAdjustment    no such clock, or it would be left with no time
  ├── SessionNotFound           no session has this id
  ├── SessionExists             a different session has this id
@@ -134,6 +137,32 @@ class ParticipantExpired(RuleError):
 
     def __init__(self, participant_id: str) -> None:
         super().__init__(f"The clock of participant {participant_id} has run out")
+        self.participant_id = participant_id
+
+
+class ParticipantWithdrawn(RuleError):
+    code = "PARTICIPANT_WITHDRAWN"
+
+    def __init__(self, participant_id: str) -> None:
+        super().__init__(f"Participant {participant_id} has withdrawn")
+        self.participant_id = participant_id
+
+
+class ParticipantNotFound(RuleError):
+    code = "PARTICIPANT_NOT_FOUND"
+
+    def __init__(self, participant_id: str) -> None:
+        super().__init__(f"Participant {participant_id} is not part of this session")
+        self.participant_id = participant_id
+
+
+class ParticipantExists(RuleError):
+    code = "PARTICIPANT_EXISTS"
+
+    def __init__(self, participant_id: str) -> None:
+        super().__init__(
+            f"Participant {participant_id} is part of this session already, with other fields"
+        )
         self.participant_id = participant_id
 
 

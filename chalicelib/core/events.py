@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .setup import TimeoutAction
+from .time_controls import TimeControl
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,39 @@ class SessionUpdated(Event):
 
     type: ClassVar[str] = "session_updated"
     fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantJoined(Event):
+    """A participant joined, or came back; ``total_time_ms`` is before the time factor."""
+
+    type: ClassVar[str] = "participant_joined"
+    participant_id: str
+    participant_index: int
+    total_time_ms: int
+    group_id: str | None = None
+    time_control: TimeControl | None = None
+    time_factor: float | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantUpdated(Event):
+    """These fields of a participant were changed; a name without a value was removed."""
+
+    type: ClassVar[str] = "participant_updated"
+    participant_id: str
+    fields: tuple[str, ...]
+    name: str | None = None
+    time_factor: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantWithdrawn(Event):
+    """A participant takes no part any more; what follows from that is an event of its own."""
+
+    type: ClassVar[str] = "participant_withdrawn"
+    participant_id: str
 
 
 @dataclass(frozen=True, slots=True)

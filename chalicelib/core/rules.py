@@ -12,7 +12,8 @@ from typing import Any, Generic
 
 from . import cycles, simultaneous, simultaneous_view, timeouts, view, warnings
 from .events import Event
-from .session import Rotation, S, Session, Simultaneous, Status
+from .participants import differences, joined_position
+from .session import Rotation, S, Session, Simultaneous, Status, admit
 from .setup import SyncMode, TimeoutAction
 from .view import Clocks
 
@@ -101,8 +102,15 @@ def clocks(session: Session, now_ms: int, positions: Iterable[int] | None = None
 
 
 def changed_positions(before: S, after: S) -> list[int]:
-    """The participants whose clocks at ``after`` don't follow from those shown at ``before``.
+    """The participants who are shown at ``after`` as does not follow from ``before``.
 
     For a shared clock, one of its participants stands for all.
     """
-    return _rules_of(after).changed_positions(before, after)
+    if before.setup is after.setup:
+        return _rules_of(after).changed_positions(before, after)
+    joined = joined_position(before.setup, after.setup)
+    if joined is not None:
+        before = admit(before, after.setup, joined)
+    clocks_changed = _rules_of(after).changed_positions(before, after)
+    others = differences(before.setup, after.setup) if joined is None else (joined,)
+    return sorted({*clocks_changed, *others})

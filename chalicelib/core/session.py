@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
-from .clock_blocks import Block, Clock, make_blocks
+from .clock_blocks import BLOCK_SIZE, Block, Clock, ClockState, make_blocks
 from .setup import Setup, SyncMode
 from .time_controls import Bank
 
@@ -130,7 +130,7 @@ class Simultaneous(Session):
 def create(setup: Setup, epoch: str, now_ms: int) -> Session:
     """A pending session, version 1 of its epoch."""
     if setup.sync_mode is SyncMode.SIMULTANEOUS:
-        clocks = [Clock(participant.total_time_ms) for participant in setup.participants]
+        clocks = [_new_clock(setup, position) for position in range(len(setup.participants))]
         return Simultaneous(
             setup=setup,
             epoch=epoch,
@@ -162,6 +162,48 @@ def create(setup: Setup, epoch: str, now_ms: int) -> Session:
         ),
         cycle=None,
     )
+
+
+def _new_clock(setup: Setup, position: int) -> Clock:
+    state = ClockState.WITHDRAWN if setup.has_withdrawn(position) else ClockState.WAITING
+    return Clock(setup.participants[position].total_time_ms, state)
+
+
+def admit(session: S, setup: Setup, position: int) -> S:
+    """The session with ``setup``, in which the participant at ``position`` is new."""
+    match session:
+        case Rotation():
+            return cast(S, _admit_to_rotation(session, setup, position))
+        case Simultaneous():
+            return cast(S, _admit_to_blocks(session, setup, position))
+    raise TypeError(f"No participants join a {type(session).__name__}")
+
+
+def _admit_to_rotation(session: Rotation, setup: Setup, position: int) -> Rotation:
+    banks, bank = session.banks, setup.participants[position].bank_index
+    if bank is not None and len(setup.controls) > len(banks):
+        total_ms = (setup.groups or setup.participants)[bank].total_time_ms
+        new_bank = setup.controls[bank].new_bank(total_ms)
+        banks = (*banks[:bank], new_bank, *banks[bank:])
+    cycle = session.cycle
+    if cycle is not None and cycle.position >= position:
+        cycle = cycle._replace(position=cycle.position + 1)
+    return replace(
+        session,
+        setup=setup,
+        tallies=(*session.tallies[:position], Tally(), *session.tallies[position:]),
+        banks=banks,
+        cycle=cycle,
+        undo_record=None,
+    )
+
+
+def _admit_to_blocks(session: Simultaneous, setup: Setup, position: int) -> Simultaneous:
+    first = position // BLOCK_SIZE
+    clocks = [clock for block in session.blocks[first:] for clock in block.clocks]
+    clocks.insert(position % BLOCK_SIZE, _new_clock(setup, position))
+    moved = make_blocks(clocks, setup.warn_at_ms, session.elapsed_ms)
+    return replace(session, setup=setup, blocks=(*session.blocks[:first], *moved))
 
 
 def reset(session: Session) -> Session:

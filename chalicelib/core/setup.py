@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -53,6 +54,9 @@ class Permission(StrEnum):
     PAUSE = "pause"
 
 
+MAX_PARTICIPANTS = 1_000
+"""How many can take part in a session, withdrawn ones included."""
+
 THOUSANDTHS = 1_000
 """Time factors are whole numbers of thousandths, so that they multiply exactly."""
 
@@ -80,6 +84,14 @@ class Participant(NamedTuple):
     bank_index: int | None = None
 
 
+class Original(NamedTuple):
+    """What a participant who was changed later had at first; ``time_factor`` in thousandths."""
+
+    participant_id: str
+    name: str | None
+    time_factor: int | None
+
+
 class Group(NamedTuple):
     """Participants who share one bank of ``total_time_ms``."""
 
@@ -93,9 +105,13 @@ class Setup:
 
     ``own_controls`` are parallel to ``participants``, or empty if none has their own time control.
     ``time_factors`` are, too, in thousandths; only simultaneous sessions have them, and their
-    participants' ``total_time_ms`` is already multiplied. ``warn_at_ms`` is in descending order.
+    participants' ``total_time_ms`` is already multiplied. ``unscaled_ms`` are their times before
+    that; empty if no factor multiplies. ``names`` are parallel to ``participants``, or empty if
+    none has one. ``withdrawn`` are the ids of those who don't take part at present, ``originals``
+    the rows of those whose name or factor was changed. ``warn_at_ms`` is in descending order.
     ``action_data`` and ``metadata`` are opaque: clients get them back unchanged. ``requested`` is
-    the fingerprint of the creation request, if the setup has changed since.
+    the fingerprint of the creation request, if the setup has changed since. ``gives_main_time``
+    says that the session's time control contained the main time of those who have none.
     """
 
     session_id: str
@@ -118,6 +134,11 @@ class Setup:
     participants_may: tuple[Permission, ...] = ()
     message: Message | None = None
     requested: str | None = None
+    names: tuple[str | None, ...] = ()
+    withdrawn: frozenset[str] = frozenset()
+    originals: tuple[Original, ...] = ()
+    unscaled_ms: tuple[int, ...] = dataclasses.field(default=(), compare=False)
+    gives_main_time: bool = dataclasses.field(default=False, compare=False)
 
     def was_requested_as(self, other: Setup) -> bool:
         """Whether an unedited setup is that of the request which created this session."""
@@ -153,6 +174,10 @@ class Setup:
         is_global = self.sync_mode is SyncMode.GLOBAL
         return (self.time_per_cycle_ms if is_global else None,) * len(self.participants)
 
+    def has_withdrawn(self, position: int) -> bool:
+        """Whether the participant at ``position`` takes no part at present."""
+        return self.participants[position].participant_id in self.withdrawn
+
     def position_of(self, participant_id: str) -> int | None:
         return self._positions.get(participant_id)
 
@@ -164,10 +189,10 @@ class Setup:
 def fingerprint(setup: Setup) -> str:
     """A digest that unedited setups share if, and only if, they are the same as JSON."""
     given = {}
-    for field in fields(setup):
-        value = getattr(setup, field.name)
-        if field.default is MISSING or value != field.default:
-            given[field.name] = value
+    for one in fields(setup):
+        value = getattr(setup, one.name)
+        if one.compare and (one.default is MISSING or value != one.default):
+            given[one.name] = value
     text = json.dumps(given, sort_keys=True, default=_control_as_json)
     return sha256(text.encode()).hexdigest()
 
@@ -199,11 +224,13 @@ def create_setup(
     turn_taking: TurnTaking = TurnTaking.GIVE,
     time_factors: Mapping[str, int] | None = None,
     participants_may: Iterable[Permission] = (),
+    names: Mapping[str, str] | None = None,
+    gives_main_time: bool = False,
 ) -> Setup:
     """Validate a request, sort it into rotation order, and fill in groups and defaults.
 
-    ``own_controls`` and ``time_factors``, in thousandths, are by participant id; ``warn_at_ms``,
-    the remaining times to warn at, in any order.
+    ``own_controls``, ``names`` and ``time_factors``, in thousandths, are by participant id;
+    ``warn_at_ms``, the remaining times to warn at, in any order.
 
     Raises:
         InvalidSetup: The fields contradict each other.
@@ -227,7 +254,9 @@ def create_setup(
             for position, participant in enumerate(rotation)
         ]
     factors = _time_factors(sync_mode, rotation, time_factors or {})
-    if factors:
+    unscaled_ms: tuple[int, ...] = ()
+    if any(factor != THOUSANDTHS for factor in factors):
+        unscaled_ms = tuple(one.total_time_ms for one in rotation)
         rotation = _allocations(rotation, factors)
     permissions = tuple(one for one in Permission if one in set(participants_may))
     if permissions and sync_mode is not SyncMode.SIMULTANEOUS:
@@ -235,9 +264,9 @@ def create_setup(
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
     _check_own_controls(sync_mode, time_control, own_controls or {})
-    _check_stages("time_control", time_control)
+    check_stages("time_control", time_control)
     for own_control in (own_controls or {}).values():
-        _check_stages("participants", own_control)
+        check_stages("participants", own_control)
     _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
     _check_turns(sync_mode, turn_taking)
     return Setup(
@@ -261,6 +290,9 @@ def create_setup(
         turn_taking=turn_taking,
         time_factors=factors,
         participants_may=permissions,
+        names=tuple(names.get(one.participant_id) for one in rotation) if names else (),
+        unscaled_ms=unscaled_ms,
+        gives_main_time=gives_main_time,
     )
 
 
@@ -311,17 +343,25 @@ def _time_factors(
 
 def _allocations(rotation: Iterable[Participant], factors: Iterable[int]) -> list[Participant]:
     """The participants with their time multiplied, rounded up."""
-    multiplied = [
-        one._replace(total_time_ms=-(-one.total_time_ms * factor // THOUSANDTHS))
+    return [
+        one._replace(total_time_ms=allocation_ms("participants", one.total_time_ms, factor))
         for one, factor in zip(rotation, factors, strict=True)
     ]
-    most_ms = max(one.total_time_ms for one in multiplied)
-    if most_ms > MAX_CLOCK_MS:
+
+
+def allocation_ms(field: str, total_ms: int, factor: int) -> int:
+    """A time multiplied by a factor in thousandths, rounded up.
+
+    Raises:
+        InvalidSetup: That is more than a clock can have; ``field`` is to blame.
+    """
+    multiplied_ms = -(-total_ms * factor // THOUSANDTHS)
+    if multiplied_ms > MAX_CLOCK_MS:
         raise InvalidSetup(
-            "participants",
-            f"total_time_ms times time_factor can be at most {MAX_CLOCK_MS}, got {most_ms}",
+            field,
+            f"total_time_ms times time_factor can be at most {MAX_CLOCK_MS}, got {multiplied_ms}",
         )
-    return multiplied
+    return multiplied_ms
 
 
 def _check_own_controls(
@@ -336,7 +376,12 @@ def _check_own_controls(
         raise InvalidSetup("participants", "An hourglass must be the time_control of the session")
 
 
-def _check_stages(field: str, control: TimeControl | None) -> None:
+def check_stages(field: str, control: TimeControl | None) -> None:
+    """Refuse stages that contradict each other; ``field`` has them.
+
+    Raises:
+        InvalidSetup: They do.
+    """
     if not isinstance(control, Stages):
         return
     *earlier, last = control.stages
@@ -375,20 +420,28 @@ def _check_main_times(
         ),
     ]
     for field, main_ms, used in controls:
-        if main_ms == 0 and used.needs_main_time:
-            raise InvalidSetup(
-                field,
-                "total_time_ms can be 0 only in per_participant and per_group sessions with a"
-                " byoyomi or canadian time_control",
-            )
         # In per_group, the participants' times are shares that count for nothing.
-        has_bank = field != "participants" or not groups
-        if isinstance(used, Stages) and has_bank and main_ms != used.stages[0].time_ms:
-            raise InvalidSetup(
-                field,
-                f"total_time_ms must be the time_ms of the first stage, {used.stages[0].time_ms},"
-                f" got {main_ms}; it can be left out",
-            )
+        check_main_time(field, main_ms, used, has_bank=field != "participants" or not groups)
+
+
+def check_main_time(field: str, main_ms: int, used: TimeControl, *, has_bank: bool) -> None:
+    """Refuse a main time that does not go with the time control; ``field`` has it.
+
+    Raises:
+        InvalidSetup: It does not.
+    """
+    if main_ms == 0 and used.needs_main_time:
+        raise InvalidSetup(
+            field,
+            "total_time_ms can be 0 only in per_participant and per_group sessions with a"
+            " byoyomi or canadian time_control",
+        )
+    if isinstance(used, Stages) and has_bank and main_ms != used.stages[0].time_ms:
+        raise InvalidSetup(
+            field,
+            f"total_time_ms must be the time_ms of the first stage, {used.stages[0].time_ms},"
+            f" got {main_ms}; it can be left out",
+        )
 
 
 def _check_control(

@@ -6,7 +6,7 @@ timeouts have been settled before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from .clock_blocks import Clock, ClockState
@@ -29,8 +29,8 @@ from .events import (
     SessionStarted,
     TimeAdjusted,
 )
-from .session import ENDED, LIVE, Simultaneous, Status, updated
-from .setup import THOUSANDTHS, TimeoutAction
+from .session import ENDED, LIVE, Simultaneous, Status, admit, updated
+from .setup import THOUSANDTHS, Setup, TimeoutAction
 from .simultaneous import (
     clock_of,
     finish_event,
@@ -57,6 +57,9 @@ def start(session: Simultaneous, participant_id: str | None, now_ms: int) -> Cha
         waiting = {position: clock}
     else:
         waiting = _clocks_in(session, ClockState.WAITING)
+        if is_first and not waiting:
+            # They have all withdrawn.
+            return end(session, Status.EXPIRED, now_ms)
         if not waiting:
             raise InvalidTransition("start", session.status)
     if is_first:
@@ -87,11 +90,68 @@ def finish(session: Simultaneous, participant_id: str, now_ms: int) -> Changed:
     session, time_ms = _at_now(session, now_ms)
     clock = finished(clock.at(time_ms), now_ms)
     session = with_clocks(session, {position: clock}, time_ms)
-    events: list[Event] = [finish_event(session, position, clock, now_ms)]
-    if not has_open_clocks(session):
-        session = stopped(session, Status.COMPLETED, now_ms)
-        events.append(SessionCompleted(now_ms, None, None, None))
-    return session, tuple(events)
+    event = finish_event(session, position, clock, now_ms)
+    return _completed_if_over(session, (event,), now_ms)
+
+
+def _completed_if_over(session: Simultaneous, events: tuple[Event, ...], now_ms: int) -> Changed:
+    """The session, completed if no clock is open after these events."""
+    if has_open_clocks(session):
+        return session, events
+    completed = stopped(session, Status.COMPLETED, now_ms)
+    return completed, (*events, SessionCompleted(now_ms, None, None, None))
+
+
+def withdraw(session: Simultaneous, position: int, event: Event, now_ms: int) -> Changed:
+    """Stop the clock of a participant who withdraws; with the last one, the session ends."""
+    session, time_ms = _at_now(session, now_ms)
+    clock = clock_of(session, position).at(time_ms)
+    clock = clock._replace(state=ClockState.WITHDRAWN, counted_to_ms=None)
+    session = with_clocks(session, {position: clock}, time_ms)
+    if session.status not in LIVE:
+        return session, (event,)
+    return _completed_if_over(session, (event,), now_ms)
+
+
+def take_back(session: Simultaneous, position: int, now_ms: int) -> Simultaneous:
+    """Let a clock be as it stood when its participant withdrew; a running one is paused."""
+    session, time_ms = _at_now(session, now_ms)
+    clock = clock_of(session, position)
+    state = ClockState.WAITING if clock.started_at_ms is None else ClockState.PAUSED
+    if clock.has_finished:
+        state = ClockState.FINISHED
+    return with_clocks(session, {position: clock._replace(state=state)}, time_ms)
+
+
+def admit_clock(session: Simultaneous, setup: Setup, position: int, now_ms: int) -> Simultaneous:
+    """The session with ``setup``, in which the participant at ``position`` is new."""
+    session, _ = _at_now(session, now_ms)
+    return admit(session, setup, position)
+
+
+def require_adjustable(session: Simultaneous, position: int, command: str) -> None:
+    """Refuse to change the time of a clock that is finished or withdrawn, or of an ended session.
+
+    Raises:
+        InvalidTransition: It is.
+    """
+    if session.status in ENDED:
+        raise InvalidTransition(command, session.status)
+    _require(session, position, command, *_ADJUSTABLE)
+
+
+def rescale(
+    session: Simultaneous, setup: Setup, position: int, event: Event, now_ms: int
+) -> Changed:
+    """Adjust a clock by what ``setup``, with another time factor, gives it more or less."""
+    clock = clock_of(session, position)
+    before_ms = session.setup.participants[position].total_time_ms
+    delta_ms = setup.participants[position].total_time_ms - before_ms
+    session, time_ms = _at_now(replace(session, setup=setup), now_ms)
+    if delta_ms == 0:
+        return session, (event,)
+    adjusted = {position: _adjusted_alone(session, clock, delta_ms, time_ms, "time_factor")}
+    return _settle_adjusted(session, adjusted, event, "time_factor", now_ms)
 
 
 def pause(session: Simultaneous, participant_id: str | None, now_ms: int) -> Changed:
@@ -182,7 +242,7 @@ def adjust(
             raise InvalidAdjustment("scaled", "scaled adjusts all clocks; leave participant_id out")
         position = _position_of(session, participant_id)
         clock = _require(session, position, "adjust", *_ADJUSTABLE)
-        adjusted = {position: _adjusted_alone(session, clock, delta_ms, time_ms)}
+        adjusted = {position: _adjusted_alone(session, clock, delta_ms, time_ms, "delta_ms")}
         applied_ms = adjusted[position].total_ms - clock.total_ms
         event = TimeAdjusted(now_ms, participant_id, None, applied_ms, reason)
     else:
@@ -192,11 +252,18 @@ def adjust(
             for position, clock in _clocks_in(session, *_ADJUSTABLE).items()
         }
         event = TimeAdjusted(now_ms, None, None, delta_ms, reason, is_scaled or None)
+    return _settle_adjusted(session, adjusted, event, "delta_ms", now_ms)
+
+
+def _settle_adjusted(
+    session: Simultaneous, adjusted: Mapping[int, Clock], event: Event, field: str, now_ms: int
+) -> Changed:
+    """The session with these clocks; ``field`` is to blame for what they can't have."""
     if any(clock.remaining_ms > MAX_CLOCK_MS for clock in adjusted.values()):
         raise InvalidAdjustment(
-            "delta_ms", f"A clock can't have more than {MAX_CLOCK_MS} ms; add less time"
+            field, f"A clock can't have more than {MAX_CLOCK_MS} ms; add less time"
         )
-    session = updated(with_clocks(session, adjusted, time_ms), now_ms)
+    session = updated(with_clocks(session, adjusted, session.elapsed_ms), now_ms)
     # A running clock that was taken to 0 runs out at this instant.
     settled, timeouts = settle(session, now_ms)
     return settled, (event, *timeouts)
@@ -205,12 +272,14 @@ def adjust(
 _ADJUSTABLE = (ClockState.WAITING, ClockState.RUNNING, ClockState.PAUSED)
 
 
-def _adjusted_alone(session: Simultaneous, clock: Clock, delta_ms: int, time_ms: int) -> Clock:
+def _adjusted_alone(
+    session: Simultaneous, clock: Clock, delta_ms: int, time_ms: int, field: str
+) -> Clock:
     """A clock that is adjusted by itself."""
     adjusted = _adjusted(session, clock, delta_ms, time_ms, least_ms=0)
     is_stopped = session.status is not Status.RUNNING or clock.due_ms is None
     if (clock.has_expired and delta_ms < 0) or (is_stopped and adjusted.remaining_ms == 0):
-        raise InvalidAdjustment("delta_ms", "A stopped clock must keep some time")
+        raise InvalidAdjustment(field, "A stopped clock must keep some time")
     return adjusted
 
 

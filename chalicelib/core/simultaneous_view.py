@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .clock_blocks import BLOCK_SIZE, Clock, ClockState
+from .participants import time_factor
 from .session import ENDED, LIVE, Simultaneous, Status
-from .setup import THOUSANDTHS
 from .simultaneous import clock_of, session_time_ms
 from .view import Clocks, ParticipantView
 
@@ -68,7 +68,7 @@ def _view(session: Simultaneous, position: int, time_ms: int) -> ParticipantView
         "time_used_ms": clock.used_ms,
         "time_remaining_ms": clock.remaining_ms,
         "overtime_ms": clock.overtime_ms,
-        "cycle_count": 1 if clock.state is ClockState.FINISHED else 0,
+        "cycle_count": 1 if clock.has_finished else 0,
         "is_active": is_running and session.status in LIVE,
         "is_running": is_running and session.status is Status.RUNNING and not clock.has_expired,
         "has_expired": clock.has_expired,
@@ -82,9 +82,3 @@ def _view(session: Simultaneous, position: int, time_ms: int) -> ParticipantView
 
 def _shown_state(session: Simultaneous, clock: Clock) -> ClockState:
     return ClockState.STOPPED if session.status in ENDED and clock.state in _BEGUN else clock.state
-
-
-def time_factor(thousandths: int) -> int | float:
-    """A factor as a request gives it: a whole number is an integer."""
-    whole, rest = divmod(thousandths, THOUSANDTHS)
-    return thousandths / THOUSANDTHS if rest else whole

@@ -61,7 +61,7 @@ def settle(
             rounds = _whole_rounds(settled, cycle.started_at_ms, now_ms)
             if rounds:
                 settled, at_ms = _skip_rounds(settled, cycle, cycle.started_at_ms, rounds)
-                log.skip(rounds * len(settled.tallies), at_ms)
+                log.skip(rounds * (len(settled.tallies) - len(settled.setup.withdrawn)), at_ms)
         else:
             settled = _expire_clock(settled, cycle, cycle_end_ms, log)
     events = log.events(settled)
@@ -176,7 +176,7 @@ def _skip_rounds(
     later = replace(
         session,
         tallies=tuple(
-            Tally(used_ms + rounds * length_ms, over_ms, count + rounds)
+            Tally(used_ms + rounds * length_ms, over_ms, count + rounds if length_ms else count)
             for (used_ms, over_ms, count), length_ms in zip(
                 session.tallies, lengths_ms, strict=True
             )
@@ -188,4 +188,9 @@ def _skip_rounds(
 
 
 def _lengths_ms(session: Rotation) -> list[int]:
-    return [length_ms or 0 for length_ms in session.setup.cycle_lengths_ms]
+    """How long each participant's cycle lasts in a round; 0 for who has withdrawn."""
+    setup = session.setup
+    return [
+        0 if setup.withdrawn and setup.has_withdrawn(position) else length_ms or 0
+        for position, length_ms in enumerate(setup.cycle_lengths_ms)
+    ]

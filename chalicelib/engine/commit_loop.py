@@ -21,6 +21,7 @@ from ..core.errors import (
     InvalidAdjustment,
     InvalidTransition,
     ParticipantExpired,
+    ParticipantWithdrawn,
     PreconditionFailed,
     RuleError,
     SessionExists,
@@ -299,6 +300,14 @@ def _version(loaded: Loaded) -> int:
     return loaded.session.version if loaded.session is not None else 0
 
 
+_MAY_HAVE_LOST_A_RACE = (
+    InvalidTransition,
+    ParticipantExpired,
+    ParticipantWithdrawn,
+    InvalidAdjustment,
+)
+
+
 def classify_refusal(
     decision: Decision, refusal: RuleError, first: Session, command: Command | None, now_ms: int
 ) -> Exception:
@@ -307,7 +316,7 @@ def classify_refusal(
     A deadline that passes is no race, so the session as first read is asked at the instant of
     the refusal.
     """
-    if not isinstance(refusal, InvalidTransition | ParticipantExpired | InvalidAdjustment):
+    if not isinstance(refusal, _MAY_HAVE_LOST_A_RACE):
         return refusal
     if apply(first, command, now_ms).refusal is not None:
         return refusal

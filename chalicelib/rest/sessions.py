@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from chalice.app import Response
 
 from ..auth.policy import Action
 from ..schemas.commands import COMMANDS, CommandName, CommandSpec
-from ..schemas.requests import CreateSession, read_event_log_query
+from ..schemas.requests import CreateSession, read_event_log_query, read_value
 from ..schemas.states import event_views, log_page, switch_result
 from ..telemetry.log_context import append_keys
 from .resource import SessionResource, View
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..engine.commit_loop import CommandResult
     from ..engine.sync_engine import SyncEngine
     from ..schemas.answers import StateAnswer, SwitchAnswer
+    from ..schemas.fields import Request as Fields
 
 SESSION = "/v1/sessions/{session_id}"
 
@@ -86,14 +87,14 @@ def blueprint(container: Container) -> SessionResource:
 
     for name, spec in COMMANDS.items():
         view = _command_view(container, name, spec)
-        path = SESSION if spec.method == "PATCH" else f"{SESSION}/{name}"
-        routes.view(path, spec.method, action=spec.action)(view)
+        path = f"/{name}" if spec.path is None else spec.path
+        routes.view(f"{SESSION}{path}", spec.method, action=spec.action)(view)
     return routes
 
 
 def _command_view(container: Container, name: CommandName, spec: CommandSpec) -> View:
-    def command_view(request: SessionRequest) -> Response:
-        command = spec.build(request.body(spec.model))
+    def command_view(request: SessionRequest, **path: str) -> Response:
+        command = spec.build(_fields(request, spec, path))
         if name == "switch":
             request.count_as_switch()
             return _execute(container.engine, request, command, _switched)
@@ -102,6 +103,14 @@ def _command_view(container: Container, name: CommandName, spec: CommandSpec) ->
     # Chalice names a route by its view.
     command_view.__name__ = spec.operation_id
     return command_view
+
+
+def _fields(request: SessionRequest, spec: CommandSpec, path: Mapping[str, str]) -> Fields:
+    """The command's fields, from the body and the path."""
+    if not path:
+        return request.body(spec.model)
+    given = request.body(spec.body).model_dump(exclude_unset=True) if spec.body else {}
+    return read_value(spec.model, {**given, **path})
 
 
 def _execute(

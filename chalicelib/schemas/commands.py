@@ -11,14 +11,21 @@ from .fields import Request
 from .requests import (
     AdjustTime,
     FinishClock,
+    JoinSession,
     NoFields,
+    PatchParticipant,
     PauseSession,
     ResumeSession,
     SetTurn,
     StartSession,
     SwitchCycle,
+    UpdateParticipant,
     UpdateSession,
+    WithdrawParticipant,
 )
+
+PARTICIPANTS: Final = "/participants"
+PARTICIPANT: Final = "/participants/{participant_id}"
 
 CommandName = Literal[
     "start",
@@ -34,20 +41,26 @@ CommandName = Literal[
     "reopen",
     "reset",
     "update",
+    "join",
+    "update_participant",
+    "withdraw",
 ]
 
 
 class CommandSpec(NamedTuple):
     """What a command needs: ``build`` makes the core's command of an instance of ``model``.
 
-    Over REST, a command is a POST to its name below the session, or a PATCH of the session itself.
+    Over REST, a command is a ``method`` of a path below the session: by default its name. Where the
+    path has fields, the rest are those of ``body``; None if there are none.
     """
 
     operation_id: str
     action: Action
     model: type[Request]
     build: Callable[[Any], Command]
-    method: Literal["POST", "PATCH"] = "POST"
+    method: Literal["POST", "PATCH", "DELETE"] = "POST"
+    path: str | None = None
+    body: type[Request] | None = None
 
 
 COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
@@ -64,6 +77,26 @@ COMMANDS: Final[Mapping[CommandName, CommandSpec]] = {
     "reopen": CommandSpec("reopen_session", Action.REOPEN, NoFields, lambda _: Reopen()),
     "reset": CommandSpec("reset_session", Action.RESET, NoFields, lambda _: Reset()),
     "update": CommandSpec(
-        "update_session", Action.UPDATE, UpdateSession, UpdateSession.command, "PATCH"
+        "update_session", Action.UPDATE, UpdateSession, UpdateSession.command, "PATCH", ""
+    ),
+    "join": CommandSpec(
+        "join_session", Action.JOIN, JoinSession, JoinSession.command, path=PARTICIPANTS
+    ),
+    "update_participant": CommandSpec(
+        "update_participant",
+        Action.UPDATE_PARTICIPANT,
+        UpdateParticipant,
+        UpdateParticipant.command,
+        "PATCH",
+        PARTICIPANT,
+        PatchParticipant,
+    ),
+    "withdraw": CommandSpec(
+        "withdraw_participant",
+        Action.WITHDRAW,
+        WithdrawParticipant,
+        WithdrawParticipant.command,
+        "DELETE",
+        PARTICIPANT,
     ),
 }

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Annotated, Any, NamedTuple, TypeVar, cast
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -32,7 +33,9 @@ from ..core.json_values import (
     depth,
     size_bytes,
 )
+from ..core.participants import MAX_INDEX, Joiner, ParticipantPatch
 from ..core.setup import (
+    MAX_PARTICIPANTS,
     THOUSANDTHS,
     Group,
     MessageStyle,
@@ -92,9 +95,14 @@ class GroupRequest(Request):
     total_time_ms: MainTime
 
 
-def _thousandths(value: float) -> float:
+def thousandths(value: float) -> int:
+    """A time factor as the core multiplies by it."""
+    return round(value * THOUSANDTHS)
+
+
+def _three_decimals(value: float) -> float:
     # Only the decimal number that was written is as close to the value as this.
-    if round(value * THOUSANDTHS) / THOUSANDTHS != value:
+    if thousandths(value) / THOUSANDTHS != value:
         raise PydanticCustomError("decimals", "Input should have at most three decimals")
     return value
 
@@ -102,17 +110,38 @@ def _thousandths(value: float) -> float:
 TimeFactor = Annotated[
     float,
     Field(ge=0.1, le=10, description="At most three decimals"),
-    AfterValidator(_thousandths),
+    AfterValidator(_three_decimals),
 ]
+
+
+def _without_control_characters(value: str) -> str:
+    found = next((one for one in value if category(one) == "Cc"), None)
+    if found is not None:
+        raise PydanticCustomError(
+            "control_character",
+            "Input should have no control characters, got U+{code_point}",
+            {"code_point": f"{ord(found):04X}"},
+        )
+    return value
+
+
+ParticipantName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=80),
+    Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}),
+    AfterValidator(_without_control_characters),
+]
+"""What people call a participant; no control characters."""
 
 
 class ParticipantRequest(Request):
     participant_id: Uuid
-    participant_index: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
+    participant_index: Annotated[int, Field(ge=0, le=MAX_INDEX)] | None = None
     total_time_ms: MainTime | None = None
     group_id: Uuid | None = None
     time_control: TimeControlRequest | None = None
     time_factor: TimeFactor | None = None
+    name: ParticipantName | None = None
 
     @property
     def written_ms(self) -> int | None:
@@ -145,7 +174,9 @@ class CreateSession(Request):
 
     session_id: Uuid
     sync_mode: SyncMode
-    participants: Annotated[list[ParticipantRequest], Field(min_length=1, max_length=1000)]
+    participants: Annotated[
+        list[ParticipantRequest], Field(min_length=1, max_length=MAX_PARTICIPANTS)
+    ]
     total_time_ms: MainTime | None = None
     time_per_cycle_ms: Duration | None = None
     increment_ms: Annotated[int, Field(ge=0, le=MAX_INCREMENT_MS)] | None = None
@@ -204,11 +235,17 @@ class CreateSession(Request):
                 if participant.time_control is not None
             },
             time_factors={
-                participant.participant_id: round(participant.time_factor * THOUSANDTHS)
+                participant.participant_id: thousandths(participant.time_factor)
                 for participant in self.participants
                 if participant.time_factor is not None
             },
             participants_may=self.participants_may or (),
+            names={
+                participant.participant_id: participant.name
+                for participant in self.participants
+                if participant.name is not None
+            },
+            gives_main_time=self._written_ms is not None,
         )
 
     @property
@@ -310,6 +347,68 @@ class UpdateSession(Request):
 
     def command(self) -> commands.Update:
         return commands.Update(cast(Patch, self.model_dump(exclude_unset=True)))
+
+
+class JoinSession(ParticipantRequest):
+    """POST /v1/sessions/{id}/participants: a participant as in a creation.
+
+    ``total_time_ms`` is optional where it is in a creation; ``participant_index`` is by default one
+    more than the highest.
+    """
+
+    def command(self) -> commands.Join:
+        """The command for the core.
+
+        Raises:
+            InvalidRequest: The total time contradicts the time control.
+        """
+        total_ms = _first(self.total_time_ms, self.written_ms)
+        if self.written_ms not in (None, total_ms):
+            message = "Differs from the main time in time_control"
+            raise InvalidRequest([_contradiction("total_time_ms", message)])
+        joiner = Joiner(
+            self.participant_id,
+            self.participant_index,
+            total_ms,
+            self.group_id,
+            self.time_control.control() if self.time_control else None,
+            None if self.time_factor is None else thousandths(self.time_factor),
+            self.name,
+        )
+        return commands.Join(joiner)
+
+
+class PatchParticipant(Request):
+    """PATCH /v1/sessions/{id}/participants/{participant_id}, a JSON merge patch (RFC 7396).
+
+    Any other field is refused.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: ParticipantName | None = None
+    time_factor: TimeFactor | None = None
+
+
+class UpdateParticipant(PatchParticipant):
+    """The same with the participant's id, which the path has in REST."""
+
+    participant_id: Uuid
+
+    def command(self) -> commands.UpdateParticipant:
+        patch = self.model_dump(exclude_unset=True, exclude={"participant_id"})
+        if self.time_factor is not None:
+            patch["time_factor"] = thousandths(self.time_factor)
+        return commands.UpdateParticipant(self.participant_id, cast(ParticipantPatch, patch))
+
+
+class WithdrawParticipant(Request):
+    """DELETE /v1/sessions/{id}/participants/{participant_id}, whose path has the id."""
+
+    participant_id: Uuid
+
+    def command(self) -> commands.Withdraw:
+        return commands.Withdraw(self.participant_id)
 
 
 class SwitchCycle(Request):

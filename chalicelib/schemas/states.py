@@ -14,7 +14,7 @@ from pydantic import GetPydanticSchema
 from pydantic_core.core_schema import chain_schema
 from typing_extensions import TypedDict
 
-from ..core.events import Event
+from ..core.events import Event, ParticipantJoined
 from ..core.rules import clocks, deadline_ms
 from ..core.session import Session, Simultaneous, Status
 from ..core.setup import (
@@ -61,11 +61,13 @@ class SoftCloseState(TypedDict):
 
 
 class ParticipantState(ParticipantView):
-    """A participant's clock, and what the creation gave them.
+    """A participant's clock, and what the creation gave them; ``has_withdrawn`` only if they have.
 
     In simultaneous: when the clock first started, when it was finished, and when it runs out.
     """
 
+    name: NotRequired[str]
+    has_withdrawn: NotRequired[bool]
     time_control: NotRequired[TimeControlView]
     started_at: NotRequired[str | None]
     finished_at: NotRequired[str | None]
@@ -179,6 +181,8 @@ def state_with_deadline(
             control = own[view["participant_id"]]
             if control is not None:
                 view["time_control"] = _control(control)
+    if setup.names or setup.withdrawn:
+        _add_names(participants, setup)
     if isinstance(session, Simultaneous):
         _add_instants(participants, session)
     if setup.message is not None:
@@ -191,6 +195,16 @@ def state_with_deadline(
     if shown.session_remaining_ms is not None:
         state["session_remaining_ms"] = shown.session_remaining_ms
     return state
+
+
+def _add_names(participants: Iterable[ParticipantState], setup: Setup) -> None:
+    """Add the participants' names, and who has withdrawn."""
+    for view in participants:
+        position = setup.position_of(view["participant_id"])
+        if position is not None and setup.names and (name := setup.names[position]):
+            view["name"] = name
+        if view["participant_id"] in setup.withdrawn:
+            view["has_withdrawn"] = True
 
 
 def _add_instants(participants: Iterable[ParticipantState], session: Simultaneous) -> None:
@@ -254,6 +268,8 @@ def event_view(event: Event) -> EventView:
         value = getattr(event, field.name)
         if field.name != "at_ms" and value is not None:
             view[field.name] = list(value) if isinstance(value, tuple) else value
+    if isinstance(event, ParticipantJoined) and event.time_control is not None:
+        view["time_control"] = _control(event.time_control)
     return view
 
 

@@ -29,6 +29,7 @@ from ..core.setup import (
     Group,
     Message,
     MessageStyle,
+    Original,
     Participant,
     Permission,
     Setup,
@@ -97,23 +98,27 @@ def encode_setup(setup: Setup) -> bytes:
         "action_data": setup.action_data,
         "metadata": setup.metadata,
     }
-    if setup.own_controls:
-        stored["own_controls"] = [_control_fields(control) for control in setup.own_controls]
-    if setup.warn_at_ms:
-        stored["warn_at_ms"] = setup.warn_at_ms
-    if setup.soft_close is not None:
-        stored["soft_close"] = setup.soft_close
-    if setup.turn_taking is not TurnTaking.GIVE:
-        stored["turn_taking"] = setup.turn_taking.value
-    if setup.time_factors:
-        stored["time_factors"] = setup.time_factors
-    if setup.participants_may:
-        stored["participants_may"] = setup.participants_may
-    if setup.message is not None:
-        stored["message"] = setup.message
-    if setup.requested is not None:
-        stored["requested"] = setup.requested
-    return to_json(stored)
+    return to_json(stored | {name: value for name, value in _optional(setup).items() if value})
+
+
+def _optional(setup: Setup) -> dict[str, object]:
+    """What most setups don't have; left out if empty, as in what older releases wrote."""
+    takes = setup.turn_taking is not TurnTaking.GIVE
+    return {
+        "own_controls": [_control_fields(control) for control in setup.own_controls],
+        "warn_at_ms": setup.warn_at_ms,
+        "soft_close": setup.soft_close,
+        "turn_taking": setup.turn_taking.value if takes else None,
+        "time_factors": setup.time_factors,
+        "participants_may": setup.participants_may,
+        "message": setup.message,
+        "requested": setup.requested,
+        "names": setup.names,
+        "withdrawn": sorted(setup.withdrawn),
+        "originals": setup.originals,
+        "unscaled_ms": setup.unscaled_ms,
+        "gives_main_time": setup.gives_main_time,
+    }
 
 
 def encode_facts(session: Session) -> bytes:
@@ -223,6 +228,8 @@ def encode_event(event: Event) -> bytes:
     row: dict[str, object] = {"type": event.type}
     for field in fields(event):
         row[field.name] = getattr(event, field.name)
+    if isinstance(event, events.ParticipantJoined):
+        row["time_control"] = _control_fields(event.time_control)
     return to_json(row)
 
 
@@ -239,6 +246,8 @@ def decode_event(stored: bytes) -> Event:
             row["action"] = TimeoutAction(row["action"])
         if "fields" in row:
             row["fields"] = tuple(row["fields"])
+        if "time_control" in row:
+            row["time_control"] = _control(row["time_control"])
         return kind(**row)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UnreadableSession(f"A stored event is damaged: {error!r}") from error
@@ -357,6 +366,11 @@ def _setup(stored: bytes) -> Setup:
         participants_may=tuple(map(Permission, known.get("participants_may", ()))),
         message=_message(known.get("message")),
         requested=known.get("requested"),
+        names=tuple(known.get("names", ())),
+        withdrawn=frozenset(known.get("withdrawn", ())),
+        originals=tuple(Original(*row) for row in known.get("originals", ())),
+        unscaled_ms=tuple(known.get("unscaled_ms", ())),
+        gives_main_time=known.get("gives_main_time", False),
     )
 
 

@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import jsonschema_rs
 import pytest
@@ -21,6 +21,7 @@ from chalicelib.api_docs.messages import (
 )
 from chalicelib.api_docs.operations import OPERATIONS
 from chalicelib.auth.policy import ACTIONS
+from chalicelib.schemas.commands import COMMANDS, CommandName
 from chalicelib.schemas.fields import Request
 from chalicelib.schemas.messages import (
     MESSAGES,
@@ -151,7 +152,9 @@ def test_command_args_match_the_rest_body() -> None:
     schemas = asyncapi_document()["components"]["schemas"]
     check = validator(schemas[CommandMessage.__name__], schemas)
     for command, takes in of_rest.items():
-        assert takes is not None
+        spec = COMMANDS[cast(CommandName, command)]
+        # In REST, the path may have some of the fields.
+        assert takes is (spec.body if "{" in (spec.path or "") else spec.model)
         wrong = {"participant_id": 5, "current_participant_id": 5, "delta_ms": 0}
         message = {"type": "COMMAND", "id": "1", "command": command, "args": wrong}
-        assert bool(problems(check, message)) is (takes is not NoFields), command
+        assert bool(problems(check, message)) is (spec.model is not NoFields), command

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from chalicelib.auth import jwt as tokens
 from chalicelib.auth.policy import ROLES, Role
 from chalicelib.container import Container
+from chalicelib.schemas.commands import COMMANDS, CommandName
 from chalicelib.schemas.states import session_state
 from chalicelib.settings import Settings
 from chalicelib.websocket.connect_authorizer import ConnectAuthorizer
@@ -26,6 +27,7 @@ from tests.fakes import (
 )
 from tests.rest.client import ANNE, BEN, SESSION, creation, rest_client
 
+CLEO = "6f0e1d9c-5a2b-4c7d-8e3f-000000000003"
 CONNECTION = "PJqB0fHsqRcCHlw="
 
 # The participant is Anne, who is active if any cycle is running. A command names Anne's cycle,
@@ -50,6 +52,9 @@ TABLE = {
     ("reopen", None): (OK, OK, NO, NO),
     ("reset", None): (OK, OK, NO, NO),
     ("update", None): (OK, OK, NO, NO),
+    ("join", None): (OK, OK, NO, NO),
+    ("update_participant", BEN): (OK, OK, NO, NO),
+    ("withdraw", BEN): (OK, OK, NO, NO),
 }
 BEFORE = {
     "start": (),
@@ -163,7 +168,11 @@ def arguments(command: str, cycle: str | None) -> dict[str, Any]:
         return {"participant_id": cycle, "delta_ms": 1_000}
     if command == "update":
         return {"message": {"text": "Time for tea"}}
-    if command == "set_turn":
+    if command == "join":
+        return {"participant_id": CLEO, "total_time_ms": 60_000}
+    if command == "update_participant":
+        return {"participant_id": cycle, "name": "Ben"}
+    if command in ("set_turn", "withdraw"):
         return {"participant_id": cycle}
     return {} if cycle is None else {"current_participant_id": cycle}
 
@@ -174,13 +183,20 @@ def command(
     return send(application, over, name, arguments(name, cycle), token)
 
 
+def rest_request(name: str, args: dict[str, Any]) -> tuple[str, str, dict[str, Any] | None]:
+    """The method, path and body of a command with these arguments."""
+    spec = COMMANDS[cast(CommandName, name)]
+    path = f"/v1/sessions/{SESSION}" + (f"/{name}" if spec.path is None else spec.path)
+    inside = {field: value for field, value in args.items() if f"{{{field}}}" not in path}
+    return spec.method, path.format(**args), None if spec.method == "DELETE" else inside
+
+
 def send(
     application: Application, over: str, name: str, body: dict[str, Any], token: str | None
 ) -> str:
-    if over == "REST" and name == "update":
-        return application.over_rest("PATCH", f"/v1/sessions/{SESSION}", body, token)
     if over == "REST":
-        return application.over_rest("POST", f"/v1/sessions/{SESSION}/{name}", body, token)
+        method, path, rest_body = rest_request(name, body)
+        return application.over_rest(method, path, rest_body, token)
     message = {"type": "COMMAND", "id": "1", "command": name, "args": body}
     return application.over_a_socket(message, token)
 

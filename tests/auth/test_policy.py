@@ -23,6 +23,9 @@ HOST_ACTIONS = (
     "reopen",
     "reset",
     "update",
+    "join",
+    "update_participant",
+    "withdraw",
     "delete",
     "mint",
     "revoke",
@@ -101,8 +104,8 @@ def test_commands_of_hosts_and_servers_are_unrestricted(command: Command) -> Non
         (Start(), Start(requested_by=ANNE)),
         (Start(ANNE), Start(ANNE, ANNE)),
         (Resume(ANNE), Resume(ANNE, ANNE)),
-        (Finish(), Finish(ANNE)),
-        (Finish(ANNE), Finish(ANNE)),
+        (Finish(), Finish(ANNE, ANNE)),
+        (Finish(ANNE), Finish(ANNE, ANNE)),
     ],
 )
 def test_participant_command_is_restricted_to_what_they_may_do(

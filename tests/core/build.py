@@ -11,6 +11,8 @@ from chalicelib.core.commands import (
     Command,
     Complete,
     Decision,
+    Finish,
+    Join,
     Pause,
     Reopen,
     Reset,
@@ -20,11 +22,14 @@ from chalicelib.core.commands import (
     Switch,
     Undo,
     Update,
+    UpdateParticipant,
+    Withdraw,
     apply,
 )
 from chalicelib.core.edits import Patch
 from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
+from chalicelib.core.participants import Joiner, ParticipantPatch
 from chalicelib.core.rules import clocks, deadline_ms
 from chalicelib.core.session import Rotation, Session, create
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
@@ -62,6 +67,11 @@ def setup(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Setup:
         **fields,
     }
     return create_setup(**arguments)
+
+
+def joiner(participant_id: str, **fields: Any) -> Joiner:
+    """A participant who joins with ten seconds."""
+    return Joiner(**{"participant_id": participant_id, "total_time_ms": TEN_S, **fields})
 
 
 class Game:
@@ -114,6 +124,19 @@ class Game:
 
     def update(self, at_ms: int, **patch: Any) -> Game:
         return self._carry_out(at_ms, Update(cast(Patch, patch)))
+
+    def finish(self, at_ms: int, participant_id: str) -> Game:
+        return self._carry_out(at_ms, Finish(participant_id))
+
+    def join(self, at_ms: int, participant_id: str, **fields: Any) -> Game:
+        return self._carry_out(at_ms, Join(joiner(participant_id, **fields)))
+
+    def update_participant(self, at_ms: int, participant_id: str, **patch: Any) -> Game:
+        command = UpdateParticipant(participant_id, cast(ParticipantPatch, patch))
+        return self._carry_out(at_ms, command)
+
+    def withdraw(self, at_ms: int, participant_id: str) -> Game:
+        return self._carry_out(at_ms, Withdraw(participant_id))
 
     def adjust(
         self, at_ms: int, delta_ms: int, participant_id: str | None = None, group: str | None = None

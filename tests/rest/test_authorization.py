@@ -79,6 +79,9 @@ CALLS = [
     ),
     ("POST", f"/v1/sessions/{SESSION}/set_turn", {"participant_id": ANNE}),
     ("PATCH", f"/v1/sessions/{SESSION}", {"metadata": {"table": 5}}),
+    ("POST", f"/v1/sessions/{SESSION}/participants", {"participant_id": ANNE}),
+    ("PATCH", f"/v1/sessions/{SESSION}/participants/{ANNE}", {"name": "Anne"}),
+    ("DELETE", f"/v1/sessions/{SESSION}/participants/{ANNE}", None),
     ("POST", f"/v1/sessions/{SESSION}/adjust", {"participant_id": ANNE, "delta_ms": 1_000}),
 ]
 

@@ -13,7 +13,7 @@ from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import SessionConnections, StoreUnavailable
 from chalicelib.telemetry import definitions as names
-from tests.chess import ANNE, BEN, SESSION, chess
+from tests.chess import ANNE, BEN, CLEO, SESSION, chess
 from tests.fakes import FakeRegistry
 
 from .conftest import ENDPOINT, Room, a_room
@@ -398,6 +398,9 @@ def test_command_is_acknowledged_and_broadcast(room: Room) -> None:
         ("update", {"action_on_timeout": {"type": "skip_cycle"}}, [], {"version": 2}),
         ("update", {"message": {"text": "Tea", "style": "alert"}}, ["start"], {"version": 3}),
         ("reset", None, ["start"], {"status": "pending", "session_started_at": None}),
+        ("join", {"participant_id": CLEO, "total_time_ms": 5_000}, ["start"], {"version": 3}),
+        ("update_participant", {"participant_id": BEN, "name": "Ben"}, [], {"version": 2}),
+        ("withdraw", {"participant_id": ANNE}, ["start"], {"active_participant_id": BEN}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

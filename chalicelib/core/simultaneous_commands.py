@@ -192,9 +192,10 @@ def adjust(
             for position, clock in _clocks_in(session, *_ADJUSTABLE).items()
         }
         event = TimeAdjusted(now_ms, None, None, delta_ms, reason, is_scaled or None)
-    if any(clock.remaining_ms > MAX_CLOCK_MS for clock in adjusted.values()):
+    most_ms = max((clock.remaining_ms for clock in adjusted.values()), default=0)
+    if most_ms > MAX_CLOCK_MS:
         raise InvalidAdjustment(
-            "delta_ms", f"A clock can't have more than {MAX_CLOCK_MS} ms; add less time"
+            "delta_ms", f"A clock can be set to at most {MAX_CLOCK_MS} ms; this would be {most_ms}"
         )
     session = updated(with_clocks(session, adjusted, time_ms), now_ms)
     # A running clock that was taken to 0 runs out at this instant.

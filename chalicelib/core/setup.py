@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 from typing import NamedTuple
 
 from .errors import InvalidSetup
@@ -326,8 +327,10 @@ def in_warning_order(warn_at_ms: Iterable[int]) -> tuple[int, ...]:
         InvalidSetup: Two are the same.
     """
     warnings_ms = tuple(sorted(warn_at_ms, reverse=True))
-    if len(set(warnings_ms)) != len(warnings_ms):
-        raise InvalidSetup("warn_at_ms", "The times in warn_at_ms must be unique")
+    for one_ms, next_ms in pairwise(warnings_ms):
+        if one_ms == next_ms:
+            message = f"The times in warn_at_ms must be unique, got {one_ms} twice"
+            raise InvalidSetup("warn_at_ms", message)
     return warnings_ms
 
 
@@ -385,15 +388,16 @@ def check_stages(field: str, control: TimeControl | None) -> None:
     if not isinstance(control, Stages):
         return
     *earlier, last = control.stages
-    if not all(stage.cycles for stage in earlier):
-        raise InvalidSetup(field, "Each stage but the last needs cycles")
+    for number, stage in enumerate(earlier, 1):
+        if not stage.cycles:
+            message = f"Each stage but the last needs cycles; stage {number} has none"
+            raise InvalidSetup(field, message)
     if not earlier and not last.cycles:
         raise InvalidSetup(field, "A single stage without cycles is its control: give that instead")
-    if any(
-        isinstance(stage.control, Fischer) and stage.control.first_increment
-        for stage in control.stages[1:]
-    ):
-        raise InvalidSetup(field, "Only the first stage can have first_increment")
+    for number, stage in enumerate(control.stages[1:], 2):
+        if isinstance(stage.control, Fischer) and stage.control.first_increment:
+            message = f"Only the first stage can have first_increment; stage {number} has it"
+            raise InvalidSetup(field, message)
     sum_ms = sum(stage.time_ms for stage in (earlier if last.cycles else control.stages))
     if sum_ms > MAX_CLOCK_MS:
         raise InvalidSetup(
@@ -477,5 +481,6 @@ def _group_banks(
 
 
 def _check_unique(field: str, ids: list[str]) -> None:
-    if len(set(ids)) != len(ids):
-        raise InvalidSetup(field, f"The ids in {field} must be unique")
+    for one, following in pairwise(sorted(ids)):
+        if one == following:
+            raise InvalidSetup(field, f"The ids in {field} must be unique, got {one} twice")

@@ -259,9 +259,10 @@ def _settle_adjusted(
     session: Simultaneous, adjusted: Mapping[int, Clock], event: Event, field: str, now_ms: int
 ) -> Changed:
     """The session with these clocks; ``field`` is to blame for what they can't have."""
-    if any(clock.remaining_ms > MAX_CLOCK_MS for clock in adjusted.values()):
+    most_ms = max((clock.remaining_ms for clock in adjusted.values()), default=0)
+    if most_ms > MAX_CLOCK_MS:
         raise InvalidAdjustment(
-            field, f"A clock can't have more than {MAX_CLOCK_MS} ms; add less time"
+            field, f"A clock can be set to at most {MAX_CLOCK_MS} ms; this would be {most_ms}"
         )
     session = updated(with_clocks(session, adjusted, session.elapsed_ms), now_ms)
     # A running clock that was taken to 0 runs out at this instant.

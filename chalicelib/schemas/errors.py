@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NotRequired
+from typing import Any, NotRequired
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -137,6 +137,14 @@ UNAVAILABLE = {
 """Public messages for dependencies that do not respond."""
 
 MAX_MESSAGE_CHARACTERS = 300
+MAX_VALUE_CHARACTERS = 40
+
+OUT_OF_RANGE = frozenset(
+    {"greater_than_equal", "less_than_equal", "enum", "literal_error"}
+    | {"decimals", "main_time_range"}
+)
+TOO_LONG_OR_SHORT = frozenset({"string_too_long", "string_too_short"})
+"""Pydantic's codes, and ours, of values whose bound the message has, but not what was given."""
 
 FIELD_CODES: Mapping[type[core.RuleError], str] = {
     core.InvalidSetup: "invalid_setup",
@@ -188,7 +196,7 @@ def internal_error(request_id: str) -> Problem:
 
 def from_validation(error: ValidationError) -> InvalidRequest | MalformedJson:
     """Convert a pydantic error."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = error.errors(include_url=False, include_context=False)
     if errors and errors[0]["type"] == "json_invalid":
         return MalformedJson(errors[0]["msg"])
     return InvalidRequest([_from_pydantic(one) for one in errors])
@@ -205,7 +213,19 @@ def _from_pydantic(detail: ErrorDetails) -> FieldProblem:
         path.append(part)
         variants = VARIANTS_BELOW.get(part, 0)
     # Pydantic quotes unknown values in full.
-    return _field(".".join(path), detail["msg"][:MAX_MESSAGE_CHARACTERS], detail["type"])
+    message = detail["msg"][:MAX_MESSAGE_CHARACTERS] + _got(detail["type"], detail["input"])
+    return _field(".".join(path), message, detail["type"])
+
+
+def _got(kind: str, value: Any) -> str:
+    """The value that is out of bounds, where pydantic's message doesn't have it."""
+    if kind in TOO_LONG_OR_SHORT:
+        return f", got {len(value)}"
+    if kind not in OUT_OF_RANGE:
+        return ""
+    text = str(value)
+    is_long = len(text) > MAX_VALUE_CHARACTERS
+    return f", got {text[:MAX_VALUE_CHARACTERS]}..." if is_long else f", got {text}"
 
 
 def _invalid(details: Sequence[FieldProblem]) -> Problem:

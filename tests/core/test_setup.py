@@ -218,7 +218,13 @@ CONTROLS: list[tc.TimeControl] = [
 @pytest.mark.parametrize(
     ("mode", "given", "fields", "field", "message"),
     [
-        (COUNT_UP, "aba", {}, "participants", "The ids in participants must be unique"),
+        (
+            COUNT_UP,
+            "aba",
+            {},
+            "participants",
+            "The ids in participants must be unique, got a twice",
+        ),
         (
             PER_GROUP,
             ["x.a", "b"],
@@ -231,7 +237,7 @@ CONTROLS: list[tc.TimeControl] = [
             TEAMS,
             {"groups": [Group("x", 1), Group("y", 1), Group("x", 1)]},
             "groups",
-            "The ids in groups must be unique",
+            "The ids in groups must be unique, got x twice",
         ),
         *(
             (

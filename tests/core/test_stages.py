@@ -246,11 +246,17 @@ def a_setup(control: Stages, **fields: Any) -> Setup:
     ("stages", "message"),
     [
         ([Stage(10_000)], "A single stage without cycles is its control: give that instead"),
-        ([Stage(10_000), Stage(5_000)], "Each stage but the last needs cycles"),
-        ([Stage(10_000, 1), Stage(1, None), Stage(1, 1)], "Each stage but the last needs cycles"),
+        (
+            [Stage(10_000), Stage(5_000)],
+            "Each stage but the last needs cycles; stage 1 has none",
+        ),
+        (
+            [Stage(10_000, 1), Stage(1, None), Stage(1, 1)],
+            "Each stage but the last needs cycles; stage 2 has none",
+        ),
         (
             [Stage(10_000, 1), Stage(5_000, 1, Fischer(1, first_increment=True))],
-            "Only the first stage can have first_increment",
+            "Only the first stage can have first_increment; stage 2 has it",
         ),
         (
             [Stage(10_000, 1), Stage(MAX_CLOCK_MS - 9_999)],

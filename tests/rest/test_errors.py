@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.core.errors import Conflict
 from chalicelib.ports import Commit, Committed, Loaded, RateLimitCheck, Stale
+from chalicelib.schemas.commands import COMMANDS, CommandName
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation, rest_client
@@ -196,11 +197,15 @@ def test_invalid_json_is_malformed(rest: RestClient, path: str, raw: bytes) -> N
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"5", b'"x"', b"null"])
-@pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
-def test_command_body_must_be_an_object_or_empty(rest: RestClient, name: str, raw: bytes) -> None:
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_body_must_be_an_object_or_empty(
+    rest: RestClient, name: CommandName, raw: bytes
+) -> None:
     rest.post("/v1/sessions", creation())
+    method = COMMANDS[name].method
+    path = f"{PATH}/{name}" if method == "POST" else PATH
 
-    refused(rest.post(f"{PATH}/{name}", raw=raw), 400, "VALIDATION_ERROR")
+    refused(rest.call(method, path, raw=raw), 400, "VALIDATION_ERROR")
 
 
 def test_infinite_numbers_are_rejected(rest: RestClient) -> None:

@@ -31,6 +31,8 @@ PRESETS = [
     "Debate",
     "Quiz",
     "Exam",
+    "Exam with extra time",
+    "Race",
     "Auction",
     "Silent auction",
     "Teams",

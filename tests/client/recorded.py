@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from chalicelib.core.commands import apply
+from chalicelib.core.commands import Join, UpdateParticipant, Withdraw, apply
+from chalicelib.core.participants import Joiner
 from chalicelib.core.rules import changed_positions, deadline_ms
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup, SyncMode
@@ -24,6 +25,7 @@ from pictures.scenarios import SCENARIOS, Scenario
 
 EPOCH_MS = 1_767_225_600_000
 GRID_MS = 700
+JOINS = "6f0e1d9c-5a2b-4c7d-8e3f-0000000000ff"
 WARN_AT_MS = (5_000, 2_000)
 
 
@@ -31,11 +33,10 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
     """The recordings; see the module's docstring."""
     later: list[dict[str, Any]] = []
     partials: list[dict[str, Any]] = []
-    for shown in pictures(DOCUMENT.read_text()):
+    for name_of_one, setup, scenario in _examples():
         first: tuple[Session, int, SessionState] | None = None
-        setup = replace(shown.setup(), warn_at_ms=WARN_AT_MS)
-        for session, now_ms in _played(setup, SCENARIOS[shown.name]):
-            state, name = session_state(session, now_ms), f"{shown.name} at {now_ms - EPOCH_MS}"
+        for session, now_ms in _played(setup, scenario):
+            state, name = session_state(session, now_ms), f"{name_of_one} at {now_ms - EPOCH_MS}"
             if first is not None and first[0].version == session.version:
                 _, since_ms, state_before = first
                 elapsed_ms = now_ms - since_ms
@@ -53,6 +54,23 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
                 )
             first = session, now_ms, state
     return {"later": later, "partials": partials}
+
+
+def _examples() -> Iterator[tuple[str, Setup, Scenario]]:
+    """Every picture's session, as it is and with participants who come and go."""
+    for shown in pictures(DOCUMENT.read_text()):
+        setup, scenario = replace(shown.setup(), warn_at_ms=WARN_AT_MS), SCENARIOS[shown.name]
+        yield shown.name, setup, scenario
+        first, *_, last = setup.participants
+        joiner = Joiner(JOINS, 0, 5_000, first.group_id, name="Joins")
+        more = (
+            (1_000, Join(joiner)),
+            (3_000, Withdraw(first.participant_id)),
+            (4_000, UpdateParticipant(last.participant_id, {"name": "Last"})),
+            (6_000, Withdraw(JOINS)),
+        )
+        steps = tuple(sorted([*scenario.steps, *more], key=lambda step: step[0]))
+        yield f"{shown.name} with joins", setup, replace(scenario, steps=steps)
 
 
 def _played(setup: Setup, scenario: Scenario) -> Iterator[tuple[Session, int]]:

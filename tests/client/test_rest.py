@@ -138,6 +138,19 @@ CALLS: list[tuple[Call, str, str, Any]] = [
     (lambda one: one.cancel("s"), "POST", "/s/cancel", {}),
     (lambda one: one.undo("s"), "POST", "/s/undo", {}),
     (lambda one: one.set_turn("s", "b"), "POST", "/s/set_turn", {"participant_id": "b"}),
+    (
+        lambda one: one.join("s", {"participant_id": "c", "name": "Cleo"}),
+        "POST",
+        "/s/participants",
+        {"participant_id": "c", "name": "Cleo"},
+    ),
+    (
+        lambda one: one.update_participant("s", "b/1", {"name": None}),
+        "PATCH",
+        "/s/participants/b%2F1",
+        {"name": None},
+    ),
+    (lambda one: one.withdraw("s", "b"), "DELETE", "/s/participants/b", None),
     (lambda one: one.reopen("s"), "POST", "/s/reopen", {}),
     (lambda one: one.reset("s"), "POST", "/s/reset", {}),
     (

@@ -107,6 +107,23 @@ def test_members_of_a_group_lose_what_its_new_stage_lacks() -> None:
     assert merged[1] == make_participant("b", **later, time_used_ms=8)
 
 
+def test_participant_and_group_that_join_take_their_places() -> None:
+    groups = [{"group_id": "g", "total_time_ms": 1}, {"group_id": "h", "total_time_ms": 2}]
+    state = make_state(
+        make_participant("a", participant_index=0, group_id="g"),
+        make_participant("b", participant_index=1, group_id="g"),
+        make_participant("c", participant_index=2, group_id="g"),
+        sync_mode="per_group",
+        groups=groups[:1],
+    )
+    joined = make_participant("d", participant_index=1, group_id="h")
+    partial = make_state(joined, sync_mode="per_group", groups=groups[1:])
+
+    whole = merge_partial(state, partial)
+    assert [one["participant_id"] for one in whole["participants"]] == ["a", "b", "d", "c"]
+    assert whole["groups"] == groups
+
+
 def test_joined_pages_have_every_participant_and_every_group_once() -> None:
     groups = [{"group_id": name, "total_time_ms": 1} for name in ("g", "h")]
     pages = [

@@ -42,6 +42,8 @@ import { timestampOf } from './state-merge.js';
  * @property {number} [cyclesLeft] of the block, or of the stage
  * @property {number} [stage] from 1
  * @property {ClockState} [clockState] in `simultaneous`
+ * @property {string} [name] the participant's, if they have one
+ * @property {boolean} [hasWithdrawn]
  */
 
 /** Timers may fire slightly early, when the digits are still the same. */
@@ -195,6 +197,8 @@ function participantFace(now, state, tenthsBelowMs) {
     cyclesLeft: now.cycles_left,
     stage: now.stage,
     clockState: now.clock_state,
+    name: now.name,
+    hasWithdrawn: now.has_withdrawn,
   };
   let changesInMs = Infinity;
   if (now.is_running) {

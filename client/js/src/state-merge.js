@@ -48,9 +48,10 @@ export function applyUpdate(snapshot, update) {
   if (!isSameVersion({ epoch, version, updatedAt }, stateVersionOf(snapshot))) return null;
   const state = mergePartial(snapshot.state, update.state);
   // Who was not in the update is as they were sent, and their clock may be running.
+  const merged = new Set(state.participants);
   const participantTimestamps = new Map(
     snapshot.state.participants
-      .filter((one, index) => one === state.participants[index])
+      .filter((one) => merged.has(one))
       .map(({ participant_id: id }) => [id, timestampOf(snapshot, id)]),
   );
   return { ...snapshotFrom(update, state), participantTimestamps };
@@ -86,13 +87,13 @@ export function joinPages(pages) {
  * Only the clock of an active participant moves. Each participant who was or is active is in
  * `partial`, as is one member of each group whose clock moves; the others keep their values. In
  * `simultaneous` the clocks of others may be running: their values are as of when they were sent.
+ * A participant who joined takes the place that their index gives them.
  *
  * @param {SessionState} state
  * @param {SessionState} partial
  * @returns {SessionState}
  */
 export function mergePartial(state, partial) {
-  const updated = new Map(partial.participants.map((one) => [one.participant_id, one]));
   const members = byGroup(partial.participants);
   const [first] = partial.participants;
 
@@ -106,15 +107,19 @@ export function mergePartial(state, partial) {
     return partial.sync_mode === 'per_group' && member ? withClockOf(one, member) : one;
   };
 
+  const participants = new Map(
+    state.participants.map((one) => [one.participant_id, carriedOver(one)]),
+  );
+  for (const one of partial.participants) participants.set(one.participant_id, one);
   const whole = {
     ...partial,
-    participants: state.participants.map(
-      (one) => updated.get(one.participant_id) ?? carriedOver(one),
+    // Sorting is stable: those of equal index stay in the order in which they joined.
+    participants: [...participants.values()].sort(
+      (one, other) => one.participant_index - other.participant_index,
     ),
   };
   if (state.groups) {
-    const groups = byGroup(partial.groups ?? []);
-    whole.groups = state.groups.map((one) => groups.get(one.group_id) ?? one);
+    whole.groups = [...byGroup([...state.groups, ...(partial.groups ?? [])]).values()];
   }
   return whole;
 }

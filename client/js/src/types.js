@@ -11,6 +11,8 @@
  * @typedef {object} ParticipantState
  * @property {string} participant_id
  * @property {number} participant_index
+ * @property {string} [name]
+ * @property {boolean} [has_withdrawn] left out for false
  * @property {string | null} [group_id]
  * @property {number} total_time_ms
  * @property {number} time_used_ms
@@ -34,7 +36,7 @@
  * @property {string | null} [deadline_at]
  */
 
-/** @typedef {'waiting' | 'running' | 'paused' | 'finished' | 'stopped'} ClockState */
+/** @typedef {'waiting' | 'running' | 'paused' | 'finished' | 'stopped' | 'withdrawn'} ClockState */
 
 /** @typedef {{time_ms: number, cycles?: number, control?: TimeControl}} Stage */
 
@@ -125,7 +127,8 @@
 
 /**
  * @typedef {'start' | 'switch' | 'pause' | 'resume' | 'complete' | 'cancel' | 'adjust' | 'undo'
- *   | 'finish' | 'set_turn' | 'reopen' | 'reset' | 'update'} CommandName
+ *   | 'finish' | 'set_turn' | 'reopen' | 'reset' | 'update' | 'join' | 'update_participant'
+ *   | 'withdraw'} CommandName
  */
 
 /** @typedef {'connecting' | 'live' | 'unconfirmed' | 'reconnecting' | 'closed'} ConnectionState */

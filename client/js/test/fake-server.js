@@ -64,13 +64,26 @@ export class FakeServer {
   create(count = 7) {
     this.epoch += 1;
     this.#versions = [];
-    const participants = Array.from({ length: count }, (_, index) => makeParticipant(`p${index}`));
+    const participants = Array.from({ length: count }, (_, index) =>
+      makeParticipant(`p${index}`, { participant_index: index }),
+    );
     this.#change(makeState(participants, { version: 0, status: 'paused' }), [0]);
   }
 
-  /** One or two participants used some more time. */
+  /** A participant takes the place that their index gives them. */
+  join(participant_index = this.#below(this.participants.length + 1)) {
+    const { participants } = this;
+    const index = participants.filter((one) => one.participant_index <= participant_index).length;
+    const joined = makeParticipant(`p${participants.length}`, { participant_index });
+    const before = /** @type {SessionState} */ (this.state);
+    const all = [...participants.slice(0, index), joined, ...participants.slice(index)];
+    this.#change({ ...before, participants: all }, [index]);
+  }
+
+  /** One or two participants used some more time, or one joins. */
   commit() {
     if (!this.state) return this.create();
+    if (this.#below(8) === 0) return this.join();
     const indexes = [
       this.#below(this.state.participants.length),
       this.#below(this.state.participants.length),

@@ -5,9 +5,9 @@ import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
 
-const MAX_BYTES = 7 * 1024;
+const MAX_BYTES = 8 * 1024;
 
-test('the client, minified and gzipped, has at most 7 KB', async (context) => {
+test('the client, minified and gzipped, has at most 8 KB', async (context) => {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('../src/index.js', import.meta.url))],
     bundle: true,

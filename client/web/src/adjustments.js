@@ -21,6 +21,8 @@ export function adjustTarget(state, id) {
     case 'per_participant':
       return id === 'session' ? null : { participant_id: id };
     case 'simultaneous': {
+      // All of them.
+      if (id === 'session') return {};
       const one = state.participants.find(({ participant_id }) => participant_id === id);
       return !one || one.clock_state === 'finished' ? null : { participant_id: id };
     }

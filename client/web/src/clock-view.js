@@ -15,7 +15,10 @@ export class ClockView {
   #name = el('span', { className: 'name', dir: 'auto' });
   #team = el('span', { className: 'team', dir: 'auto' });
   #digits = el('p', { className: 'digits', role: 'timer', translate: false });
+  #detail = el('p', { className: 'detail', hidden: true });
   #note = el('p', { className: 'note' });
+  /** What the note of a finished clock says. */
+  finishedText = '✓ Finished';
   #characters = 0;
 
   /** @param {...(Node | false)} children below the digits */
@@ -25,6 +28,7 @@ export class ClockView {
       { className: 'clock' },
       el('h2', {}, this.#name, this.#team),
       this.#digits,
+      this.#detail,
       this.#note,
       ...children,
     );
@@ -42,6 +46,12 @@ export class ClockView {
     this.#digits.setAttribute('aria-label', name);
   }
 
+  /** @param {string} text a line below the digits */
+  setDetail(text) {
+    setText(this.#detail, text);
+    this.#detail.hidden = text === '';
+  }
+
   /** @param {ClockFace} face */
   show(face) {
     setText(this.#digits, face.text);
@@ -57,17 +67,19 @@ export class ClockView {
     }
     setData(this.element, 'active', String(face.isActive));
     setData(this.element, 'running', String(face.isRunning));
-    setText(this.#note, noteFor(face));
+    setData(this.element, 'clock', face.clockState ?? '');
+    setText(this.#note, noteFor(face, this.finishedText));
   }
 }
 
 /**
  * @param {ClockFace} face
+ * @param {string} finishedText
  * @returns {string}
  */
-export function noteFor({ phase, isRunning, delay, overtime, periods, clockState }) {
+function noteFor({ phase, isRunning, delay, overtime, periods, clockState }, finishedText) {
   const parts = [];
-  if (clockState === 'finished') parts.push('✓ Finished');
+  if (clockState === 'finished') parts.push(finishedText);
   else if (clockState === 'paused') parts.push('Paused');
   if (phase === 'overtime') parts.push(`■ Over by ${overtime}`);
   else if (phase === 'expired') parts.push('■ Out of time');

@@ -6,12 +6,12 @@
 
 import { Api, ApiError } from './api.js';
 import {
-  FIELDS,
   FormError,
   MAX_PARTICIPANTS,
   buildCreateRequest,
   describeField,
   describeTimes,
+  fieldsOf,
 } from './create-request.js';
 import { newId } from './device.js';
 import { el, setText } from './dom.js';
@@ -28,7 +28,19 @@ const MODES = [
   ['per_cycle', 'Per turn'],
   ['global', 'One shared clock'],
   ['count_up', 'Stopwatch'],
+  ['simultaneous', 'One each, all at once'],
 ];
+const USES = [
+  ['', 'Anything'],
+  ['exam', 'Exam'],
+  ['race', 'Race'],
+];
+/** Hints of the names, where they aren't the usual. @type {Record<string, string>} */
+const NAME_HINTS = {
+  per_group: 'One per line, as “Red: Ada”',
+  simultaneous:
+    'One per line, or pasted from a spreadsheet; with a time factor as “Ada; 1.25”, “Ada; +25 %”',
+};
 const TIMEOUT_ACTIONS = [
   ['notify', 'Notify'],
   ['skip_cycle', 'Skip to the next turn'],
@@ -120,6 +132,7 @@ class CreateForm {
         ...TIME_FIELDS.map(([field, label, hint]) =>
           this.#row(field, label, el('input', { autocomplete: 'off', spellcheck: false }), hint),
         ),
+        this.#row('use', 'Used for', select(USES)),
         this.#row('action', 'When time runs out', select(TIMEOUT_ACTIONS)),
         this.#row('turn', 'Participant button', select(TURN_ACTIONS)),
         this.#row(
@@ -132,7 +145,7 @@ class CreateForm {
           'names',
           'Names',
           el('textarea', { rows: 4, dir: 'auto', spellcheck: false }),
-          'One per line; with teams, as “Red: Ada”',
+          'One per line',
         ),
       ),
       el(
@@ -222,7 +235,7 @@ class CreateForm {
   /** Show the fields of the mode, and below each its value in words. */
   #describeFields() {
     const form = this.#form();
-    const fields = /** @type {readonly Field[]} */ (FIELDS[form.mode]);
+    const fields = fieldsOf(form);
     for (const [field] of TIME_FIELDS) {
       const row = this.#rows.get(field);
       if (row) row.hidden = field !== 'warnings' && !fields.includes(field);
@@ -233,6 +246,19 @@ class CreateForm {
         // While typing, the hint is more helpful than an error.
         if (!(error instanceof FormError)) throw error;
       }
+    }
+    const hasTurns = form.mode !== 'simultaneous' && form.mode !== 'count_up';
+    for (const [field, isShown] of /** @type {const} */ ([
+      ['use', fields.includes('use')],
+      ['turn', hasTurns],
+    ])) {
+      const row = this.#rows.get(field);
+      if (row) row.hidden = !isShown;
+    }
+    const names = this.#hints.get('names');
+    if (names) {
+      const hint = form.use === 'race' ? undefined : NAME_HINTS[form.mode];
+      names.dataset['hint'] = hint ?? 'One per line';
     }
     setText(this.#times, describeTimes(form));
     for (const field of /** @type {const} */ (['names', 'count'])) this.#setHint(field, '', false);

@@ -4,17 +4,19 @@
  * @module
  */
 
-import { asciiOf, formatDuration, parseDuration } from './durations.js';
+import { asciiOf, formatDuration, parseDuration, pluralize } from './durations.js';
+import { TableError, parseTable } from './participant-table.js';
 import { parseTimeControl } from './time-controls.js';
 
 /** @import { SyncMode } from '../../js/src/types.js' */
+/** @import { Use } from './own-clocks.js' */
 
 /**
  * The values of the form; times are text.
  *
  * @typedef {object} Form
  * @property {string} title
- * @property {Exclude<SyncMode, 'simultaneous'>} mode
+ * @property {SyncMode} mode
  * @property {string} control of `per_participant` and `per_group`
  * @property {string} cycle the time of a turn
  * @property {string} total the time of the session
@@ -22,8 +24,9 @@ import { parseTimeControl } from './time-controls.js';
  * @property {'notify' | 'skip_cycle' | 'end_session'} action on timeout
  * @property {string} warnings
  * @property {number} count the minimum number of participants
- * @property {string} names one per line; with teams as `Red: Ada`
+ * @property {string} names one per line; with teams as `Red: Ada`, with factors as `Ada; 1.25`
  * @property {'give' | 'take'} turn what the participant button does with the turn
+ * @property {Use} use of `simultaneous`
  * @property {string} extend the time that a turn leaves at least on the session's clock
  */
 
@@ -38,13 +41,26 @@ const MAX_METADATA_BYTES = 4_096;
 const MAX_WARNINGS = 10;
 
 /** The additional fields of each mode. */
-export const FIELDS = /** @type {const} */ ({
+const FIELDS = /** @type {const} */ ({
   per_participant: ['control'],
   per_group: ['control'],
   per_cycle: ['cycle'],
   global: ['total', 'cycle', 'extend'],
   count_up: ['max'],
+  simultaneous: ['total', 'use'],
+  race: ['max', 'use'],
 });
+
+/**
+ * The additional fields of the form's mode.
+ *
+ * @param {Form} form
+ * @returns {readonly Field[]}
+ */
+export const fieldsOf = ({ mode, use }) => FIELDS[isRace({ mode, use }) ? 'race' : mode];
+
+/** @param {Pick<Form, 'mode' | 'use'>} form */
+const isRace = ({ mode, use }) => mode === 'simultaneous' && use === 'race';
 
 /** The value of a field is invalid. */
 export class FormError extends Error {
@@ -71,10 +87,11 @@ export function buildCreateRequest(form, newId) {
   for (const { team } of participants) {
     if (team !== undefined && !teams.has(team)) teams.set(team, newId());
   }
-  const { title, mode, turn } = form;
+  const { title, mode, turn, use } = form;
   const metadata = {
     ...(title.trim() && { title: title.trim() }),
     ...(form.names.trim() && { names: participants.map(({ name }) => name) }),
+    ...(mode === 'simultaneous' && use && { use }),
     ...(teams.size && { teams: [...teams.keys()] }),
   };
   if (new TextEncoder().encode(JSON.stringify(metadata)).length > MAX_METADATA_BYTES) {
@@ -84,17 +101,21 @@ export function buildCreateRequest(form, newId) {
     session_id: newId(),
     sync_mode: mode,
     ...timesOf(form),
-    participants: participants.map(({ team }) => ({
+    participants: participants.map(({ team, factor = 1 }) => ({
       participant_id: newId(),
-      ...(mode !== 'per_participant' && mode !== 'per_group' && { total_time_ms: bankMs(form) }),
+      ...(hasSharedBank(mode) && { total_time_ms: bankMs(form) }),
+      ...(factor !== 1 && { time_factor: factor }),
       ...(team !== undefined && { group_id: teams.get(team) }),
     })),
     action_on_timeout: { type: form.action },
-    ...(turn === 'take' && { turn_taking: turn }),
+    ...(turn === 'take' && mode !== 'simultaneous' && { turn_taking: turn }),
     ...(form.warnings.trim() && { warn_at_ms: parseWarnings(form.warnings) }),
     metadata,
   };
 }
+
+/** @param {SyncMode} mode */
+const hasSharedBank = (mode) => ['per_cycle', 'global', 'count_up'].includes(mode);
 
 /**
  * The value of a field in words.
@@ -134,11 +155,46 @@ export function describeTimes(form) {
       }
       case 'count_up':
         return form.max.trim() ? `Counts up to ${words('max')}` : 'Counts up without a limit';
+      case 'simultaneous': {
+        const participants = pluralize(parseParticipants(form).length, 'participant');
+        if (!isRace(form)) return `${participants}: ${describeOwnTimes(form)}`;
+        return form.max.trim() ? `${participants}, at most ${words('max')}` : participants;
+      }
     }
   } catch (error) {
     if (!(error instanceof FormError)) throw error;
     return '';
   }
+}
+
+/**
+ * Each allocation in words, with how many have it if there are several.
+ *
+ * @param {Form} form
+ */
+function describeOwnTimes(form) {
+  /** @type {Map<number, number>} */
+  const counts = new Map();
+  for (const { factor = 1 } of parseParticipants(form)) {
+    counts.set(factor, (counts.get(factor) ?? 0) + 1);
+  }
+  const times = [...counts].sort(([one], [other]) => one - other);
+  return times
+    .map(([factor, count]) => {
+      const time = formatDuration(allocationMs(form, factor));
+      return times.length === 1 ? time : `${count} × ${time}`;
+    })
+    .join(', ');
+}
+
+/**
+ * @param {Form} form
+ * @param {number} factor with at most three decimals
+ */
+function allocationMs(form, factor) {
+  const ms = Math.ceil((bankMs(form) * Math.round(factor * 1_000)) / 1_000);
+  if (ms > MAX_MS) throw new FormError('total', 'The longest time must be at most 31 days');
+  return ms;
 }
 
 /** @param {Form} form */
@@ -160,14 +216,18 @@ function timesOf(form) {
         total_time_ms: bankMs(form),
         ...(form.max.trim() && { max_time_ms: parseField(form, 'max') }),
       };
+    case 'simultaneous':
+      for (const { factor = 1 } of parseParticipants(form)) allocationMs(form, factor);
+      return { total_time_ms: bankMs(form) };
   }
 }
 
 /** @param {Form} form */
 function bankMs(form) {
   if (form.mode === 'per_cycle') return parseField(form, 'cycle');
-  if (form.mode === 'global') return parseField(form, 'total');
-  // The API requires a total time even of a stopwatch without a limit.
+  if (form.mode === 'global' || (form.mode === 'simultaneous' && !isRace(form)))
+    return parseField(form, 'total');
+  // The API requires a total time even of a stopwatch or a race without a limit.
   return form.max.trim() ? parseField(form, 'max') : MAX_MS;
 }
 
@@ -212,20 +272,36 @@ function parseWarnings(text) {
 
 /**
  * @param {Form} form
- * @returns {{name: string, team?: string}[]}
+ * @returns {{name: string, team?: string, factor?: number}[]}
  */
-function parseParticipants({ names, count, mode }) {
-  const lines = names.split('\n').map((line) => line.trim());
-  while (lines.at(-1) === '') lines.pop();
-  const total = Math.max(lines.length, count);
+function parseParticipants({ names, count, mode, use }) {
+  const hasFactors = mode === 'simultaneous' && use !== 'race';
+  const rows = hasFactors
+    ? readTable(names)
+    : names.split('\n').map((line) => ({ name: line.trim() }));
+  while (rows.at(-1)?.name === '') rows.pop();
+  if (rows.length > MAX_PARTICIPANTS) {
+    throw new FormError('names', `Must be at most ${MAX_PARTICIPANTS} lines, not ${rows.length}`);
+  }
+  const total = Math.max(rows.length, count);
   if (!(total >= 1 && total <= MAX_PARTICIPANTS)) {
     throw new FormError('count', `Must be 1 to ${MAX_PARTICIPANTS}`);
   }
-  const all = Array.from({ length: total }, (_, index) => lines[index] ?? '');
-  if (mode !== 'per_group') return all.map((name) => ({ name }));
-  return all.map((line) => {
+  const all = Array.from({ length: total }, (_, index) => rows[index] ?? { name: '' });
+  if (mode !== 'per_group') return all;
+  return all.map(({ name: line }) => {
     const [, team, name] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
     if (!team) throw new FormError('names', 'Each line must start with a team, as “Red: Ada”');
     return { name: name ?? '', team: team.trim() };
   });
+}
+
+/** @param {string} text */
+function readTable(text) {
+  try {
+    return parseTable(text);
+  } catch (error) {
+    if (!(error instanceof TableError)) throw error;
+    throw new FormError('names', error.message);
+  }
 }

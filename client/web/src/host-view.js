@@ -4,34 +4,24 @@
  * @module
  */
 
-import { onPress } from '../../js/src/index.js';
 import { ActivityLog } from './activity-log.js';
 import { adjustTarget } from './adjustments.js';
-import { ClockView } from './clock-view.js';
 import { confirm } from './confirm.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { errorText } from './event-text.js';
+import { HostCard, SESSION, actionButton } from './host-card.js';
 import { MessageForm } from './message-form.js';
+import { detailOf, inOrderOfEnds, ordinal, raceLeader, raceResults, useOf } from './own-clocks.js';
 import { ParticipantList } from './participant-list.js';
-import { cardAction, hostAction, isFinished } from './primary-action.js';
+import { hostAction, isFinished, wordsOf } from './primary-action.js';
+import { RaceResults } from './race-results.js';
 import { ShareLinks } from './share-links.js';
 
 /** @import { ClockFace, CommandName } from '../../js/src/index.js' */
 /** @import { SessionState } from '../../js/src/types.js' */
 /** @import { SessionScreen } from './session-screen.js' */
 
-/** @typedef {HTMLButtonElement & {press: (event: UIEvent) => unknown}} Button */
-
-/**
- * A clock with its buttons.
- *
- * @typedef {object} Card
- * @property {HTMLElement} element
- * @property {ClockView} clock
- * @property {Button} less
- * @property {Button} more
- * @property {Button} act gives the turn, or finishes or starts the participant's clock
- */
+/** @import { Button } from './host-card.js' */
 
 const MIN_PARTICIPANTS_FOR_SEARCH = 13;
 const ADJUSTMENTS_S = [10, 30, 60, 300];
@@ -50,28 +40,40 @@ export class HostView {
   #log;
   /** @type {SessionState | null} */
   #state = null;
-  #session = this.#card('session');
-  /** @type {ParticipantList<Card>} */
+  #session = this.#card(SESSION, 'the session');
+  /** @type {ParticipantList<HostCard>} */
   #list = new ParticipantList((id) => this.#participantCard(id));
+  #results = new RaceResults();
+  /** What the cards of a race's finishers say. @type {Map<string, string>} */
+  #places = new Map();
+  #progress = el('p', { className: 'progress', hidden: true });
   #search = el('input', {
     type: 'search',
     placeholder: 'Search participants',
     'aria-label': 'Search participants',
     hidden: true,
     oninput: () => this.#updateList(),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => this.#onSearchKey(event),
   });
   #noMatch = el('p', { className: 'hint', hidden: true }, 'No participant has this name.');
   #error = el('p', { className: 'error', role: 'alert' });
-  #primary = this.#button('', () => this.#runPrimaryAction(), 'primary');
-  #pause = this.#button('Pause', () => this.#send('pause'));
-  #undo = this.#button('Undo', () => this.#send('undo'));
-  // Not on the page: the card of the active participant may not be drawn.
-  #moreForActive = this.#button('+', () => this.#adjustActive(1), '', true);
-  #lessForActive = this.#button('−', () => this.#adjustActive(-1), '', true);
-  #complete = this.#button('Complete', () => this.#confirmComplete());
-  #reopen = this.#button('Reopen', () => this.#send('reopen'));
-  #reset = this.#button('Start over', () => this.#confirmReset());
-  #delete = this.#button('Delete', () => this.#confirmDelete(), 'danger');
+  #primary = actionButton('', () => this.#runPrimaryAction(), { className: 'primary' });
+  #pause = actionButton('Pause', () => this.#send('pause'));
+  #undo = actionButton('Undo', () => this.#send('undo'));
+  // On the page only where they are for all: the card of the active participant may not be drawn.
+  #more = actionButton('+ for all', () => this.#adjustActive(1), { inSuccession: true });
+  #less = actionButton('− for all', () => this.#adjustActive(-1), { inSuccession: true });
+  #isScaled = el('input', { type: 'checkbox' });
+  #scaled = el(
+    'label',
+    { className: 'scaled', title: 'With a factor of 1.25, 4 minutes become 5' },
+    this.#isScaled,
+    ' by factor',
+  );
+  #complete = actionButton('Complete', () => this.#confirmComplete());
+  #reopen = actionButton('Reopen', () => this.#send('reopen'));
+  #reset = actionButton('Start over', () => this.#confirmReset());
+  #delete = actionButton('Delete', () => this.#confirmDelete(), { className: 'danger' });
   #message = new MessageForm((message) => this.#send('update', { message }));
   #adjustment = el(
     'select',
@@ -94,6 +96,7 @@ export class HostView {
         'div',
         { className: 'clocks' },
         this.#session.element,
+        this.#progress,
         this.#search,
         this.#noMatch,
         this.#list.element,
@@ -108,11 +111,21 @@ export class HostView {
           this.#reopen,
           this.#reset,
           this.#adjustment,
+          this.#less,
+          this.#more,
+          this.#scaled,
           this.#delete,
         ),
         this.#message.element,
       ),
-      el('div', { className: 'sidebar' }, this.#links.element, this.#log.element, shortcuts()),
+      el(
+        'div',
+        { className: 'sidebar' },
+        this.#results.element,
+        this.#links.element,
+        this.#log.element,
+        shortcuts(),
+      ),
     );
   }
 
@@ -122,13 +135,19 @@ export class HostView {
     this.#state = state;
     const { names } = this.#screen;
     if (!names) return;
+    if (isFirst && state.sync_mode === 'simultaneous') this.#adjustment.value = '300';
     this.#links.setNames(names);
-    this.#session.element.hidden = state.session_remaining_ms == null;
-    this.#session.clock.setName('Session time');
+    const isRace = useOf(state) === 'race';
+    setData(this.element, 'use', useOf(state));
+    this.#session.element.hidden = state.session_remaining_ms == null && !isRace;
+    this.#session.clock.setName(isRace ? 'Race time' : 'Session time');
+    if (isRace) this.#showRaceTime(state);
     // A single participant of a global session would show the same clock twice.
-    this.#list.element.hidden = !this.#session.element.hidden && names.participants.size === 1;
-    this.#updateCard(this.#session, 'session');
-    this.#search.hidden = names.participants.size < MIN_PARTICIPANTS_FOR_SEARCH;
+    this.#list.element.hidden = state.session_remaining_ms != null && names.participants.size === 1;
+    this.#session.update(state, 'the session');
+    this.#search.hidden = names.participants.size < MIN_PARTICIPANTS_FOR_SEARCH && !isRace;
+    this.#search.placeholder = isRace ? 'Number or name, then Enter' : 'Search participants';
+    this.#updateProgress(state);
     this.#updateList();
     for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
     this.#message.onState(state);
@@ -138,8 +157,9 @@ export class HostView {
 
   /** @param {ClockFace} face */
   onFace(face) {
-    if (face.id === 'session') this.#session.clock.show(face);
+    if (face.id === SESSION) this.#session.clock.show(face);
     else this.#list.cards.get(face.id)?.clock.show(face);
+    if (this.#state && useOf(this.#state) === 'race') this.#showRaceTime(this.#state, face);
   }
 
   onEvents() {
@@ -162,8 +182,8 @@ export class HostView {
       ' ': this.#primary,
       ...(status !== 'pending' && { p: pauses }),
       u: this.#undo,
-      '+': this.#moreForActive,
-      '-': this.#lessForActive,
+      '+': this.#more,
+      '-': this.#less,
     };
     const key = shortcutOf(event);
     if (key === '/') this.#search.focus();
@@ -174,17 +194,73 @@ export class HostView {
 
   /** Show the participants that match the search. */
   #updateList() {
-    const participants = [...(this.#screen.names?.participants.values() ?? [])];
+    const participants = this.#screen.names?.participants ?? new Map();
+    const ids = this.#matches();
+    this.#noMatch.hidden = ids.length > 0;
+    this.#list.show(ids, participants.size);
+    setData(this.#list.element, 'size', sizeOf(participants.size));
+    const isOwn = this.#state?.sync_mode === 'simultaneous';
+    const isRace = this.#state && useOf(this.#state) === 'race';
+    setData(this.#list.element, 'layout', isRace ? 'tiles' : isOwn ? 'rows' : 'cards');
+  }
+
+  /** The ids of the participants that match the search, in the order they are shown. */
+  #matches() {
+    const participants = this.#screen.names?.participants ?? new Map();
     const query = this.#search.value.trim().toLowerCase();
-    const matches = participants.filter(({ name, team }) =>
-      `${name} ${team}`.toLowerCase().includes(query),
+    const state = this.#state;
+    const ids =
+      state?.sync_mode === 'simultaneous' && useOf(state) !== 'race'
+        ? inOrderOfEnds(state, this.#screen.client.clock.now())
+        : [...participants.keys()];
+    return ids.filter((id) => {
+      const { name, team } = participants.get(id) ?? { name: '', team: '' };
+      return `${name} ${team}`.toLowerCase().includes(query);
+    });
+  }
+
+  /** Enter finishes the runner whose number or name was typed. @param {KeyboardEvent} event */
+  #onSearchKey(event) {
+    const state = this.#state;
+    if (event.key !== 'Enter' || !state || useOf(state) !== 'race') return;
+    event.preventDefault();
+    const query = this.#search.value.trim().toLowerCase();
+    const matches = this.#matches();
+    const { nameOf } = this.#screen.names ?? { nameOf: () => '' };
+    const exact = matches.filter((id) => {
+      const name = nameOf(id).toLowerCase();
+      return name === query || name.split(/\s/).includes(query);
+    });
+    const [id, ...others] = exact.length ? exact : matches;
+    if (!query || !id || others.length) return;
+    this.#search.value = '';
+    this.#updateList();
+    void this.#send('finish', { participant_id: id });
+  }
+
+  /** How many have finished. @param {SessionState} state */
+  #updateProgress(state) {
+    const { participants, sync_mode } = state;
+    this.#progress.hidden = sync_mode !== 'simultaneous' || participants.length < 2;
+    const finished = participants.filter(({ clock_state }) => clock_state === 'finished').length;
+    const { finished: word } = wordsOf(useOf(state));
+    setText(this.#progress, `${word}: ${finished} of ${participants.length}`);
+    if (!this.#screen.names || useOf(state) !== 'race') return;
+    const results = raceResults(state);
+    this.#places = new Map(
+      results.map(({ id, place, time }) => [id, `${ordinal(place)} · ${time}`]),
     );
-    this.#noMatch.hidden = matches.length > 0;
-    this.#list.show(
-      matches.map(({ id }) => id),
-      participants.length,
-    );
-    setData(this.#list.element, 'size', sizeOf(participants.length));
+    this.#results.show(results, this.#screen.names);
+  }
+
+  /**
+   * @param {SessionState} state
+   * @param {ClockFace} [face] that has changed
+   */
+  #showRaceTime(state, face) {
+    const leader = raceLeader(state);
+    const shown = face ?? this.#screen.faces.get(leader);
+    if (shown?.id === leader) this.#session.clock.show({ ...shown, clockState: undefined });
   }
 
   #updateControls() {
@@ -196,10 +272,17 @@ export class HostView {
     this.#primary.disabled = !isLive || action.command === null;
     const isOver = isFinished(state);
     this.#complete.hidden = this.#adjustment.hidden = isOver;
-    this.#pause.hidden = isOver || action.command === 'pause';
+    // A pause would stop the time of a race.
+    this.#pause.hidden = isOver || action.command === 'pause' || useOf(state) === 'race';
     setText(this.#pause, state.status === 'paused' ? 'Resume' : 'Pause');
     this.#pause.disabled = !isLive || state.status !== 'running';
-    const hasTurns = state.participants.length > 1 && state.sync_mode !== 'simultaneous';
+    const isOwn = state.sync_mode === 'simultaneous';
+    const isRace = useOf(state) === 'race';
+    this.#adjustment.hidden ||= isRace;
+    this.#more.hidden = this.#less.hidden = isOver || !isOwn || isRace;
+    this.#scaled.hidden =
+      this.#more.hidden || !state.participants.some(({ time_factor: factor = 1 }) => factor !== 1);
+    const hasTurns = state.participants.length > 1 && !isOwn;
     this.#undo.hidden = isOver || !hasTurns;
     this.#undo.disabled = !isLive || state.status !== 'running';
     this.#complete.disabled = !isLive;
@@ -208,71 +291,47 @@ export class HostView {
   }
 
   /**
-   * @param {Card} card
+   * @param {HostCard} card
    * @param {string} id
    */
   #updateCard(card, id) {
     const state = this.#state;
-    if (!state) return;
-    const canAdjust = adjustTarget(state, id) !== null;
-    card.less.hidden = card.more.hidden = !canAdjust;
-    const action = cardAction(state, id);
-    card.act.hidden = action === null;
-    if (action) {
-      setText(card.act, action.label);
-      card.act.ariaLabel = `${action.label}${/^(switch|set_turn)$/.test(action.command ?? '') ? ' to' : ''} ${this.#screen.names?.nameOf(id)}`;
+    const participant = this.#screen.names?.participants.get(id);
+    if (!state || !participant) return;
+    card.clock.setName(participant.name, participant.team);
+    card.update(state, participant.name);
+    const one = state.participants.find(({ participant_id }) => participant_id === id);
+    if (state.sync_mode !== 'simultaneous' || !one) return;
+    if (useOf(state) !== 'race') {
+      card.clock.setDetail(detailOf(one, this.#screen.client.clock.now()));
+      return;
     }
+    card.clock.setDetail(this.#places.get(id) ?? '');
   }
 
   /** @param {string} id */
   #participantCard(id) {
-    const card = this.#card(id);
-    const participant = this.#screen.names?.participants.get(id);
-    card.clock.setName(participant?.name ?? '', participant?.team);
+    const card = this.#card(id, this.#screen.names?.nameOf(id) ?? '');
+    this.#updateCard(card, id);
     const face = this.#screen.faces.get(id);
     if (face) card.clock.show(face);
-    this.#updateCard(card, id);
     return card;
   }
 
   /**
    * @param {string} id
-   * @returns {Card}
+   * @param {string} name
    */
-  #card(id) {
-    const name = id === 'session' ? 'the session' : this.#screen.names?.nameOf(id);
-    const less = this.#button('−', () => this.#adjust(id, -1), '', true);
-    const more = this.#button('+', () => this.#adjust(id, 1), '', true);
-    const act = this.#button('', () => this.#runCardAction(id));
-    const link = this.#button('Link', () => this.#links.select(id));
-    less.ariaLabel = `Remove time from ${name}`;
-    more.ariaLabel = `Add time to ${name}`;
-    link.ariaLabel = `Link for ${name}`;
-    link.hidden = id === 'session';
-    const clock = new ClockView(el('div', { className: 'buttons' }, less, more, act, link));
-    return { element: clock.element, clock, less, more, act };
-  }
-
-  /**
-   * @param {string} label
-   * @param {() => unknown} action
-   * @param {string} [className]
-   * @param {boolean} [inSuccession] whether several clicks in a row are meant as such
-   * @returns {Button}
-   */
-  #button(label, action, className = '', inSuccession = false) {
-    const button = el('button', { type: 'button', className }, label);
-    return Object.assign(button, { press: onPress(button, action, { inSuccession }) });
+  #card(id, name) {
+    return new HostCard(id, name, {
+      adjust: (one, sign) => this.#adjust(one, sign),
+      run: ({ command, args }) => command && this.#send(command, args),
+      showLink: (one) => this.#links.select(one),
+    });
   }
 
   #runPrimaryAction() {
     const action = this.#state && hostAction(this.#state);
-    return action?.command && this.#send(action.command, action.args);
-  }
-
-  /** @param {string} id */
-  #runCardAction(id) {
-    const action = this.#state && cardAction(this.#state, id);
     return action?.command && this.#send(action.command, action.args);
   }
 
@@ -283,13 +342,20 @@ export class HostView {
   #adjust(id, sign) {
     const target = this.#state && adjustTarget(this.#state, id);
     const delta_ms = sign * Number(this.#adjustment.value) * 1_000;
-    return target && this.#send('adjust', { ...target, delta_ms });
+    const isScaled = id === SESSION && !this.#scaled.hidden && this.#isScaled.checked;
+    const args = { ...target, delta_ms, ...(isScaled && { scaled: true }) };
+    return target && this.#send('adjust', args);
   }
 
-  /** @param {1 | -1} sign */
+  /**
+   * The active clock, or that of all.
+   *
+   * @param {1 | -1} sign
+   */
   #adjustActive(sign) {
-    const { session_remaining_ms, active_participant_id } = this.#state ?? {};
-    const active = session_remaining_ms == null ? active_participant_id : 'session';
+    const { session_remaining_ms, active_participant_id, sync_mode } = this.#state ?? {};
+    const isForAll = session_remaining_ms != null || sync_mode === 'simultaneous';
+    const active = isForAll ? SESSION : active_participant_id;
     return active && this.#adjust(active, sign);
   }
 

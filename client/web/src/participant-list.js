@@ -1,5 +1,6 @@
 /**
- * The clocks of all participants: as cards, or, if there are very many, as a virtual list of rows.
+ * The clocks of all participants: as cards or rows, or, if there are very many, as a virtual list of
+ * rows.
  *
  * @module
  */
@@ -9,7 +10,6 @@ import { el } from './dom.js';
 /** @typedef {{element: HTMLElement}} Card */
 
 const MAX_CARDS = 120;
-const ROW_PX = 76;
 /** Rows drawn above and below the visible ones. */
 const OVERSCAN = 4;
 
@@ -21,6 +21,8 @@ export class ParticipantList {
   /** @type {Map<string, T>} */
   #cards = new Map();
   #isVirtual = false;
+  /** The height of a row, which depends on the width of the page. */
+  #rowPx = 0;
   #content = el('div', { className: 'content', role: 'list' });
   element = el('div', { className: 'participant-list' }, this.#content);
 
@@ -28,7 +30,7 @@ export class ParticipantList {
   constructor(createCard) {
     this.#createCard = createCard;
     this.element.addEventListener('scroll', () => this.#drawVisible(), { passive: true });
-    new ResizeObserver(() => this.#drawVisible()).observe(this.element);
+    new ResizeObserver(() => this.#measure()).observe(this.element);
   }
 
   /** The cards that are drawn, by participant id. */
@@ -42,20 +44,26 @@ export class ParticipantList {
    */
   show(ids, total) {
     if (ids.join() === this.#ids.join()) return;
+    // Another order must not move the list away from what is being read.
+    if (ids.length !== this.#ids.length) this.element.scrollTop = 0;
     this.#ids = ids;
     this.#isVirtual = total > MAX_CARDS;
     this.element.classList.toggle('virtual', this.#isVirtual);
-    this.#content.style.height = this.#isVirtual ? `${ids.length * ROW_PX}px` : '';
-    this.element.scrollTop = 0;
-    if (this.#isVirtual) this.#drawVisible();
+    if (this.#isVirtual) this.#measure();
     else this.#draw(ids, 0);
   }
 
+  #measure() {
+    this.#rowPx = parseFloat(getComputedStyle(this.element).getPropertyValue('--row'));
+    this.#content.style.height = this.#isVirtual ? `${this.#ids.length * this.#rowPx}px` : '';
+    this.#drawVisible();
+  }
+
   #drawVisible() {
-    if (!this.#isVirtual) return;
+    if (!this.#isVirtual || !this.#rowPx) return;
     const { scrollTop, clientHeight } = this.element;
-    const from = Math.max(0, Math.floor(scrollTop / ROW_PX) - OVERSCAN);
-    const to = Math.ceil((scrollTop + clientHeight) / ROW_PX) + OVERSCAN;
+    const from = Math.max(0, Math.floor(scrollTop / this.#rowPx) - OVERSCAN);
+    const to = Math.ceil((scrollTop + clientHeight) / this.#rowPx) + OVERSCAN;
     this.#draw(this.#ids.slice(from, to), from);
   }
 
@@ -79,7 +87,7 @@ export class ParticipantList {
       element.setAttribute('aria-posinset', String(from + index + 1));
       element.style.setProperty(
         'inset-block-start',
-        this.#isVirtual ? `${(from + index) * ROW_PX}px` : '',
+        this.#isVirtual ? `${(from + index) * this.#rowPx}px` : '',
       );
       if (this.#content.children[index] !== element) {
         this.#content.insertBefore(element, this.#content.children[index] ?? null);

@@ -6,11 +6,13 @@
 
 import { onPress } from '../../js/src/index.js';
 import { ClockView } from './clock-view.js';
+import { confirm } from './confirm.js';
 import { vibrate } from './device.js';
 import { belongsToFocus, el, setData, setText } from './dom.js';
 import { errorText } from './event-text.js';
 import { UNKNOWN } from './names.js';
-import { participantAction } from './primary-action.js';
+import { ordinal, raceResults, timeOfDay, useOf } from './own-clocks.js';
+import { participantAction, wordsOf } from './primary-action.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
 /** @import { SessionState } from '../../js/src/types.js' */
@@ -54,6 +56,8 @@ export class ParticipantView {
     const participant = names?.participants.get(this.#id);
     this.#isUnknown = !participant;
     this.#ownClock.setName(participant?.name ?? UNKNOWN, participant?.team);
+    this.#ownClock.finishedText = `✓ ${wordsOf(useOf(state)).finished}`;
+    this.#ownClock.setDetail(this.#detail(state));
     const active = state.active_participant_id;
     const isOther = active !== null && active !== this.#id;
     this.#activeClock.hidden = !isOther;
@@ -82,6 +86,21 @@ export class ParticipantView {
     void this.#press(event);
   }
 
+  /**
+   * When the own clock ends, or what place it took.
+   *
+   * @param {SessionState} state
+   */
+  #detail(state) {
+    if (useOf(state) === 'race') {
+      const result = raceResults(state).find(({ id }) => id === this.#id);
+      return result ? `${ordinal(result.place)} · ${result.time}` : '';
+    }
+    const one = state.participants.find(({ participant_id }) => participant_id === this.#id);
+    const nowMs = this.#screen.client.clock.now();
+    return one?.deadline_at ? `until ${timeOfDay(one.deadline_at, nowMs)}` : '';
+  }
+
   /** @param {SessionState} state */
   #updateButton(state) {
     const { connection } = this.#screen.client;
@@ -104,6 +123,7 @@ export class ParticipantView {
     const { client } = this.#screen;
     const { command, args } = this.#action;
     if (command === null || this.#isSending || client.connection !== 'live') return;
+    if (command === 'finish' && !(await this.#isConfirmed())) return;
     vibrate();
     setText(this.#error, '');
     this.#isSending = true;
@@ -116,5 +136,16 @@ export class ParticipantView {
       this.#isSending = false;
       this.onConnection();
     }
+  }
+
+  /** Only an invigilator can take back what is handed in. */
+  async #isConfirmed() {
+    const { snapshot } = this.#screen.client;
+    if (!snapshot || useOf(snapshot.state) !== 'exam') return true;
+    return confirm({
+      title: 'Hand in?',
+      text: 'Your clock stops, and you can’t go on.',
+      action: 'Hand in',
+    });
   }
 }

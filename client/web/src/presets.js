@@ -29,6 +29,7 @@ const DEFAULTS = {
   names: '',
   turn: 'give',
   extend: '',
+  use: '',
 };
 
 /** @type {readonly Preset[]} */
@@ -100,6 +101,33 @@ export const PRESETS = [
       warnings: '15m, 5m',
       count: 1,
       names: 'Room',
+    },
+  },
+  {
+    id: 'extra-time',
+    name: 'Exam with extra time',
+    time: '1:30:00',
+    description: 'One clock each; some have more time',
+    form: {
+      ...DEFAULTS,
+      mode: 'simultaneous',
+      use: 'exam',
+      total: '90',
+      warnings: '15m, 5m',
+      count: 1,
+      names: 'Ada\nBen; +25 %\nCleo; 1.5',
+    },
+  },
+  {
+    id: 'race',
+    name: 'Race',
+    time: '0:00',
+    description: 'One start, one tap for each finisher',
+    form: {
+      ...DEFAULTS,
+      mode: 'simultaneous',
+      use: 'race',
+      count: 8,
     },
   },
   {

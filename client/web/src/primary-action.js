@@ -4,7 +4,10 @@
  * @module
  */
 
+import { useOf } from './own-clocks.js';
+
 /** @import { CommandName, SessionState } from '../../js/src/types.js' */
+/** @import { Use } from './own-clocks.js' */
 
 /**
  * @typedef {object} Action
@@ -23,6 +26,16 @@ export const STATUS_LABELS = {
   cancelled: 'Cancelled',
 };
 
+/**
+ * How a use of `simultaneous` calls the end of a clock.
+ *
+ * @param {Use} use
+ */
+export const wordsOf = (use) =>
+  use === 'exam'
+    ? { finish: 'Hand in', finished: 'Handed in' }
+    : { finish: 'Finish', finished: 'Finished' };
+
 /** @param {SessionState} state */
 export const isFinished = ({ status }) => !['pending', 'running', 'paused'].includes(status);
 
@@ -34,6 +47,8 @@ export function hostAction(state) {
   if (state.status === 'pending') return { label: 'Start', command: 'start' };
   if (state.status === 'paused') return { label: 'Resume', command: 'resume' };
   if (state.status !== 'running') return disabled(state);
+  // The largest button must not stop a race.
+  if (useOf(state) === 'race') return disabled(state);
   if (state.participants.length === 1 || state.sync_mode === 'simultaneous') {
     return { label: 'Pause', command: 'pause' };
   }
@@ -65,38 +80,54 @@ export function participantAction(state, id, { hasToken }) {
 }
 
 /**
- * What a host can do with one participant: end or begin what only they do.
+ * What a host can do with one participant: give the turn; or else end or begin what only they do,
+ * and hold it.
  *
  * @param {SessionState} state
  * @param {string} id of a participant, or `session`
- * @returns {Action | null}
+ * @returns {[Action | null, Action | null]}
  */
-export function cardAction(state, id) {
-  const isPaused = state.status === 'paused';
-  if (!(isPaused || state.status === 'running') || id === 'session') return null;
-  if (state.sync_mode !== 'simultaneous') {
-    if (id === state.active_participant_id) return null;
-    // In a pause, nothing runs afterwards either.
-    if (isPaused) return { label: 'Give turn', command: 'set_turn', args: { participant_id: id } };
-    return { label: 'Give turn', command: 'switch', args: { next_participant_id: id } };
+export function cardActions(state, id) {
+  if (id === 'session' || isFinished(state)) return [null, null];
+  if (state.sync_mode === 'simultaneous') return ownCardActions(state, id);
+  if (id === state.active_participant_id || state.status === 'pending') return [null, null];
+  if (state.status === 'running') {
+    return [{ label: 'Give turn', command: 'switch', args: { next_participant_id: id } }, null];
   }
-  if (isPaused) return null;
+  // In a pause, nothing runs afterwards either.
+  return [{ label: 'Give turn', command: 'set_turn', args: { participant_id: id } }, null];
+}
+
+/**
+ * @param {SessionState} state
+ * @param {string} id
+ * @returns {[Action | null, Action | null]}
+ */
+function ownCardActions(state, id) {
+  const use = useOf(state);
   const one = state.participants.find(({ participant_id }) => participant_id === id);
   const args = { participant_id: id };
+  /** @type {Action} */
+  const finish = { label: wordsOf(use).finish, command: 'finish', args };
+  /** @type {Action} */
+  const resume = { label: 'Resume', command: 'resume', args };
+  const isRunning = state.status === 'running';
+  // A race has no pauses of one, and a finisher who was tapped by mistake goes on.
+  const hasPauses = isRunning && use !== 'race';
   switch (one?.clock_state) {
     case 'waiting':
-      return { label: 'Start', command: 'start', args };
+      return [state.status === 'paused' ? null : { label: 'Start', command: 'start', args }, null];
     case 'running':
-      return { label: 'Finish', command: 'finish', args };
+      return [finish, hasPauses ? { label: 'Pause', command: 'pause', args } : null];
     case 'paused':
-      return { label: 'Resume', command: 'resume', args };
-    case 'finished':
+      return [finish, hasPauses ? resume : null];
+    case 'finished': {
       // A clock that its timeout finished can't be resumed.
-      return one.has_expired && state.action_on_timeout?.type !== 'notify'
-        ? null
-        : { label: 'Resume', command: 'resume', args };
+      const isTimeout = one.has_expired && state.action_on_timeout?.type !== 'notify';
+      return [isRunning && !isTimeout ? resume : null, null];
+    }
   }
-  return null;
+  return [null, null];
 }
 
 /**
@@ -111,6 +142,7 @@ function ownClockAction(state, id, hasToken) {
   const one = state.participants.find(({ participant_id }) => participant_id === id);
   const may = (/** @type {string} */ what) => !hasToken || state.participants_may?.includes(what);
   const args = { participant_id: id };
+  const words = wordsOf(useOf(state));
   const isOpen = state.status === 'pending' || state.status === 'running';
   switch (isOpen && one?.clock_state) {
     case 'waiting':
@@ -118,13 +150,13 @@ function ownClockAction(state, id, hasToken) {
         ? { label: 'Start', command: 'start', args }
         : { label: 'Not started yet', command: null };
     case 'running':
-      return { label: 'Finish', command: 'finish', args };
+      return { label: words.finish, command: 'finish', args };
     case 'paused':
       return may('pause')
         ? { label: 'Resume', command: 'resume', args }
         : { label: 'Paused', command: null };
     case 'finished':
-      return { label: 'Finished', command: null };
+      return { label: words.finished, command: null };
   }
   return disabled(state);
 }

@@ -14,11 +14,12 @@ import { wakeLock } from './device.js';
 import { el, setData, setText } from './dom.js';
 import { eventsText } from './event-text.js';
 import { SessionNames } from './names.js';
+import { useOf } from './own-clocks.js';
 import { STATUS_LABELS } from './primary-action.js';
 import { Sounds } from './sounds.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
-/** @import { SessionEvent, SessionState } from '../../js/src/types.js' */
+/** @import { SessionEvent, SessionState, Snapshot } from '../../js/src/types.js' */
 /** @import { Endpoints } from './endpoints.js' */
 /** @import { Route } from './route.js' */
 
@@ -164,7 +165,7 @@ export class SessionScreen {
         this.#view.onState(snapshot.state);
       }
     }
-    this.#display?.update(snapshot);
+    this.#display?.update(snapshot && asShown(snapshot));
     void this.#wakeLock.update();
     this.#update();
   }
@@ -310,4 +311,17 @@ export class SessionScreen {
     const { signal } = this.#listeners;
     this.client.addEventListener(type, listener, { signal });
   }
+}
+
+/**
+ * The snapshot whose clocks are shown: those of a race count up.
+ *
+ * @param {Snapshot} snapshot
+ * @returns {Snapshot}
+ */
+function asShown(snapshot) {
+  const { state } = snapshot;
+  return useOf(state) === 'race'
+    ? { ...snapshot, state: { ...state, sync_mode: 'count_up', max_time_ms: null } }
+    : snapshot;
 }

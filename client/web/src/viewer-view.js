@@ -9,6 +9,8 @@ import { hasFullScreen, toggleFullScreen } from './device.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { layoutClocks } from './layout.js';
 import { parseOverlay } from './overlay.js';
+import { raceResults, useOf } from './own-clocks.js';
+import { RaceResults } from './race-results.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
 /** @import { SessionState } from '../../js/src/types.js' */
@@ -22,6 +24,7 @@ export class ViewerView {
   #large = el('div', { className: 'large-clocks' });
   #small = el('div', { className: 'small-clocks' });
   #more = el('p', { className: 'more' });
+  #results = new RaceResults();
   /** By the id of the clock face. @type {Map<string, ClockView>} */
   #clocks = new Map();
   #drawn = '';
@@ -30,7 +33,14 @@ export class ViewerView {
   /** @param {SessionScreen} screen */
   constructor(screen) {
     this.#screen = screen;
-    this.element = el('main', { className: 'viewer' }, this.#large, this.#small, this.#more);
+    this.element = el(
+      'main',
+      { className: 'viewer' },
+      this.#large,
+      this.#small,
+      this.#more,
+      this.#results.element,
+    );
     if (this.#overlay) {
       const { dataset, style } = document.documentElement;
       dataset['overlay'] = this.#overlay.style['--overlay-color'] ? 'plain' : 'outlined';
@@ -47,8 +57,9 @@ export class ViewerView {
   onState(state) {
     const { names } = this.#screen;
     if (!names) return;
+    if (useOf(state) === 'race') this.#results.show(raceResults(state), names);
     const number = this.#overlay?.clock;
-    const all = layoutClocks(state, names);
+    const all = layoutClocks(state, names, this.#screen.client.clock.now());
     const slots = number ? all.slice(number - 1, number) : all;
     const areAllLarge = slots.length <= 2;
     const active = Math.max(

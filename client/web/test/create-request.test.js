@@ -138,3 +138,42 @@ test('warnings are separated by commas of any script', () => {
   const request = buildCreateRequest(form('blitz', { warnings: '١m، 15s；5s' }), ids());
   assert.deepEqual(request['warn_at_ms'], [60_000, 15_000, 5_000]);
 });
+
+test('candidates have the factors of their lines', () => {
+  const request = buildCreateRequest(form('extra-time'), ids());
+
+  assert.equal(request['sync_mode'], 'simultaneous');
+  assert.equal(request['total_time_ms'], 90 * 60_000);
+  assert.deepEqual(
+    /** @type {any[]} */ (request['participants']).map(({ participant_id, ...rest }) => rest),
+    [{}, { time_factor: 1.25 }, { time_factor: 1.5 }],
+  );
+  assert.deepEqual(request['metadata'], { names: ['Ada', 'Ben', 'Cleo'], use: 'exam' });
+  assert.equal(
+    describeTimes(form('extra-time', { names: 'Ada\nBen;1.5\nCleo', count: 4 })),
+    '4 participants: 3 × 1 hour 30 minutes, 1 × 2 hours 15 minutes',
+  );
+  assert.equal(describeTimes(form('extra-time', { names: 'Ada;2' })), '1 participant: 3 hours');
+});
+
+test('a table with a bad line, too many lines or too long a time is not created', () => {
+  assert.equal(invalidField(form('extra-time', { names: 'Ada\nBen\t11' })), 'names');
+  assert.equal(invalidField(form('extra-time', { names: 'Ada\n'.repeat(1_001) })), 'names');
+  assert.equal(invalidField(form('extra-time', { total: '20d', names: 'Ada\t1.55' })), null);
+  assert.equal(invalidField(form('extra-time', { total: '20d', names: 'Ada\t1.551' })), 'total');
+});
+
+test('a race has no limit unless it is given one, and its names no factors', () => {
+  const request = buildCreateRequest(form('race', { names: '7 Ada\n12 Ben, 1.5' }), ids());
+
+  assert.equal(request['total_time_ms'], 31 * 86_400_000);
+  assert.equal(/** @type {unknown[]} */ (request['participants']).length, 8);
+  assert.deepEqual(request['metadata'], {
+    names: ['7 Ada', '12 Ben, 1.5', '', '', '', '', '', ''],
+    use: 'race',
+  });
+  const limited = form('race', { max: '2h', turn: 'take' });
+  assert.equal(buildCreateRequest(limited, ids())['total_time_ms'], 7_200_000);
+  assert.equal('turn_taking' in buildCreateRequest(limited, ids()), false);
+  assert.equal(describeTimes(limited), '8 participants, at most 2 hours');
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { cardAction, hostAction, participantAction } from '../src/primary-action.js';
+import { cardActions, hostAction, participantAction } from '../src/primary-action.js';
 import { makeState } from './factories.js';
 
 const single = { participants: [{ participant_id: 'a', group_id: null }] };
@@ -79,24 +79,52 @@ test('in simultaneous, a participant finishes, and does what the session lets th
   assert.equal(hostAction(state({ clock_state: 'running' })).command, 'pause');
 });
 
-test('a card of simultaneous starts, finishes and resumes a clock', () => {
-  /** @param {any} one */
-  const command = (one) =>
-    cardAction(
-      makeState({
-        sync_mode: 'simultaneous',
-        active_participant_id: null,
-        action_on_timeout: { type: 'skip_cycle' },
-        participants: [{ participant_id: 'a', group_id: null, ...one }],
-      }),
-      'a',
-    )?.command;
+/** @param {any} one @param {any} [more] */
+const cards = (one, more) =>
+  cardActions(
+    makeState({
+      sync_mode: 'simultaneous',
+      active_participant_id: null,
+      action_on_timeout: { type: 'skip_cycle' },
+      participants: [{ participant_id: 'a', group_id: null, ...one }],
+      ...more,
+    }),
+    'a',
+  ).map((action) => action?.label);
 
-  assert.equal(command({ clock_state: 'waiting' }), 'start');
-  assert.equal(command({ clock_state: 'running' }), 'finish');
-  assert.equal(command({ clock_state: 'paused' }), 'resume');
-  assert.equal(command({ clock_state: 'finished', has_expired: false }), 'resume');
-  assert.equal(command({ clock_state: 'finished', has_expired: true }), undefined);
-  assert.equal(cardAction(makeState(), 'b')?.command, 'switch');
-  assert.equal(cardAction(makeState(), 'a'), null);
+test('a card of simultaneous starts, finishes, pauses and resumes a clock', () => {
+  assert.deepEqual(cards({ clock_state: 'waiting' }), ['Start', undefined]);
+  assert.deepEqual(cards({ clock_state: 'running' }), ['Finish', 'Pause']);
+  assert.deepEqual(cards({ clock_state: 'paused' }), ['Finish', 'Resume']);
+  assert.deepEqual(cards({ clock_state: 'finished' }), ['Resume', undefined]);
+  assert.deepEqual(cards({ clock_state: 'finished', has_expired: true }), [undefined, undefined]);
+});
+
+test('a card of simultaneous offers what its session’s status allows', () => {
+  const pending = { status: 'pending' };
+  assert.deepEqual(cards({ clock_state: 'waiting' }, pending), ['Start', undefined]);
+  const paused = { status: 'paused' };
+  assert.deepEqual(cards({ clock_state: 'waiting' }, paused), [undefined, undefined]);
+  assert.deepEqual(cards({ clock_state: 'running' }, paused), ['Finish', undefined]);
+  assert.deepEqual(cards({ clock_state: 'finished' }, paused), [undefined, undefined]);
+  assert.deepEqual(cards({ clock_state: 'finished' }, { status: 'completed' }), [
+    undefined,
+    undefined,
+  ]);
+});
+
+test('candidates hand in, and no large button stops a race', () => {
+  const exam = { metadata: { use: 'exam' } };
+  const race = { metadata: { use: 'race' }, sync_mode: 'simultaneous' };
+  assert.deepEqual(cards({ clock_state: 'running' }, exam), ['Hand in', 'Pause']);
+  assert.deepEqual(cards({ clock_state: 'running' }, race), ['Finish', undefined]);
+  assert.equal(hostAction(makeState(race)).command, null);
+  assert.equal(hostAction(makeState({ ...race, status: 'pending' })).command, 'start');
+});
+
+test('a card gives the turn', () => {
+  assert.equal(cardActions(makeState(), 'b')[0]?.command, 'switch');
+  assert.equal(cardActions(makeState({ status: 'paused' }), 'b')[0]?.command, 'set_turn');
+  assert.deepEqual(cardActions(makeState(), 'a'), [null, null]);
+  assert.deepEqual(cardActions(makeState(), 'session'), [null, null]);
 });

@@ -40,7 +40,8 @@ class ClockFace:
     time, as ``then 5 x 0:30``, or which period runs, as ``period 2 of 5, then 3 x 0:30``; with
     Canadian overtime ``then 20 turns in 15:00``, and ``7 turns to go``; in a stage ``40 moves: 12
     to go``. ``periods_left`` includes the period that is running; ``cycles_left`` is of the block,
-    or of the stage; ``stage`` counts from 1. ``clock_state`` is for ``simultaneous``.
+    or of the stage; ``stage`` counts from 1. ``clock_state`` is for ``simultaneous``. ``name`` is
+    empty for a participant without one.
     """
 
     id: str
@@ -56,6 +57,8 @@ class ClockFace:
     cycles_left: int | None = None
     stage: int | None = None
     clock_state: ClockState | None = None
+    name: str = ""
+    has_withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ def _participant_face(
         cycles_left=now.get("cycles_left"),
         stage=now.get("stage"),
         clock_state=now.get("clock_state"),
+        name=now.get("name", ""),
+        has_withdrawn=now.get("has_withdrawn", False),
     )
     if now["is_running"]:
         digits_in_ms = delay_ms + remaining_changes_in_ms(shown_ms, tenths_below_ms)

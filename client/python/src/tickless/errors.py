@@ -125,6 +125,18 @@ class ParticipantExpired(ApiError):
     code = "PARTICIPANT_EXPIRED"
 
 
+class ParticipantWithdrawn(ApiError):
+    code = "PARTICIPANT_WITHDRAWN"
+
+
+class ParticipantNotFound(ApiError):
+    code = "PARTICIPANT_NOT_FOUND"
+
+
+class ParticipantExists(ApiError):
+    code = "PARTICIPANT_EXISTS"
+
+
 class Unauthenticated(ApiError):
     code = "UNAUTHENTICATED"
 

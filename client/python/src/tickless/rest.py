@@ -76,6 +76,9 @@ class RestClient:
     set_turn = _method(rest_operations.set_turn)
     reopen = _method(rest_operations.reopen)
     reset = _method(rest_operations.reset)
+    join = _method(rest_operations.join)
+    update_participant = _method(rest_operations.update_participant)
+    withdraw = _method(rest_operations.withdraw)
 
     mint_token = _method(rest_operations.mint_token)
     revoke_token = _method(rest_operations.revoke_token)

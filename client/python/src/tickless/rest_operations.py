@@ -224,6 +224,36 @@ def reset(
     return _command(session_id, "reset", {}, options)
 
 
+# Who takes part
+
+
+def join(
+    session_id: str, participant: Mapping[str, Any], **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Let a participant join, or come back: the same fields as in a creation."""
+    path = _path(session_id, "participants")
+    return Request("POST", path, _session, participant, headers=_headers(options))
+
+
+def update_participant(
+    session_id: str,
+    participant_id: str,
+    patch: Mapping[str, Any],
+    **options: Unpack[WriteOptions],
+) -> Request[SessionResponse[SessionState]]:
+    """Change a participant's ``name`` or ``time_factor`` by a JSON merge patch (RFC 7396)."""
+    path = _participant_path(session_id, participant_id)
+    return Request("PATCH", path, _session, patch, headers=_headers(options))
+
+
+def withdraw(
+    session_id: str, participant_id: str, **options: Unpack[WriteOptions]
+) -> Request[SessionResponse[SessionState]]:
+    """Withdraw a participant, who stays in the session but gets no more turns. Idempotent."""
+    path = _participant_path(session_id, participant_id)
+    return Request("DELETE", path, _session, headers=_headers(options))
+
+
 # Tokens and time
 
 
@@ -272,6 +302,10 @@ def _command(
 
 def _path(session_id: str, *more: str) -> str:
     return "/".join((SESSIONS, quote(session_id, safe=""), *more))
+
+
+def _participant_path(session_id: str, participant_id: str) -> str:
+    return _path(session_id, "participants", quote(participant_id, safe=""))
 
 
 def _headers(options: WriteOptions) -> dict[str, str]:

@@ -53,7 +53,7 @@ def _kept_timestamps(snapshot: Snapshot, partial: SessionState) -> dict[str, int
         for one in snapshot.state["participants"]
     }
     for one in partial["participants"]:
-        del kept[one["participant_id"]]
+        kept.pop(one["participant_id"], None)
     return kept
 
 
@@ -73,7 +73,7 @@ def merge_partial(state: SessionState, partial: SessionState) -> SessionState:
     Only the clock of an active participant moves. Each participant who was or is active is in
     ``partial``, as is one member of each group whose clock moves; the others keep their values.
     In ``simultaneous`` the clocks of others may be running: their values are as of when they were
-    sent.
+    sent. A participant who joined takes the place that their index gives them.
     """
     updated = {one["participant_id"]: one for one in partial["participants"]}
     by_group = {one.get("group_id"): one for one in partial["participants"]}
@@ -90,12 +90,14 @@ def merge_partial(state: SessionState, partial: SessionState) -> SessionState:
         return _with_fields(own, member, GROUP_CLOCK_FIELDS)
 
     whole = partial.copy()
-    whole["participants"] = [
-        updated.get(one["participant_id"]) or carried_over(one) for one in state["participants"]
-    ]
+    participants = {one["participant_id"]: carried_over(one) for one in state["participants"]}
+    # Sorting is stable: those of equal index stay in the order in which they joined.
+    whole["participants"] = sorted(
+        (participants | updated).values(), key=lambda one: one["participant_index"]
+    )
     if "groups" in state:
-        groups = {one["group_id"]: one for one in partial.get("groups", ())}
-        whole["groups"] = [groups.get(one["group_id"], one) for one in state["groups"]]
+        groups = {one["group_id"]: one for one in [*state["groups"], *partial.get("groups", ())]}
+        whole["groups"] = list(groups.values())
     return whole
 
 

@@ -25,8 +25,11 @@ CommandName = Literal[
     "reopen",
     "reset",
     "update",
+    "join",
+    "update_participant",
+    "withdraw",
 ]
-ClockState = Literal["waiting", "running", "paused", "finished", "stopped"]
+ClockState = Literal["waiting", "running", "paused", "finished", "stopped", "withdrawn"]
 Role = Literal["host", "participant", "viewer"]
 Ending = Literal["deleted", "expired"]
 ConnectionState = Literal["connecting", "live", "unconfirmed", "reconnecting", "closed"]
@@ -41,6 +44,8 @@ SessionEvent = dict[str, Any]
 class ParticipantState(TypedDict):
     participant_id: str
     participant_index: int
+    name: NotRequired[str]
+    has_withdrawn: NotRequired[bool]
     group_id: NotRequired[str | None]
     total_time_ms: int
     time_used_ms: int

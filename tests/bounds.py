@@ -5,6 +5,7 @@ So a field that is added is tested without a change here. Rules between fields a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, NamedTuple
@@ -156,14 +157,16 @@ def _beyond(schema: Schema, step: float) -> Iterator[Invalid]:
 
 
 def _wrong_texts(schema: Schema) -> Iterator[Invalid]:
-    if "pattern" in schema:
-        yield Invalid("", "x")
-        yield Invalid("", "")
-        yield Invalid("", f"{UUID}\n")
+    # Python's $ also matches before a line's end, and its \Z is \z elsewhere.
+    pattern = re.sub(r"\$|\\z", r"\\Z", schema.get("pattern", ""))
+    for value in ("x", "", f"{UUID}\n", "a\x00b"):
+        if not re.search(pattern, value):
+            yield Invalid("", value)
     for bound, step in (("minLength", -1), ("maxLength", 1)):
         if bound in schema:
             length = schema[bound] + step
-            yield Invalid("", "x" * length, (str(schema[bound]), str(length)))
+            if re.search(pattern, value := "x" * length):
+                yield Invalid("", value, (str(schema[bound]), str(length)))
 
 
 WITH_FIELDS = [name for name, spec in COMMANDS.items() if spec.model.model_fields]

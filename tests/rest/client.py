@@ -15,6 +15,7 @@ from chalice_gateway.proxy_response import http_response
 from chalice_gateway.resources import RouteTable
 from chalicelib.container import Container
 from chalicelib.rest import register
+from chalicelib.schemas.commands import COMMANDS, CommandName
 from tests.api_docs.conformance import check_answer
 
 SESSION = "00000000-0000-4000-8000-000000000000"
@@ -64,6 +65,12 @@ def rest_client(container: Container) -> RestClient:
     app = Chalice(app_name="tickless", configure_logs=False)
     register(app, container)
     return RestClient(app)
+
+
+def below(name: CommandName, participant_id: str = ANNE) -> str:
+    """A command's path below its session."""
+    path = COMMANDS[name].path
+    return f"/{name}" if path is None else path.format(participant_id=participant_id)
 
 
 class RestClient:
@@ -132,5 +139,15 @@ class RestClient:
     def get(self, path: str, **more: Any) -> Answer:
         return self.call("GET", path, **more)
 
-    def command(self, name: str, body: object = None, **more: Any) -> Answer:
-        return self.post(f"/v1/sessions/{SESSION}/{name}", body, **more)
+    def command(
+        self,
+        name: CommandName,
+        body: object = None,
+        *,
+        session_id: str = SESSION,
+        participant_id: str = ANNE,
+        **more: Any,
+    ) -> Answer:
+        """Issue a command; ``participant_id`` is in the paths of some."""
+        path = f"/v1/sessions/{session_id}{below(name, participant_id)}"
+        return self.call(COMMANDS[name].method, path, body, **more)

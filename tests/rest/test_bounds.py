@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.schemas.commands import COMMANDS, CommandName
+from chalicelib.schemas.commands import COMMANDS, PARTICIPANT, CommandName
+from chalicelib.schemas.fields import Request
 from chalicelib.schemas.requests import CreateSession
 from tests.bounds import (
     ARGUMENTS,
@@ -75,22 +76,28 @@ def is_refused_without_a_trace(
         return rest.get(PATH).data, events, len(store.commits), len(store.published)
 
     before = everything()
-    spec = COMMANDS[command]
-    path = f"{PATH}/{command}" if spec.method == "POST" else PATH
 
-    is_refused(rest.call(spec.method, path, raw=as_json(wrong.body)), wrong)
+    is_refused(rest.command(command, raw=as_json(wrong.body)), wrong)
 
     assert everything() == before
 
 
+def body_of(command: CommandName) -> type[Request] | None:
+    """What a command has in its body; the id of a participant is in its path."""
+    spec = COMMANDS[command]
+    return spec.body if spec.path == PARTICIPANT else spec.model
+
+
 @pytest.mark.parametrize("mode", [ROTATION, SIMULTANEOUS])
-@pytest.mark.parametrize("command", WITH_FIELDS)
+@pytest.mark.parametrize("command", [one for one in WITH_FIELDS if body_of(one)])
 def test_argument_out_of_bounds_changes_nothing(
     rest: RestClient, store: FakeStore, command: CommandName, mode: str
 ) -> None:
     run_session(rest, mode)
 
-    for wrong in invalid_bodies(COMMANDS[command].model):
+    model = body_of(command)
+    assert model is not None
+    for wrong in invalid_bodies(model):
         is_refused_without_a_trace(rest, store, command, wrong)
 
 

@@ -16,7 +16,7 @@ from chalicelib.schemas.commands import COMMANDS, CommandName
 from chalicelib.schemas.errors import STATUS
 from tests.fakes import FakeStore
 
-from .client import ANNE, BEN, SESSION, Answer, RestClient, creation, rest_client
+from .client import ANNE, BEN, SESSION, Answer, RestClient, below, creation, rest_client
 from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
@@ -234,15 +234,6 @@ arguments = (
 )
 
 
-POSTED = [name for name, spec in COMMANDS.items() if spec.method == "POST"]
-
-
-def issue(rest: RestClient, name: CommandName, body: Any) -> Answer:
-    method = COMMANDS[name].method
-    path = f"{PATH}/{name}" if method == "POST" else PATH
-    return rest.call(method, path, raw=json.dumps(body).encode() if body else None)
-
-
 @bounded
 @given(
     body=CREATIONS,
@@ -257,7 +248,8 @@ def test_arbitrary_commands_leave_a_consistent_session(
         before = rest.get(PATH).data
         store.advance(gap_ms)
         settled = rest.get(PATH).data
-        answer = issue(rest, name, given_arguments)
+        raw = json.dumps(given_arguments).encode() if given_arguments else None
+        answer = rest.command(name, raw=raw)
         sound(answer)
         after = rest.get(PATH).data
         if answer.status >= 400:
@@ -352,7 +344,7 @@ segments = st.text(
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
     segment=segments | st.just(SESSION),
-    tail=st.sampled_from(["", "/events", *(f"/{name}" for name in POSTED)]),
+    tail=st.sampled_from(["", "/events", *map(below, COMMANDS)]),
     headers=st.dictionaries(
         st.sampled_from(["Content-Type", "Accept", "If-Match", "Idempotency-Key", "X-Y"]),
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),

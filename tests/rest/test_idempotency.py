@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.rest.session_request import pack, unpack
+from chalicelib.schemas.commands import CommandName
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, Answer, RestClient, creation
@@ -39,12 +40,16 @@ def version(rest: RestClient) -> int:
     ],
 )
 def test_repeated_command_gets_the_same_bytes(
-    rest: RestClient, store: FakeStore, command: str, body: object
+    rest: RestClient, store: FakeStore, command: CommandName, body: object
 ) -> None:
     rest.post("/v1/sessions", creation())
     if command != "start":
         rest.command("start")
-    before = {"undo": "switch", "set_turn": "pause", "reopen": "complete"}
+    before: dict[CommandName, CommandName] = {
+        "undo": "switch",
+        "set_turn": "pause",
+        "reopen": "complete",
+    }
     if command in before:
         rest.command(before[command])
     store.advance(1_234)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib import __version__
+from chalicelib.schemas.commands import CommandName
 from tests.fakes import FakeStore
 
 from .client import ANNE, BEN, SESSION, RestClient, creation
@@ -386,14 +387,16 @@ def test_deletion_is_idempotent(rest: RestClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["start", "switch", "pause", "resume", "complete", "cancel"])
-def test_command_on_a_missing_session_is_404(rest: RestClient, name: str) -> None:
+def test_command_on_a_missing_session_is_404(rest: RestClient, name: CommandName) -> None:
     answer = rest.command(name)
 
     assert (answer.status, answer.error["code"]) == (404, "SESSION_NOT_FOUND")
 
 
 @pytest.mark.parametrize("name", ["switch", "pause", "resume"])
-def test_command_that_the_status_forbids_names_the_status(rest: RestClient, name: str) -> None:
+def test_command_that_the_status_forbids_names_the_status(
+    rest: RestClient, name: CommandName
+) -> None:
     rest.post("/v1/sessions", creation())
 
     answer = rest.command(name)

@@ -5,6 +5,7 @@ So a field that is added is tested without a change here. Rules between fields a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, NamedTuple
@@ -57,7 +58,8 @@ class _Schemas:
             case "array":
                 return [self.valid(schema["items"])] * schema.get("minItems", 0)
             case "string":
-                return UUID if "pattern" in schema else "x" * schema.get("minLength", 0)
+                least = "x" * schema.get("minLength", 0)
+                return UUID if not _matches(schema, least) else least
             case "integer" | "number":
                 return schema["minimum"]
             case "boolean":
@@ -156,14 +158,19 @@ def _beyond(schema: Schema, step: float) -> Iterator[Invalid]:
 
 
 def _wrong_texts(schema: Schema) -> Iterator[Invalid]:
-    if "pattern" in schema:
-        yield Invalid("", "x")
-        yield Invalid("", "")
-        yield Invalid("", f"{UUID}\n")
+    for text in ("x", f"{UUID}\n", "\0", "a\x1fb"):
+        if not _matches(schema, text):
+            yield Invalid("", text)
     for bound, step in (("minLength", -1), ("maxLength", 1)):
         if bound in schema:
             length = schema[bound] + step
             yield Invalid("", "x" * length, (str(schema[bound]), str(length)))
+
+
+def _matches(schema: Schema, text: str) -> bool:
+    """Whether the text is one that the pattern, if there is one, accepts."""
+    # The end of the text is written otherwise in the dialect of schemas.
+    return re.search(schema.get("pattern", "").replace(r"\z", r"\Z"), text) is not None
 
 
 WITH_FIELDS = [name for name, spec in COMMANDS.items() if spec.model.model_fields]

@@ -15,11 +15,19 @@ from chalice_gateway.proxy_response import http_response
 from chalice_gateway.resources import RouteTable
 from chalicelib.container import Container
 from chalicelib.rest import register
+from chalicelib.schemas.commands import COMMANDS, CommandName
 from tests.api_docs.conformance import check_answer
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 ANNE = "00000000-0000-4000-8000-00000000000a"
 BEN = "00000000-0000-4000-8000-00000000000b"
+
+
+def command_path(name: CommandName) -> str:
+    """Where the command is sent for the session, and for Anne if it is about a participant."""
+    path = COMMANDS[name].path
+    below = f"/{name}" if path is None else path.format(participant_id=ANNE)
+    return f"/v1/sessions/{SESSION}{below}"
 
 
 def creation(**changes: Any) -> dict[str, Any]:

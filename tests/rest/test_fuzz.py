@@ -16,7 +16,7 @@ from chalicelib.schemas.commands import COMMANDS, CommandName
 from chalicelib.schemas.errors import STATUS
 from tests.fakes import FakeStore
 
-from .client import ANNE, BEN, SESSION, Answer, RestClient, creation, rest_client
+from .client import ANNE, BEN, SESSION, Answer, RestClient, command_path, creation, rest_client
 from .conftest import FakeContainer
 
 PATH = f"/v1/sessions/{SESSION}"
@@ -234,13 +234,9 @@ arguments = (
 )
 
 
-POSTED = [name for name, spec in COMMANDS.items() if spec.method == "POST"]
-
-
 def issue(rest: RestClient, name: CommandName, body: Any) -> Answer:
-    method = COMMANDS[name].method
-    path = f"{PATH}/{name}" if method == "POST" else PATH
-    return rest.call(method, path, raw=json.dumps(body).encode() if body else None)
+    raw = json.dumps(body).encode() if body else None
+    return rest.call(COMMANDS[name].method, command_path(name), raw=raw)
 
 
 @bounded
@@ -352,7 +348,7 @@ segments = st.text(
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
     segment=segments | st.just(SESSION),
-    tail=st.sampled_from(["", "/events", *(f"/{name}" for name in POSTED)]),
+    tail=st.sampled_from(["/events", *(command_path(name)[len(PATH) :] for name in COMMANDS)]),
     headers=st.dictionaries(
         st.sampled_from(["Content-Type", "Accept", "If-Match", "Idempotency-Key", "X-Y"]),
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),

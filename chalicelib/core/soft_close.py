@@ -18,8 +18,7 @@ def extend(session: Rotation, soft_close: SoftClose, at_ms: int) -> tuple[Rotati
     extension_ms = soft_close.extend_to_ms - left_ms
     if soft_close.max_extension_ms is not None:
         extension_ms = min(extension_ms, soft_close.max_extension_ms - session.extended_ms)
-    if extension_ms <= 0:
-        return session, 0
+    extension_ms = max(0, extension_ms)
     extended = replace(
         session,
         total_time_ms=session.total_time_ms + extension_ms,

@@ -10,11 +10,13 @@ exact deadlines and several timeouts in one gap.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from hypothesis import strategies as st
 
 from chalicelib.core import time_controls as tc
+from chalicelib.core.appointments import NO_APPOINTMENTS, Appointments
 from chalicelib.core.commands import (
     Adjust,
     Cancel,
@@ -65,6 +67,8 @@ class Scale(NamedTuple):
     period: st.SearchStrategy[int]
     periods: st.SearchStrategy[int]
     wait: st.SearchStrategy[int]
+    ahead: st.SearchStrategy[int]
+    """How long until an appointment."""
 
 
 WIRE = Scale(
@@ -79,6 +83,7 @@ WIRE = Scale(
     wait=st.sampled_from([0, 5_000, 5_000, 60_000, 3_600_000, 40 * 86_400_000]).flatmap(
         lambda most: st.integers(0, most)
     ),
+    ahead=st.integers(1, 5) | st.integers(1, 31 * 86_400_000),
 )
 TINY = Scale(
     duration=st.sampled_from([8, 40, 120]).flatmap(lambda most: st.integers(1, most)),
@@ -91,6 +96,7 @@ TINY = Scale(
     wait=st.sampled_from([4, 4, 4, 4, 12, 12, 12, 60, 60, 3_000]).flatmap(
         lambda most: st.integers(0, most)
     ),
+    ahead=st.sampled_from([6, 40, 300]).flatmap(lambda most: st.integers(1, most)),
 )
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8)
@@ -226,7 +232,24 @@ def setups(
         turn_taking=draw(st.sampled_from(TurnTaking)) if mode in TURNS else TurnTaking.GIVE,
         time_factors=factors,
         participants_may=permissions,
+        appointments=draw(appointments(scale)),
     )
+
+
+@st.composite
+def appointments(draw: st.DrawFn, scale: Scale) -> Appointments:
+    """Often none; those of a session created at the start of a walk."""
+    if draw(st.integers(0, 2)):
+        return NO_APPOINTMENTS
+    starts_at_ms = draw(st.none() | scale.ahead.map(EPOCH_MS.__add__))
+    ends_at_ms = draw(st.none() | scale.ahead.map((starts_at_ms or EPOCH_MS).__add__))
+    if ends_at_ms is not None and ends_at_ms > EPOCH_MS + tc.MAX_CLOCK_MS:
+        ends_at_ms = None
+    return Appointments(starts_at_ms, ends_at_ms)
+
+
+def shifted(instants: Appointments, by_ms: int) -> Appointments:
+    return Appointments(*(None if one is None else one + by_ms for one in instants))
 
 
 def soft_closes(scale: Scale = WIRE) -> st.SearchStrategy[SoftClose]:
@@ -278,7 +301,7 @@ class Step(NamedTuple):
 
 
 def patches(scale: Scale = WIRE) -> st.SearchStrategy[Patch]:
-    """What can be changed in every mode."""
+    """What can be changed; instants are those of a walk that starts at ``EPOCH_MS``."""
     fields: dict[str, st.SearchStrategy[object]] = {
         "metadata": st.none() | st.dictionaries(st.sampled_from("ab"), JSON, max_size=2),
         "message": st.none()
@@ -290,6 +313,11 @@ def patches(scale: Scale = WIRE) -> st.SearchStrategy[Patch]:
         "warn_at_ms": st.none() | st.lists(scale.duration, max_size=3, unique=True),
         "action_on_timeout": st.none()
         | st.builds(lambda action: {"type": action}, st.sampled_from(TimeoutAction)),
+        "starts_at": st.none() | scale.ahead.map(EPOCH_MS.__add__),
+        "ends_at": st.none() | (scale.ahead | scale.session).map(EPOCH_MS.__add__),
+        "participants_may": st.none()
+        | st.just([])
+        | st.lists(st.sampled_from(Permission), max_size=2),
     }
     return cast(st.SearchStrategy[Patch], st.fixed_dictionaries({}, optional=fields).filter(bool))
 
@@ -377,13 +405,15 @@ class Played(NamedTuple):
 
 def play(setup: Setup, walk: Sequence[Step], at_ms: int = EPOCH_MS) -> Iterator[Played]:
     """Apply the steps to a session created at ``at_ms``, at most three after its end."""
+    later_ms = at_ms - EPOCH_MS
+    setup = replace(setup, appointments=shifted(setup.appointments, later_ms))
     session, now_ms, after_end = create(setup, "epoch", at_ms), at_ms, 0
     for step in walk:
         after_end += session.status in ENDED
         if after_end > 3:
             return
         now_ms = instant_of(step, session, now_ms)
-        command = command_of(step, session)
+        command = command_of(step, session, later_ms)
         decision = apply(session, command, now_ms)
         yield Played(session, now_ms, command, decision)
         session = decision.session
@@ -402,7 +432,8 @@ PLAIN: dict[str, Command] = {
 }
 
 
-def command_of(step: Step, session: Session) -> Command | None:
+def command_of(step: Step, session: Session, later_ms: int = 0) -> Command | None:
+    """The command of a step; its instants are put off by ``later_ms``."""
     is_simultaneous = session.setup.sync_mode is SyncMode.SIMULTANEOUS
     if is_simultaneous and step.verb == "switch" and step.own != "switch":
         return _own_command(step, session)
@@ -421,7 +452,20 @@ def command_of(step: Step, session: Session) -> Command | None:
             return Pause(_named_id(step.current, session))
         case "resume" | "pause or resume":
             return Resume()
+        case "update":
+            return Update(_put_off(step.patch or {}, later_ms))
     return _operators_command(step, session)
+
+
+def _put_off(patch: Patch, by_ms: int) -> Patch:
+    given = Appointments(patch.get("starts_at"), patch.get("ends_at"))
+    instants = shifted(given, by_ms)
+    patch = patch.copy()
+    if "starts_at" in patch:
+        patch["starts_at"] = instants.starts_at_ms
+    if "ends_at" in patch:
+        patch["ends_at"] = instants.ends_at_ms
+    return patch
 
 
 def _operators_command(step: Step, session: Session) -> Command | None:
@@ -438,8 +482,6 @@ def _operators_command(step: Step, session: Session) -> Command | None:
             return Reopen()
         case "reset":
             return Reset()
-        case "update":
-            return Update(step.patch or {})
         case "adjust":
             return _adjustment(step, session)
     return None

@@ -56,6 +56,7 @@ SENT: Final[Mapping[str, list[Any]]] = {
     "PatchParticipant": [{"name": "Ben"}],
     "UpdateSession": [
         {"message": {"text": "Ten more minutes", "style": "alert"}, "warn_at_ms": [60_000]},
+        {"starts_at": iso(CREATED_MS + 3_600_000), "ends_at": iso(CREATED_MS + 7_200_000)},
     ],
     "AdjustTime": [{"participant_id": BEN, "delta_ms": 30_000, "reason": "clock set wrongly"}],
     "Ping": [{"type": "PING", "clientTime": SWITCHED_MS + 120}],

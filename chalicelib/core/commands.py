@@ -32,14 +32,13 @@ from .events import (
     SessionReopened,
     SessionReset,
     SessionResumed,
-    SessionStarted,
     SessionUpdated,
     SwitchUndone,
     TimeAdjusted,
     TimeExtended,
 )
 from .participants import Joiner, ParticipantPatch
-from .rules import settle
+from .rules import settle, start
 from .session import (
     ENDED,
     Cycle,
@@ -51,6 +50,7 @@ from .session import (
     admit,
     reset,
     updated,
+    without_past_appointments,
 )
 from .setup import Permission, Setup, TurnTaking
 from .soft_close import extend
@@ -258,6 +258,14 @@ def _next_version(before: S, after: S, now_ms: int) -> S:
 
 
 def _decide(session: Session, command: Command, now_ms: int) -> Decision:
+    if not isinstance(session, Simultaneous) or not session.starts_waiting:
+        return _carry_out(session, command, now_ms)
+    current = simultaneous_commands.past_start(session, now_ms)
+    decision = _carry_out(current, command, now_ms)
+    return replace(decision, session=session) if decision.session is current else decision
+
+
+def _carry_out(session: Session, command: Command, now_ms: int) -> Decision:
     if isinstance(command, Update):
         return _update(session, command, now_ms)
     if isinstance(command, Reset):
@@ -288,7 +296,13 @@ def _update(session: Session, command: Update, now_ms: int) -> Decision:
         edited = replace(edited, undo_record=None)
     if isinstance(edited, Simultaneous) and "warn_at_ms" in changed:
         edited = simultaneous_commands.with_new_warnings(edited, now_ms)
-    return Decision(edited, (SessionUpdated(now_ms, changed),))
+    events: tuple[Event, ...] = (SessionUpdated(now_ms, changed),)
+    starts_at_ms = edited.appointments.starts_at_ms
+    if "starts_at" in changed and starts_at_ms is not None and starts_at_ms <= now_ms:
+        # One within the grace.
+        edited, started = start(edited, now_ms)
+        events += started
+    return Decision(edited, events)
 
 
 def _check_requester(session: Session, command: Command) -> None:
@@ -491,14 +505,8 @@ def _check_mode(session: Rotation, command: Command) -> None:
 def _start(session: Rotation, now_ms: int) -> Decision:
     if session.status is not Status.PENDING:
         raise InvalidTransition(Start.name, session.status)
-    position = cycles.next_in_rotation(session, -1)
-    if position is None:
-        # They have all withdrawn.
-        ended, event = cycles.end(session, Status.EXPIRED, now_ms)
-        return Decision(ended, (event,))
-    started = replace(cycles.begin(session, position, now_ms), started_at_ms=now_ms)
-    first = session.setup.participants[position]
-    return Decision(started, (SessionStarted(now_ms, first.participant_id),))
+    appointments = session.appointments._replace(starts_at_ms=None)
+    return Decision(*cycles.start(replace(session, appointments=appointments), now_ms))
 
 
 def _switch(session: Rotation, command: Switch, now_ms: int) -> Decision:
@@ -619,7 +627,8 @@ def _set_turn(session: Rotation, command: SetTurn, now_ms: int) -> Decision:
 def _reopen(session: Rotation, now_ms: int) -> Decision:
     if session.status not in ENDED:
         raise InvalidTransition(Reopen.name, session.status)
-    return Decision(cycles.reopen(session), (SessionReopened(now_ms),))
+    reopened = without_past_appointments(cycles.reopen(session), now_ms)
+    return Decision(reopened, (SessionReopened(now_ms),))
 
 
 def _require_running(session: Rotation, command: str) -> Cycle:

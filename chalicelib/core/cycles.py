@@ -1,4 +1,4 @@
-"""Cycles: begin, stop, switch, undo, end, reopen; rotation order; elapsed time; deadlines.
+"""Cycles: start, begin, stop, switch, undo, end, reopen; rotation order; elapsed time; deadlines.
 
 Elapsed time excludes pauses. A cycle's elapsed time is its time used, which its clock counts, plus
 its overtime, after the clock has run out. A session's elapsed time is the sum of its cycles'.
@@ -18,12 +18,25 @@ from .events import (
     SessionCompleted,
     SessionEnded,
     SessionExpired,
+    SessionStarted,
 )
 from .session import Cycle, Rotation, Status, Tally, UndoRecord
 from .setup import SyncMode
 from .time_controls import Bank
 
 T = TypeVar("T")
+
+
+def start(session: Rotation, at_ms: int) -> tuple[Rotation, tuple[Event, ...]]:
+    """Begin the first cycle, that of the first in rotation; expire if there is none."""
+    position = next_in_rotation(session, -1)
+    if position is None:
+        # They have all withdrawn.
+        ended, event = end(session, Status.EXPIRED, at_ms)
+        return ended, (event,)
+    started = replace(begin(session, position, at_ms), started_at_ms=at_ms)
+    first = session.setup.participants[position]
+    return started, (SessionStarted(at_ms, first.participant_id),)
 
 
 def begin(session: Rotation, position: int, at_ms: int | None) -> Rotation:
@@ -229,8 +242,10 @@ def is_out_of_time(session: Rotation, position: int) -> bool:
     limit_ms = session.setup.max_time_ms
     if session.setup.sync_mode is not SyncMode.COUNT_UP or limit_ms is None:
         return False
-    used_ms = session.tallies[position].time_used_ms
-    return used_ms >= limit_ms or cycle_has_expired(session, position)
+    if session.cycle is not None and session.cycle.position == position:
+        # At the limit it may be an appointed end that stopped the clock.
+        return cycle_has_expired(session, position)
+    return session.tallies[position].time_used_ms >= limit_ms
 
 
 def cycle_has_expired(session: Rotation, position: int) -> bool:

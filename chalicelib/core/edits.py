@@ -12,7 +12,8 @@ from typing import Any, Final, cast
 
 from typing_extensions import TypedDict
 
-from .errors import InvalidSetup
+from .appointments import Appointments
+from .errors import AlreadyStarted, InvalidSetup
 from .json_values import (
     MAX_ACTION_DATA_BYTES,
     MAX_METADATA_BYTES,
@@ -22,13 +23,15 @@ from .json_values import (
     merged,
     size_bytes,
 )
-from .session import S
+from .session import S, Session, Status, with_appointments
 from .setup import (
     Message,
     MessageStyle,
+    Permission,
     Setup,
     SoftClose,
     TimeoutAction,
+    checked_permissions,
     checked_soft_close,
     default_action,
     fingerprint,
@@ -52,19 +55,25 @@ class SoftClosePatch(TypedDict, total=False):
 
 
 class Patch(TypedDict, total=False):
-    """A value for each field to change; None restores what a creation without it has."""
+    """A value for each field to change; None restores what a creation without it has.
+
+    Instants are in milliseconds.
+    """
 
     metadata: Mapping[str, object] | None
     message: MessagePatch | None
+    starts_at: int | None
+    ends_at: int | None
     warn_at_ms: list[int] | None
     action_on_timeout: ActionPatch | None
     soft_close: SoftClosePatch | None
+    participants_may: list[Permission] | None
 
 
 AFTER_THE_END: Final = frozenset({"metadata", "message"})
 """The fields that can change in an ended session."""
 
-WITHOUT_CLOCKS: Final = frozenset({"metadata", "message", "warn_at_ms"})
+WITHOUT_CLOCKS: Final = frozenset({"metadata", "message", "warn_at_ms", "participants_may"})
 """The fields that change no clock, so that a switch before can still be undone."""
 
 
@@ -75,19 +84,41 @@ def edit(session: S, patch: Patch, now_ms: int) -> tuple[S, tuple[str, ...]]:
 
     Raises:
         InvalidSetup: A merged value exceeds its limits, lacks something, or is not of this mode.
+        AlreadyStarted: The start would change after it.
     """
-    setup, changed = session.setup, []
+    setup, appointments = session.setup, _edit_appointments(session, patch, now_ms)
+    changed = {
+        "starts_at": appointments.starts_at_ms != session.appointments.starts_at_ms,
+        "ends_at": appointments.ends_at_ms != session.appointments.ends_at_ms,
+    }
     for name, edit_field in _EDITS.items():
-        if name not in patch:
-            continue
-        edited = edit_field(setup, patch[name], now_ms)  # type: ignore[literal-required]
-        if edited is not setup:
-            setup = edited
-            changed.append(name)
-    if not changed:
-        return session, ()
-    requested = session.setup.requested or fingerprint(session.setup)
-    return replace(session, setup=replace(setup, requested=requested)), tuple(changed)
+        if name in patch:
+            edited = edit_field(setup, patch[name], now_ms)  # type: ignore[literal-required]
+            setup, changed[name] = edited, edited is not setup
+    if setup is not session.setup:
+        requested = session.setup.requested or fingerprint(session.setup)
+        session = replace(session, setup=replace(setup, requested=requested))
+    if changed["starts_at"]:
+        session = with_appointments(session, appointments)
+    elif changed["ends_at"]:
+        session = replace(session, appointments=appointments)
+    return session, tuple(name for name in _FIELDS if changed.get(name))
+
+
+def _edit_appointments(session: Session, patch: Patch, now_ms: int) -> Appointments:
+    present = session.appointments
+    edited = Appointments(
+        patch.get("starts_at", present.starts_at_ms), patch.get("ends_at", present.ends_at_ms)
+    )
+    if edited.starts_at_ms != present.starts_at_ms:
+        if session.status is not Status.PENDING:
+            raise AlreadyStarted("update", session.status)
+        edited.check_start(now_ms)
+    if edited.ends_at_ms != present.ends_at_ms:
+        edited.check_end(now_ms)
+    if edited != present:
+        edited.check_order()
+    return edited
 
 
 def _edit_metadata(setup: Setup, patch: Mapping[str, object] | None, _: int) -> Setup:
@@ -146,6 +177,13 @@ def _edit_soft_close(setup: Setup, patch: SoftClosePatch | None, _: int) -> Setu
     return replace(setup, soft_close=checked_soft_close(setup.sync_mode, soft_close))
 
 
+def _edit_permissions(setup: Setup, given: list[Permission] | None, _: int) -> Setup:
+    permissions = checked_permissions(setup.sync_mode, given or ())
+    if permissions == setup.participants_may:
+        return setup
+    return replace(setup, participants_may=permissions)
+
+
 def _check_size(field: str, value: object, limit_bytes: int) -> None:
     if depth(value) > MAX_NESTING:
         raise InvalidSetup(field, f"Must be nested at most {MAX_NESTING} levels deep when merged")
@@ -161,4 +199,17 @@ _EDITS: Final[Mapping[str, Callable[[Setup, Any, int], Setup]]] = {
     "warn_at_ms": _edit_warnings,
     "action_on_timeout": _edit_action,
     "soft_close": _edit_soft_close,
+    "participants_may": _edit_permissions,
 }
+
+_FIELDS: Final = (
+    "metadata",
+    "message",
+    "starts_at",
+    "ends_at",
+    "warn_at_ms",
+    "action_on_timeout",
+    "soft_close",
+    "participants_may",
+)
+"""All fields, in the order in which an event names those that changed."""

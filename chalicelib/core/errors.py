@@ -7,6 +7,7 @@ TicklessError
  │    ├── InvalidSetup         the fields of a new session contradict each other
  │    ├── InvalidTransition    the session's status does not allow the command
  │    │    ├── NothingToUndo   no recent switch, or something followed it
+ │    │    ├── AlreadyStarted  a session that has started gets no other start
  │    │    └── InvalidClockTransition  the named participant's clock does not allow it
  │    ├── StaleCycle           the named participant is not active
  │    │    └── TurnTaken       the participant who takes the turn has it already
@@ -70,6 +71,14 @@ class NothingToUndo(InvalidTransition):
         super().__init__(command, status)
         why = f"no switch in the last {within_ms} ms, or a command or timeout followed it"
         self.args = (f"{self}: {why}",)
+
+
+class AlreadyStarted(InvalidTransition):
+    """An appointed start can change only before it."""
+
+    def __init__(self, command: str, status: str) -> None:
+        super().__init__(command, status)
+        self.args = (f"Cannot change starts_at of a session that is {status}",)
 
 
 class InvalidClockTransition(InvalidTransition):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple, TypeVar, cast
 
+from .appointments import NO_APPOINTMENTS, Appointments
 from .clock_blocks import BLOCK_SIZE, Block, Clock, ClockState, make_blocks
 from .setup import Setup, SyncMode
 from .time_controls import Bank
@@ -71,6 +72,7 @@ class Session:
     """One incarnation (``epoch``) of a session, as of ``version``.
 
     ``elapsed_ms`` is how long it had run, without pauses, when a clock last started.
+    ``appointments`` stay when they have been kept, and until they are changed or cleared.
     """
 
     setup: Setup
@@ -83,6 +85,7 @@ class Session:
     updated_at_ms: int
     started_at_ms: int | None = None
     completed_at_ms: int | None = None
+    appointments: Appointments = NO_APPOINTMENTS
 
     @property
     def active_cycle(self) -> Cycle | None:
@@ -121,14 +124,26 @@ class Simultaneous(Session):
 
     ``blocks`` hold the clocks in rotation order. ``running_since_ms`` is the instant at which
     ``elapsed_ms`` was brought up to date; ``None`` while the session does not run.
+    ``starts_waiting`` says that clocks which wait begin at the appointed start, still to come.
     """
 
     blocks: tuple[Block, ...]
     running_since_ms: int | None = None
+    starts_waiting: bool = False
 
 
 def create(setup: Setup, epoch: str, now_ms: int) -> Session:
-    """A pending session, version 1 of its epoch."""
+    """A pending session, version 1 of its epoch.
+
+    Raises:
+        InvalidSetup: An appointment is not possible any more, or too far ahead.
+    """
+    setup.appointments.check_start(now_ms)
+    setup.appointments.check_end(now_ms)
+    return with_appointments(_pending(setup, epoch, now_ms), setup.appointments)
+
+
+def _pending(setup: Setup, epoch: str, now_ms: int) -> Session:
     if setup.sync_mode is SyncMode.SIMULTANEOUS:
         clocks = [_new_clock(setup, position) for position in range(len(setup.participants))]
         return Simultaneous(
@@ -207,9 +222,31 @@ def _admit_to_blocks(session: Simultaneous, setup: Setup, position: int) -> Simu
 
 
 def reset(session: Session) -> Session:
-    """The session as if just created with its present setup, at the same version."""
-    again = create(session.setup, session.epoch, session.created_at_ms)
+    """The session as if just created with its present setup, at the same version.
+
+    It has no appointments: those of the setup may be long past.
+    """
+    again = _pending(session.setup, session.epoch, session.created_at_ms)
     return replace(again, version=session.version, updated_at_ms=session.updated_at_ms)
+
+
+def with_appointments(session: S, appointments: Appointments) -> S:
+    """The session with these appointments, the start still to come."""
+    session = replace(session, appointments=appointments)
+    if isinstance(session, Simultaneous):
+        return replace(session, starts_waiting=appointments.starts_at_ms is not None)
+    return session
+
+
+def without_past_appointments(session: S, now_ms: int) -> S:
+    """The session without the appointments that are not still to come."""
+    ahead = session.appointments.after(now_ms)
+    if ahead == session.appointments:
+        return session
+    session = replace(session, appointments=ahead)
+    if isinstance(session, Simultaneous) and ahead.starts_at_ms is None:
+        return replace(session, starts_waiting=False)
+    return session
 
 
 def updated(session: S, now_ms: int) -> S:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple
 
+from .appointments import NO_APPOINTMENTS, Appointments
 from .errors import InvalidSetup
 from .time_controls import MAX_CLOCK_MS, SUDDEN_DEATH, Fischer, Stages, TimeControl
 
@@ -110,9 +111,10 @@ class Setup:
     that; empty if no factor multiplies. ``names`` are parallel to ``participants``, or empty if
     none has one. ``withdrawn`` are the ids of those who don't take part at present, ``originals``
     the rows of those whose name or factor was changed. ``warn_at_ms`` is in descending order.
-    ``action_data`` and ``metadata`` are opaque: clients get them back unchanged. ``requested`` is
-    the fingerprint of the creation request, if the setup has changed since. ``gives_main_time``
-    says that the session's time control contained the main time of those who have none.
+    ``action_data`` and ``metadata`` are opaque: clients get them back unchanged. ``appointments``
+    are those of the creation request; the session has the present ones. ``requested`` is the
+    fingerprint of that request, if the setup has changed since. ``gives_main_time`` says that the
+    session's time control contained the main time of those who have none.
     """
 
     session_id: str
@@ -134,6 +136,7 @@ class Setup:
     time_factors: tuple[int, ...] = ()
     participants_may: tuple[Permission, ...] = ()
     message: Message | None = None
+    appointments: Appointments = NO_APPOINTMENTS
     requested: str | None = None
     names: tuple[str | None, ...] = ()
     withdrawn: frozenset[str] = frozenset()
@@ -227,6 +230,7 @@ def create_setup(
     participants_may: Iterable[Permission] = (),
     names: Mapping[str, str] | None = None,
     gives_main_time: bool = False,
+    appointments: Appointments = NO_APPOINTMENTS,
 ) -> Setup:
     """Validate a request, sort it into rotation order, and fill in groups and defaults.
 
@@ -259,9 +263,6 @@ def create_setup(
     if any(factor != THOUSANDTHS for factor in factors):
         unscaled_ms = tuple(one.total_time_ms for one in rotation)
         rotation = _allocations(rotation, factors)
-    permissions = tuple(one for one in Permission if one in set(participants_may))
-    if permissions and sync_mode is not SyncMode.SIMULTANEOUS:
-        raise InvalidSetup("participants_may", "Only simultaneous sessions have participants_may")
     bank_count = len(banks) if sync_mode is SyncMode.PER_GROUP else len(rotation)
     _check_control(sync_mode, time_control, increment_ms, bank_count)
     _check_own_controls(sync_mode, time_control, own_controls or {})
@@ -270,6 +271,7 @@ def create_setup(
         check_stages("participants", own_control)
     _check_main_times(total_time_ms, rotation, banks, time_control, own_controls or {})
     _check_turns(sync_mode, turn_taking)
+    appointments.check_order()
     return Setup(
         session_id=session_id,
         sync_mode=sync_mode,
@@ -290,10 +292,11 @@ def create_setup(
         soft_close=checked_soft_close(sync_mode, soft_close),
         turn_taking=turn_taking,
         time_factors=factors,
-        participants_may=permissions,
+        participants_may=checked_permissions(sync_mode, participants_may),
         names=tuple(names.get(one.participant_id) for one in rotation) if names else (),
         unscaled_ms=unscaled_ms,
         gives_main_time=gives_main_time,
+        appointments=appointments,
     )
 
 
@@ -313,6 +316,20 @@ def checked_soft_close(sync_mode: SyncMode, soft_close: SoftClose | None) -> Sof
             "soft_close", f"{sync_mode} sessions have no session clock to extend; use global"
         )
     return soft_close
+
+
+def checked_permissions(
+    sync_mode: SyncMode, participants_may: Iterable[Permission]
+) -> tuple[Permission, ...]:
+    """What participants may do with their own clock, if the mode can let them, in order.
+
+    Raises:
+        InvalidSetup: It can't.
+    """
+    permissions = tuple(one for one in Permission if one in set(participants_may))
+    if permissions and sync_mode is not SyncMode.SIMULTANEOUS:
+        raise InvalidSetup("participants_may", "Only simultaneous sessions have participants_may")
+    return permissions
 
 
 def default_action(sync_mode: SyncMode) -> TimeoutAction:

@@ -29,7 +29,15 @@ from .events import (
     SessionStarted,
     TimeAdjusted,
 )
-from .session import ENDED, LIVE, Simultaneous, Status, admit, updated
+from .session import (
+    ENDED,
+    LIVE,
+    Simultaneous,
+    Status,
+    admit,
+    updated,
+    without_past_appointments,
+)
 from .setup import THOUSANDTHS, Setup, TimeoutAction
 from .simultaneous import (
     clock_of,
@@ -50,18 +58,57 @@ def start(session: Simultaneous, participant_id: str | None, now_ms: int) -> Cha
     """Start the session and all waiting clocks, or the one named."""
     if session.status not in (Status.PENDING, Status.RUNNING):
         raise InvalidTransition("start", session.status)
-    is_first = session.status is Status.PENDING
     if participant_id is not None:
         position = _position_of(session, participant_id)
         clock = _require(session, position, "start", ClockState.WAITING)
         waiting = {position: clock}
     else:
         waiting = _clocks_in(session, ClockState.WAITING)
-        if is_first and not waiting:
-            # They have all withdrawn.
-            return end(session, Status.EXPIRED, now_ms)
-        if not waiting:
+        if not waiting and session.status is Status.RUNNING:
             raise InvalidTransition("start", session.status)
+        session = _without_start(session)
+    return _begin(session, waiting, participant_id, now_ms)
+
+
+def start_as_appointed(session: Simultaneous, at_ms: int) -> Changed:
+    """Start the session, or only the clocks that are still waiting."""
+    waiting = _clocks_in(session, ClockState.WAITING)
+    return _begin(replace(session, starts_waiting=False), waiting, None, at_ms)
+
+
+def is_start_ahead(session: Simultaneous) -> bool:
+    """Whether the session, or a clock that is still waiting, is to start as appointed."""
+    return session.starts_waiting and (
+        session.status is Status.PENDING or bool(_clocks_in(session, ClockState.WAITING))
+    )
+
+
+def past_start(session: Simultaneous, now_ms: int) -> Simultaneous:
+    """The session with its appointed start behind it, if no clock was waiting for that.
+
+    Clocks that wait from now on don't begin by themselves.
+    """
+    starts_at_ms = session.appointments.starts_at_ms
+    is_past = starts_at_ms is not None and starts_at_ms <= now_ms
+    if session.starts_waiting and is_past and session.status is Status.RUNNING:
+        return replace(session, starts_waiting=False)
+    return session
+
+
+def _without_start(session: Simultaneous) -> Simultaneous:
+    if session.appointments.starts_at_ms is None:
+        return session
+    appointments = session.appointments._replace(starts_at_ms=None)
+    return replace(session, appointments=appointments, starts_waiting=False)
+
+
+def _begin(
+    session: Simultaneous, waiting: Mapping[int, Clock], participant_id: str | None, now_ms: int
+) -> Changed:
+    is_first = session.status is Status.PENDING
+    if is_first and not waiting:
+        # They have all withdrawn.
+        return end(session, Status.EXPIRED, now_ms)
     if is_first:
         session = replace(
             session, status=Status.RUNNING, running_since_ms=now_ms, started_at_ms=now_ms
@@ -183,11 +230,24 @@ def resume(session: Simultaneous, participant_id: str | None, now_ms: int) -> Ch
             state=ClockState.RUNNING, counted_to_ms=time_ms, finished_at_ms=None
         )
         event: Event = ParticipantResumed(now_ms, participant_id)
-        return with_clocks(session, {position: resumed}, time_ms), (event,)
+        return _settled(with_clocks(session, {position: resumed}, time_ms), (event,), now_ms)
     if session.status is not Status.PAUSED:
         raise InvalidTransition("resume", session.status)
     session = replace(session, status=Status.RUNNING, running_since_ms=now_ms)
-    return session, (SessionResumed(now_ms),)
+    # An appointed start in the pause is made up for, and a clock that an appointed end has
+    # stopped at 0 runs out.
+    events: tuple[Event, ...] = (SessionResumed(now_ms),)
+    starts_at_ms = session.appointments.starts_at_ms
+    if starts_at_ms is not None and starts_at_ms <= now_ms and is_start_ahead(session):
+        session, begun = start_as_appointed(session, now_ms)
+        events += begun
+    return _settled(session, events, now_ms)
+
+
+def _settled(session: Simultaneous, events: tuple[Event, ...], now_ms: int) -> Changed:
+    """With what is due at this instant."""
+    settled, timeouts = settle(updated(session, now_ms), now_ms)
+    return settled, (*events, *timeouts)
 
 
 def end(session: Simultaneous, status: Status, now_ms: int) -> Changed:
@@ -216,7 +276,8 @@ def reopen(session: Simultaneous, now_ms: int) -> Changed:
     }
     session = with_clocks(session, timed_out, session.elapsed_ms)
     status = Status.PENDING if session.started_at_ms is None else Status.PAUSED
-    return replace(session, status=status, completed_at_ms=None), (SessionReopened(now_ms),)
+    session = replace(session, status=status, completed_at_ms=None)
+    return without_past_appointments(session, now_ms), (SessionReopened(now_ms),)
 
 
 def with_new_warnings(session: Simultaneous, now_ms: int) -> Simultaneous:
@@ -264,10 +325,8 @@ def _settle_adjusted(
         raise InvalidAdjustment(
             field, f"A clock can be set to at most {MAX_CLOCK_MS} ms; this would be {most_ms}"
         )
-    session = updated(with_clocks(session, adjusted, session.elapsed_ms), now_ms)
     # A running clock that was taken to 0 runs out at this instant.
-    settled, timeouts = settle(session, now_ms)
-    return settled, (event, *timeouts)
+    return _settled(with_clocks(session, adjusted, session.elapsed_ms), (event,), now_ms)
 
 
 _ADJUSTABLE = (ClockState.WAITING, ClockState.RUNNING, ClockState.PAUSED)
@@ -294,7 +353,8 @@ def _adjusted(
             return clock
         return clock._replace(total_ms=clock.used_ms + delta_ms, has_expired=False)
     is_running = session.status is Status.RUNNING and clock.state is ClockState.RUNNING
-    takeable_ms = clock.remaining_ms - (0 if is_running else least_ms)
+    # A clock that an appointed end stopped at 0 has nothing to take.
+    takeable_ms = max(0, clock.remaining_ms - (0 if is_running else least_ms))
     return clock._replace(total_ms=clock.total_ms + max(delta_ms, -takeable_ms))
 
 

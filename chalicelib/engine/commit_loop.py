@@ -27,12 +27,13 @@ from ..core.errors import (
     SessionExists,
     SessionNotFound,
 )
-from ..core.events import Event, SessionCreated
+from ..core.events import Event, ParticipantStarted, SessionCreated, SessionStarted
 from ..core.rules import (
     deadline_ms,
     due_with_deadline_ms,
     last_deadline_ms,
     runs_without_end,
+    settle,
 )
 from ..core.session import Session, create
 from ..core.setup import Setup
@@ -56,6 +57,8 @@ from .idempotency import IdempotentRequest
 
 LONGEST_UNUSED_MS = 31 * 24 * 60 * 60_000
 """How long after its last command a session may live: while a clock runs, or a client watches."""
+
+_STARTS = (SessionStarted, ParticipantStarted)
 
 random_id: Callable[[], str] = partial(token_hex, 16)
 """Epochs, and the command ids of requests without a key."""
@@ -135,7 +138,9 @@ class CommitLoop:
         epoch = self.new_id()
         while loaded.session is None:
             now_ms = loaded.now_ms
-            decision = Decision(create(setup, epoch, now_ms), (SessionCreated(now_ms),))
+            # An appointed start within the grace is due at once.
+            session, events = settle(create(setup, epoch, now_ms), now_ms)
+            decision = Decision(session, (SessionCreated(now_ms), *events))
             result = replace(CommandResult.of(decision, now_ms), created=True)
             committed = self._commit(None, result, idempotency, renew=True)
             if isinstance(committed, StoredRecord):
@@ -255,6 +260,8 @@ class CommitLoop:
         renew: bool,
     ) -> Commit:
         session, now_ms, ends_ms = result.session, result.now_ms, result.deadline_ms
+        # An appointed start renews the time to live as the command would.
+        renew = renew or any(isinstance(event, _STARTS) for event in result.events)
         renewable_until_ms = now_ms + max(LONGEST_UNUSED_MS, self._session_ttl_ms)
         expires_at_ms = max(now_ms, last_deadline_ms(session, ends_ms) or 0) + self._session_ttl_ms
         if runs_without_end(session):

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from ..core.time_controls import MAX_CLOCK_MS
@@ -40,6 +50,31 @@ MainTime = Annotated[
     AfterValidator(_not_too_short),
 ]
 """A duration, or 0 where a time control has periods after main time."""
+
+
+INSTANT_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{3})?Z"
+
+
+def _read_instant(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(INSTANT_PATTERN, value):
+        try:
+            return round(datetime.fromisoformat(value).timestamp() * 1000)
+        except ValueError:
+            pass
+    raise PydanticCustomError(
+        "instant", "Input should be an instant in UTC, such as 2026-12-01T09:00:00.000Z"
+    )
+
+
+Instant = Annotated[
+    int,
+    PlainValidator(_read_instant),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "pattern": f"^{INSTANT_PATTERN}$"},
+        mode="validation",
+    ),
+]
+"""An instant in ISO 8601, UTC, with or without milliseconds; read as milliseconds."""
 
 
 class Request(BaseModel):

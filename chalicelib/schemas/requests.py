@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 
 from ..core import commands
+from ..core.appointments import Appointments
 from ..core.commands import Adjust, Finish, Pause, Resume, Start, Switch
 from ..core.edits import Patch
 from ..core.json_values import (
@@ -49,7 +50,15 @@ from ..core.setup import (
     create_setup,
 )
 from .errors import FieldProblem, InvalidRequest, MalformedJson, from_validation
-from .fields import MAX_DURATION_MS, UUID_PATTERN, Duration, MainTime, Request, Uuid
+from .fields import (
+    MAX_DURATION_MS,
+    UUID_PATTERN,
+    Duration,
+    Instant,
+    MainTime,
+    Request,
+    Uuid,
+)
 from .time_controls import MAX_INCREMENT_MS, StagesRequest, TimeControlRequest
 
 MAX_WARNING_MS = 86_400_000
@@ -188,6 +197,8 @@ class CreateSession(Request):
     soft_close: SoftCloseRequest | None = None
     turn_taking: TurnTaking | None = None
     participants_may: Annotated[list[Permission], Field(max_length=2)] | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
     metadata: Annotated[dict[str, JsonValue], _at_most(MAX_METADATA_BYTES)] | None = Field(
         None, description=f"At most {MAX_METADATA_BYTES} bytes of JSON, {MAX_NESTING} levels deep"
     )
@@ -246,6 +257,7 @@ class CreateSession(Request):
                 if participant.name is not None
             },
             gives_main_time=self._written_ms is not None,
+            appointments=Appointments(self.starts_at, self.ends_at),
         )
 
     @property
@@ -341,9 +353,14 @@ class UpdateSession(Request):
         " merged",
     )
     message: MessagePatch | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
     warn_at_ms: Annotated[list[WarningTime], Field(max_length=10)] | None = None
     action_on_timeout: ActionOnTimeoutPatch | None = None
     soft_close: SoftClosePatch | None = None
+    participants_may: (
+        Annotated[list[Annotated[Permission, Field(strict=False)]], Field(max_length=2)] | None
+    ) = None
 
     def command(self) -> commands.Update:
         return commands.Update(cast(Patch, self.model_dump(exclude_unset=True)))

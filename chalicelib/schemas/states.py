@@ -99,6 +99,8 @@ class SessionState(TypedDict):
     cycle_elapsed_ms: int
     session_started_at: str | None
     session_completed_at: str | None
+    starts_at: str | None
+    ends_at: str | None
     created_at: str
     updated_at: str
     deadline_at: str | None
@@ -170,6 +172,8 @@ def state_with_deadline(
         "cycle_elapsed_ms": cycle.elapsed_ms if cycle else 0,
         "session_started_at": _iso(session.started_at_ms),
         "session_completed_at": _iso(session.completed_at_ms),
+        "starts_at": _iso(session.appointments.starts_at_ms),
+        "ends_at": _iso(session.appointments.ends_at_ms),
         "created_at": iso(session.created_at_ms),
         "updated_at": iso(session.updated_at_ms),
         "deadline_at": _iso(ends_ms),

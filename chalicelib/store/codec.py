@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 from pydantic_core import from_json, to_json
 
 from ..core import events
+from ..core.appointments import NO_APPOINTMENTS, Appointments
 from ..core.clock_blocks import Block, Clock, ClockState, Summary
 from ..core.events import Event
 from ..core.session import Cycle, Rotation, Session, Simultaneous, Status, Tally, UndoRecord
@@ -112,6 +113,7 @@ def _optional(setup: Setup) -> dict[str, object]:
         "time_factors": setup.time_factors,
         "participants_may": setup.participants_may,
         "message": setup.message,
+        "appointments": None if setup.appointments == NO_APPOINTMENTS else setup.appointments,
         "requested": setup.requested,
         "names": setup.names,
         "withdrawn": sorted(setup.withdrawn),
@@ -132,6 +134,8 @@ def encode_facts(session: Session) -> bytes:
         "started_at_ms": session.started_at_ms,
         "completed_at_ms": session.completed_at_ms,
     }
+    if session.appointments != NO_APPOINTMENTS:
+        facts["appointments"] = session.appointments
     match session:
         case Simultaneous():
             return _encode_blocks(session, facts)
@@ -143,6 +147,8 @@ def encode_facts(session: Session) -> bytes:
 def _encode_blocks(session: Simultaneous, facts: dict[str, object]) -> bytes:
     """One line for the session and the summaries of its blocks, and one for each block's clocks."""
     facts["running_since_ms"] = session.running_since_ms
+    if session.starts_waiting:
+        facts["starts_waiting"] = True
     facts["blocks"] = [block.summary for block in session.blocks]
     return b"\n".join((to_json(facts), *map(_block_line, session.blocks)))
 
@@ -201,12 +207,15 @@ def decode(epoch: str, version: int, setup: bytes, facts: bytes) -> Session:
             "updated_at_ms": current["updated_at_ms"],
             "started_at_ms": current["started_at_ms"],
             "completed_at_ms": current["completed_at_ms"],
+            # Optional, and missing in what older releases wrote.
+            "appointments": _appointments(current),
         }
         if "blocks" in current:
             blocks = zip(current["blocks"], lines, strict=True)
             return Simultaneous(
                 **known,
                 running_since_ms=current["running_since_ms"],
+                starts_waiting=current.get("starts_waiting", False),
                 blocks=tuple(Block(Summary(*one), _StoredClocks(line)) for one, line in blocks),
             )
         cycle = current["cycle"]
@@ -365,6 +374,7 @@ def _setup(stored: bytes) -> Setup:
         time_factors=tuple(known.get("time_factors", ())),
         participants_may=tuple(map(Permission, known.get("participants_may", ()))),
         message=_message(known.get("message")),
+        appointments=_appointments(known),
         requested=known.get("requested"),
         names=tuple(known.get("names", ())),
         withdrawn=frozenset(known.get("withdrawn", ())),
@@ -372,6 +382,10 @@ def _setup(stored: bytes) -> Setup:
         unscaled_ms=tuple(known.get("unscaled_ms", ())),
         gives_main_time=known.get("gives_main_time", False),
     )
+
+
+def _appointments(known: dict[str, Any]) -> Appointments:
+    return Appointments(*known["appointments"]) if "appointments" in known else NO_APPOINTMENTS
 
 
 def _message(row: list[Any] | None) -> Message | None:

@@ -100,7 +100,7 @@ def test_instants_and_ids_in_responses_have_formats() -> None:
         and not ("pattern" in field and "format" not in field)
     }
 
-    assert len(formats) == 19
+    assert len(formats) == 21
     for name, named in formats:
         assert named == ("uuid" if name.lower().endswith("id") else "date-time"), name
 

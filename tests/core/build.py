@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
+from chalicelib.core.appointments import NO_APPOINTMENTS
 from chalicelib.core.commands import (
     Adjust,
     Cancel,
@@ -31,7 +32,7 @@ from chalicelib.core.errors import RuleError
 from chalicelib.core.events import Event
 from chalicelib.core.participants import Joiner, ParticipantPatch
 from chalicelib.core.rules import clocks, deadline_ms
-from chalicelib.core.session import Rotation, Session, create
+from chalicelib.core.session import Rotation, S, Session, create, with_appointments
 from chalicelib.core.setup import Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.core.view import Clocks, ParticipantView
 
@@ -203,6 +204,11 @@ def game(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Game:
 def started(mode: SyncMode, names: Iterable[str] = "ab", **fields: Any) -> Game:
     """A session started at 0."""
     return game(mode, names, **fields).start(0)
+
+
+def without_appointments(session: S) -> S:
+    """The session with its clocks alone."""
+    return with_appointments(session, NO_APPOINTMENTS)
 
 
 def stopped_views(views: list[ParticipantView], ended: str | None = None) -> list[dict[str, Any]]:

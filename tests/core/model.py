@@ -28,6 +28,7 @@ from chalicelib.core.commands import (
 )
 from chalicelib.core.edits import Patch
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
+from tests.core.appointments_model import refusal_of_appointments, still_to_come
 
 Shown = dict[str, object]
 
@@ -249,9 +250,12 @@ class Model:
     """Until when the session clock has warned, regardless of undone switches."""
     before_switch: Model | None = None
     """The state before the last switch, until the next command or timeout."""
+    starts_at: int | None = None
+    ends_at: int | None = None
 
     def __post_init__(self) -> None:
         setup = self.setup
+        self.starts_at, self.ends_at = setup.appointments
         self.mode = setup.sync_mode
         self.control = setup.time_control or tc.Fischer(setup.increment_ms)
         self.session_left = setup.total_time_ms
@@ -283,6 +287,15 @@ class Model:
             self.now += 1
             if self.status == "running":
                 self.tick()
+            elif self.now == self.ends_at and self.status in ("pending", "paused"):
+                self.end("expired", self.now)
+            elif self.now == self.starts_at and self.status == "pending":
+                self.start()
+
+    def start(self) -> None:
+        self.status = "running"
+        self.log.append((self.now, "session_started", self.players[0].name))
+        self.begin(self.players[0])
 
     def tick(self) -> None:
         player = self.active
@@ -295,6 +308,9 @@ class Model:
             self.count_down(player)
         if self.mode is SyncMode.GLOBAL:
             self.session_left -= 1
+        if self.now == self.ends_at:
+            self.end("expired", self.now)
+            return
         self.warn(player, before)
         if self.mode is SyncMode.GLOBAL and self.session_left == 0:
             self.end("expired", self.now)
@@ -385,6 +401,11 @@ class Model:
         is_over = self.status not in ALLOWED_FROM["update"].split()
         if is_over and not set(patch) <= {"metadata", "message"}:
             return "INVALID_STATE_TRANSITION"
+        refused = refusal_of_appointments(self, patch)
+        if refused is not None:
+            return refused
+        if patch.get("participants_may"):
+            return "VALIDATION_ERROR"
         setup = self.setup
         if "warn_at_ms" in patch:
             marks = sorted(patch["warn_at_ms"] or [], reverse=True)
@@ -397,6 +418,12 @@ class Model:
                 self.before_switch = None
             setup = replace(setup, action_on_timeout=action, action_data=data)
         self.setup = setup
+        ends_at, self.ends_at = self.ends_at, patch.get("ends_at", self.ends_at)
+        if ends_at != self.ends_at:
+            self.before_switch = None
+        self.starts_at = patch.get("starts_at", self.starts_at)
+        if self.status == "pending" and self.starts_at is not None and self.starts_at <= self.now:
+            self.start()
         return None
 
     def undo(self) -> str | None:
@@ -417,9 +444,8 @@ class Model:
     def carry_out_allowed(self, command: Command) -> tuple[str | None, str | None]:
         match command:
             case Start():
-                self.status = "running"
-                self.log.append((self.now, "session_started", self.players[0].name))
-                self.begin(self.players[0])
+                self.starts_at = None
+                self.start()
             case Switch():
                 return self.command_switch(command)
             case Pause(current):
@@ -432,6 +458,8 @@ class Model:
                 self.log.append((self.now, "session_resumed", None))
                 if self.mode is SyncMode.GLOBAL and self.session_left == 0:
                     self.end("expired", self.now)
+                elif self.active and not self.in_overtime and self.has_run_out(self.active):
+                    self.time_out(self.active)
             case Complete() | Cancel():
                 self.command_end("completed" if isinstance(command, Complete) else "cancelled")
             case _:
@@ -449,6 +477,7 @@ class Model:
             case Reset():
                 log = [*self.log, (self.now, "session_reset", None)]
                 again = Model(self.setup, self.now, log=log, session_warned_to=self.now)
+                again.starts_at = again.ends_at = None
                 self.__dict__.update(again.__dict__)
         return None, None
 
@@ -469,6 +498,7 @@ class Model:
     def reopen(self) -> None:
         self.log.append((self.now, "session_reopened", None))
         self.active, self.completed_at = self.last_active, None
+        self.starts_at, self.ends_at = still_to_come(self)
         if self.active is not None:
             self.active.cycles -= 1
         self.status = "pending" if self.active is None else "paused"
@@ -607,6 +637,9 @@ class Model:
                 return
             successor = in_time[0]
         player.cycles += 1
+        if self.mode is SyncMode.COUNT_UP and player.used == self.setup.max_time_ms:
+            # An appointed end had stopped this stopwatch in its last millisecond.
+            player.expired = True
         previous, following = self.bank_of(player), self.bank_of(successor)
         if previous is not None and following is not None and previous is not following:
             following.main += previous.stop()

@@ -26,6 +26,7 @@ from chalicelib.core.commands import (
 )
 from chalicelib.core.edits import Patch
 from chalicelib.core.setup import Setup, TimeoutAction
+from tests.core.appointments_model import refusal_of_appointments, still_to_come
 
 Shown = dict[str, object]
 
@@ -55,6 +56,7 @@ class OwnClock:
     overtime: int = 0
     expired: bool = False
     timed_out: bool = False
+    begun_at: int | None = None
     was: str = ""
     """What it was before the session stopped it."""
     ended_session: bool = False
@@ -86,8 +88,13 @@ class SimultaneousModel:
     completed_at: int | None = None
     has_begun: bool = False
     log: list[tuple[int, str, str | None]] = field(default_factory=list)
+    starts_at: int | None = None
+    ends_at: int | None = None
+    start_missed: bool = False
+    """Whether the start passed in this pause."""
 
     def __post_init__(self) -> None:
+        self.starts_at, self.ends_at = self.setup.appointments
         for one, thousandths in zip(self.setup.participants, self.setup.time_factors, strict=True):
             total, factor = one.total_time_ms, Decimal(thousandths) / 1000
             self.clocks.append(OwnClock(one.participant_id, one.group_id, factor, total, total))
@@ -98,7 +105,26 @@ class SimultaneousModel:
         while self.now < now:
             self.now += 1
             if self.status == "running":
+                for clock in self.running:
+                    clock.tick()
+            if self.now == self.ends_at and self.status in ("pending", "running", "paused"):
+                self.end("expired")
+            if self.now == self.starts_at:
+                self.start_missed = self.status == "paused"
+                if self.status in ("pending", "running"):
+                    self.start_waiting()
+            if self.status == "running":
                 self.tick()
+
+    def start_waiting(self) -> None:
+        waiting = [clock for clock in self.clocks if clock.state == "waiting"]
+        if self.status == "pending":
+            self.log.append((self.now, "session_started", None))
+        elif waiting:
+            self.log.append((self.now, "participant_started", None))
+        self.status, self.has_begun = "running", True
+        for clock in waiting:
+            clock.state, clock.begun_at = "running", self.now
 
     @property
     def running(self) -> list[OwnClock]:
@@ -106,8 +132,8 @@ class SimultaneousModel:
 
     def tick(self) -> None:
         for clock in self.running:
-            clock.tick()
-            if not clock.expired and clock.left in self.setup.warn_at_ms:
+            has_ticked = clock.begun_at != self.now and not clock.expired
+            if has_ticked and clock.left in self.setup.warn_at_ms:
                 self.log.append((self.now, "time_warning", clock.name))
         self.time_out()
 
@@ -139,9 +165,11 @@ class SimultaneousModel:
         if isinstance(command, Reset):
             log = [*self.log, (self.now, "session_reset", None)]
             self.__dict__.update(SimultaneousModel(self.setup, self.now, log=log).__dict__)
+            self.starts_at = self.ends_at = None
             return
         self.log.append((self.now, "session_reopened", None))
         self.status, self.completed_at = "paused" if self.has_begun else "pending", None
+        self.starts_at, self.ends_at = still_to_come(self)
         for clock in self.clocks:
             if clock.ended_session:
                 clock.state, clock.timed_out, clock.ended_session = "running", False, False
@@ -160,12 +188,19 @@ class SimultaneousModel:
         """Only what concerns clocks: how the next timeouts come, and which warnings."""
         if self.completed_at is not None and not set(patch) <= {"metadata", "message"}:
             return REFUSED
+        refused = refusal_of_appointments(self, patch)
+        if refused is not None:
+            return refused
         if "warn_at_ms" in patch:
             marks = sorted(patch["warn_at_ms"] or [], reverse=True)
             self.setup = replace(self.setup, warn_at_ms=tuple(marks))
         if "action_on_timeout" in patch:
             action = (patch["action_on_timeout"] or {}).get("type") or TimeoutAction.NOTIFY
             self.setup = replace(self.setup, action_on_timeout=action)
+        self.ends_at = patch.get("ends_at", self.ends_at)
+        self.starts_at = patch.get("starts_at", self.starts_at)
+        if self.status == "pending" and self.starts_at is not None and self.starts_at <= self.now:
+            self.start_waiting()
         return None
 
     def refusal_of(self, command: Command) -> str | None:
@@ -211,6 +246,8 @@ class SimultaneousModel:
             waiting = [clock for clock in waiting if clock.name == name]
         if not waiting:
             return REFUSED
+        if name is None:
+            self.starts_at = None
         is_first = self.status == "pending"
         self.status, self.has_begun = "running", True
         for clock in waiting:
@@ -255,6 +292,10 @@ class SimultaneousModel:
         if name is None:
             self.status = "running"
             self.log.append((self.now, "session_resumed", None))
+            if self.start_missed:
+                self.start_missed = False
+                self.start_waiting()
+            self.time_out()
             return None
         clock = self.named(name)
         if clock is None:
@@ -263,6 +304,7 @@ class SimultaneousModel:
             return REFUSED
         clock.state = "running"
         self.log.append((self.now, "participant_resumed", name))
+        self.time_out()
         return None
 
     def told_to_adjust(self, command: Adjust) -> str | None:

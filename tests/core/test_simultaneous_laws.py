@@ -11,10 +11,11 @@ from chalicelib.core.clock_blocks import make_block
 from chalicelib.core.commands import Adjust, Finish, Pause, Reset, Resume, Start, apply
 from chalicelib.core.events import ParticipantFinished, SessionEnded
 from chalicelib.core.rules import clocks, deadline_ms, last_deadline_ms
-from chalicelib.core.session import Session, Simultaneous, Status
+from chalicelib.core.session import ENDED, Session, Simultaneous, Status
 from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.core.simultaneous_view import clock_instants
 from chalicelib.core.view import ParticipantView
+from tests.core.build import without_appointments
 from tests.strategies import EPOCH_MS, Played, Step, play, setups, walks
 
 MODE = [SyncMode.SIMULTANEOUS]
@@ -34,15 +35,17 @@ def shown(session: Session, now_ms: int) -> dict[str, ParticipantView]:
 def test_used_time_and_overtime_are_the_time_a_clock_ran(case: Case) -> None:
     ran_ms, before_ms, running = Counter[str](), EPOCH_MS, set[str]()
     for played in play(*case):
-        ends_ms = dict.fromkeys(running, played.now_ms)
+        # Clocks may have begun by an appointment since the step before.
+        since_ms = dict.fromkeys(running, before_ms) | begun_ms(played)
+        ends_ms = dict.fromkeys(since_ms, played.now_ms)
         for event in played.decision.events:
             if isinstance(event, ParticipantFinished):
                 ends_ms[event.participant_id] = event.at_ms
             # Not the session's own instant: the same step may reopen it.
             if isinstance(event, SessionEnded):
                 ends_ms = {one: min(ended_ms, event.at_ms) for one, ended_ms in ends_ms.items()}
-        for one in running:
-            ran_ms[one] += ends_ms[one] - before_ms
+        for one in since_ms:
+            ran_ms[one] += ends_ms[one] - since_ms[one]
         if isinstance(played.command, Reset) and played.decision.refusal is None:
             ran_ms.clear()
         views = shown(played.after, played.now_ms)
@@ -53,12 +56,27 @@ def test_used_time_and_overtime_are_the_time_a_clock_ran(case: Case) -> None:
             assert view["time_used_ms"] + view["overtime_ms"] == ran_ms[one]
 
 
+def begun_ms(played: Played) -> dict[str, int]:
+    """The clocks that a step found waiting and left begun, and when each began."""
+    begun: dict[str, int] = {}
+    assert isinstance(played.before, Simultaneous)
+    assert isinstance(played.after, Simultaneous)
+    for position, one in enumerate(played.after.setup.participants):
+        began_ms = clock_instants(played.after, position).started_at_ms
+        if began_ms is not None and clock_instants(played.before, position).started_at_ms is None:
+            begun[one.participant_id] = began_ms
+    return begun
+
+
 @given(CASES)
 def test_used_and_remaining_time_are_the_allocation(case: Case) -> None:
     for played in play(*case):
         for view in shown(played.after, played.now_ms).values():
             assert view["time_used_ms"] + view["time_remaining_ms"] == view["total_time_ms"]
-            assert (view["time_remaining_ms"] == 0) == view["has_expired"]
+            assert view["time_remaining_ms"] == 0 or not view["has_expired"]
+            if played.after.status is Status.RUNNING and view["is_active"]:
+                # An appointed end stops a clock at 0 without its timeout.
+                assert (view["time_remaining_ms"] == 0) == view["has_expired"]
 
 
 def named(played: Played) -> str | None:
@@ -84,11 +102,30 @@ def test_command_to_one_participant_changes_no_other_figures(case: Case) -> None
                 assert before[other][name] == after[other][name]  # type: ignore[literal-required]
 
 
+@given(CASES, st.integers(0, 100))
+def test_ended_session_keeps_its_last_figures(case: Case, later_ms: int) -> None:
+    for played in play(*case):
+        ended_ms = played.after.completed_at_ms
+        is_new = ended_ms is not None and played.before.completed_at_ms is None
+        if ended_ms is None or not is_new or isinstance(played.command, Adjust):
+            continue
+        last = apply(played.before, None, played.now_ms).session
+        if last.status in ENDED:
+            # A timeout or an appointment ended it: this is the millisecond before.
+            last = apply(played.before, None, ended_ms - 1).session
+        assert last.status not in ENDED
+        before, after = shown(last, ended_ms), shown(played.after, played.now_ms + later_ms)
+        for one in before:
+            for name in ("time_used_ms", "time_remaining_ms", "overtime_ms", "total_time_ms"):
+                assert before[one][name] == after[one][name]
+        assert not any(view["is_active"] or view["is_running"] for view in after.values())
+
+
 @given(CASES)
 def test_deadlines_are_the_first_and_last_of_the_clocks(case: Case) -> None:
     for played in play(*case):
-        session = played.after
-        assert isinstance(session, Simultaneous)
+        assert isinstance(played.after, Simultaneous)
+        session = without_appointments(played.after)
         all_ms = [
             clock_instants(session, position).deadline_ms
             for position in range(len(case[0].participants))

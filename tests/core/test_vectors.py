@@ -72,7 +72,7 @@ def test_worked_example_of_the_second_part(case: dict[str, Any]) -> None:
     body = json.dumps(case["create"]).encode()
     if "refused" in case:
         with pytest.raises((InvalidRequest, InvalidSetup)) as refused:
-            read(CreateSession, body).setup()
+            create(read(CreateSession, body).setup(), "epoch", case["created_at"])
         answer = problem(refused.value)
         assert answer is not None
         assert answer.code == case["refused"]

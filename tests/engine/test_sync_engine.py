@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import errors
+from chalicelib.core.appointments import Appointments
 from chalicelib.core.commands import Adjust, Cancel, Pause, Start, Switch, Undo
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.engine.commit_loop import LONGEST_UNUSED_MS, CommandResult, CommitLoop
@@ -333,6 +334,36 @@ def test_reads_refusals_and_timeouts_do_not_renew_a_session(
         engine.resume_session(SESSION)
 
     assert store.expires_at_ms(SESSION) == expires_at_ms
+
+
+def test_session_is_kept_from_its_appointed_start_on(engine: SyncEngine, store: RacedStore) -> None:
+    starts_at_ms = store.clock_ms + 7 * TTL_MS
+    engine.create_session(
+        chess(action_on_timeout=TimeoutAction.END_SESSION, appointments=Appointments(starts_at_ms))
+    )
+    assert store.deadlines == {SESSION: starts_at_ms}
+    assert store.expires_at_ms(SESSION) == starts_at_ms + TTL_MS
+
+    store.advance(7 * TTL_MS + 10)
+    (started,) = engine.settle_many([SESSION])
+
+    # As after the command, whose clock the session outlives.
+    assert started is not None
+    assert store.deadlines == {SESSION: starts_at_ms + 10_000}
+    assert store.expires_at_ms(SESSION) == starts_at_ms + 10_000 + TTL_MS
+    assert store.commits[-1].renewable_until_ms == started.now_ms + LONGEST_UNUSED_MS
+
+
+def test_session_that_runs_without_end_is_kept_until_its_appointed_one(
+    engine: SyncEngine, store: RacedStore
+) -> None:
+    ends_at_ms = store.clock_ms + 3 * TTL_MS
+    engine.create_session(chess(appointments=Appointments(None, ends_at_ms)))
+    engine.start_session(SESSION)
+    assert store.expires_at_ms(SESSION) == ends_at_ms + TTL_MS
+    store.advance(20_000)
+    engine.get_current_state(SESSION)
+    assert store.deadlines == {SESSION: ends_at_ms}
 
 
 def test_deadline_is_indexed_only_while_a_clock_runs(engine: SyncEngine, store: RacedStore) -> None:

@@ -23,6 +23,7 @@ REQUESTS = requests(TEXT)
 PICTURES = pictures(TEXT)
 
 LARGEST_BYTES = 25_000
+HOUR_MS = 3_600_000
 
 
 def session_id(body: bytes) -> str:
@@ -31,12 +32,15 @@ def session_id(body: bytes) -> str:
 
 @pytest.mark.parametrize("body", REQUESTS, ids=session_id)
 def test_each_request_creates_a_session_that_can_be_started_and_switched(body: bytes) -> None:
-    session = create(read(CreateSession, body).setup(), "epoch", 0)
+    setup = read(CreateSession, body).setup()
+    # Some have an appointment: they are created an hour before.
+    now_ms = (setup.appointments.starts_at_ms or HOUR_MS) - HOUR_MS
+    session = create(setup, "epoch", now_ms)
     is_simultaneous = session.setup.sync_mode is SyncMode.SIMULTANEOUS
     first = session.setup.participants[0].participant_id
 
     for at_ms, command in ((0, Start()), (1_000, Finish(first) if is_simultaneous else Switch())):
-        decision = apply(session, command, at_ms)
+        decision = apply(session, command, now_ms + at_ms)
         assert decision.refusal is None
         session = decision.session
 

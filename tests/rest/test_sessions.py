@@ -60,6 +60,8 @@ def test_creation_is_201_with_the_whole_state(rest: RestClient, store: FakeStore
         "cycle_elapsed_ms": 0,
         "session_started_at": None,
         "session_completed_at": None,
+        "starts_at": None,
+        "ends_at": None,
         "deadline_at": None,
     }
 

@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 import pytest
 
+from chalicelib.core.appointments import NO_APPOINTMENTS, Appointments
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sweeper import MAX_PER_SCAN, Sweeper
@@ -83,6 +84,18 @@ class Scene:
         self, session_id: str, warn_at_ms: Sequence[int] = (), *, total_ms: int = ALLOWED_MS
     ) -> int:
         """The instant at which it is to be settled."""
+        self.create_session(session_id, warn_at_ms, total_ms=total_ms)
+        self.engine.start_session(session_id)
+        return self.store.deadlines[session_id]
+
+    def create_session(
+        self,
+        session_id: str,
+        warn_at_ms: Sequence[int] = (),
+        *,
+        total_ms: int = ALLOWED_MS,
+        appointments: Appointments = NO_APPOINTMENTS,
+    ) -> None:
         self.engine.create_session(
             create_setup(
                 session_id=session_id,
@@ -90,10 +103,9 @@ class Scene:
                 participants=[Participant("anne", 0, total_ms), Participant("ben", 1, 10_000)],
                 total_time_ms=20_000,
                 warn_at_ms=warn_at_ms,
+                appointments=appointments,
             )
         )
-        self.engine.start_session(session_id)
-        return self.store.deadlines[session_id]
 
     def wake(self) -> None:
         """The fake clock passes faster than the sweeper naps."""
@@ -139,6 +151,24 @@ def test_warning_is_broadcast_and_its_deadline_awaited(scene: Scene) -> None:
     scene.wake()
     eventually(lambda: scene.timeouts("game") == [mark_ms + 1_000])
     assert scene.instants("game", "time_warning") == [mark_ms]
+
+
+def test_appointments_are_kept_without_a_client(scene: Scene) -> None:
+    starts_at_ms, ends_at_ms = scene.store.clock_ms + 2_000, scene.store.clock_ms + 5_000
+    scene.create_session("exam", appointments=Appointments(starts_at_ms, ends_at_ms))
+    assert scene.store.deadlines == {"exam": starts_at_ms}
+    assert scene.sweeper.start()
+    scene.store.advance(2_300)
+    scene.wake()
+
+    eventually(lambda: scene.instants("exam", "session_started") == [starts_at_ms])
+    eventually(lambda: scene.store.deadlines == {"exam": ends_at_ms})
+    assert b"session_started" in scene.store.published[-1][1]
+    scene.store.advance(2_700)
+    scene.wake()
+    eventually(lambda: scene.instants("exam", "session_expired") == [ends_at_ms])
+    eventually(lambda: not scene.store.deadlines)
+    assert scene.sink.observed == {(names.SWEEPER_LAG_SECONDS.name, ()): [0.3, 0.0]}
 
 
 def test_lag_of_a_timeout_is_measured_by_the_clock_of_the_store(

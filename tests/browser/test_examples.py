@@ -192,6 +192,60 @@ def test_exam(example_screens: Screens, session_api: SessionApi) -> None:
     assert session_api.state(session_of(room))["status"] == "expired"
 
 
+def test_exam_hall(example_screens: Screens, session_api: SessionApi) -> None:
+    hall = open_example(example_screens, "exam-hall")
+    rows = hall.get_by_role("listitem")
+    expect(rows).to_contain_text(["Ada", "Cleo", "Ben", "Dan"])
+    press(hall, "Start")
+    expect(rows.filter(has_text="Ben")).to_contain_text(re.compile("1:52:2.*until", re.DOTALL))
+    ben = example_screens.open(hall.get_by_role("link", name="Ben").evaluate("(one) => one.href"))
+
+    press(hall, "+ 5 min for Ben")
+    expect(ben.get_by_role("timer")).to_have_text(re.compile("^1:57:"))
+    press(hall, "Add 5 minutes for all")
+    expect(ben.get_by_role("timer")).to_have_text(re.compile("^2:02:"))
+    expect(rows.filter(has_text="Ada")).to_contain_text("1:34:")
+    press(hall, "Pause")
+    expect(hall.get_by_role("button", name="Resume")).to_be_visible()
+    press(hall, "Resume")
+    press(ben, "Hand in for Ben")
+    for screen in (hall, ben):
+        expect(screen.get_by_role("listitem").filter(has_text="Ben")).to_contain_text(
+            "handed in at"
+        )
+    for name in ("Ada", "Cleo", "Dan"):
+        press(hall, f"Hand in for {name}")
+    expect(hall.get_by_role("status")).to_have_text("All have handed in.")
+    assert session_api.state(session_of(hall))["status"] == "completed"
+
+
+def test_auction(example_screens: Screens, session_api: SessionApi) -> None:
+    room = open_example(example_screens, "auction")
+    links = room.get_by_role("link")
+    ada, ben = (
+        example_screens.open(links.filter(has_text=name).evaluate("(one) => one.href"))
+        for name in ("Ada", "Ben")
+    )
+    press(room, "Start")
+    expect(room.get_by_text("Reserve € 200")).to_be_visible()
+    press(ada, "Bid € 200")
+    expect(ada.get_by_role("button", name="You lead")).to_be_disabled()
+    expect(room.get_by_text("Ada leads")).to_be_visible()
+    press(room, "Pause")
+    press(room, "Resume")
+
+    # A late bid leaves a minute.
+    session_api.set_remaining(session_of(room), 30_000)
+    expect(room.get_by_role("timer")).to_have_text(re.compile(r"^0:[23]\d$"))
+    press(ben, "Bid € 210")
+    expect(room.get_by_role("timer")).to_have_text(re.compile(r"^1:00$|^0:5\d$"))
+    session_api.set_remaining(session_of(room), 1_500)
+    for screen in (room, ada, ben):
+        expect(screen.get_by_text("Ben wins")).to_be_visible()
+        expect(screen.get_by_text("€ 210", exact=True)).to_be_visible()
+    assert session_api.state(session_of(room))["status"] == "expired"
+
+
 def test_speaker_timer(example_screens: Screens, session_api: SessionApi) -> None:
     chair = open_example(example_screens, "speaker")
     lectern = example_screens.open(chair.url)

@@ -162,3 +162,54 @@ def test_axe_finds_no_violations_where_all_clocks_run(
         expect(page.get_by_text(re.compile("^(✓ |1st|1 candidate)")).first).to_be_visible()
         assert not axe.violations(page), "\n".join(axe.violations(page))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_participants_are_added_changed_withdrawn_and_brought_back(
+    screens: Screens, stack: Instance, axe: Axe
+) -> None:
+    host = create_session(
+        screens, stack.rest_url, EXAM, names="Ada\nBen", context={"reduced_motion": "reduce"}
+    )
+    ben = screens.open(link_for(host, "Ben"), **PHONE)
+    wait_until_live(ben)
+    press(host, "Start")
+
+    host.get_by_text("Add a participant").click()
+    form = host.locator(".join-form")
+    form.get_by_label("Name").fill("Eve")
+    form.get_by_label("Time factor").fill("25 %")
+    form.get_by_role("button", name="Add").click()
+    expect(form.get_by_role("alert")).to_contain_text("may be meant as +25 %")
+    form.get_by_label("Time factor").fill("+25 %")
+    form.get_by_role("button", name="Add").click()
+    expect(clock(host, "Eve")).to_have_text("1:52:30")
+    assert not axe.violations(host), "\n".join(axe.violations(host))
+    eve = screens.open(link_for(host, "Eve"), **PHONE)
+    wait_until_live(eve)
+    press(host, "Start Eve")
+    expect(eve.get_by_role("button", name=re.compile("^Hand in"))).to_be_visible()
+
+    press(host, "More for Ben")
+    dialog = host.get_by_role("dialog")
+    assert not axe.violations(host), "\n".join(axe.violations(host))
+    dialog.get_by_label("Name").fill("Benjamin")
+    dialog.get_by_label("Time factor").fill("1,5")
+    dialog.get_by_role("button", name="Save").click()
+    expect(ben.get_by_role("timer", name="Benjamin")).to_have_text(re.compile("^2:14:"))
+    expect(card(host, "Benjamin").locator(".detail")).to_have_text(re.compile(r"\+50 %$"))
+
+    press(host, "More for Benjamin")
+    dialog.get_by_role("button", name="Withdraw").click()
+    expect(ben.get_by_role("button", name="Withdrawn")).to_have_attribute("aria-disabled", "true")
+    expect(host.get_by_text("Handed in: 0 of 2")).to_be_visible()
+    press(host, "Return Benjamin")
+    expect(card(host, "Benjamin").locator(".note")).to_have_text("Paused")
+    press(host, "Resume Benjamin")
+    expect(ben.get_by_role("button", name=re.compile("^Hand in"))).to_be_visible()
+
+    press(host, "More for Ada")
+    dialog.get_by_role("button", name="Show link").click()
+    expect(host.get_by_label("Link for", exact=True)).to_be_focused()
+    log = host.get_by_role("group", name="Activity log")
+    expect(log.get_by_text("Eve joined")).to_be_visible()
+    expect(log.get_by_text("Benjamin withdrew")).to_be_visible()

@@ -24,7 +24,9 @@ export function adjustTarget(state, id) {
       // All of them.
       if (id === 'session') return {};
       const one = state.participants.find(({ participant_id }) => participant_id === id);
-      return !one || one.clock_state === 'finished' ? null : { participant_id: id };
+      return !one || one.clock_state === 'finished' || one.has_withdrawn
+        ? null
+        : { participant_id: id };
     }
     case 'per_group': {
       const group = state.participants.find((one) => one.participant_id === id)?.group_id;

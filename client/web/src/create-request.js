@@ -38,6 +38,7 @@ const MAX_MS = 31 * 86_400_000;
 const MAX_WARNING_MS = 86_400_000;
 const MAX_EXTEND_MS = 3_600_000;
 const MAX_METADATA_BYTES = 4_096;
+const MAX_NAME_CHARACTERS = 80;
 const MAX_WARNINGS = 10;
 
 /** The additional fields of each mode. */
@@ -90,19 +91,19 @@ export function buildCreateRequest(form, newId) {
   const { title, mode, turn, use } = form;
   const metadata = {
     ...(title.trim() && { title: title.trim() }),
-    ...(form.names.trim() && { names: participants.map(({ name }) => name) }),
     ...(mode === 'simultaneous' && use && { use }),
     ...(teams.size && { teams: [...teams.keys()] }),
   };
   if (new TextEncoder().encode(JSON.stringify(metadata)).length > MAX_METADATA_BYTES) {
-    throw new FormError('names', 'The names are longer than 4 KB in total; shorten or remove some');
+    throw new FormError('names', 'The teams are longer than 4 KB in total; shorten or remove some');
   }
   return {
     session_id: newId(),
     sync_mode: mode,
     ...timesOf(form),
-    participants: participants.map(({ team, factor = 1 }) => ({
+    participants: participants.map(({ name, team, factor = 1 }) => ({
       participant_id: newId(),
+      ...(name && { name }),
       ...(hasSharedBank(mode) && { total_time_ms: bankMs(form) }),
       ...(factor !== 1 && { time_factor: factor }),
       ...(team !== undefined && { group_id: teams.get(team) }),
@@ -276,9 +277,10 @@ function parseWarnings(text) {
  */
 function parseParticipants({ names, count, mode, use }) {
   const hasFactors = mode === 'simultaneous' && use !== 'race';
+  // A tab, as between the cells of a spreadsheet, can't be in a name.
   const rows = hasFactors
     ? readTable(names)
-    : names.split('\n').map((line) => ({ name: line.trim() }));
+    : names.split('\n').map((line) => ({ name: line.replace(/\p{Cc}+/gu, ' ').trim() }));
   while (rows.at(-1)?.name === '') rows.pop();
   if (rows.length > MAX_PARTICIPANTS) {
     throw new FormError('names', `Must be at most ${MAX_PARTICIPANTS} lines, not ${rows.length}`);
@@ -288,12 +290,20 @@ function parseParticipants({ names, count, mode, use }) {
     throw new FormError('count', `Must be 1 to ${MAX_PARTICIPANTS}`);
   }
   const all = Array.from({ length: total }, (_, index) => rows[index] ?? { name: '' });
-  if (mode !== 'per_group') return all;
-  return all.map(({ name: line }) => {
+  if (mode !== 'per_group') return all.map(checkLength);
+  return all.map(({ name: line }, index) => {
     const [, team, name] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
     if (!team) throw new FormError('names', 'Each line must start with a team, as “Red: Ada”');
-    return { name: name ?? '', team: team.trim() };
+    return checkLength({ name: name ?? '', team: team.trim() }, index);
   });
+}
+
+/** @type {<T extends {name: string}>(participant: T, index: number) => T} */
+function checkLength(participant, index) {
+  const { length } = [...participant.name];
+  if (length <= MAX_NAME_CHARACTERS) return participant;
+  const bound = `at most ${MAX_NAME_CHARACTERS} characters, not ${length}`;
+  throw new FormError('names', `Line ${index + 1}: a name has ${bound}`);
 }
 
 /** @param {string} text */

@@ -39,6 +39,11 @@ const EVENT_TEXTS = {
   participant_started: ({ participant_id: id }, { nameOf }) =>
     `${id ? nameOf(id) : 'All others'} started`,
   participant_finished: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} finished`,
+  participant_joined: ({ participant_id, name }, { nameOf }) =>
+    `${name ?? nameOf(participant_id)} joined`,
+  participant_withdrawn: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} withdrew`,
+  participant_updated: ({ participant_id, fields }, { nameOf }) =>
+    `${fields.includes('time_factor') ? 'Time factor' : 'Name'} of ${nameOf(participant_id)} changed`,
   participant_paused: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} paused`,
   participant_resumed: ({ participant_id }, { nameOf }) => `${nameOf(participant_id)} resumed`,
   timeouts_skipped: ({ count, active_participant_id }, { nameOf }) =>
@@ -74,6 +79,8 @@ export const eventsText = (events, names) =>
 const ERROR_TEXTS = {
   STALE_CYCLE: 'The turn has already changed.',
   CONFLICT: 'The session has just changed. Try again.',
+  PARTICIPANT_EXISTS: 'They were changed after they joined. Add them as a new participant.',
+  PARTICIPANT_WITHDRAWN: 'They have withdrawn.',
   PARTICIPANT_EXPIRED: 'No time is left on this clock.',
   INVALID_STATE_TRANSITION: 'Not possible right now.',
   NOT_LIVE: 'Not connected. Nothing was sent.',

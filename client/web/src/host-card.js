@@ -19,8 +19,8 @@ import { cardActions, wordsOf } from './primary-action.js';
 /**
  * @typedef {object} CardHandlers
  * @property {(id: string, sign: 1 | -1) => unknown} adjust
- * @property {(action: Action) => unknown} run
- * @property {(id: string) => unknown} showLink
+ * @property {(id: string, action: Action) => unknown} run
+ * @property {(id: string) => unknown} edit
  */
 
 /** The id of the card of the session's own clock. */
@@ -30,6 +30,7 @@ export class HostCard {
   #id;
   #less;
   #more;
+  #edit;
   #act = this.#actionButton(0);
   #hold = this.#actionButton(1);
   #handlers;
@@ -40,22 +41,18 @@ export class HostCard {
 
   /**
    * @param {string} id of a participant, or `SESSION`
-   * @param {string} name
    * @param {CardHandlers} handlers
    */
-  constructor(id, name, handlers) {
+  constructor(id, handlers) {
     this.#id = id;
     this.#handlers = handlers;
-    const { adjust, showLink } = handlers;
+    const { adjust, edit } = handlers;
     this.#less = actionButton('−', () => adjust(id, -1), { inSuccession: true });
     this.#more = actionButton('+', () => adjust(id, 1), { inSuccession: true });
-    const link = actionButton('Link', () => showLink(id));
-    this.#less.ariaLabel = `Remove time from ${name}`;
-    this.#more.ariaLabel = `Add time to ${name}`;
-    link.ariaLabel = `Link for ${name}`;
-    link.hidden = id === SESSION;
+    this.#edit = actionButton('More', () => edit(id));
+    this.#edit.hidden = id === SESSION;
     const buttons = el('div', { className: 'buttons' });
-    buttons.append(this.#less, this.#more, this.#hold, this.#act, link);
+    buttons.append(this.#less, this.#more, this.#hold, this.#act, this.#edit);
     this.clock = new ClockView(buttons);
     this.element = this.clock.element;
   }
@@ -66,6 +63,9 @@ export class HostCard {
    */
   update(state, name) {
     const use = useOf(state);
+    this.#less.ariaLabel = `Remove time from ${name}`;
+    this.#more.ariaLabel = `Add time to ${name}`;
+    this.#edit.ariaLabel = `More for ${name}`;
     const canAdjust = adjustTarget(state, this.#id) !== null && use !== 'race';
     this.#less.hidden = this.#more.hidden = !canAdjust;
     this.#actions = cardActions(state, this.#id);
@@ -87,7 +87,7 @@ export class HostCard {
   #actionButton(index) {
     return actionButton('', () => {
       const action = this.#actions[index];
-      return action && this.#handlers.run(action);
+      return action && this.#handlers.run(this.#id, action);
     });
   }
 }

@@ -7,12 +7,16 @@
 import { ActivityLog } from './activity-log.js';
 import { adjustTarget } from './adjustments.js';
 import { confirm } from './confirm.js';
+import { newId } from './device.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
 import { errorText } from './event-text.js';
 import { HostCard, SESSION, actionButton } from './host-card.js';
+import { JoinForm } from './join-form.js';
 import { MessageForm } from './message-form.js';
 import { detailOf, inOrderOfEnds, ordinal, raceLeader, raceResults, useOf } from './own-clocks.js';
+import { editParticipant } from './participant-dialog.js';
 import { ParticipantList } from './participant-list.js';
+import { changeArgs, joinArgs, returnArgs } from './participation.js';
 import { hostAction, isFinished, wordsOf } from './primary-action.js';
 import { RaceResults } from './race-results.js';
 import { ShareLinks } from './share-links.js';
@@ -22,6 +26,9 @@ import { ShareLinks } from './share-links.js';
 /** @import { SessionScreen } from './session-screen.js' */
 
 /** @import { Button } from './host-card.js' */
+/** @import { ParticipantFields } from './participant-dialog.js' */
+/** @import { FirstFields } from './participation.js' */
+/** @import { Action } from './primary-action.js' */
 
 const MIN_PARTICIPANTS_FOR_SEARCH = 13;
 const ADJUSTMENTS_S = [10, 30, 60, 300];
@@ -40,7 +47,7 @@ export class HostView {
   #log;
   /** @type {SessionState | null} */
   #state = null;
-  #session = this.#card(SESSION, 'the session');
+  #session = this.#card(SESSION);
   /** @type {ParticipantList<HostCard>} */
   #list = new ParticipantList((id) => this.#participantCard(id));
   #results = new RaceResults();
@@ -74,6 +81,9 @@ export class HostView {
   #reopen = actionButton('Reopen', () => this.#send('reopen'));
   #reset = actionButton('Start over', () => this.#confirmReset());
   #delete = actionButton('Delete', () => this.#confirmDelete(), { className: 'danger' });
+  #join = new JoinForm((fields) => this.#addParticipant(fields));
+  /** Of participants whom this screen has changed. @type {Map<string, FirstFields>} */
+  #firstFields = new Map();
   #message = new MessageForm((message) => this.#send('update', { message }));
   #adjustment = el(
     'select',
@@ -123,6 +133,7 @@ export class HostView {
         { className: 'sidebar' },
         this.#results.element,
         this.#links.element,
+        this.#join.element,
         this.#log.element,
         shortcuts(),
       ),
@@ -151,6 +162,7 @@ export class HostView {
     this.#updateList();
     for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
     this.#message.onState(state);
+    this.#join.onState(state, names);
     this.#updateControls();
     if (isFirst) void this.#log.refresh();
   }
@@ -241,10 +253,11 @@ export class HostView {
   /** How many have finished. @param {SessionState} state */
   #updateProgress(state) {
     const { participants, sync_mode } = state;
-    this.#progress.hidden = sync_mode !== 'simultaneous' || participants.length < 2;
-    const finished = participants.filter(({ clock_state }) => clock_state === 'finished').length;
+    const present = participants.filter(({ has_withdrawn }) => !has_withdrawn);
+    this.#progress.hidden = sync_mode !== 'simultaneous' || present.length < 2;
+    const finished = present.filter(({ clock_state }) => clock_state === 'finished').length;
     const { finished: word } = wordsOf(useOf(state));
-    setText(this.#progress, `${word}: ${finished} of ${participants.length}`);
+    setText(this.#progress, `${word}: ${finished} of ${present.length}`);
     if (!this.#screen.names || useOf(state) !== 'race') return;
     const results = raceResults(state);
     this.#places = new Map(
@@ -301,32 +314,29 @@ export class HostView {
     card.clock.setName(participant.name, participant.team);
     card.update(state, participant.name);
     const one = state.participants.find(({ participant_id }) => participant_id === id);
-    if (state.sync_mode !== 'simultaneous' || !one) return;
-    if (useOf(state) !== 'race') {
+    setData(card.element, 'withdrawn', String(participant.hasWithdrawn));
+    if (participant.hasWithdrawn) card.clock.setDetail('Withdrawn');
+    else if (state.sync_mode !== 'simultaneous' || !one) card.clock.setDetail('');
+    else if (useOf(state) !== 'race') {
       card.clock.setDetail(detailOf(one, this.#screen.client.clock.now()));
-      return;
-    }
-    card.clock.setDetail(this.#places.get(id) ?? '');
+    } else card.clock.setDetail(this.#places.get(id) ?? '');
   }
 
   /** @param {string} id */
   #participantCard(id) {
-    const card = this.#card(id, this.#screen.names?.nameOf(id) ?? '');
+    const card = this.#card(id);
     this.#updateCard(card, id);
     const face = this.#screen.faces.get(id);
     if (face) card.clock.show(face);
     return card;
   }
 
-  /**
-   * @param {string} id
-   * @param {string} name
-   */
-  #card(id, name) {
-    return new HostCard(id, name, {
+  /** @param {string} id */
+  #card(id) {
+    return new HostCard(id, {
       adjust: (one, sign) => this.#adjust(one, sign),
-      run: ({ command, args }) => command && this.#send(command, args),
-      showLink: (one) => this.#links.select(one),
+      run: (one, action) => this.#runCardAction(one, action),
+      edit: (one) => this.#edit(one),
     });
   }
 
@@ -345,6 +355,56 @@ export class HostView {
     const isScaled = id === SESSION && !this.#scaled.hidden && this.#isScaled.checked;
     const args = { ...target, delta_ms, ...(isScaled && { scaled: true }) };
     return target && this.#send('adjust', args);
+  }
+
+  /**
+   * @param {string} id
+   * @param {Action} action
+   */
+  #runCardAction(id, { command, args }) {
+    if (!command || !this.#state) return;
+    const isReturn = command === 'join';
+    return this.#send(
+      command,
+      isReturn ? returnArgs(this.#state, id, this.#firstFields.get(id)) : args,
+    );
+  }
+
+  /** @param {ParticipantFields & {group?: string}} fields */
+  #addParticipant(fields) {
+    return this.#state && this.#send('join', joinArgs(this.#state, newId(), fields));
+  }
+
+  /** Show what else a host can do with a participant. @param {string} id */
+  async #edit(id) {
+    const state = this.#state;
+    const participant = this.#screen.names?.participants.get(id);
+    const one = state?.participants.find(({ participant_id }) => participant_id === id);
+    if (!state || !participant || !one) return;
+    const hasFactor =
+      state.sync_mode === 'simultaneous' && useOf(state) !== 'race' && !one.finished_at;
+    const chosen = await editParticipant({
+      name: participant.name,
+      ...(hasFactor && !isFinished(state) && { factor: one.time_factor ?? 1 }),
+      canWithdraw: !participant.hasWithdrawn && !isFinished(state),
+    });
+    if (chosen?.action === 'link') this.#links.select(id);
+    else if (chosen?.action === 'withdraw') await this.#send('withdraw', { participant_id: id });
+    else if (chosen) await this.#change(id, chosen.fields);
+  }
+
+  /**
+   * @param {string} id
+   * @param {ParticipantFields} fields
+   */
+  async #change(id, fields) {
+    const state = this.#state;
+    const one = state?.participants.find(({ participant_id }) => participant_id === id);
+    if (!state || !one) return;
+    const args = changeArgs(state, id, fields, this.#screen.names?.nameOf(id) ?? '');
+    const isDone = args && (await this.#send('update_participant', args));
+    if (!isDone || this.#firstFields.has(id)) return;
+    this.#firstFields.set(id, { name: one.name, factor: one.time_factor ?? 1 });
   }
 
   /**
@@ -396,13 +456,20 @@ export class HostView {
     return this.#try(() => this.#screen.client.command(command, args));
   }
 
-  /** Show the error of `action`, if it fails. @param {() => Promise<unknown>} action */
+  /**
+   * Show the error of `action`, if it fails.
+   *
+   * @param {() => Promise<unknown>} action
+   * @returns {Promise<boolean>} whether it succeeded
+   */
   async #try(action) {
     try {
       await action();
       setText(this.#error, '');
+      return true;
     } catch (error) {
       setText(this.#error, errorText(error));
+      return false;
     }
   }
 }

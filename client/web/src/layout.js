@@ -39,7 +39,7 @@ export function layoutClocks(state, names, nowMs) {
     const name = leader ? names.nameOf(leader) : names.title || 'Time left';
     return [{ id: leader ?? 'session', name, detail: '', isActive: true }];
   }
-  const participants = [...names.participants.values()];
+  const participants = [...names.participants.values()].filter(({ hasWithdrawn }) => !hasWithdrawn);
   if (state.sync_mode !== 'per_group') {
     const isOwn = state.sync_mode === 'simultaneous';
     const running = new Set(
@@ -79,7 +79,7 @@ function layoutEnds(state, names, nowMs) {
   const groups = new Map();
   for (const id of inOrderOfEnds(state, nowMs)) {
     const one = byId.get(id);
-    if (!one || one.clock_state === 'finished') continue;
+    if (!one || one.clock_state === 'finished' || one.has_withdrawn) continue;
     const end = one.deadline_at && timeOfDay(one.deadline_at, nowMs);
     const key = end || `${one.clock_state} ${one.time_remaining_ms}`;
     const group = groups.get(key);

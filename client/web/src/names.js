@@ -1,15 +1,15 @@
 /**
  * The names of a session, its participants and teams.
  *
- * Pure. Names are in the session's metadata, which any client may have written: whatever does not
- * have the expected type is ignored.
+ * Pure. A participant has a name of their own, or one in the session's metadata, which any client may
+ * have written: whatever does not have the expected type is ignored.
  *
  * @module
  */
 
 /** @import { SessionState } from '../../js/src/types.js' */
 
-/** @typedef {{id: string, name: string, team: string}} Participant */
+/** @typedef {{id: string, name: string, team: string, hasWithdrawn: boolean}} Participant */
 
 export const UNKNOWN = 'Unknown participant';
 
@@ -32,9 +32,11 @@ export class SessionNames {
       const name = Array.isArray(teams) && text(teams[number]);
       this.teams.set(group_id, name || `Team ${number + 1}`);
     });
-    participants.forEach(({ participant_id: id, group_id }, index) => {
-      const name = (Array.isArray(names) && text(names[index])) || `Participant ${index + 1}`;
-      this.participants.set(id, { id, name, team: this.teams.get(group_id) ?? '' });
+    participants.forEach(({ participant_id: id, group_id, name: own, has_withdrawn }, index) => {
+      const listed = Array.isArray(names) ? text(names[index]) : '';
+      const name = text(own) || listed || `Participant ${index + 1}`;
+      const team = this.teams.get(group_id) ?? '';
+      this.participants.set(id, { id, name, team, hasWithdrawn: has_withdrawn === true });
     });
   }
 

@@ -79,7 +79,7 @@ const lastCell = (cells) => (/[\t;]/.test(cells) ? `${cells.split(/[\t;]/).at(-1
  * @param {number} line
  */
 function checkName(name, line) {
-  const trimmed = name.trim();
+  const trimmed = name.replace(/\p{Cc}+/gu, ' ').trim();
   if (!trimmed) throw new TableError(`Line ${line}: the name is missing`);
   const { length } = [...trimmed];
   if (length > MAX_NAME_CHARACTERS) {

@@ -63,6 +63,8 @@ export function hostAction(state) {
  * @returns {Action}
  */
 export function participantAction(state, id, { hasToken }) {
+  const own = state.participants.find(({ participant_id }) => participant_id === id);
+  if (own?.has_withdrawn) return { label: 'Withdrawn', command: null };
   if (state.sync_mode === 'simultaneous') return ownClockAction(state, id, hasToken);
   const isActive = state.active_participant_id === id;
   if (state.participants.length === 1 && isActive !== isFinished(state)) {
@@ -89,6 +91,9 @@ export function participantAction(state, id, { hasToken }) {
  */
 export function cardActions(state, id) {
   if (id === 'session' || isFinished(state)) return [null, null];
+  const one = state.participants.find(({ participant_id }) => participant_id === id);
+  // Their fields are the host's to add.
+  if (one?.has_withdrawn) return [{ label: 'Return', command: 'join' }, null];
   if (state.sync_mode === 'simultaneous') return ownCardActions(state, id);
   if (id === state.active_participant_id || state.status === 'pending') return [null, null];
   if (state.status === 'running') {

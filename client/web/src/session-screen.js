@@ -57,7 +57,6 @@ export class SessionScreen {
   api;
   client;
 
-  #epoch = '';
   #hadSession = false;
   #isWaiting = true;
   #isRefused = false;
@@ -155,10 +154,7 @@ export class SessionScreen {
   #onState() {
     const { snapshot } = this.client;
     if (snapshot) {
-      if (snapshot.epoch !== this.#epoch || !this.names) {
-        this.#epoch = snapshot.epoch;
-        this.names = new SessionNames(snapshot.state);
-      }
+      this.names = new SessionNames(snapshot.state);
       this.#hadSession = true;
       if (this.#view) {
         this.#display ??= this.#createDisplay(snapshot.state);

@@ -38,7 +38,7 @@ export class ShareLinks {
     onfocus: () => this.#link.select(),
   });
   #copy = el('button', { type: 'button', onclick: () => void this.#copyLink() }, 'Copy');
-  #count = 0;
+  #labels = '';
 
   /**
    * @param {Route} hostRoute
@@ -68,14 +68,18 @@ export class ShareLinks {
 
   /** @param {SessionNames} names */
   setNames({ participants }) {
-    if (this.#count === participants.size) return;
-    this.#count = participants.size;
+    const labels = Array.from(participants.values(), ({ id, name }) => `${id}${name}`).join();
+    if (labels === this.#labels) return;
+    this.#labels = labels;
+    const { value } = this.#recipient;
     this.#recipient.replaceChildren(
       new Option('Viewer (large clocks)', VIEWER),
       new Option('Host (all controls)', HOST),
       new Option('Overlay (digits only)', OVERLAY),
       ...Array.from(participants.values(), ({ id, name }) => new Option(name, id)),
     );
+    // Whose link is shown stays so when another participant joins.
+    if (value) this.#recipient.value = value;
     void this.#update();
   }
 

@@ -12,5 +12,17 @@ test('each mode has its own clocks that can be adjusted', () => {
   assert.deepEqual(adjustTarget(makeState({ sync_mode: 'global' }), 'session'), {});
   assert.equal(adjustTarget(makeState({ sync_mode: 'global' }), 'a'), null);
   assert.equal(adjustTarget(makeState({ sync_mode: 'count_up' }), 'a'), null);
+  const own = makeState({
+    sync_mode: 'simultaneous',
+    participants: ['running', 'finished', 'withdrawn'].map((clock_state, index) => ({
+      participant_id: 'abc'[index],
+      clock_state,
+      has_withdrawn: clock_state === 'withdrawn',
+    })),
+  });
+  assert.deepEqual(
+    ['session', 'a', 'b', 'c'].map((id) => adjustTarget(own, id)),
+    [{}, { participant_id: 'a' }, null, null],
+  );
   assert.equal(adjustTarget(makeState({ status: 'completed' }), 'a'), null);
 });

@@ -27,6 +27,19 @@ test('events are described in words, unknown ones by their type', () => {
   assert.equal(text({ type: 'session_reset' }), 'Reset to the beginning');
   assert.equal(text({ type: 'session_updated', fields: ['message'] }), 'Message changed');
   assert.equal(text({ type: 'session_updated', fields: ['warn_at_ms'] }), 'Settings changed');
+  assert.equal(
+    text({ type: 'participant_joined', participant_id: 'x', name: 'Eve' }),
+    'Eve joined',
+  );
+  assert.equal(text({ type: 'participant_withdrawn', participant_id: 'a' }), 'Ada withdrew');
+  assert.equal(
+    text({ type: 'participant_updated', participant_id: 'a', fields: ['name'] }),
+    'Name of Ada changed',
+  );
+  assert.equal(
+    text({ type: 'participant_updated', participant_id: 'a', fields: ['name', 'time_factor'] }),
+    'Time factor of Ada changed',
+  );
   assert.equal(text({ type: 'moon_rose' }), 'moon rose');
   assert.equal(text({ type: 'session_started' }), 'Session started');
   assert.equal(text({ type: 'participant_started' }), 'All others started');

@@ -73,6 +73,15 @@ test('the viewer sees the ends of an exam and not who has extra time', () => {
   ]);
 });
 
+test('the viewer does not see who has withdrawn', () => {
+  const away = { has_withdrawn: true, clock_state: 'withdrawn', is_active: false };
+  assert.deepEqual(ownClocks({}, [{}, away]), [['a', 'Ada', '', true]]);
+  assert.equal(
+    ownClocks({ use: 'exam' }, [{ deadline_at: '2026-12-01T00:00:00Z' }, away]).length,
+    1,
+  );
+});
+
 test('the viewer sees the time of a race', () => {
   assert.deepEqual(ownClocks({ use: 'race' }, [{}, { time_used_ms: 5 }]), [
     ['b', 'Race time', '', true],

@@ -122,6 +122,16 @@ test('candidates hand in, and no large button stops a race', () => {
   assert.equal(hostAction(makeState({ ...race, status: 'pending' })).command, 'start');
 });
 
+test('who has withdrawn can do nothing, and a host can bring them back', () => {
+  const left = { participants: [{ participant_id: 'a', has_withdrawn: true }] };
+  assert.deepEqual(participantAction(makeState(left), 'a', withToken), {
+    label: 'Withdrawn',
+    command: null,
+  });
+  assert.equal(cardActions(makeState(left), 'a')[0]?.command, 'join');
+  assert.deepEqual(cardActions(makeState({ ...left, status: 'expired' }), 'a'), [null, null]);
+});
+
 test('a card gives the turn', () => {
   assert.equal(cardActions(makeState(), 'b')[0]?.command, 'switch');
   assert.equal(cardActions(makeState({ status: 'paused' }), 'b')[0]?.command, 'set_turn');

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from chalicelib.core import errors
 from chalicelib.core import events as ev
+from chalicelib.core.clock_blocks import BLOCK_SIZE
 from chalicelib.core.commands import Undo, Update, apply
 from chalicelib.core.json_values import depth, is_same, merged, size_bytes
-from chalicelib.core.rules import clocks, deadline_ms
+from chalicelib.core.rules import clocks, deadline_ms, due_ms
 from chalicelib.core.session import Session
 from chalicelib.core.setup import (
     Message,
@@ -23,7 +24,16 @@ from chalicelib.core.setup import (
     TimeoutAction,
     fingerprint,
 )
-from tests.core.build import COUNT_UP, GLOBAL, NOTIFY, PER_CYCLE, PER_PARTICIPANT, game, started
+from tests.core.build import (
+    COUNT_UP,
+    GLOBAL,
+    NOTIFY,
+    PER_CYCLE,
+    PER_PARTICIPANT,
+    game,
+    make_participants,
+    started,
+)
 from tests.core.build import setup as a_setup
 from tests.strategies import JSON, patches, sessions, setups
 
@@ -131,6 +141,27 @@ def test_warnings_are_replaced_and_come_at_the_new_marks() -> None:
 def test_warning_whose_mark_is_passed_is_not_given() -> None:
     match = started(PER_PARTICIPANT).update(5_000, warn_at_ms=[7_000, 5_000, 3_000])
     assert match.read(8_000).events == (ev.TimeWarning(7_000, "a", None, 3_000),)
+
+
+def test_warnings_of_simultaneous_clocks_are_replaced_in_every_block() -> None:
+    participants = make_participants(map(str, range(BLOCK_SIZE + 1)))
+    exam = game(SyncMode.SIMULTANEOUS, [], participants=participants, warn_at_ms=[9_000]).start(0)
+    exam.update(500, warn_at_ms=[2_000]).update(5_000, warn_at_ms=[7_000, 5_000, 3_000])
+    # Those of the marks that are passed by then give no warning, and nor does the one before.
+    assert due_ms(exam.session) == 7_000
+    assert exam.read(6_999).events == ()
+    told = [(event.type, event.at_ms) for event in exam.read(8_500).events]
+    assert told == [("time_warning", 7_000)] * len(participants)
+    assert due_ms(exam.session) == 10_000
+
+
+def test_warnings_of_paused_simultaneous_clocks_are_replaced() -> None:
+    exam = (
+        game(SyncMode.SIMULTANEOUS).start(0).pause(4_000).update(60_000, warn_at_ms=[7_000, 3_000])
+    )
+    exam.resume(100_000)
+    told = [(event.type, event.at_ms) for event in exam.read(105_000).events]
+    assert told == [("time_warning", 103_000)] * 2
 
 
 def test_warnings_in_another_order_are_no_change() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import events as ev
-from chalicelib.core.clock_blocks import BLOCK_SIZE
+from chalicelib.core.clock_blocks import BLOCK_SIZE, Block
 from chalicelib.core.commands import (
     Adjust,
     Cancel,
@@ -372,6 +372,34 @@ def test_a_change_of_one_keeps_the_other_blocks() -> None:
     assert isinstance(after, Simultaneous)
     kept = [old is new for old, new in zip(before.blocks, after.blocks, strict=True)]
     assert kept.count(False) == 1
+
+
+def test_changes_of_several_blocks_are_all_found() -> None:
+    playing = many(2 * BLOCK_SIZE + 1)
+    ends = (0, 2 * BLOCK_SIZE)
+    for position in ends:
+        do(playing, 0, Start(str(position)))
+    running = playing.session
+
+    do(playing, 1_000, Adjust(5_000))
+    assert changed_positions(running, playing.session) == [*range(2 * BLOCK_SIZE + 1)]
+    adjusted = playing.session
+
+    # A pause of the session changes no clock, but what is shown of those that have begun.
+    do(playing, 2_000, Pause())
+    assert changed_positions(adjusted, playing.session) == [*ends]
+    assert changed_positions(playing.session, playing.session) == []
+
+
+def test_blocks_are_equal_if_their_clocks_and_summaries_are() -> None:
+    playing, same = (many(BLOCK_SIZE).start(0) for _ in range(2))
+    assert isinstance(playing.session, Simultaneous)
+    assert isinstance(same.session, Simultaneous)
+    (block,), (equal,) = playing.session.blocks, same.session.blocks
+    assert block == equal
+    assert block != Block(block.summary._replace(warning_ms=1), block.read)
+    assert block != Block(block.summary, lambda: block.clocks[1:])
+    assert block != block.summary
 
 
 def test_deadlines_at_one_instant_are_one_commit_in_rotation_order() -> None:

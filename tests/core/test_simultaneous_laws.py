@@ -7,11 +7,23 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.clock_blocks import make_block
-from chalicelib.core.commands import Adjust, Finish, Pause, Reset, Resume, Start, apply
+from chalicelib.core.clock_blocks import ClockState, make_block
+from chalicelib.core.commands import (
+    Adjust,
+    Finish,
+    Join,
+    Pause,
+    Reset,
+    Resume,
+    Start,
+    UpdateParticipant,
+    Withdraw,
+    apply,
+)
 from chalicelib.core.events import ParticipantFinished, SessionEnded
+from chalicelib.core.participants import Joiner
 from chalicelib.core.rules import clocks, deadline_ms, last_deadline_ms
-from chalicelib.core.session import Session, Simultaneous, Status
+from chalicelib.core.session import ENDED, Session, Simultaneous, Status
 from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.core.simultaneous_view import clock_instants
 from chalicelib.core.view import ParticipantView
@@ -68,6 +80,8 @@ def named(played: Played) -> str | None:
             return one
         case Pause(participant_id=str(one)) | Adjust(participant_id=str(one)):
             return one
+        case Withdraw(one) | UpdateParticipant(one) | Join(Joiner(one)):
+            return one
     return None
 
 
@@ -84,6 +98,16 @@ def test_command_to_one_participant_changes_no_other_figures(case: Case) -> None
                 assert before[other][name] == after[other][name]  # type: ignore[literal-required]
 
 
+@given(CASES, st.integers(0, 5_000))
+def test_end_of_a_session_stops_every_clock(case: Case, later_ms: int) -> None:
+    for played in play(*case):
+        if played.after.status in ENDED:
+            at_the_end = shown(played.after, played.now_ms)
+            assert shown(played.after, played.now_ms + later_ms) == at_the_end
+            states = {view["clock_state"] for view in at_the_end.values()}
+            assert states.isdisjoint({ClockState.RUNNING, ClockState.PAUSED})
+
+
 @given(CASES)
 def test_deadlines_are_the_first_and_last_of_the_clocks(case: Case) -> None:
     for played in play(*case):
@@ -91,7 +115,7 @@ def test_deadlines_are_the_first_and_last_of_the_clocks(case: Case) -> None:
         assert isinstance(session, Simultaneous)
         all_ms = [
             clock_instants(session, position).deadline_ms
-            for position in range(len(case[0].participants))
+            for position in range(len(session.setup.participants))
         ]
         running_ms = [one for one in all_ms if one is not None]
         assert deadline_ms(session) == min(running_ms, default=None)

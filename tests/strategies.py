@@ -24,6 +24,7 @@ from chalicelib.core.commands import (
     Complete,
     Decision,
     Finish,
+    Join,
     Pause,
     Reopen,
     Reset,
@@ -33,9 +34,12 @@ from chalicelib.core.commands import (
     Switch,
     Undo,
     Update,
+    UpdateParticipant,
+    Withdraw,
     apply,
 )
 from chalicelib.core.edits import Patch
+from chalicelib.core.participants import Joiner, ParticipantPatch
 from chalicelib.core.rules import deadline_ms, due_ms
 from chalicelib.core.session import ENDED, Session, Status, create
 from chalicelib.core.setup import (
@@ -199,9 +203,8 @@ def setups(
     factors: dict[str, int] = {}
     permissions: list[Permission] = []
     if mode is SyncMode.SIMULTANEOUS:
-        factor = st.sampled_from([1_000, 1_250, 100, 10_000]) | st.integers(100, 10_000)
-        names = st.sampled_from([participant.participant_id for participant in participants])
-        factors = draw(st.dictionaries(names, factor, max_size=3))
+        people = st.sampled_from([participant.participant_id for participant in participants])
+        factors = draw(st.dictionaries(people, FACTORS, max_size=3))
         # Ten times as much is at most what a clock may have.
         most_ms = tc.MAX_CLOCK_MS // 10
         participants = [
@@ -279,6 +282,23 @@ def _participants(
     return participants
 
 
+class Joining(NamedTuple):
+    """What a participant joins with; ``group`` counts through the groups, one past them is new.
+
+    ``place`` is their index.
+
+    Who is in the session already gives the fields that they were first given, if ``is_repeated``.
+    """
+
+    place: int | None
+    total_ms: int
+    group: int
+    control: tc.TimeControl | None
+    factor: int
+    name: str | None
+    is_repeated: bool
+
+
 class Step(NamedTuple):
     """A command after a wait, at an offset from the next deadline, or when the next thing is due.
 
@@ -298,6 +318,37 @@ class Step(NamedTuple):
     own: str = "switch"
     is_scaled: bool = False
     patch: Patch | None = None
+    joining: Joining | None = None
+    participant_patch: ParticipantPatch | None = None
+
+
+FACTORS = st.sampled_from([1_000, 1_250, 100, 10_000]) | st.integers(100, 10_000)
+NAMES = st.sampled_from([None, "Anna", "Ben"])
+
+
+def joinings(scale: Scale = WIRE) -> st.SearchStrategy[Joining]:
+    own = st.one_of(
+        st.none(),
+        st.none(),
+        st.builds(tc.Fischer, scale.increment),
+        st.builds(tc.Delay, scale.delay),
+        st.builds(tc.Byoyomi, scale.period, scale.periods),
+    )
+    return st.builds(
+        Joining,
+        st.none() | st.integers(0, 4),
+        scale.duration,
+        st.integers(0, 3),
+        own,
+        FACTORS,
+        NAMES,
+        st.sampled_from([True, True, True, False]),
+    )
+
+
+def participant_patches() -> st.SearchStrategy[ParticipantPatch]:
+    fields = {"name": NAMES, "time_factor": st.none() | FACTORS}
+    return cast(st.SearchStrategy[ParticipantPatch], st.fixed_dictionaries({}, optional=fields))
 
 
 def patches(scale: Scale = WIRE) -> st.SearchStrategy[Patch]:
@@ -333,7 +384,13 @@ PLAY = (
 OWN = ["finish"] * 3 + ["start"] * 2 + ["pause"] * 3 + ["resume"] * 4 + ["switch"]
 """What a participant of a simultaneous session does, by frequency."""
 
-VERBS = [*PLAY, *["adjust"] * 6, *["undo"] * 6, *["set_turn", "reopen"] * 3, "reset"]
+VERBS = [
+    *PLAY,
+    *["adjust", "undo"] * 6,
+    *["set_turn", "reopen", "join", "withdraw"] * 3,
+    *["update", "update_participant"] * 2,
+    "reset",
+]
 """The same, plus an operator's commands."""
 
 
@@ -366,8 +423,25 @@ def steps(
         is_scaled = draw(st.integers(0, 3)) == 0
         clock = draw(st.just(0) | st.integers(0, 5) | st.none())
         delta_ms = draw(st.sampled_from([1, 1, -1])) * draw(scale.duration)
+    joining = participant_patch = None
+    if verb in ("join", "withdraw", "update_participant"):
+        clock = draw(st.integers(0, 7))
+        joining = draw(joinings(scale)) if verb == "join" else None
+        participant_patch = draw(participant_patches()) if verb == "update_participant" else None
     return Step(
-        verb, wait_ms, on, successor, current, clock, delta_ms, asking, own, is_scaled, patch
+        verb,
+        wait_ms,
+        on,
+        successor,
+        current,
+        clock,
+        delta_ms,
+        asking,
+        own,
+        is_scaled,
+        patch,
+        joining,
+        participant_patch,
     )
 
 
@@ -470,12 +544,6 @@ def _put_off(patch: Patch, by_ms: int) -> Patch:
 
 def _operators_command(step: Step, session: Session) -> Command | None:
     match step.verb:
-        case "complete":
-            return Complete()
-        case "cancel":
-            return Cancel()
-        case "undo":
-            return Undo()
         case "set_turn":
             return SetTurn(_successor_id(step, session) or "")
         case "reopen":
@@ -484,13 +552,76 @@ def _operators_command(step: Step, session: Session) -> Command | None:
             return Reset()
         case "adjust":
             return _adjustment(step, session)
+        case "join":
+            return None if step.joining is None else Join(_joiner(step, step.joining, session))
+        case "withdraw":
+            return Withdraw(_participant_id(step, session))
+        case "update_participant":
+            return UpdateParticipant(_participant_id(step, session), step.participant_patch or {})
     return None
 
 
-def _own_command(step: Step, session: Session) -> Command:
+def _participant_id(step: Step, session: Session) -> str:
     participants = session.setup.participants
     position = (step.clock or 0) % (len(participants) + 1)
-    named = uuid(0xDEAD) if position == len(participants) else participants[position].participant_id
+    return uuid(0xDEAD) if position == len(participants) else participants[position].participant_id
+
+
+def _joiner(step: Step, joining: Joining, session: Session) -> Joiner:
+    """A new participant, one who is in the session, or one who has withdrawn."""
+    setup, clock = session.setup, step.clock or 0
+    if clock < 5 and (setup.withdrawn or clock == 0):
+        ids = sorted(setup.withdrawn) or [one.participant_id for one in setup.participants]
+        return _first_given(setup, ids[clock % len(ids)], joining)
+    group_ids = [*(group.group_id for group in setup.groups), uuid(0xA09)]
+    group_id = group_ids[joining.group % len(group_ids)] if setup.groups else None
+    is_simultaneous = setup.sync_mode is SyncMode.SIMULTANEOUS
+    control = joining.control if setup.sync_mode is SyncMode.PER_PARTICIPANT else None
+    total_ms = joining.total_ms
+    if is_simultaneous:
+        total_ms = min(total_ms, tc.MAX_CLOCK_MS // 10)
+    elif control is None and (first_ms := _first_ms(setup.time_control)) is not None:
+        total_ms = first_ms
+    return Joiner(
+        uuid(0x500 + clock),
+        joining.place,
+        total_ms,
+        group_id,
+        control,
+        joining.factor if is_simultaneous else None,
+        joining.name,
+    )
+
+
+def _first_given(setup: Setup, participant_id: str, joining: Joining) -> Joiner:
+    position = setup.position_of(participant_id) or 0
+    one, (name, factor) = setup.participants[position], first_given(setup, position)
+    total_ms = setup.unscaled_ms[position] if setup.unscaled_ms else one.total_time_ms
+    return Joiner(
+        participant_id,
+        None if joining.place is None else one.participant_index,
+        total_ms + (not joining.is_repeated),
+        one.group_id,
+        setup.own_controls[position] if setup.own_controls else None,
+        factor,
+        name,
+    )
+
+
+def first_given(setup: Setup, position: int) -> tuple[str | None, int | None]:
+    """The name and the time factor that a participant had before every change."""
+    participant_id = setup.participants[position].participant_id
+    for one in setup.originals:
+        if one.participant_id == participant_id:
+            return one.name, one.time_factor
+    return (
+        setup.names[position] if setup.names else None,
+        setup.time_factors[position] if setup.time_factors else None,
+    )
+
+
+def _own_command(step: Step, session: Session) -> Command:
+    named = _participant_id(step, session)
     match step.own:
         case "start":
             return Start(named)

@@ -49,6 +49,10 @@ def test_walks_reach_every_status_and_every_kind_of_event() -> None:
         "participant_resumed",
         "session_reopened",
         "session_reset",
+        "session_updated",
+        "participant_joined",
+        "participant_updated",
+        "participant_withdrawn",
     }
     assert kinds.count("participant_expired") >= 50
     assert sum(played.after.status is Status.RUNNING for played in seen) >= len(seen) // 4
@@ -61,4 +65,7 @@ def test_walks_reach_every_status_and_every_kind_of_event() -> None:
         "STALE_CYCLE",
         "VALIDATION_ERROR",
         "PARTICIPANT_EXPIRED",
+        "PARTICIPANT_WITHDRAWN",
+        "PARTICIPANT_NOT_FOUND",
+        "PARTICIPANT_EXISTS",
     }

@@ -16,6 +16,7 @@ from chalicelib.core.commands import (
     Cancel,
     Command,
     Complete,
+    Join,
     Pause,
     Reopen,
     Reset,
@@ -25,8 +26,11 @@ from chalicelib.core.commands import (
     Switch,
     Undo,
     Update,
+    UpdateParticipant,
+    Withdraw,
 )
 from chalicelib.core.edits import Patch
+from chalicelib.core.participants import Joiner
 from chalicelib.core.setup import Setup, SyncMode, TimeoutAction, TurnTaking
 from tests.core.appointments_model import refusal_of_appointments, still_to_come
 
@@ -45,7 +49,51 @@ ALLOWED_FROM = {
     "reopen": "expired completed cancelled",
     "reset": "pending running paused expired completed cancelled",
     "update": "pending running paused",
+    "join": "pending running paused",
 }
+
+
+def people_of(setup: Setup) -> list[Joiner]:
+    """The participants of a setup, in rotation order, as if they had joined."""
+    count = len(setup.participants)
+    totals = setup.unscaled_ms or [one.total_time_ms for one in setup.participants]
+    return [
+        Joiner(
+            one.participant_id,
+            one.participant_index,
+            total,
+            one.group_id,
+            own,
+            factor if setup.sync_mode is SyncMode.SIMULTANEOUS else None,
+            name,
+        )
+        for one, total, own, factor, name in zip(
+            setup.participants,
+            totals,
+            setup.own_controls or [None] * count,
+            setup.time_factors or [None] * count,
+            setup.names or [None] * count,
+            strict=True,
+        )
+    ]
+
+
+def with_place(people: list[Joiner], joiner: Joiner) -> Joiner:
+    """The joiner with an index: by default they come last."""
+    if joiner.participant_index is not None:
+        return joiner
+    return joiner._replace(participant_index=max(index_of(one) for one in people) + 1)
+
+
+def index_of(one: Joiner) -> int:
+    assert one.participant_index is not None
+    return one.participant_index
+
+
+def is_the_same(one: Joiner, joiner: Joiner) -> bool:
+    if joiner.participant_index is None:
+        joiner = joiner._replace(participant_index=one.participant_index)
+    return joiner == one
 
 
 @dataclass
@@ -252,6 +300,11 @@ class Model:
     """The state before the last switch, until the next command or timeout."""
     starts_at: int | None = None
     ends_at: int | None = None
+    people: list[Joiner] = field(default_factory=list)
+    """What each participant had at first, in rotation order."""
+    group_totals: dict[str, int] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
+    names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         setup = self.setup
@@ -259,18 +312,26 @@ class Model:
         self.mode = setup.sync_mode
         self.control = setup.time_control or tc.Fischer(setup.increment_ms)
         self.session_left = setup.total_time_ms
-        for one in setup.participants:
-            player = Player(one.participant_id, one.total_time_ms, one.group_id)
-            if self.mode is SyncMode.PER_CYCLE:
-                player.cycle = self.full_cycle(player)
-            self.players.append(player)
-            if self.mode is SyncMode.PER_PARTICIPANT:
-                own = setup.own_controls[len(self.banks)] if setup.own_controls else None
-                self.banks[player.name] = BankClock(own or self.control, player.total)
-        for group in setup.groups:
-            self.banks[group.group_id] = BankClock(self.control, group.total_time_ms)
+        if not self.people:
+            self.people = people_of(setup)
+            self.group_totals = {one.group_id: one.total_time_ms for one in setup.groups}
+            self.names = {one.participant_id: one.name for one in self.people if one.name}
+        for group, total in self.group_totals.items():
+            self.banks[group] = BankClock(self.control, total)
+        for one in self.people:
+            self.players.append(self.player_of(one))
         if self.mode is SyncMode.GLOBAL:
             self.shared_cycle = setup.time_per_cycle_ms
+
+    def player_of(self, one: Joiner) -> Player:
+        assert one.total_time_ms is not None
+        player = Player(one.participant_id, one.total_time_ms, one.group_id)
+        if self.mode is SyncMode.PER_CYCLE:
+            player.cycle = self.full_cycle(player)
+        if self.mode is SyncMode.PER_PARTICIPANT:
+            control = one.time_control or self.control
+            self.banks[player.name] = BankClock(control, player.total)
+        return player
 
     def full_cycle(self, player: Player) -> int:
         return self.setup.time_per_cycle_ms or player.total
@@ -293,9 +354,13 @@ class Model:
                 self.start()
 
     def start(self) -> None:
+        queue = [one for one in self.players if one.name not in self.withdrawn]
+        if not queue:
+            self.end("expired", self.now)
+            return
         self.status = "running"
-        self.log.append((self.now, "session_started", self.players[0].name))
-        self.begin(self.players[0])
+        self.log.append((self.now, "session_started", queue[0].name))
+        self.begin(queue[0])
 
     def tick(self) -> None:
         player = self.active
@@ -384,6 +449,12 @@ class Model:
             return "FORBIDDEN", None
         if isinstance(command, Update):
             return self.update(command.patch), None
+        if isinstance(command, UpdateParticipant):
+            return self.update_participant(command), None
+        if isinstance(command, Withdraw):
+            return self.withdraw(command.participant_id), None
+        if isinstance(command, Join) and self.status in ALLOWED_FROM["join"].split():
+            return self.join(command.joiner), None
         if self.status not in ALLOWED_FROM[command.name].split():
             return "INVALID_STATE_TRANSITION", None
         if isinstance(command, Undo):
@@ -426,14 +497,75 @@ class Model:
             self.start()
         return None
 
+    def update_participant(self, command: UpdateParticipant) -> str | None:
+        name = command.participant_id
+        if name not in [one.participant_id for one in self.people]:
+            return "PARTICIPANT_NOT_FOUND"
+        if command.patch.get("time_factor") not in (None, 1_000):
+            return "VALIDATION_ERROR"
+        if "name" in command.patch and command.patch["name"] != self.names.get(name):
+            given = {name: command.patch["name"]}
+            self.names = {
+                one: called for one, called in {**self.names, **given}.items() if called is not None
+            }
+            self.log.append((self.now, "participant_updated", name))
+        return None
+
+    def join(self, joiner: Joiner) -> str | None:
+        name = joiner.participant_id
+        for one in self.people:
+            if one.participant_id == name:
+                if not is_the_same(one, joiner):
+                    return "PARTICIPANT_EXISTS"
+                if name not in self.withdrawn:
+                    return None
+                self.withdrawn.remove(name)
+                break
+        else:
+            is_new_group = joiner.group_id not in {None, *self.group_totals}
+            if isinstance(self.control, tc.Hourglass) and (
+                is_new_group or self.mode is SyncMode.PER_PARTICIPANT
+            ):
+                return "VALIDATION_ERROR"
+            if is_new_group and self.mode is SyncMode.PER_GROUP:
+                assert joiner.group_id is not None
+                assert joiner.total_time_ms is not None
+                self.group_totals[joiner.group_id] = joiner.total_time_ms
+                self.banks[joiner.group_id] = BankClock(self.control, joiner.total_time_ms)
+            joiner = with_place(self.people, joiner)
+            at = sum(index_of(one) <= index_of(joiner) for one in self.people)
+            player = self.player_of(joiner)
+            bank = self.bank_of(player)
+            player.expired = bank is not None and bank.expired
+            self.names = self.names | ({name: joiner.name} if joiner.name else {})
+            self.people.insert(at, joiner)
+            self.players.insert(at, player)
+        self.before_switch = None
+        self.log.append((self.now, "participant_joined", name))
+        return None
+
+    def withdraw(self, name: str) -> str | None:
+        if name not in [one.participant_id for one in self.people]:
+            return "PARTICIPANT_NOT_FOUND"
+        if name in self.withdrawn:
+            return None
+        if self.status not in ALLOWED_FROM["join"].split():
+            return "INVALID_STATE_TRANSITION"
+        self.withdrawn.add(name)
+        self.before_switch = None
+        self.log.append((self.now, "participant_withdrawn", name))
+        if self.active is not None and self.active.name == name:
+            self.switch(None)
+        return None
+
     def undo(self) -> str | None:
         before, until = self.before_switch, self.now
         if before is None or until - self.switched_at > 10_000:
             return "INVALID_STATE_TRANSITION"
-        log, extended, setup = self.log, self.extended, self.setup
+        log, extended, setup, names = self.log, self.extended, self.setup, self.names
         self.__dict__.update(before.__dict__)
         assert self.active is not None
-        self.log, self.setup = log, setup
+        self.log, self.setup, self.names = log, setup, names
         if self.extended == extended:
             self.session_warned_to = until
         self.log.append((until, "switch_undone", self.active.name))
@@ -476,13 +608,24 @@ class Model:
                 self.reopen()
             case Reset():
                 log = [*self.log, (self.now, "session_reset", None)]
-                again = Model(self.setup, self.now, log=log, session_warned_to=self.now)
+                again = Model(
+                    self.setup,
+                    self.now,
+                    log=log,
+                    session_warned_to=self.now,
+                    people=self.people,
+                    group_totals=self.group_totals,
+                    withdrawn=self.withdrawn,
+                    names=self.names,
+                )
                 again.starts_at = again.ends_at = None
                 self.__dict__.update(again.__dict__)
         return None, None
 
     def is_forbidden(self, command: Switch) -> bool:
         """Whether a participant names another one where they may not."""
+        if command.requested_by in self.withdrawn:
+            return True
         named = command.current_participant_id
         if self.setup.turn_taking is TurnTaking.TAKE:
             named = command.next_participant_id
@@ -515,19 +658,23 @@ class Model:
             if not self.is_stale(asking):
                 return "STALE_CYCLE", None
             wanted = asking
-        successor = None
-        if wanted is not None:
-            known = {player.name: player for player in self.players}
-            successor = known.get(wanted)
-            if successor is None:
-                return "VALIDATION_ERROR", None
-            if successor.expired and self.expires_for_good:
-                return "PARTICIPANT_EXPIRED", None
+        successor = next((one for one in self.players if one.name == wanted), None)
+        refused = None if wanted is None else self.refusal_of_successor(successor)
+        if refused is not None:
+            return refused, None
         expired = self.active.name if self.in_overtime else None
         self.switch(successor)
         if self.status == "running":
             self.extend()
         return None, expired
+
+    def refusal_of_successor(self, successor: Player | None) -> str | None:
+        if successor is None:
+            return "VALIDATION_ERROR"
+        if successor.name in self.withdrawn:
+            return "PARTICIPANT_WITHDRAWN"
+        has_run_out = successor.expired and self.expires_for_good
+        return "PARTICIPANT_EXPIRED" if has_run_out else None
 
     def extend(self) -> None:
         soft_close, extended = self.setup.soft_close, self.extended
@@ -631,6 +778,7 @@ class Model:
         if successor is None:
             at = self.players.index(player)
             queue = self.players[at + 1 :] + self.players[: at + 1]
+            queue = [one for one in queue if one.name not in self.withdrawn]
             in_time = [one for one in queue if not (one.expired and self.expires_for_good)]
             if not in_time:
                 self.end("expired", self.now)
@@ -702,10 +850,10 @@ class Model:
     def groups(self) -> list[Shown]:
         return [
             {
-                "group_id": group.group_id,
-                "total_time_ms": self.banks[group.group_id].total,
-                "time_remaining_ms": self.banks[group.group_id].shown()["time_remaining_ms"],
-                "has_expired": self.banks[group.group_id].expired,
+                "group_id": group,
+                "total_time_ms": self.banks[group].total,
+                "time_remaining_ms": self.banks[group].shown()["time_remaining_ms"],
+                "has_expired": self.banks[group].expired,
             }
-            for group in self.setup.groups
+            for group in self.group_totals
         ]

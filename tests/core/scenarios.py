@@ -14,9 +14,12 @@ from chalicelib.core.events import (
     Event,
     ParticipantExpired,
     ParticipantFinished,
+    ParticipantJoined,
     ParticipantPaused,
     ParticipantResumed,
     ParticipantStarted,
+    ParticipantUpdated,
+    ParticipantWithdrawn,
     SessionEnded,
     SessionPaused,
     SessionReopened,
@@ -28,7 +31,17 @@ from chalicelib.core.events import (
     TimeoutsSkipped,
     TimeWarning,
 )
-from chalicelib.core.setup import Setup, SyncMode, TimeoutAction
+from chalicelib.core.setup import THOUSANDTHS, Setup, SyncMode, TimeoutAction
+
+
+@dataclass(frozen=True)
+class Person:
+    """What a participant was created or has joined with."""
+
+    name: str
+    index: int
+    group: str | None
+    total: int
 
 
 @dataclass
@@ -48,6 +61,15 @@ class Scenario:
     last_active: str | None = None
     """Whose cycle the session ended with."""
     before_switch: Scenario | None = None
+    people: list[Person] = field(default_factory=list)
+    """In rotation order."""
+    withdrawn: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.people = self.people or [
+            Person(one.participant_id, one.participant_index, one.group_id, one.total_time_ms)
+            for one in self.setup.participants
+        ]
 
     def replay(self, events: Iterable[Event]) -> Scenario:
         for event in events:
@@ -82,8 +104,20 @@ class Scenario:
             case TimeAdjusted(at) if self.out_at is not None and self.gives_time(event):
                 self.over_before += self.elapsed_at(at) - self.out_at
                 self.out_at = None
+            case ParticipantJoined() | ParticipantWithdrawn():
+                self.replay_people(event)
             case SessionEnded() | SessionReopened() | SessionReset():
                 self.replay_ending(event)
+
+    def replay_people(self, event: ParticipantJoined | ParticipantWithdrawn) -> None:
+        name = event.participant_id
+        if isinstance(event, ParticipantWithdrawn):
+            self.withdrawn = self.withdrawn | {name}
+            return
+        self.withdrawn = self.withdrawn - {name}
+        if all(one.name != name for one in self.people):
+            joined = Person(name, event.participant_index, event.group_id, event.total_time_ms)
+            self.people = sorted([*self.people, joined], key=lambda one: one.index)
 
     def replay_ending(self, event: SessionEnded | SessionReopened | SessionReset) -> None:
         match event:
@@ -100,7 +134,8 @@ class Scenario:
                 self.status = "pending" if self.last_active is None else "paused"
                 self.active, self.ended_at = self.last_active, None
             case SessionReset():
-                self.__dict__.update(Scenario(self.setup).__dict__)
+                again = Scenario(self.setup, people=self.people, withdrawn=self.withdrawn)
+                self.__dict__.update(again.__dict__)
 
     def begin(self, active: str, at: int) -> None:
         self.status, self.active = "running", active
@@ -108,7 +143,7 @@ class Scenario:
 
     def gives_time(self, event: TimeAdjusted) -> bool:
         """Whether the adjusted clock is the one that had run out."""
-        groups = {one.participant_id: one.group_id for one in self.setup.participants}
+        groups = {one.name: one.group for one in self.people}
         active = groups.get(self.active or "")
         match self.setup.sync_mode:
             case SyncMode.PER_PARTICIPANT:
@@ -118,19 +153,20 @@ class Scenario:
         return self.setup.sync_mode is SyncMode.PER_CYCLE
 
     def skip(self, count: int, at: int) -> None:
-        names = [participant.participant_id for participant in self.setup.participants]
-        position = names.index(self.active or "")
+        queue = [one for one in self.people if one.name not in self.withdrawn]
+        position = [one.name for one in queue].index(self.active or "")
         for _ in range(count):
-            self.cycles.append((names[position], self.setup.cycle_lengths_ms[position] or 0, 0))
-            position = (position + 1) % len(names)
-        self.begin(names[position], at)
+            one = queue[position]
+            self.cycles.append((one.name, self.setup.time_per_cycle_ms or one.total, 0))
+            position = (position + 1) % len(queue)
+        self.begin(queue[position].name, at)
 
     def elapsed_at(self, now: int) -> int:
         return self.elapsed if self.since is None else self.elapsed + now - self.since
 
     def used_at(self, now: int) -> dict[str, tuple[int, int, int]]:
         """Time used, overtime and number of ended cycles of each participant."""
-        totals = {participant.participant_id: [0, 0, 0] for participant in self.setup.participants}
+        totals = {one.name: [0, 0, 0] for one in self.people}
         for name, used, overtime in self.cycles:
             totals[name][0] += used
             totals[name][1] += overtime
@@ -154,6 +190,14 @@ class OwnClock:
     has_expired: bool = False
     ended_session: bool = False
     """Whether its timeout ended the session."""
+    has_withdrawn: bool = False
+    total: int = 0
+    """What its participant was given, before the factor."""
+    factor: int = THOUSANDTHS
+
+    @property
+    def allocation(self) -> int:
+        return -(-self.total * self.factor // THOUSANDTHS)
 
     def count_to(self, at: int) -> None:
         if self.since is None:
@@ -177,7 +221,12 @@ class SimultaneousScenario:
     clocks: dict[str, OwnClock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.clocks = {one.participant_id: OwnClock() for one in self.setup.participants}
+        setup = self.setup
+        totals = setup.unscaled_ms or [one.total_time_ms for one in setup.participants]
+        given = zip(setup.participants, totals, setup.time_factors, strict=True)
+        self.clocks = self.clocks or {
+            one.participant_id: OwnClock(total=total, factor=factor) for one, total, factor in given
+        }
 
     def replay(self, events: Iterable[Event]) -> SimultaneousScenario:
         told = list(events)
@@ -206,7 +255,8 @@ class SimultaneousScenario:
                 self.ended_at = at
             case TimeAdjusted(_, one, _, delta) if delta > 0:
                 for name, clock in self.clocks.items():
-                    if one in (None, name) and clock.state != "finished":
+                    is_open = clock.state != "finished" and not clock.has_withdrawn
+                    if one in (None, name) and is_open:
                         clock.has_expired = False
             case _:
                 self.replay_own(event)
@@ -227,10 +277,39 @@ class SimultaneousScenario:
             case SessionReopened():
                 self.reopen()
             case SessionReset():
-                self.__dict__.update(SimultaneousScenario(self.setup).__dict__)
+                clocks = {
+                    name: OwnClock(
+                        has_withdrawn=clock.has_withdrawn, total=clock.total, factor=clock.factor
+                    )
+                    for name, clock in self.clocks.items()
+                }
+                self.__dict__.update(SimultaneousScenario(self.setup, clocks=clocks).__dict__)
+            case ParticipantJoined() | ParticipantWithdrawn() | ParticipantUpdated():
+                self.replay_person(event)
             case ParticipantExpired(_, one, _, action):
                 self.clocks[one].has_expired = True
                 self.clocks[one].ended_session = action is TimeoutAction.END_SESSION
+
+    def replay_person(
+        self, event: ParticipantJoined | ParticipantWithdrawn | ParticipantUpdated
+    ) -> None:
+        name = event.participant_id
+        match event:
+            case ParticipantJoined() if name in self.clocks:
+                self.clocks[name].has_withdrawn = False
+            case ParticipantJoined():
+                factor = round((event.time_factor or 1) * THOUSANDTHS)
+                self.clocks[name] = OwnClock(total=event.total_time_ms, factor=factor)
+            case ParticipantWithdrawn():
+                clock = self.clocks[name]
+                clock.has_withdrawn, clock.since = True, None
+                if clock.state == "running":
+                    clock.state = "paused"
+            case ParticipantUpdated(time_factor=float() | int() as factor):
+                clock = self.clocks[name]
+                before, clock.factor = clock.allocation, round(factor * THOUSANDTHS)
+                if clock.allocation > before:
+                    clock.has_expired = False
 
     def reopen(self) -> None:
         self.status, self.ended_at = "paused" if self.has_begun else "pending", None
@@ -239,7 +318,8 @@ class SimultaneousScenario:
                 clock.state, clock.ended_session = "running", False
 
     def start(self, clocks: Iterable[OwnClock], at: int) -> None:
-        self.run([clock for clock in clocks if clock.state == "waiting"], at)
+        waiting = [one for one in clocks if one.state == "waiting" and not one.has_withdrawn]
+        self.run(waiting, at)
 
     def run(self, clocks: Iterable[OwnClock], at: int) -> None:
         for clock in clocks:

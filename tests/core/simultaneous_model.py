@@ -14,6 +14,7 @@ from chalicelib.core.commands import (
     Command,
     Complete,
     Finish,
+    Join,
     Pause,
     Reopen,
     Reset,
@@ -23,10 +24,16 @@ from chalicelib.core.commands import (
     Switch,
     Undo,
     Update,
+    UpdateParticipant,
+    Withdraw,
 )
 from chalicelib.core.edits import Patch
+from chalicelib.core.participants import Joiner
 from chalicelib.core.setup import Setup, TimeoutAction
+from chalicelib.core.time_controls import MAX_CLOCK_MS
 from tests.core.appointments_model import refusal_of_appointments, still_to_come
+
+from .model import index_of, is_the_same, people_of, with_place
 
 Shown = dict[str, object]
 
@@ -60,10 +67,15 @@ class OwnClock:
     was: str = ""
     """What it was before the session stopped it."""
     ended_session: bool = False
+    has_withdrawn: bool = False
+
+    @property
+    def shown_state(self) -> str:
+        return "withdrawn" if self.has_withdrawn else self.state
 
     @property
     def is_open(self) -> bool:
-        return self.state in ("waiting", "running", "paused")
+        return self.state in ("waiting", "running", "paused") and not self.has_withdrawn
 
     def tick(self) -> None:
         if self.expired:
@@ -92,12 +104,32 @@ class SimultaneousModel:
     ends_at: int | None = None
     start_missed: bool = False
     """Whether the start passed in this pause."""
+    people: list[Joiner] = field(default_factory=list)
+    """What each participant had at first, in rotation order."""
+    names: dict[str, str] = field(default_factory=dict)
+    factors: dict[str, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.starts_at, self.ends_at = self.setup.appointments
-        for one, thousandths in zip(self.setup.participants, self.setup.time_factors, strict=True):
-            total, factor = one.total_time_ms, Decimal(thousandths) / 1000
-            self.clocks.append(OwnClock(one.participant_id, one.group_id, factor, total, total))
+        if not self.people:
+            self.people = people_of(self.setup)
+            self.names = {one.participant_id: one.name for one in self.people if one.name}
+        for one in self.people:
+            self.clocks.append(self.clock_of(one))
+
+    @property
+    def withdrawn(self) -> set[str]:
+        return {clock.name for clock in self.clocks if clock.has_withdrawn}
+
+    def clock_of(self, one: Joiner) -> OwnClock:
+        factor = Decimal(one.time_factor or 1000) / 1000
+        factor = self.factors.setdefault(one.participant_id, factor)
+        total = self.allocation(one, factor)
+        return OwnClock(one.participant_id, one.group_id, factor, total, total)
+
+    def allocation(self, one: Joiner, factor: Decimal) -> int:
+        total = self.setup.total_time_ms if one.total_time_ms is None else one.total_time_ms
+        return int((total * factor).to_integral_value(ROUND_CEILING))
 
     # Time
 
@@ -117,7 +149,10 @@ class SimultaneousModel:
                 self.tick()
 
     def start_waiting(self) -> None:
-        waiting = [clock for clock in self.clocks if clock.state == "waiting"]
+        waiting = [one for one in self.clocks if one.state == "waiting" and one.is_open]
+        if self.status == "pending" and not waiting:
+            self.end("expired")
+            return
         if self.status == "pending":
             self.log.append((self.now, "session_started", None))
         elif waiting:
@@ -156,7 +191,7 @@ class SimultaneousModel:
         self.status, self.completed_at = status, self.now
         self.log.append((self.now, f"session_{status}", None))
         for clock in self.clocks:
-            if clock.state in ("running", "paused"):
+            if clock.state in ("running", "paused") and not clock.has_withdrawn:
                 clock.was, clock.state = clock.state, "stopped"
 
     # Commands
@@ -164,7 +199,18 @@ class SimultaneousModel:
     def told_to_begin_again(self, command: Reopen | Reset) -> None:
         if isinstance(command, Reset):
             log = [*self.log, (self.now, "session_reset", None)]
-            self.__dict__.update(SimultaneousModel(self.setup, self.now, log=log).__dict__)
+            withdrawn = self.withdrawn
+            again = SimultaneousModel(
+                self.setup,
+                self.now,
+                log=log,
+                people=self.people,
+                names=self.names,
+                factors=self.factors,
+            )
+            for clock in again.clocks:
+                clock.has_withdrawn = clock.name in withdrawn
+            self.__dict__.update(again.__dict__)
             self.starts_at = self.ends_at = None
             return
         self.log.append((self.now, "session_reopened", None))
@@ -182,6 +228,8 @@ class SimultaneousModel:
             return None, None
         if isinstance(command, Update):
             return self.update(command.patch), None
+        if isinstance(command, Join | Withdraw | UpdateParticipant):
+            return self.told_of_people(command), None
         return self.refusal_of(command), None
 
     def update(self, patch: Patch) -> str | None:
@@ -235,15 +283,85 @@ class SimultaneousModel:
             self.end(status)
         return None
 
+    def told_of_people(self, command: Join | Withdraw | UpdateParticipant) -> str | None:
+        if isinstance(command, Join):
+            return REFUSED if self.completed_at is not None else self.told_to_join(command.joiner)
+        clock = self.named(command.participant_id)
+        if clock is None:
+            return "PARTICIPANT_NOT_FOUND"
+        if isinstance(command, UpdateParticipant):
+            return self.told_to_update(clock, command)
+        if clock.has_withdrawn:
+            return None
+        if self.completed_at is not None:
+            return REFUSED
+        clock.has_withdrawn = True
+        if clock.state == "running":
+            clock.state = "paused"
+        self.log.append((self.now, "participant_withdrawn", clock.name))
+        if self.status != "pending" and not any(one.is_open for one in self.clocks):
+            self.end("completed")
+        return None
+
+    def told_to_join(self, joiner: Joiner) -> str | None:
+        name = joiner.participant_id
+        for one in self.people:
+            if one.participant_id == name:
+                if not is_the_same(one, joiner):
+                    return "PARTICIPANT_EXISTS"
+                clock = self.named(name)
+                assert clock is not None
+                if not clock.has_withdrawn:
+                    return None
+                clock.has_withdrawn = False
+                self.log.append((self.now, "participant_joined", name))
+                return None
+        joiner = with_place(self.people, joiner)
+        at = sum(index_of(one) <= index_of(joiner) for one in self.people)
+        self.people.insert(at, joiner)
+        self.clocks.insert(at, self.clock_of(joiner))
+        self.names |= {name: joiner.name} if joiner.name else {}
+        self.log.append((self.now, "participant_joined", name))
+        return None
+
+    def told_to_update(self, clock: OwnClock, command: UpdateParticipant) -> str | None:
+        patch, name, delta = command.patch, clock.name, 0
+        factor = clock.factor
+        if "time_factor" in patch:
+            if self.completed_at is not None or not clock.is_open:
+                return REFUSED
+            factor = Decimal(patch["time_factor"] or 1000) / 1000
+            (given,) = [one for one in self.people if one.participant_id == name]
+            if self.allocation(given, factor) > MAX_CLOCK_MS:
+                return INVALID
+            delta = self.allocation(given, factor) - self.allocation(given, clock.factor)
+            if delta and not self.counts(clock) and clock.left + delta <= 0:
+                return INVALID
+        is_renamed = "name" in patch and patch["name"] != self.names.get(name)
+        if factor == clock.factor and not is_renamed:
+            return None
+        if is_renamed:
+            self.names = {one: called for one, called in self.names.items() if one != name}
+            self.names |= {name: patch["name"]} if patch["name"] else {}
+        self.log.append((self.now, "participant_updated", name))
+        self.factors[name] = clock.factor = factor
+        clock.change(max(delta, -clock.left))
+        if self.status == "running":
+            self.time_out()
+        return None
+
     def named(self, name: str) -> OwnClock | None:
         return next((clock for clock in self.clocks if clock.name == name), None)
 
     def told_to_start(self, name: str | None) -> str | None:
-        waiting = [clock for clock in self.clocks if clock.state == "waiting"]
+        waiting = [one for one in self.clocks if one.state == "waiting" and one.is_open]
         if name is not None:
             if self.named(name) is None:
                 return INVALID
             waiting = [clock for clock in waiting if clock.name == name]
+        if not waiting and name is None and self.status == "pending":
+            self.end("expired")
+            return None
         if not waiting:
             return REFUSED
         if name is None:
@@ -262,7 +380,7 @@ class SimultaneousModel:
         clock = self.named(name)
         if clock is None:
             return INVALID
-        if clock.state not in ("running", "paused"):
+        if clock.state not in ("running", "paused") or clock.has_withdrawn:
             return REFUSED
         clock.state = "finished"
         self.log.append((self.now, "participant_finished", name))
@@ -300,7 +418,7 @@ class SimultaneousModel:
         clock = self.named(name)
         if clock is None:
             return INVALID
-        if clock.state not in ("paused", "finished") or clock.timed_out:
+        if clock.state not in ("paused", "finished") or clock.timed_out or clock.has_withdrawn:
             return REFUSED
         clock.state = "running"
         self.log.append((self.now, "participant_resumed", name))
@@ -358,7 +476,7 @@ class SimultaneousModel:
                 "is_active": clock.state == "running",
                 "is_running": self.counts(clock),
                 "has_expired": clock.expired,
-                "clock_state": clock.state,
+                "clock_state": clock.shown_state,
                 "time_factor": float(clock.factor),
                 **({} if clock.group is None else {"group_id": clock.group}),
             }

@@ -378,7 +378,7 @@ def test_events_determine_status_active_and_times(case: Case) -> None:
         assert scenario.ended_at == session.completed_at_ms
         active = session.active_cycle
         assert scenario.active == (
-            None if active is None else case[0].participants[active.position].participant_id
+            None if active is None else session.setup.participants[active.position].participant_id
         )
         assert scenario.used_at(played.now_ms) == {
             view["participant_id"]: (
@@ -392,9 +392,10 @@ def test_events_determine_status_active_and_times(case: Case) -> None:
 
 @given(SMALL)
 def test_every_timeout_event_has_participant_and_action(case: Case) -> None:
-    setup = case[0]
-    groups = {one.participant_id: one.group_id for one in setup.participants}
     for played in play(*case):
+        # A command that makes a timeout due changes no action.
+        setup = played.before.setup
+        groups = {one.participant_id: one.group_id for one in setup.participants}
         for event in played.decision.events:
             if isinstance(event, ParticipantExpired):
                 assert event.group_id == groups[event.participant_id]
@@ -468,13 +469,15 @@ def again(setup: Setup, participants: Any, groups: Any) -> Setup:
 def test_unchanged_participants_show_the_same_or_their_shared_clock(case: Case) -> None:
     before_ms = EPOCH_MS
     for played in play(*case):
-        changed = set(changed_positions(played.before, played.after))
-        old, new = shown(played.before, before_ms), shown(played.after, played.now_ms)
-        for position, (had, has) in enumerate(zip(old, new, strict=True)):
+        changed, setup = set(changed_positions(played.before, played.after)), played.after.setup
+        old = {view["participant_id"]: view for view in shown(played.before, before_ms)}
+        new = shown(played.after, played.now_ms)
+        for position, has in enumerate(new):
             if position not in changed:
+                had = old[has["participant_id"]]
                 assert without_shared(has) == without_shared(had)
-                like = [new[other] for other in sorted(changed) if shares(case[0], position, other)]
-                assert shared(has, case[0]) == shared(like[0] if like else had, case[0])
+                like = [new[other] for other in sorted(changed) if shares(setup, position, other)]
+                assert shared(has, setup) == shared(like[0] if like else had, setup)
         before_ms = played.now_ms
 
 

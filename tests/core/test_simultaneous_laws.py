@@ -7,9 +7,21 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.clock_blocks import make_block
-from chalicelib.core.commands import Adjust, Finish, Pause, Reset, Resume, Start, apply
+from chalicelib.core.clock_blocks import ClockState, make_block
+from chalicelib.core.commands import (
+    Adjust,
+    Finish,
+    Join,
+    Pause,
+    Reset,
+    Resume,
+    Start,
+    UpdateParticipant,
+    Withdraw,
+    apply,
+)
 from chalicelib.core.events import ParticipantFinished, SessionEnded
+from chalicelib.core.participants import Joiner
 from chalicelib.core.rules import clocks, deadline_ms, last_deadline_ms
 from chalicelib.core.session import ENDED, Session, Simultaneous, Status
 from chalicelib.core.setup import Setup, SyncMode
@@ -86,6 +98,8 @@ def named(played: Played) -> str | None:
             return one
         case Pause(participant_id=str(one)) | Adjust(participant_id=str(one)):
             return one
+        case Withdraw(one) | UpdateParticipant(one) | Join(Joiner(one)):
+            return one
     return None
 
 
@@ -107,7 +121,7 @@ def test_ended_session_keeps_its_last_figures(case: Case, later_ms: int) -> None
     for played in play(*case):
         ended_ms = played.after.completed_at_ms
         is_new = ended_ms is not None and played.before.completed_at_ms is None
-        if ended_ms is None or not is_new or isinstance(played.command, Adjust):
+        if ended_ms is None or not is_new or isinstance(played.command, Adjust | UpdateParticipant):
             continue
         last = apply(played.before, None, played.now_ms).session
         if last.status in ENDED:
@@ -121,6 +135,16 @@ def test_ended_session_keeps_its_last_figures(case: Case, later_ms: int) -> None
         assert not any(view["is_active"] or view["is_running"] for view in after.values())
 
 
+@given(CASES, st.integers(0, 5_000))
+def test_end_of_a_session_stops_every_clock(case: Case, later_ms: int) -> None:
+    for played in play(*case):
+        if played.after.status in ENDED:
+            at_the_end = shown(played.after, played.now_ms)
+            assert shown(played.after, played.now_ms + later_ms) == at_the_end
+            states = {view["clock_state"] for view in at_the_end.values()}
+            assert states.isdisjoint({ClockState.RUNNING, ClockState.PAUSED})
+
+
 @given(CASES)
 def test_deadlines_are_the_first_and_last_of_the_clocks(case: Case) -> None:
     for played in play(*case):
@@ -128,7 +152,7 @@ def test_deadlines_are_the_first_and_last_of_the_clocks(case: Case) -> None:
         session = without_appointments(played.after)
         all_ms = [
             clock_instants(session, position).deadline_ms
-            for position in range(len(case[0].participants))
+            for position in range(len(session.setup.participants))
         ]
         running_ms = [one for one in all_ms if one is not None]
         assert deadline_ms(session) == min(running_ms, default=None)

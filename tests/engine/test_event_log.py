@@ -83,7 +83,7 @@ def check_every_version(
         assert scenario.status == session.status
         assert scenario.ended_at == session.completed_at_ms
         assert scenario.active == (
-            None if active is None else setup.participants[active.position].participant_id
+            None if active is None else session.setup.participants[active.position].participant_id
         )
         assert scenario.used_at(now_ms) == {
             view["participant_id"]: (

@@ -25,6 +25,7 @@ from chalicelib.core.commands import (
     Command,
     Complete,
     Finish,
+    Join,
     Pause,
     Reopen,
     Reset,
@@ -33,8 +34,11 @@ from chalicelib.core.commands import (
     Start,
     Switch,
     Undo,
+    UpdateParticipant,
+    Withdraw,
 )
 from chalicelib.core.errors import RuleError, SessionExists, SessionNotFound
+from chalicelib.core.participants import Joiner
 from chalicelib.core.setup import Group, Participant, Setup, SyncMode, TimeoutAction, create_setup
 from chalicelib.ports import HeartbeatPolicy
 from tests.e2e.instances import Answer
@@ -221,6 +225,11 @@ COMMANDS: list[Command] = [
     Reopen(),
     Reset(),
     Adjust(-300, participant_id=uuid(1)),
+    Join(Joiner(uuid(0xBEEF), 0, 5_000, name="Zoe")),
+    Join(Joiner(uuid(0xFEED), None, 5_000)),
+    UpdateParticipant(uuid(1), {"name": "Anna"}),
+    Withdraw(uuid(1)),
+    Withdraw(uuid(0xBEEF)),
 ]
 WAITS_MS = (1, 300, 1_000, 2_500, 31_000)
 

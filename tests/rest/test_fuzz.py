@@ -22,6 +22,7 @@ from .conftest import FakeContainer
 PATH = f"/v1/sessions/{SESSION}"
 RED = SESSION[:-1] + "1"
 BLUE = SESSION[:-1] + "2"
+CLEO = SESSION[:-1] + "c"
 
 EVERYTHING = creation(
     sync_mode="per_group",
@@ -268,6 +269,48 @@ patched = st.fixed_dictionaries(
         "soft_close": st.fixed_dictionaries({}, optional={"extend_to_ms": numbers}) | values,
     },
 )
+
+
+joining = st.fixed_dictionaries(
+    {"participant_id": st.sampled_from([ANNE, BEN, CLEO]) | words},
+    optional={
+        "participant_index": st.integers(0, 3) | numbers,
+        "total_time_ms": st.sampled_from([1_000, 10_000]) | numbers,
+        "group_id": st.sampled_from([RED, BLUE]) | words,
+        "time_control": words | values,
+        "time_factor": numbers,
+        "name": words,
+    },
+)
+changed = st.fixed_dictionaries({}, optional={"name": words | values, "time_factor": numbers})
+people: st.SearchStrategy[tuple[str, str, Any]] = st.one_of(
+    st.tuples(st.just("POST"), st.just("participants"), joining | values),
+    st.tuples(
+        st.sampled_from(["PATCH", "DELETE"]),
+        st.sampled_from([f"participants/{one}" for one in (ANNE, BEN, CLEO, "cleo")]),
+        changed | values,
+    ),
+    st.tuples(
+        st.just("POST"), st.sampled_from(["start", "switch", "reset", "reopen"]), st.just({})
+    ),
+)
+
+
+@bounded
+@given(steps=st.lists(people, max_size=8))
+def test_arbitrary_changes_of_participants_leave_a_consistent_session(
+    rest: RestClient, steps: list[tuple[str, str, Any]]
+) -> None:
+    store = fresh()
+    rest.post("/v1/sessions", EVERYTHING)
+    for method, path, body in steps:
+        before = rest.get(PATH).data
+        answer = rest.call(method, f"{PATH}/{path}", raw=json.dumps(body).encode())
+        sound(answer)
+        after = rest.get(PATH).data
+        if answer.status >= 400:
+            assert after == before
+        store.advance(700)
 
 
 @bounded

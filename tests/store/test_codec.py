@@ -352,3 +352,43 @@ def test_encoded_event_has_type_instant_and_fields() -> None:
 def test_unknown_event_is_reported_as_unreadable(stored: bytes) -> None:
     with pytest.raises(codec.UnreadableSession):
         codec.decode_event(stored)
+
+
+def test_setup_of_participants_who_came_and_went_is_read_back() -> None:
+    game = build.game(SyncMode.SIMULTANEOUS, "ab").join(1, "c", name="Cleo", time_factor=1_500)
+    game.update_participant(2, "a", name="Anna", time_factor=333).withdraw(3, "b")
+    setup = game.session.setup
+    read = codec.decode("epoch", 1, codec.encode_setup(setup), codec.encode_facts(game.session))
+
+    assert read.setup == setup
+    # What is not compared counts all the same.
+    assert read.setup.unscaled_ms == setup.unscaled_ms == (10_000, 10_000, 10_000)
+    assert read.setup.withdrawn == {"b"}
+    assert codec.encode_facts(read) == codec.encode_facts(game.session)
+
+
+def test_setup_without_participants_who_came_and_went_is_what_older_releases_wrote() -> None:
+    game = build.game(SyncMode.SIMULTANEOUS, "ab")
+    stored = json.loads(codec.encode_setup(game.session.setup))
+
+    new = {"names", "withdrawn", "originals", "unscaled_ms", "gives_main_time"}
+    assert new.isdisjoint(stored)
+
+
+def test_older_record_with_time_factors_has_the_times_before_them() -> None:
+    game = build.game(SyncMode.SIMULTANEOUS, "ab", time_factors={"a": 1_500})
+    stored = json.loads(codec.encode_setup(game.session.setup))
+    del stored["unscaled_ms"]
+    setup = json.dumps(stored).encode()
+    read = codec.decode("epoch", 1, setup, codec.encode_facts(game.session))
+
+    game.session = read
+    assert game.update_participant(1, "a", time_factor=1_000).remaining(1)["a"] == 10_000
+
+
+@pytest.mark.parametrize("control", [None, Fischer(2_000)])
+def test_event_of_a_join_is_read_back(control: TimeControl | None) -> None:
+    game = build.game(SyncMode.PER_PARTICIPANT, "ab").join(1, "c", time_control=control)
+    (event,) = game.events
+
+    assert codec.decode_event(codec.encode_event(event)) == event

@@ -104,6 +104,10 @@ class SimultaneousModel:
     ends_at: int | None = None
     start_missed: bool = False
     """Whether the start passed in this pause."""
+    people: list[Joiner] = field(default_factory=list)
+    """What each participant had at first, in rotation order."""
+    names: dict[str, str] = field(default_factory=dict)
+    factors: dict[str, Decimal] = field(default_factory=dict)
 
     people: list[Joiner] = field(default_factory=list)
     """What each participant had at first, in rotation order."""
@@ -150,7 +154,10 @@ class SimultaneousModel:
                 self.tick()
 
     def start_waiting(self) -> None:
-        waiting = [clock for clock in self.clocks if clock.state == "waiting"]
+        waiting = [one for one in self.clocks if one.state == "waiting" and one.is_open]
+        if self.status == "pending" and not waiting:
+            self.end("expired")
+            return
         if self.status == "pending":
             self.log.append((self.now, "session_started", None))
         elif waiting:

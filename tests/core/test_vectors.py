@@ -57,6 +57,13 @@ def test_every_mode_occurs_among_the_examples() -> None:
 def test_examples_of_the_second_part_are_possible() -> None:
     assert len(CASES_2) == 130
     assert sum(len(list(possible_steps(case))) for case in POSSIBLE) >= 130
+    assert sum(has_appointments(case) for case in POSSIBLE) >= 50
+
+
+def has_appointments(case: dict[str, Any]) -> bool:
+    """Whether it begins with one, or an update brings one."""
+    given = [case["create"], *(step.get("args") or {} for step in case["steps"])]
+    return any({"starts_at", "ends_at"} & one.keys() for one in given)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

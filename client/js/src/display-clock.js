@@ -8,6 +8,7 @@
  * @module
  */
 
+import { snapshotAt, startsAtMs } from './appointments.js';
 import { participantAt, sessionRemainingMs } from './clock-math.js';
 import { browserEnvironment } from './environment.js';
 import {
@@ -44,6 +45,7 @@ import { timestampOf } from './state-merge.js';
  * @property {ClockState} [clockState] in `simultaneous`
  * @property {string} [name] the participant's, if they have one
  * @property {boolean} [hasWithdrawn]
+ * @property {string} startsIn digits of the time until the clock starts by itself, or empty
  */
 
 /** Timers may fire slightly early, when the digits are still the same. */
@@ -91,11 +93,19 @@ export class DisplayClock {
       this.#stopWaking = this.#environment.onWake(() => this.refresh());
       this.#moving = snapshot.state.participants;
       this.refresh();
-      this.#moving = this.#moving.filter((one) => one.is_running || one.is_active);
+      this.#keepMoving();
     } else {
       this.#shown.clear();
       this.#environment.clearTimer(this.#timer);
     }
+  }
+
+  /** From now on, look only at clocks that move. */
+  #keepMoving() {
+    const snapshot = this.#snapshot;
+    this.#moving = this.#moving.filter(
+      (one) => one.is_running || one.is_active || (snapshot && startsAtMs(snapshot, one)),
+    );
   }
 
   /** Stop showing anything. */
@@ -107,9 +117,16 @@ export class DisplayClock {
   refresh() {
     this.#environment.clearTimer(this.#timer);
     if (!this.#snapshot) return;
-    const snapshot = this.#snapshot;
+    // Clocks stop at an appointed end, also before the server says so.
+    const endsMs = Date.parse(this.#snapshot.state.ends_at ?? '') || Infinity;
+    const nowMs = Math.min(this.#clock.now(), endsMs);
+    const snapshot = snapshotAt(this.#snapshot, nowMs);
     const { state } = snapshot;
-    const nowMs = this.#clock.now();
+    const hasBegun = snapshot !== this.#snapshot;
+    if (hasBegun) {
+      this.#snapshot = snapshot;
+      this.#moving = state.participants;
+    }
     // NaN until something is known of the server's time.
     const elapsedMs = (/** @type {string} */ id) =>
       Math.max(0, nowMs - timestampOf(snapshot, id)) || 0;
@@ -124,16 +141,19 @@ export class DisplayClock {
     };
     for (const one of this.#moving) {
       const now = participantAt(one, state, elapsedMs(one.participant_id));
-      showIfChanged(participantFace(now, state, this.#tenthsBelowMs));
+      const startsInMs = startsAtMs(snapshot, one) - nowMs;
+      showIfChanged(participantFace(now, state, this.#tenthsBelowMs, startsInMs));
     }
     if (state.session_remaining_ms != null) {
       const leftMs = sessionRemainingMs(state, elapsedMs('session'));
-      showIfChanged(sessionFace(leftMs, state, this.#tenthsBelowMs));
+      const startsInMs = startsAtMs(snapshot) - nowMs;
+      showIfChanged(sessionFace(leftMs, state, this.#tenthsBelowMs, startsInMs));
     }
-    if (nextChangeInMs < Infinity) {
+    if (nextChangeInMs < Infinity && !(nowMs >= endsMs)) {
       const delayMs = nextChangeInMs + TIMER_SLACK_MS;
       this.#timer = this.#environment.setTimer(() => this.refresh(), delayMs);
     }
+    if (hasBegun) this.#keepMoving();
   }
 }
 
@@ -143,9 +163,10 @@ export class DisplayClock {
  * @param {number} leftMs
  * @param {SessionState} state
  * @param {number} tenthsBelowMs
+ * @param {number} startsInMs NaN if it does not start by itself
  * @returns {TimedFace}
  */
-function sessionFace(leftMs, state, tenthsBelowMs) {
+function sessionFace(leftMs, state, tenthsBelowMs, startsInMs) {
   const isRunning = state.status === 'running';
   const { warning, nextInMs } = warnings(state, leftMs);
   return {
@@ -159,10 +180,11 @@ function sessionFace(leftMs, state, tenthsBelowMs) {
       delay: '',
       overtime: '',
       periods: '',
+      startsIn: startsInText(startsInMs),
     },
     changesInMs: isRunning
       ? Math.min(remainingChangesInMs(leftMs, tenthsBelowMs), nextInMs)
-      : Infinity,
+      : startChangesInMs(startsInMs),
   };
 }
 
@@ -170,9 +192,10 @@ function sessionFace(leftMs, state, tenthsBelowMs) {
  * @param {ParticipantState} now
  * @param {SessionState} state
  * @param {number} tenthsBelowMs
+ * @param {number} startsInMs NaN if it does not start by itself
  * @returns {TimedFace}
  */
-function participantFace(now, state, tenthsBelowMs) {
+function participantFace(now, state, tenthsBelowMs, startsInMs) {
   const leftMs = now.time_remaining_ms;
   const shownMs = now.main_remaining_ms || (now.period_remaining_ms ?? leftMs);
   const delayMs = now.delay_remaining_ms ?? 0;
@@ -199,8 +222,9 @@ function participantFace(now, state, tenthsBelowMs) {
     clockState: now.clock_state,
     name: now.name,
     hasWithdrawn: now.has_withdrawn,
+    startsIn: startsInText(startsInMs),
   };
-  let changesInMs = Infinity;
+  let changesInMs = startChangesInMs(startsInMs);
   if (now.is_running) {
     changesInMs = Math.min(
       delayMs > 0 ? remainingChangesInMs(delayMs, 0) : Infinity,
@@ -214,6 +238,13 @@ function participantFace(now, state, tenthsBelowMs) {
   }
   return { face, changesInMs };
 }
+
+/** @type {(startsInMs: number) => string} */
+const startsInText = (startsInMs) => (startsInMs > 0 ? formatRemaining(startsInMs, 0) : '');
+
+/** @type {(startsInMs: number) => number} */
+const startChangesInMs = (startsInMs) =>
+  startsInMs > 0 ? remainingChangesInMs(startsInMs, 0) : Infinity;
 
 /**
  * What the digits leave open: the same digits in main time and in the last period are different

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { snapshotAt } from './appointments.js';
 export { DisplayClock } from './display-clock.js';
 export { CommandError } from './errors.js';
 export { formatElapsed, formatRemaining } from './format.js';

@@ -73,6 +73,9 @@
  * @property {string[] | null} [participants_may]
  * @property {Record<string, unknown> | null} [metadata]
  * @property {SessionMessage} [message]
+ * @property {string | null} [session_started_at]
+ * @property {string | null} [starts_at]
+ * @property {string | null} [ends_at]
  * @property {string} updated_at
  * @property {string | null} deadline_at
  * @property {GroupState[]} [groups]

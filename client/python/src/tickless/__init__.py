@@ -3,6 +3,7 @@
 It stands alone: it imports nothing of the server, and needs only httpx and websockets.
 """
 
+from .appointments import snapshot_at
 from .async_rest import AsyncRestClient
 from .clock_math import participant_at, session_remaining_ms, state_at
 from .display_clock import ClockFace, DisplayFrame, display_frame, display_frames
@@ -116,5 +117,6 @@ __all__ = [
     "format_remaining",
     "participant_at",
     "session_remaining_ms",
+    "snapshot_at",
     "state_at",
 ]

@@ -6,10 +6,11 @@ Nothing is counted down: each frame reads the server's time and calculates. Draw
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Literal, Protocol
 
+from .appointments import epoch_ms, snapshot_at, starts_at_ms
 from .clock_math import participant_at, session_remaining_ms
 from .format import (
     TENTHS_BELOW_MS,
@@ -41,7 +42,8 @@ class ClockFace:
     Canadian overtime ``then 20 turns in 15:00``, and ``7 turns to go``; in a stage ``40 moves: 12
     to go``. ``periods_left`` includes the period that is running; ``cycles_left`` is of the block,
     or of the stage; ``stage`` counts from 1. ``clock_state`` is for ``simultaneous``. ``name`` is
-    empty for a participant without one.
+    empty for a participant without one. ``starts_in`` has the digits of the time until the clock
+    starts by itself, or is empty.
     """
 
     id: str
@@ -59,6 +61,7 @@ class ClockFace:
     clock_state: ClockState | None = None
     name: str = ""
     has_withdrawn: bool = False
+    starts_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,11 @@ def display_frame(
     """The frame at an instant of the server's time; 0 for ``tenths_below_ms`` shows no tenths."""
     if snapshot is None:
         return DisplayFrame()
+    # Clocks stop at an appointed end, also before the server says so.
+    ends_ms = epoch_ms(snapshot.state.get("ends_at"))
+    has_ended = now_ms >= ends_ms
+    now_ms = ends_ms if has_ended else now_ms
+    snapshot = snapshot_at(snapshot, now_ms)
     state = snapshot.state
 
     def since_ms(timestamp: int) -> float:
@@ -111,11 +119,22 @@ def display_frame(
     for one in state["participants"]:
         elapsed_ms = since_ms(snapshot.timestamp_of(one["participant_id"]))
         now = participant_at(one, state, elapsed_ms)
-        clocks.append(_participant_face(now, state, tenths_below_ms))
+        face, in_ms = _participant_face(now, state, tenths_below_ms)
+        clocks.append(_starting(face, in_ms, starts_at_ms(snapshot, one) - now_ms))
     if state.get("session_remaining_ms") is not None:
         left_ms = session_remaining_ms(state, since_ms(snapshot.timestamp))
-        clocks.append(_session_face(left_ms, state, tenths_below_ms))
-    return DisplayFrame(tuple(face for face, _ in clocks), min(in_ms for _, in_ms in clocks))
+        face, in_ms = _session_face(left_ms, state, tenths_below_ms)
+        clocks.append(_starting(face, in_ms, starts_at_ms(snapshot) - now_ms))
+    changes_in_ms = inf if has_ended else min(in_ms for _, in_ms in clocks)
+    return DisplayFrame(tuple(face for face, _ in clocks), changes_in_ms)
+
+
+def _starting(face: ClockFace, in_ms: float, starts_in_ms: float) -> tuple[ClockFace, float]:
+    """The face with the time until its clock starts by itself, and when it changes."""
+    if not 0 < starts_in_ms < inf:
+        return face, in_ms
+    face = replace(face, starts_in=format_remaining(starts_in_ms, 0))
+    return face, min(in_ms, remaining_changes_in_ms(starts_in_ms, 0))
 
 
 def _session_face(

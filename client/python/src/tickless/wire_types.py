@@ -107,6 +107,8 @@ class SessionState(TypedDict):
     cycle_elapsed_ms: int
     session_started_at: str | None
     session_completed_at: str | None
+    starts_at: NotRequired[str | None]
+    ends_at: NotRequired[str | None]
     created_at: str
     updated_at: str
     deadline_at: str | None

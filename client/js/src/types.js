@@ -75,6 +75,8 @@
  * @property {SessionMessage} [message]
  * @property {string} updated_at
  * @property {string | null} deadline_at
+ * @property {string | null} [starts_at]
+ * @property {string | null} [ends_at]
  * @property {GroupState[]} [groups]
  * @property {number} [session_remaining_ms]
  */

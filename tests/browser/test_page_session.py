@@ -424,7 +424,7 @@ def test_session_starts_and_ends_at_times_of_day(
     expect(status).to_have_text(re.compile(r"^Starts at \w{3}.*\d:\d\d"))
     expect(viewer.locator(".header .status")).to_have_text(status.inner_text())
 
-    host.get_by_text("Start and end at a time of day").click()
+    host.get_by_text("Start and end times").click()
     form = host.locator(".side-form").filter(has_text="Ends at")
     expect(form.get_by_label("Starts at")).to_have_value(tomorrow)
     form.get_by_label("Ends at").fill(tomorrow)

@@ -30,7 +30,7 @@ export class AppointmentForm {
     this.element = el(
       'details',
       { className: 'panel side-form' },
-      el('summary', {}, 'Start and end at a time of day'),
+      el('summary', {}, 'Start and end times'),
       el(
         'form',
         { noValidate: true, onsubmit: onSubmit },

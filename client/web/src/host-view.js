@@ -213,11 +213,11 @@ export class HostView {
     const participants = this.#screen.names?.participants ?? new Map();
     const ids = this.#matches();
     this.#noMatch.hidden = ids.length > 0;
-    this.#list.show(ids, participants.size);
-    setData(this.#list.element, 'size', sizeOf(participants.size));
     const isOwn = this.#state?.sync_mode === 'simultaneous';
     const isRace = this.#state && useOf(this.#state) === 'race';
-    setData(this.#list.element, 'layout', isRace ? 'tiles' : isOwn ? 'rows' : 'cards');
+    this.#list.show(ids, participants.size, isRace ? 'tiles' : isOwn ? 'rows' : 'cards');
+    setData(this.#list.element, 'size', sizeOf(participants.size));
+    setData(this.#list.element, 'own', String(isOwn));
   }
 
   /** The ids of the participants that match the search, in the order they are shown. */

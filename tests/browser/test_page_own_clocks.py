@@ -94,6 +94,7 @@ def test_race_with_a_mass_start_and_places(screens: Screens, stack: Instance) ->
     ben = screens.open(link_for(host, "10 Ben"), **PHONE)
     for page in (viewer, ben):
         wait_until_live(page)
+    expect(ben.get_by_role("button", name="Not started yet")).to_be_visible()
     press(host, "Start")
     # Clocks of a race count up.
     expect(clock(viewer, "Race time")).to_have_text("0:01")

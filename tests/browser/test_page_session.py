@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.instances import Instance
 
+from .accessibility import Axe
 from .screens import Screens
 from .session_api import SessionApi
 from .session_page import (
@@ -396,3 +397,46 @@ def test_page_opened_by_another_host_name_connects_to_that_host(
     host = create_session(screens, rest_url, "Blitz")
 
     assert link_for(host, VIEWER).startswith(rest_url)
+
+
+def local_time(page: Page, in_ms: int) -> str:
+    """A local time for an input, ``in_ms`` from now, in whole minutes."""
+    written: str = page.evaluate(
+        """(inMs) => {
+            const at = new Date(Date.now() + inMs);
+            return new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+        }""",
+        in_ms,
+    )
+    return written
+
+
+def test_session_starts_and_ends_at_times_of_day(
+    screens: Screens, stack: Instance, axe: Axe
+) -> None:
+    page = screens.open(f"{stack.rest_url}/")
+    tomorrow = local_time(page, 86_400_000)
+    reduced = {"reduced_motion": "reduce"}
+    host = create_session(screens, stack.rest_url, "Exam", context=reduced, starts=tomorrow)
+    viewer = screens.open(link_for(host, VIEWER))
+    room = screens.open(link_for(host, "Room"), **PHONE)
+    status = host.locator(".header .status")
+    expect(status).to_have_text(re.compile(r"^Starts at \w{3}.*\d:\d\d"))
+    expect(viewer.locator(".header .status")).to_have_text(status.inner_text())
+
+    host.get_by_text("Start and end times").click()
+    form = host.locator(".side-form").filter(has_text="Ends at")
+    expect(form.get_by_label("Starts at")).to_have_value(tomorrow)
+    form.get_by_label("Ends at").fill(tomorrow)
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("alert")).to_have_text("End: Must be after the start")
+    assert not axe.violations(host), "\n".join(axe.violations(host))
+    # The minute that has begun: at once.
+    form.get_by_label("Starts at").fill(local_time(page, 0))
+    form.get_by_role("button", name="Save").click()
+    expect(status).to_have_text(re.compile("^Running until .*\\d:\\d\\d"))
+    expect(form.get_by_label("Starts at")).to_be_hidden()
+    expect(room.get_by_role("button", name=re.compile("^Pause"))).to_be_visible()
+    form.get_by_label("Ends at").fill("")
+    form.get_by_role("button", name="Save").click()
+    expect(status).to_have_text("Running")

@@ -132,6 +132,18 @@ class CreateForm {
         ...TIME_FIELDS.map(([field, label, hint]) =>
           this.#row(field, label, el('input', { autocomplete: 'off', spellcheck: false }), hint),
         ),
+        this.#row(
+          'starts',
+          'Starts at',
+          el('input', { type: 'datetime-local' }),
+          'Local time; empty to start it by hand',
+        ),
+        this.#row(
+          'ends',
+          'Ends at',
+          el('input', { type: 'datetime-local' }),
+          'Whatever the clocks show; empty for none',
+        ),
         this.#row('use', 'Used for', select(USES)),
         this.#row('action', 'When time runs out', select(TIMEOUT_ACTIONS)),
         this.#row('turn', 'Participant button', select(TURN_ACTIONS)),
@@ -261,7 +273,8 @@ class CreateForm {
       names.dataset['hint'] = hint ?? 'One per line';
     }
     setText(this.#times, describeTimes(form));
-    for (const field of /** @type {const} */ (['names', 'count'])) this.#setHint(field, '', false);
+    for (const field of /** @type {const} */ (['names', 'count', 'starts', 'ends']))
+      this.#setHint(field, '', false);
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { AppointmentError, parseAppointments } from './appointments.js';
 import { asciiOf, formatDuration, parseDuration, pluralize } from './durations.js';
 import { TableError, parseTable } from './participant-table.js';
 import { parseTimeControl } from './time-controls.js';
@@ -26,6 +27,8 @@ import { parseTimeControl } from './time-controls.js';
  * @property {number} count the minimum number of participants
  * @property {string} names one per line; with teams as `Red: Ada`, with factors as `Ada; 1.25`
  * @property {'give' | 'take'} turn what the participant button does with the turn
+ * @property {string} starts the local time at which it starts by itself; empty for none
+ * @property {string} ends the same for its end
  * @property {Use} use of `simultaneous`
  * @property {string} extend the time that a turn leaves at least on the session's clock
  */
@@ -78,10 +81,11 @@ export class FormError extends Error {
 /**
  * @param {Form} form
  * @param {() => string} newId
+ * @param {number} [nowMs]
  * @returns {Record<string, unknown>} the body of `POST /v1/sessions`
  * @throws {FormError}
  */
-export function buildCreateRequest(form, newId) {
+export function buildCreateRequest(form, newId, nowMs = Date.now()) {
   const participants = parseParticipants(form);
   /** @type {Map<string, string>} */
   const teams = new Map();
@@ -101,6 +105,7 @@ export function buildCreateRequest(form, newId) {
     session_id: newId(),
     sync_mode: mode,
     ...timesOf(form),
+    ...appointmentsOf(form, nowMs),
     participants: participants.map(({ name, team, factor = 1 }) => ({
       participant_id: newId(),
       ...(name && { name }),
@@ -165,6 +170,20 @@ export function describeTimes(form) {
   } catch (error) {
     if (!(error instanceof FormError)) throw error;
     return '';
+  }
+}
+
+/**
+ * @param {Form} form
+ * @param {number} nowMs
+ */
+function appointmentsOf({ starts, ends }, nowMs) {
+  try {
+    const { starts_at, ends_at } = parseAppointments({ starts, ends }, nowMs);
+    return { ...(starts_at && { starts_at }), ...(ends_at && { ends_at }) };
+  } catch (error) {
+    if (!(error instanceof AppointmentError)) throw error;
+    throw new FormError(error.field, error.message);
   }
 }
 

@@ -6,6 +6,7 @@
 
 import { ActivityLog } from './activity-log.js';
 import { adjustTarget } from './adjustments.js';
+import { AppointmentForm } from './appointment-form.js';
 import { confirm } from './confirm.js';
 import { newId } from './device.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
@@ -81,6 +82,7 @@ export class HostView {
   #reopen = actionButton('Reopen', () => this.#send('reopen'));
   #reset = actionButton('Start over', () => this.#confirmReset());
   #delete = actionButton('Delete', () => this.#confirmDelete(), { className: 'danger' });
+  #appointments = new AppointmentForm((changes) => this.#send('update', changes));
   #join = new JoinForm((fields) => this.#addParticipant(fields));
   /** Of participants whom this screen has changed. @type {Map<string, FirstFields>} */
   #firstFields = new Map();
@@ -134,6 +136,7 @@ export class HostView {
         this.#results.element,
         this.#links.element,
         this.#join.element,
+        this.#appointments.element,
         this.#log.element,
         shortcuts(),
       ),
@@ -163,6 +166,7 @@ export class HostView {
     for (const [id, card] of this.#list.cards) this.#updateCard(card, id);
     this.#message.onState(state);
     this.#join.onState(state, names);
+    this.#appointments.onState(state);
     this.#updateControls();
     if (isFirst) void this.#log.refresh();
   }
@@ -209,11 +213,11 @@ export class HostView {
     const participants = this.#screen.names?.participants ?? new Map();
     const ids = this.#matches();
     this.#noMatch.hidden = ids.length > 0;
-    this.#list.show(ids, participants.size);
-    setData(this.#list.element, 'size', sizeOf(participants.size));
     const isOwn = this.#state?.sync_mode === 'simultaneous';
     const isRace = this.#state && useOf(this.#state) === 'race';
-    setData(this.#list.element, 'layout', isRace ? 'tiles' : isOwn ? 'rows' : 'cards');
+    this.#list.show(ids, participants.size, isRace ? 'tiles' : isOwn ? 'rows' : 'cards');
+    setData(this.#list.element, 'size', sizeOf(participants.size));
+    setData(this.#list.element, 'own', String(isOwn));
   }
 
   /** The ids of the participants that match the search, in the order they are shown. */
@@ -284,12 +288,13 @@ export class HostView {
     setText(this.#primary, action.label);
     this.#primary.disabled = !isLive || action.command === null;
     const isOver = isFinished(state);
+    const isOwn = state.sync_mode === 'simultaneous';
     this.#complete.hidden = this.#adjustment.hidden = isOver;
     // A pause would stop the time of a race.
-    this.#pause.hidden = isOver || action.command === 'pause' || useOf(state) === 'race';
+    const canPause = useOf(state) !== 'race' && !(isOwn && state.status === 'pending');
+    this.#pause.hidden = isOver || action.command === 'pause' || !canPause;
     setText(this.#pause, state.status === 'paused' ? 'Resume' : 'Pause');
     this.#pause.disabled = !isLive || state.status !== 'running';
-    const isOwn = state.sync_mode === 'simultaneous';
     const isRace = useOf(state) === 'race';
     this.#adjustment.hidden ||= isRace;
     this.#more.hidden = this.#less.hidden = isOver || !isOwn || isRace;

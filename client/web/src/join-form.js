@@ -19,7 +19,7 @@ export class JoinForm {
   #drawn = '';
   element = el(
     'details',
-    { className: 'panel join-form' },
+    { className: 'panel side-form join-form' },
     el('summary', {}, 'Add a participant'),
     this.#content,
   );

@@ -41,14 +41,16 @@ export class ParticipantList {
   /**
    * @param {string[]} ids of the participants to show
    * @param {number} total number of participants, shown or not
+   * @param {'cards' | 'rows' | 'tiles'} layout where there are not too many
    */
-  show(ids, total) {
+  show(ids, total, layout) {
     if (ids.join() === this.#ids.join()) return;
     // Another order must not move the list away from what is being read.
     if (ids.length !== this.#ids.length) this.element.scrollTop = 0;
     this.#ids = ids;
     this.#isVirtual = total > MAX_CARDS;
-    this.element.classList.toggle('virtual', this.#isVirtual);
+    const shown = this.#isVirtual ? 'virtual rows' : layout;
+    this.element.className = `participant-list ${shown}`;
     if (this.#isVirtual) this.#measure();
     else this.#draw(ids, 0);
   }

@@ -108,6 +108,11 @@ export class ParticipantView {
     this.#action = participantAction(state, this.#id, {
       hasToken: this.#screen.route.token !== undefined,
     });
+    const { starts_at } = state;
+    if (state.status === 'pending' && starts_at && this.#action.command === null) {
+      const label = `Starts at ${timeOfDay(starts_at, this.#screen.client.clock.now())}`;
+      this.#action = { label, command: null };
+    }
     if (this.#isUnknown) this.#action = { label: UNKNOWN, command: null };
     const isEnabled = isLive && this.#action.command !== null && !this.#isSending;
     const notLive = connection === 'unconfirmed' ? 'Connection not confirmed' : 'Not connected';

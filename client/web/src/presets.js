@@ -30,6 +30,8 @@ const DEFAULTS = {
   turn: 'give',
   extend: '',
   use: '',
+  starts: '',
+  ends: '',
 };
 
 /** @type {readonly Preset[]} */

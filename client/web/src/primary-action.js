@@ -145,7 +145,9 @@ function ownCardActions(state, id) {
  */
 function ownClockAction(state, id, hasToken) {
   const one = state.participants.find(({ participant_id }) => participant_id === id);
-  const may = (/** @type {string} */ what) => !hasToken || state.participants_may?.includes(what);
+  // An exam or a race starts for all at once, with tokens or without.
+  const isOpenToAll = !hasToken && !useOf(state);
+  const may = (/** @type {string} */ what) => isOpenToAll || state.participants_may?.includes(what);
   const args = { participant_id: id };
   const words = wordsOf(useOf(state));
   const isOpen = state.status === 'pending' || state.status === 'running';

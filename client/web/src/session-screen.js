@@ -7,6 +7,7 @@
  */
 
 import { DisplayClock, SessionClient } from '../../js/src/index.js';
+import { statusLabel } from './appointments.js';
 import { Announcer } from './announcer.js';
 import { Api, ApiError } from './api.js';
 import { connectionLabel, noticeFor } from './connection-status.js';
@@ -15,7 +16,6 @@ import { el, setData, setText } from './dom.js';
 import { eventsText } from './event-text.js';
 import { SessionNames } from './names.js';
 import { useOf } from './own-clocks.js';
-import { STATUS_LABELS } from './primary-action.js';
 import { Sounds } from './sounds.js';
 
 /** @import { ClockFace } from '../../js/src/index.js' */
@@ -285,7 +285,7 @@ export class SessionScreen {
     setText(this.#title, title);
     document.title = snapshot ? `${title} · Tickless` : 'Tickless';
     const status = snapshot?.state.status ?? '';
-    setText(this.#status, STATUS_LABELS[status] ?? '');
+    setText(this.#status, snapshot ? statusLabel(snapshot.state, this.client.clock.now()) : '');
     setData(this.#status, 'status', status);
     setData(document.body, 'status', status);
     this.#updateIndicator();

@@ -180,3 +180,14 @@ test('a race has no limit unless it is given one, and its names no factors', () 
   assert.equal('turn_taking' in buildCreateRequest(limited, ids()), false);
   assert.equal(describeTimes(limited), '8 participants, at most 2 hours');
 });
+
+test('a session starts and ends at the local times of the form', () => {
+  const now = new Date('2026-12-01T08:00').getTime();
+  const local = { starts: '2026-12-01T09:00', ends: '2026-12-01T11:00' };
+  const request = buildCreateRequest(form('exam', local), ids(), now);
+  assert.equal(request['starts_at'], new Date(local.starts).toISOString());
+  assert.equal(request['ends_at'], new Date(local.ends).toISOString());
+  assert.equal('starts_at' in buildCreateRequest(form('exam'), ids(), now), false);
+  assert.equal(invalidField(form('exam', { starts: '2001-01-01T00:00' })), 'starts');
+  assert.equal(invalidField(form('exam', { ends: '2001-01-01T00:00' })), 'ends');
+});

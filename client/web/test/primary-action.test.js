@@ -132,6 +132,21 @@ test('who has withdrawn can do nothing, and a host can bring them back', () => {
   assert.deepEqual(cardActions(makeState({ ...left, status: 'expired' }), 'a'), [null, null]);
 });
 
+test('candidates and runners don’t start by themselves', () => {
+  const waiting = { participants: [{ participant_id: 'a', clock_state: 'waiting' }] };
+  /** @param {string} use @param {string[]} [participants_may] */
+  const label = (use, participants_may) =>
+    participantAction(
+      makeState({ ...waiting, sync_mode: 'simultaneous', metadata: { use }, participants_may }),
+      'a',
+      open,
+    ).label;
+  assert.equal(label('exam'), 'Not started yet');
+  assert.equal(label('race'), 'Not started yet');
+  assert.equal(label('race', ['start']), 'Start');
+  assert.equal(label(''), 'Start');
+});
+
 test('a card gives the turn', () => {
   assert.equal(cardActions(makeState(), 'b')[0]?.command, 'switch');
   assert.equal(cardActions(makeState({ status: 'paused' }), 'b')[0]?.command, 'set_turn');

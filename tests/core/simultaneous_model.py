@@ -104,10 +104,6 @@ class SimultaneousModel:
     ends_at: int | None = None
     start_missed: bool = False
     """Whether the start passed in this pause."""
-    people: list[Joiner] = field(default_factory=list)
-    """What each participant had at first, in rotation order."""
-    names: dict[str, str] = field(default_factory=dict)
-    factors: dict[str, Decimal] = field(default_factory=dict)
 
     people: list[Joiner] = field(default_factory=list)
     """What each participant had at first, in rotation order."""

@@ -78,8 +78,6 @@
  * @property {string | null} [ends_at]
  * @property {string} updated_at
  * @property {string | null} deadline_at
- * @property {string | null} [starts_at]
- * @property {string | null} [ends_at]
  * @property {GroupState[]} [groups]
  * @property {number} [session_remaining_ms]
  */

@@ -18,7 +18,8 @@ from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.engine.commit_loop import CommitLoop
 from chalicelib.engine.sync_engine import SyncEngine
 from chalicelib.ports import Broadcaster, Commit
-from chalicelib.schemas.requests import CreateSession, read
+from chalicelib.schemas.creation import CreateSession
+from chalicelib.schemas.requests import read
 from chalicelib.settings import Settings
 from chalicelib.store.client import RedisClient
 from chalicelib.store.session_store import RedisStore

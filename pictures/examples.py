@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chalicelib.core.setup import Setup
-from chalicelib.schemas.requests import CreateSession, read
+from chalicelib.schemas.creation import CreateSession
+from chalicelib.schemas.requests import read
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "clocks.md"

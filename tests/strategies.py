@@ -39,6 +39,7 @@ from chalicelib.core.commands import (
     apply,
 )
 from chalicelib.core.edits import Patch
+from chalicelib.core.limits import MAX_CLOCK_MS
 from chalicelib.core.participants import Joiner, ParticipantPatch
 from chalicelib.core.rules import deadline_ms, due_ms
 from chalicelib.core.session import ENDED, Session, Status, create
@@ -206,7 +207,7 @@ def setups(
         people = st.sampled_from([participant.participant_id for participant in participants])
         factors = draw(st.dictionaries(people, FACTORS, max_size=3))
         # Ten times as much is at most what a clock may have.
-        most_ms = tc.MAX_CLOCK_MS // 10
+        most_ms = MAX_CLOCK_MS // 10
         participants = [
             one._replace(total_time_ms=min(one.total_time_ms, most_ms)) for one in participants
         ]
@@ -246,7 +247,7 @@ def appointments(draw: st.DrawFn, scale: Scale) -> Appointments:
         return NO_APPOINTMENTS
     starts_at_ms = draw(st.none() | scale.ahead.map(EPOCH_MS.__add__))
     ends_at_ms = draw(st.none() | scale.ahead.map((starts_at_ms or EPOCH_MS).__add__))
-    if ends_at_ms is not None and ends_at_ms > EPOCH_MS + tc.MAX_CLOCK_MS:
+    if ends_at_ms is not None and ends_at_ms > EPOCH_MS + MAX_CLOCK_MS:
         ends_at_ms = None
     return Appointments(starts_at_ms, ends_at_ms)
 
@@ -579,7 +580,7 @@ def _joiner(step: Step, joining: Joining, session: Session) -> Joiner:
     control = joining.control if setup.sync_mode is SyncMode.PER_PARTICIPANT else None
     total_ms = joining.total_ms
     if is_simultaneous:
-        total_ms = min(total_ms, tc.MAX_CLOCK_MS // 10)
+        total_ms = min(total_ms, MAX_CLOCK_MS // 10)
     elif control is None and (first_ms := _first_ms(setup.time_control)) is not None:
         total_ms = first_ms
     return Joiner(

@@ -17,9 +17,10 @@ from ..core.events import Event, SessionCreated
 from ..core.session import Session, create
 from ..ports import HeartbeatPolicy
 from ..schemas import messages as socket
+from ..schemas.creation import CreateSession
 from ..schemas.errors import InvalidRequest, problem
 from ..schemas.pushes import session_deleted, state_update
-from ..schemas.requests import CreateSession, read
+from ..schemas.requests import read
 from ..schemas.states import event_view, iso, log_page, session_state, switch_result
 from .components import Schema
 

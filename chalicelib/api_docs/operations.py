@@ -23,12 +23,12 @@ from ..schemas.answers import (
     TokenAnswer,
 )
 from ..schemas.conditions import KEY_PATTERN
+from ..schemas.creation import CreateSession
 from ..schemas.fields import UUID_PATTERN, Request
 from ..schemas.requests import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
     AdjustTime,
-    CreateSession,
     FinishClock,
     JoinSession,
     NoFields,

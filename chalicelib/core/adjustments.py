@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from .cycles import cycle_elapsed_ms, overtime_ms, session_elapsed_ms, stop, time_used_ms
 from .errors import InvalidAdjustment
+from .limits import MAX_CLOCK_MS
 from .session import Cycle, Rotation, Status
 from .setup import Setup, SyncMode
-from .time_controls import MAX_CLOCK_MS
 
 
 def adjust(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from .errors import InvalidSetup
-from .time_controls import MAX_CLOCK_MS
+from .limits import MAX_CLOCK_MS
 
 GRACE_MS: Final = 60_000
 """How late a request for a start may be; the session then starts at once."""

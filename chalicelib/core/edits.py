@@ -15,14 +15,12 @@ from typing_extensions import TypedDict
 from .appointments import Appointments
 from .errors import AlreadyStarted, InvalidSetup
 from .json_values import (
-    MAX_ACTION_DATA_BYTES,
-    MAX_METADATA_BYTES,
-    MAX_NESTING,
     depth,
     is_same,
     merged,
     size_bytes,
 )
+from .limits import MAX_ACTION_DATA_BYTES, MAX_METADATA_BYTES, MAX_NESTING
 from .session import S, Session, Status, with_appointments
 from .setup import (
     Message,

@@ -5,12 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-MAX_NESTING = 32
-"""Well within what every JSON parser between us and the client accepts."""
-
-MAX_METADATA_BYTES = 4096
-MAX_ACTION_DATA_BYTES = 1024
-
 
 def size_bytes(value: object) -> int:
     """The size as compact JSON in UTF-8."""

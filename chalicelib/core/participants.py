@@ -15,8 +15,8 @@ from typing_extensions import TypedDict
 
 from .errors import InvalidSetup
 from .events import ParticipantJoined, ParticipantUpdated, ParticipantWithdrawn
+from .limits import MAX_INDEX, MAX_PARTICIPANTS
 from .setup import (
-    MAX_PARTICIPANTS,
     THOUSANDTHS,
     Group,
     Original,
@@ -31,9 +31,6 @@ from .setup import (
 from .time_controls import TimeControl
 
 T = TypeVar("T")
-
-MAX_INDEX = 2**53 - 1
-"""The greatest ``participant_index``, so that JavaScript reads it exactly."""
 
 
 class Joiner(NamedTuple):

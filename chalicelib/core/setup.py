@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from .appointments import NO_APPOINTMENTS, Appointments
 from .errors import InvalidSetup
-from .time_controls import MAX_CLOCK_MS, SUDDEN_DEATH, Fischer, Stages, TimeControl
+from .limits import MAX_CLOCK_MS
+from .time_controls import SUDDEN_DEATH, Fischer, Stages, TimeControl
 
 
 class SyncMode(StrEnum):
@@ -55,9 +56,6 @@ class Permission(StrEnum):
     START = "start"
     PAUSE = "pause"
 
-
-MAX_PARTICIPANTS = 1_000
-"""How many can take part in a session, withdrawn ones included."""
 
 THOUSANDTHS = 1_000
 """Time factors are whole numbers of thousandths, so that they multiply exactly."""

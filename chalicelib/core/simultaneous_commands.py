@@ -29,6 +29,7 @@ from .events import (
     SessionStarted,
     TimeAdjusted,
 )
+from .limits import MAX_CLOCK_MS
 from .session import (
     ENDED,
     LIVE,
@@ -49,7 +50,6 @@ from .simultaneous import (
     stopped,
     with_clocks,
 )
-from .time_controls import MAX_CLOCK_MS
 
 Changed = tuple[Simultaneous, tuple[Event, ...]]
 

@@ -16,9 +16,6 @@ from typing import ClassVar, NamedTuple, NotRequired, cast
 
 from typing_extensions import TypedDict
 
-MAX_CLOCK_MS = 31 * 24 * 60 * 60_000
-"""The most time that a clock can be given."""
-
 
 class Bank(NamedTuple):
     """A time allowance used over several cycles, as of the beginning of the current run.

@@ -9,7 +9,8 @@ from chalice.app import Response
 
 from ..auth.policy import Action
 from ..schemas.commands import COMMANDS, CommandName, CommandSpec
-from ..schemas.requests import CreateSession, read_event_log_query, read_value
+from ..schemas.creation import CreateSession
+from ..schemas.requests import read_event_log_query, read_value
 from ..schemas.states import event_views, log_page, switch_result
 from ..telemetry.log_context import append_keys
 from .resource import SessionResource, View

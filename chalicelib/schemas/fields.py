@@ -17,16 +17,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ..core.time_controls import MAX_CLOCK_MS
+from ..core.limits import MAX_CLOCK_MS, MIN_DURATION_MS
 
 UUID_PATTERN = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}\z", to_lower=True)]
 """A UUID in canonical form; any case is accepted and converted to lower case."""
 
-MIN_DURATION_MS, MAX_DURATION_MS = 1_000, MAX_CLOCK_MS
-
-Duration = Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_DURATION_MS)]
+Duration = Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_CLOCK_MS)]
 """Milliseconds, from one second to 31 days."""
 
 
@@ -44,7 +42,7 @@ MainTime = Annotated[
     int,
     Field(
         ge=0,
-        le=MAX_DURATION_MS,
+        le=MAX_CLOCK_MS,
         json_schema_extra={"not": {"exclusiveMinimum": 0, "exclusiveMaximum": MIN_DURATION_MS}},
     ),
     AfterValidator(_not_too_short),

@@ -18,13 +18,19 @@ from pydantic import Discriminator, Field, PlainValidator, Tag, TypeAdapter, Val
 from pydantic_core import PydanticCustomError
 
 from ..core import time_controls
-from .fields import MAX_DURATION_MS, MIN_DURATION_MS, Duration, Request
+from ..core.limits import (
+    MAX_CLOCK_MS,
+    MAX_DELAY_MS,
+    MAX_INCREMENT_MS,
+    MAX_PERIOD_MS,
+    MAX_PERIODS,
+    MAX_STAGE_CYCLES,
+    MAX_STAGES,
+    MIN_DURATION_MS,
+)
+from .fields import Duration, Request
 
-MAX_INCREMENT_MS = 600_000
-MAX_STAGES = 10
-
-
-Cycles = Annotated[int, Field(ge=1, le=500)]
+Cycles = Annotated[int, Field(ge=1, le=MAX_STAGE_CYCLES)]
 
 
 class ControlRequest(Request):
@@ -50,7 +56,7 @@ class FischerRequest(ControlRequest):
 
 class DelayRequest(ControlRequest):
     type: Literal["delay"]
-    delay_ms: Annotated[int, Field(ge=1, le=600_000)]
+    delay_ms: Annotated[int, Field(ge=1, le=MAX_DELAY_MS)]
 
     def control(self) -> time_controls.Delay:
         return time_controls.Delay(self.delay_ms)
@@ -58,7 +64,7 @@ class DelayRequest(ControlRequest):
 
 class BronsteinRequest(ControlRequest):
     type: Literal["bronstein"]
-    delay_ms: Annotated[int, Field(ge=1, le=600_000)]
+    delay_ms: Annotated[int, Field(ge=1, le=MAX_DELAY_MS)]
 
     def control(self) -> time_controls.Bronstein:
         return time_controls.Bronstein(self.delay_ms)
@@ -66,8 +72,8 @@ class BronsteinRequest(ControlRequest):
 
 class ByoyomiRequest(ControlRequest):
     type: Literal["byoyomi"]
-    period_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
-    periods: Annotated[int, Field(ge=1, le=100)]
+    period_ms: Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_PERIOD_MS)]
+    periods: Annotated[int, Field(ge=1, le=MAX_PERIODS)]
 
     def control(self) -> time_controls.TimeControl:
         return time_controls.Byoyomi(self.period_ms, self.periods)
@@ -75,7 +81,7 @@ class ByoyomiRequest(ControlRequest):
 
 class CanadianRequest(ControlRequest):
     type: Literal["canadian"]
-    period_ms: Annotated[int, Field(ge=1_000, le=3_600_000)]
+    period_ms: Annotated[int, Field(ge=MIN_DURATION_MS, le=MAX_PERIOD_MS)]
     cycles_per_period: Cycles
 
     def control(self) -> time_controls.TimeControl:
@@ -206,7 +212,7 @@ def _read_text(text: str) -> WrittenControl:
     main_ms, fields = _read_control(text)
     request = _within_limits(fields)
     can_be_zero = not request.control().needs_main_time
-    if not MIN_DURATION_MS <= main_ms <= MAX_DURATION_MS and (main_ms or not can_be_zero):
+    if not MIN_DURATION_MS <= main_ms <= MAX_CLOCK_MS and (main_ms or not can_be_zero):
         raise PydanticCustomError(
             "time_control_range",
             "main time must be between 1 s and 31 days{or_zero}, got {main_ms} ms",

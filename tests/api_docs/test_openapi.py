@@ -16,8 +16,9 @@ from chalicelib.api_docs import error_codes as codes
 from chalicelib.api_docs import openapi
 from chalicelib.api_docs.components import REF_PREFIX
 from chalicelib.api_docs.operations import OPERATIONS, Operation
+from chalicelib.schemas.creation import CreateSession
 from chalicelib.schemas.errors import InvalidRequest
-from chalicelib.schemas.requests import CreateSession, read
+from chalicelib.schemas.requests import read
 from tests.rest.client import RestClient
 from tests.rest.test_fuzz import bent
 

@@ -28,9 +28,9 @@ from chalicelib.core.commands import (
     Withdraw,
 )
 from chalicelib.core.edits import Patch
+from chalicelib.core.limits import MAX_CLOCK_MS
 from chalicelib.core.participants import Joiner
 from chalicelib.core.setup import Setup, TimeoutAction
-from chalicelib.core.time_controls import MAX_CLOCK_MS
 from tests.core.appointments_model import refusal_of_appointments, still_to_come
 
 from .model import index_of, is_the_same, people_of, with_place

@@ -30,9 +30,10 @@ from chalicelib.core.errors import (
     RuleError,
 )
 from chalicelib.core.events import Event
+from chalicelib.core.limits import MAX_PARTICIPANTS
 from chalicelib.core.rules import changed_positions
 from chalicelib.core.session import Status
-from chalicelib.core.setup import MAX_PARTICIPANTS, Group, SoftClose, SyncMode
+from chalicelib.core.setup import Group, SoftClose, SyncMode
 from chalicelib.core.simultaneous_view import clocks as simultaneous_clocks
 from chalicelib.core.time_controls import Fischer, Hourglass, Stage, Stages
 

@@ -30,11 +30,11 @@ from chalicelib.core.errors import (
     NotPermitted,
     UnknownParticipant,
 )
+from chalicelib.core.limits import MAX_CLOCK_MS
 from chalicelib.core.rules import changed_positions, due_ms, last_deadline_ms, runs_without_end
 from chalicelib.core.session import Simultaneous
 from chalicelib.core.setup import Permission, SyncMode, TurnTaking
 from chalicelib.core.simultaneous_view import ClockInstants, clock_instants
-from chalicelib.core.time_controls import MAX_CLOCK_MS
 from tests.core.build import END, NOTIFY, SKIP, Game, game, make_participants, setup
 from tests.strategies import TURNS
 

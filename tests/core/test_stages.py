@@ -12,9 +12,9 @@ import pytest
 
 from chalicelib.core.commands import Adjust
 from chalicelib.core.errors import InvalidSetup
+from chalicelib.core.limits import MAX_CLOCK_MS
 from chalicelib.core.setup import Group, Setup
 from chalicelib.core.time_controls import (
-    MAX_CLOCK_MS,
     Bronstein,
     Byoyomi,
     Delay,

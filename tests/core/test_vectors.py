@@ -17,8 +17,9 @@ from chalicelib.core.errors import InvalidSetup
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import SyncMode
 from chalicelib.schemas.commands import COMMANDS
+from chalicelib.schemas.creation import CreateSession
 from chalicelib.schemas.errors import InvalidRequest, problem
-from chalicelib.schemas.requests import CreateSession, read, read_value
+from chalicelib.schemas.requests import read, read_value
 from chalicelib.schemas.states import event_views, session_state
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -12,7 +12,8 @@ from chalicelib.core.commands import Adjust, Finish, Start, Switch, apply
 from chalicelib.core.session import create
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.core.time_controls import TimeControl
-from chalicelib.schemas.requests import AdjustTime, CreateSession, read
+from chalicelib.schemas.creation import CreateSession
+from chalicelib.schemas.requests import AdjustTime, read
 from pictures.chart import digest, timeouts
 from pictures.examples import DOCUMENT, FOLDER, Picture, pictures, requests
 from pictures.recording import record

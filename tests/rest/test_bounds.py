@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chalicelib.schemas.commands import COMMANDS, PARTICIPANT, CommandName
+from chalicelib.schemas.creation import CreateSession
 from chalicelib.schemas.fields import Request
-from chalicelib.schemas.requests import CreateSession
 from tests.bounds import (
     ARGUMENTS,
     CREATIONS,

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from chalicelib.core import time_controls as tc
 from chalicelib.core.errors import InvalidSetup
 from chalicelib.core.setup import Setup
+from chalicelib.schemas.creation import CreateSession
 from chalicelib.schemas.errors import InvalidRequest
-from chalicelib.schemas.requests import CreateSession, read
+from chalicelib.schemas.requests import read
 from chalicelib.schemas.time_controls import NOTATION_PATTERN
 from tests.api_docs.conformance import openapi_document, validator
 from tests.strategies import controls, uuid

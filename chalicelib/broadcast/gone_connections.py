@@ -34,7 +34,7 @@ class GoneConnections:
         """Remove from the registry what was added so far.
 
         Raises:
-            StoreUnavailable: Those of the session at hand wait on; the next call tries again.
+            StoreUnavailable: What is left waits for the next call.
         """
         gone: dict[str, list[str]] = defaultdict(list)
         try:

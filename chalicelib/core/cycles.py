@@ -219,7 +219,7 @@ def _apply_time_control(ended: EndedCycle, position: int) -> Rotation:
 def next_in_rotation(session: Rotation, position: int) -> int | None:
     """The position after ``position``, itself last; ``None`` if no participant has time left.
 
-    Who has withdrawn is skipped.
+    Withdrawn participants are skipped.
     """
     count, withdrawn = len(session.tallies), session.setup.withdrawn
     for step in range(1, count + 1):

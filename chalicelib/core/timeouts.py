@@ -188,7 +188,7 @@ def _skip_rounds(
 
 
 def _lengths_ms(session: Rotation) -> list[int]:
-    """How long each participant's cycle lasts in a round; 0 for who has withdrawn."""
+    """How long each participant's cycle lasts in a round; 0 for a withdrawn one."""
     setup = session.setup
     return [
         0 if setup.withdrawn and setup.has_withdrawn(position) else length_ms or 0

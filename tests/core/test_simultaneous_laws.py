@@ -70,14 +70,20 @@ def test_used_time_and_overtime_are_the_time_a_clock_ran(case: Case) -> None:
 
 def begun_ms(played: Played) -> dict[str, int]:
     """The clocks that a step found waiting and left begun, and when each began."""
-    begun: dict[str, int] = {}
-    assert isinstance(played.before, Simultaneous)
-    assert isinstance(played.after, Simultaneous)
-    for position, one in enumerate(played.after.setup.participants):
-        began_ms = clock_instants(played.after, position).started_at_ms
-        if began_ms is not None and clock_instants(played.before, position).started_at_ms is None:
-            begun[one.participant_id] = began_ms
-    return begun
+    earlier = started_at_ms(played.before)
+    return {
+        one: began_ms
+        for one, began_ms in started_at_ms(played.after).items()
+        if began_ms is not None and earlier[one] is None
+    }
+
+
+def started_at_ms(session: Session) -> dict[str, int | None]:
+    assert isinstance(session, Simultaneous)
+    return {
+        one.participant_id: clock_instants(session, position).started_at_ms
+        for position, one in enumerate(session.setup.participants)
+    }
 
 
 @given(CASES)

@@ -12,9 +12,10 @@ from bench.plan import Plan, Rival
 from bench.report import Check, Report, Result, as_text, into_document
 from chalicelib.core.events import CycleSwitched, Event, SessionExpired, TimeExtended
 from chalicelib.ports import LoggedEvent
+from tests.waiting import HUNG_AFTER_S
 
 TINY = Plan(
-    budget_seconds=5.0,
+    budget_seconds=HUNG_AFTER_S,
     engine_rounds=2,
     engine_count=3,
     rest_rounds=2,
@@ -64,6 +65,7 @@ TINY = Plan(
     given_rounds=1,
     run_out_rounds=1,
     auction_rounds=3,
+    auction_seconds=HUNG_AFTER_S,
     bids=20,
 )
 TAKES_LONG = {"crowd", "cold", "package"}

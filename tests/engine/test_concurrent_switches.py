@@ -12,6 +12,7 @@ import pytest
 from chalicelib.core.errors import StaleCycle
 from chalicelib.core.setup import Participant, SyncMode, create_setup
 from chalicelib.engine.commit_loop import CommandResult, CommitLoop
+from chalicelib.engine.commit_retry import RetryPolicy
 from chalicelib.engine.sync_engine import SyncEngine
 from tests.fixtures import OpenStore
 from tests.servers import Cluster, RedisProcess
@@ -44,9 +45,10 @@ def cycles(outcome: CommandResult) -> int:
 
 @pytest.fixture
 def engines(open_store: OpenStore, anywhere: RedisProcess | Cluster) -> list[SyncEngine]:
-    """Two, as in two processes: they share nothing but the store."""
+    """Two, as in two processes: they share nothing but the store, and never give up."""
+    retry = RetryPolicy(monotonic=lambda: 0.0)
     stores = [open_store(anywhere.url, cluster=anywhere.is_cluster) for _ in range(2)]
-    return [SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS)) for store in stores]
+    return [SyncEngine(CommitLoop(store, session_ttl_ms=TTL_MS, retry=retry)) for store in stores]
 
 
 def test_fifty_concurrent_switches_are_all_applied_in_sequence(engines: list[SyncEngine]) -> None:

@@ -57,7 +57,8 @@ class _Listener(Generic[T]):
         if self._pinged_at_s is None:
             if now_s - self._quiet_since_s >= QUIET_S:
                 with _unavailable(LOST):
-                    self._connection.send_command("PING")
+                    # redis-py would first send one of its own, and drop messages while it waits.
+                    self._connection.send_command("PING", check_health=False)
                 self._pinged_at_s = now_s
         elif now_s - self._pinged_at_s >= PONG_WITHIN_S:
             raise StoreUnavailable(f"{LOST}: the server is silent")

@@ -55,10 +55,11 @@ def measure(lab: Lab, plan: Plan, progress: Progress) -> Result:
         f"{plan.clocks:,} clocks at once",
         "`python -m local`, signatures verified. Time given: an `adjust` of every clock of one"
         f" session, from sending it over REST to what the last of {plan.screens_of_all:,} clients"
-        " has read, in another process; a client that the update doesn't fit asks for the pages of"
-        " the whole state, as the protocol wants. Deadlines: every clock of one session runs out,"
-        f" all within {WITHIN_MS:,} ms; from each deadline to the arrival of the first message that"
-        f" shows a client that clock as expired, {pushes / len(runs):,.0f} messages each time.",
+        " has read, in another process; a client that the update doesn't fit would ask for the"
+        " pages of the whole state, as the protocol wants. Deadlines: every clock of one session"
+        f" runs out, all within {WITHIN_MS:,} ms; from each deadline to the arrival of the first"
+        " message that shows a client that clock as expired,"
+        f" {pushes / len(runs):,.0f} messages each time.",
         [
             *given.rows(),
             {

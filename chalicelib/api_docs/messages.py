@@ -89,7 +89,8 @@ SERVER_MESSAGES: Final = (
         "STATE_UPDATE",
         StateUpdate,
         "Send every commit to every subscriber; `events` say why. With `partial`, `state` has only"
-        " participants whose clocks do not follow from `baseVersion` as of `baseUpdatedAt`.",
+        " participants whose clocks do not follow from `baseVersion` as of `baseUpdatedAt`, or"
+        " `participantChanges` say what changed for many.",
     ),
     ServerMessage(
         "SESSION_DELETED",

@@ -1,7 +1,7 @@
 """Push messages to subscribers, as bytes, each at most one frame.
 
-A session that fits is sent whole. Otherwise the difference to the previous version is sent, which
-clients merge by ``participant_id`` (see docs/protocol.md).
+A session that fits is sent whole. Otherwise the difference to the previous version is sent: the
+participants that changed or, if those are too many, what changed for them (see docs/protocol.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing_extensions import TypedDict
 from ..core.errors import Ending
 from ..core.events import Event
 from ..core.rules import changed_positions
-from ..core.session import Session
+from ..core.session import Rotation, Session, Simultaneous
+from .participant_changes import ParticipantChanges, participant_changes
 from .states import EventView, SessionState, event_views, iso, session_state
 
 FRAME_BYTES = 32 * 1024
@@ -24,7 +25,7 @@ FRAME_BYTES = 32 * 1024
 
 MAX_EVENTS_PER_FRAME = 50
 
-MIN_PARTICIPANT_BYTES = 214
+MIN_PARTICIPANT_BYTES = {Rotation: 214, Simultaneous: 326}
 """The minimum size of a participant, to skip encoding what cannot fit."""
 
 
@@ -40,6 +41,7 @@ class StateUpdate(TypedDict):
     partial: NotRequired[bool]
     baseVersion: NotRequired[int]
     baseUpdatedAt: NotRequired[str]
+    participantChanges: NotRequired[list[ParticipantChanges]]
 
 
 class SessionDeleted(TypedDict):
@@ -60,21 +62,39 @@ def state_update(
 
     ``whole_state`` is called only if the whole state may fit.
     """
-    if len(session.setup.participants) * MIN_PARTICIPANT_BYTES < FRAME_BYTES:
+    if _may_fit(session, len(session.setup.participants)):
         whole = _fit(_update(session, whole_state(), now_ms), events)
         if whole is not None:
             return whole
     if before is not None:
-        changed = changed_positions(before, session)
-        if len(changed) * MIN_PARTICIPANT_BYTES < FRAME_BYTES:
-            state = _without_other_groups(session_state(session, now_ms, changed))
-            partial = _fit(_difference(_update(session, state, now_ms), before), events)
-            if partial is not None:
-                return partial
+        partial = _partial(before, session, now_ms, events)
+        if partial is not None:
+            return partial
     # A difference to a version that no client has yet, so each client requests the pages.
-    bare = _without_other_groups(session_state(session, now_ms, ()))
-    update = _difference(_update(session, bare, now_ms), session)
+    update = _difference(_bare(session, now_ms), session)
     return _fit(update, events) or to_json(update)
+
+
+def _partial(
+    before: Session, session: Session, now_ms: int, events: Sequence[Event]
+) -> bytes | None:
+    """The difference to ``before``; ``None`` if it does not fit."""
+    changed = changed_positions(before, session)
+    if _may_fit(session, len(changed)):
+        state = _without_other_groups(session_state(session, now_ms, changed))
+        partial = _fit(_difference(_update(session, state, now_ms), before), events)
+        if partial is not None:
+            return partial
+    changes = participant_changes(before, session, now_ms, changed)
+    if changes is None:
+        return None
+    update = _difference(_bare(session, now_ms), before)
+    update["participantChanges"] = changes
+    return _fit(update, events)
+
+
+def _may_fit(session: Session, participants: int) -> bool:
+    return participants * MIN_PARTICIPANT_BYTES[type(session)] < FRAME_BYTES
 
 
 def session_deleted(session_id: str, now_ms: int, reason: Ending = "deleted") -> bytes:
@@ -114,6 +134,12 @@ def _update(session: Session, state: SessionState, now_ms: int) -> StateUpdate:
         "state": state,
         "events": [],
     }
+
+
+def _bare(session: Session, now_ms: int) -> StateUpdate:
+    """An update without participants."""
+    state = _without_other_groups(session_state(session, now_ms, ()))
+    return _update(session, state, now_ms)
 
 
 def _difference(update: StateUpdate, base: Session) -> StateUpdate:

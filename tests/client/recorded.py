@@ -1,8 +1,9 @@
 """Recordings of what the server shows, which the tests of both clients compare their results with.
 
 Plays every example of docs/clocks.md as its picture does. ``python -m tests.client.recorded``
-prints as JSON: ``later``, pairs of states of one version at two instants, and ``partials``, pairs
-of successive whole states and the partial update between them.
+prints as JSON: ``later``, pairs of states of one version at two instants; ``partials``, pairs of
+successive whole states and the partial update between them; and ``changes``, of simultaneous, a
+snapshot, the update that tells only what changed, and the whole state after it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from chalicelib.core.participants import Joiner
 from chalicelib.core.rules import changed_positions, deadline_ms
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Setup, SyncMode
-from chalicelib.schemas.states import SessionState, session_state
+from chalicelib.schemas.participant_changes import participant_changes
+from chalicelib.schemas.states import SessionState, iso, session_state
 from pictures.examples import DOCUMENT, pictures
 from pictures.scenarios import SCENARIOS, Scenario
 
@@ -33,6 +35,7 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
     """The recordings; see the module's docstring."""
     later: list[dict[str, Any]] = []
     partials: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     for name_of_one, setup, scenario in _examples():
         first: tuple[Session, int, SessionState] | None = None
         for session, now_ms in _played(setup, scenario):
@@ -45,6 +48,11 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
                 continue
             if first is not None:
                 changed, before = changed_positions(first[0], session), first[2]
+                update = update_of_changes(first[0], session, now_ms)
+                if update is not None:
+                    snapshot = {"epoch": "", "version": first[0].version, "timestamp": first[1]}
+                    changes.append({"name": name, "update": update, "after": state})
+                    changes[-1]["snapshot"] = {**snapshot, "state": before}
                 if setup.sync_mode is SyncMode.SIMULTANEOUS:
                     # Those who are not in the update go on from when they were sent.
                     before = session_state(first[0], now_ms)
@@ -53,7 +61,26 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
                     {"name": name, "before": before, "partial": partial, "after": state}
                 )
             first = session, now_ms, state
-    return {"later": later, "partials": partials}
+    return {"later": later, "partials": partials, "changes": changes}
+
+
+def update_of_changes(before: Session, after: Session, now_ms: int) -> dict[str, Any] | None:
+    """An update that tells only what changed; ``None`` in modes that have none."""
+    changed = changed_positions(before, after)
+    changes = participant_changes(before, after, now_ms, changed)
+    if changes is None:
+        return None
+    return {
+        "type": "STATE_UPDATE",
+        "timestamp": now_ms,
+        "epoch": "",
+        "version": after.version,
+        "state": session_state(after, now_ms, ()),
+        "partial": True,
+        "baseVersion": before.version,
+        "baseUpdatedAt": iso(before.updated_at_ms),
+        "participantChanges": changes,
+    }
 
 
 def _examples() -> Iterator[tuple[str, Setup, Scenario]]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 from hypothesis import given
+from hypothesis.strategies import randoms
 from pydantic_core import to_json
 
 from chalicelib.core.rules import changed_positions
@@ -20,7 +23,7 @@ from tickless.state_merge import apply_update, join_pages, merge_partial
 from tickless.state_version import Snapshot
 
 from .factories import make_participant, make_state
-from .recorded import recorded
+from .recorded import recorded, update_of_changes
 
 
 def server_state(session: Session, now_ms: int) -> Any:
@@ -51,19 +54,24 @@ def test_merging_every_partial_update_gives_the_whole_state(
         assert by_id(merged) == by_id(server_state(after, played.now_ms))
 
 
-@given(setup=setups(modes=[SyncMode.SIMULTANEOUS], tiny=True), walk=walks(tiny=True))
+@given(
+    setup=setups(modes=[SyncMode.SIMULTANEOUS], tiny=True),
+    walk=walks(tiny=True),
+    choice=randoms(),
+)
 def test_simultaneous_clocks_go_on_from_when_each_was_last_sent(
-    setup: Setup, walk: Sequence[Step]
+    setup: Setup, walk: Sequence[Step], choice: Random
 ) -> None:
     snapshot: Snapshot | None = None
     for played in play(setup, walk):
         before, after, now_ms = played.before, played.after, played.now_ms
         if snapshot is None:
             created_ms = before.updated_at_ms
-            snapshot = Snapshot("epoch", 1, created_ms, server_state(before, created_ms))
+            snapshot = Snapshot("", 1, created_ms, server_state(before, created_ms))
         if after is not before:
+            changes = update_of_changes(before, after, now_ms) if choice.random() < 0.5 else None
             update = {
-                "epoch": "epoch",
+                "epoch": "",
                 "version": after.version,
                 "timestamp": now_ms,
                 "state": partial_state(before, after, now_ms),
@@ -71,7 +79,7 @@ def test_simultaneous_clocks_go_on_from_when_each_was_last_sent(
                 "baseVersion": before.version,
                 "baseUpdatedAt": snapshot.state["updated_at"],
             }
-            snapshot = apply_update(snapshot, update)
+            snapshot = apply_update(snapshot, json.loads(to_json(changes or update)))
             assert snapshot is not None
             assert snapshot.timestamp == now_ms
         shown = state_at(
@@ -141,3 +149,20 @@ def test_recorded_partial_updates_merge_into_the_recorded_states() -> None:
     assert len(partials) > 50
     for one in partials:
         assert merge_partial(one["before"], one["partial"]) == one["after"], one["name"]
+
+
+def test_recorded_changes_of_many_participants_give_the_recorded_states() -> None:
+    changes = json.loads(to_json(recorded()["changes"]))
+    assert len(changes) > 10
+    for one in changes:
+        snapshot = apply_update(Snapshot(**one["snapshot"]), one["update"])
+        assert snapshot is not None
+        assert snapshot.state == one["after"], one["name"]
+
+
+def test_changes_of_many_participants_do_not_fit_a_snapshot_with_a_later_timestamp() -> None:
+    first = json.loads(to_json(recorded()["changes"][0]))
+    snapshot = Snapshot(**first["snapshot"])
+
+    later = replace(snapshot, timestamp=first["update"]["timestamp"] + 1)
+    assert apply_update(later, first["update"]) is None

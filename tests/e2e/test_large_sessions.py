@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
@@ -164,3 +165,59 @@ async def all_show_what_get_does(rest: Rest, session_id: str, clients: list[Clie
 @pytest.mark.parametrize("kind", SESSIONS if FULL else A_KIND_OF_EACH)
 def test_merged_frames_show_what_get_returns(pair: list[Instance], size: Size, kind: str) -> None:
     asyncio.run(a_walk(pair, SESSIONS[kind](), size(20, 150), seed=len(kind)))
+
+
+async def an_exam(pair: list[Instance], steps: int) -> None:
+    """Commands to all and to one of a thousand clocks; clients never ask for the pages again."""
+    random = Random(3)
+    session = a_session(PARTICIPANTS, "simultaneous", warn_at_ms=[60_000])
+    session_id = session["session_id"]
+    for one in session["participants"]:
+        del one["total_time_ms"]
+        one["time_factor"] = random.choice((1, 1.25, 1.5))
+    names = [one["participant_id"] for one in session["participants"]]
+    async with AsyncExitStack() as stack:
+        rest = [await stack.enter_async_context(Rest(one.rest_url)) for one in pair]
+        assert (await rest[0].create(session)).status == 201
+        clients = [await stack.enter_async_context(Client(one.where, session_id)) for one in pair]
+        await all_show_what_get_does(rest[0], session_id, clients)
+        asked = [client.reconnects for client in clients]
+        for name, body in exam_commands(random, names, steps):
+            answer = await random.choice(rest).command(session_id, name, **body)
+            assert answer.status == 200, (name, body, answer.body)
+            await all_show_what_get_does(rest[0], session_id, clients)
+        assert [client.reconnects for client in clients] == asked
+    for client in clients:
+        updates = client.received("STATE_UPDATE")
+        assert any("participantChanges" in message for message in updates)
+        assert 0 < client.largest_bytes <= FRAME_BYTES
+
+
+def exam_commands(
+    random: Random, names: list[str], steps: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Some that concern one candidate, and in between each that concerns all."""
+    late, *others = random.sample(names, steps + 2)
+    yield "start", {"participant_id": others.pop()}
+    yield "pause", {}
+    yield "resume", {}
+    yield "start", {}
+    for _ in range(steps):
+        yield "finish", {"participant_id": others.pop()}
+        yield "adjust", {"delta_ms": 300_000, "scaled": True}
+        yield "adjust", {"delta_ms": -1_000}
+    yield "pause", {"participant_id": late}
+    yield "pause", {}
+    yield "resume", {}
+    yield "complete", {}
+    yield "reopen", {}
+    yield "resume", {}
+    yield "reset", {}
+    yield "start", {}
+    yield "cancel", {}
+
+
+def test_changes_of_a_thousand_simultaneous_clocks_need_no_pages(
+    pair: list[Instance], size: Size
+) -> None:
+    asyncio.run(an_exam(pair, size(2, 20)))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic_core import to_json
 
 from chalicelib.core.commands import (
     Adjust,
@@ -14,6 +15,7 @@ from chalicelib.core.commands import (
     Complete,
     Finish,
     Pause,
+    Reset,
     Resume,
     Start,
     Switch,
@@ -22,7 +24,13 @@ from chalicelib.core.commands import (
 from chalicelib.core.session import Session, create
 from chalicelib.core.setup import Group, Participant, SyncMode, TimeoutAction, create_setup
 from chalicelib.schemas.messages import state_sync
-from chalicelib.schemas.pushes import FRAME_BYTES, session_deleted, state_update, version_of
+from chalicelib.schemas.pushes import (
+    FRAME_BYTES,
+    MIN_PARTICIPANT_BYTES,
+    session_deleted,
+    state_update,
+    version_of,
+)
 from chalicelib.schemas.states import SessionState, iso, session_state
 from tests.strategies import TURNS
 
@@ -89,6 +97,27 @@ def test_large_session_is_sent_as_a_difference(mode: SyncMode) -> None:
     assert rest == {name: whole[name] for name in rest}  # type: ignore[literal-required]
 
 
+@pytest.mark.parametrize(
+    ("mode", "is_running"), [(SyncMode.GLOBAL, True), (SyncMode.SIMULTANEOUS, False)]
+)
+def test_no_participant_is_smaller_than_the_minimum(mode: SyncMode, is_running: bool) -> None:
+    factor = {person(0): 100} if mode is SyncMode.SIMULTANEOUS else None
+    setup = create_setup(
+        session_id=SESSION,
+        sync_mode=mode,
+        participants=[Participant(person(0), 0, 1_000)],
+        total_time_ms=1_000,
+        time_factors=factor,
+    )
+    session = create(setup, "epoch", NOW_MS)
+    if is_running:
+        session = apply(session, Start(), NOW_MS).session
+    smallest = len(to_json(session_state(session, NOW_MS + 1)["participants"][0])) + len(",")
+
+    minimum = MIN_PARTICIPANT_BYTES[type(session)]
+    assert minimum <= smallest <= minimum + 15
+
+
 def never() -> SessionState:
     raise AssertionError("The whole state does not fit")
 
@@ -111,14 +140,69 @@ def test_participant_of_many_is_pushed_alone() -> None:
         assert len(message) < 2_048
 
 
-@pytest.mark.parametrize("command", [Pause(), Complete(), Adjust(1_000)])
-def test_change_of_all_clocks_makes_clients_request_pages(command: Command) -> None:
+@pytest.mark.parametrize(
+    ("command", "changes"),
+    [
+        (Pause(), {"set": {"is_running": False}, "add": {}}),
+        (Adjust(1_000), {"set": {}, "add": {"total_time_ms": 1_000, "time_remaining_ms": 1_000}}),
+        (
+            Complete(),
+            {"set": {"is_active": False, "is_running": False, "clock_state": "stopped"}, "add": {}},
+        ),
+    ],
+)
+def test_change_of_all_clocks_is_told_once(command: Command, changes: dict[str, Any]) -> None:
     session, _ = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(), NOW_MS)
 
-    _, update = moved(session, command, NOW_MS + 500)
+    decision = apply(session, command, NOW_MS + 500)
+    message = state_update(session, decision.session, NOW_MS + 500, decision.events, never)
+    update = json.loads(message)
+
+    assert update["participantChanges"] == [{"positions": [[0, 999]], **changes}]
+    assert (update["baseVersion"], update["version"]) == (2, 3)
+    assert update["state"]["participants"] == []
+    assert len(message) < 2_048
+
+
+def test_changes_of_many_participants_tell_who_differs() -> None:
+    session, _ = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(), NOW_MS)
+    session, _ = moved(session, Finish(person(500)), NOW_MS + 500)
+
+    _, update = moved(session, Adjust(-2_000, scaled=True), NOW_MS + 800)
+
+    added = {"total_time_ms": -2_000, "time_remaining_ms": -2_000}
+    assert update["participantChanges"] == [
+        {"positions": [[0, 499], [501, 999]], "set": {}, "add": added}
+    ]
+
+
+def test_reset_sets_what_each_clock_had_used() -> None:
+    session, _ = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(), NOW_MS)
+    for number in range(3):
+        session, _ = moved(session, Finish(person(number)), NOW_MS + 500 + number)
+
+    _, update = moved(session, Reset(), NOW_MS + 900)
+
+    first, *others = update["participantChanges"]
+    assert first["positions"] == [[0, 2]]
+    assert first["set"]["time_used_ms"] == 0
+    assert [one["positions"] for one in others] == [[[3, 999]]]
+
+
+def test_changes_that_are_all_different_make_clients_request_pages() -> None:
+    setup = create_setup(
+        session_id=SESSION,
+        sync_mode=SyncMode.SIMULTANEOUS,
+        participants=[Participant(person(n), n, 60_000) for n in range(1_000)],
+        total_time_ms=60_000,
+        time_factors={person(n): 1_000 + n for n in range(1_000)},
+    )
+    session, _ = moved(create(setup, "epoch", NOW_MS), Start(), NOW_MS)
+
+    _, update = moved(session, Adjust(100_000, scaled=True), NOW_MS + 800)
 
     assert update["baseVersion"] == update["version"]
-    assert update["state"]["participants"] == []
+    assert "participantChanges" not in update
 
 
 def test_only_clocks_that_have_begun_are_pushed_when_the_session_pauses() -> None:

@@ -7,9 +7,10 @@
  * @module
  */
 
+import { participantAt } from './clock-math.js';
 import { isSameVersion, stateVersionOf } from './state-version.js';
 
-/** @import { ParticipantState, SessionState, Snapshot, StateMessage } from './types.js' */
+/** @import { ParticipantChanges, ParticipantState, SessionState, Snapshot, StateMessage } from './types.js' */
 
 /** The fields that all members of a group have in common. */
 const GROUP_CLOCK_FIELDS = /** @type {const} */ ([
@@ -36,7 +37,7 @@ export function snapshotFrom({ epoch, version, timestamp, state: own }, state = 
 }
 
 /**
- * The snapshot after an update; null if a partial one is based on another version.
+ * The snapshot after an update; null if a partial one does not fit it.
  *
  * @param {Snapshot} snapshot
  * @param {StateMessage} update
@@ -46,6 +47,7 @@ export function applyUpdate(snapshot, update) {
   if (!update.partial) return snapshotFrom(update);
   const { epoch, baseVersion: version, baseUpdatedAt: updatedAt } = update;
   if (!isSameVersion({ epoch, version, updatedAt }, stateVersionOf(snapshot))) return null;
+  if (update.participantChanges) return applyChanges(snapshot, update, update.participantChanges);
   const state = mergePartial(snapshot.state, update.state);
   // Who was not in the update is as they were sent, and their clock may be running.
   const merged = new Set(state.participants);
@@ -55,6 +57,38 @@ export function applyUpdate(snapshot, update) {
       .map(({ participant_id: id }) => [id, timestampOf(snapshot, id)]),
   );
   return { ...snapshotFrom(update, state), participantTimestamps };
+}
+
+/**
+ * The snapshot after an update that tells only what changed for many participants of
+ * `simultaneous`. Every clock is brought to its timestamp; null if one was sent with a later one.
+ *
+ * @param {Snapshot} snapshot
+ * @param {StateMessage} update
+ * @param {ParticipantChanges[]} changes
+ * @returns {Snapshot | null}
+ */
+function applyChanges(snapshot, update, changes) {
+  const { timestamp } = update;
+  /** @type {any[]} */
+  const participants = [];
+  for (const one of snapshot.state.participants) {
+    const elapsedMs = timestamp - timestampOf(snapshot, one.participant_id);
+    if (elapsedMs < 0) return null;
+    participants.push({ ...participantAt(one, snapshot.state, elapsedMs) });
+  }
+  for (const { positions, set, add } of changes) {
+    for (const one of positions.flatMap(([first, last]) => participants.slice(first, last + 1))) {
+      Object.assign(one, set);
+      for (const [name, added] of Object.entries(add)) one[name] += added;
+    }
+  }
+  for (const one of participants) {
+    one.deadline_at = one.is_running
+      ? new Date(timestamp + one.time_remaining_ms).toISOString()
+      : null;
+  }
+  return snapshotFrom(update, { ...update.state, participants });
 }
 
 /**

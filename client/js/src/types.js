@@ -103,12 +103,23 @@
  */
 
 /**
+ * What changed alike for the participants at `positions`: pairs of the first and the last of
+ * consecutive ones.
+ *
+ * @typedef {object} ParticipantChanges
+ * @property {[number, number][]} positions
+ * @property {Partial<ParticipantState>} set
+ * @property {Record<string, number>} add
+ */
+
+/**
  * A server message that contains a state.
  *
  * @typedef {Snapshot & {
  *   type: 'STATE_SYNC' | 'STATE_UPDATE',
  *   page?: number, pages?: number,
  *   partial?: boolean, baseVersion?: number, baseUpdatedAt?: string,
+ *   participantChanges?: ParticipantChanges[],
  *   events?: SessionEvent[], eventsOmitted?: number,
  * }} StateMessage
  */

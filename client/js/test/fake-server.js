@@ -9,7 +9,7 @@
 
 import { makeParticipant, makeState } from './factories.js';
 
-/** @import { SessionState } from '../src/types.js' */
+/** @import { ParticipantState, SessionState } from '../src/types.js' */
 /** @import { FakeEnvironment, FakeSocket } from './fakes.js' */
 /** @typedef {{large?: boolean, loss?: number, slowestMs?: number}} Conditions */
 
@@ -65,7 +65,7 @@ export class FakeServer {
     this.epoch += 1;
     this.#versions = [];
     const participants = Array.from({ length: count }, (_, index) =>
-      makeParticipant(`p${index}`, { participant_index: index }),
+      makeParticipant(`p${index}`, { participant_index: index, deadline_at: null }),
     );
     this.#change(makeState(participants, { version: 0, status: 'paused' }), [0]);
   }
@@ -74,16 +74,39 @@ export class FakeServer {
   join(participant_index = this.#below(this.participants.length + 1)) {
     const { participants } = this;
     const index = participants.filter((one) => one.participant_index <= participant_index).length;
-    const joined = makeParticipant(`p${participants.length}`, { participant_index });
+    const name = `p${participants.length}`;
+    const joined = makeParticipant(name, { participant_index, deadline_at: null });
     const before = /** @type {SessionState} */ (this.state);
     const all = [...participants.slice(0, index), joined, ...participants.slice(index)];
     this.#change({ ...before, participants: all }, [index]);
   }
 
-  /** One or two participants used some more time, or one joins. */
+  /** All are given time, and some of them are marked. */
+  giveToAll() {
+    const before = /** @type {SessionState} */ (this.state);
+    const given = 1 + this.#below(1_000);
+    const marked = this.#below(before.participants.length);
+    const participants = before.participants.map((one, index) => ({
+      ...one,
+      time_remaining_ms: one.time_remaining_ms + given,
+      ...(index >= marked && { has_expired: true }),
+    }));
+    const add = { time_remaining_ms: given };
+    const last = participants.length - 1;
+    this.#publish(before, participants, {
+      state: { participants: [] },
+      participantChanges: [
+        { positions: marked ? [[0, marked - 1]] : [], set: {}, add },
+        { positions: [[marked, last]], set: { has_expired: true }, add },
+      ],
+    });
+  }
+
+  /** One or two participants used some more time, all are given some, or one joins. */
   commit() {
     if (!this.state) return this.create();
     if (this.#below(8) === 0) return this.join();
+    if (this.#below(4) === 0) return this.giveToAll();
     const indexes = [
       this.#below(this.state.participants.length),
       this.#below(this.state.participants.length),
@@ -149,15 +172,25 @@ export class FakeServer {
         ? { ...one, time_used_ms: one.time_used_ms + 1 + this.#below(1_000) }
         : one,
     );
+    const changed = participants.filter((_, index) => indexes.includes(index));
+    this.#publish(before, participants, { state: { participants: changed } });
+  }
+
+  /**
+   * @param {SessionState} before
+   * @param {ParticipantState[]} participants
+   * @param {{state: Partial<SessionState>, participantChanges?: object[]}} difference
+   */
+  #publish(before, participants, difference) {
     const updated_at = new Date(this.timestamp).toISOString();
     this.state = { ...before, participants, version: before.version + 1, updated_at };
     this.#versions.push(this.state);
-    const changed = participants.filter((_, index) => indexes.includes(index));
     const partial = {
       partial: true,
       baseVersion: before.version,
       baseUpdatedAt: before.updated_at,
-      state: { ...this.state, participants: changed },
+      ...difference,
+      state: { ...this.state, ...difference.state },
     };
     for (const one of this.#connections) {
       this.#post(one, {

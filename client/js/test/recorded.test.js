@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { participantAt, sessionRemainingMs } from '../src/clock-math.js';
-import { mergePartial } from '../src/state-merge.js';
+import { applyUpdate, mergePartial } from '../src/state-merge.js';
 
-/** @import { SessionState } from '../src/types.js' */
+/** @import { SessionState, Snapshot, StateMessage } from '../src/types.js' */
 
 const RECORDED = new URL('recorded.json', import.meta.url);
 const missing = existsSync(RECORDED) ? false : '`make test-client` records the sessions';
@@ -14,10 +14,11 @@ const missing = existsSync(RECORDED) ? false : '`make test-client` records the s
  * @type {{
  *   later: {name: string, state: SessionState, elapsed_ms: number, expected: SessionState}[],
  *   partials: {name: string, before: SessionState, partial: SessionState, after: SessionState}[],
+ *   changes: {name: string, snapshot: Snapshot, update: StateMessage, after: SessionState}[],
  * }}
  */
-const { later, partials } = missing
-  ? { later: [], partials: [] }
+const { later, partials, changes } = missing
+  ? { later: [], partials: [], changes: [] }
   : JSON.parse(readFileSync(RECORDED, 'utf8'));
 
 test('recorded states are calculated from earlier ones', { skip: missing }, () => {
@@ -38,3 +39,19 @@ test('recorded partial updates merge into the recorded states', { skip: missing 
     assert.deepEqual(mergePartial(before, partial), after, name);
   }
 });
+
+test('recorded changes of many participants give the recorded states', { skip: missing }, () => {
+  assert.ok(changes.length > 10);
+  for (const { name, snapshot, update, after } of changes) {
+    assert.deepEqual(applyUpdate(snapshot, update)?.state, after, name);
+  }
+});
+
+test(
+  'changes of many participants do not fit a snapshot with a later timestamp',
+  { skip: missing },
+  () => {
+    const [{ snapshot, update }] = /** @type {[typeof changes[0]]} */ (changes);
+    assert.equal(applyUpdate({ ...snapshot, timestamp: update.timestamp + 1 }, update), null);
+  },
+);

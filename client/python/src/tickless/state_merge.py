@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
+from .clock_math import participant_at
 from .state_version import Snapshot, StateVersion
 from .wire_types import Message, ParticipantState, SessionState
 
@@ -34,16 +36,49 @@ def snapshot_from(message: Message, state: SessionState | None = None) -> Snapsh
 
 
 def apply_update(snapshot: Snapshot, update: Message) -> Snapshot | None:
-    """The snapshot after an update; ``None`` if a partial one is based on another version."""
+    """The snapshot after an update; ``None`` if a partial one does not fit it."""
     if not update.get("partial"):
         return snapshot_from(update)
     base = StateVersion(update["epoch"], update["baseVersion"], update["baseUpdatedAt"])
     if base != snapshot.state_version:
         return None
+    if "participantChanges" in update:
+        return _apply_changes(snapshot, update)
     merged = snapshot_from(update, merge_partial(snapshot.state, update["state"]))
     if merged.state["sync_mode"] != "simultaneous":
         return merged
     return replace(merged, participant_timestamps=_kept_timestamps(snapshot, update["state"]))
+
+
+def _apply_changes(snapshot: Snapshot, update: Message) -> Snapshot | None:
+    """The snapshot after an update that tells only what changed for many of ``simultaneous``.
+
+    Every clock is brought to its timestamp; ``None`` if one was sent with a later one.
+    """
+    state, timestamp = snapshot.state, update["timestamp"]
+    participants: list[dict[str, Any]] = []
+    for one in state["participants"]:
+        elapsed_ms = timestamp - snapshot.timestamp_of(one["participant_id"])
+        if elapsed_ms < 0:
+            return None
+        participants.append({**participant_at(one, state, elapsed_ms)})
+    for changes in update["participantChanges"]:
+        for first, last in changes["positions"]:
+            for changed in participants[first : last + 1]:
+                changed.update(changes["set"])
+                for name, added in changes["add"].items():
+                    changed[name] += added
+    for shown in participants:
+        remaining_ms = shown["time_remaining_ms"] if shown["is_running"] else None
+        shown["deadline_at"] = None if remaining_ms is None else _iso(timestamp + remaining_ms)
+    whole = cast(SessionState, {**update["state"], "participants": participants})
+    return snapshot_from(update, whole)
+
+
+def _iso(instant_ms: int) -> str:
+    """An instant as the server writes it: ISO 8601, UTC, in milliseconds."""
+    instant = datetime.fromtimestamp(instant_ms / 1000, UTC)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _kept_timestamps(snapshot: Snapshot, partial: SessionState) -> dict[str, int]:

@@ -57,20 +57,19 @@ def lines(setup: Setup) -> list[Line]:
 
 
 def _line(setup: Setup, position: int, field: str, *, shown_while_waiting: bool = True) -> Line:
+    participant_id = setup.participants[position].participant_id
     has_turns = setup.sync_mode is not SyncMode.SIMULTANEOUS
 
     def value_ms(frame: Frame) -> int | None:
-        view: Any = frame.clocks.participants[position]
-        return int(view[field]) if shown_while_waiting or view["is_active"] else None
+        view: Any = frame.participant(participant_id)
+        is_shown = view is not None and (shown_while_waiting or view["is_active"])
+        return int(view[field]) if is_shown else None
 
-    return Line(
-        setup.participants[position].participant_id,
-        position,
-        value_ms,
-        lambda frame: frame.clocks.participants[position][
-            "is_active" if has_turns else "is_running"
-        ],
-    )
+    def counts(frame: Frame) -> bool:
+        view = frame.participant(participant_id)
+        return view is not None and view["is_active" if has_turns else "is_running"]
+
+    return Line(participant_id, position, value_ms, counts)
 
 
 def _group_line(position: int, group_id: str) -> Line:
@@ -132,8 +131,12 @@ def note_annotations(recording: Recording) -> list[Annotation]:
     made = []
     for note in recording.scenario.notes:
         line = by_name[note.participant_id]
-        frame = [one for one in recording.frames if one.at_ms == note.at_ms][-1]
-        (view,) = (one for one in frame.clocks.participants if one["participant_id"] == line.name)
+        # A participant who withdraws is last shown before that.
+        *_, (frame, view) = (
+            (frame, view)
+            for frame in recording.frames
+            if frame.at_ms == note.at_ms and (view := frame.participant(line.name)) is not None
+        )
         values = {
             name: value / 1000 if name.endswith("_ms") and isinstance(value, int) else value
             for name, value in view.items()

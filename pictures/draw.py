@@ -95,6 +95,7 @@ def draw(recording: Recording, title: str, path: Path) -> None:
 def _set_axes(clock: Any, band: Any, recording: Recording) -> None:
     counts_up = recording.setup.sync_mode is SyncMode.COUNT_UP
     highest, until = _highest(recording), recording.scenario.until_ms / 1000
+    since = recording.scenario.since_ms / 1000
     clock.set_ylabel("seconds used" if counts_up else "seconds left")
     clock.set_ylim(0, highest * 1.14)
     clock.yaxis.set_major_locator(MultipleLocator(10 if highest > 15 else 5))
@@ -105,7 +106,7 @@ def _set_axes(clock: Any, band: Any, recording: Recording) -> None:
     band.set_yticks([])
     for side in ("left", "bottom"):
         band.spines[side].set_visible(False)
-    band.set_xlim(0, until)
+    band.set_xlim(since, until)
     band.xaxis.set_major_locator(MultipleLocator(10 if until > 40 else 5))
     band.set_xlabel("seconds since the start", labelpad=1)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from string import ascii_uppercase
 from typing import NamedTuple
 
+from chalicelib.core.appointments import Appointments
 from chalicelib.core.commands import apply
 from chalicelib.core.events import Event
 from chalicelib.core.rules import clocks, deadline_ms
@@ -35,11 +36,21 @@ class Phase(StrEnum):
 
 
 class Frame(NamedTuple):
-    """The clocks at ``at_ms``."""
+    """The clocks at ``at_ms``, and the participants who take no part then."""
 
     at_ms: int
     status: Status
     clocks: Clocks
+    withdrawn: frozenset[str]
+
+    def participant(self, participant_id: str) -> ParticipantView | None:
+        """A participant who takes part."""
+        if participant_id in self.withdrawn:
+            return None
+        return next(
+            (view for view in self.clocks.participants if view["participant_id"] == participant_id),
+            None,
+        )
 
     @property
     def active(self) -> ParticipantView | None:
@@ -59,7 +70,7 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """The frames and events of a session."""
+    """The frames and events of a session; ``setup`` is the last one, with all who have joined."""
 
     setup: Setup
     scenario: Scenario
@@ -83,17 +94,25 @@ def with_letter_ids(setup: Setup) -> Setup:
     )
 
 
+def starting_at(setup: Setup, start_ms: int) -> Setup:
+    """The setup with its appointments moved, so that it starts by itself at ``start_ms``."""
+    starts_at_ms, ends_at_ms = setup.appointments
+    if starts_at_ms is None:
+        return setup
+    ends_at_ms = None if ends_at_ms is None else ends_at_ms - starts_at_ms + start_ms
+    return replace(setup, appointments=Appointments(start_ms, ends_at_ms))
+
+
 def record(setup: Setup, scenario: Scenario) -> Recording:
     """Play ``scenario`` with a session of this setup.
 
     Raises:
         RuleError: A command of the scenario is rejected.
     """
-    setup = with_letter_ids(setup)
-    session = create(setup, "", 0)
+    session = create(starting_at(with_letter_ids(setup), 0), "", scenario.since_ms)
     frames: list[Frame] = []
     events: list[Event] = []
-    at_ms: int | None = 0
+    at_ms: int | None = scenario.since_ms
     while at_ms is not None:
         frames.append(_frame(session, at_ms))
         due = [command for when_ms, command in scenario.steps if when_ms == at_ms]
@@ -106,7 +125,7 @@ def record(setup: Setup, scenario: Scenario) -> Recording:
                 frames.append(_frame(session, at_ms))
             events += decision.events
         at_ms = _next_instant(session, scenario, at_ms)
-    return Recording(setup, scenario, tuple(frames), tuple(events))
+    return Recording(session.setup, scenario, tuple(frames), tuple(events))
 
 
 def _next_instant(session: Session, scenario: Scenario, at_ms: int) -> int | None:
@@ -120,4 +139,4 @@ def _next_instant(session: Session, scenario: Scenario, at_ms: int) -> int | Non
 
 
 def _frame(session: Session, at_ms: int) -> Frame:
-    return Frame(at_ms, session.status, clocks(session, at_ms))
+    return Frame(at_ms, session.status, clocks(session, at_ms), session.setup.withdrawn)

@@ -13,12 +13,16 @@ from chalicelib.core.commands import (
     Adjust,
     Command,
     Finish,
+    Join,
     Pause,
     Resume,
     Start,
     Switch,
     Undo,
+    UpdateParticipant,
+    Withdraw,
 )
+from chalicelib.core.participants import Joiner
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,15 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Commands with their times, from 0 to ``until_ms``, in order."""
+    """Commands with their times, in order; the session is created at ``since_ms``.
+
+    0 is the session's start: by a command, or at its ``starts_at``.
+    """
 
     until_ms: int
     steps: tuple[tuple[int, Command], ...]
     notes: tuple[Note, ...] = ()
+    since_ms: int = 0
 
 
 def start_and_switch(*at_ms: int) -> tuple[tuple[int, Command], ...]:
@@ -57,6 +65,8 @@ A takes 10, 4 and 10 seconds, B 5, 12 and 4; then A's clock runs to the end.
 """
 
 GAME_UNTIL_MS = 90_000
+
+LATECOMER = Joiner("C", None, 20_000)
 
 SCENARIOS = {
     "per_participant": Scenario(
@@ -118,5 +128,48 @@ SCENARIOS = {
         59_000, _with(start_and_switch(8_000, 14_000, 46_000), (38_000, Adjust(10_000, "A")))
     ),
     "undo": Scenario(30_000, _with(start_and_switch(8_000, 16_000), (12_000, Undo()))),
+    "who_takes_part": Scenario(
+        54_000,
+        _with(
+            start_and_switch(6_000, 12_000, 24_000, 32_000, 40_000),
+            (9_000, Join(LATECOMER)),
+            (18_000, Withdraw("C")),
+            (28_000, Join(LATECOMER)),
+        ),
+        (
+            Note(9_000, "C", "C joins"),
+            Note(18_000, "C", "C withdraws"),
+            Note(28_000, "C", "C returns"),
+        ),
+    ),
+    "who_takes_part_in_an_exam": Scenario(
+        58_000,
+        (
+            (0, Start()),
+            (8_000, Join(LATECOMER)),
+            (12_000, Start("C")),
+            (16_000, UpdateParticipant("B", {"time_factor": 1_250})),
+            (20_000, Withdraw("A")),
+            (26_000, Join(Joiner("A"))),
+            (31_000, Resume("A")),
+            (42_000, Finish("A")),
+            (46_000, Finish("C")),
+        ),
+        (
+            Note(8_000, "C", "C joins"),
+            Note(16_000, "B", "time_factor {time_factor:g}"),
+            Note(20_000, "A", "A withdraws"),
+            Note(26_000, "A", "A returns"),
+        ),
+    ),
+    "appointments": Scenario(
+        50_000,
+        ((12_000, Pause()), (17_000, Resume()), (28_000, Finish("A"))),
+        (
+            Note(0, "B", "starts by itself"),
+            Note(40_000, "B", "{time_remaining_ms:g} s were left"),
+        ),
+        since_ms=-8_000,
+    ),
 }
 """By the names of the pictures."""

@@ -23,6 +23,7 @@ from chalicelib.core.setup import Setup, SyncMode
 from chalicelib.schemas.participant_changes import participant_changes
 from chalicelib.schemas.states import SessionState, iso, session_state
 from pictures.examples import DOCUMENT, pictures
+from pictures.recording import starting_at, with_letter_ids
 from pictures.scenarios import SCENARIOS, Scenario
 
 EPOCH_MS = 1_767_225_600_000
@@ -86,7 +87,8 @@ def update_of_changes(before: Session, after: Session, now_ms: int) -> dict[str,
 def _examples() -> Iterator[tuple[str, Setup, Scenario]]:
     """Every picture's session, as it is and with participants who come and go."""
     for shown in pictures(DOCUMENT.read_text()):
-        setup, scenario = replace(shown.setup(), warn_at_ms=WARN_AT_MS), SCENARIOS[shown.name]
+        setup = replace(with_letter_ids(shown.setup()), warn_at_ms=WARN_AT_MS)
+        setup, scenario = starting_at(setup, EPOCH_MS), SCENARIOS[shown.name]
         yield shown.name, setup, scenario
         first, *_, last = setup.participants
         joiner = Joiner(JOINS, 0, 5_000, first.group_id, name="Joins")
@@ -102,7 +104,8 @@ def _examples() -> Iterator[tuple[str, Setup, Scenario]]:
 
 def _played(setup: Setup, scenario: Scenario) -> Iterator[tuple[Session, int]]:
     """The session at every change, and at short intervals in between."""
-    session, at_ms = create(setup, "", EPOCH_MS), 0
+    at_ms = scenario.since_ms
+    session = create(setup, "", EPOCH_MS + at_ms)
     while at_ms <= scenario.until_ms:
         now_ms = EPOCH_MS + at_ms
         yield session, now_ms

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
-from chalicelib.core.commands import Adjust, Finish, Start, Switch, apply
+from chalicelib.core.commands import (
+    Adjust,
+    Command,
+    Finish,
+    Join,
+    Start,
+    Switch,
+    UpdateParticipant,
+    Withdraw,
+    apply,
+)
 from chalicelib.core.session import create
 from chalicelib.core.setup import SyncMode, TimeoutAction
 from chalicelib.core.time_controls import TimeControl
 from chalicelib.schemas.creation import CreateSession
-from chalicelib.schemas.requests import AdjustTime, read
+from chalicelib.schemas.requests import AdjustTime, JoinSession, PatchParticipant, read
 from pictures.chart import digest, timeouts
 from pictures.examples import DOCUMENT, FOLDER, Picture, pictures, requests
 from pictures.recording import record
@@ -104,15 +115,52 @@ def test_each_picture_is_a_small_svg_with_text(picture: Picture) -> None:
     assert "seconds since the start" in texts
 
 
-def test_documented_adjustment_is_the_drawn_one() -> None:
-    (asked,) = re.findall(
-        r"^```http\nPOST /v1/sessions/(\S+)/adjust\n\n(.*?)^```$", TEXT, re.M | re.S
+def documented(picture: str) -> list[tuple[str, str, bytes]]:
+    """Method, path below the session, and body of each request about a picture's session."""
+    (setup,) = (one.setup() for one in PICTURES if one.name == picture)
+    asked = re.findall(
+        rf"^```http\n([A-Z]+) /v1/sessions/{setup.session_id}/(\S+)\n(.*?)^```$", TEXT, re.M | re.S
     )
-    (picture,) = (one for one in PICTURES if one.name == "adjust")
-    adjusted = read(AdjustTime, asked[1].encode())
-    (drawn,) = (step for _, step in SCENARIOS["adjust"].steps if isinstance(step, Adjust))
+    return [(method, path, body.strip().encode()) for method, path, body in asked]
 
-    setup = picture.setup()
-    assert asked[0] == setup.session_id
-    assert adjusted.participant_id == setup.participants[0].participant_id
-    assert drawn == Adjust(adjusted.delta_ms, "A")
+
+def drawn(picture: str, kind: type[Command]) -> list[Command]:
+    return [step for _, step in SCENARIOS[picture].steps if isinstance(step, kind)]
+
+
+def letter(participant_id: str) -> str:
+    """What a picture calls the participant with this id."""
+    return participant_id[-1].upper()
+
+
+def test_documented_adjustment_is_the_drawn_one() -> None:
+    ((method, path, body),) = documented("adjust")
+    command = read(AdjustTime, body).command()
+
+    assert (method, path) == ("POST", "adjust")
+    named = replace(command, participant_id=letter(command.participant_id or ""), reason=None)
+    assert drawn("adjust", Adjust) == [named]
+
+
+def test_documented_joining_and_withdrawing_are_the_drawn_ones() -> None:
+    joining, leaving = documented("who_takes_part")
+    joiner = read(JoinSession, joining[2]).command().joiner
+    joins = Join(joiner._replace(participant_id=letter(joiner.participant_id)))
+
+    assert joining[:2] == ("POST", "participants")
+    assert drawn("who_takes_part", Join) == [joins, joins]
+    method, path, body = leaving
+    assert (method, path[:-1], body) == ("DELETE", f"participants/{joiner.participant_id[:-1]}", b"")
+    assert drawn("who_takes_part", Withdraw) == [Withdraw(letter(path))]
+
+
+def test_documented_time_factor_is_the_drawn_one() -> None:
+    ((method, path, body),) = documented("who_takes_part_in_an_exam")
+    patched = PatchParticipant.model_validate_json(body)
+
+    assert (method, path[:-1].split("/")[0]) == ("PATCH", "participants")
+    (one,) = drawn("who_takes_part_in_an_exam", UpdateParticipant)
+    assert patched.time_factor is not None
+    assert one == UpdateParticipant(
+        letter(path), {"time_factor": round(patched.time_factor * 1_000)}
+    )

@@ -134,7 +134,7 @@ SCENARIOS = {
             start_and_switch(6_000, 12_000, 24_000, 32_000, 40_000),
             (9_000, Join(LATECOMER)),
             (18_000, Withdraw("C")),
-            (28_000, Join(LATECOMER)),
+            (28_000, Join(Joiner("C"))),
         ),
         (
             Note(9_000, "C", "C joins"),

@@ -288,7 +288,8 @@ class Joining(NamedTuple):
 
     ``place`` is their index.
 
-    Who is in the session already gives the fields that they were first given, if ``is_repeated``.
+    Who is in the session already gives the fields that they were first given, if ``is_repeated``,
+    and if ``has_id_alone`` no fields.
     """
 
     place: int | None
@@ -298,6 +299,7 @@ class Joining(NamedTuple):
     factor: int
     name: str | None
     is_repeated: bool
+    has_id_alone: bool
 
 
 class Step(NamedTuple):
@@ -344,6 +346,7 @@ def joinings(scale: Scale = WIRE) -> st.SearchStrategy[Joining]:
         FACTORS,
         NAMES,
         st.sampled_from([True, True, True, False]),
+        st.sampled_from([False, False, True]),
     )
 
 
@@ -595,6 +598,8 @@ def _joiner(step: Step, joining: Joining, session: Session) -> Joiner:
 
 
 def _first_given(setup: Setup, participant_id: str, joining: Joining) -> Joiner:
+    if joining.has_id_alone:
+        return Joiner(participant_id)
     position = setup.position_of(participant_id) or 0
     one, (name, factor) = setup.participants[position], first_given(setup, position)
     total_ms = setup.unscaled_ms[position] if setup.unscaled_ms else one.total_time_ms

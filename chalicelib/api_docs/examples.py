@@ -53,7 +53,10 @@ SENT: Final[Mapping[str, list[Any]]] = {
     "SwitchCycle": [{"current_participant_id": ANNE}],
     "PauseSession": [{"current_participant_id": BEN}],
     "SetTurn": [{"participant_id": BEN}],
-    "JoinSession": [{"participant_id": CLEO, "name": "Cleo", "total_time_ms": 180_000}],
+    "JoinSession": [
+        {"participant_id": CLEO, "name": "Cleo", "total_time_ms": 180_000},
+        {"participant_id": BEN},
+    ],
     "PatchParticipant": [{"name": "Ben"}],
     "UpdateSession": [
         {"message": {"text": "Ten more minutes", "style": "alert"}, "warn_at_ms": [60_000]},

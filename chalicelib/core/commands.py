@@ -323,7 +323,7 @@ def _check_requester(session: Session, command: Command) -> None:
 
 
 def _join(session: Session, joiner: Joiner, now_ms: int) -> Decision:
-    """Idempotent by the fields first given."""
+    """Idempotent by the fields first given, and by the participant's id alone."""
     if session.status in ENDED:
         raise InvalidTransition(Join.name, session.status)
     setup = session.setup

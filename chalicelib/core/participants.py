@@ -98,7 +98,12 @@ def admitted(setup: Setup, joiner: Joiner) -> tuple[Setup, int]:
 
 
 def is_repeated(setup: Setup, position: int, joiner: Joiner) -> bool:
-    """Whether these are the fields that the participant at ``position`` was first given."""
+    """Whether these are the fields that the participant at ``position`` was first given.
+
+    Their id alone is, too: a host need not remember what a participant had before every change.
+    """
+    if joiner == Joiner(joiner.participant_id):
+        return True
     one = setup.participants[position]
     original = _original(setup, position)
     total_ms = _unscaled(setup)[position] if setup.time_factors else one.total_time_ms

@@ -113,7 +113,7 @@ class JoinSession(ParticipantRequest):
     """POST /v1/sessions/{id}/participants: a participant as in a creation.
 
     ``total_time_ms`` is optional where it is in a creation; ``participant_index`` is by default one
-    more than the highest.
+    more than the highest. The ``participant_id`` alone is enough for one who comes back.
     """
 
     def command(self) -> commands.Join:

@@ -91,6 +91,8 @@ def index_of(one: Joiner) -> int:
 
 
 def is_the_same(one: Joiner, joiner: Joiner) -> bool:
+    if joiner == Joiner(one.participant_id):
+        return True
     if joiner.participant_index is None:
         joiner = joiner._replace(participant_index=one.participant_index)
     return joiner == one

@@ -31,6 +31,7 @@ from chalicelib.core.errors import (
 )
 from chalicelib.core.events import Event
 from chalicelib.core.limits import MAX_PARTICIPANTS
+from chalicelib.core.participants import Joiner
 from chalicelib.core.rules import changed_positions
 from chalicelib.core.session import Status
 from chalicelib.core.setup import Group, SoftClose, SyncMode
@@ -331,6 +332,30 @@ def test_withdrawing_twice_makes_no_version_in_any_status() -> None:
         one.complete(at_ms)
     assert isinstance(one.refused(4_000, Withdraw("b")), InvalidTransition)
     assert isinstance(one.refused(4_000, Withdraw("z")), ParticipantNotFound)
+
+
+@pytest.mark.parametrize("mode", SyncMode)
+def test_participant_comes_back_by_their_id_alone(mode: SyncMode) -> None:
+    one = started(mode, ["x.a", "y.b", "x.c"]).withdraw(1_000, "c")
+    one.update_participant(2_000, "c", name="Claire")
+
+    decision = one.apply_command(3_000, Join(Joiner("c")))
+    assert types(decision.events) == ["participant_joined"]
+    assert decision.session.setup.withdrawn == frozenset()
+    assert decision.session.setup.names == (None, None, "Claire")
+    # A repetition, such as one whose response was lost, changes nothing.
+    again = one.apply_command(4_000, Join(Joiner("c")))
+    assert (again.refusal, again.session) == (None, decision.session)
+
+
+def test_unknown_id_alone_is_a_new_participant_or_refused() -> None:
+    one = started(SIMULTANEOUS).withdraw(1_000, "a")
+    assert one.apply_command(2_000, Join(Joiner("c"))).refusal is None
+    assert states(one, 2_000) == {"a": "withdrawn", "b": "running", "c": "waiting"}
+
+    refusal = started(PER_PARTICIPANT).withdraw(1_000, "a").refused(2_000, Join(Joiner("c")))
+    assert isinstance(refusal, InvalidSetup)
+    assert refusal.field == "total_time_ms"
 
 
 def test_participant_comes_back_with_their_clock_as_it_stood() -> None:

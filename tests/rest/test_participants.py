@@ -86,6 +86,21 @@ def test_join_again_is_200_and_with_other_fields_409(rest: RestClient) -> None:
     assert (other.status, other.error["code"]) == (409, "PARTICIPANT_EXISTS")
 
 
+def test_renamed_participant_comes_back_by_their_id_alone(rest: RestClient) -> None:
+    rest.post(PARTICIPANTS, JOINING)
+    patched(rest, CLEO, {"name": "Claire"})
+    gone = withdrawn(rest, CLEO)
+
+    back = rest.post(PARTICIPANTS, {"participant_id": CLEO, "name": None})
+
+    assert (back.status, back.data["version"]) == (200, gone.data["version"] + 1)
+    assert one(back, CLEO)["name"] == "Claire"
+    assert "has_withdrawn" not in one(back, CLEO)
+    assert back.json["events"][0].items() >= {"name": "Claire", "total_time_ms": 5_000}.items()
+    again = rest.post(PARTICIPANTS, {"participant_id": CLEO})
+    assert (again.status, again.data["version"]) == (200, back.data["version"])
+
+
 def test_joined_participant_has_their_own_time_control(rest: RestClient) -> None:
     answer = rest.post(PARTICIPANTS, {"participant_id": CLEO, "time_control": "5+2"})
 

@@ -79,7 +79,6 @@ export const eventsText = (events, names) =>
 const ERROR_TEXTS = {
   STALE_CYCLE: 'The turn has already changed.',
   CONFLICT: 'The session has just changed. Try again.',
-  PARTICIPANT_EXISTS: 'They were changed after they joined. Add them as a new participant.',
   PARTICIPANT_WITHDRAWN: 'They have withdrawn.',
   PARTICIPANT_EXPIRED: 'No time is left on this clock.',
   INVALID_STATE_TRANSITION: 'Not possible right now.',

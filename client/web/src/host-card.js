@@ -19,7 +19,7 @@ import { cardActions, wordsOf } from './primary-action.js';
 /**
  * @typedef {object} CardHandlers
  * @property {(id: string, sign: 1 | -1) => unknown} adjust
- * @property {(id: string, action: Action) => unknown} run
+ * @property {(action: Action) => unknown} run
  * @property {(id: string) => unknown} edit
  */
 
@@ -87,7 +87,7 @@ export class HostCard {
   #actionButton(index) {
     return actionButton('', () => {
       const action = this.#actions[index];
-      return action && this.#handlers.run(this.#id, action);
+      return action && this.#handlers.run(action);
     });
   }
 }

@@ -17,7 +17,7 @@ import { MessageForm } from './message-form.js';
 import { detailOf, inOrderOfEnds, ordinal, raceLeader, raceResults, useOf } from './own-clocks.js';
 import { editParticipant } from './participant-dialog.js';
 import { ParticipantList } from './participant-list.js';
-import { changeArgs, joinArgs, returnArgs } from './participation.js';
+import { changeArgs, joinArgs } from './participation.js';
 import { hostAction, isFinished, wordsOf } from './primary-action.js';
 import { RaceResults } from './race-results.js';
 import { ShareLinks } from './share-links.js';
@@ -28,8 +28,6 @@ import { ShareLinks } from './share-links.js';
 
 /** @import { Button } from './host-card.js' */
 /** @import { ParticipantFields } from './participant-dialog.js' */
-/** @import { FirstFields } from './participation.js' */
-/** @import { Action } from './primary-action.js' */
 
 const MIN_PARTICIPANTS_FOR_SEARCH = 13;
 const ADJUSTMENTS_S = [10, 30, 60, 300];
@@ -84,8 +82,6 @@ export class HostView {
   #delete = actionButton('Delete', () => this.#confirmDelete(), { className: 'danger' });
   #appointments = new AppointmentForm((changes) => this.#send('update', changes));
   #join = new JoinForm((fields) => this.#addParticipant(fields));
-  /** Of participants whom this screen has changed. @type {Map<string, FirstFields>} */
-  #firstFields = new Map();
   #message = new MessageForm((message) => this.#send('update', { message }));
   #adjustment = el(
     'select',
@@ -340,7 +336,7 @@ export class HostView {
   #card(id) {
     return new HostCard(id, {
       adjust: (one, sign) => this.#adjust(one, sign),
-      run: (one, action) => this.#runCardAction(one, action),
+      run: ({ command, args }) => command && this.#send(command, args),
       edit: (one) => this.#edit(one),
     });
   }
@@ -360,19 +356,6 @@ export class HostView {
     const isScaled = id === SESSION && !this.#scaled.hidden && this.#isScaled.checked;
     const args = { ...target, delta_ms, ...(isScaled && { scaled: true }) };
     return target && this.#send('adjust', args);
-  }
-
-  /**
-   * @param {string} id
-   * @param {Action} action
-   */
-  #runCardAction(id, { command, args }) {
-    if (!command || !this.#state) return;
-    const isReturn = command === 'join';
-    return this.#send(
-      command,
-      isReturn ? returnArgs(this.#state, id, this.#firstFields.get(id)) : args,
-    );
   }
 
   /** @param {ParticipantFields & {group?: string}} fields */
@@ -402,14 +385,10 @@ export class HostView {
    * @param {string} id
    * @param {ParticipantFields} fields
    */
-  async #change(id, fields) {
+  #change(id, fields) {
     const state = this.#state;
-    const one = state?.participants.find(({ participant_id }) => participant_id === id);
-    if (!state || !one) return;
-    const args = changeArgs(state, id, fields, this.#screen.names?.nameOf(id) ?? '');
-    const isDone = args && (await this.#send('update_participant', args));
-    if (!isDone || this.#firstFields.has(id)) return;
-    this.#firstFields.set(id, { name: one.name, factor: one.time_factor ?? 1 });
+    const args = state && changeArgs(state, id, fields, this.#screen.names?.nameOf(id) ?? '');
+    return args && this.#send('update_participant', args);
   }
 
   /**

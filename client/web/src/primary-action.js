@@ -92,8 +92,9 @@ export function participantAction(state, id, { hasToken }) {
 export function cardActions(state, id) {
   if (id === 'session' || isFinished(state)) return [null, null];
   const one = state.participants.find(({ participant_id }) => participant_id === id);
-  // Their fields are the host's to add.
-  if (one?.has_withdrawn) return [{ label: 'Return', command: 'join' }, null];
+  if (one?.has_withdrawn) {
+    return [{ label: 'Return', command: 'join', args: { participant_id: id } }, null];
+  }
   if (state.sync_mode === 'simultaneous') return ownCardActions(state, id);
   if (id === state.active_participant_id || state.status === 'pending') return [null, null];
   if (state.status === 'running') {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { changeArgs, joinArgs, returnArgs } from '../src/participation.js';
+import { changeArgs, joinArgs } from '../src/participation.js';
 import { makeState } from './factories.js';
 
 const own = makeState({
@@ -29,26 +29,6 @@ test('who joins has the session’s time, and a factor where clocks have one', (
     name: 'Eve',
     total_time_ms: 9_000,
     group_id: 'red',
-  });
-});
-
-test('who returns names the fields first given', () => {
-  assert.deepEqual(returnArgs(own, 'a'), { participant_id: 'a', name: 'Ada', time_factor: 1.25 });
-  assert.deepEqual(returnArgs(own, 'a', { name: undefined, factor: 1 }), { participant_id: 'a' });
-  assert.deepEqual(returnArgs(own, 'b'), { participant_id: 'b' });
-  const control = { type: 'fischer', increment_ms: 2_000 };
-  const game = makeState({
-    total_time_ms: 9_000,
-    participants: [
-      // Time was added to their clock.
-      { participant_id: 'a', total_time_ms: 12_000, group_id: 'red', time_control: control },
-    ],
-  });
-  assert.deepEqual(returnArgs(game, 'a'), {
-    participant_id: 'a',
-    total_time_ms: 9_000,
-    group_id: 'red',
-    time_control: control,
   });
 });
 

@@ -128,7 +128,11 @@ test('who has withdrawn can do nothing, and a host can bring them back', () => {
     label: 'Withdrawn',
     command: null,
   });
-  assert.equal(cardActions(makeState(left), 'a')[0]?.command, 'join');
+  assert.deepEqual(cardActions(makeState(left), 'a')[0], {
+    label: 'Return',
+    command: 'join',
+    args: { participant_id: 'a' },
+  });
   assert.deepEqual(cardActions(makeState({ ...left, status: 'expired' }), 'a'), [null, null]);
 });
 

@@ -230,7 +230,7 @@ def reset(
 def join(
     session_id: str, participant: Mapping[str, Any], **options: Unpack[WriteOptions]
 ) -> Request[SessionResponse[SessionState]]:
-    """Let a participant join, or come back: the same fields as in a creation."""
+    """Let a participant join, with the fields of a creation, or come back, with their id alone."""
     path = _path(session_id, "participants")
     return Request("POST", path, _session, participant, headers=_headers(options))
 

@@ -233,6 +233,11 @@ CREATIONS = [
     ),
     Invalid("participants", {"participants": _people({"time_factor": 2}, {})}, ("time_factor",)),
     Invalid("participants_may", {"participants_may": ["start"]}, ("simultaneous",)),
+    Invalid(
+        "participants_may",
+        {"sync_mode": "simultaneous", "participants_may": ["pause", "pause"]},
+        ("unique", "pause"),
+    ),
     Invalid("soft_close", {"soft_close": {"extend_to_ms": 1_000}}, ("per_participant", "global")),
     Invalid("turn_taking", {"sync_mode": "simultaneous", "turn_taking": "take"}, ("simultaneous",)),
     Invalid(
@@ -295,6 +300,14 @@ ARGUMENTS = [
     _argument(SIMULTANEOUS, "set_turn", "sync_mode", _ANNE, SIMULTANEOUS),
     _argument(SIMULTANEOUS, "pause", "current_participant_id", {"current_participant_id": ANNE}),
     _argument(ROTATION, "update", "warn_at_ms", {"warn_at_ms": [5, 9, 5]}, 5),
+    _argument(
+        SIMULTANEOUS,
+        "update",
+        "participants_may",
+        {"participants_may": ["start", "start"]},
+        "unique",
+        "start",
+    ),
     _argument(ROTATION, "update", "metadata", {"metadata": {"a": "x" * 5_000}}, 4_096, 5_008),
     _argument(ROTATION, "update", "message.text", {"message": {"style": "alert"}}, "text"),
     _argument(

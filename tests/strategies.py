@@ -211,7 +211,7 @@ def setups(
         participants = [
             one._replace(total_time_ms=min(one.total_time_ms, most_ms)) for one in participants
         ]
-        permissions = draw(st.lists(st.sampled_from(Permission), max_size=2))
+        permissions = draw(st.lists(st.sampled_from(Permission), unique=True))
     groups = None
     if mode is SyncMode.PER_GROUP and (first_ms is not None or draw(st.booleans())):
         ids = sorted({participant.group_id or "" for participant in participants})
@@ -372,7 +372,7 @@ def patches(scale: Scale = WIRE) -> st.SearchStrategy[Patch]:
         "ends_at": st.none() | (scale.ahead | scale.session).map(EPOCH_MS.__add__),
         "participants_may": st.none()
         | st.just([])
-        | st.lists(st.sampled_from(Permission), max_size=2),
+        | st.lists(st.sampled_from(Permission), unique=True),
     }
     return cast(st.SearchStrategy[Patch], st.fixed_dictionaries({}, optional=fields).filter(bool))
 

@@ -322,11 +322,16 @@ def checked_permissions(
     """What participants may do with their own clock, if the mode can let them, in order.
 
     Raises:
-        InvalidSetup: It can't.
+        InvalidSetup: It can't, or two are the same.
     """
-    permissions = tuple(one for one in Permission if one in set(participants_may))
+    given = list(participants_may)
+    permissions = tuple(one for one in Permission if one in given)
     if permissions and sync_mode is not SyncMode.SIMULTANEOUS:
         raise InvalidSetup("participants_may", "Only simultaneous sessions have participants_may")
+    for one in permissions:
+        if given.count(one) > 1:
+            message = f"The permissions in participants_may must be unique, got {one} twice"
+            raise InvalidSetup("participants_may", message)
     return permissions
 
 

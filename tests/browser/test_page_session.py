@@ -196,6 +196,36 @@ def test_bidder_leads_the_auction(screens: Screens, stack: Instance) -> None:
     expect(clock(viewer, "Cleo")).to_be_visible()
 
 
+def test_every_screen_says_who_has_won_the_auction(
+    screens: Screens, stack: Instance, axe: Axe
+) -> None:
+    host = create_session(screens, stack.rest_url, "Silent auction", names="Ada\nBen\nCleo")
+    ada, ben = (screens.open(link_for(host, name), **PHONE) for name in ("Ada", "Ben"))
+    viewer = screens.open(link_for(host, VIEWER))
+    press(host, "Start")
+    expect(ada.get_by_role("button", name="No bids yet")).to_be_visible()
+    for bidder in (ben, ada, ben):
+        bidder.get_by_role("button", name=re.compile("^Bid")).tap()
+        expect(bidder.get_by_role("button", name="You lead")).to_be_visible()
+        bidder.wait_for_timeout(PRESS_MS)
+
+    press(host, "Complete")
+    host.get_by_role("dialog").get_by_role("button", name="Complete").click()
+
+    for page in (host, ada, viewer):
+        expect(page.get_by_text("Ben has won the auction.")).to_be_visible()
+    expect(ben.get_by_text("You have won the auction.")).to_be_visible()
+    for page in (host, ben):
+        page.reload()
+        wait_until_live(page)
+        assert not axe.violations(page), "\n".join(axe.violations(page))
+    expect(host.get_by_text("Ben has won the auction.")).to_be_visible()
+    expect(ben.get_by_text("You have won the auction.")).to_be_visible()
+    press(host, "Reopen")
+    expect(host.get_by_text("has won")).to_have_count(0)
+    expect(ada.get_by_role("button", name=re.compile("^Bid|^Paused"))).to_be_visible()
+
+
 def test_overlay_shows_digits_alone_on_a_transparent_ground(
     screens: Screens, stack: Instance
 ) -> None:

@@ -253,3 +253,6 @@ def test_bidder_with_a_token_leads_the_auction(screens: Screens, guarded: Instan
     ben.get_by_role("button", name=re.compile("Bid")).tap()
 
     expect(ben.get_by_role("button", name="You lead")).to_be_visible()
+    press(host, "Complete")
+    host.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    expect(ben.get_by_text("You have won the auction.")).to_be_visible()

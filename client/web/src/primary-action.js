@@ -73,7 +73,11 @@ export function participantAction(state, id, { hasToken }) {
   if (state.status === 'pending') return { label: 'Not started yet', command: null };
   if (state.status !== 'running') return disabled(state);
   if (state.turn_taking === 'take') {
-    if (isActive) return { label: 'You lead', command: null };
+    if (isActive) {
+      // Who is active from the start has not bid.
+      const hasBids = state.participants.some(({ cycle_count: count }) => count > 0);
+      return { label: hasBids ? 'You lead' : 'No bids yet', command: null };
+    }
     return { label: 'Bid', command: 'switch', args: { next_participant_id: id } };
   }
   return isActive

@@ -10,6 +10,7 @@ import { DisplayClock, SessionClient } from '../../js/src/index.js';
 import { statusLabel } from './appointments.js';
 import { Announcer } from './announcer.js';
 import { Api, ApiError } from './api.js';
+import { AuctionOutcome } from './auction-outcome.js';
 import { connectionLabel, noticeFor } from './connection-status.js';
 import { wakeLock } from './device.js';
 import { el, setData, setText } from './dom.js';
@@ -76,6 +77,7 @@ export class SessionScreen {
   #connection = el('span', { className: 'connection' });
   // Screen readers read it out when it changes, an alert at once.
   #message = el('p', { className: 'message', dir: 'auto', role: 'status', hidden: true });
+  #outcome;
   #notice = el('section', { className: 'notice', hidden: true });
   #region = el('p', { className: 'visually-hidden', role: 'status' });
   #announcer = new Announcer(this.#region);
@@ -90,6 +92,7 @@ export class SessionScreen {
   constructor(route, endpoints) {
     this.route = route;
     this.api = new Api(endpoints.api, route.token);
+    this.#outcome = new AuctionOutcome(this.api, route);
     this.client = new SessionClient({
       url: endpoints.websocket,
       sessionId: route.session,
@@ -127,6 +130,7 @@ export class SessionScreen {
         this.#actions,
       ),
       this.#message,
+      this.#outcome.element,
       this.#notice,
       view.element,
       this.#region,
@@ -281,6 +285,7 @@ export class SessionScreen {
     this.#message.role = message?.style === 'alert' ? 'alert' : 'status';
     setData(this.#message, 'style', message?.style ?? '');
     setText(this.#message, message?.text ?? '');
+    void this.#outcome.update(notice === null ? snapshot?.state : undefined, this.names);
     const title = this.names?.title || 'Session';
     setText(this.#title, title);
     document.title = snapshot ? `${title} · Tickless` : 'Tickless';

@@ -34,7 +34,18 @@ test('where turns are taken, a participant can take only the turn of another', (
       command: 'switch',
       args: { next_participant_id: 'b' },
     });
-    assert.deepEqual(participantAction(state, 'a', options), { label: 'You lead', command: null });
+    // The first participant is active from the start, without a bid.
+    const label = (/** @type {number} */ cycle_count) =>
+      participantAction(
+        {
+          ...state,
+          participants: state.participants.map((one) => ({ ...one, cycle_count })),
+        },
+        'a',
+        options,
+      );
+    assert.deepEqual(label(0), { label: 'No bids yet', command: null });
+    assert.deepEqual(label(1), { label: 'You lead', command: null });
   }
 });
 

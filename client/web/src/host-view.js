@@ -1,36 +1,32 @@
 /**
- * The host's view: every clock, every command, share links and the activity log.
+ * The host's view: every clock, the controls of the session, share links and the activity log.
  *
  * @module
  */
 
 import { ActivityLog } from './activity-log.js';
-import { adjustTarget } from './adjustments.js';
 import { AppointmentForm } from './appointment-form.js';
-import { confirm } from './confirm.js';
 import { newId } from './device.js';
 import { belongsToFocus, el, setData, setText, shortcutOf } from './dom.js';
-import { errorText } from './event-text.js';
-import { HostCard, SESSION, actionButton } from './host-card.js';
+import { HostCard, SESSION } from './host-card.js';
+import { HostControls } from './host-controls.js';
 import { JoinForm } from './join-form.js';
 import { MessageForm } from './message-form.js';
 import { detailOf, inOrderOfEnds, ordinal, raceLeader, raceResults, useOf } from './own-clocks.js';
 import { editParticipant } from './participant-dialog.js';
 import { ParticipantList } from './participant-list.js';
 import { changeArgs, joinArgs } from './participation.js';
-import { hostAction, isFinished, wordsOf } from './primary-action.js';
+import { isFinished, wordsOf } from './primary-action.js';
 import { RaceResults } from './race-results.js';
 import { ShareLinks } from './share-links.js';
 
-/** @import { ClockFace, CommandName } from '../../js/src/index.js' */
+/** @import { ClockFace } from '../../js/src/index.js' */
 /** @import { SessionState } from '../../js/src/types.js' */
 /** @import { SessionScreen } from './session-screen.js' */
 
-/** @import { Button } from './host-card.js' */
 /** @import { ParticipantFields } from './participant-dialog.js' */
 
 const MIN_PARTICIPANTS_FOR_SEARCH = 13;
-const ADJUSTMENTS_S = [10, 30, 60, 300];
 
 const SHORTCUTS = [
   ['Space', 'Start, pass turn, resume'],
@@ -42,6 +38,7 @@ const SHORTCUTS = [
 
 export class HostView {
   #screen;
+  #controls;
   #links;
   #log;
   /** @type {SessionState | null} */
@@ -62,38 +59,14 @@ export class HostView {
     onkeydown: (/** @type {KeyboardEvent} */ event) => this.#onSearchKey(event),
   });
   #noMatch = el('p', { className: 'hint', hidden: true }, 'No participant has this name.');
-  #error = el('p', { className: 'error', role: 'alert' });
-  #primary = actionButton('', () => this.#runPrimaryAction(), { className: 'primary' });
-  #pause = actionButton('Pause', () => this.#send('pause'));
-  #undo = actionButton('Undo', () => this.#send('undo'));
-  // On the page only where they are for all: the card of the active participant may not be drawn.
-  #more = actionButton('+ for all', () => this.#adjustActive(1), { inSuccession: true });
-  #less = actionButton('− for all', () => this.#adjustActive(-1), { inSuccession: true });
-  #isScaled = el('input', { type: 'checkbox' });
-  #scaled = el(
-    'label',
-    { className: 'scaled', title: 'With a factor of 1.25, 4 minutes become 5' },
-    this.#isScaled,
-    ' by factor',
-  );
-  #complete = actionButton('Complete', () => this.#confirmComplete());
-  #reopen = actionButton('Reopen', () => this.#send('reopen'));
-  #reset = actionButton('Start over', () => this.#confirmReset());
-  #delete = actionButton('Delete', () => this.#confirmDelete(), { className: 'danger' });
-  #appointments = new AppointmentForm((changes) => this.#send('update', changes));
+  #appointments = new AppointmentForm((changes) => this.#controls.send('update', changes));
   #join = new JoinForm((fields) => this.#addParticipant(fields));
-  #message = new MessageForm((message) => this.#send('update', { message }));
-  #adjustment = el(
-    'select',
-    { 'aria-label': 'Time added or removed by + and −' },
-    ...ADJUSTMENTS_S.map(
-      (step) => new Option(step < 60 ? `± ${step} s` : `± ${step / 60} min`, `${step}`),
-    ),
-  );
+  #message = new MessageForm((message) => this.#controls.send('update', { message }));
 
   /** @param {SessionScreen} screen */
   constructor(screen) {
     this.#screen = screen;
+    this.#controls = new HostControls(screen);
     this.#links = new ShareLinks(screen.route, screen.api);
     this.#log = new ActivityLog(screen.api, screen.route.session, () => screen.names);
     this.#session.element.classList.add('session');
@@ -108,22 +81,7 @@ export class HostView {
         this.#search,
         this.#noMatch,
         this.#list.element,
-        el(
-          'div',
-          { className: 'controls', role: 'group', 'aria-label': 'Controls' },
-          this.#error,
-          this.#primary,
-          this.#pause,
-          this.#undo,
-          this.#complete,
-          this.#reopen,
-          this.#reset,
-          this.#adjustment,
-          this.#less,
-          this.#more,
-          this.#scaled,
-          this.#delete,
-        ),
+        this.#controls.element,
         this.#message.element,
       ),
       el(
@@ -145,7 +103,6 @@ export class HostView {
     this.#state = state;
     const { names } = this.#screen;
     if (!names) return;
-    if (isFirst && state.sync_mode === 'simultaneous') this.#adjustment.value = '300';
     this.#links.setNames(names);
     const isRace = useOf(state) === 'race';
     setData(this.element, 'use', useOf(state));
@@ -163,7 +120,7 @@ export class HostView {
     this.#message.onState(state);
     this.#join.onState(state, names);
     this.#appointments.onState(state);
-    this.#updateControls();
+    this.#controls.update(state);
     if (isFirst) void this.#log.refresh();
   }
 
@@ -179,28 +136,16 @@ export class HostView {
   }
 
   onConnection() {
-    this.#updateControls();
     const { connection, snapshot } = this.#screen.client;
+    if (snapshot) this.#controls.update(snapshot.state);
     if (connection === 'live' && snapshot) void this.#log.refresh();
   }
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
     if (belongsToFocus(event) || !this.#state) return;
-    const { status } = this.#state;
-    const pauses = status === 'running' && !this.#pause.hidden ? this.#pause : this.#primary;
-    /** @type {Record<string, Button>} */
-    const buttons = {
-      ' ': this.#primary,
-      ...(status !== 'pending' && { p: pauses }),
-      u: this.#undo,
-      '+': this.#more,
-      '-': this.#less,
-    };
-    const key = shortcutOf(event);
-    if (key === '/') this.#search.focus();
-    else if (buttons[key]) void buttons[key].press(event);
-    else return;
+    if (shortcutOf(event) === '/') this.#search.focus();
+    else if (!this.#controls.onKey(event)) return;
     event.preventDefault();
   }
 
@@ -247,7 +192,7 @@ export class HostView {
     if (!query || !id || others.length) return;
     this.#search.value = '';
     this.#updateList();
-    void this.#send('finish', { participant_id: id });
+    void this.#controls.send('finish', { participant_id: id });
   }
 
   /** How many have finished. @param {SessionState} state */
@@ -274,34 +219,6 @@ export class HostView {
     const leader = raceLeader(state);
     const shown = face ?? this.#screen.faces.get(leader);
     if (shown?.id === leader) this.#session.clock.show({ ...shown, clockState: undefined });
-  }
-
-  #updateControls() {
-    const state = this.#state;
-    if (!state) return;
-    const isLive = this.#screen.client.connection === 'live';
-    const action = hostAction(state);
-    setText(this.#primary, action.label);
-    this.#primary.disabled = !isLive || action.command === null;
-    const isOver = isFinished(state);
-    const isOwn = state.sync_mode === 'simultaneous';
-    this.#complete.hidden = this.#adjustment.hidden = isOver;
-    // A pause would stop the time of a race.
-    const canPause = useOf(state) !== 'race' && !(isOwn && state.status === 'pending');
-    this.#pause.hidden = isOver || action.command === 'pause' || !canPause;
-    setText(this.#pause, state.status === 'paused' ? 'Resume' : 'Pause');
-    this.#pause.disabled = !isLive || state.status !== 'running';
-    const isRace = useOf(state) === 'race';
-    this.#adjustment.hidden ||= isRace;
-    this.#more.hidden = this.#less.hidden = isOver || !isOwn || isRace;
-    this.#scaled.hidden =
-      this.#more.hidden || !state.participants.some(({ time_factor: factor = 1 }) => factor !== 1);
-    const hasTurns = state.participants.length > 1 && !isOwn;
-    this.#undo.hidden = isOver || !hasTurns;
-    this.#undo.disabled = !isLive || state.status !== 'running';
-    this.#complete.disabled = !isLive;
-    this.#reopen.hidden = this.#reset.hidden = !isOver;
-    this.#reopen.disabled = this.#reset.disabled = !isLive;
   }
 
   /**
@@ -335,32 +252,15 @@ export class HostView {
   /** @param {string} id */
   #card(id) {
     return new HostCard(id, {
-      adjust: (one, sign) => this.#adjust(one, sign),
-      run: ({ command, args }) => command && this.#send(command, args),
+      adjust: (one, sign) => this.#controls.adjust(one, sign),
+      run: ({ command, args }) => command && this.#controls.send(command, args),
       edit: (one) => this.#edit(one),
     });
   }
 
-  #runPrimaryAction() {
-    const action = this.#state && hostAction(this.#state);
-    return action?.command && this.#send(action.command, action.args);
-  }
-
-  /**
-   * @param {string} id
-   * @param {1 | -1} sign
-   */
-  #adjust(id, sign) {
-    const target = this.#state && adjustTarget(this.#state, id);
-    const delta_ms = sign * Number(this.#adjustment.value) * 1_000;
-    const isScaled = id === SESSION && !this.#scaled.hidden && this.#isScaled.checked;
-    const args = { ...target, delta_ms, ...(isScaled && { scaled: true }) };
-    return target && this.#send('adjust', args);
-  }
-
   /** @param {ParticipantFields & {group?: string}} fields */
   #addParticipant(fields) {
-    return this.#state && this.#send('join', joinArgs(this.#state, newId(), fields));
+    return this.#state && this.#controls.send('join', joinArgs(this.#state, newId(), fields));
   }
 
   /** Show what else a host can do with a participant. @param {string} id */
@@ -377,7 +277,7 @@ export class HostView {
       canWithdraw: !participant.hasWithdrawn && !isFinished(state),
     });
     if (chosen?.action === 'link') this.#links.select(id);
-    else if (chosen?.action === 'withdraw') await this.#send('withdraw', { participant_id: id });
+    else if (chosen?.action === 'withdraw') await this.#controls.send('withdraw', { participant_id: id });
     else if (chosen) await this.#change(id, chosen.fields);
   }
 
@@ -388,73 +288,7 @@ export class HostView {
   #change(id, fields) {
     const state = this.#state;
     const args = state && changeArgs(state, id, fields, this.#screen.names?.nameOf(id) ?? '');
-    return args && this.#send('update_participant', args);
-  }
-
-  /**
-   * The active clock, or that of all.
-   *
-   * @param {1 | -1} sign
-   */
-  #adjustActive(sign) {
-    const { session_remaining_ms, active_participant_id, sync_mode } = this.#state ?? {};
-    const isForAll = session_remaining_ms != null || sync_mode === 'simultaneous';
-    const active = isForAll ? SESSION : active_participant_id;
-    return active && this.#adjust(active, sign);
-  }
-
-  async #confirmComplete() {
-    const isConfirmed = await confirm({
-      title: 'Complete the session?',
-      text: 'All clocks stop for every participant. You can reopen it later.',
-      action: 'Complete',
-    });
-    if (isConfirmed) await this.#send('complete');
-  }
-
-  async #confirmReset() {
-    const isConfirmed = await confirm({
-      title: 'Start over?',
-      text: 'All clocks are full again, and nothing is used, under the same links. This can’t be undone.',
-      action: 'Start over',
-    });
-    if (isConfirmed) await this.#send('reset');
-  }
-
-  async #confirmDelete() {
-    const isConfirmed = await confirm({
-      title: 'Delete the session?',
-      text: 'It disappears from every screen, and its links stop working. This can’t be undone.',
-      action: 'Delete',
-    });
-    if (isConfirmed) {
-      await this.#try(() => this.#screen.api.deleteSession(this.#screen.route.session));
-    }
-  }
-
-  /**
-   * @param {CommandName} command
-   * @param {Record<string, unknown>} [args]
-   */
-  #send(command, args) {
-    return this.#try(() => this.#screen.client.command(command, args));
-  }
-
-  /**
-   * Show the error of `action`, if it fails.
-   *
-   * @param {() => Promise<unknown>} action
-   * @returns {Promise<boolean>} whether it succeeded
-   */
-  async #try(action) {
-    try {
-      await action();
-      setText(this.#error, '');
-      return true;
-    } catch (error) {
-      setText(this.#error, errorText(error));
-      return false;
-    }
+    return args && this.#controls.send('update_participant', args);
   }
 }
 

@@ -18,6 +18,9 @@ from .states import session_state
 _DERIVED = "deadline_at"
 """Clients calculate it from the time that is left."""
 
+_NUMBERS = ("total_time_ms", "time_used_ms", "time_remaining_ms", "overtime_ms")
+"""What can be added to; other fields are set."""
+
 
 class ParticipantChanges(TypedDict):
     """Values to set, and numbers to add, for the participants at some positions.
@@ -44,10 +47,13 @@ def participant_changes(
     pairs = list(zip(shown_before, shown_after, strict=True))
     if any(was.keys() != now.keys() for was, now in pairs):
         return None
-    added = {name for name in pairs[0][1] if _is_shorter_added(pairs, name)} if pairs else set()
+    added = {name for name in _NUMBERS if _is_shorter_added(pairs, name)}
     grouped: dict[tuple[Any, ...], ParticipantChanges] = {}
     for position, (was, now) in zip(positions, pairs, strict=True):
         differing = [name for name in now if was[name] != now[name]]
+        if not differing:
+            # Such as a clock that was paused by itself, when the session pauses.
+            continue
         to_set = {name: now[name] for name in differing if name not in added}
         to_add = {name: now[name] - was[name] for name in differing if name in added}
         alike = grouped.setdefault(
@@ -70,8 +76,6 @@ def _shown(session: Session, now_ms: int, positions: Iterable[int]) -> list[dict
 def _is_shorter_added(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]], name: str) -> bool:
     """Whether to tell how much was added to each takes no more values than what each is now."""
     numbers = [(was[name], now[name]) for was, now in pairs if was[name] != now[name]]
-    if not all(type(was) is int and type(now) is int for was, now in numbers):
-        return False
     return len({now - was for was, now in numbers}) <= len({now for _, now in numbers})
 
 

@@ -19,6 +19,7 @@ from chalicelib.core.commands import (
     Resume,
     Start,
     Switch,
+    UpdateParticipant,
     apply,
 )
 from chalicelib.core.session import Session, create
@@ -174,6 +175,29 @@ def test_changes_of_many_participants_tell_who_differs() -> None:
     assert update["participantChanges"] == [
         {"positions": [[0, 499], [501, 999]], "set": {}, "add": added}
     ]
+
+
+def test_changes_leave_out_who_is_shown_as_before() -> None:
+    session, _ = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(), NOW_MS)
+    for number in range(0, 1_000, 2):
+        session, _ = moved(session, Pause(participant_id=person(number)), NOW_MS + 500)
+
+    decision = apply(session, Pause(), NOW_MS + 800)
+    message = state_update(session, decision.session, NOW_MS + 800, decision.events, never)
+
+    (changes,) = json.loads(message)["participantChanges"]
+    assert changes["positions"] == [[number, number] for number in range(1, 1_000, 2)]
+
+
+@pytest.mark.parametrize("named", [0, 999])
+def test_one_who_has_more_fields_than_others_is_in_the_same_changes(named: int) -> None:
+    session, _ = moved(session_of(1_000, SyncMode.SIMULTANEOUS), Start(), NOW_MS)
+    session, _ = moved(session, UpdateParticipant(person(named), {"name": "Anne"}), NOW_MS)
+
+    _, update = moved(session, Adjust(1_000), NOW_MS + 500)
+
+    (changes,) = update["participantChanges"]
+    assert changes["positions"] == [[0, 999]]
 
 
 def test_reset_sets_what_each_clock_had_used() -> None:

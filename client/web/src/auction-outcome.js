@@ -10,7 +10,7 @@
 import { el, setText } from './dom.js';
 
 /** @import { SessionState } from '../../js/src/types.js' */
-/** @import { Api, LoggedEvent } from './api.js' */
+/** @import { Api } from './api.js' */
 /** @import { SessionNames } from './names.js' */
 /** @import { Route } from './route.js' */
 
@@ -63,12 +63,14 @@ const isAuctionOver = ({ turn_taking, status }) =>
  * Whose bid was the last of those who still take part. Not a bid: to be active from the start, or
  * because another was skipped or withdrew.
  *
- * @param {Pick<LoggedEvent, 'type'>[]} events oldest first
+ * @param {Record<string, unknown>[]} events oldest first
  * @param {SessionState} state
  * @returns {string | null}
  */
 export function winnerOf(events, { participants }) {
-  const away = new Set(participants.flatMap((one) => (one.has_withdrawn ? one.participant_id : [])));
+  const away = new Set(
+    participants.flatMap((one) => (one.has_withdrawn ? one.participant_id : [])),
+  );
   /** @type {string[]} */
   const bidders = [];
   /** @type {any} */

@@ -277,7 +277,8 @@ export class HostView {
       canWithdraw: !participant.hasWithdrawn && !isFinished(state),
     });
     if (chosen?.action === 'link') this.#links.select(id);
-    else if (chosen?.action === 'withdraw') await this.#controls.send('withdraw', { participant_id: id });
+    else if (chosen?.action === 'withdraw')
+      await this.#controls.send('withdraw', { participant_id: id });
     else if (chosen) await this.#change(id, chosen.fields);
   }
 

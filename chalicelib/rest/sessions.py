@@ -11,7 +11,7 @@ from ..auth.policy import Action
 from ..schemas.commands import COMMANDS, CommandName, CommandSpec
 from ..schemas.creation import CreateSession
 from ..schemas.requests import read_event_log_query, read_value
-from ..schemas.states import event_views, log_page, switch_result
+from ..schemas.states import event_views, log_page, shown_at_ms, switch_result
 from ..telemetry.log_context import append_keys
 from .resource import SessionResource, View
 from .responses import no_content, not_modified, plain, succeed
@@ -146,7 +146,8 @@ def _execute(
 
 
 def _state(result: CommandResult, status: int = 200) -> Response:
-    answer: StateAnswer = {"data": result.state, "timestamp": result.now_ms}
+    timestamp = shown_at_ms(result.session, result.now_ms)
+    answer: StateAnswer = {"data": result.state, "timestamp": timestamp}
     if result.events:
         answer["events"] = event_views(result.events)
     return succeed(answer, result.session.version, status)
@@ -158,7 +159,8 @@ def _created(result: CommandResult) -> Response:
 
 def _switched(result: CommandResult) -> Response:
     switched = switch_result(result.state, result.expired_participant_id)
-    answer: SwitchAnswer = {"data": switched, "timestamp": result.now_ms}
+    timestamp = shown_at_ms(result.session, result.now_ms)
+    answer: SwitchAnswer = {"data": switched, "timestamp": timestamp}
     if result.events:
         answer["events"] = event_views(result.events)
     return succeed(answer, result.session.version)

@@ -22,7 +22,7 @@ from .errors import MalformedJson
 from .fields import Request
 from .pushes import FRAME_BYTES, session_deleted
 from .requests import read_json, read_value
-from .states import ParticipantState, SessionState, session_state
+from .states import ParticipantState, SessionState, session_state, shown_at_ms
 
 PROTOCOL = 1
 MAX_MESSAGE_ID_CHARACTERS = 128
@@ -223,6 +223,7 @@ def session_missing(error: SessionNotFound, session_id: str, now_ms: int) -> byt
 def state_sync(session: Session, now_ms: int) -> list[bytes]:
     """STATE_SYNC of a settled session at ``now_ms``, in as many pages as it needs."""
     state = session_state(session, now_ms)
+    now_ms = shown_at_ms(session, now_ms)
     whole = _sync(session, state, now_ms)
     message = to_json(whole)
     if len(message) <= FRAME_BYTES:

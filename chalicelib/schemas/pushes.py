@@ -18,7 +18,7 @@ from ..core.events import Event
 from ..core.rules import changed_positions
 from ..core.session import Rotation, Session, Simultaneous
 from .participant_changes import ParticipantChanges, participant_changes
-from .states import EventView, SessionState, event_views, iso, session_state
+from .states import EventView, SessionState, event_views, iso, session_state, shown_at_ms
 
 FRAME_BYTES = 32 * 1024
 """API Gateway's maximum frame size, which is also its billing unit."""
@@ -63,9 +63,10 @@ def state_update(
     ``whole_state`` is called only if the whole state may fit.
     """
     if _may_fit(session, len(session.setup.participants)):
-        whole = _fit(_update(session, whole_state(), now_ms), events)
+        whole = _fit(_update(session, whole_state(), shown_at_ms(session, now_ms)), events)
         if whole is not None:
             return whole
+    now_ms = shown_at_ms(session, now_ms)
     if before is not None:
         partial = _partial(before, session, now_ms, events)
         if partial is not None:

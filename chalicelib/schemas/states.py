@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from ..core.events import Event, ParticipantJoined
 from ..core.rules import clocks, deadline_ms
-from ..core.session import Session, Simultaneous, Status
+from ..core.session import Rotation, Session, Simultaneous, Status
 from ..core.setup import (
     MessageStyle,
     Permission,
@@ -199,6 +199,20 @@ def state_with_deadline(
     if shown.session_remaining_ms is not None:
         state["session_remaining_ms"] = shown.session_remaining_ms
     return state
+
+
+def shown_at_ms(session: Session, now_ms: int) -> int:
+    """The instant from which a state that is shown at ``now_ms`` moves as its clocks do.
+
+    It is ahead if a failover has stepped the store's clock back to before the clocks started: they
+    stand still until it has caught up.
+    """
+    since_ms: int | None = None
+    if isinstance(session, Simultaneous):
+        since_ms = session.running_since_ms
+    elif isinstance(session, Rotation) and session.cycle is not None:
+        since_ms = session.cycle.started_at_ms
+    return now_ms if since_ms is None else max(now_ms, since_ms)
 
 
 def _add_names(participants: Iterable[ParticipantState], setup: Setup) -> None:

@@ -88,6 +88,28 @@ def test_simultaneous_clocks_go_on_from_when_each_was_last_sent(
         assert by_id(shown) == by_id(server_state(after, now_ms))
 
 
+def test_partial_update_does_not_fit_clocks_that_were_sent_with_a_later_timestamp() -> None:
+    state = make_state(make_participant("a"), make_participant("b"), sync_mode="simultaneous")
+    snapshot = Snapshot("", 1, 1_000, state)
+
+    def update(timestamp: int, *names: str) -> Any:
+        participants = map(make_participant, names)
+        return {
+            "epoch": "",
+            "version": 2,
+            "timestamp": timestamp,
+            "state": make_state(*participants, sync_mode="simultaneous", version=2),
+            "partial": True,
+            "baseVersion": 1,
+            "baseUpdatedAt": state["updated_at"],
+        }
+
+    assert apply_update(snapshot, update(1_000, "a")) is not None
+    assert apply_update(snapshot, update(999, "a")) is None
+    # It has every clock.
+    assert apply_update(snapshot, update(999, "a", "b")) is not None
+
+
 def test_partial_update_of_global_clears_has_expired_of_participants_it_leaves_out() -> None:
     late = {"has_expired": True, "time_remaining_ms": 0}
     state = make_state(

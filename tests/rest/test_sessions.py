@@ -242,6 +242,23 @@ def test_read_shows_clocks_as_of_now(rest: RestClient, store: FakeStore) -> None
     assert answer.data["version"] == 2
 
 
+def test_timestamp_is_not_before_the_clocks_started(rest: RestClient, store: FakeStore) -> None:
+    rest.post("/v1/sessions", creation())
+    rest.command("start")
+    started_ms = store.clock_ms
+    # After a failover.
+    store.advance(-2_000)
+
+    answer = rest.get(PATH)
+    assert answer.json["timestamp"] == started_ms
+    assert answer.data["participants"][0]["time_used_ms"] == 0
+
+    store.advance(1_000)
+    switched = rest.command("switch")
+    assert switched.json["timestamp"] == store.clock_ms
+    assert switched.data["cycle_started_at"] is not None
+
+
 def test_head_is_like_get(rest: RestClient) -> None:
     rest.post("/v1/sessions", creation())
 

@@ -19,6 +19,7 @@ from chalicelib.core.commands import (
     Resume,
     Start,
     Switch,
+    Update,
     UpdateParticipant,
     apply,
 )
@@ -34,6 +35,8 @@ from chalicelib.schemas.pushes import (
 )
 from chalicelib.schemas.states import SessionState, iso, session_state
 from tests.strategies import TURNS
+from tickless.clock_math import state_at
+from tickless.state_merge import join_pages
 
 NOW_MS = 1_700_000_000_000
 SESSION = str(UUID(int=7))
@@ -310,6 +313,24 @@ def test_version_is_read_from_the_first_bytes(count: int) -> None:
     update = state_update(None, session, NOW_MS, (), lambda: session_state(session, NOW_MS))
 
     assert version_of(update) == ("epoch", 1)
+
+
+@pytest.mark.parametrize("mode", list(SyncMode))
+@pytest.mark.parametrize("count", [2, 1_000])
+def test_clocks_that_stand_until_the_stores_clock_catches_up_are_right_from_then_on(
+    mode: SyncMode, count: int
+) -> None:
+    session, _ = moved(session_of(count, mode), Start(), NOW_MS)
+    later = session_state(session, NOW_MS + 300)
+
+    # After a failover, the store's clock has stepped back.
+    shown = [json.loads(page) for page in state_sync(session, NOW_MS - 2_000)]
+    update = moved(session, Update({"metadata": {"a": 1}}), NOW_MS - 1_000)[1]
+
+    for message in (*shown, update):
+        assert message["timestamp"] == NOW_MS
+    whole = join_pages([page["state"] for page in shown])
+    assert state_at(whole, NOW_MS, NOW_MS + 300)["participants"] == later["participants"]
 
 
 def test_message_without_version_yields_none() -> None:

@@ -56,6 +56,11 @@ export function applyUpdate(snapshot, update) {
       .filter((one) => merged.has(one))
       .map(({ participant_id: id }) => [id, timestampOf(snapshot, id)]),
   );
+  // The store's clock has stepped back, and since then their clocks have run.
+  const isLater = (/** @type {number} */ sentAt) => sentAt > update.timestamp;
+  if (state.sync_mode === 'simultaneous' && [...participantTimestamps.values()].some(isLater)) {
+    return null;
+  }
   return { ...snapshotFrom(update, state), participantTimestamps };
 }
 

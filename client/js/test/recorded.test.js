@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import { participantAt, sessionRemainingMs } from '../src/clock-math.js';
 import { applyUpdate, mergePartial } from '../src/state-merge.js';
+import { makeParticipant, makeState } from './factories.js';
 
 /** @import { SessionState, Snapshot, StateMessage } from '../src/types.js' */
 
@@ -45,6 +46,29 @@ test('recorded changes of many participants give the recorded states', { skip: m
   for (const { name, snapshot, update, after } of changes) {
     assert.deepEqual(applyUpdate(snapshot, update)?.state, after, name);
   }
+});
+
+test('a partial update does not fit clocks that were sent with a later timestamp', () => {
+  const people = () => [makeParticipant('a'), makeParticipant('b')];
+  const state = makeState(people(), { sync_mode: 'simultaneous' });
+  const snapshot = { epoch: '', version: 1, timestamp: 1_000, state };
+  /** @type {(timestamp: number, count: number) => Snapshot | null} */
+  const updated = (timestamp, count) =>
+    applyUpdate(snapshot, {
+      type: 'STATE_UPDATE',
+      epoch: '',
+      version: 2,
+      timestamp,
+      state: { ...state, version: 2, participants: people().slice(0, count) },
+      partial: true,
+      baseVersion: 1,
+      ...(state.updated_at && { baseUpdatedAt: state.updated_at }),
+    });
+
+  assert.ok(updated(1_000, 1));
+  assert.equal(updated(999, 1), null);
+  // It has every clock.
+  assert.ok(updated(999, 2));
 });
 
 test(

@@ -47,7 +47,11 @@ def apply_update(snapshot: Snapshot, update: Message) -> Snapshot | None:
     merged = snapshot_from(update, merge_partial(snapshot.state, update["state"]))
     if merged.state["sync_mode"] != "simultaneous":
         return merged
-    return replace(merged, participant_timestamps=_kept_timestamps(snapshot, update["state"]))
+    kept = _kept_timestamps(snapshot, update["state"])
+    if max(kept.values(), default=0) > update["timestamp"]:
+        # The store's clock has stepped back, and since then their clocks have run.
+        return None
+    return replace(merged, participant_timestamps=kept)
 
 
 def _apply_changes(snapshot: Snapshot, update: Message) -> Snapshot | None:

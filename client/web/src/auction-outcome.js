@@ -19,7 +19,7 @@ export class AuctionOutcome {
   #route;
   /** The version of the state that is shown, or being loaded. @type {number | null} */
   #version = null;
-  element = el('p', { className: 'message', dir: 'auto', role: 'status', hidden: true });
+  element = el('p', { className: 'outcome', dir: 'auto', role: 'status', hidden: true });
 
   /**
    * @param {Api} api

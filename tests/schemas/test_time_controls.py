@@ -378,12 +378,13 @@ PUBLISHED = openapi_document()["components"]["schemas"]["CreateSession"]["proper
 (AS_TEXT,) = [
     one for one in PUBLISHED["time_control"]["anyOf"][0]["oneOf"] if one.get("type") == "string"
 ]
+TEXT_VALIDATOR = validator(AS_TEXT, {})
 
 
 @settings(max_examples=500)
 @given(st.text() | NEARLY | st.from_regex(rf"\A{NOTATION_PATTERN}\Z"))
 def test_published_pattern_accepts_exactly_valid_notation(text: str) -> None:
-    assert validator(AS_TEXT, {}).is_valid(text) is not is_refused_as_text(text)
+    assert TEXT_VALIDATOR.is_valid(text) is not is_refused_as_text(text)
 
 
 @pytest.mark.parametrize("text", AS_TEXT["examples"])
@@ -497,4 +498,4 @@ def test_control_that_is_written_is_read_as_the_same(
     setup = asked(text)
 
     assert (setup.total_time_ms, setup.control) == (main_ms, control), text
-    assert validator(AS_TEXT, {}).is_valid(text)
+    assert TEXT_VALIDATOR.is_valid(text)

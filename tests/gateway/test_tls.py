@@ -180,5 +180,8 @@ def test_plain_http_on_a_tls_port_is_cut(served: Served) -> None:
 def test_stopping_answers_what_has_arrived(served: Served, certificate: Path) -> None:
     with TlsWire(served.port, trusting(certificate)) as wire:
         wire.send(b"GET /last HTTP/1.1\r\nHost: t\r\n\r\n")
-        served.stop().result(WITHIN_S)
+        stopped = served.stop()
         assert wire.answer().body == b"/last"
+        assert wire.ends()
+    # TLS ends when the client has closed its side, too.
+    stopped.result(WITHIN_S)

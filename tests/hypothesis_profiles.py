@@ -1,7 +1,7 @@
 """Hypothesis profiles: ``fast``, ``thorough`` and ``mutants``.
 
 Importing this module loads the one that HYPOTHESIS_PROFILE names, by default ``fast``. None has a
-deadline: how long an example takes depends on the machine.
+deadline or a health check of speed: how long an example takes depends on the machine.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ import os
 from hypothesis import HealthCheck, Phase, settings
 
 # The laptop profile is deterministic; the other one explores.
-settings.register_profile("fast", max_examples=40, deadline=None, derandomize=True)
+settings.register_profile(
+    "fast",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile(
     "thorough",
     max_examples=1_000,

@@ -13,8 +13,14 @@ PAGE := client/web
 PYTHON_CLIENT := client/python/src
 GATEWAY := local/gateway
 
+# The slowest first.
+CHECKS := check-types check-security check-imports check-requirements check-lint check-format
+
+# Each target starts many processes with the same modules, which are compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install run test test-cluster test-timing test-full test-package test-client test-browser
-.PHONY: check audit format mutants bench pictures screenshots package dist clean
+.PHONY: check $(CHECKS) audit format mutants bench pictures screenshots package dist clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,11 +72,24 @@ $(BROWSER_STAMP): requirements-browser.txt $(STAMP)
 	@touch $@
 
 check: install ## check format, lint, types, architecture and requirements
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(CHECKS)
+
+check-types:
 	$(BIN)/mypy
-	PYTHONPATH=$(PYTHON_CLIENT) $(BIN)/lint-imports
+
+check-security:
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app.py chalicelib
+
+check-format:
+	$(BIN)/ruff format --check .
+
+check-lint:
+	$(BIN)/ruff check .
+
+check-imports:
+	PYTHONPATH=$(PYTHON_CLIENT) $(BIN)/lint-imports
+
+check-requirements:
 	$(BIN)/deptry chalicelib --requirements-files requirements.txt
 	$(BIN)/deptry chalicelib local client/python/src --requirements-files requirements-local.txt
 	$(BIN)/deptry .

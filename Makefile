@@ -65,7 +65,8 @@ test-client: install $(CLIENT)/node_modules/.package-lock.json $(PAGE)/node_modu
 
 test-browser: $(BROWSER_STAMP) $(CLIENT)/node_modules/.package-lock.json ## test the pages in a browser; needs Chromium, and Node 18 or newer
 	$(BIN)/mypy tests/browser/*.py
-	$(BIN)/python -m pytest tests/browser $(ARGS)
+	$(BIN)/python -m pytest tests/browser -m "not timing" --numprocesses 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest tests/browser -m timing $(ARGS)
 
 $(BROWSER_STAMP): requirements-browser.txt $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<

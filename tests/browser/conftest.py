@@ -23,6 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[MEASUREMENTS] = Measurements()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that measure: they run one at a time, with nothing next to them."""
+    for item in items:
+        if "measurements" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timing)
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_clock_that_was_paused_in_silence_does_not_run_out_of_time(
     wait_until_live(page)
 
 
+@pytest.mark.timing
 def test_a_command_without_an_answer_ends_live_and_the_buttons_wait(
     screens: Screens, stack: Instance, session_api: SessionApi, network: Proxy
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_command_without_an_answer_ends_live_and_the_buttons_wait(
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
+@pytest.mark.timing
 def test_offline_is_believed_at_once_and_online_ends_the_wait(
     screens: Screens, stack: Instance, session_api: SessionApi, network: Proxy
 ) -> None:

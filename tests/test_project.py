@@ -75,7 +75,9 @@ def test_workflow_runs_every_step_of_the_ci_script() -> None:
     script = (ROOT / ".ci/run").read_text()
     matrix = parsed_yaml(".github/workflows/ci.yml")["jobs"]["make"]["strategy"]["matrix"]
 
-    assert matrix["target"] == re.findall(r"^make (\S+)$", script, re.MULTILINE)
+    commands = re.findall(r"^make (.+)$", script, re.MULTILINE)
+    targets = [word for command in commands for word in command.split() if word[0] != "-"]
+    assert sorted(matrix["target"]) == sorted(one for one in targets if not one.isdigit())
 
 
 def test_workflow_runs_on_every_supported_python() -> None:

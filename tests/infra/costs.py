@@ -11,6 +11,7 @@ from infra.merge_templates import merge_templates
 from infra.packaging import CONFIG
 
 ROOT = Path(__file__).parents[2]
+RESOURCES = merge_templates()["Resources"]
 
 # List prices in US dollars for us-east-1, on demand, first tier, without free tiers, as of
 # 2026-09-30. Copied by hand from https://aws.amazon.com/SERVICE/pricing/ of each service named.
@@ -97,7 +98,7 @@ def added_by_network_and_store() -> list[Item]:
 
 def _resources(kind: str, in_network: bool) -> Iterator[dict[str, Any]]:
     """Those that only a stack with its own store has, or those that every stack has."""
-    for resource in merge_templates()["Resources"].values():
+    for resource in RESOURCES.values():
         only_there = resource.get("Condition") == "MakesStore"
         if resource.get("Type") == kind and only_there == in_network:
             yield resource

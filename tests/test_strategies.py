@@ -29,7 +29,11 @@ CORRECTIONS = st.tuples(
 APART = st.tuples(
     setups(modes=[SyncMode.SIMULTANEOUS], tiny=True),
     walks(tiny=True, verbs=["switch"] * 6 + ["join", "update_participant"]).map(
-        lambda walk: [step for step in walk if step.verb != "start"]
+        lambda walk: [
+            step._replace(own="start") if step.own in ("switch", "finish") else step
+            for step in walk
+            if step.verb != "start"
+        ]
     ),
 )
 """Each participant is started alone."""

@@ -27,7 +27,7 @@ from tests.telemetry.daemon import daemon
 
 from .deployment import Deployment, deployment
 
-WITHIN_S = 10
+WITHIN_S = 30
 KEYS_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:keys-AbCdEf"
 EVENTS = Path(__file__).parents[1] / "events"
 SCHEDULED = {

@@ -7,13 +7,13 @@ themselves (see docs/protocol.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from ..core.session import Session, Simultaneous
-from .states import session_state
+from .states import ParticipantState, session_state
 
 _DERIVED = "deadline_at"
 """Clients calculate it from the time that is left."""
@@ -35,16 +35,21 @@ class ParticipantChanges(TypedDict):
 
 
 def participant_changes(
-    before: Session, after: Session, now_ms: int, positions: Sequence[int]
+    before: Session,
+    after: Session,
+    now_ms: int,
+    positions: Sequence[int],
+    shown_after: Sequence[ParticipantState],
 ) -> list[ParticipantChanges] | None:
     """The changes of the participants at ``positions``, both sessions shown as of ``now_ms``.
 
-    ``None`` if there is no such form of it: in another mode, or if participants joined.
+    ``shown_after`` are these participants as ``after`` shows them. ``None`` if there is no such
+    form of it: in another mode, or if participants joined.
     """
     if not isinstance(after, Simultaneous) or before.setup.participants != after.setup.participants:
         return None
-    shown_before, shown_after = (_shown(one, now_ms, positions) for one in (before, after))
-    pairs = list(zip(shown_before, shown_after, strict=True))
+    shown_before = session_state(before, now_ms, positions)["participants"]
+    pairs = [(_told(was), _told(now)) for was, now in zip(shown_before, shown_after, strict=True)]
     if any(was.keys() != now.keys() for was, now in pairs):
         return None
     added = {name for name in _NUMBERS if _is_shorter_added(pairs, name)}
@@ -64,13 +69,12 @@ def participant_changes(
     return list(grouped.values())
 
 
-def _shown(session: Session, now_ms: int, positions: Iterable[int]) -> list[dict[str, Any]]:
-    """The participants as a client shows them: a clock whose timeout is due stands at zero."""
-    return [
-        {name: value for name, value in one.items() if name != _DERIVED}
-        | {"time_remaining_ms": max(0, one["time_remaining_ms"])}
-        for one in session_state(session, now_ms, positions)["participants"]
-    ]
+def _told(shown: ParticipantState) -> dict[str, Any]:
+    """A participant as a client has them: a clock whose timeout is due stands at zero."""
+    told: dict[str, Any] = {**shown}
+    del told[_DERIVED]
+    told["time_remaining_ms"] = max(told["time_remaining_ms"], 0)
+    return told
 
 
 def _is_shorter_added(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]], name: str) -> bool:

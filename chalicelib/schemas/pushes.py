@@ -60,7 +60,7 @@ def state_update(
 ) -> bytes:
     """STATE_UPDATE from ``before`` to ``session``, as of ``now_ms``.
 
-    ``whole_state`` is called only if the whole state may fit.
+    ``whole_state`` is called only if the whole state may fit, or if all participants changed.
     """
     if _may_fit(session, len(session.setup.participants)):
         whole = _fit(_update(session, whole_state(), shown_at_ms(session, now_ms)), events)
@@ -68,7 +68,7 @@ def state_update(
             return whole
     now_ms = shown_at_ms(session, now_ms)
     if before is not None:
-        partial = _partial(before, session, now_ms, events)
+        partial = _partial(before, session, now_ms, events, whole_state)
         if partial is not None:
             return partial
     # A difference to a version that no client has yet, so each client requests the pages.
@@ -77,16 +77,24 @@ def state_update(
 
 
 def _partial(
-    before: Session, session: Session, now_ms: int, events: Sequence[Event]
+    before: Session,
+    session: Session,
+    now_ms: int,
+    events: Sequence[Event],
+    whole_state: Callable[[], SessionState],
 ) -> bytes | None:
     """The difference to ``before``; ``None`` if it does not fit."""
     changed = changed_positions(before, session)
+    if len(changed) == len(session.setup.participants):
+        state = whole_state()
+    else:
+        state = session_state(session, now_ms, changed)
     if _may_fit(session, len(changed)):
-        state = _without_other_groups(session_state(session, now_ms, changed))
+        state = _without_other_groups(state)
         partial = _fit(_difference(_update(session, state, now_ms), before), events)
         if partial is not None:
             return partial
-    changes = participant_changes(before, session, now_ms, changed)
+    changes = participant_changes(before, session, now_ms, changed, state["participants"])
     if changes is None:
         return None
     update = _difference(_bare(session, now_ms), before)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, NotRequired, cast
 
 from pydantic import GetPydanticSchema
@@ -134,9 +135,10 @@ class LogPage(TypedDict):
     next: str | None
 
 
+@lru_cache(maxsize=256)
 def iso(instant_ms: int) -> str:
     seconds, milliseconds = divmod(instant_ms, 1000)
-    # strftime takes ten times as long, and each response has many timestamps.
+    # strftime takes ten times as long, and each response has many timestamps, often the same.
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{milliseconds:03}Z"
 
 

@@ -68,7 +68,8 @@ def recorded() -> dict[str, list[dict[str, Any]]]:
 def update_of_changes(before: Session, after: Session, now_ms: int) -> dict[str, Any] | None:
     """An update that tells only what changed; ``None`` in modes that have none."""
     changed = changed_positions(before, after)
-    changes = participant_changes(before, after, now_ms, changed)
+    shown = session_state(after, now_ms, changed)["participants"]
+    changes = participant_changes(before, after, now_ms, changed, shown)
     if changes is None:
         return None
     return {

@@ -34,6 +34,9 @@ const DEFAULTS = {
   ends: '',
 };
 
+/** Who is active at the start can't bid until another has: so it is none of the bidders. */
+const HOUSE_AND_BIDDERS = 'The house\nAda\nBen\nCleo';
+
 /** @type {readonly Preset[]} */
 export const PRESETS = [
   {
@@ -144,7 +147,7 @@ export const PRESETS = [
       cycle: '20s',
       action: 'end_session',
       warnings: '5s',
-      count: 4,
+      names: HOUSE_AND_BIDDERS,
       turn: 'take',
     },
   },
@@ -159,7 +162,7 @@ export const PRESETS = [
       total: '60',
       extend: '2m',
       warnings: '10m, 1m',
-      count: 4,
+      names: HOUSE_AND_BIDDERS,
       turn: 'take',
     },
   },

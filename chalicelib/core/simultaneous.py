@@ -30,18 +30,6 @@ def session_time_ms(session: Simultaneous, now_ms: int) -> int:
     return session.elapsed_ms + max(0, now_ms - session.running_since_ms)
 
 
-def at_session_time(session: Simultaneous, time_ms: int) -> Simultaneous:
-    """The session as changed at ``time_ms`` in session time: it can't fall below that any more."""
-    since_ms = session.running_since_ms
-    if since_ms is None:
-        return session
-    return replace(
-        session,
-        elapsed_ms=time_ms,
-        running_since_ms=since_ms + time_ms - session.elapsed_ms,
-    )
-
-
 def clock_of(session: Simultaneous, position: int) -> Clock:
     return session.blocks[position // BLOCK_SIZE].clocks[position % BLOCK_SIZE]
 
@@ -133,11 +121,13 @@ def settle(session: Simultaneous, now_ms: int) -> tuple[Simultaneous, tuple[Even
     listed = [event for *_, events in told for event in events]
     settled = with_clocks(session, changed, until_ms, also=due)
     if timeouts:
-        settled = at_session_time(settled, timeouts[-1].due_ms)
+        last_ms = timeouts[-1].due_ms
+        last_at_ms = last_ms + offset_ms
+        # As changed at the last timeout: session time can't fall below that any more.
+        settled = replace(settled, elapsed_ms=last_ms, running_since_ms=last_at_ms)
         if _is_over(settled):
-            ended_ms = timeouts[-1].due_ms + offset_ms
-            settled = stopped(settled, Status.EXPIRED, ended_ms)
-            listed.append(SessionExpired(ended_ms, None, None, None))
+            settled = stopped(settled, Status.EXPIRED, last_at_ms)
+            listed.append(SessionExpired(last_at_ms, None, None, None))
     return updated(settled, now_ms), tuple(listed)
 
 

@@ -168,8 +168,17 @@ def test_errors_carry_their_data() -> None:
     assert (unknown.code, unknown.participant_id) == ("VALIDATION_ERROR", "x")
     expired = errors.ParticipantExpired("x")
     assert (expired.code, expired.participant_id) == ("PARTICIPANT_EXPIRED", "x")
-    transition = errors.InvalidTransition("start", "paused")
-    assert transition.code == "INVALID_STATE_TRANSITION"
+    for transition in (
+        errors.InvalidTransition("start", "paused"),
+        errors.NothingToUndo("start", "paused", 5),
+        errors.AlreadyStarted("start", "paused"),
+        errors.InvalidClockTransition("start", "x", "paused"),
+    ):
+        assert transition.code == "INVALID_STATE_TRANSITION"
+        assert (transition.command, transition.status) == ("start", "paused")
+    taken = errors.TurnTaken("a")
+    assert (taken.expected_id, taken.active_id) == ("a", "a")
+    assert str(taken) == "The turn is already that of participant a"
     conflict = errors.Conflict(1, 2)
     assert (conflict.expected_version, conflict.actual_version) == (1, 2)
     assert str(conflict) == "Another request changed the session; the command no longer applies"
@@ -177,7 +186,23 @@ def test_errors_carry_their_data() -> None:
     assert failed.code == "PRECONDITION_FAILED"
     assert (failed.expected_version, failed.actual_version) == (1, 2)
     assert str(failed) == "The session is at version 2, not 1"
+    gone = errors.PreconditionFailed({1, 2}, None)
+    assert (gone.expected_version, gone.actual_version) == (None, None)
+    assert str(gone) == "The session is gone, not as expected"
+    limited = errors.RateLimited("sessions", 3)
+    assert (limited.scope, limited.retry_after_seconds) == ("sessions", 3)
+    assert str(limited) == "Too many requests; try again in 3 s"
+    assert (
+        str(errors.IdempotencyKeyReused())
+        == "This key was used with a different request; use a new key per request"
+    )
     assert str(errors.SessionNotFound("x")) == "Session x does not exist"
+    for ending, message in (
+        ("deleted", "Session x was deleted"),
+        ("expired", "Session x has expired, because it was not used"),
+    ):
+        missing = errors.SessionNotFound("x", ending)  # type: ignore[arg-type]
+        assert (missing.ending, str(missing)) == (ending, message)
     assert (
         str(errors.SessionExists("x")) == "Session x exists already, created by a different request"
     )

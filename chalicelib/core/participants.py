@@ -145,7 +145,7 @@ def patched(
         changed.append("name")
     if "time_factor" in patch:
         factor = patch["time_factor"] or THOUSANDTHS
-        if factor != (before.time_factors[position] if before.time_factors else THOUSANDTHS):
+        if factor != _factor(before, position):
             setup = _rescaled(setup, position, factor)
             changed.append("time_factor")
     if not changed:
@@ -184,7 +184,7 @@ def _rescaled(setup: Setup, position: int, factor: int) -> Setup:
 def joined(setup: Setup, position: int, at_ms: int) -> ParticipantJoined:
     """The event of a participant who joins, or comes back, with their fields."""
     one = setup.participants[position]
-    factor = setup.time_factors[position] if setup.time_factors else THOUSANDTHS
+    factor = _factor(setup, position)
     return ParticipantJoined(
         at_ms,
         one.participant_id,
@@ -207,10 +207,12 @@ def joined_position(before: Setup, after: Setup) -> int | None:
     """The position of the one participant whom ``after`` has and ``before`` lacks, if any."""
     if len(before.participants) == len(after.participants):
         return None
-    ids = (one.participant_id for one in before.participants)
-    pairs = enumerate(zip(ids, after.participants, strict=False))
     return next(
-        (position for position, (old_id, one) in pairs if old_id != one.participant_id),
+        (
+            position
+            for position, one in enumerate(before.participants)
+            if one.participant_id != after.participants[position].participant_id
+        ),
         len(before.participants),
     )
 
@@ -218,15 +220,12 @@ def joined_position(before: Setup, after: Setup) -> int | None:
 def differences(before: Setup, after: Setup) -> Iterable[int]:
     """The positions at which other names, factors or withdrawals are shown."""
     changed_ids = before.withdrawn ^ after.withdrawn
-    nothing = (None,) * len(after.participants)
-    shown = zip(
-        after.participants,
-        zip(before.names or nothing, before.time_factors or nothing, strict=True),
-        zip(after.names or nothing, after.time_factors or nothing, strict=True),
-        strict=True,
-    )
-    for position, (one, old, new) in enumerate(shown):
-        if old != new or one.participant_id in changed_ids:
+    for position, one in enumerate(after.participants):
+        if (
+            one.participant_id in changed_ids
+            or _name(before, position) != _name(after, position)
+            or _factor(before, position) != _factor(after, position)
+        ):
             yield position
 
 
@@ -319,6 +318,10 @@ def _with_original(before: Setup, after: Setup, position: int) -> Setup:
 
 def _name(setup: Setup, position: int) -> str | None:
     return setup.names[position] if setup.names else None
+
+
+def _factor(setup: Setup, position: int) -> int:
+    return setup.time_factors[position] if setup.time_factors else THOUSANDTHS
 
 
 def _edited(before: Setup, after: Setup) -> Setup:

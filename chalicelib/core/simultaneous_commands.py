@@ -363,8 +363,7 @@ def _scaled(session: Simultaneous, delta_ms: int) -> Callable[[int], int]:
     factors, sign = session.setup.time_factors, 1 if delta_ms > 0 else -1
 
     def of(position: int) -> int:
-        factor = factors[position] if factors else THOUSANDTHS
-        return sign * -(-abs(delta_ms) * factor // THOUSANDTHS)
+        return sign * -(-abs(delta_ms) * factors[position] // THOUSANDTHS)
 
     return of
 

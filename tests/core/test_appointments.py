@@ -409,6 +409,13 @@ def test_session_is_kept_from_its_appointments_on() -> None:
     assert last_deadline_ms(exam.session, exam.deadline_ms) == 50_000
 
 
+@MODES
+def test_session_that_stands_still_has_no_last_deadline(mode: SyncMode) -> None:
+    assert last_deadline_ms(game(mode).session, None) is None
+    for playing in (started(mode), game(mode, appointments=at(1_000)).read(2_000)):
+        assert last_deadline_ms(playing.pause(3_000).session, None) is None
+
+
 # Laws
 
 WITH_UPDATES = ["switch", "pause or resume", "adjust", "update", "update", "read"]

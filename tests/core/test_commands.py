@@ -166,6 +166,8 @@ def test_errors_carry_their_data() -> None:
     assert (stale.code, stale.expected_id, stale.active_id) == ("STALE_CYCLE", "b", "a")
     unknown = errors.UnknownParticipant("next_participant_id", "x")
     assert (unknown.code, unknown.participant_id) == ("VALIDATION_ERROR", "x")
+    assert str(errors.NotPermitted()) == "The token does not allow this request"
+    assert errors.ParticipantWithdrawn("x").participant_id == "x"
     expired = errors.ParticipantExpired("x")
     assert (expired.code, expired.participant_id) == ("PARTICIPANT_EXPIRED", "x")
     for transition in (

@@ -109,8 +109,10 @@ def test_message_is_set_with_its_instant_and_removed() -> None:
     assert match.session.setup.message == Message("Tea", MessageStyle.NORMAL, 700)
     match.update(800, message={"style": MessageStyle.ALERT})
     assert match.session.setup.message == Message("Tea", MessageStyle.ALERT, 800)
+    match.update(820, message={"text": "Soup"})
+    assert match.session.setup.message == Message("Soup", MessageStyle.ALERT, 820)
     match.update(850, message={"style": None})
-    assert match.session.setup.message == Message("Tea", MessageStyle.NORMAL, 850)
+    assert match.session.setup.message == Message("Soup", MessageStyle.NORMAL, 850)
     match.update(900, message=None)
     assert match.session.setup.message is None
     assert match.events == (ev.SessionUpdated(900, ("message",)),)
@@ -212,6 +214,10 @@ def test_soft_close_is_merged_and_applies_to_the_next_switch() -> None:
     auction = started(GLOBAL).update(0, soft_close={"extend_to_ms": 5_000})
     assert auction.session.setup.soft_close == SoftClose(5_000)
     auction.update(1, soft_close={"max_extension_ms": 2_000})
+    assert auction.session.setup.soft_close == SoftClose(5_000, 2_000)
+    auction.update(1, soft_close={"extend_to_ms": 6_000}).update(
+        1, soft_close={"extend_to_ms": 5_000}
+    )
     assert auction.session.setup.soft_close == SoftClose(5_000, 2_000)
     assert auction.switch(59_000).deadline_ms == 62_000
     auction.update(59_500, soft_close={"max_extension_ms": None})

@@ -32,7 +32,7 @@ from chalicelib.core.errors import (
 from chalicelib.core.events import Event
 from chalicelib.core.limits import MAX_PARTICIPANTS
 from chalicelib.core.participants import Joiner
-from chalicelib.core.rules import changed_positions
+from chalicelib.core.rules import changed_positions, due_ms
 from chalicelib.core.session import Status
 from chalicelib.core.setup import Group, SoftClose, SyncMode
 from chalicelib.core.simultaneous_view import clocks as simultaneous_clocks
@@ -123,6 +123,8 @@ def test_same_fields_again_change_nothing() -> None:
     assert one.join(2_000, "c", name="Cleo").session is before
     assert one.events == ()
     assert one.join(2_000, "c", name="Cleo", participant_index=2).session is before
+    before = one.join(3_000, "d", time_control=Fischer(2_000)).session
+    assert one.join(3_000, "d", time_control=Fischer(2_000)).session is before
 
 
 @pytest.mark.parametrize(
@@ -574,6 +576,17 @@ def test_time_factor_multiplies_what_was_given() -> None:
 
     one.update_participant(0, "a", time_factor=1_000)
     assert one.shown(0)["a"]["total_time_ms"] == 1_001
+    # Rounded up, so a millisecond less, and that one more again.
+    assert one.update_participant(0, "a", time_factor=999).shown(0)["a"]["total_time_ms"] == 1_000
+    assert one.update_participant(0, "a", time_factor=None).shown(0)["a"]["total_time_ms"] == 1_001
+
+
+def test_withdrawal_and_return_leave_the_warnings_of_the_others() -> None:
+    one = started(SIMULTANEOUS, "abc", warn_at_ms=[9_000, 5_000]).withdraw(2_000, "a")
+    assert due_ms(one.session) == 5_000
+    assert due_ms(one.join(3_000, "a").session) == 5_000
+    assert due_ms(one.update_participant(4_000, "a", name="Ann").session) == 5_000
+    assert due_ms(one.join(4_000, "d", total_time_ms=5_000).session) == 5_000
 
 
 # Partial updates

@@ -245,30 +245,37 @@ def test_state_of_a_simultaneous_clock(command: Command, message: str) -> None:
     assert (refusal.code, str(refusal)) == ("INVALID_STATE_TRANSITION", message)
 
 
+def in_status(mode: SyncMode, status: str) -> Game:
+    playing = game(mode)
+    if status != "pending":
+        playing.start(0)
+    if status == "paused":
+        playing.pause(1)
+    if status == "completed":
+        playing.complete(1)
+    return playing
+
+
 @pytest.mark.parametrize(
-    ("playing", "command", "status"),
+    ("mode", "status", "command"),
     [
-        (game(SIMULTANEOUS), Finish("a"), "pending"),
-        (game(SIMULTANEOUS), Pause(), "pending"),
-        (game(SIMULTANEOUS), Resume("a"), "pending"),
-        (started(SIMULTANEOUS), Start(), "running"),
-        (started(SIMULTANEOUS).pause(1), Start("a"), "paused"),
-        (started(SIMULTANEOUS).pause(1), Resume("a"), "paused"),
-        (started(SIMULTANEOUS).complete(1), Adjust(5), "completed"),
-        (started(SIMULTANEOUS).complete(1), Start(), "completed"),
-        (
-            started(SIMULTANEOUS).complete(1),
-            UpdateParticipant("a", {"time_factor": 2_000}),
-            "completed",
-        ),
-        (started(PER_CYCLE).complete(1), Join(joiner("c")), "completed"),
-        (started(PER_CYCLE).complete(1), Withdraw("a"), "completed"),
-        (started(PER_CYCLE).complete(1), Update({"warn_at_ms": None}), "completed"),
+        (SIMULTANEOUS, "pending", Finish("a")),
+        (SIMULTANEOUS, "pending", Pause()),
+        (SIMULTANEOUS, "pending", Resume("a")),
+        (SIMULTANEOUS, "running", Start()),
+        (SIMULTANEOUS, "paused", Start("a")),
+        (SIMULTANEOUS, "paused", Resume("a")),
+        (SIMULTANEOUS, "completed", Adjust(5)),
+        (SIMULTANEOUS, "completed", Start()),
+        (SIMULTANEOUS, "completed", UpdateParticipant("a", {"time_factor": 2_000})),
+        (PER_CYCLE, "completed", Join(joiner("c"))),
+        (PER_CYCLE, "completed", Withdraw("a")),
+        (PER_CYCLE, "completed", Update({"warn_at_ms": None})),
     ],
     ids=str,
 )
-def test_status(playing: Game, command: Command, status: str) -> None:
-    refusal = playing.refused(1_000, command)
+def test_status(mode: SyncMode, status: str, command: Command) -> None:
+    refusal = in_status(mode, status).refused(1_000, command)
     assert (refusal.code, str(refusal)) == (
         "INVALID_STATE_TRANSITION",
         f"Cannot {command.name} a session that is {status}",
@@ -355,6 +362,12 @@ def test_simultaneous_clock_that_would_have_no_time_left() -> None:
 
 
 def test_time_factor_that_makes_a_clock_too_long() -> None:
+    playing = game(SIMULTANEOUS, each_ms=MAX_CLOCK_MS)
+    refusal = playing.refused(0, UpdateParticipant("a", {"time_factor": 1_001}))
+    assert (refusal.field, str(refusal)) == (  # type: ignore[attr-defined]
+        "time_factor",
+        f"total_time_ms times time_factor can be at most {MAX_CLOCK_MS}, got 2681078400",
+    )
     playing = game(SIMULTANEOUS).adjust(0, MAX_CLOCK_MS - 10_000, "a")
     refusal = playing.refused(0, UpdateParticipant("a", {"time_factor": 1_001}))
     assert (refusal.field, str(refusal)) == (  # type: ignore[attr-defined]

@@ -34,6 +34,7 @@ from chalicelib.core.limits import MAX_CLOCK_MS
 from chalicelib.core.rules import changed_positions, due_ms, last_deadline_ms, runs_without_end
 from chalicelib.core.session import Simultaneous
 from chalicelib.core.setup import Permission, SyncMode, TurnTaking
+from chalicelib.core.simultaneous import clock_of
 from chalicelib.core.simultaneous_view import ClockInstants, clock_instants
 from tests.core.build import END, NOTIFY, SKIP, Game, game, make_participants, setup
 from tests.strategies import TURNS
@@ -198,6 +199,8 @@ def test_adjusting_all_scales_away_from_zero() -> None:
     assert playing.remaining(0) == {"a": 1_000, "b": 1_001}
     do(playing, 0, Adjust(-1))
     assert playing.remaining(0) == {"a": 999, "b": 1_000}
+    do(playing, 0, Adjust(1, scaled=True))
+    assert playing.remaining(0) == {"a": 1_000, "b": 1_002}
 
 
 def test_adjusting_all_leaves_finished_clocks_alone_and_keeps_a_millisecond() -> None:
@@ -288,6 +291,18 @@ def test_end_session_stops_the_others() -> None:
     }
     assert playing.expired(60_000) == {"a", "b"}
     assert playing.used(60_000) == {"a": 5_000, "b": 5_000, "c": 1_000, "d": 0}
+
+
+def test_reopen_takes_the_timeout_back_that_ended_the_session() -> None:
+    playing = exam("ab", action_on_timeout=END, time_factors={"b": 2_000}, warn_at_ms=[5_000])
+    running = playing.start(0).session
+    reopened = playing.read(12_000).reopen(13_000).session
+    assert isinstance(running, Simultaneous)
+    assert isinstance(reopened, Simultaneous)
+    expired = clock_of(running, 0)._replace(used_ms=10_000, counted_to_ms=10_000, has_expired=True)
+    assert clock_of(reopened, 0) == expired
+    assert due_ms(playing.resume(20_000).session) == 25_000
+    assert playing.overtime(21_000) == {"a": 1_000, "b": 0}
 
 
 @pytest.mark.parametrize(

@@ -84,12 +84,13 @@ class Clock(NamedTuple):
         return self._replace(used_ms=self.used_ms + passed_ms, counted_to_ms=time_ms)
 
     def warnings_ms(self, marks_ms: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """When it reaches each of the marks, in session time, and the mark."""
-        due_ms, since_ms = self.due_ms, self.counted_to_ms
-        if due_ms is None or since_ms is None:
-            return
-        for mark_ms in marks_ms:
-            if mark_ms < due_ms - since_ms:
+        """When it reaches each of the marks, in session time, and the mark.
+
+        For a mark that it is past already, that is before ``counted_to_ms``.
+        """
+        due_ms = self.due_ms
+        if due_ms is not None:
+            for mark_ms in marks_ms:
                 yield due_ms - mark_ms, mark_ms
 
 

@@ -77,7 +77,7 @@ def admitted(setup: Setup, joiner: Joiner) -> tuple[Setup, int]:
     participant = Participant(
         joiner.participant_id,
         index,
-        allocation_ms("time_factor", total_ms, factor) if is_simultaneous else total_ms,
+        allocation_ms("time_factor", total_ms, factor),
         joiner.group_id,
     )
     setup = _with_group(setup, participant, control)

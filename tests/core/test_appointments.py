@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.core.appointments import GRACE_MS, MAX_AHEAD_MS, Appointments
 from chalicelib.core.commands import Finish, Pause, Resume, Start, Update, apply
 from chalicelib.core.edits import Patch
-from chalicelib.core.errors import InvalidSetup, RuleError
+from chalicelib.core.errors import AlreadyStarted, InvalidSetup, RuleError
 from chalicelib.core.events import Event, SessionExpired, SessionStarted
 from chalicelib.core.rules import clocks, deadline_ms, due_ms, last_deadline_ms, runs_without_end
 from chalicelib.core.session import ENDED, Session, Status, create, with_appointments
@@ -230,6 +230,19 @@ def test_waiting_clock_keeps_the_session_open_until_the_appointment() -> None:
     assert states(exam.read(5_000), 5_000) == {"a": "running", "b": "finished"}
 
 
+@pytest.mark.parametrize("joins_at_ms", [5_000, 7_000])
+@pytest.mark.parametrize("starts", [(), ("a", "b")])
+def test_clock_that_waits_after_the_appointment_does_not_begin_by_itself(
+    starts: tuple[str, ...], joins_at_ms: int
+) -> None:
+    exam = game(SIMULTANEOUS, appointments=at(5_000))
+    for one in starts:
+        exam.apply_command(1_000, Start(one))
+    exam.join(joins_at_ms, "c")
+    assert exam.read(8_000).events == ()
+    assert states(exam, 8_000) == {"a": "running", "b": "running", "c": "waiting"}
+
+
 # What a creation may ask for
 
 
@@ -299,7 +312,8 @@ def test_start_cannot_change_after_it() -> None:
     exam = game(PER_PARTICIPANT, appointments=at(1_000)).read(2_000)
     for value in (None, 5_000):
         refusal = exam.refused(3_000, Update({"starts_at": value}))
-        assert refusal.code == "INVALID_STATE_TRANSITION"
+        assert isinstance(refusal, AlreadyStarted)
+        assert (refusal.code, refusal.command) == ("INVALID_STATE_TRANSITION", "update")
         assert str(refusal) == "Cannot change starts_at of a session that is running"
     same = exam.apply_command(3_000, Update({"starts_at": 1_000}))
     assert (same.refusal, same.events) == (None, ())

@@ -29,7 +29,7 @@ from chalicelib.core.errors import (
     ParticipantWithdrawn,
     RuleError,
 )
-from chalicelib.core.events import Event
+from chalicelib.core.events import Event, ParticipantUpdated
 from chalicelib.core.limits import MAX_PARTICIPANTS
 from chalicelib.core.participants import Joiner
 from chalicelib.core.rules import changed_positions, due_ms
@@ -161,6 +161,7 @@ def test_session_has_at_most_a_thousand_participants() -> None:
     refusal = game(GLOBAL, names).refused(0, Join(joiner("one more")))
 
     assert isinstance(refusal, InvalidSetup)
+    assert refusal.field == "participant_id"
     assert str(refusal) == "A session has at most 1000 participants; this would be 1001"
 
 
@@ -258,6 +259,29 @@ def test_participant_may_come_back_to_an_hourglass() -> None:
 
     assert one.remaining(2_000) == {"a": 9_000, "b": 10_000}
     assert one.join(2_000, "a").switch(3_000).active == "a"
+
+
+def test_new_group_has_the_time_of_the_first_stage() -> None:
+    stages = Stages((Stage(6_000, 1), Stage(4_000)))
+    one = game(PER_GROUP, ["x.a", "y.b"], each_ms=6_000, total_time_ms=6_000, time_control=stages)
+
+    refusal = one.refused(0, Join(joiner("c", group_id="z", total_time_ms=5_000)))
+    assert isinstance(refusal, InvalidSetup)
+    assert (refusal.field, str(refusal)) == (
+        "total_time_ms",
+        "total_time_ms must be the time_ms of the first stage, 6000, got 5000; it can be left out",
+    )
+    # A member's own time is a share that counts for nothing.
+    one.join(0, "c", group_id="x", total_time_ms=5_000)
+    one.join(0, "d", group_id="z", total_time_ms=6_000)
+    assert one.remaining(0) == {"a": 6_000, "b": 6_000, "c": 6_000, "d": 6_000}
+
+
+def test_group_of_a_joiner_makes_no_bank_in_other_modes() -> None:
+    one = game(PER_CYCLE).join(0, "c", group_id="x")
+
+    assert one.session.setup.groups == ()
+    assert one.shown(0)["c"]["group_id"] == "x"
 
 
 # Withdrawing
@@ -542,6 +566,37 @@ def test_time_factor_adjusts_by_the_difference() -> None:
     assert one.remaining(4_000) == {"a": 11_000, "b": 6_000}
     assert one.used(4_000) == {"a": 4_000, "b": 4_000}
     assert one.update_participant(4_000, "a", time_factor=None).remaining(4_000)["a"] == 6_000
+
+
+def test_joiner_in_front_keeps_the_names_and_factors_of_the_others() -> None:
+    one = game(SIMULTANEOUS).join(0, "c", name="Cleo", time_factor=2_000)
+    one.join(0, "d", name="Dan", total_time_ms=1_001, time_factor=333, participant_index=-1)
+
+    setup = one.session.setup
+    assert ids(one) == "dabc"
+    assert setup.names == ("Dan", None, None, "Cleo")
+    assert setup.time_factors == (333, 1_000, 1_000, 2_000)
+    assert one.remaining(0) == {"d": 334, "a": 10_000, "b": 10_000, "c": 20_000}
+    assert one.update_participant(0, "d", time_factor=1_000).remaining(0)["d"] == 1_001
+    assert one.update_participant(0, "c", time_factor=1_000).remaining(0)["c"] == 10_000
+
+
+def test_factor_of_1_is_not_told() -> None:
+    (event,) = game(SIMULTANEOUS).join(0, "c", time_factor=1_000).events
+
+    assert event.time_factor is None  # type: ignore[attr-defined]
+
+
+def test_update_tells_only_what_it_changes() -> None:
+    one = game(SIMULTANEOUS).join(0, "c", name="Cleo", time_factor=2_000)
+    for patch, fields, told in (
+        ({"name": "Cleo", "time_factor": 1_500}, ("time_factor",), (None, 1.5)),
+        ({"name": "Anna", "time_factor": 1_500}, ("name",), ("Anna", None)),
+        ({"name": None, "time_factor": 2_000}, ("name", "time_factor"), (None, 2)),
+    ):
+        (event,) = one.update_participant(1, "c", **patch).events
+        assert isinstance(event, ParticipantUpdated)
+        assert (event.fields, (event.name, event.time_factor)) == (fields, told)
 
 
 def test_time_factor_that_leaves_nothing_ends_a_running_clock() -> None:

@@ -20,6 +20,7 @@ from chalicelib.core.commands import (
     Start,
     Switch,
     Undo,
+    Withdraw,
 )
 from chalicelib.core.errors import (
     InvalidAdjustment,
@@ -328,6 +329,33 @@ def test_each_clock_warns_by_itself() -> None:
     assert due_ms(playing.session) == 10_000
     do(playing, 7_000, Adjust(5_000, "a"))
     assert due_ms(playing.session) == 11_000
+
+
+def test_clock_gives_no_warning_in_overtime_nor_for_the_mark_it_starts_at() -> None:
+    playing = exam("ab", action_on_timeout=NOTIFY, warn_at_ms=[10_000], time_factors={"b": 2_000})
+    assert due_ms(playing.start(0).session) == 10_000
+    assert [(event.type, event.at_ms) for event in playing.read(10_000).events] == [
+        ("time_warning", 10_000),
+        ("participant_expired", 10_000),
+    ]
+    do(playing, 11_000, Pause(participant_id="b"))
+    assert due_ms(playing.session) is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [Finish("a"), Pause(participant_id="a"), Withdraw("a"), Adjust(-1_000, "a"), Start("c")],
+    ids=str,
+)
+def test_command_to_one_keeps_the_warnings_of_the_others(command: Command) -> None:
+    playing = exam("abc", warn_at_ms=[9_000, 3_000])
+    for one in "ab":
+        do(playing, 0, Start(one))
+    do(playing, 2_000, command)
+    warnings = [event for event in playing.read(7_500).events if isinstance(event, ev.TimeWarning)]
+    assert [one for one in warnings if one.participant_id == "b"] == [
+        ev.TimeWarning(7_000, "b", None, 3_000)
+    ]
 
 
 def test_store_clock_that_steps_back_returns_no_time() -> None:

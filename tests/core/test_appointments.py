@@ -15,7 +15,14 @@ from chalicelib.core.edits import Patch
 from chalicelib.core.errors import AlreadyStarted, InvalidSetup, RuleError
 from chalicelib.core.events import Event, SessionExpired, SessionStarted
 from chalicelib.core.rules import clocks, deadline_ms, due_ms, last_deadline_ms, runs_without_end
-from chalicelib.core.session import ENDED, Session, Status, create, with_appointments
+from chalicelib.core.session import (
+    ENDED,
+    Session,
+    Simultaneous,
+    Status,
+    create,
+    with_appointments,
+)
 from chalicelib.core.setup import Permission, Setup, SyncMode, TimeoutAction
 from tests.core.build import (
     COUNT_UP,
@@ -181,6 +188,8 @@ def test_start_of_all_clears_the_appointment() -> None:
     exam.start(2_000)
     assert told(exam.events) == [("participant_started", 2_000)]
     assert exam.session.appointments == at()
+    assert isinstance(exam.session, Simultaneous)
+    assert exam.session.starts_waiting is False
 
 
 def test_start_without_waiting_clocks_is_no_event_and_no_deadline() -> None:
@@ -201,6 +210,18 @@ def test_start_that_passes_in_a_pause_comes_with_the_resume() -> None:
         ("participant_started", 8_000),
     ]
     assert exam.used(9_000) == {"a": 1_000, "b": 2_000}
+
+
+def test_resume_before_the_start_begins_no_clock_and_at_the_start_all() -> None:
+    exam = game(SIMULTANEOUS, appointments=at(5_000))
+    exam.apply_command(1_000, Start("b"))
+    assert told(exam.pause(2_000).resume(3_000).events) == [("session_resumed", 3_000)]
+    assert told(exam.pause(4_000).resume(5_000).events) == [
+        ("session_resumed", 5_000),
+        ("participant_started", 5_000),
+    ]
+    assert isinstance(exam.session, Simultaneous)
+    assert exam.session.starts_waiting is False
 
 
 def test_clocks_begin_before_another_runs_out_at_the_same_instant() -> None:
@@ -239,6 +260,8 @@ def test_clock_that_waits_after_the_appointment_does_not_begin_by_itself(
     for one in starts:
         exam.apply_command(1_000, Start(one))
     exam.join(joins_at_ms, "c")
+    assert isinstance(exam.session, Simultaneous)
+    assert exam.session.starts_waiting is False
     assert exam.read(8_000).events == ()
     assert states(exam, 8_000) == {"a": "running", "b": "running", "c": "waiting"}
 

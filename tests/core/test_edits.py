@@ -272,6 +272,7 @@ def test_changed_fields_are_named_in_order_and_make_one_version() -> None:
     names = ("metadata", "message", "warn_at_ms", "soft_close")
     assert match.events == (ev.SessionUpdated(3, names),)
     assert match.session.version == 2
+    assert match.session.setup.was_requested_as(game(GLOBAL).session.setup)
 
 
 @pytest.mark.parametrize("end", ["complete", "cancel"])

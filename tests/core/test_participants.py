@@ -31,7 +31,7 @@ from chalicelib.core.errors import (
 )
 from chalicelib.core.events import Event, ParticipantUpdated
 from chalicelib.core.limits import MAX_PARTICIPANTS
-from chalicelib.core.participants import Joiner
+from chalicelib.core.participants import Joiner, time_factor
 from chalicelib.core.rules import changed_positions, due_ms
 from chalicelib.core.session import Status
 from chalicelib.core.setup import Group, SoftClose, SyncMode
@@ -579,6 +579,13 @@ def test_joiner_in_front_keeps_the_names_and_factors_of_the_others() -> None:
     assert one.remaining(0) == {"d": 334, "a": 10_000, "b": 10_000, "c": 20_000}
     assert one.update_participant(0, "d", time_factor=1_000).remaining(0)["d"] == 1_001
     assert one.update_participant(0, "c", time_factor=1_000).remaining(0)["c"] == 10_000
+
+
+def test_whole_factors_are_integers() -> None:
+    factors = [time_factor(thousandths) for thousandths in (1_000, 1_500, 2_000)]
+
+    assert factors == [1, 1.5, 2]
+    assert list(map(type, factors)) == [int, float, int]
 
 
 def test_factor_of_1_is_not_told() -> None:

@@ -91,6 +91,27 @@ def test_start_of_one_leaves_the_others_waiting() -> None:
     assert isinstance(playing.refused(1_000, Start("a")), InvalidTransition)
 
 
+def test_view_has_all_fields() -> None:
+    shown = exam(["x.a", "b"]).start(0).shown(4_000)
+    assert shown["a"] == {
+        "participant_id": "a",
+        "participant_index": 0,
+        "group_id": "x",
+        "total_time_ms": 10_000,
+        "time_used_ms": 4_000,
+        "time_remaining_ms": 6_000,
+        "overtime_ms": 0,
+        "cycle_count": 0,
+        "is_active": True,
+        "is_running": True,
+        "has_expired": False,
+        "clock_state": "running",
+        "time_factor": 1,
+    }
+    assert shown["b"].keys() == shown["a"].keys() - {"group_id"}
+    assert shown["b"]["participant_index"] == 1
+
+
 # Finishing
 
 
@@ -202,6 +223,9 @@ def test_adjusting_all_scales_away_from_zero() -> None:
     assert playing.remaining(0) == {"a": 999, "b": 1_000}
     do(playing, 0, Adjust(1, scaled=True))
     assert playing.remaining(0) == {"a": 1_000, "b": 1_002}
+    assert do(playing, 0, Adjust(5, "a", reason="noise")) == (
+        ev.TimeAdjusted(0, "a", None, 5, "noise"),
+    )
 
 
 def test_adjusting_all_leaves_finished_clocks_alone_and_keeps_a_millisecond() -> None:
@@ -331,6 +355,14 @@ def test_each_clock_warns_by_itself() -> None:
     assert due_ms(playing.session) == 11_000
 
 
+def test_events_of_a_clock_name_the_group() -> None:
+    playing = exam(["x.a"], action_on_timeout=NOTIFY, action_data=1, warn_at_ms=[4_000]).start(0)
+    assert playing.read(10_000).events == (
+        ev.TimeWarning(6_000, "a", "x", 4_000),
+        ev.ParticipantExpired(10_000, "a", "x", NOTIFY, 1),
+    )
+
+
 def test_clock_gives_no_warning_in_overtime_nor_for_the_mark_it_starts_at() -> None:
     playing = exam("ab", action_on_timeout=NOTIFY, warn_at_ms=[10_000], time_factors={"b": 2_000})
     assert due_ms(playing.start(0).session) == 10_000
@@ -344,13 +376,20 @@ def test_clock_gives_no_warning_in_overtime_nor_for_the_mark_it_starts_at() -> N
 
 @pytest.mark.parametrize(
     "command",
-    [Finish("a"), Pause(participant_id="a"), Withdraw("a"), Adjust(-1_000, "a"), Start("c")],
+    [
+        Finish("a"),
+        Pause(participant_id="a"),
+        Withdraw("a"),
+        Adjust(-1_000, "a"),
+        Start("c"),
+        Resume("d"),
+    ],
     ids=str,
 )
 def test_command_to_one_keeps_the_warnings_of_the_others(command: Command) -> None:
-    playing = exam("abc", warn_at_ms=[9_000, 3_000])
-    for one in "ab":
-        do(playing, 0, Start(one))
+    playing = exam("abcd", warn_at_ms=[9_000, 3_000])
+    for earlier in (Start("a"), Start("b"), Start("d"), Pause(participant_id="d")):
+        do(playing, 0, earlier)
     do(playing, 2_000, command)
     warnings = [event for event in playing.read(7_500).events if isinstance(event, ev.TimeWarning)]
     assert [one for one in warnings if one.participant_id == "b"] == [

@@ -144,6 +144,15 @@ def test_end_wins_ties(mode: SyncMode, action: TimeoutAction) -> None:
     assert exam.remaining(5_000)["a"] == 0
 
 
+@pytest.mark.parametrize("mode", [PER_PARTICIPANT, SIMULTANEOUS])
+def test_clock_that_runs_out_a_millisecond_before_the_end_does_so(mode: SyncMode) -> None:
+    exam = game(mode, "a", each_ms=3_999, appointments=at(None, 5_000)).start(1_000)
+    assert told(exam.read(6_000).events) == [
+        ("participant_expired", 4_999),
+        ("session_expired", 5_000),
+    ]
+
+
 def test_end_in_overtime_books_it() -> None:
     exam = game(PER_PARTICIPANT, each_ms=1_000, appointments=at(None, 5_000)).start(1_000)
     assert told(exam.read(9_000).events) == [
@@ -236,10 +245,13 @@ def test_clocks_begin_before_another_runs_out_at_the_same_instant() -> None:
     assert states(exam, 5_000) == {"a": "stopped", "b": "finished"}
 
 
-def test_session_that_ended_before_the_appointment_leaves_clocks_waiting() -> None:
-    exam = game(SIMULTANEOUS, each_ms=3_000, action_on_timeout=END, appointments=at(5_000))
+@pytest.mark.parametrize("ends_at_ms", [4_000, 4_999])
+def test_session_that_ended_before_the_appointment_leaves_clocks_waiting(ends_at_ms: int) -> None:
+    exam = game(
+        SIMULTANEOUS, each_ms=ends_at_ms - 1_000, action_on_timeout=END, appointments=at(5_000)
+    )
     exam.apply_command(1_000, Start("b"))
-    assert told(exam.read(6_000).events)[-1] == ("session_expired", 4_000)
+    assert told(exam.read(6_000).events)[-1] == ("session_expired", ends_at_ms)
     assert states(exam, 6_000) == {"a": "waiting", "b": "finished"}
 
 

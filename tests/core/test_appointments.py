@@ -427,6 +427,17 @@ def test_reopen_clears_those_in_the_past(mode: SyncMode) -> None:
     assert (ended.status, ended.deadline_ms) == ("paused", None)
 
 
+@pytest.mark.parametrize(("reopens_at_ms", "is_waiting"), [(3_000, True), (5_000, False)])
+def test_reopened_clocks_wait_for_the_start_that_is_to_come(
+    reopens_at_ms: int, is_waiting: bool
+) -> None:
+    exam = game(SIMULTANEOUS, appointments=at(5_000))
+    exam.apply_command(1_000, Start("b"))
+    reopened = exam.complete(2_000).reopen(reopens_at_ms).session
+    assert isinstance(reopened, Simultaneous)
+    assert reopened.starts_waiting is is_waiting
+
+
 def test_session_reopened_before_its_appointment_still_starts() -> None:
     exam = game(SIMULTANEOUS, appointments=at(5_000)).cancel(1_000).reopen(2_000)
     assert exam.deadline_ms == 5_000

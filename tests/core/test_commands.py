@@ -22,7 +22,7 @@ from chalicelib.core.commands import (
     Switch,
     Undo,
 )
-from chalicelib.core.session import Status
+from chalicelib.core.session import Status, reset
 from chalicelib.core.setup import SyncMode
 from tests.core.build import (
     END,
@@ -295,6 +295,16 @@ def test_cancel_counts_the_running_cycle() -> None:
     playing = started(PER_CYCLE).cancel(4_000)
     assert playing.events == (ev.SessionCancelled(4_000, "a", 4_000, 0),)
     assert (playing.active, playing.session.completed_at_ms) == (None, 4_000)
+
+
+def test_reset_keeps_what_is_not_of_the_clocks() -> None:
+    again = reset(started(PER_CYCLE).switch(4_000).session)
+    assert (again.epoch, again.version, again.created_at_ms, again.updated_at_ms) == (
+        "epoch",
+        3,
+        0,
+        4_000,
+    )
 
 
 # Versions

@@ -358,6 +358,11 @@ def test_different_requests_have_different_fingerprints(other: dict[str, Any]) -
     )
 
 
+def test_unedited_setup_is_known_as_requested() -> None:
+    assert a_setup(PER_PARTICIPANT).was_requested_as(a_setup(PER_PARTICIPANT))
+    assert not a_setup(PER_PARTICIPANT).was_requested_as(a_setup(PER_PARTICIPANT, "abc"))
+
+
 @given(JSON)
 def test_fingerprint_ignores_the_order_of_names(value: Any) -> None:
     one = a_setup(PER_PARTICIPANT, metadata={"a": value, "b": 1})

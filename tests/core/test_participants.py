@@ -102,6 +102,12 @@ def test_cycle_goes_on_when_another_takes_a_place_before_it() -> None:
     assert one.used(4_000) == {"a": 2_000, "c": 0, "b": 2_000}
 
 
+def test_join_ends_what_can_be_undone() -> None:
+    one = started(PER_PARTICIPANT).switch(1_000).join(2_000, "c")
+
+    assert isinstance(one.refused(3_000, Undo()), InvalidTransition)
+
+
 def test_join_tells_the_fields_of_the_participant() -> None:
     one = game(PER_PARTICIPANT).join(5, "c", name="Cleo", time_control=Fischer(2_000))
     (event,) = one.events

@@ -28,7 +28,7 @@ settings.register_profile(
 # No shrinking and explaining of failures.
 settings.register_profile(
     "mutants",
-    max_examples=15,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     database=None,

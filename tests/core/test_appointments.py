@@ -386,7 +386,7 @@ def test_ended_session_keeps_its_appointments() -> None:
 
 
 def test_permissions_change_at_any_time_before_the_end() -> None:
-    exam = started(SIMULTANEOUS).update(1_000, participants_may=["pause", "start", "pause"])
+    exam = started(SIMULTANEOUS).update(1_000, participants_may=["pause", "start"])
     assert exam.session.setup.participants_may == (Permission.START, Permission.PAUSE)
     assert exam.events[-1].fields == ("participants_may",)  # type: ignore[attr-defined]
     assert exam.apply_command(2_000, Pause(requested_by="a")).refusal is None

@@ -96,6 +96,12 @@ def nested(levels: int) -> object:
         ),
         (
             SIMULTANEOUS,
+            {"participants_may": [Permission.PAUSE, Permission.START, Permission.PAUSE]},
+            "participants_may",
+            "The permissions in participants_may must be unique, got pause twice",
+        ),
+        (
+            SIMULTANEOUS,
             {"turn_taking": TurnTaking.TAKE},
             "turn_taking",
             "simultaneous sessions have no turns to take",

@@ -33,7 +33,7 @@ from chalicelib.core.errors import (
 )
 from chalicelib.core.limits import MAX_CLOCK_MS
 from chalicelib.core.rules import changed_positions, due_ms, last_deadline_ms, runs_without_end
-from chalicelib.core.session import Simultaneous
+from chalicelib.core.session import Simultaneous, Status, create
 from chalicelib.core.setup import Permission, SyncMode, TurnTaking
 from chalicelib.core.simultaneous import clock_of
 from chalicelib.core.simultaneous_view import ClockInstants, clock_instants
@@ -61,6 +61,13 @@ def do(playing: Game, at_ms: int, command: Command) -> tuple[ev.Event, ...]:
     decision = playing.apply_command(at_ms, command)
     assert decision.refusal is None, decision.refusal
     return decision.events
+
+
+def test_new_session_is_pending_at_version_1() -> None:
+    session = create(setup(MODE), "e1", 1_234)
+    assert (session.epoch, session.version, session.status) == ("e1", 1, Status.PENDING)
+    assert (session.created_at_ms, session.updated_at_ms) == (1_234, 1_234)
+    assert (session.total_time_ms, session.elapsed_ms) == (60_000, 0)
 
 
 # Starting

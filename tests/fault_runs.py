@@ -25,7 +25,10 @@ KILLED, SURVIVED, NO_TESTS, TIMED_OUT = 1, 0, 33, 36
 """mutmut's verdicts, which are exit codes of pytest and its own."""
 
 KILLERS_FIRST: Final = 20
-"""How many of the tests that found other faults of the function, or the module, run first."""
+"""How many of the tests that found other faults of the function, or the module, run first.
+
+The module's own tests are next, and each kind in the order of how long they take.
+"""
 
 LEAST_SECONDS: Final = 4
 TIMES_AS_LONG: Final = 6
@@ -114,8 +117,8 @@ class FaultRuns:
             for seen in (fault.function, fault.module)
             for name, _ in self._killers[seen].most_common(KILLERS_FIRST)
         ]
-        first = [item for item in items if item.nodeid in killers]
-        items = [*first, *(item for item in items if item.nodeid not in killers)]
+        own = f"/test_{fault.module.rpartition('.')[2]}.py:"
+        items = sorted(items, key=lambda item: (item.nodeid not in killers, own not in item.nodeid))
         for item, following in zip(items, [*items[1:], None], strict=True):
             seconds = LEAST_SECONDS + TIMES_AS_LONG * self._seconds[item.nodeid]
             # Their signals end the process.

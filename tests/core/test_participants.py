@@ -587,6 +587,12 @@ def test_joiner_in_front_keeps_the_names_and_factors_of_the_others() -> None:
     assert one.update_participant(0, "c", time_factor=1_000).remaining(0)["c"] == 10_000
 
 
+def test_factor_of_a_creation_multiplies_what_was_given() -> None:
+    one = game(SIMULTANEOUS, each_ms=1_001, time_factors={"a": 333})
+    assert one.remaining(0)["a"] == 334
+    assert one.update_participant(0, "a", time_factor=1_000).remaining(0)["a"] == 1_001
+
+
 def test_whole_factors_are_integers() -> None:
     factors = [time_factor(thousandths) for thousandths in (1_000, 1_500, 2_000)]
 

@@ -183,7 +183,9 @@ def test_other_fields_are_kept_unchanged() -> None:
         max_time_ms=3,
         action_data={"to": ["a"]},
         metadata={"name": "x"},
+        names={"a": "Ann"},
     )
+    assert given.names == ("Ann",)
     assert (given.session_id, given.sync_mode, given.total_time_ms) == ("id", COUNT_UP, 1)
     assert (given.time_per_cycle_ms, given.max_time_ms, given.groups) == (2, 3, ())
     assert (given.action_data, given.metadata) == ({"to": ["a"]}, {"name": "x"})
